@@ -1,0 +1,103 @@
+# Needs only make, Python 3.11 or newer and a package index; everything else goes into .venv.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- environment: stamp files make every later call a no-op ---
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed (make PYTHON=/path/to/python ...)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements/runtime.lock requirements/build.lock | $(BIN)/python
+	@echo "installing what the server needs"
+	@$(PIP) install --require-hashes -r requirements/runtime.lock -r requirements/build.lock
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.lock requirements/build.lock | $(BIN)/python
+	@echo "installing what development needs (about a minute, once)"
+	@$(PIP) install --require-hashes -r requirements/dev.lock -r requirements/build.lock
+	@touch $(VENV)/.runtime $@
+
+# Without isolation the build uses the hash-checked hatchling from build.lock instead of fetching another one.
+$(VENV)/.editable: pyproject.toml | $(VENV)/.runtime
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: setup
+setup: $(VENV)/.dev $(VENV)/.editable ## make .venv with everything development needs, hash-checked
+
+.PHONY: lock
+lock: setup ## refresh requirements/*.lock from pyproject.toml (UPGRADE=1 takes the newest versions)
+	@sh requirements/compile.sh $(BIN)/uv $(if $(UPGRADE),--upgrade)
+
+# --- running ---
+
+.PHONY: run
+run: $(VENV)/.runtime $(VENV)/.editable ## serve a demo on 127.0.0.1:8080 with an embedded database
+	$(BIN)/authfactor serve --demo --host 127.0.0.1 --port 8080 --data .authfactor
+
+# --- gates ---
+
+.PHONY: check
+check: lint types imports test ## lint, types, import rules and tests
+
+.PHONY: test
+test: setup ## run the tests (PYTEST_ARGS=... adds options)
+	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+
+.PHONY: cov
+cov: setup ## tests with branch coverage, subprocesses included
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -q $(PYTEST_ARGS)
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report
+
+.PHONY: lint
+lint: setup ## ruff, formatting, spelling, sizes, addresses
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/codespell
+	$(BIN)/python tools/sizes.py
+	$(BIN)/python tools/addresses.py
+
+.PHONY: types
+types: setup ## mypy, strict
+	$(BIN)/mypy
+
+.PHONY: imports
+imports: setup ## which module may import which
+	$(BIN)/lint-imports
+
+.PHONY: fmt
+fmt: setup ## format and apply safe fixes
+	$(BIN)/ruff check --fix-only --exit-zero
+	$(BIN)/ruff format
+
+# --- measuring ---
+
+.PHONY: bench
+bench: setup ## compare with the usual stack under load (BENCH_ARGS=... adds options)
+	$(BIN)/python bench/run.py $(BENCH_ARGS)
+
+# --- upkeep ---
+
+.PHONY: audit
+audit: setup ## look the locked versions up in the advisory database
+	$(BIN)/pip-audit --disable-pip --require-hashes -r requirements/runtime.lock
+
+.PHONY: clean
+clean: ## remove the environment and caches (never the data folder)
+	rm -rf $(VENV) build dist .coverage htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

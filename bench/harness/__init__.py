@@ -1,0 +1,1 @@
+"""The benchmark's harness: servers, prepared requests, wrk, tables."""

@@ -1,0 +1,202 @@
+"""Load authfactor and its peer in turn, round after round, and compare them.
+
+Both servers run at once on fresh folders, but only one is loaded at a time: A, B, then B, A in the next
+round, so that a slow minute of the machine hits both. Every verification carries a right, unused code, and
+every answer to it is checked; a round with a wrong answer does not count and makes the run fail.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from harness import report, wrk
+from harness.environment import BENCH
+from harness.measure import Bench, Profiler, Sample
+from harness.operations import OPERATIONS
+from harness.plot import draw
+from harness.rehearsal import Unequal, rehearse
+from harness.servers import LAUNCHES, Server, ServerFailed, running
+from harness.stock import Stock
+from harness.wrk import LoadFailed
+
+LATEST = BENCH / "results" / "latest.json"
+MISSING_WRK = "wrk is missing: apt-get install wrk"
+WARM_SECONDS = 1
+LONGEST_SECONDS = 25
+
+console = Console(stderr=True, highlight=False)
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line."""
+
+    servers: list[str]
+    operations: list[str]
+    connections: list[int]
+    rounds: int
+    seconds: int
+    workers: int
+    factors: int
+    database_urls: dict[str, str | None]
+    idempotency: bool
+    as_json: bool
+    plot: Path | None
+    profile: Path | None
+    folder: str | None
+
+
+def split(text: str) -> list[str]:
+    """Read a list with commas."""
+    return [part for part in text.split(",") if part]
+
+
+def parse(arguments: list[str] | None = None) -> Options:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="bench/run.py", description=__doc__.partition("\n")[0])
+    parser.add_argument("--servers", default="authfactor,usual_stack", help=f"of: {', '.join(LAUNCHES)}")
+    parser.add_argument("--only", default=",".join(OPERATIONS), metavar="OPERATIONS", help="%(default)s")
+    parser.add_argument("--connections", default="1,16,64", help="%(default)s")
+    parser.add_argument("--rounds", type=int, default=5, help="%(default)s")
+    parser.add_argument("--seconds", type=int, default=3, help="of each run, at most 25 (%(default)s)")
+    parser.add_argument("--workers", type=int, default=1, help="processes of each server (%(default)s)")
+    parser.add_argument("--factors", type=int, default=1000, help="enrolled on each before (%(default)s)")
+    parser.add_argument("--database-url", help="authfactor's database, instead of a fresh SQLite file")
+    parser.add_argument(
+        "--peer-database-url", help="the peer's, as SQLAlchemy writes it (postgresql+asyncpg://…)"
+    )
+    parser.add_argument(
+        "--idempotency", action="store_true", help="send a fresh Idempotency-Key on every POST"
+    )
+    parser.add_argument("--json", action="store_true", help="print the results as JSON")
+    parser.add_argument("--plot", type=Path, metavar="PNG", help="draw the rates")
+    parser.add_argument(
+        "--profile", type=Path, metavar="SVG", help="flame graph of the first server's last run"
+    )
+    parser.add_argument("--folder", help="where the databases are made (the system's temporary folder)")
+    given = parser.parse_args(arguments)
+    options = Options(
+        servers=split(given.servers),
+        operations=split(given.only),
+        connections=[int(number) for number in split(given.connections)],
+        rounds=given.rounds,
+        seconds=given.seconds,
+        workers=given.workers,
+        factors=given.factors,
+        database_urls={"authfactor": given.database_url, "usual_stack": given.peer_database_url},
+        idempotency=given.idempotency,
+        as_json=given.json,
+        plot=given.plot,
+        profile=given.profile,
+        folder=given.folder,
+    )
+    if unknown := set(options.operations) - set(OPERATIONS):
+        parser.error(f"unknown operations: {', '.join(sorted(unknown))}")
+    if unknown := {kind(name) for name in options.servers} - set(LAUNCHES):
+        parser.error(f"unknown servers: {', '.join(sorted(unknown))}")
+    if options.seconds > LONGEST_SECONDS:
+        parser.error(f"--seconds: at most {LONGEST_SECONDS}, because the codes of a run share a step of 30 s")
+    return options
+
+
+def kind(name: str) -> str:
+    """Return which server a name means: `authfactor-2` is a second authfactor."""
+    return name.partition("-")[0]
+
+
+def prepare(server: Server, options: Options) -> Bench:
+    """Check that the server does the assumed work, fill it, and warm every operation up."""
+    rehearse(server)
+    bench = Bench(server, Stock(server), keyed=options.idempotency)
+    console.print(f"{server.name}: enrolling {options.factors} factors")
+    bench.stock.enroll(options.factors)
+    for operation in options.operations:
+        for connections in options.connections:
+            bench.measure(operation, connections, WARM_SECONDS)
+    return bench
+
+
+def compare(benches: list[Bench], options: Options) -> list[Sample]:
+    """Run all rounds, a line of progress for each measurement."""
+    samples: list[Sample] = []
+    total = options.rounds * len(options.operations) * len(options.connections) * len(benches)
+    for number in range(options.rounds):
+        for operation in options.operations:
+            for connections in options.connections:
+                for bench in benches if number % 2 == 0 else reversed(benches):
+                    sample = bench.measure(operation, connections, options.seconds, number)
+                    samples.append(sample)
+                    tell(sample, f"{len(samples)}/{total}")
+    return samples
+
+
+def tell(sample: Sample, place: str) -> None:
+    """Print one measurement."""
+    line = f"{place:>8} {sample.operation:<9} {sample.connections:>3} conns  {sample.server:<12}"
+    line += f"{sample.rate:>9,.0f}/s  p50 {sample.p50_us / 1000:>7.2f}  p99 {sample.p99_us / 1000:>7.2f} ms"
+    line += f"  cpu {sample.cpu_us:>6,.0f} µs  rss {sample.resident_bytes >> 20} MiB"
+    line += f"  {sample.errors} WRONG: {sample.note}" if sample.errors else ""
+    console.print(line, markup=False, soft_wrap=True)
+
+
+def profile(bench: Bench, options: Options, picture: Path) -> None:
+    """Draw a flame graph of each operation's load; several pictures get the operation into their name."""
+    for operation in options.operations:
+        several = len(options.operations) > 1
+        path = picture.with_stem(f"{picture.stem}-{operation}") if several else picture
+        path.parent.mkdir(parents=True, exist_ok=True)
+        watch = partial(Profiler, bench.server, path)
+        tell(bench.measure(operation, options.connections[-1], options.seconds, watch=watch), str(path))
+
+
+def finish(samples: list[Sample], options: Options) -> int:
+    """Write, draw and print the results; return the exit status."""
+    lines = report.rows(samples, options.servers)
+    settings = {"workers": options.workers, "rounds": options.rounds, "seconds": options.seconds}
+    settings |= {"factors": options.factors, "idempotency": options.idempotency}
+    document = report.document(settings, samples, lines)
+    LATEST.parent.mkdir(exist_ok=True)
+    LATEST.write_text(json.dumps(document, indent=1) + "\n")
+    if options.plot:
+        draw(lines, options.servers, options.plot)
+    if options.as_json:
+        sys.stdout.write(json.dumps(document) + "\n")
+    else:
+        Console(width=max(120, console.width)).print(report.table(lines, options.servers))
+    wrong = sum(sample.errors for sample in samples)
+    if wrong:
+        console.print(f"invalid: {wrong} wrong answers, see {LATEST}")
+    return 1 if wrong else 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Start the servers, compare them, and report."""
+    options = parse(arguments)
+    if not wrk.installed():
+        console.print(MISSING_WRK)
+        return 2
+    with ExitStack() as stack:
+        top = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir=options.folder)))
+        benches = []
+        for name in options.servers:
+            url = options.database_urls[kind(name)]
+            server = running(name, folder=top / name, workers=options.workers, database_url=url)
+            benches.append(prepare(stack.enter_context(server), options))
+        if options.profile:
+            profile(benches[0], options, options.profile)
+            return 0
+        return finish(compare(benches, options), options)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (LoadFailed, ServerFailed, Unequal) as failure:
+        sys.exit(f"bench: {failure}")

@@ -1,0 +1,110 @@
+"""One measurement: prepare, load, and what the server spent on it."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness import wrk
+from harness.operations import OPERATIONS
+from harness.servers import Server
+from harness.stock import Stock
+
+FIRST_GUESS = 500
+"""Requests to prepare for an operation whose rate is not known yet."""
+HEADROOM = 1.3
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One operation on one server in one round; times in microseconds, memory in bytes."""
+
+    server: str
+    operation: str
+    connections: int
+    round: int
+    requests: int
+    seconds: float
+    rate: float
+    p50_us: int
+    p99_us: int
+    max_us: int
+    cpu_us: float
+    resident_bytes: int
+    errors: int
+    note: str
+
+
+@dataclass
+class Bench:
+    """A server, its stock, and how fast each operation has been on it."""
+
+    server: Server
+    stock: Stock
+    keyed: bool = False
+    rates: dict[tuple[str, int], float] = field(default_factory=dict)
+    _runs: int = 0
+
+    def measure(
+        self,
+        operation: str,
+        connections: int,
+        seconds: int,
+        number: int = 0,
+        *,
+        watch: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> Sample:
+        """Load the server with one operation; `watch` wraps the load alone, without its preparation."""
+        key = (operation, connections)
+        known = self.rates.get(key)
+        count = FIRST_GUESS if known is None else int(known * seconds * HEADROOM) + connections
+        prepared = OPERATIONS[operation](self.stock, count, seconds)
+        self._runs += 1
+        keys = f"bench-{self._runs}-" if self.keyed else "-"
+        load = wrk.Load(seconds, connections, once=prepared.once, expect=prepared.expect, keys=keys)
+        before = self.server.usage()
+        with watch():
+            report = wrk.run(self.server, prepared.calls, load)
+        after = self.server.usage()
+        prepared.settle(report.issued)
+        # A run that ran out ended before the server was warm, so the next one may need many more.
+        self.rates[key] = report.rate * (2.0 if report.ran_out else 1.0)
+        return Sample(
+            server=self.server.name,
+            operation=operation,
+            connections=connections,
+            round=number,
+            requests=report.requests,
+            seconds=report.duration_us / 1e6,
+            rate=report.rate,
+            p50_us=report.p50_us,
+            p99_us=report.p99_us,
+            max_us=report.max_us,
+            cpu_us=(after.cpu_seconds - before.cpu_seconds) * 1e6 / max(report.requests, 1),
+            resident_bytes=after.resident_bytes,
+            errors=report.errors,
+            note=report.samples.strip(),
+        )
+
+
+class Profiler:
+    """py-spy on a server and its workers, drawing a flame graph of the time inside a `with` block."""
+
+    def __init__(self, server: Server, picture: Path) -> None:
+        """Remember what to watch."""
+        self._server, self._picture = server, picture
+
+    def __enter__(self) -> None:
+        """Start sampling."""
+        py_spy = Path(sys.prefix) / "bin" / "py-spy"
+        command = [str(py_spy), "record", "--subprocesses", "--rate", "200", "--nonblocking"]
+        command += ["--output", str(self._picture), "--pid", str(self._server.process.pid)]
+        self._process = subprocess.Popen(command)
+
+    def __exit__(self, *_: object) -> None:
+        """Stop sampling; py-spy then writes the picture."""
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(60)

@@ -1,0 +1,123 @@
+"""What a comparison says: medians, ratios, a table, a JSON file."""
+
+import os
+import platform
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import Any
+
+from rich.table import Table
+
+from harness.measure import Sample
+
+
+@dataclass(frozen=True)
+class Median:
+    """One operation on one server over all valid rounds."""
+
+    server: str
+    operation: str
+    connections: int
+    rounds: int
+    errors: int
+    rate: float
+    p50_us: float
+    p99_us: float
+    cpu_us: float
+    resident_bytes: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: each server's medians, and the ratios of the first server to each other one."""
+
+    operation: str
+    connections: int
+    medians: list[Median]
+    ratios: list[float | None]
+
+
+def middle(samples: Sequence[Sample]) -> Median:
+    """Reduce the rounds; one with a wrong answer does not count."""
+    first = samples[0]
+    valid = [sample for sample in samples if not sample.errors]
+
+    def of(name: str) -> float:
+        return median(getattr(sample, name) for sample in valid) if valid else float("nan")
+
+    return Median(
+        server=first.server,
+        operation=first.operation,
+        connections=first.connections,
+        rounds=len(valid),
+        errors=sum(sample.errors for sample in samples),
+        rate=of("rate"),
+        p50_us=of("p50_us"),
+        p99_us=of("p99_us"),
+        cpu_us=of("cpu_us"),
+        resident_bytes=max(sample.resident_bytes for sample in samples),
+    )
+
+
+def ratio(ours: Iterable[Sample], theirs: Iterable[Sample]) -> float | None:
+    """Return the median ratio of the rates; a round's two runs are neighbours in time, so noise cancels."""
+    other = {sample.round: sample.rate for sample in theirs if not sample.errors}
+    pairs = [s.rate / other[s.round] for s in ours if not s.errors and other.get(s.round)]
+    return median(pairs) if pairs else None
+
+
+def rows(samples: Sequence[Sample], servers: Sequence[str]) -> list[Row]:
+    """Group the samples by operation and connections, in the order of their first round."""
+    lines = []
+    for operation, connections in dict.fromkeys((s.operation, s.connections) for s in samples):
+        groups = [
+            [s for s in samples if (s.operation, s.connections, s.server) == (operation, connections, name)]
+            for name in servers
+        ]
+        medians = [middle(group) for group in groups]
+        lines.append(Row(operation, connections, medians, [ratio(groups[0], group) for group in groups[1:]]))
+    return lines
+
+
+def table(lines: Sequence[Row], servers: Sequence[str]) -> Table:
+    """Draw the rows: per server requests a second, latency and CPU per request, then the ratios."""
+    drawn = Table(title="requests/s (p50 / p99 ms, server CPU µs per request)")
+    drawn.add_column("operation")
+    drawn.add_column("conns", justify="right")
+    for name in servers:
+        drawn.add_column(name, justify="right")
+    for name in servers[1:]:
+        drawn.add_column(f"\N{MULTIPLICATION SIGN} {name}", justify="right")
+    for line in lines:
+        cells = [line.operation, str(line.connections)]
+        for m in line.medians:
+            wrong = f" {m.errors} WRONG" if m.errors else ""
+            cells.append(
+                f"{m.rate:,.0f} ({m.p50_us / 1000:.2f} / {m.p99_us / 1000:.2f}, {m.cpu_us:,.0f}){wrong}"
+            )
+        cells += ["-" if value is None else f"{value:.1f}" for value in line.ratios]
+        drawn.add_row(*cells)
+    return drawn
+
+
+def machine() -> dict[str, str | int | None]:
+    """Describe where the figures come from."""
+    wrk_version = subprocess.run(["wrk", "--version"], capture_output=True, text=True, check=False).stdout
+    return {
+        "system": platform.platform(),
+        "processors": os.cpu_count(),
+        "python": platform.python_version(),
+        "wrk": wrk_version.partition(" [")[0].strip(),
+    }
+
+
+def document(settings: dict[str, Any], samples: Sequence[Sample], lines: Sequence[Row]) -> dict[str, Any]:
+    """Put everything into one JSON object."""
+    return {
+        "settings": settings,
+        "machine": machine(),
+        "rows": [asdict(line) for line in lines],
+        "samples": [asdict(sample) for sample in samples],
+    }

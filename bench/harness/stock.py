@@ -1,0 +1,104 @@
+"""Users, factors and challenges of one server, made over HTTP before they are needed under load."""
+
+import json
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from harness import totp
+from harness.servers import Server
+from harness.wrk import COLLECT_CONNECTIONS, Call, collect
+
+FACTORS_PER_USER = 10
+"""How many factors the servers allow a user."""
+WINDOW = (-1, 0, 1)
+"""The steps around the current one whose codes are accepted."""
+
+
+@dataclass
+class Factor:
+    """A factor with a secret that we know; `last_step` is the newest step that we spent."""
+
+    id: str
+    user_id: str
+    secret: str
+    last_step: int = 0
+
+    def usable_steps(self, now_step: int) -> list[int]:
+        """Return the steps whose codes would be accepted, oldest first."""
+        return [now_step + offset for offset in WINDOW if now_step + offset > self.last_step]
+
+
+@dataclass(frozen=True)
+class OpenChallenge:
+    """An open challenge and the factor whose code answers it."""
+
+    id: str
+    factor: Factor
+
+
+@dataclass
+class Stock:
+    """What has been made on one server."""
+
+    server: Server
+    factors: list[Factor] = field(default_factory=list)
+    vacancies: list[str] = field(default_factory=list)
+    _users: int = 0
+
+    def create_users(self, count: int) -> list[str]:
+        """Create users and return their ids."""
+        first, self._users = self._users, self._users + count
+        calls = [
+            Call("POST", "/user_management/users", json.dumps({"email": f"user{number}@bench.example"}))
+            for number in range(first, first + count)
+        ]
+        return [json.loads(answer)["id"] for answer in collect(self.server, calls)]
+
+    def reserve_vacancies(self, count: int) -> None:
+        """Have at least that many places for one more factor; places of the same user lie far apart."""
+        missing = count - len(self.vacancies)
+        if missing > 0:
+            fresh = self.create_users(-(-missing // FACTORS_PER_USER))
+            self.vacancies += fresh * FACTORS_PER_USER
+
+    def enroll(self, count: int, connections: int = COLLECT_CONNECTIONS) -> None:
+        """Enrol that many more factors with secrets of ours, ten to a user."""
+        users = self.create_users(-(-count // FACTORS_PER_USER))
+        secrets = [(user, totp.new_secret()) for _ in range(FACTORS_PER_USER) for user in users][:count]
+        calls = [
+            Call(
+                "POST",
+                f"/user_management/users/{user}/auth_factors",
+                json.dumps({"type": "totp", "totp_secret": secret}),
+            )
+            for user, secret in secrets
+        ]
+        for answer in collect(self.server, calls, connections):
+            shown = json.loads(answer)["authentication_factor"]
+            self.factors.append(Factor(shown["id"], shown["user_id"], shown["totp"]["secret"]))
+
+    def open_challenges(self, count: int) -> list[OpenChallenge]:
+        """Open challenges that can each be answered now with a code of its own.
+
+        A factor gives up to three codes at once: the step before, the current and the next, in that order.
+        When all of them are too few, more factors are enrolled.
+        """
+        now_step = int(time.time()) // totp.PERIOD
+        passes = [
+            [factor for factor in self.factors if len(factor.usable_steps(now_step)) > turn]
+            for turn in range(len(WINDOW))
+        ]
+        missing = count - sum(map(len, passes))
+        if missing > 0:
+            known = len(self.factors)
+            self.enroll(-(-missing // len(WINDOW)))
+            for members in passes:
+                members.extend(self.factors[known:])
+        wanted = [factor for members in passes for factor in members][:count]
+        calls = [Call("POST", f"/auth/factors/{factor.id}/challenge", "{}") for factor in wanted]
+        opened: dict[str, list[str]] = defaultdict(list)
+        for answer in collect(self.server, calls):
+            challenge = json.loads(answer)
+            opened[challenge["authentication_factor_id"]].append(challenge["id"])
+        return [OpenChallenge(opened[factor.id].pop(), factor) for factor in wanted]

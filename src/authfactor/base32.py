@@ -1,0 +1,42 @@
+"""Shared secrets in base32 (RFC 4648 section 6), as people and importers write them."""
+
+import base64
+import binascii
+from typing import Final
+
+MAX_BYTES: Final = 128
+_IGNORED: Final = str.maketrans("", "", " -\t\r\n")
+_ALPHABET: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
+
+
+class NotBase32(ValueError):
+    """The text is no acceptable shared secret. The message says why and never repeats the text."""
+
+
+def encode(secret: bytes) -> str:
+    """Write a secret in upper case without padding."""
+    return base64.b32encode(secret).decode("ascii").rstrip("=")
+
+
+def decode(text: str, *, min_bytes: int) -> bytes:
+    """Read a shared secret: spaces, hyphens and `=` padding are ignored, case does not matter.
+
+    Raises `NotBase32` when a character is outside A-Z2-7, when the length is no whole number of
+    bytes, or when the secret is shorter than `min_bytes` or longer than 128 bytes.
+    """
+    letters = text.translate(_IGNORED).upper().rstrip("=")
+    # `upper` can turn one character into an ASCII one (dotless i); only ASCII input is a secret.
+    if not text.isascii() or set(letters) - _ALPHABET:
+        raise NotBase32("The shared secret must be base32: letters A to Z and digits 2 to 7.")
+    if len(letters) % 8 in (1, 3, 6):
+        raise NotBase32("The shared secret is cut off: its length is not a whole number of bytes.")
+    if len(letters) > MAX_BYTES * 8 // 5 + 1:
+        raise NotBase32(f"The shared secret is too long: use at most {MAX_BYTES} bytes.")
+    try:
+        secret = base64.b32decode(letters + "=" * (-len(letters) % 8))
+    except binascii.Error as error:
+        raise NotBase32("The shared secret is not valid base32.") from error
+    if len(secret) < min_bytes:
+        least = -(-min_bytes * 8 // 5)
+        raise NotBase32(f"The shared secret is too short: use at least {least} base32 characters ({min_bytes} bytes).")
+    return secret

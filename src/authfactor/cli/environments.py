@@ -1,0 +1,144 @@
+"""`authfactor environments` and `authfactor keys`."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from authfactor import models
+from authfactor.cli import session
+from authfactor.core import Authfactor
+from authfactor.models import ApiKey, Environment
+from authfactor.wire import moments
+
+environments = typer.Typer(no_args_is_help=True, help="Tenants: each with its own users, keys and policy.")
+keys = typer.Typer(no_args_is_help=True, help="API keys of an environment.")
+
+Policy = Literal["off", "if_enrolled", "required"]
+PolicyOption = Annotated[Policy | None, typer.Option("--mfa-policy", help="When a sign-in asks for a code.")]
+TeamOption = Annotated[str | None, typer.Option(help="Default issuer in authenticator apps.")]
+
+
+@environments.command("list")
+def list_environments(context: typer.Context) -> None:
+    """List the environments. Example: authfactor environments list"""
+    options = session.chosen(context)
+
+    async def work(af: Authfactor, _: Environment) -> list[Environment]:
+        return await af.read(lambda tx: tx.environments.all())
+
+    found = session.run(session.Chosen(options.data, options.config, "default", options.as_json), work)
+    rows = [[item.name, item.client_id, item.team_name, item.mfa_policy] for item in found]
+    session.show(
+        options,
+        [_shape(item) for item in found],
+        lambda: session.table(["name", "client id", "team name", "mfa policy"], rows, "No environments."),
+    )
+
+
+@environments.command("create")
+def create_environment(
+    context: typer.Context, name: str, team_name: TeamOption = None, mfa_policy: PolicyOption = None
+) -> None:
+    """Create an environment and its first API key. Example: authfactor environments create staging"""
+    options = session.chosen(context)
+
+    async def work(af: Authfactor, _: Environment) -> tuple[Environment, str]:
+        unit = af.environments.create(
+            name, team_name=team_name or af.settings.team_name, mfa_policy=mfa_policy or "if_enrolled"
+        )
+        made = await af.run(unit)
+        return made, (await af.run(af.environments.new_key(made, "first")))[1]
+
+    made, key = session.run(session.Chosen(options.data, options.config, "default", options.as_json), work)
+    session.show(options, {**_shape(made), "api_key": key}, lambda: _print_environment(made, key))
+
+
+@environments.command("update")
+def update_environment(
+    context: typer.Context, name: str, team_name: TeamOption = None, mfa_policy: PolicyOption = None
+) -> None:
+    """Change an environment. Example: authfactor environments update default --mfa-policy required"""
+    options = session.chosen(context)
+
+    async def work(af: Authfactor, environment: Environment) -> Environment:
+        return await af.run(af.environments.update(environment, team_name=team_name, mfa_policy=mfa_policy))
+
+    made = session.run(session.Chosen(options.data, options.config, name, options.as_json), work)
+    session.show(options, _shape(made), lambda: _print_environment(made, None))
+
+
+@keys.command("list")
+def list_keys(context: typer.Context) -> None:
+    """List the API keys of an environment. Example: authfactor keys list"""
+    options = session.chosen(context)
+
+    async def work(af: Authfactor, environment: Environment) -> list[ApiKey]:
+        return await af.read(lambda tx: tx.api_keys.of_environment(environment.number))
+
+    found = session.run(options, work)
+    rows = [
+        [item.id, item.name, f"…{item.hint}", moments.write(item.created_at), _when(item.last_used_at), _state(item)]
+        for item in found
+    ]
+    columns = ["id", "name", "ends in", "created", "last used", "state"]
+    session.show(options, [_key_shape(item) for item in found], lambda: session.table(columns, rows, "No keys."))
+
+
+@keys.command("create")
+def create_key(
+    context: typer.Context, name: Annotated[str, typer.Option(help="What the key is for.")] = "unnamed"
+) -> None:
+    """Create an API key and print it, this once. Example: authfactor keys create --name billing"""
+    options = session.chosen(context)
+
+    async def work(af: Authfactor, environment: Environment) -> tuple[ApiKey, str]:
+        return await af.run(af.environments.new_key(environment, name))
+
+    made, text = session.run(options, work)
+    session.show(options, {**_key_shape(made), "api_key": text}, lambda: session.pairs([("id", made.id), ("key", text)]))
+
+
+@keys.command("revoke")
+def revoke_key(context: typer.Context, key_id: str) -> None:
+    """Revoke an API key; every worker refuses it within a second. Example: authfactor keys revoke api_key_01…"""
+    options = session.chosen(context)
+
+    async def work(af: Authfactor, environment: Environment) -> None:
+        await af.run(af.environments.revoke_key(environment, key_id))
+
+    session.run(options, work)
+    session.show(options, {"id": key_id, "revoked": True}, lambda: print(f"Revoked {key_id}."))
+
+
+def _shape(environment: models.Environment) -> dict[str, str]:
+    return {
+        "name": environment.name,
+        "client_id": environment.client_id,
+        "team_name": environment.team_name,
+        "mfa_policy": environment.mfa_policy,
+        "created_at": moments.write(environment.created_at),
+    }
+
+
+def _print_environment(environment: Environment, key: str | None) -> None:
+    lines: list[tuple[str, object]] = list(_shape(environment).items())
+    session.pairs([*lines, ("api_key", f"{key}  (shown once)")] if key else lines)
+
+
+def _key_shape(key: ApiKey) -> dict[str, str | None]:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "ends_in": key.hint,
+        "created_at": moments.write(key.created_at),
+        "last_used_at": moments.write_optional(key.last_used_at),
+        "revoked_at": moments.write_optional(key.revoked_at),
+    }
+
+
+def _when(at: int | None) -> str:
+    return "never" if at is None else moments.write(at)
+
+
+def _state(key: ApiKey) -> str:
+    return "active" if key.revoked_at is None else "revoked"

@@ -1,0 +1,150 @@
+"""`authfactor factors`: the whole life of a factor, in a terminal."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from authfactor import qr, totp
+from authfactor.cli import exits, session
+from authfactor.core import Authfactor
+from authfactor.models import Challenge, Enrollment, Environment, Factor, Page, PageQuery, Verification
+from authfactor.wire import moments, objects
+from authfactor.wire.requests import EnrollUserFactor
+
+factors = typer.Typer(no_args_is_help=True, help="TOTP factors: enroll, challenge, verify, delete.")
+
+
+@factors.command("enroll")
+def enroll(
+    context: typer.Context,
+    user_id: str,
+    issuer: Annotated[str | None, typer.Option(help="Name of your application; default: the team name.")] = None,
+    account: Annotated[str | None, typer.Option(help="Account name; default: the user's email.")] = None,
+    secret: Annotated[str | None, typer.Option(help="Base32 secret to import; generated when absent.")] = None,
+) -> None:
+    """Enroll a user: shows the QR picture to scan and opens the first challenge.
+
+    Example: authfactor factors enroll user_01… --issuer Acme
+    """
+    options = session.chosen(context)
+    request = EnrollUserFactor("totp", totp_issuer=issuer, totp_user=account, totp_secret=secret)
+
+    async def work(af: Authfactor, environment: Environment) -> Enrollment:
+        return await af.run(await af.factors.enroll(af.store, environment, user_id, request))
+
+    made = session.run(options, work)
+
+    def people() -> None:
+        print(qr.terminal(qr.encode(made.uri), colour=sys.stdout.isatty()))
+        groups = " ".join(made.secret[at : at + 4] for at in range(0, len(made.secret), 4))
+        challenge_id = made.challenge.id if made.challenge else "-"
+        session.pairs(
+            [("factor", made.factor.id), ("challenge", challenge_id), ("secret", groups), ("uri", made.uri)]
+        )
+        print(f"\nScan it, then: authfactor factors verify {challenge_id} CODE")
+
+    session.show(options, objects.enrolled(made), people)
+
+
+@factors.command("list")
+def list_factors(
+    context: typer.Context, user_id: str, limit: Annotated[int, typer.Option(min=1, max=100)] = 10
+) -> None:
+    """List a user's factors. Example: authfactor factors list user_01…"""
+    options = session.chosen(context)
+
+    async def work(af: Authfactor, environment: Environment) -> Page[Factor]:
+        return await af.read(af.factors.page(environment, user_id, PageQuery(limit=limit)))
+
+    page = session.run(options, work)
+    rows = [[item.id, item.issuer, item.account, _state(item), _last_used(item)] for item in page.items]
+    columns = ["id", "issuer", "account", "state", "last code"]
+    session.show(options, objects.factors(page), lambda: session.table(columns, rows, "No factors."))
+
+
+@factors.command("get")
+def get(context: typer.Context, factor_id: str) -> None:
+    """Show a factor, without its secret. Example: authfactor factors get auth_factor_01…"""
+    options = session.chosen(context)
+
+    async def work(af: Authfactor, environment: Environment) -> Factor:
+        return await af.read(af.factors.get(environment, factor_id))
+
+    found = session.run(options, work)
+    lines: list[tuple[str, object]] = [
+        ("id", found.id),
+        ("user", found.user_id),
+        ("issuer", found.issuer),
+        ("account", found.account),
+        ("state", _state(found)),
+        ("last code", _last_used(found)),
+        ("created", moments.write(found.created_at)),
+    ]
+    session.show(options, objects.factor(found), lambda: session.pairs(lines))
+
+
+@factors.command("challenge")
+def challenge(context: typer.Context, factor_id: str) -> None:
+    """Open a challenge for a factor. Example: authfactor factors challenge auth_factor_01…"""
+    options = session.chosen(context)
+
+    async def work(af: Authfactor, environment: Environment) -> Challenge:
+        return await af.run(af.challenges.create(environment, factor_id))
+
+    made = session.run(options, work)
+    lines: list[tuple[str, object]] = [("challenge", made.id), ("expires", moments.write(made.expires_at))]
+    session.show(options, objects.challenge(made), lambda: session.pairs(lines))
+
+
+@factors.command("verify")
+def verify(context: typer.Context, challenge_id: str, code: str) -> None:
+    """Check a code; exits with 5 when it is not valid. Example: authfactor factors verify auth_challenge_01… 123456"""
+    options = session.chosen(context)
+
+    async def work(af: Authfactor, environment: Environment) -> Verification:
+        return await af.run(af.challenges.verify(environment, challenge_id, code))
+
+    outcome = session.run(options, work)
+
+    def people() -> None:
+        if outcome.valid:
+            print("Valid.")
+        else:
+            print(f"Not valid: {REASONS[outcome.reason or 'code_mismatch']} Tries left: {outcome.attempts_remaining}.")
+
+    session.show(options, objects.verification(outcome), people)
+    raise typer.Exit(0 if outcome.valid else exits.REFUSED)
+
+
+@factors.command("delete")
+def delete(
+    context: typer.Context,
+    factor_id: str,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete a factor. Example: authfactor factors delete auth_factor_01… --yes"""
+    options = session.chosen(context)
+    if not yes:
+        typer.confirm(f"Delete {factor_id}? Its authenticator entry stops working.", abort=True)
+
+    async def work(af: Authfactor, environment: Environment) -> None:
+        await af.run(af.factors.delete(environment, factor_id))
+
+    session.run(options, work)
+    session.show(options, {"id": factor_id, "deleted": True}, lambda: print(f"Deleted {factor_id}."))
+
+
+REASONS = {
+    "code_mismatch": "the code does not match.",
+    "code_already_used": "this code was used before; wait for the next one.",
+    "clock_drift": "the code is old; check the phone's clock.",
+}
+
+
+def _state(factor: Factor) -> str:
+    return "pending" if factor.activated_at is None else "active"
+
+
+def _last_used(factor: Factor) -> str:
+    return "never" if factor.last_step == 0 else moments.write(factor.last_step * totp.PERIOD * 1000)

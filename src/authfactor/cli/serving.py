@@ -1,0 +1,93 @@
+"""`authfactor serve`."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from authfactor import settings
+from authfactor.cli import session
+from authfactor.core import Authfactor
+from authfactor.rules.environments import KEY_PREFIX
+from authfactor.rules.tokens import random_token
+from authfactor.wire.requests import CreateUser
+
+DEMO_EMAIL = "kim@example.org"
+
+
+def serve(
+    context: typer.Context,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8080,
+    workers: Annotated[int, typer.Option(help="Number of processes.", min=1, max=64)] = 1,
+    data: Annotated[Path | None, typer.Option(help="Folder of database and key ring.")] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Make a user to try things with; print a curl line.")] = False,
+) -> None:
+    """Serve the API until SIGTERM.
+
+    Ready when GET /readyz answers 200. The first start makes the database, the key ring and the first
+    environment, whose API key it prints once (or takes from AUTHFACTOR_BOOTSTRAP_API_KEY).
+
+    Example: authfactor serve --port 8080 --data /var/lib/authfactor
+    """
+    from authfactor.http import serving  # noqa: PLC0415 - other commands need no server
+
+    given = session.chosen(context)
+    options = session.Chosen(data or given.data, given.config, given.environment, given.as_json)
+    prepared = session.read_settings(options)
+    try:
+        asyncio.run(_introduce(prepared, host, port, demo=demo))
+        code = serving.serve(prepared, host=host, port=port, workers=workers)
+    except session.Known as error:
+        session.fail(error)
+    raise typer.Exit(code)
+
+
+async def _introduce(prepared: settings.Settings, host: str, port: int, *, demo: bool) -> None:
+    """Print what a newcomer needs: the key of a first start and, for a demo, a line to paste."""
+    af = await Authfactor.open(prepared)
+    try:
+        base = f"http://{host}:{port}"
+        environment = (await af.read(lambda tx: tx.environments.all()))[0]
+        keys = await af.read(lambda tx: tx.api_keys.of_environment(environment.number))
+        key = prepared.bootstrap_api_key
+        if demo and not key:
+            key = await _demo_key(af, prepared.data)
+        elif not keys:
+            _, key = await af.run(af.environments.new_key(environment, "first"))
+            print("This API key is shown once. Keep it.")
+        print(f"authfactor listens on {base}")
+        print(f"  client id  {environment.client_id}")
+        print(f"  API key    {key or '(shown at its creation; make another with: authfactor keys create)'}")
+        if demo:
+            user_id = await _demo_user(af)
+            print("\nEnroll a factor:\n")
+            print(
+                f"curl -s {base}/user_management/users/{user_id}/auth_factors"
+                f" -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' -d '{{\"type\":\"totp\"}}'\n",
+                flush=True,
+            )
+    finally:
+        await af.close()
+
+
+async def _demo_key(af: Authfactor, folder: Path) -> str:
+    """Return the demo's API key: kept in a file of its own, so that every start can print it."""
+    path = folder / "demo-api-key"
+    if not path.exists():
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(KEY_PREFIX + random_token(af.entropy))
+    key = path.read_text().strip()
+    await af.run(af.environments.ensure_first(team_name=af.settings.team_name, client_id="", key=key))
+    return key
+
+
+async def _demo_user(af: Authfactor) -> str:
+    environment = (await af.read(lambda tx: tx.environments.all()))[0]
+    known = await af.read(lambda tx: tx.users.by_email(environment.number, DEMO_EMAIL))
+    if known is None:
+        known = await af.run(await af.users.create(environment, CreateUser(email=DEMO_EMAIL)))
+    return known.id

@@ -1,0 +1,116 @@
+"""What every command needs: settings, an open installation, output as JSON or for people."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import msgspec
+import typer
+
+from authfactor import errors, keyring, settings
+from authfactor.cli import exits
+from authfactor.core import Authfactor
+from authfactor.models import Environment
+
+T = TypeVar("T")
+Known = (errors.AuthfactorError, settings.BadSetting, keyring.KeyRingUnusable, OSError)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Options given before the command."""
+
+    data: Path | None = None
+    config: Path | None = None
+    environment: str | None = None
+    as_json: bool = False
+
+
+def chosen(context: typer.Context) -> Chosen:
+    """Find the options given before the command."""
+    found = context.find_object(Chosen)
+    return found or Chosen()
+
+
+def read_settings(options: Chosen) -> settings.Settings:
+    """Read the settings, or end with one line that says what is wrong."""
+    try:
+        return settings.read(os.environ, options.config, data=options.data)
+    except settings.BadSetting as error:
+        fail(error)
+
+
+def fail(error: Exception) -> NoReturn:
+    """Say what is wrong in one line (and one a broken rule), and end with the error's exit code."""
+    items = getattr(error, "items", ())
+    if isinstance(error, OSError):
+        where = f" ({error.filename})" if error.filename else ""
+        text = f"{error.strerror or error}{where}"
+    else:
+        text = getattr(error, "message", None) or str(error)
+    print(f"authfactor: {text}", file=sys.stderr)
+    for item in items:
+        print(f"  - {item.message}", file=sys.stderr)
+    raise typer.Exit(exits.code_of(error))
+
+
+def run(options: Chosen, work: Callable[[Authfactor, Environment], Awaitable[T]]) -> T:
+    """Open the installation, find the environment, do the work, close again."""
+
+    async def inside() -> T:
+        af = await Authfactor.open(read_settings(options))
+        try:
+            return await work(af, await _environment(af, options.environment))
+        finally:
+            await af.close()
+
+    try:
+        return asyncio.run(inside())
+    except Known as error:
+        fail(error)
+
+
+async def _environment(af: Authfactor, wanted: str | None) -> Environment:
+    if wanted is not None:
+        return await af.read(af.environments.find(wanted))
+    known = await af.read(lambda tx: tx.environments.all())
+    if len(known) > 1:
+        names = ", ".join(environment.name for environment in known)
+        text = f"There are several environments ({names}). Say which with --environment."
+        raise errors.InvalidRequest(message=text)
+    return known[0]
+
+
+def show(options: Chosen, shape: Any, people: Callable[[], None]) -> None:  # noqa: ANN401 - any wire shape
+    """Print the wire's JSON with --json, and what people like to read without."""
+    if options.as_json:
+        print(msgspec.json.format(msgspec.json.encode(shape)).decode())
+    else:
+        people()
+
+
+def table(columns: list[str], rows: list[list[str]], empty: str) -> None:
+    """Print a table, or a sentence when there is nothing in it."""
+    if not rows:
+        print(empty)
+        return
+    from rich import box  # noqa: PLC0415 - costs start-up time that --help and --json need not pay
+    from rich.console import Console  # noqa: PLC0415 - as above
+    from rich.table import Table  # noqa: PLC0415 - as above
+
+    grid = Table(*columns, box=box.SIMPLE_HEAD)
+    for row in rows:
+        grid.add_row(*row)
+    # Ids are for copying: never cut one, however narrow the terminal or the pipe.
+    Console(width=None if sys.stdout.isatty() else 200, soft_wrap=False).print(grid)
+
+
+def pairs(values: list[tuple[str, object]]) -> None:
+    """Print names and values, aligned."""
+    width = max(len(name) for name, _ in values)
+    for name, value in values:
+        print(f"{name:<{width}}  {'-' if value is None else value}")

@@ -1,0 +1,112 @@
+"""Authfactor: the embedded API. It owns the clock and the entropy source and wires everything else.
+
+Doors (HTTP, command line, your Python code) prepare a unit with one of the rule objects here and `run`
+it: `await af.run(af.challenges.verify(environment, challenge_id, code))`.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from authfactor import errors, keyring
+from authfactor.ids import Mint
+from authfactor.models import Answer, Claim, Clock, Entropy
+from authfactor.passwords import PRODUCTION, Profile
+from authfactor.rules import idempotency
+from authfactor.rules.challenges import Challenges
+from authfactor.rules.environments import Environments
+from authfactor.rules.events import EventLog
+from authfactor.rules.factors import Factors
+from authfactor.rules.hashing import Hasher
+from authfactor.rules.users import Users
+from authfactor.settings import Settings
+from authfactor.store import Store, Unit
+from authfactor.store.opening import open_store
+from authfactor.vault import Vault
+
+T = TypeVar("T")
+
+
+def system_clock() -> int:
+    """Milliseconds of the epoch, rounded down."""
+    return time.time_ns() // 1_000_000
+
+
+class Authfactor:
+    """One open installation."""
+
+    def __init__(
+        self, settings: Settings, store: Store, vault: Vault, clock: Clock, entropy: Entropy, profile: Profile
+    ) -> None:
+        """Wire the rules; use `open` instead."""
+        mint = Mint(clock, entropy)
+        log = EventLog(mint)
+        self.settings = settings
+        self.store = store
+        self.vault = vault
+        self.clock = clock
+        self.entropy = entropy
+        self.hasher = Hasher(entropy, settings, profile)
+        self.environments = Environments(clock, entropy, mint)
+        self.users = Users(clock, mint, self.hasher, log)
+        self.challenges = Challenges(clock, mint, vault, log, settings)
+        self.factors = Factors(clock, entropy, mint, vault, log, settings, self.challenges)
+
+    @classmethod
+    async def open(
+        cls,
+        settings: Settings,
+        *,
+        clock: Clock = system_clock,
+        entropy: Entropy = os.urandom,
+        profile: Profile = PRODUCTION,
+    ) -> "Authfactor":
+        """Open key ring and database, creating both at the first start, and see to the first environment.
+
+        Raises `keyring.KeyRingUnusable`, `store.opening.WrongSchema` and `errors.Unavailable`.
+        """
+        path = settings.keys_path
+        ring = keyring.read(path) if path.exists() else keyring.create(path, entropy)
+        store = await open_store(settings)
+        self = cls(settings, store, Vault(ring, entropy), clock, entropy, profile)
+        await self.run(
+            self.environments.ensure_first(
+                team_name=settings.team_name,
+                client_id=settings.bootstrap_client_id,
+                key=settings.bootstrap_api_key,
+            )
+        )
+        return self
+
+    async def run(self, unit: Unit[T]) -> T:
+        """Run a unit that writes; return once its effect is durable."""
+        return await self.store.write(unit)
+
+    async def read(self, unit: Unit[T]) -> T:
+        """Run a unit that only reads."""
+        return await self.store.read(unit)
+
+    async def run_once(
+        self,
+        claim: Claim,
+        unit: Unit[T],
+        render: Callable[[T], Answer],
+    ) -> Answer:
+        """Run a unit that writes, unless an identical request with this key has run: then give its answer."""
+        return await self.store.write(idempotency.once(claim, unit, render, self.vault, self.clock()))
+
+    async def note_used_keys(self) -> None:
+        """Write down when API keys were last used."""
+        unit = self.environments.note_used()
+        if unit is not None:
+            await self.store.write(unit)
+
+    async def close(self) -> None:
+        """Finish what is under way and let go of everything."""
+        try:
+            await self.note_used_keys()
+        except errors.Unavailable:
+            pass  # the last-used times of a minute are not worth a failed stop
+        self.hasher.close()
+        await self.store.close()

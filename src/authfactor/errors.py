@@ -1,0 +1,219 @@
+"""The one family of errors, each with a stable code and the evidence that explains it.
+
+    AuthfactorError
+    ├── InvalidRequest            what was sent cannot be read or breaks a rule (carries items)
+    │   ├── MalformedBody  BodyTooLarge
+    │   ├── UserCreationFailed  PasswordTooWeak  InvalidUserField
+    │   └── IdempotencyKeyReused
+    ├── Unauthorized              no key, or a key that is not (or no longer) known
+    ├── NotFound                  nothing of that kind has this id in this environment
+    │   └── RouteNotFound  MethodNotAllowed
+    ├── ChallengeRefused          the challenge cannot be verified any more
+    │   ├── ChallengeExpired  ChallengeAlreadyVerified
+    │   └── TooManyAttempts
+    ├── SignInRefused             the authenticate endpoint says no
+    │   ├── OAuthRefused          shapes with `error` and `error_description`
+    │   └── StepUpRequired        a second step is needed first
+    ├── Conflict                  the state does not allow it
+    └── Unavailable               try again in a moment
+
+Codes are the wire's and never change. HTTP statuses live in `http.problems`, exit codes in `cli.exits`.
+Messages are for people; programs read the code and the evidence fields.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing wrong with a request: the field, a stable code, and what to do about it."""
+
+    field: str
+    code: str
+    message: str
+
+
+class AuthfactorError(Exception):
+    """Base of everything this package raises on purpose."""
+
+    code: ClassVar[str] = "internal_error"
+
+    def __init__(self, message: str) -> None:
+        """Keep the message for people."""
+        super().__init__(message)
+        self.message = message
+
+
+class InvalidRequest(AuthfactorError):
+    """What was sent breaks a rule; every broken rule is an item."""
+
+    code = "invalid_request_parameters"
+    default_message: ClassVar[str] = "Validation failed"
+
+    def __init__(self, *items: Item, message: str | None = None) -> None:
+        """Collect the items."""
+        super().__init__(message or self.default_message)
+        self.items = items
+
+
+class MalformedBody(InvalidRequest):
+    """The body is not JSON, or not an object."""
+
+    code = "invalid_json"
+
+
+class BodyTooLarge(InvalidRequest):
+    """The body is longer than the server reads."""
+
+    code = "request_too_large"
+
+
+class UserCreationFailed(InvalidRequest):
+    """A user with this email or external id exists already."""
+
+    code = "user_creation_error"
+    default_message = "Could not create user."
+
+
+class PasswordTooWeak(InvalidRequest):
+    """The password is not strong enough; items say why."""
+
+    code = "password_strength_error"
+    default_message = "Password does not meet strength requirements."
+
+
+class InvalidUserField(InvalidRequest):
+    """One field of a user cannot be accepted; the code names which rule (the contract lists them)."""
+
+    def __init__(self, code: str, message: str) -> None:
+        """Carry a code that the contract fixes for this very rule."""
+        super().__init__(message=message)
+        self.code = code  # type: ignore[misc] - the class default is only the family's code
+
+
+class IdempotencyKeyReused(InvalidRequest):
+    """The same Idempotency-Key came with another body."""
+
+    code = "idempotency_key_reused"
+
+    def __init__(self) -> None:
+        """Say what to do."""
+        super().__init__(
+            message="This Idempotency-Key was used with a different request body. Use a new key for a new request."
+        )
+
+
+class Unauthorized(AuthfactorError):
+    """The API key is missing, unknown or revoked."""
+
+    code = "unauthorized"
+
+    def __init__(self) -> None:
+        """The contract fixes the text."""
+        super().__init__("Unauthorized")
+
+
+class NotFound(AuthfactorError):
+    """Nothing of that kind has this id here; an id of another environment is exactly as unknown."""
+
+    code = "entity_not_found"
+
+    def __init__(self, kind: str, entity_id: str) -> None:
+        """Name the kind in words (`User`) and repeat the id."""
+        super().__init__(f"{kind} not found: '{entity_id}'.")
+        self.kind = kind
+        self.entity_id = entity_id
+
+
+class RouteNotFound(AuthfactorError):
+    """No endpoint has this path."""
+
+    code = "not_found"
+
+
+class MethodNotAllowed(AuthfactorError):
+    """The path exists, the method does not."""
+
+    code = "method_not_allowed"
+
+    def __init__(self, allowed: tuple[str, ...]) -> None:
+        """Name the methods that exist."""
+        super().__init__(f"Method not allowed. Use {' or '.join(allowed)}.")
+        self.allowed = allowed
+
+
+class ChallengeRefused(AuthfactorError):
+    """The challenge cannot be verified."""
+
+
+class ChallengeExpired(ChallengeRefused):
+    """The challenge is past its expiry."""
+
+    code = "authentication_challenge_expired"
+
+    def __init__(self, challenge_id: str, expired_at: int) -> None:
+        """`expired_at` in milliseconds of the epoch."""
+        super().__init__(f"The authentication challenge '{challenge_id}' has expired.")
+        self.expired_at = expired_at
+
+
+class ChallengeAlreadyVerified(ChallengeRefused):
+    """The challenge has done its work."""
+
+    code = "authentication_challenge_previously_verified"
+
+    def __init__(self, challenge_id: str) -> None:
+        """The contract fixes the text."""
+        super().__init__(f"The authentication challenge '{challenge_id}' has already been verified.")
+
+
+class TooManyAttempts(ChallengeRefused):
+    """The challenge or its user has used up the tries."""
+
+    code = "one_time_code_too_many_attempts"
+
+    def __init__(self, *, locked_until: int | None, hard_stop: bool = False) -> None:
+        """`locked_until` in milliseconds of the epoch; None when waiting does not help."""
+        if hard_stop:
+            text = "Too many wrong codes in a row. An operator must unlock this user."
+        elif locked_until is None:
+            text = "Too many wrong codes for this challenge. Create a new challenge."
+        else:
+            text = "Too many wrong codes. Wait until the lock ends, then create a new challenge."
+        super().__init__(text)
+        self.locked_until = locked_until
+        self.hard_stop = hard_stop
+
+
+class SignInRefused(AuthfactorError):
+    """A sign-in was refused; the code names the reason (contract: failures of authenticate)."""
+
+    def __init__(self, code: str, message: str) -> None:
+        """Carry one of the contract's codes."""
+        super().__init__(message)
+        self.code = code  # type: ignore[misc] - the class default is only the family's code
+
+
+class OAuthRefused(SignInRefused):
+    """A sign-in was refused in the shape of RFC 6749 section 5.2: `error` and `error_description`."""
+
+
+class Conflict(AuthfactorError):
+    """The state of things does not allow it; the code names why."""
+
+    def __init__(self, code: str, message: str) -> None:
+        """Carry one of the contract's codes."""
+        super().__init__(message)
+        self.code = code  # type: ignore[misc] - the class default is only the family's code
+
+
+class Unavailable(AuthfactorError):
+    """The service cannot answer now; nothing was changed. Try again after `retry_after` seconds."""
+
+    code = "service_unavailable"
+
+    def __init__(self, message: str = "The service is busy. Try again in a moment.", *, retry_after: int = 1) -> None:
+        """`retry_after` in seconds, small: SDKs sleep on it."""
+        super().__init__(message)
+        self.retry_after = retry_after

@@ -1,0 +1,178 @@
+"""The endpoints: parse, one call, render. No rule lives here."""
+
+from authfactor.errors import InvalidRequest, Item
+from authfactor.http.call import Call
+from authfactor.http.routing import Route
+from authfactor.models import Answer
+from authfactor.wire import objects, requests
+
+PAGE = ("limit", "order", "before", "after")
+FACTORS, USERS = "multi-factor authentication", "users"
+
+
+async def enroll_user_factor(call: Call) -> Answer:
+    """Enrol a user in a TOTP factor."""
+    body = call.read_body(requests.EnrollUserFactor)
+    unit = await call.af.factors.enroll(call.af.store, call.environment, call.ids[0], body)
+    return await call.write(unit, objects.enrolled)
+
+
+async def list_user_factors(call: Call) -> Answer:
+    """List a user's factors."""
+    query = call.page_query(call.query())
+    return await call.read(call.af.factors.page(call.environment, call.ids[0], query), objects.factors)
+
+
+async def enroll_factor(call: Call) -> Answer:
+    """Enrol a stand-alone factor."""
+    unit = await call.af.factors.enroll_alone(call.environment, call.read_body(requests.EnrollFactor))
+    return await call.write(unit, objects.factor_enrolled)
+
+
+async def get_factor(call: Call) -> Answer:
+    """Read a factor."""
+    return await call.read(call.af.factors.get(call.environment, call.ids[0]), objects.factor)
+
+
+async def delete_factor(call: Call) -> Answer:
+    """Delete a factor."""
+    return await call.write(call.af.factors.delete(call.environment, call.ids[0]), None)
+
+
+async def challenge_factor(call: Call) -> Answer:
+    """Open a challenge for a factor."""
+    call.read_body(requests.ChallengeFactor)
+    return await call.write(call.af.challenges.create(call.environment, call.ids[0]), objects.challenge)
+
+
+async def challenge_factor_by_id(call: Call) -> Answer:
+    """Open a challenge; the route of before 2022."""
+    body = call.read_body(requests.ChallengeFactorById)
+    factor_id = _required(body.authentication_factor_id, "authentication_factor_id")
+    return await call.write(call.af.challenges.create(call.environment, factor_id), objects.challenge)
+
+
+async def verify_challenge(call: Call) -> Answer:
+    """Check a code."""
+    code = _code(call.read_body(requests.VerifyChallenge).code)
+    return await call.write(call.af.challenges.verify(call.environment, call.ids[0], code), objects.verification)
+
+
+async def verify_challenge_by_id(call: Call) -> Answer:
+    """Check a code; the route of before 2022."""
+    body = call.read_body(requests.VerifyChallengeById)
+    challenge_id = _required(body.authentication_challenge_id, "authentication_challenge_id")
+    unit = call.af.challenges.verify(call.environment, challenge_id, _code(body.code))
+    return await call.write(unit, objects.verification)
+
+
+async def create_user(call: Call) -> Answer:
+    """Create a user."""
+    unit = await call.af.users.create(call.environment, call.read_body(requests.CreateUser))
+    return await call.write(unit, objects.user)
+
+
+async def get_user(call: Call) -> Answer:
+    """Read a user."""
+    return await call.read(call.af.users.get(call.environment, call.ids[0]), objects.user)
+
+
+async def get_user_by_external_id(call: Call) -> Answer:
+    """Read a user by the application's own id."""
+    return await call.read(call.af.users.by_external_id(call.environment, call.ids[0]), objects.user)
+
+
+async def list_users(call: Call) -> Answer:
+    """List users."""
+    query = call.query()
+    unit = call.af.users.page(call.environment, call.page_query(query), query.get("email"))
+    return await call.read(unit, objects.users)
+
+
+async def update_user(call: Call) -> Answer:
+    """Change a user."""
+    unit = await call.af.users.update(call.environment, call.ids[0], call.read_body(requests.UpdateUser))
+    return await call.write(unit, objects.user)
+
+
+async def delete_user(call: Call) -> Answer:
+    """Delete a user."""
+    return await call.write(call.af.users.delete(call.environment, call.ids[0]), None)
+
+
+def _required(value: str | None, field: str) -> str:
+    if not value:
+        raise InvalidRequest(Item(field, f"{field}_required", f"{field}: required."))
+    return value
+
+
+def _code(value: str | None) -> str:
+    # An empty code is a wrong code and is counted; a missing one is a broken request.
+    if value is None:
+        raise InvalidRequest(Item("code", "code_required", "code: required, the six digits as a string."))
+    return value
+
+
+ROUTES = [
+    Route(
+        "POST", "/user_management/users/{user_id}/auth_factors", enroll_user_factor, 201,
+        "Enroll an authentication factor", takes=requests.EnrollUserFactor, gives=objects.EnrollResponse,
+        refusals=(404, 422), tag=FACTORS,
+    ),
+    Route(
+        "GET", "/user_management/users/{user_id}/auth_factors", list_user_factors, 200,
+        "List authentication factors", gives=objects.ListOf[objects.AuthenticationFactor], query=PAGE,
+        refusals=(404, 422), tag=FACTORS,
+    ),
+    Route(
+        "POST", "/auth/factors/enroll", enroll_factor, 201, "Enroll a stand-alone factor",
+        takes=requests.EnrollFactor, gives=objects.AuthenticationFactorEnrolled, refusals=(404, 422), tag=FACTORS,
+    ),
+    Route(
+        "POST", "/auth/factors/challenge", challenge_factor_by_id, 201, "Challenge a factor (route of before 2022)",
+        takes=requests.ChallengeFactorById, gives=objects.AuthenticationChallenge, refusals=(404, 422), tag=FACTORS,
+    ),
+    Route(
+        "POST", "/auth/factors/verify", verify_challenge_by_id, 201, "Verify a challenge (route of before 2022)",
+        takes=requests.VerifyChallengeById, gives=objects.VerifyResponse, refusals=(400, 404, 422), tag=FACTORS,
+    ),
+    Route(
+        "GET", "/auth/factors/{factor_id}", get_factor, 200, "Get an authentication factor",
+        gives=objects.AuthenticationFactor, refusals=(404,), tag=FACTORS,
+    ),
+    Route(
+        "DELETE", "/auth/factors/{factor_id}", delete_factor, 204, "Delete an authentication factor",
+        refusals=(404,), tag=FACTORS,
+    ),
+    Route(
+        "POST", "/auth/factors/{factor_id}/challenge", challenge_factor, 201, "Challenge a factor",
+        takes=requests.ChallengeFactor, gives=objects.AuthenticationChallenge, refusals=(404, 422), tag=FACTORS,
+    ),
+    Route(
+        "POST", "/auth/challenges/{challenge_id}/verify", verify_challenge, 201, "Verify a challenge",
+        takes=requests.VerifyChallenge, gives=objects.VerifyResponse, refusals=(400, 404, 422), tag=FACTORS,
+    ),
+    Route(
+        "POST", "/user_management/users", create_user, 201, "Create a user", takes=requests.CreateUser,
+        gives=objects.User, refusals=(400, 422), tag=USERS,
+    ),
+    Route(
+        "GET", "/user_management/users", list_users, 200, "List users", gives=objects.ListOf[objects.User],
+        query=(*PAGE, "email", "organization_id"), refusals=(422,), tag=USERS,
+    ),
+    Route(
+        "GET", "/user_management/users/external_id/{external_id}", get_user_by_external_id, 200,
+        "Get a user by external id", gives=objects.User, refusals=(404,), tag=USERS,
+    ),
+    Route(
+        "GET", "/user_management/users/{user_id}", get_user, 200, "Get a user", gives=objects.User,
+        refusals=(404,), tag=USERS,
+    ),
+    Route(
+        "PUT", "/user_management/users/{user_id}", update_user, 200, "Update a user", takes=requests.UpdateUser,
+        gives=objects.User, refusals=(400, 404, 422), tag=USERS,
+    ),
+    Route(
+        "DELETE", "/user_management/users/{user_id}", delete_user, 200, "Delete a user", refusals=(404,), tag=USERS,
+    ),
+]  # fmt: skip

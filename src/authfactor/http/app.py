@@ -1,0 +1,117 @@
+"""The ASGI application: reads a request, lets it in, finds its handler, sends the answer.
+
+Written on bare ASGI because a framework's request and route layer costs more than everything the
+handlers do (decision 0001); pages and lifespan may use one.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+from authfactor import errors
+from authfactor.core import Authfactor
+from authfactor.http import api, guard, operations, problems
+from authfactor.http.call import Call
+from authfactor.http.routing import Router
+from authfactor.models import Answer
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Opener = Callable[[], Awaitable[Authfactor]]
+HOUSEKEEPING_SECONDS: Final = 60
+_BODILESS: Final = frozenset({"GET", "DELETE", "HEAD"})
+
+log = logging.getLogger("authfactor.http")
+
+
+class App:
+    """The application. `opener` opens the installation at start-up, inside the server's event loop."""
+
+    def __init__(self, opener: Opener) -> None:
+        """Build the routes; nothing is opened yet."""
+        self._opener = opener
+        self._router = Router([*api.ROUTES, *operations.routes(api.ROUTES)])
+        self._af: Authfactor | None = None
+        self._request_id: guard.RequestIds | None = None
+        self._housekeeper: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Speak ASGI 3."""
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            self._af = await self._opener()
+        except Exception as error:  # noqa: BLE001 - the server prints the message and exits
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        self._request_id = guard.RequestIds(self._af)
+        self._housekeeper = asyncio.create_task(_keep_house(self._af))
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self._housekeeper.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._housekeeper
+        await self._af.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
+        if self._af is None or self._request_id is None:
+            raise RuntimeError("the application was not started")
+        request_id = self._request_id()
+        extra: list[tuple[bytes, bytes]] = []
+        try:
+            answer = await self._answer(self._af, scope, receive)
+        except errors.AuthfactorError as error:
+            answer, extra = problems.render(error), problems.headers(error)
+        except Exception:
+            # The request id is all that leaves the house; what went wrong stays in the log.
+            log.exception("unexpected failure, request %s", request_id)
+            answer = problems.render(errors.AuthfactorError("Something went wrong. The request id names it in our log."))
+        headers = guard.answer_headers(request_id, answer.body, extra)
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body if scope["method"] != "HEAD" else b""})
+
+    async def _answer(self, af: Authfactor, scope: Message, receive: Receive) -> Answer:
+        method: str = scope["method"]
+        path: str = scope["raw_path"].decode("latin-1")
+        headers = dict(scope["headers"])
+        match = self._router.find("GET" if method == "HEAD" else method, path)
+        # Before the body is read: a stranger's bytes are not worth memory.
+        caller = await guard.caller_of(af, headers) if match.route.needs_key else None
+        body = b"" if method in _BODILESS else await _body(receive, headers, af.settings.max_body)
+        call = Call(af, method, path, scope["query_string"], headers, body, match.ids, match.route.status)
+        call.caller = caller
+        return await match.route.handler(call)
+
+
+async def _body(receive: Receive, headers: dict[bytes, bytes], most: int) -> bytes:
+    """Read the body, never more than `most` bytes of it."""
+    declared = headers.get(b"content-length", b"0")
+    if declared.isdigit() and int(declared) > most:
+        raise errors.BodyTooLarge(message=f"The request body is larger than {most} bytes.")
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    while message.get("more_body"):
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > most:
+            raise errors.BodyTooLarge(message=f"The request body is larger than {most} bytes.")
+    return body
+
+
+async def _keep_house(af: Authfactor) -> None:
+    """Do now and then what no request should wait for."""
+    while True:
+        await asyncio.sleep(HOUSEKEEPING_SECONDS)
+        try:
+            await af.note_used_keys()
+        except errors.AuthfactorError as error:
+            log.warning("housekeeping was put off: %s", error.message)

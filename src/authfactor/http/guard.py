@@ -1,0 +1,56 @@
+"""Who may come in, and what every answer carries."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from authfactor import errors
+from authfactor.core import Authfactor
+from authfactor.models import Caller
+
+# Sent with every answer. HSTS belongs to whoever terminates TLS.
+SECURITY_HEADERS: Final = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+    (b"vary", b"origin, accept-encoding"),
+]
+JSON_TYPE: Final = (b"content-type", b"application/json; charset=utf-8")
+
+
+async def caller_of(af: Authfactor, headers: dict[bytes, bytes]) -> Caller:
+    """Tell whose API key the request holds. Raises `Unauthorized`."""
+    value = headers.get(b"authorization", b"")
+    scheme, _, key = value.partition(b" ")
+    if scheme.lower() != b"bearer" or not key:
+        raise errors.Unauthorized
+    return await af.environments.caller(af.store, key.strip().decode("latin-1"))
+
+
+def answer_headers(request_id: str, body: bytes, extra: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Headers of an answer; an empty one claims no content type (SDKs fail on empty JSON)."""
+    headers = [*SECURITY_HEADERS, (b"x-request-id", request_id.encode()), (b"content-length", str(len(body)).encode())]
+    if body:
+        headers.append(JSON_TYPE)
+    headers.extend(extra)
+    return headers
+
+
+class RequestIds:
+    """Random UUIDs, version 4, from a block of entropy at a time."""
+
+    def __init__(self, af: Authfactor) -> None:
+        """Draw on the same entropy source as everything else."""
+        self._entropy = af.entropy
+        self._block = b""
+        self._at = 0
+
+    def __call__(self) -> str:
+        """Make one (RFC 9562 section 5.4)."""
+        if self._at >= len(self._block):
+            self._block, self._at = self._entropy(4096), 0
+        number = int.from_bytes(self._block[self._at : self._at + 16], "big")
+        self._at += 16
+        number = number & ~(0xF << 76) & ~(0x3 << 62) | 0x4 << 76 | 0x2 << 62
+        text = f"{number:032x}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -1,0 +1,73 @@
+"""The only table from error codes to HTTP statuses, and the bodies of errors (contract section 1.4)."""
+
+from typing import Final
+
+import msgspec
+from msgspec import UNSET
+
+from authfactor import errors
+from authfactor.models import Answer
+from authfactor.wire import moments, objects
+
+STATUSES: Final[dict[type[errors.AuthfactorError], int]] = {
+    errors.AuthfactorError: 500,
+    errors.InvalidRequest: 422,
+    errors.MalformedBody: 400,
+    errors.BodyTooLarge: 413,
+    errors.UserCreationFailed: 400,
+    errors.PasswordTooWeak: 400,
+    errors.InvalidUserField: 400,
+    errors.IdempotencyKeyReused: 422,
+    errors.Unauthorized: 401,
+    errors.NotFound: 404,
+    errors.RouteNotFound: 404,
+    errors.MethodNotAllowed: 405,
+    errors.ChallengeExpired: 422,
+    errors.ChallengeAlreadyVerified: 422,
+    errors.TooManyAttempts: 400,
+    errors.SignInRefused: 400,
+    errors.OAuthRefused: 400,
+    errors.Conflict: 409,
+    errors.Unavailable: 503,
+}
+
+
+def status_of(error: errors.AuthfactorError) -> int:
+    """Find the status by the error's class or the nearest base that has one."""
+    for base in type(error).__mro__:
+        if base in STATUSES:
+            return STATUSES[base]
+    return 500
+
+
+def body_of(error: errors.AuthfactorError) -> objects.ErrorBody:
+    """Write the body: `message` always, `code` always but on 401 (the contract fixes that one)."""
+    entity_id = error.entity_id if isinstance(error, errors.NotFound) else UNSET
+    items = error.items if isinstance(error, errors.InvalidRequest) else ()
+    until = error.locked_until if isinstance(error, errors.TooManyAttempts) else None
+    return objects.ErrorBody(
+        message=error.message,
+        code=UNSET if isinstance(error, errors.Unauthorized) else error.code,
+        entity_id=entity_id,
+        errors=[objects.ErrorItem(item.field, item.code, item.message) for item in items] or UNSET,
+        locked_until=UNSET if until is None else moments.write(until),
+    )
+
+
+def render(error: errors.AuthfactorError) -> Answer:
+    """Turn an error into an answer."""
+    if isinstance(error, errors.OAuthRefused):
+        body = msgspec.json.encode({"error": error.code, "error_description": error.message})
+        return Answer(status_of(error), body)
+    return Answer(status_of(error), objects.encode(body_of(error)))
+
+
+def headers(error: errors.AuthfactorError) -> list[tuple[bytes, bytes]]:
+    """Headers that an error brings besides the usual ones."""
+    if isinstance(error, errors.Unavailable):
+        return [(b"retry-after", str(error.retry_after).encode())]
+    if isinstance(error, errors.MethodNotAllowed):
+        return [(b"allow", ", ".join(error.allowed).encode())]
+    if isinstance(error, errors.Unauthorized):
+        return [(b"www-authenticate", b"Bearer")]
+    return []

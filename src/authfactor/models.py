@@ -1,0 +1,153 @@
+"""Frozen records that rules pass around. Times are milliseconds of the epoch, ids carry their prefix."""
+
+from collections.abc import Callable
+from typing import Generic, Literal, TypeVar
+
+import msgspec
+
+
+Clock = Callable[[], int]
+Entropy = Callable[[int], bytes]
+MfaPolicy = Literal["off", "if_enrolled", "required"]
+T = TypeVar("T")
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """Base of all records; fields are in the order in which the store selects them."""
+
+
+class Environment(Record):
+    """One tenant: its own users, factors, keys, client id and policy. `number` starts every key in the store."""
+
+    number: int
+    client_id: str
+    name: str
+    team_name: str
+    mfa_policy: MfaPolicy
+    options: str
+    created_at: int
+    updated_at: int
+
+
+class ApiKey(Record):
+    """A credential of one environment. The key itself is never stored, only its SHA-256."""
+
+    environment: int
+    id: str
+    name: str
+    hint: str
+    created_at: int
+    last_used_at: int | None
+    revoked_at: int | None
+
+
+class Caller(Record):
+    """Who asks: the environment and the key that a request has proven to hold."""
+
+    environment: Environment
+    key_id: str
+
+
+class User(Record):
+    """A user of an application. `metadata` is a JSON object as text."""
+
+    id: str
+    email: str
+    email_verified: bool
+    first_name: str | None
+    last_name: str | None
+    name: str | None
+    profile_picture_url: str | None
+    external_id: str | None
+    metadata: str
+    locale: str | None
+    last_sign_in_at: int | None
+    created_at: int
+    updated_at: int
+    password_hash: str | None
+
+
+class Factor(Record):
+    """A TOTP factor. `secret` is sealed; pending until `activated_at`; `last_step` is the last one accepted."""
+
+    id: str
+    user_id: str | None
+    issuer: str
+    account: str
+    secret: str
+    activated_at: int | None
+    last_step: int
+    created_at: int
+    updated_at: int
+
+
+class Challenge(Record):
+    """A question put to one factor, good for a few attempts until it expires or is verified."""
+
+    id: str
+    factor_id: str
+    attempts: int
+    created_at: int
+    expires_at: int
+    verified_at: int | None
+
+
+class FailureRecord(Record):
+    """Wrong codes of one user (or stand-alone factor): when (seconds), how many in a row, and a lock."""
+
+    times: tuple[int, ...]
+    in_a_row: int
+    locked_until: int | None
+
+
+class Enrollment(Record):
+    """What enrolling gives: the factor, its first challenge, and the secrets that are shown this once."""
+
+    factor: Factor
+    challenge: Challenge | None
+    secret: str
+    uri: str
+    qr_code: str
+
+
+class Verification(Record):
+    """Outcome of one code. `reason` and `attempts_remaining` only when it was not valid."""
+
+    challenge: Challenge
+    valid: bool
+    reason: Literal["code_mismatch", "code_already_used", "clock_drift"] | None = None
+    attempts_remaining: int | None = None
+    locked_until: int | None = None
+
+
+class Page(Record, Generic[T]):
+    """One page of a list and the cursors to its neighbours (None where there are none)."""
+
+    items: list[T]
+    before: str | None
+    after: str | None
+
+
+class PageQuery(Record):
+    """Which page is asked for. Cursors are ids, exclusive."""
+
+    limit: int = 10
+    order: Literal["asc", "desc", "normal"] = "desc"
+    before: str | None = None
+    after: str | None = None
+
+
+class Answer(Record):
+    """A rendered answer, ready to send and ready to keep for a repeated request."""
+
+    status: int
+    body: bytes
+
+
+class Claim(Record):
+    """An idempotency key at work: who and what it covers, for how long its answer is kept."""
+
+    environment: int
+    key: bytes
+    body_hash: bytes
+    expires_at: int

@@ -1,0 +1,50 @@
+"""The otpauth URI that an authenticator app reads, and the rules for the names in it.
+
+The form is the Key URI Format every app understands; quoting is RFC 3986 (a space is `%20`, since
+several apps show `+` literally).
+"""
+
+import unicodedata
+from typing import Final
+from urllib.parse import quote
+
+MAX_ISSUER: Final = 64
+MAX_ACCOUNT: Final = 128
+# Characters that reorder or hide text on screen: an account name must look like what it is.
+_BIDI: Final = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+class BadLabel(ValueError):
+    """The issuer or account name cannot be shown safely; the message says what to change."""
+
+
+def check_name(text: str, *, longest: int) -> str:
+    """Return the name in NFC.
+
+    Raises `BadLabel` for an empty or too long name and for control characters, line breaks and
+    bidirectional overrides.
+    """
+    name = unicodedata.normalize("NFC", text)
+    if not name.strip():
+        raise BadLabel("must not be empty")
+    if len(name) > longest:
+        raise BadLabel(f"must be at most {longest} characters")
+    if not name.isascii() or not name.isprintable():
+        for character in name:
+            if character in _BIDI or unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}:
+                raise BadLabel("must not contain control characters, line breaks or text-direction overrides")
+    return name
+
+
+def uri(*, issuer: str, account: str, secret: str) -> str:
+    """Write the URI for names that `check_name` has passed and a base32 secret.
+
+    A colon separates issuer and account in the label and apps split on it even when quoted, so a
+    colon inside a name becomes a space here (only here: the JSON keeps the name as given).
+    """
+    shown_issuer = quote(issuer.replace(":", " "), safe="")
+    shown_account = quote(account.replace(":", " "), safe="@")
+    return (
+        f"otpauth://totp/{shown_issuer}:{shown_account}?secret={secret}&issuer={shown_issuer}"
+        "&algorithm=SHA1&digits=6&period=30"
+    )

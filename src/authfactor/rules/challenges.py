@@ -1,0 +1,180 @@
+"""Challenges: opening one, and the one question that matters: is this code good, this once?
+
+The order in `verify` is the security of the product: charge, compare, spend; all in one transaction.
+"""
+
+from typing import Final, Literal
+
+from authfactor import errors, ids, totp
+from authfactor.ids import Mint
+from authfactor.models import Challenge, Clock, Environment, Factor, FailureRecord, Verification
+from authfactor.rules import events, limits
+from authfactor.rules.events import EventLog
+from authfactor.settings import Settings
+from authfactor.store import Tx, Unit
+from authfactor.vault import Row, Vault
+
+_Reason = Literal["code_mismatch", "code_already_used", "clock_drift"]
+
+# How far back a code is recognised, only to tell a person that the phone's clock is slow. Codes of the
+# future are never named: an attacker who guessed one would learn when to use it.
+DRIFT_STEPS: Final = 10
+
+
+def secret_row(environment: int, factor_id: str) -> Row:
+    """Where a factor's sealed secret lives."""
+    return Row("factors", "secret", environment, factor_id)
+
+
+class Challenges:
+    """Opens and verifies challenges."""
+
+    def __init__(self, clock: Clock, mint: Mint, vault: Vault, log: EventLog, settings: Settings) -> None:
+        """Take what the rules may use."""
+        self._clock = clock
+        self._mint = mint
+        self._vault = vault
+        self._log = log
+        self._settings = settings
+
+    def create(self, environment: Environment, factor_id: str) -> Unit[Challenge]:
+        """Open a challenge for a factor. The unit raises `NotFound` for an unknown factor."""
+        now = self._clock()
+
+        async def run(tx: Tx) -> Challenge:
+            if await tx.factors.by_id(environment.number, factor_id) is None:
+                raise errors.NotFound("Authentication Factor", factor_id)
+            return await self.open(tx, environment, factor_id, now)
+
+        return run
+
+    async def open(self, tx: Tx, environment: Environment, factor_id: str, now: int) -> Challenge:
+        """Open a challenge for a factor that is known to exist."""
+        expires_at = now + self._settings.challenge_life * 1000
+        challenge = Challenge(self._mint(ids.CHALLENGE), factor_id, 0, now, expires_at, None)
+        await tx.challenges.insert(environment.number, challenge)
+        return challenge
+
+    def verify(self, environment: Environment, challenge_id: str, code: str) -> Unit[Verification]:
+        """Check a code. A wrong one is an answer (`valid=False`) and is counted.
+
+        The unit raises `NotFound`, `ChallengeExpired`, `ChallengeAlreadyVerified` or `TooManyAttempts`.
+        """
+        now = self._clock()
+
+        async def run(tx: Tx) -> Verification:
+            challenge, factor = await self.load(tx, environment, challenge_id, now)
+            return await self.check(tx, environment, challenge, factor, code, now)
+
+        return run
+
+    async def load(self, tx: Tx, environment: Environment, challenge_id: str, now: int) -> tuple[Challenge, Factor]:
+        """Find a challenge that may still be answered, and its factor."""
+        challenge = await tx.challenges.by_id(environment.number, challenge_id)
+        factor = challenge and await tx.factors.by_id(environment.number, challenge.factor_id)
+        if challenge is None or factor is None:
+            raise errors.NotFound("Authentication Challenge", challenge_id)
+        if challenge.verified_at is not None:
+            raise errors.ChallengeAlreadyVerified(challenge_id)
+        if challenge.expires_at <= now:
+            raise errors.ChallengeExpired(challenge_id, challenge.expires_at)
+        return challenge, factor
+
+    async def check(
+        self, tx: Tx, environment: Environment, challenge: Challenge, factor: Factor, code: str, now: int
+    ) -> Verification:
+        """Charge the attempt, compare, and spend step and challenge if it is right."""
+        record = await self._charge(tx, environment, challenge, factor, now)
+        secret = self._vault.open(factor.secret, secret_row(environment.number, factor.id))
+        reason = await self._compare_and_spend(tx, environment, factor, secret, code, now)
+        if reason is not None:
+            return await self._refuse(tx, environment, challenge, factor, record, reason, now)
+        if not await tx.challenges.close(environment.number, challenge.id, now):
+            raise errors.ChallengeAlreadyVerified(challenge.id)
+        await tx.failures.write(environment.number, subject_of(factor), limits.settle_success(record))
+        if self._vault.is_stale(factor.secret):
+            sealed = self._vault.seal(secret, secret_row(environment.number, factor.id))
+            await tx.factors.reseal(environment.number, factor.id, factor.secret, sealed)
+        if factor.activated_at is None:
+            await self._tell(tx, environment, events.FACTOR_ACTIVATED, factor, now)
+        return Verification(_closed(challenge, now), valid=True)
+
+    async def _charge(
+        self, tx: Tx, environment: Environment, challenge: Challenge, factor: Factor, now: int
+    ) -> FailureRecord:
+        """Count this attempt before the code is looked at; refuse when no attempt is left.
+
+        Refusing raises, which takes the charge back: someone who is locked out cannot lengthen the lock.
+        """
+        number = environment.number
+        record = await tx.failures.charge(number, subject_of(factor), now // 1000)
+        until = limits.locked_until(record, now)
+        if until is not None:
+            hard = until == limits.NEVER
+            raise errors.TooManyAttempts(locked_until=None if hard else until, hard_stop=hard)
+        if not await tx.challenges.charge(number, challenge.id, self._settings.attempts_per_challenge):
+            latest = await tx.challenges.by_id(number, challenge.id)
+            if latest is not None and latest.verified_at is not None:
+                raise errors.ChallengeAlreadyVerified(challenge.id)
+            raise errors.TooManyAttempts(locked_until=None)
+        return record
+
+    async def _compare_and_spend(
+        self, tx: Tx, environment: Environment, factor: Factor, secret: bytes, code: str, now: int
+    ) -> _Reason | None:
+        """Return why the code is refused, or None after spending its step."""
+        digits = totp.clean_code(code)
+        if digits is None:
+            return "code_mismatch"
+        seconds = now // 1000
+        step = totp.match_step(secret, digits, seconds, self._settings.window)
+        if step is None:
+            return "clock_drift" if self._is_late(secret, digits, seconds) else "code_mismatch"
+        # RFC 6238 section 5.2: a step is good once, and after it no earlier one is, whatever the challenge.
+        if not await tx.factors.advance_step(environment.number, factor.id, step, now):
+            return "code_already_used"
+        return None
+
+    def _is_late(self, secret: bytes, digits: str, seconds: int) -> bool:
+        half = DRIFT_STEPS // 2
+        middle = seconds - (self._settings.window + 1 + half) * totp.PERIOD
+        return totp.match_step(secret, digits, middle, half) is not None
+
+    async def _refuse(
+        self,
+        tx: Tx,
+        environment: Environment,
+        challenge: Challenge,
+        factor: Factor,
+        record: FailureRecord,
+        reason: _Reason,
+        now: int,
+    ) -> Verification:
+        """Keep the charge, lock if it was one too many, and say how many tries are left."""
+        settled = limits.settle_failure(record, now, self._settings)
+        if settled != record:
+            await tx.failures.write(environment.number, subject_of(factor), settled)
+        until = limits.locked_until(settled, now)
+        if until is not None:
+            await self._tell(tx, environment, events.USER_LOCKED, factor, now)
+        if reason == "code_already_used":
+            await self._tell(tx, environment, events.REPLAY_REFUSED, factor, now)
+        left = self._settings.attempts_per_challenge - challenge.attempts - 1
+        left = 0 if until is not None else min(left, limits.tries_left(settled, now, self._settings))
+        shown = None if until == limits.NEVER else until
+        return Verification(challenge, valid=False, reason=reason, attempts_remaining=left, locked_until=shown)
+
+    async def _tell(self, tx: Tx, environment: Environment, name: str, factor: Factor, now: int) -> None:
+        data = {"factor_id": factor.id, "user_id": factor.user_id}
+        await self._log.append(tx, environment.number, name, factor.user_id, data, now)
+
+
+def subject_of(factor: Factor) -> str:
+    """Whose failures a wrong code counts against: the user, or the factor that has none."""
+    return factor.user_id or factor.id
+
+
+def _closed(challenge: Challenge, now: int) -> Challenge:
+    return Challenge(
+        challenge.id, challenge.factor_id, challenge.attempts + 1, challenge.created_at, challenge.expires_at, now
+    )

@@ -1,0 +1,157 @@
+"""Environments and their API keys: who may ask, and for which tenant."""
+
+import hashlib
+from typing import Final
+
+import msgspec
+
+from authfactor import errors, ids
+from authfactor.errors import InvalidRequest, Item
+from authfactor.ids import Mint
+from authfactor.models import ApiKey, Caller, Clock, Entropy, Environment, MfaPolicy
+from authfactor.rules.tokens import random_token
+from authfactor.store import Store, Tx, Unit
+
+KEY_PREFIX: Final = "sk_"
+# A revoked key is refused within a second by every worker; until then its answer comes from memory.
+TRUST_MILLISECONDS: Final = 900
+MOST_CACHED: Final = 4096
+POLICIES: Final = ("off", "if_enrolled", "required")
+
+
+def hash_of(key: str) -> bytes:
+    """Return what is stored of an API key. 256 random bits need no slow hash."""
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+
+
+class Environments:
+    """Creates environments and keys, and tells who a key belongs to."""
+
+    def __init__(self, clock: Clock, entropy: Entropy, mint: Mint) -> None:
+        """Take what the rules may use."""
+        self._clock = clock
+        self._entropy = entropy
+        self._mint = mint
+        self._known: dict[bytes, tuple[Caller, int]] = {}
+        self._used: dict[tuple[int, str], int] = {}
+
+    def create(
+        self, name: str, *, team_name: str, mfa_policy: MfaPolicy = "if_enrolled", client_id: str = ""
+    ) -> Unit[Environment]:
+        """Create an environment. The unit raises `Conflict` when name or client id is taken."""
+        if not name.strip():
+            raise InvalidRequest(Item("name", "name_required", "name: required."))
+        now = self._clock()
+        chosen = client_id or self._mint(ids.CLIENT)
+
+        async def run(tx: Tx) -> Environment:
+            number = await tx.environments.next_number()
+            environment = Environment(number, chosen, name, team_name, mfa_policy, "{}", now, now)
+            if not await tx.environments.insert(environment):
+                raise errors.Conflict("environment_exists", f"An environment '{name}' or '{chosen}' exists already.")
+            return environment
+
+        return run
+
+    def find(self, name_or_client_id: str) -> Unit[Environment]:
+        """Find an environment by its name or client id. The unit raises `NotFound`."""
+
+        async def run(tx: Tx) -> Environment:
+            found = await tx.environments.by_client_id(name_or_client_id)
+            found = found or await tx.environments.by_name(name_or_client_id)
+            if found is None:
+                raise errors.NotFound("Environment", name_or_client_id)
+            return found
+
+        return run
+
+    def update(
+        self, environment: Environment, *, team_name: str | None = None, mfa_policy: MfaPolicy | None = None
+    ) -> Unit[Environment]:
+        """Change an environment; None leaves a field as it is."""
+        changed = msgspec.structs.replace(
+            environment,
+            team_name=environment.team_name if team_name is None else team_name,
+            mfa_policy=mfa_policy or environment.mfa_policy,
+            updated_at=self._clock(),
+        )
+
+        async def run(tx: Tx) -> Environment:
+            await tx.environments.update(changed)
+            return changed
+
+        return run
+
+    def new_key(self, environment: Environment, name: str, *, key: str = "") -> Unit[tuple[ApiKey, str]]:
+        """Create an API key and return it with its text, which is shown this once. A given `key` is kept as is."""
+        text = key or KEY_PREFIX + random_token(self._entropy)
+        record = ApiKey(environment.number, self._mint(ids.API_KEY), name, text[-4:], self._clock(), None, None)
+
+        async def run(tx: Tx) -> tuple[ApiKey, str]:
+            if not await tx.api_keys.insert(record, hash_of(text)):
+                raise errors.Conflict("api_key_exists", "This API key exists already, here or in another environment.")
+            return record, text
+
+        return run
+
+    def revoke_key(self, environment: Environment, key_id: str) -> Unit[None]:
+        """Revoke a key. The unit raises `NotFound` when it is unknown or revoked already."""
+        now = self._clock()
+
+        async def run(tx: Tx) -> None:
+            if not await tx.api_keys.revoke(environment.number, key_id, now):
+                raise errors.NotFound("API key", key_id)
+
+        return run
+
+    def ensure_first(self, *, team_name: str, client_id: str, key: str) -> Unit[None]:
+        """Make the first environment and its key if they are not there; starting again changes nothing."""
+        create = self.create("default", team_name=team_name, client_id=client_id)
+        now = self._clock()
+        record_id = self._mint(ids.API_KEY)
+
+        async def run(tx: Tx) -> None:
+            known = await tx.environments.by_client_id(client_id) if client_id else await tx.environments.by_number(1)
+            environment = known or await create(tx)
+            if key:
+                record = ApiKey(environment.number, record_id, "bootstrap", key[-4:], now, None, None)
+                await tx.api_keys.insert(record, hash_of(key))
+
+        return run
+
+    async def caller(self, store: Store, key: str) -> Caller:
+        """Tell who holds this key: from memory if it was looked up less than a second ago.
+
+        Raises `Unauthorized` for an unknown or revoked key.
+        """
+        secret_hash = hash_of(key)
+        now = self._clock()
+        known = self._known.get(secret_hash)
+        # `abs`: a clock that jumps back must not make an old answer last.
+        if known is None or abs(now - known[1]) > TRUST_MILLISECONDS:
+            known = await self._look_up(store, secret_hash, now)
+        caller = known[0]
+        self._used[caller.environment.number, caller.key_id] = now
+        return caller
+
+    async def _look_up(self, store: Store, secret_hash: bytes, now: int) -> tuple[Caller, int]:
+        self._known.pop(secret_hash, None)
+        found = await store.read(lambda tx: tx.api_keys.active_by_hash(secret_hash))
+        if found is None:
+            raise errors.Unauthorized
+        if len(self._known) >= MOST_CACHED:
+            self._known.clear()
+        known = self._known[secret_hash] = Caller(found[1], found[0].id), now
+        return known
+
+    def note_used(self) -> Unit[None] | None:
+        """Write down when keys were last used; called now and then, not on every request."""
+        used, self._used = self._used, {}
+        if not used:
+            return None
+
+        async def run(tx: Tx) -> None:
+            for (environment, key_id), at in used.items():
+                await tx.api_keys.touch(environment, key_id, at)
+
+        return run

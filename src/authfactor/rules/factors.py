@@ -1,0 +1,199 @@
+"""Factors: enrol, read, list, delete."""
+
+from authfactor import base32, errors, ids, otpauth, qr, totp
+from authfactor.errors import InvalidRequest, Item
+from authfactor.ids import Mint
+from authfactor.models import Clock, Enrollment, Entropy, Environment, Factor, Page, PageQuery
+from authfactor.rules import events, paging
+from authfactor.rules.challenges import Challenges, secret_row
+from authfactor.rules.events import EventLog
+from authfactor.settings import Settings
+from authfactor.store import Store, Tx, Unit
+from authfactor.vault import Vault
+from authfactor.wire import objects, requests
+
+
+class Factors:
+    """Enrols, reads and deletes factors."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        entropy: Entropy,
+        mint: Mint,
+        vault: Vault,
+        log: EventLog,
+        settings: Settings,
+        challenges: Challenges,
+    ) -> None:
+        """Take what the rules may use."""
+        self._clock = clock
+        self._entropy = entropy
+        self._mint = mint
+        self._vault = vault
+        self._log = log
+        self._settings = settings
+        self._challenges = challenges
+
+    async def enroll(
+        self, store: Store, environment: Environment, user_id: str, request: requests.EnrollUserFactor
+    ) -> Unit[Enrollment]:
+        """Prepare an enrolment under a user: secret, URI and picture are made before any lock is held.
+
+        A secret that the caller brings is active at once: an importer never verifies (contract 2.2).
+        Raises `InvalidRequest` and `NotFound`; the unit raises them too, when things changed meanwhile.
+        """
+        items = _type_problems(request.type)
+        secret = self._secret(request.totp_secret, items)
+        issuer = _name(request.totp_issuer or environment.team_name, "totp_issuer", otpauth.MAX_ISSUER, items)
+        user = await store.read(lambda tx: tx.users.by_id(environment.number, user_id))
+        if user is None and not items:
+            raise errors.NotFound("User", user_id)
+        account = _name(request.totp_user or (user.email if user else "-"), "totp_user", otpauth.MAX_ACCOUNT, items)
+        if items:
+            raise InvalidRequest(*items)
+        now = self._clock()
+        enrollment = self._prepare(environment, user_id, issuer, account, secret, now, active=bool(request.totp_secret))
+
+        async def run(tx: Tx) -> Enrollment:
+            await self._insert(tx, environment, enrollment.factor, now)
+            challenge = await self._challenges.open(tx, environment, enrollment.factor.id, now)
+            return Enrollment(
+                enrollment.factor, challenge, enrollment.secret, enrollment.uri, enrollment.qr_code
+            )
+
+        return run
+
+    async def enroll_alone(
+        self, environment: Environment, request: requests.EnrollFactor
+    ) -> Unit[Enrollment]:
+        """Prepare an enrolment by the older route: names are required, a user is optional, no challenge.
+
+        Raises `InvalidRequest`; the unit raises `NotFound` for an unknown `user_id`.
+        """
+        items = _type_problems(request.type)
+        if not items:
+            for field, given in (("totp_issuer", request.totp_issuer), ("totp_user", request.totp_user)):
+                if not given:
+                    items.append(Item(field, f"{field}_required", f"{field}: required for a totp factor."))
+        issuer = _name(request.totp_issuer or "-", "totp_issuer", otpauth.MAX_ISSUER, items)
+        account = _name(request.totp_user or "-", "totp_user", otpauth.MAX_ACCOUNT, items)
+        if items:
+            raise InvalidRequest(*items)
+        now = self._clock()
+        secret = self._entropy(totp.SECRET_BYTES)
+        user_id = request.user_id or None
+        enrollment = self._prepare(environment, user_id, issuer, account, secret, now, active=False)
+
+        async def run(tx: Tx) -> Enrollment:
+            await self._insert(tx, environment, enrollment.factor, now)
+            return enrollment
+
+        return run
+
+    def get(self, environment: Environment, factor_id: str) -> Unit[Factor]:
+        """Read one factor. The unit raises `NotFound`."""
+
+        async def run(tx: Tx) -> Factor:
+            factor = await tx.factors.by_id(environment.number, factor_id)
+            if factor is None:
+                raise errors.NotFound("Authentication Factor", factor_id)
+            return factor
+
+        return run
+
+    def page(self, environment: Environment, user_id: str, query: PageQuery) -> Unit[Page[Factor]]:
+        """List a user's factors. The unit raises `NotFound`, and `InvalidRequest` for an unknown cursor."""
+
+        async def run(tx: Tx) -> Page[Factor]:
+            if await tx.users.by_id(environment.number, user_id) is None:
+                raise errors.NotFound("User", user_id)
+            for field, cursor in (("before", query.before), ("after", query.after)):
+                at = await tx.factors.by_id(environment.number, cursor) if cursor else None
+                if cursor and (at is None or at.user_id != user_id):
+                    raise paging.unknown_cursor(field, cursor)
+            items, more_before, more_after = await tx.factors.page(environment.number, user_id, query)
+            return paging.page(items, more_before=more_before, more_after=more_after)
+
+        return run
+
+    def delete(self, environment: Environment, factor_id: str) -> Unit[None]:
+        """Delete a factor; its open challenges die with it. The unit raises `NotFound`."""
+        now = self._clock()
+
+        async def run(tx: Tx) -> None:
+            factor = await tx.factors.by_id(environment.number, factor_id)
+            if factor is None or not await tx.factors.delete(environment.number, factor_id):
+                raise errors.NotFound("Authentication Factor", factor_id)
+            await self._tell(tx, environment, events.FACTOR_DELETED, factor, now)
+
+        return run
+
+    def _secret(self, given: str | None, items: list[Item]) -> bytes:
+        if given is None:
+            return self._entropy(totp.SECRET_BYTES)
+        try:
+            return base32.decode(given, min_bytes=self._settings.min_secret)
+        except base32.NotBase32 as error:
+            items.append(Item("totp_secret", "totp_secret_invalid", f"totp_secret: {error}"))
+            return b""
+
+    def _prepare(
+        self,
+        environment: Environment,
+        user_id: str | None,
+        issuer: str,
+        account: str,
+        secret: bytes,
+        now: int,
+        *,
+        active: bool,
+    ) -> Enrollment:
+        factor_id = self._mint(ids.FACTOR)
+        sealed = self._vault.seal(secret, secret_row(environment.number, factor_id))
+        activated_at = now if active else None
+        factor = Factor(factor_id, user_id, issuer, account, sealed, activated_at, 0, now, now)
+        text = base32.encode(secret)
+        uri = otpauth.uri(issuer=issuer, account=account, secret=text)
+        return Enrollment(factor, None, text, uri, qr.png_data_uri(uri))
+
+    async def _insert(self, tx: Tx, environment: Environment, factor: Factor, now: int) -> None:
+        if factor.user_id is not None:
+            await self._make_room(tx, environment, factor.user_id, now)
+        await tx.factors.insert(environment.number, factor)
+        await self._tell(tx, environment, events.FACTOR_ENROLLED, factor, now)
+
+    async def _make_room(self, tx: Tx, environment: Environment, user_id: str, now: int) -> None:
+        """Hold the user, drop factors that were never confirmed in time, refuse one too many."""
+        if await tx.users.lock(environment.number, user_id) is None:
+            raise errors.NotFound("User", user_id)
+        stale = now - self._settings.pending_factor_life * 1000
+        count = 0
+        for factor in await tx.factors.of_user(environment.number, user_id):
+            if factor.activated_at is None and factor.created_at < stale:
+                await tx.factors.delete(environment.number, factor.id)
+            else:
+                count += 1
+        most = self._settings.max_factors_per_user
+        if count >= most:
+            text = f"The user has {count} factors and may have at most {most}. Delete one first."
+            raise InvalidRequest(Item("user_id", "factor_limit_reached", text))
+
+    async def _tell(self, tx: Tx, environment: Environment, name: str, factor: Factor, now: int) -> None:
+        await self._log.append(tx, environment.number, name, factor.user_id, objects.factor(factor), now)
+
+
+def _type_problems(given: str | None) -> list[Item]:
+    if given == "totp":
+        return []
+    if not given:
+        return [Item("type", "type_required", "type: required; the only type offered is totp.")]
+    return [Item("type", "type_not_supported", "type: the only type offered is totp.")]
+
+
+def _name(given: str, field: str, longest: int, items: list[Item]) -> str:
+    try:
+        return otpauth.check_name(given, longest=longest)
+    except otpauth.BadLabel as error:
+        items.append(Item(field, f"{field}_invalid", f"{field} {error}."))
+        return "-"

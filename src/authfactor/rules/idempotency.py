@@ -1,0 +1,68 @@
+"""One request, one effect, however often an SDK sends it (decision 0008).
+
+The first answer is kept, sealed, in the transaction of its change, and given again to an identical
+request. An answer that changed nothing is not kept: asking again gives it again.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import msgspec
+
+from authfactor import errors
+from authfactor.models import Answer, Claim
+from authfactor.store import Tx, Unit
+from authfactor.vault import Row, Vault
+
+T = TypeVar("T")
+MAX_KEY: Final = 255
+# kotlin and java from 5 on derive the key from the request itself, so every identical call has the same one.
+_DERIVED: Final = re.compile(r"retry-[0-9a-f]{64}")
+DERIVED_LIFE: Final = 10
+
+
+def claim(*, environment: int, key_id: str, key: str, target: str, body: bytes, now: int, life: int) -> Claim:
+    """Describe what a key covers: API key, method and path (`target`), and body.
+
+    `now` in milliseconds, `life` in seconds. Raises `InvalidRequest` for an overlong key.
+    """
+    if len(key) > MAX_KEY:
+        raise errors.InvalidRequest(
+            errors.Item("Idempotency-Key", "idempotency_key_invalid", f"Use at most {MAX_KEY} characters.")
+        )
+    seconds = DERIVED_LIFE if _DERIVED.fullmatch(key) else life
+    scope = hashlib.sha256("\0".join((key_id, target, key)).encode()).digest()
+    return Claim(environment, scope, hashlib.sha256(body).digest(), now + seconds * 1000)
+
+
+def once(
+    claimed: Claim,
+    unit: Unit[T],
+    render: Callable[[T], Answer],
+    vault: Vault,
+    now: int,
+) -> Unit[Answer]:
+    """Wrap a unit so that its answer is kept with its change, or given again without it.
+
+    The unit raises `IdempotencyKeyReused` when the key came with another body before.
+    """
+    where = Row("idempotency", "answer", claimed.environment, claimed.key.hex())
+
+    async def run(tx: Tx) -> Answer:
+        kept = await tx.idempotency.claim(claimed, now)
+        if kept is not None:
+            if kept.body_hash != claimed.body_hash or kept.answer is None:
+                raise errors.IdempotencyKeyReused
+            return msgspec.msgpack.decode(vault.open(kept.answer, where), type=Answer)
+        answer = render(await unit(tx))
+        if _worth_keeping(answer.status):
+            await tx.idempotency.keep(claimed, vault.seal(msgspec.msgpack.encode(answer), where))
+        return answer
+
+    return run
+
+
+def _worth_keeping(status: int) -> bool:
+    return status < 500 and status not in (401, 429)  # noqa: PLR2004 - HTTP's own numbers

@@ -1,0 +1,12 @@
+"""Opaque tokens: random text that a client holds and the store knows only by its hash."""
+
+import base64
+
+from authfactor.models import Entropy
+
+TOKEN_BYTES = 32
+
+
+def random_token(entropy: Entropy) -> str:
+    """Make a token of 256 random bits, letters, digits, `-` and `_`."""
+    return base64.urlsafe_b64encode(entropy(TOKEN_BYTES)).decode("ascii").rstrip("=")

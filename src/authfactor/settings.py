@@ -1,0 +1,138 @@
+"""Every setting: read once, checked, frozen. The reference in the docs is generated from here.
+
+Values come from defaults, then one TOML file, then the environment (`AUTHFACTOR_…`), then the command
+line. An unknown name stops the start: a misspelt limit must not silently be the default.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+PREFIX: Final = "AUTHFACTOR_"
+MINUTE: Final = 60
+DAY: Final = 24 * 3600
+
+
+class BadSetting(ValueError):
+    """A setting is unknown or its value cannot be used; the message says which and what to do."""
+
+
+def _setting(default: Any, about: str, *, unit: str = "", secret: bool = False, least: int = 0) -> Any:  # noqa: ANN401
+    return field(default=default, metadata={"about": about, "unit": unit, "secret": secret, "least": least})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings of one server."""
+
+    data: Path = _setting(Path(".authfactor"), "Folder of the embedded database and the key ring.")
+    database_url: str = _setting(
+        "", "sqlite:///path or postgresql://…; empty: authfactor.db in the data folder.", secret=True
+    )
+    keys: str = _setting(
+        "", "File of the key ring that seals secrets; empty: keys in the data folder, made at first start."
+    )
+    team_name: str = _setting("authfactor", "Default issuer shown in authenticator apps, for new environments.")
+    base_url: str = _setting("http://127.0.0.1:8080", "Where users and applications reach this server.")
+    bootstrap_api_key: str = _setting(
+        "", "API key of the first environment, made if it is not there.", secret=True
+    )
+    bootstrap_client_id: str = _setting("", "Client id of the first environment.")
+    max_body: int = _setting(64 * 1024, "Longest request body read.", unit="bytes", least=1024)
+    min_secret: int = _setting(10, "Shortest shared secret accepted at enrolment.", unit="bytes", least=10)
+    max_factors_per_user: int = _setting(10, "Factors a user may have.", least=1)
+    pending_factor_life: int = _setting(DAY, "How long a factor may wait for its first code.", unit="seconds", least=60)
+    challenge_life: int = _setting(10 * MINUTE, "How long a challenge can be answered.", unit="seconds", least=30)
+    window: int = _setting(1, "Steps of 30 s accepted before and after the current one (0 to 2).")
+    attempts_per_challenge: int = _setting(5, "Codes that may be tried on one challenge.", least=1)
+    lock_after: int = _setting(10, "Wrong codes of a user within the lock window that lock.", least=1)
+    lock_window: int = _setting(15 * MINUTE, "Window in which wrong codes are counted.", unit="seconds", least=60)
+    lock_time: int = _setting(15 * MINUTE, "How long a lock lasts.", unit="seconds", least=60)
+    failures_per_day: int = _setting(50, "Wrong codes of a user within 24 hours that lock.", least=1)
+    failures_in_a_row: int = _setting(100, "Wrong codes in a row after which only an operator can unlock.", least=1)
+    idempotency_life: int = _setting(DAY, "How long the answer to an Idempotency-Key is kept.", unit="seconds", least=60)
+    password_threads: int = _setting(2, "Password hashes computed at the same time.", least=1)
+    password_queue: int = _setting(64, "Sign-ins that may wait for a password hash; more are told to retry.", least=1)
+
+    def __post_init__(self) -> None:
+        """Check what types alone do not say."""
+        for item in fields(self):
+            value, least = getattr(self, item.name), item.metadata["least"]
+            if isinstance(value, int) and value < least:
+                raise BadSetting(f"{PREFIX}{item.name.upper()} must be at least {least}, not {value}.")
+        if not 0 <= self.window <= 2:  # noqa: PLR2004 - the range of decision 0003
+            raise BadSetting(f"{PREFIX}WINDOW must be 0, 1 or 2, not {self.window}.")
+        scheme = self.database_url.split(":", 1)[0]
+        if self.database_url and scheme not in {"sqlite", "postgresql", "postgres"}:
+            raise BadSetting(f"{PREFIX}DATABASE_URL must start with sqlite:/// or postgresql://.")
+
+    @property
+    def sqlite_path(self) -> Path | None:
+        """Path of the embedded database, or None when PostgreSQL is used."""
+        if not self.database_url:
+            return self.data / "authfactor.db"
+        if self.database_url.startswith("sqlite:///"):
+            return Path(self.database_url.removeprefix("sqlite:///"))
+        return None
+
+    @property
+    def keys_path(self) -> Path:
+        """Path of the key ring."""
+        return Path(self.keys) if self.keys else self.data / "keys"
+
+    def __repr__(self) -> str:
+        """Show everything but secrets."""
+        shown = ", ".join(f"{item.name}={masked(item.metadata, getattr(self, item.name))}" for item in fields(self))
+        return f"Settings({shown})"
+
+
+def masked(metadata: Mapping[str, Any], value: object) -> object:
+    """Hide the value of a secret setting."""
+    return "***" if metadata["secret"] and value else value
+
+
+def read(environ: Mapping[str, str], file: Path | None = None, **overrides: object) -> Settings:
+    """Put the settings together; `overrides` (the command line) win, None among them means "not given".
+
+    Raises `BadSetting` with one sentence that says which setting and what to do.
+    """
+    known = {item.name: item for item in fields(Settings)}
+    values: dict[str, Any] = {}
+    if file is not None:
+        for name, value in _toml(file).items():
+            values[_known(name, known, f"{file}: {name}")] = _cast(known[name], str(value), f"{file}: {name}")
+    for variable, text in environ.items():
+        if variable.startswith(PREFIX):
+            name = _known(variable.removeprefix(PREFIX).lower(), known, variable)
+            values[name] = _cast(known[name], text, variable)
+    values |= {name: value for name, value in overrides.items() if value is not None}
+    return Settings(**values)
+
+
+def _toml(file: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(file.read_text())
+    except OSError as error:
+        raise BadSetting(f"{file} cannot be read: {error.strerror}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise BadSetting(f"{file} is not valid TOML: {error}.") from error
+
+
+def _known(name: str, known: Mapping[str, object], shown: str) -> str:
+    if name in known:
+        return name
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f" Did you mean {PREFIX}{near[0].upper()}?" if near else " `authfactor config show` lists the settings."
+    raise BadSetting(f"{shown} is no setting of this release.{hint}")
+
+
+def _cast(item: Any, text: str, shown: str) -> Any:  # noqa: ANN401 - a dataclass field and its value
+    if item.type is int:
+        try:
+            return int(text)
+        except ValueError:
+            raise BadSetting(f"{shown} must be a whole number, not '{text}'.") from None
+    return Path(text) if item.type is Path else text

@@ -1,0 +1,77 @@
+"""What every database behind authfactor must do.
+
+A `Unit` is an `async def` that takes a `Tx` and has no effect outside it. `Store.write` runs it as one
+atomic, durable step; it may run again after a serialization conflict. Single use is always one
+conditional write whose row count decides (decision 0003), never a read followed by a write.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, TypeVar
+
+from authfactor.store.tables.api_keys import ApiKeys
+from authfactor.store.tables.challenges import Challenges
+from authfactor.store.tables.environments import Environments
+from authfactor.store.tables.events import Events
+from authfactor.store.tables.factors import Factors
+from authfactor.store.tables.failures import Failures
+from authfactor.store.tables.idempotency import Idempotency
+from authfactor.store.tables.users import Users
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+
+
+class Db(Protocol):
+    """One connection inside one transaction. Statements number their parameters `$1`, `$2`, …"""
+
+    async def one(self, statement: str, *parameters: object) -> Row | None:
+        """Return the first row, or None."""
+
+    async def all(self, statement: str, *parameters: object) -> list[Row]:
+        """Return every row."""
+
+    async def run(self, statement: str, *parameters: object) -> int:
+        """Return how many rows were written."""
+
+
+class Tx:
+    """The tables, within one transaction."""
+
+    __slots__ = (
+        "api_keys", "challenges", "db", "environments", "events", "factors", "failures", "idempotency", "users",
+    )  # fmt: skip
+
+    def __init__(self, db: Db) -> None:
+        """Build once per connection, use for every transaction on it."""
+        self.db = db
+        self.environments = Environments(db)
+        self.api_keys = ApiKeys(db)
+        self.users = Users(db)
+        self.factors = Factors(db)
+        self.challenges = Challenges(db)
+        self.failures = Failures(db)
+        self.idempotency = Idempotency(db)
+        self.events = Events(db)
+
+
+Unit = Callable[[Tx], Awaitable[T]]
+
+
+class Store(Protocol):
+    """An open database."""
+
+    async def write(self, unit: Unit[T]) -> T:
+        """Run a unit atomically and return once it is durable.
+
+        Raises what the unit raises (then nothing of it is kept) and `errors.Unavailable` when the
+        database cannot take the write now.
+        """
+
+    async def read(self, unit: Unit[T]) -> T:
+        """Run a unit that only reads, on what is committed; it never waits for writers."""
+
+    async def schema_version(self) -> str | None:
+        """Return the schema's revision, or None for an empty database."""
+
+    async def close(self) -> None:
+        """Finish what is under way and let go of the database."""

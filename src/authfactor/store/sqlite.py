@@ -1,0 +1,223 @@
+"""The embedded database: SQLite in WAL mode, fully synchronous, with group commit.
+
+Units run on the event loop without suspension, one after the other, on one writing connection; every
+unit that is waiting shares the next commit. The commit (an fdatasync) happens on a thread, while the
+next batch gathers. A unit that fails is rolled back to its savepoint and leaves the others standing.
+Decision 0001 has the measurements behind this.
+"""
+
+import asyncio
+import contextlib
+import functools
+import re
+import sqlite3
+from collections import deque
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, TypeVar, cast
+
+from authfactor import errors
+from authfactor.store.base import Row, Tx, Unit
+
+T = TypeVar("T")
+_BUSY_SECONDS: Final = 5.0
+_STATEMENTS: Final = 256
+_FOR_UPDATE: Final = re.compile(r"\s+FOR UPDATE( OF \w+)?")
+
+
+@functools.cache
+def _dialect(statement: str) -> str:
+    """SQLite numbers parameters `?1` and locks whole files, so row locks are left out."""
+    return _FOR_UPDATE.sub("", statement.replace("$", "?"))
+
+
+class SqliteDb:
+    """`Db` over one connection. Nothing here really waits, so a unit never suspends."""
+
+    __slots__ = ("_execute",)
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        """Keep the bound method: it runs several times a request."""
+        self._execute = connection.execute
+
+    async def one(self, statement: str, *parameters: object) -> Row | None:
+        """Return the first row, or None."""
+        return cast("Row | None", self._execute(_dialect(statement), parameters).fetchone())
+
+    async def all(self, statement: str, *parameters: object) -> list[Row]:
+        """Return every row."""
+        return self._execute(_dialect(statement), parameters).fetchall()
+
+    async def run(self, statement: str, *parameters: object) -> int:
+        """Return how many rows were written."""
+        return self._execute(_dialect(statement), parameters).rowcount
+
+
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """Open a connection with the settings that durability and speed rest on."""
+    uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+    connection = sqlite3.connect(
+        uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS, timeout=0
+    )
+    if not read_only:
+        # The mode is kept in the file. Another process may hold it for a moment: wait for it here once.
+        connection.execute(f"PRAGMA busy_timeout={int(_BUSY_SECONDS * 1000)}")
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA busy_timeout=0")
+        connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA cache_size=-16384")
+    connection.execute("PRAGMA temp_store=MEMORY")
+    return connection
+
+
+class SqliteStore:
+    """`Store` over one file. Belongs to the event loop that opened it."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file (it must have been migrated) and start the writer."""
+        self._writer = connect(path)
+        self._reader = connect(path, read_only=True)
+        self._write_tx = Tx(SqliteDb(self._writer))
+        self._read_tx = Tx(SqliteDb(self._reader))
+        self._waiting: deque[tuple[Unit[Any], asyncio.Future[Any]]] = deque()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="authfactor-commit")
+        self._loop = asyncio.get_running_loop()
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._task = self._loop.create_task(self._write_batches())
+
+    async def write(self, unit: Unit[T]) -> T:
+        """Queue the unit for the next commit and wait until it is durable."""
+        if self._closing:
+            raise errors.Unavailable("The service is stopping.")
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._waiting.append((unit, future))
+        self._wake.set()
+        return await future
+
+    async def read(self, unit: Unit[T]) -> T:
+        """Run at once on the reading connection, within one snapshot."""
+        try:
+            self._reader.execute("BEGIN")
+            try:
+                return _drive(unit(self._read_tx))
+            finally:
+                self._reader.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise _translated(error) from error
+
+    async def schema_version(self) -> str | None:
+        """Return alembic's revision, or None for an empty file."""
+        try:
+            row = self._reader.execute("SELECT version_num FROM alembic_version").fetchone()
+        except sqlite3.OperationalError as error:
+            if "no such table" in str(error):
+                return None
+            raise _translated(error) from error
+        return None if row is None else str(row[0])
+
+    async def close(self) -> None:
+        """Commit what waits, stop the writer, close the file."""
+        self._closing = True
+        self._wake.set()
+        await self._task
+        self._thread.shutdown()
+        self._writer.close()
+        self._reader.close()
+
+    async def _write_batches(self) -> None:
+        while True:
+            if not self._waiting:
+                if self._closing:
+                    return
+                self._wake.clear()
+                await self._wake.wait()
+            batch = list(self._waiting)
+            self._waiting.clear()
+            if batch:
+                await self._write_batch(batch)
+
+    async def _write_batch(self, batch: list[tuple[Unit[Any], asyncio.Future[Any]]]) -> None:
+        try:
+            await self._begin()
+            done = [(future, *self._run_unit(unit)) for unit, future in batch if not future.cancelled()]
+            await self._loop.run_in_executor(self._thread, self._writer.execute, "COMMIT")
+        except sqlite3.Error as error:
+            # Nothing of this batch is durable (disk full, read-only file, lock not had in time).
+            with contextlib.suppress(sqlite3.Error):
+                self._writer.execute("ROLLBACK")
+            refusal = _translated(error)
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(refusal)
+            return
+        for future, result, failure in done:
+            if future.done():
+                continue
+            if failure is None:
+                future.set_result(result)
+            else:
+                future.set_exception(failure)
+
+    async def _begin(self) -> None:
+        """Take the write lock; only another process can make this wait, and then not on the loop."""
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error):
+                raise
+            await self._loop.run_in_executor(self._thread, self._begin_waiting)
+
+    def _begin_waiting(self) -> None:
+        self._writer.execute(f"PRAGMA busy_timeout={int(_BUSY_SECONDS * 1000)}")
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+        finally:
+            self._writer.execute("PRAGMA busy_timeout=0")
+
+    def _run_unit(self, unit: Unit[T]) -> tuple[T | None, BaseException | None]:
+        execute = self._writer.execute
+        execute("SAVEPOINT unit")
+        try:
+            result = _drive(unit(self._write_tx))
+        except sqlite3.IntegrityError as error:
+            execute("ROLLBACK TO unit")
+            execute("RELEASE unit")
+            return None, error
+        except sqlite3.Error:
+            raise
+        except BaseException as error:  # noqa: BLE001 - handed to the caller that waits for this unit
+            execute("ROLLBACK TO unit")
+            execute("RELEASE unit")
+            return None, error
+        execute("RELEASE unit")
+        return result, None
+
+
+def _drive(coroutine: object) -> Any:  # noqa: ANN401 - the unit's own result type is lost in `send`
+    """Run a coroutine that never suspends to its end."""
+    try:
+        cast("Coroutine[Any, Any, Any]", coroutine).send(None)
+    except StopIteration as stop:
+        return stop.value
+    raise RuntimeError("a unit of work must await nothing but its transaction")
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _translated(error: sqlite3.Error) -> errors.AuthfactorError:
+    """Say what a person can do about it; everything else is a fault of ours and stays what it is."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    reasons = {
+        sqlite3.SQLITE_BUSY: "The database is busy. Try again in a moment.",
+        sqlite3.SQLITE_LOCKED: "The database is busy. Try again in a moment.",
+        sqlite3.SQLITE_FULL: "The disk is full. Nothing was changed.",
+        sqlite3.SQLITE_IOERR: "The disk reports an error. Nothing was changed.",
+        sqlite3.SQLITE_READONLY: "The database file is read-only. Nothing was changed.",
+        sqlite3.SQLITE_CANTOPEN: "The database file cannot be opened.",
+        sqlite3.SQLITE_CORRUPT: "The database file is damaged. Restore a backup.",
+    }
+    return errors.Unavailable(reasons.get(code, "The database cannot answer now."))

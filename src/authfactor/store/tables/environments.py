@@ -1,0 +1,86 @@
+"""Environments: the tenants. Every other key starts with an environment's number."""
+
+from typing import TYPE_CHECKING
+
+from authfactor.models import Environment
+
+if TYPE_CHECKING:
+    from authfactor.store.base import Db
+
+COLUMNS = "number, client_id, name, team_name, mfa_policy, options, created_at, updated_at"
+
+NEXT_NUMBER = "SELECT COALESCE(MAX(number), 0) + 1 FROM environments"
+
+INSERT = f"""
+INSERT INTO environments ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT DO NOTHING
+"""
+
+BY_NUMBER = f"SELECT {COLUMNS} FROM environments WHERE number = $1"
+
+BY_CLIENT_ID = f"SELECT {COLUMNS} FROM environments WHERE client_id = $1"
+
+BY_NAME = f"SELECT {COLUMNS} FROM environments WHERE name = $1"
+
+ALL = f"SELECT {COLUMNS} FROM environments ORDER BY number"
+
+UPDATE = """
+UPDATE environments SET name = $2, team_name = $3, mfa_policy = $4, options = $5, updated_at = $6
+WHERE number = $1
+"""
+
+
+class Environments:
+    """Calls on the table `environments`."""
+
+    __slots__ = ("_db",)
+
+    def __init__(self, db: "Db") -> None:
+        """Keep the connection."""
+        self._db = db
+
+    async def next_number(self) -> int:
+        """Return the number a new environment would get; `insert` tells whether it was still free."""
+        row = await self._db.one(NEXT_NUMBER)
+        return int(row[0]) if row else 1
+
+    async def insert(self, environment: Environment) -> bool:
+        """Add an environment; False when its number, client id or name is taken."""
+        return await self._db.run(INSERT, *_values(environment)) == 1
+
+    async def by_number(self, number: int) -> Environment | None:
+        """Find by number."""
+        return _environment(await self._db.one(BY_NUMBER, number))
+
+    async def by_client_id(self, client_id: str) -> Environment | None:
+        """Find by client id."""
+        return _environment(await self._db.one(BY_CLIENT_ID, client_id))
+
+    async def by_name(self, name: str) -> Environment | None:
+        """Find by name."""
+        return _environment(await self._db.one(BY_NAME, name))
+
+    async def all(self) -> list[Environment]:
+        """List every environment, oldest first."""
+        return [Environment(*row) for row in await self._db.all(ALL)]
+
+    async def update(self, environment: Environment) -> bool:
+        """Write the changeable columns of an environment."""
+        changed = await self._db.run(
+            UPDATE,
+            environment.number,
+            environment.name,
+            environment.team_name,
+            environment.mfa_policy,
+            environment.options,
+            environment.updated_at,
+        )
+        return changed == 1
+
+
+def _environment(row: tuple[object, ...] | None) -> Environment | None:
+    return None if row is None else Environment(*row)  # type: ignore[arg-type] - the columns are the fields
+
+
+def _values(environment: Environment) -> tuple[object, ...]:
+    return tuple(getattr(environment, name) for name in Environment.__struct_fields__)

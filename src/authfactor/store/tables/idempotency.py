@@ -1,0 +1,48 @@
+"""Answers kept for requests that an SDK may send again. The kept answer is sealed."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from authfactor.models import Claim
+    from authfactor.store.base import Db
+
+# Claimed first: a second request with the key waits for this row on a database that locks rows.
+CLAIM = """
+INSERT INTO idempotency (environment, key, body_hash, answer, expires_at) VALUES ($1, $2, $3, NULL, $4)
+ON CONFLICT (environment, key) DO UPDATE
+SET body_hash = excluded.body_hash, answer = NULL, expires_at = excluded.expires_at
+WHERE idempotency.expires_at <= $5
+"""
+
+BY_KEY = "SELECT body_hash, answer FROM idempotency WHERE environment = $1 AND key = $2"
+
+KEEP = "UPDATE idempotency SET answer = $3 WHERE environment = $1 AND key = $2"
+
+
+class Kept(NamedTuple):
+    """What an earlier request with this key left: the hash of its body and its sealed answer."""
+
+    body_hash: bytes
+    answer: str | None
+
+
+class Idempotency:
+    """Calls on the table `idempotency`."""
+
+    __slots__ = ("_db",)
+
+    def __init__(self, db: "Db") -> None:
+        """Keep the connection."""
+        self._db = db
+
+    async def claim(self, claim: "Claim", now: int) -> Kept | None:
+        """Take the key; what an earlier request left when it is taken and not yet expired."""
+        taken = await self._db.run(CLAIM, claim.environment, claim.key, claim.body_hash, claim.expires_at, now)
+        if taken:
+            return None
+        row = await self._db.one(BY_KEY, claim.environment, claim.key)
+        return Kept(*row) if row else None
+
+    async def keep(self, claim: "Claim", sealed_answer: str) -> None:
+        """Keep the answer of the request that claimed the key."""
+        await self._db.run(KEEP, claim.environment, claim.key, sealed_answer)

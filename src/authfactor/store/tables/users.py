@@ -1,0 +1,129 @@
+"""Users of the applications, with the hash of their password if they have one."""
+
+from typing import TYPE_CHECKING
+
+from authfactor.models import PageQuery, User
+from authfactor.store.tables import paging
+
+if TYPE_CHECKING:
+    from authfactor.store.base import Db, Row
+
+COLUMNS = (
+    "id, email, email_verified, first_name, last_name, name, profile_picture_url, external_id, metadata,"
+    " locale, last_sign_in_at, created_at, updated_at, password_hash"
+)
+
+INSERT = f"""
+INSERT INTO users (environment, {COLUMNS}, email_key)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+ON CONFLICT DO NOTHING
+"""
+
+BY_ID = f"SELECT {COLUMNS} FROM users WHERE environment = $1 AND id = $2"
+
+LOCK = f"{BY_ID} FOR UPDATE"
+
+BY_EMAIL = f"SELECT {COLUMNS} FROM users WHERE environment = $1 AND email_key = $2"
+
+BY_EXTERNAL_ID = f"SELECT {COLUMNS} FROM users WHERE environment = $1 AND external_id = $2"
+
+UPDATE = """
+UPDATE users SET email = $3, email_verified = $4, first_name = $5, last_name = $6, name = $7,
+  external_id = $8, metadata = $9, locale = $10, updated_at = $11, password_hash = $12, email_key = $13
+WHERE environment = $1 AND id = $2
+"""
+
+SIGNED_IN = "UPDATE users SET last_sign_in_at = $3 WHERE environment = $1 AND id = $2"
+
+REHASHED = "UPDATE users SET password_hash = $4 WHERE environment = $1 AND id = $2 AND password_hash = $3"
+
+DELETE = "DELETE FROM users WHERE environment = $1 AND id = $2"
+
+LISTING = paging.Listing(f"SELECT {COLUMNS} FROM users WHERE environment = $1", 1)
+
+BY_EMAIL_LISTING = paging.Listing(f"SELECT {COLUMNS} FROM users WHERE environment = $1 AND email_key = $2", 2)
+
+
+def email_key(email: str) -> str:
+    """Return the form in which emails are compared: case does not matter (contract section 3.2)."""
+    return email.strip().casefold()
+
+
+class Users:
+    """Calls on the table `users`."""
+
+    __slots__ = ("_db",)
+
+    def __init__(self, db: "Db") -> None:
+        """Keep the connection."""
+        self._db = db
+
+    async def insert(self, environment: int, user: User) -> bool:
+        """Add a user; False when the email or external id is taken."""
+        values = [getattr(user, name) for name in User.__struct_fields__]
+        values[2] = int(user.email_verified)
+        return await self._db.run(INSERT, environment, *values, email_key(user.email)) == 1
+
+    async def by_id(self, environment: int, user_id: str) -> User | None:
+        """Find by id."""
+        return _user(await self._db.one(BY_ID, environment, user_id))
+
+    async def lock(self, environment: int, user_id: str) -> User | None:
+        """Find by id and hold the row until the unit ends: what is counted per user stays true."""
+        return _user(await self._db.one(LOCK, environment, user_id))
+
+    async def by_email(self, environment: int, email: str) -> User | None:
+        """Find by email, whatever its case."""
+        return _user(await self._db.one(BY_EMAIL, environment, email_key(email)))
+
+    async def by_external_id(self, environment: int, external_id: str) -> User | None:
+        """Find by the application's own id."""
+        return _user(await self._db.one(BY_EXTERNAL_ID, environment, external_id))
+
+    async def page(self, environment: int, query: PageQuery, email: str | None) -> tuple[list[User], bool, bool]:
+        """List users, all or those with this email."""
+        if email is None:
+            found = await paging.fetch(self._db, LISTING, query, environment)
+        else:
+            found = await paging.fetch(self._db, BY_EMAIL_LISTING, query, environment, email_key(email))
+        return [_read(row) for row in found.rows], found.more_before, found.more_after
+
+    async def update(self, environment: int, user: User) -> bool:
+        """Write the changeable columns; the caller holds the row and has checked email and external id."""
+        changed = await self._db.run(
+            UPDATE,
+            environment,
+            user.id,
+            user.email,
+            int(user.email_verified),
+            user.first_name,
+            user.last_name,
+            user.name,
+            user.external_id,
+            user.metadata,
+            user.locale,
+            user.updated_at,
+            user.password_hash,
+            email_key(user.email),
+        )
+        return changed == 1
+
+    async def signed_in(self, environment: int, user_id: str, now: int) -> None:
+        """Stamp the last sign-in."""
+        await self._db.run(SIGNED_IN, environment, user_id, now)
+
+    async def rehashed(self, environment: int, user_id: str, old: str, new: str) -> bool:
+        """Replace a password hash by a stronger one of the same password, unless it changed meanwhile."""
+        return await self._db.run(REHASHED, environment, user_id, old, new) == 1
+
+    async def delete(self, environment: int, user_id: str) -> bool:
+        """Remove the row; False when there was none."""
+        return await self._db.run(DELETE, environment, user_id) == 1
+
+
+def _user(row: "Row | None") -> User | None:
+    return None if row is None else _read(row)
+
+
+def _read(row: "Row") -> User:
+    return User(row[0], row[1], bool(row[2]), *row[3:])

@@ -1,0 +1,110 @@
+"""Secrets at rest: sealed with AES-256-GCM, naming their key, bound to the row they belong to.
+
+A sealed string is `v1:<key id>:<base64url of nonce + ciphertext + tag>` (decision 0004). The
+associated data is table, column, environment and row id, so a sealed value copied to another row does
+not open. Any key of the ring opens; the newest seals.
+"""
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+KEY_BYTES: Final = 32
+_NONCE_BYTES: Final = 12
+_FORMAT: Final = "v1"
+
+
+class Row(NamedTuple):
+    """Where a sealed value lives."""
+
+    table: str
+    column: str
+    environment: int
+    id: str
+
+
+class CannotOpen(Exception):
+    """The sealed value is damaged, moved, or sealed with a key that is not on the ring."""
+
+
+class UnknownKey(CannotOpen):
+    """The key that sealed this value is not on the ring; `key_id` names it."""
+
+    def __init__(self, key_id: str) -> None:
+        """Name the missing key."""
+        super().__init__(f"the key '{key_id}' is not on the key ring")
+        self.key_id = key_id
+
+
+class Key(NamedTuple):
+    """One key of the ring: its id (derived from the bytes, safe to show) and its 32 bytes."""
+
+    id: str
+    secret: bytes
+
+    def __repr__(self) -> str:
+        """Show the id alone."""
+        return f"Key({self.id}, ***)"
+
+
+def key_of(secret: bytes) -> Key:
+    """Make a key of 32 bytes; its id is the first six hex digits of their SHA-256."""
+    if len(secret) != KEY_BYTES:
+        raise ValueError(f"a key is {KEY_BYTES} bytes, not {len(secret)}")
+    return Key(hashlib.sha256(b"authfactor key id\0" + secret).hexdigest()[:6], secret)
+
+
+class Vault:
+    """Seals and opens with a key ring, oldest key first."""
+
+    def __init__(self, ring: Iterable[Key], entropy: Callable[[int], bytes]) -> None:
+        """Keep one cipher object a key: building it costs as much as sealing with it."""
+        keys = list(ring)
+        if not keys:
+            raise ValueError("the key ring is empty")
+        self._ciphers = {key.id: AESGCM(key.secret) for key in keys}
+        self.newest = keys[-1].id
+        self._entropy = entropy
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """Ids of the keys on the ring, oldest first."""
+        return tuple(self._ciphers)
+
+    def seal(self, value: bytes, where: Row) -> str:
+        """Seal a value for one row with the newest key."""
+        nonce = self._entropy(_NONCE_BYTES)
+        sealed = self._ciphers[self.newest].encrypt(nonce, value, _bound_to(where))
+        return f"{_FORMAT}:{self.newest}:{base64.urlsafe_b64encode(nonce + sealed).decode('ascii')}"
+
+    def open(self, sealed: str, where: Row) -> bytes:
+        """Open a value of this row.
+
+        Raises `UnknownKey` when its key is not on the ring, `CannotOpen` when it was damaged or moved.
+        """
+        try:
+            form, key_id, text = sealed.split(":", 2)
+            blob = base64.urlsafe_b64decode(text)
+        except ValueError as error:
+            raise CannotOpen("not a sealed value") from error
+        if form != _FORMAT:
+            raise CannotOpen("sealed in an unknown format")
+        cipher = self._ciphers.get(key_id)
+        if cipher is None:
+            raise UnknownKey(key_id)
+        try:
+            return cipher.decrypt(blob[:_NONCE_BYTES], blob[_NONCE_BYTES:], _bound_to(where))
+        except (InvalidTag, ValueError) as error:
+            raise CannotOpen("the sealed value does not belong to this row or was damaged") from error
+
+    def is_stale(self, sealed: str) -> bool:
+        """Tell whether an older key sealed this value, so that it should be sealed again."""
+        return not sealed.startswith(f"{_FORMAT}:{self.newest}:")
+
+
+def _bound_to(where: Row) -> bytes:
+    return "\0".join(("authfactor", where.table, where.column, str(where.environment), where.id)).encode()

@@ -1,0 +1,32 @@
+"""Times on the wire: UTC, ISO 8601, exactly three fraction digits and `Z` (contract section 1.3)."""
+
+import datetime
+import functools
+
+
+@functools.lru_cache(maxsize=4096)
+def _second(seconds: int) -> str:
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def write(milliseconds: int) -> str:
+    """Write milliseconds of the epoch. Neighbouring times share their cached seconds."""
+    seconds, fraction = divmod(milliseconds, 1000)
+    return f"{_second(seconds)}.{fraction:03d}Z"
+
+
+def write_optional(milliseconds: int | None) -> str | None:
+    """Write a time that may be missing."""
+    return None if milliseconds is None else write(milliseconds)
+
+
+def read(text: str) -> int:
+    """Read an ISO 8601 time as milliseconds of the epoch; without a zone it is UTC.
+
+    Raises `ValueError` when the text is no such time.
+    """
+    moment = datetime.datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=datetime.UTC)
+    return round(moment.timestamp() * 1000)

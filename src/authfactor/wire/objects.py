@@ -1,0 +1,238 @@
+"""What the API answers with. Field names and presence are the contract's; SDKs fail on less.
+
+Keys that only this server sends (`reason`, `attempts_remaining`, `factor`, `challenge`, …) are
+additive: every SDK ignores keys it does not know.
+"""
+
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, UnsetType
+
+from authfactor.models import Challenge as ChallengeRecord
+from authfactor.models import Enrollment, Page, Verification
+from authfactor.models import Factor as FactorRecord
+from authfactor.models import User as UserRecord
+from authfactor.wire import moments
+
+Moment = Annotated[str, Meta(description="UTC, ISO 8601, milliseconds", extra_json_schema={"format": "date-time"})]
+T = TypeVar("T")
+
+
+class Shape(msgspec.Struct, frozen=True, gc=False):
+    """Base of everything that goes out."""
+
+
+class Totp(Shape):
+    """Names shown in the authenticator app."""
+
+    issuer: str
+    user: str
+
+
+class TotpEnrolled(Shape):
+    """Names and, this once, the secret in three forms: base32, picture, URI."""
+
+    issuer: str
+    user: str
+    secret: str
+    qr_code: str
+    uri: str
+
+
+class AuthenticationFactor(Shape):
+    """A factor as it can be read at any time: without secrets."""
+
+    id: str
+    totp: Totp
+    created_at: Moment
+    updated_at: Moment
+    user_id: str | UnsetType = UNSET
+    object: Literal["authentication_factor"] = "authentication_factor"
+    type: Literal["generic_otp", "sms", "totp", "webauthn"] = "totp"
+
+
+class AuthenticationFactorEnrolled(Shape):
+    """A factor in the answer that creates it."""
+
+    id: str
+    totp: TotpEnrolled
+    created_at: Moment
+    updated_at: Moment
+    user_id: str | UnsetType = UNSET
+    object: Literal["authentication_factor"] = "authentication_factor"
+    type: Literal["generic_otp", "sms", "totp", "webauthn"] = "totp"
+
+
+class AuthenticationChallenge(Shape):
+    """A challenge; `expires_at` is always there (kotlin 4 cannot do without)."""
+
+    id: str
+    authentication_factor_id: str
+    expires_at: Moment
+    created_at: Moment
+    updated_at: Moment
+    object: Literal["authentication_challenge"] = "authentication_challenge"
+
+
+class EnrollResponse(Shape):
+    """Answer to an enrolment under a user: both pairs of names that SDKs read, of the same objects."""
+
+    authentication_factor: AuthenticationFactorEnrolled
+    authentication_challenge: AuthenticationChallenge
+    factor: AuthenticationFactorEnrolled
+    challenge: AuthenticationChallenge
+
+
+class VerifyResponse(Shape):
+    """Answer to a code."""
+
+    challenge: AuthenticationChallenge
+    valid: bool
+    reason: Literal["code_mismatch", "code_already_used", "clock_drift"] | UnsetType = UNSET
+    attempts_remaining: int | UnsetType = UNSET
+    locked_until: Moment | UnsetType = UNSET
+
+
+class User(Shape):
+    """A user. Every key is always present: some SDKs index them directly."""
+
+    id: str
+    email: str
+    email_verified: bool
+    first_name: str | None
+    last_name: str | None
+    name: str | None
+    profile_picture_url: str | None
+    external_id: str | None
+    metadata: Annotated[Raw, Meta(extra_json_schema={"type": "object", "additionalProperties": {"type": "string"}})]
+    last_sign_in_at: Moment | None
+    locale: str | None
+    created_at: Moment
+    updated_at: Moment
+    object: Literal["user"] = "user"
+
+
+class ListMetadata(Shape):
+    """Cursors to the neighbouring pages, null where there is none."""
+
+    before: str | None
+    after: str | None
+
+
+class ListOf(Shape, Generic[T]):
+    """One page of a list."""
+
+    data: list[T]
+    list_metadata: ListMetadata
+    object: Literal["list"] = "list"
+
+
+class ErrorItem(Shape):
+    """One thing wrong with a request."""
+
+    field: str
+    code: str
+    message: str
+
+
+class ErrorBody(Shape):
+    """Every error but OAuth's: `message` always, `code` always (except on 401), evidence where it helps."""
+
+    message: str
+    code: str | UnsetType = UNSET
+    entity_id: str | UnsetType = UNSET
+    errors: list[ErrorItem] | UnsetType = UNSET
+    locked_until: Moment | UnsetType = UNSET
+
+
+def factor(record: FactorRecord) -> AuthenticationFactor:
+    """Render a factor without its secrets."""
+    return AuthenticationFactor(
+        record.id,
+        Totp(record.issuer, record.account),
+        moments.write(record.created_at),
+        moments.write(record.updated_at),
+        record.user_id or UNSET,
+    )
+
+
+def factor_enrolled(enrollment: Enrollment) -> AuthenticationFactorEnrolled:
+    """Render a new factor with its secrets."""
+    record = enrollment.factor
+    return AuthenticationFactorEnrolled(
+        record.id,
+        TotpEnrolled(record.issuer, record.account, enrollment.secret, enrollment.qr_code, enrollment.uri),
+        moments.write(record.created_at),
+        moments.write(record.updated_at),
+        record.user_id or UNSET,
+    )
+
+
+def challenge(record: ChallengeRecord) -> AuthenticationChallenge:
+    """Render a challenge."""
+    return AuthenticationChallenge(
+        record.id,
+        record.factor_id,
+        moments.write(record.expires_at),
+        moments.write(record.created_at),
+        moments.write(record.verified_at or record.created_at),
+    )
+
+
+def enrolled(enrollment: Enrollment) -> EnrollResponse:
+    """Render the answer to an enrolment under a user."""
+    if enrollment.challenge is None:
+        raise TypeError("an enrolment under a user opens a challenge")
+    new_factor, new_challenge = factor_enrolled(enrollment), challenge(enrollment.challenge)
+    return EnrollResponse(new_factor, new_challenge, new_factor, new_challenge)
+
+
+def verification(outcome: Verification) -> VerifyResponse:
+    """Render the answer to a code."""
+    if outcome.valid:
+        return VerifyResponse(challenge(outcome.challenge), valid=True)
+    return VerifyResponse(
+        challenge(outcome.challenge),
+        valid=False,
+        reason=outcome.reason or UNSET,
+        attempts_remaining=UNSET if outcome.attempts_remaining is None else outcome.attempts_remaining,
+        locked_until=UNSET if outcome.locked_until is None else moments.write(outcome.locked_until),
+    )
+
+
+def user(record: UserRecord) -> User:
+    """Render a user."""
+    return User(
+        record.id,
+        record.email,
+        record.email_verified,
+        record.first_name,
+        record.last_name,
+        record.name,
+        record.profile_picture_url,
+        record.external_id,
+        Raw(record.metadata.encode()),
+        moments.write_optional(record.last_sign_in_at),
+        record.locale,
+        moments.write(record.created_at),
+        moments.write(record.updated_at),
+    )
+
+
+def factors(page: Page[FactorRecord]) -> ListOf[AuthenticationFactor]:
+    """Render a page of factors."""
+    return ListOf([factor(item) for item in page.items], ListMetadata(page.before, page.after))
+
+
+def users(page: Page[UserRecord]) -> ListOf[User]:
+    """Render a page of users."""
+    return ListOf([user(item) for item in page.items], ListMetadata(page.before, page.after))
+
+
+def encode(shape: Any) -> bytes:  # noqa: ANN401 - any shape of this module
+    """Write a shape as JSON."""
+    return _ENCODER.encode(shape)
+
+
+_ENCODER = msgspec.json.Encoder()

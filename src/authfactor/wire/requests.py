@@ -1,0 +1,149 @@
+"""What the API reads. Unknown fields are ignored, null means absent, and "" means absent for names.
+
+SDKs send more than they should (contract section 1.1): extra keys, explicit nulls, empty strings,
+`null` or `[]` for "no fields". All of that is tolerated here and nowhere else.
+"""
+
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from authfactor.errors import InvalidRequest, Item, MalformedBody
+
+B = TypeVar("B", bound="Body")
+_NO_FIELDS = frozenset({b"", b"null", b"[]", b"{}"})
+
+
+class Body(msgspec.Struct, frozen=True, gc=False):
+    """Base of everything that comes in as JSON."""
+
+
+class EnrollUserFactor(Body):
+    """Enrol a user in a factor."""
+
+    type: Annotated[str | None, Meta(description="Only `totp`.", extra_json_schema={"const": "totp"})] = None
+    totp_issuer: Annotated[str | None, Meta(description="Name of your application; default: the team name.")] = None
+    totp_user: Annotated[str | None, Meta(description="Account name; default: the user's email.")] = None
+    totp_secret: Annotated[
+        str | None, Meta(description="Base32 shared secret for SHA-1, 6 digits, 30 seconds; generated when absent.")
+    ] = None
+
+
+class EnrollFactor(Body):
+    """Enrol a stand-alone factor."""
+
+    type: Annotated[
+        str | None, Meta(description="Only `totp`.", extra_json_schema={"enum": ["generic_otp", "sms", "totp"]})
+    ] = None
+    phone_number: str | None = None
+    totp_issuer: str | None = None
+    totp_user: str | None = None
+    user_id: str | None = None
+
+
+class ChallengeFactor(Body):
+    """Open a challenge; the template is for SMS and is ignored."""
+
+    sms_template: str | None = None
+
+
+class ChallengeFactorById(Body):
+    """Open a challenge, by the route of before 2022."""
+
+    authentication_factor_id: str | None = None
+    sms_template: str | None = None
+
+
+class VerifyChallenge(Body):
+    """Answer a challenge."""
+
+    code: Annotated[str | None, Meta(description="The six digits.")] = None
+
+
+class VerifyChallengeById(Body):
+    """Answer a challenge, by the route of before 2022."""
+
+    authentication_challenge_id: str | None = None
+    code: str | None = None
+
+
+HashType = Literal["bcrypt", "firebase-scrypt", "ssha", "ssha256", "scrypt", "pbkdf2", "argon2"]
+Metadata = dict[str, str | None]
+
+
+class CreateUser(Body):
+    """Create a user, with a password, an imported hash, or neither."""
+
+    email: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    name: str | None = None
+    email_verified: bool | None = None
+    external_id: str | None = None
+    metadata: Metadata | None = None
+    locale: str | None = None
+    password: str | None = None
+    password_hash: str | None = None
+    password_hash_type: HashType | None = None
+    password_salt_position: Literal["prefix", "suffix"] | None = None
+    ip_address: str | None = None
+    user_agent: str | None = None
+    signals_id: str | None = None
+
+
+class UpdateUser(Body):
+    """Change a user. Absent fields stay; null clears `external_id`, `metadata` and `locale`."""
+
+    email: str | None = None
+    first_name: str | None | UnsetType = UNSET
+    last_name: str | None | UnsetType = UNSET
+    name: str | None | UnsetType = UNSET
+    email_verified: bool | None = None
+    external_id: str | None | UnsetType = UNSET
+    metadata: Metadata | None | UnsetType = UNSET
+    locale: str | None | UnsetType = UNSET
+    password: str | None = None
+    password_hash: str | None = None
+    password_hash_type: HashType | None = None
+    password_salt_position: Literal["prefix", "suffix"] | None = None
+
+
+_DECODERS: dict[type[Body], msgspec.json.Decoder[Any]] = {}
+
+
+def read(shape: type[B], body: bytes) -> B:
+    """Decode a body.
+
+    Raises `MalformedBody` for anything but a JSON object and `InvalidRequest` with one item for
+    each field of a wrong type.
+    """
+    if body.strip() in _NO_FIELDS:
+        return shape()
+    decoder = _DECODERS.get(shape)
+    if decoder is None:
+        decoder = _DECODERS[shape] = msgspec.json.Decoder(shape)
+    try:
+        return decoder.decode(body)  # type: ignore[no-any-return] - the decoder of this very shape
+    except msgspec.ValidationError as error:
+        raise _explain(shape, body) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedBody(message="The request body is not valid JSON.") from error
+
+
+def _explain(shape: type[Body], body: bytes) -> InvalidRequest:
+    """Name every field that is wrong, not only the first (and never its value: it may be a secret)."""
+    fields = msgspec.json.decode(body)
+    if not isinstance(fields, dict):
+        return MalformedBody(message="The request body must be a JSON object.")
+    items = []
+    for field in msgspec.structs.fields(shape):
+        if field.encode_name in fields:
+            try:
+                msgspec.convert(fields[field.encode_name], field.type)
+            except msgspec.ValidationError as error:
+                wanted = str(error).split(" - at ")[0]
+                if "Invalid enum value" in wanted:
+                    wanted = "Not one of the allowed values"
+                items.append(Item(field.encode_name, f"{field.encode_name}_invalid", f"{field.encode_name}: {wanted}"))
+    return InvalidRequest(*items)

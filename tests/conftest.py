@@ -1,0 +1,60 @@
+"""What every test may rely on: loopback-only sockets, one async backend, and outside programs on request."""
+
+import ipaddress
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# No deadline: machines are shared and noisy, and a timed assertion proves nothing about the code.
+settings.register_profile("authfactor", deadline=None, print_blob=True)
+settings.load_profile("authfactor")
+
+
+def _refuse_the_internet(event: str, args: tuple[object, ...]) -> None:
+    if event != "socket.connect":
+        return
+    address = args[1]
+    if not isinstance(address, tuple) or address[0] == "localhost":
+        return
+    host = str(address[0])
+    if not ipaddress.ip_address(host).is_loopback:
+        message = f"a test tried to reach {host}; only loopback is allowed"
+        raise RuntimeError(message)
+
+
+sys.addaudithook(_refuse_the_internet)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Async tests run on asyncio only, as the server does."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def needs() -> Callable[[str], Path]:
+    """Find an outside program: ``needs("oathtool")``; without it skip on a laptop, fail where CI is set."""
+
+    def find(tool: str) -> Path:
+        found = shutil.which(tool)
+        if found is not None:
+            return Path(found)
+        reason = f"{tool} is not on PATH"
+        if os.environ.get("CI"):
+            pytest.fail(f"{reason}, and CI must not skip", pytrace=False)
+        pytest.skip(reason)
+
+    return find
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
+) -> None:
+    """Name the seed of a failed run: quiet runs hide the header that shows it."""
+    if exitstatus == pytest.ExitCode.TESTS_FAILED:
+        terminalreporter.write_line(f"repeat this order: --randomly-seed={config.getoption('randomly_seed')}")

@@ -1,0 +1,44 @@
+"""tools/sizes.py, run as `make lint` runs it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = Path(__file__).parents[2] / "tools" / "sizes.py"
+
+
+def run(folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, SCRIPT, folder], capture_output=True, text=True, check=False)
+
+
+def test_a_function_of_60_lines_passes_and_one_of_61_is_named(tmp_path: Path) -> None:
+    module = tmp_path / "module.py"
+    module.write_text("def fits():\n" + "    pass\n" * 59)
+    assert run(tmp_path).returncode == 0
+    module.write_text("@decorated\nasync def grown():\n" + "    pass\n" * 59)
+    result = run(tmp_path)
+    assert result.returncode == 1
+    assert f"too long: {module}:2 grown (61 lines)" in result.stdout
+
+
+def test_a_module_of_400_lines_passes_and_one_of_401_is_named(tmp_path: Path) -> None:
+    module = tmp_path / "module.py"
+    module.write_text("x = 1\n" * 400)
+    assert run(tmp_path).returncode == 0
+    module.write_text("x = 1\n" * 401)
+    result = run(tmp_path)
+    assert result.returncode == 1
+    assert f"too long: {module} (401 lines)" in result.stdout
+
+
+def test_the_distribution_counts_methods_and_nested_functions(tmp_path: Path) -> None:
+    (tmp_path / "module.py").write_text(
+        "class A:\n    def outer(self):\n        def inner():\n            pass\n        return inner\n"
+    )
+    assert "functions: 2, median 4, p90 4, longest 4 lines" in run(tmp_path).stdout
+
+
+def test_an_empty_folder_passes(tmp_path: Path) -> None:
+    result = run(tmp_path)
+    assert result.returncode == 0
+    assert "modules: 0" in result.stdout

@@ -1,0 +1,108 @@
+"""Encoding: module by module against an independent encoder, and the edges of what fits."""
+
+from dataclasses import FrozenInstanceError
+from typing import Final
+
+import pytest
+import qrcodegen
+
+from authfactor import qr
+from authfactor.qr.versions import LAST_VERSION, MOST_BYTES, capacity
+
+# Byte-mode capacities at level M, ISO/IEC 18004:2015 table 7.
+CAPACITIES: Final = (
+    *(14, 26, 42, 62, 84, 106, 122, 152, 180, 213, 251, 287, 331, 362, 412, 450, 504, 560, 624, 666),
+    *(711, 779, 857, 911, 997, 1059, 1125, 1190, 1264, 1370, 1452, 1538, 1628, 1722, 1809, 1911, 1989, 2099),
+    *(2213, 2331),
+)
+URI: Final = (
+    "otpauth://totp/Acme%20Corp:kim@example.org?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+    "&issuer=Acme%20Corp&algorithm=SHA1&digits=6&period=30"
+)
+
+
+def text_of(length: int) -> str:
+    return (URI * (length // len(URI) + 1))[:length]
+
+
+def independently(text: str, mask: int) -> tuple[int, tuple[int, ...]]:
+    """Version and rows according to qrcodegen: byte mode, level M, no raised error correction."""
+    code = qrcodegen.QrCode.encode_segments(
+        [qrcodegen.QrSegment.make_bytes(text.encode())],
+        qrcodegen.QrCode.Ecc.MEDIUM,
+        mask=mask,
+        boostecl=False,
+    )
+    side = range(code.get_size())
+    rows = ("".join("01"[code.get_module(column, row)] for column in side) for row in side)
+    return code.get_version(), tuple(int(row, 2) for row in rows)
+
+
+@pytest.mark.parametrize("version", range(1, LAST_VERSION + 1))
+def test_every_version_equals_the_independent_encoder_module_by_module(version: int) -> None:
+    text = text_of(CAPACITIES[version - 1] - version % 3)
+    mask = version % 8
+    symbol = qr.encode(text, mask=mask)
+
+    assert (symbol.version, symbol.mask, symbol.size) == (version, mask, 17 + 4 * version)
+    assert (symbol.version, symbol.rows) == independently(text, mask)
+
+
+@pytest.mark.parametrize("mask", range(8))
+@pytest.mark.parametrize("text", ["", "a", URI, "otpauth://totp/Zoë 🔑 Ω?secret=A"])
+def test_every_mask_equals_the_independent_encoder_module_by_module(text: str, mask: int) -> None:
+    symbol = qr.encode(text, mask=mask)
+
+    assert (symbol.version, symbol.rows) == independently(text, mask)
+
+
+def test_the_chosen_mask_changes_nothing_but_the_mask() -> None:
+    symbol = qr.encode(URI)
+
+    assert symbol == qr.encode(URI, mask=symbol.mask)
+
+
+@pytest.mark.parametrize("version", range(1, LAST_VERSION + 1))
+def test_a_version_is_used_up_to_its_last_byte(version: int) -> None:
+    fits = CAPACITIES[version - 1]
+
+    assert capacity(version).data == fits + (2 if version < 10 else 3)
+    assert qr.encode("x" * fits, mask=0).version == version
+    if version < LAST_VERSION:
+        assert qr.encode("x" * (fits + 1), mask=0).version == version + 1
+
+
+def test_one_byte_too_many_is_refused_with_both_figures_and_without_the_text() -> None:
+    with pytest.raises(qr.TooLong) as refused:
+        qr.encode("x" * (MOST_BYTES - 1) + "é")
+
+    assert (refused.value.length, refused.value.limit) == (2332, 2331)
+    assert isinstance(refused.value, ValueError)
+    assert str(refused.value) == "text of 2332 bytes exceeds the 2331 a QR symbol holds"
+
+
+@pytest.mark.parametrize("mask", [-1, 8])
+def test_a_mask_that_does_not_exist_is_refused(mask: int) -> None:
+    with pytest.raises(ValueError, match=f"mask {mask} is not one of 0 to 7"):
+        qr.encode(URI, mask=mask)
+
+
+def test_text_that_is_not_unicode_is_refused() -> None:
+    with pytest.raises(ValueError, match="surrogates not allowed"):
+        qr.encode("\ud800")
+
+
+def test_a_symbol_cannot_be_changed() -> None:
+    symbol = qr.encode(URI)
+
+    with pytest.raises(FrozenInstanceError):
+        symbol.mask = 3  # type: ignore[misc] - the refusal is the point
+
+
+def test_the_repr_of_a_symbol_shows_no_modules() -> None:
+    assert repr(qr.encode(URI, mask=5)) == "Symbol(version=8, mask=5)"
+
+
+def test_what_is_public_is_declared() -> None:
+    assert qr.__all__ == ["Symbol", "TooLong", "encode", "png", "png_data_uri", "svg", "terminal"]
+    assert all(hasattr(qr, name) for name in qr.__all__)

@@ -1,0 +1,37 @@
+"""Writing DEFLATE by hand: numbers and codes against what zlib reads."""
+
+import zlib
+
+import pytest
+
+from authfactor.qr.huffman import canonical, match_distance, match_length, packed, whole_start
+
+
+def test_codes_are_those_of_the_example_in_rfc_1951() -> None:
+    lengths = dict(zip(b"ABCDEFGH", (3, 3, 3, 3, 3, 2, 4, 4), strict=True))
+
+    assert canonical(lengths) == dict(
+        zip(b"ABCDEFGH", ("010", "011", "100", "101", "110", "00", "1110", "1111"), strict=True)
+    )
+
+
+@pytest.mark.parametrize("length", range(3, 258))
+@pytest.mark.parametrize("distance", [1, 2, 4, 5, 30, 58, 257])
+def test_zlib_reads_every_match_as_meant(length: int, distance: int) -> None:
+    symbol, length_extra = match_length(length)
+    code, distance_extra = match_distance(distance)
+    lengths = {0: 2, 1: 2, 256: 2, symbol: 2}
+    codes = canonical(lengths)
+    seed = [place % 3 % 2 for place in range(distance)]
+    match = codes[symbol] + length_extra + "0" + distance_extra
+    bits = "".join(codes[value] for value in seed) + match + codes[256]
+    # Start with as many bits as make whole bytes; the rest follows as bytes of its own.
+    padding = "" if len(bits) % 2 == 0 else codes[0]
+    head = whole_start(lengths, {code: 1}, bits[: len(bits) // 8 * 8])
+    stream = head + packed(bits[len(bits) // 8 * 8 :] + padding)
+
+    assert list(zlib.decompress(stream, wbits=-15)) == (seed * (length // distance + 2))[: distance + length]
+
+
+def test_bytes_fill_from_their_lowest_bit() -> None:
+    assert packed("10000000" + "01") == b"\x01\x02"
