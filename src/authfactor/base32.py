@@ -38,5 +38,7 @@ def decode(text: str, *, min_bytes: int) -> bytes:
         raise NotBase32("The shared secret is not valid base32.") from error
     if len(secret) < min_bytes:
         least = -(-min_bytes * 8 // 5)
-        raise NotBase32(f"The shared secret is too short: use at least {least} base32 characters ({min_bytes} bytes).")
+        raise NotBase32(
+            f"The shared secret is too short: use at least {least} base32 characters ({min_bytes} bytes)."
+        )
     return secret

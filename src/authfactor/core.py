@@ -4,6 +4,7 @@ Doors (HTTP, command line, your Python code) prepare a unit with one of the rule
 it: `await af.run(af.challenges.verify(environment, challenge_id, code))`.
 """
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -104,9 +105,8 @@ class Authfactor:
 
     async def close(self) -> None:
         """Finish what is under way and let go of everything."""
-        try:
+        # The last-used times of a minute are not worth a failed stop.
+        with contextlib.suppress(errors.Unavailable):
             await self.note_used_keys()
-        except errors.Unavailable:
-            pass  # the last-used times of a minute are not worth a failed stop
         self.hasher.close()
         await self.store.close()

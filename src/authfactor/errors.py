@@ -37,7 +37,7 @@ class Item:
 class AuthfactorError(Exception):
     """Base of everything this package raises on purpose."""
 
-    code: ClassVar[str] = "internal_error"
+    code: str = "internal_error"
 
     def __init__(self, message: str) -> None:
         """Keep the message for people."""
@@ -89,7 +89,7 @@ class InvalidUserField(InvalidRequest):
     def __init__(self, code: str, message: str) -> None:
         """Carry a code that the contract fixes for this very rule."""
         super().__init__(message=message)
-        self.code = code  # type: ignore[misc] - the class default is only the family's code
+        self.code = code
 
 
 class IdempotencyKeyReused(InvalidRequest):
@@ -100,7 +100,8 @@ class IdempotencyKeyReused(InvalidRequest):
     def __init__(self) -> None:
         """Say what to do."""
         super().__init__(
-            message="This Idempotency-Key was used with a different request body. Use a new key for a new request."
+            message="This Idempotency-Key was used with a different request body."
+            " Use a new key for a new request."
         )
 
 
@@ -192,7 +193,7 @@ class SignInRefused(AuthfactorError):
     def __init__(self, code: str, message: str) -> None:
         """Carry one of the contract's codes."""
         super().__init__(message)
-        self.code = code  # type: ignore[misc] - the class default is only the family's code
+        self.code = code
 
 
 class OAuthRefused(SignInRefused):
@@ -205,7 +206,7 @@ class Conflict(AuthfactorError):
     def __init__(self, code: str, message: str) -> None:
         """Carry one of the contract's codes."""
         super().__init__(message)
-        self.code = code  # type: ignore[misc] - the class default is only the family's code
+        self.code = code
 
 
 class Unavailable(AuthfactorError):
@@ -213,7 +214,9 @@ class Unavailable(AuthfactorError):
 
     code = "service_unavailable"
 
-    def __init__(self, message: str = "The service is busy. Try again in a moment.", *, retry_after: int = 1) -> None:
+    def __init__(
+        self, message: str = "The service is busy. Try again in a moment.", *, retry_after: int = 1
+    ) -> None:
         """`retry_after` in seconds, small: SDKs sleep on it."""
         super().__init__(message)
         self.retry_after = retry_after

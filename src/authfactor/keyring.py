@@ -30,14 +30,18 @@ def read(path: Path) -> list[Key]:
     except OSError as error:
         raise KeyRingUnusable(f"The key ring {path} cannot be read: {error.strerror}.") from error
     if mode & 0o077:
-        raise KeyRingUnusable(f"The key ring {path} is readable by others (mode {mode:o}). Run: chmod 600 {path}")
+        raise KeyRingUnusable(
+            f"The key ring {path} is readable by others (mode {mode:o}). Run: chmod 600 {path}"
+        )
     keys = []
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip() and not line.startswith("#"):
             try:
                 keys.append(key_of(base64.b64decode(line.strip(), validate=True)))
             except ValueError as error:
-                raise KeyRingUnusable(f"Line {number} of the key ring {path} is no key of {KEY_BYTES} bytes.") from error
+                raise KeyRingUnusable(
+                    f"Line {number} of the key ring {path} is no key of {KEY_BYTES} bytes."
+                ) from error
     if not keys:
         raise KeyRingUnusable(f"The key ring {path} holds no key.")
     return keys

@@ -5,7 +5,6 @@ from typing import Generic, Literal, TypeVar
 
 import msgspec
 
-
 Clock = Callable[[], int]
 Entropy = Callable[[int], bytes]
 MfaPolicy = Literal["off", "if_enrolled", "required"]
@@ -16,8 +15,8 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     """Base of all records; fields are in the order in which the store selects them."""
 
 
-class Environment(Record):
-    """One tenant: its own users, factors, keys, client id and policy. `number` starts every key in the store."""
+class Environment(Record, frozen=True, gc=False):
+    """One tenant: its own users, factors, keys and policy. `number` starts every key in the store."""
 
     number: int
     client_id: str
@@ -29,7 +28,7 @@ class Environment(Record):
     updated_at: int
 
 
-class ApiKey(Record):
+class ApiKey(Record, frozen=True, gc=False):
     """A credential of one environment. The key itself is never stored, only its SHA-256."""
 
     environment: int
@@ -41,14 +40,14 @@ class ApiKey(Record):
     revoked_at: int | None
 
 
-class Caller(Record):
-    """Who asks: the environment and the key that a request has proven to hold."""
+class Caller(Record, frozen=True, gc=False):
+    """Who asks: the environment, and the key that a request has proven to hold."""
 
     environment: Environment
     key_id: str
 
 
-class User(Record):
+class User(Record, frozen=True, gc=False):
     """A user of an application. `metadata` is a JSON object as text."""
 
     id: str
@@ -67,8 +66,8 @@ class User(Record):
     password_hash: str | None
 
 
-class Factor(Record):
-    """A TOTP factor. `secret` is sealed; pending until `activated_at`; `last_step` is the last one accepted."""
+class Factor(Record, frozen=True, gc=False):
+    """A TOTP factor. `secret` is sealed; it is pending until `activated_at`; `last_step` is spent."""
 
     id: str
     user_id: str | None
@@ -81,7 +80,7 @@ class Factor(Record):
     updated_at: int
 
 
-class Challenge(Record):
+class Challenge(Record, frozen=True, gc=False):
     """A question put to one factor, good for a few attempts until it expires or is verified."""
 
     id: str
@@ -92,7 +91,7 @@ class Challenge(Record):
     verified_at: int | None
 
 
-class FailureRecord(Record):
+class FailureRecord(Record, frozen=True, gc=False):
     """Wrong codes of one user (or stand-alone factor): when (seconds), how many in a row, and a lock."""
 
     times: tuple[int, ...]
@@ -100,7 +99,7 @@ class FailureRecord(Record):
     locked_until: int | None
 
 
-class Enrollment(Record):
+class Enrollment(Record, frozen=True, gc=False):
     """What enrolling gives: the factor, its first challenge, and the secrets that are shown this once."""
 
     factor: Factor
@@ -110,7 +109,7 @@ class Enrollment(Record):
     qr_code: str
 
 
-class Verification(Record):
+class Verification(Record, frozen=True, gc=False):
     """Outcome of one code. `reason` and `attempts_remaining` only when it was not valid."""
 
     challenge: Challenge
@@ -120,7 +119,7 @@ class Verification(Record):
     locked_until: int | None = None
 
 
-class Page(Record, Generic[T]):
+class Page(Record, Generic[T], frozen=True, gc=False):
     """One page of a list and the cursors to its neighbours (None where there are none)."""
 
     items: list[T]
@@ -128,7 +127,7 @@ class Page(Record, Generic[T]):
     after: str | None
 
 
-class PageQuery(Record):
+class PageQuery(Record, frozen=True, gc=False):
     """Which page is asked for. Cursors are ids, exclusive."""
 
     limit: int = 10
@@ -137,14 +136,14 @@ class PageQuery(Record):
     after: str | None = None
 
 
-class Answer(Record):
+class Answer(Record, frozen=True, gc=False):
     """A rendered answer, ready to send and ready to keep for a repeated request."""
 
     status: int
     body: bytes
 
 
-class Claim(Record):
+class Claim(Record, frozen=True, gc=False):
     """An idempotency key at work: who and what it covers, for how long its answer is kept."""
 
     environment: int

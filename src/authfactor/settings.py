@@ -35,7 +35,9 @@ class Settings:
     keys: str = _setting(
         "", "File of the key ring that seals secrets; empty: keys in the data folder, made at first start."
     )
-    team_name: str = _setting("authfactor", "Default issuer shown in authenticator apps, for new environments.")
+    team_name: str = _setting(
+        "authfactor", "Default issuer shown in authenticator apps, for new environments."
+    )
     base_url: str = _setting("http://127.0.0.1:8080", "Where users and applications reach this server.")
     bootstrap_api_key: str = _setting(
         "", "API key of the first environment, made if it is not there.", secret=True
@@ -44,18 +46,30 @@ class Settings:
     max_body: int = _setting(64 * 1024, "Longest request body read.", unit="bytes", least=1024)
     min_secret: int = _setting(10, "Shortest shared secret accepted at enrolment.", unit="bytes", least=10)
     max_factors_per_user: int = _setting(10, "Factors a user may have.", least=1)
-    pending_factor_life: int = _setting(DAY, "How long a factor may wait for its first code.", unit="seconds", least=60)
-    challenge_life: int = _setting(10 * MINUTE, "How long a challenge can be answered.", unit="seconds", least=30)
+    pending_factor_life: int = _setting(
+        DAY, "How long a factor may wait for its first code.", unit="seconds", least=60
+    )
+    challenge_life: int = _setting(
+        10 * MINUTE, "How long a challenge can be answered.", unit="seconds", least=30
+    )
     window: int = _setting(1, "Steps of 30 s accepted before and after the current one (0 to 2).")
     attempts_per_challenge: int = _setting(5, "Codes that may be tried on one challenge.", least=1)
     lock_after: int = _setting(10, "Wrong codes of a user within the lock window that lock.", least=1)
-    lock_window: int = _setting(15 * MINUTE, "Window in which wrong codes are counted.", unit="seconds", least=60)
+    lock_window: int = _setting(
+        15 * MINUTE, "Window in which wrong codes are counted.", unit="seconds", least=60
+    )
     lock_time: int = _setting(15 * MINUTE, "How long a lock lasts.", unit="seconds", least=60)
     failures_per_day: int = _setting(50, "Wrong codes of a user within 24 hours that lock.", least=1)
-    failures_in_a_row: int = _setting(100, "Wrong codes in a row after which only an operator can unlock.", least=1)
-    idempotency_life: int = _setting(DAY, "How long the answer to an Idempotency-Key is kept.", unit="seconds", least=60)
+    failures_in_a_row: int = _setting(
+        100, "Wrong codes in a row after which only an operator can unlock.", least=1
+    )
+    idempotency_life: int = _setting(
+        DAY, "How long the answer to an Idempotency-Key is kept.", unit="seconds", least=60
+    )
     password_threads: int = _setting(2, "Password hashes computed at the same time.", least=1)
-    password_queue: int = _setting(64, "Sign-ins that may wait for a password hash; more are told to retry.", least=1)
+    password_queue: int = _setting(
+        64, "Sign-ins that may wait for a password hash; more are told to retry.", least=1
+    )
 
     def __post_init__(self) -> None:
         """Check what types alone do not say."""
@@ -85,7 +99,9 @@ class Settings:
 
     def __repr__(self) -> str:
         """Show everything but secrets."""
-        shown = ", ".join(f"{item.name}={masked(item.metadata, getattr(self, item.name))}" for item in fields(self))
+        shown = ", ".join(
+            f"{item.name}={masked(item.metadata, getattr(self, item.name))}" for item in fields(self)
+        )
         return f"Settings({shown})"
 
 
@@ -125,7 +141,11 @@ def _known(name: str, known: Mapping[str, object], shown: str) -> str:
     if name in known:
         return name
     near = difflib.get_close_matches(name, known, 1)
-    hint = f" Did you mean {PREFIX}{near[0].upper()}?" if near else " `authfactor config show` lists the settings."
+    hint = (
+        f" Did you mean {PREFIX}{near[0].upper()}?"
+        if near
+        else " `authfactor config show` lists the settings."
+    )
     raise BadSetting(f"{shown} is no setting of this release.{hint}")
 
 

@@ -21,7 +21,7 @@ app.add_typer(users.users, name="users")
 app.add_typer(factors.factors, name="factors")
 
 
-def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
+def _print_version(wanted: bool) -> None:
     if wanted:
         print(__version__)
         raise typer.Exit

@@ -77,11 +77,20 @@ def list_keys(context: typer.Context) -> None:
 
     found = session.run(options, work)
     rows = [
-        [item.id, item.name, f"…{item.hint}", moments.write(item.created_at), _when(item.last_used_at), _state(item)]
+        [
+            item.id,
+            item.name,
+            f"…{item.hint}",
+            moments.write(item.created_at),
+            _when(item.last_used_at),
+            _state(item),
+        ]
         for item in found
     ]
     columns = ["id", "name", "ends in", "created", "last used", "state"]
-    session.show(options, [_key_shape(item) for item in found], lambda: session.table(columns, rows, "No keys."))
+    session.show(
+        options, [_key_shape(item) for item in found], lambda: session.table(columns, rows, "No keys.")
+    )
 
 
 @keys.command("create")
@@ -95,12 +104,16 @@ def create_key(
         return await af.run(af.environments.new_key(environment, name))
 
     made, text = session.run(options, work)
-    session.show(options, {**_key_shape(made), "api_key": text}, lambda: session.pairs([("id", made.id), ("key", text)]))
+    session.show(
+        options,
+        {**_key_shape(made), "api_key": text},
+        lambda: session.pairs([("id", made.id), ("key", text)]),
+    )
 
 
 @keys.command("revoke")
 def revoke_key(context: typer.Context, key_id: str) -> None:
-    """Revoke an API key; every worker refuses it within a second. Example: authfactor keys revoke api_key_01…"""
+    """Revoke an API key; within a second no worker takes it. Example: authfactor keys revoke api_key_01…"""
     options = session.chosen(context)
 
     async def work(af: Authfactor, environment: Environment) -> None:

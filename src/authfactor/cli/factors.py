@@ -19,9 +19,13 @@ factors = typer.Typer(no_args_is_help=True, help="TOTP factors: enroll, challeng
 def enroll(
     context: typer.Context,
     user_id: str,
-    issuer: Annotated[str | None, typer.Option(help="Name of your application; default: the team name.")] = None,
+    issuer: Annotated[
+        str | None, typer.Option(help="Name of your application; default: the team name.")
+    ] = None,
     account: Annotated[str | None, typer.Option(help="Account name; default: the user's email.")] = None,
-    secret: Annotated[str | None, typer.Option(help="Base32 secret to import; generated when absent.")] = None,
+    secret: Annotated[
+        str | None, typer.Option(help="Base32 secret to import; generated when absent.")
+    ] = None,
 ) -> None:
     """Enroll a user: shows the QR picture to scan and opens the first challenge.
 
@@ -99,7 +103,10 @@ def challenge(context: typer.Context, factor_id: str) -> None:
 
 @factors.command("verify")
 def verify(context: typer.Context, challenge_id: str, code: str) -> None:
-    """Check a code; exits with 5 when it is not valid. Example: authfactor factors verify auth_challenge_01… 123456"""
+    """Check a code; exits with 5 when it is not valid.
+
+    Example: authfactor factors verify auth_challenge_01… 123456
+    """
     options = session.chosen(context)
 
     async def work(af: Authfactor, environment: Environment) -> Verification:
@@ -111,7 +118,9 @@ def verify(context: typer.Context, challenge_id: str, code: str) -> None:
         if outcome.valid:
             print("Valid.")
         else:
-            print(f"Not valid: {REASONS[outcome.reason or 'code_mismatch']} Tries left: {outcome.attempts_remaining}.")
+            reason = REASONS[outcome.reason or "code_mismatch"]
+            print(f"Not valid: {reason} Tries left: {outcome.attempts_remaining}.")
+            )
 
     session.show(options, objects.verification(outcome), people)
     raise typer.Exit(0 if outcome.valid else exits.REFUSED)

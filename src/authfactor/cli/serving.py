@@ -23,7 +23,9 @@ def serve(
     port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8080,
     workers: Annotated[int, typer.Option(help="Number of processes.", min=1, max=64)] = 1,
     data: Annotated[Path | None, typer.Option(help="Folder of database and key ring.")] = None,
-    demo: Annotated[bool, typer.Option("--demo", help="Make a user to try things with; print a curl line.")] = False,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Make a user to try things with; print a curl line.")
+    ] = False,
 ) -> None:
     """Serve the API until SIGTERM.
 
@@ -32,7 +34,7 @@ def serve(
 
     Example: authfactor serve --port 8080 --data /var/lib/authfactor
     """
-    from authfactor.http import serving  # noqa: PLC0415 - other commands need no server
+    from authfactor.http import serving
 
     given = session.chosen(context)
     options = session.Chosen(data or given.data, given.config, given.environment, given.as_json)
@@ -65,8 +67,8 @@ async def _introduce(prepared: settings.Settings, host: str, port: int, *, demo:
             user_id = await _demo_user(af)
             print("\nEnroll a factor:\n")
             print(
-                f"curl -s {base}/user_management/users/{user_id}/auth_factors"
-                f" -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' -d '{{\"type\":\"totp\"}}'\n",
+                f"curl -s {base}/user_management/users/{user_id}/auth_factors -H 'Authorization: Bearer {key}'"
+                " -H 'Content-Type: application/json' -d '{\"type\":\"totp\"}'\n",
                 flush=True,
             )
     finally:

@@ -98,9 +98,9 @@ def table(columns: list[str], rows: list[list[str]], empty: str) -> None:
     if not rows:
         print(empty)
         return
-    from rich import box  # noqa: PLC0415 - costs start-up time that --help and --json need not pay
-    from rich.console import Console  # noqa: PLC0415 - as above
-    from rich.table import Table  # noqa: PLC0415 - as above
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
 
     grid = Table(*columns, box=box.SIMPLE_HEAD)
     for row in rows:

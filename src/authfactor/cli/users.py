@@ -12,7 +12,9 @@ from authfactor.wire.requests import CreateUser, UpdateUser
 
 users = typer.Typer(no_args_is_help=True, help="Users of your applications.")
 
-PasswordOption = Annotated[bool, typer.Option("--password", help="Ask for a password (never on the command line).")]
+PasswordOption = Annotated[
+    bool, typer.Option("--password", help="Ask for a password (never on the command line).")
+]
 
 
 @users.command("create")
@@ -67,7 +69,9 @@ def list_users(
         return await af.read(af.users.page(environment, PageQuery(limit=limit, after=after), email))
 
     page = session.run(options, work)
-    rows = [[item.id, item.email, item.external_id or "-", moments.write(item.created_at)] for item in page.items]
+    rows = [
+        [item.id, item.email, item.external_id or "-", moments.write(item.created_at)] for item in page.items
+    ]
 
     def people() -> None:
         session.table(["id", "email", "external id", "created"], rows, "No users.")

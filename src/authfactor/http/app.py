@@ -74,7 +74,9 @@ class App:
         except Exception:
             # The request id is all that leaves the house; what went wrong stays in the log.
             log.exception("unexpected failure, request %s", request_id)
-            answer = problems.render(errors.AuthfactorError("Something went wrong. The request id names it in our log."))
+            answer = problems.render(
+                errors.AuthfactorError("Something went wrong. The request id names it in our log.")
+            )
         headers = guard.answer_headers(request_id, answer.body, extra)
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body if scope["method"] != "HEAD" else b""})

@@ -110,4 +110,3 @@ class Call:
 
 
 _FIRST_PAGE = PageQuery()
-

@@ -27,9 +27,15 @@ async def caller_of(af: Authfactor, headers: dict[bytes, bytes]) -> Caller:
     return await af.environments.caller(af.store, key.strip().decode("latin-1"))
 
 
-def answer_headers(request_id: str, body: bytes, extra: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+def answer_headers(
+    request_id: str, body: bytes, extra: Iterable[tuple[bytes, bytes]]
+) -> list[tuple[bytes, bytes]]:
     """Headers of an answer; an empty one claims no content type (SDKs fail on empty JSON)."""
-    headers = [*SECURITY_HEADERS, (b"x-request-id", request_id.encode()), (b"content-length", str(len(body)).encode())]
+    headers = [
+        *SECURITY_HEADERS,
+        (b"x-request-id", request_id.encode()),
+        (b"content-length", str(len(body)).encode()),
+    ]
     if body:
         headers.append(JSON_TYPE)
     headers.extend(extra)

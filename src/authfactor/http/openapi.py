@@ -28,18 +28,26 @@ _QUERY: Final[dict[str, dict[str, Any]]] = {
 
 def document(routes: list[Route]) -> bytes:
     """Write the document for a route table."""
-    shapes = [route.takes for route in routes if route.takes] + [route.gives for route in routes if route.gives]
+    shapes = [route.takes for route in routes if route.takes] + [
+        route.gives for route in routes if route.gives
+    ]
     schemas, components = msgspec.json.schema_components(
         [*shapes, objects.ErrorBody], ref_template="#/components/schemas/{name}"
     )
-    by_shape = {repr(shape): schema for shape, schema in zip([*shapes, objects.ErrorBody], schemas, strict=True)}
+    by_shape = {
+        repr(shape): schema for shape, schema in zip([*shapes, objects.ErrorBody], schemas, strict=True)
+    }
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, by_shape)
     return msgspec.json.encode(
         {
             "openapi": "3.1.0",
-            "info": {"title": "authfactor", "version": __version__, "license": {"name": "MIT", "identifier": "MIT"}},
+            "info": {
+                "title": "authfactor",
+                "version": __version__,
+                "license": {"name": "MIT", "identifier": "MIT"},
+            },
             "servers": [{"url": "/"}],
             "security": [{"bearer": []}],
             "paths": paths,
@@ -72,7 +80,8 @@ def _operation(route: Route, by_shape: dict[str, Any]) -> dict[str, Any]:
 
 def _path_parameters(route: Route) -> list[dict[str, Any]]:
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in _ID.findall(route.path)
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in _ID.findall(route.path)
     ]
 
 
@@ -88,7 +97,9 @@ def _responses(route: Route, by_shape: dict[str, Any]) -> dict[str, Any]:
     if route.gives:
         success["content"] = {"application/json": {"schema": by_shape[repr(route.gives)]}}
     error = {"application/json": {"schema": by_shape[repr(objects.ErrorBody)]}}
-    refusals = sorted({*route.refusals, *((401,) if route.needs_key else ()), 503, *((413,) if route.takes else ())})
+    refusals = sorted(
+        {*route.refusals, *((401,) if route.needs_key else ()), 503, *((413,) if route.takes else ())}
+    )
     return {
         str(route.status): success,
         **{str(status): {"description": _REFUSALS[status], "content": error} for status in refusals},

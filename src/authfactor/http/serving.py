@@ -1,8 +1,9 @@
 """Running the application under uvicorn, in this process or in several workers."""
 
-import asyncio
 import functools
+import signal
 import socket
+from types import FrameType
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
@@ -33,17 +34,22 @@ def serve(settings: Settings, *, host: str, port: int, workers: int) -> int:
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
     listening = _listen(host, port)
+    # uvicorn raises the signal again once it has drained; stopping when told to is success, not a death.
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, _already_stopping)
     try:
         if workers == 1:
             server = uvicorn.Server(config)
-            asyncio.run(server.serve(sockets=[listening]), loop_factory=config.get_loop_factory())
+            server.run(sockets=[listening])
             return 0 if server.started else 1
-        # Schema and key ring are made once, here: workers that did it all at once would be in each other's way.
-        asyncio.run(_prepare(settings))
-        Multiprocess(config, target=uvicorn.Server(config).run, sockets=[listening]).run()
+        Multiprocess(config, sockets=[listening]).run()
         return 0
     finally:
         listening.close()
+
+
+def _already_stopping(_signal: int, _frame: FrameType | None) -> None:
+    pass
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -54,7 +60,3 @@ def _listen(host: str, port: int) -> socket.socket:
     listening.listen(BACKLOG)
     listening.set_inheritable(True)
     return listening
-
-
-async def _prepare(settings: Settings) -> None:
-    await (await Authfactor.open(settings)).close()

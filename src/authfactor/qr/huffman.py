@@ -54,8 +54,7 @@ def packed(bits: str) -> bytes:
 def whole_start(literals: Mapping[int, int], distances: Mapping[int, int], start: str) -> bytes:
     """Open the last block of a stream with its code tables and first bits, ending on a byte.
 
-    `literals` and `distances` are code lengths, none above 5. Raises `StopIteration` when the bits are odd
-    in number whatever comes before.
+    `literals` and `distances` are code lengths, none above 5.
     """
     needed = _tables(literals, distances)
     # Naming one more length than needed adds three bits, an empty block before this one ten.

@@ -63,7 +63,9 @@ def lookalike_penalty(layout: Layout, canvas: int, same_left: int, same_above: i
 def _lookalikes(canvas: int, same: int, change: int, step: int) -> int:
     changes = change & change >> step
     core = canvas & changes & (same & same >> step) >> 2 * step & changes >> 4 * step
-    four = canvas | canvas >> step
-    four |= four >> 2 * step
-    crowded = core & four >> 7 * step & four << 4 * step
+    # Dark among the four modules before the place; raised first, or the last rows would fall off the end.
+    dark = canvas << 4 * step
+    dark |= dark >> step
+    dark |= dark >> 2 * step
+    crowded = core & dark & dark >> 11 * step
     return core.bit_count() - crowded.bit_count()

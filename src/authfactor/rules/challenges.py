@@ -68,11 +68,15 @@ class Challenges:
 
         return run
 
-    async def load(self, tx: Tx, environment: Environment, challenge_id: str, now: int) -> tuple[Challenge, Factor]:
+    async def load(
+        self, tx: Tx, environment: Environment, challenge_id: str, now: int
+    ) -> tuple[Challenge, Factor]:
         """Find a challenge that may still be answered, and its factor."""
         challenge = await tx.challenges.by_id(environment.number, challenge_id)
-        factor = challenge and await tx.factors.by_id(environment.number, challenge.factor_id)
-        if challenge is None or factor is None:
+        if challenge is None:
+            raise errors.NotFound("Authentication Challenge", challenge_id)
+        factor = await tx.factors.by_id(environment.number, challenge.factor_id)
+        if factor is None:
             raise errors.NotFound("Authentication Challenge", challenge_id)
         if challenge.verified_at is not None:
             raise errors.ChallengeAlreadyVerified(challenge_id)
@@ -162,7 +166,9 @@ class Challenges:
         left = self._settings.attempts_per_challenge - challenge.attempts - 1
         left = 0 if until is not None else min(left, limits.tries_left(settled, now, self._settings))
         shown = None if until == limits.NEVER else until
-        return Verification(challenge, valid=False, reason=reason, attempts_remaining=left, locked_until=shown)
+        return Verification(
+            challenge, valid=False, reason=reason, attempts_remaining=left, locked_until=shown
+        )
 
     async def _tell(self, tx: Tx, environment: Environment, name: str, factor: Factor, now: int) -> None:
         data = {"factor_id": factor.id, "user_id": factor.user_id}
@@ -176,5 +182,10 @@ def subject_of(factor: Factor) -> str:
 
 def _closed(challenge: Challenge, now: int) -> Challenge:
     return Challenge(
-        challenge.id, challenge.factor_id, challenge.attempts + 1, challenge.created_at, challenge.expires_at, now
+        challenge.id,
+        challenge.factor_id,
+        challenge.attempts + 1,
+        challenge.created_at,
+        challenge.expires_at,
+        now,
     )

@@ -48,7 +48,9 @@ class Environments:
             number = await tx.environments.next_number()
             environment = Environment(number, chosen, name, team_name, mfa_policy, "{}", now, now)
             if not await tx.environments.insert(environment):
-                raise errors.Conflict("environment_exists", f"An environment '{name}' or '{chosen}' exists already.")
+                raise errors.Conflict(
+                    "environment_exists", f"An environment '{name}' or '{chosen}' exists already."
+                )
             return environment
 
         return run
@@ -83,13 +85,17 @@ class Environments:
         return run
 
     def new_key(self, environment: Environment, name: str, *, key: str = "") -> Unit[tuple[ApiKey, str]]:
-        """Create an API key and return it with its text, which is shown this once. A given `key` is kept as is."""
+        """Create an API key and return it with its text, shown this once. A given `key` is kept as is."""
         text = key or KEY_PREFIX + random_token(self._entropy)
-        record = ApiKey(environment.number, self._mint(ids.API_KEY), name, text[-4:], self._clock(), None, None)
+        record = ApiKey(
+            environment.number, self._mint(ids.API_KEY), name, text[-4:], self._clock(), None, None
+        )
 
         async def run(tx: Tx) -> tuple[ApiKey, str]:
             if not await tx.api_keys.insert(record, hash_of(text)):
-                raise errors.Conflict("api_key_exists", "This API key exists already, here or in another environment.")
+                raise errors.Conflict(
+                    "api_key_exists", "This API key exists already, here or in another environment."
+                )
             return record, text
 
         return run
@@ -111,7 +117,11 @@ class Environments:
         record_id = self._mint(ids.API_KEY)
 
         async def run(tx: Tx) -> None:
-            known = await tx.environments.by_client_id(client_id) if client_id else await tx.environments.by_number(1)
+            known = (
+                await tx.environments.by_client_id(client_id)
+                if client_id
+                else await tx.environments.by_number(1)
+            )
             environment = known or await create(tx)
             if key:
                 record = ApiKey(environment.number, record_id, "bootstrap", key[-4:], now, None, None)

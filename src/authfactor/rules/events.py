@@ -3,7 +3,7 @@
 Names under `authfactor.` are ours; the others are the contract's (section 6.2).
 """
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -30,7 +30,9 @@ class EventLog:
         """Take the source of ids."""
         self._mint = mint
 
-    async def append(self, tx: Tx, environment: int, name: str, user_id: str | None, data: Any, now: int) -> None:  # noqa: ANN401 - any shape of `wire.objects`, or a plain dict
+    async def append(
+        self, tx: Tx, environment: int, name: str, user_id: str | None, data: object, now: int
+    ) -> None:
         """Write one event about a user; `data` becomes its JSON."""
         text = _ENCODER.encode(data).decode()
         await tx.events.append(environment, self._mint(ids.EVENT), name, user_id, text, now)

@@ -49,11 +49,15 @@ class Factors:
         user = await store.read(lambda tx: tx.users.by_id(environment.number, user_id))
         if user is None and not items:
             raise errors.NotFound("User", user_id)
-        account = _name(request.totp_user or (user.email if user else "-"), "totp_user", otpauth.MAX_ACCOUNT, items)
+        account = _name(
+            request.totp_user or (user.email if user else "-"), "totp_user", otpauth.MAX_ACCOUNT, items
+        )
         if items:
             raise InvalidRequest(*items)
         now = self._clock()
-        enrollment = self._prepare(environment, user_id, issuer, account, secret, now, active=bool(request.totp_secret))
+        enrollment = self._prepare(
+            environment, user_id, issuer, account, secret, now, active=bool(request.totp_secret)
+        )
 
         async def run(tx: Tx) -> Enrollment:
             await self._insert(tx, environment, enrollment.factor, now)

@@ -20,12 +20,16 @@ SALT_BYTES = 16
 class Hasher:
     """Hashes and verifies off the event loop."""
 
-    def __init__(self, entropy: Entropy, settings: Settings, profile: passwords.Profile = passwords.PRODUCTION) -> None:
+    def __init__(
+        self, entropy: Entropy, settings: Settings, profile: passwords.Profile = passwords.PRODUCTION
+    ) -> None:
         """Start no thread before the first password."""
         self._entropy = entropy
         self._profile = profile
         self._most = settings.password_queue + settings.password_threads
-        self._threads = ThreadPoolExecutor(settings.password_threads, thread_name_prefix="authfactor-password")
+        self._threads = ThreadPoolExecutor(
+            settings.password_threads, thread_name_prefix="authfactor-password"
+        )
         self._under_way = 0
 
     async def hash(self, password: str) -> str:

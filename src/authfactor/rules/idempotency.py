@@ -33,7 +33,7 @@ def claim(*, environment: int, key_id: str, key: str, target: str, body: bytes, 
             errors.Item("Idempotency-Key", "idempotency_key_invalid", f"Use at most {MAX_KEY} characters.")
         )
     seconds = DERIVED_LIFE if _DERIVED.fullmatch(key) else life
-    scope = hashlib.sha256("\0".join((key_id, target, key)).encode()).digest()
+    scope = hashlib.sha256(f"{key_id}\0{target}\0{key}".encode()).digest()
     return Claim(environment, scope, hashlib.sha256(body).digest(), now + seconds * 1000)
 
 

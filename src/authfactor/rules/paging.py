@@ -18,5 +18,7 @@ def page(items: list[T], *, more_before: bool, more_after: bool) -> Page[T]:
 def unknown_cursor(field: str, cursor: str) -> errors.InvalidRequest:
     """A cursor that names nothing in this list: an iterator must stop, not start again."""
     return errors.InvalidRequest(
-        errors.Item(field, f"{field}_invalid", f"{field}: no item '{cursor}' in this list. Use an id from the list.")
+        errors.Item(
+            field, f"{field}_invalid", f"{field}: no item '{cursor}' in this list. Use an id from the list."
+        )
     )

@@ -65,7 +65,9 @@ class Users:
         async def run(tx: Tx) -> User:
             if not await tx.users.insert(environment.number, user):
                 raise errors.UserCreationFailed(*await _taken(tx, environment, user))
-            await self._log.append(tx, environment.number, events.USER_CREATED, user.id, objects.user(user), now)
+            await self._log.append(
+                tx, environment.number, events.USER_CREATED, user.id, objects.user(user), now
+            )
             return user
 
         return run
@@ -87,7 +89,7 @@ class Users:
         return run
 
     def page(self, environment: Environment, query: PageQuery, email: str | None) -> Unit[Page[User]]:
-        """List users, all or those with this email. The unit raises `InvalidRequest` for an unknown cursor."""
+        """List users, all or with this email. The unit raises `InvalidRequest` for an unknown cursor."""
 
         async def run(tx: Tx) -> Page[User]:
             for field, cursor in (("before", query.before), ("after", query.after)):
@@ -111,7 +113,9 @@ class Users:
             user = _changed(old, request, new_hash, now)
             await _check_free(tx, environment, old, user)
             await tx.users.update(environment.number, user)
-            await self._log.append(tx, environment.number, events.USER_UPDATED, user.id, objects.user(user), now)
+            await self._log.append(
+                tx, environment.number, events.USER_UPDATED, user.id, objects.user(user), now
+            )
             return user
 
         return run
@@ -125,7 +129,9 @@ class Users:
             await tx.factors.delete_of_user(environment.number, user_id)
             await tx.failures.clear(environment.number, user_id)
             await tx.users.delete(environment.number, user_id)
-            await self._log.append(tx, environment.number, events.USER_DELETED, user.id, objects.user(user), now)
+            await self._log.append(
+                tx, environment.number, events.USER_DELETED, user.id, objects.user(user), now
+            )
 
         return run
 
@@ -138,11 +144,13 @@ class Users:
                 )
             if request.password_hash_type is not None:
                 raise InvalidUserField(
-                    "password_and_password_hash_type_provided", "password_hash_type goes with password_hash only."
+                    "password_and_password_hash_type_provided",
+                    "password_hash_type goes with password_hash only.",
                 )
         if request.password_salt_position is not None and request.password_hash is None:
             raise InvalidUserField(
-                "password_salt_position_requires_password_hash", "password_salt_position goes with password_hash only."
+                "password_salt_position_requires_password_hash",
+                "password_salt_position goes with password_hash only.",
             )
         if request.password is not None:
             weak = passwords.check_strength(request.password, email=email)
@@ -185,11 +193,17 @@ def _check_names(request: CreateUser | UpdateUser) -> None:
     for field in ("first_name", "last_name", "name", "locale"):
         value = getattr(request, field)
         if isinstance(value, str) and (len(value) > MAX_NAME or "\0" in value):
-            items.append(Item(field, f"{field}_invalid", f"{field}: at most {MAX_NAME} characters, none of them NUL."))
+            items.append(
+                Item(field, f"{field}_invalid", f"{field}: at most {MAX_NAME} characters, none of them NUL.")
+            )
     external_id = request.external_id
     if isinstance(external_id, str) and (len(external_id) > MAX_EXTERNAL_ID or not external_id.isascii()):
         items.append(
-            Item("external_id", "external_id_invalid", f"external_id: at most {MAX_EXTERNAL_ID} ASCII characters.")
+            Item(
+                "external_id",
+                "external_id_invalid",
+                f"external_id: at most {MAX_EXTERNAL_ID} ASCII characters.",
+            )
         )
     if items:
         raise InvalidRequest(*items)

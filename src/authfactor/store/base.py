@@ -22,7 +22,7 @@ Row = tuple[Any, ...]
 
 
 class Db(Protocol):
-    """One connection inside one transaction. Statements number their parameters `$1`, `$2`, …"""
+    """One connection inside one transaction. Statements number their parameters: `$1`, `$2` and so on."""
 
     async def one(self, statement: str, *parameters: object) -> Row | None:
         """Return the first row, or None."""
@@ -38,8 +38,16 @@ class Tx:
     """The tables, within one transaction."""
 
     __slots__ = (
-        "api_keys", "challenges", "db", "environments", "events", "factors", "failures", "idempotency", "users",
-    )  # fmt: skip
+        "api_keys",
+        "challenges",
+        "db",
+        "environments",
+        "events",
+        "factors",
+        "failures",
+        "idempotency",
+        "users",
+    )
 
     def __init__(self, db: Db) -> None:
         """Build once per connection, use for every transaction on it."""

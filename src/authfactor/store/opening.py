@@ -27,9 +27,7 @@ async def open_store(settings: Settings) -> Store:
 
 
 async def _open_sqlite(path: Path) -> SqliteStore:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not path.exists():
-        path.touch(mode=0o600)
+    _make_file(path)
     store = SqliteStore(path)
     version = await store.schema_version()
     if version == schema.NEEDED:
@@ -44,3 +42,9 @@ async def _open_sqlite(path: Path) -> SqliteStore:
 
     migrations.upgrade(f"sqlite:///{path}")
     return SqliteStore(path)
+
+
+def _make_file(path: Path) -> None:
+    """Make an empty file that only its owner may read: SQLite would ask the umask."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.touch(mode=0o600, exist_ok=True)

@@ -101,7 +101,7 @@ class SqliteStore:
         try:
             self._reader.execute("BEGIN")
             try:
-                return _drive(unit(self._read_tx))
+                return cast("T", _drive(unit(self._read_tx)))
             finally:
                 self._reader.execute("COMMIT")
         except sqlite3.Error as error:

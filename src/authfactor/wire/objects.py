@@ -15,7 +15,9 @@ from authfactor.models import Factor as FactorRecord
 from authfactor.models import User as UserRecord
 from authfactor.wire import moments
 
-Moment = Annotated[str, Meta(description="UTC, ISO 8601, milliseconds", extra_json_schema={"format": "date-time"})]
+Moment = Annotated[
+    str, Meta(description="UTC, ISO 8601, milliseconds", extra_json_schema={"format": "date-time"})
+]
 T = TypeVar("T")
 
 
@@ -23,14 +25,14 @@ class Shape(msgspec.Struct, frozen=True, gc=False):
     """Base of everything that goes out."""
 
 
-class Totp(Shape):
+class Totp(Shape, frozen=True, gc=False):
     """Names shown in the authenticator app."""
 
     issuer: str
     user: str
 
 
-class TotpEnrolled(Shape):
+class TotpEnrolled(Shape, frozen=True, gc=False):
     """Names and, this once, the secret in three forms: base32, picture, URI."""
 
     issuer: str
@@ -40,7 +42,7 @@ class TotpEnrolled(Shape):
     uri: str
 
 
-class AuthenticationFactor(Shape):
+class AuthenticationFactor(Shape, frozen=True, gc=False, tag_field="object", tag="authentication_factor"):
     """A factor as it can be read at any time: without secrets."""
 
     id: str
@@ -48,11 +50,12 @@ class AuthenticationFactor(Shape):
     created_at: Moment
     updated_at: Moment
     user_id: str | UnsetType = UNSET
-    object: Literal["authentication_factor"] = "authentication_factor"
     type: Literal["generic_otp", "sms", "totp", "webauthn"] = "totp"
 
 
-class AuthenticationFactorEnrolled(Shape):
+class AuthenticationFactorEnrolled(
+    Shape, frozen=True, gc=False, tag_field="object", tag="authentication_factor"
+):
     """A factor in the answer that creates it."""
 
     id: str
@@ -60,11 +63,12 @@ class AuthenticationFactorEnrolled(Shape):
     created_at: Moment
     updated_at: Moment
     user_id: str | UnsetType = UNSET
-    object: Literal["authentication_factor"] = "authentication_factor"
     type: Literal["generic_otp", "sms", "totp", "webauthn"] = "totp"
 
 
-class AuthenticationChallenge(Shape):
+class AuthenticationChallenge(
+    Shape, frozen=True, gc=False, tag_field="object", tag="authentication_challenge"
+):
     """A challenge; `expires_at` is always there (kotlin 4 cannot do without)."""
 
     id: str
@@ -72,10 +76,9 @@ class AuthenticationChallenge(Shape):
     expires_at: Moment
     created_at: Moment
     updated_at: Moment
-    object: Literal["authentication_challenge"] = "authentication_challenge"
 
 
-class EnrollResponse(Shape):
+class EnrollResponse(Shape, frozen=True, gc=False):
     """Answer to an enrolment under a user: both pairs of names that SDKs read, of the same objects."""
 
     authentication_factor: AuthenticationFactorEnrolled
@@ -84,7 +87,7 @@ class EnrollResponse(Shape):
     challenge: AuthenticationChallenge
 
 
-class VerifyResponse(Shape):
+class VerifyResponse(Shape, frozen=True, gc=False):
     """Answer to a code."""
 
     challenge: AuthenticationChallenge
@@ -94,7 +97,7 @@ class VerifyResponse(Shape):
     locked_until: Moment | UnsetType = UNSET
 
 
-class User(Shape):
+class User(Shape, frozen=True, gc=False, tag_field="object", tag="user"):
     """A user. Every key is always present: some SDKs index them directly."""
 
     id: str
@@ -105,30 +108,30 @@ class User(Shape):
     name: str | None
     profile_picture_url: str | None
     external_id: str | None
-    metadata: Annotated[Raw, Meta(extra_json_schema={"type": "object", "additionalProperties": {"type": "string"}})]
+    metadata: Annotated[
+        Raw, Meta(extra_json_schema={"type": "object", "additionalProperties": {"type": "string"}})
+    ]
     last_sign_in_at: Moment | None
     locale: str | None
     created_at: Moment
     updated_at: Moment
-    object: Literal["user"] = "user"
 
 
-class ListMetadata(Shape):
+class ListMetadata(Shape, frozen=True, gc=False):
     """Cursors to the neighbouring pages, null where there is none."""
 
     before: str | None
     after: str | None
 
 
-class ListOf(Shape, Generic[T]):
+class ListOf(Shape, Generic[T], frozen=True, gc=False, tag_field="object", tag="list"):
     """One page of a list."""
 
     data: list[T]
     list_metadata: ListMetadata
-    object: Literal["list"] = "list"
 
 
-class ErrorItem(Shape):
+class ErrorItem(Shape, frozen=True, gc=False):
     """One thing wrong with a request."""
 
     field: str
@@ -136,7 +139,7 @@ class ErrorItem(Shape):
     message: str
 
 
-class ErrorBody(Shape):
+class ErrorBody(Shape, frozen=True, gc=False):
     """Every error but OAuth's: `message` always, `code` always (except on 401), evidence where it helps."""
 
     message: str

@@ -4,7 +4,7 @@ SDKs send more than they should (contract section 1.1): extra keys, explicit nul
 `null` or `[]` for "no fields". All of that is tolerated here and nowhere else.
 """
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -19,22 +19,26 @@ class Body(msgspec.Struct, frozen=True, gc=False):
     """Base of everything that comes in as JSON."""
 
 
-class EnrollUserFactor(Body):
+class EnrollUserFactor(Body, frozen=True, gc=False):
     """Enrol a user in a factor."""
 
     type: Annotated[str | None, Meta(description="Only `totp`.", extra_json_schema={"const": "totp"})] = None
-    totp_issuer: Annotated[str | None, Meta(description="Name of your application; default: the team name.")] = None
+    totp_issuer: Annotated[
+        str | None, Meta(description="Name of your application; default: the team name.")
+    ] = None
     totp_user: Annotated[str | None, Meta(description="Account name; default: the user's email.")] = None
     totp_secret: Annotated[
-        str | None, Meta(description="Base32 shared secret for SHA-1, 6 digits, 30 seconds; generated when absent.")
+        str | None,
+        Meta(description="Base32 shared secret for SHA-1, 6 digits, 30 seconds; generated when absent."),
     ] = None
 
 
-class EnrollFactor(Body):
+class EnrollFactor(Body, frozen=True, gc=False):
     """Enrol a stand-alone factor."""
 
     type: Annotated[
-        str | None, Meta(description="Only `totp`.", extra_json_schema={"enum": ["generic_otp", "sms", "totp"]})
+        str | None,
+        Meta(description="Only `totp`.", extra_json_schema={"enum": ["generic_otp", "sms", "totp"]}),
     ] = None
     phone_number: str | None = None
     totp_issuer: str | None = None
@@ -42,26 +46,26 @@ class EnrollFactor(Body):
     user_id: str | None = None
 
 
-class ChallengeFactor(Body):
+class ChallengeFactor(Body, frozen=True, gc=False):
     """Open a challenge; the template is for SMS and is ignored."""
 
     sms_template: str | None = None
 
 
-class ChallengeFactorById(Body):
+class ChallengeFactorById(Body, frozen=True, gc=False):
     """Open a challenge, by the route of before 2022."""
 
     authentication_factor_id: str | None = None
     sms_template: str | None = None
 
 
-class VerifyChallenge(Body):
+class VerifyChallenge(Body, frozen=True, gc=False):
     """Answer a challenge."""
 
     code: Annotated[str | None, Meta(description="The six digits.")] = None
 
 
-class VerifyChallengeById(Body):
+class VerifyChallengeById(Body, frozen=True, gc=False):
     """Answer a challenge, by the route of before 2022."""
 
     authentication_challenge_id: str | None = None
@@ -72,7 +76,7 @@ HashType = Literal["bcrypt", "firebase-scrypt", "ssha", "ssha256", "scrypt", "pb
 Metadata = dict[str, str | None]
 
 
-class CreateUser(Body):
+class CreateUser(Body, frozen=True, gc=False):
     """Create a user, with a password, an imported hash, or neither."""
 
     email: str | None = None
@@ -92,17 +96,17 @@ class CreateUser(Body):
     signals_id: str | None = None
 
 
-class UpdateUser(Body):
+class UpdateUser(Body, frozen=True, gc=False):
     """Change a user. Absent fields stay; null clears `external_id`, `metadata` and `locale`."""
 
     email: str | None = None
-    first_name: str | None | UnsetType = UNSET
-    last_name: str | None | UnsetType = UNSET
-    name: str | None | UnsetType = UNSET
+    first_name: str | UnsetType | None = UNSET
+    last_name: str | UnsetType | None = UNSET
+    name: str | UnsetType | None = UNSET
     email_verified: bool | None = None
-    external_id: str | None | UnsetType = UNSET
-    metadata: Metadata | None | UnsetType = UNSET
-    locale: str | None | UnsetType = UNSET
+    external_id: str | UnsetType | None = UNSET
+    metadata: Metadata | UnsetType | None = UNSET
+    locale: str | UnsetType | None = UNSET
     password: str | None = None
     password_hash: str | None = None
     password_hash_type: HashType | None = None
@@ -124,7 +128,7 @@ def read(shape: type[B], body: bytes) -> B:
     if decoder is None:
         decoder = _DECODERS[shape] = msgspec.json.Decoder(shape)
     try:
-        return decoder.decode(body)  # type: ignore[no-any-return] - the decoder of this very shape
+        return cast("B", decoder.decode(body))
     except msgspec.ValidationError as error:
         raise _explain(shape, body) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -145,5 +149,7 @@ def _explain(shape: type[Body], body: bytes) -> InvalidRequest:
                 wanted = str(error).split(" - at ")[0]
                 if "Invalid enum value" in wanted:
                     wanted = "Not one of the allowed values"
-                items.append(Item(field.encode_name, f"{field.encode_name}_invalid", f"{field.encode_name}: {wanted}"))
+                items.append(
+                    Item(field.encode_name, f"{field.encode_name}_invalid", f"{field.encode_name}: {wanted}")
+                )
     return InvalidRequest(*items)

@@ -1,7 +1,9 @@
 """Alembic's entry point: runs the revisions online, or prints them as SQL."""
 
+import sqlite3
+
 from alembic import context
-from sqlalchemy import create_engine, pool
+from sqlalchemy import Connection, create_engine, event, pool
 
 url = context.config.attributes["url"]
 
@@ -11,10 +13,19 @@ if context.is_offline_mode():
         context.run_migrations()
 else:
     engine = create_engine(url, poolclass=pool.NullPool)
+    if engine.dialect.name == "sqlite":
+        # One transaction around everything, taken before the version is read: of two processes that start
+        # on a new file at the same moment the second waits and then finds the work done.
+        @event.listens_for(engine, "connect")
+        def _no_implicit_begin(connection: sqlite3.Connection, _record: object) -> None:
+            connection.isolation_level = None
+            connection.execute("PRAGMA busy_timeout=10000")
+
+        @event.listens_for(engine, "begin")
+        def _begin(connection: Connection) -> None:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
     with engine.connect() as connection:
-        if connection.dialect.name == "sqlite":
-            # Two processes may start on a new file at the same moment: the second waits, then finds it done.
-            connection.exec_driver_sql("PRAGMA busy_timeout=10000")
         context.configure(connection=connection, transactional_ddl=True)
         with context.begin_transaction():
             context.run_migrations()

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 
 COLUMNS = "environment, id, name, hint, created_at, last_used_at, revoked_at"
 
-INSERT = f"INSERT INTO api_keys ({COLUMNS}, secret_hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING"
+INSERT = f"""
+INSERT INTO api_keys ({COLUMNS}, secret_hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING
+"""
 
 ACTIVE_BY_HASH = f"""
 SELECT {", ".join("k." + c.strip() for c in COLUMNS.split(","))},

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from authfactor.models import Environment
 
 if TYPE_CHECKING:
-    from authfactor.store.base import Db
+    from authfactor.store.base import Db, Row
 
 COLUMNS = "number, client_id, name, team_name, mfa_policy, options, created_at, updated_at"
 
@@ -78,8 +78,8 @@ class Environments:
         return changed == 1
 
 
-def _environment(row: tuple[object, ...] | None) -> Environment | None:
-    return None if row is None else Environment(*row)  # type: ignore[arg-type] - the columns are the fields
+def _environment(row: "Row | None") -> Environment | None:
+    return None if row is None else Environment(*row)
 
 
 def _values(environment: Environment) -> tuple[object, ...]:

@@ -2,11 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-
 if TYPE_CHECKING:
     from authfactor.store.base import Db
 
-INSERT = "INSERT INTO events (environment, id, name, user_id, data, created_at) VALUES ($1, $2, $3, $4, $5, $6)"
+INSERT = (
+    "INSERT INTO events (environment, id, name, user_id, data, created_at) VALUES ($1, $2, $3, $4, $5, $6)"
+)
 
 
 class Events:

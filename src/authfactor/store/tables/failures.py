@@ -20,7 +20,9 @@ SET times = failures.times || ',' || excluded.times, in_a_row = failures.in_a_ro
 RETURNING times, in_a_row, locked_until
 """
 
-WRITE = "UPDATE failures SET times = $3, in_a_row = $4, locked_until = $5 WHERE environment = $1 AND subject = $2"
+WRITE = (
+    "UPDATE failures SET times = $3, in_a_row = $4, locked_until = $5 WHERE environment = $1 AND subject = $2"
+)
 
 CLEAR = "DELETE FROM failures WHERE environment = $1 AND subject = $2"
 

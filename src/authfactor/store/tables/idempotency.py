@@ -37,7 +37,9 @@ class Idempotency:
 
     async def claim(self, claim: "Claim", now: int) -> Kept | None:
         """Take the key; what an earlier request left when it is taken and not yet expired."""
-        taken = await self._db.run(CLAIM, claim.environment, claim.key, claim.body_hash, claim.expires_at, now)
+        taken = await self._db.run(
+            CLAIM, claim.environment, claim.key, claim.body_hash, claim.expires_at, now
+        )
         if taken:
             return None
         row = await self._db.one(BY_KEY, claim.environment, claim.key)

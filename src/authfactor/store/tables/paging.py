@@ -10,17 +10,19 @@ if TYPE_CHECKING:
 class Listing(NamedTuple):
     """The statements of one list: a select up to and including its WHERE, and how its ids are named.
 
-    `select` ends in conditions on the parameters `$1 … $count`; cursor and limit come after them.
+    `select` ends in conditions on the parameters `$1 … $known`; cursor and limit come after them.
     """
 
     select: str
-    count: int
+    known: int
     id_column: str = "id"
 
     def statement(self, direction: str, *, cursor: bool) -> str:
         """Write the page's SQL; every piece is a constant of this package."""
-        bound = f" AND {self.id_column} {'<' if direction == 'DESC' else '>'} ${self.count + 1}" if cursor else ""
-        limit = self.count + (2 if cursor else 1)
+        bound = (
+            f" AND {self.id_column} {'<' if direction == 'DESC' else '>'} ${self.known + 1}" if cursor else ""
+        )
+        limit = self.known + (2 if cursor else 1)
         return f"{self.select}{bound} ORDER BY {self.id_column} {direction} LIMIT ${limit}"
 
 

@@ -80,7 +80,9 @@ class Users:
         """Find by the application's own id."""
         return _user(await self._db.one(BY_EXTERNAL_ID, environment, external_id))
 
-    async def page(self, environment: int, query: PageQuery, email: str | None) -> tuple[list[User], bool, bool]:
+    async def page(
+        self, environment: int, query: PageQuery, email: str | None
+    ) -> tuple[list[User], bool, bool]:
         """List users, all or those with this email."""
         if email is None:
             found = await paging.fetch(self._db, LISTING, query, environment)

@@ -198,7 +198,9 @@ def outbox() -> None:
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("updated_at", TIME, nullable=False),
     )
-    op.create_index("webhook_endpoints_url", "webhook_endpoints", ["environment", "endpoint_url"], unique=True)
+    op.create_index(
+        "webhook_endpoints_url", "webhook_endpoints", ["environment", "endpoint_url"], unique=True
+    )
     table(
         "deliveries",
         sa.Column("environment", sa.Integer, primary_key=True, autoincrement=False),
