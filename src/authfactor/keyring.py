@@ -39,9 +39,8 @@ def read(path: Path) -> list[Key]:
             try:
                 keys.append(key_of(base64.b64decode(line.strip(), validate=True)))
             except ValueError as error:
-                raise KeyRingUnusable(
-                    f"Line {number} of the key ring {path} is no key of {KEY_BYTES} bytes."
-                ) from error
+                text = f"Line {number} of the key ring {path} is no key of {KEY_BYTES} bytes."
+                raise KeyRingUnusable(text) from error
     if not keys:
         raise KeyRingUnusable(f"The key ring {path} holds no key.")
     return keys

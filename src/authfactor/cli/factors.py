@@ -120,7 +120,6 @@ def verify(context: typer.Context, challenge_id: str, code: str) -> None:
         else:
             reason = REASONS[outcome.reason or "code_mismatch"]
             print(f"Not valid: {reason} Tries left: {outcome.attempts_remaining}.")
-            )
 
     session.show(options, objects.verification(outcome), people)
     raise typer.Exit(0 if outcome.valid else exits.REFUSED)

@@ -67,7 +67,8 @@ async def _introduce(prepared: settings.Settings, host: str, port: int, *, demo:
             user_id = await _demo_user(af)
             print("\nEnroll a factor:\n")
             print(
-                f"curl -s {base}/user_management/users/{user_id}/auth_factors -H 'Authorization: Bearer {key}'"
+                f"curl -s {base}/user_management/users/{user_id}/auth_factors"
+                f" -H 'Authorization: Bearer {key}'"
                 " -H 'Content-Type: application/json' -d '{\"type\":\"totp\"}'\n",
                 flush=True,
             )
