@@ -123,8 +123,9 @@ class SqliteStore:
         self._wake.set()
         await self._task
         self._thread.shutdown()
-        self._writer.close()
+        # The writer last: only the last connection, and only one that may write, empties and removes the log.
         self._reader.close()
+        self._writer.close()
 
     async def _write_batches(self) -> None:
         while True:

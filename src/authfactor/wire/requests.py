@@ -4,7 +4,7 @@ SDKs send more than they should (contract section 1.1): extra keys, explicit nul
 `null` or `[]` for "no fields". All of that is tolerated here and nowhere else.
 """
 
-from typing import Annotated, Any, Literal, TypeVar, cast
+from typing import Annotated, Any, Literal, TypeVar, cast, get_args
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -146,10 +146,19 @@ def _explain(shape: type[Body], body: bytes) -> InvalidRequest:
             try:
                 msgspec.convert(fields[field.encode_name], field.type)
             except msgspec.ValidationError as error:
-                wanted = str(error).split(" - at ")[0]
-                if "Invalid enum value" in wanted:
-                    wanted = "Not one of the allowed values"
+                wanted = _wanted(field.type, str(error))
                 items.append(
-                    Item(field.encode_name, f"{field.encode_name}_invalid", f"{field.encode_name}: {wanted}")
+                    Item(field.encode_name, f"{field.encode_name}_invalid", f"{field.encode_name}: {wanted}.")
                 )
     return InvalidRequest(*items)
+
+
+def _wanted(kind: object, complaint: str) -> str:
+    """Say what the field should be, in JSON's words."""
+    if "Invalid enum value" in complaint:
+        allowed = [str(value) for option in get_args(kind) for value in get_args(option) or (option,)]
+        return "must be one of " + ", ".join(value for value in allowed if not value.startswith("<"))
+    for name, words in (("str", "a string"), ("bool", "true or false"), ("object", "an object of strings")):
+        if f"Expected `{name}" in complaint:
+            return f"must be {words}"
+    return "has the wrong type"
