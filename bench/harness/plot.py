@@ -18,6 +18,7 @@ def draw(lines: Sequence[Row], servers: Sequence[str], path: Path) -> None:
 
     levels = list(dict.fromkeys(line.connections for line in lines))
     figure, panels = plt.subplots(1, len(levels), figsize=(4.6 * len(levels), 4), sharey=True, squeeze=False)
+    highest = max(m.rate for line in lines for m in line.medians)
     width = 0.8 / len(servers)
     for panel, level in zip(panels[0], levels, strict=True):
         group = [line for line in lines if line.connections == level]
@@ -35,7 +36,7 @@ def draw(lines: Sequence[Row], servers: Sequence[str], path: Path) -> None:
         panel.set_xticks([at + width * (len(servers) - 1) / 2 for at in range(len(group))])
         panel.set_xticklabels([line.operation for line in group])
         panel.set_yscale("log")
-        panel.set_ylim(bottom=10)
+        panel.set_ylim(10, highest * 2)
         panel.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         panel.spines[["top", "right"]].set_visible(False)
         panel.grid(axis="y", alpha=0.25)

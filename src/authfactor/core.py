@@ -20,6 +20,9 @@ from authfactor.rules.environments import Environments
 from authfactor.rules.events import EventLog
 from authfactor.rules.factors import Factors
 from authfactor.rules.hashing import Hasher
+from authfactor.rules.sessions import Sessions
+from authfactor.rules.signin import SignIn
+from authfactor.rules.signing import Signing
 from authfactor.rules.users import Users
 from authfactor.settings import Settings
 from authfactor.store import Store, Unit
@@ -52,6 +55,9 @@ class Authfactor:
         self.environments = Environments(clock, entropy, mint)
         self.users = Users(clock, mint, self.hasher, log)
         self.challenges = Challenges(clock, mint, vault, log, settings)
+        self.signing = Signing(clock, entropy, mint, vault, settings)
+        self.sessions = Sessions(clock, entropy, mint, vault, log, settings, self.signing)
+        self.sign_in = SignIn(clock, entropy, self.hasher, log, settings, self.challenges, self.sessions)
         self.factors = Factors(clock, entropy, mint, vault, log, settings, self.challenges)
 
     @classmethod
@@ -109,4 +115,5 @@ class Authfactor:
         with contextlib.suppress(errors.Unavailable):
             await self.note_used_keys()
         self.hasher.close()
+        self.signing.close()
         await self.store.close()

@@ -22,7 +22,10 @@ Messages are for people; programs read the code and the evidence fields.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from authfactor.models import Challenge, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +201,27 @@ class SignInRefused(AuthfactorError):
 
 class OAuthRefused(SignInRefused):
     """A sign-in was refused in the shape of RFC 6749 section 5.2: `error` and `error_description`."""
+
+
+class StepUpRequired(SignInRefused):
+    """The password was right; a second step is needed. Carries what the next request must bring."""
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        pending_token: str,
+        user: "User",
+        factor_ids: tuple[str, ...] = (),
+        challenge: "Challenge | None" = None,
+    ) -> None:
+        """`code` is `mfa_challenge` or `mfa_enrollment`."""
+        super().__init__(code, message)
+        self.pending_token = pending_token
+        self.user = user
+        self.factor_ids = factor_ids
+        self.challenge = challenge
 
 
 class Conflict(AuthfactorError):

@@ -52,7 +52,7 @@ class Mint:
         """Take the clock (milliseconds) and the entropy source from `core`."""
         self._clock = clock
         self._entropy = entropy
-        self._last_time = 0
+        self._last_time = -1
         self._last_random = 0
 
     def __call__(self, prefix: str) -> str:

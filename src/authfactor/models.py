@@ -28,6 +28,12 @@ class Environment(Record, frozen=True, gc=False):
     updated_at: int
 
 
+class EnvironmentOptions(Record, frozen=True, gc=False):
+    """What an environment may set beyond its policy; kept as JSON in `Environment.options`."""
+
+    logout_redirects: tuple[str, ...] = ()
+
+
 class ApiKey(Record, frozen=True, gc=False):
     """A credential of one environment. The key itself is never stored, only its SHA-256."""
 
@@ -99,6 +105,81 @@ class FailureRecord(Record, frozen=True, gc=False):
     locked_until: int | None
 
 
+class PendingSignIn(Record, frozen=True, gc=False):
+    """A sign-in that waits for its code. `password_mark` dies with the password it was made under."""
+
+    user_id: str
+    password_mark: bytes
+    created_at: int
+    expires_at: int
+    spent_at: int | None
+
+
+class Session(Record, frozen=True, gc=False):
+    """A signed-in user. `amr` is words of RFC 8176 joined by spaces."""
+
+    id: str
+    user_id: str
+    ip_address: str | None
+    user_agent: str | None
+    auth_method: str
+    amr: str
+    authenticated_at: int
+    mfa_at: int | None
+    last_active_at: int
+    expires_at: int
+    ended_at: int | None
+    created_at: int
+    updated_at: int
+
+
+class RefreshToken(Record, frozen=True, gc=False):
+    """One refresh token of a session; once spent, its sealed successors can be given again for a moment."""
+
+    session_id: str
+    created_at: int
+    spent_at: int | None
+    successor: str | None
+
+
+class SigningKey(Record, frozen=True, gc=False):
+    """A key that signs access tokens. The private key is sealed; it is published until `retired_at`."""
+
+    id: str
+    private_key: str
+    certificate: str
+    created_at: int
+    signs_from: int
+    retired_at: int | None
+
+
+class PublicKey(Record, frozen=True, gc=False):
+    """What verifies a token: modulus and exponent, the certificate in base64, its SHA-256 thumbprint."""
+
+    n: str
+    e: str
+    certificate: str
+    thumbprint: str
+
+
+class Event(Record, frozen=True, gc=False):
+    """Something that happened. `data` is JSON text."""
+
+    id: str
+    name: str
+    user_id: str | None
+    data: str
+    created_at: int
+
+
+class SignedIn(Record, frozen=True, gc=False):
+    """What a finished sign-in gives."""
+
+    user: User
+    access_token: str
+    refresh_token: str
+
+
 class Enrollment(Record, frozen=True, gc=False):
     """What enrolling gives: the factor, its first challenge, and the secrets that are shown this once."""
 
@@ -141,6 +222,7 @@ class Answer(Record, frozen=True, gc=False):
 
     status: int
     body: bytes
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
 class Claim(Record, frozen=True, gc=False):

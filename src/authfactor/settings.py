@@ -63,6 +63,20 @@ class Settings:
     failures_in_a_row: int = _setting(
         100, "Wrong codes in a row after which only an operator can unlock.", least=1
     )
+    pending_sign_in_life: int = _setting(
+        10 * MINUTE, "How long a sign-in may wait for its code.", unit="seconds", least=30
+    )
+    access_token_life: int = _setting(
+        5 * MINUTE, "How long an access token is valid.", unit="seconds", least=30
+    )
+    refresh_grace: int = _setting(
+        30, "How long a spent refresh token still gives the same pair, for lost answers.", unit="seconds"
+    )
+    session_life: int = _setting(365 * DAY, "How long a session may last.", unit="seconds", least=60)
+    session_inactivity: int = _setting(
+        0, "How long a session may go without a refresh; 0 means as long as it lasts.", unit="seconds"
+    )
+    signing_threads: int = _setting(1, "Access tokens signed at the same time.", least=1)
     idempotency_life: int = _setting(
         DAY, "How long the answer to an Idempotency-Key is kept.", unit="seconds", least=60
     )

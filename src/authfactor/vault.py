@@ -67,6 +67,8 @@ class Vault:
         if not keys:
             raise ValueError("the key ring is empty")
         self._ciphers = {key.id: AESGCM(key.secret) for key in keys}
+        if len(self._ciphers) < len(keys):
+            raise ValueError("two keys of the ring have the same id")
         self.newest = keys[-1].id
         self._entropy = entropy
 
@@ -91,7 +93,8 @@ class Vault:
             blob = base64.urlsafe_b64decode(text)
         except ValueError as error:
             raise CannotOpen("not a sealed value") from error
-        if form != _FORMAT:
+        # One blob has one text: base64 readers skip foreign characters and ignore spare bits.
+        if form != _FORMAT or base64.urlsafe_b64encode(blob).decode("ascii") != text:
             raise CannotOpen("sealed in an unknown format")
         cipher = self._ciphers.get(key_id)
         if cipher is None:

@@ -7,7 +7,7 @@ import pytest
 
 from authfactor import qr
 from authfactor.qr.layout import layout_of
-from authfactor.qr.masks import choose, lookalike_penalty, plain_penalty
+from authfactor.qr.masks import lookalike_penalty, plain_penalty
 
 TEXTS: Final = [
     "",
@@ -79,11 +79,3 @@ def test_the_patterns_of_the_masks_know_their_neighbours() -> None:
     for pattern in layout.patterns:
         assert pattern.same_left == layout.inner_left & ~(pattern.dark ^ pattern.dark >> 1)
         assert pattern.same_above == layout.inner_above & ~(pattern.dark ^ pattern.dark >> layout.stride)
-
-
-def test_all_masks_of_a_text_lead_to_the_same_choice() -> None:
-    layout = layout_of(4)
-    symbol = qr.encode(TEXTS[2])
-    placed = symbol.canvas ^ layout.patterns[symbol.mask].dark
-
-    assert choose(layout, placed) == (symbol.mask, symbol.canvas)

@@ -16,6 +16,8 @@ TEXTS: Final = [
     "otpauth://totp/Acme:kim@example.org?secret=JBSWY3DPEHPK3PXP&issuer=Acme",
     "otpauth://totp/Acme%20Corp:kim@example.org?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Acme%20Corp",
 ]
+# A decoder asked for every kind of code finds stray linear ones among the modules.
+QR_ONLY: Final = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
 START, END = "\x1b[38;5;16;48;5;231m", "\x1b[0m"
 BLOCKS: Final = {" ": (0, 0), "▄": (0, 1), "▀": (1, 0), "█": (1, 1)}
 NAMESPACE: Final = "{http://www.w3.org/2000/svg}"
@@ -28,7 +30,9 @@ def modules(symbol: qr.Symbol) -> NDArray[np.uint8]:
 
 def read(dark: NDArray[np.uint8]) -> list[str]:
     grey = np.kron(255 * (1 - dark), np.ones((4, 4), dtype=np.uint8))
-    found: list[Any] = zxingcpp.read_barcodes(grey, try_invert=False)
+    found: list[Any] = zxingcpp.read_barcodes(
+        grey, try_invert=False, formats=QR_ONLY, text_mode=zxingcpp.TextMode.Plain
+    )
     return [code.text for code in found]
 
 

@@ -48,7 +48,7 @@ async def challenge_factor(call: Call) -> Answer:
 async def challenge_factor_by_id(call: Call) -> Answer:
     """Open a challenge; the route of before 2022."""
     body = call.read_body(requests.ChallengeFactorById)
-    factor_id = _required(body.authentication_factor_id, "authentication_factor_id")
+    factor_id = required(body.authentication_factor_id, "authentication_factor_id")
     return await call.write(call.af.challenges.create(call.environment, factor_id), objects.challenge)
 
 
@@ -63,7 +63,7 @@ async def verify_challenge(call: Call) -> Answer:
 async def verify_challenge_by_id(call: Call) -> Answer:
     """Check a code; the route of before 2022."""
     body = call.read_body(requests.VerifyChallengeById)
-    challenge_id = _required(body.authentication_challenge_id, "authentication_challenge_id")
+    challenge_id = required(body.authentication_challenge_id, "authentication_challenge_id")
     unit = call.af.challenges.verify(call.environment, challenge_id, _code(body.code))
     return await call.write(unit, objects.verification)
 
@@ -102,7 +102,8 @@ async def delete_user(call: Call) -> Answer:
     return await call.write(call.af.users.delete(call.environment, call.ids[0]), None)
 
 
-def _required(value: str | None, field: str) -> str:
+def required(value: str | None, field: str) -> str:
+    """Return a field that must be there. Raises `InvalidRequest`."""
     if not value:
         raise InvalidRequest(Item(field, f"{field}_required", f"{field}: required."))
     return value

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from authfactor import errors
 from authfactor.core import Authfactor
-from authfactor.http import api, guard, operations, problems
+from authfactor.http import api, guard, operations, problems, signin_api
 from authfactor.http.call import Call
 from authfactor.http.routing import Router
 from authfactor.models import Answer
@@ -24,6 +24,8 @@ Opener = Callable[[], Awaitable[Authfactor]]
 HOUSEKEEPING_SECONDS: Final = 60
 _BODILESS: Final = frozenset({"GET", "DELETE", "HEAD"})
 
+ROUTES: Final = [*api.ROUTES, *signin_api.ROUTES]
+
 log = logging.getLogger("authfactor.http")
 
 
@@ -33,7 +35,7 @@ class App:
     def __init__(self, opener: Opener) -> None:
         """Build the routes; nothing is opened yet."""
         self._opener = opener
-        self._router = Router([*api.ROUTES, *operations.routes(api.ROUTES)])
+        self._router = Router([*ROUTES, *operations.routes(ROUTES)])
         self._af: Authfactor | None = None
         self._request_id: guard.RequestIds | None = None
         self._housekeeper: asyncio.Task[None] | None = None
@@ -77,7 +79,7 @@ class App:
             answer = problems.render(
                 errors.AuthfactorError("Something went wrong. The request id names it in our log.")
             )
-        headers = guard.answer_headers(request_id, answer.body, extra)
+        headers = guard.answer_headers(request_id, answer.body, [*answer.headers, *extra])
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body if scope["method"] != "HEAD" else b""})
 

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 from authfactor import errors
 from authfactor.core import Authfactor
 from authfactor.errors import InvalidRequest, Item
+from authfactor.http import problems
 from authfactor.models import Answer, Caller, Claim, Environment, PageQuery
 from authfactor.rules import idempotency
 from authfactor.store import Unit
@@ -87,6 +88,9 @@ class Call:
         """Run a unit that writes, once per Idempotency-Key, and render what it gives (None: empty body)."""
 
         def answer(result: T) -> Answer:
+            # A refusal that left a trace is a unit's result: it is kept and given again like any other.
+            if isinstance(result, errors.AuthfactorError):
+                return problems.render(result)
             return Answer(self.status, b"" if render is None else objects.encode(render(result)))
 
         key = self.headers.get(b"idempotency-key")

@@ -27,6 +27,7 @@ STATUSES: Final[dict[type[errors.AuthfactorError], int]] = {
     errors.TooManyAttempts: 400,
     errors.SignInRefused: 400,
     errors.OAuthRefused: 400,
+    errors.StepUpRequired: 403,
     errors.Conflict: 409,
     errors.Unavailable: 503,
 }
@@ -44,6 +45,8 @@ def body_of(error: errors.AuthfactorError) -> objects.ErrorBody:
     """Write the body: `message` always, `code` always but on 401 (the contract fixes that one)."""
     entity_id = error.entity_id if isinstance(error, errors.NotFound) else UNSET
     items = error.items if isinstance(error, errors.InvalidRequest) else ()
+    if isinstance(error, errors.StepUpRequired):
+        return _step_up(error)
     until = error.locked_until if isinstance(error, errors.TooManyAttempts) else None
     return objects.ErrorBody(
         message=error.message,
@@ -51,6 +54,19 @@ def body_of(error: errors.AuthfactorError) -> objects.ErrorBody:
         entity_id=entity_id,
         errors=[objects.ErrorItem(item.field, item.code, item.message) for item in items] or UNSET,
         locked_until=UNSET if until is None else moments.write(until),
+    )
+
+
+def _step_up(error: errors.StepUpRequired) -> objects.ErrorBody:
+    """Write what the second step needs; go raises its typed error only when `user` is there."""
+    references = [objects.FactorReference(factor_id) for factor_id in error.factor_ids]
+    return objects.ErrorBody(
+        message=error.message,
+        code=error.code,
+        pending_authentication_token=error.pending_token,
+        authentication_factors=references or UNSET,
+        authentication_challenge=objects.challenge(error.challenge) if error.challenge else UNSET,
+        user=objects.user(error.user),
     )
 
 

@@ -8,7 +8,7 @@ import msgspec
 from authfactor import errors, ids
 from authfactor.errors import InvalidRequest, Item
 from authfactor.ids import Mint
-from authfactor.models import ApiKey, Caller, Clock, Entropy, Environment, MfaPolicy
+from authfactor.models import ApiKey, Caller, Clock, Entropy, Environment, EnvironmentOptions, MfaPolicy
 from authfactor.rules.tokens import random_token
 from authfactor.store import Store, Tx, Unit
 
@@ -55,6 +55,17 @@ class Environments:
 
         return run
 
+    def by_client_id(self, client_id: str) -> Unit[Environment]:
+        """Find an environment by its client id alone. The unit raises `NotFound`."""
+
+        async def run(tx: Tx) -> Environment:
+            found = await tx.environments.by_client_id(client_id)
+            if found is None:
+                raise errors.NotFound("Client", client_id)
+            return found
+
+        return run
+
     def find(self, name_or_client_id: str) -> Unit[Environment]:
         """Find an environment by its name or client id. The unit raises `NotFound`."""
 
@@ -68,13 +79,19 @@ class Environments:
         return run
 
     def update(
-        self, environment: Environment, *, team_name: str | None = None, mfa_policy: MfaPolicy | None = None
+        self,
+        environment: Environment,
+        *,
+        team_name: str | None = None,
+        mfa_policy: MfaPolicy | None = None,
+        options: EnvironmentOptions | None = None,
     ) -> Unit[Environment]:
         """Change an environment; None leaves a field as it is."""
         changed = msgspec.structs.replace(
             environment,
             team_name=environment.team_name if team_name is None else team_name,
             mfa_policy=mfa_policy or environment.mfa_policy,
+            options=environment.options if options is None else msgspec.json.encode(options).decode(),
             updated_at=self._clock(),
         )
 

@@ -9,18 +9,46 @@ import msgspec
 
 from authfactor import ids
 from authfactor.ids import Mint
-from authfactor.store import Tx
+from authfactor.models import Environment, Event, Page, PageQuery
+from authfactor.rules import paging
+from authfactor.store import Tx, Unit
 
 USER_CREATED: Final = "user.created"
 USER_UPDATED: Final = "user.updated"
 USER_DELETED: Final = "user.deleted"
+SESSION_CREATED: Final = "session.created"
+SESSION_REVOKED: Final = "session.revoked"
+PASSWORD_SUCCEEDED: Final = "authentication.password_succeeded"  # noqa: S105 - an event's name
+PASSWORD_FAILED: Final = "authentication.password_failed"  # noqa: S105 - an event's name
+MFA_SUCCEEDED: Final = "authentication.mfa_succeeded"
+MFA_FAILED: Final = "authentication.mfa_failed"
 FACTOR_ENROLLED: Final = "authfactor.factor_enrolled"
 FACTOR_ACTIVATED: Final = "authfactor.factor_activated"
 FACTOR_DELETED: Final = "authfactor.factor_deleted"
 REPLAY_REFUSED: Final = "authfactor.replay_refused"
 USER_LOCKED: Final = "authfactor.user_locked"
 
+_END_OF_TIME: Final = 2**62
 _ENCODER = msgspec.json.Encoder()
+
+
+class Failure(msgspec.Struct, frozen=True, gc=False):
+    """Why a sign-in failed."""
+
+    code: str
+    message: str
+
+
+class Authentication(msgspec.Struct, frozen=True, gc=False):
+    """Data of the `authentication.…` events."""
+
+    type: str
+    status: str
+    ip_address: str | None
+    user_agent: str | None
+    user_id: str | None
+    email: str | None
+    error: Failure | msgspec.UnsetType = msgspec.UNSET
 
 
 class EventLog:
@@ -36,3 +64,29 @@ class EventLog:
         """Write one event about a user; `data` becomes its JSON."""
         text = _ENCODER.encode(data).decode()
         await tx.events.append(environment, self._mint(ids.EVENT), name, user_id, text, now)
+
+
+class EventQuery(msgspec.Struct, frozen=True, gc=False):
+    """Which events are asked for; times in milliseconds, `range_start` inclusive, `range_end` exclusive."""
+
+    names: tuple[str, ...]
+    page: PageQuery
+    range_start: int | None = None
+    range_end: int | None = None
+
+
+def listing(environment: Environment, query: EventQuery) -> Unit[Page[Event]]:
+    """List events by name. The unit raises `InvalidRequest` for an unknown cursor."""
+
+    async def run(tx: Tx) -> Page[Event]:
+        for field, cursor in (("before", query.page.before), ("after", query.page.after)):
+            if cursor and await tx.events.by_id(environment.number, cursor) is None:
+                raise paging.unknown_cursor(field, cursor)
+        # `after` already says where to go on from (contract section 6.1).
+        start = None if query.page.after else query.range_start
+        items, more_before, more_after = await tx.events.page(
+            environment.number, query.names, query.page, start or 0, query.range_end or _END_OF_TIME
+        )
+        return paging.page(items, more_before=more_before, more_after=more_after)
+
+    return run

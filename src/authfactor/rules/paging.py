@@ -3,9 +3,9 @@
 from typing import TypeVar
 
 from authfactor import errors
-from authfactor.models import Factor, Page, User
+from authfactor.models import Event, Factor, Page, Session, User
 
-T = TypeVar("T", User, Factor)
+T = TypeVar("T", User, Factor, Session, Event)
 
 
 def page(items: list[T], *, more_before: bool, more_after: bool) -> Page[T]:

@@ -128,6 +128,8 @@ class Users:
             user = _found(await tx.users.lock(environment.number, user_id), user_id)
             await tx.factors.delete_of_user(environment.number, user_id)
             await tx.failures.clear(environment.number, user_id)
+            await tx.pending_sign_ins.delete_of_user(environment.number, user_id)
+            await tx.sessions.delete_of_user(environment.number, user_id)
             await tx.users.delete(environment.number, user_id)
             await self._log.append(
                 tx, environment.number, events.USER_DELETED, user.id, objects.user(user), now

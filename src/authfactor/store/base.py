@@ -15,6 +15,8 @@ from authfactor.store.tables.events import Events
 from authfactor.store.tables.factors import Factors
 from authfactor.store.tables.failures import Failures
 from authfactor.store.tables.idempotency import Idempotency
+from authfactor.store.tables.sessions import PendingSignIns, Sessions
+from authfactor.store.tables.signing_keys import SigningKeys
 from authfactor.store.tables.users import Users
 
 T = TypeVar("T")
@@ -46,6 +48,9 @@ class Tx:
         "factors",
         "failures",
         "idempotency",
+        "pending_sign_ins",
+        "sessions",
+        "signing_keys",
         "users",
     )
 
@@ -59,6 +64,9 @@ class Tx:
         self.challenges = Challenges(db)
         self.failures = Failures(db)
         self.idempotency = Idempotency(db)
+        self.pending_sign_ins = PendingSignIns(db)
+        self.sessions = Sessions(db)
+        self.signing_keys = SigningKeys(db)
         self.events = Events(db)
 
 

@@ -10,8 +10,9 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from authfactor.models import Challenge as ChallengeRecord
-from authfactor.models import Enrollment, Page, Verification
+from authfactor.models import Enrollment, Page, PublicKey, SignedIn, Verification
 from authfactor.models import Factor as FactorRecord
+from authfactor.models import Session as SessionRecord
 from authfactor.models import User as UserRecord
 from authfactor.wire import moments
 
@@ -139,6 +140,13 @@ class ErrorItem(Shape, frozen=True, gc=False):
     message: str
 
 
+class FactorReference(Shape, frozen=True, gc=False):
+    """A factor that can be challenged."""
+
+    id: str
+    type: Literal["totp"] = "totp"
+
+
 class ErrorBody(Shape, frozen=True, gc=False):
     """Every error but OAuth's: `message` always, `code` always (except on 401), evidence where it helps."""
 
@@ -147,6 +155,64 @@ class ErrorBody(Shape, frozen=True, gc=False):
     entity_id: str | UnsetType = UNSET
     errors: list[ErrorItem] | UnsetType = UNSET
     locked_until: Moment | UnsetType = UNSET
+    pending_authentication_token: str | UnsetType = UNSET
+    authentication_factors: list[FactorReference] | UnsetType = UNSET
+    authentication_challenge: AuthenticationChallenge | UnsetType = UNSET
+    user: User | UnsetType = UNSET
+
+
+class AuthenticateResponse(Shape, frozen=True, gc=False):
+    """Answer to a finished sign-in or refresh."""
+
+    user: User
+    access_token: str
+    refresh_token: str
+    authentication_method: Literal["Password"] = "Password"
+
+
+class Session(Shape, frozen=True, gc=False, tag_field="object", tag="session"):
+    """A session."""
+
+    id: str
+    user_id: str
+    ip_address: str | None
+    user_agent: str | None
+    auth_method: Literal[
+        "cross_app_auth",
+        "external_auth",
+        "impersonation",
+        "magic_code",
+        "migrated_session",
+        "oauth",
+        "passkey",
+        "password",
+        "sso",
+        "unknown",
+    ]
+    status: Literal["active", "expired", "revoked"]
+    expires_at: Moment
+    ended_at: Moment | None
+    created_at: Moment
+    updated_at: Moment
+
+
+class Jwk(Shape, frozen=True, gc=False):
+    """One public key (RFC 7517)."""
+
+    kid: str
+    n: str
+    e: str
+    x5c: list[str]
+    thumbprint: str = msgspec.field(name="x5t#S256")
+    alg: Literal["RS256"] = "RS256"
+    kty: Literal["RSA"] = "RSA"
+    use: Literal["sig"] = "sig"
+
+
+class JwksResponse(Shape, frozen=True, gc=False):
+    """The keys that verify access tokens."""
+
+    keys: list[Jwk]
 
 
 def factor(record: FactorRecord) -> AuthenticationFactor:
@@ -223,9 +289,47 @@ def user(record: UserRecord) -> User:
     )
 
 
+def session(record: SessionRecord, now: int) -> Session:
+    """Render a session as it is at this time."""
+    status: Literal["active", "expired", "revoked"] = "active"
+    if record.ended_at is not None:
+        status = "revoked"
+    elif record.expires_at <= now:
+        status = "expired"
+    return Session(
+        record.id,
+        record.user_id,
+        record.ip_address,
+        record.user_agent,
+        "password",
+        status,
+        moments.write(record.expires_at),
+        moments.write_optional(record.ended_at),
+        moments.write(record.created_at),
+        moments.write(record.updated_at),
+    )
+
+
+def signed_in(result: SignedIn) -> AuthenticateResponse:
+    """Render a finished sign-in."""
+    return AuthenticateResponse(user(result.user), result.access_token, result.refresh_token)
+
+
+def jwks(keys: list[tuple[str, PublicKey]]) -> JwksResponse:
+    """Render the key set."""
+    return JwksResponse(
+        [Jwk(key_id, key.n, key.e, [key.certificate], key.thumbprint) for key_id, key in keys]
+    )
+
+
 def factors(page: Page[FactorRecord]) -> ListOf[AuthenticationFactor]:
     """Render a page of factors."""
     return ListOf([factor(item) for item in page.items], ListMetadata(page.before, page.after))
+
+
+def sessions(page: Page[SessionRecord], now: int) -> ListOf[Session]:
+    """Render a page of sessions as they are at this time."""
+    return ListOf([session(item, now) for item in page.items], ListMetadata(page.before, page.after))
 
 
 def users(page: Page[UserRecord]) -> ListOf[User]:

@@ -5,6 +5,7 @@ SDKs send more than they should (contract section 1.1): extra keys, explicit nul
 """
 
 from typing import Annotated, Any, Literal, TypeVar, cast, get_args
+from urllib.parse import parse_qsl
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -113,6 +114,29 @@ class UpdateUser(Body, frozen=True, gc=False):
     password_salt_position: Literal["prefix", "suffix"] | None = None
 
 
+class Authenticate(Body, frozen=True, gc=False):
+    """Sign in: the fields of every grant offered."""
+
+    grant_type: str | None = None
+    client_id: str | None = None
+    client_secret: str | None = None
+    email: str | None = None
+    password: str | None = None
+    code: str | None = None
+    pending_authentication_token: str | None = None
+    authentication_challenge_id: str | None = None
+    refresh_token: str | None = None
+    organization_id: str | None = None
+    ip_address: str | None = None
+    user_agent: str | None = None
+
+
+class RevokeSession(Body, frozen=True, gc=False):
+    """End a session."""
+
+    session_id: str | None = None
+
+
 _DECODERS: dict[type[Body], msgspec.json.Decoder[Any]] = {}
 
 
@@ -133,6 +157,17 @@ def read(shape: type[B], body: bytes) -> B:
         raise _explain(shape, body) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedBody(message="The request body is not valid JSON.") from error
+
+
+def read_form(shape: type[B], body: bytes) -> B:
+    """Decode a form (`application/x-www-form-urlencoded`); of a repeated name the last counts.
+
+    Raises `MalformedBody` for bytes that are no text.
+    """
+    try:
+        return msgspec.convert(dict(parse_qsl(body.decode(), keep_blank_values=True)), shape)
+    except (UnicodeDecodeError, ValueError) as error:
+        raise MalformedBody(message="The request body is not a valid form.") from error
 
 
 def _explain(shape: type[Body], body: bytes) -> InvalidRequest:

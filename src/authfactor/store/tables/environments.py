@@ -18,6 +18,8 @@ ON CONFLICT DO NOTHING
 
 BY_NUMBER = f"SELECT {COLUMNS} FROM environments WHERE number = $1"
 
+LOCK = f"{BY_NUMBER} FOR UPDATE"
+
 BY_CLIENT_ID = f"SELECT {COLUMNS} FROM environments WHERE client_id = $1"
 
 BY_NAME = f"SELECT {COLUMNS} FROM environments WHERE name = $1"
@@ -51,6 +53,10 @@ class Environments:
     async def by_number(self, number: int) -> Environment | None:
         """Find by number."""
         return _environment(await self._db.one(BY_NUMBER, number))
+
+    async def lock(self, number: int) -> Environment | None:
+        """Find by number and hold the row until the unit ends."""
+        return _environment(await self._db.one(LOCK, number))
 
     async def by_client_id(self, client_id: str) -> Environment | None:
         """Find by client id."""

@@ -2,12 +2,29 @@
 
 from typing import TYPE_CHECKING
 
+from authfactor.models import Event, PageQuery
+from authfactor.store.tables import paging
+
 if TYPE_CHECKING:
     from authfactor.store.base import Db
+
+COLUMNS = "id, name, user_id, data, created_at"
 
 INSERT = (
     "INSERT INTO events (environment, id, name, user_id, data, created_at) VALUES ($1, $2, $3, $4, $5, $6)"
 )
+
+BY_ID = f"SELECT {COLUMNS} FROM events WHERE environment = $1 AND id = $2"
+
+
+def listing(names: int) -> paging.Listing:
+    """Write the list statement for so many names; they are parameters from `$4` on."""
+    marks = ", ".join(f"${4 + at}" for at in range(names))
+    select = (
+        f"SELECT {COLUMNS} FROM events"
+        f" WHERE environment = $1 AND created_at >= $2 AND created_at < $3 AND name IN ({marks})"
+    )
+    return paging.Listing(select, 3 + names)
 
 
 class Events:
@@ -24,3 +41,15 @@ class Events:
     ) -> None:
         """Add one event; `data` is its JSON text."""
         await self._db.run(INSERT, environment, event_id, name, user_id, data, now)
+
+    async def by_id(self, environment: int, event_id: str) -> Event | None:
+        """Find by id."""
+        row = await self._db.one(BY_ID, environment, event_id)
+        return None if row is None else Event(*row)
+
+    async def page(
+        self, environment: int, names: tuple[str, ...], query: PageQuery, start: int, end: int
+    ) -> tuple[list[Event], bool, bool]:
+        """List one page of the events of these names between two times."""
+        found = await paging.fetch(self._db, listing(len(names)), query, environment, start, end, *names)
+        return [Event(*row) for row in found.rows], found.more_before, found.more_after

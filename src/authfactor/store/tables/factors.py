@@ -14,7 +14,9 @@ INSERT = f"INSERT INTO factors (environment, {COLUMNS}) VALUES ($1, $2, $3, $4, 
 
 BY_ID = f"SELECT {COLUMNS} FROM factors WHERE environment = $1 AND id = $2"
 
-OF_USER = f"SELECT {COLUMNS} FROM factors INDEXED BY factors_user WHERE environment = $1 AND user_id = $2 ORDER BY id"
+OF_USER = f"""
+SELECT {COLUMNS} FROM factors INDEXED BY factors_user WHERE environment = $1 AND user_id = $2 ORDER BY id
+"""
 
 LISTING = paging.Listing(
     f"SELECT {COLUMNS} FROM factors INDEXED BY factors_user WHERE environment = $1 AND user_id = $2", 2

@@ -1,0 +1,111 @@
+"""A few database sessions for many units: lent one at a time, replaced when they are no longer clean.
+
+No driver in here: how to make a session is handed in. The driver's own pool resets every session when it
+comes back, a round trip that our sessions never need because a unit leaves nothing behind.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Generic, Protocol, TypeVar
+
+
+class Lendable(Protocol):
+    """A session that knows whether the next unit may have it."""
+
+    @property
+    def clean(self) -> bool:
+        """Whether it is connected, outside a transaction, and nothing is under way on it."""
+
+    async def close(self) -> None:
+        """Let go of the connection; bounded in time, raises nothing."""
+
+
+S = TypeVar("S", bound=Lendable)
+
+
+class Pool(Generic[S]):
+    """At most `size` sessions. Whoever waits gets the next one that is free, first come, first served."""
+
+    def __init__(self, connect: Callable[[], Awaitable[S]], size: int) -> None:
+        """Make an empty pool; sessions are made when they are needed."""
+        self._connect = connect
+        self._size = size
+        self._places = 0
+        # The one used last is lent first: its caches are warm, and a quiet server keeps few sessions busy.
+        self._idle: list[S] = []
+        # A session, or None: a place has become free, make a session for it.
+        self._waiting: deque[asyncio.Future[S | None]] = deque()
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    def idle(self) -> S | None:
+        """Take a session if one is free this instant."""
+        while self._idle:
+            session = self._idle.pop()
+            if session.clean:
+                return session
+            self._let_go(session)
+        return None
+
+    async def take(self) -> S:
+        """Take a session: a free one, a new one, or the next that comes back. Raises what `connect` raises."""
+        session = self.idle()
+        if session is not None:
+            return session
+        if self._places < self._size:
+            self._places += 1
+            return await self._fill_place()
+        future: asyncio.Future[S | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        try:
+            session = await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled():
+                self._hand_on(future.result())
+            raise
+        return session if session is not None else await self._fill_place()
+
+    def give_back(self, session: S) -> None:
+        """Return a session; one that is not clean makes room for a new one."""
+        if session.clean:
+            self._hand_on(session)
+        else:
+            self._let_go(session)
+
+    def drop_idle(self) -> None:
+        """Let go of every free session: the server behind them is gone, or somewhere else."""
+        for session in self._idle:
+            self._let_go(session)
+        self._idle.clear()
+
+    async def close(self) -> None:
+        """Let go of every session that is free, and wait for those that are leaving."""
+        self.drop_idle()
+        while self._leaving:
+            await asyncio.gather(*self._leaving)
+
+    async def _fill_place(self) -> S:
+        """Make a session for a place that is already counted; the next in line gets the place if that fails."""
+        try:
+            return await self._connect()
+        except BaseException:
+            self._hand_on(None)
+            raise
+
+    def _hand_on(self, session: S | None) -> None:
+        """Give a session, or with None a place without one, to the next in line or keep it."""
+        while self._waiting:
+            future = self._waiting.popleft()
+            if not future.done():
+                future.set_result(session)
+                return
+        if session is None:
+            self._places -= 1
+        else:
+            self._idle.append(session)
+
+    def _let_go(self, session: S) -> None:
+        leaving = asyncio.get_running_loop().create_task(session.close())
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
+        self._hand_on(None)

@@ -1,0 +1,276 @@
+"""PostgreSQL, and what speaks its protocol: each unit one transaction, on a pooled session.
+
+Every call ends within its time limit, whatever the server does: busy, slow, gone or frozen all become
+`errors.Unavailable`. Units run again after a conflict, and once more after a connection that was lost
+before the commit was sent. Decision 0009 says why commits are not grouped as they are for SQLite.
+"""
+
+import asyncio
+import contextlib
+import functools
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar, cast
+
+import asyncpg
+
+from authfactor import errors
+from authfactor.store.base import Row, Tx, Unit
+from authfactor.store.pool import Pool
+
+T = TypeVar("T")
+Jitter = Callable[[], float]
+_STATEMENTS: Final = 256
+_TRIES: Final = 5
+_BACK_OFF_SECONDS: Final = 0.01
+# What a request may take beyond its wait for a connection: with the default wait, 2 s less a margin.
+_WORK_SECONDS: Final = 0.4
+_CLOSE_SECONDS: Final = 1.0
+_CONFLICTS: Final = frozenset({"40001", "40P01"})
+# Cut off by the server, or connected to one that may no longer write: a new connection finds a better one.
+_LOST: Final = frozenset({"25006", "25P03", "57P01", "57P02", "57P03", "57P05"})
+_INDEXED_BY: Final = re.compile(r"\s+INDEXED BY \w+")
+_UNKNOWN: Final = (
+    "The database did not confirm the change: it may or may not be there. Look before repeating it."
+)
+_REASONS: Final = {
+    "25": "The database only takes reads now. Nothing was changed.",
+    "28": "The database refuses these credentials.",
+    "3D": "The database does not exist. Create it, then run: authfactor migrate",
+    "42": "The database's schema is not the one this release needs. Run: authfactor migrate",
+    "53": "The database has run out of room or connections. Nothing was changed.",
+    "55": "The database is busy. Try again in a moment.",
+    "58": "The database reports an error of its system. Nothing was changed.",
+}
+
+
+@functools.cache
+def _dialect(statement: str) -> str:
+    """PostgreSQL chooses its indexes itself."""
+    return _INDEXED_BY.sub("", statement)
+
+
+class PostgresDb:
+    """`Db` over one connection. The driver's records unpack, slice and compare as tuples do."""
+
+    __slots__ = ("_execute", "_fetch", "_fetchrow")
+
+    def __init__(self, connection: Any) -> None:  # noqa: ANN401 - the driver ships no types
+        """Keep the bound methods: they run several times a request."""
+        self._execute = connection.execute
+        self._fetch = connection.fetch
+        self._fetchrow = connection.fetchrow
+
+    async def one(self, statement: str, *parameters: object) -> Row | None:
+        """Return the first row, or None."""
+        return cast("Row | None", await self._fetchrow(_dialect(statement), *parameters))
+
+    async def all(self, statement: str, *parameters: object) -> list[Row]:
+        """Return every row."""
+        return cast("list[Row]", await self._fetch(_dialect(statement), *parameters))
+
+    async def run(self, statement: str, *parameters: object) -> int:
+        """Return how many rows were written."""
+        # The server answers "UPDATE 1", "INSERT 0 1", "DELETE 1"; statements without a count end in a word.
+        count = (await self._execute(_dialect(statement), *parameters)).rpartition(" ")[2]
+        return int(count) if count.isdigit() else 0
+
+
+class Session:
+    """One connection with its tables. It is clean unless something went wrong half-way."""
+
+    __slots__ = ("_connection", "_settled", "tx")
+
+    def __init__(self, connection: Any) -> None:  # noqa: ANN401 - the driver ships no types
+        """Take over a fresh connection."""
+        self._connection = connection
+        self._settled = True
+        self.tx = Tx(PostgresDb(connection))
+
+    @property
+    def clean(self) -> bool:
+        """Whether the next unit may have it."""
+        return self._settled and not self._connection.is_closed()
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection is gone."""
+        return bool(self._connection.is_closed())
+
+    async def write(self, unit: Unit[T], deadline: float) -> T:
+        """Run a unit in a transaction of its own; raises `errors.Unavailable` when the commit's end is unknown."""
+        self._settled = False
+        try:
+            async with asyncio.timeout_at(deadline):
+                # The database's own default isolation: READ COMMITTED on PostgreSQL, where one conditional
+                # write decides; stricter ones elsewhere (CockroachDB, Aurora DSQL) show as conflicts.
+                await self._connection.execute("BEGIN")
+                result = await unit(self.tx)
+        except Exception as error:
+            if not isinstance(error, TimeoutError):
+                await self._roll_back(deadline)
+            raise
+        await self._commit(deadline)
+        return result
+
+    async def read(self, unit: Unit[T], deadline: float) -> T:
+        """Run a unit that only reads.
+
+        Without a transaction around it: BEGIN and COMMIT would double the cost of the one-statement reads
+        that nearly all of them are, and the two that use several (a page and the cursors it starts from)
+        read rows whose keys never change.
+        """
+        self._settled = False
+        try:
+            async with asyncio.timeout_at(deadline):
+                result = await unit(self.tx)
+        except errors.AuthfactorError:
+            self._settled = True
+            raise
+        self._settled = True
+        return result
+
+    async def close(self) -> None:
+        """Close, asking the server to stop what is under way; after a moment hang up."""
+        with contextlib.suppress(Exception):
+            await self._connection.close(timeout=_CLOSE_SECONDS)
+
+    async def _commit(self, deadline: float) -> None:
+        try:
+            async with asyncio.timeout_at(deadline):
+                status = await self._connection.execute("COMMIT")
+        except asyncpg.PostgresError as error:
+            # Conflicts and deferred checks are a clear no; after anything else the change may be there.
+            state = str(error.sqlstate)
+            if state[:2] in {"23", "40"} and state != "40003":
+                await self._roll_back(deadline)
+                raise
+            raise errors.Unavailable(_UNKNOWN) from error
+        except (OSError, asyncpg.InterfaceError) as error:
+            raise errors.Unavailable(_UNKNOWN) from error
+        self._settled = True
+        if status != "COMMIT":
+            raise errors.Unavailable("The database took the change back.")
+
+    async def _roll_back(self, deadline: float) -> None:
+        """Undo what was done; a session that cannot even do that stays unsettled and is replaced."""
+        if self.lost:
+            return
+        with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            async with asyncio.timeout_at(deadline):
+                await self._connection.execute("ROLLBACK")
+            self._settled = True
+
+
+class PostgresStore:
+    """`Store` over one database. Belongs to the event loop that opened it."""
+
+    def __init__(self, url: str, *, size: int, wait: float, jitter: Jitter) -> None:
+        """Connect to nothing yet. `wait` in seconds; `jitter` gives numbers from 0 to 1."""
+        self._url = url
+        self._wait = wait
+        self._jitter = jitter
+        self._pool: Pool[Session] = Pool(self._connect, size)
+        self._closing = False
+        self._loop = asyncio.get_running_loop()
+
+    async def write(self, unit: Unit[T]) -> T:
+        """Run the unit in a transaction, again after a conflict, and return once it is committed."""
+        return await self._insist(lambda session, deadline: session.write(unit, deadline))
+
+    async def read(self, unit: Unit[T]) -> T:
+        """Run the unit on what is committed; it takes no locks."""
+        return await self._insist(lambda session, deadline: session.read(unit, deadline))
+
+    async def schema_version(self) -> str | None:
+        """Return alembic's revision, or None for an empty database."""
+
+        async def look(tx: Tx) -> str | None:
+            # to_regclass gives NULL where there is no such table, so that nothing fails on an empty database.
+            known = await tx.db.one("SELECT to_regclass('alembic_version') IS NOT NULL")
+            row = await tx.db.one("SELECT version_num FROM alembic_version") if known and known[0] else None
+            return None if row is None else str(row[0])
+
+        return await self.read(look)
+
+    async def close(self) -> None:
+        """Let go of the database. Units that are under way end on their own."""
+        self._closing = True
+        await self._pool.close()
+
+    async def _insist(self, work: Callable[[Session, float], Awaitable[T]]) -> T:
+        """Do the work until it succeeds, cannot, or has no time left."""
+        if self._closing:
+            raise errors.Unavailable("The service is stopping.")
+        start = self._loop.time()
+        deadline = start + self._wait + _WORK_SECONDS
+        has_lost = False
+        for turn in range(_TRIES):
+            session = self._pool.idle() or await self._wait_for_session(start + self._wait)
+            try:
+                return await work(session, deadline)
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                is_loss = _is_loss(error, session)
+                if is_loss or isinstance(error, TimeoutError):
+                    self._pool.drop_idle()
+                if not _is_conflict(error) and (has_lost or not is_loss):
+                    raise _translated(error) from error
+                has_lost |= is_loss
+            finally:
+                self._pool.give_back(session)
+            if not is_loss:
+                await self._back_off(turn, deadline)
+        raise errors.Unavailable("Too many changes at the same place at the same time. Nothing was changed.")
+
+    async def _wait_for_session(self, until: float) -> Session:
+        try:
+            async with asyncio.timeout_at(until):
+                return await self._pool.take()
+        except TimeoutError as error:
+            raise errors.Unavailable("The database is busy. Try again in a moment.") from error
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            if isinstance(error, asyncpg.InterfaceError | ValueError):
+                raise
+            raise _translated(error) from error
+
+    async def _connect(self) -> Session:
+        connection = await asyncpg.connect(
+            self._url,
+            timeout=self._wait,
+            command_timeout=self._wait + _WORK_SECONDS,
+            statement_cache_size=_STATEMENTS,
+            max_cached_statement_lifetime=0,
+            server_settings={"application_name": "authfactor"},
+        )
+        return Session(connection)
+
+    async def _back_off(self, turn: int, deadline: float) -> None:
+        """Wait a little longer each time, and not as long as the others that met in the same conflict."""
+        seconds = _BACK_OFF_SECONDS * 2**turn * (0.5 + self._jitter())
+        if self._loop.time() + seconds > deadline:
+            raise errors.Unavailable("The database is busy. Try again in a moment.")
+        await asyncio.sleep(seconds)
+
+
+def _is_conflict(error: Exception) -> bool:
+    """Whether the same unit may well succeed next time: a conflict, or a plan from before a migration."""
+    stale = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
+    return isinstance(error, stale) or getattr(error, "sqlstate", None) in _CONFLICTS
+
+
+def _is_loss(error: Exception, session: Session) -> bool:
+    """Whether the connection is what failed."""
+    if isinstance(error, TimeoutError):
+        return False
+    state = str(getattr(error, "sqlstate", ""))
+    return isinstance(error, OSError) or session.lost or state in _LOST or state.startswith("08")
+
+
+def _translated(error: Exception) -> Exception:
+    """Say what a person can do about it; a fault of ours stays what it is."""
+    if isinstance(error, asyncpg.CharacterNotInRepertoireError):
+        return errors.InvalidRequest(message="Text must not contain the character U+0000.")
+    if isinstance(error, OSError):
+        return errors.Unavailable("The database cannot be reached or does not answer in time. Nothing was changed.")
+    state = str(getattr(error, "sqlstate", None) or "")
+    ...

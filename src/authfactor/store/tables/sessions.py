@@ -1,0 +1,149 @@
+"""Sessions, their refresh tokens, and sign-ins that wait for a code. Tokens are stored as hashes."""
+
+from typing import TYPE_CHECKING
+
+from authfactor.models import PageQuery, PendingSignIn, RefreshToken, Session
+from authfactor.store.tables import paging
+
+if TYPE_CHECKING:
+    from authfactor.store.base import Db
+
+PENDING_COLUMNS = "user_id, password_mark, created_at, expires_at, spent_at"
+
+INSERT_PENDING = f"""
+INSERT INTO pending_sign_ins (environment, token_hash, {PENDING_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7)
+"""
+
+PENDING_BY_HASH = f"SELECT {PENDING_COLUMNS} FROM pending_sign_ins WHERE environment = $1 AND token_hash = $2"
+
+SPEND_PENDING = """
+UPDATE pending_sign_ins SET spent_at = $3
+WHERE environment = $1 AND token_hash = $2 AND spent_at IS NULL AND expires_at > $3
+"""
+
+DELETE_PENDING_OF_USER = "DELETE FROM pending_sign_ins WHERE environment = $1 AND user_id = $2"
+
+SESSION_COLUMNS = (
+    "id, user_id, ip_address, user_agent, auth_method, amr, authenticated_at, mfa_at, last_active_at,"
+    " expires_at, ended_at, created_at, updated_at"
+)
+
+INSERT_SESSION = f"""
+INSERT INTO sessions (environment, {SESSION_COLUMNS})
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+"""
+
+SESSION_BY_ID = f"SELECT {SESSION_COLUMNS} FROM sessions WHERE environment = $1 AND id = $2"
+
+ACTIVE = paging.Listing(
+    f"""
+SELECT {SESSION_COLUMNS} FROM sessions INDEXED BY sessions_user
+WHERE environment = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $3
+""",
+    3,
+)
+
+TOUCH_SESSION = """
+UPDATE sessions SET last_active_at = $3, updated_at = $3
+WHERE environment = $1 AND id = $2 AND ended_at IS NULL
+"""
+
+END_SESSION = """
+UPDATE sessions SET ended_at = $3, updated_at = $3 WHERE environment = $1 AND id = $2 AND ended_at IS NULL
+"""
+
+DELETE_SESSIONS_OF_USER = "DELETE FROM sessions WHERE environment = $1 AND user_id = $2"
+
+REFRESH_COLUMNS = "session_id, created_at, spent_at, successor"
+
+INSERT_REFRESH = f"""
+INSERT INTO refresh_tokens (environment, token_hash, {REFRESH_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6)
+"""
+
+REFRESH_BY_HASH = f"SELECT {REFRESH_COLUMNS} FROM refresh_tokens WHERE environment = $1 AND token_hash = $2"
+
+# Of any number of racing refreshes one finds the token unspent; the others read the successor it left.
+SPEND_REFRESH = """
+UPDATE refresh_tokens SET spent_at = $3, successor = $4
+WHERE environment = $1 AND token_hash = $2 AND spent_at IS NULL
+"""
+
+
+class PendingSignIns:
+    """Calls on the table `pending_sign_ins`."""
+
+    __slots__ = ("_db",)
+
+    def __init__(self, db: "Db") -> None:
+        """Keep the connection."""
+        self._db = db
+
+    async def insert(self, environment: int, token_hash: bytes, pending: PendingSignIn) -> None:
+        """Add a sign-in that waits."""
+        values = [getattr(pending, name) for name in PendingSignIn.__struct_fields__]
+        await self._db.run(INSERT_PENDING, environment, token_hash, *values)
+
+    async def by_hash(self, environment: int, token_hash: bytes) -> PendingSignIn | None:
+        """Find by the token's hash."""
+        row = await self._db.one(PENDING_BY_HASH, environment, token_hash)
+        return None if row is None else PendingSignIn(*row)
+
+    async def spend(self, environment: int, token_hash: bytes, now: int) -> bool:
+        """Spend the token: True for exactly one caller, and not after its expiry."""
+        return await self._db.run(SPEND_PENDING, environment, token_hash, now) == 1
+
+    async def delete_of_user(self, environment: int, user_id: str) -> None:
+        """Forget what waits for a user."""
+        await self._db.run(DELETE_PENDING_OF_USER, environment, user_id)
+
+
+class Sessions:
+    """Calls on the tables `sessions` and `refresh_tokens`."""
+
+    __slots__ = ("_db",)
+
+    def __init__(self, db: "Db") -> None:
+        """Keep the connection."""
+        self._db = db
+
+    async def insert(self, environment: int, session: Session) -> None:
+        """Add a session."""
+        values = [getattr(session, name) for name in Session.__struct_fields__]
+        await self._db.run(INSERT_SESSION, environment, *values)
+
+    async def by_id(self, environment: int, session_id: str) -> Session | None:
+        """Find by id."""
+        row = await self._db.one(SESSION_BY_ID, environment, session_id)
+        return None if row is None else Session(*row)
+
+    async def active_page(
+        self, environment: int, user_id: str, query: PageQuery, now: int
+    ) -> tuple[list[Session], bool, bool]:
+        """List one page of a user's sessions that are neither ended nor expired."""
+        found = await paging.fetch(self._db, ACTIVE, query, environment, user_id, now)
+        return [Session(*row) for row in found.rows], found.more_before, found.more_after
+
+    async def touch(self, environment: int, session_id: str, now: int) -> bool:
+        """Note activity; False when the session has ended."""
+        return await self._db.run(TOUCH_SESSION, environment, session_id, now) == 1
+
+    async def end(self, environment: int, session_id: str, now: int) -> bool:
+        """End a session: True for exactly one caller."""
+        return await self._db.run(END_SESSION, environment, session_id, now) == 1
+
+    async def delete_of_user(self, environment: int, user_id: str) -> None:
+        """Remove a user's sessions; refresh tokens without a session are refused and cleaned up later."""
+        await self._db.run(DELETE_SESSIONS_OF_USER, environment, user_id)
+
+    async def insert_refresh(self, environment: int, token_hash: bytes, session_id: str, now: int) -> None:
+        """Add a refresh token."""
+        await self._db.run(INSERT_REFRESH, environment, token_hash, session_id, now, None, None)
+
+    async def refresh_by_hash(self, environment: int, token_hash: bytes) -> RefreshToken | None:
+        """Find a refresh token by its hash."""
+        row = await self._db.one(REFRESH_BY_HASH, environment, token_hash)
+        return None if row is None else RefreshToken(*row)
+
+    async def spend_refresh(self, environment: int, token_hash: bytes, now: int, successor: str) -> bool:
+        """Spend a refresh token and leave its sealed successors: True for exactly one caller."""
+        return await self._db.run(SPEND_REFRESH, environment, token_hash, now, successor) == 1

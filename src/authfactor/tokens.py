@@ -1,0 +1,102 @@
+"""Access tokens: JWT signed with RS256, and the key set that verifies them (contract 4.5 and 4.7)."""
+
+import base64
+import datetime
+import hashlib
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.x509.oid import NameOID
+
+from authfactor.models import PublicKey
+
+ALGORITHM: Final = "RS256"
+KEY_BITS: Final = 2048
+ACR_ONE_STEP: Final = "urn:authfactor:acr:1"
+ACR_TWO_STEPS: Final = "urn:authfactor:acr:2"
+
+
+class KeyPair(NamedTuple):
+    """A new signing key: PKCS #8 in DER, and a self-signed certificate in DER (SDKs demand `x5c`)."""
+
+    private_key: bytes
+    certificate: bytes
+
+
+class Signer(NamedTuple):
+    """A loaded signing key and the JWT header it writes, encoded."""
+
+    key_id: str
+    private_key: rsa.RSAPrivateKey
+    header: bytes
+
+
+def new_key_pair(client_id: str, *, not_before: int, serial: int) -> KeyPair:
+    """Make a key. `not_before` in seconds of the epoch, `serial` a random number of at most 159 bits."""
+    private_key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, client_id[:64])])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(private_key.public_key())
+        .serial_number(serial)
+        .not_valid_before(_moment(not_before))
+        .not_valid_after(_moment(not_before + 10 * 365 * 24 * 3600))
+        .sign(private_key, hashes.SHA256())
+    )
+    return KeyPair(
+        private_key.private_bytes(
+            serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        ),
+        certificate.public_bytes(serialization.Encoding.DER),
+    )
+
+
+def load_signer(key_id: str, private_key: bytes) -> Signer:
+    """Load a private key once; signing with a loaded one costs a third of loading it."""
+    loaded = serialization.load_der_private_key(private_key, None)
+    if not isinstance(loaded, rsa.RSAPrivateKey):
+        raise TypeError("access tokens are signed with RSA keys only")
+    header = _part({"alg": ALGORITHM, "kid": key_id, "typ": "JWT"})
+    return Signer(key_id, loaded, header)
+
+
+def sign(signer: Signer, claims: dict[str, Any]) -> str:
+    """Write and sign a JWT (RFC 7515 section 3.1)."""
+    text = signer.header + b"." + _part(claims)
+    signature = signer.private_key.sign(text, padding.PKCS1v15(), hashes.SHA256())
+    return (text + b"." + base64.urlsafe_b64encode(signature).rstrip(b"=")).decode("ascii")
+
+
+def public_key(certificate: bytes) -> PublicKey:
+    """Describe a public key in the words of RFC 7517."""
+    public = x509.load_der_x509_certificate(certificate).public_key()
+    if not isinstance(public, rsa.RSAPublicKey):
+        raise TypeError("access tokens are signed with RSA keys only")
+    numbers = public.public_numbers()
+    return PublicKey(
+        n=_number(numbers.n),
+        e=_number(numbers.e),
+        certificate=base64.b64encode(certificate).decode("ascii"),
+        thumbprint=_text(hashlib.sha256(certificate).digest()),
+    )
+
+
+def _moment(seconds: int) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+
+
+def _part(value: dict[str, Any]) -> bytes:
+    return base64.urlsafe_b64encode(msgspec.json.encode(value)).rstrip(b"=")
+
+
+def _number(value: int) -> str:
+    return _text(value.to_bytes(-(-value.bit_length() // 8), "big"))
+
+
+def _text(value: bytes) -> str:
+    return base64.urlsafe_b64encode(value).rstrip(b"=").decode("ascii")

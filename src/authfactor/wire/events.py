@@ -1,0 +1,31 @@
+"""Events on the wire: in `GET /events` and in webhook deliveries alike (contract section 6.2)."""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Raw
+
+from authfactor.models import Event as EventRecord
+from authfactor.models import Page
+from authfactor.wire import moments
+from authfactor.wire.objects import ListMetadata, ListOf, Moment, Shape
+
+
+class Event(Shape, frozen=True, gc=False, tag_field="object", tag="event"):
+    """Something that happened."""
+
+    id: str
+    event: str
+    data: Annotated[Raw, Meta(extra_json_schema={"type": "object"})]
+    created_at: Moment
+    context: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+def event(record: EventRecord) -> Event:
+    """Render an event."""
+    return Event(record.id, record.name, Raw(record.data.encode()), moments.write(record.created_at))
+
+
+def events(page: Page[EventRecord]) -> ListOf[Event]:
+    """Render a page of events."""
+    return ListOf([event(item) for item in page.items], ListMetadata(page.before, page.after))

@@ -1,0 +1,121 @@
+"""The databases that the contract is checked on, and rows to put into them.
+
+A new backend is one function in `BACKENDS`: it makes an empty database and says how to open it.
+"""
+
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from authfactor.models import ApiKey, Challenge, Environment, Factor, User
+from authfactor.settings import Settings
+from authfactor.store import Store, migrations
+from authfactor.store.opening import open_store
+
+Opener = Callable[[], Awaitable[Store]]
+
+
+class Backend:
+    """One database, opened as often as a test likes: every store stands for a process of its own."""
+
+    def __init__(self, name: str, opener: Opener) -> None:
+        self.name = name
+        self._opener = opener
+        self._opened: list[Store] = []
+
+    async def open(self) -> Store:
+        store = await self._opener()
+        self._opened.append(store)
+        return store
+
+    async def close(self) -> None:
+        for store in self._opened:
+            await store.close()
+
+
+class Rows:
+    """Records that differ by a number and are otherwise plain."""
+
+    def environment(self, number: int, **changes: Any) -> Environment:  # noqa: ANN401 - any field
+        values = {"client_id": f"client_{number}", "name": f"n{number}", "team_name": "Team"} | changes
+        return Environment(
+            **({"number": number, "mfa_policy": "off", "options": "{}", "created_at": 1, "updated_at": 1} | values)
+        )
+
+    def api_key(self, environment: int, number: int, **changes: Any) -> ApiKey:  # noqa: ANN401 - any field
+        values = {"name": "key", "hint": "abcd", "created_at": 1, "last_used_at": None, "revoked_at": None}
+        return ApiKey(**({"environment": environment, "id": f"api_key_{number}"} | values | changes))
+
+    def user(self, number: int, **changes: Any) -> User:  # noqa: ANN401 - any field
+        values = dict.fromkeys(User.__struct_fields__) | {
+            "id": f"user_{number:04}",
+            "email": f"u{number}@example.com",
+            "email_verified": False,
+            "metadata": "{}",
+            "created_at": 1,
+            "updated_at": 1,
+        }
+        return User(**(values | changes))
+
+    def factor(self, number: int, **changes: Any) -> Factor:  # noqa: ANN401 - any field
+        values = {
+            "id": f"auth_factor_{number:04}",
+            "user_id": "user_0001",
+            "issuer": "Issuer",
+            "account": "account",
+            "secret": "sealed",
+            "activated_at": None,
+            "last_step": 0,
+            "created_at": 1,
+            "updated_at": 1,
+        }
+        return Factor(**(values | changes))
+
+    def challenge(self, number: int, **changes: Any) -> Challenge:  # noqa: ANN401 - any field
+        values = {
+            "id": f"auth_challenge_{number:04}",
+            "factor_id": "auth_factor_0001",
+            "attempts": 0,
+            "created_at": 1,
+            "expires_at": 600_001,
+            "verified_at": None,
+        }
+        return Challenge(**(values | changes))
+
+
+@pytest.fixture(scope="session")
+def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Migrated once; tests work on copies."""
+    path = tmp_path_factory.mktemp("empty") / "authfactor.db"
+    migrations.upgrade(f"sqlite:///{path}")
+    return path
+
+
+def _sqlite(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
+    path = tmp_path / "authfactor.db"
+    shutil.copy(request.getfixturevalue("empty_sqlite"), path)
+    return lambda: open_store(Settings(data=tmp_path))
+
+
+BACKENDS: dict[str, Callable[[pytest.FixtureRequest, Path], Opener]] = {"sqlite": _sqlite}
+
+
+@pytest.fixture(params=list(BACKENDS))
+async def backend(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Backend]:
+    made = Backend(request.param, BACKENDS[request.param](request, tmp_path))
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def store(backend: Backend) -> Store:
+    """Open the database once: what most tests need."""
+    return await backend.open()
+
+
+@pytest.fixture(scope="session")
+def rows() -> Rows:
+    return Rows()

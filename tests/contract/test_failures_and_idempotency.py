@@ -1,0 +1,140 @@
+"""Counted failures, claimed idempotency keys and events in any store."""
+
+import asyncio
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from authfactor.models import Claim, FailureRecord
+from authfactor.store import Store, Tx
+from authfactor.store.tables.idempotency import Kept
+
+if TYPE_CHECKING:
+    from tests.contract.conftest import Backend
+
+RACERS = 50
+NOTHING = FailureRecord((), 0, None)
+CLAIM = Claim(1, b"\x00key\xff", b"\x00body\xff", 1000)
+
+
+async def test_a_subject_without_failures_has_an_empty_record(store: Store) -> None:
+    assert await store.read(lambda tx: tx.failures.of(1, "user_1")) == NOTHING
+
+
+async def test_each_charge_adds_a_time_and_gives_the_record_with_it(store: Store) -> None:
+    charged = [
+        await store.write(lambda tx, at=at: tx.failures.charge(1, "user_1", at)) for at in (100, 100, 99, 2**33)
+    ]
+    assert charged == [
+        FailureRecord((100,), 1, None),
+        FailureRecord((100, 100), 2, None),
+        FailureRecord((100, 100, 99), 3, None),
+        FailureRecord((100, 100, 99, 2**33), 4, None),
+    ]
+    assert await store.read(lambda tx: tx.failures.of(1, "user_1")) == charged[-1]
+    assert await store.read(lambda tx: tx.failures.of(1, "user_2")) == NOTHING
+
+
+async def test_fifty_charges_at_once_are_all_counted(backend: "Backend") -> None:
+    stores = [await backend.open(), await backend.open()]
+    charged = await asyncio.gather(
+        *(
+            stores[racer % 2].write(lambda tx, racer=racer: tx.failures.charge(1, "user_1", racer))
+            for racer in range(RACERS)
+        )
+    )
+    record = await stores[0].read(lambda tx: tx.failures.of(1, "user_1"))
+    assert record.in_a_row == RACERS
+    assert sorted(record.times) == list(range(RACERS))
+    assert sorted(each.in_a_row for each in charged) == list(range(1, RACERS + 1))
+
+
+async def test_a_record_is_replaced_and_a_charge_goes_on_from_there(store: Store) -> None:
+    written = FailureRecord((7, 8), 90, 2**62)
+
+    async def unit(tx: Tx) -> FailureRecord:
+        await tx.failures.charge(1, "user_1", 1)
+        await tx.failures.write(1, "user_1", written)
+        return await tx.failures.charge(1, "user_1", 9)
+
+    assert await store.write(unit) == FailureRecord((7, 8, 9), 91, 2**62)
+
+
+async def test_a_charge_after_all_times_were_forgotten_adds_one_time(store: Store) -> None:
+    async def unit(tx: Tx) -> FailureRecord:
+        await tx.failures.charge(1, "user_1", 1)
+        await tx.failures.write(1, "user_1", FailureRecord((), 90, None))
+        return await tx.failures.charge(1, "user_1", 9)
+
+    assert await store.write(unit) == FailureRecord((9,), 91, None)
+
+
+async def test_an_empty_record_leaves_no_row(store: Store) -> None:
+    async def unit(tx: Tx) -> bool:
+        await tx.failures.charge(1, "user_1", 1)
+        await tx.failures.write(1, "user_1", NOTHING)
+        return await tx.failures.clear(1, "user_1")
+
+    assert not await store.write(unit)
+
+
+async def test_clearing_forgets_the_subject_and_nobody_else(store: Store) -> None:
+    for subject in ("user_1", "user_2"):
+        await store.write(lambda tx, subject=subject: tx.failures.charge(1, subject, 5))
+    assert await store.write(lambda tx: tx.failures.clear(1, "user_1"))
+    assert not await store.write(lambda tx: tx.failures.clear(1, "user_1"))
+    assert await store.read(lambda tx: tx.failures.of(1, "user_1")) == NOTHING
+    assert await store.read(lambda tx: tx.failures.of(1, "user_2")) == FailureRecord((5,), 1, None)
+
+
+async def test_a_key_is_claimed_once_and_keeps_the_answer(store: Store) -> None:
+    later = Claim(1, CLAIM.key, b"other", 5000)
+    assert await store.write(lambda tx: tx.idempotency.claim(CLAIM, 10)) is None
+    assert await store.write(lambda tx: tx.idempotency.claim(later, 20)) == Kept(CLAIM.body_hash, None)
+    await store.write(lambda tx: tx.idempotency.keep(CLAIM, "sealed"))
+    assert await store.write(lambda tx: tx.idempotency.claim(later, 30)) == Kept(CLAIM.body_hash, "sealed")
+    other_key = Claim(1, b"other key", CLAIM.body_hash, 1000)
+    assert await store.write(lambda tx: tx.idempotency.claim(other_key, 30)) is None
+
+
+async def test_an_expired_claim_is_taken_over_without_its_answer(store: Store) -> None:
+    await store.write(lambda tx: tx.idempotency.claim(CLAIM, 10))
+    await store.write(lambda tx: tx.idempotency.keep(CLAIM, "sealed"))
+    second = Claim(1, CLAIM.key, b"second", 9000)
+    assert await store.write(lambda tx: tx.idempotency.claim(second, 999)) == Kept(CLAIM.body_hash, "sealed")
+    assert await store.write(lambda tx: tx.idempotency.claim(second, 1000)) is None
+    assert await store.write(lambda tx: tx.idempotency.claim(CLAIM, 1001)) == Kept(b"second", None)
+    assert await store.write(lambda tx: tx.idempotency.claim(CLAIM, 9000)) is None
+
+
+async def test_of_fifty_that_claim_one_key_one_claims_and_the_others_get_its_answer(
+    backend: "Backend",
+) -> None:
+    stores = [await backend.open(), await backend.open()]
+
+    def claim(racer: int):  # noqa: ANN202 - a unit
+        async def unit(tx: Tx) -> str:
+            kept = await tx.idempotency.claim(CLAIM, 10)
+            if kept is not None:
+                return f"got {kept.answer}"
+            await tx.idempotency.keep(CLAIM, str(racer))
+            return f"claimed {racer}"
+
+        return unit
+
+    answers = Counter(
+        await asyncio.gather(*(stores[racer % 2].write(claim(racer)) for racer in range(RACERS)))
+    )
+    (winner,) = (answer.removeprefix("claimed ") for answer in answers if answer.startswith("claimed "))
+    assert answers == {f"claimed {winner}": 1, f"got {winner}": RACERS - 1}
+
+
+async def test_an_event_is_appended_as_it_is(store: Store) -> None:
+    await store.write(lambda tx: tx.events.append(1, "event_1", "user.created", "user_1", '{"ä":1}', 2**41))
+    await store.write(lambda tx: tx.events.append(1, "event_2", "x", None, "{}", 5))
+    found = await store.read(
+        lambda tx: tx.db.all("SELECT id, name, user_id, data, created_at FROM events ORDER BY id")
+    )
+    assert [tuple(row) for row in found] == [
+        ("event_1", "user.created", "user_1", '{"ä":1}', 2**41),
+        ("event_2", "x", None, "{}", 5),
+    ]

@@ -1,0 +1,225 @@
+"""What only the embedded database does: batches, locks of other processes, full and read-only disks."""
+
+import asyncio
+import contextlib
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from authfactor import errors
+from authfactor.settings import Settings
+from authfactor.store import Tx, sqlite
+from authfactor.store.opening import open_store
+from authfactor.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from tests.contract.conftest import Rows
+
+
+@pytest.fixture
+async def path(tmp_path: Path, empty_sqlite: Path) -> Path:
+    copy = tmp_path / "authfactor.db"
+    copy.write_bytes(empty_sqlite.read_bytes())
+    return copy
+
+
+@pytest.fixture
+async def opened(path: Path) -> AsyncIterator[SqliteStore]:
+    store = SqliteStore(path)
+    yield store
+    await store.close()
+
+
+def count(path: Path) -> int:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        return int(connection.execute("SELECT COUNT(*) FROM users").fetchone()[0])
+
+
+async def test_the_file_is_in_wal_mode_and_every_commit_is_flushed(opened: SqliteStore) -> None:
+    pragma = {name: opened._writer.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")}
+    assert pragma == {"journal_mode": "wal", "synchronous": 2}
+
+
+async def test_a_new_file_is_its_owners_alone(tmp_path: Path) -> None:
+    store = await open_store(Settings(data=tmp_path / "made" / "here"))
+    await store.close()
+    made = tmp_path / "made" / "here" / "authfactor.db"
+    assert stat.S_IMODE(made.stat().st_mode) == 0o600
+    assert stat.S_IMODE(made.parent.stat().st_mode) == 0o700
+
+
+async def test_closing_empties_the_log_so_that_the_file_alone_is_a_whole_copy(
+    path: Path, rows: "Rows"
+) -> None:
+    store = SqliteStore(path)
+    await store.write(lambda tx: tx.users.insert(1, rows.user(1)))
+    await store.close()
+    assert sorted(found.name for found in path.parent.iterdir()) == ["authfactor.db"]
+    assert count(path) == 1
+
+
+async def test_units_that_wait_together_share_one_commit_and_are_read_only_after_it(
+    opened: SqliteStore, rows: "Rows"
+) -> None:
+    commits: list[str] = []
+    opened._writer.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
+
+    async def second(tx: Tx) -> tuple[bool, bool]:
+        within = await tx.users.by_id(1, "user_0001")
+        outside = await opened.read(lambda tx: tx.users.by_id(1, "user_0001"))
+        return within is not None, outside is not None
+
+    _, seen, *_ = await asyncio.gather(
+        opened.write(lambda tx: tx.users.insert(1, rows.user(1))),
+        opened.write(second),
+        *(opened.write(lambda tx, n=number: tx.users.insert(1, rows.user(n))) for number in range(2, 20)),
+    )
+    assert seen == (True, False)
+    assert commits == ["COMMIT"]
+
+
+async def test_a_unit_that_breaks_a_constraint_fails_alone(opened: SqliteStore, rows: "Rows") -> None:
+    async def twice(tx: Tx) -> None:
+        await tx.users.insert(1, rows.user(1))
+        await tx.events.append(1, "event_1", "x", None, "{}", 1)
+        await tx.events.append(1, "event_1", "x", None, "{}", 1)
+
+    outcomes = await asyncio.gather(
+        opened.write(lambda tx: tx.users.insert(1, rows.user(2))),
+        opened.write(twice),
+        opened.write(lambda tx: tx.users.insert(1, rows.user(3))),
+        return_exceptions=True,
+    )
+    assert outcomes[0] is True
+    assert isinstance(outcomes[1], sqlite3.IntegrityError)
+    assert outcomes[2] is True
+    assert await opened.read(lambda tx: tx.users.by_id(1, "user_0001")) is None
+    assert await opened.read(lambda tx: tx.db.all("SELECT id FROM events")) == []
+
+
+async def test_a_unit_that_waits_for_something_else_is_refused_and_undone(
+    opened: SqliteStore, rows: "Rows"
+) -> None:
+    async def waits(tx: Tx) -> None:
+        await tx.users.insert(1, rows.user(1))
+        await asyncio.sleep(0)
+
+    with pytest.raises(RuntimeError, match="nothing but its transaction"):
+        await opened.write(waits)
+    with pytest.raises(RuntimeError, match="nothing but its transaction"):
+        await opened.read(lambda _: asyncio.sleep(0))
+    assert await opened.write(lambda tx: tx.users.insert(1, rows.user(2)))
+    assert await opened.read(lambda tx: tx.db.all("SELECT id FROM users")) == [("user_0002",)]
+
+
+async def test_reading_cannot_write(opened: SqliteStore, rows: "Rows") -> None:
+    with pytest.raises(errors.Unavailable, match="read-only"):
+        await opened.read(lambda tx: tx.users.insert(1, rows.user(1)))
+    assert await opened.read(lambda tx: tx.users.by_id(1, "user_0001")) is None
+
+
+async def test_a_lock_of_another_process_is_waited_for_while_reads_go_on(
+    opened: SqliteStore, path: Path, rows: "Rows"
+) -> None:
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    writing = asyncio.create_task(opened.write(lambda tx: tx.users.insert(1, rows.user(1))))
+    for _ in range(20):
+        await asyncio.sleep(0.001)
+        assert await opened.read(lambda tx: tx.users.by_id(1, "user_0001")) is None
+    assert not writing.done()
+    other.execute("COMMIT")
+    other.close()
+    assert await writing is True
+    assert count(path) == 1
+
+
+async def test_a_lock_held_too_long_is_an_answer_and_the_next_write_works(
+    opened: SqliteStore, path: Path, rows: "Rows", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_BUSY_SECONDS", 0.02)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    outcomes = await asyncio.gather(
+        *(opened.write(lambda tx, n=number: tx.users.insert(1, rows.user(n))) for number in range(3)),
+        return_exceptions=True,
+    )
+    other.execute("ROLLBACK")
+    other.close()
+    assert [type(outcome) for outcome in outcomes] == [errors.Unavailable] * 3
+    assert "busy" in str(outcomes[0])
+    assert await opened.write(lambda tx: tx.users.insert(1, rows.user(1)))
+    assert count(path) == 1
+
+
+async def test_a_full_disk_is_an_answer_undoes_the_batch_and_passes(
+    opened: SqliteStore, path: Path, rows: "Rows"
+) -> None:
+    assert await opened.write(lambda tx: tx.users.insert(1, rows.user(1)))
+    pages = opened._writer.execute("PRAGMA page_count").fetchone()[0]
+    opened._writer.execute(f"PRAGMA max_page_count={pages}")
+    outcomes = await asyncio.gather(
+        opened.write(lambda tx: tx.users.insert(1, rows.user(2))),
+        opened.write(lambda tx: tx.users.insert(1, rows.user(3, metadata="x" * 100_000))),
+        opened.write(lambda tx: tx.users.insert(1, rows.user(4))),
+        return_exceptions=True,
+    )
+    assert [type(outcome) for outcome in outcomes] == [errors.Unavailable] * 3
+    assert "full" in str(outcomes[0])
+    assert await opened.read(lambda tx: tx.db.all("SELECT id FROM users")) == [("user_0001",)]
+
+    assert await opened.write(lambda tx: tx.users.signed_in(1, "user_0001", 5)) is None
+    opened._writer.execute("PRAGMA max_page_count=1000000")
+    assert await opened.write(lambda tx: tx.users.insert(1, rows.user(3, metadata="x" * 100_000)))
+    assert count(path) == 2
+
+
+async def test_a_file_that_became_read_only_is_still_read_and_refuses_writes(
+    opened: SqliteStore, rows: "Rows"
+) -> None:
+    await opened.write(lambda tx: tx.users.insert(1, rows.user(1)))
+    # What SQLite answers on a read-only file, without depending on who runs the tests (root may write any file).
+    opened._writer.execute("PRAGMA query_only=1")
+    with pytest.raises(errors.Unavailable, match="read-only"):
+        await opened.write(lambda tx: tx.users.insert(1, rows.user(2)))
+    assert await opened.read(lambda tx: tx.users.by_id(1, "user_0001")) == rows.user(1)
+    opened._writer.execute("PRAGMA query_only=0")
+    assert await opened.write(lambda tx: tx.users.insert(1, rows.user(2)))
+
+
+WRITER = """
+import asyncio, sys
+from pathlib import Path
+from authfactor.store.sqlite import SqliteStore
+
+async def main():
+    store = SqliteStore(Path(sys.argv[1]))
+    for number in range(1_000_000):
+        await store.write(lambda tx: tx.events.append(1, f"event_{number:07}", "x", None, "{}", number))
+        print(number, flush=True)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_killed_process_loses_nothing_that_it_acknowledged(path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", WRITER, path], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    acknowledged = [int(next(process.stdout)) for _ in range(50)]
+    process.send_signal(signal.SIGKILL)
+    acknowledged += [int(line) for line in process.stdout if line.endswith("\n")]
+    process.stdout.close()
+    process.wait()
+    store = SqliteStore(path)
+    found = await store.read(lambda tx: tx.db.all("SELECT created_at FROM events ORDER BY id"))
+    await store.close()
+    kept = [row[0] for row in found]
+    assert kept[: len(acknowledged)] == acknowledged
+    assert len(kept) - len(acknowledged) in {0, 1}

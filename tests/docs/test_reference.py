@@ -1,0 +1,97 @@
+"""The pages about the code agree with it: the generated reference, the map of modules, the decisions."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "src" / "authfactor"
+DOCS = ROOT / "docs"
+DECISIONS = DOCS / "decisions"
+PAGES = ("cli.md", "endpoints.md", "errors.md", "settings.md")
+
+
+def reference(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, ROOT / "tools" / "reference.py", *arguments],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+def modules() -> set[str]:
+    """Every module of the package as the architecture page writes it: `rules/challenges`, `core`."""
+    found = {path.relative_to(PACKAGE).with_suffix("").as_posix() for path in PACKAGE.rglob("*.py")}
+    return {name for name in found if not name.split("/")[-1].startswith("__") and "versions/" not in name}
+
+
+def test_the_reference_is_what_the_code_says_today() -> None:
+    result = reference("--check")
+    assert result.returncode == 0, f"run `make reference`\n{result.stdout}{result.stderr}"
+
+
+def test_a_page_that_was_edited_by_hand_is_named(tmp_path: Path) -> None:
+    assert reference("--into", tmp_path).returncode == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(PAGES)
+    assert reference("--into", tmp_path, "--check").returncode == 0
+    (tmp_path / "settings.md").write_text("edited")
+    (tmp_path / "errors.md").unlink()
+    result = reference("--into", tmp_path, "--check")
+    assert result.returncode == 1
+    assert {line.rpartition("/")[2] for line in result.stdout.splitlines()} == {"settings.md", "errors.md"}
+    assert not (tmp_path / "errors.md").exists()
+
+
+def test_every_file_that_the_architecture_page_names_exists() -> None:
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([a-z_]+(?:/[a-z_0-9]+)*(?:/|\.[a-z]+))`", text))
+    assert len(named) > 10, "the page names files in backticks"
+    missing = [name for name in named if not (ROOT / name).exists() and not (PACKAGE / name).exists()]
+    assert not missing
+
+
+def test_the_table_of_modules_names_every_module_and_no_other() -> None:
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    table = text.partition("## Modules")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    named = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    whole = {name.removesuffix("/") for name in named if name.endswith("/")}
+    of_whole = {name for name in modules() if any(name.startswith(f"{folder}/") for folder in whole)}
+    assert named - {f"{folder}/" for folder in whole} == modules() - of_whole
+    assert all((PACKAGE / folder).is_dir() for folder in whole)
+
+
+def test_every_decision_that_the_source_cites_is_written_down() -> None:
+    cited = {
+        (number, path)
+        for path in PACKAGE.rglob("*.py")
+        for number in re.findall(r"decisions?[ /](\d{4})", path.read_text(encoding="utf-8"))
+    }
+    assert cited
+    missing = [
+        f"{number} ({path})" for number, path in sorted(cited) if not [*DECISIONS.glob(f"{number}-*.md")]
+    ]
+    assert not missing
+
+
+def test_every_decision_says_context_choice_alternatives_and_consequences() -> None:
+    for path in DECISIONS.glob("[0-9]*.md"):
+        text = path.read_text(encoding="utf-8").lower()
+        absent = [
+            part for part in ("context", "choice", "alternatives", "consequences") if f"## {part}" not in text
+        ]
+        assert not absent, f"{path.name} lacks {absent}"
+
+
+def test_every_link_between_our_pages_leads_somewhere() -> None:
+    pages = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "SECURITY.md", *DOCS.rglob("*.md")]
+    dead = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in pages
+        for target in re.findall(r"\]\(([^)#\s]+)[^)\s]*\)", page.read_text(encoding="utf-8"))
+        if "://" not in target and not (page.parent / target).exists()
+    ]
+    assert not dead

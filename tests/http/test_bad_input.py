@@ -1,0 +1,338 @@
+"""Whatever is sent: an exact refusal that says what to do, nothing stored, no secret repeated."""
+
+import base64
+import json
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from tests import authenticator
+from tests.http.conftest import Enrolled, Stranger
+from tests.servers import fields
+
+INVALID: Final = "invalid_request_parameters"
+RFC_SECRET: Final = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+
+
+def base32_of(size: int) -> str:
+    return base64.b32encode(b"k" * size).decode().rstrip("=")
+
+
+def send(api: httpx.Client, path: str, content: bytes) -> httpx.Response:
+    return api.post(path, content=content, headers={"content-type": "application/json"})
+
+
+def assert_items(refused: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    assert refused["code"] == INVALID
+    assert refused["message"] == "Validation failed"
+    assert [(item["field"], item["code"]) for item in refused["errors"]] == expected
+    for item in refused["errors"]:
+        assert set(item) == {"field", "code", "message"}
+        assert item["field"] in item["message"]
+        assert len(item["message"]) > len(item["field"]) + 5
+
+
+MALFORMED = [
+    *(b"{", b"{'type':'totp'}", b'{"type":"totp"', b"totp", b"\xff\xfe", b'{"type":"to\xfftp"}', b"[" * 2000),
+    *(b'"totp"', b"7", b"true", b'["totp"]', b'[{"type":"totp"}]', b'{"type":"totp"}{}'),
+]
+
+
+@pytest.mark.parametrize("content", MALFORMED, ids=[repr(content[:16]) for content in MALFORMED])
+def test_a_body_that_is_no_json_object_is_refused(api: httpx.Client, factors_path: str, content: bytes) -> None:
+    refused = fields(send(api, factors_path, content), 400)
+
+    assert refused["code"] == "invalid_json"
+    assert "JSON" in refused["message"]
+    assert fields(api.get(factors_path), 200)["data"] == []
+
+
+NO_FIELDS = [b"", b"null", b"[]", b"{}", b" \n", b'{"type":null}', b'{"type":""}']
+
+
+@pytest.mark.parametrize("content", NO_FIELDS)
+def test_a_body_without_fields_lacks_the_type(api: httpx.Client, factors_path: str, content: bytes) -> None:
+    assert_items(fields(send(api, factors_path, content), 422), [("type", "type_required")])
+    assert fields(api.get(factors_path), 200)["data"] == []
+
+
+BAD_ENROLMENTS = [
+    ({"type": "sms"}, [("type", "type_not_supported")]),
+    ({"type": "generic_otp"}, [("type", "type_not_supported")]),
+    ({"type": "webauthn"}, [("type", "type_not_supported")]),
+    ({"type": "TOTP"}, [("type", "type_not_supported")]),
+    ({"type": 7}, [("type", "type_invalid")]),
+    ({"type": ["totp"]}, [("type", "type_invalid")]),
+    ({"type": "totp", "totp_issuer": 7}, [("totp_issuer", "totp_issuer_invalid")]),
+    ({"type": "totp", "totp_user": {"a": 1}}, [("totp_user", "totp_user_invalid")]),
+    ({"type": "totp", "totp_secret": 7}, [("totp_secret", "totp_secret_invalid")]),
+    (
+        {"type": True, "totp_issuer": [], "totp_user": 1.5, "totp_secret": False},
+        [
+            *(("type", "type_invalid"), ("totp_issuer", "totp_issuer_invalid")),
+            *(("totp_user", "totp_user_invalid"), ("totp_secret", "totp_secret_invalid")),
+        ],
+    ),
+    *(
+        ({"type": "totp", field: bad}, [(field, f"{field}_invalid")])
+        for field in ("totp_issuer", "totp_user")
+        for bad in (
+            *("x" * 2048, "a\nb", "a\rb", "tab\there", "nul\0", "bell\x07", "\x7f", "\u202egro", "a\u2028b"),
+            *("a\u2066b", " ", "\u0085"),
+        )
+    ),
+    (
+        {"type": "sms", "totp_issuer": "x" * 65, "totp_user": "y" * 129, "totp_secret": "0189"},
+        [
+            *(("type", "type_not_supported"), ("totp_secret", "totp_secret_invalid")),
+            *(("totp_issuer", "totp_issuer_invalid"), ("totp_user", "totp_user_invalid")),
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "items"), BAD_ENROLMENTS)
+def test_a_bad_enrolment_names_every_broken_field_and_stores_nothing(
+    api: httpx.Client, factors_path: str, body: dict[str, Any], items: list[tuple[str, str]]
+) -> None:
+    refused = fields(api.post(factors_path, json=body), 422)
+
+    assert_items(refused, items)
+    assert fields(api.get(factors_path), 200)["data"] == []
+
+
+BAD_SECRETS = [
+    *("0189018901890189", "GEZDGNBVGY3TQOJ0", "GEZDGNBV1Y3TQOJQ", "hello world, this", "ÄEZDGNBVGY3TQOJQ"),
+    *("\uff27EZDGNBVGY3TQOJQ", "GEZDGNBV=GY3TQOJQ", "=====", " ", "GEZDGNBVGY3TQOJQA", "GEZDGNBV\0GY3TQOJQ"),
+    *("\u0131EZDGNBVGY3TQOJQ", "otpauth://totp/x?secret=GEZDGNBVGY3TQOJQ"),
+    *(base32_of(9), base32_of(129), base32_of(4000)),
+]
+
+
+@pytest.mark.parametrize("secret", BAD_SECRETS, ids=[ascii(secret[:16]) + str(len(secret)) for secret in BAD_SECRETS])
+def test_a_bad_secret_is_refused_and_never_repeated(api: httpx.Client, factors_path: str, secret: str) -> None:
+    answer = api.post(factors_path, json={"type": "totp", "totp_secret": secret})
+
+    assert_items(fields(answer, 422), [("totp_secret", "totp_secret_invalid")])
+    if secret.strip():
+        assert secret not in answer.text
+        assert json.dumps(secret)[1:-1] not in answer.text
+    assert fields(api.get(factors_path), 200)["data"] == []
+
+
+def test_the_message_about_a_short_secret_says_how_long_it_must_be(
+    api: httpx.Client, factors_path: str
+) -> None:
+    refused = fields(api.post(factors_path, json={"type": "totp", "totp_secret": base32_of(9)}), 422)
+
+    assert "at least 16 base32 characters (10 bytes)" in refused["errors"][0]["message"]
+
+
+def test_unknown_fields_are_nobody_s_business(api: httpx.Client, factors_path: str) -> None:
+    body = {"type": "totp", "User": "user_01", "digits": 8, "totp": {"issuer": 1}, "a" * 300: None}
+
+    fields(api.post(factors_path, json=body), 201)
+
+
+@pytest.mark.parametrize("declared", [True, False], ids=["content-length", "chunked"])
+def test_a_body_of_a_megabyte_is_refused_unread(api: httpx.Client, factors_path: str, declared: bool) -> None:
+    body = b'{"type":"totp","totp_issuer":"' + b"x" * 1_000_000 + b'"}'
+    content = body if declared else (body[at : at + 50_000] for at in range(0, len(body), 50_000))
+
+    refused = fields(api.post(factors_path, content=content), 413)
+
+    assert refused["code"] == "request_too_large"
+    assert "65536 bytes" in refused["message"]
+    assert fields(api.get(factors_path), 200)["data"] == []
+
+
+BAD_CODES = [
+    *("", " ", "12345", "1234567", "12345678", "12345a", "abcdef", "-12345", "+12345", "1e5", "12.345"),
+    *("\uff11\uff12\uff13\uff14\uff15\uff16", "\u0661\u0662\u0663\u0664\u0665\u0666", "12345\u00b2"),
+    *("' OR 1=1 --", "1" * 5000, "\0" * 6, "123456\n7"),
+]
+
+
+@pytest.mark.parametrize("code", BAD_CODES, ids=[ascii(code[:12]) for code in BAD_CODES])
+def test_text_that_is_no_code_is_a_wrong_code_and_is_counted(
+    api: httpx.Client, enrolled: Enrolled, code: str
+) -> None:
+    answer = fields(api.post(enrolled.verify_path, json={"code": code}), 201)
+
+    assert (answer["valid"], answer["reason"], answer["attempts_remaining"]) == (False, "code_mismatch", 4)
+
+
+def test_a_right_code_in_full_width_digits_is_wrong(api: httpx.Client, enrolled: Enrolled) -> None:
+    wide = "".join(chr(ord(digit) + 0xFEE0) for digit in authenticator.code(enrolled.secret))
+
+    assert fields(api.post(enrolled.verify_path, json={"code": wide}), 201)["valid"] is False
+
+
+NO_CODES: list[tuple[Any, str]] = [
+    *((body, "code_required") for body in ({}, None, [], {"code": None}, {"Code": "123456"})),
+    *(({"code": bad}, "code_invalid") for bad in (123456, 1.5, True, ["123456"], {"digits": "123456"})),
+]
+
+
+@pytest.mark.parametrize(("body", "code"), NO_CODES)
+def test_a_missing_code_and_one_that_is_no_text_are_refused_without_charge(
+    api: httpx.Client, enrolled: Enrolled, body: Any, code: str
+) -> None:
+    refused = fields(api.post(enrolled.verify_path, json=body), 422)
+
+    assert_items(refused, [("code", code)])
+    wrong = {"code": authenticator.wrong_code(enrolled.secret)}
+    assert fields(api.post(enrolled.verify_path, json=wrong), 201)["attempts_remaining"] == 4
+
+
+UNKNOWN_IDS = [
+    *("x", "user_01ZZZZZZZZZZZZZZZZZZZZZZZZ", "%00", "a%2Fb", "..", "%F0%9F%94%91", "%FF", "'--", "x" * 2000),
+    *("%0d%0aset-cookie:x", "me?limit=1"),
+]
+
+
+@pytest.mark.parametrize("given", UNKNOWN_IDS, ids=[given[:12] for given in UNKNOWN_IDS])
+def test_an_id_that_nothing_has_is_not_found(api: httpx.Client, given: str) -> None:
+    for path in (f"/user_management/users/{given}", f"/auth/factors/{given}"):
+        answer = api.get(path)
+        if ".." in given:  # a client resolves it before it is sent
+            assert answer.status_code in {200, 404}
+            continue
+        refused = fields(answer, 404)
+        assert refused["code"] == "entity_not_found"
+        assert refused["entity_id"] in refused["message"]
+        assert "set-cookie" not in answer.headers
+    refused = fields(api.post(f"/auth/challenges/{given.split('?')[0]}/verify", json={"code": "123456"}), 404)
+    assert refused["code"] in {"entity_not_found", "not_found"}
+
+
+def test_an_enrolment_for_an_unknown_user_stores_no_factor(api: httpx.Client) -> None:
+    user_id = "user_01ZZZZZZZZZZZZZZZZZZZZZZZZ"
+
+    refused = fields(api.post(f"/user_management/users/{user_id}/auth_factors", json={"type": "totp"}), 404)
+    assert refused["entity_id"] == user_id
+    body = {"type": "totp", "totp_issuer": "Acme", "totp_user": "kim", "user_id": user_id}
+    assert fields(api.post("/auth/factors/enroll", json=body), 404)["entity_id"] == user_id
+    assert fields(api.get(f"/user_management/users/{user_id}/auth_factors"), 404)["entity_id"] == user_id
+
+
+def test_every_id_of_another_environment_answers_exactly_like_an_unknown_one(
+    api: httpx.Client, stranger: Stranger
+) -> None:
+    ids = {
+        "User": stranger.user["id"],
+        "Authentication Factor": stranger.factor["id"],
+        "Authentication Challenge": stranger.challenge["id"],
+    }
+    requests: list[tuple[str, str, str, Any]] = [
+        ("User", "GET", "/user_management/users/{}", None),
+        ("User", "PUT", "/user_management/users/{}", {"first_name": "Kim"}),
+        ("User", "DELETE", "/user_management/users/{}", None),
+        ("User", "GET", "/user_management/users/{}/auth_factors", None),
+        ("User", "POST", "/user_management/users/{}/auth_factors", {"type": "totp"}),
+        ("Authentication Factor", "GET", "/auth/factors/{}", None),
+        ("Authentication Factor", "DELETE", "/auth/factors/{}", None),
+        ("Authentication Factor", "POST", "/auth/factors/{}/challenge", {}),
+        ("Authentication Challenge", "POST", "/auth/challenges/{}/verify", {"code": "123456"}),
+    ]
+    for kind, method, path, body in requests:
+        answers = []
+        for entity_id in (ids[kind], ids[kind][:-26] + "01ZZZZZZZZZZZZZZZZZZZZZZZZ"):
+            refused = fields(api.request(method, path.format(entity_id), json=body), 404)
+            assert refused == {
+                "message": f"{kind} not found: '{entity_id}'.",
+                "code": "entity_not_found",
+                "entity_id": entity_id,
+            }
+            answers.append(set(refused))
+        assert answers[0] == answers[1]
+    listed = fields(api.get("/user_management/users", params={"email": stranger.user["email"]}), 200)
+    assert stranger.user["id"] not in {item["id"] for item in listed["data"]}
+
+
+def test_the_other_environment_still_has_what_was_tried_on(
+    server: Any, api: httpx.Client, stranger: Stranger
+) -> None:
+    with server.client(stranger.key) as other:
+        assert fields(other.get(f"/auth/factors/{stranger.factor['id']}"), 200)["id"] == stranger.factor["id"]
+        found = fields(other.get(f"/user_management/users/{stranger.user['id']}/auth_factors"), 200)
+        assert [item["id"] for item in found["data"]] == [stranger.factor["id"]]
+
+
+BAD_QUERIES = [
+    *(
+        ({"limit": limit}, ["limit"])
+        for limit in ("0", "-1", "101", "ten", "1e1", "+5", "1.0", " 5", "٣", "9" * 30, "0x5")
+    ),
+    *(({"order": order}, ["order"]) for order in ("up", "DESC", "desc;drop table users", "1")),
+    *(({name: cursor}, [name]) for name in ("before", "after") for cursor in ("x", "auth_factor_01", "\0", "é")),
+    ({"limit": "0", "order": "x"}, ["limit", "order"]),
+]
+
+
+@pytest.mark.parametrize(("query", "names"), BAD_QUERIES)
+@pytest.mark.parametrize("listing", ["users", "factors"])
+def test_a_bad_query_names_what_is_wrong_with_it(
+    api: httpx.Client, factors_path: str, listing: str, query: dict[str, str], names: list[str]
+) -> None:
+    path = "/user_management/users" if listing == "users" else factors_path
+
+    assert_items(fields(api.get(path, params=query), 422), [(name, f"{name}_invalid") for name in names])
+
+
+def test_a_cursor_of_another_user_s_list_is_unknown(
+    api: httpx.Client, enrolled: Enrolled, email: str, stranger: Stranger
+) -> None:
+    other = fields(api.post("/user_management/users", json={"email": f"x{email}"}), 201)
+    path = f"/user_management/users/{other['id']}/auth_factors"
+
+    for cursor in (enrolled.factor["id"], stranger.factor["id"]):
+        assert_items(fields(api.get(path, params={"after": cursor}), 422), [("after", "after_invalid")])
+
+
+def test_unknown_query_parameters_do_not_matter(api: httpx.Client, factors_path: str) -> None:
+    fields(api.get(factors_path, params={"include": "secret", "page": "2"}), 200)
+
+
+KEYS: list[dict[str, str]] = [
+    {},
+    {"authorization": ""},
+    {"authorization": "Bearer"},
+    {"authorization": "Bearer sk_test_wrong"},
+    {"authorization": "Basic c2tfdGVzdF9kZWZhdWx0Og=="},
+    {"authorization": "sk_test_default"},
+    {"x-api-key": "sk_test_default"},
+]
+
+
+@pytest.mark.parametrize("headers", KEYS)
+def test_without_a_good_key_every_route_answers_401_and_no_code(
+    nobody: httpx.Client, enrolled: Enrolled, headers: dict[str, str]
+) -> None:
+    user_path = f"/user_management/users/{enrolled.user['id']}"
+    for method, path in (
+        *(("GET", user_path), ("PUT", user_path), ("DELETE", user_path), ("GET", "/user_management/users")),
+        *(("POST", "/user_management/users"), ("POST", f"{user_path}/auth_factors")),
+        *(("GET", f"{user_path}/auth_factors"), ("GET", f"/auth/factors/{enrolled.factor['id']}")),
+        *(("DELETE", f"/auth/factors/{enrolled.factor['id']}"), ("POST", "/auth/factors/enroll")),
+        *(("POST", f"/auth/factors/{enrolled.factor['id']}/challenge"), ("POST", enrolled.verify_path)),
+        *(("POST", "/auth/factors/challenge"), ("POST", "/auth/factors/verify")),
+    ):
+        refused = nobody.request(method, path, headers=headers)
+        assert fields(refused, 401) == {"message": "Unauthorized"}
+        assert refused.headers["www-authenticate"] == "Bearer"
+
+
+def test_the_scheme_of_the_key_is_read_in_any_case(nobody: httpx.Client) -> None:
+    fields(nobody.get("/user_management/users", headers={"authorization": "bearer sk_test_default"}), 200)
+
+
+def test_an_unknown_path_and_a_wrong_method_say_so(api: httpx.Client, nobody: httpx.Client) -> None:
+    for path in ("/nothing", "/", "/auth", "/auth/factors", "/user_management/users/", "/user_management//users"):
+        assert fields(api.get(path), 404)["code"] == "not_found"
+    wrong = nobody.patch("/user_management/users")
+    refused = fields(wrong, 405)
+    assert refused["code"] == "method_not_allowed"
+    assert wrong.headers["allow"] == "GET, POST"
+    assert "GET or POST" in refused["message"]

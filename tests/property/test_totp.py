@@ -1,0 +1,69 @@
+"""TOTP: for any secret and any moment, exactly the codes of the window are good."""
+
+import re
+from typing import Final
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from authfactor import totp
+
+SECRETS: Final = st.binary(min_size=10, max_size=128)
+SECONDS: Final = st.integers(0, 2**40)
+WINDOWS: Final = st.integers(0, 2)
+
+
+@given(SECRETS, SECONDS)
+def test_a_code_is_six_ascii_digits_and_clean_already(secret: bytes, at: int) -> None:
+    code = totp.code_at(secret, totp.step_at(at))
+
+    assert totp.clean_code(code) == code
+    assert int(code) == totp.code_number(secret, totp.step_at(at))
+
+
+@given(SECRETS, SECONDS, WINDOWS, st.integers(-2, 2))
+def test_a_code_of_the_window_is_found_at_its_step_or_a_later_one_with_the_same_code(
+    secret: bytes, at: int, window: int, distance: int
+) -> None:
+    step = totp.step_at(at) + distance
+    assume(step >= 0)
+    assume(abs(distance) <= window)
+    code = totp.code_at(secret, step)
+    found = totp.match_step(secret, code, at, window)
+
+    assert found is not None
+    assert step <= found <= totp.step_at(at) + window
+    assert totp.code_at(secret, found) == code
+
+
+@given(SECRETS, SECONDS, WINDOWS, st.integers(0, 999_999))
+def test_whatever_matches_is_a_code_of_the_window(secret: bytes, at: int, window: int, guess: int) -> None:
+    now = totp.step_at(at)
+    steps = range(max(now - window, 0), now + window + 1)
+    matching = [step for step in steps if totp.code_at(secret, step) == f"{guess:06d}"]
+
+    assert totp.match_step(secret, f"{guess:06d}", at, window) == (matching[-1] if matching else None)
+
+
+@given(SECRETS, SECONDS, WINDOWS, st.text(max_size=12))
+def test_no_text_can_break_the_comparison(secret: bytes, at: int, window: int, text: str) -> None:
+    found = totp.match_step(secret, text, at, window)
+
+    assert found is None or totp.code_at(secret, found) == text
+
+
+@given(st.text(max_size=12))
+def test_cleaning_gives_six_ascii_digits_or_nothing(text: str) -> None:
+    code = totp.clean_code(text)
+
+    assert code is None or (re.fullmatch("[0-9]{6}", code) and code == text.replace(" ", ""))
+
+
+@given(st.integers(0, 999_999), st.lists(st.integers(0, 6), max_size=8))
+def test_spaces_anywhere_do_not_matter(number: int, places: list[int]) -> None:
+    code = f"{number:06d}"
+    typed = code
+    for place in places:
+        typed = f"{typed[:place]} {typed[place:]}"
+
+    assert totp.clean_code(typed) == code

@@ -1,0 +1,159 @@
+"""One installation on a real database, with a clock and a source of entropy that the test holds."""
+
+import random
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from authfactor import base32, passwords, totp
+from authfactor.core import Authfactor
+from authfactor.models import Challenge, Enrollment, Environment, FailureRecord, User, Verification
+from authfactor.rules.challenges import DRIFT_STEPS
+from authfactor.settings import Settings
+from authfactor.store import migrations
+from authfactor.wire.requests import CreateUser, EnrollFactor, EnrollUserFactor
+
+START = 1_700_000_010_000  # the first millisecond of a step
+MINUTE = 60
+HOUR = 3600
+DAY = 24 * HOUR
+
+
+class FakeClock:
+    """Stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> int:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        """Move on, or back when negative."""
+        self.now += round(seconds * 1000)
+
+
+class Desk:
+    """What an application does with one installation, in a word each."""
+
+    def __init__(self, af: Authfactor, clock: FakeClock, environment: Environment, other: Environment) -> None:
+        self.af = af
+        self.clock = clock
+        self.environment = environment
+        self.other = other
+        self._users = 0
+
+    async def user(self, email: str = "", **fields: Any) -> User:  # noqa: ANN401 - any field
+        self._users += 1
+        email = email or f"user{self._users}@example.com"
+        return await self.af.run(
+            await self.af.users.create(self.environment, CreateUser(email=email, **fields))
+        )
+
+    async def enroll(self, user: User, **fields: Any) -> Enrollment:  # noqa: ANN401 - any field
+        request = EnrollUserFactor(type="totp", **fields)
+        return await self.af.run(
+            await self.af.factors.enroll(self.af.store, self.environment, user.id, request)
+        )
+
+    async def enroll_alone(self, user_id: str | None = None) -> Enrollment:
+        request = EnrollFactor(type="totp", totp_issuer="Issuer", totp_user="account", user_id=user_id)
+        return await self.af.run(await self.af.factors.enroll_alone(self.environment, request))
+
+    async def challenge(self, enrolled: Enrollment) -> Challenge:
+        return await self.af.run(self.af.challenges.create(self.environment, enrolled.factor.id))
+
+    async def verify(self, challenge: Challenge | None, code: str) -> Verification:
+        assert challenge is not None
+        return await self.af.run(self.af.challenges.verify(self.environment, challenge.id, code))
+
+    async def answer(self, enrolled: Enrollment, code: str) -> Verification:
+        """Verify on a challenge of its own."""
+        return await self.verify(await self.challenge(enrolled), code)
+
+    def code(self, enrolled: Enrollment, step: int = 0) -> str:
+        """Say what the app shows now, or some steps from now."""
+        secret = base32.decode(enrolled.secret, min_bytes=1)
+        return totp.code_at(secret, totp.step_at(self.clock.now // 1000) + step)
+
+    def wrong(self, enrolled: Enrollment) -> str:
+        """Say a code that no step anywhere near has."""
+        near = {self.code(enrolled, step) for step in range(-2 * DRIFT_STEPS, 2 * DRIFT_STEPS)}
+        return next(code for code in map("{:06d}".format, range(1000)) if code not in near)
+
+    async def failures(self, subject: str) -> FailureRecord:
+        return await self.af.read(lambda tx: tx.failures.of(self.environment.number, subject))
+
+    async def events(self) -> list[str]:
+        """Names of the events so far, first to last."""
+        rows = await self.af.read(lambda tx: tx.db.all("SELECT name FROM events ORDER BY id"))
+        return [row[0] for row in rows]
+
+    def sql(self, statement: str, *parameters: object) -> list[tuple[object, ...]]:
+        """Do to the database what an intruder with the file could do."""
+        path = self.af.settings.sqlite_path
+        assert path is not None
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            return connection.execute(statement, parameters).fetchall()
+
+    def files(self) -> bytes:
+        """Everything that is on disk, the log included, the key ring not."""
+        path = self.af.settings.sqlite_path
+        assert path is not None
+        found = sorted(path.parent.glob(f"{path.name}*"))
+        assert path.with_name(f"{path.name}-wal") in found
+        return b"".join(file.read_bytes() for file in found)
+
+
+Opener = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Migrated once; tests work on copies."""
+    path = tmp_path_factory.mktemp("empty") / "authfactor.db"
+    migrations.upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def open_desk(tmp_path: Path, empty_database: Path, clock: FakeClock) -> AsyncIterator[Opener]:
+    """Open an installation with settings of the test's choice; opening again finds the same data."""
+    shutil.copy(empty_database, tmp_path / "authfactor.db")
+    entropy = random.Random(20_240_229)
+    opened: list[Authfactor] = []
+
+    async def open_it(**settings: Any) -> Desk:  # noqa: ANN401 - any setting
+        af = await Authfactor.open(
+            Settings(data=tmp_path, team_name="Acme", **settings),
+            clock=clock,
+            entropy=entropy.randbytes,
+            profile=passwords.CHEAPEST,
+        )
+        opened.append(af)
+        first = await af.read(lambda tx: tx.environments.by_number(1))
+        second = await af.read(lambda tx: tx.environments.by_number(2))
+        assert first is not None
+        second = second or await af.run(af.environments.create("other", team_name="Other"))
+        return Desk(af, clock, first, second)
+
+    yield open_it
+    for af in opened:
+        await af.close()
+
+
+@pytest.fixture
+async def desk(open_desk: Opener) -> Desk:
+    """Open with the default settings."""
+    made: Desk = await open_desk()
+    return made

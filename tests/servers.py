@@ -1,0 +1,167 @@
+"""Real server processes for tests: started as an operator starts them, stopped as a supervisor stops them."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+API_KEY: Final = "sk_test_default"
+CLIENT_ID: Final = "client_test"
+READY_SECONDS: Final = 60
+STOP_SECONDS: Final = 40
+# Below the server's keep-alive time, so that no request is sent into a connection that is being closed.
+LIMITS: Final = httpx.Limits(max_connections=100, keepalive_expiry=2)
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    """Take this process's environment without any setting of ours, and add some."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AUTHFACTOR_")}
+    return {**kept, **more}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def command_line(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `authfactor ARGUMENTS` to its end and return what it said, whatever the exit code."""
+    return subprocess.run(
+        [sys.executable, "-m", "authfactor", *arguments],
+        env=clean_environment(**{"COLUMNS": "200", **environment}),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=50,
+        check=False,
+    )
+
+
+class Server:
+    """One `authfactor serve` on a free port, with its own data folder."""
+
+    def __init__(self, data: Path, settings: Mapping[str, str] | None = None) -> None:
+        self.data = data
+        self.log = data / "test-server.log"
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._environment = clean_environment(
+            **{
+                "AUTHFACTOR_BOOTSTRAP_API_KEY": API_KEY,
+                "AUTHFACTOR_BOOTSTRAP_CLIENT_ID": CLIENT_ID,
+                **(settings or {}),
+            }
+        )
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start and wait until `/readyz` answers 200."""
+        self.data.mkdir(parents=True, exist_ok=True)
+        where = ("--host", "127.0.0.1", "--port", str(self.port), "--data", str(self.data))
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "authfactor", "serve", *where],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self._wait_until_ready()
+
+    def stop(self) -> int:
+        """Send SIGTERM, wait for the end, and return the exit code."""
+        process = self._running()
+        process.send_signal(signal.SIGTERM)
+        try:
+            return process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"SIGTERM did not stop the server: {self.output()}") from None
+
+    def kill(self) -> None:
+        """Send SIGKILL: the process gets no chance to finish anything."""
+        process = self._running()
+        process.kill()
+        process.wait()
+
+    def output(self) -> str:
+        """Return everything the server has printed."""
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def client(self, key: str | None = API_KEY) -> httpx.Client:
+        """Make a client that sends the API key with every request."""
+        headers = {} if key is None else {"authorization": f"Bearer {key}"}
+        return httpx.Client(
+            base_url=self.url,
+            headers=headers,
+            timeout=30,
+            trust_env=False,
+            transport=httpx.HTTPTransport(limits=LIMITS),
+        )
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the command line on this server's data folder."""
+        return command_line("--data", str(self.data), *arguments)
+
+    def _running(self) -> "subprocess.Popen[bytes]":
+        assert self._process is not None, "the server was not started"
+        return self._process
+
+    def _wait_until_ready(self) -> None:
+        process = self._running()
+        end = time.monotonic() + READY_SECONDS
+        while time.monotonic() < end:
+            if process.poll() is not None:
+                raise AssertionError(f"the server ended with {process.returncode}: {self.output()}")
+            if _answers_ready(self.port):
+                return
+            time.sleep(0.02)
+        self.kill()
+        raise AssertionError(f"the server did not get ready: {self.output()}")
+
+
+def _answers_ready(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            connection.sendall(b"GET /readyz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            return connection.recv(12).endswith(b" 200")
+    except OSError:
+        return False
+
+
+@contextmanager
+def running(data: Path, settings: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """Run a server; at the end SIGTERM must end it with 0 and its log must hold no surprise."""
+    server = Server(data, settings)
+    server.start()
+    try:
+        yield server
+    except BaseException:
+        server.kill()
+        raise
+    assert server.stop() == 0, server.output()
+    assert_no_surprise(server)
+
+
+def assert_no_surprise(server: Server) -> None:
+    for word in ("Traceback", "unexpected failure", "never awaited"):
+        assert word not in server.output(), server.output()
+
+
+def fields(answer: httpx.Response, status: int) -> dict[str, Any]:
+    """Check status and JSON label, and return the object in the body."""
+    assert answer.status_code == status, f"{answer.request.method} {answer.request.url}: {answer.text}"
+    assert answer.headers["content-type"] == "application/json; charset=utf-8"
+    body = answer.json()
+    assert isinstance(body, dict)
+    return body

@@ -1,0 +1,167 @@
+"""The otpauth URI: the exact live form, and names that apps show the way they were meant."""
+
+import unicodedata
+from typing import Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import pytest
+
+from authfactor import otpauth
+
+SECRET: Final = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+
+
+def _uri(issuer: str, account: str) -> str:
+    return otpauth.uri(issuer=issuer, account=account, secret=SECRET)
+
+
+def _label(uri: str) -> list[str]:
+    """Read the label as Aegis and Google Authenticator do: unquote, then split at every colon."""
+    return unquote(urlsplit(uri).path.removeprefix("/"), errors="strict").split(":")
+
+
+def test_the_uri_is_the_live_one_to_the_byte() -> None:
+    assert _uri("Acme Corp", "kim@example.org") == (
+        f"otpauth://totp/Acme%20Corp:kim@example.org?secret={SECRET}"
+        "&issuer=Acme%20Corp&algorithm=SHA1&digits=6&period=30"
+    )
+
+
+def test_the_parameters_are_these_five_in_this_order() -> None:
+    assert parse_qsl(urlsplit(_uri("Acme", "kim")).query, strict_parsing=True) == [
+        ("secret", SECRET),
+        ("issuer", "Acme"),
+        ("algorithm", "SHA1"),
+        ("digits", "6"),
+        ("period", "30"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("issuer", "account", "label"),
+    [
+        ("Acme: Corp", "kim@example.org", "Acme%20%20Corp:kim@example.org"),
+        ("Acme", "team:kim", "Acme:team%20kim"),
+        ("a:b:c", "d:e:f", "a%20b%20c:d%20e%20f"),
+        ("Acme%3ACorp", "kim%3Alee", "Acme%253ACorp:kim%253Alee"),
+    ],
+)
+def test_the_only_colon_of_the_label_is_the_separator(issuer: str, account: str, label: str) -> None:
+    uri = _uri(issuer, account)
+
+    assert uri.split("?")[0] == f"otpauth://totp/{label}"
+    assert _label(uri) == [issuer.replace(":", " "), account.replace(":", " ")]
+
+
+@pytest.mark.parametrize(
+    ("name", "quoted"),
+    [
+        ("100%", "100%25"),
+        ("%41", "%2541"),
+        ("a+b", "a%2Bb"),
+        ("a b", "a%20b"),
+        ("a&b=c", "a%26b%3Dc"),
+        ("a?b#c", "a%3Fb%23c"),
+        ("a/b\\c", "a%2Fb%5Cc"),
+        ('"<>', "%22%3C%3E"),
+        ("Z\u00fcrich", "Z%C3%BCrich"),
+        ("\U0001f510", "%F0%9F%94%90"),
+        ("\U0001f469\u200d\U0001f4bb", "%F0%9F%91%A9%E2%80%8D%F0%9F%92%BB"),
+        ("a.b_c-d~e", "a.b_c-d~e"),
+    ],
+)
+def test_names_are_quoted_by_rfc_3986(name: str, quoted: str) -> None:
+    assert otpauth.check_name(name, longest=64) == name
+
+    uri = _uri(name, name)
+
+    assert (
+        uri
+        == f"otpauth://totp/{quoted}:{quoted}?secret={SECRET}&issuer={quoted}{uri[uri.index('&algorithm') :]}"
+    )
+    assert _label(uri) == [name, name]
+    assert dict(parse_qsl(urlsplit(uri).query))["issuer"] == name
+
+
+def test_an_at_sign_is_literal_in_the_account_and_quoted_in_the_issuer() -> None:
+    assert _uri("a@b", "a@b").startswith("otpauth://totp/a%40b:a@b?")
+
+
+@pytest.mark.parametrize(
+    "character",
+    [
+        *(chr(code) for code in [*range(0x20), *range(0x7F, 0xA0)]),
+        *"\u2028\u2029",
+        *"\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069",
+        "\ud800",
+        "\udfff",
+    ],
+    ids=lambda character: f"U+{ord(character):04X}",
+)
+@pytest.mark.parametrize("form", ["{}Acme", "Ac{}me", "Acme{}", "Z\u00fcri{}ch"])
+def test_control_characters_line_breaks_and_direction_overrides_are_refused(
+    character: str, form: str
+) -> None:
+    with pytest.raises(otpauth.BadLabel, match="control characters, line breaks or text-direction"):
+        otpauth.check_name(form.format(character), longest=64)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Acme Corp",
+        "\u0645\u0635\u0631\u0641",
+        "\u05d1\u05e0\u05e7",
+        "\u9280\u884c",
+        "\U0001f3e6 Bank",
+        "\u0928\u092e\u0938\u094d\u0924\u0947",
+    ],
+)
+def test_names_of_every_script_are_accepted(name: str) -> None:
+    assert otpauth.check_name(name, longest=64) == name
+
+
+@pytest.mark.parametrize("name", ["", " ", "   ", "\u00a0", "\u3000"])
+def test_empty_names_are_refused(name: str) -> None:
+    with pytest.raises(otpauth.BadLabel, match="must not be empty"):
+        otpauth.check_name(name, longest=64)
+
+
+@pytest.mark.parametrize("longest", [otpauth.MAX_ISSUER, otpauth.MAX_ACCOUNT])
+def test_names_are_bounded(longest: int) -> None:
+    assert otpauth.check_name("a" * longest, longest=longest) == "a" * longest
+    for length in (longest + 1, 2048):
+        with pytest.raises(otpauth.BadLabel, match=f"at most {longest} characters"):
+            otpauth.check_name("a" * length, longest=longest)
+
+
+def test_the_longest_names_give_a_uri_of_less_than_two_thousand_characters_for_ascii() -> None:
+    uri = _uri("%" * otpauth.MAX_ISSUER, "%" * otpauth.MAX_ACCOUNT)
+
+    assert len(uri) < 2000
+
+
+def test_names_are_composed() -> None:
+    assert otpauth.check_name("Zu\u0308rich", longest=64) == "Z\u00fcrich"
+    assert otpauth.check_name("e\u0301" * 64, longest=64) == "\u00e9" * 64
+
+
+def test_the_length_is_that_of_the_composed_name() -> None:
+    grows = "\u0958"  # Composing writes it as two characters.
+    assert len(unicodedata.normalize("NFC", grows)) == 2
+
+    with pytest.raises(otpauth.BadLabel, match="at most 64 characters"):
+        otpauth.check_name(grows * 33, longest=64)
+
+
+def test_composing_keeps_compatible_characters_apart() -> None:
+    assert otpauth.check_name("\uff21\u00b2\ufb01", longest=64) == "\uff21\u00b2\ufb01"
+
+
+@pytest.mark.parametrize("name", ["Acme\nCorp", "\u202egnp.exe", "x" * 65])
+def test_the_message_says_what_to_change_and_not_the_name(name: str) -> None:
+    with pytest.raises(otpauth.BadLabel) as caught:
+        otpauth.check_name(name, longest=64)
+
+    assert str(caught.value).startswith("must ")
+    assert name not in str(caught.value)

@@ -1,0 +1,262 @@
+"""Write docs/reference/ from the code: errors, settings, endpoints and the command line.
+
+Usage: python tools/reference.py [--into FOLDER] [--check]
+
+`--check` writes nothing; it names the pages that differ from the code and ends with 1 if there are any.
+"""
+
+import argparse
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Final, get_args, get_type_hints
+
+import msgspec
+import typer.main
+
+from authfactor import errors, settings
+from authfactor.cli import app, exits
+from authfactor.http import api, operations, problems
+from authfactor.http.routing import Route
+from authfactor.wire import objects
+
+ROOT: Final = Path(__file__).parents[1]
+PACKAGE: Final = ROOT / "src" / "authfactor"
+NOTE: Final = "<!-- Written by `make reference` from the code. Change the code, not this page. -->\n"
+WIDTH: Final = 100
+
+
+def table(columns: list[str], rows: list[list[str]]) -> str:
+    """Write a Markdown table."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def code(text: object) -> str:
+    """Write text as code; nothing stays nothing."""
+    return f"`{text}`" if str(text) else ""
+
+
+def page(title: str, *paragraphs: str) -> str:
+    """Put a page together."""
+    return "\n\n".join([f"# {title}", NOTE.rstrip(), *paragraphs]) + "\n"
+
+
+# --- errors ---
+
+
+def summary(kind: type) -> str:
+    """Return the first paragraph of a docstring as one line."""
+    return " ".join((kind.__doc__ or "").strip().split("\n\n")[0].split())
+
+
+def family(kind: type[errors.AuthfactorError]) -> Iterator[type[errors.AuthfactorError]]:
+    """Yield the classes that `errors` defines below this one, in the order of the module."""
+    for below in kind.__subclasses__():
+        if below.__module__ == errors.__name__:
+            yield below
+            yield from family(below)
+
+
+def status_of(kind: type[errors.AuthfactorError]) -> int:
+    """Return the status by the class or its nearest base that has one."""
+    return next(problems.STATUSES[base] for base in kind.__mro__ if base in problems.STATUSES)
+
+
+def first_words(node: ast.expr) -> str | None:
+    """Read a text argument; a name inside braces stands for a part that varies."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        parts = [
+            str(part.value) if isinstance(part, ast.Constant) else "{" + ast.unparse(part.value) + "}"
+            for part in node.values
+            if isinstance(part, ast.Constant | ast.FormattedValue)
+        ]
+        return "".join(parts).replace("{field.encode_name}", "{field}")
+    return None
+
+
+def calls(name: str, argument: int) -> list[str]:
+    """List what the package passes as one argument to a class of this name."""
+    found: set[str] = set()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == name:
+                text = first_words(node.args[argument]) if len(node.args) > argument else None
+                if text is not None:
+                    found.add(text)
+    return sorted(found)
+
+
+def password_codes() -> list[str]:
+    """List the items of a refused password: pairs of code and text in `passwords`."""
+    tree = ast.parse((PACKAGE / "passwords.py").read_text(encoding="utf-8"))
+    pairs = [node.elts[0] for node in ast.walk(tree) if isinstance(node, ast.Tuple) and node.elts]
+    found = [text for text in map(first_words, pairs) if text is not None]
+    return [text for text in found if text.startswith("password_")]
+
+
+def error_rows() -> list[list[str]]:
+    """One row for each error; a class whose code is given when it is raised has a row for each code."""
+    rows = []
+    for kind in dict.fromkeys(family(errors.AuthfactorError)):
+        codes = [kind.code] if "code" in vars(kind) else calls(kind.__name__, 0)
+        rows += [[code(name), str(status_of(kind)), kind.__name__, summary(kind)] for name in codes]
+    base = errors.AuthfactorError
+    return [*rows, [code(base.code), str(status_of(base)), base.__name__, "A fault of ours; the log has it."]]
+
+
+def errors_page() -> str:
+    """The codes that programs may rely on."""
+    reasons = [
+        name
+        for option in get_args(get_type_hints(objects.VerifyResponse)["reason"])
+        for name in get_args(option)
+    ]
+    return page(
+        "Errors",
+        "Every error body has `message`, for people, and `code`, for programs. Only a 401 has no `code`."
+        " A wrong code from an authenticator is no error: the answer is 201 with `valid` false"
+        " and a `reason`.",
+        table(["code", "status", "class", "meaning"], error_rows()),
+        "## Items of a refused request",
+        "A 422 may carry `errors`, one item for each broken rule: `field`, `code`, `message`."
+        " In a code below, `{field}` is the name of the field.",
+        "\n".join(f"- {code(name)}" for name in sorted([*calls("Item", 1), *password_codes()])),
+        "## Reasons of a code that is not valid",
+        "\n".join(f"- {code(name)}" for name in reasons),
+    )
+
+
+# --- settings ---
+
+
+def settings_page() -> str:
+    """Every setting, its environment variable, default and limits."""
+    rows = []
+    for item in fields(settings.Settings):
+        about = item.metadata["about"] + (" Secret: never shown." if item.metadata["secret"] else "")
+        least = item.metadata["least"]
+        rows.append(
+            [
+                code(settings.PREFIX + item.name.upper()),
+                code(item.default) or "empty",
+                item.metadata["unit"],
+                str(least) if item.type is int else "",
+                about,
+            ]
+        )
+    return page(
+        "Settings",
+        "A value comes from the default, then the TOML file given with `--config` (lower-case names without"
+        f" `{settings.PREFIX}`), then the environment, then the command line. The last one counts."
+        " An unknown name stops the start.",
+        table(["variable", "default", "unit", "least", "about"], rows),
+    )
+
+
+# --- endpoints ---
+
+
+def fields_of(shape: type | None) -> str:
+    """Name the fields of a body."""
+    if shape is None:
+        return ""
+    return ", ".join(code(item.encode_name) for item in msgspec.structs.fields(shape))
+
+
+def endpoint(route: Route) -> str:
+    """Describe one endpoint."""
+    facts = [("body", fields_of(route.takes)), ("query", ", ".join(code(name) for name in route.query))]
+    facts += [
+        ("answer", str(route.status)),
+        ("refusals", ", ".join(str(status) for status in refusals(route))),
+    ]
+    lines = [f"- {name}: {text}" for name, text in facts if text]
+    return f"### `{route.method} {route.path}`\n\n{route.summary}.\n\n".replace("?.", "?") + "\n".join(lines)
+
+
+def refusals(route: Route) -> list[int]:
+    """List the statuses of a route's own refusals, and 401 where a key is needed."""
+    return sorted({*route.refusals, *([401] if route.needs_key else [])})
+
+
+def endpoints_page() -> str:
+    """Every endpoint, by subject."""
+    routes = [*api.ROUTES, *operations.routes(api.ROUTES)]
+    paragraphs = []
+    for tag in dict.fromkeys(route.tag for route in routes):
+        paragraphs.append(f"## {tag.capitalize()}")
+        if all(not route.needs_key for route in routes if route.tag == tag):
+            paragraphs.append("These need no API key.")
+        paragraphs += [endpoint(route) for route in routes if route.tag == tag]
+    return page(
+        "Endpoints",
+        "Send the API key as `Authorization: Bearer sk_…` and bodies as JSON. The running server describes"
+        " itself in full at `GET /openapi.json`. The codes behind the statuses are in [errors](errors.md).",
+        *paragraphs,
+    )
+
+
+# --- command line ---
+
+
+def helps(command: Any, name: str, parent: typer.Context | None = None) -> Iterator[str]:  # noqa: ANN401 - typer keeps its command types private
+    """Yield the help of a command and of every command below it, as the terminal shows it."""
+    context = typer.Context(
+        command, info_name=name, parent=parent, terminal_width=WIDTH, max_content_width=WIDTH
+    )
+    text = "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
+    yield f"## `{context.command_path}`\n\n```text\n{text}\n```"
+    for below, found in getattr(command, "commands", {}).items():
+        yield from helps(found, below, context)
+
+
+def cli_page() -> str:
+    """Every command's help, and the exit codes."""
+    about, _, listed = (exits.__doc__ or "").partition("\n\n")
+    codes = re.findall(r"(\d) ([^·\d]+)", listed)
+    return page(
+        "Command line",
+        "Options that come before the command (`--data`, `--json`, …) hold for every command.",
+        "## Exit codes",
+        about,
+        table(["code", "meaning"], [[number, " ".join(meaning.split())] for number, meaning in codes]),
+        *helps(typer.main.get_command(app), "authfactor"),
+    )
+
+
+def pages() -> dict[str, str]:
+    """Write every page."""
+    return {
+        "errors.md": errors_page(),
+        "settings.md": settings_page(),
+        "endpoints.md": endpoints_page(),
+        "cli.md": cli_page(),
+    }
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--into", type=Path, default=ROOT / "docs" / "reference")
+    parser.add_argument("--check", action="store_true")
+    chosen = parser.parse_args(arguments)
+    stale = []
+    for name, text in pages().items():
+        path = chosen.into / name
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            stale.append(path)
+            if not chosen.check:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+    for path in stale:
+        print(f"{'stale (run: make reference)' if chosen.check else 'written'}: {path}")
+    return 1 if chosen.check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
