@@ -19,8 +19,10 @@ import typer.main
 
 from authfactor import errors, settings
 from authfactor.cli import app, exits
-from authfactor.http import api, operations, problems
+from authfactor.http import operations, problems
+from authfactor.http.app import ROUTES
 from authfactor.http.routing import Route
+from authfactor.rules.signin import CODE_REFUSALS
 from authfactor.wire import objects
 
 ROOT: Final = Path(__file__).parents[1]
@@ -105,6 +107,8 @@ def error_rows() -> list[list[str]]:
     rows = []
     for kind in dict.fromkeys(family(errors.AuthfactorError)):
         codes = [kind.code] if "code" in vars(kind) else calls(kind.__name__, 0)
+        if kind is errors.SignInRefused:
+            codes = sorted({*codes, *(refusal[0] for refusal in CODE_REFUSALS.values())})
         rows += [[code(name), str(status_of(kind)), kind.__name__, summary(kind)] for name in codes]
     base = errors.AuthfactorError
     return [*rows, [code(base.code), str(status_of(base)), base.__name__, "A fault of ours; the log has it."]]
@@ -135,6 +139,11 @@ def errors_page() -> str:
 # --- settings ---
 
 
+def shown(default: object) -> str:
+    """Write a default as people set it."""
+    return str(default).lower() if isinstance(default, bool) else str(default)
+
+
 def settings_page() -> str:
     """Every setting, its environment variable, default and limits."""
     rows = []
@@ -144,7 +153,7 @@ def settings_page() -> str:
         rows.append(
             [
                 code(settings.PREFIX + item.name.upper()),
-                code(item.default) or "empty",
+                code(shown(item.default)) or "empty",
                 item.metadata["unit"],
                 str(least) if item.type is int else "",
                 about,
@@ -169,9 +178,14 @@ def fields_of(shape: type | None) -> str:
     return ", ".join(code(item.encode_name) for item in msgspec.structs.fields(shape))
 
 
-def endpoint(route: Route) -> str:
-    """Describe one endpoint."""
-    facts = [("body", fields_of(route.takes)), ("query", ", ".join(code(name) for name in route.query))]
+def endpoint(route: Route, *, keyless: bool) -> str:
+    """Describe one endpoint; `keyless` when its whole subject needs no key."""
+    key = "" if route.needs_key or keyless else "not needed"
+    facts = [
+        ("API key", key),
+        ("body", fields_of(route.takes)),
+        ("query", ", ".join(code(name) for name in route.query)),
+    ]
     facts += [
         ("answer", str(route.status)),
         ("refusals", ", ".join(str(status) for status in refusals(route))),
@@ -187,13 +201,14 @@ def refusals(route: Route) -> list[int]:
 
 def endpoints_page() -> str:
     """Every endpoint, by subject."""
-    routes = [*api.ROUTES, *operations.routes(api.ROUTES)]
+    routes = [*ROUTES, *operations.routes(ROUTES)]
     paragraphs = []
     for tag in dict.fromkeys(route.tag for route in routes):
         paragraphs.append(f"## {tag.capitalize()}")
-        if all(not route.needs_key for route in routes if route.tag == tag):
+        keyless = not any(route.needs_key for route in routes if route.tag == tag)
+        if keyless:
             paragraphs.append("These need no API key.")
-        paragraphs += [endpoint(route) for route in routes if route.tag == tag]
+        paragraphs += [endpoint(route, keyless=keyless) for route in routes if route.tag == tag]
     return page(
         "Endpoints",
         "Send the API key as `Authorization: Bearer sk_…` and bodies as JSON. The running server describes"

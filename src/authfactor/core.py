@@ -16,6 +16,7 @@ from authfactor.models import Answer, Claim, Clock, Entropy
 from authfactor.passwords import PRODUCTION, Profile
 from authfactor.rules import idempotency
 from authfactor.rules.challenges import Challenges
+from authfactor.rules.cleaning import Cleaning
 from authfactor.rules.environments import Environments
 from authfactor.rules.events import EventLog
 from authfactor.rules.factors import Factors
@@ -55,6 +56,7 @@ class Authfactor:
         self.environments = Environments(clock, entropy, mint)
         self.users = Users(clock, mint, self.hasher, log)
         self.challenges = Challenges(clock, mint, vault, log, settings)
+        self.cleaning = Cleaning(clock, mint, settings)
         self.signing = Signing(clock, entropy, mint, vault, settings)
         self.sessions = Sessions(clock, entropy, mint, vault, log, settings, self.signing)
         self.sign_in = SignIn(clock, entropy, self.hasher, log, settings, self.challenges, self.sessions)

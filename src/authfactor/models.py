@@ -232,3 +232,49 @@ class Claim(Record, frozen=True, gc=False):
     key: bytes
     body_hash: bytes
     expires_at: int
+
+
+class WebhookEndpoint(Record, frozen=True, gc=False):
+    """A URL that is told of events. `secret` signs them: sealed in the store, opened by the rules."""
+
+    id: str
+    endpoint_url: str
+    secret: str
+    status: Literal["enabled", "disabled"]
+    events: tuple[str, ...]
+    created_at: int
+    updated_at: int
+
+
+class Delivery(Record, frozen=True, gc=False):
+    """One event on its way to one endpoint. `event` is its name, None once the event is no longer kept."""
+
+    id: str
+    endpoint_id: str
+    event_id: str
+    event: str | None
+    user_id: str | None
+    state: Literal["pending", "delivered", "failed"]
+    attempts: int
+    due_at: int
+    last_status: int | None
+    last_error: str | None
+    created_at: int
+    updated_at: int
+
+
+class Dispatch(Record, frozen=True, gc=False):
+    """A delivery that one process has claimed: what to send, and where. `event` None: no longer kept."""
+
+    environment: int
+    claimed_until: int
+    delivery: Delivery
+    endpoint: WebhookEndpoint
+    event: Event | None
+
+
+class Outcome(Record, frozen=True, gc=False):
+    """How one attempt ended: the receiver's status if there was one; `error` None is success."""
+
+    status: int | None
+    error: str | None

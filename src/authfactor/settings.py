@@ -76,6 +76,7 @@ class Settings:
     session_inactivity: int = _setting(
         0, "How long a session may go without a refresh; 0 means as long as it lasts.", unit="seconds"
     )
+    event_life: int = _setting(90 * DAY, "How long events are kept.", unit="seconds", least=DAY)
     signing_threads: int = _setting(1, "Access tokens signed at the same time.", least=1)
     idempotency_life: int = _setting(
         DAY, "How long the answer to an Idempotency-Key is kept.", unit="seconds", least=60
@@ -83,6 +84,21 @@ class Settings:
     password_threads: int = _setting(2, "Password hashes computed at the same time.", least=1)
     password_queue: int = _setting(
         64, "Sign-ins that may wait for a password hash; more are told to retry.", least=1
+    )
+    webhook_timeout: int = _setting(5, "Time a webhook receiver has to answer.", unit="seconds", least=1)
+    webhook_attempts: int = _setting(
+        8, "Times a webhook is sent before it counts as failed; each wait is four times the last.", least=1
+    )
+    webhook_first_retry: int = _setting(
+        5, "How long after its first failure a webhook is sent again.", unit="seconds", least=1
+    )
+    webhook_private_addresses: bool = _setting(
+        False,  # noqa: FBT003 - a default
+        "Let webhooks go to http URLs and to addresses of the server's own network.",
+    )
+    pool_size: int = _setting(8, "PostgreSQL connections a worker process may open.", least=1)
+    pool_wait: int = _setting(
+        1500, "How long a request may wait for a PostgreSQL connection.", unit="milliseconds", least=1
     )
 
     def __post_init__(self) -> None:
@@ -169,4 +185,13 @@ def _cast(item: Any, text: str, shown: str) -> Any:  # noqa: ANN401 - a dataclas
             return int(text)
         except ValueError:
             raise BadSetting(f"{shown} must be a whole number, not '{text}'.") from None
+    if item.type is bool:
+        return _flag(text, shown)
     return Path(text) if item.type is Path else text
+
+
+def _flag(text: str, shown: str) -> bool:
+    for value, words in ((True, {"1", "true", "yes", "on"}), (False, {"0", "false", "no", "off"})):
+        if text.strip().lower() in words:
+            return value
+    raise BadSetting(f"{shown} must be true or false, not '{text}'.")

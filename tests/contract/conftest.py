@@ -12,8 +12,11 @@ import pytest
 
 from authfactor.models import ApiKey, Challenge, Environment, Factor, User
 from authfactor.settings import Settings
-from authfactor.store import Store, migrations
+from authfactor.store import Store, Tx, migrations
 from authfactor.store.opening import open_store
+from tests.postgres.server import migrated_database, postgres_database, postgres_server
+
+__all__ = ["migrated_database", "postgres_database", "postgres_server"]
 
 Opener = Callable[[], Awaitable[Store]]
 
@@ -39,18 +42,47 @@ class Backend:
 class Rows:
     """Records that differ by a number and are otherwise plain."""
 
+    async def put(self, store: Store, row: Environment | User | Factor | Challenge) -> bool:
+        """Write one of them, those that belong to an environment under number 1; False when it is refused."""
+
+        async def unit(tx: Tx) -> bool:
+            if isinstance(row, Environment):
+                return await tx.environments.insert(row)
+            if isinstance(row, User):
+                return await tx.users.insert(1, row)
+            if isinstance(row, Factor):
+                await tx.factors.insert(1, row)
+            else:
+                await tx.challenges.insert(1, row)
+            return True
+
+        return await store.write(unit)
+
     def environment(self, number: int, **changes: Any) -> Environment:  # noqa: ANN401 - any field
-        values = {"client_id": f"client_{number}", "name": f"n{number}", "team_name": "Team"} | changes
+        values: dict[str, Any] = {
+            "client_id": f"client_{number}",
+            "name": f"n{number}",
+            "team_name": "Team",
+        } | changes
         return Environment(
-            **({"number": number, "mfa_policy": "off", "options": "{}", "created_at": 1, "updated_at": 1} | values)
+            **(
+                {"number": number, "mfa_policy": "off", "options": "{}", "created_at": 1, "updated_at": 1}
+                | values
+            )
         )
 
     def api_key(self, environment: int, number: int, **changes: Any) -> ApiKey:  # noqa: ANN401 - any field
-        values = {"name": "key", "hint": "abcd", "created_at": 1, "last_used_at": None, "revoked_at": None}
+        values: dict[str, Any] = {
+            "name": "key",
+            "hint": "abcd",
+            "created_at": 1,
+            "last_used_at": None,
+            "revoked_at": None,
+        }
         return ApiKey(**({"environment": environment, "id": f"api_key_{number}"} | values | changes))
 
     def user(self, number: int, **changes: Any) -> User:  # noqa: ANN401 - any field
-        values = dict.fromkeys(User.__struct_fields__) | {
+        values: dict[str, Any] = dict.fromkeys(User.__struct_fields__) | {
             "id": f"user_{number:04}",
             "email": f"u{number}@example.com",
             "email_verified": False,
@@ -61,7 +93,7 @@ class Rows:
         return User(**(values | changes))
 
     def factor(self, number: int, **changes: Any) -> Factor:  # noqa: ANN401 - any field
-        values = {
+        values: dict[str, Any] = {
             "id": f"auth_factor_{number:04}",
             "user_id": "user_0001",
             "issuer": "Issuer",
@@ -75,7 +107,7 @@ class Rows:
         return Factor(**(values | changes))
 
     def challenge(self, number: int, **changes: Any) -> Challenge:  # noqa: ANN401 - any field
-        values = {
+        values: dict[str, Any] = {
             "id": f"auth_challenge_{number:04}",
             "factor_id": "auth_factor_0001",
             "attempts": 0,
@@ -100,7 +132,15 @@ def _sqlite(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
     return lambda: open_store(Settings(data=tmp_path))
 
 
-BACKENDS: dict[str, Callable[[pytest.FixtureRequest, Path], Opener]] = {"sqlite": _sqlite}
+def _postgres(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
+    url = request.getfixturevalue("postgres_database")
+    return lambda: open_store(Settings(data=tmp_path, database_url=url))
+
+
+BACKENDS: dict[str, Callable[[pytest.FixtureRequest, Path], Opener]] = {
+    "sqlite": _sqlite,
+    "postgres": _postgres,
+}
 
 
 @pytest.fixture(params=list(BACKENDS))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 async def test_an_environment_is_found_by_number_client_id_and_name(store: Store, rows: "Rows") -> None:
     made = rows.environment(7, mfa_policy="required", options='{"a":1}', created_at=5, updated_at=6)
-    assert await store.write(lambda tx: tx.environments.insert(made))
+    assert await rows.put(store, made)
 
     async def unit(tx: Tx) -> list[Environment | None]:
         table = tx.environments
@@ -32,8 +32,8 @@ async def test_an_environment_is_found_by_number_client_id_and_name(store: Store
 
 async def test_numbers_start_at_one_and_follow_the_highest(store: Store, rows: "Rows") -> None:
     assert await store.read(lambda tx: tx.environments.next_number()) == 1
-    await store.write(lambda tx: tx.environments.insert(rows.environment(1)))
-    await store.write(lambda tx: tx.environments.insert(rows.environment(41)))
+    await rows.put(store, rows.environment(1))
+    await rows.put(store, rows.environment(41))
     assert await store.read(lambda tx: tx.environments.next_number()) == 42
 
 
@@ -46,22 +46,22 @@ async def test_a_taken_number_client_id_or_name_is_refused_and_changes_nothing(
     store: Store, rows: "Rows", number: int, client_id: str, name: str
 ) -> None:
     first = rows.environment(1)
-    await store.write(lambda tx: tx.environments.insert(first))
+    await rows.put(store, first)
     second = rows.environment(number, client_id=client_id, name=name)
-    assert not await store.write(lambda tx: tx.environments.insert(second))
+    assert not await rows.put(store, second)
     assert await store.read(lambda tx: tx.environments.all()) == [first]
 
 
 async def test_all_lists_by_number(store: Store, rows: "Rows") -> None:
     for number in (10, 2, 33):
-        await store.write(lambda tx, number=number: tx.environments.insert(rows.environment(number)))
+        await rows.put(store, rows.environment(number))
     assert [found.number for found in await store.read(lambda tx: tx.environments.all())] == [2, 10, 33]
 
 
 async def test_update_writes_what_may_change_and_leaves_the_rest(store: Store, rows: "Rows") -> None:
     first, other = rows.environment(1), rows.environment(2)
-    await store.write(lambda tx: tx.environments.insert(first))
-    await store.write(lambda tx: tx.environments.insert(other))
+    await rows.put(store, first)
+    await rows.put(store, other)
     changed = msgspec.structs.replace(
         first, name="new", team_name="New", mfa_policy="required", options='{"b":2}', updated_at=9
     )
@@ -73,7 +73,7 @@ async def test_update_writes_what_may_change_and_leaves_the_rest(store: Store, r
 
 async def test_a_key_is_found_with_its_environment_until_it_is_revoked(store: Store, rows: "Rows") -> None:
     environment, key = rows.environment(3), rows.api_key(3, 1, name="k", hint="wxyz", created_at=7)
-    await store.write(lambda tx: tx.environments.insert(environment))
+    await rows.put(store, environment)
     assert await store.write(lambda tx: tx.api_keys.insert(key, b"\x00hash\xff"))
     assert await store.read(lambda tx: tx.api_keys.active_by_hash(b"\x00hash\xff")) == (key, environment)
     assert await store.read(lambda tx: tx.api_keys.active_by_hash(b"\x00hash")) is None
@@ -87,14 +87,14 @@ async def test_a_key_is_found_with_its_environment_until_it_is_revoked(store: St
 
 async def test_the_same_key_is_kept_once_even_under_two_environments(store: Store, rows: "Rows") -> None:
     for number in (1, 2):
-        await store.write(lambda tx, number=number: tx.environments.insert(rows.environment(number)))
+        await rows.put(store, rows.environment(number))
     assert await store.write(lambda tx: tx.api_keys.insert(rows.api_key(1, 1), b"same"))
     assert not await store.write(lambda tx: tx.api_keys.insert(rows.api_key(2, 2), b"same"))
     assert await store.read(lambda tx: tx.api_keys.of_environment(2)) == []
 
 
 async def test_keys_are_listed_oldest_first_and_touched_only_forward(store: Store, rows: "Rows") -> None:
-    await store.write(lambda tx: tx.environments.insert(rows.environment(1)))
+    await rows.put(store, rows.environment(1))
 
     async def unit(tx: Tx) -> list[ApiKey]:
         for number in (2, 1, 3):

@@ -5,7 +5,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from authfactor.models import Claim, FailureRecord
-from authfactor.store import Store, Tx
+from authfactor.store import Store, Tx, Unit
 from authfactor.store.tables.idempotency import Kept
 
 if TYPE_CHECKING:
@@ -16,14 +16,16 @@ NOTHING = FailureRecord((), 0, None)
 CLAIM = Claim(1, b"\x00key\xff", b"\x00body\xff", 1000)
 
 
+def charge(at: int, subject: str = "user_1") -> Unit[FailureRecord]:
+    return lambda tx: tx.failures.charge(1, subject, at)
+
+
 async def test_a_subject_without_failures_has_an_empty_record(store: Store) -> None:
     assert await store.read(lambda tx: tx.failures.of(1, "user_1")) == NOTHING
 
 
 async def test_each_charge_adds_a_time_and_gives_the_record_with_it(store: Store) -> None:
-    charged = [
-        await store.write(lambda tx, at=at: tx.failures.charge(1, "user_1", at)) for at in (100, 100, 99, 2**33)
-    ]
+    charged = [await store.write(charge(at)) for at in (100, 100, 99, 2**33)]
     assert charged == [
         FailureRecord((100,), 1, None),
         FailureRecord((100, 100), 2, None),
@@ -36,12 +38,7 @@ async def test_each_charge_adds_a_time_and_gives_the_record_with_it(store: Store
 
 async def test_fifty_charges_at_once_are_all_counted(backend: "Backend") -> None:
     stores = [await backend.open(), await backend.open()]
-    charged = await asyncio.gather(
-        *(
-            stores[racer % 2].write(lambda tx, racer=racer: tx.failures.charge(1, "user_1", racer))
-            for racer in range(RACERS)
-        )
-    )
+    charged = await asyncio.gather(*(stores[racer % 2].write(charge(racer)) for racer in range(RACERS)))
     record = await stores[0].read(lambda tx: tx.failures.of(1, "user_1"))
     assert record.in_a_row == RACERS
     assert sorted(record.times) == list(range(RACERS))
@@ -79,7 +76,7 @@ async def test_an_empty_record_leaves_no_row(store: Store) -> None:
 
 async def test_clearing_forgets_the_subject_and_nobody_else(store: Store) -> None:
     for subject in ("user_1", "user_2"):
-        await store.write(lambda tx, subject=subject: tx.failures.charge(1, subject, 5))
+        await store.write(charge(5, subject))
     assert await store.write(lambda tx: tx.failures.clear(1, "user_1"))
     assert not await store.write(lambda tx: tx.failures.clear(1, "user_1"))
     assert await store.read(lambda tx: tx.failures.of(1, "user_1")) == NOTHING
@@ -111,7 +108,7 @@ async def test_of_fifty_that_claim_one_key_one_claims_and_the_others_get_its_ans
 ) -> None:
     stores = [await backend.open(), await backend.open()]
 
-    def claim(racer: int):  # noqa: ANN202 - a unit
+    def claim(racer: int) -> Unit[str]:
         async def unit(tx: Tx) -> str:
             kept = await tx.idempotency.claim(CLAIM, 10)
             if kept is not None:

@@ -78,8 +78,8 @@ async def contents(store: Store) -> dict[str, list[tuple[object, ...]]]:
 
 @pytest.fixture
 async def filled(store: Store, rows: "Rows") -> Store:
-    await store.write(lambda tx: tx.environments.insert(rows.environment(HERE)))
-    await store.write(lambda tx: tx.environments.insert(rows.environment(THERE)))
+    await rows.put(store, rows.environment(HERE))
+    await rows.put(store, rows.environment(THERE))
     await store.write(lambda tx: fill(tx, rows, HERE))
     return store
 
@@ -122,6 +122,5 @@ def test_every_call_that_takes_an_environment_is_listed_here() -> None:
 
 
 def _tables() -> list[object]:
-    tx = Tx.__new__(Tx)
-    Tx.__init__(tx, None)  # type: ignore[arg-type] - only the classes are looked at
+    tx = Tx(None)  # type: ignore[arg-type]  # only the classes are looked at
     return [getattr(tx, table) for table in TABLES]

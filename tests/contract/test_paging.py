@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from authfactor.models import Factor, PageQuery, User
-from authfactor.store import Store
+from authfactor.store import Store, Unit
 
 if TYPE_CHECKING:
     from tests.contract.conftest import Rows
@@ -44,6 +44,14 @@ def queries(ids: Sequence[str], order: Order) -> list[PageQuery]:
     ]
 
 
+def users(query: PageQuery) -> Unit[tuple[list[User], bool, bool]]:
+    return lambda tx: tx.users.page(1, query, None)
+
+
+def factors(query: PageQuery) -> Unit[tuple[list[Factor], bool, bool]]:
+    return lambda tx: tx.factors.page(1, "user_0001", query)
+
+
 def found(page: tuple[list[User] | list[Factor], bool, bool]) -> Found:
     items, more_before, more_after = page
     return [item.id for item in items], more_before, more_after
@@ -55,10 +63,10 @@ async def test_every_page_of_users_is_the_models(store: Store, rows: "Rows", ord
     ids: list[str] = []
     for number in range(LONGEST + 1):
         for query in queries(ids, order):
-            page = await store.read(lambda tx, query=query: tx.users.page(1, query, None))
+            page = await store.read(users(query))
             assert found(page) == model(ids, query), query
         user = rows.user(number)
-        await store.write(lambda tx, user=user: tx.users.insert(1, user))
+        await rows.put(store, user)
         ids.append(user.id)
 
 
@@ -67,11 +75,11 @@ async def test_every_page_of_a_users_factors_is_the_models(store: Store, rows: "
     ids: list[str] = []
     for number in range(LONGEST + 1):
         for query in queries(ids, order):
-            page = await store.read(lambda tx, query=query: tx.factors.page(1, "user_0001", query))
+            page = await store.read(factors(query))
             assert found(page) == model(ids, query), query
         mine, other = rows.factor(2 * number), rows.factor(2 * number + 1, user_id="user_0002")
-        await store.write(lambda tx, mine=mine: tx.factors.insert(1, mine))
-        await store.write(lambda tx, other=other: tx.factors.insert(1, other))
+        await rows.put(store, mine)
+        await rows.put(store, other)
         ids.append(mine.id)
 
 
@@ -80,7 +88,7 @@ async def test_users_listed_by_email_are_that_one_whatever_the_case(
     store: Store, rows: "Rows", order: Order
 ) -> None:
     for number in range(3):
-        await store.write(lambda tx, number=number: tx.users.insert(1, rows.user(number)))
+        await rows.put(store, rows.user(number))
     query = PageQuery(10, order)
     page = await store.read(lambda tx: tx.users.page(1, query, "U1@EXAMPLE.com"))
     assert found(page) == (["user_0001"], False, False)
@@ -93,7 +101,7 @@ async def test_following_after_visits_every_item_once_and_before_leads_back(
     store: Store, rows: "Rows", order: Order
 ) -> None:
     for number in range(23):
-        await store.write(lambda tx, number=number: tx.users.insert(1, rows.user(number)))
+        await rows.put(store, rows.user(number))
     listed = sorted((rows.user(number).id for number in range(23)), reverse=order == "desc")
 
     async def page(**cursor: str) -> Found:
@@ -116,10 +124,10 @@ async def test_following_after_visits_every_item_once_and_before_leads_back(
 
 async def test_an_item_added_meanwhile_neither_repeats_nor_hides_another(store: Store, rows: "Rows") -> None:
     for number in (2, 4, 6):
-        await store.write(lambda tx, number=number: tx.users.insert(1, rows.user(number)))
+        await rows.put(store, rows.user(number))
     first = found(await store.read(lambda tx: tx.users.page(1, PageQuery(2, "desc"), None)))
     assert first == (["user_0006", "user_0004"], False, True)
-    await store.write(lambda tx: tx.users.insert(1, rows.user(8)))
+    await rows.put(store, rows.user(8))
     await store.write(lambda tx: tx.users.delete(1, "user_0004"))
     second = found(
         await store.read(lambda tx: tx.users.page(1, PageQuery(2, "desc", after="user_0004"), None))

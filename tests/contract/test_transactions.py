@@ -8,7 +8,7 @@ import pytest
 
 from authfactor import errors
 from authfactor.models import FailureRecord, User
-from authfactor.store import Store, Tx, schema
+from authfactor.store import Store, Tx, Unit, schema
 
 if TYPE_CHECKING:
     from tests.contract.conftest import Backend, Rows
@@ -18,8 +18,14 @@ class Refused(Exception):
     """What a rule might raise."""
 
 
+def user_named(user_id: str) -> Unit[User | None]:
+    return lambda tx: tx.users.by_id(1, user_id)
+
+
 async def ids(store: Store) -> list[str]:
-    found = await store.read(lambda tx: tx.db.all("SELECT id FROM users WHERE environment = $1 ORDER BY id", 1))
+    found = await store.read(
+        lambda tx: tx.db.all("SELECT id FROM users WHERE environment = $1 ORDER BY id", 1)
+    )
     return [row[0] for row in found]
 
 
@@ -28,28 +34,30 @@ async def test_the_schema_is_the_one_this_release_needs(store: Store) -> None:
 
 
 async def test_each_caller_gets_its_own_units_result(store: Store, rows: "Rows") -> None:
-    async def unit(tx: Tx, number: int) -> int:
-        await tx.users.insert(1, rows.user(number))
-        return number
+    def numbered(number: int) -> Unit[int]:
+        async def unit(tx: Tx) -> int:
+            await tx.users.insert(1, rows.user(number))
+            return number
 
-    results = await asyncio.gather(
-        *(store.write(lambda tx, number=number: unit(tx, number)) for number in range(30))
-    )
+        return unit
+
+    results = await asyncio.gather(*(store.write(numbered(number)) for number in range(30)))
     assert results == list(range(30))
 
 
-async def test_a_unit_that_raises_leaves_nothing_and_its_neighbours_stand(
-    store: Store, rows: "Rows"
-) -> None:
-    async def unit(tx: Tx, number: int) -> str:
-        await tx.users.insert(1, rows.user(number))
-        await tx.failures.charge(1, "shared", number)
-        if number % 3 == 1:
-            raise Refused(number)
-        return "done"
+async def test_a_unit_that_raises_leaves_nothing_and_its_neighbours_stand(store: Store, rows: "Rows") -> None:
+    def numbered(number: int) -> Unit[str]:
+        async def unit(tx: Tx) -> str:
+            await tx.users.insert(1, rows.user(number))
+            await tx.failures.charge(1, "shared", number)
+            if number % 3 == 1:
+                raise Refused(number)
+            return "done"
+
+        return unit
 
     outcomes = await asyncio.gather(
-        *(store.write(lambda tx, number=number: unit(tx, number)) for number in range(9)),
+        *(store.write(numbered(number)) for number in range(9)),
         return_exceptions=True,
     )
     failed = [outcome.args for outcome in outcomes if isinstance(outcome, Refused)]
@@ -90,8 +98,8 @@ async def test_a_write_is_read_by_every_store_once_it_is_acknowledged(
 ) -> None:
     first, second = await backend.open(), await backend.open()
     for number in range(10):
-        await first.write(lambda tx, number=number: tx.users.insert(1, rows.user(number)))
-        assert await second.read(lambda tx, number=number: tx.users.by_id(1, rows.user(number).id)) is not None
+        await rows.put(first, rows.user(number))
+        assert await ids(second) == [rows.user(seen).id for seen in range(number + 1)]
 
 
 async def test_readers_see_a_unit_whole_or_not_at_all(backend: "Backend", rows: "Rows") -> None:
@@ -118,7 +126,7 @@ async def test_readers_see_a_unit_whole_or_not_at_all(backend: "Backend", rows: 
 
 async def test_what_was_acknowledged_is_there_after_reopening(backend: "Backend", rows: "Rows") -> None:
     first = await backend.open()
-    await first.write(lambda tx: tx.users.insert(1, rows.user(1)))
+    await rows.put(first, rows.user(1))
     with contextlib.suppress(Refused):
         await first.write(lambda tx: _refuse(tx, rows))
     await first.close()
@@ -133,34 +141,28 @@ async def _refuse(tx: Tx, rows: "Rows") -> None:
 
 async def test_closing_finishes_what_waits_and_refuses_what_comes(backend: "Backend", rows: "Rows") -> None:
     store = await backend.open()
-    waiting = [
-        asyncio.create_task(store.write(lambda tx, number=number: tx.users.insert(1, rows.user(number))))
-        for number in range(20)
-    ]
+    waiting = [asyncio.create_task(rows.put(store, rows.user(number))) for number in range(20)]
     await asyncio.sleep(0)
     closing = asyncio.create_task(store.close())
     await asyncio.sleep(0)
     with pytest.raises(errors.Unavailable):
-        await store.write(lambda tx: tx.users.insert(1, rows.user(99)))
+        await rows.put(store, rows.user(99))
     await closing
     assert await asyncio.gather(*waiting) == [True] * 20
     with pytest.raises(errors.Unavailable):
-        await store.write(lambda tx: tx.users.insert(1, rows.user(99)))
+        await rows.put(store, rows.user(99))
     assert len(await ids(await backend.open())) == 20
 
 
 async def test_a_caller_that_gives_up_disturbs_nobody(store: Store, rows: "Rows") -> None:
-    tasks = [
-        asyncio.create_task(store.write(lambda tx, number=number: tx.users.insert(1, rows.user(number))))
-        for number in range(10)
-    ]
+    tasks = [asyncio.create_task(rows.put(store, rows.user(number))) for number in range(10)]
     await asyncio.sleep(0)
     tasks[4].cancel()
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     assert [index for index, outcome in enumerate(outcomes) if outcome is not True] == [4]
     kept = await ids(store)
     assert set(kept) >= {rows.user(number).id for number in range(10) if number != 4}
-    assert await store.write(lambda tx: tx.users.insert(1, rows.user(11)))
+    assert await rows.put(store, rows.user(11))
 
 
 async def test_two_stores_on_one_database_lose_nothing(backend: "Backend", rows: "Rows") -> None:
@@ -173,7 +175,7 @@ async def test_two_stores_on_one_database_lose_nothing(backend: "Backend", rows:
 
     async def work(store: Store, first: int) -> None:
         for number in range(first, first + 60):
-            await store.write(lambda tx, number=number: tx.users.insert(1, rows.user(number)))
+            await rows.put(store, rows.user(number))
             await store.write(count)
 
     await asyncio.gather(*(work(stores[turn % 2], 100 * turn) for turn in range(4)))
@@ -188,8 +190,8 @@ async def test_a_statement_takes_text_of_any_kind_without_mistaking_it_for_sql(
 ) -> None:
     names = ["'; DROP TABLE users; --", "$1 ?1 :a %s", "FOR UPDATE OF x", "\N{SNOWMAN}" * 100, "line\nbreak"]
     for number, name in enumerate(names):
-        await store.write(lambda tx, n=number, name=name: tx.users.insert(1, rows.user(n, name=name)))
+        await rows.put(store, rows.user(number, name=name))
     for number, name in enumerate(names):
-        found = await store.read(lambda tx, n=number: tx.users.by_id(1, rows.user(n).id))
+        found = await store.read(user_named(rows.user(number).id))
         assert found is not None
         assert found.name == name

@@ -34,7 +34,7 @@ def full(rows: "Rows") -> User:
 
 async def test_a_user_comes_back_as_it_was_written(store: Store, rows: "Rows") -> None:
     user = full(rows)
-    assert await store.write(lambda tx: tx.users.insert(1, user))
+    assert await rows.put(store, user)
 
     async def unit(tx: Tx) -> list[User | None]:
         return [
@@ -52,28 +52,28 @@ async def test_a_user_comes_back_as_it_was_written(store: Store, rows: "Rows") -
 @pytest.mark.parametrize("email", ["kim@example.com", "KIM@EXAMPLE.COM", " kim@example.com "])
 async def test_an_email_is_found_and_taken_whatever_its_case(store: Store, rows: "Rows", email: str) -> None:
     user = full(rows)
-    await store.write(lambda tx: tx.users.insert(1, user))
+    await rows.put(store, user)
     assert await store.read(lambda tx: tx.users.by_email(1, email)) == user
-    assert not await store.write(lambda tx: tx.users.insert(1, rows.user(2, email=email)))
+    assert not await rows.put(store, rows.user(2, email=email))
     assert await store.read(lambda tx: tx.users.by_id(1, "user_0002")) is None
 
 
 async def test_letters_beyond_ascii_are_compared_without_case_too(store: Store, rows: "Rows") -> None:
-    await store.write(lambda tx: tx.users.insert(1, rows.user(1, email="ÄRGER@example.com")))
+    await rows.put(store, rows.user(1, email="ÄRGER@example.com"))
     assert await store.read(lambda tx: tx.users.by_email(1, "ärger@example.com")) is not None
-    assert not await store.write(lambda tx: tx.users.insert(1, rows.user(2, email="ärger@example.com")))
+    assert not await rows.put(store, rows.user(2, email="ärger@example.com"))
 
 
 async def test_an_external_id_is_unique_and_its_absence_is_not(store: Store, rows: "Rows") -> None:
-    assert await store.write(lambda tx: tx.users.insert(1, rows.user(1, external_id="x")))
-    assert not await store.write(lambda tx: tx.users.insert(1, rows.user(2, external_id="x")))
-    assert await store.write(lambda tx: tx.users.insert(1, rows.user(3)))
-    assert await store.write(lambda tx: tx.users.insert(1, rows.user(4)))
+    assert await rows.put(store, rows.user(1, external_id="x"))
+    assert not await rows.put(store, rows.user(2, external_id="x"))
+    assert await rows.put(store, rows.user(3))
+    assert await rows.put(store, rows.user(4))
 
 
 async def test_the_same_id_is_not_inserted_twice(store: Store, rows: "Rows") -> None:
-    assert await store.write(lambda tx: tx.users.insert(1, rows.user(1)))
-    assert not await store.write(lambda tx: tx.users.insert(1, rows.user(1, email="other@example.com")))
+    assert await rows.put(store, rows.user(1))
+    assert not await rows.put(store, rows.user(1, email="other@example.com"))
     kept = await store.read(lambda tx: tx.users.by_id(1, "user_0001"))
     assert kept == rows.user(1)
 
@@ -82,7 +82,7 @@ async def test_update_writes_the_changeable_columns_and_moves_the_email_key(
     store: Store, rows: "Rows"
 ) -> None:
     old = full(rows)
-    await store.write(lambda tx: tx.users.insert(1, old))
+    await rows.put(store, old)
     new = msgspec.structs.replace(
         old,
         email="New@Example.com",
@@ -106,14 +106,14 @@ async def test_update_writes_the_changeable_columns_and_moves_the_email_key(
 
 async def test_a_sign_in_is_stamped(store: Store, rows: "Rows") -> None:
     user = full(rows)
-    await store.write(lambda tx: tx.users.insert(1, user))
+    await rows.put(store, user)
     await store.write(lambda tx: tx.users.signed_in(1, user.id, 77))
     found = await store.read(lambda tx: tx.users.by_id(1, user.id))
     assert found == msgspec.structs.replace(user, last_sign_in_at=77)
 
 
 async def test_a_rehash_never_overwrites_a_password_changed_meanwhile(store: Store, rows: "Rows") -> None:
-    await store.write(lambda tx: tx.users.insert(1, rows.user(1, password_hash="old")))
+    await rows.put(store, rows.user(1, password_hash="old"))
     assert not await store.write(lambda tx: tx.users.rehashed(1, "user_0001", "older", "new"))
     assert await store.write(lambda tx: tx.users.rehashed(1, "user_0001", "old", "new"))
     assert not await store.write(lambda tx: tx.users.rehashed(1, "user_0001", "old", "newest"))
@@ -124,9 +124,9 @@ async def test_a_rehash_never_overwrites_a_password_changed_meanwhile(store: Sto
 
 async def test_a_deleted_user_is_gone_and_frees_email_and_external_id(store: Store, rows: "Rows") -> None:
     user = full(rows)
-    await store.write(lambda tx: tx.users.insert(1, user))
+    await rows.put(store, user)
     assert await store.write(lambda tx: tx.users.delete(1, user.id))
     assert not await store.write(lambda tx: tx.users.delete(1, user.id))
     assert await store.read(lambda tx: tx.users.by_id(1, user.id)) is None
     again = msgspec.structs.replace(user, id="user_0009")
-    assert await store.write(lambda tx: tx.users.insert(1, again))
+    assert await rows.put(store, again)

@@ -27,7 +27,7 @@ def test_released_revisions_are_what_they_were() -> None:
 
 
 def test_revisions_are_one_chain_numbered_without_gaps() -> None:
-    scripts = ScriptDirectory.from_config(migrations.configuration("sqlite://"))
+    scripts = ScriptDirectory.from_config(migrations.configuration())
     chain = [(script.revision, script.down_revision) for script in scripts.walk_revisions()][::-1]
     numbers = [f"{number:04}" for number in range(1, len(chain) + 1)]
     assert chain == list(zip(numbers, [None, *numbers], strict=False))

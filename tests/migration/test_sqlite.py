@@ -18,15 +18,20 @@ PROCESSES = 3
 
 def revisions() -> list[str]:
     """Every revision, first to last."""
-    walked = ScriptDirectory.from_config(migrations.configuration("sqlite://")).walk_revisions()
+    walked = ScriptDirectory.from_config(migrations.configuration()).walk_revisions()
     return [script.revision for script in walked][::-1]
 
 
 def dump(path: Path) -> list[tuple[object, ...]]:
     """The schema as SQLite keeps it, with the version table's row."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        objects = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name")
-        return [*objects.fetchall(), *connection.execute("SELECT version_num FROM alembic_version").fetchall()]
+        objects = connection.execute(
+            "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name"
+        )
+        return [
+            *objects.fetchall(),
+            *connection.execute("SELECT version_num FROM alembic_version").fetchall(),
+        ]
 
 
 def test_the_last_revision_is_the_one_the_release_asks_for() -> None:
@@ -55,7 +60,9 @@ def test_every_table_is_clustered_on_a_key_that_starts_with_the_environment(tmp_
     migrations.upgrade(f"sqlite:///{path}")
     with contextlib.closing(sqlite3.connect(path)) as connection:
         listed = connection.execute("PRAGMA table_list").fetchall()
-        clustered = {row[1]: row[4] for row in listed if row[0] == "main" and not row[1].startswith("sqlite_")}
+        clustered = {
+            row[1]: row[4] for row in listed if row[0] == "main" and not row[1].startswith("sqlite_")
+        }
         del clustered["alembic_version"]
         keys = {
             table: [row[1] for row in connection.execute(f"PRAGMA table_info({table})") if row[5] == 1]

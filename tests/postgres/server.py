@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import pytest
 
+from authfactor.store import migrations
 from tests.servers import free_port
 
 START_SECONDS: Final = 30
@@ -205,10 +206,14 @@ def migrated_database(postgres_server: PostgresServer) -> str:
     return _migrated(postgres_server)
 
 
+@pytest.fixture
+def postgres_database(postgres_server: PostgresServer, migrated_database: str) -> str:
+    """Make an empty, migrated database and return its URL."""
+    return postgres_server.url(postgres_server.create_database(migrated_database))
+
+
 @functools.cache
 def _migrated(server: PostgresServer) -> str:
-    from authfactor.store import migrations  # noqa: PLC0415 - half a second, only where it is needed
-
     name = server.create_database()
-    migrations.upgrade(server.url(name))
+    server.sql(migrations.script("postgresql"), name)
     return name

@@ -41,7 +41,9 @@ class FakeClock:
 class Desk:
     """What an application does with one installation, in a word each."""
 
-    def __init__(self, af: Authfactor, clock: FakeClock, environment: Environment, other: Environment) -> None:
+    def __init__(
+        self, af: Authfactor, clock: FakeClock, environment: Environment, other: Environment
+    ) -> None:
         self.af = af
         self.clock = clock
         self.environment = environment
@@ -143,8 +145,9 @@ async def open_desk(tmp_path: Path, empty_database: Path, clock: FakeClock) -> A
         opened.append(af)
         first = await af.read(lambda tx: tx.environments.by_number(1))
         second = await af.read(lambda tx: tx.environments.by_number(2))
+        if second is None:
+            second = await af.run(af.environments.create("other", team_name="Other"))
         assert first is not None
-        second = second or await af.run(af.environments.create("other", team_name="Other"))
         return Desk(af, clock, first, second)
 
     yield open_it

@@ -1,7 +1,7 @@
 """Enrolling, listing and deleting factors."""
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
@@ -60,7 +60,9 @@ async def test_an_own_secret_is_normalised_and_active_at_once(desk: "Desk") -> N
 
 
 @pytest.mark.parametrize("secret", ["", "JBSWY3D", "JBSWY3DPEHPK3PX1", "A" * 300])
-async def test_a_secret_that_cannot_be_one_is_refused_without_being_repeated(desk: "Desk", secret: str) -> None:
+async def test_a_secret_that_cannot_be_one_is_refused_without_being_repeated(
+    desk: "Desk", secret: str
+) -> None:
     user = await desk.user()
     with pytest.raises(errors.InvalidRequest) as refused:
         await desk.enroll(user, totp_secret=secret)
@@ -208,10 +210,8 @@ async def test_a_users_factors_are_paged_and_foreign_cursors_refused(desk: "Desk
     mine = [(await desk.enroll(user)).factor.id for _ in range(5)]
     foreign = (await desk.enroll(stranger)).factor.id
 
-    async def page(**query: str) -> tuple[list[str], str | None, str | None]:
-        found = await desk.af.read(
-            desk.af.factors.page(desk.environment, user.id, PageQuery(2, **query))  # type: ignore[arg-type] - by name
-        )
+    async def page(**query: Any) -> tuple[list[str], str | None, str | None]:  # noqa: ANN401 - cursors, order
+        found = await desk.af.read(desk.af.factors.page(desk.environment, user.id, PageQuery(2, **query)))
         return [factor.id for factor in found.items], found.before, found.after
 
     assert await page() == ([mine[4], mine[3]], None, mine[3])

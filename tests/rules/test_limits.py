@@ -175,7 +175,11 @@ async def test_a_right_code_ends_the_run(desk: "Desk") -> None:
 
 async def test_a_factor_without_a_user_counts_on_its_own(desk: "Desk") -> None:
     user = await desk.user()
-    alone, other, owned = await desk.enroll_alone(), await desk.enroll_alone(), await desk.enroll_alone(user.id)
+    alone, other, owned = (
+        await desk.enroll_alone(),
+        await desk.enroll_alone(),
+        await desk.enroll_alone(user.id),
+    )
     assert (await fail(desk, alone, 10)).locked_until is not None
     await locked(desk, alone)
     assert (await desk.answer(other, desk.code(other))).valid

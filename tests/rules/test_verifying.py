@@ -1,12 +1,15 @@
 """Which codes are good, once."""
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from authfactor import errors
 from authfactor.models import PageQuery, Verification
+from authfactor.store import Unit
 from authfactor.wire.requests import EnrollFactor, EnrollUserFactor, UpdateUser
 
 if TYPE_CHECKING:
@@ -148,7 +151,7 @@ async def test_one_code_on_two_challenges_at_once_is_good_on_one(desk: "Desk") -
     challenges = [await desk.challenge(enrolled) for _ in range(8)]
     code = desk.code(enrolled)
     outcomes = await asyncio.gather(*(desk.verify(challenge, code) for challenge in challenges))
-    assert sorted(map(outcome, outcomes)) == [USED] * 7 + [RIGHT]  # type: ignore[type-var] - equal firsts have text
+    assert Counter(map(outcome, outcomes)) == {RIGHT: 1, USED: 7}
 
 
 async def test_one_code_sent_twice_to_one_challenge_is_good_once(desk: "Desk") -> None:
@@ -205,10 +208,21 @@ def _arabic(code: str) -> str:
         lambda _: "9" * 10_000,
     ],
     ids=[
-        "full width", "Arabic", "five", "eight", "line break", "hyphen", "sign", "empty", "surrogates", "long",
+        "full width",
+        "Arabic",
+        "five",
+        "eight",
+        "line break",
+        "hyphen",
+        "sign",
+        "empty",
+        "surrogates",
+        "long",
     ],
-)  # fmt: skip
-async def test_what_is_not_six_digits_is_a_wrong_code_and_counts(desk: "Desk", spoil) -> None:  # noqa: ANN001 - see above
+)
+async def test_what_is_not_six_digits_is_a_wrong_code_and_counts(
+    desk: "Desk", spoil: Callable[[str], str]
+) -> None:
     user = await desk.user()
     enrolled = await desk.enroll(user)
     assert outcome(await desk.verify(enrolled.challenge, spoil(desk.code(enrolled)))) == MISMATCH
@@ -230,7 +244,7 @@ async def test_the_ids_of_another_environment_are_unknown_everywhere(desk: "Desk
     assert factor.user_id is not None
     af, there = desk.af, desk.other
     key, _ = await af.run(af.environments.new_key(desk.environment, "key"))
-    units = [
+    units: list[Unit[Any]] = [
         af.challenges.create(there, factor.id),
         af.challenges.verify(there, challenge.id, desk.code(enrolled)),
         af.factors.get(there, factor.id),
@@ -247,7 +261,7 @@ async def test_the_ids_of_another_environment_are_unknown_everywhere(desk: "Desk
     ]
     for unit in units:
         with pytest.raises(errors.NotFound):
-            await af.run(unit)  # type: ignore[arg-type] - whatever it would return
+            await af.run(unit)
     with pytest.raises(errors.NotFound):
         await af.factors.enroll(af.store, there, factor.user_id, EnrollUserFactor(type="totp"))
     page = await af.read(af.users.page(there, PageQuery(), "kim@example.com"))

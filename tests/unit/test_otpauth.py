@@ -75,10 +75,7 @@ def test_names_are_quoted_by_rfc_3986(name: str, quoted: str) -> None:
 
     uri = _uri(name, name)
 
-    assert (
-        uri
-        == f"otpauth://totp/{quoted}:{quoted}?secret={SECRET}&issuer={quoted}{uri[uri.index('&algorithm') :]}"
-    )
+    assert uri.startswith(f"otpauth://totp/{quoted}:{quoted}?secret={SECRET}&issuer={quoted}&algorithm=")
     assert _label(uri) == [name, name]
     assert dict(parse_qsl(urlsplit(uri).query))["issuer"] == name
 
@@ -93,8 +90,7 @@ def test_an_at_sign_is_literal_in_the_account_and_quoted_in_the_issuer() -> None
         *(chr(code) for code in [*range(0x20), *range(0x7F, 0xA0)]),
         *"\u2028\u2029",
         *"\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069",
-        "\ud800",
-        "\udfff",
+        *map(chr, (0xD800, 0xDFFF)),
     ],
     ids=lambda character: f"U+{ord(character):04X}",
 )

@@ -55,13 +55,24 @@ def create_environment(
 
 @environments.command("update")
 def update_environment(
-    context: typer.Context, name: str, team_name: TeamOption = None, mfa_policy: PolicyOption = None
+    context: typer.Context,
+    name: str,
+    team_name: TeamOption = None,
+    mfa_policy: PolicyOption = None,
+    logout_redirect: Annotated[
+        list[str] | None,
+        typer.Option(help="Where a logout may send the browser; repeat it. The first is the default."),
+    ] = None,
 ) -> None:
     """Change an environment. Example: authfactor environments update default --mfa-policy required"""
     options = session.chosen(context)
+    changed = models.EnvironmentOptions(tuple(logout_redirect)) if logout_redirect else None
 
     async def work(af: Authfactor, environment: Environment) -> Environment:
-        return await af.run(af.environments.update(environment, team_name=team_name, mfa_policy=mfa_policy))
+        unit = af.environments.update(
+            environment, team_name=team_name, mfa_policy=mfa_policy, options=changed
+        )
+        return await af.run(unit)
 
     made = session.run(session.Chosen(options.data, options.config, name, options.as_json), work)
     session.show(options, _shape(made), lambda: _print_environment(made, None))
@@ -121,6 +132,24 @@ def revoke_key(context: typer.Context, key_id: str) -> None:
 
     session.run(options, work)
     session.show(options, {"id": key_id, "revoked": True}, lambda: print(f"Revoked {key_id}."))
+
+
+@keys.command("rotate-signing")
+def rotate_signing(context: typer.Context) -> None:
+    """Make a new key for access tokens.
+
+    It signs in a minute; tokens of older keys stay valid until they expire.
+
+    Example: authfactor keys rotate-signing
+    """
+    options = session.chosen(context)
+
+    async def work(af: Authfactor, environment: Environment) -> models.SigningKey:
+        return await af.run(await af.signing.rotate(environment))
+
+    made = session.run(options, work)
+    shape = {"id": made.id, "signs_from": moments.write(made.signs_from)}
+    session.show(options, shape, lambda: session.pairs(list(shape.items())))
 
 
 def _shape(environment: models.Environment) -> dict[str, str]:

@@ -117,5 +117,6 @@ async def _keep_house(af: Authfactor) -> None:
         await asyncio.sleep(HOUSEKEEPING_SECONDS)
         try:
             await af.note_used_keys()
+            await af.cleaning.run(af.store)
         except errors.AuthfactorError as error:
             log.warning("housekeeping was put off: %s", error.message)

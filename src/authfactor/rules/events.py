@@ -3,6 +3,7 @@
 Names under `authfactor.` are ours; the others are the contract's (section 6.2).
 """
 
+import asyncio
 from typing import Final
 
 import msgspec
@@ -52,18 +53,24 @@ class Authentication(msgspec.Struct, frozen=True, gc=False):
 
 
 class EventLog:
-    """Appends events."""
+    """Appends events, and puts them into the outbox of every webhook endpoint that wants them."""
 
     def __init__(self, mint: Mint) -> None:
-        """Take the source of ids."""
+        """Take the source of ids; `outbox_grew` wakes this process's deliveries."""
         self._mint = mint
+        self.outbox_grew = asyncio.Event()
 
     async def append(
         self, tx: Tx, environment: int, name: str, user_id: str | None, data: object, now: int
     ) -> None:
         """Write one event about a user; `data` becomes its JSON."""
         text = _ENCODER.encode(data).decode()
-        await tx.events.append(environment, self._mint(ids.EVENT), name, user_id, text, now)
+        event_id = self._mint(ids.EVENT)
+        await tx.events.append(environment, event_id, name, user_id, text, now)
+        for endpoint_id in await tx.webhook_endpoints.subscribed(environment, name):
+            delivery_id = self._mint(ids.DELIVERY)
+            await tx.deliveries.insert(environment, delivery_id, endpoint_id, event_id, user_id, now)
+            self.outbox_grew.set()
 
 
 class EventQuery(msgspec.Struct, frozen=True, gc=False):

@@ -52,9 +52,9 @@ def once(
 
     async def run(tx: Tx) -> Answer:
         kept = await tx.idempotency.claim(claimed, now)
-        if kept is not None:
-            if kept.body_hash != claimed.body_hash or kept.answer is None:
-                raise errors.IdempotencyKeyReused
+        if kept is not None and kept.body_hash != claimed.body_hash:
+            raise errors.IdempotencyKeyReused
+        if kept is not None and kept.answer is not None:
             return msgspec.msgpack.decode(vault.open(kept.answer, where), type=Answer)
         answer = render(await unit(tx))
         if _worth_keeping(answer.status):

@@ -128,7 +128,6 @@ class Users:
             user = _found(await tx.users.lock(environment.number, user_id), user_id)
             await tx.factors.delete_of_user(environment.number, user_id)
             await tx.failures.clear(environment.number, user_id)
-            await tx.pending_sign_ins.delete_of_user(environment.number, user_id)
             await tx.sessions.delete_of_user(environment.number, user_id)
             await tx.users.delete(environment.number, user_id)
             await self._log.append(

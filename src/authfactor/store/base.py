@@ -12,12 +12,14 @@ from authfactor.store.tables.api_keys import ApiKeys
 from authfactor.store.tables.challenges import Challenges
 from authfactor.store.tables.environments import Environments
 from authfactor.store.tables.events import Events
+from authfactor.store.tables.expired import Expired
 from authfactor.store.tables.factors import Factors
 from authfactor.store.tables.failures import Failures
 from authfactor.store.tables.idempotency import Idempotency
 from authfactor.store.tables.sessions import PendingSignIns, Sessions
 from authfactor.store.tables.signing_keys import SigningKeys
 from authfactor.store.tables.users import Users
+from authfactor.store.tables.webhooks import Deliveries, WebhookEndpoints
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -43,8 +45,10 @@ class Tx:
         "api_keys",
         "challenges",
         "db",
+        "deliveries",
         "environments",
         "events",
+        "expired",
         "factors",
         "failures",
         "idempotency",
@@ -52,6 +56,7 @@ class Tx:
         "sessions",
         "signing_keys",
         "users",
+        "webhook_endpoints",
     )
 
     def __init__(self, db: Db) -> None:
@@ -68,6 +73,9 @@ class Tx:
         self.sessions = Sessions(db)
         self.signing_keys = SigningKeys(db)
         self.events = Events(db)
+        self.expired = Expired(db)
+        self.webhook_endpoints = WebhookEndpoints(db)
+        self.deliveries = Deliveries(db)
 
 
 Unit = Callable[[Tx], Awaitable[T]]

@@ -1,12 +1,20 @@
 """Finding the database that the settings name, and bringing its schema up to date."""
 
+import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from authfactor import errors
+from authfactor.models import Entropy
 from authfactor.settings import Settings
 from authfactor.store import schema
 from authfactor.store.base import Store
 from authfactor.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from authfactor.store.postgres import PostgresStore
+
+log = logging.getLogger("authfactor.store")
 
 
 class WrongSchema(errors.AuthfactorError):
@@ -15,15 +23,111 @@ class WrongSchema(errors.AuthfactorError):
     code = "wrong_schema"
 
 
-async def open_store(settings: Settings) -> Store:
+async def open_store(settings: Settings, entropy: Entropy | None = None) -> Store:
     """Open the database. SQLite is migrated on the spot; PostgreSQL by `authfactor migrate`.
 
-    Raises `WrongSchema` when the schema is older and not ours to migrate here, or newer than this release.
+    `entropy` spreads repeated attempts of PostgreSQL's clients after a conflict. Raises `WrongSchema` when
+    the schema is older and not ours to migrate here, or newer than this release; `errors.Unavailable`.
     """
     path = settings.sqlite_path
     if path is None:
-        raise errors.AuthfactorError("PostgreSQL is not supported by this release yet.")
+        return await _open_postgres(settings, entropy)
     return await _open_sqlite(path)
+
+
+async def schema_version(settings: Settings) -> str | None:
+    """Return the revision of the database as it is, changing nothing; None when it is empty or not there."""
+    path = settings.sqlite_path
+    if path is None:
+        store: Store = postgres_store(settings, None)
+    elif path.exists():
+        store = SqliteStore(path)
+    else:
+        return None
+    try:
+        return await store.schema_version()
+    finally:
+        await store.close()
+
+
+def postgres_store(settings: Settings, entropy: Entropy | None) -> "PostgresStore":
+    """Make the store on PostgreSQL, without a look at it. Raises when the driver is not installed."""
+    try:
+        from authfactor.store import postgres  # noqa: PLC0415 - the driver is an extra
+    except ModuleNotFoundError as error:
+        raise errors.AuthfactorError(
+            "PostgreSQL needs its driver. Run: pip install 'authfactor[postgres]'"
+        ) from error
+
+    def jitter() -> float:
+        return entropy(1)[0] / 255 if entropy else 0.5
+
+    return postgres.PostgresStore(
+        settings.database_url, size=settings.pool_size, wait=settings.pool_wait / 1000, jitter=jitter
+    )
+
+
+async def upgrade(settings: Settings) -> str | None:
+    """Bring the schema up to date and return the revision found before; again changes nothing.
+
+    Raises `errors.Unavailable`, and for a schema too new for this release `WrongSchema`.
+    """
+    before = await schema_version(settings)
+    if before is not None and before >= schema.NEEDED:
+        check_schema(before)
+        return before
+    from authfactor.store import migrations  # noqa: PLC0415 - half a second of imports, needed once an upgrade
+
+    path = settings.sqlite_path
+    if path is not None:
+        _make_file(path)
+        migrations.upgrade(f"sqlite:///{path}")
+        return before
+    from authfactor.store.migrations import cluster  # noqa: PLC0415 - the driver is an extra
+
+    return await cluster.upgrade(
+        settings.database_url,
+        lambda version: migrations.script("postgresql", version, transaction=False),
+        schema.NEEDED,
+    )
+
+
+def upgrade_script(settings: Settings, version: str | None) -> str:
+    """Write the SQL that `upgrade` runs on a database of this revision; nothing when it is up to date."""
+    if version is not None and version >= schema.NEEDED:
+        return ""
+    from authfactor.store import migrations  # noqa: PLC0415 - half a second of imports, needed once an upgrade
+
+    return migrations.script("postgresql" if settings.sqlite_path is None else "sqlite", version)
+
+
+async def _open_postgres(settings: Settings, entropy: Entropy | None) -> "PostgresStore":
+    store = postgres_store(settings, entropy)
+    try:
+        check_schema(await store.schema_version())
+    except BaseException:
+        await store.close()
+        raise
+    return store
+
+
+def check_schema(version: str | None) -> None:
+    """Refuse (`WrongSchema`) an older schema, and one more than a revision newer.
+
+    One revision newer is what the processes of the old release meet, and restart on, during an upgrade;
+    every change of the schema keeps that release working.
+    """
+    needed = schema.NEEDED
+    if version is None or version < needed:
+        found = "is empty" if version is None else f"has schema {version}"
+        raise WrongSchema(f"The database {found}, this release needs {needed}. Run: authfactor migrate")
+    if int(version) > int(needed) + 1:
+        raise WrongSchema(
+            f"The database has schema {version}, newer than this release can use ({needed})."
+            " Run the newer release, or restore a backup made before the upgrade."
+        )
+    if version > needed:
+        log.warning("the database has schema %s, this release was made for %s", version, needed)
 
 
 async def _open_sqlite(path: Path) -> SqliteStore:

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar, cast
 import asyncpg
 
 from authfactor import errors
+from authfactor.settings import PREFIX, BadSetting
 from authfactor.store.base import Row, Tx, Unit
 from authfactor.store.pool import Pool
 
@@ -33,13 +34,18 @@ _INDEXED_BY: Final = re.compile(r"\s+INDEXED BY \w+")
 _UNKNOWN: Final = (
     "The database did not confirm the change: it may or may not be there. Look before repeating it."
 )
+# By SQLSTATE, or by its class: the first two characters.
 _REASONS: Final = {
-    "25": "The database only takes reads now. Nothing was changed.",
+    "08": "The database does not answer. Nothing was changed.",
+    "25006": "The database only takes reads now. Nothing was changed.",
     "28": "The database refuses these credentials.",
     "3D": "The database does not exist. Create it, then run: authfactor migrate",
-    "42": "The database's schema is not the one this release needs. Run: authfactor migrate",
+    "42501": "The database user may not do this. Grant it the rights on the schema.",
+    "42703": "The database's schema is not the one this release needs. Run: authfactor migrate",
+    "42P01": "The database's schema is not the one this release needs. Run: authfactor migrate",
     "53": "The database has run out of room or connections. Nothing was changed.",
     "55": "The database is busy. Try again in a moment.",
+    "57": "The database is stopping, starting or in a hurry. Nothing was changed.",
     "58": "The database reports an error of its system. Nothing was changed.",
 }
 
@@ -214,7 +220,9 @@ class PostgresStore:
                 if is_loss or isinstance(error, TimeoutError):
                     self._pool.drop_idle()
                 if not _is_conflict(error) and (has_lost or not is_loss):
-                    raise _translated(error) from error
+                    if refusal := _refusal(error):
+                        raise refusal from error
+                    raise
                 has_lost |= is_loss
             finally:
                 self._pool.give_back(session)
@@ -228,10 +236,12 @@ class PostgresStore:
                 return await self._pool.take()
         except TimeoutError as error:
             raise errors.Unavailable("The database is busy. Try again in a moment.") from error
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            if isinstance(error, asyncpg.InterfaceError | ValueError):
-                raise
-            raise _translated(error) from error
+        except (asyncpg.PostgresError, OSError) as error:
+            raise _refusal(error) or errors.Unavailable("The database does not let us in.") from error
+        except asyncpg.TargetServerAttributeNotMatched as error:
+            raise errors.Unavailable("No database server takes changes now. Nothing was changed.") from error
+        except asyncpg.ClientConfigurationError as error:
+            raise BadSetting(f"{PREFIX}DATABASE_URL cannot be used: {error}.") from error
 
     async def _connect(self) -> Session:
         connection = await asyncpg.connect(
@@ -266,11 +276,12 @@ def _is_loss(error: Exception, session: Session) -> bool:
     return isinstance(error, OSError) or session.lost or state in _LOST or state.startswith("08")
 
 
-def _translated(error: Exception) -> Exception:
-    """Say what a person can do about it; a fault of ours stays what it is."""
+def _refusal(error: Exception) -> errors.AuthfactorError | None:
+    """Say what a person can do about it; None for a fault of ours, which stays what it is."""
     if isinstance(error, asyncpg.CharacterNotInRepertoireError):
         return errors.InvalidRequest(message="Text must not contain the character U+0000.")
-    if isinstance(error, OSError):
-        return errors.Unavailable("The database cannot be reached or does not answer in time. Nothing was changed.")
     state = str(getattr(error, "sqlstate", None) or "")
-    ...
+    reason = _REASONS.get(state) or _REASONS.get(state[:2])
+    if reason is None and isinstance(error, OSError):
+        reason = "The database does not answer. Nothing was changed."
+    return None if reason is None else errors.Unavailable(reason)

@@ -1,5 +1,9 @@
-"""Schema changes, one file for both databases. Imported only when there is something to migrate."""
+"""Schema changes, one file for both databases. Imported only when there is something to migrate.
 
+Every change keeps the release before it working: add first, move what is stored, take away a release later.
+"""
+
+import io
 from pathlib import Path
 from typing import Final
 
@@ -9,19 +13,27 @@ from alembic.config import Config
 LOCATION: Final = Path(__file__).parent
 
 
-def configuration(sqlalchemy_url: str) -> Config:
+def configuration(output: io.StringIO | None = None, **attributes: object) -> Config:
     """Make alembic's configuration in memory: there is no ini file to keep in step."""
-    config = Config()
+    config = Config(output_buffer=output) if output else Config()
     config.set_main_option("script_location", str(LOCATION))
-    config.attributes["url"] = sqlalchemy_url
+    config.attributes.update(attributes)
     return config
 
 
 def upgrade(sqlalchemy_url: str, revision: str = "head") -> None:
-    """Bring the schema up to a revision; running it again changes nothing."""
-    command.upgrade(configuration(sqlalchemy_url), revision)
+    """Bring an embedded database up to a revision; running it again changes nothing."""
+    command.upgrade(configuration(url=sqlalchemy_url), revision)
 
 
-def upgrade_sql(sqlalchemy_url: str, revision: str = "head") -> None:
-    """Print the SQL that `upgrade` would run on an empty database."""
-    command.upgrade(configuration(sqlalchemy_url), revision, sql=True)
+def script(
+    dialect: str, start: str | None = None, revision: str = "head", *, transaction: bool = True
+) -> str:
+    """Write the SQL that leads from a revision (None: an empty database) to another.
+
+    `dialect` is `sqlite` or `postgresql`; `transaction` puts BEGIN and COMMIT around it. No database is asked.
+    """
+    output = io.StringIO()
+    config = configuration(output, dialect=dialect, transaction=transaction)
+    command.upgrade(config, f"{start}:{revision}" if start else revision, sql=True)
+    return output.getvalue()

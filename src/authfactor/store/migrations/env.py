@@ -1,29 +1,34 @@
-"""Alembic's entry point: runs the revisions online, or prints them as SQL."""
+"""Alembic's entry point: runs the revisions on an embedded database, or writes them as SQL for any."""
 
 import sqlite3
 
 from alembic import context
 from sqlalchemy import Connection, create_engine, event, pool
 
-url = context.config.attributes["url"]
+attributes = context.config.attributes
 
 if context.is_offline_mode():
-    context.configure(url=url, literal_binds=True)
+    context.configure(
+        dialect_name=attributes["dialect"],
+        dialect_opts={"paramstyle": "named"},
+        literal_binds=True,
+        transactional_ddl=attributes["transaction"],
+    )
     with context.begin_transaction():
         context.run_migrations()
 else:
-    engine = create_engine(url, poolclass=pool.NullPool)
-    if engine.dialect.name == "sqlite":
-        # One transaction around everything, taken before the version is read: of two processes that start
-        # on a new file at the same moment the second waits and then finds the work done.
-        @event.listens_for(engine, "connect")
-        def _no_implicit_begin(connection: sqlite3.Connection, _record: object) -> None:
-            connection.isolation_level = None
-            connection.execute("PRAGMA busy_timeout=10000")
+    engine = create_engine(attributes["url"], poolclass=pool.NullPool)
 
-        @event.listens_for(engine, "begin")
-        def _begin(connection: Connection) -> None:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+    # One transaction around everything, taken before the version is read: of two processes that start
+    # on a new file at the same moment the second waits and then finds the work done.
+    @event.listens_for(engine, "connect")
+    def _no_implicit_begin(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None
+        connection.execute("PRAGMA busy_timeout=10000")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     with engine.connect() as connection:
         context.configure(connection=connection, transactional_ddl=True)

@@ -3,6 +3,8 @@
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from authfactor.models import PageQuery
     from authfactor.store.base import Db, Row
 
@@ -34,23 +36,54 @@ class Rows(NamedTuple):
     more_after: bool
 
 
-async def fetch(db: "Db", listing: Listing, query: "PageQuery", *parameters: object) -> Rows:
-    """Read one page.
+class _Walk(NamedTuple):
+    """Which way a page is read, and from where."""
 
-    `normal` lists newest first like `desc`, but its cursors mean the opposite (contract section 1.3).
-    One row more than asked for is read, to know whether there is a further page.
+    onward: str
+    direction: str
+    cursor: str | None
+
+    @classmethod
+    def of(cls, query: "PageQuery") -> "_Walk":
+        """`normal` lists newest first like `desc`, but its cursors mean the opposite (contract 1.3)."""
+        before, after = query.before, query.after
+        if query.order == "normal":
+            before, after = after, before
+        onward = "ASC" if query.order == "asc" else "DESC"
+        if after or not before:
+            return cls(onward, onward, after)
+        return cls(onward, "DESC" if onward == "ASC" else "ASC", before)
+
+
+async def fetch(db: "Db", listing: Listing, query: "PageQuery", *parameters: object) -> Rows:
+    """Read one page; one row more than asked for tells whether there is a further one."""
+    walk = _Walk.of(query)
+    return _page(await _read(db, listing, walk, query.limit, parameters), walk, query.limit)
+
+
+async def fetch_merged(
+    db: "Db", listing: Listing, query: "PageQuery", many: "Iterable[tuple[object, ...]]"
+) -> Rows:
+    """Read one page over several sets of parameters, each a walk along an index, merged by id.
+
+    An `IN` would read every match to sort it; this reads at most a page for each.
     """
-    before, after = query.before, query.after
-    if query.order == "normal":
-        before, after = after, before
-    onward = "ASC" if query.order == "asc" else "DESC"
-    backward = "DESC" if onward == "ASC" else "ASC"
-    direction, cursor = (onward, after) if after or not before else (backward, before)
-    extra = (cursor,) if cursor else ()
-    statement = listing.statement(direction, cursor=cursor is not None)
-    rows = await db.all(statement, *parameters, *extra, query.limit + 1)
-    more = len(rows) > query.limit
-    rows = rows[: query.limit]
-    if direction != onward:
+    walk = _Walk.of(query)
+    rows = [row for parameters in many for row in await _read(db, listing, walk, query.limit, parameters)]
+    rows.sort(key=lambda row: str(row[0]), reverse=walk.direction == "DESC")
+    return _page(rows, walk, query.limit)
+
+
+async def _read(
+    db: "Db", listing: Listing, walk: _Walk, limit: int, parameters: tuple[object, ...]
+) -> "list[Row]":
+    statement = listing.statement(walk.direction, cursor=walk.cursor is not None)
+    extra = () if walk.cursor is None else (walk.cursor,)
+    return await db.all(statement, *parameters, *extra, limit + 1)
+
+
+def _page(rows: "list[Row]", walk: _Walk, limit: int) -> Rows:
+    more, rows = len(rows) > limit, rows[:limit]
+    if walk.direction != walk.onward:
         return Rows(rows[::-1], more_before=more, more_after=bool(rows))
-    return Rows(rows, more_before=bool(rows) and cursor is not None, more_after=more)
+    return Rows(rows, more_before=bool(rows) and walk.cursor is not None, more_after=more)

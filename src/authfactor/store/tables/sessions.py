@@ -21,8 +21,6 @@ UPDATE pending_sign_ins SET spent_at = $3
 WHERE environment = $1 AND token_hash = $2 AND spent_at IS NULL AND expires_at > $3
 """
 
-DELETE_PENDING_OF_USER = "DELETE FROM pending_sign_ins WHERE environment = $1 AND user_id = $2"
-
 SESSION_COLUMNS = (
     "id, user_id, ip_address, user_agent, auth_method, amr, authenticated_at, mfa_at, last_active_at,"
     " expires_at, ended_at, created_at, updated_at"
@@ -91,10 +89,6 @@ class PendingSignIns:
     async def spend(self, environment: int, token_hash: bytes, now: int) -> bool:
         """Spend the token: True for exactly one caller, and not after its expiry."""
         return await self._db.run(SPEND_PENDING, environment, token_hash, now) == 1
-
-    async def delete_of_user(self, environment: int, user_id: str) -> None:
-        """Forget what waits for a user."""
-        await self._db.run(DELETE_PENDING_OF_USER, environment, user_id)
 
 
 class Sessions:

@@ -11,6 +11,9 @@ revision = "0001"
 down_revision = None
 
 TIME = sa.BigInteger
+# Compared byte by byte, as SQLite does: the order of pages is the same on both, and no index depends on the
+# sorting rules of an operating system, which change with its upgrades.
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def table(name: str, *columns: sa.schema.SchemaItem) -> None:
@@ -32,20 +35,20 @@ def tenants() -> None:
     table(
         "environments",
         sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("client_id", sa.Text, nullable=False, unique=True),
-        sa.Column("name", sa.Text, nullable=False, unique=True),
-        sa.Column("team_name", sa.Text, nullable=False),
-        sa.Column("mfa_policy", sa.Text, nullable=False),
-        sa.Column("options", sa.Text, nullable=False),
+        sa.Column("client_id", TEXT, nullable=False, unique=True),
+        sa.Column("name", TEXT, nullable=False, unique=True),
+        sa.Column("team_name", TEXT, nullable=False),
+        sa.Column("mfa_policy", TEXT, nullable=False),
+        sa.Column("options", TEXT, nullable=False),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("updated_at", TIME, nullable=False),
     )
     table(
         "api_keys",
         sa.Column("environment", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("id", sa.Text, primary_key=True),
-        sa.Column("name", sa.Text, nullable=False),
-        sa.Column("hint", sa.Text, nullable=False),
+        sa.Column("id", TEXT, primary_key=True),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("hint", TEXT, nullable=False),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("last_used_at", TIME),
         sa.Column("revoked_at", TIME),
@@ -54,12 +57,18 @@ def tenants() -> None:
     table(
         "signing_keys",
         sa.Column("environment", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("id", sa.Text, primary_key=True),
-        sa.Column("private_key", sa.Text, nullable=False),
-        sa.Column("certificate", sa.Text, nullable=False),
+        sa.Column("id", TEXT, primary_key=True),
+        sa.Column("private_key", TEXT, nullable=False),
+        sa.Column("certificate", TEXT, nullable=False),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("signs_from", TIME, nullable=False),
         sa.Column("retired_at", TIME),
+    )
+    table(
+        "turns",
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("holder", sa.Text, nullable=False),
+        sa.Column("ends_at", TIME, nullable=False),
     )
 
 
@@ -68,21 +77,21 @@ def people() -> None:
     table(
         "users",
         sa.Column("environment", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("id", sa.Text, primary_key=True),
-        sa.Column("email", sa.Text, nullable=False),
+        sa.Column("id", TEXT, primary_key=True),
+        sa.Column("email", TEXT, nullable=False),
         sa.Column("email_verified", sa.SmallInteger, nullable=False),
-        sa.Column("first_name", sa.Text),
-        sa.Column("last_name", sa.Text),
-        sa.Column("name", sa.Text),
-        sa.Column("profile_picture_url", sa.Text),
-        sa.Column("external_id", sa.Text),
-        sa.Column("metadata", sa.Text, nullable=False),
-        sa.Column("locale", sa.Text),
+        sa.Column("first_name", TEXT),
+        sa.Column("last_name", TEXT),
+        sa.Column("name", TEXT),
+        sa.Column("profile_picture_url", TEXT),
+        sa.Column("external_id", TEXT),
+        sa.Column("metadata", TEXT, nullable=False),
+        sa.Column("locale", TEXT),
         sa.Column("last_sign_in_at", TIME),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("updated_at", TIME, nullable=False),
-        sa.Column("password_hash", sa.Text),
-        sa.Column("email_key", sa.Text, nullable=False),
+        sa.Column("password_hash", TEXT),
+        sa.Column("email_key", TEXT, nullable=False),
     )
     op.create_index("users_email", "users", ["environment", "email_key"], unique=True)
     op.create_index("users_external_id", "users", ["environment", "external_id"], unique=True)
@@ -93,11 +102,11 @@ def second_factor() -> None:
     table(
         "factors",
         sa.Column("environment", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("id", sa.Text, primary_key=True),
-        sa.Column("user_id", sa.Text),
-        sa.Column("issuer", sa.Text, nullable=False),
-        sa.Column("account", sa.Text, nullable=False),
-        sa.Column("secret", sa.Text, nullable=False),
+        sa.Column("id", TEXT, primary_key=True),
+        sa.Column("user_id", TEXT),
+        sa.Column("issuer", TEXT, nullable=False),
+        sa.Column("account", TEXT, nullable=False),
+        sa.Column("secret", TEXT, nullable=False),
         sa.Column("activated_at", TIME),
         sa.Column("last_step", sa.BigInteger, nullable=False),
         sa.Column("created_at", TIME, nullable=False),
@@ -107,8 +116,8 @@ def second_factor() -> None:
     table(
         "challenges",
         sa.Column("environment", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("id", sa.Text, primary_key=True),
-        sa.Column("factor_id", sa.Text, nullable=False),
+        sa.Column("id", TEXT, primary_key=True),
+        sa.Column("factor_id", TEXT, nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("expires_at", TIME, nullable=False),
@@ -117,8 +126,8 @@ def second_factor() -> None:
     table(
         "failures",
         sa.Column("environment", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("subject", sa.Text, primary_key=True),
-        sa.Column("times", sa.Text, nullable=False),
+        sa.Column("subject", TEXT, primary_key=True),
+        sa.Column("times", TEXT, nullable=False),
         sa.Column("in_a_row", sa.Integer, nullable=False),
         sa.Column("locked_until", TIME),
     )
@@ -127,7 +136,7 @@ def second_factor() -> None:
         sa.Column("environment", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("key", sa.LargeBinary, primary_key=True),
         sa.Column("body_hash", sa.LargeBinary, nullable=False),
-        sa.Column("answer", sa.Text),
+        sa.Column("answer", TEXT),
         sa.Column("expires_at", TIME, nullable=False),
     )
     op.create_index("idempotency_expiry", "idempotency", ["expires_at"])
@@ -139,7 +148,7 @@ def sign_in() -> None:
         "pending_sign_ins",
         sa.Column("environment", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("token_hash", sa.LargeBinary, primary_key=True),
-        sa.Column("user_id", sa.Text, nullable=False),
+        sa.Column("user_id", TEXT, nullable=False),
         sa.Column("password_mark", sa.LargeBinary, nullable=False),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("expires_at", TIME, nullable=False),
@@ -149,12 +158,12 @@ def sign_in() -> None:
     table(
         "sessions",
         sa.Column("environment", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("id", sa.Text, primary_key=True),
-        sa.Column("user_id", sa.Text, nullable=False),
-        sa.Column("ip_address", sa.Text),
-        sa.Column("user_agent", sa.Text),
-        sa.Column("auth_method", sa.Text, nullable=False),
-        sa.Column("amr", sa.Text, nullable=False),
+        sa.Column("id", TEXT, primary_key=True),
+        sa.Column("user_id", TEXT, nullable=False),
+        sa.Column("ip_address", TEXT),
+        sa.Column("user_agent", TEXT),
+        sa.Column("auth_method", TEXT, nullable=False),
+        sa.Column("amr", TEXT, nullable=False),
         sa.Column("authenticated_at", TIME, nullable=False),
         sa.Column("mfa_at", TIME),
         sa.Column("last_active_at", TIME, nullable=False),
@@ -168,10 +177,10 @@ def sign_in() -> None:
         "refresh_tokens",
         sa.Column("environment", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("token_hash", sa.LargeBinary, primary_key=True),
-        sa.Column("session_id", sa.Text, nullable=False),
+        sa.Column("session_id", TEXT, nullable=False),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("spent_at", TIME),
-        sa.Column("successor", sa.Text),
+        sa.Column("successor", TEXT),
     )
     op.create_index("refresh_tokens_session", "refresh_tokens", ["environment", "session_id"])
 
@@ -181,20 +190,21 @@ def outbox() -> None:
     table(
         "events",
         sa.Column("environment", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("id", sa.Text, primary_key=True),
-        sa.Column("name", sa.Text, nullable=False),
-        sa.Column("user_id", sa.Text),
-        sa.Column("data", sa.Text, nullable=False),
+        sa.Column("id", TEXT, primary_key=True),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("user_id", TEXT),
+        sa.Column("data", TEXT, nullable=False),
         sa.Column("created_at", TIME, nullable=False),
     )
+    op.create_index("events_name", "events", ["environment", "name", "id"])
     table(
         "webhook_endpoints",
         sa.Column("environment", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("id", sa.Text, primary_key=True),
-        sa.Column("endpoint_url", sa.Text, nullable=False),
-        sa.Column("secret", sa.Text, nullable=False),
-        sa.Column("status", sa.Text, nullable=False),
-        sa.Column("events", sa.Text, nullable=False),
+        sa.Column("id", TEXT, primary_key=True),
+        sa.Column("endpoint_url", TEXT, nullable=False),
+        sa.Column("secret", TEXT, nullable=False),
+        sa.Column("status", TEXT, nullable=False),
+        sa.Column("events", TEXT, nullable=False),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("updated_at", TIME, nullable=False),
     )
@@ -204,16 +214,16 @@ def outbox() -> None:
     table(
         "deliveries",
         sa.Column("environment", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("id", sa.Text, primary_key=True),
-        sa.Column("endpoint_id", sa.Text, nullable=False),
-        sa.Column("event_id", sa.Text, nullable=False),
-        sa.Column("user_id", sa.Text),
-        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("id", TEXT, primary_key=True),
+        sa.Column("endpoint_id", TEXT, nullable=False),
+        sa.Column("event_id", TEXT, nullable=False),
+        sa.Column("user_id", TEXT),
+        sa.Column("state", TEXT, nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("due_at", TIME, nullable=False),
         sa.Column("claimed_until", TIME),
         sa.Column("last_status", sa.Integer),
-        sa.Column("last_error", sa.Text),
+        sa.Column("last_error", TEXT),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("updated_at", TIME, nullable=False),
     )

@@ -1,0 +1,65 @@
+"""Removing what has had its time, so that the database grows with its users and not with its age."""
+
+from typing import Final
+
+from authfactor import ids
+from authfactor.ids import Mint
+from authfactor.models import Clock
+from authfactor.settings import Settings
+from authfactor.store import Store, Unit
+
+DAY: Final = 24 * 3600 * 1000
+TURN: Final = "cleaning"
+TURN_MILLISECONDS: Final = 5 * 60 * 1000
+
+
+class Cleaning:
+    """Removes expired challenges, kept answers, waiting sign-ins, sessions and old events."""
+
+    def __init__(self, clock: Clock, mint: Mint, settings: Settings) -> None:
+        """Take what the rules may use; the holder of a turn is this process."""
+        self._clock = clock
+        self._settings = settings
+        self._holder = mint("")
+
+    async def run(self, store: Store) -> int | None:
+        """Clean until nothing expired is left; return how many rows went, None when it is another's turn.
+
+        Every batch is a unit of its own, so that requests get in between.
+        """
+        now = self._clock()
+        ends_at = now + TURN_MILLISECONDS
+        if not await store.write(lambda tx: tx.expired.take_turn(TURN, self._holder, now, ends_at)):
+            return None
+        removed = 0
+        for batch in await self._batches(store, now):
+            while count := await store.write(batch):
+                removed += count
+        return removed
+
+    async def _batches(self, store: Store, now: int) -> list[Unit[int]]:
+        settings = self._settings
+        # A day longer than needed: late clients hear "expired" and not "unknown".
+        challenges = _first_id(ids.CHALLENGE, now - settings.challenge_life * 1000 - DAY)
+        events = _first_id(ids.EVENT, now - settings.event_life * 1000)
+        sessions = _first_id(ids.SESSION, now - settings.session_life * 1000 - DAY)
+        batches: list[Unit[int]] = [
+            lambda tx: tx.expired.idempotency(now),
+            lambda tx: tx.expired.pending_sign_ins(now - DAY),
+        ]
+        for environment in await store.read(lambda tx: tx.environments.all()):
+            batches += _of_environment(environment.number, challenges, events, sessions)
+        return batches
+
+
+def _of_environment(number: int, challenges: str, events: str, sessions: str) -> list[Unit[int]]:
+    return [
+        lambda tx: tx.expired.challenges(number, challenges),
+        lambda tx: tx.expired.events(number, events),
+        lambda tx: tx.expired.sessions(number, sessions),
+    ]
+
+
+def _first_id(prefix: str, milliseconds: int) -> str:
+    """Return the smallest id that something made at this time could have."""
+    return prefix + ids.ulid(max(milliseconds, 0), 0)

@@ -1,0 +1,113 @@
+"""Where a webhook may go: parsing its URL, and telling public addresses from those of our own network.
+
+The text of a host proves nothing: `0x7f.1`, `2130706433` and a name that resolves to 10.0.0.1 all lead
+inside. So a URL is taken apart once, and what is judged is the address that will be connected to.
+"""
+
+import ipaddress
+import re
+import socket
+from typing import Final, NamedTuple
+from urllib.parse import quote, urlsplit
+
+LONGEST_URL: Final = 2048
+_PORTS: Final = {"https": 443, "http": 80}
+_HOST: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?")
+_PATH_SAFE: Final = "/%:@!$&'()*+,;=~?"
+_LOCAL_NAMES: Final = (".localhost", ".localdomain")
+# Addresses that carry an IPv4 address: a gateway would send the packet on to that one (RFC 6052).
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+_GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class BadUrl(ValueError):
+    """The URL cannot be used for a webhook; the message says why, as the end of a sentence."""
+
+
+class Target(NamedTuple):
+    """A URL taken apart: `host` is ASCII and without brackets, `path` includes the query."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+    @property
+    def authority(self) -> str:
+        """What the Host header says."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+
+
+def parse(url: str) -> Target:
+    """Take a URL apart. Raises `BadUrl`."""
+    if len(url) > LONGEST_URL:
+        raise BadUrl(f"is longer than {LONGEST_URL} characters")
+    if any(character <= " " or character == "\x7f" for character in url) or "\\" in url:
+        raise BadUrl("holds a space, a control character or a backslash")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise BadUrl("is not a URL") from error
+    if parts.scheme not in _PORTS:
+        raise BadUrl("must start with https://")
+    if "@" in parts.netloc:
+        raise BadUrl("must not hold a user name or password")
+    if port is not None and port < 1:
+        raise BadUrl("has a port that does not exist")
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return Target(
+        parts.scheme, _host(parts.hostname or ""), port or _PORTS[parts.scheme], quote(path, safe=_PATH_SAFE)
+    )
+
+
+def admit(url: str, *, private: bool) -> Target:
+    """Take a URL apart and refuse what can be refused without asking the name service. Raises `BadUrl`."""
+    target = parse(url)
+    if private:
+        return target
+    if target.scheme != "https":
+        raise BadUrl("must start with https://")
+    name = target.host.rstrip(".")
+    address = literal(target.host)
+    if f".{name}".endswith(_LOCAL_NAMES) or (address is not None and not is_public(address)):
+        raise BadUrl("must not lead into the server's own network")
+    return target
+
+
+def literal(host: str) -> Address | None:
+    """Read a host that is an address, in any spelling that the system's resolver takes; None for a name."""
+    if ":" in host:
+        return ipaddress.IPv6Address(host)
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(host.rstrip(".")))
+    except OSError:
+        return None
+
+
+def is_public(address: Address) -> bool:
+    """Tell whether an address belongs to the open Internet, also by way of the IPv4 address inside it."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address.is_global and not address.is_multicast and not address.is_reserved
+    inner = address.ipv4_mapped or address.sixtofour
+    if inner is None and address in _NAT64:
+        inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    if inner is not None:
+        return is_public(inner)
+    return address in _GLOBAL_UNICAST and address.is_global and not address.is_multicast
+
+
+def _host(host: str) -> str:
+    try:
+        # No zones (`fe80::1%eth0`): they name an interface of this machine.
+        if ":" in host and "%" not in host:
+            return str(ipaddress.IPv6Address(host))
+        name = host.encode("idna").decode("ascii").lower()
+    except ValueError as error:
+        raise BadUrl("has no valid host name") from error
+    if not _HOST.fullmatch(name):
+        raise BadUrl("has no valid host name")
+    return name

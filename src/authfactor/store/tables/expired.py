@@ -1,0 +1,78 @@
+"""What has had its time, removed in small batches so that nothing waits for it; one process at a time.
+
+Whose turn it is, is a row with a lease: no advisory lock, so any database will do.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from authfactor.store.base import Db
+
+# Takes the turn when nobody has it or the lease has run out.
+TAKE_TURN = """
+INSERT INTO turns (name, holder, ends_at) VALUES ($1, $2, $3)
+ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, ends_at = excluded.ends_at
+WHERE turns.ends_at <= $4 OR turns.holder = excluded.holder
+"""
+
+# Ids grow with time, so "older than" is a range of the key itself.
+CHALLENGES = """
+DELETE FROM challenges WHERE environment = $1 AND id IN
+  (SELECT id FROM challenges WHERE environment = $1 AND id < $2 ORDER BY id LIMIT $3)
+"""
+
+EVENTS = """
+DELETE FROM events WHERE environment = $1 AND id IN
+  (SELECT id FROM events WHERE environment = $1 AND id < $2 ORDER BY id LIMIT $3)
+"""
+
+SESSIONS = """
+DELETE FROM sessions WHERE environment = $1 AND id IN
+  (SELECT id FROM sessions WHERE environment = $1 AND id < $2 ORDER BY id LIMIT $3)
+"""
+
+IDEMPOTENCY = """
+DELETE FROM idempotency WHERE (environment, key) IN
+  (SELECT environment, key FROM idempotency WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)
+"""
+
+PENDING_SIGN_INS = """
+DELETE FROM pending_sign_ins WHERE (environment, token_hash) IN
+  (SELECT environment, token_hash FROM pending_sign_ins WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)
+"""
+
+BATCH: Final = 1000
+
+
+class Expired:
+    """Calls that remove at most `BATCH` rows each and return how many they removed."""
+
+    __slots__ = ("_db",)
+
+    def __init__(self, db: "Db") -> None:
+        """Keep the connection."""
+        self._db = db
+
+    async def take_turn(self, name: str, holder: str, now: int, ends_at: int) -> bool:
+        """Take (or keep) the turn: True for one holder at a time."""
+        return await self._db.run(TAKE_TURN, name, holder, ends_at, now) == 1
+
+    async def challenges(self, environment: int, older_than: str) -> int:
+        """Remove challenges with ids before this one."""
+        return await self._db.run(CHALLENGES, environment, older_than, BATCH)
+
+    async def events(self, environment: int, older_than: str) -> int:
+        """Remove events with ids before this one."""
+        return await self._db.run(EVENTS, environment, older_than, BATCH)
+
+    async def sessions(self, environment: int, older_than: str) -> int:
+        """Remove sessions with ids before this one."""
+        return await self._db.run(SESSIONS, environment, older_than, BATCH)
+
+    async def idempotency(self, now: int) -> int:
+        """Remove kept answers whose time is over, of any environment."""
+        return await self._db.run(IDEMPOTENCY, now, BATCH)
+
+    async def pending_sign_ins(self, before: int) -> int:
+        """Remove sign-ins that expired before this time, of any environment."""
+        return await self._db.run(PENDING_SIGN_INS, before, BATCH)

@@ -1,0 +1,136 @@
+"""Webhook endpoints and deliveries on the wire (contract section 6.3), and the names of events."""
+
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta
+
+from authfactor.models import Delivery as DeliveryRecord
+from authfactor.models import Page
+from authfactor.models import WebhookEndpoint as EndpointRecord
+from authfactor.wire import moments
+from authfactor.wire.objects import ListMetadata, ListOf, Moment, Shape
+from authfactor.wire.requests import Body
+
+Status = Literal["enabled", "disabled"]
+
+# Every name that the public API lets an endpoint subscribe to, also those that never happen here.
+_PUBLIC: Final = {
+    "agent.registration": "created claim.attempt.created claim.completed credential.issued deleted refreshed"
+    " expired organization.switched revoked",
+    "api_key": "created revoked updated",
+    "authentication": "email_verification_succeeded magic_auth_failed magic_auth_succeeded mfa_succeeded"
+    " oauth_failed oauth_succeeded password_failed password_succeeded passkey_failed passkey_succeeded"
+    " radar_risk_detected reauthentication_succeeded sso_failed sso_started sso_succeeded sso_timed_out",
+    "connection": "activated deactivated deleted saml_certificate_renewal_required saml_certificate_renewed",
+    "dsync": "activated deleted",
+    "dsync.group": "created deleted updated user_added user_removed",
+    "dsync.user": "created deleted updated",
+    "email_verification": "created",
+    "flag": "created deleted updated rule_updated",
+    "group": "created deleted member_added member_removed updated",
+    "invitation": "accepted created resent revoked",
+    "magic_auth": "created",
+    "organization": "created deleted updated",
+    "organization_domain": "created deleted updated verified verification_failed",
+    "organization_membership": "created deleted updated",
+    "organization_role": "created deleted updated",
+    "password_reset": "created succeeded",
+    "permission": "created deleted updated",
+    "pipes.connected_account": "connected connection_failed disconnected reauthorization_needed",
+    "radar": "challenge_created",
+    "role": "created deleted updated",
+    "session": "created revoked",
+    "user": "created updated deleted",
+    "waitlist_user": "approved created denied",
+}
+PUBLIC_EVENTS: Final = frozenset(
+    f"{group}.{name}" for group, names in _PUBLIC.items() for name in names.split()
+)
+
+Events = Annotated[list[str] | None, Meta(description="Names of events, at least one.")]
+Url = Annotated[str | None, Meta(description="Where events are posted to; https.")]
+
+
+class CreateWebhookEndpoint(Body, frozen=True, gc=False):
+    """Create an endpoint."""
+
+    endpoint_url: Url = None
+    events: Events = None
+
+
+class UpdateWebhookEndpoint(Body, frozen=True, gc=False):
+    """Change an endpoint. Absent fields stay."""
+
+    endpoint_url: Url = None
+    status: Status | None = None
+    events: Events = None
+
+
+class WebhookEndpoint(Shape, frozen=True, gc=False, tag_field="object", tag="webhook_endpoint"):
+    """An endpoint. The secret is there in lists too: SDKs require it."""
+
+    id: str
+    endpoint_url: str
+    secret: str
+    status: Status
+    events: tuple[str, ...]
+    created_at: Moment
+    updated_at: Moment
+
+
+class WebhookDelivery(Shape, frozen=True, gc=False, tag_field="object", tag="webhook_delivery"):
+    """One event on its way to one endpoint, as operators see it."""
+
+    id: str
+    endpoint_id: str
+    event_id: str
+    event: str | None
+    user_id: str | None
+    state: Literal["pending", "delivered", "failed"]
+    attempts: int
+    due_at: Moment
+    last_status: int | None
+    last_error: str | None
+    created_at: Moment
+    updated_at: Moment
+
+
+def endpoint(record: EndpointRecord) -> WebhookEndpoint:
+    """Render an endpoint whose secret has been opened."""
+    return WebhookEndpoint(
+        record.id,
+        record.endpoint_url,
+        record.secret,
+        record.status,
+        record.events,
+        moments.write(record.created_at),
+        moments.write(record.updated_at),
+    )
+
+
+def endpoints(page: Page[EndpointRecord]) -> ListOf[WebhookEndpoint]:
+    """Render a page of endpoints."""
+    return ListOf([endpoint(item) for item in page.items], ListMetadata(page.before, page.after))
+
+
+def delivery(record: DeliveryRecord) -> WebhookDelivery:
+    """Render a delivery."""
+    return WebhookDelivery(
+        record.id,
+        record.endpoint_id,
+        record.event_id,
+        record.event,
+        record.user_id,
+        record.state,
+        record.attempts,
+        moments.write(record.due_at),
+        record.last_status,
+        record.last_error,
+        moments.write(record.created_at),
+        moments.write(record.updated_at),
+    )
+
+
+def deliveries(page: Page[DeliveryRecord]) -> ListOf[WebhookDelivery]:
+    """Render a page of deliveries."""
+    return ListOf([delivery(item) for item in page.items], ListMetadata(page.before, page.after))

@@ -1,0 +1,333 @@
+"""The command line for people and scripts: exit codes, one clear line, examples, a QR picture to scan."""
+
+import json
+import re
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import numpy as np
+import pytest
+import typer
+import zxingcpp
+from typer.testing import CliRunner
+
+from authfactor.cli import app
+from tests import authenticator
+from tests.servers import Server, command_line, free_port, running
+
+BLOCKS: Final = {" ": (0, 0), "▄": (0, 1), "▀": (1, 0), "█": (1, 1)}
+UNKNOWN_USER: Final = "user_01ZZZZZZZZZZZZZZZZZZZZZZZZ"
+
+
+def commands(group: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Walk over every command, groups left out."""
+    children = getattr(group, "commands", None)
+    if children is None:
+        yield path
+        return
+    for name, child in children.items():
+        yield from commands(child, (*path, name))
+
+
+COMMANDS: Final = sorted(commands(typer.main.get_command(app)))
+
+
+def assert_one_line(stderr: str, *words: str) -> None:
+    """Check that a failure said one thing, clearly."""
+    assert stderr.startswith("authfactor: "), stderr
+    assert stderr.count("\n") == 1, stderr
+    assert "Traceback" not in stderr
+    for word in words:
+        assert word in stderr, stderr
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("command-line") / "data"
+
+
+def run(data: Path, *arguments: str, **environment: str) -> Any:
+    return command_line("--data", str(data), *arguments, **environment)
+
+
+@pytest.fixture(scope="module")
+def user_id(data: Path) -> str:
+    made = run(data, "--json", "users", "create", "kim@example.org")
+    assert made.returncode == 0, made.stderr
+    return str(json.loads(made.stdout)["id"])
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=[" ".join(path) for path in COMMANDS])
+def test_the_help_of_every_command_ends_in_an_example_of_that_very_command(path: tuple[str, ...]) -> None:
+    shown = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "200"})
+
+    assert shown.exit_code == 0
+    example = re.search(r"Example: authfactor (.*)", shown.output)
+    assert example is not None, shown.output
+    assert " ".join(path) in example[1]
+
+
+def test_the_commands_of_the_documentation_exist() -> None:
+    assert set(COMMANDS) >= {
+        ("serve",),
+        *(("users", name) for name in ("create", "get", "list", "update", "delete")),
+        *(("factors", name) for name in ("enroll", "list", "get", "challenge", "verify", "delete")),
+        *(("keys", name) for name in ("list", "create", "revoke")),
+        *(("environments", name) for name in ("list", "create", "update")),
+    }
+
+
+def test_without_a_command_and_with_help_it_shows_what_there_is() -> None:
+    shown = command_line("--help")
+
+    assert shown.returncode == 0
+    assert all(name in shown.stdout for name in ("serve", "users", "factors", "keys", "environments"))
+    assert "serve" in command_line().stdout + command_line().stderr
+
+
+def test_the_version_is_a_number() -> None:
+    shown = command_line("--version")
+
+    assert (shown.returncode, bool(re.fullmatch(r"\d+\.\d+\.\d+\S*\n", shown.stdout))) == (0, True)
+
+
+def test_the_picture_in_the_terminal_is_read_as_the_uri_below_it(data: Path, user_id: str) -> None:
+    shown = run(data, "factors", "enroll", user_id, "--issuer", "Acme")
+    assert shown.returncode == 0, shown.stderr
+
+    lines = [line for line in shown.stdout.splitlines() if line and set(line) <= set(BLOCKS)]
+    cells = [[BLOCKS[character] for character in line] for line in lines if line.strip(" ") or len(line) > 20]
+    inked = np.array([[cell[half] for cell in row] for row in cells for half in (0, 1)], dtype=np.uint8)
+    # On a pipe nothing says which colour the paper has: one of the two readings is the picture.
+    read = []
+    for dark in (inked, 1 - inked):
+        grey = np.kron(255 * (1 - np.pad(dark, 4)), np.ones((4, 4), dtype=np.uint8))
+        found: list[Any] = zxingcpp.read_barcodes(grey.astype(np.uint8), try_invert=False)
+        read += [item.text for item in found]
+    uri = re.search(r"^uri\s+(\S+)$", shown.stdout, re.MULTILINE)
+    assert uri is not None
+    assert uri[1] in read
+    assert "authfactor factors verify auth_challenge_" in shown.stdout
+
+
+def test_exit_codes_tell_refused_from_right_and_locked_from_refused(data: Path, user_id: str) -> None:
+    made = json.loads(run(data, "--json", "factors", "enroll", user_id).stdout)
+    challenge_id, secret = made["challenge"]["id"], made["factor"]["totp"]["secret"]
+
+    wrong = authenticator.wrong_code(secret)
+    refused = run(data, "factors", "verify", challenge_id, wrong)
+    assert (refused.returncode, refused.stderr) == (5, "")
+    assert "Tries left: 4" in refused.stdout
+    right = run(data, "factors", "verify", challenge_id, authenticator.code(secret))
+    assert (right.returncode, right.stdout) == (0, "Valid.\n")
+    again = run(data, "factors", "verify", challenge_id, authenticator.code(secret, 1))
+    assert again.returncode == 5
+    assert_one_line(again.stderr, "already been verified")
+    other = json.loads(run(data, "--json", "factors", "challenge", made["factor"]["id"]).stdout)
+    codes = [run(data, "factors", "verify", other["id"], wrong).returncode for _ in range(6)]
+    assert codes == [5, 5, 5, 5, 5, 6]
+
+
+def test_an_unknown_id_ends_with_4_and_one_line(data: Path) -> None:
+    for arguments in (
+        ("users", "get", UNKNOWN_USER),
+        ("factors", "list", UNKNOWN_USER),
+        ("factors", "enroll", UNKNOWN_USER),
+        ("users", "delete", UNKNOWN_USER, "--yes"),
+    ):
+        done = run(data, *arguments)
+        assert (done.returncode, done.stdout) == (4, "")
+        assert_one_line(done.stderr, UNKNOWN_USER)
+
+
+def test_wrong_use_and_broken_rules_end_with_2(data: Path, user_id: str) -> None:
+    assert run(data, "factors", "explode").returncode == 2
+    assert run(data, "factors", "enroll").returncode == 2
+    assert run(data, "--no-such-option", "users", "list").returncode == 2
+    secret = run(data, "factors", "enroll", user_id, "--secret", "0189018901890189")
+    assert secret.returncode == 2
+    assert "0189018901890189" not in secret.stderr + secret.stdout
+    assert "base32" in secret.stderr
+    taken = run(data, "users", "create", "kim@example.org")
+    assert taken.returncode == 2
+    assert "not available" in taken.stderr
+    for done in (secret, taken):
+        assert "Traceback" not in done.stderr
+
+
+def test_deleting_asks_first_and_without_an_answer_does_nothing(data: Path, user_id: str) -> None:
+    made = json.loads(run(data, "--json", "factors", "enroll", user_id).stdout)
+    factor_id = made["factor"]["id"]
+
+    asked = run(data, "factors", "delete", factor_id)
+
+    assert asked.returncode == 1
+    assert f"Delete {factor_id}?" in asked.stdout + asked.stderr
+    assert run(data, "factors", "get", factor_id).returncode == 0
+    assert run(data, "factors", "delete", factor_id, "--yes").returncode == 0
+    assert run(data, "factors", "get", factor_id).returncode == 4
+
+
+def test_ids_in_tables_are_whole_in_a_narrow_terminal_and_a_pipe(data: Path, user_id: str) -> None:
+    made = json.loads(run(data, "--json", "factors", "enroll", user_id, "--account", "k" * 60).stdout)
+
+    shown = run(data, "factors", "list", user_id, COLUMNS="40")
+
+    assert made["factor"]["id"] in shown.stdout
+
+
+@pytest.mark.parametrize("command", [("users", "list"), ("serve", "--port", "0")])
+def test_an_unknown_variable_stops_the_start_and_the_right_one_is_suggested(
+    data: Path, command: tuple[str, ...]
+) -> None:
+    done = run(data, *command, AUTHFACTOR_CHALENGE_LIFE="60")
+
+    assert (done.returncode, done.stdout) == (8, "")
+    assert_one_line(done.stderr, "AUTHFACTOR_CHALENGE_LIFE", "Did you mean AUTHFACTOR_CHALLENGE_LIFE?")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("AUTHFACTOR_WINDOW", "3", "0, 1 or 2"),
+        ("AUTHFACTOR_WINDOW", "one", "whole number"),
+        ("AUTHFACTOR_MAX_BODY", "-1", "at least"),
+        ("AUTHFACTOR_DATABASE_URL", "mysql://x", "sqlite:///"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named_with_what_would_do(
+    data: Path, variable: str, value: str, says: str
+) -> None:
+    done = run(data, "users", "list", **{variable: value})
+
+    assert done.returncode == 8
+    assert_one_line(done.stderr, variable, says)
+
+
+def test_a_port_in_use_is_said_in_one_line(data: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = run(data, "serve", "--host", "127.0.0.1", "--port", port)
+
+    assert done.returncode == 1
+    assert_one_line(done.stderr, port, "in use")
+    # Nobody should be told that it listens, and then that it does not.
+    assert "listens" not in done.stdout
+
+
+def test_an_address_that_is_not_ours_is_said_in_one_line(data: Path) -> None:
+    done = run(data, "serve", "--host", "192.0.2.1", "--port", str(free_port()))
+
+    assert done.returncode == 1
+    assert_one_line(done.stderr, "192.0.2.1")
+
+
+@pytest.mark.parametrize("command", [("users", "list"), ("serve", "--port", "0")])
+@pytest.mark.parametrize("broken", ["folder", "no key", "open to others", "empty", "binary"])
+def test_a_key_ring_that_cannot_be_used_stops_with_8_and_says_which_file(
+    tmp_path: Path, broken: str, command: tuple[str, ...]
+) -> None:
+    path = tmp_path / "data" / "keys"
+    if broken == "folder":
+        path.mkdir(parents=True)
+    else:
+        path.parent.mkdir()
+        content = {"no key": b"not a key\n", "empty": b"", "binary": b"\xff\xfe\x00"}
+        path.write_bytes(content.get(broken, b"A" * 43 + b"=\n"))
+        path.chmod(0o644 if broken == "open to others" else 0o600)
+
+    done = run(path.parent, *command)
+
+    assert (done.returncode, done.stdout) == (8, "")
+    assert_one_line(done.stderr, str(path))
+
+
+def test_another_key_ring_than_the_one_that_sealed_is_told_apart(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    user = json.loads(run(data, "--json", "users", "create", "kim@example.org").stdout)
+    made = json.loads(run(data, "--json", "factors", "enroll", user["id"]).stdout)
+    (data / "keys").unlink()
+
+    done = run(data, "factors", "verify", made["challenge"]["id"], "123456")
+
+    assert done.returncode == 8
+    assert_one_line(done.stderr, "key")
+
+
+def test_a_database_of_something_else_is_said_in_one_line(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "authfactor.db").write_bytes(b"this is no database, whatever its name says" * 50)
+
+    done = run(data, "users", "list")
+
+    assert done.returncode in {7, 8}
+    assert_one_line(done.stderr, "database")
+
+
+def test_files_with_secrets_are_for_their_owner_only(data: Path, user_id: str) -> None:
+    assert (data / "keys").stat().st_mode & 0o077 == 0
+    assert data.stat().st_mode & 0o077 == 0
+
+
+def test_keys_are_made_shown_once_and_revoked_while_a_server_runs(tmp_path: Path) -> None:
+    with running(tmp_path / "data") as server:
+        made = json.loads(server.run("--json", "keys", "create", "--name", "billing").stdout)
+        assert status_with(server, made["api_key"]) == 200
+
+        listed = server.run("keys", "list")
+        assert made["id"] in listed.stdout
+        assert made["api_key"] not in listed.stdout
+
+        assert server.run("keys", "revoke", made["id"]).returncode == 0
+        # The server may keep what it knows of a key for a second, not longer.
+        statuses = [status_after_a_moment(server, made["api_key"]) for _ in range(30)]
+        assert statuses[-1] == 401
+        assert server.run("keys", "revoke", "api_key_01ZZZZZZZZZZZZZZZZZZZZZZZZ").returncode == 4
+
+
+def status_with(server: Server, key: str) -> int:
+    with server.client(key) as client:
+        return client.get("/user_management/users").status_code
+
+
+def status_after_a_moment(server: Server, key: str) -> int:
+    time.sleep(0.1)
+    return status_with(server, key)
+
+
+def test_with_several_environments_one_must_be_named(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    made = json.loads(run(data, "--json", "environments", "create", "staging").stdout)
+    assert made["api_key"].startswith("sk_")
+
+    unnamed = run(data, "users", "list")
+    assert unnamed.returncode == 2
+    assert_one_line(unnamed.stderr, "--environment", "staging", "default")
+    assert run(data, "--environment", "staging", "users", "list").returncode == 0
+    assert run(data, "--environment", made["client_id"], "users", "list").returncode == 0
+    unknown = run(data, "--environment", "nope", "users", "list")
+    assert unknown.returncode == 4
+    assert_one_line(unknown.stderr, "nope")
+    names = [item["name"] for item in json.loads(run(data, "--json", "environments", "list").stdout)]
+    assert names == ["default", "staging"]
+
+
+def test_the_demo_prints_a_line_that_enrols_when_pasted(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data")
+    server.start("--demo")
+    try:
+        line = next(line for line in server.output().splitlines() if line.startswith("curl "))
+        request = re.search(r"curl -s (\S+) -H '(\w+): (.*?)' -H '.*?' -d '(.*)'", line)
+        assert request is not None, line
+        with server.client(key=None) as client:
+            answer = client.post(request[1], headers={request[2]: request[3]}, content=request[4])
+        assert answer.status_code == 201, answer.text
+    finally:
+        assert server.stop() == 0

@@ -1,0 +1,52 @@
+"""Identifiers: sorting by id is sorting by creation, whatever clock and entropy do."""
+
+from typing import Final
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from authfactor import ids
+
+TIMES: Final = st.integers(0, 2**48 - 1)
+RANDOM: Final = st.integers(0, 2**80 - 1)
+PREFIXES: Final = st.sampled_from([ids.USER, ids.FACTOR, ids.CHALLENGE, ids.EVENT, ""])
+
+
+@given(TIMES, RANDOM, PREFIXES)
+def test_time_and_randomness_come_back(milliseconds: int, randomness: int, prefix: str) -> None:
+    text = ids.ulid(milliseconds, randomness)
+    value = 0
+    for character in text:
+        value = value * 32 + "0123456789ABCDEFGHJKMNPQRSTVWXYZ".index(character)
+
+    assert ids.is_ulid(text)
+    assert divmod(value, 2**80) == (milliseconds, randomness)
+    assert ids.milliseconds_of(prefix + text) == milliseconds
+
+
+@given(st.tuples(TIMES, RANDOM), st.tuples(TIMES, RANDOM))
+def test_ulids_sort_as_time_and_randomness_do(one: tuple[int, int], other: tuple[int, int]) -> None:
+    assert (ids.ulid(*one) < ids.ulid(*other)) == (one < other)
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.binary(min_size=10, max_size=10)), min_size=1, max_size=60))
+def test_minted_ids_grow_strictly_whatever_the_clock_and_the_entropy_do(
+    draws: list[tuple[int, bytes]],
+) -> None:
+    clock, entropy = iter([at for at, _ in draws]), iter([drawn for _, drawn in draws])
+    mint = ids.Mint(lambda: next(clock), lambda _: next(entropy))
+    minted = [mint(ids.USER) for _ in draws]
+    latest = [max(at for at, _ in draws[: count + 1]) for count in range(len(draws))]
+
+    assert all(earlier < later for earlier, later in zip(minted, minted[1:], strict=False))
+    assert [ids.milliseconds_of(one) for one in minted] == latest
+    assert all(ids.is_ulid(one.removeprefix(ids.USER)) for one in minted)
+
+
+@given(st.text(max_size=30))
+def test_no_text_breaks_the_question_whether_it_is_a_ulid(text: str) -> None:
+    assert ids.is_ulid(text) == (
+        len(text) == 26
+        and text[0] in "01234567"
+        and all(c in "0123456789ABCDEFGHJKMNPQRSTVWXYZ" for c in text)
+    )

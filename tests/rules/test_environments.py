@@ -1,0 +1,124 @@
+"""Environments, API keys, and who a caller is."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from authfactor import errors
+
+if TYPE_CHECKING:
+    from tests.rules.conftest import Desk, Opener
+
+
+async def test_the_first_environment_is_made_once_with_the_settings_names(open_desk: "Opener") -> None:
+    settings = {"bootstrap_api_key": "sk_test_x", "bootstrap_client_id": "client_x"}
+    for _ in range(2):
+        desk: Desk = await open_desk(**settings)
+        everything = await desk.af.read(lambda tx: tx.environments.all())
+        assert [found.client_id for found in everything] == ["client_x", desk.other.client_id]
+        assert desk.environment.team_name == "Acme"
+        caller = await desk.af.environments.caller(desk.af.store, "sk_test_x")
+        assert caller.environment == desk.environment
+        assert len(await desk.af.read(lambda tx: tx.api_keys.of_environment(1))) == 1
+
+
+async def test_a_key_names_its_environment_and_several_work_side_by_side(desk: "Desk") -> None:
+    af = desk.af
+    keys = [await af.run(af.environments.new_key(desk.environment, name)) for name in ("a", "b")]
+    keys.append(await af.run(af.environments.new_key(desk.other, "c")))
+    for (record, text), environment in zip(
+        keys, [desk.environment, desk.environment, desk.other], strict=True
+    ):
+        caller = await af.environments.caller(af.store, text)
+        assert (caller.environment, caller.key_id) == (environment, record.id)
+        assert record.hint == text[-4:]
+    assert len({text for _, text in keys}) == 3
+    assert all(len(text) == len("sk_") + 43 for _, text in keys)
+
+
+@pytest.mark.parametrize("key", ["", "sk_", "sk_unknown", "\ud800", "ä", "x" * 100_000])
+async def test_an_unknown_key_is_unauthorized(desk: "Desk", key: str) -> None:
+    with pytest.raises(errors.Unauthorized):
+        await desk.af.environments.caller(desk.af.store, key)
+
+
+async def test_a_revoked_key_is_refused_within_a_second_and_the_others_live_on(desk: "Desk") -> None:
+    af = desk.af
+    record, text = await af.run(af.environments.new_key(desk.environment, "a"))
+    _, other = await af.run(af.environments.new_key(desk.environment, "b"))
+    await af.environments.caller(af.store, text)
+    await af.run(af.environments.revoke_key(desk.environment, record.id))
+    desk.clock.advance(1)
+    with pytest.raises(errors.Unauthorized):
+        await af.environments.caller(af.store, text)
+    assert (await af.environments.caller(af.store, other)).environment == desk.environment
+    with pytest.raises(errors.NotFound):
+        await af.run(af.environments.revoke_key(desk.environment, record.id))
+
+
+@pytest.mark.parametrize("jump", [-3600, 3600])
+async def test_a_clock_that_jumps_does_not_keep_a_revoked_key_alive(desk: "Desk", jump: int) -> None:
+    af = desk.af
+    record, text = await af.run(af.environments.new_key(desk.environment, "a"))
+    await af.environments.caller(af.store, text)
+    await af.run(af.environments.revoke_key(desk.environment, record.id))
+    desk.clock.advance(jump)
+    with pytest.raises(errors.Unauthorized):
+        await af.environments.caller(af.store, text)
+
+
+async def test_a_known_key_is_answered_from_memory_for_less_than_a_second(desk: "Desk") -> None:
+    af = desk.af
+    _, text = await af.run(af.environments.new_key(desk.environment, "a"))
+    caller = await af.environments.caller(af.store, text)
+    # Taken out of the table behind the cache's back: whoever is still known is known from memory.
+    desk.sql("DELETE FROM api_keys")
+    desk.clock.advance(0.5)
+    assert await af.environments.caller(af.store, text) == caller
+    desk.clock.advance(0.5)
+    with pytest.raises(errors.Unauthorized):
+        await af.environments.caller(af.store, text)
+
+
+async def test_a_change_of_the_environment_reaches_callers_within_a_second(desk: "Desk") -> None:
+    af = desk.af
+    _, text = await af.run(af.environments.new_key(desk.environment, "a"))
+    await af.environments.caller(af.store, text)
+    await af.run(af.environments.update(desk.environment, team_name="New", mfa_policy="required"))
+    desk.clock.advance(1)
+    caller = await af.environments.caller(af.store, text)
+    assert (caller.environment.team_name, caller.environment.mfa_policy) == ("New", "required")
+
+
+async def test_the_last_use_of_a_key_is_noted_now_and_then(desk: "Desk") -> None:
+    af = desk.af
+    record, text = await af.run(af.environments.new_key(desk.environment, "a"))
+    await af.note_used_keys()
+    desk.clock.advance(7)
+    await af.environments.caller(af.store, text)
+    used = desk.clock.now
+    desk.clock.advance(7)
+    await af.note_used_keys()
+    listed = await af.read(lambda tx: tx.api_keys.of_environment(1))
+    assert {key.id: key.last_used_at for key in listed}[record.id] == used
+
+
+async def test_names_client_ids_and_keys_are_taken_once(desk: "Desk") -> None:
+    af = desk.af
+    with pytest.raises(errors.Conflict):
+        await af.run(af.environments.create("other", team_name="x"))
+    with pytest.raises(errors.Conflict):
+        await af.run(af.environments.create("new", team_name="x", client_id=desk.other.client_id))
+    with pytest.raises(errors.InvalidRequest):
+        af.environments.create(" ", team_name="x")
+    await af.run(af.environments.new_key(desk.environment, "a", key="sk_own"))
+    with pytest.raises(errors.Conflict):
+        await af.run(af.environments.new_key(desk.other, "b", key="sk_own"))
+
+
+async def test_an_environment_is_found_by_name_or_client_id(desk: "Desk") -> None:
+    af = desk.af
+    assert await af.read(af.environments.find("other")) == desk.other
+    assert await af.read(af.environments.find(desk.other.client_id)) == desk.other
+    with pytest.raises(errors.NotFound):
+        await af.read(af.environments.find("nowhere"))

@@ -1,0 +1,62 @@
+"""Passwords are hashed beside the loop, on few threads, behind a queue that ends."""
+
+import asyncio
+import random
+
+import pytest
+
+from authfactor import errors, passwords
+from authfactor.rules.hashing import Hasher
+from authfactor.settings import Settings
+
+PASSWORD = "several unrelated words"
+
+
+def hasher(*, threads: int = 1, queue: int = 2) -> Hasher:
+    settings = Settings(password_threads=threads, password_queue=queue)
+    return Hasher(random.Random(7).randbytes, settings, passwords.CHEAPEST)
+
+
+async def test_more_than_the_queue_holds_are_told_to_come_back_and_the_rest_are_served() -> None:
+    hashing = hasher()
+    outcomes = await asyncio.gather(*(hashing.hash(PASSWORD) for _ in range(5)), return_exceptions=True)
+    assert [isinstance(each, str) for each in outcomes] == [True, True, True, False, False]
+    for refused in outcomes[3:]:
+        assert isinstance(refused, errors.Unavailable)
+        assert refused.retry_after >= 1
+    assert await hashing.verify(PASSWORD, await hashing.hash(PASSWORD))
+    hashing.close()
+
+
+async def test_verifying_waits_in_the_same_queue_known_or_not() -> None:
+    hashing = hasher(queue=1)
+    stored = await hashing.hash(PASSWORD)
+    outcomes = await asyncio.gather(
+        hashing.verify(PASSWORD, stored),
+        hashing.verify(PASSWORD, None),
+        hashing.verify(PASSWORD, stored),
+        return_exceptions=True,
+    )
+    assert outcomes[0] is True
+    assert outcomes[1] is False
+    assert isinstance(outcomes[2], errors.Unavailable)
+    hashing.close()
+
+
+async def test_a_place_in_the_queue_is_given_back_after_a_failure() -> None:
+    hashing = hasher(queue=1)
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    for _ in range(10):
+        with pytest.raises(ZeroDivisionError):
+            await hashing._run(fail)
+    assert await hashing.hash(PASSWORD)
+    hashing.close()
+
+
+async def test_every_hash_has_a_salt_of_its_own() -> None:
+    hashing = hasher()
+    assert await hashing.hash(PASSWORD) != await hashing.hash(PASSWORD)
+    hashing.close()

@@ -1,0 +1,166 @@
+"""One effect for one key, and the same bytes again."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from authfactor import errors, vault
+from authfactor.models import Answer, Claim, Enrollment, Environment
+from authfactor.rules import idempotency
+from authfactor.store import Unit
+from authfactor.wire.requests import EnrollUserFactor
+
+if TYPE_CHECKING:
+    from tests.rules.conftest import Desk
+
+DAY = 24 * 3600
+DERIVED = "retry-" + "0f" * 32
+
+
+def claim(
+    desk: "Desk", key: str, *, body: bytes = b"{}", key_id: str = "api_key_1", target: str = "POST /x"
+) -> Claim:
+    return idempotency.claim(
+        environment=desk.environment.number,
+        key=key,
+        body=body,
+        now=desk.clock.now,
+        life=desk.af.settings.idempotency_life,
+        key_id=key_id,
+        target=target,
+    )
+
+
+def shown(enrolled: Enrollment) -> Answer:
+    return Answer(201, msgspec.json.encode([enrolled.factor.id, enrolled.secret]))
+
+
+async def once(desk: "Desk", claimed: Claim, user_id: str) -> Answer:
+    unit: Unit[Enrollment] = await desk.af.factors.enroll(
+        desk.af.store, desk.environment, user_id, EnrollUserFactor(type="totp")
+    )
+    return await desk.af.run_once(claimed, unit, shown)
+
+
+async def factors(desk: "Desk") -> int:
+    rows = await desk.af.read(lambda tx: tx.db.all("SELECT id FROM factors"))
+    return len(rows)
+
+
+async def test_a_repeated_request_gets_the_same_bytes_and_has_no_second_effect(desk: "Desk") -> None:
+    user = await desk.user()
+    first = await once(desk, claim(desk, "k"), user.id)
+    before = await desk.events()
+    desk.clock.advance(3600)
+    again = await once(desk, claim(desk, "k"), user.id)
+    assert again == first
+    assert await factors(desk) == 1
+    assert await desk.events() == before
+
+
+async def test_the_same_key_with_another_body_is_refused(desk: "Desk") -> None:
+    user = await desk.user()
+    await once(desk, claim(desk, "k"), user.id)
+    with pytest.raises(errors.IdempotencyKeyReused):
+        await once(desk, claim(desk, "k", body=b"{ }"), user.id)
+    assert await factors(desk) == 1
+
+
+@pytest.mark.parametrize(
+    ("key_id", "target"), [("api_key_2", "POST /x"), ("api_key_1", "POST /y"), ("api_key_1", "PUT /x")]
+)
+async def test_a_key_is_its_api_keys_and_paths_own(desk: "Desk", key_id: str, target: str) -> None:
+    user = await desk.user()
+    first = await once(desk, claim(desk, "k"), user.id)
+    second = await once(desk, claim(desk, "k", key_id=key_id, target=target), user.id)
+    assert first != second
+    assert await factors(desk) == 2
+
+
+async def test_a_key_is_its_environments_own(desk: "Desk") -> None:
+    here = claim(desk, "k")
+    there = msgspec.structs.replace(here, environment=desk.other.number)
+
+    def create(environment: Environment) -> Unit[tuple[object, str]]:
+        return desk.af.environments.new_key(environment, "key")
+
+    first = await desk.af.run_once(here, create(desk.environment), lambda made: Answer(201, made[1].encode()))
+    second = await desk.af.run_once(there, create(desk.other), lambda made: Answer(201, made[1].encode()))
+    assert first != second
+
+
+@pytest.mark.parametrize(
+    ("key", "seconds"), [("ordinary", DAY), (DERIVED, 10), (DERIVED + "0", DAY), ("", DAY)]
+)
+async def test_how_long_an_answer_is_kept_depends_on_who_made_the_key(
+    desk: "Desk", key: str, seconds: int
+) -> None:
+    user = await desk.user()
+    first = await once(desk, claim(desk, key), user.id)
+    desk.clock.advance(seconds - 0.001)
+    assert await once(desk, claim(desk, key), user.id) == first
+    desk.clock.advance(0.001)
+    assert await once(desk, claim(desk, key), user.id) != first
+    assert await factors(desk) == 2
+
+
+async def test_a_key_longer_than_255_characters_is_refused(desk: "Desk") -> None:
+    claim(desk, "k" * 255)
+    with pytest.raises(errors.InvalidRequest):
+        claim(desk, "k" * 256)
+
+
+async def test_a_refusal_is_not_kept_so_the_request_may_be_repeated(desk: "Desk") -> None:
+    user = await desk.user()
+    enrolled = [await desk.enroll(user) for _ in range(10)]
+    with pytest.raises(errors.InvalidRequest):
+        await once(desk, claim(desk, "k"), user.id)
+    await desk.af.run(desk.af.factors.delete(desk.environment, enrolled[0].factor.id))
+    assert (await once(desk, claim(desk, "k"), user.id)).status == 201
+
+
+@pytest.mark.parametrize("status", [500, 503, 401, 429])
+async def test_an_answer_that_asks_to_come_back_is_not_kept(desk: "Desk", status: int) -> None:
+    async def unit(_tx: object) -> int:
+        return status
+
+    def show(status: int) -> Answer:
+        return Answer(status, b"later")
+
+    for _ in range(2):
+        assert await desk.af.run_once(claim(desk, "k"), unit, show) == Answer(status, b"later")
+    user = await desk.user()
+    assert (await once(desk, claim(desk, "k"), user.id)).status == 201
+
+
+async def test_fifty_identical_enrolments_at_once_make_one_factor(desk: "Desk") -> None:
+    user = await desk.user()
+    answers = await asyncio.gather(*(once(desk, claim(desk, "k"), user.id) for _ in range(50)))
+    assert len({(answer.status, answer.body) for answer in answers}) == 1
+    assert await factors(desk) == 1
+    assert (await desk.events()).count("authfactor.factor_enrolled") == 1
+
+
+async def test_kept_answers_are_sealed(desk: "Desk") -> None:
+    user = await desk.user()
+    answer = await once(desk, claim(desk, "the-key-itself"), user.id)
+    _, secret = msgspec.json.decode(answer.body)
+    files = desk.files()
+    assert b"v1:" in files
+    assert secret.encode() not in files
+    assert answer.body not in files
+    assert b"the-key-itself" not in files
+
+
+async def test_an_answer_moved_to_another_key_does_not_open(desk: "Desk") -> None:
+    user = await desk.user()
+    await once(desk, claim(desk, "a"), user.id)
+    await once(desk, claim(desk, "b"), user.id)
+    (one, first), (two, second) = desk.sql("SELECT key, answer FROM idempotency")
+    desk.sql("UPDATE idempotency SET answer = ? WHERE key = ?", second, one)
+    desk.sql("UPDATE idempotency SET answer = ? WHERE key = ?", first, two)
+    for key in ("a", "b"):
+        with pytest.raises(vault.CannotOpen):
+            await once(desk, claim(desk, key), user.id)

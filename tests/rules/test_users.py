@@ -1,0 +1,322 @@
+"""Creating, finding, changing and deleting users."""
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from authfactor import errors, ids
+from authfactor.models import PageQuery, User
+from authfactor.wire.requests import CreateUser, UpdateUser
+
+if TYPE_CHECKING:
+    from tests.rules.conftest import Desk
+
+BCRYPT = "$2b$04$abcdefghijklmnopqrstuuxg3mnJtW3FdpGk1wIbyBAMRNXEYKjYa"
+PASSWORD = "several unrelated words"
+
+
+async def update(desk: "Desk", user: User, **fields: Any) -> User:  # noqa: ANN401 - any field
+    return await desk.af.run(await desk.af.users.update(desk.environment, user.id, UpdateUser(**fields)))
+
+
+def codes(refusal: errors.InvalidRequest) -> list[tuple[str, str]]:
+    return [(item.field, item.code) for item in refusal.items]
+
+
+async def test_a_user_comes_back_with_what_was_given(desk: "Desk") -> None:
+    user = await desk.user(
+        " Kim@Example.com ",
+        first_name="Kim",
+        last_name="Doe",
+        name="Kim Doe",
+        email_verified=True,
+        external_id="crm-77",
+        metadata={"plan": "pro", "gone": None},
+        locale="de",
+        password=PASSWORD,
+    )
+    assert user.id.startswith(ids.USER)
+    assert user.created_at == user.updated_at == ids.milliseconds_of(user.id) == desk.clock.now
+    assert (user.email, user.email_verified, user.external_id) == ("Kim@Example.com", True, "crm-77")
+    assert json.loads(user.metadata) == {"plan": "pro"}
+    assert await desk.af.read(desk.af.users.get(desk.environment, user.id)) == user
+    assert await desk.af.read(desk.af.users.by_external_id(desk.environment, "crm-77")) == user
+    assert await desk.af.hasher.verify(PASSWORD, user.password_hash)
+    assert not await desk.af.hasher.verify(PASSWORD + " ", user.password_hash)
+
+
+async def test_an_email_alone_is_enough(desk: "Desk") -> None:
+    user = await desk.user("a@b")
+    assert (user.email_verified, user.metadata, user.password_hash) == (False, "{}", None)
+    assert (user.first_name, user.external_id, user.last_sign_in_at) == (None, None, None)
+
+
+@pytest.mark.parametrize("email", [None, "", "  "])
+async def test_the_email_is_required(desk: "Desk", email: str | None) -> None:
+    with pytest.raises(errors.InvalidRequest) as refused:
+        await desk.af.users.create(desk.environment, CreateUser(email=email))
+    assert codes(refused.value) == [("email", "email_string_required")]
+
+
+@pytest.mark.parametrize(
+    "email", ["a", "@b", "a@", "a@b@c", "a b@c", "a\x00@b", "a\u200b@b", "a" * 250 + "@b.cd"]
+)
+async def test_an_email_must_look_like_one(desk: "Desk", email: str) -> None:
+    with pytest.raises(errors.InvalidRequest) as refused:
+        await desk.af.users.create(desk.environment, CreateUser(email=email))
+    assert codes(refused.value) == [("email", "email_invalid")]
+    user = await desk.user()
+    with pytest.raises(errors.InvalidUserField) as refused:
+        await update(desk, user, email=email)
+    assert refused.value.code == "invalid_email"
+
+
+async def test_an_email_in_another_case_and_an_external_id_are_taken(desk: "Desk") -> None:
+    await desk.user("Kim@example.com", external_id="crm-1")
+    with pytest.raises(errors.UserCreationFailed) as refused:
+        await desk.user("kIM@EXAMPLE.com", external_id="crm-1")
+    assert codes(refused.value) == [
+        ("email", "email_not_available"),
+        ("external_id", "external_id_already_used"),
+    ]
+    with pytest.raises(errors.UserCreationFailed) as refused:
+        await desk.user("other@example.com", external_id="crm-1")
+    assert codes(refused.value) == [("external_id", "external_id_already_used")]
+    assert (await desk.events()).count("user.created") == 1
+    await desk.af.run(
+        await desk.af.users.create(desk.other, CreateUser("kim@example.com", external_id="crm-1"))
+    )
+
+
+async def test_of_many_with_one_email_at_once_one_is_created(desk: "Desk") -> None:
+    outcomes = await asyncio.gather(
+        *(desk.user("kim@example.com") for _ in range(20)), return_exceptions=True
+    )
+    assert sum(isinstance(each, User) for each in outcomes) == 1
+    assert sum(isinstance(each, errors.UserCreationFailed) for each in outcomes) == 19
+
+
+@pytest.mark.parametrize(
+    ("password", "code"),
+    [
+        ("short", "password_too_short"),
+        ("x" * 257, "password_too_long"),
+        ("1234567890", "password_too_weak"),
+        ("Kimberley-for-ever", "password_contains_email"),
+    ],
+)
+async def test_a_weak_password_is_refused(desk: "Desk", password: str, code: str) -> None:
+    with pytest.raises(errors.PasswordTooWeak) as refused:
+        await desk.user("kimberley@example.com", password=password)
+    assert ("password", code) in codes(refused.value)
+    assert not any(password in item.message for item in refused.value.items)
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"password": PASSWORD, "password_hash": BCRYPT}, "password_and_password_hash_provided"),
+        (
+            {"password": PASSWORD, "password_hash": BCRYPT, "password_hash_type": "bcrypt"},
+            "password_and_password_hash_provided",
+        ),
+        (
+            {"password": PASSWORD, "password_hash_type": "bcrypt"},
+            "password_and_password_hash_type_provided",
+        ),
+        ({"password_salt_position": "prefix"}, "password_salt_position_requires_password_hash"),
+        (
+            {"password": PASSWORD, "password_salt_position": "prefix"},
+            "password_salt_position_requires_password_hash",
+        ),
+        ({"password_hash": BCRYPT}, "invalid_password_hash"),
+        ({"password_hash": "nonsense", "password_hash_type": "bcrypt"}, "invalid_password_hash"),
+        ({"password_hash": BCRYPT, "password_hash_type": "ssha"}, "invalid_password_hash"),
+        ({"metadata": {"k" * 41: "v"}}, "invalid_metadata"),
+        ({"metadata": {"k": "v" * 601}}, "invalid_metadata"),
+        ({"metadata": {str(n): "v" for n in range(51)}}, "invalid_metadata"),
+        ({"metadata": {"k": "a\x00b"}}, "invalid_metadata"),
+    ],
+)
+async def test_what_excludes_each_other_or_cannot_be_used_is_refused(
+    desk: "Desk", fields: dict[str, Any], code: str
+) -> None:
+    with pytest.raises(errors.InvalidUserField) as refused:
+        await desk.user(**fields)
+    assert refused.value.code == code
+    user = await desk.user()
+    with pytest.raises(errors.InvalidUserField) as refused:
+        await update(desk, user, **fields)
+    assert refused.value.code == code
+    assert await desk.af.read(desk.af.users.get(desk.environment, user.id)) == user
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("first_name", "x" * 257),
+        ("last_name", "a\x00"),
+        ("name", "x" * 257),
+        ("locale", "x" * 257),
+        ("external_id", "x" * 129),
+        ("external_id", "ä"),
+    ],
+)
+async def test_a_field_that_is_too_long_is_named(desk: "Desk", field: str, value: str) -> None:
+    with pytest.raises(errors.InvalidRequest) as refused:
+        await desk.user(**{field: value})
+    assert codes(refused.value) == [(field, f"{field}_invalid")]
+    with pytest.raises(errors.InvalidRequest) as refused:
+        await update(desk, await desk.user(), **{field: value})
+    assert codes(refused.value) == [(field, f"{field}_invalid")]
+
+
+async def test_an_imported_hash_verifies_and_is_to_be_replaced(desk: "Desk") -> None:
+    user = await desk.user(password_hash=BCRYPT, password_hash_type="bcrypt")
+    assert user.password_hash is not None
+    assert not await desk.af.hasher.verify("wrong", user.password_hash)
+    assert desk.af.hasher.needs_rehash(user.password_hash)
+    hashed = (await update(desk, user, password=PASSWORD)).password_hash
+    assert hashed is not None
+    assert await desk.af.hasher.verify(PASSWORD, hashed)
+    assert not desk.af.hasher.needs_rehash(hashed)
+
+
+async def test_an_absent_field_stays_and_null_clears(desk: "Desk") -> None:
+    user = await desk.user(
+        first_name="a",
+        last_name="b",
+        name="c",
+        external_id="d",
+        metadata={"e": "f"},
+        locale="g",
+        email_verified=True,
+        password=PASSWORD,
+    )
+    desk.clock.advance(5)
+    untouched = await update(desk, user)
+    assert untouched == replaced(user, updated_at=desk.clock.now)
+    cleared = await update(
+        desk, user, first_name=None, last_name=None, name=None, external_id=None, metadata=None, locale=None
+    )
+    assert cleared == replaced(
+        untouched,
+        first_name=None,
+        last_name=None,
+        name=None,
+        external_id=None,
+        metadata="{}",
+        locale=None,
+    )
+    assert await desk.af.read(desk.af.users.get(desk.environment, user.id)) == cleared
+    assert (await update(desk, user, email_verified=False)).email_verified is False
+    assert (await update(desk, user, email="New@example.com")).email == "New@example.com"
+
+
+def replaced(user: User, **fields: Any) -> User:  # noqa: ANN401 - any field
+    return User(**({name: getattr(user, name) for name in User.__struct_fields__} | fields))
+
+
+async def test_metadata_is_merged_null_deletes_a_key_and_an_empty_object_all(desk: "Desk") -> None:
+    user = await desk.user(metadata={"a": "1", "b": "2"})
+
+    async def after(change: dict[str, str | None]) -> dict[str, str]:
+        merged: dict[str, str] = json.loads((await update(desk, user, metadata=change)).metadata)
+        return merged
+
+    assert await after({"b": "3", "c": "4"}) == {"a": "1", "b": "3", "c": "4"}
+    assert await after({"a": None, "unknown": None}) == {"b": "3", "c": "4"}
+    assert await after({}) == {}
+    assert len(await after({str(number): "v" for number in range(50)})) == 50
+    with pytest.raises(errors.InvalidUserField):
+        await after({"one more": "v"})
+    assert len(await after({"0": None, "one more": "v"})) == 50
+
+
+async def test_an_update_to_a_taken_email_or_external_id_is_refused(desk: "Desk") -> None:
+    await desk.user("kim@example.com", external_id="crm-1")
+    user = await desk.user("lee@example.com", external_id="crm-2")
+    for fields, code in (
+        ({"email": "KIM@example.com"}, "email_not_available"),
+        ({"external_id": "crm-1"}, "external_id_already_used"),
+    ):
+        with pytest.raises(errors.InvalidUserField) as refused:
+            await update(desk, user, **fields)
+        assert refused.value.code == code
+    same = await update(desk, user, email="LEE@example.com", external_id="crm-2")
+    assert (same.email, same.external_id) == ("LEE@example.com", "crm-2")
+    with pytest.raises(errors.NotFound):
+        await update(desk, replaced(user, id="user_x"), name="x")
+
+
+async def test_of_many_updates_at_once_to_one_external_id_one_wins(desk: "Desk") -> None:
+    users = [await desk.user() for _ in range(10)]
+    outcomes = await asyncio.gather(
+        *(update(desk, user, external_id="crm-1") for user in users), return_exceptions=True
+    )
+    assert sum(isinstance(each, User) for each in outcomes) == 1
+    assert sum(isinstance(each, errors.InvalidUserField) for each in outcomes) == 9
+
+
+async def test_deleting_a_user_takes_factors_and_failures_along(desk: "Desk") -> None:
+    user, other = await desk.user(), await desk.user()
+    factors = [await desk.enroll(user) for _ in range(2)]
+    kept = await desk.enroll(other)
+    for each in (*factors, kept):
+        await desk.answer(each, desk.wrong(each))
+    await desk.af.run(desk.af.users.delete(desk.environment, user.id))
+    with pytest.raises(errors.NotFound):
+        await desk.af.read(desk.af.users.get(desk.environment, user.id))
+    with pytest.raises(errors.NotFound):
+        await desk.af.run(desk.af.users.delete(desk.environment, user.id))
+    for each in factors:
+        with pytest.raises(errors.NotFound):
+            await desk.verify(each.challenge, desk.code(each))
+    assert (await desk.failures(user.id)).times == ()
+    assert (await desk.failures(other.id)).in_a_row == 1
+    assert (await desk.answer(kept, desk.code(kept))).valid
+    assert (await desk.user(user.email)).id != user.id
+
+
+async def test_users_are_paged_and_found_by_email(desk: "Desk") -> None:
+    made = [(await desk.user()).id for _ in range(3)]
+    page = await desk.af.read(desk.af.users.page(desk.environment, PageQuery(2), None))
+    assert ([user.id for user in page.items], page.before, page.after) == ([made[2], made[1]], None, made[1])
+    page = await desk.af.read(desk.af.users.page(desk.environment, PageQuery(), "USER2@example.com"))
+    assert [user.id for user in page.items] == [made[1]]
+    with pytest.raises(errors.InvalidRequest) as refused:
+        await desk.af.read(desk.af.users.page(desk.environment, PageQuery(after="user_x"), None))
+    assert codes(refused.value) == [("after", "after_invalid")]
+
+
+async def test_an_event_is_written_with_its_cause_or_not_at_all(desk: "Desk") -> None:
+    user = await desk.user("kim@example.com")
+    await update(desk, user, name="Kim")
+    with pytest.raises(errors.UserCreationFailed):
+        await desk.user("kim@example.com")
+    await desk.af.run(desk.af.users.delete(desk.environment, user.id))
+    assert await desk.events() == ["user.created", "user.updated", "user.deleted"]
+
+    async def fails_late(tx: Any) -> None:  # noqa: ANN401 - a transaction
+        await (await desk.af.users.create(desk.environment, CreateUser("lee@example.com")))(tx)
+        raise KeyError
+
+    rows = await desk.af.read(
+        lambda tx: tx.db.all("SELECT environment, user_id, data, created_at FROM events")
+    )
+    assert {row[:2] for row in rows} == {(1, user.id)}
+    for row in rows:
+        assert json.loads(row[2])["id"] == user.id
+        assert row[3] == desk.clock.now
+    with pytest.raises(KeyError):
+        await desk.af.run(fails_late)
+    assert len(await desk.events()) == 3
+
+
+async def test_no_event_holds_a_password_hash(desk: "Desk") -> None:
+    user = await desk.user(password=PASSWORD)
+    await update(desk, user, password=PASSWORD + "!")
+    rows = await desk.af.read(lambda tx: tx.db.all("SELECT data FROM events"))
+    assert not any("argon2" in row[0] or "password" in row[0] for row in rows)

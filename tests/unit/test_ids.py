@@ -1,0 +1,146 @@
+"""Identifiers: their form, their order, and the time in them."""
+
+import itertools
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import pytest
+
+from authfactor import ids
+
+PREFIXES: Final = {
+    name: prefix for name, prefix in vars(ids).items() if isinstance(prefix, str) and prefix.endswith("_")
+}
+NOW: Final = 1_700_000_000_000
+
+
+def _mint(times: Iterable[int], entropy: Callable[[int], bytes] = bytes) -> ids.Mint:
+    clock = iter(times)
+    return ids.Mint(lambda: next(clock), entropy)
+
+
+def test_the_prefixes_are_those_of_the_wire() -> None:
+    assert PREFIXES == {
+        "USER": "user_",
+        "FACTOR": "auth_factor_",
+        "CHALLENGE": "auth_challenge_",
+        "SESSION": "session_",
+        "EVENT": "event_",
+        "WEBHOOK_ENDPOINT": "we_",
+        "DELIVERY": "wd_",
+        "CLIENT": "client_",
+        "API_KEY": "api_key_",
+        "SIGNING_KEY": "key_",
+        "LINK": "link_",
+        "OPERATOR": "operator_",
+    }
+
+
+@pytest.mark.parametrize("prefix", [*PREFIXES.values(), ""])
+def test_an_id_is_its_prefix_and_26_characters(prefix: str) -> None:
+    minted = _mint([NOW])(prefix)
+
+    assert minted.startswith(prefix)
+    assert len(minted) == len(prefix) + 26
+    assert ids.is_ulid(minted.removeprefix(prefix))
+    assert ids.milliseconds_of(minted) == NOW
+
+
+# The time part is the example of the ULID specification.
+@pytest.mark.parametrize(
+    ("milliseconds", "randomness", "text"),
+    [
+        (0, 0, "00000000000000000000000000"),
+        (0, 1, "00000000000000000000000001"),
+        (0, 31, "0000000000000000000000000Z"),
+        (1, 0, "00000000010000000000000000"),
+        (1_469_918_176_385, 0, "01ARYZ6S410000000000000000"),
+        (2**48 - 1, 2**80 - 1, "7ZZZZZZZZZZZZZZZZZZZZZZZZZ"),
+    ],
+)
+def test_a_ulid_is_128_bits_in_crockford_base32(milliseconds: int, randomness: int, text: str) -> None:
+    assert ids.ulid(milliseconds, randomness) == text
+    assert ids.is_ulid(text)
+    assert ids.milliseconds_of(text) == milliseconds
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "0" * 25,
+        "0" * 27,
+        "8" + "0" * 25,
+        "Z" * 26,
+        "0" * 25 + "I",
+        "0" * 25 + "L",
+        "0" * 25 + "O",
+        "0" * 25 + "U",
+        "01aryz6s410000000000000000",
+        "0" * 25 + "\n",
+        "0" * 25 + "\uff10",
+        "user_01ARYZ6S410000000000000000",
+    ],
+)
+def test_anything_else_is_no_ulid(text: str) -> None:
+    assert not ids.is_ulid(text)
+
+
+def test_ids_of_later_milliseconds_are_greater_whatever_was_drawn() -> None:
+    draws = iter([b"\xff" * 10, bytes(10), b"\x80" * 10])
+    minted = list(map(_mint([NOW, NOW + 1, NOW + 2], lambda _: next(draws)), [ids.USER] * 3))
+
+    assert minted == sorted(minted)
+    assert [ids.milliseconds_of(one) for one in minted] == [NOW, NOW + 1, NOW + 2]
+
+
+def test_ids_of_one_millisecond_grow_by_one() -> None:
+    mint = _mint(itertools.repeat(NOW))
+    minted = [mint("") for _ in range(3)]
+
+    assert minted == [ids.ulid(NOW, randomness) for randomness in range(3)]
+
+
+def test_the_greatest_draw_leaves_room_to_count_up() -> None:
+    mint = _mint(itertools.repeat(NOW), lambda size: b"\xff" * size)
+    minted = [mint("") for _ in range(1000)]
+
+    assert minted == sorted(set(minted))
+    assert {ids.milliseconds_of(one) for one in minted} == {NOW}
+
+
+def test_ids_grow_when_the_clock_goes_back() -> None:
+    times = [NOW, NOW - 1, NOW - 3_600_000, NOW, NOW + 1]
+    mint = _mint(times, lambda size: b"\x55" * size)
+    minted = [mint(ids.FACTOR) for _ in times]
+
+    assert minted == sorted(set(minted))
+    assert [ids.milliseconds_of(one) for one in minted] == [NOW] * 4 + [NOW + 1]
+
+
+def test_entropy_is_drawn_once_a_millisecond_from_the_first_on() -> None:
+    drawn: list[int] = []
+
+    def entropy(size: int) -> bytes:
+        drawn.append(size)
+        return bytes([len(drawn)] * size)
+
+    mint = _mint([0, 0, 1, 1, 0, 2], entropy)
+    minted = [mint("") for _ in range(6)]
+
+    assert drawn == [10, 10, 10]
+    assert ids.milliseconds_of(minted[0]) == 0
+    assert minted[0] != ids.ulid(0, 0)
+
+
+def test_two_mints_of_one_millisecond_differ_by_what_they_drew() -> None:
+    one, other = (_mint([NOW], lambda size, fill=fill: fill * size)("") for fill in (b"\x01", b"\x02"))
+
+    assert one != other
+    assert one[:10] == other[:10]
+
+
+@pytest.mark.parametrize("text", ["user_01ARYZ6S4U0000000000000000", "user_!" + "0" * 25])
+def test_a_time_is_not_read_out_of_what_is_no_id(text: str) -> None:
+    with pytest.raises(ValueError, match="substring not found"):
+        ids.milliseconds_of(text)

@@ -1,0 +1,172 @@
+"""The key ring's file: who may read it, what it must hold, and how it comes to be."""
+
+import base64
+import os
+import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from authfactor import keyring
+from authfactor.vault import Key, key_of
+
+FIRST: Final = bytes(range(32))
+SECOND: Final = bytes(range(32, 64))
+
+
+def _line(secret: bytes) -> str:
+    return base64.b64encode(secret).decode("ascii") + "\n"
+
+
+def _written(path: Path, text: str | bytes, mode: int = 0o600) -> Path:
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    path.chmod(mode)
+    return path
+
+
+def test_a_new_ring_holds_one_key_that_only_its_owner_can_read(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "keys"
+    keys = keyring.create(path, lambda size: FIRST[:size])
+
+    assert keys == [key_of(FIRST)]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert keyring.read(path) == keys
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_the_mode_does_not_depend_on_the_umask(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        keyring.create(tmp_path / "keys", bytes)
+    finally:
+        os.umask(before)
+
+    assert stat.S_IMODE((tmp_path / "keys").stat().st_mode) == 0o600
+
+
+def test_the_file_tells_people_what_it_is(tmp_path: Path) -> None:
+    keyring.create(tmp_path / "keys", bytes)
+    lines = (tmp_path / "keys").read_text().splitlines()
+
+    assert [line.startswith("#") for line in lines] == [True, True, False]
+    assert "Back this file up" in lines[1]
+
+
+def test_nothing_else_is_left_in_the_folder(tmp_path: Path) -> None:
+    keyring.create(tmp_path / "keys", bytes)
+    keyring.create(tmp_path / "keys", bytes)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["keys"]
+
+
+def test_an_existing_ring_is_never_replaced(tmp_path: Path) -> None:
+    path = _written(tmp_path / "keys", _line(FIRST))
+
+    assert keyring.create(path, lambda _: SECOND) == [key_of(FIRST)]
+    assert path.read_text() == _line(FIRST)
+
+
+def test_an_existing_ring_that_others_can_read_is_not_accepted_by_creating_it(tmp_path: Path) -> None:
+    path = _written(tmp_path / "keys", _line(FIRST), 0o644)
+
+    with pytest.raises(keyring.KeyRingUnusable, match="readable by others"):
+        keyring.create(path, bytes)
+
+
+def test_starters_at_the_same_moment_get_the_same_ring(tmp_path: Path) -> None:
+    for attempt in range(20):
+        path, starters = tmp_path / f"keys{attempt}", 8
+        barrier = threading.Barrier(starters)
+
+        def start(path: Path = path, barrier: threading.Barrier = barrier) -> list[Key]:
+            barrier.wait()
+            return keyring.create(path, os.urandom)
+
+        with ThreadPoolExecutor(starters) as pool:
+            rings = [future.result() for future in [pool.submit(start) for _ in range(starters)]]
+
+        assert rings == [keyring.read(path)] * starters
+
+
+def test_the_order_of_the_file_is_the_order_of_the_ring(tmp_path: Path) -> None:
+    path = _written(tmp_path / "keys", f"# old\n{_line(FIRST)}\n  \n#new\n  {_line(SECOND)}")
+
+    assert keyring.read(path) == [key_of(FIRST), key_of(SECOND)]
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o620, 0o610, 0o604, 0o602, 0o644, 0o777])
+def test_a_file_that_others_may_touch_is_refused_with_what_to_do(tmp_path: Path, mode: int) -> None:
+    path = _written(tmp_path / "keys", _line(FIRST), mode)
+
+    with pytest.raises(keyring.KeyRingUnusable, match=rf"mode {mode:o}\). Run: chmod 600 ") as caught:
+        keyring.read(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400])
+def test_a_file_of_the_owner_alone_is_read(tmp_path: Path, mode: int) -> None:
+    assert keyring.read(_written(tmp_path / "keys", _line(FIRST), mode)) == [key_of(FIRST)]
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "# only a comment\n"])
+def test_a_ring_without_a_key_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(keyring.KeyRingUnusable, match="holds no key"):
+        keyring.read(_written(tmp_path / "keys", text))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "not base64!",
+        _line(bytes(31)),
+        _line(bytes(33)),
+        _line(bytes(16)),
+        FIRST.hex(),
+        _line(FIRST)[:-2],
+        f"key: {_line(FIRST)}",
+        "\u00fcber",
+        "A" * 10_000,
+    ],
+)
+def test_a_line_that_is_no_key_is_named_and_not_shown(tmp_path: Path, line: str) -> None:
+    path = _written(tmp_path / "keys", f"{_line(SECOND)}{line}")
+
+    with pytest.raises(
+        keyring.KeyRingUnusable, match=r"Line 2 of the key ring .* is no key of 32 bytes"
+    ) as caught:
+        keyring.read(path)
+    assert line.strip() not in str(caught.value)
+
+
+@pytest.mark.parametrize("garbage", [b"\xff\xfe\x00", bytes(range(128, 256)), b"\x80" + FIRST])
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path, garbage: bytes) -> None:
+    with pytest.raises(keyring.KeyRingUnusable, match="is no text file"):
+        keyring.read(_written(tmp_path / "keys", garbage))
+
+
+def test_a_repeated_key_is_refused(tmp_path: Path) -> None:
+    path = _written(tmp_path / "keys", _line(FIRST) + _line(SECOND) + _line(FIRST))
+
+    with pytest.raises(keyring.KeyRingUnusable, match=f"Line 3 .* repeats the key '{key_of(FIRST).id}'"):
+        keyring.read(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(keyring.KeyRingUnusable, match=r"keys cannot be read: No such file"):
+        keyring.read(tmp_path / "keys")
+
+
+def test_a_folder_is_no_ring(tmp_path: Path) -> None:
+    with pytest.raises(keyring.KeyRingUnusable, match="cannot be read"):
+        keyring.read(tmp_path)
+
+
+def test_a_ring_that_cannot_be_made_is_an_error_for_people(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(keyring.KeyRingUnusable, match=r"keys cannot be made: "):
+        keyring.create(tmp_path / "file" / "keys", bytes)

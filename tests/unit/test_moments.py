@@ -1,0 +1,100 @@
+"""Times on the wire: one form out, the forms of ISO 8601 in."""
+
+import re
+from typing import Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from authfactor.wire import moments
+
+FORM: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
+END_OF_9999: Final = 253_402_300_799_999
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "text"),
+    [
+        (0, "1970-01-01T00:00:00.000Z"),
+        (1, "1970-01-01T00:00:00.001Z"),
+        (10, "1970-01-01T00:00:00.010Z"),
+        (999, "1970-01-01T00:00:00.999Z"),
+        (1000, "1970-01-01T00:00:01.000Z"),
+        (-1, "1969-12-31T23:59:59.999Z"),
+        (951_782_400_120, "2000-02-29T00:00:00.120Z"),
+        (1_111_111_111_500, "2005-03-18T01:58:31.500Z"),
+        (2_147_483_648_000, "2038-01-19T03:14:08.000Z"),
+        (END_OF_9999, "9999-12-31T23:59:59.999Z"),
+    ],
+)
+def test_a_time_has_three_fraction_digits_and_ends_in_z(milliseconds: int, text: str) -> None:
+    assert moments.write(milliseconds) == text
+    assert moments.read(text) == milliseconds
+
+
+def test_neighbouring_milliseconds_do_not_share_their_fraction() -> None:
+    written = [moments.write(1_700_000_000_000 + offset) for offset in (0, 1, 999, 1000, 0)]
+
+    assert [text[-7:] for text in written] == ["20.000Z", "20.001Z", "20.999Z", "21.000Z", "20.000Z"]
+
+
+def test_a_missing_time_stays_missing() -> None:
+    assert moments.write_optional(None) is None
+    assert moments.write_optional(0) == "1970-01-01T00:00:00.000Z"
+
+
+@given(st.integers(0, END_OF_9999))
+def test_every_millisecond_comes_back(milliseconds: int) -> None:
+    text = moments.write(milliseconds)
+
+    assert FORM.fullmatch(text)
+    assert moments.read(text) == milliseconds
+
+
+@given(st.integers(0, END_OF_9999), st.integers(0, END_OF_9999))
+def test_written_times_sort_as_times_do(one: int, other: int) -> None:
+    assert (moments.write(one) < moments.write(other)) == (one < other)
+
+
+@pytest.mark.parametrize(
+    ("text", "milliseconds"),
+    [
+        ("1970-01-01T00:00:01Z", 1000),
+        ("1970-01-01T00:00:01", 1000),
+        ("1970-01-01 00:00:01", 1000),
+        ("1970-01-01T01:00:01+01:00", 1000),
+        ("1969-12-31T19:00:01.5-05:00", 1500),
+        ("1970-01-01T00:00:01.0004Z", 1000),
+        ("1970-01-01T00:00:01.000600Z", 1001),
+        ("1970-01-02", 86_400_000),
+    ],
+)
+def test_other_forms_of_iso_8601_are_read(text: str, milliseconds: int) -> None:
+    assert moments.read(text) == milliseconds
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "now",
+        "0",
+        "1700000000",
+        "2026-02-29T00:00:00Z",
+        "2026-01-01T25:00:00Z",
+        "2026-01-01T00:00:60Z",
+        "\0",
+    ],
+)
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        moments.read(text)
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_a_time_or_a_value_error(text: str) -> None:
+    try:
+        moments.read(text)
+    except ValueError:
+        return

@@ -1,0 +1,198 @@
+"""Sealed secrets: what opens, what does not, and how keys are rotated."""
+
+import base64
+import itertools
+from collections.abc import Callable
+from typing import Final
+
+import pytest
+
+from authfactor.vault import CannotOpen, Key, Row, UnknownKey, Vault, key_of
+
+FIRST: Final = key_of(bytes(range(32)))
+SECOND: Final = key_of(bytes(range(32, 64)))
+ROW: Final = Row("factors", "secret", 1, "auth_factor_01J00000000000000000000000")
+SECRET: Final = b"12345678901234567890"
+
+
+def _counting() -> Callable[[int], bytes]:
+    """Entropy for tests: every draw is another number."""
+    numbers = itertools.count(1)
+    return lambda size: next(numbers).to_bytes(size, "big")
+
+
+def _vault(*ring: Key) -> Vault:
+    return Vault(ring or [FIRST], _counting())
+
+
+@pytest.mark.parametrize("size", [0, 1, 10, 20, 32, 128, 4096])
+def test_what_was_sealed_opens(size: int) -> None:
+    vault = _vault()
+
+    assert vault.open(vault.seal(bytes(size), ROW), ROW) == bytes(size)
+
+
+def test_a_sealed_value_names_its_format_and_key_and_hides_the_secret() -> None:
+    form, key_id, text = _vault().seal(SECRET, ROW).split(":")
+    blob = base64.urlsafe_b64decode(text)
+
+    assert (form, key_id) == ("v1", FIRST.id)
+    assert len(blob) == 12 + len(SECRET) + 16
+    assert SECRET not in blob
+
+
+def test_the_form_of_sealed_values_never_changes() -> None:
+    sealed = "v1:e82fb1:AAAAAAAAAAAAAAABJOSMyHHCByY3HmAL35IPwSKnJWRqyO6mjnnLy6KlIn2z9Cmm"
+
+    assert _vault().seal(SECRET, ROW) == sealed
+    assert _vault().open(sealed, ROW) == SECRET
+
+
+def test_sealing_twice_draws_another_nonce() -> None:
+    vault = _vault()
+    one, other = vault.seal(SECRET, ROW), vault.seal(SECRET, ROW)
+    nonces = {base64.urlsafe_b64decode(sealed.split(":")[2])[:12] for sealed in (one, other)}
+
+    assert len(nonces) == 2
+    assert vault.open(one, ROW) == vault.open(other, ROW) == SECRET
+
+
+@pytest.mark.parametrize("size", [18, 19, 20])
+def test_every_flipped_bit_of_the_text_is_noticed(size: int) -> None:
+    vault = _vault()
+    sealed = vault.seal(SECRET[:size], ROW).encode("ascii")
+
+    for at in range(len(sealed)):
+        for bit in range(8):
+            flipped = bytearray(sealed)
+            flipped[at] ^= 1 << bit
+            with pytest.raises(CannotOpen):
+                vault.open(flipped.decode("latin-1"), ROW)
+
+
+def test_every_flipped_bit_of_nonce_ciphertext_and_tag_is_noticed() -> None:
+    vault = _vault()
+    head, _, text = vault.seal(SECRET, ROW).rpartition(":")
+    blob = base64.urlsafe_b64decode(text)
+
+    for position in range(len(blob) * 8):
+        flipped = bytearray(blob)
+        flipped[position // 8] ^= 1 << position % 8
+        with pytest.raises(CannotOpen, match="does not belong to this row or was damaged"):
+            vault.open(f"{head}:{base64.urlsafe_b64encode(flipped).decode()}", ROW)
+
+
+def test_every_cut_is_noticed() -> None:
+    vault = _vault()
+    sealed = vault.seal(SECRET, ROW)
+
+    for length in range(len(sealed)):
+        with pytest.raises(CannotOpen):
+            vault.open(sealed[:length], ROW)
+
+
+@pytest.mark.parametrize("added", ["\n", " ", "=", "A", "AAAA", ":", "\0", "\u00e9", "\ud800"])
+def test_nothing_can_be_added(added: str) -> None:
+    vault = _vault()
+    sealed = vault.seal(SECRET, ROW)
+
+    for text in (sealed + added, added + sealed, sealed[:20] + added + sealed[20:]):
+        with pytest.raises(CannotOpen):
+            vault.open(text, ROW)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "v1", "v1:", "v1::", ":::", "JBSWY3DPEHPK3PXP", "v1:e82fb1:", "v1:e82fb1:AAAA", "v1:e82fb1:!!!!"],
+)
+def test_what_was_never_sealed_does_not_open(text: str) -> None:
+    with pytest.raises(CannotOpen):
+        _vault().open(text, ROW)
+
+
+def test_another_format_does_not_open() -> None:
+    vault = _vault()
+
+    with pytest.raises(CannotOpen, match="unknown format"):
+        vault.open(vault.seal(SECRET, ROW).replace("v1:", "v2:"), ROW)
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        ROW._replace(id="auth_factor_01J00000000000000000000001"),
+        ROW._replace(id=""),
+        ROW._replace(table="users"),
+        ROW._replace(column="secret2"),
+        ROW._replace(environment=2),
+        ROW._replace(environment=11),
+        Row("factorss", "ecret", 1, ROW.id),
+        Row(ROW.column, ROW.table, 1, ROW.id),
+    ],
+)
+def test_a_value_moved_elsewhere_does_not_open(elsewhere: Row) -> None:
+    vault = _vault()
+
+    with pytest.raises(CannotOpen, match="does not belong to this row"):
+        vault.open(vault.seal(SECRET, ROW), elsewhere)
+
+
+def test_a_missing_key_is_named() -> None:
+    sealed = _vault(SECOND).seal(SECRET, ROW)
+
+    with pytest.raises(UnknownKey, match=f"the key '{SECOND.id}' is not on the key ring") as caught:
+        _vault(FIRST).open(sealed, ROW)
+    assert caught.value.key_id == SECOND.id
+
+
+def test_a_value_does_not_open_under_the_name_of_another_key() -> None:
+    vault = _vault(FIRST, SECOND)
+    sealed = vault.seal(SECRET, ROW).replace(SECOND.id, FIRST.id)
+
+    with pytest.raises(CannotOpen, match="was damaged"):
+        vault.open(sealed, ROW)
+
+
+def test_after_rotation_the_old_key_opens_and_the_newest_seals() -> None:
+    old = _vault(FIRST).seal(SECRET, ROW)
+    rotated = _vault(FIRST, SECOND)
+    new = rotated.seal(SECRET, ROW)
+
+    assert rotated.newest == SECOND.id
+    assert rotated.key_ids == (FIRST.id, SECOND.id)
+    assert rotated.open(old, ROW) == rotated.open(new, ROW) == SECRET
+    assert _vault(SECOND).open(new, ROW) == SECRET
+    assert rotated.is_stale(old)
+    assert not rotated.is_stale(new)
+
+
+def test_a_value_sealed_again_outlives_the_old_key() -> None:
+    rotated = _vault(FIRST, SECOND)
+    again = rotated.seal(rotated.open(_vault(FIRST).seal(SECRET, ROW), ROW), ROW)
+
+    assert _vault(SECOND).open(again, ROW) == SECRET
+
+
+def test_a_ring_needs_a_key() -> None:
+    with pytest.raises(ValueError, match="the key ring is empty"):
+        Vault([], _counting())
+
+
+def test_a_key_cannot_hide_another_of_the_same_id() -> None:
+    with pytest.raises(ValueError, match="two keys of the ring have the same id"):
+        _vault(FIRST, Key(FIRST.id, SECOND.secret))
+
+
+@pytest.mark.parametrize("size", [0, 16, 31, 33, 64])
+def test_a_key_is_32_bytes(size: int) -> None:
+    with pytest.raises(ValueError, match=f"a key is 32 bytes, not {size}"):
+        key_of(bytes(size))
+
+
+def test_a_key_is_named_by_its_bytes_and_never_shown() -> None:
+    assert key_of(FIRST.secret) == FIRST
+    assert FIRST.id != SECOND.id
+    for shown in (repr(FIRST), str(FIRST), f"{FIRST}", f"{[FIRST]}", f"{{'key': {FIRST!r}}}"):
+        assert FIRST.id in shown
+        assert repr(FIRST.secret) not in shown
+        assert FIRST.secret.hex() not in shown
