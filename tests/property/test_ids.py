@@ -1,5 +1,6 @@
 """Identifiers: sorting by id is sorting by creation, whatever clock and entropy do."""
 
+import itertools
 from typing import Final
 
 from hypothesis import given
@@ -38,7 +39,7 @@ def test_minted_ids_grow_strictly_whatever_the_clock_and_the_entropy_do(
     minted = [mint(ids.USER) for _ in draws]
     latest = [max(at for at, _ in draws[: count + 1]) for count in range(len(draws))]
 
-    assert all(earlier < later for earlier, later in zip(minted, minted[1:], strict=False))
+    assert all(earlier < later for earlier, later in itertools.pairwise(minted))
     assert [ids.milliseconds_of(one) for one in minted] == latest
     assert all(ids.is_ulid(one.removeprefix(ids.USER)) for one in minted)
 

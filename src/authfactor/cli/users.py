@@ -123,6 +123,19 @@ def delete(
     session.show(options, {"id": user_id, "deleted": True}, lambda: print(f"Deleted {user_id}."))
 
 
+@users.command("unlock")
+def unlock(context: typer.Context, user_id: str) -> None:
+    """Lift the lock that wrong codes put on a user. Example: authfactor users unlock user_01…"""
+    options = session.chosen(context)
+
+    async def work(af: Authfactor, environment: Environment) -> bool:
+        return await af.run(af.users.unlock(environment, user_id))
+
+    done = session.run(options, work)
+    text = f"Unlocked {user_id}." if done else f"{user_id} was not locked and had no wrong codes."
+    session.show(options, {"id": user_id, "unlocked": done}, lambda: print(text))
+
+
 def _asked() -> str:
     return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
 

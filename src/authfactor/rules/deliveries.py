@@ -219,8 +219,10 @@ async def _claim_of(
     tx: Tx, environment: int, endpoint: WebhookEndpoint, now: int, until: int, most: int
 ) -> list[Dispatch]:
     taken = []
-    for waiting in await tx.deliveries.due(environment, endpoint.id, now, most):
-        if await tx.deliveries.claim(environment, waiting.id, now, until):
-            event = await tx.events.by_id(environment, waiting.event_id)
-            taken.append(Dispatch(environment, until, waiting, endpoint, event))
+    for delivery_id in await tx.deliveries.due(environment, endpoint.id, now, most):
+        if await tx.deliveries.claim(environment, delivery_id, now, until):
+            delivery = await tx.deliveries.by_id(environment, delivery_id)
+            if delivery is not None:
+                event = await tx.events.by_id(environment, delivery.event_id)
+                taken.append(Dispatch(environment, until, delivery, endpoint, event))
     return taken

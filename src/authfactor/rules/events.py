@@ -28,6 +28,7 @@ FACTOR_ACTIVATED: Final = "authfactor.factor_activated"
 FACTOR_DELETED: Final = "authfactor.factor_deleted"
 REPLAY_REFUSED: Final = "authfactor.replay_refused"
 USER_LOCKED: Final = "authfactor.user_locked"
+USER_UNLOCKED: Final = "authfactor.user_unlocked"
 
 _END_OF_TIME: Final = 2**62
 _ENCODER = msgspec.json.Encoder()

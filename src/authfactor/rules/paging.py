@@ -1,11 +1,20 @@
 """Turning what the store read into a page with cursors."""
 
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from authfactor import errors
-from authfactor.models import Event, Factor, Page, Session, User
+from authfactor.models import Page
 
-T = TypeVar("T", User, Factor, Session, Event)
+
+class Identified(Protocol):
+    """Anything that a cursor can name."""
+
+    @property
+    def id(self) -> str:
+        """The id."""
+
+
+T = TypeVar("T", bound=Identified)
 
 
 def page(items: list[T], *, more_before: bool, more_after: bool) -> Page[T]:

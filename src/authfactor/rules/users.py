@@ -136,6 +136,23 @@ class Users:
 
         return run
 
+    def unlock(self, environment: Environment, user_id: str) -> Unit[bool]:
+        """Forget a user's wrong codes, and with them any lock, the hard stop too.
+
+        Only an operator may do this. False when there was nothing to forget. The unit raises `NotFound`.
+        """
+        now = self._clock()
+
+        async def run(tx: Tx) -> bool:
+            user = _found(await tx.users.lock(environment.number, user_id), user_id)
+            if not await tx.failures.clear(environment.number, user_id):
+                return False
+            data = {"user_id": user.id}
+            await self._log.append(tx, environment.number, events.USER_UNLOCKED, user.id, data, now)
+            return True
+
+        return run
+
     async def _password_hash(self, request: CreateUser | UpdateUser, email: str | None) -> str | None:
         """Return what to store for the password or imported hash that the request brings, if any."""
         if request.password is not None:

@@ -5,7 +5,7 @@ The partial indexes hold pending rows only, so what was delivered long ago costs
 endpoint_id, user_id, id), both WHERE state = 'pending'.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from authfactor.models import Delivery, PageQuery, WebhookEndpoint
 from authfactor.store.tables import paging
@@ -67,7 +67,7 @@ NOT EXISTS (
 """
 
 DUE = f"""
-SELECT id, event_id, user_id, attempts FROM deliveries INDEXED BY deliveries_due
+SELECT id FROM deliveries INDEXED BY deliveries_due
 WHERE environment = $1 AND endpoint_id = $2 AND state = 'pending' AND due_at <= $3
   AND (claimed_until IS NULL OR claimed_until <= $3) AND {ITS_TURN}
 ORDER BY due_at, id LIMIT $4
@@ -119,15 +119,6 @@ LEFT JOIN events e ON e.environment = d.environment AND e.id = d.event_id WHERE 
 """
 
 DELIVERY_BY_ID = f"{DELIVERIES} AND d.id = $2"
-
-
-class Waiting(NamedTuple):
-    """A delivery that could go now."""
-
-    id: str
-    event_id: str
-    user_id: str | None
-    attempts: int
 
 
 class WebhookEndpoints:
@@ -217,9 +208,9 @@ class Deliveries:
         row = await self._db.one(NEXT_ENDPOINT, environment, endpoint_id)
         return None if row is None else (row[0], row[1])
 
-    async def due(self, environment: int, endpoint_id: str, now: int, most: int) -> list[Waiting]:
-        """List what is due, free and in turn, the longest waiting first."""
-        return [Waiting(*row) for row in await self._db.all(DUE, environment, endpoint_id, now, most)]
+    async def due(self, environment: int, endpoint_id: str, now: int, most: int) -> list[str]:
+        """List the ids of what is due, free and in turn, the longest waiting first."""
+        return [row[0] for row in await self._db.all(DUE, environment, endpoint_id, now, most)]
 
     async def claim(self, environment: int, delivery_id: str, now: int, until: int) -> bool:
         """Take a delivery until a time: True for exactly one caller."""

@@ -1,0 +1,85 @@
+"""`authfactor webhooks`: who is told of events, and what became of the telling."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from authfactor.cli import session
+from authfactor.core import Authfactor
+from authfactor.models import Delivery, Environment, Page, PageQuery, WebhookEndpoint
+from authfactor.wire import moments
+from authfactor.wire import webhooks as wire
+
+webhooks = typer.Typer(no_args_is_help=True, help="Webhook endpoints and deliveries.")
+
+State = Literal["pending", "delivered", "failed"]
+Limit = Annotated[int, typer.Option(min=1, max=100)]
+After = Annotated[str | None, typer.Option(help="Id after which the page starts.")]
+
+
+@webhooks.command("list")
+def list_endpoints(context: typer.Context, limit: Limit = 10, after: After = None) -> None:
+    """List the webhook endpoints, newest first. Example: authfactor webhooks list"""
+    options = session.chosen(context)
+
+    async def work(af: Authfactor, environment: Environment) -> Page[WebhookEndpoint]:
+        return await af.read(af.webhooks.page(environment, PageQuery(limit=limit, after=after)))
+
+    page = session.run(options, work)
+    rows = [[item.id, item.endpoint_url, item.status, ", ".join(item.events)] for item in page.items]
+
+    def people() -> None:
+        session.table(["id", "url", "status", "events"], rows, "No webhook endpoints.")
+        if page.after:
+            print(f"More: --after {page.after}")
+
+    session.show(options, wire.endpoints(page), people)
+
+
+@webhooks.command("deliveries")
+def list_deliveries(
+    context: typer.Context,
+    endpoint: Annotated[str | None, typer.Option(help="Only those to this endpoint.")] = None,
+    state: Annotated[State | None, typer.Option(help="Only those in this state.")] = None,
+    limit: Limit = 10,
+    after: After = None,
+) -> None:
+    """List deliveries, newest first. Example: authfactor webhooks deliveries --state failed"""
+    options = session.chosen(context)
+
+    async def work(af: Authfactor, environment: Environment) -> Page[Delivery]:
+        query = PageQuery(limit=limit, after=after)
+        return await af.read(af.deliveries.page(environment, query, endpoint, state))
+
+    page = session.run(options, work)
+    rows = [
+        [item.id, item.event or "-", item.user_id or "-", item.state, str(item.attempts), _last(item)]
+        for item in page.items
+    ]
+
+    def people() -> None:
+        session.table(["id", "event", "user", "state", "attempts", "last answer"], rows, "No deliveries.")
+        if page.after:
+            print(f"More: --after {page.after}")
+
+    session.show(options, wire.deliveries(page), people)
+
+
+@webhooks.command("resend")
+def resend(context: typer.Context, delivery_id: str) -> None:
+    """Send a delivery again, whatever became of it. Example: authfactor webhooks resend wd_01…"""
+    options = session.chosen(context)
+
+    async def work(af: Authfactor, environment: Environment) -> Delivery:
+        return await af.run(af.deliveries.resend(environment, delivery_id))
+
+    due = session.run(options, work)
+    session.show(
+        options, wire.delivery(due), lambda: print(f"{due.id} is due since {moments.write(due.due_at)}.")
+    )
+
+
+def _last(delivery: Delivery) -> str:
+    if delivery.last_error is not None:
+        return delivery.last_error
+    return "-" if delivery.last_status is None else str(delivery.last_status)

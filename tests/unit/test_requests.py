@@ -1,0 +1,190 @@
+"""Request bodies: what SDKs send too much of is tolerated, what is wrong is named and never repeated."""
+
+import json
+from typing import Any, Final
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from authfactor.errors import InvalidRequest, MalformedBody
+from authfactor.wire import requests
+
+SHAPES: Final = sorted(requests.Body.__subclasses__(), key=lambda shape: shape.__name__)
+JSON: Final = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def _wrong(shape: type[requests.Body], body: bytes) -> InvalidRequest:
+    with pytest.raises(InvalidRequest) as caught:
+        requests.read(shape, body)
+    return caught.value
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)
+@pytest.mark.parametrize("body", [b"", b"null", b"[]", b"{}", b"  ", b"\r\n", b" null ", b"[]\n", b" {} "])
+def test_no_fields_may_be_written_in_many_ways(shape: type[requests.Body], body: bytes) -> None:
+    assert requests.read(shape, body) == shape()
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)
+def test_unknown_fields_are_ignored(shape: type[requests.Body]) -> None:
+    body = b'{"unknown": {"deep": [1, null, "x"]}, "object": "x", "Type": 1, "": 0}'
+
+    assert requests.read(shape, body) == shape()
+
+
+def test_fields_are_read() -> None:
+    body = b'{"type": "totp", "totp_issuer": "Acme \\u00fc", "totp_user": "kim@example.org", "user_id": "user_1"}'
+
+    assert requests.read(requests.EnrollFactor, body) == requests.EnrollFactor(
+        type="totp", totp_issuer="Acme \u00fc", totp_user="kim@example.org", user_id="user_1"
+    )
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)
+def test_every_field_may_be_absent_and_null(shape: type[requests.Body]) -> None:
+    names = [field.encode_name for field in msgspec.structs.fields(shape)]
+    nulls = requests.read(shape, json.dumps(dict.fromkeys(names)).encode())
+
+    assert all(getattr(nulls, name) is None for name in names)
+
+
+def test_null_clears_and_absence_keeps_in_an_update() -> None:
+    assert requests.read(requests.UpdateUser, b'{"external_id": null}').external_id is None
+    assert requests.read(requests.UpdateUser, b'{"locale": null}').external_id is msgspec.UNSET
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)
+@pytest.mark.parametrize("value", [17, -1.5, [], ["x"], {"x": 1}, {"x": {}}], ids=json.dumps)
+def test_every_field_of_a_wrong_type_is_named_not_only_the_first(
+    shape: type[requests.Body], value: object
+) -> None:
+    names = [field.encode_name for field in msgspec.structs.fields(shape)]
+    error = _wrong(shape, json.dumps(dict.fromkeys(names, value)).encode())
+
+    assert not isinstance(error, MalformedBody)
+    assert [item.field for item in error.items] == names
+    assert [item.code for item in error.items] == [f"{name}_invalid" for name in names]
+    assert all(item.message.startswith(f"{item.field}: ") for item in error.items)
+
+
+def test_only_the_wrong_fields_are_named() -> None:
+    body = b'{"email": "kim@example.org", "email_verified": "yes", "name": null, "locale": 7}'
+
+    assert [item.field for item in _wrong(requests.CreateUser, body).items] == ["email_verified", "locale"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"password_hash_type": "hunter2"},
+        {"password_salt_position": "hunter2"},
+        {"password": {"hunter2": "hunter2"}},
+        {"password": ["hunter2"]},
+        {"email_verified": "hunter2"},
+        {"metadata": {"hunter2": 1}},
+        {"metadata": {"a": ["hunter2"]}},
+        {"metadata": "hunter2"},
+        {"hunter2": 1, "name": 1},
+    ],
+    ids=json.dumps,
+)
+def test_values_are_never_repeated(fields: dict[str, Any]) -> None:
+    error = _wrong(requests.CreateUser, json.dumps(fields).encode())
+
+    assert error.items
+    assert "hunter2" not in str((error.message, error.items))
+
+
+def test_the_allowed_values_are_not_guesses() -> None:
+    for kind in ("bcrypt", "firebase-scrypt", "ssha", "ssha256", "scrypt", "pbkdf2", "argon2"):
+        body = json.dumps({"password_hash_type": kind}).encode()
+        assert requests.read(requests.CreateUser, body).password_hash_type == kind
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"{", id="cut off"),
+        pytest.param(b'{"code": "123456"', id="cut off after a value"),
+        pytest.param(b'{"code": "1234', id="cut off in a value"),
+        pytest.param(b'{"code": "123456",}', id="trailing comma"),
+        pytest.param(b"{'code': '123456'}", id="single quotes"),
+        pytest.param(b'{"code": "123456"} x', id="something after"),
+        pytest.param(b'{"code": "123456"}{}', id="two objects"),
+        pytest.param(b"code=123456", id="a form"),
+        pytest.param(b'{"code": NaN}', id="NaN"),
+        pytest.param(b'{"code": 123456', id="a wrong type, then cut off"),
+        pytest.param(b'{"code": 123456, bad', id="a wrong type, then no JSON"),
+        pytest.param(b'{"code": 123456, "x": 1e999}', id="a wrong type, then a number out of range"),
+        pytest.param(b'{"code": 123456, "x": "\xff"}', id="a wrong type, then no UTF-8"),
+        pytest.param(b'{"code": "\xff"}', id="no UTF-8"),
+        pytest.param(b'{"code": "\\ud800"}', id="half a surrogate pair"),
+        pytest.param(b'\xef\xbb\xbf{"code": "123456"}', id="byte order mark"),
+        pytest.param('{"code": "1"}'.encode("utf-16"), id="UTF-16"),
+        pytest.param(b"\0", id="NUL"),
+        pytest.param(b"[" * 50_000, id="deep and open"),
+        pytest.param(b"[" * 50_000 + b"]" * 50_000, id="deep"),
+        pytest.param(b'{"code": ' + b"[" * 50_000, id="deep in a field"),
+        pytest.param(b'{"x": ' + b"[" * 50_000 + b"]" * 50_000 + b"}", id="deep in an unknown field"),
+        pytest.param(b'{"x": ' + b'{"x": ' * 50_000 + b"1" + b"}" * 50_001, id="deep objects"),
+        pytest.param(
+            b'{"code": 1, "x": ' + b"[" * 50_000 + b"]" * 50_000 + b"}", id="a wrong type, then deep"
+        ),
+    ],
+)
+def test_what_is_no_json_is_malformed(body: bytes) -> None:
+    error = _wrong(requests.VerifyChallenge, body)
+
+    assert isinstance(error, MalformedBody)
+    assert error.message.startswith("The request body ")
+    assert "123456" not in error.message
+    assert not error.items
+
+
+@pytest.mark.parametrize(
+    "body", [b"[1]", b'["code"]', b'"code"', b"123456", b"true", b"false", b"[ ]", b"[{}]"]
+)
+def test_json_that_is_no_object_is_malformed(body: bytes) -> None:
+    error = _wrong(requests.VerifyChallenge, body)
+
+    assert isinstance(error, MalformedBody)
+    assert error.message == "The request body must be a JSON object."
+
+
+def test_a_field_sent_twice_with_a_wrong_type_is_refused() -> None:
+    assert _wrong(requests.VerifyChallenge, b'{"code": "123456", "code": 1}').items
+    assert (
+        _wrong(requests.VerifyChallenge, b'{"code": 1, "code": "123456"}').code
+        == "invalid_request_parameters"
+    )
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_a_request_or_refused(body: bytes) -> None:
+    try:
+        requests.read(requests.VerifyChallenge, body)
+    except InvalidRequest:
+        return
+
+
+@given(
+    st.dictionaries(st.sampled_from(["email", "metadata", "email_verified", "password_hash_type", "x"]), JSON)
+)
+def test_any_json_is_a_request_or_every_wrong_field_is_named(fields: dict[str, Any]) -> None:
+    try:
+        requests.read(requests.CreateUser, json.dumps(fields).encode())
+    except MalformedBody:
+        raise
+    except InvalidRequest as error:
+        assert error.items
+        assert {item.field for item in error.items} <= set(fields)

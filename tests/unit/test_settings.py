@@ -1,0 +1,220 @@
+"""Settings: where values come from, which are refused, and what is never shown."""
+
+import re
+from dataclasses import FrozenInstanceError, fields
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from authfactor import settings
+from authfactor.settings import BadSetting, Settings
+
+NAMES: Final = [item.name for item in fields(Settings)]
+NUMBERS: Final = [item.name for item in fields(Settings) if item.type is int]
+SECRETS: Final = ["database_url", "bootstrap_api_key"]
+
+
+def _toml(folder: Path, text: str) -> Path:
+    file = folder / "authfactor.toml"
+    file.write_text(text)
+    return file
+
+
+def test_without_anything_every_setting_is_its_default() -> None:
+    assert settings.read({}) == Settings()
+    assert settings.read({"PATH": "/bin", "AUTHFACTO_WINDOW": "9", "XAUTHFACTOR_WINDOW": "9"}) == Settings()
+
+
+def test_the_limits_are_those_that_were_decided() -> None:
+    default = Settings()
+
+    assert (default.window, default.challenge_life, default.attempts_per_challenge) == (1, 600, 5)
+    assert (default.lock_after, default.lock_window, default.lock_time) == (10, 900, 900)
+    assert (default.failures_per_day, default.failures_in_a_row) == (50, 100)
+    assert (default.min_secret, default.max_body) == (10, 65_536)
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_every_number_is_read_from_the_environment(name: str) -> None:
+    number = 2 if name == "window" else getattr(Settings(), name) + 1
+
+    assert getattr(settings.read({f"AUTHFACTOR_{name.upper()}": str(number)}), name) == number
+
+
+def test_texts_and_paths_are_read_from_the_environment() -> None:
+    read = settings.read({"AUTHFACTOR_DATA": "/srv/authfactor", "AUTHFACTOR_TEAM_NAME": "Acme 100%"})
+
+    assert read == Settings(data=Path("/srv/authfactor"), team_name="Acme 100%")
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("AUTHFACTOR_LOCK_AFTR", "AUTHFACTOR_LOCK_AFTER"),
+        ("AUTHFACTOR_LOCKAFTER", "AUTHFACTOR_LOCK_AFTER"),
+        ("AUTHFACTOR_WINDOWS", "AUTHFACTOR_WINDOW"),
+        ("AUTHFACTOR_DATABASE_URI", "AUTHFACTOR_DATABASE_URL"),
+    ],
+)
+def test_a_misspelt_variable_stops_the_start_and_the_right_one_is_suggested(
+    variable: str, meant: str
+) -> None:
+    with pytest.raises(BadSetting) as caught:
+        settings.read({variable: "hunter2"})
+
+    assert str(caught.value) == f"{variable} is no setting of this release. Did you mean {meant}?"
+
+
+@pytest.mark.parametrize("variable", ["AUTHFACTOR_", "AUTHFACTOR_QQQQQ"])
+def test_a_variable_like_no_other_points_to_the_list(variable: str) -> None:
+    with pytest.raises(BadSetting, match=f"^{variable} is no setting .* `authfactor config show` lists"):
+        settings.read({variable: "hunter2"})
+
+
+@pytest.mark.parametrize("text", ["", "ten", "1.5", "1e3", "0x10", "10 min", "None", "true"])
+def test_what_is_no_whole_number_is_refused(text: str) -> None:
+    with pytest.raises(BadSetting, match=f"^AUTHFACTOR_LOCK_AFTER must be a whole number, not '{text}'"):
+        settings.read({"AUTHFACTOR_LOCK_AFTER": text})
+
+
+@pytest.mark.parametrize(
+    "item", [item for item in fields(Settings) if item.type is int], ids=lambda i: i.name
+)
+def test_every_number_has_a_least_value(item: Any) -> None:
+    least = item.metadata["least"]
+
+    assert getattr(Settings(**{item.name: least}), item.name) == least
+    with pytest.raises(
+        BadSetting, match=f"^AUTHFACTOR_{item.name.upper()} must be at least {least}, not {least - 1}"
+    ):
+        Settings(**{item.name: least - 1})
+
+
+@pytest.mark.parametrize("window", [0, 1, 2])
+def test_a_window_of_zero_to_two_steps_is_accepted(window: int) -> None:
+    assert Settings(window=window).window == window
+
+
+@pytest.mark.parametrize("window", [3, 10, 2**31])
+def test_a_wider_window_is_refused(window: int) -> None:
+    with pytest.raises(BadSetting, match=f"^AUTHFACTOR_WINDOW must be 0, 1 or 2, not {window}"):
+        Settings(window=window)
+
+
+@pytest.mark.parametrize("least", [0, 9])
+def test_secrets_shorter_than_80_bits_cannot_be_allowed(least: int) -> None:
+    with pytest.raises(BadSetting, match="AUTHFACTOR_MIN_SECRET must be at least 10"):
+        settings.read({"AUTHFACTOR_MIN_SECRET": str(least)})
+
+
+def test_a_file_is_read(tmp_path: Path) -> None:
+    file = _toml(tmp_path, 'team_name = "Acme"\nlock_after = 5\ndata = "/srv/a"\n')
+
+    assert settings.read({}, file) == Settings(team_name="Acme", lock_after=5, data=Path("/srv/a"))
+
+
+def test_the_environment_wins_over_the_file_and_the_command_line_over_both(tmp_path: Path) -> None:
+    file = _toml(tmp_path, "lock_after = 5\nlock_time = 100\nlock_window = 100\n")
+    environ = {"AUTHFACTOR_LOCK_TIME": "200", "AUTHFACTOR_LOCK_WINDOW": "200"}
+    read = settings.read(environ, file, lock_window=300, team_name=None)
+
+    assert read == Settings(lock_after=5, lock_time=200, lock_window=300)
+
+
+def test_a_misspelt_name_in_the_file_stops_the_start(tmp_path: Path) -> None:
+    file = _toml(tmp_path, "lock_aftr = 5\n")
+
+    with pytest.raises(
+        BadSetting, match="lock_aftr is no setting of this release. Did you mean .*LOCK_AFTER"
+    ):
+        settings.read({}, file)
+
+
+@pytest.mark.parametrize("value", ["1.5", "true", '"ten"', "[1]", "{a = 1}", "2026-01-01"])
+def test_a_value_of_another_type_in_the_file_is_refused(tmp_path: Path, value: str) -> None:
+    file = _toml(tmp_path, f"lock_after = {value}\n")
+
+    with pytest.raises(BadSetting, match=f"{re.escape(str(file))}: lock_after must be a whole number"):
+        settings.read({}, file)
+
+
+@pytest.mark.parametrize("text", ["lock_after =", "lock_after = 5\nlock_after = 5", "[lock_after", "\0"])
+def test_a_broken_file_is_named(tmp_path: Path, text: str) -> None:
+    file = _toml(tmp_path, text)
+
+    with pytest.raises(BadSetting, match=f"^{re.escape(str(file))} is not valid TOML"):
+        settings.read({}, file)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadSetting, match=r"gone\.toml cannot be read: No such file"):
+        settings.read({}, tmp_path / "gone.toml")
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("", Path("/srv/a/authfactor.db")),
+        ("sqlite:////srv/b.db", Path("/srv/b.db")),
+        ("sqlite:///b.db", Path("b.db")),
+        ("postgresql://a@localhost/b", None),
+        ("postgres://a@localhost/b", None),
+    ],
+)
+def test_the_database_is_a_file_or_postgresql(url: str, path: Path | None) -> None:
+    assert Settings(data=Path("/srv/a"), database_url=url).sqlite_path == path
+
+
+@pytest.mark.parametrize("url", ["mysql://a:hunter2@b/c", "hunter2", "/srv/a.db", "http://a:hunter2@b"])
+def test_another_database_is_refused_and_its_password_not_told(url: str) -> None:
+    with pytest.raises(BadSetting, match="AUTHFACTOR_DATABASE_URL must start with sqlite:/// or") as caught:
+        Settings(database_url=url)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_the_key_ring_is_in_the_data_folder_unless_it_is_elsewhere() -> None:
+    assert Settings(data=Path("/srv/a")).keys_path == Path("/srv/a/keys")
+    assert Settings(data=Path("/srv/a"), keys="/etc/keys").keys_path == Path("/etc/keys")
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Settings().window = 2  # type: ignore[misc]  # that is the point
+
+
+def test_exactly_the_settings_that_hold_credentials_are_secret() -> None:
+    assert [item.name for item in fields(Settings) if item.metadata["secret"]] == SECRETS
+
+
+@pytest.mark.parametrize("show", [repr, str, "{}".format, "{0!r}".format])
+def test_secrets_are_not_shown(show: Any) -> None:
+    shown = show(Settings(database_url="postgresql://a:hunter2@b/c", bootstrap_api_key="sk_hunter2"))
+
+    assert "hunter2" not in shown
+    for name in SECRETS:
+        assert f"{name}=***" in shown
+
+
+def test_everything_else_is_shown() -> None:
+    shown = repr(Settings(team_name="Acme"))
+
+    assert all(f"{name}=" in shown for name in NAMES)
+    assert "team_name=Acme" in shown
+    assert "database_url=," in shown  # An empty secret hides nothing.
+
+
+@pytest.mark.parametrize("item", fields(Settings), ids=lambda item: item.name)
+def test_every_setting_says_what_it_is_about(item: Any) -> None:
+    about = item.metadata["about"]
+
+    assert re.fullmatch(r"[A-Zs].{15,}\S\.", about, re.DOTALL) or about.endswith(")."), about
+    assert item.metadata["unit"] in {"", "bytes", "seconds"}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_durations_and_sizes_have_a_unit(name: str) -> None:
+    item = next(item for item in fields(Settings) if item.name == name)
+
+    if re.search(r"life|time|lock_window|interval|timeout", name):
+        assert item.metadata["unit"] == "seconds"
