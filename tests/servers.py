@@ -10,9 +10,11 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import httpx
+
+Json: TypeAlias = Any  # a value out of a JSON document
 
 API_KEY: Final = "sk_test_default"
 CLIENT_ID: Final = "client_test"

@@ -4,13 +4,13 @@ A new backend is one function in `BACKENDS`: it makes an empty database and says
 """
 
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
-from authfactor.models import ApiKey, Challenge, Environment, Factor, User
+from authfactor.models import ApiKey, Challenge, Environment, Event, Factor, PageQuery, User
 from authfactor.settings import Settings
 from authfactor.store import Store, Tx, migrations
 from authfactor.store.opening import open_store
@@ -19,6 +19,7 @@ from tests.postgres.server import migrated_database, postgres_database, postgres
 __all__ = ["migrated_database", "postgres_database", "postgres_server"]
 
 Opener = Callable[[], Awaitable[Store]]
+Found = tuple[list[str], bool, bool]
 
 
 class Backend:
@@ -60,26 +61,28 @@ class Rows:
 
     def environment(self, number: int, **changes: Any) -> Environment:  # noqa: ANN401 - any field
         values: dict[str, Any] = {
+            "number": number,
             "client_id": f"client_{number}",
             "name": f"n{number}",
             "team_name": "Team",
-        } | changes
-        return Environment(
-            **(
-                {"number": number, "mfa_policy": "off", "options": "{}", "created_at": 1, "updated_at": 1}
-                | values
-            )
-        )
+            "mfa_policy": "off",
+            "options": "{}",
+            "created_at": 1,
+            "updated_at": 1,
+        }
+        return Environment(**(values | changes))
 
     def api_key(self, environment: int, number: int, **changes: Any) -> ApiKey:  # noqa: ANN401 - any field
         values: dict[str, Any] = {
+            "environment": environment,
+            "id": f"api_key_{number}",
             "name": "key",
             "hint": "abcd",
             "created_at": 1,
             "last_used_at": None,
             "revoked_at": None,
         }
-        return ApiKey(**({"environment": environment, "id": f"api_key_{number}"} | values | changes))
+        return ApiKey(**(values | changes))
 
     def user(self, number: int, **changes: Any) -> User:  # noqa: ANN401 - any field
         values: dict[str, Any] = dict.fromkeys(User.__struct_fields__) | {
@@ -116,6 +119,51 @@ class Rows:
             "verified_at": None,
         }
         return Challenge(**(values | changes))
+
+
+class Pages:
+    """Says what every page of a small list must hold."""
+
+    @staticmethod
+    def model(ids: Sequence[str], query: PageQuery) -> Found:
+        """Give the ids in the order asked for, and whether more lie before and after them."""
+        listed = sorted(ids, reverse=query.order != "asc")
+        # Cursors mean places in the list as shown, except under `normal`: there `before` is older, so further on.
+        onward, backward = query.after, query.before
+        if query.order == "normal":
+            onward, backward = backward, onward
+        end = listed.index(backward) if backward else len(listed)
+        if backward:
+            first = max(end - query.limit, 0)
+        else:
+            first = listed.index(onward) + 1 if onward else 0
+        last = min(first + query.limit, end)
+        page = listed[first:last]
+        return page, bool(page) and first > 0, bool(page) and last < len(listed)
+
+    @staticmethod
+    def queries(ids: Sequence[str], order: Literal["asc", "desc", "normal"]) -> list[PageQuery]:
+        """Ask for every page of this list: limits around every boundary, each item as either cursor."""
+        return [
+            query
+            for limit in range(1, len(ids) + 2)
+            for query in (
+                PageQuery(limit, order),
+                *(PageQuery(limit, order, before=cursor) for cursor in ids),
+                *(PageQuery(limit, order, after=cursor) for cursor in ids),
+            )
+        ]
+
+    @staticmethod
+    def shown(page: tuple[Sequence[User | Factor | Event], bool, bool]) -> Found:
+        """Reduce what a table answered to what the model says."""
+        items, more_before, more_after = page
+        return [item.id for item in items], more_before, more_after
+
+
+@pytest.fixture(scope="session")
+def pages() -> Pages:
+    return Pages()
 
 
 @pytest.fixture(scope="session")

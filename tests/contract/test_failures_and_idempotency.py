@@ -1,4 +1,4 @@
-"""Counted failures, claimed idempotency keys and events in any store."""
+"""Counted failures and claimed idempotency keys in any store."""
 
 import asyncio
 from collections import Counter
@@ -123,15 +123,3 @@ async def test_of_fifty_that_claim_one_key_one_claims_and_the_others_get_its_ans
     )
     (winner,) = (answer.removeprefix("claimed ") for answer in answers if answer.startswith("claimed "))
     assert answers == {f"claimed {winner}": 1, f"got {winner}": RACERS - 1}
-
-
-async def test_an_event_is_appended_as_it_is(store: Store) -> None:
-    await store.write(lambda tx: tx.events.append(1, "event_1", "user.created", "user_1", '{"ä":1}', 2**41))
-    await store.write(lambda tx: tx.events.append(1, "event_2", "x", None, "{}", 5))
-    found = await store.read(
-        lambda tx: tx.db.all("SELECT id, name, user_id, data, created_at FROM events ORDER BY id")
-    )
-    assert [tuple(row) for row in found] == [
-        ("event_1", "user.created", "user_1", '{"ä":1}', 2**41),
-        ("event_2", "x", None, "{}", 5),
-    ]

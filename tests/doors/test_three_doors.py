@@ -18,7 +18,7 @@ from authfactor.store import Unit
 from authfactor.wire import objects
 from authfactor.wire.requests import CreateUser, EnrollUserFactor
 from tests import authenticator
-from tests.servers import Server, command_line, running
+from tests.servers import Json, Server, command_line, running
 
 EMAIL: Final = "kim@example.org"
 SECRET: Final = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
@@ -53,37 +53,41 @@ class Core:
         self._run = run
         self._environment: Environment = run(af.read(lambda tx: tx.environments.all()))[0]
 
-    def create_user(self) -> Any:
-        return self._write(lambda: self._af.users.create(self._environment, CreateUser(email=EMAIL)), objects.user)
-
-    def enroll(self, user_id: str, secret: str = SECRET) -> Any:
-        request = EnrollUserFactor("totp", totp_issuer="Acme", totp_secret=secret)
+    def create_user(self) -> Json:
         return self._write(
-            lambda: self._af.factors.enroll(self._af.store, self._environment, user_id, request), objects.enrolled
+            lambda: self._af.users.create(self._environment, CreateUser(email=EMAIL)), objects.user
         )
 
-    def challenge(self, factor_id: str) -> Any:
+    def enroll(self, user_id: str, secret: str = SECRET) -> Json:
+        request = EnrollUserFactor("totp", totp_issuer="Acme", totp_secret=secret)
+        return self._write(
+            lambda: self._af.factors.enroll(self._af.store, self._environment, user_id, request),
+            objects.enrolled,
+        )
+
+    def challenge(self, factor_id: str) -> Json:
         return self._write(
             lambda: ready(self._af.challenges.create(self._environment, factor_id)), objects.challenge
         )
 
-    def verify(self, challenge_id: str, code: str) -> Any:
+    def verify(self, challenge_id: str, code: str) -> Json:
         return self._write(
-            lambda: ready(self._af.challenges.verify(self._environment, challenge_id, code)), objects.verification
+            lambda: ready(self._af.challenges.verify(self._environment, challenge_id, code)),
+            objects.verification,
         )
 
-    def list(self, user_id: str) -> Any:
+    def list(self, user_id: str) -> Json:
         page = self._run(self._af.read(self._af.factors.page(self._environment, user_id, PageQuery())))
         return shape(objects.factors(page))
 
-    def get(self, factor_id: str) -> Any:
+    def get(self, factor_id: str) -> Json:
         return self._write(lambda: ready(self._af.factors.get(self._environment, factor_id)), objects.factor)
 
-    def delete(self, factor_id: str) -> Any:
+    def delete(self, factor_id: str) -> Json:
         return self._write(lambda: ready(self._af.factors.delete(self._environment, factor_id)), None)
 
-    def _write(self, prepare: Callable[[], Any], render: Callable[[Any], object] | None) -> Any:
-        async def inside() -> Any:
+    def _write(self, prepare: Callable[[], Any], render: Callable[[Any], object] | None) -> Json:
+        async def inside() -> Json:
             return await self._af.run(await prepare())
 
         try:
@@ -97,7 +101,7 @@ async def ready(unit: "Unit[Any]") -> "Unit[Any]":
     return unit
 
 
-def shape(answer: object) -> Any:
+def shape(answer: object) -> Json:
     return json.loads(objects.encode(answer))
 
 
@@ -110,29 +114,29 @@ class Web:
     def close(self) -> None:
         self._client.close()
 
-    def create_user(self) -> Any:
+    def create_user(self) -> Json:
         return self._send("POST", "/user_management/users", {"email": EMAIL})
 
-    def enroll(self, user_id: str, secret: str = SECRET) -> Any:
+    def enroll(self, user_id: str, secret: str = SECRET) -> Json:
         body = {"type": "totp", "totp_issuer": "Acme", "totp_secret": secret}
         return self._send("POST", f"/user_management/users/{user_id}/auth_factors", body)
 
-    def challenge(self, factor_id: str) -> Any:
+    def challenge(self, factor_id: str) -> Json:
         return self._send("POST", f"/auth/factors/{factor_id}/challenge", {})
 
-    def verify(self, challenge_id: str, code: str) -> Any:
+    def verify(self, challenge_id: str, code: str) -> Json:
         return self._send("POST", f"/auth/challenges/{challenge_id}/verify", {"code": code})
 
-    def list(self, user_id: str) -> Any:
+    def list(self, user_id: str) -> Json:
         return self._send("GET", f"/user_management/users/{user_id}/auth_factors")
 
-    def get(self, factor_id: str) -> Any:
+    def get(self, factor_id: str) -> Json:
         return self._send("GET", f"/auth/factors/{factor_id}")
 
-    def delete(self, factor_id: str) -> Any:
+    def delete(self, factor_id: str) -> Json:
         return self._send("DELETE", f"/auth/factors/{factor_id}")
 
-    def _send(self, method: str, path: str, body: Any = None) -> Any:
+    def _send(self, method: str, path: str, body: Json = None) -> Json:
         answer = self._client.request(method, path, json=body)
         return answer.json() if answer.content else None
 
@@ -143,28 +147,28 @@ class Terminal:
     def __init__(self, data: Path) -> None:
         self._data = data
 
-    def create_user(self) -> Any:
+    def create_user(self) -> Json:
         return self._call("users", "create", EMAIL)
 
-    def enroll(self, user_id: str, secret: str = SECRET) -> Any:
+    def enroll(self, user_id: str, secret: str = SECRET) -> Json:
         return self._call("factors", "enroll", user_id, "--issuer", "Acme", "--secret", secret)
 
-    def challenge(self, factor_id: str) -> Any:
+    def challenge(self, factor_id: str) -> Json:
         return self._call("factors", "challenge", factor_id)
 
-    def verify(self, challenge_id: str, code: str) -> Any:
+    def verify(self, challenge_id: str, code: str) -> Json:
         return self._call("factors", "verify", challenge_id, code)
 
-    def list(self, user_id: str) -> Any:
+    def list(self, user_id: str) -> Json:
         return self._call("factors", "list", user_id)
 
-    def get(self, factor_id: str) -> Any:
+    def get(self, factor_id: str) -> Json:
         return self._call("factors", "get", factor_id)
 
-    def delete(self, factor_id: str) -> Any:
+    def delete(self, factor_id: str) -> Json:
         self._call("factors", "delete", factor_id, "--yes")
 
-    def _call(self, *arguments: str) -> Any:
+    def _call(self, *arguments: str) -> Json:
         done = command_line("--data", str(self._data), "--json", *arguments)
         if done.stdout:
             answer = json.loads(done.stdout)
@@ -178,14 +182,14 @@ def comparable(story: Story) -> Story:
     """Replace what differs between installations: ids by the order of their first appearance, times."""
     names: dict[str, str] = {}
 
-    def walk(value: Any) -> Any:
+    def walk(value: Json) -> Json:
         if isinstance(value, dict):
             return {key: "T" if key.endswith("_at") and item else walk(item) for key, item in value.items()}
         if isinstance(value, list):
             return [walk(item) for item in value]
         if isinstance(value, str):
-            for name in names:
-                value = value.replace(name, names[name])
+            for name, number in names.items():
+                value = value.replace(name, number)
             if value.startswith(("user_", "auth_factor_", "auth_challenge_")):
                 value = names.setdefault(value, f"<{len(names)}>")
         return value

@@ -126,7 +126,8 @@ def assert_kept(server: Server, promises: Promises) -> None:
             assert fields(client.get(f"/auth/factors/{factor_id}"), 200)["user_id"] == user_id
         for accepted in promises.accepted:
             spent = fields(
-                client.post(f"/auth/challenges/{accepted.challenge_id}/verify", json={"code": accepted.code}), 422
+                client.post(f"/auth/challenges/{accepted.challenge_id}/verify", json={"code": accepted.code}),
+                422,
             )
             assert spent["code"] == "authentication_challenge_previously_verified"
             challenge = fields(client.post(f"/auth/factors/{accepted.factor_id}/challenge"), 201)
@@ -145,7 +146,9 @@ def assert_stored(server: Server, promises: Promises) -> None:
                 "SELECT id, user_id, last_step, activated_at FROM factors"
             )
         }
-        closed = {row[0] for row in connection.execute("SELECT id FROM challenges WHERE verified_at IS NOT NULL")}
+        closed = {
+            row[0] for row in connection.execute("SELECT id FROM challenges WHERE verified_at IS NOT NULL")
+        }
     assert {factor_id: factors[factor_id][0] for factor_id in promises.factors} == promises.factors
     for accepted in promises.accepted:
         _, last_step, activated_at = factors[accepted.factor_id]
@@ -162,7 +165,7 @@ def assert_whole(server: Server) -> None:
     """Check that no transaction is half there, whatever was answered."""
     with contextlib.closing(database(server)) as connection:
 
-        def single(statement: str) -> Any:  # noqa: ANN401 - one value out of SQL
+        def single(statement: str) -> object:
             return connection.execute(statement).fetchone()[0]
 
         assert single("PRAGMA integrity_check") == "ok"
@@ -202,7 +205,9 @@ def die_and_return(data: Path, seed: int) -> tuple[int, int]:
 
 
 @pytest.mark.timeout(400)
-def test_kill_9_during_writes_loses_nothing_that_was_answered_and_no_code_is_good_twice(tmp_path: Path) -> None:
+def test_kill_9_during_writes_loses_nothing_that_was_answered_and_no_code_is_good_twice(
+    tmp_path: Path,
+) -> None:
     with ThreadPoolExecutor(SERVERS) as pool:
         kept = list(pool.map(die_and_return, (tmp_path / str(at) for at in range(SERVERS)), range(SERVERS)))
 

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.http.replay import EMAIL
 from tests.servers import Server, fields, running
 
 
@@ -100,3 +101,11 @@ def stranger(server: Server) -> Stranger:
         made_factor = fields(client.post(path, json={"type": "totp"}), 201)
     factor, challenge = made_factor["authentication_factor"], made_factor["authentication_challenge"]
     return Stranger(key, user, factor, challenge)
+
+
+@pytest.fixture
+def clean(api: httpx.Client) -> httpx.Client:
+    """Remove the recordings' user, should one be there."""
+    for user in fields(api.get("/user_management/users", params={"email": EMAIL}), 200)["data"]:
+        api.delete(f"/user_management/users/{user['id']}")
+    return api

@@ -4,6 +4,8 @@ import datetime
 import re
 from typing import Any, Final
 
+from tests.servers import Json
+
 FACTOR_KEYS: Final = {"object", "id", "type", "totp", "user_id", "created_at", "updated_at"}
 NAME_KEYS: Final = {"issuer", "user"}
 SECRET_KEYS: Final = {"issuer", "user", "secret", "qr_code", "uri"}
@@ -20,14 +22,14 @@ _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 CHALLENGE_LIFE: Final = datetime.timedelta(minutes=10)
 
 
-def moment(text: Any) -> datetime.datetime:  # noqa: ANN401 - a value out of JSON
+def moment(text: Json) -> datetime.datetime:
     """Read a time that must be written exactly as the contract says."""
     assert isinstance(text, str)
     assert _MOMENT.fullmatch(text), text
     return datetime.datetime.fromisoformat(text)
 
 
-def assert_id(text: Any, prefix: str) -> None:  # noqa: ANN401 - a value out of JSON
+def assert_id(text: Json, prefix: str) -> None:
     assert isinstance(text, str)
     assert re.fullmatch(f"{prefix}_{_ULID}", text), text
 

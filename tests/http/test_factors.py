@@ -8,14 +8,16 @@ import pytest
 
 from tests import authenticator
 from tests.http.conftest import Enrolled
-from tests.servers import fields
 from tests.http.shapes import SECRET_KEYS, assert_challenge, assert_factor, assert_list
+from tests.servers import fields
 
 UNKNOWN_FACTOR = "auth_factor_01ZZZZZZZZZZZZZZZZZZZZZZZZ"
 UNKNOWN_CHALLENGE = "auth_challenge_01ZZZZZZZZZZZZZZZZZZZZZZZZ"
 
 
-def test_the_list_and_a_single_factor_hold_no_secret(api: httpx.Client, enrolled: Enrolled, factors_path: str) -> None:
+def test_the_list_and_a_single_factor_hold_no_secret(
+    api: httpx.Client, enrolled: Enrolled, factors_path: str
+) -> None:
     listed = api.get(factors_path)
     single = api.get(f"/auth/factors/{enrolled.factor['id']}")
 
@@ -62,7 +64,9 @@ def test_an_unknown_factor_is_named_in_the_answer(api: httpx.Client, method: str
     }
 
 
-@pytest.mark.parametrize("content", [b"", b"null", b"{}", b"[]", b'{"sms_template":null}', b'{"sms_template":""}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"null", b"{}", b"[]", b'{"sms_template":null}', b'{"sms_template":""}']
+)
 def test_a_challenge_is_opened_by_any_way_to_say_no_fields(
     api: httpx.Client, enrolled: Enrolled, content: bytes
 ) -> None:
@@ -111,12 +115,10 @@ def test_a_wrong_code_answers_201_and_counts_down_until_the_challenge_is_used_up
 def test_ten_wrong_codes_over_several_challenges_lock_the_user(api: httpx.Client, enrolled: Enrolled) -> None:
     wrong = authenticator.wrong_code(enrolled.secret)
     challenge_path = f"/auth/factors/{enrolled.factor['id']}/challenge"
+    answers = []
     for _ in range(2):
-        challenge = fields(api.post(challenge_path), 201)
-        answers = [
-            fields(api.post(f"/auth/challenges/{challenge['id']}/verify", json={"code": wrong}), 201)
-            for _ in range(5)
-        ]
+        path = f"/auth/challenges/{fields(api.post(challenge_path), 201)['id']}/verify"
+        answers += [fields(api.post(path, json={"code": wrong}), 201) for _ in range(5)]
     last = answers[-1]
     assert (last["attempts_remaining"], set(last)) == (
         0,
@@ -206,9 +208,14 @@ def test_the_routes_of_before_2022_challenge_and_verify(api: httpx.Client, enrol
 
 @pytest.mark.parametrize(
     ("path", "missing"),
-    [("/auth/factors/challenge", "authentication_factor_id"), ("/auth/factors/verify", "authentication_challenge_id")],
+    [
+        ("/auth/factors/challenge", "authentication_factor_id"),
+        ("/auth/factors/verify", "authentication_challenge_id"),
+    ],
 )
-def test_the_routes_of_before_2022_say_which_id_is_missing(api: httpx.Client, path: str, missing: str) -> None:
+def test_the_routes_of_before_2022_say_which_id_is_missing(
+    api: httpx.Client, path: str, missing: str
+) -> None:
     refused = fields(api.post(path, json={"code": "123456"}), 422)
 
     assert [(item["field"], item["code"]) for item in refused["errors"]] == [(missing, f"{missing}_required")]

@@ -85,10 +85,14 @@ def test_a_refused_key_still_gets_the_protective_headers_and_an_id(nobody: httpx
     assert UUID4.fullmatch(headers["x-request-id"].encode())
 
 
-def test_an_empty_answer_is_labelled_with_nothing(server: Server, api: httpx.Client, enrolled: Enrolled) -> None:
+def test_an_empty_answer_is_labelled_with_nothing(
+    server: Server, api: httpx.Client, enrolled: Enrolled
+) -> None:
     deleted_factor, body = exchange(server, request_line("DELETE", f"/auth/factors/{enrolled.factor['id']}"))
     assert body == b""
-    deleted_user, body = exchange(server, request_line("DELETE", f"/user_management/users/{enrolled.user['id']}"))
+    deleted_user, body = exchange(
+        server, request_line("DELETE", f"/user_management/users/{enrolled.user['id']}")
+    )
     assert body == b""
 
     assert deleted_factor[0].startswith(b"HTTP/1.1 204")

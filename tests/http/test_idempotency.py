@@ -4,14 +4,13 @@ import hashlib
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
-from typing import Any
 
 import httpx
 import pytest
 
 from tests import authenticator
 from tests.http.conftest import Enrolled, Stranger
-from tests.servers import Server, fields
+from tests.servers import Json, Server, fields
 
 
 def key() -> dict[str, str]:
@@ -62,10 +61,14 @@ def test_a_user_created_twice_with_one_key_is_one_user(api: httpx.Client, email:
     assert answers[0].content == answers[1].content
 
 
-def test_a_challenge_opened_twice_with_one_key_is_one_challenge(api: httpx.Client, enrolled: Enrolled) -> None:
+def test_a_challenge_opened_twice_with_one_key_is_one_challenge(
+    api: httpx.Client, enrolled: Enrolled
+) -> None:
     headers, path = key(), f"/auth/factors/{enrolled.factor['id']}/challenge"
 
-    assert api.post(path, json={}, headers=headers).content == api.post(path, json={}, headers=headers).content
+    assert (
+        api.post(path, json={}, headers=headers).content == api.post(path, json={}, headers=headers).content
+    )
     assert api.post(path, json={}).content != api.post(path, json={}).content
 
 
@@ -114,7 +117,9 @@ def test_a_refusal_is_not_kept(api: httpx.Client, factors_path: str) -> None:
 
 
 def test_an_overlong_key_is_refused(api: httpx.Client, factors_path: str) -> None:
-    refused = fields(api.post(factors_path, json={"type": "totp"}, headers={"idempotency-key": "k" * 256}), 422)
+    refused = fields(
+        api.post(factors_path, json={"type": "totp"}, headers={"idempotency-key": "k" * 256}), 422
+    )
 
     assert refused["errors"][0]["field"] == "Idempotency-Key"
     assert count(api, factors_path) == 0
@@ -141,7 +146,7 @@ def test_two_at_once_with_one_key_make_one_factor_and_get_the_same_bytes(
     assert count(api, factors_path) == 1
 
 
-def derived(path: str, body: Any) -> dict[str, str]:
+def derived(path: str, body: Json) -> dict[str, str]:
     """Make the key that kotlin and java derive from the request itself."""
     return {"idempotency-key": "retry-" + hashlib.sha256(f"POST|{path}|{body}".encode()).hexdigest()}
 

@@ -47,7 +47,9 @@ async def enroll(connection: Connection) -> tuple[str, str, str]:
     """Make a user with a factor; return the factor's id, its secret and its challenge's id."""
     email = f"kim.{uuid.uuid4().hex}@example.org"
     _, user = await connection.post("/user_management/users", {"email": email})
-    status, made = await connection.post(f"/user_management/users/{user['id']}/auth_factors", {"type": "totp"})
+    status, made = await connection.post(
+        f"/user_management/users/{user['id']}/auth_factors", {"type": "totp"}
+    )
     assert status == 201, made
     factor = made["factor"]
     return factor["id"], factor["totp"]["secret"], made["challenge"]["id"]
@@ -57,7 +59,9 @@ async def race(connections: list[Connection], challenge_ids: list[str], code: st
     """Send the code on all connections at once, over these challenges in turn, and count the outcomes."""
     answers = await asyncio.gather(
         *(
-            connection.post(f"/auth/challenges/{challenge_ids[at % len(challenge_ids)]}/verify", {"code": code})
+            connection.post(
+                f"/auth/challenges/{challenge_ids[at % len(challenge_ids)]}/verify", {"code": code}
+            )
             for at, connection in enumerate(connections)
         )
     )
@@ -112,7 +116,8 @@ def test_two_factors_with_the_same_secret_spend_their_own_codes(api: httpx.Clien
     code = {"code": authenticator.code(secret)}
 
     answers = [
-        fields(api.post(f"/auth/challenges/{item['challenge']['id']}/verify", json=code), 201) for item in made
+        fields(api.post(f"/auth/challenges/{item['challenge']['id']}/verify", json=code), 201)
+        for item in made
     ]
 
     assert [answer["valid"] for answer in answers] == [True, True]

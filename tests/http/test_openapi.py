@@ -66,7 +66,9 @@ class Ours:
             if "type" in choice:
                 found |= {choice["type"]} if isinstance(choice["type"], str) else set(choice["type"])
             else:
-                found |= {_JSON_TYPES[type(value)] for value in (*choice.get("enum", ()), choice.get("const"))[:1]}
+                found |= {
+                    _JSON_TYPES[type(value)] for value in (*choice.get("enum", ()), choice.get("const"))[:1]
+                }
         return found
 
     def values(self) -> set[str] | None:
@@ -93,11 +95,9 @@ class Ours:
 
 def problems_of_answer(document: dict[str, Any], name: str, theirs: dict[str, Any], ours: Ours) -> list[str]:
     """List what an SDK generated from the contract could miss in an answer of ours."""
-    found = []
     shape = ours.object()
-    for field in theirs["required"]:
-        if field not in shape.get("required", ()):
-            found.append(f"{name}.{field} is not required")
+    loose = [field for field in theirs["required"] if field not in shape.get("required", ())]
+    found = [f"{name}.{field} is not required" for field in loose]
     for field, theirs_field in theirs["properties"].items():
         path = f"{name}.{field}"
         if field not in shape["properties"]:
@@ -247,10 +247,21 @@ def test_every_route_of_the_contract_in_scope_is_described(document: dict[str, A
 
     factor, user = "/auth/factors/{factor_id}", "/user_management/users/{user_id}"
     assert described >= {
-        *(("POST", ENROLL), ("GET", ENROLL), ("POST", "/auth/factors/enroll"), ("GET", factor), ("DELETE", factor)),
+        *(
+            ("POST", ENROLL),
+            ("GET", ENROLL),
+            ("POST", "/auth/factors/enroll"),
+            ("GET", factor),
+            ("DELETE", factor),
+        ),
         *(("POST", f"{factor}/challenge"), ("POST", "/auth/challenges/{challenge_id}/verify")),
         *(("POST", "/auth/factors/challenge"), ("POST", "/auth/factors/verify")),
-        *(("POST", "/user_management/users"), ("GET", "/user_management/users"), ("GET", user), ("PUT", user)),
+        *(
+            ("POST", "/user_management/users"),
+            ("GET", "/user_management/users"),
+            ("GET", user),
+            ("PUT", user),
+        ),
         *(("DELETE", user), ("GET", "/user_management/users/external_id/{external_id}")),
     }
 

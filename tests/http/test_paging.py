@@ -102,7 +102,9 @@ def test_an_item_after_the_last_is_an_empty_page(
     assert page(api, factors_path, after=factor_ids[0])[0] == []
 
 
-def test_empty_query_values_count_as_absent(api: httpx.Client, factors_path: str, factor_ids: list[str]) -> None:
+def test_empty_query_values_count_as_absent(
+    api: httpx.Client, factors_path: str, factor_ids: list[str]
+) -> None:
     query = {"limit": "", "order": "", "before": "", "after": ""}
 
     assert page(api, factors_path, **query)[0] == factor_ids[::-1]

@@ -1,29 +1,18 @@
 """Requests as the official SDKs sent them, replayed byte for byte, and what each SDK needs in the answer.
 
-Adding requests of more endpoints takes lines in `recorded_requests.json` and a status in `STATUSES`:
-placeholders are filled from whatever earlier answers held.
+Adding requests of more endpoints takes lines in `recorded_requests.json` and a status in `STATUSES`.
 """
 
-import itertools
 import json
-import re
-from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 
 import httpx
 import pytest
 
-from tests import authenticator
+from tests.http.replay import BY_SDK, Replay, without_key
 from tests.servers import Server
 
-RECORDED: Final[list[dict[str, Any]]] = json.loads(
-    (Path(__file__).parent / "recorded_requests.json").read_text(encoding="utf-8")
-)
-BY_SDK: Final = {
-    sdk: list(requests) for sdk, requests in itertools.groupby(RECORDED, key=lambda request: request["sdk"])
-}
-EMAIL: Final = "kim@example.org"  # the recordings' user
+SIGN_IN: Final = ("/user_management/authenticate", "/sso/jwks/client_test")
 ENROLL: Final = "/user_management/users/{user}/auth_factors"
 STATUSES: Final = {
     ("POST", "/user_management/users"): 201,
@@ -97,65 +86,6 @@ KINDS: Final = {
 }
 
 
-class Replay:
-    """Sends one SDK's requests in order and remembers what later ones refer to."""
-
-    def __init__(self, client: httpx.Client) -> None:
-        self._client = client
-        self._known = {"password": "a long and rare passphrase 7!"}
-        self._secrets: dict[str, str] = {}
-        self._spent: dict[str, int] = {}
-        self._deleted: set[str] = set()
-
-    def send(self, request: dict[str, Any]) -> httpx.Response:
-        method, (path, _, query) = request["method"], request["target"].partition("?")
-        target = self._fill(path) + (f"?{self._fill(query)}" if query else "")
-        body = self._fill(request["body"]).encode()
-        answer = self._client.request(method, target, content=body, headers=request["headers"])
-        assert answer.status_code == self._expected(method, path, request["body"]), (target, answer.text)
-        if method == "DELETE":
-            self._deleted.add(path)
-            assert answer.content == b""
-            assert "content-type" not in answer.headers
-        elif answer.is_success:
-            assert answer.headers["content-type"].startswith("application/json")
-            self._remember(answer.json())
-        return answer
-
-    def _expected(self, method: str, path: str, body: str) -> int:
-        if BAD_SECRET in body:
-            return 422
-        if path == ENROLL and "/user_management/users/{user}" in self._deleted:
-            return 404
-        return STATUSES[method, path]
-
-    def _fill(self, text: str) -> str:
-        return re.sub(r"\{(\w+)\}", lambda match: self._value(match[1]), text)
-
-    def _value(self, name: str) -> str:
-        return self._code() if name == "code" else quote(self._known[name], safe=" !")
-
-    def _code(self) -> str:
-        """Return the next code that the open challenge's factor has not seen."""
-        factor_id = self._known["auth_factor"]
-        step = max(authenticator.current_step(), self._spent.get(factor_id, 0) + 1)
-        self._spent[factor_id] = step
-        return authenticator.code_at(self._secrets[factor_id], step)
-
-    def _remember(self, found: dict[str, Any]) -> None:
-        for name, value in found.items():
-            if isinstance(value, dict) and "object" in value:
-                self._remember(value)
-            elif name in {"pending_authentication_token", "refresh_token"}:
-                self._known[name] = value
-        if found.get("object") == "list":
-            self._known["cursor"] = found["list_metadata"]["after"] or self._known.get("cursor", "")
-        elif "object" in found:
-            self._known[found["object"].replace("authentication", "auth")] = found["id"]
-            if "secret" in found.get("totp", ()):
-                self._secrets[found["id"]] = found["totp"]["secret"]
-
-
 def needs_of(sdk: str) -> dict[str, tuple[str, ...]]:
     return next(needs for name, needs in NEEDS.items() if sdk.startswith(name))
 
@@ -170,46 +100,56 @@ def assert_holds(body: dict[str, Any], path: str) -> None:
         assert at is not None, path
 
 
-@pytest.fixture
-def clean(server: Server, api: httpx.Client) -> httpx.Client:
-    """Remove the recordings' user, should one be there."""
-    for user in api.get("/user_management/users", params={"email": EMAIL}).json()["data"]:
-        api.delete(f"/user_management/users/{user['id']}")
-    return api
+def expected(request: dict[str, Any], *, user_deleted: bool) -> int:
+    path = path_of(request)
+    if BAD_SECRET in request["body"]:
+        return 422
+    return 404 if user_deleted and path == ENROLL else STATUSES[request["method"], path]
+
+
+def path_of(request: dict[str, Any]) -> str:
+    return str(request["target"].partition("?")[0])
 
 
 @pytest.mark.parametrize("sdk", BY_SDK)
 def test_every_recorded_request_is_answered_with_what_its_sdk_needs(
     server: Server, clean: httpx.Client, sdk: str
 ) -> None:
-    needs = needs_of(sdk)
-    answered: list[str] = []
+    needs, answered, user_deleted = needs_of(sdk), [], False
     with server.client(key=None) as client:
         replay = Replay(client)
         for request in BY_SDK[sdk]:
+            if path_of(request) in SIGN_IN:
+                continue
             answer = replay.send(request)
-            kind = KINDS.get((request["method"], request["target"].partition("?")[0]))
+            assert answer.status_code == expected(request, user_deleted=user_deleted), answer.text
+            if request["method"] == "DELETE":
+                user_deleted |= path_of(request) == "/user_management/users/{user}"
+                assert (answer.content, "content-type" in answer.headers) == (b"", False)
+            kind = KINDS.get((request["method"], path_of(request)))
             if kind is None or not answer.is_success:
                 continue
-            body = answer.json()
+            assert answer.headers["content-type"].startswith("application/json")
             for path in needs[kind]:
-                assert_holds(body, path)
-            assert kind != "verify" or body["valid"] is True, body
+                assert_holds(answer.json(), path)
+            assert kind != "verify" or answer.json()["valid"] is True, answer.text
             answered.append(kind)
 
     assert set(answered) == set(PLAIN)
 
 
-@pytest.mark.parametrize("sdk", [sdk for sdk in BY_SDK if any(BAD_SECRET in item["body"] for item in BY_SDK[sdk])])
+REFUSED: Final = [sdk for sdk in BY_SDK if any(BAD_SECRET in request["body"] for request in BY_SDK[sdk])]
+
+
+@pytest.mark.parametrize("sdk", REFUSED)
 def test_a_refusal_has_the_message_and_items_that_sdks_read(
     server: Server, clean: httpx.Client, sdk: str
 ) -> None:
     with server.client(key=None) as client:
         replay = Replay(client)
-        user_request = BY_SDK[sdk][0]
-        replay.send({**user_request, "headers": without_key(user_request["headers"])})
+        replay.send(without_key(BY_SDK[sdk][0]))
         bad = next(request for request in BY_SDK[sdk] if BAD_SECRET in request["body"])
-        refused = replay.send({**bad, "headers": without_key(bad["headers"])}).json()
+        refused = replay.send(without_key(bad)).json()
 
     assert isinstance(refused["message"], str)
     assert refused["code"] == "invalid_request_parameters"
@@ -217,8 +157,3 @@ def test_a_refusal_has_the_message_and_items_that_sdks_read(
     for item in refused["errors"]:
         assert {"field", "code", "message"} <= set(item)
     assert BAD_SECRET not in json.dumps(refused)
-
-
-def without_key(headers: dict[str, str]) -> dict[str, str]:
-    """Leave the recorded Idempotency-Key out: another test sends the same request with it."""
-    return {name: value for name, value in headers.items() if name.lower() != "idempotency-key"}

@@ -15,8 +15,8 @@ from PIL import Image
 
 from tests import authenticator
 from tests.http.conftest import Enrolled
-from tests.servers import fields
 from tests.http.shapes import SECRET_KEYS, assert_challenge, assert_factor
+from tests.servers import fields
 
 RFC_SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 
@@ -40,7 +40,9 @@ def test_the_answer_holds_both_pairs_of_names_for_the_same_objects(
 
 
 def test_every_field_given_is_honoured(enroll: Callable[..., Enrolled]) -> None:
-    totp = enroll(totp_issuer="Foo Corp", totp_user="alan@foo-corp.com", totp_secret=RFC_SECRET).factor["totp"]
+    totp = enroll(totp_issuer="Foo Corp", totp_user="alan@foo-corp.com", totp_secret=RFC_SECRET).factor[
+        "totp"
+    ]
 
     assert (totp["issuer"], totp["user"], totp["secret"]) == ("Foo Corp", "alan@foo-corp.com", RFC_SECRET)
     assert totp["uri"] == (
@@ -61,7 +63,13 @@ def test_every_field_left_out_has_its_default(enrolled: Enrolled) -> None:
 def test_null_and_empty_names_are_read_as_left_out(
     api: httpx.Client, user: dict[str, Any], factors_path: str, absent: str | None
 ) -> None:
-    body = {"type": "totp", "totp_issuer": absent, "totp_user": absent, "totp_secret": None, "User": user["id"]}
+    body = {
+        "type": "totp",
+        "totp_issuer": absent,
+        "totp_user": absent,
+        "totp_secret": None,
+        "User": user["id"],
+    }
 
     totp = fields(api.post(factors_path, json=body), 201)["factor"]["totp"]
 

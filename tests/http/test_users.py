@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.servers import fields
 from tests.http.shapes import assert_list, assert_user, moment
+from tests.servers import Json, fields
 
 USERS = "/user_management/users"
 UNKNOWN = "user_01ZZZZZZZZZZZZZZZZZZZZZZZZ"
@@ -17,7 +17,15 @@ def test_a_user_of_an_email_alone_has_every_key_with_its_default(api: httpx.Clie
     made = fields(api.post(USERS, json={"email": email}), 201)
 
     assert_user(made)
-    absent = ("first_name", "last_name", "name", "profile_picture_url", "external_id", "last_sign_in_at", "locale")
+    absent = (
+        "first_name",
+        "last_name",
+        "name",
+        "profile_picture_url",
+        "external_id",
+        "last_sign_in_at",
+        "locale",
+    )
     assert [made[key] for key in absent] == [None] * len(absent)
     assert (made["email"], made["email_verified"], made["metadata"]) == (email, False, {})
 
@@ -43,7 +51,14 @@ def test_every_field_of_a_new_user_comes_back_and_can_be_read_again(api: httpx.C
 
 
 def test_nulls_and_unknown_fields_are_read_as_absent(api: httpx.Client, email: str) -> None:
-    body = {"email": email, "first_name": None, "metadata": None, "ip_address": None, "password": None, "x": 1}
+    body = {
+        "email": email,
+        "first_name": None,
+        "metadata": None,
+        "ip_address": None,
+        "password": None,
+        "x": 1,
+    }
 
     made = fields(api.post(USERS, json=body), 201)
 
@@ -51,11 +66,15 @@ def test_nulls_and_unknown_fields_are_read_as_absent(api: httpx.Client, email: s
 
 
 @pytest.mark.parametrize("body", [{}, {"email": ""}, {"email": "  "}, {"email": None}, None, []])
-def test_a_user_without_an_email_is_refused_with_the_code_that_sdks_know(api: httpx.Client, body: Any) -> None:
+def test_a_user_without_an_email_is_refused_with_the_code_that_sdks_know(
+    api: httpx.Client, body: Json
+) -> None:
     refused = fields(api.post(USERS, json=body), 422)
 
     assert (refused["code"], refused["message"]) == ("invalid_request_parameters", "Validation failed")
-    assert [(item["code"], item["field"]) for item in refused["errors"]] == [("email_string_required", "email")]
+    assert [(item["code"], item["field"]) for item in refused["errors"]] == [
+        ("email_string_required", "email")
+    ]
 
 
 def test_an_email_is_taken_in_any_case(api: httpx.Client, user: dict[str, Any]) -> None:
@@ -123,7 +142,12 @@ def test_a_user_is_found_by_email_in_any_case_and_only_this_user(
 
 
 def test_an_update_changes_what_it_names_and_leaves_the_rest(api: httpx.Client, email: str) -> None:
-    given = {"email": email, "first_name": "Kim", "external_id": uuid.uuid4().hex, "metadata": {"a": "1", "b": "2"}}
+    given = {
+        "email": email,
+        "first_name": "Kim",
+        "external_id": uuid.uuid4().hex,
+        "metadata": {"a": "1", "b": "2"},
+    }
     made = fields(api.post(USERS, json=given), 201)
     path = f"{USERS}/{made['id']}"
 
@@ -167,7 +191,9 @@ def test_deleting_a_user_answers_200_without_body_or_content_type_and_takes_the_
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 def test_an_unknown_user_is_named_in_the_answer(api: httpx.Client, method: str) -> None:
-    answer = api.request(method, f"{USERS}/{UNKNOWN}", json={"first_name": "Kim"} if method == "PUT" else None)
+    answer = api.request(
+        method, f"{USERS}/{UNKNOWN}", json={"first_name": "Kim"} if method == "PUT" else None
+    )
 
     assert fields(answer, 404) == {
         "message": f"User not found: '{UNKNOWN}'.",

@@ -70,6 +70,8 @@ def test_every_table_is_clustered_on_a_key_that_starts_with_the_environment(tmp_
         }
     assert {table for table, without_rowid in clustered.items() if not without_rowid} == set()
     assert keys.pop("environments") == ["number"]
+    # Whose turn it is to do what one process at a time does, over all environments.
+    assert keys.pop("turns") == ["name"]
     assert {table for table, key in keys.items() if key != ["environment"]} == set()
 
 

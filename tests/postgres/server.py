@@ -40,7 +40,7 @@ class PostgresServer:
     """One PostgreSQL cluster on a free port of 127.0.0.1."""
 
     def __init__(self, programs: Path, **options: str) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="authfactor-pg-", dir="/tmp"))  # noqa: S108 - short socket path
+        self.folder = Path(tempfile.mkdtemp(prefix="authfactor-pg-", dir="/tmp"))
         self.port = free_port()
         self._programs = programs
         self._data = self.folder / "cluster"
@@ -123,7 +123,7 @@ class PostgresServer:
         return done.returncode == 0
 
     def _run(self, program: str, *arguments: str) -> str:
-        done = subprocess.run(
+        done: subprocess.CompletedProcess[str] = subprocess.run(
             [str(self._programs / program), *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -169,7 +169,9 @@ def _candidates() -> Iterator[Path]:
 def _runs(program: Path) -> bool:
     """Whether the program is there and the user who is to run it may."""
     try:
-        done = subprocess.run([str(program), "--version"], capture_output=True, check=False, cwd="/", **_as_whom())
+        done = subprocess.run(
+            [str(program), "--version"], capture_output=True, check=False, cwd="/", **_as_whom()
+        )
     except OSError:
         return False
     return done.returncode == 0

@@ -13,6 +13,7 @@ from authfactor.settings import Settings
 from authfactor.store import Tx
 from authfactor.store.opening import open_store
 from authfactor.store.postgres import PostgresDb, PostgresStore
+from tests.postgres.conftest import StoreOn
 from tests.postgres.server import PostgresServer
 
 
@@ -20,12 +21,10 @@ from tests.postgres.server import PostgresServer
 async def counter(postgres_server: PostgresServer) -> str:
     """Make a database with one number in it; return its URL."""
     name = postgres_server.create_database()
-    postgres_server.sql("CREATE TABLE counter (id int PRIMARY KEY, n int); INSERT INTO counter VALUES (1, 0)", name)
+    postgres_server.sql(
+        "CREATE TABLE counter (id int PRIMARY KEY, n int); INSERT INTO counter VALUES (1, 0)", name
+    )
     return postgres_server.url(name)
-
-
-def store_on(url: str, size: int = 8, wait: float = 1.5) -> PostgresStore:
-    return PostgresStore(url, size=size, wait=wait, jitter=random.random)
 
 
 async def read_then_write(tx: Tx) -> int:
@@ -43,22 +42,23 @@ async def count(store: PostgresStore) -> int:
 
 
 async def test_of_racing_serializable_units_every_success_counts_exactly_once(
-    counter: str, postgres_server: PostgresServer
+    store_on: StoreOn, counter: str, postgres_server: PostgresServer
 ) -> None:
     database = counter.rpartition("/")[2]
     postgres_server.sql(f"ALTER DATABASE {database} SET default_transaction_isolation TO serializable")
     store = store_on(counter)
-    outcomes = await asyncio.gather(*(store.write(read_then_write) for _ in range(24)), return_exceptions=True)
+    outcomes = await asyncio.gather(
+        *(store.write(read_then_write) for _ in range(24)), return_exceptions=True
+    )
     done = [number for number in outcomes if isinstance(number, int)]
     refused = [error for error in outcomes if isinstance(error, BaseException)]
     assert all(isinstance(error, errors.Unavailable) for error in refused)
     assert sorted(done) == list(range(await count(store)))
     assert done
-    await store.close()
 
 
 async def test_a_fifth_of_all_statements_failing_in_a_conflict_changes_no_result(
-    counter: str, monkeypatch: pytest.MonkeyPatch
+    store_on: StoreOn, counter: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dice = random.Random(4)
     thrown = 0
@@ -83,10 +83,11 @@ async def test_a_fifth_of_all_statements_failing_in_a_conflict_changes_no_result
     assert await count(store) == outcomes.count(None)
     # Five tries that all fail: about one unit in three thousand.
     assert outcomes.count(None) >= 98
-    await store.close()
 
 
-async def test_a_conflict_that_only_the_commit_finds_runs_the_unit_again(counter: str) -> None:
+async def test_a_conflict_that_only_the_commit_finds_runs_the_unit_again(
+    store_on: StoreOn, counter: str
+) -> None:
     owner = await asyncpg.connect(counter)
     await owner.execute(
         "CREATE SEQUENCE tries;"
@@ -100,10 +101,11 @@ async def test_a_conflict_that_only_the_commit_finds_runs_the_unit_again(counter
     assert await count(store) == 1
     assert await owner.fetchval("SELECT last_value FROM tries") == 3
     await owner.close()
-    await store.close()
 
 
-async def test_a_conflict_without_end_is_told_as_unavailable_and_keeps_nothing(counter: str) -> None:
+async def test_a_conflict_without_end_is_told_as_unavailable_and_keeps_nothing(
+    store_on: StoreOn, counter: str
+) -> None:
     tries = 0
 
     async def never(tx: Tx) -> None:
@@ -117,10 +119,11 @@ async def test_a_conflict_without_end_is_told_as_unavailable_and_keeps_nothing(c
         await store.write(never)
     assert tries == 5
     assert await count(store) == 0
-    await store.close()
 
 
-async def test_a_deadlock_between_two_units_lets_both_through(counter: str, postgres_server: PostgresServer) -> None:
+async def test_a_deadlock_between_two_units_lets_both_through(
+    store_on: StoreOn, counter: str, postgres_server: PostgresServer
+) -> None:
     database = counter.rpartition("/")[2]
     postgres_server.sql("INSERT INTO counter VALUES (2, 0)", database)
     postgres_server.sql(f"ALTER DATABASE {database} SET deadlock_timeout TO '50ms'")
@@ -142,10 +145,11 @@ async def test_a_deadlock_between_two_units_lets_both_through(counter: str, post
 
     await asyncio.gather(store.write(crosswise(1, 2)), store.write(crosswise(2, 1)))
     assert await store.read(lambda tx: tx.db.all("SELECT n FROM counter ORDER BY id")) == [(2,), (2,)]
-    await store.close()
 
 
-async def test_what_a_unit_raises_comes_through_and_takes_its_changes_back(counter: str) -> None:
+async def test_what_a_unit_raises_comes_through_and_takes_its_changes_back(
+    store_on: StoreOn, counter: str
+) -> None:
     async def change_of_mind(tx: Tx) -> None:
         await tx.db.run("UPDATE counter SET n = n + 1 WHERE id = 1")
         raise errors.NotFound("User", "user_1")
@@ -158,10 +162,11 @@ async def test_what_a_unit_raises_comes_through_and_takes_its_changes_back(count
     assert await count(store) == 0
     await store.write(read_then_write)
     assert await count(store) == 1
-    await store.close()
 
 
-async def test_a_plan_from_before_a_change_of_the_schema_is_made_anew(counter: str) -> None:
+async def test_a_plan_from_before_a_change_of_the_schema_is_made_anew(
+    store_on: StoreOn, counter: str
+) -> None:
     store = store_on(counter, size=1)
     assert await count(store) == 0
     await store.write(read_then_write)
@@ -170,7 +175,6 @@ async def test_a_plan_from_before_a_change_of_the_schema_is_made_anew(counter: s
     await owner.close()
     await store.write(read_then_write)
     assert await count(store) == 2
-    await store.close()
 
 
 async def test_a_zero_byte_in_a_text_is_the_callers_fault(postgres_database: str, tmp_path: Any) -> None:  # noqa: ANN401
@@ -178,4 +182,3 @@ async def test_a_zero_byte_in_a_text_is_the_callers_fault(postgres_database: str
     with pytest.raises(errors.InvalidRequest):
         await store.read(lambda tx: tx.users.by_id(1, "user_\0"))
     assert await store.read(lambda tx: tx.users.by_id(1, "user_1")) is None
-    await store.close()

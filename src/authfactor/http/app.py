@@ -5,7 +5,6 @@ handlers do (decision 0001); pages and lifespan may use one.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
@@ -33,44 +32,50 @@ class App:
     """The application. `opener` opens the installation at start-up, inside the server's event loop."""
 
     def __init__(self, opener: Opener) -> None:
-        """Build the routes; nothing is opened yet."""
+        """Open nothing yet: the application is handed to worker processes as it is."""
         self._opener = opener
-        self._router = Router([*ROUTES, *operations.routes(ROUTES)])
-        self._af: Authfactor | None = None
-        self._request_id: guard.RequestIds | None = None
-        self._housekeeper: asyncio.Task[None] | None = None
+        self._door: Door | None = None
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Speak ASGI 3."""
-        if scope["type"] == "http":
-            await self._http(scope, receive, send)
+        if scope["type"] == "http" and self._door is not None:
+            await self._door.answer(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
-            self._af = await self._opener()
+            af = await self._opener()
         except Exception as error:  # noqa: BLE001 - the server prints the message and exits
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
-        self._request_id = guard.RequestIds(self._af)
-        self._housekeeper = asyncio.create_task(_keep_house(self._af))
+        self._door = Door(af)
+        at_work = [asyncio.create_task(work(af)) for work in BACKGROUND]
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        self._housekeeper.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._housekeeper
-        await self._af.close()
+        for task in at_work:
+            task.cancel()
+        await asyncio.gather(*at_work, return_exceptions=True)
+        await af.close()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
-        if self._af is None or self._request_id is None:
-            raise RuntimeError("the application was not started")
+
+class Door:
+    """The open application: answers requests."""
+
+    def __init__(self, af: Authfactor) -> None:
+        """Build the routes once."""
+        self._af = af
+        self._router = Router([*ROUTES, *operations.routes(ROUTES)])
+        self._request_id = guard.RequestIds(af)
+
+    async def answer(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer one request; whatever goes wrong becomes an answer too."""
         request_id = self._request_id()
         extra: list[tuple[bytes, bytes]] = []
         try:
-            answer = await self._answer(self._af, scope, receive)
+            answer = await self._answer(scope, receive)
         except errors.AuthfactorError as error:
             answer, extra = problems.render(error), problems.headers(error)
         except Exception:
@@ -83,15 +88,17 @@ class App:
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body if scope["method"] != "HEAD" else b""})
 
-    async def _answer(self, af: Authfactor, scope: Message, receive: Receive) -> Answer:
+    async def _answer(self, scope: Message, receive: Receive) -> Answer:
         method: str = scope["method"]
         path: str = scope["raw_path"].decode("latin-1")
         headers = dict(scope["headers"])
         match = self._router.find("GET" if method == "HEAD" else method, path)
         # Before the body is read: a stranger's bytes are not worth memory.
-        caller = await guard.caller_of(af, headers) if match.route.needs_key else None
-        body = b"" if method in _BODILESS else await _body(receive, headers, af.settings.max_body)
-        call = Call(af, method, path, scope["query_string"], headers, body, match.ids, match.route.status)
+        caller = await guard.caller_of(self._af, headers) if match.route.needs_key else None
+        body = b"" if method in _BODILESS else await _body(receive, headers, self._af.settings.max_body)
+        call = Call(
+            self._af, method, path, scope["query_string"], headers, body, match.ids, match.route.status
+        )
         call.caller = caller
         return await match.route.handler(call)
 
@@ -120,3 +127,6 @@ async def _keep_house(af: Authfactor) -> None:
             await af.cleaning.run(af.store)
         except errors.AuthfactorError as error:
             log.warning("housekeeping was put off: %s", error.message)
+
+
+BACKGROUND: Final = (_keep_house,)

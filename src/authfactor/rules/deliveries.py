@@ -28,8 +28,8 @@ from authfactor.rules.webhooks import Webhooks
 from authfactor.settings import Settings
 from authfactor.store import Tx, Unit
 from authfactor.vault import CannotOpen
-from authfactor.wire import objects
 from authfactor.wire import events as wire_events
+from authfactor.wire import objects
 
 State = Literal["pending", "delivered", "failed"]
 EndpointKey = tuple[int, str]

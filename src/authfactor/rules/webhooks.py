@@ -16,7 +16,7 @@ from authfactor.store import Tx, Unit
 from authfactor.vault import Row, Vault
 from authfactor.wire.webhooks import PUBLIC_EVENTS, CreateWebhookEndpoint, UpdateWebhookEndpoint
 
-SECRET_PREFIX: Final = "whsec_"
+PREFIX: Final = "whsec_"
 KIND: Final = "Webhook Endpoint"
 OWN_EVENTS: Final = frozenset(
     {
@@ -66,7 +66,7 @@ class Webhooks:
         names = _names(request.events)
         now = self._clock()
         endpoint_id = self._mint(ids.WEBHOOK_ENDPOINT)
-        secret = SECRET_PREFIX + random_token(self._entropy)
+        secret = PREFIX + random_token(self._entropy)
         shown = WebhookEndpoint(endpoint_id, request.endpoint_url, secret, "enabled", names, now, now)
         sealed = self._vault.seal(secret.encode(), secret_row(environment.number, endpoint_id))
         kept = msgspec.structs.replace(shown, secret=sealed)

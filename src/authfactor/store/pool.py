@@ -48,7 +48,7 @@ class Pool(Generic[S]):
         return None
 
     async def take(self) -> S:
-        """Take a session: a free one, a new one, or the next that comes back. Raises what `connect` raises."""
+        """Take a session: a free one, a new one, or the next that comes back. Raises what `connect` does."""
         session = self.idle()
         if session is not None:
             return session
@@ -85,7 +85,7 @@ class Pool(Generic[S]):
             await asyncio.gather(*self._leaving)
 
     async def _fill_place(self) -> S:
-        """Make a session for a place that is already counted; the next in line gets the place if that fails."""
+        """Make a session for a place that is counted; if that fails, the next in line gets the place."""
         try:
             return await self._connect()
         except BaseException:

@@ -30,6 +30,8 @@ _CLOSE_SECONDS: Final = 1.0
 _CONFLICTS: Final = frozenset({"40001", "40P01"})
 # Cut off by the server, or connected to one that may no longer write: a new connection finds a better one.
 _LOST: Final = frozenset({"25006", "25P03", "57P01", "57P02", "57P03", "57P05"})
+# What a connection can raise: the server's errors, the driver's own (the last: it lost track), the network's.
+_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 _INDEXED_BY: Final = re.compile(r"\s+INDEXED BY \w+")
 _UNKNOWN: Final = (
     "The database did not confirm the change: it may or may not be there. Look before repeating it."
@@ -104,7 +106,7 @@ class Session:
         return bool(self._connection.is_closed())
 
     async def write(self, unit: Unit[T], deadline: float) -> T:
-        """Run a unit in a transaction of its own; raises `errors.Unavailable` when the commit's end is unknown."""
+        """Run a unit in a transaction; raises `errors.Unavailable` when nobody knows how its commit ended."""
         self._settled = False
         try:
             async with asyncio.timeout_at(deadline):
@@ -136,6 +138,10 @@ class Session:
         self._settled = True
         return result
 
+    def discard(self) -> None:
+        """Let no other unit have it, though it may still answer."""
+        self._settled = False
+
     async def close(self) -> None:
         """Close, asking the server to stop what is under way; after a moment hang up."""
         with contextlib.suppress(Exception):
@@ -152,7 +158,7 @@ class Session:
                 await self._roll_back(deadline)
                 raise
             raise errors.Unavailable(_UNKNOWN) from error
-        except (OSError, asyncpg.InterfaceError) as error:
+        except _ERRORS as error:
             raise errors.Unavailable(_UNKNOWN) from error
         self._settled = True
         if status != "COMMIT":
@@ -162,7 +168,7 @@ class Session:
         """Undo what was done; a session that cannot even do that stays unsettled and is replaced."""
         if self.lost:
             return
-        with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        with contextlib.suppress(*_ERRORS):
             async with asyncio.timeout_at(deadline):
                 await self._connection.execute("ROLLBACK")
             self._settled = True
@@ -215,9 +221,10 @@ class PostgresStore:
             session = self._pool.idle() or await self._wait_for_session(start + self._wait)
             try:
                 return await work(session, deadline)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except _ERRORS as error:
                 is_loss = _is_loss(error, session)
                 if is_loss or isinstance(error, TimeoutError):
+                    session.discard()
                     self._pool.drop_idle()
                 if not _is_conflict(error) and (has_lost or not is_loss):
                     if refusal := _refusal(error):
@@ -273,7 +280,7 @@ def _is_loss(error: Exception, session: Session) -> bool:
     if isinstance(error, TimeoutError):
         return False
     state = str(getattr(error, "sqlstate", ""))
-    return isinstance(error, OSError) or session.lost or state in _LOST or state.startswith("08")
+    return isinstance(error, OSError | asyncpg.InternalClientError) or session.lost or state in _LOST or state.startswith("08")
 
 
 def _refusal(error: Exception) -> errors.AuthfactorError | None:
@@ -282,6 +289,6 @@ def _refusal(error: Exception) -> errors.AuthfactorError | None:
         return errors.InvalidRequest(message="Text must not contain the character U+0000.")
     state = str(getattr(error, "sqlstate", None) or "")
     reason = _REASONS.get(state) or _REASONS.get(state[:2])
-    if reason is None and isinstance(error, OSError):
+    if reason is None and isinstance(error, OSError | asyncpg.InternalClientError):
         reason = "The database does not answer. Nothing was changed."
     return None if reason is None else errors.Unavailable(reason)

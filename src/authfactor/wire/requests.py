@@ -14,6 +14,7 @@ from authfactor.errors import InvalidRequest, Item, MalformedBody
 
 B = TypeVar("B", bound="Body")
 _NO_FIELDS = frozenset({b"", b"null", b"[]", b"{}"})
+_NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Body(msgspec.Struct, frozen=True, gc=False):
@@ -155,7 +156,7 @@ def read(shape: type[B], body: bytes) -> B:
         return cast("B", decoder.decode(body))
     except msgspec.ValidationError as error:
         raise _explain(shape, body) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except _NOT_JSON as error:
         raise MalformedBody(message="The request body is not valid JSON.") from error
 
 
@@ -172,7 +173,11 @@ def read_form(shape: type[B], body: bytes) -> B:
 
 def _explain(shape: type[Body], body: bytes) -> InvalidRequest:
     """Name every field that is wrong, not only the first (and never its value: it may be a secret)."""
-    fields = msgspec.json.decode(body)
+    try:
+        fields = msgspec.json.decode(body)
+    except _NOT_JSON:
+        # The first wrong field was found before the end of the text.
+        return MalformedBody(message="The request body is not valid JSON.")
     if not isinstance(fields, dict):
         return MalformedBody(message="The request body must be a JSON object.")
     items = []

@@ -31,7 +31,7 @@ def script(
 ) -> str:
     """Write the SQL that leads from a revision (None: an empty database) to another.
 
-    `dialect` is `sqlite` or `postgresql`; `transaction` puts BEGIN and COMMIT around it. No database is asked.
+    `dialect` is `sqlite` or `postgresql`; `transaction` puts BEGIN and COMMIT around it.
     """
     output = io.StringIO()
     config = configuration(output, dialect=dialect, transaction=transaction)

@@ -1,0 +1,265 @@
+"""What an application does to sign its users in, against the real application with a clock the test holds.
+
+Requests go through the ASGI application in this process, so everything but the socket is as in production;
+password hashing is cheap.
+"""
+
+import asyncio
+import random
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import jwt
+
+from authfactor import passwords
+from authfactor.core import Authfactor
+from authfactor.http.app import App
+from authfactor.models import Environment, EnvironmentOptions, MfaPolicy
+from authfactor.settings import Settings
+from tests.authenticator import PERIOD, code_at
+from tests.servers import fields
+
+START: Final = 1_700_000_010_000  # the first millisecond of a step
+MINUTE: Final = 60
+DAY: Final = 24 * 3600
+KEY, CLIENT = "sk_test_one", "client_one"
+OTHER_KEY, OTHER_CLIENT = "sk_test_two", "client_two"
+PASSWORD: Final = "seven green bottles"
+SECRET: Final = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+MFA_TOTP: Final = "urn:workos:oauth:grant-type:mfa-totp"
+AUTHENTICATE: Final = "/user_management/authenticate"
+Json = dict[str, Any]
+
+
+class FakeClock:
+    """Stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> int:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        """Move on, or back when negative."""
+        self.now += round(seconds * 1000)
+
+    @property
+    def step(self) -> int:
+        return self.now // 1000 // PERIOD
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A sign-in that waits for its code: what the 403 said."""
+
+    body: Json
+    secret: str
+
+    @property
+    def token(self) -> str:
+        return str(self.body["pending_authentication_token"])
+
+    @property
+    def challenge(self) -> str:
+        return str(self.body["authentication_challenge"]["id"])
+
+
+class Desk:
+    """An application with one environment of its own and another one next to it."""
+
+    def __init__(self, af: Authfactor, clock: FakeClock, api: httpx.AsyncClient, other: httpx.AsyncClient) -> None:
+        self.af = af
+        self.clock = clock
+        self.api = api
+        self.other = other
+        self._users = 0
+
+    async def environment(self, client_id: str = CLIENT) -> Environment:
+        return await self.af.read(self.af.environments.by_client_id(client_id))
+
+    async def configure(self, policy: MfaPolicy | None = None, *redirects: str) -> None:
+        """Set the environment's policy and the list of its logout redirects."""
+        options = EnvironmentOptions(redirects) if redirects else None
+        unit = self.af.environments.update(await self.environment(), mfa_policy=policy, options=options)
+        await self.af.run(unit)
+        # Callers are remembered for most of a second.
+        self.clock.advance(1)
+
+    async def user(self, client: httpx.AsyncClient | None = None, **more: object) -> Json:
+        self._users += 1
+        body = {"email": f"kim{self._users}@example.org", "password": PASSWORD, **more}
+        if "password_hash" in more:
+            del body["password"]
+        return fields(await (client or self.api).post("/user_management/users", json=body), 201)
+
+    async def enroll(self, user: Json, **more: str) -> Json:
+        """Enrol a factor; it is pending unless `totp_secret` is given. Returns the whole answer."""
+        path = f"/user_management/users/{user['id']}/auth_factors"
+        return fields(await self.api.post(path, json={"type": "totp", **more}), 201)
+
+    async def member(self) -> Json:
+        """Make a user whose factor, with the secret `SECRET`, is active."""
+        user = await self.user()
+        await self.enroll(user, totp_secret=SECRET)
+        return user
+
+    async def grant(self, grant_type: str, *, headers: dict[str, str] | None = None, **body: object) -> httpx.Response:
+        """Send a grant with the right client; None leaves a field out."""
+        whole = {"grant_type": grant_type, "client_id": CLIENT, "client_secret": KEY, **body}
+        sent = {name: value for name, value in whole.items() if value is not None}
+        return await self.api.post(AUTHENTICATE, json=sent, headers=headers)
+
+    async def password(self, user: Json, password: str = PASSWORD, **more: object) -> httpx.Response:
+        return await self.grant("password", email=user["email"], password=password, **more)
+
+    async def begin(self, user: Json, secret: str = SECRET) -> Pending:
+        """Give the right password of a user with a factor."""
+        return Pending(fields(await self.password(user), 403), secret)
+
+    def code(self, secret: str = SECRET, ahead: int = 0) -> str:
+        """Say what the app shows now, or some steps from now."""
+        return code_at(secret, self.clock.step + ahead)
+
+    def wrong(self, secret: str = SECRET) -> str:
+        """Say a code that no step anywhere near has."""
+        near = {self.code(secret, step) for step in range(-40, 41)}
+        return next(code for code in map("{:06d}".format, range(1000)) if code not in near)
+
+    async def answer(self, pending: Pending, code: str | None = None, **more: object) -> httpx.Response:
+        """Send the second step, by default with the right code."""
+        body = {
+            "code": self.code(pending.secret) if code is None else code,
+            "pending_authentication_token": pending.token,
+            "authentication_challenge_id": pending.challenge,
+            **more,
+        }
+        return await self.grant(MFA_TOTP, **body)
+
+    async def sign_in(self, user: Json, **more: object) -> Json:
+        """Sign in a user without a factor."""
+        return fields(await self.password(user, **more), 200)
+
+    async def sign_in_twice_proven(self, user: Json) -> Json:
+        """Sign in a user with a factor, by password and code; then move on, so that the next code is new."""
+        tokens = fields(await self.answer(await self.begin(user)), 200)
+        self.clock.advance(PERIOD)
+        return tokens
+
+    async def refresh(self, token: object, **more: object) -> httpx.Response:
+        return await self.grant("refresh_token", refresh_token=token, **more)
+
+    async def sessions(self, user: Json) -> list[Json]:
+        """List the user's active sessions, newest first."""
+        path = f"/user_management/users/{user['id']}/sessions"
+        return list(fields(await self.api.get(path, params={"limit": 100}), 200)["data"])
+
+    async def events(self, *names: str) -> list[Json]:
+        """List the events of these names, first to last."""
+        query = {"events": ",".join(names), "limit": 100}
+        return list(fields(await self.api.get("/events", params=query), 200)["data"])
+
+    async def key_set(self) -> list[Json]:
+        return list(fields(await self.api.get(f"/sso/jwks/{CLIENT}"), 200)["keys"])
+
+    async def count_sessions(self) -> int:
+        """Count the rows, ended sessions too."""
+        rows = await self.af.read(lambda tx: tx.db.all("SELECT count(*) FROM sessions"))
+        return int(rows[0][0])
+
+    def sql(self, statement: str, *parameters: object) -> list[tuple[object, ...]]:
+        """Read the database as an intruder with the file could."""
+        path = self.af.settings.sqlite_path
+        assert path is not None
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            return connection.execute(statement, parameters).fetchall()
+
+    def files(self) -> bytes:
+        """Everything that is on disk, the log included, the key ring not."""
+        path = self.af.settings.sqlite_path
+        assert path is not None
+        found = sorted(path.parent.glob(f"{path.name}*"))
+        assert path.with_name(f"{path.name}-wal") in found
+        return b"".join(file.read_bytes() for file in found)
+
+
+def claims(tokens: Json) -> Json:
+    """Read the claims of an access token without judging it."""
+    return dict(jwt.decode(tokens["access_token"], options={"verify_signature": False}))
+
+
+def refused(answer: httpx.Response, code: str, status: int = 400) -> Json:
+    """Check a plain refusal: `code` and `message`, and no `error` beside them (node takes that for OAuth)."""
+    body = fields(answer, status)
+    assert body["code"] == code
+    assert isinstance(body["message"], str)
+    assert body["message"]
+    assert "error" not in body
+    return body
+
+
+def oauth_refused(answer: httpx.Response, error: str) -> str:
+    """Check a refusal in the shape of RFC 6749 section 5.2 and return its description."""
+    body = fields(answer, 400)
+    assert set(body) == {"error", "error_description"}
+    assert body["error"] == error
+    assert isinstance(body["error_description"], str)
+    return body["error_description"]
+
+
+async def make_template(folder: Path) -> None:
+    """Make a data folder with two environments, each with its API key and its first signing key."""
+    clock = FakeClock()
+    first = Settings(data=folder, team_name="Acme", bootstrap_client_id=CLIENT, bootstrap_api_key=KEY)
+    af = await Authfactor.open(first, clock=clock, profile=passwords.CHEAPEST)
+    try:
+        one = await af.read(af.environments.by_client_id(CLIENT))
+        two = await af.run(af.environments.create("two", team_name="Two", client_id=OTHER_CLIENT))
+        await af.run(af.environments.new_key(two, "second", key=OTHER_KEY))
+        for environment in (one, two):
+            await af.signing.published(af.store, environment)
+    finally:
+        await af.close()
+
+
+def client(app: App, key: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(app),
+        base_url="http://authfactor.example",
+        headers={"authorization": f"Bearer {key}"},
+    )
+
+
+@asynccontextmanager
+async def opened(template: Path, folder: Path, **settings: Any) -> AsyncIterator[Desk]:  # noqa: ANN401 - any setting
+    """Start the application on a copy of the template, with settings of the test's choice."""
+    data = folder / "data"
+    shutil.copytree(template, data)
+    clock, entropy = FakeClock(), random.Random(20_240_229)
+    made: list[Authfactor] = []
+
+    async def opener() -> Authfactor:
+        af = await Authfactor.open(
+            Settings(data=data, **settings), clock=clock, entropy=entropy.randbytes, profile=passwords.CHEAPEST
+        )
+        made.append(af)
+        return af
+
+    app = App(opener)
+    told: asyncio.Queue[Json] = asyncio.Queue()
+    said: asyncio.Queue[Any] = asyncio.Queue()
+    life = asyncio.create_task(app({"type": "lifespan"}, told.get, said.put))
+    await told.put({"type": "lifespan.startup"})
+    assert (await said.get()) == {"type": "lifespan.startup.complete"}
+    try:
+        async with client(app, KEY) as api, client(app, OTHER_KEY) as other:
+            yield Desk(made[0], clock, api, other)
+    finally:
+        await told.put({"type": "lifespan.shutdown"})
+        await life
