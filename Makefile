@@ -86,6 +86,10 @@ fmt: setup ## format and apply safe fixes
 	$(BIN)/ruff check --fix-only --exit-zero
 	$(BIN)/ruff format
 
+.PHONY: reference
+reference: setup ## write docs/reference from the code
+	$(BIN)/python tools/reference.py
+
 # --- measuring ---
 
 .PHONY: bench

@@ -128,15 +128,13 @@ class Pages:
     def model(ids: Sequence[str], query: PageQuery) -> Found:
         """Give the ids in the order asked for, and whether more lie before and after them."""
         listed = sorted(ids, reverse=query.order != "asc")
-        # Cursors mean places in the list as shown, except under `normal`: there `before` is older, so further on.
+        # Cursors mean places in the list as shown, but under `normal` `before` is older, so further on.
         onward, backward = query.after, query.before
         if query.order == "normal":
             onward, backward = backward, onward
+        start = listed.index(onward) + 1 if onward else 0
         end = listed.index(backward) if backward else len(listed)
-        if backward:
-            first = max(end - query.limit, 0)
-        else:
-            first = listed.index(onward) + 1 if onward else 0
+        first = max(end - query.limit, 0) if backward else start
         last = min(first + query.limit, end)
         page = listed[first:last]
         return page, bool(page) and first > 0, bool(page) and last < len(listed)

@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,6 +57,28 @@ async def test_a_new_file_is_its_owners_alone(tmp_path: Path) -> None:
     made = tmp_path / "made" / "here" / "authfactor.db"
     assert stat.S_IMODE(made.stat().st_mode) == 0o600
     assert stat.S_IMODE(made.parent.stat().st_mode) == 0o700
+
+
+async def test_a_file_that_is_no_database_or_cannot_be_opened_is_named_as_such(tmp_path: Path) -> None:
+    garbage = tmp_path / "garbage.db"
+    garbage.write_bytes(b"x" * 5000)
+    with pytest.raises(errors.Unavailable, match="no SQLite database"):
+        SqliteStore(garbage)
+    assert garbage.read_bytes() == b"x" * 5000
+    with pytest.raises(errors.Unavailable, match="cannot be opened"):
+        SqliteStore(tmp_path)
+
+
+async def test_a_new_file_that_another_process_holds_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "new.db"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN EXCLUSIVE")
+    release = threading.Timer(0.1, lambda: other.execute("ROLLBACK"))
+    release.start()
+    store = SqliteStore(path)
+    release.join()
+    other.close()
+    await store.close()
 
 
 async def test_closing_empties_the_log_so_that_the_file_alone_is_a_whole_copy(

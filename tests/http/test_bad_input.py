@@ -135,6 +135,14 @@ def test_the_message_about_a_short_secret_says_how_long_it_must_be(
     assert "at least 16 base32 characters (10 bytes)" in refused["errors"][0]["message"]
 
 
+def test_half_a_surrogate_pair_is_refused(api: httpx.Client, factors_path: str) -> None:
+    answer = send(api, factors_path, b'{"type":"totp","totp_issuer":"\\ud800"}')
+
+    assert answer.status_code in {400, 422}
+    assert fields(answer, answer.status_code)["code"] in {"invalid_json", INVALID}
+    assert fields(api.get(factors_path), 200)["data"] == []
+
+
 def test_unknown_fields_are_nobody_s_business(api: httpx.Client, factors_path: str) -> None:
     body = {"type": "totp", "User": "user_01", "digits": 8, "totp": {"issuer": 1}, "a" * 300: None}
 
@@ -215,6 +223,17 @@ def test_an_id_that_nothing_has_is_not_found(api: httpx.Client, given: str) -> N
         api.post(f"/auth/challenges/{given.split('?', maxsplit=1)[0]}/verify", json={"code": "123456"}), 404
     )
     assert refused["code"] in {"entity_not_found", "not_found"}
+
+
+def test_ids_are_decoded_before_they_are_looked_up(api: httpx.Client, enrolled: Enrolled) -> None:
+    encoded = enrolled.factor["id"].replace("_", "%5F")
+
+    assert fields(api.get(f"/auth/factors/{encoded}"), 200)["id"] == enrolled.factor["id"]
+
+
+@pytest.mark.parametrize("email", ["%00", "%FF", "%F0%9F%94%91", "%27--", "a" * 4000])
+def test_an_email_that_nobody_has_is_an_empty_list(api: httpx.Client, email: str) -> None:
+    assert fields(api.get(f"/user_management/users?email={email}"), 200)["data"] == []
 
 
 def test_an_enrolment_for_an_unknown_user_stores_no_factor(api: httpx.Client) -> None:

@@ -1,6 +1,7 @@
 """Idempotency-Key over HTTP: one effect however often an SDK sends it, the same bytes every time."""
 
 import hashlib
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -149,6 +150,26 @@ def test_two_at_once_with_one_key_make_one_factor_and_get_the_same_bytes(
 def derived(path: str, body: Json) -> dict[str, str]:
     """Make the key that kotlin and java derive from the request itself."""
     return {"idempotency-key": "retry-" + hashlib.sha256(f"POST|{path}|{body}".encode()).hexdigest()}
+
+
+@pytest.mark.timeout(120)
+def test_a_key_derived_from_the_request_is_forgotten_soon_and_an_ordinary_one_is_not(
+    api: httpx.Client, enrolled: Enrolled
+) -> None:
+    path, ordinary = f"/auth/factors/{enrolled.factor['id']}/challenge", key()
+    kept = api.post(path, json={}, headers=ordinary).content
+    first = api.post(path, json={}, headers=derived(path, {})).content
+
+    # An identical call some seconds later is a new call: a person asks for another challenge.
+    later = first
+    for _ in range(60):
+        time.sleep(1)
+        later = api.post(path, json={}, headers=derived(path, {})).content
+        if later != first:
+            break
+
+    assert later != first
+    assert api.post(path, json={}, headers=ordinary).content == kept
 
 
 def test_a_key_derived_from_the_request_is_replayed_at_once(api: httpx.Client, enrolled: Enrolled) -> None:

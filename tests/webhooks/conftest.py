@@ -88,7 +88,6 @@ class Sink:
                     result = await result
                 if result:
                     return
-                self.af.deliveries.grew.set()
                 await asyncio.sleep(0.01)
         raise AssertionError(what)
 

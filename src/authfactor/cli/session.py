@@ -17,6 +17,7 @@ from authfactor.core import Authfactor
 from authfactor.models import Environment
 
 T = TypeVar("T")
+_WIDE = 1000
 Known = (errors.AuthfactorError, settings.BadSetting, keyring.KeyRingUnusable, OSError)
 
 
@@ -106,7 +107,9 @@ def table(columns: list[str], rows: list[list[str]], empty: str) -> None:
     for row in rows:
         grid.add_row(*row)
     # Ids are for copying: never cut one, however narrow the terminal or the pipe.
-    Console(width=None if sys.stdout.isatty() else 200, soft_wrap=False).print(grid)
+    console = Console()
+    console.width = max(console.width, Console(width=_WIDE).measure(grid).maximum)
+    console.print(grid)
 
 
 def pairs(values: list[tuple[str, object]]) -> None:

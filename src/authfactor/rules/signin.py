@@ -105,7 +105,8 @@ class SignIn:
         pending = await store.read(lambda tx: tx.pending_sign_ins.by_hash(environment.number, hashed))
         now = self._clock()
         if pending is None or pending.spent_at is not None or pending.expires_at <= now:
-            raise _bad_pending(token)
+            # Within a unit, so that whoever repeats the request that spent it is given its answer again.
+            return _refusing(_bad_pending(token))
         opening = await self._open(store, environment, pending.user_id, TWO_STEPS, request, now)
         challenge_id, code = request.authentication_challenge_id or "", request.code or ""
 
@@ -233,6 +234,13 @@ class SignIn:
             error=events.Failure(refusal.code, refusal.message) if refusal else msgspec.UNSET,
         )
         await self._log.append(tx, environment.number, name, shape.user_id, shape, now)
+
+
+def _refusing(refusal: errors.SignInRefused) -> Unit[SignedIn | errors.SignInRefused]:
+    async def run(_: Tx) -> SignedIn | errors.SignInRefused:
+        raise refusal
+
+    return run
 
 
 def _mark(password_hash: str | None) -> bytes:

@@ -26,6 +26,7 @@ OWN_EVENTS: Final = frozenset(
         events.FACTOR_DELETED,
         events.REPLAY_REFUSED,
         events.USER_LOCKED,
+        events.USER_UNLOCKED,
     }
 )
 KNOWN_EVENTS: Final = PUBLIC_EVENTS | OWN_EVENTS

@@ -42,6 +42,8 @@ class Sender:
         self._client = httpx.AsyncClient(
             follow_redirects=False,
             trust_env=False,
+            # Authorities of the operator come by SSL_CERT_FILE, as everywhere; proxies do not.
+            verify=httpx.create_ssl_context(),
             timeout=httpx.Timeout(timeout),
             limits=httpx.Limits(max_keepalive_connections=0),
         )

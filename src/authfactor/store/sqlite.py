@@ -11,6 +11,7 @@ import contextlib
 import functools
 import re
 import sqlite3
+import time
 from collections import deque
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -19,9 +20,11 @@ from typing import Any, Final, TypeVar, cast
 
 from authfactor import errors
 from authfactor.store.base import Row, Tx, Unit
+from authfactor.store.turn import Turn
 
 T = TypeVar("T")
 _BUSY_SECONDS: Final = 5.0
+_BUSY_PAUSE: Final = 0.01
 _STATEMENTS: Final = 256
 _FOR_UPDATE: Final = re.compile(r"\s+FOR UPDATE( OF \w+)?")
 
@@ -55,20 +58,48 @@ class SqliteDb:
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    """Open a connection with the settings that durability and speed rest on."""
+    """Open a connection with the settings that durability and speed rest on. Raises `errors.Unavailable`."""
     uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
-    connection = sqlite3.connect(
-        uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS, timeout=0
-    )
-    if not read_only:
-        # The mode is kept in the file. Another process may hold it for a moment: wait for it here once.
-        connection.execute(f"PRAGMA busy_timeout={int(_BUSY_SECONDS * 1000)}")
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA busy_timeout=0")
-        connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA cache_size=-16384")
-    connection.execute("PRAGMA temp_store=MEMORY")
+    connection = None
+    try:
+        connection = sqlite3.connect(
+            uri,
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=_STATEMENTS,
+            timeout=0,
+        )
+        if read_only:
+            # Readers wait only for one that opens the file after a crash, or closes it as the last.
+            connection.execute(f"PRAGMA busy_timeout={int(_BUSY_SECONDS * 1000)}")
+        else:
+            _use_wal(connection)
+            connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA cache_size=-16384")
+        connection.execute("PRAGMA temp_store=MEMORY")
+    except sqlite3.Error as error:
+        if connection is not None:
+            connection.close()
+        raise _translated(error) from error
     return connection
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch the file to WAL, which stays.
+
+    Of two processes that switch a new file at once one is refused, whatever its busy timeout: try again.
+    """
+    for _ in range(int(_BUSY_SECONDS / _BUSY_PAUSE)):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error):
+                raise
+            time.sleep(_BUSY_PAUSE)
+        else:
+            return
+    connection.execute("PRAGMA journal_mode=WAL")
 
 
 class SqliteStore:
@@ -76,6 +107,7 @@ class SqliteStore:
 
     def __init__(self, path: Path) -> None:
         """Open the file (it must have been migrated) and start the writer."""
+        self._turn = Turn(path)
         self._writer = connect(path)
         self._reader = connect(path, read_only=True)
         self._write_tx = Tx(SqliteDb(self._writer))
@@ -126,6 +158,7 @@ class SqliteStore:
         # The writer last: only the last connection, and only one that may write, empties and removes the log.
         self._reader.close()
         self._writer.close()
+        self._turn.close()
 
     async def _write_batches(self) -> None:
         while True:
@@ -143,11 +176,12 @@ class SqliteStore:
         try:
             await self._begin()
             done = [(future, *self._run_unit(unit)) for unit, future in batch if not future.cancelled()]
-            await self._loop.run_in_executor(self._thread, self._writer.execute, "COMMIT")
+            await self._loop.run_in_executor(self._thread, self._commit)
         except sqlite3.Error as error:
             # Nothing of this batch is durable (disk full, read-only file, lock not had in time).
             with contextlib.suppress(sqlite3.Error):
                 self._writer.execute("ROLLBACK")
+            self._turn.give_back()
             refusal = _translated(error)
             for _, future in batch:
                 if not future.done():
@@ -163,19 +197,28 @@ class SqliteStore:
 
     async def _begin(self) -> None:
         """Take the write lock; only another process can make this wait, and then not on the loop."""
-        try:
-            self._writer.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            if not _is_busy(error):
-                raise
-            await self._loop.run_in_executor(self._thread, self._begin_waiting)
+        if self._turn.take_now():
+            try:
+                self._writer.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if not _is_busy(error):
+                    raise
+            else:
+                return
+        await self._loop.run_in_executor(self._thread, self._begin_waiting)
 
     def _begin_waiting(self) -> None:
+        self._turn.take()
+        # Another program (a backup, the sqlite3 shell) may still hold the file: it knows nothing of turns.
         self._writer.execute(f"PRAGMA busy_timeout={int(_BUSY_SECONDS * 1000)}")
         try:
             self._writer.execute("BEGIN IMMEDIATE")
         finally:
             self._writer.execute("PRAGMA busy_timeout=0")
+
+    def _commit(self) -> None:
+        self._writer.execute("COMMIT")
+        self._turn.give_back()
 
     def _run_unit(self, unit: Unit[T]) -> tuple[T | None, BaseException | None]:
         execute = self._writer.execute
@@ -220,5 +263,6 @@ def _translated(error: sqlite3.Error) -> errors.AuthfactorError:
         sqlite3.SQLITE_READONLY: "The database file is read-only. Nothing was changed.",
         sqlite3.SQLITE_CANTOPEN: "The database file cannot be opened.",
         sqlite3.SQLITE_CORRUPT: "The database file is damaged. Restore a backup.",
+        sqlite3.SQLITE_NOTADB: "The database file is no SQLite database.",
     }
     return errors.Unavailable(reasons.get(code, "The database cannot answer now."))

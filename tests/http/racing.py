@@ -1,0 +1,94 @@
+"""Many requests with one code at the same moment, over connections that are already open."""
+
+import asyncio
+import json
+import uuid
+from collections import Counter
+from typing import Any, Final
+
+from tests import authenticator
+from tests.servers import API_KEY, Server
+
+CONNECTIONS: Final = 50
+
+
+class Connection:
+    """One kept-open connection that sends requests as bytes."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def open(cls, server: Server) -> "Connection":
+        return cls(*await asyncio.open_connection("127.0.0.1", server.port))
+
+    async def post(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        content = json.dumps(body).encode()
+        head = (
+            f"POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {API_KEY}\r\n"
+            f"content-type: application/json\r\ncontent-length: {len(content)}\r\n\r\n"
+        )
+        self._writer.write(head.encode() + content)
+        answer = (await self._reader.readuntil(b"\r\n\r\n")).split(b"\r\n")
+        length = next(int(line[16:]) for line in answer if line.startswith(b"content-length: "))
+        return int(answer[0].split(b" ")[1]), json.loads(await self._reader.readexactly(length))
+
+    async def close(self) -> None:
+        self._writer.close()
+        await self._writer.wait_closed()
+
+
+async def enroll(connection: Connection) -> tuple[str, str, str]:
+    """Make a user with a factor; return the factor's id, its secret and its challenge's id."""
+    email = f"kim.{uuid.uuid4().hex}@example.org"
+    _, user = await connection.post("/user_management/users", {"email": email})
+    status, made = await connection.post(
+        f"/user_management/users/{user['id']}/auth_factors", {"type": "totp"}
+    )
+    assert status == 201, made
+    factor = made["factor"]
+    return factor["id"], factor["totp"]["secret"], made["challenge"]["id"]
+
+
+async def race(connections: list[Connection], challenge_ids: list[str], code: str) -> Counter[str]:
+    """Send the code on all connections at once, over these challenges in turn, and count the outcomes."""
+    answers = await asyncio.gather(
+        *(
+            connection.post(
+                f"/auth/challenges/{challenge_ids[at % len(challenge_ids)]}/verify", {"code": code}
+            )
+            for at, connection in enumerate(connections)
+        )
+    )
+    return Counter(outcome(status, body) for status, body in answers)
+
+
+def outcome(status: int, body: dict[str, Any]) -> str:
+    if status == 201 and body["valid"]:
+        return "valid"
+    allowed = {
+        (201, "code_already_used"),
+        (422, "authentication_challenge_previously_verified"),
+        (400, "one_time_code_too_many_attempts"),
+    }
+    reason = body.get("reason") or body["code"]
+    assert (status, reason) in allowed, body
+    return str(reason)
+
+
+async def rounds(server: Server, number: int, challenges: int) -> list[Counter[str]]:
+    """Race `number` times for a new factor's code over this many challenges; return each race's outcomes."""
+    connections = [await Connection.open(server) for _ in range(CONNECTIONS)]
+    try:
+        outcomes = []
+        for _ in range(number):
+            factor_id, secret, challenge_id = await enroll(connections[0])
+            path = f"/auth/factors/{factor_id}/challenge"
+            more = await asyncio.gather(*(connections[at].post(path, {}) for at in range(1, challenges)))
+            ids = [challenge_id, *(challenge["id"] for _, challenge in more)]
+            outcomes.append(await race(connections, ids, authenticator.code(secret)))
+        return outcomes
+    finally:
+        for connection in connections:
+            await connection.close()

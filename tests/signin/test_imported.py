@@ -1,0 +1,67 @@
+"""Users who bring a hash from elsewhere: their first sign-in replaces it by one of ours."""
+
+import asyncio
+import base64
+import hashlib
+
+import pytest
+
+from tests.signin.desk import PASSWORD, SECRET, Desk, Json, refused
+
+
+def ssha256(password: str) -> str:
+    digest = hashlib.sha256(password.encode() + b"saltsalt").digest()
+    return "{SSHA256}" + base64.b64encode(digest + b"saltsalt").decode()
+
+
+async def imported(desk: Desk) -> Json:
+    return await desk.user(password_hash=ssha256(PASSWORD), password_hash_type="ssha256")
+
+
+def stored(desk: Desk) -> str:
+    return str(desk.sql("SELECT password_hash FROM users")[0][0])
+
+
+async def test_the_first_sign_in_replaces_the_hash(desk: Desk) -> None:
+    user = await imported(desk)
+    assert not stored(desk).startswith("$argon2id$")
+    await desk.sign_in(user)
+    ours = stored(desk)
+    assert ours.startswith("$argon2id$")
+    await desk.sign_in(user)
+    assert stored(desk) == ours
+    refused(await desk.password(user, "not this one"), "invalid_credentials")
+    assert await desk.events("user.updated") == []
+
+
+async def test_a_wrong_password_replaces_nothing(desk: Desk) -> None:
+    user = await imported(desk)
+    before = stored(desk)
+    refused(await desk.password(user, "not this one"), "invalid_credentials")
+    assert stored(desk) == before
+
+
+async def test_the_pending_token_survives_the_replacement(desk: Desk) -> None:
+    user = await imported(desk)
+    await desk.enroll(user, totp_secret=SECRET)
+    pending = await desk.begin(user)
+    assert stored(desk).startswith("$argon2id$")
+    assert (await desk.answer(pending)).status_code == 200
+
+
+async def test_first_sign_ins_at_the_same_time_all_succeed(desk: Desk) -> None:
+    user = await imported(desk)
+    answers = await asyncio.gather(*(desk.password(user) for _ in range(8)))
+    assert [answer.status_code for answer in answers] == [200] * 8
+    assert stored(desk).startswith("$argon2id$")
+
+
+@pytest.mark.parametrize("at_once", [1, 4])
+async def test_a_password_changed_during_the_sign_in_counts(desk: Desk, at_once: int) -> None:
+    user = await desk.user()
+    path = f"/user_management/users/{user['id']}"
+    change = desk.api.put(path, json={"password": "eight green bottles"})
+    answers = await asyncio.gather(change, *(desk.password(user) for _ in range(at_once)))
+    assert answers[0].status_code == 200
+    assert {answer.status_code for answer in answers[1:]} <= {200, 400}
+    refused(await desk.password(user), "invalid_credentials")

@@ -1,0 +1,194 @@
+"""Webhook endpoints over HTTP, as the contract shapes them."""
+
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from authfactor import errors
+from authfactor.http import problems
+from authfactor.rules import events
+from authfactor.rules.webhooks import KNOWN_EVENTS, InvalidUrl
+from authfactor.wire.webhooks import PUBLIC_EVENTS, CreateWebhookEndpoint
+from tests.servers import Server, fields, running
+from tests.webhooks.conftest import Sink
+from tests.webhooks.receiver import Receiver, verified_time
+
+PATH = "/webhook_endpoints"
+KEYS = {"object", "id", "endpoint_url", "secret", "status", "events", "created_at", "updated_at"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    data = tmp_path_factory.mktemp("webhooks") / "data"
+    with running(data, {"AUTHFACTOR_WEBHOOK_PRIVATE_ADDRESSES": "true"}) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def api(server: Server) -> Iterator[httpx.Client]:
+    with server.client() as client:
+        yield client
+
+
+@pytest.fixture
+def url() -> str:
+    return f"https://example.com/{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def made(api: httpx.Client, url: str) -> dict[str, Any]:
+    return fields(api.post(PATH, json={"endpoint_url": url, "events": ["user.created"]}), 201)
+
+
+def test_a_new_endpoint_is_enabled_and_has_a_secret_that_lists_show_too(
+    api: httpx.Client, made: dict[str, Any], url: str
+) -> None:
+    assert set(made) == KEYS
+    assert made["object"] == "webhook_endpoint"
+    assert made["id"].startswith("we_")
+    assert made["secret"].startswith("whsec_")
+    assert (made["endpoint_url"], made["status"], made["events"]) == (url, "enabled", ["user.created"])
+    listed = fields(api.get(PATH, params={"limit": 100}), 200)
+    assert listed["object"] == "list"
+    assert made in listed["data"]
+
+
+def test_lists_page_with_cursors(api: httpx.Client, made: dict[str, Any], url: str) -> None:
+    second = fields(api.post(PATH, json={"endpoint_url": f"{url}/2", "events": ["user.created"]}), 201)
+    first_page = fields(api.get(PATH, params={"limit": 1}), 200)
+    assert first_page["data"] == [second]
+    assert first_page["list_metadata"] == {"before": None, "after": second["id"]}
+    after = fields(api.get(PATH, params={"limit": 1, "after": second["id"]}), 200)
+    assert after["data"] == [made]
+    assert after["list_metadata"]["before"] == made["id"]
+    unknown = fields(api.get(PATH, params={"after": "we_unknown"}), 422)
+    assert unknown["code"] == "invalid_request_parameters"
+
+
+def test_a_patch_changes_what_it_names_and_nothing_else(
+    api: httpx.Client, made: dict[str, Any], url: str
+) -> None:
+    path = f"{PATH}/{made['id']}"
+    changed = fields(api.patch(path, json={"status": "disabled"}), 200)
+    assert changed == {**made, "status": "disabled", "updated_at": changed["updated_at"]}
+    changed = fields(api.patch(path, json={"endpoint_url": f"{url}/b", "events": ["session.created"]}), 200)
+    assert (changed["endpoint_url"], changed["events"]) == (f"{url}/b", ["session.created"])
+    assert (changed["status"], changed["secret"]) == ("disabled", made["secret"])
+    assert fields(api.patch(path, json={"endpoint_url": None, "status": None}), 200)["status"] == "disabled"
+
+
+def test_one_url_has_one_endpoint(api: httpx.Client, made: dict[str, Any], url: str) -> None:
+    again = fields(api.post(PATH, json={"endpoint_url": url, "events": ["user.updated"]}), 409)
+    assert again["code"] == "duplicate_endpoint"
+    other = fields(api.post(PATH, json={"endpoint_url": f"{url}/b", "events": ["user.updated"]}), 201)
+    refused = fields(api.patch(f"{PATH}/{other['id']}", json={"endpoint_url": url}), 409)
+    assert refused["code"] == "duplicate_endpoint"
+    assert fields(api.patch(f"{PATH}/{made['id']}", json={"endpoint_url": url}), 200)["endpoint_url"] == url
+
+
+def test_a_deleted_endpoint_is_gone(api: httpx.Client, made: dict[str, Any]) -> None:
+    path = f"{PATH}/{made['id']}"
+    answer = api.delete(path)
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert "content-type" not in answer.headers
+    for gone in (api.delete(path), api.patch(path, json={"status": "enabled"})):
+        body = fields(gone, 404)
+        assert (body["code"], body["entity_id"]) == ("entity_not_found", made["id"])
+
+
+@pytest.mark.parametrize(
+    ("body", "item"),
+    [
+        ({"events": ["user.created"]}, ("endpoint_url", "endpoint_url_required")),
+        ({"endpoint_url": "https://example.com"}, ("events", "events_required")),
+        ({"endpoint_url": "https://example.com", "events": []}, ("events", "events_required")),
+        ({"endpoint_url": "https://example.com", "events": ["no.event"]}, ("events", "unknown_event_type")),
+        ({"endpoint_url": "https://example.com", "events": "user.created"}, ("events", "events_invalid")),
+        ({"endpoint_url": 5, "events": ["user.created"]}, ("endpoint_url", "endpoint_url_invalid")),
+    ],
+)
+def test_a_broken_request_names_the_field(api: httpx.Client, body: Any, item: tuple[str, str]) -> None:  # noqa: ANN401 - JSON
+    refused = fields(api.post(PATH, json=body), 422)
+    assert refused["code"] == "invalid_request_parameters"
+    assert [(error["field"], error["code"]) for error in refused["errors"]] == [item]
+    assert all(error["message"] for error in refused["errors"])
+
+
+def test_a_url_that_is_none_is_refused_with_its_own_code(api: httpx.Client, made: dict[str, Any]) -> None:
+    for answer in (
+        api.post(PATH, json={"endpoint_url": "ftp://example.com", "events": ["user.created"]}),
+        api.patch(f"{PATH}/{made['id']}", json={"endpoint_url": "https://user@example.com"}),
+    ):
+        refused = fields(answer, 422)
+        assert refused["code"] == "invalid_url"
+        assert [error["field"] for error in refused["errors"]] == ["endpoint_url"]
+
+
+async def test_without_the_setting_own_addresses_and_http_are_refused(open_sink: Callable[..., Any]) -> None:
+    sink: Sink = await open_sink(webhook_private_addresses=False)
+    for url in ("https://127.0.0.1/", "https://2130706433/", "http://example.com/"):
+        with pytest.raises(InvalidUrl) as raised:
+            sink.af.webhooks.create(sink.environment, CreateWebhookEndpoint(url, ["user.created"]))
+        assert problems.status_of(raised.value) == 422
+
+
+async def test_endpoints_of_another_environment_are_unknown(sink: Sink) -> None:
+    endpoint = await sink.endpoint("https://example.com/hooks")
+    other = await sink.af.run(sink.af.environments.create("other", team_name="Other"))
+    with pytest.raises(errors.NotFound):
+        await sink.af.run(sink.af.webhooks.delete(other, endpoint.id))
+    request = CreateWebhookEndpoint("https://example.com/hooks", ["user.created"])
+    await sink.af.run(sink.af.webhooks.create(other, request))
+    await sink.user()
+    assert [item.endpoint_id for item in await sink.deliveries()] == [endpoint.id]
+
+
+def test_every_event_that_happens_here_can_be_subscribed_to() -> None:
+    names = {
+        value
+        for name, value in vars(events).items()
+        if name.isupper() and isinstance(value, str) and not name.startswith("_")
+    }
+    assert len(names) > 10
+    assert names <= KNOWN_EVENTS
+    assert len(PUBLIC_EVENTS) == 93
+
+
+def test_a_server_delivers_and_the_command_line_shows_and_repeats_it(
+    server: Server, api: httpx.Client, receiver: Receiver
+) -> None:
+    body = {"endpoint_url": receiver.url, "events": ["user.created"]}
+    endpoint = fields(api.post(PATH, json=body), 201)
+    user = fields(api.post("/user_management/users", json={"email": f"{uuid.uuid4().hex}@example.org"}), 201)
+    delivered = _wait(server, endpoint["id"], "delivered")
+    assert receiver.received[0].event["data"] == user
+    verified_time(receiver.received[0], endpoint["secret"])
+    assert (delivered["event"], delivered["user_id"], delivered["attempts"]) == ("user.created", user["id"], 1)
+    shown = server.run("webhooks", "deliveries", "--endpoint", endpoint["id"])
+    assert delivered["id"] in shown.stdout
+    again = server.run("--json", "webhooks", "resend", delivered["id"])
+    assert json.loads(again.stdout)["state"] == "pending"
+    _wait(server, endpoint["id"], "delivered")
+    assert [item.event["id"] for item in receiver.received] == [delivered["event_id"]] * 2
+    listed = server.run("webhooks", "list", "--limit", "100")
+    assert endpoint["id"] in listed.stdout
+    secret = endpoint["secret"]
+    assert secret not in listed.stdout + shown.stdout + json.dumps(delivered) + server.output()
+    unknown = server.run("webhooks", "resend", "wd_unknown")
+    assert (unknown.returncode, unknown.stderr) == (4, "authfactor: Webhook Delivery not found: 'wd_unknown'.\n")
+
+
+def _wait(server: Server, endpoint_id: str, state: str) -> dict[str, Any]:
+    """Ask the command line until the endpoint's delivery is in a state."""
+    for _ in range(40):
+        command = ("--json", "webhooks", "deliveries", "--endpoint", endpoint_id, "--state", state)
+        found = json.loads(server.run(*command).stdout)["data"]
+        if found:
+            delivery = found[0]
+            assert isinstance(delivery, dict)
+            return delivery
+    raise AssertionError("the delivery does not get there")
