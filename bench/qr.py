@@ -235,35 +235,73 @@ HARDSHIPS = [
 ]
 
 
+def varied_uris(draw: random.Random, number: int) -> list[str]:
+    """Return URIs of version 7 to 9, no two of the same names."""
+    uris: list[str] = []
+    while len(uris) < number:
+        uri = any_uri(draw)
+        uris += [uri] if 106 < len(uri) <= 180 else []
+    return uris
+
+
+def repetitive_uris(draw: random.Random, number: int) -> list[str]:
+    """Return URIs whose account is one short word over and over: the text most at odds with a mask."""
+    words = (
+        "".join(draw.choices(string.ascii_letters + string.digits, k=1 + place % 3))
+        for place in range(number)
+    )
+    return [
+        f"otpauth://totp/{(word * 100)[:100]}?secret={''.join(draw.choices(BASE32, k=32))}" for word in words
+    ]
+
+
+Way = Callable[[Layout, int], tuple[int, int]]
+
+
+def placed_bits(uri: str) -> tuple[int, Layout, int]:
+    version = qr.encode(uri, mask=0).version
+    layout = layout_of(version)
+    return version, layout, layout.place(interleaved(data_codewords(uri.encode(), version), version))
+
+
+def photographs_read(way: Way, uris: list[str]) -> np.ndarray[Any, Any]:
+    """Return whether each URI was read under each hardship."""
+    outcomes = np.zeros((len(uris), len(HARDSHIPS)))
+    for index, uri in enumerate(uris):
+        version, layout, bits = placed_bits(uri)
+        picture = pixels(qr.png(qr.Symbol(version, *way(layout, bits))))
+        for place, (kind, severity) in enumerate(HARDSHIPS):
+            outcomes[index, place] = uri in read(photographed(picture, kind, severity, seed=index))
+    return outcomes
+
+
 def compare_masks(number: int, seed: int) -> None:
-    uris = typical_uris(random.Random(seed), number)
-    ways: dict[str, Callable[[Layout, int], tuple[int, int]]] = {
+    ways: dict[str, Way] = {
         "full penalty (ours)": choose,
-        "full, no early end": by_penalty(plain_penalty, lookalike_penalty),
         "without lookalikes": by_penalty(plain_penalty),
         "lookalikes only": by_penalty(lookalike_penalty),
         **{f"always mask {mask}": always(mask) for mask in MASKS},
         "greatest penalty": worst,
     }
-    version = qr.encode(uris[0]).version
-    layout = layout_of(version)
-    placed = [layout.place(interleaved(data_codewords(uri.encode(), version), version)) for uri in uris]
-    kinds = list(dict.fromkeys(kind for kind, _ in HARDSHIPS))
-    print(f"{number} URIs, version {version}, read of {number} pictures at each severity, in per cent")
-    print(f"{'':22}{'us':>7}" + "".join(f"{kind:>9}" for kind in kinds) + f"{'all':>9}")
-    for name, way in ways.items():
-        counts = dict.fromkeys(kinds, 0)
-        for index, (uri, bits) in enumerate(zip(uris, placed, strict=True)):
-            mask, canvas = way(layout, bits)
-            picture = pixels(qr.png(qr.Symbol(version, mask, canvas)))
-            for kind, severity in HARDSHIPS:
-                counts[kind] += uri in read(photographed(picture, kind, severity, seed=index))
-        tried = {kind: number * sum(kind == other for other, _ in HARDSHIPS) for kind in kinds}
-        cost = microseconds(lambda bits, way=way: way(layout, bits), placed[:100])
-        shares = "".join(f"{100 * counts[kind] / tried[kind]:9.1f}" for kind in kinds)
-        print(
-            f"{name:22}{cost:7.1f}{shares}{100 * sum(counts.values()) / sum(tried.values()):9.2f}", flush=True
-        )
+    _, layout, _ = placed_bits(typical_uris(random.Random(seed), 1)[0])
+    timed = [placed_bits(uri)[2] for uri in typical_uris(random.Random(seed), 200)]
+    for name, way in {**ways, "full, no early end": by_penalty(plain_penalty, lookalike_penalty)}.items():
+        print(f"{name:22}{microseconds(lambda bits, way=way: way(layout, bits), timed):7.1f} us", flush=True)
+    kinds = [kind for kind, _ in HARDSHIPS]
+    for label, make in (("varied", varied_uris), ("repetitive", repetitive_uris)):
+        uris = make(random.Random(seed), number)
+        print(f"\n{number} {label} URIs, {len(HARDSHIPS)} photographs of each; read, in per cent")
+        print(f"{'':22}" + "".join(f"{kind:>9}" for kind in dict.fromkeys(kinds)) + "      all   less ours")
+        ours = None
+        for name, way in ways.items():
+            outcomes = photographs_read(way, uris)
+            ours = outcomes if ours is None else ours
+            shares = [100 * outcomes[:, np.array(kinds) == kind].mean() for kind in dict.fromkeys(kinds)]
+            # Photographs of one URI are not independent; URIs are.
+            gains = 100 * (outcomes - ours).mean(axis=1)
+            error = gains.std(ddof=1) / len(uris) ** 0.5
+            row = "".join(f"{share:9.1f}" for share in [*shares, 100 * outcomes.mean()])
+            print(f"{name:22}{row}   {gains.mean():+.1f} +- {error:.1f}", flush=True)
 
 
 def main() -> int:

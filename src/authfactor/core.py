@@ -79,13 +79,16 @@ class Authfactor:
         ring = keyring.read(path) if path.exists() else keyring.create(path, entropy)
         store = await open_store(settings)
         self = cls(settings, store, Vault(ring, entropy), clock, entropy, profile)
-        await self.run(
-            self.environments.ensure_first(
-                team_name=settings.team_name,
-                client_id=settings.bootstrap_client_id,
-                key=settings.bootstrap_api_key,
-            )
+        first = self.environments.ensure_first(
+            team_name=settings.team_name,
+            client_id=settings.bootstrap_client_id,
+            key=settings.bootstrap_api_key,
         )
+        try:
+            await self.run(first)
+        except BaseException:
+            await self.close()
+            raise
         return self
 
     async def run(self, unit: Unit[T]) -> T:

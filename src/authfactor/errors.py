@@ -7,7 +7,7 @@
     │   └── IdempotencyKeyReused
     ├── Unauthorized              no key, or a key that is not (or no longer) known
     ├── NotFound                  nothing of that kind has this id in this environment
-    │   └── RouteNotFound  MethodNotAllowed
+    ├── RouteNotFound  MethodNotAllowed
     ├── ChallengeRefused          the challenge cannot be verified any more
     │   ├── ChallengeExpired  ChallengeAlreadyVerified
     │   └── TooManyAttempts

@@ -14,6 +14,7 @@ from typing import Any, Final
 PREFIX: Final = "AUTHFACTOR_"
 MINUTE: Final = 60
 DAY: Final = 24 * 3600
+_KINDS: Final[dict[object, str]] = {int: "a whole number", bool: "true or false"}
 
 
 class BadSetting(ValueError):
@@ -149,7 +150,13 @@ def read(environ: Mapping[str, str], file: Path | None = None, **overrides: obje
     values: dict[str, Any] = {}
     if file is not None:
         for name, value in _toml(file).items():
-            values[_known(name, known, f"{file}: {name}")] = _cast(known[name], str(value), f"{file}: {name}")
+            shown = f"{file}: {name}"
+            item = known[_known(name, known, shown)]
+            wanted = item.type if item.type in _KINDS else str
+            if type(value) is not wanted:
+                kind = _KINDS.get(wanted, "a text in quotes")
+                raise BadSetting(f"{shown} must be {kind}.")
+            values[name] = _cast(item, str(value), shown)
     for variable, text in environ.items():
         if variable.startswith(PREFIX):
             name = _known(variable.removeprefix(PREFIX).lower(), known, variable)
@@ -160,10 +167,10 @@ def read(environ: Mapping[str, str], file: Path | None = None, **overrides: obje
 
 def _toml(file: Path) -> dict[str, object]:
     try:
-        return tomllib.loads(file.read_text())
+        return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadSetting(f"{file} cannot be read: {error.strerror}.") from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # TOMLDecodeError, or UnicodeDecodeError
         raise BadSetting(f"{file} is not valid TOML: {error}.") from error
 
 

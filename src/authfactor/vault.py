@@ -36,7 +36,7 @@ class UnknownKey(CannotOpen):
 
     def __init__(self, key_id: str) -> None:
         """Name the missing key."""
-        super().__init__(f"the key '{key_id}' is not on the key ring")
+        super().__init__(f"The key '{key_id}' that sealed this value is not on the key ring. Add it again.")
         self.key_id = key_id
 
 

@@ -154,6 +154,12 @@ async def test_closing_finishes_what_waits_and_refuses_what_comes(backend: "Back
     assert len(await ids(await backend.open())) == 20
 
 
+async def test_closing_twice_is_closing_once(backend: "Backend") -> None:
+    store = await backend.open()
+    await store.close()
+    await store.close()
+
+
 async def test_a_caller_that_gives_up_disturbs_nobody(store: Store, rows: "Rows") -> None:
     tasks = [asyncio.create_task(rows.put(store, rows.user(number))) for number in range(10)]
     await asyncio.sleep(0)

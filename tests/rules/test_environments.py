@@ -1,5 +1,6 @@
 """Environments, API keys, and who a caller is."""
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +21,17 @@ async def test_the_first_environment_is_made_once_with_the_settings_names(open_d
         caller = await desk.af.environments.caller(desk.af.store, "sk_test_x")
         assert caller.environment == desk.environment
         assert len(await desk.af.read(lambda tx: tx.api_keys.of_environment(1))) == 1
+
+
+async def test_a_start_that_fails_lets_go_of_the_database(open_desk: "Opener") -> None:
+    desk: Desk = await open_desk(bootstrap_client_id="client_x")
+    await desk.af.close()
+    with pytest.raises(errors.Conflict):
+        await open_desk(bootstrap_client_id="client_y")
+    assert not [each.name for each in threading.enumerate() if each.name.startswith("authfactor-commit")]
+    path = desk.af.settings.sqlite_path
+    assert path is not None
+    assert not path.with_name(f"{path.name}-wal").exists()
 
 
 async def test_a_key_names_its_environment_and_several_work_side_by_side(desk: "Desk") -> None:

@@ -74,7 +74,9 @@ class Pending:
 class Desk:
     """An application with one environment of its own and another one next to it."""
 
-    def __init__(self, af: Authfactor, clock: FakeClock, api: httpx.AsyncClient, other: httpx.AsyncClient) -> None:
+    def __init__(
+        self, af: Authfactor, clock: FakeClock, api: httpx.AsyncClient, other: httpx.AsyncClient
+    ) -> None:
         self.af = af
         self.clock = clock
         self.api = api
@@ -92,7 +94,7 @@ class Desk:
         # Callers are remembered for most of a second.
         self.clock.advance(1)
 
-    async def user(self, client: httpx.AsyncClient | None = None, **more: object) -> Json:
+    async def user(self, client: httpx.AsyncClient | None = None, **more: Any) -> Json:  # noqa: ANN401 - any field
         self._users += 1
         body = {"email": f"kim{self._users}@example.org", "password": PASSWORD, **more}
         if "password_hash" in more:
@@ -110,13 +112,15 @@ class Desk:
         await self.enroll(user, totp_secret=SECRET)
         return user
 
-    async def grant(self, grant_type: str, *, headers: dict[str, str] | None = None, **body: object) -> httpx.Response:
+    async def grant(
+        self, grant_type: str, *, headers: dict[str, str] | None = None, **body: object
+    ) -> httpx.Response:
         """Send a grant with the right client; None leaves a field out."""
         whole = {"grant_type": grant_type, "client_id": CLIENT, "client_secret": KEY, **body}
         sent = {name: value for name, value in whole.items() if value is not None}
         return await self.api.post(AUTHENTICATE, json=sent, headers=headers)
 
-    async def password(self, user: Json, password: str = PASSWORD, **more: object) -> httpx.Response:
+    async def password(self, user: Json, password: str = PASSWORD, **more: Any) -> httpx.Response:  # noqa: ANN401 - any field
         return await self.grant("password", email=user["email"], password=password, **more)
 
     async def begin(self, user: Json, secret: str = SECRET) -> Pending:
@@ -132,7 +136,7 @@ class Desk:
         near = {self.code(secret, step) for step in range(-40, 41)}
         return next(code for code in map("{:06d}".format, range(1000)) if code not in near)
 
-    async def answer(self, pending: Pending, code: str | None = None, **more: object) -> httpx.Response:
+    async def answer(self, pending: Pending, code: str | None = None, **more: Any) -> httpx.Response:  # noqa: ANN401 - any field
         """Send the second step, by default with the right code."""
         body = {
             "code": self.code(pending.secret) if code is None else code,
@@ -142,7 +146,7 @@ class Desk:
         }
         return await self.grant(MFA_TOTP, **body)
 
-    async def sign_in(self, user: Json, **more: object) -> Json:
+    async def sign_in(self, user: Json, **more: Any) -> Json:  # noqa: ANN401 - any field
         """Sign in a user without a factor."""
         return fields(await self.password(user, **more), 200)
 
@@ -152,7 +156,7 @@ class Desk:
         self.clock.advance(PERIOD)
         return tokens
 
-    async def refresh(self, token: object, **more: object) -> httpx.Response:
+    async def refresh(self, token: object, **more: Any) -> httpx.Response:  # noqa: ANN401 - any field
         return await self.grant("refresh_token", refresh_token=token, **more)
 
     async def sessions(self, user: Json) -> list[Json]:
@@ -162,7 +166,7 @@ class Desk:
 
     async def events(self, *names: str) -> list[Json]:
         """List the events of these names, first to last."""
-        query = {"events": ",".join(names), "limit": 100}
+        query = {"events": ",".join(names), "limit": "100"}
         return list(fields(await self.api.get("/events", params=query), 200)["data"])
 
     async def key_set(self) -> list[Json]:
@@ -246,7 +250,10 @@ async def opened(template: Path, folder: Path, **settings: Any) -> AsyncIterator
 
     async def opener() -> Authfactor:
         af = await Authfactor.open(
-            Settings(data=data, **settings), clock=clock, entropy=entropy.randbytes, profile=passwords.CHEAPEST
+            Settings(data=data, **settings),
+            clock=clock,
+            entropy=entropy.randbytes,
+            profile=passwords.CHEAPEST,
         )
         made.append(af)
         return af

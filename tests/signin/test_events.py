@@ -14,7 +14,7 @@ PASSWORD_SUCCEEDED, PASSWORD_FAILED = "authentication.password_succeeded", "auth
 MFA_SUCCEEDED, MFA_FAILED = "authentication.mfa_succeeded", "authentication.mfa_failed"
 CREATED, REVOKED = "session.created", "session.revoked"
 TRAIL = (PASSWORD_SUCCEEDED, PASSWORD_FAILED, MFA_SUCCEEDED, MFA_FAILED, CREATED, REVOKED)
-FROM = {"ip_address": "203.0.113.9", "user_agent": "Mozilla/5.0"}
+FROM: Json = {"ip_address": "203.0.113.9", "user_agent": "Mozilla/5.0"}
 
 
 def names(events: list[Json]) -> list[str]:
@@ -164,13 +164,20 @@ async def test_events_of_ours_come_only_when_asked_for(desk: Desk) -> None:
     user = await desk.user()
     await desk.enroll(user)
     assert names((await page(desk, "events=user.created"))["data"]) == ["user.created"]
-    assert names((await page(desk, "events=authfactor.factor_enrolled"))["data"]) == ["authfactor.factor_enrolled"]
+    assert names((await page(desk, "events=authfactor.factor_enrolled"))["data"]) == [
+        "authfactor.factor_enrolled"
+    ]
     assert (await page(desk, "events=authfactor"))["data"] == []
 
 
 async def test_oldest_come_first_unless_an_order_is_sent(desk: Desk) -> None:
     ids = await three(desk)
-    for order, expected in (("", ids), ("&order=asc", ids), ("&order=desc", ids[::-1]), ("&order=normal", ids[::-1])):
+    for order, expected in (
+        ("", ids),
+        ("&order=asc", ids),
+        ("&order=desc", ids[::-1]),
+        ("&order=normal", ids[::-1]),
+    ):
         data = (await page(desk, f"events=user.created{order}"))["data"]
         assert [event["id"] for event in data] == expected, order
 

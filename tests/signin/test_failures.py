@@ -73,7 +73,9 @@ async def test_a_form_without_fields_is_an_invalid_request(desk: Desk, body: byt
     oauth_refused(answer, "invalid_request")
 
 
-@pytest.mark.parametrize("field", ["grant_type", "client_id", "client_secret", "email", "password", "ip_address"])
+@pytest.mark.parametrize(
+    "field", ["grant_type", "client_id", "client_secret", "email", "password", "ip_address"]
+)
 async def test_a_field_of_another_type_is_named_without_its_value(desk: Desk, field: str) -> None:
     body: dict[str, Any] = {**WHOLE["password"], "grant_type": "password", field: {"s3cret": 1}}
     answer = await desk.api.post(AUTHENTICATE, json=body)
@@ -190,9 +192,7 @@ async def test_an_expired_challenge_is_an_expired_code(desk: Desk) -> None:
     old = await desk.begin(user)
     desk.clock.advance(10 * MINUTE)
     fresh = await desk.begin(user)
-    refused(
-        await desk.answer(fresh, authentication_challenge_id=old.challenge), "one_time_code_expired"
-    )
+    refused(await desk.answer(fresh, authentication_challenge_id=old.challenge), "one_time_code_expired")
     assert (await desk.answer(fresh)).status_code == 200
 
 

@@ -162,6 +162,9 @@ async def test_it_is_no_refresh_token_and_a_refresh_token_is_no_pending_one(desk
 async def test_a_code_alone_signs_nobody_in(desk: Desk) -> None:
     pending = await desk.begin(await desk.member())
     answer = await desk.grant(
-        MFA_TOTP, code=desk.code(), authentication_challenge_id=pending.challenge, pending_authentication_token=None
+        MFA_TOTP,
+        code=desk.code(),
+        authentication_challenge_id=pending.challenge,
+        pending_authentication_token=None,
     )
     assert oauth_refused(answer, "invalid_request") == "Missing: pending_authentication_token."

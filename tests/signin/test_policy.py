@@ -105,7 +105,9 @@ async def test_an_enrolment_begun_before_another_factor_became_active_is_too_lat
     body = fields(await desk.password(user), 403)
     mine = await desk.enroll(user)
     await desk.enroll(user, totp_secret=SECRET)
-    pending = Pending({**body, "authentication_challenge": mine["challenge"]}, mine["factor"]["totp"]["secret"])
+    pending = Pending(
+        {**body, "authentication_challenge": mine["challenge"]}, mine["factor"]["totp"]["secret"]
+    )
     refused(await desk.answer(pending), "invalid_one_time_code")
 
 

@@ -1,4 +1,4 @@
-"""Refresh tokens: each works once, a lost answer can be had again for a moment, a stolen one ends the session."""
+"""Refresh tokens: each works once, a lost answer comes again for a moment, a stolen one ends the session."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -13,18 +13,20 @@ TEXT: Final = "JBSWY3DPEHPK3PXP"
 
 # RFC 4648 section 10, padding removed.
 @pytest.mark.parametrize(
-    ("plain", "text"),
+    ("size", "text"),
     [
-        (b"", ""),
-        (b"f", "MY"),
-        (b"fo", "MZXQ"),
-        (b"foo", "MZXW6"),
-        (b"foob", "MZXW6YQ"),
-        (b"fooba", "MZXW6YTB"),
-        (b"foobar", "MZXW6YTBOI"),
+        (0, ""),
+        (1, "MY"),
+        (2, "MZXQ"),
+        (3, "MZXW6"),
+        (4, "MZXW6YQ"),
+        (5, "MZXW6YTB"),
+        (6, "MZXW6YTBOI"),
     ],
 )
-def test_the_vectors_of_rfc_4648(plain: bytes, text: str) -> None:
+def test_the_vectors_of_rfc_4648(size: int, text: str) -> None:
+    plain = b"foobar"[:size]
+
     assert base32.encode(plain) == text
     assert base32.decode(text, min_bytes=0) == plain
 

@@ -127,6 +127,7 @@ def test_a_ring_without_a_key_is_refused(tmp_path: Path, text: str) -> None:
         _line(bytes(16)),
         FIRST.hex(),
         _line(FIRST)[:-2],
+        f"{_line(FIRST)[:10]}!{_line(FIRST)[10:]}",
         f"key: {_line(FIRST)}",
         "\u00fcber",
         "A" * 10_000,

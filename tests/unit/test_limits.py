@@ -95,6 +95,7 @@ def test_a_lock_shorter_than_the_window_locks_again_at_the_next_wrong_code() -> 
     record = _failed(_after([START] * 10, settings), again, settings)
 
     assert record.locked_until == (again + 60) * 1000
+    assert limits.tries_left(record, again * 1000, settings) == 0
 
 
 def test_fifty_wrong_codes_in_a_day_lock_until_the_first_is_a_day_old() -> None:

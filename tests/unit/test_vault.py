@@ -126,7 +126,7 @@ def test_another_format_does_not_open() -> None:
         ROW._replace(column="secret2"),
         ROW._replace(environment=2),
         ROW._replace(environment=11),
-        Row("factorss", "ecret", 1, ROW.id),
+        Row("factor", "ssecret", 1, ROW.id),
         Row(ROW.column, ROW.table, 1, ROW.id),
     ],
 )

@@ -66,7 +66,9 @@ class Sink:
         return page.items
 
     async def event_ids(self) -> list[str]:
-        return [row[0] for row in await self.af.read(lambda tx: tx.db.all("SELECT id FROM events ORDER BY id"))]
+        return [
+            row[0] for row in await self.af.read(lambda tx: tx.db.all("SELECT id FROM events ORDER BY id"))
+        ]
 
     @contextlib.asynccontextmanager
     async def courier(self) -> AsyncIterator[None]:

@@ -77,8 +77,8 @@ def test_addresses_outside_are_public(address: str) -> None:
         "https://localhost/",
         "https://LOCALHOST./",
         "https://a.localhost/",
-        "https://①②⑦.0.0.1/",  # noqa: RUF001 - digits that normalise to 127
-        "https://127。0。0。1/",  # noqa: RUF001 - full stops that normalise to dots
+        "https://①②⑦.0.0.1/",
+        "https://127。0。0。1/",
         "http://example.com/",
         "ftp://example.com/",
         "file:///etc/passwd",
@@ -134,7 +134,9 @@ def test_with_the_setting_http_and_own_addresses_are_admitted_but_no_tricks() ->
 
 
 @pytest.mark.parametrize("answer", [["127.0.0.1"], ["93.184.216.34", "10.0.0.1"], ["::1"], ["::ffff:7f00:1"]])
-async def test_a_name_that_resolves_inside_is_refused_at_sending(answer: list[str], receiver: Receiver) -> None:
+async def test_a_name_that_resolves_inside_is_refused_at_sending(
+    answer: list[str], receiver: Receiver
+) -> None:
     asked = []
 
     async def resolver(host: str, port: int) -> list[str]:

@@ -81,7 +81,9 @@ def _serve(listening: socket.socket, context: ssl.SSLContext) -> None:
             return
         try:
             with context.wrap_socket(plain, server_side=True) as connection:
-                connection.recv(65536)
+                request = b""
+                while not request.endswith(b"{}"):
+                    request += connection.recv(65536)
                 connection.sendall(ANSWER)
         except OSError:
             plain.close()

@@ -159,7 +159,9 @@ async def test_what_a_dead_process_had_claimed_is_sent_by_another(
     assert [item.state for item in await living.deliveries()] == ["delivered"]
 
 
-async def test_a_claim_takes_one_delivery_of_a_user_and_none_behind_it(sink: Sink, receiver: Receiver) -> None:
+async def test_a_claim_takes_one_delivery_of_a_user_and_none_behind_it(
+    sink: Sink, receiver: Receiver
+) -> None:
     await sink.endpoint(receiver.url)
     user = await sink.user()
     await sink.rename(user, "a")
@@ -218,7 +220,9 @@ def test_waits_grow_fourfold_to_a_day_and_the_last_attempt_fails() -> None:
     assert (delivery.state, delivery.attempts) == ("failed", 12)
 
 
-async def test_a_disabled_endpoint_is_told_nothing_until_it_is_enabled(sink: Sink, receiver: Receiver) -> None:
+async def test_a_disabled_endpoint_is_told_nothing_until_it_is_enabled(
+    sink: Sink, receiver: Receiver
+) -> None:
     endpoint = await sink.endpoint(receiver.url)
 
     async def switch(status: Any) -> None:  # noqa: ANN401 - one of two words
@@ -280,8 +284,12 @@ async def test_the_secret_is_neither_in_the_database_nor_in_logs_nor_in_deliveri
         await sink.until_attempts(1)
     secret = endpoint.secret.removeprefix("whsec_")
     assert len(secret) == 43
-    stored = b"".join(path.read_bytes() for path in tmp_path.glob("authfactor.db*"))
+    stored = _everything_in(tmp_path)
     assert endpoint.id.encode() in stored
     assert secret.encode() not in stored
     assert secret not in caplog.text
     assert secret not in repr(await sink.deliveries())
+
+
+def _everything_in(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.glob("authfactor.db*"))

@@ -167,7 +167,7 @@ def test_a_server_delivers_and_the_command_line_shows_and_repeats_it(
     delivered = _wait(server, endpoint["id"], "delivered")
     assert receiver.received[0].event["data"] == user
     verified_time(receiver.received[0], endpoint["secret"])
-    assert (delivered["event"], delivered["user_id"], delivered["attempts"]) == ("user.created", user["id"], 1)
+    assert (delivered["event"], delivered["user_id"]) == ("user.created", user["id"])
     shown = server.run("webhooks", "deliveries", "--endpoint", endpoint["id"])
     assert delivered["id"] in shown.stdout
     again = server.run("--json", "webhooks", "resend", delivered["id"])
@@ -179,7 +179,8 @@ def test_a_server_delivers_and_the_command_line_shows_and_repeats_it(
     secret = endpoint["secret"]
     assert secret not in listed.stdout + shown.stdout + json.dumps(delivered) + server.output()
     unknown = server.run("webhooks", "resend", "wd_unknown")
-    assert (unknown.returncode, unknown.stderr) == (4, "authfactor: Webhook Delivery not found: 'wd_unknown'.\n")
+    assert unknown.returncode == 4
+    assert unknown.stderr == "authfactor: Webhook Delivery not found: 'wd_unknown'.\n"
 
 
 def _wait(server: Server, endpoint_id: str, state: str) -> dict[str, Any]:

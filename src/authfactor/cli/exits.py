@@ -6,7 +6,7 @@
 
 from typing import Final
 
-from authfactor import errors, keyring, settings
+from authfactor import errors, keyring, settings, vault
 from authfactor.store import opening
 
 UNEXPECTED: Final = 1
@@ -24,6 +24,7 @@ CODES: Final[dict[type[Exception], int]] = {
     opening.WrongSchema: 8,
     settings.BadSetting: 8,
     keyring.KeyRingUnusable: 8,
+    vault.CannotOpen: 8,
 }
 
 

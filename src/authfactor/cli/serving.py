@@ -40,8 +40,9 @@ def serve(
     options = session.Chosen(data or given.data, given.config, given.environment, given.as_json)
     prepared = session.read_settings(options)
     try:
-        asyncio.run(_introduce(prepared, host, port, demo=demo))
-        code = serving.serve(prepared, host=host, port=port, workers=workers)
+        listening = serving.listen(host, port)
+        asyncio.run(_introduce(prepared, host, listening.getsockname()[1], demo=demo))
+        code = serving.serve(prepared, listening, workers=workers)
     except session.Known as error:
         session.fail(error)
     raise typer.Exit(code)

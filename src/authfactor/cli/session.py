@@ -11,14 +11,14 @@ from typing import Any, NoReturn, TypeVar
 import msgspec
 import typer
 
-from authfactor import errors, keyring, settings
+from authfactor import errors, keyring, settings, vault
 from authfactor.cli import exits
 from authfactor.core import Authfactor
 from authfactor.models import Environment
 
 T = TypeVar("T")
 _WIDE = 1000
-Known = (errors.AuthfactorError, settings.BadSetting, keyring.KeyRingUnusable, OSError)
+Known = (errors.AuthfactorError, settings.BadSetting, keyring.KeyRingUnusable, vault.CannotOpen, OSError)
 
 
 @dataclass(frozen=True, slots=True)

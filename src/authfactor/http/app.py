@@ -73,7 +73,7 @@ class Door:
     async def answer(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request; whatever goes wrong becomes an answer too."""
         request_id = self._request_id()
-        extra: list[tuple[bytes, bytes]] = []
+        extra: guard.Headers = []
         try:
             answer = await self._answer(scope, receive)
         except errors.AuthfactorError as error:
@@ -84,7 +84,7 @@ class Door:
             answer = problems.render(
                 errors.AuthfactorError("Something went wrong. The request id names it in our log.")
             )
-        headers = guard.answer_headers(request_id, answer.body, [*answer.headers, *extra])
+        headers = guard.answer_headers(request_id, answer, extra)
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body if scope["method"] != "HEAD" else b""})
 

@@ -61,7 +61,11 @@ class Call:
         """Read the query; of a repeated name the last counts, unknown names are nobody's business."""
         if not self.query_string:
             return {}
-        return dict(parse_qsl(self.query_string.decode("latin-1"), keep_blank_values=False))
+        query = dict(parse_qsl(self.query_string.decode("latin-1"), keep_blank_values=False))
+        wrong = [name for name, value in query.items() if "\0" in value]
+        if wrong:
+            raise InvalidRequest(*(Item(name, "nul_character", f"{name}: contains NUL.") for name in wrong))
+        return query
 
     def page_query(self, query: dict[str, str]) -> PageQuery:
         """Read limit, order and cursors. Raises `InvalidRequest` with an item for each that is wrong."""

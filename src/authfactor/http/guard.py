@@ -1,11 +1,10 @@
 """Who may come in, and what every answer carries."""
 
-from collections.abc import Iterable
 from typing import Final
 
 from authfactor import errors
 from authfactor.core import Authfactor
-from authfactor.models import Caller
+from authfactor.models import Answer, Caller
 
 # Sent with every answer. HSTS belongs to whoever terminates TLS.
 SECURITY_HEADERS: Final = [
@@ -15,6 +14,8 @@ SECURITY_HEADERS: Final = [
     (b"cache-control", b"no-store"),
     (b"vary", b"origin, accept-encoding"),
 ]
+NO_CONTENT: Final = 204
+Headers = list[tuple[bytes, bytes]]
 JSON_TYPE: Final = (b"content-type", b"application/json; charset=utf-8")
 
 
@@ -27,18 +28,13 @@ async def caller_of(af: Authfactor, headers: dict[bytes, bytes]) -> Caller:
     return await af.environments.caller(af.store, key.strip().decode("latin-1"))
 
 
-def answer_headers(
-    request_id: str, body: bytes, extra: Iterable[tuple[bytes, bytes]]
-) -> list[tuple[bytes, bytes]]:
+def answer_headers(request_id: str, answer: Answer, extra: Headers) -> Headers:
     """Headers of an answer; an empty one claims no content type (SDKs fail on empty JSON)."""
-    headers = [
-        *SECURITY_HEADERS,
-        (b"x-request-id", request_id.encode()),
-        (b"content-length", str(len(body)).encode()),
-    ]
-    if body:
+    headers = [*SECURITY_HEADERS, (b"x-request-id", request_id.encode()), *answer.headers, *extra]
+    if answer.body:
         headers.append(JSON_TYPE)
-    headers.extend(extra)
+    if answer.status != NO_CONTENT:  # RFC 9110 section 8.6: no length where there is no content
+        headers.append((b"content-length", str(len(answer.body)).encode()))
     return headers
 
 

@@ -4,6 +4,7 @@ import re
 from typing import Any, Final
 
 import msgspec
+from msgspec import UNSET
 
 from authfactor import __version__
 from authfactor.http.routing import Route
@@ -37,6 +38,11 @@ def document(routes: list[Route]) -> bytes:
     by_shape = {
         repr(shape): schema for shape, schema in zip([*shapes, objects.ErrorBody], schemas, strict=True)
     }
+    for shape in _shapes(objects.Shape):
+        _require_what_is_always_sent(shape, components.get(shape.__name__))
+    for route in routes:
+        if route.takes:
+            _describe_body(components[route.takes.__name__], route.requires)
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, by_shape)
@@ -57,6 +63,30 @@ def document(routes: list[Route]) -> bytes:
             },
         }
     )
+
+
+def _shapes(base: type) -> list[type]:
+    return [shape for child in base.__subclasses__() for shape in (child, *_shapes(child))]
+
+
+def _require_what_is_always_sent(shape: type, schema: dict[str, Any] | None) -> None:
+    """A default spares us from naming a constant; only UNSET leaves a key out of an answer."""
+    if schema is not None:
+        always = [field.encode_name for field in msgspec.structs.fields(shape) if field.default is not UNSET]
+        schema["required"] = sorted({*schema.get("required", ()), *always})
+
+
+def _describe_body(schema: dict[str, Any], requires: tuple[str, ...]) -> None:
+    """Null is tolerated as "absent" on the way in, so it is no default that a client should send."""
+    for name, described in schema["properties"].items():
+        if described.get("default", ...) is None:
+            del described["default"]
+        if name in requires and "anyOf" in described:
+            described.update(
+                next(option for option in described.pop("anyOf") if option.get("type") != "null")
+            )
+    if requires:
+        schema["required"] = list(requires)
 
 
 def _operation(route: Route, by_shape: dict[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ class Route:
     summary: str
     takes: type | None = None
     gives: Any = None
+    requires: tuple[str, ...] = ()
     query: tuple[str, ...] = ()
     refusals: tuple[int, ...] = ()
     needs_key: bool = True
@@ -43,6 +44,13 @@ class _Node:
     words: dict[str, "_Node"] = field(default_factory=dict)
     id: "_Node | None" = None
     routes: dict[str, Route] = field(default_factory=dict)
+
+
+def _decoded(part: str) -> str:
+    text = unquote(part)
+    if "\0" in text:
+        raise errors.RouteNotFound("Not Found")
+    return text
 
 
 class Router:
@@ -76,7 +84,7 @@ class Router:
                 if word is None or not part:
                     raise errors.RouteNotFound("Not Found")
                 # Decoded segment by segment: an encoded slash stays inside its id.
-                found.append(unquote(part) if "%" in part else part)
+                found.append(_decoded(part) if "%" in part else part)
             node = word
         route = node.routes.get(method)
         if route is None:

@@ -16,15 +16,10 @@ BACKLOG = 2048
 DRAIN_SECONDS = 20
 
 
-def serve(settings: Settings, *, host: str, port: int, workers: int) -> int:
-    """Serve until SIGTERM or SIGINT, finish what is under way, and return the exit code.
-
-    Raises `OSError` when the address cannot be had.
-    """
+def serve(settings: Settings, listening: socket.socket, *, workers: int) -> int:
+    """Serve until SIGTERM or SIGINT, finish what is under way, and return the exit code."""
     config = uvicorn.Config(
         App(functools.partial(Authfactor.open, settings)),
-        host=host,
-        port=port,
         workers=workers,
         lifespan="on",
         access_log=False,
@@ -33,7 +28,6 @@ def serve(settings: Settings, *, host: str, port: int, workers: int) -> int:
         backlog=BACKLOG,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
-    listening = _listen(host, port)
     # uvicorn raises the signal again once it has drained; stopping when told to is success, not a death.
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, _already_stopping)
@@ -52,11 +46,16 @@ def _already_stopping(_signal: int, _frame: FrameType | None) -> None:
     pass
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Take the address (port 0: any free one). Raises `OSError` that names it when it cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.bind((host, port))
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise OSError(error.errno, error.strerror, f"{host}:{port}") from error
     listening.listen(BACKLOG)
     listening.set_inheritable(True)
     return listening

@@ -37,6 +37,10 @@ CODE_REFUSALS: Final = {
 }
 
 
+class PasswordMoved(errors.Unavailable):
+    """The stored hash was replaced while the password was checked against it: prepare the sign-in again."""
+
+
 class SignIn:
     """The grants `password` and `urn:workos:oauth:grant-type:mfa-totp`."""
 
@@ -65,7 +69,7 @@ class SignIn:
         """Prepare a sign-in by password. The same work is done for an unknown email as for a wrong password.
 
         The unit returns `StepUpRequired` when a code (or an enrolment) is needed first, and
-        `SignInRefused("invalid_credentials")`; both leave their events.
+        `SignInRefused("invalid_credentials")`; both leave their events. It raises `PasswordMoved`.
         """
         email = request.email or ""
         user = await store.read(lambda tx: tx.users.by_email(environment.number, email))
@@ -81,8 +85,10 @@ class SignIn:
 
         async def run(tx: Tx) -> SignedIn | errors.SignInRefused:
             latest = await tx.users.lock(environment.number, user.id)
-            if latest is None or latest.password_hash != stored:
+            if latest is None:
                 return errors.SignInRefused("invalid_credentials", _bad_credentials(email))
+            if latest.password_hash != stored:
+                raise PasswordMoved
             if better != stored:
                 await tx.users.rehashed(environment.number, user.id, stored, better)
             await self._tell(tx, environment, events.PASSWORD_SUCCEEDED, latest, request, now)

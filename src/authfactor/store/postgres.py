@@ -280,7 +280,12 @@ def _is_loss(error: Exception, session: Session) -> bool:
     if isinstance(error, TimeoutError):
         return False
     state = str(getattr(error, "sqlstate", ""))
-    return isinstance(error, OSError | asyncpg.InternalClientError) or session.lost or state in _LOST or state.startswith("08")
+    return (
+        isinstance(error, OSError | asyncpg.InternalClientError)
+        or session.lost
+        or state in _LOST
+        or state.startswith("08")
+    )
 
 
 def _refusal(error: Exception) -> errors.AuthfactorError | None:

@@ -35,5 +35,7 @@ class Turn:
         fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def close(self) -> None:
-        """Let go for good."""
-        os.close(self._descriptor)
+        """Let go for good; again does nothing (the number may be another file's by then)."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1

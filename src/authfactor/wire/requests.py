@@ -4,6 +4,7 @@ SDKs send more than they should (contract section 1.1): extra keys, explicit nul
 `null` or `[]` for "no fields". All of that is tolerated here and nowhere else.
 """
 
+import re
 from typing import Annotated, Any, Literal, TypeVar, cast, get_args
 from urllib.parse import parse_qsl
 
@@ -13,6 +14,8 @@ from msgspec import UNSET, Meta, UnsetType
 from authfactor.errors import InvalidRequest, Item, MalformedBody
 
 B = TypeVar("B", bound="Body")
+# PostgreSQL's text cannot hold NUL, and no name, id or code contains one.
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _NO_FIELDS = frozenset({b"", b"null", b"[]", b"{}"})
 _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -149,6 +152,8 @@ def read(shape: type[B], body: bytes) -> B:
     """
     if body.strip() in _NO_FIELDS:
         return shape()
+    if _NUL.search(body):
+        raise MalformedBody(message="The request body contains a NUL character.")
     decoder = _DECODERS.get(shape)
     if decoder is None:
         decoder = _DECODERS[shape] = msgspec.json.Decoder(shape)
@@ -166,9 +171,12 @@ def read_form(shape: type[B], body: bytes) -> B:
     Raises `MalformedBody` for bytes that are no text.
     """
     try:
-        return msgspec.convert(dict(parse_qsl(body.decode(), keep_blank_values=True)), shape)
-    except (UnicodeDecodeError, ValueError) as error:
+        pairs = dict(parse_qsl(body.decode(), keep_blank_values=True, errors="strict"))
+    except ValueError as error:
         raise MalformedBody(message="The request body is not a valid form.") from error
+    if any("\0" in value for value in pairs.values()):
+        raise MalformedBody(message="The request body contains a NUL character.")
+    return msgspec.convert(pairs, shape)
 
 
 def _explain(shape: type[Body], body: bytes) -> InvalidRequest:
@@ -190,6 +198,9 @@ def _explain(shape: type[Body], body: bytes) -> InvalidRequest:
                 items.append(
                     Item(field.encode_name, f"{field.encode_name}_invalid", f"{field.encode_name}: {wanted}.")
                 )
+    if not items:
+        # A name given twice: the wrong value came first and the last one alone is seen here.
+        return MalformedBody(message="The request body gives a field twice.")
     return InvalidRequest(*items)
 
 
@@ -198,6 +209,8 @@ def _wanted(kind: object, complaint: str) -> str:
     if "Invalid enum value" in complaint:
         allowed = [str(value) for option in get_args(kind) for value in get_args(option) or (option,)]
         return "must be one of " + ", ".join(value for value in allowed if not value.startswith("<"))
+    if "at `$[...]`" in complaint or "Expected `str | null`" in complaint and "`$" in complaint:
+        return "must be an object of strings"
     for name, words in (("str", "a string"), ("bool", "true or false"), ("object", "an object of strings")):
         if f"Expected `{name}" in complaint:
             return f"must be {words}"

@@ -106,7 +106,10 @@ UPDATE deliveries SET state = 'pending', attempts = 0, due_at = $3, claimed_unti
 WHERE environment = $1 AND id = $2 AND (state <> 'pending' OR claimed_until IS NULL OR claimed_until <= $3)
 """
 
-DROP_PENDING = "DELETE FROM deliveries WHERE environment = $1 AND endpoint_id = $2 AND state = 'pending'"
+DROP_PENDING = """
+DELETE FROM deliveries INDEXED BY deliveries_due
+WHERE environment = $1 AND endpoint_id = $2 AND state = 'pending'
+"""
 
 DELIVERY_COLUMNS = (
     "d.id, d.endpoint_id, d.event_id, e.name, d.user_id, d.state, d.attempts, d.due_at, d.last_status,"

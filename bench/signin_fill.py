@@ -1,0 +1,69 @@
+"""Put users with an active factor and open sign-ins into a new database, for signin_load.py.
+
+Usage: .venv/bin/python bench/signin_fill.py FOLDER USERS
+
+Runs in the server's own environment and leaves waiting.json in the folder: per user the secret and, for
+each open sign-in, its pending token and challenge.
+"""
+
+import asyncio
+import json
+import secrets
+import sys
+from pathlib import Path
+from typing import Any
+
+from authfactor import base32, ids, passwords
+from authfactor.core import Authfactor
+from authfactor.models import Environment, Factor, PendingSignIn
+from authfactor.rules.challenges import secret_row
+from authfactor.rules.sessions import token_hash
+from authfactor.rules.signin import _mark
+from authfactor.settings import Settings
+from authfactor.store import Tx
+from authfactor.wire.requests import CreateUser
+
+CLIENT_ID, API_KEY = "client_bench", "sk_bench"
+SIGN_INS = 3  # as many as a factor has good codes at a time
+BATCH = 500
+
+
+async def fill(data: Path, users: int) -> None:
+    settings = Settings(data=data, bootstrap_api_key=API_KEY, bootstrap_client_id=CLIENT_ID)
+    af = await Authfactor.open(settings, profile=passwords.CHEAPEST)
+    environment = await af.read(af.environments.by_client_id(CLIENT_ID))
+    made: list[dict[str, Any]] = []
+    for first in range(0, users, BATCH):
+        numbers = range(first, min(first + BATCH, users))
+        made += await asyncio.gather(*(add_user(af, environment, number) for number in numbers))
+    await af.close()
+    (data / "waiting.json").write_text(json.dumps(made))
+
+
+async def add_user(af: Authfactor, environment: Environment, number: int) -> dict[str, Any]:
+    """Write what an enrolment and some right passwords would have left, without their hashes and pictures."""
+    email = f"user{number}@example.org"
+    create = await af.users.create(environment, CreateUser(email=email))
+    mint = af.challenges._mint  # noqa: SLF001 - ids must come from the installation's own mint
+    secret, now = secrets.token_bytes(20), af.clock()
+
+    async def run(tx: Tx) -> dict[str, Any]:
+        user = await create(tx)
+        factor_id = mint(ids.FACTOR)
+        sealed = af.vault.seal(secret, secret_row(environment.number, factor_id))
+        factor = Factor(factor_id, user.id, "Bench", email, sealed, now, 0, now, now)
+        await tx.factors.insert(environment.number, factor)
+        sign_ins = []
+        for _ in range(SIGN_INS):
+            token = secrets.token_urlsafe(32)
+            pending = PendingSignIn(user.id, _mark(None), now, now + 600_000, None)
+            await tx.pending_sign_ins.insert(environment.number, token_hash(token), pending)
+            challenge = await af.challenges.open(tx, environment, factor_id, now)
+            sign_ins.append([token, challenge.id])
+        return {"secret": base32.encode(secret), "sign_ins": sign_ins}
+
+    return await af.run(run)
+
+
+if __name__ == "__main__":
+    asyncio.run(fill(Path(sys.argv[1]), int(sys.argv[2])))

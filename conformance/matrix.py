@@ -1,0 +1,107 @@
+"""What the programs said: lines read into results, results shown as a matrix and written as a document."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from conformance.rows import ROWS, STEPS, Row
+
+LINE: Final = re.compile(r"(ok|not ok) (.+)")
+SIGNS: Final = {"ok": "ok", "not ok": "NOT OK", None: "-"}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One row's results by step, the reasons of its failures, and why it did not run at all."""
+
+    row: Row
+    results: dict[str, str] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    missing: str = ""
+    seconds: float = 0.0
+
+    @property
+    def failed(self) -> list[str]:
+        """The steps that went wrong."""
+        return [step for step, result in self.results.items() if result == "not ok"]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the row ran and every step of it went well."""
+        return not self.missing and bool(self.results) and not self.failed
+
+
+def read(row: Row, output: str, exit_code: int, seconds: float) -> Outcome:
+    """Read `ok STEP`, `not ok STEP` and the `# reason` after it; a program that broke off has failed."""
+    results: dict[str, str] = {}
+    reasons: dict[str, str] = {}
+    last = ""
+    for line in output.splitlines():
+        if found := LINE.fullmatch(line):
+            result, last = found.groups()
+            results[last] = "not ok" if result == "not ok" or last not in STEPS else "ok"
+        elif line.startswith("# ") and last:
+            reasons.setdefault(last, line[2:])
+    if not results or (exit_code != 0 and "not ok" not in results.values()):
+        results["whole program"] = "not ok"
+        reasons["whole program"] = f"exit code {exit_code}: {' '.join(output.split())[-400:]}"
+    return Outcome(row, results, reasons, seconds=seconds)
+
+
+def table(outcomes: Sequence[Outcome]) -> str:
+    """Return the matrix as text: a line per step, a column per row."""
+    columns = [str(number) for number in range(1, len(outcomes) + 1)]
+    lines = [f"{column:>3}  {outcome.row.name}" for column, outcome in zip(columns, outcomes, strict=True)]
+    width = max(map(len, STEPS))
+    lines += ["", " " * width + "".join(f"{column:>7}" for column in columns)]
+    for step in STEPS:
+        signs = "".join(f"{SIGNS[outcome.results.get(step)]:>7}" for outcome in outcomes)
+        lines.append(f"{step:<{width}}{signs}")
+    return "\n".join(lines)
+
+
+def remarks(outcomes: Sequence[Outcome]) -> list[str]:
+    """Return one line for each failed step and each row that could not run."""
+    said = [f"NOT RUN {outcome.row.name}: {outcome.missing}" for outcome in outcomes if outcome.missing]
+    for outcome in outcomes:
+        said += [
+            f"FAILED {outcome.row.name}, {step}: {outcome.reasons.get(step, '')}" for step in outcome.failed
+        ]
+    return said
+
+
+HEAD: Final = """\
+# Compatibility
+
+Written by `make conformance`; do not edit. Each row walks the whole life of a user and its factors through
+an SDK's own methods and error classes, against a real server on a free port: create a user, enroll, read the
+QR code, verify, be refused, sign in with password and code, refresh, list, revoke, delete. Codes are computed
+in the program's own language, never taken from the server.
+
+`ok`: went well. `NOT OK`: did not. `-`: not part of this row, or its toolchain was not there.
+"""
+HOW: Final = """
+## Pointing an SDK here
+
+| SDK | setting |
+|---|---|
+| python | `WorkOSClient(api_key=..., client_id=..., base_url="http://127.0.0.1:8080/")` (5 needs the slash) |
+| js | `new WorkOS(key, { apiHostname: "127.0.0.1", port: 8080, https: false, clientId })` |
+| curl | `Authorization: Bearer KEY` and a JSON body |
+"""
+
+
+def document(outcomes: Sequence[Outcome]) -> str:
+    """Return docs/compatibility.md: the steps across, a row per SDK, and notes."""
+    head = "| SDK | " + " | ".join(STEPS) + " |"
+    lines = [HEAD, head, "|---" * (len(STEPS) + 1) + "|"]
+    for outcome in outcomes:
+        signs = " | ".join(SIGNS[outcome.results.get(step)] for step in STEPS)
+        lines.append(f"| {outcome.row.name} | {signs} |")
+    notes: dict[str, list[str]] = {}
+    for row in ROWS:
+        if row.note:
+            notes.setdefault(row.note, []).append(row.name)
+    lines += ["", *(f"- {', '.join(names)}: {note}" for note, names in notes.items())]
+    return "\n".join(lines) + "\n" + HOW

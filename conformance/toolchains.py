@@ -1,0 +1,89 @@
+"""The environment of each SDK under `.cache`: made once, made again when its lock has changed."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+from conformance.rows import CACHE, HERE, Row
+
+SECONDS: Final = 300
+NPM_OPTIONS: Final = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+
+
+class Missing(Exception):  # noqa: N818 - named for what happened
+    """The machine lacks a program, or an environment could not be made."""
+
+
+def prepare(row: Row) -> None:
+    """Make the environment of a row; raises Missing with one line that says why it cannot run."""
+    for tool in row.needs:
+        if shutil.which(tool) is None:
+            raise Missing(f"{tool} is not on PATH")
+    if not row.environment:
+        return
+    kind, _, version = row.environment.partition("-")
+    try:
+        _MAKERS[kind](CACHE / row.environment, version)
+    except (OSError, subprocess.SubprocessError) as error:
+        said = getattr(error, "stderr", None) or str(error)
+        raise Missing(f"{row.environment} could not be made: {' '.join(said.split())[-300:]}") from error
+
+
+def _python(folder: Path, version: str) -> None:
+    lock = HERE / "python" / f"{version}.lock"
+    if _is_fresh(folder, [lock]):
+        return
+    _run(sys.executable, "-m", "venv", str(folder), inside=HERE)
+    python = str(folder / "bin" / "python")
+    options = ("--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:")
+    _run(python, "-m", "pip", "install", "--quiet", *options, "-r", str(lock), inside=HERE)
+    _mark(folder, [lock])
+
+
+def _js(folder: Path, version: str) -> None:
+    sources = HERE / "js" / version
+    locks = [sources / "package.json", sources / "package-lock.json"]
+    folder.mkdir(parents=True, exist_ok=True)
+    # Copied on every run: an import of a package looks only beside the importing file.
+    for program in (HERE / "js").glob("*.mjs"):
+        shutil.copy(program, folder)
+    if _is_fresh(folder, locks):
+        return
+    for lock in locks:
+        shutil.copy(lock, folder)
+    _run("npm", "ci", *NPM_OPTIONS, inside=folder)
+    _mark(folder, locks)
+
+
+_MAKERS: Final = {"python": _python, "js": _js}
+
+
+def _is_fresh(folder: Path, locks: list[Path]) -> bool:
+    mark = folder / ".made-from"
+    return mark.is_file() and mark.read_text(encoding="utf-8") == _digest(locks)
+
+
+def _mark(folder: Path, locks: list[Path]) -> None:
+    (folder / ".made-from").write_text(_digest(locks), encoding="utf-8")
+
+
+def _digest(locks: list[Path]) -> str:
+    return hashlib.sha256(b"\0".join(lock.read_bytes() for lock in locks)).hexdigest()
+
+
+def _run(*command: str, inside: Path) -> None:
+    environment = {**os.environ, "npm_config_update_notifier": "false"}
+    subprocess.run(
+        command,
+        cwd=inside,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=True,
+    )

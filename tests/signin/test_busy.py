@@ -1,0 +1,55 @@
+"""More sign-ins than the server may hash for: the rest are sent away for a second, and codes go on."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests import authenticator
+from tests.servers import API_KEY, CLIENT_ID, Server, fields, running
+from tests.signin.desk import AUTHENTICATE
+
+MANY = 24
+
+
+@pytest.fixture
+def narrow(tmp_path: Path) -> Iterator[Server]:
+    settings = {"AUTHFACTOR_PASSWORD_THREADS": "1", "AUTHFACTOR_PASSWORD_QUEUE": "1"}
+    with running(tmp_path / "data", settings) as server:
+        yield server
+
+
+def test_a_full_queue_says_when_to_come_back_and_keeps_verifying(narrow: Server) -> None:
+    def attempt(number: int) -> httpx.Response:
+        body = {
+            "grant_type": "password",
+            "client_id": CLIENT_ID,
+            "client_secret": API_KEY,
+            "email": f"nobody{number}@example.org",
+            "password": "seven green bottles",
+        }
+        with narrow.client(key=None) as client:
+            return client.post(AUTHENTICATE, json=body)
+
+    with narrow.client() as api, ThreadPoolExecutor(MANY) as threads:
+        user = fields(api.post("/user_management/users", json={"email": "kim@example.org"}), 201)
+        path = f"/user_management/users/{user['id']}/auth_factors"
+        enrolled = fields(api.post(path, json={"type": "totp"}), 201)
+        pending = [threads.submit(attempt, number) for number in range(MANY)]
+        code = authenticator.code(enrolled["factor"]["totp"]["secret"])
+        verified = api.post(f"/auth/challenges/{enrolled['challenge']['id']}/verify", json={"code": code})
+        answers = [attempted.result() for attempted in pending]
+
+    assert fields(verified, 201)["valid"] is True
+    refused = [answer for answer in answers if answer.status_code == 503]
+    assert refused
+    for answer in refused:
+        body = fields(answer, 503)
+        assert answer.headers["retry-after"] == "1"
+        assert body["code"] == "service_unavailable"
+        assert "error" not in body
+    served = [answer for answer in answers if answer.status_code != 503]
+    assert served
+    assert {answer.json()["code"] for answer in served} == {"invalid_credentials"}
