@@ -17,6 +17,7 @@ from authfactor.passwords import PRODUCTION, Profile
 from authfactor.rules import idempotency
 from authfactor.rules.challenges import Challenges
 from authfactor.rules.cleaning import Cleaning
+from authfactor.rules.deliveries import Deliveries
 from authfactor.rules.environments import Environments
 from authfactor.rules.events import EventLog
 from authfactor.rules.factors import Factors
@@ -25,6 +26,7 @@ from authfactor.rules.sessions import Sessions
 from authfactor.rules.signin import SignIn
 from authfactor.rules.signing import Signing
 from authfactor.rules.users import Users
+from authfactor.rules.webhooks import Webhooks
 from authfactor.settings import Settings
 from authfactor.store import Store, Unit
 from authfactor.store.opening import open_store
@@ -54,6 +56,8 @@ class Authfactor:
         self.entropy = entropy
         self.hasher = Hasher(entropy, settings, profile)
         self.environments = Environments(clock, entropy, mint)
+        self.webhooks = Webhooks(clock, entropy, mint, vault, settings)
+        self.deliveries = Deliveries(clock, self.webhooks, log, settings)
         self.users = Users(clock, mint, self.hasher, log)
         self.challenges = Challenges(clock, mint, vault, log, settings)
         self.cleaning = Cleaning(clock, mint, settings)

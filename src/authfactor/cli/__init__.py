@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from authfactor import __version__
-from authfactor.cli import environments, factors, serving, session, users
+from authfactor.cli import environments, factors, serving, session, users, webhooks
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,6 +19,7 @@ app.add_typer(environments.environments, name="environments")
 app.add_typer(environments.keys, name="keys")
 app.add_typer(users.users, name="users")
 app.add_typer(factors.factors, name="factors")
+app.add_typer(webhooks.webhooks, name="webhooks")
 
 
 def _print_version(wanted: bool) -> None:

@@ -106,7 +106,7 @@ def required(value: str | None, field: str) -> str:
     """Return a field that must be there. Raises `InvalidRequest`."""
     if not value:
         raise InvalidRequest(Item(field, f"{field}_required", f"{field}: required."))
-    return value
+    return requests.without_nul(value)
 
 
 def _code(value: str | None) -> str:

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from authfactor import errors
 from authfactor.core import Authfactor
-from authfactor.http import api, guard, operations, problems, signin_api
+from authfactor.delivering import deliver_forever
+from authfactor.http import api, guard, operations, problems, signin_api, webhooks_api
 from authfactor.http.call import Call
 from authfactor.http.routing import Router
 from authfactor.models import Answer
@@ -23,7 +24,7 @@ Opener = Callable[[], Awaitable[Authfactor]]
 HOUSEKEEPING_SECONDS: Final = 60
 _BODILESS: Final = frozenset({"GET", "DELETE", "HEAD"})
 
-ROUTES: Final = [*api.ROUTES, *signin_api.ROUTES]
+ROUTES: Final = [*api.ROUTES, *signin_api.ROUTES, *webhooks_api.ROUTES]
 
 log = logging.getLogger("authfactor.http")
 
@@ -129,4 +130,4 @@ async def _keep_house(af: Authfactor) -> None:
             log.warning("housekeeping was put off: %s", error.message)
 
 
-BACKGROUND: Final = (_keep_house,)
+BACKGROUND: Final = (deliver_forever, _keep_house)

@@ -61,11 +61,8 @@ class Call:
         """Read the query; of a repeated name the last counts, unknown names are nobody's business."""
         if not self.query_string:
             return {}
-        query = dict(parse_qsl(self.query_string.decode("latin-1"), keep_blank_values=False))
-        wrong = [name for name, value in query.items() if "\0" in value]
-        if wrong:
-            raise InvalidRequest(*(Item(name, "nul_character", f"{name}: contains NUL.") for name in wrong))
-        return query
+        pairs = parse_qsl(self.query_string.decode("latin-1"), keep_blank_values=False)
+        return {name: requests.without_nul(value) for name, value in pairs}
 
     def page_query(self, query: dict[str, str]) -> PageQuery:
         """Read limit, order and cursors. Raises `InvalidRequest` with an item for each that is wrong."""

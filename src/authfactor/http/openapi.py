@@ -66,7 +66,8 @@ def document(routes: list[Route]) -> bytes:
 
 
 def _shapes(base: type) -> list[type]:
-    return [shape for child in base.__subclasses__() for shape in (child, *_shapes(child))]
+    children: list[type] = base.__subclasses__()
+    return [shape for child in children for shape in (child, *_shapes(child))]
 
 
 def _require_what_is_always_sent(shape: type, schema: dict[str, Any] | None) -> None:
@@ -128,7 +129,7 @@ def _responses(route: Route, by_shape: dict[str, Any]) -> dict[str, Any]:
         success["content"] = {"application/json": {"schema": by_shape[repr(route.gives)]}}
     error = {"application/json": {"schema": by_shape[repr(objects.ErrorBody)]}}
     refusals = sorted(
-        {*route.refusals, *((401,) if route.needs_key else ()), 503, *((413,) if route.takes else ())}
+        {*route.refusals, *((401,) if route.needs_key else ()), 503, *((400, 413) if route.takes else ())}
     )
     return {
         str(route.status): success,

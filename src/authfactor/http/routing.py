@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from authfactor import errors
 from authfactor.http.call import Call
 from authfactor.models import Answer
+from authfactor.wire.requests import without_nul
 
 Handler = Callable[[Call], Awaitable[Answer]]
 
@@ -46,13 +47,6 @@ class _Node:
     routes: dict[str, Route] = field(default_factory=dict)
 
 
-def _decoded(part: str) -> str:
-    text = unquote(part)
-    if "\0" in text:
-        raise errors.RouteNotFound("Not Found")
-    return text
-
-
 class Router:
     """Finds routes; a fixed word wins over an id in the same place."""
 
@@ -84,7 +78,7 @@ class Router:
                 if word is None or not part:
                     raise errors.RouteNotFound("Not Found")
                 # Decoded segment by segment: an encoded slash stays inside its id.
-                found.append(_decoded(part) if "%" in part else part)
+                found.append(without_nul(unquote(part)) if "%" in part else part)
             node = word
         route = node.routes.get(method)
         if route is None:

@@ -86,7 +86,7 @@ class Factors:
             raise InvalidRequest(*items)
         now = self._clock()
         secret = self._entropy(totp.SECRET_BYTES)
-        user_id = request.user_id or None
+        user_id = requests.without_nul(request.user_id) if request.user_id else None
         enrollment = self._prepare(environment, user_id, issuer, account, secret, now, active=False)
 
         async def run(tx: Tx) -> Enrollment:

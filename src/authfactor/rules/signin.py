@@ -25,7 +25,7 @@ from authfactor.rules.sessions import ONE_STEP, TWO_STEPS, Opening, Sessions, to
 from authfactor.rules.tokens import random_token
 from authfactor.settings import Settings
 from authfactor.store import Store, Tx, Unit
-from authfactor.wire.requests import Authenticate
+from authfactor.wire.requests import Authenticate, without_nul
 
 CODE_REFUSALS: Final = {
     "code_mismatch": ("invalid_one_time_code", "The code is not valid."),
@@ -71,7 +71,7 @@ class SignIn:
         The unit returns `StepUpRequired` when a code (or an enrolment) is needed first, and
         `SignInRefused("invalid_credentials")`; both leave their events. It raises `PasswordMoved`.
         """
-        email = request.email or ""
+        email = without_nul(request.email or "")
         user = await store.read(lambda tx: tx.users.by_email(environment.number, email))
         stored = user.password_hash if user else None
         right = await self._hasher.verify(request.password or "", stored)
@@ -114,7 +114,7 @@ class SignIn:
             # Within a unit, so that whoever repeats the request that spent it is given its answer again.
             return _refusing(_bad_pending(token))
         opening = await self._open(store, environment, pending.user_id, TWO_STEPS, request, now)
-        challenge_id, code = request.authentication_challenge_id or "", request.code or ""
+        challenge_id, code = without_nul(request.authentication_challenge_id or ""), request.code or ""
 
         async def run(tx: Tx) -> SignedIn | errors.SignInRefused:
             user = await tx.users.lock(environment.number, pending.user_id)

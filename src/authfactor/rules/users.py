@@ -215,7 +215,9 @@ def _check_names(request: CreateUser | UpdateUser) -> None:
                 Item(field, f"{field}_invalid", f"{field}: at most {MAX_NAME} characters, none of them NUL.")
             )
     external_id = request.external_id
-    if isinstance(external_id, str) and (len(external_id) > MAX_EXTERNAL_ID or not external_id.isascii()):
+    if isinstance(external_id, str) and (
+        len(external_id) > MAX_EXTERNAL_ID or not external_id.isascii() or "\0" in external_id
+    ):
         items.append(
             Item(
                 "external_id",

@@ -227,5 +227,10 @@ def outbox() -> None:
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("updated_at", TIME, nullable=False),
     )
-    op.create_index("deliveries_due", "deliveries", ["state", "due_at"])
+    pending = sa.text("state = 'pending'")
+    for name, columns in (
+        ("deliveries_due", ["environment", "endpoint_id", "due_at", "id"]),
+        ("deliveries_turn", ["environment", "endpoint_id", "user_id", "id"]),
+    ):
+        op.create_index(name, "deliveries", columns, sqlite_where=pending, postgresql_where=pending)
     op.create_index("deliveries_endpoint", "deliveries", ["environment", "endpoint_id", "id"])
