@@ -214,7 +214,7 @@ def measure_grant(seconds: int, users: int, *, profile: bool) -> None:
 
 @contextlib.contextmanager
 def profiling(server: servers.Server) -> Iterator[None]:
-    """Sample the server by py-spy and print where its threads were."""
+    """Sample the server by py-spy and print where it was."""
     with tempfile.TemporaryDirectory() as name:
         output = Path(name) / "folded"
         command = [
@@ -223,7 +223,6 @@ def profiling(server: servers.Server) -> Iterator[None]:
             "--rate",
             "400",
             "--nonblocking",
-            "--threads",
         ]
         command += ["--format", "raw", "--output", str(output), "--pid", str(server.process.pid)]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -236,23 +235,17 @@ def profiling(server: servers.Server) -> Iterator[None]:
 
 
 def print_profile(folded: str) -> None:
-    """Print the share of samples per thread, innermost frame, and function of ours with all that it calls."""
-    by_thread: Counter[str] = Counter()
+    """Print the share of samples per innermost frame, and per function of ours with all that it calls."""
     innermost: Counter[str] = Counter()
     within: Counter[str] = Counter()
     for line in folded.splitlines():
         stack, _, count = line.rpartition(" ")
         frames = [frame.rsplit(":", 1)[0] for frame in stack.split(";")]
-        by_thread[frames[0].split("(")[0]] += int(count)
         innermost[frames[-1]] += int(count)
         for frame in {frame for frame in frames if "authfactor/" in frame}:
             within[frame] += int(count)
-    total = sum(by_thread.values())
-    for title, counter in (
-        ("threads", by_thread),
-        ("innermost frames", innermost),
-        ("functions of ours", within),
-    ):
+    total = sum(innermost.values())
+    for title, counter in (("innermost frames", innermost), ("functions of ours", within)):
         print(f"  {title}:")
         for frame, count in counter.most_common(14):
             print(f"    {100 * count / total:5.1f} %  {frame}")

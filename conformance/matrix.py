@@ -8,6 +8,7 @@ from typing import Final
 from conformance.rows import ROWS, STEPS, Row
 
 LINE: Final = re.compile(r"(ok|not ok) (.+)")
+LONGEST: Final = 300  # of a reason; answers may be quoted in it
 SIGNS: Final = {"ok": "ok", "not ok": "NOT OK", None: "-"}
 
 
@@ -42,11 +43,18 @@ def read(row: Row, output: str, exit_code: int, seconds: float) -> Outcome:
             result, last = found.groups()
             results[last] = "not ok" if result == "not ok" or last not in STEPS else "ok"
         elif line.startswith("# ") and last:
-            reasons.setdefault(last, line[2:])
+            reasons.setdefault(last, line[2 : 2 + LONGEST])
     if not results or (exit_code != 0 and "not ok" not in results.values()):
         results["whole program"] = "not ok"
         reasons["whole program"] = f"exit code {exit_code}: {' '.join(output.split())[-400:]}"
     return Outcome(row, results, reasons, seconds=seconds)
+
+
+def tally(outcomes: Sequence[Outcome], *, strict: bool) -> tuple[int, int]:
+    """Return how many rows passed and how many failed; a row that could not run fails only if `strict`."""
+    passed = sum(outcome.passed for outcome in outcomes)
+    left_out = sum(bool(outcome.missing) for outcome in outcomes)
+    return passed, len(outcomes) - passed - (0 if strict else left_out)
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
@@ -74,12 +82,13 @@ def remarks(outcomes: Sequence[Outcome]) -> list[str]:
 HEAD: Final = """\
 # Compatibility
 
-Written by `make conformance`; do not edit. Each row walks the whole life of a user and its factors through
-an SDK's own methods and error classes, against a real server on a free port: create a user, enroll, read the
-QR code, verify, be refused, sign in with password and code, refresh, list, revoke, delete. Codes are computed
-in the program's own language, never taken from the server.
+Written by `make conformance`; do not edit. A row walks the whole life of a user and its factors through an
+SDK's own methods and error classes, against a real server: create a user, enroll, read the QR code, verify,
+be refused, sign in with password and code, refresh, list, revoke, delete. Codes are computed by the program,
+never taken from the server. A recorded row sends again what that SDK sent, byte for byte, and checks that
+the answers hold every field the SDK reads.
 
-`ok`: went well. `NOT OK`: did not. `-`: not part of this row, or its toolchain was not there.
+`ok`: went well. `NOT OK`: did not. `-`: not part of this row.
 """
 HOW: Final = """
 ## Pointing an SDK here

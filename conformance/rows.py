@@ -46,6 +46,7 @@ SDKS: Final = (
         ("node", "npm"),
         "js-newest",
         _js("js-newest", "life_newest.mjs"),
+        "Names Node 22.11 as the oldest it supports; works with 20 too.",
     ),
     Row(
         "curl",
@@ -61,7 +62,7 @@ RECORDED: Final = tuple(
         (),
         "",
         (sys.executable, "-m", "conformance.recorded.replay", str(path)),
-        "Requests that this SDK sent, sent again; the answers hold every field it reads.",
+        "Recorded: no toolchain of that language is needed.",
     )
     for path in sorted((HERE / "recorded").glob("*.json"))
 )

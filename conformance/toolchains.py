@@ -14,7 +14,7 @@ SECONDS: Final = 300
 NPM_OPTIONS: Final = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
 
 
-class Missing(Exception):  # noqa: N818 - named for what happened
+class Missing(Exception):
     """The machine lacks a program, or an environment could not be made."""
 
 

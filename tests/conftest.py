@@ -57,4 +57,6 @@ def pytest_terminal_summary(
 ) -> None:
     """Name the seed of a failed run: quiet runs hide the header that shows it."""
     if exitstatus == pytest.ExitCode.TESTS_FAILED:
-        terminalreporter.write_line(f"repeat this order: --randomly-seed={config.getoption('randomly_seed', None)}")
+        terminalreporter.write_line(
+            f"repeat this order: --randomly-seed={config.getoption('randomly_seed', None)}"
+        )

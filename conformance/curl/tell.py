@@ -1,11 +1,14 @@
-"""What a shell cannot do alone: `tell code SECRET`, `tell wrong SECRET`, `tell picture URI`, `tell claims TOKEN`."""
+# ruff: noqa: T201 - it reports by printing
+"""What a shell cannot do alone: `tell code SECRET`, `wrong SECRET`, `picture URI` or `claims TOKEN`."""
 
 import json
 import sys
+from collections.abc import Callable
+from typing import Final
 
 from conformance.python import steps
 
-TELLS = {
+TELLS: Final[dict[str, Callable[[str], str]]] = {
     "code": steps.code,
     "wrong": steps.wrong_code,
     "picture": steps.text_in_picture,
@@ -15,4 +18,5 @@ TELLS = {
 }
 
 if __name__ == "__main__":
-    print(TELLS[sys.argv[1]](sys.argv[2]))
+    tell = TELLS[sys.argv[1]]
+    print(tell(sys.argv[2]))

@@ -1,13 +1,15 @@
 """The whole life through workos 5: `python life_5.py [async]`.
 
-The asynchronous client of this version has no `mfa`; its users take the synchronous client's, and so does this.
+This version's asynchronous client has no `mfa`: its users take the synchronous client's, and so does this.
 """
 
 import asyncio
 import sys
-from typing import Any
+from collections.abc import AsyncIterator
 
+import steps
 import workos
+from steps import Answer, refused, same, settled, step
 from workos.exceptions import (
     AuthenticationException,
     AuthorizationException,
@@ -15,12 +17,9 @@ from workos.exceptions import (
     NotFoundException,
 )
 
-import steps
-from steps import refused, same, settled, step
-
 
 class Life:
-    def __init__(self, client: Any, mfa: Any, stranger: Any) -> None:
+    def __init__(self, client: Answer, mfa: Answer, stranger: Answer) -> None:
         self.client, self.users, self.mfa = client, client.user_management, mfa
         self.stranger = stranger
         self.email = steps.unique_email()
@@ -206,7 +205,7 @@ class Life:
             await settled(self.mfa.get_factor(self.own.id))
 
 
-async def each(listed: Any) -> Any:
+async def each(listed: Answer) -> AsyncIterator[Answer]:
     """Iterate over every page, whichever way the client offers."""
     if hasattr(listed, "__aiter__"):
         async for item in listed:

@@ -4,7 +4,9 @@ import asyncio
 import sys
 
 import jwt
+import steps
 import workos
+from steps import refused, same, step
 from workos._errors import (
     AuthenticationError,
     BadRequestError,
@@ -13,9 +15,6 @@ from workos._errors import (
     UnprocessableEntityError,
 )
 from workos.user_management import PasswordPlaintext
-
-import steps
-from steps import refused, same, step
 
 
 class Life:

@@ -1,4 +1,5 @@
-"""What every Python program shares: one line per step, codes of an authenticator, a QR reader, token checks."""
+# ruff: noqa: T201 - programs report by printing
+"""What the Python programs share: one line per step, codes of an authenticator, a QR reader, token checks."""
 
 import base64
 import hmac
@@ -10,7 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import jwt
 import zxingcpp
@@ -23,6 +24,7 @@ PASSWORD: Final = "a long and rare passphrase 7!"
 SECRET: Final = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 BAD_SECRET: Final = "0189!"
 
+Answer: TypeAlias = Any  # of an SDK, whichever its generation
 Step = TypeVar("Step", bound=Callable[..., object])
 
 
@@ -69,7 +71,7 @@ def same(what: str, found: object, expected: object) -> None:
     assert found == expected, f"{what}: {found!r} instead of {expected!r}"
 
 
-async def settled(value: Any) -> Any:
+async def settled(value: Answer) -> Answer:
     """Wait for what an asynchronous client returned; pass on what a synchronous one did."""
     return await value if inspect.isawaitable(value) else value
 
@@ -77,7 +79,7 @@ async def settled(value: Any) -> Any:
 class Caught:
     """Holds the exception that a `refused` block ended with."""
 
-    error: Any = None
+    error: Answer = None
 
 
 @contextmanager
@@ -94,7 +96,7 @@ def refused(error: type[Exception]) -> Iterator[Caught]:
 
 
 async def walk(life: object) -> int:
-    """Run the methods marked as steps in the order they are written; one line each, then the number failed."""
+    """Run the methods marked as steps in the order they are written; return how many failed."""
     failed = 0
     for method in vars(type(life)).values():
         name = getattr(method, "step", None)
@@ -102,7 +104,7 @@ async def walk(life: object) -> int:
             continue
         try:
             await settled(method(life))
-        except Exception as error:  # noqa: BLE001 - whatever an SDK raises is a failed step
+        except Exception as error:  # noqa: BLE001 - whatever is raised is a failed step
             failed += 1
             last = traceback.extract_tb(error.__traceback__)[-1]
             said = f"{type(error).__name__}: {error} ({last.filename.rsplit('/', 1)[-1]}:{last.lineno})"

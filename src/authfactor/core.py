@@ -81,7 +81,7 @@ class Authfactor:
         """
         path = settings.keys_path
         ring = keyring.read(path) if path.exists() else keyring.create(path, entropy)
-        store = await open_store(settings)
+        store = await open_store(settings, entropy)
         self = cls(settings, store, Vault(ring, entropy), clock, entropy, profile)
         first = self.environments.ensure_first(
             team_name=settings.team_name,

@@ -182,3 +182,4 @@ async def test_a_zero_byte_in_a_text_is_the_callers_fault(postgres_database: str
     with pytest.raises(errors.InvalidRequest):
         await store.read(lambda tx: tx.users.by_id(1, "user_\0"))
     assert await store.read(lambda tx: tx.users.by_id(1, "user_1")) is None
+    await store.close()

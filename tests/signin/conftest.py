@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.postgres.server import PostgresServer, migrated_database, postgres_server
 from tests.servers import Server, running
 from tests.signin.desk import Desk, make_template, opened
+
+__all__ = ["migrated_database", "postgres_server"]
 
 
 @pytest.fixture(scope="session")
@@ -18,10 +21,31 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def postgres_template(
+    tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer, migrated_database: str
+) -> tuple[Path, str]:
+    """The same in PostgreSQL: the folder with the key ring, and the name of the database."""
+    folder = tmp_path_factory.mktemp("postgres-template") / "data"
+    name = postgres_server.create_database(migrated_database)
+    asyncio.run(make_template(folder, postgres_server.url(name)))
+    return folder, name
+
+
 @pytest.fixture
-async def desk(template: Path, tmp_path: Path) -> AsyncIterator[Desk]:
+def place(request: pytest.FixtureRequest) -> tuple[Path, str]:
+    """Folder to copy and database to use; a test marked `ON_BOTH` gets SQLite and PostgreSQL in turn."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return request.getfixturevalue("template"), ""
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    template, name = request.getfixturevalue("postgres_template")
+    return template, server.url(server.create_database(name))
+
+
+@pytest.fixture
+async def desk(place: tuple[Path, str], tmp_path: Path) -> AsyncIterator[Desk]:
     """Open with the default settings."""
-    async with opened(template, tmp_path) as it:
+    async with opened(place[0], tmp_path, database_url=place[1]) as it:
         yield it
 
 

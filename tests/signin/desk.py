@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import httpx
 import jwt
+import pytest
 
 from authfactor import passwords
 from authfactor.core import Authfactor
@@ -35,6 +36,7 @@ SECRET: Final = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 MFA_TOTP: Final = "urn:workos:oauth:grant-type:mfa-totp"
 AUTHENTICATE: Final = "/user_management/authenticate"
 Json = dict[str, Any]
+ON_BOTH: Final = pytest.mark.parametrize("place", ["sqlite", "postgres"], indirect=True)
 
 
 class FakeClock:
@@ -217,11 +219,12 @@ def oauth_refused(answer: httpx.Response, error: str) -> str:
     return body["error_description"]
 
 
-async def make_template(folder: Path) -> None:
+async def make_template(folder: Path, database_url: str = "") -> None:
     """Make a data folder with two environments, each with its API key and its first signing key."""
     clock = FakeClock()
-    first = Settings(data=folder, team_name="Acme", bootstrap_client_id=CLIENT, bootstrap_api_key=KEY)
-    af = await Authfactor.open(first, clock=clock, profile=passwords.CHEAPEST)
+    bootstrap = {"bootstrap_client_id": CLIENT, "bootstrap_api_key": KEY}
+    settings = Settings(data=folder, database_url=database_url, team_name="Acme", **bootstrap)
+    af = await Authfactor.open(settings, clock=clock, profile=passwords.CHEAPEST)
     try:
         one = await af.read(af.environments.by_client_id(CLIENT))
         two = await af.run(af.environments.create("two", team_name="Two", client_id=OTHER_CLIENT))

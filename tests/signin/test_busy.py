@@ -1,5 +1,7 @@
 """More sign-ins than the server may hash for: the rest are sent away for a second, and codes go on."""
 
+import os
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -7,11 +9,24 @@ from pathlib import Path
 import httpx
 import pytest
 
+from authfactor import passwords
+from authfactor.rules.hashing import Hasher
+from authfactor.settings import Settings
 from tests import authenticator
 from tests.servers import API_KEY, CLIENT_ID, Server, fields, running
 from tests.signin.desk import AUTHENTICATE
 
 MANY = 24
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no priority of their own")
+async def test_hashing_gives_way_to_everything_else() -> None:
+    hasher = Hasher(os.urandom, Settings(), passwords.CHEAPEST)
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    theirs = await hasher._run(lambda: os.getpriority(os.PRIO_PROCESS, 0))
+    hasher.close()
+    assert theirs == min(ours + 10, 19)
+    assert os.getpriority(os.PRIO_PROCESS, 0) == ours
 
 
 @pytest.fixture

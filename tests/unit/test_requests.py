@@ -78,12 +78,20 @@ def test_null_clears_and_absence_keeps_in_an_update() -> None:
     assert requests.read(requests.UpdateUser, b'{"locale": null}').external_id is msgspec.UNSET
 
 
+def _converts(value: object, kind: Any) -> bool:
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)
 @pytest.mark.parametrize("value", [17, -1.5, [], ["x"], {"x": 1}, {"x": {}}], ids=json.dumps)
 def test_every_field_of_a_wrong_type_is_named_not_only_the_first(
     shape: type[requests.Body], value: object
 ) -> None:
-    names = [field.encode_name for field in msgspec.structs.fields(shape)]
+    names = [field.encode_name for field in msgspec.structs.fields(shape) if not _converts(value, field.type)]
     error = _wrong(shape, json.dumps(dict.fromkeys(names, value)).encode())
 
     assert not isinstance(error, MalformedBody)

@@ -146,7 +146,7 @@ class Deliveries:
             items, more_before, more_after = await tx.deliveries.page(
                 environment.number, query, endpoint_id, state
             )
-            return paging.page(items, more_before=more_before, more_after=more_after)
+            return paging.page(items, query, more_before=more_before, more_after=more_after)
 
         return run
 

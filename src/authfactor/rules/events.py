@@ -95,6 +95,6 @@ def listing(environment: Environment, query: EventQuery) -> Unit[Page[Event]]:
         items, more_before, more_after = await tx.events.page(
             environment.number, query.names, query.page, start or 0, query.range_end or _END_OF_TIME
         )
-        return paging.page(items, more_before=more_before, more_after=more_after)
+        return paging.page(items, query.page, more_before=more_before, more_after=more_after)
 
     return run

@@ -117,7 +117,7 @@ class Factors:
                 if cursor and (at is None or at.user_id != user_id):
                     raise paging.unknown_cursor(field, cursor)
             items, more_before, more_after = await tx.factors.page(environment.number, user_id, query)
-            return paging.page(items, more_before=more_before, more_after=more_after)
+            return paging.page(items, query, more_before=more_before, more_after=more_after)
 
         return run
 

@@ -5,10 +5,8 @@ is told to come back at once instead of joining a pile.
 """
 
 import asyncio
-import contextlib
 import os
 import sys
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
@@ -69,10 +67,7 @@ class Hasher:
 
 
 def _give_way() -> None:
-    """Put this thread behind all others: hashing may take every core, but not from whoever verifies a code.
-
-    Linux only, where a thread has a priority of its own; elsewhere the number would name a process.
-    """
+    """Put this thread behind all others: hashing may take every core, but not from who verifies a code."""
+    # Elsewhere niceness belongs to the whole process.
     if sys.platform == "linux":
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        os.nice(NICENESS)

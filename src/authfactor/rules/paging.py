@@ -3,7 +3,7 @@
 from typing import Protocol, TypeVar
 
 from authfactor import errors
-from authfactor.models import Page
+from authfactor.models import Page, PageQuery
 
 
 class Identified(Protocol):
@@ -17,11 +17,14 @@ class Identified(Protocol):
 T = TypeVar("T", bound=Identified)
 
 
-def page(items: list[T], *, more_before: bool, more_after: bool) -> Page[T]:
-    """Name the neighbours: a cursor is there only if more items are (contract section 1.3)."""
-    before = items[0].id if items and more_before else None
-    after = items[-1].id if items and more_after else None
-    return Page(items, before, after)
+def page(items: list[T], query: PageQuery, *, more_before: bool, more_after: bool) -> Page[T]:
+    """Name the neighbours: a cursor is there only if more items are (contract section 1.3).
+
+    With the order `normal` the cursors mean the opposite, in the question as in the answer.
+    """
+    first = items[0].id if items and more_before else None
+    last = items[-1].id if items and more_after else None
+    return Page(items, last, first) if query.order == "normal" else Page(items, first, last)
 
 
 def unknown_cursor(field: str, cursor: str) -> errors.InvalidRequest:

@@ -180,7 +180,7 @@ class Sessions:
             items, more_before, more_after = await tx.sessions.active_page(
                 environment.number, user_id, query, now
             )
-            return paging.page(items, more_before=more_before, more_after=more_after)
+            return paging.page(items, query, more_before=more_before, more_after=more_after)
 
         return run
 

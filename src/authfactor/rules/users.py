@@ -96,7 +96,7 @@ class Users:
                 if cursor and await tx.users.by_id(environment.number, cursor) is None:
                     raise paging.unknown_cursor(field, cursor)
             items, more_before, more_after = await tx.users.page(environment.number, query, email)
-            return paging.page(items, more_before=more_before, more_after=more_after)
+            return paging.page(items, query, more_before=more_before, more_after=more_after)
 
         return run
 

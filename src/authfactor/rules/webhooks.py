@@ -88,7 +88,7 @@ class Webhooks:
                     raise paging.unknown_cursor(field, cursor)
             items, more_before, more_after = await tx.webhook_endpoints.page(environment.number, query)
             opened = [self.opened(environment.number, item) for item in items]
-            return paging.page(opened, more_before=more_before, more_after=more_after)
+            return paging.page(opened, query, more_before=more_before, more_after=more_after)
 
         return run
 

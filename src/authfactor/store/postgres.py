@@ -108,17 +108,24 @@ class Session:
     async def write(self, unit: Unit[T], deadline: float) -> T:
         """Run a unit in a transaction; raises `errors.Unavailable` when nobody knows how its commit ended."""
         self._settled = False
+        committing = False
         try:
             async with asyncio.timeout_at(deadline):
                 # The database's own default isolation: READ COMMITTED on PostgreSQL, where one conditional
                 # write decides; stricter ones elsewhere (CockroachDB, Aurora DSQL) show as conflicts.
                 await self._connection.execute("BEGIN")
                 result = await unit(self.tx)
+                committing = True
+                status = await self._connection.execute("COMMIT")
         except Exception as error:
+            if committing and not _is_refused(error):
+                raise errors.Unavailable(_UNKNOWN) from error
             if not isinstance(error, TimeoutError):
                 await self._roll_back(deadline)
             raise
-        await self._commit(deadline)
+        self._settled = True
+        if status != "COMMIT":
+            raise errors.Unavailable("The database took the change back.")
         return result
 
     async def read(self, unit: Unit[T], deadline: float) -> T:
@@ -132,7 +139,8 @@ class Session:
         try:
             async with asyncio.timeout_at(deadline):
                 result = await unit(self.tx)
-        except errors.AuthfactorError:
+        except Exception:
+            # The statement is over and there is no transaction to leave; a lost one is discarded above us.
             self._settled = True
             raise
         self._settled = True
@@ -146,23 +154,6 @@ class Session:
         """Close, asking the server to stop what is under way; after a moment hang up."""
         with contextlib.suppress(Exception):
             await self._connection.close(timeout=_CLOSE_SECONDS)
-
-    async def _commit(self, deadline: float) -> None:
-        try:
-            async with asyncio.timeout_at(deadline):
-                status = await self._connection.execute("COMMIT")
-        except asyncpg.PostgresError as error:
-            # Conflicts and deferred checks are a clear no; after anything else the change may be there.
-            state = str(error.sqlstate)
-            if state[:2] in {"23", "40"} and state != "40003":
-                await self._roll_back(deadline)
-                raise
-            raise errors.Unavailable(_UNKNOWN) from error
-        except _ERRORS as error:
-            raise errors.Unavailable(_UNKNOWN) from error
-        self._settled = True
-        if status != "COMMIT":
-            raise errors.Unavailable("The database took the change back.")
 
     async def _roll_back(self, deadline: float) -> None:
         """Undo what was done; a session that cannot even do that stays unsettled and is replaced."""
@@ -247,7 +238,7 @@ class PostgresStore:
             raise _refusal(error) or errors.Unavailable("The database does not let us in.") from error
         except asyncpg.TargetServerAttributeNotMatched as error:
             raise errors.Unavailable("No database server takes changes now. Nothing was changed.") from error
-        except asyncpg.ClientConfigurationError as error:
+        except (asyncpg.ClientConfigurationError, ValueError) as error:
             raise BadSetting(f"{PREFIX}DATABASE_URL cannot be used: {error}.") from error
 
     async def _connect(self) -> Session:
@@ -267,6 +258,12 @@ class PostgresStore:
         if self._loop.time() + seconds > deadline:
             raise errors.Unavailable("The database is busy. Try again in a moment.")
         await asyncio.sleep(seconds)
+
+
+def _is_refused(error: Exception) -> bool:
+    """Whether a commit was answered with a clear no (a conflict, a deferred check) and not with silence."""
+    state = str(getattr(error, "sqlstate", None) or "")
+    return state[:2] in {"23", "40"} and state != "40003"
 
 
 def _is_conflict(error: Exception) -> bool:

@@ -25,6 +25,8 @@ from authfactor.store.turn import Turn
 T = TypeVar("T")
 _BUSY_SECONDS: Final = 5.0
 _BUSY_PAUSE: Final = 0.01
+# How long to wait between looks at whose turn it is: a commit takes a few tenths of a millisecond.
+_TURN_SECONDS: Final = 0.0003
 _STATEMENTS: Final = 256
 _FOR_UPDATE: Final = re.compile(r"\s+FOR UPDATE( OF \w+)?")
 
@@ -177,7 +179,7 @@ class SqliteStore:
             await self._begin()
             done = [(future, *self._run_unit(unit)) for unit, future in batch if not future.cancelled()]
             await self._loop.run_in_executor(self._thread, self._commit)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError, errors.Unavailable) as error:
             # Nothing of this batch is durable (disk full, read-only file, lock not had in time).
             with contextlib.suppress(sqlite3.Error):
                 self._writer.execute("ROLLBACK")
@@ -196,20 +198,24 @@ class SqliteStore:
                 future.set_exception(failure)
 
     async def _begin(self) -> None:
-        """Take the write lock; only another process can make this wait, and then not on the loop."""
-        if self._turn.take_now():
-            try:
-                self._writer.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                if not _is_busy(error):
-                    raise
-            else:
-                return
-        await self._loop.run_in_executor(self._thread, self._begin_waiting)
+        """Take the write lock; only another process can make this wait, and then not on the loop.
+
+        Raises `Unavailable` when it takes too long: a process that was stopped may never give it back.
+        """
+        deadline = self._loop.time() + _BUSY_SECONDS
+        while not self._turn.take_now():
+            if self._loop.time() > deadline:
+                raise errors.Unavailable("Another process keeps the database busy. Try again in a moment.")
+            await asyncio.sleep(_TURN_SECONDS)
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error):
+                raise
+            await self._loop.run_in_executor(self._thread, self._begin_waiting)
 
     def _begin_waiting(self) -> None:
-        self._turn.take()
-        # Another program (a backup, the sqlite3 shell) may still hold the file: it knows nothing of turns.
+        # Another program (a backup, the sqlite3 shell) holds the file: it knows nothing of turns.
         self._writer.execute(f"PRAGMA busy_timeout={int(_BUSY_SECONDS * 1000)}")
         try:
             self._writer.execute("BEGIN IMMEDIATE")
@@ -225,16 +231,13 @@ class SqliteStore:
         execute("SAVEPOINT unit")
         try:
             result = _drive(unit(self._write_tx))
-        except sqlite3.IntegrityError as error:
+        except Exception as error:
+            # Some faults (a full disk among them) end the whole transaction: then the batch is lost.
+            if not self._writer.in_transaction:
+                raise
             execute("ROLLBACK TO unit")
             execute("RELEASE unit")
-            return None, error
-        except sqlite3.Error:
-            raise
-        except BaseException as error:  # noqa: BLE001 - handed to the caller that waits for this unit
-            execute("ROLLBACK TO unit")
-            execute("RELEASE unit")
-            return None, error
+            return None, _translated(error) if isinstance(error, sqlite3.Error) else error
         execute("RELEASE unit")
         return result, None
 
@@ -252,7 +255,7 @@ def _is_busy(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-def _translated(error: sqlite3.Error) -> errors.AuthfactorError:
+def _translated(error: Exception) -> Exception:
     """Say what a person can do about it; everything else is a fault of ours and stays what it is."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     reasons = {
@@ -265,4 +268,4 @@ def _translated(error: sqlite3.Error) -> errors.AuthfactorError:
         sqlite3.SQLITE_CORRUPT: "The database file is damaged. Restore a backup.",
         sqlite3.SQLITE_NOTADB: "The database file is no SQLite database.",
     }
-    return errors.Unavailable(reasons.get(code, "The database cannot answer now."))
+    return errors.Unavailable(reasons[code]) if code in reasons else error

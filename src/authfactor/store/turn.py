@@ -1,8 +1,8 @@
 """Whose turn it is to write, among the processes on one SQLite file.
 
-SQLite lets a waiting process sleep and try again, for up to a tenth of a second at a time, and whoever
-happens to look first wins. A file lock wakes the one that waits as soon as the other lets go. It only
-orders writers; what keeps them apart is SQLite's own lock.
+SQLite's own waiting sleeps for up to a tenth of a second at a time and blocks its thread. Looking at a
+file lock costs a microsecond, so a waiting process can look often, from the event loop. The lock only
+orders writers; what keeps them apart is SQLite's own lock. A process that dies lets go of it.
 """
 
 import fcntl
@@ -19,16 +19,12 @@ class Turn:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def take_now(self) -> bool:
-        """Take the turn if nobody has it."""
+        """Take the turn if nobody has it, or keep it."""
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         return True
-
-    def take(self) -> None:
-        """Wait for the turn (on a thread). A process that dies lets go of it."""
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
 
     def give_back(self) -> None:
         """Let the next one write."""

@@ -1,0 +1,3 @@
+module conformance/newest
+
+go 1.26.8

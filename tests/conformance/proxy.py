@@ -1,0 +1,137 @@
+"""A server between an SDK and authfactor that spoils answers: what the runner must notice."""
+
+import http.client
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final, TypeAlias
+from urllib.parse import urlsplit
+
+Json: TypeAlias = Any  # a value out of a JSON document
+
+HOP_BY_HOP: Final = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request and its answer; a fault changes the answer."""
+
+    method: str
+    path: str
+    sent: bytes
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def answer(self) -> Json:
+        """The JSON document in the body, or nothing."""
+        return json.loads(self.body) if self.body else None
+
+    @answer.setter
+    def answer(self, found: object) -> None:
+        self.body = json.dumps(found).encode()
+
+
+Fault = Callable[[Exchange], None]
+
+
+def without_fault(exchange: Exchange) -> None:
+    """Pass everything on as it is."""
+
+
+def without_expiry(exchange: Exchange) -> None:
+    """Drop `expires_at` from every challenge."""
+
+    def stripped(found: Json) -> Json:
+        if isinstance(found, dict):
+            gone = "expires_at" if found.get("object") == "authentication_challenge" else ""
+            return {name: stripped(value) for name, value in found.items() if name != gone}
+        return found
+
+    if exchange.body:
+        exchange.answer = stripped(exchange.answer)
+
+
+def bare_factor(exchange: Exchange) -> None:
+    """Answer an enrollment with the factor alone."""
+    if exchange.method == "POST" and exchange.path.endswith("/auth_factors") and exchange.status == 201:
+        exchange.answer = exchange.answer["authentication_factor"]
+
+
+def errors_as_strings(exchange: Exchange) -> None:
+    """Say in strings what is wrong with a request."""
+    found = exchange.answer
+    if exchange.status == 422 and "errors" in found:
+        exchange.answer = {**found, "errors": [item["message"] for item in found["errors"]]}
+
+
+def labelled_nothing(exchange: Exchange) -> None:
+    """Label an empty body as JSON."""
+    if not exchange.body:
+        exchange.headers["content-type"] = "application/json; charset=utf-8"
+
+
+def replay_allowed() -> Fault:
+    """Take a code again that was taken before."""
+    taken: set[str] = set()
+
+    def fault(exchange: Exchange) -> None:
+        if not exchange.path.endswith("/verify") or exchange.status != 201:
+            return
+        code = json.loads(exchange.sent)["code"]
+        if exchange.answer["valid"]:
+            taken.add(code)
+        elif code in taken:
+            exchange.answer = {**exchange.answer, "valid": True}
+
+    return fault
+
+
+@contextmanager
+def spoiling(url: str, fault: Fault) -> Iterator[str]:
+    """Listen on a free port, pass every request on to `url`, and spoil its answer."""
+    upstream = urlsplit(url).netloc
+
+    class Handler(BaseHTTPRequestHandler):
+        def handle_any(self) -> None:
+            sent = self.rfile.read(int(self.headers.get("content-length") or 0))
+            connection = http.client.HTTPConnection(upstream, timeout=30)
+            headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
+            connection.request(self.command, self.path, sent, headers)
+            answer = connection.getresponse()
+            exchange = Exchange(
+                self.command,
+                self.path.partition("?")[0],
+                sent,
+                answer.status,
+                {name: value for name, value in answer.getheaders() if name.lower() not in HOP_BY_HOP},
+                answer.read(),
+            )
+            connection.close()
+            fault(exchange)
+            self.send_response(exchange.status)
+            for name, value in exchange.headers.items():
+                self.send_header(name, value)
+            if exchange.status != 204:
+                self.send_header("content-length", str(len(exchange.body)))
+            self.end_headers()
+            self.wfile.write(exchange.body)
+
+        do_GET = do_POST = do_DELETE = handle_any  # noqa: N815 - the base class looks for these names
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
+            """Keep the tests' output quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

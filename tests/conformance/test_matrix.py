@@ -1,0 +1,64 @@
+"""What a program prints becomes results; what cannot run is never counted as passed."""
+
+import sys
+from typing import Final
+
+from conformance import matrix
+from conformance.matrix import Outcome
+from conformance.rows import STEPS, Row
+from conformance.run import walk
+
+ROW: Final = Row("an SDK", (), "", ())
+NOWHERE: Final = "http://127.0.0.1:9"
+
+
+def program(source: str) -> Row:
+    return Row("a program", (), "", (sys.executable, "-c", source))
+
+
+def test_lines_become_results_and_the_line_after_a_failure_its_reason() -> None:
+    outcome = matrix.read(ROW, "ok enroll\nnot ok verify\n# it said no\nnoise\nok get\n", 1, 0)
+
+    assert outcome.results == {"enroll": "ok", "verify": "not ok", "get": "ok"}
+    assert outcome.reasons == {"verify": "it said no"}
+    assert (outcome.failed, outcome.passed) == (["verify"], False)
+
+
+def test_a_step_that_nobody_knows_is_a_failure() -> None:
+    assert matrix.read(ROW, "ok enrol\n", 0, 0).failed == ["enrol"]
+
+
+def test_a_program_that_breaks_off_has_failed_whatever_it_printed() -> None:
+    outcome = walk(program("print('ok enroll'); raise SystemExit('gone')"), NOWHERE)
+
+    assert outcome.failed == ["whole program"]
+    assert "gone" in outcome.reasons["whole program"]
+
+
+def test_a_program_that_prints_nothing_has_failed() -> None:
+    assert walk(program(""), NOWHERE).failed == ["whole program"]
+
+
+def test_a_program_that_does_not_end_is_stopped_and_has_failed() -> None:
+    source = "import time; print('ok enroll', flush=True); time.sleep(50)"
+    outcome = walk(program(source), NOWHERE, seconds=2)
+
+    assert outcome.results == {"enroll": "ok", "whole program": "not ok"}
+
+
+def test_a_missing_toolchain_is_said_and_fails_only_where_nothing_may_be_skipped() -> None:
+    outcome = walk(Row("an SDK", ("no-such-tool",), "", ()), NOWHERE)
+
+    assert outcome.missing == "no-such-tool is not on PATH"
+    assert matrix.remarks([outcome]) == ["NOT RUN an SDK: no-such-tool is not on PATH"]
+    assert matrix.tally([outcome], strict=False) == (0, 0)
+    assert matrix.tally([outcome], strict=True) == (0, 1)
+
+
+def test_the_document_has_a_line_per_row_and_a_sign_per_step() -> None:
+    good = matrix.read(ROW, "".join(f"ok {step}\n" for step in STEPS), 0, 0)
+    line = next(line for line in matrix.document([good]).splitlines() if line.startswith("| an SDK"))
+
+    assert line == "| an SDK" + " | ok" * len(STEPS) + " |"
+    assert good.passed
+    assert not Outcome(ROW).passed

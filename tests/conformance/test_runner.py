@@ -1,0 +1,77 @@
+"""The conformance run can fail: each fault of a server between turns the steps red that it should."""
+
+import os
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+
+from conformance.matrix import Outcome
+from conformance.rows import CACHE, SDKS, Row
+from conformance.run import walk
+from tests.conformance import proxy
+from tests.servers import Server, running
+
+pytestmark = [pytest.mark.conformance, pytest.mark.timeout(150)]
+NAMES: Final = [row.name for row in SDKS]
+# These SDKs look at fewer empty bodies: JavaScript's not after DELETE, the newest Python's at none.
+READ_NOTHING: Final[dict[str, list[str]]] = {
+    "js 7.82.0": ["sessions"],
+    "js 11.0.0": ["sessions"],
+    "python 10.8.0": [],
+}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running(tmp_path_factory.mktemp("conformance")) as server:
+        yield server
+
+
+@pytest.fixture(params=SDKS, ids=NAMES)
+def row(request: pytest.FixtureRequest) -> Row:
+    row: Row = request.param
+    if row.environment and not (CACHE / row.environment / ".made-from").is_file():
+        reason = f"`make conformance` has not made {row.environment} yet"
+        if os.environ.get("CI"):
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
+    return row
+
+
+def walk_through(fault: proxy.Fault, row: Row, server: Server) -> Outcome:
+    with proxy.spoiling(server.url, fault) as url:
+        outcome = walk(row, url)
+    assert not outcome.missing
+    return outcome
+
+
+def test_a_faultless_server_turns_nothing_red(server: Server, row: Row) -> None:
+    outcome = walk_through(proxy.without_fault, row, server)
+
+    assert outcome.passed, outcome.reasons
+
+
+def test_a_challenge_without_expiry_turns_enroll_red(server: Server, row: Row) -> None:
+    assert walk_through(proxy.without_expiry, row, server).failed == ["enroll"]
+
+
+def test_a_bare_factor_turns_enroll_red(server: Server, row: Row) -> None:
+    outcome = walk_through(proxy.bare_factor, row, server)
+
+    assert {"enroll", "enroll own", "verify"} <= set(outcome.failed)
+    assert {"create user", "wrong key"}.isdisjoint(outcome.failed)
+
+
+def test_errors_as_strings_turn_bad_secret_red(server: Server, row: Row) -> None:
+    assert walk_through(proxy.errors_as_strings, row, server).failed == ["bad secret"]
+
+
+def test_an_empty_body_labelled_as_json_turns_what_it_answers_red(server: Server, row: Row) -> None:
+    failed = walk_through(proxy.labelled_nothing, row, server).failed
+
+    assert failed == READ_NOTHING.get(row.name, ["sessions", "delete", "delete user"])
+
+
+def test_a_code_taken_twice_turns_replay_red(server: Server, row: Row) -> None:
+    assert walk_through(proxy.replay_allowed(), row, server).failed == ["replay"]
