@@ -1,3 +1,0 @@
-module conformance/newest
-
-go 1.26.8
