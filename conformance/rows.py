@@ -49,6 +49,13 @@ SDKS: Final = (
         "Names Node 22.11 as the oldest it supports; works with 20 too.",
     ),
     Row(
+        "go 6.5.0",
+        ("go",),
+        "go-6",
+        (str(CACHE / "go-6" / "life"),),
+        "Its list of factors has no page size.",
+    ),
+    Row(
         "curl",
         ("bash", "curl"),
         "",

@@ -33,7 +33,7 @@ def postgres_template(
 
 
 @pytest.fixture
-def place(request: pytest.FixtureRequest) -> tuple[Path, str]:
+def database(request: pytest.FixtureRequest) -> tuple[Path, str]:
     """Folder to copy and database to use; a test marked `ON_BOTH` gets SQLite and PostgreSQL in turn."""
     if getattr(request, "param", "sqlite") == "sqlite":
         return request.getfixturevalue("template"), ""
@@ -43,9 +43,9 @@ def place(request: pytest.FixtureRequest) -> tuple[Path, str]:
 
 
 @pytest.fixture
-async def desk(place: tuple[Path, str], tmp_path: Path) -> AsyncIterator[Desk]:
+async def desk(database: tuple[Path, str], tmp_path: Path) -> AsyncIterator[Desk]:
     """Open with the default settings."""
-    async with opened(place[0], tmp_path, database_url=place[1]) as it:
+    async with opened(database[0], tmp_path, database_url=database[1]) as it:
         yield it
 
 

@@ -36,7 +36,7 @@ SECRET: Final = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 MFA_TOTP: Final = "urn:workos:oauth:grant-type:mfa-totp"
 AUTHENTICATE: Final = "/user_management/authenticate"
 Json = dict[str, Any]
-ON_BOTH: Final = pytest.mark.parametrize("place", ["sqlite", "postgres"], indirect=True)
+ON_BOTH: Final = pytest.mark.parametrize("database", ["sqlite", "postgres"], indirect=True)
 
 
 class FakeClock:
@@ -222,8 +222,13 @@ def oauth_refused(answer: httpx.Response, error: str) -> str:
 async def make_template(folder: Path, database_url: str = "") -> None:
     """Make a data folder with two environments, each with its API key and its first signing key."""
     clock = FakeClock()
-    bootstrap = {"bootstrap_client_id": CLIENT, "bootstrap_api_key": KEY}
-    settings = Settings(data=folder, database_url=database_url, team_name="Acme", **bootstrap)
+    settings = Settings(
+        data=folder,
+        database_url=database_url,
+        team_name="Acme",
+        bootstrap_client_id=CLIENT,
+        bootstrap_api_key=KEY,
+    )
     af = await Authfactor.open(settings, clock=clock, profile=passwords.CHEAPEST)
     try:
         one = await af.read(af.environments.by_client_id(CLIENT))

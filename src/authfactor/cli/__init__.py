@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from authfactor import __version__
-from authfactor.cli import environments, factors, serving, session, users, webhooks
+from authfactor.cli import environments, factors, migrating, serving, session, users, webhooks
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -15,6 +15,7 @@ app = typer.Typer(
     help="Multi-factor authentication that you run yourself, speaking the WorkOS API.",
 )
 app.command("serve")(serving.serve)
+app.command("migrate")(migrating.migrate)
 app.add_typer(environments.environments, name="environments")
 app.add_typer(environments.keys, name="keys")
 app.add_typer(users.users, name="users")

@@ -131,7 +131,7 @@ class Session:
     async def read(self, unit: Unit[T], deadline: float) -> T:
         """Run a unit that only reads.
 
-        Without a transaction around it: BEGIN and COMMIT would double the cost of the one-statement reads
+        Without a transaction around it: BEGIN and COMMIT would triple the cost of the one-statement reads
         that nearly all of them are, and the two that use several (a page and the cursors it starts from)
         read rows whose keys never change.
         """
