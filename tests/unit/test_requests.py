@@ -78,7 +78,7 @@ def test_null_clears_and_absence_keeps_in_an_update() -> None:
     assert requests.read(requests.UpdateUser, b'{"locale": null}').external_id is msgspec.UNSET
 
 
-def _converts(value: object, kind: Any) -> bool:
+def _converts(value: object, kind: Any) -> bool:  # noqa: ANN401 - a field's type, of any kind
     try:
         msgspec.convert(value, kind)
     except msgspec.ValidationError:
