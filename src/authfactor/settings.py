@@ -82,7 +82,7 @@ class Settings:
     idempotency_life: int = _setting(
         DAY, "How long the answer to an Idempotency-Key is kept.", unit="seconds", least=60
     )
-    password_threads: int = _setting(2, "Password hashes computed at the same time.", least=1)
+    password_threads: int = _setting(1, "Password hashes computed at the same time.", least=1)
     password_queue: int = _setting(
         64, "Sign-ins that may wait for a password hash; more are told to retry.", least=1
     )

@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from conformance.matrix import Outcome
-from conformance.rows import CACHE, SDKS, Row
+from conformance.rows import CACHE, RECORDED, SDKS, Row
 from conformance.run import walk
 from tests.conformance import proxy
 from tests.servers import Server, running
@@ -44,6 +44,7 @@ def walk_through(fault: proxy.Fault, row: Row, server: Server) -> Outcome:
     with proxy.spoiling(server.url, fault) as url:
         outcome = walk(row, url)
     assert not outcome.missing
+    print(outcome.reasons)  # noqa: T201 - shown with a failed test
     return outcome
 
 
@@ -76,3 +77,20 @@ def test_an_empty_body_labelled_as_json_turns_what_it_answers_red(server: Server
 
 def test_a_code_taken_twice_turns_replay_red(server: Server, row: Row) -> None:
     assert walk_through(proxy.replay_allowed(), row, server).failed == ["replay"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "red"),
+    [
+        (proxy.without_expiry, {"enroll", "enroll own", "verify", "challenge"}),
+        (proxy.bare_factor, {"enroll", "enroll own"}),
+        (proxy.errors_as_strings, {"bad secret"}),
+        (proxy.labelled_nothing, {"delete", "delete user"}),
+    ],
+)
+def test_a_recorded_row_notices_what_its_sdk_would(server: Server, fault: proxy.Fault, red: set[str]) -> None:
+    row = next(row for row in RECORDED if row.name.startswith("java 7"))
+    failed = walk_through(fault, row, server).failed
+
+    assert red <= set(failed)
+    assert {"create user", "list", "jwks"}.isdisjoint(failed)

@@ -50,7 +50,7 @@ READS: dict[str, tuple[Callable[[Tx], Awaitable[object]], object]] = {
     "pending_sign_ins.by_hash": (lambda tx: tx.pending_sign_ins.by_hash(THERE, TOKEN), None),
     "sessions.by_id": (lambda tx: tx.sessions.by_id(THERE, "session_1"), None),
     "sessions.active_page": (
-        lambda tx: tx.sessions.active_page(THERE, USER, PageQuery(), 2),
+        lambda tx: tx.sessions.active_page(THERE, USER, PageQuery(), 2, -1),
         ([], False, False),
     ),
     "sessions.refresh_by_hash": (lambda tx: tx.sessions.refresh_by_hash(THERE, TOKEN), None),
@@ -78,6 +78,7 @@ WRITES: dict[str, tuple[Callable[[Tx, "Rows"], Awaitable[object]], object]] = {
     "pending_sign_ins.spend": (lambda tx, _: tx.pending_sign_ins.spend(THERE, TOKEN, 2), False),
     "sessions.touch": (lambda tx, _: tx.sessions.touch(THERE, "session_1", 2), False),
     "sessions.end": (lambda tx, _: tx.sessions.end(THERE, "session_1", 2), False),
+    "sessions.forget_code": (lambda tx, _: tx.sessions.forget_code(THERE, USER, "pwd", 2), 0),
     "sessions.delete_of_user": (lambda tx, _: tx.sessions.delete_of_user(THERE, USER), None),
     "sessions.spend_refresh": (lambda tx, _: tx.sessions.spend_refresh(THERE, TOKEN, 2, "new"), False),
     "signing_keys.retire_others": (lambda tx, _: tx.signing_keys.retire_others(THERE, "other", 2), 0),

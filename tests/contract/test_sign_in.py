@@ -100,7 +100,7 @@ async def test_only_sessions_that_run_are_listed_newest_first(store: Store) -> N
         await store.write(put(made))
 
     async def listed(query: PageQuery, now: int) -> tuple[list[str], bool, bool]:
-        found = await store.read(lambda tx: tx.sessions.active_page(1, "user_1", query, now))
+        found = await store.read(lambda tx: tx.sessions.active_page(1, "user_1", query, now, -1))
         return [each.id[-1] for each in found[0]], found[1], found[2]
 
     assert await listed(PageQuery(), 99) == (["6", "4", "3", "1"], False, False)

@@ -76,7 +76,7 @@ async def test_a_fifth_of_all_statements_failing_in_a_conflict_changes_no_result
     async def add(tx: Tx) -> None:
         assert await tx.db.run("UPDATE counter SET n = n + 1 WHERE id = 1") == 1
 
-    store = store_on(counter)
+    store = store_on(counter, wait=10)
     outcomes = await asyncio.gather(*(store.write(add) for _ in range(100)), return_exceptions=True)
     assert {type(outcome) for outcome in outcomes} <= {type(None), errors.Unavailable}
     assert thrown > 5
@@ -127,7 +127,7 @@ async def test_a_deadlock_between_two_units_lets_both_through(
     database = counter.rpartition("/")[2]
     postgres_server.sql("INSERT INTO counter VALUES (2, 0)", database)
     postgres_server.sql(f"ALTER DATABASE {database} SET deadlock_timeout TO '50ms'")
-    store = store_on(counter)
+    store = store_on(counter, wait=10)
     met = asyncio.Barrier(2)
 
     def crosswise(first: int, second: int) -> Callable[[Tx], Awaitable[None]]:

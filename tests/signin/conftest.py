@@ -1,16 +1,18 @@
 """The application in this process for what depends on time, one real server for what depends on sockets."""
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.postgres.server import PostgresServer, migrated_database, postgres_server
+from authfactor.store import migrations
+from tests.postgres.server import PostgresServer, postgres_server
 from tests.servers import Server, running
 from tests.signin.desk import Desk, make_template, opened
 
-__all__ = ["migrated_database", "postgres_server"]
+__all__ = ["postgres_server"]
 
 
 @pytest.fixture(scope="session")
@@ -23,11 +25,12 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres_template(
-    tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer, migrated_database: str
+    tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
 ) -> tuple[Path, str]:
     """The same in PostgreSQL: the folder with the key ring, and the name of the database."""
     folder = tmp_path_factory.mktemp("postgres-template") / "data"
-    name = postgres_server.create_database(migrated_database)
+    name = postgres_server.create_database()
+    postgres_server.sql(migrations.script("postgresql"), name)
     asyncio.run(make_template(folder, postgres_server.url(name)))
     return folder, name
 
@@ -38,8 +41,10 @@ def database(request: pytest.FixtureRequest) -> tuple[Path, str]:
     if getattr(request, "param", "sqlite") == "sqlite":
         return request.getfixturevalue("template"), ""
     server: PostgresServer = request.getfixturevalue("postgres_server")
-    template, name = request.getfixturevalue("postgres_template")
-    return template, server.url(server.create_database(name))
+    template, original = request.getfixturevalue("postgres_template")
+    copy = f"signin_{uuid.uuid4().hex}"
+    server.sql(f"CREATE DATABASE {copy} TEMPLATE {original}")
+    return template, server.url(copy)
 
 
 @pytest.fixture

@@ -222,6 +222,7 @@ def oauth_refused(answer: httpx.Response, error: str) -> str:
 async def make_template(folder: Path, database_url: str = "") -> None:
     """Make a data folder with two environments, each with its API key and its first signing key."""
     clock = FakeClock()
+    clock.advance(-DAY)
     settings = Settings(
         data=folder,
         database_url=database_url,

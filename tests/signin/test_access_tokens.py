@@ -170,6 +170,17 @@ async def test_first_tokens_at_the_same_time_make_one_key(desk: Desk) -> None:
     assert len(await desk.af.signing.published(desk.af.store, made)) == 1
 
 
+async def test_a_key_made_before_any_token_takes_over_in_its_turn(desk: Desk) -> None:
+    unit = desk.af.environments.create("three", team_name="Three", client_id="client_three")
+    made = await desk.af.run(unit)
+    rotated = await desk.af.run(await desk.af.signing.rotate(made))
+    first = await desk.af.signing.sign(desk.af.store, made, {})
+    assert jwt.get_unverified_header(first)["kid"] != rotated.id
+    desk.clock.advance(66)
+    later = await desk.af.signing.sign(desk.af.store, made, {})
+    assert jwt.get_unverified_header(later)["kid"] == rotated.id
+
+
 async def test_private_keys_are_sealed_in_the_database(desk: Desk) -> None:
     await rotate(desk)
     await desk.sign_in(await desk.user())

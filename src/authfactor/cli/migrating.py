@@ -25,7 +25,7 @@ def migrate(
     release goes on working meanwhile. The embedded database does it by itself. Running it again, or several
     at once, is safe.
 
-    Example: AUTHFACTOR_DATABASE_URL=postgresql://db/authfactor authfactor migrate
+    Example: authfactor migrate --check
     """
     options = session.chosen(context)
     settings = session.read_settings(options)

@@ -55,9 +55,11 @@ async def _introduce(prepared: settings.Settings, host: str, port: int, *, demo:
         base = f"http://{host}:{port}"
         environment = (await af.read(lambda tx: tx.environments.all()))[0]
         keys = await af.read(lambda tx: tx.api_keys.of_environment(environment.number))
-        key = prepared.bootstrap_api_key
-        if demo and not key:
-            key = await _demo_key(af, prepared.data)
+        given = prepared.bootstrap_api_key
+        # A key that came by the environment is known there; what a server prints ends up in its log.
+        key = "(from AUTHFACTOR_BOOTSTRAP_API_KEY)" if given else ""
+        if demo:
+            key = given or await _demo_key(af, prepared.data)
         elif not keys:
             _, key = await af.run(af.environments.new_key(environment, "first"))
             print("This API key is shown once. Keep it.")

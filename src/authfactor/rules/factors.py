@@ -7,6 +7,7 @@ from authfactor.models import Clock, Enrollment, Entropy, Environment, Factor, P
 from authfactor.rules import events, paging
 from authfactor.rules.challenges import Challenges, secret_row
 from authfactor.rules.events import EventLog
+from authfactor.rules.sessions import ONE_STEP
 from authfactor.settings import Settings
 from authfactor.store import Store, Tx, Unit
 from authfactor.vault import Vault
@@ -130,8 +131,16 @@ class Factors:
             if factor is None or not await tx.factors.delete(environment.number, factor_id):
                 raise errors.NotFound("Authentication Factor", factor_id)
             await self._tell(tx, environment, events.FACTOR_DELETED, factor, now)
+            if factor.user_id is not None:
+                await self._withdraw(tx, environment, factor.user_id, now)
 
         return run
+
+    async def _withdraw(self, tx: Tx, environment: Environment, user_id: str, now: int) -> None:
+        """Without an active factor no session may go on claiming one (its next token says `pwd` alone)."""
+        left = await tx.factors.of_user(environment.number, user_id)
+        if all(factor.activated_at is None for factor in left):
+            await tx.sessions.forget_code(environment.number, user_id, ONE_STEP, now)
 
     def _secret(self, given: str | None, items: list[Item]) -> bytes:
         if given is None:

@@ -123,15 +123,12 @@ class Sessions:
         now = self._clock()
         hashed = token_hash(refresh_token)
         number = environment.number
-        known = await store.read(lambda tx: tx.sessions.refresh_by_hash(number, hashed))
-        if known is None:
-            raise _refused()
-        session = await self._current(store, environment, known.session_id)
+        session = await store.read(lambda tx: _session_of(tx, number, hashed))
         pair = await self._pair(store, environment, session, now)
         sealed = self._vault.seal(msgspec.json.encode(pair), _successor_row(number, hashed))
 
         async def run(tx: Tx) -> SignedIn | errors.SignInRefused:
-            latest = await tx.sessions.by_id(number, known.session_id)
+            latest = await tx.sessions.by_id(number, session.id)
             if latest is None or not self._is_alive(latest, now):
                 raise _refused()
             user = await tx.users.by_id(number, latest.user_id)
@@ -177,8 +174,9 @@ class Sessions:
                 at = await tx.sessions.by_id(environment.number, cursor) if cursor else None
                 if cursor and (at is None or at.user_id != user_id):
                     raise paging.unknown_cursor(field, cursor)
+            idle = self._settings.session_inactivity * 1000
             items, more_before, more_after = await tx.sessions.active_page(
-                environment.number, user_id, query, now
+                environment.number, user_id, query, now, now - idle if idle else -1
             )
             return paging.page(items, query, more_before=more_before, more_after=more_after)
 
@@ -212,20 +210,6 @@ class Sessions:
             and (not idle or session.last_active_at + idle > now)
         )
 
-    async def _current(self, store: Store, environment: Environment, session_id: str) -> Session:
-        """Read a session as its next token should tell of it: a removed factor no longer vouches for it."""
-
-        async def run(tx: Tx) -> Session:
-            session = await tx.sessions.by_id(environment.number, session_id)
-            if session is None:
-                raise _refused()
-            factors = await tx.factors.of_user(environment.number, session.user_id)
-            if any(factor.activated_at is not None for factor in factors):
-                return session
-            return msgspec.structs.replace(session, amr=ONE_STEP, mfa_at=None)
-
-        return await store.read(run)
-
     async def _pair(self, store: Store, environment: Environment, session: Session, now: int) -> Pair:
         # Whole seconds, rounded down: a token "from the future" is refused by PyJWT.
         seconds = now // 1000
@@ -244,6 +228,14 @@ class Sessions:
         if session.mfa_at is not None:
             claims["mfa_at"] = session.mfa_at // 1000
         return Pair(await self._signing.sign(store, environment, claims), random_token(self._entropy))
+
+
+async def _session_of(tx: Tx, environment: int, hashed: bytes) -> Session:
+    token = await tx.sessions.refresh_by_hash(environment, hashed)
+    session = await tx.sessions.by_id(environment, token.session_id) if token else None
+    if session is None:
+        raise _refused()
+    return session
 
 
 def _successor_row(environment: int, hashed: bytes) -> Row:

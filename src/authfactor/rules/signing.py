@@ -114,6 +114,6 @@ class Signing:
 
 
 def _current(keys: list[SigningKey], now: int) -> SigningKey | None:
-    """Return the newest key whose time to sign has come."""
+    """Return the key whose time to sign has come last."""
     ready = [key for key in keys if key.signs_from <= now]
-    return ready[-1] if ready else None
+    return max(ready, key=lambda key: (key.signs_from, key.id), default=None)

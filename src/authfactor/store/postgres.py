@@ -25,7 +25,7 @@ _STATEMENTS: Final = 256
 _TRIES: Final = 5
 _BACK_OFF_SECONDS: Final = 0.01
 # What a request may take beyond its wait for a connection: with the default wait, 2 s less a margin.
-_WORK_SECONDS: Final = 0.4
+_WORK_SECONDS: Final = 0.3
 _CLOSE_SECONDS: Final = 1.0
 _CONFLICTS: Final = frozenset({"40001", "40P01"})
 # Cut off by the server, or connected to one that may no longer write: a new connection finds a better one.

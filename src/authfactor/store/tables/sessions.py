@@ -36,9 +36,9 @@ SESSION_BY_ID = f"SELECT {SESSION_COLUMNS} FROM sessions WHERE environment = $1 
 ACTIVE = paging.Listing(
     f"""
 SELECT {SESSION_COLUMNS} FROM sessions INDEXED BY sessions_user
-WHERE environment = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $3
+WHERE environment = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $3 AND last_active_at > $4
 """,
-    3,
+    4,
 )
 
 TOUCH_SESSION = """
@@ -48,6 +48,11 @@ WHERE environment = $1 AND id = $2 AND ended_at IS NULL
 
 END_SESSION = """
 UPDATE sessions SET ended_at = $3, updated_at = $3 WHERE environment = $1 AND id = $2 AND ended_at IS NULL
+"""
+
+FORGET_CODE = """
+UPDATE sessions INDEXED BY sessions_user SET amr = $3, mfa_at = NULL, updated_at = $4
+WHERE environment = $1 AND user_id = $2 AND mfa_at IS NOT NULL
 """
 
 DELETE_SESSIONS_OF_USER = "DELETE FROM sessions WHERE environment = $1 AND user_id = $2"
@@ -111,10 +116,10 @@ class Sessions:
         return None if row is None else Session(*row)
 
     async def active_page(
-        self, environment: int, user_id: str, query: PageQuery, now: int
+        self, environment: int, user_id: str, query: PageQuery, now: int, active_since: int
     ) -> tuple[list[Session], bool, bool]:
-        """List one page of a user's sessions that are neither ended nor expired."""
-        found = await paging.fetch(self._db, ACTIVE, query, environment, user_id, now)
+        """List one page of a user's sessions that are neither ended nor expired nor idle for too long."""
+        found = await paging.fetch(self._db, ACTIVE, query, environment, user_id, now, active_since)
         return [Session(*row) for row in found.rows], found.more_before, found.more_after
 
     async def touch(self, environment: int, session_id: str, now: int) -> bool:
@@ -124,6 +129,10 @@ class Sessions:
     async def end(self, environment: int, session_id: str, now: int) -> bool:
         """End a session: True for exactly one caller."""
         return await self._db.run(END_SESSION, environment, session_id, now) == 1
+
+    async def forget_code(self, environment: int, user_id: str, amr: str, now: int) -> int:
+        """Let a user's sessions no longer claim a second step; return how many did."""
+        return await self._db.run(FORGET_CODE, environment, user_id, amr, now)
 
     async def delete_of_user(self, environment: int, user_id: str) -> None:
         """Remove a user's sessions; refresh tokens without a session are refused and cleaned up later."""
