@@ -55,8 +55,8 @@ run: $(VENV)/.runtime $(VENV)/.editable ## serve a demo on 127.0.0.1:8080 with a
 check: lint types imports test ## lint, types, import rules and tests
 
 .PHONY: test
-test: setup ## run the tests (PYTEST_ARGS=... adds options)
-	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+test: setup ## run the tests, three at a time (PYTEST_ARGS=... adds options)
+	$(BIN)/python -m pytest -q -n 3 --dist worksteal $(PYTEST_ARGS)
 
 .PHONY: cov
 cov: setup ## tests with branch coverage, subprocesses included
@@ -89,6 +89,10 @@ fmt: setup ## format and apply safe fixes
 .PHONY: reference
 reference: setup ## write docs/reference from the code
 	$(BIN)/python tools/reference.py
+
+.PHONY: conformance
+conformance: setup ## walk a factor's life with the official SDKs (CONFORMANCE_ARGS="js 7" picks rows)
+	$(BIN)/python -m conformance.run $(CONFORMANCE_ARGS)
 
 # --- measuring ---
 

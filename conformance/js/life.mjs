@@ -140,7 +140,7 @@ export async function live(sdk, names) {
       const found = new Set();
       let after;
       do {
-        const page = await workos.events.listEvents({ events: wanted, limit: 100, after });
+        const page = await workos.events.listEvents({ events: wanted, limit: 20, after });
         for (const { event, data } of page.data) {
           if (made.user.id === (data.userId ?? data.id)) {
             found.add(event);

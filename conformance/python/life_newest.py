@@ -175,7 +175,7 @@ class Life:
     def events(self) -> None:
         names = ["user.created", "authentication.mfa_succeeded", "session.created", "session.revoked"]
         # Without an order this SDK walks from the oldest event on.
-        listed = self.client.events.list_events(events=names, limit=100)
+        listed = self.client.events.list_events(events=names, limit=20)
         found: set[str] = set()
         for event in listed.auto_paging_iter():
             if self.user.id in {getattr(event.data, "user_id", ""), getattr(event.data, "id", "")}:

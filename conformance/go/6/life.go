@@ -263,7 +263,7 @@ func (l *life) listEvents() {
 	wanted := []string{"authentication.mfa_succeeded", "session.created", "session.revoked", "user.created"}
 	seen := map[string]bool{}
 	for after, more := "", true; more; more = after != "" {
-		page, err := l.events.ListEvents(ctx, events.ListEventsOpts{Events: wanted, Limit: 100, After: after})
+		page, err := l.events.ListEvents(ctx, events.ListEventsOpts{Events: wanted, Limit: 20, After: after})
 		check(err)
 		for _, event := range page.Data {
 			var about struct {
