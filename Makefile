@@ -94,6 +94,10 @@ reference: setup ## write docs/reference from the code
 conformance: setup ## walk a factor's life with the official SDKs (CONFORMANCE_ARGS="js 7" picks rows)
 	$(BIN)/python -m conformance.run $(CONFORMANCE_ARGS)
 
+.PHONY: nightly
+nightly: setup ## the tests that take minutes
+	$(BIN)/python -m pytest -q -m nightly $(PYTEST_ARGS)
+
 # --- measuring ---
 
 .PHONY: bench
@@ -108,4 +112,4 @@ audit: setup ## look the locked versions up in the advisory database
 
 .PHONY: clean
 clean: ## remove the environment and caches (never the data folder)
-	rm -rf $(VENV) build dist .coverage htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) conformance/.cache build dist .coverage htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -96,6 +96,7 @@ STEPS: Final = (
     "refresh",
     "sessions",
     "events",
+    "webhook",
     "delete",
     "delete user",
 )

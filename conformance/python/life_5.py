@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 
 import steps
 import workos
+from inbox import subscribed
 from steps import Answer, refused, same, settled, step
 from workos.exceptions import (
     AuthenticationException,
@@ -16,6 +17,7 @@ from workos.exceptions import (
     BadRequestException,
     NotFoundException,
 )
+from workos.webhooks import Webhooks
 
 
 class Life:
@@ -198,6 +200,17 @@ class Life:
         else:
             for item in listed:
                 yield item
+
+    @step("webhook")
+    async def webhook(self) -> None:
+        with subscribed("user.updated") as inbox:
+            await settled(self.users.update_user(user_id=self.user.id, first_name="Kim"))
+            letter = await asyncio.to_thread(inbox.next)
+            said = {"event_body": letter.body, "event_signature": letter.signature}
+            event = Webhooks().verify_event(**said, secret=inbox.secret)
+            same("event", (event.event, event.data.id), ("user.updated", self.user.id))
+            with refused(ValueError):
+                Webhooks().verify_event(**said, secret="whsec_wrong")
 
     @step("delete")
     async def delete(self) -> None:

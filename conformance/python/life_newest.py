@@ -6,6 +6,7 @@ import sys
 import jwt
 import steps
 import workos
+from inbox import subscribed
 from steps import refused, same, step
 from workos._errors import (
     AuthenticationError,
@@ -181,6 +182,17 @@ class Life:
             if self.user.id in {getattr(event.data, "user_id", ""), getattr(event.data, "id", "")}:
                 found.add(event.event)
         same("events", found, set(names))
+
+    @step("webhook")
+    def webhook(self) -> None:
+        with subscribed("user.updated") as inbox:
+            self.users.update_user(self.user.id, first_name="Kim")
+            letter = inbox.next()
+            said = {"event_body": letter.body, "event_signature": letter.signature}
+            event = self.client.webhooks.verify_event(**said, secret=inbox.secret)
+            same("event", (event.event, event.data.id), ("user.updated", self.user.id))
+            with refused(ValueError):
+                self.client.webhooks.verify_event(**said, secret="whsec_wrong")
 
     @step("delete")
     def delete(self) -> None:

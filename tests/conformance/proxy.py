@@ -121,7 +121,7 @@ def spoiling(url: str, fault: Fault) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(exchange.body)
 
-        do_GET = do_POST = do_DELETE = handle_any  # noqa: N815 - the base class looks for these names
+        do_GET = do_POST = do_PUT = do_DELETE = handle_any  # noqa: N815 - the base class looks for these names
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
             """Keep the tests' output quiet."""

@@ -8,7 +8,7 @@ import pytest
 
 from conformance.matrix import Outcome
 from conformance.rows import CACHE, RECORDED, SDKS, Row
-from conformance.run import walk
+from conformance.run import SETTINGS, walk
 from tests.conformance import proxy
 from tests.servers import Server, running
 
@@ -25,7 +25,7 @@ READ_NOTHING: Final[dict[str, list[str]]] = {
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("conformance")) as server:
+    with running(tmp_path_factory.mktemp("conformance"), SETTINGS) as server:
         yield server
 
 

@@ -1,0 +1,32 @@
+"""A receiver that is down for a real minute, and a real server: the clock is nobody's to move here."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.servers import fields, free_port, running
+from tests.webhooks.receiver import receiving
+
+DOWN_SECONDS = 60
+SETTINGS = {"AUTHFACTOR_WEBHOOK_PRIVATE_ADDRESSES": "true"}
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(240)
+def test_a_receiver_that_is_down_for_a_minute_loses_nothing_and_hears_it_in_order(tmp_path: Path) -> None:
+    port = free_port()
+    with running(tmp_path, SETTINGS) as server, server.client() as api:
+        endpoint = {"endpoint_url": f"http://127.0.0.1:{port}/", "events": ["user.created", "user.updated"]}
+        fields(api.post("/webhook_endpoints", json=endpoint), 201)
+        user_id = fields(api.post("/user_management/users", json={"email": "kim@example.org"}), 201)["id"]
+        for name in "abcd":
+            fields(api.put(f"/user_management/users/{user_id}", json={"first_name": name}), 200)
+        time.sleep(DOWN_SECONDS)
+        with receiving(port) as receiver:
+            end = time.monotonic() + 120
+            while len(receiver.received) < 5 and time.monotonic() < end:
+                time.sleep(0.1)
+            assert receiver.names == ["user.created", *["user.updated"] * 4]
+            assert receiver.ids == sorted(receiver.ids)
+            assert [item.event["data"]["first_name"] for item in receiver.received] == [None, *"abcd"]
