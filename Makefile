@@ -103,6 +103,7 @@ nightly: setup ## the tests that take minutes
 .PHONY: bench
 bench: setup ## compare with the usual stack under load (BENCH_ARGS=... adds options)
 	$(BIN)/python bench/run.py $(BENCH_ARGS)
+	$(BIN)/python bench/signin_load.py
 
 # --- upkeep ---
 
