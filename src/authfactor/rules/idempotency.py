@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from authfactor import errors
+from authfactor import errors, qr
 from authfactor.models import Answer, Claim
 from authfactor.store import Tx, Unit
 from authfactor.vault import Row, Vault
@@ -21,6 +21,10 @@ MAX_KEY: Final = 255
 # kotlin and java from 5 on derive the key from the request itself, so every identical call has the same one.
 _DERIVED: Final = re.compile(r"retry-[0-9a-f]{64}")
 DERIVED_LIFE: Final = 10
+_PICTURE: Final = re.compile(rb'"qr_code":"data:image/png;base64,[^"]*"')
+_NO_PICTURE: Final = b'"qr_code":""'
+# A URI of ours is ASCII without a quote or a backslash, so its JSON is itself.
+_OMITTED: Final = re.compile(rb'"qr_code":"","uri":"([^"\\]*)"')
 
 
 def claim(*, environment: int, key_id: str, key: str, target: str, body: bytes, now: int, life: int) -> Claim:
@@ -55,13 +59,24 @@ def once(
         if kept is not None and kept.body_hash != claimed.body_hash:
             raise errors.IdempotencyKeyReused
         if kept is not None and kept.answer is not None:
-            return msgspec.msgpack.decode(vault.open(kept.answer, where), type=Answer)
+            answer = msgspec.msgpack.decode(vault.open(kept.answer, where), type=Answer)
+            return msgspec.structs.replace(answer, body=_redrawn(answer.body))
         answer = render(await unit(tx))
         if _worth_keeping(answer.status):
-            await tx.idempotency.keep(claimed, vault.seal(msgspec.msgpack.encode(answer), where))
+            slim = msgspec.structs.replace(answer, body=_PICTURE.sub(_NO_PICTURE, answer.body))
+            await tx.idempotency.keep(claimed, vault.seal(msgspec.msgpack.encode(slim), where))
         return answer
 
     return run
+
+
+def _redrawn(body: bytes) -> bytes:
+    """Put pictures back: they are three quarters of an enrolment's answer and follow from its URI."""
+    return _OMITTED.sub(lambda found: _drawn(found[1].decode()), body)
+
+
+def _drawn(uri: str) -> bytes:
+    return f'"qr_code":"{qr.png_data_uri(uri)}","uri":"{uri}"'.encode()
 
 
 def _worth_keeping(status: int) -> bool:

@@ -62,6 +62,7 @@ class PostgresDb:
     """`Db` over one connection. The driver's records unpack, slice and compare as tuples do."""
 
     __slots__ = ("_execute", "_fetch", "_fetchrow")
+    one_at_a_time = False
 
     def __init__(self, connection: Any) -> None:  # noqa: ANN401 - the driver ships no types
         """Keep the bound methods: they run several times a request."""

@@ -41,6 +41,7 @@ class SqliteDb:
     """`Db` over one connection. Nothing here really waits, so a unit never suspends."""
 
     __slots__ = ("_execute",)
+    one_at_a_time = True
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         """Keep the bound method: it runs several times a request."""

@@ -16,6 +16,15 @@ WHERE idempotency.expires_at <= $5
 
 BY_KEY = "SELECT body_hash, answer FROM idempotency WHERE environment = $1 AND key = $2"
 
+UNEXPIRED = f"{BY_KEY} AND expires_at > $3"
+
+# Where units run one after the other, looking is as good as claiming, and saves one of two writes.
+CLAIM_AND_KEEP = """
+INSERT INTO idempotency (environment, key, body_hash, answer, expires_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (environment, key) DO UPDATE
+SET body_hash = excluded.body_hash, answer = excluded.answer, expires_at = excluded.expires_at
+"""
+
 KEEP = "UPDATE idempotency SET answer = $3 WHERE environment = $1 AND key = $2"
 
 
@@ -47,4 +56,9 @@ class Idempotency:
 
     async def keep(self, claim: "Claim", sealed_answer: str) -> None:
         """Keep the answer of the request that claimed the key."""
-        await self._db.run(KEEP, claim.environment, claim.key, sealed_answer)
+        if self._db.one_at_a_time:
+            await self._db.run(
+                CLAIM_AND_KEEP, claim.environment, claim.key, claim.body_hash, sealed_answer, claim.expires_at
+            )
+        else:
+            await self._db.run(KEEP, claim.environment, claim.key, sealed_answer)
