@@ -132,13 +132,9 @@ class SqliteStore:
         return await future
 
     async def read(self, unit: Unit[T]) -> T:
-        """Run at once on the reading connection, within one snapshot."""
+        """Run at once on the reading connection; each statement sees what is committed by then."""
         try:
-            self._reader.execute("BEGIN")
-            try:
-                return cast("T", _drive(unit(self._read_tx)))
-            finally:
-                self._reader.execute("COMMIT")
+            return cast("T", _drive(unit(self._read_tx)))
         except sqlite3.Error as error:
             raise _translated(error) from error
 
