@@ -97,7 +97,7 @@ class Settings:
         False,  # noqa: FBT003 - a default
         "Let webhooks go to http URLs and to addresses of the server's own network.",
     )
-    pool_size: int = _setting(8, "PostgreSQL connections a worker process may open.", least=1)
+    pool_size: int = _setting(16, "PostgreSQL connections a worker process may open.", least=1)
     pool_wait: int = _setting(
         1500, "How long a request may wait for a PostgreSQL connection.", unit="milliseconds", least=1
     )

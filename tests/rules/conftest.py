@@ -2,9 +2,7 @@
 
 import random
 import shutil
-import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,10 @@ from authfactor.rules.challenges import DRIFT_STEPS
 from authfactor.settings import Settings
 from authfactor.store import migrations
 from authfactor.wire.requests import CreateUser, EnrollFactor, EnrollUserFactor
+from tests import databases
+from tests.postgres.server import migrated_database, postgres_database, postgres_server
+
+__all__ = ["migrated_database", "postgres_database", "postgres_server"]
 
 START = 1_700_000_010_000  # the first millisecond of a step
 MINUTE = 60
@@ -98,18 +100,11 @@ class Desk:
 
     def sql(self, statement: str, *parameters: object) -> list[tuple[object, ...]]:
         """Do to the database what an intruder with the file could do."""
-        path = self.af.settings.sqlite_path
-        assert path is not None
-        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-            return connection.execute(statement, parameters).fetchall()
+        return databases.sql(self.af.settings, statement, *parameters)
 
     def files(self) -> bytes:
-        """Everything that is on disk, the log included, the key ring not."""
-        path = self.af.settings.sqlite_path
-        assert path is not None
-        found = sorted(path.parent.glob(f"{path.name}*"))
-        assert path.with_name(f"{path.name}-wal") in found
-        return b"".join(file.read_bytes() for file in found)
+        """Everything that is stored, logs included, the key ring not."""
+        return databases.stored(self.af.settings)
 
 
 Opener = Callable[..., Any]
@@ -128,16 +123,24 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Make an empty database; every rule is tested on both kinds."""
+    if request.param == "postgres":
+        return str(request.getfixturevalue("postgres_database"))
+    shutil.copy(request.getfixturevalue("empty_database"), tmp_path / "authfactor.db")
+    return ""
+
+
 @pytest.fixture
-async def open_desk(tmp_path: Path, empty_database: Path, clock: FakeClock) -> AsyncIterator[Opener]:
+async def open_desk(tmp_path: Path, database_url: str, clock: FakeClock) -> AsyncIterator[Opener]:
     """Open an installation with settings of the test's choice; opening again finds the same data."""
-    shutil.copy(empty_database, tmp_path / "authfactor.db")
     entropy = random.Random(20_240_229)
     opened: list[Authfactor] = []
 
     async def open_it(**settings: Any) -> Desk:  # noqa: ANN401 - any setting
         af = await Authfactor.open(
-            Settings(data=tmp_path, team_name="Acme", **settings),
+            Settings(data=tmp_path, database_url=database_url, team_name="Acme", **settings),
             clock=clock,
             entropy=entropy.randbytes,
             profile=passwords.CHEAPEST,

@@ -35,10 +35,10 @@ def postgres_template(
     return folder, name
 
 
-@pytest.fixture
+@pytest.fixture(params=["sqlite", "postgres"])
 def database(request: pytest.FixtureRequest) -> tuple[Path, str]:
-    """Folder to copy and database to use; a test marked `ON_BOTH` gets SQLite and PostgreSQL in turn."""
-    if getattr(request, "param", "sqlite") == "sqlite":
+    """Folder to copy and database to use; every rule is tested on both kinds."""
+    if request.param == "sqlite":
         return request.getfixturevalue("template"), ""
     server: PostgresServer = request.getfixturevalue("postgres_server")
     template, original = request.getfixturevalue("postgres_template")

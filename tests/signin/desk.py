@@ -7,22 +7,21 @@ password hashing is cheap.
 import asyncio
 import random
 import shutil
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 import jwt
-import pytest
 
 from authfactor import passwords
 from authfactor.core import Authfactor
 from authfactor.http.app import App
 from authfactor.models import Environment, EnvironmentOptions, MfaPolicy
 from authfactor.settings import Settings
+from tests import databases
 from tests.authenticator import PERIOD, code_at
 from tests.servers import fields
 
@@ -36,7 +35,6 @@ SECRET: Final = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 MFA_TOTP: Final = "urn:workos:oauth:grant-type:mfa-totp"
 AUTHENTICATE: Final = "/user_management/authenticate"
 Json = dict[str, Any]
-ON_BOTH: Final = pytest.mark.parametrize("database", ["sqlite", "postgres"], indirect=True)
 
 
 class FakeClock:
@@ -181,18 +179,11 @@ class Desk:
 
     def sql(self, statement: str, *parameters: object) -> list[tuple[object, ...]]:
         """Read the database as an intruder with the file could."""
-        path = self.af.settings.sqlite_path
-        assert path is not None
-        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-            return connection.execute(statement, parameters).fetchall()
+        return databases.sql(self.af.settings, statement, *parameters)
 
     def files(self) -> bytes:
-        """Everything that is on disk, the log included, the key ring not."""
-        path = self.af.settings.sqlite_path
-        assert path is not None
-        found = sorted(path.parent.glob(f"{path.name}*"))
-        assert path.with_name(f"{path.name}-wal") in found
-        return b"".join(file.read_bytes() for file in found)
+        """Everything that is stored, logs included, the key ring not."""
+        return databases.stored(self.af.settings)
 
 
 def claims(tokens: Json) -> Json:

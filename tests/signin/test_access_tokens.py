@@ -12,7 +12,7 @@ from jwt.types import Options
 from authfactor.models import SigningKey
 from authfactor.rules.signing import private_key_row
 from tests.servers import fields
-from tests.signin.desk import CLIENT, ON_BOTH, START, Desk, Json, claims, refused
+from tests.signin.desk import CLIENT, START, Desk, Json, claims, refused
 
 ULID = re.compile("[0-7][0-9A-HJKMNP-TV-Z]{25}")
 LIFE = 300
@@ -108,7 +108,6 @@ async def test_environments_have_keys_of_their_own(desk: Desk) -> None:
         jwt.decode(tokens["access_token"], keys.keys[0], algorithms=["RS256"], options=UNTIMED)
 
 
-@ON_BOTH
 async def test_a_new_key_is_published_at_once_and_signs_a_minute_later(desk: Desk) -> None:
     user = await desk.user()
     old = kid_of(await desk.sign_in(user))
@@ -161,7 +160,6 @@ async def test_a_clock_that_jumps_back_still_finds_a_key(desk: Desk) -> None:
     await verify(desk, await desk.sign_in(user))
 
 
-@ON_BOTH
 async def test_first_tokens_at_the_same_time_make_one_key(desk: Desk) -> None:
     made = await desk.af.run(
         desk.af.environments.create("three", team_name="Three", client_id="client_three")

@@ -8,7 +8,7 @@ import pytest
 
 from tests.http import shapes
 from tests.servers import fields
-from tests.signin.desk import MFA_TOTP, ON_BOTH, OTHER_CLIENT, OTHER_KEY, PASSWORD, Desk, Json, refused
+from tests.signin.desk import MFA_TOTP, OTHER_CLIENT, OTHER_KEY, PASSWORD, Desk, Json, refused
 
 PASSWORD_SUCCEEDED, PASSWORD_FAILED = "authentication.password_succeeded", "authentication.password_failed"
 MFA_SUCCEEDED, MFA_FAILED = "authentication.mfa_succeeded", "authentication.mfa_failed"
@@ -128,7 +128,6 @@ async def test_events_of_another_environment_are_not_seen(desk: Desk) -> None:
     assert await desk.events(*TRAIL, "user.created") == []
 
 
-@ON_BOTH
 async def test_ids_grow_even_when_everything_happens_at_once(desk: Desk) -> None:
     users = [await desk.user() for _ in range(8)]
     await asyncio.gather(*(desk.password(user) for user in users))
@@ -183,7 +182,6 @@ async def test_oldest_come_first_unless_an_order_is_sent(desk: Desk) -> None:
         assert [event["id"] for event in data] == expected, order
 
 
-@ON_BOTH
 async def test_a_cursor_walks_forward_and_sees_what_comes_later(desk: Desk) -> None:
     ids = await three(desk)
     first = await page(desk, "events=user.created&limit=2")
@@ -215,7 +213,6 @@ async def test_an_unknown_or_foreign_cursor_is_refused(desk: Desk) -> None:
             assert [item["field"] for item in items] == [field]
 
 
-@ON_BOTH
 @pytest.mark.parametrize(
     ("query", "expected"),
     [

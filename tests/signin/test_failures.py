@@ -12,7 +12,6 @@ from tests.signin.desk import (
     KEY,
     MFA_TOTP,
     MINUTE,
-    ON_BOTH,
     OTHER_CLIENT,
     OTHER_KEY,
     PASSWORD,
@@ -130,7 +129,6 @@ async def test_no_authorization_header_is_needed(desk: Desk) -> None:
     assert (await desk.api.post(AUTHENTICATE, json=body)).status_code == 200
 
 
-@ON_BOTH
 async def test_unknown_emails_and_wrong_passwords_get_the_same_answer(desk: Desk) -> None:
     with_password = await desk.user()
     without = await desk.user(password=None)
@@ -210,7 +208,6 @@ async def test_five_wrong_codes_use_up_a_challenge_and_not_the_pending_token(des
     assert (await desk.answer(pending, authentication_challenge_id=fresh)).status_code == 200
 
 
-@ON_BOTH
 async def test_the_right_code_is_refused_while_the_user_is_locked(desk: Desk) -> None:
     user = await desk.member()
     for _ in range(2):
@@ -269,7 +266,6 @@ async def test_an_unknown_pending_token_is_invalid(desk: Desk) -> None:
         assert body == {"code": "invalid_pending_authentication_token", "message": text}
 
 
-@ON_BOTH
 async def test_an_unknown_refresh_token_is_an_invalid_grant(desk: Desk) -> None:
     for token in ("x", "☃", "\0", "y" * 5000):
         assert oauth_refused(await desk.refresh(token), "invalid_grant") == "Invalid refresh token."

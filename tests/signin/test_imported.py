@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from tests.signin.desk import ON_BOTH, PASSWORD, SECRET, Desk, Json, refused
+from tests.signin.desk import PASSWORD, SECRET, Desk, Json, refused
 
 
 def ssha256(password: str) -> str:
@@ -50,7 +50,6 @@ async def test_the_pending_token_survives_the_replacement(desk: Desk) -> None:
     assert (await desk.answer(pending)).status_code == 200
 
 
-@ON_BOTH
 async def test_first_sign_ins_at_the_same_time_all_succeed(desk: Desk) -> None:
     user = await imported(desk)
     answers = await asyncio.gather(*(desk.password(user) for _ in range(8)))

@@ -8,7 +8,6 @@ from tests.servers import fields
 from tests.signin.desk import (
     MFA_TOTP,
     MINUTE,
-    ON_BOTH,
     OTHER_CLIENT,
     OTHER_KEY,
     SECRET,
@@ -42,7 +41,6 @@ async def test_a_wrong_code_does_not_spend_it(desk: Desk) -> None:
     assert (await desk.answer(pending)).status_code == 200
 
 
-@ON_BOTH
 async def test_twenty_at_once_get_one_session(desk: Desk) -> None:
     user = await desk.member()
     pending = await desk.begin(user)
@@ -56,7 +54,6 @@ async def test_twenty_at_once_get_one_session(desk: Desk) -> None:
     assert len(await desk.events("authentication.mfa_succeeded")) == 1
 
 
-@ON_BOTH
 async def test_twenty_at_once_with_challenges_of_their_own_get_one_session(desk: Desk) -> None:
     user = await desk.member()
     pending = await desk.begin(user)
@@ -124,7 +121,6 @@ async def test_it_survives_other_changes_of_the_user(desk: Desk) -> None:
     assert fields(await desk.answer(pending), 200)["user"]["email"] == "new@example.org"
 
 
-@ON_BOTH
 async def test_it_dies_with_its_user(desk: Desk) -> None:
     user = await desk.member()
     pending = await desk.begin(user)

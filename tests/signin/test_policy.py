@@ -5,7 +5,7 @@ import pytest
 from authfactor.models import MfaPolicy
 from tests.http import shapes
 from tests.servers import fields
-from tests.signin.desk import ON_BOTH, SECRET, Desk, Json, Pending, claims, refused
+from tests.signin.desk import SECRET, Desk, Json, Pending, claims, refused
 
 
 async def test_without_a_factor_the_password_is_enough_unless_a_code_is_required(desk: Desk) -> None:
@@ -56,7 +56,6 @@ async def test_any_active_factor_answers_when_challenged(desk: Desk) -> None:
     assert claims(fields(answer, 200))["amr"] == ["pwd", "otp", "mfa"]
 
 
-@ON_BOTH
 async def test_a_required_code_leads_through_enrolment_to_a_session(desk: Desk) -> None:
     await desk.configure("required")
     user = await desk.user()

@@ -10,7 +10,6 @@ from tests.servers import fields
 from tests.signin.desk import (
     DAY,
     KEY,
-    ON_BOTH,
     OTHER_CLIENT,
     OTHER_KEY,
     Desk,
@@ -25,12 +24,13 @@ EXCHANGED = "Refresh token already exchanged."
 
 
 @pytest.fixture
-async def strict(template: Path, tmp_path: Path) -> AsyncIterator[Desk]:
-    async with opened(template, tmp_path, session_inactivity=3600, session_life=7 * DAY) as it:
+async def strict(database: tuple[Path, str], tmp_path: Path) -> AsyncIterator[Desk]:
+    async with opened(
+        database[0], tmp_path, database_url=database[1], session_inactivity=3600, session_life=7 * DAY
+    ) as it:
         yield it
 
 
-@ON_BOTH
 async def test_it_rotates(desk: Desk) -> None:
     user = await desk.user()
     tokens = await desk.sign_in(user)
@@ -81,7 +81,6 @@ async def test_a_lost_answer_can_be_had_again_for_thirty_seconds(desk: Desk, sec
     assert (await desk.refresh(first["refresh_token"])).status_code == 200
 
 
-@ON_BOTH
 async def test_a_later_use_ends_the_session_and_its_newest_token(desk: Desk) -> None:
     user = await desk.user()
     other = await desk.sign_in(user)
@@ -98,7 +97,6 @@ async def test_a_later_use_ends_the_session_and_its_newest_token(desk: Desk) -> 
     assert (await desk.refresh(other["refresh_token"])).status_code == 200
 
 
-@ON_BOTH
 async def test_twenty_at_once_get_exactly_one_pair(desk: Desk) -> None:
     tokens = await desk.sign_in(await desk.user())
     answers = await asyncio.gather(*(desk.refresh(tokens["refresh_token"]) for _ in range(20)))

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.servers import fields
-from tests.signin.desk import DAY, ON_BOTH, Desk, Pending, claims, refused
+from tests.signin.desk import DAY, Desk, Pending, claims, refused
 
 KEY = {"idempotency-key": "retry-1c9e3f0a-7d0b-4c0e-9f53-3f1d2b7c8a90"}
 DERIVED = {"idempotency-key": "retry-" + "5" * 64}
@@ -42,7 +42,6 @@ async def test_the_code_is_answered_once_and_the_same_tokens_come_again(desk: De
     assert (await desk.refresh(first["refresh_token"])).status_code == 200
 
 
-@ON_BOTH
 async def test_twenty_identical_codes_at_once_get_the_same_tokens(desk: Desk) -> None:
     pending = await desk.begin(await desk.member())
     answers = await asyncio.gather(*(desk.answer(pending, headers=KEY) for _ in range(20)))
@@ -51,7 +50,6 @@ async def test_twenty_identical_codes_at_once_get_the_same_tokens(desk: Desk) ->
     assert await desk.count_sessions() == 1
 
 
-@ON_BOTH
 async def test_a_refused_code_is_counted_once(desk: Desk) -> None:
     pending = await desk.begin(await desk.member())
     for _ in range(12):

@@ -6,7 +6,7 @@ import pytest
 
 from tests.http import shapes
 from tests.servers import fields
-from tests.signin.desk import DAY, ON_BOTH, Desk, claims, refused
+from tests.signin.desk import DAY, Desk, claims, refused
 
 REVOKE = "/user_management/sessions/revoke"
 
@@ -37,7 +37,6 @@ async def test_password_and_code_is_a_password_session(desk: Desk) -> None:
     assert (session["auth_method"], session["ip_address"]) == ("password", None)
 
 
-@ON_BOTH
 async def test_only_active_sessions_are_listed(desk: Desk) -> None:
     user, other = await desk.user(), await desk.user()
     expired = await desk.sign_in(user)
@@ -50,7 +49,6 @@ async def test_only_active_sessions_are_listed(desk: Desk) -> None:
     assert claims(expired)["sid"] not in {session["id"] for session in await desk.sessions(user)}
 
 
-@ON_BOTH
 async def test_pages_walk_through_all_sessions_once(desk: Desk) -> None:
     user = await desk.user()
     made = [claims(await desk.sign_in(user))["sid"] for _ in range(7)]

@@ -18,7 +18,10 @@ from authfactor.settings import Settings
 from authfactor.store import migrations
 from authfactor.wire.requests import CreateUser, UpdateUser
 from authfactor.wire.webhooks import CreateWebhookEndpoint
+from tests.postgres.server import migrated_database, postgres_database, postgres_server
 from tests.webhooks.receiver import Receiver, receiving
+
+__all__ = ["migrated_database", "postgres_database", "postgres_server"]
 
 START = 1_700_000_000_000
 PATIENCE = 30.0
@@ -121,16 +124,27 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Make an empty database; every rule is tested on both kinds."""
+    if request.param == "postgres":
+        return str(request.getfixturevalue("postgres_database"))
+    shutil.copy(request.getfixturevalue("empty_database"), tmp_path / "authfactor.db")
+    return ""
+
+
 @pytest.fixture
-async def open_sink(
-    tmp_path: Path, empty_database: Path, clock: FakeClock
-) -> AsyncIterator[Callable[..., Any]]:
+async def open_sink(tmp_path: Path, database_url: str, clock: FakeClock) -> AsyncIterator[Callable[..., Any]]:
     """Open the installation; opening it again stands for another process on the same database."""
-    shutil.copy(empty_database, tmp_path / "authfactor.db")
     opened: list[Authfactor] = []
 
     async def open_it(**settings: Any) -> Sink:  # noqa: ANN401 - any setting
-        chosen = {"webhook_private_addresses": True, "webhook_timeout": 2} | settings
+        chosen = {
+            "database_url": database_url,
+            "webhook_private_addresses": True,
+            "webhook_timeout": 2,
+            **settings,
+        }
         af = await Authfactor.open(
             Settings(data=tmp_path, **chosen), clock=clock, entropy=os.urandom, profile=passwords.PRODUCTION
         )

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from authfactor.models import Delivery, Outcome
 from authfactor.rules.deliveries import FIRST_ENDPOINT, LEASE_MARGIN, MOST_AT_ONCE, settled
 from authfactor.settings import Settings
 from authfactor.wire.webhooks import UpdateWebhookEndpoint
+from tests import databases
 from tests.servers import free_port
 from tests.webhooks.conftest import FakeClock, Sink
 from tests.webhooks.receiver import Receiver, receiving, verified_time
@@ -274,7 +274,7 @@ async def test_a_long_answer_does_not_matter(sink: Sink, receiver: Receiver) -> 
 
 
 async def test_the_secret_is_neither_in_the_database_nor_in_logs_nor_in_deliveries(
-    sink: Sink, receiver: Receiver, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    sink: Sink, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     endpoint = await sink.endpoint(receiver.url)
@@ -284,12 +284,8 @@ async def test_the_secret_is_neither_in_the_database_nor_in_logs_nor_in_deliveri
         await sink.until_attempts(1)
     secret = endpoint.secret.removeprefix("whsec_")
     assert len(secret) == 43
-    stored = _everything_in(tmp_path)
+    stored = databases.stored(sink.af.settings)
     assert endpoint.id.encode() in stored
     assert secret.encode() not in stored
     assert secret not in caplog.text
     assert secret not in repr(await sink.deliveries())
-
-
-def _everything_in(folder: Path) -> bytes:
-    return b"".join(path.read_bytes() for path in folder.glob("authfactor.db*"))

@@ -128,6 +128,8 @@ async def _keep_house(af: Authfactor) -> None:
             await af.cleaning.run(af.store)
         except errors.AuthfactorError as error:
             log.warning("housekeeping was put off: %s", error.message)
+        except Exception:
+            log.exception("unexpected failure in housekeeping; it goes on in a minute")
 
 
 BACKGROUND: Final = (deliver_forever, _keep_house)

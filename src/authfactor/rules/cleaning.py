@@ -14,7 +14,7 @@ TURN_MILLISECONDS: Final = 5 * 60 * 1000
 
 
 class Cleaning:
-    """Removes expired challenges, kept answers, waiting sign-ins, sessions and old events."""
+    """Removes expired challenges, kept answers, waiting sign-ins, sessions, old events and deliveries."""
 
     def __init__(self, clock: Clock, mint: Mint, settings: Settings) -> None:
         """Take what the rules may use; the holder of a turn is this process."""
@@ -25,37 +25,52 @@ class Cleaning:
     async def run(self, store: Store) -> int | None:
         """Clean until nothing expired is left; return how many rows went, None when it is another's turn.
 
-        Every batch is a unit of its own, so that requests get in between.
+        Every batch is a unit of its own, so that requests get in between. What was long off and takes longer
+        than a turn ends when the turn is lost; whoever has it then goes on.
         """
-        now = self._clock()
-        ends_at = now + TURN_MILLISECONDS
-        if not await store.write(lambda tx: tx.expired.take_turn(TURN, self._holder, now, ends_at)):
+        if not await self._take_turn(store):
             return None
+        renew_at = self._clock() + TURN_MILLISECONDS // 2
         removed = 0
-        for batch in await self._batches(store, now):
+        for batch in await self._batches(store, self._clock()):
             while count := await store.write(batch):
                 removed += count
+                if self._clock() >= renew_at:
+                    if not await self._take_turn(store):
+                        return removed
+                    renew_at = self._clock() + TURN_MILLISECONDS // 2
         return removed
+
+    async def _take_turn(self, store: Store) -> bool:
+        now = self._clock()
+        return await store.write(
+            lambda tx: tx.expired.take_turn(TURN, self._holder, now, now + TURN_MILLISECONDS)
+        )
 
     async def _batches(self, store: Store, now: int) -> list[Unit[int]]:
         settings = self._settings
         # A day longer than needed: late clients hear "expired" and not "unknown".
         challenges = _first_id(ids.CHALLENGE, now - settings.challenge_life * 1000 - DAY)
         events = _first_id(ids.EVENT, now - settings.event_life * 1000)
+        deliveries = _first_id(ids.DELIVERY, now - settings.event_life * 1000)
         sessions = _first_id(ids.SESSION, now - settings.session_life * 1000 - DAY)
         batches: list[Unit[int]] = [
             lambda tx: tx.expired.idempotency(now),
             lambda tx: tx.expired.pending_sign_ins(now - DAY),
         ]
         for environment in await store.read(lambda tx: tx.environments.all()):
-            batches += _of_environment(environment.number, challenges, events, sessions)
+            batches += _of_environment(environment.number, challenges, deliveries, events, sessions)
         return batches
 
 
-def _of_environment(number: int, challenges: str, events: str, sessions: str) -> list[Unit[int]]:
+def _of_environment(
+    number: int, challenges: str, deliveries: str, events: str, sessions: str
+) -> list[Unit[int]]:
     return [
         lambda tx: tx.expired.challenges(number, challenges),
+        lambda tx: tx.expired.deliveries(number, deliveries),
         lambda tx: tx.expired.events(number, events),
+        lambda tx: tx.expired.refresh_tokens(number, sessions),
         lambda tx: tx.expired.sessions(number, sessions),
     ]
 

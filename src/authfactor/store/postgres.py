@@ -218,7 +218,8 @@ class PostgresStore:
                 if is_loss or isinstance(error, TimeoutError):
                     session.discard()
                     self._pool.drop_idle()
-                if not _is_conflict(error) and (has_lost or not is_loss):
+                again = _is_conflict(error) or (_is_clash(error) and turn + 1 < _TRIES)
+                if not again and (has_lost or not is_loss):
                     if refusal := _refusal(error):
                         raise refusal from error
                     raise
@@ -271,6 +272,11 @@ def _is_conflict(error: Exception) -> bool:
     """Whether the same unit may well succeed next time: a conflict, or a plan from before a migration."""
     stale = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
     return isinstance(error, stale) or getattr(error, "sqlstate", None) in _CONFLICTS
+
+
+def _is_clash(error: Exception) -> bool:
+    """Whether a unique value was taken between a unit's look and its write: the next look finds it."""
+    return isinstance(error, asyncpg.UniqueViolationError)
 
 
 def _is_loss(error: Exception, session: Session) -> bool:

@@ -31,6 +31,19 @@ DELETE FROM sessions WHERE environment = $1 AND id IN
   (SELECT id FROM sessions WHERE environment = $1 AND id < $2 ORDER BY id LIMIT $3)
 """
 
+# Tokens of sessions that are gone: `refresh_tokens_session` makes this a range too.
+REFRESH_TOKENS = """
+DELETE FROM refresh_tokens WHERE environment = $1 AND token_hash IN
+  (SELECT token_hash FROM refresh_tokens INDEXED BY refresh_tokens_session
+   WHERE environment = $1 AND session_id < $2 ORDER BY session_id LIMIT $3)
+"""
+
+# Whatever their state: without its event, which goes at the same age, a delivery cannot be sent any more.
+DELIVERIES = """
+DELETE FROM deliveries WHERE environment = $1 AND id IN
+  (SELECT id FROM deliveries WHERE environment = $1 AND id < $2 ORDER BY id LIMIT $3)
+"""
+
 IDEMPOTENCY = """
 DELETE FROM idempotency WHERE (environment, key) IN
   (SELECT environment, key FROM idempotency WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)
@@ -68,6 +81,14 @@ class Expired:
     async def sessions(self, environment: int, older_than: str) -> int:
         """Remove sessions with ids before this one."""
         return await self._db.run(SESSIONS, environment, older_than, BATCH)
+
+    async def refresh_tokens(self, environment: int, older_than: str) -> int:
+        """Remove refresh tokens of sessions with ids before this one."""
+        return await self._db.run(REFRESH_TOKENS, environment, older_than, BATCH)
+
+    async def deliveries(self, environment: int, older_than: str) -> int:
+        """Remove webhook deliveries with ids before this one."""
+        return await self._db.run(DELIVERIES, environment, older_than, BATCH)
 
     async def idempotency(self, now: int) -> int:
         """Remove kept answers whose time is over, of any environment."""

@@ -1,0 +1,151 @@
+"""What has had its time goes, in small batches and by one process at a time; everything else stays."""
+
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from authfactor import ids
+from authfactor.core import Authfactor
+from authfactor.rules.cleaning import TURN_MILLISECONDS
+from authfactor.store import Store, Tx
+from authfactor.store.tables.expired import BATCH, Expired
+from authfactor.wire.webhooks import CreateWebhookEndpoint
+from tests.rules.conftest import DAY, Desk
+
+if TYPE_CHECKING:
+    from tests.rules.conftest import Opener
+
+# Of each table with rows that grow old: an insert of rows that differ by their key.
+BULK: Final = {
+    "challenges": (
+        "(environment, id, factor_id, attempts, created_at, expires_at)"
+        " VALUES ($1, $2, 'auth_factor_1', 0, 1, 1)"
+    ),
+    "events": "(environment, id, name, data, created_at) VALUES ($1, $2, 'user.created', '{}', 1)",
+    "deliveries": (
+        "(environment, id, endpoint_id, event_id, state, attempts, due_at, created_at, updated_at)"
+        " VALUES ($1, $2, 'we_1', 'event_1', 'delivered', 1, 1, 1, 1)"
+    ),
+    "sessions": (
+        "(environment, id, user_id, auth_method, amr, authenticated_at, last_active_at, expires_at,"
+        " created_at, updated_at) VALUES ($1, $2, 'user_1', 'password', 'pwd', 1, 1, 1, 1, 1)"
+    ),
+    "refresh_tokens": "(environment, token_hash, session_id, created_at) VALUES ($1, $3, $2, 1)",
+    "idempotency": "(environment, key, body_hash, expires_at) VALUES ($1, $2, $2, 1)",
+    "pending_sign_ins": (
+        "(environment, token_hash, user_id, password_mark, created_at, expires_at)"
+        " VALUES ($1, $2, 'user_1', $2, 1, 1)"
+    ),
+}
+PREFIXES: Final = {
+    "challenges": ids.CHALLENGE,
+    "events": ids.EVENT,
+    "deliveries": ids.DELIVERY,
+    "sessions": ids.SESSION,
+    "refresh_tokens": ids.SESSION,
+}
+
+
+async def count(af: Authfactor, table: str) -> int:
+    row = await af.read(lambda tx: tx.db.one(f"SELECT count(*) FROM {table}"))  # noqa: S608 - a name from above
+    assert row is not None
+    return int(row[0])
+
+
+async def fill(desk: Desk, table: str, rows: int, environment: int) -> None:
+    """Add rows of the year 1970."""
+
+    async def unit(tx: Tx) -> None:
+        for number in range(rows):
+            key = number.to_bytes(4, "big")
+            old_id = PREFIXES.get(table, "") + ids.ulid(1000 + number, 0)
+            values = [old_id, key] if "$3" in BULK[table] else [old_id if table in PREFIXES else key]
+            await tx.db.run(f"INSERT INTO {table} {BULK[table]}", environment, *values)
+
+    await desk.af.run(unit)
+
+
+@pytest.mark.parametrize("table", list(BULK))
+async def test_old_rows_of_every_environment_go_in_batches_of_at_most_a_thousand(
+    desk: Desk, table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await count(desk.af, table)
+    await fill(desk, table, BATCH + 5, desk.environment.number)
+    await fill(desk, table, 7, desk.other.number)
+    batches: list[int] = []
+    original = getattr(Expired, table)
+
+    async def watched(self: Expired, *arguments: int) -> int:
+        batches.append(await original(self, *arguments))
+        return batches[-1]
+
+    monkeypatch.setattr(Expired, table, watched)
+    assert await desk.af.cleaning.run(desk.af.store) == BATCH + 12
+    assert await count(desk.af, table) == before
+    assert max(batches) == BATCH
+    assert sum(batches) == BATCH + 12
+    assert await desk.af.cleaning.run(desk.af.store) == 0
+
+
+async def test_what_is_still_needed_stays_until_its_time(desk: Desk) -> None:
+    """A challenge of now, one that expired an hour ago, an event of yesterday with its delivery."""
+    await desk.af.run(
+        desk.af.webhooks.create(
+            desk.environment, CreateWebhookEndpoint("https://example.org/hook", ["user.created"])
+        )
+    )
+    user = await desk.user()
+    enrolled = await desk.enroll(user)
+    kept = {table: await count(desk.af, table) for table in BULK}
+    assert kept["challenges"] == kept["deliveries"] == 1
+    assert kept["events"] >= 2
+    desk.clock.advance(DAY)
+    await desk.challenge(enrolled)
+    assert await desk.af.cleaning.run(desk.af.store) == 0
+    desk.clock.advance(3601)
+    assert await desk.af.cleaning.run(desk.af.store) == 1  # the first challenge, a day after its expiry
+    assert await count(desk.af, "challenges") == 1
+    desk.clock.advance(desk.af.settings.event_life)
+    assert await desk.af.cleaning.run(desk.af.store) == 1 + kept["events"] + kept["deliveries"]
+    assert await count(desk.af, "factors") == await count(desk.af, "users") == 1
+
+
+async def test_one_process_cleans_and_another_takes_over_when_it_is_gone(open_desk: "Opener") -> None:
+    first, second = await open_desk(), await open_desk()
+    assert await first.af.cleaning.run(first.af.store) == 0
+    assert await second.af.cleaning.run(second.af.store) is None
+    first.clock.advance(60)
+    assert await first.af.cleaning.run(first.af.store) == 0  # its own turn, lengthened
+    first.clock.advance(TURN_MILLISECONDS / 1000 - 1)
+    assert await second.af.cleaning.run(second.af.store) is None
+    first.clock.advance(1)
+    assert await second.af.cleaning.run(second.af.store) == 0
+    assert await first.af.cleaning.run(first.af.store) is None
+
+
+async def test_a_turn_that_was_lost_meanwhile_ends_the_work(
+    open_desk: "Opener", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, other = await open_desk(), await open_desk()
+    await fill(slow, "challenges", 2 * BATCH, 1)
+    original = Expired.challenges
+
+    async def stall(self: Expired, environment: int, older_than: str) -> int:
+        removed = await original(self, environment, older_than)
+        if removed:
+            slow.clock.advance(TURN_MILLISECONDS / 1000)
+        return removed
+
+    monkeypatch.setattr(Expired, "challenges", stall)
+    taken: list[int | None] = []
+    renew = slow.af.cleaning._take_turn
+
+    async def after_the_other(store: Store) -> bool:
+        if slow.clock.now > 1_700_000_010_000:
+            monkeypatch.setattr(Expired, "challenges", original)
+            taken.append(await other.af.cleaning.run(other.af.store))
+        return bool(await renew(store))
+
+    monkeypatch.setattr(slow.af.cleaning, "_take_turn", after_the_other)
+    assert await slow.af.cleaning.run(slow.af.store) == BATCH
+    assert taken == [BATCH]
