@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness import report, wrk
+from harness import privacyidea, report, wrk
 from harness.environment import BENCH
 from harness.measure import Bench, Profiler, Sample
 from harness.operations import OPERATIONS
@@ -113,11 +113,15 @@ def kind(name: str) -> str:
 
 def prepare(server: Server, options: Options) -> Bench:
     """Check that the server does the assumed work, fill it, and warm every operation up."""
-    rehearse(server)
-    bench = Bench(server, Stock(server), keyed=options.idempotency)
-    console.print(f"{server.name}: enrolling {options.factors} factors")
-    bench.stock.enroll(options.factors)
-    for operation in options.operations:
+    if kind(server.name) == "privacyidea":
+        privacyidea.rehearse(server)
+        bench = Bench(server, Stock(server), privacyidea.OPERATIONS)
+    else:
+        rehearse(server)
+        bench = Bench(server, Stock(server), OPERATIONS, keyed=options.idempotency)
+        console.print(f"{server.name}: enrolling {options.factors} factors")
+        bench.stock.enroll(options.factors)
+    for operation in bench.common(options.operations):
         for connections in options.connections:
             bench.measure(operation, connections, WARM_SECONDS)
     return bench
@@ -126,11 +130,14 @@ def prepare(server: Server, options: Options) -> Bench:
 def compare(benches: list[Bench], options: Options) -> list[Sample]:
     """Run all rounds, a line of progress for each measurement."""
     samples: list[Sample] = []
-    total = options.rounds * len(options.operations) * len(options.connections) * len(benches)
+    each = sum(len(bench.common(options.operations)) for bench in benches)
+    total = options.rounds * len(options.connections) * each
     for number in range(options.rounds):
         for operation in options.operations:
             for connections in options.connections:
                 for bench in benches if number % 2 == 0 else reversed(benches):
+                    if operation not in bench.operations:
+                        continue
                     sample = bench.measure(operation, connections, options.seconds, number)
                     samples.append(sample)
                     tell(sample, f"{len(samples)}/{total}")
@@ -186,7 +193,7 @@ def main(arguments: list[str] | None = None) -> int:
         top = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir=options.folder)))
         benches = []
         for name in options.servers:
-            url = options.database_urls[kind(name)]
+            url = options.database_urls.get(kind(name))
             server = running(name, folder=top / name, workers=options.workers, database_url=url)
             benches.append(prepare(stack.enter_context(server), options))
         if options.profile:

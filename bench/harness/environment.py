@@ -13,16 +13,22 @@ FOLDER = BENCH / ".venv"
 LOCK = BENCH / "requirements.lock"
 
 
-def run_inside(module: str, arguments: list[str]) -> NoReturn:
-    """Replace this process by `python -m module` in the benchmark's environment, made or refreshed first."""
-    python = FOLDER / "bin" / "python"
-    wanted = hashlib.sha256(LOCK.read_bytes()).hexdigest()
-    stamp = FOLDER / "lock.sha256"
+def installed(folder: Path, lock: Path) -> Path:
+    """Return the `bin` folder of an environment that holds what a lock names, made or refreshed first."""
+    wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
+    stamp = folder / "lock.sha256"
     if not stamp.is_file() or stamp.read_text() != wanted:
-        sys.stderr.write(f"installing {LOCK.name} into {FOLDER.relative_to(REPOSITORY)}\n")
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(FOLDER)], check=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(LOCK)]
+        sys.stderr.write(f"installing {lock.relative_to(REPOSITORY)} into {folder.relative_to(REPOSITORY)}\n")
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
+        python = str(folder / "bin" / "python")
+        install = [python, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(lock)]
         subprocess.run(install, check=True)
         stamp.write_text(wanted)
+    return folder / "bin"
+
+
+def run_inside(module: str, arguments: list[str]) -> NoReturn:
+    """Replace this process by `python -m module` in the benchmark's environment, made or refreshed first."""
+    python = installed(FOLDER, LOCK) / "python"
     os.environ["PYTHONPATH"] = str(BENCH)
     os.execv(python, [str(python), "-m", module, *arguments])

@@ -3,13 +3,13 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness import wrk
-from harness.operations import OPERATIONS
+from harness.operations import Prepare
 from harness.servers import Server
 from harness.stock import Stock
 
@@ -44,9 +44,14 @@ class Bench:
 
     server: Server
     stock: Stock
+    operations: Mapping[str, Prepare]
     keyed: bool = False
     rates: dict[tuple[str, int], float] = field(default_factory=dict)
     _runs: int = 0
+
+    def common(self, wanted: Sequence[str]) -> list[str]:
+        """Return which of the wanted operations this server has."""
+        return [operation for operation in wanted if operation in self.operations]
 
     def measure(
         self,
@@ -61,7 +66,7 @@ class Bench:
         key = (operation, connections)
         known = self.rates.get(key)
         count = FIRST_GUESS if known is None else int(known * seconds * HEADROOM) + connections
-        prepared = OPERATIONS[operation](self.stock, count, seconds)
+        prepared = self.operations[operation](self.stock, count, seconds)
         self._runs += 1
         keys = f"bench-{self._runs}-" if self.keyed else "-"
         load = wrk.Load(seconds, connections, once=prepared.once, expect=prepared.expect, keys=keys)

@@ -18,13 +18,14 @@ def draw(lines: Sequence[Row], servers: Sequence[str], path: Path) -> None:
 
     levels = list(dict.fromkeys(line.connections for line in lines))
     figure, panels = plt.subplots(1, len(levels), figsize=(4.6 * len(levels), 4), sharey=True, squeeze=False)
-    highest = max(m.rate for line in lines for m in line.medians)
+    highest = max(m.rate for line in lines for m in line.medians if m)
     width = 0.8 / len(servers)
     for panel, level in zip(panels[0], levels, strict=True):
         group = [line for line in lines if line.connections == level]
         for number, name in enumerate(servers):
             places = [at + number * width for at in range(len(group))]
-            rates = [line.medians[number].rate for line in group]
+            medians = [line.medians[number] for line in group]
+            rates = [median.rate if median else 0 for median in medians]
             bars = panel.bar(places, rates, width * 0.95, label=name, color=COLOURS[number % len(COLOURS)])
             if number == 0 and len(servers) > 1:
                 texts = [

@@ -4,6 +4,7 @@ import json
 import time
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from typing import Any
 
 from harness import totp
@@ -18,7 +19,7 @@ def send(
     server: Server, method: str, path: str, body: dict[str, Any] | None = None
 ) -> tuple[int, dict[str, Any]]:
     """Send one request and return the status and the decoded answer."""
-    headers = {"Authorization": f"Bearer {server.api_key}", "Content-Type": "application/json"}
+    headers = {"Authorization": server.authorization, "Content-Type": "application/json"}
     content = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(server.url + path, content, headers, method=method)
     try:
@@ -65,6 +66,6 @@ def rehearse(server: Server) -> None:
     need("spent challenge", holds=status == 422, answer=again)
     status, replayed = send(server, "POST", f"/auth/challenges/{new_challenge()}/verify", body)
     need("spent code", holds=status == 201 and replayed["valid"] is False, answer=replayed)
-    stranger = Server(server.name, server.port, "sk_unknown", server.folder, server.process)
+    stranger = replace(server, authorization="Bearer sk_unknown")
     status, refused = send(stranger, "GET", f"/auth/factors/{factor['id']}")
     need("unknown key", holds=status == 401, answer=refused)

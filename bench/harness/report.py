@@ -31,11 +31,14 @@ class Median:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: each server's medians, and the ratios of the first server to each other one."""
+    """One line of the table: each server's medians, and the ratios of the first server to each other one.
+
+    None where a server does not have the operation.
+    """
 
     operation: str
     connections: int
-    medians: list[Median]
+    medians: list[Median | None]
     ratios: list[float | None]
 
 
@@ -76,7 +79,7 @@ def rows(samples: Sequence[Sample], servers: Sequence[str]) -> list[Row]:
             [s for s in samples if (s.operation, s.connections, s.server) == (operation, connections, name)]
             for name in servers
         ]
-        medians = [middle(group) for group in groups]
+        medians = [middle(group) if group else None for group in groups]
         lines.append(Row(operation, connections, medians, [ratio(groups[0], group) for group in groups[1:]]))
     return lines
 
@@ -93,6 +96,9 @@ def table(lines: Sequence[Row], servers: Sequence[str]) -> Table:
     for line in lines:
         cells = [line.operation, str(line.connections)]
         for m in line.medians:
+            if m is None:
+                cells.append("-")
+                continue
             wrong = f" {m.errors} WRONG" if m.errors else ""
             cells.append(
                 f"{m.rate:,.0f} ({m.p50_us / 1000:.2f} / {m.p99_us / 1000:.2f}, {m.cpu_us:,.0f}){wrong}"

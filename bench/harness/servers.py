@@ -16,7 +16,9 @@ from pathlib import Path
 
 import psutil
 
+from harness import privacyidea_server
 from harness.environment import BENCH, REPOSITORY
+from harness.launch import Launch, Settings
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -24,26 +26,6 @@ STOP_SECONDS = 30.0
 
 class ServerFailed(Exception):
     """A server did not start, or ended while it was needed."""
-
-
-@dataclass(frozen=True)
-class Launch:
-    """How one server is started: commands to run first, the server's command, its environment."""
-
-    before: list[list[str]]
-    command: list[str]
-    environment: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What every launch needs to know."""
-
-    port: int
-    workers: int
-    folder: Path
-    api_key: str
-    database_url: str | None
 
 
 @dataclass(frozen=True)
@@ -63,6 +45,8 @@ class Server:
     api_key: str
     folder: Path
     process: psutil.Process
+    authorization: str
+    ready: str = "/readyz"
 
     @property
     def url(self) -> str:
@@ -108,7 +92,11 @@ def usual_stack(settings: Settings) -> Launch:
     return Launch([[sys.executable, str(peers / "usual_stack.py")]], command, environment)
 
 
-LAUNCHES: dict[str, Callable[[Settings], Launch]] = {"authfactor": authfactor, "usual_stack": usual_stack}
+LAUNCHES: dict[str, Callable[[Settings], Launch]] = {
+    "authfactor": authfactor,
+    "usual_stack": usual_stack,
+    "privacyidea": privacyidea_server.launch,
+}
 
 
 def free_port() -> int:
@@ -119,7 +107,7 @@ def free_port() -> int:
 
 
 def wait_until_ready(url: str, process: psutil.Popen, log: Path) -> None:
-    """Poll `/readyz` until it answers 200.
+    """Poll a URL until it answers 200.
 
     Raises:
         ServerFailed: the process ended, or nothing answered within `START_SECONDS`.
@@ -129,7 +117,7 @@ def wait_until_ready(url: str, process: psutil.Popen, log: Path) -> None:
         if process.poll() is not None:
             break
         try:
-            with urllib.request.urlopen(f"{url}/readyz", timeout=2):
+            with urllib.request.urlopen(url, timeout=2):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.05)
@@ -156,8 +144,10 @@ def running(
             subprocess.run(command, env=environment, stdout=output, stderr=output, check=True)
         process = psutil.Popen(launch.command, env=environment, stdout=output, stderr=output)
     try:
-        wait_until_ready(f"http://127.0.0.1:{port}", process, log)
-        yield Server(name, port, api_key, folder, psutil.Process(process.pid))
+        wait_until_ready(f"http://127.0.0.1:{port}{launch.ready}", process, log)
+        authorization = launch.authorization or f"Bearer {api_key}"
+        watched = psutil.Process(process.pid)
+        yield Server(name, port, api_key, folder, watched, authorization, launch.ready)
     finally:
         stop(process)
 

@@ -94,7 +94,7 @@ def start(server: Server, folder: Path, load: Load, mode: str) -> subprocess.Pop
         "-s",
         str(SCRIPT),
     ]
-    command += ["-H", f"Authorization: Bearer {server.api_key}", server.url, "--"]
+    command += ["-H", f"Authorization: {server.authorization}", server.url, "--"]
     command += [
         str(folder / "items"),
         str(folder / "report"),
@@ -102,6 +102,7 @@ def start(server: Server, folder: Path, load: Load, mode: str) -> subprocess.Pop
         load.expect,
         str(folder / "answers"),
         load.keys,
+        server.ready,
     ]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 

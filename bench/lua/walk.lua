@@ -1,6 +1,6 @@
 -- Walk through prepared requests, one after the other, and report what came back.
 --
--- wrk -t1 ... -s walk.lua URL -- ITEMS REPORT MODE EXPECT ANSWERS KEYS
+-- wrk -t1 ... -s walk.lua URL -- ITEMS REPORT MODE EXPECT ANSWERS KEYS IDLE
 --   ITEMS    file of requests, one a line: method TAB path TAB body
 --   REPORT   file that gets the counters as JSON
 --   MODE     "loop": start over at the end
@@ -9,6 +9,7 @@
 --   EXPECT   text that every answer's body must contain, or "-"
 --   ANSWERS  the file of "collect", or "-"
 --   KEYS     prefix of a fresh Idempotency-Key on every POST, or "-"
+--   IDLE     path that does nothing, asked for while a run that has sent everything ends
 --
 -- EXPECT and "collect" need wrk's response hook, which costs wrk (not the server) some time on every answer; without
 -- them wrk itself counts the answers whose status is 400 or more.
@@ -88,7 +89,7 @@ function init(args)
         if not ran_out then end_run() end
         ran_out = true
         wrk.thread:stop()
-        return wrk.format("GET", "/readyz")
+        return wrk.format("GET", args[7])
       end
       at = 0
     end
