@@ -22,6 +22,8 @@ from authfactor.rules.environments import Environments
 from authfactor.rules.events import EventLog
 from authfactor.rules.factors import Factors
 from authfactor.rules.hashing import Hasher
+from authfactor.rules.operator_sessions import OperatorSignIn
+from authfactor.rules.operators import Operators
 from authfactor.rules.sessions import Sessions
 from authfactor.rules.signin import SignIn
 from authfactor.rules.signing import Signing
@@ -65,6 +67,8 @@ class Authfactor:
         self.sessions = Sessions(clock, entropy, mint, vault, log, settings, self.signing)
         self.sign_in = SignIn(clock, entropy, self.hasher, log, settings, self.challenges, self.sessions)
         self.factors = Factors(clock, entropy, mint, vault, log, settings, self.challenges)
+        self.operators = Operators(clock, entropy, mint, self.hasher, self.challenges, self.factors, settings)
+        self.operator_sign_in = OperatorSignIn(clock, entropy, mint, self.hasher, self.challenges, settings)
 
     @classmethod
     async def open(

@@ -8,6 +8,7 @@ import msgspec
 Clock = Callable[[], int]
 Entropy = Callable[[int], bytes]
 MfaPolicy = Literal["off", "if_enrolled", "required"]
+Role = Literal["owner", "support", "viewer"]
 T = TypeVar("T")
 
 
@@ -278,3 +279,48 @@ class Outcome(Record, frozen=True, gc=False):
 
     status: int | None
     error: str | None
+
+
+class Operator(Record, frozen=True, gc=False):
+    """A person who uses the console. Invited until password and factor are set up."""
+
+    id: str
+    email: str
+    role: Role
+    state: Literal["invited", "active", "disabled"]
+    password_hash: str | None
+    factor_id: str | None
+    last_sign_in_at: int | None
+    created_at: int
+    updated_at: int
+
+
+class OperatorLink(Record, frozen=True, gc=False):
+    """A one-time link to set an operator up; the `first` of an installation is made for nobody yet."""
+
+    operator_id: str | None
+    role: Role
+    first: bool
+    created_at: int
+    expires_at: int
+    used_at: int | None
+
+
+class OperatorSession(Record, frozen=True, gc=False):
+    """A signed-in operator, by the hash of the token that the browser holds."""
+
+    id: str
+    operator_id: str
+    ip_address: str | None
+    user_agent: str | None
+    created_at: int
+    last_active_at: int
+    expires_at: int
+    ended_at: int | None
+
+
+class Seat(Record, frozen=True, gc=False):
+    """Who acts in the console: the operator, and the session they act in."""
+
+    operator: Operator
+    session: OperatorSession

@@ -101,6 +101,13 @@ class Settings:
     pool_wait: int = _setting(
         1500, "How long a request may wait for a PostgreSQL connection.", unit="milliseconds", least=1
     )
+    console: bool = _setting(True, "Serve the console for operators at /console.")  # noqa: FBT003 - a default
+    console_session_life: int = _setting(
+        12 * 3600, "How long an operator stays signed in at most.", unit="seconds", least=60
+    )
+    console_session_inactivity: int = _setting(
+        30 * MINUTE, "How long an operator stays signed in without doing anything.", unit="seconds", least=60
+    )
 
     def __post_init__(self) -> None:
         """Check what types alone do not say."""

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from authfactor import __version__
-from authfactor.cli import environments, factors, migrating, serving, session, users, webhooks
+from authfactor.cli import environments, factors, migrating, operators, serving, session, users, webhooks
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -20,6 +20,7 @@ app.add_typer(environments.environments, name="environments")
 app.add_typer(environments.keys, name="keys")
 app.add_typer(users.users, name="users")
 app.add_typer(factors.factors, name="factors")
+app.add_typer(operators.operators, name="operators")
 app.add_typer(webhooks.webhooks, name="webhooks")
 
 

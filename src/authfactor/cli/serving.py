@@ -66,6 +66,10 @@ async def _introduce(prepared: settings.Settings, host: str, port: int, *, demo:
         print(f"authfactor listens on {base}")
         print(f"  client id  {environment.client_id}")
         print(f"  API key    {key or '(shown at its creation; make another with: authfactor keys create)'}")
+        link = await af.run(af.operators.first_link()) if prepared.console else None
+        if link:
+            print("\nThe console has no owner yet. Set one up here, once, within 24 hours:")
+            print(f"  {base}/console/set-up/{link}", flush=True)
         if demo:
             user_id = await _demo_user(af)
             print("\nEnroll a factor:\n")

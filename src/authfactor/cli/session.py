@@ -75,6 +75,22 @@ def run(options: Chosen, work: Callable[[Authfactor, Environment], Awaitable[T]]
         fail(error)
 
 
+def run_installation(options: Chosen, work: Callable[[Authfactor], Awaitable[T]]) -> T:
+    """Open the installation, do work that belongs to no environment, close again."""
+
+    async def inside() -> T:
+        af = await Authfactor.open(read_settings(options))
+        try:
+            return await work(af)
+        finally:
+            await af.close()
+
+    try:
+        return asyncio.run(inside())
+    except Known as error:
+        fail(error)
+
+
 async def _environment(af: Authfactor, wanted: str | None) -> Environment:
     if wanted is not None:
         return await af.read(af.environments.find(wanted))

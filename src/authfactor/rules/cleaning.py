@@ -5,6 +5,7 @@ from typing import Final
 from authfactor import ids
 from authfactor.ids import Mint
 from authfactor.models import Clock
+from authfactor.rules.operators import CONSOLE
 from authfactor.settings import Settings
 from authfactor.store import Store, Unit
 
@@ -57,6 +58,9 @@ class Cleaning:
         batches: list[Unit[int]] = [
             lambda tx: tx.expired.idempotency(now),
             lambda tx: tx.expired.pending_sign_ins(now - DAY),
+            lambda tx: tx.operator_sessions.remove_expired(now - DAY),
+            # Operators' own codes; their environment is in no list.
+            *_of_environment(CONSOLE.number, challenges, events, sessions),
         ]
         for environment in await store.read(lambda tx: tx.environments.all()):
             batches += _of_environment(environment.number, challenges, deliveries, events, sessions)

@@ -41,7 +41,7 @@ class Users:
         """
         if not request.email or not request.email.strip():
             raise InvalidRequest(Item("email", "email_string_required", "email: required."))
-        if not _is_email(request.email):
+        if not is_email(request.email):
             raise InvalidRequest(Item("email", "email_invalid", "email: not an email address."))
         _check_names(request)
         now = self._clock()
@@ -102,7 +102,7 @@ class Users:
 
     async def update(self, environment: Environment, user_id: str, request: UpdateUser) -> Unit[User]:
         """Prepare a change. Raises as `create` does; the unit raises `NotFound` and `InvalidUserField`."""
-        if request.email is not None and not _is_email(request.email):
+        if request.email is not None and not is_email(request.email):
             raise InvalidUserField("invalid_email", "The email address is not valid.")
         _check_names(request)
         new_hash = await self._password_hash(request, request.email)
@@ -193,7 +193,7 @@ def _found(user: User | None, wanted: str) -> User:
     return user
 
 
-def _is_email(text: str) -> bool:
+def is_email(text: str) -> bool:
     """One @ with something on both sides and nothing invisible: the rest is the mail server's business."""
     address = text.strip()
     local, at, domain = address.rpartition("@")

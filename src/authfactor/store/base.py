@@ -16,6 +16,7 @@ from authfactor.store.tables.expired import Expired
 from authfactor.store.tables.factors import Factors
 from authfactor.store.tables.failures import Failures
 from authfactor.store.tables.idempotency import Idempotency
+from authfactor.store.tables.operators import Operators, OperatorSessions
 from authfactor.store.tables.sessions import PendingSignIns, Sessions
 from authfactor.store.tables.signing_keys import SigningKeys
 from authfactor.store.tables.users import Users
@@ -56,6 +57,8 @@ class Tx:
         "factors",
         "failures",
         "idempotency",
+        "operator_sessions",
+        "operators",
         "pending_sign_ins",
         "sessions",
         "signing_keys",
@@ -80,6 +83,8 @@ class Tx:
         self.expired = Expired(db)
         self.webhook_endpoints = WebhookEndpoints(db)
         self.deliveries = Deliveries(db)
+        self.operators = Operators(db)
+        self.operator_sessions = OperatorSessions(db)
 
 
 Unit = Callable[[Tx], Awaitable[T]]

@@ -2,4 +2,4 @@
 
 from typing import Final
 
-NEEDED: Final = "0001"
+NEEDED: Final = "0002"

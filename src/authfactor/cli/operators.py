@@ -1,0 +1,104 @@
+"""`authfactor operators`: who may use the console."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from authfactor.cli import session
+from authfactor.core import Authfactor
+from authfactor.models import Operator
+from authfactor.wire import moments
+
+operators = typer.Typer(no_args_is_help=True, help="People who may use the console.")
+
+Role = Literal["owner", "support", "viewer"]
+
+
+@operators.command("list")
+def list_operators(context: typer.Context) -> None:
+    """List the operators. Example: authfactor operators list"""
+    options = session.chosen(context)
+
+    async def work(af: Authfactor) -> list[Operator]:
+        return await af.read(lambda tx: tx.operators.all())
+
+    found = session.run_installation(options, work)
+    rows = [
+        [item.id, item.email, item.role, item.state, moments.write_optional(item.last_sign_in_at) or "-"]
+        for item in found
+    ]
+    columns = ["id", "email", "role", "state", "last sign-in"]
+    empty = "No operators. Invite one: authfactor operators invite you@example.org"
+    session.show(options, [_shape(item) for item in found], lambda: session.table(columns, rows, empty))
+
+
+@operators.command("invite")
+def invite(
+    context: typer.Context,
+    email: str,
+    role: Annotated[Role, typer.Option(help="What the operator may do.")] = "owner",
+) -> None:
+    """Add an operator and print the one-time link that sets them up.
+
+    Example: authfactor operators invite kim@example.org --role support
+    """
+    options = session.chosen(context)
+
+    async def work(af: Authfactor) -> tuple[Operator, str]:
+        return await af.run(af.operators.invite(email, role))
+
+    operator, token = session.run_installation(options, work)
+    _show_link(options, operator, token)
+
+
+@operators.command("reset")
+def reset(context: typer.Context, operator: str) -> None:
+    """Take password, factor, locks and sessions from an operator; print a new one-time link.
+
+    Example: authfactor operators reset kim@example.org
+    """
+    options = session.chosen(context)
+
+    async def work(af: Authfactor) -> tuple[Operator, str]:
+        found = await af.read(af.operators.find(operator))
+        return await af.run(af.operators.reset(found.id))
+
+    changed, token = session.run_installation(options, work)
+    _show_link(options, changed, token)
+
+
+@operators.command("disable")
+def disable(context: typer.Context, operator: str) -> None:
+    """Send an operator away; sessions end at once. Example: authfactor operators disable kim@example.org"""
+    options = session.chosen(context)
+
+    async def work(af: Authfactor) -> Operator:
+        found = await af.read(af.operators.find(operator))
+        return await af.run(af.operators.disable(found.id))
+
+    changed = session.run_installation(options, work)
+    back = f"authfactor operators reset {changed.email}"
+    text = f"{changed.email} can no longer sign in. Let them back in with: {back}"
+    session.show(options, _shape(changed), lambda: print(text))
+
+
+def _show_link(options: session.Chosen, operator: Operator, token: str) -> None:
+    link = f"{session.read_settings(options).base_url.rstrip('/')}/console/set-up/{token}"
+
+    def people() -> None:
+        print(f"{operator.email} ({operator.role}) sets up password and code here, once, within 24 hours:")
+        print(f"\n  {link}\n")
+
+    session.show(options, {**_shape(operator), "link": link}, people)
+
+
+def _shape(operator: Operator) -> dict[str, str | None]:
+    return {
+        "object": "operator",
+        "id": operator.id,
+        "email": operator.email,
+        "role": operator.role,
+        "state": operator.state,
+        "last_sign_in_at": moments.write_optional(operator.last_sign_in_at),
+        "created_at": moments.write(operator.created_at),
+    }

@@ -1,0 +1,93 @@
+"""Who may do what in the console, and for what a reason must be given (decision 0022).
+
+Everybody who is signed in may look. Support helps users who are locked out; owners may do everything.
+"""
+
+from typing import Final, Literal, get_args
+
+from authfactor import errors
+from authfactor.errors import InvalidRequest, Item
+from authfactor.models import Operator, Role
+
+Action = Literal[
+    "environment.create",
+    "environment.update",
+    "api_key.create",
+    "api_key.revoke",
+    "user.create",
+    "user.unlock",
+    "user.delete",
+    "session.revoke",
+    "factor.enroll",
+    "factor.reset",
+    "factor.delete",
+    "webhook_endpoint.create",
+    "webhook_endpoint.update",
+    "webhook_endpoint.delete",
+    "delivery.resend",
+    "operator.invite",
+    "operator.reset",
+    "operator.change_role",
+    "operator.disable",
+]
+ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
+ALLOWED: Final[dict[Role, frozenset[Action]]] = {
+    "owner": frozenset(ACTIONS),
+    "support": frozenset({"user.unlock", "factor.reset"}),
+    "viewer": frozenset(),
+}
+# What takes something away from somebody, or lets somebody in: later, someone will ask why.
+NEED_REASON: Final[frozenset[Action]] = frozenset(
+    {
+        "api_key.revoke",
+        "user.unlock",
+        "user.delete",
+        "session.revoke",
+        "factor.reset",
+        "factor.delete",
+        "webhook_endpoint.delete",
+        "operator.reset",
+        "operator.change_role",
+        "operator.disable",
+    }
+)
+LONGEST_REASON: Final = 300
+
+
+class NotAllowed(errors.AuthfactorError):
+    """The operator's role does not allow this."""
+
+    code = "operator_not_allowed"
+
+    def __init__(self, role: Role, action: Action) -> None:
+        """Name both."""
+        who = " or ".join(name for name in ROLES if action in ALLOWED[name])
+        super().__init__(f"Your role ({role}) does not allow this. It takes the role {who}.")
+        self.role = role
+        self.action = action
+
+
+def may(operator: Operator, action: Action) -> bool:
+    """Tell whether an operator may do this; an operator who is not active may do nothing."""
+    return operator.state == "active" and action in ALLOWED[operator.role]
+
+
+def permit(operator: Operator, action: Action) -> None:
+    """Raise `NotAllowed` unless the operator may do this."""
+    if not may(operator, action):
+        raise NotAllowed(operator.role, action)
+
+
+def check_reason(action: Action, reason: str) -> str | None:
+    """Return the reason as it is kept. Raises `InvalidRequest` when one is needed, or it is too long."""
+    text = " ".join(reason.replace("\0", " ").split())
+    if not text and action in NEED_REASON:
+        raise InvalidRequest(
+            Item("reason", "reason_required", "Say why: the reason is kept in the audit list.")
+        )
+    if len(text) > LONGEST_REASON:
+        raise InvalidRequest(
+            Item("reason", "reason_too_long", f"The reason may have at most {LONGEST_REASON} characters.")
+        )
+    return text or None

@@ -1,0 +1,244 @@
+"""Operators of the console, their sessions, and the links that set them up. Tokens are stored as hashes.
+
+Operators belong to the installation, not to an environment.
+"""
+
+from typing import TYPE_CHECKING
+
+from authfactor.models import Operator, OperatorLink, OperatorSession
+from authfactor.store.tables.users import email_key
+
+if TYPE_CHECKING:
+    from authfactor.store.base import Db, Row
+
+COLUMNS = "id, email, role, state, password_hash, factor_id, last_sign_in_at, created_at, updated_at"
+
+INSERT = f"""
+INSERT INTO operators ({COLUMNS}, email_key) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+ON CONFLICT DO NOTHING
+"""
+
+BY_ID = f"SELECT {COLUMNS} FROM operators WHERE id = $1"
+
+LOCK = f"{BY_ID} FOR UPDATE"
+
+BY_EMAIL = f"SELECT {COLUMNS} FROM operators WHERE email_key = $1"
+
+ALL = f"SELECT {COLUMNS} FROM operators ORDER BY id"
+
+# Held until the unit ends: of two units that would take away the last two owners one sees the other's work.
+ACTIVE_OWNERS = "SELECT id FROM operators WHERE role = 'owner' AND state = 'active' ORDER BY id FOR UPDATE"
+
+UPDATE = """
+UPDATE operators SET email = $2, role = $3, state = $4, password_hash = $5, factor_id = $6,
+  last_sign_in_at = $7, updated_at = $8, email_key = $9
+WHERE id = $1 AND NOT EXISTS (
+  SELECT 1 FROM operators other WHERE other.email_key = $9 AND other.id <> $1
+)
+"""
+
+LINK_COLUMNS = "operator_id, role, first, created_at, expires_at, used_at"
+
+INSERT_LINK = f"""
+INSERT INTO operator_links (token_hash, {LINK_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7)
+"""
+
+LINK_BY_HASH = f"SELECT {LINK_COLUMNS} FROM operator_links WHERE token_hash = $1"
+
+LOCK_LINK = f"{LINK_BY_HASH} FOR UPDATE"
+
+BIND_LINK = """
+UPDATE operator_links SET operator_id = $2
+WHERE token_hash = $1 AND used_at IS NULL AND (operator_id IS NULL OR operator_id = $2)
+"""
+
+# The one place where a link is spent: of any number of racing requests one finds it unused.
+SPEND_LINK = (
+    "UPDATE operator_links SET used_at = $2 WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2"
+)
+
+DROP_LINKS_OF = "DELETE FROM operator_links WHERE operator_id = $1 AND used_at IS NULL"
+
+# The links of a first start: they are good until somebody is in.
+DROP_FIRST_LINKS = "DELETE FROM operator_links WHERE used_at IS NULL AND first = 1"
+
+SESSION_COLUMNS = "id, operator_id, ip_address, user_agent, created_at, last_active_at, expires_at, ended_at"
+
+INSERT_SESSION = f"""
+INSERT INTO operator_sessions (token_hash, {SESSION_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+"""
+
+LIVE_BY_HASH = f"""
+SELECT {", ".join("s." + c.strip() for c in SESSION_COLUMNS.split(","))},
+       {", ".join("o." + c.strip() for c in COLUMNS.split(","))}
+FROM operator_sessions s JOIN operators o ON o.id = s.operator_id
+WHERE s.token_hash = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND s.last_active_at > $3
+  AND o.state = 'active'
+"""
+
+LIVE_OF = f"""
+SELECT {SESSION_COLUMNS} FROM operator_sessions
+WHERE operator_id = $1 AND ended_at IS NULL AND expires_at > $2 AND last_active_at > $3
+ORDER BY id DESC LIMIT 50
+"""
+
+TOUCH_SESSION = "UPDATE operator_sessions SET last_active_at = $2 WHERE token_hash = $1 AND ended_at IS NULL"
+
+END_BY_HASH = "UPDATE operator_sessions SET ended_at = $2 WHERE token_hash = $1 AND ended_at IS NULL"
+
+END_BY_ID = """
+UPDATE operator_sessions SET ended_at = $3 WHERE operator_id = $1 AND id = $2 AND ended_at IS NULL
+"""
+
+END_OF = "UPDATE operator_sessions SET ended_at = $2 WHERE operator_id = $1 AND ended_at IS NULL"
+
+EXPIRED_SESSIONS = "DELETE FROM operator_sessions WHERE expires_at <= $1"
+
+EXPIRED_LINKS = "DELETE FROM operator_links WHERE expires_at <= $1"
+
+_SESSION_FIELDS = len(OperatorSession.__struct_fields__)
+
+
+class Operators:
+    """Calls on the tables `operators` and `operator_links`."""
+
+    __slots__ = ("_db",)
+
+    def __init__(self, db: "Db") -> None:
+        """Keep the connection."""
+        self._db = db
+
+    async def insert(self, operator: Operator) -> bool:
+        """Add an operator; False when the email is taken."""
+        values = [getattr(operator, name) for name in Operator.__struct_fields__]
+        return await self._db.run(INSERT, *values, email_key(operator.email)) == 1
+
+    async def by_id(self, operator_id: str) -> Operator | None:
+        """Find by id."""
+        return _operator(await self._db.one(BY_ID, operator_id))
+
+    async def lock(self, operator_id: str) -> Operator | None:
+        """Find by id and hold the row until the unit ends."""
+        return _operator(await self._db.one(LOCK, operator_id))
+
+    async def by_email(self, email: str) -> Operator | None:
+        """Find by email, whatever its case."""
+        return _operator(await self._db.one(BY_EMAIL, email_key(email)))
+
+    async def all(self) -> list[Operator]:
+        """List every operator, oldest first."""
+        return [Operator(*row) for row in await self._db.all(ALL)]
+
+    async def active_owners(self) -> list[str]:
+        """List the ids of the owners who can sign in, and hold their rows until the unit ends."""
+        return [row[0] for row in await self._db.all(ACTIVE_OWNERS)]
+
+    async def update(self, operator: Operator) -> bool:
+        """Write the changeable columns; False when another operator has the email."""
+        changed = await self._db.run(
+            UPDATE,
+            operator.id,
+            operator.email,
+            operator.role,
+            operator.state,
+            operator.password_hash,
+            operator.factor_id,
+            operator.last_sign_in_at,
+            operator.updated_at,
+            email_key(operator.email),
+        )
+        return changed == 1
+
+    async def insert_link(self, token_hash: bytes, link: OperatorLink) -> None:
+        """Add a link."""
+        await self._db.run(
+            INSERT_LINK,
+            token_hash,
+            link.operator_id,
+            link.role,
+            int(link.first),
+            link.created_at,
+            link.expires_at,
+            link.used_at,
+        )
+
+    async def link_by_hash(self, token_hash: bytes) -> OperatorLink | None:
+        """Find a link by its token's hash."""
+        return _link(await self._db.one(LINK_BY_HASH, token_hash))
+
+    async def lock_link(self, token_hash: bytes) -> OperatorLink | None:
+        """Find a link by its token's hash and hold it until the unit ends."""
+        return _link(await self._db.one(LOCK_LINK, token_hash))
+
+    async def bind_link(self, token_hash: bytes, operator_id: str) -> bool:
+        """Give a link that is nobody's to an operator; False when it is used or another's."""
+        return await self._db.run(BIND_LINK, token_hash, operator_id) == 1
+
+    async def spend_link(self, token_hash: bytes, now: int) -> bool:
+        """Spend a link: True for exactly one caller, and not after its expiry."""
+        return await self._db.run(SPEND_LINK, token_hash, now) == 1
+
+    async def drop_links_of(self, operator_id: str) -> int:
+        """Withdraw an operator's unused links; return how many."""
+        return await self._db.run(DROP_LINKS_OF, operator_id)
+
+    async def drop_first_links(self) -> int:
+        """Withdraw the unused links of first starts; return how many."""
+        return await self._db.run(DROP_FIRST_LINKS)
+
+
+class OperatorSessions:
+    """Calls on the table `operator_sessions`."""
+
+    __slots__ = ("_db",)
+
+    def __init__(self, db: "Db") -> None:
+        """Keep the connection."""
+        self._db = db
+
+    async def insert(self, token_hash: bytes, session: OperatorSession) -> None:
+        """Add a session."""
+        values = [getattr(session, name) for name in OperatorSession.__struct_fields__]
+        await self._db.run(INSERT_SESSION, token_hash, *values)
+
+    async def live_by_hash(
+        self, token_hash: bytes, now: int, active_since: int
+    ) -> tuple[OperatorSession, Operator] | None:
+        """Find a session that is neither ended nor expired nor idle, of an operator who may sign in."""
+        row = await self._db.one(LIVE_BY_HASH, token_hash, now, active_since)
+        if row is None:
+            return None
+        return OperatorSession(*row[:_SESSION_FIELDS]), Operator(*row[_SESSION_FIELDS:])
+
+    async def live_of(self, operator_id: str, now: int, active_since: int) -> list[OperatorSession]:
+        """List an operator's live sessions, newest first."""
+        rows = await self._db.all(LIVE_OF, operator_id, now, active_since)
+        return [OperatorSession(*row) for row in rows]
+
+    async def touch(self, token_hash: bytes, now: int) -> None:
+        """Note activity."""
+        await self._db.run(TOUCH_SESSION, token_hash, now)
+
+    async def end(self, token_hash: bytes, now: int) -> bool:
+        """End the session of a token; False when it had ended or was never there."""
+        return await self._db.run(END_BY_HASH, token_hash, now) == 1
+
+    async def end_by_id(self, operator_id: str, session_id: str, now: int) -> bool:
+        """End one session of an operator; False when it had ended or is not theirs."""
+        return await self._db.run(END_BY_ID, operator_id, session_id, now) == 1
+
+    async def end_of(self, operator_id: str, now: int) -> int:
+        """End all of an operator's sessions; return how many."""
+        return await self._db.run(END_OF, operator_id, now)
+
+    async def remove_expired(self, now: int) -> int:
+        """Remove sessions and links whose time is over; return how many."""
+        return await self._db.run(EXPIRED_SESSIONS, now) + await self._db.run(EXPIRED_LINKS, now)
+
+
+def _operator(row: "Row | None") -> Operator | None:
+    return None if row is None else Operator(*row)
+
+
+def _link(row: "Row | None") -> OperatorLink | None:
+    return None if row is None else OperatorLink(row[0], row[1], bool(row[2]), *row[3:])
