@@ -60,7 +60,7 @@ class Cleaning:
             lambda tx: tx.expired.pending_sign_ins(now - DAY),
             lambda tx: tx.operator_sessions.remove_expired(now - DAY),
             # Operators' own codes; their environment is in no list.
-            *_of_environment(CONSOLE.number, challenges, events, sessions),
+            *_of_environment(CONSOLE.number, challenges, deliveries, events, sessions),
         ]
         for environment in await store.read(lambda tx: tx.environments.all()):
             batches += _of_environment(environment.number, challenges, deliveries, events, sessions)
