@@ -144,27 +144,45 @@ def shown(default: object) -> str:
     return str(default).lower() if isinstance(default, bool) else str(default)
 
 
+def bounds(item: Any) -> str:  # noqa: ANN401 - a dataclass field
+    """Write what a setting's value may be."""
+    said = item.metadata
+    if said["choices"]:
+        return ", ".join(code(choice) for choice in said["choices"])
+    if item.type is bool:
+        return f"{code('true')}, {code('false')}"
+    if item.type is not int:
+        return "a path" if item.type is Path else "text"
+    most = f" to {said['most']}" if said["most"] is not None else " or more"
+    return f"{said['least']}{most}"
+
+
 def settings_page() -> str:
     """Every setting, its environment variable, default and limits."""
     rows = []
     for item in fields(settings.Settings):
         about = item.metadata["about"] + (" Secret: never shown." if item.metadata["secret"] else "")
-        least = item.metadata["least"]
         rows.append(
             [
                 code(settings.PREFIX + item.name.upper()),
                 code(shown(item.default)) or "empty",
+                bounds(item),
                 item.metadata["unit"],
-                str(least) if item.type is int else "",
+                "yes" if item.metadata["reload"] else "",
                 about,
             ]
         )
     return page(
         "Settings",
-        "A value comes from the default, then the TOML file given with `--config` (lower-case names without"
+        "A value comes from the default, then one TOML file (lower-case names without"
         f" `{settings.PREFIX}`), then the environment, then the command line. The last one counts."
         " An unknown name stops the start.",
-        table(["variable", "default", "unit", "least", "about"], rows),
+        f"The file is the one given with `--config`, else the one that `{settings.FILE_VARIABLE}` names, else"
+        f" `{settings.FILE_NAME}` in the folder where the command runs. `authfactor config show` tells every"
+        " value and where it came from, `authfactor config check` whether a server could start.",
+        "SIGHUP makes a running server read its settings again. It takes up those marked *reload* and the TLS"
+        " files at once; it names the others that changed, which hold until the processes are replaced.",
+        table(["variable", "default", "values", "unit", "reload", "about"], rows),
     )
 
 

@@ -2,18 +2,27 @@
 
 Values come from defaults, then one TOML file, then the environment (`AUTHFACTOR_…`), then the command
 line. An unknown name stops the start: a misspelt limit must not silently be the default.
+
+A running server takes up a changed value on SIGHUP where the field says `reload=True`; the others hold
+until the processes are replaced.
 """
 
 import difflib
+import ipaddress
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
 PREFIX: Final = "AUTHFACTOR_"
+# Names the file itself, so it cannot be a setting in it.
+FILE_VARIABLE: Final = f"{PREFIX}CONFIG"
+FILE_NAME: Final = "authfactor.toml"
+DEFAULT: Final = "default"
 MINUTE: Final = 60
 DAY: Final = 24 * 3600
+LOG_LEVELS: Final = ("debug", "info", "warning", "error", "off")
 _KINDS: Final[dict[object, str]] = {int: "a whole number", bool: "true or false"}
 
 
@@ -21,8 +30,19 @@ class BadSetting(ValueError):
     """A setting is unknown or its value cannot be used; the message says which and what to do."""
 
 
-def _setting(default: Any, about: str, *, unit: str = "", secret: bool = False, least: int = 0) -> Any:  # noqa: ANN401
-    return field(default=default, metadata={"about": about, "unit": unit, "secret": secret, "least": least})
+def _setting(
+    default: Any,  # noqa: ANN401
+    about: str,
+    *,
+    unit: str = "",
+    secret: bool = False,
+    least: int = 0,
+    most: int | None = None,
+    choices: tuple[str, ...] = (),
+    reload: bool = False,
+) -> Any:  # noqa: ANN401
+    said = {"about": about, "unit": unit, "secret": secret, "least": least, "most": most}
+    return field(default=default, metadata={**said, "choices": choices, "reload": reload})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,12 +129,77 @@ class Settings:
         30 * MINUTE, "How long an operator stays signed in without doing anything.", unit="seconds", least=60
     )
 
+    host: str = _setting("127.0.0.1", "Address to listen on.")
+    port: int = _setting(8080, "Port to listen on; 0: any free one.", most=65_535)
+    workers: int = _setting(1, "Processes that answer requests.", least=1, most=64)
+    tls_cert: str = _setting(
+        "", "File with the TLS certificate and its chain; empty: plain HTTP, TLS is a proxy's job."
+    )
+    tls_key: str = _setting("", "File with the private key of the TLS certificate.")
+    trusted_proxies: str = _setting(
+        "",
+        "Addresses or networks, divided by commas, whose X-Forwarded-For is believed.",
+        reload=True,
+    )
+    drain_wait: int = _setting(
+        0,
+        "How long a server that is told to stop goes on accepting while /readyz answers 503.",
+        unit="seconds",
+        most=600,
+    )
+    drain_time: int = _setting(
+        20, "How long requests under way may take to finish at a stop.", unit="seconds", least=1, most=600
+    )
+    log_level: str = _setting(
+        "info", "Least important message that is logged.", choices=LOG_LEVELS, reload=True
+    )
+    log_format: str = _setting(
+        "auto", "Lines for people or JSON; auto: for people on a terminal.", choices=("auto", "human", "json")
+    )
+    log_requests: bool = _setting(
+        False,  # noqa: FBT003 - a default
+        "Log one line for each request.",
+        reload=True,
+    )
+    metrics_host: str = _setting("127.0.0.1", "Address on which the port for metrics listens.")
+    metrics_port: int = _setting(
+        0, "Port that serves GET /metrics and nothing else, without a token; 0: none.", most=65_535
+    )
+    metrics_token: str = _setting(
+        "",
+        "Bearer token with which GET /metrics answers on the API's port; empty: it does not.",
+        secret=True,
+        reload=True,
+    )
+    trace_endpoint: str = _setting(
+        "", "URL that takes OpenTelemetry traces (OTLP over HTTP); empty: no traces."
+    )
+    rate_per_key: int = _setting(
+        0,
+        "Requests an API key may make to one worker; 0: no limit.",
+        unit="requests per second",
+        reload=True,
+    )
+    rate_per_key_burst: int = _setting(
+        100, "Requests an API key may make at once before its rate counts.", least=1, reload=True
+    )
+    rate_per_address: int = _setting(
+        0,
+        "Requests one client address may make to one worker; 0: no limit.",
+        unit="requests per second",
+        reload=True,
+    )
+    rate_per_address_burst: int = _setting(
+        100, "Requests a client address may make at once before its rate counts.", least=1, reload=True
+    )
+
     def __post_init__(self) -> None:
         """Check what types alone do not say."""
         for item in fields(self):
-            value, least = getattr(self, item.name), item.metadata["least"]
-            if isinstance(value, int) and value < least:
-                raise BadSetting(f"{PREFIX}{item.name.upper()} must be at least {least}, not {value}.")
+            _check_bounds(item.name, getattr(self, item.name), item.metadata)
+        if bool(self.tls_cert) != bool(self.tls_key):
+            raise BadSetting(f"{PREFIX}TLS_CERT and {PREFIX}TLS_KEY belong together: set both or neither.")
+        trusted_networks(self.trusted_proxies)
         if not 0 <= self.window <= 2:  # noqa: PLR2004 - the range of decision 0003
             raise BadSetting(f"{PREFIX}WINDOW must be 0, 1 or 2, not {self.window}.")
         scheme = self.database_url.split(":", 1)[0]
@@ -148,13 +233,39 @@ def masked(metadata: Mapping[str, Any], value: object) -> object:
     return "***" if metadata["secret"] and value else value
 
 
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The settings, and where each value came from: `default`, a file, a variable, or the command line."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+
+def find_file(
+    environ: Mapping[str, str], given: Path | None = None, folder: Path | None = None
+) -> Path | None:
+    """Return the file to read: the one given, else AUTHFACTOR_CONFIG, else authfactor.toml in `folder`."""
+    if given is not None:
+        return given
+    if environ.get(FILE_VARIABLE):
+        return Path(environ[FILE_VARIABLE])
+    usual = (folder or Path()) / FILE_NAME
+    return usual if usual.is_file() else None
+
+
 def read(environ: Mapping[str, str], file: Path | None = None, **overrides: object) -> Settings:
     """Put the settings together; `overrides` (the command line) win, None among them means "not given".
 
     Raises `BadSetting` with one sentence that says which setting and what to do.
     """
+    return load(environ, file, **overrides).settings
+
+
+def load(environ: Mapping[str, str], file: Path | None = None, **overrides: object) -> Loaded:
+    """As `read`, and remember where each value came from."""
     known = {item.name: item for item in fields(Settings)}
     values: dict[str, Any] = {}
+    origins = dict.fromkeys(known, DEFAULT)
     if file is not None:
         for name, value in _toml(file).items():
             shown = f"{file}: {name}"
@@ -164,12 +275,41 @@ def read(environ: Mapping[str, str], file: Path | None = None, **overrides: obje
                 kind = _KINDS.get(wanted, "a text in quotes")
                 raise BadSetting(f"{shown} must be {kind}.")
             values[name] = _cast(item, str(value), shown)
+            origins[name] = str(file)
     for variable, text in environ.items():
-        if variable.startswith(PREFIX):
+        if variable.startswith(PREFIX) and variable != FILE_VARIABLE:
             name = _known(variable.removeprefix(PREFIX).lower(), known, variable)
             values[name] = _cast(known[name], text, variable)
-    values |= {name: value for name, value in overrides.items() if value is not None}
-    return Settings(**values)
+            origins[name] = variable
+    given = {name: value for name, value in overrides.items() if value is not None}
+    return Loaded(Settings(**values | given), origins | dict.fromkeys(given, "command line"))
+
+
+def reloaded(running: Settings, fresh: Settings) -> tuple[Settings, list[str]]:
+    """Take up what may change in a running server; also name what differs but has to wait for a restart."""
+    changed = [item for item in fields(Settings) if getattr(running, item.name) != getattr(fresh, item.name)]
+    taken = {item.name: getattr(fresh, item.name) for item in changed if item.metadata["reload"]}
+    return replace(running, **taken), [item.name for item in changed if not item.metadata["reload"]]
+
+
+def trusted_networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    """Read a list of addresses and networks, divided by commas. Raises `BadSetting`."""
+    try:
+        return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise BadSetting(
+            f"{PREFIX}TRUSTED_PROXIES must be addresses or networks such as 10.0.0.0/8: {error}."
+        ) from error
+
+
+def _check_bounds(name: str, value: object, said: Mapping[str, Any]) -> None:
+    shown = f"{PREFIX}{name.upper()}"
+    if said["choices"] and value not in said["choices"]:
+        raise BadSetting(f"{shown} must be one of {', '.join(said['choices'])}, not '{value}'.")
+    if isinstance(value, int) and value < said["least"]:
+        raise BadSetting(f"{shown} must be at least {said['least']}, not {value}.")
+    if isinstance(value, int) and said["most"] is not None and value > said["most"]:
+        raise BadSetting(f"{shown} must be at most {said['most']}, not {value}.")
 
 
 def _toml(file: Path) -> dict[str, object]:

@@ -13,7 +13,7 @@ from authfactor.settings import BadSetting, Settings
 
 NAMES: Final = [item.name for item in fields(Settings)]
 NUMBERS: Final = [item.name for item in fields(Settings) if item.type is int]
-SECRETS: Final = ["database_url", "bootstrap_api_key"]
+SECRETS: Final = ["database_url", "bootstrap_api_key", "metrics_token"]
 
 
 def _toml(folder: Path, text: str) -> Path:
@@ -206,7 +206,11 @@ def test_exactly_the_settings_that_hold_credentials_are_secret() -> None:
 
 @pytest.mark.parametrize("show", [repr, str, "{}".format])
 def test_secrets_are_not_shown(show: Callable[[Settings], str]) -> None:
-    shown = show(Settings(database_url="postgresql://a:hunter2@b/c", bootstrap_api_key="sk_hunter2"))
+    shown = show(
+        Settings(
+            database_url="postgresql://a:hunter2@b/c", bootstrap_api_key="sk_hunter2", metrics_token="hunter2"
+        )
+    )
 
     assert "hunter2" not in shown
     for name in SECRETS:
@@ -226,7 +230,7 @@ def test_every_setting_says_what_it_is_about(item: Field[object]) -> None:
     about = item.metadata["about"]
 
     assert re.fullmatch(r"[A-Zs].{15,}\S\.", about, re.DOTALL) or about.endswith(")."), about
-    assert item.metadata["unit"] in {"", "bytes", "milliseconds", "seconds"}
+    assert item.metadata["unit"] in {"", "bytes", "milliseconds", "requests per second", "seconds"}
 
 
 @pytest.mark.parametrize("name", NUMBERS)
@@ -235,3 +239,74 @@ def test_durations_and_sizes_have_a_unit(name: str) -> None:
 
     if re.search(r"life|time|wait|lock_window", name):
         assert item.metadata["unit"] in {"milliseconds", "seconds"}
+
+
+def test_each_value_remembers_where_it_came_from(tmp_path: Path) -> None:
+    file = _toml(tmp_path, "lock_after = 5\nlock_time = 100\n")
+    loaded = settings.load({"AUTHFACTOR_LOCK_TIME": "200"}, file, port=9000, host=None)
+
+    assert loaded.origins["lock_after"] == str(file)
+    assert loaded.origins["lock_time"] == "AUTHFACTOR_LOCK_TIME"
+    assert loaded.origins["port"] == "command line"
+    assert loaded.origins["host"] == loaded.origins["window"] == "default"
+    assert set(loaded.origins) == set(NAMES)
+
+
+def test_the_file_is_the_one_given_else_the_one_named_else_the_one_at_hand(tmp_path: Path) -> None:
+    environ = {"AUTHFACTOR_CONFIG": "/etc/a.toml"}
+
+    assert settings.find_file(environ, Path("/b.toml"), tmp_path) == Path("/b.toml")
+    assert settings.find_file(environ, None, tmp_path) == Path("/etc/a.toml")
+    assert settings.find_file({}, None, tmp_path) is None
+    assert settings.find_file({}, None, _toml(tmp_path, "").parent) == tmp_path / "authfactor.toml"
+
+
+def test_the_variable_that_names_the_file_is_no_unknown_setting() -> None:
+    assert settings.read({"AUTHFACTOR_CONFIG": "/etc/a.toml"}) == Settings()
+
+
+@pytest.mark.parametrize(
+    "item", [item for item in fields(Settings) if item.metadata["most"]], ids=lambda i: i.name
+)
+def test_a_number_with_a_most_is_held_to_it(item: Field[object]) -> None:
+    most = item.metadata["most"]
+
+    assert getattr(Settings(**{item.name: most}), item.name) == most
+    with pytest.raises(BadSetting, match=f"^AUTHFACTOR_{item.name.upper()} must be at most {most}, not"):
+        Settings(**{item.name: most + 1})
+
+
+@pytest.mark.parametrize("name", ["log_level", "log_format"])
+def test_a_word_that_is_no_choice_is_refused_and_the_choices_are_named(name: str) -> None:
+    with pytest.raises(BadSetting, match=f"AUTHFACTOR_{name.upper()} must be one of .*, not 'loud'"):
+        settings.read({f"AUTHFACTOR_{name.upper()}": "loud"})
+
+
+@pytest.mark.parametrize("text", ["10.0.0.0/33", "proxy.example.org", "10.0.0.1/8"])
+def test_what_is_no_network_is_refused(text: str) -> None:
+    with pytest.raises(BadSetting, match="AUTHFACTOR_TRUSTED_PROXIES must be addresses or networks"):
+        Settings(trusted_proxies=text)
+
+
+def test_networks_are_read_from_a_list() -> None:
+    assert [str(one) for one in settings.trusted_networks(" 10.0.0.0/8, ::1 ,127.0.0.1,")] == [
+        "10.0.0.0/8",
+        "::1/128",
+        "127.0.0.1/32",
+    ]
+
+
+@pytest.mark.parametrize("half", ["tls_cert", "tls_key"])
+def test_half_a_tls_pair_is_refused(half: str) -> None:
+    with pytest.raises(BadSetting, match="belong together"):
+        settings.read({f"AUTHFACTOR_{half.upper()}": "/etc/a.pem"})
+
+
+def test_a_reload_takes_up_only_what_may_change_and_names_the_rest() -> None:
+    running = Settings(port=1, log_level="info")
+    fresh = Settings(port=2, log_level="error", window=2)
+
+    taken, waiting = settings.reloaded(running, fresh)
+
+    assert taken == Settings(port=1, log_level="error")
+    assert waiting == ["window", "port"]

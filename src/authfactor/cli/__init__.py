@@ -6,7 +6,17 @@ from typing import Annotated
 import typer
 
 from authfactor import __version__
-from authfactor.cli import environments, factors, migrating, operators, serving, session, users, webhooks
+from authfactor.cli import (
+    configuring,
+    environments,
+    factors,
+    migrating,
+    operators,
+    serving,
+    session,
+    users,
+    webhooks,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -16,6 +26,7 @@ app = typer.Typer(
 )
 app.command("serve")(serving.serve)
 app.command("migrate")(migrating.migrate)
+app.add_typer(configuring.config, name="config")
 app.add_typer(environments.environments, name="environments")
 app.add_typer(environments.keys, name="keys")
 app.add_typer(users.users, name="users")

@@ -19,9 +19,11 @@ DEMO_EMAIL = "kim@example.org"
 
 def serve(
     context: typer.Context,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8080,
-    workers: Annotated[int, typer.Option(help="Number of processes.", min=1, max=64)] = 1,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.", min=0, max=65535)] = None,
+    workers: Annotated[int | None, typer.Option(help="Number of processes.", min=1, max=64)] = None,
+    tls_cert: Annotated[str | None, typer.Option(help="File with certificate and chain.")] = None,
+    tls_key: Annotated[str | None, typer.Option(help="File with the certificate's key.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of database and key ring.")] = None,
     demo: Annotated[
         bool, typer.Option("--demo", help="Make a user to try things with; print a curl line.")
@@ -38,21 +40,23 @@ def serve(
 
     given = session.chosen(context)
     options = session.Chosen(data or given.data, given.config, given.environment, given.as_json)
-    prepared = session.read_settings(options)
+    given_here = {"host": host, "port": port, "workers": workers, "tls_cert": tls_cert, "tls_key": tls_key}
+    prepared = session.load_settings(options, **given_here).settings
     try:
-        listening = serving.listen(host, port)
-        asyncio.run(_introduce(prepared, host, listening.getsockname()[1], demo=demo))
-        code = serving.serve(prepared, listening, workers=workers)
+        listening = serving.listen(prepared.host, prepared.port)
+        asyncio.run(_introduce(prepared, listening.getsockname()[1], demo=demo))
+        code = serving.serve(prepared, listening)
     except session.Known as error:
         session.fail(error)
     raise typer.Exit(code)
 
 
-async def _introduce(prepared: settings.Settings, host: str, port: int, *, demo: bool) -> None:
+async def _introduce(prepared: settings.Settings, port: int, *, demo: bool) -> None:
     """Print what a newcomer needs: the key of a first start and, for a demo, a line to paste."""
     af = await Authfactor.open(prepared)
     try:
-        base = f"http://{host}:{port}"
+        host = f"[{prepared.host}]" if ":" in prepared.host else prepared.host
+        base = f"{'https' if prepared.tls_cert else 'http'}://{host}:{port}"
         environment = (await af.read(lambda tx: tx.environments.all()))[0]
         keys = await af.read(lambda tx: tx.api_keys.of_environment(environment.number))
         given = prepared.bootstrap_api_key

@@ -39,8 +39,14 @@ def chosen(context: typer.Context) -> Chosen:
 
 def read_settings(options: Chosen) -> settings.Settings:
     """Read the settings, or end with one line that says what is wrong."""
+    return load_settings(options).settings
+
+
+def load_settings(options: Chosen, **overrides: object) -> settings.Loaded:
+    """Read the settings with the origin of each; `overrides` come from a command's own options."""
     try:
-        return settings.read(os.environ, options.config, data=options.data)
+        file = settings.find_file(os.environ, options.config)
+        return settings.load(os.environ, file, **({"data": options.data} | overrides))
     except settings.BadSetting as error:
         fail(error)
 

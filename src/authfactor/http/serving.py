@@ -16,11 +16,11 @@ BACKLOG = 2048
 DRAIN_SECONDS = 20
 
 
-def serve(settings: Settings, listening: socket.socket, *, workers: int) -> int:
+def serve(settings: Settings, listening: socket.socket) -> int:
     """Serve until SIGTERM or SIGINT, finish what is under way, and return the exit code."""
     config = uvicorn.Config(
         App(functools.partial(Authfactor.open, settings)),
-        workers=workers,
+        workers=settings.workers,
         lifespan="on",
         access_log=False,
         server_header=False,
@@ -32,7 +32,7 @@ def serve(settings: Settings, listening: socket.socket, *, workers: int) -> int:
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, _already_stopping)
     try:
-        if workers == 1:
+        if settings.workers == 1:
             server = uvicorn.Server(config)
             server.run(sockets=[listening])
             return 0 if server.started else 1

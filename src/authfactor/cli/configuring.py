@@ -1,0 +1,91 @@
+"""`authfactor config`: what is set, where it came from, and whether a server could start with it."""
+
+import asyncio
+from dataclasses import fields
+from typing import Annotated, Any
+
+import typer
+
+from authfactor import keyring
+from authfactor.cli import session
+from authfactor.settings import DEFAULT, Settings, masked
+from authfactor.store import opening, schema
+
+config = typer.Typer(help="Show and check the settings.", no_args_is_help=True)
+
+
+@config.command("show")
+def show(
+    context: typer.Context,
+    changed: Annotated[
+        bool, typer.Option("--changed", help="Leave out settings that have their default.")
+    ] = False,
+) -> None:
+    """List every setting: value, unit, and where the value came from. Secrets are masked.
+
+    Example: authfactor --config /etc/authfactor.toml config show --changed
+    """
+    options = session.chosen(context)
+    loaded = session.load_settings(options)
+    found = {
+        item.name: {
+            "value": _plain(masked(item.metadata, getattr(loaded.settings, item.name))),
+            "origin": loaded.origins[item.name],
+            "default": _plain(item.default),
+            "unit": item.metadata["unit"],
+            "reload": item.metadata["reload"],
+        }
+        for item in fields(Settings)
+        if not changed or loaded.origins[item.name] != DEFAULT
+    }
+    rows = [
+        [name, str(said["value"]), str(said["unit"]), str(said["origin"])] for name, said in found.items()
+    ]
+    session.show(
+        options,
+        found,
+        lambda: session.table(["setting", "value", "unit", "origin"], rows, "Every setting has its default."),
+    )
+
+
+@config.command("check")
+def check(context: typer.Context) -> None:
+    """Check settings, key ring, TLS files and the database's schema, changing nothing; exit code 8 if bad.
+
+    Example: authfactor --config /etc/authfactor.toml config check
+    """
+    options = session.chosen(context)
+    settings = session.read_settings(options)
+    try:
+        facts = asyncio.run(_look(settings))
+    except session.Known as error:
+        session.fail(error)
+    session.show(options, facts, lambda: session.pairs(list(facts.items())))
+
+
+async def _look(settings: Settings) -> dict[str, str]:
+    """Look at everything a start needs. Raises what a start would raise."""
+    from authfactor.http import tls
+
+    facts = {"settings": "right"}
+    if settings.keys_path.exists():
+        keyring.read(settings.keys_path)
+        facts["key ring"] = f"readable ({settings.keys_path})"
+    else:
+        facts["key ring"] = f"will be made ({settings.keys_path})"
+    if settings.tls_cert:
+        tls.certificate(settings)
+        facts["TLS"] = f"certificate and key belong together ({settings.tls_cert})"
+    version = await opening.schema_version(settings)
+    if version is None and settings.sqlite_path is not None:
+        facts["database"] = f"will be made ({settings.sqlite_path})"
+    elif version != schema.NEEDED and settings.sqlite_path is not None and str(version) < schema.NEEDED:
+        facts["database"] = f"has schema {version}, will be brought to {schema.NEEDED}"
+    else:
+        opening.check_schema(version)
+        facts["database"] = f"has schema {version}"
+    return facts
+
+
+def _plain(value: object) -> Any:  # noqa: ANN401 - what JSON has a type for
+    return value if isinstance(value, int | str) else str(value)

@@ -1,0 +1,116 @@
+"""`authfactor config`: what is set and where it came from; whether a server could start."""
+
+import json
+import subprocess
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from authfactor.settings import Settings
+from tests.servers import command_line
+
+SECRET = "hunter2hunter2"
+
+
+def shown(*arguments: str, **environment: str) -> dict[str, Any]:
+    done = command_line("--json", *arguments, **environment)
+    assert done.returncode == 0, done.stderr
+    assert SECRET not in done.stdout
+    found = json.loads(done.stdout)
+    assert isinstance(found, dict)
+    return found
+
+
+def one_line(done: "subprocess.CompletedProcess[str]", code: int) -> str:
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    return done.stderr
+
+
+def test_every_setting_is_shown_with_its_origin_and_no_secret(tmp_path: Path) -> None:
+    file = tmp_path / "a.toml"
+    file.write_text('lock_after = 5\nlog_level = "error"\n')
+    found = shown(
+        *("--config", str(file), "--data", str(tmp_path), "config", "show"),
+        AUTHFACTOR_METRICS_TOKEN=SECRET,
+        AUTHFACTOR_DATABASE_URL=f"postgresql://a:{SECRET}@db/a",
+        AUTHFACTOR_LOG_LEVEL="warning",
+    )
+
+    assert set(found) == {item.name for item in fields(Settings)}
+    assert found["lock_after"] | {"value": 5, "origin": str(file)} == found["lock_after"]
+    assert found["log_level"] | {"value": "warning", "origin": "AUTHFACTOR_LOG_LEVEL"} == found["log_level"]
+    assert found["data"] | {"value": str(tmp_path), "origin": "command line"} == found["data"]
+    assert found["metrics_token"]["value"] == found["database_url"]["value"] == "***"
+
+
+def test_people_see_a_table_and_only_what_was_changed_if_they_like(tmp_path: Path) -> None:
+    done = command_line(
+        "config", "show", "--changed", AUTHFACTOR_LOCK_AFTER="7", AUTHFACTOR_METRICS_TOKEN=SECRET
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "lock_after" in done.stdout
+    assert "AUTHFACTOR_LOCK_AFTER" in done.stdout
+    assert "lock_time" not in done.stdout
+    assert SECRET not in done.stdout
+
+
+def test_the_file_may_be_named_by_a_variable(tmp_path: Path) -> None:
+    file = tmp_path / "a.toml"
+    file.write_text("lock_after = 5\n")
+
+    assert shown("config", "show", AUTHFACTOR_CONFIG=str(file))["lock_after"]["value"] == 5
+
+
+def test_a_check_of_nothing_says_what_a_start_would_make(tmp_path: Path) -> None:
+    found = shown("--data", str(tmp_path / "data"), "config", "check")
+
+    assert found["settings"] == "right"
+    assert found["key ring"].startswith("will be made")
+    assert found["database"].startswith("will be made")
+    assert not (tmp_path / "data").exists(), "a check changes nothing"
+
+
+def test_a_check_of_an_installation_finds_keys_and_schema(tmp_path: Path) -> None:
+    assert command_line("--data", str(tmp_path), "environments", "list").returncode == 0
+
+    found = shown("--data", str(tmp_path), "config", "check")
+
+    assert found["key ring"].startswith("readable")
+    assert found["database"].startswith("has schema")
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"AUTHFACTOR_LOCK_AFTR": "1"}, "Did you mean AUTHFACTOR_LOCK_AFTER?"),
+        ({"AUTHFACTOR_CONFIG": "/no/such.toml"}, "/no/such.toml cannot be read: No such file"),
+        ({"AUTHFACTOR_TLS_CERT": "/no/such.pem"}, "set both or neither"),
+        ({"AUTHFACTOR_WORKERS": "65"}, "must be at most 64"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_and_exit_code_8(environment: dict[str, str], expected: str) -> None:
+    assert expected in one_line(command_line("config", "check", **environment), 8)
+
+
+def test_a_broken_key_ring_is_found(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("not a key ring\n")
+    (tmp_path / "keys").chmod(0o600)
+
+    assert str(tmp_path / "keys") in one_line(command_line("--data", str(tmp_path), "config", "check"), 8)
+
+
+def test_tls_files_that_are_none_are_found(tmp_path: Path) -> None:
+    for name in ("cert.pem", "key.pem"):
+        (tmp_path / name).write_text("not PEM\n")
+    done = command_line(
+        *("--data", str(tmp_path), "config", "check"),
+        AUTHFACTOR_TLS_CERT=str(tmp_path / "cert.pem"),
+        AUTHFACTOR_TLS_KEY=str(tmp_path / "key.pem"),
+    )
+
+    assert "cert.pem" in one_line(done, 8)
