@@ -14,6 +14,7 @@ from authfactor.core import Authfactor
 from authfactor.delivering import deliver_forever
 from authfactor.http import api, guard, operations, problems, signin_api, webhooks_api
 from authfactor.http.call import Call
+from authfactor.http.pages.routes import ROUTES as PAGES
 from authfactor.http.routing import Router
 from authfactor.models import Answer
 
@@ -68,7 +69,7 @@ class Door:
     def __init__(self, af: Authfactor) -> None:
         """Build the routes once."""
         self._af = af
-        self._router = Router([*ROUTES, *operations.routes(ROUTES)])
+        self._router = Router([*ROUTES, *operations.routes(ROUTES), *PAGES])
         self._request_id = guard.RequestIds(af)
 
     async def answer(self, scope: Message, receive: Receive, send: Send) -> None:

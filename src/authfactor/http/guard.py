@@ -30,9 +30,16 @@ async def caller_of(af: Authfactor, headers: dict[bytes, bytes]) -> Caller:
 
 def answer_headers(request_id: str, answer: Answer, extra: Headers) -> Headers:
     """Headers of an answer; an empty one claims no content type (SDKs fail on empty JSON)."""
-    headers = [*SECURITY_HEADERS, (b"x-request-id", request_id.encode()), *answer.headers, *extra]
-    if answer.body:
-        headers.append(JSON_TYPE)
+    if answer.headers:
+        # An answer that brings headers of its own (a page, a static file) may say otherwise.
+        own = {name for name, _ in answer.headers}
+        usual = (*SECURITY_HEADERS, JSON_TYPE) if answer.body else SECURITY_HEADERS
+        headers = [header for header in usual if header[0] not in own]
+        headers += [*answer.headers, *extra, (b"x-request-id", request_id.encode())]
+    else:
+        headers = [*SECURITY_HEADERS, (b"x-request-id", request_id.encode()), *extra]
+        if answer.body:
+            headers.append(JSON_TYPE)
     if answer.status != NO_CONTENT:  # RFC 9110 section 8.6: no length where there is no content
         headers.append((b"content-length", str(len(answer.body)).encode()))
     return headers

@@ -1,0 +1,76 @@
+"""Static files under names that hold their hash, so that browsers may keep them for a year."""
+
+import functools
+import gzip
+import hashlib
+import tomllib
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from authfactor import errors
+from authfactor.http.call import Call
+from authfactor.models import Answer
+
+FOLDER: Final = Path(__file__).parent / "static"
+PREFIX: Final = "/assets/"
+VENDORED: Final = FOLDER / "vendor" / "vendored.toml"
+_HASH_LENGTH: Final = 12
+_FOREVER: Final = b"public, max-age=31536000, immutable"
+_TYPES: Final = {
+    ".css": b"text/css; charset=utf-8",
+    ".js": b"text/javascript; charset=utf-8",
+    ".svg": b"image/svg+xml",
+    ".png": b"image/png",
+}
+
+
+class Asset(NamedTuple):
+    """One static file, ready to send plain or compressed."""
+
+    url: str
+    content_type: bytes
+    plain: bytes
+    compressed: bytes
+
+
+@functools.cache
+def files() -> dict[str, Asset]:
+    """Read every static file once; by its plain name (`authfactor.css`, `htmx.min.js`)."""
+    found = {}
+    for path in sorted(FOLDER.rglob("*")):
+        if path.suffix in _TYPES:
+            content = path.read_bytes()
+            digest = hashlib.sha256(content).hexdigest()[:_HASH_LENGTH]
+            url = f"{PREFIX}{path.stem}.{digest}{path.suffix}"
+            # No time in the gzip header: the same file gives the same bytes.
+            found[path.name] = Asset(url, _TYPES[path.suffix], content, gzip.compress(content, 9, mtime=0))
+    return found
+
+
+def url(name: str) -> str:
+    """Return the address of a static file. Raises `KeyError` for a file that is not there."""
+    return files()[name].url
+
+
+def vendored() -> dict[str, dict[str, str]]:
+    """Read the manifest of files that others wrote: where from, which version, which hash, which licence."""
+    return tomllib.loads(VENDORED.read_text(encoding="utf-8"))
+
+
+async def serve(call: Call) -> Answer:
+    """Send a static file. Raises `RouteNotFound`."""
+    stem, _, rest = call.ids[0].rpartition(".")
+    asset = files().get(f"{stem.rpartition('.')[0]}.{rest}")
+    if asset is None:
+        raise errors.RouteNotFound("Not Found")
+    # During a rolling upgrade a page of the other release may ask for its own version: ours will do, once.
+    keep = _FOREVER if asset.url == call.path else b"no-cache"
+    headers = (
+        (b"content-type", asset.content_type),
+        (b"cache-control", keep),
+        (b"cross-origin-resource-policy", b"same-origin"),
+        (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    )
+    if b"gzip" in call.headers.get(b"accept-encoding", b""):
+        return Answer(call.status, asset.compressed, (*headers, (b"content-encoding", b"gzip")))
+    return Answer(call.status, asset.plain, headers)

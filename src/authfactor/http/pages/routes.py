@@ -1,0 +1,11 @@
+"""Every route that a browser is meant for; none of them is part of the API's description."""
+
+from typing import Final
+
+from authfactor.http.pages import assets
+from authfactor.http.pages.visit import TAG
+from authfactor.http.routing import Route
+
+ROUTES: Final = [
+    Route("GET", "/assets/{name}", assets.serve, 200, "A static file", needs_key=False, tag=TAG),
+]

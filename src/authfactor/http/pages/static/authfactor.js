@@ -1,0 +1,18 @@
+// Small comforts; every page works without them. Marks the page as scripted, and makes copy buttons copy.
+"use strict";
+document.documentElement.classList.add("scripted");
+document.addEventListener("click", async (event) => {
+  const button = event.target instanceof Element ? event.target.closest("[data-copy]") : null;
+  if (!button) return;
+  const source = document.getElementById(button.dataset.copy);
+  const text = button.dataset.copyText || (source ? source.textContent.trim() : "");
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    if (source) getSelection().selectAllChildren(source);
+    return;
+  }
+  const label = button.textContent;
+  button.textContent = button.dataset.copied || label;
+  setTimeout(() => { button.textContent = label; }, 2000);
+});

@@ -1,0 +1,69 @@
+"""Pages and static files over HTTP, and what they must not cost the rest."""
+
+import gzip
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from authfactor.http.pages import assets
+from tests.servers import API_KEY, Server, fields, running
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running(tmp_path_factory.mktemp("assets") / "data") as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def browser(server: Server) -> Iterator[httpx.Client]:
+    with server.client(key=None) as client:
+        yield client
+
+
+@pytest.mark.parametrize("name", sorted(assets.files()))
+def test_a_static_file_may_be_kept_for_a_year_and_comes_compressed(browser: httpx.Client, name: str) -> None:
+    asset = assets.files()[name]
+    answer = browser.get(asset.url, headers={"accept-encoding": "gzip"})
+    assert answer.status_code == 200
+    assert answer.content == asset.plain
+    assert answer.headers["content-encoding"] == "gzip"
+    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-type"].encode() == asset.content_type
+    assert gzip.decompress(asset.compressed) == asset.plain
+    plain = browser.get(asset.url, headers={"accept-encoding": "identity"})
+    assert (plain.content, plain.headers.get("content-encoding")) == (asset.plain, None)
+
+
+def test_a_static_file_under_an_old_name_is_the_new_one_and_is_not_kept(browser: httpx.Client) -> None:
+    answer = browser.get("/assets/authfactor.000000000000.css")
+    assert answer.content == assets.files()["authfactor.css"].plain
+    assert answer.headers["cache-control"] == "no-cache"
+
+
+@pytest.mark.parametrize("name", ["x.000000000000.css", "vendored.0.toml", "..%2fvisit.0.py", "a", ""])
+def test_nothing_else_is_served(browser: httpx.Client, name: str) -> None:
+    assert browser.get(f"/assets/{name}").status_code == 404
+
+
+def test_pages_are_no_part_of_the_api_s_description(browser: httpx.Client) -> None:
+    assert not [path for path in fields(browser.get("/openapi.json"), 200)["paths"] if "assets" in path]
+
+
+def test_answers_of_the_api_are_labelled_as_before(server: Server) -> None:
+    with server.client(API_KEY) as client:
+        headers = client.get("/user_management/users").headers
+    assert headers["content-type"] == "application/json; charset=utf-8"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert "content-security-policy" not in headers
+
+
+@pytest.mark.parametrize("imported", ["authfactor.cli", "authfactor.http.app"])
+def test_neither_the_command_line_nor_the_api_loads_the_template_library(imported: str) -> None:
+    script = f"import sys, {imported}; print(sorted({{'jinja2', 'markupsafe'}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
