@@ -74,8 +74,9 @@ lint: setup ## ruff, formatting, spelling, sizes, addresses
 	$(BIN)/python tools/addresses.py
 
 .PHONY: types
-types: setup ## mypy, strict
+types: setup ## mypy and pyright, strict
 	$(BIN)/mypy
+	$(BIN)/basedpyright
 
 .PHONY: imports
 imports: setup ## which module may import which

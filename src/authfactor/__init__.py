@@ -1,5 +1,23 @@
 """Multi-factor authentication that a team runs itself, speaking the WorkOS API."""
 
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from authfactor.client import AsyncClient as AsyncClient
+    from authfactor.client import Client as Client
+
 __version__ = "0.1.0"
 
-__all__ = ["__version__"]
+__all__ = ["AsyncClient", "Client", "__version__"]
+
+
+def __getattr__(name: str) -> object:
+    """Import the client when it is asked for: the command line must not wait for it."""
+    if name in {"AsyncClient", "Client"}:
+        return getattr(importlib.import_module("authfactor.client"), name)
+    raise AttributeError(f"module 'authfactor' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,91 @@
+"""The Python client: `Client` and `AsyncClient`, what they return and what they raise.
+
+Over HTTP it needs no more than httpx and msgspec. `Client(database_url=…)` works on a database in this very
+process, without a server, and answers the same (decision 0010).
+"""
+
+from msgspec import UNSET
+
+from authfactor.client.clients import AsyncClient, Client
+from authfactor.client.errors import (
+    AnswerUnreadableError,
+    APIConnectionError,
+    APIError,
+    APITimeoutError,
+    AuthenticationError,
+    AuthorizationError,
+    BadRequestError,
+    ClientError,
+    ConflictError,
+    MfaChallengeError,
+    MfaEnrollmentError,
+    NotFoundError,
+    RateLimitExceededError,
+    ServerError,
+    TooManyAttemptsError,
+    UnprocessableEntityError,
+)
+from authfactor.client.paging import AsyncPage, Page
+from authfactor.client.types import (
+    AuthenticationChallenge,
+    AuthenticationChallengeVerificationResponse,
+    AuthenticationFactorReference,
+    AuthenticationFactorTotp,
+    AuthenticationFactorTotpAndChallengeResponse,
+    AuthenticationFactorTotpExtended,
+    AuthenticationResponse,
+    ErrorItem,
+    Event,
+    Jwk,
+    Jwks,
+    ListMetadata,
+    Session,
+    Totp,
+    TotpExtended,
+    User,
+    WebhookEndpoint,
+)
+from authfactor.client.webhooks import SignatureInvalidError, verify_event
+
+__all__ = [
+    "UNSET",
+    "APIConnectionError",
+    "APIError",
+    "APITimeoutError",
+    "AnswerUnreadableError",
+    "AsyncClient",
+    "AsyncPage",
+    "AuthenticationChallenge",
+    "AuthenticationChallengeVerificationResponse",
+    "AuthenticationError",
+    "AuthenticationFactorReference",
+    "AuthenticationFactorTotp",
+    "AuthenticationFactorTotpAndChallengeResponse",
+    "AuthenticationFactorTotpExtended",
+    "AuthenticationResponse",
+    "AuthorizationError",
+    "BadRequestError",
+    "Client",
+    "ClientError",
+    "ConflictError",
+    "ErrorItem",
+    "Event",
+    "Jwk",
+    "Jwks",
+    "ListMetadata",
+    "MfaChallengeError",
+    "MfaEnrollmentError",
+    "NotFoundError",
+    "Page",
+    "RateLimitExceededError",
+    "ServerError",
+    "Session",
+    "SignatureInvalidError",
+    "TooManyAttemptsError",
+    "Totp",
+    "TotpExtended",
+    "UnprocessableEntityError",
+    "User",
+    "WebhookEndpoint",
+    "verify_event",
+]

@@ -1,0 +1,260 @@
+"""The client as an object: its names, its arguments, threads, forks, and the end of a program."""
+
+import json
+import subprocess
+import sys
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+import authfactor
+from authfactor import AsyncClient, Client, errors
+from authfactor import client as client_package
+from authfactor.client import NotFoundError
+from tests.servers import API_KEY, CLIENT_ID, Server, clean_environment
+
+PUBLIC: Final = {
+    "": "AsyncClient Client __version__",
+    "client": "APIConnectionError APIError APITimeoutError AnswerUnreadableError AsyncClient AsyncPage"
+    " AuthenticationChallenge AuthenticationChallengeVerificationResponse AuthenticationError"
+    " AuthenticationFactorReference AuthenticationFactorTotp AuthenticationFactorTotpAndChallengeResponse"
+    " AuthenticationFactorTotpExtended AuthenticationResponse AuthorizationError BadRequestError Client"
+    " ClientError ConflictError ErrorItem Event Jwk Jwks ListMetadata MfaChallengeError"
+    " MfaEnrollmentError NotFoundError Page RateLimitExceededError ServerError Session"
+    " SignatureInvalidError TooManyAttemptsError Totp TotpExtended UNSET UnprocessableEntityError User WebhookEndpoint verify_event",
+    "Client": "close events mfa user_management webhooks",
+    "AsyncClient": "aclose events mfa user_management webhooks",
+    "user_management": "authenticate_with_password authenticate_with_refresh_token authenticate_with_totp"
+    " create_user delete_user enroll_auth_factor get_jwks get_jwks_url get_logout_url get_user"
+    " get_user_by_external_id list_auth_factors list_sessions list_users revoke_session update_user",
+    "mfa": "challenge_factor delete_factor enroll_factor get_factor verify_challenge",
+    "events": "list_events",
+    "webhooks": "create_webhook_endpoint delete_webhook_endpoint list_webhook_endpoints"
+    " update_webhook_endpoint verify_event",
+}
+
+
+def names(thing: object) -> set[str]:
+    return {name for name in dir(thing) if not name.startswith("_")}
+
+
+def python(source: str, *, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a program of its own to its end."""
+    return subprocess.run(
+        [sys.executable, "-W", "default", "-c", source],
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+        cwd=cwd,
+    )
+
+
+def test_public_names_stay() -> None:
+    """These are a promise: names may be added here, none may be taken away or changed."""
+    url = "http://127.0.0.1:1"
+    client, async_client = Client(base_url=url, api_key="sk_x"), AsyncClient(base_url=url, api_key="sk_x")
+    found: dict[str, set[str]] = {
+        "": set(authfactor.__all__),
+        "client": set(client_package.__all__),
+        "Client": names(client),
+        "AsyncClient": names(async_client),
+    }
+    for group in ("user_management", "mfa", "events", "webhooks"):
+        found[group] = names(getattr(client, group))
+        assert names(getattr(async_client, group)) == found[group]
+
+    assert found == {place: set(text.split()) for place, text in PUBLIC.items()}
+    assert set(authfactor.__all__) <= set(dir(authfactor))
+    with pytest.raises(AttributeError, match="no attribute 'Clients'"):
+        authfactor.Clients  # noqa: B018 - the access is the point
+
+
+def test_methods_keep_their_names_and_their_words() -> None:
+    method = Client(base_url="http://127.0.0.1:1", api_key="sk_x").user_management.enroll_auth_factor
+
+    assert method.__name__ == "enroll_auth_factor"
+    assert (method.__doc__ or "").startswith("Enrol a user in a new authentication factor")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "Give base_url and api_key to reach a server, or database_url or data"),
+        ({"base_url": "http://127.0.0.1:1"}, "base_url needs api_key"),
+        ({"base_url": "auth.example.org", "api_key": "sk_x"}, "must start with http"),
+        ({"base_url": "http://a", "api_key": "sk_x", "data": "x"}, "data cannot be combined with base_url"),
+        ({"data": "x", "api_key": "sk_x"}, "go with base_url"),
+    ],
+)
+def test_arguments_that_do_not_fit_together_are_refused_at_once(given: dict[str, str], said: str) -> None:
+    for kind in (Client, AsyncClient):
+        with pytest.raises(ValueError, match=said):
+            kind(**given)  # type: ignore[arg-type]  # texts only
+
+
+def test_signing_in_without_a_client_id_says_what_is_missing(server: Server) -> None:
+    with Client(base_url=server.url, api_key=API_KEY) as client:
+        with pytest.raises(ValueError, match="client_id"):
+            client.user_management.authenticate_with_password(email="a@example.org", password="x")
+        with pytest.raises(ValueError, match="client_id"):
+            client.user_management.get_jwks_url()
+
+
+def test_an_empty_id_never_names_another_path(client: Client) -> None:
+    with pytest.raises(ValueError, match="an id is empty"):
+        client.user_management.delete_user("")
+    with pytest.raises(NotFoundError):
+        client.user_management.get_user("../events?x=/%")
+
+
+def test_many_threads_share_a_client(client: Client, email: str) -> None:
+    user = client.user_management.create_user(email=email)
+    with ThreadPoolExecutor(16) as threads:
+        made = list(
+            threads.map(
+                lambda number: client.user_management.enroll_auth_factor(
+                    user_id=user.id, totp_user=f"account {number % 8}"
+                ),
+                range(8),
+            )
+        )
+        read = list(threads.map(lambda one: client.mfa.get_factor(one.authentication_factor.id), made * 8))
+
+    assert len({one.authentication_factor.id for one in made}) == 8
+    assert Counter(factor.totp.user for factor in read) == {f"account {number}": 8 for number in range(8)}
+
+
+def test_threads_that_come_at_once_start_one_loop(server: Server) -> None:
+    before = threading.active_count()
+    client = Client(base_url=server.url, api_key=API_KEY)
+    barrier = threading.Barrier(12)
+
+    def read() -> int:
+        barrier.wait()
+        client.user_management.list_users(limit=1)
+        return threading.active_count()
+
+    with ThreadPoolExecutor(12) as threads:
+        most = max(threads.map(lambda _: read(), range(12)))
+    client.close()
+
+    assert most <= before + 12 + 1
+    assert threading.active_count() == before
+
+
+def test_a_closed_client_opens_again(client: Client, email: str) -> None:
+    user = client.user_management.create_user(email=email)
+    client.close()
+    client.close()
+
+    assert client.user_management.get_user(user.id) == user
+
+
+def test_a_forgotten_client_leaves_no_thread(tmp_path: Path) -> None:
+    before = threading.active_count()
+    Client(data=tmp_path).user_management.list_users()
+
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("closing", ["", "client.close()", "del client"])
+def test_a_program_ends_in_peace_whether_it_closes_or_not(tmp_path: Path, closing: str) -> None:
+    done = python(
+        "from authfactor import Client\n"
+        f"client = Client(data={str(tmp_path)!r})\n"
+        "client.user_management.create_user(email='kim@example.org')\n"
+        f"{closing}\n"
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    with Client(data=tmp_path) as client:
+        assert len(client.user_management.list_users().data) == 1
+
+
+def test_a_fork_connects_anew_and_refuses_to_share_a_database(server: Server, tmp_path: Path) -> None:
+    done = python(f"""
+import os, warnings
+warnings.simplefilter("ignore")
+from authfactor import Client
+over_http = Client(base_url={server.url!r}, api_key={API_KEY!r})
+in_process = Client(data={str(tmp_path)!r})
+over_http.user_management.list_users()
+in_process.user_management.list_users()
+if os.fork() == 0:
+    over_http.user_management.list_users()
+    try:
+        in_process.user_management.list_users()
+    except RuntimeError as error:
+        print(error, flush=True)
+    os._exit(0)
+print(os.wait()[1], len(in_process.user_management.list_users().data))
+""")
+
+    refusal, ended = done.stdout.splitlines()
+    assert refusal.startswith("This client had opened its database before the process forked."), done.stderr
+    assert ended == "0 0"
+
+
+def test_over_http_nothing_of_the_server_is_imported(server: Server) -> None:
+    """A program that only talks to a server can do with httpx and msgspec."""
+    done = python(f"""
+import json, sys
+absent = "alembic argon2 cryptography jwt sqlalchemy starlette structlog typer uvicorn".split()
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in absent:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Refuse())
+import authfactor
+assert "httpx" not in sys.modules and "msgspec" not in sys.modules
+client = authfactor.Client(base_url={server.url!r}, api_key={API_KEY!r}, client_id={CLIENT_ID!r})
+client.user_management.list_users(limit=1)
+client.close()
+print(json.dumps(sorted(name for name in sys.modules if name.startswith("authfactor."))))
+""")
+
+    assert done.returncode == 0, done.stderr
+    assert all(name.startswith("authfactor.client") for name in json.loads(done.stdout))
+
+
+def test_of_several_environments_one_must_be_named(tmp_path: Path) -> None:
+    with Client(data=tmp_path) as client:
+        client.user_management.create_user(email="kim@example.org")
+    environment = clean_environment(AUTHFACTOR_DATA=str(tmp_path))
+    subprocess.run(
+        [sys.executable, "-m", "authfactor", "environments", "create", "other"],
+        env=environment,
+        check=True,
+        capture_output=True,
+    )
+
+    with pytest.raises(errors.InvalidRequest, match=r"several environments \(default, other\)"):
+        Client(data=tmp_path).user_management.list_users()
+    with pytest.raises(errors.NotFound, match="nobody"):
+        Client(data=tmp_path, environment="nobody").user_management.list_users()
+    with (
+        Client(data=tmp_path, environment="other") as other,
+        Client(data=tmp_path, environment="default") as one,
+    ):
+        assert other.user_management.list_users().data == ()
+        assert [user.email for user in one.user_management.list_users()] == ["kim@example.org"]
+
+
+def test_nothing_is_written_down_to_let_a_client_in(tmp_path: Path) -> None:
+    with Client(data=tmp_path) as client:
+        client.user_management.create_user(email="kim@example.org")
+    done = subprocess.run(
+        [sys.executable, "-m", "authfactor", "--json", "keys", "list"],
+        env=clean_environment(AUTHFACTOR_DATA=str(tmp_path)),
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    assert json.loads(done.stdout) == []

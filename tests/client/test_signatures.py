@@ -1,0 +1,42 @@
+"""`verify_event` takes what the server signs, and nothing else."""
+
+import pytest
+
+from authfactor.client import SignatureInvalidError, verify_event
+from authfactor.rules.deliveries import signature
+
+BODY = (
+    b'{"object":"event","id":"event_1","event":"user.created","data":{"id":"user_1"},'
+    b'"created_at":"2026-02-03T04:05:06.789Z"}'
+)
+SECRET = "whsec_one"
+NOW = 1_770_000_000
+HEADER = signature(SECRET, NOW * 1000, BODY)
+
+
+@pytest.mark.parametrize("body", [BODY, BODY.decode()])
+@pytest.mark.parametrize("away", [-179, 0, 179])
+def test_a_genuine_delivery_gives_its_event(body: bytes | str, away: int) -> None:
+    event = verify_event(event_body=body, event_signature=HEADER, secret=SECRET, now=NOW + away)
+
+    assert (event.event, event.data) == ("user.created", {"id": "user_1"})
+
+
+@pytest.mark.parametrize(
+    ("body", "header", "secret", "now", "said"),
+    [
+        (BODY + b" ", HEADER, SECRET, NOW, "does not belong"),
+        (BODY, HEADER, "whsec_two", NOW, "does not belong"),
+        (BODY, HEADER.replace("t=1", "t=2"), SECRET, NOW, "does not belong"),
+        (BODY, HEADER, SECRET, NOW + 181, "more than 180 s"),
+        (BODY, HEADER, SECRET, NOW - 181, "more than 180 s"),
+        (BODY, "", SECRET, NOW, "not `t=…, v1=…`"),
+        (BODY, "t=, v1=", SECRET, NOW, "not `t=…, v1=…`"),
+        (BODY, "t=١٢, v1=ab", SECRET, NOW, "not `t=…, v1=…`"),
+        (BODY, f"t={NOW}000, v1=é", SECRET, NOW, "does not belong"),
+        (b"[]", signature(SECRET, NOW * 1000, b"[]"), SECRET, NOW, "no event"),
+    ],
+)
+def test_anything_else_is_refused(body: bytes, header: str, secret: str, now: float, said: str) -> None:
+    with pytest.raises(SignatureInvalidError, match=said):
+        verify_event(event_body=body, event_signature=header, secret=secret, now=now)
