@@ -25,7 +25,8 @@ PUBLIC: Final = {
     " AuthenticationFactorTotpExtended AuthenticationResponse AuthorizationError BadRequestError Client"
     " ClientError ConflictError ErrorItem Event Jwk Jwks ListMetadata MfaChallengeError"
     " MfaEnrollmentError NotFoundError Page RateLimitExceededError ServerError Session"
-    " SignatureInvalidError TooManyAttemptsError Totp TotpExtended UNSET UnprocessableEntityError User WebhookEndpoint verify_event",
+    " SignatureInvalidError TooManyAttemptsError Totp TotpExtended UNSET UnprocessableEntityError User"
+    " WebhookEndpoint verify_event",
     "Client": "close events mfa user_management webhooks",
     "AsyncClient": "aclose events mfa user_management webhooks",
     "user_management": "authenticate_with_password authenticate_with_refresh_token authenticate_with_totp"
