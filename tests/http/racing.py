@@ -23,11 +23,13 @@ class Connection:
     async def open(cls, server: Server) -> "Connection":
         return cls(*await asyncio.open_connection("127.0.0.1", server.port))
 
-    async def post(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    async def post(self, path: str, body: dict[str, Any], key: str = "") -> tuple[int, dict[str, Any]]:
+        """Send a request, with an `Idempotency-Key` if one is given."""
         content = json.dumps(body).encode()
+        more = f"idempotency-key: {key}\r\n" if key else ""
         head = (
             f"POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {API_KEY}\r\n"
-            f"content-type: application/json\r\ncontent-length: {len(content)}\r\n\r\n"
+            f"content-type: application/json\r\n{more}content-length: {len(content)}\r\n\r\n"
         )
         self._writer.write(head.encode() + content)
         answer = (await self._reader.readuntil(b"\r\n\r\n")).split(b"\r\n")

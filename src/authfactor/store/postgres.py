@@ -22,8 +22,10 @@ from authfactor.store.pool import Pool
 T = TypeVar("T")
 Jitter = Callable[[], float]
 _STATEMENTS: Final = 256
-_TRIES: Final = 5
+# With one attempt in five failing, one unit in ten million fails ten times.
+_TRIES: Final = 10
 _BACK_OFF_SECONDS: Final = 0.01
+_LONGEST_BACK_OFF_SECONDS: Final = 0.08
 # What a request may take beyond its wait for a connection: with the default wait, 2 s less a margin.
 _WORK_SECONDS: Final = 0.3
 _CLOSE_SECONDS: Final = 1.0
@@ -256,7 +258,7 @@ class PostgresStore:
 
     async def _back_off(self, turn: int, deadline: float) -> None:
         """Wait a little longer each time, and not as long as the others that met in the same conflict."""
-        seconds = _BACK_OFF_SECONDS * 2**turn * (0.5 + self._jitter())
+        seconds = min(_BACK_OFF_SECONDS * 2**turn, _LONGEST_BACK_OFF_SECONDS) * (0.5 + self._jitter())
         if self._loop.time() + seconds > deadline:
             raise errors.Unavailable("The database is busy. Try again in a moment.")
         await asyncio.sleep(seconds)

@@ -1,0 +1,101 @@
+"""A fifth of all transactions fails in a conflict, half of them only at the commit: no client notices."""
+
+import asyncio
+import uuid
+from pathlib import Path
+from typing import Final
+
+from authfactor.store import migrations
+from tests import authenticator
+from tests.http.racing import Connection
+from tests.postgres.server import PostgresServer
+from tests.servers import running
+
+CLIENTS: Final = 16
+LIVES: Final = 12  # of factors, each client
+# One throw of the dice for each transaction at its first change, one at its commit: together one in five.
+# A sequence counts, since it is not rolled back with what failed.
+DICE: Final = """
+CREATE SEQUENCE thrown;
+CREATE FUNCTION throw() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE mark text := 'dice.' || TG_ARGV[0];
+BEGIN
+    IF current_setting(mark, true) IS DISTINCT FROM pg_current_xact_id()::text THEN
+        PERFORM set_config(mark, pg_current_xact_id()::text, false);
+        IF random() < 0.106 THEN
+            IF nextval('thrown') % 2 = 0 THEN
+                RAISE SQLSTATE '40001' USING MESSAGE = 'thrown';
+            ELSE
+                RAISE SQLSTATE '40P01' USING MESSAGE = 'thrown';
+            END IF;
+        END IF;
+    END IF;
+    RETURN NULL;
+END $$;
+DO $$
+DECLARE name text;
+BEGIN
+    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'
+    LOOP
+        EXECUTE format('CREATE TRIGGER early AFTER INSERT OR UPDATE OR DELETE ON %I'
+            ' FOR EACH STATEMENT EXECUTE FUNCTION throw(''early'')', name);
+        EXECUTE format('CREATE CONSTRAINT TRIGGER late AFTER INSERT OR UPDATE OR DELETE ON %I'
+            ' DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION throw(''late'')', name);
+    END LOOP;
+END $$;
+"""
+
+
+def test_a_fifth_of_all_transactions_failing_in_a_conflict_fails_no_request(
+    postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    database = postgres_server.create_database()
+    postgres_server.sql(migrations.script("postgresql"), database)
+    postgres_server.sql(DICE, database)
+    settings = {"AUTHFACTOR_DATABASE_URL": postgres_server.url(database)}
+    with running(tmp_path / "data", settings) as server:
+
+        async def run() -> list[int]:
+            connections = [await Connection.open(server) for _ in range(CLIENTS)]
+            done = await asyncio.gather(*map(_live, connections))
+            for connection in connections:
+                await connection.close()
+            return list(done)
+
+        writes = sum(asyncio.run(run()))
+    thrown = int(postgres_server.sql("SELECT last_value FROM thrown", database))
+    # Of all attempts, those that failed included, one in five.
+    assert 0.12 < thrown / (writes + thrown) < 0.28
+    assert thrown > 100
+
+
+async def _live(connection: Connection) -> int:
+    """Lead factors through their lives, every answer as if nothing happened; return how often was written."""
+    writes = 0
+
+    async def post(path: str, body: dict[str, str], key: str = "") -> dict[str, object]:
+        nonlocal writes
+        writes += 1
+        status, answer = await connection.post(path, body, key)
+        assert status == 201, (path, status, answer)
+        return answer
+
+    for _ in range(LIVES):
+        user = await post("/user_management/users", {"email": f"{uuid.uuid4().hex}@example.org"})
+        path, key = f"/user_management/users/{user['id']}/auth_factors", str(uuid.uuid4())
+        made = await post(path, {"type": "totp"}, key)
+        assert await post(path, {"type": "totp"}, key) == made
+        factor, challenge = made["authentication_factor"], made["authentication_challenge"]
+        assert isinstance(factor, dict)
+        assert isinstance(challenge, dict)
+        secret = factor["totp"]["secret"]
+        wrong = await post(
+            f"/auth/challenges/{challenge['id']}/verify", {"code": authenticator.wrong_code(secret)}
+        )
+        assert (wrong["valid"], wrong["attempts_remaining"]) == (False, 4)
+        code = {"code": authenticator.code(secret)}
+        assert (await post(f"/auth/challenges/{challenge['id']}/verify", code))["valid"] is True
+        other = await post(f"/auth/factors/{factor['id']}/challenge", {})
+        spent = await post(f"/auth/challenges/{other['id']}/verify", code)
+        assert (spent["valid"], spent["reason"]) == (False, "code_already_used")
+    return writes
