@@ -99,6 +99,10 @@ conformance: setup ## walk a factor's life with the official SDKs (CONFORMANCE_A
 nightly: setup ## the tests that take minutes
 	$(BIN)/python -m pytest -q -m nightly $(PYTEST_ARGS)
 
+.PHONY: cluster
+cluster: setup ## kill the primary of a PostgreSQL cluster under load, race for one use (CLUSTER_KILLS=20)
+	$(BIN)/python -m pytest -q -m cluster $(PYTEST_ARGS)
+
 # --- measuring ---
 
 .PHONY: bench

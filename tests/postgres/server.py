@@ -60,8 +60,8 @@ class PostgresServer:
         self._options = OPTIONS | options
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
-        if _as_whom():
-            shutil.chown(self.folder, *_as_whom().values())
+        if as_whom():
+            shutil.chown(self.folder, *as_whom().values())
         self._run("initdb", "-D", str(self._data), "-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--no-sync")
 
     def url(self, database: str = "postgres") -> str:
@@ -126,7 +126,7 @@ class PostgresServer:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd="/",
-                **_as_whom(),
+                **as_whom(),
             )
 
     def _is_ready(self) -> bool:
@@ -143,7 +143,7 @@ class PostgresServer:
             text=True,
             cwd="/",
             check=False,
-            **_as_whom(),
+            **as_whom(),
         )
         assert done.returncode == 0, f"{program}: {done.stderr}"
         return done.stdout.strip()
@@ -164,7 +164,7 @@ class PostgresServer:
                 os.kill(int(status.parent.name), number)
 
 
-def _as_whom() -> dict[str, Any]:
+def as_whom() -> dict[str, Any]:
     if os.geteuid() != 0:
         return {}
     nobody = pwd.getpwnam("nobody")
@@ -185,7 +185,7 @@ def _runs(program: Path) -> bool:
     """Whether the program is there and the user who is to run it may."""
     try:
         done = subprocess.run(
-            [str(program), "--version"], capture_output=True, check=False, cwd="/", **_as_whom()
+            [str(program), "--version"], capture_output=True, check=False, cwd="/", **as_whom()
         )
     except OSError:
         return False

@@ -14,7 +14,7 @@ from tests import authenticator
 from tests.http import racing
 from tests.http.racing import Connection
 from tests.postgres.server import PostgresServer
-from tests.servers import CLIENT_ID, Server, assert_no_surprise
+from tests.servers import API_KEY, CLIENT_ID, Server, assert_no_surprise
 
 REQUESTS: Final = 64
 PASSWORD: Final = "seven green bottles"
@@ -133,7 +133,7 @@ async def _begin(connection: Connection) -> dict[str, Any]:
     assert status == 201, user
     path = f"/user_management/users/{user['id']}/auth_factors"
     await connection.post(path, {"type": "totp", "totp_secret": SECRET})
-    client = {"client_id": CLIENT_ID, "client_secret": racing.API_KEY}
+    client = {"client_id": CLIENT_ID, "client_secret": API_KEY}
     status, pending = await connection.post(
         "/user_management/authenticate",
         {**client, "grant_type": "password", "email": email, "password": PASSWORD},

@@ -17,6 +17,7 @@ from authfactor.http.call import Call
 from authfactor.http.pages.routes import ROUTES as PAGES
 from authfactor.http.routing import Router
 from authfactor.models import Answer
+from authfactor.store.base import request_began
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -71,10 +72,12 @@ class Door:
         self._af = af
         self._router = Router([*ROUTES, *operations.routes(ROUTES), *PAGES])
         self._request_id = guard.RequestIds(af)
+        self._time = asyncio.get_running_loop().time
 
     async def answer(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request; whatever goes wrong becomes an answer too."""
         request_id = self._request_id()
+        request_began.set(self._time())
         extra: guard.Headers = []
         try:
             answer = await self._answer(scope, receive)

@@ -6,7 +6,8 @@ conditional write whose row count decides (decision 0003), never a read followed
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, TypeVar
+from contextvars import ContextVar
+from typing import Any, Final, Protocol, TypeVar
 
 from authfactor.store.tables.api_keys import ApiKeys
 from authfactor.store.tables.challenges import Challenges
@@ -24,6 +25,10 @@ from authfactor.store.tables.webhooks import Deliveries, WebhookEndpoints
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
+
+# When the request that this task answers came in, by the loop's clock: the calls of one request share one
+# time limit. Not set where nobody waits for an answer.
+request_began: Final[ContextVar[float | None]] = ContextVar("request_began", default=None)
 
 
 class Db(Protocol):

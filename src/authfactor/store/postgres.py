@@ -16,7 +16,7 @@ import asyncpg
 
 from authfactor import errors
 from authfactor.settings import PREFIX, BadSetting
-from authfactor.store.base import Row, Tx, Unit
+from authfactor.store.base import Row, Tx, Unit, request_began
 from authfactor.store.pool import Pool
 
 T = TypeVar("T")
@@ -28,6 +28,8 @@ _BACK_OFF_SECONDS: Final = 0.01
 _LONGEST_BACK_OFF_SECONDS: Final = 0.08
 # What a request may take beyond its wait for a connection: with the default wait, 2 s less a margin.
 _WORK_SECONDS: Final = 0.3
+# What a call gets though its request has used up its time, with hashing a password perhaps.
+_LEAST_SECONDS: Final = 0.15
 _CLOSE_SECONDS: Final = 1.0
 _CONFLICTS: Final = frozenset({"40001", "40P01"})
 # Cut off by the server, or connected to one that may no longer write: a new connection finds a better one.
@@ -209,16 +211,18 @@ class PostgresStore:
         if self._closing:
             raise errors.Unavailable("The service is stopping.")
         start = self._loop.time()
-        deadline = start + self._wait + _WORK_SECONDS
+        deadline = max((request_began.get() or start) + self._wait + _WORK_SECONDS, start + _LEAST_SECONDS)
         has_lost = False
         for turn in range(_TRIES):
-            session = self._pool.idle() or await self._wait_for_session(start + self._wait)
+            session = self._pool.idle() or await self._wait_for_session(min(start + self._wait, deadline))
             try:
                 return await work(session, deadline)
             except _ERRORS as error:
                 is_loss = _is_loss(error, session)
                 if is_loss or isinstance(error, TimeoutError):
                     session.discard()
+                # After a time-out the others may be as good as ever; new ones make a slow database slower.
+                if is_loss:
                     self._pool.drop_idle()
                 again = _is_conflict(error) or (_is_clash(error) and turn + 1 < _TRIES)
                 if not again and (has_lost or not is_loss):
