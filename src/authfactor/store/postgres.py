@@ -226,8 +226,8 @@ class PostgresStore:
                     self._pool.drop_idle()
                 again = _is_conflict(error) or (_is_clash(error) and turn + 1 < _TRIES)
                 if not again and (has_lost or not is_loss):
-                    if refusal := _refusal(error):
-                        raise refusal from error
+                    if told := refusal(error):
+                        raise told from error
                     raise
                 has_lost |= is_loss
             finally:
@@ -243,7 +243,7 @@ class PostgresStore:
         except TimeoutError as error:
             raise errors.Unavailable("The database is busy. Try again in a moment.") from error
         except (asyncpg.PostgresError, OSError) as error:
-            raise _refusal(error) or errors.Unavailable("The database does not let us in.") from error
+            raise refusal(error) or errors.Unavailable("The database does not let us in.") from error
         except asyncpg.TargetServerAttributeNotMatched as error:
             raise errors.Unavailable("No database server takes changes now. Nothing was changed.") from error
         except (asyncpg.ClientConfigurationError, ValueError) as error:
@@ -298,7 +298,7 @@ def _is_loss(error: Exception, session: Session) -> bool:
     )
 
 
-def _refusal(error: Exception) -> errors.AuthfactorError | None:
+def refusal(error: Exception) -> errors.AuthfactorError | None:
     """Say what a person can do about it; None for a fault of ours, which stays what it is."""
     if isinstance(error, asyncpg.CharacterNotInRepertoireError):
         return errors.InvalidRequest(message="Text must not contain the character U+0000.")
