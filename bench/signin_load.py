@@ -67,7 +67,11 @@ def serving(users: int, **settings: str) -> Iterator[tuple[servers.Server, Waiti
             )
         try:
             servers.wait_until_ready(f"http://127.0.0.1:{port}", process, log)
-            yield servers.Server("authfactor", port, API_KEY, folder, psutil.Process(process.pid)), waiting
+            watched = psutil.Process(process.pid)
+            yield (
+                servers.Server("authfactor", port, API_KEY, folder, watched, f"Bearer {API_KEY}"),
+                waiting,
+            )
         finally:
             servers.stop(process)
 

@@ -62,13 +62,17 @@ class Report:
 
 @dataclass(frozen=True)
 class Load:
-    """How a run is driven: how long, over how many connections, and what each answer must contain."""
+    """How a run is driven: how long, over how many connections, and what each answer must contain.
+
+    `pause_ms`: how long each connection waits before each request.
+    """
 
     seconds: int
     connections: int
     once: bool = False
     expect: str = "-"
     keys: str = "-"
+    pause_ms: int = 0
 
 
 def installed() -> bool:
@@ -103,6 +107,7 @@ def start(server: Server, folder: Path, load: Load, mode: str) -> subprocess.Pop
         str(folder / "answers"),
         load.keys,
         server.ready,
+        str(load.pause_ms),
     ]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 

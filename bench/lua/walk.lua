@@ -1,6 +1,6 @@
 -- Walk through prepared requests, one after the other, and report what came back.
 --
--- wrk -t1 ... -s walk.lua URL -- ITEMS REPORT MODE EXPECT ANSWERS KEYS IDLE
+-- wrk -t1 ... -s walk.lua URL -- ITEMS REPORT MODE EXPECT ANSWERS KEYS IDLE PAUSE
 --   ITEMS    file of requests, one a line: method TAB path TAB body
 --   REPORT   file that gets the counters as JSON
 --   MODE     "loop": start over at the end
@@ -9,6 +9,7 @@
 --   EXPECT   text that every answer's body must contain, or "-"
 --   ANSWERS  the file of "collect", or "-"
 --   KEYS     prefix of a fresh Idempotency-Key on every POST, or "-"
+--   PAUSE    milliseconds that each connection waits before each request
 --   IDLE     path that does nothing, asked for while a run that has sent everything ends
 --
 -- EXPECT and "collect" need wrk's response hook, which costs wrk (not the server) some time on every answer; without
@@ -99,6 +100,10 @@ function init(args)
     return heads[at]
   end
 
+  local pause = tonumber(args[8])
+  if pause > 0 then
+    delay = function() return pause end
+  end
   if mode == "collect" then
     delay = function() -- park the connections that find nothing left to send
       reserved = reserved + 1

@@ -6,10 +6,8 @@ import hashlib
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.x509.oid import NameOID
 
 from authfactor.models import PublicKey
 
@@ -36,6 +34,9 @@ class Signer(NamedTuple):
 
 def new_key_pair(client_id: str, *, not_before: int, serial: int) -> KeyPair:
     """Make a key. `not_before` in seconds of the epoch, `serial` a random number of at most 159 bits."""
+    from cryptography import x509  # noqa: PLC0415 - takes a tenth of the start, and few starts need it
+    from cryptography.x509.oid import NameOID  # noqa: PLC0415 - as above
+
     private_key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, client_id[:64])])
     certificate = (
@@ -74,6 +75,8 @@ def sign(signer: Signer, claims: dict[str, Any]) -> str:
 
 def public_key(certificate: bytes) -> PublicKey:
     """Describe a public key in the words of RFC 7517."""
+    from cryptography import x509  # noqa: PLC0415 - as above
+
     public = x509.load_der_x509_certificate(certificate).public_key()
     if not isinstance(public, rsa.RSAPublicKey):
         raise TypeError("access tokens are signed with RSA keys only")

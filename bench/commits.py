@@ -1,0 +1,142 @@
+"""What durability costs: the disk's own sync, a write alone, and writes that share a commit.
+
+Usage: .venv/bin/python bench/commits.py [--seconds S] [--rounds N] [--folder DIR] [--json]
+
+sync     fdatasync after one page, written into a file that has its size already, as the log of writes does
+alone    opening a challenge, one at a time: the median, and how many syncs that is
+enrol    the same for an enrolment, with its picture
+each     16 tasks that open challenges, but every one commits for itself
+shared   the same 16 tasks, with the store's group commit
+
+In process, so that the figures are the store's and not the network's; the rounds are interleaved.
+Runs in the repository's environment.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+from authfactor.core import Authfactor
+from authfactor.models import Environment
+from authfactor.settings import Settings
+from authfactor.wire.requests import CreateUser, EnrollUserFactor
+
+PAGE = bytes(4096)
+LOG_PAGES = 1000
+WRITERS = 16
+FACTORS = 64
+MICRO = 1e6
+
+
+def sync_us(folder: Path, seconds: float) -> float:
+    """Return the median of one page written and synced, in microseconds."""
+    path = folder / "pages"
+    path.write_bytes(PAGE * LOG_PAGES)
+    times = []
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+        end = time.perf_counter() + seconds
+        while (started := time.perf_counter()) < end:
+            os.pwrite(descriptor, PAGE, len(times) % LOG_PAGES * len(PAGE))
+            os.fdatasync(descriptor)
+            times.append(time.perf_counter() - started)
+    finally:
+        os.close(descriptor)
+    return statistics.median(times) * MICRO
+
+
+async def alone_us(act: Callable[[int], Awaitable[object]], seconds: float) -> float:
+    """Return the median of one write after the other, in microseconds."""
+    times: list[float] = []
+    end = time.perf_counter() + seconds
+    while (started := time.perf_counter()) < end:
+        await act(len(times))
+        times.append(time.perf_counter() - started)
+    return statistics.median(times) * MICRO
+
+
+async def rate(act: Callable[[int], Awaitable[object]], seconds: float, *, shared: bool) -> float:
+    """Return writes per second of 16 tasks; without sharing a lock lets one commit at a time."""
+    done = 0
+    turn = contextlib.nullcontext() if shared else asyncio.Lock()
+    end = time.perf_counter() + seconds
+
+    async def writer(number: int) -> None:
+        nonlocal done
+        while time.perf_counter() < end:
+            async with turn:
+                await act(number)
+            done += 1
+
+    started = time.perf_counter()
+    await asyncio.gather(*(writer(number) for number in range(WRITERS)))
+    return done / (time.perf_counter() - started)
+
+
+@contextlib.asynccontextmanager
+async def installation(folder: Path) -> AsyncIterator[tuple[Authfactor, Environment]]:
+    """Open a new installation."""
+    settings = Settings(data=folder, bootstrap_client_id="client_bench", max_factors_per_user=1_000_000)
+    af = await Authfactor.open(settings)
+    try:
+        yield af, await af.read(af.environments.by_client_id("client_bench"))
+    finally:
+        await af.close()
+
+
+async def measure(folder: Path, seconds: float, rounds: int) -> dict[str, float]:
+    """Run all rounds and return the medians."""
+    samples: dict[str, list[float]] = {name: [] for name in ("sync", "alone", "enroll", "each", "shared")}
+    async with installation(folder / "installation") as (af, environment):
+        user = await af.run(await af.users.create(environment, CreateUser(email="kim@example.org")))
+
+        async def enroll(_number: int) -> str:
+            request = EnrollUserFactor(type="totp")
+            enrolled = await af.run(await af.factors.enroll(af.store, environment, user.id, request))
+            return enrolled.factor.id
+
+        factors = [await enroll(number) for number in range(FACTORS)]
+
+        async def challenge(number: int) -> object:
+            return await af.run(af.challenges.create(environment, factors[number % FACTORS]))
+
+        for _ in range(rounds):
+            samples["sync"].append(sync_us(folder, seconds))
+            samples["alone"].append(await alone_us(challenge, seconds))
+            samples["enroll"].append(await alone_us(enroll, seconds))
+            samples["each"].append(await rate(challenge, seconds, shared=False))
+            samples["shared"].append(await rate(challenge, seconds, shared=True))
+    return {name: statistics.median(values) for name, values in samples.items()}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each part in a round (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="%(default)s")
+    parser.add_argument("--folder", help="where the database is made (the system's temporary folder)")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=given.folder) as name:
+        found = asyncio.run(measure(Path(name), given.seconds, given.rounds))
+    if given.json:
+        print(json.dumps(found))
+        return
+    print(f"fdatasync of a page       {found['sync']:>8,.0f} µs")
+    for name, title in (("alone", "challenge, alone"), ("enroll", "enrolment, alone")):
+        print(f"{title:<25} {found[name]:>8,.0f} µs = {found[name] / found['sync']:.1f} syncs")
+    print(f"16 writers, a commit each {found['each']:>8,.0f}/s")
+    ratio = found["shared"] / found["each"]
+    print(f"16 writers, shared        {found['shared']:>8,.0f}/s, {ratio:.1f} times as many")
+
+
+if __name__ == "__main__":
+    main()
