@@ -46,6 +46,9 @@ class Idempotency:
 
     async def claim(self, claim: "Claim", now: int) -> Kept | None:
         """Take the key; what an earlier request left when it is taken and not yet expired."""
+        if self._db.one_at_a_time:
+            row = await self._db.one(UNEXPIRED, claim.environment, claim.key, now)
+            return Kept(*row) if row else None
         taken = await self._db.run(
             CLAIM, claim.environment, claim.key, claim.body_hash, claim.expires_at, now
         )
