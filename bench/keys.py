@@ -2,7 +2,7 @@
 
 Usage: .venv/bin/python bench/keys.py [--requests N] [--rounds N] [--json]
 
-Through the application itself, without a network: authentication, decoding, rules, store with its commits, encoding.
+Through the application itself, without a network: key, decoding, rules, store with its commits, encoding.
 The four kinds take turns; a figure is the median of the rounds' process time per request, in microseconds.
 Runs in the repository's environment.
 """

@@ -21,6 +21,8 @@ MAX_KEY: Final = 255
 # kotlin and java from 5 on derive the key from the request itself, so every identical call has the same one.
 _DERIVED: Final = re.compile(r"retry-[0-9a-f]{64}")
 DERIVED_LIFE: Final = 10
+# Only who holds the API key can look for two requests with one hash, and would find his own answers.
+_HASH_BYTES: Final = 16
 _PICTURE: Final = re.compile(rb'"qr_code":"data:image/png;base64,[^"]*"')
 _NO_PICTURE: Final = b'"qr_code":""'
 # A URI of ours is ASCII without a quote or a backslash, so its JSON is itself.
@@ -37,8 +39,8 @@ def claim(*, environment: int, key_id: str, key: str, target: str, body: bytes, 
             errors.Item("Idempotency-Key", "idempotency_key_invalid", f"Use at most {MAX_KEY} characters.")
         )
     seconds = DERIVED_LIFE if _DERIVED.fullmatch(key) else life
-    scope = hashlib.sha256(f"{key_id}\0{target}\0{key}".encode()).digest()
-    return Claim(environment, scope, hashlib.sha256(body).digest(), now + seconds * 1000)
+    scope = hashlib.sha256(f"{key_id}\0{target}\0{key}".encode()).digest()[:_HASH_BYTES]
+    return Claim(environment, scope, hashlib.sha256(body).digest()[:_HASH_BYTES], now + seconds * 1000)
 
 
 def once(
@@ -56,9 +58,10 @@ def once(
 
     async def run(tx: Tx) -> Answer:
         kept = await tx.idempotency.claim(claimed, now)
-        if kept is not None and kept.body_hash != claimed.body_hash:
-            raise errors.IdempotencyKeyReused
+        # Without an answer a claim binds nobody: its request changed nothing.
         if kept is not None and kept.answer is not None:
+            if kept.body_hash != claimed.body_hash:
+                raise errors.IdempotencyKeyReused
             answer = msgspec.msgpack.decode(vault.open(kept.answer, where), type=Answer)
             return msgspec.structs.replace(answer, body=_redrawn(answer.body))
         answer = render(await unit(tx))

@@ -25,7 +25,9 @@ ON CONFLICT (environment, key) DO UPDATE
 SET body_hash = excluded.body_hash, answer = excluded.answer, expires_at = excluded.expires_at
 """
 
-KEEP = "UPDATE idempotency SET answer = $3 WHERE environment = $1 AND key = $2"
+KEEP = """
+UPDATE idempotency SET body_hash = $3, answer = $4, expires_at = $5 WHERE environment = $1 AND key = $2
+"""
 
 
 class Kept(NamedTuple):
@@ -58,10 +60,8 @@ class Idempotency:
         return Kept(*row) if row else None
 
     async def keep(self, claim: "Claim", sealed_answer: str) -> None:
-        """Keep the answer of the request that claimed the key."""
-        if self._db.one_at_a_time:
-            await self._db.run(
-                CLAIM_AND_KEEP, claim.environment, claim.key, claim.body_hash, sealed_answer, claim.expires_at
-            )
-        else:
-            await self._db.run(KEEP, claim.environment, claim.key, sealed_answer)
+        """Keep the answer of the request that claimed the key, in the unit that claimed it."""
+        statement = CLAIM_AND_KEEP if self._db.one_at_a_time else KEEP
+        await self._db.run(
+            statement, claim.environment, claim.key, claim.body_hash, sealed_answer, claim.expires_at
+        )

@@ -131,7 +131,8 @@ def second_factor() -> None:
         sa.Column("in_a_row", sa.Integer, nullable=False),
         sa.Column("locked_until", TIME),
     )
-    table(
+    # Not clustered: keys are random and rows large, so that every row would go to a page of its own.
+    op.create_table(
         "idempotency",
         sa.Column("environment", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("key", sa.LargeBinary, primary_key=True),
