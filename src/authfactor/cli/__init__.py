@@ -8,6 +8,7 @@ import typer
 from authfactor import __version__
 from authfactor.cli import (
     configuring,
+    copying,
     environments,
     factors,
     migrating,
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 app.command("serve")(serving.serve)
 app.command("migrate")(migrating.migrate)
+app.command("copy")(copying.copy)
 app.add_typer(configuring.config, name="config")
 app.add_typer(environments.environments, name="environments")
 app.add_typer(environments.keys, name="keys")

@@ -8,7 +8,8 @@ from authfactor import errors
 from authfactor.models import Entropy
 from authfactor.settings import Settings
 from authfactor.store import schema
-from authfactor.store.base import Store
+from authfactor.store.base import Store, Tx
+from authfactor.store.copying.shape import MARK, Side
 from authfactor.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
@@ -23,6 +24,12 @@ class WrongSchema(errors.AuthfactorError):
     code = "wrong_schema"
 
 
+class HalfCopied(WrongSchema):
+    """`authfactor copy` began to fill this database and has not come to its end."""
+
+    code = "half_copied"
+
+
 async def open_store(settings: Settings, entropy: Entropy | None = None) -> Store:
     """Open the database. SQLite is migrated on the spot; PostgreSQL by `authfactor migrate`.
 
@@ -30,9 +37,39 @@ async def open_store(settings: Settings, entropy: Entropy | None = None) -> Stor
     the schema is older and not ours to migrate here, or newer than this release; `errors.Unavailable`.
     """
     path = settings.sqlite_path
-    if path is None:
-        return await _open_postgres(settings, entropy)
-    return await _open_sqlite(path)
+    store: Store = await (_open_postgres(settings, entropy) if path is None else _open_sqlite(path))
+    try:
+        await store.read(_refuse_half_copied)
+    except BaseException:
+        await store.close()
+        raise
+    return store
+
+
+async def _refuse_half_copied(tx: Tx) -> None:
+    if await tx.expired.has_turn(MARK):
+        raise HalfCopied(
+            "This database is a half-finished copy. Give the same authfactor copy command again."
+        )
+
+
+async def open_side(settings: Settings) -> Side:
+    """Open a migrated database for copying. Raises `errors.Unavailable`."""
+    path = settings.sqlite_path
+    if path is not None:
+        from authfactor.store.copying.embedded import SqliteSide  # noqa: PLC0415 - for one command
+
+        return SqliteSide(path)
+    from authfactor.store.copying.cluster import PostgresSide  # noqa: PLC0415 - the driver is an extra
+
+    return await PostgresSide.connect(settings.database_url)
+
+
+def check_exact_schema(version: str | None) -> None:
+    """Refuse (`WrongSchema`) a database to copy from that is not of this very schema."""
+    if version != schema.NEEDED:
+        found = "is empty or not there" if version is None else f"has schema {version}"
+        raise WrongSchema(f"The database to copy from {found}, this release copies {schema.NEEDED}.")
 
 
 async def schema_version(settings: Settings) -> str | None:

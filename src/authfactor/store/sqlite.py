@@ -84,7 +84,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     except sqlite3.Error as error:
         if connection is not None:
             connection.close()
-        raise _translated(error) from error
+        raise translated(error) from error
     return connection
 
 
@@ -103,6 +103,15 @@ def _use_wal(connection: sqlite3.Connection) -> None:
         else:
             return
     connection.execute("PRAGMA journal_mode=WAL")
+
+
+def begin_patiently(connection: sqlite3.Connection) -> None:
+    """Take the write lock, waiting for another program (a backup, the sqlite3 shell): it knows no turns."""
+    connection.execute(f"PRAGMA busy_timeout={int(_BUSY_SECONDS * 1000)}")
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    finally:
+        connection.execute("PRAGMA busy_timeout=0")
 
 
 class SqliteStore:
@@ -136,7 +145,7 @@ class SqliteStore:
         try:
             return cast("T", _drive(unit(self._read_tx)))
         except sqlite3.Error as error:
-            raise _translated(error) from error
+            raise translated(error) from error
 
     async def schema_version(self) -> str | None:
         """Return alembic's revision, or None for an empty file."""
@@ -145,7 +154,7 @@ class SqliteStore:
         except sqlite3.OperationalError as error:
             if "no such table" in str(error):
                 return None
-            raise _translated(error) from error
+            raise translated(error) from error
         return None if row is None else str(row[0])
 
     async def close(self) -> None:
@@ -181,7 +190,7 @@ class SqliteStore:
             with contextlib.suppress(sqlite3.Error):
                 self._writer.execute("ROLLBACK")
             self._turn.give_back()
-            refusal = _translated(error)
+            refusal = translated(error)
             for _, future in batch:
                 if not future.done():
                     future.set_exception(refusal)
@@ -212,12 +221,7 @@ class SqliteStore:
             await self._loop.run_in_executor(self._thread, self._begin_waiting)
 
     def _begin_waiting(self) -> None:
-        # Another program (a backup, the sqlite3 shell) holds the file: it knows nothing of turns.
-        self._writer.execute(f"PRAGMA busy_timeout={int(_BUSY_SECONDS * 1000)}")
-        try:
-            self._writer.execute("BEGIN IMMEDIATE")
-        finally:
-            self._writer.execute("PRAGMA busy_timeout=0")
+        begin_patiently(self._writer)
 
     def _commit(self) -> None:
         self._writer.execute("COMMIT")
@@ -234,7 +238,7 @@ class SqliteStore:
                 raise
             execute("ROLLBACK TO unit")
             execute("RELEASE unit")
-            return None, _translated(error) if isinstance(error, sqlite3.Error) else error
+            return None, translated(error) if isinstance(error, sqlite3.Error) else error
         execute("RELEASE unit")
         return result, None
 
@@ -252,7 +256,7 @@ def _is_busy(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-def _translated(error: Exception) -> Exception:
+def translated(error: Exception) -> Exception:
     """Say what a person can do about it; everything else is a fault of ours and stays what it is."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     reasons = {

@@ -15,6 +15,8 @@ ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, ends_at = excluded.en
 WHERE turns.ends_at <= $4 OR turns.holder = excluded.holder
 """
 
+HAS_TURN = "SELECT 1 FROM turns WHERE name = $1"
+
 # Ids grow with time, so "older than" is a range of the key itself.
 CHALLENGES = """
 DELETE FROM challenges WHERE environment = $1 AND id IN
@@ -69,6 +71,10 @@ class Expired:
     async def take_turn(self, name: str, holder: str, now: int, ends_at: int) -> bool:
         """Take (or keep) the turn: True for one holder at a time."""
         return await self._db.run(TAKE_TURN, name, holder, ends_at, now) == 1
+
+    async def has_turn(self, name: str) -> bool:
+        """Tell whether somebody has or had the turn."""
+        return await self._db.one(HAS_TURN, name) is not None
 
     async def challenges(self, environment: int, older_than: str) -> int:
         """Remove challenges with ids before this one."""
