@@ -15,13 +15,16 @@ from authfactor.ids import Mint
 from authfactor.models import Answer, Claim, Clock, Entropy
 from authfactor.passwords import PRODUCTION, Profile
 from authfactor.rules import idempotency
+from authfactor.rules.branding import Brandings
 from authfactor.rules.challenges import Challenges
 from authfactor.rules.cleaning import Cleaning
 from authfactor.rules.deliveries import Deliveries
 from authfactor.rules.environments import Environments
 from authfactor.rules.events import EventLog
 from authfactor.rules.factors import Factors
+from authfactor.rules.following import Following
 from authfactor.rules.hashing import Hasher
+from authfactor.rules.links import Links
 from authfactor.rules.operator_sessions import OperatorSignIn
 from authfactor.rules.operators import Operators
 from authfactor.rules.sessions import Sessions
@@ -67,6 +70,9 @@ class Authfactor:
         self.sessions = Sessions(clock, entropy, mint, vault, log, settings, self.signing)
         self.sign_in = SignIn(clock, entropy, self.hasher, log, settings, self.challenges, self.sessions)
         self.factors = Factors(clock, entropy, mint, vault, log, settings, self.challenges)
+        self.links = Links(clock, entropy, mint, log, settings)
+        self.following = Following(clock, entropy, vault, log, settings, self.factors, self.challenges)
+        self.brandings = Brandings(clock)
         self.operators = Operators(clock, entropy, mint, self.hasher, self.challenges, self.factors, settings)
         self.operator_sign_in = OperatorSignIn(clock, entropy, mint, self.hasher, self.challenges, settings)
 

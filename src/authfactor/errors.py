@@ -14,6 +14,8 @@
     ├── SignInRefused             the authenticate endpoint says no
     │   ├── OAuthRefused          shapes with `error` and `error_description`
     │   └── StepUpRequired        a second step is needed first
+    ├── LinkRefused               a link to a page does not lead there
+    │   └── LinkUnknown  LinkUsed  LinkExpired
     ├── Conflict                  the state does not allow it
     └── Unavailable               try again in a moment
 
@@ -222,6 +224,40 @@ class StepUpRequired(SignInRefused):
         self.user = user
         self.factor_ids = factor_ids
         self.challenge = challenge
+
+
+class LinkRefused(AuthfactorError):
+    """A link to a page does not lead there."""
+
+
+class LinkUnknown(LinkRefused):
+    """No link has this address, or this browser did not open it. Never says which."""
+
+    code = "link_unknown"
+
+    def __init__(self) -> None:
+        """Say what to do."""
+        super().__init__("This link is not known. Ask for a new one.")
+
+
+class LinkUsed(LinkRefused):
+    """The link has been opened already; a link is good once."""
+
+    code = "link_already_used"
+
+    def __init__(self) -> None:
+        """Say what to do."""
+        super().__init__("This link has been used already. Ask for a new one.")
+
+
+class LinkExpired(LinkRefused):
+    """The link, or the page it led to, is past its time."""
+
+    code = "link_expired"
+
+    def __init__(self) -> None:
+        """Say what to do."""
+        super().__init__("This link has expired. Ask for a new one.")
 
 
 class Conflict(AuthfactorError):

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 PREFIX: Final = "AUTHFACTOR_"
 # Names the file itself, so it cannot be a setting in it.
@@ -23,6 +24,7 @@ DEFAULT: Final = "default"
 MINUTE: Final = 60
 DAY: Final = 24 * 3600
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "off")
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _KINDS: Final[dict[object, str]] = {int: "a whole number", bool: "true or false"}
 
 
@@ -72,6 +74,12 @@ class Settings:
     )
     challenge_life: int = _setting(
         10 * MINUTE, "How long a challenge can be answered.", unit="seconds", least=30
+    )
+    link_life: int = _setting(
+        10 * MINUTE,
+        "How long a link to a page waits to be opened, and its page then lasts.",
+        unit="seconds",
+        least=60,
     )
     window: int = _setting(1, "Steps of 30 s accepted before and after the current one (0 to 2).")
     attempts_per_challenge: int = _setting(5, "Codes that may be tried on one challenge.", least=1)
@@ -207,6 +215,11 @@ class Settings:
             raise BadSetting(f"{PREFIX}DATABASE_URL must start with sqlite:/// or postgresql://.")
 
     @property
+    def base_url_is_safe(self) -> bool:
+        """Whether secrets may be shown at the base URL: HTTPS, or plain HTTP on this very machine."""
+        return urlsplit(self.base_url).scheme == "https" or is_loopback(self.base_url)
+
+    @property
     def sqlite_path(self) -> Path | None:
         """Path of the embedded database, or None when PostgreSQL is used."""
         if not self.database_url:
@@ -226,6 +239,12 @@ class Settings:
             f"{item.name}={masked(item.metadata, getattr(self, item.name))}" for item in fields(self)
         )
         return f"Settings({shown})"
+
+
+def is_loopback(url: str) -> bool:
+    """Tell whether a URL is plain HTTP on this very machine, as when things are tried out."""
+    parts = urlsplit(url)
+    return parts.scheme == "http" and parts.hostname in _LOOPBACK
 
 
 def masked(metadata: Mapping[str, Any], value: object) -> object:

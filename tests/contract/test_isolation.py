@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authfactor.models import Claim, FailureRecord, PageQuery, PendingSignIn, Session, SigningKey
+from authfactor.models import (
+    Branding,
+    Claim,
+    FailureRecord,
+    Link,
+    PageQuery,
+    PendingSignIn,
+    Session,
+    SigningKey,
+)
 from authfactor.store import Store, Tx
 
 if TYPE_CHECKING:
@@ -26,9 +35,12 @@ TABLES = (
     "sessions",
     "refresh_tokens",
     "signing_keys",
+    "links",
+    "brandings",
 )
 # These make a row in the environment they name, or find a caller by the hash of a secret.
-CREATORS = {"insert", "insert_refresh", "append", "charge", "claim", "active_by_hash"}
+CREATORS = {"insert", "insert_refresh", "append", "charge", "claim", "active_by_hash", "put"}
+CREATORS |= {"by_token", "by_session"}
 
 READS: dict[str, tuple[Callable[[Tx], Awaitable[object]], object]] = {
     "api_keys.of_environment": (lambda tx: tx.api_keys.of_environment(THERE), []),
@@ -55,6 +67,9 @@ READS: dict[str, tuple[Callable[[Tx], Awaitable[object]], object]] = {
     ),
     "sessions.refresh_by_hash": (lambda tx: tx.sessions.refresh_by_hash(THERE, TOKEN), None),
     "signing_keys.published": (lambda tx: tx.signing_keys.published(THERE, 1), []),
+    "links.by_id": (lambda tx: tx.links.by_id(THERE, "link_1"), None),
+    "links.abandoned": (lambda tx: tx.links.abandoned(THERE, USER, 99), []),
+    "brandings.of": (lambda tx: tx.brandings.of(THERE), None),
     "failures.of": (lambda tx: tx.failures.of(THERE, USER), FailureRecord((), 0, None)),
 }
 WRITES: dict[str, tuple[Callable[[Tx, "Rows"], Awaitable[object]], object]] = {
@@ -67,6 +82,7 @@ WRITES: dict[str, tuple[Callable[[Tx, "Rows"], Awaitable[object]], object]] = {
     "factors.advance_step": (lambda tx, _: tx.factors.advance_step(THERE, FACTOR, 9, 9), False),
     "factors.reseal": (lambda tx, _: tx.factors.reseal(THERE, FACTOR, "sealed", "new"), None),
     "factors.delete": (lambda tx, _: tx.factors.delete(THERE, FACTOR), False),
+    "factors.delete_pending": (lambda tx, _: tx.factors.delete_pending(THERE, FACTOR), False),
     "factors.delete_of_user": (lambda tx, _: tx.factors.delete_of_user(THERE, USER), 0),
     "challenges.charge": (lambda tx, _: tx.challenges.charge(THERE, CHALLENGE, 5), False),
     "challenges.close": (lambda tx, _: tx.challenges.close(THERE, CHALLENGE, 9), False),
@@ -82,6 +98,10 @@ WRITES: dict[str, tuple[Callable[[Tx, "Rows"], Awaitable[object]], object]] = {
     "sessions.delete_of_user": (lambda tx, _: tx.sessions.delete_of_user(THERE, USER), None),
     "sessions.spend_refresh": (lambda tx, _: tx.sessions.spend_refresh(THERE, TOKEN, 2, "new"), False),
     "signing_keys.retire_others": (lambda tx, _: tx.signing_keys.retire_others(THERE, "other", 2), 0),
+    "links.open": (lambda tx, _: tx.links.open(THERE, "link_1", 2, b"session", 9), False),
+    "links.attach": (lambda tx, _: tx.links.attach(THERE, "link_1", "other", "other"), False),
+    "links.complete": (lambda tx, _: tx.links.complete(THERE, "link_1", 2), False),
+    "links.delete_of_user": (lambda tx, _: tx.links.delete_of_user(THERE, USER), 0),
     "idempotency.keep": (lambda tx, _: tx.idempotency.keep(Claim(THERE, b"k", b"b", 9), "new"), None),
 }
 
@@ -99,6 +119,9 @@ async def fill(tx: Tx, rows: "Rows", environment: int) -> None:
     session = Session("session_1", USER, None, None, "password", "pwd", 1, None, 1, 9, None, 1, 1)
     await tx.sessions.insert(environment, session)
     await tx.sessions.insert_refresh(environment, TOKEN, session.id, 1)
+    link = Link(environment, "link_1", "enrollment", USER, FACTOR, None, None, None, None, 1, 9, None, None)
+    await tx.links.insert(link, b"token %d" % environment)
+    await tx.brandings.put(environment, Branding("name", None, None, 1))
     await tx.signing_keys.insert(environment, SigningKey("key_1", "sealed", "certificate", 1, 1, None))
 
 

@@ -30,6 +30,10 @@ BULK: Final = {
         "(environment, id, user_id, auth_method, amr, authenticated_at, last_active_at, expires_at,"
         " created_at, updated_at) VALUES ($1, $2, 'user_1', 'password', 'pwd', 1, 1, 1, 1, 1)"
     ),
+    "links": (
+        "(environment, id, purpose, user_id, created_at, expires_at, token_hash)"
+        " VALUES ($1, $2, 'enrollment', 'user_1', 1, 1, $3)"
+    ),
     "refresh_tokens": "(environment, token_hash, session_id, created_at) VALUES ($1, $3, $2, 1)",
     "idempotency": "(environment, key, body_hash, expires_at) VALUES ($1, $2, $2, 1)",
     "pending_sign_ins": (
@@ -42,6 +46,7 @@ PREFIXES: Final = {
     "events": ids.EVENT,
     "deliveries": ids.DELIVERY,
     "sessions": ids.SESSION,
+    "links": ids.LINK,
     "refresh_tokens": ids.SESSION,
 }
 
@@ -57,7 +62,7 @@ async def fill(desk: Desk, table: str, rows: int, environment: int) -> None:
 
     async def unit(tx: Tx) -> None:
         for number in range(rows):
-            key = number.to_bytes(4, "big")
+            key = bytes([environment]) + number.to_bytes(4, "big")
             old_id = PREFIXES.get(table, "") + ids.ulid(1000 + number, 0)
             values = [old_id, key] if "$3" in BULK[table] else [old_id if table in PREFIXES else key]
             await tx.db.run(f"INSERT INTO {table} {BULK[table]}", environment, *values)

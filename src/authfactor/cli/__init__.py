@@ -11,6 +11,7 @@ from authfactor.cli import (
     copying,
     environments,
     factors,
+    links,
     migrating,
     operators,
     serving,
@@ -33,6 +34,7 @@ app.add_typer(environments.environments, name="environments")
 app.add_typer(environments.keys, name="keys")
 app.add_typer(users.users, name="users")
 app.add_typer(factors.factors, name="factors")
+app.add_typer(links.links, name="links")
 app.add_typer(operators.operators, name="operators")
 app.add_typer(webhooks.webhooks, name="webhooks")
 

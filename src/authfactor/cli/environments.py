@@ -1,14 +1,19 @@
 """`authfactor environments` and `authfactor keys`."""
 
+import base64
+from pathlib import Path
 from typing import Annotated, Literal
 
+import msgspec
 import typer
 
 from authfactor import models
 from authfactor.cli import session
 from authfactor.core import Authfactor
-from authfactor.models import ApiKey, Environment
+from authfactor.models import ApiKey, Branding, Environment
+from authfactor.rules.environments import options_of
 from authfactor.wire import moments
+from authfactor.wire.links import UpdateBranding
 
 environments = typer.Typer(no_args_is_help=True, help="Tenants: each with its own users, keys and policy.")
 keys = typer.Typer(no_args_is_help=True, help="API keys of an environment.")
@@ -63,12 +68,21 @@ def update_environment(
         list[str] | None,
         typer.Option(help="Where a logout may send the browser; repeat it. The first is the default."),
     ] = None,
+    page_redirect: Annotated[
+        list[str] | None,
+        typer.Option(help="Where pages of links may lead in the end; repeat it. Replaces the list."),
+    ] = None,
 ) -> None:
     """Change an environment. Example: authfactor environments update default --mfa-policy required"""
     options = session.chosen(context)
-    changed = models.EnvironmentOptions(tuple(logout_redirect)) if logout_redirect else None
+    given = {
+        name: tuple(urls)
+        for name, urls in (("logout_redirects", logout_redirect), ("page_redirects", page_redirect))
+        if urls
+    }
 
     async def work(af: Authfactor, environment: Environment) -> Environment:
+        changed = msgspec.structs.replace(options_of(environment), **given) if given else None
         unit = af.environments.update(
             environment, team_name=team_name, mfa_policy=mfa_policy, options=changed
         )
@@ -76,6 +90,46 @@ def update_environment(
 
     made = session.run(session.Chosen(options.data, options.config, name, options.as_json), work)
     session.show(options, _shape(made), lambda: _print_environment(made, None))
+
+
+@environments.command("brand")
+def brand_environment(
+    context: typer.Context,
+    name: str,
+    display_name: Annotated[str | None, typer.Option(help="Name on the pages; default: team name.")] = None,
+    color: Annotated[str | None, typer.Option(help="Colour of buttons and links, as #1f5fd0.")] = None,
+    logo: Annotated[Path | None, typer.Option(help="PNG file, at most 32 KiB, 1024 x 1024.")] = None,
+    reset: Annotated[bool, typer.Option("--reset", help="Back to the default look first.")] = False,
+) -> None:
+    """Change how the pages of links look; without options, show it.
+
+    Example: authfactor environments brand default --color '#0a7d5a' --logo logo.png
+    """
+    options = session.chosen(context)
+    given: dict[str, str | None] = {"name": None, "color": None, "logo": None} if reset else {}
+    picture = None if logo is None else _read(logo)
+    pairs = (("name", display_name), ("color", color), ("logo", picture))
+    given |= {field: value for field, value in pairs if value}
+
+    async def work(af: Authfactor, environment: Environment) -> Branding | None:
+        if not given:
+            return await af.read(af.brandings.get(environment))
+        return await af.run(af.brandings.update(environment, UpdateBranding(**given)))
+
+    made = session.run(session.Chosen(options.data, options.config, name, options.as_json), work)
+    shape = {
+        "name": made.name if made else None,
+        "color": made.color if made else None,
+        "logo": f"PNG, {len(made.logo)} bytes" if made and made.logo else None,
+    }
+    session.show(options, shape, lambda: session.pairs(list(shape.items())))
+
+
+def _read(picture: Path) -> str:
+    try:
+        return base64.b64encode(picture.read_bytes()).decode("ascii")
+    except OSError as error:
+        session.fail(error)
 
 
 @keys.command("list")

@@ -18,6 +18,7 @@ CODES: Final[dict[type[Exception], int]] = {
     errors.NotFound: 4,
     errors.ChallengeRefused: REFUSED,
     errors.SignInRefused: REFUSED,
+    errors.LinkRefused: REFUSED,
     errors.Conflict: REFUSED,
     errors.TooManyAttempts: 6,
     errors.Unavailable: 7,

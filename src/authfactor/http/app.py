@@ -12,7 +12,7 @@ from typing import Any, Final
 from authfactor import errors
 from authfactor.core import Authfactor
 from authfactor.delivering import deliver_forever
-from authfactor.http import api, guard, operations, problems, signin_api, webhooks_api
+from authfactor.http import api, guard, links_api, operations, problems, signin_api, webhooks_api
 from authfactor.http.call import Call
 from authfactor.http.pages.routes import ROUTES as PAGES
 from authfactor.http.routing import Router
@@ -26,7 +26,7 @@ Opener = Callable[[], Awaitable[Authfactor]]
 HOUSEKEEPING_SECONDS: Final = 60
 _BODILESS: Final = frozenset({"GET", "DELETE", "HEAD"})
 
-ROUTES: Final = [*api.ROUTES, *signin_api.ROUTES, *webhooks_api.ROUTES]
+ROUTES: Final = [*api.ROUTES, *signin_api.ROUTES, *webhooks_api.ROUTES, *links_api.ROUTES]
 
 log = logging.getLogger("authfactor.http")
 

@@ -28,6 +28,10 @@ STATUSES: Final[dict[type[errors.AuthfactorError], int]] = {
     errors.SignInRefused: 400,
     errors.OAuthRefused: 400,
     errors.StepUpRequired: 403,
+    errors.LinkUnknown: 404,
+    errors.LinkUsed: 410,
+    errors.LinkExpired: 410,
+    errors.LinkRefused: 410,
     errors.Conflict: 409,
     errors.Unavailable: 503,
 }

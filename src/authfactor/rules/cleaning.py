@@ -55,6 +55,7 @@ class Cleaning:
         events = _first_id(ids.EVENT, now - settings.event_life * 1000)
         deliveries = _first_id(ids.DELIVERY, now - settings.event_life * 1000)
         sessions = _first_id(ids.SESSION, now - settings.session_life * 1000 - DAY)
+        links = _first_id(ids.LINK, now - 2 * settings.link_life * 1000 - DAY)
         batches: list[Unit[int]] = [
             lambda tx: tx.expired.idempotency(now),
             lambda tx: tx.expired.pending_sign_ins(now - DAY),
@@ -64,6 +65,7 @@ class Cleaning:
         ]
         for environment in await store.read(lambda tx: tx.environments.all()):
             batches += _of_environment(environment.number, challenges, deliveries, events, sessions)
+            batches.append(_links_of(environment.number, links))
         return batches
 
 
@@ -77,6 +79,10 @@ def _of_environment(
         lambda tx: tx.expired.refresh_tokens(number, sessions),
         lambda tx: tx.expired.sessions(number, sessions),
     ]
+
+
+def _links_of(number: int, links: str) -> Unit[int]:
+    return lambda tx: tx.expired.links(number, links)
 
 
 def _first_id(prefix: str, milliseconds: int) -> str:

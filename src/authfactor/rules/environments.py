@@ -1,7 +1,9 @@
 """Environments and their API keys: who may ask, and for which tenant."""
 
 import hashlib
+import re
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -10,13 +12,40 @@ from authfactor.errors import InvalidRequest, Item
 from authfactor.ids import Mint
 from authfactor.models import ApiKey, Caller, Clock, Entropy, Environment, EnvironmentOptions, MfaPolicy
 from authfactor.rules.tokens import random_token
+from authfactor.settings import is_loopback
 from authfactor.store import Store, Tx, Unit
 
 KEY_PREFIX: Final = "sk_"
 # A revoked key is refused within a second by every worker; until then its answer comes from memory.
 TRUST_MILLISECONDS: Final = 900
 MOST_CACHED: Final = 4096
+# RFC 3986: what a URL is written with; anything else comes percent-encoded.
+_URL: Final = re.compile(r"[A-Za-z0-9._~:/?@!$&'()*+,;=%\[\]-]+")
 POLICIES: Final = ("off", "if_enrolled", "required")
+
+
+def options_of(environment: Environment) -> EnvironmentOptions:
+    """Read what an environment sets beyond its policy."""
+    return msgspec.json.decode(environment.options, type=EnvironmentOptions)
+
+
+def check_redirect(url: str) -> str:
+    """Return a URL that pages may lead to; it is later compared whole, so it must be what applications send.
+
+    HTTPS; plain HTTP on this machine; or an app's own scheme, which has a dot in it (RFC 8252 section 7.1).
+    Raises `InvalidRequest`.
+    """
+    parts = urlsplit(url)
+    own = "." in parts.scheme and not parts.netloc
+    web = parts.scheme == "https" and bool(parts.hostname)
+    written = _URL.fullmatch(url) and "@" not in parts.netloc and not parts.fragment
+    if not written or not (own or web or is_loopback(url)):
+        text = (
+            f"page_redirects: '{url[:200]}' must be an https URL without user name and fragment"
+            " (or http on this machine, or an app's own scheme such as org.example.app:/done)."
+        )
+        raise InvalidRequest(Item("page_redirects", "page_redirect_invalid", text))
+    return url
 
 
 def hash_of(key: str) -> bytes:
@@ -87,7 +116,9 @@ class Environments:
         mfa_policy: MfaPolicy | None = None,
         options: EnvironmentOptions | None = None,
     ) -> Unit[Environment]:
-        """Change an environment; None leaves a field as it is."""
+        """Change an environment; None leaves a field as it is. Raises `InvalidRequest`."""
+        for url in options.page_redirects if options is not None else ():
+            check_redirect(url)
         changed = msgspec.structs.replace(
             environment,
             team_name=environment.team_name if team_name is None else team_name,

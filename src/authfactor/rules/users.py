@@ -129,6 +129,7 @@ class Users:
             await tx.factors.delete_of_user(environment.number, user_id)
             await tx.failures.clear(environment.number, user_id)
             await tx.sessions.delete_of_user(environment.number, user_id)
+            await tx.links.delete_of_user(environment.number, user_id)
             await tx.users.delete(environment.number, user_id)
             await self._log.append(
                 tx, environment.number, events.USER_DELETED, user.id, objects.user(user), now

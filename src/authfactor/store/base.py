@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from typing import Any, Final, Protocol, TypeVar
 
 from authfactor.store.tables.api_keys import ApiKeys
+from authfactor.store.tables.brandings import Brandings
 from authfactor.store.tables.challenges import Challenges
 from authfactor.store.tables.environments import Environments
 from authfactor.store.tables.events import Events
@@ -17,6 +18,7 @@ from authfactor.store.tables.expired import Expired
 from authfactor.store.tables.factors import Factors
 from authfactor.store.tables.failures import Failures
 from authfactor.store.tables.idempotency import Idempotency
+from authfactor.store.tables.links import Links
 from authfactor.store.tables.operators import Operators, OperatorSessions
 from authfactor.store.tables.sessions import PendingSignIns, Sessions
 from authfactor.store.tables.signing_keys import SigningKeys
@@ -53,6 +55,7 @@ class Tx:
 
     __slots__ = (
         "api_keys",
+        "brandings",
         "challenges",
         "db",
         "deliveries",
@@ -62,6 +65,7 @@ class Tx:
         "factors",
         "failures",
         "idempotency",
+        "links",
         "operator_sessions",
         "operators",
         "pending_sign_ins",
@@ -86,6 +90,8 @@ class Tx:
         self.signing_keys = SigningKeys(db)
         self.events = Events(db)
         self.expired = Expired(db)
+        self.links = Links(db)
+        self.brandings = Brandings(db)
         self.webhook_endpoints = WebhookEndpoints(db)
         self.deliveries = Deliveries(db)
         self.operators = Operators(db)

@@ -3,7 +3,7 @@
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-from authfactor import errors
+from authfactor import errors, settings
 
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self';"
@@ -19,7 +19,6 @@ _COMMON: Final = (
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
     (b"x-robots-tag", b"noindex, nofollow"),
 )
-LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -85,17 +84,6 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def is_development(base_url: str) -> bool:
-    """Tell whether the server is reached by plain HTTP on this machine, where cookies cannot be `Secure`."""
-    parts = urlsplit(base_url)
-    return parts.scheme == "http" and parts.hostname in LOOPBACK
-
-
-def is_reachable_safely(base_url: str) -> bool:
-    """Tell whether secrets may be shown at this address: HTTPS, or this very machine."""
-    return urlsplit(base_url).scheme == "https" or is_development(base_url)
-
-
 def cookie(wanted: Cookie, base_url: str) -> tuple[bytes, bytes]:
     """Write a `Set-Cookie` header: `__Host-`, `Secure`, `HttpOnly`, `SameSite`, whole site.
 
@@ -104,7 +92,7 @@ def cookie(wanted: Cookie, base_url: str) -> tuple[bytes, bytes]:
     """
     parts = [f"{cookie_name(wanted.name, base_url)}={wanted.value}", "Path=/", "HttpOnly"]
     parts.append(f"SameSite={wanted.same_site}")
-    if not is_development(base_url):
+    if not settings.is_loopback(base_url):
         parts.append("Secure")
     if wanted.seconds is not None:
         parts.append(f"Max-Age={wanted.seconds}")
@@ -113,7 +101,7 @@ def cookie(wanted: Cookie, base_url: str) -> tuple[bytes, bytes]:
 
 def cookie_name(name: str, base_url: str) -> str:
     """Return the name that a cookie has on the wire."""
-    return name if is_development(base_url) else f"__Host-{name}"
+    return name if settings.is_loopback(base_url) else f"__Host-{name}"
 
 
 def read_cookie(headers: dict[bytes, bytes], name: str, base_url: str) -> str | None:

@@ -2,10 +2,12 @@
 
 from typing import Final
 
-from authfactor.http.pages import assets
+from authfactor.http.pages import assets, brand, links
 from authfactor.http.pages.visit import TAG
 from authfactor.http.routing import Route
 
 ROUTES: Final = [
     Route("GET", "/assets/{name}", assets.serve, 200, "A static file", needs_key=False, tag=TAG),
+    Route("GET", "/assets/brand/{client_id}/{file}", brand.serve, 200, "A look", needs_key=False, tag=TAG),
+    *links.ROUTES,
 ]

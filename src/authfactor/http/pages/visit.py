@@ -101,9 +101,12 @@ class Visit:
     def refuse(self, error: errors.AuthfactorError) -> Answer:
         """Show an error as a page of its own, in the words of the catalogue where it has any."""
         status = 403 if isinstance(error, protection.CrossOrigin) else problems.status_of(error)
-        known = f"errors.{error.code}"
+        code, text = error.code, error.message
+        if isinstance(error, errors.InvalidRequest) and error.items:
+            code, text = error.items[0].code, error.items[0].message
+        known = f"errors.{code}"
         title = self.words(f"{known}.title" if f"{known}.title" in self.words else "errors.other.title")
-        text = self.words(f"{known}.text") if f"{known}.text" in self.words else error.message
+        text = self.words(f"{known}.text") if f"{known}.text" in self.words else text
         answer = self.show("error.html", status=status, title=title, text=text, reference=None)
         return Answer(answer.status, answer.body, (*answer.headers, *problems.headers(error)))
 

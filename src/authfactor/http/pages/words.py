@@ -20,7 +20,7 @@ class Words:
         self.language = language
         self._texts = texts
 
-    def __call__(self, name: str, **places: object) -> str:
+    def __call__(self, name: str, /, **places: object) -> str:
         """Return a text with its places filled; `count` picks between `name.one` and `name.other`.
 
         Raises `KeyError` for an unknown name: tests render every page.

@@ -46,6 +46,11 @@ DELETE FROM deliveries WHERE environment = $1 AND id IN
   (SELECT id FROM deliveries WHERE environment = $1 AND id < $2 ORDER BY id LIMIT $3)
 """
 
+LINKS = """
+DELETE FROM links WHERE environment = $1 AND id IN
+  (SELECT id FROM links WHERE environment = $1 AND id < $2 ORDER BY id LIMIT $3)
+"""
+
 IDEMPOTENCY = """
 DELETE FROM idempotency WHERE (environment, key) IN
   (SELECT environment, key FROM idempotency WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)
@@ -95,6 +100,10 @@ class Expired:
     async def deliveries(self, environment: int, older_than: str) -> int:
         """Remove webhook deliveries with ids before this one."""
         return await self._db.run(DELIVERIES, environment, older_than, BATCH)
+
+    async def links(self, environment: int, older_than: str) -> int:
+        """Remove links with ids before this one."""
+        return await self._db.run(LINKS, environment, older_than, BATCH)
 
     async def idempotency(self, now: int) -> int:
         """Remove kept answers whose time is over, of any environment."""

@@ -32,6 +32,8 @@ RESEAL = "UPDATE factors SET secret = $4 WHERE environment = $1 AND id = $2 AND 
 
 DELETE = "DELETE FROM factors WHERE environment = $1 AND id = $2"
 
+DELETE_PENDING = f"{DELETE} AND activated_at IS NULL"
+
 DELETE_OF_USER = "DELETE FROM factors WHERE environment = $1 AND user_id = $2"
 
 
@@ -87,6 +89,10 @@ class Factors:
     async def delete(self, environment: int, factor_id: str) -> bool:
         """Remove a factor; False when there was none."""
         return await self._db.run(DELETE, environment, factor_id) == 1
+
+    async def delete_pending(self, environment: int, factor_id: str) -> bool:
+        """Delete a factor unless it has been confirmed."""
+        return await self._db.run(DELETE_PENDING, environment, factor_id) == 1
 
     async def delete_of_user(self, environment: int, user_id: str) -> int:
         """Remove every factor of a user; return how many."""

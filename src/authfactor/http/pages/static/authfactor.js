@@ -1,5 +1,15 @@
 // Small comforts; every page works without them. Marks the page as scripted, and makes copy buttons copy.
 "use strict";
+// A form that may be sent once is not sent twice by a double click.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!("once" in form.dataset)) return;
+  if (form.dataset.once === "sent") event.preventDefault();
+  form.dataset.once = "sent";
+});
+addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form[data-once]")) form.dataset.once = "";
+});
 document.documentElement.classList.add("scripted");
 document.addEventListener("click", async (event) => {
   const button = event.target instanceof Element ? event.target.closest("[data-copy]") : null;

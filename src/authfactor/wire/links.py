@@ -1,0 +1,135 @@
+"""Links to pages, and branding, on the wire. This server's own: the public contract has no such thing."""
+
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from authfactor.models import Branding as BrandingRecord
+from authfactor.models import Link as LinkRecord
+from authfactor.wire import moments
+from authfactor.wire.objects import Moment, Shape
+from authfactor.wire.requests import Body
+
+UserId = Annotated[str | None, Meta(description="Whom the link is for.")]
+ReturnTo = Annotated[
+    str | None,
+    Meta(description="Where the page leads when it is done; exactly as on the environment's list."),
+]
+State = Annotated[
+    str | None, Meta(description="Comes back as `state` in the address, at most 512 characters.")
+]
+Status = Literal["pending", "opened", "completed", "expired"]
+
+
+class CreateEnrollmentLink(Body, frozen=True, gc=False):
+    """Make a link by which a user enrols in a factor."""
+
+    user_id: UserId = None
+    return_to: ReturnTo = None
+    state: State = None
+    totp_issuer: Annotated[str | None, Meta(description="Default: the team name.")] = None
+    totp_user: Annotated[str | None, Meta(description="Default: the user's email.")] = None
+
+
+class CreateChallengeLink(Body, frozen=True, gc=False):
+    """Make a link by which a user gives a code of a factor."""
+
+    user_id: UserId = None
+    factor_id: Annotated[
+        str | None, Meta(description="Needed only when the user has several active factors.")
+    ] = None
+    return_to: ReturnTo = None
+    state: State = None
+
+
+class EnrollmentLink(Shape, frozen=True, gc=False, tag_field="object", tag="enrollment_link"):
+    """A link by which a user enrols. `url` only in the answer that makes it; `factor_id` once opened."""
+
+    id: str
+    user_id: str
+    status: Status
+    factor_id: str | None
+    return_to: str | None
+    created_at: Moment
+    expires_at: Moment
+    opened_at: Moment | None
+    completed_at: Moment | None
+    url: str | UnsetType = UNSET
+
+
+class ChallengeLink(Shape, frozen=True, gc=False, tag_field="object", tag="challenge_link"):
+    """A link by which a user gives a code; `completed` means that the code was right."""
+
+    id: str
+    user_id: str
+    status: Status
+    factor_id: str | None
+    return_to: str | None
+    created_at: Moment
+    expires_at: Moment
+    opened_at: Moment | None
+    completed_at: Moment | None
+    url: str | UnsetType = UNSET
+
+
+class UpdateBranding(Body, frozen=True, gc=False):
+    """Change how pages look. Absent fields stay, null goes back to the default."""
+
+    name: Annotated[str | UnsetType | None, Meta(description="Default: the team name.")] = UNSET
+    color: Annotated[str | UnsetType | None, Meta(description="As `#rrggbb`.")] = UNSET
+    logo: Annotated[
+        str | UnsetType | None,
+        Meta(description="A PNG of at most 32 KiB and 1024 by 1024 pixels, in base64."),
+    ] = UNSET
+
+
+class Branding(Shape, frozen=True, gc=False, tag_field="object", tag="branding"):
+    """How pages look."""
+
+    name: str | None
+    color: str | None
+    logo_url: str | None
+    updated_at: Moment | None
+
+
+def status_of(link: LinkRecord, now: int) -> Status:
+    """Say what became of a link by now (milliseconds of the epoch)."""
+    if link.completed_at is not None:
+        return "completed"
+    if link.expires_at <= now:
+        return "expired"
+    return "pending" if link.opened_at is None else "opened"
+
+
+def link(record: LinkRecord, now: int, url: str | UnsetType = UNSET) -> EnrollmentLink | ChallengeLink:
+    """Render a link."""
+    shape = EnrollmentLink if record.purpose == "enrollment" else ChallengeLink
+    return shape(
+        id=record.id,
+        user_id=record.user_id,
+        status=status_of(record, now),
+        factor_id=record.factor_id,
+        return_to=record.return_to,
+        created_at=moments.write(record.created_at),
+        expires_at=moments.write(record.expires_at),
+        opened_at=moments.write_optional(record.opened_at),
+        completed_at=moments.write_optional(record.completed_at),
+        url=url,
+    )
+
+
+def happened(record: LinkRecord) -> dict[str, str | None]:
+    """Say what an event about a link holds: ids, never its address."""
+    return {
+        "link_id": record.id,
+        "purpose": record.purpose,
+        "user_id": record.user_id,
+        "factor_id": record.factor_id,
+    }
+
+
+def branding(record: BrandingRecord | None, logo_url: str | None) -> Branding:
+    """Render branding."""
+    if record is None:
+        return Branding(None, None, None, None)
+    return Branding(record.name, record.color, logo_url, moments.write(record.updated_at))

@@ -1,0 +1,407 @@
+"""Links to pages: opened once, bound to a page session, and what an enrolment or a challenge by link does."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from authfactor import base32, errors, totp
+from authfactor.models import EnvironmentOptions, Link, User, Verification
+from authfactor.rules.following import Answered, Followed
+from authfactor.rules.links import Issued
+from authfactor.wire.links import CreateChallengeLink, CreateEnrollmentLink, status_of
+from tests.rules.conftest import DAY, MINUTE, Desk
+
+if TYPE_CHECKING:
+    from tests.rules.conftest import Opener
+
+APP: Final = "https://app.example.org/welcome"
+BROWSERS: Final = 20
+
+
+@dataclass
+class Browser:
+    """One browser that opened a link."""
+
+    desk: Desk
+    link: Link
+    session: str
+
+    async def view(self) -> Followed:
+        return await self.desk.af.read(self.desk.af.following.view(self.link.id, self.session))
+
+    async def secret(self) -> str:
+        return self.desk.af.following.secret_of(await self.view()).text
+
+    async def answer(self, code: str) -> Verification | None:
+        done: Answered = await self.desk.af.run(
+            self.desk.af.following.answer(self.link.id, self.session, code)
+        )
+        return done.verification
+
+    async def code(self, step: int = 0) -> str:
+        return self.code_of(await self.secret(), step)
+
+    def code_of(self, secret: str, step: int = 0) -> str:
+        now = totp.step_at(self.desk.clock.now // 1000)
+        return totp.code_at(base32.decode(secret, min_bytes=1), now + step)
+
+
+def token_of(issued: Issued) -> str:
+    return issued.url.rpartition("/")[2]
+
+
+async def enrollment(desk: Desk, user: User, **fields: str) -> Issued:
+    request = CreateEnrollmentLink(user_id=user.id, **fields)
+    return await desk.af.run(desk.af.links.create_enrollment(desk.environment, request))
+
+
+async def challenge(desk: Desk, user: User, **fields: str) -> Issued:
+    request = CreateChallengeLink(user_id=user.id, **fields)
+    return await desk.af.run(desk.af.links.create_challenge(desk.environment, request))
+
+
+async def opened(desk: Desk, issued: Issued) -> Browser:
+    unit = await desk.af.following.open(desk.af.store, token_of(issued))
+    return Browser(desk, *await desk.af.run(unit))
+
+
+async def allow(desk: Desk, *urls: str) -> None:
+    options = EnvironmentOptions(page_redirects=urls)
+    desk.environment = await desk.af.run(desk.af.environments.update(desk.environment, options=options))
+
+
+async def state(desk: Desk, link: Link) -> str:
+    found = await desk.af.read(desk.af.links.get(desk.environment, link.purpose, link.id))
+    return status_of(found, desk.clock.now)
+
+
+async def test_a_link_is_good_for_ten_minutes_and_its_token_is_not_stored(desk: Desk) -> None:
+    issued = await enrollment(desk, await desk.user())
+    token = token_of(issued)
+    assert issued.url == f"http://127.0.0.1:8080/link/{token}"
+    assert len(token) == 43
+    assert issued.link.expires_at - issued.link.created_at == 10 * MINUTE * 1000
+    browser = await opened(desk, issued)
+    assert token.encode() not in desk.files()
+    assert browser.session.encode() not in desk.files()
+
+
+async def test_looking_at_a_link_changes_nothing(desk: Desk) -> None:
+    issued = await enrollment(desk, await desk.user())
+    before = await desk.events()
+    for _ in range(5):
+        seen = await desk.af.read(desk.af.following.look(token_of(issued)))
+        assert seen.link == issued.link
+        assert seen.factor is None
+    assert await desk.events() == before
+    assert await state(desk, issued.link) == "pending"
+
+
+async def test_of_many_browsers_one_opens_a_link_and_one_factor_is_made(desk: Desk) -> None:
+    user = await desk.user()
+    issued = await enrollment(desk, user)
+    units = [await desk.af.following.open(desk.af.store, token_of(issued)) for _ in range(BROWSERS)]
+    results = await asyncio.gather(*(desk.af.run(unit) for unit in units), return_exceptions=True)
+    assert sum(isinstance(result, tuple) for result in results) == 1
+    assert sum(isinstance(result, errors.LinkUsed) for result in results) == BROWSERS - 1
+    factors = await desk.af.read(lambda tx: tx.factors.of_user(desk.environment.number, user.id))
+    assert len(factors) == 1
+
+
+async def test_a_link_that_was_opened_is_refused_from_then_on(desk: Desk) -> None:
+    issued = await enrollment(desk, await desk.user())
+    await opened(desk, issued)
+    with pytest.raises(errors.LinkUsed):
+        await opened(desk, issued)
+
+
+async def test_a_link_that_nobody_opened_in_time_is_refused(desk: Desk) -> None:
+    issued = await enrollment(desk, await desk.user())
+    late = await desk.af.following.open(desk.af.store, token_of(issued))
+    desk.clock.advance(10 * MINUTE)
+    assert await state(desk, issued.link) == "expired"
+    with pytest.raises(errors.LinkExpired):
+        await opened(desk, issued)
+    # Prepared in time by a clock that stood still until then: the database decides by the time it is told.
+    await desk.af.run(late)
+
+
+async def test_a_link_opened_at_the_last_moment_still_gives_ten_minutes(desk: Desk) -> None:
+    issued = await enrollment(desk, await desk.user())
+    desk.clock.advance(10 * MINUTE - 1)
+    browser = await opened(desk, issued)
+    desk.clock.advance(10 * MINUTE - 1)
+    assert (await browser.answer(await browser.code())) is not None
+    desk.clock.advance(1)
+    with pytest.raises(errors.LinkExpired):
+        await browser.view()
+
+
+@pytest.mark.parametrize("token", ["", "x", "\0", "é", "A" * 43, "A" * 5000])
+async def test_a_made_up_token_leads_nowhere(desk: Desk, token: str) -> None:
+    await enrollment(desk, await desk.user())
+    with pytest.raises(errors.LinkUnknown):
+        await desk.af.read(desk.af.following.look(token))
+    with pytest.raises(errors.LinkUnknown):
+        await desk.af.following.open(desk.af.store, token)
+
+
+async def test_only_the_session_that_opened_a_link_sees_it(desk: Desk) -> None:
+    mine = await opened(desk, await enrollment(desk, await desk.user()))
+    other = await opened(desk, await enrollment(desk, await desk.user()))
+    for session in (other.session, "", "x", "\0"):
+        thief = Browser(desk, mine.link, session)
+        with pytest.raises(errors.LinkUnknown):
+            await thief.view()
+        with pytest.raises(errors.LinkUnknown):
+            await thief.answer("000000")
+
+
+async def test_the_right_code_confirms_the_factor_and_ends_the_link(desk: Desk) -> None:
+    user = await desk.user()
+    await allow(desk, APP)
+    issued = await enrollment(desk, user, return_to=APP, state="a b&c", totp_issuer="Shop", totp_user="me")
+    assert issued.link.return_to == f"{APP}?state=a%20b%26c"
+    browser = await opened(desk, issued)
+    followed = await browser.view()
+    assert followed.factor is not None
+    assert (followed.factor.issuer, followed.factor.account) == ("Shop", "me")
+    assert followed.factor.activated_at is None
+    assert await state(desk, issued.link) == "opened"
+    verification = await browser.answer(await browser.code())
+    assert verification is not None
+    assert verification.valid
+    followed = await browser.view()
+    assert followed.is_done
+    assert followed.factor is not None
+    assert followed.factor.activated_at == desk.clock.now
+    assert await state(desk, issued.link) == "completed"
+    assert (await desk.events())[-2:] == ["authfactor.factor_activated", "authfactor.link_completed"]
+
+
+async def test_the_secret_is_shown_until_the_factor_is_confirmed_and_never_again(desk: Desk) -> None:
+    browser = await opened(desk, await enrollment(desk, await desk.user()))
+    assert await browser.secret() == await browser.secret()
+    code = await browser.code()
+    await browser.answer(code)
+    with pytest.raises(errors.LinkUsed):
+        await browser.secret()
+    assert await browser.answer(code) is None
+
+
+async def test_a_factor_confirmed_elsewhere_is_not_shown_either(desk: Desk) -> None:
+    browser = await opened(desk, await enrollment(desk, await desk.user()))
+    code = await browser.code()
+    factor = (await browser.view()).factor
+    assert factor is not None
+    asked = await desk.af.run(desk.af.challenges.create(desk.environment, factor.id))
+    assert (await desk.verify(asked, code)).valid
+    assert (await browser.view()).is_done
+    with pytest.raises(errors.LinkUsed):
+        await browser.secret()
+
+
+async def test_wrong_codes_are_counted_against_the_user_and_lock(desk: Desk) -> None:
+    user = await desk.user()
+    browser = await opened(desk, await enrollment(desk, user))
+    right = await browser.code()
+    wrong = "000000" if right != "000000" else "000001"
+    for number in range(9):
+        verification = await browser.answer(wrong)
+        assert verification is not None
+        assert verification.locked_until is None, number
+    verification = await browser.answer(wrong)
+    assert verification is not None
+    assert verification.locked_until == desk.clock.now + 15 * MINUTE * 1000
+    with pytest.raises(errors.TooManyAttempts) as refused:
+        await browser.answer(right)
+    assert refused.value.locked_until == verification.locked_until
+    assert len((await desk.failures(user.id)).times) == 10
+
+
+async def test_a_spent_and_a_late_code_are_named(desk: Desk) -> None:
+    user = await desk.user()
+    enrolled = await desk.enroll(user)
+    assert (await desk.answer(enrolled, desk.code(enrolled))).valid
+    browser = await opened(desk, await challenge(desk, user))
+    spent = await browser.answer(browser.code_of(enrolled.secret))
+    late = await browser.answer(browser.code_of(enrolled.secret, -5))
+    assert spent is not None
+    assert late is not None
+    assert (spent.reason, late.reason) == ("code_already_used", "clock_drift")
+
+
+async def test_a_challenge_link_takes_a_code_of_the_active_factor_once(desk: Desk) -> None:
+    user = await desk.user()
+    enrolled = await desk.enroll(user)
+    await desk.answer(enrolled, desk.code(enrolled))
+    desk.clock.advance(30)
+    issued = await challenge(desk, user)
+    assert issued.link.factor_id == enrolled.factor.id
+    browser = await opened(desk, issued)
+    verification = await browser.answer(desk.code(enrolled))
+    assert verification is not None
+    assert verification.valid
+    assert await state(desk, issued.link) == "completed"
+    with pytest.raises(errors.LinkUsed):
+        await browser.secret()
+    assert await browser.answer(desk.code(enrolled, 1)) is None
+
+
+async def test_a_challenge_link_ends_with_its_tries(desk: Desk) -> None:
+    user = await desk.user()
+    enrolled = await desk.enroll(user)
+    await desk.answer(enrolled, desk.code(enrolled))
+    desk.clock.advance(30)
+    browser = await opened(desk, await challenge(desk, user))
+    for left in (4, 3, 2, 1, 0):
+        verification = await browser.answer(desk.wrong(enrolled))
+        assert verification is not None
+        assert verification.attempts_remaining == left
+    with pytest.raises(errors.TooManyAttempts):
+        await browser.answer(desk.code(enrolled))
+
+
+async def test_a_challenge_link_needs_an_active_factor_and_says_when_it_is_unclear(desk: Desk) -> None:
+    user = await desk.user()
+    with pytest.raises(errors.Conflict) as none_yet:
+        await challenge(desk, user)
+    assert none_yet.value.code == "no_active_factor"
+    pending = await desk.enroll(user)
+    with pytest.raises(errors.InvalidRequest) as not_active:
+        await challenge(desk, user, factor_id=pending.factor.id)
+    assert not_active.value.items[0].code == "factor_not_active"
+    first, second = await desk.enroll(user), await desk.enroll(user)
+    for enrolled in (first, second):
+        assert (await desk.answer(enrolled, desk.code(enrolled))).valid
+    with pytest.raises(errors.InvalidRequest) as unclear:
+        await challenge(desk, user)
+    assert unclear.value.items[0].code == "factor_id_required"
+    assert (await challenge(desk, user, factor_id=second.factor.id)).link.factor_id == second.factor.id
+    somebody = await desk.user()
+    with pytest.raises(errors.NotFound):
+        await challenge(desk, somebody, factor_id=second.factor.id)
+
+
+async def test_a_link_leads_only_where_the_environment_allows(desk: Desk) -> None:
+    user = await desk.user()
+    await allow(desk, APP)
+    for url in (f"{APP}/", "https://app.example.org.evil.example", "javascript:alert(1)", APP.upper()):
+        with pytest.raises(errors.InvalidRequest) as refused:
+            await enrollment(desk, user, return_to=url)
+        assert [item.code for item in refused.value.items] == ["return_to_not_allowed"]
+    assert (await enrollment(desk, user, return_to=APP)).link.return_to == APP
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "http://app.example.org/",
+        "https://user@app.example.org/",
+        "https://app.example.org/#part",
+        "https://app.example.org/\r\nset-cookie: x=1",
+        "https:///nowhere",
+        "myapp://done",
+        "",
+    ],
+)
+async def test_a_place_that_is_not_safe_is_not_put_on_the_list(desk: Desk, url: str) -> None:
+    with pytest.raises(errors.InvalidRequest) as refused:
+        await allow(desk, url)
+    assert refused.value.items[0].code == "page_redirect_invalid"
+
+
+@pytest.mark.parametrize("url", [APP, "http://127.0.0.1:3000/done?x=1", "org.example.app:/done"])
+async def test_a_place_that_is_safe_is(desk: Desk, url: str) -> None:
+    await allow(desk, url)
+    assert (await enrollment(desk, await desk.user(), return_to=url)).link.return_to == url
+
+
+async def test_what_is_wrong_with_a_request_is_said_all_at_once(desk: Desk) -> None:
+    request = CreateEnrollmentLink(return_to="x", state="s" * 513, totp_issuer="a\nb", totp_user="\u202ec")
+    with pytest.raises(errors.InvalidRequest) as refused:
+        desk.af.links.create_enrollment(desk.environment, request)
+    assert {item.field for item in refused.value.items} == {
+        "user_id",
+        "return_to",
+        "state",
+        "totp_issuer",
+        "totp_user",
+    }
+
+
+async def test_an_unknown_user_or_one_of_another_environment_gets_no_link(desk: Desk) -> None:
+    user = await desk.user()
+    request = CreateEnrollmentLink(user_id=user.id)
+    with pytest.raises(errors.NotFound):
+        await desk.af.run(desk.af.links.create_enrollment(desk.other, request))
+
+
+async def test_a_link_of_another_environment_or_purpose_is_an_unknown_one(desk: Desk) -> None:
+    issued = await enrollment(desk, await desk.user())
+    for environment, purpose in ((desk.other, "enrollment"), (desk.environment, "challenge")):
+        with pytest.raises(errors.NotFound):
+            await desk.af.read(desk.af.links.get(environment, purpose, issued.link.id))  # type: ignore[arg-type]
+
+
+async def test_links_of_a_deleted_user_lead_nowhere(desk: Desk) -> None:
+    user = await desk.user()
+    waiting, browser = await enrollment(desk, user), await opened(desk, await enrollment(desk, user))
+    await desk.af.run(desk.af.users.delete(desk.environment, user.id))
+    with pytest.raises(errors.LinkUnknown):
+        await opened(desk, waiting)
+    with pytest.raises(errors.LinkUnknown):
+        await browser.view()
+
+
+async def test_a_factor_deleted_meanwhile_ends_its_page(desk: Desk) -> None:
+    browser = await opened(desk, await enrollment(desk, await desk.user()))
+    factor = (await browser.view()).factor
+    assert factor is not None
+    await desk.af.run(desk.af.factors.delete(desk.environment, factor.id))
+    with pytest.raises(errors.LinkUnknown):
+        await browser.view()
+
+
+async def test_enrolments_that_were_given_up_make_room_for_the_next(desk: Desk) -> None:
+    user = await desk.user()
+    await desk.enroll(user)
+    for _ in range(desk.af.settings.max_factors_per_user + 2):
+        await opened(desk, await enrollment(desk, user))
+        desk.clock.advance(10 * MINUTE)
+    factors = await desk.af.read(lambda tx: tx.factors.of_user(desk.environment.number, user.id))
+    assert len(factors) == 2
+
+
+async def test_a_factor_too_many_is_refused_and_the_link_stays_good(open_desk: "Opener") -> None:
+    desk: Desk = await open_desk(max_factors_per_user=1)
+    user = await desk.user()
+    enrolled = await desk.enroll(user)
+    issued = await enrollment(desk, user)
+    with pytest.raises(errors.InvalidRequest):
+        await opened(desk, issued)
+    await desk.af.run(desk.af.factors.delete(desk.environment, enrolled.factor.id))
+    assert (await opened(desk, issued)).link.opened_at == desk.clock.now
+
+
+@pytest.mark.parametrize("base", ["http://mfa.example.org", "http://10.0.0.1:8080", "ftp://127.0.0.1"])
+async def test_no_link_is_made_to_pages_that_could_be_listened_to(open_desk: "Opener", base: str) -> None:
+    desk: Desk = await open_desk(base_url=base)
+    with pytest.raises(errors.Conflict) as refused:
+        await enrollment(desk, await desk.user())
+    assert refused.value.code == "base_url_not_safe"
+
+
+async def test_old_links_are_removed(desk: Desk) -> None:
+    issued = await enrollment(desk, await desk.user())
+    desk.clock.advance(DAY)
+    await desk.af.cleaning.run(desk.af.store)
+    assert await state(desk, issued.link) == "expired"
+    desk.clock.advance(30 * MINUTE)
+    await desk.af.cleaning.run(desk.af.store)
+    with pytest.raises(errors.NotFound):
+        await state(desk, issued.link)
