@@ -7,6 +7,7 @@ every answer to it is checked; a round with a wrong answer does not count and ma
 
 import argparse
 import json
+import re
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -21,8 +22,9 @@ from harness.environment import BENCH
 from harness.measure import Bench, Profiler, Sample
 from harness.operations import OPERATIONS
 from harness.plot import draw
+from harness.processor import NoControlGroups
 from harness.rehearsal import Unequal, rehearse
-from harness.servers import LAUNCHES, Server, ServerFailed, running
+from harness.servers import LAUNCHES, Server, ServerFailed, kind, running
 from harness.stock import Stock
 from harness.wrk import LoadFailed
 
@@ -44,6 +46,7 @@ class Options:
     rounds: int
     seconds: int
     workers: int
+    share: float | None
     factors: int
     database_urls: dict[str, str | None]
     idempotency: bool
@@ -61,14 +64,22 @@ def split(text: str) -> list[str]:
 def parse(arguments: list[str] | None = None) -> Options:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="bench/run.py", description=__doc__.partition("\n")[0])
-    parser.add_argument("--servers", default="authfactor,usual_stack", help=f"of: {', '.join(LAUNCHES)}")
+    parser.add_argument(
+        "--servers", default="authfactor,usual_stack", help=f"of: {', '.join(LAUNCHES)}; :N for N workers"
+    )
     parser.add_argument("--only", default=",".join(OPERATIONS), metavar="OPERATIONS", help="%(default)s")
     parser.add_argument("--connections", default="1,16,64", help="%(default)s")
     parser.add_argument("--rounds", type=int, default=5, help="%(default)s")
     parser.add_argument("--seconds", type=int, default=3, help="of each run, at most 25 (%(default)s)")
     parser.add_argument("--workers", type=int, default=1, help="processes of each server (%(default)s)")
+    parser.add_argument(
+        "--share", type=float, help="of a processor that each worker may have (Linux, as root)"
+    )
     parser.add_argument("--factors", type=int, default=1000, help="enrolled on each before (%(default)s)")
-    parser.add_argument("--database-url", help="authfactor's database, instead of a fresh SQLite file")
+    parser.add_argument(
+        "--database-url",
+        help="authfactor's database, instead of a fresh SQLite file; {server} stands for the server's name",
+    )
     parser.add_argument(
         "--peer-database-url", help="the peer's, as SQLAlchemy writes it (postgresql+asyncpg://…)"
     )
@@ -89,6 +100,7 @@ def parse(arguments: list[str] | None = None) -> Options:
         rounds=given.rounds,
         seconds=given.seconds,
         workers=given.workers,
+        share=given.share,
         factors=given.factors,
         database_urls={"authfactor": given.database_url, "usual_stack": given.peer_database_url},
         idempotency=given.idempotency,
@@ -104,11 +116,6 @@ def parse(arguments: list[str] | None = None) -> Options:
     if options.seconds > LONGEST_SECONDS:
         parser.error(f"--seconds: at most {LONGEST_SECONDS}, because the codes of a run share a step of 30 s")
     return options
-
-
-def kind(name: str) -> str:
-    """Return which server a name means: `authfactor-2` is a second authfactor."""
-    return name.partition("-")[0]
 
 
 def prepare(server: Server, options: Options) -> Bench:
@@ -167,7 +174,7 @@ def finish(samples: list[Sample], options: Options) -> int:
     """Write, draw and print the results; return the exit status."""
     lines = report.rows(samples, options.servers)
     settings = {"workers": options.workers, "rounds": options.rounds, "seconds": options.seconds}
-    settings |= {"factors": options.factors, "idempotency": options.idempotency}
+    settings |= {"share": options.share, "factors": options.factors, "idempotency": options.idempotency}
     document = report.document(settings, samples, lines)
     LATEST.parent.mkdir(exist_ok=True)
     LATEST.write_text(json.dumps(document, indent=1) + "\n")
@@ -194,7 +201,10 @@ def main(arguments: list[str] | None = None) -> int:
         benches = []
         for name in options.servers:
             url = options.database_urls.get(kind(name))
-            server = running(name, folder=top / name, workers=options.workers, database_url=url)
+            if url is not None:
+                url = url.replace("{server}", re.sub(r"\W", "_", name))
+            workers = int(name.partition(":")[2] or options.workers)
+            server = running(name, folder=top / name, workers=workers, database_url=url, share=options.share)
             benches.append(prepare(stack.enter_context(server), options))
         if options.profile:
             profile(benches[0], options, options.profile)
@@ -205,5 +215,5 @@ def main(arguments: list[str] | None = None) -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (LoadFailed, ServerFailed, Unequal) as failure:
+    except (LoadFailed, NoControlGroups, ServerFailed, Unequal) as failure:
         sys.exit(f"bench: {failure}")

@@ -1,6 +1,7 @@
 """Start and stop the servers under test, each on a free loopback port with a fresh folder."""
 
 import os
+import re
 import secrets
 import signal
 import socket
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from harness import privacyidea_server
+from harness import privacyidea_server, processor
 from harness.environment import BENCH, REPOSITORY
 from harness.launch import Launch, Settings
 
@@ -99,6 +100,11 @@ LAUNCHES: dict[str, Callable[[Settings], Launch]] = {
 }
 
 
+def kind(name: str) -> str:
+    """Return which server a name means: `authfactor-2` is a second one, `authfactor:4` has 4 workers."""
+    return re.split("[-:]", name, maxsplit=1)[0]
+
+
 def free_port() -> int:
     """Ask the system for a port that nobody listens on."""
     with socket.socket() as probe:
@@ -127,13 +133,21 @@ def wait_until_ready(url: str, process: psutil.Popen, log: Path) -> None:
 
 @contextmanager
 def running(
-    name: str, *, folder: Path, workers: int = 1, database_url: str | None = None
+    name: str,
+    *,
+    folder: Path,
+    workers: int = 1,
+    database_url: str | None = None,
+    share: float | None = None,
 ) -> Iterator[Server]:
-    """Run a server for the length of a `with` block; its output goes to `server.log` in its folder."""
+    """Run a server for the length of a `with` block; its output goes to `server.log` in its folder.
+
+    `share`: how much of a processor each worker may have, where less than all that it can get is wanted.
+    """
     folder.mkdir(parents=True)
     api_key = f"sk_{secrets.token_hex(24)}"
     port = free_port()
-    launch = LAUNCHES[name.partition("-")[0]](Settings(port, workers, folder, api_key, database_url))
+    launch = LAUNCHES[kind(name)](Settings(port, workers, folder, api_key, database_url))
     outside = {
         key: value for key, value in os.environ.items() if not key.startswith(("AUTHFACTOR_", "PYTHONPATH"))
     }
@@ -147,6 +161,8 @@ def running(
         wait_until_ready(f"http://127.0.0.1:{port}{launch.ready}", process, log)
         authorization = launch.authorization or f"Bearer {api_key}"
         watched = psutil.Process(process.pid)
+        if share is not None:
+            processor.limit(watched.children() if workers > 1 else [watched], share)
         yield Server(name, port, api_key, folder, watched, authorization, launch.ready)
     finally:
         stop(process)
