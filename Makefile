@@ -90,10 +90,16 @@ fmt: setup ## format and apply safe fixes
 .PHONY: reference
 reference: setup ## write docs/reference from the code
 	$(BIN)/python tools/reference.py
+	$(BIN)/python tools/samples.py
 
 .PHONY: conformance
 conformance: setup ## walk a factor's life with the official SDKs (CONFORMANCE_ARGS="js 7" picks rows)
 	$(BIN)/python -m conformance.run $(CONFORMANCE_ARGS)
+
+.PHONY: samples
+samples: setup ## run the samples that the reference shows (RECORD=1 keeps the answers; SAMPLES_ARGS="js" picks)
+	$(BIN)/python tools/samples.py
+	$(BIN)/python -m conformance.samples $(if $(RECORD),--record) $(SAMPLES_ARGS)
 
 .PHONY: nightly
 nightly: setup ## the tests that take minutes

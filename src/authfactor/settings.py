@@ -125,6 +125,11 @@ class Settings:
         False,  # noqa: FBT003 - a default
         "Let webhooks go to http URLs and to addresses of the server's own network.",
     )
+    docs: bool = _setting(True, "Serve the reference of the API at /docs.")  # noqa: FBT003 - a default
+    docs_try: bool = _setting(
+        False,  # noqa: FBT003 - a default
+        "Let pages of the reference send requests with a key that is typed in; always on with --demo.",
+    )
     pool_size: int = _setting(16, "PostgreSQL connections a worker process may open.", least=1)
     pool_wait: int = _setting(
         1500, "How long a request may wait for a PostgreSQL connection.", unit="milliseconds", least=1

@@ -41,6 +41,8 @@ def serve(
     given = session.chosen(context)
     options = session.Chosen(data or given.data, given.config, given.environment, given.as_json)
     given_here = {"host": host, "port": port, "workers": workers, "tls_cert": tls_cert, "tls_key": tls_key}
+    # Somebody who tries things out may do so on the pages of the reference too (decision 0021).
+    given_here["docs_try"] = True if demo else None
     prepared = session.load_settings(options, **given_here).settings
     try:
         listening = serving.listen(prepared.host, prepared.port)
@@ -69,6 +71,8 @@ async def _introduce(prepared: settings.Settings, port: int, *, demo: bool) -> N
             print("This API key is shown once. Keep it.")
         print(f"authfactor listens on {base}")
         print(f"  client id  {environment.client_id}")
+        if prepared.docs:
+            print(f"  reference  {base}/docs")
         print(f"  API key    {key or '(shown at its creation; make another with: authfactor keys create)'}")
         link = await af.run(af.operators.first_link()) if prepared.console else None
         if link:

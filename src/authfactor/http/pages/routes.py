@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from authfactor.http.pages import assets, brand, links
+from authfactor.http.pages import assets, brand, links, reference
 from authfactor.http.pages.visit import TAG
 from authfactor.http.routing import Route
 
@@ -10,4 +10,5 @@ ROUTES: Final = [
     Route("GET", "/assets/{name}", assets.serve, 200, "A static file", needs_key=False, tag=TAG),
     Route("GET", "/assets/brand/{client_id}/{file}", brand.serve, 200, "A look", needs_key=False, tag=TAG),
     *links.ROUTES,
+    *reference.ROUTES,
 ]

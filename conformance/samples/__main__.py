@@ -1,0 +1,197 @@
+# ruff: noqa: T201 - it reports by printing
+"""Run every sample of the reference: `python -m conformance.samples [--record] [LANGUAGE ...]`.
+
+curl, js, python and go run against a server with the real SDKs. php, ruby and java, whose SDKs cannot be had
+everywhere, have their syntax checked; what such code sends is replayed by `make conformance`. Every sample
+must send the one request that its page describes. `--record` writes the answers that the pages show and how
+each sample was checked; without it both must still be so.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import httpx
+import msgspec
+
+from authfactor import reference
+from authfactor.reference import Endpoint, Recorded, RecordedAnswer
+from conformance.recorded.replay import AUTHENTICATE
+from conformance.samples import checking, guide, programs, scenes
+from conformance.samples.recorder import Recorder, recording
+from conformance.toolchains import Missing
+from tests.servers import Server, running
+
+EXECUTED: Final = ("curl", "js", "python", "go")
+RECORDINGS: Final = {"php": "php-4.32.0", "ruby": "ruby-5.31.1", "java": "java-4.25.0"}
+GRANTS: Final = {
+    "authenticate_with_password": "password",
+    "authenticate_with_totp": "urn:workos:oauth:grant-type:mfa-totp",
+    "authenticate_with_refresh_token": "refresh_token",
+}
+RECORDED: Final = reference.FOLDER / "recorded.json"
+
+
+class Run:
+    """One run: what went wrong, what could not run, what was seen."""
+
+    def __init__(self) -> None:
+        self.failed: dict[str, str] = {}
+        self.missing: list[str] = []
+        self.checked: dict[str, dict[str, str]] = {}
+        self.answers: dict[str, RecordedAnswer] = {}
+        self.guide: dict[str, RecordedAnswer] = {}
+
+    def note(self, language: str, name: str, how: str, problem: str) -> None:
+        if problem:
+            self.failed[f"{language} {name}"] = " ".join(problem.split())
+        self.checked.setdefault(language, {})[name] = how
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("languages", nargs="*", metavar="LANGUAGE")
+    parser.add_argument("--record", action="store_true")
+    chosen = parser.parse_args(arguments)
+    languages = chosen.languages or list(reference.LANGUAGES)
+    run = Run()
+    with tempfile.TemporaryDirectory(prefix="samples-") as folder:
+        data = Path(folder)
+        with running(data / "data", {"AUTHFACTOR_WEBHOOK_PRIVATE_ADDRESSES": "true"}) as server:
+            told = server.run("environments", "update", "default", "--logout-redirect", scenes.RETURN_TO)
+            assert told.returncode == 0, told.stdout
+            with recording(server.url) as recorder, server.client() as client:
+                for language in languages:
+                    _language(run, language, server, recorder, client, data)
+                run.guide = dict(guide.answers(client))
+    if not chosen.languages:
+        _compare(run, write=chosen.record)
+    return _report(run)
+
+
+def _language(
+    run: Run, language: str, server: Server, recorder: Recorder, client: httpx.Client, folder: Path
+) -> None:
+    pages = {name: page for name, page in reference.endpoints().items() if language in page.reference}
+    for name in sorted(pages.keys() ^ programs.names(language)):
+        run.failed[f"{language} {name}"] = "there is a page without a sample, or a sample without a page"
+    pages = {name: page for name, page in pages.items() if name in programs.names(language)}
+    if language not in EXECUTED:
+        _check(run, language, pages)
+    elif language == "curl":
+        for name, page in pages.items():
+            recorder.begin(name)
+            told = programs.run_curl(recorder.url, name, scenes.prepare(name, client))
+            problem = "" if told.ok else told.said
+            run.note(language, name, "run", problem or _sent(run, page, recorder, strictly=True))
+    else:
+        for major in sorted({page.reference[language].sdk for page in pages.values()}):
+            of_major = {name: page for name, page in pages.items() if page.reference[language].sdk == major}
+            try:
+                _execute(run, language, major, of_major, recorder, client, folder)
+            except Missing as missing:
+                run.missing.append(f"{language} {major}: {missing}")
+    print(f"{language}: {len(pages)} samples", flush=True)
+
+
+def _execute(
+    run: Run,
+    language: str,
+    major: str,
+    pages: dict[str, Endpoint],
+    recorder: Recorder,
+    client: httpx.Client,
+    folder: Path,
+) -> None:
+    programs.prepare(programs.row(language, major))
+    prepared = {name: scenes.prepare(name, client) for name in pages}
+    for name, told in programs.run(language, major, recorder.url, prepared, folder).items():
+        problem = "" if told.ok else told.said
+        if not problem and told.result:  # an address that the sample made for a browser
+            recorder.current = name
+            httpx.get(told.result, trust_env=False)
+        how = f"run {programs.row(language, major).name.split()[1]}" if major else "run"
+        run.note(language, name, how, problem or _sent(run, pages[name], recorder, strictly=False))
+    recorder.current = ""
+
+
+def _sent(run: Run, page: Endpoint, recorder: Recorder, *, strictly: bool) -> str:
+    exchanges = recorder.exchanges[page.name]
+    problem = checking.problem(page, exchanges, strictly=strictly)
+    if strictly and not problem:
+        one = exchanges[0]
+        body = checking.shown(one.body)
+        run.answers[page.name] = RecordedAnswer(f"{one.method} {one.target}", one.status, body)
+    return problem
+
+
+def _check(run: Run, language: str, pages: dict[str, Endpoint]) -> None:
+    try:
+        wrong = programs.check(language)
+    except Missing as missing:
+        run.missing.append(f"{language}: {missing}")
+        return
+    if "connect" in wrong:
+        run.failed[f"{language} connect"] = wrong["connect"]
+    replayed = json.loads(
+        (programs.HERE.parent / "recorded" / f"{RECORDINGS[language]}.json").read_text(encoding="utf-8")
+    )
+    for name, page in pages.items():
+        sends = any(_is_of(page, request) for request in replayed)
+        how = f"replayed {RECORDINGS[language].rpartition('-')[2]}" if sends else "parsed"
+        run.note(language, name, how, wrong.get(name, ""))
+
+
+def _is_of(page: Endpoint, request: dict[str, str]) -> bool:
+    """Tell whether a recorded request is the one that a page describes."""
+    method, path = page.operation.split(" ")
+    target = request["target"].partition("?")[0]
+    if request["method"] != method or target.count("/") != path.count("/"):
+        return False
+    if path == AUTHENTICATE and target == path:
+        return bool(json.loads(request["body"])["grant_type"] == GRANTS[page.name])
+    pairs = zip(target.split("/"), path.split("/"), strict=True)
+    return all(found == wanted or wanted.startswith("{") for found, wanted in pairs)
+
+
+def _compare(run: Run, *, write: bool) -> None:
+    seen = Recorded(run.answers, run.guide, run.checked)
+    if write:
+        RECORDED.write_bytes(msgspec.json.format(msgspec.json.encode(seen), indent=1) + b"\n")
+        return
+    known = reference.recorded()
+    if not run.missing and known.checked != seen.checked:
+        run.failed["recorded"] = (
+            "samples are checked in another way than the pages say: make samples RECORD=1"
+        )
+    for kind, was, now in (("page", known.answers, seen.answers), ("guide", known.guide, seen.guide)):
+        for name in sorted(was.keys() | now.keys()):
+            if name not in was or name not in now or _shape(was[name]) != _shape(now[name]):
+                run.failed[f"answer of {kind} {name}"] = (
+                    "differs from what the page shows: make samples RECORD=1"
+                )
+
+
+def _shape(answer: RecordedAnswer) -> object:
+    body = json.loads(answer.body) if answer.body else None
+    return answer.status, checking.shape(body)
+
+
+def _report(run: Run) -> int:
+    for what in run.missing:
+        print(f"NOT RUN {what}")
+    for name, problem in run.failed.items():
+        print(f"FAILED {name}: {problem}")
+    failed = len(run.failed) + (len(run.missing) if os.environ.get("CI") else 0)
+    passed = sum(len(names) for names in run.checked.values()) - len(run.failed)
+    print(f"\n{max(passed, 0)} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,67 @@
+"""What a run of the samples must have done: the page's request, its parameters, a good answer."""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from authfactor.reference import Endpoint, flat
+from conformance.samples.recorder import Exchange
+
+LONGEST: Final = 72  # of a text in a recorded answer
+
+
+def problem(page: Endpoint, exchanges: Sequence[Exchange], *, strictly: bool) -> str:
+    """Say what is wrong with what a sample sent, or nothing; `strictly` when no SDK stands in between."""
+    if len(exchanges) != 1:
+        return f"sent {len(exchanges)} requests instead of one"
+    one = exchanges[0]
+    method, path = page.operation.split(" ")
+    target = urlsplit(one.target)
+    wanted = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path))
+    if one.method != method or not re.fullmatch(wanted, unquote(target.path)):
+        return f"sent {one.method} {target.path} instead of {page.operation}"
+    if one.status >= 400:
+        return f"was answered {one.status}: {one.body.decode(errors='replace')[:300]}"
+    if strictly:
+        known = {item.key for item in flat(page.http.parameters)}
+        sent = {key for key, _ in parse_qsl(target.query)} | set(json.loads(one.sent or b"{}"))
+        if sent - known:
+            return f"sent what the page does not describe: {', '.join(sorted(sent - known))}"
+    return ""
+
+
+def shortened(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Cut long texts (pictures, tokens, keys) out of an answer that a page shows."""
+    if isinstance(value, dict):
+        return {key: shortened(below) for key, below in value.items()}
+    if isinstance(value, list):
+        return [shortened(below) for below in value[:2]]
+    if (
+        isinstance(value, str)
+        and len(value) > LONGEST
+        and " " not in value
+        and not value.startswith("otpauth")
+    ):
+        return f"{value[: LONGEST - 12]}…"
+    return value
+
+
+def shape(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Reduce an answer to names and kinds of values, which two runs must agree on."""
+    if isinstance(value, dict):
+        return {key: shape(below) for key, below in sorted(value.items())}
+    if isinstance(value, list):
+        return [shape(value[0])] if value else []
+    return type(value).__name__
+
+
+def shown(body: bytes) -> str:
+    """Write an answer's body as a page shows it."""
+    if not body:
+        return ""
+    found = shortened(json.loads(body))
+    if "openapi" in found:
+        found["paths"] = found["components"] = "…"
+    return json.dumps(found, indent=2, ensure_ascii=False)

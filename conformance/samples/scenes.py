@@ -1,0 +1,122 @@
+"""What each sample finds when it begins: users, factors, challenges, tokens, made beforehand."""
+
+import time
+import uuid
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, Final
+
+import httpx
+
+from authfactor import base32, totp
+from tests.servers import API_KEY, CLIENT_ID
+
+PASSWORD: Final = "a long and rare passphrase 7!"
+SECRET: Final = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+RETURN_TO: Final = "https://app.example.org/goodbye"
+# What each page's samples take, in the words of the samples.
+TAKES: Final[Mapping[str, tuple[str, ...]]] = {
+    "enroll_auth_factor": ("user_id",),
+    "list_auth_factors": ("user_id", "factor_id"),
+    "get_factor": ("factor_id",),
+    "delete_factor": ("factor_id",),
+    "challenge_factor": ("factor_id",),
+    "verify_challenge": ("challenge_id", "code"),
+    "challenge_factor_before_2022": ("factor_id",),
+    "verify_factor_before_2022": ("challenge_id", "code"),
+    "create_user": ("new_email", "password"),
+    "list_users": ("email", "user_id"),
+    "get_user": ("user_id",),
+    "get_user_by_external_id": ("external_id", "user_id"),
+    "update_user": ("user_id",),
+    "delete_user": ("user_id",),
+    "authenticate_with_password": ("client_id", "email", "password", "user_id"),
+    "authenticate_with_totp": ("client_id", "code", "challenge_id", "pending_authentication_token"),
+    "authenticate_with_refresh_token": ("client_id", "refresh_token"),
+    "get_jwks": ("client_id",),
+    "list_sessions": ("user_id", "session_id"),
+    "revoke_session": ("session_id",),
+    "log_out": ("session_id", "return_to"),
+    "list_events": ("user_id",),
+    "list_webhook_endpoints": ("endpoint_id",),
+    "create_webhook_endpoint": ("endpoint_url",),
+    "update_webhook_endpoint": ("endpoint_id",),
+    "delete_webhook_endpoint": ("endpoint_id",),
+}
+
+
+def prepare(page: str, client: httpx.Client) -> dict[str, str]:
+    """Make what the samples of a page need, and return its values by name."""
+    scene = _Scene(client)
+    values = {name: str(getattr(scene, name)) for name in TAKES.get(page, ())}
+    if "new_email" in values:
+        values["email"] = values.pop("new_email")
+    return values
+
+
+class _Scene:
+    """Makes each value when it is asked for, together with whatever it rests on."""
+
+    client_id, return_to, password = CLIENT_ID, RETURN_TO, PASSWORD
+
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+        name = uuid.uuid4().hex[:12]
+        self.email = self.new_email = f"kim.{name}@example.org"
+        self.external_id = f"customer-{name}"
+        self.endpoint_url = f"http://127.0.0.1:9/hooks/{name}"
+
+    def _post(self, path: str, body: dict[str, Any] | None = None, status: int = 201) -> dict[str, Any]:
+        answer = self._client.post(path, json=body or {})
+        assert answer.status_code == status, f"{path}: {answer.text}"
+        found: dict[str, Any] = answer.json()
+        return found
+
+    @cached_property
+    def user_id(self) -> str:
+        body = {"email": self.email, "password": PASSWORD, "external_id": self.external_id}
+        return str(self._post("/user_management/users", body)["id"])
+
+    @cached_property
+    def _enrolled(self) -> dict[str, Any]:
+        # A secret that was brought along makes the factor active at once.
+        body = {"type": "totp", "totp_secret": SECRET}
+        return self._post(f"/user_management/users/{self.user_id}/auth_factors", body)
+
+    @cached_property
+    def factor_id(self) -> str:
+        return str(self._enrolled["authentication_factor"]["id"])
+
+    @cached_property
+    def challenge_id(self) -> str:
+        return str(self._enrolled["authentication_challenge"]["id"])
+
+    @cached_property
+    def code(self) -> str:
+        return totp.code_at(base32.decode(SECRET, min_bytes=10), totp.step_at(int(time.time())))
+
+    @cached_property
+    def pending_authentication_token(self) -> str:
+        assert self.factor_id
+        return str(self._signed_in(403)["pending_authentication_token"])
+
+    def _signed_in(self, status: int = 200) -> dict[str, Any]:
+        assert self.user_id
+        credentials = {"client_id": CLIENT_ID, "client_secret": API_KEY}
+        body = {"grant_type": "password", "email": self.email, "password": PASSWORD, **credentials}
+        return self._post("/user_management/authenticate", body, status)
+
+    @cached_property
+    def refresh_token(self) -> str:
+        return str(self._signed_in()["refresh_token"])
+
+    @cached_property
+    def session_id(self) -> str:
+        self._signed_in()
+        sessions = self._client.get(f"/user_management/users/{self.user_id}/sessions").json()
+        return str(sessions["data"][0]["id"])
+
+    @cached_property
+    def endpoint_id(self) -> str:
+        body = {"endpoint_url": self.endpoint_url, "events": ["user.deleted"]}
+        return str(self._post("/webhook_endpoints", body)["id"])

@@ -1,0 +1,3 @@
+# region
+curl "$BASE_URL/sso/jwks/$CLIENT_ID"
+# endregion

@@ -1,0 +1,3 @@
+# region
+curl "$BASE_URL/openapi.json"
+# endregion

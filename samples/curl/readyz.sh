@@ -1,0 +1,3 @@
+# region
+curl --fail "$BASE_URL/readyz"
+# endregion

@@ -1,0 +1,5 @@
+export default async ({ workos, factorId }) => {
+  // region
+  await workos.mfa.deleteFactor(factorId);
+  // endregion
+};

@@ -1,0 +1,5 @@
+export default async ({ workos, endpointId }) => {
+  // region
+  await workos.webhooks.deleteWebhookEndpoint({ id: endpointId });
+  // endregion
+};

@@ -1,0 +1,7 @@
+<?php
+
+// region
+$signedIn = $userManagement->authenticateWithPassword($clientId, $email, $password);
+
+echo $signedIn->user->id;
+// endregion

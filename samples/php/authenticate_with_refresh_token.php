@@ -1,0 +1,7 @@
+<?php
+
+// region
+$refreshed = $userManagement->authenticateWithRefreshToken($clientId, $refreshToken);
+
+echo $refreshed->accessToken;
+// endregion

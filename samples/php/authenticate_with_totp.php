@@ -1,0 +1,12 @@
+<?php
+
+// region
+$signedIn = $userManagement->authenticateWithTotp(
+    $clientId,
+    $pendingAuthenticationToken,
+    $challengeId,
+    $code
+);
+
+echo $signedIn->user->id;
+// endregion

@@ -1,0 +1,7 @@
+<?php
+
+// region
+$challenge = $mfa->challengeFactor($factorId);
+
+echo $challenge->id;
+// endregion

@@ -1,0 +1,7 @@
+<?php
+
+// region
+$user = $userManagement->createUser($email, $password, "Kim");
+
+echo $user->id;
+// endregion

@@ -1,0 +1,5 @@
+<?php
+
+// region
+$mfa->deleteFactor($factorId);
+// endregion

@@ -1,0 +1,5 @@
+<?php
+
+// region
+$userManagement->deleteUser($userId);
+// endregion

@@ -1,0 +1,7 @@
+<?php
+
+// region
+$factor = $mfa->enrollFactor("totp", "Acme", "kim@example.org");
+
+echo $factor->id;
+// endregion

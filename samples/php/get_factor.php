@@ -1,0 +1,7 @@
+<?php
+
+// region
+$factor = $mfa->getFactor($factorId);
+
+echo $factor->type;
+// endregion

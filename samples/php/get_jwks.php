@@ -1,0 +1,7 @@
+<?php
+
+// region
+$url = $userManagement->getJwksUrl($clientId);
+
+echo file_get_contents($url);
+// endregion

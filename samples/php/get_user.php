@@ -1,0 +1,7 @@
+<?php
+
+// region
+$user = $userManagement->getUser($userId);
+
+echo $user->email;
+// endregion

@@ -1,0 +1,7 @@
+<?php
+
+// region
+$user = $userManagement->getUserByExternalId($externalId);
+
+echo $user->id;
+// endregion

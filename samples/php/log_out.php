@@ -1,0 +1,7 @@
+<?php
+
+// region
+$url = $userManagement->getLogoutUrl($sessionId, $returnTo);
+
+header("Location: $url");
+// endregion

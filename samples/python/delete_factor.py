@@ -1,0 +1,4 @@
+def sample(workos, factor_id):
+    # region
+    workos.mfa.delete_factor(factor_id)
+    # endregion

@@ -1,0 +1,6 @@
+def sample(http):
+    # region
+    answer = http.get("/healthz")
+
+    print(answer.json()["status"])
+    # endregion

@@ -1,0 +1,5 @@
+# frozen_string_literal: true
+
+# region
+WorkOS::MFA.delete_factor(id: factor_id)
+# endregion

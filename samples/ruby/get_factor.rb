@@ -1,0 +1,7 @@
+# frozen_string_literal: true
+
+# region
+factor = WorkOS::MFA.get_factor(id: factor_id)
+
+puts factor.type
+# endregion
