@@ -112,9 +112,9 @@ cluster: setup ## kill the primary of a PostgreSQL cluster under load, race for 
 # --- measuring ---
 
 .PHONY: bench
-bench: setup ## compare with the usual stack under load (BENCH_ARGS=... adds options)
-	$(BIN)/python bench/run.py $(BENCH_ARGS)
-	$(BIN)/python bench/signin_load.py
+bench: setup ## compare with the usual stack under load (BENCH_ARGS=..., DATABASE_URL=postgresql://... for ours alone)
+	$(BIN)/python bench/run.py $(if $(DATABASE_URL),--servers authfactor --database-url $(DATABASE_URL)) $(BENCH_ARGS)
+	$(if $(DATABASE_URL),,$(BIN)/python bench/signin_load.py)
 
 # --- upkeep ---
 

@@ -56,6 +56,7 @@ READS: dict[str, tuple[Callable[[Tx], Awaitable[object]], object]] = {
     "factors.by_id": (lambda tx: tx.factors.by_id(THERE, FACTOR), None),
     "factors.of_user": (lambda tx: tx.factors.of_user(THERE, USER), []),
     "factors.page": (lambda tx: tx.factors.page(THERE, USER, PageQuery()), ([], False, False)),
+    "challenges.with_factor": (lambda tx: tx.challenges.with_factor(THERE, CHALLENGE), None),
     "challenges.by_id": (lambda tx: tx.challenges.by_id(THERE, CHALLENGE), None),
     "events.by_id": (lambda tx: tx.events.by_id(THERE, "event_1"), None),
     "events.page": (lambda tx: tx.events.page(THERE, ("x",), PageQuery(), 0, 9), ([], False, False)),
@@ -84,6 +85,14 @@ WRITES: dict[str, tuple[Callable[[Tx, "Rows"], Awaitable[object]], object]] = {
     "factors.delete": (lambda tx, _: tx.factors.delete(THERE, FACTOR), False),
     "factors.delete_pending": (lambda tx, _: tx.factors.delete_pending(THERE, FACTOR), False),
     "factors.delete_of_user": (lambda tx, _: tx.factors.delete_of_user(THERE, USER), 0),
+    "challenges.insert_for_factor": (
+        lambda tx, rows: tx.challenges.insert_for_factor(THERE, rows.challenge(9)),
+        False,
+    ),
+    "spending.spend": (
+        lambda tx, _: tx.spending.spend(THERE, FACTOR, 9, CHALLENGE, (USER, FailureRecord((), 0, None)), 9),
+        0,
+    ),
     "challenges.charge": (lambda tx, _: tx.challenges.charge(THERE, CHALLENGE, 5), False),
     "challenges.close": (lambda tx, _: tx.challenges.close(THERE, CHALLENGE, 9), False),
     "failures.write": (
@@ -178,7 +187,7 @@ def test_every_call_that_takes_an_environment_is_listed_here() -> None:
     tx = Tx(None)  # type: ignore[arg-type]  # only the classes are looked at
     calls = {
         f"{table}.{call}"
-        for table in set(TABLES) & set(Tx.__slots__)
+        for table in {*TABLES, "spending"} & set(Tx.__slots__)
         for call in vars(type(getattr(tx, table)))
         if not call.startswith("_") and call not in CREATORS
     }

@@ -52,7 +52,7 @@ def test_a_fifth_of_all_transactions_failing_in_a_conflict_fails_no_request(
     database = postgres_server.create_database()
     postgres_server.sql(migrations.script("postgresql"), database)
     postgres_server.sql(DICE, database)
-    settings = {"AUTHFACTOR_DATABASE_URL": postgres_server.url(database)}
+    settings = {"AUTHFACTOR_DATABASE_URL": postgres_server.url(database), "AUTHFACTOR_POOL_WAIT": "20000"}
     with running(tmp_path / "data", settings) as server:
 
         async def run() -> list[int]:

@@ -11,7 +11,7 @@ from authfactor.models import Challenge, Clock, Environment, Factor, FailureReco
 from authfactor.rules import events, limits
 from authfactor.rules.events import EventLog
 from authfactor.settings import Settings
-from authfactor.store import Tx, Unit
+from authfactor.store import Single, Spent, Tx, Unit
 from authfactor.vault import Row, Vault
 
 _Reason = Literal["code_mismatch", "code_already_used", "clock_drift"]
@@ -39,21 +39,24 @@ class Challenges:
 
     def create(self, environment: Environment, factor_id: str) -> Unit[Challenge]:
         """Open a challenge for a factor. The unit raises `NotFound` for an unknown factor."""
-        now = self._clock()
+        challenge = self._new(factor_id, self._clock())
 
         async def run(tx: Tx) -> Challenge:
-            if await tx.factors.by_id(environment.number, factor_id) is None:
+            if not await tx.challenges.insert_for_factor(environment.number, challenge):
                 raise errors.NotFound("Authentication Factor", factor_id)
-            return await self.open(tx, environment, factor_id, now)
+            return challenge
 
-        return run
+        return Single(run)
 
     async def open(self, tx: Tx, environment: Environment, factor_id: str, now: int) -> Challenge:
         """Open a challenge for a factor that is known to exist."""
-        expires_at = now + self._settings.challenge_life * 1000
-        challenge = Challenge(self._mint(ids.CHALLENGE), factor_id, 0, now, expires_at, None)
+        challenge = self._new(factor_id, now)
         await tx.challenges.insert(environment.number, challenge)
         return challenge
+
+    def _new(self, factor_id: str, now: int) -> Challenge:
+        expires_at = now + self._settings.challenge_life * 1000
+        return Challenge(self._mint(ids.CHALLENGE), factor_id, 0, now, expires_at, None)
 
     def verify(self, environment: Environment, challenge_id: str, code: str) -> Unit[Verification]:
         """Check a code. A wrong one is an answer (`valid=False`) and is counted.
@@ -72,12 +75,10 @@ class Challenges:
         self, tx: Tx, environment: Environment, challenge_id: str, now: int
     ) -> tuple[Challenge, Factor]:
         """Find a challenge that may still be answered, and its factor."""
-        challenge = await tx.challenges.by_id(environment.number, challenge_id)
-        if challenge is None:
+        found = await tx.challenges.with_factor(environment.number, challenge_id)
+        if found is None:
             raise errors.NotFound("Authentication Challenge", challenge_id)
-        factor = await tx.factors.by_id(environment.number, challenge.factor_id)
-        if factor is None:
-            raise errors.NotFound("Authentication Challenge", challenge_id)
+        challenge, factor = found
         if challenge.verified_at is not None:
             raise errors.ChallengeAlreadyVerified(challenge_id)
         if challenge.expires_at <= now:
@@ -90,12 +91,14 @@ class Challenges:
         """Charge the attempt, compare, and spend step and challenge if it is right."""
         record = await self._charge(tx, environment, challenge, factor, now)
         secret = self._vault.open(factor.secret, secret_row(environment.number, factor.id))
-        reason = await self._compare_and_spend(tx, environment, factor, secret, code, now)
+        found = self._compare(secret, code, now)
+        reason = (
+            await self._spend(tx, environment, challenge, factor, found, record, now)
+            if isinstance(found, int)
+            else found
+        )
         if reason is not None:
             return await self._refuse(tx, environment, challenge, factor, record, reason, now)
-        if not await tx.challenges.close(environment.number, challenge.id, now):
-            raise errors.ChallengeAlreadyVerified(challenge.id)
-        await tx.failures.write(environment.number, subject_of(factor), limits.settle_success(record))
         if self._vault.is_stale(factor.secret):
             sealed = self._vault.seal(secret, secret_row(environment.number, factor.id))
             await tx.factors.reseal(environment.number, factor.id, factor.secret, sealed)
@@ -123,10 +126,8 @@ class Challenges:
             raise errors.TooManyAttempts(locked_until=None)
         return record
 
-    async def _compare_and_spend(
-        self, tx: Tx, environment: Environment, factor: Factor, secret: bytes, code: str, now: int
-    ) -> _Reason | None:
-        """Return why the code is refused, or None after spending its step."""
+    def _compare(self, secret: bytes, code: str, now: int) -> "_Reason | int":
+        """Return the step whose code it is, or why there is none."""
         digits = totp.clean_code(code)
         if digits is None:
             return "code_mismatch"
@@ -134,9 +135,26 @@ class Challenges:
         step = totp.match_step(secret, digits, seconds, self._settings.window)
         if step is None:
             return "clock_drift" if self._is_late(secret, digits, seconds) else "code_mismatch"
+        return step
+
+    async def _spend(
+        self,
+        tx: Tx,
+        environment: Environment,
+        challenge: Challenge,
+        factor: Factor,
+        step: int,
+        record: FailureRecord,
+        now: int,
+    ) -> _Reason | None:
+        """Spend step and challenge and give the charge back; why not, if the step was spent before."""
+        settled = subject_of(factor), limits.settle_success(record)
         # RFC 6238 section 5.2: a step is good once, and after it no earlier one is, whatever the challenge.
-        if not await tx.factors.advance_step(environment.number, factor.id, step, now):
+        spent = await tx.spending.spend(environment.number, factor.id, step, challenge.id, settled, now)
+        if spent == Spent.STEP_USED:
             return "code_already_used"
+        if spent == Spent.CHALLENGE_CLOSED:
+            raise errors.ChallengeAlreadyVerified(challenge.id)
         return None
 
     def _is_late(self, secret: bytes, digits: str, seconds: int) -> bool:

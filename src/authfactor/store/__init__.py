@@ -1,5 +1,6 @@
 """Storage: one protocol, two databases, every statement in `tables`."""
 
-from authfactor.store.base import Db, Store, Tx, Unit
+from authfactor.store.base import Db, Single, Store, Tx, Unit
+from authfactor.store.tables.spending import Spent
 
-__all__ = ["Db", "Store", "Tx", "Unit"]
+__all__ = ["Db", "Single", "Spent", "Store", "Tx", "Unit"]

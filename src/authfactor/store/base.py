@@ -7,7 +7,7 @@ conditional write whose row count decides (decision 0003), never a read followed
 
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from authfactor.store.tables.api_keys import ApiKeys
 from authfactor.store.tables.brandings import Brandings
@@ -22,10 +22,13 @@ from authfactor.store.tables.links import Links
 from authfactor.store.tables.operators import Operators, OperatorSessions
 from authfactor.store.tables.sessions import PendingSignIns, Sessions
 from authfactor.store.tables.signing_keys import SigningKeys
+from authfactor.store.tables.spending import Spending
 from authfactor.store.tables.users import Users
 from authfactor.store.tables.webhooks import Deliveries, WebhookEndpoints
 
 T = TypeVar("T")
+Step = tuple[str, tuple[object, ...]]
+"""A statement and its parameters."""
 Row = tuple[Any, ...]
 
 # When the request that this task answers came in, by the loop's clock: the calls of one request share one
@@ -49,6 +52,13 @@ class Db(Protocol):
     async def run(self, statement: str, *parameters: object) -> int:
         """Return how many rows were written."""
 
+    async def chain(self, *steps: "Step") -> int:
+        """Run statements for as long as each writes a row; return how many did.
+
+        They must be about different tables, and each an UPDATE or DELETE that ends in its WHERE clause: a
+        database across a network is told all of them at once.
+        """
+
 
 class Tx:
     """The tables, within one transaction."""
@@ -71,6 +81,7 @@ class Tx:
         "pending_sign_ins",
         "sessions",
         "signing_keys",
+        "spending",
         "users",
         "webhook_endpoints",
     )
@@ -88,6 +99,7 @@ class Tx:
         self.pending_sign_ins = PendingSignIns(db)
         self.sessions = Sessions(db)
         self.signing_keys = SigningKeys(db)
+        self.spending = Spending(db)
         self.events = Events(db)
         self.expired = Expired(db)
         self.links = Links(db)
@@ -99,6 +111,20 @@ class Tx:
 
 
 Unit = Callable[[Tx], Awaitable[T]]
+
+
+class Single(Generic[T]):
+    """A unit that is one statement, a transaction by itself: it needs no BEGIN and COMMIT around it."""
+
+    __slots__ = ("_unit",)
+
+    def __init__(self, unit: Unit[T]) -> None:
+        """Take the unit; `Store.write` treats it as any other where transactions cost nothing."""
+        self._unit = unit
+
+    def __call__(self, tx: Tx) -> Awaitable[T]:
+        """Run it."""
+        return self._unit(tx)
 
 
 class Store(Protocol):

@@ -16,7 +16,7 @@ import asyncpg
 
 from authfactor import errors
 from authfactor.settings import PREFIX, BadSetting
-from authfactor.store.base import Row, Tx, Unit, request_began
+from authfactor.store.base import Row, Single, Step, Tx, Unit, request_began
 from authfactor.store.pool import Pool
 
 T = TypeVar("T")
@@ -36,6 +36,7 @@ _CONFLICTS: Final = frozenset({"40001", "40P01"})
 _LOST: Final = frozenset({"25006", "25P03", "57P01", "57P02", "57P03", "57P05"})
 # What a connection can raise: the server's errors, the driver's own (the last: it lost track), the network's.
 _ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+_PARAMETER: Final = re.compile(r"\$(\d+)")
 _INDEXED_BY: Final = re.compile(r"\s+INDEXED BY \w+")
 _UNKNOWN: Final = (
     "The database did not confirm the change: it may or may not be there. Look before repeating it."
@@ -60,6 +61,22 @@ _REASONS: Final = {
 def _dialect(statement: str) -> str:
     """PostgreSQL chooses its indexes itself."""
     return _INDEXED_BY.sub("", statement)
+
+
+@functools.cache
+def _chained(statements: tuple[tuple[str, int], ...]) -> str:
+    """Make one statement of several, each with so many parameters, of which each needs the one before.
+
+    All parts see one state of the database, but each waits for locks and looks again by itself, as alone.
+    """
+    parts, shift = [], 0
+    for at, (statement, parameters) in enumerate(statements):
+        text = _PARAMETER.sub(lambda found: f"${int(found[1]) + shift}", statement)  # noqa: B023 - used at once
+        needs = f" AND EXISTS (SELECT 1 FROM s{at - 1})" if at else ""
+        parts.append(f"s{at} AS ({text.strip()}{needs} RETURNING 1)")
+        shift += parameters
+    counts = " + ".join(f"(SELECT count(*) FROM s{at})" for at in range(len(statements)))
+    return f"WITH {', '.join(parts)} SELECT {counts}"
 
 
 class PostgresDb:
@@ -87,6 +104,12 @@ class PostgresDb:
         # The server answers "UPDATE 1", "INSERT 0 1", "DELETE 1"; statements without a count end in a word.
         count = (await self._execute(_dialect(statement), *parameters)).rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
+
+    async def chain(self, *steps: Step) -> int:
+        """Run statements for as long as each writes a row, in one round trip; return how many did."""
+        statement = _chained(tuple([(text, len(parameters)) for text, parameters in steps]))
+        row = await self._fetchrow(statement, *[value for _, parameters in steps for value in parameters])
+        return int(row[0])
 
 
 class Session:
@@ -131,6 +154,20 @@ class Session:
         self._settled = True
         if status != "COMMIT":
             raise errors.Unavailable("The database took the change back.")
+        return result
+
+    async def write_single(self, unit: Unit[T], deadline: float) -> T:
+        """Run a unit of one statement, which commits by itself; raises as `write` does."""
+        self._settled = False
+        try:
+            async with asyncio.timeout_at(deadline):
+                result = await unit(self.tx)
+        except Exception as error:
+            if isinstance(error, TimeoutError) or self.lost:
+                raise errors.Unavailable(_UNKNOWN) from error
+            self._settled = True
+            raise
+        self._settled = True
         return result
 
     async def read(self, unit: Unit[T], deadline: float) -> T:
@@ -184,6 +221,8 @@ class PostgresStore:
 
     async def write(self, unit: Unit[T]) -> T:
         """Run the unit in a transaction, again after a conflict, and return once it is committed."""
+        if isinstance(unit, Single):
+            return await self._insist(lambda session, deadline: session.write_single(unit, deadline))
         return await self._insist(lambda session, deadline: session.write(unit, deadline))
 
     async def read(self, unit: Unit[T]) -> T:

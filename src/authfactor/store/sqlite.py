@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 from authfactor import errors
-from authfactor.store.base import Row, Tx, Unit
+from authfactor.store.base import Row, Step, Tx, Unit
 from authfactor.store.turn import Turn
 
 T = TypeVar("T")
@@ -58,6 +58,13 @@ class SqliteDb:
     async def run(self, statement: str, *parameters: object) -> int:
         """Return how many rows were written."""
         return self._execute(_dialect(statement), parameters).rowcount
+
+    async def chain(self, *steps: Step) -> int:
+        """Run statements for as long as each writes a row; return how many did."""
+        for done, (statement, parameters) in enumerate(steps):
+            if self._execute(_dialect(statement), parameters).rowcount != 1:
+                return done
+        return len(steps)
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from authfactor.models import Challenge
+from authfactor.models import Challenge, Factor
 
 if TYPE_CHECKING:
     from authfactor.store.base import Db
@@ -17,6 +17,19 @@ BY_ID = f"SELECT {COLUMNS} FROM challenges WHERE environment = $1 AND id = $2"
 CHARGE = """
 UPDATE challenges SET attempts = attempts + 1
 WHERE environment = $1 AND id = $2 AND verified_at IS NULL AND attempts < $3
+"""
+
+# Nothing is added for a factor that is not there.
+INSERT_FOR_FACTOR = f"""
+INSERT INTO challenges (environment, {COLUMNS}) SELECT $1, $2, $3, $4, $5, $6, $7
+WHERE EXISTS (SELECT 1 FROM factors WHERE environment = $1 AND id = $3)
+"""
+
+WITH_FACTOR = """
+SELECT c.id, c.factor_id, c.attempts, c.created_at, c.expires_at, c.verified_at,
+  f.id, f.user_id, f.issuer, f.account, f.secret, f.activated_at, f.last_step, f.created_at, f.updated_at
+FROM challenges c JOIN factors f ON f.environment = c.environment AND f.id = c.factor_id
+WHERE c.environment = $1 AND c.id = $2
 """
 
 CLOSE = "UPDATE challenges SET verified_at = $3 WHERE environment = $1 AND id = $2 AND verified_at IS NULL"
@@ -43,6 +56,24 @@ class Challenges:
             challenge.expires_at,
             challenge.verified_at,
         )
+
+    async def insert_for_factor(self, environment: int, challenge: Challenge) -> bool:
+        """Add a challenge if its factor is there; False when it is not."""
+        values = (
+            environment,
+            challenge.id,
+            challenge.factor_id,
+            challenge.attempts,
+            challenge.created_at,
+            challenge.expires_at,
+            challenge.verified_at,
+        )
+        return await self._db.run(INSERT_FOR_FACTOR, *values) == 1
+
+    async def with_factor(self, environment: int, challenge_id: str) -> tuple[Challenge, Factor] | None:
+        """Find a challenge and its factor; None when either is gone."""
+        row = await self._db.one(WITH_FACTOR, environment, challenge_id)
+        return None if row is None else (Challenge(*row[:6]), Factor(*row[6:]))
 
     async def by_id(self, environment: int, challenge_id: str) -> Challenge | None:
         """Find by id."""

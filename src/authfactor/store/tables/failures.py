@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from authfactor.models import FailureRecord
 
 if TYPE_CHECKING:
-    from authfactor.store.base import Db, Row
+    from authfactor.store.base import Db, Row, Step
 
 BY_SUBJECT = "SELECT times, in_a_row, locked_until FROM failures WHERE environment = $1 AND subject = $2"
 
@@ -48,15 +48,20 @@ class Failures:
 
     async def write(self, environment: int, subject: str, record: FailureRecord) -> None:
         """Replace the record (the caller holds it by `charge`)."""
-        if not record.times and record.in_a_row == 0 and record.locked_until is None:
-            await self._db.run(CLEAR, environment, subject)
-            return
-        times = ",".join(map(str, record.times))
-        await self._db.run(WRITE, environment, subject, times, record.in_a_row, record.locked_until)
+        statement, parameters = writing(environment, subject, record)
+        await self._db.run(statement, *parameters)
 
     async def clear(self, environment: int, subject: str) -> bool:
         """Forget everything, as when an operator unlocks; False when there was nothing."""
         return await self._db.run(CLEAR, environment, subject) == 1
+
+
+def writing(environment: int, subject: str, record: FailureRecord) -> "Step":
+    """Say how to replace a record; an empty one is no row."""
+    if not record.times and record.in_a_row == 0 and record.locked_until is None:
+        return CLEAR, (environment, subject)
+    times = ",".join(map(str, record.times))
+    return WRITE, (environment, subject, times, record.in_a_row, record.locked_until)
 
 
 def _record(row: "Row") -> FailureRecord:
