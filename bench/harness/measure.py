@@ -96,7 +96,7 @@ class Bench:
 
 
 class Profiler:
-    """py-spy on a server and its workers, drawing a flame graph of the time inside a `with` block."""
+    """py-spy on a server and its workers: a flame graph (as .txt: the stacks) of a `with` block's time."""
 
     def __init__(self, server: Server, picture: Path) -> None:
         """Remember what to watch."""
@@ -106,6 +106,8 @@ class Profiler:
         """Start sampling."""
         py_spy = Path(sys.prefix) / "bin" / "py-spy"
         command = [str(py_spy), "record", "--subprocesses", "--rate", "200", "--nonblocking"]
+        if self._picture.suffix == ".txt":
+            command += ["--format", "raw"]
         command += ["--output", str(self._picture), "--pid", str(self._server.process.pid)]
         self._process = subprocess.Popen(command)
 

@@ -33,6 +33,8 @@ async def test_a_users_factors_are_listed_oldest_first_without_those_of_others(
     await rows.put(store, rows.factor(5, user_id=None))
     listed = await store.read(lambda tx: tx.factors.of_user(1, "user_0001"))
     assert listed == [rows.factor(1), rows.factor(2), rows.factor(3)]
+    known = await store.read(lambda tx: tx.factors.ids_of_user(1, "user_0001"))
+    assert known == [factor.id for factor in listed]
 
 
 async def test_a_step_only_grows_and_the_first_activates(store: Store, rows: "Rows") -> None:

@@ -55,6 +55,7 @@ READS: dict[str, tuple[Callable[[Tx], Awaitable[object]], object]] = {
     ),
     "factors.by_id": (lambda tx: tx.factors.by_id(THERE, FACTOR), None),
     "factors.of_user": (lambda tx: tx.factors.of_user(THERE, USER), []),
+    "factors.ids_of_user": (lambda tx: tx.factors.ids_of_user(THERE, USER), []),
     "factors.page": (lambda tx: tx.factors.page(THERE, USER, PageQuery()), ([], False, False)),
     "challenges.with_factor": (lambda tx: tx.challenges.with_factor(THERE, CHALLENGE), None),
     "challenges.by_id": (lambda tx: tx.challenges.by_id(THERE, CHALLENGE), None),

@@ -18,6 +18,11 @@ OF_USER = f"""
 SELECT {COLUMNS} FROM factors INDEXED BY factors_user WHERE environment = $1 AND user_id = $2 ORDER BY id
 """
 
+# Answered by the index alone.
+IDS_OF_USER = """
+SELECT id FROM factors INDEXED BY factors_user WHERE environment = $1 AND user_id = $2 ORDER BY id
+"""
+
 LISTING = paging.Listing(
     f"SELECT {COLUMNS} FROM factors INDEXED BY factors_user WHERE environment = $1 AND user_id = $2", 2
 )
@@ -69,6 +74,10 @@ class Factors:
     async def of_user(self, environment: int, user_id: str) -> list[Factor]:
         """List a user's factors, oldest first (their number is limited)."""
         return [Factor(*row) for row in await self._db.all(OF_USER, environment, user_id)]
+
+    async def ids_of_user(self, environment: int, user_id: str) -> list[str]:
+        """List the ids of a user's factors, oldest first."""
+        return [row[0] for row in await self._db.all(IDS_OF_USER, environment, user_id)]
 
     async def page(self, environment: int, user_id: str, query: PageQuery) -> tuple[list[Factor], bool, bool]:
         """List one page of a user's factors."""
