@@ -63,7 +63,8 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="samples-") as folder:
         data = Path(folder)
         with running(data / "data", {"AUTHFACTOR_WEBHOOK_PRIVATE_ADDRESSES": "true"}) as server:
-            told = server.run("environments", "update", "default", "--logout-redirect", scenes.RETURN_TO)
+            places = ("--logout-redirect", scenes.RETURN_TO, "--page-redirect", scenes.RETURN_TO)
+            told = server.run("environments", "update", "default", *places)
             assert told.returncode == 0, told.stdout
             with recording(server.url) as recorder, server.client() as client:
                 for language in languages:

@@ -38,6 +38,10 @@ TAKES: Final[Mapping[str, tuple[str, ...]]] = {
     "revoke_session": ("session_id",),
     "log_out": ("session_id", "return_to"),
     "list_events": ("user_id",),
+    "create_enrollment_link": ("user_id", "return_to"),
+    "get_enrollment_link": ("user_id", "link_id"),
+    "create_challenge_link": ("user_id", "factor_id", "return_to"),
+    "get_challenge_link": ("factor_id", "challenge_link_id"),
     "list_webhook_endpoints": ("endpoint_id",),
     "create_webhook_endpoint": ("endpoint_url",),
     "update_webhook_endpoint": ("endpoint_id",),
@@ -49,8 +53,9 @@ def prepare(page: str, client: httpx.Client) -> dict[str, str]:
     """Make what the samples of a page need, and return its values by name."""
     scene = _Scene(client)
     values = {name: str(getattr(scene, name)) for name in TAKES.get(page, ())}
-    if "new_email" in values:
-        values["email"] = values.pop("new_email")
+    for name in ("new_email", "challenge_link_id"):  # the same names in the samples of two pages
+        if name in values:
+            values[name.removeprefix("new_").removeprefix("challenge_")] = values.pop(name)
     return values
 
 
@@ -115,6 +120,14 @@ class _Scene:
         self._signed_in()
         sessions = self._client.get(f"/user_management/users/{self.user_id}/sessions").json()
         return str(sessions["data"][0]["id"])
+
+    @cached_property
+    def link_id(self) -> str:
+        return str(self._post("/authfactor/enrollment_links", {"user_id": self.user_id})["id"])
+
+    @cached_property
+    def challenge_link_id(self) -> str:
+        return str(self._post("/authfactor/challenge_links", {"user_id": self.user_id})["id"])
 
     @cached_property
     def endpoint_id(self) -> str:
