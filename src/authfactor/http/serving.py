@@ -42,6 +42,20 @@ def serve(settings: Settings, listening: socket.socket) -> int:
         listening.close()
 
 
+def prepared(app: App) -> uvicorn.Server:
+    """Make a server for an event loop that somebody else runs: await its `serve(sockets=[...])`."""
+    config = uvicorn.Config(
+        app,
+        lifespan="on",
+        access_log=False,
+        server_header=False,
+        log_config=None,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=1,
+    )
+    return uvicorn.Server(config)
+
+
 def _already_stopping(_signal: int, _frame: FrameType | None) -> None:
     pass
 
