@@ -34,7 +34,12 @@ def unique_email() -> str:
 
 def code(secret: str) -> str:
     """Return the six digits of a base32 secret for now (RFC 6238)."""
-    return code_at(secret, int(time.time()) // 30)
+    return code_at(secret, now())
+
+
+def now() -> int:
+    """Return the number of the current step of 30 seconds."""
+    return int(time.time()) // 30
 
 
 def code_at(secret: str, step: int) -> str:
@@ -46,8 +51,7 @@ def code_at(secret: str, step: int) -> str:
 
 def wrong_code(secret: str) -> str:
     """Return six digits that are no code of this secret for some minutes around now."""
-    now = int(time.time()) // 30
-    near = {code_at(secret, step) for step in range(now - 10, now + 11)}
+    near = {code_at(secret, step) for step in range(now() - 10, now() + 11)}
     return next(digits for digits in map("{:06d}".format, range(100)) if digits not in near)
 
 

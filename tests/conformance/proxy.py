@@ -2,7 +2,10 @@
 
 import http.client
 import json
+import random
+import re
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +28,7 @@ class Exchange:
     status: int
     headers: dict[str, str]
     body: bytes
+    lost: bool = False
 
     @property
     def answer(self) -> Json:
@@ -91,6 +95,34 @@ def replay_allowed() -> Fault:
     return fault
 
 
+class AnswersLost:
+    """Hang up instead of answering one POST in ten of each kind, after the server has done the work.
+
+    Which one of the ten is drawn, so that it is another one in every round; the seed repeats a run.
+    """
+
+    OF: Final = 10
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+        self._lock = threading.Lock()
+        self._seen: dict[str, int] = {}
+        self._chosen: dict[str, int] = {}
+        self.lost: Counter[str] = Counter()
+
+    def __call__(self, exchange: Exchange) -> None:
+        if exchange.method != "POST":
+            return
+        kind = re.sub(r"/[a-z_]+_[0-9A-Z]{26}", "/…", exchange.path)
+        with self._lock:
+            number = self._seen.get(kind, 0)
+            self._seen[kind] = number + 1
+            if number % self.OF == 0:
+                self._chosen[kind] = number + self._random.randrange(self.OF)
+            exchange.lost = number == self._chosen[kind]
+            self.lost[kind] += exchange.lost
+
+
 @contextmanager
 def spoiling(url: str, fault: Fault) -> Iterator[str]:
     """Listen on a free port, pass every request on to `url`, and spoil its answer."""
@@ -113,6 +145,9 @@ def spoiling(url: str, fault: Fault) -> Iterator[str]:
             )
             connection.close()
             fault(exchange)
+            if exchange.lost:
+                self.close_connection = True
+                return
             self.send_response(exchange.status)
             for name, value in exchange.headers.items():
                 self.send_header(name, value)
