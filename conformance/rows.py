@@ -63,13 +63,16 @@ SDKS: Final = (
         "No SDK: what a shell script sees.",
     ),
 )
+SPOKEN: Final = ("php", "ruby")
 RECORDED: Final = tuple(
     Row(
         f"{path.stem.rpartition('-')[0]} {path.stem.rpartition('-')[2]} (recorded)",
-        (),
+        tuple(language for language in SPOKEN if path.stem.startswith(language)),
         "",
         (sys.executable, "-m", "conformance.recorded.replay", str(path)),
-        "Recorded: no toolchain of that language is needed.",
+        "Recorded; sent, received and decoded by that language's own HTTP client."
+        if path.stem.startswith(SPOKEN)
+        else "Recorded: no toolchain of that language is needed.",
     )
     for path in sorted((HERE / "recorded").glob("*.json"))
 )

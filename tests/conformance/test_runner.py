@@ -13,7 +13,8 @@ from tests.conformance import proxy
 from tests.servers import Server, running
 
 pytestmark = [pytest.mark.conformance, pytest.mark.timeout(150)]
-NAMES: Final = [row.name for row in SDKS]
+# The asynchronous Python client reads answers with the same classes as the blocking one.
+WALKED: Final = [row for row in SDKS if not row.name.endswith("async")]
 # These SDKs look at fewer empty bodies: JavaScript's not after DELETE, Go's and the newest Python's at none.
 READ_NOTHING: Final[dict[str, list[str]]] = {
     "js 7.82.0": ["sessions"],
@@ -29,7 +30,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture(params=SDKS, ids=NAMES)
+@pytest.fixture(params=WALKED, ids=[row.name for row in WALKED])
 def row(request: pytest.FixtureRequest) -> Row:
     row: Row = request.param
     if row.environment and not (CACHE / row.environment).is_dir():
