@@ -113,12 +113,20 @@ nightly: setup ## the tests that take minutes
 cluster: setup ## kill the primary of a PostgreSQL cluster under load, race for one use (CLUSTER_KILLS=20)
 	$(BIN)/python -m pytest -q -m cluster $(PYTEST_ARGS)
 
+.PHONY: e2e
+e2e: setup ## pages in a real browser (Debian's chromium)
+	$(BIN)/python -m pytest -q -n 2 -m e2e tests/e2e $(PYTEST_ARGS)
+
 # --- measuring ---
 
 .PHONY: bench
 bench: setup ## compare with the usual stack under load (BENCH_ARGS=..., DATABASE_URL=postgresql://... for ours alone)
 	$(BIN)/python bench/run.py $(if $(DATABASE_URL),--servers authfactor --database-url $(DATABASE_URL)) $(BENCH_ARGS)
 	$(if $(DATABASE_URL),,$(BIN)/python bench/signin_load.py)
+
+.PHONY: screenshots
+screenshots: setup ## take the pictures of docs/screenshots (Debian's chromium)
+	$(BIN)/python tools/screenshots.py
 
 # --- upkeep ---
 

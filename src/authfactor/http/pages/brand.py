@@ -14,7 +14,8 @@ from authfactor.models import Answer, Branding, Environment
 READABLE: Final = 4.5
 # The grounds of static/authfactor.css that accents stand on; the hardest of each scheme.
 LIGHT_GROUND, DARK_GROUND = "#eceff3", "#232930"
-_BLACK, _WHITE = "#15181c", "#ffffff"
+# Of pure black and pure white one has a contrast of 4.58 or more with any colour.
+_BLACK, _WHITE = "#000000", "#ffffff"
 _STEPS: Final = 50
 _FOREVER: Final = b"public, max-age=31536000, immutable"
 

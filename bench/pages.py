@@ -1,0 +1,103 @@
+"""Time of the server for each page of a link, on a real server over one connection.
+
+Usage: python bench/pages.py [--rounds N]
+
+Prints milliseconds (median, 95th percentile) and bytes. A page should take less than 20 ms and, with style
+sheet and script, 60 KiB before pictures.
+"""
+
+import argparse
+import re
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tests import authenticator  # noqa: E402 - the path comes first
+from tests.servers import Server  # noqa: E402 - the same
+
+MOST_MILLISECONDS = 20
+
+
+def timed(call: Callable[[], httpx.Response], rounds: int) -> tuple[list[float], int]:
+    """Call it, and return the times in milliseconds and the size of the last answer."""
+    times, size = [], 0
+    for _ in range(rounds):
+        start = time.perf_counter()
+        answer = call()
+        times.append((time.perf_counter() - start) * 1000)
+        size = len(answer.content)
+    return times, size
+
+
+def report(name: str, times: list[float], size: int) -> bool:
+    ordered = sorted(times)
+    median, late = statistics.median(ordered), ordered[int(len(ordered) * 0.95)]
+    print(f"{name:<22} {median:8.2f} {late:8.2f} {size:8d}")
+    return median < MOST_MILLISECONDS
+
+
+def opened(api: httpx.Client, url: str, user_id: str, kind: str) -> tuple[str, dict[str, str]]:
+    """Make a link and open it; return the page's address and the cookies for it."""
+    link = api.post(f"/authfactor/{kind}_links", json={"user_id": user_id}).json()
+    answer = httpx.post(link["url"], headers={"origin": url})
+    assert answer.status_code == 303, answer.text
+    return url + answer.headers["location"], dict(answer.cookies)
+
+
+def measure(server: Server, rounds: int) -> bool:
+    fine = []
+    origin = {"origin": server.url, "content-type": "application/x-www-form-urlencoded"}
+    with server.client() as api, httpx.Client() as browser:
+        user_id = api.post("/user_management/users", json={"email": "pat@example.org"}).json()["id"]
+        link = api.post("/authfactor/enrollment_links", json={"user_id": user_id}).json()["url"]
+        start = time.perf_counter()
+        browser.get(link)
+        print(f"first page after a start: {(time.perf_counter() - start) * 1000:.0f} ms")
+        print(f"{'page':<22} {'median':>8} {'p95':>8} {'bytes':>8}")
+        fine.append(report("start", *timed(lambda: browser.get(link), rounds)))
+        page, cookies = opened(api, server.url, user_id, "enrollment")
+        seen = browser.get(page, headers={"cookie": "; ".join(f"{n}={v}" for n, v in cookies.items())})
+        known = {"cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
+        fine.append(report("enroll", *timed(lambda: browser.get(page, headers=known), rounds)))
+        found = re.search(r'data-copy-text="([A-Z2-7]+)"', seen.text)
+        assert found is not None
+        secret = found[1]
+        form = {"code": authenticator.wrong_code(secret)}
+        fine.append(
+            report("wrong code", *timed(lambda: browser.post(page, data=form, headers=origin | known), 4))
+        )
+        right = {"code": authenticator.code(secret)}
+        fine.append(
+            report("right code", *timed(lambda: browser.post(page, data=right, headers=origin | known), 1))
+        )
+        fine.append(report("done", *timed(lambda: browser.get(page, headers=known), rounds)))
+        styles = re.findall(r'(?:href|src)="(/assets/[^"]+)"', seen.text)
+        total = len(seen.content) + sum(len(browser.get(server.url + path).content) for path in styles)
+        print(f"enrolment page with everything it loads, uncompressed: {total} bytes")
+    return all(fine)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=200)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server(Path(folder) / "data")
+        server._environment["AUTHFACTOR_BASE_URL"] = server.url  # noqa: SLF001 - known only once it has a port
+        server.start()
+        try:
+            return 0 if measure(server, chosen.rounds) else 1
+        finally:
+            server.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""A real browser on a real server. Debian's chromium is driven by Playwright; nothing is downloaded."""
+
+import sqlite3
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.e2e.application import Application, application
+from tests.e2e.person import Person, Setting
+from tests.servers import Server, assert_no_surprise, fields
+
+OPTIONS: Final = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-dev-shm-usage",
+]
+PATIENCE: Final = 15_000
+WELCOME: Final = "/welcome"
+
+
+@pytest.fixture(scope="session")
+def app() -> Iterator[Application]:
+    with application() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, app: Application) -> Iterator[Server]:
+    started = Server(tmp_path_factory.mktemp("e2e") / "data", {"AUTHFACTOR_TEAM_NAME": "Acme"})
+    started._environment["AUTHFACTOR_BASE_URL"] = started.url
+    started.start()
+    done = started.run("environments", "update", "default", "--page-redirect", app.url + WELCOME)
+    assert done.returncode == 0, done.stderr
+    yield started
+    assert started.stop() == 0, started.output()
+    assert_no_surprise(started)
+
+
+@pytest.fixture(scope="session")
+def api(server: Server) -> Iterator[httpx.Client]:
+    with server.client() as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def browser(needs: Callable[[str], Path]) -> Iterator[Browser]:
+    chromium = str(needs("chromium"))
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=OPTIONS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
+    """Open browsers that know nothing of each other; keyword arguments are Playwright's."""
+    opened: list[BrowserContext] = []
+
+    def make(**options: Any) -> BrowserContext:  # noqa: ANN401 - Playwright's own
+        made = browser.new_context(**({"locale": "en-GB"} | options))
+        made.set_default_timeout(PATIENCE)
+        opened.append(made)
+        return made
+
+    yield make
+    for each in opened:
+        each.close()
+
+
+@pytest.fixture
+def page(context: Callable[..., BrowserContext]) -> Page:
+    return context().new_page()
+
+
+@pytest.fixture
+def setting(api: httpx.Client, server: Server, app: Application) -> Setting:
+    return Setting(api, server, app)
+
+
+@pytest.fixture
+def person(setting: Setting) -> Person:
+    """Somebody with an account and no factor yet."""
+    email = f"pat.{uuid.uuid4().hex[:8]}@example.org"
+    user = fields(setting.api.post("/user_management/users", json={"email": email}), 201)
+    return Person(setting, str(user["id"]), email)
+
+
+@pytest.fixture
+def expire(server: Server) -> Callable[[str], None]:
+    """Let the time of a link be over."""
+
+    def do(link_id: str) -> None:
+        with closing(sqlite3.connect(server.data / "authfactor.db", timeout=20)) as database, database:
+            assert database.execute("UPDATE links SET expires_at = 1 WHERE id = ?", (link_id,)).rowcount == 1
+
+    return do

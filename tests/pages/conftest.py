@@ -1,0 +1,27 @@
+"""One server for the tests of this folder that need one."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.servers import Server, running
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running(tmp_path_factory.mktemp("pages") / "data", {"AUTHFACTOR_TEAM_NAME": "Acme"}) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def api(server: Server) -> Iterator[httpx.Client]:
+    with server.client() as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def browser(server: Server) -> Iterator[httpx.Client]:
+    """A client without an API key, as a browser is."""
+    with server.client(key=None) as client:
+        yield client

@@ -1,0 +1,172 @@
+"""Links over the API and the command line, and their pages without a browser's help."""
+
+import json
+import sqlite3
+import uuid
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests import authenticator
+from tests.servers import Server, fields
+
+HERE = ("--environment", "default")
+MADE = {
+    "object",
+    "id",
+    "user_id",
+    "status",
+    "factor_id",
+    "return_to",
+    "created_at",
+    "expires_at",
+    "opened_at",
+    "completed_at",
+}
+
+
+@pytest.fixture
+def user(api: httpx.Client) -> dict[str, Any]:
+    return fields(api.post("/user_management/users", json={"email": f"{uuid.uuid4().hex}@example.org"}), 201)
+
+
+def path_of(link: dict[str, Any]) -> str:
+    return "/link/" + str(link["url"].rpartition("/")[2])
+
+
+def test_a_link_is_made_read_and_its_address_shown_once(api: httpx.Client, user: dict[str, Any]) -> None:
+    body = {"user_id": user["id"]}
+    link = fields(api.post("/authfactor/enrollment_links", json=body), 201)
+    assert set(link) == MADE | {"url"}
+    assert (link["object"], link["status"], link["user_id"]) == ("enrollment_link", "pending", user["id"])
+    read = fields(api.get(f"/authfactor/enrollment_links/{link['id']}"), 200)
+    assert set(read) == MADE
+    assert read == {name: value for name, value in link.items() if name != "url"}
+
+
+def test_a_repeated_request_gives_the_same_link(api: httpx.Client, user: dict[str, Any]) -> None:
+    headers = {"idempotency-key": uuid.uuid4().hex}
+    body = {"user_id": user["id"]}
+    first, second = (api.post("/authfactor/enrollment_links", json=body, headers=headers) for _ in range(2))
+    assert first.json() == second.json()
+
+
+@pytest.mark.parametrize("kind", ["enrollment_links", "challenge_links"])
+def test_a_link_needs_an_api_key_and_a_user(api: httpx.Client, browser: httpx.Client, kind: str) -> None:
+    assert browser.post(f"/authfactor/{kind}", json={}).status_code == 401
+    assert browser.get(f"/authfactor/{kind}/link_x").status_code == 401
+    refused = fields(api.post(f"/authfactor/{kind}", json={}), 422)
+    assert [item["code"] for item in refused["errors"]] == ["user_id_required"]
+    assert api.post(f"/authfactor/{kind}", json={"user_id": "user_x"}).status_code in (404, 409)
+    assert api.get(f"/authfactor/{kind}/link_x").status_code == 404
+
+
+def test_without_a_factor_there_is_nothing_to_challenge(api: httpx.Client, user: dict[str, Any]) -> None:
+    refused = fields(api.post("/authfactor/challenge_links", json={"user_id": user["id"]}), 409)
+    assert refused["code"] == "no_active_factor"
+
+
+def test_a_form_without_a_word_on_where_it_comes_from_is_refused(
+    api: httpx.Client, browser: httpx.Client, user: dict[str, Any], server: Server
+) -> None:
+    link = fields(api.post("/authfactor/enrollment_links", json={"user_id": user["id"]}), 201)
+    refused = browser.post(path_of(link))
+    assert refused.status_code == 403
+    assert refused.headers["content-type"] == "text/html; charset=utf-8"
+    assert "This form was not sent from our page" in refused.text
+    opened = browser.post(path_of(link), headers={"origin": server.url})
+    assert opened.status_code == 303
+    assert opened.headers["location"] == f"/enroll/{link['id']}"
+
+
+def test_events_tell_of_a_link_without_its_address(
+    api: httpx.Client, browser: httpx.Client, user: dict[str, Any], server: Server
+) -> None:
+    link = fields(api.post("/authfactor/enrollment_links", json={"user_id": user["id"]}), 201)
+    opened = browser.post(path_of(link), headers={"origin": server.url})
+    cookie = opened.headers["set-cookie"].partition(";")[0]
+    page = browser.get(opened.headers["location"], headers={"cookie": cookie})
+    secret = page.text.partition('data-copy-text="')[2].partition('"')[0]
+    origin = {"cookie": cookie, "origin": server.url}
+    done = browser.post(opened.headers["location"], data={"code": authenticator.code(secret)}, headers=origin)
+    assert (done.status_code, done.headers["location"]) == (303, f"/enroll/{link['id']}")
+    names = [f"authfactor.link_{what}" for what in ("created", "opened", "completed")]
+    query: dict[str, Any] = {"events": names, "limit": 100, "order": "desc"}
+    told = [
+        item
+        for item in fields(api.get("/events", params=query), 200)["data"]
+        if item["data"]["link_id"] == link["id"]
+    ]
+    assert [item["event"] for item in told] == names[::-1]
+    factor_id = fields(api.get(f"/authfactor/enrollment_links/{link['id']}"), 200)["factor_id"]
+    assert told[0]["data"] == {
+        "link_id": link["id"],
+        "purpose": "enrollment",
+        "user_id": user["id"],
+        "factor_id": factor_id,
+    }
+
+
+def test_what_is_no_form_is_refused_as_a_page(browser: httpx.Client, server: Server) -> None:
+    headers = {"origin": server.url, "content-type": "application/json", "cookie": "link_x=1"}
+    refused = browser.post("/enroll/link_x", content=b'{"code":"1"}', headers=headers)
+    assert refused.status_code == 422
+    assert refused.headers["content-type"] == "text/html; charset=utf-8"
+    form = {**headers, "content-type": "application/x-www-form-urlencoded"}
+    refused = browser.post("/enroll/link_x", content=b"&".join([b"a=1"] * 101), headers=form)
+    assert refused.status_code == 422
+    assert browser.post("/enroll/link_x", content=b"code=\xff", headers=form).status_code == 422
+
+
+def test_an_unexpected_failure_is_a_page_with_a_reference_and_no_detail(tmp_path: Path) -> None:
+    """A secret that no key opens: the one failure that can be had from outside."""
+    server = Server(tmp_path / "data")
+    server.start()
+    with server.client() as api, server.client(key=None) as browser:
+        user = fields(api.post("/user_management/users", json={"email": "pat@example.org"}), 201)
+        link = fields(api.post("/authfactor/enrollment_links", json={"user_id": user["id"]}), 201)
+        opened = browser.post(path_of(link), headers={"origin": server.url})
+        cookie = opened.headers["set-cookie"].partition(";")[0]
+        with closing(sqlite3.connect(server.data / "authfactor.db", timeout=20)) as database, database:
+            database.execute("UPDATE factors SET secret = 'v1:000000:AAAA'")
+        failed = browser.get(opened.headers["location"], headers={"cookie": cookie})
+    assert server.stop() == 0
+    assert failed.status_code == 500
+    assert "Something went wrong" in failed.text
+    reference = failed.text.partition("mention this reference: ")[2][:12]
+    assert f"reference {reference}" in server.output()
+    assert path_of(link).rpartition("/")[2] not in server.output()
+
+
+def test_the_command_line_makes_links(server: Server, user: dict[str, Any]) -> None:
+    made = server.run("--json", *HERE, "links", "enroll", user["id"])
+    assert made.returncode == 0, made.stderr
+    link = json.loads(made.stdout)
+    assert link["url"].startswith("http://127.0.0.1:8080/link/")
+    shown = server.run(*HERE, "links", "get", link["id"])
+    assert "pending" in shown.stdout
+    assert link["url"] not in shown.stdout
+    refused = server.run(*HERE, "links", "challenge", user["id"])
+    assert refused.returncode == 5
+    assert "no active factor" in refused.stderr
+    refused = server.run(*HERE, "links", "enroll", user["id"], "--return-to", "https://evil.example/")
+    assert refused.returncode == 2
+    assert "--page-redirect" in refused.stderr
+
+
+def test_page_redirects_and_logout_redirects_do_not_overwrite_each_other(server: Server) -> None:
+    server.run("environments", "create", "redirected")
+    for option, url in (
+        ("--logout-redirect", "https://a.example/"),
+        ("--page-redirect", "https://b.example/"),
+    ):
+        assert server.run("environments", "update", "redirected", option, url).returncode == 0
+    with closing(sqlite3.connect(server.data / "authfactor.db", timeout=20)) as database:
+        (text,) = database.execute("SELECT options FROM environments WHERE name = 'redirected'").fetchone()
+    assert json.loads(text) == {
+        "logout_redirects": ["https://a.example/"],
+        "page_redirects": ["https://b.example/"],
+    }

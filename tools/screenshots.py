@@ -1,0 +1,146 @@
+"""Take pictures of the pages for the docs: every scene at 390 and 1280 px, light and dark.
+
+Usage: python tools/screenshots.py [--into DIR] [--only WORD]   (make screenshots)
+
+Needs chromium. A scene is a generator in SCENES: it drives a page and yields a name where a picture is due.
+"""
+
+import argparse
+import base64
+import io
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal
+
+from PIL import Image, ImageDraw
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tests.e2e.application import application  # noqa: E402 - the path comes first
+from tests.e2e.person import Person, Setting  # noqa: E402 - the same
+from tests.servers import Server  # noqa: E402 - the same
+
+SIZES = {390: 844, 1280: 860}
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+Scene = Callable[[Page, Setting], Iterator[str]]
+
+
+def newcomer(setting: Setting, name: str) -> Person:
+    """Make a user, or a new one under the same name."""
+    known = setting.api.get("/user_management/users", params={"email": f"{name}@example.org"}).json()["data"]
+    for user in known:
+        setting.api.delete(f"/user_management/users/{user['id']}")
+    user = setting.api.post("/user_management/users", json={"email": f"{name}@example.org"}).json()
+    return Person(setting, user["id"], user["email"])
+
+
+def enrolling(page: Page, setting: Setting) -> Iterator[str]:
+    """Enrolment by link: start, picture, key, a wrong code, done."""
+    person = newcomer(setting, "pat")
+    page.goto(person.link(return_to=None)["url"])
+    yield "enroll-start"
+    page.get_by_role("button").click()
+    page.wait_for_url("**/enroll/*")
+    yield "enroll"
+    person.scan(page)
+    page.locator("summary").click()
+    yield "enroll-key"
+    page.locator("summary").click()
+    person.type_code(page, person.wrong())
+    yield "enroll-wrong-code"
+    person.type_code(page, person.code())
+    page.get_by_role("status").wait_for()
+    yield "enroll-done"
+
+
+def challenging(page: Page, setting: Setting) -> Iterator[str]:
+    """Challenge by link: the question, too many wrong codes, and a link that was used."""
+    person = newcomer(setting, "kim")
+    person.enroll_by_api()
+    link = person.link("challenge")
+    person.open(page, link)
+    yield "challenge"
+    for _ in range(5):
+        person.type_code(page, person.wrong())
+    yield "challenge-ended"
+    page.context.clear_cookies()
+    page.goto(link["url"])
+    yield "link-used"
+
+
+def branded(page: Page, setting: Setting) -> Iterator[str]:
+    """Enrolment under an environment's own name, colour and logo."""
+    picture = Image.new("RGBA", (240, 240))
+    draw = ImageDraw.Draw(picture)
+    draw.ellipse((20, 20, 220, 220), fill="#0a7d5a")
+    draw.ellipse((120, 50, 190, 190), fill="#ffffff")
+    stream = io.BytesIO()
+    picture.save(stream, "PNG")
+    logo = base64.b64encode(stream.getvalue()).decode()
+    look = {"name": "Wild Garden", "color": "#0a7d5a", "logo": logo}
+    setting.api.put("/authfactor/branding", json=look).raise_for_status()
+    person = newcomer(setting, "robin")
+    page.goto(person.link(totp_issuer="Wild Garden")["url"])
+    yield "branded-start"
+    page.get_by_role("button").click()
+    page.wait_for_url("**/enroll/*")
+    yield "branded-enroll"
+    setting.api.put("/authfactor/branding", json=dict.fromkeys(look)).raise_for_status()
+
+
+SCENES: dict[str, Scene] = {"enrolling": enrolling, "challenging": challenging, "branded": branded}
+
+
+def take(browser: Browser, setting: Setting, scene: Scene, into: Path) -> None:
+    for width, height in SIZES.items():
+        for scheme in SCHEMES:
+            context = browser.new_context(
+                viewport={"width": width, "height": height}, color_scheme=scheme, locale="en-GB"
+            )
+            page = context.new_page()
+            for name in scene(page, setting):
+                path = into / f"{name}-{width}-{scheme}.png"
+                page.evaluate("document.activeElement.blur()")
+                page.screenshot(path=path, full_page=True, animations="disabled")
+                # Few colours: a palette makes the file a third.
+                with Image.open(path) as picture:
+                    picture.convert("RGB").quantize(64, dither=Image.Dither.NONE).save(path, optimize=True)
+                print(path)
+            context.close()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--into", type=Path, default=ROOT / "docs" / "screenshots")
+    parser.add_argument("--only", default="", help="Scenes whose name holds this word.")
+    chosen = parser.parse_args()
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        print("chromium is not on PATH", file=sys.stderr)
+        return 1
+    chosen.into.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, application() as app, sync_playwright() as playwright:
+        server = Server(Path(folder) / "data", {"AUTHFACTOR_TEAM_NAME": "Acme"})
+        server._environment["AUTHFACTOR_BASE_URL"] = server.url  # noqa: SLF001 - known only once it has a port
+        server.start()
+        try:
+            server.run("environments", "update", "default", "--page-redirect", f"{app.url}/welcome")
+            options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+            browser = playwright.chromium.launch(executable_path=chromium, args=options)
+            with server.client() as api:
+                for name, scene in SCENES.items():
+                    if chosen.only in name:
+                        take(browser, Setting(api, server, app), scene, chosen.into)
+            browser.close()
+        finally:
+            server.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
