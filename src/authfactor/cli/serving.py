@@ -11,7 +11,9 @@ from authfactor import settings
 from authfactor.cli import session
 from authfactor.core import Authfactor
 from authfactor.rules.environments import KEY_PREFIX
+from authfactor.rules.links import PATH
 from authfactor.rules.tokens import random_token
+from authfactor.wire.links import CreateEnrollmentLink
 from authfactor.wire.requests import CreateUser
 
 DEMO_EMAIL = "kim@example.org"
@@ -79,16 +81,27 @@ async def _introduce(prepared: settings.Settings, port: int, *, demo: bool) -> N
             print("\nThe console has no owner yet. Set one up here, once, within 24 hours:")
             print(f"  {base}/console/set-up/{link}", flush=True)
         if demo:
-            user_id = await _demo_user(af)
-            print("\nEnroll a factor:\n")
-            print(
-                f"curl -s {base}/user_management/users/{user_id}/auth_factors"
-                f" -H 'Authorization: Bearer {key}'"
-                " -H 'Content-Type: application/json' -d '{\"type\":\"totp\"}'\n",
-                flush=True,
-            )
+            await _show_demo(af, base, key)
     finally:
         await af.close()
+
+
+async def _show_demo(af: Authfactor, base: str, key: str) -> None:
+    """Print two ways to enrol a factor: a line to paste, and a page to open."""
+    user_id = await _demo_user(af)
+    print("\nEnroll a factor:\n")
+    print(
+        f"curl -s {base}/user_management/users/{user_id}/auth_factors"
+        f" -H 'Authorization: Bearer {key}'"
+        " -H 'Content-Type: application/json' -d '{\"type\":\"totp\"}'\n",
+        flush=True,
+    )
+    if af.settings.base_url_is_safe:
+        environment = (await af.read(lambda tx: tx.environments.all()))[0]
+        request = CreateEnrollmentLink(user_id=user_id)
+        issued = await af.run(af.links.create_enrollment(environment, request))
+        print("Or open this page within 10 minutes and scan it with your phone:\n")
+        print(f"{base}{PATH}{issued.url.rpartition('/')[2]}\n", flush=True)
 
 
 async def _demo_key(af: Authfactor, folder: Path) -> str:
