@@ -1,0 +1,341 @@
+"""How latency and size grow with the number of factors, on both databases: `bench/growth.py --help`.
+
+For each size and each kind of database an installation is filled with valid rows (a user with one active
+factor, its first challenge, three events) without going through the API. Then a server runs on each, and one
+client asks one request at a time: all sizes in turn, forwards in one round and backwards in the next, so that
+a slow minute of the machine hits all of them. The ratio is the median over the rounds of the ratio within
+each round.
+"""
+
+import argparse
+import asyncio
+import dataclasses
+import json
+import os
+import random
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+import httpx
+from harness.environment import FOLDER, LOCK, installed
+from rich.console import Console
+from rich.progress import Progress
+
+from authfactor import ids, keyring, totp
+from authfactor.rules.challenges import secret_row
+from authfactor.settings import Settings
+from authfactor.store import opening
+from authfactor.store.copying.shape import Shape, Side
+from authfactor.vault import Vault
+
+BENCH = Path(__file__).resolve().parent
+KEY = "sk_growth"
+BATCH = 5000
+BORN = 1_750_000_000_000  # of the first row; each user comes a tenth of a second after the last
+KINDS = ("sqlite", "postgres")
+OPERATIONS = ("enroll", "challenge", "verify", "get", "list")
+
+console = Console(stderr=True, highlight=False)
+
+
+@dataclasses.dataclass
+class Place:
+    """One filled installation."""
+
+    kind: str
+    size: int
+    settings: Settings
+    bytes_per_factor: float = 0.0
+    secrets: dict[str, bytes] = dataclasses.field(default_factory=dict)
+    """Some factors, by id: those that are asked for."""
+    users: list[str] = dataclasses.field(default_factory=list)
+    client: httpx.Client | None = None
+    spent: dict[str, int] = dataclasses.field(default_factory=dict)
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Set what a server on this place needs, and nothing of ours besides."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AUTHFACTOR_")}
+    return kept | {
+        "AUTHFACTOR_DATA": str(settings.data),
+        "AUTHFACTOR_DATABASE_URL": settings.database_url,
+        "AUTHFACTOR_BOOTSTRAP_API_KEY": KEY,
+        "AUTHFACTOR_BOOTSTRAP_CLIENT_ID": "client_growth",
+    }
+
+
+async def fill(place: Place, progress: Progress) -> None:
+    """Put everything in, in key order, table by table within a batch."""
+    side = await opening.open_side(place.settings)
+    try:
+        shapes = await side.shapes()
+        vault = Vault(keyring.read(place.settings.keys_path), os.urandom)
+        chance = random.Random(7)
+        sample = set(chance.sample(range(place.size), min(place.size, 2000)))
+        task = progress.add_task(f"{place.kind} {place.size:,}", total=place.size)
+        for first in range(0, place.size, BATCH):
+            numbers = range(first, min(first + BATCH, place.size))
+            await _put(side, shapes, place, vault, chance, numbers, sample)
+            progress.update(task, completed=numbers.stop)
+    finally:
+        await side.close()
+
+
+async def _put(
+    side: Side,
+    shapes: dict[str, Shape],
+    place: Place,
+    vault: Vault,
+    chance: random.Random,
+    numbers: range,
+    sample: set[int],
+) -> None:
+    rows: dict[str, list[dict[str, object]]] = {"users": [], "factors": [], "challenges": [], "events": []}
+    for number in numbers:
+        born = BORN + number * 100
+
+        def name(prefix: str, later: int = 0, born: int = born) -> str:
+            return prefix + ids.ulid(born + later, chance.getrandbits(79))
+
+        user, factor, secret = name(ids.USER), name(ids.FACTOR), chance.randbytes(20)
+        if number in sample:
+            place.secrets[factor] = secret
+            place.users.append(user)
+        stamps = {"environment": 1, "created_at": born, "updated_at": born}
+        email = f"user{number}@growth.example"
+        rows["users"].append(
+            {**stamps, "id": user, "email": email, "email_key": email, "email_verified": 0, "metadata": "{}"}
+        )
+        sealed = vault.seal(secret, secret_row(1, factor))
+        rows["factors"].append(
+            {
+                **stamps,
+                "id": factor,
+                "user_id": user,
+                "issuer": "Growth",
+                "account": email,
+                "secret": sealed,
+                "activated_at": born + 20,
+                "last_step": born // 30_000,
+            }
+        )
+        rows["challenges"].append(
+            {
+                "environment": 1,
+                "id": name(ids.CHALLENGE),
+                "factor_id": factor,
+                "attempts": 1,
+                "created_at": born,
+                "expires_at": born + 600_000,
+                "verified_at": born + 20,
+            }
+        )
+        told = ("user.created", "authfactor.factor_enrolled", "authfactor.factor_activated")
+        for later, event in enumerate(told):
+            content = json.dumps({"factor_id": factor, "user_id": user})
+            rows["events"].append(
+                {
+                    "environment": 1,
+                    "id": name(ids.EVENT, later),
+                    "name": event,
+                    "user_id": user,
+                    "data": content,
+                    "created_at": born,
+                }
+            )
+    for table, found in rows.items():
+        columns = shapes[table].columns
+        await side.insert(shapes[table], [tuple(row.get(column) for column in columns) for row in found])
+
+
+def free_port() -> int:
+    """Ask the system for a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def served(place: Place) -> Iterator[None]:
+    """Run a server on a place."""
+    port = free_port()
+    command = [sys.executable, "-m", "authfactor", "serve", "--port", str(port)]
+    command += ["--data", str(place.settings.data)]
+    log = (place.settings.data / "server.log").open("ab")
+    process = subprocess.Popen(command, env=environment_of(place.settings), stdout=log, stderr=log)
+    try:
+        headers = {"authorization": f"Bearer {KEY}"}
+        place.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=30)
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            try:
+                if place.client.get("/readyz").status_code == 200:
+                    break
+            except httpx.TransportError:
+                time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+        log.close()
+
+
+def ask(place: Place, operation: str, count: int, chance: random.Random) -> float:
+    """Send requests one after the other and return the median of their times, in microseconds."""
+    client = place.client
+    assert client is not None
+    factors = chance.sample(list(place.secrets), count)
+    times = []
+    for factor, user in zip(factors, chance.sample(place.users, count), strict=True):
+        method, path, body = prepare(client, operation, factor, user, place)
+        start = time.perf_counter()
+        answer = client.request(method, path, json=body)
+        times.append(time.perf_counter() - start)
+        assert answer.is_success, answer.text
+        assert operation != "verify" or answer.json()["valid"], answer.text
+    return statistics.median(times) * 1e6
+
+
+def prepare(
+    client: httpx.Client, operation: str, factor: str, user: str, place: Place
+) -> tuple[str, str, dict[str, str] | None]:
+    """Say what to send; a challenge to verify is opened before."""
+    if operation == "enroll":
+        return "POST", "/auth/factors/enroll", {"type": "totp", "totp_issuer": "Growth", "totp_user": user}
+    if operation == "challenge":
+        return "POST", f"/auth/factors/{factor}/challenge", {}
+    if operation == "verify":
+        challenge = client.post(f"/auth/factors/{factor}/challenge").json()["id"]
+        now = int(time.time()) // totp.PERIOD
+        step = max(now - 1, place.spent.get(factor, 0) + 1)
+        if step > now + 1:
+            time.sleep((step - 1) * totp.PERIOD - time.time() + 0.05)
+        place.spent[factor] = step
+        code = totp.code_at(place.secrets[factor], step)
+        return "POST", f"/auth/challenges/{challenge}/verify", {"code": code}
+    if operation == "get":
+        return "GET", f"/auth/factors/{factor}", None
+    return "GET", f"/user_management/users/{user}/auth_factors", None
+
+
+async def make(kind: str, size: int, folder: Path, url: str | None, progress: Progress) -> Place:
+    """Make and fill one installation, and measure how large it is."""
+    data = folder / f"{kind}-{size}"
+    database = ""
+    if kind == "postgres":
+        assert url is not None
+        name = f"growth_{size}"
+        connection = await asyncpg.connect(url)
+        await connection.execute(f"DROP DATABASE IF EXISTS {name}")
+        await connection.execute(f"CREATE DATABASE {name}")
+        await connection.close()
+        database = urlsplit(url)._replace(path=f"/{name}").geturl()
+    place = Place(kind, size, Settings(data=data, database_url=database))
+    for command in (["migrate"], ["environments", "list"]):  # the second makes keys and environment
+        call = [sys.executable, "-m", "authfactor", *command]
+        environment = environment_of(place.settings)
+        await asyncio.to_thread(subprocess.run, call, env=environment, check=True, stdout=subprocess.DEVNULL)
+    before = await used_bytes(place.settings)
+    await fill(place, progress)
+    place.bytes_per_factor = (await used_bytes(place.settings) - before) / size
+    return place
+
+
+async def used_bytes(settings: Settings) -> int:
+    """Measure a database, tidied up."""
+    path = settings.sqlite_path
+    if path is not None:
+        return sum(found.stat().st_size for found in path.parent.glob(f"{path.name}*"))
+    connection = await asyncpg.connect(settings.database_url)
+    try:
+        await connection.execute("VACUUM ANALYZE")
+        return int(await connection.fetchval("SELECT pg_database_size(current_database())"))
+    finally:
+        await connection.close()
+
+
+def measure(places: list[Place], rounds: int, count: int) -> dict[str, dict[int, list[float]]]:
+    """Ask all places in turn; medians by operation and size, one a round."""
+    chance = random.Random(11)
+    found: dict[str, dict[int, list[float]]] = {
+        operation: {place.size: [] for place in places} for operation in OPERATIONS
+    }
+    for number in range(rounds):
+        for operation in OPERATIONS:
+            for place in places if number % 2 == 0 else places[::-1]:
+                found[operation][place.size].append(ask(place, operation, count, chance))
+    return found
+
+
+def report(kind: str, places: list[Place], found: dict[str, dict[int, list[float]]]) -> dict[str, object]:
+    """Print a table and return what is in it."""
+    smallest = places[0].size
+    ratios: dict[str, dict[int, float]] = {}
+    print(f"\n{kind}: median latency in µs, one client (ratio to {smallest:,} factors)")
+    print("   factors  " + "".join(f"{operation:>18}" for operation in OPERATIONS) + "   bytes/factor")
+    for place in places:
+        cells = []
+        for operation in OPERATIONS:
+            of, base = found[operation][place.size], found[operation][smallest]
+            ratio = statistics.median(a / b for a, b in zip(of, base, strict=True))
+            ratios.setdefault(operation, {})[place.size] = round(ratio, 3)
+            cells.append(f"{statistics.median(of):>10,.0f} ({ratio:.2f})")
+        line = f"{place.size:>10,}  " + "".join(f"{cell:>18}" for cell in cells)
+        print(f"{line}{place.bytes_per_factor:>15,.0f}")
+    latency = {
+        operation: {size: statistics.median(of) for size, of in by_size.items()}
+        for operation, by_size in found.items()
+    }
+    return {
+        "kind": kind,
+        "latency_us": latency,
+        "ratio": ratios,
+        "bytes_per_factor": {place.size: round(place.bytes_per_factor) for place in places},
+    }
+
+
+async def main() -> None:
+    """Run it."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--sizes", default="10000,100000,1000000", help="%(default)s")
+    parser.add_argument(
+        "--database-url", help="a PostgreSQL where databases may be made; without it SQLite alone"
+    )
+    parser.add_argument("--rounds", type=int, default=6, help="%(default)s")
+    parser.add_argument("--requests", type=int, default=150, help="of each kind a round (%(default)s)")
+    parser.add_argument("--plot", type=Path, metavar="PNG", help="draw latencies and sizes")
+    parser.add_argument("--json", action="store_true", help="print the results as JSON, too")
+    given = parser.parse_args()
+    sizes = sorted(int(size) for size in given.sizes.split(","))
+    results = []
+    with tempfile.TemporaryDirectory(prefix="authfactor-growth-") as name:
+        for kind in KINDS if given.database_url else KINDS[:1]:
+            with Progress(console=console) as progress:
+                places = [await make(kind, size, Path(name), given.database_url, progress) for size in sizes]
+            with ExitStack() as stack:
+                for place in places:
+                    stack.enter_context(served(place))
+                results.append(report(kind, places, measure(places, given.rounds, given.requests)))
+    if given.json:
+        print(json.dumps(results, indent=2))
+    if given.plot:
+        python = installed(FOLDER, LOCK) / "python"
+        draw = [str(python), "-m", "harness.growth_plot", str(given.plot.resolve())]
+        await asyncio.to_thread(
+            subprocess.run, draw, input=json.dumps(results), text=True, cwd=BENCH, check=True
+        )
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
