@@ -8,6 +8,7 @@ The configuration is the one that several machines would get (patroni.yml, hapro
 differ. PostgreSQL refuses to run as root, so root runs everything but authfactor as the user postgres.
 """
 
+import contextlib
 import functools
 import json
 import os
@@ -30,6 +31,7 @@ PASSWORD: Final = "only-on-loopback"
 NODES: Final = 3
 SERVERS: Final = 2
 START_SECONDS: Final = 120
+KILL_TURNS: Final = 10
 REPLICA: Final = {"replica", "sync_standby"}
 
 
@@ -104,24 +106,24 @@ class Node:
         """List the process ids of Patroni and of PostgreSQL with all its children."""
         if self._process is None:
             return []
-        found = {self._process.pid}
-        # PostgreSQL is no child of Patroni's for long; its own file says which process it is. After a kill
-        # the file stays behind, and the number may be somebody else's by then.
-        lines = _lines(self.folder / "data" / "postmaster.pid")
-        if lines and lines[0].strip().isdigit() and _works_in(int(lines[0]), self.folder):
-            found.add(int(lines[0]))
+        # Every process of PostgreSQL works in its data folder; Patroni's children are what it runs besides.
+        found = {self._process.pid, *_working_in(self.folder)}
         parents = _parents()
         while more := {child for child, parent in parents.items() if parent in found} - found:
             found |= more
-        return list(found)
+        return [pid for pid in found if pid in parents]
 
     def signal(self, number: signal.Signals) -> None:
         """Signal every process of the node: SIGKILL is a machine that is gone, SIGSTOP one that hangs."""
-        for pid in self.processes():
-            try:
-                os.kill(pid, number)
-            except ProcessLookupError:
-                continue
+        for turn in range(KILL_TURNS):
+            found = self.processes()
+            for pid in found:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+            if number != signal.SIGKILL or not found:
+                break
+            # Patroni may have been starting a PostgreSQL just then.
+            time.sleep(0.05 * turn)
         if number == signal.SIGKILL and self._process is not None:
             self._process.wait()
 
@@ -310,19 +312,17 @@ def _is_primary(status: dict[str, Any] | None) -> bool:
     )
 
 
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text().splitlines()
-    except OSError:
-        return []
-
-
-def _works_in(pid: int, folder: Path) -> bool:
-    """Whether a process works in a folder, as PostgreSQL does in that of its data."""
-    try:
-        return Path(f"/proc/{pid}/cwd").resolve().is_relative_to(folder.resolve())
-    except OSError:
-        return False
+def _working_in(folder: Path) -> set[int]:
+    """Find the processes whose working folder is inside this one."""
+    found = set()
+    for link in Path("/proc").glob("[0-9]*/cwd"):
+        try:
+            inside = link.readlink().is_relative_to(folder)
+        except OSError:
+            continue
+        if inside:
+            found.add(int(link.parent.name))
+    return found
 
 
 def _parents() -> dict[int, int]:

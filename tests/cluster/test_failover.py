@@ -102,13 +102,13 @@ async def through_failovers(cluster: Cluster) -> tuple[Promises, list[Failover]]
 
 async def fail_over(cluster: Cluster, promises: Promises, how: signal.Signals) -> Failover:
     await asyncio.sleep(QUIET_SECONDS)
+    # A starved machine may lose its lease by itself: wait until there is something to take away.
+    await until_success(promises, time.monotonic() - 1)
     primary = await asyncio.to_thread(wait_for, cluster.primary, "a primary")
     assert isinstance(primary, Node)
     killed = time.monotonic()
     await asyncio.to_thread(primary.signal, how)
-    while (success := promises.first_success_after(time_of(killed))) is None:
-        assert time.monotonic() < killed + 4 * RECOVERY_SECONDS, "the service does not come back"
-        await asyncio.sleep(0.05)
+    success = await until_success(promises, time_of(killed))
     asked_again = await ask_again(cluster, promises, killed)
     if how == signal.SIGSTOP:
         # What the watchdog does to a machine whose Patroni hangs for longer than its lease (patroni.yml).
@@ -120,6 +120,15 @@ async def fail_over(cluster: Cluster, promises: Promises, how: signal.Signals) -
     whole = time.monotonic() - killed
     name = "kill" if how == signal.SIGKILL else "hang"
     return Failover(name, primary.name, new.name, success - killed, whole, asked_again)
+
+
+async def until_success(promises: Promises, moment: float) -> float:
+    """Wait for a write that was sent after a moment to succeed, and say when it did."""
+    end = time.monotonic() + 4 * RECOVERY_SECONDS
+    while (success := promises.first_success_after(moment)) is None:
+        assert time.monotonic() < end, "the service does not come back"
+        await asyncio.sleep(0.05)
+    return success
 
 
 def time_of(killed: float) -> float:
