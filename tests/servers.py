@@ -93,6 +93,37 @@ class Server:
             self.kill()
             raise AssertionError(f"SIGTERM did not stop the server: {self.output()}") from None
 
+    @property
+    def pid(self) -> int:
+        """The process that was started; with several workers their supervisor."""
+        return self._running().pid
+
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def children(self) -> list[int]:
+        """The processes that the server has started and that have not ended."""
+        found = []
+        for status in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                values = status.read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(values[1]) == self.pid and values[0] != "Z":
+                found.append(int(status.parent.name))
+        return found
+
+    def setting(self, name: str) -> str:
+        """Return what the server was given in the environment."""
+        return self._environment[name]
+
+    def wait_for_output(self, text: str, times: int = 1) -> None:
+        """Wait until the server has printed something so often."""
+        end = time.monotonic() + READY_SECONDS
+        while self.output().count(text) < times:
+            assert time.monotonic() < end, f"never said '{text}': {self.output()}"
+            time.sleep(0.02)
+
     def kill(self) -> None:
         """Send SIGKILL: the process gets no chance to finish anything."""
         process = self._running()

@@ -92,6 +92,7 @@ class Courier:
     async def _deliver(self, dispatch: Dispatch) -> None:
         try:
             outcome = await self._send(dispatch)
+            self._af.deliveries.sent["delivered" if outcome.error is None else "failed"] += 1
             await self._af.run(self._af.deliveries.settle(dispatch, outcome))
         except errors.AuthfactorError as error:
             # The lease runs out and the delivery is sent once more.

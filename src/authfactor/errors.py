@@ -17,6 +17,7 @@
     ├── LinkRefused               a link to a page does not lead there
     │   └── LinkUnknown  LinkUsed  LinkExpired
     ├── Conflict                  the state does not allow it
+    ├── TooManyRequests           slow down
     └── Unavailable               try again in a moment
 
 Codes are the wire's and never change. HTTP statuses live in `http.problems`, exit codes in `cli.exits`.
@@ -267,6 +268,17 @@ class Conflict(AuthfactorError):
         """Carry one of the contract's codes."""
         super().__init__(message)
         self.code = code
+
+
+class TooManyRequests(AuthfactorError):
+    """This API key or address asks more often than the server's rate shaping lets it."""
+
+    code = "rate_limit_exceeded"
+
+    def __init__(self, retry_after: int) -> None:
+        """`retry_after` in seconds, at most five: SDKs sleep on it."""
+        super().__init__("Too many requests. Wait a moment, then go on more slowly.")
+        self.retry_after = retry_after
 
 
 class Unavailable(AuthfactorError):

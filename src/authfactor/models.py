@@ -282,6 +282,14 @@ class Outcome(Record, frozen=True, gc=False):
     error: str | None
 
 
+class Backlog(Record, frozen=True, gc=False):
+    """What waits in the outbox: how many (up to a limit), and the earliest moments, in milliseconds."""
+
+    pending: int
+    oldest_due: int | None
+    oldest_event: int | None
+
+
 class Operator(Record, frozen=True, gc=False):
     """A person who uses the console. Invited until password and factor are set up."""
 

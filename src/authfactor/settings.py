@@ -170,7 +170,7 @@ class Settings:
         "auto", "Lines for people or JSON; auto: for people on a terminal.", choices=("auto", "human", "json")
     )
     log_requests: bool = _setting(
-        False,  # noqa: FBT003 - a default
+        True,  # noqa: FBT003 - a default
         "Log one line for each request.",
         reload=True,
     )

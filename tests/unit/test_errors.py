@@ -62,6 +62,7 @@ def test_the_exit_codes_are_those_that_scripts_rely_on() -> None:
         errors.OAuthRefused("invalid_grant", "x"): 5,
         errors.Conflict("x", "x"): 5,
         errors.TooManyAttempts(locked_until=None): 6,
+        errors.TooManyRequests(1): 7,
         errors.Unavailable(): 7,
     }
 
@@ -93,6 +94,7 @@ def test_the_codes_of_the_wire_never_change() -> None:
         "PasswordTooWeak": "password_strength_error",
         "RouteNotFound": "not_found",
         "TooManyAttempts": "one_time_code_too_many_attempts",
+        "TooManyRequests": "rate_limit_exceeded",
         "Unauthorized": "unauthorized",
         "Unavailable": "service_unavailable",
         "UserCreationFailed": "user_creation_error",

@@ -21,6 +21,7 @@ CODES: Final[dict[type[Exception], int]] = {
     errors.LinkRefused: REFUSED,
     errors.Conflict: REFUSED,
     errors.TooManyAttempts: 6,
+    errors.TooManyRequests: 7,
     errors.Unavailable: 7,
     opening.WrongSchema: 8,
     settings.BadSetting: 8,

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -46,13 +47,25 @@ def serve(
     # Somebody who tries things out may do so on the pages of the reference too (decision 0021).
     given_here["docs_try"] = True if demo else None
     prepared = session.load_settings(options, **given_here).settings
+
+    def reread() -> settings.Settings:
+        file = settings.find_file(os.environ, options.config)
+        return settings.read(os.environ, file, data=options.data, **given_here)
+
     try:
-        listening = serving.listen(prepared.host, prepared.port)
-        asyncio.run(_introduce(prepared, listening.getsockname()[1], demo=demo))
-        code = serving.serve(prepared, listening)
+        sockets = serving.take_sockets(prepared)
+        asyncio.run(_introduce(prepared, sockets["api"].getsockname()[1], demo=demo))
+        code = serving.serve(prepared, sockets, reread, _check_command(options))
     except session.Known as error:
         session.fail(error)
     raise typer.Exit(code)
+
+
+def _check_command(options: session.Chosen) -> list[str]:
+    """Return the command that tells whether this server could start anew."""
+    given = (("--data", options.data), ("--config", options.config))
+    chosen = [text for name, value in given if value is not None for text in (name, str(value))]
+    return [sys.executable, "-m", "authfactor", *chosen, "config", "check"]
 
 
 async def _introduce(prepared: settings.Settings, port: int, *, demo: bool) -> None:

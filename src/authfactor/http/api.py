@@ -1,12 +1,21 @@
 """The endpoints: parse, one call, render. No rule lives here."""
 
+from collections.abc import Callable
+from typing import Final
+
 from authfactor.errors import InvalidRequest, Item
 from authfactor.http.call import Call
 from authfactor.http.routing import Route
-from authfactor.models import Answer
+from authfactor.models import Answer, Verification
 from authfactor.wire import objects, requests
 
 PAGE = ("limit", "order", "before", "after")
+VERDICTS: Final = {
+    None: "right",
+    "code_mismatch": "wrong",
+    "code_already_used": "replay",
+    "clock_drift": "drift",
+}
 FACTORS, USERS = "multi-factor authentication", "users"
 
 
@@ -52,12 +61,20 @@ async def challenge_factor_by_id(call: Call) -> Answer:
     return await call.write(call.af.challenges.create(call.environment, factor_id), objects.challenge)
 
 
+def verified(call: Call) -> Callable[[Verification], objects.VerifyResponse]:
+    """Render a verification and remember its verdict for the metrics."""
+
+    def render(result: Verification) -> objects.VerifyResponse:
+        call.verdict = VERDICTS[result.reason]
+        return objects.verification(result)
+
+    return render
+
+
 async def verify_challenge(call: Call) -> Answer:
     """Check a code."""
     code = _code(call.read_body(requests.VerifyChallenge).code)
-    return await call.write(
-        call.af.challenges.verify(call.environment, call.ids[0], code), objects.verification
-    )
+    return await call.write(call.af.challenges.verify(call.environment, call.ids[0], code), verified(call))
 
 
 async def verify_challenge_by_id(call: Call) -> Answer:
@@ -65,7 +82,7 @@ async def verify_challenge_by_id(call: Call) -> Answer:
     body = call.read_body(requests.VerifyChallengeById)
     challenge_id = required(body.authentication_challenge_id, "authentication_challenge_id")
     unit = call.af.challenges.verify(call.environment, challenge_id, _code(body.code))
-    return await call.write(unit, objects.verification)
+    return await call.write(unit, verified(call))
 
 
 async def create_user(call: Call) -> Answer:

@@ -1,4 +1,4 @@
-"""The ASGI application: reads a request, lets it in, finds its handler, sends the answer.
+"""The ASGI application: opens the installation, keeps it in order while requests are answered, closes it.
 
 Written on bare ASGI because a framework's request and route layer costs more than everything the
 handlers do (decision 0001); pages and lifespan may use one.
@@ -6,43 +6,53 @@ handlers do (decision 0001); pages and lifespan may use one.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Final
 
 from authfactor import errors
 from authfactor.core import Authfactor
 from authfactor.delivering import deliver_forever
-from authfactor.http import api, guard, links_api, operations, problems, signin_api, webhooks_api
-from authfactor.http.call import Call
+from authfactor.http import api, links_api, operations, signin_api, webhooks_api
+from authfactor.http.door import Door, Message, Receive, Send
+from authfactor.http.measures import Board, Layout, Meter
+from authfactor.http.metrics import Observatory
 from authfactor.http.pages.routes import ROUTES as PAGES
-from authfactor.http.routing import Router
-from authfactor.models import Answer
-from authfactor.store.base import request_began
+from authfactor.http.routing import Route
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 Opener = Callable[[], Awaitable[Authfactor]]
 HOUSEKEEPING_SECONDS: Final = 60
-_BODILESS: Final = frozenset({"GET", "DELETE", "HEAD"})
+PUBLISH_SECONDS: Final = 1
 
 ROUTES: Final = [*api.ROUTES, *signin_api.ROUTES, *webhooks_api.ROUTES, *links_api.ROUTES]
 
 log = logging.getLogger("authfactor.http")
 
 
+def all_routes(desk: operations.Desk | None = None) -> list[Route]:
+    """Every route that is answered, those of the reference first."""
+    return [*ROUTES, *operations.routes(ROUTES, desk), *PAGES]
+
+
+def make_board(processes: int) -> Board:
+    """Make the memory in which so many processes count."""
+    return Board(Layout([route.name for route in all_routes()]), processes)
+
+
 class App:
     """The application. `opener` opens the installation at start-up, inside the server's event loop."""
 
-    def __init__(self, opener: Opener) -> None:
-        """Open nothing yet: the application is handed to worker processes as it is."""
+    def __init__(self, opener: Opener, board: Board | None = None, region: int = 1) -> None:
+        """Open nothing yet; a server of several processes gives the memory they share and a place in it."""
         self._opener = opener
-        self._door: Door | None = None
+        self._board = board or make_board(1)
+        self._region = region
+        self.desk: Final = operations.Desk()
+        self.door: Door | None = None
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Speak ASGI 3."""
-        if scope["type"] == "http" and self._door is not None:
-            await self._door.answer(scope, receive, send)
+        if scope["type"] == "http" and self.door is not None:
+            await self.door.answer(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
 
@@ -53,74 +63,29 @@ class App:
         except Exception as error:  # noqa: BLE001 - the server prints the message and exits
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
-        self._door = Door(af)
+        meter = Meter(self._board.layout, self._board.region(self._region))
+        observatory = Observatory(af, self._board, meter)
+        self.door = Door(af, all_routes(self.desk), self.desk, meter, self._region)
+        self.desk.metrics = observatory.text
+        self.desk.may_see_metrics = self.door.may_see_metrics
         at_work = [asyncio.create_task(work(af)) for work in BACKGROUND]
+        at_work.append(asyncio.create_task(_publish(observatory)))
         await send({"type": "lifespan.startup.complete"})
         await receive()
         for task in at_work:
             task.cancel()
         await asyncio.gather(*at_work, return_exceptions=True)
+        observatory.publish()
+        self.door.flush()
         await af.close()
         await send({"type": "lifespan.shutdown.complete"})
 
 
-class Door:
-    """The open application: answers requests."""
-
-    def __init__(self, af: Authfactor) -> None:
-        """Build the routes once."""
-        self._af = af
-        self._router = Router([*ROUTES, *operations.routes(ROUTES), *PAGES])
-        self._request_id = guard.RequestIds(af)
-        self._time = asyncio.get_running_loop().time
-
-    async def answer(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Answer one request; whatever goes wrong becomes an answer too."""
-        request_id = self._request_id()
-        request_began.set(self._time())
-        extra: guard.Headers = []
-        try:
-            answer = await self._answer(scope, receive)
-        except errors.AuthfactorError as error:
-            answer, extra = problems.render(error), problems.headers(error)
-        except Exception:
-            # The request id is all that leaves the house; what went wrong stays in the log.
-            log.exception("unexpected failure, request %s", request_id)
-            answer = problems.render(
-                errors.AuthfactorError("Something went wrong. The request id names it in our log.")
-            )
-        headers = guard.answer_headers(request_id, answer, extra)
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await send({"type": "http.response.body", "body": answer.body if scope["method"] != "HEAD" else b""})
-
-    async def _answer(self, scope: Message, receive: Receive) -> Answer:
-        method: str = scope["method"]
-        path: str = scope["raw_path"].decode("latin-1")
-        headers = dict(scope["headers"])
-        match = self._router.find("GET" if method == "HEAD" else method, path)
-        # Before the body is read: a stranger's bytes are not worth memory.
-        caller = await guard.caller_of(self._af, headers) if match.route.needs_key else None
-        body = b"" if method in _BODILESS else await _body(receive, headers, self._af.settings.max_body)
-        call = Call(
-            self._af, method, path, scope["query_string"], headers, body, match.ids, match.route.status
-        )
-        call.caller = caller
-        return await match.route.handler(call)
-
-
-async def _body(receive: Receive, headers: dict[bytes, bytes], most: int) -> bytes:
-    """Read the body, never more than `most` bytes of it."""
-    declared = headers.get(b"content-length", b"0")
-    if declared.isdigit() and int(declared) > most:
-        raise errors.BodyTooLarge(message=f"The request body is larger than {most} bytes.")
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    while message.get("more_body"):
-        message = await receive()
-        body += message.get("body", b"")
-        if len(body) > most:
-            raise errors.BodyTooLarge(message=f"The request body is larger than {most} bytes.")
-    return body
+async def _publish(observatory: Observatory) -> None:
+    """Keep this process's figures where the others find them."""
+    while True:
+        observatory.publish()
+        await asyncio.sleep(PUBLISH_SECONDS)
 
 
 async def _keep_house(af: Authfactor) -> None:
@@ -132,8 +97,6 @@ async def _keep_house(af: Authfactor) -> None:
             await af.cleaning.run(af.store)
         except errors.AuthfactorError as error:
             log.warning("housekeeping was put off: %s", error.message)
-        except Exception:
-            log.exception("unexpected failure in housekeeping; it goes on in a minute")
 
 
 BACKGROUND: Final = (deliver_forever, _keep_house)

@@ -22,7 +22,18 @@ MAX_LIMIT = 100
 class Call:
     """A request that has been let in. Handlers parse with it, run one unit, and render with it."""
 
-    __slots__ = ("af", "body", "caller", "headers", "ids", "method", "path", "query_string", "status")
+    __slots__ = (
+        "af",
+        "body",
+        "caller",
+        "headers",
+        "ids",
+        "method",
+        "path",
+        "query_string",
+        "status",
+        "verdict",
+    )
 
     def __init__(
         self,
@@ -45,6 +56,8 @@ class Call:
         self.ids = ids
         self.status = status
         self.caller: Caller | None = None
+        # What became of the code that this request had checked, if it had.
+        self.verdict: str | None = None
 
     @property
     def environment(self) -> Environment:

@@ -33,6 +33,7 @@ STATUSES: Final[dict[type[errors.AuthfactorError], int]] = {
     errors.LinkExpired: 410,
     errors.LinkRefused: 410,
     errors.Conflict: 409,
+    errors.TooManyRequests: 429,
     errors.Unavailable: 503,
 }
 
@@ -84,7 +85,7 @@ def render(error: errors.AuthfactorError) -> Answer:
 
 def headers(error: errors.AuthfactorError) -> list[tuple[bytes, bytes]]:
     """Headers that an error brings besides the usual ones."""
-    if isinstance(error, errors.Unavailable):
+    if isinstance(error, errors.Unavailable | errors.TooManyRequests):
         return [(b"retry-after", str(error.retry_after).encode())]
     if isinstance(error, errors.MethodNotAllowed):
         return [(b"allow", ", ".join(error.allowed).encode())]

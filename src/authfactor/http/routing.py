@@ -29,6 +29,12 @@ class Route:
     refusals: tuple[int, ...] = ()
     needs_key: bool = True
     tag: str = ""
+    # What log and metrics call it.
+    name: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Write the name once."""
+        object.__setattr__(self, "name", f"{self.method} {self.path}")
 
 
 class Match(NamedTuple):

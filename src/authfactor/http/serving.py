@@ -1,45 +1,128 @@
-"""Running the application under uvicorn, in this process or in several workers."""
+"""Running the application: in this process, or in several under a supervisor."""
 
+import contextlib
 import functools
+import os
 import signal
 import socket
+import subprocess
+from collections.abc import Callable, Mapping
 from types import FrameType
+from typing import Final
 
-import uvicorn
-from uvicorn.supervisors import Multiprocess
-
+from authfactor import settings as setting
 from authfactor.core import Authfactor
-from authfactor.http.app import App
-from authfactor.settings import Settings
+from authfactor.http import listening, logs
+from authfactor.http.app import App, make_board
+from authfactor.http.draining import Reread, Worker
+from authfactor.http.measures import Board
+from authfactor.http.metrics_port import MetricsPort
+from authfactor.http.supervising import LEAVING, READY, Supervisor
+from authfactor.settings import BadSetting, Settings
 
-BACKLOG = 2048
-DRAIN_SECONDS = 20
+CHECK_SECONDS: Final = 60
+
+Sockets = Mapping[str, socket.socket]
+Say = Callable[[bytes], None]
 
 
-def serve(settings: Settings, listening: socket.socket) -> int:
-    """Serve until SIGTERM or SIGINT, finish what is under way, and return the exit code."""
-    config = uvicorn.Config(
-        App(functools.partial(Authfactor.open, settings)),
-        workers=settings.workers,
-        lifespan="on",
-        access_log=False,
-        server_header=False,
-        log_level="warning",
-        backlog=BACKLOG,
-        timeout_graceful_shutdown=DRAIN_SECONDS,
-    )
+def take_sockets(settings: Settings) -> dict[str, socket.socket]:
+    """Listen on what the settings name, or take over what was handed to this process. Raises `OSError`."""
+    sockets = listening.handed_over(os.environ)
+    for name, host, port, wanted in (
+        (listening.API, settings.host, settings.port, True),
+        (listening.METRICS, settings.metrics_host, settings.metrics_port, settings.metrics_port > 0),
+    ):
+        if wanted and name not in sockets:
+            sockets[name] = listening.listen(host, port)
+    return sockets
+
+
+def serve(settings: Settings, sockets: Sockets, reread: Reread, check: list[str]) -> int:
+    """Serve until SIGTERM or SIGINT, finish what is under way, and return the exit code.
+
+    `reread` reads the settings again; `check` is a command that succeeds if this program could start anew.
+    """
+    logs.set_up(settings)
     # uvicorn raises the signal again once it has drained; stopping when told to is success, not a death.
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, _already_stopping)
     try:
         if settings.workers == 1:
-            server = uvicorn.Server(config)
-            server.run(sockets=[listening])
-            return 0 if server.started else 1
-        Multiprocess(config, sockets=[listening]).run()
-        return 0
+            return _serve_alone(settings, sockets, reread)
+        return _serve_with_others(settings, sockets, reread, check)
     finally:
-        listening.close()
+        for one in sockets.values():
+            one.close()
+
+
+def _serve_alone(settings: Settings, sockets: Sockets, reread: Reread) -> int:
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    server = _worker(settings, sockets, reread, make_board(1), 1, alone=True)
+    server.on_ready = lambda: _notify("READY=1")
+    server.on_leaving = lambda: _notify("STOPPING=1")
+    server.run(sockets=[sockets[listening.API]])
+    return 0 if server.started else 1
+
+
+def _serve_with_others(settings: Settings, sockets: Sockets, reread: Reread, check: list[str]) -> int:
+    # A process that leaves keeps its place until it has gone, while its successor has one too.
+    board = make_board(settings.workers * 2 + 2)
+    current = [settings]
+
+    def reload() -> None:
+        # For successors. What cannot be used is said by the processes that run.
+        with contextlib.suppress(BadSetting):
+            current[0], _ = setting.reloaded(current[0], reread())
+            logs.set_up(current[0])
+
+    def work(region: int, say: Say) -> int:
+        for stop in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(stop, _already_stopping)
+        server = _worker(current[0], sockets, reread, board, region, alone=False)
+        server.on_ready = lambda: say(READY)
+        server.on_leaving = lambda: say(LEAVING)
+        server.run(sockets=[sockets[listening.API]])
+        return 0 if server.started else 1
+
+    supervisor = Supervisor(settings.workers, board, work)
+    supervisor.check = functools.partial(_check, check)
+    supervisor.on_reload = reload
+    supervisor.on_ready = lambda: _notify("READY=1")
+    supervisor.before_stop = lambda: _notify("STOPPING=1")
+    supervisor.before_exec = lambda: os.environ.update(listening.hand_over(sockets))
+    supervisor.drain_wait = settings.drain_wait
+    return supervisor.run()
+
+
+def _worker(
+    settings: Settings, sockets: Sockets, reread: Reread, board: Board, region: int, *, alone: bool
+) -> Worker:
+    app = App(functools.partial(Authfactor.open, settings), board, region)
+    server = Worker(app, settings, reread, alone=alone)
+    if listening.METRICS in sockets:
+        server.metrics = MetricsPort(app.desk, sockets[listening.METRICS])
+    return server
+
+
+def _check(command: list[str]) -> None:
+    """Run the program that is installed now far enough to know that it would start. Raises `BadSetting`."""
+    done = subprocess.run(  # noqa: S603 - our own command line
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=CHECK_SECONDS, check=False
+    )
+    if done.returncode != 0:
+        said = (done.stderr.strip() or "no reason given").splitlines()[-1]
+        raise BadSetting(said.removeprefix("authfactor: "))
+
+
+def _notify(state: str) -> None:
+    """Tell systemd, where it asked to be told (sd_notify)."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.connect(f"\0{address[1:]}" if address.startswith("@") else address)
+        sender.sendall(state.encode())
 
 
 def prepared(app: App) -> uvicorn.Server:
@@ -58,18 +141,3 @@ def prepared(app: App) -> uvicorn.Server:
 
 def _already_stopping(_signal: int, _frame: FrameType | None) -> None:
     pass
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Take the address (port 0: any free one). Raises `OSError` that names it when it cannot be had."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-    except OSError as error:
-        listening.close()
-        raise OSError(error.errno, error.strerror, f"{host}:{port}") from error
-    listening.listen(BACKLOG)
-    listening.set_inheritable(True)
-    return listening

@@ -1,17 +1,19 @@
 """The endpoints of sign-in: authenticate, key set, sessions, events."""
 
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl
+
+import msgspec
 
 from authfactor import errors
 from authfactor.errors import InvalidRequest, Item, OAuthRefused
 from authfactor.http import redirects
-from authfactor.http.api import PAGE, required
+from authfactor.http.api import PAGE, VERDICTS, required
 from authfactor.http.call import Call
 from authfactor.http.routing import Route
 from authfactor.models import Answer, Caller, Environment, PageQuery, SignedIn
 from authfactor.rules import events
-from authfactor.rules.signin import PasswordMoved
+from authfactor.rules.signin import CODE_REFUSALS, PasswordMoved
 from authfactor.store import Unit
 from authfactor.wire import events as event_shapes
 from authfactor.wire import moments, objects, requests
@@ -22,6 +24,8 @@ Outcome = SignedIn | errors.SignInRefused
 MFA_TOTP: Final = "urn:workos:oauth:grant-type:mfa-totp"
 FORM: Final = b"application/x-www-form-urlencoded"
 MOST_NAMES: Final = 100
+OK: Final = 200
+_VERDICTS: Final = {refusal: VERDICTS[reason] for reason, refusal in CODE_REFUSALS.items()}
 NEEDS: Final = {
     "password": ("client_id", "client_secret", "email", "password"),
     MFA_TOTP: (
@@ -40,10 +44,20 @@ async def authenticate(call: Call) -> Answer:
     body = _grant(call)
     call.caller = caller = await _client(call, body)
     try:
-        return await call.write(await _unit(call, caller.environment, body), _signed_in)
+        answer = await call.write(await _unit(call, caller.environment, body), _signed_in)
     except PasswordMoved:
         # Most likely another sign-in of the same moment has replaced an imported hash: look again, once.
-        return await call.write(await _unit(call, caller.environment, body), _signed_in)
+        answer = await call.write(await _unit(call, caller.environment, body), _signed_in)
+    if body.grant_type == MFA_TOTP:
+        call.verdict = _verdict(answer)
+    return answer
+
+
+def _verdict(answer: Answer) -> str | None:
+    if answer.status == OK:
+        return "right"
+    refusal = msgspec.json.decode(answer.body, type=dict[str, Any])
+    return _VERDICTS.get((str(refusal.get("code")), str(refusal.get("message"))))
 
 
 async def _unit(call: Call, environment: Environment, body: Authenticate) -> Unit[Outcome]:

@@ -13,6 +13,7 @@ import msgspec
 
 from authfactor import __version__, errors
 from authfactor.models import (
+    Backlog,
     Clock,
     Delivery,
     Dispatch,
@@ -63,6 +64,8 @@ class Deliveries:
         self._webhooks = webhooks
         self._settings = settings
         self.grew = log.outbox_grew
+        # Attempts of this process by how they ended, for the metrics.
+        self.sent = {"delivered": 0, "failed": 0}
 
     def any_due(self) -> Unit[bool]:
         """Tell whether anything could be claimed now; only reads."""
@@ -75,6 +78,14 @@ class Deliveries:
                 ):
                     return True
             return False
+
+        return run
+
+    def backlog(self) -> Unit[Backlog]:
+        """Tell how much waits and since when; only reads."""
+
+        async def run(tx: Tx) -> Backlog:
+            return Backlog(*await tx.deliveries.backlog())
 
         return run
 

@@ -7,7 +7,7 @@ conditional write whose row count decides (decision 0003), never a read followed
 
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from authfactor.store.tables.api_keys import ApiKeys
 from authfactor.store.tables.brandings import Brandings
@@ -127,6 +127,22 @@ class Single(Generic[T]):
         return self._unit(tx)
 
 
+class Figures(NamedTuple):
+    """What a store tells about its own work, in this process, since it was opened.
+
+    `batches` counts commits by the bit length of the number of units in them: 1, 2-3, 4-7 and so on; `units`
+    is their sum. `queue` and `waiting` are units that wait now, for the next commit and for a session.
+    """
+
+    batches: tuple[int, ...] = (0,) * 9
+    units: int = 0
+    failed: int = 0
+    queue: int = 0
+    busy: int = 0
+    idle: int = 0
+    waiting: int = 0
+
+
 class Store(Protocol):
     """An open database."""
 
@@ -142,6 +158,12 @@ class Store(Protocol):
 
     async def schema_version(self) -> str | None:
         """Return the schema's revision, or None for an empty database."""
+
+    async def now(self) -> int | None:
+        """Return the database's own clock, in milliseconds of the epoch; None when it has none but ours."""
+
+    def figures(self) -> Figures:
+        """Return what this store tells about its work."""
 
     async def close(self) -> None:
         """Finish what is under way and let go of the database."""

@@ -38,6 +38,10 @@ class Pool(Generic[S]):
         self._waiting: deque[asyncio.Future[S | None]] = deque()
         self._leaving: set[asyncio.Task[None]] = set()
 
+    def counts(self) -> tuple[int, int, int]:
+        """Return how many sessions are lent, how many are free, and how many are waited for."""
+        return self._places - len(self._idle), len(self._idle), len(self._waiting)
+
     def idle(self) -> S | None:
         """Take a session if one is free this instant."""
         while self._idle:

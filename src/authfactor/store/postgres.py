@@ -16,7 +16,7 @@ import asyncpg
 
 from authfactor import errors
 from authfactor.settings import PREFIX, BadSetting
-from authfactor.store.base import Row, Single, Step, Tx, Unit, request_began
+from authfactor.store.base import Figures, Row, Single, Step, Tx, Unit, request_began
 from authfactor.store.pool import Pool
 
 T = TypeVar("T")
@@ -239,6 +239,20 @@ class PostgresStore:
             return None if row is None else str(row[0])
 
         return await self.read(look)
+
+    async def now(self) -> int | None:
+        """Return the server's clock."""
+
+        async def look(tx: Tx) -> int | None:
+            row = await tx.db.one("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")
+            return None if row is None else int(row[0])
+
+        return await self.read(look)
+
+    def figures(self) -> Figures:
+        """Return what the pool lends."""
+        busy, idle, waiting = self._pool.counts()
+        return Figures(busy=busy, idle=idle, waiting=waiting)
 
     async def close(self) -> None:
         """Let go of the database. Units that are under way end on their own."""

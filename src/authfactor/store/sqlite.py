@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 from authfactor import errors
-from authfactor.store.base import Row, Step, Tx, Unit
+from authfactor.store.base import Figures, Row, Step, Tx, Unit
 from authfactor.store.turn import Turn
 
 T = TypeVar("T")
@@ -136,6 +136,8 @@ class SqliteStore:
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._closing = False
+        self._batches = list(Figures().batches)
+        self._units = self._failed = 0
         self._task = self._loop.create_task(self._write_batches())
 
     async def write(self, unit: Unit[T]) -> T:
@@ -163,6 +165,14 @@ class SqliteStore:
                 return None
             raise translated(error) from error
         return None if row is None else str(row[0])
+
+    async def now(self) -> int | None:
+        """Return None: the file has no clock of its own."""
+        return None
+
+    def figures(self) -> Figures:
+        """Return sizes of the batches, and what waits for the next one."""
+        return Figures(tuple(self._batches), self._units, self._failed, len(self._waiting))
 
     async def close(self) -> None:
         """Commit what waits, stop the writer, close the file."""
@@ -197,11 +207,14 @@ class SqliteStore:
             with contextlib.suppress(sqlite3.Error):
                 self._writer.execute("ROLLBACK")
             self._turn.give_back()
+            self._failed += 1
             refusal = translated(error)
             for _, future in batch:
                 if not future.done():
                     future.set_exception(refusal)
             return
+        self._units += len(done)
+        self._batches[min(len(done).bit_length(), len(self._batches)) - 1] += 1
         for future, result, failure in done:
             if future.done():
                 continue

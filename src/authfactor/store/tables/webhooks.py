@@ -101,6 +101,13 @@ WHERE environment = $1 AND state = 'pending' AND due_at > $5 AND attempts = 0 AN
 )
 """
 
+# A number for operators, not for a decision: a backlog without end must not cost a scrape its time.
+BACKLOG = """
+SELECT COUNT(*), MIN(due_at), MIN(created_at) FROM (
+  SELECT due_at, created_at FROM deliveries INDEXED BY deliveries_due WHERE state = 'pending' LIMIT 10000
+) AS waiting
+"""
+
 RESEND = """
 UPDATE deliveries SET state = 'pending', attempts = 0, due_at = $3, claimed_until = NULL, updated_at = $3
 WHERE environment = $1 AND id = $2 AND (state <> 'pending' OR claimed_until IS NULL OR claimed_until <= $3)
@@ -210,6 +217,11 @@ class Deliveries:
         """Find the first endpoint after this one that has something pending."""
         row = await self._db.one(NEXT_ENDPOINT, environment, endpoint_id)
         return None if row is None else (row[0], row[1])
+
+    async def backlog(self) -> tuple[int, int | None, int | None]:
+        """Count what is pending, over all environments, and find the earliest due time and creation."""
+        row = await self._db.one(BACKLOG)
+        return (0, None, None) if row is None else (row[0], row[1], row[2])
 
     async def due(self, environment: int, endpoint_id: str, now: int, most: int) -> list[str]:
         """List the ids of what is due, free and in turn, the longest waiting first."""

@@ -1,0 +1,169 @@
+"""One process that answers requests: uvicorn, leaving without hanging up on anybody.
+
+Told to stop, it takes no new connection, answers what is asked on those that stand, and closes each with
+its answer (`Connection: close`). A connection on which nobody asks anything for a second is closed as it
+would be at any other time. uvicorn itself would close idle connections at once, while a request may
+already be on its way to them.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import socket
+import struct
+import termios
+from collections.abc import Callable
+from typing import Any, Final
+
+import uvicorn
+
+from authfactor import settings as setting
+from authfactor.http import logs, tls
+from authfactor.http.app import App
+from authfactor.http.listening import BACKLOG
+from authfactor.http.metrics_port import MetricsPort
+from authfactor.settings import BadSetting, Settings
+
+IDLE_SECONDS: Final = 1.0
+_LOOK_SECONDS: Final = 0.02
+
+Reread = Callable[[], Settings]
+
+log = logging.getLogger("authfactor.http")
+
+
+class Worker(uvicorn.Server):
+    """A server that drains, reloads on SIGHUP, and watches its certificate."""
+
+    def __init__(self, app: App, settings: Settings, reread: Reread, *, alone: bool) -> None:
+        """Serve `app`; `alone` when no supervisor tells this process what to do."""
+        self._certificate = tls.certificate(settings)
+        certificate = self._certificate
+        super().__init__(
+            uvicorn.Config(
+                app,
+                lifespan="on",
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                log_config=None,
+                log_level="warning",
+                backlog=BACKLOG,
+                timeout_graceful_shutdown=settings.drain_time,
+                ssl_context_factory=(lambda _config, _default: certificate.context) if certificate else None,
+            )
+        )
+        self._app = app
+        self._settings = settings
+        self._reread = reread
+        self._alone = alone
+        self._parent = os.getppid()
+        # Called once this process answers, and once it has begun to leave.
+        self.on_ready: Callable[[], None] = _nothing
+        self.on_leaving: Callable[[], None] = _nothing
+        self.metrics: MetricsPort | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def leave(self) -> None:
+        """Tell everybody (readyz, every answer) that this process is about to go."""
+        self._app.desk.leaving = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open the application and start to answer."""
+        await super().startup(sockets)
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, self.reload)
+        loop.add_signal_handler(signal.SIGUSR1, self.leave)
+        if self._certificate is not None:
+            self._tasks.add(loop.create_task(self._watch_certificate(self._certificate)))
+        if self.metrics is not None:
+            await self.metrics.start()
+        self.on_ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look, ten times a second, whether to stop: also when the supervisor is gone."""
+        return await super().on_tick(counter) or (not self._alone and os.getppid() != self._parent)
+
+    def reload(self) -> None:
+        """Take up what may change while running; anything wrong leaves everything as it is."""
+        try:
+            fresh, waiting = setting.reloaded(self._settings, self._reread())
+        except BadSetting as error:
+            log.error("the settings stay as they are: %s", error)  # noqa: TRY400 - the sentence says it all
+            return
+        self._settings = fresh
+        logs.set_up(fresh)
+        if self._app.door is not None:
+            self._app.door.apply(fresh)
+        if self._certificate is not None:
+            self._certificate.refresh()
+        if waiting:
+            names = {"settings": ", ".join(waiting)}
+            log.warning("settings that changed hold from the next start: %s", names["settings"], extra=names)
+        log.info("the settings were read again")
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let everybody finish, then close."""
+        self.leave()
+        self.on_leaving()
+        if self._alone and self._settings.drain_wait:
+            await asyncio.sleep(self._settings.drain_wait)
+        for server in self.servers:
+            server.close()
+        for task in self._tasks:
+            task.cancel()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.drain_time):
+                await self._drain()
+        if self.metrics is not None:
+            await self.metrics.stop()
+        await super().shutdown(sockets)
+
+    async def _drain(self) -> None:
+        """Wait until nobody is connected any more."""
+        loop = asyncio.get_running_loop()
+        quiet: dict[Any, float] = {}
+        while self.server_state.connections:
+            now = loop.time()
+            for connection in list(self.server_state.connections):
+                if _is_answering(connection) or _has_unread(connection):
+                    quiet.pop(connection, None)
+                elif now - quiet.setdefault(connection, _idle_since(connection, now)) > IDLE_SECONDS:
+                    connection.shutdown()
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _watch_certificate(self, certificate: tls.Certificate) -> None:
+        while True:
+            await asyncio.sleep(tls.WATCH_SECONDS)
+            certificate.refresh()
+
+
+def _nothing() -> None:
+    pass
+
+
+def _is_answering(connection: Any) -> bool:  # noqa: ANN401 - one of uvicorn's protocols
+    return connection.cycle is not None and not connection.cycle.response_complete
+
+
+def _idle_since(connection: Any, now: float) -> float:  # noqa: ANN401 - one of uvicorn's protocols
+    """Tell when the last answer was sent: its keep-alive timer knows. A connection without one is new."""
+    timer = connection.timeout_keep_alive_task
+    if timer is None:
+        return now
+    return min(now, float(timer.when()) - float(connection.timeout_keep_alive))
+
+
+def _has_unread(connection: Any) -> bool:  # noqa: ANN401 - one of uvicorn's protocols
+    """Tell whether bytes have arrived that the loop has not read yet."""
+    found = connection.transport.get_extra_info("socket")
+    if found is None or found.fileno() < 0:
+        return False
+    try:
+        waiting = fcntl.ioctl(found.fileno(), termios.FIONREAD, b"\0\0\0\0")
+    except OSError:
+        return False
+    return bool(struct.unpack("i", waiting)[0])

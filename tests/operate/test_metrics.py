@@ -1,0 +1,182 @@
+"""`/metrics`: right over all processes, also over those that are gone; only for those who may see it."""
+
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from authfactor.http import measures
+from authfactor.http.app import all_routes
+from tests import authenticator
+from tests.servers import Server, fields, free_port
+
+TOKEN: Final = "a token for scraping"
+Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def series(text: str) -> Series:
+    """Parse as Prometheus does."""
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def total(found: Series, name: str, **labels: str) -> float:
+    return sum(
+        value
+        for (known, its), value in found.items()
+        if known == name and labels.items() <= dict(its).items()
+    )
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    made = Server(
+        tmp_path / "data",
+        {"AUTHFACTOR_METRICS_PORT": str(free_port()), "AUTHFACTOR_METRICS_TOKEN": TOKEN},
+    )
+    made.start("--workers", "2")
+    try:
+        yield made
+    finally:
+        assert made.stop() == 0, made.output()
+
+
+def scrape(server: Server) -> Series:
+    port = server.setting("AUTHFACTOR_METRICS_PORT")
+    answer = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    return series(answer.text)
+
+
+def test_any_process_tells_for_all_and_nothing_is_lost_with_a_process(server: Server) -> None:
+    for _ in range(40):
+        with server.client() as client:  # a connection each, so that both processes get some
+            assert client.get("/user_management/users").status_code == 200
+    name, route = "authfactor_requests_total", "GET /user_management/users"
+
+    assert {total(scrape(server), name, route=route, status="200") for _ in range(10)} == {40}
+    for _ in range(2):
+        victim = next(pid for pid in server.children())
+        os.kill(victim, signal.SIGTERM)
+        end = time.monotonic() + 30
+        while time.monotonic() < end and (victim in server.children() or len(server.children()) < 2):
+            time.sleep(0.05)
+        time.sleep(0.5)
+        assert {total(scrape(server), name, route=route, status="200") for _ in range(4)} == {40}
+    found = scrape(server)
+    assert total(found, "authfactor_request_duration_seconds_count", route=route) == 40
+    assert 0 < total(found, "authfactor_request_duration_seconds_sum", route=route) < 40
+
+
+def test_what_became_of_each_code_is_counted(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data", {"AUTHFACTOR_METRICS_TOKEN": TOKEN, "AUTHFACTOR_LOCK_AFTER": "3"})
+    server.start()
+    try:
+        with server.client() as client:
+
+            def challenge(factor_id: str) -> str:
+                return str(fields(client.post(f"/auth/factors/{factor_id}/challenge", json={}), 201)["id"])
+
+            def verify(factor_id: str, code: str) -> None:
+                client.post(f"/auth/challenges/{challenge(factor_id)}/verify", json={"code": code})
+
+            factor = fields(
+                client.post(
+                    "/auth/factors/enroll", json={"type": "totp", "totp_issuer": "A", "totp_user": "b"}
+                ),
+                201,
+            )
+            secret, factor_id = factor["totp"]["secret"], factor["id"]
+            code = authenticator.code(secret)
+            verify(factor_id, code)
+            verify(factor_id, code)
+            verify(factor_id, authenticator.code_at(secret, authenticator.current_step() - 6))
+            verify(factor_id, authenticator.wrong_code(secret))
+            verify(factor_id, authenticator.wrong_code(secret))
+            answer = client.get("/metrics", headers={"authorization": f"Bearer {TOKEN}"})
+    finally:
+        assert server.stop() == 0, server.output()
+    found = series(answer.text)
+
+    told = {kind: total(found, "authfactor_verifications_total", outcome=kind) for kind in measures.VERDICTS}
+    assert told == {"right": 1, "replay": 1, "drift": 1, "wrong": 1, "locked": 1}
+    assert total(found, "authfactor_errors_total", code="one_time_code_too_many_attempts") == 1
+    assert total(found, "authfactor_commit_batch_units_count") > 5
+    assert abs(total(found, "authfactor_clock_drift_seconds", against="uptime")) < 5
+    assert total(found, "authfactor_webhooks_pending") == 0
+
+
+def test_on_the_port_of_the_api_a_token_is_needed(server: Server) -> None:
+    with server.client(None) as client:
+        answers = [
+            client.get("/metrics", headers={"authorization": value} if value else {}).status_code
+            for value in ("", "Bearer wrong", f"Bearer {TOKEN}x", f"Bearer {TOKEN}")
+        ]
+    assert answers == [401, 401, 401, 200]
+
+
+def test_without_a_token_in_the_settings_nobody_sees_them_there(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data")
+    server.start()
+    with server.client(None) as client:
+        assert client.get("/metrics", headers={"authorization": "Bearer x"}).status_code == 401
+        assert client.get("/metrics").status_code == 401
+    assert server.stop() == 0
+
+
+def test_the_port_of_the_metrics_serves_nothing_else(server: Server) -> None:
+    port = server.setting("AUTHFACTOR_METRICS_PORT")
+    for path in ("/", "/healthz", "/user_management/users"):
+        assert httpx.get(f"http://127.0.0.1:{port}{path}", trust_env=False).status_code == 404
+
+
+def test_folding_an_ended_process_keeps_its_counters_and_drops_its_gauges() -> None:
+    layout = measures.Layout([route.name for route in all_routes()])
+    board = measures.Board(layout, 2)
+    first, second = board.take(), board.take()
+    assert not board.has_room()
+    for number, times in ((first, 3), (second, 4)):
+        meter = measures.Meter(layout, board.region(number))
+        for _ in range(times):
+            meter.request("GET /healthz", 200, 10)
+        meter.put("authfactor_commit_queue", [times])
+    place, queue = (
+        layout.place("authfactor_requests_total", "GET /healthz", "200"),
+        layout.place("authfactor_commit_queue"),
+    )
+    assert (board.totals()[place], board.totals()[queue]) == (7, 7)
+
+    board.fold(first)
+
+    assert (board.totals()[place], board.totals()[queue]) == (7, 4)
+    assert board.has_room()
+    assert set(board.region(board.take())) == {0}
+
+
+def test_a_status_and_a_code_that_have_no_series_are_counted_as_other() -> None:
+    layout = measures.Layout(["GET /x"])
+    board = measures.Board(layout, 1)
+    meter = measures.Meter(layout, board.region(1))
+    meter.request("GET /x", 418, 1)
+    meter.error("a_new_code")
+
+    assert board.totals()[layout.place("authfactor_requests_total", "GET /x", "other")] == 1
+    assert board.totals()[layout.place("authfactor_errors_total", "other")] == 1
+
+
+def test_names_are_those_of_prometheus() -> None:
+    for family in measures.Layout(["GET /x"]).families.values():
+        assert re.fullmatch(r"authfactor_[a-z_]+", family.name)
+        assert (family.kind == "counter") == family.name.endswith("_total")
+        assert family.about.endswith(".")
