@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "authfactor"
 DOCS = ROOT / "docs"
@@ -33,6 +35,7 @@ def test_the_reference_is_what_the_code_says_today() -> None:
     assert result.returncode == 0, f"run `make reference`\n{result.stdout}{result.stderr}"
 
 
+@pytest.mark.timeout(240)  # writes the reference four times
 def test_a_page_that_was_edited_by_hand_is_named(tmp_path: Path) -> None:
     assert reference("--into", tmp_path).returncode == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(PAGES)
