@@ -128,6 +128,22 @@ bench: setup ## compare with the usual stack under load (BENCH_ARGS=..., DATABAS
 screenshots: setup ## take the pictures of docs/screenshots (Debian's chromium)
 	$(BIN)/python tools/screenshots.py
 
+# --- documentation and packages ---
+
+.PHONY: docs
+docs: setup ## build the documentation site into site/, strictly
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean
+	@echo "site/index.html"
+
+.PHONY: dist
+dist: setup ## build wheel and sdist into dist/, the same bytes each time
+	@rm -rf dist
+	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || echo 1735689600)} $(BIN)/hatchling build
+
+.PHONY: walk
+walk: setup ## a newcomer's walk: empty venv, wheel, PostgreSQL, the systemd unit's command line, the tour
+	@sh tools/walk.sh
+
 # --- upkeep ---
 
 .PHONY: audit
@@ -136,4 +152,4 @@ audit: setup ## look the locked versions up in the advisory database
 
 .PHONY: clean
 clean: ## remove the environment and caches (never the data folder)
-	rm -rf $(VENV) conformance/.cache build dist .coverage htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) conformance/.cache build dist site .coverage htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -1,5 +1,6 @@
 """Real server processes for tests: started as an operator starts them, stopped as a supervisor stops them."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -60,6 +61,7 @@ class Server:
         self.log = data / "test-server.log"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self.scheme = "http"
         self._environment = clean_environment(
             **{
                 "AUTHFACTOR_BOOTSTRAP_API_KEY": API_KEY,
@@ -159,16 +161,21 @@ class Server:
         while time.monotonic() < end:
             if process.poll() is not None:
                 raise AssertionError(f"the server ended with {process.returncode}: {self.output()}")
-            if _answers_ready(self.port):
+            if _answers_ready(self.port, tls=self.scheme == "https"):
                 return
             time.sleep(0.02)
         self.kill()
         raise AssertionError(f"the server did not get ready: {self.output()}")
 
 
-def _answers_ready(port: int) -> bool:
+def _answers_ready(port: int, *, tls: bool = False) -> bool:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        with contextlib.ExitStack() as opened:
+            connection = opened.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5))
+            if tls:
+                connection = opened.enter_context(context.wrap_socket(connection))
             connection.sendall(b"GET /readyz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
             return connection.recv(12).endswith(b" 200")
     except OSError:

@@ -19,9 +19,10 @@ import typer.main
 
 from authfactor import errors, settings
 from authfactor.cli import app, exits
-from authfactor.http import operations, problems
-from authfactor.http.app import ROUTES
+from authfactor.http import logs, metrics, operations, problems
+from authfactor.http.app import ROUTES, all_routes
 from authfactor.http.routing import Route
+from authfactor.rules import events
 from authfactor.rules.signin import CODE_REFUSALS
 from authfactor.wire import objects
 
@@ -263,6 +264,52 @@ def cli_page() -> str:
     )
 
 
+# --- what operators look at ---
+
+
+def metrics_page() -> str:
+    """Every metric."""
+    rows = [
+        [code(name), kind, ", ".join(map(code, labels)), about]
+        for name, kind, labels, about in metrics.described([route.name for route in all_routes()])
+    ]
+    return page(
+        "Metrics",
+        "`GET /metrics` in the format of Prometheus, on a port of its own (`metrics_port`) or on the API's"
+        " with a token (`metrics_token`). Whichever process answers tells for all processes of its server,"
+        " also for those that have ended. A label `route` is method and path as in"
+        " [endpoints](endpoints.md).",
+        table(["metric", "kind", "labels", "about"], rows),
+    )
+
+
+def logs_page() -> str:
+    """Every field that a log line can have."""
+    return page(
+        "Log lines",
+        "Lines go to standard error: JSON, or for people on a terminal (`log_format`). A field that is not in"
+        " this list is dropped, whoever added it; texts lose what looks like a credential. Bodies are never"
+        " logged.",
+        table(["field", "about"], [[code(name), about] for name, about in logs.FIELDS.items()]),
+        "Lines of requests (`log_requests`) gather for a tenth of a second and go out together.",
+    )
+
+
+def event_names() -> list[str]:
+    """Every name of an event that `rules/events` defines."""
+    return [value for name, value in vars(events).items() if name.isupper() and isinstance(value, str)]
+
+
+def events_page() -> str:
+    """Every event."""
+    return page(
+        "Events",
+        "Written in the transaction of their cause, kept for `event_life`, listed by `GET /events`, and"
+        " delivered to webhook endpoints. Names under `authfactor.` are this product's own.",
+        "\n".join(f"- {code(name)}" for name in event_names()),
+    )
+
+
 def pages() -> dict[str, str]:
     """Write every page."""
     return {
@@ -270,6 +317,9 @@ def pages() -> dict[str, str]:
         "settings.md": settings_page(),
         "endpoints.md": endpoints_page(),
         "cli.md": cli_page(),
+        "metrics.md": metrics_page(),
+        "logs.md": logs_page(),
+        "events.md": events_page(),
     }
 
 

@@ -8,7 +8,8 @@ import contextlib
 import os
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from datetime import UTC, datetime
+from typing import Final, TypeVar
 
 from authfactor import errors, keyring
 from authfactor.ids import Mint
@@ -38,11 +39,29 @@ from authfactor.store.opening import open_store
 from authfactor.vault import Vault
 
 T = TypeVar("T")
+# 2020-01-01, years before this release: a clock that says less was never set.
+EARLIEST: Final = 1_577_836_800_000
 
 
 def system_clock() -> int:
     """Milliseconds of the epoch, rounded down."""
     return time.time_ns() // 1_000_000
+
+
+def check_clock(now: int) -> None:
+    """Refuse a clock that has never been set: every code would be wrong, and every lock for ever.
+
+    Raises `BadClock`.
+    """
+    if now < EARLIEST:
+        said = datetime.fromtimestamp(now / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+        raise BadClock(f"This machine's clock says {said} UTC. Set the clock (NTP), then start again.")
+
+
+class BadClock(errors.AuthfactorError):
+    """The clock of this machine cannot be right."""
+
+    code = "clock_not_set"
 
 
 class Authfactor:
@@ -89,6 +108,7 @@ class Authfactor:
 
         Raises `keyring.KeyRingUnusable`, `store.opening.WrongSchema` and `errors.Unavailable`.
         """
+        check_clock(clock())
         path = settings.keys_path
         ring = keyring.read(path) if path.exists() else keyring.create(path, entropy)
         store = await open_store(settings, entropy)

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "authfactor"
 DOCS = ROOT / "docs"
 DECISIONS = DOCS / "decisions"
-PAGES = ("cli.md", "endpoints.md", "errors.md", "settings.md")
+PAGES = ("cli.md", "endpoints.md", "errors.md", "events.md", "logs.md", "metrics.md", "settings.md")
 
 
 def reference(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

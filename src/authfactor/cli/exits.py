@@ -6,7 +6,7 @@
 
 from typing import Final
 
-from authfactor import errors, keyring, settings, vault
+from authfactor import core, errors, keyring, settings, vault
 from authfactor.store import opening
 
 UNEXPECTED: Final = 1
@@ -23,6 +23,7 @@ CODES: Final[dict[type[Exception], int]] = {
     errors.TooManyAttempts: 6,
     errors.TooManyRequests: 7,
     errors.Unavailable: 7,
+    core.BadClock: 8,
     opening.WrongSchema: 8,
     settings.BadSetting: 8,
     keyring.KeyRingUnusable: 8,

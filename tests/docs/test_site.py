@@ -1,0 +1,100 @@
+"""The documentation: a site that builds strictly, fetches nothing, and covers what the code has."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from authfactor.http import metrics
+from authfactor.http.app import all_routes
+from authfactor.http.logs import FIELDS
+from authfactor.http.supervising import SIGNALS
+from authfactor.rules import events
+
+ROOT: Final = Path(__file__).parents[2]
+DOCS: Final = ROOT / "docs"
+REFERENCE: Final = DOCS / "reference"
+HOW_TO: Final = sorted((DOCS / "how-to").glob("*.md"))
+# A how-to says which test walks it, or that none does.
+WALKED: Final = re.compile(r"^(?:Walked by (?:a )?tests?\b|Not walked\b)", re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", str(folder)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": "/usr/bin:/bin", "NO_MKDOCS_2_WARNING": "1"},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.mark.timeout(240)
+def test_the_site_builds_without_a_warning_and_fetches_nothing(site: Path) -> None:
+    pages = {path.relative_to(site).with_suffix("").as_posix() for path in site.rglob("*.html")} - {"404"}
+    sources = {path.relative_to(DOCS).with_suffix("").as_posix() for path in DOCS.rglob("*.md")}
+    assert pages == sources
+    for page in site.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        fetched = re.findall(r"""<(?:script|img|iframe)\b[^>]*\bsrc=["'](?:https?:)?//[^"']*""", text)
+        fetched += re.findall(
+            r"""<link\b[^>]*\brel=["']?(?:stylesheet|preconnect)[^>]*\bhref=["']?(?:https?:)?//[^>]*""", text
+        )
+        assert fetched == [], page
+    assert 'id="__search"' in (site / "index.html").read_text(encoding="utf-8")
+    tour = (site / "quick-start.html").read_text(encoding="utf-8")
+    assert "code_already_used" in tour, "the quick start holds the tour of the README"
+
+
+@pytest.mark.parametrize("page", HOW_TO, ids=lambda page: page.stem)
+def test_a_how_to_says_whether_a_test_walks_it(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert WALKED.search(text), (
+        f"{page.name} must say 'Walked by a test: `tests/…`' or 'Not walked …' in a line of its own"
+    )
+    for name in re.findall(r"`(tests/[\w/.]+)`", text):
+        assert (ROOT / name).exists(), name
+
+
+def test_there_is_a_how_to_for_each_common_job() -> None:
+    names = {page.stem for page in HOW_TO}
+    assert {
+        "tls",
+        "upgrade",
+        "watch",
+        "mfa-for-an-existing-password-system",
+        "move-from-hosted-and-back",
+    } <= names
+
+
+def test_every_metric_log_field_event_and_signal_is_in_the_reference() -> None:
+    told = {name: (REFERENCE / f"{name}.md").read_text() for name in ("metrics", "logs", "events", "signals")}
+    named = [value for name, value in vars(events).items() if name.isupper() and isinstance(value, str)]
+    routes = [route.name for route in all_routes()]
+
+    assert [name for name, *_ in metrics.described(routes) if f"`{name}`" not in told["metrics"]] == []
+    assert [name for name in FIELDS if f"`{name}`" not in told["logs"]] == []
+    assert len(named) > 10
+    assert [name for name in named if f"`{name}`" not in told["events"]] == []
+    # SIGCHLD is between the supervisor and its children.
+    assert [one.name for one in SIGNALS if one.name != "SIGCHLD" and one.name not in told["signals"]] == []
+
+
+def test_every_event_that_the_code_can_write_is_one_of_the_list() -> None:
+    """No name of an event is written anywhere but in the module that lists them."""
+    shaped = re.compile(r"""["'](authfactor\.[a-z_]+)["']""")
+    loose = [
+        f"{path.name}: {name}"
+        for path in (ROOT / "src" / "authfactor" / "rules").glob("*.py")
+        if path.name != "events.py"
+        for name in shaped.findall(path.read_text(encoding="utf-8"))
+    ]
+    assert loose == []

@@ -1,0 +1,184 @@
+"""The files under deploy/: linted by the tools of their kind, and true about the product."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from authfactor.cli import app
+from authfactor.http import metrics
+from authfactor.http.app import all_routes
+from authfactor.settings import PREFIX, Settings
+
+ROOT: Final = Path(__file__).parents[2]
+DEPLOY: Final = ROOT / "deploy"
+UNIT: Final = DEPLOY / "systemd" / "authfactor.service"
+KUBERNETES: Final = DEPLOY / "kubernetes" / "authfactor.yaml"
+COMPOSE: Final = DEPLOY / "container" / "compose.yaml"
+CONTAINER: Final = DEPLOY / "container" / "Containerfile"
+ALERTS: Final = DEPLOY / "observability" / "alerts.yaml"
+DASHBOARD: Final = DEPLOY / "observability" / "dashboard.json"
+
+
+def tool(name: str) -> str:
+    """Find a program; without it skip on a laptop, fail where CI is set."""
+    found = shutil.which(name)
+    if found is None:
+        if os.environ.get("CI"):
+            pytest.fail(f"{name} is not on PATH, and CI must not skip", pytrace=False)
+        pytest.skip(f"{name} is not on PATH")
+    return found
+
+
+def run(*command: str | Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=50)
+
+
+def manifests() -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all(KUBERNETES.read_text()))
+
+
+def test_promtool_accepts_the_alerts() -> None:
+    done = run(tool("promtool"), "check", "rules", "--lint-fatal", ALERTS)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def expressions() -> list[str]:
+    rules = [
+        rule["expr"] for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]
+    ]
+    panels = json.loads(DASHBOARD.read_text())["panels"]
+    return [*rules, *(target["expr"] for panel in panels for target in panel["targets"])]
+
+
+def known() -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Every series that `/metrics` can have, with its labels."""
+    found = {}
+    for name, kind, labels, _ in metrics.described([route.name for route in all_routes()]):
+        for end in ("_bucket", "_sum", "_count") if kind == "histogram" else ("",):
+            found[name + end] = (kind, (*labels, "le") if end == "_bucket" else labels)
+    return found
+
+
+@pytest.mark.parametrize("expression", expressions())
+def test_every_metric_and_label_that_is_asked_for_exists(expression: str) -> None:
+    asked = re.findall(r"\b(authfactor_\w+)(?:\{([^}]*)\})?", expression)
+
+    assert asked or expression.startswith("up{")
+    for name, selector in asked:
+        assert name in known(), name
+        labels = set(re.findall(r"(\w+)=", selector)) - {"instance", "job"}
+        assert labels <= set(known()[name][1]), (name, selector)
+    grouped = {label for part in re.findall(r"by \(([^)]*)\)", expression) for label in part.split(", ")}
+    assert grouped <= {"instance"} | {label for name, _ in asked for label in known()[name][1]}
+
+
+def test_promtool_understands_every_expression_of_the_dashboard(tmp_path: Path) -> None:
+    rules = [
+        {
+            "record": f"panel:{number}",
+            "expr": expression.replace("$__rate_interval", "5m").replace("$instance", ".*"),
+        }
+        for number, expression in enumerate(expressions())
+    ]
+    file = tmp_path / "rules.yaml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
+
+    done = run(tool("promtool"), "check", "rules", file)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_metric_is_on_the_dashboard() -> None:
+    text = " ".join(expressions())
+    assert [name for name, *_ in metrics.described(["GET /x"]) if name not in text] == []
+
+
+def test_every_alert_says_what_to_do() -> None:
+    for group in yaml.safe_load(ALERTS.read_text())["groups"]:
+        for rule in group["rules"]:
+            assert {"summary", "action"} <= set(rule["annotations"]), rule["alert"]
+            assert rule["labels"]["severity"] in {"info", "warning", "critical"}
+
+
+def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
+    # Where it looks for the program there is one; everything else is as shipped.
+    copy = tmp_path / "authfactor.service"
+    copy.write_text(UNIT.read_text().replace("/opt/authfactor/bin/authfactor", "/bin/true"))
+    done = run(tool("systemd-analyze"), "verify", copy)
+    said = [line for line in done.stderr.splitlines() if "authfactor.service" in line]
+    assert (done.returncode, said) == (0, []), done.stderr
+
+
+def test_the_unit_is_hardened() -> None:
+    done = run(tool("systemd-analyze"), "security", "--offline=true", "--threshold=20", UNIT)
+    assert done.returncode == 0, done.stdout[-2000:]
+
+
+def unit_commands() -> list[list[str]]:
+    """What the unit runs, without the program's path."""
+    lines = re.findall(
+        r"^Exec(?:Start|StartPre)=/opt/authfactor/bin/authfactor (.*)$", UNIT.read_text(), re.MULTILINE
+    )
+    assert len(lines) == 2
+    return [line.split() for line in lines]
+
+
+@pytest.mark.parametrize("command", [*unit_commands(), ["migrate"], ["serve", "--workers", "2"], ["serve"]])
+def test_every_command_that_is_run_is_one_of_ours(command: list[str]) -> None:
+    # Parsed by the real command line, stopped by --help before anything happens.
+    done = CliRunner().invoke(app, [*command, "--help"])
+    assert done.exit_code == 0, done.output
+    assert get_command(app) is not None
+
+
+def test_hadolint_has_nothing_to_say_about_the_containerfile() -> None:
+    done = run(tool("hadolint"), CONTAINER)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_the_container_runs_without_root_on_a_read_only_root_and_is_probed() -> None:
+    text = CONTAINER.read_text()
+    last = text.rpartition("\nFROM ")[2]
+    assert re.search(r"^USER (?!0\b|root\b)\d+:\d+$", last, re.MULTILINE)
+    assert "HEALTHCHECK" in last
+    assert "/readyz" in last
+    assert set(re.findall(r"^VOLUME (.*)$", last, re.MULTILINE)) == {"/var/lib/authfactor"}
+    for name in re.findall(r"COPY (?!--from)(.*) \S+$", text, re.MULTILINE):
+        assert all((ROOT / part).exists() for part in name.split()), name
+    for service in ("server", "migrate"):
+        assert yaml.safe_load(COMPOSE.read_text())["services"][service]["read_only"] is True
+
+
+@pytest.mark.parametrize("manifest", manifests(), ids=lambda manifest: str(manifest["kind"]))
+def test_kubernetes_accepts_the_manifests(manifest: dict[str, Any]) -> None:
+    import kubernetes_validate  # noqa: PLC0415 - megabytes of schemas
+
+    kubernetes_validate.validate(manifest, "1.33", strict=True)
+
+
+def test_the_deployment_is_probed_protected_and_given_time() -> None:
+    found = {manifest["kind"]: manifest for manifest in manifests()}
+    pod = found["Deployment"]["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["terminationGracePeriodSeconds"] > 5 + Settings().drain_time
+    assert found["PodDisruptionBudget"]["spec"]["minAvailable"] < found["Deployment"]["spec"]["replicas"]
+
+
+@pytest.mark.parametrize("file", [KUBERNETES, COMPOSE, CONTAINER, UNIT], ids=lambda file: file.name)
+def test_every_setting_that_is_named_exists(file: Path) -> None:
+    named = set(re.findall(rf"\b{PREFIX}[A-Z_]+", file.read_text())) - {f"{PREFIX}DATABASE_PASSWORD"}
+    unknown = [name for name in named if not hasattr(Settings(), name.removeprefix(PREFIX).lower())]
+    assert (bool(named), unknown) == (True, [])

@@ -1,0 +1,118 @@
+"""TLS without a proxy: served, modern, and with a certificate that follows its files."""
+
+import datetime
+import os
+import signal
+import ssl
+from pathlib import Path
+from typing import Final
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from authfactor.http.tls import Certificate
+from authfactor.settings import BadSetting
+from tests.servers import Server
+
+NAME: Final = "auth.example.org"
+
+
+def make(folder: Path, name: str = NAME) -> tuple[Path, Path]:
+    """Write a self-signed certificate and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    cert_file, key_file = folder / "cert.pem", folder / "key.pem"
+    cert_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    key_file.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return cert_file, key_file
+
+
+def serial(port: int) -> int:
+    text = ssl.get_server_certificate(("127.0.0.1", port), timeout=10)
+    return x509.load_pem_x509_certificate(text.encode()).serial_number
+
+
+def on_file(path: Path) -> int:
+    return x509.load_pem_x509_certificate(path.read_bytes()).serial_number
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_it_is_served_and_a_new_certificate_is_taken_up(tmp_path: Path, workers: str) -> None:
+    cert, key = make(tmp_path)
+    server = Server(tmp_path / "data", {"AUTHFACTOR_TLS_CERT": str(cert), "AUTHFACTOR_TLS_KEY": str(key)})
+    server.scheme = "https"
+    server.start("--workers", workers)
+    try:
+        context = ssl.create_default_context(cafile=str(cert))
+        context.check_hostname = False
+        assert (
+            httpx.get(f"https://127.0.0.1:{server.port}/readyz", verify=context, trust_env=False).status_code
+            == 200
+        )
+        assert serial(server.port) == on_file(cert)
+        make(tmp_path)
+        os.kill(server.pid, signal.SIGHUP)
+        server.wait_for_output("a new TLS certificate is in use", int(workers))
+        assert serial(server.port) == on_file(cert)
+    finally:
+        assert server.stop() == 0, server.output()
+
+
+def test_a_pair_that_does_not_fit_leaves_the_old_one_in_use(tmp_path: Path) -> None:
+    cert, key = make(tmp_path)
+    certificate = Certificate(str(cert), str(key))
+    assert certificate.context.minimum_version >= ssl.TLSVersion.TLSv1_2
+    good = key.read_bytes()
+    make(tmp_path)
+    key.write_bytes(good)
+
+    assert not certificate.refresh()
+    make(tmp_path)
+    assert certificate.refresh()
+    assert not certificate.refresh(), "nothing changed since"
+
+
+def test_a_key_of_another_certificate_is_named(tmp_path: Path) -> None:
+    cert, key = make(tmp_path)
+    good = key.read_bytes()
+    make(tmp_path)
+    key.write_bytes(good)
+
+    with pytest.raises(
+        BadSetting, match=r"The key in .*key\.pem is not that of the certificate in .*cert\.pem"
+    ):
+        Certificate(str(cert), str(key))
+
+
+def test_an_encrypted_key_is_refused_and_nobody_is_asked_for_a_password(tmp_path: Path) -> None:
+    cert, key = make(tmp_path)
+    secret = serialization.load_pem_private_key(key.read_bytes(), None)
+    key.write_bytes(
+        secret.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"x"),
+        )
+    )
+    with pytest.raises(BadSetting, match="unencrypted key in PEM form"):
+        Certificate(str(cert), str(key))

@@ -1,0 +1,135 @@
+"""The packages: the same bytes each time, one version, everything that is needed and nothing else."""
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from typer.main import get_command
+
+import authfactor
+from authfactor.cli import app
+
+ROOT: Final = Path(__file__).parents[2]
+
+
+def build(into: Path) -> dict[str, Path]:
+    done = subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-d", str(into)],
+        cwd=ROOT,
+        env={**os.environ, "SOURCE_DATE_EPOCH": "1735689600"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return {
+        "".join(path.suffixes[-2:]) if path.suffix == ".gz" else path.suffix: path for path in into.iterdir()
+    }
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return build(tmp_path_factory.mktemp("dist"))
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_second_build_gives_the_same_bytes(built: dict[str, Path], tmp_path: Path) -> None:
+    again = build(tmp_path / "again")
+    assert {name: digest(path) for name, path in again.items()} == {
+        name: digest(path) for name, path in built.items()
+    }
+    assert set(built) == {".whl", ".tar.gz"}
+
+
+def test_the_version_is_written_in_one_place(built: dict[str, Path]) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert "version" in project["dynamic"]
+    assert all(f"authfactor-{authfactor.__version__}" in path.name for path in built.values())
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(built: dict[str, Path]) -> None:
+    with zipfile.ZipFile(built[".whl"]) as wheel:
+        names = set(wheel.namelist())
+    inside = {
+        path.relative_to(ROOT / "src").as_posix()
+        for path in (ROOT / "src").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert inside <= names, sorted(inside - names)
+    assert {name.split("/")[0] for name in names} == {
+        "authfactor",
+        f"authfactor-{authfactor.__version__}.dist-info",
+    }
+    assert "authfactor/py.typed" in names
+
+
+def test_the_sdist_can_be_built_and_tested(built: dict[str, Path]) -> None:
+    with tarfile.open(built[".tar.gz"]) as sdist:
+        names = {name.partition("/")[2] for name in sdist.getnames()}
+    assert {"pyproject.toml", "LICENSE", "README.md", "CHANGELOG.md", "src/authfactor/__init__.py"} <= names
+
+
+def test_the_pythons_that_are_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = [text.rpartition(" ")[2] for text in project["classifiers"] if re.search(r":: 3\.\d+$", text)]
+    assert declared == ["3.11", "3.12", "3.13", "3.14"]
+    assert project["requires-python"] == ">=3.11"
+
+
+def commands(
+    command: Any,  # noqa: ANN401 - typer keeps its command types private
+    path: tuple[str, ...] = (),
+) -> list[tuple[tuple[str, ...], Any]]:
+    below = getattr(command, "commands", None)
+    if below is None:
+        return [(path, command)]
+    return [found for name, inner in below.items() for found in commands(inner, (*path, name))]
+
+
+@pytest.mark.parametrize("path", [path for path, _ in commands(get_command(app))], ids=" ".join)
+def test_every_command_shows_an_example_that_names_it(path: tuple[str, ...]) -> None:
+    text = dict(commands(get_command(app)))[path].help or ""
+    example = re.search(r"Example:\s+(authfactor .*)", text)
+    assert example, f"the help of `authfactor {' '.join(path)}` has no example"
+    assert " ".join(path) in example.group(1)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_can_be_installed_and_completes(shell: str) -> None:
+    environment = {**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    shown = subprocess.run(
+        [sys.executable, "-m", "authfactor", "--show-completion", shell],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )
+    assert shown.returncode == 0, shown.stderr
+    assert "COMPLETE" in shown.stdout
+
+
+def test_bash_completes_the_commands() -> None:
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "authfactor")],
+        env={
+            **os.environ,
+            "_AUTHFACTOR_COMPLETE": "complete_bash",
+            "COMP_WORDS": "authfactor migr",
+            "COMP_CWORD": "1",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "migrate" in done.stdout.split(), done.stdout + done.stderr
