@@ -18,6 +18,7 @@ from authfactor.http.measures import Board, Layout, Meter
 from authfactor.http.metrics import Observatory
 from authfactor.http.pages.routes import ROUTES as PAGES
 from authfactor.http.routing import Route
+from authfactor.http.tracing import TracedDoor, traced
 
 Opener = Callable[[], Awaitable[Authfactor]]
 HOUSEKEEPING_SECONDS: Final = 60
@@ -48,10 +49,13 @@ class App:
         self._region = region
         self.desk: Final = operations.Desk()
         self.door: Door | None = None
+        self._traced: TracedDoor | None = None
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Speak ASGI 3."""
-        if scope["type"] == "http" and self.door is not None:
+        if scope["type"] == "http" and self._traced is not None:
+            await self._traced.answer(scope, receive, send)
+        elif scope["type"] == "http" and self.door is not None:
             await self.door.answer(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
@@ -66,6 +70,8 @@ class App:
         meter = Meter(self._board.layout, self._board.region(self._region))
         observatory = Observatory(af, self._board, meter)
         self.door = Door(af, all_routes(self.desk), self.desk, meter, self._region)
+        if af.settings.trace_endpoint:
+            self._traced = traced(self.door, af.settings.trace_endpoint)
         self.desk.metrics = observatory.text
         self.desk.may_see_metrics = self.door.may_see_metrics
         at_work = [asyncio.create_task(work(af)) for work in BACKGROUND]
@@ -77,6 +83,8 @@ class App:
         await asyncio.gather(*at_work, return_exceptions=True)
         observatory.publish()
         self.door.flush()
+        if self._traced is not None:
+            await asyncio.to_thread(self._traced.close)
         await af.close()
         await send({"type": "lifespan.shutdown.complete"})
 

@@ -23,6 +23,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 FINE: Final = "ok"
+# Where a request's scope says afterwards what became of it: route, status, outcome.
+FACTS: Final = "authfactor"
 CLOSE: Final = (b"connection", b"close")
 _BODILESS: Final = frozenset({"GET", "DELETE", "HEAD"})
 _REFUSED: Final = 400
@@ -99,6 +101,7 @@ class Door:
             self._meter.error(outcome)
         microseconds = (perf_counter_ns() - started) // 1000
         self._meter.request(name, answer.status, microseconds)
+        scope[FACTS] = (name, answer.status, outcome)
         if self._log is not None:
             caller = call.caller.environment.number if call is not None and call.caller is not None else None
             address = self._addresses.of(scope)
