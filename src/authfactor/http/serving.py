@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Final
 
+import uvicorn
+
 from authfactor import settings as setting
 from authfactor.core import Authfactor
 from authfactor.http import listening, logs
@@ -133,7 +135,7 @@ def prepared(app: App) -> uvicorn.Server:
         access_log=False,
         server_header=False,
         log_config=None,
-        backlog=BACKLOG,
+        backlog=listening.BACKLOG,
         timeout_graceful_shutdown=1,
     )
     return uvicorn.Server(config)

@@ -20,6 +20,7 @@ from authfactor.client.portal import LoopThread
 from authfactor.core import Authfactor
 from authfactor.http import serving as http_serving
 from authfactor.http.app import App
+from authfactor.http.listening import listen
 from authfactor.models import Environment, MfaPolicy
 from authfactor.passwords import CHEAPEST
 from authfactor.rules.challenges import secret_row
@@ -171,7 +172,7 @@ def serving(**settings: Any) -> Iterator[AuthfactorServer]:  # noqa: ANN401 - fi
     Raises `settings.BadSetting`, and what opening a database raises.
     """
     with tempfile.TemporaryDirectory(prefix="authfactor-test-") as folder:
-        listening = http_serving.listen("127.0.0.1", 0)
+        listening = listen("127.0.0.1", 0)
         credentials = Credentials(f"http://127.0.0.1:{listening.getsockname()[1]}", API_KEY, CLIENT_ID)
         clock = Clock()
         loop = LoopThread()
@@ -238,6 +239,7 @@ def _defaults(folder: Path, credentials: Credentials) -> dict[str, Any]:
         "bootstrap_api_key": credentials.api_key,
         "bootstrap_client_id": credentials.client_id,
         "team_name": "Test",
+        "log_requests": False,
         # Receivers of tests are on loopback.
         "webhook_private_addresses": True,
     }
