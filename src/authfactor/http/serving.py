@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable, Mapping
-from types import FrameType
 from typing import Final
 
 import uvicorn
@@ -46,9 +45,6 @@ def serve(settings: Settings, sockets: Sockets, reread: Reread, check: list[str]
     `reread` reads the settings again; `check` is a command that succeeds if this program could start anew.
     """
     logs.set_up(settings)
-    # uvicorn raises the signal again once it has drained; stopping when told to is success, not a death.
-    for stop in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(stop, _already_stopping)
     try:
         if settings.workers == 1:
             return _serve_alone(settings, sockets, reread)
@@ -63,6 +59,14 @@ def _serve_alone(settings: Settings, sockets: Sockets, reread: Reread) -> int:
     server = _worker(settings, sockets, reread, make_board(1), 1, alone=True)
     server.on_ready = lambda: _notify("READY=1")
     server.on_leaving = lambda: _notify("STOPPING=1")
+    return _run(server, sockets)
+
+
+def _run(server: Worker, sockets: Sockets) -> int:
+    # From here on a signal counts, also one that comes while the application opens: uvicorn listens later.
+    # It raises the signal again once it has drained: stopping when told to is success, not a death.
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, server.handle_exit)
     server.run(sockets=[sockets[listening.API]])
     return 0 if server.started else 1
 
@@ -79,13 +83,10 @@ def _serve_with_others(settings: Settings, sockets: Sockets, reread: Reread, che
             logs.set_up(current[0])
 
     def work(region: int, say: Say) -> int:
-        for stop in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(stop, _already_stopping)
         server = _worker(current[0], sockets, reread, board, region, alone=False)
         server.on_ready = lambda: say(READY)
         server.on_leaving = lambda: say(LEAVING)
-        server.run(sockets=[sockets[listening.API]])
-        return 0 if server.started else 1
+        return _run(server, sockets)
 
     supervisor = Supervisor(settings.workers, board, work)
     supervisor.check = functools.partial(_check, check)
@@ -139,7 +140,3 @@ def prepared(app: App) -> uvicorn.Server:
         timeout_graceful_shutdown=1,
     )
     return uvicorn.Server(config)
-
-
-def _already_stopping(_signal: int, _frame: FrameType | None) -> None:
-    pass
