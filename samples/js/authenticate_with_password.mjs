@@ -1,11 +1,11 @@
 export default async ({ workos, clientId, email, password }) => {
   // region
-  const { user, accessToken, refreshToken } = await workos.userManagement.authenticateWithPassword({
+  const signedIn = await workos.userManagement.authenticateWithPassword({
     clientId,
     email,
     password,
   });
 
-  console.log(user.id, accessToken, refreshToken);
+  console.log(signedIn.user.id, signedIn.accessToken);
   // endregion
 };

@@ -1,12 +1,12 @@
 export default async ({ workos, clientId, code, challengeId, pendingAuthenticationToken }) => {
   // region
-  const { user, accessToken, refreshToken } = await workos.userManagement.authenticateWithTotp({
+  const signedIn = await workos.userManagement.authenticateWithTotp({
     clientId,
     code,
     authenticationChallengeId: challengeId,
     pendingAuthenticationToken,
   });
 
-  console.log(user.id, accessToken, refreshToken);
+  console.log(signedIn.user.id, signedIn.accessToken);
   // endregion
 };

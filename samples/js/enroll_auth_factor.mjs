@@ -1,11 +1,12 @@
 export default async ({ workos, userId }) => {
   // region
-  const { authenticationFactor, authenticationChallenge } = await workos.userManagement.enrollAuthFactor({
+  const enrolled = await workos.userManagement.enrollAuthFactor({
     userId,
     type: "totp",
     totpIssuer: "Acme",
   });
 
-  console.log(authenticationFactor.totp.qrCode, authenticationChallenge.id);
+  console.log(enrolled.authenticationFactor.totp.qrCode);
+  console.log(enrolled.authenticationChallenge.id);
   // endregion
 };

@@ -6,5 +6,5 @@ def sample(workos, code, challenge_id, pending_authentication_token):
         pending_authentication_token=pending_authentication_token,
     )
 
-    print(signed_in.user.id, signed_in.access_token, signed_in.refresh_token)
+    print(signed_in.user.id, signed_in.access_token)
     # endregion

@@ -6,5 +6,6 @@ def sample(workos, user_id):
         totp_issuer="Acme",
     )
 
-    print(enrolled.authentication_factor.totp.qr_code, enrolled.authentication_challenge.id)
+    print(enrolled.authentication_factor.totp.qr_code)
+    print(enrolled.authentication_challenge.id)
     # endregion
