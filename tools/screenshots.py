@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests.e2e.application import application  # noqa: E402 - the path comes first
 from tests.e2e.person import Person, Setting  # noqa: E402 - the same
-from tests.servers import Server  # noqa: E402 - the same
+from tests.servers import API_KEY, Server  # noqa: E402 - the same
 
 SIZES = {390: 844, 1280: 860}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
@@ -93,7 +93,28 @@ def branded(page: Page, setting: Setting) -> Iterator[str]:
     setting.api.put("/authfactor/branding", json=dict.fromkeys(look)).raise_for_status()
 
 
-SCENES: dict[str, Scene] = {"enrolling": enrolling, "challenging": challenging, "branded": branded}
+def reading(page: Page, setting: Setting) -> Iterator[str]:
+    """The reference: index, a page with its answer to a try, the guide."""
+    page.goto(f"{setting.server.url}/docs")
+    yield "docs-index"
+    user = newcomer(setting, "lee")
+    page.goto(f"{setting.server.url}/docs/get-user?lang=python")
+    page.locator("#try-key").fill(API_KEY)
+    page.locator("#try-user_id").fill(user.user_id)
+    page.get_by_role("button", name="Send GET").click()
+    page.locator("[data-answer] pre").wait_for()
+    page.evaluate("for (const one of [window, document.querySelector('.docs-samples')]) one.scrollTo(0, 0)")
+    yield "docs-endpoint"
+    page.goto(f"{setting.server.url}/docs/guide?lang=js")
+    yield "docs-guide"
+
+
+SCENES: dict[str, Scene] = {
+    "enrolling": enrolling,
+    "challenging": challenging,
+    "branded": branded,
+    "reading": reading,
+}
 
 
 def take(browser: Browser, setting: Setting, scene: Scene, into: Path) -> None:
@@ -125,7 +146,9 @@ def main() -> int:
         return 1
     chosen.into.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, application() as app, sync_playwright() as playwright:
-        server = Server(Path(folder) / "data", {"AUTHFACTOR_TEAM_NAME": "Acme"})
+        server = Server(
+            Path(folder) / "data", {"AUTHFACTOR_TEAM_NAME": "Acme", "AUTHFACTOR_DOCS_TRY": "true"}
+        )
         server._environment["AUTHFACTOR_BASE_URL"] = server.url  # noqa: SLF001 - known only once it has a port
         server.start()
         try:
