@@ -12,6 +12,7 @@ from authfactor import base32, totp
 from tests.servers import API_KEY, CLIENT_ID
 
 PASSWORD: Final = "a long and rare passphrase 7!"
+METRICS_TOKEN: Final = "a-token-for-metrics-and-nothing-else"
 SECRET: Final = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 RETURN_TO: Final = "https://app.example.org/goodbye"
 # What each page's samples take, in the words of the samples.
@@ -42,6 +43,7 @@ TAKES: Final[Mapping[str, tuple[str, ...]]] = {
     "get_enrollment_link": ("user_id", "link_id"),
     "create_challenge_link": ("user_id", "factor_id", "return_to"),
     "get_challenge_link": ("factor_id", "challenge_link_id"),
+    "metrics": ("metrics_token",),
     "list_webhook_endpoints": ("endpoint_id",),
     "create_webhook_endpoint": ("endpoint_url",),
     "update_webhook_endpoint": ("endpoint_id",),
@@ -63,6 +65,7 @@ class _Scene:
     """Makes each value when it is asked for, together with whatever it rests on."""
 
     client_id, return_to, password = CLIENT_ID, RETURN_TO, PASSWORD
+    metrics_token = METRICS_TOKEN
 
     def __init__(self, client: httpx.Client) -> None:
         self._client = client

@@ -110,7 +110,7 @@ async def show_page(visit: Visit) -> Answer:
 
 def needs_key(endpoint: Endpoint) -> bool:
     """Tell whether an endpoint asks for the API key in a header: its sample sends one."""
-    return "Authorization: Bearer" in reference.samples()["curl"][endpoint.name].code
+    return "Authorization: Bearer $API_KEY" in reference.samples()["curl"][endpoint.name].code
 
 
 def _show(visit: Visit, template: str, **names: Any) -> Answer:  # noqa: ANN401 - whatever the template shows
