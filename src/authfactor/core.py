@@ -64,6 +64,11 @@ class BadClock(errors.AuthfactorError):
     code = "clock_not_set"
 
 
+def system_entropy(count: int) -> bytes:
+    """Random bytes of the operating system."""
+    return os.urandom(count)
+
+
 class Authfactor:
     """One open installation."""
 

@@ -9,6 +9,7 @@ from authfactor import __version__
 from authfactor.cli import (
     configuring,
     copying,
+    doctoring,
     environments,
     factors,
     links,
@@ -29,6 +30,7 @@ app = typer.Typer(
 app.command("serve")(serving.serve)
 app.command("migrate")(migrating.migrate)
 app.command("copy")(copying.copy)
+app.command("doctor")(doctoring.doctor)
 app.add_typer(configuring.config, name="config")
 app.add_typer(environments.environments, name="environments")
 app.add_typer(environments.keys, name="keys")

@@ -11,6 +11,7 @@ from authfactor.store import opening
 
 UNEXPECTED: Final = 1
 REFUSED: Final = 5
+MISCONFIGURED: Final = 8
 CODES: Final[dict[type[Exception], int]] = {
     errors.AuthfactorError: UNEXPECTED,
     errors.InvalidRequest: 2,

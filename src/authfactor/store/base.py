@@ -12,6 +12,7 @@ from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 from authfactor.store.tables.api_keys import ApiKeys
 from authfactor.store.tables.brandings import Brandings
 from authfactor.store.tables.challenges import Challenges
+from authfactor.store.tables.diagnosis import Diagnosis
 from authfactor.store.tables.environments import Environments
 from authfactor.store.tables.events import Events
 from authfactor.store.tables.expired import Expired
@@ -69,6 +70,7 @@ class Tx:
         "challenges",
         "db",
         "deliveries",
+        "diagnosis",
         "environments",
         "events",
         "expired",
@@ -89,6 +91,7 @@ class Tx:
     def __init__(self, db: Db) -> None:
         """Build once per connection, use for every transaction on it."""
         self.db = db
+        self.diagnosis = Diagnosis(db)
         self.environments = Environments(db)
         self.api_keys = ApiKeys(db)
         self.users = Users(db)

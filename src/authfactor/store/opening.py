@@ -104,6 +104,12 @@ def postgres_store(settings: Settings, entropy: Entropy | None) -> "PostgresStor
     )
 
 
+def store_as_it_is(settings: Settings) -> Store:
+    """Open an existing database of the right schema, changing nothing. Raises `errors.Unavailable`."""
+    path = settings.sqlite_path
+    return postgres_store(settings, None) if path is None else SqliteStore(path)
+
+
 async def upgrade(settings: Settings) -> str | None:
     """Bring the schema up to date and return the revision found before; again changes nothing.
 

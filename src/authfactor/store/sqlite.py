@@ -121,6 +121,15 @@ def begin_patiently(connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA busy_timeout=0")
 
 
+def integrity(path: Path) -> str:
+    """Check the structure of a file: `ok`, or what is wrong first. Raises `errors.Unavailable`."""
+    with contextlib.closing(connect(path, read_only=True)) as connection:
+        try:
+            return str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+        except sqlite3.Error as error:
+            raise translated(error) from error
+
+
 class SqliteStore:
     """`Store` over one file. Belongs to the event loop that opened it."""
 

@@ -1,0 +1,57 @@
+"""`authfactor doctor`."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from authfactor import settings
+from authfactor.cli import exits, session
+from authfactor.core import system_clock, system_entropy
+
+
+def doctor(
+    context: typer.Context,
+    url: Annotated[
+        str | None, typer.Option(help="A running server (any URL): compare clocks with it.")
+    ] = None,
+    backup: Annotated[
+        list[Path] | None,
+        typer.Option(help="A file to search for secrets in the clear, too; give it once a file."),
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Count warnings as problems.")] = False,
+) -> None:
+    """Look an installation over: files, keys, schema, clock, secrets, webhooks. Changes nothing.
+
+    Exit code 0 when nothing has to be mended, 8 when something has. Every secret is opened to see whether it
+    is weak or lies in the clear in the database's files; none is printed.
+
+    Example: authfactor doctor --url https://mfa.example.org --backup /var/backups/authfactor.db
+    """
+    from authfactor.doctor import Finding, Level, examine
+
+    options = session.chosen(context)
+    loaded = session.load_settings(options)
+    file = settings.find_file(os.environ, options.config)
+    found = asyncio.run(
+        examine(loaded.settings, system_clock, system_entropy, config=file, url=url, backups=backup or [])
+    )
+
+    def people() -> None:
+        for finding in found:
+            print(_line(finding))
+        counts = {level: sum(finding.level is level for finding in found) for level in Level}
+        print(f"\nproblems: {counts[Level.PROBLEM]}, warnings: {counts[Level.WARNING]}", end="")
+        print(f", fine: {counts[Level.OK]}")
+
+    def _line(finding: Finding) -> str:
+        mark = {Level.OK: "ok", Level.WARNING: "warning", Level.PROBLEM: "PROBLEM"}[finding.level]
+        advice = f"\n{'':<21}{finding.advice}" if finding.advice else ""
+        return f"{mark:<8} {finding.check:<11} {finding.text}{advice}"
+
+    session.show(options, {"findings": found}, people)
+    bad = {Level.PROBLEM, Level.WARNING} if strict else {Level.PROBLEM}
+    if any(finding.level in bad for finding in found):
+        raise typer.Exit(exits.MISCONFIGURED)

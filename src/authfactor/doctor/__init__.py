@@ -1,0 +1,87 @@
+"""`authfactor doctor`: looks at an installation and says what is wrong and what to do about it.
+
+Every check returns findings; none changes anything, and one that fails is a finding itself. It works on an
+installation that does not start.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from authfactor import errors, keyring
+from authfactor.doctor import clock, files, seeds, stored
+from authfactor.doctor.finding import Finding, Level, ok, problem, warning
+from authfactor.models import Clock, Entropy
+from authfactor.settings import Settings
+from authfactor.store import opening, schema
+from authfactor.vault import Vault
+
+__all__ = ["Finding", "Level", "examine"]
+
+
+async def examine(
+    settings: Settings,
+    at: Clock,
+    entropy: Entropy,
+    *,
+    config: Path | None = None,
+    url: str | None = None,
+    backups: Sequence[Path] = (),
+) -> list[Finding]:
+    """Run every check and return what each found, in the order a person would go.
+
+    `config`: the settings' file. `url`: a running server, to compare clocks with. `backups`: files to search
+    for secrets in the clear, besides the database's own.
+    """
+    findings = [*files.modes(settings, config), *files.space(settings)]
+    vault = _vault(settings, entropy, findings)
+    if url is not None:
+        findings += await clock.against_server(url, at)
+    try:
+        version = await opening.schema_version(settings)
+    except errors.AuthfactorError as error:
+        text = getattr(error, "message", None) or str(error)
+        return [*findings, problem("database", text, "See that the database runs and may be read.")]
+    findings.append(_schema(version))
+    if version != schema.NEEDED:
+        return findings
+    findings += files.integrity(settings)
+    store = opening.store_as_it_is(settings)
+    try:
+        findings += await clock.against_database(settings, store, at)
+        findings += await stored.webhooks(store, at)
+        findings += await stored.operators(settings, store)
+        if vault is not None:
+            secrets = await stored.open_secrets(store, vault, findings)
+            findings += stored.weak(secrets)
+            findings += seeds.search(secrets, [*files.of_database(settings), *backups])
+    except errors.AuthfactorError as error:
+        findings.append(problem("database", error.message, "See that the database runs and may be read."))
+    finally:
+        await store.close()
+    return findings
+
+
+def _vault(settings: Settings, entropy: Entropy, findings: list[Finding]) -> Vault | None:
+    path = settings.keys_path
+    if not path.exists():
+        findings.append(
+            warning("keys", f"there is no key ring at {path}", "The first start makes it; or restore it.")
+        )
+        return None
+    try:
+        ring = keyring.read(path)
+    except keyring.KeyRingUnusable as error:
+        findings.append(problem("keys", str(error), "Restore the key ring from its backup."))
+        return None
+    findings.append(ok("keys", f"{len(ring)} on the ring, '{ring[-1].id}' seals"))
+    return Vault(ring, entropy)
+
+
+def _schema(version: str | None) -> Finding:
+    if version is None:
+        return warning("schema", "the database is empty or not there", "Run: authfactor serve")
+    if version == schema.NEEDED:
+        return ok("schema", f"{version}, as this release needs it")
+    if version < schema.NEEDED:
+        return problem("schema", f"{version}, this release needs {schema.NEEDED}", "Run: authfactor migrate")
+    return problem("schema", f"{version} is of a newer release", "Run that release, or restore a backup.")
