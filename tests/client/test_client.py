@@ -6,6 +6,7 @@ import sys
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -245,6 +246,20 @@ def test_of_several_environments_one_must_be_named(tmp_path: Path) -> None:
     ):
         assert other.user_management.list_users().data == ()
         assert [user.email for user in one.user_management.list_users()] == ["kim@example.org"]
+
+
+def test_in_process_the_servers_settings_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "authfactor.toml").write_text('challenge_life = 60\nteam_name = "File"\n', encoding="utf-8")
+    monkeypatch.setenv("AUTHFACTOR_TEAM_NAME", "Variable")
+    with Client(data=tmp_path / "data") as client:
+        factor = client.mfa.enroll_factor(totp_issuer="Acme", totp_user="kim")
+        challenge = client.mfa.challenge_factor(factor.id)
+        user = client.user_management.create_user(email="kim@example.org")
+        made = client.user_management.enroll_auth_factor(user_id=user.id)
+
+    assert challenge.expires_at == challenge.created_at + timedelta(seconds=60)
+    assert made.authentication_factor.totp.issuer == "Variable"
 
 
 def test_nothing_is_written_down_to_let_a_client_in(tmp_path: Path) -> None:

@@ -111,6 +111,7 @@ class InProcess:
             place = self._place
             chosen = settings.read(
                 os.environ,
+                settings.find_file(os.environ),
                 database_url=place.database_url,
                 data=None if place.data is None else Path(place.data),
                 keys=None if place.keys is None else os.fspath(place.keys),
