@@ -8,11 +8,35 @@ from types import SimpleNamespace
 
 import pytest
 
-from authfactor import errors
+from authfactor import errors, testing
 from authfactor.client import Client, MfaEnrollmentError, NotFoundError, UnprocessableEntityError
 from authfactor.settings import BadSetting
 from authfactor.testing import AuthfactorServer, serving
 from tests.client.conftest import PASSWORD, SECRET
+
+
+def test_public_names_stay(authfactor_server: AuthfactorServer) -> None:
+    """These are a promise: names may be added here, none may be taken away or changed."""
+
+    def names(thing: object) -> set[str]:
+        return {name for name in dir(thing) if not name.startswith("_")}
+
+    assert set(testing.__all__) == {"AuthfactorServer", "Clock", "Credentials", "serving"}
+    assert names(authfactor_server) == {
+        "api_key",
+        "base_url",
+        "client",
+        "client_id",
+        "clock",
+        "code_for",
+        "credentials",
+        "new_environment",
+        "wrong_code_for",
+    }
+    assert names(authfactor_server.clock) == {"advance", "freeze", "move_to", "now", "reset"}
+    assert names(authfactor_server.credentials) == {"api_key", "base_url", "client_id", "variables"}
+    with pytest.raises(AttributeError, match="no attribute 'server_of_dreams'"):
+        testing.server_of_dreams  # noqa: B018 - the access is the point
 
 
 def test_it_is_a_real_server_on_a_real_port(authfactor_server: AuthfactorServer) -> None:
