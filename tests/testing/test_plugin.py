@@ -1,5 +1,6 @@
 """The plugin as applications meet it: pytest, in a process of its own, on the application of the how-to."""
 
+import importlib.metadata
 import re
 import subprocess
 import sys
@@ -14,13 +15,9 @@ HOW_TO: Final = Path(__file__).parents[2] / "docs" / "how-to" / "replace-the-emu
 FILE: Final = re.compile(r"<!-- file: (\S+) -->\n```python\n(.*?)```", re.DOTALL)
 
 
-def run_pytest(folder: Path, *, found: bool = False) -> subprocess.CompletedProcess[str]:
-    """Run pytest; if not to be found by itself, the plugin is the only one, which is quicker."""
-    alone = (
-        {}
-        if found
-        else {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "authfactor.testing.plugin"}
-    )
+def run_pytest(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run pytest with this plugin alone: finding and loading all others takes longer than the tests."""
+    alone = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "authfactor.testing.plugin"}
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider"],
         cwd=folder,
@@ -42,8 +39,15 @@ def application(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_pytest_finds_the_plugin_by_itself(pytestconfig: pytest.Config) -> None:
+    (found,) = importlib.metadata.entry_points(group="pytest11", name="authfactor")
+
+    assert found.value == "authfactor.testing.plugin"
+    assert pytestconfig.pluginmanager.get_plugin("authfactor") is found.load()
+
+
 def test_the_application_of_the_how_to_passes_its_tests(application: Path) -> None:
-    done = run_pytest(application, found=True)
+    done = run_pytest(application)
 
     assert done.returncode == 0, done.stdout
     assert "4 passed" in done.stdout
