@@ -58,6 +58,7 @@ class Server:
 
     def __init__(self, data: Path, settings: Mapping[str, str] | None = None) -> None:
         self.data = data
+        self.settings = dict(settings or {})
         self.log = data / "test-server.log"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -149,7 +150,10 @@ class Server:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the command line on this server's data folder."""
-        return command_line("--data", str(self.data), *arguments)
+        where = {
+            name: value for name, value in self._environment.items() if name == "AUTHFACTOR_DATABASE_URL"
+        }
+        return command_line("--data", str(self.data), *arguments, **where)
 
     def _running(self) -> "subprocess.Popen[bytes]":
         assert self._process is not None, "the server was not started"

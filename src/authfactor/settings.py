@@ -89,8 +89,32 @@ class Settings:
     )
     lock_time: int = _setting(15 * MINUTE, "How long a lock lasts.", unit="seconds", least=60)
     failures_per_day: int = _setting(50, "Wrong codes of a user within 24 hours that lock.", least=1)
+    doubling_after: int = _setting(
+        15,
+        "Wrong codes of a user within 30 days from which on each one doubles the wait for the next.",
+        least=1,
+    )
+    longest_wait: int = _setting(64 * 3600, "Where the doubling of waits ends.", unit="seconds", least=60)
+    failures_per_month: int = _setting(
+        33,
+        "Wrong codes of a user within 30 days that lock until the oldest is 30 days old. 33 keep the chance"
+        " of a guess below 1 in 10,000 for a window of 1; take 20 for a window of 2.",
+        least=1,
+    )
     failures_in_a_row: int = _setting(
         100, "Wrong codes in a row after which only an operator can unlock.", least=1
+    )
+    passwords_per_account: int = _setting(
+        20,
+        "Wrong passwords for an account at once, from addresses its user never signed in from; one more"
+        " every 30 minutes.",
+        least=1,
+    )
+    passwords_per_account_and_address: int = _setting(
+        10, "Wrong passwords for an account from one address at once; one more every 90 seconds.", least=1
+    )
+    passwords_per_address: int = _setting(
+        100, "Wrong passwords from one address at once; one more every 36 seconds.", least=1
     )
     pending_sign_in_life: int = _setting(
         10 * MINUTE, "How long a sign-in may wait for its code.", unit="seconds", least=30

@@ -37,6 +37,7 @@ TABLES = (
     "signing_keys",
     "links",
     "brandings",
+    "throttles",
 )
 # These make a row in the environment they name, or find a caller by the hash of a secret.
 CREATORS = {"insert", "insert_refresh", "append", "charge", "claim", "active_by_hash", "put"}
@@ -72,6 +73,8 @@ READS: dict[str, tuple[Callable[[Tx], Awaitable[object]], object]] = {
     "links.by_id": (lambda tx: tx.links.by_id(THERE, "link_1"), None),
     "links.abandoned": (lambda tx: tx.links.abandoned(THERE, USER, 99), []),
     "brandings.of": (lambda tx: tx.brandings.of(THERE), None),
+    "sessions.addresses_of": (lambda tx: tx.sessions.addresses_of(THERE, USER), []),
+    "throttles.full_at": (lambda tx: tx.throttles.full_at(THERE, USER), 0),
     "failures.of": (lambda tx: tx.failures.of(THERE, USER), FailureRecord((), 0, None)),
 }
 WRITES: dict[str, tuple[Callable[[Tx, "Rows"], Awaitable[object]], object]] = {
@@ -112,6 +115,8 @@ WRITES: dict[str, tuple[Callable[[Tx, "Rows"], Awaitable[object]], object]] = {
     "links.attach": (lambda tx, _: tx.links.attach(THERE, "link_1", "other", "other"), False),
     "links.complete": (lambda tx, _: tx.links.complete(THERE, "link_1", 2), False),
     "links.delete_of_user": (lambda tx, _: tx.links.delete_of_user(THERE, USER), 0),
+    "throttles.give_back": (lambda tx, _: tx.throttles.give_back(THERE, USER, 1), None),
+    "throttles.clear": (lambda tx, _: tx.throttles.clear(THERE, USER), False),
     "idempotency.keep": (lambda tx, _: tx.idempotency.keep(Claim(THERE, b"k", b"b", 9), "new"), None),
 }
 
@@ -122,6 +127,7 @@ async def fill(tx: Tx, rows: "Rows", environment: int) -> None:
     await tx.factors.insert(environment, rows.factor(1))
     await tx.challenges.insert(environment, rows.challenge(1))
     await tx.failures.charge(environment, USER, 5)
+    await tx.throttles.charge(environment, USER, 5, 10, 3)
     await tx.idempotency.claim(Claim(environment, b"k", b"b", 9), 1)
     await tx.idempotency.keep(Claim(environment, b"k", b"b", 9), "answer")
     await tx.events.append(environment, "event_1", "x", None, "{}", 1)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from tests.rules.conftest import Desk, Opener
 
 MINUTE, DAY = 60, 24 * 3600
+# For what the shorter limits do; those of the month are looked at below.
+NO_MONTH = {"doubling_after": 1000, "failures_per_month": 1000}
 LOCK = 15 * MINUTE
 
 
@@ -100,7 +102,10 @@ async def test_attempts_under_a_lock_neither_count_nor_lengthen_it(desk: "Desk")
     assert (await desk.verify(challenge, desk.code(enrolled))).valid
 
 
-async def test_wrong_codes_further_apart_than_the_window_do_not_lock(desk: "Desk") -> None:
+async def test_wrong_codes_further_apart_than_the_window_do_not_lock(
+    open_desk: "Opener",
+) -> None:
+    desk: Desk = await open_desk(**NO_MONTH)
     enrolled = await desk.enroll(await desk.user())
     for _ in range(20):
         assert (await fail(desk, enrolled)).locked_until is None
@@ -129,7 +134,10 @@ async def test_replays_are_counted_like_wrong_codes(desk: "Desk") -> None:
     await locked(desk, enrolled, desk.code(enrolled, 1))
 
 
-async def test_fifty_wrong_codes_in_a_day_lock_until_the_day_has_passed(desk: "Desk") -> None:
+async def test_fifty_wrong_codes_in_a_day_lock_until_the_day_has_passed(
+    open_desk: "Opener",
+) -> None:
+    desk: Desk = await open_desk(**NO_MONTH)
     enrolled = await desk.enroll(await desk.user())
     first = desk.clock.now
     for _ in range(49):
@@ -143,7 +151,10 @@ async def test_fifty_wrong_codes_in_a_day_lock_until_the_day_has_passed(desk: "D
     assert (await desk.answer(enrolled, desk.code(enrolled))).valid
 
 
-async def test_a_hundred_wrong_codes_in_a_row_stop_until_an_operator_unlocks(desk: "Desk") -> None:
+async def test_a_hundred_wrong_codes_in_a_row_stop_until_an_operator_unlocks(
+    open_desk: "Opener",
+) -> None:
+    desk: Desk = await open_desk(**NO_MONTH)
     user = await desk.user()
     enrolled = await desk.enroll(user, totp_secret="JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
     for _ in range(99):
@@ -159,7 +170,10 @@ async def test_a_hundred_wrong_codes_in_a_row_stop_until_an_operator_unlocks(des
     assert (await desk.answer(enrolled, desk.code(enrolled))).valid
 
 
-async def test_a_right_code_ends_the_run(desk: "Desk") -> None:
+async def test_a_right_code_ends_the_run(
+    open_desk: "Opener",
+) -> None:
+    desk: Desk = await open_desk(**NO_MONTH)
     user = await desk.user()
     enrolled = await desk.enroll(user)
     for _ in range(60):
@@ -216,3 +230,44 @@ async def test_the_limits_are_settings(open_desk: "Opener") -> None:
     assert (await fail(desk, enrolled)).locked_until == desk.clock.now + 60_000
     desk.clock.advance(60)
     assert (await desk.answer(enrolled, desk.code(enrolled))).valid
+
+
+async def test_after_fifteen_wrong_codes_in_a_month_the_wait_doubles_and_a_right_code_does_not_end_it(
+    desk: "Desk",
+) -> None:
+    user = await desk.user()
+    enrolled = await desk.enroll(user, totp_secret="JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
+    for _ in range(14):
+        assert (await fail(desk, enrolled)).locked_until is None
+        desk.clock.advance(DAY)
+    for wait in (15, 30, 60):
+        refused = await fail(desk, enrolled)
+        assert (refused.attempts_remaining, refused.locked_until) == (
+            0,
+            desk.clock.now + wait * MINUTE * 1000,
+        )
+        desk.clock.advance(wait * MINUTE)
+        assert (await desk.answer(enrolled, desk.code(enrolled))).valid
+        desk.clock.advance(MINUTE)
+
+
+async def test_a_refused_attempt_leaves_its_event_and_no_count(desk: "Desk") -> None:
+    enrolled = await desk.enroll(await desk.user())
+    challenge = await desk.challenge(enrolled)
+    await fail(desk, enrolled, 10)
+    with pytest.raises(errors.TooManyAttempts):
+        await desk.verify(challenge, desk.code(enrolled))
+    desk.clock.advance(DAY)
+    with pytest.raises(errors.ChallengeExpired):
+        await desk.verify(challenge, desk.code(enrolled))
+    fresh = await desk.challenge(enrolled)
+    assert (await desk.verify(fresh, desk.code(enrolled))).valid
+    with pytest.raises(errors.ChallengeAlreadyVerified):
+        await desk.verify(fresh, desk.code(enrolled))
+    told = desk.sql("SELECT data FROM events WHERE name = 'authfactor.attempt_refused' ORDER BY id")
+    reasons = [str(row[0]).rpartition('"reason":"')[2].rstrip('"}') for row in told]
+    assert reasons == [
+        "one_time_code_too_many_attempts",
+        "authentication_challenge_expired",
+        "authentication_challenge_previously_verified",
+    ]

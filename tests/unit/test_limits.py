@@ -8,7 +8,9 @@ from authfactor.models import FailureRecord
 from authfactor.rules import limits
 from authfactor.settings import Settings
 
-SETTINGS: Final = Settings()
+# The limits of the month have tests of their own below.
+SETTINGS: Final = Settings(doubling_after=1000, failures_per_month=1000)
+USUAL: Final = Settings()
 START: Final = 1_700_000_000  # seconds
 MINUTE: Final = 60
 HOUR: Final = 3600
@@ -90,7 +92,7 @@ def test_after_the_lock_wrong_codes_are_counted_anew() -> None:
 
 
 def test_a_lock_shorter_than_the_window_locks_again_at_the_next_wrong_code() -> None:
-    settings = Settings(lock_time=60)
+    settings = Settings(lock_time=60, doubling_after=1000)
     again = START + 61
     record = _failed(_after([START] * 10, settings), again, settings)
 
@@ -192,10 +194,11 @@ def test_a_right_code_among_every_ten_wrong_ones_does_not_lift_the_days_limit() 
 
 
 def test_what_no_limit_looks_at_is_forgotten() -> None:
-    old = FailureRecord((START - 24 * HOUR, START - 24 * HOUR + 1), 2, None)
+    month = 30 * 24 * HOUR
+    old = FailureRecord((START - month, START - month + 1), 2, None)
 
-    assert _failed(old, START).times == (START - 24 * HOUR + 1, START)
-    assert len(_after([START + number * MINUTE for number in range(80)]).times) == 50
+    assert _failed(old, START).times == (START - month + 1, START)
+    assert len(_after([START + number * MINUTE for number in range(80)], USUAL).times) == 50
 
 
 def test_a_clock_that_goes_back_frees_nobody() -> None:
@@ -207,10 +210,101 @@ def test_a_clock_that_goes_back_frees_nobody() -> None:
 
 
 def test_every_limit_is_a_setting() -> None:
-    settings = Settings(lock_after=3, lock_window=60, lock_time=120, failures_per_day=5, failures_in_a_row=7)
+    settings = Settings(
+        lock_after=3,
+        lock_window=60,
+        lock_time=120,
+        failures_per_day=5,
+        failures_in_a_row=7,
+        doubling_after=1000,
+    )
 
     assert _after([START] * 2, settings).locked_until is None
     assert _after([START] * 3, settings).locked_until == (START + 120) * 1000
     assert _after([START + at * HOUR for at in range(5)], settings).locked_until == (START + 24 * HOUR) * 1000
     assert _after([START + at * 12 * HOUR for at in range(6)], settings).locked_until is None
     assert _after([START + at * 12 * HOUR for at in range(7)], settings).locked_until == limits.NEVER
+
+
+def _patient(settings: Settings, days: int) -> list[int]:
+    """Guess wrongly as soon as it is allowed, for so many days; return the seconds of the guesses."""
+    record, second, times = NONE, START, []
+    while second < START + days * 24 * HOUR and record.locked_until != limits.NEVER:
+        record = _failed(record, second, settings)
+        times.append(second)
+        until = limits.locked_until(record, second * 1000)
+        second = second if until is None else -(-until // 1000)
+    return times
+
+
+def test_from_the_fifteenth_wrong_code_of_a_month_on_each_doubles_the_wait() -> None:
+    record = _after([START + number * HOUR for number in range(14)], USUAL)
+    second, waits = START + 15 * HOUR, []
+    assert record.locked_until is None
+    for _ in range(11):
+        record = _failed(record, second, USUAL)
+        assert record.locked_until is not None
+        waits.append(record.locked_until // 1000 - second)
+        second = record.locked_until // 1000
+
+    assert waits == [15 * MINUTE * 2**power for power in range(9)] + [64 * HOUR] * 2
+
+
+def test_before_the_first_wait_the_tries_are_counted_down_and_after_it_there_is_one_at_a_time() -> None:
+    spread = _after([START + number * HOUR for number in range(13)], USUAL)
+    assert limits.tries_left(spread, (START + 13 * HOUR) * 1000, USUAL) == 2
+    waiting = _after([START + number * HOUR for number in range(16)], USUAL)
+    assert limits.tries_left(waiting, (START + 17 * HOUR) * 1000, USUAL) == 1
+
+
+def test_whoever_guesses_as_fast_as_is_allowed_gets_33_guesses_in_any_30_days() -> None:
+    times, month = _patient(USUAL, 120), 30 * 24 * HOUR
+    most = max(sum(start <= at < start + month for at in times) for start in times)
+
+    # Three of a million codes are right at any moment: 33 guesses are 1 in 10,000.
+    assert most == 33
+    assert most * 3e-6 < 1e-4
+
+
+def test_the_month_holds_however_the_waits_are_set() -> None:
+    settings = Settings(doubling_after=1000, lock_time=60, failures_per_day=1000, failures_per_month=12)
+    times, month = _patient(settings, 90), 30 * 24 * HOUR
+
+    assert max(sum(start <= at < start + month for at in times) for start in times) == 12
+
+
+def test_nobody_waits_longer_than_64_hours_in_the_first_month_of_an_attack() -> None:
+    record, second = NONE, START
+    while second < START + 29 * 24 * HOUR:
+        record = _failed(record, second, USUAL)
+        until = limits.locked_until(record, second * 1000)
+        assert until is None or until // 1000 - second <= 64 * HOUR
+        second = second if until is None else until // 1000
+
+
+def test_right_codes_of_the_user_give_an_attacker_no_new_guesses() -> None:
+    record, second, guesses = NONE, START, 0
+    while second < START + 30 * 24 * HOUR:
+        if limits.locked_until(record, second * 1000) is None:
+            record, guesses = _failed(record, second, USUAL), guesses + 1
+        if limits.locked_until(record, second * 1000) is None:
+            record = limits.settle_success(_charged(record, second))
+        second += 5 * MINUTE
+
+    assert 20 < guesses <= 33
+
+
+def test_what_a_stranger_can_provoke_does_not_count_for_the_month() -> None:
+    record = NONE
+    for number in range(40):
+        record = limits.settle_failure(
+            _charged(record, START + number * HOUR), (START + number * HOUR) * 1000, USUAL, months=False
+        )
+
+    assert record.locked_until is None
+
+
+def test_a_refused_attempt_is_given_back_and_the_lock_stays() -> None:
+    locked = _after([START] * 10)
+
+    assert limits.settle_refusal(_charged(locked, START + 5)) == locked

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from authfactor.errors import InvalidRequest, Item
+from authfactor.errors import ChallengeRefused, InvalidRequest, Item
 from authfactor.http.call import Call
 from authfactor.http.routing import Route
 from authfactor.models import Answer, Verification
@@ -61,10 +61,12 @@ async def challenge_factor_by_id(call: Call) -> Answer:
     return await call.write(call.af.challenges.create(call.environment, factor_id), objects.challenge)
 
 
-def verified(call: Call) -> Callable[[Verification], objects.VerifyResponse]:
+def verified(call: Call) -> Callable[[Verification | ChallengeRefused], objects.VerifyResponse]:
     """Render a verification and remember its verdict for the metrics."""
 
-    def render(result: Verification) -> objects.VerifyResponse:
+    def render(result: Verification | ChallengeRefused) -> objects.VerifyResponse:
+        if isinstance(result, ChallengeRefused):
+            raise result
         call.verdict = VERDICTS[result.reason]
         return objects.verification(result)
 

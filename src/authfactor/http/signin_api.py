@@ -20,7 +20,7 @@ from authfactor.wire import moments, objects, requests
 from authfactor.wire.requests import Authenticate
 
 TAG, EVENTS = "sign-in", "events"
-Outcome = SignedIn | errors.SignInRefused
+Outcome = SignedIn | errors.SignInRefused | errors.ChallengeRefused
 MFA_TOTP: Final = "urn:workos:oauth:grant-type:mfa-totp"
 FORM: Final = b"application/x-www-form-urlencoded"
 MOST_NAMES: Final = 100
@@ -69,7 +69,7 @@ async def _unit(call: Call, environment: Environment, body: Authenticate) -> Uni
 
 
 def _signed_in(outcome: Outcome) -> objects.AuthenticateResponse:
-    if isinstance(outcome, errors.SignInRefused):
+    if isinstance(outcome, errors.AuthfactorError):
         raise outcome
     return objects.signed_in(outcome)
 

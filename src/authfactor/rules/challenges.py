@@ -58,15 +58,22 @@ class Challenges:
         expires_at = now + self._settings.challenge_life * 1000
         return Challenge(self._mint(ids.CHALLENGE), factor_id, 0, now, expires_at, None)
 
-    def verify(self, environment: Environment, challenge_id: str, code: str) -> Unit[Verification]:
+    def verify(
+        self, environment: Environment, challenge_id: str, code: str
+    ) -> Unit[Verification | errors.ChallengeRefused]:
         """Check a code. A wrong one is an answer (`valid=False`) and is counted.
 
-        The unit raises `NotFound`, `ChallengeExpired`, `ChallengeAlreadyVerified` or `TooManyAttempts`.
+        The unit raises `NotFound`; `ChallengeExpired`, `ChallengeAlreadyVerified` and `TooManyAttempts` are
+        returned with their event.
         """
         now = self._clock()
 
-        async def run(tx: Tx) -> Verification:
-            challenge, factor = await self.load(tx, environment, challenge_id, now)
+        async def run(tx: Tx) -> Verification | errors.ChallengeRefused:
+            challenge, factor = await self._find(tx, environment, challenge_id)
+            refusal = _stale(challenge, now)
+            if refusal is not None:
+                await self._tell_refused(tx, environment, challenge, factor, refusal, now)
+                return refusal
             return await self.check(tx, environment, challenge, factor, code, now)
 
         return run
@@ -75,21 +82,27 @@ class Challenges:
         self, tx: Tx, environment: Environment, challenge_id: str, now: int
     ) -> tuple[Challenge, Factor]:
         """Find a challenge that may still be answered, and its factor."""
+        challenge, factor = await self._find(tx, environment, challenge_id)
+        refusal = _stale(challenge, now)
+        if refusal is not None:
+            raise refusal
+        return challenge, factor
+
+    async def _find(self, tx: Tx, environment: Environment, challenge_id: str) -> tuple[Challenge, Factor]:
         found = await tx.challenges.with_factor(environment.number, challenge_id)
         if found is None:
             raise errors.NotFound("Authentication Challenge", challenge_id)
         challenge, factor = found
-        if challenge.verified_at is not None:
-            raise errors.ChallengeAlreadyVerified(challenge_id)
-        if challenge.expires_at <= now:
-            raise errors.ChallengeExpired(challenge_id, challenge.expires_at)
         return challenge, factor
 
     async def check(
         self, tx: Tx, environment: Environment, challenge: Challenge, factor: Factor, code: str, now: int
-    ) -> Verification:
+    ) -> Verification | errors.TooManyAttempts:
         """Charge the attempt, compare, and spend step and challenge if it is right."""
         record = await self._charge(tx, environment, challenge, factor, now)
+        if isinstance(record, errors.TooManyAttempts):
+            await self._tell_refused(tx, environment, challenge, factor, record, now)
+            return record
         secret = self._vault.open(factor.secret, secret_row(environment.number, factor.id))
         found = self._compare(secret, code, now)
         reason = (
@@ -108,22 +121,24 @@ class Challenges:
 
     async def _charge(
         self, tx: Tx, environment: Environment, challenge: Challenge, factor: Factor, now: int
-    ) -> FailureRecord:
+    ) -> FailureRecord | errors.TooManyAttempts:
         """Count this attempt before the code is looked at; refuse when no attempt is left.
 
-        Refusing raises, which takes the charge back: someone who is locked out cannot lengthen the lock.
+        A refusal takes the charge back: someone who is locked out cannot lengthen the lock.
         """
         number = environment.number
         record = await tx.failures.charge(number, subject_of(factor), now // 1000)
         until = limits.locked_until(record, now)
         if until is not None:
+            await tx.failures.write(number, subject_of(factor), limits.settle_refusal(record))
             hard = until == limits.NEVER
-            raise errors.TooManyAttempts(locked_until=None if hard else until, hard_stop=hard)
+            return errors.TooManyAttempts(locked_until=None if hard else until, hard_stop=hard)
         if not await tx.challenges.charge(number, challenge.id, self._settings.attempts_per_challenge):
             latest = await tx.challenges.by_id(number, challenge.id)
             if latest is not None and latest.verified_at is not None:
                 raise errors.ChallengeAlreadyVerified(challenge.id)
-            raise errors.TooManyAttempts(locked_until=None)
+            await tx.failures.write(number, subject_of(factor), limits.settle_refusal(record))
+            return errors.TooManyAttempts(locked_until=None)
         return record
 
     def _compare(self, secret: bytes, code: str, now: int) -> "_Reason | int":
@@ -188,6 +203,24 @@ class Challenges:
             challenge, valid=False, reason=reason, attempts_remaining=left, locked_until=shown
         )
 
+    async def _tell_refused(
+        self,
+        tx: Tx,
+        environment: Environment,
+        challenge: Challenge,
+        factor: Factor,
+        refusal: errors.ChallengeRefused,
+        now: int,
+    ) -> None:
+        data = {
+            "challenge_id": challenge.id,
+            "factor_id": factor.id,
+            "user_id": factor.user_id,
+            "reason": refusal.code,
+        }
+        name = events.ATTEMPT_REFUSED
+        await self._log.append(tx, environment.number, name, factor.user_id, data, now)
+
     async def _tell(self, tx: Tx, environment: Environment, name: str, factor: Factor, now: int) -> None:
         data = {"factor_id": factor.id, "user_id": factor.user_id}
         await self._log.append(tx, environment.number, name, factor.user_id, data, now)
@@ -196,6 +229,14 @@ class Challenges:
 def subject_of(factor: Factor) -> str:
     """Whose failures a wrong code counts against: the user, or the factor that has none."""
     return factor.user_id or factor.id
+
+
+def _stale(challenge: Challenge, now: int) -> errors.ChallengeRefused | None:
+    if challenge.verified_at is not None:
+        return errors.ChallengeAlreadyVerified(challenge.id)
+    if challenge.expires_at <= now:
+        return errors.ChallengeExpired(challenge.id, challenge.expires_at)
+    return None
 
 
 def _closed(challenge: Challenge, now: int) -> Challenge:

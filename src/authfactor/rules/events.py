@@ -30,6 +30,7 @@ REPLAY_REFUSED: Final = "authfactor.replay_refused"
 LINK_CREATED: Final = "authfactor.link_created"
 LINK_OPENED: Final = "authfactor.link_opened"
 LINK_COMPLETED: Final = "authfactor.link_completed"
+ATTEMPT_REFUSED: Final = "authfactor.attempt_refused"
 USER_LOCKED: Final = "authfactor.user_locked"
 USER_UNLOCKED: Final = "authfactor.user_unlocked"
 

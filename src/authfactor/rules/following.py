@@ -173,6 +173,8 @@ class Following:
             verification = await self._challenges.check(
                 tx, environment, challenge, followed.factor, code, now
             )
+            if isinstance(verification, errors.TooManyAttempts):
+                raise verification
             if verification.valid:
                 await tx.links.complete(environment.number, link_id, now)
                 done = await tx.links.by_id(environment.number, link_id)

@@ -1,8 +1,9 @@
 """How many wrong codes a user may give: pure decisions over a `FailureRecord`.
 
 The count is per user over all challenges, factors, sessions and processes (NIST SP 800-63B 3.2.2,
-RFC 4226 section 7.3). Within a window they lock for a while; over a day until the day has passed;
-too many in a row lock until an operator or a recovery code lifts it.
+RFC 4226 section 7.3). Within a window they lock for a while; over a day until the day has passed; over a
+month each one doubles the wait, so that guessing stays hopeless for whoever has all the time (decision
+0013); too many in a row lock until an operator lifts it.
 """
 
 from typing import Final
@@ -11,6 +12,7 @@ from authfactor.models import FailureRecord
 from authfactor.settings import Settings
 
 DAY: Final = 24 * 3600
+MONTH: Final = 30 * DAY
 NEVER: Final = 2**62  # "locked until" of the hard stop, far beyond any clock
 
 
@@ -19,24 +21,41 @@ def locked_until(record: FailureRecord, now: int) -> int | None:
     return record.locked_until if record.locked_until is not None and record.locked_until > now else None
 
 
-def settle_failure(record: FailureRecord, now: int, settings: Settings) -> FailureRecord:
-    """Decide whether the record, this failure included, locks; forget what no limit looks at any more."""
+def settle_failure(
+    record: FailureRecord, now: int, settings: Settings, *, months: bool = True
+) -> FailureRecord:
+    """Decide whether the record, this failure included, locks; forget what no limit looks at any more.
+
+    `months` False leaves out the limits of the month: for what anybody can provoke without a password.
+    """
     seconds = now // 1000
-    times = tuple(at for at in record.times if at > seconds - DAY)[-settings.failures_per_day :]
+    most = max(settings.failures_per_day, settings.failures_per_month)
+    times = tuple(at for at in record.times if at > seconds - MONTH)[-most:]
+    today = [at for at in times if at > seconds - DAY][-settings.failures_per_day :]
     recent = sum(at > seconds - settings.lock_window for at in times)
     until = record.locked_until
     if recent >= settings.lock_after:
         until = now + settings.lock_time * 1000
-    if len(times) >= settings.failures_per_day:
-        until = max(until or 0, (times[0] + DAY) * 1000)
+    if len(today) >= settings.failures_per_day:
+        until = max(until or 0, (today[0] + DAY) * 1000)
+    if months and len(times) >= settings.doubling_after:
+        doubled = settings.lock_time << min(len(times) - settings.doubling_after, 32)
+        until = max(until or 0, now + min(doubled, settings.longest_wait) * 1000)
+    if months and len(times) >= settings.failures_per_month:
+        until = max(until or 0, (times[-settings.failures_per_month] + MONTH) * 1000)
     if record.in_a_row >= settings.failures_in_a_row:
         until = NEVER
     return FailureRecord(times, record.in_a_row, until)
 
 
 def settle_success(record: FailureRecord) -> FailureRecord:
-    """Give back the attempt that `charge` counted; the run of failures ends, the window's count stays."""
+    """Give back the attempt that `charge` counted; the run of failures ends, every other count stays."""
     return FailureRecord(record.times[:-1], 0, None)
+
+
+def settle_refusal(record: FailureRecord) -> FailureRecord:
+    """Give back an attempt that was not looked at: whoever is locked out cannot lengthen the lock."""
+    return FailureRecord(record.times[:-1], record.in_a_row - 1, record.locked_until)
 
 
 def tries_left(record: FailureRecord, now: int, settings: Settings) -> int:
@@ -44,9 +63,13 @@ def tries_left(record: FailureRecord, now: int, settings: Settings) -> int:
     seconds = now // 1000
     recent = sum(at > seconds - settings.lock_window for at in record.times)
     today = sum(at > seconds - DAY for at in record.times)
+    month = sum(at > seconds - MONTH for at in record.times)
     left = (
         settings.lock_after - recent,
         settings.failures_per_day - today,
+        # Past the first wait one try at a time: it locks if it is wrong.
+        max(settings.doubling_after - month, 1),
+        settings.failures_per_month - month,
         settings.failures_in_a_row - record.in_a_row,
     )
     return max(min(left), 0)

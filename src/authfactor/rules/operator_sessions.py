@@ -96,7 +96,7 @@ class OperatorSignIn:
             if operator is None or not right:
                 # Not part of a run of wrong codes: that would let anybody stop an operator for good.
                 counted = FailureRecord(record.times, record.in_a_row - 1, record.locked_until)
-                settled = limits.settle_failure(counted, now, self._settings)
+                settled = limits.settle_failure(counted, now, self._settings, months=False)
                 await tx.failures.write(CONSOLE.number, subject, settled)
                 return _refusal()
             if operator.password_hash != checked or operator.state != "active":
@@ -183,7 +183,10 @@ class OperatorSignIn:
         if factor is None:
             return None
         challenge = await self._challenges.open(tx, CONSOLE, factor.id, now)
-        return await self._challenges.check(tx, CONSOLE, challenge, factor, code, now)
+        outcome = await self._challenges.check(tx, CONSOLE, challenge, factor, code, now)
+        if isinstance(outcome, errors.TooManyAttempts):
+            raise outcome
+        return outcome
 
 
 def _refuse_locked(record: FailureRecord, now: int) -> None:

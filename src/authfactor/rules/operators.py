@@ -248,6 +248,8 @@ class Operators:
                 raise LinkRefused
             challenge = await self._challenges.open(tx, CONSOLE, factor.id, now)
             outcome = await self._challenges.check(tx, CONSOLE, challenge, factor, code, now)
+            if isinstance(outcome, errors.TooManyAttempts):
+                raise outcome
             if not outcome.valid:
                 return operator, outcome
             if not await tx.operators.spend_link(token_hash(token), now):

@@ -17,7 +17,7 @@ from authfactor.models import (
     User,
     Verification,
 )
-from authfactor.rules import events
+from authfactor.rules import events, passwords_tried
 from authfactor.rules.challenges import Challenges
 from authfactor.rules.events import EventLog
 from authfactor.rules.hashing import Hasher
@@ -26,6 +26,13 @@ from authfactor.rules.tokens import random_token
 from authfactor.settings import Settings
 from authfactor.store import Store, Tx, Unit
 from authfactor.wire.requests import Authenticate, without_nul
+
+Refusal = errors.SignInRefused | errors.TooManyAttempts
+
+# For the event, which must not hold the token.
+_STALE_PENDING: Final = errors.SignInRefused(
+    "invalid_pending_authentication_token", "The password was changed since this sign-in began."
+)
 
 CODE_REFUSALS: Final = {
     "code_mismatch": ("invalid_one_time_code", "The code is not valid."),
@@ -65,7 +72,7 @@ class SignIn:
 
     async def password(
         self, store: Store, environment: Environment, request: Authenticate
-    ) -> Unit[SignedIn | errors.SignInRefused]:
+    ) -> Unit[SignedIn | Refusal]:
         """Prepare a sign-in by password. The same work is done for an unknown email as for a wrong password.
 
         The unit returns `StepUpRequired` when a code (or an enrolment) is needed first, and
@@ -73,6 +80,9 @@ class SignIn:
         """
         email = without_nul(request.email or "")
         user = await store.read(lambda tx: tx.users.by_email(environment.number, email))
+        # A look before the slow hash; what counts is the charge in the unit.
+        if not await store.read(lambda tx: self._may_try(tx, environment, user, request)):
+            return self._too_many(environment, user, request, self._clock())
         stored = user.password_hash if user else None
         right = await self._hasher.verify(request.password or "", stored)
         now = self._clock()
@@ -83,12 +93,16 @@ class SignIn:
         )
         opening = await self._open(store, environment, user.id, ONE_STEP, request, now)
 
-        async def run(tx: Tx) -> SignedIn | errors.SignInRefused:
+        async def run(tx: Tx) -> SignedIn | Refusal:
             latest = await tx.users.lock(environment.number, user.id)
             if latest is None:
                 return errors.SignInRefused("invalid_credentials", _bad_credentials(email))
             if latest.password_hash != stored:
                 raise PasswordMoved
+            if not await self._counted(tx, environment, user, request, now, right=True):
+                return await self._refused(
+                    tx, environment, latest, passwords_tried.refusal(), request, now, events.PASSWORD_FAILED
+                )
             if better != stored:
                 await tx.users.rehashed(environment.number, user.id, stored, better)
             await self._tell(tx, environment, events.PASSWORD_SUCCEEDED, latest, request, now)
@@ -100,7 +114,7 @@ class SignIn:
 
     async def code(
         self, store: Store, environment: Environment, request: Authenticate
-    ) -> Unit[SignedIn | errors.SignInRefused]:
+    ) -> Unit[SignedIn | Refusal]:
         """Prepare the second step.
 
         Pending token, challenge and step are spent with the session that they buy, in one transaction; a
@@ -116,12 +130,20 @@ class SignIn:
         opening = await self._open(store, environment, pending.user_id, TWO_STEPS, request, now)
         challenge_id, code = without_nul(request.authentication_challenge_id or ""), request.code or ""
 
-        async def run(tx: Tx) -> SignedIn | errors.SignInRefused:
+        async def run(tx: Tx) -> SignedIn | Refusal:
             user = await tx.users.lock(environment.number, pending.user_id)
-            if user is None or _mark(user.password_hash) != pending.password_mark:
+            if user is None:
                 raise _bad_pending(token)
-            challenge, factor = await self._load(tx, environment, user, challenge_id, now)
+            if _mark(user.password_hash) != pending.password_mark:
+                await self._refused(tx, environment, user, _STALE_PENDING, request, now)
+                return _bad_pending(token)
+            try:
+                challenge, factor = await self._load(tx, environment, user, challenge_id, now)
+            except errors.SignInRefused as refusal:
+                return await self._refused(tx, environment, user, refusal, request, now)
             outcome = await self._challenges.check(tx, environment, challenge, factor, code, now)
+            if isinstance(outcome, errors.TooManyAttempts):
+                return await self._refused(tx, environment, user, outcome, request, now)
             if not outcome.valid:
                 return await self._wrong_code(tx, environment, user, outcome, request, now)
             if not await tx.pending_sign_ins.spend(environment.number, hashed, now):
@@ -197,14 +219,75 @@ class SignIn:
 
     def _wrong_password(
         self, environment: Environment, user: User | None, email: str, request: Authenticate, now: int
-    ) -> Unit[SignedIn | errors.SignInRefused]:
+    ) -> Unit[SignedIn | Refusal]:
         refusal = errors.SignInRefused("invalid_credentials", _bad_credentials(email))
+
+        async def run(tx: Tx) -> errors.SignInRefused:
+            if not await self._counted(tx, environment, user, request, now, right=False):
+                # As for a right password: beyond the limit the answer says nothing about it.
+                return await self._too_many(environment, user, request, now)(tx)
+            await self._tell(tx, environment, events.PASSWORD_FAILED, user, request, now, refusal)
+            return refusal
+
+        return run
+
+    def _too_many(
+        self, environment: Environment, user: User | None, request: Authenticate, now: int
+    ) -> Unit[errors.SignInRefused]:
+        refusal = passwords_tried.refusal()
 
         async def run(tx: Tx) -> errors.SignInRefused:
             await self._tell(tx, environment, events.PASSWORD_FAILED, user, request, now, refusal)
             return refusal
 
         return run
+
+    async def _may_try(
+        self, tx: Tx, environment: Environment, user: User | None, request: Authenticate
+    ) -> bool:
+        limits = await self._places(tx, environment, user, request)
+        return await passwords_tried.is_open(tx, environment, limits, self._clock())
+
+    async def _counted(
+        self,
+        tx: Tx,
+        environment: Environment,
+        user: User | None,
+        request: Authenticate,
+        now: int,
+        *,
+        right: bool,
+    ) -> bool:
+        """Count an attempt if it is wrong; False when no attempt was left, for a right one too."""
+        limits = await self._places(tx, environment, user, request)
+        if right and tx.db.one_at_a_time:
+            return await passwords_tried.is_open(tx, environment, limits, now)
+        # A right one takes its place too, where others may be at work, so that it comes before or after them.
+        if not await passwords_tried.charge(tx, environment, limits, now):
+            return False
+        if right:
+            await passwords_tried.give_back(tx, environment, limits)
+        return True
+
+    async def _places(
+        self, tx: Tx, environment: Environment, user: User | None, request: Authenticate
+    ) -> list[passwords_tried.Place]:
+        email, address = without_nul(request.email or ""), request.ip_address
+        return await passwords_tried.places(tx, environment, user, email, address, self._settings)
+
+    async def _refused(
+        self,
+        tx: Tx,
+        environment: Environment,
+        user: User,
+        refusal: Refusal,
+        request: Authenticate,
+        now: int,
+        name: str = events.MFA_FAILED,
+    ) -> Refusal:
+        """Leave the event of a refusal, and give it back for the unit to return."""
+        await self._tell(tx, environment, name, user, request, now, refusal)
+        return refusal
 
     async def _wrong_code(
         self,
@@ -227,7 +310,7 @@ class SignIn:
         user: User | None,
         request: Authenticate,
         now: int,
-        refusal: errors.SignInRefused | None = None,
+        refusal: Refusal | None = None,
     ) -> None:
         kind, _, outcome = name.removeprefix("authentication.").partition("_")
         shape = events.Authentication(
@@ -242,8 +325,8 @@ class SignIn:
         await self._log.append(tx, environment.number, name, shape.user_id, shape, now)
 
 
-def _refusing(refusal: errors.SignInRefused) -> Unit[SignedIn | errors.SignInRefused]:
-    async def run(_: Tx) -> SignedIn | errors.SignInRefused:
+def _refusing(refusal: errors.SignInRefused) -> Unit[SignedIn | Refusal]:
+    async def run(_: Tx) -> SignedIn | Refusal:
         raise refusal
 
     return run

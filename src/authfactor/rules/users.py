@@ -9,7 +9,7 @@ from authfactor import errors, ids, imported_hashes, passwords
 from authfactor.errors import InvalidRequest, InvalidUserField, Item
 from authfactor.ids import Mint
 from authfactor.models import Clock, Environment, Page, PageQuery, User
-from authfactor.rules import events, paging
+from authfactor.rules import events, paging, passwords_tried
 from authfactor.rules.events import EventLog
 from authfactor.rules.hashing import Hasher
 from authfactor.store import Tx, Unit
@@ -138,7 +138,7 @@ class Users:
         return run
 
     def unlock(self, environment: Environment, user_id: str) -> Unit[bool]:
-        """Forget a user's wrong codes, and with them any lock, the hard stop too.
+        """Forget a user's wrong codes and passwords, and with them any lock, the hard stop too.
 
         Only an operator may do this. False when there was nothing to forget. The unit raises `NotFound`.
         """
@@ -146,7 +146,9 @@ class Users:
 
         async def run(tx: Tx) -> bool:
             user = _found(await tx.users.lock(environment.number, user_id), user_id)
-            if not await tx.failures.clear(environment.number, user_id):
+            codes = await tx.failures.clear(environment.number, user_id)
+            tried = await tx.throttles.clear(environment.number, passwords_tried.account_subject(user.email))
+            if not (codes or tried):
                 return False
             data = {"user_id": user.id}
             await self._log.append(tx, environment.number, events.USER_UNLOCKED, user.id, data, now)

@@ -24,6 +24,7 @@ from authfactor.store.tables.operators import Operators, OperatorSessions
 from authfactor.store.tables.sessions import PendingSignIns, Sessions
 from authfactor.store.tables.signing_keys import SigningKeys
 from authfactor.store.tables.spending import Spending
+from authfactor.store.tables.throttles import Throttles
 from authfactor.store.tables.users import Users
 from authfactor.store.tables.webhooks import Deliveries, WebhookEndpoints
 
@@ -84,6 +85,7 @@ class Tx:
         "sessions",
         "signing_keys",
         "spending",
+        "throttles",
         "users",
         "webhook_endpoints",
     )
@@ -104,6 +106,7 @@ class Tx:
         self.signing_keys = SigningKeys(db)
         self.spending = Spending(db)
         self.events = Events(db)
+        self.throttles = Throttles(db)
         self.expired = Expired(db)
         self.links = Links(db)
         self.brandings = Brandings(db)

@@ -61,6 +61,12 @@ DELETE FROM pending_sign_ins WHERE (environment, token_hash) IN
   (SELECT environment, token_hash FROM pending_sign_ins WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)
 """
 
+# What is in the past says nothing: the whole allowance is back.
+THROTTLES = """
+DELETE FROM throttles WHERE (environment, subject) IN
+  (SELECT environment, subject FROM throttles WHERE full_at <= $1 ORDER BY full_at LIMIT $2)
+"""
+
 BATCH: Final = 1000
 
 
@@ -112,3 +118,7 @@ class Expired:
     async def pending_sign_ins(self, before: int) -> int:
         """Remove sign-ins that expired before this time, of any environment."""
         return await self._db.run(PENDING_SIGN_INS, before, BATCH)
+
+    async def throttles(self, before: int) -> int:
+        """Remove throttles that hold nobody back any more, of any environment."""
+        return await self._db.run(THROTTLES, before, BATCH)

@@ -72,6 +72,12 @@ WHERE environment = $1 AND token_hash = $2 AND spent_at IS NULL
 """
 
 
+ADDRESSES = """
+SELECT ip_address FROM sessions INDEXED BY sessions_user
+WHERE environment = $1 AND user_id = $2 ORDER BY id DESC LIMIT 50
+"""
+
+
 class PendingSignIns:
     """Calls on the table `pending_sign_ins`."""
 
@@ -121,6 +127,11 @@ class Sessions:
         """List one page of a user's sessions that are neither ended nor expired nor idle for too long."""
         found = await paging.fetch(self._db, ACTIVE, query, environment, user_id, now, active_since)
         return [Session(*row) for row in found.rows], found.more_before, found.more_after
+
+    async def addresses_of(self, environment: int, user_id: str) -> list[str]:
+        """Return where the user's latest sessions were started, newest first; those that said so."""
+        rows = await self._db.all(ADDRESSES, environment, user_id)
+        return [row[0] for row in rows if row[0]]
 
     async def touch(self, environment: int, session_id: str, now: int) -> bool:
         """Note activity; False when the session has ended."""
