@@ -105,6 +105,18 @@ samples: setup ## run the samples that the reference shows (RECORD=1 keeps the a
 faults: setup ## broken servers turn conformance red, lost answers harm nobody (after make conformance)
 	$(BIN)/python -m pytest -q -n 3 --dist worksteal -m conformance tests/conformance $(PYTEST_ARGS)
 
+.PHONY: attacks
+attacks: setup ## every attack of docs/threat-model.md against a running server
+	$(BIN)/python -m pytest -q tests/attacks $(PYTEST_ARGS)
+
+.PHONY: faults
+faults: setup ## kill, fill, tear, slow down; then check the invariants
+	$(BIN)/python -m pytest -q tests/faults $(PYTEST_ARGS)
+
+.PHONY: mutants
+mutants: setup ## take guards away, one at a time, and see that a test notices (MUTANTS="name ..." picks)
+	$(BIN)/python tools/mutants.py $(MUTANTS)
+
 .PHONY: nightly
 nightly: setup ## the tests that take minutes
 	$(BIN)/python -m pytest -q -m nightly $(PYTEST_ARGS)

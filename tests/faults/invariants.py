@@ -1,0 +1,73 @@
+"""What must hold after any fault, read from the database itself and from what clients were told.
+
+Whoever tests a fault keeps `Told` while it happens and calls `broken` afterwards; an empty list is good news.
+"""
+
+from dataclasses import dataclass, field
+
+from authfactor.settings import Settings
+from tests import databases
+
+
+@dataclass
+class Told:
+    """What clients were told: factors that were enrolled, and (factor, challenge, step) of accepted codes."""
+
+    factors: dict[str, str] = field(default_factory=dict)
+    accepted: list[tuple[str, str, int]] = field(default_factory=list)
+
+
+# Each counts rows that must not be there.
+NEVER = {
+    "a factor without its secret": "SELECT count(*) FROM factors WHERE secret NOT LIKE 'v1:%'",
+    "a factor of no user": (
+        "SELECT count(*) FROM factors WHERE user_id IS NOT NULL AND user_id NOT IN (SELECT id FROM users)"
+    ),
+    "a verified challenge whose step is not spent": (
+        "SELECT count(*) FROM challenges c JOIN factors f ON f.id = c.factor_id"
+        " WHERE c.verified_at IS NOT NULL AND f.last_step = 0"
+    ),
+    "a spent step without a verified challenge": (
+        "SELECT count(*) FROM factors f WHERE f.last_step > 0 AND NOT EXISTS"
+        " (SELECT 1 FROM challenges c WHERE c.factor_id = f.id AND c.verified_at IS NOT NULL)"
+    ),
+    "a spent step of a factor that is not active": (
+        "SELECT count(*) FROM factors WHERE last_step > 0 AND activated_at IS NULL"
+    ),
+    "an enrolment without its event": (
+        "SELECT count(*) FROM factors f WHERE NOT EXISTS (SELECT 1 FROM events e"
+        " WHERE e.name = 'authfactor.factor_enrolled' AND e.data LIKE '%' || f.id || '%')"
+    ),
+    "a session without a user": "SELECT count(*) FROM sessions WHERE user_id NOT IN (SELECT id FROM users)",
+    "more tries than a challenge has": "SELECT count(*) FROM challenges WHERE attempts > 5",
+}
+
+
+def broken(settings: Settings, told: Told) -> list[str]:
+    """Name every invariant that does not hold."""
+    found = []
+    if settings.sqlite_path is not None:
+        ((state,),) = databases.sql(settings, "PRAGMA integrity_check")
+        if state != "ok":
+            found.append(f"integrity: {state}")
+    for name, statement in NEVER.items():
+        ((count,),) = databases.sql(settings, statement)
+        if count:
+            found.append(f"{name}: {count}")
+    rows = databases.sql(settings, "SELECT id, user_id, last_step FROM factors")
+    factors = {row[0]: row[1:] for row in rows}
+    found += [
+        f"an enrolment that was answered is lost: {factor_id}"
+        for factor_id, user_id in told.factors.items()
+        if factor_id not in factors or factors[factor_id][0] != user_id
+    ]
+    closed = {
+        row[0] for row in databases.sql(settings, "SELECT id FROM challenges WHERE verified_at IS NOT NULL")
+    }
+    for factor_id, challenge_id, step in told.accepted:
+        if challenge_id not in closed:
+            found.append(f"an accepted challenge is open again: {challenge_id}")
+        last = factors.get(factor_id, ("", 0))[1]
+        if not isinstance(last, int) or last < step - 1:
+            found.append(f"a spent step is good again: {factor_id}")
+    return found

@@ -1,0 +1,202 @@
+"""A disk that is full, slow or torn; a database that is killed; an hour that jumps. Then the invariants."""
+
+import os
+import random
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from authfactor.settings import Settings
+from tests import authenticator
+from tests.faults.clients import Clients
+from tests.faults.invariants import broken
+from tests.postgres.server import PostgresServer, find_programs
+from tests.servers import Server, assert_no_surprise, command_line, fields
+
+ROUNDS: Final = 30
+NIGHTLY_ROUNDS: Final = 200
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 3 MB that is gone at the end; only root may make one."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=3m,mode=700", "tmpfs", str(folder)]
+    done = subprocess.run(mount, capture_output=True, check=False)
+    if done.returncode != 0:
+        pytest.skip("a small tmpfs cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.mark.timeout(120)
+def test_a_full_disk_refuses_cleanly_and_goes_on_when_there_is_room(small_disk: Path) -> None:
+    ballast = small_disk / "ballast"
+    server = Server(small_disk / "data")
+    server.start()
+    with Clients(server) as clients:
+        time.sleep(0.3)
+        _fill(ballast)
+        end = time.monotonic() + 20
+        while not clients.answers[503] and time.monotonic() < end:
+            _fill(ballast)
+            time.sleep(0.1)
+        assert clients.answers[503]
+        ballast.unlink()
+        before = clients.answers[201]
+        while clients.answers[201] < before + 20 and time.monotonic() < end:
+            time.sleep(0.05)
+        assert clients.answers[201] >= before + 20
+    assert set(clients.answers) <= {201, 503}
+    assert broken(Settings(data=server.data), clients.told) == []
+    assert server.stop() == 0
+    assert_no_surprise(server)
+
+
+def _fill(ballast: Path) -> None:
+    with ballast.open("ab", buffering=0) as file:
+        try:
+            while True:
+                file.write(b"\0" * 4096)
+        except OSError:
+            return
+
+
+@pytest.mark.timeout(120)
+def test_what_a_crash_leaves_torn_at_the_end_of_the_log_is_not_read(tmp_path: Path) -> None:
+    chance = random.Random(5)
+    server = Server(tmp_path / "data")
+    told = []
+    for _ in range(5):
+        server.start()
+        with Clients(server) as clients:
+            time.sleep(0.3)
+            server.kill()
+        told.append(clients.told)
+        log = server.data / "authfactor.db-wal"
+        tail = log.read_bytes()[-4120:]
+        # Half of a frame that looks like the last one, or noise: a write that was under way.
+        with log.open("ab") as file:
+            half = tail[: chance.randrange(1, len(tail))]
+            file.write(half if chance.random() < 0.5 else chance.randbytes(6000))
+    server.start()
+    assert server.stop() == 0
+    for each in told:
+        assert broken(Settings(data=server.data), each) == []
+
+
+SLOW: Final = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <unistd.h>
+int fdatasync(int fd) { usleep(50000); return ((int (*)(int))dlsym(RTLD_NEXT, "fdatasync"))(fd); }
+int fsync(int fd) { usleep(50000); return ((int (*)(int))dlsym(RTLD_NEXT, "fsync"))(fd); }
+"""
+
+
+@pytest.mark.timeout(120)
+def test_a_slow_disk_makes_everybody_wait_together_and_not_in_turn(tmp_path: Path) -> None:
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("no C compiler to slow fsync down with")
+    (tmp_path / "slow.c").write_text(SLOW)
+    shim = tmp_path / "slow.so"
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", shim, tmp_path / "slow.c", "-ldl"], check=True)
+    server = Server(tmp_path / "data", {"LD_PRELOAD": str(shim)})
+    server.start()
+    with Clients(server) as clients:
+        time.sleep(4)
+    # One at a time there would be 20 writes in a second; eight clients share each commit.
+    assert clients.answers[201] > 4 * 20 * 2
+    assert set(clients.answers) == {201}
+    assert broken(Settings(data=server.data), clients.told) == []
+    assert server.stop() == 0
+
+
+# The server's own interpreter reads its clock from a file, so that the whole product is under it.
+MOVED: Final = """
+import os, time
+_real, _file = time.time_ns, os.environ["MOVED_CLOCK"]
+def _moved():
+    try:
+        return _real() + int(open(_file).read() or 0) * 1_000_000_000
+    except (OSError, ValueError):
+        return _real()
+time.time_ns = _moved
+"""
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("jump", [30, -30, 3600, -3600, -300])
+def test_no_used_code_is_good_again_after_the_clock_has_jumped(tmp_path: Path, jump: int) -> None:
+    (tmp_path / "sitecustomize.py").write_text(MOVED)
+    moved = tmp_path / "clock"
+    moved.write_text("0")
+    path = f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"
+    server = Server(tmp_path / "data", {"PYTHONPATH": path, "MOVED_CLOCK": str(moved)})
+    server.start()
+    with server.client() as client:
+        user = fields(client.post("/user_management/users", json={"email": "kim@example.org"}), 201)
+        route = f"/user_management/users/{user['id']}/auth_factors"
+        made = fields(client.post(route, json={"type": "totp"}), 201)
+        secret, factor = made["factor"]["totp"]["secret"], made["factor"]["id"]
+
+        def answer(step: int) -> dict[str, object]:
+            challenge = fields(client.post(f"/auth/factors/{factor}/challenge"), 201)
+            body = {"code": authenticator.code_at(secret, step)}
+            return fields(client.post(f"/auth/challenges/{challenge['id']}/verify", json=body), 201)
+
+        step = authenticator.current_step()
+        assert answer(step)["valid"]
+        moved.write_text(str(jump))
+        assert answer(step)["valid"] is False
+        after = authenticator.current_step() + jump // 30
+        # Ahead the new step's code is good at once; behind nothing is until the clock has caught up.
+        assert answer(after)["valid"] is (jump > 0)
+        moved.write_text("0")
+        assert answer(step)["valid"] is False
+    assert server.stop() == 0
+    assert_no_surprise(server)
+
+
+def _kill_postgres(tmp_path: Path, rounds: int) -> int:
+    chance = random.Random(11)
+    database = PostgresServer(find_programs(), fsync="on")
+    accepted = 0
+    try:
+        database.start()
+        url = database.url(database.create_database())
+        assert command_line("migrate", AUTHFACTOR_DATABASE_URL=url).returncode == 0
+        server = Server(tmp_path / "data", {"AUTHFACTOR_DATABASE_URL": url})
+        server.start()
+        for _ in range(rounds):
+            with Clients(server) as clients:
+                time.sleep(chance.uniform(0.1, 0.5))
+                database.kill()
+                time.sleep(0.1)
+                database.start()
+            assert set(clients.answers) <= {201, 503}, clients.answers
+            assert broken(Settings(database_url=url), clients.told) == []
+            accepted += len(clients.told.accepted)
+        assert server.stop() == 0
+        assert_no_surprise(server)
+    finally:
+        database.stop()
+    return accepted
+
+
+@pytest.mark.timeout(300)
+def test_killing_postgresql_in_thirty_rounds_loses_nothing_that_was_answered(tmp_path: Path) -> None:
+    assert _kill_postgres(tmp_path, ROUNDS) > ROUNDS
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(1800)
+def test_killing_postgresql_in_two_hundred_rounds_loses_nothing_that_was_answered(tmp_path: Path) -> None:
+    assert _kill_postgres(tmp_path, NIGHTLY_ROUNDS) > NIGHTLY_ROUNDS

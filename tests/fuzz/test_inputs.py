@@ -1,0 +1,86 @@
+"""Random and hostile input to every reader of text: an answer or a refusal of our own, never a surprise."""
+
+import base64
+import json
+from typing import Final
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from authfactor import base32, errors, otpauth, totp
+from authfactor.vault import CannotOpen, Row, Vault, key_of
+from authfactor.wire import requests
+
+TEXT: Final = st.text(max_size=300)
+JSON: Final = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=12,
+)
+BODIES: Final = [
+    requests.CreateUser,
+    requests.UpdateUser,
+    requests.EnrollUserFactor,
+    requests.EnrollFactor,
+    requests.VerifyChallenge,
+    requests.Authenticate,
+]
+VAULT: Final = Vault([key_of(b"k" * 32)], lambda count: b"n" * count)
+WHERE: Final = Row("factors", "secret", 1, "auth_factor_1")
+
+
+@given(TEXT)
+@example("=" * 300)
+@example("\0")
+def test_base32_gives_bytes_or_says_what_is_wrong(text: str) -> None:
+    try:
+        secret = base32.decode(text, min_bytes=10)
+    except ValueError:
+        return
+    assert 10 <= len(secret) <= 128
+    assert base32.decode(base64.b32encode(secret).decode(), min_bytes=10) == secret
+
+
+@given(TEXT)
+def test_a_code_is_six_ascii_digits_or_nothing(text: str) -> None:
+    code = totp.clean_code(text)
+    assert code is None or (len(code) == 6 and all("0" <= digit <= "9" for digit in code))
+
+
+@pytest.mark.parametrize("shape", BODIES)
+@given(body=st.binary(max_size=400) | JSON.map(lambda value: json.dumps(value).encode()))
+def test_a_body_is_read_or_refused(shape: type[requests.Body], body: bytes) -> None:
+    try:
+        assert isinstance(requests.read(shape, body), shape)
+    except errors.InvalidRequest:
+        return
+
+
+@given(st.text(max_size=200) | st.from_regex(r"v1:[0-9a-f]{6}:[A-Za-z0-9_-]{0,80}={0,2}", fullmatch=True))
+def test_a_sealed_string_that_was_not_sealed_here_does_not_open(text: str) -> None:
+    with pytest.raises(CannotOpen):
+        VAULT.open(text, WHERE)
+
+
+@given(st.binary(max_size=100), st.integers(0, 400), st.integers(1, 255))
+@settings(max_examples=200)
+def test_a_sealed_string_with_one_character_changed_does_not_open(value: bytes, at: int, by: int) -> None:
+    sealed = VAULT.seal(value, WHERE)
+    at %= len(sealed)
+    changed = sealed[:at] + chr((ord(sealed[at]) + by) % 256) + sealed[at + 1 :]
+    with pytest.raises(CannotOpen):
+        VAULT.open(changed, WHERE)
+
+
+@given(TEXT, TEXT)
+def test_a_uri_says_what_went_in(issuer: str, account: str) -> None:
+    try:
+        uri = otpauth.uri(issuer=issuer, account=account, secret="JBSWY3DPEHPK3PXP")
+    except (ValueError, errors.InvalidRequest):
+        return
+    parts = urlsplit(uri)
+    assert (parts.scheme, parts.netloc, parts.fragment) == ("otpauth", "totp", "")
+    assert parse_qs(parts.query)["secret"] == ["JBSWY3DPEHPK3PXP"]
+    assert unquote(parts.path).count(":") == 1

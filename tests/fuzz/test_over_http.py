@@ -1,0 +1,60 @@
+"""schemathesis reads our own OpenAPI document and sends what it allows, and what it does not."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.servers import API_KEY, Server, assert_no_surprise
+
+EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES", "4"))
+QUICK: Final = settings(
+    max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None
+)
+HEADERS: Final = {"authorization": f"Bearer {API_KEY}"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    made = Server(tmp_path_factory.mktemp("fuzzed") / "data")
+    made.start()
+    try:
+        yield made
+    except BaseException:
+        made.kill()
+        raise
+    assert made.stop() == 0
+    assert_no_surprise(made)
+
+
+@pytest.mark.timeout(300)
+def test_no_operation_answers_with_a_fault_or_not_at_all(server: Server, tmp_path: Path) -> None:
+    schema = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
+    operations = [found.ok() for found in schema.get_all_operations()]  # type: ignore[union-attr]  # an invalid one fails here
+    assert len(operations) > 20
+    statuses: dict[str, set[int]] = {}
+
+    for operation in operations:
+
+        @QUICK
+        @given(case=operation.as_strategy())
+        def send(case: Any) -> None:  # noqa: ANN401 - generated
+            answer = case.call(base_url=server.url, headers=HEADERS, timeout=20, allow_redirects=False)
+            statuses.setdefault(case.operation.label, set()).add(answer.status_code)
+            assert answer.status_code < 500, answer.text
+
+        send()
+    assert len(statuses) == len(operations)
+
+
+@QUICK
+@given(cursor=st.text(max_size=60), field=st.sampled_from(["after", "before", "limit", "order", "email"]))
+def test_any_cursor_is_a_page_or_a_refusal(server: Server, cursor: str, field: str) -> None:
+    with server.client() as client:
+        answer = client.get("/user_management/users", params={field: cursor})
+    assert answer.status_code in {200, 422}

@@ -1,0 +1,84 @@
+"""What a verifier of one-time codes must do, in its plainest form: one user at a time, lists and dicts.
+
+Nothing here is shared with the product but the numbers of its settings. The product, under any interleaving,
+crash and clock, must answer as this does for the same attempts in the order in which they were committed.
+"""
+
+from dataclasses import dataclass, field
+
+from authfactor.settings import Settings
+from tests import authenticator
+
+MINUTE, DAY, MONTH = 60, 24 * 3600, 30 * 24 * 3600
+FOREVER = 2**62
+
+
+@dataclass
+class Person:
+    """Wrong codes so far (seconds), how many in a row, until when (milliseconds) nothing is looked at."""
+
+    wrong: list[int] = field(default_factory=list)
+    in_a_row: int = 0
+    locked_until: int = 0
+
+
+@dataclass
+class Question:
+    """One challenge: whose factor, and what became of it."""
+
+    user: str
+    factor: str
+    expires_at: int
+    tries: int = 0
+    answered: bool = False
+
+
+class Verifier:
+    """Answers `valid`, `wrong` (counted) or `refused` (not looked at)."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.secrets: dict[str, str] = {}
+        self.last_step: dict[str, int] = {}
+        self.people: dict[str, Person] = {}
+        self.questions: dict[str, Question] = {}
+
+    def verify(self, question_id: str, code: str, now: int) -> str:
+        question = self.questions[question_id]
+        person = self.people.setdefault(question.user, Person())
+        if question.answered or question.expires_at <= now or person.locked_until > now:
+            return "refused"
+        if question.tries >= self.settings.attempts_per_challenge:
+            return "refused"
+        question.tries += 1
+        step = now // 1000 // 30
+        window = range(step - self.settings.window, step + self.settings.window + 1)
+        right = [at for at in window if authenticator.code_at(self.secrets[question.factor], at) == code]
+        if right and max(right) > self.last_step.get(question.factor, 0):
+            self.last_step[question.factor] = max(right)
+            question.answered = True
+            person.in_a_row, person.locked_until = 0, 0
+            return "valid"
+        person.in_a_row += 1
+        person.wrong.append(now // 1000)
+        person.locked_until = max(person.locked_until, self._lock(person, now))
+        return "wrong"
+
+    def _lock(self, person: Person, now: int) -> int:
+        settings, seconds, locks = self.settings, now // 1000, [0]
+
+        def within(span: int) -> list[int]:
+            return [at for at in person.wrong if at > seconds - span]
+
+        if len(within(settings.lock_window)) >= settings.lock_after:
+            locks.append(now + settings.lock_time * 1000)
+        if len(within(DAY)) >= settings.failures_per_day:
+            locks.append((within(DAY)[-settings.failures_per_day] + DAY) * 1000)
+        over = len(within(MONTH)) - settings.doubling_after
+        if over >= 0:
+            locks.append(now + min(settings.lock_time * 2**over, settings.longest_wait) * 1000)
+        if len(within(MONTH)) >= settings.failures_per_month:
+            locks.append((within(MONTH)[-settings.failures_per_month] + MONTH) * 1000)
+        if person.in_a_row >= settings.failures_in_a_row:
+            locks.append(FOREVER)
+        return max(locks)

@@ -1,0 +1,189 @@
+"""A store in memory whose every statement is a place where another unit, or a crash, may come in between.
+
+It behaves as PostgreSQL does under READ COMMITTED: a statement sees what is committed and what its own unit
+wrote; a write holds its row until the unit ends, and whoever wants that row waits and then looks again.
+"""
+
+import random
+from collections.abc import Callable, Coroutine, Generator
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, Final, cast
+
+import msgspec
+
+from authfactor.models import Challenge, Factor, FailureRecord
+from authfactor.store import Tx, Unit
+from authfactor.store.tables.spending import Spent
+
+Key = tuple[str, str]
+
+
+class Pause:
+    """Give others a turn; `wanted` is the row that is waited for, if any."""
+
+    def __init__(self, wanted: Key | None = None) -> None:
+        self.wanted = wanted
+
+    def __await__(self) -> Generator["Pause", None, None]:
+        yield self
+
+
+@dataclass
+class Task:
+    """One unit on its way."""
+
+    name: int
+    coroutine: Coroutine[Pause, None, Any]
+    writes: dict[Key, Any] = field(default_factory=dict)
+    wanted: Key | None = None
+
+
+class SimulatedStore:
+    """Rows, who holds them, and a schedule drawn from one seed."""
+
+    def __init__(self, chance: random.Random, *, racy: bool = False) -> None:
+        self.rows: dict[Key, Any] = {}
+        self.holders: dict[Key, Task] = {}
+        self.chance = chance
+        # A mutation: reads and then writes, holding nothing, as most published verifiers do.
+        self.racy = racy
+        self.current: Task | None = None
+        self.tx = cast("Tx", _tables(self))
+
+    def insert(self, table: str, key: str, row: object) -> None:
+        self.rows[table, key] = row
+
+    def run(
+        self,
+        units: list[Unit[Any]],
+        committed: Callable[[int, Any], None],
+        crash_rate: float,
+    ) -> dict[int, Any]:
+        """Run units in a random interleaving; some die half-way and leave nothing. Returns what they gave."""
+        tasks = [
+            Task(number, cast("Coroutine[Pause, None, Any]", unit(self.tx)))
+            for number, unit in enumerate(units)
+        ]
+        results: dict[int, Any] = {}
+        while tasks:
+            ready = [task for task in tasks if self._may_go_on(task)]
+            assert ready, "the units wait for one another"
+            task = self.chance.choice(ready)
+            task.wanted = None
+            if self.chance.random() < crash_rate:
+                task.coroutine.close()
+                self._end(task)
+                tasks.remove(task)
+                continue
+            try:
+                self.current = task
+                task.wanted = task.coroutine.send(None).wanted
+            except StopIteration as stop:
+                self.rows.update(task.writes)
+                self._end(task)
+                tasks.remove(task)
+                results[task.name] = stop.value
+                committed(task.name, stop.value)
+            except Exception as error:  # noqa: BLE001 - what a unit raises is its result, taken back
+                self._end(task)
+                tasks.remove(task)
+                results[task.name] = error
+                committed(task.name, error)
+        return results
+
+    def _may_go_on(self, task: Task) -> bool:
+        return task.wanted is None or self.holders.get(task.wanted, task) is task
+
+    def _end(self, task: Task) -> None:
+        self.holders = {key: holder for key, holder in self.holders.items() if holder is not task}
+
+    def read(self, table: str, key: str) -> Any:  # noqa: ANN401 - a row of any table
+        assert self.current is not None
+        return self.current.writes.get((table, key), self.rows.get((table, key)))
+
+    async def write(self, table: str, key: str, change: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - a row
+        """Change one row by its latest state; None from `change` leaves it. Returns what `change` gave."""
+        row = (table, key)
+        while True:
+            await Pause(row)
+            task = self.current
+            assert task is not None
+            if self.holders.get(row, task) is task:
+                break
+        new = change(self.read(table, key))
+        if new is not None:
+            self.holders[row] = task
+            task.writes[row] = new
+        return new
+
+
+NOTHING: Final = FailureRecord((), 0, None)
+
+
+def _tables(store: SimulatedStore) -> SimpleNamespace:  # noqa: C901 - one small function for each call
+    async def with_factor(_: int, challenge_id: str) -> tuple[Challenge, Factor] | None:
+        await Pause()
+        challenge = store.read("challenge", challenge_id)
+        return challenge and (challenge, store.read("factor", challenge.factor_id))
+
+    async def by_id(_: int, challenge_id: str) -> Challenge | None:
+        await Pause()
+        return cast("Challenge | None", store.read("challenge", challenge_id))
+
+    async def charge_challenge(_: int, challenge_id: str, most: int) -> bool:
+        def more(row: Challenge) -> Challenge | None:
+            if row.verified_at is not None or row.attempts >= most:
+                return None
+            return msgspec.structs.replace(row, attempts=row.attempts + 1)
+
+        return await store.write("challenge", challenge_id, more) is not None
+
+    async def charge(_: int, subject: str, seconds: int) -> FailureRecord:
+        def more(row: FailureRecord | None) -> FailureRecord:
+            old = row or NOTHING
+            return FailureRecord((*old.times, seconds), old.in_a_row + 1, old.locked_until)
+
+        if store.racy:
+            seen = more(store.read("failures", subject))
+            await Pause()
+            assert store.current is not None
+            store.current.writes["failures", subject] = seen
+            return seen
+        return cast("FailureRecord", await store.write("failures", subject, more))
+
+    async def put(_: int, subject: str, record: FailureRecord) -> None:
+        await store.write("failures", subject, lambda _: record)
+
+    async def spend(
+        _: int, factor_id: str, step: int, challenge_id: str, failures: tuple[str, FailureRecord], now: int
+    ) -> Spent:
+        seen = store.read("factor", factor_id).last_step
+        await Pause()
+
+        def advance(row: Factor) -> Factor | None:
+            if (seen if store.racy else row.last_step) >= step:
+                return None
+            return msgspec.structs.replace(row, last_step=step, activated_at=row.activated_at or now)
+
+        def close(row: Challenge) -> Challenge | None:
+            return None if row.verified_at is not None else msgspec.structs.replace(row, verified_at=now)
+
+        if await store.write("factor", factor_id, advance) is None:
+            return Spent.STEP_USED
+        if await store.write("challenge", challenge_id, close) is None:
+            return Spent.CHALLENGE_CLOSED
+        await store.write("failures", failures[0], lambda _: failures[1])
+        return Spent.ALL
+
+    async def nothing(*_: object) -> list[object]:
+        await Pause()
+        return []
+
+    return SimpleNamespace(
+        challenges=SimpleNamespace(with_factor=with_factor, by_id=by_id, charge=charge_challenge),
+        failures=SimpleNamespace(charge=charge, write=put),
+        spending=SimpleNamespace(spend=spend),
+        events=SimpleNamespace(append=nothing),
+        webhook_endpoints=SimpleNamespace(subscribed=nothing),
+    )

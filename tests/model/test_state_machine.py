@@ -1,0 +1,145 @@
+"""Hypothesis drives the real core on a real database and compares every answer with the reference."""
+
+import asyncio
+import random
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+
+from authfactor import errors, passwords
+from authfactor.core import Authfactor
+from authfactor.models import FailureRecord
+from authfactor.settings import Settings
+from authfactor.store import Unit
+from authfactor.wire.requests import CreateUser, EnrollUserFactor
+from tests import authenticator
+from tests.model.reference import Person, Question, Verifier
+
+START: Final = 1_700_000_010_000
+LIMITS: Final[dict[str, Any]] = {
+    "attempts_per_challenge": 3,
+    "lock_after": 4,
+    "lock_window": 120,
+    "lock_time": 60,
+    "doubling_after": 6,
+    "longest_wait": 600,
+    "failures_per_month": 12,
+    "failures_in_a_row": 9,
+}
+
+
+class Verifying(RuleBasedStateMachine):
+    """Two users, up to a few factors each, attempts of every kind, a clock that moves both ways."""
+
+    factors = Bundle("factors")
+    challenges = Bundle("challenges")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.folder = tempfile.TemporaryDirectory()
+        self.now = START
+
+    @initialize()
+    def open(self) -> None:
+        settings = Settings(data=Path(self.folder.name), **LIMITS)
+        self.reference = Verifier(settings)
+        opening = Authfactor.open(
+            settings,
+            clock=lambda: self.now,
+            entropy=random.Random(7).randbytes,
+            profile=passwords.CHEAPEST,
+        )
+        self.af = self.loop.run_until_complete(opening)
+        first = self.loop.run_until_complete(self.af.read(lambda tx: tx.environments.by_number(1)))
+        assert first is not None
+        self.environment = first
+        self.users = [self._user(f"user{number}@example.org") for number in range(2)]
+
+    def _user(self, email: str) -> str:
+        async def create() -> str:
+            unit = await self.af.users.create(self.environment, CreateUser(email=email))
+            return (await self.af.run(unit)).id
+
+        return self.loop.run_until_complete(create())
+
+    @rule(target=factors, user=st.integers(0, 1))
+    def enroll(self, user: int) -> str:
+        async def enroll() -> tuple[str, str]:
+            request = EnrollUserFactor(type="totp")
+            unit = await self.af.factors.enroll(self.af.store, self.environment, self.users[user], request)
+            made = await self.af.run(unit)
+            return made.factor.id, made.secret
+
+        try:
+            factor_id, secret = self.loop.run_until_complete(enroll())
+        except errors.InvalidRequest:  # ten factors are enough
+            return next(iter(self.reference.secrets))
+        self.reference.secrets[factor_id] = secret
+        self._owner(factor_id, self.users[user])
+        return factor_id
+
+    def _owner(self, factor_id: str, user: str) -> None:
+        self.owners = {**getattr(self, "owners", {}), factor_id: user}
+
+    @rule(target=challenges, factor=factors)
+    def challenge(self, factor: str) -> str:
+        made = self.loop.run_until_complete(self.af.run(self.af.challenges.create(self.environment, factor)))
+        self.reference.questions[made.id] = Question(self.owners[factor], factor, made.expires_at)
+        return made.id
+
+    @rule(challenge=challenges, ahead=st.sampled_from([-12, -2, -1, 0, 0, 0, 1, 2, 12]))
+    def answer(self, challenge: str, ahead: int) -> None:
+        secret = self.reference.secrets[self.reference.questions[challenge].factor]
+        self._verify(challenge, authenticator.code_at(secret, self.now // 30_000 + ahead))
+
+    @rule(challenge=challenges, code=st.sampled_from(["000000", "", "12345", "\u0661" * 6]))
+    def guess(self, challenge: str, code: str) -> None:
+        self._verify(challenge, code)
+
+    def _verify(self, challenge: str, code: str) -> None:
+        expected = self.reference.verify(challenge, code, self.now)
+        unit = self.af.challenges.verify(self.environment, challenge, code)
+        try:
+            told = "valid" if self.loop.run_until_complete(self.af.run(unit)).valid else "wrong"
+        except errors.ChallengeRefused:
+            told = "refused"
+        assert told == expected
+
+    @rule(seconds=st.sampled_from([1, 29, 30, 61, 120, 600, 3600, 86_400, -30, -300, -3600]))
+    def move_the_clock(self, seconds: int) -> None:
+        self.now += seconds * 1000
+
+    @rule(user=st.integers(0, 1))
+    def unlock(self, user: int) -> None:
+        self.loop.run_until_complete(self.af.run(self.af.users.unlock(self.environment, self.users[user])))
+        self.reference.people.pop(self.users[user], None)
+
+    @invariant()
+    def locks_are_the_same(self) -> None:
+        if not hasattr(self, "af"):
+            return
+        for user in self.users:
+            record = self.loop.run_until_complete(self.af.read(self._record_of(user)))
+            person = self.reference.people.get(user, Person())
+            until = max(record.locked_until or 0, self.now)
+            assert until == max(person.locked_until, self.now)
+            assert record.in_a_row == person.in_a_row
+
+    @staticmethod
+    def _record_of(user: str) -> Unit[FailureRecord]:
+        return lambda tx: tx.failures.of(1, user)
+
+    def teardown(self) -> None:
+        if hasattr(self, "af"):
+            self.loop.run_until_complete(self.af.close())
+        self.loop.close()
+        self.folder.cleanup()
+
+
+TestVerifying = Verifying.TestCase
+TestVerifying.settings = settings(max_examples=15, stateful_step_count=30, deadline=None)

@@ -1,0 +1,299 @@
+"""Break the product on purpose, one guard at a time, and see that a test notices.
+
+Usage: python tools/mutants.py [NAME ...] [--list] [--check]
+
+Each mutant is one replacement in one file, applied to a copy; the tests it names run against that copy. A
+mutant that no test notices is a guard that nobody watches. `--check` only tells whether each still applies.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCE = "src/authfactor"
+
+
+class Mutant(NamedTuple):
+    """One guard taken away: in which file, which text, what instead, and which tests should notice."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+VERIFYING = ("tests/rules/test_verifying.py", "-k", "sqlite")
+LIMITS = ("tests/rules/test_limits.py", "-k", "sqlite")
+SIGN_IN = ("tests/signin/test_failures.py", "tests/signin/test_pending.py", "tests/signin/test_policy.py")
+SIGN_IN_SQLITE = (*SIGN_IN, "-k", "not postgres")
+MODEL = ("tests/model/test_simulation.py", "-k", "five_thousand")
+
+MUTANTS = [
+    Mutant(
+        "no last-step check",
+        "store/tables/factors.py",
+        "AND last_step < $3",
+        "AND last_step < $3 + 1000000000",
+        VERIFYING,
+    ),
+    Mutant(
+        "earlier steps accepted",
+        "store/tables/factors.py",
+        "AND last_step < $3",
+        "AND last_step <> $3",
+        VERIFYING,
+    ),
+    Mutant(
+        "challenge not closed by condition",
+        "store/tables/challenges.py",
+        "AND verified_at IS NULL AND attempts < $3",
+        "AND attempts < $3 + 1000",
+        LIMITS,
+    ),
+    Mutant(
+        "count after compare: wrong codes taken back",
+        "rules/challenges.py",
+        "        settled = limits.settle_failure(record, now, self._settings)\n",
+        "        settled = limits.settle_refusal(record)\n",
+        LIMITS,
+    ),
+    Mutant(
+        "lock not looked at",
+        "rules/challenges.py",
+        "        if until is not None:\n            await tx.failures.write",
+        "        if until is not None and False:\n            await tx.failures.write",
+        LIMITS,
+    ),
+    Mutant(
+        "knocking lengthens the count",
+        "rules/limits.py",
+        "    return FailureRecord(record.times[:-1], record.in_a_row - 1, record.locked_until)",
+        "    return record",
+        LIMITS,
+    ),
+    Mutant(
+        "a success wipes the window",
+        "rules/limits.py",
+        "return FailureRecord(record.times[:-1], 0, None)",
+        "return FailureRecord((), 0, None)",
+        ("tests/unit/test_limits.py",),
+    ),
+    Mutant(
+        "no budget for the month",
+        "rules/limits.py",
+        "if months and len(times) >= settings.failures_per_month:",
+        "if False:",
+        ("tests/unit/test_limits.py",),
+    ),
+    Mutant(
+        "no doubling of waits",
+        "rules/limits.py",
+        "doubled = settings.lock_time << min(len(times) - settings.doubling_after, 32)",
+        "doubled = settings.lock_time",
+        ("tests/unit/test_limits.py",),
+    ),
+    Mutant(
+        "failures forgotten after a day",
+        "rules/limits.py",
+        "if at > seconds - MONTH)[-most:]",
+        "if at > seconds - DAY)[-most:]",
+        MODEL,
+    ),
+    Mutant(
+        "counted per factor, not per user",
+        "rules/challenges.py",
+        "return factor.user_id or factor.id",
+        "return factor.id",
+        LIMITS,
+    ),
+    Mutant(
+        "no binding of challenge to user",
+        "rules/signin.py",
+        "if factor.user_id != user.id:",
+        "if False:",
+        SIGN_IN_SQLITE,
+    ),
+    Mutant(
+        "an unconfirmed factor admits",
+        "rules/signin.py",
+        "if any(other.activated_at is not None for other in factors):",
+        "if False:",
+        SIGN_IN_SQLITE,
+    ),
+    Mutant(
+        "pending token not spent",
+        "store/tables/sessions.py",
+        "AND spent_at IS NULL",
+        "",
+        ("tests/signin/test_pending.py", "tests/signin/test_refresh.py", "-k", "not postgres"),
+    ),
+    Mutant(
+        "pending token survives a new password",
+        "rules/signin.py",
+        "if _mark(user.password_hash) != pending.password_mark:",
+        "if False:",
+        SIGN_IN_SQLITE,
+    ),
+    Mutant(
+        "expired challenge accepted",
+        "rules/challenges.py",
+        "if challenge.expires_at <= now:",
+        "if False:",
+        VERIFYING,
+    ),
+    Mutant(
+        "`==` compare",
+        "totp.py",
+        'equal = hmac.compare_digest(b"%06d" % code_number(secret, step), given)',
+        'equal = b"%06d" % code_number(secret, step) == given',
+        ("tests/unit/test_totp.py",),
+    ),
+    Mutant(
+        "search ends at the first match",
+        "totp.py",
+        "        found = step if equal else found\n",
+        "        found = step if equal else found\n        if equal:\n            return found\n",
+        ("tests/unit/test_totp.py",),
+    ),
+    Mutant(
+        "window one step wider",
+        "totp.py",
+        "range(max(now - window, 0), now + window + 1)",
+        "range(max(now - window, 0), now + window + 2)",
+        ("tests/unit/test_totp.py",),
+    ),
+    Mutant(
+        "full-width digits accepted",
+        "totp.py",
+        "and digits.isascii() and digits.isdigit()",
+        "and digits.isdigit()",
+        ("tests/unit/test_totp.py",),
+    ),
+    Mutant(
+        "sealed value not bound to its row",
+        "vault.py",
+        'join(("authfactor", where.table, where.column, str(where.environment), where.id))',
+        'join(("authfactor",))',
+        ("tests/unit/test_vault.py", "tests/rules/test_secrets.py", "-k", "not postgres"),
+    ),
+    Mutant(
+        "commit not awaited",
+        "store/sqlite.py",
+        "            await self._loop.run_in_executor(self._thread, self._commit)\n",
+        "            self._loop.run_in_executor(self._thread, self._commit)\n",
+        ("tests/contract/test_sqlite.py",),
+    ),
+    Mutant(
+        "synchronous=NORMAL",
+        "store/sqlite.py",
+        "PRAGMA synchronous=FULL",
+        "PRAGMA synchronous=NORMAL",
+        ("tests/contract/test_sqlite.py",),
+    ),
+    Mutant(
+        "failed unit not rolled back",
+        "store/sqlite.py",
+        '            execute("ROLLBACK TO unit")\n',
+        "",
+        ("tests/contract/test_transactions.py", "-k", "sqlite"),
+    ),
+    Mutant(
+        "ids of another environment found",
+        "store/tables/factors.py",
+        "WHERE environment = $1 AND id = $2",
+        "WHERE $1 = $1 AND id = $2",
+        ("tests/contract/test_isolation.py", "-k", "sqlite"),
+    ),
+    Mutant(
+        "limits on passwords in memory of nobody",
+        "store/tables/throttles.py",
+        "WHERE throttles.full_at <= $6",
+        "WHERE throttles.full_at <= $6 OR TRUE",
+        ("tests/contract/test_throttles.py", "-k", "sqlite"),
+    ),
+    Mutant(
+        "a stranger's wrong passwords lock the owner out",
+        "rules/passwords_tried.py",
+        "if user is not None and await _is_familiar(tx, environment, user.id, network):",
+        "if False:",
+        ("tests/attacks/test_sign_in.py", "-k", "sqlite and stranger"),
+    ),
+    Mutant(
+        "idempotency key good for another body",
+        "rules/idempotency.py",
+        "kept.body_hash != claimed.body_hash",
+        "False",
+        ("tests/rules/test_idempotency.py", "-k", "sqlite"),
+    ),
+]
+
+
+def mutated(mutant: Mutant) -> str:
+    """Return the file with the guard taken away. Raises `LookupError` when the text is not there (once)."""
+    text = (ROOT / SOURCE / mutant.file).read_text(encoding="utf-8")
+    if mutant.old not in text:
+        raise LookupError(f"{mutant.name}: {mutant.file} has changed; mend the mutant")
+    return text.replace(mutant.old, mutant.new)
+
+
+def run(mutant: Mutant) -> tuple[bool, float, str]:
+    """Apply a mutant to a copy and run its tests: whether they noticed, how long it took, the last line."""
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="authfactor-mutant-") as folder:
+        copy = Path(folder)
+        ignored = shutil.ignore_patterns("__pycache__", ".hypothesis")
+        for part in ("src", "tests", "docs", "tools"):
+            shutil.copytree(ROOT / part, copy / part, ignore=ignored)
+        shutil.copy(ROOT / "pyproject.toml", copy)
+        (copy / SOURCE / mutant.file).write_text(mutated(mutant), encoding="utf-8")
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *mutant.tests],
+            cwd=copy,
+            env={**os.environ, "PYTHONPATH": f"{copy / 'src'}:{copy}"},
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+    lines = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    # 1: tests ran and failed. Anything else (no tests, a broken import) proves nothing.
+    return done.returncode == 1, time.monotonic() - started, lines[0] if lines else done.stdout[-200:]
+
+
+def main() -> int:
+    """Run what was asked for, print a table, return 1 if a mutant got through."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("names", nargs="*", help="only mutants whose name contains one of these")
+    parser.add_argument("--list", action="store_true", help="print the names")
+    parser.add_argument("--check", action="store_true", help="only see whether each still applies")
+    parser.add_argument("--jobs", type=int, default=2, help="mutants at a time (default 2)")
+    chosen = parser.parse_args()
+    mutants = [each for each in MUTANTS if not chosen.names or any(n in each.name for n in chosen.names)]
+    if chosen.list or chosen.check:
+        for mutant in mutants:
+            mutated(mutant)
+            print(mutant.name)
+        return 0
+    passed = 0
+    with ThreadPoolExecutor(chosen.jobs) as pool:
+        for mutant, (noticed, seconds, line) in zip(mutants, pool.map(run, mutants), strict=True):
+            passed += noticed
+            print(
+                f"{'caught' if noticed else 'MISSED':<7} {seconds:5.1f} s  {mutant.name:<48} {line[:110]}",
+                flush=True,
+            )
+    print(f"{passed} passed, {len(mutants) - passed} failed")
+    return 0 if passed == len(mutants) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
