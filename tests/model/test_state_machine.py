@@ -29,6 +29,7 @@ LIMITS: Final[dict[str, Any]] = {
     "longest_wait": 600,
     "failures_per_month": 12,
     "failures_in_a_row": 9,
+    "pending_factor_life": 10**9,
 }
 
 
