@@ -10,20 +10,20 @@ NAMED: Final = set(re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", MODEL))
 DEFINED: Final = r"^(?:async )?def (test_\w+)"
 
 
-def tests_in(path: str) -> set[str]:
+def named_in(path: str) -> set[str]:
     return set(re.findall(DEFINED, (ROOT / path).read_text(), re.MULTILINE))
 
 
 def test_every_test_it_names_exists() -> None:
     for path, name in NAMED:
         assert (ROOT / path).exists(), path
-        assert not name or name in tests_in(path), f"{path}::{name}"
+        assert not name or name in named_in(path), f"{path}::{name}"
 
 
 def test_every_attack_that_is_tested_is_named() -> None:
     for path in sorted((ROOT / "tests/attacks").glob("test_*.py")):
         where = str(path.relative_to(ROOT))
-        assert tests_in(where) == {name for named, name in NAMED if named == where}
+        assert named_in(where) == {name for named, name in NAMED if named == where}
 
 
 def test_all_thirty_five_kinds_of_attack_have_a_row() -> None:
