@@ -18,7 +18,8 @@ from tests.faults.invariants import broken
 from tests.postgres.server import PostgresServer, find_programs
 from tests.servers import Server, assert_no_surprise, command_line, fields
 
-ROUNDS: Final = 30
+# Starting PostgreSQL again after a crash is most of a round.
+ROUNDS: Final = 5
 NIGHTLY_ROUNDS: Final = 200
 
 
@@ -192,7 +193,7 @@ def _kill_postgres(tmp_path: Path, rounds: int) -> int:
 
 
 @pytest.mark.timeout(300)
-def test_killing_postgresql_in_thirty_rounds_loses_nothing_that_was_answered(tmp_path: Path) -> None:
+def test_killing_postgresql_in_five_rounds_loses_nothing_that_was_answered(tmp_path: Path) -> None:
     assert _kill_postgres(tmp_path, ROUNDS) > ROUNDS
 
 
