@@ -16,9 +16,11 @@ from authfactor.ids import Mint
 from authfactor.models import Answer, Claim, Clock, Entropy
 from authfactor.passwords import PRODUCTION, Profile
 from authfactor.rules import idempotency
+from authfactor.rules.audit import Audit
 from authfactor.rules.branding import Brandings
 from authfactor.rules.challenges import Challenges
 from authfactor.rules.cleaning import Cleaning
+from authfactor.rules.console import Console
 from authfactor.rules.deliveries import Deliveries
 from authfactor.rules.environments import Environments
 from authfactor.rules.events import EventLog
@@ -28,6 +30,7 @@ from authfactor.rules.hashing import Hasher
 from authfactor.rules.links import Links
 from authfactor.rules.operator_sessions import OperatorSignIn
 from authfactor.rules.operators import Operators
+from authfactor.rules.overview import Overview
 from authfactor.rules.sessions import Sessions
 from authfactor.rules.signin import SignIn
 from authfactor.rules.signing import Signing
@@ -97,8 +100,15 @@ class Authfactor:
         self.links = Links(clock, entropy, mint, log, settings)
         self.following = Following(clock, entropy, vault, log, settings, self.factors, self.challenges)
         self.brandings = Brandings(clock)
-        self.operators = Operators(clock, entropy, mint, self.hasher, self.challenges, self.factors, settings)
-        self.operator_sign_in = OperatorSignIn(clock, entropy, mint, self.hasher, self.challenges, settings)
+        self.audit = Audit(clock)
+        self.operators = Operators(
+            clock, entropy, mint, self.hasher, self.challenges, self.factors, self.audit, settings
+        )
+        self.operator_sign_in = OperatorSignIn(
+            clock, entropy, mint, self.hasher, self.challenges, self.audit, settings
+        )
+        self.console = Console(self.audit)
+        self.overview = Overview(clock)
 
     @classmethod
     async def open(

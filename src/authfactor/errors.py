@@ -6,6 +6,7 @@
     │   ├── UserCreationFailed  PasswordTooWeak  InvalidUserField
     │   └── IdempotencyKeyReused
     ├── Unauthorized              no key, or a key that is not (or no longer) known
+    ├── Forbidden                 who asks is known, and may not do this
     ├── NotFound                  nothing of that kind has this id in this environment
     ├── RouteNotFound  MethodNotAllowed
     ├── ChallengeRefused          the challenge cannot be verified any more
@@ -119,6 +120,12 @@ class Unauthorized(AuthfactorError):
     def __init__(self) -> None:
         """The contract fixes the text."""
         super().__init__("Unauthorized")
+
+
+class Forbidden(AuthfactorError):
+    """Who asks is known, and may not do this."""
+
+    code = "forbidden"
 
 
 class NotFound(AuthfactorError):

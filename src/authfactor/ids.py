@@ -18,6 +18,7 @@ API_KEY: Final = "api_key_"
 SIGNING_KEY: Final = "key_"
 LINK: Final = "link_"
 OPERATOR: Final = "operator_"
+AUDIT: Final = "audit_"
 OPERATOR_SESSION: Final = "operator_session_"
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

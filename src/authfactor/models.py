@@ -364,3 +364,19 @@ class Branding(Record, frozen=True, gc=False):
     color: str | None
     logo: bytes | None
     updated_at: int
+
+
+class AuditEntry(Record, frozen=True, gc=False):
+    """One change that a person made. `hash` covers this entry and the hash of the one before it."""
+
+    id: str
+    actor_kind: Literal["operator", "command_line"]
+    actor_id: str | None
+    actor: str
+    action: str
+    environment: int | None
+    target: str
+    reason: str | None
+    request_id: str | None
+    created_at: int
+    hash: bytes

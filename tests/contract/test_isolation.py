@@ -54,6 +54,8 @@ READS: dict[str, tuple[Callable[[Tx], Awaitable[object]], object]] = {
         lambda tx: tx.users.page(THERE, PageQuery(), "u1@example.com"),
         ([], False, False),
     ),
+    "users.search": (lambda tx: tx.users.search(THERE, "u1@", "", 9), []),
+    "users.count": (lambda tx: tx.users.count(THERE, 9), 0),
     "factors.by_id": (lambda tx: tx.factors.by_id(THERE, FACTOR), None),
     "factors.of_user": (lambda tx: tx.factors.of_user(THERE, USER), []),
     "factors.ids_of_user": (lambda tx: tx.factors.ids_of_user(THERE, USER), []),
@@ -62,6 +64,9 @@ READS: dict[str, tuple[Callable[[Tx], Awaitable[object]], object]] = {
     "challenges.by_id": (lambda tx: tx.challenges.by_id(THERE, CHALLENGE), None),
     "events.by_id": (lambda tx: tx.events.by_id(THERE, "event_1"), None),
     "events.page": (lambda tx: tx.events.page(THERE, ("x",), PageQuery(), 0, 9), ([], False, False)),
+    "events.recent": (lambda tx: tx.events.recent(THERE, PageQuery()), ([], False, False)),
+    "events.recent_of_user": (lambda tx: tx.events.recent_of_user(THERE, USER, 9, 9), []),
+    "events.counts": (lambda tx: tx.events.counts(THERE, "x", ["event_", "event_2"], 9), [0]),
     "pending_sign_ins.by_hash": (lambda tx: tx.pending_sign_ins.by_hash(THERE, TOKEN), None),
     "sessions.by_id": (lambda tx: tx.sessions.by_id(THERE, "session_1"), None),
     "sessions.active_page": (

@@ -74,6 +74,7 @@ def test_every_table_is_clustered_on_a_key_that_starts_with_the_environment(tmp_
     assert keys.pop("turns") == ["name"]
     # Operators look after all environments.
     assert keys.pop("operators") == ["id"]
+    assert keys.pop("audit") == ["id"]
     assert keys.pop("operator_links") == ["token_hash"]
     assert keys.pop("operator_sessions") == ["token_hash"]
     assert {table for table, key in keys.items() if key != ["environment"]} == set()

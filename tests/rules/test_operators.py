@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from authfactor import errors, totp
-from authfactor.models import Enrollment, Operator, Seat
+from authfactor.models import Enrollment, Operator, PageQuery, Seat
 from authfactor.rules.operator_sessions import Attempt, Started
 from authfactor.rules.operators import CONSOLE, LinkRefused
 from tests.rules.conftest import DAY, HOUR, MINUTE, Desk, Opener
@@ -335,3 +335,12 @@ async def test_an_operators_session_does_not_outlive_other_settings(open_desk: O
     token = (await started(desk, person)).token
     desk.clock.advance(61)
     assert await seat(desk, token) is None
+
+
+async def test_setting_up_signing_in_and_a_lock_are_written_down(desk: Desk, kim: Person) -> None:
+    await started(desk, kim)
+    for _ in range(10):
+        await refused(desk, kim, password="wrong")
+    listed = (await desk.af.read(desk.af.audit.page(PageQuery()))).items
+    assert [item.action for item in listed] == ["operator.locked", "operator.signed_in", "operator.set_up"]
+    assert {item.actor for item in listed} == {EMAIL}

@@ -33,6 +33,7 @@ def test_the_prefixes_are_those_of_the_wire() -> None:
         "SIGNING_KEY": "key_",
         "LINK": "link_",
         "OPERATOR": "operator_",
+        "AUDIT": "audit_",
         "OPERATOR_SESSION": "operator_session_",
     }
 

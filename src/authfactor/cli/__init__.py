@@ -7,6 +7,7 @@ import typer
 
 from authfactor import __version__
 from authfactor.cli import (
+    auditing,
     configuring,
     copying,
     doctoring,
@@ -38,6 +39,7 @@ app.add_typer(users.users, name="users")
 app.add_typer(factors.factors, name="factors")
 app.add_typer(links.links, name="links")
 app.add_typer(operators.operators, name="operators")
+app.add_typer(auditing.audit, name="audit")
 app.add_typer(webhooks.webhooks, name="webhooks")
 
 

@@ -16,6 +16,7 @@ CODES: Final[dict[type[Exception], int]] = {
     errors.AuthfactorError: UNEXPECTED,
     errors.InvalidRequest: 2,
     errors.Unauthorized: 3,
+    errors.Forbidden: 3,
     errors.NotFound: 4,
     errors.ChallengeRefused: REFUSED,
     errors.SignInRefused: REFUSED,

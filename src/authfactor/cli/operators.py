@@ -45,7 +45,10 @@ def invite(
     options = session.chosen(context)
 
     async def work(af: Authfactor) -> tuple[Operator, str]:
-        return await af.run(af.operators.invite(email, role))
+        unit = af.operators.by_command_line(
+            af.operators.invite(email, role), "operator.invite", lambda made: made[0].id
+        )
+        return await af.run(unit)
 
     operator, token = session.run_installation(options, work)
     _show_link(options, operator, token)
@@ -61,7 +64,10 @@ def reset(context: typer.Context, operator: str) -> None:
 
     async def work(af: Authfactor) -> tuple[Operator, str]:
         found = await af.read(af.operators.find(operator))
-        return await af.run(af.operators.reset(found.id))
+        unit = af.operators.by_command_line(
+            af.operators.reset(found.id), "operator.reset", lambda made: made[0].id
+        )
+        return await af.run(unit)
 
     changed, token = session.run_installation(options, work)
     _show_link(options, changed, token)
@@ -74,7 +80,10 @@ def disable(context: typer.Context, operator: str) -> None:
 
     async def work(af: Authfactor) -> Operator:
         found = await af.read(af.operators.find(operator))
-        return await af.run(af.operators.disable(found.id))
+        unit = af.operators.by_command_line(
+            af.operators.disable(found.id), "operator.disable", lambda made: made.id
+        )
+        return await af.run(unit)
 
     changed = session.run_installation(options, work)
     back = f"authfactor operators reset {changed.email}"

@@ -112,15 +112,20 @@ class Environments:
         self,
         environment: Environment,
         *,
+        name: str | None = None,
         team_name: str | None = None,
         mfa_policy: MfaPolicy | None = None,
         options: EnvironmentOptions | None = None,
     ) -> Unit[Environment]:
-        """Change an environment; None leaves a field as it is. Raises `InvalidRequest`."""
+        """Change an environment; None leaves a field as it is. Raises `InvalidRequest`.
+
+        The unit raises `Conflict` when another environment has the name.
+        """
         for url in options.page_redirects if options is not None else ():
             check_redirect(url)
         changed = msgspec.structs.replace(
             environment,
+            name=environment.name if name is None else name,
             team_name=environment.team_name if team_name is None else team_name,
             mfa_policy=mfa_policy or environment.mfa_policy,
             options=environment.options if options is None else msgspec.json.encode(options).decode(),
@@ -128,6 +133,9 @@ class Environments:
         )
 
         async def run(tx: Tx) -> Environment:
+            same = await tx.environments.by_name(changed.name) if name is not None else None
+            if same is not None and same.number != changed.number:
+                raise errors.Conflict("environment_exists", f"An environment '{name}' exists already.")
             await tx.environments.update(changed)
             return changed
 

@@ -136,6 +136,26 @@ class Factors:
 
         return run
 
+    def reset(self, environment: Environment, user_id: str) -> Unit[int]:
+        """Delete all factors of a user and forget the wrong codes: for somebody who has lost the phone.
+
+        Returns how many factors there were. The unit raises `NotFound`.
+        """
+        now = self._clock()
+
+        async def run(tx: Tx) -> int:
+            if await tx.users.lock(environment.number, user_id) is None:
+                raise errors.NotFound("User", user_id)
+            factors = await tx.factors.of_user(environment.number, user_id)
+            for factor in factors:
+                await tx.factors.delete(environment.number, factor.id)
+                await self._tell(tx, environment, events.FACTOR_DELETED, factor, now)
+            await tx.failures.clear(environment.number, user_id)
+            await self._withdraw(tx, environment, user_id, now)
+            return len(factors)
+
+        return run
+
     async def _withdraw(self, tx: Tx, environment: Environment, user_id: str, now: int) -> None:
         """Without an active factor no session may go on claiming one (its next token says `pwd` alone)."""
         left = await tx.factors.of_user(environment.number, user_id)

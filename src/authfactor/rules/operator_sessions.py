@@ -21,6 +21,7 @@ from authfactor.models import (
     Verification,
 )
 from authfactor.rules import limits
+from authfactor.rules.audit import Actor, Audit
 from authfactor.rules.challenges import Challenges
 from authfactor.rules.hashing import Hasher
 from authfactor.rules.operators import CONSOLE, token_hash
@@ -64,6 +65,7 @@ class OperatorSignIn:
         mint: Mint,
         hasher: Hasher,
         challenges: Challenges,
+        audit: Audit,
         settings: Settings,
     ) -> None:
         """Take what the rules may use."""
@@ -72,6 +74,7 @@ class OperatorSignIn:
         self._mint = mint
         self._hasher = hasher
         self._challenges = challenges
+        self._audit = audit
         self._settings = settings
 
     async def sign_in(self, store: Store, attempt: Attempt) -> Unit[Started | errors.SignInRefused]:
@@ -98,6 +101,7 @@ class OperatorSignIn:
                 counted = FailureRecord(record.times, record.in_a_row - 1, record.locked_until)
                 settled = limits.settle_failure(counted, now, self._settings, months=False)
                 await tx.failures.write(CONSOLE.number, subject, settled)
+                await self._tell_lock(tx, operator, settled, now)
                 return _refusal()
             if operator.password_hash != checked or operator.state != "active":
                 raise errors.Unavailable("This operator has just been changed. Try again.")
@@ -106,6 +110,7 @@ class OperatorSignIn:
             await tx.failures.write(CONSOLE.number, subject, back)
             outcome = await self._check_code(tx, operator, attempt.code, now)
             if outcome is None or not outcome.valid:
+                await self._tell_lock(tx, operator, await tx.failures.of(CONSOLE.number, subject), now)
                 return _refusal(outcome)
             if attempt.old_token:
                 await tx.operator_sessions.end(token_hash(attempt.old_token), now)
@@ -132,6 +137,9 @@ class OperatorSignIn:
         stamped = msgspec.structs.replace(operator, last_sign_in_at=now)
         await tx.operators.update(stamped)
         await tx.operator_sessions.insert(token_hash(token), session)
+        await self._audit.note(
+            tx, Actor("operator", operator.id, operator.email), "operator.signed_in", session.id
+        )
         return Started(Seat(stamped, session), token)
 
     async def seat(self, store: Store, token: str, *, active: bool = True) -> Seat | None:
@@ -177,6 +185,13 @@ class OperatorSignIn:
             return await tx.operator_sessions.live_of(operator.id, now, since)
 
         return run
+
+    async def _tell_lock(self, tx: Tx, operator: Operator | None, record: FailureRecord, now: int) -> None:
+        """Write down that somebody's guesses have locked an operator."""
+        if operator is not None and limits.locked_until(record, now) is not None:
+            await self._audit.note(
+                tx, Actor("operator", operator.id, operator.email), "operator.locked", operator.id
+            )
 
     async def _check_code(self, tx: Tx, operator: Operator, code: str, now: int) -> Verification | None:
         factor = await tx.factors.by_id(CONSOLE.number, operator.factor_id or "")

@@ -5,7 +5,8 @@ Their factors are ordinary stand-alone factors of an environment that no API key
 """
 
 import hashlib
-from typing import Final, NamedTuple, get_args
+from collections.abc import Callable
+from typing import Final, NamedTuple, TypeVar, get_args
 
 import msgspec
 
@@ -22,6 +23,7 @@ from authfactor.models import (
     Role,
     Verification,
 )
+from authfactor.rules.audit import COMMAND_LINE, Actor, Audit
 from authfactor.rules.challenges import Challenges
 from authfactor.rules.factors import Factors
 from authfactor.rules.hashing import Hasher
@@ -31,20 +33,21 @@ from authfactor.settings import Settings
 from authfactor.store import Store, Tx, Unit
 from authfactor.wire.requests import EnrollFactor
 
+T = TypeVar("T")
 LINK_LIFE: Final = 24 * 3600 * 1000
 KIND: Final = "Operator"
 # Number 0 has no row among the environments: no key, no list and no client id leads to it.
 CONSOLE: Final = Environment(0, "", "console", "authfactor console", "required", "{}", 0, 0)
 
 
-class LinkRefused(errors.AuthfactorError):
+class LinkRefused(errors.SignInRefused):
     """A set-up link is unknown, used or too old."""
 
     code = "operator_link_invalid"
 
     def __init__(self) -> None:
         """Say what to do; which of the reasons it was is nobody's business."""
-        super().__init__("This link has been used or has expired. Ask an owner for a new one.")
+        super().__init__(self.code, "This link has been used or has expired. Ask an owner for a new one.")
 
 
 class Opened(NamedTuple):
@@ -70,6 +73,7 @@ class Operators:
         hasher: Hasher,
         challenges: Challenges,
         factors: Factors,
+        audit: Audit,
         settings: Settings,
     ) -> None:
         """Take what the rules may use."""
@@ -79,6 +83,7 @@ class Operators:
         self._hasher = hasher
         self._challenges = challenges
         self._factors = factors
+        self._audit = audit
         self._issuer = f"{settings.team_name} console"
 
     def first_link(self) -> Unit[str | None]:
@@ -163,6 +168,16 @@ class Operators:
             changed = msgspec.structs.replace(await _locked(tx, operator_id), role=role, updated_at=now)
             await tx.operators.update(changed)
             return changed
+
+        return run
+
+    def by_command_line(self, unit: Unit[T], action: str, target: Callable[[T], str]) -> Unit[T]:
+        """Wrap a unit so that it leaves an entry that names the command line, which holds the database."""
+
+        async def run(tx: Tx) -> T:
+            result = await unit(tx)
+            await self._audit.note(tx, COMMAND_LINE, action, target(result))
+            return result
 
         return run
 
@@ -257,6 +272,9 @@ class Operators:
             await tx.operators.drop_first_links()
             active = msgspec.structs.replace(operator, state="active", updated_at=now)
             await tx.operators.update(active)
+            await self._audit.note(
+                tx, Actor("operator", active.id, active.email), "operator.set_up", active.id
+            )
             return active, outcome
 
         return run

@@ -14,7 +14,6 @@ Action = Literal[
     "environment.update",
     "api_key.create",
     "api_key.revoke",
-    "user.create",
     "user.unlock",
     "user.delete",
     "session.revoke",
@@ -55,7 +54,7 @@ NEED_REASON: Final[frozenset[Action]] = frozenset(
 LONGEST_REASON: Final = 300
 
 
-class NotAllowed(errors.AuthfactorError):
+class NotAllowed(errors.Forbidden):
     """The operator's role does not allow this."""
 
     code = "operator_not_allowed"

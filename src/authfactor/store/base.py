@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from authfactor.store.tables.api_keys import ApiKeys
+from authfactor.store.tables.audit import Audit
 from authfactor.store.tables.brandings import Brandings
 from authfactor.store.tables.challenges import Challenges
 from authfactor.store.tables.diagnosis import Diagnosis
@@ -67,6 +68,7 @@ class Tx:
 
     __slots__ = (
         "api_keys",
+        "audit",
         "brandings",
         "challenges",
         "db",
@@ -112,6 +114,7 @@ class Tx:
         self.brandings = Brandings(db)
         self.webhook_endpoints = WebhookEndpoints(db)
         self.deliveries = Deliveries(db)
+        self.audit = Audit(db)
         self.operators = Operators(db)
         self.operator_sessions = OperatorSessions(db)
 

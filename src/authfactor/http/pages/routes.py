@@ -3,6 +3,7 @@
 from typing import Final
 
 from authfactor.http.pages import assets, brand, links, reference
+from authfactor.http.pages.console.routes import ROUTES as CONSOLE
 from authfactor.http.pages.visit import TAG
 from authfactor.http.routing import Route
 
@@ -11,4 +12,5 @@ ROUTES: Final = [
     Route("GET", "/assets/brand/{client_id}/{file}", brand.serve, 200, "A look", needs_key=False, tag=TAG),
     *links.ROUTES,
     *reference.ROUTES,
+    *CONSOLE,
 ]

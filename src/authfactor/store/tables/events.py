@@ -25,6 +25,25 @@ WHERE environment = $1 AND name = $2 AND created_at >= $3 AND created_at < $4
     4,
 )
 
+RECENT = paging.Listing(f"SELECT {COLUMNS} FROM events WHERE environment = $1", 1)
+
+# Of a user there is no index: the newest of the environment are looked through, and no more.
+RECENT_OF_USER = f"""
+SELECT {COLUMNS} FROM (
+  SELECT {COLUMNS} FROM events WHERE environment = $1 ORDER BY id DESC LIMIT $3
+) latest WHERE user_id = $2 ORDER BY id DESC LIMIT $4
+"""
+
+
+def _counts(buckets: int) -> str:
+    """Count between neighbouring ids, `$4` and on, each up to `$3`: one walk along an index a bucket."""
+    counts = (
+        "(SELECT COUNT(*) FROM (SELECT 1 FROM events INDEXED BY events_name"
+        f" WHERE environment = $1 AND name = $2 AND id >= ${4 + at} AND id < ${5 + at} LIMIT $3) b{at})"
+        for at in range(buckets)
+    )
+    return f"SELECT {', '.join(counts)}"
+
 
 class Events:
     """Calls on the table `events`."""
@@ -53,3 +72,18 @@ class Events:
         walks = ((environment, name, start, end) for name in names)
         found = await paging.fetch_merged(self._db, LISTING, query, walks)
         return [Event(*row) for row in found.rows], found.more_before, found.more_after
+
+    async def recent(self, environment: int, query: PageQuery) -> tuple[list[Event], bool, bool]:
+        """List one page of the events of any name."""
+        found = await paging.fetch(self._db, RECENT, query, environment)
+        return [Event(*row) for row in found.rows], found.more_before, found.more_after
+
+    async def recent_of_user(self, environment: int, user_id: str, among: int, most: int) -> list[Event]:
+        """List a user's latest events, newest first, found among the latest of the environment."""
+        rows = await self._db.all(RECENT_OF_USER, environment, user_id, among, most)
+        return [Event(*row) for row in rows]
+
+    async def counts(self, environment: int, name: str, edges: list[str], most: int) -> list[int]:
+        """Count the events of a name between neighbouring ids, each count up to `most`."""
+        row = await self._db.one(_counts(len(edges) - 1), environment, name, most, *edges)
+        return list(row or ())

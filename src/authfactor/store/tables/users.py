@@ -43,6 +43,15 @@ LISTING = paging.Listing(f"SELECT {COLUMNS} FROM users WHERE environment = $1", 
 
 BY_EMAIL_LISTING = paging.Listing(f"SELECT {COLUMNS} FROM users WHERE environment = $1 AND email_key = $2", 2)
 
+SEARCH = f"""
+SELECT {COLUMNS} FROM users INDEXED BY users_email
+WHERE environment = $1 AND email_key >= $2 AND email_key < $3 AND email_key > $4 ORDER BY email_key LIMIT $5
+"""
+
+COUNT = "SELECT COUNT(*) FROM (SELECT 1 FROM users WHERE environment = $1 LIMIT $2) counted"
+
+_LAST = "\U0010ffff"
+
 
 def email_key(email: str) -> str:
     """Return the form in which emails are compared: case does not matter (contract section 3.2)."""
@@ -89,6 +98,17 @@ class Users:
         else:
             found = await paging.fetch(self._db, BY_EMAIL_LISTING, query, environment, email_key(email))
         return [_read(row) for row in found.rows], found.more_before, found.more_after
+
+    async def search(self, environment: int, prefix: str, after: str, most: int) -> list[User]:
+        """List users whose email begins like this, by email, from behind the email `after`."""
+        key = email_key(prefix)
+        rows = await self._db.all(SEARCH, environment, key, key + _LAST, email_key(after), most)
+        return [_read(row) for row in rows]
+
+    async def count(self, environment: int, most: int) -> int:
+        """Count the users, up to `most`."""
+        row = await self._db.one(COUNT, environment, most)
+        return row[0] if row else 0
 
     async def update(self, environment: int, user: User) -> bool:
         """Write the changeable columns; the caller holds the row and has checked email and external id."""

@@ -1,0 +1,79 @@
+"""What happened: the live list of events, and the list of what operators changed."""
+
+from typing import Final
+
+from authfactor.http.pages.console.rooms import Room, neighbours, seated
+from authfactor.models import Answer, Event, Page
+from authfactor.rules import events, paging
+from authfactor.rules.roles import ACTIONS
+from authfactor.store import Tx, Unit
+
+NAMES: Final = tuple(
+    sorted(value for name, value in vars(events).items() if name.isupper() and isinstance(value, str))
+)
+AUDITED: Final = tuple(sorted((*ACTIONS, "operator.set_up", "operator.signed_in", "operator.locked")))
+TONES: Final = {"failed": "warn", "refused": "error", "locked": "error", "deleted": "warn"}
+
+
+async def show_events(room: Room) -> Answer:
+    """List events, newest first; the page asks again by itself for the newest."""
+    query = room.visit.query()
+    name = query.get("name", "")
+    name = name if name in NAMES else ""
+    page = await room.af.read(_events(room, name))
+    previous, following = neighbours(f"{room.home}/events", query, page.before, page.after)
+    return room.show(
+        "events.html",
+        here="events",
+        events=page.items,
+        names=NAMES,
+        name=name,
+        tone=tone,
+        previous=previous,
+        following=following,
+        newest=not (query.get("before") or query.get("after")),
+    )
+
+
+def tone(name: str) -> str:
+    """Choose the colour of an event's badge."""
+    return next((shade for word, shade in TONES.items() if word in name), "info")
+
+
+def _events(room: Room, name: str) -> Unit[Page[Event]]:
+    query, environment = room.page_query(), room.environment
+    if name:
+        return events.listing(environment, events.EventQuery((name,), query))
+
+    async def run(tx: Tx) -> Page[Event]:
+        items, more_before, more_after = await tx.events.recent(environment.number, query)
+        return paging.page(items, query, more_before=more_before, more_after=more_after)
+
+    return run
+
+
+async def show_audit(room: Room) -> Answer:
+    """List what operators changed, newest first; by action, operator and target."""
+    query = room.visit.query()
+    asked = {name: query.get(name, "").strip() for name in ("action", "actor", "target")}
+    unit = room.af.audit.page(
+        room.page_query(), asked["action"] or None, asked["actor"] or None, asked["target"] or None
+    )
+    page = await room.af.read(unit)
+    previous, following = neighbours("/console/audit", query, page.before, page.after)
+    return room.show(
+        "audit.html",
+        here="audit",
+        entries=page.items,
+        asked=asked,
+        actions=AUDITED,
+        names={item.number: item.name for item in room.environments},
+        previous=previous,
+        following=following,
+    )
+
+
+ROUTES = [
+    seated("GET", "/console/e/{environment}/events", show_events, "Events"),
+    seated("GET", "/console/audit", show_audit, "What operators changed"),
+]

@@ -1,0 +1,59 @@
+"""What people changed, one entry after the other; nothing here changes or removes an entry."""
+
+from typing import TYPE_CHECKING
+
+from authfactor.models import AuditEntry, PageQuery
+from authfactor.store.tables import paging
+
+if TYPE_CHECKING:
+    from authfactor.store.base import Db
+
+COLUMNS = "id, actor_kind, actor_id, actor, action, environment, target, reason, request_id, created_at, hash"
+
+INSERT = f"INSERT INTO audit ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+
+LAST = f"SELECT {COLUMNS} FROM audit ORDER BY id DESC LIMIT 1"
+
+BY_ID = f"SELECT {COLUMNS} FROM audit WHERE id = $1"
+
+NEXT = f"SELECT {COLUMNS} FROM audit WHERE id > $1 ORDER BY id LIMIT $2"
+
+
+class Audit:
+    """Calls on the table `audit`."""
+
+    __slots__ = ("_db",)
+
+    def __init__(self, db: "Db") -> None:
+        """Keep the connection."""
+        self._db = db
+
+    async def append(self, entry: AuditEntry) -> None:
+        """Add an entry. Of two units that add the same one the second fails, and runs again."""
+        await self._db.run(INSERT, *(getattr(entry, name) for name in AuditEntry.__struct_fields__))
+
+    async def last(self) -> AuditEntry | None:
+        """Find the newest entry."""
+        row = await self._db.one(LAST)
+        return None if row is None else AuditEntry(*row)
+
+    async def by_id(self, entry_id: str) -> AuditEntry | None:
+        """Find by id."""
+        row = await self._db.one(BY_ID, entry_id)
+        return None if row is None else AuditEntry(*row)
+
+    async def following(self, entry_id: str, most: int) -> list[AuditEntry]:
+        """List the entries after this id, oldest first."""
+        return [AuditEntry(*row) for row in await self._db.all(NEXT, entry_id, most)]
+
+    async def page(
+        self, query: PageQuery, action: str | None, actor: str | None, target: str | None
+    ) -> tuple[list[AuditEntry], bool, bool]:
+        """List one page of the entries, of one action, one actor or one target if given."""
+        select, values = f"SELECT {COLUMNS} FROM audit WHERE 1 = 1", []
+        for column, value in (("action", action), ("actor", actor), ("target", target)):
+            if value is not None:
+                values.append(value)
+                select += f" AND {column} = ${len(values)}"
+        found = await paging.fetch(self._db, paging.Listing(select, len(values)), query, *values)
+        return [AuditEntry(*row) for row in found.rows], found.more_before, found.more_after

@@ -1,0 +1,29 @@
+"""One console to look after, with an owner who is signed in."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from authfactor.store import migrations
+from tests.console.floor import Browser, Floor, opened
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Migrated once; tests work on copies."""
+    path = tmp_path_factory.mktemp("empty") / "authfactor.db"
+    migrations.upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+async def floor(empty_database: Path, tmp_path: Path) -> AsyncIterator[Floor]:
+    """Open with the default settings."""
+    async with opened(empty_database, tmp_path) as it:
+        yield it
+
+
+@pytest.fixture
+async def owner(floor: Floor) -> Browser:
+    return await floor.operator("owner")

@@ -1,0 +1,182 @@
+"""The console in this process: the real application, a clock the test holds, a browser for each operator."""
+
+import asyncio
+import random
+import re
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from authfactor import passwords
+from authfactor.core import Authfactor
+from authfactor.http.app import App
+from authfactor.models import Enrollment, Environment, Role, User
+from authfactor.settings import Settings
+from authfactor.wire.requests import CreateUser, EnrollUserFactor
+from tests.authenticator import PERIOD, code_at
+
+START: Final = 1_700_000_010_000  # the first millisecond of a step
+PASSWORD: Final = "seven green bottles"
+BASE: Final = "http://127.0.0.1:8080"
+CLIENT: Final = "client_one"
+OTHER_CLIENT: Final = "client_two"
+HOME: Final = f"/console/e/{CLIENT}"
+FROM_OUR_PAGE: Final = {"sec-fetch-site": "same-origin"}
+
+
+@dataclass
+class Clock:
+    """Stands still until it is moved."""
+
+    now: int = START
+
+    def __call__(self) -> int:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        """Move on, or back when negative."""
+        self.now += round(seconds * 1000)
+
+    @property
+    def step(self) -> int:
+        return self.now // 1000 // PERIOD
+
+
+@dataclass
+class Browser:
+    """Somebody's browser: keeps cookies, sends forms from our own pages unless told otherwise."""
+
+    client: httpx.AsyncClient
+    email: str = ""
+    secret: str = ""
+
+    async def get(self, path: str, **options: Any) -> httpx.Response:  # noqa: ANN401 - any option of httpx
+        return await self.client.get(path, **options)
+
+    async def post(
+        self, path: str, form: dict[str, str] | None = None, headers: dict[str, str] | None = None
+    ) -> httpx.Response:
+        return await self.client.post(
+            path, data=form or {}, headers=FROM_OUR_PAGE if headers is None else headers
+        )
+
+    def token(self) -> str | None:
+        return self.client.cookies.get("operator")
+
+
+@dataclass
+class Floor:
+    """One installation with two environments, and the people who look after it."""
+
+    af: Authfactor
+    app: App
+    clock: Clock
+    one: Environment
+    two: Environment
+    opened: list[httpx.AsyncClient] = field(default_factory=list)
+
+    def stranger(self, **headers: str) -> Browser:
+        """Open a browser that knows nothing."""
+        transport = httpx.ASGITransport(self.app)
+        client = httpx.AsyncClient(transport=transport, base_url=BASE, headers=headers)
+        self.opened.append(client)
+        return Browser(client)
+
+    def code(self, secret: str) -> str:
+        return code_at(secret, self.clock.step)
+
+    async def set_up(self, link_token: str, email: str) -> Browser:
+        """Follow a set-up link to its end, as a person does."""
+        browser = self.stranger()
+        path = f"/console/set-up/{link_token}"
+        assert (await browser.get(path)).status_code == 200
+        form = {"email": email, "password": PASSWORD, "again": PASSWORD}
+        page = await browser.post(path, form)
+        assert page.status_code == 200, page.text
+        browser.email, browser.secret = email, secret_on(page)
+        done = await browser.post(f"{path}/code", {"code": self.code(browser.secret)})
+        assert (done.status_code, done.headers["location"]) == (303, "/console")
+        self.clock.advance(PERIOD)
+        return browser
+
+    async def operator(self, role: Role, email: str = "") -> Browser:
+        """Set up an operator and sign them in."""
+        email = email or f"{role}@example.org"
+        _, token = await self.af.run(self.af.operators.invite(email, role))
+        return await self.set_up(token, email)
+
+    async def sign_in(self, browser: Browser, **changes: str) -> httpx.Response:
+        form = {"email": browser.email, "password": PASSWORD, "code": self.code(browser.secret), **changes}
+        answer = await browser.post("/console/sign-in", form)
+        self.clock.advance(PERIOD)
+        return answer
+
+    async def user(self, email: str = "pat@example.com", **fields: Any) -> User:  # noqa: ANN401 - any field
+        return await self.af.run(await self.af.users.create(self.one, CreateUser(email=email, **fields)))
+
+    async def enroll(self, user: User, **fields: Any) -> Enrollment:  # noqa: ANN401 - any field
+        request = EnrollUserFactor(type="totp", **fields)
+        return await self.af.run(await self.af.factors.enroll(self.af.store, self.one, user.id, request))
+
+    async def lock(self, enrolled: Enrollment) -> None:
+        """Give wrong codes until the user is locked."""
+        for _ in range(10):
+            challenge = await self.af.run(self.af.challenges.create(self.one, enrolled.factor.id))
+            await self.af.run(self.af.challenges.verify(self.one, challenge.id, "no code"))
+
+
+def secret_on(page: httpx.Response) -> str:
+    """Read the secret in groups of four."""
+    found = re.search(r'id="secret">([A-Z2-7 ]+)<', page.text)
+    assert found, page.text
+    return found[1].replace(" ", "")
+
+
+@asynccontextmanager
+async def opened(template: Path, folder: Path, **settings: Any) -> AsyncIterator[Floor]:  # noqa: ANN401 - any setting
+    """Start the application on a copy of the template, with settings of the test's choice."""
+    data = folder / "data"
+    data.mkdir()
+    shutil.copy(template, data / "authfactor.db")
+    clock, entropy = Clock(), random.Random(20_240_229)
+    made: list[Authfactor] = []
+
+    async def opener() -> Authfactor:
+        af = await Authfactor.open(
+            # Webhooks may go to this machine, where nobody takes them: that is refused at once.
+            Settings(
+                data=data,
+                team_name="Acme",
+                bootstrap_client_id=CLIENT,
+                webhook_private_addresses=True,
+                **settings,
+            ),
+            clock=clock,
+            entropy=entropy.randbytes,
+            profile=passwords.CHEAPEST,
+        )
+        made.append(af)
+        return af
+
+    app = App(opener)
+    told: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    said: asyncio.Queue[Any] = asyncio.Queue()
+    life = asyncio.create_task(app({"type": "lifespan"}, told.get, said.put))
+    await told.put({"type": "lifespan.startup"})
+    assert (await said.get()) == {"type": "lifespan.startup.complete"}
+    af = made[0]
+    one = await af.read(af.environments.by_client_id(CLIENT))
+    two = await af.run(af.environments.create("two", team_name="Two", client_id=OTHER_CLIENT))
+    floor = Floor(af, app, clock, one, two)
+    try:
+        yield floor
+    finally:
+        for client in floor.opened:
+            await client.aclose()
+        await told.put({"type": "lifespan.shutdown"})
+        await life

@@ -1,0 +1,302 @@
+"""Every page of the console: small, quick to make, safe against what users are called, and right."""
+
+import re
+import time
+
+import pytest
+
+from authfactor.models import User
+from authfactor.wire.webhooks import CreateWebhookEndpoint
+from tests.console.floor import BASE, CLIENT, HOME, PASSWORD, Browser, Floor
+
+EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
+MOST_BYTES = 60_000
+MOST_SECONDS = 0.02
+
+
+async def fill(floor: Floor) -> User:
+    """Give every page something to show, written by somebody who means harm."""
+    af, one = floor.af, floor.one
+    address = CreateWebhookEndpoint(
+        endpoint_url="http://127.0.0.1:9/?<script>", events=["user.created", "session.created"]
+    )
+    await af.run(af.webhooks.create(one, address))
+    await af.run(af.environments.new_key(one, EVIL))
+    await af.run(af.environments.update(one, name=EVIL, team_name="Acme <b>"))
+    for number in range(30):
+        await floor.user(f"u{number:02}@example.com")
+    user = await floor.user(
+        "<script>alert(0)</script>@example.com",
+        first_name=EVIL,
+        external_id="<i>7</i>",
+        metadata={EVIL[:40]: EVIL},
+    )
+    enrolled = await floor.enroll(user, totp_issuer="<b>Issuer</b>", totp_user="<u>account</u>")
+    await floor.lock(enrolled)
+    opening = await af.sessions.prepare(
+        af.store, one, user.id, amr="pwd", now=floor.clock.now, ip_address="::1", user_agent=EVIL
+    )
+    await af.run(lambda tx: af.sessions.start(tx, one, user, opening))
+    return user
+
+
+def paths(user: User) -> list[str]:
+    return [
+        HOME,
+        f"{HOME}?span=week",
+        f"{HOME}?span=month",
+        f"{HOME}/users",
+        f"{HOME}/users?q=u0",
+        f"{HOME}/users?q={EVIL}",
+        f"{HOME}/users/{user.id}",
+        f"{HOME}/events",
+        f"{HOME}/events?name=user.created",
+        f"{HOME}/keys",
+        f"{HOME}/webhooks",
+        f"{HOME}/deliveries",
+        f"{HOME}/deliveries?state=pending",
+        f"{HOME}/settings",
+        "/console/environments",
+        "/console/operators",
+        "/console/account",
+        "/console/audit",
+        "/console/audit?action=user.unlock&actor=x&target=<b>",
+        "/console/sign-in",
+    ]
+
+
+async def test_every_page_is_small_safe_and_is_not_kept(floor: Floor, owner: Browser) -> None:
+    user = await fill(floor)
+    for path in paths(user)[:-1]:
+        answer = await owner.get(path)
+        assert answer.status_code == 200, path
+        assert len(answer.content) < MOST_BYTES, path
+        assert answer.headers["cache-control"] == "no-store", path
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"], path
+        assert answer.headers["x-frame-options"] == "DENY", path
+        for planted in ("<script>alert", "<img src=x", "<b>", "<i>7", "<u>account"):
+            assert planted not in answer.text, (path, planted)
+        assert not re.search(r"\son\w+=\"|style=\"|<script(?![^>]*\ssrc=)", answer.text), path
+
+
+async def test_pages_take_little_of_the_server(floor: Floor, owner: Browser) -> None:
+    user = await fill(floor)
+    for path in paths(user)[:-1]:
+        best = min([await timed(owner, path) for _ in range(5)])
+        assert best < MOST_SECONDS, f"{path} took {best * 1000:.1f} ms"
+
+
+async def timed(browser: Browser, path: str) -> float:
+    start = time.perf_counter()
+    await browser.get(path)
+    return time.perf_counter() - start
+
+
+async def test_the_parts_that_a_page_asks_for_again_are_parts(floor: Floor, owner: Browser) -> None:
+    await fill(floor)
+    for path, beginning in ((HOME, '<div id="numbers"'), (f"{HOME}/events", '<div id="events"')):
+        part = (await owner.get(path, headers={"hx-request": "true"})).text.strip()
+        assert part.startswith(beginning), part[:200]
+        assert "<nav class=" not in part.replace('<nav class="pager"', "")
+
+
+async def test_the_overview_counts_what_happened(floor: Floor, owner: Browser) -> None:
+    user = await fill(floor)
+    text = (await owner.get(HOME)).text
+    assert stat(text, "Users") == "31"
+    assert stat(text, "Sign-ins") == "1"
+    assert stat(text, "Users locked") == "1"
+    assert stat(text, "Enrolment").startswith("1")
+    assert (await owner.get(f"{HOME}/users/{user.id}")).status_code == 200
+    other = (await owner.get("/console/e/client_two")).text
+    assert (stat(other, "Users"), stat(other, "Sign-ins")) == ("0", "0")
+
+
+async def test_the_overview_keeps_finished_hours_and_counts_new_ones(floor: Floor, owner: Browser) -> None:
+    await floor.user("one@example.com")
+    assert "1 new in this time" in (await owner.get(HOME)).text
+    floor.clock.advance(10 * 60)
+    await floor.user("two@example.com")
+    assert "2 new in this time" in (await owner.get(HOME)).text
+    for _ in range(5 * 3):
+        floor.clock.advance(20 * 60)
+        await owner.get(HOME)
+    await floor.user("three@example.com")
+    floor.clock.advance(6)
+    assert "3 new in this time" in (await owner.get(HOME)).text
+
+
+def stat(text: str, title: str) -> str:
+    """Read the number under a title."""
+    found = re.search(rf">{title}<.*?<strong>([^<]+)</strong>", text, re.DOTALL)
+    assert found, title
+    return found[1]
+
+
+async def test_users_are_found_by_the_beginning_of_the_email_and_by_id(floor: Floor, owner: Browser) -> None:
+    user = await fill(floor)
+    text = (await owner.get(f"{HOME}/users?q=U1")).text
+    assert sorted(set(re.findall(r"u\d\d@example", text))) == [f"u1{digit}@example" for digit in range(10)]
+    by_id = await owner.get(f"{HOME}/users?q={user.id}")
+    assert by_id.headers["location"] == f"{HOME}/users/{user.id}"
+    nobody = await owner.get(f"{HOME}/users?q=nobody%25")
+    assert "Nobody found" in nobody.text
+
+
+async def test_lists_are_walked_page_by_page(floor: Floor, owner: Browser) -> None:
+    await fill(floor)
+    first = await owner.get(f"{HOME}/users")
+    [older] = re.findall(r'href="([^"]+)">Older', first.text)
+    second = await owner.get(older.replace("&amp;", "&"))
+    seen = re.findall(r"u\d\d@example", first.text) + re.findall(r"u\d\d@example", second.text)
+    assert len(seen) == len(set(seen)) == 30
+    assert ">Newer<" in second.text
+    search = await owner.get(f"{HOME}/users?q=u")
+    [more] = re.findall(r'href="([^"]+)">Older', search.text)
+    rest = await owner.get(more.replace("&amp;", "&"))
+    found = re.findall(r"u\d\d@example", search.text) + re.findall(r"u\d\d@example", rest.text)
+    assert sorted(found) == [f"u{number:02}@example" for number in range(30)]
+
+
+async def test_a_users_page_says_what_support_needs(floor: Floor, owner: Browser) -> None:
+    user = await floor.user()
+    enrolled = await floor.enroll(user)
+    page = (await owner.get(f"{HOME}/users/{user.id}")).text
+    assert "waits for its first code" in page
+    challenge = enrolled.challenge
+    assert challenge is not None
+    # A phone that is one step behind.
+    late = floor.code(enrolled.secret)
+    floor.clock.advance(30)
+    await floor.af.run(floor.af.challenges.verify(floor.one, challenge.id, late))
+    page = (await owner.get(f"{HOME}/users/{user.id}")).text
+    assert "about 30 s slow" in page
+    assert "waits for its first code" not in page
+    await floor.lock(enrolled)
+    page = (await owner.get(f"{HOME}/users/{user.id}")).text
+    assert "Locked until" in page
+    assert "10 wrong codes lately, 10 in a row" in page
+    answer = await owner.post(f"{HOME}/users/{user.id}/unlock", {"reason": "it was a child"})
+    page = (await owner.get(answer.headers["location"])).text
+    assert "Unlocked" in page
+    assert "Locked until" not in page
+
+
+async def test_a_reset_gives_a_link_by_which_the_user_enrols_anew(floor: Floor, owner: Browser) -> None:
+    support = await floor.operator("support")
+    user = await floor.user()
+    await floor.enroll(user)
+    page = await support.post(f"{HOME}/users/{user.id}/reset", {"reason": "lost the phone"})
+    [path] = re.findall(rf"{BASE}(/link/[\w-]+)", page.text)
+    assert "No factor" in page.text
+    assert (await floor.stranger().get(path)).status_code == 200
+    assert path not in (await owner.get(f"{HOME}/users/{user.id}")).text
+    by_owner = await owner.post(f"{HOME}/users/{user.id}/enroll")
+    assert re.findall(rf"{BASE}(/link/[\w-]+)", by_owner.text) != [path]
+
+
+async def test_pages_for_users_take_name_and_colour(floor: Floor, owner: Browser) -> None:
+    form = {"brand_name": "Acme Shop", "colored": "1", "color": "#aa3300"}
+    assert (await owner.post(f"{HOME}/look", form)).status_code == 303
+    page = (await owner.get(f"{HOME}/settings")).text
+    assert 'value="Acme Shop"' in page
+    assert 'value="#aa3300"' in page
+    assert (await owner.post(f"{HOME}/look", {"color": "#aa3300"})).status_code == 303
+    branding = await floor.af.read(floor.af.brandings.get(floor.one))
+    assert branding is not None
+    assert (branding.name, branding.color) == (None, None)
+    odd = await owner.post(f"{HOME}/look", {**form, "color": "red;}"})
+    assert odd.status_code == 422
+
+
+async def test_a_key_is_shown_once_works_and_stops_working_when_revoked(floor: Floor, owner: Browser) -> None:
+    made = await owner.post(f"{HOME}/keys", {"name": "shop"})
+    [key] = re.findall(r"sk_[\w-]{43}", made.text)
+    assert key not in (await owner.get(f"{HOME}/keys")).text
+    api = floor.stranger(authorization=f"Bearer {key}")
+    assert (await api.get("/user_management/users")).status_code == 200
+    [path] = re.findall(rf'action="({HOME}/keys/[^"]+/revoke)"', made.text)
+    await owner.post(path, {"reason": "leaked"})
+    floor.clock.advance(1)
+    assert (await api.get("/user_management/users")).status_code == 401
+
+
+async def test_a_webhook_secret_is_shown_once(floor: Floor, owner: Browser) -> None:
+    form = {"endpoint_url": "http://127.0.0.1:9/hook", "event:user.created": "1"}
+    made = await owner.post(f"{HOME}/webhooks", form)
+    [secret] = re.findall(r"whsec_[\w-]{43}", made.text)
+    listed = (await owner.get(f"{HOME}/webhooks")).text
+    assert secret not in listed
+    assert "whsec_" not in listed
+
+
+async def test_a_refused_form_comes_back_with_what_was_typed(floor: Floor, owner: Browser) -> None:
+    form = {"endpoint_url": "ftp://nowhere", "event:user.created": "1"}
+    answer = await owner.post(f"{HOME}/webhooks", form)
+    assert answer.status_code == 422
+    assert 'value="ftp://nowhere"' in answer.text
+    assert answer.text.count(" checked") == 1
+    again = await owner.post("/console/environments", {"name": "two"})
+    assert (again.status_code, "exists already" in again.text) == (409, True)
+
+
+async def test_an_invitation_made_in_the_console_works(floor: Floor, owner: Browser) -> None:
+    made = await owner.post("/console/operators", {"email": "lee@example.org", "role": "support"})
+    [token] = re.findall(rf"{BASE}/console/set-up/([\w-]+)", made.text)
+    lee = await floor.set_up(token, "lee@example.org")
+    page = (await lee.get("/console/operators")).text
+    assert "lee@example.org" in page
+    assert "Make a set-up link" not in page
+    assert token not in (await owner.get("/console/operators")).text
+
+
+async def test_what_a_role_may_not_do_is_not_offered(floor: Floor, owner: Browser) -> None:
+    user = await fill(floor)
+    viewer, support = await floor.operator("viewer"), await floor.operator("support")
+    for path in paths(user)[:-1]:
+        text = (await viewer.get(path)).text
+        offered = set(re.findall(r'method="post" action="([^"]+)"', text)) - {"/console/sign-out"}
+        # The forms of the policy page are there to be read; nothing in them can be changed.
+        assert not offered or path == f"{HOME}/settings", (path, offered)
+    text = (await support.get(f"{HOME}/users/{user.id}")).text
+    offered = {path.rsplit("/", 1)[-1] for path in re.findall(r'method="post" action="([^"]+)"', text)}
+    assert offered == {"sign-out", "unlock", "reset"}
+
+
+async def test_one_may_end_ones_other_sessions(floor: Floor, owner: Browser) -> None:
+    other = floor.stranger()
+    other.email, other.secret = owner.email, owner.secret
+    await floor.sign_in(other)
+    text = (await owner.get("/console/account")).text
+    [path] = re.findall(r'action="(/console/account/sessions/[^"]+/end)"', text)
+    await owner.post(path)
+    assert (await other.get(HOME)).status_code == 303
+    assert (await owner.get(HOME)).status_code == 200
+
+
+async def test_environments_are_renamed_and_their_policy_is_kept(floor: Floor, owner: Browser) -> None:
+    form = {"name": "production", "team_name": "Acme Shop", "mfa_policy": "required"}
+    answer = await owner.post(f"{HOME}/settings", form)
+    assert answer.headers["location"].startswith(f"{HOME}/settings")
+    changed = await floor.af.read(floor.af.environments.by_client_id(CLIENT))
+    assert (changed.name, changed.team_name, changed.mfa_policy) == ("production", "Acme Shop", "required")
+    taken = await owner.post(f"{HOME}/settings", {**form, "name": "two"})
+    assert taken.status_code == 409
+    odd = await owner.post(f"{HOME}/settings", {**form, "mfa_policy": "sometimes"})
+    assert odd.status_code == 422
+
+
+@pytest.mark.parametrize(
+    "path", ["/console/nothing", f"{HOME}/users/user_x", "/console/e/client_x", f"{HOME}/x"]
+)
+async def test_what_is_not_there_is_not_found(floor: Floor, owner: Browser, path: str) -> None:
+    assert (await owner.get(path)).status_code == 404
+
+
+async def test_no_page_shows_a_password_or_a_secret(floor: Floor, owner: Browser) -> None:
+    user = await floor.user(password=PASSWORD)
+    enrolled = await floor.enroll(user)
+    for path in paths(user)[:-1]:
+        text = (await owner.get(path)).text
+        for secret in (PASSWORD, enrolled.secret, enrolled.factor.secret, "$argon2", owner.secret):
+            assert secret not in text, path
