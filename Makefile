@@ -139,6 +139,7 @@ bench: setup ## compare with the usual stack under load (BENCH_ARGS=..., DATABAS
 .PHONY: screenshots
 screenshots: setup ## take the pictures of docs/screenshots (Debian's chromium)
 	$(BIN)/python tools/screenshots.py
+	$(BIN)/python tools/console_screenshots.py
 
 # --- documentation and packages ---
 

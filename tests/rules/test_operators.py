@@ -90,8 +90,12 @@ async def test_the_first_link_makes_an_owner_and_then_there_is_none(desk: Desk, 
     assert await desk.af.run(desk.af.operators.first_link()) is None
 
 
-async def test_a_link_works_once(desk: Desk) -> None:
-    token = await first_token(desk)
+@pytest.mark.parametrize("kind", ["first", "invited"])
+async def test_a_link_works_once(desk: Desk, kind: str) -> None:
+    if kind == "first":
+        token = await first_token(desk)
+    else:
+        _, token = await desk.af.run(desk.af.operators.invite(EMAIL, "owner"))
     await set_up(desk, token)
     with pytest.raises(LinkRefused):
         await begin(desk, token)
