@@ -8,7 +8,7 @@ client is open.
 import asyncio
 import os
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -116,7 +116,8 @@ class InProcess:
                 data=None if place.data is None else Path(place.data),
                 keys=None if place.keys is None else os.fspath(place.keys),
             )
-            af = await Authfactor.open(chosen)
+            # A line a request is a server's business; a program's standard error is its own.
+            af = await Authfactor.open(replace(chosen, log_requests=False))
             try:
                 environment = await _environment(af, place.environment)
                 key = af.environments.vouch(environment)
