@@ -11,7 +11,8 @@ server='' postgres=''
 finish() {
     code=$?
     [ -z "$server" ] || { kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; }
-    [ -z "$postgres" ] || { kill -INT "$postgres" 2>/dev/null || true; wait "$postgres" 2>/dev/null || true; }
+    # By its own command: the background shell that started it ignores SIGINT.
+    [ -z "$postgres" ] || as "$programs/pg_ctl" -D "$place/pg/data" -m immediate stop >/dev/null || true
     [ "$code" -eq 0 ] || tail -n 30 "$place"/*.log 2>/dev/null || true
     rm -rf "$place"
     exit "$code"
