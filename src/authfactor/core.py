@@ -5,11 +5,12 @@ it: `await af.run(af.challenges.verify(environment, challenge_id, code))`.
 """
 
 import contextlib
+import functools
 import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from authfactor import errors, keyring
 from authfactor.ids import Mint
@@ -20,7 +21,6 @@ from authfactor.rules.audit import Audit
 from authfactor.rules.branding import Brandings
 from authfactor.rules.challenges import Challenges
 from authfactor.rules.cleaning import Cleaning
-from authfactor.rules.console import Console
 from authfactor.rules.deliveries import Deliveries
 from authfactor.rules.environments import Environments
 from authfactor.rules.events import EventLog
@@ -30,7 +30,6 @@ from authfactor.rules.hashing import Hasher
 from authfactor.rules.links import Links
 from authfactor.rules.operator_sessions import OperatorSignIn
 from authfactor.rules.operators import Operators
-from authfactor.rules.overview import Overview
 from authfactor.rules.sessions import Sessions
 from authfactor.rules.signin import SignIn
 from authfactor.rules.signing import Signing
@@ -40,6 +39,10 @@ from authfactor.settings import Settings
 from authfactor.store import Store, Unit
 from authfactor.store.opening import open_store
 from authfactor.vault import Vault
+
+if TYPE_CHECKING:
+    from authfactor.rules.console import Console
+    from authfactor.rules.overview import Overview
 
 T = TypeVar("T")
 # 2020-01-01, years before this release: a clock that says less was never set.
@@ -107,8 +110,20 @@ class Authfactor:
         self.operator_sign_in = OperatorSignIn(
             clock, entropy, mint, self.hasher, self.challenges, self.audit, settings
         )
-        self.console = Console(self.audit)
-        self.overview = Overview(clock)
+
+    @functools.cached_property
+    def console(self) -> "Console":
+        """What operators do."""
+        from authfactor.rules.console import Console  # noqa: PLC0415 - for pages of operators alone
+
+        return Console(self.audit)
+
+    @functools.cached_property
+    def overview(self) -> "Overview":
+        """Numbers at a glance."""
+        from authfactor.rules.overview import Overview  # noqa: PLC0415 - for pages of operators alone
+
+        return Overview(self.clock)
 
     @classmethod
     async def open(
