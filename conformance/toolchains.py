@@ -1,5 +1,6 @@
 """The environment of each SDK under `.cache`: made once, made again when its lock has changed."""
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -26,8 +27,12 @@ def prepare(row: Row) -> None:
     if not row.environment:
         return
     kind, _, version = row.environment.partition("-")
+    CACHE.mkdir(exist_ok=True)
     try:
-        _MAKERS[kind](CACHE / row.environment, version)
+        with (CACHE / f"{row.environment}.lock").open("w") as turn:
+            # Tests prepare at the same time in several processes.
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            _MAKERS[kind](CACHE / row.environment, version)
     except (OSError, subprocess.SubprocessError) as error:
         said = getattr(error, "stderr", None) or str(error)
         raise Missing(f"{row.environment} could not be made: {' '.join(said.split())[-300:]}") from error
@@ -50,13 +55,23 @@ def _js(folder: Path, version: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     # Copied on every run: an import of a package looks only beside the importing file.
     for program in (HERE / "js").glob("*.mjs"):
-        shutil.copy(program, folder)
+        _put(program, folder / program.name)
     if _is_fresh(folder, locks):
         return
     for lock in locks:
         shutil.copy(lock, folder)
     _run("npm", "ci", *NPM_OPTIONS, inside=folder)
     _mark(folder, locks)
+
+
+def _put(source: Path, place: Path) -> None:
+    """Copy in one step, and only what has changed: another process may be running the file there."""
+    content = source.read_bytes()
+    if place.is_file() and place.read_bytes() == content:
+        return
+    draft = place.with_suffix(".new")
+    draft.write_bytes(content)
+    draft.replace(place)
 
 
 def _go(folder: Path, version: str) -> None:
