@@ -101,8 +101,8 @@ samples: setup ## run the samples that the reference shows (RECORD=1 keeps the a
 	$(BIN)/python tools/samples.py
 	$(BIN)/python -m conformance.samples $(if $(RECORD),--record) $(SAMPLES_ARGS)
 
-.PHONY: faults
-faults: setup ## broken servers turn conformance red, lost answers harm nobody (after make conformance)
+.PHONY: broken
+broken: setup ## broken servers turn conformance red, lost answers harm nobody (after make conformance)
 	$(BIN)/python -m pytest -q -n 3 --dist worksteal -m conformance tests/conformance $(PYTEST_ARGS)
 
 .PHONY: attacks

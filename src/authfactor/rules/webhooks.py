@@ -25,6 +25,7 @@ OWN_EVENTS: Final = frozenset(
         events.FACTOR_ACTIVATED,
         events.FACTOR_DELETED,
         events.REPLAY_REFUSED,
+        events.ATTEMPT_REFUSED,
         events.LINK_CREATED,
         events.LINK_OPENED,
         events.LINK_COMPLETED,
