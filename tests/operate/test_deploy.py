@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,8 +30,8 @@ DASHBOARD: Final = DEPLOY / "observability" / "dashboard.json"
 
 
 def tool(name: str) -> str:
-    """Find a program; without it skip on a laptop, fail where CI is set."""
-    found = shutil.which(name)
+    """Find a program, in our own environment first; without it skip on a laptop, fail where CI is set."""
+    found = shutil.which(name, path=f"{Path(sys.prefix) / 'bin'}{os.pathsep}{os.environ['PATH']}")
     if found is None:
         if os.environ.get("CI"):
             pytest.fail(f"{name} is not on PATH, and CI must not skip", pytrace=False)
