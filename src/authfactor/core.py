@@ -4,6 +4,7 @@ Doors (HTTP, command line, your Python code) prepare a unit with one of the rule
 it: `await af.run(af.challenges.verify(environment, challenge_id, code))`.
 """
 
+import asyncio
 import contextlib
 import functools
 import os
@@ -30,6 +31,7 @@ from authfactor.rules.hashing import Hasher
 from authfactor.rules.links import Links
 from authfactor.rules.operator_sessions import OperatorSignIn
 from authfactor.rules.operators import Operators
+from authfactor.rules.sealing import Sealing
 from authfactor.rules.sessions import Sessions
 from authfactor.rules.signin import SignIn
 from authfactor.rules.signing import Signing
@@ -38,7 +40,7 @@ from authfactor.rules.webhooks import Webhooks
 from authfactor.settings import Settings
 from authfactor.store import Store, Unit
 from authfactor.store.opening import open_store
-from authfactor.vault import Vault
+from authfactor.vault import Key, Vault
 
 if TYPE_CHECKING:
     from authfactor.rules.console import Console
@@ -103,6 +105,7 @@ class Authfactor:
         self.links = Links(clock, entropy, mint, log, settings)
         self.following = Following(clock, entropy, vault, log, settings, self.factors, self.challenges)
         self.brandings = Brandings(clock)
+        self.sealing = Sealing(clock, mint(""))
         self.audit = Audit(clock)
         self.operators = Operators(
             clock, entropy, mint, self.hasher, self.challenges, self.factors, self.audit, settings
@@ -139,10 +142,16 @@ class Authfactor:
         Raises `keyring.KeyRingUnusable`, `store.opening.WrongSchema` and `errors.Unavailable`.
         """
         check_clock(clock())
-        path = settings.keys_path
-        ring = keyring.read(path) if path.exists() else keyring.create(path, entropy)
+        source = keyring.source_of(settings)
+        ring = source.read() if source.exists() else None
         store = await open_store(settings, entropy)
-        self = cls(settings, store, Vault(ring, entropy), clock, entropy, profile)
+        try:
+            vault = await _vault(source, ring, store, clock, entropy)
+            self = cls(settings, store, vault, clock, entropy, profile)
+            await self.sealing.note_keys(store, vault.newest)
+        except BaseException:
+            await store.close()
+            raise
         first = self.environments.ensure_first(
             team_name=settings.team_name,
             client_id=settings.bootstrap_client_id,
@@ -184,6 +193,14 @@ class Authfactor:
         if unit is not None:
             await self.store.write(unit)
 
+    async def take_up_keys(self) -> None:
+        """Take up keys that were added to the ring since. Raises `keyring.KeyRingUnusable`."""
+        ring = await asyncio.to_thread(keyring.source_of(self.settings).read)
+        if ring[-1].id != self.vault.newest:
+            # Noted before it seals, so that no start goes without it.
+            await self.sealing.note_keys(self.store, ring[-1].id)
+            self.vault.adopt(ring)
+
     async def close(self) -> None:
         """Finish what is under way and let go of everything."""
         # The last-used times of a minute are not worth a failed stop.
@@ -192,3 +209,35 @@ class Authfactor:
         self.hasher.close()
         self.signing.close()
         await self.store.close()
+
+
+async def _vault(
+    source: keyring.Source, ring: list[Key] | None, store: Store, clock: Clock, entropy: Entropy
+) -> Vault:
+    """Make the vault, and the ring for a database that needs none yet; a needed key must be there."""
+    known = tuple(key.id for key in ring or ())
+    missing = await Sealing(clock, "").missing(store, known)
+    if missing and ring is None and source.exists():
+        # Another process made the first ring meanwhile.
+        ring = source.read()
+        missing = [key_id for key_id in missing if key_id not in {key.id for key in ring}]
+    if missing:
+        raise keyring.KeyMissing(source.shown, missing, there=ring is not None)
+    return Vault(ring or source.create(entropy), entropy, _asking(source, clock))
+
+
+def _asking(source: keyring.Source, clock: Clock) -> Callable[[], list[Key] | None]:
+    """Ask the source again, not more often than it bears: an unknown key may also be somebody's forgery."""
+    last = 0
+
+    def ask() -> list[Key] | None:
+        nonlocal last
+        now = clock()
+        if abs(now - last) < source.look_again * 1000:
+            return None
+        last = now
+        with contextlib.suppress(keyring.KeyRingUnusable):
+            return source.read()
+        return None
+
+    return ask

@@ -58,9 +58,9 @@ class Settings:
     keys: str = _setting(
         "", "File of the key ring that seals secrets; empty: keys in the data folder, made at first start."
     )
-    team_name: str = _setting(
-        "authfactor", "Default issuer shown in authenticator apps, for new environments."
-    )
+    key_command: str = _setting("", "Command that prints the key ring, in place of the file; no shell.")
+    key_command_timeout: int = _setting(10, "Time the key command has.", unit="seconds", least=1, most=300)
+    team_name: str = _setting("authfactor", "Issuer shown in authenticator apps, for new environments.")
     base_url: str = _setting("http://127.0.0.1:8080", "Where users and applications reach this server.")
     bootstrap_api_key: str = _setting(
         "", "API key of the first environment, made if it is not there.", secret=True
@@ -236,6 +236,8 @@ class Settings:
             _check_bounds(item.name, getattr(self, item.name), item.metadata)
         if bool(self.tls_cert) != bool(self.tls_key):
             raise BadSetting(f"{PREFIX}TLS_CERT and {PREFIX}TLS_KEY belong together: set both or neither.")
+        if self.keys and self.key_command:
+            raise BadSetting(f"{PREFIX}KEYS and {PREFIX}KEY_COMMAND exclude each other: set one.")
         trusted_networks(self.trusted_proxies)
         if not 0 <= self.window <= 2:  # noqa: PLR2004 - the range of decision 0003
             raise BadSetting(f"{PREFIX}WINDOW must be 0, 1 or 2, not {self.window}.")

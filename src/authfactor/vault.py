@@ -61,8 +61,16 @@ def key_of(secret: bytes) -> Key:
 class Vault:
     """Seals and opens with a key ring, oldest key first."""
 
-    def __init__(self, ring: Iterable[Key], entropy: Callable[[int], bytes]) -> None:
-        """Keep one cipher object a key: building it costs as much as sealing with it."""
+    def __init__(
+        self,
+        ring: Iterable[Key],
+        entropy: Callable[[int], bytes],
+        refresh: Callable[[], Iterable[Key] | None] | None = None,
+    ) -> None:
+        """Keep one cipher object a key: building it costs as much as sealing with it.
+
+        `refresh` is asked for the ring as it is now when a value names a key that is not known yet.
+        """
         keys = list(ring)
         if not keys:
             raise ValueError("the key ring is empty")
@@ -71,6 +79,14 @@ class Vault:
             raise ValueError("two keys of the ring have the same id")
         self.newest = keys[-1].id
         self._entropy = entropy
+        self._refresh = refresh
+
+    def adopt(self, ring: Iterable[Key]) -> None:
+        """Take up a ring that has grown; keys that left it still open here until the process ends."""
+        keys = list(ring)
+        fresh = {key.id: AESGCM(key.secret) for key in keys if key.id not in self._ciphers}
+        self._ciphers = {**self._ciphers, **fresh}
+        self.newest = keys[-1].id
 
     @property
     def key_ids(self) -> tuple[str, ...]:
@@ -96,17 +112,30 @@ class Vault:
         # One blob has one text: base64 readers skip foreign characters and ignore spare bits.
         if form != _FORMAT or base64.urlsafe_b64encode(blob).decode("ascii") != text:
             raise CannotOpen("sealed in an unknown format")
-        cipher = self._ciphers.get(key_id)
-        if cipher is None:
-            raise UnknownKey(key_id)
+        cipher = self._ciphers.get(key_id) or self._added(key_id)
         try:
             return cipher.decrypt(blob[:_NONCE_BYTES], blob[_NONCE_BYTES:], _bound_to(where))
         except (InvalidTag, ValueError) as error:
             raise CannotOpen("the sealed value does not belong to this row or was damaged") from error
 
+    def _added(self, key_id: str) -> AESGCM:
+        ring = self._refresh() if self._refresh is not None else None
+        if ring is not None:
+            self.adopt(ring)
+        cipher = self._ciphers.get(key_id)
+        if cipher is None:
+            raise UnknownKey(key_id)
+        return cipher
+
     def is_stale(self, sealed: str) -> bool:
         """Tell whether an older key sealed this value, so that it should be sealed again."""
         return not sealed.startswith(f"{_FORMAT}:{self.newest}:")
+
+
+def key_id_of(sealed: str) -> str:
+    """Read which key sealed a value; empty when it is no sealed value."""
+    form, _, rest = sealed.partition(":")
+    return rest.partition(":")[0] if form == _FORMAT else ""
 
 
 def _bound_to(where: Row) -> bytes:

@@ -72,6 +72,8 @@ def test_every_table_is_clustered_on_a_key_that_starts_with_the_environment(tmp_
     assert keys.pop("environments") == ["number"]
     # Whose turn it is to do what one process at a time does, over all environments.
     assert keys.pop("turns") == ["name"]
+    # The key ring is that of the installation.
+    assert keys.pop("vault_keys") == ["id"]
     # Operators look after all environments.
     assert keys.pop("operators") == ["id"]
     assert keys.pop("audit") == ["id"]

@@ -90,14 +90,28 @@ async def sealed_with(desk: "Desk") -> dict[str, str]:
 
 async def test_a_key_taken_off_the_ring_is_named(open_desk: "Opener") -> None:
     desk: Desk = await open_desk()
-    enrolled = await desk.enroll_alone()
+    await desk.enroll_alone()
     (key_id,) = desk.af.vault.key_ids
     ring = desk.af.settings.keys_path
     ring.write_text(KEY_LINE)
-    again: Desk = await open_desk()
-    with pytest.raises(vault.UnknownKey) as refused:
-        await again.answer(enrolled, again.code(enrolled))
-    assert refused.value.key_id == key_id
+    with pytest.raises(keyring.KeyMissing, match=f"lacks the key '{key_id}' that this database needs") as no:
+        await open_desk()
+    assert no.value.key_ids == (key_id,)
+    desk.sql("DELETE FROM vault_keys")  # as in a database that an older release has filled
+    with pytest.raises(keyring.KeyMissing):
+        await open_desk()
+
+
+async def test_a_lost_ring_is_not_replaced_by_a_new_one(open_desk: "Opener") -> None:
+    desk: Desk = await open_desk()
+    await desk.enroll_alone()
+    ring = desk.af.settings.keys_path
+    kept = ring.rename(ring.with_name("kept"))
+    with pytest.raises(keyring.KeyMissing, match="is not there, and this database needs the key"):
+        await open_desk()
+    assert not ring.exists()
+    kept.rename(ring)
+    await open_desk()
 
 
 async def test_a_ring_that_others_may_read_stops_the_start(open_desk: "Opener") -> None:

@@ -19,6 +19,7 @@ from authfactor.cli import (
     serving,
     session,
     users,
+    vault,
     webhooks,
 )
 
@@ -40,6 +41,7 @@ app.add_typer(factors.factors, name="factors")
 app.add_typer(links.links, name="links")
 app.add_typer(operators.operators, name="operators")
 app.add_typer(auditing.audit, name="audit")
+app.add_typer(vault.vault, name="vault")
 app.add_typer(webhooks.webhooks, name="webhooks")
 
 

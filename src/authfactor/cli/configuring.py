@@ -68,11 +68,13 @@ async def _look(settings: Settings) -> dict[str, str]:
     from authfactor.http import tls
 
     facts = {"settings": "right"}
-    if settings.keys_path.exists():
-        keyring.read(settings.keys_path)
-        facts["key ring"] = f"readable ({settings.keys_path})"
+    source = keyring.source_of(settings)
+    where = "from the key command" if settings.key_command else str(settings.keys_path)
+    if source.exists():
+        source.read()
+        facts["key ring"] = f"readable ({where})"
     else:
-        facts["key ring"] = f"will be made ({settings.keys_path})"
+        facts["key ring"] = f"will be made ({where})"
     if settings.tls_cert:
         tls.certificate(settings)
         facts["TLS"] = f"certificate and key belong together ({settings.tls_cert})"

@@ -68,7 +68,7 @@ async def _copy(settings: Settings, source: str, target: str, reseal: Path | Non
     new = dataclasses.replace(settings, database_url=target)
     sealing = None
     if reseal is not None:
-        rings = keyring.read(settings.keys_path), keyring.read(reseal)
+        rings = keyring.source_of(settings).read(), keyring.read(reseal)
         sealing = copying.Resealed(*(Vault(ring, os.urandom) for ring in rings))  # noqa: TID251 - a nonce, in a command
     found = await opening.schema_version(old)
     opening.check_exact_schema(found)

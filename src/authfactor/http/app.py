@@ -19,6 +19,7 @@ from authfactor.http.metrics import Observatory
 from authfactor.http.pages.routes import ROUTES as PAGES
 from authfactor.http.routing import Route
 from authfactor.http.tracing import TracedDoor, traced
+from authfactor.keyring import KeyRingUnusable, source_of
 
 Opener = Callable[[], Awaitable[Authfactor]]
 HOUSEKEEPING_SECONDS: Final = 60
@@ -107,4 +108,16 @@ async def _keep_house(af: Authfactor) -> None:
             log.warning("housekeeping was put off: %s", error.message)
 
 
-BACKGROUND: Final = (deliver_forever, _keep_house)
+async def _take_up_keys(af: Authfactor) -> None:
+    """Look for a new key, so that a rotation reaches every process before anything needs it."""
+    while True:
+        await asyncio.sleep(source_of(af.settings).look_again)
+        try:
+            await af.take_up_keys()
+        except (errors.AuthfactorError, KeyRingUnusable) as error:
+            log.warning("the key ring could not be read again: %s", error)
+        except Exception:
+            log.exception("unexpected failure while looking for new keys")
+
+
+BACKGROUND: Final = (deliver_forever, _keep_house, _take_up_keys)

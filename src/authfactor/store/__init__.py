@@ -1,6 +1,7 @@
 """Storage: one protocol, two databases, every statement in `tables`."""
 
 from authfactor.store.base import Db, Single, Store, Tx, Unit
+from authfactor.store.tables.sealed import PLACES, Place, SealedValue
 from authfactor.store.tables.spending import Spent
 
-__all__ = ["Db", "Single", "Spent", "Store", "Tx", "Unit"]
+__all__ = ["PLACES", "Db", "Place", "SealedValue", "Single", "Spent", "Store", "Tx", "Unit"]

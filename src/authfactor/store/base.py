@@ -22,6 +22,7 @@ from authfactor.store.tables.failures import Failures
 from authfactor.store.tables.idempotency import Idempotency
 from authfactor.store.tables.links import Links
 from authfactor.store.tables.operators import Operators, OperatorSessions
+from authfactor.store.tables.sealed import SealedValues, VaultKeys
 from authfactor.store.tables.sessions import PendingSignIns, Sessions
 from authfactor.store.tables.signing_keys import SigningKeys
 from authfactor.store.tables.spending import Spending
@@ -84,11 +85,13 @@ class Tx:
         "operator_sessions",
         "operators",
         "pending_sign_ins",
+        "sealed_values",
         "sessions",
         "signing_keys",
         "spending",
         "throttles",
         "users",
+        "vault_keys",
         "webhook_endpoints",
     )
 
@@ -117,6 +120,8 @@ class Tx:
         self.audit = Audit(db)
         self.operators = Operators(db)
         self.operator_sessions = OperatorSessions(db)
+        self.sealed_values = SealedValues(db)
+        self.vault_keys = VaultKeys(db)
 
 
 Unit = Callable[[Tx], Awaitable[T]]

@@ -9,10 +9,10 @@ from authfactor.models import Entropy
 from authfactor.settings import Settings
 from authfactor.store import schema
 from authfactor.store.base import Store, Tx
-from authfactor.store.copying.shape import MARK, Side
 from authfactor.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
+    from authfactor.store.copying.shape import Side
     from authfactor.store.postgres import PostgresStore
 
 log = logging.getLogger("authfactor.store")
@@ -47,13 +47,15 @@ async def open_store(settings: Settings, entropy: Entropy | None = None) -> Stor
 
 
 async def _refuse_half_copied(tx: Tx) -> None:
+    from authfactor.store.copying.shape import MARK  # noqa: PLC0415 - no help text needs it
+
     if await tx.expired.has_turn(MARK):
         raise HalfCopied(
             "This database is a half-finished copy. Give the same authfactor copy command again."
         )
 
 
-async def open_side(settings: Settings) -> Side:
+async def open_side(settings: Settings) -> "Side":
     """Open a migrated database for copying. Raises `errors.Unavailable`."""
     path = settings.sqlite_path
     if path is not None:

@@ -4,17 +4,12 @@ from typing import Final, Protocol
 
 from authfactor.store.base import Row
 from authfactor.store.copying.shape import Shape
+from authfactor.store.tables.sealed import PLACES
 from authfactor.vault import Row as Place
 from authfactor.vault import Vault
 
-# Table and column of every value that a vault seals; a test finds those that are missing here.
-SEALED: Final = {
-    "factors": "secret",
-    "idempotency": "answer",
-    "refresh_tokens": "successor",
-    "signing_keys": "private_key",
-    "webhook_endpoints": "secret",
-}
+# Table and column of every value that a vault seals.
+SEALED: Final = {place.table: place.column for place in PLACES}
 
 
 class Sealing(Protocol):

@@ -1,0 +1,165 @@
+"""`authfactor vault`: the keys that seal secrets."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeVar
+
+import typer
+
+from authfactor import keyring
+from authfactor.cli import session
+from authfactor.core import system_clock
+from authfactor.ids import Mint
+from authfactor.keyring import Source
+from authfactor.rules.sealing import Progress, Resealed, Sealing
+from authfactor.store import Store
+from authfactor.store.opening import open_store
+from authfactor.vault import Key, Vault
+
+T = TypeVar("T")
+BAD_KEYS = 8
+# A server takes a new key up within `look_again` seconds, and an answer under way may take its time.
+_MARGIN_SECONDS = 2
+
+vault = typer.Typer(no_args_is_help=True, help="The keys that seal secrets.")
+
+
+@vault.command("status")
+def status(context: typer.Context) -> None:
+    """List the keys and how many secrets each has sealed; exit code 8 when a needed key is missing.
+
+    Example: authfactor vault status
+    """
+    options = session.chosen(context)
+
+    async def work(source: Source, store: Store, sealing: Sealing) -> tuple[list[Key], dict[str, int]]:
+        ring = source.read() if source.exists() else []
+        counts = dict.fromkeys(await store.read(lambda tx: tx.vault_keys.ids()), 0)
+        return ring, counts | await sealing.counts(store)
+
+    ring, counts = _run(options, work)
+    keys = [
+        {"id": key.id, "state": "seals" if key is ring[-1] else "opens", "secrets": counts.pop(key.id, 0)}
+        for key in ring
+    ]
+    keys += [{"id": key_id, "state": "missing", "secrets": count} for key_id, count in counts.items()]
+    waiting = sum(int(key["secrets"]) for key in keys if key["state"] == "opens")
+
+    def people() -> None:
+        rows = [[str(key["id"]), str(key["state"]), str(key["secrets"])] for key in keys]
+        session.table(["key", "state", "secrets"], rows, "There is no key ring yet.")
+        if counts:
+            print("A key that is needed is not on the ring. Put it back from the backup of the key ring.")
+        elif waiting:
+            print(f"{waiting} secrets are sealed with older keys. Seal them again: authfactor vault rotate")
+
+    session.show(options, {"keys": keys}, people)
+    if counts:
+        raise typer.Exit(BAD_KEYS)
+
+
+@vault.command("rotate")
+def rotate(
+    context: typer.Context,
+    wait: Annotated[
+        int | None, typer.Option(min=0, help="Seconds for servers to take the new key up.")
+    ] = None,
+) -> None:
+    """Add a key to the ring and seal every secret again with it, while servers run.
+
+    When secrets are still sealed with older keys, as after an interruption, no key is added: the newest one
+    of the ring is used. Older keys stay on the ring; backups need them. See authfactor vault retire.
+
+    Example: authfactor vault rotate
+    """
+    options = session.chosen(context)
+
+    async def work(source: Source, store: Store, sealing: Sealing) -> tuple[str, bool, Resealed]:
+        async with sealing.turn(store):
+            ring = source.read()
+            counts = await sealing.counts(store)
+            old = any(counts.get(key.id) for key in ring[:-1])
+            known = await store.read(lambda tx: tx.vault_keys.ids())
+            # A key that is on the ring and not noted yet was added by hand, or by the key service.
+            added = not old and ring[-1].id in known
+            if added:
+                ring = source.add(os.urandom)  # noqa: TID251 - a key, in a command
+            await sealing.note_keys(store, ring[-1].id)
+            _say(options, f"Servers take the key {ring[-1].id} up within {source.look_again} s.")
+            await asyncio.sleep(source.look_again + _MARGIN_SECONDS if wait is None else wait)
+            done = await sealing.reseal(store, Vault(ring, os.urandom), _counter(options))  # noqa: TID251 - nonces
+            return ring[-1].id, added, done
+
+    key_id, added, done = _run(options, work)
+
+    def people() -> None:
+        new = "the new key" if added else "the key"
+        print(f"{done.values} secrets were sealed again with {new} {key_id}.")
+        for row in done.broken:
+            print(f"Left as it is, because no key opens it: {row}")
+
+    shape = {"key": key_id, "added": added, "resealed": done.values, "broken": list(done.broken)}
+    session.show(options, shape, people)
+    if done.broken:
+        raise typer.Exit(BAD_KEYS)
+
+
+@vault.command("retire")
+def retire(context: typer.Context, key: str) -> None:
+    """Take a key off the ring once nothing in the database is sealed with it.
+
+    Backups made while it was in use cannot be opened any more without it: that is how what was deleted since
+    is made unreadable in them for good. Keep a copy for as long as you want to be able to restore them.
+
+    Example: authfactor vault retire 3f9a1c
+    """
+    options = session.chosen(context)
+
+    async def work(source: Source, store: Store, sealing: Sealing) -> list[Key]:
+        async with sealing.turn(store):
+            if source.exists() and source.read()[-1].id == key:
+                raise keyring.KeyRingUnusable(f"The key '{key}' is the newest one and seals; it has to stay.")
+            await sealing.release(store, key)
+            return source.remove(key)
+
+    ring = _run(options, work)
+    session.show(
+        options,
+        {"retired": key, "keys": [each.id for each in ring]},
+        lambda: print(f"The key {key} is off the ring. Left: {', '.join(each.id for each in ring)}"),
+    )
+
+
+def _run(options: session.Chosen, work: Callable[[Source, Store, Sealing], Awaitable[T]]) -> T:
+    """Open database and source of the ring, without the demand that every needed key be there."""
+    settings = session.read_settings(options)
+
+    async def inside() -> T:
+        store = await open_store(settings)
+        try:
+            holder = Mint(system_clock, os.urandom)("")  # noqa: TID251 - an id, in a command
+            return await work(keyring.source_of(settings), store, Sealing(system_clock, holder))
+        finally:
+            await store.close()
+
+    try:
+        return asyncio.run(inside())
+    except session.Known as error:
+        session.fail(error)
+
+
+def _say(options: session.Chosen, text: str) -> None:
+    if not options.as_json:
+        typer.echo(text, err=True)
+
+
+def _counter(options: session.Chosen) -> Progress:
+    """Tell on standard error how far it is, every 10,000 rows."""
+    step = 10_000
+
+    def tell(table: str, done: int) -> None:
+        if done % step == 0:
+            _say(options, f"{table}: {done}")
+
+    return tell

@@ -1,0 +1,89 @@
+"""The key ring from a command: what it may print, how long it may take, what is said when it fails."""
+
+import base64
+import time
+from pathlib import Path
+
+import pytest
+
+from authfactor import keyring
+from authfactor.keyring import CommandSource, FileSource, KeyRingUnusable, source_of
+from authfactor.settings import BadSetting, Settings
+from authfactor.vault import key_of
+
+FIRST, SECOND = bytes(range(32)), bytes(range(32, 64))
+LINES = [base64.b64encode(secret).decode() for secret in (FIRST, SECOND)]
+
+
+def script(folder: Path, text: str) -> str:
+    path = folder / "key command"
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o700)
+    return f"'{path}' 'an argument'"
+
+
+def test_a_command_prints_the_ring(tmp_path: Path) -> None:
+    source = CommandSource(
+        script(tmp_path, f"[ \"$1\" = 'an argument' ] && printf '# ring\\n{LINES[0]}\\n{LINES[1]}\\n'"), 5
+    )
+    assert source.read() == [key_of(FIRST), key_of(SECOND)]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("exit 3", "exit code 3: it said nothing"),
+        ("echo first >&2; echo 'no such key' >&2; exit 1", "exit code 1: no such key"),
+        ("true", "printed no key ring"),
+        (f"echo {LINES[0]}; echo c2hvcnQ=", "Line 2 of the ring printed by the key command is no key"),
+        ("printf '\\377'", "printed no key ring"),
+        ("head -c 70000 /dev/zero | tr '\\0' '#'", "printed no key ring"),
+        ("echo '# nothing'", "The ring printed by the key command holds no key"),
+    ],
+)
+def test_what_goes_wrong_is_one_line_without_the_output(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(KeyRingUnusable, match=said) as failed:
+        CommandSource(script(tmp_path, text), 5).read()
+    assert "\n" not in str(failed.value)
+    assert LINES[0] not in str(failed.value)
+
+
+def test_a_command_that_does_not_end_is_ended_with_what_it_started(tmp_path: Path) -> None:
+    began = time.monotonic()
+    with pytest.raises(KeyRingUnusable, match="did not end within 1 s"):
+        CommandSource(script(tmp_path, "sleep 30 & sleep 30; wait"), 1).read()
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("command", ["/nowhere/at/all", "'unbalanced", " "])
+def test_a_command_that_cannot_be_started_is_said(command: str) -> None:
+    with pytest.raises(KeyRingUnusable, match="cannot be started"):
+        CommandSource(command, 1).read()
+
+
+def test_a_command_takes_no_new_key(tmp_path: Path) -> None:
+    source = CommandSource(script(tmp_path, f"echo {LINES[0]}"), 5)
+    with pytest.raises(KeyRingUnusable, match="add a key there"):
+        source.add(bytes)
+    with pytest.raises(KeyRingUnusable, match="still prints"):
+        source.remove(key_of(FIRST).id)
+    assert source.remove("ffffff") == [key_of(FIRST)]
+
+
+def test_a_file_takes_and_gives_keys(tmp_path: Path) -> None:
+    source = FileSource(tmp_path / "keys")
+    first = source.create(lambda _: FIRST)[0]
+    assert source.add(lambda _: SECOND) == [key_of(FIRST), key_of(SECOND)]
+    assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "keys").read_text().startswith("# authfactor key ring")
+    with pytest.raises(KeyRingUnusable, match="newest"):
+        source.remove(key_of(SECOND).id)
+    assert source.remove(first.id) == [key_of(SECOND)] == keyring.read(tmp_path / "keys")
+    assert [path.name for path in tmp_path.iterdir()] == ["keys"]
+
+
+def test_settings_say_which(tmp_path: Path) -> None:
+    assert isinstance(source_of(Settings(data=tmp_path)), FileSource)
+    assert isinstance(source_of(Settings(key_command="x")), CommandSource)
+    with pytest.raises(BadSetting, match="exclude each other"):
+        Settings(keys="a", key_command="b")
