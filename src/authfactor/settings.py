@@ -266,10 +266,8 @@ class Settings:
 
     def __repr__(self) -> str:
         """Show everything but secrets."""
-        shown = ", ".join(
-            f"{item.name}={masked(item.metadata, getattr(self, item.name))}" for item in fields(self)
-        )
-        return f"Settings({shown})"
+        shown = (f"{item.name}={masked(item.metadata, getattr(self, item.name))}" for item in fields(self))
+        return f"Settings({', '.join(shown)})"
 
 
 def is_loopback(url: str) -> bool:
