@@ -159,6 +159,10 @@ walk: setup ## a newcomer's walk: empty venv, wheel, PostgreSQL, the systemd uni
 
 # --- upkeep ---
 
+.PHONY: licences
+licences: setup ## check the licence of every package that a server has
+	$(BIN)/python tools/licences.py
+
 .PHONY: audit
 audit: setup ## look the locked versions up in the advisory database
 	$(BIN)/pip-audit --disable-pip --require-hashes -r requirements/runtime.lock

@@ -1,7 +1,7 @@
 """Check the licence of everything that is installed with authfactor: `python tools/licences.py [--list]`.
 
-The names come from requirements/runtime.lock, the licences from what each package says of itself. A licence that
-is not on the list below, or a package that names none, ends the run with status 1: somebody must look.
+The names come from requirements/runtime.lock, the licences from what each package says of itself. A licence
+that is not on the list below, or a package that names none, ends the run with status 1: somebody must look.
 """
 
 import re
@@ -45,8 +45,9 @@ def pinned() -> list[tuple[str, str]]:
 def licence_of(name: str) -> str:
     """Return the licence in SPDX words where it says so, or its own; empty when it names none."""
     told = metadata.metadata(name)
-    for text in (told.get("License-Expression"), *classified(told), told.get("License")):
-        if text and "\n" not in text.strip():
+    expressions, free = told.get_all("License-Expression") or [], told.get_all("License") or []
+    for text in (*expressions, *classified(told), *free):
+        if text.strip() and "\n" not in text.strip():
             return SPELLINGS.get(text.strip().lower(), text.strip())
     return ""
 
@@ -55,7 +56,7 @@ def classified(told: metadata.PackageMetadata) -> Iterator[str]:
     """Yield the licences among the classifiers."""
     for classifier in told.get_all("Classifier") or []:
         if classifier.startswith("License :: OSI Approved :: "):
-            yield classifier.rpartition(" :: ")[2]
+            yield str(classifier).rpartition(" :: ")[2]
 
 
 def allowed(licence: str) -> bool:
