@@ -48,7 +48,7 @@ def licence_of(name: str) -> str:
     expressions, free = told.get_all("License-Expression") or [], told.get_all("License") or []
     for text in (*expressions, *classified(told), *free):
         if text.strip() and "\n" not in text.strip():
-            return SPELLINGS.get(text.strip().lower(), text.strip())
+            return SPELLINGS.get(str(text).strip().lower(), str(text).strip())
     return ""
 
 
