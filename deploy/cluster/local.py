@@ -9,7 +9,6 @@ differ. PostgreSQL refuses to run as root, so root runs everything but authfacto
 """
 
 import contextlib
-import functools
 import json
 import os
 import pwd
@@ -180,9 +179,7 @@ class Cluster:
         wait_for(lambda: _runs([*command, "migrate"], environment), "authfactor migrate", 60)
         for number, port in enumerate(self.server_ports, 1):
             serve = [*command, "serve", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-            self.spawn(f"authfactor{number}", serve, environment, as_root=True)
-        for port in self.server_ports:
-            wait_for(functools.partial(_get, f"http://127.0.0.1:{port}/readyz"), "an authfactor server")
+            self._serve(f"authfactor{number}", serve, environment, port)
         wait_for(lambda: _get(f"{self.url}/readyz"), "the service behind HAProxy")
 
     def primary(self) -> Node | None:
@@ -220,6 +217,23 @@ class Cluster:
             )
         self._processes.append(process)
         return process
+
+    def _serve(self, name: str, command: list[str], environment: dict[str, str], port: int) -> None:
+        """Start a server and wait for it; one that ended is started again, as a unit of systemd is.
+
+        The database may still be refusing writes when it starts. Raises `TimeoutError` with what it said.
+        """
+        running: list[subprocess.Popen[bytes]] = []
+
+        def is_ready() -> bool:
+            if not running or running[-1].poll() is not None:
+                running.append(self.spawn(name, command, environment, as_root=True))
+            return bool(_get(f"http://127.0.0.1:{port}/readyz"))
+
+        try:
+            wait_for(is_ready, "an authfactor server")
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}; it said:\n{self.logs(name)[-2000:]}") from error
 
     def logs(self, name: str) -> str:
         """Return what a process has said."""
