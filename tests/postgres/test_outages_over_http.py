@@ -111,7 +111,9 @@ def fragile() -> Iterator[PostgresServer]:
 @contextlib.contextmanager
 def served(folder: Path, url: str, **settings: str) -> Iterator[Server]:
     named = {f"AUTHFACTOR_{name.upper()}": value for name, value in settings.items()}
-    with running(folder / "data", {"AUTHFACTOR_DATABASE_URL": url, **named}) as server:
+    # The tests share the database, so they share the keys it needs.
+    shared = {"AUTHFACTOR_DATABASE_URL": url, "AUTHFACTOR_KEYS": str(folder.parent / "keys-of-the-fragile")}
+    with running(folder / "data", {**shared, **named}) as server:
         yield server
 
 

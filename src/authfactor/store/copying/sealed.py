@@ -12,8 +12,14 @@ from authfactor.vault import Vault
 SEALED: Final = {place.table: place.column for place in PLACES}
 
 
+NEEDED_KEYS: Final = "vault_keys"
+
+
 class Sealing(Protocol):
     """What happens to sealed values on the way."""
+
+    def takes(self, table: str) -> bool:
+        """Tell whether a table's rows go along."""
 
     def seal_again(self, shape: Shape, row: Row) -> Row:
         """Return the row for the target."""
@@ -24,6 +30,10 @@ class Sealing(Protocol):
 
 class Kept:
     """Values stay sealed as they are: the target uses the same key ring."""
+
+    def takes(self, _table: str) -> bool:
+        """Take everything."""
+        return True
 
     def seal_again(self, _shape: Shape, row: Row) -> Row:
         """Change nothing."""
@@ -41,6 +51,10 @@ class Resealed:
         """Take the vault that opens and the one that seals."""
         self._old = old
         self._new = new
+
+    def takes(self, table: str) -> bool:
+        """Leave the list of needed keys behind: the target needs other ones, and notes them at its start."""
+        return table != NEEDED_KEYS
 
     def seal_again(self, shape: Shape, row: Row) -> Row:
         """Seal the row's secret for the target. Raises `vault.CannotOpen`."""

@@ -4,11 +4,15 @@ Every change keeps the release before it working: add first, move what is stored
 """
 
 import io
+import sqlite3
 from pathlib import Path
 from typing import Final
 
 from alembic import command
 from alembic.config import Config
+from sqlalchemy.exc import DBAPIError
+
+from authfactor.store.sqlite import translated
 
 LOCATION: Final = Path(__file__).parent
 
@@ -22,8 +26,16 @@ def configuration(output: io.StringIO | None = None, **attributes: object) -> Co
 
 
 def upgrade(sqlalchemy_url: str, revision: str = "head") -> None:
-    """Bring an embedded database up to a revision; running it again changes nothing."""
-    command.upgrade(configuration(url=sqlalchemy_url), revision)
+    """Bring an embedded database up to a revision; running it again changes nothing.
+
+    Raises `errors.Unavailable` when the disk is full, the file read-only and the like.
+    """
+    try:
+        command.upgrade(configuration(url=sqlalchemy_url), revision)
+    except DBAPIError as error:
+        if isinstance(error.orig, sqlite3.Error):
+            raise translated(error.orig) from error
+        raise
 
 
 def script(
