@@ -25,10 +25,10 @@ NIGHTLY_ROUNDS: Final = 200
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 3 MB that is gone at the end; only root may make one."""
+    """A file system of 24 MB, room for the log of writes at its longest; only root may make one."""
     folder = tmp_path / "small"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=3m,mode=700", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=24m,mode=700", "tmpfs", str(folder)]
     done = subprocess.run(mount, capture_output=True, check=False)
     if done.returncode != 0:
         pytest.skip("a small tmpfs cannot be mounted here")
