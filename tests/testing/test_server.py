@@ -1,7 +1,8 @@
 """The server for applications' tests: real, movable in time, and its codes are accepted."""
 
 import json
-import threading
+import subprocess
+import sys
 import urllib.request
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -126,7 +127,6 @@ def test_environments_know_nothing_of_each_other(authfactor_server: AuthfactorSe
 
 def test_a_server_leaves_nothing_behind_and_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUTHFACTOR_CHALLENGE_LIFE", "77")
-    before = threading.active_count()
     with serving(challenge_life=60) as server, server.client() as client:
         factor = client.mfa.enroll_factor(totp_issuer="Acme", totp_user="kim")
         challenge = client.mfa.challenge_factor(factor.id)
@@ -135,7 +135,6 @@ def test_a_server_leaves_nothing_behind_and_says_what_is_wrong(monkeypatch: pyte
         assert data.exists()
 
     assert not data.exists()
-    assert threading.active_count() == before
     with pytest.raises(BadSetting, match="WINDOW"), serving(window=5):
         pass
     with (
@@ -143,4 +142,17 @@ def test_a_server_leaves_nothing_behind_and_says_what_is_wrong(monkeypatch: pyte
         serving(database_url="postgresql://nobody@127.0.0.1:1/nothing"),
     ):
         pass
-    assert threading.active_count() == before
+
+
+def test_no_thread_of_a_server_goes_on() -> None:
+    """In a process of its own, where no other server starts threads meanwhile."""
+    program = (
+        "import threading\n"
+        "from authfactor.testing import serving\n"
+        "for _ in range(2):\n"
+        "    with serving() as server, server.client() as client:\n"
+        "        client.mfa.enroll_factor(totp_issuer='Acme', totp_user='kim')\n"
+        "    print([thread.name for thread in threading.enumerate()])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["['MainThread']"] * 2
