@@ -33,7 +33,7 @@ class BadSetting(ValueError):
 
 
 def _setting(
-    default: Any,  # noqa: ANN401
+    default: Any,  # noqa: ANN401 - as many types as fields
     about: str,
     *,
     unit: str = "",
@@ -42,7 +42,7 @@ def _setting(
     most: int | None = None,
     choices: tuple[str, ...] = (),
     reload: bool = False,
-) -> Any:  # noqa: ANN401
+) -> Any:  # noqa: ANN401 - a dataclass field
     said = {"about": about, "unit": unit, "secret": secret, "least": least, "most": most}
     return field(default=default, metadata={**said, "choices": choices, "reload": reload})
 

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from typing import Any
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -175,7 +175,7 @@ async def test_a_plan_from_before_a_change_of_the_schema_is_made_anew(
     assert await count(store) == 2
 
 
-async def test_a_zero_byte_in_a_text_is_the_callers_fault(postgres_database: str, tmp_path: Any) -> None:  # noqa: ANN401
+async def test_a_zero_byte_in_a_text_is_the_callers_fault(postgres_database: str, tmp_path: Path) -> None:
     store = await open_store(Settings(data=tmp_path, database_url=postgres_database))
     with pytest.raises(errors.InvalidRequest):
         await store.read(lambda tx: tx.users.by_id(1, "user_\0"))

@@ -187,7 +187,7 @@ def test_without_the_key_that_sealed_them_nothing_is_sealed_anew(
     lived_in: Path, empty: str, tmp_path: Path
 ) -> None:
     for name in ("a", "b"):
-        keyring.create(tmp_path / name, lambda count, name=name: name.encode() * count)  # type: ignore[misc]
+        keyring.create(tmp_path / name, lambda count, name=name: name.encode() * count)  # type: ignore[misc]  # bound now
     done = copy(url_of(lived_in), empty, "--reseal", str(tmp_path / "a"), keys=tmp_path / "b")
     assert done.returncode == 8
     assert "not on the key ring" in done.stderr

@@ -83,7 +83,7 @@ def test_every_link_leads_somewhere(browser: httpx.Client) -> None:
 
 def test_the_language_is_remembered_until_another_is_picked(browser: httpx.Client) -> None:
     def shown(path: str) -> str:
-        return re.search(r'\?lang=(\w+)#samples" aria-current="true"', browser.get(path).text)[1]  # type: ignore[index]
+        return re.search(r'\?lang=(\w+)#samples" aria-current="true"', browser.get(path).text)[1]  # type: ignore[index]  # there
 
     assert shown("/docs/get-user") == "curl"
     assert shown("/docs/get-user?lang=go") == "go"

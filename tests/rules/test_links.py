@@ -345,7 +345,7 @@ async def test_a_link_of_another_environment_or_purpose_is_an_unknown_one(desk: 
     issued = await enrollment(desk, await desk.user())
     for environment, purpose in ((desk.other, "enrollment"), (desk.environment, "challenge")):
         with pytest.raises(errors.NotFound):
-            await desk.af.read(desk.af.links.get(environment, purpose, issued.link.id))  # type: ignore[arg-type]
+            await desk.af.read(desk.af.links.get(environment, purpose, issued.link.id))  # type: ignore[arg-type]  # one of the two names
 
 
 async def test_links_of_a_deleted_user_lead_nowhere(desk: Desk) -> None:

@@ -81,7 +81,7 @@ async def seat(desk: Desk, token: str, *, active: bool = True) -> Seat | None:
 
 
 async def another(desk: Desk, email: str = "lee@example.org", role: str = "owner") -> Person:
-    _, token = await desk.af.run(desk.af.operators.invite(email, role))  # type: ignore[arg-type]
+    _, token = await desk.af.run(desk.af.operators.invite(email, role))  # type: ignore[arg-type]  # a role's name
     return await set_up(desk, token)
 
 
