@@ -7,16 +7,10 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, ViewportSize
 
 from tests.servers import Server, running
 
-OPTIONS: Final = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-dev-shm-usage",
-]
 WIDE: Final = ViewportSize(width=1280, height=900)
 SECONDS: Final = 15_000
 
@@ -26,14 +20,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.e2e)
-
-
-@pytest.fixture(scope="session")
-def chromium(needs: Callable[[str], Path]) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(needs("chromium")), args=OPTIONS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")
@@ -47,12 +33,12 @@ def e2e_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def new_context(chromium: Browser, e2e_server: Server) -> Iterator[Callable[..., BrowserContext]]:
+def new_context(browser: Browser, e2e_server: Server) -> Iterator[Callable[..., BrowserContext]]:
     """Open a browser of somebody's own: no cookies, and nothing that the page complains of."""
     opened: list[BrowserContext] = []
 
     def make(**options: Any) -> BrowserContext:  # noqa: ANN401 - any option of Playwright
-        context = chromium.new_context(
+        context = browser.new_context(
             **{"base_url": e2e_server.url, "viewport": WIDE, "locale": "en-GB", **options}
         )
         context.set_default_timeout(SECONDS)

@@ -69,12 +69,10 @@ def set_up(page: Page, link: str, email: str, folder: Path) -> Person:
 
 
 @pytest.fixture(scope="session")
-def signed_in(
-    chromium: Browser, e2e_server: Server, tmp_path_factory: pytest.TempPathFactory
-) -> StorageState:
+def signed_in(browser: Browser, e2e_server: Server, tmp_path_factory: pytest.TempPathFactory) -> StorageState:
     """Set the first owner up, by the link that the server printed when it started; keep the cookies."""
     [link] = re.findall(r"http://\S+/console/set-up/\S+", e2e_server.output())
-    context = chromium.new_context(base_url=e2e_server.url, viewport=WIDE)
+    context = browser.new_context(base_url=e2e_server.url, viewport=WIDE)
     set_up(watched(context.new_page()), link, "kim@example.org", tmp_path_factory.mktemp("owner"))
     state = context.storage_state()
     context.close()
