@@ -1,4 +1,4 @@
-"""Time of the server for each page of a link, on a real server over one connection.
+"""Time of the server for each page: of a link, of the reference, and (in process) of the console.
 
 Usage: python bench/pages.py [--rounds N]
 
@@ -7,6 +7,7 @@ sheet and script, 60 KiB before pictures.
 """
 
 import argparse
+import asyncio
 import re
 import statistics
 import sys
@@ -20,7 +21,11 @@ import httpx
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests import authenticator  # noqa: E402 - the path comes first
+from authfactor import reference  # noqa: E402 - the path comes first
+from authfactor.store import migrations  # noqa: E402 - the same
+from tests import authenticator  # noqa: E402 - the same
+from tests.console import floor  # noqa: E402 - the same
+from tests.console.test_pages import fill, paths  # noqa: E402 - the same
 from tests.servers import Server  # noqa: E402 - the same
 
 MOST_MILLISECONDS = 20
@@ -82,6 +87,31 @@ def measure(server: Server, rounds: int) -> bool:
         styles = re.findall(r'(?:href|src)="(/assets/[^"]+)"', seen.text)
         total = len(seen.content) + sum(len(browser.get(server.url + path).content) for path in styles)
         print(f"enrolment page with everything it loads, uncompressed: {total} bytes")
+        for path in (
+            "/docs",
+            "/docs/guide",
+            *(f"/docs/{one.slug}" for one in reference.endpoints().values()),
+        ):
+            browser.get(server.url + path)  # the first one compiles the template
+            fine.append(report(path, *timed(lambda at=server.url + path: browser.get(at), 9)))
+    return all(fine)
+
+
+async def measure_console(folder: Path) -> bool:
+    """Ask for every page of a console that has something to show."""
+    empty = folder / "empty.db"
+    migrations.upgrade(f"sqlite:///{empty}")
+    fine = []
+    async with floor.opened(empty, folder, log_requests=False) as made:
+        owner = await made.operator("owner")
+        for path in paths(await fill(made))[:-1]:
+            await owner.get(path)
+            times = []
+            for _ in range(9):
+                start = time.perf_counter()
+                answer = await owner.get(path)
+                times.append((time.perf_counter() - start) * 1000)
+            fine.append(report(re.sub(r"^.*/env\w*", "", path), times, len(answer.content)))
     return all(fine)
 
 
@@ -94,9 +124,11 @@ def main() -> int:
         server._environment["AUTHFACTOR_BASE_URL"] = server.url  # noqa: SLF001 - known only once it has a port
         server.start()
         try:
-            return 0 if measure(server, chosen.rounds) else 1
+            fine = measure(server, chosen.rounds)
         finally:
             server.stop()
+        (Path(folder) / "console").mkdir()
+        return 0 if asyncio.run(measure_console(Path(folder) / "console")) and fine else 1
 
 
 if __name__ == "__main__":
