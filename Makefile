@@ -160,12 +160,16 @@ walk: setup ## a newcomer's walk: empty venv, wheel, PostgreSQL, the systemd uni
 # --- upkeep ---
 
 .PHONY: licences
-licences: setup ## check the licence of every package that a server has
-	$(BIN)/python tools/licences.py
+licences: setup ## check the licence of every package that a server may have
+	$(BIN)/python -m tools.licences
 
 .PHONY: audit
-audit: setup ## look the locked versions up in the advisory database
-	$(BIN)/pip-audit --disable-pip --require-hashes -r requirements/runtime.lock
+audit: setup ## look the locked versions up in the advisory database (AUDIT_REQUIRED=1: fail without a network)
+	$(BIN)/python -m tools.advisories
+
+.PHONY: sbom
+sbom: setup ## write the bill of materials, dist/authfactor.cdx.json (CycloneDX)
+	$(BIN)/python -m tools.sbom dist/authfactor.cdx.json
 
 .PHONY: clean
 clean: ## remove the environment and caches (never the data folder)

@@ -1,6 +1,6 @@
-"""Check the licence of everything that is installed with authfactor: `python tools/licences.py [--list]`.
+"""Check the licence of all that a server may have, extras included: `python -m tools.licences [--list]`.
 
-The names come from requirements/runtime.lock, the licences from what each package says of itself. A licence
+The names come from the locks, the licences from what each package says of itself. A licence
 that is not on the list below, or a package that names none, ends the run with status 1: somebody must look.
 """
 
@@ -8,10 +8,9 @@ import re
 import sys
 from collections.abc import Iterator
 from importlib import metadata
-from pathlib import Path
 
-LOCK = Path(__file__).parents[1] / "requirements" / "runtime.lock"
-PINNED = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
+from tools import locks
+
 ALLOWED = (
     "MIT",
     "MIT-0",
@@ -28,6 +27,7 @@ SPELLINGS = {
     "mit license": "MIT",
     "the mit license": "MIT",
     "bsd license": "BSD",
+    "3-clause bsd license": "BSD-3-Clause",
     "apache software license": "Apache-2.0",
     "apache license 2.0": "Apache-2.0",
     "apache-2.0 or bsd-3-clause": "Apache-2.0 OR BSD-3-Clause",
@@ -35,11 +35,6 @@ SPELLINGS = {
     "isc license (iscl)": "ISC",
     "mozilla public license 2.0 (mpl 2.0)": "MPL-2.0",
 }
-
-
-def pinned() -> list[tuple[str, str]]:
-    """Return name and version of every package that a server has."""
-    return PINNED.findall(LOCK.read_text(encoding="utf-8"))
 
 
 def licence_of(name: str) -> str:
@@ -68,7 +63,8 @@ def allowed(licence: str) -> bool:
 def main() -> int:
     """Check all, print what is wrong (with --list: everything)."""
     wrong = 0
-    for name, version in pinned():
+    packages, _ = locks.of_a_server()
+    for name in sorted(packages):
         try:
             licence = licence_of(name)
         except metadata.PackageNotFoundError:
@@ -76,10 +72,9 @@ def main() -> int:
         good = allowed(licence)
         wrong += not good
         if not good or "--list" in sys.argv[1:]:
-            print(
-                f"{name:<24} {version:<12} {licence or '(none named)'}{'' if good else '   NOT ON THE LIST'}"
-            )
-    print(f"licences: {len(pinned())} packages, {wrong} to look at")
+            told = f"{licence or '(none named)'}{'' if good else '   NOT ON THE LIST'}"
+            print(f"{name:<40} {packages[name].version:<12} {told}")
+    print(f"licences: {len(packages)} packages, {wrong} to look at")
     return 1 if wrong else 0
 
 
