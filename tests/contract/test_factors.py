@@ -4,14 +4,16 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import msgspec
+import pytest
 
-from authfactor.models import Factor
+from authfactor.models import Factor, FailureRecord
 from authfactor.store import Store, Tx, Unit
 
 if TYPE_CHECKING:
     from tests.contract.conftest import Backend, Rows
 
 RACERS = 50
+NOW = 500_000
 
 
 async def test_a_factor_comes_back_as_it_was_written(store: Store, rows: "Rows") -> None:
@@ -94,14 +96,79 @@ async def test_a_challenge_comes_back_as_it_was_written(store: Store, rows: "Row
     assert await store.read(lambda tx: tx.challenges.by_id(1, "auth_challenge_0002")) is None
 
 
+def charge(challenge_id: str, most: int) -> Unit[bool | None]:
+    """Count an attempt; whether the challenge had one left, None when there is no such challenge."""
+
+    async def run(tx: Tx) -> bool | None:
+        attempt = await tx.spending.charge(1, challenge_id, most, NOW)
+        return attempt and attempt.charged
+
+    return run
+
+
+async def test_an_attempt_comes_with_challenge_and_factor_as_they_were(store: Store, rows: "Rows") -> None:
+    factor = Factor("auth_factor_x", "user_x", "I", "a", "s", 2**41, 2**33, 2**42, 2**43)
+    challenge = msgspec.structs.replace(rows.challenge(1), factor_id=factor.id, expires_at=NOW + 1)
+    await rows.put(store, factor)
+    await rows.put(store, challenge)
+    first = await store.write(lambda tx: tx.spending.charge(1, challenge.id, 3, NOW))
+    assert first == (challenge, factor, FailureRecord((NOW // 1000,), 1, None), True)
+    second = await store.write(lambda tx: tx.spending.charge(1, challenge.id, 3, NOW))
+    assert second is not None
+    assert second.challenge.attempts == 1
+    assert await store.read(lambda tx: tx.failures.of(1, "user_x")) == second.record
+    assert second.record.in_a_row == 2
+
+
+async def test_an_attempt_at_the_factor_of_nobody_counts_for_the_factor(store: Store, rows: "Rows") -> None:
+    factor, challenge = rows.factor(1, user_id=None), rows.challenge(1, expires_at=NOW + 1)
+    await rows.put(store, factor)
+    await rows.put(store, challenge)
+    await store.write(lambda tx: tx.spending.charge(1, challenge.id, 3, NOW))
+    assert (await store.read(lambda tx: tx.failures.of(1, factor.id))).in_a_row == 1
+
+
+@pytest.mark.parametrize("over", [{"expires_at": NOW}, {"expires_at": NOW + 1, "verified_at": NOW - 1}])
+async def test_nothing_is_counted_on_a_challenge_that_is_over(
+    store: Store, rows: "Rows", over: dict[str, int]
+) -> None:
+    factor, challenge = rows.factor(1), rows.challenge(1, **over)
+    await rows.put(store, factor)
+    await rows.put(store, challenge)
+    attempt = await store.write(lambda tx: tx.spending.charge(1, challenge.id, 3, NOW))
+    assert attempt == (challenge, factor, FailureRecord((), 0, None), False)
+    assert await store.read(lambda tx: tx.challenges.by_id(1, challenge.id)) == challenge
+    assert await store.read(lambda tx: tx.failures.of(1, "user_0001")) == FailureRecord((), 0, None)
+
+
+async def test_a_locked_record_counts_the_attempt_and_the_challenge_does_not(
+    store: Store, rows: "Rows"
+) -> None:
+    factor, challenge = rows.factor(1), rows.challenge(1, expires_at=NOW + 2)
+    await rows.put(store, factor)
+    await rows.put(store, challenge)
+    user, locked = factor.user_id or "", FailureRecord((5,), 1, NOW + 1)
+    await store.write(lambda tx: tx.failures.charge(1, user, 5))
+    await store.write(lambda tx: tx.failures.write(1, user, locked))
+    attempt = await store.write(lambda tx: tx.spending.charge(1, challenge.id, 3, NOW))
+    assert attempt == (challenge, factor, FailureRecord((5, NOW // 1000), 2, NOW + 1), False)
+    # At the very millisecond at which the lock ends it is over.
+    attempt = await store.write(lambda tx: tx.spending.charge(1, challenge.id, 3, NOW + 1))
+    assert attempt is not None
+    assert (attempt.record.in_a_row, attempt.charged) == (3, True)
+    found = await store.read(lambda tx: tx.challenges.by_id(1, challenge.id))
+    assert found == msgspec.structs.replace(challenge, attempts=1)
+
+
 async def test_attempts_are_charged_up_to_the_limit_and_not_beyond(store: Store, rows: "Rows") -> None:
     challenge = rows.challenge(1)
     await rows.put(store, challenge)
-    charged = [await store.write(lambda tx: tx.challenges.charge(1, challenge.id, 3)) for _ in range(5)]
+    await rows.put(store, rows.factor(1))
+    charged = [await store.write(charge(challenge.id, 3)) for _ in range(5)]
     assert charged == [True, True, True, False, False]
     found = await store.read(lambda tx: tx.challenges.by_id(1, challenge.id))
     assert found == msgspec.structs.replace(challenge, attempts=3)
-    assert not await store.write(lambda tx: tx.challenges.charge(1, "auth_challenge_0002", 3))
+    assert not await store.write(charge("auth_challenge_0002", 3))
 
 
 async def test_of_fifty_that_charge_at_once_no_more_than_the_limit_pass(
@@ -110,11 +177,9 @@ async def test_of_fifty_that_charge_at_once_no_more_than_the_limit_pass(
     stores = [await backend.open(), await backend.open()]
     challenge = rows.challenge(1)
     await rows.put(stores[0], challenge)
+    await rows.put(stores[0], rows.factor(1))
     charged = await asyncio.gather(
-        *(
-            stores[racer % 2].write(lambda tx: tx.challenges.charge(1, challenge.id, 5))
-            for racer in range(RACERS)
-        )
+        *(stores[racer % 2].write(charge(challenge.id, 5)) for racer in range(RACERS))
     )
     assert charged.count(True) == 5
     found = await stores[1].read(lambda tx: tx.challenges.by_id(1, challenge.id))
@@ -125,9 +190,10 @@ async def test_of_fifty_that_charge_at_once_no_more_than_the_limit_pass(
 async def test_a_challenge_closes_once_and_takes_no_charge_afterwards(store: Store, rows: "Rows") -> None:
     challenge = rows.challenge(1)
     await rows.put(store, challenge)
+    await rows.put(store, rows.factor(1))
     assert await store.write(lambda tx: tx.challenges.close(1, challenge.id, 70))
     assert not await store.write(lambda tx: tx.challenges.close(1, challenge.id, 80))
-    assert not await store.write(lambda tx: tx.challenges.charge(1, challenge.id, 5))
+    assert not await store.write(charge(challenge.id, 5))
     assert not await store.write(lambda tx: tx.challenges.close(1, "auth_challenge_0002", 80))
     found = await store.read(lambda tx: tx.challenges.by_id(1, challenge.id))
     assert found == msgspec.structs.replace(challenge, verified_at=70)

@@ -14,7 +14,7 @@ import msgspec
 
 from authfactor.models import Challenge, Factor, FailureRecord
 from authfactor.store import Tx, Unit
-from authfactor.store.tables.spending import Spent
+from authfactor.store.tables.spending import Attempt, Spent
 
 Key = tuple[str, str]
 
@@ -152,6 +152,18 @@ def _tables(store: SimulatedStore) -> SimpleNamespace:  # noqa: C901 - one small
             return seen
         return cast("FailureRecord", await store.write("failures", subject, more))
 
+    async def charge_attempt(_: int, challenge_id: str, most: int, now: int) -> Attempt | None:
+        found = await with_factor(_, challenge_id)
+        if found is None:
+            return None
+        challenge, factor = found
+        if challenge.verified_at is not None or challenge.expires_at <= now:
+            return Attempt(challenge, factor, NOTHING, charged=False)
+        record = await charge(_, factor.user_id or factor.id, now // 1000)
+        if record.locked_until is not None and record.locked_until > now:
+            return Attempt(challenge, factor, record, charged=False)
+        return Attempt(challenge, factor, record, await charge_challenge(_, challenge_id, most))
+
     async def put(_: int, subject: str, record: FailureRecord) -> None:
         await store.write("failures", subject, lambda _: record)
 
@@ -181,9 +193,9 @@ def _tables(store: SimulatedStore) -> SimpleNamespace:  # noqa: C901 - one small
         return []
 
     return SimpleNamespace(
-        challenges=SimpleNamespace(with_factor=with_factor, by_id=by_id, charge=charge_challenge),
-        failures=SimpleNamespace(charge=charge, write=put),
-        spending=SimpleNamespace(spend=spend),
+        challenges=SimpleNamespace(by_id=by_id),
+        failures=SimpleNamespace(write=put),
+        spending=SimpleNamespace(charge=charge_attempt, spend=spend),
         events=SimpleNamespace(append=nothing),
         webhook_endpoints=SimpleNamespace(subscribed=nothing),
     )

@@ -7,11 +7,11 @@ from typing import Final, Literal
 
 from authfactor import errors, ids, totp
 from authfactor.ids import Mint
-from authfactor.models import Challenge, Clock, Environment, Factor, FailureRecord, Verification
+from authfactor.models import Challenge, Clock, Environment, Factor, Verification
 from authfactor.rules import events, limits
 from authfactor.rules.events import EventLog
 from authfactor.settings import Settings
-from authfactor.store import Single, Spent, Tx, Unit
+from authfactor.store import Attempt, Single, Spent, Tx, Unit
 from authfactor.vault import Row, Vault
 
 _Reason = Literal["code_mismatch", "code_already_used", "clock_drift"]
@@ -69,12 +69,12 @@ class Challenges:
         now = self._clock()
 
         async def run(tx: Tx) -> Verification | errors.ChallengeRefused:
-            challenge, factor = await self._find(tx, environment, challenge_id)
-            refusal = _stale(challenge, now)
+            attempt = await self._charge(tx, environment, challenge_id, now)
+            refusal = _stale(attempt.challenge, now)
             if refusal is not None:
-                await self._tell_refused(tx, environment, challenge, factor, refusal, now)
+                await self._tell_refused(tx, environment, attempt, refusal, now)
                 return refusal
-            return await self.check(tx, environment, challenge, factor, code, now)
+            return await self._judge(tx, environment, attempt, code, now)
 
         return run
 
@@ -82,36 +82,47 @@ class Challenges:
         self, tx: Tx, environment: Environment, challenge_id: str, now: int
     ) -> tuple[Challenge, Factor]:
         """Find a challenge that may still be answered, and its factor."""
-        challenge, factor = await self._find(tx, environment, challenge_id)
+        found = await tx.challenges.with_factor(environment.number, challenge_id)
+        if found is None:
+            raise errors.NotFound("Authentication Challenge", challenge_id)
+        challenge, factor = found
         refusal = _stale(challenge, now)
         if refusal is not None:
             raise refusal
         return challenge, factor
 
-    async def _find(self, tx: Tx, environment: Environment, challenge_id: str) -> tuple[Challenge, Factor]:
-        found = await tx.challenges.with_factor(environment.number, challenge_id)
-        if found is None:
-            raise errors.NotFound("Authentication Challenge", challenge_id)
-        challenge, factor = found
-        return challenge, factor
-
     async def check(
-        self, tx: Tx, environment: Environment, challenge: Challenge, factor: Factor, code: str, now: int
+        self, tx: Tx, environment: Environment, challenge_id: str, code: str, now: int
     ) -> Verification | errors.TooManyAttempts:
-        """Charge the attempt, compare, and spend step and challenge if it is right."""
-        record = await self._charge(tx, environment, challenge, factor, now)
-        if isinstance(record, errors.TooManyAttempts):
-            await self._tell_refused(tx, environment, challenge, factor, record, now)
-            return record
+        """Answer a challenge that was just loaded or opened: as `verify` does, but refusals are raised."""
+        attempt = await self._charge(tx, environment, challenge_id, now)
+        refusal = _stale(attempt.challenge, now)
+        if refusal is not None:
+            raise refusal
+        return await self._judge(tx, environment, attempt, code, now)
+
+    async def _charge(self, tx: Tx, environment: Environment, challenge_id: str, now: int) -> Attempt:
+        """Count this attempt before the code is looked at, unless the challenge is over."""
+        most = self._settings.attempts_per_challenge
+        attempt = await tx.spending.charge(environment.number, challenge_id, most, now)
+        if attempt is None:
+            raise errors.NotFound("Authentication Challenge", challenge_id)
+        return attempt
+
+    async def _judge(
+        self, tx: Tx, environment: Environment, attempt: Attempt, code: str, now: int
+    ) -> Verification | errors.TooManyAttempts:
+        """Refuse when no attempt was left; else compare, and spend step and challenge if it is right."""
+        locked = await self._locked(tx, environment, attempt, now)
+        if locked is not None:
+            await self._tell_refused(tx, environment, attempt, locked, now)
+            return locked
+        challenge, factor = attempt.challenge, attempt.factor
         secret = self._vault.open(factor.secret, secret_row(environment.number, factor.id))
         found = self._compare(secret, code, now)
-        reason = (
-            await self._spend(tx, environment, challenge, factor, found, record, now)
-            if isinstance(found, int)
-            else found
-        )
+        reason = await self._spend(tx, environment, attempt, found, now) if isinstance(found, int) else found
         if reason is not None:
-            return await self._refuse(tx, environment, challenge, factor, record, reason, now)
+            return await self._refuse(tx, environment, attempt, reason, now)
         if self._vault.is_stale(factor.secret):
             sealed = self._vault.seal(secret, secret_row(environment.number, factor.id))
             await tx.factors.reseal(environment.number, factor.id, factor.secret, sealed)
@@ -119,27 +130,26 @@ class Challenges:
             await self._tell(tx, environment, events.FACTOR_ACTIVATED, factor, now)
         return Verification(_closed(challenge, now), valid=True)
 
-    async def _charge(
-        self, tx: Tx, environment: Environment, challenge: Challenge, factor: Factor, now: int
-    ) -> FailureRecord | errors.TooManyAttempts:
-        """Count this attempt before the code is looked at; refuse when no attempt is left.
+    async def _locked(
+        self, tx: Tx, environment: Environment, attempt: Attempt, now: int
+    ) -> errors.TooManyAttempts | None:
+        """Say that no attempt is left, if so.
 
         A refusal takes the charge back: someone who is locked out cannot lengthen the lock.
         """
-        number = environment.number
-        record = await tx.failures.charge(number, subject_of(factor), now // 1000)
+        number, record, subject = environment.number, attempt.record, subject_of(attempt.factor)
         until = limits.locked_until(record, now)
         if until is not None:
-            await tx.failures.write(number, subject_of(factor), limits.settle_refusal(record))
+            await tx.failures.write(number, subject, limits.settle_refusal(record))
             hard = until == limits.NEVER
             return errors.TooManyAttempts(locked_until=None if hard else until, hard_stop=hard)
-        if not await tx.challenges.charge(number, challenge.id, self._settings.attempts_per_challenge):
-            latest = await tx.challenges.by_id(number, challenge.id)
+        if not attempt.charged:
+            latest = await tx.challenges.by_id(number, attempt.challenge.id)
             if latest is not None and latest.verified_at is not None:
-                raise errors.ChallengeAlreadyVerified(challenge.id)
-            await tx.failures.write(number, subject_of(factor), limits.settle_refusal(record))
+                raise errors.ChallengeAlreadyVerified(latest.id)
+            await tx.failures.write(number, subject, limits.settle_refusal(record))
             return errors.TooManyAttempts(locked_until=None)
-        return record
+        return None
 
     def _compare(self, secret: bytes, code: str, now: int) -> "_Reason | int":
         """Return the step whose code it is, or why there is none."""
@@ -153,17 +163,11 @@ class Challenges:
         return step
 
     async def _spend(
-        self,
-        tx: Tx,
-        environment: Environment,
-        challenge: Challenge,
-        factor: Factor,
-        step: int,
-        record: FailureRecord,
-        now: int,
+        self, tx: Tx, environment: Environment, attempt: Attempt, step: int, now: int
     ) -> _Reason | None:
         """Spend step and challenge and give the charge back; why not, if the step was spent before."""
-        settled = subject_of(factor), limits.settle_success(record)
+        challenge, factor = attempt.challenge, attempt.factor
+        settled = subject_of(factor), limits.settle_success(attempt.record)
         # RFC 6238 section 5.2: a step is good once, and after it no earlier one is, whatever the challenge.
         spent = await tx.spending.spend(environment.number, factor.id, step, challenge.id, settled, now)
         if spent == Spent.STEP_USED:
@@ -178,16 +182,10 @@ class Challenges:
         return totp.match_step(secret, digits, middle, half) is not None
 
     async def _refuse(
-        self,
-        tx: Tx,
-        environment: Environment,
-        challenge: Challenge,
-        factor: Factor,
-        record: FailureRecord,
-        reason: _Reason,
-        now: int,
+        self, tx: Tx, environment: Environment, attempt: Attempt, reason: _Reason, now: int
     ) -> Verification:
         """Keep the charge, lock if it was one too many, and say how many tries are left."""
+        challenge, factor, record = attempt.challenge, attempt.factor, attempt.record
         settled = limits.settle_failure(record, now, self._settings)
         if settled != record:
             await tx.failures.write(environment.number, subject_of(factor), settled)
@@ -204,14 +202,9 @@ class Challenges:
         )
 
     async def _tell_refused(
-        self,
-        tx: Tx,
-        environment: Environment,
-        challenge: Challenge,
-        factor: Factor,
-        refusal: errors.ChallengeRefused,
-        now: int,
+        self, tx: Tx, environment: Environment, attempt: Attempt, refusal: errors.ChallengeRefused, now: int
     ) -> None:
+        challenge, factor = attempt.challenge, attempt.factor
         data = {
             "challenge_id": challenge.id,
             "factor_id": factor.id,

@@ -170,9 +170,7 @@ class Following:
                 return Answered(followed, None)
             environment = followed.environment
             challenge = await self._challenge(tx, followed, now)
-            verification = await self._challenges.check(
-                tx, environment, challenge, followed.factor, code, now
-            )
+            verification = await self._challenges.check(tx, environment, challenge.id, code, now)
             if isinstance(verification, errors.TooManyAttempts):
                 raise verification
             if verification.valid:

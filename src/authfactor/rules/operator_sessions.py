@@ -198,7 +198,7 @@ class OperatorSignIn:
         if factor is None:
             return None
         challenge = await self._challenges.open(tx, CONSOLE, factor.id, now)
-        outcome = await self._challenges.check(tx, CONSOLE, challenge, factor, code, now)
+        outcome = await self._challenges.check(tx, CONSOLE, challenge.id, code, now)
         if isinstance(outcome, errors.TooManyAttempts):
             raise outcome
         return outcome

@@ -262,7 +262,7 @@ class Operators:
             if factor is None:
                 raise LinkRefused
             challenge = await self._challenges.open(tx, CONSOLE, factor.id, now)
-            outcome = await self._challenges.check(tx, CONSOLE, challenge, factor, code, now)
+            outcome = await self._challenges.check(tx, CONSOLE, challenge.id, code, now)
             if isinstance(outcome, errors.TooManyAttempts):
                 raise outcome
             if not outcome.valid:

@@ -138,10 +138,10 @@ class SignIn:
                 await self._refused(tx, environment, user, _STALE_PENDING, request, now)
                 return _bad_pending(token)
             try:
-                challenge, factor = await self._load(tx, environment, user, challenge_id, now)
+                challenge, _ = await self._load(tx, environment, user, challenge_id, now)
             except errors.SignInRefused as refusal:
                 return await self._refused(tx, environment, user, refusal, request, now)
-            outcome = await self._challenges.check(tx, environment, challenge, factor, code, now)
+            outcome = await self._challenges.check(tx, environment, challenge.id, code, now)
             if isinstance(outcome, errors.TooManyAttempts):
                 return await self._refused(tx, environment, user, outcome, request, now)
             if not outcome.valid:

@@ -13,7 +13,8 @@ INSERT = f"INSERT INTO challenges (environment, {COLUMNS}) VALUES ($1, $2, $3, $
 
 BY_ID = f"SELECT {COLUMNS} FROM challenges WHERE environment = $1 AND id = $2"
 
-# Counted before the code is looked at, so that no race and no crash gives a free guess.
+# Counted before the code is looked at, so that no race and no crash gives a free guess. (`spending` has the
+# same within a larger statement.)
 CHARGE = """
 UPDATE challenges SET attempts = attempts + 1
 WHERE environment = $1 AND id = $2 AND verified_at IS NULL AND attempts < $3
@@ -79,10 +80,6 @@ class Challenges:
         """Find by id."""
         row = await self._db.one(BY_ID, environment, challenge_id)
         return None if row is None else Challenge(*row)
-
-    async def charge(self, environment: int, challenge_id: str, most: int) -> bool:
-        """Count one attempt; False when none is left or the challenge is verified."""
-        return await self._db.run(CHARGE, environment, challenge_id, most) == 1
 
     async def close(self, environment: int, challenge_id: str, now: int) -> bool:
         """Mark verified: True for exactly one caller."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 BY_SUBJECT = "SELECT times, in_a_row, locked_until FROM failures WHERE environment = $1 AND subject = $2"
 
-CHARGE = """
+CHARGE_SUBJECT = """
 INSERT INTO failures (environment, subject, times, in_a_row, locked_until) VALUES ($1, $2, $3, 1, NULL)
 ON CONFLICT (environment, subject) DO UPDATE
 SET times = failures.times || ',' || excluded.times, in_a_row = failures.in_a_row + 1
@@ -39,12 +39,12 @@ class Failures:
     async def of(self, environment: int, subject: str) -> FailureRecord:
         """Read the record; an empty one when there is none."""
         row = await self._db.one(BY_SUBJECT, environment, subject)
-        return _record(row) if row else FailureRecord((), 0, None)
+        return record_of(row) if row else FailureRecord((), 0, None)
 
     async def charge(self, environment: int, subject: str, seconds: int) -> FailureRecord:
         """Count one attempt, hold the row until the unit ends, and return the record with it."""
-        row = await self._db.one(CHARGE, environment, subject, str(seconds))
-        return _record(row or (str(seconds), 1, None))
+        row = await self._db.one(CHARGE_SUBJECT, environment, subject, str(seconds))
+        return record_of(row or (str(seconds), 1, None))
 
     async def write(self, environment: int, subject: str, record: FailureRecord) -> None:
         """Replace the record (the caller holds it by `charge`)."""
@@ -64,6 +64,7 @@ def writing(environment: int, subject: str, record: FailureRecord) -> "Step":
     return WRITE, (environment, subject, times, record.in_a_row, record.locked_until)
 
 
-def _record(row: "Row") -> FailureRecord:
-    times = tuple(int(text) for text in row[0].split(",") if text)
+def record_of(row: "Row") -> FailureRecord:
+    """Read a record's columns."""
+    times = tuple([int(text) for text in row[0].split(",") if text])
     return FailureRecord(times, row[1], row[2])
