@@ -21,6 +21,7 @@ from tests.servers import Server, assert_no_surprise, fields
 THREADS: Final = 16
 SERVERS: Final = 2
 ROUNDS: Final = 25  # of each server; starting is most of a round, and two may start side by side
+NIGHTLY_ROUNDS: Final = 100
 # Refusals that mean "this code is spent or too old", by status and code or reason.
 REFUSALS: Final = {"code_already_used", "clock_drift", "code_mismatch"}
 
@@ -182,14 +183,14 @@ def assert_whole(server: Server) -> None:
         assert single(told) == single("SELECT count(*) FROM factors")
 
 
-def die_and_return(data: Path, seed: int) -> tuple[int, int]:
+def die_and_return(data: Path, seed: int, rounds: int) -> tuple[int, int]:
     """Kill a server in many rounds, check each, and return how many promises it had made and kept."""
     chance = random.Random(seed)
     server = Server(data)
     server.start()
     factors, codes = 0, 0
     try:
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             promises = under_load(server, chance.uniform(0.05, 0.4), server.kill)
             server.start()
             assert_kept(server, promises)
@@ -204,17 +205,31 @@ def die_and_return(data: Path, seed: int) -> tuple[int, int]:
     return factors, codes
 
 
+def die_side_by_side(folder: Path, rounds: int) -> None:
+    with ThreadPoolExecutor(SERVERS) as pool:
+        dying = [
+            pool.submit(die_and_return, folder / str(number), number, rounds) for number in range(SERVERS)
+        ]
+        kept = [each.result() for each in dying]
+
+    # Enough happened for the rounds to mean something.
+    factors, codes = map(sum, zip(*kept, strict=True))
+    assert factors > 2 * SERVERS * rounds
+    assert codes > 2 * SERVERS * rounds
+    print(f"{SERVERS * rounds} kills, {factors} enrolments and {codes} codes kept")  # noqa: T201 - for `make nightly`
+
+
 @pytest.mark.timeout(400)
 def test_kill_9_during_writes_loses_nothing_that_was_answered_and_no_code_is_good_twice(
     tmp_path: Path,
 ) -> None:
-    with ThreadPoolExecutor(SERVERS) as pool:
-        kept = list(pool.map(die_and_return, (tmp_path / str(at) for at in range(SERVERS)), range(SERVERS)))
+    die_side_by_side(tmp_path, ROUNDS)
 
-    # Enough happened for the rounds to mean something.
-    factors, codes = map(sum, zip(*kept, strict=True))
-    assert factors > 2 * SERVERS * ROUNDS
-    assert codes > 2 * SERVERS * ROUNDS
+
+@pytest.mark.nightly
+@pytest.mark.timeout(1800)
+def test_two_hundred_kills_lose_nothing_that_was_answered_and_no_code_is_good_twice(tmp_path: Path) -> None:
+    die_side_by_side(tmp_path, NIGHTLY_ROUNDS)
 
 
 @pytest.mark.timeout(180)

@@ -1,4 +1,4 @@
-"""A disk that is full, slow or torn; a database that is killed; an hour that jumps. Then the invariants."""
+"""A disk that is full, slow, torn or failing; an hour that jumps. Then the invariants."""
 
 import os
 import random
@@ -15,12 +15,7 @@ from authfactor.settings import Settings
 from tests import authenticator
 from tests.faults.clients import Clients
 from tests.faults.invariants import broken
-from tests.postgres.server import PostgresServer, find_programs
-from tests.servers import Server, assert_no_surprise, command_line, fields
-
-# Starting PostgreSQL again after a crash is most of a round.
-ROUNDS: Final = 5
-NIGHTLY_ROUNDS: Final = 200
+from tests.servers import Server, assert_no_surprise, fields
 
 
 @pytest.fixture
@@ -92,24 +87,31 @@ def test_what_a_crash_leaves_torn_at_the_end_of_the_log_is_not_read(tmp_path: Pa
         assert broken(Settings(data=server.data), each) == []
 
 
-SLOW: Final = r"""
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <unistd.h>
-int fdatasync(int fd) { usleep(50000); return ((int (*)(int))dlsym(RTLD_NEXT, "fdatasync"))(fd); }
-int fsync(int fd) { usleep(50000); return ((int (*)(int))dlsym(RTLD_NEXT, "fsync"))(fd); }
-"""
+SLOW: Final = "usleep(50000); return real(fd);"
+FAILING: Final = """const char *file = getenv("FAIL_WHILE");
+    if (file && access(file, F_OK) == 0) { errno = EIO; return -1; }
+    return real(fd);"""
+
+
+def _instead_of_fsync(folder: Path, what: str) -> str:
+    """Build a library that does this where a program flushes a file; return its path for LD_PRELOAD."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("no C compiler to get between a program and fsync")
+    includes = "".join(f"#include <{name}.h>\n" for name in ("dlfcn", "errno", "stdlib", "unistd"))
+    functions = "".join(
+        f'int {name}(int fd) {{ int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, "{name}");\n    {what} }}\n'
+        for name in ("fdatasync", "fsync")
+    )
+    source, library = folder / "flush.c", folder / "flush.so"
+    source.write_text(f"#define _GNU_SOURCE\n{includes}{functions}")
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    return str(library)
 
 
 @pytest.mark.timeout(120)
 def test_a_slow_disk_makes_everybody_wait_together_and_not_in_turn(tmp_path: Path) -> None:
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        pytest.skip("no C compiler to slow fsync down with")
-    (tmp_path / "slow.c").write_text(SLOW)
-    shim = tmp_path / "slow.so"
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", shim, tmp_path / "slow.c", "-ldl"], check=True)
-    server = Server(tmp_path / "data", {"LD_PRELOAD": str(shim)})
+    server = Server(tmp_path / "data", {"LD_PRELOAD": _instead_of_fsync(tmp_path, SLOW)})
     server.start()
     with Clients(server) as clients:
         time.sleep(4)
@@ -118,6 +120,36 @@ def test_a_slow_disk_makes_everybody_wait_together_and_not_in_turn(tmp_path: Pat
     assert set(clients.answers) == {201}
     assert broken(Settings(data=server.data), clients.told) == []
     assert server.stop() == 0
+
+
+@pytest.mark.timeout(120)
+def test_a_disk_that_fails_to_flush_is_a_503_and_what_was_answered_stays(tmp_path: Path) -> None:
+    failing = tmp_path / "failing"
+    library = _instead_of_fsync(tmp_path, FAILING)
+    server = Server(tmp_path / "data", {"LD_PRELOAD": library, "FAIL_WHILE": str(failing)})
+    server.start()
+    with Clients(server) as clients:
+        for _ in range(5):
+            _wait_for(clients, 201, 40)
+            failing.touch()
+            _wait_for(clients, 503, 20)
+            failing.unlink()
+        failing.touch()
+        time.sleep(0.1)
+        server.kill()
+    failing.unlink()
+    server.start()
+    assert server.stop() == 0
+    assert set(clients.answers) == {201, 503}
+    assert broken(Settings(data=server.data), clients.told) == []
+    assert_no_surprise(server)
+
+
+def _wait_for(clients: Clients, status: int, more: int) -> None:
+    wanted, end = clients.answers[status] + more, time.monotonic() + 20
+    while clients.answers[status] < wanted:
+        assert time.monotonic() < end, clients.answers
+        time.sleep(0.01)
 
 
 # The server's own interpreter reads its clock from a file, so that the whole product is under it.
@@ -164,40 +196,3 @@ def test_no_used_code_is_good_again_after_the_clock_has_jumped(tmp_path: Path, j
         assert answer(step)["valid"] is False
     assert server.stop() == 0
     assert_no_surprise(server)
-
-
-def _kill_postgres(tmp_path: Path, rounds: int) -> int:
-    chance = random.Random(11)
-    database = PostgresServer(find_programs(), fsync="on")
-    accepted = 0
-    try:
-        database.start()
-        url = database.url(database.create_database())
-        assert command_line("migrate", AUTHFACTOR_DATABASE_URL=url).returncode == 0
-        server = Server(tmp_path / "data", {"AUTHFACTOR_DATABASE_URL": url})
-        server.start()
-        for _ in range(rounds):
-            with Clients(server) as clients:
-                time.sleep(chance.uniform(0.1, 0.5))
-                database.kill()
-                time.sleep(0.1)
-                database.start()
-            assert set(clients.answers) <= {201, 503}, clients.answers
-            assert broken(Settings(database_url=url), clients.told) == []
-            accepted += len(clients.told.accepted)
-        assert server.stop() == 0
-        assert_no_surprise(server)
-    finally:
-        database.stop()
-    return accepted
-
-
-@pytest.mark.timeout(300)
-def test_killing_postgresql_in_five_rounds_loses_nothing_that_was_answered(tmp_path: Path) -> None:
-    assert _kill_postgres(tmp_path, ROUNDS) > ROUNDS
-
-
-@pytest.mark.nightly
-@pytest.mark.timeout(1800)
-def test_killing_postgresql_in_two_hundred_rounds_loses_nothing_that_was_answered(tmp_path: Path) -> None:
-    assert _kill_postgres(tmp_path, NIGHTLY_ROUNDS) > NIGHTLY_ROUNDS

@@ -86,9 +86,15 @@ class PostgresServer:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def kill(self) -> None:
-        """Take the server away without a word, as a power cut does; `start` brings it back."""
+        """Take the server away without a word; `start` brings it back. Its sessions end when they notice."""
         assert self._process is not None
         self._process.kill()
+        self._process.wait()
+
+    def kill_all(self) -> None:
+        """Take every process of the server away at once, as a power cut does."""
+        self._signal_all(signal.SIGKILL)
+        assert self._process is not None
         self._process.wait()
 
     def freeze(self) -> None:

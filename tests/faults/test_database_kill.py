@@ -1,0 +1,65 @@
+"""A PostgreSQL that is killed under load, again and again, and a server that goes on with it."""
+
+import random
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from authfactor.settings import Settings
+from tests.faults.clients import Clients
+from tests.faults.invariants import Told, broken
+from tests.postgres.server import PostgresServer, find_programs
+from tests.servers import Server, assert_no_surprise, command_line
+
+ROUNDS: Final = 30
+NIGHTLY_ROUNDS: Final = 200
+# Commits wait for the disk. After a crash a server flushes its folder, file by file; Linux can do it at once.
+QUICK: Final = {"recovery_init_sync_method": "syncfs"} if sys.platform == "linux" else {}
+DURABLE: Final = {"fsync": "on", "shared_buffers": "2MB", **QUICK}
+
+
+def _kill_postgres(folder: Path, rounds: int) -> None:
+    chance = random.Random(11)
+    database = PostgresServer(find_programs(), **DURABLE)
+    everything = Told()
+    try:
+        database.start()
+        url = database.url(database.create_database())
+        assert command_line("migrate", AUTHFACTOR_DATABASE_URL=url).returncode == 0
+        server = Server(folder / "data", {"AUTHFACTOR_DATABASE_URL": url})
+        server.start()
+        for _ in range(rounds):
+            with Clients(server) as clients:
+                time.sleep(chance.uniform(0.1, 0.4))
+                # The postmaster alone, while sessions may still commit; or all, whatever they are at.
+                chance.choice((database.kill, database.kill_all))()
+                time.sleep(0.05)
+                database.start()
+            assert set(clients.answers) <= {201, 503}, clients.answers
+            assert broken(Settings(database_url=url), clients.told) == []
+            everything.factors |= clients.told.factors
+            everything.accepted += clients.told.accepted
+        # What survived the next kill must survive the last one.
+        assert broken(Settings(database_url=url), everything) == []
+        assert server.stop() == 0
+        assert_no_surprise(server)
+    finally:
+        database.stop()
+    assert len(everything.accepted) > rounds
+    print(  # noqa: T201 - for `make nightly`
+        f"{rounds} kills, {len(everything.factors)} enrolments and {len(everything.accepted)} codes kept"
+    )
+
+
+@pytest.mark.timeout(300)
+def test_killing_postgresql_in_thirty_rounds_loses_nothing_that_was_answered(tmp_path: Path) -> None:
+    _kill_postgres(tmp_path, ROUNDS)
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(1800)
+def test_killing_postgresql_in_two_hundred_rounds_loses_nothing_that_was_answered(tmp_path: Path) -> None:
+    _kill_postgres(tmp_path, NIGHTLY_ROUNDS)

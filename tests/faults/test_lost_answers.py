@@ -1,0 +1,108 @@
+"""One answer in ten is lost after the work was done; clients ask again under the same Idempotency-Key."""
+
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from authfactor.settings import Settings
+from tests import authenticator, databases
+from tests.conformance.proxy import AnswersLost, spoiling
+from tests.faults.invariants import Told, broken
+from tests.postgres.server import migrated_database, postgres_database, postgres_server
+from tests.servers import API_KEY, Server, fields, running
+
+__all__ = ["migrated_database", "postgres_database", "postgres_server"]
+
+CLIENTS: Final = 8
+SECONDS: Final = 4.0
+SEED: Final = 7
+
+
+class Stubborn:
+    """An application that asks until it is answered, each thing under one key of its own."""
+
+    def __init__(self, url: str) -> None:
+        self.told = Told()
+        self.users: Counter[str] = Counter()
+        self.retries = 0
+        self._url = url
+        self._lock = threading.Lock()
+
+    def work(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        headers = {"authorization": f"Bearer {API_KEY}"}
+        with httpx.Client(base_url=self._url, headers=headers, timeout=30, trust_env=False) as client:
+            while time.monotonic() < end:
+                self._once(client)
+
+    def _once(self, client: httpx.Client) -> None:
+        email = f"{uuid.uuid4().hex}@example.org"
+        user = self._post(client, "/user_management/users", {"email": email})
+        assert user["email"] == email
+        made = self._post(client, f"/user_management/users/{user['id']}/auth_factors", {"type": "totp"})
+        factor, challenge_id = made["factor"], made["challenge"]["id"]
+        step = authenticator.current_step()
+        code = {"code": authenticator.code_at(factor["totp"]["secret"], step)}
+        verify = f"/auth/challenges/{challenge_id}/verify"
+        # Whoever asks again is told what was true the first time, not that the code was used.
+        assert self._post(client, verify, code)["valid"] is True
+        again = self._post(client, f"/auth/factors/{factor['id']}/challenge", {})["id"]
+        refused = self._post(client, f"/auth/challenges/{again}/verify", code)
+        assert (refused["valid"], refused["reason"]) == (False, "code_already_used")
+        with self._lock:
+            self.users[user["id"]] += 1
+            self.told.factors[factor["id"]] = user["id"]
+            self.told.accepted.append((factor["id"], challenge_id, step))
+
+    def _post(self, client: httpx.Client, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        headers = {"idempotency-key": uuid.uuid4().hex}
+        for _ in range(8):
+            try:
+                return fields(client.post(path, json=body, headers=headers), 201)
+            except httpx.TransportError:
+                with self._lock:
+                    self.retries += 1
+        raise AssertionError(f"{path}: no answer eight times")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
+    settings = {}
+    if request.param == "postgres":
+        settings["AUTHFACTOR_DATABASE_URL"] = request.getfixturevalue("postgres_database")
+    with running(tmp_path / "data", settings) as made:
+        yield made
+
+
+@pytest.mark.timeout(120)
+def test_what_is_asked_for_again_happens_once(server: Server) -> None:
+    lost = AnswersLost(SEED)
+    with spoiling(server.url, lost) as url, ThreadPoolExecutor(CLIENTS) as pool:
+        application = Stubborn(url)
+        for each in [pool.submit(application.work, SECONDS) for _ in range(CLIENTS)]:
+            each.result()
+    # Every kind of POST lost answers, and whoever lost one asked again.
+    assert len(lost.lost) == 4, lost.lost
+    assert application.retries == lost.lost.total() > 20
+    assert set(application.users.values()) == {1}
+
+    settings = Settings(data=server.data, database_url=server.settings.get("AUTHFACTOR_DATABASE_URL", ""))
+    assert broken(settings, application.told) == []
+    count = len(application.users)
+    tried = {
+        "SELECT count(*) FROM users": count,
+        "SELECT count(*) FROM factors": count,
+        "SELECT count(*) FROM challenges": 2 * count,
+        "SELECT sum(attempts) FROM challenges": 2 * count,
+        "SELECT count(*) FROM challenges WHERE verified_at IS NOT NULL": count,
+    }
+    for statement, expected in tried.items():
+        assert databases.sql(settings, statement) == [(expected,)], statement
