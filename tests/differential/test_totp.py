@@ -41,6 +41,16 @@ def test_codes_are_those_of_the_cryptography_library() -> None:
     assert not differing
 
 
+@pytest.mark.nightly
+@pytest.mark.timeout(900)
+def test_a_million_codes_are_those_of_the_cryptography_library() -> None:
+    random_ = random.Random(SEED)
+    for _ in range(1_000_000):
+        secret, at = random_.randbytes(random_.randint(10, base32.MAX_BYTES)), random_.randint(200, 2**35)
+        ours = totp.code_at(secret, totp.step_at(at))
+        assert _totp(secret).generate(at).decode() == ours, (secret.hex(), at)
+
+
 def test_codes_of_any_64_bit_counter_are_those_of_the_cryptography_library() -> None:
     random_ = random.Random(SEED)
     sha1 = SHA1()  # noqa: S303 - RFC 4226 fixes SHA-1

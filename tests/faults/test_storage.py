@@ -166,7 +166,7 @@ time.time_ns = _moved
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("jump", [30, -30, 3600, -3600, -300])
+@pytest.mark.parametrize("jump", [30, -30, 3600, -3600, -300, 86_400, -86_400])
 def test_no_used_code_is_good_again_after_the_clock_has_jumped(tmp_path: Path, jump: int) -> None:
     (tmp_path / "sitecustomize.py").write_text(MOVED)
     moved = tmp_path / "clock"

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -13,6 +14,10 @@ from authfactor import base32, errors, otpauth, totp
 from authfactor.vault import CannotOpen, Row, Vault, key_of
 from authfactor.wire import requests
 
+# 100 times in CI, 5,000 times a night.
+EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES", "4"))
+AS_OFTEN: Final = settings(max_examples=25 * EXAMPLES, deadline=None)
+pytestmark = pytest.mark.timeout(60 + 5 * EXAMPLES)
 TEXT: Final = st.text(max_size=300)
 JSON: Final = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
@@ -31,6 +36,7 @@ VAULT: Final = Vault([key_of(b"k" * 32)], lambda count: b"n" * count)
 WHERE: Final = Row("factors", "secret", 1, "auth_factor_1")
 
 
+@AS_OFTEN
 @given(TEXT)
 @example("=" * 300)
 @example("\0")
@@ -43,6 +49,7 @@ def test_base32_gives_bytes_or_says_what_is_wrong(text: str) -> None:
     assert base32.decode(base64.b32encode(secret).decode(), min_bytes=10) == secret
 
 
+@AS_OFTEN
 @given(TEXT)
 def test_a_code_is_six_ascii_digits_or_nothing(text: str) -> None:
     code = totp.clean_code(text)
@@ -50,6 +57,7 @@ def test_a_code_is_six_ascii_digits_or_nothing(text: str) -> None:
 
 
 @pytest.mark.parametrize("shape", BODIES)
+@AS_OFTEN
 @given(body=st.binary(max_size=400) | JSON.map(lambda value: json.dumps(value).encode()))
 def test_a_body_is_read_or_refused(shape: type[requests.Body], body: bytes) -> None:
     try:
@@ -58,14 +66,15 @@ def test_a_body_is_read_or_refused(shape: type[requests.Body], body: bytes) -> N
         return
 
 
+@AS_OFTEN
 @given(st.text(max_size=200) | st.from_regex(r"v1:[0-9a-f]{6}:[A-Za-z0-9_-]{0,80}={0,2}", fullmatch=True))
 def test_a_sealed_string_that_was_not_sealed_here_does_not_open(text: str) -> None:
     with pytest.raises(CannotOpen):
         VAULT.open(text, WHERE)
 
 
+@settings(max_examples=50 * EXAMPLES, deadline=None)
 @given(st.binary(max_size=100), st.integers(0, 400), st.integers(1, 255))
-@settings(max_examples=200)
 def test_a_sealed_string_with_one_character_changed_does_not_open(value: bytes, at: int, by: int) -> None:
     sealed = VAULT.seal(value, WHERE)
     at %= len(sealed)
@@ -74,6 +83,7 @@ def test_a_sealed_string_with_one_character_changed_does_not_open(value: bytes, 
         VAULT.open(changed, WHERE)
 
 
+@AS_OFTEN
 @given(TEXT, TEXT)
 def test_a_uri_says_what_went_in(issuer: str, account: str) -> None:
     try:

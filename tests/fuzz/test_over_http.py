@@ -32,7 +32,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     assert_no_surprise(made)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(300 + 10 * EXAMPLES)
 def test_no_operation_answers_with_a_fault_or_not_at_all(server: Server, tmp_path: Path) -> None:
     schema = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
     operations = [found.ok() for found in schema.get_all_operations()]  # type: ignore[union-attr]  # an invalid one fails here
@@ -52,6 +52,7 @@ def test_no_operation_answers_with_a_fault_or_not_at_all(server: Server, tmp_pat
     assert len(statuses) == len(operations)
 
 
+@pytest.mark.timeout(60 + 5 * EXAMPLES)
 @QUICK
 @given(cursor=st.text(max_size=60), field=st.sampled_from(["after", "before", "limit", "order", "email"]))
 def test_any_cursor_is_a_page_or_a_refusal(server: Server, cursor: str, field: str) -> None:
