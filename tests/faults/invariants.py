@@ -17,6 +17,8 @@ class Told:
 
     factors: dict[str, str] = field(default_factory=dict)
     accepted: list[tuple[str, str, int]] = field(default_factory=list)
+    marked: int = -1
+    """The last step that a restore has spent for everybody, without a challenge."""
 
 
 # Each counts rows that must not be there.
@@ -30,11 +32,11 @@ NEVER = {
         " WHERE c.verified_at IS NOT NULL AND f.last_step = 0"
     ),
     "a spent step without a verified challenge": (
-        "SELECT count(*) FROM factors f WHERE f.last_step > 0 AND NOT EXISTS"
+        "SELECT count(*) FROM factors f WHERE f.last_step > 0 AND f.last_step <> {marked} AND NOT EXISTS"
         " (SELECT 1 FROM challenges c WHERE c.factor_id = f.id AND c.verified_at IS NOT NULL)"
     ),
     "a spent step of a factor that is not active": (
-        "SELECT count(*) FROM factors WHERE last_step > 0 AND activated_at IS NULL"
+        "SELECT count(*) FROM factors WHERE last_step > 0 AND last_step <> {marked} AND activated_at IS NULL"
     ),
     "a session without a user": "SELECT count(*) FROM sessions WHERE user_id NOT IN (SELECT id FROM users)",
     "more tries than a challenge has": "SELECT count(*) FROM challenges WHERE attempts > 5",
@@ -49,7 +51,7 @@ def broken(settings: Settings, told: Told) -> list[str]:
         if state != "ok":
             found.append(f"integrity: {state}")
     for name, statement in NEVER.items():
-        ((count,),) = databases.sql(settings, statement)
+        ((count,),) = databases.sql(settings, statement.replace("{marked}", str(told.marked)))
         if count:
             found.append(f"{name}: {count}")
     rows = databases.sql(settings, "SELECT id, user_id, last_step FROM factors")
@@ -64,6 +66,11 @@ def broken(settings: Settings, told: Told) -> list[str]:
         f"an enrolment that was answered is lost: {factor_id}"
         for factor_id, user_id in told.factors.items()
         if factor_id not in factors or factors[factor_id][0] != user_id
+    ]
+    found += [
+        f"a step of before the restore is good: {factor_id}"
+        for factor_id, (_, last) in factors.items()
+        if isinstance(last, int) and last < told.marked
     ]
     closed = {
         row[0] for row in databases.sql(settings, "SELECT id FROM challenges WHERE verified_at IS NOT NULL")

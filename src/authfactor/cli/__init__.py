@@ -8,6 +8,7 @@ import typer
 from authfactor import __version__
 from authfactor.cli import (
     auditing,
+    backing,
     configuring,
     copying,
     doctoring,
@@ -16,6 +17,7 @@ from authfactor.cli import (
     links,
     migrating,
     operators,
+    restoring,
     serving,
     session,
     users,
@@ -32,6 +34,8 @@ app = typer.Typer(
 app.command("serve")(serving.serve)
 app.command("migrate")(migrating.migrate)
 app.command("copy")(copying.copy)
+app.command("backup")(backing.backup)
+app.command("restore")(restoring.restore)
 app.command("doctor")(doctoring.doctor)
 app.add_typer(configuring.config, name="config")
 app.add_typer(environments.environments, name="environments")

@@ -155,4 +155,7 @@ def _state(factor: Factor) -> str:
 
 
 def _last_used(factor: Factor) -> str:
-    return "never" if factor.last_step == 0 else moments.write(factor.last_step * totp.PERIOD * 1000)
+    if factor.activated_at is None:
+        return "never"
+    # A restore spends steps that no code came for.
+    return moments.write(min(factor.last_step * totp.PERIOD * 1000, factor.updated_at))

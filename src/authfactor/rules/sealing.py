@@ -148,6 +148,23 @@ class Sealing:
             tell(place.table, done)
         return Resealed(count, tuple(broken))
 
+    async def shut(self, store: Store, vault_: Vault) -> list[str]:
+        """List the rows whose sealed value does not open. Reads and opens everything."""
+        found: list[str] = []
+        for place in PLACES:
+            after: SealedValue | None = None
+            while values := await store.read(
+                lambda tx, after=after, place=place: tx.sealed_values.following(place, after, BATCH)  # type: ignore[misc]  # bound per batch
+            ):
+                after = values[-1]
+                for value in values:
+                    where = _row(place, value)
+                    try:
+                        vault_.open(value.sealed, where)
+                    except vault.CannotOpen:
+                        found.append(f"{place.table} {where.id}")
+        return found
+
     async def release(self, store: Store, key_id: str) -> None:
         """Write down that a key is needed no more. Raises `KeyInUse` when values are sealed with it."""
         count = (await self.counts(store)).get(key_id, 0)

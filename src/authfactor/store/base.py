@@ -22,6 +22,7 @@ from authfactor.store.tables.failures import Failures
 from authfactor.store.tables.idempotency import Idempotency
 from authfactor.store.tables.links import Links
 from authfactor.store.tables.operators import Operators, OperatorSessions
+from authfactor.store.tables.restored import Restored
 from authfactor.store.tables.sealed import SealedValues, VaultKeys
 from authfactor.store.tables.sessions import PendingSignIns, Sessions
 from authfactor.store.tables.signing_keys import SigningKeys
@@ -85,6 +86,7 @@ class Tx:
         "operator_sessions",
         "operators",
         "pending_sign_ins",
+        "restored",
         "sealed_values",
         "sessions",
         "signing_keys",
@@ -120,6 +122,7 @@ class Tx:
         self.audit = Audit(db)
         self.operators = Operators(db)
         self.operator_sessions = OperatorSessions(db)
+        self.restored = Restored(db)
         self.sealed_values = SealedValues(db)
         self.vault_keys = VaultKeys(db)
 

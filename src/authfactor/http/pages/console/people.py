@@ -15,6 +15,7 @@ from authfactor.wire.links import CreateEnrollmentLink
 AMONG: Final = 2000
 LATEST: Final = 15
 MOST_SESSIONS: Final = 50
+WIDEST: Final = 2
 
 
 class Shown(NamedTuple):
@@ -145,10 +146,11 @@ async def _search(room: Room, asked: str, after: str) -> list[User]:
 
 def _shown(factor: Factor) -> Shown:
     """Read the phone's clock from the last code: which step it was for, and when it came."""
-    if not factor.last_step:
+    if factor.activated_at is None:
         return Shown(factor, None, None)
-    seconds = factor.updated_at // 1000
-    return Shown(factor, factor.updated_at, (factor.last_step - totp.step_at(seconds)) * totp.PERIOD)
+    ahead = factor.last_step - totp.step_at(factor.updated_at // 1000)
+    # Further off than any window: a restore spent these steps, no code did.
+    return Shown(factor, factor.updated_at, ahead * totp.PERIOD if abs(ahead) <= WIDEST else None)
 
 
 ROUTES = [

@@ -1,0 +1,128 @@
+"""`authfactor backup`."""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from authfactor import errors, keyring
+from authfactor.cli import session
+from authfactor.core import system_clock, system_entropy
+from authfactor.settings import Settings
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+_CLUSTER = (
+    "This installation's database is PostgreSQL. Back it up with pg_dump or pg_basebackup; after a restore"
+    " run authfactor restore --mark. See docs/how-to/back-up.md."
+)
+
+
+def backup(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="File to write.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+) -> None:
+    """Write an encrypted backup of the embedded database to a file, while servers run.
+
+    It holds the database as it is at one moment, encrypted with the newest key of the key ring, and is read
+    back before it gets its name. The key ring itself is NOT in it: keep a copy of that elsewhere, apart from
+    the backups. Without it no backup can be opened, and who has both can read every secret.
+
+    Example: authfactor backup /backups/authfactor-monday
+    """
+    options = session.chosen(context)
+    try:
+        key_id = _backup(session.read_settings(options), file, replace=force)
+    except session.Known as error:
+        session.fail(error)
+    size = file.stat().st_size
+    session.show(
+        options,
+        {"file": str(file), "bytes": size, "key": key_id},
+        lambda: print(
+            f"{file}: {size / 1e6:.1f} MB, encrypted with the key {key_id} and read back. The key ring is not"
+            " in it."
+        ),
+    )
+
+
+def _backup(settings: Settings, file: Path, *, replace: bool) -> str:
+    from authfactor import archive
+    from authfactor.store import backing
+
+    path = embedded(settings, _CLUSTER)
+    if not path.exists():
+        raise errors.InvalidRequest(message=f"There is no database at {path}.")
+    if file.exists() and not replace:
+        raise backing.InTheWay(f"{file} is there. Choose another name, or give --force.")
+    ring = keyring.source_of(settings).read()
+    head = archive.Head(ring[-1].id, system_entropy(archive.SALT_BYTES), system_clock())
+    with _draft(file.parent) as draft, bars() as progress:
+        copying = progress.add_task("copying", total=None)
+        with backing.snapshot(
+            path, lambda done, total: progress.update(copying, completed=done, total=total)
+        ) as plain:
+            size = os.fstat(plain.fileno()).st_size
+            plain.seek(0)
+            writing = progress.add_task("encrypting", total=size)
+            with draft.open("wb") as target:
+                archive.write(plain, target, ring[-1], head, lambda count: progress.advance(writing, count))
+        backing.sync(draft)
+        reading = progress.add_task("reading back", total=size)
+        with draft.open("rb") as source:
+            for chunk in archive.read(source, ring)[1]:
+                progress.advance(reading, len(chunk))
+        _name(draft, file, replace=replace)
+        backing.sync(file.parent)
+    return ring[-1].id
+
+
+def embedded(settings: Settings, otherwise: str) -> Path:
+    """Return where the embedded database is. Raises `InvalidRequest` with PostgreSQL."""
+    if settings.sqlite_path is None:
+        raise errors.InvalidRequest(message=otherwise)
+    return settings.sqlite_path
+
+
+@contextlib.contextmanager
+def bars() -> Iterator["Progress"]:
+    """Draw progress on standard error, where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description:<14}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+        yield progress
+
+
+@contextlib.contextmanager
+def _draft(folder: Path) -> Iterator[Path]:
+    """Make a file of mode 600 beside the final one, gone afterwards unless it got its name."""
+    descriptor, name = tempfile.mkstemp(dir=folder, prefix=".authfactor-", suffix=".draft")
+    os.close(descriptor)
+    try:
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _name(draft: Path, file: Path, *, replace: bool) -> None:
+    if not replace:
+        try:
+            os.link(draft, file)
+        except FileExistsError:
+            raise
+        except OSError:
+            # A file system without links, as on some sticks and shares: nobody else writes there at once.
+            if file.exists():
+                raise
+        else:
+            return
+    draft.replace(file)

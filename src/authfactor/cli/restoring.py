@@ -1,0 +1,207 @@
+"""`authfactor restore`."""
+
+import asyncio
+import contextlib
+import dataclasses
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from authfactor import errors, keyring
+from authfactor.cli import session
+from authfactor.cli.backing import bars, embedded
+from authfactor.core import check_clock, system_clock, system_entropy
+from authfactor.settings import Settings
+
+if TYPE_CHECKING:
+    from authfactor.rules.restoring import Marked
+    from authfactor.vault import Key
+
+_CLUSTER = (
+    "This installation's database is PostgreSQL. Restore it with PostgreSQL's own means, then run authfactor"
+    " restore --mark. To bring a backup of the embedded database there, restore it into a folder and use"
+    " authfactor copy. See docs/how-to/back-up.md."
+)
+
+
+def restore(
+    context: typer.Context,
+    file: Annotated[Path | None, typer.Argument(help="Backup to restore.")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only see whether it could be restored; change nothing.")
+    ] = False,
+    mark: Annotated[
+        bool,
+        typer.Option("--mark", help="Restore nothing; make a database safe that was restored otherwise."),
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Keep the database that is there aside, under another name.")
+    ] = False,
+) -> None:
+    """Put a backup in the place of the embedded database. Stop every server first.
+
+    The backup is decrypted and checked: every page, and that every secret opens with the key ring. Codes up
+    to now are refused from then on, so none that was used since the backup is good again: users may have to
+    wait a minute for a code that is. Sessions, open challenges, waiting sign-ins and links end, because those
+    that were ended or used since the backup would be alive again. With --force what the old database knows
+    against somebody is kept: revoked API keys, wrong codes, locks.
+
+    Example: authfactor --data /var/lib/authfactor restore /backups/authfactor-monday
+    """
+    options = session.chosen(context)
+    settings = session.read_settings(options)
+    if mark == (file is not None) or (check and (mark or force)):
+        session.fail(errors.InvalidRequest(message="Name a backup file, or give --mark, and not both."))
+    try:
+        check_clock(system_clock())
+        if file is None:
+            ring = keyring.source_of(settings).read()
+            done = _Done(None, asyncio.run(_work(settings, ring, "marked after a restore", mark=True)))
+        else:
+            done = _restore(settings, file, check=check, force=force)
+    except session.Known as error:
+        session.fail(error)
+    session.show(options, done.shape(), lambda: done.tell(file))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Done:
+    made_at: int | None
+    marked: "Marked | None"
+    aside: Path | None = None
+    kept_stricter: bool | None = None
+
+    def shape(self) -> dict[str, object]:
+        marked = None if self.marked is None else self.marked._asdict()
+        aside = None if self.aside is None else str(self.aside)
+        made = None if self.made_at is None else _written(self.made_at)
+        return {
+            "backup_made_at": made,
+            "marked": marked,
+            "kept_aside": aside,
+            "kept_stricter": self.kept_stricter,
+        }
+
+    def tell(self, file: Path | None) -> None:
+        if file is not None:
+            done = "could be" if self.marked is None else "is"
+            print(f"{file} of {_written(self.made_at or 0)} {done} restored:", end=" ")
+            print("every page is sound, every secret opens.")
+        if self.aside is not None:
+            print(f"The old database is kept as {self.aside}.")
+            if not self.kept_stricter:
+                print("It could not be read: locks and revoked keys are those of the backup.")
+        if self.marked is not None:
+            count = self.marked
+            print(
+                f"Codes used until now are refused for {count.factors} factors. Ended: {count.sessions}",
+                end="",
+            )
+            print(f" sessions, {count.expired} challenges, sign-ins and links.")
+            print("Keys revoked and users deleted since the backup are back. Check: authfactor keys list")
+
+
+def _restore(settings: Settings, file: Path, *, check: bool, force: bool) -> _Done:
+    from authfactor import archive
+    from authfactor.store import backing, stricter
+
+    path = embedded(settings, _CLUSTER)
+    if not check:
+        _refuse_what_is_there(path, force=force)
+    ring = keyring.source_of(settings).read()
+    with _workshop(path.parent) as folder:
+        draft = folder / path.name
+        draft.touch(mode=0o600)
+        with file.open("rb") as source, draft.open("wb") as target, bars() as progress:
+            task = progress.add_task("decrypting", total=file.stat().st_size)
+            head, chunks = archive.read(source, ring)
+            for chunk in chunks:
+                target.write(chunk)
+                progress.advance(task, len(chunk))
+        found = backing.problems_of(draft)
+        if found:
+            raise archive.BadArchive(f"The database in the backup is damaged: {found[0]}")
+        made = _written(head.made_at)
+        fresh = dataclasses.replace(settings, database_url=f"sqlite:///{draft}")
+        marked = asyncio.run(_work(fresh, ring, f"backup of {made}", check=True, mark=not check))
+        if check:
+            return _Done(head.made_at, None)
+        aside = kept = None
+        if path.exists():
+            aside = path.with_name(f"{path.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%S}")  # noqa: TID251 - a name
+            kept = stricter.keep(draft, path)
+        backing.put(draft, path, aside)
+    return _Done(head.made_at, marked, aside, kept)
+
+
+def _refuse_what_is_there(path: Path, *, force: bool) -> None:
+    from authfactor.store import backing
+
+    if path.exists():
+        with backing.alone(path):
+            pass
+    if not force:
+        for there in (path, path.with_name(f"{path.name}-wal")):
+            if there.exists():
+                text = (
+                    f"{there} is there. Move the old database's files away, or give --force to keep it aside."
+                )
+                raise backing.InTheWay(text)
+
+
+async def _work(
+    settings: Settings, ring: "list[Key]", reason: str, *, check: bool = False, mark: bool
+) -> "Marked | None":
+    """Bring a database to this release's schema, see that its secrets open, mark it."""
+    from authfactor.rules.restoring import Restoring
+    from authfactor.rules.sealing import Sealing
+    from authfactor.store.opening import open_store
+    from authfactor.vault import CannotOpen, Vault
+
+    store = await open_store(settings, system_entropy)
+    try:
+        if check:
+            sealing = Sealing(system_clock, "")
+            missing = await sealing.missing(store, tuple(key.id for key in ring))
+            if missing:
+                raise keyring.KeyMissing(keyring.source_of(settings).shown, missing, there=True)
+            if shut := await sealing.shut(store, Vault(ring, system_entropy)):
+                raise CannotOpen(f"The key ring does not open {len(shut)} secrets, the first in {shut[0]}.")
+        return await Restoring(system_clock, settings).mark(store, reason) if mark else None
+    finally:
+        await store.close()
+
+
+@contextlib.contextmanager
+def _workshop(folder: Path) -> Iterator[Path]:
+    """Make a folder for the draft, private, empty and gone afterwards; one restore at a time."""
+    from authfactor.store import backing
+
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    shop = folder / ".restoring"
+    shop.mkdir(mode=0o700, exist_ok=True)
+    descriptor = os.open(shop, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise backing.InTheWay(f"Another restore into {folder} is under way.") from error
+        # What one that was killed has left.
+        for left in shop.iterdir():
+            left.unlink()
+        try:
+            yield shop
+        finally:
+            shutil.rmtree(shop)
+    finally:
+        os.close(descriptor)
+
+
+def _written(milliseconds: int) -> str:
+    return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,67 @@
+"""What an old database still knows against somebody, kept when another one takes its place.
+
+A lock, a wrong code, a revoked key, a spent step: of both the stricter is kept.
+"""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+REVOKED = """
+UPDATE api_keys SET revoked_at = (SELECT revoked_at FROM old.api_keys AS o
+  WHERE o.environment = api_keys.environment AND o.id = api_keys.id)
+WHERE revoked_at IS NULL AND (environment, id) IN
+  (SELECT environment, id FROM old.api_keys WHERE revoked_at IS NOT NULL)
+"""
+
+STEPS = """
+UPDATE factors SET last_step = (SELECT last_step FROM old.factors AS o
+  WHERE o.environment = factors.environment AND o.id = factors.id)
+WHERE last_step < (SELECT last_step FROM old.factors AS o
+  WHERE o.environment = factors.environment AND o.id = factors.id)
+"""
+
+THROTTLES = """
+INSERT INTO throttles (environment, subject, full_at) SELECT environment, subject, full_at FROM old.throttles
+WHERE true ON CONFLICT (environment, subject) DO UPDATE SET full_at = max(throttles.full_at, excluded.full_at)
+"""
+
+FAILURES = "SELECT environment, subject, times, in_a_row, locked_until FROM {}failures"
+
+PUT_FAILURE = """
+INSERT OR REPLACE INTO failures (environment, subject, times, in_a_row, locked_until) VALUES (?, ?, ?, ?, ?)
+"""
+
+
+def keep(path: Path, old: Path) -> bool:
+    """Carry over what is stricter in `old`; False when that cannot be read, and nothing is changed."""
+    try:
+        with closing(_connect(path)) as connection:
+            connection.execute("ATTACH ? AS old", (f"{old.absolute().as_uri()}?mode=ro",))
+            connection.execute("BEGIN IMMEDIATE")
+            for statement in (REVOKED, STEPS, THROTTLES):
+                connection.execute(statement)
+            ours = {row[:2]: row[2:] for row in connection.execute(FAILURES.format(""))}
+            for environment, subject, *theirs in connection.execute(FAILURES.format("old.")).fetchall():
+                merged = _stricter(ours.get((environment, subject), ("", 0, None)), tuple(theirs))
+                connection.execute(PUT_FAILURE, (environment, subject, *merged))
+            connection.execute("COMMIT")
+    except sqlite3.Error:
+        return False
+    return True
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path.absolute().as_uri(), uri=True, isolation_level=None)
+
+
+def _stricter(
+    one: tuple[str, int, int | None], other: tuple[str, int, int | None]
+) -> tuple[str, int, int | None]:
+    """Take every time that either has, as often as it has it, the longer run and the later lock."""
+    times = [[int(text) for text in record[0].split(",") if text] for record in (one, other)]
+    every = sorted(
+        at for at in {*times[0], *times[1]} for _ in range(max(times[0].count(at), times[1].count(at)))
+    )
+    locks = [record[2] for record in (one, other) if record[2] is not None]
+    return ",".join(map(str, every)), max(one[1], other[1]), max(locks, default=None)
