@@ -35,6 +35,7 @@ VERIFYING = ("tests/rules/test_verifying.py", "-k", "sqlite")
 LIMITS = ("tests/rules/test_limits.py", "-k", "sqlite")
 SIGN_IN = ("tests/signin/test_failures.py", "tests/signin/test_pending.py", "tests/signin/test_policy.py")
 SIGN_IN_SQLITE = (*SIGN_IN, "-k", "not postgres")
+AT_ONCE = ("tests/contract/test_factors.py", "tests/rules/test_limits.py", "-k", "postgres")
 MODEL = ("tests/model/test_simulation.py", "-k", "five_thousand")
 
 MUTANTS = [
@@ -233,6 +234,42 @@ MUTANTS = [
         "kept.body_hash != claimed.body_hash",
         "False",
         ("tests/rules/test_idempotency.py", "-k", "sqlite"),
+    ),
+    # PostgreSQL counts an attempt in a statement of its own.
+    Mutant(
+        "PostgreSQL: more codes than a challenge takes",
+        "store/tables/spending.py",
+        "AND verified_at IS NULL AND attempts < $5",
+        "AND attempts < $5 + 1000",
+        AT_ONCE,
+    ),
+    Mutant(
+        "PostgreSQL: wrong codes not counted",
+        "store/tables/spending.py",
+        "SET times = failures.times || ',' || excluded.times, in_a_row = failures.in_a_row + 1",
+        "SET times = failures.times",
+        AT_ONCE,
+    ),
+    Mutant(
+        "PostgreSQL: attempts under a lock use a challenge up",
+        "store/tables/spending.py",
+        "AND EXISTS (SELECT 1 FROM record WHERE locked_until IS NULL OR locked_until <= $4)",
+        "AND EXISTS (SELECT 1 FROM record)",
+        AT_ONCE,
+    ),
+    Mutant(
+        "PostgreSQL: counted per factor, not per user",
+        "store/tables/spending.py",
+        "coalesce(user_id, factor)",
+        "factor",
+        AT_ONCE,
+    ),
+    Mutant(
+        "attempts under a lock use a challenge up",
+        "store/tables/spending.py",
+        "if record.locked_until is not None and record.locked_until > now:",
+        "if False:",
+        ("tests/contract/test_factors.py", "-k", "sqlite"),
     ),
 ]
 

@@ -10,6 +10,7 @@ import time
 from typing import NamedTuple
 
 PYTEST = (sys.executable, "-m", "pytest", "-q")
+LONG = (*PYTEST, "-m", "nightly", "-rP", "--durations=0", "--durations-min=1")
 
 
 class Stage(NamedTuple):
@@ -22,13 +23,20 @@ class Stage(NamedTuple):
 
 
 STAGES = (
+    Stage("server", "the server is killed two hundred times", (*LONG, "tests/faults/test_kill.py")),
     Stage(
-        "long",
-        "kills, schedules, restarts, pictures: every test marked nightly",
-        (*PYTEST, "-m", "nightly", "-rP", "--durations=0", "--durations-min=1", "tests"),
+        "database", "PostgreSQL is killed two hundred times", (*LONG, "tests/faults/test_database_kill.py")
     ),
+    Stage("schedules", "a hundred thousand schedules against the reference", (*LONG, "tests/model")),
+    Stage("restarts", "a worker is replaced five hundred times", (*LONG, "tests/operate")),
+    Stage(
+        "strangers",
+        "a million codes, twenty thousand pictures",
+        (*LONG, "tests/differential", "tests/property"),
+    ),
+    Stage("webhooks", "a receiver that is down for a minute", (*LONG, "tests/webhooks")),
     Stage("fuzz", "hostile input, fifty times as much", (*PYTEST, "tests/fuzz"), (("FUZZ_EXAMPLES", "200"),)),
-    Stage("mutants", "every guard taken away once", (sys.executable, "tools/mutants.py")),
+    Stage("mutants", "every guard is taken away once", (sys.executable, "tools/mutants.py")),
 )
 
 
@@ -50,7 +58,7 @@ def main() -> int:
     print("\n== the night")
     for stage, code, seconds in outcomes:
         told = "passed" if code == 0 else f"FAILED ({code})"
-        print(f"{stage.name:<8} {told:<12} {seconds:6.0f} s   {stage.what}")
+        print(f"{stage.name:<10} {told:<12} {seconds:6.0f} s   {stage.what}")
     failed = sum(code != 0 for _, code, _ in outcomes)
     print(f"{len(outcomes) - failed} passed, {failed} failed")
     return 1 if failed else 0

@@ -22,8 +22,8 @@ def test_a_stage_that_fails_does_not_keep_the_others_from_running(
     monkeypatch.setattr(sys, "argv", ["nightly"])
     assert nightly.main() == 1
     told = capsys.readouterr().out
-    assert re.search(r"^first    FAILED \(3\) .* a test of it$", told, re.MULTILINE)
-    assert re.search(r"^second   passed ", told, re.MULTILINE)
+    assert re.search(r"^first      FAILED \(3\) .* a test of it$", told, re.MULTILINE)
+    assert re.search(r"^second     passed ", told, re.MULTILINE)
     assert told.endswith("1 passed, 1 failed\n")
 
 
@@ -39,9 +39,26 @@ def test_names_pick_stages_and_an_unknown_one_is_named(
     assert capsys.readouterr().out == "no stage third; there are first, second\n"
 
 
-def test_what_the_stages_run_is_there() -> None:
-    assert [each.name for each in nightly.STAGES] == ["long", "fuzz", "mutants"]
-    for each in nightly.STAGES:
-        paths = [part for part in each.command if part.startswith(("tests", "tools"))]
-        assert paths
-        assert all((ROOT / path).exists() for path in paths)
+def test_every_test_that_is_marked_nightly_is_in_one_stage() -> None:
+    marked = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if "@pytest.mark.nightly" in path.read_text().replace('"@pytest.mark.nightly"', "")
+    }
+    paths = [
+        part
+        for each in nightly.STAGES
+        if "nightly" in each.command
+        for part in each.command
+        if "tests/" in part
+    ]
+    for file in marked:
+        assert len([path for path in paths if file == path or file.startswith(f"{path}/")]) == 1, file
+    for path in paths:
+        assert any(file == path or file.startswith(f"{path}/") for file in marked), path
+
+
+def test_the_other_stages_are_fuzz_and_mutants() -> None:
+    others = [each for each in nightly.STAGES if "nightly" not in each.command]
+    assert [each.name for each in others] == ["fuzz", "mutants"]
+    assert all((ROOT / each.command[-1]).exists() for each in others)
