@@ -14,7 +14,7 @@ from authfactor import base32, errors, otpauth, totp
 from authfactor.vault import CannotOpen, Row, Vault, key_of
 from authfactor.wire import requests
 
-# 100 times in CI, 5,000 times a night.
+# 100 times in CI, 2,500 times a night.
 EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES", "4"))
 AS_OFTEN: Final = settings(max_examples=25 * EXAMPLES, deadline=None)
 pytestmark = pytest.mark.timeout(60 + 5 * EXAMPLES)

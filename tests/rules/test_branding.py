@@ -57,6 +57,7 @@ async def test_absent_fields_stay_and_null_goes_back_to_the_default(desk: Desk) 
         ("color", "#12345g"),
         ("color", "#123456;}"),
         ("logo", "not base64"),
+        ("logo", "\x80"),
         ("logo", base64.b64encode(b"GIF89a").decode()),
         ("logo", base64.b64encode(b"<svg onload='alert(1)'/>").decode()),
         ("logo", base64.b64encode(png(1025, 1)).decode()),

@@ -1,7 +1,6 @@
 """Branding: what an environment's pages show of the application they belong to."""
 
 import base64
-import binascii
 import re
 from typing import Final
 
@@ -82,8 +81,8 @@ def _logo(given: object, items: list[Item]) -> bytes | None:
         return None
     try:
         return logos.check(base64.b64decode(given, validate=True))
-    except binascii.Error:
-        items.append(Item("logo", "logo_invalid", "logo: must be base64."))
     except logos.NotALogo as error:
         items.append(Item("logo", "logo_invalid", f"logo {error}."))
+    except ValueError:  # binascii's own error is one; letters outside ASCII are another
+        items.append(Item("logo", "logo_invalid", "logo: must be base64."))
     return None
