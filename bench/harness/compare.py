@@ -7,7 +7,6 @@ every answer to it is checked; a round with a wrong answer does not count and ma
 
 import argparse
 import json
-import re
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -18,6 +17,7 @@ from pathlib import Path
 from rich.console import Console
 
 from harness import privacyidea, report, wrk
+from harness.database import NoDatabase, fresh
 from harness.environment import BENCH
 from harness.measure import Bench, Profiler, Sample
 from harness.operations import OPERATIONS
@@ -48,7 +48,7 @@ class Options:
     workers: int
     share: float | None
     factors: int
-    database_urls: dict[str, str | None]
+    database_url: str | None
     idempotency: bool
     as_json: bool
     plot: Path | None
@@ -78,10 +78,7 @@ def parse(arguments: list[str] | None = None) -> Options:
     parser.add_argument("--factors", type=int, default=1000, help="enrolled on each before (%(default)s)")
     parser.add_argument(
         "--database-url",
-        help="authfactor's database, instead of a fresh SQLite file; {server} stands for the server's name",
-    )
-    parser.add_argument(
-        "--peer-database-url", help="the peer's, as SQLAlchemy writes it (postgresql+asyncpg://…)"
+        help="a PostgreSQL server: each of ours and of the usual stack's gets a new database on it",
     )
     parser.add_argument(
         "--idempotency", action="store_true", help="send a fresh Idempotency-Key on every POST"
@@ -102,7 +99,7 @@ def parse(arguments: list[str] | None = None) -> Options:
         workers=given.workers,
         share=given.share,
         factors=given.factors,
-        database_urls={"authfactor": given.database_url, "usual_stack": given.peer_database_url},
+        database_url=given.database_url,
         idempotency=given.idempotency,
         as_json=given.json,
         plot=given.plot,
@@ -200,9 +197,9 @@ def main(arguments: list[str] | None = None) -> int:
         top = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir=options.folder)))
         benches = []
         for name in options.servers:
-            url = options.database_urls.get(kind(name))
-            if url is not None:
-                url = url.replace("{server}", re.sub(r"\W", "_", name))
+            url = None
+            if options.database_url and kind(name) != "privacyidea":
+                url = stack.enter_context(fresh(options.database_url))
             workers = int(name.partition(":")[2] or options.workers)
             server = running(name, folder=top / name, workers=workers, database_url=url, share=options.share)
             benches.append(prepare(stack.enter_context(server), options))
@@ -215,5 +212,5 @@ def main(arguments: list[str] | None = None) -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (LoadFailed, NoControlGroups, ServerFailed, Unequal) as failure:
+    except (LoadFailed, NoControlGroups, NoDatabase, ServerFailed, Unequal) as failure:
         sys.exit(f"bench: {failure}")

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -85,7 +86,9 @@ def authfactor(settings: Settings) -> Launch:
 def usual_stack(settings: Settings) -> Launch:
     """Describe the peer: uvicorn with uvloop and httptools, no access log."""
     peers = BENCH / "peers"
-    url = settings.database_url or f"sqlite+aiosqlite:///{settings.folder}/usual_stack.sqlite3"
+    url = f"sqlite+aiosqlite:///{settings.folder}/usual_stack.sqlite3"
+    if settings.database_url:
+        url = urlsplit(settings.database_url)._replace(scheme="postgresql+asyncpg").geturl()
     command = [sys.executable, "-m", "uvicorn", "--app-dir", str(peers), "usual_stack:app"]
     command += ["--host", "127.0.0.1", "--port", str(settings.port), "--workers", str(settings.workers)]
     command += ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
