@@ -40,7 +40,7 @@ from authfactor.vault import Vault
 BENCH = Path(__file__).resolve().parent
 KEY = "sk_growth"
 BATCH = 5000
-BORN = 1_750_000_000_000  # of the first row; each user comes a tenth of a second after the last
+APART = 50  # milliseconds from user to user, the last one now: at a million nothing is old enough to be cleaned up
 KINDS = ("sqlite", "postgres")
 OPERATIONS = ("enroll", "challenge", "verify", "get", "list")
 
@@ -55,6 +55,8 @@ class Place:
     size: int
     settings: Settings
     bytes_per_factor: float = 0.0
+    newest: int = dataclasses.field(default_factory=lambda: time.time_ns() // 1_000_000)
+    """When the last row was made, in milliseconds of the epoch."""
     secrets: dict[str, bytes] = dataclasses.field(default_factory=dict)
     """Some factors, by id: those that are asked for."""
     users: list[str] = dataclasses.field(default_factory=list)
@@ -101,7 +103,7 @@ async def _put(
 ) -> None:
     rows: dict[str, list[dict[str, object]]] = {"users": [], "factors": [], "challenges": [], "events": []}
     for number in numbers:
-        born = BORN + number * 100
+        born = place.newest - (place.size - number) * APART
 
         def name(prefix: str, later: int = 0, born: int = born) -> str:
             return prefix + ids.ulid(born + later, chance.getrandbits(79))
