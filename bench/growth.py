@@ -40,8 +40,10 @@ from authfactor.vault import Vault
 BENCH = Path(__file__).resolve().parent
 KEY = "sk_growth"
 BATCH = 5000
-APART = 50  # milliseconds from user to user, the last one now: at a million nothing is old enough to be cleaned up
+# Milliseconds from user to user, the last one now: a million are too young to be cleaned up meanwhile.
+APART = 50
 KINDS = ("sqlite", "postgres")
+SAMPLE = "sample.json"
 OPERATIONS = ("enroll", "challenge", "verify", "get", "list")
 
 console = Console(stderr=True, highlight=False)
@@ -232,16 +234,18 @@ def prepare(
 async def make(kind: str, size: int, folder: Path, url: str | None, progress: Progress) -> Place:
     """Make and fill one installation, and measure how large it is."""
     data = folder / f"{kind}-{size}"
-    database = ""
+    name, database = f"growth_{size}", ""
     if kind == "postgres":
         assert url is not None
-        name = f"growth_{size}"
+        database = urlsplit(url)._replace(path=f"/{name}").geturl()
+    place = Place(kind, size, Settings(data=data, database_url=database))
+    if kept(place):
+        return place
+    if url and database:
         connection = await asyncpg.connect(url)
         await connection.execute(f"DROP DATABASE IF EXISTS {name}")
         await connection.execute(f"CREATE DATABASE {name}")
         await connection.close()
-        database = urlsplit(url)._replace(path=f"/{name}").geturl()
-    place = Place(kind, size, Settings(data=data, database_url=database))
     for command in (["migrate"], ["environments", "list"]):  # the second makes keys and environment
         call = [sys.executable, "-m", "authfactor", *command]
         environment = environment_of(place.settings)
@@ -249,7 +253,29 @@ async def make(kind: str, size: int, folder: Path, url: str | None, progress: Pr
     before = await used_bytes(place.settings)
     await fill(place, progress)
     place.bytes_per_factor = (await used_bytes(place.settings) - before) / size
+    keep(place)
     return place
+
+
+def keep(place: Place) -> None:
+    """Write down, beside the database, what measuring needs to know of it."""
+    known = {
+        "bytes": place.bytes_per_factor,
+        "secrets": {factor: secret.hex() for factor, secret in place.secrets.items()},
+        "users": place.users,
+    }
+    (place.settings.data / SAMPLE).write_text(json.dumps(known), encoding="utf-8")
+
+
+def kept(place: Place) -> bool:
+    """Take up an installation that an earlier run has filled and kept; False when there is none."""
+    sample = place.settings.data / SAMPLE
+    if not sample.exists():
+        return False
+    known = json.loads(sample.read_text(encoding="utf-8"))
+    place.bytes_per_factor, place.users = known["bytes"], known["users"]
+    place.secrets = {factor: bytes.fromhex(secret) for factor, secret in known["secrets"].items()}
+    return True
 
 
 async def used_bytes(settings: Settings) -> int:
@@ -316,15 +342,22 @@ async def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=6, help="%(default)s")
     parser.add_argument("--requests", type=int, default=150, help="of each kind a round (%(default)s)")
+    parser.add_argument(
+        "--folder", type=Path, help="keep what was filled here, and measure it again without filling"
+    )
+    parser.add_argument("--fill-only", action="store_true", help="fill --folder and stop")
     parser.add_argument("--plot", type=Path, metavar="PNG", help="draw latencies and sizes")
     parser.add_argument("--json", action="store_true", help="print the results as JSON, too")
     given = parser.parse_args()
     sizes = sorted(int(size) for size in given.sizes.split(","))
     results = []
-    with tempfile.TemporaryDirectory(prefix="authfactor-growth-") as name:
+    with ExitStack() as opened:
+        name = given.folder or opened.enter_context(tempfile.TemporaryDirectory(prefix="authfactor-growth-"))
         for kind in KINDS if given.database_url else KINDS[:1]:
             with Progress(console=console) as progress:
                 places = [await make(kind, size, Path(name), given.database_url, progress) for size in sizes]
+            if given.fill_only:
+                continue
             with ExitStack() as stack:
                 for place in places:
                     stack.enter_context(served(place))
