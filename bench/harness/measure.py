@@ -109,9 +109,11 @@ class Profiler:
         if self._picture.suffix == ".txt":
             command += ["--format", "raw"]
         command += ["--output", str(self._picture), "--pid", str(self._server.process.pid)]
-        self._process = subprocess.Popen(command)
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
-    def __exit__(self, *_: object) -> None:
-        """Stop sampling; py-spy then writes the picture."""
+    def __exit__(self, *_unused: object) -> None:
+        """Stop sampling; py-spy then writes the picture. What it says matters only when there is none."""
         self._process.send_signal(signal.SIGINT)
-        self._process.wait(60)
+        said, _ = self._process.communicate(timeout=60)
+        if not self._picture.exists():
+            sys.exit(f"bench: py-spy wrote nothing: {said.decode(errors='replace')}")
