@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from authfactor.http import measures
 from authfactor.http.app import all_routes
 from tests import authenticator
-from tests.servers import Server, fields, free_port
+from tests.servers import Server, fields, free_port, running
 
 TOKEN: Final = "a token for scraping"
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -115,6 +115,30 @@ def test_what_became_of_each_code_is_counted(tmp_path: Path) -> None:
     assert total(found, "authfactor_commit_batch_units_count") > 5
     assert abs(total(found, "authfactor_clock_drift_seconds", against="uptime")) < 5
     assert total(found, "authfactor_webhooks_pending") == 0
+
+
+def test_codes_typed_into_a_page_of_ours_are_counted_too(tmp_path: Path) -> None:
+    environment = {"AUTHFACTOR_METRICS_TOKEN": TOKEN, "AUTHFACTOR_LOCK_AFTER": "1"}
+    with (
+        running(tmp_path / "data", environment) as server,
+        server.client() as api,
+        server.client(None) as browser,
+    ):
+        user = fields(api.post("/user_management/users", json={"email": "pat@example.org"}), 201)
+        for right in (True, False):
+            link = fields(api.post("/authfactor/enrollment_links", json={"user_id": user["id"]}), 201)
+            path = "/link/" + link["url"].rpartition("/")[2]
+            opened = browser.post(path, headers={"origin": server.url})
+            headers = {"cookie": opened.headers["set-cookie"].partition(";")[0], "origin": server.url}
+            page = browser.get(opened.headers["location"], headers=headers)
+            secret = page.text.partition('data-copy-text="')[2].partition('"')[0]
+            kind = authenticator.code if right else authenticator.wrong_code
+            for _ in range(1 if right else 2):
+                browser.post(opened.headers["location"], data={"code": kind(secret)}, headers=headers)
+        answer = api.get("/metrics", headers={"authorization": f"Bearer {TOKEN}"})
+    found = series(answer.text)
+    told = {kind: total(found, "authfactor_verifications_total", outcome=kind) for kind in measures.VERDICTS}
+    assert told == {"right": 1, "replay": 0, "drift": 0, "wrong": 1, "locked": 1}
 
 
 def test_on_the_port_of_the_api_a_token_is_needed(server: Server) -> None:

@@ -1,21 +1,15 @@
 """The endpoints: parse, one call, render. No rule lives here."""
 
 from collections.abc import Callable
-from typing import Final
 
 from authfactor.errors import ChallengeRefused, InvalidRequest, Item
 from authfactor.http.call import Call
+from authfactor.http.measures import OF_REASON
 from authfactor.http.routing import Route
 from authfactor.models import Answer, Verification
 from authfactor.wire import objects, requests
 
 PAGE = ("limit", "order", "before", "after")
-VERDICTS: Final = {
-    None: "right",
-    "code_mismatch": "wrong",
-    "code_already_used": "replay",
-    "clock_drift": "drift",
-}
 FACTORS, USERS = "multi-factor authentication", "users"
 
 
@@ -67,7 +61,7 @@ def verified(call: Call) -> Callable[[Verification | ChallengeRefused], objects.
     def render(result: Verification | ChallengeRefused) -> objects.VerifyResponse:
         if isinstance(result, ChallengeRefused):
             raise result
-        call.verdict = VERDICTS[result.reason]
+        call.verdict = OF_REASON[result.reason]
         return objects.verification(result)
 
     return render

@@ -36,6 +36,13 @@ STATUSES: Final = (
     *("429", "500", "503", "other"),
 )
 VERDICTS: Final = ("right", "wrong", "replay", "drift", "locked")
+# What a verification's reason is called in the metrics.
+OF_REASON: Final = {
+    None: "right",
+    "code_mismatch": "wrong",
+    "code_already_used": "replay",
+    "clock_drift": "drift",
+}
 UNMATCHED: Final = "unmatched"
 OTHER: Final = "other"
 MICROSECONDS: Final = 1_000_000

@@ -8,8 +8,9 @@ import msgspec
 from authfactor import errors
 from authfactor.errors import InvalidRequest, Item, OAuthRefused
 from authfactor.http import redirects
-from authfactor.http.api import PAGE, VERDICTS, required
+from authfactor.http.api import PAGE, required
 from authfactor.http.call import Call
+from authfactor.http.measures import OF_REASON
 from authfactor.http.routing import Route
 from authfactor.models import Answer, Caller, Environment, PageQuery, SignedIn
 from authfactor.rules import events
@@ -25,7 +26,7 @@ MFA_TOTP: Final = "urn:workos:oauth:grant-type:mfa-totp"
 FORM: Final = b"application/x-www-form-urlencoded"
 MOST_NAMES: Final = 100
 OK: Final = 200
-_VERDICTS: Final = {refusal: VERDICTS[reason] for reason, refusal in CODE_REFUSALS.items()}
+_VERDICTS: Final = {refusal: OF_REASON[reason] for reason, refusal in CODE_REFUSALS.items()}
 NEEDS: Final = {
     "password": ("client_id", "client_secret", "email", "password"),
     MFA_TOTP: (

@@ -7,6 +7,7 @@ and goes on to an address without the token, which may be reloaded as long as th
 from typing import Any, Final
 
 from authfactor import errors, qr
+from authfactor.http.measures import OF_REASON
 from authfactor.http.pages.brand import look
 from authfactor.http.pages.protection import Cookie
 from authfactor.http.pages.visit import Visit, page
@@ -52,8 +53,11 @@ async def answer_step(visit: Visit) -> Answer:
     except errors.TooManyAttempts as error:
         followed = await visit.af.read(visit.af.following.view(visit.ids[0], secret))
         _speak(visit, followed)
+        visit.call.verdict = "locked"
         return _refused(visit, followed, error)
     _speak(visit, answered.followed)
+    if answered.verification is not None:
+        visit.call.verdict = OF_REASON[answered.verification.reason]
     return _answered(visit, answered)
 
 
