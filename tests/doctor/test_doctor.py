@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import dataclasses
+import io
 import json
 import os
 import shutil
@@ -13,13 +15,18 @@ from pathlib import Path
 
 import pytest
 
-from authfactor import base32, keyring
+from authfactor import archive, base32, keyring
 from authfactor.core import Authfactor, system_clock
 from authfactor.doctor import Finding, Level, examine
 from authfactor.doctor.clock import judge
 from authfactor.models import Clock
 from authfactor.settings import Settings
 from authfactor.wire.requests import CreateUser, EnrollUserFactor
+from tests import databases
+from tests.postgres.server import migrated_database, postgres_database, postgres_server
+from tests.servers import running
+
+__all__ = ["migrated_database", "postgres_database", "postgres_server"]
 
 HOUR = 3600 * 1000
 NOW = system_clock()
@@ -98,6 +105,110 @@ async def test_a_key_that_is_missing_is_named_with_the_number_of_its_secrets(
     finding = bad(await look(tmp_path), "secrets")
     assert finding.level is Level.PROBLEM
     assert finding.text.startswith(f"1 secrets are sealed with the key '{old.id}'")
+
+
+async def test_a_needed_key_that_is_missing_is_named_whatever_it_sealed(
+    tmp_path: Path, secret: bytes
+) -> None:
+    path = settled(tmp_path).keys_path
+    (old,) = keyring.read(path)
+    with contextlib.closing(sqlite3.connect(settled(tmp_path).data / "authfactor.db")) as database:
+        database.execute("DELETE FROM factors")
+        database.commit()
+    path.unlink()
+    # No ring at all, then another one.
+    for make in (lambda: None, lambda: keyring.create(path, os.urandom)):
+        make()
+        found = [
+            each for each in await look(tmp_path) if each.check == "keys" and each.level is Level.PROBLEM
+        ]
+        assert [finding.text.startswith(f"the key '{old.id}' is needed") for finding in found] == [True]
+        assert "no server starts" in found[0].text
+
+
+async def test_a_ring_that_a_command_prints_is_looked_at(tmp_path: Path, secret: bytes) -> None:
+    ring = settled(tmp_path).keys_path
+    ring.rename(tmp_path / "ring")
+    by_command = dataclasses.replace(settled(tmp_path), key_command=f"cat {tmp_path / 'ring'}")
+    found = await examine(by_command, system_clock, os.urandom)
+    assert [finding for finding in found if finding.level is not Level.OK] == []
+    broken = dataclasses.replace(by_command, key_command="false")
+    assert (
+        bad(
+            [each for each in await examine(broken, system_clock, os.urandom) if "needed" not in each.text],
+            "keys",
+        ).level
+        is Level.PROBLEM
+    )
+
+
+async def test_a_sealed_value_of_another_table_that_does_not_open(tmp_path: Path, secret: bytes) -> None:
+    with contextlib.closing(sqlite3.connect(settled(tmp_path).data / "authfactor.db")) as database:
+        database.execute("UPDATE signing_keys SET private_key = (SELECT secret FROM factors)")
+        database.execute(
+            "INSERT INTO webhook_endpoints SELECT environment, 'we_1', 'https://a.example', secret,"
+            " 'enabled', '[]', 1, 1 FROM factors"
+        )
+        database.commit()
+    finding = bad(await look(tmp_path), "keys")
+    assert (finding.level, "webhook_endpoints we_1" in finding.text) == (Level.PROBLEM, True)
+
+
+def archived(folder: Path, content: bytes, made_at: int = 1_700_000_000_000) -> Path:
+    """Write an encrypted backup of anything."""
+    key = keyring.read(settled(folder).keys_path)[-1]
+    file = folder / "backup"
+    with file.open("wb") as target:
+        archive.write(io.BytesIO(content), target, key, archive.Head(key.id, bytes(16), made_at))
+    return file
+
+
+async def test_an_encrypted_backup_is_opened_and_searched(tmp_path: Path, secret: bytes) -> None:
+    database = (settled(tmp_path).data / "authfactor.db").read_bytes()
+    found = await look(tmp_path, archived(tmp_path, database))
+    assert [finding for finding in found if finding.level is not Level.OK] == []
+    (finding,) = (each for each in found if each.check == "backups")
+    assert "of 2023-11-14 22:13 UTC is whole and opens" in finding.text
+    plain = await look(tmp_path, archived(tmp_path, database + base32.encode(secret).encode()))
+    assert bad(plain, "seeds").level is Level.PROBLEM
+    names = await asyncio.to_thread(os.listdir, tmp_path)
+    assert sorted(names) == ["backup", "installation"]
+
+
+async def test_an_encrypted_backup_that_is_cut_or_of_a_lost_key(tmp_path: Path, secret: bytes) -> None:
+    file = archived(tmp_path, b"content" * 1000)
+    kept = file.read_bytes()
+    file.write_bytes(kept[:-1])
+    assert "damaged or incomplete" in bad(await look(tmp_path, file), "backups").text
+    file.write_bytes(kept.replace(keyring.read(settled(tmp_path).keys_path)[-1].id.encode(), b"0000ff"))
+    assert "'0000ff', which is not on the key ring" in bad(await look(tmp_path, file), "backups").text
+
+
+async def test_a_running_server_is_asked_for_its_time(tmp_path: Path) -> None:
+    with running(tmp_path / "installation", {"AUTHFACTOR_CONSOLE": "false"}) as server:
+        found = await asyncio.to_thread(lambda: asyncio.run(look(tmp_path, url=server.url)))
+    (finding,) = (each for each in found if server.url in each.text)
+    assert (finding.check, finding.level) == ("clock", Level.OK)
+
+
+async def test_a_secret_in_the_clear_in_any_table_of_postgresql(
+    tmp_path: Path, postgres_database: str
+) -> None:
+    settings = dataclasses.replace(settled(tmp_path), database_url=postgres_database)
+    af = await Authfactor.open(settings)
+    try:
+        secret = await enroll(af)
+    finally:
+        await af.close()
+    assert all(each.level is Level.OK for each in await examine(settings, system_clock, os.urandom))
+    databases.sql(settings, 'CREATE TABLE "Left over" (a int, content bytea)')
+    try:
+        databases.sql(settings, 'INSERT INTO "Left over" SELECT n, NULL FROM generate_series(1, 2500) AS n')
+        databases.sql(settings, 'INSERT INTO "Left over" VALUES (1, ?)', b"x" + secret)
+        finding = bad(await examine(settings, system_clock, os.urandom), "seeds")
+    finally:
+        databases.sql(settings, 'DROP TABLE "Left over"')
+    assert (finding.level, 'public."Left over"' in finding.text) == (Level.PROBLEM, True)
 
 
 async def test_a_secret_moved_to_another_row_does_not_open(tmp_path: Path, secret: bytes) -> None:

@@ -19,14 +19,16 @@ def doctor(
     ] = None,
     backup: Annotated[
         list[Path] | None,
-        typer.Option(help="A file to search for secrets in the clear, too; give it once a file."),
+        typer.Option(
+            help="A backup to open, or any file to search for secrets in the clear; give it once a file."
+        ),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Count warnings as problems.")] = False,
 ) -> None:
-    """Look an installation over: files, keys, schema, clock, secrets, webhooks. Changes nothing.
+    """Look an installation over: files, keys, schema, clock, secrets, webhooks, backups. Changes nothing.
 
     Exit code 0 when nothing has to be mended, 8 when something has. Every secret is opened to see whether it
-    is weak or lies in the clear in the database's files; none is printed.
+    is weak or lies in the clear in the database; none is printed. An encrypted backup is read to its end.
 
     Example: authfactor doctor --url https://mfa.example.org --backup /var/backups/authfactor.db
     """

@@ -7,8 +7,9 @@ installation that does not start.
 from collections.abc import Sequence
 from pathlib import Path
 
-from authfactor import errors, keyring
-from authfactor.doctor import clock, files, seeds, stored
+from authfactor import errors
+from authfactor.doctor import backups as archives
+from authfactor.doctor import clock, files, keys, seeds, stored
 from authfactor.doctor.finding import Finding, Level, ok, problem, warning
 from authfactor.models import Clock, Entropy
 from authfactor.settings import Settings
@@ -30,10 +31,11 @@ async def examine(
     """Run every check and return what each found, in the order a person would go.
 
     `config`: the settings' file. `url`: a running server, to compare clocks with. `backups`: files to search
-    for secrets in the clear, besides the database's own.
+    for secrets in the clear, besides the database's own; encrypted backups must open and are searched inside.
     """
     findings = [*files.modes(settings, config), *files.space(settings)]
-    vault = _vault(settings, entropy, findings)
+    ring = keys.ring(settings, findings)
+    vault = Vault(ring, entropy) if ring else None
     if url is not None:
         findings += await clock.against_server(url, at)
     try:
@@ -50,31 +52,21 @@ async def examine(
         findings += await clock.against_database(settings, store, at)
         findings += await stored.webhooks(store, at)
         findings += await stored.operators(settings, store)
+        findings += await keys.needed(store, vault, at)
         if vault is not None:
             secrets = await stored.open_secrets(store, vault, findings)
             findings += stored.weak(secrets)
-            findings += seeds.search(secrets, [*files.of_database(settings), *backups])
+            encrypted = [path for path in backups if archives.is_encrypted(path)]
+            plain = [path for path in backups if path not in encrypted]
+            findings += seeds.search(secrets, [*files.of_database(settings), *plain])
+            findings += archives.examine(encrypted, ring, secrets)
+            if settings.sqlite_path is None:
+                findings += await seeds.search_tables(store, secrets)
     except errors.AuthfactorError as error:
         findings.append(problem("database", error.message, "See that the database runs and may be read."))
     finally:
         await store.close()
     return findings
-
-
-def _vault(settings: Settings, entropy: Entropy, findings: list[Finding]) -> Vault | None:
-    path = settings.keys_path
-    if not path.exists():
-        findings.append(
-            warning("keys", f"there is no key ring at {path}", "The first start makes it; or restore it.")
-        )
-        return None
-    try:
-        ring = keyring.read(path)
-    except keyring.KeyRingUnusable as error:
-        findings.append(problem("keys", str(error), "Restore the key ring from its backup."))
-        return None
-    findings.append(ok("keys", f"{len(ring)} on the ring, '{ring[-1].id}' seals"))
-    return Vault(ring, entropy)
 
 
 def _schema(version: str | None) -> Finding:

@@ -3,7 +3,7 @@
 import contextlib
 import re
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Final, NamedTuple, Protocol
 
 from authfactor import errors, vault
@@ -148,10 +148,10 @@ class Sealing:
             tell(place.table, done)
         return Resealed(count, tuple(broken))
 
-    async def shut(self, store: Store, vault_: Vault) -> list[str]:
+    async def shut(self, store: Store, vault_: Vault, places: Iterable[Place] = PLACES) -> list[str]:
         """List the rows whose sealed value does not open. Reads and opens everything."""
         found: list[str] = []
-        for place in PLACES:
+        for place in places:
             after: SealedValue | None = None
             while values := await store.read(
                 lambda tx, after=after, place=place: tx.sealed_values.following(place, after, BATCH)  # type: ignore[misc]  # bound per batch

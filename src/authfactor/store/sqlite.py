@@ -292,7 +292,7 @@ def translated(error: Exception) -> Exception:
         sqlite3.SQLITE_BUSY: "The database is busy. Try again in a moment.",
         sqlite3.SQLITE_LOCKED: "The database is busy. Try again in a moment.",
         sqlite3.SQLITE_FULL: "The disk is full. Nothing was changed.",
-        sqlite3.SQLITE_IOERR: "The disk reports an error; is it full? Nothing was changed.",
+        sqlite3.SQLITE_IOERR: "The disk reports an error; is it full or read-only? Nothing was changed.",
         sqlite3.SQLITE_READONLY: "The database file is read-only. Nothing was changed.",
         sqlite3.SQLITE_CANTOPEN: "The database file cannot be opened.",
         sqlite3.SQLITE_CORRUPT: "The database file is damaged. Restore a backup.",

@@ -19,6 +19,17 @@ SELECT created_at FROM {table} WHERE environment = $1 ORDER BY id DESC LIMIT 1
 # PostgreSQL's own clock; the embedded database has none but ours.
 CLOCK = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
 
+TABLES = """
+SELECT quote_ident(table_schema) || '.' || quote_ident(table_name) FROM information_schema.tables
+WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('pg_catalog', 'information_schema') ORDER BY 1
+"""
+
+# In the order they lie in: other programs' tables need not have a key.
+AS_TEXT = """
+SELECT CAST(ctid AS TEXT), CAST(t AS TEXT) FROM {table} AS t
+WHERE ctid > CAST(CAST($1 AS TEXT) AS tid) ORDER BY ctid LIMIT $2
+"""
+
 WAITING = """
 SELECT endpoint_id, COUNT(*), MIN(created_at) FROM deliveries
 WHERE environment = $1 AND state = 'pending' AND created_at < $2 GROUP BY endpoint_id
@@ -72,6 +83,15 @@ class Diagnosis:
         """Return the database server's time in milliseconds of the epoch (PostgreSQL only)."""
         row = await self._db.one(CLOCK)
         return 0 if row is None else row[0]
+
+    async def tables(self) -> list[str]:
+        """List every table of the database, quoted (PostgreSQL only)."""
+        return [row[0] for row in await self._db.all(TABLES)]
+
+    async def rows_as_text(self, table: str, after: str, limit: int) -> list[tuple[str, str]]:
+        """Page through the rows of a table as text, each after its place (PostgreSQL only)."""
+        rows = await self._db.all(AS_TEXT.format(table=table), after or "(0,0)", limit)
+        return [(row[0], row[1]) for row in rows]
 
     async def backlogs(self, environment: int, before: int) -> list[Backlog]:
         """List the endpoints that have deliveries from before this time waiting."""

@@ -1,0 +1,49 @@
+"""Encrypted backups: whole, and of a key that is still on the ring; nothing in the clear inside."""
+
+import tempfile
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from authfactor import archive, errors, vault
+from authfactor.doctor import seeds
+from authfactor.doctor.finding import Finding, ok, problem
+from authfactor.doctor.stored import Secret
+from authfactor.vault import Key
+
+
+def is_encrypted(path: Path) -> bool:
+    """Tell whether `authfactor backup` made this file."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(archive.TITLE)) == archive.TITLE
+    except OSError:
+        return False
+
+
+def examine(paths: Iterable[Path], ring: list[Key], secrets: list[Secret]) -> list[Finding]:
+    """Decrypt each and search it; a finding each."""
+    return [_examine(path, ring, secrets) for path in paths]
+
+
+def _examine(path: Path, ring: list[Key], secrets: list[Secret]) -> Finding:
+    # A file without a name, gone with this process.
+    with path.open("rb") as source, tempfile.TemporaryFile(dir=path.parent) as plain:
+        try:
+            head, chunks = archive.read(source, ring)
+            for chunk in chunks:
+                plain.write(chunk)
+        except vault.UnknownKey as error:
+            return problem(
+                "backups", f"{path}: {error}", "Put the key back, or remove what cannot be opened."
+            )
+        except errors.Conflict as error:
+            return problem(
+                "backups", f"{path}: {error.message}", "Make another backup, and see to that disk."
+            )
+        plain.flush()
+        found = seeds.found_in(plain, secrets)
+    if found:
+        return seeds.in_the_clear(path, found)
+    made = datetime.fromtimestamp(head.made_at / 1000, UTC)
+    return ok("backups", f"{path} of {made:%Y-%m-%d %H:%M} UTC is whole and opens")

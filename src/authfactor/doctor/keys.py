@@ -1,0 +1,54 @@
+"""The key ring: whether it can be read, and holds every key that something in the database is sealed with."""
+
+from authfactor import keyring
+from authfactor.doctor.finding import Finding, ok, problem, warning
+from authfactor.models import Clock
+from authfactor.rules.sealing import Sealing
+from authfactor.settings import Settings
+from authfactor.store import PLACES, Store
+from authfactor.vault import Key, Vault
+
+_SHOWN = 3
+_PUT_BACK = "Put it back from the backup of the key ring."
+
+
+def ring(settings: Settings, findings: list[Finding]) -> list[Key]:
+    """Read the ring, from its file or its command; empty when it cannot be, with a finding that says why."""
+    source = keyring.source_of(settings)
+    if not source.exists():
+        text = f"{source.shown} is not there"
+        findings.append(warning("keys", text, "The first start makes it; or restore it."))
+        return []
+    try:
+        keys = source.read()
+    except keyring.KeyRingUnusable as error:
+        findings.append(problem("keys", str(error), "Restore the key ring from its backup."))
+        return []
+    findings.append(ok("keys", f"{len(keys)} on the ring, '{keys[-1].id}' seals"))
+    return keys
+
+
+async def needed(store: Store, vault: Vault | None, clock: Clock) -> list[Finding]:
+    """Find keys that the database needs and the ring lacks, and sealed values of any table that do not open.
+
+    Factors' secrets are opened elsewhere.
+    """
+    sealing = Sealing(clock, "")
+    missing = await sealing.missing(store, () if vault is None else vault.key_ids)
+    if missing:
+        counts = await sealing.counts(store)
+        return [_missing(key_id, counts.get(key_id, 0)) for key_id in missing]
+    if vault is None:
+        return []
+    others = [place for place in PLACES if place.table != "factors"]
+    shut = await sealing.shut(store, vault, others)
+    if not shut:
+        return []
+    text = f"{len(shut)} sealed values do not open: they were damaged or moved ({', '.join(shut[:_SHOWN])})"
+    return [problem("keys", text, "Restore these rows from a backup, or make them anew.")]
+
+
+def _missing(key_id: str, count: int) -> Finding:
+    text = f"the key '{key_id}' is needed and not on the ring ({count} sealed values): no server starts"
+    advice = _PUT_BACK if count else f"{_PUT_BACK} Or, as nothing needs it: authfactor vault retire {key_id}"
+    return problem("keys", text, advice)
