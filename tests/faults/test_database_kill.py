@@ -12,13 +12,24 @@ from authfactor.settings import Settings
 from tests.faults.clients import Clients
 from tests.faults.invariants import Told, broken
 from tests.postgres.server import PostgresServer, find_programs
-from tests.servers import Server, assert_no_surprise, command_line
+from tests.servers import Server, command_line, running
 
 ROUNDS: Final = 30
 NIGHTLY_ROUNDS: Final = 200
 # Commits wait for the disk. After a crash a server flushes its folder, file by file; Linux can do it at once.
 QUICK: Final = {"recovery_init_sync_method": "syncfs"} if sys.platform == "linux" else {}
 DURABLE: Final = {"fsync": "on", "shared_buffers": "2MB", **QUICK}
+
+
+def _one_death(server: Server, database: PostgresServer, chance: random.Random) -> Told:
+    with Clients(server) as clients:
+        time.sleep(chance.uniform(0.1, 0.4))
+        # The postmaster alone, while sessions may still commit; or all, whatever they are at.
+        chance.choice((database.kill, database.kill_all))()
+        time.sleep(0.05)
+        database.start()
+    assert set(clients.answers) <= {201, 503}, clients.answers
+    return clients.told
 
 
 def _kill_postgres(folder: Path, rounds: int) -> None:
@@ -29,23 +40,14 @@ def _kill_postgres(folder: Path, rounds: int) -> None:
         database.start()
         url = database.url(database.create_database())
         assert command_line("migrate", AUTHFACTOR_DATABASE_URL=url).returncode == 0
-        server = Server(folder / "data", {"AUTHFACTOR_DATABASE_URL": url})
-        server.start()
-        for _ in range(rounds):
-            with Clients(server) as clients:
-                time.sleep(chance.uniform(0.1, 0.4))
-                # The postmaster alone, while sessions may still commit; or all, whatever they are at.
-                chance.choice((database.kill, database.kill_all))()
-                time.sleep(0.05)
-                database.start()
-            assert set(clients.answers) <= {201, 503}, clients.answers
-            assert broken(Settings(database_url=url), clients.told) == []
-            everything.factors |= clients.told.factors
-            everything.accepted += clients.told.accepted
-        # What survived the next kill must survive the last one.
-        assert broken(Settings(database_url=url), everything) == []
-        assert server.stop() == 0
-        assert_no_surprise(server)
+        with running(folder / "data", {"AUTHFACTOR_DATABASE_URL": url}) as server:
+            for _ in range(rounds):
+                told = _one_death(server, database, chance)
+                assert broken(Settings(database_url=url), told) == []
+                everything.factors |= told.factors
+                everything.accepted += told.accepted
+            # What survived the next kill must survive the last one.
+            assert broken(Settings(database_url=url), everything) == []
     finally:
         database.stop()
     assert len(everything.accepted) > rounds

@@ -15,7 +15,7 @@ from authfactor.settings import Settings
 from tests import authenticator
 from tests.faults.clients import Clients
 from tests.faults.invariants import broken
-from tests.servers import Server, assert_no_surprise, fields
+from tests.servers import Server, assert_no_surprise, fields, running
 
 
 @pytest.fixture
@@ -126,23 +126,20 @@ def test_a_slow_disk_makes_everybody_wait_together_and_not_in_turn(tmp_path: Pat
 def test_a_disk_that_fails_to_flush_is_a_503_and_what_was_answered_stays(tmp_path: Path) -> None:
     failing = tmp_path / "failing"
     library = _instead_of_fsync(tmp_path, FAILING)
-    server = Server(tmp_path / "data", {"LD_PRELOAD": library, "FAIL_WHILE": str(failing)})
-    server.start()
-    with Clients(server) as clients:
-        for _ in range(5):
-            _wait_for(clients, 201, 40)
+    with running(tmp_path / "data", {"LD_PRELOAD": library, "FAIL_WHILE": str(failing)}) as server:
+        with Clients(server) as clients:
+            for _ in range(5):
+                _wait_for(clients, 201, 40)
+                failing.touch()
+                _wait_for(clients, 503, 20)
+                failing.unlink()
             failing.touch()
-            _wait_for(clients, 503, 20)
-            failing.unlink()
-        failing.touch()
-        time.sleep(0.1)
-        server.kill()
-    failing.unlink()
-    server.start()
-    assert server.stop() == 0
+            time.sleep(0.1)
+            server.kill()
+        failing.unlink()
+        server.start()
     assert set(clients.answers) == {201, 503}
     assert broken(Settings(data=server.data), clients.told) == []
-    assert_no_surprise(server)
 
 
 def _wait_for(clients: Clients, status: int, more: int) -> None:
