@@ -98,6 +98,7 @@ HOW: Final = """
 | python | `WorkOSClient(api_key=..., client_id=..., base_url="http://127.0.0.1:8080/")` (5 needs the slash) |
 | js | `new WorkOS(key, { apiHostname: "127.0.0.1", port: 8080, https: false, clientId })` |
 | go 6 | `client.Endpoint = "http://127.0.0.1:8080"` on each package's client |
+| java 7 | `WorkOS.builder().apiKey(key).clientId(...).apiBaseUrl("http://127.0.0.1:8080").build()` |
 | curl | `Authorization: Bearer KEY` and a JSON body |
 """
 

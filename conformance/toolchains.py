@@ -14,6 +14,9 @@ from conformance.rows import CACHE, HERE, Row
 SECONDS: Final = 300
 NPM_OPTIONS: Final = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
 
+# -C: a wrong checksum ends the run instead of being told.
+MAVEN_OPTIONS: Final = ("--batch-mode", "--quiet", "--strict-checksums")
+
 
 class Missing(Exception):
     """The machine lacks a program, or an environment could not be made."""
@@ -79,7 +82,47 @@ def _go(folder: Path, version: str) -> None:
     _run("go", "build", "-mod=readonly", "-o", str(folder / "life"), ".", inside=HERE / "go" / version)
 
 
-_MAKERS: Final = {"python": _python, "js": _js, "go": _go}
+def _java(folder: Path, version: str) -> None:
+    sources = HERE / "java" / version
+    programs = sorted(sources.glob("*.java"))
+    locks = [sources / "pom.xml", sources / "jars.sha256"]
+    if _is_fresh(folder, [*locks, *programs]):
+        return
+    draft, old = folder.with_suffix(".new"), folder.with_suffix(".old")
+    for left_over in (draft, old):
+        shutil.rmtree(left_over, ignore_errors=True)
+    jars = folder / "jars"
+    if _is_fresh(jars, locks):
+        shutil.copytree(jars, draft / "jars")
+    else:
+        copy = ("dependency:copy-dependencies", f"-DoutputDirectory={draft / 'jars'}")
+        _run("mvn", *MAVEN_OPTIONS, "-f", str(sources / "pom.xml"), *copy, inside=HERE)
+        check_jars(draft / "jars", sources / "jars.sha256")
+        _mark(draft / "jars", locks)
+    options = ("-Xlint:all", "-Werror", "-encoding", "UTF-8", "-cp", str(draft / "jars" / "*"))
+    _run("javac", *options, "-d", str(draft / "classes"), *map(str, programs), inside=HERE)
+    _mark(draft, [*locks, *programs])
+    if folder.exists():
+        folder.replace(old)
+    draft.replace(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def check_jars(folder: Path, lock: Path) -> None:
+    """Compare the jars in a folder with a list of SHA-256, both ways. Raises OSError naming a difference.
+
+    Maven compares what it downloads with a checksum from the same place; only this list is ours.
+    """
+    wanted = dict(reversed(line.split()) for line in lock.read_text(encoding="utf-8").splitlines())
+    found = {jar.name: hashlib.sha256(jar.read_bytes()).hexdigest() for jar in folder.glob("*.jar")}
+    for name in sorted(wanted.keys() | found.keys()):
+        if wanted.get(name) != found.get(name):
+            raise OSError(
+                f"{name} is not what {lock.name} names: {found.get(name)} instead of {wanted.get(name)}"
+            )
+
+
+_MAKERS: Final = {"python": _python, "js": _js, "go": _go, "java": _java}
 
 
 def _is_fresh(folder: Path, locks: list[Path]) -> bool:

@@ -1,12 +1,17 @@
 """What a program prints becomes results; what cannot run is never counted as passed."""
 
+import hashlib
 import sys
+from pathlib import Path
 from typing import Final
+
+import pytest
 
 from conformance import matrix
 from conformance.matrix import Outcome
 from conformance.rows import STEPS, Row
 from conformance.run import walk
+from conformance.toolchains import check_jars
 
 ROW: Final = Row("an SDK", (), "", ())
 NOWHERE: Final = "http://127.0.0.1:9"
@@ -62,3 +67,22 @@ def test_the_document_has_a_line_per_row_and_a_sign_per_step() -> None:
     assert line == "| an SDK" + " | ok" * len(STEPS) + " |"
     assert good.passed
     assert not Outcome(ROW).passed
+
+
+def test_a_jar_that_is_not_listed_as_it_is_stops_the_preparation(tmp_path: Path) -> None:
+    lock = tmp_path / "jars.sha256"
+    lock.write_text(f"{hashlib.sha256(b'one').hexdigest()}  one.jar\n", encoding="utf-8")
+    (tmp_path / "one.jar").write_bytes(b"one")
+    check_jars(tmp_path, lock)
+
+    (tmp_path / "one.jar").write_bytes(b"other")
+    with pytest.raises(OSError, match=r"one\.jar is not what jars\.sha256 names"):
+        check_jars(tmp_path, lock)
+    (tmp_path / "one.jar").write_bytes(b"one")
+    (tmp_path / "two.jar").write_bytes(b"two")
+    with pytest.raises(OSError, match=r"two\.jar .* instead of None"):
+        check_jars(tmp_path, lock)
+    (tmp_path / "two.jar").unlink()
+    (tmp_path / "one.jar").unlink()
+    with pytest.raises(OSError, match=r"one\.jar .*: None instead of"):
+        check_jars(tmp_path, lock)
