@@ -17,7 +17,6 @@ from authfactor.cli import (
     links,
     migrating,
     operators,
-    restoring,
     serving,
     session,
     users,
@@ -35,7 +34,7 @@ app.command("serve")(serving.serve)
 app.command("migrate")(migrating.migrate)
 app.command("copy")(copying.copy)
 app.command("backup")(backing.backup)
-app.command("restore")(restoring.restore)
+app.command("restore")(backing.restore)
 app.command("doctor")(doctoring.doctor)
 app.add_typer(configuring.config, name="config")
 app.add_typer(environments.environments, name="environments")

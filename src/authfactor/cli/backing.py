@@ -1,4 +1,4 @@
-"""`authfactor backup`."""
+"""`authfactor backup` and `authfactor restore`."""
 
 import contextlib
 import os
@@ -51,6 +51,35 @@ def backup(
             " in it."
         ),
     )
+
+
+def restore(
+    context: typer.Context,
+    file: Annotated[Path | None, typer.Argument(help="Backup to restore.")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only see whether it could be restored; change nothing.")
+    ] = False,
+    mark: Annotated[
+        bool,
+        typer.Option("--mark", help="Restore nothing; make a database safe that was restored otherwise."),
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Keep the database that is there aside, under another name.")
+    ] = False,
+) -> None:
+    """Put a backup in the place of the embedded database. Stop every server first.
+
+    The backup is decrypted and checked: every page, and that every secret opens with the key ring. Codes up
+    to now are refused from then on, so none that was used since the backup is good again: users may have to
+    wait a minute for a code that is. Sessions, open challenges, waiting sign-ins and links end, because those
+    that were ended or used since the backup would be alive again. With --force what the old database knows
+    against somebody is kept: revoked API keys, wrong codes, locks.
+
+    Example: authfactor --data /var/lib/authfactor restore /backups/authfactor-monday
+    """
+    from authfactor.cli import restoring
+
+    restoring.run(session.chosen(context), file, check=check, mark=mark, force=force)
 
 
 def _backup(settings: Settings, file: Path, *, replace: bool) -> str:

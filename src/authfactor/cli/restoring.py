@@ -1,4 +1,4 @@
-"""`authfactor restore`."""
+"""What `authfactor restore` does."""
 
 import asyncio
 import contextlib
@@ -9,9 +9,7 @@ import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from authfactor import errors, keyring
 from authfactor.cli import session
@@ -30,31 +28,8 @@ _CLUSTER = (
 )
 
 
-def restore(
-    context: typer.Context,
-    file: Annotated[Path | None, typer.Argument(help="Backup to restore.")] = None,
-    check: Annotated[
-        bool, typer.Option("--check", help="Only see whether it could be restored; change nothing.")
-    ] = False,
-    mark: Annotated[
-        bool,
-        typer.Option("--mark", help="Restore nothing; make a database safe that was restored otherwise."),
-    ] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Keep the database that is there aside, under another name.")
-    ] = False,
-) -> None:
-    """Put a backup in the place of the embedded database. Stop every server first.
-
-    The backup is decrypted and checked: every page, and that every secret opens with the key ring. Codes up
-    to now are refused from then on, so none that was used since the backup is good again: users may have to
-    wait a minute for a code that is. Sessions, open challenges, waiting sign-ins and links end, because those
-    that were ended or used since the backup would be alive again. With --force what the old database knows
-    against somebody is kept: revoked API keys, wrong codes, locks.
-
-    Example: authfactor --data /var/lib/authfactor restore /backups/authfactor-monday
-    """
-    options = session.chosen(context)
+def run(options: session.Chosen, file: Path | None, *, check: bool, mark: bool, force: bool) -> None:
+    """Do what the command was told to, and say what became of it."""
     settings = session.read_settings(options)
     if mark == (file is not None) or (check and (mark or force)):
         session.fail(errors.InvalidRequest(message="Name a backup file, or give --mark, and not both."))

@@ -7,7 +7,7 @@ conditional write whose row count decides (decision 0003), never a read followed
 
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from authfactor.store.tables.api_keys import ApiKeys
 from authfactor.store.tables.audit import Audit
@@ -22,7 +22,6 @@ from authfactor.store.tables.failures import Failures
 from authfactor.store.tables.idempotency import Idempotency
 from authfactor.store.tables.links import Links
 from authfactor.store.tables.operators import Operators, OperatorSessions
-from authfactor.store.tables.restored import Restored
 from authfactor.store.tables.sealed import SealedValues, VaultKeys
 from authfactor.store.tables.sessions import PendingSignIns, Sessions
 from authfactor.store.tables.signing_keys import SigningKeys
@@ -30,6 +29,9 @@ from authfactor.store.tables.spending import Spending
 from authfactor.store.tables.throttles import Throttles
 from authfactor.store.tables.users import Users
 from authfactor.store.tables.webhooks import Deliveries, WebhookEndpoints
+
+if TYPE_CHECKING:
+    from authfactor.store.tables.restored import Restored
 
 T = TypeVar("T")
 Step = tuple[str, tuple[object, ...]]
@@ -86,7 +88,6 @@ class Tx:
         "operator_sessions",
         "operators",
         "pending_sign_ins",
-        "restored",
         "sealed_values",
         "sessions",
         "signing_keys",
@@ -122,9 +123,15 @@ class Tx:
         self.audit = Audit(db)
         self.operators = Operators(db)
         self.operator_sessions = OperatorSessions(db)
-        self.restored = Restored(db)
         self.sealed_values = SealedValues(db)
         self.vault_keys = VaultKeys(db)
+
+    @property
+    def restored(self) -> "Restored":
+        """Calls after a restore."""
+        from authfactor.store.tables.restored import Restored  # noqa: PLC0415 - for one command
+
+        return Restored(self.db)
 
 
 Unit = Callable[[Tx], Awaitable[T]]
