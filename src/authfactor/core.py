@@ -106,7 +106,7 @@ class Authfactor:
         self.following = Following(clock, entropy, vault, log, settings, self.factors, self.challenges)
         self.brandings = Brandings(clock)
         self.sealing = Sealing(clock, mint(""))
-        self.audit = Audit(clock)
+        self.audit = Audit(clock, entropy, vault)
         self.operators = Operators(
             clock, entropy, mint, self.hasher, self.challenges, self.factors, self.audit, settings
         )

@@ -367,10 +367,13 @@ class Branding(Record, frozen=True, gc=False):
 
 
 class AuditEntry(Record, frozen=True, gc=False):
-    """One change that a person made. `hash` covers this entry and the hash of the one before it."""
+    """One change. `hash` covers this entry and the hash of the one before it; `mac` is its signature.
+
+    Entries of older releases have neither `mac` nor `key_id`. `detail` is JSON.
+    """
 
     id: str
-    actor_kind: Literal["operator", "command_line"]
+    actor_kind: Literal["operator", "command_line", "api_key", "server"]
     actor_id: str | None
     actor: str
     action: str
@@ -380,3 +383,7 @@ class AuditEntry(Record, frozen=True, gc=False):
     request_id: str | None
     created_at: int
     hash: bytes
+    mac: bytes | None = None
+    key_id: str | None = None
+    address: str | None = None
+    detail: str | None = None

@@ -2,19 +2,26 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from authfactor import errors
 from authfactor.models import AuditEntry, PageQuery
+from authfactor.rules import chain
 from authfactor.rules.audit import COMMAND_LINE, Actor
+from authfactor.rules.chain import numbered
 from authfactor.store import Tx
-from tests.rules.conftest import Desk
+from tests.rules.conftest import Desk, Opener
 
 KIM = Actor("operator", "operator_1", "kim@example.org")
 
 
 async def note(desk: Desk, action: str, actor: Actor = KIM, target: str = "user_1") -> None:
     await desk.af.run(lambda tx: desk.af.audit.note(tx, actor, action, target, environment=1, reason="why"))
+
+
+async def everything(desk: Desk) -> list[AuditEntry]:
+    return await desk.af.read(lambda tx: tx.audit.following("", 100))
 
 
 async def entries(desk: Desk, *filters: str | None) -> list[AuditEntry]:
@@ -37,8 +44,8 @@ async def test_entries_are_numbered_without_gaps_and_say_everything(desk: Desk) 
 
 async def test_many_at_once_make_one_chain(desk: Desk) -> None:
     await asyncio.gather(*(note(desk, f"action {number}") for number in range(4)))
-    chain = await desk.af.audit.check(desk.af.store)
-    assert (chain.entries, chain.broken) == (4, None)
+    found = await desk.af.audit.check(desk.af.store)
+    assert (found.entries, found.broken) == (4, None)
 
 
 async def test_an_entry_is_kept_only_with_its_change(desk: Desk) -> None:
@@ -84,6 +91,131 @@ async def test_whoever_touches_the_list_breaks_the_chain(desk: Desk, touch: str,
     for number in range(4):
         await note(desk, str(number))
     desk.sql(touch)
-    chain = await desk.af.audit.check(desk.af.store)
-    assert chain.broken is not None
-    assert chain.broken.id == f"audit_{broken:015d}"
+    found = await desk.af.audit.check(desk.af.store)
+    assert found.broken == f"audit_{broken:015d}"
+
+
+async def test_who_writes_the_list_anew_without_the_key_is_found(desk: Desk) -> None:
+    for number in range(4):
+        await note(desk, str(number))
+    forged = await everything(desk)
+    # Hashes that fit, made as anyone can who has the database: the second entry says something else.
+    forged[1] = msgspec.structs.replace(forged[1], reason="better")
+    before = chain.BEGINNING
+    for entry in forged:
+        before = chain.hash_of(entry, before)
+        desk.sql("UPDATE audit SET reason = ?, hash = ? WHERE id = ?", entry.reason, before, entry.id)
+    found = await desk.af.audit.check(desk.af.store)
+    assert (found.broken, found.why) == (numbered(2), "its signature is wrong")
+
+
+@pytest.mark.parametrize("first", [2, 4])
+async def test_entries_made_plain_are_found(desk: Desk, first: int) -> None:
+    for number in range(4):
+        await note(desk, str(number))
+    entries = await everything(desk)
+    before = entries[first - 2].hash
+    for entry in entries[first - 1 :]:
+        plain = msgspec.structs.replace(entry, key_id=None, mac=None, address=None, detail=None)
+        before = chain.hash_of(plain, before)
+        desk.sql("UPDATE audit SET key_id = NULL, mac = NULL, hash = ? WHERE id = ?", before, entry.id)
+    found = await desk.af.audit.check(desk.af.store)
+    assert found.broken == numbered(first)
+    assert "not signed" in str(found.why)
+    accepted = frozenset(numbered(number) for number in range(first, 5))
+    accepting = await desk.af.audit.check(desk.af.store, accept=accepted)
+    assert (accepting.broken, accepting.unsigned) == (None, 5 - first)
+
+
+async def test_entries_of_an_older_release_stay_good_and_the_next_one_covers_them(desk: Desk) -> None:
+    before = chain.BEGINNING
+    for number in (1, 2):
+        old = AuditEntry(numbered(number), "operator", "o", "kim", "x", 1, "t", None, None, 5, b"")
+        before = chain.hash_of(old, before)
+        desk.sql(
+            "INSERT INTO audit"
+            " (id, actor_kind, actor_id, actor, action, environment, target, created_at, hash)"
+            " VALUES (?, 'operator', 'o', 'kim', 'x', 1, 't', 5, ?)",
+            old.id,
+            before,
+        )
+    await note(desk, "new")
+    found = await desk.af.audit.check(desk.af.store)
+    assert (found.broken, found.entries, found.unsigned) == (None, 3, 2)
+    desk.sql("UPDATE audit SET target = 'u' WHERE id = ?", numbered(1))
+    assert (await desk.af.audit.check(desk.af.store)).broken == numbered(1)
+
+
+async def test_two_entries_that_change_places_are_found(desk: Desk) -> None:
+    for number in range(3):
+        await note(desk, str(number))
+    for old, new in ((2, 9), (3, 2), (9, 3)):
+        desk.sql("UPDATE audit SET id = ? WHERE id = ?", numbered(new), numbered(old))
+    assert (await desk.af.audit.check(desk.af.store)).broken == numbered(2)
+
+
+async def test_an_entry_put_in_between_is_found(desk: Desk) -> None:
+    for number in range(2):
+        await note(desk, str(number))
+    desk.sql(
+        "INSERT INTO audit SELECT 'audit_000000000000001b', actor_kind, actor_id, actor, action, environment,"
+        " target, reason, request_id, created_at, hash, mac, key_id, address, detail FROM audit"
+        " WHERE id = 'audit_000000000000001'"
+    )
+    assert (await desk.af.audit.check(desk.af.store)).broken == "audit_000000000000001b"
+
+
+async def test_an_end_that_was_cut_off_shows_against_what_was_kept(desk: Desk) -> None:
+    for number in range(4):
+        await note(desk, str(number))
+    last = (await desk.af.audit.check(desk.af.store)).last
+    assert last is not None
+    kept = {last.id: last.hash}
+    assert (await desk.af.audit.check(desk.af.store, expect=kept)).broken is None
+    desk.sql("DELETE FROM audit WHERE id >= ?", numbered(3))
+    assert (await desk.af.audit.check(desk.af.store)).broken is None
+    cut = await desk.af.audit.check(desk.af.store, expect=kept)
+    assert (cut.broken, "cut off" in str(cut.why)) == (last.id, True)
+    # The server goes on, and the list is as long as before: the hash tells.
+    for number in range(4):
+        await note(desk, str(number + 10))
+    assert (await desk.af.audit.check(desk.af.store, expect=kept)).broken == last.id
+
+
+async def test_after_a_rotation_all_entries_fit_and_the_old_key_signs_nothing_more(
+    desk: Desk,
+) -> None:
+    await note(desk, "before")
+    await desk.af.run(desk.af.audit.renew_key)
+    await note(desk, "after")
+    assert [entry.key_id for entry in await everything(desk)] == ["000001", "000002"]
+    assert (await desk.af.audit.check(desk.af.store)).broken is None
+    keys = await desk.af.audit.keys(desk.af.store)
+    last = (await everything(desk))[-1]
+    forged = AuditEntry(
+        numbered(3), "server", None, "x", "x", None, "x", None, None, 5, b"", None, "000001", None, None
+    )
+    hashed = chain.hash_of(forged, last.hash)
+    desk.sql(
+        "INSERT INTO audit (id, actor_kind, actor, action, target, created_at, hash, mac, key_id)"
+        " VALUES (?, 'server', 'x', 'x', 'x', 5, ?, ?, '000001')",
+        forged.id,
+        hashed,
+        chain.mac_of(hashed, keys["000001"]),
+    )
+    found = await desk.af.audit.check(desk.af.store)
+    assert (found.broken, "replaced before" in str(found.why)) == (numbered(3), True)
+
+
+async def test_a_key_that_was_put_in_by_hand_signs_nothing(desk: Desk) -> None:
+    await note(desk, "one")
+    desk.sql("UPDATE audit_keys SET secret = 'v1:000000:AAAA'")
+    found = await desk.af.audit.check(desk.af.store)
+    assert (found.broken, "does not open" in str(found.why)) == (numbered(1), True)
+
+
+async def test_servers_that_write_at_once_make_one_chain(open_desk: Opener) -> None:
+    first, second = await open_desk(), await open_desk()
+    await asyncio.gather(*(note(desk, str(number)) for number in range(2) for desk in (first, second)))
+    found = await first.af.audit.check(second.af.store)
+    assert (found.entries, found.broken) == (4, None)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 async def mark(desk: "Desk") -> Marked:
-    return await Restoring(desk.clock, desk.af.settings).mark(desk.af.store, "a test")
+    return await Restoring(desk.clock, desk.af.settings, desk.af.audit).mark(desk.af.store, "a test")
 
 
 @pytest.mark.parametrize("ahead", [-1, 0, 1])

@@ -5,7 +5,7 @@ from tests.signin.desk import Desk, oauth_refused, refused
 
 
 async def mark(desk: Desk) -> None:
-    await Restoring(desk.clock, desk.af.settings).mark(desk.af.store, "a test")
+    await Restoring(desk.clock, desk.af.settings, desk.af.audit).mark(desk.af.store, "a test")
 
 
 async def test_a_waiting_sign_in_is_over_and_a_new_one_works(desk: Desk) -> None:

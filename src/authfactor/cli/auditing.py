@@ -1,17 +1,24 @@
 """`authfactor audit`: who changed what and why, and whether the list is whole."""
 
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
+from authfactor import errors
 from authfactor.cli import session
 from authfactor.core import Authfactor
 from authfactor.models import AuditEntry, Page, PageQuery
-from authfactor.rules.audit import Chain
-from authfactor.wire import moments
+from authfactor.rules.audit import BATCH
+from authfactor.rules.chain import Chain, Walk
+from authfactor.wire import audits, moments
 
-audit = typer.Typer(no_args_is_help=True, help="What operators changed, and why.")
+audit = typer.Typer(no_args_is_help=True, help="Who changed what, and why; and whether the list is whole.")
 BROKEN = 5
+_HASH_BYTES = 32
 
 
 @audit.command("list")
@@ -31,7 +38,7 @@ def list_entries(
 
     page = session.run_installation(options, work)
     rows = [
-        [moments.write(item.created_at), item.actor, item.action, item.target, item.reason or "-", item.id]
+        [moments.write(item.created_at), _who(item), item.action, item.target, item.reason or "-", item.id]
         for item in page.items
     ]
 
@@ -40,55 +47,153 @@ def list_entries(
         if page.after:
             print(f"More: --after {page.after}")
 
-    session.show(options, [_shape(item) for item in page.items], people)
+    session.show(options, [audits.entry(item) for item in page.items], people)
 
 
 @audit.command("verify")
-def verify(context: typer.Context) -> None:
-    """Check that no entry was changed, inserted or removed. Example: authfactor audit verify"""
+def verify(
+    context: typer.Context,
+    expect: Annotated[
+        list[str] | None,
+        typer.Option(help="ID:HASH that must be in the list, as an earlier verify printed; repeat it."),
+    ] = None,
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(help="Id of an unsigned entry that you know an older release wrote; repeat it."),
+    ] = None,
+    file: Annotated[Path | None, typer.Option(help="Check an export instead of the database.")] = None,
+    with_keys: Annotated[
+        bool,
+        typer.Option("--with-keys", help="With --file: check signatures too, by this installation."),
+    ] = False,
+) -> None:
+    """Check that no entry was changed, forged, inserted or removed; exit code 5 when one was.
+
+    It names the first entry that does not fit. That entries were cut off at the end shows only against a
+    line kept elsewhere, so keep the last line that it prints, and give it back with --expect. An export is
+    checked without any key or database; signatures need --with-keys.
+
+    Examples:
+    authfactor audit verify
+
+    authfactor audit verify --expect audit_000000000000042:9f86d0…
+
+    authfactor audit verify --file audit.jsonl --with-keys
+    """
     options = session.chosen(context)
-
-    async def work(af: Authfactor) -> Chain:
-        return await af.audit.check(af.store)
-
-    found = session.run_installation(options, work)
-    last = found.last
+    expected = dict(_expected(text) for text in expect or ())
+    accepted = frozenset(accept or ())
+    if with_keys and file is None:
+        session.fail(errors.InvalidRequest(message="--with-keys goes with --file."))
+    if file is None:
+        found = session.run_installation(
+            options, lambda af: af.audit.check(af.store, expect=expected, accept=accepted)
+        )
+    else:
+        keys = session.run_installation(options, lambda af: af.audit.keys(af.store)) if with_keys else None
+        found = _follow(file, Walk(keys, expect=expected, accept=accepted))
+    signatures = file is None or with_keys
     shape = {
         "entries": found.entries,
         "intact": found.broken is None,
-        "broken_at": found.broken.id if found.broken else None,
-        "last_id": last.id if last else None,
-        "last_hash": last.hash.hex() if last else None,
+        "broken_at": found.broken,
+        "why": found.why,
+        "unsigned": found.unsigned,
+        "signatures_checked": signatures,
+        "last_id": found.last.id if found.last else None,
+        "last_hash": found.last.hash.hex() if found.last else None,
     }
-
-    def people() -> None:
-        if found.broken is not None:
-            print(
-                f"The list is broken at {found.broken.id}: an entry was changed, inserted or removed there."
-            )
-        elif last is None:
-            print("The list is empty.")
-        else:
-            print(f"{found.entries} entries, intact. Keep this elsewhere; a later list must contain it:")
-            print(f"  {last.id}  {last.hash.hex()}")
-
-    session.show(options, shape, people)
+    session.show(options, shape, lambda: _tell(found, signatures=signatures))
     if found.broken is not None:
         raise typer.Exit(BROKEN)
 
 
-def _shape(entry: AuditEntry) -> dict[str, str | int | None]:
-    return {
-        "object": "audit_entry",
-        "id": entry.id,
-        "actor_kind": entry.actor_kind,
-        "actor_id": entry.actor_id,
-        "actor": entry.actor,
-        "action": entry.action,
-        "environment": entry.environment,
-        "target": entry.target,
-        "reason": entry.reason,
-        "request_id": entry.request_id,
-        "created_at": moments.write(entry.created_at),
-        "hash": entry.hash.hex(),
-    }
+@audit.command("export")
+def export(
+    context: typer.Context,
+    since: Annotated[str | None, typer.Option(help="Only entries after this id.")] = None,
+    action: Annotated[str | None, typer.Option(help="Only this action.")] = None,
+    actor: Annotated[str | None, typer.Option(help="Only what this actor did.")] = None,
+    target: Annotated[str | None, typer.Option(help="Only what was done to this id.")] = None,
+) -> None:
+    """Print entries, oldest first, one JSON object a line.
+
+    A whole export can be checked later, anywhere: authfactor audit verify --file. One that was filtered
+    lacks entries between, so it cannot.
+
+    Examples:
+    authfactor audit export > audit.jsonl
+
+    authfactor audit export --since audit_000000000000042 >> audit.jsonl
+    """
+    options = session.chosen(context)
+    wanted = {"action": action, "actor": actor, "target": target}
+    chosen = {name: value for name, value in wanted.items() if value is not None}
+
+    async def work(af: Authfactor) -> None:
+        if since is not None and await af.read(lambda tx: tx.audit.by_id(since)) is None:
+            raise errors.NotFound("audit entry", since)
+        async for entry in _entries(af, since or ""):
+            if all(getattr(entry, name) == value for name, value in chosen.items()):
+                sys.stdout.write(msgspec.json.encode(audits.entry(entry)).decode() + "\n")
+
+    session.run_installation(options, work)
+
+
+async def _entries(af: Authfactor, after: str) -> AsyncIterator[AuditEntry]:
+    while found := await af.read(lambda tx, after=after: tx.audit.following(after, BATCH)):  # type: ignore[misc]  # bound per batch
+        for entry in found:
+            yield entry
+        after = found[-1].id
+
+
+def _follow(file: Path, walk: Walk) -> Chain:
+    try:
+        for number, entry in enumerate(_read(file), 1):
+            if entry is None:
+                session.fail(errors.InvalidRequest(message=f"Line {number} of {file} is no audit entry."))
+            if why := walk.step(entry):
+                return walk.stop(entry, why)
+    except OSError as error:
+        session.fail(error)
+    return walk.end()
+
+
+def _read(file: Path) -> Iterator[AuditEntry | None]:
+    with file.open("rb") as lines:
+        for line in lines:
+            yield audits.read(line)
+
+
+def _expected(text: str) -> tuple[str, bytes]:
+    entry_id, _, digits = text.partition(":")
+    try:
+        hashed = bytes.fromhex(digits)
+    except ValueError:
+        hashed = b""
+    if len(hashed) != _HASH_BYTES:
+        session.fail(errors.InvalidRequest(message=f"--expect {text}: ID:HASH, as audit verify prints it."))
+    return entry_id, hashed
+
+
+def _tell(found: Chain, *, signatures: bool) -> None:
+    if found.broken is not None:
+        print(f"The list is broken at {found.broken}: {found.why}.")
+        return
+    if found.last is None:
+        print("The list is empty.")
+        return
+    if found.unsigned:
+        print(f"{found.unsigned} entries are from before entries were signed: their hashes fit.")
+    if not signatures:
+        print("Hashes fit. Signatures were not checked: --with-keys checks them.")
+    print(f"{found.entries} entries, intact. Keep this elsewhere, for --expect:")
+    print(f"  {found.last.id}:{found.last.hash.hex()}")
+
+
+def _who(entry: AuditEntry) -> str:
+    return (
+        f"{entry.actor} ({entry.actor_id})"
+        if entry.actor_kind in {"command_line", "api_key"}
+        else entry.actor
+    )

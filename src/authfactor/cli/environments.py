@@ -51,8 +51,9 @@ def create_environment(
         unit = af.environments.create(
             name, team_name=team_name or af.settings.team_name, mfa_policy=mfa_policy or "if_enrolled"
         )
-        made = await af.run(unit)
-        return made, (await af.run(af.environments.new_key(made, "first")))[1]
+        made = await session.change(af, None, unit, "environment.create", lambda it: it.client_id)
+        first = af.environments.new_key(made, "first")
+        return made, (await session.change(af, made, first, "api_key.create", lambda it: it[0].id))[1]
 
     made, key = session.run(session.Chosen(options.data, options.config, "default", options.as_json), work)
     session.show(options, {**_shape(made), "api_key": key}, lambda: _print_environment(made, key))
@@ -72,6 +73,7 @@ def update_environment(
         list[str] | None,
         typer.Option(help="Where pages of links may lead in the end; repeat it. Replaces the list."),
     ] = None,
+    reason: session.Reason = None,
 ) -> None:
     """Change an environment. Example: authfactor environments update default --mfa-policy required"""
     options = session.chosen(context)
@@ -86,7 +88,8 @@ def update_environment(
         unit = af.environments.update(
             environment, team_name=team_name, mfa_policy=mfa_policy, options=changed
         )
-        return await af.run(unit)
+        target = environment.client_id
+        return await session.change(af, environment, unit, "environment.update", target, reason)
 
     made = session.run(session.Chosen(options.data, options.config, name, options.as_json), work)
     session.show(options, _shape(made), lambda: _print_environment(made, None))
@@ -114,7 +117,8 @@ def brand_environment(
     async def work(af: Authfactor, environment: Environment) -> Branding | None:
         if not given:
             return await af.read(af.brandings.get(environment))
-        return await af.run(af.brandings.update(environment, UpdateBranding(**given)))
+        unit = af.brandings.update(environment, UpdateBranding(**given))
+        return await session.change(af, environment, unit, "branding.update", environment.client_id)
 
     made = session.run(session.Chosen(options.data, options.config, name, options.as_json), work)
     shape = {
@@ -166,7 +170,8 @@ def create_key(
     options = session.chosen(context)
 
     async def work(af: Authfactor, environment: Environment) -> tuple[ApiKey, str]:
-        return await af.run(af.environments.new_key(environment, name))
+        unit = af.environments.new_key(environment, name)
+        return await session.change(af, environment, unit, "api_key.create", lambda it: it[0].id)
 
     made, text = session.run(options, work)
     session.show(
@@ -177,12 +182,13 @@ def create_key(
 
 
 @keys.command("revoke")
-def revoke_key(context: typer.Context, key_id: str) -> None:
+def revoke_key(context: typer.Context, key_id: str, reason: session.Reason = None) -> None:
     """Revoke an API key; within a second no worker takes it. Example: authfactor keys revoke api_key_01…"""
     options = session.chosen(context)
 
     async def work(af: Authfactor, environment: Environment) -> None:
-        await af.run(af.environments.revoke_key(environment, key_id))
+        unit = af.environments.revoke_key(environment, key_id)
+        await session.change(af, environment, unit, "api_key.revoke", key_id, reason)
 
     session.run(options, work)
     session.show(options, {"id": key_id, "revoked": True}, lambda: print(f"Revoked {key_id}."))
@@ -199,7 +205,8 @@ def rotate_signing(context: typer.Context) -> None:
     options = session.chosen(context)
 
     async def work(af: Authfactor, environment: Environment) -> models.SigningKey:
-        return await af.run(await af.signing.rotate(environment))
+        unit = await af.signing.rotate(environment)
+        return await session.change(af, environment, unit, "signing_key.rotate", lambda it: it.id)
 
     made = session.run(options, work)
     shape = {"id": made.id, "signs_from": moments.write(made.signs_from)}

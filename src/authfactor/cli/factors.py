@@ -35,7 +35,8 @@ def enroll(
     request = EnrollUserFactor("totp", totp_issuer=issuer, totp_user=account, totp_secret=secret)
 
     async def work(af: Authfactor, environment: Environment) -> Enrollment:
-        return await af.run(await af.factors.enroll(af.store, environment, user_id, request))
+        unit = await af.factors.enroll(af.store, environment, user_id, request)
+        return await session.change(af, environment, unit, "factor.enroll", lambda it: it.factor.id)
 
     made = session.run(options, work)
 
@@ -130,6 +131,7 @@ def delete(
     context: typer.Context,
     factor_id: str,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    reason: session.Reason = None,
 ) -> None:
     """Delete a factor. Example: authfactor factors delete auth_factor_01… --yes"""
     options = session.chosen(context)
@@ -137,7 +139,8 @@ def delete(
         typer.confirm(f"Delete {factor_id}? Its authenticator entry stops working.", abort=True)
 
     async def work(af: Authfactor, environment: Environment) -> None:
-        await af.run(af.factors.delete(environment, factor_id))
+        unit = af.factors.delete(environment, factor_id)
+        await session.change(af, environment, unit, "factor.delete", factor_id, reason)
 
     session.run(options, work)
     session.show(options, {"id": factor_id, "deleted": True}, lambda: print(f"Deleted {factor_id}."))

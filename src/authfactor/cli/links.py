@@ -29,7 +29,9 @@ def enroll(
     request = wire.CreateEnrollmentLink(user_id=user_id, return_to=return_to, totp_issuer=issuer)
 
     async def work(af: Authfactor, environment: Environment) -> tuple[Issued, int]:
-        return await af.run(af.links.create_enrollment(environment, request)), af.clock()
+        unit = af.links.create_enrollment(environment, request)
+        made = await session.change(af, environment, unit, "link.create", lambda it: it.link.id)
+        return made, af.clock()
 
     _show(options, *session.run(options, work))
 
@@ -46,7 +48,9 @@ def challenge(
     request = wire.CreateChallengeLink(user_id=user_id, return_to=return_to, factor_id=factor)
 
     async def work(af: Authfactor, environment: Environment) -> tuple[Issued, int]:
-        return await af.run(af.links.create_challenge(environment, request)), af.clock()
+        unit = af.links.create_challenge(environment, request)
+        made = await session.change(af, environment, unit, "link.create", lambda it: it.link.id)
+        return made, af.clock()
 
     _show(options, *session.run(options, work))
 

@@ -45,17 +45,15 @@ def invite(
     options = session.chosen(context)
 
     async def work(af: Authfactor) -> tuple[Operator, str]:
-        unit = af.operators.by_command_line(
-            af.operators.invite(email, role), "operator.invite", lambda made: made[0].id
-        )
-        return await af.run(unit)
+        invited = af.operators.invite(email, role)
+        return await session.change(af, None, invited, "operator.invite", lambda made: made[0].id)
 
     operator, token = session.run_installation(options, work)
     _show_link(options, operator, token)
 
 
 @operators.command("reset")
-def reset(context: typer.Context, operator: str) -> None:
+def reset(context: typer.Context, operator: str, reason: session.Reason = None) -> None:
     """Take password, factor, locks and sessions from an operator; print a new one-time link.
 
     Example: authfactor operators reset kim@example.org
@@ -64,26 +62,24 @@ def reset(context: typer.Context, operator: str) -> None:
 
     async def work(af: Authfactor) -> tuple[Operator, str]:
         found = await af.read(af.operators.find(operator))
-        unit = af.operators.by_command_line(
-            af.operators.reset(found.id), "operator.reset", lambda made: made[0].id
+        return await session.change(
+            af, None, af.operators.reset(found.id), "operator.reset", found.id, reason
         )
-        return await af.run(unit)
 
     changed, token = session.run_installation(options, work)
     _show_link(options, changed, token)
 
 
 @operators.command("disable")
-def disable(context: typer.Context, operator: str) -> None:
+def disable(context: typer.Context, operator: str, reason: session.Reason = None) -> None:
     """Send an operator away; sessions end at once. Example: authfactor operators disable kim@example.org"""
     options = session.chosen(context)
 
     async def work(af: Authfactor) -> Operator:
         found = await af.read(af.operators.find(operator))
-        unit = af.operators.by_command_line(
-            af.operators.disable(found.id), "operator.disable", lambda made: made.id
+        return await session.change(
+            af, None, af.operators.disable(found.id), "operator.disable", found.id, reason
         )
-        return await af.run(unit)
 
     changed = session.run_installation(options, work)
     back = f"authfactor operators reset {changed.email}"

@@ -134,6 +134,7 @@ async def _work(
     settings: Settings, ring: "list[Key]", reason: str, *, check: bool = False, mark: bool
 ) -> "Marked | None":
     """Bring a database to this release's schema, see that its secrets open, mark it."""
+    from authfactor.rules.audit import Audit
     from authfactor.rules.restoring import Restoring
     from authfactor.rules.sealing import Sealing
     from authfactor.store.opening import open_store
@@ -148,7 +149,10 @@ async def _work(
                 raise keyring.KeyMissing(keyring.source_of(settings).shown, missing, there=True)
             if shut := await sealing.shut(store, Vault(ring, system_entropy)):
                 raise CannotOpen(f"The key ring does not open {len(shut)} secrets, the first in {shut[0]}.")
-        return await Restoring(system_clock, settings).mark(store, reason) if mark else None
+        if not mark:
+            return None
+        audit = Audit(system_clock, system_entropy, Vault(ring, system_entropy))
+        return await Restoring(system_clock, settings, audit, session.actor()).mark(store, reason)
     finally:
         await store.close()
 

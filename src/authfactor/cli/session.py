@@ -6,7 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import msgspec
 import typer
@@ -15,8 +15,11 @@ from authfactor import errors, keyring, settings, vault
 from authfactor.cli import exits
 from authfactor.core import Authfactor
 from authfactor.models import Environment
+from authfactor.rules.audit import COMMAND_LINE, Actor
+from authfactor.store import Unit
 
 T = TypeVar("T")
+Reason = Annotated[str | None, typer.Option("--reason", help="Why; it is kept in the audit list.")]
 _WIDE = 1000
 Known = (errors.AuthfactorError, settings.BadSetting, keyring.KeyRingUnusable, vault.CannotOpen, OSError)
 
@@ -106,6 +109,33 @@ async def _environment(af: Authfactor, wanted: str | None) -> Environment:
         text = f"There are several environments ({names}). Say which with --environment."
         raise errors.InvalidRequest(message=text)
     return known[0]
+
+
+def actor() -> Actor:
+    """Say who is at the command line: the name of the user that the operating system runs it for."""
+    try:
+        import pwd
+
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except (ImportError, KeyError):
+        # A container often runs under a number that has no name.
+        name = f"uid {os.getuid()}"
+    return Actor("command_line", name, COMMAND_LINE.name)
+
+
+async def change(
+    af: Authfactor,
+    environment: Environment | None,
+    unit: Unit[T],
+    action: str,
+    target: str | Callable[[T], str],
+    reason: str | None = None,
+) -> T:
+    """Run a unit that leaves its entry in the audit list, with who is at the command line."""
+    number = environment.number if environment is not None else None
+    why = (reason or "").strip() or None
+    noted = af.audit.noted(unit, actor(), action, target, environment=number, reason=why)
+    return await af.run(noted)
 
 
 def show(options: Chosen, shape: Any, people: Callable[[], None]) -> None:  # noqa: ANN401 - any wire shape

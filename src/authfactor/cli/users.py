@@ -39,7 +39,8 @@ def create(
     )
 
     async def work(af: Authfactor, environment: Environment) -> User:
-        return await af.run(await af.users.create(environment, request))
+        unit = await af.users.create(environment, request)
+        return await session.change(af, environment, unit, "user.create", lambda made: made.id)
 
     _show(options, session.run(options, work))
 
@@ -100,7 +101,8 @@ def update(
     )
 
     async def work(af: Authfactor, environment: Environment) -> User:
-        return await af.run(await af.users.update(environment, user_id, request))
+        unit = await af.users.update(environment, user_id, request)
+        return await session.change(af, environment, unit, "user.update", user_id)
 
     _show(options, session.run(options, work))
 
@@ -110,6 +112,7 @@ def delete(
     context: typer.Context,
     user_id: str,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    reason: session.Reason = None,
 ) -> None:
     """Delete a user with all factors. Example: authfactor users delete user_01… --yes"""
     options = session.chosen(context)
@@ -117,19 +120,21 @@ def delete(
         typer.confirm(f"Delete {user_id} and everything that belongs to it?", abort=True)
 
     async def work(af: Authfactor, environment: Environment) -> None:
-        await af.run(af.users.delete(environment, user_id))
+        unit = af.users.delete(environment, user_id)
+        await session.change(af, environment, unit, "user.delete", user_id, reason)
 
     session.run(options, work)
     session.show(options, {"id": user_id, "deleted": True}, lambda: print(f"Deleted {user_id}."))
 
 
 @users.command("unlock")
-def unlock(context: typer.Context, user_id: str) -> None:
+def unlock(context: typer.Context, user_id: str, reason: session.Reason = None) -> None:
     """Lift the lock that wrong codes put on a user. Example: authfactor users unlock user_01…"""
     options = session.chosen(context)
 
     async def work(af: Authfactor, environment: Environment) -> bool:
-        return await af.run(af.users.unlock(environment, user_id))
+        unit = af.users.unlock(environment, user_id)
+        return await session.change(af, environment, unit, "user.unlock", user_id, reason)
 
     done = session.run(options, work)
     text = f"Unlocked {user_id}." if done else f"{user_id} was not locked and had no wrong codes."

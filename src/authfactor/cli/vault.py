@@ -12,8 +12,9 @@ from authfactor.cli import session
 from authfactor.core import system_clock
 from authfactor.ids import Mint
 from authfactor.keyring import Source
+from authfactor.rules.audit import Audit
 from authfactor.rules.sealing import Progress, Resealed, Sealing
-from authfactor.store import Store
+from authfactor.store import Store, Tx, Unit
 from authfactor.store.opening import open_store
 from authfactor.vault import Key, Vault
 
@@ -88,7 +89,9 @@ def rotate(
             await sealing.note_keys(store, ring[-1].id)
             _say(options, f"Servers take the key {ring[-1].id} up within {source.look_again} s.")
             await asyncio.sleep(source.look_again + _MARGIN_SECONDS if wait is None else wait)
-            done = await sealing.reseal(store, Vault(ring, os.urandom), _counter(options))  # noqa: TID251 - nonces
+            vault_ = Vault(ring, os.urandom)  # noqa: TID251 - nonces
+            done = await sealing.reseal(store, vault_, _counter(options))
+            await store.write(_rotated(Audit(system_clock, os.urandom, vault_), ring[-1].id))  # noqa: TID251 - a key, in a command
             return ring[-1].id, added, done
 
     key_id, added, done = _run(options, work)
@@ -106,7 +109,7 @@ def rotate(
 
 
 @vault.command("retire")
-def retire(context: typer.Context, key: str) -> None:
+def retire(context: typer.Context, key: str, reason: session.Reason = None) -> None:
     """Take a key off the ring once nothing in the database is sealed with it.
 
     Backups made while it was in use cannot be opened any more without it: that is how what was deleted since
@@ -120,7 +123,11 @@ def retire(context: typer.Context, key: str) -> None:
         async with sealing.turn(store):
             if source.exists() and source.read()[-1].id == key:
                 raise keyring.KeyRingUnusable(f"The key '{key}' is the newest one and seals; it has to stay.")
-            await sealing.release(store, key)
+            # A ring that a command prints has lost the key already: entries' key is sealed with the newest.
+            audit = Audit(system_clock, os.urandom, Vault(source.read(), os.urandom))  # noqa: TID251 - nonces, in a command
+            await sealing.release(
+                store, key, lambda tx: audit.note(tx, session.actor(), "vault.retire", key, reason=reason)
+            )
             return source.remove(key)
 
     ring = _run(options, work)
@@ -129,6 +136,16 @@ def retire(context: typer.Context, key: str) -> None:
         {"retired": key, "keys": [each.id for each in ring]},
         lambda: print(f"The key {key} is off the ring. Left: {', '.join(each.id for each in ring)}"),
     )
+
+
+def _rotated(audit: Audit, key_id: str) -> Unit[None]:
+    """Leave the entry. Who got hold of an older key of the ring must not sign entries of from now on."""
+
+    async def run(tx: Tx) -> None:
+        await audit.renew_key(tx)
+        await audit.note(tx, session.actor(), "vault.rotate", key_id)
+
+    return run
 
 
 def _run(options: session.Chosen, work: Callable[[Source, Store, Sealing], Awaitable[T]]) -> T:

@@ -71,7 +71,8 @@ def resend(context: typer.Context, delivery_id: str) -> None:
     options = session.chosen(context)
 
     async def work(af: Authfactor, environment: Environment) -> Delivery:
-        return await af.run(af.deliveries.resend(environment, delivery_id))
+        unit = af.deliveries.resend(environment, delivery_id)
+        return await session.change(af, environment, unit, "delivery.resend", delivery_id)
 
     due = session.run(options, work)
     session.show(

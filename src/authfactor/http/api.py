@@ -39,7 +39,8 @@ async def get_factor(call: Call) -> Answer:
 
 async def delete_factor(call: Call) -> Answer:
     """Delete a factor."""
-    return await call.write(call.af.factors.delete(call.environment, call.ids[0]), None)
+    unit = call.af.factors.delete(call.environment, call.ids[0])
+    return await call.administer(unit, None, "factor.delete", call.ids[0])
 
 
 async def challenge_factor(call: Call) -> Answer:
@@ -112,7 +113,8 @@ async def update_user(call: Call) -> Answer:
 
 async def delete_user(call: Call) -> Answer:
     """Delete a user."""
-    return await call.write(call.af.users.delete(call.environment, call.ids[0]), None)
+    unit = call.af.users.delete(call.environment, call.ids[0])
+    return await call.administer(unit, None, "user.delete", call.ids[0])
 
 
 def required(value: str | None, field: str) -> str:

@@ -10,6 +10,7 @@ from authfactor.errors import InvalidRequest, Item
 from authfactor.http import problems
 from authfactor.models import Answer, Caller, Claim, Environment, PageQuery
 from authfactor.rules import idempotency
+from authfactor.rules.audit import NOWHERE, Actor
 from authfactor.store import Unit
 from authfactor.wire import objects, requests
 
@@ -29,6 +30,7 @@ class Call:
         "headers",
         "ids",
         "method",
+        "origin",
         "path",
         "query_string",
         "status",
@@ -58,6 +60,7 @@ class Call:
         self.caller: Caller | None = None
         # What became of the code that this request had checked, if it had.
         self.verdict: str | None = None
+        self.origin = NOWHERE
 
     @property
     def environment(self) -> Environment:
@@ -111,6 +114,27 @@ class Call:
         if not key or self.method != "POST":
             return answer(await self.af.run(unit))
         return await self.af.run_once(self._claim(key.decode("latin-1")), unit, answer)
+
+    async def administer(
+        self,
+        unit: Unit[T],
+        render: Callable[[T], object] | None,
+        action: str,
+        target: str | Callable[[T], str],
+    ) -> Answer:
+        """Write as `write` does, and leave an entry in the audit list that names the API key."""
+        caller = self.caller
+        if caller is None:
+            raise errors.Unauthorized
+        noted = self.af.audit.noted(
+            unit,
+            Actor("api_key", caller.key_id, "API key"),
+            action,
+            target,
+            environment=caller.environment.number,
+            origin=self.origin,
+        )
+        return await self.write(noted, render)
 
     def _claim(self, key: str) -> Claim:
         caller = self.caller

@@ -16,6 +16,7 @@ from authfactor.http.call import Call
 from authfactor.http.measures import UNMATCHED, Meter
 from authfactor.http.request_log import RequestLog
 from authfactor.http.routing import Match, Route, Router
+from authfactor.rules.audit import Origin
 from authfactor.settings import Settings
 from authfactor.store.base import request_began
 
@@ -79,6 +80,7 @@ class Door:
             )
             name = match.route.name
             call = await self._let_in(match, scope, receive)
+            call.origin = Origin(request_id, self._addresses.of(scope))
             answer = await match.route.handler(call)
             if call.verdict is not None:
                 self._meter.verdict(call.verdict)

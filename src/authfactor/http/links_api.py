@@ -46,7 +46,9 @@ async def get_branding(call: Call) -> Answer:
 async def update_branding(call: Call) -> Answer:
     """Change how pages look."""
     unit = call.af.brandings.update(call.environment, call.read_body(links.UpdateBranding))
-    return await call.write(unit, lambda branding: _branding(call, branding))
+    return await call.administer(
+        unit, lambda branding: _branding(call, branding), "branding.update", call.environment.client_id
+    )
 
 
 def _issued(call: Call) -> Callable[[Issued], links.EnrollmentLink | links.ChallengeLink]:

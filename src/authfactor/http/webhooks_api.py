@@ -18,18 +18,20 @@ async def list_webhook_endpoints(call: Call) -> Answer:
 async def create_webhook_endpoint(call: Call) -> Answer:
     """Create a webhook endpoint."""
     unit = call.af.webhooks.create(call.environment, call.read_body(webhooks.CreateWebhookEndpoint))
-    return await call.write(unit, webhooks.endpoint)
+    return await call.administer(unit, webhooks.endpoint, "webhook_endpoint.create", lambda made: made.id)
 
 
 async def update_webhook_endpoint(call: Call) -> Answer:
     """Change a webhook endpoint."""
     body = call.read_body(webhooks.UpdateWebhookEndpoint)
-    return await call.write(call.af.webhooks.update(call.environment, call.ids[0], body), webhooks.endpoint)
+    unit = call.af.webhooks.update(call.environment, call.ids[0], body)
+    return await call.administer(unit, webhooks.endpoint, "webhook_endpoint.update", call.ids[0])
 
 
 async def delete_webhook_endpoint(call: Call) -> Answer:
     """Delete a webhook endpoint."""
-    return await call.write(call.af.webhooks.delete(call.environment, call.ids[0]), None)
+    unit = call.af.webhooks.delete(call.environment, call.ids[0])
+    return await call.administer(unit, None, "webhook_endpoint.delete", call.ids[0])
 
 
 ROUTES = [

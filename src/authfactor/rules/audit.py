@@ -1,50 +1,54 @@
-"""The audit list: who changed what, when and why, written with the change and chained by hashes.
+"""The audit list: who changed what, when and why, written with the change, chained and signed.
 
-Each entry's hash covers the entry and the hash before it, so whoever changes, removes or inserts one later
-breaks every hash that follows. Entries cut off at the end leave no trace in the chain itself: keep the last
-id and hash elsewhere (`authfactor audit verify` prints them).
+Each entry's hash covers the entry and the hash before it, and its signature covers the hash (decision 0016).
+Entries cut off at the end leave no trace in the chain itself: keep the last id and hash elsewhere
+(`authfactor audit verify` prints them).
 """
 
-import hashlib
-from typing import Final, Literal, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Final, Literal, NamedTuple, TypeVar
 
 import msgspec
 
-from authfactor import ids
-from authfactor.models import AuditEntry, Clock, Page, PageQuery
+from authfactor import ids, vault
+from authfactor.models import AuditEntry, Clock, Entropy, Page, PageQuery
 from authfactor.rules import paging
+from authfactor.rules.chain import BEGINNING, Chain, Walk, hash_of, mac_of, numbered
 from authfactor.store import Store, Tx, Unit
+from authfactor.vault import KEY_BYTES, Row, Vault
 
+T = TypeVar("T")
 BATCH: Final = 1000
-BEGINNING: Final = bytes(32)
-_DIGITS: Final = 15
 
 
 class Actor(NamedTuple):
     """Who made a change."""
 
-    kind: Literal["operator", "command_line"]
+    kind: Literal["operator", "command_line", "api_key", "server"]
     id: str | None
     name: str
 
 
+class Origin(NamedTuple):
+    """Which request a change came in: the `X-Request-Id` of its answer, and the client's address."""
+
+    request_id: str | None
+    address: str | None
+
+
+NOWHERE: Final = Origin(None, None)
 COMMAND_LINE: Final = Actor("command_line", None, "command line")
-
-
-class Chain(NamedTuple):
-    """What a check of the chain found; `broken` is the first entry that does not fit, None when all do."""
-
-    entries: int
-    last: AuditEntry | None
-    broken: AuditEntry | None
+SERVER: Final = Actor("server", None, "server")
 
 
 class Audit:
     """Writes and reads the audit list."""
 
-    def __init__(self, clock: Clock) -> None:
-        """Take the clock."""
+    def __init__(self, clock: Clock, entropy: Entropy, vault_: Vault) -> None:
+        """Take the clock, and what makes and seals the keys that sign."""
         self._clock = clock
+        self._entropy = entropy
+        self._vault = vault_
 
     async def note(
         self,
@@ -55,13 +59,15 @@ class Audit:
         *,
         environment: int | None = None,
         reason: str | None = None,
-        request_id: str | None = None,
+        origin: Origin = NOWHERE,
+        detail: str | None = None,
     ) -> None:
-        """Write one entry in the unit of its change."""
+        """Write one entry in the unit of its change. Raises `vault.CannotOpen` when its key does not open."""
+        key_id, key = await self._key(tx)
         last = await tx.audit.last()
         number = int(last.id.removeprefix(ids.AUDIT)) + 1 if last else 1
         entry = AuditEntry(
-            _id(number),
+            numbered(number),
             actor.kind,
             actor.id,
             actor.name,
@@ -69,12 +75,61 @@ class Audit:
             environment,
             target,
             reason,
-            request_id,
+            origin.request_id,
             self._clock(),
             b"",
+            None,
+            key_id,
+            origin.address,
+            detail,
         )
         hashed = hash_of(entry, last.hash if last else BEGINNING)
-        await tx.audit.append(msgspec.structs.replace(entry, hash=hashed))
+        await tx.audit.append(msgspec.structs.replace(entry, hash=hashed, mac=mac_of(hashed, key)))
+
+    def noted(
+        self,
+        unit: Unit[T],
+        actor: Actor,
+        action: str,
+        target: str | Callable[[T], str],
+        *,
+        environment: int | None = None,
+        reason: str | None = None,
+        origin: Origin = NOWHERE,
+    ) -> Unit[T]:
+        """Wrap a unit so that it leaves its entry; `target` is an id or finds it in the unit's result."""
+
+        async def run(tx: Tx) -> T:
+            result = await unit(tx)
+            found = target if isinstance(target, str) else target(result)
+            await self.note(
+                tx,
+                actor,
+                action,
+                found,
+                environment=environment,
+                reason=reason,
+                origin=origin,
+            )
+            return result
+
+        return run
+
+    async def renew_key(self, tx: Tx) -> str:
+        """Make a new key for the entries from now on; return its id. Older keys stay, to check with."""
+        return (await self._new_key(tx, await tx.audit.newest_key()))[0]
+
+    async def _key(self, tx: Tx) -> tuple[str, bytes]:
+        newest = await tx.audit.newest_key()
+        if newest is None:
+            return await self._new_key(tx, None)
+        return newest[0], self._vault.open(newest[1], _row(newest[0]))
+
+    async def _new_key(self, tx: Tx, newest: tuple[str, str] | None) -> tuple[str, bytes]:
+        key_id = f"{int(newest[0]) + 1 if newest else 1:06d}"
+        secret = self._entropy(KEY_BYTES)
+        await tx.audit.add_key(key_id, self._vault.seal(secret, _row(key_id)), self._clock())
+        return key_id, secret
 
     def page(
         self, query: PageQuery, action: str | None = None, actor: str | None = None, target: str | None = None
@@ -90,26 +145,33 @@ class Audit:
 
         return run
 
-    async def check(self, store: Store) -> Chain:
-        """Walk the whole chain, a batch at a time."""
-        count, last = 0, None
-        while True:
-            after = last.id if last else ""
-            entries = await store.read(lambda tx, after=after: tx.audit.following(after, BATCH))  # type: ignore[misc]  # bound per batch
-            if not entries:
-                return Chain(count, last, None)
+    async def keys(self, store: Store) -> dict[str, bytes]:
+        """Open the keys that sign; one that does not open is left out."""
+        found: dict[str, bytes] = {}
+        for key_id, sealed in await store.read(lambda tx: tx.audit.keys()):
+            try:
+                found[key_id] = self._vault.open(sealed, _row(key_id))
+            except vault.CannotOpen:
+                continue
+        return found
+
+    async def check(
+        self,
+        store: Store,
+        *,
+        expect: Mapping[str, bytes] | None = None,
+        accept: frozenset[str] = frozenset(),
+    ) -> Chain:
+        """Follow the whole list, a batch at a time; `expect` are hashes by id that must be in it."""
+        walk = Walk(await self.keys(store), expect=expect, accept=accept)
+        after = ""
+        while entries := await store.read(lambda tx, after=after: tx.audit.following(after, BATCH)):  # type: ignore[misc]  # bound per batch
             for entry in entries:
-                count += 1
-                if entry.id != _id(count) or entry.hash != hash_of(entry, last.hash if last else BEGINNING):
-                    return Chain(count, last, entry)
-                last = entry
+                if why := walk.step(entry):
+                    return walk.stop(entry, why)
+            after = entries[-1].id
+        return walk.end()
 
 
-def hash_of(entry: AuditEntry, before: bytes) -> bytes:
-    """Hash an entry and the hash before it: SHA-256 over JSON with the fields in their order."""
-    values = [getattr(entry, name) for name in AuditEntry.__struct_fields__[:-1]]
-    return hashlib.sha256(before + msgspec.json.encode(values)).digest()
-
-
-def _id(number: int) -> str:
-    return f"{ids.AUDIT}{number:0{_DIGITS}d}"
+def _row(key_id: str) -> Row:
+    return Row("audit_keys", "secret", 0, key_id)

@@ -6,7 +6,7 @@ from typing import TypeVar
 from authfactor import errors
 from authfactor.models import Environment, Seat
 from authfactor.rules import roles
-from authfactor.rules.audit import Actor, Audit
+from authfactor.rules.audit import NOWHERE, Actor, Audit, Origin
 from authfactor.rules.roles import Action
 from authfactor.store import Tx, Unit
 
@@ -29,7 +29,7 @@ class Console:
         environment: Environment | None = None,
         target: str | Callable[[T], str],
         reason: str = "",
-        request_id: str | None = None,
+        origin: Origin = NOWHERE,
     ) -> Unit[T]:
         """Wrap a unit so that it runs only for an operator who may do this, and leaves its entry.
 
@@ -53,7 +53,7 @@ class Console:
                 target if isinstance(target, str) else target(result),
                 environment=environment.number if environment else None,
                 reason=text,
-                request_id=request_id,
+                origin=origin,
             )
             return result
 

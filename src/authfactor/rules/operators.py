@@ -5,7 +5,6 @@ Their factors are ordinary stand-alone factors of an environment that no API key
 """
 
 import hashlib
-from collections.abc import Callable
 from typing import Final, NamedTuple, TypeVar, get_args
 
 import msgspec
@@ -23,7 +22,7 @@ from authfactor.models import (
     Role,
     Verification,
 )
-from authfactor.rules.audit import COMMAND_LINE, Actor, Audit
+from authfactor.rules.audit import Actor, Audit
 from authfactor.rules.challenges import Challenges
 from authfactor.rules.factors import Factors
 from authfactor.rules.hashing import Hasher
@@ -168,16 +167,6 @@ class Operators:
             changed = msgspec.structs.replace(await _locked(tx, operator_id), role=role, updated_at=now)
             await tx.operators.update(changed)
             return changed
-
-        return run
-
-    def by_command_line(self, unit: Unit[T], action: str, target: Callable[[T], str]) -> Unit[T]:
-        """Wrap a unit so that it leaves an entry that names the command line, which holds the database."""
-
-        async def run(tx: Tx) -> T:
-            result = await unit(tx)
-            await self._audit.note(tx, COMMAND_LINE, action, target(result))
-            return result
 
         return run
 

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from authfactor import totp
 from authfactor.models import Clock
-from authfactor.rules.audit import COMMAND_LINE, Audit
+from authfactor.rules.audit import COMMAND_LINE, Actor, Audit
 from authfactor.settings import Settings
 from authfactor.store import Store, Tx
 
@@ -27,8 +27,10 @@ class Marked(NamedTuple):
 class Restoring:
     """Marks a database that was restored."""
 
-    def __init__(self, clock: Clock, settings: Settings) -> None:
-        """Take clock and window."""
+    def __init__(self, clock: Clock, settings: Settings, audit: Audit, actor: Actor = COMMAND_LINE) -> None:
+        """Take clock, window, and the audit list with who is at it."""
+        self._audit = audit
+        self._actor = actor
         self._clock = clock
         self._settings = settings
 
@@ -48,7 +50,7 @@ class Restoring:
 
         async def rest(tx: Tx) -> int:
             await tx.restored.end_operator_sessions(now)
-            await Audit(self._clock).note(tx, COMMAND_LINE, RESTORED, "database", reason=reason)
+            await self._audit.note(tx, self._actor, RESTORED, "database", reason=reason)
             return await tx.restored.expire_rest(now)
 
         return Marked(step + 1, factors, sessions, challenges + await store.write(rest))

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, Protocol
 
 from authfactor import errors, vault
 from authfactor.models import Clock
-from authfactor.store import PLACES, Place, SealedValue, Store, Tx
+from authfactor.store import PLACES, Place, SealedValue, Store, Tx, Unit
 from authfactor.vault import Row, Vault
 
 BATCH: Final = 500
@@ -165,12 +165,21 @@ class Sealing:
                         found.append(f"{place.table} {where.id}")
         return found
 
-    async def release(self, store: Store, key_id: str) -> None:
-        """Write down that a key is needed no more. Raises `KeyInUse` when values are sealed with it."""
+    async def release(self, store: Store, key_id: str, note: Unit[None] | None = None) -> None:
+        """Write down that a key is needed no more, with its entry in the audit list, that `note` writes.
+
+        Raises `KeyInUse` when values are sealed with it.
+        """
         count = (await self.counts(store)).get(key_id, 0)
         if count:
             raise KeyInUse(f"{count} values are sealed with the key '{key_id}'. Run: authfactor vault rotate")
-        await store.write(lambda tx: tx.vault_keys.forget(key_id))
+
+        async def run(tx: Tx) -> None:
+            await tx.vault_keys.forget(key_id)
+            if note is not None:
+                await note(tx)
+
+        await store.write(run)
 
     async def _take(self, store: Store, milliseconds: int) -> bool:
         now = self._clock()

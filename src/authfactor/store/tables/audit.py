@@ -8,13 +8,27 @@ from authfactor.store.tables import paging
 if TYPE_CHECKING:
     from authfactor.store.base import Db
 
-COLUMNS = "id, actor_kind, actor_id, actor, action, environment, target, reason, request_id, created_at, hash"
+COLUMNS = (
+    "id, actor_kind, actor_id, actor, action, environment, target, reason, request_id, created_at, hash,"
+    " mac, key_id, address, detail"
+)
 
-INSERT = f"INSERT INTO audit ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+INSERT = (
+    f"INSERT INTO audit ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+)
 
 LAST = f"SELECT {COLUMNS} FROM audit ORDER BY id DESC LIMIT 1"
 
 BY_ID = f"SELECT {COLUMNS} FROM audit WHERE id = $1"
+
+# The list is that of the installation: its keys are in environment 0, which no API key leads to.
+KEYS = "SELECT id, secret FROM audit_keys WHERE environment = 0 ORDER BY id"
+
+NEWEST_KEY = "SELECT id, secret FROM audit_keys WHERE environment = 0 ORDER BY id DESC LIMIT 1"
+
+ADD_KEY = "INSERT INTO audit_keys (environment, id, secret, created_at) VALUES (0, $1, $2, $3)"
+
+LAST_OF_TARGET = f"SELECT {COLUMNS} FROM audit WHERE target = $1 ORDER BY id DESC LIMIT 1"
 
 NEXT = f"SELECT {COLUMNS} FROM audit WHERE id > $1 ORDER BY id LIMIT $2"
 
@@ -41,6 +55,24 @@ class Audit:
         """Find by id."""
         row = await self._db.one(BY_ID, entry_id)
         return None if row is None else AuditEntry(*row)
+
+    async def last_of_target(self, target: str) -> AuditEntry | None:
+        """Find the newest entry about a target."""
+        row = await self._db.one(LAST_OF_TARGET, target)
+        return None if row is None else AuditEntry(*row)
+
+    async def keys(self) -> list[tuple[str, str]]:
+        """List the keys that sign entries, oldest first: id and sealed secret."""
+        return [(row[0], row[1]) for row in await self._db.all(KEYS)]
+
+    async def newest_key(self) -> tuple[str, str] | None:
+        """Find the key that signs: id and sealed secret."""
+        row = await self._db.one(NEWEST_KEY)
+        return None if row is None else (row[0], row[1])
+
+    async def add_key(self, key_id: str, sealed: str, now: int) -> None:
+        """Add a key. Of two units that add the same one the second fails, and runs again."""
+        await self._db.run(ADD_KEY, key_id, sealed, now)
 
     async def following(self, entry_id: str, most: int) -> list[AuditEntry]:
         """List the entries after this id, oldest first."""

@@ -46,6 +46,7 @@ class Place(NamedTuple):
 
 # Every value that a vault seals; a test finds those that are missing here.
 PLACES: Final = (
+    Place("audit_keys", "secret", "id", ""),
     Place("factors", "secret", "id", ""),
     Place("idempotency", "answer", "key", b""),
     Place("refresh_tokens", "successor", "token_hash", b""),

@@ -94,6 +94,7 @@ class Room:
             environment=self._environment,
             target=target,
             reason=self.field("reason"),
+            origin=self.visit.call.origin,
         )
         return await self.af.run(wrapped)
 
