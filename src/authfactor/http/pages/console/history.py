@@ -11,7 +11,20 @@ from authfactor.store import Tx, Unit
 NAMES: Final = tuple(
     sorted(value for name, value in vars(events).items() if name.isupper() and isinstance(value, str))
 )
-AUDITED: Final = tuple(sorted((*ACTIONS, "operator.set_up", "operator.signed_in", "operator.locked")))
+OTHERS: Final = (
+    "branding.update",
+    "database.restored",
+    "link.create",
+    "operator.locked",
+    "operator.set_up",
+    "operator.signed_in",
+    "signing_key.rotate",
+    "user.create",
+    "user.update",
+    "vault.retire",
+    "vault.rotate",
+)
+AUDITED: Final = tuple(sorted((*ACTIONS, *OTHERS)))
 TONES: Final = {"failed": "warn", "refused": "error", "locked": "error", "deleted": "warn"}
 
 
