@@ -106,7 +106,7 @@ class Door:
         scope[FACTS] = (name, answer.status, outcome)
         if self._log is not None:
             caller = call.caller.environment.number if call is not None and call.caller is not None else None
-            address = self._addresses.of(scope)
+            address = self._addresses.of(scope) if call is None else call.origin.address or ""
             self._log.write(request_id, name, answer.status, outcome, microseconds, address, caller)
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body if scope["method"] != "HEAD" else b""})
