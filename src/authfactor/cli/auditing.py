@@ -73,12 +73,7 @@ def verify(
     line kept elsewhere, so keep the last line that it prints, and give it back with --expect. An export is
     checked without any key or database; signatures need --with-keys.
 
-    Examples:
-    authfactor audit verify
-
-    authfactor audit verify --expect audit_000000000000042:9f86d0…
-
-    authfactor audit verify --file audit.jsonl --with-keys
+    Example: authfactor audit verify --expect audit_000000000000042:9f86d0…
     """
     options = session.chosen(context)
     expected = dict(_expected(text) for text in expect or ())
@@ -121,10 +116,9 @@ def export(
     A whole export can be checked later, anywhere: authfactor audit verify --file. One that was filtered
     lacks entries between, so it cannot.
 
-    Examples:
-    authfactor audit export > audit.jsonl
+    Later, --since adds what is new: authfactor audit export --since audit_000000000000042 >> audit.jsonl
 
-    authfactor audit export --since audit_000000000000042 >> audit.jsonl
+    Example: authfactor audit export > audit.jsonl
     """
     options = session.chosen(context)
     wanted = {"action": action, "actor": actor, "target": target}
