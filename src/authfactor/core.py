@@ -19,9 +19,7 @@ from authfactor.models import Answer, Claim, Clock, Entropy
 from authfactor.passwords import PRODUCTION, Profile
 from authfactor.rules import idempotency
 from authfactor.rules.audit import Audit
-from authfactor.rules.branding import Brandings
 from authfactor.rules.challenges import Challenges
-from authfactor.rules.cleaning import Cleaning
 from authfactor.rules.deliveries import Deliveries
 from authfactor.rules.environments import Environments
 from authfactor.rules.events import EventLog
@@ -43,6 +41,8 @@ from authfactor.store.opening import open_store
 from authfactor.vault import Key, Vault
 
 if TYPE_CHECKING:
+    from authfactor.rules.branding import Brandings
+    from authfactor.rules.cleaning import Cleaning
     from authfactor.rules.console import Console
     from authfactor.rules.overview import Overview
 
@@ -97,14 +97,12 @@ class Authfactor:
         self.deliveries = Deliveries(clock, self.webhooks, log, settings)
         self.users = Users(clock, mint, self.hasher, log)
         self.challenges = Challenges(clock, mint, vault, log, settings)
-        self.cleaning = Cleaning(clock, mint, settings)
         self.signing = Signing(clock, entropy, mint, vault, settings)
         self.sessions = Sessions(clock, entropy, mint, vault, log, settings, self.signing)
         self.sign_in = SignIn(clock, entropy, self.hasher, log, settings, self.challenges, self.sessions)
         self.factors = Factors(clock, entropy, mint, vault, log, settings, self.challenges)
         self.links = Links(clock, entropy, mint, log, settings)
         self.following = Following(clock, entropy, vault, log, settings, self.factors, self.challenges)
-        self.brandings = Brandings(clock)
         self.sealing = Sealing(clock, mint(""))
         self.audit = Audit(clock, entropy, vault)
         self.operators = Operators(
@@ -113,6 +111,20 @@ class Authfactor:
         self.operator_sign_in = OperatorSignIn(
             clock, entropy, mint, self.hasher, self.challenges, self.audit, settings
         )
+
+    @functools.cached_property
+    def cleaning(self) -> "Cleaning":
+        """What removes old rows."""
+        from authfactor.rules.cleaning import Cleaning  # noqa: PLC0415 - for servers alone
+
+        return Cleaning(self.clock, Mint(self.clock, self.entropy), self.settings)
+
+    @functools.cached_property
+    def brandings(self) -> "Brandings":
+        """How pages look."""
+        from authfactor.rules.branding import Brandings  # noqa: PLC0415 - for pages alone
+
+        return Brandings(self.clock)
 
     @functools.cached_property
     def console(self) -> "Console":
