@@ -1,0 +1,283 @@
+"""A walk through a real server with known secrets: what is sent, what comes back, what may show what."""
+
+import base64
+import json
+import os
+import re
+import secrets
+from typing import Any, Final
+
+import httpx
+
+from tests import authenticator
+from tests.canary.marks import Mark, Output
+from tests.servers import CLIENT_ID, Server
+
+MFA_TOTP: Final = "urn:workos:oauth:grant-type:mfa-totp"
+FROM_OUR_PAGE: Final = {"sec-fetch-site": "same-origin"}
+
+# Where a kind of secret is shown on purpose, once: the answer that makes it (and its repetition under the same
+# Idempotency-Key), and the page that a person reads it from. docs/threat-model.md has the same table.
+MAY_BE_SHOWN: Final = {
+    "TOTP secret, made": {"enrol", "enrol again", "enrol stand-alone", "enrol page", "CLI factors enroll"},
+    "TOTP secret, given": {"enrol with secret"},
+    "TOTP secret, operator": {"console set-up"},
+    "API key, made": {"CLI keys create", "console keys create"},
+    "pending token": {"sign in"},
+    "access token": {"second step", "refresh"},
+    "refresh token": {"second step", "refresh"},
+    # In lists too: SDKs require it.
+    "webhook secret": {"make endpoint", "GET /webhook_endpoints"},
+    "link token": {"make enrolment link", "make challenge link", "CLI links enroll", "console enroll"},
+    "set-up token": {"console set-up", "serve prints", "CLI operators invite", "console operators invite"},
+    "page cookie": {"link cookie"},
+    "operator cookie": {"console sign-in"},
+}
+
+
+def random_secret() -> str:
+    return base64.b32encode(os.urandom(20)).decode()
+
+
+def random_word() -> str:
+    return f"canary {secrets.token_urlsafe(18)}"
+
+
+class Walk:
+    """Sends requests and remembers every answer; whatever is learned has a kind."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.marks: set[Mark] = set()
+        self.outputs: list[Output] = []
+        self.api = server.client(server.setting("AUTHFACTOR_BOOTSTRAP_API_KEY"))
+        self.browser = server.client(key=None)
+
+    def know(self, kind: str, value: str) -> str:
+        self.marks.add(Mark(kind, value))
+        return value
+
+    def ask(self, place: str, method: str, path: str, *, by: httpx.Client | None = None,
+            **options: Any) -> httpx.Response:  # noqa: ANN401 - any option of httpx  # fmt: skip
+        answer = (by or self.api).request(method, path, **options)
+        headers = b"\n".join(name + b": " + value for name, value in answer.headers.raw)
+        self.outputs.append(Output(place, headers + b"\n\n" + answer.content))
+        return answer
+
+    def post(self, place: str, path: str, body: object = None, **headers: str) -> dict[str, Any]:
+        shown: dict[str, Any] = self.ask(place, "POST", path, json=body, headers=headers).json()
+        return shown
+
+    def shown(self, kind: str, value: str) -> str:
+        """The last answer shows a secret, and is a place where that kind may be shown."""
+        last = self.outputs[-1]
+        assert last.place in MAY_BE_SHOWN[kind], (kind, last.place)
+        last.may_show.add(value)
+        return self.know(kind, value)
+
+    def run(self, *words: str) -> str:
+        """Run the command line; everything it printed is an output."""
+        done = self.server.run(*words)
+        self.outputs.append(Output("CLI " + " ".join(words[1:3] if words[0] == "--json" else words[:2]),
+                                   (done.stdout + done.stderr).encode()))  # fmt: skip
+        return done.stdout
+
+    def form(self, place: str, path: str, by: httpx.Client, **form: str) -> httpx.Response:
+        return self.ask(place, "POST", path, by=by, data=form, headers=FROM_OUR_PAGE)
+
+
+def factors(walk: Walk) -> None:
+    """Enrol, read, challenge and verify in every way, right and wrong."""
+    user = walk.post("make user", "/user_management/users", {"email": "kim@example.org"})["id"]
+    path = f"/user_management/users/{user}/auth_factors"
+    key = {"idempotency-key": walk.know("idempotency key", secrets.token_hex(16))}
+    made = walk.post("enrol", path, {"type": "totp"}, **key)
+    secret = walk.shown("TOTP secret, made", made["factor"]["totp"]["secret"])
+    walk.outputs[-1].may_show.add(secret)
+    walk.post("enrol again", path, {"type": "totp"}, **key)
+    walk.shown("TOTP secret, made", secret)
+    given = random_secret()
+    walk.post("enrol with secret", path, {"type": "totp", "totp_secret": given})
+    walk.shown("TOTP secret, given", given)
+    alone = walk.post("enrol stand-alone", "/auth/factors/enroll",
+                      {"type": "totp", "totp_issuer": "A", "totp_user": "kim"})  # fmt: skip
+    walk.shown("TOTP secret, made", alone["totp"]["secret"])
+    challenge = f"/auth/challenges/{made['challenge']['id']}/verify"
+    right = walk.know("code", authenticator.code(secret))
+    wrong = walk.know("wrong code", authenticator.wrong_code(secret))
+    malformed = walk.know("malformed code", f"{right}-{secrets.token_hex(8)}")
+    for code in (wrong, malformed, right, right):
+        walk.post("verify", challenge, {"code": code})
+    old = walk.post("challenge", "/auth/factors/challenge", {"authentication_factor_id": alone["id"]})
+    code = walk.know("code", authenticator.code(alone["totp"]["secret"]))
+    walk.post("verify as before 2022", "/auth/factors/verify",
+              {"authentication_challenge_id": old["id"], "code": code})  # fmt: skip
+    for read in (f"/auth/factors/{made['factor']['id']}", path, f"/user_management/users/{user}"):
+        walk.ask(f"GET {read}", "GET", read)
+    for weak in (given[:15] + "1", given + "!", secret + "é"):
+        walk.post("enrol refused", path, {"type": "totp", "totp_secret": walk.know("broken secret", weak)})
+    printed = walk.run("--json", "factors", "enroll", user)
+    walk.shown("TOTP secret, made", json.loads(printed)["factor"]["totp"]["secret"])
+    for words in (("list", user), ("get", made["factor"]["id"])):
+        walk.run("--json", "factors", *words)
+    opened = walk.post("challenge", f"/auth/factors/{made['factor']['id']}/challenge")["id"]
+    walk.run("factors", "verify", opened, wrong)
+
+
+def sign_in(walk: Walk) -> None:
+    """Passwords, tokens and sessions, right and wrong."""
+    password = walk.know("password", random_word())
+    secret, email = random_secret(), "pat@example.org"
+    user = walk.post("make user", "/user_management/users", {"email": email, "password": password})["id"]
+    body = {"type": "totp", "totp_secret": secret}
+    walk.post("enrol with secret", f"/user_management/users/{user}/auth_factors", body)
+    walk.shown("TOTP secret, given", secret)
+    who = {"client_id": CLIENT_ID, "client_secret": walk.server.setting("AUTHFACTOR_BOOTSTRAP_API_KEY")}
+    grant, path = {**who, "grant_type": "password", "email": email}, "/user_management/authenticate"
+    walk.post("wrong password", path, {**grant, "password": walk.know("wrong password", random_word())})
+    pending = walk.post("sign in", path, {**grant, "password": password})
+    token = walk.shown("pending token", pending["pending_authentication_token"])
+    step = {**who, "grant_type": MFA_TOTP, "pending_authentication_token": token,
+            "authentication_challenge_id": pending["authentication_challenge"]["id"]}  # fmt: skip
+    walk.post("wrong second step", path, {**step, "code": authenticator.wrong_code(secret)})
+    right = walk.know("code", authenticator.code(secret))
+    session = walk.post("second step", path, {**step, "code": right})
+    walk.shown("access token", session["access_token"])
+    refresh = {**who, "grant_type": "refresh_token"}
+    spent = walk.shown("refresh token", session["refresh_token"])
+    again = walk.post("refresh", path, {**refresh, "refresh_token": spent})
+    walk.shown("access token", again["access_token"])
+    walk.shown("refresh token", again["refresh_token"])
+    walk.post("second step again", path, {**step, "code": right})
+    walk.post("refresh refused", path, {**refresh, "refresh_token": walk.know("wrong token", random_word())})
+    walk.ask("sessions", "GET", f"/user_management/users/{user}/sessions")
+    hashed = walk.know("password hash", f"$argon2id$v=19$m=19456,t=2,p=1${secrets.token_urlsafe(16)}"
+                                        f"${secrets.token_urlsafe(32)}")  # fmt: skip
+    for kind in ("argon2", "bcrypt", "scrypt", "pbkdf2", "ssha", "nonsense"):
+        imported = {
+            "email": f"{kind}@example.org",
+            "password_hash": hashed[:-3] + "!!!",
+            "password_hash_type": kind,
+        }
+        walk.post("import refused", "/user_management/users", imported)
+    new = walk.know("password", random_word())
+    walk.ask("new password", "PUT", f"/user_management/users/{user}", json={"password": new})
+    walk.run("--json", "users", "get", user)
+
+
+def links(walk: Walk) -> None:
+    """Links, their pages, and the cookies of those who follow them."""
+    user = walk.post("make user", "/user_management/users", {"email": "lee@example.org"})["id"]
+    made = walk.post("make enrolment link", "/authfactor/enrollment_links", {"user_id": user})
+    token = walk.shown("link token", made["url"].rpartition("/")[2])
+    browser = walk.server.client(key=None)
+    walk.ask("link page", "GET", f"/link/{token}", by=browser)
+    # Its form leads to the address of the page that it is on.
+    walk.outputs[-1].may_show.add(token)
+    opened = walk.form("link cookie", f"/link/{token}", browser)
+    for value in browser.cookies.values():
+        walk.shown("page cookie", value)
+    page = walk.ask("enrol page", "GET", opened.headers["location"], by=browser)
+    secret = walk.shown("TOTP secret, made", grouped(page))
+    wrong = walk.know("wrong code", authenticator.wrong_code(secret))
+    walk.form("enrol page", opened.headers["location"], browser, code=wrong)
+    walk.shown("TOTP secret, made", secret)
+    code = walk.know("code", authenticator.code(secret))
+    walk.form("enrolled page", opened.headers["location"], browser, code=code)
+    walk.ask("enrolled page", "GET", opened.headers["location"], by=browser)
+    walk.ask("read link", "GET", f"/authfactor/enrollment_links/{made['id']}")
+    made = walk.post("make challenge link", "/authfactor/challenge_links", {"user_id": user})
+    token = walk.shown("link token", made["url"].rpartition("/")[2])
+    opened = walk.form("link cookie", f"/link/{token}", browser)
+    for value in browser.cookies.values():
+        walk.shown("page cookie", value)
+    walk.ask("challenge page", "GET", opened.headers["location"], by=browser)
+    walk.form("challenge page", opened.headers["location"], browser, code=wrong)
+    walk.form("challenge page", opened.headers["location"], browser, code=code)
+    printed = json.loads(walk.run("--json", "links", "enroll", user))
+    walk.shown("link token", printed["url"].rpartition("/")[2])
+
+
+def grouped(page: httpx.Response) -> str:
+    """Read the secret that a page shows in groups of four."""
+    found = re.search(r">((?:[A-Z2-7]{4} ){7}[A-Z2-7]{4})<", page.text)
+    assert found, page.text
+    return found[1].replace(" ", "")
+
+
+def console(walk: Walk) -> None:
+    """An operator from the first link on: set up, signed in, on every page that shows or takes a secret."""
+    first = re.search(r"/console/set-up/(\S+)", walk.server.output())
+    assert first
+    token, browser = walk.know("set-up token", first[1]), walk.browser
+    password, path = walk.know("password", random_word()), f"/console/set-up/{token}"
+    walk.ask("console set-up", "GET", path, by=browser)
+    walk.shown("set-up token", token)
+    weak = walk.know("wrong password", random_word())
+    form = {"email": "op@example.org", "password": password}
+    walk.form("console set-up", path, browser, **form, again=weak)
+    walk.shown("set-up token", token)
+    page = walk.form("console set-up", path, browser, **form, again=password)
+    walk.shown("set-up token", token)
+    secret = walk.shown("TOTP secret, operator", grouped(page))
+    walk.form("console set-up", f"{path}/code", browser, code=authenticator.wrong_code(secret))
+    for kind, value in (("set-up token", token), ("TOTP secret, operator", secret)):
+        walk.shown(kind, value)
+    code = walk.know("code", authenticator.code(secret))
+    walk.form("console sign-in", f"{path}/code", browser, code=code)
+    walk.shown("operator cookie", browser.cookies["operator"])
+    walk.form("console refused", "/console/sign-in", walk.server.client(key=None), email=form["email"],
+              password=weak, code=code)  # fmt: skip
+    home = f"/console/e/{CLIENT_ID}"
+    page = walk.form("console keys create", f"{home}/keys", browser, name="canary", reason="canary")
+    for key in set(re.findall(r"sk_\w{20,}", page.text)):
+        walk.shown("API key, made", key)
+    user = walk.api.get("/user_management/users").json()["data"][0]["id"]
+    page = walk.form("console enroll", f"{home}/users/{user}/enroll", browser, reason="canary")
+    for value in set(re.findall(r"/link/([\w-]{20,})", page.text)):
+        walk.shown("link token", value)
+    page = walk.form("console operators invite", "/console/operators", browser, email="two@example.org",
+                     role="owner", reason="canary")  # fmt: skip
+    for value in set(re.findall(r"/console/set-up/([\w-]{20,})", page.text)):
+        walk.shown("set-up token", value)
+    for part in ("", "/users", f"/users/{user}", "/events", "/keys", "/webhooks", "/deliveries", "/settings"):
+        walk.ask(f"console{part}", "GET", home + part, by=browser)
+    for part in ("environments", "operators", "account", "audit"):
+        walk.ask(f"console {part}", "GET", f"/console/{part}", by=browser)
+
+
+def wrong_places(walk: Walk) -> None:
+    """One secret of each kind where none belongs: path, query, headers, broken bodies, other fields."""
+    # Longest last of each kind, so that the choice does not change from run to run.
+    one_each = {mark.kind: mark.value for mark in sorted(walk.marks, key=lambda mark: len(mark.value))}
+    stranger = walk.server.client(key=None)
+    for kind, value in one_each.items():
+        plain = value.encode().decode("ascii", "ignore")
+        for path in ("/user_management/users?limit=", "/user_management/users?before=", "/events?events=",
+                     "/events?after=", "/healthz?token=", "/user_management/sessions/logout?session_id="):  # fmt: skip
+            walk.ask(f"query {path}", "GET", path + plain)
+        for path in ("/", "/link/", "/enroll/", "/console/set-up/", "/sso/jwks/"):
+            walk.ask(f"path {path}", "GET", path + plain, by=stranger)
+            walk.outputs[-1].may_show.add(value if path in MAY_ECHO else "")
+        for name in ("authorization", "cookie", "traceparent", "x-request-id", "idempotency-key", "user-agent",
+                     "content-type", "accept-language", "origin"):  # fmt: skip
+            prefix = {"authorization": "Bearer ", "cookie": "operator="}.get(name, "")
+            sent = {name: prefix + plain}
+            walk.ask(
+                f"header {name}", "POST", "/user_management/users", by=stranger, headers=sent, content=b"{}"
+            )
+            if name not in {"authorization", "content-type"}:
+                walk.ask(f"header {name}", "POST", "/user_management/users", headers=sent, content=b"{}")
+        for path in ("/user_management/users", "/user_management/authenticate", "/auth/factors/enroll",
+                     "/auth/challenges/x/verify", "/webhook_endpoints", "/authfactor/enrollment_links"):  # fmt: skip
+            for body in (f'{{"code": "{value}', f'"{value}"', f'{{"{value}": 1}}', f'{{"type": ["{value}"]}}',
+                         f'{{"password": {{"x": "{value}"}}}}', f'{value}'):  # fmt: skip
+                walk.ask(f"{kind} in a broken body of {path}", "POST", path, content=body.encode(),
+                         headers={"content-type": "application/json"})  # fmt: skip
+            fields = ("type", "grant_type", "client_id", "endpoint_url", "password_hash_type")
+            for name in fields:
+                walk.ask(f"{kind} as {name} of {path}", "POST", path, json={name: value})
+
+
+MAY_ECHO: Final = frozenset({"/console/set-up/", "/link/"})
+"""Pages whose form leads back to their own address."""
