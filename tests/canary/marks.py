@@ -57,7 +57,7 @@ class Output:
 
 def found(marks: Iterable[Mark], outputs: Iterable[Output]) -> list[str]:
     """Say `KIND in PLACE` for each secret where it must not be."""
-    outputs = list(outputs)
+    outputs = _joined(outputs)
     leaks = set()
     for mark in set(marks):
         if CODE.fullmatch(mark.value):
@@ -71,3 +71,11 @@ def found(marks: Iterable[Mark], outputs: Iterable[Output]) -> list[str]:
             if mark.value not in out.may_show and any(form in out.content for form in forms):
                 leaks.add((mark, out.place))
     return sorted(f"{mark.kind} in {place}" for mark, place in leaks)
+
+
+def _joined(outputs: Iterable[Output]) -> list[Output]:
+    """Put together what came out at one place with the same allowance: fewer and longer texts are searched faster."""
+    parts: dict[tuple[str, frozenset[str]], list[bytes]] = {}
+    for out in outputs:
+        parts.setdefault((out.place, frozenset(out.may_show)), []).append(out.content)
+    return [Output(place, b"\n".join(contents), set(shown)) for (place, shown), contents in parts.items()]

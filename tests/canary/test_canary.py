@@ -87,8 +87,8 @@ def test_no_secret_is_kept_or_told_anywhere(
                 part(walk)
             look_around(walk, tmp_path)
             assert hook.received
-            walk.api.close()
-            walk.browser.close()
+            for client in walk.clients:
+                client.close()
         finally:
             code = server.stop()
         assert code == 0, server.output()

@@ -16,14 +16,15 @@ from tests.servers import CLIENT_ID, Server
 MFA_TOTP: Final = "urn:workos:oauth:grant-type:mfa-totp"
 FROM_OUR_PAGE: Final = {"sec-fetch-site": "same-origin"}
 
-# Where a kind of secret is shown on purpose, once: the answer that makes it (and its repetition under the same
-# Idempotency-Key), and the page that a person reads it from. docs/threat-model.md has the same table.
+# Where a kind of secret is shown on purpose, once: the answer that makes it (and again under the
+# same Idempotency-Key), and the page that a person reads it from. docs/threat-model.md has the same table.
 MAY_BE_SHOWN: Final = {
     "TOTP secret, made": {"enrol", "enrol again", "enrol stand-alone", "enrol page", "CLI factors enroll"},
     "TOTP secret, given": {"enrol with secret"},
     "TOTP secret, operator": {"console set-up"},
     "API key, made": {"CLI keys create", "console keys create"},
-    "pending token": {"sign in"},
+    # A spent one is named in the refusal, as the contract has it.
+    "pending token": {"sign in", "second step again"},
     "access token": {"second step", "refresh"},
     "refresh token": {"second step", "refresh"},
     # In lists too: SDKs require it.
@@ -50,15 +51,21 @@ class Walk:
         self.server = server
         self.marks: set[Mark] = set()
         self.outputs: list[Output] = []
-        self.api = server.client(server.setting("AUTHFACTOR_BOOTSTRAP_API_KEY"))
-        self.browser = server.client(key=None)
+        self.clients: list[httpx.Client] = []
+        self.api = self.client(server.setting("AUTHFACTOR_BOOTSTRAP_API_KEY"))
+        self.browser = self.client()
+
+    def client(self, key: str | None = None) -> httpx.Client:
+        self.clients.append(self.server.client(key))
+        return self.clients[-1]
 
     def know(self, kind: str, value: str) -> str:
         self.marks.add(Mark(kind, value))
         return value
 
-    def ask(self, place: str, method: str, path: str, *, by: httpx.Client | None = None,
-            **options: Any) -> httpx.Response:  # noqa: ANN401 - any option of httpx  # fmt: skip
+    def ask(
+        self, place: str, method: str, path: str, *, by: httpx.Client | None = None, **options: Any
+    ) -> httpx.Response:
         answer = (by or self.api).request(method, path, **options)
         headers = b"\n".join(name + b": " + value for name, value in answer.headers.raw)
         self.outputs.append(Output(place, headers + b"\n\n" + answer.content))
@@ -78,8 +85,12 @@ class Walk:
     def run(self, *words: str) -> str:
         """Run the command line; everything it printed is an output."""
         done = self.server.run(*words)
-        self.outputs.append(Output("CLI " + " ".join(words[1:3] if words[0] == "--json" else words[:2]),
-                                   (done.stdout + done.stderr).encode()))  # fmt: skip
+        self.outputs.append(
+            Output(
+                "CLI " + " ".join(words[1:3] if words[0] == "--json" else words[:2]),
+                (done.stdout + done.stderr).encode(),
+            )
+        )
         return done.stdout
 
     def form(self, place: str, path: str, by: httpx.Client, **form: str) -> httpx.Response:
@@ -99,8 +110,9 @@ def factors(walk: Walk) -> None:
     given = random_secret()
     walk.post("enrol with secret", path, {"type": "totp", "totp_secret": given})
     walk.shown("TOTP secret, given", given)
-    alone = walk.post("enrol stand-alone", "/auth/factors/enroll",
-                      {"type": "totp", "totp_issuer": "A", "totp_user": "kim"})  # fmt: skip
+    alone = walk.post(
+        "enrol stand-alone", "/auth/factors/enroll", {"type": "totp", "totp_issuer": "A", "totp_user": "kim"}
+    )
     walk.shown("TOTP secret, made", alone["totp"]["secret"])
     challenge = f"/auth/challenges/{made['challenge']['id']}/verify"
     right = walk.know("code", authenticator.code(secret))
@@ -110,8 +122,11 @@ def factors(walk: Walk) -> None:
         walk.post("verify", challenge, {"code": code})
     old = walk.post("challenge", "/auth/factors/challenge", {"authentication_factor_id": alone["id"]})
     code = walk.know("code", authenticator.code(alone["totp"]["secret"]))
-    walk.post("verify as before 2022", "/auth/factors/verify",
-              {"authentication_challenge_id": old["id"], "code": code})  # fmt: skip
+    walk.post(
+        "verify as before 2022",
+        "/auth/factors/verify",
+        {"authentication_challenge_id": old["id"], "code": code},
+    )
     for read in (f"/auth/factors/{made['factor']['id']}", path, f"/user_management/users/{user}"):
         walk.ask(f"GET {read}", "GET", read)
     for weak in (given[:15] + "1", given + "!", secret + "é"):
@@ -137,8 +152,12 @@ def sign_in(walk: Walk) -> None:
     walk.post("wrong password", path, {**grant, "password": walk.know("wrong password", random_word())})
     pending = walk.post("sign in", path, {**grant, "password": password})
     token = walk.shown("pending token", pending["pending_authentication_token"])
-    step = {**who, "grant_type": MFA_TOTP, "pending_authentication_token": token,
-            "authentication_challenge_id": pending["authentication_challenge"]["id"]}  # fmt: skip
+    step = {
+        **who,
+        "grant_type": MFA_TOTP,
+        "pending_authentication_token": token,
+        "authentication_challenge_id": pending["authentication_challenge"]["id"],
+    }
     walk.post("wrong second step", path, {**step, "code": authenticator.wrong_code(secret)})
     right = walk.know("code", authenticator.code(secret))
     session = walk.post("second step", path, {**step, "code": right})
@@ -149,10 +168,13 @@ def sign_in(walk: Walk) -> None:
     walk.shown("access token", again["access_token"])
     walk.shown("refresh token", again["refresh_token"])
     walk.post("second step again", path, {**step, "code": right})
+    walk.shown("pending token", token)
     walk.post("refresh refused", path, {**refresh, "refresh_token": walk.know("wrong token", random_word())})
     walk.ask("sessions", "GET", f"/user_management/users/{user}/sessions")
-    hashed = walk.know("password hash", f"$argon2id$v=19$m=19456,t=2,p=1${secrets.token_urlsafe(16)}"
-                                        f"${secrets.token_urlsafe(32)}")  # fmt: skip
+    hashed = walk.know(
+        "password hash",
+        f"$argon2id$v=19$m=19456,t=2,p=1${secrets.token_urlsafe(16)}${secrets.token_urlsafe(32)}",
+    )
     for kind in ("argon2", "bcrypt", "scrypt", "pbkdf2", "ssha", "nonsense"):
         imported = {
             "email": f"{kind}@example.org",
@@ -170,7 +192,7 @@ def links(walk: Walk) -> None:
     user = walk.post("make user", "/user_management/users", {"email": "lee@example.org"})["id"]
     made = walk.post("make enrolment link", "/authfactor/enrollment_links", {"user_id": user})
     token = walk.shown("link token", made["url"].rpartition("/")[2])
-    browser = walk.server.client(key=None)
+    browser = walk.client()
     walk.ask("link page", "GET", f"/link/{token}", by=browser)
     # Its form leads to the address of the page that it is on.
     walk.outputs[-1].may_show.add(token)
@@ -226,8 +248,14 @@ def console(walk: Walk) -> None:
     code = walk.know("code", authenticator.code(secret))
     walk.form("console sign-in", f"{path}/code", browser, code=code)
     walk.shown("operator cookie", browser.cookies["operator"])
-    walk.form("console refused", "/console/sign-in", walk.server.client(key=None), email=form["email"],
-              password=weak, code=code)  # fmt: skip
+    walk.form(
+        "console refused",
+        "/console/sign-in",
+        walk.client(),
+        email=form["email"],
+        password=weak,
+        code=code,
+    )
     home = f"/console/e/{CLIENT_ID}"
     page = walk.form("console keys create", f"{home}/keys", browser, name="canary", reason="canary")
     for key in set(re.findall(r"sk_\w{20,}", page.text)):
@@ -236,8 +264,14 @@ def console(walk: Walk) -> None:
     page = walk.form("console enroll", f"{home}/users/{user}/enroll", browser, reason="canary")
     for value in set(re.findall(r"/link/([\w-]{20,})", page.text)):
         walk.shown("link token", value)
-    page = walk.form("console operators invite", "/console/operators", browser, email="two@example.org",
-                     role="owner", reason="canary")  # fmt: skip
+    page = walk.form(
+        "console operators invite",
+        "/console/operators",
+        browser,
+        email="two@example.org",
+        role="owner",
+        reason="canary",
+    )
     for value in set(re.findall(r"/console/set-up/([\w-]{20,})", page.text)):
         walk.shown("set-up token", value)
     for part in ("", "/users", f"/users/{user}", "/events", "/keys", "/webhooks", "/deliveries", "/settings"):
@@ -250,17 +284,34 @@ def wrong_places(walk: Walk) -> None:
     """One secret of each kind where none belongs: path, query, headers, broken bodies, other fields."""
     # Longest last of each kind, so that the choice does not change from run to run.
     one_each = {mark.kind: mark.value for mark in sorted(walk.marks, key=lambda mark: len(mark.value))}
-    stranger = walk.server.client(key=None)
+    stranger = walk.client()
     for kind, value in one_each.items():
+        # A header and a path are ASCII.
         plain = value.encode().decode("ascii", "ignore")
-        for path in ("/user_management/users?limit=", "/user_management/users?before=", "/events?events=",
-                     "/events?after=", "/healthz?token=", "/user_management/sessions/logout?session_id="):  # fmt: skip
+        for path in (
+            "/user_management/users?limit=",
+            "/user_management/users?before=",
+            "/events?events=",
+            "/events?after=",
+            "/healthz?token=",
+            "/user_management/sessions/logout?session_id=",
+        ):
             walk.ask(f"query {path}", "GET", path + plain)
+            walk.outputs[-1].may_show.update({value, plain} if path in MAY_ECHO else ())
         for path in ("/", "/link/", "/enroll/", "/console/set-up/", "/sso/jwks/"):
             walk.ask(f"path {path}", "GET", path + plain, by=stranger)
-            walk.outputs[-1].may_show.add(value if path in MAY_ECHO else "")
-        for name in ("authorization", "cookie", "traceparent", "x-request-id", "idempotency-key", "user-agent",
-                     "content-type", "accept-language", "origin"):  # fmt: skip
+            walk.outputs[-1].may_show.update({value, plain} if path in MAY_ECHO else ())
+        for name in (
+            "authorization",
+            "cookie",
+            "traceparent",
+            "x-request-id",
+            "idempotency-key",
+            "user-agent",
+            "content-type",
+            "accept-language",
+            "origin",
+        ):
             prefix = {"authorization": "Bearer ", "cookie": "operator="}.get(name, "")
             sent = {name: prefix + plain}
             walk.ask(
@@ -268,16 +319,33 @@ def wrong_places(walk: Walk) -> None:
             )
             if name not in {"authorization", "content-type"}:
                 walk.ask(f"header {name}", "POST", "/user_management/users", headers=sent, content=b"{}")
-        for path in ("/user_management/users", "/user_management/authenticate", "/auth/factors/enroll",
-                     "/auth/challenges/x/verify", "/webhook_endpoints", "/authfactor/enrollment_links"):  # fmt: skip
-            for body in (f'{{"code": "{value}', f'"{value}"', f'{{"{value}": 1}}', f'{{"type": ["{value}"]}}',
-                         f'{{"password": {{"x": "{value}"}}}}', f'{value}'):  # fmt: skip
-                walk.ask(f"{kind} in a broken body of {path}", "POST", path, content=body.encode(),
-                         headers={"content-type": "application/json"})  # fmt: skip
+        for path in (
+            "/user_management/users",
+            "/user_management/authenticate",
+            "/auth/factors/enroll",
+            "/auth/challenges/x/verify",
+            "/webhook_endpoints",
+            "/authfactor/enrollment_links",
+        ):
+            for body in (
+                f'{{"code": "{value}',
+                f'"{value}"',
+                f'{{"{value}": 1}}',
+                f'{{"type": ["{value}"]}}',
+                f'{{"password": {{"x": "{value}"}}}}',
+                value,
+            ):
+                walk.ask(
+                    f"{kind} in a broken body of {path}",
+                    "POST",
+                    path,
+                    content=body.encode(),
+                    headers={"content-type": "application/json"},
+                )
             fields = ("type", "grant_type", "client_id", "endpoint_url", "password_hash_type")
             for name in fields:
                 walk.ask(f"{kind} as {name} of {path}", "POST", path, json={name: value})
 
 
-MAY_ECHO: Final = frozenset({"/console/set-up/", "/link/"})
-"""Pages whose form leads back to their own address."""
+MAY_ECHO: Final = frozenset({"/sso/jwks/", "/user_management/users?before=", "/console/set-up/"})
+"""Where a refusal names the id that was asked for, to whoever asked, or a form leads back to its own address."""
