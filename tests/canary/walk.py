@@ -288,6 +288,7 @@ def wrong_places(walk: Walk) -> None:
     for kind, value in one_each.items():
         # A header and a path are ASCII.
         plain = value.encode().decode("ascii", "ignore")
+        within = {value} | {mark.value for mark in walk.marks if mark.value in plain}
         for path in (
             "/user_management/users?limit=",
             "/user_management/users?before=",
@@ -297,10 +298,10 @@ def wrong_places(walk: Walk) -> None:
             "/user_management/sessions/logout?session_id=",
         ):
             walk.ask(f"query {path}", "GET", path + plain)
-            walk.outputs[-1].may_show.update({value, plain} if path in MAY_ECHO else ())
+            walk.outputs[-1].may_show.update(within if path in MAY_ECHO else ())
         for path in ("/", "/link/", "/enroll/", "/console/set-up/", "/sso/jwks/"):
             walk.ask(f"path {path}", "GET", path + plain, by=stranger)
-            walk.outputs[-1].may_show.update({value, plain} if path in MAY_ECHO else ())
+            walk.outputs[-1].may_show.update(within if path in MAY_ECHO else ())
         for name in (
             "authorization",
             "cookie",
