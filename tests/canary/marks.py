@@ -1,4 +1,4 @@
-"""Known secrets, each form in which one may be written, and what was shown: where a secret turns up is told."""
+"""Known secrets, each form in which one may be written, and where one turned up that must not be there."""
 
 import base64
 import binascii
@@ -74,7 +74,7 @@ def found(marks: Iterable[Mark], outputs: Iterable[Output]) -> list[str]:
 
 
 def _joined(outputs: Iterable[Output]) -> list[Output]:
-    """Put together what came out at one place with the same allowance: fewer and longer texts are searched faster."""
+    """Put together what came out at one place with one allowance: few long texts are searched faster."""
     parts: dict[tuple[str, frozenset[str]], list[bytes]] = {}
     for out in outputs:
         parts.setdefault((out.place, frozenset(out.may_show)), []).append(out.content)

@@ -116,9 +116,19 @@ def look_around(walk: Walk, folder: Path) -> None:
             )
     token = {"authorization": f"Bearer {server.setting('AUTHFACTOR_METRICS_TOKEN')}"}
     assert b"authfactor" in walk.ask("metrics", "GET", "/metrics", headers=token).content
-    for words in (("config", "show"), ("doctor",), ("audit",), ("keys", "list"), ("operators", "list"),
-                  ("webhooks", "list"), ("webhooks", "deliveries"), ("vault", "status"), ("environments", "list")):  # fmt: skip
+    commands = (
+        ("config", "show"),
+        ("audit", "list"),
+        ("keys", "list"),
+        ("operators", "list"),
+        ("webhooks", "list"),
+        ("webhooks", "deliveries"),
+        ("vault", "status"),
+        ("environments", "list"),
+    )
+    for words in commands:
         walk.run(*words)
+    walk.run("doctor", code=None)  # it may find something to say
     for pid in (server.pid, *server.children()):
         walk.outputs.append(Output("command line", Path(f"/proc/{pid}/cmdline").read_bytes()))
     url = server.settings.get("AUTHFACTOR_DATABASE_URL", "")

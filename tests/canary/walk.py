@@ -11,7 +11,7 @@ import httpx
 
 from tests import authenticator
 from tests.canary.marks import Mark, Output
-from tests.servers import CLIENT_ID, Server
+from tests.servers import CLIENT_ID, Server, command_line
 
 MFA_TOTP: Final = "urn:workos:oauth:grant-type:mfa-totp"
 FROM_OUR_PAGE: Final = {"sec-fetch-site": "same-origin"}
@@ -34,6 +34,26 @@ MAY_BE_SHOWN: Final = {
     "page cookie": {"link cookie"},
     "operator cookie": {"console sign-in"},
 }
+
+
+# Places whose requests are meant to be refused: the steps of the walk that are wrong on purpose.
+REFUSED: Final = (
+    "wrong ",
+    "verify",
+    "enrol refused",
+    "refresh refused",
+    "import refused",
+    "second step again",
+    "console refused",
+    "enrol page",
+    "challenge page",
+    "console set-up",
+    "query ",
+    "path ",
+    "header ",
+    "broken body ",
+    "field ",
+)
 
 
 def random_secret() -> str:
@@ -64,11 +84,20 @@ class Walk:
         return value
 
     def ask(
-        self, place: str, method: str, path: str, *, by: httpx.Client | None = None, **options: Any
+        self,
+        place: str,
+        method: str,
+        path: str,
+        *,
+        by: httpx.Client | None = None,
+        **options: Any,  # noqa: ANN401 - any option of the client
     ) -> httpx.Response:
         answer = (by or self.api).request(method, path, **options)
         headers = b"\n".join(name + b": " + value for name, value in answer.headers.raw)
         self.outputs.append(Output(place, headers + b"\n\n" + answer.content))
+        # A refusal must be one that was meant: otherwise the walk would pass by what it is to look at.
+        fine = answer.is_success or answer.is_redirect or place.startswith(REFUSED)
+        assert fine, (place, answer.status_code, answer.text[:300])
         return answer
 
     def post(self, place: str, path: str, body: object = None, **headers: str) -> dict[str, Any]:
@@ -79,12 +108,15 @@ class Walk:
         """The last answer shows a secret, and is a place where that kind may be shown."""
         last = self.outputs[-1]
         assert last.place in MAY_BE_SHOWN[kind], (kind, last.place)
+        mark = Mark(kind, value)
+        assert any(form in last.content for form in mark.forms()), (kind, last.place)
         last.may_show.add(value)
         return self.know(kind, value)
 
-    def run(self, *words: str) -> str:
-        """Run the command line; everything it printed is an output."""
-        done = self.server.run(*words)
+    def run(self, *words: str, code: int | None = 0) -> str:
+        """Run the command line as on the server's machine; everything it printed is an output."""
+        done = command_line("--data", str(self.server.data), *words, **self.server.settings)
+        assert code in (None, done.returncode), (words, done.returncode, done.stdout, done.stderr)
         self.outputs.append(
             Output(
                 "CLI " + " ".join(words[1:3] if words[0] == "--json" else words[:2]),
@@ -136,7 +168,7 @@ def factors(walk: Walk) -> None:
     for words in (("list", user), ("get", made["factor"]["id"])):
         walk.run("--json", "factors", *words)
     opened = walk.post("challenge", f"/auth/factors/{made['factor']['id']}/challenge")["id"]
-    walk.run("factors", "verify", opened, wrong)
+    walk.run("factors", "verify", opened, wrong, code=5)
 
 
 def sign_in(walk: Walk) -> None:
@@ -227,6 +259,12 @@ def grouped(page: httpx.Response) -> str:
     return found[1].replace(" ", "")
 
 
+def only(pattern: str, page: httpx.Response) -> str:
+    """Read the one secret that a page must show."""
+    [found] = set(re.findall(pattern, page.text))
+    return str(found)
+
+
 def console(walk: Walk) -> None:
     """An operator from the first link on: set up, signed in, on every page that shows or takes a secret."""
     first = re.search(r"/console/set-up/(\S+)", walk.server.output())
@@ -258,12 +296,10 @@ def console(walk: Walk) -> None:
     )
     home = f"/console/e/{CLIENT_ID}"
     page = walk.form("console keys create", f"{home}/keys", browser, name="canary", reason="canary")
-    for key in set(re.findall(r"sk_\w{20,}", page.text)):
-        walk.shown("API key, made", key)
+    walk.shown("API key, made", only(r"(sk_[\w-]{20,})", page))
     user = walk.api.get("/user_management/users").json()["data"][0]["id"]
     page = walk.form("console enroll", f"{home}/users/{user}/enroll", browser, reason="canary")
-    for value in set(re.findall(r"/link/([\w-]{20,})", page.text)):
-        walk.shown("link token", value)
+    walk.shown("link token", only(r"/link/([\w-]{20,})", page))
     page = walk.form(
         "console operators invite",
         "/console/operators",
@@ -272,8 +308,7 @@ def console(walk: Walk) -> None:
         role="owner",
         reason="canary",
     )
-    for value in set(re.findall(r"/console/set-up/([\w-]{20,})", page.text)):
-        walk.shown("set-up token", value)
+    walk.shown("set-up token", only(r"/console/set-up/([\w-]{20,})", page))
     for part in ("", "/users", f"/users/{user}", "/events", "/keys", "/webhooks", "/deliveries", "/settings"):
         walk.ask(f"console{part}", "GET", home + part, by=browser)
     for part in ("environments", "operators", "account", "audit"):
@@ -324,29 +359,25 @@ def wrong_places(walk: Walk) -> None:
             "/user_management/users",
             "/user_management/authenticate",
             "/auth/factors/enroll",
-            "/auth/challenges/x/verify",
             "/webhook_endpoints",
-            "/authfactor/enrollment_links",
         ):
             for body in (
                 f'{{"code": "{value}',
-                f'"{value}"',
                 f'{{"{value}": 1}}',
-                f'{{"type": ["{value}"]}}',
-                f'{{"password": {{"x": "{value}"}}}}',
+                f'{{"type": ["{value}"], "password": {{"x": "{value}"}}}}',
                 value,
             ):
                 walk.ask(
-                    f"{kind} in a broken body of {path}",
+                    f"broken body of {path} with {kind}",
                     "POST",
                     path,
                     content=body.encode(),
                     headers={"content-type": "application/json"},
                 )
             fields = ("type", "grant_type", "client_id", "endpoint_url", "password_hash_type")
-            for name in fields:
-                walk.ask(f"{kind} as {name} of {path}", "POST", path, json={name: value})
+            walk.ask(f"field of {path} with {kind}", "POST", path, json=dict.fromkeys(fields, value))
+            walk.ask(f"field of {path} with {kind}", "POST", path, json={"type": "totp", fields[1]: value})
 
 
 MAY_ECHO: Final = frozenset({"/sso/jwks/", "/user_management/users?before=", "/console/set-up/"})
-"""Where a refusal names the id that was asked for, to whoever asked, or a form leads back to its own address."""
+"""Where a refusal names the id that was asked for, to whoever asked, or a form leads to its own address."""
