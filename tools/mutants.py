@@ -36,6 +36,7 @@ LIMITS = ("tests/rules/test_limits.py", "-k", "sqlite")
 SIGN_IN = ("tests/signin/test_failures.py", "tests/signin/test_pending.py", "tests/signin/test_policy.py")
 SIGN_IN_SQLITE = (*SIGN_IN, "-k", "not postgres")
 AT_ONCE = ("tests/contract/test_factors.py", "tests/rules/test_limits.py", "-k", "postgres")
+CANARY = ("tests/canary", "-k", "anywhere and sqlite")
 MODEL = ("tests/model/test_simulation.py", "-k", "five_thousand")
 
 MUTANTS = [
@@ -270,6 +271,20 @@ MUTANTS = [
         "if record.locked_until is not None and record.locked_until > now:",
         "if False:",
         ("tests/contract/test_factors.py", "-k", "sqlite"),
+    ),
+    Mutant(
+        "tokens kept as they are",
+        "rules/sessions.py",
+        'return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()',
+        'return token.encode("utf-8", "surrogatepass")',
+        CANARY,
+    ),
+    Mutant(
+        "paths in the log",
+        "http/door.py",
+        "self._log.write(request_id, name,",
+        'self._log.write(request_id, scope["raw_path"].decode("latin-1"),',
+        CANARY,
     ),
 ]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from authfactor.rules.webhooks import KNOWN_EVENTS
 from authfactor.settings import Settings
 from tests import databases
 from tests.canary import walk as way
@@ -107,8 +108,17 @@ def test_no_secret_is_kept_or_told_anywhere(
 def look_around(walk: Walk, folder: Path) -> None:
     """Read whatever can be read of a running server: API, commands, processes, files, rows."""
     server = walk.server
-    for path in ("/events", "/events?limit=100", "/user_management/users?limit=100", "/webhook_endpoints",
-                 "/authfactor/branding", "/openapi.json", "/readyz", "/healthz"):  # fmt: skip
+    names = "&".join(f"events={name}" for name in sorted(KNOWN_EVENTS))
+    paths = (
+        f"/events?{names}&limit=100",
+        "/user_management/users?limit=100",
+        "/webhook_endpoints",
+        "/authfactor/branding",
+        "/openapi.json",
+        "/readyz",
+        "/healthz",
+    )
+    for path in paths:
         walk.ask(f"GET {path}", "GET", path)
         if path == "/webhook_endpoints":
             walk.shown(
