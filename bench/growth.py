@@ -209,6 +209,16 @@ def ask(place: Place, operation: str, count: int, chance: random.Random) -> floa
     return statistics.median(times) * 1e6
 
 
+def warm(place: Place) -> None:
+    """Read what will be asked for once, so that no disk's first read is measured."""
+    client = place.client
+    assert client is not None
+    for factor, user in zip(place.secrets, place.users, strict=True):
+        for operation in ("get", "list", "challenge"):
+            method, path, body = prepare(client, operation, factor, user, place)
+            client.request(method, path, json=body).raise_for_status()
+
+
 def prepare(
     client: httpx.Client, operation: str, factor: str, user: str, place: Place
 ) -> tuple[str, str, dict[str, str] | None]:
@@ -240,21 +250,27 @@ async def make(kind: str, size: int, folder: Path, url: str | None, progress: Pr
         database = urlsplit(url)._replace(path=f"/{name}").geturl()
     place = Place(kind, size, Settings(data=data, database_url=database))
     if kept(place):
+        await run(place, "migrate")  # it may be of an earlier release
         return place
     if url and database:
         connection = await asyncpg.connect(url)
         await connection.execute(f"DROP DATABASE IF EXISTS {name}")
         await connection.execute(f"CREATE DATABASE {name}")
         await connection.close()
-    for command in (["migrate"], ["environments", "list"]):  # the second makes keys and environment
-        call = [sys.executable, "-m", "authfactor", *command]
-        environment = environment_of(place.settings)
-        await asyncio.to_thread(subprocess.run, call, env=environment, check=True, stdout=subprocess.DEVNULL)
+    await run(place, "migrate")
+    await run(place, "environments", "list")  # makes keys and environment
     before = await used_bytes(place.settings)
     await fill(place, progress)
     place.bytes_per_factor = (await used_bytes(place.settings) - before) / size
     keep(place)
     return place
+
+
+async def run(place: Place, *command: str) -> None:
+    """Run the command line on a place."""
+    call = [sys.executable, "-m", "authfactor", *command]
+    environment = environment_of(place.settings)
+    await asyncio.to_thread(subprocess.run, call, env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
 def keep(place: Place) -> None:
@@ -361,6 +377,7 @@ async def main() -> None:
             with ExitStack() as stack:
                 for place in places:
                     stack.enter_context(served(place))
+                    warm(place)
                 results.append(report(kind, places, measure(places, given.rounds, given.requests)))
     if given.json:
         print(json.dumps(results, indent=2))

@@ -25,10 +25,11 @@ def main() -> None:
         used = ", ".join(f"{result['bytes_per_factor'][str(size)]:,}" for size in sizes)
         panel.set_title(f"{result['kind']} (bytes for each factor: {used})", fontsize=9)
         panel.set_xscale("log")
-        panel.set_ylim(bottom=0)
         panel.set_xlabel("factors (log)")
         panel.grid(alpha=0.25)
         panel.spines[["top", "right"]].set_visible(False)
+    # After all panels are drawn: they share the axis, and its top is then where the slowest of them is.
+    panels[0][0].set_ylim(bottom=0)
     panels[0][0].set_ylabel("median latency, one client (ms)")
     panels[0][0].legend(frameon=False, fontsize=9)
     figure.tight_layout()
