@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from authfactor.core import Authfactor
-from authfactor.http.app import Door
+from authfactor.http.app import Door, all_routes, make_board
+from authfactor.http.measures import Meter
+from authfactor.http.operations import Desk
 from authfactor.settings import Settings
 
 API_KEY = "sk_bench"
@@ -56,9 +58,12 @@ async def post(door: Door, path: str, body: bytes, key: str | None = None) -> di
 
 async def measure(folder: Path, requests: int, rounds: int) -> dict[str, float]:
     """Run all rounds and return the medians."""
-    settings = Settings(data=folder, bootstrap_api_key=API_KEY, max_factors_per_user=1000)
+    settings = Settings(
+        data=folder, bootstrap_api_key=API_KEY, max_factors_per_user=1000, log_level="warning"
+    )
     af = await Authfactor.open(settings)
-    door = Door(af)
+    board, desk = make_board(1), Desk()
+    door = Door(af, all_routes(desk), desk, Meter(board.layout, board.region(1)), 1)
     try:
         emails = [f"user{number}@bench.example" for number in range(requests // AT_ONCE)]
         users = [
