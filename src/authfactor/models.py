@@ -369,11 +369,11 @@ class Branding(Record, frozen=True, gc=False):
 class AuditEntry(Record, frozen=True, gc=False):
     """One change. `hash` covers this entry and the hash of the one before it; `mac` is its signature.
 
-    Entries of older releases have neither `mac` nor `key_id`. `detail` is JSON.
+    Entries of older releases have neither `mac` nor `key_id`.
     """
 
     id: str
-    actor_kind: Literal["operator", "command_line", "api_key", "server"]
+    actor_kind: Literal["operator", "command_line", "api_key"]
     actor_id: str | None
     actor: str
     action: str
@@ -386,4 +386,3 @@ class AuditEntry(Record, frozen=True, gc=False):
     mac: bytes | None = None
     key_id: str | None = None
     address: str | None = None
-    detail: str | None = None

@@ -179,7 +179,19 @@ def test_by_force_the_old_database_is_kept_and_so_is_what_it_knows_against_someb
     made = json.loads(here.run("--json", "keys", "create", "--name", "shop").stdout)
     ((subject, number),) = here.sql("SELECT id, environment FROM factors")
     here.sql("INSERT INTO failures VALUES (?, ?, '5,7', 2, NULL)", number, subject)
+    for name in ("again", "away", "kept", "lesser", "lost"):
+        here.sql(
+            "INSERT INTO operators VALUES (?, ?, 'owner', 'active', 'hash', 'auth_factor_x', NULL, 1, 1, ?)",
+            f"operator_{name}",
+            f"{name}@example.org",
+            f"{name}@example.org",
+        )
     here.backup(file)
+    for name in ("away", "lost"):
+        changed = "UPDATE operators SET state = ?, password_hash = NULL, factor_id = NULL WHERE id = ?"
+        here.sql(changed, "disabled" if name == "away" else "invited", f"operator_{name}")
+    here.sql("UPDATE operators SET role = 'support' WHERE id = 'operator_lesser'")
+    here.sql("UPDATE operators SET factor_id = 'auth_factor_y' WHERE id = 'operator_again'")
     assert here.run("keys", "revoke", made["id"]).exit_code == 0
     here.sql("UPDATE failures SET times = '7,9,9', in_a_row = 1, locked_until = 99")
     here.sql("UPDATE factors SET last_step = 4000000000")
@@ -194,6 +206,13 @@ def test_by_force_the_old_database_is_kept_and_so_is_what_it_knows_against_someb
     assert here.sql("SELECT last_step FROM factors") == [(4000000000,)]
     assert here.sql("SELECT full_at FROM throttles") == [(12,)]
     assert here.sql("SELECT count(*) FROM api_keys WHERE id = ? AND revoked_at IS NULL", made["id"]) == [(0,)]
+    assert here.sql("SELECT id, role, state, password_hash, factor_id FROM operators ORDER BY id") == [
+        ("operator_again", "owner", "invited", None, None),
+        ("operator_away", "owner", "disabled", None, None),
+        ("operator_kept", "owner", "active", "hash", "auth_factor_x"),
+        ("operator_lesser", "support", "active", "hash", "auth_factor_x"),
+        ("operator_lost", "owner", "invited", None, None),
+    ]
     assert (data / "authfactor.db").stat().st_mode & 0o777 == 0o600
 
 

@@ -116,7 +116,7 @@ async def test_entries_made_plain_are_found(desk: Desk, first: int) -> None:
     entries = await everything(desk)
     before = entries[first - 2].hash
     for entry in entries[first - 1 :]:
-        plain = msgspec.structs.replace(entry, key_id=None, mac=None, address=None, detail=None)
+        plain = msgspec.structs.replace(entry, key_id=None, mac=None, address=None)
         before = chain.hash_of(plain, before)
         desk.sql("UPDATE audit SET key_id = NULL, mac = NULL, hash = ? WHERE id = ?", before, entry.id)
     found = await desk.af.audit.check(desk.af.store)
@@ -159,7 +159,7 @@ async def test_an_entry_put_in_between_is_found(desk: Desk) -> None:
         await note(desk, str(number))
     desk.sql(
         "INSERT INTO audit SELECT 'audit_000000000000001b', actor_kind, actor_id, actor, action, environment,"
-        " target, reason, request_id, created_at, hash, mac, key_id, address, detail FROM audit"
+        " target, reason, request_id, created_at, hash, mac, key_id, address FROM audit"
         " WHERE id = 'audit_000000000000001'"
     )
     assert (await desk.af.audit.check(desk.af.store)).broken == "audit_000000000000001b"
@@ -216,6 +216,23 @@ async def test_a_key_that_was_put_in_by_hand_signs_nothing(desk: Desk) -> None:
 
 async def test_servers_that_write_at_once_make_one_chain(open_desk: Opener) -> None:
     first, second = await open_desk(), await open_desk()
-    await asyncio.gather(*(note(desk, str(number)) for number in range(2) for desk in (first, second)))
+    await asyncio.gather(*(note(desk, str(number)) for number in range(30) for desk in (first, second)))
     found = await first.af.audit.check(second.af.store)
-    assert (found.entries, found.broken) == (4, None)
+    assert (found.entries, found.broken) == (60, None)
+
+
+async def test_a_new_key_among_many_entries_breaks_nothing(open_desk: Opener) -> None:
+    first, second = await open_desk(), await open_desk()
+    await note(first, "before")
+
+    async def rotate() -> None:
+        async def unit(tx: Tx) -> None:
+            await second.af.audit.renew_key(tx)
+            await second.af.audit.note(tx, KIM, "vault.rotate", "key")
+
+        await second.af.run(unit)
+
+    many = (note(desk, str(number)) for number in range(15) for desk in (first, second))
+    await asyncio.gather(*many, *(rotate() for _ in range(5)))
+    found = await first.af.audit.check(second.af.store)
+    assert (found.entries, found.broken, found.why) == (36, None, None)

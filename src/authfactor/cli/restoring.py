@@ -79,7 +79,10 @@ class _Done:
                 end="",
             )
             print(f" sessions, {count.expired} challenges, sign-ins and links.")
-            print("Keys revoked and users deleted since the backup are back. Check: authfactor keys list")
+            if not self.kept_stricter:
+                print("Keys revoked and operators disabled since the backup are back. Check:")
+                print("  authfactor keys list\n  authfactor operators list")
+            print("Users deleted since the backup are back; those enrolled since enrol again.")
 
 
 def _restore(settings: Settings, file: Path, *, check: bool, force: bool) -> _Done:

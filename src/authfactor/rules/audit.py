@@ -24,7 +24,7 @@ BATCH: Final = 1000
 class Actor(NamedTuple):
     """Who made a change."""
 
-    kind: Literal["operator", "command_line", "api_key", "server"]
+    kind: Literal["operator", "command_line", "api_key"]
     id: str | None
     name: str
 
@@ -38,7 +38,6 @@ class Origin(NamedTuple):
 
 NOWHERE: Final = Origin(None, None)
 COMMAND_LINE: Final = Actor("command_line", None, "command line")
-SERVER: Final = Actor("server", None, "server")
 
 
 class Audit:
@@ -60,9 +59,11 @@ class Audit:
         environment: int | None = None,
         reason: str | None = None,
         origin: Origin = NOWHERE,
-        detail: str | None = None,
     ) -> None:
         """Write one entry in the unit of its change. Raises `vault.CannotOpen` when its key does not open."""
+        # Held before key and end of the list are read: with a key read earlier, an entry after a rotation
+        # would be signed with the key of before, which is what a forger would do.
+        await tx.audit.hold()
         key_id, key = await self._key(tx)
         last = await tx.audit.last()
         number = int(last.id.removeprefix(ids.AUDIT)) + 1 if last else 1
@@ -81,7 +82,6 @@ class Audit:
             None,
             key_id,
             origin.address,
-            detail,
         )
         hashed = hash_of(entry, last.hash if last else BEGINNING)
         await tx.audit.append(msgspec.structs.replace(entry, hash=hashed, mac=mac_of(hashed, key)))
@@ -117,6 +117,7 @@ class Audit:
 
     async def renew_key(self, tx: Tx) -> str:
         """Make a new key for the entries from now on; return its id. Older keys stay, to check with."""
+        await tx.audit.hold()
         return (await self._new_key(tx, await tx.audit.newest_key()))[0]
 
     async def _key(self, tx: Tx) -> tuple[str, bytes]:

@@ -17,7 +17,7 @@ from authfactor.models import AuditEntry
 BEGINNING: Final = bytes(32)
 _DIGITS: Final = 15
 _PLAIN: Final = AuditEntry.__struct_fields__[:10]
-_KEYED: Final = (*_PLAIN, "key_id", "address", "detail")
+_KEYED: Final = (*_PLAIN, "key_id", "address")
 
 
 class Chain(NamedTuple):

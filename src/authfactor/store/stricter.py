@@ -1,6 +1,6 @@
 """What an old database still knows against somebody, kept when another one takes its place.
 
-A lock, a wrong code, a revoked key, a spent step: of both the stricter is kept.
+A lock, a wrong code, a revoked key, a spent step, an operator sent away: of both the stricter is kept.
 """
 
 import sqlite3
@@ -21,6 +21,19 @@ WHERE last_step < (SELECT last_step FROM old.factors AS o
   WHERE o.environment = factors.environment AND o.id = factors.id)
 """
 
+# Disabled, or reset because of a lost phone, perhaps set up again since: the backup's way in is none any more.
+OUT = """
+UPDATE operators SET state = CASE o.state WHEN 'active' THEN 'invited' ELSE o.state END,
+  password_hash = NULL, factor_id = NULL
+FROM old.operators AS o
+WHERE o.id = operators.id AND (o.state <> 'active' OR o.factor_id IS NOT operators.factor_id)
+"""
+
+DEMOTED = """
+UPDATE operators SET role = CASE WHEN 'viewer' IN (operators.role, o.role) THEN 'viewer' ELSE 'support' END
+FROM old.operators AS o WHERE o.id = operators.id AND o.role <> operators.role
+"""
+
 THROTTLES = """
 INSERT INTO throttles (environment, subject, full_at) SELECT environment, subject, full_at FROM old.throttles
 WHERE true ON CONFLICT (environment, subject) DO UPDATE SET full_at = max(throttles.full_at, excluded.full_at)
@@ -39,7 +52,7 @@ def keep(path: Path, old: Path) -> bool:
         with closing(_connect(path)) as connection:
             connection.execute("ATTACH ? AS old", (f"{old.absolute().as_uri()}?mode=ro",))
             connection.execute("BEGIN IMMEDIATE")
-            for statement in (REVOKED, STEPS, THROTTLES):
+            for statement in (REVOKED, STEPS, OUT, DEMOTED, THROTTLES):
                 connection.execute(statement)
             ours = {row[:2]: row[2:] for row in connection.execute(FAILURES.format(""))}
             for environment, subject, *theirs in connection.execute(FAILURES.format("old.")).fetchall():

@@ -13,7 +13,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
     object: Literal["audit_entry"]
     id: str
-    actor_kind: Literal["operator", "command_line", "api_key", "server"]
+    actor_kind: Literal["operator", "command_line", "api_key"]
     actor_id: str | None
     actor: str
     action: str
@@ -22,7 +22,6 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     reason: str | None
     request_id: str | None
     address: str | None
-    detail: str | None
     created_at: str
     hash: str
     key_id: str | None
@@ -43,7 +42,6 @@ def entry(made: AuditEntry) -> Entry:
         made.reason,
         made.request_id,
         made.address,
-        made.detail,
         moments.write(made.created_at),
         made.hash.hex(),
         made.key_id,
@@ -75,5 +73,4 @@ def read(line: bytes) -> AuditEntry | None:
         mac,
         found.key_id,
         found.address,
-        found.detail,
     )

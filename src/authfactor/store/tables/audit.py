@@ -10,12 +10,10 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     "id, actor_kind, actor_id, actor, action, environment, target, reason, request_id, created_at, hash,"
-    " mac, key_id, address, detail"
+    " mac, key_id, address"
 )
 
-INSERT = (
-    f"INSERT INTO audit ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
-)
+INSERT = f"INSERT INTO audit ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
 
 LAST = f"SELECT {COLUMNS} FROM audit ORDER BY id DESC LIMIT 1"
 
@@ -28,7 +26,8 @@ NEWEST_KEY = "SELECT id, secret FROM audit_keys WHERE environment = 0 ORDER BY i
 
 ADD_KEY = "INSERT INTO audit_keys (environment, id, secret, created_at) VALUES (0, $1, $2, $3)"
 
-LAST_OF_TARGET = f"SELECT {COLUMNS} FROM audit WHERE target = $1 ORDER BY id DESC LIMIT 1"
+# The oldest key is always there, whatever is added: a row that all writers of entries can wait for.
+HOLD = "SELECT 1 FROM audit_keys WHERE environment = 0 ORDER BY id LIMIT 1 FOR UPDATE"
 
 NEXT = f"SELECT {COLUMNS} FROM audit WHERE id > $1 ORDER BY id LIMIT $2"
 
@@ -56,14 +55,13 @@ class Audit:
         row = await self._db.one(BY_ID, entry_id)
         return None if row is None else AuditEntry(*row)
 
-    async def last_of_target(self, target: str) -> AuditEntry | None:
-        """Find the newest entry about a target."""
-        row = await self._db.one(LAST_OF_TARGET, target)
-        return None if row is None else AuditEntry(*row)
-
     async def keys(self) -> list[tuple[str, str]]:
         """List the keys that sign entries, oldest first: id and sealed secret."""
         return [(row[0], row[1]) for row in await self._db.all(KEYS)]
+
+    async def hold(self) -> None:
+        """Let nobody else add an entry or a key until the unit ends."""
+        await self._db.one(HOLD)
 
     async def newest_key(self) -> tuple[str, str] | None:
         """Find the key that signs: id and sealed secret."""

@@ -26,6 +26,5 @@ def upgrade() -> None:
         sa.Column("mac", sa.LargeBinary),
         sa.Column("key_id", TEXT),
         sa.Column("address", TEXT),
-        sa.Column("detail", TEXT),
     ):
         op.add_column("audit", column)
