@@ -3,10 +3,6 @@
 import json
 import re
 import secrets
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -17,35 +13,11 @@ from tests import databases
 from tests.canary import walk as way
 from tests.canary.marks import Mark, Output, found
 from tests.canary.walk import Walk
+from tests.collector import collecting
 from tests.servers import Server, command_line, free_port
 from tests.webhooks.receiver import receiving
 
 EVENTS = ["user.created", "session.created", "session.revoked"]
-
-
-@contextmanager
-def collecting() -> Iterator[tuple[str, list[bytes]]]:
-    """Take traces as an OpenTelemetry collector does."""
-    bodies: list[bytes] = []
-
-    class Collector(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            bodies.append(self.rfile.read(int(self.headers["content-length"])))
-            self.send_response(200)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None: ...
-
-    collector = HTTPServer(("127.0.0.1", 0), Collector)
-    thread = threading.Thread(target=collector.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{collector.server_port}/v1/traces", bodies
-    finally:
-        collector.shutdown()
-        thread.join()
-        collector.server_close()
 
 
 @pytest.mark.parametrize("store", ["sqlite", "postgres"])
@@ -59,7 +31,6 @@ def test_no_secret_is_kept_or_told_anywhere(
         "AUTHFACTOR_LOG_LEVEL": "debug",
         "AUTHFACTOR_LOG_FORMAT": "json",
         "AUTHFACTOR_WEBHOOK_PRIVATE_ADDRESSES": "true",
-        "OTEL_EXPORTER_OTLP_COMPRESSION": "none",
     }
     database_password = secrets.token_hex(16)
     if store == "postgres":
@@ -67,8 +38,8 @@ def test_no_secret_is_kept_or_told_anywhere(
         url = database.url(database.create_database()).replace("@", f":{database_password}@", 1)
         settings["AUTHFACTOR_DATABASE_URL"] = url
         assert command_line("migrate", AUTHFACTOR_DATABASE_URL=url).returncode == 0
-    with collecting() as (endpoint, traces), receiving() as hook:
-        server = Server(tmp_path / "data", {**settings, "AUTHFACTOR_TRACE_ENDPOINT": endpoint})
+    with collecting() as (tracing, traces), receiving() as hook:
+        server = Server(tmp_path / "data", settings | tracing)
         server.start("--workers", "2")
         try:
             walk = Walk(server)

@@ -14,6 +14,7 @@ from tests.faults.clients import Clients
 from tests.faults.invariants import broken
 from tests.faults.test_storage import _wait_for
 from tests.keys.test_rotating import enroll
+from tests.missing import missing
 from tests.servers import Server, assert_no_surprise, fields
 
 # What a kernel answers on a file system that it has made read-only after an error, to files that are open.
@@ -60,7 +61,7 @@ def turned(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Ser
         return
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
-        pytest.skip("no C compiler to turn a file system read-only with")
+        missing("no C compiler to turn a file system read-only with")
     (tmp_path / "shim.c").write_text(READ_ONLY)
     library, mark = tmp_path / "shim.so", tmp_path / "read-only"
     build = [compiler, "-shared", "-fPIC", "-o", str(library), str(tmp_path / "shim.c"), "-ldl"]

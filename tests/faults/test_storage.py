@@ -15,6 +15,7 @@ from authfactor.settings import Settings
 from tests import authenticator
 from tests.faults.clients import Clients
 from tests.faults.invariants import broken
+from tests.missing import missing
 from tests.servers import Server, assert_no_surprise, fields, running
 
 
@@ -26,7 +27,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     mount = ["mount", "-t", "tmpfs", "-o", "size=24m,mode=700", "tmpfs", str(folder)]
     done = subprocess.run(mount, capture_output=True, check=False)
     if done.returncode != 0:
-        pytest.skip("a small tmpfs cannot be mounted here")
+        missing("a small tmpfs cannot be mounted here")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
@@ -97,7 +98,7 @@ def _instead_of_fsync(folder: Path, what: str) -> str:
     """Build a library that does this where a program flushes a file; return its path for LD_PRELOAD."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
-        pytest.skip("no C compiler to get between a program and fsync")
+        missing("no C compiler to get between a program and fsync")
     includes = "".join(f"#include <{name}.h>\n" for name in ("dlfcn", "errno", "stdlib", "unistd"))
     functions = "".join(
         f'int {name}(int fd) {{ int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, "{name}");\n    {what} }}\n'

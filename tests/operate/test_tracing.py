@@ -1,37 +1,19 @@
 """Traces: received as a collector receives them; nothing in them that is not meant for it."""
 
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from tests.collector import collecting
 from tests.servers import Server
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 def test_a_request_is_a_span_in_the_trace_of_its_caller(tmp_path: Path) -> None:
-    bodies: list[bytes] = []
-
-    class Collector(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            bodies.append(self.rfile.read(int(self.headers["content-length"])))
-            self.send_response(200)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None: ...
-
-    collector = HTTPServer(("127.0.0.1", 0), Collector)
-    thread = threading.Thread(target=collector.serve_forever)
-    thread.start()
-    try:
-        url = f"http://127.0.0.1:{collector.server_port}/v1/traces"
-        server = Server(
-            tmp_path / "data", {"AUTHFACTOR_TRACE_ENDPOINT": url, "OTEL_EXPORTER_OTLP_COMPRESSION": "none"}
-        )
+    with collecting() as (environment, bodies):
+        server = Server(tmp_path / "data", environment)
         server.start()
         with server.client() as client:
             client.get(
@@ -39,10 +21,6 @@ def test_a_request_is_a_span_in_the_trace_of_its_caller(tmp_path: Path) -> None:
                 headers={"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"},
             )
         assert server.stop() == 0, server.output()
-    finally:
-        collector.shutdown()
-        thread.join()
-        collector.server_close()
     spans: dict[str, Span] = {}
     for body in bodies:
         for resource in ExportTraceServiceRequest.FromString(body).resource_spans:

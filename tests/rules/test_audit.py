@@ -193,12 +193,12 @@ async def test_after_a_rotation_all_entries_fit_and_the_old_key_signs_nothing_mo
     keys = await desk.af.audit.keys(desk.af.store)
     last = (await everything(desk))[-1]
     forged = AuditEntry(
-        numbered(3), "server", None, "x", "x", None, "x", None, None, 5, b"", None, "000001", None, None
+        numbered(3), "api_key", None, "x", "x", None, "x", None, None, 5, b"", None, "000001", None
     )
     hashed = chain.hash_of(forged, last.hash)
     desk.sql(
         "INSERT INTO audit (id, actor_kind, actor, action, target, created_at, hash, mac, key_id)"
-        " VALUES (?, 'server', 'x', 'x', 'x', 5, ?, ?, '000001')",
+        " VALUES (?, 'api_key', 'x', 'x', 'x', 5, ?, ?, '000001')",
         forged.id,
         hashed,
         chain.mac_of(hashed, keys["000001"]),

@@ -21,7 +21,7 @@ WHERE last_step < (SELECT last_step FROM old.factors AS o
   WHERE o.environment = factors.environment AND o.id = factors.id)
 """
 
-# Disabled, or reset because of a lost phone, perhaps set up again since: the backup's way in is none any more.
+# Disabled, or reset because of a lost phone, perhaps set up again since: the backup's way in is closed.
 OUT = """
 UPDATE operators SET state = CASE o.state WHEN 'active' THEN 'invited' ELSE o.state END,
   password_hash = NULL, factor_id = NULL
