@@ -77,6 +77,16 @@ async def test_every_page_is_small_safe_and_is_not_kept(floor: Floor, owner: Bro
         assert not re.search(r"\son\w+=\"|style=\"|<script(?![^>]*\ssrc=)", answer.text), path
 
 
+async def test_the_audit_page_says_in_which_request_a_change_came(floor: Floor, owner: Browser) -> None:
+    user = await fill(floor)
+    changed = await owner.post(f"{HOME}/users/{user.id}/unlock", {"reason": "lost <i>7"})
+    assert changed.status_code == 303, changed.text
+    page = (await owner.get("/console/audit?action=user.unlock")).text
+    assert changed.headers["x-request-id"] in page
+    assert "127.0.0.1" in page
+    assert "lost &lt;i&gt;7" in page
+
+
 async def test_the_parts_that_a_page_asks_for_again_are_parts(floor: Floor, owner: Browser) -> None:
     await fill(floor)
     for path, beginning in ((HOME, '<div id="numbers"'), (f"{HOME}/events", '<div id="events"')):

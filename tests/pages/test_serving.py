@@ -1,14 +1,21 @@
 """Pages and static files over HTTP, and what they must not cost the rest."""
 
+import asyncio
 import gzip
 import subprocess
 import sys
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import cast
 
 import httpx
 import pytest
 
-from authfactor.http.pages import assets
+from authfactor import reference
+from authfactor.core import Authfactor
+from authfactor.http import app
+from authfactor.http.pages import assets, templating
+from authfactor.settings import Settings
 from tests.servers import API_KEY, Server, fields, running
 
 
@@ -67,3 +74,14 @@ def test_neither_the_command_line_nor_the_api_loads_the_template_library(importe
     script = f"import sys, {imported}; print(sorted({{'jinja2', 'markupsafe'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+async def test_pages_are_compiled_before_somebody_asks_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "PAGES_AFTER_SECONDS", 0)
+    templating._compiled.cache_clear()
+    reference.endpoints.cache_clear()
+    [prepare] = [work for work in app.BACKGROUND if work.__name__ == "_prepare_pages"]
+    async with asyncio.timeout(30):
+        await prepare(cast("Authfactor", SimpleNamespace(settings=Settings())))
+    assert templating._compiled.cache_info().currsize == 1
+    assert reference.endpoints.cache_info().currsize == 1

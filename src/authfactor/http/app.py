@@ -16,6 +16,7 @@ from authfactor.http import api, links_api, operations, signin_api, webhooks_api
 from authfactor.http.door import Door, Message, Receive, Send
 from authfactor.http.measures import Board, Layout, Meter
 from authfactor.http.metrics import Observatory
+from authfactor.http.pages import templating
 from authfactor.http.pages.routes import ROUTES as PAGES
 from authfactor.http.routing import Route
 from authfactor.http.tracing import TracedDoor, traced
@@ -24,6 +25,8 @@ from authfactor.keyring import KeyRingUnusable, source_of
 Opener = Callable[[], Awaitable[Authfactor]]
 HOUSEKEEPING_SECONDS: Final = 60
 PUBLISH_SECONDS: Final = 1
+# Past the rush of a start: requests of the API come first.
+PAGES_AFTER_SECONDS: Final = 2
 
 ROUTES: Final = [*api.ROUTES, *signin_api.ROUTES, *webhooks_api.ROUTES, *links_api.ROUTES]
 
@@ -120,4 +123,15 @@ async def _take_up_keys(af: Authfactor) -> None:
             log.exception("unexpected failure while looking for new keys")
 
 
-BACKGROUND: Final = (deliver_forever, _keep_house, _take_up_keys)
+async def _prepare_pages(af: Authfactor) -> None:
+    """Compile the pages before somebody asks for one: the first would take a quarter of a second."""
+    await asyncio.sleep(PAGES_AFTER_SECONDS)
+    await templating.load()
+    if af.settings.docs:
+        from authfactor import reference  # noqa: PLC0415 - a start must not wait for it
+
+        await asyncio.to_thread(reference.endpoints)
+        await asyncio.to_thread(reference.objects)
+
+
+BACKGROUND: Final = (deliver_forever, _keep_house, _take_up_keys, _prepare_pages)
