@@ -25,9 +25,7 @@ _HASH_BYTES = 32
 def list_entries(
     context: typer.Context,
     action: Annotated[str | None, typer.Option(help="Only this action, such as api_key.revoke.")] = None,
-    actor: Annotated[
-        str | None, typer.Option(help="Only what this actor did: an email, say.")
-    ] = None,
+    actor: Annotated[str | None, typer.Option(help="Only what this actor did: an email, say.")] = None,
     target: Annotated[str | None, typer.Option(help="Only what was done to this id.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=100)] = 10,
     after: Annotated[str | None, typer.Option(help="Id after which the page starts.")] = None,
