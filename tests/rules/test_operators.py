@@ -111,7 +111,7 @@ async def test_a_link_ends_after_a_day(desk: Desk) -> None:
         await desk.af.run(desk.af.operators.finish(token, desk.code(enrolled)))
 
 
-async def test_of_first_links_only_the_last_works_and_none_once_somebody_is_in(desk: Desk) -> None:
+async def test_of_first_links_only_the_last_works_and_none_once_an_owner_is_in(desk: Desk) -> None:
     old = await first_token(desk)
     new = await first_token(desk)
     with pytest.raises(LinkRefused):
@@ -120,6 +120,13 @@ async def test_of_first_links_only_the_last_works_and_none_once_somebody_is_in(d
     await set_up(desk, invited)
     with pytest.raises(LinkRefused):
         await begin(desk, new)
+
+
+@pytest.mark.parametrize("role", ["support", "viewer"])
+async def test_the_first_link_waits_for_an_owner_and_not_for_anybody(desk: Desk, role: str) -> None:
+    token = await first_token(desk)
+    await another(desk, role=role)
+    assert (await set_up(desk, token)).operator.role == "owner"
 
 
 async def test_the_first_half_may_be_done_again_and_the_earlier_factor_is_gone(desk: Desk) -> None:

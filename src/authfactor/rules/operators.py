@@ -258,7 +258,9 @@ class Operators:
                 return operator, outcome
             if not await tx.operators.spend_link(token_hash(token), now):
                 raise LinkRefused
-            await tx.operators.drop_first_links()
+            if operator.role == "owner":
+                # Nobody else can let an owner in: without the link there would be none until a restart.
+                await tx.operators.drop_first_links()
             active = msgspec.structs.replace(operator, state="active", updated_at=now)
             await tx.operators.update(active)
             await self._audit.note(
