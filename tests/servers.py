@@ -21,6 +21,8 @@ API_KEY: Final = "sk_test_default"
 CLIENT_ID: Final = "client_test"
 READY_SECONDS: Final = 60
 STOP_SECONDS: Final = 40
+# Below a test's own time limit, so that what was said instead is shown.
+SAYING_SECONDS: Final = 40
 # Plain HTTP: loading certificates for every client would take most of the tests' time.
 NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 # Below the server's keep-alive time, so that no request is sent into a connection that is being closed.
@@ -122,7 +124,7 @@ class Server:
 
     def wait_for_output(self, text: str, times: int = 1) -> None:
         """Wait until the server has printed something so often."""
-        end = time.monotonic() + READY_SECONDS
+        end = time.monotonic() + SAYING_SECONDS
         while self.output().count(text) < times:
             assert time.monotonic() < end, f"never said '{text}': {self.output()}"
             time.sleep(0.02)
@@ -189,7 +191,13 @@ def _answers_ready(port: int, *, tls: bool = False) -> bool:
 @contextmanager
 def running(data: Path, settings: Mapping[str, str] | None = None) -> Iterator[Server]:
     """Run a server; at the end SIGTERM must end it with 0 and its log must hold no surprise."""
-    server = Server(data, settings)
+    with started(Server(data, settings)) as server:
+        yield server
+
+
+@contextmanager
+def started(server: Server) -> Iterator[Server]:
+    """Run a server that is there already, as `running` does."""
     server.start()
     try:
         yield server

@@ -5,6 +5,7 @@ are those of `logs.FIELDS` that a request has, so nothing else can get in.
 """
 
 import asyncio
+import logging
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -18,6 +19,8 @@ GATHER_SECONDS: Final = 0.1
 MOST_LINES: Final = 200
 _SECOND: Final = 1000
 _PLAIN: Final = frozenset("0123456789abcdefABCDEF.:")
+
+log = logging.getLogger("authfactor.http")
 
 Writer = Callable[[str, str, int, str, int, str, int | None], None]
 
@@ -33,6 +36,7 @@ class RequestLog:
         self._lines: list[str] = []
         self._second = (0, "")
         self._worker = worker
+        self._lost = 0
         self.write: Final[Writer] = self._human if people else self._json
 
     def _json(
@@ -72,11 +76,23 @@ class RequestLog:
         )
 
     def flush(self) -> None:
-        """Send out what has gathered."""
-        if self._lines:
+        """Send out what has gathered. Where nobody takes it (a full disk, a closed pipe) it is dropped.
+
+        A log that cannot be written must not keep anybody from signing in; how much is missing is said as
+        soon as there is somebody to say it to.
+        """
+        if not self._lines:
+            return
+        try:
             self._out.write("".join(self._lines))
             self._out.flush()
-            self._lines.clear()
+        except OSError:
+            self._lost += len(self._lines)
+        else:
+            if self._lost:
+                log.warning("the log could not be written: %d lines of requests are missing", self._lost)
+                self._lost = 0
+        self._lines.clear()
 
     def _add(self, line: str) -> None:
         if not self._lines:
