@@ -14,8 +14,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final, get_args, get_type_hints
 
+import click
 import msgspec
-import typer.main
 
 from authfactor import errors, settings
 from authfactor.cli import app, exits
@@ -24,6 +24,7 @@ from authfactor.http.app import ROUTES, all_routes
 from authfactor.http.routing import Route
 from authfactor.rules import events
 from authfactor.rules.signin import CODE_REFUSALS
+from authfactor.settings import reading
 from authfactor.wire import objects
 
 ROOT: Final = Path(__file__).parents[1]
@@ -178,8 +179,8 @@ def settings_page() -> str:
         "A value comes from the default, then one TOML file (lower-case names without"
         f" `{settings.PREFIX}`), then the environment, then the command line. The last one counts."
         " An unknown name stops the start.",
-        f"The file is the one given with `--config`, else the one that `{settings.FILE_VARIABLE}` names, else"
-        f" `{settings.FILE_NAME}` in the folder where the command runs. `authfactor config show` tells every"
+        f"The file is the one given with `--config`, else the one that `{reading.FILE_VARIABLE}` names, else"
+        f" `{reading.FILE_NAME}` in the folder where the command runs. `authfactor config show` tells every"
         " value and where it came from, `authfactor config check` whether a server could start.",
         "SIGHUP makes a running server read its settings again. It takes up those marked *reload* and the TLS"
         " files at once; it names the others that changed, which hold until the processes are replaced.",
@@ -239,9 +240,9 @@ def endpoints_page() -> str:
 # --- command line ---
 
 
-def helps(command: Any, name: str, parent: typer.Context | None = None) -> Iterator[str]:  # noqa: ANN401 - typer keeps its command types private
+def helps(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[str]:
     """Yield the help of a command and of every command below it, as the terminal shows it."""
-    context = typer.Context(
+    context = click.Context(
         command, info_name=name, parent=parent, terminal_width=WIDTH, max_content_width=WIDTH
     )
     text = "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
@@ -260,7 +261,7 @@ def cli_page() -> str:
         "## Exit codes",
         about,
         table(["code", "meaning"], [[number, " ".join(meaning.split())] for number, meaning in codes]),
-        *helps(typer.main.get_command(app), "authfactor"),
+        *helps(app, "authfactor"),
     )
 
 

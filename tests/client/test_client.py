@@ -207,7 +207,7 @@ def test_over_http_nothing_of_the_server_is_imported(server: Server) -> None:
     """A program that only talks to a server can do with httpx and msgspec."""
     done = python(f"""
 import json, sys
-absent = "alembic argon2 cryptography jwt sqlalchemy starlette structlog typer uvicorn".split()
+absent = "alembic argon2 click cryptography jwt sqlalchemy starlette uvicorn".split()
 class Refuse:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in absent:

@@ -12,9 +12,8 @@ from typing import Any, Final
 
 import numpy as np
 import pytest
-import typer
 import zxingcpp
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from authfactor.cli import app
 from tests import authenticator
@@ -34,7 +33,7 @@ def commands(group: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, .
         yield from commands(child, (*path, name))
 
 
-COMMANDS: Final = sorted(commands(typer.main.get_command(app)))
+COMMANDS: Final = sorted(commands(app))
 
 
 def assert_one_line(stderr: str, *words: str) -> None:

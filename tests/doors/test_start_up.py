@@ -26,7 +26,6 @@ FOR_LATER = {
     "rich",
     "sqlalchemy",
     "starlette",
-    "structlog",
     "uvicorn",
 }
 """Packages that a help text needs nothing of."""

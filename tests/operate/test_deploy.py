@@ -11,8 +11,7 @@ from typing import Any, Final
 
 import pytest
 import yaml
-from typer.main import get_command
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from authfactor.cli import app
 from authfactor.http import metrics
@@ -136,7 +135,6 @@ def test_every_command_that_is_run_is_one_of_ours(command: list[str]) -> None:
     # Parsed by the real command line, stopped by --help before anything happens.
     done = CliRunner().invoke(app, [*command, "--help"])
     assert done.exit_code == 0, done.output
-    assert get_command(app) is not None
 
 
 def test_hadolint_has_nothing_to_say_about_the_containerfile() -> None:

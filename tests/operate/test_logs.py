@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 
 from authfactor.http import logs
 from authfactor.settings import Settings
@@ -36,7 +35,6 @@ def written() -> Iterator[io.StringIO]:
     root.handlers[:] = before
     root.setLevel(level)
     logging.getLogger("authfactor").setLevel(logging.NOTSET)
-    structlog.reset_defaults()
 
 
 def lines(out: io.StringIO) -> list[dict[str, Any]]:
@@ -44,13 +42,16 @@ def lines(out: io.StringIO) -> list[dict[str, Any]]:
 
 
 def test_a_field_that_is_not_on_the_list_is_dropped(written: io.StringIO) -> None:
-    structlog.get_logger().info("checked", code="123456", password="hunter2", outcome="ok")
+    logging.getLogger("authfactor").info(
+        "checked", extra={"code": "123456", "password": "hunter2", "outcome": "ok"}
+    )
     logging.getLogger("authfactor.http").warning(
         "checked", extra={"secret": "JBSWY3DPEHPK3PXP", "route": "GET /x"}
     )
 
     first, second = lines(written)
-    assert first.keys() == {"time", "level", "event", "outcome"}
+    assert first.keys() == {"time", "level", "event", "logger", "outcome"}
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", first["time"])
     assert second.keys() == {"time", "level", "event", "logger", "route"}
 
 
@@ -73,7 +74,7 @@ def test_a_sentence_with_a_credential_in_it_loses_the_credential(written: io.Str
 def test_a_level_that_is_not_wanted_is_not_written(written: io.StringIO) -> None:
     logs.set_up(Settings(log_format="json", log_level="error"), written)
     logging.getLogger("authfactor.http").warning("w")
-    structlog.get_logger().info("i")
+    logging.getLogger("authfactor").info("i")
     logging.getLogger("authfactor.http").error("e")
 
     assert [line["event"] for line in lines(written)] == ["e"]
@@ -91,6 +92,22 @@ def test_people_read_no_json(written: io.StringIO) -> None:
     logging.getLogger("authfactor.http").warning("the disk is full", extra={"request_id": "r-1"})
 
     assert re.search(r"warning.*the disk is full.*request_id=r-1", written.getvalue())
+    assert "\x1b" not in written.getvalue()
+
+
+def test_people_at_a_terminal_see_colours_and_tracebacks(written: io.StringIO) -> None:
+    written.isatty = lambda: True  # type: ignore[method-assign]  # a terminal
+    logs.set_up(Settings(log_format="auto"), written)
+    try:
+        int("token=hunter2")
+    except ValueError:
+        logging.getLogger("authfactor.http").exception("unexpected", extra={"settings": "port, host"})
+
+    said = written.getvalue()
+    assert "\x1b[31merror" in said
+    assert "'port, host'" in said
+    assert said.splitlines()[1].startswith("Traceback")
+    assert "hunter2" not in said
 
 
 def test_every_request_has_one_line_and_no_secret_is_in_any(tmp_path: Path) -> None:

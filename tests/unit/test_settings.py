@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from authfactor import settings
-from authfactor.settings import BadSetting, Settings
+from authfactor.settings import BadSetting, Settings, reading
 
 NAMES: Final = [item.name for item in fields(Settings)]
 NUMBERS: Final = [item.name for item in fields(Settings) if item.type is int]
@@ -23,8 +23,8 @@ def _toml(folder: Path, text: str) -> Path:
 
 
 def test_without_anything_every_setting_is_its_default() -> None:
-    assert settings.read({}) == Settings()
-    assert settings.read({"PATH": "/bin", "AUTHFACTO_WINDOW": "9", "XAUTHFACTOR_WINDOW": "9"}) == Settings()
+    assert reading.read({}) == Settings()
+    assert reading.read({"PATH": "/bin", "AUTHFACTO_WINDOW": "9", "XAUTHFACTOR_WINDOW": "9"}) == Settings()
 
 
 def test_the_limits_are_those_that_were_decided() -> None:
@@ -40,11 +40,11 @@ def test_the_limits_are_those_that_were_decided() -> None:
 def test_every_number_is_read_from_the_environment(name: str) -> None:
     number = 2 if name == "window" else getattr(Settings(), name) + 1
 
-    assert getattr(settings.read({f"AUTHFACTOR_{name.upper()}": str(number)}), name) == number
+    assert getattr(reading.read({f"AUTHFACTOR_{name.upper()}": str(number)}), name) == number
 
 
 def test_texts_and_paths_are_read_from_the_environment() -> None:
-    read = settings.read({"AUTHFACTOR_DATA": "/srv/authfactor", "AUTHFACTOR_TEAM_NAME": "Acme 100%"})
+    read = reading.read({"AUTHFACTOR_DATA": "/srv/authfactor", "AUTHFACTOR_TEAM_NAME": "Acme 100%"})
 
     assert read == Settings(data=Path("/srv/authfactor"), team_name="Acme 100%")
 
@@ -62,7 +62,7 @@ def test_a_misspelt_variable_stops_the_start_and_the_right_one_is_suggested(
     variable: str, meant: str
 ) -> None:
     with pytest.raises(BadSetting) as caught:
-        settings.read({variable: "hunter2"})
+        reading.read({variable: "hunter2"})
 
     assert str(caught.value) == f"{variable} is no setting of this release. Did you mean {meant}?"
 
@@ -70,13 +70,13 @@ def test_a_misspelt_variable_stops_the_start_and_the_right_one_is_suggested(
 @pytest.mark.parametrize("variable", ["AUTHFACTOR_", "AUTHFACTOR_QQQQQ"])
 def test_a_variable_like_no_other_points_to_the_list(variable: str) -> None:
     with pytest.raises(BadSetting, match=f"^{variable} is no setting .* `authfactor config show` lists"):
-        settings.read({variable: "hunter2"})
+        reading.read({variable: "hunter2"})
 
 
 @pytest.mark.parametrize("text", ["", "ten", "1.5", "1e3", "0x10", "10 min", "None", "true"])
 def test_what_is_no_whole_number_is_refused(text: str) -> None:
     with pytest.raises(BadSetting, match=f"^AUTHFACTOR_LOCK_AFTER must be a whole number, not '{text}'"):
-        settings.read({"AUTHFACTOR_LOCK_AFTER": text})
+        reading.read({"AUTHFACTOR_LOCK_AFTER": text})
 
 
 @pytest.mark.parametrize(
@@ -106,19 +106,19 @@ def test_a_wider_window_is_refused(window: int) -> None:
 @pytest.mark.parametrize("least", [0, 9])
 def test_secrets_shorter_than_80_bits_cannot_be_allowed(least: int) -> None:
     with pytest.raises(BadSetting, match="AUTHFACTOR_MIN_SECRET must be at least 10"):
-        settings.read({"AUTHFACTOR_MIN_SECRET": str(least)})
+        reading.read({"AUTHFACTOR_MIN_SECRET": str(least)})
 
 
 def test_a_file_is_read(tmp_path: Path) -> None:
     file = _toml(tmp_path, 'team_name = "Acme"\nlock_after = 5\ndata = "/srv/a"\n')
 
-    assert settings.read({}, file) == Settings(team_name="Acme", lock_after=5, data=Path("/srv/a"))
+    assert reading.read({}, file) == Settings(team_name="Acme", lock_after=5, data=Path("/srv/a"))
 
 
 def test_the_environment_wins_over_the_file_and_the_command_line_over_both(tmp_path: Path) -> None:
     file = _toml(tmp_path, "lock_after = 5\nlock_time = 100\nlock_window = 100\n")
     environ = {"AUTHFACTOR_LOCK_TIME": "200", "AUTHFACTOR_LOCK_WINDOW": "200"}
-    read = settings.read(environ, file, lock_window=300, team_name=None)
+    read = reading.read(environ, file, lock_window=300, team_name=None)
 
     assert read == Settings(lock_after=5, lock_time=200, lock_window=300)
 
@@ -129,7 +129,7 @@ def test_a_misspelt_name_in_the_file_stops_the_start(tmp_path: Path) -> None:
     with pytest.raises(
         BadSetting, match=r"lock_aftr is no setting of this release. Did you mean .*LOCK_AFTER"
     ):
-        settings.read({}, file)
+        reading.read({}, file)
 
 
 @pytest.mark.parametrize("value", ["1.5", "true", '"ten"', "[1]", "{a = 1}", "2026-01-01"])
@@ -137,7 +137,7 @@ def test_a_value_of_another_type_in_the_file_is_refused(tmp_path: Path, value: s
     file = _toml(tmp_path, f"lock_after = {value}\n")
 
     with pytest.raises(BadSetting, match=f"{re.escape(str(file))}: lock_after must be a whole number"):
-        settings.read({}, file)
+        reading.read({}, file)
 
 
 @pytest.mark.parametrize("value", ["5", "true", '["Acme"]', "{a = 1}", "2026-01-01"])
@@ -145,7 +145,7 @@ def test_a_text_in_the_file_is_a_text(tmp_path: Path, value: str) -> None:
     file = _toml(tmp_path, f"team_name = {value}\n")
 
     with pytest.raises(BadSetting, match=f"{re.escape(str(file))}: team_name must be a text"):
-        settings.read({}, file)
+        reading.read({}, file)
 
 
 def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     file.write_bytes(b'team_name = "\xff"')
 
     with pytest.raises(BadSetting, match=r"authfactor\.toml is not valid TOML"):
-        settings.read({}, file)
+        reading.read({}, file)
 
 
 @pytest.mark.parametrize("text", ["lock_after =", "lock_after = 5\nlock_after = 5", "[lock_after", "\0"])
@@ -161,12 +161,12 @@ def test_a_broken_file_is_named(tmp_path: Path, text: str) -> None:
     file = _toml(tmp_path, text)
 
     with pytest.raises(BadSetting, match=f"^{re.escape(str(file))} is not valid TOML"):
-        settings.read({}, file)
+        reading.read({}, file)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadSetting, match=r"gone\.toml cannot be read: No such file"):
-        settings.read({}, tmp_path / "gone.toml")
+        reading.read({}, tmp_path / "gone.toml")
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def test_durations_and_sizes_have_a_unit(name: str) -> None:
 
 def test_each_value_remembers_where_it_came_from(tmp_path: Path) -> None:
     file = _toml(tmp_path, "lock_after = 5\nlock_time = 100\n")
-    loaded = settings.load({"AUTHFACTOR_LOCK_TIME": "200"}, file, port=9000, host=None)
+    loaded = reading.load({"AUTHFACTOR_LOCK_TIME": "200"}, file, port=9000, host=None)
 
     assert loaded.origins["lock_after"] == str(file)
     assert loaded.origins["lock_time"] == "AUTHFACTOR_LOCK_TIME"
@@ -255,14 +255,14 @@ def test_each_value_remembers_where_it_came_from(tmp_path: Path) -> None:
 def test_the_file_is_the_one_given_else_the_one_named_else_the_one_at_hand(tmp_path: Path) -> None:
     environ = {"AUTHFACTOR_CONFIG": "/etc/a.toml"}
 
-    assert settings.find_file(environ, Path("/b.toml"), tmp_path) == Path("/b.toml")
-    assert settings.find_file(environ, None, tmp_path) == Path("/etc/a.toml")
-    assert settings.find_file({}, None, tmp_path) is None
-    assert settings.find_file({}, None, _toml(tmp_path, "").parent) == tmp_path / "authfactor.toml"
+    assert reading.find_file(environ, Path("/b.toml"), tmp_path) == Path("/b.toml")
+    assert reading.find_file(environ, None, tmp_path) == Path("/etc/a.toml")
+    assert reading.find_file({}, None, tmp_path) is None
+    assert reading.find_file({}, None, _toml(tmp_path, "").parent) == tmp_path / "authfactor.toml"
 
 
 def test_the_variable_that_names_the_file_is_no_unknown_setting() -> None:
-    assert settings.read({"AUTHFACTOR_CONFIG": "/etc/a.toml"}) == Settings()
+    assert reading.read({"AUTHFACTOR_CONFIG": "/etc/a.toml"}) == Settings()
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ def test_a_number_with_a_most_is_held_to_it(item: Field[object]) -> None:
 @pytest.mark.parametrize("name", ["log_level", "log_format"])
 def test_a_word_that_is_no_choice_is_refused_and_the_choices_are_named(name: str) -> None:
     with pytest.raises(BadSetting, match=f"AUTHFACTOR_{name.upper()} must be one of .*, not 'loud'"):
-        settings.read({f"AUTHFACTOR_{name.upper()}": "loud"})
+        reading.read({f"AUTHFACTOR_{name.upper()}": "loud"})
 
 
 @pytest.mark.parametrize("text", ["10.0.0.0/33", "proxy.example.org", "10.0.0.1/8"])
@@ -299,7 +299,7 @@ def test_networks_are_read_from_a_list() -> None:
 @pytest.mark.parametrize("half", ["tls_cert", "tls_key"])
 def test_half_a_tls_pair_is_refused(half: str) -> None:
     with pytest.raises(BadSetting, match="belong together"):
-        settings.read({f"AUTHFACTOR_{half.upper()}": "/etc/a.pem"})
+        reading.read({f"AUTHFACTOR_{half.upper()}": "/etc/a.pem"})
 
 
 def test_a_reload_takes_up_only_what_may_change_and_names_the_rest() -> None:

@@ -1,72 +1,91 @@
 """The command line: `authfactor`. Each command prepares one unit, runs it, and prints what it gives."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Final
 
-import typer
+import click
 
 from authfactor import __version__
-from authfactor.cli import (
-    auditing,
-    backing,
-    configuring,
-    copying,
-    doctoring,
-    environments,
-    factors,
-    links,
-    migrating,
-    operators,
-    serving,
-    session,
-    users,
-    vault,
-    webhooks,
+from authfactor.cli.late import Late, LateGroup
+
+_HERE: Final = "authfactor.cli"
+COMMANDS: Final = {
+    "serve": Late(f"{_HERE}.serving", "Serve the API until SIGTERM."),
+    "migrate": Late(f"{_HERE}.migrating", "Bring the database's schema to the one that this release needs."),
+    "copy": Late(
+        f"{_HERE}.copying", "Move an installation to another database, of the same kind or the other one."
+    ),
+    "backup": Late(
+        f"{_HERE}.backing", "Write an encrypted backup of the embedded database to a file, while servers run."
+    ),
+    "restore": Late(f"{_HERE}.backing", "Put a backup in the place of the embedded database."),
+    "doctor": Late(
+        f"{_HERE}.doctoring",
+        "Look an installation over: files, keys, schema, clock, secrets, webhooks, backups.",
+    ),
+    "config": Late(f"{_HERE}.configuring", "Show and check the settings."),
+    "environments": Late(f"{_HERE}.environments", "Tenants: each with its own users, keys and policy."),
+    "keys": Late(f"{_HERE}.environments", "API keys of an environment."),
+    "users": Late(f"{_HERE}.users", "Users of your applications."),
+    "factors": Late(f"{_HERE}.factors", "TOTP factors: enroll, challenge, verify, delete."),
+    "links": Late(f"{_HERE}.links", "Links to pages for users: enrol a factor, give a code."),
+    "operators": Late(f"{_HERE}.operators", "People who may use the console."),
+    "audit": Late(f"{_HERE}.auditing", "Who changed what, and why; and whether the list is whole."),
+    "vault": Late(f"{_HERE}.vault", "The keys that seal secrets."),
+    "webhooks": Late(f"{_HERE}.webhooks", "Webhook endpoints and deliveries."),
+}
+
+
+Decorator = Callable[[Callable[..., None]], Callable[..., None]]
+
+
+def _completion(flag: str, does: str, about: str) -> Decorator:
+    """Make an option that does something with a shell's script and ends the program."""
+
+    def call(context: click.Context, _option: click.Parameter, shell: str | None) -> None:
+        if shell is not None and not context.resilient_parsing:
+            from authfactor.cli import completing
+
+            getattr(completing, does)(context, shell)
+            context.exit()
+
+    return click.option(
+        flag,
+        is_flag=False,
+        flag_value="",
+        metavar="[SHELL]",
+        is_eager=True,
+        expose_value=False,
+        callback=call,
+        help=about,
+    )
+
+
+@click.group(cls=LateGroup, listed=COMMANDS, no_args_is_help=True)
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of database and key ring.")
+@click.option("--config", type=click.Path(path_type=Path), help="TOML file with settings.")
+@click.option("--environment", help="Environment, by name or client id.")
+@click.option("--json", "as_json", is_flag=True, help="Print the API's JSON.")
+@click.version_option(__version__, message="%(version)s", help="Print the version and exit.")
+@_completion(
+    "--install-completion",
+    "install",
+    "Install completion for bash, zsh or fish; the one in use unless named.",
 )
-
-app = typer.Typer(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    help="Multi-factor authentication that you run yourself, speaking the WorkOS API.",
+@_completion(
+    "--show-completion", "show", "Print what makes a shell complete, to look it over or to change it."
 )
-app.command("serve")(serving.serve)
-app.command("migrate")(migrating.migrate)
-app.command("copy")(copying.copy)
-app.command("backup")(backing.backup)
-app.command("restore")(backing.restore)
-app.command("doctor")(doctoring.doctor)
-app.add_typer(configuring.config, name="config")
-app.add_typer(environments.environments, name="environments")
-app.add_typer(environments.keys, name="keys")
-app.add_typer(users.users, name="users")
-app.add_typer(factors.factors, name="factors")
-app.add_typer(links.links, name="links")
-app.add_typer(operators.operators, name="operators")
-app.add_typer(auditing.audit, name="audit")
-app.add_typer(vault.vault, name="vault")
-app.add_typer(webhooks.webhooks, name="webhooks")
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        print(__version__)
-        raise typer.Exit
-
-
-@app.callback()
-def options(
-    context: typer.Context,
-    data: Annotated[Path | None, typer.Option(help="Folder of database and key ring.")] = None,
-    config: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,
-    environment: Annotated[str | None, typer.Option(help="Environment, by name or client id.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the API's JSON.")] = False,
-    _version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True)] = False,
+@click.pass_context
+def app(
+    context: click.Context, data: Path | None, config: Path | None, environment: str | None, as_json: bool
 ) -> None:
-    """Take the options that come before a command."""
+    """Multi-factor authentication that you run yourself, speaking the WorkOS API."""
+    from authfactor.cli import session
+
     context.obj = session.Chosen(data, config, environment, as_json)
 
 
 def main() -> None:
     """Run the command line."""
-    app()
+    app(prog_name="authfactor")

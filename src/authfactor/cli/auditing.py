@@ -1,34 +1,48 @@
 """`authfactor audit`: who changed what and why, and whether the list is whole."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING
 
+import click
 import msgspec
-import typer
 
 from authfactor import errors
 from authfactor.cli import session
-from authfactor.core import Authfactor
 from authfactor.models import AuditEntry, Page, PageQuery
-from authfactor.rules.audit import BATCH
-from authfactor.rules.chain import Chain, Walk
 from authfactor.wire import audits, moments
 
-audit = typer.Typer(no_args_is_help=True, help="Who changed what, and why; and whether the list is whole.")
+if TYPE_CHECKING:
+    from authfactor.core import Authfactor
+    from authfactor.rules.chain import Chain, Walk
+
+
+@click.group("audit", no_args_is_help=True)
+def audit() -> None:
+    """Who changed what, and why; and whether the list is whole."""
+
+
 BROKEN = 5
 _HASH_BYTES = 32
 
 
 @audit.command("list")
+@click.option("--action", help="Only this action, such as api_key.revoke.")
+@click.option("--actor", help="Only what this actor did: an email, say.")
+@click.option("--target", help="Only what was done to this id.")
+@click.option("--limit", type=click.IntRange(min=1, max=100), default=10, show_default=True)
+@click.option("--after", help="Id after which the page starts.")
+@click.pass_context
 def list_entries(
-    context: typer.Context,
-    action: Annotated[str | None, typer.Option(help="Only this action, such as api_key.revoke.")] = None,
-    actor: Annotated[str | None, typer.Option(help="Only what this actor did: an email, say.")] = None,
-    target: Annotated[str | None, typer.Option(help="Only what was done to this id.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100)] = 10,
-    after: Annotated[str | None, typer.Option(help="Id after which the page starts.")] = None,
+    context: click.Context,
+    action: str | None,
+    actor: str | None,
+    target: str | None,
+    limit: int,
+    after: str | None,
 ) -> None:
     """List entries, newest first. Example: authfactor audit list --action factor.reset"""
     options = session.chosen(context)
@@ -51,21 +65,23 @@ def list_entries(
 
 
 @audit.command("verify")
+@click.option(
+    "--expect",
+    multiple=True,
+    help="ID:HASH that must be in the list, as an earlier verify printed; repeat it.",
+)
+@click.option(
+    "--accept", multiple=True, help="Id of an unsigned entry that you know an older release wrote; repeat it."
+)
+@click.option("--file", type=click.Path(path_type=Path), help="Check an export instead of the database.")
+@click.option("--with-keys", is_flag=True, help="With --file: check signatures too, by this installation.")
+@click.pass_context
 def verify(
-    context: typer.Context,
-    expect: Annotated[
-        list[str] | None,
-        typer.Option(help="ID:HASH that must be in the list, as an earlier verify printed; repeat it."),
-    ] = None,
-    accept: Annotated[
-        list[str] | None,
-        typer.Option(help="Id of an unsigned entry that you know an older release wrote; repeat it."),
-    ] = None,
-    file: Annotated[Path | None, typer.Option(help="Check an export instead of the database.")] = None,
-    with_keys: Annotated[
-        bool,
-        typer.Option("--with-keys", help="With --file: check signatures too, by this installation."),
-    ] = False,
+    context: click.Context,
+    expect: tuple[str, ...],
+    accept: tuple[str, ...],
+    file: Path | None,
+    with_keys: bool,
 ) -> None:
     """Check that no entry was changed, forged, inserted or removed; exit code 5 when one was.
 
@@ -75,6 +91,8 @@ def verify(
 
     Example: authfactor audit verify --expect audit_000000000000042:9f86d0…
     """
+    from authfactor.rules.chain import Walk
+
     options = session.chosen(context)
     expected = dict(_expected(text) for text in expect or ())
     accepted = frozenset(accept or ())
@@ -100,16 +118,17 @@ def verify(
     }
     session.show(options, shape, lambda: _tell(found, signatures=signatures))
     if found.broken is not None:
-        raise typer.Exit(BROKEN)
+        raise SystemExit(BROKEN)
 
 
 @audit.command("export")
+@click.option("--since", help="Only entries after this id.")
+@click.option("--action", help="Only this action.")
+@click.option("--actor", help="Only what this actor did.")
+@click.option("--target", help="Only what was done to this id.")
+@click.pass_context
 def export(
-    context: typer.Context,
-    since: Annotated[str | None, typer.Option(help="Only entries after this id.")] = None,
-    action: Annotated[str | None, typer.Option(help="Only this action.")] = None,
-    actor: Annotated[str | None, typer.Option(help="Only what this actor did.")] = None,
-    target: Annotated[str | None, typer.Option(help="Only what was done to this id.")] = None,
+    context: click.Context, since: str | None, action: str | None, actor: str | None, target: str | None
 ) -> None:
     """Print entries, oldest first, one JSON object a line.
 
@@ -135,6 +154,8 @@ def export(
 
 
 async def _entries(af: Authfactor, after: str) -> AsyncIterator[AuditEntry]:
+    from authfactor.rules.audit import BATCH
+
     while found := await af.read(lambda tx, after=after: tx.audit.following(after, BATCH)):  # type: ignore[misc]  # bound per batch
         for entry in found:
             yield entry

@@ -1,22 +1,24 @@
 """`authfactor backup` and `authfactor restore`."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
-from authfactor import errors, keyring
+from authfactor import errors
 from authfactor.cli import session
-from authfactor.core import system_clock, system_entropy
-from authfactor.settings import Settings
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+    from authfactor.settings import Settings
 
 _CLUSTER = (
     "This installation's database is PostgreSQL. Back it up with pg_dump or pg_basebackup; after a restore"
@@ -24,11 +26,11 @@ _CLUSTER = (
 )
 
 
-def backup(
-    context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="File to write.")],
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
-) -> None:
+@click.command("backup")
+@click.argument("file", type=click.Path(path_type=Path), help="File to write.")
+@click.option("--force", is_flag=True, help="Replace the file if it is there.")
+@click.pass_context
+def backup(context: click.Context, file: Path, force: bool) -> None:
     """Write an encrypted backup of the embedded database to a file, while servers run.
 
     It holds the database as it is at one moment, encrypted with the newest key of the key ring, and is read
@@ -40,7 +42,7 @@ def backup(
     options = session.chosen(context)
     try:
         key_id = _backup(session.read_settings(options), file, replace=force)
-    except session.Known as error:
+    except session.known() as error:
         session.fail(error)
     size = file.stat().st_size
     session.show(
@@ -53,20 +55,15 @@ def backup(
     )
 
 
-def restore(
-    context: typer.Context,
-    file: Annotated[Path | None, typer.Argument(help="Backup to restore.")] = None,
-    check: Annotated[
-        bool, typer.Option("--check", help="Only see whether it could be restored; change nothing.")
-    ] = False,
-    mark: Annotated[
-        bool,
-        typer.Option("--mark", help="Restore nothing; make a database safe that was restored otherwise."),
-    ] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Keep the database that is there aside, under another name.")
-    ] = False,
-) -> None:
+@click.command("restore")
+@click.argument("file", type=click.Path(path_type=Path), required=False, help="Backup to restore.")
+@click.option("--check", is_flag=True, help="Only see whether it could be restored; change nothing.")
+@click.option(
+    "--mark", is_flag=True, help="Restore nothing; make a database safe that was restored otherwise."
+)
+@click.option("--force", is_flag=True, help="Keep the database that is there aside, under another name.")
+@click.pass_context
+def restore(context: click.Context, file: Path | None, check: bool, mark: bool, force: bool) -> None:
     """Put a backup in the place of the embedded database. Stop every server first.
 
     The backup is decrypted and checked: every page, and that every secret opens with the key ring. Codes up
@@ -83,7 +80,8 @@ def restore(
 
 
 def _backup(settings: Settings, file: Path, *, replace: bool) -> str:
-    from authfactor import archive
+    from authfactor import archive, keyring
+    from authfactor.core import system_clock, system_entropy
     from authfactor.store import backing
 
     path = embedded(settings, _CLUSTER)
@@ -121,7 +119,7 @@ def embedded(settings: Settings, otherwise: str) -> Path:
 
 
 @contextlib.contextmanager
-def bars() -> Iterator["Progress"]:
+def bars() -> Iterator[Progress]:
     """Draw progress on standard error, where that is a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn

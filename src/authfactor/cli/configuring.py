@@ -2,25 +2,24 @@
 
 import asyncio
 from dataclasses import fields
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
-from authfactor import keyring
 from authfactor.cli import session
-from authfactor.settings import DEFAULT, Settings, masked
-from authfactor.store import opening, schema
+from authfactor.settings import Settings, masked
+from authfactor.settings.reading import DEFAULT
 
-config = typer.Typer(help="Show and check the settings.", no_args_is_help=True)
+
+@click.group("config", no_args_is_help=True)
+def config() -> None:
+    """Show and check the settings."""
 
 
 @config.command("show")
-def show(
-    context: typer.Context,
-    changed: Annotated[
-        bool, typer.Option("--changed", help="Leave out settings that have their default.")
-    ] = False,
-) -> None:
+@click.option("--changed", is_flag=True, help="Leave out settings that have their default.")
+@click.pass_context
+def show(context: click.Context, changed: bool) -> None:
     """List every setting: value, unit, and where the value came from. Secrets are masked.
 
     Example: authfactor --config /etc/authfactor.toml config show --changed
@@ -49,7 +48,8 @@ def show(
 
 
 @config.command("check")
-def check(context: typer.Context) -> None:
+@click.pass_context
+def check(context: click.Context) -> None:
     """Check settings, key ring, TLS files and the database's schema, changing nothing; exit code 8 if bad.
 
     Example: authfactor --config /etc/authfactor.toml config check
@@ -58,14 +58,16 @@ def check(context: typer.Context) -> None:
     settings = session.read_settings(options)
     try:
         facts = asyncio.run(_look(settings))
-    except session.Known as error:
+    except session.known() as error:
         session.fail(error)
     session.show(options, facts, lambda: session.pairs(list(facts.items())))
 
 
 async def _look(settings: Settings) -> dict[str, str]:
     """Look at everything a start needs. Raises what a start would raise."""
+    from authfactor import keyring
     from authfactor.http import tls
+    from authfactor.store import opening, schema
 
     facts = {"settings": "right"}
     source = keyring.source_of(settings)

@@ -1,34 +1,36 @@
 """`authfactor copy`."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import dataclasses
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import typer
+import click
 
-from authfactor import errors, keyring
+from authfactor import errors
 from authfactor.cli import session
 from authfactor.settings import PREFIX, Settings
-from authfactor.vault import Vault
 
 if TYPE_CHECKING:
     from authfactor.store.copying import Progress
 
 
-def copy(
-    context: typer.Context,
-    source: Annotated[str, typer.Option("--from", help="Database to read: sqlite:///… or postgresql://…")],
-    target: Annotated[str, typer.Option("--to", help="Empty database to fill.")],
-    reseal: Annotated[
-        Path | None,
-        typer.Option(help="Key ring file of the target: seal every secret anew with its newest key."),
-    ] = None,
-) -> None:
+@click.command("copy")
+@click.option("--from", "source", required=True, help="Database to read: sqlite:///… or postgresql://…")
+@click.option("--to", "target", required=True, help="Empty database to fill.")
+@click.option(
+    "--reseal",
+    type=click.Path(path_type=Path),
+    help="Key ring file of the target: seal every secret anew with its newest key.",
+)
+@click.pass_context
+def copy(context: click.Context, source: str, target: str, reseal: Path | None) -> None:
     """Move an installation to another database, of the same kind or the other one.
 
     Stop the servers first: the source is locked against changes while it is read. The target gets the
@@ -45,7 +47,7 @@ def copy(
     settings = session.read_settings(options)
     try:
         counts = asyncio.run(_copy(settings, source, target, reseal))
-    except session.Known as error:
+    except session.known() as error:
         session.fail(error)
     shape = {
         "from": _shown(source),
@@ -60,7 +62,9 @@ def copy(
 
 
 async def _copy(settings: Settings, source: str, target: str, reseal: Path | None) -> dict[str, int]:
+    from authfactor import keyring
     from authfactor.store import copying, opening
+    from authfactor.vault import Vault
 
     if _same(source, target):
         raise errors.InvalidRequest(message="--from and --to are the same database.")
@@ -106,7 +110,7 @@ def _shown(url: str) -> str:
 
 
 @contextlib.contextmanager
-def _bars() -> Iterator["Progress"]:
+def _bars() -> Iterator[Progress]:
     """Draw a bar for each table that has rows, on standard error."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn

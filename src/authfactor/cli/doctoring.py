@@ -3,28 +3,24 @@
 import asyncio
 import os
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
-from authfactor import settings
-from authfactor.cli import exits, session
-from authfactor.core import system_clock, system_entropy
+from authfactor.cli import session
+from authfactor.settings import reading
 
 
-def doctor(
-    context: typer.Context,
-    url: Annotated[
-        str | None, typer.Option(help="A running server (any URL): compare clocks with it.")
-    ] = None,
-    backup: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="A backup to open, or any file to search for secrets in the clear; give it once a file."
-        ),
-    ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Count warnings as problems.")] = False,
-) -> None:
+@click.command("doctor")
+@click.option("--url", help="A running server (any URL): compare clocks with it.")
+@click.option(
+    "--backup",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A backup to open, or any file to search for secrets in the clear; give it once a file.",
+)
+@click.option("--strict", is_flag=True, help="Count warnings as problems.")
+@click.pass_context
+def doctor(context: click.Context, url: str | None, backup: tuple[Path, ...], strict: bool) -> None:
     """Look an installation over: files, keys, schema, clock, secrets, webhooks, backups. Changes nothing.
 
     Exit code 0 when nothing has to be mended, 8 when something has. Every secret is opened to see whether it
@@ -32,13 +28,15 @@ def doctor(
 
     Example: authfactor doctor --url https://mfa.example.org --backup /var/backups/authfactor.db
     """
+    from authfactor.cli import exits
+    from authfactor.core import system_clock, system_entropy
     from authfactor.doctor import Finding, Level, examine
 
     options = session.chosen(context)
     loaded = session.load_settings(options)
-    file = settings.find_file(os.environ, options.config)
+    file = reading.find_file(os.environ, options.config)
     found = asyncio.run(
-        examine(loaded.settings, system_clock, system_entropy, config=file, url=url, backups=backup or [])
+        examine(loaded.settings, system_clock, system_entropy, config=file, url=url, backups=backup)
     )
 
     def people() -> None:
@@ -56,4 +54,4 @@ def doctor(
     session.show(options, {"findings": found}, people)
     bad = {Level.PROBLEM, Level.WARNING} if strict else {Level.PROBLEM}
     if any(finding.level in bad for finding in found):
-        raise typer.Exit(exits.MISCONFIGURED)
+        raise SystemExit(exits.MISCONFIGURED)

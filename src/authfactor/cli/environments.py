@@ -1,30 +1,43 @@
 """`authfactor environments` and `authfactor keys`."""
 
+from __future__ import annotations
+
 import base64
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
+import click
 import msgspec
-import typer
 
 from authfactor import models
 from authfactor.cli import session
-from authfactor.core import Authfactor
 from authfactor.models import ApiKey, Branding, Environment
-from authfactor.rules.environments import options_of
 from authfactor.wire import moments
-from authfactor.wire.links import UpdateBranding
 
-environments = typer.Typer(no_args_is_help=True, help="Tenants: each with its own users, keys and policy.")
-keys = typer.Typer(no_args_is_help=True, help="API keys of an environment.")
+if TYPE_CHECKING:
+    from authfactor.core import Authfactor
+
+
+@click.group("environments", no_args_is_help=True)
+def environments() -> None:
+    """Tenants: each with its own users, keys and policy."""
+
+
+@click.group("keys", no_args_is_help=True)
+def keys() -> None:
+    """API keys of an environment."""
+
 
 Policy = Literal["off", "if_enrolled", "required"]
-PolicyOption = Annotated[Policy | None, typer.Option("--mfa-policy", help="When a sign-in asks for a code.")]
-TeamOption = Annotated[str | None, typer.Option(help="Default issuer in authenticator apps.")]
+policy_option = click.option(
+    "--mfa-policy", type=click.Choice(get_args(Policy)), help="When a sign-in asks for a code."
+)
+team_option = click.option("--team-name", help="Default issuer in authenticator apps.")
 
 
 @environments.command("list")
-def list_environments(context: typer.Context) -> None:
+@click.pass_context
+def list_environments(context: click.Context) -> None:
     """List the environments. Example: authfactor environments list"""
     options = session.chosen(context)
 
@@ -41,8 +54,12 @@ def list_environments(context: typer.Context) -> None:
 
 
 @environments.command("create")
+@click.argument("name")
+@team_option
+@policy_option
+@click.pass_context
 def create_environment(
-    context: typer.Context, name: str, team_name: TeamOption = None, mfa_policy: PolicyOption = None
+    context: click.Context, name: str, team_name: str | None, mfa_policy: Policy | None
 ) -> None:
     """Create an environment and its first API key. Example: authfactor environments create staging"""
     options = session.chosen(context)
@@ -60,20 +77,29 @@ def create_environment(
 
 
 @environments.command("update")
+@click.argument("name")
+@team_option
+@policy_option
+@click.option(
+    "--logout-redirect",
+    multiple=True,
+    help="Where a logout may send the browser; repeat it. The first is the default.",
+)
+@click.option(
+    "--page-redirect",
+    multiple=True,
+    help="Where pages of links may lead in the end; repeat it. Replaces the list.",
+)
+@session.reason_option
+@click.pass_context
 def update_environment(
-    context: typer.Context,
+    context: click.Context,
     name: str,
-    team_name: TeamOption = None,
-    mfa_policy: PolicyOption = None,
-    logout_redirect: Annotated[
-        list[str] | None,
-        typer.Option(help="Where a logout may send the browser; repeat it. The first is the default."),
-    ] = None,
-    page_redirect: Annotated[
-        list[str] | None,
-        typer.Option(help="Where pages of links may lead in the end; repeat it. Replaces the list."),
-    ] = None,
-    reason: session.Reason = None,
+    team_name: str | None,
+    mfa_policy: Policy | None,
+    logout_redirect: tuple[str, ...],
+    page_redirect: tuple[str, ...],
+    reason: str | None,
 ) -> None:
     """Change an environment. Example: authfactor environments update default --mfa-policy required"""
     options = session.chosen(context)
@@ -84,6 +110,8 @@ def update_environment(
     }
 
     async def work(af: Authfactor, environment: Environment) -> Environment:
+        from authfactor.rules.environments import options_of
+
         changed = msgspec.structs.replace(options_of(environment), **given) if given else None
         unit = af.environments.update(
             environment, team_name=team_name, mfa_policy=mfa_policy, options=changed
@@ -96,13 +124,19 @@ def update_environment(
 
 
 @environments.command("brand")
+@click.argument("name")
+@click.option("--display-name", help="Name on the pages; default: team name.")
+@click.option("--color", help="Colour of buttons and links, as #1f5fd0.")
+@click.option("--logo", type=click.Path(path_type=Path), help="PNG file, at most 32 KiB, 1024 x 1024.")
+@click.option("--reset", is_flag=True, help="Back to the default look first.")
+@click.pass_context
 def brand_environment(
-    context: typer.Context,
+    context: click.Context,
     name: str,
-    display_name: Annotated[str | None, typer.Option(help="Name on the pages; default: team name.")] = None,
-    color: Annotated[str | None, typer.Option(help="Colour of buttons and links, as #1f5fd0.")] = None,
-    logo: Annotated[Path | None, typer.Option(help="PNG file, at most 32 KiB, 1024 x 1024.")] = None,
-    reset: Annotated[bool, typer.Option("--reset", help="Back to the default look first.")] = False,
+    display_name: str | None,
+    color: str | None,
+    logo: Path | None,
+    reset: bool,
 ) -> None:
     """Change how the pages of links look; without options, show it.
 
@@ -115,6 +149,8 @@ def brand_environment(
     given |= {field: value for field, value in pairs if value}
 
     async def work(af: Authfactor, environment: Environment) -> Branding | None:
+        from authfactor.wire.links import UpdateBranding
+
         if not given:
             return await af.read(af.brandings.get(environment))
         unit = af.brandings.update(environment, UpdateBranding(**given))
@@ -137,7 +173,8 @@ def _read(picture: Path) -> str:
 
 
 @keys.command("list")
-def list_keys(context: typer.Context) -> None:
+@click.pass_context
+def list_keys(context: click.Context) -> None:
     """List the API keys of an environment. Example: authfactor keys list"""
     options = session.chosen(context)
 
@@ -163,9 +200,9 @@ def list_keys(context: typer.Context) -> None:
 
 
 @keys.command("create")
-def create_key(
-    context: typer.Context, name: Annotated[str, typer.Option(help="What the key is for.")] = "unnamed"
-) -> None:
+@click.option("--name", default="unnamed", show_default=True, help="What the key is for.")
+@click.pass_context
+def create_key(context: click.Context, name: str) -> None:
     """Create an API key and print it, this once. Example: authfactor keys create --name billing"""
     options = session.chosen(context)
 
@@ -182,7 +219,10 @@ def create_key(
 
 
 @keys.command("revoke")
-def revoke_key(context: typer.Context, key_id: str, reason: session.Reason = None) -> None:
+@click.argument("key_id")
+@session.reason_option
+@click.pass_context
+def revoke_key(context: click.Context, key_id: str, reason: str | None) -> None:
     """Revoke an API key; within a second no worker takes it. Example: authfactor keys revoke api_key_01…"""
     options = session.chosen(context)
 
@@ -195,7 +235,8 @@ def revoke_key(context: typer.Context, key_id: str, reason: session.Reason = Non
 
 
 @keys.command("rotate-signing")
-def rotate_signing(context: typer.Context) -> None:
+@click.pass_context
+def rotate_signing(context: click.Context) -> None:
     """Make a new key for access tokens.
 
     It signs in a minute; tokens of older keys stay valid until they expire.

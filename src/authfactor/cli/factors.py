@@ -1,31 +1,35 @@
 """`authfactor factors`: the whole life of a factor, in a terminal."""
 
+from __future__ import annotations
+
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
-from authfactor import qr, totp
-from authfactor.cli import exits, session
-from authfactor.core import Authfactor
+from authfactor import totp
+from authfactor.cli import session
 from authfactor.models import Challenge, Enrollment, Environment, Factor, Page, PageQuery, Verification
 from authfactor.wire import moments, objects
 from authfactor.wire.requests import EnrollUserFactor
 
-factors = typer.Typer(no_args_is_help=True, help="TOTP factors: enroll, challenge, verify, delete.")
+if TYPE_CHECKING:
+    from authfactor.core import Authfactor
+
+
+@click.group("factors", no_args_is_help=True)
+def factors() -> None:
+    """TOTP factors: enroll, challenge, verify, delete."""
 
 
 @factors.command("enroll")
+@click.argument("user_id")
+@click.option("--issuer", help="Name of your application; default: the team name.")
+@click.option("--account", help="Account name; default: the user's email.")
+@click.option("--secret", help="Base32 secret to import; generated when absent.")
+@click.pass_context
 def enroll(
-    context: typer.Context,
-    user_id: str,
-    issuer: Annotated[
-        str | None, typer.Option(help="Name of your application; default: the team name.")
-    ] = None,
-    account: Annotated[str | None, typer.Option(help="Account name; default: the user's email.")] = None,
-    secret: Annotated[
-        str | None, typer.Option(help="Base32 secret to import; generated when absent.")
-    ] = None,
+    context: click.Context, user_id: str, issuer: str | None, account: str | None, secret: str | None
 ) -> None:
     """Enroll a user: shows the QR picture to scan and opens the first challenge.
 
@@ -41,6 +45,8 @@ def enroll(
     made = session.run(options, work)
 
     def people() -> None:
+        from authfactor import qr
+
         print(qr.terminal(qr.encode(made.uri), colour=sys.stdout.isatty()))
         groups = " ".join(made.secret[at : at + 4] for at in range(0, len(made.secret), 4))
         challenge_id = made.challenge.id if made.challenge else "-"
@@ -53,9 +59,10 @@ def enroll(
 
 
 @factors.command("list")
-def list_factors(
-    context: typer.Context, user_id: str, limit: Annotated[int, typer.Option(min=1, max=100)] = 10
-) -> None:
+@click.argument("user_id")
+@click.option("--limit", type=click.IntRange(min=1, max=100), default=10, show_default=True)
+@click.pass_context
+def list_factors(context: click.Context, user_id: str, limit: int) -> None:
     """List a user's factors. Example: authfactor factors list user_01…"""
     options = session.chosen(context)
 
@@ -69,7 +76,9 @@ def list_factors(
 
 
 @factors.command("get")
-def get(context: typer.Context, factor_id: str) -> None:
+@click.argument("factor_id")
+@click.pass_context
+def get(context: click.Context, factor_id: str) -> None:
     """Show a factor, without its secret. Example: authfactor factors get auth_factor_01…"""
     options = session.chosen(context)
 
@@ -90,7 +99,9 @@ def get(context: typer.Context, factor_id: str) -> None:
 
 
 @factors.command("challenge")
-def challenge(context: typer.Context, factor_id: str) -> None:
+@click.argument("factor_id")
+@click.pass_context
+def challenge(context: click.Context, factor_id: str) -> None:
     """Open a challenge for a factor. Example: authfactor factors challenge auth_factor_01…"""
     options = session.chosen(context)
 
@@ -103,7 +114,10 @@ def challenge(context: typer.Context, factor_id: str) -> None:
 
 
 @factors.command("verify")
-def verify(context: typer.Context, challenge_id: str, code: str) -> None:
+@click.argument("challenge_id")
+@click.argument("code")
+@click.pass_context
+def verify(context: click.Context, challenge_id: str, code: str) -> None:
     """Check a code; exits with 5 when it is not valid.
 
     Example: authfactor factors verify auth_challenge_01… 123456
@@ -123,20 +137,21 @@ def verify(context: typer.Context, challenge_id: str, code: str) -> None:
             print(f"Not valid: {reason} Tries left: {outcome.attempts_remaining}.")
 
     session.show(options, objects.verification(outcome), people)
-    raise typer.Exit(0 if outcome.valid else exits.REFUSED)
+    from authfactor.cli import exits
+
+    raise SystemExit(0 if outcome.valid else exits.REFUSED)
 
 
 @factors.command("delete")
-def delete(
-    context: typer.Context,
-    factor_id: str,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    reason: session.Reason = None,
-) -> None:
+@click.argument("factor_id")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@session.reason_option
+@click.pass_context
+def delete(context: click.Context, factor_id: str, yes: bool, reason: str | None) -> None:
     """Delete a factor. Example: authfactor factors delete auth_factor_01… --yes"""
     options = session.chosen(context)
     if not yes:
-        typer.confirm(f"Delete {factor_id}? Its authenticator entry stops working.", abort=True)
+        click.confirm(f"Delete {factor_id}? Its authenticator entry stops working.", abort=True)
 
     async def work(af: Authfactor, environment: Environment) -> None:
         unit = af.factors.delete(environment, factor_id)

@@ -1,29 +1,36 @@
 """`authfactor links`."""
 
-from typing import Annotated, Literal
+from __future__ import annotations
 
-import typer
+from typing import TYPE_CHECKING, Literal, get_args
+
+import click
 
 from authfactor.cli import session
-from authfactor.core import Authfactor
 from authfactor.models import Environment, Link
-from authfactor.rules.links import Issued
 from authfactor.wire import links as wire
 
-links = typer.Typer(no_args_is_help=True, help="Links to pages for users: enrol a factor, give a code.")
+if TYPE_CHECKING:
+    from authfactor.core import Authfactor
+    from authfactor.rules.links import Issued
 
-ReturnOption = Annotated[
-    str | None, typer.Option(help="Where the page leads in the end; one of the environment's page redirects.")
-]
+
+@click.group("links", no_args_is_help=True)
+def links() -> None:
+    """Links to pages for users: enrol a factor, give a code."""
+
+
+return_option = click.option(
+    "--return-to", help="Where the page leads in the end; one of the environment's page redirects."
+)
 
 
 @links.command("enroll")
-def enroll(
-    context: typer.Context,
-    user_id: str,
-    return_to: ReturnOption = None,
-    issuer: Annotated[str | None, typer.Option(help="Name in the app; default: the team name.")] = None,
-) -> None:
+@click.argument("user_id")
+@return_option
+@click.option("--issuer", help="Name in the app; default: the team name.")
+@click.pass_context
+def enroll(context: click.Context, user_id: str, return_to: str | None, issuer: str | None) -> None:
     """Make a link by which a user enrols in a factor. Example: authfactor links enroll user_01…"""
     options = session.chosen(context)
     request = wire.CreateEnrollmentLink(user_id=user_id, return_to=return_to, totp_issuer=issuer)
@@ -37,12 +44,11 @@ def enroll(
 
 
 @links.command("challenge")
-def challenge(
-    context: typer.Context,
-    user_id: str,
-    return_to: ReturnOption = None,
-    factor: Annotated[str | None, typer.Option(help="Which factor, if the user has several.")] = None,
-) -> None:
+@click.argument("user_id")
+@return_option
+@click.option("--factor", help="Which factor, if the user has several.")
+@click.pass_context
+def challenge(context: click.Context, user_id: str, return_to: str | None, factor: str | None) -> None:
     """Make a link by which a user gives a code. Example: authfactor links challenge user_01…"""
     options = session.chosen(context)
     request = wire.CreateChallengeLink(user_id=user_id, return_to=return_to, factor_id=factor)
@@ -56,13 +62,16 @@ def challenge(
 
 
 @links.command("get")
-def get(
-    context: typer.Context,
-    link_id: str,
-    kind: Annotated[
-        Literal["enrollment", "challenge"], typer.Option(help="Which kind of link.")
-    ] = "enrollment",
-) -> None:
+@click.argument("link_id")
+@click.option(
+    "--kind",
+    type=click.Choice(get_args(Literal["enrollment", "challenge"])),
+    default="enrollment",
+    show_default=True,
+    help="Which kind of link.",
+)
+@click.pass_context
+def get(context: click.Context, link_id: str, kind: Literal["enrollment", "challenge"]) -> None:
     """Tell what became of a link. Example: authfactor links get link_01… --kind challenge"""
     options = session.chosen(context)
 

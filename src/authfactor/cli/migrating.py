@@ -1,24 +1,23 @@
 """`authfactor migrate`."""
 
-import asyncio
-from typing import Annotated
+from __future__ import annotations
 
-import typer
+import asyncio
+from typing import TYPE_CHECKING
+
+import click
 
 from authfactor.cli import session
-from authfactor.settings import Settings
-from authfactor.store import opening, schema
+
+if TYPE_CHECKING:
+    from authfactor.settings import Settings
 
 
-def migrate(
-    context: typer.Context,
-    check: Annotated[
-        bool, typer.Option("--check", help="Change nothing; exit code 8 when there is something to do.")
-    ] = False,
-    sql: Annotated[
-        bool, typer.Option("--sql", help="Change nothing; print the SQL that would be run.")
-    ] = False,
-) -> None:
+@click.command("migrate")
+@click.option("--check", is_flag=True, help="Change nothing; exit code 8 when there is something to do.")
+@click.option("--sql", is_flag=True, help="Change nothing; print the SQL that would be run.")
+@click.pass_context
+def migrate(context: click.Context, check: bool, sql: bool) -> None:
     """Bring the database's schema to the one that this release needs.
 
     Needed on PostgreSQL before the first start and before the processes of a new release start; the old
@@ -27,6 +26,8 @@ def migrate(
 
     Example: authfactor migrate --check
     """
+    from authfactor.store import opening, schema
+
     options = session.chosen(context)
     settings = session.read_settings(options)
     try:
@@ -35,7 +36,7 @@ def migrate(
             print(opening.upgrade_script(settings, version), end="")
             return
         found = asyncio.run(_check(settings) if check else opening.upgrade(settings))
-    except session.Known as error:
+    except session.known() as error:
         session.fail(error)
     now = found if found is not None and found > schema.NEEDED else schema.NEEDED
     session.show(
@@ -46,6 +47,8 @@ def migrate(
 
 
 async def _check(settings: Settings) -> str | None:
+    from authfactor.store import opening
+
     found = await opening.schema_version(settings)
     opening.check_schema(found)
     return found

@@ -1,21 +1,30 @@
 """`authfactor operators`: who may use the console."""
 
-from typing import Annotated, Literal
+from __future__ import annotations
 
-import typer
+from typing import TYPE_CHECKING, Literal, get_args
+
+import click
 
 from authfactor.cli import session
-from authfactor.core import Authfactor
 from authfactor.models import Operator
 from authfactor.wire import moments
 
-operators = typer.Typer(no_args_is_help=True, help="People who may use the console.")
+if TYPE_CHECKING:
+    from authfactor.core import Authfactor
+
+
+@click.group("operators", no_args_is_help=True)
+def operators() -> None:
+    """People who may use the console."""
+
 
 Role = Literal["owner", "support", "viewer"]
 
 
 @operators.command("list")
-def list_operators(context: typer.Context) -> None:
+@click.pass_context
+def list_operators(context: click.Context) -> None:
     """List the operators. Example: authfactor operators list"""
     options = session.chosen(context)
 
@@ -33,11 +42,16 @@ def list_operators(context: typer.Context) -> None:
 
 
 @operators.command("invite")
-def invite(
-    context: typer.Context,
-    email: str,
-    role: Annotated[Role, typer.Option(help="What the operator may do.")] = "owner",
-) -> None:
+@click.argument("email")
+@click.option(
+    "--role",
+    type=click.Choice(get_args(Role)),
+    default="owner",
+    show_default=True,
+    help="What the operator may do.",
+)
+@click.pass_context
+def invite(context: click.Context, email: str, role: Role) -> None:
     """Add an operator and print the one-time link that sets them up.
 
     Example: authfactor operators invite kim@example.org --role support
@@ -53,7 +67,10 @@ def invite(
 
 
 @operators.command("reset")
-def reset(context: typer.Context, operator: str, reason: session.Reason = None) -> None:
+@click.argument("operator")
+@session.reason_option
+@click.pass_context
+def reset(context: click.Context, operator: str, reason: str | None) -> None:
     """Take password, factor, locks and sessions from an operator; print a new one-time link.
 
     Example: authfactor operators reset kim@example.org
@@ -71,7 +88,10 @@ def reset(context: typer.Context, operator: str, reason: session.Reason = None) 
 
 
 @operators.command("disable")
-def disable(context: typer.Context, operator: str, reason: session.Reason = None) -> None:
+@click.argument("operator")
+@session.reason_option
+@click.pass_context
+def disable(context: click.Context, operator: str, reason: str | None) -> None:
     """Send an operator away; sessions end at once. Example: authfactor operators disable kim@example.org"""
     options = session.chosen(context)
 

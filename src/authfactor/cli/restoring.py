@@ -40,7 +40,7 @@ def run(options: session.Chosen, file: Path | None, *, check: bool, mark: bool, 
             done = _Done(None, asyncio.run(_work(settings, ring, "marked after a restore", mark=True)))
         else:
             done = _restore(settings, file, check=check, force=force)
-    except session.Known as error:
+    except session.known() as error:
         session.fail(error)
     session.show(options, done.shape(), lambda: done.tell(file))
 

@@ -1,36 +1,43 @@
 """`authfactor serve`."""
 
+from __future__ import annotations
+
 import asyncio
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from authfactor import settings
 from authfactor.cli import session
-from authfactor.core import Authfactor
-from authfactor.rules.environments import KEY_PREFIX
-from authfactor.rules.links import PATH
-from authfactor.rules.tokens import random_token
-from authfactor.wire.links import CreateEnrollmentLink
-from authfactor.wire.requests import CreateUser
+from authfactor.settings import reading
+
+if TYPE_CHECKING:
+    from authfactor.core import Authfactor
 
 DEMO_EMAIL = "kim@example.org"
 
 
+@click.command("serve")
+@click.option("--host", help="Address to listen on.")
+@click.option("--port", type=click.IntRange(min=0, max=65535), help="Port to listen on.")
+@click.option("--workers", type=click.IntRange(min=1, max=64), help="Number of processes.")
+@click.option("--tls-cert", help="File with certificate and chain.")
+@click.option("--tls-key", help="File with the certificate's key.")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of database and key ring.")
+@click.option("--demo", is_flag=True, help="Make a user to try things with; print a curl line.")
+@click.pass_context
 def serve(
-    context: typer.Context,
-    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on.", min=0, max=65535)] = None,
-    workers: Annotated[int | None, typer.Option(help="Number of processes.", min=1, max=64)] = None,
-    tls_cert: Annotated[str | None, typer.Option(help="File with certificate and chain.")] = None,
-    tls_key: Annotated[str | None, typer.Option(help="File with the certificate's key.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder of database and key ring.")] = None,
-    demo: Annotated[
-        bool, typer.Option("--demo", help="Make a user to try things with; print a curl line.")
-    ] = False,
+    context: click.Context,
+    host: str | None,
+    port: int | None,
+    workers: int | None,
+    tls_cert: str | None,
+    tls_key: str | None,
+    data: Path | None,
+    demo: bool,
 ) -> None:
     """Serve the API until SIGTERM.
 
@@ -49,16 +56,16 @@ def serve(
     prepared = session.load_settings(options, **given_here).settings
 
     def reread() -> settings.Settings:
-        file = settings.find_file(os.environ, options.config)
-        return settings.read(os.environ, file, data=options.data, **given_here)
+        file = reading.find_file(os.environ, options.config)
+        return reading.read(os.environ, file, data=options.data, **given_here)
 
     try:
         sockets = serving.take_sockets(prepared)
         asyncio.run(_introduce(prepared, sockets["api"].getsockname()[1], demo=demo))
         code = serving.serve(prepared, sockets, reread, _check_command(options))
-    except session.Known as error:
+    except session.known() as error:
         session.fail(error)
-    raise typer.Exit(code)
+    raise SystemExit(code)
 
 
 def _check_command(options: session.Chosen) -> list[str]:
@@ -70,6 +77,8 @@ def _check_command(options: session.Chosen) -> list[str]:
 
 async def _introduce(prepared: settings.Settings, port: int, *, demo: bool) -> None:
     """Print what a newcomer needs: the key of a first start and, for a demo, a line to paste."""
+    from authfactor.core import Authfactor
+
     af = await Authfactor.open(prepared)
     try:
         host = f"[{prepared.host}]" if ":" in prepared.host else prepared.host
@@ -101,6 +110,9 @@ async def _introduce(prepared: settings.Settings, port: int, *, demo: bool) -> N
 
 async def _show_demo(af: Authfactor, base: str, key: str) -> None:
     """Print two ways to enrol a factor: a line to paste, and a page to open."""
+    from authfactor.rules.links import PATH
+    from authfactor.wire.links import CreateEnrollmentLink
+
     user_id = await _demo_user(af)
     print("\nEnroll a factor:\n")
     print(
@@ -119,6 +131,9 @@ async def _show_demo(af: Authfactor, base: str, key: str) -> None:
 
 async def _demo_key(af: Authfactor, folder: Path) -> str:
     """Return the demo's API key: kept in a file of its own, so that every start can print it."""
+    from authfactor.rules.environments import KEY_PREFIX
+    from authfactor.rules.tokens import random_token
+
     path = folder / "demo-api-key"
     if not path.exists():
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -130,6 +145,8 @@ async def _demo_key(af: Authfactor, folder: Path) -> str:
 
 
 async def _demo_user(af: Authfactor) -> str:
+    from authfactor.wire.requests import CreateUser
+
     environment = (await af.read(lambda tx: tx.environments.all()))[0]
     known = await af.read(lambda tx: tx.users.by_email(environment.number, DEMO_EMAIL))
     if known is None:

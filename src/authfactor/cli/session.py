@@ -1,27 +1,30 @@
 """What every command needs: settings, an open installation, output as JSON or for people."""
 
+from __future__ import annotations
+
 import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+import click
 import msgspec
-import typer
 
-from authfactor import errors, keyring, settings, vault
-from authfactor.cli import exits
-from authfactor.core import Authfactor
-from authfactor.models import Environment
-from authfactor.rules.audit import COMMAND_LINE, Actor
-from authfactor.store import Unit
+from authfactor import errors, settings
+from authfactor.settings import reading
+
+if TYPE_CHECKING:
+    from authfactor.core import Authfactor
+    from authfactor.models import Environment
+    from authfactor.rules.audit import Actor
+    from authfactor.store import Unit
 
 T = TypeVar("T")
-Reason = Annotated[str | None, typer.Option("--reason", help="Why; it is kept in the audit list.")]
+reason_option = click.option("--reason", help="Why; it is kept in the audit list.")
 _WIDE = 1000
-Known = (errors.AuthfactorError, settings.BadSetting, keyring.KeyRingUnusable, vault.CannotOpen, OSError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Chosen:
     as_json: bool = False
 
 
-def chosen(context: typer.Context) -> Chosen:
+def chosen(context: click.Context) -> Chosen:
     """Find the options given before the command."""
     found = context.find_object(Chosen)
     return found or Chosen()
@@ -45,11 +48,11 @@ def read_settings(options: Chosen) -> settings.Settings:
     return load_settings(options).settings
 
 
-def load_settings(options: Chosen, **overrides: object) -> settings.Loaded:
+def load_settings(options: Chosen, **overrides: object) -> reading.Loaded:
     """Read the settings with the origin of each; `overrides` come from a command's own options."""
     try:
-        file = settings.find_file(os.environ, options.config)
-        return settings.load(os.environ, file, **({"data": options.data} | overrides))
+        file = reading.find_file(os.environ, options.config)
+        return reading.load(os.environ, file, **({"data": options.data} | overrides))
     except settings.BadSetting as error:
         fail(error)
 
@@ -65,11 +68,21 @@ def fail(error: Exception) -> NoReturn:
     print(f"authfactor: {text}", file=sys.stderr)
     for item in items:
         print(f"  - {item.message}", file=sys.stderr)
-    raise typer.Exit(exits.code_of(error))
+    from authfactor.cli import exits
+
+    raise SystemExit(exits.code_of(error))
+
+
+def known() -> tuple[type[Exception], ...]:
+    """Name the failures that end in one line; whatever else happens is a bug and shows its traceback."""
+    from authfactor import keyring, vault
+
+    return (errors.AuthfactorError, settings.BadSetting, keyring.KeyRingUnusable, vault.CannotOpen, OSError)
 
 
 def run(options: Chosen, work: Callable[[Authfactor, Environment], Awaitable[T]]) -> T:
     """Open the installation, find the environment, do the work, close again."""
+    from authfactor.core import Authfactor
 
     async def inside() -> T:
         af = await Authfactor.open(read_settings(options))
@@ -80,12 +93,13 @@ def run(options: Chosen, work: Callable[[Authfactor, Environment], Awaitable[T]]
 
     try:
         return asyncio.run(inside())
-    except Known as error:
+    except known() as error:
         fail(error)
 
 
 def run_installation(options: Chosen, work: Callable[[Authfactor], Awaitable[T]]) -> T:
     """Open the installation, do work that belongs to no environment, close again."""
+    from authfactor.core import Authfactor
 
     async def inside() -> T:
         af = await Authfactor.open(read_settings(options))
@@ -96,7 +110,7 @@ def run_installation(options: Chosen, work: Callable[[Authfactor], Awaitable[T]]
 
     try:
         return asyncio.run(inside())
-    except Known as error:
+    except known() as error:
         fail(error)
 
 
@@ -113,6 +127,8 @@ async def _environment(af: Authfactor, wanted: str | None) -> Environment:
 
 def actor() -> Actor:
     """Say who is at the command line: the name of the user that the operating system runs it for."""
+    from authfactor.rules.audit import COMMAND_LINE, Actor
+
     try:
         import pwd
 

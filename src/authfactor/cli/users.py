@@ -1,31 +1,46 @@
 """`authfactor users`."""
 
-from typing import Annotated
+from __future__ import annotations
 
-import typer
+from typing import TYPE_CHECKING
+
+import click
 
 from authfactor.cli import session
-from authfactor.core import Authfactor
 from authfactor.models import Environment, Page, PageQuery, User
 from authfactor.wire import moments, objects
 from authfactor.wire.requests import CreateUser, UpdateUser
 
-users = typer.Typer(no_args_is_help=True, help="Users of your applications.")
+if TYPE_CHECKING:
+    from authfactor.core import Authfactor
 
-PasswordOption = Annotated[
-    bool, typer.Option("--password", help="Ask for a password (never on the command line).")
-]
+
+@click.group("users", no_args_is_help=True)
+def users() -> None:
+    """Users of your applications."""
+
+
+password_option = click.option(
+    "--password", is_flag=True, help="Ask for a password (never on the command line)."
+)
 
 
 @users.command("create")
+@click.argument("email")
+@click.option("--first-name")
+@click.option("--last-name")
+@click.option("--external-id", help="Your own id of the user.")
+@click.option("--email-verified", is_flag=True)
+@password_option
+@click.pass_context
 def create(
-    context: typer.Context,
+    context: click.Context,
     email: str,
-    first_name: Annotated[str | None, typer.Option()] = None,
-    last_name: Annotated[str | None, typer.Option()] = None,
-    external_id: Annotated[str | None, typer.Option(help="Your own id of the user.")] = None,
-    email_verified: Annotated[bool, typer.Option("--email-verified")] = False,
-    password: PasswordOption = False,
+    first_name: str | None,
+    last_name: str | None,
+    external_id: str | None,
+    email_verified: bool,
+    password: bool,
 ) -> None:
     """Create a user. Example: authfactor users create kim@example.org --email-verified"""
     options = session.chosen(context)
@@ -46,7 +61,9 @@ def create(
 
 
 @users.command("get")
-def get(context: typer.Context, user_id: str) -> None:
+@click.argument("user_id")
+@click.pass_context
+def get(context: click.Context, user_id: str) -> None:
     """Show a user. Example: authfactor users get user_01…"""
     options = session.chosen(context)
 
@@ -57,12 +74,11 @@ def get(context: typer.Context, user_id: str) -> None:
 
 
 @users.command("list")
-def list_users(
-    context: typer.Context,
-    email: Annotated[str | None, typer.Option(help="Only the user with this email.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100)] = 10,
-    after: Annotated[str | None, typer.Option(help="Id after which the page starts.")] = None,
-) -> None:
+@click.option("--email", help="Only the user with this email.")
+@click.option("--limit", type=click.IntRange(min=1, max=100), default=10, show_default=True)
+@click.option("--after", help="Id after which the page starts.")
+@click.pass_context
+def list_users(context: click.Context, email: str | None, limit: int, after: str | None) -> None:
     """List users, newest first. Example: authfactor users list --email kim@example.org"""
     options = session.chosen(context)
 
@@ -83,14 +99,21 @@ def list_users(
 
 
 @users.command("update")
+@click.argument("user_id")
+@click.option("--email")
+@click.option("--first-name")
+@click.option("--last-name")
+@click.option("--external-id")
+@password_option
+@click.pass_context
 def update(
-    context: typer.Context,
+    context: click.Context,
     user_id: str,
-    email: Annotated[str | None, typer.Option()] = None,
-    first_name: Annotated[str | None, typer.Option()] = None,
-    last_name: Annotated[str | None, typer.Option()] = None,
-    external_id: Annotated[str | None, typer.Option()] = None,
-    password: PasswordOption = False,
+    email: str | None,
+    first_name: str | None,
+    last_name: str | None,
+    external_id: str | None,
+    password: bool,
 ) -> None:
     """Change a user. Example: authfactor users update user_01… --email kim.doe@example.org"""
     options = session.chosen(context)
@@ -108,16 +131,15 @@ def update(
 
 
 @users.command("delete")
-def delete(
-    context: typer.Context,
-    user_id: str,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    reason: session.Reason = None,
-) -> None:
+@click.argument("user_id")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@session.reason_option
+@click.pass_context
+def delete(context: click.Context, user_id: str, yes: bool, reason: str | None) -> None:
     """Delete a user with all factors. Example: authfactor users delete user_01… --yes"""
     options = session.chosen(context)
     if not yes:
-        typer.confirm(f"Delete {user_id} and everything that belongs to it?", abort=True)
+        click.confirm(f"Delete {user_id} and everything that belongs to it?", abort=True)
 
     async def work(af: Authfactor, environment: Environment) -> None:
         unit = af.users.delete(environment, user_id)
@@ -128,7 +150,10 @@ def delete(
 
 
 @users.command("unlock")
-def unlock(context: typer.Context, user_id: str, reason: session.Reason = None) -> None:
+@click.argument("user_id")
+@session.reason_option
+@click.pass_context
+def unlock(context: click.Context, user_id: str, reason: str | None) -> None:
     """Lift the lock that wrong codes put on a user. Example: authfactor users unlock user_01…"""
     options = session.chosen(context)
 
@@ -142,7 +167,7 @@ def unlock(context: typer.Context, user_id: str, reason: session.Reason = None) 
 
 
 def _asked() -> str:
-    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+    return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
 
 
 def _show(options: session.Chosen, user: User) -> None:

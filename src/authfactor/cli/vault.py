@@ -1,33 +1,37 @@
 """`authfactor vault`: the keys that seal secrets."""
 
+from __future__ import annotations
+
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import typer
+import click
 
-from authfactor import keyring
 from authfactor.cli import session
-from authfactor.core import system_clock
-from authfactor.ids import Mint
-from authfactor.keyring import Source
-from authfactor.rules.audit import Audit
-from authfactor.rules.sealing import Progress, Resealed, Sealing
-from authfactor.store import Store, Tx, Unit
-from authfactor.store.opening import open_store
-from authfactor.vault import Key, Vault
+
+if TYPE_CHECKING:
+    from authfactor.keyring import Source
+    from authfactor.rules.audit import Audit
+    from authfactor.rules.sealing import Progress, Resealed, Sealing
+    from authfactor.store import Store, Tx, Unit
+    from authfactor.vault import Key
 
 T = TypeVar("T")
 BAD_KEYS = 8
 # A server takes a new key up within `look_again` seconds, and an answer under way may take its time.
 _MARGIN_SECONDS = 2
 
-vault = typer.Typer(no_args_is_help=True, help="The keys that seal secrets.")
+
+@click.group("vault", no_args_is_help=True)
+def vault() -> None:
+    """The keys that seal secrets."""
 
 
 @vault.command("status")
-def status(context: typer.Context) -> None:
+@click.pass_context
+def status(context: click.Context) -> None:
     """List the keys and how many secrets each has sealed; exit code 8 when a needed key is missing.
 
     Example: authfactor vault status
@@ -57,16 +61,13 @@ def status(context: typer.Context) -> None:
 
     session.show(options, {"keys": keys}, people)
     if counts:
-        raise typer.Exit(BAD_KEYS)
+        raise SystemExit(BAD_KEYS)
 
 
 @vault.command("rotate")
-def rotate(
-    context: typer.Context,
-    wait: Annotated[
-        int | None, typer.Option(min=0, help="Seconds for servers to take the new key up.")
-    ] = None,
-) -> None:
+@click.option("--wait", type=click.IntRange(min=0), help="Seconds for servers to take the new key up.")
+@click.pass_context
+def rotate(context: click.Context, wait: int | None) -> None:
     """Add a key to the ring and seal every secret again with it, while servers run.
 
     When secrets are still sealed with older keys, as after an interruption, no key is added: the newest one
@@ -74,6 +75,10 @@ def rotate(
 
     Example: authfactor vault rotate
     """
+    from authfactor.core import system_clock
+    from authfactor.rules.audit import Audit
+    from authfactor.vault import Vault
+
     options = session.chosen(context)
 
     async def work(source: Source, store: Store, sealing: Sealing) -> tuple[str, bool, Resealed]:
@@ -105,11 +110,14 @@ def rotate(
     shape = {"key": key_id, "added": added, "resealed": done.values, "broken": list(done.broken)}
     session.show(options, shape, people)
     if done.broken:
-        raise typer.Exit(BAD_KEYS)
+        raise SystemExit(BAD_KEYS)
 
 
 @vault.command("retire")
-def retire(context: typer.Context, key: str, reason: session.Reason = None) -> None:
+@click.argument("key")
+@session.reason_option
+@click.pass_context
+def retire(context: click.Context, key: str, reason: str | None) -> None:
     """Take a key off the ring once nothing in the database is sealed with it.
 
     Backups made while it was in use cannot be opened any more without it: that is how what was deleted since
@@ -117,6 +125,11 @@ def retire(context: typer.Context, key: str, reason: session.Reason = None) -> N
 
     Example: authfactor vault retire 3f9a1c
     """
+    from authfactor import keyring
+    from authfactor.core import system_clock
+    from authfactor.rules.audit import Audit
+    from authfactor.vault import Vault
+
     options = session.chosen(context)
 
     async def work(source: Source, store: Store, sealing: Sealing) -> list[Key]:
@@ -150,6 +163,12 @@ def _rotated(audit: Audit, key_id: str) -> Unit[None]:
 
 def _run(options: session.Chosen, work: Callable[[Source, Store, Sealing], Awaitable[T]]) -> T:
     """Open database and source of the ring, without the demand that every needed key be there."""
+    from authfactor import keyring
+    from authfactor.core import system_clock
+    from authfactor.ids import Mint
+    from authfactor.rules.sealing import Sealing
+    from authfactor.store.opening import open_store
+
     settings = session.read_settings(options)
 
     async def inside() -> T:
@@ -162,13 +181,13 @@ def _run(options: session.Chosen, work: Callable[[Source, Store, Sealing], Await
 
     try:
         return asyncio.run(inside())
-    except session.Known as error:
+    except session.known() as error:
         session.fail(error)
 
 
 def _say(options: session.Chosen, text: str) -> None:
     if not options.as_json:
-        typer.echo(text, err=True)
+        click.echo(text, err=True)
 
 
 def _counter(options: session.Chosen) -> Progress:

@@ -1,24 +1,35 @@
 """`authfactor webhooks`: who is told of events, and what became of the telling."""
 
-from typing import Annotated, Literal
+from __future__ import annotations
 
-import typer
+from typing import TYPE_CHECKING, Literal, get_args
+
+import click
 
 from authfactor.cli import session
-from authfactor.core import Authfactor
 from authfactor.models import Delivery, Environment, Page, PageQuery, WebhookEndpoint
 from authfactor.wire import moments
 from authfactor.wire import webhooks as wire
 
-webhooks = typer.Typer(no_args_is_help=True, help="Webhook endpoints and deliveries.")
+if TYPE_CHECKING:
+    from authfactor.core import Authfactor
+
+
+@click.group("webhooks", no_args_is_help=True)
+def webhooks() -> None:
+    """Webhook endpoints and deliveries."""
+
 
 State = Literal["pending", "delivered", "failed"]
-Limit = Annotated[int, typer.Option(min=1, max=100)]
-After = Annotated[str | None, typer.Option(help="Id after which the page starts.")]
+limit_option = click.option("--limit", type=click.IntRange(min=1, max=100), default=10, show_default=True)
+after_option = click.option("--after", help="Id after which the page starts.")
 
 
 @webhooks.command("list")
-def list_endpoints(context: typer.Context, limit: Limit = 10, after: After = None) -> None:
+@limit_option
+@after_option
+@click.pass_context
+def list_endpoints(context: click.Context, limit: int, after: str | None) -> None:
     """List the webhook endpoints, newest first. Example: authfactor webhooks list"""
     options = session.chosen(context)
 
@@ -37,12 +48,13 @@ def list_endpoints(context: typer.Context, limit: Limit = 10, after: After = Non
 
 
 @webhooks.command("deliveries")
+@click.option("--endpoint", help="Only those to this endpoint.")
+@click.option("--state", type=click.Choice(get_args(State)), help="Only those in this state.")
+@limit_option
+@after_option
+@click.pass_context
 def list_deliveries(
-    context: typer.Context,
-    endpoint: Annotated[str | None, typer.Option(help="Only those to this endpoint.")] = None,
-    state: Annotated[State | None, typer.Option(help="Only those in this state.")] = None,
-    limit: Limit = 10,
-    after: After = None,
+    context: click.Context, endpoint: str | None, state: State | None, limit: int, after: str | None
 ) -> None:
     """List deliveries, newest first. Example: authfactor webhooks deliveries --state failed"""
     options = session.chosen(context)
@@ -66,7 +78,9 @@ def list_deliveries(
 
 
 @webhooks.command("resend")
-def resend(context: typer.Context, delivery_id: str) -> None:
+@click.argument("delivery_id")
+@click.pass_context
+def resend(context: click.Context, delivery_id: str) -> None:
     """Send a delivery again, whatever became of it. Example: authfactor webhooks resend wd_01…"""
     options = session.chosen(context)
 

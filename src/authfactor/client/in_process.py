@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from authfactor import errors, settings
+from authfactor import errors
 from authfactor.client.errors import APIConnectionError
 from authfactor.client.transport import Answered, Identity
 from authfactor.core import Authfactor
 from authfactor.http.app import App
 from authfactor.models import Environment
+from authfactor.settings import reading
 
 Message = MutableMapping[str, Any]
 SCOPE: Final = {
@@ -109,9 +110,9 @@ class InProcess:
         """Open the installation as the application's start does, keeping what goes wrong for the caller."""
         try:
             place = self._place
-            chosen = settings.read(
+            chosen = reading.read(
                 os.environ,
-                settings.find_file(os.environ),
+                reading.find_file(os.environ),
                 database_url=place.database_url,
                 data=None if place.data is None else Path(place.data),
                 keys=None if place.keys is None else os.fspath(place.keys),

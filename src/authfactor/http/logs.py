@@ -5,15 +5,15 @@ tokens and passwords out: a field that is not on it is dropped, whoever added it
 and texts of exceptions pass through `scrub`, which knows what our own credentials look like.
 """
 
+import functools
 import logging
 import re
 import sys
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
 import msgspec
-import structlog
-from structlog.typing import EventDict, WrappedLogger
 
 from authfactor.settings import Settings
 
@@ -48,6 +48,9 @@ _LEVELS: Final = {
     "error": logging.ERROR,
     "off": logging.CRITICAL + 1,
 }
+# How a terminal shows it (ECMA-48).
+_DIM, _BOLD, _PLAIN = "\x1b[2m", "\x1b[1m", "\x1b[0m"
+_SHADES: Final = {"info": "\x1b[32m", "warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[31m"}
 
 
 def scrub(text: str) -> str:
@@ -55,7 +58,7 @@ def scrub(text: str) -> str:
     return _OURS.sub(HIDDEN, text)
 
 
-def only_known_fields(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+def only_known_fields(event: Mapping[str, Any]) -> dict[str, Any]:
     """Drop every field that is not on the list, and scrub the texts that are."""
     return {
         name: scrub(str(event[name])).strip() if name in _TEXTS else event[name]
@@ -64,62 +67,61 @@ def only_known_fields(_logger: WrappedLogger, _method: str, event: EventDict) ->
     }
 
 
-def _as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
-    return msgspec.json.encode(event).decode()
-
-
 def _from_record(record: logging.LogRecord) -> dict[str, Any]:
-    """Read a record of the standard library: its sentence, its level, and the fields it was given."""
-    found: EventDict = {
+    """Read a record: its moment, its sentence, its level, and the fields it was given."""
+    given: dict[str, Any] = {name: getattr(record, name) for name in FIELDS.keys() & vars(record).keys()}
+    if record.exc_info:
+        given["exception"] = logging.Formatter().formatException(record.exc_info)
+    moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds")
+    return {
+        **given,
+        "time": f"{moment.removesuffix('+00:00')}Z",
         "event": record.getMessage(),
         "level": record.levelname.lower(),
         "logger": record.name,
     }
-    given: dict[str, Any] = {name: getattr(record, name) for name in FIELDS.keys() & vars(record).keys()}
-    if record.exc_info:
-        given["exception"] = logging.Formatter().formatException(record.exc_info)
-    return {**given, **found}
 
 
-Renderer = Callable[[WrappedLogger, str, EventDict], str | bytes]
-_STAMP: Final = structlog.processors.TimeStamper(fmt="iso", utc=True, key="time")
+def _as_json(fields: dict[str, Any]) -> str:
+    return msgspec.json.encode(fields).decode()
+
+
+def _for_people(fields: dict[str, Any], *, colours: bool) -> str:
+    """Write the moment, how bad it is, what happened and who says it; then other fields, then a traceback."""
+    level, trace = str(fields.pop("level")), fields.pop("exception", None)
+    time, event, logger = (str(fields.pop(name, "")) for name in ("time", "event", "logger"))
+    dim, bold, off, shade = (_DIM, _BOLD, _PLAIN, _SHADES.get(level, "")) if colours else ("",) * 4
+    others = "".join(f" {dim}{name}={off}{_quoted(value)}" for name, value in fields.items())
+    line = f"{dim}{time}{off} [{shade}{level:<8}{off}] {bold}{event:<30}{off} {dim}[{logger}]{off}{others}"
+    return line if trace is None else f"{line}\n{trace}"
+
+
+def _quoted(value: object) -> str:
+    text = str(value)
+    return text if text.isprintable() and " " not in text else repr(text)
 
 
 class _Formatter(logging.Formatter):
-    """Lets a record of the standard library through the same processors as everything else."""
+    """Writes a record with the fields that are on the list and no others."""
 
-    def __init__(self, render: Renderer) -> None:
+    def __init__(self, render: Callable[[dict[str, Any]], str]) -> None:
         super().__init__()
         self._render = render
 
     def format(self, record: logging.LogRecord) -> str:
-        event: MutableMapping[str, Any] = _STAMP(None, "", _from_record(record))
-        return str(self._render(None, "", only_known_fields(None, "", event)))
+        return self._render(only_known_fields(_from_record(record)))
 
 
 def set_up(settings: Settings, out: TextIO | None = None) -> None:
     """Send what is logged to standard error in the form that the settings ask for; may be repeated."""
     stream = out or sys.stderr
-    colours = stream.isatty()
-    people = for_people(settings, stream)
-    render: Renderer = (
-        structlog.dev.ConsoleRenderer(colors=colours, timestamp_key="time") if people else _as_json
-    )
+    people = functools.partial(_for_people, colours=stream.isatty())
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(_Formatter(render))
+    handler.setFormatter(_Formatter(people if for_people(settings, stream) else _as_json))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(_LEVELS[settings.log_level], logging.WARNING))
     logging.getLogger("authfactor").setLevel(_LEVELS[settings.log_level])
-    silent = settings.log_level == "off"
-    structlog.configure(
-        processors=[structlog.processors.add_log_level, _STAMP, only_known_fields, render],
-        wrapper_class=structlog.make_filtering_bound_logger(
-            min(_LEVELS[settings.log_level], logging.CRITICAL)
-        ),
-        logger_factory=structlog.ReturnLoggerFactory() if silent else structlog.PrintLoggerFactory(stream),
-        cache_logger_on_first_use=False,
-    )
 
 
 def for_people(settings: Settings, out: TextIO | None = None) -> bool:

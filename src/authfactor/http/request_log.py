@@ -1,6 +1,6 @@
 """The line of each request: written by hand, because a logging library would cost as much as the request.
 
-Lines gather for a moment and go out together; structlog (`logs`) says everything that is rare. The fields
+Lines gather for a moment and go out together; `logs` says everything that is rare. The fields
 are those of `logs.FIELDS` that a request has, so nothing else can get in.
 """
 

@@ -1,15 +1,10 @@
-"""Every setting: read once, checked, frozen. The reference in the docs is generated from here.
+"""Every setting: checked, frozen. The reference in the docs is generated from here.
 
-Values come from defaults, then one TOML file, then the environment (`AUTHFACTOR_…`), then the command
-line. An unknown name stops the start: a misspelt limit must not silently be the default.
-
-A running server takes up a changed value on SIGHUP where the field says `reload=True`; the others hold
-until the processes are replaced.
+Where the values come from is `reading`'s business. A running server takes up a changed value on SIGHUP
+where the field says `reload=True`; the others hold until the processes are replaced.
 """
 
-import difflib
 import ipaddress
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -17,15 +12,10 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 PREFIX: Final = "AUTHFACTOR_"
-# Names the file itself, so it cannot be a setting in it.
-FILE_VARIABLE: Final = f"{PREFIX}CONFIG"
-FILE_NAME: Final = "authfactor.toml"
-DEFAULT: Final = "default"
 MINUTE: Final = 60
 DAY: Final = 24 * 3600
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "off")
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-_KINDS: Final[dict[object, str]] = {int: "a whole number", bool: "true or false"}
 
 
 class BadSetting(ValueError):
@@ -281,58 +271,6 @@ def masked(metadata: Mapping[str, Any], value: object) -> object:
     return "***" if metadata["secret"] and value else value
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """The settings, and where each value came from: `default`, a file, a variable, or the command line."""
-
-    settings: Settings
-    origins: Mapping[str, str]
-
-
-def find_file(
-    environ: Mapping[str, str], given: Path | None = None, folder: Path | None = None
-) -> Path | None:
-    """Return the file to read: the one given, else AUTHFACTOR_CONFIG, else authfactor.toml in `folder`."""
-    if given is not None:
-        return given
-    if environ.get(FILE_VARIABLE):
-        return Path(environ[FILE_VARIABLE])
-    usual = (folder or Path()) / FILE_NAME
-    return usual if usual.is_file() else None
-
-
-def read(environ: Mapping[str, str], file: Path | None = None, **overrides: object) -> Settings:
-    """Put the settings together; `overrides` (the command line) win, None among them means "not given".
-
-    Raises `BadSetting` with one sentence that says which setting and what to do.
-    """
-    return load(environ, file, **overrides).settings
-
-
-def load(environ: Mapping[str, str], file: Path | None = None, **overrides: object) -> Loaded:
-    """As `read`, and remember where each value came from."""
-    known = {item.name: item for item in fields(Settings)}
-    values: dict[str, Any] = {}
-    origins = dict.fromkeys(known, DEFAULT)
-    if file is not None:
-        for name, value in _toml(file).items():
-            shown = f"{file}: {name}"
-            item = known[_known(name, known, shown)]
-            wanted = item.type if item.type in _KINDS else str
-            if type(value) is not wanted:
-                kind = _KINDS.get(wanted, "a text in quotes")
-                raise BadSetting(f"{shown} must be {kind}.")
-            values[name] = _cast(item, str(value), shown)
-            origins[name] = str(file)
-    for variable, text in environ.items():
-        if variable.startswith(PREFIX) and variable != FILE_VARIABLE:
-            name = _known(variable.removeprefix(PREFIX).lower(), known, variable)
-            values[name] = _cast(known[name], text, variable)
-            origins[name] = variable
-    given = {name: value for name, value in overrides.items() if value is not None}
-    return Loaded(Settings(**values | given), origins | dict.fromkeys(given, "command line"))
-
-
 def reloaded(running: Settings, fresh: Settings) -> tuple[Settings, list[str]]:
     """Take up what may change in a running server; also name what differs but has to wait for a restart."""
     changed = [item for item in fields(Settings) if getattr(running, item.name) != getattr(fresh, item.name)]
@@ -358,42 +296,3 @@ def _check_bounds(name: str, value: object, said: Mapping[str, Any]) -> None:
         raise BadSetting(f"{shown} must be at least {said['least']}, not {value}.")
     if isinstance(value, int) and said["most"] is not None and value > said["most"]:
         raise BadSetting(f"{shown} must be at most {said['most']}, not {value}.")
-
-
-def _toml(file: Path) -> dict[str, object]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadSetting(f"{file} cannot be read: {error.strerror}.") from error
-    except ValueError as error:  # TOMLDecodeError, or UnicodeDecodeError
-        raise BadSetting(f"{file} is not valid TOML: {error}.") from error
-
-
-def _known(name: str, known: Mapping[str, object], shown: str) -> str:
-    if name in known:
-        return name
-    near = difflib.get_close_matches(name, known, 1)
-    hint = (
-        f" Did you mean {PREFIX}{near[0].upper()}?"
-        if near
-        else " `authfactor config show` lists the settings."
-    )
-    raise BadSetting(f"{shown} is no setting of this release.{hint}")
-
-
-def _cast(item: Any, text: str, shown: str) -> Any:  # noqa: ANN401 - a dataclass field and its value
-    if item.type is int:
-        try:
-            return int(text)
-        except ValueError:
-            raise BadSetting(f"{shown} must be a whole number, not '{text}'.") from None
-    if item.type is bool:
-        return _flag(text, shown)
-    return Path(text) if item.type is Path else text
-
-
-def _flag(text: str, shown: str) -> bool:
-    for value, words in ((True, {"1", "true", "yes", "on"}), (False, {"0", "false", "no", "off"})):
-        if text.strip().lower() in words:
-            return value
-    raise BadSetting(f"{shown} must be true or false, not '{text}'.")
