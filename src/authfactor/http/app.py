@@ -13,7 +13,8 @@ from authfactor import errors
 from authfactor.core import Authfactor
 from authfactor.delivering import deliver_forever
 from authfactor.http import api, links_api, operations, signin_api, webhooks_api
-from authfactor.http.door import Door, Message, Receive, Send
+from authfactor.http.door import Door
+from authfactor.http.exchange import Message, Receive, Send
 from authfactor.http.measures import Board, Layout, Meter
 from authfactor.http.metrics import Observatory
 from authfactor.http.pages import templating

@@ -3,7 +3,6 @@
 import asyncio
 import hmac
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
 from time import monotonic, perf_counter_ns
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from authfactor import errors
 from authfactor.core import Authfactor
 from authfactor.http import guard, logs, operations, problems, shaping
 from authfactor.http.call import Call
+from authfactor.http.exchange import Message, Receive, Send
 from authfactor.http.measures import UNMATCHED, Meter
 from authfactor.http.request_log import RequestLog
 from authfactor.http.routing import Match, Route, Router
@@ -20,9 +20,6 @@ from authfactor.rules.audit import Origin
 from authfactor.settings import Settings
 from authfactor.store.base import request_began
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 FINE: Final = "ok"
 # Where a request's scope says afterwards what became of it: route, status, outcome.
 FACTS: Final = "authfactor"
@@ -155,11 +152,14 @@ async def _body(receive: Receive, headers: dict[bytes, bytes], most: int) -> byt
     declared = headers.get(b"content-length", b"0")
     if declared.isdigit() and int(declared) > most:
         raise errors.BodyTooLarge(message=f"The request body is larger than {most} bytes.")
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    while message.get("more_body"):
+    body, more = b"", True
+    while more:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            # What has come may look whole (no body at all does), and must not count as what was meant.
+            raise errors.MalformedBody(message="The request ended before its body did.")
         body += message.get("body", b"")
+        more = message.get("more_body", False)
         if len(body) > most:
             raise errors.BodyTooLarge(message=f"The request body is larger than {most} bytes.")
     return body

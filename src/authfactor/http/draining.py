@@ -8,21 +8,19 @@ already be on its way to them.
 
 import asyncio
 import contextlib
-import fcntl
 import logging
 import os
 import signal
 import socket
-import struct
-import termios
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final, cast
 
 import uvicorn
 
 from authfactor import settings as setting
 from authfactor.http import logs, tls
 from authfactor.http.app import App
+from authfactor.http.connection import Connection
 from authfactor.http.listening import BACKLOG
 from authfactor.http.metrics_port import MetricsPort
 from authfactor.settings import BadSetting, Settings
@@ -45,6 +43,7 @@ class Worker(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                http=Connection,
                 lifespan="on",
                 access_log=False,
                 server_header=False,
@@ -125,13 +124,14 @@ class Worker(uvicorn.Server):
     async def _drain(self) -> None:
         """Wait until nobody is connected any more."""
         loop = asyncio.get_running_loop()
-        quiet: dict[Any, float] = {}
+        quiet: dict[Connection, float] = {}
         while self.server_state.connections:
             now = loop.time()
-            for connection in list(self.server_state.connections):
-                if _is_answering(connection) or _has_unread(connection):
+            for connection in cast("list[Connection]", list(self.server_state.connections)):
+                since = connection.quiet_since
+                if since is None or connection.has_unread():
                     quiet.pop(connection, None)
-                elif now - quiet.setdefault(connection, _idle_since(connection, now)) > IDLE_SECONDS:
+                elif now - quiet.setdefault(connection, since) > IDLE_SECONDS:
                     connection.shutdown()
             await asyncio.sleep(_LOOK_SECONDS)
 
@@ -143,27 +143,3 @@ class Worker(uvicorn.Server):
 
 def _nothing() -> None:
     pass
-
-
-def _is_answering(connection: Any) -> bool:  # noqa: ANN401 - one of uvicorn's protocols
-    return connection.cycle is not None and not connection.cycle.response_complete
-
-
-def _idle_since(connection: Any, now: float) -> float:  # noqa: ANN401 - one of uvicorn's protocols
-    """Tell when the last answer was sent: its keep-alive timer knows. A connection without one is new."""
-    timer = connection.timeout_keep_alive_task
-    if timer is None:
-        return now
-    return min(now, float(timer.when()) - float(connection.timeout_keep_alive))
-
-
-def _has_unread(connection: Any) -> bool:  # noqa: ANN401 - one of uvicorn's protocols
-    """Tell whether bytes have arrived that the loop has not read yet."""
-    found = connection.transport.get_extra_info("socket")
-    if found is None or found.fileno() < 0:
-        return False
-    try:
-        waiting = fcntl.ioctl(found.fileno(), termios.FIONREAD, b"\0\0\0\0")
-    except OSError:
-        return False
-    return bool(struct.unpack("i", waiting)[0])

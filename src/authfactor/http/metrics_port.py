@@ -5,7 +5,7 @@ from typing import Final
 
 import uvicorn
 
-from authfactor.http.door import Message, Receive, Send
+from authfactor.http.exchange import Message, Receive, Send
 from authfactor.http.operations import METRICS_TYPE, Desk
 
 PATH: Final = "/metrics"

@@ -15,6 +15,7 @@ from authfactor import settings as setting
 from authfactor.core import Authfactor
 from authfactor.http import listening, logs
 from authfactor.http.app import App, make_board
+from authfactor.http.connection import Connection
 from authfactor.http.draining import Reread, Worker
 from authfactor.http.measures import Board
 from authfactor.http.metrics_port import MetricsPort
@@ -132,6 +133,7 @@ def prepared(app: App) -> uvicorn.Server:
     """Make a server for an event loop that somebody else runs: await its `serve(sockets=[...])`."""
     config = uvicorn.Config(
         app,
+        http=Connection,
         lifespan="on",
         access_log=False,
         server_header=False,

@@ -5,7 +5,8 @@ A span says method, route, status and outcome, never a path with ids, a query, a
 
 from typing import TYPE_CHECKING, Final
 
-from authfactor.http.door import FACTS, Door, Message, Receive, Send
+from authfactor.http.door import FACTS, Door
+from authfactor.http.exchange import Message, Receive, Send
 from authfactor.settings import PREFIX, BadSetting
 
 if TYPE_CHECKING:

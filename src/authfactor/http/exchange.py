@@ -1,0 +1,139 @@
+"""One request on a connection, and its answer: what an ASGI application sees as `receive` and `send`."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from http import HTTPStatus
+from typing import Any, Final, Protocol
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Message, Receive, Send], Awaitable[None]]
+# Read no further while so much of a body waits for its handler.
+MUCH: Final = 65_536
+STATUS_LINES: Final = {
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
+}
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_CLOSE: Final = b"connection: close\r\n"
+_FAILED: Final = (500, [(b"content-length", b"0"), (b"connection", b"close")])
+
+Headers = list[tuple[bytes, bytes]]
+
+log = logging.getLogger("authfactor.http")
+
+
+class Wire(Protocol):
+    """What an exchange needs of its connection."""
+
+    transport: asyncio.Transport
+
+    def default_headers(self) -> bytes:
+        """Headers of every answer, written out."""
+
+    def go_on_reading(self, *, much: bool) -> None:
+        """Read from the socket, or not while there is much that nobody has taken."""
+
+    async def writable(self) -> None:
+        """Wait until the other side has taken most of what was written."""
+
+    def answered(self, exchange: "Exchange") -> None:
+        """Take note that the answer is written."""
+
+
+class Exchange:
+    """A request whose headers have arrived."""
+
+    __slots__ = (
+        *("_body", "_connection", "_expects", "_start", "_waiter"),
+        *("answered", "ended", "gone", "keep", "scope"),
+    )
+
+    def __init__(self, connection: Wire, scope: Message, *, keep: bool, expects: bool) -> None:
+        """`keep`: whether the connection stays; `expects`: the client waits for `100 Continue`."""
+        self.scope = scope
+        self.keep = keep
+        # The whole body has arrived; the rest of it never will; the answer is written.
+        self.ended = self.gone = self.answered = False
+        self._connection = connection
+        self._expects = expects
+        self._body = b""
+        self._waiter: asyncio.Future[None] | None = None
+        self._start: tuple[int, Headers] | None = None
+
+    async def run(self, application: Application) -> None:
+        """Let the application answer; it is an error of ours when it does not."""
+        try:
+            await application(self.scope, self.receive, self.send)
+            if not self.answered and not self.gone:
+                log.error("a request was left without an answer")
+        except Exception:
+            log.exception("unexpected failure outside of the door")
+        if not self.answered:
+            self.keep = False
+            self._start = _FAILED
+            await self.send({"body": b""})
+
+    def take(self, chunk: bytes) -> None:
+        """Keep a part of the body, unless nobody will ask for it any more."""
+        if self.answered:
+            return
+        self._body += chunk
+        self._connection.go_on_reading(much=len(self._body) > MUCH)
+        self._wake()
+
+    def end(self) -> None:
+        """Take note that the whole body is there."""
+        self.ended = True
+        self._wake()
+
+    def break_off(self) -> None:
+        """Take note that the rest of the request will not come."""
+        self.gone = not self.ended
+        self.keep = False
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def receive(self) -> Message:
+        """Return what has arrived of the body, waiting where nothing has."""
+        if self._expects and not self._body and not self.ended:
+            self._connection.transport.write(_CONTINUE)
+        self._expects = False
+        while not (self._body or self.ended or self.gone):
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        if self.gone:
+            return {"type": "http.disconnect"}
+        body, self._body = self._body, b""
+        self._connection.go_on_reading(much=False)
+        return {"type": "http.request", "body": body, "more_body": not self.ended}
+
+    async def send(self, message: Message) -> None:
+        """Take the start of an answer, then its whole body; both leave in one write."""
+        if self._start is None:
+            self._start = (message["status"], message["headers"])
+            return
+        await self._connection.writable()
+        whole = self._head(*self._start) + message["body"]
+        self.answered = True
+        if not self._connection.transport.is_closing():
+            self._connection.transport.write(whole)
+        self._connection.answered(self)
+
+    def _head(self, status: int, headers: Headers) -> bytes:
+        """Write status line and headers. Raises `ValueError` for a header that would be more than one."""
+        parts: list[bytes] = []
+        for name, value in headers:
+            parts += (name, b": ", value, b"\r\n")
+            if name == b"connection":
+                self.keep = False
+        own = b"".join(parts)
+        # Counting once is as good as looking into each: a value with a line break is a line too many.
+        if own.count(b"\n") != len(headers) or own.count(b"\r") != len(headers):
+            raise ValueError("a header holds a line break")
+        close = b"" if self.keep or b"connection: close" in own else _CLOSE
+        return b"".join((STATUS_LINES[status], self._connection.default_headers(), own, close, b"\r\n"))
