@@ -209,6 +209,13 @@ MUTANTS = [
         ("tests/contract/test_transactions.py", "-k", "sqlite"),
     ),
     Mutant(
+        "a unit that failed after it wrote is not undone",
+        "store/sqlite.py",
+        "if self._writer.total_changes != written or isinstance",
+        "if isinstance",
+        ("tests/contract/test_transactions.py", "-k", "sqlite"),
+    ),
+    Mutant(
         "ids of another environment found",
         "store/tables/factors.py",
         "WHERE environment = $1 AND id = $2",

@@ -111,16 +111,23 @@ class Factors:
         """List a user's factors. The unit raises `NotFound`, and `InvalidRequest` for an unknown cursor."""
 
         async def run(tx: Tx) -> Page[Factor]:
-            if await tx.users.by_id(environment.number, user_id) is None:
-                raise errors.NotFound("User", user_id)
+            # A user with factors is there: only for an empty list has that to be looked up.
+            if query.before or query.after:
+                await self._check(tx, environment, user_id)
             for field, cursor in (("before", query.before), ("after", query.after)):
                 at = await tx.factors.by_id(environment.number, cursor) if cursor else None
                 if cursor and (at is None or at.user_id != user_id):
                     raise paging.unknown_cursor(field, cursor)
             items, more_before, more_after = await tx.factors.page(environment.number, user_id, query)
+            if not items:
+                await self._check(tx, environment, user_id)
             return paging.page(items, query, more_before=more_before, more_after=more_after)
 
         return run
+
+    async def _check(self, tx: Tx, environment: Environment, user_id: str) -> None:
+        if await tx.users.by_id(environment.number, user_id) is None:
+            raise errors.NotFound("User", user_id)
 
     def delete(self, environment: Environment, factor_id: str) -> Unit[None]:
         """Delete a factor; its open challenges die with it. The unit raises `NotFound`."""

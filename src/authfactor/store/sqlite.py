@@ -2,8 +2,8 @@
 
 Units run on the event loop without suspension, one after the other, on one writing connection; every
 unit that is waiting shares the next commit. The commit (an fdatasync) happens on a thread, while the
-next batch gathers. A unit that fails is rolled back to its savepoint and leaves the others standing.
-Decision 0001 has the measurements behind this.
+next batch gathers. A unit that fails leaves the others standing: if it had written something, the batch
+begins anew with a savepoint around each. Decision 0001 has the measurements behind this.
 """
 
 import asyncio
@@ -207,9 +207,15 @@ class SqliteStore:
                 await self._write_batch(batch)
 
     async def _write_batch(self, batch: list[tuple[Unit[Any], asyncio.Future[Any]]]) -> None:
+        batch = [(unit, future) for unit, future in batch if not future.cancelled()]
         try:
             await self._begin()
-            done = [(future, *self._run_unit(unit)) for unit, future in batch if not future.cancelled()]
+            try:
+                done = [(future, *self._run_unit(unit)) for unit, future in batch]
+            except _HalfDone:
+                self._writer.execute("ROLLBACK")
+                await self._open()
+                done = [(future, *self._run_guarded(unit)) for unit, future in batch]
             await self._loop.run_in_executor(self._thread, self._commit)
         except (sqlite3.Error, OSError, errors.Unavailable) as error:
             # Nothing of this batch is durable (disk full, read-only file, lock not had in time).
@@ -242,6 +248,9 @@ class SqliteStore:
             if self._loop.time() > deadline:
                 raise errors.Unavailable("Another process keeps the database busy. Try again in a moment.")
             await asyncio.sleep(_TURN_SECONDS)
+        await self._open()
+
+    async def _open(self) -> None:
         try:
             self._writer.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
@@ -257,12 +266,25 @@ class SqliteStore:
         self._turn.give_back()
 
     def _run_unit(self, unit: Unit[T]) -> tuple[T | None, BaseException | None]:
+        """Run a unit; what it raised before it wrote anything is its own affair. Raises `_HalfDone`."""
+        written = self._writer.total_changes
+        try:
+            return _drive(unit(self._write_tx)), None
+        except Exception as error:
+            # Some faults (a full disk among them) end the whole transaction: then the batch is lost.
+            if not self._writer.in_transaction:
+                raise
+            if self._writer.total_changes != written or isinstance(error, sqlite3.Error):
+                raise _HalfDone from error
+            return None, error
+
+    def _run_guarded(self, unit: Unit[T]) -> tuple[T | None, BaseException | None]:
+        """Run a unit in a savepoint, so that it can be undone alone."""
         execute = self._writer.execute
         execute("SAVEPOINT unit")
         try:
             result = _drive(unit(self._write_tx))
         except Exception as error:
-            # Some faults (a full disk among them) end the whole transaction: then the batch is lost.
             if not self._writer.in_transaction:
                 raise
             execute("ROLLBACK TO unit")
@@ -270,6 +292,10 @@ class SqliteStore:
             return None, translated(error) if isinstance(error, sqlite3.Error) else error
         execute("RELEASE unit")
         return result, None
+
+
+class _HalfDone(Exception):
+    """A unit failed after it had written."""
 
 
 def _drive(coroutine: object) -> Any:  # noqa: ANN401 - the unit's own result type is lost in `send`

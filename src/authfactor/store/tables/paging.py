@@ -1,5 +1,6 @@
 """One page of any table whose ids grow with time: keyset pagination by id."""
 
+import functools
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ class Listing(NamedTuple):
         )
         limit = self.known + (2 if cursor else 1)
         return f"{self.select}{bound} ORDER BY {self.id_column} {direction} LIMIT ${limit}"
+
+
+_statement = functools.cache(Listing.statement)
 
 
 class Rows(NamedTuple):
@@ -77,7 +81,7 @@ async def fetch_merged(
 async def _read(
     db: "Db", listing: Listing, walk: _Walk, limit: int, parameters: tuple[object, ...]
 ) -> "list[Row]":
-    statement = listing.statement(walk.direction, cursor=walk.cursor is not None)
+    statement = _statement(listing, walk.direction, cursor=walk.cursor is not None)
     extra = () if walk.cursor is None else (walk.cursor,)
     return await db.all(statement, *parameters, *extra, limit + 1)
 
