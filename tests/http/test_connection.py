@@ -46,12 +46,10 @@ class Echo:
                 break
             body += message["body"]
             more = message["more_body"]
-        text = (
-            f"{scope['method']} {scope['raw_path'].decode()}?{scope['query_string'].decode()} ".encode()
-            + body
-        )
+        asked = f"{scope['method']} {scope['raw_path'].decode()}?{scope['query_string'].decode()} "
+        text = asked.encode() + body
         if path == "/large":
-            text = bytearray(50_000_000)
+            text = b"x" * 50_000_000
         headers = [(b"content-length", str(len(text)).encode())]
         if path == "/injected":
             headers.append((b"x-name", b"value\r\nset-cookie: a=b"))
