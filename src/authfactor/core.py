@@ -22,6 +22,7 @@ from authfactor.rules.audit import Audit
 from authfactor.rules.challenges import Challenges
 from authfactor.rules.deliveries import Deliveries
 from authfactor.rules.environments import Environments
+from authfactor.rules.event_digest import SEALED
 from authfactor.rules.events import EventLog
 from authfactor.rules.factors import Factors
 from authfactor.rules.following import Following
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
     from authfactor.rules.branding import Brandings
     from authfactor.rules.cleaning import Cleaning
     from authfactor.rules.console import Console
+    from authfactor.rules.event_checks import EventChecks
+    from authfactor.rules.event_seals import EventSeals
     from authfactor.rules.overview import Overview
 
 T = TypeVar("T")
@@ -84,7 +87,7 @@ class Authfactor:
         self, settings: Settings, store: Store, vault: Vault, clock: Clock, entropy: Entropy, profile: Profile
     ) -> None:
         """Wire the rules; use `open` instead."""
-        mint = Mint(clock, entropy)
+        self.mint = mint = Mint(clock, entropy)
         log = EventLog(mint)
         self.settings = settings
         self.store = store
@@ -117,7 +120,21 @@ class Authfactor:
         """What removes old rows."""
         from authfactor.rules.cleaning import Cleaning  # noqa: PLC0415 - for servers alone
 
-        return Cleaning(self.clock, Mint(self.clock, self.entropy), self.settings)
+        return Cleaning(self.clock, Mint(self.clock, self.entropy), self.settings, self.event_seals)
+
+    @functools.cached_property
+    def event_seals(self) -> "EventSeals":
+        """What seals events."""
+        from authfactor.rules.event_seals import EventSeals  # noqa: PLC0415 - for servers alone
+
+        return EventSeals(self.clock, Mint(self.clock, self.entropy), self.audit, self.settings)
+
+    @functools.cached_property
+    def event_checks(self) -> "EventChecks":
+        """What holds events against their seals."""
+        from authfactor.rules.event_checks import EventChecks  # noqa: PLC0415 - for one command
+
+        return EventChecks(self.clock, self.audit)
 
     @functools.cached_property
     def brandings(self) -> "Brandings":
@@ -161,6 +178,9 @@ class Authfactor:
             vault = await _vault(source, ring, store, clock, entropy)
             self = cls(settings, store, vault, clock, entropy, profile)
             await self.sealing.note_keys(store, vault.newest)
+            # A clock that was set back meanwhile must not put new events among those that are sealed.
+            sealed = await store.read(lambda tx: tx.audit.newest_of(SEALED))
+            self.mint.lift(sealed.created_at if sealed is not None else 0)
         except BaseException:
             await store.close()
             raise

@@ -57,6 +57,12 @@ class Mint:
         self._last_time = -1
         self._last_random = 0
 
+    def lift(self, milliseconds: int) -> None:
+        """Make no id from now on that looks older than this, though the clock may have been set back."""
+        if milliseconds > self._last_time:
+            self._last_time = milliseconds
+            self._last_random = int.from_bytes(self._entropy(10), "big") >> 1
+
     def __call__(self, prefix: str) -> str:
         """Make one id with this prefix ('' gives a bare ULID)."""
         now = self._clock()

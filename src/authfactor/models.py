@@ -373,7 +373,7 @@ class AuditEntry(Record, frozen=True, gc=False):
     """
 
     id: str
-    actor_kind: Literal["operator", "command_line", "api_key"]
+    actor_kind: Literal["operator", "command_line", "api_key", "server"]
     actor_id: str | None
     actor: str
     action: str

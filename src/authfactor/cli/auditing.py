@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -10,14 +11,16 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from authfactor import errors
+from authfactor import errors, ids
 from authfactor.cli import session
 from authfactor.models import AuditEntry, Page, PageQuery
 from authfactor.wire import audits, moments
 
 if TYPE_CHECKING:
     from authfactor.core import Authfactor
+    from authfactor.rules.audit import Tell
     from authfactor.rules.chain import Chain, Walk
+    from authfactor.rules.event_checks import Checked
 
 
 @click.group("audit", no_args_is_help=True)
@@ -44,7 +47,10 @@ def list_entries(
     limit: int,
     after: str | None,
 ) -> None:
-    """List entries, newest first. Example: authfactor audit list --action factor.reset"""
+    """List entries, newest first; those that servers write by themselves with --actor server.
+
+    Example: authfactor audit list --action factor.reset
+    """
     options = session.chosen(context)
 
     async def work(af: Authfactor) -> Page[AuditEntry]:
@@ -52,7 +58,7 @@ def list_entries(
 
     page = session.run_installation(options, work)
     rows = [
-        [moments.write(item.created_at), _who(item), item.action, item.target, item.reason or "-", item.id]
+        [moments.write(item.created_at), _who(item), item.action, item.target, _why(item), item.id]
         for item in page.items
     ]
 
@@ -71,10 +77,14 @@ def list_entries(
     help="ID:HASH that must be in the list, as an earlier verify printed; repeat it.",
 )
 @click.option(
-    "--accept", multiple=True, help="Id of an unsigned entry that you know an older release wrote; repeat it."
+    "--accept",
+    multiple=True,
+    help="Id of an unsigned entry that you know an older release wrote, or of a seal whose events you know to"
+    " be gone or changed; repeat it.",
 )
 @click.option("--file", type=click.Path(path_type=Path), help="Check an export instead of the database.")
 @click.option("--with-keys", is_flag=True, help="With --file: check signatures too, by this installation.")
+@click.option("--entries-only", is_flag=True, help="Leave events out: they are most of the work.")
 @click.pass_context
 def verify(
     context: click.Context,
@@ -82,12 +92,13 @@ def verify(
     accept: tuple[str, ...],
     file: Path | None,
     with_keys: bool,
+    entries_only: bool,
 ) -> None:
-    """Check that no entry was changed, forged, inserted or removed; exit code 5 when one was.
+    """Check that no entry and no sealed event was changed, inserted or removed; exit code 5 when one was.
 
     It names the first entry that does not fit. That entries were cut off at the end shows only against a
     line kept elsewhere, so keep the last line that it prints, and give it back with --expect. An export is
-    checked without any key or database; signatures need --with-keys.
+    checked without any key or database; signatures need --with-keys, and events need the database.
 
     Example: authfactor audit verify --expect audit_000000000000042:9f86d0…
     """
@@ -98,26 +109,43 @@ def verify(
     accepted = frozenset(accept or ())
     if with_keys and file is None:
         session.fail(errors.InvalidRequest(message="--with-keys goes with --file."))
+    checked: Checked | None = None
     if file is None:
-        found = session.run_installation(
-            options, lambda af: af.audit.check(af.store, expect=expected, accept=accepted)
-        )
+
+        async def work(af: Authfactor) -> tuple[Chain, Checked | None]:
+            walk = Walk(await af.audit.keys(af.store), expect=expected, accept=accepted)
+            with _bars() as tell:
+                broken = await af.audit.follow(af.store, walk, tell)
+                if broken or entries_only:
+                    return broken or walk.end(), None
+                seen, broken = await af.event_checks.check(af.store, walk, accepted, tell)
+                return broken or walk.end(), seen
+
+        found, checked = session.run_installation(options, work)
     else:
         keys = session.run_installation(options, lambda af: af.audit.keys(af.store)) if with_keys else None
         found = _follow(file, Walk(keys, expect=expected, accept=accepted))
     signatures = file is None or with_keys
+    findings = checked.findings if checked else ()
     shape = {
         "entries": found.entries,
-        "intact": found.broken is None,
+        "intact": found.broken is None and not findings,
         "broken_at": found.broken,
         "why": found.why,
         "unsigned": found.unsigned,
         "signatures_checked": signatures,
         "last_id": found.last.id if found.last else None,
         "last_hash": found.last.hash.hex() if found.last else None,
+        "events": _events(checked) if checked else None,
     }
-    session.show(options, shape, lambda: _tell(found, signatures=signatures))
-    if found.broken is not None:
+
+    def people() -> None:
+        _tell(found, signatures=signatures)
+        if checked is not None:
+            _tell_events(checked)
+
+    session.show(options, shape, people)
+    if found.broken is not None or findings:
         raise SystemExit(BROKEN)
 
 
@@ -204,6 +232,70 @@ def _tell(found: Chain, *, signatures: bool) -> None:
         print("Hashes fit. Signatures were not checked: --with-keys checks them.")
     print(f"{found.entries} entries, intact. Keep this elsewhere, for --expect:")
     print(f"  {found.last.id}:{found.last.hash.hex()}")
+
+
+def _events(checked: Checked) -> dict[str, object]:
+    return {
+        "seals": checked.seals,
+        "events": checked.events,
+        "sealed_up_to": _moment(checked.sealed_upto),
+        "removed_up_to": _moment(checked.cleaned_upto),
+        "findings": [
+            {
+                "what": finding.what,
+                "sealed_by": finding.seal.entry if finding.seal else None,
+                "from": finding.seal.start if finding.seal else None,
+                "to": finding.seal.end if finding.seal else None,
+                "sealed": finding.seal.count if finding.seal else None,
+                "there": finding.there,
+                "suspects": finding.suspects,
+                "suspects_in_all": finding.of,
+            }
+            for finding in checked.findings
+        ],
+    }
+
+
+def _moment(event_id: str) -> str | None:
+    return moments.write(ids.milliseconds_of(event_id)) if event_id else None
+
+
+def _tell_events(checked: Checked) -> None:
+    for finding in checked.findings:
+        print(finding)
+    if not checked.sealed_upto:
+        print("No events are sealed yet: a server does that a quarter of an hour after they happened.")
+        return
+    state = "as they were sealed" if not checked.findings else "looked at"
+    print(f"{checked.events} events up to {_moment(checked.sealed_upto)}, {state}.")
+
+
+@contextlib.contextmanager
+def _bars() -> Iterator[Tell]:
+    """Draw bars on standard error if it is a terminal; they are gone when the work is done."""
+    if not sys.stderr.isatty():
+        yield lambda *_: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description:<8}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    tasks = {}
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+
+        def tell(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield tell
+
+
+def _why(entry: AuditEntry) -> str:
+    from authfactor.rules import event_digest
+
+    seal = event_digest.read(entry) if entry.action == event_digest.SEALED else None
+    return (entry.reason or "-") if seal is None else f"{seal.count} events from {seal.start}"
 
 
 def _who(entry: AuditEntry) -> str:

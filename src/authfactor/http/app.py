@@ -22,6 +22,7 @@ from authfactor.http.pages.routes import ROUTES as PAGES
 from authfactor.http.routing import Route
 from authfactor.http.tracing import TracedDoor, traced
 from authfactor.keyring import KeyRingUnusable, source_of
+from authfactor.vault import CannotOpen
 
 Opener = Callable[[], Awaitable[Authfactor]]
 HOUSEKEEPING_SECONDS: Final = 60
@@ -108,8 +109,20 @@ async def _keep_house(af: Authfactor) -> None:
         try:
             await af.note_used_keys()
             await af.cleaning.run(af.store)
-        except errors.AuthfactorError as error:
-            log.warning("housekeeping was put off: %s", error.message)
+        except (errors.AuthfactorError, CannotOpen) as error:
+            log.warning("housekeeping was put off: %s", error)
+
+
+async def _seal_events(af: Authfactor) -> None:
+    """Put a digest of the events of late into the audit list."""
+    while True:
+        await asyncio.sleep(HOUSEKEEPING_SECONDS)
+        try:
+            await af.event_seals.run(af.store)
+        except (errors.AuthfactorError, CannotOpen) as error:
+            log.warning("the sealing of events was put off: %s", error)
+        except Exception:
+            log.exception("unexpected failure while sealing events")
 
 
 async def _take_up_keys(af: Authfactor) -> None:
@@ -135,4 +148,4 @@ async def _prepare_pages(af: Authfactor) -> None:
         await asyncio.to_thread(reference.objects)
 
 
-BACKGROUND: Final = (deliver_forever, _keep_house, _take_up_keys, _prepare_pages)
+BACKGROUND: Final = (deliver_forever, _keep_house, _seal_events, _take_up_keys, _prepare_pages)

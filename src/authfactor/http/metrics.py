@@ -19,6 +19,7 @@ ASKED: Final = (
     ("authfactor_webhooks_pending", "gauge", "Webhook deliveries that wait, counted up to 10,000."),
     ("authfactor_webhook_lag_seconds", "gauge", "How late the delivery is that has been due for longest."),
     ("authfactor_event_lag_seconds", "gauge", "Age of the oldest event that a webhook has yet to tell."),
+    ("authfactor_events_unsealed_seconds", "gauge", "Age of the oldest event that no seal covers yet."),
     (
         "authfactor_clock_drift_seconds",
         "gauge",
@@ -62,23 +63,25 @@ class Observatory:
 
     async def _asked(self) -> list[Metric]:
         now = self._af.clock()
-        drift = GaugeMetricFamily(ASKED[3][0], ASKED[3][2], labels=["against"])
+        drift = GaugeMetricFamily(ASKED[4][0], ASKED[4][2], labels=["against"])
         drift.add_metric(["uptime"], (now - monotonic() * 1000 - self._skew) / 1000)
         found: list[Metric] = [drift]
         try:
             backlog: Backlog = await self._af.read(self._af.deliveries.backlog())
+            unsealed = await self._af.event_seals.unsealed_since(self._af.store)
             database = await self._af.store.now()
         except errors.Unavailable as error:
             log.warning("the database did not tell its numbers: %s", error.message)
         else:
-            values = (backlog.pending, _age(now, backlog.oldest_due), _age(now, backlog.oldest_event))
+            moments = (backlog.oldest_due, backlog.oldest_event, unsealed)
+            values = (backlog.pending, *(_age(now, moment) for moment in moments))
             found += [
                 GaugeMetricFamily(name, about, value=value)
                 for (name, _, about), value in zip(ASKED, values, strict=False)
             ]
             if database is not None:
                 drift.add_metric(["database"], (self._af.clock() - database) / 1000)
-        info = GaugeMetricFamily(ASKED[4][0], ASKED[4][2], labels=["version"])
+        info = GaugeMetricFamily(ASKED[5][0], ASKED[5][2], labels=["version"])
         info.add_metric([__version__], 1)
         return [*found, info]
 

@@ -5,15 +5,17 @@ Entries cut off at the end leave no trace in the chain itself: keep the last id 
 (`authfactor audit verify` prints them).
 """
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Final, Literal, NamedTuple, TypeVar
 
 import msgspec
 
-from authfactor import ids, vault
+from authfactor import vault
 from authfactor.models import AuditEntry, Clock, Entropy, Page, PageQuery
 from authfactor.rules import paging
-from authfactor.rules.chain import BEGINNING, Chain, Walk, hash_of, mac_of, numbered
+from authfactor.rules.chain import BEGINNING, Chain, Walk, hash_of, mac_of, number_of, numbered
+from authfactor.rules.event_digest import CLEANED, SEALED
 from authfactor.store import Store, Tx, Unit
 from authfactor.vault import KEY_BYTES, Row, Vault
 
@@ -24,7 +26,7 @@ BATCH: Final = 1000
 class Actor(NamedTuple):
     """Who made a change."""
 
-    kind: Literal["operator", "command_line", "api_key"]
+    kind: Literal["operator", "command_line", "api_key", "server"]
     id: str | None
     name: str
 
@@ -38,6 +40,11 @@ class Origin(NamedTuple):
 
 NOWHERE: Final = Origin(None, None)
 COMMAND_LINE: Final = Actor("command_line", None, "command line")
+SERVER: Final = Actor("server", None, "server")
+# What servers write by themselves, by the dozen a day: shown to whoever asks for it.
+ROUTINE: Final = frozenset({SEALED, CLEANED})
+Tell = Callable[[str, int, int], object]
+"""Told what is looked through (`entries` or `events`), how many are done, of how many."""
 
 
 class Audit:
@@ -66,7 +73,7 @@ class Audit:
         await tx.audit.hold()
         key_id, key = await self._key(tx)
         last = await tx.audit.last()
-        number = int(last.id.removeprefix(ids.AUDIT)) + 1 if last else 1
+        number = number_of(last.id) + 1 if last else 1
         entry = AuditEntry(
             numbered(number),
             actor.kind,
@@ -120,6 +127,13 @@ class Audit:
         await tx.audit.hold()
         return (await self._new_key(tx, await tx.audit.newest_key()))[0]
 
+    async def hold(self, tx: Tx) -> None:
+        """Let nobody else add an entry until the unit ends, so that what it reads of the list stays true."""
+        await tx.audit.hold()
+        if await tx.audit.newest_key() is None:
+            # Nothing was there to wait for: of two that get here, one meets the other's key and runs again.
+            await self._new_key(tx, None)
+
     async def _key(self, tx: Tx) -> tuple[str, bytes]:
         newest = await tx.audit.newest_key()
         if newest is None:
@@ -135,13 +149,19 @@ class Audit:
     def page(
         self, query: PageQuery, action: str | None = None, actor: str | None = None, target: str | None = None
     ) -> Unit[Page[AuditEntry]]:
-        """List entries, newest first. The unit raises `InvalidRequest` for an unknown cursor."""
+        """List entries, newest first; without a filter, those of `ROUTINE` are left out.
+
+        The unit raises `InvalidRequest` for an unknown cursor.
+        """
 
         async def run(tx: Tx) -> Page[AuditEntry]:
             for field, cursor in (("before", query.before), ("after", query.after)):
                 if cursor and await tx.audit.by_id(cursor) is None:
                     raise paging.unknown_cursor(field, cursor)
-            items, more_before, more_after = await tx.audit.page(query, action, actor, target)
+            if action or actor or target:
+                items, more_before, more_after = await tx.audit.page(query, action, actor, target)
+            else:
+                items, more_before, more_after = await tx.audit.page_without(query, ROUTINE)
             return paging.page(items, query, more_before=more_before, more_after=more_after)
 
         return run
@@ -163,15 +183,24 @@ class Audit:
         expect: Mapping[str, bytes] | None = None,
         accept: frozenset[str] = frozenset(),
     ) -> Chain:
-        """Follow the whole list, a batch at a time; `expect` are hashes by id that must be in it."""
+        """Follow the whole list; `expect` are hashes by id that must be in it."""
         walk = Walk(await self.keys(store), expect=expect, accept=accept)
-        after = ""
-        while entries := await store.read(lambda tx, after=after: tx.audit.following(after, BATCH)):  # type: ignore[misc]  # bound per batch
+        return await self.follow(store, walk) or walk.end()
+
+    async def follow(self, store: Store, walk: Walk, tell: Tell | None = None) -> Chain | None:
+        """Go on through the list from where the walk is, a batch at a time; say what does not fit, if so."""
+        last = await store.read(lambda tx: tx.audit.last())
+        total = 0
+        # Whoever touched the list may have left any id there.
+        with contextlib.suppress(ValueError):
+            total = number_of(last.id) if last is not None else 0
+        while entries := await store.read(lambda tx: tx.audit.following(walk.at, BATCH)):
             for entry in entries:
                 if why := walk.step(entry):
                     return walk.stop(entry, why)
-            after = entries[-1].id
-        return walk.end()
+            if tell is not None:
+                tell("entries", walk.count, total)
+        return None
 
 
 def _row(key_id: str) -> Row:

@@ -13,6 +13,7 @@ import msgspec
 
 from authfactor import ids
 from authfactor.models import AuditEntry
+from authfactor.rules.event_digest import Ranges
 
 BEGINNING: Final = bytes(32)
 _DIGITS: Final = 15
@@ -49,22 +50,29 @@ class Walk:
         self._expect = dict(expect or {})
         self._accept = accept
         self._newest_key = ""
-        self._count = self._unsigned = 0
+        self._unsigned = 0
+        self.count = 0
         self._last: AuditEntry | None = None
+        self.ranges: Final = Ranges()
+
+    @property
+    def at(self) -> str:
+        """The id of the last entry that was taken, '' before the first."""
+        return self._last.id if self._last else ""
 
     def step(self, entry: AuditEntry) -> str | None:
         """Take the next entry; say why it does not fit, None when it does."""
-        self._count += 1
+        self.count += 1
         before = self._last.hash if self._last else BEGINNING
         self._last = entry
-        if entry.id != numbered(self._count):
-            return f"{numbered(self._count)} should be there: entries were removed or inserted"
+        if entry.id != numbered(self.count):
+            return f"{numbered(self.count)} should be there: entries were removed or inserted"
         if not hmac.compare_digest(entry.hash, hash_of(entry, before)):
             return "its hash does not fit: it, or the hash before it, was changed"
         expected = self._expect.pop(entry.id, None)
         if expected is not None and not hmac.compare_digest(entry.hash, expected):
             return "its hash is not the expected one: the list was written anew"
-        return self._signature(entry)
+        return self._signature(entry) or self.ranges.step(entry)
 
     def _signature(self, entry: AuditEntry) -> str | None:
         if entry.key_id is None or entry.mac is None:
@@ -87,7 +95,7 @@ class Walk:
 
     def stop(self, entry: AuditEntry, why: str) -> Chain:
         """Report that an entry does not fit."""
-        return Chain(self._count, entry, entry.id, why, self._unsigned)
+        return Chain(self.count, entry, entry.id, why, self._unsigned)
 
     def end(self) -> Chain:
         """Report at the end of the list."""
@@ -95,8 +103,8 @@ class Walk:
             first = min(self._expect)
             found = self._last.id if self._last else "nothing"
             why = f"it was expected, and the list ends with {found}: its end was cut off"
-            return Chain(self._count, self._last, first, why, self._unsigned)
-        return Chain(self._count, self._last, None, None, self._unsigned)
+            return Chain(self.count, self._last, first, why, self._unsigned)
+        return Chain(self.count, self._last, None, None, self._unsigned)
 
 
 def hash_of(entry: AuditEntry, before: bytes) -> bytes:
@@ -113,3 +121,8 @@ def mac_of(hashed: bytes, key: bytes) -> bytes:
 def numbered(number: int) -> str:
     """Write the id of the entry with this number."""
     return f"{ids.AUDIT}{number:0{_DIGITS}d}"
+
+
+def number_of(entry_id: str) -> int:
+    """Read the number out of an id."""
+    return int(entry_id.removeprefix(ids.AUDIT))

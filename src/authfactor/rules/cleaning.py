@@ -5,6 +5,7 @@ from typing import Final
 from authfactor import ids
 from authfactor.ids import Mint
 from authfactor.models import Clock
+from authfactor.rules.event_seals import EventSeals
 from authfactor.rules.operators import CONSOLE
 from authfactor.settings import Settings
 from authfactor.store import Store, Unit
@@ -18,9 +19,10 @@ TURN_MILLISECONDS: Final = 5 * 60 * 1000
 class Cleaning:
     """Removes expired challenges, kept answers, waiting sign-ins, sessions, old events and deliveries."""
 
-    def __init__(self, clock: Clock, mint: Mint, settings: Settings) -> None:
+    def __init__(self, clock: Clock, mint: Mint, settings: Settings, seals: EventSeals) -> None:
         """Take what the rules may use; the holder of a turn is this process."""
         self._clock = clock
+        self._seals = seals
         self._settings = settings
         self._holder = mint("")
 
@@ -53,7 +55,7 @@ class Cleaning:
         settings = self._settings
         # A day longer than needed: late clients hear "expired" and not "unknown".
         challenges = _first_id(ids.CHALLENGE, now - settings.challenge_life * 1000 - DAY)
-        events = _first_id(ids.EVENT, now - settings.event_life * 1000)
+        events = await self._seals.let_go(store, _first_id(ids.EVENT, now - settings.event_life * 1000))
         deliveries = _first_id(ids.DELIVERY, now - settings.event_life * 1000)
         sessions = _first_id(ids.SESSION, now - settings.session_life * 1000 - DAY)
         links = _first_id(ids.LINK, now - 2 * settings.link_life * 1000 - DAY)

@@ -31,6 +31,7 @@ from authfactor.store.tables.users import Users
 from authfactor.store.tables.webhooks import Deliveries, WebhookEndpoints
 
 if TYPE_CHECKING:
+    from authfactor.store.tables.event_ranges import EventRanges
     from authfactor.store.tables.restored import Restored
 
 T = TypeVar("T")
@@ -132,6 +133,13 @@ class Tx:
         from authfactor.store.tables.restored import Restored  # noqa: PLC0415 - for one command
 
         return Restored(self.db)
+
+    @property
+    def event_ranges(self) -> "EventRanges":
+        """Calls that seal events and check them."""
+        from authfactor.store.tables.event_ranges import EventRanges  # noqa: PLC0415 - in the background
+
+        return EventRanges(self.db)
 
 
 Unit = Callable[[Tx], Awaitable[T]]

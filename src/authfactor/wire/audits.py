@@ -13,7 +13,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
     object: Literal["audit_entry"]
     id: str
-    actor_kind: Literal["operator", "command_line", "api_key"]
+    actor_kind: Literal["operator", "command_line", "api_key", "server"]
     actor_id: str | None
     actor: str
     action: str

@@ -31,6 +31,26 @@ HOLD = "SELECT 1 FROM audit_keys WHERE environment = 0 ORDER BY id LIMIT 1 FOR U
 
 NEXT = f"SELECT {COLUMNS} FROM audit WHERE id > $1 ORDER BY id LIMIT $2"
 
+NEWEST_OF = f"SELECT {COLUMNS} FROM audit INDEXED BY audit_action WHERE action = $1 ORDER BY id DESC LIMIT 1"
+
+FIRST_OF = f"SELECT {COLUMNS} FROM audit INDEXED BY audit_action WHERE action = $1 ORDER BY id LIMIT 1"
+
+GREATEST_TARGET = """
+SELECT target FROM audit INDEXED BY audit_target
+WHERE action = $1 AND target <= $2 ORDER BY target DESC LIMIT 1
+"""
+
+# Each action once, by steps along the index.
+ACTIONS = """
+WITH RECURSIVE names (action) AS (
+  SELECT MIN(action) FROM audit
+  UNION ALL SELECT (SELECT MIN(action) FROM audit WHERE action > names.action) FROM names
+  WHERE names.action IS NOT NULL
+) SELECT action FROM names WHERE action IS NOT NULL
+"""
+
+OF_ACTION = paging.Listing(f"SELECT {COLUMNS} FROM audit INDEXED BY audit_action WHERE action = $1", 1)
+
 
 class Audit:
     """Calls on the table `audit`."""
@@ -75,6 +95,29 @@ class Audit:
     async def following(self, entry_id: str, most: int) -> list[AuditEntry]:
         """List the entries after this id, oldest first."""
         return [AuditEntry(*row) for row in await self._db.all(NEXT, entry_id, most)]
+
+    async def newest_of(self, action: str) -> AuditEntry | None:
+        """Find the newest entry of an action."""
+        row = await self._db.one(NEWEST_OF, action)
+        return None if row is None else AuditEntry(*row)
+
+    async def first_of(self, action: str) -> AuditEntry | None:
+        """Find the oldest entry of an action."""
+        row = await self._db.one(FIRST_OF, action)
+        return None if row is None else AuditEntry(*row)
+
+    async def greatest_target(self, action: str, most: str) -> str | None:
+        """Find the greatest target of an action's entries that is not beyond `most`."""
+        row = await self._db.one(GREATEST_TARGET, action, most)
+        return None if row is None else row[0]
+
+    async def page_without(
+        self, query: PageQuery, without: frozenset[str]
+    ) -> tuple[list[AuditEntry], bool, bool]:
+        """List one page of the entries of all actions but some."""
+        walks = [(row[0],) for row in await self._db.all(ACTIONS) if row[0] not in without]
+        found = await paging.fetch_merged(self._db, OF_ACTION, query, walks)
+        return [AuditEntry(*row) for row in found.rows], found.more_before, found.more_after
 
     async def page(
         self, query: PageQuery, action: str | None, actor: str | None, target: str | None

@@ -14,6 +14,8 @@ NAMES: Final = tuple(
 OTHERS: Final = (
     "branding.update",
     "database.restored",
+    "events.cleaned",
+    "events.sealed",
     "link.create",
     "operator.locked",
     "operator.set_up",

@@ -1,0 +1,377 @@
+"""Events are sealed into the audit list, and whoever touches a sealed one is found."""
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import pytest
+
+from authfactor import ids
+from authfactor.models import AuditEntry
+from authfactor.rules import event_digest, event_seals
+from authfactor.rules.chain import Chain, Walk
+from authfactor.rules.event_checks import Checked
+from authfactor.rules.event_digest import CLEANED, SEALED, Seal
+from authfactor.rules.event_seals import HORIZON, HOUR, INTERVAL, EventSeals
+from authfactor.store import Tx
+from tests.rules.conftest import DAY, Desk
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from tests.rules.conftest import Opener
+
+DUE: Final = (HORIZON + INTERVAL) / 1000 + 1
+ENTER: Final = (
+    "INSERT INTO events (environment, id, name, user_id, data, created_at) VALUES (?, ?, 'x', ?, ?, ?)"
+)
+
+
+async def seal(desk: Desk) -> int:
+    return await desk.af.event_seals.run(desk.af.store)
+
+
+async def seals(desk: Desk) -> list[Seal]:
+    entries = await desk.af.read(lambda tx: tx.audit.following("", 1000))
+    found = [event_digest.read(entry) for entry in entries if entry.action == SEALED]
+    return [each for each in found if each is not None]
+
+
+async def removals(desk: Desk) -> list[AuditEntry]:
+    entries = await desk.af.read(lambda tx: tx.audit.following("", 1000))
+    return [entry for entry in entries if entry.action == CLEANED]
+
+
+async def check(desk: Desk, *accept: str) -> tuple[Checked, Chain | None]:
+    walk = Walk(await desk.af.audit.keys(desk.af.store))
+    assert await desk.af.audit.follow(desk.af.store, walk) is None
+    return await desk.af.event_checks.check(desk.af.store, walk, frozenset(accept), lambda *_: None)
+
+
+async def findings(desk: Desk) -> list[str]:
+    checked, broken = await check(desk)
+    assert broken is None
+    return [str(finding) for finding in checked.findings]
+
+
+def enter(desk: Desk, at: int, *, environment: int = 1, number: int = 0, data: str = "{}") -> str:
+    """Add an event made at a moment, as a server that took its time would, or an intruder."""
+    event_id = f"{ids.EVENT}{ids.ulid(at, number)}"
+    desk.sql(ENTER, environment, event_id, "user_1", data, at)
+    return event_id
+
+
+@pytest.fixture
+async def sealed(desk: Desk) -> Desk:
+    """Twelve events in two environments and that of operators, sealed by two entries."""
+    for number in range(3):
+        for environment in (0, 1, 2):
+            enter(desk, desk.clock.now + number, environment=environment, number=environment)
+    desk.clock.advance(DUE)
+    assert await seal(desk) == 9
+    for environment in (0, 1, 2):
+        enter(desk, desk.clock.now, environment=environment, number=environment)
+    desk.clock.advance(DUE)
+    assert await seal(desk) == 3
+    assert await findings(desk) == []
+    return desk
+
+
+async def test_nothing_is_written_before_an_event_is_old_enough(desk: Desk) -> None:
+    assert await seal(desk) == 0
+    enter(desk, desk.clock.now)
+    desk.clock.advance((HORIZON + INTERVAL) / 1000)
+    assert await seal(desk) == 0
+    assert desk.sql("SELECT count(*) FROM audit") == [(0,)]
+    assert desk.sql("SELECT count(*) FROM turns") == [(0,)]
+    desk.clock.advance(1)
+    assert await seal(desk) == 1
+    assert await seal(desk) == 0
+    [one] = await seals(desk)
+    assert one.count == 1
+
+
+async def test_each_seal_begins_where_the_one_before_ended(sealed: Desk) -> None:
+    first, second = await seals(sealed)
+    assert first.end == second.start
+    assert (first.count, second.count) == (9, 3)
+    [entry] = await sealed.af.read(lambda tx: tx.audit.following("audit_000000000000001", 1))
+    assert (entry.actor_kind, entry.actor, entry.environment) == ("server", "server", None)
+    checked, _ = await check(sealed)
+    assert (checked.seals, checked.events) == (2, 12)
+
+
+@pytest.mark.parametrize(
+    "touch",
+    [
+        "UPDATE events SET data = '{\"a\":1}' WHERE id = ?",
+        "UPDATE events SET name = 'y' WHERE id = ?",
+        "UPDATE events SET user_id = NULL WHERE id = ?",
+        "UPDATE events SET user_id = 'user_2' WHERE id = ?",
+        "UPDATE events SET created_at = created_at - 1 WHERE id = ?",
+        "UPDATE events SET environment = 3 WHERE id = ?",
+    ],
+)
+async def test_a_changed_event_is_named(sealed: Desk, touch: str) -> None:
+    [(target,)] = sealed.sql("SELECT id FROM events WHERE environment = 2 ORDER BY id LIMIT 1 OFFSET 1")
+    sealed.sql(touch, target)
+    [found] = await findings(sealed)
+    assert found.startswith("Changed: ")
+    assert str(target) in found
+    first = (await seals(sealed))[0]
+    assert f"{first.entry} sealed 9 events from {first.start}" in found
+
+
+async def test_a_removed_event_is_named(sealed: Desk) -> None:
+    [(target,)] = sealed.sql("SELECT id FROM events WHERE environment = 0 ORDER BY id LIMIT 1")
+    sealed.sql("DELETE FROM events WHERE id = ?", target)
+    [found] = await findings(sealed)
+    assert found.startswith(f"Removed: {target}. ")
+    assert found.endswith(" 8 are there.")
+
+
+async def test_several_that_were_removed_are_counted(sealed: Desk) -> None:
+    sealed.sql("DELETE FROM events WHERE environment = 1")
+    first, second = await findings(sealed)
+    assert first.startswith("Removed: 3 of them. ")
+    assert second.startswith("Removed: event_")
+    sealed.sql("DELETE FROM events")
+    assert [found[:13] for found in await findings(sealed)] == ["Removed: 9 of", "Removed: 3 of"]
+
+
+@pytest.mark.parametrize("environment", [0, 1, 77])
+async def test_an_inserted_event_is_named_also_between_two_that_are_sealed(
+    sealed: Desk, environment: int
+) -> None:
+    put = enter(sealed, sealed.clock.now - round(DUE * 1000) - 2, environment=environment, number=99)
+    [found] = await findings(sealed)
+    assert found.startswith(f"Inserted: {put}. ")
+
+
+async def test_an_event_in_the_place_of_another_is_found(sealed: Desk) -> None:
+    [(target, at)] = sealed.sql("SELECT id, created_at FROM events WHERE environment = 1 ORDER BY id LIMIT 1")
+    sealed.sql("DELETE FROM events WHERE id = ?", target)
+    put = enter(sealed, int(str(at)), number=99)
+    [found] = await findings(sealed)
+    assert found.startswith("Changed: ")
+    assert put in found
+
+
+async def test_an_id_that_no_server_could_have_made_yet_is_named(sealed: Desk) -> None:
+    for name in ("event_zzz", "zzz"):
+        sealed.sql(ENTER, 1, name, "user_1", "{}", 1)
+        [found] = await findings(sealed)
+        assert found.startswith(f"Inserted: {name}. ")
+        sealed.sql("DELETE FROM events WHERE id = ?", name)
+    assert await seal(sealed) == 0
+
+
+async def test_what_is_known_to_be_changed_is_accepted(sealed: Desk) -> None:
+    first, second = await seals(sealed)
+    sealed.sql("DELETE FROM events")
+    checked, _ = await check(sealed, first.entry)
+    assert [finding.seal for finding in checked.findings] == [second]
+    checked, _ = await check(sealed, first.entry, second.entry)
+    assert checked.findings == ()
+
+
+async def test_a_late_commit_within_the_horizon_is_in_the_next_seal(sealed: Desk) -> None:
+    """A server with a slow database, or whose clock is behind."""
+    enter(sealed, sealed.clock.now - HORIZON)
+    sealed.clock.advance(DUE)
+    assert await seal(sealed) == 1
+    assert await findings(sealed) == []
+
+
+async def test_long_ranges_are_cut_and_fit(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_seals, "MOST", 7)
+    monkeypatch.setattr(event_seals, "BATCH", 3)
+    for number in range(20):
+        enter(desk, desk.clock.now + number, environment=1 + number % 2)
+    enter(desk, desk.clock.now, environment=0)
+    desk.clock.advance(DUE)
+    assert await seal(desk) == 21
+    made = await seals(desk)
+    assert sum(each.count for each in made) == 21
+    assert max(each.count for each in made) <= 3 * 7
+    assert len(made) == 2
+    assert await findings(desk) == []
+    desk.sql(
+        "DELETE FROM events WHERE environment = 2 AND id = (SELECT max(id) FROM events WHERE environment = 2)"
+    )
+    [found] = await findings(desk)
+    assert found.startswith("Removed: event_")
+
+
+async def test_servers_that_seal_at_once_leave_no_gap_and_no_overlap(
+    open_desk: "Opener", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even with the turn out of force: the look at the list in the unit that adds to it decides."""
+    first, second = await open_desk(), await open_desk()
+    monkeypatch.setattr(EventSeals, "_has_turn", _yes)
+    monkeypatch.setattr(event_seals, "MOST", 5)
+    for _ in range(3):
+        for number in range(20):
+            enter(first, first.clock.now + number, environment=1 + number % 2)
+        first.clock.advance(DUE)
+        counts = await asyncio.gather(*(seal(desk) for desk in (first, second) * 2))
+        assert sum(counts) == 20
+    made = await seals(first)
+    assert [each.start for each in made[1:]] == [each.end for each in made[:-1]]
+    assert await findings(second) == []
+
+
+async def _yes(*_: object) -> bool:
+    return True
+
+
+async def test_one_server_seals_and_another_takes_over_when_it_is_gone(
+    open_desk: "Opener", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = await open_desk(), await open_desk()
+    enter(first, first.clock.now)
+    first.clock.advance(DUE)
+
+    def die(*_: object) -> None:
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as killed, pytest.raises(RuntimeError, match="killed"):
+        killed.setattr(event_digest.Digest, "take", die)
+        await seal(first)
+    assert await seals(first) == []
+    assert await seal(second) == 0  # the turn of the one that is gone
+    first.clock.advance(event_seals.TURN_MILLISECONDS / 1000)
+    assert await seal(second) == 1
+    assert await findings(second) == []
+
+
+async def test_an_entry_that_leaves_out_events_is_found(sealed: Desk) -> None:
+    """A seal that does not begin where the one before ended, however well signed."""
+
+    async def unit(tx: Tx) -> None:
+        last = (await seals(sealed))[-1]
+        start = event_seals.first_id(ids.milliseconds_of(last.end) + 1000)
+        reason = event_digest.told(start, event_digest.Digest())
+        await sealed.af.audit.note(tx, event_seals.SERVER, SEALED, start + "Z", reason=reason)
+
+    async def unreadable(tx: Tx) -> None:
+        await sealed.af.audit.note(tx, event_seals.SERVER, SEALED, "event_x", reason="nothing")
+
+    for wrong, why in ((unit, "the one before ended at"), (unreadable, "cannot be read")):
+        await sealed.af.run(wrong)
+        broken = await sealed.af.audit.check(sealed.af.store)
+        assert why in str(broken.why)
+        sealed.sql("DELETE FROM audit WHERE id = ?", broken.broken)
+
+
+async def test_only_sealed_events_are_removed_and_the_list_says_so_first(sealed: Desk) -> None:
+    enter(sealed, sealed.clock.now)
+    sealed.clock.advance(sealed.af.settings.event_life + DUE)
+    # Nobody has sealed the last one.
+    assert await sealed.af.cleaning.run(sealed.af.store) == 12
+    assert sealed.sql("SELECT count(*) FROM events") == [(1,)]
+    [removal] = await removals(sealed)
+    assert removal.target == (await seals(sealed))[-1].end
+    assert await findings(sealed) == []
+    assert await sealed.af.cleaning.run(sealed.af.store) == 0
+    assert await seal(sealed) == 1
+    assert await findings(sealed) == []
+    sealed.clock.advance(HOUR / 1000)
+    assert await sealed.af.cleaning.run(sealed.af.store) == 1
+    checked, _ = await check(sealed)
+    assert (checked.findings, checked.seals) == ((), 0)
+    assert checked.cleaned_upto == checked.sealed_upto
+
+
+async def test_removal_goes_by_whole_seals_and_not_before_their_time(sealed: Desk) -> None:
+    first, second = await seals(sealed)
+    sealed.clock.advance(sealed.af.settings.event_life - DUE - HORIZON / 1000 - 2)
+    assert await sealed.af.cleaning.run(sealed.af.store) == 9
+    assert [entry.target for entry in await removals(sealed)] == [first.end]
+    assert await findings(sealed) == []
+    sealed.sql("DELETE FROM events")
+    [found] = await findings(sealed)
+    assert second.entry in found
+
+
+async def test_a_longer_life_later_misses_nothing(sealed: Desk, open_desk: "Opener") -> None:
+    sealed.clock.advance(sealed.af.settings.event_life + 60)
+    assert await sealed.af.cleaning.run(sealed.af.store) == 12
+    longer = await open_desk(event_life=5 * sealed.af.settings.event_life)
+    longer.clock.advance(event_seals.TURN_MILLISECONDS / 1000)
+    assert await longer.af.cleaning.run(longer.af.store) == 0
+    assert await findings(longer) == []
+
+
+async def test_a_life_shorter_than_the_horizon_works(
+    open_desk: "Opener", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_seals, "HORIZON", 2 * DAY * 1000)
+    desk = await open_desk(event_life=DAY)
+    for _ in range(8):
+        enter(desk, desk.clock.now)
+        desk.clock.advance(DAY / 2 + 1)
+        await seal(desk)
+        await desk.af.cleaning.run(desk.af.store)
+        assert await findings(desk) == []
+    # Four are too young to be sealed, and one more is the youngest that is.
+    assert 4 <= int(str(desk.sql("SELECT count(*) FROM events")[0][0])) <= 5
+    assert len(await removals(desk)) >= 2
+
+
+async def test_sealing_begins_with_what_will_still_be_there_tomorrow(desk: Desk) -> None:
+    """A server of a release that knows no seals may still be at work beside this one."""
+    life = desk.af.settings.event_life * 1000
+    old = enter(desk, desk.clock.now - life + 1000)
+    enter(desk, desk.clock.now - life + DAY * 1000 + 1000)
+    assert await seal(desk) == 1
+    desk.sql("DELETE FROM events WHERE id = ?", old)
+    assert await findings(desk) == []
+    enter(desk, desk.clock.now - life + 1000)
+    desk.clock.advance(2)
+    assert await desk.af.cleaning.run(desk.af.store) == 1
+    assert await removals(desk) == []
+
+
+async def test_cleaning_during_a_check_is_no_finding(sealed: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    sealed.clock.advance(sealed.af.settings.event_life + 60)
+    walk = Walk(await sealed.af.audit.keys(sealed.af.store))
+    assert await sealed.af.audit.follow(sealed.af.store, walk) is None
+    assert await sealed.af.cleaning.run(sealed.af.store) == 12
+    checked, broken = await sealed.af.event_checks.check(sealed.af.store, walk, frozenset(), lambda *_: None)
+    assert (checked.findings, broken) == ((), None)
+
+
+async def test_after_a_clock_was_set_back_new_events_are_not_among_sealed_ones(
+    sealed: Desk, open_desk: "Opener"
+) -> None:
+    sealed.clock.advance(-HOUR / 1000)
+    restarted = await open_desk()
+    await restarted.user()
+    assert await findings(restarted) == []
+    restarted.clock.advance(HOUR / 1000 + DUE)
+    assert await seal(restarted) > 0
+    assert await findings(restarted) == []
+
+
+async def test_the_lag_is_that_of_the_oldest_unsealed_event(desk: Desk) -> None:
+    assert await desk.af.event_seals.unsealed_since(desk.af.store) is None
+    at = desk.clock.now
+    enter(desk, at)
+    assert await desk.af.event_seals.unsealed_since(desk.af.store) == at
+    desk.clock.advance(DUE)
+    await seal(desk)
+    assert await desk.af.event_seals.unsealed_since(desk.af.store) is None
+
+
+async def test_a_list_without_filter_leaves_out_what_servers_write(sealed: Desk) -> None:
+    from authfactor.models import PageQuery
+
+    async def listed(*filters: str | None) -> list[str]:
+        page: Awaitable = sealed.af.read(sealed.af.audit.page(PageQuery(limit=100), *filters))
+        return [entry.action for entry in (await page).items]
+
+    assert await listed() == []
+    assert await listed(SEALED) == [SEALED, SEALED]
+    assert await listed(None, "server") == [SEALED, SEALED]
+    assert msgspec.json.decode((await sealed.af.read(lambda tx: tx.audit.last())).reason)["count"] == 3
