@@ -37,6 +37,8 @@ SIGN_IN = ("tests/signin/test_failures.py", "tests/signin/test_pending.py", "tes
 SIGN_IN_SQLITE = (*SIGN_IN, "-k", "not postgres")
 AT_ONCE = ("tests/contract/test_factors.py", "tests/rules/test_limits.py", "-k", "postgres")
 CANARY = ("tests/canary", "-k", "anywhere and sqlite")
+SEALS = ("tests/rules/test_event_seals.py", "-k", "sqlite")
+SEALS_AT_ONCE = ("tests/rules/test_event_seals.py", "-k", "postgres and at_once")
 MODEL = ("tests/model/test_simulation.py", "-k", "five_thousand")
 
 MUTANTS = [
@@ -292,6 +294,41 @@ MUTANTS = [
         "self._log.write(request_id, name,",
         'self._log.write(request_id, scope["raw_path"].decode("latin-1"),',
         CANARY,
+    ),
+    Mutant(
+        "events: the digest leaves out the data",
+        "rules/event_digest.py",
+        ".update(encode(row))",
+        ".update(encode((*row[:4], row[5])))",
+        SEALS,
+    ),
+    Mutant(
+        "events: removed before they are sealed",
+        "rules/event_seals.py",
+        "if seal is None or limit <= seal.start:",
+        "if True:",
+        SEALS,
+    ),
+    Mutant(
+        "events: sealed without a horizon",
+        "rules/event_seals.py",
+        "await self._begin(tx), first_id(now - HORIZON)",
+        "await self._begin(tx), first_id(now)",
+        SEALS,
+    ),
+    Mutant(
+        "events: seals that overlap",
+        "rules/event_seals.py",
+        "if last is not None and last.target != start:",
+        "if False:",
+        SEALS_AT_ONCE,
+    ),
+    Mutant(
+        "events: a gap between seals is no finding",
+        "rules/event_digest.py",
+        'if self.upto not in ("", seal.start):',
+        "if False:",
+        SEALS,
     ),
 ]
 

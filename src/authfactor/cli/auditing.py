@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from authfactor import errors, ids
+from authfactor import errors
 from authfactor.cli import session
 from authfactor.models import AuditEntry, Page, PageQuery
 from authfactor.wire import audits, moments
@@ -19,7 +19,7 @@ from authfactor.wire import audits, moments
 if TYPE_CHECKING:
     from authfactor.core import Authfactor
     from authfactor.rules.audit import Tell
-    from authfactor.rules.chain import Chain, Walk
+    from authfactor.rules.chain import Chain
     from authfactor.rules.event_checks import Checked
 
 
@@ -102,50 +102,25 @@ def verify(
 
     Example: authfactor audit verify --expect audit_000000000000042:9f86d0…
     """
-    from authfactor.rules.chain import Walk
-
     options = session.chosen(context)
-    expected = dict(_expected(text) for text in expect or ())
-    accepted = frozenset(accept or ())
+    expected = dict(_expected(text) for text in expect)
     if with_keys and file is None:
         session.fail(errors.InvalidRequest(message="--with-keys goes with --file."))
-    checked: Checked | None = None
     if file is None:
-
-        async def work(af: Authfactor) -> tuple[Chain, Checked | None]:
-            walk = Walk(await af.audit.keys(af.store), expect=expected, accept=accepted)
-            with _bars() as tell:
-                broken = await af.audit.follow(af.store, walk, tell)
-                if broken or entries_only:
-                    return broken or walk.end(), None
-                seen, broken = await af.event_checks.check(af.store, walk, accepted, tell)
-                return broken or walk.end(), seen
-
-        found, checked = session.run_installation(options, work)
+        found, checked = _look(options, expected, frozenset(accept), entries_only=entries_only)
     else:
-        keys = session.run_installation(options, lambda af: af.audit.keys(af.store)) if with_keys else None
-        found = _follow(file, Walk(keys, expect=expected, accept=accepted))
+        found = _follow(options, file, expected, frozenset(accept), with_keys=with_keys)
+        checked = None
     signatures = file is None or with_keys
-    findings = checked.findings if checked else ()
-    shape = {
-        "entries": found.entries,
-        "intact": found.broken is None and not findings,
-        "broken_at": found.broken,
-        "why": found.why,
-        "unsigned": found.unsigned,
-        "signatures_checked": signatures,
-        "last_id": found.last.id if found.last else None,
-        "last_hash": found.last.hash.hex() if found.last else None,
-        "events": _events(checked) if checked else None,
-    }
 
     def people() -> None:
         _tell(found, signatures=signatures)
         if checked is not None:
             _tell_events(checked)
 
+    shape = _shape(found, checked, signatures=signatures)
     session.show(options, shape, people)
-    if found.broken is not None or findings:
+    if not shape["intact"]:
         raise SystemExit(BROKEN)
 
 
@@ -190,7 +165,37 @@ async def _entries(af: Authfactor, after: str) -> AsyncIterator[AuditEntry]:
         after = found[-1].id
 
 
-def _follow(file: Path, walk: Walk) -> Chain:
+def _look(
+    options: session.Chosen, expect: dict[str, bytes], accept: frozenset[str], *, entries_only: bool
+) -> tuple[Chain, Checked | None]:
+    """Check the list in the database, and unless it is broken the events that it seals."""
+    from authfactor.rules.chain import Walk
+
+    async def work(af: Authfactor) -> tuple[Chain, Checked | None]:
+        walk = Walk(await af.audit.keys(af.store), expect=expect, accept=accept)
+        with _bars() as tell:
+            broken = await af.audit.follow(af.store, walk, tell)
+            if broken or entries_only:
+                return broken or walk.end(), None
+            checked, broken = await af.event_checks.check(af.store, walk, accept, tell)
+            return broken or walk.end(), checked
+
+    return session.run_installation(options, work)
+
+
+def _follow(
+    options: session.Chosen,
+    file: Path,
+    expect: dict[str, bytes],
+    accept: frozenset[str],
+    *,
+    with_keys: bool,
+) -> Chain:
+    """Check the list in an export."""
+    from authfactor.rules.chain import Walk
+
+    keys = session.run_installation(options, lambda af: af.audit.keys(af.store)) if with_keys else None
+    walk = Walk(keys, expect=expect, accept=accept)
     try:
         for number, entry in enumerate(_read(file), 1):
             if entry is None:
@@ -234,6 +239,20 @@ def _tell(found: Chain, *, signatures: bool) -> None:
     print(f"  {found.last.id}:{found.last.hash.hex()}")
 
 
+def _shape(found: Chain, checked: Checked | None, *, signatures: bool) -> dict[str, object]:
+    return {
+        "entries": found.entries,
+        "intact": found.broken is None and not (checked and checked.findings),
+        "broken_at": found.broken,
+        "why": found.why,
+        "unsigned": found.unsigned,
+        "signatures_checked": signatures,
+        "last_id": found.last.id if found.last else None,
+        "last_hash": found.last.hash.hex() if found.last else None,
+        "events": _events(checked) if checked else None,
+    }
+
+
 def _events(checked: Checked) -> dict[str, object]:
     return {
         "seals": checked.seals,
@@ -257,7 +276,9 @@ def _events(checked: Checked) -> dict[str, object]:
 
 
 def _moment(event_id: str) -> str | None:
-    return moments.write(ids.milliseconds_of(event_id)) if event_id else None
+    from authfactor.rules.event_digest import moment_of
+
+    return moments.write(moment_of(event_id)) if event_id else None
 
 
 def _tell_events(checked: Checked) -> None:

@@ -52,6 +52,7 @@ async def examine(
         findings += await clock.against_database(settings, store, at)
         findings += await stored.webhooks(store, at)
         findings += await stored.operators(settings, store)
+        findings += await stored.seals(store)
         findings += await keys.needed(store, vault, at)
         if vault is not None:
             secrets = await stored.open_secrets(store, vault, findings)

@@ -6,6 +6,7 @@ from authfactor import vault as vaults
 from authfactor.doctor.finding import Finding, ok, problem, warning
 from authfactor.models import Clock
 from authfactor.rules.challenges import secret_row
+from authfactor.rules.event_digest import SEALED, moment_of
 from authfactor.settings import Settings
 from authfactor.store import Store
 from authfactor.vault import Vault
@@ -103,6 +104,21 @@ async def operators(settings: Settings, store: Store) -> list[Finding]:
         return []
     text = "the console is served and has no operator yet"
     return [warning("console", text, "Run: authfactor operators invite; or set AUTHFACTOR_CONSOLE=false.")]
+
+
+async def seals(store: Store) -> list[Finding]:
+    """See that events are sealed while servers run: the newest event tells until when they did."""
+    sealed = await store.read(lambda tx: tx.audit.newest_of(SEALED))
+    oldest = await store.read(lambda tx: tx.event_ranges.first(sealed.target if sealed else ""))
+    newest = await store.read(lambda tx: tx.event_ranges.newest())
+    if oldest is None or newest is None:
+        return [ok("events", "all are sealed")]
+    late = moment_of(newest) - moment_of(oldest)
+    if late < _HOUR_MS:
+        return [ok("events", "sealed but for the latest")]
+    text = f"events wait to be sealed that are {late / _HOUR_MS:.0f} h older than the newest one"
+    advice = "A running server seals them; if one runs, its log says why it was put off."
+    return [warning("events", text, advice)]
 
 
 def _some(names: list[str]) -> str:

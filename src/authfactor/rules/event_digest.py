@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from authfactor import ids
 from authfactor.models import AuditEntry
 from authfactor.store.base import Row
 
@@ -99,6 +100,14 @@ def read(entry: AuditEntry) -> Seal | None:
 def part_of(event_id: str) -> int:
     """Say which part an event belongs to."""
     return zlib.crc32(event_id.encode()) % PARTS
+
+
+def moment_of(event_id: str) -> int:
+    """Read the time, in milliseconds, out of an id that may be anybody's; 0 when there is none in it."""
+    try:
+        return ids.milliseconds_of(event_id)
+    except ValueError:
+        return 0
 
 
 class Ranges:

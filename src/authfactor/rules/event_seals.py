@@ -13,7 +13,7 @@ from authfactor import ids
 from authfactor.ids import Mint
 from authfactor.models import Clock
 from authfactor.rules.audit import SERVER, Audit
-from authfactor.rules.event_digest import CLEANED, SEALED, Digest, read, told
+from authfactor.rules.event_digest import CLEANED, SEALED, Digest, moment_of, read, told
 from authfactor.settings import Settings
 from authfactor.store import Store, Tx
 from authfactor.store.base import Row
@@ -83,7 +83,7 @@ class EventSeals:
             return await tx.event_ranges.first(await self._begin(tx))
 
         oldest = await store.read(look)
-        return None if oldest is None else _moment(oldest)
+        return None if oldest is None else moment_of(oldest)
 
     async def let_go(self, store: Store, limit: str) -> str:
         """Return the id before which events may be removed, none of them younger than `limit`.
@@ -138,7 +138,7 @@ class EventSeals:
             end = min(end, await tx.event_ranges.nth(number, start, end, MOST) or end)
         # Not far beyond its last event, which would have to wait for the range to be old enough as a whole.
         last = await tx.event_ranges.last(start, end) or ""
-        close = first_id(_moment(last) + 1)
+        close = first_id(moment_of(last) + 1)
         return start, close if last < close < end else end
 
     async def _seal(self, store: Store, start: str, end: str) -> int | None:
@@ -168,11 +168,3 @@ class EventSeals:
         taken = await store.write(lambda tx: tx.expired.take_turn(TURN, self._holder, now, until))
         self._renew_at = now + TURN_MILLISECONDS // 2 if taken else 0
         return taken
-
-
-def _moment(event_id: str) -> int:
-    """Read the time out of an id that may be anybody's."""
-    try:
-        return ids.milliseconds_of(event_id)
-    except ValueError:
-        return 0
