@@ -25,8 +25,6 @@ from authfactor.store.turn import Turn
 T = TypeVar("T")
 _BUSY_SECONDS: Final = 5.0
 _BUSY_PAUSE: Final = 0.01
-# How long to wait between looks at whose turn it is: a commit takes a few tenths of a millisecond.
-_TURN_SECONDS: Final = 0.0003
 _STATEMENTS: Final = 256
 _FOR_UPDATE: Final = re.compile(r"\s+FOR UPDATE( OF \w+)?")
 
@@ -243,11 +241,8 @@ class SqliteStore:
 
         Raises `Unavailable` when it takes too long: a process that was stopped may never give it back.
         """
-        deadline = self._loop.time() + _BUSY_SECONDS
-        while not self._turn.take_now():
-            if self._loop.time() > deadline:
-                raise errors.Unavailable("Another process keeps the database busy. Try again in a moment.")
-            await asyncio.sleep(_TURN_SECONDS)
+        if not self._turn.take_now() and not await self._loop.run_in_executor(self._thread, self._wait):
+            raise errors.Unavailable("Another process keeps the database busy. Try again in a moment.")
         await self._open()
 
     async def _open(self) -> None:
@@ -257,6 +252,9 @@ class SqliteStore:
             if not _is_busy(error):
                 raise
             await self._loop.run_in_executor(self._thread, self._begin_waiting)
+
+    def _wait(self) -> bool:
+        return self._turn.take_within(_BUSY_SECONDS)
 
     def _begin_waiting(self) -> None:
         begin_patiently(self._writer)

@@ -1,13 +1,19 @@
 """Whose turn it is to write, among the processes on one SQLite file.
 
-SQLite's own waiting sleeps for up to a tenth of a second at a time and blocks its thread. Looking at a
-file lock costs a microsecond, so a waiting process can look often, from the event loop. The lock only
-orders writers; what keeps them apart is SQLite's own lock. A process that dies lets go of it.
+SQLite's own waiting sleeps for up to a tenth of a second at a time. Looking at a file lock costs a
+microsecond, so a waiting process can look often; on a thread, since the timers of an event loop count
+whole milliseconds and would make it look without a pause. The lock only orders writers; what keeps them
+apart is SQLite's own lock. A process that dies lets go of it.
 """
 
 import fcntl
 import os
 from pathlib import Path
+from time import monotonic, sleep
+from typing import Final
+
+# A commit takes a few tenths of a millisecond.
+LOOK_SECONDS: Final = 0.0002
 
 
 class Turn:
@@ -24,6 +30,18 @@ class Turn:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
+        return True
+
+    def take_within(self, seconds: float) -> bool:
+        """Wait for the turn, blocking this thread; False when somebody keeps it for longer than that.
+
+        Not by a lock that blocks: nothing could end that when a stopped process holds it.
+        """
+        deadline = monotonic() + seconds
+        while not self.take_now():
+            if monotonic() > deadline:
+                return False
+            sleep(LOOK_SECONDS)
         return True
 
     def give_back(self) -> None:
