@@ -1,15 +1,23 @@
-"""How long until the program answers: `serve` on an existing database, and help texts.
+"""How long until the program answers: `serve` on an existing database, help texts, short commands.
 
 Usage: .venv/bin/python bench/startup.py [--runs N] [--json]
 
-Medians of wall-clock milliseconds from the start of the process; a bare `python -c pass` is there to compare.
-Runs in the repository's environment.
+Every run starts each program once, in turns. Milliseconds from the start of the process, least and median:
+wall-clock time, and CPU time of the program with all its processes, which other work on the machine disturbs
+less. A bare `python -c pass` is there to compare. Then the largest imports of `serve`, by package.
+
+Programs run with compiled modules, as `pip install` leaves them: in a folder of their own, filled by a
+first run that is not counted. Runs in the repository's environment.
 """
 
 import argparse
+import collections
 import json
 import os
+import re
+import resource
 import secrets
+import signal
 import socket
 import statistics
 import subprocess
@@ -19,10 +27,20 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import NamedTuple
 
 PROGRAM = str(Path(sys.prefix) / "bin" / "authfactor")
 PAUSE_SECONDS = 0.002
-LONGEST_SECONDS = 30
+LONGEST_SECONDS = 60
+LARGEST = 12
+IMPORT = re.compile(r"^import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)$", re.MULTILINE)
+
+
+class Took(NamedTuple):
+    """Milliseconds of one run."""
+
+    wall: float
+    cpu: float
 
 
 def free_port() -> int:
@@ -32,56 +50,117 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def until_ready(folder: Path, environment: dict[str, str]) -> float:
-    """Start a server, wait for `/readyz`, stop it; return the milliseconds until it was ready."""
+def until_ready(command: list[str], environment: dict[str, str], errors: Path) -> Took:
+    """Start a server, wait for `/readyz`, stop it; return what it took until it was ready."""
     port = free_port()
-    command = [PROGRAM, "serve", "--port", str(port), "--data", str(folder)]
     started = time.perf_counter()
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
+    with (
+        errors.open("wb") as said,
+        subprocess.Popen(
+            [*command, "--port", str(port)], env=environment, stdout=subprocess.DEVNULL, stderr=said
+        ) as process,
+    ):
         try:
             while time.perf_counter() < started + LONGEST_SECONDS:
                 try:
                     with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
-                        return (time.perf_counter() - started) * 1000
+                        wall = (time.perf_counter() - started) * 1000
+                        return Took(wall, cpu_of(process.pid))
                 except (urllib.error.URLError, OSError):
                     time.sleep(PAUSE_SECONDS)
-            sys.exit(f"not ready after {LONGEST_SECONDS} s")
+            sys.exit(f"not ready after {LONGEST_SECONDS} s: {errors.read_text()[-500:]}")
         finally:
-            process.terminate()
+            process.send_signal(signal.SIGTERM)
 
 
-def until_done(*command: str) -> float:
-    """Run a command to its end and return the milliseconds."""
+def cpu_of(pid: int) -> float:
+    """Add up the CPU milliseconds of a process, its threads and the processes that it started."""
+    total = 0.0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        total += int((task / "schedstat").read_text().split()[0]) / 1e6
+        total += sum(cpu_of(int(child)) for child in (task / "children").read_text().split())
+    return total
+
+
+def until_done(command: list[str], environment: dict[str, str]) -> Took:
+    """Run a command to its end."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
-    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
-    return (time.perf_counter() - started) * 1000
+    subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=True)
+    wall = time.perf_counter() - started
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Took(wall * 1000, cpu * 1000)
+
+
+def imports(command: list[str], environment: dict[str, str], errors: Path, runs: int) -> dict[str, float]:
+    """Milliseconds of importing by package, of each module the quickest of a few runs."""
+    best: dict[str, int] = {}
+    for _ in range(runs):
+        until_ready(command, {**environment, "PYTHONPROFILEIMPORTTIME": "1"}, errors)
+        for microseconds, module in IMPORT.findall(errors.read_text()):
+            best[module] = min(best.get(module, sys.maxsize), int(microseconds))
+    packages: collections.Counter[str] = collections.Counter()
+    for module, microseconds in best.items():
+        packages[module.partition(".")[0]] += microseconds
+    return {name: microseconds / 1000 for name, microseconds in packages.most_common()}
 
 
 def main() -> None:
-    """Measure in turns and print the medians."""
+    """Measure in turns and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--runs", type=int, default=11, help="%(default)s")
+    parser.add_argument("--runs", type=int, default=15, help="%(default)s")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     given = parser.parse_args()
-    outside = {key: value for key, value in os.environ.items() if not key.startswith("AUTHFACTOR_")}
+    outside = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("AUTHFACTOR_") and name != "PYTHONDONTWRITEBYTECODE"
+    }
     outside["AUTHFACTOR_BOOTSTRAP_API_KEY"] = f"sk_{secrets.token_hex(24)}"
-    samples: dict[str, list[float]] = {"serve, ready": [], "--help": [], "serve --help": [], "python": []}
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        folder = Path(name) / "data"
-        first = until_ready(folder, outside)
-        for _ in range(given.runs):
-            samples["serve, ready"].append(until_ready(folder, outside))
-            samples["--help"].append(until_done(PROGRAM, "--help"))
-            samples["serve --help"].append(until_done(PROGRAM, "serve", "--help"))
-            samples["python"].append(until_done(sys.executable, "-c", "pass"))
-    medians = {"serve, first start": first} | {
-        name: statistics.median(values) for name, values in samples.items()
+        errors = Path(name) / "errors"
+        outside["PYTHONPYCACHEPREFIX"] = str(Path(name) / "compiled")
+        data = ["--data", str(Path(name) / "data")]
+        serve = [PROGRAM, "serve", *data]
+        servers = {"serve": serve, "serve --workers 2": [*serve, "--workers", "2"]}
+        commands = {
+            "--help": [PROGRAM, "--help"],
+            "serve --help": [PROGRAM, "serve", "--help"],
+            "users list": [PROGRAM, *data, "users", "list"],
+            "vault status": [PROGRAM, *data, "vault", "status"],
+            "python": [sys.executable, "-c", "pass"],
+        }
+        samples: dict[str, list[Took]] = {each: [] for each in (*servers, *commands)}
+        # The first run makes the database and compiles every module; it is not counted.
+        for counted in (False, *[True] * given.runs):
+            for each, command in servers.items():
+                took = until_ready(command, outside, errors)
+                samples[each] += [took] * counted
+            for each, command in commands.items():
+                took = until_done(command, outside)
+                samples[each] += [took] * counted
+        largest = imports(serve, outside, errors, min(given.runs, 5))
+    figures = {
+        each: {
+            "wall_least": min(took.wall for took in each_took),
+            "wall_median": statistics.median(took.wall for took in each_took),
+            "cpu_least": min(took.cpu for took in each_took),
+            "cpu_median": statistics.median(took.cpu for took in each_took),
+        }
+        for each, each_took in samples.items()
     }
     if given.json:
-        print(json.dumps(medians))
+        print(json.dumps({"milliseconds": figures, "imports": largest}))
         return
-    for name, value in medians.items():
-        print(f"{name:<20} {value:>6,.0f} ms")
+    print(f"{'ms':<20} {'wall: least':>12} {'median':>8} {'CPU: least':>12} {'median':>8}")
+    for each, row in figures.items():
+        least, median, cpu_least, cpu_median = row.values()
+        print(f"{each:<20} {least:>12,.0f} {median:>8,.0f} {cpu_least:>12,.0f} {cpu_median:>8,.0f}")
+    whole = sum(largest.values())
+    print(f"\nimports of serve, {whole:,.0f} ms in all:")
+    for package, milliseconds in list(largest.items())[:LARGEST]:
+        print(f"{package:<20} {milliseconds:>6.1f} ms {milliseconds / whole:>6.0%}")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from typing import Final
 
 from argon2.low_level import Type
 
-from authfactor.imported_hashes import UNSTRETCHED, kind_of, verify_imported
 from authfactor.phc import (
     MAX_ARGON2_MEMORY_KIB,
     MAX_ARGON2_PARALLELISM,
@@ -69,6 +68,8 @@ def verify_password(password: str, stored: str, *, profile: Profile = PRODUCTION
     `profile` is what an unknown user costs: a mismatch against an imported digest that costs nothing to check
     is made to cost that much too, so that it does not tell such users from unknown ones.
     """
+    from authfactor.imported_hashes import UNSTRETCHED, kind_of, verify_imported  # noqa: PLC0415 - not at a start
+
     kind = kind_of(stored)
     if kind is None:
         own = _own(stored)

@@ -3,13 +3,16 @@
 import base64
 import datetime
 import hashlib
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from authfactor.models import PublicKey
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+# What reads and writes keys is imported in the functions that do: a start needs none of it.
 
 ALGORITHM: Final = "RS256"
 KEY_BITS: Final = 2048
@@ -28,14 +31,16 @@ class Signer(NamedTuple):
     """A loaded signing key and the JWT header it writes, encoded."""
 
     key_id: str
-    private_key: rsa.RSAPrivateKey
+    private_key: "rsa.RSAPrivateKey"
     header: bytes
 
 
 def new_key_pair(client_id: str, *, not_before: int, serial: int) -> KeyPair:
     """Make a key. `not_before` in seconds of the epoch, `serial` a random number of at most 159 bits."""
-    from cryptography import x509  # noqa: PLC0415 - takes a tenth of the start, and few starts need it
-    from cryptography.x509.oid import NameOID  # noqa: PLC0415 - as above
+    from cryptography import x509  # noqa: PLC0415 - see above
+    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415 - see above
+    from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: PLC0415 - see above
+    from cryptography.x509.oid import NameOID  # noqa: PLC0415 - see above
 
     private_key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, client_id[:64])])
@@ -59,6 +64,9 @@ def new_key_pair(client_id: str, *, not_before: int, serial: int) -> KeyPair:
 
 def load_signer(key_id: str, private_key: bytes) -> Signer:
     """Load a private key once; signing with a loaded one costs a third of loading it."""
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - see above
+    from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: PLC0415 - see above
+
     loaded = serialization.load_der_private_key(private_key, None)
     if not isinstance(loaded, rsa.RSAPrivateKey):
         raise TypeError("access tokens are signed with RSA keys only")
@@ -68,6 +76,9 @@ def load_signer(key_id: str, private_key: bytes) -> Signer:
 
 def sign(signer: Signer, claims: dict[str, Any]) -> str:
     """Write and sign a JWT (RFC 7515 section 3.1)."""
+    from cryptography.hazmat.primitives import hashes  # noqa: PLC0415 - see above
+    from cryptography.hazmat.primitives.asymmetric import padding  # noqa: PLC0415 - see above
+
     text = signer.header + b"." + _part(claims)
     signature = signer.private_key.sign(text, padding.PKCS1v15(), hashes.SHA256())
     return (text + b"." + base64.urlsafe_b64encode(signature).rstrip(b"=")).decode("ascii")
@@ -75,7 +86,8 @@ def sign(signer: Signer, claims: dict[str, Any]) -> str:
 
 def public_key(certificate: bytes) -> PublicKey:
     """Describe a public key in the words of RFC 7517."""
-    from cryptography import x509  # noqa: PLC0415 - as above
+    from cryptography import x509  # noqa: PLC0415 - see above
+    from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: PLC0415 - see above
 
     public = x509.load_der_x509_certificate(certificate).public_key()
     if not isinstance(public, rsa.RSAPublicKey):

@@ -1,6 +1,5 @@
 """`authfactor config`: what is set, where it came from, and whether a server could start with it."""
 
-import asyncio
 from dataclasses import fields
 from typing import Any
 
@@ -57,7 +56,7 @@ def check(context: click.Context) -> None:
     options = session.chosen(context)
     settings = session.read_settings(options)
     try:
-        facts = asyncio.run(_look(settings))
+        facts = session.finish(_look(settings))
     except session.known() as error:
         session.fail(error)
     session.show(options, facts, lambda: session.pairs(list(facts.items())))

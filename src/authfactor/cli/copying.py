@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import dataclasses
 import os
@@ -46,7 +45,7 @@ def copy(context: click.Context, source: str, target: str, reseal: Path | None) 
     options = session.chosen(context)
     settings = session.read_settings(options)
     try:
-        counts = asyncio.run(_copy(settings, source, target, reseal))
+        counts = session.finish(_copy(settings, source, target, reseal))
     except session.known() as error:
         session.fail(error)
     shape = {

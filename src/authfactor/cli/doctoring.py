@@ -1,6 +1,5 @@
 """`authfactor doctor`."""
 
-import asyncio
 import os
 from pathlib import Path
 
@@ -35,7 +34,7 @@ def doctor(context: click.Context, url: str | None, backup: tuple[Path, ...], st
     options = session.chosen(context)
     loaded = session.load_settings(options)
     file = reading.find_file(os.environ, options.config)
-    found = asyncio.run(
+    found = session.finish(
         examine(loaded.settings, system_clock, system_entropy, config=file, url=url, backups=backup)
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import click
@@ -32,10 +31,10 @@ def migrate(context: click.Context, check: bool, sql: bool) -> None:
     settings = session.read_settings(options)
     try:
         if sql:
-            version = asyncio.run(opening.schema_version(settings))
+            version = session.finish(opening.schema_version(settings))
             print(opening.upgrade_script(settings, version), end="")
             return
-        found = asyncio.run(_check(settings) if check else opening.upgrade(settings))
+        found = session.finish(_check(settings) if check else opening.upgrade(settings))
     except session.known() as error:
         session.fail(error)
     now = found if found is not None and found > schema.NEEDED else schema.NEEDED

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from pathlib import Path
@@ -61,7 +60,7 @@ def serve(
 
     try:
         sockets = serving.take_sockets(prepared)
-        asyncio.run(_introduce(prepared, sockets["api"].getsockname()[1], demo=demo))
+        session.finish(_introduce(prepared, sockets["api"].getsockname()[1], demo=demo))
         code = serving.serve(prepared, sockets, reread, _check_command(options))
     except session.known() as error:
         session.fail(error)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -73,6 +72,14 @@ def fail(error: Exception) -> NoReturn:
     raise SystemExit(exits.code_of(error))
 
 
+def finish(work: Coroutine[Any, Any, T]) -> T:
+    """Run what suspends to its end."""
+    # Not at the top: a help text runs nothing, and this is half of what it would load.
+    import asyncio
+
+    return asyncio.run(work)
+
+
 def known() -> tuple[type[Exception], ...]:
     """Name the failures that end in one line; whatever else happens is a bug and shows its traceback."""
     from authfactor import keyring, vault
@@ -92,7 +99,7 @@ def run(options: Chosen, work: Callable[[Authfactor, Environment], Awaitable[T]]
             await af.close()
 
     try:
-        return asyncio.run(inside())
+        return finish(inside())
     except known() as error:
         fail(error)
 
@@ -109,7 +116,7 @@ def run_installation(options: Chosen, work: Callable[[Authfactor], Awaitable[T]]
             await af.close()
 
     try:
-        return asyncio.run(inside())
+        return finish(inside())
     except known() as error:
         fail(error)
 

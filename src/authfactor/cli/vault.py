@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
@@ -82,6 +81,8 @@ def rotate(context: click.Context, wait: int | None) -> None:
     options = session.chosen(context)
 
     async def work(source: Source, store: Store, sealing: Sealing) -> tuple[str, bool, Resealed]:
+        import asyncio
+
         async with sealing.turn(store):
             ring = source.read()
             counts = await sealing.counts(store)
@@ -180,7 +181,7 @@ def _run(options: session.Chosen, work: Callable[[Source, Store, Sealing], Await
             await store.close()
 
     try:
-        return asyncio.run(inside())
+        return session.finish(inside())
     except session.known() as error:
         session.fail(error)
 

@@ -48,6 +48,7 @@ class Worker(uvicorn.Server):
                 app,
                 http=Connection,
                 lifespan="on",
+                ws="none",
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,

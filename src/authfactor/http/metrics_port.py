@@ -24,6 +24,7 @@ class MetricsPort:
                 self._answer,
                 interface="asgi3",
                 lifespan="off",
+                ws="none",
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,

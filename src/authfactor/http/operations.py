@@ -1,12 +1,12 @@
 """What operators and tools ask for, without a key: alive? ready? what can be asked? how much happens?"""
 
+import functools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import msgspec
 
 from authfactor import errors
-from authfactor.http import openapi
 from authfactor.http.call import Call
 from authfactor.http.routing import Route
 from authfactor.models import Answer
@@ -49,14 +49,19 @@ def routes(described: list[Route], desk: Desk | None = None) -> list[Route]:
             raise errors.Unauthorized
         return Answer(200, await desk.metrics(), METRICS_TYPE)
 
+    @functools.cache
+    def document() -> bytes:
+        from authfactor.http import openapi  # noqa: PLC0415 - drawn when it is first asked for
+
+        return openapi.document([*described, *own])
+
     async def describe(_call: Call) -> Answer:
-        return Answer(200, document)
+        return Answer(200, document())
 
     own = [
         Route("GET", "/healthz", healthz, 200, "Alive?", needs_key=False, tag=TAG),
         Route("GET", "/readyz", readyz, 200, "Ready?", needs_key=False, tag=TAG),
     ]
-    document = openapi.document([*described, *own])
     return [
         *own,
         Route("GET", "/metrics", metrics, 200, "Metrics, with the token", needs_key=False, tag=TAG),

@@ -1,9 +1,10 @@
 """The route table: which handler answers which method and path, and what it takes and gives."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
+
+import msgspec
 
 from authfactor import errors
 from authfactor.http.call import Call
@@ -13,8 +14,7 @@ from authfactor.wire.requests import without_nul
 Handler = Callable[[Call], Awaitable[Answer]]
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(msgspec.Struct, frozen=True):
     """One endpoint, as the server runs it and as the reference describes it."""
 
     method: str
@@ -30,11 +30,11 @@ class Route:
     needs_key: bool = True
     tag: str = ""
     # What log and metrics call it.
-    name: str = field(init=False)
+    name: str = ""
 
     def __post_init__(self) -> None:
         """Write the name once."""
-        object.__setattr__(self, "name", f"{self.method} {self.path}")
+        msgspec.structs.force_setattr(self, "name", f"{self.method} {self.path}")
 
 
 class Match(NamedTuple):
@@ -44,13 +44,12 @@ class Match(NamedTuple):
     ids: tuple[str, ...]
 
 
-@dataclass(slots=True)
-class _Node:
+class _Node(msgspec.Struct):
     """One step of a path: fixed words, a place for an id, and what ends here."""
 
-    words: dict[str, "_Node"] = field(default_factory=dict)
+    words: dict[str, "_Node"] = msgspec.field(default_factory=dict)
     id: "_Node | None" = None
-    routes: dict[str, Route] = field(default_factory=dict)
+    routes: dict[str, Route] = msgspec.field(default_factory=dict)
 
 
 class Router:

@@ -135,6 +135,7 @@ def prepared(app: App) -> uvicorn.Server:
         app,
         http=Connection,
         lifespan="on",
+        ws="none",
         access_log=False,
         server_header=False,
         log_config=None,

@@ -8,7 +8,6 @@ runner executes, and what the server answered to them.
 
 import functools
 import re
-import tomllib
 from pathlib import Path
 from typing import Any, Final
 
@@ -123,7 +122,7 @@ def endpoints() -> dict[str, Endpoint]:
     shared = _toml("descriptions.toml")
     found = []
     for path in sorted((FOLDER / "endpoints").glob("*.toml")):
-        written = tomllib.loads(path.read_text(encoding="utf-8"))
+        written = _toml(f"endpoints/{path.name}")
         texts = {**shared, **written.get("descriptions", {})}
         found.append(msgspec.convert({"name": path.stem, **_described(written, texts)}, Endpoint))
     return {one.name: one for one in sorted(found, key=lambda one: one.order)}
@@ -164,6 +163,8 @@ def flat(parameters: tuple[Parameter, ...]) -> list[Parameter]:
 
 
 def _toml(name: str) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415 - with the first page, not at the start
+
     return tomllib.loads((FOLDER / name).read_text(encoding="utf-8"))
 
 

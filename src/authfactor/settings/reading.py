@@ -3,8 +3,6 @@
 An unknown name stops the start: a misspelt limit must not silently be the default.
 """
 
-import difflib
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -72,6 +70,8 @@ def load(environ: Mapping[str, str], file: Path | None = None, **overrides: obje
 
 
 def _toml(file: Path) -> dict[str, object]:
+    import tomllib  # noqa: PLC0415 - most servers are told by their environment
+
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
@@ -83,6 +83,8 @@ def _toml(file: Path) -> dict[str, object]:
 def _known(name: str, known: Mapping[str, object], shown: str) -> str:
     if name in known:
         return name
+    import difflib  # noqa: PLC0415 - for who misspelt a name
+
     near = difflib.get_close_matches(name, known, 1)
     hint = (
         f" Did you mean {PREFIX}{near[0].upper()}?"

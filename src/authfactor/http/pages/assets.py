@@ -3,7 +3,6 @@
 import functools
 import gzip
 import hashlib
-import tomllib
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -54,6 +53,8 @@ def url(name: str) -> str:
 
 def vendored() -> dict[str, dict[str, str]]:
     """Read the manifest of files that others wrote: where from, which version, which hash, which licence."""
+    import tomllib  # noqa: PLC0415 - with the first page, not at the start
+
     return tomllib.loads(VENDORED.read_text(encoding="utf-8"))
 
 

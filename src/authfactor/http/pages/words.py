@@ -1,7 +1,6 @@
 """What pages say, in every language: one TOML file for each language and area (`locales/en/enroll.toml`)."""
 
 import functools
-import tomllib
 from pathlib import Path
 from typing import Final
 
@@ -51,6 +50,8 @@ def of(language: str) -> Words:
 
 def texts(language: str) -> dict[str, str]:
     """Read the texts of one language, flat."""
+    import tomllib  # noqa: PLC0415 - with the first page, not at the start
+
     found: dict[str, str] = {}
     for path in sorted((FOLDER / language).glob("*.toml")):
         _flatten(path.stem, tomllib.loads(path.read_text(encoding="utf-8")), found)
