@@ -30,8 +30,8 @@ PARTS: dict[str, tuple[str, ...]] = {
     "code": ("authfactor/totp.py", "authfactor/base32.py", "authfactor/otpauth.py"),
     "decode and encode": ("authfactor/wire/", "msgspec/"),
     "rules": ("authfactor/rules/", "authfactor/core.py", "authfactor/ids.py", "authfactor/models.py"),
+    "HTTP protocol": ("http/connection.py", "http/exchange.py", "uvicorn/protocols/", "httptools/"),
     "door": ("authfactor/http/",),
-    "HTTP protocol": ("uvicorn/protocols/", "httptools/", "h11/"),
     "loop and sockets": ("uvloop/", "asyncio/", "uvicorn/", "concurrent/", "selectors.py", "threading.py"),
 }
 """Looked at in this order: what a function's `name (file)` contains."""

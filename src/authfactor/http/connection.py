@@ -53,6 +53,8 @@ class Connection(asyncio.Protocol):
         self._url = b""
         self._headers: Headers = []
         self._head_bytes = 0
+        self._defaults: Headers = []
+        self._written = b""
         self._expects = False
         # Bytes of a body that the parser will not hand out.
         self._owed = 0
@@ -214,8 +216,12 @@ class Connection(asyncio.Protocol):
     # --- what exchanges need ---
 
     def default_headers(self) -> bytes:
-        """Return the headers that uvicorn renews every second."""
-        return b"".join(name + b": " + value + b"\r\n" for name, value in self._state.default_headers)
+        """Return the headers that uvicorn renews every second, by putting another list in their place."""
+        listed = self._state.default_headers
+        if listed is not self._defaults:
+            self._defaults = listed
+            self._written = b"".join(name + b": " + value + b"\r\n" for name, value in listed)
+        return self._written
 
     def go_on_reading(self, *, much: bool) -> None:
         """Read from the socket, or not while there is much that nobody has taken."""
