@@ -19,6 +19,7 @@ _REFUSALS: Final = {
     409: "Conflict",
     413: "Body too large",
     422: "A rule is broken",
+    429: "Too many requests; Retry-After says when to ask again",
     503: "Busy; try again",
 }
 _QUERY: Final[dict[str, dict[str, Any]]] = {
@@ -129,7 +130,13 @@ def _responses(route: Route, by_shape: dict[str, Any]) -> dict[str, Any]:
         success["content"] = {"application/json": {"schema": by_shape[repr(route.gives)]}}
     error = {"application/json": {"schema": by_shape[repr(objects.ErrorBody)]}}
     refusals = sorted(
-        {*route.refusals, *((401,) if route.needs_key else ()), 503, *((400, 413) if route.takes else ())}
+        {
+            *route.refusals,
+            *((401,) if route.needs_key else ()),
+            429,
+            503,
+            *((400, 413) if route.takes else ()),
+        }
     )
     return {
         str(route.status): success,
