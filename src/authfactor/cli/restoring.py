@@ -125,7 +125,9 @@ def _refuse_what_is_there(path: Path, *, force: bool) -> None:
         with backing.alone(path):
             pass
     if not force:
-        for there in (path, path.with_name(f"{path.name}-wal")):
+        log = path.with_name(f"{path.name}-wal")
+        # An empty log holds nothing: a program that read the database has left it.
+        for there in (path, *((log,) if log.exists() and log.stat().st_size else ())):
             if there.exists():
                 text = (
                     f"{there} is there. Move the old database's files away, or give --force to keep it aside."
