@@ -106,7 +106,9 @@ def test_a_server_loads_what_requests_need(tmp_path: Path) -> None:
     first = Server(tmp_path / "data")
     first.start()
     assert first.stop() == 0
-    server = Server(tmp_path / "data", {"PYTHONPROFILEIMPORTTIME": "1", "COVERAGE_PROCESS_START": ""})
+    # The heavier kind of log: lines for people are written by a library of their own.
+    told = {"PYTHONPROFILEIMPORTTIME": "1", "COVERAGE_PROCESS_START": "", "AUTHFACTOR_LOG_FORMAT": "human"}
+    server = Server(tmp_path / "data", told)
     server.log = tmp_path / "second.log"
 
     server.start()

@@ -5,16 +5,20 @@ tokens and passwords out: a field that is not on it is dropped, whoever added it
 and texts of exceptions pass through `scrub`, which knows what our own credentials look like.
 """
 
+import functools
 import logging
 import re
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import msgspec
 
 from authfactor.settings import Settings
+
+if TYPE_CHECKING:
+    import structlog
 
 # Every field that a log line may have, and what is in it. The reference is generated from here.
 FIELDS: Final = {
@@ -83,11 +87,15 @@ def _as_json(fields: dict[str, Any]) -> str:
 
 
 def _for_people(colours: bool) -> Callable[[dict[str, Any]], str]:  # noqa: FBT001 - a terminal's
-    """Make what writes lines for people. Loaded for them alone: it takes as long as half a start."""
-    import structlog.dev  # noqa: PLC0415 - see above
+    """Make what writes lines for people. Loaded with the first line: it takes as long as half a start."""
 
-    renderer = structlog.dev.ConsoleRenderer(colors=colours, timestamp_key="time")
-    return lambda fields: renderer(None, "", fields)
+    @functools.cache
+    def renderer() -> "structlog.dev.ConsoleRenderer":
+        import structlog.dev  # noqa: PLC0415 - see above
+
+        return structlog.dev.ConsoleRenderer(colors=colours, timestamp_key="time")
+
+    return lambda fields: renderer()(None, "", fields)
 
 
 class _Formatter(logging.Formatter):
