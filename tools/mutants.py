@@ -330,6 +330,20 @@ MUTANTS = [
         "if False:",
         SEALS,
     ),
+    Mutant(
+        "knocking fills the disk",
+        "rules/challenges.py",
+        "if await self._log.has_room(tx, environment.number, subject_of(attempt.factor), now):",
+        "if True:",
+        LIMITS,
+    ),
+    Mutant(
+        "a wrong code leaves no event",
+        "rules/challenges.py",
+        "        elif tell:\n",
+        "        elif False:\n",
+        LIMITS,
+    ),
 ]
 
 

@@ -16,7 +16,7 @@ from tests.servers import fields, running
 
 # An entry of the audit list (by its action), events (by name), or nothing, with the reason.
 READS: Final = "changes nothing"
-# A wrong code outside a sign-in is a time in the user's record of failures, and no event until it locks.
+# A wrong code is a time in the user's record of failures, and an event.
 VERIFIED: Final = (
     events.FACTOR_ACTIVATED,
     events.REPLAY_REFUSED,

@@ -197,5 +197,6 @@ def _tables(store: SimulatedStore) -> SimpleNamespace:  # noqa: C901 - one small
         failures=SimpleNamespace(write=put),
         spending=SimpleNamespace(charge=charge_attempt, spend=spend),
         events=SimpleNamespace(append=nothing),
+        throttles=SimpleNamespace(charge=nothing),
         webhook_endpoints=SimpleNamespace(subscribed=nothing),
     )

@@ -7,6 +7,8 @@ import pytest
 
 from authfactor import errors
 from authfactor.models import Enrollment, Verification
+from authfactor.rules.challenges import DRIFT_STEPS
+from authfactor.rules.events import REFUSAL_INTERVAL, REFUSALS_AT_ONCE
 
 if TYPE_CHECKING:
     from tests.rules.conftest import Desk, Opener
@@ -267,7 +269,43 @@ async def test_a_refused_attempt_leaves_its_event_and_no_count(desk: "Desk") -> 
     told = desk.sql("SELECT data FROM events WHERE name = 'authfactor.attempt_refused' ORDER BY id")
     reasons = [str(row[0]).rpartition('"reason":"')[2].rstrip('"}') for row in told]
     assert reasons == [
+        *["code_mismatch"] * 10,
         "one_time_code_too_many_attempts",
         "authentication_challenge_expired",
         "authentication_challenge_previously_verified",
     ]
+
+
+async def test_a_wrong_code_leaves_an_event_with_its_reason_and_a_replay_its_own(desk: "Desk") -> None:
+    enrolled = await desk.enroll(await desk.user())
+    await desk.answer(enrolled, desk.wrong(enrolled))
+    await desk.answer(enrolled, desk.code(enrolled, -DRIFT_STEPS + 2))
+    good = desk.code(enrolled)
+    assert (await desk.answer(enrolled, good)).valid
+    await desk.answer(enrolled, good)
+    told = desk.sql("SELECT name, data FROM events WHERE name LIKE 'authfactor.%refused' ORDER BY id")
+    assert [(name, str(data).partition('"reason":')[2]) for name, data in told] == [
+        ("authfactor.attempt_refused", '"code_mismatch"}'),
+        ("authfactor.attempt_refused", '"clock_drift"}'),
+        ("authfactor.replay_refused", ""),
+    ]
+
+
+async def test_whoever_goes_on_knocking_does_not_fill_the_disk(desk: "Desk") -> None:
+    enrolled = await desk.enroll(await desk.user())
+    challenge = await desk.challenge(enrolled)
+    await fail(desk, enrolled, 10)
+
+    async def knock(times: int) -> int:
+        before = len(desk.sql("SELECT id FROM events"))
+        for _ in range(times):
+            with pytest.raises(errors.ChallengeRefused):
+                await desk.verify(challenge, "000000")
+        return len(desk.sql("SELECT id FROM events")) - before
+
+    assert await knock(REFUSALS_AT_ONCE + 20) == REFUSALS_AT_ONCE
+    desk.clock.advance(2 * REFUSAL_INTERVAL / 1000)
+    assert await knock(10) == 2
+    desk.clock.advance(DAY)
+    # It has expired by now.
+    assert await knock(REFUSALS_AT_ONCE + 20) == REFUSALS_AT_ONCE

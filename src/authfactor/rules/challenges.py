@@ -74,7 +74,7 @@ class Challenges:
             if refusal is not None:
                 await self._tell_refused(tx, environment, attempt, refusal, now)
                 return refusal
-            return await self._judge(tx, environment, attempt, code, now)
+            return await self._judge(tx, environment, attempt, code, now, tell=True)
 
         return run
 
@@ -92,14 +92,17 @@ class Challenges:
         return challenge, factor
 
     async def check(
-        self, tx: Tx, environment: Environment, challenge_id: str, code: str, now: int
+        self, tx: Tx, environment: Environment, challenge_id: str, code: str, now: int, *, tell: bool = True
     ) -> Verification | errors.TooManyAttempts:
-        """Answer a challenge that was just loaded or opened: as `verify` does, but refusals are raised."""
+        """Answer a challenge that was just loaded or opened: as `verify` does, but refusals are raised.
+
+        `tell` False: the caller writes an event about a wrong code.
+        """
         attempt = await self._charge(tx, environment, challenge_id, now)
         refusal = _stale(attempt.challenge, now)
         if refusal is not None:
             raise refusal
-        return await self._judge(tx, environment, attempt, code, now)
+        return await self._judge(tx, environment, attempt, code, now, tell=tell)
 
     async def _charge(self, tx: Tx, environment: Environment, challenge_id: str, now: int) -> Attempt:
         """Count this attempt before the code is looked at, unless the challenge is over."""
@@ -110,7 +113,7 @@ class Challenges:
         return attempt
 
     async def _judge(
-        self, tx: Tx, environment: Environment, attempt: Attempt, code: str, now: int
+        self, tx: Tx, environment: Environment, attempt: Attempt, code: str, now: int, *, tell: bool
     ) -> Verification | errors.TooManyAttempts:
         """Refuse when no attempt was left; else compare, and spend step and challenge if it is right."""
         locked = await self._locked(tx, environment, attempt, now)
@@ -122,7 +125,7 @@ class Challenges:
         found = self._compare(secret, code, now)
         reason = await self._spend(tx, environment, attempt, found, now) if isinstance(found, int) else found
         if reason is not None:
-            return await self._refuse(tx, environment, attempt, reason, now)
+            return await self._refuse(tx, environment, attempt, reason, now, tell=tell)
         if self._vault.is_stale(factor.secret):
             sealed = self._vault.seal(secret, secret_row(environment.number, factor.id))
             await tx.factors.reseal(environment.number, factor.id, factor.secret, sealed)
@@ -182,9 +185,12 @@ class Challenges:
         return totp.match_step(secret, digits, middle, half) is not None
 
     async def _refuse(
-        self, tx: Tx, environment: Environment, attempt: Attempt, reason: _Reason, now: int
+        self, tx: Tx, environment: Environment, attempt: Attempt, reason: _Reason, now: int, *, tell: bool
     ) -> Verification:
-        """Keep the charge, lock if it was one too many, and say how many tries are left."""
+        """Keep the charge, lock if it was one too many, and say how many tries are left.
+
+        There are no more events than the limits let codes be wrong.
+        """
         challenge, factor, record = attempt.challenge, attempt.factor, attempt.record
         settled = limits.settle_failure(record, now, self._settings)
         if settled != record:
@@ -194,6 +200,8 @@ class Challenges:
             await self._tell(tx, environment, events.USER_LOCKED, factor, now)
         if reason == "code_already_used":
             await self._tell(tx, environment, events.REPLAY_REFUSED, factor, now)
+        elif tell:
+            await self._tell_attempt(tx, environment, attempt, reason, now)
         left = self._settings.attempts_per_challenge - challenge.attempts - 1
         left = 0 if until is not None else min(left, limits.tries_left(settled, now, self._settings))
         shown = None if until == limits.NEVER else until
@@ -204,12 +212,19 @@ class Challenges:
     async def _tell_refused(
         self, tx: Tx, environment: Environment, attempt: Attempt, refusal: errors.ChallengeRefused, now: int
     ) -> None:
+        """Tell of an attempt that was not looked at and not counted."""
+        if await self._log.has_room(tx, environment.number, subject_of(attempt.factor), now):
+            await self._tell_attempt(tx, environment, attempt, refusal.code, now)
+
+    async def _tell_attempt(
+        self, tx: Tx, environment: Environment, attempt: Attempt, reason: str, now: int
+    ) -> None:
         challenge, factor = attempt.challenge, attempt.factor
         data = {
             "challenge_id": challenge.id,
             "factor_id": factor.id,
             "user_id": factor.user_id,
-            "reason": refusal.code,
+            "reason": reason,
         }
         name = events.ATTEMPT_REFUSED
         await self._log.append(tx, environment.number, name, factor.user_id, data, now)

@@ -34,6 +34,9 @@ ATTEMPT_REFUSED: Final = "authfactor.attempt_refused"
 USER_LOCKED: Final = "authfactor.user_locked"
 USER_UNLOCKED: Final = "authfactor.user_unlocked"
 
+# Of one user's refused attempts so many are told, and after that one each interval (milliseconds).
+REFUSALS_AT_ONCE: Final = 100
+REFUSAL_INTERVAL: Final = 60_000
 _END_OF_TIME: Final = 2**62
 _ENCODER = msgspec.json.Encoder()
 
@@ -64,6 +67,16 @@ class EventLog:
         """Take the source of ids; `outbox_grew` wakes this process's deliveries."""
         self._mint = mint
         self.outbox_grew = asyncio.Event()
+
+    async def has_room(self, tx: Tx, environment: int, subject: str, now: int) -> bool:
+        """Take a place for an event of a refusal; False when the subject has had too many of late.
+
+        Only for refusals that no other limit bounds, such as those of a user who is locked: whoever goes on
+        knocking must not fill the disk.
+        """
+        return await tx.throttles.charge(
+            environment, f"refused:{subject}", now, REFUSAL_INTERVAL, REFUSALS_AT_ONCE
+        )
 
     async def append(
         self, tx: Tx, environment: int, name: str, user_id: str | None, data: object, now: int

@@ -141,7 +141,7 @@ class SignIn:
                 challenge, _ = await self._load(tx, environment, user, challenge_id, now)
             except errors.SignInRefused as refusal:
                 return await self._refused(tx, environment, user, refusal, request, now)
-            outcome = await self._challenges.check(tx, environment, challenge.id, code, now)
+            outcome = await self._challenges.check(tx, environment, challenge.id, code, now, tell=False)
             if isinstance(outcome, errors.TooManyAttempts):
                 return await self._refused(tx, environment, user, outcome, request, now)
             if not outcome.valid:
@@ -235,9 +235,11 @@ class SignIn:
         self, environment: Environment, user: User | None, request: Authenticate, now: int
     ) -> Unit[errors.SignInRefused]:
         refusal = passwords_tried.refusal()
+        subject = user.id if user else passwords_tried.account_subject(request.email or "")
 
         async def run(tx: Tx) -> errors.SignInRefused:
-            await self._tell(tx, environment, events.PASSWORD_FAILED, user, request, now, refusal)
+            if await self._log.has_room(tx, environment.number, subject, now):
+                await self._tell(tx, environment, events.PASSWORD_FAILED, user, request, now, refusal)
             return refusal
 
         return run
@@ -285,8 +287,9 @@ class SignIn:
         now: int,
         name: str = events.MFA_FAILED,
     ) -> Refusal:
-        """Leave the event of a refusal, and give it back for the unit to return."""
-        await self._tell(tx, environment, name, user, request, now, refusal)
+        """Leave the event of a refusal that no limit counts, and give it back for the unit to return."""
+        if await self._log.has_room(tx, environment.number, user.id, now):
+            await self._tell(tx, environment, name, user, request, now, refusal)
         return refusal
 
     async def _wrong_code(
