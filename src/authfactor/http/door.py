@@ -19,6 +19,7 @@ from authfactor.http.routing import Match, Route, Router
 from authfactor.rules.audit import Origin
 from authfactor.settings import Settings
 from authfactor.store.base import request_began
+from authfactor.vault import CannotOpen
 
 FINE: Final = "ok"
 # Where a request's scope says afterwards what became of it: route, status, outcome.
@@ -26,6 +27,9 @@ FACTS: Final = "authfactor"
 CLOSE: Final = (b"connection", b"close")
 _BODILESS: Final = frozenset({"GET", "DELETE", "HEAD"})
 _REFUSED: Final = 400
+_CLOSED: Final = errors.Unavailable(
+    "A stored secret does not open. The request id names it in our log; authfactor doctor says which."
+)
 
 log = logging.getLogger("authfactor.http")
 
@@ -85,6 +89,12 @@ class Door:
             answer, extra, outcome = problems.render(error), problems.headers(error), error.code
             if isinstance(error, errors.TooManyAttempts):
                 self._meter.verdict("locked")
+        except CannotOpen as error:
+            # Damaged, put into another row, or sealed with a key that is not there: somebody must mend it.
+            facts = {"request_id": request_id, "route": name}
+            log.error("a stored secret does not open: %s", error, extra=facts)  # noqa: TRY400 - known, no traceback
+            answer, extra = problems.render(_CLOSED), problems.headers(_CLOSED)
+            outcome = _CLOSED.code
         except Exception:
             # The request id is all that leaves the house; what went wrong stays in the log.
             log.exception("unexpected failure", extra={"request_id": request_id, "route": name})
