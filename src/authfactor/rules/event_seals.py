@@ -39,13 +39,16 @@ def first_id(milliseconds: int) -> str:
     return ids.EVENT + ids.ulid(max(milliseconds, 0), 0)
 
 
-async def batches(store: Store, start: str, end: str) -> AsyncIterator[list[Row]]:
-    """Read a range, environment by environment, with a pause after each batch."""
+async def batches(
+    store: Store, start: str, end: str, pause: float | None = None
+) -> AsyncIterator[list[Row]]:
+    """Read a range, environment by environment, with a pause in seconds (if any) after each batch."""
     for number in await store.read(lambda tx: tx.event_ranges.environments()):
         rows = await store.read(lambda tx, n=number: tx.event_ranges.rows(n, start, end, BATCH))  # type: ignore[misc]  # bound now
         while rows:
             yield rows
-            await asyncio.sleep(PAUSE_SECONDS)
+            if pause is not None:
+                await asyncio.sleep(pause)
             rows = await store.read(
                 lambda tx, n=number, last=rows[-1][1]: tx.event_ranges.rows_after(n, last, end, BATCH)  # type: ignore[misc]  # bound now
             )
@@ -144,7 +147,7 @@ class EventSeals:
     async def _seal(self, store: Store, start: str, end: str) -> int | None:
         """Seal a range; None when somebody else has meanwhile, or the turn was lost."""
         found = Digest()
-        async for rows in batches(store, start, end):
+        async for rows in batches(store, start, end, PAUSE_SECONDS):
             found.take(rows)
             if not await self._has_turn(store):
                 return None

@@ -1,0 +1,85 @@
+"""A process that seals and removes events is killed again and again; whoever comes next leaves no gap."""
+
+import asyncio
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from authfactor.core import Authfactor
+from authfactor.rules.chain import Walk
+from authfactor.rules.event_checks import Checked
+from authfactor.settings import Settings
+from tests import servers
+
+ROUNDS: Final = 5
+# Days go by in a second: events are made, sealed and removed all the time. Says a dot once it has sealed.
+PROCESS: Final = """
+import asyncio, sys
+from pathlib import Path
+from authfactor import passwords
+from authfactor.core import Authfactor
+from authfactor.rules import event_seals
+from authfactor.settings import Settings
+from authfactor.wire.requests import CreateUser
+
+now = [int(sys.argv[2])]
+event_seals.MOST, event_seals.BATCH, event_seals.PAUSE_SECONDS = 7, 3, 0
+
+async def main():
+    settings = Settings(data=Path(sys.argv[1]), event_life=86400)
+    af = await Authfactor.open(settings, clock=lambda: now[0], profile=passwords.CHEAPEST)
+    environment = (await af.read(lambda tx: tx.environments.all()))[0]
+    for number in range(10**6):
+        for name in "abcdefgh":
+            request = CreateUser(email=f"{name}{now[0]}@example.org")
+            await af.run(await af.users.create(environment, request))
+            now[0] += 60_000
+        now[0] += 2 * 3600_000
+        await af.event_seals.run(af.store)
+        await af.cleaning.run(af.store)
+        print(".", end="", flush=True)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.timeout(120)
+def test_no_event_is_missed_or_sealed_twice_however_often_the_sealer_is_killed(tmp_path: Path) -> None:
+    data, dice = tmp_path / "data", random.Random(23)
+    before = removed = ""
+    for number in range(ROUNDS):
+        start = 1_700_000_000_000 + number * 30 * 86_400_000
+        process = subprocess.Popen(
+            [sys.executable, "-c", PROCESS, str(data), str(start)],
+            stdout=subprocess.PIPE,
+            env=servers.clean_environment(),
+        )
+        assert process.stdout is not None
+        assert process.stdout.read(1) == b"."
+        time.sleep(dice.uniform(0, 0.3))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        checked = asyncio.run(check(data))
+        assert [str(finding) for finding in checked.findings] == []
+        assert checked.sealed_upto > before
+        before, removed = checked.sealed_upto, checked.cleaned_upto
+    assert removed
+
+
+async def check(data: Path) -> Checked:
+    af = await Authfactor.open(Settings(data=data))
+    try:
+        walk = Walk(await af.audit.keys(af.store))
+        assert await af.audit.follow(af.store, walk) is None
+        checked, broken = await af.event_checks.check(af.store, walk, frozenset(), lambda *_: None)
+        assert broken is None
+        return checked
+    finally:
+        await af.close()
