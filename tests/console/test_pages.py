@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from authfactor.models import User
+from authfactor.models import PageQuery, User
 from authfactor.wire.webhooks import CreateWebhookEndpoint
 from tests.console.floor import BASE, CLIENT, HOME, PASSWORD, Browser, Floor
 
@@ -85,6 +85,33 @@ async def test_the_audit_page_says_in_which_request_a_change_came(floor: Floor, 
     assert changed.headers["x-request-id"] in page
     assert "127.0.0.1" in page
     assert "lost &lt;i&gt;7" in page
+
+
+async def test_entering_is_recorded_with_its_request(floor: Floor, owner: Browser) -> None:
+    entered = await floor.sign_in(owner)
+    for _ in range(10):
+        locked = await floor.sign_in(owner, password="wrong")
+        page = (await owner.get("/console/audit?action=operator.locked")).text
+        if locked.headers["x-request-id"] in page:
+            break
+    else:
+        pytest.fail("the lock is recorded without its request")
+    page = (await owner.get("/console/audit?action=operator.signed_in")).text
+    assert entered.headers["x-request-id"] in page
+    # The owner's set-up and the session that it began are one request.
+    [set_up] = (await floor.af.read(floor.af.audit.page(PageQuery(), "operator.set_up"))).items
+    assert set_up.request_id is not None
+    assert set_up.request_id in page
+
+
+async def test_a_seal_of_events_is_told_in_few_words(floor: Floor, owner: Browser) -> None:
+    await fill(floor)
+    floor.clock.advance(16 * 60)
+    assert await floor.af.event_seals.run(floor.af.store) > 0
+    page = (await owner.get("/console/audit?action=events.sealed")).text
+    assert " events from event_" in page
+    assert "sha256" not in page
+    assert "events.sealed</span>" not in (await owner.get("/console/audit")).text
 
 
 async def test_the_parts_that_a_page_asks_for_again_are_parts(floor: Floor, owner: Browser) -> None:

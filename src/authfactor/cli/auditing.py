@@ -313,10 +313,9 @@ def _bars() -> Iterator[Tell]:
 
 
 def _why(entry: AuditEntry) -> str:
-    from authfactor.rules import event_digest
+    from authfactor.rules.event_digest import why
 
-    seal = event_digest.read(entry) if entry.action == event_digest.SEALED else None
-    return (entry.reason or "-") if seal is None else f"{seal.count} events from {seal.start}"
+    return why(entry) or "-"
 
 
 def _who(entry: AuditEntry) -> str:

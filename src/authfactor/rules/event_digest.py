@@ -97,6 +97,12 @@ def read(entry: AuditEntry) -> Seal | None:
     return Seal(entry.id, said.start, entry.target, said.count, digest, cut, total)
 
 
+def why(entry: AuditEntry) -> str | None:
+    """Say an entry's reason in words for people."""
+    seal = read(entry) if entry.action == SEALED else None
+    return entry.reason if seal is None else f"{seal.count} events from {seal.start}"
+
+
 def part_of(event_id: str) -> int:
     """Say which part an event belongs to."""
     return zlib.crc32(event_id.encode()) % PARTS

@@ -39,9 +39,7 @@ def first_id(milliseconds: int) -> str:
     return ids.EVENT + ids.ulid(max(milliseconds, 0), 0)
 
 
-async def batches(
-    store: Store, start: str, end: str, pause: float | None = None
-) -> AsyncIterator[list[Row]]:
+async def batches(store: Store, start: str, end: str, pause: float | None = None) -> AsyncIterator[list[Row]]:
     """Read a range, environment by environment, with a pause in seconds (if any) after each batch."""
     for number in await store.read(lambda tx: tx.event_ranges.environments()):
         rows = await store.read(lambda tx, n=number: tx.event_ranges.rows(n, start, end, BATCH))  # type: ignore[misc]  # bound now

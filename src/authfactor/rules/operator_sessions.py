@@ -21,7 +21,7 @@ from authfactor.models import (
     Verification,
 )
 from authfactor.rules import limits
-from authfactor.rules.audit import Actor, Audit
+from authfactor.rules.audit import NOWHERE, Actor, Audit, Origin
 from authfactor.rules.challenges import Challenges
 from authfactor.rules.hashing import Hasher
 from authfactor.rules.operators import CONSOLE, token_hash
@@ -46,6 +46,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     ip_address: str | None = None
     user_agent: str | None = None
     old_token: str | None = None
+    origin: Origin = NOWHERE
 
 
 class Started(msgspec.Struct, frozen=True, gc=False):
@@ -101,7 +102,7 @@ class OperatorSignIn:
                 counted = FailureRecord(record.times, record.in_a_row - 1, record.locked_until)
                 settled = limits.settle_failure(counted, now, self._settings, months=False)
                 await tx.failures.write(CONSOLE.number, subject, settled)
-                await self._tell_lock(tx, operator, settled, now)
+                await self._tell_lock(tx, operator, settled, now, attempt.origin)
                 return _refusal()
             if operator.password_hash != checked or operator.state != "active":
                 raise errors.Unavailable("This operator has just been changed. Try again.")
@@ -110,16 +111,25 @@ class OperatorSignIn:
             await tx.failures.write(CONSOLE.number, subject, back)
             outcome = await self._check_code(tx, operator, attempt.code, now)
             if outcome is None or not outcome.valid:
-                await self._tell_lock(tx, operator, await tx.failures.of(CONSOLE.number, subject), now)
+                latest = await tx.failures.of(CONSOLE.number, subject)
+                await self._tell_lock(tx, operator, latest, now, attempt.origin)
                 return _refusal(outcome)
             if attempt.old_token:
                 await tx.operator_sessions.end(token_hash(attempt.old_token), now)
-            return await self.start(tx, operator, attempt.ip_address, attempt.user_agent)
+            return await self.start(
+                tx, operator, attempt.ip_address, attempt.user_agent, origin=attempt.origin
+            )
 
         return run
 
     async def start(
-        self, tx: Tx, operator: Operator, ip_address: str | None, user_agent: str | None
+        self,
+        tx: Tx,
+        operator: Operator,
+        ip_address: str | None,
+        user_agent: str | None,
+        *,
+        origin: Origin = NOWHERE,
     ) -> Started:
         """Start a session under a token that nobody has seen before."""
         now = self._clock()
@@ -138,7 +148,11 @@ class OperatorSignIn:
         await tx.operators.update(stamped)
         await tx.operator_sessions.insert(token_hash(token), session)
         await self._audit.note(
-            tx, Actor("operator", operator.id, operator.email), "operator.signed_in", session.id
+            tx,
+            Actor("operator", operator.id, operator.email),
+            "operator.signed_in",
+            session.id,
+            origin=origin,
         )
         return Started(Seat(stamped, session), token)
 
@@ -186,11 +200,17 @@ class OperatorSignIn:
 
         return run
 
-    async def _tell_lock(self, tx: Tx, operator: Operator | None, record: FailureRecord, now: int) -> None:
+    async def _tell_lock(
+        self, tx: Tx, operator: Operator | None, record: FailureRecord, now: int, origin: Origin
+    ) -> None:
         """Write down that somebody's guesses have locked an operator."""
         if operator is not None and limits.locked_until(record, now) is not None:
             await self._audit.note(
-                tx, Actor("operator", operator.id, operator.email), "operator.locked", operator.id
+                tx,
+                Actor("operator", operator.id, operator.email),
+                "operator.locked",
+                operator.id,
+                origin=origin,
             )
 
     async def _check_code(self, tx: Tx, operator: Operator, code: str, now: int) -> Verification | None:

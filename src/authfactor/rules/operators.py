@@ -22,7 +22,7 @@ from authfactor.models import (
     Role,
     Verification,
 )
-from authfactor.rules.audit import Actor, Audit
+from authfactor.rules.audit import NOWHERE, Actor, Audit, Origin
 from authfactor.rules.challenges import Challenges
 from authfactor.rules.factors import Factors
 from authfactor.rules.hashing import Hasher
@@ -234,7 +234,7 @@ class Operators:
 
         return run
 
-    def finish(self, token: str, code: str) -> Unit[tuple[Operator, Verification]]:
+    def finish(self, token: str, code: str, origin: Origin = NOWHERE) -> Unit[tuple[Operator, Verification]]:
         """Check the first code and spend the link: from then on the operator can sign in.
 
         A wrong code is an answer (`valid` False) and is counted. The unit raises `LinkRefused` and
@@ -264,7 +264,11 @@ class Operators:
             active = msgspec.structs.replace(operator, state="active", updated_at=now)
             await tx.operators.update(active)
             await self._audit.note(
-                tx, Actor("operator", active.id, active.email), "operator.set_up", active.id
+                tx,
+                Actor("operator", active.id, active.email),
+                "operator.set_up",
+                active.id,
+                origin=origin,
             )
             return active, outcome
 

@@ -41,6 +41,7 @@ async def sign_in(visit: Visit) -> Answer:
         code=form.get("code", ""),
         user_agent=_agent(visit),
         old_token=visit.cookie(COOKIE),
+        origin=visit.call.origin,
     )
     try:
         unit = await visit.af.operator_sign_in.sign_in(visit.af.store, attempt)
@@ -98,7 +99,9 @@ async def finish_set_up(visit: Visit) -> Answer:
     """Check the first code and start the first session."""
     af = visit.af
     try:
-        operator, outcome = await af.run(af.operators.finish(visit.ids[0], visit.form().get("code", "")))
+        operator, outcome = await af.run(
+            af.operators.finish(visit.ids[0], visit.form().get("code", ""), visit.call.origin)
+        )
     except LinkRefused:
         return _spent(visit)
     except errors.TooManyAttempts as error:
@@ -109,7 +112,8 @@ async def finish_set_up(visit: Visit) -> Answer:
         return _show_code(visit, None, errors.InvalidRequest(message=f"{text} Type the one shown now."))
 
     async def start(tx: Tx) -> Started:
-        return await af.operator_sign_in.start(tx, operator, None, _agent(visit))
+        origin = visit.call.origin
+        return await af.operator_sign_in.start(tx, operator, None, _agent(visit), origin=origin)
 
     started = await af.run(start)
     return visit.go(HOME, cookies=[kept(started.token)])

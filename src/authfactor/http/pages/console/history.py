@@ -2,9 +2,11 @@
 
 from typing import Final
 
+import msgspec
+
 from authfactor.http.pages.console.rooms import Room, neighbours, seated
 from authfactor.models import Answer, Event, Page
-from authfactor.rules import events, paging
+from authfactor.rules import event_digest, events, paging
 from authfactor.rules.roles import ACTIONS
 from authfactor.store import Tx, Unit
 
@@ -79,7 +81,7 @@ async def show_audit(room: Room) -> Answer:
     return room.show(
         "audit.html",
         here="audit",
-        entries=page.items,
+        entries=[msgspec.structs.replace(item, reason=event_digest.why(item)) for item in page.items],
         asked=asked,
         actions=AUDITED,
         names={item.number: item.name for item in room.environments},
