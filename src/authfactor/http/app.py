@@ -140,7 +140,7 @@ async def _take_up_keys(af: Authfactor) -> None:
 async def _prepare_pages(af: Authfactor) -> None:
     """Compile the pages before somebody asks for one: the first would take a quarter of a second."""
     await asyncio.sleep(PAGES_AFTER_SECONDS)
-    await templating.load()
+    await templating.prepare()
     if af.settings.docs:
         from authfactor import reference  # noqa: PLC0415 - a start must not wait for it
 
