@@ -1,17 +1,16 @@
 """A person with a phone: follows links, scans what is on the screen, types what the app shows."""
 
-import io
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import httpx
 import zxingcpp
-from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests import authenticator
 from tests.e2e.application import Application
+from tests.e2e.camera import picture_of
 from tests.servers import Server, fields
 
 CODE: Final = "Code"
@@ -67,8 +66,7 @@ class Person:
 
     def scan(self, page: Page) -> str:
         """Point the phone at the screen; return the URI that it reads."""
-        picture = Image.open(io.BytesIO(page.screenshot()))
-        found = zxingcpp.read_barcodes(picture)
+        found = zxingcpp.read_barcodes(picture_of(page))
         assert len(found) == 1, "no QR symbol on the screen"
         uri = found[0].text
         parts = urlsplit(uri)

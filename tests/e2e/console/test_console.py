@@ -9,10 +9,10 @@ from typing import Final
 import httpx
 import pytest
 import zxingcpp
-from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect
 
 from tests.authenticator import code_at, current_step
+from tests.e2e.camera import picture_of
 from tests.e2e.console.conftest import WIDE, assert_accessible, assert_quiet, watched
 from tests.servers import CLIENT_ID, Server, fields
 
@@ -45,7 +45,7 @@ def api(e2e_server: Server) -> Iterator[httpx.Client]:
         yield client
 
 
-def set_up(page: Page, link: str, email: str, folder: Path) -> Person:
+def set_up(page: Page, link: str, email: str) -> Person:
     """Follow a set-up link; the phone's camera reads the picture on the screen."""
     page.goto(link)
     field = page.get_by_label("Email")
@@ -55,9 +55,7 @@ def set_up(page: Page, link: str, email: str, folder: Path) -> Person:
     page.get_by_label("Password, once more").fill(PASSWORD)
     assert_accessible(page)
     page.get_by_role("button", name="Continue").click()
-    picture = folder / "set-up.png"
-    page.screenshot(path=picture)
-    [found] = zxingcpp.read_barcodes(Image.open(picture))
+    [found] = zxingcpp.read_barcodes(picture_of(page))
     secret = re.search("secret=([A-Z2-7]+)", found.text)
     assert secret, found.text
     assert_accessible(page)
@@ -69,11 +67,11 @@ def set_up(page: Page, link: str, email: str, folder: Path) -> Person:
 
 
 @pytest.fixture(scope="session")
-def signed_in(browser: Browser, e2e_server: Server, tmp_path_factory: pytest.TempPathFactory) -> StorageState:
+def signed_in(browser: Browser, e2e_server: Server) -> StorageState:
     """Set the first owner up, by the link that the server printed when it started; keep the cookies."""
     [link] = re.findall(r"http://\S+/console/set-up/\S+", e2e_server.output())
     context = browser.new_context(base_url=e2e_server.url, viewport=WIDE)
-    set_up(watched(context.new_page()), link, "kim@example.org", tmp_path_factory.mktemp("owner"))
+    set_up(watched(context.new_page()), link, "kim@example.org")
     state = context.storage_state()
     context.close()
     return state
@@ -103,10 +101,10 @@ def enroll(api: httpx.Client, user_id: str, **more: object) -> None:
 
 
 def test_an_operator_sets_up_signs_out_and_signs_in_again(
-    page: Page, signed_in: StorageState, e2e_server: Server, tmp_path: Path
+    page: Page, signed_in: StorageState, e2e_server: Server
 ) -> None:
     email, link = invited(e2e_server, "robin@example.org", "owner")
-    person = set_up(page, link, email, tmp_path)
+    person = set_up(page, link, email)
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", name="Console")).to_be_visible()
     assert_accessible(page)
@@ -170,14 +168,13 @@ def test_support_and_viewers_see_only_what_they_may_do(
     e2e_server: Server,
     api: httpx.Client,
     new_context: Callable[..., BrowserContext],
-    tmp_path: Path,
 ) -> None:
     known = user(api, "sam@example.com")
     enroll(api, known["id"])
     for role, wanted in (("support", {"Reset factors"}), ("viewer", set())):
         email, link = invited(e2e_server, f"{role}-{known['id'][-6:]}@example.org", role)
         page = watched(new_context().new_page())
-        set_up(page, link, email, tmp_path)
+        set_up(page, link, email)
         page.goto(f"{HOME}/users/{known['id']}")
         assert set(page.locator("details.ask > summary").all_inner_texts()) == wanted
         # A form that no page offers, sent by the operator's own browser.
