@@ -306,7 +306,7 @@ class PostgresStore:
         connection = await asyncpg.connect(
             self._url,
             timeout=self._wait,
-            # No time limit of the driver's, a timer for each statement: every unit has a deadline.
+            command_timeout=self._wait + _WORK_SECONDS,
             statement_cache_size=_STATEMENTS,
             max_cached_statement_lifetime=0,
             server_settings={"application_name": "authfactor"},
