@@ -34,6 +34,11 @@ def ulid(milliseconds: int, randomness: int) -> str:
     return "".join([pairs[value >> shift & 1023] for shift in range(120, -1, -10)])
 
 
+def first(prefix: str, milliseconds: int) -> str:
+    """Return the smallest id with this prefix that something made at this time could have."""
+    return prefix + ulid(max(milliseconds, 0), 0)
+
+
 def is_ulid(text: str) -> bool:
     """Tell whether the text is 26 characters of the alphabet and fits 128 bits."""
     return len(text) == ULID_LENGTH and text[0] <= "7" and not set(text) - set(_ALPHABET)

@@ -73,7 +73,7 @@ async def connect(echo: Echo, keep_alive: float) -> AsyncIterator[Connect]:
     state = ServerState()
     state.default_headers = [(b"date", b"today")]
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(config, state, {}), "127.0.0.1", 0)  # type: ignore[arg-type]
+    server = await loop.create_server(lambda: Connection(config, state, {}), "127.0.0.1", 0)  # type: ignore[arg-type]  # uvicorn types its own
     host, port = server.sockets[0].getsockname()[:2]
     opened: list[asyncio.StreamWriter] = []
 

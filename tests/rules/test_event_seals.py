@@ -254,7 +254,7 @@ async def test_an_entry_that_leaves_out_events_is_found(sealed: Desk) -> None:
 
     async def unit(tx: Tx) -> None:
         last = (await seals(sealed))[-1]
-        start = event_seals.first_id(ids.milliseconds_of(last.end) + 1000)
+        start = ids.first(ids.EVENT, ids.milliseconds_of(last.end) + 1000)
         reason = event_digest.told(start, event_digest.Digest())
         await sealed.af.audit.note(tx, SERVER, SEALED, start + "Z", reason=reason)
 

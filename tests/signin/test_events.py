@@ -6,6 +6,8 @@ from urllib.parse import quote
 
 import pytest
 
+from authfactor.rules.events import REFUSALS_AT_ONCE
+from authfactor.settings import Settings
 from tests.http import shapes
 from tests.servers import fields
 from tests.signin.desk import MFA_TOTP, OTHER_CLIENT, OTHER_KEY, PASSWORD, Desk, Json, refused
@@ -33,6 +35,19 @@ async def page(desk: Desk, query: str) -> Json:
     body = fields(await desk.api.get(f"/events?{query}"), 200)
     assert body["object"] == "list"
     return body
+
+
+async def test_made_up_emails_do_not_fill_the_disk(desk: Desk) -> None:
+    looked_at = Settings().passwords_per_address
+    for number in range(looked_at + REFUSALS_AT_ONCE + 30):
+        await desk.password({"email": f"nobody-{number}@example.org"}, **FROM)
+    query = f"events={PASSWORD_FAILED}&limit=100"
+    body = await page(desk, query)
+    found = len(body["data"])
+    while after := body["list_metadata"]["after"]:
+        body = await page(desk, f"{query}&after={after}")
+        found += len(body["data"])
+    assert found == looked_at + REFUSALS_AT_ONCE
 
 
 async def test_the_password_has_succeeded_before_the_code_is_given(desk: Desk) -> None:

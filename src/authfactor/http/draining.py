@@ -23,7 +23,7 @@ from authfactor import settings as setting
 from authfactor.http import logs, tls
 from authfactor.http.app import App
 from authfactor.http.connection import Connection
-from authfactor.http.listening import BACKLOG
+from authfactor.http.listening import configured
 from authfactor.http.metrics_port import MetricsPort
 from authfactor.settings import BadSetting, Settings
 
@@ -46,17 +46,9 @@ class Worker(uvicorn.Server):
         self._certificate = tls.certificate(settings)
         certificate = self._certificate
         super().__init__(
-            uvicorn.Config(
+            configured(
                 app,
-                http=Connection,
                 lifespan="on",
-                ws="none",
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                log_config=None,
-                log_level="warning",
-                backlog=BACKLOG,
                 timeout_graceful_shutdown=settings.drain_time,
                 ssl_context_factory=(lambda _config, _default: certificate.context) if certificate else None,
             )

@@ -1,9 +1,14 @@
-"""Sockets to listen on: our own, or handed over by systemd or by the program that ran before us."""
+"""Sockets to listen on: our own, or handed over by systemd or the program before us; and how uvicorn does."""
 
 import os
 import socket
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
+
+import uvicorn
+
+from authfactor.http.connection import Connection
+from authfactor.http.exchange import Application
 
 BACKLOG: Final = 2048
 # The protocol of systemd's socket activation (sd_listen_fds): the first descriptor, and three variables.
@@ -40,6 +45,23 @@ def handed_over(environ: Mapping[str, str]) -> dict[str, socket.socket]:
         # systemd calls a socket without a name after its unit.
         found[name if name in (API, METRICS) else API] = sock
     return found
+
+
+def configured(app: Application, **more: Any) -> uvicorn.Config:  # noqa: ANN401 - whatever uvicorn takes
+    """Tell uvicorn how we serve: our own protocol, no web sockets, no word of its own in log or answers."""
+    return uvicorn.Config(
+        app,
+        http=Connection,
+        interface="asgi3",
+        ws="none",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        log_config=None,
+        log_level="warning",
+        backlog=BACKLOG,
+        **more,
+    )
 
 
 def hand_over(sockets: Mapping[str, socket.socket]) -> dict[str, str]:

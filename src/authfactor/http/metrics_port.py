@@ -6,6 +6,7 @@ from typing import Final
 import uvicorn
 
 from authfactor.http.exchange import Message, Receive, Send
+from authfactor.http.listening import configured
 from authfactor.http.operations import METRICS_TYPE, Desk
 
 PATH: Final = "/metrics"
@@ -19,20 +20,7 @@ class MetricsPort:
         """Share the listening socket with the other workers: whichever accepts tells for all."""
         self._desk = desk
         self._listening = listening
-        self._server = uvicorn.Server(
-            uvicorn.Config(
-                self._answer,
-                interface="asgi3",
-                lifespan="off",
-                ws="none",
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                log_config=None,
-                log_level="warning",
-                timeout_graceful_shutdown=1,
-            )
-        )
+        self._server = uvicorn.Server(configured(self._answer, lifespan="off", timeout_graceful_shutdown=1))
 
     async def start(self) -> None:
         """Begin to answer."""

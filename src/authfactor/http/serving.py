@@ -15,7 +15,6 @@ from authfactor import settings as setting
 from authfactor.core import Authfactor
 from authfactor.http import listening, logs
 from authfactor.http.app import App, make_board
-from authfactor.http.connection import Connection
 from authfactor.http.draining import Reread, Worker
 from authfactor.http.measures import Board
 from authfactor.http.metrics_port import MetricsPort
@@ -131,15 +130,4 @@ def _notify(state: str) -> None:
 
 def prepared(app: App) -> uvicorn.Server:
     """Make a server for an event loop that somebody else runs: await its `serve(sockets=[...])`."""
-    config = uvicorn.Config(
-        app,
-        http=Connection,
-        lifespan="on",
-        ws="none",
-        access_log=False,
-        server_header=False,
-        log_config=None,
-        backlog=listening.BACKLOG,
-        timeout_graceful_shutdown=1,
-    )
-    return uvicorn.Server(config)
+    return uvicorn.Server(listening.configured(app, lifespan="on", timeout_graceful_shutdown=1))

@@ -54,11 +54,11 @@ class Cleaning:
     async def _batches(self, store: Store, now: int) -> list[Unit[int]]:
         settings = self._settings
         # A day longer than needed: late clients hear "expired" and not "unknown".
-        challenges = _first_id(ids.CHALLENGE, now - settings.challenge_life * 1000 - DAY)
-        events = await self._seals.let_go(store, _first_id(ids.EVENT, now - settings.event_life * 1000))
-        deliveries = _first_id(ids.DELIVERY, now - settings.event_life * 1000)
-        sessions = _first_id(ids.SESSION, now - settings.session_life * 1000 - DAY)
-        links = _first_id(ids.LINK, now - 2 * settings.link_life * 1000 - DAY)
+        challenges = ids.first(ids.CHALLENGE, now - settings.challenge_life * 1000 - DAY)
+        events = await self._seals.let_go(store, ids.first(ids.EVENT, now - settings.event_life * 1000))
+        deliveries = ids.first(ids.DELIVERY, now - settings.event_life * 1000)
+        sessions = ids.first(ids.SESSION, now - settings.session_life * 1000 - DAY)
+        links = ids.first(ids.LINK, now - 2 * settings.link_life * 1000 - DAY)
         batches: list[Unit[int]] = [
             lambda tx: tx.expired.idempotency(now),
             lambda tx: tx.expired.pending_sign_ins(now - DAY),
@@ -88,8 +88,3 @@ def _of_environment(
 
 def _links_of(number: int, links: str) -> Unit[int]:
     return lambda tx: tx.expired.links(number, links)
-
-
-def _first_id(prefix: str, milliseconds: int) -> str:
-    """Return the smallest id that something made at this time could have."""
-    return prefix + ids.ulid(max(milliseconds, 0), 0)

@@ -8,7 +8,7 @@ from authfactor.rules import event_digest
 from authfactor.rules.audit import Audit, Tell
 from authfactor.rules.chain import Chain, Walk
 from authfactor.rules.event_digest import Digest, Seal
-from authfactor.rules.event_seals import DAY, batches, first_id
+from authfactor.rules.event_seals import DAY, batches
 from authfactor.store import Store, Tx
 
 NAMED: Final = 10
@@ -85,7 +85,7 @@ class EventChecks:
         return _checked(walk, seals, done, findings), None
 
     async def _from_the_future(self, store: Store) -> list[Finding]:
-        start = first_id(self._clock() + DAY)
+        start = ids.first(ids.EVENT, self._clock() + DAY)
 
         async def look(tx: Tx) -> list[str]:
             numbers = await tx.event_ranges.environments()

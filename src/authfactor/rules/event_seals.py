@@ -34,11 +34,6 @@ TURN: Final = "sealing events"
 TURN_MILLISECONDS: Final = 5 * MINUTE
 
 
-def first_id(milliseconds: int) -> str:
-    """Return the smallest id that an event made at this time could have."""
-    return ids.EVENT + ids.ulid(max(milliseconds, 0), 0)
-
-
 async def batches(store: Store, start: str, end: str, pause: float | None = None) -> AsyncIterator[list[Row]]:
     """Read a range, environment by environment, with a pause in seconds (if any) after each batch."""
     for number in await store.read(lambda tx: tx.event_ranges.environments()):
@@ -126,20 +121,20 @@ class EventSeals:
         if last is not None:
             return last.target
         life = self._settings.event_life * 1000
-        return first_id(self._clock() - max(life - DAY, life // 2, 2 * (HORIZON + INTERVAL)))
+        return ids.first(ids.EVENT, self._clock() - max(life - DAY, life // 2, 2 * (HORIZON + INTERVAL)))
 
     async def _due(self, tx: Tx) -> tuple[str, str] | None:
         """Find the next range, None when its oldest event can wait."""
         now = self._clock()
-        start, end = await self._begin(tx), first_id(now - HORIZON)
+        start, end = await self._begin(tx), ids.first(ids.EVENT, now - HORIZON)
         oldest = await tx.event_ranges.first(start)
-        if oldest is None or oldest >= first_id(now - HORIZON - INTERVAL):
+        if oldest is None or oldest >= ids.first(ids.EVENT, now - HORIZON - INTERVAL):
             return None
         for number in await tx.event_ranges.environments():
             end = min(end, await tx.event_ranges.nth(number, start, end, MOST) or end)
         # Not far beyond its last event, which would have to wait for the range to be old enough as a whole.
         last = await tx.event_ranges.last(start, end) or ""
-        close = first_id(moment_of(last) + 1)
+        close = ids.first(ids.EVENT, moment_of(last) + 1)
         return start, close if last < close < end else end
 
     async def _seal(self, store: Store, start: str, end: str) -> int | None:

@@ -104,9 +104,5 @@ class Overview:
 
     async def _count(self, store: Store, number: int, name: str, edges: range, length: int) -> list[int]:
         await asyncio.sleep(0)
-        ends = [_first_id(edge * length) for edge in edges]
+        ends = [ids.first(ids.EVENT, edge * length) for edge in edges]
         return await store.read(lambda tx: tx.events.counts(number, name, ends, MOST))
-
-
-def _first_id(milliseconds: int) -> str:
-    return ids.EVENT + ids.ulid(milliseconds, 0)

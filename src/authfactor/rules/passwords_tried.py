@@ -84,6 +84,11 @@ def account_subject(email: str) -> str:
     return f"account:{_digest(email.strip().casefold())}"
 
 
+def stranger_subject(address: str | None) -> str:
+    """Name all the emails that are nobody's and are tried from one address."""
+    return f"stranger:{_network(address) or ''}"
+
+
 async def _is_familiar(tx: Tx, environment: Environment, user_id: str, network: str) -> bool:
     known = await tx.sessions.addresses_of(environment.number, user_id)
     return any(_network(each) == network for each in known if each)

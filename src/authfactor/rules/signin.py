@@ -234,8 +234,9 @@ class SignIn:
     def _too_many(
         self, environment: Environment, user: User | None, request: Authenticate, now: int
     ) -> Unit[errors.SignInRefused]:
+        """Refuse beyond the limit. There is no end of made-up emails: they share their address's events."""
         refusal = passwords_tried.refusal()
-        subject = user.id if user else passwords_tried.account_subject(request.email or "")
+        subject = user.id if user else passwords_tried.stranger_subject(request.ip_address)
 
         async def run(tx: Tx) -> errors.SignInRefused:
             if await self._log.has_room(tx, environment.number, subject, now):
