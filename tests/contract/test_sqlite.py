@@ -152,6 +152,23 @@ async def test_reading_cannot_write(opened: SqliteStore, rows: "Rows") -> None:
     assert await opened.read(lambda tx: tx.users.by_id(1, "user_0001")) is None
 
 
+async def test_reads_share_a_snapshot_for_one_turn_of_the_event_loop_and_no_longer(
+    path: Path, opened: SqliteStore, rows: "Rows"
+) -> None:
+    async def seen() -> bool:
+        return await opened.read(lambda tx: tx.users.by_id(1, "user_0001")) is not None
+
+    other = SqliteStore(path)
+    assert not await seen()
+    assert await rows.put(other, rows.user(1))
+    assert await seen()
+    assert other._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 1
+    await asyncio.sleep(0)
+    # One that stayed open would keep the log from being emptied.
+    assert other._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+    await other.close()
+
+
 async def test_a_lock_of_another_process_is_waited_for_while_reads_go_on(
     opened: SqliteStore, path: Path, rows: "Rows"
 ) -> None:

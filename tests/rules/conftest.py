@@ -14,6 +14,7 @@ from authfactor.models import Challenge, Enrollment, Environment, FailureRecord,
 from authfactor.rules.challenges import DRIFT_STEPS
 from authfactor.settings import Settings
 from authfactor.store import migrations
+from authfactor.store.sqlite import SqliteStore
 from authfactor.wire.requests import CreateUser, EnrollFactor, EnrollUserFactor
 from tests import databases
 from tests.postgres.server import migrated_database, postgres_database, postgres_server
@@ -100,7 +101,10 @@ class Desk:
 
     def sql(self, statement: str, *parameters: object) -> list[tuple[object, ...]]:
         """Do to the database what an intruder with the file could do."""
-        return databases.sql(self.af.settings, statement, *parameters)
+        found = databases.sql(self.af.settings, statement, *parameters)
+        if isinstance(self.af.store, SqliteStore):
+            self.af.store.end_reading()  # as the event loop does before its next turn
+        return found
 
     def files(self) -> bytes:
         """Everything that is stored, logs included, the key ring not."""

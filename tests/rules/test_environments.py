@@ -134,6 +134,15 @@ async def test_the_last_use_of_a_key_is_noted_now_and_then(desk: "Desk") -> None
     assert {key.id: key.last_used_at for key in listed}[record.id] == used
 
 
+async def test_the_text_of_a_key_is_forgotten_when_its_use_is_noted(desk: "Desk") -> None:
+    af = desk.af
+    _, text = await af.run(af.environments.new_key(desk.environment, "a"))
+    await af.environments.caller(af.store, text)
+    assert text in repr(vars(af.environments))
+    await af.note_used_keys()
+    assert text not in repr(vars(af.environments))
+
+
 async def test_names_client_ids_and_keys_are_taken_once(desk: "Desk") -> None:
     af = desk.af
     with pytest.raises(errors.Conflict):

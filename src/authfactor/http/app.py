@@ -14,7 +14,7 @@ from authfactor.core import Authfactor
 from authfactor.delivering import deliver_forever
 from authfactor.http import api, links_api, operations, signin_api, webhooks_api
 from authfactor.http.door import Door
-from authfactor.http.exchange import Message, Receive, Send
+from authfactor.http.exchange import Answering, Message, Receive, Send
 from authfactor.http.measures import Board, Layout, Meter
 from authfactor.http.metrics import Observatory
 from authfactor.http.pages import templating
@@ -56,15 +56,17 @@ class App:
         self.desk: Final = operations.Desk()
         self.door: Door | None = None
         self._traced: TracedDoor | None = None
+        # Our own protocol (`http.connection`) asks for answers here; other servers call the application.
+        self.answer: Answering | None = None
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Speak ASGI 3."""
-        if scope["type"] == "http" and self._traced is not None:
-            await self._traced.answer(scope, receive, send)
-        elif scope["type"] == "http" and self.door is not None:
-            await self.door.answer(scope, receive, send)
-        elif scope["type"] == "lifespan":
+        if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
+        elif scope["type"] == "http" and self.answer is not None:
+            reply = await self.answer(scope, receive)
+            await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers()})
+            await send({"type": "http.response.body", "body": reply.body})
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -78,6 +80,7 @@ class App:
         self.door = Door(af, all_routes(self.desk), self.desk, meter, self._region)
         if af.settings.trace_endpoint:
             self._traced = traced(self.door, af.settings.trace_endpoint)
+        self.answer = (self._traced or self.door).answer
         self.desk.metrics = observatory.text
         self.desk.may_see_metrics = self.door.may_see_metrics
         at_work = [asyncio.create_task(work(af)) for work in BACKGROUND]

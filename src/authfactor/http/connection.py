@@ -17,7 +17,7 @@ import httptools
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from authfactor.http.exchange import STATUS_LINES, Application, Exchange, Headers
+from authfactor.http.exchange import STATUS_LINES, Answering, Application, Exchange, Headers
 
 # Far above what clients and proxies send; the parser alone would take any number of headers.
 MOST_HEADER_BYTES: Final = 65_536
@@ -44,6 +44,7 @@ class Connection(asyncio.Protocol):
     ) -> None:
         """Wait for the transport."""
         self._application: Application = config.loaded_app
+        self._answering: Answering | None = getattr(config.loaded_app, "answer", None)
         self._keep_alive = float(config.timeout_keep_alive)
         self._state = server_state
         # uvicorn's type knows its own protocols only.
@@ -251,7 +252,7 @@ class Connection(asyncio.Protocol):
     def _begin(self, exchange: Exchange) -> None:
         self._current = exchange
         # Held by uvicorn until it is done: the event loop itself holds tasks only weakly.
-        task = self._loop.create_task(exchange.run(self._application))
+        task = self._loop.create_task(exchange.run(self._application, self._answering))
         self._state.tasks.add(task)
         task.add_done_callback(self._state.tasks.discard)
 

@@ -12,8 +12,9 @@ from authfactor import errors
 from authfactor.core import Authfactor
 from authfactor.http import guard, logs, operations, problems, shaping
 from authfactor.http.call import Call
-from authfactor.http.exchange import Message, Receive, Send
+from authfactor.http.exchange import Headers, Message, Receive
 from authfactor.http.measures import UNMATCHED, Meter
+from authfactor.http.reply import Reply
 from authfactor.http.request_log import RequestLog
 from authfactor.http.routing import Match, Route, Router
 from authfactor.rules.audit import Origin
@@ -22,8 +23,6 @@ from authfactor.store.base import request_began
 from authfactor.vault import CannotOpen
 
 FINE: Final = "ok"
-# Where a request's scope says afterwards what became of it: route, status, outcome.
-FACTS: Final = "authfactor"
 CLOSE: Final = (b"connection", b"close")
 _BODILESS: Final = frozenset({"GET", "DELETE", "HEAD"})
 _REFUSED: Final = 400
@@ -67,15 +66,15 @@ class Door:
         if self._log is not None:
             self._log.flush()
 
-    async def answer(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def answer(self, scope: Message, receive: Receive) -> Reply:
         """Answer one request; whatever goes wrong becomes an answer too."""
         started = perf_counter_ns()
+        method: str = scope["method"]
         request_id = self._request_id()
         request_began.set(self._time())
-        extra: guard.Headers = []
+        extra: Headers = []
         name, outcome, call = UNMATCHED, FINE, None
         try:
-            method: str = scope["method"]
             match = self._router.find(
                 "GET" if method == "HEAD" else method, scope["raw_path"].decode("latin-1")
             )
@@ -102,21 +101,18 @@ class Door:
                 errors.AuthfactorError("Something went wrong. The request id names it in our log.")
             )
             outcome = errors.AuthfactorError.code
-        headers = guard.answer_headers(request_id, answer, extra)
         if self._desk.leaving:
-            headers.append(CLOSE)
+            extra = [*extra, CLOSE]
         if answer.status >= _REFUSED:
             outcome = code_of(answer.body) if outcome is FINE else outcome
             self._meter.error(outcome)
         microseconds = (perf_counter_ns() - started) // 1000
         self._meter.request(name, answer.status, microseconds)
-        scope[FACTS] = (name, answer.status, outcome)
         if self._log is not None:
             caller = call.caller.environment.number if call is not None and call.caller is not None else None
             address = self._addresses.of(scope) if call is None else call.origin.address or ""
             self._log.write(request_id, name, answer.status, outcome, microseconds, address, caller)
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await send({"type": "http.response.body", "body": answer.body if scope["method"] != "HEAD" else b""})
+        return Reply(answer, request_id, extra, name, outcome, bodiless=method == "HEAD")
 
     async def _let_in(self, match: Match, scope: Message, receive: Receive) -> Call:
         """See who asks and whether they may, then read the body."""

@@ -21,6 +21,27 @@ _FAILED: Final = (500, [(b"content-length", b"0"), (b"connection", b"close")])
 
 Headers = list[tuple[bytes, bytes]]
 
+
+class Answered(Protocol):
+    """An answer whose headers can be had written out."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+
+    @property
+    def body(self) -> bytes:
+        """The whole body, empty for a HEAD."""
+
+    def headers(self) -> Headers:
+        """List the headers."""
+
+    def head(self) -> bytes:
+        """Write them out. Raises `ValueError` for one that would be more than one."""
+
+
+Answering = Callable[[Message, Receive], Awaitable[Answered]]
+
 log = logging.getLogger("authfactor.http")
 
 
@@ -62,10 +83,18 @@ class Exchange:
         self._waiter: asyncio.Future[None] | None = None
         self._start: tuple[int, Headers] | None = None
 
-    async def run(self, application: Application) -> None:
-        """Let the application answer; it is an error of ours when it does not."""
+    async def run(self, application: Application, answering: Answering | None = None) -> None:
+        """Let the application answer; it is an error of ours when it does not.
+
+        `answering` is the shorter way: it returns the answer whole instead of sending it in messages.
+        """
         try:
-            await application(self.scope, self.receive, self.send)
+            if answering is None:
+                await application(self.scope, self.receive, self.send)
+            else:
+                reply = await answering(self.scope, self.receive)
+                await self._connection.writable()
+                self._write(reply.status, reply.head(), reply.body)
             if not self.answered and not self.gone:
                 log.error("a request was left without an answer")
         except Exception:
@@ -118,22 +147,31 @@ class Exchange:
             self._start = (message["status"], message["headers"])
             return
         await self._connection.writable()
-        whole = self._head(*self._start) + message["body"]
-        self.answered = True
-        if not self._connection.transport.is_closing():
-            self._connection.transport.write(whole)
-        self._connection.answered(self)
+        status, headers = self._start
+        self._write(status, written(headers), message["body"])
 
-    def _head(self, status: int, headers: Headers) -> bytes:
-        """Write status line and headers. Raises `ValueError` for a header that would be more than one."""
-        parts: list[bytes] = []
-        for name, value in headers:
-            parts += (name, b": ", value, b"\r\n")
-            if name == b"connection":
-                self.keep = False
-        own = b"".join(parts)
-        # Counting once is as good as looking into each: a value with a line break is a line too many.
-        if own.count(b"\n") != len(headers) or own.count(b"\r") != len(headers):
-            raise ValueError("a header holds a line break")
-        close = b"" if self.keep or b"connection: close" in own else _CLOSE
-        return b"".join((STATUS_LINES[status], self._connection.default_headers(), own, close, b"\r\n"))
+    def _write(self, status: int, own: bytes, body: bytes) -> None:
+        """Write an answer; `own` are its headers but for those of every answer."""
+        connection = self._connection
+        if _CLOSE in own:
+            self.keep = False
+        elif not self.keep:
+            own += _CLOSE
+        self.answered = True
+        if not connection.transport.is_closing():
+            connection.transport.write(
+                b"".join((STATUS_LINES[status], connection.default_headers(), own, b"\r\n", body))
+            )
+        connection.answered(self)
+
+
+def written(headers: Headers) -> bytes:
+    """Write headers out. Raises `ValueError` for one that would be more than one."""
+    parts: list[bytes] = []
+    for name, value in headers:
+        parts += (name, b": ", value, b"\r\n")
+    whole = b"".join(parts)
+    # Counting once is as good as looking into each: a value with a line break is a line too many.
+    if whole.count(b"\n") != len(headers) or whole.count(b"\r") != len(headers):
+        raise ValueError("a header holds a line break")
+    return whole

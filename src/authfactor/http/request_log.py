@@ -9,6 +9,7 @@ import logging
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, TextIO
 
 import msgspec
@@ -36,6 +37,7 @@ class RequestLog:
         self._lines: list[str] = []
         self._second = (0, "")
         self._worker = worker
+        self._end = lru_cache(maxsize=256)(self._end_of_line)
         self._lost = 0
         self.write: Final[Writer] = self._human if people else self._json
 
@@ -49,15 +51,18 @@ class RequestLog:
         address: str,
         environment: int | None,
     ) -> None:
-        # Every value is ours (hexadecimal, a table of routes, error codes) but the address, which a proxy may
-        # have made up.
-        shown = f'"{address}"' if _PLAIN.issuperset(address) else msgspec.json.encode(address).decode()
-        known = "" if environment is None else f',"environment":{environment}'
+        # Every value is ours (hexadecimal, a table of routes, error codes) but the address.
         self._add(
             f'{{"time":"{self._now()}","level":"info","event":"request","request_id":"{request_id}",'
-            f'"route":"{route}","status":{status},"outcome":"{outcome}","duration_ms":{microseconds / 1000},'
-            f'"address":{shown}{known},"worker":{self._worker}}}\n'
+            f'"route":"{route}","status":{status},"outcome":"{outcome}","duration_ms":{microseconds / 1000}'
+            f"{self._end(address, environment)}"
         )
+
+    def _end_of_line(self, address: str, environment: int | None) -> str:
+        """Write what many lines have in common. An address may be made up by a proxy."""
+        shown = f'"{address}"' if _PLAIN.issuperset(address) else msgspec.json.encode(address).decode()
+        known = "" if environment is None else f',"environment":{environment}'
+        return f',"address":{shown}{known},"worker":{self._worker}}}\n'
 
     def _human(
         self,

@@ -5,8 +5,9 @@ A span says method, route, status and outcome, never a path with ids, a query, a
 
 from typing import TYPE_CHECKING, Final
 
-from authfactor.http.door import FACTS, Door
-from authfactor.http.exchange import Message, Receive, Send
+from authfactor.http.door import Door
+from authfactor.http.exchange import Message, Receive
+from authfactor.http.reply import Reply
 from authfactor.settings import PREFIX, BadSetting
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class TracedDoor:
         self._extract = TraceContextTextMapPropagator().extract
         self._kind = SpanKind.SERVER
 
-    async def answer(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def answer(self, scope: Message, receive: Receive) -> Reply:
         """Answer within a span."""
         carried = {
             name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in _CARRIED
@@ -39,13 +40,14 @@ class TracedDoor:
         with self._tracer.start_as_current_span(
             "request", context=self._extract(carried), kind=self._kind
         ) as span:
-            await self._door.answer(scope, receive, send)
-            name, status, outcome = scope[FACTS]
+            reply = await self._door.answer(scope, receive)
+            name = reply.route
             span.update_name(name)
             span.set_attribute("http.request.method", scope["method"])
             span.set_attribute("http.route", name.partition(" ")[2] or name)
-            span.set_attribute("http.response.status_code", status)
-            span.set_attribute("authfactor.outcome", outcome)
+            span.set_attribute("http.response.status_code", reply.status)
+            span.set_attribute("authfactor.outcome", reply.outcome)
+            return reply
 
     def close(self) -> None:
         """Send what has gathered; may take a moment."""

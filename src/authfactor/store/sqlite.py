@@ -142,7 +142,7 @@ class SqliteStore:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="authfactor-commit")
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
-        self._closing = False
+        self._closing = self._reading = False
         self._batches = list(Figures().batches)
         self._units = self._failed = 0
         self._task = self._loop.create_task(self._write_batches())
@@ -157,11 +157,26 @@ class SqliteStore:
         return await future
 
     async def read(self, unit: Unit[T]) -> T:
-        """Run at once on the reading connection; each statement sees what is committed by then."""
+        """Run at once on the reading connection, on what is committed by now.
+
+        Reads of one turn of the event loop share a snapshot. What arrives later, a request of somebody who
+        saw a write answered among it, is dealt with in a later turn and finds a new one (decision 0026).
+        """
         try:
+            if not self._reading:
+                self._reader.execute("BEGIN")
+                self._reading = True
+                self._loop.call_soon(self.end_reading)
             return cast("T", _drive(unit(self._read_tx)))
         except sqlite3.Error as error:
             raise translated(error) from error
+
+    def end_reading(self) -> None:
+        """End the snapshot that the reads of this turn share: the next one sees what was committed since."""
+        self._reading = False
+        with contextlib.suppress(sqlite3.Error):
+            # A fault may have ended it already.
+            self._reader.rollback()
 
     async def schema_version(self) -> str | None:
         """Return alembic's revision, or None for an empty file."""
