@@ -14,6 +14,7 @@ from uvicorn.server import ServerState
 from authfactor.http import connection
 from authfactor.http.connection import MOST_HEADER_BYTES, MOST_WAITING, Connection
 from authfactor.http.exchange import Message, Receive, Send
+from authfactor.http.fairness import Queue
 from tests.servers import API_KEY, Server
 
 PATIENCE: Final = 10
@@ -72,8 +73,8 @@ async def connect(echo: Echo, keep_alive: float) -> AsyncIterator[Connect]:
     config = SimpleNamespace(loaded_app=echo, timeout_keep_alive=keep_alive)
     state = ServerState()
     state.default_headers = [(b"date", b"today")]
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(config, state, {}), "127.0.0.1", 0)  # type: ignore[arg-type]  # uvicorn types its own
+    loop, queue = asyncio.get_running_loop(), Queue()
+    server = await loop.create_server(lambda: Connection(queue, config, state, {}), "127.0.0.1", 0)  # type: ignore[arg-type]  # uvicorn types its own
     host, port = server.sockets[0].getsockname()[:2]
     opened: list[asyncio.StreamWriter] = []
 
@@ -109,6 +110,21 @@ async def test_requests_follow_each_other_on_one_connection(connect: Connect) ->
         status, headers, body = await answer(reader)
         assert (status, headers) == (200, {"date": "today", "content-length": str(len(body))})
         assert body == b"GET /a%%20b/%d?q=%d " % (number, number)
+
+
+async def test_of_requests_that_arrive_together_the_one_comes_first_that_was_answered_longest_ago(
+    connect: Connect, echo: Echo
+) -> None:
+    streams = [await connect() for _ in range(5)]
+    order = (2, 0, 4, 1, 3)
+    for number in order:
+        streams[number][1].write(b"GET /%d HTTP/1.1\r\nhost: x\r\n\r\n" % number)
+        await answer(streams[number][0])
+    for number, (_, writer) in enumerate(streams):
+        writer.write(b"GET /%d HTTP/1.1\r\nhost: x\r\n\r\n" % number)
+    for reader, _ in streams:
+        await answer(reader)
+    assert echo.seen == [f"/{number}" for number in order] * 2
 
 
 async def test_a_request_may_come_byte_by_byte(connect: Connect) -> None:

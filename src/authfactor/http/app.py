@@ -58,6 +58,8 @@ class App:
         self._traced: TracedDoor | None = None
         # Our own protocol (`http.connection`) asks for answers here; other servers call the application.
         self.answer: Answering | None = None
+        # Whether handlers of a GET mostly wait for nothing; they begin without a task (`http.headstart`).
+        self.reads_at_once = False
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Speak ASGI 3."""
@@ -81,6 +83,7 @@ class App:
         if af.settings.trace_endpoint:
             self._traced = traced(self.door, af.settings.trace_endpoint)
         self.answer = (self._traced or self.door).answer
+        self.reads_at_once = af.store.reads_at_once
         self.desk.metrics = observatory.text
         self.desk.may_see_metrics = self.door.may_see_metrics
         at_work = [asyncio.create_task(work(af)) for work in BACKGROUND]

@@ -17,7 +17,9 @@ import httptools
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from authfactor.http import headstart
 from authfactor.http.exchange import STATUS_LINES, Answering, Application, Exchange, Headers
+from authfactor.http.fairness import Queue
 
 # Far above what clients and proxies send; the parser alone would take any number of headers.
 MOST_HEADER_BYTES: Final = 65_536
@@ -37,14 +39,17 @@ class Connection(asyncio.Protocol):
 
     def __init__(
         self,
+        queue: Queue,
         config: Config,
         server_state: ServerState,
         app_state: dict[str, Any],  # noqa: ARG002 - uvicorn passes it
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        """Wait for the transport."""
+        """Wait for the transport. uvicorn gives all but the queue, which is one for all connections."""
+        self._queue = queue
         self._application: Application = config.loaded_app
         self._answering: Answering | None = getattr(config.loaded_app, "answer", None)
+        self._reads_at_once: bool = getattr(config.loaded_app, "reads_at_once", False)
         self._keep_alive = float(config.timeout_keep_alive)
         self._state = server_state
         # uvicorn's type knows its own protocols only.
@@ -66,6 +71,7 @@ class Connection(asyncio.Protocol):
         # Since when a request has been arriving, and since when nobody has wanted anything.
         self._began: float | None = None
         self._quiet_since = self._loop.time()
+        self.answered_at = server_state.total_requests
         self._asked = False
         self._deaf = False
         self._paused = False
@@ -189,7 +195,8 @@ class Connection(asyncio.Protocol):
         exchange = self._arriving = Exchange(self, scope, keep=keep, expects=self._expects)
         self._head_bytes = 0
         if self._current is None:
-            self._begin(exchange)
+            self._current = exchange
+            self._queue.add(self)
         else:
             self._waiting.append(exchange)
             self.go_on_reading(much=False)
@@ -239,20 +246,31 @@ class Connection(asyncio.Protocol):
     def answered(self, exchange: Exchange) -> None:
         """Close, or turn to the next request."""
         self._state.total_requests += 1
+        self.answered_at = self._state.total_requests
         self._current = None
         self._asked = True
         self._quiet_since = self._loop.time()
         if not exchange.keep:
             self.transport.close()
         elif self._waiting:
-            self._begin(self._waiting.popleft())
+            self._current = self._waiting.popleft()
+            self._queue.add(self)
         if self._paused:
             self.go_on_reading(much=False)
 
-    def _begin(self, exchange: Exchange) -> None:
-        self._current = exchange
+    def begin(self) -> None:
+        """Begin to answer the request whose turn it is."""
+        if self._current is None:
+            return
         # Held by uvicorn until it is done: the event loop itself holds tasks only weakly.
-        task = self._loop.create_task(exchange.run(self._application, self._answering))
+        running = self._current.run(self._application, self._answering)
+        if self._current.only_reads and self._reads_at_once:
+            # A task would cost a tenth of the request.
+            task = headstart.start(self._loop, running)
+            if task is None:
+                return
+        else:
+            task = self._loop.create_task(running)
         self._state.tasks.add(task)
         task.add_done_callback(self._state.tasks.discard)
 

@@ -68,7 +68,7 @@ class Exchange:
 
     __slots__ = (
         *("_body", "_connection", "_expects", "_start", "_waiter"),
-        *("answered", "ended", "gone", "keep", "scope"),
+        *("answered", "ended", "gone", "keep", "only_reads", "scope"),
     )
 
     def __init__(self, connection: Wire, scope: Message, *, keep: bool, expects: bool) -> None:
@@ -77,6 +77,7 @@ class Exchange:
         self.keep = keep
         # The whole body has arrived; the rest of it never will; the answer is written.
         self.ended = self.gone = self.answered = False
+        self.only_reads = scope["method"] == "GET"
         self._connection = connection
         self._expects = expects
         self._body = b""

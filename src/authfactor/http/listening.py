@@ -1,14 +1,16 @@
 """Sockets to listen on: our own, or handed over by systemd or the program before us; and how uvicorn does."""
 
+import functools
 import os
 import socket
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import uvicorn
 
 from authfactor.http.connection import Connection
 from authfactor.http.exchange import Application
+from authfactor.http.fairness import Queue
 
 BACKLOG: Final = 2048
 # The protocol of systemd's socket activation (sd_listen_fds): the first descriptor, and three variables.
@@ -51,7 +53,7 @@ def configured(app: Application, **more: Any) -> uvicorn.Config:  # noqa: ANN401
     """Tell uvicorn how we serve: our own protocol, no web sockets, no word of its own in log or answers."""
     return uvicorn.Config(
         app,
-        http=Connection,
+        http=cast("type[Connection]", functools.partial(Connection, Queue())),
         interface="asgi3",
         ws="none",
         access_log=False,

@@ -178,6 +178,10 @@ class Figures(NamedTuple):
 class Store(Protocol):
     """An open database."""
 
+    @property
+    def reads_at_once(self) -> bool:
+        """Whether `read` never suspends."""
+
     async def write(self, unit: Unit[T]) -> T:
         """Run a unit atomically and return once it is durable.
 

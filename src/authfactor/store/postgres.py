@@ -210,6 +210,8 @@ class Session:
 class PostgresStore:
     """`Store` over one database. Belongs to the event loop that opened it."""
 
+    reads_at_once = False
+
     def __init__(self, url: str, *, size: int, wait: float, jitter: Jitter) -> None:
         """Connect to nothing yet. `wait` in seconds; `jitter` gives numbers from 0 to 1."""
         self._url = url

@@ -131,6 +131,8 @@ def integrity(path: Path) -> str:
 class SqliteStore:
     """`Store` over one file. Belongs to the event loop that opened it."""
 
+    reads_at_once = True
+
     def __init__(self, path: Path) -> None:
         """Open the file (it must have been migrated) and start the writer."""
         self._turn = Turn(path)
