@@ -73,8 +73,8 @@ MUTANTS = [
     Mutant(
         "lock not looked at",
         "rules/challenges.py",
-        "        if until is not None:\n            await tx.failures.write",
-        "        if until is not None and False:\n            await tx.failures.write",
+        "        if until is not None:\n            await tx.spending.keep",
+        "        if until is not None and False:\n            await tx.spending.keep",
         LIMITS,
     ),
     Mutant(
@@ -114,7 +114,7 @@ MUTANTS = [
     ),
     Mutant(
         "counted per factor, not per user",
-        "rules/challenges.py",
+        "store/tables/spending.py",
         "return factor.user_id or factor.id",
         "return factor.id",
         LIMITS,
@@ -282,6 +282,27 @@ MUTANTS = [
         ("tests/contract/test_factors.py", "-k", "sqlite"),
     ),
     Mutant(
+        "wrong codes do not use a challenge up",
+        "store/tables/spending.py",
+        "        if attempt.charged:\n",
+        "        if False:\n",
+        LIMITS,
+    ),
+    Mutant(
+        "more codes than a challenge takes",
+        "store/tables/spending.py",
+        "challenge.attempts < most, stored)",
+        "True, stored)",
+        LIMITS,
+    ),
+    Mutant(
+        "wrong codes not counted",
+        "store/tables/spending.py",
+        "FailureRecord((*stored.times, seconds), stored.in_a_row + 1, stored.locked_until)",
+        "FailureRecord((*stored.times, seconds)[-1:], 1, stored.locked_until)",
+        LIMITS,
+    ),
+    Mutant(
         "tokens kept as they are",
         "rules/sessions.py",
         'return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()',
@@ -333,7 +354,7 @@ MUTANTS = [
     Mutant(
         "knocking fills the disk",
         "rules/challenges.py",
-        "if await self._log.has_room(tx, environment.number, subject_of(attempt.factor), now):",
+        "if await self._log.has_room(tx, environment.number, attempt.subject, now):",
         "if True:",
         LIMITS,
     ),

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from authfactor.models import Factor, FailureRecord
-from authfactor.store import Store, Tx, Unit
+from authfactor.store import Attempt, Store, Tx, Unit
 
 if TYPE_CHECKING:
     from tests.contract.conftest import Backend, Rows
@@ -96,12 +96,28 @@ async def test_a_challenge_comes_back_as_it_was_written(store: Store, rows: "Row
     assert await store.read(lambda tx: tx.challenges.by_id(1, "auth_challenge_0002")) is None
 
 
+def attempt(challenge_id: str, most: int = 3, now: int = NOW) -> Unit[Attempt | None]:
+    """Count an attempt and keep the count, as for a wrong code; None when there is no such challenge.
+
+    Leaves out what only stores differ in.
+    """
+
+    async def run(tx: Tx) -> Attempt | None:
+        counted = await tx.spending.charge(1, challenge_id, most, now)
+        if counted is None:
+            return None
+        await tx.spending.keep(1, counted, counted.record)
+        return counted._replace(stored=None)
+
+    return run
+
+
 def charge(challenge_id: str, most: int) -> Unit[bool | None]:
     """Count an attempt; whether the challenge had one left, None when there is no such challenge."""
 
     async def run(tx: Tx) -> bool | None:
-        attempt = await tx.spending.charge(1, challenge_id, most, NOW)
-        return attempt and attempt.charged
+        counted = await attempt(challenge_id, most)(tx)
+        return counted and counted.charged
 
     return run
 
@@ -111,9 +127,9 @@ async def test_an_attempt_comes_with_challenge_and_factor_as_they_were(store: St
     challenge = msgspec.structs.replace(rows.challenge(1), factor_id=factor.id, expires_at=NOW + 1)
     await rows.put(store, factor)
     await rows.put(store, challenge)
-    first = await store.write(lambda tx: tx.spending.charge(1, challenge.id, 3, NOW))
-    assert first == (challenge, factor, FailureRecord((NOW // 1000,), 1, None), True)
-    second = await store.write(lambda tx: tx.spending.charge(1, challenge.id, 3, NOW))
+    first = await store.write(attempt(challenge.id))
+    assert first == Attempt(challenge, factor, FailureRecord((NOW // 1000,), 1, None), True)
+    second = await store.write(attempt(challenge.id))
     assert second is not None
     assert second.challenge.attempts == 1
     assert await store.read(lambda tx: tx.failures.of(1, "user_x")) == second.record
@@ -124,7 +140,7 @@ async def test_an_attempt_at_the_factor_of_nobody_counts_for_the_factor(store: S
     factor, challenge = rows.factor(1, user_id=None), rows.challenge(1, expires_at=NOW + 1)
     await rows.put(store, factor)
     await rows.put(store, challenge)
-    await store.write(lambda tx: tx.spending.charge(1, challenge.id, 3, NOW))
+    await store.write(attempt(challenge.id))
     assert (await store.read(lambda tx: tx.failures.of(1, factor.id))).in_a_row == 1
 
 
@@ -135,8 +151,8 @@ async def test_nothing_is_counted_on_a_challenge_that_is_over(
     factor, challenge = rows.factor(1), rows.challenge(1, **over)
     await rows.put(store, factor)
     await rows.put(store, challenge)
-    attempt = await store.write(lambda tx: tx.spending.charge(1, challenge.id, 3, NOW))
-    assert attempt == (challenge, factor, FailureRecord((), 0, None), False)
+    counted = await store.write(attempt(challenge.id))
+    assert counted == Attempt(challenge, factor, FailureRecord((), 0, None), False)
     assert await store.read(lambda tx: tx.challenges.by_id(1, challenge.id)) == challenge
     assert await store.read(lambda tx: tx.failures.of(1, "user_0001")) == FailureRecord((), 0, None)
 
@@ -150,12 +166,12 @@ async def test_a_locked_record_counts_the_attempt_and_the_challenge_does_not(
     user, locked = factor.user_id or "", FailureRecord((5,), 1, NOW + 1)
     await store.write(lambda tx: tx.failures.charge(1, user, 5))
     await store.write(lambda tx: tx.failures.write(1, user, locked))
-    attempt = await store.write(lambda tx: tx.spending.charge(1, challenge.id, 3, NOW))
-    assert attempt == (challenge, factor, FailureRecord((5, NOW // 1000), 2, NOW + 1), False)
+    counted = await store.write(attempt(challenge.id))
+    assert counted == Attempt(challenge, factor, FailureRecord((5, NOW // 1000), 2, NOW + 1), False)
     # At the very millisecond at which the lock ends it is over.
-    attempt = await store.write(lambda tx: tx.spending.charge(1, challenge.id, 3, NOW + 1))
-    assert attempt is not None
-    assert (attempt.record.in_a_row, attempt.charged) == (3, True)
+    counted = await store.write(attempt(challenge.id, now=NOW + 1))
+    assert counted is not None
+    assert (counted.record.in_a_row, counted.charged) == (3, True)
     found = await store.read(lambda tx: tx.challenges.by_id(1, challenge.id))
     assert found == msgspec.structs.replace(challenge, attempts=1)
 

@@ -15,7 +15,7 @@ from authfactor.models import (
     Session,
     SigningKey,
 )
-from authfactor.store import Store, Tx
+from authfactor.store import Attempt, Store, Tx
 
 if TYPE_CHECKING:
     from tests.contract.conftest import Rows
@@ -43,6 +43,16 @@ TABLES = (
 CREATORS = {"insert", "insert_refresh", "append", "claim", "active_by_hash", "put"}
 CREATORS |= {"failures.charge", "throttles.charge"}
 CREATORS |= {"by_token", "by_session"}
+
+NOTHING = FailureRecord((), 0, None)
+LOCKED = FailureRecord((9,), 9, 9)
+
+
+def attempt(rows: "Rows", stored: FailureRecord | None) -> Attempt:
+    return Attempt(
+        rows.challenge(1), rows.factor(1), FailureRecord((5,), 1, None), charged=True, stored=stored
+    )
+
 
 READS: dict[str, tuple[Callable[[Tx], Awaitable[object]], object]] = {
     "api_keys.of_environment": (lambda tx: tx.api_keys.of_environment(THERE), []),
@@ -100,13 +110,19 @@ WRITES: dict[str, tuple[Callable[[Tx, "Rows"], Awaitable[object]], object]] = {
         False,
     ),
     "spending.charge": (lambda tx, _: tx.spending.charge(THERE, CHALLENGE, 5, 9), None),
-    "spending.spend": (
-        lambda tx, _: tx.spending.spend(THERE, FACTOR, 9, CHALLENGE, (USER, FailureRecord((), 0, None)), 9),
+    "spending.spend": (lambda tx, rows: tx.spending.spend(THERE, attempt(rows, None), 9, NOTHING, 9), 0),
+    "spending.spend, counted with the outcome": (
+        lambda tx, rows: tx.spending.spend(THERE, attempt(rows, NOTHING), 9, NOTHING, 9),
         0,
+    ),
+    "spending.keep": (lambda tx, rows: tx.spending.keep(THERE, attempt(rows, None), LOCKED), None),
+    "spending.keep, counted with the outcome": (
+        lambda tx, rows: tx.spending.keep(THERE, attempt(rows, NOTHING), NOTHING),
+        None,
     ),
     "challenges.close": (lambda tx, _: tx.challenges.close(THERE, CHALLENGE, 9), False),
     "failures.write": (
-        lambda tx, _: tx.failures.write(THERE, USER, FailureRecord((9,), 9, 9)),
+        lambda tx, _: tx.failures.write(THERE, USER, LOCKED),
         None,
     ),
     "failures.clear": (lambda tx, _: tx.failures.clear(THERE, USER), False),

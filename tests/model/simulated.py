@@ -164,12 +164,12 @@ def _tables(store: SimulatedStore) -> SimpleNamespace:  # noqa: C901 - one small
             return Attempt(challenge, factor, record, charged=False)
         return Attempt(challenge, factor, record, await charge_challenge(_, challenge_id, most))
 
-    async def put(_: int, subject: str, record: FailureRecord) -> None:
-        await store.write("failures", subject, lambda _: record)
+    async def keep(_: int, attempt: Attempt, settled: FailureRecord) -> None:
+        if settled != attempt.record:
+            await store.write("failures", attempt.subject, lambda _: settled)
 
-    async def spend(
-        _: int, factor_id: str, step: int, challenge_id: str, failures: tuple[str, FailureRecord], now: int
-    ) -> Spent:
+    async def spend(_: int, attempt: Attempt, step: int, settled: FailureRecord, now: int) -> Spent:
+        factor_id, challenge_id = attempt.factor.id, attempt.challenge.id
         seen = store.read("factor", factor_id).last_step
         await Pause()
 
@@ -185,7 +185,7 @@ def _tables(store: SimulatedStore) -> SimpleNamespace:  # noqa: C901 - one small
             return Spent.STEP_USED
         if await store.write("challenge", challenge_id, close) is None:
             return Spent.CHALLENGE_CLOSED
-        await store.write("failures", failures[0], lambda _: failures[1])
+        await store.write("failures", attempt.subject, lambda _: settled)
         return Spent.ALL
 
     async def nothing(*_: object) -> list[object]:
@@ -194,8 +194,7 @@ def _tables(store: SimulatedStore) -> SimpleNamespace:  # noqa: C901 - one small
 
     return SimpleNamespace(
         challenges=SimpleNamespace(by_id=by_id),
-        failures=SimpleNamespace(write=put),
-        spending=SimpleNamespace(charge=charge_attempt, spend=spend),
+        spending=SimpleNamespace(charge=charge_attempt, keep=keep, spend=spend),
         events=SimpleNamespace(append=nothing),
         throttles=SimpleNamespace(charge=nothing),
         webhook_endpoints=SimpleNamespace(subscribed=nothing),

@@ -140,17 +140,17 @@ class Challenges:
 
         A refusal takes the charge back: someone who is locked out cannot lengthen the lock.
         """
-        number, record, subject = environment.number, attempt.record, subject_of(attempt.factor)
+        number, record = environment.number, attempt.record
         until = limits.locked_until(record, now)
         if until is not None:
-            await tx.failures.write(number, subject, limits.settle_refusal(record))
+            await tx.spending.keep(number, attempt, limits.settle_refusal(record))
             hard = until == limits.NEVER
             return errors.TooManyAttempts(locked_until=None if hard else until, hard_stop=hard)
         if not attempt.charged:
             latest = await tx.challenges.by_id(number, attempt.challenge.id)
             if latest is not None and latest.verified_at is not None:
                 raise errors.ChallengeAlreadyVerified(latest.id)
-            await tx.failures.write(number, subject, limits.settle_refusal(record))
+            await tx.spending.keep(number, attempt, limits.settle_refusal(record))
             return errors.TooManyAttempts(locked_until=None)
         return None
 
@@ -169,14 +169,13 @@ class Challenges:
         self, tx: Tx, environment: Environment, attempt: Attempt, step: int, now: int
     ) -> _Reason | None:
         """Spend step and challenge and give the charge back; why not, if the step was spent before."""
-        challenge, factor = attempt.challenge, attempt.factor
-        settled = subject_of(factor), limits.settle_success(attempt.record)
+        settled = limits.settle_success(attempt.record)
         # RFC 6238 section 5.2: a step is good once, and after it no earlier one is, whatever the challenge.
-        spent = await tx.spending.spend(environment.number, factor.id, step, challenge.id, settled, now)
+        spent = await tx.spending.spend(environment.number, attempt, step, settled, now)
         if spent == Spent.STEP_USED:
             return "code_already_used"
         if spent == Spent.CHALLENGE_CLOSED:
-            raise errors.ChallengeAlreadyVerified(challenge.id)
+            raise errors.ChallengeAlreadyVerified(attempt.challenge.id)
         return None
 
     def _is_late(self, secret: bytes, digits: str, seconds: int) -> bool:
@@ -193,8 +192,7 @@ class Challenges:
         """
         challenge, factor, record = attempt.challenge, attempt.factor, attempt.record
         settled = limits.settle_failure(record, now, self._settings)
-        if settled != record:
-            await tx.failures.write(environment.number, subject_of(factor), settled)
+        await tx.spending.keep(environment.number, attempt, settled)
         until = limits.locked_until(settled, now)
         if until is not None:
             await self._tell(tx, environment, events.USER_LOCKED, factor, now)
@@ -213,7 +211,7 @@ class Challenges:
         self, tx: Tx, environment: Environment, attempt: Attempt, refusal: errors.ChallengeRefused, now: int
     ) -> None:
         """Tell of an attempt that was not looked at and not counted."""
-        if await self._log.has_room(tx, environment.number, subject_of(attempt.factor), now):
+        if await self._log.has_room(tx, environment.number, attempt.subject, now):
             await self._tell_attempt(tx, environment, attempt, refusal.code, now)
 
     async def _tell_attempt(
@@ -232,11 +230,6 @@ class Challenges:
     async def _tell(self, tx: Tx, environment: Environment, name: str, factor: Factor, now: int) -> None:
         data = {"factor_id": factor.id, "user_id": factor.user_id}
         await self._log.append(tx, environment.number, name, factor.user_id, data, now)
-
-
-def subject_of(factor: Factor) -> str:
-    """Whose failures a wrong code counts against: the user, or the factor that has none."""
-    return factor.user_id or factor.id
 
 
 def _stale(challenge: Challenge, now: int) -> errors.ChallengeRefused | None:

@@ -35,6 +35,12 @@ WHERE c.environment = $1 AND c.id = $2
 
 CLOSE = "UPDATE challenges SET verified_at = $3 WHERE environment = $1 AND id = $2 AND verified_at IS NULL"
 
+# The same, and the attempt that was not counted yet.
+CHARGE_AND_CLOSE = """
+UPDATE challenges SET verified_at = $3, attempts = attempts + 1
+WHERE environment = $1 AND id = $2 AND verified_at IS NULL
+"""
+
 
 class Challenges:
     """Calls on the table `challenges`."""

@@ -20,6 +20,13 @@ SET times = failures.times || ',' || excluded.times, in_a_row = failures.in_a_ro
 RETURNING times, in_a_row, locked_until
 """
 
+# Whether there was a record or not.
+PUT = """
+INSERT INTO failures (environment, subject, times, in_a_row, locked_until) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (environment, subject) DO UPDATE
+SET times = excluded.times, in_a_row = excluded.in_a_row, locked_until = excluded.locked_until
+"""
+
 WRITE = (
     "UPDATE failures SET times = $3, in_a_row = $4, locked_until = $5 WHERE environment = $1 AND subject = $2"
 )
@@ -56,12 +63,12 @@ class Failures:
         return await self._db.run(CLEAR, environment, subject) == 1
 
 
-def writing(environment: int, subject: str, record: FailureRecord) -> "Step":
+def writing(environment: int, subject: str, record: FailureRecord, statement: str = WRITE) -> "Step":
     """Say how to replace a record; an empty one is no row."""
     if not record.times and record.in_a_row == 0 and record.locked_until is None:
         return CLEAR, (environment, subject)
     times = ",".join(map(str, record.times))
-    return WRITE, (environment, subject, times, record.in_a_row, record.locked_until)
+    return statement, (environment, subject, times, record.in_a_row, record.locked_until)
 
 
 def record_of(row: "Row") -> FailureRecord:

@@ -1,15 +1,20 @@
-"""An attempt at a code: counting it, and spending the code; each told to the database at once."""
+"""An attempt at a code: counting it, and spending the code; each told to the database at once.
+
+Where units run at the same time the count is written, and held, before the code is looked at. Where they run
+one after the other it is decided first all the same, and written with the outcome: nobody can come between,
+and what is not committed is not answered (decision 0003).
+"""
 
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from authfactor.models import Challenge, Factor, FailureRecord
-from authfactor.store.tables.challenges import CHARGE, CLOSE, WITH_FACTOR
+from authfactor.store.tables.challenges import CHARGE, CHARGE_AND_CLOSE, CLOSE, WITH_FACTOR
 from authfactor.store.tables.factors import ADVANCE_STEP
-from authfactor.store.tables.failures import CHARGE_SUBJECT, record_of, writing
+from authfactor.store.tables.failures import BY_SUBJECT, PUT, record_of, writing
 
 if TYPE_CHECKING:
-    from authfactor.store.base import Db
+    from authfactor.store.base import Db, Step
 
 _NONE = FailureRecord((), 0, None)
 _CHALLENGE, _FACTOR = 6, 15  # where the columns of each end in a row of `WITH_FACTOR`
@@ -36,12 +41,21 @@ FROM found LEFT JOIN record ON TRUE
 
 
 class Attempt(NamedTuple):
-    """An attempt, counted unless the challenge was over: then the record is empty."""
+    """An attempt, counted unless the challenge was over: then the record is empty.
+
+    `stored`: what the table holds meanwhile, where the count is written with the outcome; else None.
+    """
 
     challenge: Challenge
     factor: Factor
     record: FailureRecord
     charged: bool
+    stored: FailureRecord | None = None
+
+    @property
+    def subject(self) -> str:
+        """Whose failures a wrong code counts against: the user, or the factor that has none."""
+        return subject_of(self.factor)
 
 
 class Spent(IntEnum):
@@ -69,10 +83,10 @@ class Spending:
         False when it did not count: locked, verified meanwhile, or `most` attempts were made. The challenge
         is as it was before.
         """
-        seconds = str(now // 1000)
+        seconds = now // 1000
         if self._db.one_at_a_time:
             return await self._charge_in_turn(environment, challenge_id, seconds, most, now)
-        row = await self._db.one(CHARGE_AT_ONCE, environment, challenge_id, seconds, now, most)
+        row = await self._db.one(CHARGE_AT_ONCE, environment, challenge_id, str(seconds), now, most)
         if row is None:
             return None
         challenge, factor = Challenge(*row[:_CHALLENGE]), Factor(*row[_CHALLENGE:_FACTOR])
@@ -80,7 +94,7 @@ class Spending:
         return Attempt(challenge, factor, record, row[-1] == 1)
 
     async def _charge_in_turn(
-        self, environment: int, challenge_id: str, seconds: str, most: int, now: int
+        self, environment: int, challenge_id: str, seconds: int, most: int, now: int
     ) -> Attempt | None:
         row = await self._db.one(WITH_FACTOR, environment, challenge_id)
         if row is None:
@@ -88,33 +102,51 @@ class Spending:
         challenge, factor = Challenge(*row[:_CHALLENGE]), Factor(*row[_CHALLENGE:])
         if challenge.verified_at is not None or challenge.expires_at <= now:
             return Attempt(challenge, factor, _NONE, charged=False)
-        subject = factor.user_id or factor.id
-        counted = await self._db.one(CHARGE_SUBJECT, environment, subject, seconds)
-        record = record_of(counted or (seconds, 1, None))
+        kept = await self._db.one(BY_SUBJECT, environment, subject_of(factor))
+        stored = _NONE if kept is None else record_of(kept)
+        record = FailureRecord((*stored.times, seconds), stored.in_a_row + 1, stored.locked_until)
         if record.locked_until is not None and record.locked_until > now:
-            return Attempt(challenge, factor, record, charged=False)
-        charged = await self._db.run(CHARGE, environment, challenge_id, most) == 1
-        return Attempt(challenge, factor, record, charged)
+            return Attempt(challenge, factor, record, charged=False, stored=stored)
+        return Attempt(challenge, factor, record, challenge.attempts < most, stored)
+
+    async def keep(self, environment: int, attempt: Attempt, settled: FailureRecord) -> None:
+        """Write what an attempt leaves that spent nothing; `settled` are the user's failures now."""
+        if attempt.stored is None:
+            if settled != attempt.record:
+                await self._write(writing(environment, attempt.subject, settled))
+            return
+        if attempt.charged:
+            challenge = attempt.challenge
+            await self._db.run(CHARGE, environment, challenge.id, challenge.attempts + 1)
+        if settled != attempt.stored:
+            await self._write(writing(environment, attempt.subject, settled, PUT))
 
     async def spend(
-        self,
-        environment: int,
-        factor_id: str,
-        step: int,
-        challenge_id: str,
-        failures: tuple[str, FailureRecord],
-        now: int,
+        self, environment: int, attempt: Attempt, step: int, settled: FailureRecord, now: int
     ) -> Spent:
-        """Advance the factor's step, close the challenge, write whose failures are now which.
+        """Advance the factor's step, close the challenge, write the user's failures, which are now `settled`.
 
         Of any number of callers with one step one gets further than `STEP_USED`, and changes something. After
-        `CHALLENGE_CLOSED` the unit must be taken back: the step is advanced. The caller holds the record of
-        failures by `charge`, so that its row is there.
+        `CHALLENGE_CLOSED` the unit must be taken back: the step is advanced.
         """
-        return Spent(
-            await self._db.chain(
-                (ADVANCE_STEP, (environment, factor_id, step, now)),
-                (CLOSE, (environment, challenge_id, now)),
-                writing(environment, *failures),
-            )
-        )
+        advance = ADVANCE_STEP, (environment, attempt.factor.id, step, now)
+        closing = environment, attempt.challenge.id, now
+        if attempt.stored is None:
+            # The record is there, and held, by `charge`.
+            failures = writing(environment, attempt.subject, settled)
+            return Spent(await self._db.chain(advance, (CLOSE, closing), failures))
+        done = await self._db.chain(advance, (CHARGE_AND_CLOSE, closing))
+        if done <= Spent.CHALLENGE_CLOSED:
+            return Spent(done)
+        if settled != attempt.stored:
+            await self._write(writing(environment, attempt.subject, settled, PUT))
+        return Spent.ALL
+
+    async def _write(self, step: "Step") -> None:
+        statement, parameters = step
+        await self._db.run(statement, *parameters)
+
+
+def subject_of(factor: Factor) -> str:
+    """Whose failures a wrong code counts against: the user, or the factor that has none."""
+    return factor.user_id or factor.id
