@@ -333,8 +333,8 @@ MUTANTS = [
     Mutant(
         "events: sealed without a horizon",
         "rules/event_seals.py",
-        "await self._begin(tx), first_id(now - HORIZON)",
-        "await self._begin(tx), first_id(now)",
+        "await self._begin(tx), ids.first(ids.EVENT, now - HORIZON)",
+        "await self._begin(tx), ids.first(ids.EVENT, now)",
         SEALS,
     ),
     Mutant(
