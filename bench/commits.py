@@ -32,6 +32,8 @@ PAGE = bytes(4096)
 LOG_PAGES = 1000
 WRITERS = 16
 FACTORS = 64
+# An enrolment looks at the user's other factors: they must stay few.
+USERS = 1000
 MICRO = 1e6
 
 
@@ -96,11 +98,14 @@ async def measure(folder: Path, seconds: float, rounds: int) -> dict[str, float]
     """Run all rounds and return the medians."""
     samples: dict[str, list[float]] = {name: [] for name in ("sync", "alone", "enroll", "each", "shared")}
     async with installation(folder / "installation") as (af, environment):
-        user = await af.run(await af.users.create(environment, CreateUser(email="kim@example.org")))
+        users = []
+        for number in range(USERS):
+            made = await af.users.create(environment, CreateUser(email=f"user{number}@bench.example"))
+            users.append((await af.run(made)).id)
 
-        async def enroll(_number: int) -> str:
-            request = EnrollUserFactor(type="totp")
-            enrolled = await af.run(await af.factors.enroll(af.store, environment, user.id, request))
+        async def enroll(number: int) -> str:
+            request, user_id = EnrollUserFactor(type="totp"), users[number % USERS]
+            enrolled = await af.run(await af.factors.enroll(af.store, environment, user_id, request))
             return enrolled.factor.id
 
         factors = [await enroll(number) for number in range(FACTORS)]

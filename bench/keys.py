@@ -13,7 +13,6 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +29,9 @@ HEADERS = [(b"authorization", f"Bearer {API_KEY}".encode()), (b"content-type", b
 
 async def post(door: Door, path: str, body: bytes, key: str | None = None) -> dict[str, Any]:
     """Send one POST and return the decoded answer."""
-    sent: list[bytes] = []
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": body, "more_body": False}
-
-    async def send(message: MutableMapping[str, Any]) -> None:
-        if message["type"] == "http.response.body":
-            sent.append(message["body"])
-        else:
-            assert message["status"] == 201, message
 
     headers = [*HEADERS, (b"idempotency-key", key.encode())] if key else HEADERS
     scope = {
@@ -51,8 +43,9 @@ async def post(door: Door, path: str, body: bytes, key: str | None = None) -> di
         "headers": headers,
         "client": ("127.0.0.1", 1),
     }
-    await door.answer(scope, receive, send)
-    decoded: dict[str, Any] = json.loads(sent[0])
+    reply = await door.answer(scope, receive)
+    assert reply.status == 201, reply.body
+    decoded: dict[str, Any] = json.loads(reply.body)
     return decoded
 
 

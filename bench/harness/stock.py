@@ -25,7 +25,14 @@ class Factor:
     last_step: int = 0
 
     def usable_steps(self, now_step: int) -> list[int]:
-        """Return the steps whose codes would be accepted, oldest first."""
+        """Return the steps whose codes would be accepted, oldest first.
+
+        A factor of which two steps have the same code (a few in a million) gives none: that code spends the
+        later step. The run may begin a step later.
+        """
+        near = range(now_step + WINDOW[0], now_step + WINDOW[-1] + 2)
+        if len({totp.code(self.secret, step) for step in near}) < len(near):
+            return []
         return [now_step + offset for offset in WINDOW if now_step + offset > self.last_step]
 
 

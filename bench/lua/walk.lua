@@ -61,7 +61,7 @@ local function watch_answers(count, collect, expect, path)
     answers = answers + 1
     if status >= 300 or (expect ~= "-" and not body:find(expect, 1, true)) then
       wrong = wrong + 1
-      if wrong <= SAMPLES then samples = samples .. status .. " " .. body:sub(1, 300) .. "\n" end
+      if wrong <= SAMPLES then samples = samples .. status .. " " .. body:sub(1, 600) .. "\n" end
     elseif out then
       out:write(body, "\n")
     end

@@ -14,11 +14,11 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 from authfactor import errors
+from authfactor.store.aside import Aside
 from authfactor.store.base import Figures, Row, Step, Tx, Unit
 from authfactor.store.turn import Turn
 
@@ -141,7 +141,7 @@ class SqliteStore:
         self._write_tx = Tx(SqliteDb(self._writer))
         self._read_tx = Tx(SqliteDb(self._reader))
         self._waiting: deque[tuple[Unit[Any], asyncio.Future[Any]]] = deque()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="authfactor-commit")
+        self._aside = Aside("authfactor-commit")
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._closing = self._reading = False
@@ -203,7 +203,7 @@ class SqliteStore:
         self._closing = True
         self._wake.set()
         await self._task
-        self._thread.shutdown()
+        self._aside.close()
         # The writer last: only the last connection, and only one that may write, empties and removes the log.
         self._reader.close()
         self._writer.close()
@@ -216,6 +216,9 @@ class SqliteStore:
                     return
                 self._wake.clear()
                 await self._wake.wait()
+            else:
+                # Those whose data have arrived come along: fewer commits, each shared by more.
+                await asyncio.sleep(0)
             batch = list(self._waiting)
             self._waiting.clear()
             if batch:
@@ -231,7 +234,7 @@ class SqliteStore:
                 self._writer.execute("ROLLBACK")
                 await self._open()
                 done = [(future, *self._run_guarded(unit)) for unit, future in batch]
-            await self._loop.run_in_executor(self._thread, self._commit)
+            await self._aside.do(self._commit)
         except (sqlite3.Error, OSError, errors.Unavailable) as error:
             # Nothing of this batch is durable (disk full, read-only file, lock not had in time).
             with contextlib.suppress(sqlite3.Error):
@@ -258,7 +261,7 @@ class SqliteStore:
 
         Raises `Unavailable` when it takes too long: a process that was stopped may never give it back.
         """
-        if not self._turn.take_now() and not await self._loop.run_in_executor(self._thread, self._wait):
+        if not self._turn.take_now() and not await self._aside.do(self._wait):
             raise errors.Unavailable("Another process keeps the database busy. Try again in a moment.")
         await self._open()
 
@@ -268,7 +271,7 @@ class SqliteStore:
         except sqlite3.OperationalError as error:
             if not _is_busy(error):
                 raise
-            await self._loop.run_in_executor(self._thread, self._begin_waiting)
+            await self._aside.do(self._begin_waiting)
 
     def _wait(self) -> bool:
         return self._turn.take_within(_BUSY_SECONDS)

@@ -1,0 +1,56 @@
+"""One thread for what would make the event loop wait: the disk, and other processes.
+
+An executor of the standard library makes two futures for each call and locks both, which costs as much
+processor time as a commit does; here a call is one future, one queue and one wake-up.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+_Job = tuple[Callable[[], Any], "asyncio.Future[Any]"]
+
+
+class Aside:
+    """Does one call after the other on a thread of its own. Belongs to the event loop that is running."""
+
+    def __init__(self, name: str) -> None:
+        """Start the thread."""
+        self._loop = asyncio.get_running_loop()
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
+
+    async def do(self, call: Callable[[], T]) -> T:
+        """Make the call there, and return or raise what it does."""
+        done: asyncio.Future[T] = self._loop.create_future()
+        self._jobs.put((call, done))
+        return await done
+
+    def close(self) -> None:
+        """Wait for what is under way and end the thread."""
+        self._jobs.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            call, done = job
+            try:
+                result = call()
+            except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+                self._loop.call_soon_threadsafe(_fail, done, error)
+            else:
+                self._loop.call_soon_threadsafe(_finish, done, result)
+
+
+def _finish(done: "asyncio.Future[Any]", result: object) -> None:
+    if not done.done():
+        done.set_result(result)
+
+
+def _fail(done: "asyncio.Future[Any]", error: BaseException) -> None:
+    if not done.done():
+        done.set_exception(error)
