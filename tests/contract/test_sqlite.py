@@ -185,6 +185,16 @@ async def test_a_lock_of_another_process_is_waited_for_while_reads_go_on(
     assert count(path) == 1
 
 
+async def test_a_fault_that_nobody_thought_of_is_raised_and_the_next_write_works(
+    opened: SqliteStore, rows: "Rows", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(opened, "_commit", "no function")
+        with pytest.raises(TypeError):
+            await asyncio.wait_for(rows.put(opened, rows.user(1)), 10)
+    assert await rows.put(opened, rows.user(1))
+
+
 async def test_a_lock_held_too_long_is_an_answer_and_the_next_write_works(
     opened: SqliteStore, path: Path, rows: "Rows", monkeypatch: pytest.MonkeyPatch
 ) -> None:

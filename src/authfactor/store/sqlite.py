@@ -235,7 +235,7 @@ class SqliteStore:
                 await self._open()
                 done = [(future, *self._run_guarded(unit)) for unit, future in batch]
             await self._aside.do(self._commit)
-        except (sqlite3.Error, OSError, errors.Unavailable) as error:
+        except Exception as error:  # noqa: BLE001 - whoever waits is told, and the writer goes on
             # Nothing of this batch is durable (disk full, read-only file, lock not had in time).
             with contextlib.suppress(sqlite3.Error):
                 self._writer.execute("ROLLBACK")
