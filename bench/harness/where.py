@@ -51,7 +51,9 @@ def shares(stacks: Path) -> dict[str, float]:
     counts: Counter[str] = Counter()
     for line in stacks.read_text().splitlines():
         stack, _, count = line.rpartition(" ")
-        counts[part_of(stack.rpartition(";")[2])] += int(count)
+        # Looking into a process that runs on now and then finds nonsense.
+        if count.isdigit():
+            counts[part_of(stack.rpartition(";")[2])] += int(count)
     total = counts.total() or 1
     return {part: count / total for part, count in counts.items()}
 
