@@ -35,8 +35,14 @@ class Queue:
     def _begin(self) -> None:
         waiting, self._waiting = self._waiting, []
         waiting.sort(key=_answered)
-        for connection in waiting:
-            connection.begin()
+        waiting.reverse()
+        try:
+            while waiting:
+                waiting.pop().begin()
+        finally:
+            # One that cannot begin keeps nobody else from it.
+            for connection in waiting:
+                self.add(connection)
 
 
 def _answered(connection: Waiting) -> float:
