@@ -15,8 +15,7 @@ async def caller_of(af: Authfactor, headers: dict[bytes, bytes]) -> Caller:
     scheme, _, key = value.partition(b" ")
     if scheme.lower() != b"bearer" or not key:
         raise errors.Unauthorized
-    text = key.strip().decode("latin-1")
-    return af.environments.remembered(text) or await af.environments.caller(af.store, text)
+    return await af.environments.caller(af.store, key.strip().decode("latin-1"))
 
 
 class RequestIds:

@@ -201,19 +201,15 @@ class Environments:
 
         Raises `Unauthorized` for an unknown or revoked key.
         """
-        return self.remembered(key) or await self._look_up(store, key)
-
-    def remembered(self, key: str) -> Caller | None:
-        """Tell who holds this key if it was looked up less than a second ago."""
-        known = self._known.get(key)
+        known, now = self._known.get(key), self._clock()
         # `abs`: a clock that jumps back must not make an old answer last.
-        if known is None or abs(self._clock() - known[1]) > TRUST_MILLISECONDS:
-            return None
+        if known is None or abs(now - known[1]) > TRUST_MILLISECONDS:
+            return await self._look_up(store, key, now)
         return known[0]
 
-    async def _look_up(self, store: Store, key: str) -> Caller:
+    async def _look_up(self, store: Store, key: str, now: int) -> Caller:
         self._known.pop(key, None)
-        secret_hash, now = hash_of(key), self._clock()
+        secret_hash = hash_of(key)
         caller = await self._vouched_caller(store, secret_hash)
         if caller is None:
             found = await store.read(lambda tx: tx.api_keys.active_by_hash(secret_hash))
