@@ -5,6 +5,7 @@ Usage: .venv/bin/python bench/commits.py [--seconds S] [--rounds N] [--folder DI
 sync     fdatasync after one page, written into a file that has its size already, as the log of writes does
 alone    opening a challenge, one at a time: the median, and how many syncs that is
 enrol    the same for an enrolment, with its picture
+pages    how many pages an enrolment writes into the log, and what it takes to write and sync as many
 each     16 tasks that open challenges, but every one commits for itself
 shared   the same 16 tasks, with the store's group commit
 
@@ -17,13 +18,16 @@ import asyncio
 import contextlib
 import json
 import os
+import sqlite3
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 from authfactor.core import Authfactor
+from authfactor.http.draining import SWITCH_SECONDS
 from authfactor.models import Environment
 from authfactor.settings import Settings
 from authfactor.wire.requests import CreateUser, EnrollUserFactor
@@ -37,8 +41,8 @@ USERS = 1000
 MICRO = 1e6
 
 
-def sync_us(folder: Path, seconds: float) -> float:
-    """Return the median of one page written and synced, in microseconds."""
+def sync_us(folder: Path, seconds: float, pages: int = 1) -> float:
+    """Return the median of so many pages written and synced, in microseconds."""
     path = folder / "pages"
     path.write_bytes(PAGE * LOG_PAGES)
     times = []
@@ -47,7 +51,8 @@ def sync_us(folder: Path, seconds: float) -> float:
         os.fsync(descriptor)
         end = time.perf_counter() + seconds
         while (started := time.perf_counter()) < end:
-            os.pwrite(descriptor, PAGE, len(times) % LOG_PAGES * len(PAGE))
+            for page in range(pages):
+                os.pwrite(descriptor, PAGE, (len(times) * pages + page) % LOG_PAGES * len(PAGE))
             os.fdatasync(descriptor)
             times.append(time.perf_counter() - started)
     finally:
@@ -83,6 +88,18 @@ async def rate(act: Callable[[int], Awaitable[object]], seconds: float, *, share
     return done / (time.perf_counter() - started)
 
 
+async def pages_of(path: Path, act: Callable[[int], Awaitable[object]], times: int = 50) -> float:
+    """Return how many pages a write puts into the log; `times` must not fill it."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(RESTART)")
+        await act(0)
+        before = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1]
+        for number in range(times):
+            await act(number)
+        after = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1]
+    return float(after - before) / times
+
+
 @contextlib.asynccontextmanager
 async def installation(folder: Path) -> AsyncIterator[tuple[Authfactor, Environment]]:
     """Open a new installation."""
@@ -96,7 +113,8 @@ async def installation(folder: Path) -> AsyncIterator[tuple[Authfactor, Environm
 
 async def measure(folder: Path, seconds: float, rounds: int) -> dict[str, float]:
     """Run all rounds and return the medians."""
-    samples: dict[str, list[float]] = {name: [] for name in ("sync", "alone", "enroll", "each", "shared")}
+    parts = ("sync", "alone", "enroll", "pages", "pages_sync", "each", "shared")
+    samples: dict[str, list[float]] = {name: [] for name in parts}
     async with installation(folder / "installation") as (af, environment):
         users = []
         for number in range(USERS):
@@ -105,7 +123,8 @@ async def measure(folder: Path, seconds: float, rounds: int) -> dict[str, float]
 
         async def enroll(number: int) -> str:
             request, user_id = EnrollUserFactor(type="totp"), users[number % USERS]
-            enrolled = await af.run(await af.factors.enroll(af.store, environment, user_id, request))
+            enrolled = await af.run(af.factors.enroll(environment, user_id, request))
+            assert enrolled.qr_code
             return enrolled.factor.id
 
         factors = [await enroll(number) for number in range(FACTORS)]
@@ -117,6 +136,9 @@ async def measure(folder: Path, seconds: float, rounds: int) -> dict[str, float]
             samples["sync"].append(sync_us(folder, seconds))
             samples["alone"].append(await alone_us(challenge, seconds))
             samples["enroll"].append(await alone_us(enroll, seconds))
+            pages = await pages_of(folder / "installation" / "authfactor.db", enroll)
+            samples["pages"].append(pages)
+            samples["pages_sync"].append(sync_us(folder, seconds, round(pages)))
             samples["each"].append(await rate(challenge, seconds, shared=False))
             samples["shared"].append(await rate(challenge, seconds, shared=True))
     return {name: statistics.median(values) for name, values in samples.items()}
@@ -130,6 +152,8 @@ def main() -> None:
     parser.add_argument("--folder", help="where the database is made (the system's temporary folder)")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     given = parser.parse_args()
+    # As in a server: the commit thread gets the interpreter sooner than after Python's five milliseconds.
+    sys.setswitchinterval(SWITCH_SECONDS)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=given.folder) as name:
         found = asyncio.run(measure(Path(name), given.seconds, given.rounds))
     if given.json:
@@ -138,6 +162,10 @@ def main() -> None:
     print(f"fdatasync of a page       {found['sync']:>8,.0f} µs")
     for name, title in (("alone", "challenge, alone"), ("enroll", "enrolment, alone")):
         print(f"{title:<25} {found[name]:>8,.0f} µs = {found[name] / found['sync']:.1f} syncs")
+    pages, raw = found["pages"], found["pages_sync"]
+    print(
+        f"as many pages, synced     {raw:>8,.0f} µs = {raw / found['sync']:.1f} syncs for {pages:.1f} pages"
+    )
     print(f"16 writers, a commit each {found['each']:>8,.0f}/s")
     ratio = found["shared"] / found["each"]
     print(f"16 writers, shared        {found['shared']:>8,.0f}/s, {ratio:.1f} times as many")

@@ -104,7 +104,7 @@ async def live(folder: Path) -> str:
 async def _user(af: Authfactor, one: Environment, email: str) -> User:
     request = CreateUser(email=email, first_name=email.partition("@")[0].title(), metadata={"plan": "team"})
     user = await af.run(await af.users.create(one, request))
-    enrolled = await af.run(await af.factors.enroll(af.store, one, user.id, EnrollUserFactor(type="totp")))
+    enrolled = await af.run(af.factors.enroll(one, user.id, EnrollUserFactor(type="totp")))
     secret = base32.decode(enrolled.secret, min_bytes=10)
     challenge = enrolled.challenge
     if challenge is not None and not email.startswith(("eve", "rex", "noa")):

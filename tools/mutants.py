@@ -192,8 +192,8 @@ MUTANTS = [
     Mutant(
         "commit not awaited",
         "store/sqlite.py",
-        "            await self._aside.do(self._commit)\n",
-        "            asyncio.ensure_future(self._aside.do(self._commit))\n",
+        "            await self._aside.do(self._commit, self._write_tx.meanwhile)\n",
+        "            asyncio.ensure_future(self._aside.do(self._commit, []))\n",
         ("tests/contract/test_sqlite.py", "-k", "lock_of_another or lock_held or full_disk"),
     ),
     Mutant(

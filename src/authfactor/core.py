@@ -217,7 +217,8 @@ class Authfactor:
         render: Callable[[T], Answer],
     ) -> Answer:
         """Run a unit that writes, unless an identical request with this key has run: then give its answer."""
-        return await self.store.write(idempotency.once(claim, unit, render, self.vault, self.clock()))
+        once = idempotency.once(claim, unit, render, self.vault, self.clock())
+        return (await self.store.write(once)).answer()
 
     async def note_used_keys(self) -> None:
         """Write down when API keys were last used."""

@@ -183,13 +183,21 @@ class SignedIn(Record, frozen=True, gc=False):
 
 
 class Enrollment(Record, frozen=True, gc=False):
-    """What enrolling gives: the factor, its first challenge, and the secrets that are shown this once."""
+    """What enrolling gives: the factor, its first challenge, and the secrets that are shown this once.
+
+    `picture` draws the URI when it is first called, and remembers.
+    """
 
     factor: Factor
     challenge: Challenge | None
     secret: str
     uri: str
-    qr_code: str
+    picture: Callable[[], str]
+
+    @property
+    def qr_code(self) -> str:
+        """The picture, itself a `data:` URI."""
+        return self.picture()
 
 
 class Verification(Record, frozen=True, gc=False):

@@ -64,7 +64,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
             environment = (await af.read(lambda tx: tx.environments.all()))[0]
             user = await af.run(await af.users.create(environment, CreateUser(email="kim@example.org")))
             request = EnrollUserFactor(type="totp")
-            made = await af.run(await af.factors.enroll(af.store, environment, user.id, request))
+            made = await af.run(af.factors.enroll(environment, user.id, request))
             return made.factor.id, made.secret
         finally:
             await af.close()

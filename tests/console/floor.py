@@ -121,7 +121,7 @@ class Floor:
 
     async def enroll(self, user: User, **fields: Any) -> Enrollment:  # noqa: ANN401 - any field
         request = EnrollUserFactor(type="totp", **fields)
-        return await self.af.run(await self.af.factors.enroll(self.af.store, self.one, user.id, request))
+        return await self.af.run(self.af.factors.enroll(self.one, user.id, request))
 
     async def lock(self, enrolled: Enrollment) -> None:
         """Give wrong codes until the user is locked."""

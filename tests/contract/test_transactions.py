@@ -68,6 +68,42 @@ async def test_a_unit_that_raises_leaves_nothing_and_its_neighbours_stand(store:
     assert (sorted(record.times), record.in_a_row) == ([0, 2, 3, 5, 6, 8], 6)
 
 
+async def test_what_can_wait_is_done_while_the_commit_is_under_way(store: Store, rows: "Rows") -> None:
+    seen: list[list[str]] = []
+    called = asyncio.Event()
+
+    async def unit(tx: Tx) -> None:
+        tx.meanwhile.append(called.set)
+        await tx.users.insert(1, rows.user(1))
+        seen.append(["called"] if called.is_set() else [])
+
+    await store.write(unit)
+    async with asyncio.timeout(10):
+        await called.wait()
+    assert seen == [[]]
+    called.clear()
+    await store.write(lambda tx: tx.users.insert(1, rows.user(2)))
+    await asyncio.sleep(0.01)
+    assert not called.is_set()
+
+
+async def test_what_fails_meanwhile_harms_nobody(store: Store, rows: "Rows") -> None:
+    told: asyncio.Queue[object] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, context: told.put_nowait(context["exception"]))
+    called = asyncio.Event()
+
+    async def unit(tx: Tx) -> bool:
+        tx.meanwhile += [lambda: 1 // 0, called.set]
+        return await tx.users.insert(1, rows.user(1))
+
+    assert await store.write(unit)
+    async with asyncio.timeout(10):
+        assert isinstance(await told.get(), ZeroDivisionError)
+        await called.wait()
+    assert await ids(store) == ["user_0001"]
+
+
 async def test_a_unit_that_catches_its_own_error_keeps_what_it_wrote(store: Store, rows: "Rows") -> None:
     async def unit(tx: Tx) -> None:
         await tx.users.insert(1, rows.user(1))

@@ -41,7 +41,7 @@ async def enroll(af: Authfactor, secret: str | None = None, email: str = "kim@ex
     environment = (await af.read(lambda tx: tx.environments.all()))[0]
     user = await af.run(await af.users.create(environment, CreateUser(email=email)))
     request = EnrollUserFactor(type="totp", totp_secret=secret)
-    made = await af.run(await af.factors.enroll(af.store, environment, user.id, request))
+    made = await af.run(af.factors.enroll(environment, user.id, request))
     return base32.decode(made.secret, min_bytes=10)
 
 

@@ -61,7 +61,7 @@ class Core:
     def enroll(self, user_id: str, secret: str = SECRET) -> Json:
         request = EnrollUserFactor("totp", totp_issuer="Acme", totp_secret=secret)
         return self._write(
-            lambda: self._af.factors.enroll(self._af.store, self._environment, user_id, request),
+            lambda: ready(self._af.factors.enroll(self._environment, user_id, request)),
             objects.enrolled,
         )
 

@@ -72,7 +72,7 @@ class Verifying(RuleBasedStateMachine):
     def enroll(self, user: int) -> str:
         async def enroll() -> tuple[str, str]:
             request = EnrollUserFactor(type="totp")
-            unit = await self.af.factors.enroll(self.af.store, self.environment, self.users[user], request)
+            unit = self.af.factors.enroll(self.environment, self.users[user], request)
             made = await self.af.run(unit)
             return made.factor.id, made.secret
 

@@ -62,13 +62,11 @@ class Desk:
 
     async def enroll(self, user: User, **fields: Any) -> Enrollment:  # noqa: ANN401 - any field
         request = EnrollUserFactor(type="totp", **fields)
-        return await self.af.run(
-            await self.af.factors.enroll(self.af.store, self.environment, user.id, request)
-        )
+        return await self.af.run(self.af.factors.enroll(self.environment, user.id, request))
 
     async def enroll_alone(self, user_id: str | None = None) -> Enrollment:
         request = EnrollFactor(type="totp", totp_issuer="Issuer", totp_user="account", user_id=user_id)
-        return await self.af.run(await self.af.factors.enroll_alone(self.environment, request))
+        return await self.af.run(self.af.factors.enroll_alone(self.environment, request))
 
     async def challenge(self, enrolled: Enrollment) -> Challenge:
         return await self.af.run(self.af.challenges.create(self.environment, enrolled.factor.id))

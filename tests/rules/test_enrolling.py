@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from authfactor import base32, errors, ids
+from authfactor import base32, errors, ids, qr
 from authfactor.models import PageQuery
 from authfactor.wire.requests import EnrollFactor, EnrollUserFactor
 
@@ -158,12 +158,10 @@ async def test_an_enrolment_refused_for_the_limit_removes_nothing(open_desk: "Op
 async def test_only_totp_is_enrolled(desk: "Desk", kind: str | None, code: str) -> None:
     user = await desk.user()
     with pytest.raises(errors.InvalidRequest) as refused:
-        await desk.af.factors.enroll(
-            desk.af.store, desk.environment, user.id, EnrollUserFactor(type=kind, totp_secret="1")
-        )
+        desk.af.factors.enroll(desk.environment, user.id, EnrollUserFactor(type=kind, totp_secret="1"))
     assert codes(refused.value) == [("type", code), ("totp_secret", "totp_secret_invalid")]
     with pytest.raises(errors.InvalidRequest) as refused:
-        await desk.af.factors.enroll_alone(desk.environment, EnrollFactor(type=kind))
+        desk.af.factors.enroll_alone(desk.environment, EnrollFactor(type=kind))
     assert codes(refused.value) == [("type", code)]
 
 
@@ -178,12 +176,42 @@ async def test_names_that_would_mislead_are_refused(desk: "Desk", name: str) -> 
     ]
 
 
+@pytest.mark.parametrize("letter", ["\u6f22", "\U0001f600"])
+async def test_names_whose_picture_would_be_too_large_are_refused_and_nothing_is_kept(
+    desk: "Desk", letter: str
+) -> None:
+    user = await desk.user()
+    names = {"totp_issuer": letter * 64, "totp_user": letter * 128}
+    with pytest.raises(errors.InvalidRequest) as refused:
+        await desk.enroll(user, **names)
+    assert codes(refused.value) == [("totp_user", "totp_user_invalid")]
+    with pytest.raises(errors.InvalidRequest):
+        await desk.af.run(desk.af.factors.enroll_alone(desk.environment, EnrollFactor(type="totp", **names)))
+    assert await desk.af.read(lambda tx: tx.db.all("SELECT id FROM factors")) == []
+    # The longest names that fit have a picture.
+    room = qr.MOST_BYTES - len((await desk.enroll(user, totp_issuer="i", totp_user="u")).uri)
+    made = await desk.enroll(user, totp_issuer="i", totp_user="u" + letter * (min(room // 12, 127)))
+    assert made.qr_code.startswith("data:image/png;base64,")
+
+
+async def test_an_email_that_cannot_name_an_account_is_refused_unless_the_account_is_named(
+    desk: "Desk",
+) -> None:
+    user = await desk.user("kim@" + "x" * 63 + ".example")
+    await desk.enroll(user)
+    long = await desk.user("kim@" + ".".join(["x" * 60] * 3) + ".example")
+    with pytest.raises(errors.InvalidRequest) as refused:
+        await desk.enroll(long)
+    assert codes(refused.value) == [("totp_user", "totp_user_invalid")]
+    assert (await desk.enroll(long, totp_user="kim")).factor.account == "kim"
+
+
 async def test_enrolling_an_unknown_user_is_not_found(desk: "Desk") -> None:
     user = await desk.user()
     request = EnrollUserFactor(type="totp")
     with pytest.raises(errors.NotFound):
-        await desk.af.factors.enroll(desk.af.store, desk.environment, "user_x", request)
-    unit = await desk.af.factors.enroll(desk.af.store, desk.environment, user.id, request)
+        await desk.af.run(desk.af.factors.enroll(desk.environment, "user_x", request))
+    unit = desk.af.factors.enroll(desk.environment, user.id, request)
     await desk.af.run(desk.af.users.delete(desk.environment, user.id))
     with pytest.raises(errors.NotFound):
         await desk.af.run(unit)
@@ -194,7 +222,7 @@ async def test_enrolling_an_unknown_user_is_not_found(desk: "Desk") -> None:
 
 async def test_the_older_route_needs_both_names_and_opens_no_challenge(desk: "Desk") -> None:
     with pytest.raises(errors.InvalidRequest) as refused:
-        await desk.af.factors.enroll_alone(desk.environment, EnrollFactor(type="totp", totp_issuer=""))
+        desk.af.factors.enroll_alone(desk.environment, EnrollFactor(type="totp", totp_issuer=""))
     assert codes(refused.value) == [
         ("totp_issuer", "totp_issuer_required"),
         ("totp_user", "totp_user_required"),

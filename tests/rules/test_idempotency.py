@@ -10,7 +10,8 @@ from authfactor import errors, vault
 from authfactor.models import Answer, Claim, Enrollment, Environment
 from authfactor.rules import idempotency
 from authfactor.store import Unit
-from authfactor.wire.requests import EnrollUserFactor
+from authfactor.wire import objects
+from authfactor.wire.requests import CreateUser, EnrollUserFactor
 
 if TYPE_CHECKING:
     from tests.rules.conftest import Desk
@@ -38,9 +39,7 @@ def shown(enrolled: Enrollment) -> Answer:
 
 
 async def once(desk: "Desk", claimed: Claim, user_id: str) -> Answer:
-    unit: Unit[Enrollment] = await desk.af.factors.enroll(
-        desk.af.store, desk.environment, user_id, EnrollUserFactor(type="totp")
-    )
+    unit: Unit[Enrollment] = desk.af.factors.enroll(desk.environment, user_id, EnrollUserFactor(type="totp"))
     return await desk.af.run_once(claimed, unit, shown)
 
 
@@ -152,6 +151,56 @@ async def test_kept_answers_are_sealed(desk: "Desk") -> None:
     assert secret.encode() not in files
     assert answer.body not in files
     assert b"the-key-itself" not in files
+
+
+async def test_an_enrolment_is_kept_without_its_picture_and_given_again_with_it(desk: "Desk") -> None:
+    user = await desk.user()
+
+    async def enroll() -> Answer:
+        unit = desk.af.factors.enroll(desk.environment, user.id, EnrollUserFactor(type="totp"))
+        return await desk.af.run_once(
+            claim(desk, "k"), unit, lambda made: Answer(201, objects.encode(objects.enrolled(made)))
+        )
+
+    first = await enroll()
+    assert first.body.count(b'"qr_code":"data:image/png;base64,') == 2
+    assert await enroll() == first
+    [(kept,)] = desk.sql("SELECT answer FROM idempotency")
+    assert len(str(kept)) < 1200 < len(first.body)
+
+
+async def test_what_only_looks_like_an_enrolment_is_given_again_as_it_was(desk: "Desk") -> None:
+    metadata = '{"qr_code":"","uri":"otpauth://totp/a:b?secret=AAAA"}'
+    request = CreateUser(
+        email="kim@example.com", metadata=msgspec.json.decode(metadata, type=dict[str, str | None])
+    )
+
+    async def create() -> Answer:
+        unit = await desk.af.users.create(desk.environment, request)
+        return await desk.af.run_once(
+            claim(desk, "k"), unit, lambda made: Answer(201, objects.encode(objects.user(made)))
+        )
+
+    first = await create()
+    assert metadata.encode() in first.body
+    assert await create() == first
+
+
+@pytest.mark.parametrize("body", [b"[1]", b'{"qr_code":"","uri":"otpauth://totp/a:b?secret=AAAA"}'])
+async def test_an_answer_that_the_release_before_kept_is_given_again(desk: "Desk", body: bytes) -> None:
+    claimed = claim(desk, "k")
+    where = vault.Row("idempotency", "answer", claimed.environment, claimed.key.hex())
+    sealed = desk.af.vault.seal(msgspec.msgpack.encode({"status": 201, "body": body, "headers": []}), where)
+    await desk.af.run(lambda tx: tx.idempotency.claim(claimed, 1))
+    await desk.af.run(lambda tx: tx.idempotency.keep(claimed, sealed))
+
+    async def nothing(_tx: object) -> None:
+        raise AssertionError("it has run before")
+
+    again = await desk.af.run_once(claimed, nothing, lambda _: Answer(500, b""))
+    assert again.status == 201
+    assert again.body.replace(b'"qr_code":"data:image/png;base64,', b'"qr_code":"').startswith(body[:12])
+    assert (b"base64" in again.body) == (b"uri" in body)
 
 
 async def test_an_answer_moved_to_another_key_does_not_open(desk: "Desk") -> None:

@@ -105,5 +105,15 @@ def test_the_repr_of_a_symbol_shows_no_modules() -> None:
 
 
 def test_what_is_public_is_declared() -> None:
-    assert qr.__all__ == ["Symbol", "TooLong", "encode", "png", "png_data_uri", "svg", "terminal"]
+    assert qr.__all__ == [
+        "MOST_BYTES",
+        "Drawing",
+        "Symbol",
+        "TooLong",
+        "encode",
+        "png",
+        "png_data_uri",
+        "svg",
+        "terminal",
+    ]
     assert all(hasattr(qr, name) for name in qr.__all__)

@@ -39,7 +39,7 @@ def enroll(
     request = EnrollUserFactor("totp", totp_issuer=issuer, totp_user=account, totp_secret=secret)
 
     async def work(af: Authfactor, environment: Environment) -> Enrollment:
-        unit = await af.factors.enroll(af.store, environment, user_id, request)
+        unit = af.factors.enroll(environment, user_id, request)
         return await session.change(af, environment, unit, "factor.enroll", lambda it: it.factor.id)
 
     made = session.run(options, work)

@@ -16,7 +16,7 @@ FACTORS, USERS = "multi-factor authentication", "users"
 async def enroll_user_factor(call: Call) -> Answer:
     """Enrol a user in a TOTP factor."""
     body = call.read_body(requests.EnrollUserFactor)
-    unit = await call.af.factors.enroll(call.af.store, call.environment, call.ids[0], body)
+    unit = call.af.factors.enroll(call.environment, call.ids[0], body)
     return await call.write(unit, objects.enrolled)
 
 
@@ -28,7 +28,7 @@ async def list_user_factors(call: Call) -> Answer:
 
 async def enroll_factor(call: Call) -> Answer:
     """Enrol a stand-alone factor."""
-    unit = await call.af.factors.enroll_alone(call.environment, call.read_body(requests.EnrollFactor))
+    unit = call.af.factors.enroll_alone(call.environment, call.read_body(requests.EnrollFactor))
     return await call.write(unit, objects.factor_enrolled)
 
 

@@ -5,7 +5,8 @@ integer, and what a version always has is worked out once and kept. Pure: no I/O
 """
 
 from authfactor.qr.picture import svg, terminal
-from authfactor.qr.png import png, png_data_uri
+from authfactor.qr.png import Drawing, png, png_data_uri
 from authfactor.qr.symbol import Symbol, TooLong, encode
+from authfactor.qr.versions import MOST_BYTES
 
-__all__ = ["Symbol", "TooLong", "encode", "png", "png_data_uri", "svg", "terminal"]
+__all__ = ["MOST_BYTES", "Drawing", "Symbol", "TooLong", "encode", "png", "png_data_uri", "svg", "terminal"]

@@ -45,6 +45,23 @@ def png_data_uri(text: str) -> str:
     return "data:image/png;base64," + b2a_base64(png(encode(text)), newline=False).decode()
 
 
+class Drawing:
+    """A picture, as a `data:` URI, that is drawn when it is first asked for and then kept."""
+
+    __slots__ = ("_drawn", "_text")
+
+    def __init__(self, text: str) -> None:
+        """Take what the symbol will say."""
+        self._text = text
+        self._drawn = ""
+
+    def __call__(self) -> str:
+        """Return the picture. Raises `TooLong`."""
+        if not self._drawn:
+            self._drawn = png_data_uri(self._text)
+        return self._drawn
+
+
 def _chunk(name: bytes, body: bytes) -> bytes:
     named = name + body
     return len(body).to_bytes(4) + named + zlib.crc32(named).to_bytes(4)

@@ -1,17 +1,26 @@
 """Factors: enrol, read, list, delete."""
 
+from typing import Final
+
 from authfactor import base32, errors, ids, otpauth, qr, totp
 from authfactor.errors import InvalidRequest, Item
 from authfactor.ids import Mint
-from authfactor.models import Clock, Enrollment, Entropy, Environment, Factor, Page, PageQuery
+from authfactor.models import Clock, Enrollment, Entropy, Environment, Factor, Page, PageQuery, User
 from authfactor.rules import events, paging
 from authfactor.rules.challenges import Challenges, secret_row
 from authfactor.rules.events import EventLog
 from authfactor.rules.sessions import ONE_STEP
 from authfactor.settings import Settings
-from authfactor.store import Store, Tx, Unit
+from authfactor.store import Tx, Unit
 from authfactor.vault import Vault
 from authfactor.wire import objects, requests
+
+# Letters beyond ASCII take up to twelve characters each in a URI, and the issuer is in it twice.
+_UNDRAWABLE: Final = Item(
+    "totp_user",
+    "totp_user_invalid",
+    "totp_user and totp_issuer: together too long for a QR picture in these letters. Shorten one of them.",
+)
 
 
 class Factors:
@@ -36,43 +45,36 @@ class Factors:
         self._settings = settings
         self._challenges = challenges
 
-    async def enroll(
-        self, store: Store, environment: Environment, user_id: str, request: requests.EnrollUserFactor
+    def enroll(
+        self, environment: Environment, user_id: str, request: requests.EnrollUserFactor
     ) -> Unit[Enrollment]:
-        """Prepare an enrolment under a user: secret, URI and picture are made before any lock is held.
+        """Enrol a user in a factor and open its first challenge.
 
         A secret that the caller brings is active at once: an importer never verifies (contract 2.2).
-        Raises `InvalidRequest` and `NotFound`; the unit raises them too, when things changed meanwhile.
+        Raises `InvalidRequest`; the unit raises it too, where it is about the user, and `NotFound`.
         """
         items = _type_problems(request.type)
         secret = self._secret(request.totp_secret, items)
         issuer = _name(request.totp_issuer or environment.team_name, "totp_issuer", otpauth.MAX_ISSUER, items)
-        user = await store.read(lambda tx: tx.users.by_id(environment.number, user_id))
-        if user is None and not items:
-            raise errors.NotFound("User", user_id)
-        account = _name(
-            request.totp_user or (user.email if user else "-"), "totp_user", otpauth.MAX_ACCOUNT, items
-        )
+        given = _name(request.totp_user or "-", "totp_user", otpauth.MAX_ACCOUNT, items)
         if items:
             raise InvalidRequest(*items)
         now = self._clock()
-        enrollment = self._prepare(
-            environment, user_id, issuer, account, secret, now, active=bool(request.totp_secret)
-        )
+        active = bool(request.totp_secret)
 
         async def run(tx: Tx) -> Enrollment:
-            await self._insert(tx, environment, enrollment.factor, now)
-            challenge = await self._challenges.open(tx, environment, enrollment.factor.id, now)
-            return Enrollment(
-                enrollment.factor, challenge, enrollment.secret, enrollment.uri, enrollment.qr_code
-            )
+            user = await self._hold(tx, environment, user_id)
+            account = given if request.totp_user else _account_of(user)
+            await self._make_room(tx, environment, user_id, now)
+            made = self._prepare(environment, user_id, issuer, account, secret, now, active=active)
+            await self._insert(tx, environment, made, now)
+            challenge = await self._challenges.open(tx, environment, made.factor.id, now)
+            return Enrollment(made.factor, challenge, made.secret, made.uri, made.picture)
 
         return run
 
-    async def enroll_alone(
-        self, environment: Environment, request: requests.EnrollFactor
-    ) -> Unit[Enrollment]:
-        """Prepare an enrolment by the older route: names are required, a user is optional, no challenge.
+    def enroll_alone(self, environment: Environment, request: requests.EnrollFactor) -> Unit[Enrollment]:
+        """Enrol by the older route: names are required, a user is optional, no challenge is opened.
 
         Raises `InvalidRequest`; the unit raises `NotFound` for an unknown `user_id`.
         """
@@ -88,11 +90,14 @@ class Factors:
         now = self._clock()
         secret = self._entropy(totp.SECRET_BYTES)
         user_id = requests.without_nul(request.user_id) if request.user_id else None
-        enrollment = self._prepare(environment, user_id, issuer, account, secret, now, active=False)
 
         async def run(tx: Tx) -> Enrollment:
-            await self._insert(tx, environment, enrollment.factor, now)
-            return enrollment
+            if user_id is not None:
+                await self._hold(tx, environment, user_id)
+                await self._make_room(tx, environment, user_id, now)
+            made = self._prepare(environment, user_id, issuer, account, secret, now, active=False)
+            await self._insert(tx, environment, made, now)
+            return made
 
         return run
 
@@ -195,18 +200,25 @@ class Factors:
         factor = Factor(factor_id, user_id, issuer, account, sealed, activated_at, 0, now, now)
         text = base32.encode(secret)
         uri = otpauth.uri(issuer=issuer, account=account, secret=text)
-        return Enrollment(factor, None, text, uri, qr.png_data_uri(uri))
+        if len(uri) > qr.MOST_BYTES:
+            raise InvalidRequest(_UNDRAWABLE)
+        return Enrollment(factor, None, text, uri, qr.Drawing(uri))
 
-    async def _insert(self, tx: Tx, environment: Environment, factor: Factor, now: int) -> None:
-        if factor.user_id is not None:
-            await self._make_room(tx, environment, factor.user_id, now)
-        await tx.factors.insert(environment.number, factor)
-        await self._tell(tx, environment, events.FACTOR_ENROLLED, factor, now)
+    async def _insert(self, tx: Tx, environment: Environment, made: Enrollment, now: int) -> None:
+        await tx.factors.insert(environment.number, made.factor)
+        await self._tell(tx, environment, events.FACTOR_ENROLLED, made.factor, now)
+        # The disk or the database has the commit to do, this process has not (decision 0027).
+        tx.meanwhile.append(made.picture)
+
+    async def _hold(self, tx: Tx, environment: Environment, user_id: str) -> User:
+        """Find the user, whom nobody else changes until the unit ends. Raises `NotFound`."""
+        user = await tx.users.lock(environment.number, user_id)
+        if user is None:
+            raise errors.NotFound("User", user_id)
+        return user
 
     async def _make_room(self, tx: Tx, environment: Environment, user_id: str, now: int) -> None:
-        """Hold the user, drop factors that were never confirmed in time, refuse one too many."""
-        if await tx.users.lock(environment.number, user_id) is None:
-            raise errors.NotFound("User", user_id)
+        """Drop a user's factors that were never confirmed in time, refuse one too many."""
         stale = now - self._settings.pending_factor_life * 1000
         known = await tx.factors.ids_of_user(environment.number, user_id)
         count = len(known)
@@ -223,6 +235,15 @@ class Factors:
 
     async def _tell(self, tx: Tx, environment: Environment, name: str, factor: Factor, now: int) -> None:
         await self._log.append(tx, environment.number, name, factor.user_id, objects.factor(factor), now)
+
+
+def _account_of(user: User) -> str:
+    """Name the account by the user's email. Raises `InvalidRequest`."""
+    items: list[Item] = []
+    account = _name(user.email, "totp_user", otpauth.MAX_ACCOUNT, items)
+    if items:
+        raise InvalidRequest(*items)
+    return account
 
 
 def _type_problems(given: str | None) -> list[Item]:

@@ -108,7 +108,7 @@ class Following:
         enroll = None
         if link.purpose == "enrollment":
             request = EnrollUserFactor(type="totp", totp_issuer=link.issuer, totp_user=link.account)
-            enroll = await self._factors.enroll(store, environment, link.user_id, request)
+            enroll = self._factors.enroll(environment, link.user_id, request)
 
         async def run(tx: Tx) -> tuple[Link, str]:
             number = environment.number

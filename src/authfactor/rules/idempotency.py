@@ -7,14 +7,15 @@ request. An answer that changed nothing is not kept: asking again gives it again
 import hashlib
 import re
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
 from authfactor import errors, qr
-from authfactor.models import Answer, Claim
+from authfactor.models import Answer, Claim, Enrollment
 from authfactor.store import Tx, Unit
 from authfactor.vault import Row, Vault
+from authfactor.wire import objects
 
 T = TypeVar("T")
 MAX_KEY: Final = 255
@@ -23,8 +24,6 @@ _DERIVED: Final = re.compile(r"retry-[0-9a-f]{64}")
 DERIVED_LIFE: Final = 10
 # Only who holds the API key can look for two requests with one hash, and would find his own answers.
 _HASH_BYTES: Final = 16
-_PICTURE: Final = b'"qr_code":"data:image/png;base64,'
-_NO_PICTURE: Final = b'"qr_code":""'
 # A URI of ours is ASCII without a quote or a backslash, so its JSON is itself.
 _OMITTED: Final = re.compile(rb'"qr_code":"","uri":"([^"\\]*)"')
 
@@ -43,53 +42,75 @@ def claim(*, environment: int, key_id: str, key: str, target: str, body: bytes, 
     return Claim(environment, scope, hashlib.sha256(body).digest()[:_HASH_BYTES], now + seconds * 1000)
 
 
+class Kept(Answer, frozen=True, gc=False):
+    """An answer as it is kept: without its picture, three quarters of it, which follows from its URI.
+
+    `pictured`: a picture was left out; `halved`: what an enrolment says again was left out as well.
+    """
+
+    pictured: bool = True
+    halved: bool = False
+
+
+class Outcome(NamedTuple):
+    """An answer that is durable, and the picture that belongs into it when it was made just now."""
+
+    kept: Kept
+    picture: Callable[[], str] | None = None
+
+    def answer(self) -> Answer:
+        """Return the answer whole."""
+        return Answer(self.kept.status, self._body(), self.kept.headers)
+
+    def _body(self) -> bytes:
+        body = self.kept.body
+        if self.kept.pictured and (omitted := _OMITTED.search(body)):
+            uri = omitted[1].decode()
+            drawn = qr.png_data_uri(uri) if self.picture is None else self.picture()
+            body = body.replace(omitted[0], f'"qr_code":"{drawn}","uri":"{uri}"'.encode())
+        return objects.doubled(body) if self.kept.halved else body
+
+
 def once(
     claimed: Claim,
     unit: Unit[T],
     render: Callable[[T], Answer],
     vault: Vault,
     now: int,
-) -> Unit[Answer]:
+) -> Unit[Outcome]:
     """Wrap a unit so that its answer is kept with its change, or given again without it.
 
     The unit raises `IdempotencyKeyReused` when the key came with another body before.
     """
     where = Row("idempotency", "answer", claimed.environment, claimed.key.hex())
 
-    async def run(tx: Tx) -> Answer:
+    async def run(tx: Tx) -> Outcome:
         kept = await tx.idempotency.claim(claimed, now)
         # Without an answer a claim binds nobody: its request changed nothing.
         if kept is not None and kept.answer is not None:
             if kept.body_hash != claimed.body_hash:
                 raise errors.IdempotencyKeyReused
-            answer = msgspec.msgpack.decode(vault.open(kept.answer, where), type=Answer)
-            return msgspec.structs.replace(answer, body=_redrawn(answer.body))
-        answer = render(await unit(tx))
-        if _worth_keeping(answer.status):
-            slim = msgspec.structs.replace(answer, body=_without_pictures(answer.body))
-            await tx.idempotency.keep(claimed, vault.seal(msgspec.msgpack.encode(slim), where))
-        return answer
+            return Outcome(msgspec.msgpack.decode(vault.open(kept.answer, where), type=Kept))
+        result = await unit(tx)
+        if isinstance(result, Enrollment):
+            outcome = Outcome(_slim(render(_without_picture(result))), result.picture)
+        else:
+            answer = render(result)
+            outcome = Outcome(Kept(answer.status, answer.body, answer.headers, pictured=False))
+        if _worth_keeping(outcome.kept.status):
+            await tx.idempotency.keep(claimed, vault.seal(msgspec.msgpack.encode(outcome.kept), where))
+        return outcome
 
     return run
 
 
-def _without_pictures(body: bytes) -> bytes:
-    """Leave pictures out, whose texts end with the next quote: base64 has none."""
-    parts: list[bytes] = []
-    at = 0
-    while (start := body.find(_PICTURE, at)) >= 0:
-        parts += (body[at:start], _NO_PICTURE)
-        at = body.index(b'"', start + len(_PICTURE)) + 1
-    return b"".join((*parts, body[at:])) if parts else body
+def _without_picture(enrollment: T) -> T:
+    return msgspec.structs.replace(enrollment, picture=lambda: "")  # type: ignore[type-var]
 
 
-def _redrawn(body: bytes) -> bytes:
-    """Put pictures back: they are three quarters of an enrolment's answer and follow from its URI."""
-    return _OMITTED.sub(lambda found: _drawn(found[1].decode()), body)
-
-
-def _drawn(uri: str) -> bytes:
-    return f'"qr_code":"{qr.png_data_uri(uri)}","uri":"{uri}"'.encode()
+def _slim(answer: Answer) -> Kept:
+    half = objects.halved(answer.body)
+    return Kept(answer.status, half or answer.body, answer.headers, pictured=True, halved=half is not None)
 
 
 def _worth_keeping(status: int) -> bool:

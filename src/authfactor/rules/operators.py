@@ -204,7 +204,7 @@ class Operators:
             raise errors.PasswordTooWeak(*(Item("password", code, text) for code, text in weak))
         password_hash = await self._hasher.hash(password)
         request = EnrollFactor(type="totp", totp_issuer=self._issuer, totp_user=email)
-        enroll = await self._factors.enroll_alone(CONSOLE, request)
+        enroll = self._factors.enroll_alone(CONSOLE, request)
         now = self._clock()
         fresh_id = self._mint(ids.OPERATOR)
 

@@ -6,12 +6,13 @@ processor time as a commit does; here a call is one future, one queue and one wa
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-_Job = tuple[Callable[[], Any], "asyncio.Future[Any]"]
+_Calls = Sequence[Callable[[], object]]
+_Job = tuple[Callable[[], Any], "asyncio.Future[Any]", _Calls]
 
 
 class Aside:
@@ -24,10 +25,14 @@ class Aside:
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
-    async def do(self, call: Callable[[], T]) -> T:
-        """Make the call there, and return or raise what it does."""
+    async def do(self, call: Callable[[], T], meanwhile: _Calls = ()) -> T:
+        """Make the call there, and return or raise what it does; `meanwhile` is called here.
+
+        From the thread, when it has begun: until then it may have to wait for the interpreter, which a loop
+        that computes does not let go of.
+        """
         done: asyncio.Future[T] = self._loop.create_future()
-        self._jobs.put((call, done))
+        self._jobs.put((call, done, meanwhile))
         return await done
 
     def close(self) -> None:
@@ -37,13 +42,23 @@ class Aside:
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            call, done = job
+            call, done, meanwhile = job
+            if meanwhile:
+                self._loop.call_soon_threadsafe(_one_a_turn, self._loop, iter(meanwhile))
             try:
                 result = call()
             except BaseException as error:  # noqa: BLE001 - raised where it is waited for
                 self._loop.call_soon_threadsafe(_fail, done, error)
             else:
                 self._loop.call_soon_threadsafe(_finish, done, result)
+
+
+def _one_a_turn(loop: asyncio.AbstractEventLoop, calls: Iterator[Callable[[], object]]) -> None:
+    """Make the calls, and let whatever is ready go before each."""
+    for call in calls:
+        loop.call_soon(_one_a_turn, loop, calls)
+        call()
+        return
 
 
 def _finish(done: "asyncio.Future[Any]", result: object) -> None:

@@ -86,6 +86,7 @@ class Tx:
         "failures",
         "idempotency",
         "links",
+        "meanwhile",
         "operator_sessions",
         "operators",
         "pending_sign_ins",
@@ -102,6 +103,9 @@ class Tx:
     def __init__(self, db: Db) -> None:
         """Build once per connection, use for every transaction on it."""
         self.db = db
+        # What units want done while their commit is under way, when there is time for it. It may never be
+        # called, or be called though nothing was committed: it must change nothing.
+        self.meanwhile: list[Callable[[], object]] = []
         self.diagnosis = Diagnosis(db)
         self.environments = Environments(db)
         self.api_keys = ApiKeys(db)

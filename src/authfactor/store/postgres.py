@@ -135,8 +135,8 @@ class Session:
 
     async def write(self, unit: Unit[T], deadline: float) -> T:
         """Run a unit in a transaction; raises `errors.Unavailable` when nobody knows how its commit ended."""
-        self._settled = False
-        committing = False
+        self._settled = committing = False
+        self.tx.meanwhile = []
         try:
             async with asyncio.timeout_at(deadline):
                 # The database's own default isolation: READ COMMITTED on PostgreSQL, where one conditional
@@ -144,6 +144,8 @@ class Session:
                 await self._connection.execute("BEGIN")
                 result = await unit(self.tx)
                 committing = True
+                for call in self.tx.meanwhile:
+                    asyncio.get_running_loop().call_soon(call)
                 status = await self._connection.execute("COMMIT")
         except Exception as error:
             if committing and not _is_refused(error):

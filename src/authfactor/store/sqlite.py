@@ -226,6 +226,7 @@ class SqliteStore:
 
     async def _write_batch(self, batch: list[tuple[Unit[Any], asyncio.Future[Any]]]) -> None:
         batch = [(unit, future) for unit, future in batch if not future.cancelled()]
+        self._write_tx.meanwhile = []
         try:
             await self._begin()
             try:
@@ -234,7 +235,7 @@ class SqliteStore:
                 self._writer.execute("ROLLBACK")
                 await self._open()
                 done = [(future, *self._run_guarded(unit)) for unit, future in batch]
-            await self._aside.do(self._commit)
+            await self._aside.do(self._commit, self._write_tx.meanwhile)
         except Exception as error:  # noqa: BLE001 - whoever waits is told, and the writer goes on
             # Nothing of this batch is durable (disk full, read-only file, lock not had in time).
             with contextlib.suppress(sqlite3.Error):
