@@ -19,6 +19,7 @@ from authfactor.settings import Settings
 from authfactor.store import Tx, sqlite
 from authfactor.store.opening import open_store
 from authfactor.store.sqlite import SqliteStore
+from authfactor.store.turn import Turn
 
 if TYPE_CHECKING:
     from tests.contract.conftest import Rows
@@ -110,6 +111,41 @@ async def test_units_that_wait_together_share_one_commit_and_are_read_only_after
     )
     assert seen == (True, False)
     assert commits == ["COMMIT"]
+
+
+async def test_what_arrives_while_another_process_has_its_turn_comes_along(
+    opened: SqliteStore, path: Path, rows: "Rows"
+) -> None:
+    commits: list[str] = []
+    opened._writer.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
+    another = Turn(path)
+    assert another.take_now()
+    first = asyncio.ensure_future(rows.put(opened, rows.user(1)))
+    await asyncio.sleep(0.01)
+    others = [asyncio.ensure_future(rows.put(opened, rows.user(number))) for number in range(2, 6)]
+    given_up = asyncio.ensure_future(rows.put(opened, rows.user(6)))
+    await asyncio.sleep(0.01)
+    given_up.cancel()
+    assert commits == []
+    another.give_back()
+    another.close()
+    assert all(await asyncio.gather(first, *others))
+    assert commits == ["COMMIT"]
+    assert count(path) == 5
+
+
+async def test_all_that_wait_are_told_when_no_turn_comes(
+    opened: SqliteStore, path: Path, rows: "Rows", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_BUSY_SECONDS", 0.05)
+    another = Turn(path)
+    assert another.take_now()
+    first = asyncio.ensure_future(rows.put(opened, rows.user(1)))
+    await asyncio.sleep(0.01)
+    outcomes = await asyncio.gather(first, rows.put(opened, rows.user(2)), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [errors.Unavailable] * 2
+    another.close()
+    assert await rows.put(opened, rows.user(1))
 
 
 async def test_a_unit_that_breaks_a_constraint_fails_alone(opened: SqliteStore, rows: "Rows") -> None:

@@ -219,16 +219,22 @@ class SqliteStore:
             else:
                 # Those whose data have arrived come along: fewer commits, each shared by more.
                 await asyncio.sleep(0)
-            batch = list(self._waiting)
-            self._waiting.clear()
-            if batch:
-                await self._write_batch(batch)
+            if self._waiting:
+                await self._write_batch()
 
-    async def _write_batch(self, batch: list[tuple[Unit[Any], asyncio.Future[Any]]]) -> None:
-        batch = [(unit, future) for unit, future in batch if not future.cancelled()]
+    def _taken(self) -> list[tuple[Unit[Any], asyncio.Future[Any]]]:
+        """Take all that waits."""
+        batch = [(unit, future) for unit, future in self._waiting if not future.cancelled()]
+        self._waiting.clear()
+        return batch
+
+    async def _write_batch(self) -> None:
+        batch = []
         self._write_tx.meanwhile = []
         try:
             await self._begin()
+            # Not before: what arrived while another process had its turn comes along.
+            batch = self._taken()
             try:
                 done = [(future, *self._run_unit(unit)) for unit, future in batch]
             except _HalfDone:
@@ -243,7 +249,7 @@ class SqliteStore:
             self._turn.give_back()
             self._failed += 1
             refusal = translated(error)
-            for _, future in batch:
+            for _, future in batch or self._taken():
                 if not future.done():
                     future.set_exception(refusal)
             return
