@@ -57,11 +57,11 @@ MUTANTS = [
         VERIFYING,
     ),
     Mutant(
-        "challenge not closed by condition",
-        "store/tables/challenges.py",
-        "AND verified_at IS NULL AND attempts < $3",
-        "AND attempts < $3 + 1000",
-        LIMITS,
+        "an attempt at a challenge that is over is counted",
+        "store/tables/spending.py",
+        "if challenge.verified_at is not None or challenge.expires_at <= now:",
+        "if False:",
+        ("tests/contract/test_factors.py", "tests/rules/test_limits.py", "-k", "sqlite"),
     ),
     Mutant(
         "count after compare: wrong codes taken back",
@@ -244,6 +244,20 @@ MUTANTS = [
         "kept.body_hash != claimed.body_hash",
         "False",
         ("tests/rules/test_idempotency.py", "-k", "sqlite"),
+    ),
+    Mutant(
+        "an answer that looks like an enrolment gets a picture",
+        "rules/idempotency.py",
+        "pictured=False",
+        "pictured=True",
+        ("tests/rules/test_idempotency.py", "-k", "sqlite"),
+    ),
+    Mutant(
+        "an enrolment whose picture cannot be drawn",
+        "rules/factors.py",
+        "if len(uri) > qr.MOST_BYTES:",
+        "if False:",
+        ("tests/rules/test_enrolling.py", "-k", "sqlite and too_large"),
     ),
     # PostgreSQL counts an attempt in a statement of its own.
     Mutant(

@@ -5,6 +5,7 @@ import gzip
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
@@ -14,7 +15,10 @@ import pytest
 from authfactor import reference
 from authfactor.core import Authfactor
 from authfactor.http import app
+from authfactor.http.call import Call
 from authfactor.http.pages import assets, templating
+from authfactor.http.pages.visit import Visit, page
+from authfactor.models import Answer
 from authfactor.settings import Settings
 from tests.servers import API_KEY, Server, fields, running
 
@@ -85,3 +89,24 @@ async def test_pages_are_compiled_before_somebody_asks_for_one(monkeypatch: pyte
         await prepare(cast("Authfactor", SimpleNamespace(settings=Settings())))
     assert templating._compiled.cache_info().currsize == 1
     assert reference.endpoints.cache_info().currsize == 1
+
+
+async def test_an_unexpected_failure_is_a_page_with_a_reference_and_no_detail(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(_visit: Visit) -> Answer:
+        raise ZeroDivisionError("a detail")
+
+    af = await Authfactor.open(Settings(data=tmp_path))
+    try:
+        call = Call(af, "GET", "/broken/secret-token", b"", {}, b"", (), 200)
+        answer = await page("GET", "/broken/{token}", broken, "Broken").handler(call)
+    finally:
+        await af.close()
+    assert answer.status == 500
+    shown = answer.body.decode()
+    assert "Something went wrong" in shown
+    assert "a detail" not in shown
+    reference = shown.partition("mention this reference: ")[2][:12]
+    assert f"unexpected failure on page broken, reference {reference}" in caplog.text
+    assert "secret-token" not in caplog.text

@@ -13,6 +13,7 @@ from authfactor.http.pages import protection, templating, words
 from authfactor.http.pages.protection import Cookie
 from authfactor.http.routing import Route
 from authfactor.models import Answer
+from authfactor.vault import CannotOpen
 from authfactor.wire.requests import without_nul
 
 FORM: Final = b"application/x-www-form-urlencoded"
@@ -110,10 +111,10 @@ class Visit:
         answer = self.show("error.html", status=status, title=title, text=text, reference=None)
         return Answer(answer.status, answer.body, (*answer.headers, *problems.headers(error)))
 
-    def fail(self, reference: str) -> Answer:
-        """Show that something unexpected happened; the log has the rest under this reference."""
+    def fail(self, reference: str, *, status: int = 500) -> Answer:
+        """Show that something went wrong on our side; the log has the rest under this reference."""
         title, text = self.words("errors.internal_error.title"), self.words("errors.internal_error.text")
-        return self.show("error.html", status=500, title=title, text=text, reference=reference)
+        return self.show("error.html", status=status, title=title, text=text, reference=reference)
 
     def _set(self, cookies: Sequence[Cookie]) -> list[tuple[bytes, bytes]]:
         wanted = list(cookies)
@@ -135,6 +136,12 @@ def page(
             return await handler(visit)
         except errors.AuthfactorError as error:
             return visit.refuse(error)
+        except CannotOpen as error:
+            # As at the API: damaged, put into another row, or its key is missing; somebody must mend it.
+            reference = call.af.entropy(6).hex()
+            told = "a stored secret does not open on page %s, reference %s: %s"
+            log.error(told, answer.__name__, reference, error)  # noqa: TRY400 - known, no traceback
+            return visit.fail(reference, status=503)
         except Exception:
             reference = call.af.entropy(6).hex()
             # Never the path: it may hold the token of a link.
