@@ -130,13 +130,13 @@ def test_a_secret_that_does_not_open_is_a_page_with_a_reference_and_no_detail(tm
         opened = browser.post(path_of(link), headers={"origin": server.url})
         cookie = opened.headers["set-cookie"].partition(";")[0]
         with closing(sqlite3.connect(server.data / "authfactor.db", timeout=20)) as database, database:
-            database.execute("UPDATE factors SET secret = 'v1:000000:AAAA'")
+            database.execute("UPDATE factors SET secret = 'v1:abcdef:AAAA'")
         failed = browser.get(opened.headers["location"], headers={"cookie": cookie})
     assert server.stop() == 0
     assert failed.status_code == 503
     assert "Something went wrong" in failed.text
     reference = failed.text.partition("mention this reference: ")[2][:12]
-    assert f"reference {reference}: The key '000000' that sealed this value" in server.output()
+    assert f"reference {reference}: The key 'abcdef' that sealed this value" in server.output()
     assert "Traceback" not in server.output()
     assert path_of(link).rpartition("/")[2] not in server.output()
 
