@@ -66,7 +66,7 @@ def serving(users: int, **settings: str) -> Iterator[tuple[servers.Server, Waiti
                 launch.command, env=kept | launch.environment, stdout=output, stderr=output
             )
         try:
-            servers.wait_until_ready(f"http://127.0.0.1:{port}", process, log)
+            servers.wait_until_ready(f"http://127.0.0.1:{port}/readyz", process, log)
             watched = psutil.Process(process.pid)
             yield (
                 servers.Server("authfactor", port, API_KEY, folder, watched, f"Bearer {API_KEY}"),
