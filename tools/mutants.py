@@ -43,6 +43,20 @@ MODEL = ("tests/model/test_simulation.py", "-k", "five_thousand")
 
 MUTANTS = [
     Mutant(
+        "an answer overtakes one that is held back",
+        "http/turns.py",
+        "            self.flush()\n            _write",
+        "            _write",
+        ("tests/http/test_turns.py",),
+    ),
+    Mutant(
+        "hanging up before the answer has left",
+        "http/connection.py",
+        "        self._turns.flush()\n",
+        "",
+        ("tests/http/test_connection.py", "-k", "hung_up_on"),
+    ),
+    Mutant(
         "no last-step check",
         "store/tables/factors.py",
         "AND last_step < $3",

@@ -14,7 +14,7 @@ from uvicorn.server import ServerState
 from authfactor.http import connection
 from authfactor.http.connection import MOST_HEADER_BYTES, MOST_WAITING, Connection
 from authfactor.http.exchange import Message, Receive, Send
-from authfactor.http.fairness import Queue
+from authfactor.http.turns import Turns
 from tests.servers import API_KEY, Server
 
 PATIENCE: Final = 10
@@ -25,7 +25,8 @@ Connect = Callable[[], Awaitable[Stream]]
 class Echo:
     """Answers with method, path and body; `/slow` waits to be released, `/deaf` never reads the body."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, reads_at_once: bool) -> None:
+        self.reads_at_once = reads_at_once
         self.release = asyncio.Event()
         self.seen: list[str] = []
         self.broken: list[str] = []
@@ -58,9 +59,9 @@ class Echo:
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else text})
 
 
-@pytest.fixture
-def echo() -> Echo:
-    return Echo()
+@pytest.fixture(params=[False, True], ids=["tasks", "at once"])
+def echo(request: pytest.FixtureRequest) -> Echo:
+    return Echo(reads_at_once=request.param)
 
 
 @pytest.fixture
@@ -73,8 +74,8 @@ async def connect(echo: Echo, keep_alive: float) -> AsyncIterator[Connect]:
     config = SimpleNamespace(loaded_app=echo, timeout_keep_alive=keep_alive)
     state = ServerState()
     state.default_headers = [(b"date", b"today")]
-    loop, queue = asyncio.get_running_loop(), Queue()
-    server = await loop.create_server(lambda: Connection(queue, config, state, {}), "127.0.0.1", 0)  # type: ignore[arg-type]  # uvicorn types its own
+    loop, turns = asyncio.get_running_loop(), Turns()
+    server = await loop.create_server(lambda: Connection(turns, config, state, {}), "127.0.0.1", 0)  # type: ignore[arg-type]  # uvicorn types its own
     host, port = server.sockets[0].getsockname()[:2]
     opened: list[asyncio.StreamWriter] = []
 

@@ -19,7 +19,7 @@ from uvicorn.server import ServerState
 
 from authfactor.http import headstart
 from authfactor.http.exchange import STATUS_LINES, Answering, Application, Exchange, Headers
-from authfactor.http.fairness import Queue
+from authfactor.http.turns import Turns
 
 # Far above what clients and proxies send; the parser alone would take any number of headers.
 MOST_HEADER_BYTES: Final = 65_536
@@ -39,14 +39,14 @@ class Connection(asyncio.Protocol):
 
     def __init__(
         self,
-        queue: Queue,
+        turns: Turns,
         config: Config,
         server_state: ServerState,
         app_state: dict[str, Any],  # noqa: ARG002 - uvicorn passes it
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        """Wait for the transport. uvicorn gives all but the queue, which is one for all connections."""
-        self._queue = queue
+        """Wait for the transport. uvicorn gives all but the turns, which all connections share."""
+        self._turns = turns
         self._application: Application = config.loaded_app
         self._answering: Answering | None = getattr(config.loaded_app, "answer", None)
         self._reads_at_once: bool = getattr(config.loaded_app, "reads_at_once", False)
@@ -196,7 +196,7 @@ class Connection(asyncio.Protocol):
         self._head_bytes = 0
         if self._current is None:
             self._current = exchange
-            self._queue.add(self)
+            self._turns.add(self)
         else:
             self._waiting.append(exchange)
             self.go_on_reading(much=False)
@@ -238,6 +238,10 @@ class Connection(asyncio.Protocol):
             self._paused = pause
             (self.transport.pause_reading if pause else self.transport.resume_reading)()
 
+    def send(self, content: bytes) -> None:
+        """Send to the client, unless it is gone."""
+        self._turns.send(self.transport, content)
+
     async def writable(self) -> None:
         """Wait until the client has read most of what was written."""
         if self._writable is not None:
@@ -251,10 +255,10 @@ class Connection(asyncio.Protocol):
         self._asked = True
         self._quiet_since = self._loop.time()
         if not exchange.keep:
-            self.transport.close()
+            self._hang_up()
         elif self._waiting:
             self._current = self._waiting.popleft()
-            self._queue.add(self)
+            self._turns.add(self)
         if self._paused:
             self.go_on_reading(much=False)
 
@@ -300,9 +304,14 @@ class Connection(asyncio.Protocol):
     def shutdown(self) -> None:
         """Close, after the answer that is under way; uvicorn calls this when it stops."""
         if self._current is None:
-            self.transport.close()
+            self._hang_up()
         else:
             self._current.keep = False
+
+    def _hang_up(self) -> None:
+        """Close, once what is to be sent is on its way."""
+        self._turns.flush()
+        self.transport.close()
 
     def _look(self) -> None:
         """Close when nobody asks any more, or when a request takes too long to arrive."""
@@ -314,7 +323,7 @@ class Connection(asyncio.Protocol):
         else:
             ends = self._quiet_since + (self._keep_alive if self._asked else ARRIVAL_SECONDS)
         if ends <= now:
-            self.transport.close()
+            self._hang_up()
         else:
             self._timer = self._loop.call_later(min(ends - now, self._keep_alive), self._look)
 
@@ -326,5 +335,5 @@ class Connection(asyncio.Protocol):
         elif self._current is not None:
             (self._waiting[-1] if self._waiting else self._current).keep = False
         else:
-            self.transport.write(STATUS_LINES[status] + _REFUSAL % (len(body), body))
-            self.transport.close()
+            self.send(STATUS_LINES[status] + _REFUSAL % (len(body), body))
+            self._hang_up()

@@ -48,7 +48,8 @@ log = logging.getLogger("authfactor.http")
 class Wire(Protocol):
     """What an exchange needs of its connection."""
 
-    transport: asyncio.Transport
+    def send(self, content: bytes) -> None:
+        """Send to the client, unless it is gone."""
 
     def default_headers(self) -> bytes:
         """Headers of every answer, written out."""
@@ -131,7 +132,7 @@ class Exchange:
     async def receive(self) -> Message:
         """Return what has arrived of the body, waiting where nothing has."""
         if self._expects and not self._body and not self.ended:
-            self._connection.transport.write(_CONTINUE)
+            self._connection.send(_CONTINUE)
         self._expects = False
         while not (self._body or self.ended or self.gone):
             self._waiter = asyncio.get_running_loop().create_future()
@@ -159,10 +160,7 @@ class Exchange:
         elif not self.keep:
             own += _CLOSE
         self.answered = True
-        if not connection.transport.is_closing():
-            connection.transport.write(
-                b"".join((STATUS_LINES[status], connection.default_headers(), own, b"\r\n", body))
-            )
+        connection.send(b"".join((STATUS_LINES[status], connection.default_headers(), own, b"\r\n", body)))
         connection.answered(self)
 
 

@@ -10,7 +10,7 @@ import uvicorn
 
 from authfactor.http.connection import Connection
 from authfactor.http.exchange import Application
-from authfactor.http.fairness import Queue
+from authfactor.http.turns import Turns
 
 BACKLOG: Final = 2048
 # The protocol of systemd's socket activation (sd_listen_fds): the first descriptor, and three variables.
@@ -53,7 +53,7 @@ def configured(app: Application, **more: Any) -> uvicorn.Config:  # noqa: ANN401
     """Tell uvicorn how we serve: our own protocol, no web sockets, no word of its own in log or answers."""
     return uvicorn.Config(
         app,
-        http=cast("type[Connection]", functools.partial(Connection, Queue())),
+        http=cast("type[Connection]", functools.partial(Connection, Turns())),
         interface="asgi3",
         ws="none",
         access_log=False,

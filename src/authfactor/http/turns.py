@@ -1,8 +1,12 @@
-"""In which order requests that have arrived together are answered: who was answered longest ago comes first.
+"""What a turn of the event loop does together: requests begin in a fair order, answers leave in one go.
 
 An event loop hands connections over in the order in which the kernel names them, which is the same each
 time. Whoever is answered last has the next request arrive just after the kernel was asked again, and waits
 behind everybody once more: a few in a hundred requests took twice as long as the others (decision 0026).
+
+And whoever waits for an answer sleeps: to wake somebody costs the sender more than to send. Of answers that
+leave right after each other only the first wakes a proxy, or a client with many connections; sent one by
+one as they are ready, every one does (decision 0028).
 """
 
 import asyncio
@@ -19,12 +23,14 @@ class Waiting(Protocol):
         """Begin to answer."""
 
 
-class Queue:
-    """Those on which a request has arrived in this turn of the event loop."""
+class Turns:
+    """Requests that have arrived in this turn, and what those that needed no wait are answered."""
 
     def __init__(self) -> None:
         """Belong to the loop that is running when the first one comes."""
         self._waiting: list[Waiting] = []
+        self._answers: list[tuple[asyncio.Transport, bytes]] = []
+        self._beginning = False
 
     def add(self, connection: Waiting) -> None:
         """Let the connection begin once all are there that arrived together."""
@@ -32,14 +38,32 @@ class Queue:
             asyncio.get_running_loop().call_soon(self._begin)
         self._waiting.append(connection)
 
+    def send(self, transport: asyncio.Transport, content: bytes) -> None:
+        """Send now, or with the others what is ready while requests begin; always in the order of calls."""
+        if self._beginning:
+            if not self._answers:
+                asyncio.get_running_loop().call_soon(self.flush)
+            self._answers.append((transport, content))
+        else:
+            self.flush()
+            _write(transport, content)
+
+    def flush(self) -> None:
+        """Send what is held back."""
+        answers, self._answers = self._answers, []
+        for transport, content in answers:
+            _write(transport, content)
+
     def _begin(self) -> None:
         waiting, self._waiting = self._waiting, []
         waiting.sort(key=_answered)
         waiting.reverse()
+        self._beginning = True
         try:
             while waiting:
                 waiting.pop().begin()
         finally:
+            self._beginning = False
             # One that cannot begin keeps nobody else from it.
             for connection in waiting:
                 self.add(connection)
@@ -47,3 +71,8 @@ class Queue:
 
 def _answered(connection: Waiting) -> float:
     return connection.answered_at
+
+
+def _write(transport: asyncio.Transport, content: bytes) -> None:
+    if not transport.is_closing():
+        transport.write(content)

@@ -1,0 +1,96 @@
+"""In which order connections begin to answer, what leaves when, and that one cannot hold the others up."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+from authfactor.http.turns import Turns
+
+
+@dataclass
+class Wire:
+    """A transport that notes what is written to it."""
+
+    written: list[bytes]
+    closed: bool = False
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def write(self, content: bytes) -> None:
+        self.written.append(content)
+
+
+@dataclass
+class Client:
+    """A connection that notes when it begins, or fails to, and answers at once if it has somebody to tell."""
+
+    answered_at: int
+    begun: list[int]
+    broken: bool = False
+    turns: Turns | None = None
+    wire: Any = field(default_factory=lambda: Wire([]))
+
+    def begin(self) -> None:
+        if self.broken:
+            raise RuntimeError("on purpose")
+        self.begun.append(self.answered_at)
+        if self.turns is not None:
+            self.turns.send(self.wire, b"%d" % self.answered_at)
+
+
+async def test_they_begin_together_and_who_was_answered_longest_ago_is_first() -> None:
+    turns, begun = Turns(), list[int]()
+    for answered_at in (3, 1, 2):
+        turns.add(Client(answered_at, begun))
+    assert begun == []
+    await asyncio.sleep(0)
+    assert begun == [1, 2, 3]
+
+
+async def test_one_that_cannot_begin_keeps_nobody_else_from_it() -> None:
+    loop = asyncio.get_running_loop()
+    said: list[str] = []
+    loop.set_exception_handler(lambda _loop, context: said.append(str(context.get("exception"))))
+    turns, begun = Turns(), list[int]()
+    for answered_at in (3, 1, 2):
+        turns.add(Client(answered_at, begun, broken=answered_at == 2))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    loop.set_exception_handler(None)
+    assert begun == [1, 3]
+    assert said == ["on purpose"]
+
+
+async def test_answers_that_need_no_wait_leave_once_all_have_begun() -> None:
+    turns, begun = Turns(), list[int]()
+    wire = Wire([])
+    for answered_at in (2, 1):
+        turns.add(Client(answered_at, begun, turns=turns, wire=wire))
+    await asyncio.sleep(0)
+    assert (begun, wire.written) == ([1, 2], [])
+    await asyncio.sleep(0)
+    assert wire.written == [b"1", b"2"]
+
+
+async def test_what_is_sent_at_another_time_leaves_at_once_but_overtakes_nothing() -> None:
+    turns, wire = Turns(), Wire([])
+    turns.send(wire, b"before")  # type: ignore[arg-type]  # as much of a transport as is needed
+    assert wire.written == [b"before"]
+    turns.add(Client(1, [], turns=turns, wire=wire))
+    await asyncio.sleep(0)
+    turns.send(wire, b"after")  # type: ignore[arg-type]  # as much of a transport as is needed
+    assert wire.written == [b"before", b"1", b"after"]
+    await asyncio.sleep(0)
+    assert wire.written == [b"before", b"1", b"after"]
+
+
+async def test_nothing_is_written_to_who_is_gone() -> None:
+    turns = Turns()
+    clients = [Client(number, [], turns=turns) for number in range(2)]
+    for client in clients:
+        turns.add(client)
+    await asyncio.sleep(0)
+    clients[0].wire.closed = True
+    turns.flush()
+    assert [client.wire.written for client in clients] == [[], [b"1"]]
