@@ -43,6 +43,20 @@ MODEL = ("tests/model/test_simulation.py", "-k", "five_thousand")
 
 MUTANTS = [
     Mutant(
+        "a turn that nobody wants is kept",
+        "store/sqlite.py",
+        "if not self._waiting and not taking.cancelled():",
+        "if False:",
+        ("tests/contract/test_sqlite.py",),
+    ),
+    Mutant(
+        "the log never begins anew",
+        "store/checkpoints.py",
+        "self._caught_up = True",
+        "self._caught_up = False",
+        ("tests/contract/test_checkpoints.py",),
+    ),
+    Mutant(
         "an answer overtakes one that is held back",
         "http/turns.py",
         "            self.flush()\n            _write",

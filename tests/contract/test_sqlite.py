@@ -148,6 +148,39 @@ async def test_all_that_wait_are_told_when_no_turn_comes(
     assert await rows.put(opened, rows.user(1))
 
 
+async def test_a_turn_that_comes_too_late_is_passed_on(
+    opened: SqliteStore, path: Path, rows: "Rows", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_BUSY_SECONDS", 0.05)
+    another = Turn(path)
+    assert another.take_now()
+    for _ in range(2):
+        with pytest.raises(errors.Unavailable):
+            await rows.put(opened, rows.user(1))
+    another.give_back()
+    await asyncio.sleep(0.05)
+    assert another.take_now()
+    another.close()
+    assert await rows.put(opened, rows.user(1))
+
+
+async def test_a_store_closes_while_another_process_keeps_the_turn(
+    path: Path, rows: "Rows", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_BUSY_SECONDS", 0.05)
+    another = Turn(path)
+    assert another.take_now()
+    opened = SqliteStore(path)
+    with pytest.raises(errors.Unavailable):
+        await rows.put(opened, rows.user(1))
+    await asyncio.wait_for(opened.close(), 10)
+    another.close()
+    await asyncio.sleep(0.05)
+    left = Turn(path)
+    assert left.take_now(), "the turn came to a store that is closed, and stayed there"
+    left.close()
+
+
 async def test_a_unit_that_breaks_a_constraint_fails_alone(opened: SqliteStore, rows: "Rows") -> None:
     async def twice(tx: Tx) -> None:
         await tx.users.insert(1, rows.user(1))

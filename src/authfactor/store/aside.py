@@ -5,6 +5,7 @@ processor time as a commit does; here a call is one future, one queue and one wa
 """
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from queue import SimpleQueue
@@ -35,22 +36,28 @@ class Aside:
         self._jobs.put((call, done, meanwhile))
         return await done
 
-    def close(self) -> None:
-        """Wait for what is under way and end the thread."""
+    def close(self, *, wait: bool = True) -> None:
+        """End the thread after what is under way, and wait for that unless it may take for ever."""
         self._jobs.put(None)
-        self._thread.join()
+        if wait:
+            self._thread.join()
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             call, done, meanwhile = job
             if meanwhile:
-                self._loop.call_soon_threadsafe(_one_a_turn, self._loop, iter(meanwhile))
+                self._tell(_one_a_turn, self._loop, iter(meanwhile))
             try:
                 result = call()
             except BaseException as error:  # noqa: BLE001 - raised where it is waited for
-                self._loop.call_soon_threadsafe(_fail, done, error)
+                self._tell(_fail, done, error)
             else:
-                self._loop.call_soon_threadsafe(_finish, done, result)
+                self._tell(_finish, done, result)
+
+    def _tell(self, call: Callable[..., object], *given: object) -> None:
+        # Nobody may be left to hear it: see `close`.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(call, *given)
 
 
 def _one_a_turn(loop: asyncio.AbstractEventLoop, calls: Iterator[Callable[[], object]]) -> None:

@@ -3,7 +3,8 @@
 Units run on the event loop without suspension, one after the other, on one writing connection; every
 unit that is waiting shares the next commit. The commit (an fdatasync) happens on a thread, while the
 next batch gathers. A unit that fails leaves the others standing: if it had written something, the batch
-begins anew with a savepoint around each. Decision 0001 has the measurements behind this.
+begins anew with a savepoint around each. Decision 0001 has the measurements behind this, 0029 and 0030 what
+happens to the log and between processes.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from typing import Any, Final, TypeVar, cast
 from authfactor import errors
 from authfactor.store.aside import Aside
 from authfactor.store.base import Figures, Row, Step, Tx, Unit
+from authfactor.store.checkpoints import Checkpoints
 from authfactor.store.turn import Turn
 
 T = TypeVar("T")
@@ -142,6 +144,8 @@ class SqliteStore:
         self._read_tx = Tx(SqliteDb(self._reader))
         self._waiting: deque[tuple[Unit[Any], asyncio.Future[Any]]] = deque()
         self._aside = Aside("authfactor-commit")
+        self._taking: asyncio.Future[None] | None = None
+        self._checkpoints = Checkpoints(self._writer, connect(path))
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._closing = self._reading = False
@@ -203,7 +207,10 @@ class SqliteStore:
         self._closing = True
         self._wake.set()
         await self._task
-        self._aside.close()
+        self._aside.close(wait=self._taking is None)
+        if self._taking is not None:
+            self._taking.cancel()
+        self._checkpoints.close()
         # The writer last: only the last connection, and only one that may write, empties and removes the log.
         self._reader.close()
         self._writer.close()
@@ -246,7 +253,8 @@ class SqliteStore:
             # Nothing of this batch is durable (disk full, read-only file, lock not had in time).
             with contextlib.suppress(sqlite3.Error):
                 self._writer.execute("ROLLBACK")
-            self._turn.give_back()
+            if self._taking is None:
+                self._turn.give_back()
             self._failed += 1
             refusal = translated(error)
             for _, future in batch or self._taken():
@@ -268,9 +276,25 @@ class SqliteStore:
 
         Raises `Unavailable` when it takes too long: a process that was stopped may never give it back.
         """
-        if not self._turn.take_now() and not await self._aside.do(self._wait):
-            raise errors.Unavailable("Another process keeps the database busy. Try again in a moment.")
+        if self._taking is not None or not self._turn.take_now():
+            await self._wait_for_turn()
         await self._open()
+
+    async def _wait_for_turn(self) -> None:
+        if self._taking is None:
+            self._taking = self._loop.create_task(self._aside.do(self._turn.take))
+            self._taking.add_done_callback(self._pass_on)
+        # Whoever has waited long enough is told. The thread waits on, and the next batch joins in.
+        done, _ = await asyncio.wait((self._taking,), timeout=_BUSY_SECONDS)
+        if not done:
+            raise errors.Unavailable("Another process keeps the database busy. Try again in a moment.")
+        self._taking = None
+
+    def _pass_on(self, taking: "asyncio.Future[None]") -> None:
+        """Give the turn back when it comes and nobody wants it any more."""
+        if not self._waiting and not taking.cancelled():
+            self._taking = None
+            self._turn.give_back()
 
     async def _open(self) -> None:
         try:
@@ -280,14 +304,13 @@ class SqliteStore:
                 raise
             await self._aside.do(self._begin_waiting)
 
-    def _wait(self) -> bool:
-        return self._turn.take_within(_BUSY_SECONDS)
-
     def _begin_waiting(self) -> None:
         begin_patiently(self._writer)
 
     def _commit(self) -> None:
         self._writer.execute("COMMIT")
+        # Before another process writes.
+        self._checkpoints.committed()
         self._turn.give_back()
 
     def _run_unit(self, unit: Unit[T]) -> tuple[T | None, BaseException | None]:

@@ -1,19 +1,12 @@
 """Whose turn it is to write, among the processes on one SQLite file.
 
-SQLite's own waiting sleeps for up to a tenth of a second at a time. Looking at a file lock costs a
-microsecond, so a waiting process can look often; on a thread, since the timers of an event loop count
-whole milliseconds and would make it look without a pause. The lock only orders writers; what keeps them
-apart is SQLite's own lock. A process that dies lets go of it.
+SQLite's own waiting sleeps for up to a tenth of a second at a time; the kernel hands a file lock on at once.
+The lock only orders writers; what keeps them apart is SQLite's own lock. A process that dies lets go of it.
 """
 
 import fcntl
 import os
 from pathlib import Path
-from time import monotonic, sleep
-from typing import Final
-
-# A commit takes a few tenths of a millisecond.
-LOOK_SECONDS: Final = 0.0002
 
 
 class Turn:
@@ -32,17 +25,9 @@ class Turn:
             return False
         return True
 
-    def take_within(self, seconds: float) -> bool:
-        """Wait for the turn, blocking this thread; False when somebody keeps it for longer than that.
-
-        Not by a lock that blocks: nothing could end that when a stopped process holds it.
-        """
-        deadline = monotonic() + seconds
-        while not self.take_now():
-            if monotonic() > deadline:
-                return False
-            sleep(LOOK_SECONDS)
-        return True
+    def take(self) -> None:
+        """Wait for the turn, on a thread that may wait for ever: nothing ends that but the turn."""
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
 
     def give_back(self) -> None:
         """Let the next one write."""
