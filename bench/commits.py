@@ -4,12 +4,14 @@ Usage: .venv/bin/python bench/commits.py [--seconds S] [--rounds N] [--folder DI
 
 sync     fdatasync after one page, written into a file that has its size already, as the log of writes does
 alone    opening a challenge, one at a time: the median, and how many syncs that is
-enrol    the same for an enrolment, with its picture
+enrol    the same for an enrolment, with its picture; it should take three syncs and what the picture takes
+picture  drawing one of those pictures, and nothing else
 pages    how many pages an enrolment writes into the log, and what it takes to write and sync as many
 each     16 tasks that open challenges, but every one commits for itself
 shared   the same 16 tasks, with the store's group commit
 
-In process, so that the figures are the store's and not the network's; the rounds are interleaved.
+In process, on a server's event loop, so that the figures are the store's and not the network's; the rounds
+are interleaved.
 Runs in the repository's environment.
 """
 
@@ -26,6 +28,9 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+import uvloop
+
+from authfactor import qr
 from authfactor.core import Authfactor
 from authfactor.http.draining import SWITCH_SECONDS
 from authfactor.models import Environment
@@ -57,6 +62,16 @@ def sync_us(folder: Path, seconds: float, pages: int = 1) -> float:
             times.append(time.perf_counter() - started)
     finally:
         os.close(descriptor)
+    return statistics.median(times) * MICRO
+
+
+def picture_us(uris: list[str], seconds: float) -> float:
+    """Return the median of drawing one picture after the other, in microseconds."""
+    times: list[float] = []
+    end = time.perf_counter() + seconds
+    while (started := time.perf_counter()) < end:
+        qr.png_data_uri(uris[len(times) % len(uris)])
+        times.append(time.perf_counter() - started)
     return statistics.median(times) * MICRO
 
 
@@ -113,7 +128,7 @@ async def installation(folder: Path) -> AsyncIterator[tuple[Authfactor, Environm
 
 async def measure(folder: Path, seconds: float, rounds: int) -> dict[str, float]:
     """Run all rounds and return the medians."""
-    parts = ("sync", "alone", "enroll", "pages", "pages_sync", "each", "shared")
+    parts = ("sync", "alone", "enroll", "picture", "pages", "pages_sync", "each", "shared")
     samples: dict[str, list[float]] = {name: [] for name in parts}
     async with installation(folder / "installation") as (af, environment):
         users = []
@@ -121,10 +136,13 @@ async def measure(folder: Path, seconds: float, rounds: int) -> dict[str, float]
             made = await af.users.create(environment, CreateUser(email=f"user{number}@bench.example"))
             users.append((await af.run(made)).id)
 
+        uris: list[str] = []
+
         async def enroll(number: int) -> str:
             request, user_id = EnrollUserFactor(type="totp"), users[number % USERS]
             enrolled = await af.run(af.factors.enroll(environment, user_id, request))
             assert enrolled.qr_code
+            uris.append(enrolled.uri)
             return enrolled.factor.id
 
         factors = [await enroll(number) for number in range(FACTORS)]
@@ -136,6 +154,7 @@ async def measure(folder: Path, seconds: float, rounds: int) -> dict[str, float]
             samples["sync"].append(sync_us(folder, seconds))
             samples["alone"].append(await alone_us(challenge, seconds))
             samples["enroll"].append(await alone_us(enroll, seconds))
+            samples["picture"].append(picture_us(uris[-FACTORS:], seconds))
             pages = await pages_of(folder / "installation" / "authfactor.db", enroll)
             samples["pages"].append(pages)
             samples["pages_sync"].append(sync_us(folder, seconds, round(pages)))
@@ -155,13 +174,15 @@ def main() -> None:
     # As in a server: the commit thread gets the interpreter sooner than after Python's five milliseconds.
     sys.setswitchinterval(SWITCH_SECONDS)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=given.folder) as name:
-        found = asyncio.run(measure(Path(name), given.seconds, given.rounds))
+        found = uvloop.run(measure(Path(name), given.seconds, given.rounds))
     if given.json:
         print(json.dumps(found))
         return
     print(f"fdatasync of a page       {found['sync']:>8,.0f} µs")
     for name, title in (("alone", "challenge, alone"), ("enroll", "enrolment, alone")):
         print(f"{title:<25} {found[name]:>8,.0f} µs = {found[name] / found['sync']:.1f} syncs")
+    rest = found["enroll"] - found["picture"]
+    print(f"  without its picture     {rest:>8,.0f} µs = {rest / found['sync']:.1f} syncs")
     pages, raw = found["pages"], found["pages_sync"]
     print(
         f"as many pages, synced     {raw:>8,.0f} µs = {raw / found['sync']:.1f} syncs for {pages:.1f} pages"
