@@ -9,11 +9,13 @@ each round.
 
 import argparse
 import asyncio
+import contextlib
 import dataclasses
 import json
 import os
 import random
 import socket
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -57,6 +59,8 @@ class Place:
     size: int
     settings: Settings
     bytes_per_factor: float = 0.0
+    own_bytes: float | None = None
+    """Of these, a factor's own: its row, its entry in the index by user, its challenge. SQLite can tell."""
     newest: int = dataclasses.field(default_factory=lambda: time.time_ns() // 1_000_000)
     """When the last row was made, in milliseconds of the epoch."""
     secrets: dict[str, bytes] = dataclasses.field(default_factory=dict)
@@ -262,6 +266,7 @@ async def make(kind: str, size: int, folder: Path, url: str | None, progress: Pr
     before = await used_bytes(place.settings)
     await fill(place, progress)
     place.bytes_per_factor = (await used_bytes(place.settings) - before) / size
+    place.own_bytes = own_bytes(place)
     keep(place)
     return place
 
@@ -277,6 +282,7 @@ def keep(place: Place) -> None:
     """Write down, beside the database, what measuring needs to know of it."""
     known = {
         "bytes": place.bytes_per_factor,
+        "own": place.own_bytes,
         "secrets": {factor: secret.hex() for factor, secret in place.secrets.items()},
         "users": place.users,
     }
@@ -290,8 +296,20 @@ def kept(place: Place) -> bool:
         return False
     known = json.loads(sample.read_text(encoding="utf-8"))
     place.bytes_per_factor, place.users = known["bytes"], known["users"]
+    place.own_bytes = known.get("own")
     place.secrets = {factor: bytes.fromhex(secret) for factor, secret in known["secrets"].items()}
     return True
+
+
+def own_bytes(place: Place) -> float | None:
+    """Add up the pages of a factor's own trees, for each factor."""
+    path = place.settings.sqlite_path
+    if path is None:
+        return None
+    names = ("factors", "factors_user", "challenges")
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        pages = "SELECT SUM(pgsize) FROM dbstat WHERE name IN (?, ?, ?)"
+        return float(connection.execute(pages, names).fetchone()[0]) / place.size
 
 
 async def used_bytes(settings: Settings) -> int:
@@ -325,7 +343,9 @@ def report(kind: str, places: list[Place], found: dict[str, dict[int, list[float
     smallest = places[0].size
     ratios: dict[str, dict[int, float]] = {}
     print(f"\n{kind}: median latency in µs, one client (ratio to {smallest:,} factors)")
-    print("   factors  " + "".join(f"{operation:>18}" for operation in OPERATIONS) + "   bytes/factor")
+    print(
+        "   factors  " + "".join(f"{operation:>18}" for operation in OPERATIONS) + "   bytes/factor   its own"
+    )
     for place in places:
         cells = []
         for operation in OPERATIONS:
@@ -334,7 +354,8 @@ def report(kind: str, places: list[Place], found: dict[str, dict[int, list[float
             ratios.setdefault(operation, {})[place.size] = round(ratio, 3)
             cells.append(f"{statistics.median(of):>10,.0f} ({ratio:.2f})")
         line = f"{place.size:>10,}  " + "".join(f"{cell:>18}" for cell in cells)
-        print(f"{line}{place.bytes_per_factor:>15,.0f}")
+        own = "" if place.own_bytes is None else f"{place.own_bytes:>10,.0f}"
+        print(f"{line}{place.bytes_per_factor:>15,.0f}{own}")
     latency = {
         operation: {size: statistics.median(of) for size, of in by_size.items()}
         for operation, by_size in found.items()
@@ -344,6 +365,7 @@ def report(kind: str, places: list[Place], found: dict[str, dict[int, list[float
         "latency_us": latency,
         "ratio": ratios,
         "bytes_per_factor": {place.size: round(place.bytes_per_factor) for place in places},
+        "own_bytes": {place.size: place.own_bytes for place in places},
     }
 
 

@@ -100,8 +100,9 @@ class Stock:
         if missing > 0:
             known = len(self.factors)
             self.enroll(-(-missing // len(WINDOW)))
-            for members in passes:
-                members.extend(self.factors[known:])
+            for turn, members in enumerate(passes):
+                fresh = self.factors[known:]
+                members += [factor for factor in fresh if len(factor.usable_steps(now_step)) > turn]
         wanted = [factor for members in passes for factor in members][:count]
         calls = [Call("POST", f"/auth/factors/{factor.id}/challenge", "{}") for factor in wanted]
         opened: dict[str, list[str]] = defaultdict(list)

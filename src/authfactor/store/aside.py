@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 _Calls = Sequence[Callable[[], object]]
-_Job = tuple[Callable[[], Any], "asyncio.Future[Any]", _Calls]
+_Then = Callable[[], object]
+_Job = tuple[Callable[[], Any], "asyncio.Future[Any]", _Calls, _Then]
 
 
 class Aside:
@@ -26,14 +27,15 @@ class Aside:
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
-    async def do(self, call: Callable[[], T], meanwhile: _Calls = ()) -> T:
-        """Make the call there, and return or raise what it does; `meanwhile` is called here.
+    async def do(self, call: Callable[[], T], meanwhile: _Calls = (), then: _Then = lambda: None) -> T:
+        """Make the call there, and return or raise what it does; `meanwhile` and `then` are called here.
 
-        From the thread, when it has begun: until then it may have to wait for the interpreter, which a loop
-        that computes does not let go of.
+        The former from the thread, when it has begun: until then it may have to wait for the interpreter,
+        which a loop that computes does not let go of. The latter when it has not failed, a turn of the loop
+        before the caller goes on.
         """
         done: asyncio.Future[T] = self._loop.create_future()
-        self._jobs.put((call, done, meanwhile))
+        self._jobs.put((call, done, meanwhile, then))
         return await done
 
     def close(self, *, wait: bool = True) -> None:
@@ -44,7 +46,7 @@ class Aside:
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            call, done, meanwhile = job
+            call, done, meanwhile, then = job
             if meanwhile:
                 self._tell(_one_a_turn, self._loop, iter(meanwhile))
             try:
@@ -52,7 +54,7 @@ class Aside:
             except BaseException as error:  # noqa: BLE001 - raised where it is waited for
                 self._tell(_fail, done, error)
             else:
-                self._tell(_finish, done, result)
+                self._tell(_finish, done, result, then)
 
     def _tell(self, call: Callable[..., object], *given: object) -> None:
         # Nobody may be left to hear it: see `close`.
@@ -68,7 +70,8 @@ def _one_a_turn(loop: asyncio.AbstractEventLoop, calls: Iterator[Callable[[], ob
         return
 
 
-def _finish(done: "asyncio.Future[Any]", result: object) -> None:
+def _finish(done: "asyncio.Future[Any]", result: object, then: _Then) -> None:
+    then()
     if not done.done():
         done.set_result(result)
 

@@ -218,16 +218,13 @@ class SqliteStore:
 
     async def _write_batches(self) -> None:
         while True:
-            if not self._waiting:
-                if self._closing:
-                    return
-                self._wake.clear()
-                await self._wake.wait()
-            else:
-                # Those whose data have arrived come along: fewer commits, each shared by more.
-                await asyncio.sleep(0)
             if self._waiting:
                 await self._write_batch()
+            elif self._closing:
+                return
+            else:
+                self._wake.clear()
+                await self._wake.wait()
 
     def _taken(self) -> list[tuple[Unit[Any], asyncio.Future[Any]]]:
         """Take all that waits."""
@@ -248,7 +245,8 @@ class SqliteStore:
                 self._writer.execute("ROLLBACK")
                 await self._open()
                 done = [(future, *self._run_guarded(unit)) for unit, future in batch]
-            await self._aside.do(self._commit, self._write_tx.meanwhile)
+            told = functools.partial(_tell, done)
+            await self._aside.do(self._commit, self._write_tx.meanwhile, told)
         except Exception as error:  # noqa: BLE001 - whoever waits is told, and the writer goes on
             # Nothing of this batch is durable (disk full, read-only file, lock not had in time).
             with contextlib.suppress(sqlite3.Error):
@@ -263,13 +261,6 @@ class SqliteStore:
             return
         self._units += len(done)
         self._batches[min(len(done).bit_length(), len(self._batches)) - 1] += 1
-        for future, result, failure in done:
-            if future.done():
-                continue
-            if failure is None:
-                future.set_result(result)
-            else:
-                future.set_exception(failure)
 
     async def _begin(self) -> None:
         """Take the write lock; only another process can make this wait, and then not on the loop.
@@ -340,6 +331,17 @@ class SqliteStore:
             return None, translated(error) if isinstance(error, sqlite3.Error) else error
         execute("RELEASE unit")
         return result, None
+
+
+def _tell(outcomes: list[tuple["asyncio.Future[Any]", object, BaseException | None]]) -> None:
+    """Let everybody whose unit is durable know what became of it."""
+    for future, result, failure in outcomes:
+        if future.done():
+            continue
+        if failure is None:
+            future.set_result(result)
+        else:
+            future.set_exception(failure)
 
 
 class _HalfDone(Exception):
