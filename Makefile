@@ -136,6 +136,10 @@ bench: setup ## compare with the usual stack under load (BENCH_ARGS=..., DATABAS
 	$(BIN)/python bench/run.py $(if $(DATABASE_URL),--servers authfactor --database-url $(DATABASE_URL)) $(BENCH_ARGS)
 	$(if $(DATABASE_URL),,$(BIN)/python bench/signin_load.py)
 
+.PHONY: targets
+targets: setup ## measure and judge every target of docs/performance.md: two hours and a half (TARGETS="stack commits" picks)
+	$(BIN)/python bench/targets.py $(TARGETS)
+
 .PHONY: screenshots
 screenshots: setup ## take the pictures of docs/screenshots (Debian's chromium)
 	$(BIN)/python tools/screenshots.py

@@ -31,6 +31,7 @@ from harness.wrk import LoadFailed
 LATEST = BENCH / "results" / "latest.json"
 MISSING_WRK = "wrk is missing: apt-get install wrk"
 WARM_SECONDS = 1
+POSTGRESQL = "-postgresql"
 LONGEST_SECONDS = 25
 
 console = Console(stderr=True, highlight=False)
@@ -78,7 +79,8 @@ def parse(arguments: list[str] | None = None) -> Options:
     parser.add_argument("--factors", type=int, default=1000, help="enrolled on each before (%(default)s)")
     parser.add_argument(
         "--database-url",
-        help="a PostgreSQL server: each of ours and of the usual stack's gets a new database on it",
+        help="a PostgreSQL server: each of ours and of the usual stack's gets a new database on it"
+        " (where some are named authfactor-postgresql, only those)",
     )
     parser.add_argument(
         "--idempotency", action="store_true", help="send a fresh Idempotency-Key on every POST"
@@ -110,9 +112,17 @@ def parse(arguments: list[str] | None = None) -> Options:
         parser.error(f"unknown operations: {', '.join(sorted(unknown))}")
     if unknown := {kind(name) for name in options.servers} - set(LAUNCHES):
         parser.error(f"unknown servers: {', '.join(sorted(unknown))}")
+    if any(POSTGRESQL in name for name in options.servers) and not options.database_url:
+        parser.error("a server on PostgreSQL needs --database-url")
     if options.seconds > LONGEST_SECONDS:
         parser.error(f"--seconds: at most {LONGEST_SECONDS}, because the codes of a run share a step of 30 s")
     return options
+
+
+def on_postgresql(name: str, servers: list[str]) -> bool:
+    """Tell whether a server gets a PostgreSQL: those that are named so, or all that can where none is."""
+    named = [server for server in servers if POSTGRESQL in server]
+    return name in named if named else kind(name) != "privacyidea"
 
 
 def prepare(server: Server, options: Options) -> Bench:
@@ -180,7 +190,9 @@ def finish(samples: list[Sample], options: Options) -> int:
     if options.as_json:
         sys.stdout.write(json.dumps(document) + "\n")
     else:
-        Console(width=max(120, console.width)).print(report.table(lines, options.servers))
+        Console(width=max(40 + 34 * len(options.servers), console.width)).print(
+            report.table(lines, options.servers)
+        )
     wrong = sum(sample.errors for sample in samples)
     if wrong:
         console.print(f"invalid: {wrong} wrong answers, see {LATEST}")
@@ -198,7 +210,7 @@ def main(arguments: list[str] | None = None) -> int:
         benches = []
         for name in options.servers:
             url = None
-            if options.database_url and kind(name) != "privacyidea":
+            if options.database_url and on_postgresql(name, options.servers):
                 url = stack.enter_context(fresh(options.database_url))
             workers = int(name.partition(":")[2] or options.workers)
             server = running(name, folder=top / name, workers=workers, database_url=url, share=options.share)

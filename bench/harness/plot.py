@@ -7,11 +7,15 @@ import matplotlib as mpl
 
 from harness.report import Row
 
-COLOURS = ("#1f6feb", "#9aa4b2", "#d4a72c")
+OURS = ("#1f6feb", "#79b8ff", "#1a7f37", "#7bc98f")
+PEERS = {"usual_stack": "#9aa4b2", "privacyidea": "#d4a72c"}
 
 
 def draw(lines: Sequence[Row], servers: Sequence[str], path: Path) -> None:
-    """Write a PNG: one panel per number of connections, one group of bars per operation, ratios above."""
+    """Write a PNG: one panel per number of connections, one group of bars per operation.
+
+    Above the first server's bar stands its ratio to the last.
+    """
     mpl.use("Agg")
     from matplotlib import pyplot as plt  # noqa: PLC0415 - the backend must be chosen before
     from matplotlib.ticker import StrMethodFormatter  # noqa: PLC0415 - as above
@@ -26,10 +30,12 @@ def draw(lines: Sequence[Row], servers: Sequence[str], path: Path) -> None:
             places = [at + number * width for at in range(len(group))]
             medians = [line.medians[number] for line in group]
             rates = [median.rate if median else 0 for median in medians]
-            bars = panel.bar(places, rates, width * 0.95, label=name, color=COLOURS[number % len(COLOURS)])
+            bars = panel.bar(
+                places, rates, width * 0.95, label=name, color=PEERS.get(name, OURS[number % len(OURS)])
+            )
             if number == 0 and len(servers) > 1:
                 texts = [
-                    "" if line.ratios[0] is None else f"\N{MULTIPLICATION SIGN}{line.ratios[0]:.1f}"
+                    "" if line.ratios[-1] is None else f"\N{MULTIPLICATION SIGN}{line.ratios[-1]:.1f}"
                     for line in group
                 ]
                 panel.bar_label(bars, texts, padding=2, fontsize=9)

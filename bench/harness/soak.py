@@ -29,7 +29,7 @@ WARM_SHARE = 0.1
 """The part of the time after which every pool and cache has its size: growth counts from there."""
 LIMIT = 0.05
 
-console = Console(highlight=False)
+console = Console(stderr=True, highlight=False)
 
 
 @dataclass(frozen=True)
@@ -123,13 +123,13 @@ def main(arguments: list[str] | None = None) -> int:
         minutes = soak(server, given.minutes * 60)
     warm = next(line for line in minutes if line.seconds >= given.minutes * 60 * WARM_SHARE)
     growth = minutes[-1].resident_bytes / warm.resident_bytes - 1
+    last = minutes[-1]
     if given.json:
         sys.stdout.write(json.dumps([asdict(line) for line in minutes]) + "\n")
-    last = minutes[-1]
-    console.print(
-        f"{last.requests:,} requests, {last.errors} wrong; resident {warm.resident_bytes / MIB:.1f} MiB after"
-        f" {warm.seconds / 60:.0f} min, {last.resident_bytes / MIB:.1f} at the end: {growth:+.1%}"
-    )
+    else:
+        after = f"resident {warm.resident_bytes / MIB:.1f} MiB after {warm.seconds / 60:.0f} min"
+        end = f"{last.resident_bytes / MIB:.1f} at the end: {growth:+.1%}"
+        print(f"{last.requests:,} requests, {last.errors} wrong; {after}, {end}")
     return 1 if last.errors or growth >= LIMIT else 0
 
 
