@@ -45,7 +45,7 @@ MUTANTS = [
     Mutant(
         "a turn that nobody wants is kept",
         "store/sqlite.py",
-        "if not self._waiting and not taking.cancelled():",
+        "if taking.exception() is None:",
         "if False:",
         ("tests/contract/test_sqlite.py",),
     ),
@@ -220,8 +220,8 @@ MUTANTS = [
     Mutant(
         "commit not awaited",
         "store/sqlite.py",
-        "            await self._aside.do(self._commit, self._write_tx.meanwhile)\n",
-        "            asyncio.ensure_future(self._aside.do(self._commit, []))\n",
+        "            await self._aside.do(self._commit, self._write_tx.meanwhile, told)\n",
+        "            told()\n            asyncio.ensure_future(self._aside.do(self._commit, []))\n",
         ("tests/contract/test_sqlite.py", "-k", "lock_of_another or lock_held or full_disk"),
     ),
     Mutant(

@@ -71,9 +71,11 @@ def _one_a_turn(loop: asyncio.AbstractEventLoop, calls: Iterator[Callable[[], ob
 
 
 def _finish(done: "asyncio.Future[Any]", result: object, then: _Then) -> None:
-    then()
-    if not done.done():
-        done.set_result(result)
+    try:
+        then()
+    finally:
+        if not done.done():
+            done.set_result(result)
 
 
 def _fail(done: "asyncio.Future[Any]", error: BaseException) -> None:

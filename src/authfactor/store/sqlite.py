@@ -276,15 +276,19 @@ class SqliteStore:
             self._taking = self._loop.create_task(self._aside.do(self._turn.take))
             self._taking.add_done_callback(self._pass_on)
         # Whoever has waited long enough is told. The thread waits on, and the next batch joins in.
-        done, _ = await asyncio.wait((self._taking,), timeout=_BUSY_SECONDS)
+        taking = self._taking
+        done, _ = await asyncio.wait((taking,), timeout=_BUSY_SECONDS)
         if not done:
             raise errors.Unavailable("Another process keeps the database busy. Try again in a moment.")
         self._taking = None
+        taking.result()
 
     def _pass_on(self, taking: "asyncio.Future[None]") -> None:
         """Give the turn back when it comes and nobody wants it any more."""
-        if not self._waiting and not taking.cancelled():
-            self._taking = None
+        if self._waiting or taking.cancelled():
+            return
+        self._taking = None
+        if taking.exception() is None:
             self._turn.give_back()
 
     async def _open(self) -> None:

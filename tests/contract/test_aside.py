@@ -1,0 +1,62 @@
+"""The thread for what would make the event loop wait: who is told when, and what happens at its end."""
+
+import asyncio
+import threading
+
+import pytest
+
+from authfactor.store.aside import Aside
+
+
+async def test_what_comes_then_comes_before_the_caller_goes_on_and_on_the_event_loop() -> None:
+    aside, order = Aside("test"), list[object]()
+
+    def call() -> str:
+        order.append(threading.current_thread().name)
+        return "made"
+
+    result = await aside.do(call, [lambda: order.append("meanwhile")], lambda: order.append("then"))
+    assert result == "made"
+    assert order[0] == "test"
+    assert order.index("then") == len(order) - 1
+    aside.close()
+
+
+async def test_nothing_comes_then_when_the_call_fails() -> None:
+    aside, order = Aside("test"), list[object]()
+
+    def fails() -> None:
+        raise OSError("on purpose")
+
+    with pytest.raises(OSError, match="on purpose"):
+        await aside.do(fails, then=lambda: order.append("then"))
+    assert order == []
+    assert await aside.do(lambda: 7) == 7
+    aside.close()
+
+
+async def test_a_fault_in_what_comes_then_does_not_keep_the_caller_waiting() -> None:
+    loop, said = asyncio.get_running_loop(), list[object]()
+    loop.set_exception_handler(lambda _loop, context: said.append(context.get("exception")))
+    aside = Aside("test")
+    assert await asyncio.wait_for(aside.do(lambda: 7, then=lambda: said[0]), 10) == 7
+    loop.set_exception_handler(None)
+    assert [type(error) for error in said] == [IndexError]
+    aside.close()
+
+
+def test_a_call_that_outlives_its_event_loop_ends_quietly() -> None:
+    release = threading.Event()
+
+    async def leave() -> threading.Thread:
+        aside = Aside("test")
+        waiting = asyncio.ensure_future(aside.do(lambda: release.wait(10)))
+        await asyncio.sleep(0.01)
+        aside.close(wait=False)
+        waiting.cancel()
+        return aside._thread
+
+    thread = asyncio.run(leave())
+    release.set()
+    thread.join(10)
+    assert not thread.is_alive()
