@@ -45,6 +45,19 @@ async def test_of_five_that_migrate_at_once_none_fails(
     assert revision(empty, postgres_server) == schema.NEEDED
 
 
+async def test_who_meets_the_row_type_of_a_table_being_made_tries_again(
+    empty: Settings, postgres_server: PostgresServer
+) -> None:
+    database = empty.database_url.rpartition("/")[2]
+    postgres_server.sql("CREATE DOMAIN alembic_version AS text", database)
+    upgrading = asyncio.create_task(opening.upgrade(empty))
+    await asyncio.sleep(0.5)
+    assert not upgrading.done(), upgrading
+    postgres_server.sql("DROP DOMAIN alembic_version", database)
+    assert await upgrading is None
+    assert revision(empty, postgres_server) == schema.NEEDED
+
+
 async def test_the_printed_sql_makes_the_same_schema(
     empty: Settings, postgres_server: PostgresServer
 ) -> None:

@@ -19,7 +19,7 @@ async def upgrade(url: str, script_from: Callable[[str | None], str], head: str)
 
     Several processes may do this at once. The row of the version is held while the schema changes; on an
     empty database, where there is no row yet, the second to create the version's table waits for the
-    first, fails, and then finds the work done.
+    first, fails at its index, its table or its row type, as far as it had come, and then finds the work done.
     """
     connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS)
     try:
@@ -30,6 +30,7 @@ async def upgrade(url: str, script_from: Callable[[str | None], str], head: str)
             except (
                 asyncpg.UniqueViolationError,
                 asyncpg.DuplicateTableError,
+                asyncpg.DuplicateObjectError,
                 asyncpg.SerializationError,
                 asyncpg.DeadlockDetectedError,
             ):
