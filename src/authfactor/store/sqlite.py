@@ -86,7 +86,9 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         else:
             _use_wal(connection)
             connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA cache_size=-16384")
+        # Any write makes a reader drop its pages, and the system keeps the file in memory anyway: more is not
+        # faster, and a read of many rows (sealing events) would leave the process larger by it for good.
+        connection.execute("PRAGMA cache_size=-4096")
         connection.execute("PRAGMA temp_store=MEMORY")
     except sqlite3.Error as error:
         if connection is not None:
