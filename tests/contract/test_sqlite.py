@@ -113,6 +113,20 @@ async def test_units_that_wait_together_share_one_commit_and_are_read_only_after
     assert commits == ["COMMIT"]
 
 
+async def test_once_all_of_a_batch_are_told_and_before_any_goes_on_somebody_may_prepare_for_it(
+    opened: SqliteStore, rows: "Rows"
+) -> None:
+    order: list[str] = []
+
+    async def put(number: int) -> None:
+        await rows.put(opened, rows.user(number))
+        order.append("went on")
+
+    opened.when_told(lambda: order.append("told"))
+    await asyncio.gather(*(put(number) for number in range(3)))
+    assert order == ["told", "went on", "went on", "went on"]
+
+
 async def test_what_arrives_while_another_process_has_its_turn_comes_along(
     opened: SqliteStore, path: Path, rows: "Rows"
 ) -> None:

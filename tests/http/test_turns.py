@@ -94,3 +94,34 @@ async def test_nothing_is_written_to_who_is_gone() -> None:
     clients[0].wire.closed = True
     turns.flush()
     assert [client.wire.written for client in clients] == [[], [b"1"]]
+
+
+async def test_those_who_are_told_of_a_commit_are_answered_together_before_anything_else_goes_on() -> None:
+    turns, wire, loop = Turns(), Wire([]), asyncio.get_running_loop()
+    told = [loop.create_future() for _ in range(3)]
+    seen: list[list[bytes]] = []
+
+    async def answer(number: int) -> None:
+        await told[number]
+        turns.send(wire, b"%d" % number)  # type: ignore[arg-type]  # as much of a transport as is needed
+        seen.append(wire.written[:])
+
+    tasks = [asyncio.create_task(answer(number)) for number in range(3)]
+    await asyncio.sleep(0)
+    for future in told:
+        future.set_result(None)
+    turns.hold()
+    loop.call_soon(lambda: seen.append(wire.written[:]))
+    await asyncio.gather(*tasks)
+    assert seen == [[], [], [], [b"0", b"1", b"2"]]
+    turns.send(wire, b"later")  # type: ignore[arg-type]  # as much of a transport as is needed
+    assert wire.written[3:] == [b"later"]
+
+
+async def test_requests_that_begin_while_answers_are_held_back_leave_with_them() -> None:
+    turns, wire = Turns(), Wire([])
+    turns.add(Client(1, [], turns=turns, wire=wire))
+    turns.hold()
+    turns.send(wire, b"0")  # type: ignore[arg-type]  # as much of a transport as is needed
+    await asyncio.sleep(0)
+    assert wire.written == [b"0", b"1"]

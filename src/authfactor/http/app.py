@@ -21,6 +21,7 @@ from authfactor.http.pages import templating
 from authfactor.http.pages.routes import ROUTES as PAGES
 from authfactor.http.routing import Route
 from authfactor.http.tracing import TracedDoor, traced
+from authfactor.http.turns import Turns
 from authfactor.keyring import KeyRingUnusable, source_of
 from authfactor.vault import CannotOpen
 
@@ -60,6 +61,8 @@ class App:
         self.answer: Answering | None = None
         # Whether handlers of a GET mostly wait for nothing; they begin without a task (`http.headstart`).
         self.reads_at_once = False
+        # What all connections of this process share; a batch of writes has an end that they are to know of.
+        self.turns: Final = Turns()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Speak ASGI 3."""
@@ -84,6 +87,7 @@ class App:
             self._traced = traced(self.door, af.settings.trace_endpoint)
         self.answer = (self._traced or self.door).answer
         self.reads_at_once = af.store.reads_at_once
+        af.store.when_told(self.turns.hold)
         self.desk.metrics = observatory.text
         self.desk.may_see_metrics = self.door.may_see_metrics
         at_work = [asyncio.create_task(work(af)) for work in BACKGROUND]

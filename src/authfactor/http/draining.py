@@ -48,6 +48,7 @@ class Worker(uvicorn.Server):
         super().__init__(
             configured(
                 app,
+                app.turns,
                 lifespan="on",
                 timeout_graceful_shutdown=settings.drain_time,
                 ssl_context_factory=(lambda _config, _default: certificate.context) if certificate else None,

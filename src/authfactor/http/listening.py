@@ -49,11 +49,15 @@ def handed_over(environ: Mapping[str, str]) -> dict[str, socket.socket]:
     return found
 
 
-def configured(app: Application, **more: Any) -> uvicorn.Config:  # noqa: ANN401 - whatever uvicorn takes
+def configured(
+    app: Application,
+    turns: Turns,
+    **more: Any,  # noqa: ANN401 - whatever uvicorn takes
+) -> uvicorn.Config:
     """Tell uvicorn how we serve: our own protocol, no web sockets, no word of its own in log or answers."""
     return uvicorn.Config(
         app,
-        http=cast("type[Connection]", functools.partial(Connection, Turns())),
+        http=cast("type[Connection]", functools.partial(Connection, turns)),
         interface="asgi3",
         ws="none",
         access_log=False,

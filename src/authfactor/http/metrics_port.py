@@ -8,6 +8,7 @@ import uvicorn
 from authfactor.http.exchange import Message, Receive, Send
 from authfactor.http.listening import configured
 from authfactor.http.operations import METRICS_TYPE, Desk
+from authfactor.http.turns import Turns
 
 PATH: Final = "/metrics"
 _TEXT: Final = [(b"content-type", b"text/plain; charset=utf-8")]
@@ -20,7 +21,9 @@ class MetricsPort:
         """Share the listening socket with the other workers: whichever accepts tells for all."""
         self._desk = desk
         self._listening = listening
-        self._server = uvicorn.Server(configured(self._answer, lifespan="off", timeout_graceful_shutdown=1))
+        self._server = uvicorn.Server(
+            configured(self._answer, Turns(), lifespan="off", timeout_graceful_shutdown=1)
+        )
 
     async def start(self) -> None:
         """Begin to answer."""

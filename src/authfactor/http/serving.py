@@ -130,4 +130,4 @@ def _notify(state: str) -> None:
 
 def prepared(app: App) -> uvicorn.Server:
     """Make a server for an event loop that somebody else runs: await its `serve(sockets=[...])`."""
-    return uvicorn.Server(listening.configured(app, lifespan="on", timeout_graceful_shutdown=1))
+    return uvicorn.Server(listening.configured(app, app.turns, lifespan="on", timeout_graceful_shutdown=1))

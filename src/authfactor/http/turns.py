@@ -6,7 +6,8 @@ behind everybody once more: a few in a hundred requests took twice as long as th
 
 And whoever waits for an answer sleeps: to wake somebody costs the sender more than to send. Of answers that
 leave right after each other only the first wakes a proxy, or a client with many connections; sent one by
-one as they are ready, every one does (decision 0028).
+one as they are ready, every one does (decision 0028). That goes for reads, which are answered where they
+begin, and for writes that shared a commit.
 """
 
 import asyncio
@@ -24,13 +25,13 @@ class Waiting(Protocol):
 
 
 class Turns:
-    """Requests that have arrived in this turn, and what those that needed no wait are answered."""
+    """Requests that have arrived in this turn, and answers that leave together."""
 
     def __init__(self) -> None:
         """Belong to the loop that is running when the first one comes."""
         self._waiting: list[Waiting] = []
         self._answers: list[tuple[asyncio.Transport, bytes]] = []
-        self._beginning = False
+        self._beginning = self._holding = False
 
     def add(self, connection: Waiting) -> None:
         """Let the connection begin once all are there that arrived together."""
@@ -39,14 +40,23 @@ class Turns:
         self._waiting.append(connection)
 
     def send(self, transport: asyncio.Transport, content: bytes) -> None:
-        """Send now, or with the others what is ready while requests begin; always in the order of calls."""
-        if self._beginning:
-            if not self._answers:
+        """Send now, or together what is ready while requests begin or go on; always in the order of calls."""
+        if self._beginning or self._holding:
+            if not (self._answers or self._holding):
                 asyncio.get_running_loop().call_soon(self.flush)
             self._answers.append((transport, content))
         else:
             self.flush()
             _write(transport, content)
+
+    def hold(self) -> None:
+        """Send together what those answer who were told of a commit just now: each goes on a step before."""
+        self._holding = True
+        asyncio.get_running_loop().call_soon(self._let_go)
+
+    def _let_go(self) -> None:
+        self._holding = False
+        self.flush()
 
     def flush(self) -> None:
         """Send what is held back."""

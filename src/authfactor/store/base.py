@@ -196,6 +196,12 @@ class Store(Protocol):
     async def read(self, unit: Unit[T]) -> T:
         """Run a unit that only reads, on what is committed; it never waits for writers."""
 
+    def when_told(self, call: Callable[[], None]) -> None:
+        """Have `call` made when all whose units share a commit have been told, before any of them goes on.
+
+        Never made by a database where every unit has a commit to itself.
+        """
+
     async def schema_version(self) -> str | None:
         """Return the schema's revision, or None for an empty database."""
 

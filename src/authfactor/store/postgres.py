@@ -233,6 +233,9 @@ class PostgresStore:
         """Run the unit on what is committed; it takes no locks."""
         return await self._insist(lambda session, deadline: session.read(unit, deadline))
 
+    def when_told(self, call: Callable[[], None]) -> None:
+        """Do nothing: each unit has a commit to itself."""
+
     async def schema_version(self) -> str | None:
         """Return alembic's revision, or None for an empty database."""
 

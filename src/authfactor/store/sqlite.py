@@ -14,7 +14,7 @@ import re
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
@@ -153,6 +153,7 @@ class SqliteStore:
         self._closing = self._reading = False
         self._batches = list(Figures().batches)
         self._units = self._failed = 0
+        self._when_told: Callable[[], None] = _nothing
         self._task = self._loop.create_task(self._write_batches())
 
     async def write(self, unit: Unit[T]) -> T:
@@ -185,6 +186,10 @@ class SqliteStore:
         with contextlib.suppress(sqlite3.Error):
             # A fault may have ended it already.
             self._reader.rollback()
+
+    def when_told(self, call: Callable[[], None]) -> None:
+        """Have `call` made at the end of each batch."""
+        self._when_told = call
 
     async def schema_version(self) -> str | None:
         """Return alembic's revision, or None for an empty file."""
@@ -247,7 +252,7 @@ class SqliteStore:
                 self._writer.execute("ROLLBACK")
                 await self._open()
                 done = [(future, *self._run_guarded(unit)) for unit, future in batch]
-            told = functools.partial(_tell, done)
+            told = functools.partial(_tell, done, self._when_told)
             await self._aside.do(self._commit, self._write_tx.meanwhile, told)
         except Exception as error:  # noqa: BLE001 - whoever waits is told, and the writer goes on
             # Nothing of this batch is durable (disk full, read-only file, lock not had in time).
@@ -339,7 +344,13 @@ class SqliteStore:
         return result, None
 
 
-def _tell(outcomes: list[tuple["asyncio.Future[Any]", object, BaseException | None]]) -> None:
+def _nothing() -> None:
+    """Do nothing."""
+
+
+def _tell(
+    outcomes: list[tuple["asyncio.Future[Any]", object, BaseException | None]], then: Callable[[], None]
+) -> None:
     """Let everybody whose unit is durable know what became of it."""
     for future, result, failure in outcomes:
         if future.done():
@@ -348,6 +359,7 @@ def _tell(outcomes: list[tuple["asyncio.Future[Any]", object, BaseException | No
             future.set_result(result)
         else:
             future.set_exception(failure)
+    then()
 
 
 class _HalfDone(Exception):
