@@ -4,6 +4,8 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from authfactor.http.turns import Turns
 
 
@@ -125,3 +127,18 @@ async def test_requests_that_begin_while_answers_are_held_back_leave_with_them()
     turns.send(wire, b"0")  # type: ignore[arg-type]  # as much of a transport as is needed
     await asyncio.sleep(0)
     assert wire.written == [b"0", b"1"]
+
+
+async def test_one_that_cannot_be_written_to_keeps_nobody_else_from_an_answer() -> None:
+    class Broken(Wire):
+        def write(self, content: bytes) -> None:
+            raise RuntimeError(content)
+
+    turns, wires = Turns(), [Wire([]), Broken([]), Wire([])]
+    turns.hold()
+    for wire in wires:
+        turns.send(wire, b"answer")  # type: ignore[arg-type]  # as much of a transport as is needed
+    with pytest.raises(RuntimeError, match="answer"):
+        turns.flush()
+    await asyncio.sleep(0)
+    assert [wire.written for wire in wires] == [[b"answer"], [], [b"answer"]]

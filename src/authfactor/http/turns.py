@@ -60,9 +60,15 @@ class Turns:
 
     def flush(self) -> None:
         """Send what is held back."""
-        answers, self._answers = self._answers, []
-        for transport, content in answers:
-            _write(transport, content)
+        answers, self._answers = iter(self._answers), []
+        try:
+            for transport, content in answers:
+                _write(transport, content)
+        finally:
+            # One that cannot be written to keeps nobody else from an answer.
+            if rest := list(answers):
+                self._answers += rest
+                asyncio.get_running_loop().call_soon(self.flush)
 
     def _begin(self) -> None:
         waiting, self._waiting = self._waiting, []

@@ -105,7 +105,7 @@ def once(
 
 
 def _without_picture(enrollment: T) -> T:
-    return msgspec.structs.replace(enrollment, picture=lambda: "")  # type: ignore[type-var]
+    return msgspec.structs.replace(enrollment, picture=lambda: "")  # type: ignore[type-var]  # T is an Enrollment here
 
 
 def _slim(answer: Answer) -> Kept:
