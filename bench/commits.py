@@ -30,10 +30,10 @@ from pathlib import Path
 
 import uvloop
 
-from authfactor import qr
 from authfactor.core import Authfactor
-from authfactor.http.draining import SWITCH_SECONDS
 from authfactor.models import Environment
+from authfactor.otp import qr
+from authfactor.server.worker import SWITCH_SECONDS
 from authfactor.settings import Settings
 from authfactor.wire.requests import CreateUser, EnrollUserFactor
 

@@ -32,12 +32,14 @@ from harness.environment import FOLDER, LOCK, installed
 from rich.console import Console
 from rich.progress import Progress
 
-from authfactor import ids, keyring, totp
-from authfactor.rules.challenges import secret_row
+from authfactor import ids
+from authfactor.crypto import keyring
+from authfactor.crypto.vault import Vault
+from authfactor.otp import totp
+from authfactor.rules.factors.challenges import secret_row
 from authfactor.settings import Settings
 from authfactor.store import opening
-from authfactor.store.copying.shape import Shape, Side
-from authfactor.vault import Vault
+from authfactor.store.copying.table_schema import Shape, Side
 
 BENCH = Path(__file__).resolve().parent
 KEY = "sk_growth"

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from authfactor.core import Authfactor
+from authfactor.http.api.health import Desk
 from authfactor.http.app import Door, all_routes, make_board
-from authfactor.http.measures import Meter
-from authfactor.http.operations import Desk
+from authfactor.http.telemetry.shared_counters import Meter
 from authfactor.settings import Settings
 
 API_KEY = "sk_bench"

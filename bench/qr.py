@@ -23,10 +23,10 @@ import numpy as np
 import zxingcpp
 from PIL import Image, ImageFilter
 
-from authfactor import qr
-from authfactor.qr.codewords import data_codewords, interleaved
-from authfactor.qr.layout import MASKS, Layout, layout_of
-from authfactor.qr.masks import choose, lookalike_penalty, plain_penalty
+from authfactor.otp import qr
+from authfactor.otp.qr.codewords import data_codewords, interleaved
+from authfactor.otp.qr.layout import MASKS, Layout, layout_of
+from authfactor.otp.qr.masks import choose, lookalike_penalty, plain_penalty
 
 QR_ONLY = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
 ALPHABETS = [

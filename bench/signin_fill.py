@@ -13,12 +13,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from authfactor import base32, ids, passwords
+from authfactor import ids
 from authfactor.core import Authfactor
+from authfactor.crypto import passwords
 from authfactor.models import Environment, Factor, PendingSignIn
-from authfactor.rules.challenges import secret_row
-from authfactor.rules.sessions import token_hash
-from authfactor.rules.signin import _mark
+from authfactor.otp import base32
+from authfactor.rules.authentication.sessions import token_hash
+from authfactor.rules.authentication.sign_in import _mark
+from authfactor.rules.factors.challenges import secret_row
 from authfactor.settings import Settings
 from authfactor.store import Tx
 from authfactor.wire.requests import CreateUser

@@ -23,9 +23,10 @@ from playwright.sync_api import Browser, Page, StorageState, ViewportSize, sync_
 ROOT: Final = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from authfactor import base32, passwords, totp  # noqa: E402 - after the path
 from authfactor.core import Authfactor  # noqa: E402
+from authfactor.crypto import passwords  # noqa: E402 - after the path
 from authfactor.models import Environment, User  # noqa: E402
+from authfactor.otp import base32, totp  # noqa: E402 - after the path
 from authfactor.settings import Settings  # noqa: E402
 from authfactor.wire.requests import CreateUser, EnrollUserFactor  # noqa: E402
 from authfactor.wire.webhooks import CreateWebhookEndpoint  # noqa: E402

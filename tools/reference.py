@@ -18,14 +18,16 @@ import click
 import msgspec
 
 from authfactor import errors, settings
-from authfactor.cli import app, exits
-from authfactor.http import logs, metrics, operations, problems
+from authfactor.cli import app, exit_codes
+from authfactor.http import error_responses
+from authfactor.http.api import health
 from authfactor.http.app import ROUTES, all_routes
 from authfactor.http.routing import Route
-from authfactor.rules import events
-from authfactor.rules.signin import CODE_REFUSALS
+from authfactor.http.telemetry import log_setup, metrics
+from authfactor.rules.authentication.sign_in import CODE_REFUSALS
+from authfactor.rules.events import event_log
 from authfactor.settings import reading
-from authfactor.wire import objects
+from authfactor.wire import responses
 
 ROOT: Final = Path(__file__).parents[1]
 PACKAGE: Final = ROOT / "src" / "authfactor"
@@ -67,7 +69,7 @@ def family(kind: type[errors.AuthfactorError]) -> Iterator[type[errors.Authfacto
 
 def status_of(kind: type[errors.AuthfactorError]) -> int:
     """Return the status by the class or its nearest base that has one."""
-    return next(problems.STATUSES[base] for base in kind.__mro__ if base in problems.STATUSES)
+    return next(error_responses.STATUSES[base] for base in kind.__mro__ if base in error_responses.STATUSES)
 
 
 def first_words(node: ast.expr) -> str | None:
@@ -98,7 +100,7 @@ def calls(name: str, argument: int) -> list[str]:
 
 def password_codes() -> list[str]:
     """List the items of a refused password: pairs of code and text in `passwords`."""
-    tree = ast.parse((PACKAGE / "passwords.py").read_text(encoding="utf-8"))
+    tree = ast.parse((PACKAGE / "crypto/passwords.py").read_text(encoding="utf-8"))
     pairs = [node.elts[0] for node in ast.walk(tree) if isinstance(node, ast.Tuple) and node.elts]
     found = [text for text in map(first_words, pairs) if text is not None]
     return [text for text in found if text.startswith("password_")]
@@ -120,7 +122,7 @@ def errors_page() -> str:
     """The codes that programs may rely on."""
     reasons = [
         name
-        for option in get_args(get_type_hints(objects.VerifyResponse)["reason"])
+        for option in get_args(get_type_hints(responses.VerifyResponse)["reason"])
         for name in get_args(option)
     ]
     return page(
@@ -221,7 +223,7 @@ def refusals(route: Route) -> list[int]:
 
 def endpoints_page() -> str:
     """Every endpoint, by subject."""
-    routes = [*ROUTES, *operations.routes(ROUTES)]
+    routes = [*ROUTES, *health.routes(ROUTES)]
     paragraphs = []
     for tag in dict.fromkeys(route.tag for route in routes):
         paragraphs.append(f"## {tag.capitalize()}")
@@ -253,7 +255,7 @@ def helps(command: click.Command, name: str, parent: click.Context | None = None
 
 def cli_page() -> str:
     """Every command's help, and the exit codes."""
-    about, _, listed = (exits.__doc__ or "").partition("\n\n")
+    about, _, listed = (exit_codes.__doc__ or "").partition("\n\n")
     codes = re.findall(r"(\d) ([^·\d]+)", listed)
     return page(
         "Command line",
@@ -291,14 +293,14 @@ def logs_page() -> str:
         "Lines go to standard error: JSON, or for people on a terminal (`log_format`). A field that is not in"
         " this list is dropped, whoever added it; texts lose what looks like a credential. Bodies are never"
         " logged.",
-        table(["field", "about"], [[code(name), about] for name, about in logs.FIELDS.items()]),
+        table(["field", "about"], [[code(name), about] for name, about in log_setup.FIELDS.items()]),
         "Lines of requests (`log_requests`) gather for a tenth of a second and go out together.",
     )
 
 
 def event_names() -> list[str]:
-    """Every name of an event that `rules/events` defines."""
-    return [value for name, value in vars(events).items() if name.isupper() and isinstance(value, str)]
+    """Every name of an event that `rules/events/event_log` defines."""
+    return [value for name, value in vars(event_log).items() if name.isupper() and isinstance(value, str)]
 
 
 def events_page() -> str:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import httpx
 
-from authfactor import base32, totp
+from authfactor.otp import base32, totp
 from tests.servers import API_KEY, CLIENT_ID
 
 PASSWORD: Final = "a long and rare passphrase 7!"

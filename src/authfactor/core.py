@@ -13,41 +13,41 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from authfactor import errors, keyring
+from authfactor import errors
+from authfactor.crypto import keyring
+from authfactor.crypto.passwords import PRODUCTION, Profile
+from authfactor.crypto.vault import Key, Vault
 from authfactor.ids import Mint
-from authfactor.models import Answer, Claim, Clock, Entropy
-from authfactor.passwords import PRODUCTION, Profile
-from authfactor.rules import idempotency
-from authfactor.rules.audit import Audit
-from authfactor.rules.challenges import Challenges
-from authfactor.rules.deliveries import Deliveries
-from authfactor.rules.environments import Environments
-from authfactor.rules.event_digest import SEALED
-from authfactor.rules.events import EventLog
-from authfactor.rules.factors import Factors
-from authfactor.rules.following import Following
-from authfactor.rules.hashing import Hasher
-from authfactor.rules.links import Links
-from authfactor.rules.operator_sessions import OperatorSignIn
-from authfactor.rules.operators import Operators
-from authfactor.rules.sealing import Sealing
-from authfactor.rules.sessions import Sessions
-from authfactor.rules.signin import SignIn
-from authfactor.rules.signing import Signing
-from authfactor.rules.users import Users
-from authfactor.rules.webhooks import Webhooks
+from authfactor.models import Clock, Entropy
+from authfactor.rules.audit.audit_log import Audit
+from authfactor.rules.audit.event_digests import SEALED
+from authfactor.rules.authentication.password_hashing import Hasher
+from authfactor.rules.authentication.sessions import Sessions
+from authfactor.rules.authentication.sign_in import SignIn
+from authfactor.rules.authentication.token_signing import Signing
+from authfactor.rules.console.operator_sign_in import OperatorSignIn
+from authfactor.rules.console.operators import Operators
+from authfactor.rules.events.deliveries import Deliveries
+from authfactor.rules.events.event_log import EventLog
+from authfactor.rules.events.webhook_endpoints import Webhooks
+from authfactor.rules.factors.challenges import Challenges
+from authfactor.rules.factors.factors import Factors
+from authfactor.rules.links.links import Links
+from authfactor.rules.links.page_sessions import Following
+from authfactor.rules.maintenance.key_rotation import Sealing
+from authfactor.rules.tenants.environments import Environments
+from authfactor.rules.tenants.users import Users
 from authfactor.settings import Settings
 from authfactor.store import Store, Unit
 from authfactor.store.opening import open_store
-from authfactor.vault import Key, Vault
 
 if TYPE_CHECKING:
-    from authfactor.rules.branding import Brandings
-    from authfactor.rules.cleaning import Cleaning
-    from authfactor.rules.console import Console
-    from authfactor.rules.event_checks import EventChecks
-    from authfactor.rules.event_seals import EventSeals
-    from authfactor.rules.overview import Overview
+    from authfactor.rules.audit.event_sealing import EventSeals
+    from authfactor.rules.audit.event_verification import EventChecks
+    from authfactor.rules.console.actions import Console
+    from authfactor.rules.console.dashboard_counts import Overview
+    from authfactor.rules.links.branding import Brandings
+    from authfactor.rules.maintenance.retention import Cleaning
 
 T = TypeVar("T")
 # 2020-01-01, years before this release: a clock that says less was never set.
@@ -118,42 +118,42 @@ class Authfactor:
     @functools.cached_property
     def cleaning(self) -> "Cleaning":
         """What removes old rows."""
-        from authfactor.rules.cleaning import Cleaning  # noqa: PLC0415 - for servers alone
+        from authfactor.rules.maintenance.retention import Cleaning  # noqa: PLC0415 - for servers alone
 
         return Cleaning(self.clock, Mint(self.clock, self.entropy), self.settings, self.event_seals)
 
     @functools.cached_property
     def event_seals(self) -> "EventSeals":
         """What seals events."""
-        from authfactor.rules.event_seals import EventSeals  # noqa: PLC0415 - for servers alone
+        from authfactor.rules.audit.event_sealing import EventSeals  # noqa: PLC0415 - for servers alone
 
         return EventSeals(self.clock, Mint(self.clock, self.entropy), self.audit, self.settings)
 
     @functools.cached_property
     def event_checks(self) -> "EventChecks":
         """What holds events against their seals."""
-        from authfactor.rules.event_checks import EventChecks  # noqa: PLC0415 - for one command
+        from authfactor.rules.audit.event_verification import EventChecks  # noqa: PLC0415 - for one command
 
         return EventChecks(self.clock, self.audit)
 
     @functools.cached_property
     def brandings(self) -> "Brandings":
         """How pages look."""
-        from authfactor.rules.branding import Brandings  # noqa: PLC0415 - for pages alone
+        from authfactor.rules.links.branding import Brandings  # noqa: PLC0415 - for pages alone
 
         return Brandings(self.clock)
 
     @functools.cached_property
     def console(self) -> "Console":
         """What operators do."""
-        from authfactor.rules.console import Console  # noqa: PLC0415 - for pages of operators alone
+        from authfactor.rules.console.actions import Console  # noqa: PLC0415 - for pages of operators alone
 
         return Console(self.audit)
 
     @functools.cached_property
     def overview(self) -> "Overview":
         """Numbers at a glance."""
-        from authfactor.rules.overview import Overview  # noqa: PLC0415 - for pages of operators alone
+        from authfactor.rules.console.dashboard_counts import Overview  # noqa: PLC0415 - for pages of operators alone
 
         return Overview(self.clock)
 
@@ -209,16 +209,6 @@ class Authfactor:
     async def read(self, unit: Unit[T]) -> T:
         """Run a unit that only reads."""
         return await self.store.read(unit)
-
-    async def run_once(
-        self,
-        claim: Claim,
-        unit: Unit[T],
-        render: Callable[[T], Answer],
-    ) -> Answer:
-        """Run a unit that writes, unless an identical request with this key has run: then give its answer."""
-        once = idempotency.once(claim, unit, render, self.vault, self.clock())
-        return (await self.store.write(once)).answer()
 
     async def note_used_keys(self) -> None:
         """Write down when API keys were last used."""

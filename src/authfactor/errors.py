@@ -21,7 +21,8 @@
     ├── TooManyRequests           slow down
     └── Unavailable               try again in a moment
 
-Codes are the wire's and never change. HTTP statuses live in `http.problems`, exit codes in `cli.exits`.
+Codes are part of the wire contract and never change. `http.error_responses` maps them to HTTP statuses,
+`cli.exit_codes` to exit codes.
 Messages are for people; programs read the code and the evidence fields.
 """
 

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from authfactor import base32
-from authfactor.archive import CHUNK_BYTES
 from authfactor.cli import app
 from authfactor.core import Authfactor
+from authfactor.crypto.backup_format import CHUNK_BYTES
+from authfactor.otp import base32
 from authfactor.settings import Settings
 from authfactor.wire.requests import CreateUser, EnrollUserFactor
 from tests.servers import command_line

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from authfactor.rules.webhooks import KNOWN_EVENTS
+from authfactor.rules.events.webhook_endpoints import KNOWN_EVENTS
 from authfactor.settings import Settings
 from tests import databases
 from tests.canary import walk as way

@@ -19,9 +19,9 @@ from authfactor.client import (
     RateLimitExceededError,
     ServerError,
 )
-from authfactor.client.calls import Call, reader
-from authfactor.client.performing import Performing
-from authfactor.client.transport import Identity, OverHttp
+from authfactor.client.http_transport import Identity, OverHttp
+from authfactor.client.operations import Call, reader
+from authfactor.client.requester import Performing
 from authfactor.client.types import User
 from tests.conformance import proxy
 from tests.servers import API_KEY, CLIENT_ID, Server, free_port

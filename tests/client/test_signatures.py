@@ -3,7 +3,7 @@
 import pytest
 
 from authfactor.client import SignatureInvalidError, verify_event
-from authfactor.rules.deliveries import signature
+from authfactor.rules.events.deliveries import signature
 
 BODY = (
     b'{"object":"event","id":"event_1","event":"user.created","data":{"id":"user_1"},'

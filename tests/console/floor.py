@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import httpx
 
-from authfactor import passwords
 from authfactor.core import Authfactor
+from authfactor.crypto import passwords
 from authfactor.http.app import App
 from authfactor.models import Enrollment, Environment, Role, User
 from authfactor.settings import Settings

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from authfactor.models import PageQuery, Role
-from authfactor.rules.roles import ACTIONS, ALLOWED, NEED_REASON, Action, NotAllowed
+from authfactor.rules.console.roles import ACTIONS, ALLOWED, NEED_REASON, Action, NotAllowed
 from authfactor.wire.webhooks import CreateWebhookEndpoint
 from tests.console.floor import HOME, OTHER_CLIENT, Browser, Floor
 

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from authfactor.store.aside import Aside
+from authfactor.store.sqlite.commit_thread import Aside
 
 
 async def test_what_comes_then_comes_before_the_caller_goes_on_and_on_the_event_loop() -> None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from authfactor.store import checkpoints
-from authfactor.store.sqlite import SqliteStore
+from authfactor.store.sqlite import checkpointer
+from authfactor.store.sqlite.store import SqliteStore
 
 if TYPE_CHECKING:
     from tests.contract.conftest import Rows
@@ -30,8 +30,8 @@ def path(tmp_path: Path, empty_sqlite: Path) -> Path:
 
 @pytest.fixture
 async def opened(path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SqliteStore]:
-    monkeypatch.setattr(checkpoints, "EVERY", EVERY)
-    monkeypatch.setattr(checkpoints, "LOG_PAGES", LOG_PAGES)
+    monkeypatch.setattr(checkpointer, "EVERY", EVERY)
+    monkeypatch.setattr(checkpointer, "LOG_PAGES", LOG_PAGES)
     store = SqliteStore(path)
     yield store
     await store.close()
@@ -71,7 +71,7 @@ async def test_no_commit_moves_what_others_have_committed(
 ) -> None:
     """SQLite's own measure is far away, so no commit is a long one."""
     found = opened._writer.execute("PRAGMA wal_autocheckpoint").fetchone()[0]
-    assert found == checkpoints.LOG_PAGES_AT_MOST
+    assert found == checkpointer.LOG_PAGES_AT_MOST
     await put(opened, rows, range(EVERY * 2))
     # What the thread has moved can be read from a copy of the file alone, without its log.
     for _ in range(100):

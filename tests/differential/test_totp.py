@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.twofactor import InvalidToken
 from cryptography.hazmat.primitives.twofactor.hotp import HOTP
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
-from authfactor import base32, totp
+from authfactor.otp import base32, totp
 
 SEED: Final = 6238
 PAIRS: Final = 5000

@@ -25,7 +25,7 @@ def reference(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def modules() -> set[str]:
-    """Every module of the package as the architecture page writes it: `rules/challenges`, `core`."""
+    """Every module of the package as the architecture page writes it: `rules/factors/challenges`, `core`."""
     found = {path.relative_to(PACKAGE).with_suffix("").as_posix() for path in PACKAGE.rglob("*.py")}
     return {name for name in found if not name.split("/")[-1].startswith("__") and "versions/" not in name}
 

@@ -8,11 +8,11 @@ from typing import Final
 
 import pytest
 
-from authfactor.http import metrics
 from authfactor.http.app import all_routes
-from authfactor.http.logs import FIELDS
-from authfactor.http.supervising import SIGNALS
-from authfactor.rules import events
+from authfactor.http.telemetry import metrics
+from authfactor.http.telemetry.log_setup import FIELDS
+from authfactor.rules.events import event_log
+from authfactor.server.supervisor import SIGNALS
 
 ROOT: Final = Path(__file__).parents[2]
 DOCS: Final = ROOT / "docs"
@@ -77,7 +77,7 @@ def test_there_is_a_how_to_for_each_common_job() -> None:
 
 def test_every_metric_log_field_event_and_signal_is_in_the_reference() -> None:
     told = {name: (REFERENCE / f"{name}.md").read_text() for name in ("metrics", "logs", "events", "signals")}
-    named = [value for name, value in vars(events).items() if name.isupper() and isinstance(value, str)]
+    named = [value for name, value in vars(event_log).items() if name.isupper() and isinstance(value, str)]
     routes = [route.name for route in all_routes()]
 
     assert [name for name, *_ in metrics.described(routes) if f"`{name}`" not in told["metrics"]] == []

@@ -15,11 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from authfactor import archive, base32, keyring
 from authfactor.core import Authfactor, system_clock
+from authfactor.crypto import backup_format, keyring
 from authfactor.doctor import Finding, Level, examine
 from authfactor.doctor.clock import judge
 from authfactor.models import Clock
+from authfactor.otp import base32
 from authfactor.settings import Settings
 from authfactor.wire.requests import CreateUser, EnrollUserFactor
 from tests import databases
@@ -159,7 +160,7 @@ def archived(folder: Path, content: bytes, made_at: int = 1_700_000_000_000) -> 
     key = keyring.read(settled(folder).keys_path)[-1]
     file = folder / "backup"
     with file.open("wb") as target:
-        archive.write(io.BytesIO(content), target, key, archive.Head(key.id, bytes(16), made_at))
+        backup_format.write(io.BytesIO(content), target, key, backup_format.Head(key.id, bytes(16), made_at))
     return file
 
 

@@ -7,10 +7,10 @@ from typing import Any, Final
 import pytest
 
 from authfactor.http.app import all_routes
-from authfactor.http.pages.console.history import AUDITED
-from authfactor.rules import events
-from authfactor.rules.roles import ACTIONS
-from authfactor.rules.webhooks import KNOWN_EVENTS
+from authfactor.http.pages.console.activity import AUDITED
+from authfactor.rules.console.roles import ACTIONS
+from authfactor.rules.events import event_log
+from authfactor.rules.events.webhook_endpoints import KNOWN_EVENTS
 from tests.doors.test_command_line import COMMANDS, run
 from tests.servers import fields, running
 
@@ -18,12 +18,12 @@ from tests.servers import fields, running
 READS: Final = "changes nothing"
 # A wrong code is a time in the user's record of failures, and an event.
 VERIFIED: Final = (
-    events.FACTOR_ACTIVATED,
-    events.REPLAY_REFUSED,
-    events.USER_LOCKED,
-    events.ATTEMPT_REFUSED,
+    event_log.FACTOR_ACTIVATED,
+    event_log.REPLAY_REFUSED,
+    event_log.USER_LOCKED,
+    event_log.ATTEMPT_REFUSED,
 )
-SIGNED_IN: Final = (events.MFA_SUCCEEDED, events.MFA_FAILED, *VERIFIED)
+SIGNED_IN: Final = (event_log.MFA_SUCCEEDED, event_log.MFA_FAILED, *VERIFIED)
 COMMAND_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "audit export": READS,
     "audit list": READS,
@@ -73,27 +73,31 @@ COMMAND_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
 CHALLENGED: Final = "a challenge is a row of its own; its outcome leaves events"
 HOME: Final = "POST /console/e/{environment}"
 ROUTE_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
-    "POST /user_management/users/{user_id}/auth_factors": (events.FACTOR_ENROLLED,),
-    "POST /auth/factors/enroll": (events.FACTOR_ENROLLED,),
+    "POST /user_management/users/{user_id}/auth_factors": (event_log.FACTOR_ENROLLED,),
+    "POST /auth/factors/enroll": (event_log.FACTOR_ENROLLED,),
     "POST /auth/factors/challenge": CHALLENGED,
     "POST /auth/factors/verify": VERIFIED,
     "DELETE /auth/factors/{factor_id}": ("factor.delete",),
     "POST /auth/factors/{factor_id}/challenge": CHALLENGED,
     "POST /auth/challenges/{challenge_id}/verify": VERIFIED,
-    "POST /user_management/users": (events.USER_CREATED,),
-    "PUT /user_management/users/{user_id}": (events.USER_UPDATED,),
+    "POST /user_management/users": (event_log.USER_CREATED,),
+    "PUT /user_management/users/{user_id}": (event_log.USER_UPDATED,),
     "DELETE /user_management/users/{user_id}": ("user.delete",),
-    "POST /user_management/authenticate": (events.PASSWORD_SUCCEEDED, events.PASSWORD_FAILED, *SIGNED_IN),
-    "POST /user_management/sessions/revoke": (events.SESSION_REVOKED,),
+    "POST /user_management/authenticate": (
+        event_log.PASSWORD_SUCCEEDED,
+        event_log.PASSWORD_FAILED,
+        *SIGNED_IN,
+    ),
+    "POST /user_management/sessions/revoke": (event_log.SESSION_REVOKED,),
     "POST /webhook_endpoints": ("webhook_endpoint.create",),
     "PATCH /webhook_endpoints/{endpoint_id}": ("webhook_endpoint.update",),
     "DELETE /webhook_endpoints/{endpoint_id}": ("webhook_endpoint.delete",),
-    "POST /authfactor/enrollment_links": (events.LINK_CREATED,),
-    "POST /authfactor/challenge_links": (events.LINK_CREATED,),
+    "POST /authfactor/enrollment_links": (event_log.LINK_CREATED,),
+    "POST /authfactor/challenge_links": (event_log.LINK_CREATED,),
     "PUT /authfactor/branding": ("branding.update",),
-    "POST /link/{token}": (events.LINK_OPENED,),
-    "POST /enroll/{link_id}": (events.LINK_COMPLETED, events.FACTOR_ENROLLED),
-    "POST /challenge/{link_id}": (events.LINK_COMPLETED, *VERIFIED),
+    "POST /link/{token}": (event_log.LINK_OPENED,),
+    "POST /enroll/{link_id}": (event_log.LINK_COMPLETED, event_log.FACTOR_ENROLLED),
+    "POST /challenge/{link_id}": (event_log.LINK_COMPLETED, *VERIFIED),
     "POST /console/sign-in": ("operator.signed_in", "operator.locked"),
     "POST /console/sign-out": "the operator's session row says when it ended",
     "POST /console/set-up/{token}": "the set-up that it begins is recorded by the next one",

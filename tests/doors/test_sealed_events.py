@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from authfactor.core import Authfactor, system_clock
-from authfactor.rules.event_seals import HORIZON, INTERVAL
+from authfactor.rules.audit.event_sealing import HORIZON, INTERVAL
 from authfactor.settings import Settings
 from tests.doors.test_command_line import run
 

@@ -9,13 +9,13 @@ from typing import Any, Final
 import pytest
 
 from authfactor import errors
-from authfactor.cli import exits
+from authfactor.cli import exit_codes
 from authfactor.core import Authfactor
-from authfactor.http import problems
+from authfactor.http import error_responses
 from authfactor.models import Environment, PageQuery
 from authfactor.settings import Settings
 from authfactor.store import Unit
-from authfactor.wire import objects
+from authfactor.wire import responses
 from authfactor.wire.requests import CreateUser, EnrollUserFactor
 from tests import authenticator
 from tests.servers import Json, Server, command_line, running
@@ -55,33 +55,35 @@ class Core:
 
     def create_user(self) -> Json:
         return self._write(
-            lambda: self._af.users.create(self._environment, CreateUser(email=EMAIL)), objects.user
+            lambda: self._af.users.create(self._environment, CreateUser(email=EMAIL)), responses.user
         )
 
     def enroll(self, user_id: str, secret: str = SECRET) -> Json:
         request = EnrollUserFactor("totp", totp_issuer="Acme", totp_secret=secret)
         return self._write(
             lambda: ready(self._af.factors.enroll(self._environment, user_id, request)),
-            objects.enrolled,
+            responses.enrolled,
         )
 
     def challenge(self, factor_id: str) -> Json:
         return self._write(
-            lambda: ready(self._af.challenges.create(self._environment, factor_id)), objects.challenge
+            lambda: ready(self._af.challenges.create(self._environment, factor_id)), responses.challenge
         )
 
     def verify(self, challenge_id: str, code: str) -> Json:
         return self._write(
             lambda: ready(self._af.challenges.verify(self._environment, challenge_id, code)),
-            objects.verification,
+            responses.verification,
         )
 
     def list(self, user_id: str) -> Json:
         page = self._run(self._af.read(self._af.factors.page(self._environment, user_id, PageQuery())))
-        return shape(objects.factors(page))
+        return shape(responses.factors(page))
 
     def get(self, factor_id: str) -> Json:
-        return self._write(lambda: ready(self._af.factors.get(self._environment, factor_id)), objects.factor)
+        return self._write(
+            lambda: ready(self._af.factors.get(self._environment, factor_id)), responses.factor
+        )
 
     def delete(self, factor_id: str) -> Json:
         return self._write(lambda: ready(self._af.factors.delete(self._environment, factor_id)), None)
@@ -93,7 +95,7 @@ class Core:
         try:
             result = self._run(inside())
         except errors.AuthfactorError as error:
-            return shape(problems.body_of(error))
+            return shape(error_responses.body_of(error))
         return None if render is None else shape(render(result))
 
 
@@ -102,7 +104,7 @@ async def ready(unit: "Unit[Any]") -> "Unit[Any]":
 
 
 def shape(answer: object) -> Json:
-    return json.loads(objects.encode(answer))
+    return json.loads(responses.encode(answer))
 
 
 class Web:
@@ -172,7 +174,7 @@ class Terminal:
         done = command_line("--data", str(self._data), "--json", *arguments)
         if done.stdout:
             answer = json.loads(done.stdout)
-            assert done.returncode == (exits.REFUSED if answer.get("valid") is False else 0), done.stderr
+            assert done.returncode == (exit_codes.REFUSED if answer.get("valid") is False else 0), done.stderr
             return answer
         first, *items = done.stderr.splitlines()
         return {"exit": done.returncode, "message": first.removeprefix("authfactor: "), "items": items}

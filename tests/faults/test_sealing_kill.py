@@ -12,8 +12,8 @@ from typing import Final
 import pytest
 
 from authfactor.core import Authfactor
-from authfactor.rules.chain import Walk
-from authfactor.rules.event_checks import Checked
+from authfactor.rules.audit.event_verification import Checked
+from authfactor.rules.audit.hash_chain import Walk
 from authfactor.settings import Settings
 from tests import servers
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from authfactor import base32, errors, otpauth, totp
-from authfactor.vault import CannotOpen, Row, Vault, key_of
+from authfactor import errors
+from authfactor.crypto.vault import CannotOpen, Row, Vault, key_of
+from authfactor.otp import base32, key_uri, totp
 from authfactor.wire import requests
 
 # 100 times in CI, 2,500 times a night.
@@ -87,7 +88,7 @@ def test_a_sealed_string_with_one_character_changed_does_not_open(value: bytes, 
 @given(TEXT, TEXT)
 def test_a_uri_says_what_went_in(issuer: str, account: str) -> None:
     try:
-        uri = otpauth.uri(issuer=issuer, account=account, secret="JBSWY3DPEHPK3PXP")
+        uri = key_uri.uri(issuer=issuer, account=account, secret="JBSWY3DPEHPK3PXP")
     except (ValueError, errors.InvalidRequest):
         return
     parts = urlsplit(uri)

@@ -11,10 +11,10 @@ import httpx
 import pytest
 from uvicorn.server import ServerState
 
-from authfactor.http import connection
-from authfactor.http.connection import MOST_HEADER_BYTES, MOST_WAITING, Connection
-from authfactor.http.exchange import Message, Receive, Send
-from authfactor.http.turns import Turns
+from authfactor.http1 import connection
+from authfactor.http1.connection import MOST_HEADER_BYTES, MOST_WAITING, Connection
+from authfactor.http1.request_cycle import Message, Receive, Send
+from authfactor.http1.response_batching import Turns
 from tests.servers import API_KEY, Server
 
 PATIENCE: Final = 10

@@ -6,7 +6,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from authfactor.http.headstart import start
+from authfactor.http1.eager_task import start
 
 WHO: ContextVar[str] = ContextVar("WHO", default="nobody")
 

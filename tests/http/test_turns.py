@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from authfactor.http.turns import Turns
+from authfactor.http1.response_batching import Turns
 
 
 @dataclass

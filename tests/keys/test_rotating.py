@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import pytest
 
-from authfactor import keyring
+from authfactor.crypto import keyring
 from tests import servers
 from tests.authenticator import code as code_of
 

@@ -14,7 +14,7 @@ import msgspec
 
 from authfactor.models import Challenge, Factor, FailureRecord
 from authfactor.store import Tx, Unit
-from authfactor.store.tables.spending import Attempt, Spent
+from authfactor.store.queries.attempts import Attempt, Spent
 
 Key = tuple[str, str]
 

@@ -6,14 +6,15 @@ from typing import Final
 
 import pytest
 
-from authfactor import base32, errors
+from authfactor import errors
+from authfactor.crypto.vault import Vault, key_of
 from authfactor.ids import Mint
 from authfactor.models import Challenge, Environment, Factor, FailureRecord, Verification
-from authfactor.rules import limits
-from authfactor.rules.challenges import Challenges, secret_row
-from authfactor.rules.events import EventLog
+from authfactor.otp import base32
+from authfactor.rules.events.event_log import EventLog
+from authfactor.rules.factors import attempt_limits
+from authfactor.rules.factors.challenges import Challenges, secret_row
 from authfactor.settings import Settings
-from authfactor.vault import Vault, key_of
 from tests import authenticator
 from tests.model.reference import Question, Verifier
 from tests.model.simulated import SimulatedStore
@@ -106,7 +107,7 @@ class Schedule:
         if person is None:
             return
         assert record.in_a_row == person.in_a_row
-        until = limits.locked_until(record, self.now) or 0
+        until = attempt_limits.locked_until(record, self.now) or 0
         assert until == (person.locked_until if person.locked_until > self.now else 0)
 
 

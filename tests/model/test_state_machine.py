@@ -10,8 +10,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from authfactor import errors, passwords
+from authfactor import errors
 from authfactor.core import Authfactor
+from authfactor.crypto import passwords
 from authfactor.models import FailureRecord
 from authfactor.settings import Settings
 from authfactor.store import Unit

@@ -14,8 +14,8 @@ import yaml
 from click.testing import CliRunner
 
 from authfactor.cli import app
-from authfactor.http import metrics
 from authfactor.http.app import all_routes
+from authfactor.http.telemetry import metrics
 from authfactor.settings import PREFIX, Settings
 from tests.missing import missing
 

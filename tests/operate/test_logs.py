@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from authfactor.http import logs
+from authfactor.http.telemetry import log_setup
 from authfactor.settings import Settings
 from tests import authenticator
 from tests.servers import Server, fields
@@ -30,7 +30,7 @@ def written() -> Iterator[io.StringIO]:
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
     out = io.StringIO()
-    logs.set_up(Settings(log_format="json"), out)
+    log_setup.set_up(Settings(log_format="json"), out)
     yield out
     root.handlers[:] = before
     root.setLevel(level)
@@ -72,7 +72,7 @@ def test_a_sentence_with_a_credential_in_it_loses_the_credential(written: io.Str
 
 
 def test_a_level_that_is_not_wanted_is_not_written(written: io.StringIO) -> None:
-    logs.set_up(Settings(log_format="json", log_level="error"), written)
+    log_setup.set_up(Settings(log_format="json", log_level="error"), written)
     logging.getLogger("authfactor.http").warning("w")
     logging.getLogger("authfactor").info("i")
     logging.getLogger("authfactor.http").error("e")
@@ -81,14 +81,14 @@ def test_a_level_that_is_not_wanted_is_not_written(written: io.StringIO) -> None
 
 
 def test_off_is_off(written: io.StringIO) -> None:
-    logs.set_up(Settings(log_format="json", log_level="off"), written)
+    log_setup.set_up(Settings(log_format="json", log_level="off"), written)
     logging.getLogger("authfactor.http").critical("c")
 
     assert written.getvalue() == ""
 
 
 def test_people_read_no_json(written: io.StringIO) -> None:
-    logs.set_up(Settings(log_format="human"), written)
+    log_setup.set_up(Settings(log_format="human"), written)
     logging.getLogger("authfactor.http").warning("the disk is full", extra={"request_id": "r-1"})
 
     assert re.search(r"warning.*the disk is full.*request_id=r-1", written.getvalue())
@@ -97,7 +97,7 @@ def test_people_read_no_json(written: io.StringIO) -> None:
 
 def test_people_at_a_terminal_see_colours_and_tracebacks(written: io.StringIO) -> None:
     written.isatty = lambda: True  # type: ignore[method-assign]  # a terminal
-    logs.set_up(Settings(log_format="auto"), written)
+    log_setup.set_up(Settings(log_format="auto"), written)
     try:
         int("token=hunter2")
     except ValueError:
@@ -161,7 +161,7 @@ def test_every_request_has_one_line_and_no_secret_is_in_any(tmp_path: Path) -> N
     assert found[ids[1]]["route"] == "POST /auth/challenges/{challenge_id}/verify"
     assert found[ids[4]]["route"] == "unmatched"
     assert all(line["duration_ms"] >= 0 and line["address"] == "127.0.0.1" for line in found.values())
-    assert all(line.keys() <= logs.FIELDS.keys() for line in found.values())
+    assert all(line.keys() <= log_setup.FIELDS.keys() for line in found.values())
     assert [text for text in told if text in output] == []
 
 

@@ -12,8 +12,8 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from authfactor.http import measures
 from authfactor.http.app import all_routes
+from authfactor.http.telemetry import shared_counters
 from tests import authenticator
 from tests.servers import Server, fields, free_port, running
 
@@ -109,7 +109,10 @@ def test_what_became_of_each_code_is_counted(tmp_path: Path) -> None:
         assert server.stop() == 0, server.output()
     found = series(answer.text)
 
-    told = {kind: total(found, "authfactor_verifications_total", outcome=kind) for kind in measures.VERDICTS}
+    told = {
+        kind: total(found, "authfactor_verifications_total", outcome=kind)
+        for kind in shared_counters.VERDICTS
+    }
     assert told == {"right": 1, "replay": 1, "drift": 1, "wrong": 1, "locked": 1}
     assert total(found, "authfactor_errors_total", code="one_time_code_too_many_attempts") == 1
     assert total(found, "authfactor_commit_batch_units_count") > 5
@@ -137,7 +140,10 @@ def test_codes_typed_into_a_page_of_ours_are_counted_too(tmp_path: Path) -> None
                 browser.post(opened.headers["location"], data={"code": kind(secret)}, headers=headers)
         answer = api.get("/metrics", headers={"authorization": f"Bearer {TOKEN}"})
     found = series(answer.text)
-    told = {kind: total(found, "authfactor_verifications_total", outcome=kind) for kind in measures.VERDICTS}
+    told = {
+        kind: total(found, "authfactor_verifications_total", outcome=kind)
+        for kind in shared_counters.VERDICTS
+    }
     assert told == {"right": 1, "replay": 0, "drift": 0, "wrong": 1, "locked": 1}
 
 
@@ -166,12 +172,12 @@ def test_the_port_of_the_metrics_serves_nothing_else(server: Server) -> None:
 
 
 def test_folding_an_ended_process_keeps_its_counters_and_drops_its_gauges() -> None:
-    layout = measures.Layout([route.name for route in all_routes()])
-    board = measures.Board(layout, 2)
+    layout = shared_counters.Layout([route.name for route in all_routes()])
+    board = shared_counters.Board(layout, 2)
     first, second = board.take(), board.take()
     assert not board.has_room()
     for number, times in ((first, 3), (second, 4)):
-        meter = measures.Meter(layout, board.region(number))
+        meter = shared_counters.Meter(layout, board.region(number))
         for _ in range(times):
             meter.request("GET /healthz", 200, 10)
         meter.put("authfactor_commit_queue", [times])
@@ -189,9 +195,9 @@ def test_folding_an_ended_process_keeps_its_counters_and_drops_its_gauges() -> N
 
 
 def test_a_status_and_a_code_that_have_no_series_are_counted_as_other() -> None:
-    layout = measures.Layout(["GET /x"])
-    board = measures.Board(layout, 1)
-    meter = measures.Meter(layout, board.region(1))
+    layout = shared_counters.Layout(["GET /x"])
+    board = shared_counters.Board(layout, 1)
+    meter = shared_counters.Meter(layout, board.region(1))
     meter.request("GET /x", 418, 1)
     meter.error("a_new_code")
 
@@ -200,7 +206,7 @@ def test_a_status_and_a_code_that_have_no_series_are_counted_as_other() -> None:
 
 
 def test_names_are_those_of_prometheus() -> None:
-    for family in measures.Layout(["GET /x"]).families.values():
+    for family in shared_counters.Layout(["GET /x"]).families.values():
         assert re.fullmatch(r"authfactor_[a-z_]+", family.name)
         assert (family.kind == "counter") == family.name.endswith("_total")
         assert family.about.endswith(".")

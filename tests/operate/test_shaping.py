@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from authfactor.http.shaping import Addresses, Buckets, client_of
+from authfactor.http.rate_limiting import Addresses, Buckets, client_of
 from authfactor.settings import Settings
 from tests.servers import Server
 

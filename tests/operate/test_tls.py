@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from authfactor.http.tls import Certificate
+from authfactor.server.tls import Certificate
 from authfactor.settings import BadSetting
 from tests.servers import Server
 

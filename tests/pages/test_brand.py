@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from authfactor.http.pages import assets, brand
+from authfactor.http.pages import assets, page_branding
 from tests.servers import Server, fields
 
 COLORS: Final = st.from_regex(r"#[0-9a-f]{6}", fullmatch=True)
@@ -28,17 +28,17 @@ def variables(styles: str) -> list[dict[str, str]]:
 
 @given(COLORS)
 def test_every_colour_gives_buttons_and_links_that_can_be_read(color: str) -> None:
-    schemes = variables(brand.styles(color))
+    schemes = variables(page_branding.styles(color))
     assert len(schemes) == 2
-    for scheme, ground in zip(schemes, (brand.LIGHT_GROUND, brand.DARK_GROUND), strict=True):
+    for scheme, ground in zip(schemes, (page_branding.LIGHT_GROUND, page_branding.DARK_GROUND), strict=True):
         assert scheme["accent"] == color
-        assert brand.contrast(scheme["on-accent"], color) >= LEAST
-        assert brand.contrast(scheme["accent-text"], ground) >= LEAST
+        assert page_branding.contrast(scheme["on-accent"], color) >= LEAST
+        assert page_branding.contrast(scheme["accent-text"], ground) >= LEAST
 
 
 def test_a_colour_that_can_be_read_stays_as_it_is() -> None:
-    assert brand.readable("#1f3f80", brand.LIGHT_GROUND) == "#1f3f80"
-    assert brand.readable("#a0c0ff", brand.DARK_GROUND) == "#a0c0ff"
+    assert page_branding.readable("#1f3f80", page_branding.LIGHT_GROUND) == "#1f3f80"
+    assert page_branding.readable("#a0c0ff", page_branding.DARK_GROUND) == "#a0c0ff"
 
 
 def test_the_grounds_are_those_of_the_style_sheet() -> None:
@@ -47,8 +47,8 @@ def test_the_grounds_are_those_of_the_style_sheet() -> None:
     )
     assert len(grounds) == 6
     # In light the darkest ground is the hardest for dark text, in dark the lightest for light text.
-    assert min((value for _, value in grounds[:3]), key=brand.luminance) == brand.LIGHT_GROUND
-    assert max((value for _, value in grounds[3:]), key=brand.luminance) == brand.DARK_GROUND
+    assert min((value for _, value in grounds[:3]), key=page_branding.luminance) == page_branding.LIGHT_GROUND
+    assert max((value for _, value in grounds[3:]), key=page_branding.luminance) == page_branding.DARK_GROUND
 
 
 def png() -> bytes:

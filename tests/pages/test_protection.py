@@ -2,8 +2,8 @@
 
 import pytest
 
-from authfactor.http.pages import protection
-from authfactor.http.pages.protection import Cookie, CrossOrigin
+from authfactor.http.pages import browser_security
+from authfactor.http.pages.browser_security import Cookie, CrossOrigin
 
 BASE = "https://mfa.example.org"
 
@@ -25,7 +25,7 @@ def sent(**named: str) -> dict[bytes, bytes]:
     ],
 )
 def test_a_form_of_our_own_page_is_let_in(headers: dict[bytes, bytes]) -> None:
-    protection.check_origin("POST", headers, BASE)
+    browser_security.check_origin("POST", headers, BASE)
 
 
 @pytest.mark.parametrize(
@@ -46,15 +46,15 @@ def test_a_form_of_our_own_page_is_let_in(headers: dict[bytes, bytes]) -> None:
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
 def test_any_other_form_is_refused(headers: dict[bytes, bytes], method: str) -> None:
     with pytest.raises(CrossOrigin):
-        protection.check_origin(method, headers, BASE)
+        browser_security.check_origin(method, headers, BASE)
 
 
 def test_reading_is_free_for_everybody() -> None:
-    protection.check_origin("GET", sent(sec_fetch_site="cross-site"), BASE)
+    browser_security.check_origin("GET", sent(sec_fetch_site="cross-site"), BASE)
 
 
 def test_a_cookie_is_host_only_secure_and_out_of_reach_of_scripts() -> None:
-    name, value = protection.cookie(Cookie("session", "abc", 600), BASE)
+    name, value = browser_security.cookie(Cookie("session", "abc", 600), BASE)
     assert name == b"set-cookie"
     parts = value.decode().split("; ")
     assert parts[0] == "__Host-session=abc"
@@ -63,7 +63,7 @@ def test_a_cookie_is_host_only_secure_and_out_of_reach_of_scripts() -> None:
 
 @pytest.mark.parametrize("base", ["http://127.0.0.1:8080", "http://localhost", "http://[::1]:9"])
 def test_on_loopback_by_plain_http_a_cookie_does_without_secure(base: str) -> None:
-    _, value = protection.cookie(Cookie("session", "abc", None, "Strict"), base)
+    _, value = browser_security.cookie(Cookie("session", "abc", None, "Strict"), base)
     assert value == b"session=abc; Path=/; HttpOnly; SameSite=Strict"
 
 
@@ -71,18 +71,18 @@ def test_on_loopback_by_plain_http_a_cookie_does_without_secure(base: str) -> No
     "base", ["https://localhost", "http://mfa.example.org", "http://127.0.0.1.evil.example"]
 )
 def test_everywhere_else_it_never_does(base: str) -> None:
-    assert b"; Secure" in protection.cookie(Cookie("session", "abc"), base)[1]
+    assert b"; Secure" in browser_security.cookie(Cookie("session", "abc"), base)[1]
 
 
 def test_a_cookie_without_the_prefix_is_not_ours() -> None:
     headers = {b"cookie": b"session=planted; other=1; __Host-session=mine"}
-    assert protection.read_cookie(headers, "session", BASE) == "mine"
-    assert protection.read_cookie({b"cookie": b"session=planted"}, "session", BASE) is None
-    assert protection.read_cookie({}, "session", BASE) is None
+    assert browser_security.read_cookie(headers, "session", BASE) == "mine"
+    assert browser_security.read_cookie({b"cookie": b"session=planted"}, "session", BASE) is None
+    assert browser_security.read_cookie({}, "session", BASE) is None
 
 
 def policy(form_target: str | None = None) -> dict[str, str]:
-    found = dict(protection.page_headers(form_target))[b"content-security-policy"].decode()
+    found = dict(browser_security.page_headers(form_target))[b"content-security-policy"].decode()
     return {name: rest for name, _, rest in (part.strip().partition(" ") for part in found.split(";"))}
 
 

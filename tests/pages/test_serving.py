@@ -15,9 +15,9 @@ import pytest
 from authfactor import reference
 from authfactor.core import Authfactor
 from authfactor.http import app
-from authfactor.http.call import Call
 from authfactor.http.pages import assets, templating
-from authfactor.http.pages.visit import Visit, page
+from authfactor.http.pages.page_request import Visit, page
+from authfactor.http.request import Call
 from authfactor.models import Answer
 from authfactor.settings import Settings
 from tests.servers import API_KEY, Server, fields, running

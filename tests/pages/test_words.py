@@ -4,17 +4,17 @@ import re
 
 import pytest
 
-from authfactor.http.pages import words
+from authfactor.http.pages import translations
 
 
 def spoken(language: str) -> dict[str, str]:
-    texts = words.texts(language)
-    return {name: text for name, text in texts.items() if name.split(".")[0] not in words.ENGLISH_ONLY}
+    texts = translations.texts(language)
+    return {name: text for name, text in texts.items() if name.split(".")[0] not in translations.ENGLISH_ONLY}
 
 
-@pytest.mark.parametrize("language", [tag for tag in words.LANGUAGES if tag != words.DEFAULT])
+@pytest.mark.parametrize("language", [tag for tag in translations.LANGUAGES if tag != translations.DEFAULT])
 def test_every_language_says_everything_with_the_same_places(language: str) -> None:
-    english, other = spoken(words.DEFAULT), spoken(language)
+    english, other = spoken(translations.DEFAULT), spoken(language)
     assert other.keys() == english.keys()
     for name, text in english.items():
         assert re.findall(r"\{\w+\}", other[name]) == re.findall(r"\{\w+\}", text) or (
@@ -41,7 +41,7 @@ def test_every_language_says_everything_with_the_same_places(language: str) -> N
 def test_the_language_is_the_preferred_one_else_the_browser_s(
     accepted: str, preferred: tuple[str | None, ...], language: str
 ) -> None:
-    assert words.choose(accepted, *preferred) == language
+    assert translations.choose(accepted, *preferred) == language
 
 
 @pytest.mark.parametrize(
@@ -56,9 +56,9 @@ def test_the_language_is_the_preferred_one_else_the_browser_s(
     ],
 )
 def test_a_duration_is_rounded_up(milliseconds: int, text: str) -> None:
-    assert words.of("en").duration(milliseconds) == text
+    assert translations.of("en").duration(milliseconds) == text
 
 
 def test_an_unknown_name_is_an_error_and_not_an_empty_text() -> None:
     with pytest.raises(KeyError):
-        words.of("en")("common.no_such_text")
+        translations.of("en")("common.no_such_text")

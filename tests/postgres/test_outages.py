@@ -8,7 +8,7 @@ import pytest
 
 from authfactor import errors
 from authfactor.store import Tx
-from authfactor.store.postgres import PostgresStore
+from authfactor.store.postgres.store import PostgresStore
 from tests.postgres.conftest import StoreOn
 from tests.postgres.server import PostgresServer, find_programs
 

@@ -7,7 +7,7 @@ from typing import Final
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authfactor import base32
+from authfactor.otp import base32
 
 SECRETS: Final = st.binary(min_size=10, max_size=128)
 LETTERS: Final = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567abcdefghijklmnopqrstuvwxyz -=", max_size=240)

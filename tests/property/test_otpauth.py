@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authfactor import base32, otpauth
+from authfactor.otp import base32, key_uri
 
 VISIBLE: Final = st.characters(codec="utf-8", categories=("L", "M", "N", "P", "S", "Zs"))
 NAMES: Final = st.text(VISIBLE, min_size=1, max_size=40).filter(lambda name: name.strip())
@@ -21,8 +21,8 @@ URI: Final = re.compile(
 
 @given(NAMES, NAMES, SECRETS)
 def test_an_app_reads_back_the_names_and_the_secret(issuer: str, account: str, secret: str) -> None:
-    issuer, account = (otpauth.check_name(name, longest=128) for name in (issuer, account))
-    uri = otpauth.uri(issuer=issuer, account=account, secret=secret)
+    issuer, account = (key_uri.check_name(name, longest=128) for name in (issuer, account))
+    uri = key_uri.uri(issuer=issuer, account=account, secret=secret)
     parts = urlsplit(uri)
     parameters = dict(parse_qsl(parts.query, strict_parsing=True))
     prefix, name = unquote(parts.path.removeprefix("/"), errors="strict").split(":")
@@ -37,8 +37,8 @@ def test_an_app_reads_back_the_names_and_the_secret(issuer: str, account: str, s
 @given(st.text(max_size=80))
 def test_a_name_that_passes_is_composed_bounded_and_shown_in_one_line(text: str) -> None:
     try:
-        name = otpauth.check_name(text, longest=64)
-    except otpauth.BadLabel:
+        name = key_uri.check_name(text, longest=64)
+    except key_uri.BadLabel:
         return
 
     assert name == unicodedata.normalize("NFC", text)
@@ -48,11 +48,11 @@ def test_a_name_that_passes_is_composed_bounded_and_shown_in_one_line(text: str)
     assert not {unicodedata.bidirectional(character) for character in name} & {
         "LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"
     }  # fmt: skip
-    assert otpauth.check_name(name, longest=64) == name
+    assert key_uri.check_name(name, longest=64) == name
 
 
 @given(NAMES, NAMES, SECRETS)
 def test_the_uri_depends_on_what_the_app_shows_alone(issuer: str, account: str, secret: str) -> None:
-    shown = otpauth.uri(issuer=issuer.replace(":", " "), account=account.replace(":", " "), secret=secret)
+    shown = key_uri.uri(issuer=issuer.replace(":", " "), account=account.replace(":", " "), secret=secret)
 
-    assert otpauth.uri(issuer=issuer, account=account, secret=secret) == shown
+    assert key_uri.uri(issuer=issuer, account=account, secret=secret) == shown

@@ -10,8 +10,14 @@ import bcrypt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from authfactor.imported_hashes import KINDS, InvalidImportedHash, kind_of, parse_imported, verify_imported
-from authfactor.passwords import CHEAPEST, check_strength, hash_password, needs_rehash, verify_password
+from authfactor.crypto.imported_hashes import (
+    KINDS,
+    InvalidImportedHash,
+    kind_of,
+    parse_imported,
+    verify_imported,
+)
+from authfactor.crypto.passwords import CHEAPEST, check_strength, hash_password, needs_rehash, verify_password
 
 ANY_TEXT: Final = st.text(st.characters(codec=None), max_size=40)
 PASSWORD_BYTES: Final = st.binary(max_size=100)

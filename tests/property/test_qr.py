@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from authfactor import qr
-from authfactor.qr.reedsolomon import check_codewords, multiply
+from authfactor.otp import qr
+from authfactor.otp.qr.reedsolomon import check_codewords, multiply
 
 # A decoder asked for every kind of code finds stray linear ones among the modules.
 QR_ONLY: Final = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)

@@ -6,7 +6,7 @@ from typing import Final
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from authfactor import totp
+from authfactor.otp import totp
 
 SECRETS: Final = st.binary(min_size=10, max_size=128)
 SECONDS: Final = st.integers(0, 2**40)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from authfactor.vault import CannotOpen, Key, Row, Vault, key_of
+from authfactor.crypto.vault import CannotOpen, Key, Row, Vault, key_of
 
 KEY: Final = key_of(bytes(32))
 # What a row may be called: NUL separates the parts of the associated data.

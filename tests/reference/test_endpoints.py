@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from authfactor import reference
-from authfactor.http import openapi, operations
+from authfactor.http.api import health, openapi
 from authfactor.http.app import ROUTES
-from authfactor.http.problems import STATUSES
+from authfactor.http.error_responses import STATUSES
 from authfactor.reference import Endpoint, Parameter
 from tests.docs.test_reference import ROOT
 
-ALL = [*ROUTES, *operations.routes(ROUTES)]
+ALL = [*ROUTES, *health.routes(ROUTES)]
 BY_OPERATION = {f"{route.method} {route.path}": route for route in ALL}
 DOCUMENT: dict[str, Any] = json.loads(openapi.document(ALL))
 SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]

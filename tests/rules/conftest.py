@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from authfactor import base32, passwords, totp
 from authfactor.core import Authfactor
+from authfactor.crypto import passwords
 from authfactor.models import Challenge, Enrollment, Environment, FailureRecord, User, Verification
-from authfactor.rules.challenges import DRIFT_STEPS
+from authfactor.otp import base32, totp
+from authfactor.rules.factors.challenges import DRIFT_STEPS
 from authfactor.settings import Settings
 from authfactor.store import migrations
-from authfactor.store.sqlite import SqliteStore
+from authfactor.store.sqlite.store import SqliteStore
 from authfactor.wire.requests import CreateUser, EnrollFactor, EnrollUserFactor
 from tests import databases
 from tests.postgres.server import migrated_database, postgres_database, postgres_server

@@ -7,9 +7,9 @@ import pytest
 
 from authfactor import errors
 from authfactor.models import AuditEntry, PageQuery
-from authfactor.rules import chain
-from authfactor.rules.audit import COMMAND_LINE, Actor
-from authfactor.rules.chain import numbered
+from authfactor.rules.audit import hash_chain
+from authfactor.rules.audit.audit_log import COMMAND_LINE, Actor
+from authfactor.rules.audit.hash_chain import numbered
 from authfactor.store import Tx
 from tests.rules.conftest import Desk, Opener
 
@@ -101,9 +101,9 @@ async def test_who_writes_the_list_anew_without_the_key_is_found(desk: Desk) -> 
     forged = await everything(desk)
     # Hashes that fit, made as anyone can who has the database: the second entry says something else.
     forged[1] = msgspec.structs.replace(forged[1], reason="better")
-    before = chain.BEGINNING
+    before = hash_chain.BEGINNING
     for entry in forged:
-        before = chain.hash_of(entry, before)
+        before = hash_chain.hash_of(entry, before)
         desk.sql("UPDATE audit SET reason = ?, hash = ? WHERE id = ?", entry.reason, before, entry.id)
     found = await desk.af.audit.check(desk.af.store)
     assert (found.broken, found.why) == (numbered(2), "its signature is wrong")
@@ -117,7 +117,7 @@ async def test_entries_made_plain_are_found(desk: Desk, first: int) -> None:
     before = entries[first - 2].hash
     for entry in entries[first - 1 :]:
         plain = msgspec.structs.replace(entry, key_id=None, mac=None, address=None)
-        before = chain.hash_of(plain, before)
+        before = hash_chain.hash_of(plain, before)
         desk.sql("UPDATE audit SET key_id = NULL, mac = NULL, hash = ? WHERE id = ?", before, entry.id)
     found = await desk.af.audit.check(desk.af.store)
     assert found.broken == numbered(first)
@@ -128,10 +128,10 @@ async def test_entries_made_plain_are_found(desk: Desk, first: int) -> None:
 
 
 async def test_entries_of_an_older_release_stay_good_and_the_next_one_covers_them(desk: Desk) -> None:
-    before = chain.BEGINNING
+    before = hash_chain.BEGINNING
     for number in (1, 2):
         old = AuditEntry(numbered(number), "operator", "o", "kim", "x", 1, "t", None, None, 5, b"")
-        before = chain.hash_of(old, before)
+        before = hash_chain.hash_of(old, before)
         desk.sql(
             "INSERT INTO audit"
             " (id, actor_kind, actor_id, actor, action, environment, target, created_at, hash)"
@@ -195,13 +195,13 @@ async def test_after_a_rotation_all_entries_fit_and_the_old_key_signs_nothing_mo
     forged = AuditEntry(
         numbered(3), "api_key", None, "x", "x", None, "x", None, None, 5, b"", None, "000001", None
     )
-    hashed = chain.hash_of(forged, last.hash)
+    hashed = hash_chain.hash_of(forged, last.hash)
     desk.sql(
         "INSERT INTO audit (id, actor_kind, actor, action, target, created_at, hash, mac, key_id)"
         " VALUES (?, 'api_key', 'x', 'x', 'x', 5, ?, ?, '000001')",
         forged.id,
         hashed,
-        chain.mac_of(hashed, keys["000001"]),
+        hash_chain.mac_of(hashed, keys["000001"]),
     )
     found = await desk.af.audit.check(desk.af.store)
     assert (found.broken, "replaced before" in str(found.why)) == (numbered(3), True)

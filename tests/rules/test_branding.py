@@ -12,7 +12,7 @@ from PIL import Image, PngImagePlugin
 
 from authfactor.errors import InvalidRequest
 from authfactor.models import Branding
-from authfactor.rules import logos
+from authfactor.rules.links import logos
 from authfactor.wire.links import UpdateBranding
 from tests.rules.conftest import Desk
 

@@ -6,9 +6,9 @@ import pytest
 
 from authfactor import ids
 from authfactor.core import Authfactor
-from authfactor.rules.cleaning import TURN_MILLISECONDS
+from authfactor.rules.maintenance.retention import TURN_MILLISECONDS
 from authfactor.store import Store, Tx
-from authfactor.store.tables.expired import BATCH, Expired
+from authfactor.store.queries.retention import BATCH, Expired
 from authfactor.wire.webhooks import CreateWebhookEndpoint
 from tests.rules.conftest import DAY, Desk
 

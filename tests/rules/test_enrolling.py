@@ -6,8 +6,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from authfactor import base32, errors, ids, qr
+from authfactor import errors, ids
 from authfactor.models import PageQuery
+from authfactor.otp import base32, qr
 from authfactor.wire.requests import EnrollFactor, EnrollUserFactor
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ import pytest
 
 from authfactor import ids
 from authfactor.models import AuditEntry, PageQuery
-from authfactor.rules import event_digest, event_seals
-from authfactor.rules.audit import SERVER
-from authfactor.rules.chain import Chain, Walk
-from authfactor.rules.event_checks import Checked
-from authfactor.rules.event_digest import CLEANED, SEALED, Seal
-from authfactor.rules.event_seals import HORIZON, HOUR, INTERVAL, EventSeals
+from authfactor.rules.audit import event_digests, event_sealing
+from authfactor.rules.audit.audit_log import SERVER
+from authfactor.rules.audit.event_digests import CLEANED, SEALED, Seal
+from authfactor.rules.audit.event_sealing import HORIZON, HOUR, INTERVAL, EventSeals
+from authfactor.rules.audit.event_verification import Checked
+from authfactor.rules.audit.hash_chain import Chain, Walk
 from authfactor.store import Tx
 from tests.rules.conftest import DAY, Desk
 
@@ -31,7 +31,7 @@ async def seal(desk: Desk) -> int:
 
 async def seals(desk: Desk) -> list[Seal]:
     entries = await desk.af.read(lambda tx: tx.audit.following("", 1000))
-    found = [event_digest.read(entry) for entry in entries if entry.action == SEALED]
+    found = [event_digests.read(entry) for entry in entries if entry.action == SEALED]
     return [each for each in found if each is not None]
 
 
@@ -187,8 +187,8 @@ async def test_a_late_commit_within_the_horizon_is_in_the_next_seal(desk: Desk) 
 
 
 async def test_long_ranges_are_cut_and_fit(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_seals, "MOST", 7)
-    monkeypatch.setattr(event_seals, "BATCH", 3)
+    monkeypatch.setattr(event_sealing, "MOST", 7)
+    monkeypatch.setattr(event_sealing, "BATCH", 3)
     for number in range(20):
         enter(desk, desk.clock.now + number, environment=1 + number % 2)
     enter(desk, desk.clock.now, environment=0)
@@ -212,7 +212,7 @@ async def test_servers_that_seal_at_once_leave_no_gap_and_no_overlap(
     """Even with the turn out of force: the look at the list in the unit that adds to it decides."""
     first, second = await open_desk(), await open_desk()
     monkeypatch.setattr(EventSeals, "_has_turn", _yes)
-    monkeypatch.setattr(event_seals, "MOST", 5)
+    monkeypatch.setattr(event_sealing, "MOST", 5)
     for _ in range(3):
         for number in range(20):
             enter(first, first.clock.now + number, environment=1 + number % 2)
@@ -239,12 +239,12 @@ async def test_one_server_seals_and_another_takes_over_when_it_is_gone(
         raise RuntimeError("killed")
 
     with monkeypatch.context() as killed:
-        killed.setattr(event_digest.Digest, "take", die)
+        killed.setattr(event_digests.Digest, "take", die)
         with pytest.raises(RuntimeError, match="killed"):
             await seal(first)
     assert await seals(first) == []
     assert await seal(second) == 0  # the turn of the one that is gone
-    first.clock.advance(event_seals.TURN_MILLISECONDS / 1000)
+    first.clock.advance(event_sealing.TURN_MILLISECONDS / 1000)
     assert await seal(second) == 1
     assert await findings(second) == []
 
@@ -255,7 +255,7 @@ async def test_an_entry_that_leaves_out_events_is_found(sealed: Desk) -> None:
     async def unit(tx: Tx) -> None:
         last = (await seals(sealed))[-1]
         start = ids.first(ids.EVENT, ids.milliseconds_of(last.end) + 1000)
-        reason = event_digest.told(start, event_digest.Digest())
+        reason = event_digests.told(start, event_digests.Digest())
         await sealed.af.audit.note(tx, SERVER, SEALED, start + "Z", reason=reason)
 
     async def unreadable(tx: Tx) -> None:
@@ -302,7 +302,7 @@ async def test_a_longer_life_later_misses_nothing(sealed: Desk, open_desk: "Open
     sealed.clock.advance(sealed.af.settings.event_life + 60)
     assert await sealed.af.cleaning.run(sealed.af.store) == 12
     longer = await open_desk(event_life=5 * sealed.af.settings.event_life)
-    longer.clock.advance(event_seals.TURN_MILLISECONDS / 1000)
+    longer.clock.advance(event_sealing.TURN_MILLISECONDS / 1000)
     assert await longer.af.cleaning.run(longer.af.store) == 0
     assert await findings(longer) == []
 
@@ -310,7 +310,7 @@ async def test_a_longer_life_later_misses_nothing(sealed: Desk, open_desk: "Open
 async def test_a_life_shorter_than_the_horizon_works(
     open_desk: "Opener", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_seals, "HORIZON", 2 * DAY * 1000)
+    monkeypatch.setattr(event_sealing, "HORIZON", 2 * DAY * 1000)
     desk = await open_desk(event_life=DAY)
     for _ in range(8):
         enter(desk, desk.clock.now)

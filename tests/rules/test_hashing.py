@@ -5,8 +5,9 @@ import random
 
 import pytest
 
-from authfactor import errors, passwords
-from authfactor.rules.hashing import Hasher
+from authfactor import errors
+from authfactor.crypto import passwords
+from authfactor.rules.authentication.password_hashing import Hasher
 from authfactor.settings import Settings
 
 PASSWORD = "several unrelated words"

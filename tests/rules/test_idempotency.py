@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from authfactor import errors, vault
+from authfactor import errors
+from authfactor.crypto import vault
+from authfactor.http import idempotency
 from authfactor.models import Answer, Claim, Enrollment, Environment
-from authfactor.rules import idempotency
 from authfactor.store import Unit
-from authfactor.wire import objects
+from authfactor.wire import responses
 from authfactor.wire.requests import CreateUser, EnrollUserFactor
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ DERIVED = "retry-" + "0f" * 32
 def claim(
     desk: "Desk", key: str, *, body: bytes = b"{}", key_id: str = "api_key_1", target: str = "POST /x"
 ) -> Claim:
-    return idempotency.claim(
+    return idempotency.claim_of(
         environment=desk.environment.number,
         key=key,
         body=body,
@@ -40,7 +41,7 @@ def shown(enrolled: Enrollment) -> Answer:
 
 async def once(desk: "Desk", claimed: Claim, user_id: str) -> Answer:
     unit: Unit[Enrollment] = desk.af.factors.enroll(desk.environment, user_id, EnrollUserFactor(type="totp"))
-    return await desk.af.run_once(claimed, unit, shown)
+    return await idempotency.run_once(desk.af, claimed, unit, shown)
 
 
 async def factors(desk: "Desk") -> int:
@@ -85,8 +86,12 @@ async def test_a_key_is_its_environments_own(desk: "Desk") -> None:
     def create(environment: Environment) -> Unit[tuple[object, str]]:
         return desk.af.environments.new_key(environment, "key")
 
-    first = await desk.af.run_once(here, create(desk.environment), lambda made: Answer(201, made[1].encode()))
-    second = await desk.af.run_once(there, create(desk.other), lambda made: Answer(201, made[1].encode()))
+    first = await idempotency.run_once(
+        desk.af, here, create(desk.environment), lambda made: Answer(201, made[1].encode())
+    )
+    second = await idempotency.run_once(
+        desk.af, there, create(desk.other), lambda made: Answer(201, made[1].encode())
+    )
     assert first != second
 
 
@@ -129,7 +134,7 @@ async def test_an_answer_that_asks_to_come_back_is_not_kept(desk: "Desk", status
         return Answer(status, b"later")
 
     for _ in range(2):
-        assert await desk.af.run_once(claim(desk, "k"), unit, show) == Answer(status, b"later")
+        assert await idempotency.run_once(desk.af, claim(desk, "k"), unit, show) == Answer(status, b"later")
     user = await desk.user()
     assert (await once(desk, claim(desk, "k"), user.id)).status == 201
 
@@ -158,8 +163,11 @@ async def test_an_enrolment_is_kept_without_its_picture_and_given_again_with_it(
 
     async def enroll() -> Answer:
         unit = desk.af.factors.enroll(desk.environment, user.id, EnrollUserFactor(type="totp"))
-        return await desk.af.run_once(
-            claim(desk, "k"), unit, lambda made: Answer(201, objects.encode(objects.enrolled(made)))
+        return await idempotency.run_once(
+            desk.af,
+            claim(desk, "k"),
+            unit,
+            lambda made: Answer(201, responses.encode(responses.enrolled(made))),
         )
 
     first = await enroll()
@@ -177,8 +185,8 @@ async def test_what_only_looks_like_an_enrolment_is_given_again_as_it_was(desk: 
 
     async def create() -> Answer:
         unit = await desk.af.users.create(desk.environment, request)
-        return await desk.af.run_once(
-            claim(desk, "k"), unit, lambda made: Answer(201, objects.encode(objects.user(made)))
+        return await idempotency.run_once(
+            desk.af, claim(desk, "k"), unit, lambda made: Answer(201, responses.encode(responses.user(made)))
         )
 
     first = await create()
@@ -197,7 +205,7 @@ async def test_an_answer_that_the_release_before_kept_is_given_again(desk: "Desk
     async def nothing(_tx: object) -> None:
         raise AssertionError("it has run before")
 
-    again = await desk.af.run_once(claimed, nothing, lambda _: Answer(500, b""))
+    again = await idempotency.run_once(desk.af, claimed, nothing, lambda _: Answer(500, b""))
     assert again.status == 201
     assert again.body.replace(b'"qr_code":"data:image/png;base64,', b'"qr_code":"').startswith(body[:12])
     assert (b"base64" in again.body) == (b"uri" in body)

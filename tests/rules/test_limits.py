@@ -7,8 +7,8 @@ import pytest
 
 from authfactor import errors
 from authfactor.models import Enrollment, Verification
-from authfactor.rules.challenges import DRIFT_STEPS
-from authfactor.rules.events import REFUSAL_INTERVAL, REFUSALS_AT_ONCE
+from authfactor.rules.events.event_log import REFUSAL_INTERVAL, REFUSALS_AT_ONCE
+from authfactor.rules.factors.challenges import DRIFT_STEPS
 
 if TYPE_CHECKING:
     from tests.rules.conftest import Desk, Opener

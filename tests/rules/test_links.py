@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from authfactor import base32, errors, totp
+from authfactor import errors
 from authfactor.models import EnvironmentOptions, Link, User, Verification
-from authfactor.rules.following import Answered, Followed
-from authfactor.rules.links import Issued
+from authfactor.otp import base32, totp
+from authfactor.rules.links.links import Issued
+from authfactor.rules.links.page_sessions import Answered, Followed
 from authfactor.wire.links import CreateChallengeLink, CreateEnrollmentLink, status_of
 from tests.rules.conftest import DAY, MINUTE, Desk
 

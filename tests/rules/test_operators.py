@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from authfactor import errors, totp
+from authfactor import errors
 from authfactor.models import Enrollment, Operator, PageQuery, Seat
-from authfactor.rules.operator_sessions import Attempt, Started
-from authfactor.rules.operators import CONSOLE, LinkRefused
+from authfactor.otp import totp
+from authfactor.rules.console.operator_sign_in import Attempt, Started
+from authfactor.rules.console.operators import CONSOLE, LinkRefused
 from tests.rules.conftest import DAY, HOUR, MINUTE, Desk, Opener
 
 EMAIL = "kim@example.org"

@@ -6,8 +6,8 @@ import pytest
 
 from authfactor import errors
 from authfactor.models import PageQuery
-from authfactor.rules import restoring
-from authfactor.rules.restoring import Marked, Restoring
+from authfactor.rules.maintenance import after_restore
+from authfactor.rules.maintenance.after_restore import Marked, Restoring
 from tests.rules.test_links import enrollment, opened
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ async def test_the_first_step_after_it_is_good_and_only_once(desk: "Desk") -> No
 async def test_every_factor_of_every_environment_is_marked_in_batches(
     desk: "Desk", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(restoring, "BATCH", 2)
+    monkeypatch.setattr(after_restore, "BATCH", 2)
     for _ in range(5):
         await desk.enroll_alone()
     desk.sql("UPDATE factors SET environment = 2 WHERE id = (SELECT min(id) FROM factors)")

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authfactor import keyring, vault
-from authfactor.rules import sealing
-from authfactor.rules.sealing import KeyInUse, Resealed
+from authfactor.crypto import keyring, vault
+from authfactor.rules.maintenance import key_rotation
+from authfactor.rules.maintenance.key_rotation import KeyInUse, Resealed
 from authfactor.store import PLACES
-from authfactor.store.copying.sealed import SEALED
+from authfactor.store.copying.resealing import SEALED
 from tests.rules.test_secrets import sealed_with
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ async def rotated(desk: "Desk") -> str:
 
 
 async def test_everything_is_sealed_again_and_opens(desk: "Desk", monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sealing, "BATCH", 2)
+    monkeypatch.setattr(key_rotation, "BATCH", 2)
     enrolled = [await desk.enroll_alone() for _ in range(5)]
     new = await rotated(desk)
     done = await reseal(desk)

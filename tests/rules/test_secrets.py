@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authfactor import base32, keyring, vault
+from authfactor.crypto import keyring, vault
+from authfactor.otp import base32
 
 if TYPE_CHECKING:
     from tests.rules.conftest import Desk, Opener

@@ -16,8 +16,8 @@ from typing import Any, Final
 import httpx
 import jwt
 
-from authfactor import passwords
 from authfactor.core import Authfactor
+from authfactor.crypto import passwords
 from authfactor.http.app import App
 from authfactor.models import Environment, EnvironmentOptions, MfaPolicy
 from authfactor.settings import Settings

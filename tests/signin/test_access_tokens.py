@@ -10,7 +10,7 @@ import pytest
 from jwt.types import Options
 
 from authfactor.models import SigningKey
-from authfactor.rules.signing import private_key_row
+from authfactor.rules.authentication.token_signing import private_key_row
 from tests.servers import fields
 from tests.signin.desk import CLIENT, START, Desk, Json, claims, refused
 

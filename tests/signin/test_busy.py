@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from authfactor import passwords
-from authfactor.rules.hashing import Hasher
+from authfactor.crypto import passwords
+from authfactor.rules.authentication.password_hashing import Hasher
 from authfactor.settings import Settings
 from tests import authenticator
 from tests.servers import API_KEY, CLIENT_ID, Server, fields, running

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from authfactor.rules.events import REFUSALS_AT_ONCE
+from authfactor.rules.events.event_log import REFUSALS_AT_ONCE
 from authfactor.settings import Settings
 from tests.http import shapes
 from tests.servers import fields

@@ -1,6 +1,6 @@
 """After a restore: what a sign-in of before had in hand buys nothing."""
 
-from authfactor.rules.restoring import Restoring
+from authfactor.rules.maintenance.after_restore import Restoring
 from tests.signin.desk import Desk, oauth_refused, refused
 
 

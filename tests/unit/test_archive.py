@@ -4,22 +4,22 @@ import io
 
 import pytest
 
-from authfactor import archive
-from authfactor.archive import CHUNK_BYTES, BadArchive
-from authfactor.vault import Key, UnknownKey, key_of
+from authfactor.crypto import backup_format
+from authfactor.crypto.backup_format import CHUNK_BYTES, BadArchive
+from authfactor.crypto.vault import Key, UnknownKey, key_of
 
 KEY, OTHER = key_of(bytes(range(32))), key_of(bytes(range(1, 33)))
-HEAD = archive.Head(KEY.id, bytes(16), 1_700_000_000_000)
+HEAD = backup_format.Head(KEY.id, bytes(16), 1_700_000_000_000)
 
 
-def written(content: bytes, head: archive.Head = HEAD) -> bytes:
+def written(content: bytes, head: backup_format.Head = HEAD) -> bytes:
     target = io.BytesIO()
-    archive.write(io.BytesIO(content), target, KEY, head)
+    backup_format.write(io.BytesIO(content), target, KEY, head)
     return target.getvalue()
 
 
 def read(file: bytes, *ring: Key) -> bytes:
-    return b"".join(archive.read(io.BytesIO(file), ring or (OTHER, KEY))[1])
+    return b"".join(backup_format.read(io.BytesIO(file), ring or (OTHER, KEY))[1])
 
 
 @pytest.mark.parametrize("size", [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 2 * CHUNK_BYTES])

@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from authfactor import base32
+from authfactor.otp import base32
 
 SECRET: Final = b"Hello!\xde\xad\xbe\xef"
 TEXT: Final = "JBSWY3DPEHPK3PXP"

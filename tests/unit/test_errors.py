@@ -7,9 +7,9 @@ from typing import Final
 import pytest
 
 from authfactor import errors
-from authfactor.cli import exits
+from authfactor.cli import exit_codes
 from authfactor.errors import AuthfactorError
-from authfactor.http import problems
+from authfactor.http import error_responses
 
 
 def _family(base: type[AuthfactorError]) -> list[type[AuthfactorError]]:
@@ -36,14 +36,14 @@ def test_every_error_is_in_the_tree_at_the_top_of_the_module() -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in FAMILY if kind not in GROUPS])
 def test_every_error_that_is_raised_has_a_status_of_its_own(kind: type[AuthfactorError]) -> None:
-    assert kind in problems.STATUSES
-    assert 400 <= problems.STATUSES[kind] <= 599
-    assert (problems.STATUSES[kind] >= 500) == (kind is errors.Unavailable)
+    assert kind in error_responses.STATUSES
+    assert 400 <= error_responses.STATUSES[kind] <= 599
+    assert (error_responses.STATUSES[kind] >= 500) == (kind is errors.Unavailable)
 
 
 @pytest.mark.parametrize("kind", FAMILY)
 def test_every_error_has_an_exit_code_by_itself_or_its_base(kind: type[AuthfactorError]) -> None:
-    code = next(exits.CODES[base] for base in kind.__mro__ if base in exits.CODES)
+    code = next(exit_codes.CODES[base] for base in kind.__mro__ if base in exit_codes.CODES)
 
     assert 1 <= code <= 8
 
@@ -67,15 +67,15 @@ def test_the_exit_codes_are_those_that_scripts_rely_on() -> None:
         errors.Unavailable(): 7,
     }
 
-    assert {repr(error): exits.code_of(error) for error in raised} == {
+    assert {repr(error): exit_codes.code_of(error) for error in raised} == {
         repr(error): code for error, code in raised.items()
     }
 
 
 def test_every_exit_code_is_explained() -> None:
-    explained = {int(number) for number in re.findall(r"(\d) [a-z]", exits.__doc__ or "")}
+    explained = {int(number) for number in re.findall(r"(\d) [a-z]", exit_codes.__doc__ or "")}
 
-    assert explained == {0, *exits.CODES.values()}
+    assert explained == {0, *exit_codes.CODES.values()}
 
 
 def test_the_codes_of_the_wire_never_change() -> None:
@@ -110,10 +110,10 @@ def test_an_error_of_a_class_nobody_listed_is_answered_as_its_base() -> None:
     class Stranger(AuthfactorError):
         """Another."""
 
-    assert problems.status_of(Unlisted("User", "user_1")) == 404
-    assert exits.code_of(Unlisted("User", "user_1")) == 4
-    assert problems.status_of(Stranger("x")) == 500
-    assert exits.code_of(Stranger("x")) == 1
+    assert error_responses.status_of(Unlisted("User", "user_1")) == 404
+    assert exit_codes.code_of(Unlisted("User", "user_1")) == 4
+    assert error_responses.status_of(Stranger("x")) == 500
+    assert exit_codes.code_of(Stranger("x")) == 1
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,13 @@ from typing import Final
 
 import pytest
 
-from authfactor.imported_hashes import KINDS, InvalidImportedHash, kind_of, parse_imported, verify_imported
+from authfactor.crypto.imported_hashes import (
+    KINDS,
+    InvalidImportedHash,
+    kind_of,
+    parse_imported,
+    verify_imported,
+)
 
 VECTORS: Final = Path(__file__).parents[1] / "vectors" / "passwords" / "imported.json"
 SALT: Final = "c29tZXNhbHRzb21lc2FsdA"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from authfactor import keyring
-from authfactor.keyring import CommandSource, FileSource, KeyRingUnusable, source_of
+from authfactor.crypto import keyring
+from authfactor.crypto.keyring import CommandSource, FileSource, KeyRingUnusable, source_of
+from authfactor.crypto.vault import key_of
 from authfactor.settings import BadSetting, Settings
-from authfactor.vault import key_of
 
 FIRST, SECOND = bytes(range(32)), bytes(range(32, 64))
 LINES = [base64.b64encode(secret).decode() for secret in (FIRST, SECOND)]

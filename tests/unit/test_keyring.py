@@ -10,8 +10,8 @@ from typing import Final
 
 import pytest
 
-from authfactor import keyring
-from authfactor.vault import Key, key_of
+from authfactor.crypto import keyring
+from authfactor.crypto.vault import Key, key_of
 
 FIRST: Final = bytes(range(32))
 SECOND: Final = bytes(range(32, 64))

@@ -6,9 +6,9 @@ import argon2
 import pytest
 from argon2.low_level import hash_secret_raw
 
-from authfactor import phc
-from authfactor.imported_hashes import parse_imported
-from authfactor.passwords import (
+from authfactor.crypto import phc
+from authfactor.crypto.imported_hashes import parse_imported
+from authfactor.crypto.passwords import (
     CHEAPEST,
     PRODUCTION,
     Profile,

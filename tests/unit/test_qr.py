@@ -6,8 +6,8 @@ from typing import Final
 import pytest
 import qrcodegen
 
-from authfactor import qr
-from authfactor.qr.versions import LAST_VERSION, MOST_BYTES, capacity
+from authfactor.otp import qr
+from authfactor.otp.qr.versions import LAST_VERSION, MOST_BYTES, capacity
 
 # Byte-mode capacities at level M, ISO/IEC 18004:2015 table 7.
 CAPACITIES: Final = (

@@ -4,9 +4,9 @@ from functools import reduce
 
 import pytest
 
-from authfactor.qr.codewords import data_codewords, interleaved
-from authfactor.qr.reedsolomon import check_codewords, generator, multiply
-from authfactor.qr.versions import LONGEST_BLOCK, alignment_centres, capacity
+from authfactor.otp.qr.codewords import data_codewords, interleaved
+from authfactor.otp.qr.reedsolomon import check_codewords, generator, multiply
+from authfactor.otp.qr.versions import LONGEST_BLOCK, alignment_centres, capacity
 
 
 def evaluate(polynomial: bytes, at: int) -> int:

@@ -4,7 +4,7 @@ import zlib
 
 import pytest
 
-from authfactor.qr.huffman import canonical, match_distance, match_length, packed, whole_start
+from authfactor.otp.qr.huffman import canonical, match_distance, match_length, packed, whole_start
 
 
 def test_codes_are_those_of_the_example_in_rfc_1951() -> None:

@@ -5,9 +5,9 @@ from typing import Final
 
 import pytest
 
-from authfactor import qr
-from authfactor.qr.layout import layout_of
-from authfactor.qr.masks import lookalike_penalty, plain_penalty
+from authfactor.otp import qr
+from authfactor.otp.qr.layout import layout_of
+from authfactor.otp.qr.masks import lookalike_penalty, plain_penalty
 
 TEXTS: Final = [
     "",

@@ -9,7 +9,7 @@ import pytest
 import zxingcpp
 from numpy.typing import NDArray
 
-from authfactor import qr
+from authfactor.otp import qr
 
 TEXTS: Final = [
     "a",

@@ -14,8 +14,8 @@ import zxingcpp
 from numpy.typing import NDArray
 from PIL import Image
 
-from authfactor import qr
-from authfactor.qr.deflate import LARGEST_VERSION
+from authfactor.otp import qr
+from authfactor.otp.qr.deflate import LARGEST_VERSION
 
 URI: Final = (
     "otpauth://totp/Acme%20Corp:kim@example.org?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"

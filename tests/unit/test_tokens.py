@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_private_key,
 )
 
-from authfactor import tokens
+from authfactor.crypto import jwt_rs256
 from authfactor.models import PublicKey
 
 NOT_BEFORE: Final = 1_700_000_010
@@ -27,18 +27,18 @@ CLAIMS: Final = {"sub": "user_1", "n": 1, "text": "☃", "amr": ["pwd"]}
 
 
 @pytest.fixture(scope="module")
-def pair() -> tokens.KeyPair:
-    return tokens.new_key_pair("client_1", not_before=NOT_BEFORE, serial=2**152 - 1)
+def pair() -> jwt_rs256.KeyPair:
+    return jwt_rs256.new_key_pair("client_1", not_before=NOT_BEFORE, serial=2**152 - 1)
 
 
 @pytest.fixture(scope="module")
-def signer(pair: tokens.KeyPair) -> tokens.Signer:
-    return tokens.load_signer("key_1", pair.private_key)
+def signer(pair: jwt_rs256.KeyPair) -> jwt_rs256.Signer:
+    return jwt_rs256.load_signer("key_1", pair.private_key)
 
 
 @pytest.fixture(scope="module")
-def public(pair: tokens.KeyPair) -> PublicKey:
-    return tokens.public_key(pair.certificate)
+def public(pair: jwt_rs256.KeyPair) -> PublicKey:
+    return jwt_rs256.public_key(pair.certificate)
 
 
 def jwk(public: PublicKey) -> jwt.PyJWK:
@@ -56,26 +56,26 @@ def part(value: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
 
-def test_a_token_is_three_unpadded_parts_of_base64url(signer: tokens.Signer) -> None:
-    header, claims, signature = tokens.sign(signer, CLAIMS).split(".")
+def test_a_token_is_three_unpadded_parts_of_base64url(signer: jwt_rs256.Signer) -> None:
+    header, claims, signature = jwt_rs256.sign(signer, CLAIMS).split(".")
     assert json.loads(decoded(header)) == {"alg": "RS256", "kid": "key_1", "typ": "JWT"}
     assert json.loads(decoded(claims)) == CLAIMS
     assert len(decoded(signature)) == 256
 
 
-def test_pyjwt_reads_the_claims_back(signer: tokens.Signer, public: PublicKey) -> None:
-    assert jwt.decode(tokens.sign(signer, CLAIMS), jwk(public), algorithms=["RS256"]) == CLAIMS
+def test_pyjwt_reads_the_claims_back(signer: jwt_rs256.Signer, public: PublicKey) -> None:
+    assert jwt.decode(jwt_rs256.sign(signer, CLAIMS), jwk(public), algorithms=["RS256"]) == CLAIMS
 
 
-def test_the_signature_covers_header_and_claims(signer: tokens.Signer, pair: tokens.KeyPair) -> None:
-    text, _, signature = tokens.sign(signer, CLAIMS).rpartition(".")
+def test_the_signature_covers_header_and_claims(signer: jwt_rs256.Signer, pair: jwt_rs256.KeyPair) -> None:
+    text, _, signature = jwt_rs256.sign(signer, CLAIMS).rpartition(".")
     key = x509.load_der_x509_certificate(pair.certificate).public_key()
     assert isinstance(key, rsa.RSAPublicKey)
     key.verify(decoded(signature), text.encode(), padding.PKCS1v15(), SHA256())
 
 
-def test_changed_claims_do_not_verify(signer: tokens.Signer, public: PublicKey) -> None:
-    header, _, signature = tokens.sign(signer, CLAIMS).split(".")
+def test_changed_claims_do_not_verify(signer: jwt_rs256.Signer, public: PublicKey) -> None:
+    header, _, signature = jwt_rs256.sign(signer, CLAIMS).split(".")
     forged = f"{header}.{part({**CLAIMS, 'sub': 'user_2'})}.{signature}"
     with pytest.raises(jwt.InvalidSignatureError):
         jwt.decode(forged, jwk(public), algorithms=["RS256"])
@@ -83,20 +83,22 @@ def test_changed_claims_do_not_verify(signer: tokens.Signer, public: PublicKey) 
 
 @pytest.mark.parametrize("alg", ["none", "None", "HS256", "RS512"])
 def test_another_algorithm_is_refused_by_a_verifier_of_our_keys(
-    signer: tokens.Signer, pair: tokens.KeyPair, public: PublicKey, alg: str
+    signer: jwt_rs256.Signer, pair: jwt_rs256.KeyPair, public: PublicKey, alg: str
 ) -> None:
     key = x509.load_der_x509_certificate(pair.certificate).public_key()
     pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     text = f"{part({'alg': alg, 'kid': 'key_1', 'typ': 'JWT'})}.{part(CLAIMS)}"
     mac = base64.urlsafe_b64encode(hmac.digest(pem, text.encode(), "sha256")).rstrip(b"=").decode()
-    for signature in ("", mac, tokens.sign(signer, CLAIMS).rpartition(".")[2]):
+    for signature in ("", mac, jwt_rs256.sign(signer, CLAIMS).rpartition(".")[2]):
         # The key set says RS256; PyJWT holds a token to that even when the caller names no algorithm.
         for algorithms in (None, ["RS256"]):
             with pytest.raises(jwt.InvalidTokenError):
                 jwt.decode(f"{text}.{signature}", jwk(public), algorithms=algorithms)
 
 
-def test_a_key_is_rsa_of_2048_bits_with_the_usual_exponent(pair: tokens.KeyPair, public: PublicKey) -> None:
+def test_a_key_is_rsa_of_2048_bits_with_the_usual_exponent(
+    pair: jwt_rs256.KeyPair, public: PublicKey
+) -> None:
     private = load_der_private_key(pair.private_key, None)
     assert isinstance(private, rsa.RSAPrivateKey)
     assert private.key_size == 2048
@@ -105,7 +107,9 @@ def test_a_key_is_rsa_of_2048_bits_with_the_usual_exponent(pair: tokens.KeyPair,
     assert int.from_bytes(decoded(public.n), "big") == private.private_numbers().public_numbers.n
 
 
-def test_the_certificate_holds_the_same_key_and_signs_itself(pair: tokens.KeyPair, public: PublicKey) -> None:
+def test_the_certificate_holds_the_same_key_and_signs_itself(
+    pair: jwt_rs256.KeyPair, public: PublicKey
+) -> None:
     der = base64.b64decode(public.certificate, validate=True)
     assert der == pair.certificate
     certificate = x509.load_der_x509_certificate(der)
@@ -119,13 +123,13 @@ def test_the_certificate_holds_the_same_key_and_signs_itself(pair: tokens.KeyPai
 
 
 def test_a_long_client_id_still_fits_a_certificate() -> None:
-    made = tokens.new_key_pair("client_" + "x" * 300, not_before=NOT_BEFORE, serial=1)
+    made = jwt_rs256.new_key_pair("client_" + "x" * 300, not_before=NOT_BEFORE, serial=1)
     subject = x509.load_der_x509_certificate(made.certificate).subject
     assert [len(attribute.value) for attribute in subject] == [64]
 
 
 def test_two_keys_differ() -> None:
-    made = [tokens.new_key_pair("client_1", not_before=NOT_BEFORE, serial=1) for _ in range(2)]
+    made = [jwt_rs256.new_key_pair("client_1", not_before=NOT_BEFORE, serial=1) for _ in range(2)]
     assert made[0].private_key != made[1].private_key
 
 
@@ -133,4 +137,4 @@ def test_another_kind_of_key_is_refused() -> None:
     private = ec.generate_private_key(ec.SECP256R1())
     der = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     with pytest.raises(TypeError, match="RSA"):
-        tokens.load_signer("key_1", der)
+        jwt_rs256.load_signer("key_1", der)

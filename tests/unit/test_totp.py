@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 
-from authfactor import totp
+from authfactor.otp import totp
 
 VECTORS: Final = Path(__file__).parent.parent / "vectors" / "totp"
 SECRET: Final = b"12345678901234567890"

@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from authfactor.vault import CannotOpen, Key, Row, UnknownKey, Vault, key_of
+from authfactor.crypto.vault import CannotOpen, Key, Row, UnknownKey, Vault, key_of
 
 FIRST: Final = key_of(bytes(range(32)))
 SECOND: Final = key_of(bytes(range(32, 64)))

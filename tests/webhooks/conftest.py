@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from authfactor import passwords
 from authfactor.core import Authfactor
-from authfactor.delivering import deliver_forever
+from authfactor.crypto import passwords
 from authfactor.models import Delivery, Environment, PageQuery, User, WebhookEndpoint
 from authfactor.settings import Settings
 from authfactor.store import migrations
+from authfactor.webhook_dispatcher import deliver_forever
 from authfactor.wire.requests import CreateUser, UpdateUser
 from authfactor.wire.webhooks import CreateWebhookEndpoint
 from tests.postgres.server import migrated_database, postgres_database, postgres_server

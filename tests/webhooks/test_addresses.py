@@ -5,9 +5,9 @@ import socket
 
 import pytest
 
-from authfactor.sending import addresses
-from authfactor.sending.addresses import BadUrl, admit, is_public
-from authfactor.sending.client import Sender, resolve
+from authfactor.outbound import ssrf_guard
+from authfactor.outbound.ssrf_guard import BadUrl, admit, is_public
+from authfactor.outbound.webhook_sender import Sender, resolve
 from tests.webhooks.receiver import Receiver
 
 INSIDE = [
@@ -195,5 +195,5 @@ async def test_a_name_that_cannot_be_resolved_is_an_outcome() -> None:
 
 
 def test_a_literal_is_recognised_and_a_name_is_not() -> None:
-    assert addresses.literal("0x7f.1") == ipaddress.ip_address("127.0.0.1")
-    assert addresses.literal("example.com") is None
+    assert ssrf_guard.literal("0x7f.1") == ipaddress.ip_address("127.0.0.1")
+    assert ssrf_guard.literal("example.com") is None

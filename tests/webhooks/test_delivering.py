@@ -8,7 +8,7 @@ import pytest
 
 from authfactor import __version__, errors
 from authfactor.models import Delivery, Outcome
-from authfactor.rules.deliveries import FIRST_ENDPOINT, LEASE_MARGIN, MOST_AT_ONCE, settled
+from authfactor.rules.events.deliveries import FIRST_ENDPOINT, LEASE_MARGIN, MOST_AT_ONCE, settled
 from authfactor.settings import Settings
 from authfactor.wire.webhooks import UpdateWebhookEndpoint
 from tests import databases

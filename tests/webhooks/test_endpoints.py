@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from authfactor import errors
-from authfactor.http import problems
-from authfactor.rules import events
-from authfactor.rules.webhooks import KNOWN_EVENTS, InvalidUrl
+from authfactor.http import error_responses
+from authfactor.rules.events import event_log
+from authfactor.rules.events.webhook_endpoints import KNOWN_EVENTS, InvalidUrl
 from authfactor.wire.webhooks import PUBLIC_EVENTS, CreateWebhookEndpoint
 from tests.servers import Server, fields, running
 from tests.webhooks.conftest import Sink
@@ -133,7 +133,7 @@ async def test_without_the_setting_own_addresses_and_http_are_refused(open_sink:
     for url in ("https://127.0.0.1/", "https://2130706433/", "http://example.com/"):
         with pytest.raises(InvalidUrl) as raised:
             sink.af.webhooks.create(sink.environment, CreateWebhookEndpoint(url, ["user.created"]))
-        assert problems.status_of(raised.value) == 422
+        assert error_responses.status_of(raised.value) == 422
 
 
 async def test_endpoints_of_another_environment_are_unknown(sink: Sink) -> None:
@@ -150,7 +150,7 @@ async def test_endpoints_of_another_environment_are_unknown(sink: Sink) -> None:
 def test_every_event_that_happens_here_can_be_subscribed_to() -> None:
     names = {
         value
-        for name, value in vars(events).items()
+        for name, value in vars(event_log).items()
         if name.isupper() and isinstance(value, str) and not name.startswith("_")
     }
     assert len(names) > 10

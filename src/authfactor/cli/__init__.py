@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from authfactor import __version__
-from authfactor.cli.late import Late, LateGroup
+from authfactor.cli.lazy_group import Late, LateGroup
 
 _HERE: Final = "authfactor.cli"
 COMMANDS: Final = {
@@ -43,12 +43,12 @@ Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 def _completion(flag: str, does: str, about: str) -> Decorator:
     """Make an option that does something with a shell's script and ends the program."""
 
-    def call(context: click.Context, _option: click.Parameter, shell: str | None) -> None:
-        if shell is not None and not context.resilient_parsing:
-            from authfactor.cli import completing
+    def call(ctx: click.Context, _option: click.Parameter, shell: str | None) -> None:
+        if shell is not None and not ctx.resilient_parsing:
+            from authfactor.cli import completion
 
-            getattr(completing, does)(context, shell)
-            context.exit()
+            getattr(completion, does)(ctx, shell)
+            ctx.exit()
 
     return click.option(
         flag,
@@ -78,12 +78,12 @@ def _completion(flag: str, does: str, about: str) -> Decorator:
 )
 @click.pass_context
 def app(
-    context: click.Context, data: Path | None, config: Path | None, environment: str | None, as_json: bool
+    ctx: click.Context, data: Path | None, config: Path | None, environment: str | None, as_json: bool
 ) -> None:
     """Multi-factor authentication that you run yourself, speaking the WorkOS API."""
-    from authfactor.cli import session
+    from authfactor.cli import context
 
-    context.obj = session.Chosen(data, config, environment, as_json)
+    ctx.obj = context.Chosen(data, config, environment, as_json)
 
 
 def main() -> None:

@@ -10,9 +10,9 @@ import click
 import msgspec
 
 from authfactor import models
-from authfactor.cli import session
+from authfactor.cli import context
 from authfactor.models import ApiKey, Branding, Environment
-from authfactor.wire import moments
+from authfactor.wire import timestamps
 
 if TYPE_CHECKING:
     from authfactor.core import Authfactor
@@ -37,19 +37,19 @@ team_option = click.option("--team-name", help="Default issuer in authenticator 
 
 @environments.command("list")
 @click.pass_context
-def list_environments(context: click.Context) -> None:
+def list_environments(ctx: click.Context) -> None:
     """List the environments. Example: authfactor environments list"""
-    options = session.chosen(context)
+    options = context.chosen(ctx)
 
     async def work(af: Authfactor, _: Environment) -> list[Environment]:
         return await af.read(lambda tx: tx.environments.all())
 
-    found = session.run(session.Chosen(options.data, options.config, "default", options.as_json), work)
+    found = context.run(context.Chosen(options.data, options.config, "default", options.as_json), work)
     rows = [[item.name, item.client_id, item.team_name, item.mfa_policy] for item in found]
-    session.show(
+    context.show(
         options,
         [_shape(item) for item in found],
-        lambda: session.table(["name", "client id", "team name", "mfa policy"], rows, "No environments."),
+        lambda: context.table(["name", "client id", "team name", "mfa policy"], rows, "No environments."),
     )
 
 
@@ -59,21 +59,21 @@ def list_environments(context: click.Context) -> None:
 @policy_option
 @click.pass_context
 def create_environment(
-    context: click.Context, name: str, team_name: str | None, mfa_policy: Policy | None
+    ctx: click.Context, name: str, team_name: str | None, mfa_policy: Policy | None
 ) -> None:
     """Create an environment and its first API key. Example: authfactor environments create staging"""
-    options = session.chosen(context)
+    options = context.chosen(ctx)
 
     async def work(af: Authfactor, _: Environment) -> tuple[Environment, str]:
         unit = af.environments.create(
             name, team_name=team_name or af.settings.team_name, mfa_policy=mfa_policy or "if_enrolled"
         )
-        made = await session.change(af, None, unit, "environment.create", lambda it: it.client_id)
+        made = await context.change(af, None, unit, "environment.create", lambda it: it.client_id)
         first = af.environments.new_key(made, "first")
-        return made, (await session.change(af, made, first, "api_key.create", lambda it: it[0].id))[1]
+        return made, (await context.change(af, made, first, "api_key.create", lambda it: it[0].id))[1]
 
-    made, key = session.run(session.Chosen(options.data, options.config, "default", options.as_json), work)
-    session.show(options, {**_shape(made), "api_key": key}, lambda: _print_environment(made, key))
+    made, key = context.run(context.Chosen(options.data, options.config, "default", options.as_json), work)
+    context.show(options, {**_shape(made), "api_key": key}, lambda: _print_environment(made, key))
 
 
 @environments.command("update")
@@ -90,10 +90,10 @@ def create_environment(
     multiple=True,
     help="Where pages of links may lead in the end; repeat it. Replaces the list.",
 )
-@session.reason_option
+@context.reason_option
 @click.pass_context
 def update_environment(
-    context: click.Context,
+    ctx: click.Context,
     name: str,
     team_name: str | None,
     mfa_policy: Policy | None,
@@ -102,7 +102,7 @@ def update_environment(
     reason: str | None,
 ) -> None:
     """Change an environment. Example: authfactor environments update default --mfa-policy required"""
-    options = session.chosen(context)
+    options = context.chosen(ctx)
     given = {
         name: tuple(urls)
         for name, urls in (("logout_redirects", logout_redirect), ("page_redirects", page_redirect))
@@ -110,17 +110,17 @@ def update_environment(
     }
 
     async def work(af: Authfactor, environment: Environment) -> Environment:
-        from authfactor.rules.environments import options_of
+        from authfactor.rules.tenants.environments import options_of
 
         changed = msgspec.structs.replace(options_of(environment), **given) if given else None
         unit = af.environments.update(
             environment, team_name=team_name, mfa_policy=mfa_policy, options=changed
         )
         target = environment.client_id
-        return await session.change(af, environment, unit, "environment.update", target, reason)
+        return await context.change(af, environment, unit, "environment.update", target, reason)
 
-    made = session.run(session.Chosen(options.data, options.config, name, options.as_json), work)
-    session.show(options, _shape(made), lambda: _print_environment(made, None))
+    made = context.run(context.Chosen(options.data, options.config, name, options.as_json), work)
+    context.show(options, _shape(made), lambda: _print_environment(made, None))
 
 
 @environments.command("brand")
@@ -131,7 +131,7 @@ def update_environment(
 @click.option("--reset", is_flag=True, help="Back to the default look first.")
 @click.pass_context
 def brand_environment(
-    context: click.Context,
+    ctx: click.Context,
     name: str,
     display_name: str | None,
     color: str | None,
@@ -142,7 +142,7 @@ def brand_environment(
 
     Example: authfactor environments brand default --color '#0a7d5a' --logo logo.png
     """
-    options = session.chosen(context)
+    options = context.chosen(ctx)
     given: dict[str, str | None] = {"name": None, "color": None, "logo": None} if reset else {}
     picture = None if logo is None else _read(logo)
     pairs = (("name", display_name), ("color", color), ("logo", picture))
@@ -154,104 +154,104 @@ def brand_environment(
         if not given:
             return await af.read(af.brandings.get(environment))
         unit = af.brandings.update(environment, UpdateBranding(**given))
-        return await session.change(af, environment, unit, "branding.update", environment.client_id)
+        return await context.change(af, environment, unit, "branding.update", environment.client_id)
 
-    made = session.run(session.Chosen(options.data, options.config, name, options.as_json), work)
+    made = context.run(context.Chosen(options.data, options.config, name, options.as_json), work)
     shape = {
         "name": made.name if made else None,
         "color": made.color if made else None,
         "logo": f"PNG, {len(made.logo)} bytes" if made and made.logo else None,
     }
-    session.show(options, shape, lambda: session.pairs(list(shape.items())))
+    context.show(options, shape, lambda: context.pairs(list(shape.items())))
 
 
 def _read(picture: Path) -> str:
     try:
         return base64.b64encode(picture.read_bytes()).decode("ascii")
     except OSError as error:
-        session.fail(error)
+        context.fail(error)
 
 
 @keys.command("list")
 @click.pass_context
-def list_keys(context: click.Context) -> None:
+def list_keys(ctx: click.Context) -> None:
     """List the API keys of an environment. Example: authfactor keys list"""
-    options = session.chosen(context)
+    options = context.chosen(ctx)
 
     async def work(af: Authfactor, environment: Environment) -> list[ApiKey]:
         return await af.read(lambda tx: tx.api_keys.of_environment(environment.number))
 
-    found = session.run(options, work)
+    found = context.run(options, work)
     rows = [
         [
             item.id,
             item.name,
             f"…{item.hint}",
-            moments.write(item.created_at),
+            timestamps.write(item.created_at),
             _when(item.last_used_at),
             _state(item),
         ]
         for item in found
     ]
     columns = ["id", "name", "ends in", "created", "last used", "state"]
-    session.show(
-        options, [_key_shape(item) for item in found], lambda: session.table(columns, rows, "No keys.")
+    context.show(
+        options, [_key_shape(item) for item in found], lambda: context.table(columns, rows, "No keys.")
     )
 
 
 @keys.command("create")
 @click.option("--name", default="unnamed", show_default=True, help="What the key is for.")
 @click.pass_context
-def create_key(context: click.Context, name: str) -> None:
+def create_key(ctx: click.Context, name: str) -> None:
     """Create an API key and print it, this once. Example: authfactor keys create --name billing"""
-    options = session.chosen(context)
+    options = context.chosen(ctx)
 
     async def work(af: Authfactor, environment: Environment) -> tuple[ApiKey, str]:
         unit = af.environments.new_key(environment, name)
-        return await session.change(af, environment, unit, "api_key.create", lambda it: it[0].id)
+        return await context.change(af, environment, unit, "api_key.create", lambda it: it[0].id)
 
-    made, text = session.run(options, work)
-    session.show(
+    made, text = context.run(options, work)
+    context.show(
         options,
         {**_key_shape(made), "api_key": text},
-        lambda: session.pairs([("id", made.id), ("key", text)]),
+        lambda: context.pairs([("id", made.id), ("key", text)]),
     )
 
 
 @keys.command("revoke")
 @click.argument("key_id")
-@session.reason_option
+@context.reason_option
 @click.pass_context
-def revoke_key(context: click.Context, key_id: str, reason: str | None) -> None:
+def revoke_key(ctx: click.Context, key_id: str, reason: str | None) -> None:
     """Revoke an API key; within a second no worker takes it. Example: authfactor keys revoke api_key_01…"""
-    options = session.chosen(context)
+    options = context.chosen(ctx)
 
     async def work(af: Authfactor, environment: Environment) -> None:
         unit = af.environments.revoke_key(environment, key_id)
-        await session.change(af, environment, unit, "api_key.revoke", key_id, reason)
+        await context.change(af, environment, unit, "api_key.revoke", key_id, reason)
 
-    session.run(options, work)
-    session.show(options, {"id": key_id, "revoked": True}, lambda: print(f"Revoked {key_id}."))
+    context.run(options, work)
+    context.show(options, {"id": key_id, "revoked": True}, lambda: print(f"Revoked {key_id}."))
 
 
 @keys.command("rotate-signing")
 @click.pass_context
-def rotate_signing(context: click.Context) -> None:
+def rotate_signing(ctx: click.Context) -> None:
     """Make a new key for access tokens.
 
     It signs in a minute; tokens of older keys stay valid until they expire.
 
     Example: authfactor keys rotate-signing
     """
-    options = session.chosen(context)
+    options = context.chosen(ctx)
 
     async def work(af: Authfactor, environment: Environment) -> models.SigningKey:
         unit = await af.signing.rotate(environment)
-        return await session.change(af, environment, unit, "signing_key.rotate", lambda it: it.id)
+        return await context.change(af, environment, unit, "signing_key.rotate", lambda it: it.id)
 
-    made = session.run(options, work)
-    shape = {"id": made.id, "signs_from": moments.write(made.signs_from)}
-    session.show(options, shape, lambda: session.pairs(list(shape.items())))
+    made = context.run(options, work)
+    shape = {"id": made.id, "signs_from": timestamps.write(made.signs_from)}
+    context.show(options, shape, lambda: context.pairs(list(shape.items())))
 
 
 def _shape(environment: models.Environment) -> dict[str, str]:
@@ -260,13 +260,13 @@ def _shape(environment: models.Environment) -> dict[str, str]:
         "client_id": environment.client_id,
         "team_name": environment.team_name,
         "mfa_policy": environment.mfa_policy,
-        "created_at": moments.write(environment.created_at),
+        "created_at": timestamps.write(environment.created_at),
     }
 
 
 def _print_environment(environment: Environment, key: str | None) -> None:
     lines: list[tuple[str, object]] = list(_shape(environment).items())
-    session.pairs([*lines, ("api_key", f"{key}  (shown once)")] if key else lines)
+    context.pairs([*lines, ("api_key", f"{key}  (shown once)")] if key else lines)
 
 
 def _key_shape(key: ApiKey) -> dict[str, str | None]:
@@ -274,14 +274,14 @@ def _key_shape(key: ApiKey) -> dict[str, str | None]:
         "id": key.id,
         "name": key.name,
         "ends_in": key.hint,
-        "created_at": moments.write(key.created_at),
-        "last_used_at": moments.write_optional(key.last_used_at),
-        "revoked_at": moments.write_optional(key.revoked_at),
+        "created_at": timestamps.write(key.created_at),
+        "last_used_at": timestamps.write_optional(key.last_used_at),
+        "revoked_at": timestamps.write_optional(key.revoked_at),
     }
 
 
 def _when(at: int | None) -> str:
-    return "never" if at is None else moments.write(at)
+    return "never" if at is None else timestamps.write(at)
 
 
 def _state(key: ApiKey) -> str:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from authfactor import totp
-from authfactor.cli import session
+from authfactor.cli import context
 from authfactor.models import Challenge, Enrollment, Environment, Factor, Page, PageQuery, Verification
-from authfactor.wire import moments, objects
+from authfactor.otp import totp
+from authfactor.wire import responses, timestamps
 from authfactor.wire.requests import EnrollUserFactor
 
 if TYPE_CHECKING:
@@ -29,63 +29,63 @@ def factors() -> None:
 @click.option("--secret", help="Base32 secret to import; generated when absent.")
 @click.pass_context
 def enroll(
-    context: click.Context, user_id: str, issuer: str | None, account: str | None, secret: str | None
+    ctx: click.Context, user_id: str, issuer: str | None, account: str | None, secret: str | None
 ) -> None:
     """Enroll a user: shows the QR picture to scan and opens the first challenge.
 
     Example: authfactor factors enroll user_01… --issuer Acme
     """
-    options = session.chosen(context)
+    options = context.chosen(ctx)
     request = EnrollUserFactor("totp", totp_issuer=issuer, totp_user=account, totp_secret=secret)
 
     async def work(af: Authfactor, environment: Environment) -> Enrollment:
         unit = af.factors.enroll(environment, user_id, request)
-        return await session.change(af, environment, unit, "factor.enroll", lambda it: it.factor.id)
+        return await context.change(af, environment, unit, "factor.enroll", lambda it: it.factor.id)
 
-    made = session.run(options, work)
+    made = context.run(options, work)
 
     def people() -> None:
-        from authfactor import qr
+        from authfactor.otp import qr
 
         print(qr.terminal(qr.encode(made.uri), colour=sys.stdout.isatty()))
         groups = " ".join(made.secret[at : at + 4] for at in range(0, len(made.secret), 4))
         challenge_id = made.challenge.id if made.challenge else "-"
-        session.pairs(
+        context.pairs(
             [("factor", made.factor.id), ("challenge", challenge_id), ("secret", groups), ("uri", made.uri)]
         )
         print(f"\nScan it, then: authfactor factors verify {challenge_id} CODE")
 
-    session.show(options, objects.enrolled(made), people)
+    context.show(options, responses.enrolled(made), people)
 
 
 @factors.command("list")
 @click.argument("user_id")
 @click.option("--limit", type=click.IntRange(min=1, max=100), default=10, show_default=True)
 @click.pass_context
-def list_factors(context: click.Context, user_id: str, limit: int) -> None:
+def list_factors(ctx: click.Context, user_id: str, limit: int) -> None:
     """List a user's factors. Example: authfactor factors list user_01…"""
-    options = session.chosen(context)
+    options = context.chosen(ctx)
 
     async def work(af: Authfactor, environment: Environment) -> Page[Factor]:
         return await af.read(af.factors.page(environment, user_id, PageQuery(limit=limit)))
 
-    page = session.run(options, work)
+    page = context.run(options, work)
     rows = [[item.id, item.issuer, item.account, _state(item), _last_used(item)] for item in page.items]
     columns = ["id", "issuer", "account", "state", "last code"]
-    session.show(options, objects.factors(page), lambda: session.table(columns, rows, "No factors."))
+    context.show(options, responses.factors(page), lambda: context.table(columns, rows, "No factors."))
 
 
 @factors.command("get")
 @click.argument("factor_id")
 @click.pass_context
-def get(context: click.Context, factor_id: str) -> None:
+def get(ctx: click.Context, factor_id: str) -> None:
     """Show a factor, without its secret. Example: authfactor factors get auth_factor_01…"""
-    options = session.chosen(context)
+    options = context.chosen(ctx)
 
     async def work(af: Authfactor, environment: Environment) -> Factor:
         return await af.read(af.factors.get(environment, factor_id))
 
-    found = session.run(options, work)
+    found = context.run(options, work)
     lines: list[tuple[str, object]] = [
         ("id", found.id),
         ("user", found.user_id),
@@ -93,41 +93,41 @@ def get(context: click.Context, factor_id: str) -> None:
         ("account", found.account),
         ("state", _state(found)),
         ("last code", _last_used(found)),
-        ("created", moments.write(found.created_at)),
+        ("created", timestamps.write(found.created_at)),
     ]
-    session.show(options, objects.factor(found), lambda: session.pairs(lines))
+    context.show(options, responses.factor(found), lambda: context.pairs(lines))
 
 
 @factors.command("challenge")
 @click.argument("factor_id")
 @click.pass_context
-def challenge(context: click.Context, factor_id: str) -> None:
+def challenge(ctx: click.Context, factor_id: str) -> None:
     """Open a challenge for a factor. Example: authfactor factors challenge auth_factor_01…"""
-    options = session.chosen(context)
+    options = context.chosen(ctx)
 
     async def work(af: Authfactor, environment: Environment) -> Challenge:
         return await af.run(af.challenges.create(environment, factor_id))
 
-    made = session.run(options, work)
-    lines: list[tuple[str, object]] = [("challenge", made.id), ("expires", moments.write(made.expires_at))]
-    session.show(options, objects.challenge(made), lambda: session.pairs(lines))
+    made = context.run(options, work)
+    lines: list[tuple[str, object]] = [("challenge", made.id), ("expires", timestamps.write(made.expires_at))]
+    context.show(options, responses.challenge(made), lambda: context.pairs(lines))
 
 
 @factors.command("verify")
 @click.argument("challenge_id")
 @click.argument("code")
 @click.pass_context
-def verify(context: click.Context, challenge_id: str, code: str) -> None:
+def verify(ctx: click.Context, challenge_id: str, code: str) -> None:
     """Check a code; exits with 5 when it is not valid.
 
     Example: authfactor factors verify auth_challenge_01… 123456
     """
-    options = session.chosen(context)
+    options = context.chosen(ctx)
 
     async def work(af: Authfactor, environment: Environment) -> Verification:
         return await af.run(af.challenges.verify(environment, challenge_id, code))
 
-    outcome = session.run(options, work)
+    outcome = context.run(options, work)
 
     def people() -> None:
         if outcome.valid:
@@ -136,29 +136,29 @@ def verify(context: click.Context, challenge_id: str, code: str) -> None:
             reason = REASONS[outcome.reason or "code_mismatch"]
             print(f"Not valid: {reason} Tries left: {outcome.attempts_remaining}.")
 
-    session.show(options, objects.verification(outcome), people)
-    from authfactor.cli import exits
+    context.show(options, responses.verification(outcome), people)
+    from authfactor.cli import exit_codes
 
-    raise SystemExit(0 if outcome.valid else exits.REFUSED)
+    raise SystemExit(0 if outcome.valid else exit_codes.REFUSED)
 
 
 @factors.command("delete")
 @click.argument("factor_id")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@session.reason_option
+@context.reason_option
 @click.pass_context
-def delete(context: click.Context, factor_id: str, yes: bool, reason: str | None) -> None:
+def delete(ctx: click.Context, factor_id: str, yes: bool, reason: str | None) -> None:
     """Delete a factor. Example: authfactor factors delete auth_factor_01… --yes"""
-    options = session.chosen(context)
+    options = context.chosen(ctx)
     if not yes:
         click.confirm(f"Delete {factor_id}? Its authenticator entry stops working.", abort=True)
 
     async def work(af: Authfactor, environment: Environment) -> None:
         unit = af.factors.delete(environment, factor_id)
-        await session.change(af, environment, unit, "factor.delete", factor_id, reason)
+        await context.change(af, environment, unit, "factor.delete", factor_id, reason)
 
-    session.run(options, work)
-    session.show(options, {"id": factor_id, "deleted": True}, lambda: print(f"Deleted {factor_id}."))
+    context.run(options, work)
+    context.show(options, {"id": factor_id, "deleted": True}, lambda: print(f"Deleted {factor_id}."))
 
 
 REASONS = {
@@ -176,4 +176,4 @@ def _last_used(factor: Factor) -> str:
     if factor.activated_at is None:
         return "never"
     # A restore spends steps that no code came for.
-    return moments.write(min(factor.last_step * totp.PERIOD * 1000, factor.updated_at))
+    return timestamps.write(min(factor.last_step * totp.PERIOD * 1000, factor.updated_at))

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import click
 
-from authfactor.cli import session
+from authfactor.cli import context
 from authfactor.models import Environment, Link
 from authfactor.wire import links as wire
 
 if TYPE_CHECKING:
     from authfactor.core import Authfactor
-    from authfactor.rules.links import Issued
+    from authfactor.rules.links.links import Issued
 
 
 @click.group("links", no_args_is_help=True)
@@ -30,17 +30,17 @@ return_option = click.option(
 @return_option
 @click.option("--issuer", help="Name in the app; default: the team name.")
 @click.pass_context
-def enroll(context: click.Context, user_id: str, return_to: str | None, issuer: str | None) -> None:
+def enroll(ctx: click.Context, user_id: str, return_to: str | None, issuer: str | None) -> None:
     """Make a link by which a user enrols in a factor. Example: authfactor links enroll user_01…"""
-    options = session.chosen(context)
+    options = context.chosen(ctx)
     request = wire.CreateEnrollmentLink(user_id=user_id, return_to=return_to, totp_issuer=issuer)
 
     async def work(af: Authfactor, environment: Environment) -> tuple[Issued, int]:
         unit = af.links.create_enrollment(environment, request)
-        made = await session.change(af, environment, unit, "link.create", lambda it: it.link.id)
+        made = await context.change(af, environment, unit, "link.create", lambda it: it.link.id)
         return made, af.clock()
 
-    _show(options, *session.run(options, work))
+    _show(options, *context.run(options, work))
 
 
 @links.command("challenge")
@@ -48,17 +48,17 @@ def enroll(context: click.Context, user_id: str, return_to: str | None, issuer: 
 @return_option
 @click.option("--factor", help="Which factor, if the user has several.")
 @click.pass_context
-def challenge(context: click.Context, user_id: str, return_to: str | None, factor: str | None) -> None:
+def challenge(ctx: click.Context, user_id: str, return_to: str | None, factor: str | None) -> None:
     """Make a link by which a user gives a code. Example: authfactor links challenge user_01…"""
-    options = session.chosen(context)
+    options = context.chosen(ctx)
     request = wire.CreateChallengeLink(user_id=user_id, return_to=return_to, factor_id=factor)
 
     async def work(af: Authfactor, environment: Environment) -> tuple[Issued, int]:
         unit = af.links.create_challenge(environment, request)
-        made = await session.change(af, environment, unit, "link.create", lambda it: it.link.id)
+        made = await context.change(af, environment, unit, "link.create", lambda it: it.link.id)
         return made, af.clock()
 
-    _show(options, *session.run(options, work))
+    _show(options, *context.run(options, work))
 
 
 @links.command("get")
@@ -71,22 +71,22 @@ def challenge(context: click.Context, user_id: str, return_to: str | None, facto
     help="Which kind of link.",
 )
 @click.pass_context
-def get(context: click.Context, link_id: str, kind: Literal["enrollment", "challenge"]) -> None:
+def get(ctx: click.Context, link_id: str, kind: Literal["enrollment", "challenge"]) -> None:
     """Tell what became of a link. Example: authfactor links get link_01… --kind challenge"""
-    options = session.chosen(context)
+    options = context.chosen(ctx)
 
     async def work(af: Authfactor, environment: Environment) -> tuple[Link, int]:
         return await af.read(af.links.get(environment, kind, link_id)), af.clock()
 
-    link, now = session.run(options, work)
+    link, now = context.run(options, work)
     _print(options, wire.link(link, now))
 
 
-def _show(options: session.Chosen, issued: Issued, now: int) -> None:
+def _show(options: context.Chosen, issued: Issued, now: int) -> None:
     _print(options, wire.link(issued.link, now, issued.url))
 
 
-def _print(options: session.Chosen, shape: wire.EnrollmentLink | wire.ChallengeLink) -> None:
+def _print(options: context.Chosen, shape: wire.EnrollmentLink | wire.ChallengeLink) -> None:
     lines: list[tuple[str, object]] = [
         ("id", shape.id),
         ("user id", shape.user_id),
@@ -97,4 +97,4 @@ def _print(options: session.Chosen, shape: wire.EnrollmentLink | wire.ChallengeL
     ]
     if isinstance(shape.url, str):
         lines.append(("url", shape.url))
-    session.show(options, shape, lambda: session.pairs(lines))
+    context.show(options, shape, lambda: context.pairs(lines))

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import click
 
-from authfactor.cli import session
+from authfactor.cli import context
 from authfactor.models import Operator
-from authfactor.wire import moments
+from authfactor.wire import timestamps
 
 if TYPE_CHECKING:
     from authfactor.core import Authfactor
@@ -24,21 +24,21 @@ Role = Literal["owner", "support", "viewer"]
 
 @operators.command("list")
 @click.pass_context
-def list_operators(context: click.Context) -> None:
+def list_operators(ctx: click.Context) -> None:
     """List the operators. Example: authfactor operators list"""
-    options = session.chosen(context)
+    options = context.chosen(ctx)
 
     async def work(af: Authfactor) -> list[Operator]:
         return await af.read(lambda tx: tx.operators.all())
 
-    found = session.run_installation(options, work)
+    found = context.run_installation(options, work)
     rows = [
-        [item.id, item.email, item.role, item.state, moments.write_optional(item.last_sign_in_at) or "-"]
+        [item.id, item.email, item.role, item.state, timestamps.write_optional(item.last_sign_in_at) or "-"]
         for item in found
     ]
     columns = ["id", "email", "role", "state", "last sign-in"]
     empty = "No operators. Invite one: authfactor operators invite you@example.org"
-    session.show(options, [_shape(item) for item in found], lambda: session.table(columns, rows, empty))
+    context.show(options, [_shape(item) for item in found], lambda: context.table(columns, rows, empty))
 
 
 @operators.command("invite")
@@ -51,70 +51,70 @@ def list_operators(context: click.Context) -> None:
     help="What the operator may do.",
 )
 @click.pass_context
-def invite(context: click.Context, email: str, role: Role) -> None:
+def invite(ctx: click.Context, email: str, role: Role) -> None:
     """Add an operator and print the one-time link that sets them up.
 
     Example: authfactor operators invite kim@example.org --role support
     """
-    options = session.chosen(context)
+    options = context.chosen(ctx)
 
     async def work(af: Authfactor) -> tuple[Operator, str]:
         invited = af.operators.invite(email, role)
-        return await session.change(af, None, invited, "operator.invite", lambda made: made[0].id)
+        return await context.change(af, None, invited, "operator.invite", lambda made: made[0].id)
 
-    operator, token = session.run_installation(options, work)
+    operator, token = context.run_installation(options, work)
     _show_link(options, operator, token)
 
 
 @operators.command("reset")
 @click.argument("operator")
-@session.reason_option
+@context.reason_option
 @click.pass_context
-def reset(context: click.Context, operator: str, reason: str | None) -> None:
+def reset(ctx: click.Context, operator: str, reason: str | None) -> None:
     """Take password, factor, locks and sessions from an operator; print a new one-time link.
 
     Example: authfactor operators reset kim@example.org
     """
-    options = session.chosen(context)
+    options = context.chosen(ctx)
 
     async def work(af: Authfactor) -> tuple[Operator, str]:
         found = await af.read(af.operators.find(operator))
-        return await session.change(
+        return await context.change(
             af, None, af.operators.reset(found.id), "operator.reset", found.id, reason
         )
 
-    changed, token = session.run_installation(options, work)
+    changed, token = context.run_installation(options, work)
     _show_link(options, changed, token)
 
 
 @operators.command("disable")
 @click.argument("operator")
-@session.reason_option
+@context.reason_option
 @click.pass_context
-def disable(context: click.Context, operator: str, reason: str | None) -> None:
+def disable(ctx: click.Context, operator: str, reason: str | None) -> None:
     """Send an operator away; sessions end at once. Example: authfactor operators disable kim@example.org"""
-    options = session.chosen(context)
+    options = context.chosen(ctx)
 
     async def work(af: Authfactor) -> Operator:
         found = await af.read(af.operators.find(operator))
-        return await session.change(
+        return await context.change(
             af, None, af.operators.disable(found.id), "operator.disable", found.id, reason
         )
 
-    changed = session.run_installation(options, work)
+    changed = context.run_installation(options, work)
     back = f"authfactor operators reset {changed.email}"
     text = f"{changed.email} can no longer sign in. Let them back in with: {back}"
-    session.show(options, _shape(changed), lambda: print(text))
+    context.show(options, _shape(changed), lambda: print(text))
 
 
-def _show_link(options: session.Chosen, operator: Operator, token: str) -> None:
-    link = f"{session.read_settings(options).base_url.rstrip('/')}/console/set-up/{token}"
+def _show_link(options: context.Chosen, operator: Operator, token: str) -> None:
+    link = f"{context.read_settings(options).base_url.rstrip('/')}/console/set-up/{token}"
 
     def people() -> None:
         print(f"{operator.email} ({operator.role}) sets up password and code here, once, within 24 hours:")
         print(f"\n  {link}\n")
 
-    session.show(options, {**_shape(operator), "link": link}, people)
+    context.show(options, {**_shape(operator), "link": link}, people)
 
 
 def _shape(operator: Operator) -> dict[str, str | None]:
@@ -124,6 +124,6 @@ def _shape(operator: Operator) -> dict[str, str | None]:
         "email": operator.email,
         "role": operator.role,
         "state": operator.state,
-        "last_sign_in_at": moments.write_optional(operator.last_sign_in_at),
-        "created_at": moments.write(operator.created_at),
+        "last_sign_in_at": timestamps.write_optional(operator.last_sign_in_at),
+        "created_at": timestamps.write(operator.created_at),
     }

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from authfactor.cli import session
+from authfactor.cli import context
 from authfactor.models import Environment, Page, PageQuery, User
-from authfactor.wire import moments, objects
+from authfactor.wire import responses, timestamps
 from authfactor.wire.requests import CreateUser, UpdateUser
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ password_option = click.option(
 @password_option
 @click.pass_context
 def create(
-    context: click.Context,
+    ctx: click.Context,
     email: str,
     first_name: str | None,
     last_name: str | None,
@@ -43,7 +43,7 @@ def create(
     password: bool,
 ) -> None:
     """Create a user. Example: authfactor users create kim@example.org --email-verified"""
-    options = session.chosen(context)
+    options = context.chosen(ctx)
     request = CreateUser(
         email=email,
         first_name=first_name,
@@ -55,22 +55,22 @@ def create(
 
     async def work(af: Authfactor, environment: Environment) -> User:
         unit = await af.users.create(environment, request)
-        return await session.change(af, environment, unit, "user.create", lambda made: made.id)
+        return await context.change(af, environment, unit, "user.create", lambda made: made.id)
 
-    _show(options, session.run(options, work))
+    _show(options, context.run(options, work))
 
 
 @users.command("get")
 @click.argument("user_id")
 @click.pass_context
-def get(context: click.Context, user_id: str) -> None:
+def get(ctx: click.Context, user_id: str) -> None:
     """Show a user. Example: authfactor users get user_01…"""
-    options = session.chosen(context)
+    options = context.chosen(ctx)
 
     async def work(af: Authfactor, environment: Environment) -> User:
         return await af.read(af.users.get(environment, user_id))
 
-    _show(options, session.run(options, work))
+    _show(options, context.run(options, work))
 
 
 @users.command("list")
@@ -78,24 +78,25 @@ def get(context: click.Context, user_id: str) -> None:
 @click.option("--limit", type=click.IntRange(min=1, max=100), default=10, show_default=True)
 @click.option("--after", help="Id after which the page starts.")
 @click.pass_context
-def list_users(context: click.Context, email: str | None, limit: int, after: str | None) -> None:
+def list_users(ctx: click.Context, email: str | None, limit: int, after: str | None) -> None:
     """List users, newest first. Example: authfactor users list --email kim@example.org"""
-    options = session.chosen(context)
+    options = context.chosen(ctx)
 
     async def work(af: Authfactor, environment: Environment) -> Page[User]:
         return await af.read(af.users.page(environment, PageQuery(limit=limit, after=after), email))
 
-    page = session.run(options, work)
+    page = context.run(options, work)
     rows = [
-        [item.id, item.email, item.external_id or "-", moments.write(item.created_at)] for item in page.items
+        [item.id, item.email, item.external_id or "-", timestamps.write(item.created_at)]
+        for item in page.items
     ]
 
     def people() -> None:
-        session.table(["id", "email", "external id", "created"], rows, "No users.")
+        context.table(["id", "email", "external id", "created"], rows, "No users.")
         if page.after:
             print(f"More: --after {page.after}")
 
-    session.show(options, objects.users(page), people)
+    context.show(options, responses.users(page), people)
 
 
 @users.command("update")
@@ -107,7 +108,7 @@ def list_users(context: click.Context, email: str | None, limit: int, after: str
 @password_option
 @click.pass_context
 def update(
-    context: click.Context,
+    ctx: click.Context,
     user_id: str,
     email: str | None,
     first_name: str | None,
@@ -116,7 +117,7 @@ def update(
     password: bool,
 ) -> None:
     """Change a user. Example: authfactor users update user_01… --email kim.doe@example.org"""
-    options = session.chosen(context)
+    options = context.chosen(ctx)
     given = {"email": email, "first_name": first_name, "last_name": last_name, "external_id": external_id}
     request = UpdateUser(
         **{name: value for name, value in given.items() if value is not None},  # type: ignore[arg-type]  # all text
@@ -125,52 +126,52 @@ def update(
 
     async def work(af: Authfactor, environment: Environment) -> User:
         unit = await af.users.update(environment, user_id, request)
-        return await session.change(af, environment, unit, "user.update", user_id)
+        return await context.change(af, environment, unit, "user.update", user_id)
 
-    _show(options, session.run(options, work))
+    _show(options, context.run(options, work))
 
 
 @users.command("delete")
 @click.argument("user_id")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@session.reason_option
+@context.reason_option
 @click.pass_context
-def delete(context: click.Context, user_id: str, yes: bool, reason: str | None) -> None:
+def delete(ctx: click.Context, user_id: str, yes: bool, reason: str | None) -> None:
     """Delete a user with all factors. Example: authfactor users delete user_01… --yes"""
-    options = session.chosen(context)
+    options = context.chosen(ctx)
     if not yes:
         click.confirm(f"Delete {user_id} and everything that belongs to it?", abort=True)
 
     async def work(af: Authfactor, environment: Environment) -> None:
         unit = af.users.delete(environment, user_id)
-        await session.change(af, environment, unit, "user.delete", user_id, reason)
+        await context.change(af, environment, unit, "user.delete", user_id, reason)
 
-    session.run(options, work)
-    session.show(options, {"id": user_id, "deleted": True}, lambda: print(f"Deleted {user_id}."))
+    context.run(options, work)
+    context.show(options, {"id": user_id, "deleted": True}, lambda: print(f"Deleted {user_id}."))
 
 
 @users.command("unlock")
 @click.argument("user_id")
-@session.reason_option
+@context.reason_option
 @click.pass_context
-def unlock(context: click.Context, user_id: str, reason: str | None) -> None:
+def unlock(ctx: click.Context, user_id: str, reason: str | None) -> None:
     """Lift the lock that wrong codes put on a user. Example: authfactor users unlock user_01…"""
-    options = session.chosen(context)
+    options = context.chosen(ctx)
 
     async def work(af: Authfactor, environment: Environment) -> bool:
         unit = af.users.unlock(environment, user_id)
-        return await session.change(af, environment, unit, "user.unlock", user_id, reason)
+        return await context.change(af, environment, unit, "user.unlock", user_id, reason)
 
-    done = session.run(options, work)
+    done = context.run(options, work)
     text = f"Unlocked {user_id}." if done else f"{user_id} was not locked and had no wrong codes."
-    session.show(options, {"id": user_id, "unlocked": done}, lambda: print(text))
+    context.show(options, {"id": user_id, "unlocked": done}, lambda: print(text))
 
 
 def _asked() -> str:
     return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
 
 
-def _show(options: session.Chosen, user: User) -> None:
+def _show(options: context.Chosen, user: User) -> None:
     lines: list[tuple[str, object]] = [
         ("id", user.id),
         ("email", user.email),
@@ -178,7 +179,7 @@ def _show(options: session.Chosen, user: User) -> None:
         ("name", " ".join(filter(None, (user.first_name, user.last_name))) or user.name),
         ("external id", user.external_id),
         ("password", "set" if user.password_hash else "none"),
-        ("last sign-in", moments.write_optional(user.last_sign_in_at)),
-        ("created", moments.write(user.created_at)),
+        ("last sign-in", timestamps.write_optional(user.last_sign_in_at)),
+        ("created", timestamps.write(user.created_at)),
     ]
-    session.show(options, objects.user(user), lambda: session.pairs(lines))
+    context.show(options, responses.user(user), lambda: context.pairs(lines))

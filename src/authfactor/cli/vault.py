@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from authfactor.cli import session
+from authfactor.cli import context
 
 if TYPE_CHECKING:
-    from authfactor.keyring import Source
-    from authfactor.rules.audit import Audit
-    from authfactor.rules.sealing import Progress, Resealed, Sealing
+    from authfactor.crypto.keyring import Source
+    from authfactor.crypto.vault import Key
+    from authfactor.rules.audit.audit_log import Audit
+    from authfactor.rules.maintenance.key_rotation import Progress, Resealed, Sealing
     from authfactor.store import Store, Tx, Unit
-    from authfactor.vault import Key
 
 T = TypeVar("T")
 BAD_KEYS = 8
@@ -30,12 +30,12 @@ def vault() -> None:
 
 @vault.command("status")
 @click.pass_context
-def status(context: click.Context) -> None:
+def status(ctx: click.Context) -> None:
     """List the keys and how many secrets each has sealed; exit code 8 when a needed key is missing.
 
     Example: authfactor vault status
     """
-    options = session.chosen(context)
+    options = context.chosen(ctx)
 
     async def work(source: Source, store: Store, sealing: Sealing) -> tuple[list[Key], dict[str, int]]:
         ring = source.read() if source.exists() else []
@@ -52,13 +52,13 @@ def status(context: click.Context) -> None:
 
     def people() -> None:
         rows = [[str(key["id"]), str(key["state"]), str(key["secrets"])] for key in keys]
-        session.table(["key", "state", "secrets"], rows, "There is no key ring yet.")
+        context.table(["key", "state", "secrets"], rows, "There is no key ring yet.")
         if counts:
             print("A key that is needed is not on the ring. Put it back from the backup of the key ring.")
         elif waiting:
             print(f"{waiting} secrets are sealed with older keys. Seal them again: authfactor vault rotate")
 
-    session.show(options, {"keys": keys}, people)
+    context.show(options, {"keys": keys}, people)
     if counts:
         raise SystemExit(BAD_KEYS)
 
@@ -66,7 +66,7 @@ def status(context: click.Context) -> None:
 @vault.command("rotate")
 @click.option("--wait", type=click.IntRange(min=0), help="Seconds for servers to take the new key up.")
 @click.pass_context
-def rotate(context: click.Context, wait: int | None) -> None:
+def rotate(ctx: click.Context, wait: int | None) -> None:
     """Add a key to the ring and seal every secret again with it, while servers run.
 
     When secrets are still sealed with older keys, as after an interruption, no key is added: the newest one
@@ -75,10 +75,10 @@ def rotate(context: click.Context, wait: int | None) -> None:
     Example: authfactor vault rotate
     """
     from authfactor.core import system_clock
-    from authfactor.rules.audit import Audit
-    from authfactor.vault import Vault
+    from authfactor.crypto.vault import Vault
+    from authfactor.rules.audit.audit_log import Audit
 
-    options = session.chosen(context)
+    options = context.chosen(ctx)
 
     async def work(source: Source, store: Store, sealing: Sealing) -> tuple[str, bool, Resealed]:
         import asyncio
@@ -109,16 +109,16 @@ def rotate(context: click.Context, wait: int | None) -> None:
             print(f"Left as it is, because no key opens it: {row}")
 
     shape = {"key": key_id, "added": added, "resealed": done.values, "broken": list(done.broken)}
-    session.show(options, shape, people)
+    context.show(options, shape, people)
     if done.broken:
         raise SystemExit(BAD_KEYS)
 
 
 @vault.command("retire")
 @click.argument("key")
-@session.reason_option
+@context.reason_option
 @click.pass_context
-def retire(context: click.Context, key: str, reason: str | None) -> None:
+def retire(ctx: click.Context, key: str, reason: str | None) -> None:
     """Take a key off the ring once nothing in the database is sealed with it.
 
     Backups made while it was in use cannot be opened any more without it: that is how what was deleted since
@@ -126,12 +126,12 @@ def retire(context: click.Context, key: str, reason: str | None) -> None:
 
     Example: authfactor vault retire 3f9a1c
     """
-    from authfactor import keyring
     from authfactor.core import system_clock
-    from authfactor.rules.audit import Audit
-    from authfactor.vault import Vault
+    from authfactor.crypto import keyring
+    from authfactor.crypto.vault import Vault
+    from authfactor.rules.audit.audit_log import Audit
 
-    options = session.chosen(context)
+    options = context.chosen(ctx)
 
     async def work(source: Source, store: Store, sealing: Sealing) -> list[Key]:
         async with sealing.turn(store):
@@ -140,12 +140,12 @@ def retire(context: click.Context, key: str, reason: str | None) -> None:
             # A ring that a command prints has lost the key already: entries' key is sealed with the newest.
             audit = Audit(system_clock, os.urandom, Vault(source.read(), os.urandom))  # noqa: TID251 - nonces, in a command
             await sealing.release(
-                store, key, lambda tx: audit.note(tx, session.actor(), "vault.retire", key, reason=reason)
+                store, key, lambda tx: audit.note(tx, context.actor(), "vault.retire", key, reason=reason)
             )
             return source.remove(key)
 
     ring = _run(options, work)
-    session.show(
+    context.show(
         options,
         {"retired": key, "keys": [each.id for each in ring]},
         lambda: print(f"The key {key} is off the ring. Left: {', '.join(each.id for each in ring)}"),
@@ -157,20 +157,20 @@ def _rotated(audit: Audit, key_id: str) -> Unit[None]:
 
     async def run(tx: Tx) -> None:
         await audit.renew_key(tx)
-        await audit.note(tx, session.actor(), "vault.rotate", key_id)
+        await audit.note(tx, context.actor(), "vault.rotate", key_id)
 
     return run
 
 
-def _run(options: session.Chosen, work: Callable[[Source, Store, Sealing], Awaitable[T]]) -> T:
+def _run(options: context.Chosen, work: Callable[[Source, Store, Sealing], Awaitable[T]]) -> T:
     """Open database and source of the ring, without the demand that every needed key be there."""
-    from authfactor import keyring
     from authfactor.core import system_clock
+    from authfactor.crypto import keyring
     from authfactor.ids import Mint
-    from authfactor.rules.sealing import Sealing
+    from authfactor.rules.maintenance.key_rotation import Sealing
     from authfactor.store.opening import open_store
 
-    settings = session.read_settings(options)
+    settings = context.read_settings(options)
 
     async def inside() -> T:
         store = await open_store(settings)
@@ -181,17 +181,17 @@ def _run(options: session.Chosen, work: Callable[[Source, Store, Sealing], Await
             await store.close()
 
     try:
-        return session.finish(inside())
-    except session.known() as error:
-        session.fail(error)
+        return context.finish(inside())
+    except context.known() as error:
+        context.fail(error)
 
 
-def _say(options: session.Chosen, text: str) -> None:
+def _say(options: context.Chosen, text: str) -> None:
     if not options.as_json:
         click.echo(text, err=True)
 
 
-def _counter(options: session.Chosen) -> Progress:
+def _counter(options: context.Chosen) -> Progress:
     """Tell on standard error how far it is, every 10,000 rows."""
     step = 10_000
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import click
 
-from authfactor.cli import session
+from authfactor.cli import context
 from authfactor.models import Delivery, Environment, Page, PageQuery, WebhookEndpoint
-from authfactor.wire import moments
+from authfactor.wire import timestamps
 from authfactor.wire import webhooks as wire
 
 if TYPE_CHECKING:
@@ -29,22 +29,22 @@ after_option = click.option("--after", help="Id after which the page starts.")
 @limit_option
 @after_option
 @click.pass_context
-def list_endpoints(context: click.Context, limit: int, after: str | None) -> None:
+def list_endpoints(ctx: click.Context, limit: int, after: str | None) -> None:
     """List the webhook endpoints, newest first. Example: authfactor webhooks list"""
-    options = session.chosen(context)
+    options = context.chosen(ctx)
 
     async def work(af: Authfactor, environment: Environment) -> Page[WebhookEndpoint]:
         return await af.read(af.webhooks.page(environment, PageQuery(limit=limit, after=after)))
 
-    page = session.run(options, work)
+    page = context.run(options, work)
     rows = [[item.id, item.endpoint_url, item.status, ", ".join(item.events)] for item in page.items]
 
     def people() -> None:
-        session.table(["id", "url", "status", "events"], rows, "No webhook endpoints.")
+        context.table(["id", "url", "status", "events"], rows, "No webhook endpoints.")
         if page.after:
             print(f"More: --after {page.after}")
 
-    session.show(options, wire.endpoints(page), people)
+    context.show(options, wire.endpoints(page), people)
 
 
 @webhooks.command("deliveries")
@@ -54,43 +54,43 @@ def list_endpoints(context: click.Context, limit: int, after: str | None) -> Non
 @after_option
 @click.pass_context
 def list_deliveries(
-    context: click.Context, endpoint: str | None, state: State | None, limit: int, after: str | None
+    ctx: click.Context, endpoint: str | None, state: State | None, limit: int, after: str | None
 ) -> None:
     """List deliveries, newest first. Example: authfactor webhooks deliveries --state failed"""
-    options = session.chosen(context)
+    options = context.chosen(ctx)
 
     async def work(af: Authfactor, environment: Environment) -> Page[Delivery]:
         query = PageQuery(limit=limit, after=after)
         return await af.read(af.deliveries.page(environment, query, endpoint, state))
 
-    page = session.run(options, work)
+    page = context.run(options, work)
     rows = [
         [item.id, item.event or "-", item.user_id or "-", item.state, str(item.attempts), _last(item)]
         for item in page.items
     ]
 
     def people() -> None:
-        session.table(["id", "event", "user", "state", "attempts", "last answer"], rows, "No deliveries.")
+        context.table(["id", "event", "user", "state", "attempts", "last answer"], rows, "No deliveries.")
         if page.after:
             print(f"More: --after {page.after}")
 
-    session.show(options, wire.deliveries(page), people)
+    context.show(options, wire.deliveries(page), people)
 
 
 @webhooks.command("resend")
 @click.argument("delivery_id")
 @click.pass_context
-def resend(context: click.Context, delivery_id: str) -> None:
+def resend(ctx: click.Context, delivery_id: str) -> None:
     """Send a delivery again, whatever became of it. Example: authfactor webhooks resend wd_01…"""
-    options = session.chosen(context)
+    options = context.chosen(ctx)
 
     async def work(af: Authfactor, environment: Environment) -> Delivery:
         unit = af.deliveries.resend(environment, delivery_id)
-        return await session.change(af, environment, unit, "delivery.resend", delivery_id)
+        return await context.change(af, environment, unit, "delivery.resend", delivery_id)
 
-    due = session.run(options, work)
-    session.show(
-        options, wire.delivery(due), lambda: print(f"{due.id} is due since {moments.write(due.due_at)}.")
+    due = context.run(options, work)
+    context.show(
+        options, wire.delivery(due), lambda: print(f"{due.id} is due since {timestamps.write(due.due_at)}.")
     )
 
 

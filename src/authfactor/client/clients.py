@@ -7,11 +7,11 @@ from typing import Final, Self
 
 import httpx
 
+from authfactor.client.blocking_portal import Portal
 from authfactor.client.events import AsyncEvents, Events
+from authfactor.client.http_transport import Identity, OverHttp, Transport
 from authfactor.client.mfa import AsyncMfa, Mfa
-from authfactor.client.performing import Performing
-from authfactor.client.portal import Portal
-from authfactor.client.transport import Identity, OverHttp, Transport
+from authfactor.client.requester import Performing
 from authfactor.client.user_management import AsyncUserManagement, UserManagement
 from authfactor.client.webhooks import AsyncWebhooks, Webhooks
 
@@ -57,10 +57,10 @@ class Choice:
         identity = self.identity()
         if identity is not None:
             return OverHttp(identity, timeout=self.timeout, http_client=http_client)
-        from authfactor.client import in_process  # noqa: PLC0415 - over HTTP nothing of the server is needed
+        from authfactor.client import in_process_transport  # noqa: PLC0415 - over HTTP nothing of the server is needed
 
-        return in_process.InProcess(
-            in_process.Place(self.database_url, self.data, self.keys, self.environment)
+        return in_process_transport.InProcess(
+            in_process_transport.Place(self.database_url, self.data, self.keys, self.environment)
         )
 
     def identity(self) -> Identity | None:

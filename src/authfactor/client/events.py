@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from authfactor.client.calls import Blocking, Call, Group, Waiting, listing, query, reader
+from authfactor.client.operations import Blocking, Call, Group, Waiting, listing, query, reader
 from authfactor.client.types import Event, ListOf, Order
 
 

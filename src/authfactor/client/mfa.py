@@ -2,7 +2,17 @@
 
 from typing import Literal
 
-from authfactor.client.calls import Blocking, Call, Group, Waiting, given, nothing, operation, path, reader
+from authfactor.client.operations import (
+    Blocking,
+    Call,
+    Group,
+    Waiting,
+    given,
+    nothing,
+    operation,
+    path,
+    reader,
+)
 from authfactor.client.types import (
     AuthenticationChallenge,
     AuthenticationChallengeVerificationResponse,

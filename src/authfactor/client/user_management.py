@@ -6,7 +6,7 @@ from urllib.parse import quote, urlencode
 
 from msgspec import UNSET, UnsetType
 
-from authfactor.client.calls import (
+from authfactor.client.operations import (
     Blocking,
     Call,
     Group,

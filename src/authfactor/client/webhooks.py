@@ -8,7 +8,8 @@ from typing import Final, Literal
 
 import msgspec
 
-from authfactor.client.calls import (
+from authfactor.client.errors import ClientError
+from authfactor.client.operations import (
     Blocking,
     Call,
     Group,
@@ -21,7 +22,6 @@ from authfactor.client.calls import (
     query,
     reader,
 )
-from authfactor.client.errors import ClientError
 from authfactor.client.types import Event, ListOf, Order, WebhookEndpoint
 
 TOLERANCE: Final = 180

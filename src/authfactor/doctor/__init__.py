@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from authfactor import errors
+from authfactor.crypto.vault import Vault
 from authfactor.doctor import backups as archives
-from authfactor.doctor import clock, files, keys, seeds, stored
+from authfactor.doctor import clock, database, files, keys, plaintext_secrets
 from authfactor.doctor.finding import Finding, Level, ok, problem, warning
 from authfactor.models import Clock, Entropy
 from authfactor.settings import Settings
 from authfactor.store import opening, schema
-from authfactor.vault import Vault
 
 __all__ = ["Finding", "Level", "examine"]
 
@@ -50,19 +50,19 @@ async def examine(
     store = opening.store_as_it_is(settings)
     try:
         findings += await clock.against_database(settings, store, at)
-        findings += await stored.webhooks(store, at)
-        findings += await stored.operators(settings, store)
-        findings += await stored.seals(store)
+        findings += await database.webhooks(store, at)
+        findings += await database.operators(settings, store)
+        findings += await database.seals(store)
         findings += await keys.needed(store, vault, at)
         if vault is not None:
-            secrets = await stored.open_secrets(store, vault, findings)
-            findings += stored.weak(secrets)
+            secrets = await database.open_secrets(store, vault, findings)
+            findings += database.weak(secrets)
             encrypted = [path for path in backups if archives.is_encrypted(path)]
             plain = [path for path in backups if path not in encrypted]
-            findings += seeds.search(secrets, [*files.of_database(settings), *plain])
+            findings += plaintext_secrets.search(secrets, [*files.of_database(settings), *plain])
             findings += archives.examine(encrypted, ring, secrets)
             if settings.sqlite_path is None:
-                findings += await seeds.search_tables(store, secrets)
+                findings += await plaintext_secrets.search_tables(store, secrets)
     except errors.AuthfactorError as error:
         findings.append(problem("database", error.message, "See that the database runs and may be read."))
     finally:

@@ -5,18 +5,19 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from authfactor import archive, errors, vault
-from authfactor.doctor import seeds
+from authfactor import errors
+from authfactor.crypto import backup_format, vault
+from authfactor.crypto.vault import Key
+from authfactor.doctor import plaintext_secrets
+from authfactor.doctor.database import Secret
 from authfactor.doctor.finding import Finding, ok, problem
-from authfactor.doctor.stored import Secret
-from authfactor.vault import Key
 
 
 def is_encrypted(path: Path) -> bool:
     """Tell whether `authfactor backup` made this file."""
     try:
         with path.open("rb") as file:
-            return file.read(len(archive.TITLE)) == archive.TITLE
+            return file.read(len(backup_format.TITLE)) == backup_format.TITLE
     except OSError:
         return False
 
@@ -30,7 +31,7 @@ def _examine(path: Path, ring: list[Key], secrets: list[Secret]) -> Finding:
     # A file without a name, gone with this process.
     with path.open("rb") as source, tempfile.TemporaryFile(dir=path.parent) as plain:
         try:
-            head, chunks = archive.read(source, ring)
+            head, chunks = backup_format.read(source, ring)
             for chunk in chunks:
                 plain.write(chunk)
         except vault.UnknownKey as error:
@@ -42,8 +43,8 @@ def _examine(path: Path, ring: list[Key], secrets: list[Secret]) -> Finding:
                 "backups", f"{path}: {error.message}", "Make another backup, and see to that disk."
             )
         plain.flush()
-        found = seeds.found_in(plain, secrets)
+        found = plaintext_secrets.found_in(plain, secrets)
     if found:
-        return seeds.in_the_clear(path, found)
+        return plaintext_secrets.in_the_clear(path, found)
     made = datetime.fromtimestamp(head.made_at / 1000, UTC)
     return ok("backups", f"{path} of {made:%Y-%m-%d %H:%M} UTC is whole and opens")

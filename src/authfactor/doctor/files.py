@@ -8,7 +8,7 @@ from typing import Final
 from authfactor import errors
 from authfactor.doctor.finding import Finding, ok, problem, warning
 from authfactor.settings import Settings
-from authfactor.store import sqlite
+from authfactor.store.sqlite import store
 
 _OTHERS: Final = 0o077
 _WRITABLE_BY_OTHERS: Final = 0o022
@@ -74,7 +74,7 @@ def integrity(settings: Settings) -> list[Finding]:
     if path is None:
         return []
     try:
-        said = sqlite.integrity(path)
+        said = store.integrity(path)
     except errors.AuthfactorError as error:
         return [problem("integrity", error.message, "Restore a backup.")]
     if said != "ok":

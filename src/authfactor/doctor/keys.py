@@ -1,12 +1,12 @@
 """The key ring: whether it can be read, and holds every key that something in the database is sealed with."""
 
-from authfactor import keyring
+from authfactor.crypto import keyring
+from authfactor.crypto.vault import Key, Vault
 from authfactor.doctor.finding import Finding, ok, problem, warning
 from authfactor.models import Clock
-from authfactor.rules.sealing import Sealing
+from authfactor.rules.maintenance.key_rotation import Sealing
 from authfactor.settings import Settings
 from authfactor.store import PLACES, Store
-from authfactor.vault import Key, Vault
 
 _SHOWN = 3
 _PUT_BACK = "Put it back from the backup of the key ring."

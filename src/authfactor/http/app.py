@@ -11,19 +11,19 @@ from typing import Final
 
 from authfactor import errors
 from authfactor.core import Authfactor
-from authfactor.delivering import deliver_forever
-from authfactor.http import api, links_api, operations, signin_api, webhooks_api
-from authfactor.http.door import Door
-from authfactor.http.exchange import Answering, Message, Receive, Send
-from authfactor.http.measures import Board, Layout, Meter
-from authfactor.http.metrics import Observatory
+from authfactor.crypto.keyring import KeyRingUnusable, source_of
+from authfactor.crypto.vault import CannotOpen
+from authfactor.http.api import authentication, factors, health, links, webhooks
+from authfactor.http.dispatcher import Door
 from authfactor.http.pages import templating
 from authfactor.http.pages.routes import ROUTES as PAGES
 from authfactor.http.routing import Route
-from authfactor.http.tracing import TracedDoor, traced
-from authfactor.http.turns import Turns
-from authfactor.keyring import KeyRingUnusable, source_of
-from authfactor.vault import CannotOpen
+from authfactor.http.telemetry.metrics import Observatory
+from authfactor.http.telemetry.shared_counters import Board, Layout, Meter
+from authfactor.http.telemetry.tracing import TracedDoor, traced
+from authfactor.http1.request_cycle import Answering, Message, Receive, Send
+from authfactor.http1.response_batching import Turns
+from authfactor.webhook_dispatcher import deliver_forever
 
 Opener = Callable[[], Awaitable[Authfactor]]
 HOUSEKEEPING_SECONDS: Final = 60
@@ -31,14 +31,14 @@ PUBLISH_SECONDS: Final = 1
 # Past the rush of a start: requests of the API come first.
 PAGES_AFTER_SECONDS: Final = 2
 
-ROUTES: Final = [*api.ROUTES, *signin_api.ROUTES, *webhooks_api.ROUTES, *links_api.ROUTES]
+ROUTES: Final = [*factors.ROUTES, *authentication.ROUTES, *webhooks.ROUTES, *links.ROUTES]
 
 log = logging.getLogger("authfactor.http")
 
 
-def all_routes(desk: operations.Desk | None = None) -> list[Route]:
+def all_routes(desk: health.Desk | None = None) -> list[Route]:
     """Every route that is answered, those of the reference first."""
-    return [*ROUTES, *operations.routes(ROUTES, desk), *PAGES]
+    return [*ROUTES, *health.routes(ROUTES, desk), *PAGES]
 
 
 def make_board(processes: int) -> Board:
@@ -54,12 +54,12 @@ class App:
         self._opener = opener
         self._board = board or make_board(1)
         self._region = region
-        self.desk: Final = operations.Desk()
+        self.desk: Final = health.Desk()
         self.door: Door | None = None
         self._traced: TracedDoor | None = None
-        # Our own protocol (`http.connection`) asks for answers here; other servers call the application.
+        # Our own protocol (`http1.connection`) asks for answers here; other servers call the application.
         self.answer: Answering | None = None
-        # Whether handlers of a GET mostly wait for nothing; they begin without a task (`http.headstart`).
+        # Whether handlers of a GET mostly wait for nothing; they begin without a task (`http1.eager_task`).
         self.reads_at_once = False
         # What all connections of this process share; a batch of writes has an end that they are to know of.
         self.turns: Final = Turns()

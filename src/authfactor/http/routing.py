@@ -7,7 +7,7 @@ from urllib.parse import unquote
 import msgspec
 
 from authfactor import errors
-from authfactor.http.call import Call
+from authfactor.http.request import Call
 from authfactor.models import Answer
 from authfactor.wire.requests import without_nul
 

@@ -8,12 +8,12 @@ from authfactor import errors
 from authfactor.models import Entropy
 from authfactor.settings import Settings
 from authfactor.store import schema
-from authfactor.store.base import Store, Tx
-from authfactor.store.sqlite import SqliteStore
+from authfactor.store.sqlite.store import SqliteStore
+from authfactor.store.transaction import Store, Tx
 
 if TYPE_CHECKING:
-    from authfactor.store.copying.shape import Side
-    from authfactor.store.postgres import PostgresStore
+    from authfactor.store.copying.table_schema import Side
+    from authfactor.store.postgres.store import PostgresStore
 
 log = logging.getLogger("authfactor.store")
 
@@ -47,7 +47,7 @@ async def open_store(settings: Settings, entropy: Entropy | None = None) -> Stor
 
 
 async def _refuse_half_copied(tx: Tx) -> None:
-    from authfactor.store.copying.shape import MARK  # noqa: PLC0415 - no help text needs it
+    from authfactor.store.copying.table_schema import MARK  # noqa: PLC0415 - no help text needs it
 
     if await tx.expired.has_turn(MARK):
         raise HalfCopied(
@@ -59,10 +59,10 @@ async def open_side(settings: Settings) -> "Side":
     """Open a migrated database for copying. Raises `errors.Unavailable`."""
     path = settings.sqlite_path
     if path is not None:
-        from authfactor.store.copying.embedded import SqliteSide  # noqa: PLC0415 - for one command
+        from authfactor.store.copying.sqlite import SqliteSide  # noqa: PLC0415 - for one command
 
         return SqliteSide(path)
-    from authfactor.store.copying.cluster import PostgresSide  # noqa: PLC0415 - the driver is an extra
+    from authfactor.store.copying.postgres import PostgresSide  # noqa: PLC0415 - the driver is an extra
 
     return await PostgresSide.connect(settings.database_url)
 
@@ -92,7 +92,7 @@ async def schema_version(settings: Settings) -> str | None:
 def postgres_store(settings: Settings, entropy: Entropy | None) -> "PostgresStore":
     """Make the store on PostgreSQL, without a look at it. Raises when the driver is not installed."""
     try:
-        from authfactor.store import postgres  # noqa: PLC0415 - the driver is an extra
+        from authfactor.store.postgres import store  # noqa: PLC0415 - the driver is an extra
     except ModuleNotFoundError as error:
         raise errors.AuthfactorError(
             "PostgreSQL needs its driver. Run: pip install 'authfactor[postgres]'"
@@ -101,7 +101,7 @@ def postgres_store(settings: Settings, entropy: Entropy | None) -> "PostgresStor
     def jitter() -> float:
         return entropy(1)[0] / 255 if entropy else 0.5
 
-    return postgres.PostgresStore(
+    return store.PostgresStore(
         settings.database_url, size=settings.pool_size, wait=settings.pool_wait / 1000, jitter=jitter
     )
 
@@ -128,9 +128,9 @@ async def upgrade(settings: Settings) -> str | None:
         _make_file(path)
         migrations.upgrade(f"sqlite:///{path}")
         return before
-    from authfactor.store.migrations import cluster  # noqa: PLC0415 - the driver is an extra
+    from authfactor.store.migrations import postgres  # noqa: PLC0415 - the driver is an extra
 
-    return await cluster.upgrade(
+    return await postgres.upgrade(
         settings.database_url,
         lambda version: migrations.script("postgresql", version, transaction=False),
         schema.NEEDED,

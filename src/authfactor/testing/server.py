@@ -14,16 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from authfactor import base32, errors, ids, totp
+from authfactor import errors, ids
 from authfactor.client import Client
-from authfactor.client.portal import LoopThread
+from authfactor.client.blocking_portal import LoopThread
 from authfactor.core import Authfactor
-from authfactor.http import serving as http_serving
+from authfactor.crypto.passwords import CHEAPEST
 from authfactor.http.app import App
-from authfactor.http.listening import listen
 from authfactor.models import Environment, MfaPolicy
-from authfactor.passwords import CHEAPEST
-from authfactor.rules.challenges import secret_row
+from authfactor.otp import base32, totp
+from authfactor.rules.factors.challenges import secret_row
+from authfactor.server import run as http_serving
+from authfactor.server.listening_sockets import listen
 from authfactor.settings import Settings
 from authfactor.store import Tx
 from authfactor.testing.clock import Clock

@@ -7,8 +7,8 @@ from msgspec import Meta, Raw
 
 from authfactor.models import Event as EventRecord
 from authfactor.models import Page
-from authfactor.wire import moments
-from authfactor.wire.objects import ListMetadata, ListOf, Moment, Shape
+from authfactor.wire import timestamps
+from authfactor.wire.responses import ListMetadata, ListOf, Moment, Shape
 
 
 class Event(Shape, frozen=True, gc=False, tag_field="object", tag="event"):
@@ -23,7 +23,7 @@ class Event(Shape, frozen=True, gc=False, tag_field="object", tag="event"):
 
 def event(record: EventRecord) -> Event:
     """Render an event."""
-    return Event(record.id, record.name, Raw(record.data.encode()), moments.write(record.created_at))
+    return Event(record.id, record.name, Raw(record.data.encode()), timestamps.write(record.created_at))
 
 
 def events(page: Page[EventRecord]) -> ListOf[Event]:

@@ -6,9 +6,9 @@ from msgspec import UNSET, Meta, UnsetType
 
 from authfactor.models import Branding as BrandingRecord
 from authfactor.models import Link as LinkRecord
-from authfactor.wire import moments
-from authfactor.wire.objects import Moment, Shape
+from authfactor.wire import timestamps
 from authfactor.wire.requests import Body
+from authfactor.wire.responses import Moment, Shape
 
 UserId = Annotated[str | None, Meta(description="Whom the link is for.")]
 ReturnTo = Annotated[
@@ -110,10 +110,10 @@ def link(record: LinkRecord, now: int, url: str | UnsetType = UNSET) -> Enrollme
         status=status_of(record, now),
         factor_id=record.factor_id,
         return_to=record.return_to,
-        created_at=moments.write(record.created_at),
-        expires_at=moments.write(record.expires_at),
-        opened_at=moments.write_optional(record.opened_at),
-        completed_at=moments.write_optional(record.completed_at),
+        created_at=timestamps.write(record.created_at),
+        expires_at=timestamps.write(record.expires_at),
+        opened_at=timestamps.write_optional(record.opened_at),
+        completed_at=timestamps.write_optional(record.completed_at),
         url=url,
     )
 
@@ -132,4 +132,4 @@ def branding(record: BrandingRecord | None, logo_url: str | None) -> Branding:
     """Render branding."""
     if record is None:
         return Branding(None, None, None, None)
-    return Branding(record.name, record.color, logo_url, moments.write(record.updated_at))
+    return Branding(record.name, record.color, logo_url, timestamps.write(record.updated_at))

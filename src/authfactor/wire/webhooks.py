@@ -7,9 +7,9 @@ from msgspec import Meta
 from authfactor.models import Delivery as DeliveryRecord
 from authfactor.models import Page
 from authfactor.models import WebhookEndpoint as EndpointRecord
-from authfactor.wire import moments
-from authfactor.wire.objects import ListMetadata, ListOf, Moment, Shape
+from authfactor.wire import timestamps
 from authfactor.wire.requests import Body
+from authfactor.wire.responses import ListMetadata, ListOf, Moment, Shape
 
 Status = Literal["enabled", "disabled"]
 
@@ -103,8 +103,8 @@ def endpoint(record: EndpointRecord) -> WebhookEndpoint:
         record.secret,
         record.status,
         record.events,
-        moments.write(record.created_at),
-        moments.write(record.updated_at),
+        timestamps.write(record.created_at),
+        timestamps.write(record.updated_at),
     )
 
 
@@ -123,11 +123,11 @@ def delivery(record: DeliveryRecord) -> WebhookDelivery:
         record.user_id,
         record.state,
         record.attempts,
-        moments.write(record.due_at),
+        timestamps.write(record.due_at),
         record.last_status,
         record.last_error,
-        moments.write(record.created_at),
-        moments.write(record.updated_at),
+        timestamps.write(record.created_at),
+        timestamps.write(record.updated_at),
     )
 
 

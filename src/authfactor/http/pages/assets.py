@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from authfactor import errors
-from authfactor.http.call import Call
+from authfactor.http.request import Call
 from authfactor.models import Answer
 
 FOLDER: Final = Path(__file__).parent / "static"

@@ -5,7 +5,7 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from authfactor.http.pages import assets, words
+from authfactor.http.pages import assets, translations
 
 if TYPE_CHECKING:
     import jinja2
@@ -34,7 +34,7 @@ def environment() -> "jinja2.Environment":
         auto_reload=False,
         cache_size=-1,
     )
-    made.globals.update(asset=assets.url, languages=words.LANGUAGES, htmx=_htmx)
+    made.globals.update(asset=assets.url, languages=translations.LANGUAGES, htmx=_htmx)
     return made
 
 

@@ -9,9 +9,9 @@ import hashlib
 from typing import Final, Protocol
 
 from authfactor import errors
-from authfactor.store.base import Row
-from authfactor.store.copying.sealed import Kept, Resealed, Sealing
-from authfactor.store.copying.shape import MARK, Shape, Side
+from authfactor.store.copying.resealing import Kept, Resealed, Sealing
+from authfactor.store.copying.table_schema import MARK, Shape, Side
+from authfactor.store.transaction import Row
 
 __all__ = ["CannotCopy", "Differs", "Progress", "Resealed", "copy"]
 

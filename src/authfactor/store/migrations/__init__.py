@@ -12,7 +12,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.exc import DBAPIError
 
-from authfactor.store.sqlite import translated
+from authfactor.store.sqlite.store import translated
 
 LOCATION: Final = Path(__file__).parent
 

@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING
 
 from authfactor.models import AuditEntry, PageQuery
-from authfactor.store.tables import paging
+from authfactor.store.queries import keyset_pagination
 
 if TYPE_CHECKING:
-    from authfactor.store.base import Db
+    from authfactor.store.transaction import Db
 
 COLUMNS = (
     "id, actor_kind, actor_id, actor, action, environment, target, reason, request_id, created_at, hash,"
@@ -49,7 +49,9 @@ WITH RECURSIVE names (action) AS (
 ) SELECT action FROM names WHERE action IS NOT NULL
 """
 
-OF_ACTION = paging.Listing(f"SELECT {COLUMNS} FROM audit INDEXED BY audit_action WHERE action = $1", 1)
+OF_ACTION = keyset_pagination.Listing(
+    f"SELECT {COLUMNS} FROM audit INDEXED BY audit_action WHERE action = $1", 1
+)
 
 
 class Audit:
@@ -116,7 +118,7 @@ class Audit:
     ) -> tuple[list[AuditEntry], bool, bool]:
         """List one page of the entries of all actions but some."""
         walks = [(row[0],) for row in await self._db.all(ACTIONS) if row[0] not in without]
-        found = await paging.fetch_merged(self._db, OF_ACTION, query, walks)
+        found = await keyset_pagination.fetch_merged(self._db, OF_ACTION, query, walks)
         return [AuditEntry(*row) for row in found.rows], found.more_before, found.more_after
 
     async def page(
@@ -128,5 +130,7 @@ class Audit:
             if value is not None:
                 values.append(value)
                 select += f" AND {column} = ${len(values)}"
-        found = await paging.fetch(self._db, paging.Listing(select, len(values)), query, *values)
+        found = await keyset_pagination.fetch(
+            self._db, keyset_pagination.Listing(select, len(values)), query, *values
+        )
         return [AuditEntry(*row) for row in found.rows], found.more_before, found.more_after

@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING
 
 from authfactor.models import Event, PageQuery
-from authfactor.store.tables import paging
+from authfactor.store.queries import keyset_pagination
 
 if TYPE_CHECKING:
-    from authfactor.store.base import Db
+    from authfactor.store.transaction import Db
 
 COLUMNS = "id, name, user_id, data, created_at"
 
@@ -17,7 +17,7 @@ INSERT = (
 BY_ID = f"SELECT {COLUMNS} FROM events WHERE environment = $1 AND id = $2"
 
 
-LISTING = paging.Listing(
+LISTING = keyset_pagination.Listing(
     f"""
 SELECT {COLUMNS} FROM events INDEXED BY events_name
 WHERE environment = $1 AND name = $2 AND created_at >= $3 AND created_at < $4
@@ -25,7 +25,7 @@ WHERE environment = $1 AND name = $2 AND created_at >= $3 AND created_at < $4
     4,
 )
 
-RECENT = paging.Listing(f"SELECT {COLUMNS} FROM events WHERE environment = $1", 1)
+RECENT = keyset_pagination.Listing(f"SELECT {COLUMNS} FROM events WHERE environment = $1", 1)
 
 # Of a user there is no index: the newest of the environment are looked through, and no more.
 RECENT_OF_USER = f"""
@@ -70,12 +70,12 @@ class Events:
     ) -> tuple[list[Event], bool, bool]:
         """List one page of the events of these names between two times."""
         walks = ((environment, name, start, end) for name in names)
-        found = await paging.fetch_merged(self._db, LISTING, query, walks)
+        found = await keyset_pagination.fetch_merged(self._db, LISTING, query, walks)
         return [Event(*row) for row in found.rows], found.more_before, found.more_after
 
     async def recent(self, environment: int, query: PageQuery) -> tuple[list[Event], bool, bool]:
         """List one page of the events of any name."""
-        found = await paging.fetch(self._db, RECENT, query, environment)
+        found = await keyset_pagination.fetch(self._db, RECENT, query, environment)
         return [Event(*row) for row in found.rows], found.more_before, found.more_after
 
     async def recent_of_user(self, environment: int, user_id: str, among: int, most: int) -> list[Event]:

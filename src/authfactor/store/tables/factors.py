@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING
 
 from authfactor.models import Factor, PageQuery
-from authfactor.store.tables import paging
+from authfactor.store.queries import keyset_pagination
 
 if TYPE_CHECKING:
-    from authfactor.store.base import Db, Row
+    from authfactor.store.transaction import Db, Row
 
 COLUMNS = "id, user_id, issuer, account, secret, activated_at, last_step, created_at, updated_at"
 
@@ -23,7 +23,7 @@ IDS_OF_USER = """
 SELECT id FROM factors INDEXED BY factors_user WHERE environment = $1 AND user_id = $2 ORDER BY id
 """
 
-LISTING = paging.Listing(
+LISTING = keyset_pagination.Listing(
     f"SELECT {COLUMNS} FROM factors INDEXED BY factors_user WHERE environment = $1 AND user_id = $2", 2
 )
 
@@ -81,7 +81,7 @@ class Factors:
 
     async def page(self, environment: int, user_id: str, query: PageQuery) -> tuple[list[Factor], bool, bool]:
         """List one page of a user's factors."""
-        found = await paging.fetch(self._db, LISTING, query, environment, user_id)
+        found = await keyset_pagination.fetch(self._db, LISTING, query, environment, user_id)
         return [Factor(*row) for row in found.rows], found.more_before, found.more_after
 
     async def advance_step(self, environment: int, factor_id: str, step: int, now: int) -> bool:

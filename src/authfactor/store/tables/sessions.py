@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING
 
 from authfactor.models import PageQuery, PendingSignIn, RefreshToken, Session
-from authfactor.store.tables import paging
+from authfactor.store.queries import keyset_pagination
 
 if TYPE_CHECKING:
-    from authfactor.store.base import Db
+    from authfactor.store.transaction import Db
 
 PENDING_COLUMNS = "user_id, password_mark, created_at, expires_at, spent_at"
 
@@ -33,7 +33,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 
 SESSION_BY_ID = f"SELECT {SESSION_COLUMNS} FROM sessions WHERE environment = $1 AND id = $2"
 
-ACTIVE = paging.Listing(
+ACTIVE = keyset_pagination.Listing(
     f"""
 SELECT {SESSION_COLUMNS} FROM sessions INDEXED BY sessions_user
 WHERE environment = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $3 AND last_active_at > $4
@@ -125,7 +125,9 @@ class Sessions:
         self, environment: int, user_id: str, query: PageQuery, now: int, active_since: int
     ) -> tuple[list[Session], bool, bool]:
         """List one page of a user's sessions that are neither ended nor expired nor idle for too long."""
-        found = await paging.fetch(self._db, ACTIVE, query, environment, user_id, now, active_since)
+        found = await keyset_pagination.fetch(
+            self._db, ACTIVE, query, environment, user_id, now, active_since
+        )
         return [Session(*row) for row in found.rows], found.more_before, found.more_after
 
     async def addresses_of(self, environment: int, user_id: str) -> list[str]:

@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING
 
 from authfactor.models import PageQuery, User
-from authfactor.store.tables import paging
+from authfactor.store.queries import keyset_pagination
 
 if TYPE_CHECKING:
-    from authfactor.store.base import Db, Row
+    from authfactor.store.transaction import Db, Row
 
 COLUMNS = (
     "id, email, email_verified, first_name, last_name, name, profile_picture_url, external_id, metadata,"
@@ -39,9 +39,11 @@ REHASHED = "UPDATE users SET password_hash = $4 WHERE environment = $1 AND id = 
 
 DELETE = "DELETE FROM users WHERE environment = $1 AND id = $2"
 
-LISTING = paging.Listing(f"SELECT {COLUMNS} FROM users WHERE environment = $1", 1)
+LISTING = keyset_pagination.Listing(f"SELECT {COLUMNS} FROM users WHERE environment = $1", 1)
 
-BY_EMAIL_LISTING = paging.Listing(f"SELECT {COLUMNS} FROM users WHERE environment = $1 AND email_key = $2", 2)
+BY_EMAIL_LISTING = keyset_pagination.Listing(
+    f"SELECT {COLUMNS} FROM users WHERE environment = $1 AND email_key = $2", 2
+)
 
 SEARCH = f"""
 SELECT {COLUMNS} FROM users INDEXED BY users_email
@@ -94,9 +96,11 @@ class Users:
     ) -> tuple[list[User], bool, bool]:
         """List users, all or those with this email."""
         if email is None:
-            found = await paging.fetch(self._db, LISTING, query, environment)
+            found = await keyset_pagination.fetch(self._db, LISTING, query, environment)
         else:
-            found = await paging.fetch(self._db, BY_EMAIL_LISTING, query, environment, email_key(email))
+            found = await keyset_pagination.fetch(
+                self._db, BY_EMAIL_LISTING, query, environment, email_key(email)
+            )
         return [_read(row) for row in found.rows], found.more_before, found.more_after
 
     async def search(self, environment: int, prefix: str, after: str, most: int) -> list[User]:

@@ -8,10 +8,10 @@ endpoint_id, user_id, id), both WHERE state = 'pending'.
 from typing import TYPE_CHECKING
 
 from authfactor.models import Delivery, PageQuery, WebhookEndpoint
-from authfactor.store.tables import paging
+from authfactor.store.queries import keyset_pagination
 
 if TYPE_CHECKING:
-    from authfactor.store.base import Db, Row
+    from authfactor.store.transaction import Db, Row
 
 ENDPOINT_COLUMNS = "id, endpoint_url, secret, status, events, created_at, updated_at"
 
@@ -22,7 +22,9 @@ ON CONFLICT DO NOTHING
 
 ENDPOINT_BY_ID = f"SELECT {ENDPOINT_COLUMNS} FROM webhook_endpoints WHERE environment = $1 AND id = $2"
 
-ENDPOINTS = paging.Listing(f"SELECT {ENDPOINT_COLUMNS} FROM webhook_endpoints WHERE environment = $1", 1)
+ENDPOINTS = keyset_pagination.Listing(
+    f"SELECT {ENDPOINT_COLUMNS} FROM webhook_endpoints WHERE environment = $1", 1
+)
 
 UPDATE_ENDPOINT = """
 UPDATE webhook_endpoints SET endpoint_url = $3, status = $4, events = $5, updated_at = $6
@@ -162,7 +164,7 @@ class WebhookEndpoints:
 
     async def page(self, environment: int, query: PageQuery) -> tuple[list[WebhookEndpoint], bool, bool]:
         """List one page of the endpoints."""
-        found = await paging.fetch(self._db, ENDPOINTS, query, environment)
+        found = await keyset_pagination.fetch(self._db, ENDPOINTS, query, environment)
         return [_endpoint(row) for row in found.rows], found.more_before, found.more_after
 
     async def update(self, environment: int, endpoint: WebhookEndpoint) -> bool:
@@ -269,8 +271,8 @@ class Deliveries:
             if value is not None:
                 values.append(value)
                 select += f" AND d.{column} = ${len(values) + 1}"
-        listing = paging.Listing(select, len(values) + 1, "d.id")
-        found = await paging.fetch(self._db, listing, query, environment, *values)
+        listing = keyset_pagination.Listing(select, len(values) + 1, "d.id")
+        found = await keyset_pagination.fetch(self._db, listing, query, environment, *values)
         return [Delivery(*row) for row in found.rows], found.more_before, found.more_after
 
     async def resend(self, environment: int, delivery_id: str, now: int) -> bool:

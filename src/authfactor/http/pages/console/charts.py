@@ -3,7 +3,7 @@
 import datetime
 from typing import Final, NamedTuple
 
-from authfactor.rules.overview import HOUR, MOST, Glance
+from authfactor.rules.console.dashboard_counts import HOUR, MOST, Glance
 
 WIDTH: Final = 320
 HEIGHT: Final = 72

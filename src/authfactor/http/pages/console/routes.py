@@ -2,15 +2,24 @@
 
 from typing import Final
 
-from authfactor.http.pages.console import entering, glance, history, keys, outgoing, people, staff, tenants
+from authfactor.http.pages.console import (
+    activity,
+    api_keys,
+    dashboard,
+    environments,
+    operators,
+    sign_in,
+    users,
+    webhooks,
+)
 
 ROUTES: Final = [
-    *entering.ROUTES,
-    *glance.ROUTES,
-    *tenants.ROUTES,
-    *keys.ROUTES,
-    *people.ROUTES,
-    *history.ROUTES,
-    *outgoing.ROUTES,
-    *staff.ROUTES,
+    *sign_in.ROUTES,
+    *dashboard.ROUTES,
+    *environments.ROUTES,
+    *api_keys.ROUTES,
+    *users.ROUTES,
+    *activity.ROUTES,
+    *webhooks.ROUTES,
+    *operators.ROUTES,
 ]

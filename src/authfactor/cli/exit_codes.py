@@ -1,0 +1,39 @@
+"""Exit codes of the command line, by the kind of error. Scripts may rely on them.
+
+0 done · 1 unexpected · 2 wrong use or input · 3 not allowed · 4 not found · 5 refused (wrong code, conflict)
+6 locked · 7 cannot answer now · 8 configuration, keys or schema
+"""
+
+from typing import Final
+
+from authfactor import core, errors, settings
+from authfactor.crypto import keyring, vault
+from authfactor.store import opening
+
+UNEXPECTED: Final = 1
+REFUSED: Final = 5
+MISCONFIGURED: Final = 8
+CODES: Final[dict[type[Exception], int]] = {
+    errors.AuthfactorError: UNEXPECTED,
+    errors.InvalidRequest: 2,
+    errors.Unauthorized: 3,
+    errors.Forbidden: 3,
+    errors.NotFound: 4,
+    errors.ChallengeRefused: REFUSED,
+    errors.SignInRefused: REFUSED,
+    errors.LinkRefused: REFUSED,
+    errors.Conflict: REFUSED,
+    errors.TooManyAttempts: 6,
+    errors.TooManyRequests: 7,
+    errors.Unavailable: 7,
+    core.BadClock: 8,
+    opening.WrongSchema: 8,
+    settings.BadSetting: 8,
+    keyring.KeyRingUnusable: 8,
+    vault.CannotOpen: 8,
+}
+
+
+def code_of(error: Exception) -> int:
+    """Find the exit code by the error's class or the nearest base that has one."""
+    return next((CODES[base] for base in type(error).__mro__ if base in CODES), UNEXPECTED)

@@ -1,0 +1,1 @@
+"""Sealing secrets, hashing passwords, signing tokens; the key ring that holds the keys."""

@@ -1,0 +1,129 @@
+"""The form of a backup file: encrypted in chunks, of which none can be read, changed, moved or cut off.
+
+A line of text names the key of the ring, a salt and when the copy was made (milliseconds of the epoch). HKDF
+makes a key of the file's own from key and salt. Chunks follow, each its length (4 bytes) and AES-256-GCM over
+at most 1 MiB. The nonce counts the chunks and says which is the last; the line is bound to each (the STREAM
+construction, Hoang, Reyhanitabar, Rogaway and Vizár, 2015).
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import BinaryIO, Final, NamedTuple
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from authfactor.crypto.vault import KEY_BYTES, Key, UnknownKey
+from authfactor.errors import Conflict
+
+SALT_BYTES: Final = 16
+CHUNK_BYTES: Final = 1 << 20
+TITLE: Final = b"authfactor backup 1"
+_TAG_BYTES: Final = 16
+_FIELDS: Final = 3
+_LONGEST_LINE: Final = 128
+
+
+class BadArchive(Conflict):
+    """The file is no backup, or is damaged or incomplete; the message says which."""
+
+    def __init__(self, message: str) -> None:
+        """Say what is wrong with it."""
+        super().__init__("backup_unusable", message)
+
+
+class Head(NamedTuple):
+    """What a backup says in the clear: the key's id, its salt, when it was made (milliseconds)."""
+
+    key_id: str
+    salt: bytes
+    made_at: int
+
+    def line(self) -> bytes:
+        """Write the file's first line."""
+        return b"%s %s %s %d\n" % (TITLE, self.key_id.encode(), self.salt.hex().encode(), self.made_at)
+
+
+def head_of(source: BinaryIO) -> Head:
+    """Read the first line. Raises `BadArchive`."""
+    line = source.readline(_LONGEST_LINE)
+    words = line.removeprefix(TITLE).decode("ascii", "replace").split()
+    if not line.startswith(TITLE + b" ") or len(words) != _FIELDS:
+        raise BadArchive("The file is no backup made by authfactor backup.")
+    try:
+        head = Head(words[0], bytes.fromhex(words[1]), int(words[2]))
+    except ValueError as error:
+        raise _damaged() from error
+    if head.line() != line:
+        raise _damaged()
+    return head
+
+
+def write(
+    source: BinaryIO, target: BinaryIO, key: Key, head: Head, tell: Callable[[int], object] = bool
+) -> None:
+    """Encrypt everything from `source` on; `tell` hears of each chunk how many bytes it was."""
+    line = head.line()
+    target.write(line)
+    cipher = _cipher(key, head.salt)
+    number, chunk = 0, source.read(CHUNK_BYTES)
+    last = False
+    while not last:
+        following = source.read(CHUNK_BYTES)
+        last = not following
+        sealed = cipher.encrypt(_nonce(number, last=last), chunk, line)
+        target.write(len(sealed).to_bytes(4, "big") + sealed)
+        tell(len(chunk))
+        number, chunk = number + 1, following
+
+
+def read(source: BinaryIO, ring: Iterable[Key]) -> tuple[Head, Iterator[bytes]]:
+    """Read what the file says and return its content, decrypted while it is taken.
+
+    Raises `BadArchive`, and `vault.UnknownKey` when its key is not on the ring; so does the iterator. What it
+    gave by then is good for nothing.
+    """
+    head = head_of(source)
+    key = next((key for key in ring if key.id == head.key_id), None)
+    if key is None:
+        raise _NoKey(head.key_id)
+    return head, _chunks(source, _cipher(key, head.salt), head.line())
+
+
+class _NoKey(UnknownKey):
+    def __init__(self, key_id: str) -> None:
+        super().__init__(key_id)
+        text = f"The backup was encrypted with the key '{key_id}', which is not on the key ring."
+        self.args = (f"{text} Put the key ring of then in place.",)
+
+
+def _chunks(source: BinaryIO, cipher: AESGCM, line: bytes) -> Iterator[bytes]:
+    number, length = 0, source.read(4)
+    last = False
+    while not last:
+        size = int.from_bytes(length, "big")
+        if not _TAG_BYTES <= size <= CHUNK_BYTES + _TAG_BYTES:
+            raise _damaged()
+        sealed, length = source.read(size), source.read(4)
+        if len(sealed) != size:
+            raise _damaged()
+        last = not length
+        try:
+            yield cipher.decrypt(_nonce(number, last=last), sealed, line)
+        except (InvalidTag, ValueError) as error:
+            raise _damaged() from error
+        number += 1
+
+
+def _damaged() -> BadArchive:
+    return BadArchive("The backup is damaged or incomplete.")
+
+
+def _cipher(key: Key, salt: bytes) -> AESGCM:
+    derived = HKDF(hashes.SHA256(), KEY_BYTES, salt, b"authfactor backup")
+    return AESGCM(derived.derive(key.secret))
+
+
+def _nonce(number: int, *, last: bool) -> bytes:
+    return number.to_bytes(11, "big") + bytes([last])

@@ -1,0 +1,298 @@
+"""The key ring: base64 keys, oldest first, in a file that only its owner may read or from a command.
+
+Both are a `Source`. A command is how a key service comes in: whatever unwraps the ring and prints it.
+"""
+
+import base64
+import contextlib
+import fcntl
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, Protocol
+
+from authfactor.crypto.vault import KEY_BYTES, Key, key_of
+from authfactor.settings import Settings
+
+_LONGEST_RING: Final = 64 * 1024
+_LONGEST_COMPLAINT: Final = 200
+
+_HEADER: Final = (
+    "# authfactor key ring: one key a line, oldest first; the last one seals.\n"
+    "# Losing a key loses every secret it sealed. Back this file up, apart from the database.\n"
+)
+
+
+class KeyRingUnusable(ValueError):
+    """The key ring cannot be used; the message says why and what to do."""
+
+
+class KeyMissing(KeyRingUnusable):
+    """A key that sealed values of this database is not there."""
+
+    def __init__(self, shown: str, key_ids: list[str], *, there: bool) -> None:
+        """Name the keys."""
+        names = ", ".join(f"'{key_id}'" for key_id in key_ids)
+        keys = f"the key {names}" if len(key_ids) == 1 else f"the keys {names}"
+        said = f"{shown[0].upper()}{shown[1:]}{f' lacks {keys}' if there else ' is not there, and'}"
+        need = "that this database needs" if there else f"this database needs {keys}"
+        super().__init__(f"{said} {need}. Put it back from the backup of the key ring.")
+        self.key_ids = tuple(key_ids)
+
+
+def read(path: Path) -> list[Key]:
+    """Read the ring.
+
+    Raises `KeyRingUnusable` when the file cannot be read, is open to others, or holds no proper keys.
+    """
+    try:
+        mode = path.stat().st_mode & 0o777
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise KeyRingUnusable(f"The key ring {path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise KeyRingUnusable(f"The key ring {path} is no text file.") from error
+    if mode & 0o077:
+        raise KeyRingUnusable(
+            f"The key ring {path} is readable by others (mode {mode:o}). Run: chmod 600 {path}"
+        )
+    return _parse(text, f"the key ring {path}")
+
+
+def _parse(text: str, shown: str) -> list[Key]:
+    keys: dict[str, Key] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip() and not line.startswith("#"):
+            key = _key(line.strip(), f"Line {number} of {shown}")
+            if keys.setdefault(key.id, key) is not key:
+                raise KeyRingUnusable(f"Line {number} of {shown} repeats the key '{key.id}'.")
+    if not keys:
+        raise KeyRingUnusable(f"{shown[0].upper()}{shown[1:]} holds no key.")
+    return list(keys.values())
+
+
+class Source(Protocol):
+    """Where the ring comes from."""
+
+    @property
+    def shown(self) -> str:
+        """Name it in a sentence."""
+
+    @property
+    def look_again(self) -> int:
+        """Seconds after which a running server looks for added keys again."""
+
+    def exists(self) -> bool:
+        """Tell whether there is a ring to read."""
+
+    def read(self) -> list[Key]:
+        """Read the ring. Raises `KeyRingUnusable`."""
+
+    def create(self, entropy: Callable[[int], bytes]) -> list[Key]:
+        """Make a ring where there is none. Raises `KeyRingUnusable`."""
+
+    def add(self, entropy: Callable[[int], bytes]) -> list[Key]:
+        """Add a new key, which seals from then on. Raises `KeyRingUnusable`."""
+
+    def remove(self, key_id: str) -> list[Key]:
+        """Take a key off, unless it is the newest. Raises `KeyRingUnusable`."""
+
+
+class FileSource:
+    """A ring in a file."""
+
+    look_again = 1
+
+    def __init__(self, path: Path) -> None:
+        """Take the path."""
+        self._path = path
+
+    @property
+    def shown(self) -> str:
+        """Name it in a sentence."""
+        return f"the key ring {self._path}"
+
+    def exists(self) -> bool:
+        """Tell whether the file is there."""
+        return self._path.exists()
+
+    def read(self) -> list[Key]:
+        """Read the file."""
+        return read(self._path)
+
+    def create(self, entropy: Callable[[int], bytes]) -> list[Key]:
+        """Make the file with one key, unless it exists."""
+        return create(self._path, entropy)
+
+    def add(self, entropy: Callable[[int], bytes]) -> list[Key]:
+        """Write the ring with one more key in the file's place."""
+        line = base64.b64encode(entropy(KEY_BYTES)).decode("ascii")
+        with self._changing():
+            read(self._path)
+            text = self._path.read_text(encoding="utf-8")
+            self._replace(f"{text if text.endswith(chr(10)) else text + chr(10)}{line}\n")
+        return read(self._path)
+
+    def remove(self, key_id: str) -> list[Key]:
+        """Write the ring without this key in the file's place."""
+        with self._changing():
+            ring = read(self._path)
+            if ring[-1].id == key_id:
+                raise KeyRingUnusable(f"The key '{key_id}' is the newest one and seals; it has to stay.")
+            gone = base64.b64encode(next((key.secret for key in ring if key.id == key_id), b"")).decode()
+            lines = self._path.read_text(encoding="utf-8").splitlines()
+            self._replace("".join(f"{line}\n" for line in lines if not gone or line.strip() != gone))
+        return read(self._path)
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Take turns, by a lock on the folder: of two keys that are added none must be lost."""
+        try:
+            folder = os.open(self._path.parent, os.O_RDONLY)
+        except OSError as error:
+            raise self._unchangeable(error) from error
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
+
+    def _unchangeable(self, error: OSError) -> KeyRingUnusable:
+        return KeyRingUnusable(f"The key ring {self._path} cannot be changed: {error.strerror}.")
+
+    def _replace(self, text: str) -> None:
+        try:
+            _write_beside(self._path, text, os.replace)
+        except OSError as error:
+            raise self._unchangeable(error) from error
+
+
+class CommandSource:
+    """A ring that a command prints: the client of a key service, say. It is run without a shell."""
+
+    look_again = 60
+    shown = "the ring printed by the key command"
+
+    def __init__(self, command: str, seconds: int) -> None:
+        """Take the command line and how long it may take."""
+        self._command = command
+        self._seconds = seconds
+
+    def exists(self) -> bool:
+        """Say that a command always has a ring: none is ever made in its place."""
+        return True
+
+    def read(self) -> list[Key]:
+        """Run the command and read what it prints. What it printed is never shown."""
+        try:
+            import shlex  # noqa: PLC0415 - for rings that come from a command
+
+            arguments = shlex.split(self._command)
+            process = subprocess.Popen(  # noqa: S603 - the operator's own command
+                arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except (OSError, ValueError, IndexError) as error:
+            said = getattr(error, "strerror", None) or error
+            raise KeyRingUnusable(f"The key command cannot be started: {said}.") from error
+        try:
+            out, complaint = process.communicate(timeout=self._seconds)
+        except subprocess.TimeoutExpired as error:
+            # The whole group: what the command started would keep its output open.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            raise KeyRingUnusable(f"The key command did not end within {self._seconds} s.") from error
+        if process.returncode:
+            last = complaint.decode("utf-8", "replace").strip().rpartition("\n")[2][:_LONGEST_COMPLAINT]
+            raise KeyRingUnusable(
+                f"The key command ended with exit code {process.returncode}: {last or 'it said nothing'}"
+            )
+        try:
+            text = out.decode("ascii")
+        except UnicodeDecodeError:
+            text = ""
+        if not text or len(text) > _LONGEST_RING:
+            raise KeyRingUnusable("The key command printed no key ring: one base64 key a line is expected.")
+        return _parse(text, self.shown)
+
+    def create(self, _entropy: Callable[[int], bytes]) -> list[Key]:
+        """Read: a ring that a command prints is made by whoever runs the key service."""
+        return self.read()
+
+    def add(self, _entropy: Callable[[int], bytes]) -> list[Key]:
+        """Refuse."""
+        raise KeyRingUnusable(
+            "The key ring comes from a command: add a key there, as the last line it prints, and run this"
+            " again."
+        )
+
+    def remove(self, key_id: str) -> list[Key]:
+        """Check that it is gone there."""
+        ring = self.read()
+        if any(key.id == key_id for key in ring):
+            raise KeyRingUnusable(f"The key command still prints the key '{key_id}': remove it there first.")
+        return ring
+
+
+def source_of(settings: Settings) -> Source:
+    """Find where the settings say that the ring is."""
+    if settings.key_command:
+        return CommandSource(settings.key_command, settings.key_command_timeout)
+    return FileSource(settings.keys_path)
+
+
+def create(path: Path, entropy: Callable[[int], bytes]) -> list[Key]:
+    """Make a ring with one new key, unless the file exists; return what the file then holds.
+
+    Raises `KeyRingUnusable` when the file cannot be made.
+    """
+    line = base64.b64encode(entropy(KEY_BYTES)).decode("ascii")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _put_in_place(path, f"{_HEADER}{line}\n")
+    except OSError as error:
+        raise KeyRingUnusable(f"The key ring {path} cannot be made: {error.strerror}.") from error
+    return read(path)
+
+
+def _key(line: str, shown: str) -> Key:
+    try:
+        return key_of(base64.b64decode(line, validate=True))
+    except ValueError as error:
+        raise KeyRingUnusable(f"{shown} is no key of {KEY_BYTES} bytes.") from error
+
+
+def _put_in_place(path: Path, text: str) -> None:
+    """Write beside and link into place, so that another start reads the file whole or not at all."""
+
+    def link(draft: str, target: Path) -> None:
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, target)
+
+    _write_beside(path, text, link)
+
+
+def _write_beside(path: Path, text: str, put: Callable[[str, Path], None]) -> None:
+    # mkstemp: mode 600 and a name of its own (process ids repeat among containers that share a volume).
+    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.", suffix=".new")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        put(draft, path)
+    finally:
+        Path(draft).unlink(missing_ok=True)
+    # A key is durable only when its name in the folder is.
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

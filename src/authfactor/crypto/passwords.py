@@ -1,0 +1,187 @@
+"""Passwords: hash with argon2id, verify own and imported hashes, judge strength.
+
+Pure functions; the salt is an argument. At `PRODUCTION` one hash takes about 30 ms of a core, outside the
+interpreter lock, so callers run these in a small bounded pool.
+"""
+
+import unicodedata
+from dataclasses import dataclass
+from typing import Final
+
+from argon2.low_level import Type
+
+from authfactor.crypto.phc import (
+    MAX_ARGON2_MEMORY_KIB,
+    MAX_ARGON2_PARALLELISM,
+    MAX_ARGON2_TIME_COST,
+    Argon2Hash,
+    MalformedHash,
+)
+
+SALT_BYTES: Final = 16
+MIN_LENGTH: Final = 10
+MAX_LENGTH: Final = 256
+MIN_LOCAL_PART: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Costs of argon2id, memory in KiB; raises ValueError for costs that verifying would refuse."""
+
+    memory_kib: int
+    time_cost: int
+    parallelism: int
+
+    def __post_init__(self) -> None:
+        """Hold the costs to the bounds within which hashes are verified."""
+        if not (
+            1 <= self.parallelism <= MAX_ARGON2_PARALLELISM
+            and 1 <= self.time_cost <= MAX_ARGON2_TIME_COST
+            and 8 * self.parallelism <= self.memory_kib <= MAX_ARGON2_MEMORY_KIB
+        ):
+            raise ValueError("the argon2 costs are out of bounds")
+
+
+PRODUCTION: Final = Profile(memory_kib=19 * 1024, time_cost=2, parallelism=1)
+"""The setting of OWASP's password storage cheat sheet: 19 MiB, two passes, one lane."""
+
+CHEAPEST: Final = Profile(memory_kib=8, time_cost=1, parallelism=1)
+"""Only for tests."""
+
+
+def hash_password(password: str, *, salt: bytes, profile: Profile) -> str:
+    """Hash a password with argon2id; the salt is 16 fresh random bytes (ValueError for any other length)."""
+    if len(salt) != SALT_BYTES:
+        raise ValueError(f"a salt is {SALT_BYTES} bytes, not {len(salt)}")
+    return Argon2Hash.make(
+        _normalised(password),
+        salt,
+        memory_kib=profile.memory_kib,
+        time_cost=profile.time_cost,
+        parallelism=profile.parallelism,
+    ).encode()
+
+
+def verify_password(password: str, stored: str, *, profile: Profile = PRODUCTION) -> bool:
+    """Say whether a stored hash, own or imported, was made from this password; a damaged one matches nothing.
+
+    `profile` is what an unknown user costs: a mismatch against an imported digest that costs nothing to check
+    is made to cost that much too, so that it does not tell such users from unknown ones.
+    """
+    from authfactor.crypto.imported_hashes import UNSTRETCHED, kind_of, verify_imported  # noqa: PLC0415 - not at a start
+
+    kind = kind_of(stored)
+    if kind is None:
+        own = _own(stored)
+        return own is not None and own.matches(_normalised(password))
+    # Where the hash was made, the password was most likely hashed as typed; some systems normalise as we do.
+    candidates = dict.fromkeys((_encoded(password), _normalised(password)))
+    if any(verify_imported(candidate, stored) for candidate in candidates):
+        return True
+    if kind in UNSTRETCHED:
+        verify_password(password, decoy_hash(profile))
+    return False
+
+
+def needs_rehash(stored: str, profile: Profile) -> bool:
+    """Say whether a hash that just verified should be replaced: imported, or cheaper than the profile."""
+    own = _own(stored)
+    return (
+        own is None
+        or own.variant is not Type.ID
+        or own.memory_kib < profile.memory_kib
+        or own.time_cost < profile.time_cost
+        or own.parallelism < profile.parallelism
+        or len(own.salt) < SALT_BYTES
+    )
+
+
+def decoy_hash(profile: Profile) -> str:
+    """Return a hash that no password is known to match, to verify against when there is no user.
+
+    It costs what a hash made with the profile costs, so the time of the answer does not betray which
+    addresses have an account.
+    """
+    return Argon2Hash(
+        Type.ID, profile.memory_kib, profile.time_cost, profile.parallelism, bytes(SALT_BYTES), bytes(32)
+    ).encode()
+
+
+def check_strength(password: str, *, email: str | None) -> list[tuple[str, str]]:
+    """List what keeps a password from being accepted, as (code, message); empty when nothing does.
+
+    Codes: `password_too_short`, `password_too_long`, `password_contains_email`, `password_too_weak`.
+    """
+    text = unicodedata.normalize("NFKC", password)
+    problems = []
+    # Normalising can lengthen (one ligature may stand for a phrase) and shorten; neither may open a gap.
+    if min(len(password), len(text)) < MIN_LENGTH:
+        problems.append(("password_too_short", f"Use at least {MIN_LENGTH} characters."))
+    if max(len(password), len(text)) > MAX_LENGTH:
+        problems.append(("password_too_long", f"Use at most {MAX_LENGTH} characters."))
+    folded = text.casefold()
+    local_part = unicodedata.normalize("NFKC", email or "").rpartition("@")[0].casefold()
+    if len(local_part) >= MIN_LOCAL_PART and local_part in folded:
+        message = "Choose a password that does not contain the name in your email address."
+        problems.append(("password_contains_email", message))
+    if len(text) >= MIN_LENGTH and _is_weak(folded):
+        message = "Choose a password that is harder to guess, for example several unrelated words."
+        problems.append(("password_too_weak", message))
+    return problems
+
+
+# Rows that people run a finger or the alphabet along; going round and going backwards count too.
+_RUNS: Final = (
+    "0123456789",
+    "1234567890",
+    "abcdefghijklmnopqrstuvwxyz",
+    "qwertyuiop",
+    "asdfghjkl",
+    "zxcvbnm",
+    "qwertyuiopasdfghjklzxcvbnm",
+    "qwertzuiopasdfghjklyxcvbnm",
+    "azertyuiopqsdfghjklmwxcvbn",
+)
+
+# Passwords of ten characters or more that everybody tries first, apart from runs.
+_COMMON_TEXT: Final = """
+    123456789a a123456789 1234567891 12345678910 123456789q q123456789 0123456789a 123123123123 1234512345
+    1231231231 1029384756 1357924680 147258369a 1472583690 1q2w3e4r5t 1q2w3e4r5t6y 1q2w3e4r5t6y7u8i9o0p
+    q1w2e3r4t5 q1w2e3r4t5y6 1qaz2wsx3edc 1qaz2wsx3edc4rfv zaq12wsxcde3 qazwsxedcrfv qazwsxedc123 !qaz2wsx3edc
+    1qazxsw23edc qweasdzxc123 qwerty1234 qwerty12345 qwerty123456 qwertyuiop1 qwertyuiop123 qwe123qwe123
+    asdfghjkl1 asdfghjkl123 asdf1234asdf 123qweasdzxc password12 password123 password1234 password12345
+    password1! password123! passw0rd12 passw0rd123 p@ssw0rd123 p@ssword123 p@ssw0rd1234 mypassword mypassword1
+    passwordpassword abc1234567 abcd123456 abcd1234567 abcde12345 abcdef123456 abc123abc123 a1b2c3d4e5
+    a1b2c3d4e5f6 administrator administrator1 admin12345 admin123456 admin123admin adminadmin rootroot123
+    root123456 welcome123 welcome1234 welcome123! letmein123 letmein1234 changeme123 changeme123! iloveyou12
+    iloveyou123 iloveyou1234 iloveyou2you princess123 sunshine123 football123 baseball123 basketball
+    superman123 spiderman1 monkey12345 dragon12345 master12345 liverpool1 liverpool123 chelsea123 barcelona1
+    pokemon123 minecraft1 minecraft123 starwars123 trustno1trustno1 test123456 test1234567 testtest123
+    testpassword default123 secret1234 computer123 internet123 whatever123 correcthorsebatterystaple
+"""
+_COMMON: Final = frozenset(_COMMON_TEXT.split())
+
+
+def _is_weak(folded: str) -> bool:
+    if len(set(folded)) < 3:  # noqa: PLR2004 - one or two characters over and over
+        return True
+    rows = (row * (len(folded) // len(row) + 2) for row in _RUNS)
+    return folded in _COMMON or any(folded in row or folded[::-1] in row for row in rows)
+
+
+def _normalised(password: str) -> bytes:
+    # NIST SP 800-63B 5.1.1.2: one person's keyboards may compose "é" in different ways or type full-width
+    # letters; NFKC makes them one password before it is hashed. Changing this would lock people out.
+    return _encoded(unicodedata.normalize("NFKC", password))
+
+
+def _encoded(password: str) -> bytes:
+    # JSON can smuggle in half a surrogate pair; it is hashed like any character rather than failing.
+    return password.encode("utf-8", "surrogatepass")
+
+
+def _own(stored: str) -> Argon2Hash | None:
+    try:
+        return Argon2Hash.parse(stored)
+    except MalformedHash:
+        return None

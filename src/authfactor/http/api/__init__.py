@@ -1,0 +1,1 @@
+"""The endpoints: each handler parses, runs one unit, and renders the result."""

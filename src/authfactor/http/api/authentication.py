@@ -1,0 +1,243 @@
+"""The endpoints of sign-in: authenticate, key set, sessions, events."""
+
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from authfactor import errors
+from authfactor.errors import InvalidRequest, Item, OAuthRefused
+from authfactor.http.api import logout
+from authfactor.http.api.factors import PAGE, required
+from authfactor.http.request import Call
+from authfactor.http.routing import Route
+from authfactor.http.telemetry.shared_counters import OF_REASON
+from authfactor.models import Answer, Caller, Environment, PageQuery, SignedIn
+from authfactor.rules.authentication.sign_in import CODE_REFUSALS, PasswordMoved
+from authfactor.rules.events import event_log
+from authfactor.store import Unit
+from authfactor.wire import events as event_shapes
+from authfactor.wire import requests, responses, timestamps
+from authfactor.wire.requests import Authenticate
+
+TAG, EVENTS = "sign-in", "events"
+Outcome = SignedIn | errors.SignInRefused | errors.ChallengeRefused
+MFA_TOTP: Final = "urn:workos:oauth:grant-type:mfa-totp"
+FORM: Final = b"application/x-www-form-urlencoded"
+MOST_NAMES: Final = 100
+OK: Final = 200
+_VERDICTS: Final = {refusal: OF_REASON[reason] for reason, refusal in CODE_REFUSALS.items()}
+NEEDS: Final = {
+    "password": ("client_id", "client_secret", "email", "password"),
+    MFA_TOTP: (
+        "client_id",
+        "client_secret",
+        "code",
+        "pending_authentication_token",
+        "authentication_challenge_id",
+    ),
+    "refresh_token": ("client_id", "refresh_token"),
+}
+
+
+async def authenticate(call: Call) -> Answer:
+    """Sign in, or go on with a sign-in."""
+    body = _grant(call)
+    call.caller = caller = await _client(call, body)
+    try:
+        answer = await call.write(await _unit(call, caller.environment, body), _signed_in)
+    except PasswordMoved:
+        # Most likely another sign-in of the same moment has replaced an imported hash: look again, once.
+        answer = await call.write(await _unit(call, caller.environment, body), _signed_in)
+    if body.grant_type == MFA_TOTP:
+        call.verdict = _verdict(answer)
+    return answer
+
+
+def _verdict(answer: Answer) -> str | None:
+    if answer.status == OK:
+        return "right"
+    refusal = msgspec.json.decode(answer.body, type=dict[str, Any])
+    return _VERDICTS.get((str(refusal.get("code")), str(refusal.get("message"))))
+
+
+async def _unit(call: Call, environment: Environment, body: Authenticate) -> Unit[Outcome]:
+    if body.grant_type == "password":
+        return await call.af.sign_in.password(call.af.store, environment, body)
+    if body.grant_type == MFA_TOTP:
+        return await call.af.sign_in.code(call.af.store, environment, body)
+    return await call.af.sessions.refresh(call.af.store, environment, body.refresh_token or "")
+
+
+def _signed_in(outcome: Outcome) -> responses.AuthenticateResponse:
+    if isinstance(outcome, errors.AuthfactorError):
+        raise outcome
+    return responses.signed_in(outcome)
+
+
+async def jwks(call: Call) -> Answer:
+    """Publish the keys that verify access tokens."""
+    environment = await call.af.read(call.af.environments.by_client_id(call.ids[0]))
+    keys = await call.af.signing.published(call.af.store, environment)
+    return Answer(call.status, responses.encode(responses.jwks(keys)))
+
+
+async def list_sessions(call: Call) -> Answer:
+    """List a user's active sessions."""
+    now = call.af.clock()
+    unit = call.af.sessions.page(call.environment, call.ids[0], call.page_query(call.query()))
+    return await call.read(unit, lambda page: responses.sessions(page, now))
+
+
+async def revoke_session(call: Call) -> Answer:
+    """End a session."""
+    session_id = required(call.read_body(requests.RevokeSession).session_id, "session_id")
+    return await call.write(call.af.sessions.revoke(call.environment, session_id), None)
+
+
+async def log_out(call: Call) -> Answer:
+    """End the session of a browser and send it on."""
+    query = call.query()
+    session_id = required(query.get("session_id"), "session_id")
+    return await logout.log_out(call.af, session_id, query.get("return_to"))
+
+
+async def list_events(call: Call) -> Answer:
+    """List events by name."""
+    return await call.read(event_log.listing(call.environment, _event_query(call)), event_shapes.events)
+
+
+def _grant(call: Call) -> Authenticate:
+    """Read the body, JSON or form. Raises `OAuthRefused("invalid_request")` for what it lacks."""
+    kind = call.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    try:
+        body = requests.read_form(Authenticate, call.body) if kind == FORM else call.read_body(Authenticate)
+    except errors.MalformedBody as error:
+        raise OAuthRefused("invalid_request", error.message) from error
+    needed = NEEDS.get(body.grant_type or "")
+    if needed is None:
+        raise OAuthRefused("invalid_request", f"grant_type must be one of {', '.join(NEEDS)}.")
+    missing = [field for field in needed if not getattr(body, field)]
+    if missing:
+        raise OAuthRefused("invalid_request", f"Missing: {', '.join(missing)}.")
+    return body
+
+
+async def _client(call: Call, body: Authenticate) -> Caller:
+    """Tell which environment asks, by the credentials in the body alone.
+
+    Raises `OAuthRefused("invalid_client")`. Refreshing needs no secret: public clients have none.
+    """
+    client_id = body.client_id or ""
+    try:
+        if body.client_secret is None and body.grant_type == "refresh_token":
+            return Caller(await call.af.read(call.af.environments.by_client_id(client_id)), client_id)
+        caller = await call.af.environments.caller(call.af.store, body.client_secret or "")
+    except (errors.NotFound, errors.Unauthorized):
+        caller = None
+    if caller is None or caller.environment.client_id != client_id:
+        raise OAuthRefused("invalid_client", "Invalid client ID or client secret.")
+    return caller
+
+
+def _event_query(call: Call) -> event_log.EventQuery:
+    pairs = parse_qsl(call.query_string.decode("latin-1"))
+    # a,b · repeated · events[0]= · events[]=: each SDK has its own way (contract section 6.1).
+    names = [
+        name
+        for key, value in pairs
+        if key == "events" or (key.startswith("events[") and key.endswith("]"))
+        for name in value.split(",")
+        if name
+    ]
+    if not names:
+        text = "One or more event names (e.g. user.created) must be provided using the events parameter."
+        raise errors.InvalidUserField("invalid_events_request", text)
+    query = dict(pairs)
+    page = call.page_query(query)
+    if "order" not in query:
+        page = PageQuery(page.limit, "asc", page.before, page.after)
+    start, end = (_moment(query.get(field), field) for field in ("range_start", "range_end"))
+    return event_log.EventQuery(tuple(dict.fromkeys(names))[:MOST_NAMES], page, start, end)
+
+
+def _moment(text: str | None, field: str) -> int | None:
+    if not text:
+        return None
+    try:
+        # A `+` of the zone that was not percent-encoded arrives as a space.
+        return timestamps.read(text.replace(" ", "+"))
+    except ValueError as error:
+        raise InvalidRequest(Item(field, f"{field}_invalid", f"{field}: an ISO 8601 time.")) from error
+
+
+ROUTES = [
+    Route(
+        "POST",
+        "/user_management/authenticate",
+        authenticate,
+        200,
+        "Authenticate",
+        takes=Authenticate,
+        requires=("grant_type", "client_id"),
+        gives=responses.AuthenticateResponse,
+        refusals=(400, 403, 404, 422),
+        needs_key=False,
+        tag=TAG,
+    ),
+    Route(
+        "GET",
+        "/sso/jwks/{client_id}",
+        jwks,
+        200,
+        "Get the key set",
+        gives=responses.JwksResponse,
+        refusals=(404,),
+        needs_key=False,
+        tag=TAG,
+    ),
+    Route(
+        "GET",
+        "/user_management/users/{user_id}/sessions",
+        list_sessions,
+        200,
+        "List sessions",
+        gives=responses.ListOf[responses.Session],
+        query=PAGE,
+        refusals=(404, 422),
+        tag=TAG,
+    ),
+    Route(
+        "POST",
+        "/user_management/sessions/revoke",
+        revoke_session,
+        200,
+        "Revoke a session",
+        takes=requests.RevokeSession,
+        requires=("session_id",),
+        refusals=(404, 422),
+        tag=TAG,
+    ),
+    Route(
+        "GET",
+        "/user_management/sessions/logout",
+        log_out,
+        302,
+        "Log out in a browser",
+        query=("session_id", "return_to"),
+        refusals=(422,),
+        needs_key=False,
+        tag=TAG,
+    ),
+    Route(
+        "GET",
+        "/events",
+        list_events,
+        200,
+        "List events",
+        gives=responses.ListOf[event_shapes.Event],
+        query=(*PAGE, "events", "range_start", "range_end", "organization_id"),
+        refusals=(400, 422),
+        tag=EVENTS,
+    ),
+]

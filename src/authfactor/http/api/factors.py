@@ -1,0 +1,299 @@
+"""The endpoints: parse, one call, render. No rule lives here."""
+
+from collections.abc import Callable
+
+from authfactor.errors import ChallengeRefused, InvalidRequest, Item
+from authfactor.http.request import Call
+from authfactor.http.routing import Route
+from authfactor.http.telemetry.shared_counters import OF_REASON
+from authfactor.models import Answer, Verification
+from authfactor.wire import requests, responses
+
+PAGE = ("limit", "order", "before", "after")
+FACTORS, USERS = "multi-factor authentication", "users"
+
+
+async def enroll_user_factor(call: Call) -> Answer:
+    """Enrol a user in a TOTP factor."""
+    body = call.read_body(requests.EnrollUserFactor)
+    unit = call.af.factors.enroll(call.environment, call.ids[0], body)
+    return await call.write(unit, responses.enrolled)
+
+
+async def list_user_factors(call: Call) -> Answer:
+    """List a user's factors."""
+    query = call.page_query(call.query())
+    return await call.read(call.af.factors.page(call.environment, call.ids[0], query), responses.factors)
+
+
+async def enroll_factor(call: Call) -> Answer:
+    """Enrol a stand-alone factor."""
+    unit = call.af.factors.enroll_alone(call.environment, call.read_body(requests.EnrollFactor))
+    return await call.write(unit, responses.factor_enrolled)
+
+
+async def get_factor(call: Call) -> Answer:
+    """Read a factor."""
+    return await call.read(call.af.factors.get(call.environment, call.ids[0]), responses.factor)
+
+
+async def delete_factor(call: Call) -> Answer:
+    """Delete a factor."""
+    unit = call.af.factors.delete(call.environment, call.ids[0])
+    return await call.administer(unit, None, "factor.delete", call.ids[0])
+
+
+async def challenge_factor(call: Call) -> Answer:
+    """Open a challenge for a factor."""
+    call.read_body(requests.ChallengeFactor)
+    return await call.write(call.af.challenges.create(call.environment, call.ids[0]), responses.challenge)
+
+
+async def challenge_factor_by_id(call: Call) -> Answer:
+    """Open a challenge; the route of before 2022."""
+    body = call.read_body(requests.ChallengeFactorById)
+    factor_id = required(body.authentication_factor_id, "authentication_factor_id")
+    return await call.write(call.af.challenges.create(call.environment, factor_id), responses.challenge)
+
+
+def verified(call: Call) -> Callable[[Verification | ChallengeRefused], responses.VerifyResponse]:
+    """Render a verification and remember its verdict for the metrics."""
+
+    def render(result: Verification | ChallengeRefused) -> responses.VerifyResponse:
+        if isinstance(result, ChallengeRefused):
+            raise result
+        call.verdict = OF_REASON[result.reason]
+        return responses.verification(result)
+
+    return render
+
+
+async def verify_challenge(call: Call) -> Answer:
+    """Check a code."""
+    code = _code(call.read_body(requests.VerifyChallenge).code)
+    return await call.write(call.af.challenges.verify(call.environment, call.ids[0], code), verified(call))
+
+
+async def verify_challenge_by_id(call: Call) -> Answer:
+    """Check a code; the route of before 2022."""
+    body = call.read_body(requests.VerifyChallengeById)
+    challenge_id = required(body.authentication_challenge_id, "authentication_challenge_id")
+    unit = call.af.challenges.verify(call.environment, challenge_id, _code(body.code))
+    return await call.write(unit, verified(call))
+
+
+async def create_user(call: Call) -> Answer:
+    """Create a user."""
+    unit = await call.af.users.create(call.environment, call.read_body(requests.CreateUser))
+    return await call.write(unit, responses.user)
+
+
+async def get_user(call: Call) -> Answer:
+    """Read a user."""
+    return await call.read(call.af.users.get(call.environment, call.ids[0]), responses.user)
+
+
+async def get_user_by_external_id(call: Call) -> Answer:
+    """Read a user by the application's own id."""
+    return await call.read(call.af.users.by_external_id(call.environment, call.ids[0]), responses.user)
+
+
+async def list_users(call: Call) -> Answer:
+    """List users."""
+    query = call.query()
+    unit = call.af.users.page(call.environment, call.page_query(query), query.get("email"))
+    return await call.read(unit, responses.users)
+
+
+async def update_user(call: Call) -> Answer:
+    """Change a user."""
+    unit = await call.af.users.update(call.environment, call.ids[0], call.read_body(requests.UpdateUser))
+    return await call.write(unit, responses.user)
+
+
+async def delete_user(call: Call) -> Answer:
+    """Delete a user."""
+    unit = call.af.users.delete(call.environment, call.ids[0])
+    return await call.administer(unit, None, "user.delete", call.ids[0])
+
+
+def required(value: str | None, field: str) -> str:
+    """Return a field that must be there. Raises `InvalidRequest`."""
+    if not value:
+        raise InvalidRequest(Item(field, f"{field}_required", f"{field}: required."))
+    return requests.without_nul(value)
+
+
+def _code(value: str | None) -> str:
+    # An empty code is a wrong code and is counted; a missing one is a broken request.
+    if value is None:
+        raise InvalidRequest(Item("code", "code_required", "code: required, the six digits as a string."))
+    return value
+
+
+ROUTES = [
+    Route(
+        "POST",
+        "/user_management/users/{user_id}/auth_factors",
+        enroll_user_factor,
+        201,
+        "Enroll an authentication factor",
+        takes=requests.EnrollUserFactor,
+        requires=("type",),
+        gives=responses.EnrollResponse,
+        refusals=(404, 422),
+        tag=FACTORS,
+    ),
+    Route(
+        "GET",
+        "/user_management/users/{user_id}/auth_factors",
+        list_user_factors,
+        200,
+        "List authentication factors",
+        gives=responses.ListOf[responses.AuthenticationFactor],
+        query=PAGE,
+        refusals=(404, 422),
+        tag=FACTORS,
+    ),
+    Route(
+        "POST",
+        "/auth/factors/enroll",
+        enroll_factor,
+        201,
+        "Enroll a stand-alone factor",
+        takes=requests.EnrollFactor,
+        requires=("type",),
+        gives=responses.AuthenticationFactorEnrolled,
+        refusals=(404, 422),
+        tag=FACTORS,
+    ),
+    Route(
+        "POST",
+        "/auth/factors/challenge",
+        challenge_factor_by_id,
+        201,
+        "Challenge a factor (route of before 2022)",
+        takes=requests.ChallengeFactorById,
+        requires=("authentication_factor_id",),
+        gives=responses.AuthenticationChallenge,
+        refusals=(404, 422),
+        tag=FACTORS,
+    ),
+    Route(
+        "POST",
+        "/auth/factors/verify",
+        verify_challenge_by_id,
+        201,
+        "Verify a challenge (route of before 2022)",
+        takes=requests.VerifyChallengeById,
+        requires=("authentication_challenge_id", "code"),
+        gives=responses.VerifyResponse,
+        refusals=(400, 404, 422),
+        tag=FACTORS,
+    ),
+    Route(
+        "GET",
+        "/auth/factors/{factor_id}",
+        get_factor,
+        200,
+        "Get an authentication factor",
+        gives=responses.AuthenticationFactor,
+        refusals=(404,),
+        tag=FACTORS,
+    ),
+    Route(
+        "DELETE",
+        "/auth/factors/{factor_id}",
+        delete_factor,
+        204,
+        "Delete an authentication factor",
+        refusals=(404,),
+        tag=FACTORS,
+    ),
+    Route(
+        "POST",
+        "/auth/factors/{factor_id}/challenge",
+        challenge_factor,
+        201,
+        "Challenge a factor",
+        takes=requests.ChallengeFactor,
+        gives=responses.AuthenticationChallenge,
+        refusals=(404, 422),
+        tag=FACTORS,
+    ),
+    Route(
+        "POST",
+        "/auth/challenges/{challenge_id}/verify",
+        verify_challenge,
+        201,
+        "Verify a challenge",
+        takes=requests.VerifyChallenge,
+        requires=("code",),
+        gives=responses.VerifyResponse,
+        refusals=(400, 404, 422),
+        tag=FACTORS,
+    ),
+    Route(
+        "POST",
+        "/user_management/users",
+        create_user,
+        201,
+        "Create a user",
+        takes=requests.CreateUser,
+        requires=("email",),
+        gives=responses.User,
+        refusals=(400, 422),
+        tag=USERS,
+    ),
+    Route(
+        "GET",
+        "/user_management/users",
+        list_users,
+        200,
+        "List users",
+        gives=responses.ListOf[responses.User],
+        query=(*PAGE, "email", "organization_id"),
+        refusals=(422,),
+        tag=USERS,
+    ),
+    Route(
+        "GET",
+        "/user_management/users/external_id/{external_id}",
+        get_user_by_external_id,
+        200,
+        "Get a user by external id",
+        gives=responses.User,
+        refusals=(404,),
+        tag=USERS,
+    ),
+    Route(
+        "GET",
+        "/user_management/users/{user_id}",
+        get_user,
+        200,
+        "Get a user",
+        gives=responses.User,
+        refusals=(404,),
+        tag=USERS,
+    ),
+    Route(
+        "PUT",
+        "/user_management/users/{user_id}",
+        update_user,
+        200,
+        "Update a user",
+        takes=requests.UpdateUser,
+        gives=responses.User,
+        refusals=(400, 404, 422),
+        tag=USERS,
+    ),
+    Route(
+        "DELETE",
+        "/user_management/users/{user_id}",
+        delete_user,
+        200,
+        "Delete a user",
+        refusals=(404,),
+        tag=USERS,
+    ),
+]

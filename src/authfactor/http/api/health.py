@@ -1,0 +1,69 @@
+"""What operators and tools ask for, without a key: alive? ready? what can be asked? how much happens?"""
+
+import functools
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from authfactor import errors
+from authfactor.http.request import Call
+from authfactor.http.routing import Route
+from authfactor.models import Answer
+
+TAG = "operations"
+METRICS_TYPE = ((b"content-type", b"text/plain; version=0.0.4; charset=utf-8"),)
+
+
+@dataclass(slots=True)
+class Desk:
+    """What these routes know about the process that answers."""
+
+    # Told to stop: what is asked is answered, and each connection closed with its answer.
+    leaving: bool = False
+    metrics: Callable[[], Awaitable[bytes]] | None = None
+    may_see_metrics: Callable[[dict[bytes, bytes]], bool] | None = None
+
+
+async def healthz(_call: Call) -> Answer:
+    """Tell that the process answers."""
+    return Answer(200, b'{"status":"ok"}')
+
+
+def routes(described: list[Route], desk: Desk | None = None) -> list[Route]:
+    """Make these routes; the description covers the routes given and these."""
+    desk = desk or Desk()
+
+    async def readyz(call: Call) -> Answer:
+        """Tell that the database answers and its schema is the right one. Raises `Unavailable`."""
+        if desk.leaving:
+            raise errors.Unavailable("The server is stopping.")
+        version = await call.af.store.schema_version()
+        return Answer(200, msgspec.json.encode({"status": "ready", "schema": version}))
+
+    async def metrics(call: Call) -> Answer:
+        """Tell the numbers to whoever holds the token. Raises `RouteNotFound` and `Unauthorized`."""
+        if desk.metrics is None or desk.may_see_metrics is None:
+            raise errors.RouteNotFound("Not Found")
+        if not desk.may_see_metrics(call.headers):
+            raise errors.Unauthorized
+        return Answer(200, await desk.metrics(), METRICS_TYPE)
+
+    @functools.cache
+    def document() -> bytes:
+        from authfactor.http.api import openapi  # noqa: PLC0415 - drawn when it is first asked for
+
+        return openapi.document([*described, *own])
+
+    async def describe(_call: Call) -> Answer:
+        return Answer(200, document())
+
+    own = [
+        Route("GET", "/healthz", healthz, 200, "Alive?", needs_key=False, tag=TAG),
+        Route("GET", "/readyz", readyz, 200, "Ready?", needs_key=False, tag=TAG),
+    ]
+    return [
+        *own,
+        Route("GET", "/metrics", metrics, 200, "Metrics, with the token", needs_key=False, tag=TAG),
+        Route("GET", "/openapi.json", describe, 200, "This document", needs_key=False, tag=TAG),
+    ]

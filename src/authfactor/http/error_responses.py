@@ -1,0 +1,95 @@
+"""The only table from error codes to HTTP statuses, and the bodies of errors (contract section 1.4)."""
+
+from typing import Final
+
+import msgspec
+from msgspec import UNSET
+
+from authfactor import errors
+from authfactor.models import Answer
+from authfactor.wire import responses, timestamps
+
+STATUSES: Final[dict[type[errors.AuthfactorError], int]] = {
+    errors.AuthfactorError: 500,
+    errors.InvalidRequest: 422,
+    errors.MalformedBody: 400,
+    errors.BodyTooLarge: 413,
+    errors.UserCreationFailed: 400,
+    errors.PasswordTooWeak: 400,
+    errors.InvalidUserField: 400,
+    errors.IdempotencyKeyReused: 422,
+    errors.Unauthorized: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.RouteNotFound: 404,
+    errors.MethodNotAllowed: 405,
+    errors.ChallengeExpired: 422,
+    errors.ChallengeAlreadyVerified: 422,
+    errors.TooManyAttempts: 400,
+    errors.SignInRefused: 400,
+    errors.OAuthRefused: 400,
+    errors.StepUpRequired: 403,
+    errors.LinkUnknown: 404,
+    errors.LinkUsed: 410,
+    errors.LinkExpired: 410,
+    errors.LinkRefused: 410,
+    errors.Conflict: 409,
+    errors.TooManyRequests: 429,
+    errors.Unavailable: 503,
+}
+
+
+def status_of(error: errors.AuthfactorError) -> int:
+    """Find the status by the error's class or the nearest base that has one."""
+    for base in type(error).__mro__:
+        if base in STATUSES:
+            return STATUSES[base]
+    return 500
+
+
+def body_of(error: errors.AuthfactorError) -> responses.ErrorBody:
+    """Write the body: `message` always, `code` always but on 401 (the contract fixes that one)."""
+    entity_id = error.entity_id if isinstance(error, errors.NotFound) else UNSET
+    items = error.items if isinstance(error, errors.InvalidRequest) else ()
+    if isinstance(error, errors.StepUpRequired):
+        return _step_up(error)
+    until = error.locked_until if isinstance(error, errors.TooManyAttempts) else None
+    return responses.ErrorBody(
+        message=error.message,
+        code=UNSET if isinstance(error, errors.Unauthorized) else error.code,
+        entity_id=entity_id,
+        errors=[responses.ErrorItem(item.field, item.code, item.message) for item in items] or UNSET,
+        locked_until=UNSET if until is None else timestamps.write(until),
+    )
+
+
+def _step_up(error: errors.StepUpRequired) -> responses.ErrorBody:
+    """Write what the second step needs; go raises its typed error only when `user` is there."""
+    references = [responses.FactorReference(factor_id) for factor_id in error.factor_ids]
+    return responses.ErrorBody(
+        message=error.message,
+        code=error.code,
+        pending_authentication_token=error.pending_token,
+        authentication_factors=references or UNSET,
+        authentication_challenge=responses.challenge(error.challenge) if error.challenge else UNSET,
+        user=responses.user(error.user),
+    )
+
+
+def render(error: errors.AuthfactorError) -> Answer:
+    """Turn an error into an answer."""
+    if isinstance(error, errors.OAuthRefused):
+        body = msgspec.json.encode({"error": error.code, "error_description": error.message})
+        return Answer(status_of(error), body)
+    return Answer(status_of(error), responses.encode(body_of(error)))
+
+
+def headers(error: errors.AuthfactorError) -> list[tuple[bytes, bytes]]:
+    """Headers that an error brings besides the usual ones."""
+    if isinstance(error, errors.Unavailable | errors.TooManyRequests):
+        return [(b"retry-after", str(error.retry_after).encode())]
+    if isinstance(error, errors.MethodNotAllowed):
+        return [(b"allow", ", ".join(error.allowed).encode())]
+    if isinstance(error, errors.Unauthorized):
+        return [(b"www-authenticate", b"Bearer")]
+    return []

@@ -1,0 +1,141 @@
+"""Environments: make one, rename it, choose its policy; and the limits that hold for all of them."""
+
+import dataclasses
+from typing import Any, Final, NamedTuple, cast, get_args
+
+from authfactor import settings
+from authfactor.errors import InvalidRequest, Item
+from authfactor.http.pages import page_branding
+from authfactor.http.pages.console.console_request import Room, seated
+from authfactor.models import Answer, Environment, MfaPolicy
+from authfactor.rules.links.branding import NO_BRANDING
+from authfactor.wire.links import UpdateBranding
+
+LONGEST_NAME: Final = 64
+USUAL_COLOR: Final = "#1f5fd0"
+# What a person who asks "why was I locked out" needs to see.
+LIMITS: Final = (
+    "window",
+    "challenge_life",
+    "attempts_per_challenge",
+    "lock_after",
+    "lock_window",
+    "lock_time",
+    "failures_per_day",
+    "failures_in_a_row",
+    "max_factors_per_user",
+    "pending_factor_life",
+    "pending_sign_in_life",
+    "access_token_life",
+    "session_life",
+    "session_inactivity",
+    "event_life",
+)
+
+
+class Limit(NamedTuple):
+    """A setting as it is shown: its value, and where that came from."""
+
+    name: str
+    about: str
+    value: str
+    variable: str
+    is_default: bool
+
+
+async def show_environments(room: Room) -> Answer:
+    """List the environments."""
+    return room.show("environments.html", here="environments")
+
+
+async def create_environment(room: Room) -> Answer:
+    """Create an environment; its first API key is made on the page of its keys."""
+    name = _name(room, "name")
+    unit = room.af.environments.create(name, team_name=room.field("team_name") or room.af.settings.team_name)
+    made = await room.act("environment.create", unit, _client_id)
+    return room.go(f"/console/e/{made.client_id}/keys", "created")
+
+
+async def show_settings(room: Room) -> Answer:
+    """Show name, issuer, policy and look of an environment, and the limits of the installation."""
+    branding = await room.af.read(room.af.brandings.get(room.environment)) or NO_BRANDING
+    return room.show(
+        "settings.html",
+        here="settings",
+        branding=branding,
+        look=page_branding.look(room.environment, branding),
+        usual=USUAL_COLOR,
+        limits=[_limit(room, name) for name in LIMITS],
+    )
+
+
+async def save_settings(room: Room) -> Answer:
+    """Change name, issuer and policy."""
+    policy = room.field("mfa_policy")
+    if policy not in get_args(MfaPolicy):
+        raise InvalidRequest(Item("mfa_policy", "mfa_policy_invalid", "Choose one of the policies."))
+    unit = room.af.environments.update(
+        room.environment,
+        name=_name(room, "name"),
+        team_name=_name(room, "team_name"),
+        mfa_policy=cast("MfaPolicy", policy),
+    )
+    await room.act("environment.update", unit, room.environment.client_id)
+    return room.go(f"{room.home}/settings", "saved")
+
+
+async def save_look(room: Room) -> Answer:
+    """Change name and colour of the pages that users see."""
+    request = UpdateBranding(
+        name=room.field("brand_name") or None,
+        color=room.field("color") if room.field("colored") else None,
+    )
+    unit = room.af.brandings.update(room.environment, request)
+    await room.act("environment.update", unit, room.environment.client_id)
+    return room.go(f"{room.home}/settings", "saved")
+
+
+def _name(room: Room, field: str) -> str:
+    text = room.field(field)
+    if not text or len(text) > LONGEST_NAME or not text.isprintable():
+        words = field.replace("_", " ")
+        raise InvalidRequest(
+            Item(field, f"{field}_invalid", f"The {words} needs 1 to {LONGEST_NAME} visible characters.")
+        )
+    return text
+
+
+def _client_id(environment: Environment) -> str:
+    return environment.client_id
+
+
+def _limit(room: Room, name: str) -> Limit:
+    item = next(item for item in dataclasses.fields(settings.Settings) if item.name == name)
+    value: Any = getattr(room.af.settings, name)
+    unit = item.metadata["unit"]
+    return Limit(
+        name,
+        item.metadata["about"],
+        f"{value} {unit}".strip(),
+        f"{settings.PREFIX}{name.upper()}",
+        value == item.default,
+    )
+
+
+ROUTES = [
+    seated("GET", "/console/environments", show_environments, "Environments"),
+    seated(
+        "POST", "/console/environments", create_environment, "Create an environment", again=show_environments
+    ),
+    seated("GET", "/console/e/{environment}/settings", show_settings, "Policy and limits"),
+    seated(
+        "POST",
+        "/console/e/{environment}/settings",
+        save_settings,
+        "Change an environment",
+        again=show_settings,
+    ),
+    seated(
+        "POST", "/console/e/{environment}/look", save_look, "Change the look of pages", again=show_settings
+    ),
+]

@@ -1,0 +1,164 @@
+"""Getting in and out: the set-up link, signing in, signing out."""
+
+from authfactor import errors
+from authfactor.http import error_responses
+from authfactor.http.pages.console.console_request import COOKIE, Room, gone, kept, open_page, seated, told
+from authfactor.http.pages.page_request import Visit
+from authfactor.models import Answer, Enrollment
+from authfactor.rules.console.operator_sign_in import Attempt, Started
+from authfactor.rules.console.operators import LinkRefused, Opened
+from authfactor.store import Tx
+
+HOME = "/console"
+
+
+async def show_sign_in(visit: Visit, problem: errors.AuthfactorError | None = None) -> Answer:
+    """Ask for email, password and code."""
+    af = visit.af
+    token = visit.cookie(COOKIE)
+    if token and problem is None and await af.operator_sign_in.seat(af.store, token) is not None:
+        return visit.go(HOME)
+    any_owner = await af.read(_has_owner)
+    return visit.show(
+        "console/sign_in.html",
+        status=200 if problem is None else error_responses.status_of(problem),
+        problems=[] if problem is None else told(problem),
+        languages={},
+        until=getattr(problem, "locked_until", None),
+        now=af.clock(),
+        email=visit.form().get("email", "") if problem else "",
+        any_owner=any_owner,
+        safe=af.settings.base_url_is_safe,
+    )
+
+
+async def sign_in(visit: Visit) -> Answer:
+    """Check them and start a session under a new token."""
+    form = visit.form()
+    attempt = Attempt(
+        email=form.get("email", ""),
+        password=form.get("password", ""),
+        code=form.get("code", ""),
+        user_agent=_agent(visit),
+        old_token=visit.cookie(COOKIE),
+        origin=visit.call.origin,
+    )
+    try:
+        unit = await visit.af.operator_sign_in.sign_in(visit.af.store, attempt)
+        result: Started | errors.SignInRefused = await visit.af.run(unit)
+    except (errors.TooManyAttempts, errors.Unavailable) as error:
+        return await show_sign_in(visit, error)
+    if not isinstance(result, Started):
+        return await show_sign_in(visit, result)
+    return visit.go(HOME, cookies=[kept(result.token)])
+
+
+async def sign_out(room: Room) -> Answer:
+    """End the session."""
+    await room.af.run(room.af.operator_sign_in.sign_out(room.visit.cookie(COOKIE) or ""))
+    return room.visit.go("/console/sign-in", cookies=[gone()])
+
+
+async def show_set_up(visit: Visit, problem: errors.AuthfactorError | None = None) -> Answer:
+    """Ask a new operator for a password (and, for the first link, an email)."""
+    opened = await _opened(visit)
+    if isinstance(opened, Answer):
+        return opened
+    known = opened.operator.email if opened.operator and not opened.link.first else ""
+    return visit.show(
+        "console/set_up.html",
+        status=200 if problem is None else error_responses.status_of(problem),
+        problems=[] if problem is None else told(problem),
+        languages={},
+        role=opened.link.role,
+        known=known,
+        email=known or visit.form().get("email", ""),
+        token=visit.ids[0],
+    )
+
+
+async def begin_set_up(visit: Visit) -> Answer:
+    """Keep the password and show the picture to scan."""
+    form = visit.form()
+    if form.get("password") != form.get("again"):
+        mismatch = errors.Item("again", "passwords_differ", "The two passwords are not the same.")
+        return await show_set_up(visit, errors.InvalidRequest(mismatch))
+    try:
+        unit = await visit.af.operators.begin(
+            visit.af.store, visit.ids[0], form.get("email", ""), form.get("password", "")
+        )
+        enrolled = await visit.af.run(unit)
+    except LinkRefused:
+        return _spent(visit)
+    except (errors.InvalidRequest, errors.Conflict, errors.Unavailable) as error:
+        return await show_set_up(visit, error)
+    return _show_code(visit, enrolled)
+
+
+async def finish_set_up(visit: Visit) -> Answer:
+    """Check the first code and start the first session."""
+    af = visit.af
+    try:
+        operator, outcome = await af.run(
+            af.operators.finish(visit.ids[0], visit.form().get("code", ""), visit.call.origin)
+        )
+    except LinkRefused:
+        return _spent(visit)
+    except errors.TooManyAttempts as error:
+        return _show_code(visit, None, error)
+    if not outcome.valid:
+        late = outcome.reason == "clock_drift"
+        text = "This code is old. Check the clock of the phone." if late else "This code is not right."
+        return _show_code(visit, None, errors.InvalidRequest(message=f"{text} Type the one shown now."))
+
+    async def start(tx: Tx) -> Started:
+        origin = visit.call.origin
+        return await af.operator_sign_in.start(tx, operator, None, _agent(visit), origin=origin)
+
+    started = await af.run(start)
+    return visit.go(HOME, cookies=[kept(started.token)])
+
+
+def _show_code(
+    visit: Visit, enrolled: Enrollment | None, problem: errors.AuthfactorError | None = None
+) -> Answer:
+    secret = enrolled.secret if enrolled else ""
+    return visit.show(
+        "console/set_up_code.html",
+        status=200 if problem is None else error_responses.status_of(problem),
+        problems=[] if problem is None else told(problem),
+        languages={},
+        picture=enrolled.qr_code if enrolled else None,
+        uri=enrolled.uri if enrolled else None,
+        groups=[secret[at : at + 4] for at in range(0, len(secret), 4)],
+        token=visit.ids[0],
+    )
+
+
+async def _opened(visit: Visit) -> Opened | Answer:
+    try:
+        return await visit.af.read(visit.af.operators.opened(visit.ids[0]))
+    except LinkRefused:
+        return _spent(visit)
+
+
+def _spent(visit: Visit) -> Answer:
+    return visit.show("console/link_spent.html", status=410, languages={})
+
+
+def _agent(visit: Visit) -> str | None:
+    return visit.call.headers.get(b"user-agent", b"").decode("latin-1") or None
+
+
+async def _has_owner(tx: Tx) -> bool:
+    return any(item.role == "owner" and item.state == "active" for item in await tx.operators.all())
+
+
+ROUTES = [
+    open_page("GET", "/console/sign-in", show_sign_in, "Sign in to the console"),
+    open_page("POST", "/console/sign-in", sign_in, "Sign in to the console"),
+    seated("POST", "/console/sign-out", sign_out, "Sign out of the console"),
+    open_page("GET", "/console/set-up/{token}", show_set_up, "Set up an operator"),
+    open_page("POST", "/console/set-up/{token}", begin_set_up, "Set up an operator"),
+    open_page("POST", "/console/set-up/{token}/code", finish_set_up, "Set up an operator"),
+]

@@ -1,0 +1,109 @@
+"""Webhook endpoints, and what became of the deliveries to them."""
+
+from typing import Final, cast, get_args
+
+from authfactor.http.pages.console.activity import NAMES
+from authfactor.http.pages.console.console_request import Room, neighbours, seated
+from authfactor.models import Answer, PageQuery, WebhookEndpoint
+from authfactor.rules.events.deliveries import State
+from authfactor.rules.events.webhook_endpoints import KNOWN_EVENTS
+from authfactor.wire.webhooks import CreateWebhookEndpoint, UpdateWebhookEndpoint
+
+ENDPOINTS: Final = 100
+# The contract names many more that this server has no occasion to send.
+SENT: Final = tuple(name for name in NAMES if name in KNOWN_EVENTS)
+
+
+async def show_endpoints(room: Room, made: WebhookEndpoint | None = None) -> Answer:
+    """List the endpoints; a new one with its secret, this once."""
+    page = await room.af.read(room.af.webhooks.page(room.environment, PageQuery(limit=ENDPOINTS)))
+    return room.show(
+        "webhooks.html",
+        here="webhooks",
+        endpoints=page.items,
+        made=made,
+        known=SENT,
+    )
+
+
+async def create_endpoint(room: Room) -> Answer:
+    """Make an endpoint and show its secret."""
+    names = [name for name in SENT if room.field(f"event:{name}")]
+    request = CreateWebhookEndpoint(endpoint_url=room.field("endpoint_url"), events=names)
+    unit = room.af.webhooks.create(room.environment, request)
+    made = await room.act("webhook_endpoint.create", unit, lambda endpoint: endpoint.id)
+    return await show_endpoints(room, made)
+
+
+async def enable(room: Room) -> Answer:
+    """Tell an endpoint of events again."""
+    unit = room.af.webhooks.update(room.environment, room.ids[0], UpdateWebhookEndpoint(status="enabled"))
+    await room.act("webhook_endpoint.update", unit, room.ids[0])
+    return room.go(f"{room.home}/webhooks", "enabled")
+
+
+async def disable(room: Room) -> Answer:
+    """Tell an endpoint of nothing until it is enabled."""
+    unit = room.af.webhooks.update(room.environment, room.ids[0], UpdateWebhookEndpoint(status="disabled"))
+    await room.act("webhook_endpoint.update", unit, room.ids[0])
+    return room.go(f"{room.home}/webhooks", "disabled")
+
+
+async def delete(room: Room) -> Answer:
+    """Delete an endpoint and what it has not been told yet."""
+    unit = room.af.webhooks.delete(room.environment, room.ids[0])
+    await room.act("webhook_endpoint.delete", unit, room.ids[0])
+    return room.go(f"{room.home}/webhooks", "deleted")
+
+
+async def show_deliveries(room: Room) -> Answer:
+    """List deliveries, newest first."""
+    query = room.visit.query()
+    asked = query.get("state", "")
+    state = cast("State", asked) if asked in get_args(State) else None
+    endpoint = query.get("endpoint") or None
+    unit = room.af.deliveries.page(room.environment, room.page_query(), endpoint, state)
+    page = await room.af.read(unit)
+    previous, following = neighbours(f"{room.home}/deliveries", query, page.before, page.after)
+    return room.show(
+        "deliveries.html",
+        here="deliveries",
+        deliveries=page.items,
+        states=get_args(State),
+        state=state or "",
+        endpoint=endpoint,
+        previous=previous,
+        following=following,
+        newest=not (query.get("before") or query.get("after")),
+    )
+
+
+async def resend(room: Room) -> Answer:
+    """Send a delivery now, whatever became of it."""
+    unit = room.af.deliveries.resend(room.environment, room.ids[0])
+    await room.act("delivery.resend", unit, room.ids[0])
+    return room.go(f"{room.home}/deliveries", "resent")
+
+
+_ENDPOINT: Final = "/console/e/{environment}/webhooks/{endpoint}"
+ROUTES = [
+    seated("GET", "/console/e/{environment}/webhooks", show_endpoints, "Webhook endpoints"),
+    seated(
+        "POST",
+        "/console/e/{environment}/webhooks",
+        create_endpoint,
+        "Create a webhook endpoint",
+        again=show_endpoints,
+    ),
+    seated("POST", f"{_ENDPOINT}/enable", enable, "Enable a webhook endpoint", again=show_endpoints),
+    seated("POST", f"{_ENDPOINT}/disable", disable, "Disable a webhook endpoint", again=show_endpoints),
+    seated("POST", f"{_ENDPOINT}/delete", delete, "Delete a webhook endpoint", again=show_endpoints),
+    seated("GET", "/console/e/{environment}/deliveries", show_deliveries, "Deliveries"),
+    seated(
+        "POST",
+        "/console/e/{environment}/deliveries/{delivery}/resend",
+        resend,
+        "Send a delivery now",
+        again=show_deliveries,
+    ),
+]

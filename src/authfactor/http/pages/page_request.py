@@ -1,0 +1,153 @@
+"""One request for a page: what the browser sent, and how to answer it."""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+from urllib.parse import parse_qsl
+
+from authfactor import errors
+from authfactor.core import Authfactor
+from authfactor.crypto.vault import CannotOpen
+from authfactor.http import error_responses
+from authfactor.http.pages import browser_security, templating, translations
+from authfactor.http.pages.browser_security import Cookie
+from authfactor.http.request import Call
+from authfactor.http.routing import Route
+from authfactor.models import Answer
+from authfactor.wire.requests import without_nul
+
+FORM: Final = b"application/x-www-form-urlencoded"
+MOST_FIELDS: Final = 100
+TAG: Final = "pages"
+_LANGUAGE: Final = "language"
+_YEAR: Final = 365 * 24 * 3600
+
+log = logging.getLogger("authfactor.pages")
+
+
+class Visit:
+    """A request that a page answers."""
+
+    def __init__(self, call: Call) -> None:
+        """Choose the language: the one picked on a page, then the browser's."""
+        self.call = call
+        self._picked = call.query().get(_LANGUAGE) if call.query_string else None
+        self.speak(self._picked, self.cookie(_LANGUAGE))
+
+    @property
+    def af(self) -> Authfactor:
+        """The installation."""
+        return self.call.af
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Ids in the path, decoded."""
+        return self.call.ids
+
+    @property
+    def base_url(self) -> str:
+        """Where browsers reach this server."""
+        return self.af.settings.base_url.rstrip("/")
+
+    def speak(self, *preferred: str | None) -> None:
+        """Choose the language anew: the first preference that there is a catalogue of."""
+        accepted = self.call.headers.get(b"accept-language", b"").decode("latin-1")
+        self.words = translations.of(translations.choose(accepted, *preferred))
+
+    def speak_unless_picked(self, *preferred: str | None) -> None:
+        """Choose the language by what is known of the person, unless one was picked on a page."""
+        self.speak(self._picked, self.cookie(_LANGUAGE), *preferred)
+
+    def query(self) -> dict[str, str]:
+        """Read the query."""
+        return self.call.query()
+
+    def form(self) -> dict[str, str]:
+        """Read a submitted form; of a repeated field the last counts. Raises `InvalidRequest`."""
+        sent_as = self.call.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        if self.call.body and sent_as != FORM:
+            raise errors.InvalidRequest(message="Send the form as application/x-www-form-urlencoded.")
+        try:
+            pairs = parse_qsl(
+                self.call.body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="replace"
+            )
+        except ValueError as error:
+            raise errors.InvalidRequest(message="The form cannot be read.") from error
+        return {name: without_nul(value) for name, value in pairs}
+
+    def cookie(self, name: str) -> str | None:
+        """Read a cookie by the name it was set with."""
+        return browser_security.read_cookie(self.call.headers, name, self.base_url)
+
+    def show(
+        self,
+        template: str,
+        *,
+        status: int = 200,
+        cookies: Sequence[Cookie] = (),
+        form_target: str | None = None,
+        **names: object,
+    ) -> Answer:
+        """Render a page; `form_target` is where its form may lead besides here."""
+        body = templating.render(
+            template, t=self.words, language=self.words.language, path=self.call.path, **names
+        )
+        return Answer(status, body, (*browser_security.page_headers(form_target), *self._set(cookies)))
+
+    def go(self, where: str, *, cookies: Sequence[Cookie] = ()) -> Answer:
+        """Send the browser elsewhere after a form (303: with GET). `where` must be a URL as is."""
+        headers = [(b"location", where.encode("ascii"))]
+        return Answer(303, b"", (*headers, *self._set(cookies)))
+
+    def refuse(self, error: errors.AuthfactorError) -> Answer:
+        """Show an error as a page of its own, in the words of the catalogue where it has any."""
+        status = 403 if isinstance(error, browser_security.CrossOrigin) else error_responses.status_of(error)
+        code, text = error.code, error.message
+        if isinstance(error, errors.InvalidRequest) and error.items:
+            code, text = error.items[0].code, error.items[0].message
+        known = f"errors.{code}"
+        title = self.words(f"{known}.title" if f"{known}.title" in self.words else "errors.other.title")
+        text = self.words(f"{known}.text") if f"{known}.text" in self.words else text
+        answer = self.show("error.html", status=status, title=title, text=text, reference=None)
+        return Answer(answer.status, answer.body, (*answer.headers, *error_responses.headers(error)))
+
+    def fail(self, reference: str, *, status: int = 500) -> Answer:
+        """Show that something went wrong on our side; the log has the rest under this reference."""
+        title, text = self.words("errors.internal_error.title"), self.words("errors.internal_error.text")
+        return self.show("error.html", status=status, title=title, text=text, reference=reference)
+
+    def _set(self, cookies: Sequence[Cookie]) -> list[tuple[bytes, bytes]]:
+        wanted = list(cookies)
+        if self._picked in translations.LANGUAGES:
+            wanted.append(Cookie(_LANGUAGE, self._picked, _YEAR))
+        return [browser_security.cookie(item, self.base_url) for item in wanted]
+
+
+def page(
+    method: str, path: str, handler: Callable[[Visit], Awaitable[Answer]], summary: str, *, status: int = 200
+) -> Route:
+    """Make the route of a page: a POST must come from our own pages, and whatever fails is a page too."""
+
+    async def answer(call: Call) -> Answer:
+        await templating.load()
+        visit = Visit(call)
+        try:
+            browser_security.check_origin(call.method, call.headers, visit.base_url)
+            return await handler(visit)
+        except errors.AuthfactorError as error:
+            return visit.refuse(error)
+        except CannotOpen as error:
+            # As at the API: damaged, put into another row, or its key is missing; somebody must mend it.
+            reference = call.af.entropy(6).hex()
+            told = "a stored secret does not open on page %s, reference %s: %s"
+            log.error(told, answer.__name__, reference, error)  # noqa: TRY400 - known, no traceback
+            return visit.fail(reference, status=503)
+        except Exception:
+            reference = call.af.entropy(6).hex()
+            # Never the path: it may hold the token of a link.
+            log.exception("unexpected failure on page %s, reference %s", answer.__name__, reference)
+            return visit.fail(reference)
+
+    answer.__name__ = handler.__name__
+    answer.__doc__ = handler.__doc__
+    return Route(method, path, answer, status, summary, needs_key=False, tag=TAG)

@@ -1,0 +1,92 @@
+"""`/metrics`: the numbers of all processes, and what the database says, in the format of Prometheus."""
+
+import logging
+from collections.abc import Mapping
+from time import monotonic
+from typing import Final
+
+from authfactor import __version__, errors
+from authfactor.core import Authfactor
+from authfactor.http.telemetry.shared_counters import Board, Layout, Meter
+from authfactor.models import Backlog
+
+# What is asked of the database at each scrape, and what goes with the process: name, kind, help.
+ASKED: Final = (
+    ("authfactor_webhooks_pending", "gauge", "Webhook deliveries that wait, counted up to 10,000."),
+    ("authfactor_webhook_lag_seconds", "gauge", "How late the delivery is that has been due for longest."),
+    ("authfactor_event_lag_seconds", "gauge", "Age of the oldest event that a webhook has yet to tell."),
+    ("authfactor_events_unsealed_seconds", "gauge", "Age of the oldest event that no seal covers yet."),
+    (
+        "authfactor_clock_drift_seconds",
+        "gauge",
+        "This clock less another: the database server's, or (uptime) this process's own steady clock.",
+    ),
+    ("authfactor_info", "gauge", "Always 1; the release is in the label."),
+)
+
+DRIFT: Final = "authfactor_clock_drift_seconds"
+INFO: Final = "authfactor_info"
+LABELLED: Final = {DRIFT: ("against",), INFO: ("version",)}
+# By the name of the metric: a value, or a value for each label.
+Asked = Mapping[str, float | Mapping[str, float]]
+
+log = logging.getLogger("authfactor.metrics")
+
+
+class Observatory:
+    """Puts together what one installation can be asked, from any of its processes."""
+
+    def __init__(self, af: Authfactor, board: Board, meter: Meter) -> None:
+        """Remember when both clocks agreed."""
+        self._af = af
+        self._board = board
+        self._meter = meter
+        self._skew = af.clock() - monotonic() * 1000
+
+    def publish(self) -> None:
+        """Write this process's figures where the others find them; once a second, and before a scrape."""
+        figures = self._af.store.figures()
+        put = self._meter.put
+        put("authfactor_commit_batch_units", [*figures.batches, figures.units])
+        put("authfactor_commit_failures_total", [figures.failed])
+        put("authfactor_commit_queue", [figures.queue])
+        put("authfactor_pool_sessions", [figures.busy], "busy")
+        put("authfactor_pool_sessions", [figures.idle], "idle")
+        put("authfactor_pool_waiting", [figures.waiting])
+        for outcome, count in self._af.deliveries.sent.items():
+            put("authfactor_webhook_deliveries_total", [count], outcome)
+
+    async def text(self) -> bytes:
+        """Write everything; what the database cannot tell now is left out."""
+        from authfactor.http.telemetry import prometheus  # noqa: PLC0415 - loaded when it is first asked for
+
+        self.publish()
+        return prometheus.write(self._board, await self._asked())
+
+    async def _asked(self) -> Asked:
+        now = self._af.clock()
+        drift = {"uptime": (now - monotonic() * 1000 - self._skew) / 1000}
+        asked: dict[str, float | Mapping[str, float]] = {DRIFT: drift, INFO: {__version__: 1}}
+        try:
+            backlog: Backlog = await self._af.read(self._af.deliveries.backlog())
+            unsealed = await self._af.event_seals.unsealed_since(self._af.store)
+            database = await self._af.store.now()
+        except errors.Unavailable as error:
+            log.warning("the database did not tell its numbers: %s", error.message)
+            return asked
+        if database is not None:
+            drift["database"] = (self._af.clock() - database) / 1000
+        moments = (backlog.oldest_due, backlog.oldest_event, unsealed)
+        values = (backlog.pending, *(_age(now, moment) for moment in moments))
+        return asked | {name: value for (name, *_), value in zip(ASKED, values, strict=False)}
+
+
+def described(routes: list[str]) -> list[tuple[str, str, tuple[str, ...], str]]:
+    """List every metric for the reference: name, kind, labels, help."""
+    own = [(one.name, one.kind, one.labels, one.about) for one in Layout(routes).families.values()]
+    return [*own, *((name, kind, LABELLED.get(name, ()), about) for name, kind, about in ASKED)]
+
+
+def _age(now: int, moment: int | None) -> float:
+    """Seconds since a moment in milliseconds; nothing waits, nothing is late."""
+    return 0 if moment is None else max(0, now - moment) / 1000

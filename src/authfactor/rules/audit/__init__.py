@@ -1,0 +1,1 @@
+"""The audit log, its hash chain, and digests that seal ranges of events."""

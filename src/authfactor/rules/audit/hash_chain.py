@@ -1,0 +1,128 @@
+"""Following the audit list's chain: which entry is the first that does not fit, and why.
+
+`hash` is SHA-256 over the hash before and the entry, so anyone can follow it. `mac` is HMAC-SHA-256 of it
+with a key that only the vault opens, so whoever can write the database alone cannot make a chain that fits.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import msgspec
+
+from authfactor import ids
+from authfactor.models import AuditEntry
+from authfactor.rules.audit.event_digests import Ranges
+
+BEGINNING: Final = bytes(32)
+_DIGITS: Final = 15
+_PLAIN: Final = AuditEntry.__struct_fields__[:10]
+_KEYED: Final = (*_PLAIN, "key_id", "address")
+
+
+class Chain(NamedTuple):
+    """What following the list found; `broken` is the first id that does not fit, None when all do.
+
+    `unsigned` counts entries of before entries were signed: a later one covers them, but whoever could write
+    the database before that could have made them.
+    """
+
+    entries: int
+    last: AuditEntry | None
+    broken: str | None
+    why: str | None = None
+    unsigned: int = 0
+
+
+class Walk:
+    """Takes entries one after the other, oldest first."""
+
+    def __init__(
+        self,
+        keys: Mapping[str, bytes] | None,
+        *,
+        expect: Mapping[str, bytes] | None = None,
+        accept: frozenset[str] = frozenset(),
+    ) -> None:
+        """Take the keys (None: hashes alone are checked), hashes to find, and unsigned entries to accept."""
+        self._keys = keys
+        self._expect = dict(expect or {})
+        self._accept = accept
+        self._newest_key = ""
+        self._unsigned = 0
+        self.count = 0
+        self._last: AuditEntry | None = None
+        self.ranges: Final = Ranges()
+
+    @property
+    def at(self) -> str:
+        """The id of the last entry that was taken, '' before the first."""
+        return self._last.id if self._last else ""
+
+    def step(self, entry: AuditEntry) -> str | None:
+        """Take the next entry; say why it does not fit, None when it does."""
+        self.count += 1
+        before = self._last.hash if self._last else BEGINNING
+        self._last = entry
+        if entry.id != numbered(self.count):
+            return f"{numbered(self.count)} should be there: entries were removed or inserted"
+        if not hmac.compare_digest(entry.hash, hash_of(entry, before)):
+            return "its hash does not fit: it, or the hash before it, was changed"
+        expected = self._expect.pop(entry.id, None)
+        if expected is not None and not hmac.compare_digest(entry.hash, expected):
+            return "its hash is not the expected one: the list was written anew"
+        return self._signature(entry) or self.ranges.step(entry)
+
+    def _signature(self, entry: AuditEntry) -> str | None:
+        if entry.key_id is None or entry.mac is None:
+            self._unsigned += 1
+            if self._newest_key and entry.id not in self._accept:
+                return (
+                    "it is not signed, though entries before it are: it was forged, or written by an older"
+                    " release during an upgrade (then: --accept)"
+                )
+            return None
+        if entry.key_id < self._newest_key:
+            return f"it is signed with the key {entry.key_id}, which was replaced before"
+        self._newest_key = entry.key_id
+        if self._keys is None:
+            return None
+        key = self._keys.get(entry.key_id)
+        if key is None:
+            return f"the key {entry.key_id} that signs it is not there or does not open"
+        return None if hmac.compare_digest(entry.mac, mac_of(entry.hash, key)) else "its signature is wrong"
+
+    def stop(self, entry: AuditEntry, why: str) -> Chain:
+        """Report that an entry does not fit."""
+        return Chain(self.count, entry, entry.id, why, self._unsigned)
+
+    def end(self) -> Chain:
+        """Report at the end of the list."""
+        if self._expect:
+            first = min(self._expect)
+            found = self._last.id if self._last else "nothing"
+            why = f"it was expected, and the list ends with {found}: its end was cut off"
+            return Chain(self.count, self._last, first, why, self._unsigned)
+        return Chain(self.count, self._last, None, None, self._unsigned)
+
+
+def hash_of(entry: AuditEntry, before: bytes) -> bytes:
+    """Hash an entry and the hash before it: SHA-256 over JSON with the fields in their order."""
+    names = _PLAIN if entry.key_id is None else _KEYED
+    return hashlib.sha256(before + msgspec.json.encode([getattr(entry, name) for name in names])).digest()
+
+
+def mac_of(hashed: bytes, key: bytes) -> bytes:
+    """Sign an entry's hash, and with it everything before."""
+    return hmac.digest(key, b"authfactor audit\0" + hashed, "sha256")
+
+
+def numbered(number: int) -> str:
+    """Write the id of the entry with this number."""
+    return f"{ids.AUDIT}{number:0{_DIGITS}d}"
+
+
+def number_of(entry_id: str) -> int:
+    """Read the number out of an id."""
+    return int(entry_id.removeprefix(ids.AUDIT))

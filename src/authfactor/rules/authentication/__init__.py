@@ -1,0 +1,1 @@
+"""Signing in: passwords, pending sign-ins, sessions, access tokens."""

@@ -1,0 +1,120 @@
+"""Which key signs an environment's access tokens, and the signing itself, off the event loop."""
+
+import asyncio
+import base64
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeVar
+
+from authfactor import ids
+from authfactor.crypto import jwt_rs256
+from authfactor.crypto.vault import Row, Vault
+from authfactor.ids import Mint
+from authfactor.models import Clock, Entropy, Environment, PublicKey, SigningKey
+from authfactor.settings import Settings
+from authfactor.store import Store, Tx, Unit
+
+T = TypeVar("T")
+# A new key is published this long before it signs, so that applications' cached key sets know it by then.
+PUBLISH_AHEAD: Final = 60
+# Another process may rotate: look again after this long.
+TRUST_MILLISECONDS: Final = 5000
+
+
+def private_key_row(environment: int, key_id: str) -> Row:
+    """Where a sealed private key lives."""
+    return Row("signing_keys", "private_key", environment, key_id)
+
+
+class Signing:
+    """Signs tokens and publishes keys."""
+
+    def __init__(self, clock: Clock, entropy: Entropy, mint: Mint, vault: Vault, settings: Settings) -> None:
+        """Take what the rules may use. A signature takes most of a millisecond, so threads make them."""
+        self._clock = clock
+        self._entropy = entropy
+        self._mint = mint
+        self._vault = vault
+        self._settings = settings
+        self._threads = ThreadPoolExecutor(settings.signing_threads, thread_name_prefix="authfactor-signing")
+        self._signers: dict[int, tuple[jwt_rs256.Signer, int]] = {}
+
+    async def sign(self, store: Store, environment: Environment, claims: dict[str, Any]) -> str:
+        """Sign claims with the environment's current key; the first token makes the first key."""
+        signer = await self._signer(store, environment)
+        return await self._on_thread(lambda: jwt_rs256.sign(signer, claims))
+
+    async def published(self, store: Store, environment: Environment) -> list[tuple[str, PublicKey]]:
+        """List the public keys that may still verify a token, and make the first one if there is none."""
+        await self._signer(store, environment)
+        keys = await store.read(lambda tx: tx.signing_keys.published(environment.number, self._clock()))
+        return [(key.id, jwt_rs256.public_key(base64.b64decode(key.certificate))) for key in keys]
+
+    async def rotate(self, environment: Environment) -> Unit[SigningKey]:
+        """Prepare a new key.
+
+        It is published at once and signs a minute later; older keys stay published until the last token
+        that they signed has expired.
+        """
+        now = self._clock()
+        key = await self._new_key(environment, now, signs_from=now + PUBLISH_AHEAD * 1000)
+        retired_at = key.signs_from + (self._settings.access_token_life + PUBLISH_AHEAD) * 1000
+
+        async def run(tx: Tx) -> SigningKey:
+            await tx.signing_keys.insert(environment.number, key)
+            await tx.signing_keys.retire_others(environment.number, key.id, retired_at)
+            return key
+
+        return run
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _signer(self, store: Store, environment: Environment) -> jwt_rs256.Signer:
+        now = self._clock()
+        known = self._signers.get(environment.number)
+        if known is not None and abs(now - known[1]) <= TRUST_MILLISECONDS:
+            return known[0]
+        key = _current(await store.read(lambda tx: tx.signing_keys.published(environment.number, now)), now)
+        if key is None:
+            key = await self._first_key(store, environment, now)
+        if known is not None and known[0].key_id == key.id:
+            signer = known[0]
+        else:
+            secret = self._vault.open(key.private_key, private_key_row(environment.number, key.id))
+            signer = await self._on_thread(lambda: jwt_rs256.load_signer(key.id, secret))
+        self._signers[environment.number] = signer, now
+        return signer
+
+    async def _first_key(self, store: Store, environment: Environment, now: int) -> SigningKey:
+        made = await self._new_key(environment, now, signs_from=now)
+
+        async def run(tx: Tx) -> SigningKey:
+            # Another request may have been first; two keys would do no harm, but one is enough.
+            await tx.environments.lock(environment.number)
+            known = _current(await tx.signing_keys.published(environment.number, now), now)
+            if known is None:
+                await tx.signing_keys.insert(environment.number, made)
+            return known or made
+
+        return await store.write(run)
+
+    async def _new_key(self, environment: Environment, now: int, *, signs_from: int) -> SigningKey:
+        serial = int.from_bytes(self._entropy(19), "big") | 1
+        pair = await self._on_thread(
+            lambda: jwt_rs256.new_key_pair(environment.client_id, not_before=now // 1000, serial=serial)
+        )
+        key_id = self._mint(ids.SIGNING_KEY)
+        sealed = self._vault.seal(pair.private_key, private_key_row(environment.number, key_id))
+        certificate = base64.b64encode(pair.certificate).decode("ascii")
+        return SigningKey(key_id, sealed, certificate, now, signs_from, None)
+
+    async def _on_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _current(keys: list[SigningKey], now: int) -> SigningKey | None:
+    """Return the key whose time to sign has come last."""
+    ready = [key for key in keys if key.signs_from <= now]
+    return max(ready, key=lambda key: (key.signs_from, key.id), default=None)

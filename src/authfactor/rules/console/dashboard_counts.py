@@ -1,0 +1,108 @@
+"""Numbers at a glance: what happened over the last day or weeks, counted cheaply and remembered.
+
+Counts come from the index of events by name. What lies in the past does not change, so each finished
+bucket is counted once; and no count goes further than `MOST`, so no page can make the database sweat.
+"""
+
+import asyncio
+from typing import Final, Literal
+
+import msgspec
+
+from authfactor import ids
+from authfactor.models import Clock, Environment
+from authfactor.rules.events import event_log
+from authfactor.store import Store
+
+HOUR: Final = 3600 * 1000
+MOST: Final = 10_000
+FRESH: Final = 5_000
+MOST_KEPT: Final = 50_000
+# The embedded database counts on the event loop: so many buckets, then others get their turn.
+AT_ONCE: Final = 6
+Span = Literal["day", "week", "month"]
+# How long a bucket is and how many there are.
+SPANS: Final[dict[Span, tuple[int, int]]] = {
+    "day": (HOUR, 24),
+    "week": (6 * HOUR, 28),
+    "month": (24 * HOUR, 30),
+}
+SERIES: Final[dict[str, tuple[str, ...]]] = {
+    "sign_ins": (event_log.SESSION_CREATED,),
+    "failures": (event_log.PASSWORD_FAILED, event_log.MFA_FAILED),
+    "replays": (event_log.REPLAY_REFUSED,),
+    "locks": (event_log.USER_LOCKED,),
+    "users": (event_log.USER_CREATED,),
+    "enrolled": (event_log.FACTOR_ENROLLED,),
+    "activated": (event_log.FACTOR_ACTIVATED,),
+}
+
+
+class Glance(msgspec.Struct, frozen=True, gc=False):
+    """Counts by bucket; `starts` are the buckets' beginnings, `users` how many there are (up to `MOST`)."""
+
+    starts: list[int]
+    length: int
+    series: dict[str, list[int]]
+    users: int
+    at: int
+
+    def total(self, name: str) -> int:
+        """Add up a series."""
+        return sum(self.series[name])
+
+    def is_cut(self, name: str) -> bool:
+        """Tell whether some bucket holds more than was counted."""
+        return any(count >= MOST for count in self.series[name])
+
+
+class Overview:
+    """Counts, and remembers."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Remember nothing yet."""
+        self._clock = clock
+        self._past: dict[tuple[int, str, int, int], int] = {}
+        self._latest: dict[tuple[int, Span], Glance] = {}
+
+    async def glance(self, store: Store, environment: Environment, span: Span) -> Glance:
+        """Look at the last day, week or month; for some seconds from memory."""
+        now = self._clock()
+        known = self._latest.get((environment.number, span))
+        # `abs`: a clock that jumps back must not make an old answer last.
+        if known is not None and abs(now - known.at) < FRESH:
+            return known
+        length, buckets = SPANS[span]
+        first = now // length - buckets + 1
+        if len(self._past) > MOST_KEPT:
+            self._past.clear()
+        series = {}
+        for name, kinds in SERIES.items():
+            counts = [await self._counts(store, environment, kind, first, length, buckets) for kind in kinds]
+            series[name] = [sum(column) for column in zip(*counts, strict=True)]
+        users = await store.read(lambda tx: tx.users.count(environment.number, MOST))
+        starts = [(first + at) * length for at in range(buckets)]
+        made = self._latest[environment.number, span] = Glance(starts, length, series, users, now)
+        return made
+
+    async def _counts(
+        self, store: Store, environment: Environment, name: str, first: int, length: int, buckets: int
+    ) -> list[int]:
+        number = environment.number
+        keys = [(number, name, length, first + at) for at in range(buckets)]
+        # From the first bucket that is not known to the last one, which still grows.
+        at = next((index for index, key in enumerate(keys) if key not in self._past), buckets)
+        at = min(at, buckets - 1)
+        counted: list[int] = []
+        for start in range(first + at, first + buckets, AT_ONCE):
+            end = min(start + AT_ONCE, first + buckets)
+            counted += await self._count(store, number, name, range(start, end + 1), length)
+        # The bucket before the last may still get a late event of a slow writer.
+        for key, count in zip(keys[at:-2], counted[:-2], strict=True):
+            self._past[key] = count
+        return [self._past[key] for key in keys[:at]] + counted
+
+    async def _count(self, store: Store, number: int, name: str, edges: range, length: int) -> list[int]:
+        await asyncio.sleep(0)
+        ends = [ids.first(ids.EVENT, edge * length) for edge in edges]
+        return await store.read(lambda tx: tx.events.counts(number, name, ends, MOST))

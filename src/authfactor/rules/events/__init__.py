@@ -1,0 +1,1 @@
+"""The event log, webhook endpoints and deliveries."""

@@ -1,0 +1,1 @@
+"""Factors and challenges: enrolling, verifying, and how many attempts are allowed."""

@@ -1,0 +1,1 @@
+"""Links to hosted pages, page sessions, and how the pages look."""

@@ -1,0 +1,1 @@
+"""Retention, key rotation, and making a restored database safe."""

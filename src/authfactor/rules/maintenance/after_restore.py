@@ -1,0 +1,67 @@
+"""Making a restored database safe: nothing that was used since the backup is good again (decision 0015)."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final, NamedTuple
+
+from authfactor.models import Clock
+from authfactor.otp import totp
+from authfactor.rules.audit.audit_log import COMMAND_LINE, Actor, Audit
+from authfactor.settings import Settings
+from authfactor.store import Store, Tx
+
+BATCH: Final = 1000
+RESTORED: Final = "database.restored"
+_Key = tuple[int, str]
+_FIRST: Final[_Key] = (-(2**31), "")
+
+
+class Marked(NamedTuple):
+    """How much was marked; `not_before` is the first step whose codes are good."""
+
+    not_before: int
+    factors: int
+    sessions: int
+    expired: int
+
+
+class Restoring:
+    """Marks a database that was restored."""
+
+    def __init__(self, clock: Clock, settings: Settings, audit: Audit, actor: Actor = COMMAND_LINE) -> None:
+        """Take clock, window, and the audit list with who is at it."""
+        self._audit = audit
+        self._actor = actor
+        self._clock = clock
+        self._settings = settings
+
+    async def mark(self, store: Store, reason: str) -> Marked:
+        """Refuse every code up to now, window included; end sessions, challenges, waiting sign-ins and links.
+
+        A factor's own `last_step` says so, which every verification checks anyway: it costs requests nothing.
+        Run again it marks again, with the time of then. `reason` is for the audit list.
+        """
+        now = self._clock()
+        step = totp.step_at(now // 1000) + self._settings.window
+        factors = await _walk(store, "factors", lambda tx, a, b: tx.restored.spend_steps(a, b, step))
+        sessions = await _walk(store, "sessions", lambda tx, a, b: tx.restored.end_sessions(a, b, now))
+        challenges = await _walk(
+            store, "challenges", lambda tx, a, b: tx.restored.expire_challenges(a, b, now)
+        )
+
+        async def rest(tx: Tx) -> int:
+            await tx.restored.end_operator_sessions(now)
+            await self._audit.note(tx, self._actor, RESTORED, "database", reason=reason)
+            return await tx.restored.expire_rest(now)
+
+        return Marked(step + 1, factors, sessions, challenges + await store.write(rest))
+
+
+async def _walk(store: Store, table: str, change: Callable[[Tx, _Key, _Key], Awaitable[int]]) -> int:
+    count = 0
+    after = _FIRST
+    while True:
+        upto = await store.read(lambda tx, after=after: tx.restored.end_of_batch(table, after, BATCH))  # type: ignore[misc]  # bound per batch
+        if upto is None:
+            return count
+        count += await store.write(lambda tx, after=after, upto=upto: change(tx, after, upto))  # type: ignore[misc]  # bound per batch
+        after = upto

@@ -1,0 +1,90 @@
+"""Removing what has had its time, so that the database grows with its users and not with its age."""
+
+from typing import Final
+
+from authfactor import ids
+from authfactor.ids import Mint
+from authfactor.models import Clock
+from authfactor.rules.audit.event_sealing import EventSeals
+from authfactor.rules.console.operators import CONSOLE
+from authfactor.settings import Settings
+from authfactor.store import Store, Unit
+
+DAY: Final = 24 * 3600 * 1000
+HOUR: Final = 3600 * 1000
+TURN: Final = "cleaning"
+TURN_MILLISECONDS: Final = 5 * 60 * 1000
+
+
+class Cleaning:
+    """Removes expired challenges, kept answers, waiting sign-ins, sessions, old events and deliveries."""
+
+    def __init__(self, clock: Clock, mint: Mint, settings: Settings, seals: EventSeals) -> None:
+        """Take what the rules may use; the holder of a turn is this process."""
+        self._clock = clock
+        self._seals = seals
+        self._settings = settings
+        self._holder = mint("")
+
+    async def run(self, store: Store) -> int | None:
+        """Clean until nothing expired is left; return how many rows went, None when it is another's turn.
+
+        Every batch is a unit of its own, so that requests get in between. What was long off and takes longer
+        than a turn ends when the turn is lost; whoever has it then goes on.
+        """
+        if not await self._take_turn(store):
+            return None
+        renew_at = self._clock() + TURN_MILLISECONDS // 2
+        removed = 0
+        for batch in await self._batches(store, self._clock()):
+            while count := await store.write(batch):
+                removed += count
+                if self._clock() >= renew_at:
+                    if not await self._take_turn(store):
+                        return removed
+                    renew_at = self._clock() + TURN_MILLISECONDS // 2
+        return removed
+
+    async def _take_turn(self, store: Store) -> bool:
+        now = self._clock()
+        return await store.write(
+            lambda tx: tx.expired.take_turn(TURN, self._holder, now, now + TURN_MILLISECONDS)
+        )
+
+    async def _batches(self, store: Store, now: int) -> list[Unit[int]]:
+        settings = self._settings
+        # A day longer than needed: late clients hear "expired" and not "unknown".
+        challenges = ids.first(ids.CHALLENGE, now - settings.challenge_life * 1000 - DAY)
+        events = await self._seals.let_go(store, ids.first(ids.EVENT, now - settings.event_life * 1000))
+        deliveries = ids.first(ids.DELIVERY, now - settings.event_life * 1000)
+        sessions = ids.first(ids.SESSION, now - settings.session_life * 1000 - DAY)
+        links = ids.first(ids.LINK, now - 2 * settings.link_life * 1000 - DAY)
+        batches: list[Unit[int]] = [
+            lambda tx: tx.expired.idempotency(now),
+            lambda tx: tx.expired.pending_sign_ins(now - DAY),
+            # An hour later, so that a clock that is set back a little frees nobody.
+            lambda tx: tx.expired.throttles(now - HOUR),
+            lambda tx: tx.operator_sessions.remove_expired(now - DAY),
+            # Operators' own codes; their environment is in no list.
+            *_of_environment(CONSOLE.number, challenges, deliveries, events, sessions),
+        ]
+        for environment in await store.read(lambda tx: tx.environments.all()):
+            batches += _of_environment(environment.number, challenges, deliveries, events, sessions)
+            batches.append(_links_of(environment.number, links))
+        return batches
+
+
+def _of_environment(
+    number: int, challenges: str, deliveries: str, events: str, sessions: str
+) -> list[Unit[int]]:
+    return [
+        lambda tx: tx.expired.challenges(number, challenges),
+        lambda tx: tx.expired.deliveries(number, deliveries),
+        lambda tx: tx.expired.events(number, events),
+        lambda tx: tx.expired.refresh_tokens(number, sessions),
+        lambda tx: tx.expired.sessions(number, sessions),
+    ]
+
+
+def _links_of(number: int, links: str) -> Unit[int]:
+    return lambda tx: tx.expired.links(number, links)

@@ -1,0 +1,1 @@
+"""Environments with their API keys, and the users in them."""

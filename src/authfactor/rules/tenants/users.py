@@ -1,0 +1,297 @@
+"""Users: create, find, list, change, delete; what a password or an imported hash must be."""
+
+from typing import Final
+
+import msgspec
+from msgspec import UNSET
+
+from authfactor import errors, ids
+from authfactor.crypto import passwords
+from authfactor.errors import InvalidRequest, InvalidUserField, Item
+from authfactor.ids import Mint
+from authfactor.models import Clock, Environment, Page, PageQuery, User
+from authfactor.rules import pagination
+from authfactor.rules.authentication import password_throttling
+from authfactor.rules.authentication.password_hashing import Hasher
+from authfactor.rules.events import event_log
+from authfactor.rules.events.event_log import EventLog
+from authfactor.store import Tx, Unit
+from authfactor.wire import responses
+from authfactor.wire.requests import CreateUser, Metadata, UpdateUser
+
+MAX_EMAIL: Final = 254
+MAX_NAME: Final = 256
+MAX_EXTERNAL_ID: Final = 128
+MAX_METADATA_KEYS: Final = 50
+MAX_METADATA_KEY: Final = 40
+MAX_METADATA_VALUE: Final = 600
+
+
+class Users:
+    """Creates, reads, changes and deletes users."""
+
+    def __init__(self, clock: Clock, mint: Mint, hasher: Hasher, log: EventLog) -> None:
+        """Take what the rules may use."""
+        self._clock = clock
+        self._mint = mint
+        self._hasher = hasher
+        self._log = log
+
+    async def create(self, environment: Environment, request: CreateUser) -> Unit[User]:
+        """Prepare a new user; the password is hashed before any lock is held.
+
+        Raises `InvalidRequest`, `InvalidUserField`, `PasswordTooWeak`; the unit raises `UserCreationFailed`.
+        """
+        if not request.email or not request.email.strip():
+            raise InvalidRequest(Item("email", "email_string_required", "email: required."))
+        if not is_email(request.email):
+            raise InvalidRequest(Item("email", "email_invalid", "email: not an email address."))
+        _check_names(request)
+        now = self._clock()
+        user = User(
+            id=self._mint(ids.USER),
+            email=request.email.strip(),
+            email_verified=bool(request.email_verified),
+            first_name=request.first_name,
+            last_name=request.last_name,
+            name=request.name,
+            profile_picture_url=None,
+            external_id=request.external_id or None,
+            metadata=_merged("{}", request.metadata),
+            locale=request.locale,
+            last_sign_in_at=None,
+            created_at=now,
+            updated_at=now,
+            password_hash=await self._password_hash(request, request.email),
+        )
+
+        async def run(tx: Tx) -> User:
+            if not await tx.users.insert(environment.number, user):
+                raise errors.UserCreationFailed(*await _taken(tx, environment, user))
+            await self._log.append(
+                tx, environment.number, event_log.USER_CREATED, user.id, responses.user(user), now
+            )
+            return user
+
+        return run
+
+    def get(self, environment: Environment, user_id: str) -> Unit[User]:
+        """Read one user. The unit raises `NotFound`."""
+
+        async def run(tx: Tx) -> User:
+            return _found(await tx.users.by_id(environment.number, user_id), user_id)
+
+        return run
+
+    def by_external_id(self, environment: Environment, external_id: str) -> Unit[User]:
+        """Read one user by the application's own id. The unit raises `NotFound`."""
+
+        async def run(tx: Tx) -> User:
+            return _found(await tx.users.by_external_id(environment.number, external_id), external_id)
+
+        return run
+
+    def page(self, environment: Environment, query: PageQuery, email: str | None) -> Unit[Page[User]]:
+        """List users, all or with this email. The unit raises `InvalidRequest` for an unknown cursor."""
+
+        async def run(tx: Tx) -> Page[User]:
+            for field, cursor in (("before", query.before), ("after", query.after)):
+                if cursor and await tx.users.by_id(environment.number, cursor) is None:
+                    raise pagination.unknown_cursor(field, cursor)
+            items, more_before, more_after = await tx.users.page(environment.number, query, email)
+            return pagination.page(items, query, more_before=more_before, more_after=more_after)
+
+        return run
+
+    async def update(self, environment: Environment, user_id: str, request: UpdateUser) -> Unit[User]:
+        """Prepare a change. Raises as `create` does; the unit raises `NotFound` and `InvalidUserField`."""
+        if request.email is not None and not is_email(request.email):
+            raise InvalidUserField("invalid_email", "The email address is not valid.")
+        _check_names(request)
+        new_hash = await self._password_hash(request, request.email)
+        now = self._clock()
+
+        async def run(tx: Tx) -> User:
+            old = _found(await tx.users.lock(environment.number, user_id), user_id)
+            user = _changed(old, request, new_hash, now)
+            await _check_free(tx, environment, old, user)
+            await tx.users.update(environment.number, user)
+            await self._log.append(
+                tx, environment.number, event_log.USER_UPDATED, user.id, responses.user(user), now
+            )
+            return user
+
+        return run
+
+    def delete(self, environment: Environment, user_id: str) -> Unit[None]:
+        """Delete a user with everything that hangs on them. The unit raises `NotFound`."""
+        now = self._clock()
+
+        async def run(tx: Tx) -> None:
+            user = _found(await tx.users.lock(environment.number, user_id), user_id)
+            await tx.factors.delete_of_user(environment.number, user_id)
+            await tx.failures.clear(environment.number, user_id)
+            await tx.sessions.delete_of_user(environment.number, user_id)
+            await tx.links.delete_of_user(environment.number, user_id)
+            await tx.users.delete(environment.number, user_id)
+            await self._log.append(
+                tx, environment.number, event_log.USER_DELETED, user.id, responses.user(user), now
+            )
+
+        return run
+
+    def unlock(self, environment: Environment, user_id: str) -> Unit[bool]:
+        """Forget a user's wrong codes and passwords, and with them any lock, the hard stop too.
+
+        Only an operator may do this. False when there was nothing to forget. The unit raises `NotFound`.
+        """
+        now = self._clock()
+
+        async def run(tx: Tx) -> bool:
+            user = _found(await tx.users.lock(environment.number, user_id), user_id)
+            codes = await tx.failures.clear(environment.number, user_id)
+            tried = await tx.throttles.clear(
+                environment.number, password_throttling.account_subject(user.email)
+            )
+            if not (codes or tried):
+                return False
+            data = {"user_id": user.id}
+            await self._log.append(tx, environment.number, event_log.USER_UNLOCKED, user.id, data, now)
+            return True
+
+        return run
+
+    async def _password_hash(self, request: CreateUser | UpdateUser, email: str | None) -> str | None:
+        """Return what to store for the password or imported hash that the request brings, if any."""
+        if request.password is not None:
+            if request.password_hash is not None:
+                raise InvalidUserField(
+                    "password_and_password_hash_provided", "Send either password or password_hash, not both."
+                )
+            if request.password_hash_type is not None:
+                raise InvalidUserField(
+                    "password_and_password_hash_type_provided",
+                    "password_hash_type goes with password_hash only.",
+                )
+        if request.password_salt_position is not None and request.password_hash is None:
+            raise InvalidUserField(
+                "password_salt_position_requires_password_hash",
+                "password_salt_position goes with password_hash only.",
+            )
+        if request.password is not None:
+            weak = passwords.check_strength(request.password, email=email)
+            if weak:
+                raise errors.PasswordTooWeak(*(Item("password", code, text) for code, text in weak))
+            return await self._hasher.hash(request.password)
+        if request.password_hash is None:
+            return None
+        from authfactor.crypto import imported_hashes  # noqa: PLC0415 - five libraries' hashes; a start needs none
+
+        if request.password_hash_type is None:
+            raise InvalidUserField("invalid_password_hash", "password_hash needs a password_hash_type.")
+        try:
+            return imported_hashes.parse_imported(
+                request.password_hash, request.password_hash_type, request.password_salt_position
+            )
+        except imported_hashes.InvalidImportedHash as error:
+            raise InvalidUserField("invalid_password_hash", str(error)) from error
+
+
+def _found(user: User | None, wanted: str) -> User:
+    if user is None:
+        raise errors.NotFound("User", wanted)
+    return user
+
+
+def is_email(text: str) -> bool:
+    """One @ with something on both sides and nothing invisible: the rest is the mail server's business."""
+    address = text.strip()
+    local, at, domain = address.rpartition("@")
+    return (
+        len(address) <= MAX_EMAIL
+        and bool(local and at and domain)
+        and "@" not in local
+        and address.isprintable()
+        and not any(character.isspace() for character in address)
+    )
+
+
+def _check_names(request: CreateUser | UpdateUser) -> None:
+    items = []
+    for field in ("first_name", "last_name", "name", "locale"):
+        value = getattr(request, field)
+        if isinstance(value, str) and (len(value) > MAX_NAME or "\0" in value):
+            items.append(
+                Item(field, f"{field}_invalid", f"{field}: at most {MAX_NAME} characters, none of them NUL.")
+            )
+    external_id = request.external_id
+    if isinstance(external_id, str) and (
+        len(external_id) > MAX_EXTERNAL_ID or not external_id.isascii() or "\0" in external_id
+    ):
+        items.append(
+            Item(
+                "external_id",
+                "external_id_invalid",
+                f"external_id: at most {MAX_EXTERNAL_ID} ASCII characters.",
+            )
+        )
+    if items:
+        raise InvalidRequest(*items)
+
+
+def _merged(old: str, change: Metadata | None) -> str:
+    """Merge metadata: a null value deletes its key, an empty object or null deletes all (contract 3.5)."""
+    if not change:
+        return "{}"
+    merged = msgspec.json.decode(old, type=dict[str, str])
+    for key, value in change.items():
+        if value is None:
+            merged.pop(key, None)
+        elif len(key) > MAX_METADATA_KEY or len(value) > MAX_METADATA_VALUE or "\0" in key + value:
+            raise InvalidUserField(
+                "invalid_metadata",
+                f"Metadata keys have at most {MAX_METADATA_KEY} characters, values {MAX_METADATA_VALUE}.",
+            )
+        else:
+            merged[key] = value
+    if len(merged) > MAX_METADATA_KEYS:
+        raise InvalidUserField("invalid_metadata", f"Metadata has at most {MAX_METADATA_KEYS} keys.")
+    return msgspec.json.encode(merged).decode()
+
+
+def _changed(old: User, request: UpdateUser, new_hash: str | None, now: int) -> User:
+    def pick(given: object, present: object) -> object:
+        return present if given is UNSET else given
+
+    return msgspec.structs.replace(
+        old,
+        email=old.email if request.email is None else request.email.strip(),
+        email_verified=old.email_verified if request.email_verified is None else request.email_verified,
+        first_name=pick(request.first_name, old.first_name),
+        last_name=pick(request.last_name, old.last_name),
+        name=pick(request.name, old.name),
+        external_id=pick(request.external_id, old.external_id) or None,
+        metadata=old.metadata if request.metadata is UNSET else _merged(old.metadata, request.metadata),
+        locale=pick(request.locale, old.locale),
+        password_hash=new_hash or old.password_hash,
+        updated_at=now,
+    )
+
+
+async def _taken(tx: Tx, environment: Environment, user: User) -> list[Item]:
+    items = []
+    if await tx.users.by_email(environment.number, user.email) is not None:
+        items.append(Item("email", "email_not_available", "This email is not available."))
+    if user.external_id and await tx.users.by_external_id(environment.number, user.external_id) is not None:
+        items.append(Item("external_id", "external_id_already_used", "This external_id is already used."))
+    return items
+
+
+async def _check_free(tx: Tx, environment: Environment, old: User, user: User) -> None:
+    same_email = await tx.users.by_email(environment.number, user.email)
+    if same_email is not None and same_email.id != old.id:
+        raise InvalidUserField("email_not_available", "This email is not available.")
+    if user.external_id and user.external_id != old.external_id:
+        same = await tx.users.by_external_id(environment.number, user.external_id)
+        if same is not None and same.id != old.id:
+            raise InvalidUserField("external_id_already_used", "This external_id is already used.")

@@ -1,0 +1,1 @@
+"""Processes and sockets: listening, supervising workers, TLS, the metrics port."""

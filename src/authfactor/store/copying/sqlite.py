@@ -1,0 +1,86 @@
+"""SQLite as one side of a copy."""
+
+import sqlite3
+from pathlib import Path
+
+from authfactor.store.copying.table_schema import MARK, OWN, Shape
+from authfactor.store.sqlite.store import begin_patiently, connect, translated
+from authfactor.store.transaction import Row
+
+
+class SqliteSide:
+    """`Side` over one file. Its calls block: a copy has nothing else to do meanwhile."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, which must have been migrated. Raises `errors.Unavailable`."""
+        self._connection = connect(path)
+
+    async def shapes(self) -> dict[str, Shape]:
+        """Describe every table that a copy is about."""
+        names = self._all("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+        found = {}
+        for (name,) in sorted(names):
+            if name not in OWN:
+                # Name is at 1, place in the key (from 1, 0 for none) at 5.
+                columns = self._all(f"PRAGMA table_info({name})")
+                key = sorted((column[5], column[1]) for column in columns if column[5])
+                found[name] = Shape(
+                    name, tuple(sorted(column[1] for column in columns)), tuple(column for _, column in key)
+                )
+        return found
+
+    async def count(self, table: str) -> int:
+        """Count the rows."""
+        return int(self._all(f"SELECT count(*) FROM {table}")[0][0])
+
+    async def rows(self, shape: Shape, after: Row | None, most: int) -> list[Row]:
+        """Read rows in key order, those after a key if one is given."""
+        return self._all(shape.select(after=after is not None).replace("$", "?"), *(after or ()), most)
+
+    async def last_key(self, shape: Shape) -> Row | None:
+        """Read the greatest key, or None of an empty table."""
+        found = self._all(shape.last())
+        return found[0] if found else None
+
+    async def insert(self, shape: Shape, rows: list[Row]) -> None:
+        """Add rows, all or none, durably."""
+        places = ", ".join("?" * len(shape.columns))
+        statement = f"INSERT INTO {shape.table} ({', '.join(shape.columns)}) VALUES ({places})"
+        try:
+            begin_patiently(self._connection)
+            self._connection.executemany(statement, rows)
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise translated(error) from error
+
+    async def mark(self) -> str | None:
+        """Say what is being copied into this database."""
+        found = self._all("SELECT holder FROM turns WHERE name = ?1", MARK)
+        return str(found[0][0]) if found else None
+
+    async def set_mark(self, text: str) -> None:
+        """Write that down."""
+        self._all("INSERT INTO turns (name, holder, ends_at) VALUES (?1, ?2, 0)", MARK, text)
+
+    async def unmark(self) -> None:
+        """The copy is whole."""
+        self._all("DELETE FROM turns WHERE name = ?1", MARK)
+
+    async def hold(self) -> None:
+        """Take the lock of writers, which also fixes what is read."""
+        try:
+            begin_patiently(self._connection)
+        except sqlite3.Error as error:
+            raise translated(error) from error
+
+    async def close(self) -> None:
+        """Let go."""
+        self._connection.close()
+
+    def _all(self, statement: str, *parameters: object) -> list[Row]:
+        try:
+            return self._connection.execute(statement, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise translated(error) from error

@@ -1,0 +1,68 @@
+"""What a database looks like to a copy: tables with the columns of their rows and keys."""
+
+from typing import Final, NamedTuple, Protocol
+
+from authfactor.store.transaction import Row
+
+MARK: Final = "copy"
+# Whose turn it is, and which schema: of the database itself, not of the installation.
+OWN: Final = frozenset({"alembic_version", "turns"})
+
+
+class Shape(NamedTuple):
+    """One table: its columns in alphabetical order, and those of its key in the key's order."""
+
+    table: str
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+
+    def key_of(self, row: Row) -> Row:
+        """Pick the key out of a row."""
+        return tuple(row[self.columns.index(name)] for name in self.key)
+
+    def select(self, *, after: bool) -> str:
+        """Write the statement that reads rows in key order; parameters: the key to go on after, how many."""
+        key = ", ".join(self.key)
+        numbers = [f"${number}" for number in range(1, len(self.key) + 1)]
+        where = f" WHERE ({key}) > ({', '.join(numbers)})" if after else ""
+        last = len(self.key) + 1 if after else 1
+        return f"SELECT {', '.join(self.columns)} FROM {self.table}{where} ORDER BY {key} LIMIT ${last}"
+
+    def last(self) -> str:
+        """Write the statement that reads the greatest key."""
+        order = ", ".join(f"{name} DESC" for name in self.key)
+        return f"SELECT {', '.join(self.key)} FROM {self.table} ORDER BY {order} LIMIT 1"
+
+
+class Side(Protocol):
+    """One of the two databases."""
+
+    async def shapes(self) -> dict[str, Shape]:
+        """Describe every table that a copy is about."""
+
+    async def count(self, table: str) -> int:
+        """Count the rows."""
+
+    async def rows(self, shape: Shape, after: Row | None, most: int) -> list[Row]:
+        """Read rows in key order, those after a key if one is given."""
+
+    async def last_key(self, shape: Shape) -> Row | None:
+        """Read the greatest key, or None of an empty table."""
+
+    async def insert(self, shape: Shape, rows: list[Row]) -> None:
+        """Add rows, all or none, durably."""
+
+    async def mark(self) -> str | None:
+        """Say what is being copied into this database."""
+
+    async def set_mark(self, text: str) -> None:
+        """Write that down."""
+
+    async def unmark(self) -> None:
+        """The copy is whole."""
+
+    async def hold(self) -> None:
+        """Keep everybody from changing what is read, and see it as it is now, until the end."""
+
+    async def close(self) -> None:
+        """Let go."""

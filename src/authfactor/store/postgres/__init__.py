@@ -1,0 +1,1 @@
+"""PostgreSQL: a connection pool and a transaction for each unit."""

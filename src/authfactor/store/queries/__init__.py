@@ -1,0 +1,1 @@
+"""Statements over several tables; one module for each purpose."""

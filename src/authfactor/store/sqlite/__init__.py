@@ -1,0 +1,1 @@
+"""The embedded database: group commit, checkpoints, backups."""

@@ -1,0 +1,395 @@
+"""The embedded database: SQLite in WAL mode, fully synchronous, with group commit.
+
+Units run on the event loop without suspension, one after the other, on one writing connection; every
+unit that is waiting shares the next commit. The commit (an fdatasync) happens on a thread, while the
+next batch gathers. A unit that fails leaves the others standing: if it had written something, the batch
+begins anew with a savepoint around each. Decision 0001 has the measurements behind this, 0029 and 0030 what
+happens to the log and between processes.
+"""
+
+import asyncio
+import contextlib
+import functools
+import re
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, Final, TypeVar, cast
+
+from authfactor import errors
+from authfactor.store.sqlite.checkpointer import Checkpoints
+from authfactor.store.sqlite.commit_thread import Aside
+from authfactor.store.sqlite.write_lock import Turn
+from authfactor.store.transaction import Figures, Row, Step, Tx, Unit
+
+T = TypeVar("T")
+_BUSY_SECONDS: Final = 5.0
+_BUSY_PAUSE: Final = 0.01
+_STATEMENTS: Final = 256
+_FOR_UPDATE: Final = re.compile(r"\s+FOR UPDATE( OF \w+)?")
+
+
+@functools.cache
+def _dialect(statement: str) -> str:
+    """SQLite numbers parameters `?1` and locks whole files, so row locks are left out."""
+    return _FOR_UPDATE.sub("", statement.replace("$", "?"))
+
+
+class SqliteDb:
+    """`Db` over one connection. Nothing here really waits, so a unit never suspends."""
+
+    __slots__ = ("_execute",)
+    one_at_a_time = True
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        """Keep the bound method: it runs several times a request."""
+        self._execute = connection.execute
+
+    async def one(self, statement: str, *parameters: object) -> Row | None:
+        """Return the first row, or None."""
+        return cast("Row | None", self._execute(_dialect(statement), parameters).fetchone())
+
+    async def all(self, statement: str, *parameters: object) -> list[Row]:
+        """Return every row."""
+        return self._execute(_dialect(statement), parameters).fetchall()
+
+    async def run(self, statement: str, *parameters: object) -> int:
+        """Return how many rows were written."""
+        return self._execute(_dialect(statement), parameters).rowcount
+
+    async def chain(self, *steps: Step) -> int:
+        """Run statements for as long as each writes a row; return how many did."""
+        for done, (statement, parameters) in enumerate(steps):
+            if self._execute(_dialect(statement), parameters).rowcount != 1:
+                return done
+        return len(steps)
+
+
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """Open a connection with the settings that durability and speed rest on. Raises `errors.Unavailable`."""
+    uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+    connection = None
+    try:
+        connection = sqlite3.connect(
+            uri,
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=_STATEMENTS,
+            timeout=0,
+        )
+        if read_only:
+            # Readers wait only for one that opens the file after a crash, or closes it as the last.
+            connection.execute(f"PRAGMA busy_timeout={int(_BUSY_SECONDS * 1000)}")
+        else:
+            _use_wal(connection)
+            connection.execute("PRAGMA synchronous=FULL")
+        # Any write makes a reader drop its pages, and the system keeps the file in memory anyway: more is not
+        # faster, and a read of many rows (sealing events) would leave the process larger by it for good.
+        connection.execute("PRAGMA cache_size=-4096")
+        connection.execute("PRAGMA temp_store=MEMORY")
+    except sqlite3.Error as error:
+        if connection is not None:
+            connection.close()
+        raise translated(error) from error
+    return connection
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch the file to WAL, which stays.
+
+    Of two processes that switch a new file at once one is refused, whatever its busy timeout: try again.
+    """
+    for _ in range(int(_BUSY_SECONDS / _BUSY_PAUSE)):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error):
+                raise
+            time.sleep(_BUSY_PAUSE)
+        else:
+            return
+    connection.execute("PRAGMA journal_mode=WAL")
+
+
+def begin_patiently(connection: sqlite3.Connection) -> None:
+    """Take the write lock, waiting for another program (a backup, the sqlite3 shell): it knows no turns."""
+    connection.execute(f"PRAGMA busy_timeout={int(_BUSY_SECONDS * 1000)}")
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    finally:
+        connection.execute("PRAGMA busy_timeout=0")
+
+
+def integrity(path: Path) -> str:
+    """Check the structure of a file: `ok`, or what is wrong first. Raises `errors.Unavailable`."""
+    with contextlib.closing(connect(path, read_only=True)) as connection:
+        try:
+            return str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+        except sqlite3.Error as error:
+            raise translated(error) from error
+
+
+class SqliteStore:
+    """`Store` over one file. Belongs to the event loop that opened it."""
+
+    reads_at_once = True
+
+    def __init__(self, path: Path) -> None:
+        """Open the file (it must have been migrated) and start the writer."""
+        self._turn = Turn(path)
+        self._writer = connect(path)
+        self._reader = connect(path, read_only=True)
+        self._write_tx = Tx(SqliteDb(self._writer))
+        self._read_tx = Tx(SqliteDb(self._reader))
+        self._waiting: deque[tuple[Unit[Any], asyncio.Future[Any]]] = deque()
+        self._aside = Aside("authfactor-commit")
+        self._taking: asyncio.Future[None] | None = None
+        self._checkpoints = Checkpoints(self._writer, connect(path))
+        self._loop = asyncio.get_running_loop()
+        self._wake = asyncio.Event()
+        self._closing = self._reading = False
+        self._batches = list(Figures().batches)
+        self._units = self._failed = 0
+        self._when_told: Callable[[], None] = _nothing
+        self._task = self._loop.create_task(self._write_batches())
+
+    async def write(self, unit: Unit[T]) -> T:
+        """Queue the unit for the next commit and wait until it is durable."""
+        if self._closing:
+            raise errors.Unavailable("The service is stopping.")
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._waiting.append((unit, future))
+        self._wake.set()
+        return await future
+
+    async def read(self, unit: Unit[T]) -> T:
+        """Run at once on the reading connection, on what is committed by now.
+
+        Reads of one turn of the event loop share a snapshot. What arrives later, a request of somebody who
+        saw a write answered among it, is dealt with in a later turn and finds a new one (decision 0026).
+        """
+        try:
+            if not self._reading:
+                self._reader.execute("BEGIN")
+                self._reading = True
+                self._loop.call_soon(self.end_reading)
+            return cast("T", _drive(unit(self._read_tx)))
+        except sqlite3.Error as error:
+            raise translated(error) from error
+
+    def end_reading(self) -> None:
+        """End the snapshot that the reads of this turn share: the next one sees what was committed since."""
+        self._reading = False
+        with contextlib.suppress(sqlite3.Error):
+            # A fault may have ended it already.
+            self._reader.rollback()
+
+    def when_told(self, call: Callable[[], None]) -> None:
+        """Have `call` made at the end of each batch."""
+        self._when_told = call
+
+    async def schema_version(self) -> str | None:
+        """Return alembic's revision, or None for an empty file."""
+        try:
+            row = self._reader.execute("SELECT version_num FROM alembic_version").fetchone()
+        except sqlite3.OperationalError as error:
+            if "no such table" in str(error):
+                return None
+            raise translated(error) from error
+        return None if row is None else str(row[0])
+
+    async def now(self) -> int | None:
+        """Return None: the file has no clock of its own."""
+        return None
+
+    def figures(self) -> Figures:
+        """Return sizes of the batches, and what waits for the next one."""
+        return Figures(tuple(self._batches), self._units, self._failed, len(self._waiting))
+
+    async def close(self) -> None:
+        """Commit what waits, stop the writer, close the file."""
+        self._closing = True
+        self._wake.set()
+        await self._task
+        self._aside.close(wait=self._taking is None)
+        if self._taking is not None:
+            self._taking.cancel()
+        self._checkpoints.close()
+        # The writer last: only the last connection, and only one that may write, empties and removes the log.
+        self._reader.close()
+        self._writer.close()
+        self._turn.close()
+
+    async def _write_batches(self) -> None:
+        while True:
+            if self._waiting:
+                await self._write_batch()
+            elif self._closing:
+                return
+            else:
+                self._wake.clear()
+                await self._wake.wait()
+
+    def _taken(self) -> list[tuple[Unit[Any], asyncio.Future[Any]]]:
+        """Take all that waits."""
+        batch = [(unit, future) for unit, future in self._waiting if not future.cancelled()]
+        self._waiting.clear()
+        return batch
+
+    async def _write_batch(self) -> None:
+        batch = []
+        self._write_tx.meanwhile = []
+        try:
+            await self._begin()
+            # Not before: what arrived while another process had its turn comes along.
+            batch = self._taken()
+            try:
+                done = [(future, *self._run_unit(unit)) for unit, future in batch]
+            except _HalfDone:
+                self._writer.execute("ROLLBACK")
+                await self._open()
+                done = [(future, *self._run_guarded(unit)) for unit, future in batch]
+            told = functools.partial(_tell, done, self._when_told)
+            await self._aside.do(self._commit, self._write_tx.meanwhile, told)
+        except Exception as error:  # noqa: BLE001 - whoever waits is told, and the writer goes on
+            # Nothing of this batch is durable (disk full, read-only file, lock not had in time).
+            with contextlib.suppress(sqlite3.Error):
+                self._writer.execute("ROLLBACK")
+            if self._taking is None:
+                self._turn.give_back()
+            self._failed += 1
+            refusal = translated(error)
+            for _, future in batch or self._taken():
+                if not future.done():
+                    future.set_exception(refusal)
+            return
+        self._units += len(done)
+        self._batches[min(len(done).bit_length(), len(self._batches)) - 1] += 1
+
+    async def _begin(self) -> None:
+        """Take the write lock; only another process can make this wait, and then not on the loop.
+
+        Raises `Unavailable` when it takes too long: a process that was stopped may never give it back.
+        """
+        if self._taking is not None or not self._turn.take_now():
+            await self._wait_for_turn()
+        await self._open()
+
+    async def _wait_for_turn(self) -> None:
+        if self._taking is None:
+            self._taking = self._loop.create_task(self._aside.do(self._turn.take))
+            self._taking.add_done_callback(self._pass_on)
+        # Whoever has waited long enough is told. The thread waits on, and the next batch joins in.
+        taking = self._taking
+        done, _ = await asyncio.wait((taking,), timeout=_BUSY_SECONDS)
+        if not done:
+            raise errors.Unavailable("Another process keeps the database busy. Try again in a moment.")
+        self._taking = None
+        taking.result()
+
+    def _pass_on(self, taking: "asyncio.Future[None]") -> None:
+        """Give the turn back when it comes and nobody wants it any more."""
+        if self._waiting or taking.cancelled():
+            return
+        self._taking = None
+        if taking.exception() is None:
+            self._turn.give_back()
+
+    async def _open(self) -> None:
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error):
+                raise
+            await self._aside.do(self._begin_waiting)
+
+    def _begin_waiting(self) -> None:
+        begin_patiently(self._writer)
+
+    def _commit(self) -> None:
+        self._writer.execute("COMMIT")
+        # Before another process writes.
+        self._checkpoints.committed()
+        self._turn.give_back()
+
+    def _run_unit(self, unit: Unit[T]) -> tuple[T | None, BaseException | None]:
+        """Run a unit; what it raised before it wrote anything is its own affair. Raises `_HalfDone`."""
+        written = self._writer.total_changes
+        try:
+            return _drive(unit(self._write_tx)), None
+        except Exception as error:
+            # Some faults (a full disk among them) end the whole transaction: then the batch is lost.
+            if not self._writer.in_transaction:
+                raise
+            if self._writer.total_changes != written or isinstance(error, sqlite3.Error):
+                raise _HalfDone from error
+            return None, error
+
+    def _run_guarded(self, unit: Unit[T]) -> tuple[T | None, BaseException | None]:
+        """Run a unit in a savepoint, so that it can be undone alone."""
+        execute = self._writer.execute
+        execute("SAVEPOINT unit")
+        try:
+            result = _drive(unit(self._write_tx))
+        except Exception as error:
+            if not self._writer.in_transaction:
+                raise
+            execute("ROLLBACK TO unit")
+            execute("RELEASE unit")
+            return None, translated(error) if isinstance(error, sqlite3.Error) else error
+        execute("RELEASE unit")
+        return result, None
+
+
+def _nothing() -> None:
+    """Do nothing."""
+
+
+def _tell(
+    outcomes: list[tuple["asyncio.Future[Any]", object, BaseException | None]], then: Callable[[], None]
+) -> None:
+    """Let everybody whose unit is durable know what became of it."""
+    for future, result, failure in outcomes:
+        if future.done():
+            continue
+        if failure is None:
+            future.set_result(result)
+        else:
+            future.set_exception(failure)
+    then()
+
+
+class _HalfDone(Exception):
+    """A unit failed after it had written."""
+
+
+def _drive(coroutine: object) -> Any:  # noqa: ANN401 - the unit's own result type is lost in `send`
+    """Run a coroutine that never suspends to its end."""
+    try:
+        cast("Coroutine[Any, Any, Any]", coroutine).send(None)
+    except StopIteration as stop:
+        return stop.value
+    raise RuntimeError("a unit of work must await nothing but its transaction")
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def translated(error: Exception) -> Exception:
+    """Say what a person can do about it; everything else is a fault of ours and stays what it is."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    reasons = {
+        sqlite3.SQLITE_BUSY: "The database is busy. Try again in a moment.",
+        sqlite3.SQLITE_LOCKED: "The database is busy. Try again in a moment.",
+        sqlite3.SQLITE_FULL: "The disk is full. Nothing was changed.",
+        sqlite3.SQLITE_IOERR: "The disk reports an error; is it full or read-only? Nothing was changed.",
+        sqlite3.SQLITE_READONLY: "The database file is read-only. Nothing was changed.",
+        sqlite3.SQLITE_CANTOPEN: "The database file cannot be opened.",
+        sqlite3.SQLITE_CORRUPT: "The database file is damaged. Restore a backup.",
+        sqlite3.SQLITE_NOTADB: "The database file is no SQLite database.",
+    }
+    return errors.Unavailable(reasons[code]) if code in reasons else error

@@ -1,0 +1,39 @@
+"""How an environment's pages look: at most one row each."""
+
+from typing import TYPE_CHECKING
+
+from authfactor.models import Branding
+
+if TYPE_CHECKING:
+    from authfactor.store.transaction import Db
+
+COLUMNS = "name, color, logo, updated_at"
+
+OF_ENVIRONMENT = f"SELECT {COLUMNS} FROM brandings WHERE environment = $1"
+
+PUT = f"""
+INSERT INTO brandings (environment, {COLUMNS}) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (environment) DO UPDATE
+SET name = excluded.name, color = excluded.color, logo = excluded.logo, updated_at = excluded.updated_at
+"""
+
+
+class Brandings:
+    """Calls on the table `brandings`."""
+
+    __slots__ = ("_db",)
+
+    def __init__(self, db: "Db") -> None:
+        """Keep the connection."""
+        self._db = db
+
+    async def of(self, environment: int) -> Branding | None:
+        """Read an environment's branding; None when none was ever set."""
+        row = await self._db.one(OF_ENVIRONMENT, environment)
+        return None if row is None else Branding(*row)
+
+    async def put(self, environment: int, branding: Branding) -> None:
+        """Write an environment's branding."""
+        await self._db.run(
+            PUT, environment, branding.name, branding.color, branding.logo, branding.updated_at
+        )

@@ -1,0 +1,125 @@
+"""The courier: takes what is due out of the outbox and sends it, a few at a time, for as long as it runs.
+
+Every worker process runs one; the claims in the database keep them out of each other's way. Nothing is
+sent within a transaction, so a receiver that never answers slows no request down.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from authfactor import errors
+from authfactor.core import Authfactor
+from authfactor.models import Dispatch, Outcome
+from authfactor.rules.events.deliveries import FIRST_ENDPOINT, MOST_AT_ONCE, CannotWrite, EndpointKey
+
+if TYPE_CHECKING:
+    from authfactor.outbound.webhook_sender import Sender
+
+POLL_SECONDS: Final = 1.0
+
+log = logging.getLogger("authfactor.delivering")
+
+
+async def deliver_forever(af: Authfactor, sender: "Sender | None" = None) -> None:
+    """Deliver until cancelled; what is on its way by then is finished first, within its time limit."""
+    courier = Courier(af, sender)
+    try:
+        await courier.run()
+    finally:
+        await courier.finish()
+
+
+class Courier:
+    """Sends deliveries of one installation from one process."""
+
+    def __init__(self, af: Authfactor, sender: "Sender | None" = None) -> None:
+        """Take the installation; a `sender` of one's own is for tests."""
+        self._af = af
+        self._sender = sender
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._in_flight: Counter[EndpointKey] = Counter()
+        self._last: EndpointKey = FIRST_ENDPOINT
+        self._wake = af.deliveries.grew
+
+    async def run(self) -> None:
+        """Claim and send, for ever. Woken by this process's own events, by a finished send, by the clock."""
+        nudged = False
+        while True:
+            self._wake.clear()
+            try:
+                await self._start_due(nudged=nudged)
+            except errors.AuthfactorError as error:
+                log.warning("deliveries were put off: %s", error.message)
+                nudged = False
+                await asyncio.sleep(POLL_SECONDS)
+                continue
+            except Exception:
+                log.exception("unexpected failure while claiming deliveries")
+                nudged = False
+                await asyncio.sleep(POLL_SECONDS)
+                continue
+            nudged = await self._woken()
+
+    async def finish(self) -> None:
+        """Wait for what is on its way, then let go of the connections."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        if self._sender is not None:
+            await self._sender.close()
+
+    async def _woken(self) -> bool:
+        try:
+            async with asyncio.timeout(POLL_SECONDS):
+                await self._wake.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _start_due(self, *, nudged: bool) -> None:
+        room = MOST_AT_ONCE - len(self._tasks)
+        # A nudge comes before its commit: only a unit that writes is sure to run after it and see the rows.
+        if room < 1 or not (nudged or await self._af.read(self._af.deliveries.any_due())):
+            return
+        for dispatch in await self._af.run(self._af.deliveries.claim(self._last, self._in_flight, room)):
+            self._last = _key(dispatch)
+            self._in_flight[self._last] += 1
+            task = asyncio.create_task(self._deliver(dispatch))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _deliver(self, dispatch: Dispatch) -> None:
+        try:
+            outcome = await self._send(dispatch)
+            self._af.deliveries.sent["delivered" if outcome.error is None else "failed"] += 1
+            await self._af.run(self._af.deliveries.settle(dispatch, outcome))
+        except errors.AuthfactorError as error:
+            # The lease runs out and the delivery is sent once more.
+            log.warning("delivery %s was not written down: %s", dispatch.delivery.id, error.message)
+        except Exception:
+            log.exception("unexpected failure, delivery %s", dispatch.delivery.id)
+        finally:
+            self._in_flight[_key(dispatch)] -= 1
+            self._wake.set()
+
+    async def _send(self, dispatch: Dispatch) -> Outcome:
+        try:
+            letter = self._af.deliveries.letter(dispatch)
+        except CannotWrite as error:
+            return Outcome(None, str(error))
+        return await self._open_sender().post(*letter)
+
+    def _open_sender(self) -> "Sender":
+        if self._sender is None:
+            from authfactor.outbound.webhook_sender import Sender  # noqa: PLC0415 - imports a tenth of a second of httpx
+
+            settings = self._af.settings
+            self._sender = Sender(
+                timeout=settings.webhook_timeout, private=settings.webhook_private_addresses
+            )
+        return self._sender
+
+
+def _key(dispatch: Dispatch) -> EndpointKey:
+    return dispatch.environment, dispatch.endpoint.id

@@ -1,0 +1,76 @@
+"""Entries of the audit list as JSON, and read back from an export."""
+
+from typing import Literal
+
+import msgspec
+
+from authfactor.models import AuditEntry
+from authfactor.wire import timestamps
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """One entry; hash and signature are hexadecimal."""
+
+    object: Literal["audit_entry"]
+    id: str
+    actor_kind: Literal["operator", "command_line", "api_key", "server"]
+    actor_id: str | None
+    actor: str
+    action: str
+    environment: int | None
+    target: str
+    reason: str | None
+    request_id: str | None
+    address: str | None
+    created_at: str
+    hash: str
+    key_id: str | None
+    signature: str | None
+
+
+def entry(made: AuditEntry) -> Entry:
+    """Write an entry."""
+    return Entry(
+        "audit_entry",
+        made.id,
+        made.actor_kind,
+        made.actor_id,
+        made.actor,
+        made.action,
+        made.environment,
+        made.target,
+        made.reason,
+        made.request_id,
+        made.address,
+        timestamps.write(made.created_at),
+        made.hash.hex(),
+        made.key_id,
+        made.mac.hex() if made.mac is not None else None,
+    )
+
+
+def read(line: bytes) -> AuditEntry | None:
+    """Read an entry back from its line; None when it is none."""
+    try:
+        found = msgspec.json.decode(line, type=Entry)
+        at = timestamps.read(found.created_at)
+        hashed = bytes.fromhex(found.hash)
+        mac = None if found.signature is None else bytes.fromhex(found.signature)
+    except (ValueError, msgspec.DecodeError):
+        return None
+    return AuditEntry(
+        found.id,
+        found.actor_kind,
+        found.actor_id,
+        found.actor,
+        found.action,
+        found.environment,
+        found.target,
+        found.reason,
+        found.request_id,
+        at,
+        hashed,
+        mac,
+        found.key_id,
+        found.address,
+    )
