@@ -23,7 +23,7 @@ from authfactor.http import error_responses
 from authfactor.http.api import health
 from authfactor.http.app import ROUTES, all_routes
 from authfactor.http.routing import Route
-from authfactor.http.telemetry import log_setup, metrics
+from authfactor.http.telemetry import log_setup, metric_names
 from authfactor.rules.authentication.sign_in import CODE_REFUSALS
 from authfactor.rules.events import event_log
 from authfactor.settings import reading
@@ -274,7 +274,7 @@ def metrics_page() -> str:
     """Every metric."""
     rows = [
         [code(name), kind, ", ".join(map(code, labels)), about]
-        for name, kind, labels, about in metrics.described([route.name for route in all_routes()])
+        for name, kind, labels, about in metric_names.described([route.name for route in all_routes()])
     ]
     return page(
         "Metrics",

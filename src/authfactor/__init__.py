@@ -3,11 +3,11 @@
 import importlib
 from typing import TYPE_CHECKING
 
+from authfactor.version import __version__
+
 if TYPE_CHECKING:
     from authfactor.client import AsyncClient as AsyncClient
     from authfactor.client import Client as Client
-
-__version__ = "0.1.0"
 
 __all__ = ["AsyncClient", "Client", "__version__"]
 

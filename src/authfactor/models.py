@@ -227,14 +227,6 @@ class PageQuery(Record, frozen=True, gc=False):
     after: str | None = None
 
 
-class Answer(Record, frozen=True, gc=False):
-    """A rendered answer, ready to send and ready to keep for a repeated request."""
-
-    status: int
-    body: bytes
-    headers: tuple[tuple[bytes, bytes], ...] = ()
-
-
 class Claim(Record, frozen=True, gc=False):
     """An idempotency key at work: who and what it covers, for how long its answer is kept."""
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from authfactor.cli import app
 from authfactor.http.app import all_routes
-from authfactor.http.telemetry import metrics
+from authfactor.http.telemetry import metric_names
 from authfactor.settings import PREFIX, Settings
 from tests.missing import missing
 
@@ -61,7 +61,7 @@ def expressions() -> list[str]:
 def known() -> dict[str, tuple[str, tuple[str, ...]]]:
     """Every series that `/metrics` can have, with its labels."""
     found = {}
-    for name, kind, labels, _ in metrics.described([route.name for route in all_routes()]):
+    for name, kind, labels, _ in metric_names.described([route.name for route in all_routes()]):
         for end in ("_bucket", "_sum", "_count") if kind == "histogram" else ("",):
             found[name + end] = (kind, (*labels, "le") if end == "_bucket" else labels)
     return found
@@ -97,7 +97,7 @@ def test_promtool_understands_every_expression_of_the_dashboard(tmp_path: Path) 
 
 def test_every_metric_is_on_the_dashboard() -> None:
     text = " ".join(expressions())
-    assert [name for name, *_ in metrics.described(["GET /x"]) if name not in text] == []
+    assert [name for name, *_ in metric_names.described(["GET /x"]) if name not in text] == []
 
 
 def test_every_alert_says_what_to_do() -> None:

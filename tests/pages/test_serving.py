@@ -18,7 +18,7 @@ from authfactor.http import app
 from authfactor.http.pages import assets, templating
 from authfactor.http.pages.page_request import Visit, page
 from authfactor.http.request import Call
-from authfactor.models import Answer
+from authfactor.http.response import Answer
 from authfactor.settings import Settings
 from tests.servers import API_KEY, Server, fields, running
 

@@ -9,7 +9,8 @@ import pytest
 from authfactor import errors
 from authfactor.crypto import vault
 from authfactor.http import idempotency
-from authfactor.models import Answer, Claim, Enrollment, Environment
+from authfactor.http.response import Answer
+from authfactor.models import Claim, Enrollment, Environment
 from authfactor.store import Unit
 from authfactor.wire import responses
 from authfactor.wire.requests import CreateUser, EnrollUserFactor

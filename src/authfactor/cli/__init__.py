@@ -6,32 +6,33 @@ from typing import Final
 
 import click
 
-from authfactor import __version__
 from authfactor.cli.lazy_group import Late, LateGroup
+from authfactor.version import __version__
 
 _HERE: Final = "authfactor.cli"
 COMMANDS: Final = {
-    "serve": Late(f"{_HERE}.serving", "Serve the API until SIGTERM."),
-    "migrate": Late(f"{_HERE}.migrating", "Bring the database's schema to the one that this release needs."),
+    "serve": Late(f"{_HERE}.serve", "Serve the API until SIGTERM."),
+    "migrate": Late(f"{_HERE}.migrate", "Bring the database's schema to the one that this release needs."),
     "copy": Late(
-        f"{_HERE}.copying", "Move an installation to another database, of the same kind or the other one."
+        f"{_HERE}.copy_database",
+        "Move an installation to another database, of either kind.",
     ),
     "backup": Late(
-        f"{_HERE}.backing", "Write an encrypted backup of the embedded database to a file, while servers run."
+        f"{_HERE}.backup", "Write an encrypted backup of the embedded database to a file, while servers run."
     ),
-    "restore": Late(f"{_HERE}.backing", "Put a backup in the place of the embedded database."),
+    "restore": Late(f"{_HERE}.backup", "Put a backup in the place of the embedded database."),
     "doctor": Late(
-        f"{_HERE}.doctoring",
+        f"{_HERE}.doctor",
         "Look an installation over: files, keys, schema, clock, secrets, webhooks, backups.",
     ),
-    "config": Late(f"{_HERE}.configuring", "Show and check the settings."),
+    "config": Late(f"{_HERE}.config", "Show and check the settings."),
     "environments": Late(f"{_HERE}.environments", "Tenants: each with its own users, keys and policy."),
     "keys": Late(f"{_HERE}.environments", "API keys of an environment."),
     "users": Late(f"{_HERE}.users", "Users of your applications."),
     "factors": Late(f"{_HERE}.factors", "TOTP factors: enroll, challenge, verify, delete."),
     "links": Late(f"{_HERE}.links", "Links to pages for users: enrol a factor, give a code."),
     "operators": Late(f"{_HERE}.operators", "People who may use the console."),
-    "audit": Late(f"{_HERE}.auditing", "Who changed what, and why; and whether the list is whole."),
+    "audit": Late(f"{_HERE}.audit", "Who changed what, and why; and whether the list is whole."),
     "vault": Late(f"{_HERE}.vault", "The keys that seal secrets."),
     "webhooks": Late(f"{_HERE}.webhooks", "Webhook endpoints and deliveries."),
 }

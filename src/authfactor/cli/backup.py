@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +13,9 @@ import click
 
 from authfactor import errors
 from authfactor.cli import context
+from authfactor.cli.progress import bars
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
     from authfactor.settings import Settings
 
 _CLUSTER = (
@@ -84,7 +82,7 @@ def _backup(settings: Settings, file: Path, *, replace: bool) -> str:
     from authfactor.crypto import backup_format, keyring
     from authfactor.store.sqlite import backup
 
-    path = embedded(settings, _CLUSTER)
+    path = context.sqlite_path_of(settings, _CLUSTER)
     if not path.exists():
         raise errors.InvalidRequest(message=f"There is no database at {path}.")
     if file.exists() and not replace:
@@ -111,24 +109,6 @@ def _backup(settings: Settings, file: Path, *, replace: bool) -> str:
         _name(draft, file, replace=replace)
         backup.sync(file.parent)
     return ring[-1].id
-
-
-def embedded(settings: Settings, otherwise: str) -> Path:
-    """Return where the embedded database is. Raises `InvalidRequest` with PostgreSQL."""
-    if settings.sqlite_path is None:
-        raise errors.InvalidRequest(message=otherwise)
-    return settings.sqlite_path
-
-
-@contextlib.contextmanager
-def bars() -> Iterator[Progress]:
-    """Draw progress on standard error, where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description:<14}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
-        yield progress
 
 
 @contextlib.contextmanager

@@ -192,3 +192,10 @@ def pairs(values: list[tuple[str, object]]) -> None:
     width = max(len(name) for name, _ in values)
     for name, value in values:
         print(f"{name:<{width}}  {'-' if value is None else value}")
+
+
+def sqlite_path_of(loaded: settings.Settings, otherwise: str) -> Path:
+    """Return where the embedded database is. Raises `InvalidRequest` with PostgreSQL."""
+    if loaded.sqlite_path is None:
+        raise errors.InvalidRequest(message=otherwise)
+    return loaded.sqlite_path

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from authfactor import errors
 from authfactor.cli import context
-from authfactor.cli.backup import bars, embedded
+from authfactor.cli.progress import bars
 from authfactor.core import check_clock, system_clock, system_entropy
 from authfactor.crypto import keyring
 from authfactor.settings import Settings
@@ -90,7 +90,7 @@ def _restore(settings: Settings, file: Path, *, check: bool, force: bool) -> _Do
     from authfactor.crypto import backup_format
     from authfactor.store.sqlite import backup, keep_restrictions
 
-    path = embedded(settings, _CLUSTER)
+    path = context.sqlite_path_of(settings, _CLUSTER)
     if not check:
         _refuse_what_is_there(path, force=force)
     ring = keyring.source_of(settings).read()

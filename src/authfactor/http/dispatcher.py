@@ -11,7 +11,7 @@ import msgspec
 from authfactor import errors
 from authfactor.core import Authfactor
 from authfactor.crypto.vault import CannotOpen
-from authfactor.http import api_key_auth, error_responses, rate_limiting
+from authfactor.http import api_key_auth, error_responses, rate_limiting, request_ids
 from authfactor.http.api import health
 from authfactor.http.request import Call
 from authfactor.http.response import Reply
@@ -22,7 +22,7 @@ from authfactor.http.telemetry.shared_counters import UNMATCHED, Meter
 from authfactor.http1.request_cycle import Headers, Message, Receive
 from authfactor.rules.audit.audit_log import Origin
 from authfactor.settings import Settings
-from authfactor.store.transaction import request_began
+from authfactor.store.protocol import request_began
 
 FINE: Final = "ok"
 CLOSE: Final = (b"connection", b"close")
@@ -47,7 +47,7 @@ class Door:
         self._meter = meter
         self._worker = worker
         self._router = Router(routes)
-        self._request_id = api_key_auth.RequestIds(af)
+        self._request_id = request_ids.RequestIds(af)
         self._time = asyncio.get_running_loop().time
         self._log: RequestLog | None = None
         self.apply(af.settings)

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET
 
 from authfactor import errors
-from authfactor.models import Answer
+from authfactor.http.response import Answer
 from authfactor.wire import responses, timestamps
 
 STATUSES: Final[dict[type[errors.AuthfactorError], int]] = {

@@ -14,7 +14,8 @@ import msgspec
 from authfactor import errors
 from authfactor.core import Authfactor
 from authfactor.crypto.vault import Row, Vault
-from authfactor.models import Answer, Claim, Enrollment
+from authfactor.http.response import Answer
+from authfactor.models import Claim, Enrollment
 from authfactor.otp import qr
 from authfactor.store import Tx, Unit
 from authfactor.wire import responses

@@ -8,7 +8,8 @@ from authfactor import errors
 from authfactor.core import Authfactor
 from authfactor.errors import InvalidRequest, Item
 from authfactor.http import error_responses, idempotency
-from authfactor.models import Answer, Caller, Claim, Environment, PageQuery
+from authfactor.http.response import Answer
+from authfactor.models import Caller, Claim, Environment, PageQuery
 from authfactor.rules.audit.audit_log import NOWHERE, Actor
 from authfactor.store import Unit
 from authfactor.wire import requests, responses

@@ -3,7 +3,7 @@
 from typing import Final
 
 from authfactor.http1.request_cycle import Headers, written
-from authfactor.models import Answer
+from authfactor.models import Record
 
 # Sent with every answer. HSTS belongs to whoever terminates TLS.
 SECURITY_HEADERS: Final = [
@@ -18,6 +18,14 @@ JSON_TYPE: Final = (b"content-type", b"application/json; charset=utf-8")
 _USUAL: Final = written([*SECURITY_HEADERS, JSON_TYPE]).replace(b"%", b"%%") + (
     b"x-request-id: %s\r\ncontent-length: %d\r\n"
 )
+
+
+class Answer(Record, frozen=True, gc=False):
+    """A rendered answer, ready to send and ready to keep for a repeated request."""
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
 class Reply:

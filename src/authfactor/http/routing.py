@@ -8,7 +8,7 @@ import msgspec
 
 from authfactor import errors
 from authfactor.http.request import Call
-from authfactor.models import Answer
+from authfactor.http.response import Answer
 from authfactor.wire.requests import without_nul
 
 Handler = Callable[[Call], Awaitable[Answer]]

@@ -8,8 +8,9 @@ from authfactor import errors
 from authfactor.models import Entropy
 from authfactor.settings import Settings
 from authfactor.store import schema
+from authfactor.store.protocol import Store
 from authfactor.store.sqlite.store import SqliteStore
-from authfactor.store.transaction import Store, Tx
+from authfactor.store.transaction import Tx
 
 if TYPE_CHECKING:
     from authfactor.store.copying.table_schema import Side
@@ -49,7 +50,7 @@ async def open_store(settings: Settings, entropy: Entropy | None = None) -> Stor
 async def _refuse_half_copied(tx: Tx) -> None:
     from authfactor.store.copying.table_schema import MARK  # noqa: PLC0415 - no help text needs it
 
-    if await tx.expired.has_turn(MARK):
+    if await tx.leases.has_turn(MARK):
         raise HalfCopied(
             "This database is a half-finished copy. Give the same authfactor copy command again."
         )

@@ -5,10 +5,10 @@ atomic, durable step; it may run again after a serialization conflict. Single us
 conditional write whose row count decides (decision 0003), never a read followed by a write.
 """
 
-from collections.abc import Awaitable, Callable
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Protocol, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
+from authfactor.store.db import Db
 from authfactor.store.queries.attempts import Spending
 from authfactor.store.queries.diagnostics import Diagnosis
 from authfactor.store.queries.retention import Expired
@@ -22,6 +22,7 @@ from authfactor.store.tables.events import Events
 from authfactor.store.tables.factors import Factors
 from authfactor.store.tables.failures import Failures
 from authfactor.store.tables.idempotency import Idempotency
+from authfactor.store.tables.leases import Leases
 from authfactor.store.tables.links import Links
 from authfactor.store.tables.operators import Operators, OperatorSessions
 from authfactor.store.tables.sessions import PendingSignIns, Sessions
@@ -35,37 +36,6 @@ if TYPE_CHECKING:
     from authfactor.store.queries.event_ranges import EventRanges
 
 T = TypeVar("T")
-Step = tuple[str, tuple[object, ...]]
-"""A statement and its parameters."""
-Row = tuple[Any, ...]
-
-# When the request that this task answers came in, by the loop's clock: the calls of one request share one
-# time limit. Not set where nobody waits for an answer.
-request_began: Final[ContextVar[float | None]] = ContextVar("request_began", default=None)
-
-
-class Db(Protocol):
-    """One connection inside one transaction. Statements number their parameters: `$1`, `$2` and so on."""
-
-    @property
-    def one_at_a_time(self) -> bool:
-        """Whether units run one after the other, so that what one has read cannot change under it."""
-
-    async def one(self, statement: str, *parameters: object) -> Row | None:
-        """Return the first row, or None."""
-
-    async def all(self, statement: str, *parameters: object) -> list[Row]:
-        """Return every row."""
-
-    async def run(self, statement: str, *parameters: object) -> int:
-        """Return how many rows were written."""
-
-    async def chain(self, *steps: "Step") -> int:
-        """Run statements for as long as each writes a row; return how many did.
-
-        They must be about different tables, and each an UPDATE or DELETE that ends in its WHERE clause: a
-        database across a network is told all of them at once.
-        """
 
 
 class Tx:
@@ -85,6 +55,7 @@ class Tx:
         "factors",
         "failures",
         "idempotency",
+        "leases",
         "links",
         "meanwhile",
         "operator_sessions",
@@ -121,6 +92,7 @@ class Tx:
         self.events = Events(db)
         self.throttles = Throttles(db)
         self.expired = Expired(db)
+        self.leases = Leases(db)
         self.links = Links(db)
         self.brandings = Brandings(db)
         self.webhook_endpoints = WebhookEndpoints(db)
@@ -144,72 +116,3 @@ class Tx:
         from authfactor.store.queries.event_ranges import EventRanges  # noqa: PLC0415 - in the background
 
         return EventRanges(self.db)
-
-
-Unit = Callable[[Tx], Awaitable[T]]
-
-
-class Single(Generic[T]):
-    """A unit that is one statement, a transaction by itself: it needs no BEGIN and COMMIT around it."""
-
-    __slots__ = ("_unit",)
-
-    def __init__(self, unit: Unit[T]) -> None:
-        """Take the unit; `Store.write` treats it as any other where transactions cost nothing."""
-        self._unit = unit
-
-    def __call__(self, tx: Tx) -> Awaitable[T]:
-        """Run it."""
-        return self._unit(tx)
-
-
-class Figures(NamedTuple):
-    """What a store tells about its own work, in this process, since it was opened.
-
-    `batches` counts commits by the bit length of the number of units in them: 1, 2-3, 4-7 and so on; `units`
-    is their sum. `queue` and `waiting` are units that wait now, for the next commit and for a session.
-    """
-
-    batches: tuple[int, ...] = (0,) * 9
-    units: int = 0
-    failed: int = 0
-    queue: int = 0
-    busy: int = 0
-    idle: int = 0
-    waiting: int = 0
-
-
-class Store(Protocol):
-    """An open database."""
-
-    @property
-    def reads_at_once(self) -> bool:
-        """Whether `read` never suspends."""
-
-    async def write(self, unit: Unit[T]) -> T:
-        """Run a unit atomically and return once it is durable.
-
-        Raises what the unit raises (then nothing of it is kept) and `errors.Unavailable` when the
-        database cannot take the write now.
-        """
-
-    async def read(self, unit: Unit[T]) -> T:
-        """Run a unit that only reads, on what is committed; it never waits for writers."""
-
-    def when_told(self, call: Callable[[], None]) -> None:
-        """Have `call` made when all whose units share a commit have been told, before any of them goes on.
-
-        Never made by a database where every unit has a commit to itself.
-        """
-
-    async def schema_version(self) -> str | None:
-        """Return the schema's revision, or None for an empty database."""
-
-    async def now(self) -> int | None:
-        """Return the database's own clock, in milliseconds of the epoch; None when it has none but ours."""
-
-    def figures(self) -> Figures:
-        """Return what this store tells about its work."""
-
-    async def close(self) -> None:
-        """Finish what is under way and let go of the database."""

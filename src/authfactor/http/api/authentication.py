@@ -8,11 +8,12 @@ import msgspec
 from authfactor import errors
 from authfactor.errors import InvalidRequest, Item, OAuthRefused
 from authfactor.http.api import logout
-from authfactor.http.api.factors import PAGE, required
+from authfactor.http.api.parameters import PAGE, required
 from authfactor.http.request import Call
+from authfactor.http.response import Answer
 from authfactor.http.routing import Route
 from authfactor.http.telemetry.shared_counters import OF_REASON
-from authfactor.models import Answer, Caller, Environment, PageQuery, SignedIn
+from authfactor.models import Caller, Environment, PageQuery, SignedIn
 from authfactor.rules.authentication.sign_in import CODE_REFUSALS, PasswordMoved
 from authfactor.rules.events import event_log
 from authfactor.store import Unit

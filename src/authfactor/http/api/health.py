@@ -8,8 +8,8 @@ import msgspec
 
 from authfactor import errors
 from authfactor.http.request import Call
+from authfactor.http.response import Answer
 from authfactor.http.routing import Route
-from authfactor.models import Answer
 
 TAG = "operations"
 METRICS_TYPE = ((b"content-type", b"text/plain; version=0.0.4; charset=utf-8"),)

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from authfactor.http.pages import page_branding
 from authfactor.http.request import Call
+from authfactor.http.response import Answer
 from authfactor.http.routing import Route
-from authfactor.models import Answer, Branding
+from authfactor.models import Branding
 from authfactor.rules.links.links import Issued
 from authfactor.wire import links
 

@@ -8,7 +8,8 @@ import msgspec
 
 from authfactor import errors
 from authfactor.core import Authfactor
-from authfactor.models import Answer, Environment, EnvironmentOptions
+from authfactor.http.response import Answer
+from authfactor.models import Environment, EnvironmentOptions
 
 # What may stand in a header as it is; everything else (line breaks above all) is percent-encoded.
 URL_CHARACTERS: Final = "%/:?#[]@!$&'()*+,;=~-._"

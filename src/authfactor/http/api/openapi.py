@@ -6,8 +6,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET
 
-from authfactor import __version__
 from authfactor.http.routing import Route
+from authfactor.version import __version__
 from authfactor.wire import responses
 
 _ID: Final = re.compile(r"\{(\w+)\}")

@@ -1,9 +1,9 @@
 """The endpoints of webhooks: parse, one call, render."""
 
-from authfactor.http.api.factors import PAGE
+from authfactor.http.api.parameters import PAGE
 from authfactor.http.request import Call
+from authfactor.http.response import Answer
 from authfactor.http.routing import Route
-from authfactor.models import Answer
 from authfactor.wire import responses, webhooks
 
 TAG = "webhooks"

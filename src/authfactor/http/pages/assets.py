@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from authfactor import errors
 from authfactor.http.request import Call
-from authfactor.models import Answer
+from authfactor.http.response import Answer
 
 FOLDER: Final = Path(__file__).parent / "static"
 PREFIX: Final = "/assets/"

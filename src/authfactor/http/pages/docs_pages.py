@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from authfactor import errors, reference
 from authfactor.http.pages.browser_security import Cookie
 from authfactor.http.pages.page_request import Visit, page
-from authfactor.models import Answer
+from authfactor.http.response import Answer
 from authfactor.reference import LANGUAGES, Endpoint, Parameter
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from authfactor import errors
 from authfactor.http.pages.browser_security import Cookie
 from authfactor.http.pages.page_branding import look
 from authfactor.http.pages.page_request import Visit, page
+from authfactor.http.response import Answer
 from authfactor.http.telemetry.shared_counters import OF_REASON
-from authfactor.models import Answer, Link, Verification
+from authfactor.models import Link, Verification
 from authfactor.otp import qr
 from authfactor.rules.links.page_sessions import Answered, Followed, check_unopened
 

@@ -9,7 +9,8 @@ from typing import Final, NamedTuple
 
 from authfactor import errors
 from authfactor.http.request import Call
-from authfactor.models import Answer, Branding, Environment
+from authfactor.http.response import Answer
+from authfactor.models import Branding, Environment
 
 READABLE: Final = 4.5
 # The grounds of static/authfactor.css that accents stand on; the hardest of each scheme.

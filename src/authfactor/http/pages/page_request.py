@@ -12,8 +12,8 @@ from authfactor.http import error_responses
 from authfactor.http.pages import browser_security, templating, translations
 from authfactor.http.pages.browser_security import Cookie
 from authfactor.http.request import Call
+from authfactor.http.response import Answer
 from authfactor.http.routing import Route
-from authfactor.models import Answer
 from authfactor.wire.requests import without_nul
 
 FORM: Final = b"application/x-www-form-urlencoded"

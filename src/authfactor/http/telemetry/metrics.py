@@ -3,32 +3,13 @@
 import logging
 from collections.abc import Mapping
 from time import monotonic
-from typing import Final
 
-from authfactor import __version__, errors
+from authfactor import errors
 from authfactor.core import Authfactor
-from authfactor.http.telemetry.shared_counters import Board, Layout, Meter
+from authfactor.http.telemetry.metric_names import ASKED, DRIFT, INFO, Asked
+from authfactor.http.telemetry.shared_counters import Board, Meter
 from authfactor.models import Backlog
-
-# What is asked of the database at each scrape, and what goes with the process: name, kind, help.
-ASKED: Final = (
-    ("authfactor_webhooks_pending", "gauge", "Webhook deliveries that wait, counted up to 10,000."),
-    ("authfactor_webhook_lag_seconds", "gauge", "How late the delivery is that has been due for longest."),
-    ("authfactor_event_lag_seconds", "gauge", "Age of the oldest event that a webhook has yet to tell."),
-    ("authfactor_events_unsealed_seconds", "gauge", "Age of the oldest event that no seal covers yet."),
-    (
-        "authfactor_clock_drift_seconds",
-        "gauge",
-        "This clock less another: the database server's, or (uptime) this process's own steady clock.",
-    ),
-    ("authfactor_info", "gauge", "Always 1; the release is in the label."),
-)
-
-DRIFT: Final = "authfactor_clock_drift_seconds"
-INFO: Final = "authfactor_info"
-LABELLED: Final = {DRIFT: ("against",), INFO: ("version",)}
-# By the name of the metric: a value, or a value for each label.
-Asked = Mapping[str, float | Mapping[str, float]]
+from authfactor.version import __version__
 
 log = logging.getLogger("authfactor.metrics")
 
@@ -79,12 +60,6 @@ class Observatory:
         moments = (backlog.oldest_due, backlog.oldest_event, unsealed)
         values = (backlog.pending, *(_age(now, moment) for moment in moments))
         return asked | {name: value for (name, *_), value in zip(ASKED, values, strict=False)}
-
-
-def described(routes: list[str]) -> list[tuple[str, str, tuple[str, ...], str]]:
-    """List every metric for the reference: name, kind, labels, help."""
-    own = [(one.name, one.kind, one.labels, one.about) for one in Layout(routes).families.values()]
-    return [*own, *((name, kind, LABELLED.get(name, ()), about) for name, kind, about in ASKED)]
 
 
 def _age(now: int, moment: int | None) -> float:

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from authfactor.http.telemetry.metrics import ASKED, LABELLED, Asked
+from authfactor.http.telemetry.metric_names import ASKED, LABELLED, Asked
 from authfactor.http.telemetry.shared_counters import Board, Family
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from authfactor import ids
 from authfactor.models import AuditEntry
-from authfactor.store.transaction import Row
+from authfactor.store.db import Row
 
 SEALED: Final = "events.sealed"
 CLEANED: Final = "events.cleaned"

@@ -16,7 +16,7 @@ from authfactor.rules.audit.audit_log import SERVER, Audit
 from authfactor.rules.audit.event_digests import CLEANED, SEALED, Digest, moment_of, read, told
 from authfactor.settings import Settings
 from authfactor.store import Store, Tx
-from authfactor.store.transaction import Row
+from authfactor.store.db import Row
 
 MINUTE: Final = 60_000
 HOUR: Final = 60 * MINUTE
@@ -161,6 +161,6 @@ class EventSeals:
         if self._renew_at - TURN_MILLISECONDS // 2 <= now < self._renew_at:
             return True
         until = now + TURN_MILLISECONDS
-        taken = await store.write(lambda tx: tx.expired.take_turn(TURN, self._holder, now, until))
+        taken = await store.write(lambda tx: tx.leases.take_turn(TURN, self._holder, now, until))
         self._renew_at = now + TURN_MILLISECONDS // 2 if taken else 0
         return taken

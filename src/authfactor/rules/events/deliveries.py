@@ -11,7 +11,7 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from authfactor import __version__, errors
+from authfactor import errors
 from authfactor.crypto.vault import CannotOpen
 from authfactor.models import (
     Backlog,
@@ -29,6 +29,7 @@ from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.events.webhook_endpoints import Webhooks
 from authfactor.settings import Settings
 from authfactor.store import Tx, Unit
+from authfactor.version import __version__
 from authfactor.wire import events as wire_events
 from authfactor.wire import responses
 

@@ -184,7 +184,7 @@ class Sealing:
 
     async def _take(self, store: Store, milliseconds: int) -> bool:
         now = self._clock()
-        return await store.write(lambda tx: tx.expired.take_turn(TURN, self._holder, now, now + milliseconds))
+        return await store.write(lambda tx: tx.leases.take_turn(TURN, self._holder, now, now + milliseconds))
 
 
 async def _replace(tx: Tx, place: Place, fresh: list[tuple[SealedValue, str]]) -> int:

@@ -48,7 +48,7 @@ class Cleaning:
     async def _take_turn(self, store: Store) -> bool:
         now = self._clock()
         return await store.write(
-            lambda tx: tx.expired.take_turn(TURN, self._holder, now, now + TURN_MILLISECONDS)
+            lambda tx: tx.leases.take_turn(TURN, self._holder, now, now + TURN_MILLISECONDS)
         )
 
     async def _batches(self, store: Store, now: int) -> list[Unit[int]]:

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from authfactor import errors
 from authfactor.store.copying.resealing import Kept, Resealed, Sealing
 from authfactor.store.copying.table_schema import MARK, Shape, Side
-from authfactor.store.transaction import Row
+from authfactor.store.db import Row
 
 __all__ = ["CannotCopy", "Differs", "Progress", "Resealed", "copy"]
 

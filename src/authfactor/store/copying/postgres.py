@@ -7,8 +7,8 @@ import asyncpg
 
 from authfactor import errors
 from authfactor.store.copying.table_schema import MARK, OWN, Shape
+from authfactor.store.db import Row
 from authfactor.store.postgres.store import refusal
-from authfactor.store.transaction import Row
 
 T = TypeVar("T")
 CONNECT_SECONDS: Final = 10

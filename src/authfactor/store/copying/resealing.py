@@ -5,8 +5,8 @@ from typing import Final, Protocol
 from authfactor.crypto.vault import Row as Place
 from authfactor.crypto.vault import Vault
 from authfactor.store.copying.table_schema import Shape
+from authfactor.store.db import Row
 from authfactor.store.queries.sealed_values import PLACES
-from authfactor.store.transaction import Row
 
 # Table and column of every value that a vault seals.
 SEALED: Final = {place.table: place.column for place in PLACES}

@@ -4,8 +4,8 @@ import sqlite3
 from pathlib import Path
 
 from authfactor.store.copying.table_schema import MARK, OWN, Shape
+from authfactor.store.db import Row
 from authfactor.store.sqlite.store import begin_patiently, connect, translated
-from authfactor.store.transaction import Row
 
 
 class SqliteSide:

@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple, Protocol
 
-from authfactor.store.transaction import Row
+from authfactor.store.db import Row
 
 MARK: Final = "copy"
 # Whose turn it is, and which schema: of the database itself, not of the installation.

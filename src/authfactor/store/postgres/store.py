@@ -16,8 +16,10 @@ import asyncpg
 
 from authfactor import errors
 from authfactor.settings import PREFIX, BadSetting
+from authfactor.store.db import Row, Step
 from authfactor.store.postgres.pool import Pool
-from authfactor.store.transaction import Figures, Row, Single, Step, Tx, Unit, request_began
+from authfactor.store.protocol import Figures, Single, Unit, request_began
+from authfactor.store.transaction import Tx
 
 T = TypeVar("T")
 Jitter = Callable[[], float]

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from authfactor.store.transaction import Db
+    from authfactor.store.db import Db
 
 Key = tuple[int, str]
 _BETWEEN = "(environment, id) > ($1, $2) AND (environment, id) <= ($3, $4)"

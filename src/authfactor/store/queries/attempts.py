@@ -14,7 +14,7 @@ from authfactor.store.tables.factors import ADVANCE_STEP
 from authfactor.store.tables.failures import BY_SUBJECT, PUT, record_of, writing
 
 if TYPE_CHECKING:
-    from authfactor.store.transaction import Db, Step
+    from authfactor.store.db import Db, Step
 
 _NONE = FailureRecord((), 0, None)
 _CHALLENGE, _FACTOR = 6, 15  # where the columns of each end in a row of `WITH_FACTOR`

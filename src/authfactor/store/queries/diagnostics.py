@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from authfactor.store.transaction import Db
+    from authfactor.store.db import Db
 
 SECRETS = """
 SELECT environment, id, secret FROM factors

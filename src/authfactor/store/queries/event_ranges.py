@@ -7,7 +7,7 @@ environment that does not exist are seen too.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from authfactor.store.transaction import Db, Row
+    from authfactor.store.db import Db, Row
 
 # A column that is added later comes last, and is left out of a digest where it is NULL.
 COLUMNS = "environment, id, name, user_id, data, created_at"

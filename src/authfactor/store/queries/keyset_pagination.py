@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from authfactor.models import PageQuery
-    from authfactor.store.transaction import Db, Row
+    from authfactor.store.db import Db, Row
 
 
 class Listing(NamedTuple):

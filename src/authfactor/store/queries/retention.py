@@ -6,16 +6,8 @@ Whose turn it is, is a row with a lease: no advisory lock, so any database will 
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from authfactor.store.transaction import Db
+    from authfactor.store.db import Db
 
-# Takes the turn when nobody has it or the lease has run out.
-TAKE_TURN = """
-INSERT INTO turns (name, holder, ends_at) VALUES ($1, $2, $3)
-ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, ends_at = excluded.ends_at
-WHERE turns.ends_at <= $4 OR turns.holder = excluded.holder
-"""
-
-HAS_TURN = "SELECT 1 FROM turns WHERE name = $1"
 
 # Ids grow with time, so "older than" is a range of the key itself.
 CHALLENGES = """
@@ -78,14 +70,6 @@ class Expired:
     def __init__(self, db: "Db") -> None:
         """Keep the connection."""
         self._db = db
-
-    async def take_turn(self, name: str, holder: str, now: int, ends_at: int) -> bool:
-        """Take (or keep) the turn: True for one holder at a time."""
-        return await self._db.run(TAKE_TURN, name, holder, ends_at, now) == 1
-
-    async def has_turn(self, name: str) -> bool:
-        """Tell whether somebody has or had the turn."""
-        return await self._db.one(HAS_TURN, name) is not None
 
     async def challenges(self, environment: int, older_than: str) -> int:
         """Remove challenges with ids before this one."""

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from authfactor.store.transaction import Db
+    from authfactor.store.db import Db
 
 _FIRST_ENVIRONMENT: Final = -(2**31)
 KEYS_IN_USE = "SELECT id FROM vault_keys ORDER BY added_at, id"

@@ -19,10 +19,12 @@ from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 from authfactor import errors
+from authfactor.store.db import Row, Step
+from authfactor.store.protocol import Figures, Unit
 from authfactor.store.sqlite.checkpointer import Checkpoints
 from authfactor.store.sqlite.commit_thread import Aside
 from authfactor.store.sqlite.write_lock import Turn
-from authfactor.store.transaction import Figures, Row, Step, Tx, Unit
+from authfactor.store.transaction import Tx
 
 T = TypeVar("T")
 _BUSY_SECONDS: Final = 5.0

@@ -6,7 +6,7 @@ from authfactor.models import ApiKey, Environment
 from authfactor.store.tables import environments
 
 if TYPE_CHECKING:
-    from authfactor.store.transaction import Db
+    from authfactor.store.db import Db
 
 COLUMNS = "environment, id, name, hint, created_at, last_used_at, revoked_at"
 

@@ -6,7 +6,7 @@ from authfactor.models import AuditEntry, PageQuery
 from authfactor.store.queries import keyset_pagination
 
 if TYPE_CHECKING:
-    from authfactor.store.transaction import Db
+    from authfactor.store.db import Db
 
 COLUMNS = (
     "id, actor_kind, actor_id, actor, action, environment, target, reason, request_id, created_at, hash,"

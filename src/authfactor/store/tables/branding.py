@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from authfactor.models import Branding
 
 if TYPE_CHECKING:
-    from authfactor.store.transaction import Db
+    from authfactor.store.db import Db
 
 COLUMNS = "name, color, logo, updated_at"
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from authfactor.models import Challenge, Factor
 
 if TYPE_CHECKING:
-    from authfactor.store.transaction import Db
+    from authfactor.store.db import Db
 
 COLUMNS = "id, factor_id, attempts, created_at, expires_at, verified_at"
 

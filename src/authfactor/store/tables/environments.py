@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from authfactor.models import Environment
 
 if TYPE_CHECKING:
-    from authfactor.store.transaction import Db, Row
+    from authfactor.store.db import Db, Row
 
 COLUMNS = "number, client_id, name, team_name, mfa_policy, options, created_at, updated_at"
 

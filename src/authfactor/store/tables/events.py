@@ -6,7 +6,7 @@ from authfactor.models import Event, PageQuery
 from authfactor.store.queries import keyset_pagination
 
 if TYPE_CHECKING:
-    from authfactor.store.transaction import Db
+    from authfactor.store.db import Db
 
 COLUMNS = "id, name, user_id, data, created_at"
 

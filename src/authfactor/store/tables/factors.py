@@ -6,7 +6,7 @@ from authfactor.models import Factor, PageQuery
 from authfactor.store.queries import keyset_pagination
 
 if TYPE_CHECKING:
-    from authfactor.store.transaction import Db, Row
+    from authfactor.store.db import Db, Row
 
 COLUMNS = "id, user_id, issuer, account, secret, activated_at, last_step, created_at, updated_at"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from authfactor.models import FailureRecord
 
 if TYPE_CHECKING:
-    from authfactor.store.transaction import Db, Row, Step
+    from authfactor.store.db import Db, Row, Step
 
 BY_SUBJECT = "SELECT times, in_a_row, locked_until FROM failures WHERE environment = $1 AND subject = $2"
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from authfactor.models import Claim
-    from authfactor.store.transaction import Db
+    from authfactor.store.db import Db
 
 # Claimed first: a second request with the key waits for this row on a database that locks rows.
 CLAIM = """

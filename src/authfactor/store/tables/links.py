@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from authfactor.models import Link
 
 if TYPE_CHECKING:
-    from authfactor.store.transaction import Db, Row
+    from authfactor.store.db import Db, Row
 
 COLUMNS = (
     "environment, id, purpose, user_id, factor_id, challenge_id, issuer, account, return_to, created_at,"

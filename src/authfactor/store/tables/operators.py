@@ -9,7 +9,7 @@ from authfactor.models import Operator, OperatorLink, OperatorSession
 from authfactor.store.tables.users import email_key
 
 if TYPE_CHECKING:
-    from authfactor.store.transaction import Db, Row
+    from authfactor.store.db import Db, Row
 
 COLUMNS = "id, email, role, state, password_hash, factor_id, last_sign_in_at, created_at, updated_at"
 

@@ -6,7 +6,7 @@ from authfactor.models import PageQuery, PendingSignIn, RefreshToken, Session
 from authfactor.store.queries import keyset_pagination
 
 if TYPE_CHECKING:
-    from authfactor.store.transaction import Db
+    from authfactor.store.db import Db
 
 PENDING_COLUMNS = "user_id, password_mark, created_at, expires_at, spent_at"
 

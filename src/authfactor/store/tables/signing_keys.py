@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from authfactor.models import SigningKey
 
 if TYPE_CHECKING:
-    from authfactor.store.transaction import Db
+    from authfactor.store.db import Db
 
 COLUMNS = "id, private_key, certificate, created_at, signs_from, retired_at"
 

@@ -8,7 +8,7 @@ concurrent attempt gets a place twice; a row whose moment has passed says nothin
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from authfactor.store.transaction import Db
+    from authfactor.store.db import Db
 
 # $3 one interval from now, $4 now, $5 the interval, $6 the latest `full_at` that may be there already.
 CHARGE = """

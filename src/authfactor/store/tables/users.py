@@ -6,7 +6,7 @@ from authfactor.models import PageQuery, User
 from authfactor.store.queries import keyset_pagination
 
 if TYPE_CHECKING:
-    from authfactor.store.transaction import Db, Row
+    from authfactor.store.db import Db, Row
 
 COLUMNS = (
     "id, email, email_verified, first_name, last_name, name, profile_picture_url, external_id, metadata,"

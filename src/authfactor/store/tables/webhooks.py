@@ -11,7 +11,7 @@ from authfactor.models import Delivery, PageQuery, WebhookEndpoint
 from authfactor.store.queries import keyset_pagination
 
 if TYPE_CHECKING:
-    from authfactor.store.transaction import Db, Row
+    from authfactor.store.db import Db, Row
 
 ENDPOINT_COLUMNS = "id, endpoint_url, secret, status, events, created_at, updated_at"
 

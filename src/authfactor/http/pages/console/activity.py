@@ -5,7 +5,8 @@ from typing import Final
 import msgspec
 
 from authfactor.http.pages.console.console_request import Room, neighbours, seated
-from authfactor.models import Answer, Event, Page
+from authfactor.http.response import Answer
+from authfactor.models import Event, Page
 from authfactor.rules import pagination
 from authfactor.rules.audit import event_digests
 from authfactor.rules.console.roles import ACTIONS

@@ -2,7 +2,8 @@
 
 from authfactor.errors import InvalidRequest, Item
 from authfactor.http.pages.console.console_request import Room, seated
-from authfactor.models import Answer, ApiKey
+from authfactor.http.response import Answer
+from authfactor.models import ApiKey
 
 LONGEST_NAME = 64
 

@@ -9,8 +9,9 @@ from authfactor import errors
 from authfactor.http import error_responses
 from authfactor.http.pages.browser_security import Cookie
 from authfactor.http.pages.page_request import Visit, page
+from authfactor.http.response import Answer
 from authfactor.http.routing import Route
-from authfactor.models import Answer, Environment, PageQuery, Seat
+from authfactor.models import Environment, PageQuery, Seat
 from authfactor.rules.console import roles
 from authfactor.rules.console.roles import Action
 from authfactor.store import Unit

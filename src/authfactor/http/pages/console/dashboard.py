@@ -2,7 +2,7 @@
 
 from authfactor.http.pages.console import charts
 from authfactor.http.pages.console.console_request import Room, seated
-from authfactor.models import Answer
+from authfactor.http.response import Answer
 from authfactor.rules.console.dashboard_counts import SPANS, Span
 
 TITLES = {"day": "24 hours", "week": "7 days", "month": "30 days"}

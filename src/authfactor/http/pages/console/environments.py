@@ -7,7 +7,8 @@ from authfactor import settings
 from authfactor.errors import InvalidRequest, Item
 from authfactor.http.pages import page_branding
 from authfactor.http.pages.console.console_request import Room, seated
-from authfactor.models import Answer, Environment, MfaPolicy
+from authfactor.http.response import Answer
+from authfactor.models import Environment, MfaPolicy
 from authfactor.rules.links.branding import NO_BRANDING
 from authfactor.wire.links import UpdateBranding
 

@@ -3,7 +3,8 @@
 from typing import NamedTuple, cast
 
 from authfactor.http.pages.console.console_request import Room, seated
-from authfactor.models import Answer, Operator, Role
+from authfactor.http.response import Answer
+from authfactor.models import Operator, Role
 from authfactor.rules.console.roles import ROLES
 
 

@@ -4,7 +4,8 @@ from authfactor import errors
 from authfactor.http import error_responses
 from authfactor.http.pages.console.console_request import COOKIE, Room, gone, kept, open_page, seated, told
 from authfactor.http.pages.page_request import Visit
-from authfactor.models import Answer, Enrollment
+from authfactor.http.response import Answer
+from authfactor.models import Enrollment
 from authfactor.rules.console.operator_sign_in import Attempt, Started
 from authfactor.rules.console.operators import LinkRefused, Opened
 from authfactor.store import Tx

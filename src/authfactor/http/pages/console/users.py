@@ -6,7 +6,8 @@ import msgspec
 
 from authfactor import errors, ids
 from authfactor.http.pages.console.console_request import PAGE_SIZE, Room, neighbours, seated
-from authfactor.models import Answer, Factor, PageQuery, User
+from authfactor.http.response import Answer
+from authfactor.models import Factor, PageQuery, User
 from authfactor.otp import totp
 from authfactor.rules.factors import attempt_limits
 from authfactor.rules.links.links import Issued

@@ -4,7 +4,8 @@ from typing import Final, cast, get_args
 
 from authfactor.http.pages.console.activity import NAMES
 from authfactor.http.pages.console.console_request import Room, neighbours, seated
-from authfactor.models import Answer, PageQuery, WebhookEndpoint
+from authfactor.http.response import Answer
+from authfactor.models import PageQuery, WebhookEndpoint
 from authfactor.rules.events.deliveries import State
 from authfactor.rules.events.webhook_endpoints import KNOWN_EVENTS
 from authfactor.wire.webhooks import CreateWebhookEndpoint, UpdateWebhookEndpoint

@@ -1,0 +1,16 @@
+"""Parameters that several endpoints share."""
+
+from authfactor.errors import InvalidRequest, Item
+from authfactor.wire import requests
+
+PAGE = ("limit", "order", "before", "after")
+
+
+FACTORS, USERS = "multi-factor authentication", "users"
+
+
+def required(value: str | None, field: str) -> str:
+    """Return a field that must be there. Raises `InvalidRequest`."""
+    if not value:
+        raise InvalidRequest(Item(field, f"{field}_required", f"{field}: required."))
+    return requests.without_nul(value)
