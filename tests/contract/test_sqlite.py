@@ -20,7 +20,7 @@ from authfactor.store import Tx
 from authfactor.store.opening import open_store
 from authfactor.store.sqlite import store
 from authfactor.store.sqlite.store import SqliteStore
-from authfactor.store.sqlite.write_lock import Turn
+from authfactor.store.sqlite.write_lock import WriteLock
 
 if TYPE_CHECKING:
     from tests.contract.conftest import Rows
@@ -133,7 +133,7 @@ async def test_what_arrives_while_another_process_has_its_turn_comes_along(
 ) -> None:
     commits: list[str] = []
     opened._writer.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
-    another = Turn(path)
+    another = WriteLock(path)
     assert another.take_now()
     first = asyncio.ensure_future(rows.put(opened, rows.user(1)))
     await asyncio.sleep(0.01)
@@ -153,7 +153,7 @@ async def test_all_that_wait_are_told_when_no_turn_comes(
     opened: SqliteStore, path: Path, rows: "Rows", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "_BUSY_SECONDS", 0.05)
-    another = Turn(path)
+    another = WriteLock(path)
     assert another.take_now()
     first = asyncio.ensure_future(rows.put(opened, rows.user(1)))
     await asyncio.sleep(0.01)
@@ -167,7 +167,7 @@ async def test_a_turn_that_comes_too_late_is_passed_on(
     opened: SqliteStore, path: Path, rows: "Rows", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "_BUSY_SECONDS", 0.05)
-    another = Turn(path)
+    another = WriteLock(path)
     assert another.take_now()
     for _ in range(2):
         with pytest.raises(errors.Unavailable):
@@ -183,7 +183,7 @@ async def test_a_store_closes_while_another_process_keeps_the_turn(
     path: Path, rows: "Rows", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "_BUSY_SECONDS", 0.05)
-    another = Turn(path)
+    another = WriteLock(path)
     assert another.take_now()
     opened = SqliteStore(path)
     with pytest.raises(errors.Unavailable):
@@ -191,7 +191,7 @@ async def test_a_store_closes_while_another_process_keeps_the_turn(
     await asyncio.wait_for(opened.close(), 10)
     another.close()
     await asyncio.sleep(0.05)
-    left = Turn(path)
+    left = WriteLock(path)
     assert left.take_now(), "the turn came to a store that is closed, and stayed there"
     left.close()
 

@@ -13,7 +13,7 @@ class Db(Protocol):
     """One connection inside one transaction. Statements number their parameters: `$1`, `$2` and so on."""
 
     @property
-    def one_at_a_time(self) -> bool:
+    def serializes_writes(self) -> bool:
         """Whether units run one after the other, so that what one has read cannot change under it."""
 
     async def one(self, statement: str, *parameters: object) -> Row | None:

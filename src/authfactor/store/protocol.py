@@ -36,7 +36,7 @@ class Single(Generic[T]):
         return self._unit(tx)
 
 
-class Figures(NamedTuple):
+class StoreStats(NamedTuple):
     """What a store tells about its own work, in this process, since it was opened.
 
     `batches` counts commits by the bit length of the number of units in them: 1, 2-3, 4-7 and so on; `units`
@@ -81,7 +81,7 @@ class Store(Protocol):
     async def now(self) -> int | None:
         """Return the database's own clock, in milliseconds of the epoch; None when it has none but ours."""
 
-    def figures(self) -> Figures:
+    def figures(self) -> StoreStats:
         """Return what this store tells about its work."""
 
     async def close(self) -> None:

@@ -270,7 +270,7 @@ class SignIn:
     ) -> bool:
         """Count an attempt if it is wrong; False when no attempt was left, for a right one too."""
         limits = await self._places(tx, environment, user, request)
-        if right and tx.db.one_at_a_time:
+        if right and tx.db.serializes_writes:
             return await password_throttling.is_open(tx, environment, limits, now)
         # A right one takes its place too, where others may be at work, so that it comes before or after them.
         if not await password_throttling.charge(tx, environment, limits, now):

@@ -18,7 +18,7 @@ from authfactor import errors
 from authfactor.settings import PREFIX, BadSetting
 from authfactor.store.db import Row, Step
 from authfactor.store.postgres.pool import Pool
-from authfactor.store.protocol import Figures, Single, Unit, request_began
+from authfactor.store.protocol import StoreStats, Single, Unit, request_began
 from authfactor.store.transaction import Tx
 
 T = TypeVar("T")
@@ -85,7 +85,7 @@ class PostgresDb:
     """`Db` over one connection. The driver's records unpack, slice and compare as tuples do."""
 
     __slots__ = ("_execute", "_fetch", "_fetchrow")
-    one_at_a_time = False
+    serializes_writes = False
 
     def __init__(self, connection: Any) -> None:  # noqa: ANN401 - the driver ships no types
         """Keep the bound methods: they run several times a request."""
@@ -258,10 +258,10 @@ class PostgresStore:
 
         return await self.read(look)
 
-    def figures(self) -> Figures:
+    def figures(self) -> StoreStats:
         """Return what the pool lends."""
         busy, idle, waiting = self._pool.counts()
-        return Figures(busy=busy, idle=idle, waiting=waiting)
+        return StoreStats(busy=busy, idle=idle, waiting=waiting)
 
     async def close(self) -> None:
         """Let go of the database. Units that are under way end on their own."""

@@ -84,7 +84,7 @@ class Spending:
         is as it was before.
         """
         seconds = now // 1000
-        if self._db.one_at_a_time:
+        if self._db.serializes_writes:
             return await self._charge_in_turn(environment, challenge_id, seconds, most, now)
         row = await self._db.one(CHARGE_AT_ONCE, environment, challenge_id, str(seconds), now, most)
         if row is None:

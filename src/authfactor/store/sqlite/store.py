@@ -20,10 +20,10 @@ from typing import Any, Final, TypeVar, cast
 
 from authfactor import errors
 from authfactor.store.db import Row, Step
-from authfactor.store.protocol import Figures, Unit
+from authfactor.store.protocol import StoreStats, Unit
 from authfactor.store.sqlite.checkpointer import Checkpoints
 from authfactor.store.sqlite.commit_thread import Aside
-from authfactor.store.sqlite.write_lock import Turn
+from authfactor.store.sqlite.write_lock import WriteLock
 from authfactor.store.transaction import Tx
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ class SqliteDb:
     """`Db` over one connection. Nothing here really waits, so a unit never suspends."""
 
     __slots__ = ("_execute",)
-    one_at_a_time = True
+    serializes_writes = True
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         """Keep the bound method: it runs several times a request."""
@@ -141,7 +141,7 @@ class SqliteStore:
 
     def __init__(self, path: Path) -> None:
         """Open the file (it must have been migrated) and start the writer."""
-        self._turn = Turn(path)
+        self._turn = WriteLock(path)
         self._writer = connect(path)
         self._reader = connect(path, read_only=True)
         self._write_tx = Tx(SqliteDb(self._writer))
@@ -153,7 +153,7 @@ class SqliteStore:
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._closing = self._reading = False
-        self._batches = list(Figures().batches)
+        self._batches = list(StoreStats().batches)
         self._units = self._failed = 0
         self._when_told: Callable[[], None] = _nothing
         self._task = self._loop.create_task(self._write_batches())
@@ -207,9 +207,9 @@ class SqliteStore:
         """Return None: the file has no clock of its own."""
         return None
 
-    def figures(self) -> Figures:
+    def figures(self) -> StoreStats:
         """Return sizes of the batches, and what waits for the next one."""
-        return Figures(tuple(self._batches), self._units, self._failed, len(self._waiting))
+        return StoreStats(tuple(self._batches), self._units, self._failed, len(self._waiting))
 
     async def close(self) -> None:
         """Commit what waits, stop the writer, close the file."""

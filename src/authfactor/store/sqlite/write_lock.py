@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 
-class Turn:
+class WriteLock:
     """A lock on a file beside the database."""
 
     def __init__(self, database: Path) -> None:

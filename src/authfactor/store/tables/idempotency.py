@@ -48,7 +48,7 @@ class Idempotency:
 
     async def claim(self, claim: "Claim", now: int) -> Kept | None:
         """Take the key; what an earlier request left when it is taken and not yet expired."""
-        if self._db.one_at_a_time:
+        if self._db.serializes_writes:
             row = await self._db.one(UNEXPIRED, claim.environment, claim.key, now)
             return Kept(*row) if row else None
         taken = await self._db.run(
@@ -61,7 +61,7 @@ class Idempotency:
 
     async def keep(self, claim: "Claim", sealed_answer: str) -> None:
         """Keep the answer of the request that claimed the key, in the unit that claimed it."""
-        statement = CLAIM_AND_KEEP if self._db.one_at_a_time else KEEP
+        statement = CLAIM_AND_KEEP if self._db.serializes_writes else KEEP
         await self._db.run(
             statement, claim.environment, claim.key, claim.body_hash, sealed_answer, claim.expires_at
         )
