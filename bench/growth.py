@@ -39,7 +39,7 @@ from authfactor.otp import totp
 from authfactor.rules.factors.challenges import secret_row
 from authfactor.settings import Settings
 from authfactor.store import opening
-from authfactor.store.copying.table_schema import Shape, Side
+from authfactor.store.copying.table_schema import CopyEndpoint, TableSchema
 
 BENCH = Path(__file__).resolve().parent
 KEY = "sk_growth"
@@ -101,8 +101,8 @@ async def fill(place: Place, progress: Progress) -> None:
 
 
 async def _put(
-    side: Side,
-    shapes: dict[str, Shape],
+    side: CopyEndpoint,
+    shapes: dict[str, TableSchema],
     place: Place,
     vault: Vault,
     chance: random.Random,

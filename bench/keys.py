@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from authfactor.core import Authfactor
-from authfactor.http.api.health import Desk
-from authfactor.http.app import Door, all_routes, make_board
-from authfactor.http.telemetry.shared_counters import Meter
+from authfactor.http.api.health import ServerState
+from authfactor.http.app import Dispatcher, all_routes, make_board
+from authfactor.http.telemetry.shared_counters import CounterWriter
 from authfactor.settings import Settings
 
 API_KEY = "sk_bench"
@@ -27,7 +27,7 @@ AT_ONCE = 16
 HEADERS = [(b"authorization", f"Bearer {API_KEY}".encode()), (b"content-type", b"application/json")]
 
 
-async def post(door: Door, path: str, body: bytes, key: str | None = None) -> dict[str, Any]:
+async def post(door: Dispatcher, path: str, body: bytes, key: str | None = None) -> dict[str, Any]:
     """Send one POST and return the decoded answer."""
 
     async def receive() -> dict[str, Any]:
@@ -55,8 +55,8 @@ async def measure(folder: Path, requests: int, rounds: int) -> dict[str, float]:
         data=folder, bootstrap_api_key=API_KEY, max_factors_per_user=1000, log_level="warning"
     )
     af = await Authfactor.open(settings)
-    board, desk = make_board(1), Desk()
-    door = Door(af, all_routes(desk), desk, Meter(board.layout, board.region(1)), 1)
+    board, desk = make_board(1), ServerState()
+    door = Dispatcher(af, all_routes(desk), desk, CounterWriter(board.layout, board.region(1)), 1)
     try:
         emails = [f"user{number}@bench.example" for number in range(requests // AT_ONCE)]
         users = [

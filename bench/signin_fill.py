@@ -16,7 +16,7 @@ from typing import Any
 from authfactor import ids
 from authfactor.core import Authfactor
 from authfactor.crypto import passwords
-from authfactor.models import Environment, Factor, PendingSignIn
+from authfactor.models import Environment, FactorRecord, PendingSignIn
 from authfactor.otp import base32
 from authfactor.rules.authentication.sessions import token_hash
 from authfactor.rules.authentication.sign_in import _mark
@@ -53,7 +53,7 @@ async def add_user(af: Authfactor, environment: Environment, number: int) -> dic
         user = await create(tx)
         factor_id = mint(ids.FACTOR)
         sealed = af.vault.seal(secret, secret_row(environment.number, factor_id))
-        factor = Factor(factor_id, user.id, "Bench", email, sealed, now, 0, now, now)
+        factor = FactorRecord(factor_id, user.id, "Bench", email, sealed, now, 0, now, now)
         await tx.factors.insert(environment.number, factor)
         sign_ins = []
         for _ in range(SIGN_INS):

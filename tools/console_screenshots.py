@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT))
 
 from authfactor.core import Authfactor  # noqa: E402
 from authfactor.crypto import passwords  # noqa: E402 - after the path
-from authfactor.models import Environment, User  # noqa: E402
+from authfactor.models import Environment, UserRecord  # noqa: E402
 from authfactor.otp import base32, totp  # noqa: E402 - after the path
 from authfactor.settings import Settings  # noqa: E402
 from authfactor.wire.requests import CreateUser, EnrollUserFactor  # noqa: E402
@@ -45,7 +45,7 @@ NAMES: Final = (
 )
 
 
-class Clock:
+class FakeClock:
     """Begins in the past and is moved on."""
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class Shot(NamedTuple):
 
 async def live(folder: Path) -> str:
     """Give an installation a past; return the id of a user in trouble."""
-    clock = Clock()
+    clock = FakeClock()
     dice = random.Random(7)  # noqa: S311 - an invented past
     settings = Settings(
         data=folder,
@@ -102,7 +102,7 @@ async def live(folder: Path) -> str:
         await af.close()
 
 
-async def _user(af: Authfactor, one: Environment, email: str) -> User:
+async def _user(af: Authfactor, one: Environment, email: str) -> UserRecord:
     request = CreateUser(email=email, first_name=email.partition("@")[0].title(), metadata={"plan": "team"})
     user = await af.run(await af.users.create(one, request))
     enrolled = await af.run(af.factors.enroll(one, user.id, EnrollUserFactor(type="totp")))
@@ -114,7 +114,7 @@ async def _user(af: Authfactor, one: Environment, email: str) -> User:
     return user
 
 
-async def _sign_in(af: Authfactor, one: Environment, user: User) -> None:
+async def _sign_in(af: Authfactor, one: Environment, user: UserRecord) -> None:
     opening = await af.sessions.prepare(
         af.store,
         one,
@@ -127,7 +127,7 @@ async def _sign_in(af: Authfactor, one: Environment, user: User) -> None:
     await af.run(lambda tx: af.sessions.start(tx, one, user, opening))
 
 
-async def _trouble(af: Authfactor, one: Environment, clock: Clock, user: User) -> str:
+async def _trouble(af: Authfactor, one: Environment, clock: FakeClock, user: UserRecord) -> str:
     """Let somebody guess until the user is locked."""
     [factor] = await af.read(lambda tx: tx.factors.of_user(one.number, user.id))
     clock.now = int(time.time() * 1000) - 60_000

@@ -17,24 +17,24 @@ from authfactor import errors
 from authfactor.crypto import keyring
 from authfactor.crypto.passwords import PRODUCTION, Profile
 from authfactor.crypto.vault import Key, Vault
-from authfactor.ids import Mint
+from authfactor.ids import IdGenerator
 from authfactor.models import Clock, Entropy
-from authfactor.rules.audit.audit_log import Audit
+from authfactor.rules.audit.audit_log import AuditLog
 from authfactor.rules.audit.event_digests import SEALED
-from authfactor.rules.authentication.password_hashing import Hasher
+from authfactor.rules.authentication.password_hashing import PasswordHasher
 from authfactor.rules.authentication.sessions import Sessions
 from authfactor.rules.authentication.sign_in import SignIn
-from authfactor.rules.authentication.token_signing import Signing
+from authfactor.rules.authentication.token_signing import TokenSigning
 from authfactor.rules.console.operator_sign_in import OperatorSignIn
 from authfactor.rules.console.operators import Operators
 from authfactor.rules.events.deliveries import Deliveries
 from authfactor.rules.events.event_log import EventLog
-from authfactor.rules.events.webhook_endpoints import Webhooks
+from authfactor.rules.events.webhook_endpoints import WebhookEndpoints
 from authfactor.rules.factors.challenges import Challenges
 from authfactor.rules.factors.factors import Factors
 from authfactor.rules.links.links import Links
-from authfactor.rules.links.page_sessions import Following
-from authfactor.rules.maintenance.key_rotation import Sealing
+from authfactor.rules.links.page_sessions import PageSessions
+from authfactor.rules.maintenance.key_rotation import KeyRotation
 from authfactor.rules.tenants.environments import Environments
 from authfactor.rules.tenants.users import Users
 from authfactor.settings import Settings
@@ -42,12 +42,12 @@ from authfactor.store import Store, Unit
 from authfactor.store.opening import open_store
 
 if TYPE_CHECKING:
-    from authfactor.rules.audit.event_sealing import EventSeals
-    from authfactor.rules.audit.event_verification import EventChecks
-    from authfactor.rules.console.actions import Console
-    from authfactor.rules.console.dashboard_counts import Overview
+    from authfactor.rules.audit.event_sealing import EventSealing
+    from authfactor.rules.audit.event_verification import EventVerification
+    from authfactor.rules.console.actions import ConsoleActions
+    from authfactor.rules.console.dashboard_counts import Dashboard
     from authfactor.rules.links.branding import Brandings
-    from authfactor.rules.maintenance.retention import Cleaning
+    from authfactor.rules.maintenance.retention import Retention
 
 T = TypeVar("T")
 # 2020-01-01, years before this release: a clock that says less was never set.
@@ -66,10 +66,10 @@ def check_clock(now: int) -> None:
     """
     if now < EARLIEST:
         said = datetime.fromtimestamp(now / 1000, UTC).strftime("%Y-%m-%d %H:%M")
-        raise BadClock(f"This machine's clock says {said} UTC. Set the clock (NTP), then start again.")
+        raise ClockNotSet(f"This machine's clock says {said} UTC. Set the clock (NTP), then start again.")
 
 
-class BadClock(errors.AuthfactorError):
+class ClockNotSet(errors.AuthfactorError):
     """The clock of this machine cannot be right."""
 
     code = "clock_not_set"
@@ -87,27 +87,27 @@ class Authfactor:
         self, settings: Settings, store: Store, vault: Vault, clock: Clock, entropy: Entropy, profile: Profile
     ) -> None:
         """Wire the rules; use `open` instead."""
-        self.mint = mint = Mint(clock, entropy)
+        self.mint = mint = IdGenerator(clock, entropy)
         log = EventLog(mint)
         self.settings = settings
         self.store = store
         self.vault = vault
         self.clock = clock
         self.entropy = entropy
-        self.hasher = Hasher(entropy, settings, profile)
+        self.hasher = PasswordHasher(entropy, settings, profile)
         self.environments = Environments(clock, entropy, mint)
-        self.webhooks = Webhooks(clock, entropy, mint, vault, settings)
+        self.webhooks = WebhookEndpoints(clock, entropy, mint, vault, settings)
         self.deliveries = Deliveries(clock, self.webhooks, log, settings)
         self.users = Users(clock, mint, self.hasher, log)
         self.challenges = Challenges(clock, mint, vault, log, settings)
-        self.signing = Signing(clock, entropy, mint, vault, settings)
+        self.signing = TokenSigning(clock, entropy, mint, vault, settings)
         self.sessions = Sessions(clock, entropy, mint, vault, log, settings, self.signing)
         self.sign_in = SignIn(clock, entropy, self.hasher, log, settings, self.challenges, self.sessions)
         self.factors = Factors(clock, entropy, mint, vault, log, settings, self.challenges)
         self.links = Links(clock, entropy, mint, log, settings)
-        self.following = Following(clock, entropy, vault, log, settings, self.factors, self.challenges)
-        self.sealing = Sealing(clock, mint(""))
-        self.audit = Audit(clock, entropy, vault)
+        self.following = PageSessions(clock, entropy, vault, log, settings, self.factors, self.challenges)
+        self.sealing = KeyRotation(clock, mint(""))
+        self.audit = AuditLog(clock, entropy, vault)
         self.operators = Operators(
             clock, entropy, mint, self.hasher, self.challenges, self.factors, self.audit, settings
         )
@@ -116,25 +116,25 @@ class Authfactor:
         )
 
     @functools.cached_property
-    def cleaning(self) -> "Cleaning":
+    def cleaning(self) -> "Retention":
         """What removes old rows."""
-        from authfactor.rules.maintenance.retention import Cleaning  # noqa: PLC0415 - for servers alone
+        from authfactor.rules.maintenance.retention import Retention  # noqa: PLC0415 - for servers alone
 
-        return Cleaning(self.clock, Mint(self.clock, self.entropy), self.settings, self.event_seals)
+        return Retention(self.clock, IdGenerator(self.clock, self.entropy), self.settings, self.event_seals)
 
     @functools.cached_property
-    def event_seals(self) -> "EventSeals":
+    def event_seals(self) -> "EventSealing":
         """What seals events."""
-        from authfactor.rules.audit.event_sealing import EventSeals  # noqa: PLC0415 - for servers alone
+        from authfactor.rules.audit.event_sealing import EventSealing  # noqa: PLC0415 - for servers alone
 
-        return EventSeals(self.clock, Mint(self.clock, self.entropy), self.audit, self.settings)
+        return EventSealing(self.clock, IdGenerator(self.clock, self.entropy), self.audit, self.settings)
 
     @functools.cached_property
-    def event_checks(self) -> "EventChecks":
+    def event_checks(self) -> "EventVerification":
         """What holds events against their seals."""
-        from authfactor.rules.audit.event_verification import EventChecks  # noqa: PLC0415 - for one command
+        from authfactor.rules.audit.event_verification import EventVerification  # noqa: PLC0415 - for one command
 
-        return EventChecks(self.clock, self.audit)
+        return EventVerification(self.clock, self.audit)
 
     @functools.cached_property
     def brandings(self) -> "Brandings":
@@ -144,18 +144,18 @@ class Authfactor:
         return Brandings(self.clock)
 
     @functools.cached_property
-    def console(self) -> "Console":
+    def console(self) -> "ConsoleActions":
         """What operators do."""
-        from authfactor.rules.console.actions import Console  # noqa: PLC0415 - for pages of operators alone
+        from authfactor.rules.console.actions import ConsoleActions  # noqa: PLC0415 - for pages of operators alone
 
-        return Console(self.audit)
+        return ConsoleActions(self.audit)
 
     @functools.cached_property
-    def overview(self) -> "Overview":
+    def overview(self) -> "Dashboard":
         """Numbers at a glance."""
-        from authfactor.rules.console.dashboard_counts import Overview  # noqa: PLC0415 - for pages of operators alone
+        from authfactor.rules.console.dashboard_counts import Dashboard  # noqa: PLC0415 - for pages of operators alone
 
-        return Overview(self.clock)
+        return Dashboard(self.clock)
 
     @classmethod
     async def open(
@@ -235,11 +235,11 @@ class Authfactor:
 
 
 async def _vault(
-    source: keyring.Source, ring: list[Key] | None, store: Store, clock: Clock, entropy: Entropy
+    source: keyring.KeySource, ring: list[Key] | None, store: Store, clock: Clock, entropy: Entropy
 ) -> Vault:
     """Make the vault, and the ring for a database that needs none yet; a needed key must be there."""
     known = tuple(key.id for key in ring or ())
-    missing = await Sealing(clock, "").missing(store, known)
+    missing = await KeyRotation(clock, "").missing(store, known)
     if missing and ring is None and source.exists():
         # Another process made the first ring meanwhile.
         ring = source.read()
@@ -249,7 +249,7 @@ async def _vault(
     return Vault(ring or source.create(entropy), entropy, _asking(source, clock))
 
 
-def _asking(source: keyring.Source, clock: Clock) -> Callable[[], list[Key] | None]:
+def _asking(source: keyring.KeySource, clock: Clock) -> Callable[[], list[Key] | None]:
     """Ask the source again, not more often than it bears: an unknown key may also be somebody's forgery."""
     last = 0
 

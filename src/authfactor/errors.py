@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from authfactor.models import Challenge, User
+    from authfactor.models import ChallengeRecord, UserRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,9 +223,9 @@ class StepUpRequired(SignInRefused):
         message: str,
         *,
         pending_token: str,
-        user: "User",
+        user: "UserRecord",
         factor_ids: tuple[str, ...] = (),
-        challenge: "Challenge | None" = None,
+        challenge: "ChallengeRecord | None" = None,
     ) -> None:
         """`code` is `mfa_challenge` or `mfa_enrollment`."""
         super().__init__(code, message)

@@ -52,7 +52,7 @@ def milliseconds_of(identifier: str) -> int:
     return value
 
 
-class Mint:
+class IdGenerator:
     """Makes ids that grow strictly within one process, whatever the clock does."""
 
     def __init__(self, clock: Callable[[], int], entropy: Callable[[int], bytes]) -> None:

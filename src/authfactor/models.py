@@ -48,14 +48,14 @@ class ApiKey(Record, frozen=True, gc=False):
     revoked_at: int | None
 
 
-class Caller(Record, frozen=True, gc=False):
+class ApiCaller(Record, frozen=True, gc=False):
     """Who asks: the environment, and the key that a request has proven to hold."""
 
     environment: Environment
     key_id: str
 
 
-class User(Record, frozen=True, gc=False):
+class UserRecord(Record, frozen=True, gc=False):
     """A user of an application. `metadata` is a JSON object as text."""
 
     id: str
@@ -74,7 +74,7 @@ class User(Record, frozen=True, gc=False):
     password_hash: str | None
 
 
-class Factor(Record, frozen=True, gc=False):
+class FactorRecord(Record, frozen=True, gc=False):
     """A TOTP factor. `secret` is sealed; it is pending until `activated_at`; `last_step` is spent."""
 
     id: str
@@ -88,7 +88,7 @@ class Factor(Record, frozen=True, gc=False):
     updated_at: int
 
 
-class Challenge(Record, frozen=True, gc=False):
+class ChallengeRecord(Record, frozen=True, gc=False):
     """A question put to one factor, good for a few attempts until it expires or is verified."""
 
     id: str
@@ -117,7 +117,7 @@ class PendingSignIn(Record, frozen=True, gc=False):
     spent_at: int | None
 
 
-class Session(Record, frozen=True, gc=False):
+class SessionRecord(Record, frozen=True, gc=False):
     """A signed-in user. `amr` is words of RFC 8176 joined by spaces."""
 
     id: str
@@ -164,7 +164,7 @@ class PublicKey(Record, frozen=True, gc=False):
     thumbprint: str
 
 
-class Event(Record, frozen=True, gc=False):
+class EventRecord(Record, frozen=True, gc=False):
     """Something that happened. `data` is JSON text."""
 
     id: str
@@ -177,7 +177,7 @@ class Event(Record, frozen=True, gc=False):
 class SignedIn(Record, frozen=True, gc=False):
     """What a finished sign-in gives."""
 
-    user: User
+    user: UserRecord
     access_token: str
     refresh_token: str
 
@@ -188,8 +188,8 @@ class Enrollment(Record, frozen=True, gc=False):
     `picture` draws the URI when it is first called, and remembers.
     """
 
-    factor: Factor
-    challenge: Challenge | None
+    factor: FactorRecord
+    challenge: ChallengeRecord | None
     secret: str
     uri: str
     picture: Callable[[], str]
@@ -203,14 +203,14 @@ class Enrollment(Record, frozen=True, gc=False):
 class Verification(Record, frozen=True, gc=False):
     """Outcome of one code. `reason` and `attempts_remaining` only when it was not valid."""
 
-    challenge: Challenge
+    challenge: ChallengeRecord
     valid: bool
     reason: Literal["code_mismatch", "code_already_used", "clock_drift"] | None = None
     attempts_remaining: int | None = None
     locked_until: int | None = None
 
 
-class Page(Record, Generic[T], frozen=True, gc=False):
+class RecordPage(Record, Generic[T], frozen=True, gc=False):
     """One page of a list and the cursors to its neighbours (None where there are none)."""
 
     items: list[T]
@@ -227,7 +227,7 @@ class PageQuery(Record, frozen=True, gc=False):
     after: str | None = None
 
 
-class Claim(Record, frozen=True, gc=False):
+class IdempotencyClaim(Record, frozen=True, gc=False):
     """An idempotency key at work: who and what it covers, for how long its answer is kept."""
 
     environment: int
@@ -236,7 +236,7 @@ class Claim(Record, frozen=True, gc=False):
     expires_at: int
 
 
-class WebhookEndpoint(Record, frozen=True, gc=False):
+class WebhookEndpointRecord(Record, frozen=True, gc=False):
     """A URL that is told of events. `secret` signs them: sealed in the store, opened by the rules."""
 
     id: str
@@ -248,7 +248,7 @@ class WebhookEndpoint(Record, frozen=True, gc=False):
     updated_at: int
 
 
-class Delivery(Record, frozen=True, gc=False):
+class DeliveryRecord(Record, frozen=True, gc=False):
     """One event on its way to one endpoint. `event` is its name, None once the event is no longer kept."""
 
     id: str
@@ -265,24 +265,24 @@ class Delivery(Record, frozen=True, gc=False):
     updated_at: int
 
 
-class Dispatch(Record, frozen=True, gc=False):
+class ClaimedDelivery(Record, frozen=True, gc=False):
     """A delivery that one process has claimed: what to send, and where. `event` None: no longer kept."""
 
     environment: int
     claimed_until: int
-    delivery: Delivery
-    endpoint: WebhookEndpoint
-    event: Event | None
+    delivery: DeliveryRecord
+    endpoint: WebhookEndpointRecord
+    event: EventRecord | None
 
 
-class Outcome(Record, frozen=True, gc=False):
+class DeliveryOutcome(Record, frozen=True, gc=False):
     """How one attempt ended: the receiver's status if there was one; `error` None is success."""
 
     status: int | None
     error: str | None
 
 
-class Backlog(Record, frozen=True, gc=False):
+class OutboxBacklog(Record, frozen=True, gc=False):
     """What waits in the outbox: how many (up to a limit), and the earliest moments, in milliseconds."""
 
     pending: int
@@ -328,14 +328,14 @@ class OperatorSession(Record, frozen=True, gc=False):
     ended_at: int | None
 
 
-class Seat(Record, frozen=True, gc=False):
+class OperatorContext(Record, frozen=True, gc=False):
     """Who acts in the console: the operator, and the session they act in."""
 
     operator: Operator
     session: OperatorSession
 
 
-class Link(Record, frozen=True, gc=False):
+class LinkRecord(Record, frozen=True, gc=False):
     """An address that leads one person to a page, once: to enrol a factor, or to give a code.
 
     `return_to` is where the page leads in the end. `factor_id` and `challenge_id` of an enrolment are made
@@ -357,7 +357,7 @@ class Link(Record, frozen=True, gc=False):
     completed_at: int | None
 
 
-class Branding(Record, frozen=True, gc=False):
+class BrandingRecord(Record, frozen=True, gc=False):
     """How an environment's pages look: a name, a colour `#rrggbb`, a logo as PNG; None: as by default."""
 
     name: str | None

@@ -11,30 +11,30 @@ from typing import TYPE_CHECKING, Final
 
 from authfactor import errors
 from authfactor.core import Authfactor
-from authfactor.models import Dispatch, Outcome
-from authfactor.rules.events.deliveries import FIRST_ENDPOINT, MOST_AT_ONCE, CannotWrite, EndpointKey
+from authfactor.models import ClaimedDelivery, DeliveryOutcome
+from authfactor.rules.events.deliveries import FIRST_ENDPOINT, MOST_AT_ONCE, EndpointKey, NothingToSend
 
 if TYPE_CHECKING:
-    from authfactor.outbound.webhook_sender import Sender
+    from authfactor.outbound.webhook_sender import WebhookSender
 
 POLL_SECONDS: Final = 1.0
 
 log = logging.getLogger("authfactor.delivering")
 
 
-async def deliver_forever(af: Authfactor, sender: "Sender | None" = None) -> None:
+async def deliver_forever(af: Authfactor, sender: "WebhookSender | None" = None) -> None:
     """Deliver until cancelled; what is on its way by then is finished first, within its time limit."""
-    courier = Courier(af, sender)
+    courier = WebhookDispatcher(af, sender)
     try:
         await courier.run()
     finally:
         await courier.finish()
 
 
-class Courier:
+class WebhookDispatcher:
     """Sends deliveries of one installation from one process."""
 
-    def __init__(self, af: Authfactor, sender: "Sender | None" = None) -> None:
+    def __init__(self, af: Authfactor, sender: "WebhookSender | None" = None) -> None:
         """Take the installation; a `sender` of one's own is for tests."""
         self._af = af
         self._sender = sender
@@ -89,7 +89,7 @@ class Courier:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _deliver(self, dispatch: Dispatch) -> None:
+    async def _deliver(self, dispatch: ClaimedDelivery) -> None:
         try:
             outcome = await self._send(dispatch)
             self._af.deliveries.sent["delivered" if outcome.error is None else "failed"] += 1
@@ -103,23 +103,23 @@ class Courier:
             self._in_flight[_key(dispatch)] -= 1
             self._wake.set()
 
-    async def _send(self, dispatch: Dispatch) -> Outcome:
+    async def _send(self, dispatch: ClaimedDelivery) -> DeliveryOutcome:
         try:
             letter = self._af.deliveries.letter(dispatch)
-        except CannotWrite as error:
-            return Outcome(None, str(error))
+        except NothingToSend as error:
+            return DeliveryOutcome(None, str(error))
         return await self._open_sender().post(*letter)
 
-    def _open_sender(self) -> "Sender":
+    def _open_sender(self) -> "WebhookSender":
         if self._sender is None:
-            from authfactor.outbound.webhook_sender import Sender  # noqa: PLC0415 - imports a tenth of a second of httpx
+            from authfactor.outbound.webhook_sender import WebhookSender  # noqa: PLC0415 - imports a tenth of a second of httpx
 
             settings = self._af.settings
-            self._sender = Sender(
+            self._sender = WebhookSender(
                 timeout=settings.webhook_timeout, private=settings.webhook_private_addresses
             )
         return self._sender
 
 
-def _key(dispatch: Dispatch) -> EndpointKey:
+def _key(dispatch: ClaimedDelivery) -> EndpointKey:
     return dispatch.environment, dispatch.endpoint.id

@@ -19,9 +19,9 @@ from authfactor.client import (
     RateLimitExceededError,
     ServerError,
 )
-from authfactor.client.http_transport import Identity, OverHttp
-from authfactor.client.operations import Call, reader
-from authfactor.client.requester import Performing
+from authfactor.client.http_transport import HttpTransport, Identity
+from authfactor.client.operations import ApiCall, reader
+from authfactor.client.requester import Requester
 from authfactor.client.types import User
 from tests.conformance import proxy
 from tests.servers import API_KEY, CLIENT_ID, Server, free_port
@@ -84,14 +84,14 @@ async def perform(
 ) -> tuple[Any, Waits]:
     """Perform one call; `chance` 0x00 is the shortest wait, 0xff the longest."""
     waits = Waits()
-    transport = OverHttp(Identity(url, "sk_x", "client_x"), timeout=patience, http_client=None)
-    performing = Performing(
+    transport = HttpTransport(Identity(url, "sk_x", "client_x"), timeout=patience, http_client=None)
+    performing = Requester(
         transport,
         max_retries=3,
         sleep=waits,
         entropy=lambda size: chance * size if size == 1 else uuid.uuid4().bytes,
     )
-    call = Call(method, "/user_management/users", reader(User), {} if method == "POST" else None)
+    call = ApiCall(method, "/user_management/users", reader(User), {} if method == "POST" else None)
     try:
         return await performing.perform(call), waits
     except Exception as error:  # noqa: BLE001 - returned for a look

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from authfactor.store import migrations
-from tests.console.floor import Browser, Floor, opened
+from tests.console.floor import Browser, Console, opened
 
 
 @pytest.fixture(scope="session")
@@ -18,12 +18,12 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-async def floor(empty_database: Path, tmp_path: Path) -> AsyncIterator[Floor]:
+async def floor(empty_database: Path, tmp_path: Path) -> AsyncIterator[Console]:
     """Open with the default settings."""
     async with opened(empty_database, tmp_path) as it:
         yield it
 
 
 @pytest.fixture
-async def owner(floor: Floor) -> Browser:
+async def owner(floor: Console) -> Browser:
     return await floor.operator("owner")

@@ -15,7 +15,7 @@ import httpx
 from authfactor.core import Authfactor
 from authfactor.crypto import passwords
 from authfactor.http.app import App
-from authfactor.models import Enrollment, Environment, Role, User
+from authfactor.models import Enrollment, Environment, Role, UserRecord
 from authfactor.settings import Settings
 from authfactor.wire.requests import CreateUser, EnrollUserFactor
 from tests.authenticator import PERIOD, code_at
@@ -30,7 +30,7 @@ FROM_OUR_PAGE: Final = {"sec-fetch-site": "same-origin"}
 
 
 @dataclass
-class Clock:
+class FakeClock:
     """Stands still until it is moved."""
 
     now: int = START
@@ -70,12 +70,12 @@ class Browser:
 
 
 @dataclass
-class Floor:
+class Console:
     """One installation with two environments, and the people who look after it."""
 
     af: Authfactor
     app: App
-    clock: Clock
+    clock: FakeClock
     one: Environment
     two: Environment
     opened: list[httpx.AsyncClient] = field(default_factory=list)
@@ -116,10 +116,10 @@ class Floor:
         self.clock.advance(PERIOD)
         return answer
 
-    async def user(self, email: str = "pat@example.com", **fields: Any) -> User:  # noqa: ANN401 - any field
+    async def user(self, email: str = "pat@example.com", **fields: Any) -> UserRecord:  # noqa: ANN401 - any field
         return await self.af.run(await self.af.users.create(self.one, CreateUser(email=email, **fields)))
 
-    async def enroll(self, user: User, **fields: Any) -> Enrollment:  # noqa: ANN401 - any field
+    async def enroll(self, user: UserRecord, **fields: Any) -> Enrollment:  # noqa: ANN401 - any field
         request = EnrollUserFactor(type="totp", **fields)
         return await self.af.run(self.af.factors.enroll(self.one, user.id, request))
 
@@ -138,12 +138,12 @@ def secret_on(page: httpx.Response) -> str:
 
 
 @asynccontextmanager
-async def opened(template: Path, folder: Path, **settings: Any) -> AsyncIterator[Floor]:  # noqa: ANN401 - any setting
+async def opened(template: Path, folder: Path, **settings: Any) -> AsyncIterator[Console]:  # noqa: ANN401 - any setting
     """Start the application on a copy of the template, with settings of the test's choice."""
     data = folder / "data"
     data.mkdir()
     shutil.copy(template, data / "authfactor.db")
-    clock, entropy = Clock(), random.Random(20_240_229)
+    clock, entropy = FakeClock(), random.Random(20_240_229)
     made: list[Authfactor] = []
 
     async def opener() -> Authfactor:
@@ -172,7 +172,7 @@ async def opened(template: Path, folder: Path, **settings: Any) -> AsyncIterator
     af = made[0]
     one = await af.read(af.environments.by_client_id(CLIENT))
     two = await af.run(af.environments.create("two", team_name="Two", client_id=OTHER_CLIENT))
-    floor = Floor(af, app, clock, one, two)
+    floor = Console(af, app, clock, one, two)
     try:
         yield floor
     finally:

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.console.floor import FROM_OUR_PAGE, HOME, PASSWORD, Browser, Floor, opened, secret_on
+from tests.console.floor import FROM_OUR_PAGE, HOME, PASSWORD, Browser, Console, opened, secret_on
 
 MINUTE = 60
 
 
-async def test_the_first_link_leads_to_a_signed_in_owner(floor: Floor) -> None:
+async def test_the_first_link_leads_to_a_signed_in_owner(floor: Console) -> None:
     token = await floor.af.run(floor.af.operators.first_link())
     assert token is not None
     kim = await floor.set_up(token, "kim@example.org")
@@ -20,7 +20,7 @@ async def test_the_first_link_leads_to_a_signed_in_owner(floor: Floor) -> None:
     assert "no longer works" in again.text
 
 
-async def test_set_up_says_what_is_wrong_and_keeps_what_was_typed(floor: Floor) -> None:
+async def test_set_up_says_what_is_wrong_and_keeps_what_was_typed(floor: Console) -> None:
     token = await floor.af.run(floor.af.operators.first_link())
     browser = floor.stranger()
     path = f"/console/set-up/{token}"
@@ -38,7 +38,7 @@ async def test_set_up_says_what_is_wrong_and_keeps_what_was_typed(floor: Floor) 
     assert browser.token() is None
 
 
-async def test_without_a_session_every_page_leads_to_the_sign_in(floor: Floor) -> None:
+async def test_without_a_session_every_page_leads_to_the_sign_in(floor: Console) -> None:
     browser = floor.stranger()
     for path in ("/console", HOME, f"{HOME}/users", "/console/operators"):
         answer = await browser.get(path)
@@ -46,12 +46,12 @@ async def test_without_a_session_every_page_leads_to_the_sign_in(floor: Floor) -
     assert (await browser.get("/console/sign-in")).status_code == 200
 
 
-async def test_a_part_of_a_page_sends_the_whole_page_to_the_sign_in(floor: Floor) -> None:
+async def test_a_part_of_a_page_sends_the_whole_page_to_the_sign_in(floor: Console) -> None:
     answer = await floor.stranger().get(HOME, headers={"hx-request": "true"})
     assert (answer.status_code, answer.headers["hx-redirect"]) == (401, "/console/sign-in")
 
 
-async def test_signing_in_and_out(floor: Floor, owner: Browser) -> None:
+async def test_signing_in_and_out(floor: Console, owner: Browser) -> None:
     first = owner.token()
     answer = await owner.post("/console/sign-out")
     assert answer.headers["location"] == "/console/sign-in"
@@ -62,7 +62,7 @@ async def test_signing_in_and_out(floor: Floor, owner: Browser) -> None:
 
 
 async def test_a_session_ended_by_signing_out_does_not_work_from_elsewhere(
-    floor: Floor, owner: Browser
+    floor: Console, owner: Browser
 ) -> None:
     thief = floor.stranger(cookie=f"operator={owner.token()}")
     assert (await thief.get(HOME)).status_code == 200
@@ -71,7 +71,7 @@ async def test_a_session_ended_by_signing_out_does_not_work_from_elsewhere(
 
 
 async def test_a_planted_cookie_is_no_session_and_is_not_the_one_that_signing_in_gives(
-    floor: Floor, owner: Browser
+    floor: Console, owner: Browser
 ) -> None:
     await owner.post("/console/sign-out")
     planted = "A" * 43
@@ -83,7 +83,7 @@ async def test_a_planted_cookie_is_no_session_and_is_not_the_one_that_signing_in
 
 
 async def test_the_session_that_a_browser_had_ends_when_somebody_signs_in_there(
-    floor: Floor, owner: Browser
+    floor: Console, owner: Browser
 ) -> None:
     before = owner.token()
     await floor.sign_in(owner)
@@ -93,7 +93,7 @@ async def test_the_session_that_a_browser_had_ends_when_somebody_signs_in_there(
 
 @pytest.mark.parametrize("changes", [{"password": "wrong"}, {"code": "000000"}, {"email": "who@example.org"}])
 async def test_whatever_is_wrong_sounds_the_same(
-    floor: Floor, owner: Browser, changes: dict[str, str]
+    floor: Console, owner: Browser, changes: dict[str, str]
 ) -> None:
     answer = await floor.sign_in(owner, **changes)
     assert answer.status_code == 400
@@ -102,13 +102,13 @@ async def test_whatever_is_wrong_sounds_the_same(
     assert PASSWORD not in answer.text
 
 
-async def test_a_code_used_before_says_so(floor: Floor, owner: Browser) -> None:
+async def test_a_code_used_before_says_so(floor: Console, owner: Browser) -> None:
     form = {"email": owner.email, "password": PASSWORD, "code": floor.code(owner.secret)}
     assert (await owner.post("/console/sign-in", form)).status_code == 303
     assert "used before" in (await owner.post("/console/sign-in", form)).text
 
 
-async def test_a_lock_says_how_long(floor: Floor, owner: Browser) -> None:
+async def test_a_lock_says_how_long(floor: Console, owner: Browser) -> None:
     for _ in range(10):
         await floor.sign_in(owner, password="wrong")
     answer = await floor.sign_in(owner)
@@ -118,7 +118,7 @@ async def test_a_lock_says_how_long(floor: Floor, owner: Browser) -> None:
 
 
 async def test_the_cookie_cannot_be_read_by_scripts_nor_sent_from_other_sites(
-    floor: Floor, owner: Browser
+    floor: Console, owner: Browser
 ) -> None:
     cookie = (await floor.sign_in(owner)).headers["set-cookie"]
     assert "HttpOnly" in cookie
@@ -138,7 +138,7 @@ async def test_behind_https_the_cookie_is_bound_to_the_host(empty_database: Path
         assert "Secure" in done.headers["set-cookie"]
 
 
-async def test_what_the_page_fetches_by_itself_keeps_nobody_signed_in(floor: Floor, owner: Browser) -> None:
+async def test_what_the_page_fetches_by_itself_keeps_nobody_signed_in(floor: Console, owner: Browser) -> None:
     for _ in range(29):
         floor.clock.advance(MINUTE)
         assert (await owner.get(HOME, headers={"hx-request": "true"})).status_code == 200

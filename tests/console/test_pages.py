@@ -4,15 +4,15 @@ import re
 
 import pytest
 
-from authfactor.models import PageQuery, User
+from authfactor.models import PageQuery, UserRecord
 from authfactor.wire.webhooks import CreateWebhookEndpoint
-from tests.console.floor import BASE, CLIENT, HOME, PASSWORD, Browser, Floor
+from tests.console.floor import BASE, CLIENT, HOME, PASSWORD, Browser, Console
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
 MOST_BYTES = 60_000
 
 
-async def fill(floor: Floor) -> User:
+async def fill(floor: Console) -> UserRecord:
     """Give every page something to show, written by somebody who means harm."""
     af, one = floor.af, floor.one
     address = CreateWebhookEndpoint(
@@ -38,7 +38,7 @@ async def fill(floor: Floor) -> User:
     return user
 
 
-def paths(user: User) -> list[str]:
+def paths(user: UserRecord) -> list[str]:
     return [
         HOME,
         f"{HOME}?span=week",
@@ -63,7 +63,7 @@ def paths(user: User) -> list[str]:
     ]
 
 
-async def test_every_page_is_small_safe_and_is_not_kept(floor: Floor, owner: Browser) -> None:
+async def test_every_page_is_small_safe_and_is_not_kept(floor: Console, owner: Browser) -> None:
     user = await fill(floor)
     for path in paths(user)[:-1]:
         answer = await owner.get(path)
@@ -77,7 +77,7 @@ async def test_every_page_is_small_safe_and_is_not_kept(floor: Floor, owner: Bro
         assert not re.search(r"\son\w+=\"|style=\"|<script(?![^>]*\ssrc=)", answer.text), path
 
 
-async def test_the_audit_page_says_in_which_request_a_change_came(floor: Floor, owner: Browser) -> None:
+async def test_the_audit_page_says_in_which_request_a_change_came(floor: Console, owner: Browser) -> None:
     user = await fill(floor)
     changed = await owner.post(f"{HOME}/users/{user.id}/unlock", {"reason": "lost <i>7"})
     assert changed.status_code == 303, changed.text
@@ -87,7 +87,7 @@ async def test_the_audit_page_says_in_which_request_a_change_came(floor: Floor, 
     assert "lost &lt;i&gt;7" in page
 
 
-async def test_entering_is_recorded_with_its_request(floor: Floor, owner: Browser) -> None:
+async def test_entering_is_recorded_with_its_request(floor: Console, owner: Browser) -> None:
     entered = await floor.sign_in(owner)
     for _ in range(10):
         locked = await floor.sign_in(owner, password="wrong")
@@ -104,7 +104,7 @@ async def test_entering_is_recorded_with_its_request(floor: Floor, owner: Browse
     assert set_up.request_id in page
 
 
-async def test_a_seal_of_events_is_told_in_few_words(floor: Floor, owner: Browser) -> None:
+async def test_a_seal_of_events_is_told_in_few_words(floor: Console, owner: Browser) -> None:
     await fill(floor)
     floor.clock.advance(16 * 60)
     assert await floor.af.event_seals.run(floor.af.store) > 0
@@ -114,7 +114,7 @@ async def test_a_seal_of_events_is_told_in_few_words(floor: Floor, owner: Browse
     assert "events.sealed</span>" not in (await owner.get("/console/audit")).text
 
 
-async def test_the_parts_that_a_page_asks_for_again_are_parts(floor: Floor, owner: Browser) -> None:
+async def test_the_parts_that_a_page_asks_for_again_are_parts(floor: Console, owner: Browser) -> None:
     await fill(floor)
     for path, beginning in ((HOME, '<div id="numbers"'), (f"{HOME}/events", '<div id="events"')):
         part = (await owner.get(path, headers={"hx-request": "true"})).text.strip()
@@ -122,7 +122,7 @@ async def test_the_parts_that_a_page_asks_for_again_are_parts(floor: Floor, owne
         assert "<nav class=" not in part.replace('<nav class="pager"', "")
 
 
-async def test_the_overview_counts_what_happened(floor: Floor, owner: Browser) -> None:
+async def test_the_overview_counts_what_happened(floor: Console, owner: Browser) -> None:
     user = await fill(floor)
     text = (await owner.get(HOME)).text
     assert stat(text, "Users") == "31"
@@ -134,7 +134,7 @@ async def test_the_overview_counts_what_happened(floor: Floor, owner: Browser) -
     assert (stat(other, "Users"), stat(other, "Sign-ins")) == ("0", "0")
 
 
-async def test_the_overview_keeps_finished_hours_and_counts_new_ones(floor: Floor, owner: Browser) -> None:
+async def test_the_overview_keeps_finished_hours_and_counts_new_ones(floor: Console, owner: Browser) -> None:
     await floor.user("one@example.com")
     assert "1 new in this time" in (await owner.get(HOME)).text
     floor.clock.advance(10 * 60)
@@ -155,7 +155,9 @@ def stat(text: str, title: str) -> str:
     return found[1]
 
 
-async def test_users_are_found_by_the_beginning_of_the_email_and_by_id(floor: Floor, owner: Browser) -> None:
+async def test_users_are_found_by_the_beginning_of_the_email_and_by_id(
+    floor: Console, owner: Browser
+) -> None:
     user = await fill(floor)
     text = (await owner.get(f"{HOME}/users?q=U1")).text
     assert sorted(set(re.findall(r"u\d\d@example", text))) == [f"u1{digit}@example" for digit in range(10)]
@@ -165,7 +167,7 @@ async def test_users_are_found_by_the_beginning_of_the_email_and_by_id(floor: Fl
     assert "Nobody found" in nobody.text
 
 
-async def test_lists_are_walked_page_by_page(floor: Floor, owner: Browser) -> None:
+async def test_lists_are_walked_page_by_page(floor: Console, owner: Browser) -> None:
     await fill(floor)
     first = await owner.get(f"{HOME}/users")
     [older] = re.findall(r'href="([^"]+)">Older', first.text)
@@ -180,7 +182,7 @@ async def test_lists_are_walked_page_by_page(floor: Floor, owner: Browser) -> No
     assert sorted(found) == [f"u{number:02}@example" for number in range(30)]
 
 
-async def test_a_users_page_says_what_support_needs(floor: Floor, owner: Browser) -> None:
+async def test_a_users_page_says_what_support_needs(floor: Console, owner: Browser) -> None:
     user = await floor.user()
     enrolled = await floor.enroll(user)
     page = (await owner.get(f"{HOME}/users/{user.id}")).text
@@ -204,7 +206,7 @@ async def test_a_users_page_says_what_support_needs(floor: Floor, owner: Browser
     assert "Locked until" not in page
 
 
-async def test_a_reset_gives_a_link_by_which_the_user_enrols_anew(floor: Floor, owner: Browser) -> None:
+async def test_a_reset_gives_a_link_by_which_the_user_enrols_anew(floor: Console, owner: Browser) -> None:
     support = await floor.operator("support")
     user = await floor.user()
     await floor.enroll(user)
@@ -217,7 +219,7 @@ async def test_a_reset_gives_a_link_by_which_the_user_enrols_anew(floor: Floor, 
     assert re.findall(rf"{BASE}(/link/[\w-]+)", by_owner.text) != [path]
 
 
-async def test_pages_for_users_take_name_and_colour(floor: Floor, owner: Browser) -> None:
+async def test_pages_for_users_take_name_and_colour(floor: Console, owner: Browser) -> None:
     form = {"brand_name": "Acme Shop", "colored": "1", "color": "#aa3300"}
     assert (await owner.post(f"{HOME}/look", form)).status_code == 303
     page = (await owner.get(f"{HOME}/settings")).text
@@ -231,7 +233,9 @@ async def test_pages_for_users_take_name_and_colour(floor: Floor, owner: Browser
     assert odd.status_code == 422
 
 
-async def test_a_key_is_shown_once_works_and_stops_working_when_revoked(floor: Floor, owner: Browser) -> None:
+async def test_a_key_is_shown_once_works_and_stops_working_when_revoked(
+    floor: Console, owner: Browser
+) -> None:
     made = await owner.post(f"{HOME}/keys", {"name": "shop"})
     [key] = re.findall(r"sk_[\w-]{43}", made.text)
     assert key not in (await owner.get(f"{HOME}/keys")).text
@@ -243,7 +247,7 @@ async def test_a_key_is_shown_once_works_and_stops_working_when_revoked(floor: F
     assert (await api.get("/user_management/users")).status_code == 401
 
 
-async def test_a_webhook_secret_is_shown_once(floor: Floor, owner: Browser) -> None:
+async def test_a_webhook_secret_is_shown_once(floor: Console, owner: Browser) -> None:
     form = {"endpoint_url": "http://127.0.0.1:9/hook", "event:user.created": "1"}
     made = await owner.post(f"{HOME}/webhooks", form)
     [secret] = re.findall(r"whsec_[\w-]{43}", made.text)
@@ -252,7 +256,7 @@ async def test_a_webhook_secret_is_shown_once(floor: Floor, owner: Browser) -> N
     assert "whsec_" not in listed
 
 
-async def test_a_refused_form_comes_back_with_what_was_typed(floor: Floor, owner: Browser) -> None:
+async def test_a_refused_form_comes_back_with_what_was_typed(floor: Console, owner: Browser) -> None:
     form = {"endpoint_url": "ftp://nowhere", "event:user.created": "1"}
     answer = await owner.post(f"{HOME}/webhooks", form)
     assert answer.status_code == 422
@@ -262,7 +266,7 @@ async def test_a_refused_form_comes_back_with_what_was_typed(floor: Floor, owner
     assert (again.status_code, "exists already" in again.text) == (409, True)
 
 
-async def test_an_invitation_made_in_the_console_works(floor: Floor, owner: Browser) -> None:
+async def test_an_invitation_made_in_the_console_works(floor: Console, owner: Browser) -> None:
     made = await owner.post("/console/operators", {"email": "lee@example.org", "role": "support"})
     [token] = re.findall(rf"{BASE}/console/set-up/([\w-]+)", made.text)
     lee = await floor.set_up(token, "lee@example.org")
@@ -272,7 +276,7 @@ async def test_an_invitation_made_in_the_console_works(floor: Floor, owner: Brow
     assert token not in (await owner.get("/console/operators")).text
 
 
-async def test_what_a_role_may_not_do_is_not_offered(floor: Floor, owner: Browser) -> None:
+async def test_what_a_role_may_not_do_is_not_offered(floor: Console, owner: Browser) -> None:
     user = await fill(floor)
     viewer, support = await floor.operator("viewer"), await floor.operator("support")
     for path in paths(user)[:-1]:
@@ -285,7 +289,7 @@ async def test_what_a_role_may_not_do_is_not_offered(floor: Floor, owner: Browse
     assert offered == {"sign-out", "unlock", "reset"}
 
 
-async def test_one_may_end_ones_other_sessions(floor: Floor, owner: Browser) -> None:
+async def test_one_may_end_ones_other_sessions(floor: Console, owner: Browser) -> None:
     other = floor.stranger()
     other.email, other.secret = owner.email, owner.secret
     await floor.sign_in(other)
@@ -296,7 +300,7 @@ async def test_one_may_end_ones_other_sessions(floor: Floor, owner: Browser) -> 
     assert (await owner.get(HOME)).status_code == 200
 
 
-async def test_environments_are_renamed_and_their_policy_is_kept(floor: Floor, owner: Browser) -> None:
+async def test_environments_are_renamed_and_their_policy_is_kept(floor: Console, owner: Browser) -> None:
     form = {"name": "production", "team_name": "Acme Shop", "mfa_policy": "required"}
     answer = await owner.post(f"{HOME}/settings", form)
     assert answer.headers["location"].startswith(f"{HOME}/settings")
@@ -311,11 +315,11 @@ async def test_environments_are_renamed_and_their_policy_is_kept(floor: Floor, o
 @pytest.mark.parametrize(
     "path", ["/console/nothing", f"{HOME}/users/user_x", "/console/e/client_x", f"{HOME}/x"]
 )
-async def test_what_is_not_there_is_not_found(floor: Floor, owner: Browser, path: str) -> None:
+async def test_what_is_not_there_is_not_found(floor: Console, owner: Browser, path: str) -> None:
     assert (await owner.get(path)).status_code == 404
 
 
-async def test_no_page_shows_a_password_or_a_secret(floor: Floor, owner: Browser) -> None:
+async def test_no_page_shows_a_password_or_a_secret(floor: Console, owner: Browser) -> None:
     user = await floor.user(password=PASSWORD)
     enrolled = await floor.enroll(user)
     for path in paths(user)[:-1]:

@@ -8,7 +8,7 @@ import pytest
 from authfactor.models import PageQuery, Role
 from authfactor.rules.console.roles import ACTIONS, ALLOWED, NEED_REASON, Action, NotAllowed
 from authfactor.wire.webhooks import CreateWebhookEndpoint
-from tests.console.floor import HOME, OTHER_CLIENT, Browser, Floor
+from tests.console.floor import HOME, OTHER_CLIENT, Browser, Console
 
 EVERY_TABLE = (
     "environments",
@@ -74,7 +74,7 @@ SHOWN = {200, 303}
 
 
 @pytest.fixture
-async def things(floor: Floor, owner: Browser) -> Things:
+async def things(floor: Console, owner: Browser) -> Things:
     af, one = floor.af, floor.one
     endpoint = await af.run(
         af.webhooks.create(
@@ -95,7 +95,7 @@ async def things(floor: Floor, owner: Browser) -> Things:
     return Things(user.id, enrolled.factor.id, session, key.id, endpoint.id, delivery, operator.id)
 
 
-async def contents(floor: Floor) -> dict[str, list[tuple[object, ...]]]:
+async def contents(floor: Console) -> dict[str, list[tuple[object, ...]]]:
     """Everything that an action could change."""
     return {
         table: await floor.af.read(
@@ -106,7 +106,7 @@ async def contents(floor: Floor) -> dict[str, list[tuple[object, ...]]]:
 
 
 @pytest.fixture
-def sign_in_as(floor: Floor, owner: Browser) -> Callable[[Role], Awaitable[Browser]]:
+def sign_in_as(floor: Console, owner: Browser) -> Callable[[Role], Awaitable[Browser]]:
     async def sign_in(role: Role) -> Browser:
         return owner if role == "owner" else await floor.operator(role)
 
@@ -129,7 +129,7 @@ def test_support_unlocks_and_resets_and_viewers_only_look() -> None:
     ("role", "action"), [(role, action) for role in ALLOWED for action in FORMS if action in ALLOWED[role]]
 )
 async def test_a_role_does_what_it_may(
-    floor: Floor,
+    floor: Console,
     things: Things,
     sign_in_as: Callable[[Role], Awaitable[Browser]],
     role: Role,
@@ -150,7 +150,7 @@ async def test_a_role_does_what_it_may(
 
 @pytest.mark.parametrize("role", ["support", "viewer"])
 async def test_a_role_does_nothing_else(
-    floor: Floor, things: Things, sign_in_as: Callable[[Role], Awaitable[Browser]], role: Role
+    floor: Console, things: Things, sign_in_as: Callable[[Role], Awaitable[Browser]], role: Role
 ) -> None:
     browser = await sign_in_as(role)
     before = await contents(floor)
@@ -163,7 +163,7 @@ async def test_a_role_does_nothing_else(
     assert await contents(floor) == before
 
 
-async def test_without_a_reason_nothing_is_done(floor: Floor, owner: Browser, things: Things) -> None:
+async def test_without_a_reason_nothing_is_done(floor: Console, owner: Browser, things: Things) -> None:
     before = await contents(floor)
     for action in sorted(NEED_REASON):
         path, form = FORMS[action](things)
@@ -173,7 +173,7 @@ async def test_without_a_reason_nothing_is_done(floor: Floor, owner: Browser, th
     assert await contents(floor) == before
 
 
-async def test_a_form_of_another_site_does_nothing(floor: Floor, owner: Browser, things: Things) -> None:
+async def test_a_form_of_another_site_does_nothing(floor: Console, owner: Browser, things: Things) -> None:
     before = await contents(floor)
     for action, make in FORMS.items():
         path, form = make(things)
@@ -190,7 +190,7 @@ async def test_a_form_of_another_site_does_nothing(floor: Floor, owner: Browser,
 
 
 async def test_an_operator_who_was_demoted_meanwhile_may_do_nothing_more(
-    floor: Floor, owner: Browser, things: Things
+    floor: Console, owner: Browser, things: Things
 ) -> None:
     lee = await floor.operator("owner", "second@example.org")
     seat = await floor.af.operator_sign_in.seat(floor.af.store, lee.token() or "")
@@ -211,7 +211,7 @@ async def test_an_operator_who_was_demoted_meanwhile_may_do_nothing_more(
 
 
 async def test_an_id_of_another_environment_is_an_unknown_id(
-    floor: Floor, owner: Browser, things: Things
+    floor: Console, owner: Browser, things: Things
 ) -> None:
     before = await contents(floor)
     tried = 0

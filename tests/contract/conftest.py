@@ -10,7 +10,15 @@ from typing import Any, Literal
 
 import pytest
 
-from authfactor.models import ApiKey, Challenge, Environment, Event, Factor, PageQuery, User
+from authfactor.models import (
+    ApiKey,
+    ChallengeRecord,
+    Environment,
+    EventRecord,
+    FactorRecord,
+    PageQuery,
+    UserRecord,
+)
 from authfactor.settings import Settings
 from authfactor.store import Store, Tx, migrations
 from authfactor.store.opening import open_store
@@ -43,15 +51,15 @@ class Backend:
 class Rows:
     """Records that differ by a number and are otherwise plain."""
 
-    async def put(self, store: Store, row: Environment | User | Factor | Challenge) -> bool:
+    async def put(self, store: Store, row: Environment | UserRecord | FactorRecord | ChallengeRecord) -> bool:
         """Write one of them, those that belong to an environment under number 1; False when it is refused."""
 
         async def unit(tx: Tx) -> bool:
             if isinstance(row, Environment):
                 return await tx.environments.insert(row)
-            if isinstance(row, User):
+            if isinstance(row, UserRecord):
                 return await tx.users.insert(1, row)
-            if isinstance(row, Factor):
+            if isinstance(row, FactorRecord):
                 await tx.factors.insert(1, row)
             else:
                 await tx.challenges.insert(1, row)
@@ -84,8 +92,8 @@ class Rows:
         }
         return ApiKey(**(values | changes))
 
-    def user(self, number: int, **changes: Any) -> User:  # noqa: ANN401 - any field
-        values: dict[str, Any] = dict.fromkeys(User.__struct_fields__) | {
+    def user(self, number: int, **changes: Any) -> UserRecord:  # noqa: ANN401 - any field
+        values: dict[str, Any] = dict.fromkeys(UserRecord.__struct_fields__) | {
             "id": f"user_{number:04}",
             "email": f"u{number}@example.com",
             "email_verified": False,
@@ -93,9 +101,9 @@ class Rows:
             "created_at": 1,
             "updated_at": 1,
         }
-        return User(**(values | changes))
+        return UserRecord(**(values | changes))
 
-    def factor(self, number: int, **changes: Any) -> Factor:  # noqa: ANN401 - any field
+    def factor(self, number: int, **changes: Any) -> FactorRecord:  # noqa: ANN401 - any field
         values: dict[str, Any] = {
             "id": f"auth_factor_{number:04}",
             "user_id": "user_0001",
@@ -107,9 +115,9 @@ class Rows:
             "created_at": 1,
             "updated_at": 1,
         }
-        return Factor(**(values | changes))
+        return FactorRecord(**(values | changes))
 
-    def challenge(self, number: int, **changes: Any) -> Challenge:  # noqa: ANN401 - any field
+    def challenge(self, number: int, **changes: Any) -> ChallengeRecord:  # noqa: ANN401 - any field
         values: dict[str, Any] = {
             "id": f"auth_challenge_{number:04}",
             "factor_id": "auth_factor_0001",
@@ -118,7 +126,7 @@ class Rows:
             "expires_at": 600_001,
             "verified_at": None,
         }
-        return Challenge(**(values | changes))
+        return ChallengeRecord(**(values | changes))
 
 
 class Pages:
@@ -153,7 +161,7 @@ class Pages:
         ]
 
     @staticmethod
-    def shown(page: tuple[Sequence[User | Factor | Event], bool, bool]) -> Found:
+    def shown(page: tuple[Sequence[UserRecord | FactorRecord | EventRecord], bool, bool]) -> Found:
         """Reduce what a table answered to what the model says."""
         items, more_before, more_after = page
         return [item.id for item in items], more_before, more_after

@@ -5,11 +5,11 @@ import threading
 
 import pytest
 
-from authfactor.store.sqlite.commit_thread import Aside
+from authfactor.store.sqlite.commit_thread import CommitThread
 
 
 async def test_what_comes_then_comes_before_the_caller_goes_on_and_on_the_event_loop() -> None:
-    aside, order = Aside("test"), list[object]()
+    aside, order = CommitThread("test"), list[object]()
 
     def call() -> str:
         order.append(threading.current_thread().name)
@@ -23,7 +23,7 @@ async def test_what_comes_then_comes_before_the_caller_goes_on_and_on_the_event_
 
 
 async def test_nothing_comes_then_when_the_call_fails() -> None:
-    aside, order = Aside("test"), list[object]()
+    aside, order = CommitThread("test"), list[object]()
 
     def fails() -> None:
         raise OSError("on purpose")
@@ -38,7 +38,7 @@ async def test_nothing_comes_then_when_the_call_fails() -> None:
 async def test_a_fault_in_what_comes_then_does_not_keep_the_caller_waiting() -> None:
     loop, said = asyncio.get_running_loop(), list[object]()
     loop.set_exception_handler(lambda _loop, context: said.append(context.get("exception")))
-    aside = Aside("test")
+    aside = CommitThread("test")
     assert await asyncio.wait_for(aside.do(lambda: 7, then=lambda: said[0]), 10) == 7
     loop.set_exception_handler(None)
     assert [type(error) for error in said] == [IndexError]
@@ -49,7 +49,7 @@ def test_a_call_that_outlives_its_event_loop_ends_quietly() -> None:
     release = threading.Event()
 
     async def leave() -> threading.Thread:
-        aside = Aside("test")
+        aside = CommitThread("test")
         waiting = asyncio.ensure_future(aside.do(lambda: release.wait(10)))
         await asyncio.sleep(0.01)
         aside.close(wait=False)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from authfactor.models import Event, PageQuery
+from authfactor.models import EventRecord, PageQuery
 from authfactor.store import Store, Tx, Unit
 
 if TYPE_CHECKING:
@@ -15,11 +15,11 @@ NAMES = ("user.created", "user.updated", "user.deleted")
 ALL_TIME = (0, 2**62)
 
 
-def event(number: int) -> Event:
-    return Event(f"event_{number:04}", NAMES[number % 3], "user_1", f'{{"n":{number}}}', 100 * number)
+def event(number: int) -> EventRecord:
+    return EventRecord(f"event_{number:04}", NAMES[number % 3], "user_1", f'{{"n":{number}}}', 100 * number)
 
 
-def append(made: Event, environment: int = 1) -> Unit[None]:
+def append(made: EventRecord, environment: int = 1) -> Unit[None]:
     return lambda tx: tx.events.append(
         environment, made.id, made.name, made.user_id, made.data, made.created_at
     )
@@ -27,19 +27,19 @@ def append(made: Event, environment: int = 1) -> Unit[None]:
 
 def listing(
     names: tuple[str, ...], query: PageQuery, start: int, end: int
-) -> Unit[tuple[list[Event], bool, bool]]:
+) -> Unit[tuple[list[EventRecord], bool, bool]]:
     return lambda tx: tx.events.page(1, names, query, start, end)
 
 
 async def test_an_event_comes_back_as_it_was_written(store: Store) -> None:
     made = [
-        Event("event_1", "user.created", "user_1", '{"ä":1}', 2**41),
-        Event("event_2", "x", None, "{}", 5),
+        EventRecord("event_1", "user.created", "user_1", '{"ä":1}', 2**41),
+        EventRecord("event_2", "x", None, "{}", 5),
     ]
     for each in made:
         await store.write(append(each))
 
-    async def unit(tx: Tx) -> list[Event | None]:
+    async def unit(tx: Tx) -> list[EventRecord | None]:
         return [await tx.events.by_id(1, f"event_{number}") for number in (1, 2, 3)]
 
     assert await store.read(unit) == [*made, None]

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from authfactor.models import Factor, FailureRecord
-from authfactor.store import Attempt, Store, Tx, Unit
+from authfactor.models import FactorRecord, FailureRecord
+from authfactor.store import CodeAttempt, Store, Tx, Unit
 
 if TYPE_CHECKING:
     from tests.contract.conftest import Backend, Rows
@@ -17,7 +17,7 @@ NOW = 500_000
 
 
 async def test_a_factor_comes_back_as_it_was_written(store: Store, rows: "Rows") -> None:
-    factor = Factor("auth_factor_x", "user_x", "I", "a", "s", 2**41, 2**33, 2**42, 2**43)
+    factor = FactorRecord("auth_factor_x", "user_x", "I", "a", "s", 2**41, 2**33, 2**42, 2**43)
     await rows.put(store, factor)
     assert await store.read(lambda tx: tx.factors.by_id(1, "auth_factor_x")) == factor
     alone = rows.factor(2, user_id=None)
@@ -96,13 +96,13 @@ async def test_a_challenge_comes_back_as_it_was_written(store: Store, rows: "Row
     assert await store.read(lambda tx: tx.challenges.by_id(1, "auth_challenge_0002")) is None
 
 
-def attempt(challenge_id: str, most: int = 3, now: int = NOW) -> Unit[Attempt | None]:
+def attempt(challenge_id: str, most: int = 3, now: int = NOW) -> Unit[CodeAttempt | None]:
     """Count an attempt and keep the count, as for a wrong code; None when there is no such challenge.
 
     Leaves out what only stores differ in.
     """
 
-    async def run(tx: Tx) -> Attempt | None:
+    async def run(tx: Tx) -> CodeAttempt | None:
         counted = await tx.spending.charge(1, challenge_id, most, now)
         if counted is None:
             return None
@@ -123,12 +123,12 @@ def charge(challenge_id: str, most: int) -> Unit[bool | None]:
 
 
 async def test_an_attempt_comes_with_challenge_and_factor_as_they_were(store: Store, rows: "Rows") -> None:
-    factor = Factor("auth_factor_x", "user_x", "I", "a", "s", 2**41, 2**33, 2**42, 2**43)
+    factor = FactorRecord("auth_factor_x", "user_x", "I", "a", "s", 2**41, 2**33, 2**42, 2**43)
     challenge = msgspec.structs.replace(rows.challenge(1), factor_id=factor.id, expires_at=NOW + 1)
     await rows.put(store, factor)
     await rows.put(store, challenge)
     first = await store.write(attempt(challenge.id))
-    assert first == Attempt(challenge, factor, FailureRecord((NOW // 1000,), 1, None), True)
+    assert first == CodeAttempt(challenge, factor, FailureRecord((NOW // 1000,), 1, None), True)
     second = await store.write(attempt(challenge.id))
     assert second is not None
     assert second.challenge.attempts == 1
@@ -152,7 +152,7 @@ async def test_nothing_is_counted_on_a_challenge_that_is_over(
     await rows.put(store, factor)
     await rows.put(store, challenge)
     counted = await store.write(attempt(challenge.id))
-    assert counted == Attempt(challenge, factor, FailureRecord((), 0, None), False)
+    assert counted == CodeAttempt(challenge, factor, FailureRecord((), 0, None), False)
     assert await store.read(lambda tx: tx.challenges.by_id(1, challenge.id)) == challenge
     assert await store.read(lambda tx: tx.failures.of(1, "user_0001")) == FailureRecord((), 0, None)
 
@@ -167,7 +167,7 @@ async def test_a_locked_record_counts_the_attempt_and_the_challenge_does_not(
     await store.write(lambda tx: tx.failures.charge(1, user, 5))
     await store.write(lambda tx: tx.failures.write(1, user, locked))
     counted = await store.write(attempt(challenge.id))
-    assert counted == Attempt(challenge, factor, FailureRecord((5, NOW // 1000), 2, NOW + 1), False)
+    assert counted == CodeAttempt(challenge, factor, FailureRecord((5, NOW // 1000), 2, NOW + 1), False)
     # At the very millisecond at which the lock ends it is over.
     counted = await store.write(attempt(challenge.id, now=NOW + 1))
     assert counted is not None

@@ -4,16 +4,16 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from authfactor.models import Claim, FailureRecord
+from authfactor.models import FailureRecord, IdempotencyClaim
 from authfactor.store import Store, Tx, Unit
-from authfactor.store.tables.idempotency import Kept
+from authfactor.store.tables.idempotency import StoredClaim
 
 if TYPE_CHECKING:
     from tests.contract.conftest import Backend
 
 RACERS = 50
 NOTHING = FailureRecord((), 0, None)
-CLAIM = Claim(1, b"\x00key\xff", b"\x00body\xff", 1000)
+CLAIM = IdempotencyClaim(1, b"\x00key\xff", b"\x00body\xff", 1000)
 
 
 def charge(at: int, subject: str = "user_1") -> Unit[FailureRecord]:
@@ -83,8 +83,8 @@ async def test_clearing_forgets_the_subject_and_nobody_else(store: Store) -> Non
     assert await store.read(lambda tx: tx.failures.of(1, "user_2")) == FailureRecord((5,), 1, None)
 
 
-def claim_and_keep(claim: Claim, now: int, answer: str) -> Unit[Kept | None]:
-    async def unit(tx: Tx) -> Kept | None:
+def claim_and_keep(claim: IdempotencyClaim, now: int, answer: str) -> Unit[StoredClaim | None]:
+    async def unit(tx: Tx) -> StoredClaim | None:
         kept = await tx.idempotency.claim(claim, now)
         await tx.idempotency.keep(claim, answer)
         return kept
@@ -94,28 +94,32 @@ def claim_and_keep(claim: Claim, now: int, answer: str) -> Unit[Kept | None]:
 
 async def test_a_key_is_claimed_once_and_keeps_the_answer(store: Store) -> None:
     assert await store.write(claim_and_keep(CLAIM, 10, "sealed")) is None
-    later = Claim(1, CLAIM.key, b"other", 5000)
-    assert await store.write(lambda tx: tx.idempotency.claim(later, 30)) == Kept(CLAIM.body_hash, "sealed")
-    other_key = Claim(1, b"other key", CLAIM.body_hash, 1000)
+    later = IdempotencyClaim(1, CLAIM.key, b"other", 5000)
+    assert await store.write(lambda tx: tx.idempotency.claim(later, 30)) == StoredClaim(
+        CLAIM.body_hash, "sealed"
+    )
+    other_key = IdempotencyClaim(1, b"other key", CLAIM.body_hash, 1000)
     assert await store.write(lambda tx: tx.idempotency.claim(other_key, 30)) is None
-    other_environment = Claim(2, CLAIM.key, CLAIM.body_hash, 1000)
+    other_environment = IdempotencyClaim(2, CLAIM.key, CLAIM.body_hash, 1000)
     assert await store.write(lambda tx: tx.idempotency.claim(other_environment, 30)) is None
 
 
 async def test_a_claim_without_an_answer_binds_nobody(store: Store) -> None:
     await store.write(lambda tx: tx.idempotency.claim(CLAIM, 10))
-    later = Claim(1, CLAIM.key, b"other", 5000)
+    later = IdempotencyClaim(1, CLAIM.key, b"other", 5000)
     kept = await store.write(claim_and_keep(later, 20, "sealed"))
     assert kept is None or kept.answer is None
-    assert await store.write(lambda tx: tx.idempotency.claim(CLAIM, 30)) == Kept(b"other", "sealed")
+    assert await store.write(lambda tx: tx.idempotency.claim(CLAIM, 30)) == StoredClaim(b"other", "sealed")
 
 
 async def test_an_expired_claim_is_taken_over_without_its_answer(store: Store) -> None:
     await store.write(claim_and_keep(CLAIM, 10, "sealed"))
-    second = Claim(1, CLAIM.key, b"second", 9000)
-    assert await store.write(lambda tx: tx.idempotency.claim(second, 999)) == Kept(CLAIM.body_hash, "sealed")
+    second = IdempotencyClaim(1, CLAIM.key, b"second", 9000)
+    assert await store.write(lambda tx: tx.idempotency.claim(second, 999)) == StoredClaim(
+        CLAIM.body_hash, "sealed"
+    )
     assert await store.write(claim_and_keep(second, 1000, "newer")) is None
-    assert await store.write(lambda tx: tx.idempotency.claim(CLAIM, 1001)) == Kept(b"second", "newer")
+    assert await store.write(lambda tx: tx.idempotency.claim(CLAIM, 1001)) == StoredClaim(b"second", "newer")
     assert await store.write(lambda tx: tx.idempotency.claim(CLAIM, 9000)) is None
 
 

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authfactor.models import (
-    Branding,
-    Claim,
+    BrandingRecord,
     FailureRecord,
-    Link,
+    IdempotencyClaim,
+    LinkRecord,
     PageQuery,
     PendingSignIn,
-    Session,
+    SessionRecord,
     SigningKey,
 )
-from authfactor.store import Attempt, Store, Tx
+from authfactor.store import CodeAttempt, Store, Tx
 
 if TYPE_CHECKING:
     from tests.contract.conftest import Rows
@@ -48,8 +48,8 @@ NOTHING = FailureRecord((), 0, None)
 LOCKED = FailureRecord((9,), 9, 9)
 
 
-def attempt(rows: "Rows", stored: FailureRecord | None) -> Attempt:
-    return Attempt(
+def attempt(rows: "Rows", stored: FailureRecord | None) -> CodeAttempt:
+    return CodeAttempt(
         rows.challenge(1), rows.factor(1), FailureRecord((5,), 1, None), charged=True, stored=stored
     )
 
@@ -139,7 +139,10 @@ WRITES: dict[str, tuple[Callable[[Tx, "Rows"], Awaitable[object]], object]] = {
     "links.delete_of_user": (lambda tx, _: tx.links.delete_of_user(THERE, USER), 0),
     "throttles.give_back": (lambda tx, _: tx.throttles.give_back(THERE, USER, 1), None),
     "throttles.clear": (lambda tx, _: tx.throttles.clear(THERE, USER), False),
-    "idempotency.keep": (lambda tx, _: tx.idempotency.keep(Claim(THERE, b"k", b"b", 9), "new"), None),
+    "idempotency.keep": (
+        lambda tx, _: tx.idempotency.keep(IdempotencyClaim(THERE, b"k", b"b", 9), "new"),
+        None,
+    ),
 }
 
 
@@ -150,16 +153,18 @@ async def fill(tx: Tx, rows: "Rows", environment: int) -> None:
     await tx.challenges.insert(environment, rows.challenge(1))
     await tx.failures.charge(environment, USER, 5)
     await tx.throttles.charge(environment, USER, 5, 10, 3)
-    await tx.idempotency.claim(Claim(environment, b"k", b"b", 9), 1)
-    await tx.idempotency.keep(Claim(environment, b"k", b"b", 9), "answer")
+    await tx.idempotency.claim(IdempotencyClaim(environment, b"k", b"b", 9), 1)
+    await tx.idempotency.keep(IdempotencyClaim(environment, b"k", b"b", 9), "answer")
     await tx.events.append(environment, "event_1", "x", None, "{}", 1)
     await tx.pending_sign_ins.insert(environment, TOKEN, PendingSignIn(USER, b"mark", 1, 9, None))
-    session = Session("session_1", USER, None, None, "password", "pwd", 1, None, 1, 9, None, 1, 1)
+    session = SessionRecord("session_1", USER, None, None, "password", "pwd", 1, None, 1, 9, None, 1, 1)
     await tx.sessions.insert(environment, session)
     await tx.sessions.insert_refresh(environment, TOKEN, session.id, 1)
-    link = Link(environment, "link_1", "enrollment", USER, FACTOR, None, None, None, None, 1, 9, None, None)
+    link = LinkRecord(
+        environment, "link_1", "enrollment", USER, FACTOR, None, None, None, None, 1, 9, None, None
+    )
     await tx.links.insert(link, b"token %d" % environment)
-    await tx.brandings.put(environment, Branding("name", None, None, 1))
+    await tx.brandings.put(environment, BrandingRecord("name", None, None, 1))
     await tx.signing_keys.insert(environment, SigningKey("key_1", "sealed", "certificate", 1, 1, None))
 
 

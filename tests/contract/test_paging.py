@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from authfactor.models import Factor, PageQuery, User
+from authfactor.models import FactorRecord, PageQuery, UserRecord
 from authfactor.store import Store, Unit
 
 if TYPE_CHECKING:
@@ -14,11 +14,11 @@ Order = Literal["asc", "desc", "normal"]
 LONGEST = 6
 
 
-def users(query: PageQuery) -> Unit[tuple[list[User], bool, bool]]:
+def users(query: PageQuery) -> Unit[tuple[list[UserRecord], bool, bool]]:
     return lambda tx: tx.users.page(1, query, None)
 
 
-def factors(query: PageQuery) -> Unit[tuple[list[Factor], bool, bool]]:
+def factors(query: PageQuery) -> Unit[tuple[list[FactorRecord], bool, bool]]:
     return lambda tx: tx.factors.page(1, "user_0001", query)
 
 

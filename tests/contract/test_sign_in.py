@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from authfactor.models import PageQuery, PendingSignIn, RefreshToken, Session, SigningKey
+from authfactor.models import PageQuery, PendingSignIn, RefreshToken, SessionRecord, SigningKey
 from authfactor.store import Store, Tx, Unit
 
 if TYPE_CHECKING:
@@ -16,14 +16,14 @@ TOKEN = b"\x00token\xff"
 PENDING = PendingSignIn("user_1", b"\x00mark\xff", 10, 600, None)
 
 
-def session(number: int, **changes: object) -> Session:
-    plain = Session(
+def session(number: int, **changes: object) -> SessionRecord:
+    plain = SessionRecord(
         f"session_{number:04}", "user_1", None, None, "password", "pwd", 1, None, 1, 1000, None, 1, 1
     )
     return msgspec.structs.replace(plain, **changes)
 
 
-def put(made: Session) -> Unit[None]:
+def put(made: SessionRecord) -> Unit[None]:
     return lambda tx: tx.sessions.insert(1, made)
 
 
@@ -62,7 +62,7 @@ async def test_of_fifty_that_spend_one_pending_sign_in_one_wins(backend: "Backen
 
 
 async def test_a_session_comes_back_as_it_was_written(store: Store) -> None:
-    full = Session("s", "u", "::1", "agent ä", "password", "pwd otp", 2**40, 2**41, 3, 4, 5, 6, 7)
+    full = SessionRecord("s", "u", "::1", "agent ä", "password", "pwd otp", 2**40, 2**41, 3, 4, 5, 6, 7)
     for made in (full, session(1)):
         await store.write(put(made))
     assert await store.read(lambda tx: tx.sessions.by_id(1, "s")) == full

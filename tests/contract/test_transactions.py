@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authfactor import errors
-from authfactor.models import FailureRecord, User
+from authfactor.models import FailureRecord, UserRecord
 from authfactor.store import Store, Tx, Unit, schema
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ class Refused(Exception):
     """What a rule might raise."""
 
 
-def user_named(user_id: str) -> Unit[User | None]:
+def user_named(user_id: str) -> Unit[UserRecord | None]:
     return lambda tx: tx.users.by_id(1, user_id)
 
 
@@ -118,7 +118,7 @@ async def test_a_unit_that_catches_its_own_error_keeps_what_it_wrote(store: Stor
 async def test_a_unit_sees_its_own_writes_and_readers_see_them_only_after_it_is_durable(
     store: Store, rows: "Rows"
 ) -> None:
-    async def unit(tx: Tx) -> tuple[User | None, User | None]:
+    async def unit(tx: Tx) -> tuple[UserRecord | None, UserRecord | None]:
         await tx.users.insert(1, rows.user(1))
         return (
             await tx.users.by_id(1, "user_0001"),

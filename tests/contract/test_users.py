@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from authfactor.models import User
+from authfactor.models import UserRecord
 from authfactor.store import Store, Tx
 
 if TYPE_CHECKING:
     from tests.contract.conftest import Rows
 
 
-def full(rows: "Rows") -> User:
+def full(rows: "Rows") -> UserRecord:
     """Give every column a value of its own, so that a swap of two would show."""
     return rows.user(
         1,
@@ -36,7 +36,7 @@ async def test_a_user_comes_back_as_it_was_written(store: Store, rows: "Rows") -
     user = full(rows)
     assert await rows.put(store, user)
 
-    async def unit(tx: Tx) -> list[User | None]:
+    async def unit(tx: Tx) -> list[UserRecord | None]:
         return [
             await tx.users.by_id(1, user.id),
             await tx.users.lock(1, user.id),

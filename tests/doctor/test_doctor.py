@@ -17,7 +17,7 @@ import pytest
 
 from authfactor.core import Authfactor, system_clock
 from authfactor.crypto import backup_format, keyring
-from authfactor.doctor import Finding, Level, examine
+from authfactor.doctor import DoctorFinding, Level, examine
 from authfactor.doctor.clock import judge
 from authfactor.models import Clock
 from authfactor.otp import base32
@@ -56,11 +56,11 @@ async def secret(tmp_path: Path) -> bytes:
         await af.close()
 
 
-async def look(folder: Path, *backups: Path, at: Clock = system_clock, **more: str) -> list[Finding]:
+async def look(folder: Path, *backups: Path, at: Clock = system_clock, **more: str) -> list[DoctorFinding]:
     return await examine(settled(folder), at, os.urandom, backups=backups, **more)  # type: ignore[arg-type]  # url
 
 
-def bad(found: list[Finding], check: str) -> Finding:
+def bad(found: list[DoctorFinding], check: str) -> DoctorFinding:
     """Return the one finding of a check that is no good."""
     (finding,) = (each for each in found if each.check == check and each.level is not Level.OK)
     assert finding.advice
@@ -160,7 +160,9 @@ def archived(folder: Path, content: bytes, made_at: int = 1_700_000_000_000) -> 
     key = keyring.read(settled(folder).keys_path)[-1]
     file = folder / "backup"
     with file.open("wb") as target:
-        backup_format.write(io.BytesIO(content), target, key, backup_format.Head(key.id, bytes(16), made_at))
+        backup_format.write(
+            io.BytesIO(content), target, key, backup_format.BackupHeader(key.id, bytes(16), made_at)
+        )
     return file
 
 

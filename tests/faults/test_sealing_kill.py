@@ -12,8 +12,8 @@ from typing import Final
 import pytest
 
 from authfactor.core import Authfactor
-from authfactor.rules.audit.event_verification import Checked
-from authfactor.rules.audit.hash_chain import Walk
+from authfactor.rules.audit.event_verification import VerifiedEvents
+from authfactor.rules.audit.hash_chain import ChainVerifier
 from authfactor.settings import Settings
 from tests import servers
 
@@ -73,10 +73,10 @@ def test_no_event_is_missed_or_sealed_twice_however_often_the_sealer_is_killed(t
     assert removed
 
 
-async def check(data: Path) -> Checked:
+async def check(data: Path) -> VerifiedEvents:
     af = await Authfactor.open(Settings(data=data))
     try:
-        walk = Walk(await af.audit.keys(af.store))
+        walk = ChainVerifier(await af.audit.keys(af.store))
         assert await af.audit.follow(af.store, walk) is None
         checked, broken = await af.event_checks.check(af.store, walk, frozenset(), lambda *_: None)
         assert broken is None

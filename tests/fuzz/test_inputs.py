@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from authfactor import errors
-from authfactor.crypto.vault import CannotOpen, Row, Vault, key_of
+from authfactor.crypto.vault import SealedLocation, UnsealError, Vault, key_of
 from authfactor.otp import base32, key_uri, totp
 from authfactor.wire import requests
 
@@ -34,7 +34,7 @@ BODIES: Final = [
     requests.Authenticate,
 ]
 VAULT: Final = Vault([key_of(b"k" * 32)], lambda count: b"n" * count)
-WHERE: Final = Row("factors", "secret", 1, "auth_factor_1")
+WHERE: Final = SealedLocation("factors", "secret", 1, "auth_factor_1")
 
 
 @AS_OFTEN
@@ -60,7 +60,7 @@ def test_a_code_is_six_ascii_digits_or_nothing(text: str) -> None:
 @pytest.mark.parametrize("shape", BODIES)
 @AS_OFTEN
 @given(body=st.binary(max_size=400) | JSON.map(lambda value: json.dumps(value).encode()))
-def test_a_body_is_read_or_refused(shape: type[requests.Body], body: bytes) -> None:
+def test_a_body_is_read_or_refused(shape: type[requests.RequestModel], body: bytes) -> None:
     try:
         assert isinstance(requests.read(shape, body), shape)
     except errors.InvalidRequest:
@@ -70,7 +70,7 @@ def test_a_body_is_read_or_refused(shape: type[requests.Body], body: bytes) -> N
 @AS_OFTEN
 @given(st.text(max_size=200) | st.from_regex(r"v1:[0-9a-f]{6}:[A-Za-z0-9_-]{0,80}={0,2}", fullmatch=True))
 def test_a_sealed_string_that_was_not_sealed_here_does_not_open(text: str) -> None:
-    with pytest.raises(CannotOpen):
+    with pytest.raises(UnsealError):
         VAULT.open(text, WHERE)
 
 
@@ -80,7 +80,7 @@ def test_a_sealed_string_with_one_character_changed_does_not_open(value: bytes, 
     sealed = VAULT.seal(value, WHERE)
     at %= len(sealed)
     changed = sealed[:at] + chr((ord(sealed[at]) + by) % 256) + sealed[at + 1 :]
-    with pytest.raises(CannotOpen):
+    with pytest.raises(UnsealError):
         VAULT.open(changed, WHERE)
 
 

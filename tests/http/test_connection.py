@@ -14,7 +14,7 @@ from uvicorn.server import ServerState
 from authfactor.http1 import connection
 from authfactor.http1.connection import MOST_HEADER_BYTES, MOST_WAITING, Connection
 from authfactor.http1.request_cycle import Message, Receive, Send
-from authfactor.http1.response_batching import Turns
+from authfactor.http1.response_batching import ResponseBatcher
 from tests.servers import API_KEY, Server
 
 PATIENCE: Final = 10
@@ -74,7 +74,7 @@ async def connect(echo: Echo, keep_alive: float) -> AsyncIterator[Connect]:
     config = SimpleNamespace(loaded_app=echo, timeout_keep_alive=keep_alive)
     state = ServerState()
     state.default_headers = [(b"date", b"today")]
-    loop, turns = asyncio.get_running_loop(), Turns()
+    loop, turns = asyncio.get_running_loop(), ResponseBatcher()
     server = await loop.create_server(lambda: Connection(turns, config, state, {}), "127.0.0.1", 0)  # type: ignore[arg-type]  # uvicorn types its own
     host, port = server.sockets[0].getsockname()[:2]
     opened: list[asyncio.StreamWriter] = []

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from authfactor.http1.response_batching import Turns
+from authfactor.http1.response_batching import ResponseBatcher
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Client:
     answered_at: int
     begun: list[int]
     broken: bool = False
-    turns: Turns | None = None
+    turns: ResponseBatcher | None = None
     wire: Any = field(default_factory=lambda: Wire([]))
 
     def begin(self) -> None:
@@ -42,7 +42,7 @@ class Client:
 
 
 async def test_they_begin_together_and_who_was_answered_longest_ago_is_first() -> None:
-    turns, begun = Turns(), list[int]()
+    turns, begun = ResponseBatcher(), list[int]()
     for answered_at in (3, 1, 2):
         turns.add(Client(answered_at, begun))
     assert begun == []
@@ -54,7 +54,7 @@ async def test_one_that_cannot_begin_keeps_nobody_else_from_it() -> None:
     loop = asyncio.get_running_loop()
     said: list[str] = []
     loop.set_exception_handler(lambda _loop, context: said.append(str(context.get("exception"))))
-    turns, begun = Turns(), list[int]()
+    turns, begun = ResponseBatcher(), list[int]()
     for answered_at in (3, 1, 2):
         turns.add(Client(answered_at, begun, broken=answered_at == 2))
     for _ in range(3):
@@ -65,7 +65,7 @@ async def test_one_that_cannot_begin_keeps_nobody_else_from_it() -> None:
 
 
 async def test_answers_that_need_no_wait_leave_once_all_have_begun() -> None:
-    turns, begun = Turns(), list[int]()
+    turns, begun = ResponseBatcher(), list[int]()
     wire = Wire([])
     for answered_at in (2, 1):
         turns.add(Client(answered_at, begun, turns=turns, wire=wire))
@@ -76,7 +76,7 @@ async def test_answers_that_need_no_wait_leave_once_all_have_begun() -> None:
 
 
 async def test_what_is_sent_at_another_time_leaves_at_once_but_overtakes_nothing() -> None:
-    turns, wire = Turns(), Wire([])
+    turns, wire = ResponseBatcher(), Wire([])
     turns.send(wire, b"before")  # type: ignore[arg-type]  # as much of a transport as is needed
     assert wire.written == [b"before"]
     turns.add(Client(1, [], turns=turns, wire=wire))
@@ -88,7 +88,7 @@ async def test_what_is_sent_at_another_time_leaves_at_once_but_overtakes_nothing
 
 
 async def test_nothing_is_written_to_who_is_gone() -> None:
-    turns = Turns()
+    turns = ResponseBatcher()
     clients = [Client(number, [], turns=turns) for number in range(2)]
     for client in clients:
         turns.add(client)
@@ -99,7 +99,7 @@ async def test_nothing_is_written_to_who_is_gone() -> None:
 
 
 async def test_those_who_are_told_of_a_commit_are_answered_together_before_anything_else_goes_on() -> None:
-    turns, wire, loop = Turns(), Wire([]), asyncio.get_running_loop()
+    turns, wire, loop = ResponseBatcher(), Wire([]), asyncio.get_running_loop()
     told = [loop.create_future() for _ in range(3)]
     seen: list[list[bytes]] = []
 
@@ -121,7 +121,7 @@ async def test_those_who_are_told_of_a_commit_are_answered_together_before_anyth
 
 
 async def test_requests_that_begin_while_answers_are_held_back_leave_with_them() -> None:
-    turns, wire = Turns(), Wire([])
+    turns, wire = ResponseBatcher(), Wire([])
     turns.add(Client(1, [], turns=turns, wire=wire))
     turns.hold()
     turns.send(wire, b"0")  # type: ignore[arg-type]  # as much of a transport as is needed
@@ -134,7 +134,7 @@ async def test_one_that_cannot_be_written_to_keeps_nobody_else_from_an_answer() 
         def write(self, content: bytes) -> None:
             raise RuntimeError(content)
 
-    turns, wires = Turns(), [Wire([]), Broken([]), Wire([])]
+    turns, wires = ResponseBatcher(), [Wire([]), Broken([]), Wire([])]
     turns.hold()
     for wire in wires:
         turns.send(wire, b"answer")  # type: ignore[arg-type]  # as much of a transport as is needed

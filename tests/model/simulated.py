@@ -12,9 +12,9 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from authfactor.models import Challenge, Factor, FailureRecord
+from authfactor.models import ChallengeRecord, FactorRecord, FailureRecord
 from authfactor.store import Tx, Unit
-from authfactor.store.queries.attempts import Attempt, Spent
+from authfactor.store.queries.attempts import CodeAttempt, SpendResult
 
 Key = tuple[str, str]
 
@@ -122,17 +122,17 @@ NOTHING: Final = FailureRecord((), 0, None)
 
 
 def _tables(store: SimulatedStore) -> SimpleNamespace:  # noqa: C901 - one small function for each call
-    async def with_factor(_: int, challenge_id: str) -> tuple[Challenge, Factor] | None:
+    async def with_factor(_: int, challenge_id: str) -> tuple[ChallengeRecord, FactorRecord] | None:
         await Pause()
         challenge = store.read("challenge", challenge_id)
         return challenge and (challenge, store.read("factor", challenge.factor_id))
 
-    async def by_id(_: int, challenge_id: str) -> Challenge | None:
+    async def by_id(_: int, challenge_id: str) -> ChallengeRecord | None:
         await Pause()
-        return cast("Challenge | None", store.read("challenge", challenge_id))
+        return cast("ChallengeRecord | None", store.read("challenge", challenge_id))
 
     async def charge_challenge(_: int, challenge_id: str, most: int) -> bool:
-        def more(row: Challenge) -> Challenge | None:
+        def more(row: ChallengeRecord) -> ChallengeRecord | None:
             if row.verified_at is not None or row.attempts >= most:
                 return None
             return msgspec.structs.replace(row, attempts=row.attempts + 1)
@@ -152,41 +152,41 @@ def _tables(store: SimulatedStore) -> SimpleNamespace:  # noqa: C901 - one small
             return seen
         return cast("FailureRecord", await store.write("failures", subject, more))
 
-    async def charge_attempt(_: int, challenge_id: str, most: int, now: int) -> Attempt | None:
+    async def charge_attempt(_: int, challenge_id: str, most: int, now: int) -> CodeAttempt | None:
         found = await with_factor(_, challenge_id)
         if found is None:
             return None
         challenge, factor = found
         if challenge.verified_at is not None or challenge.expires_at <= now:
-            return Attempt(challenge, factor, NOTHING, charged=False)
+            return CodeAttempt(challenge, factor, NOTHING, charged=False)
         record = await charge(_, factor.user_id or factor.id, now // 1000)
         if record.locked_until is not None and record.locked_until > now:
-            return Attempt(challenge, factor, record, charged=False)
-        return Attempt(challenge, factor, record, await charge_challenge(_, challenge_id, most))
+            return CodeAttempt(challenge, factor, record, charged=False)
+        return CodeAttempt(challenge, factor, record, await charge_challenge(_, challenge_id, most))
 
-    async def keep(_: int, attempt: Attempt, settled: FailureRecord) -> None:
+    async def keep(_: int, attempt: CodeAttempt, settled: FailureRecord) -> None:
         if settled != attempt.record:
             await store.write("failures", attempt.subject, lambda _: settled)
 
-    async def spend(_: int, attempt: Attempt, step: int, settled: FailureRecord, now: int) -> Spent:
+    async def spend(_: int, attempt: CodeAttempt, step: int, settled: FailureRecord, now: int) -> SpendResult:
         factor_id, challenge_id = attempt.factor.id, attempt.challenge.id
         seen = store.read("factor", factor_id).last_step
         await Pause()
 
-        def advance(row: Factor) -> Factor | None:
+        def advance(row: FactorRecord) -> FactorRecord | None:
             if (seen if store.racy else row.last_step) >= step:
                 return None
             return msgspec.structs.replace(row, last_step=step, activated_at=row.activated_at or now)
 
-        def close(row: Challenge) -> Challenge | None:
+        def close(row: ChallengeRecord) -> ChallengeRecord | None:
             return None if row.verified_at is not None else msgspec.structs.replace(row, verified_at=now)
 
         if await store.write("factor", factor_id, advance) is None:
-            return Spent.STEP_USED
+            return SpendResult.STEP_USED
         if await store.write("challenge", challenge_id, close) is None:
-            return Spent.CHALLENGE_CLOSED
+            return SpendResult.CHALLENGE_CLOSED
         await store.write("failures", attempt.subject, lambda _: settled)
-        return Spent.ALL
+        return SpendResult.ALL
 
     async def nothing(*_: object) -> list[object]:
         await Pause()

@@ -8,8 +8,8 @@ import pytest
 
 from authfactor import errors
 from authfactor.crypto.vault import Vault, key_of
-from authfactor.ids import Mint
-from authfactor.models import Challenge, Environment, Factor, FailureRecord, Verification
+from authfactor.ids import IdGenerator
+from authfactor.models import ChallengeRecord, Environment, FactorRecord, FailureRecord, Verification
 from authfactor.otp import base32
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors import attempt_limits
@@ -42,7 +42,7 @@ class Schedule:
         self.chance = random.Random(seed)
         self.now = START
         vault = Vault([key_of(self.chance.randbytes(32))], self.chance.randbytes)
-        mint = Mint(lambda: self.now, self.chance.randbytes)
+        mint = IdGenerator(lambda: self.now, self.chance.randbytes)
         self.rules = Challenges(lambda: self.now, mint, vault, EventLog(mint), SETTINGS)
         self.store = SimulatedStore(self.chance, racy=racy)
         self.reference = Verifier(SETTINGS)
@@ -61,14 +61,14 @@ class Schedule:
         factor_id = f"auth_factor_{len(self.reference.secrets)}"
         raw = base32.decode(secret, min_bytes=10)
         sealed = vault.seal(raw, secret_row(1, factor_id))
-        row = Factor(factor_id, "user_1", "Acme", "kim", sealed, START, 0, START, START)
+        row = FactorRecord(factor_id, "user_1", "Acme", "kim", sealed, START, 0, START, START)
         self.store.insert("factor", factor_id, row)
         self.reference.secrets[factor_id] = secret
 
     def _challenge(self) -> str:
         challenge_id = f"auth_challenge_{len(self.challenges)}"
         factor_id = self.chance.choice(list(self.reference.secrets))
-        row = Challenge(challenge_id, factor_id, 0, self.now, self.now + 600_000, None)
+        row = ChallengeRecord(challenge_id, factor_id, 0, self.now, self.now + 600_000, None)
         self.store.insert("challenge", challenge_id, row)
         self.reference.questions[challenge_id] = Question("user_1", factor_id, row.expires_at)
         self.challenges.append(challenge_id)

@@ -172,12 +172,12 @@ def test_the_port_of_the_metrics_serves_nothing_else(server: Server) -> None:
 
 
 def test_folding_an_ended_process_keeps_its_counters_and_drops_its_gauges() -> None:
-    layout = shared_counters.Layout([route.name for route in all_routes()])
-    board = shared_counters.Board(layout, 2)
+    layout = shared_counters.CounterLayout([route.name for route in all_routes()])
+    board = shared_counters.SharedCounters(layout, 2)
     first, second = board.take(), board.take()
     assert not board.has_room()
     for number, times in ((first, 3), (second, 4)):
-        meter = shared_counters.Meter(layout, board.region(number))
+        meter = shared_counters.CounterWriter(layout, board.region(number))
         for _ in range(times):
             meter.request("GET /healthz", 200, 10)
         meter.put("authfactor_commit_queue", [times])
@@ -195,9 +195,9 @@ def test_folding_an_ended_process_keeps_its_counters_and_drops_its_gauges() -> N
 
 
 def test_a_status_and_a_code_that_have_no_series_are_counted_as_other() -> None:
-    layout = shared_counters.Layout(["GET /x"])
-    board = shared_counters.Board(layout, 1)
-    meter = shared_counters.Meter(layout, board.region(1))
+    layout = shared_counters.CounterLayout(["GET /x"])
+    board = shared_counters.SharedCounters(layout, 1)
+    meter = shared_counters.CounterWriter(layout, board.region(1))
     meter.request("GET /x", 418, 1)
     meter.error("a_new_code")
 
@@ -206,7 +206,7 @@ def test_a_status_and_a_code_that_have_no_series_are_counted_as_other() -> None:
 
 
 def test_names_are_those_of_prometheus() -> None:
-    for family in shared_counters.Layout(["GET /x"]).families.values():
+    for family in shared_counters.CounterLayout(["GET /x"]).families.values():
         assert re.fullmatch(r"authfactor_[a-z_]+", family.name)
         assert (family.kind == "counter") == family.name.endswith("_total")
         assert family.about.endswith(".")

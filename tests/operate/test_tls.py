@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from authfactor.server.tls import Certificate
-from authfactor.settings import BadSetting
+from authfactor.settings import InvalidSetting
 from tests.servers import Server
 
 NAME: Final = "auth.example.org"
@@ -99,7 +99,7 @@ def test_a_key_of_another_certificate_is_named(tmp_path: Path) -> None:
     key.write_bytes(good)
 
     with pytest.raises(
-        BadSetting, match=r"The key in .*key\.pem is not that of the certificate in .*cert\.pem"
+        InvalidSetting, match=r"The key in .*key\.pem is not that of the certificate in .*cert\.pem"
     ):
         Certificate(str(cert), str(key))
 
@@ -114,5 +114,5 @@ def test_an_encrypted_key_is_refused_and_nobody_is_asked_for_a_password(tmp_path
             serialization.BestAvailableEncryption(b"x"),
         )
     )
-    with pytest.raises(BadSetting, match="unencrypted key in PEM form"):
+    with pytest.raises(InvalidSetting, match="unencrypted key in PEM form"):
         Certificate(str(cert), str(key))

@@ -16,9 +16,9 @@ from authfactor import reference
 from authfactor.core import Authfactor
 from authfactor.http import app
 from authfactor.http.pages import assets, templating
-from authfactor.http.pages.page_request import Visit, page
-from authfactor.http.request import Call
-from authfactor.http.response import Answer
+from authfactor.http.pages.page_request import PageRequest, page
+from authfactor.http.request import Request
+from authfactor.http.response import Response
 from authfactor.settings import Settings
 from tests.servers import API_KEY, Server, fields, running
 
@@ -94,12 +94,12 @@ async def test_pages_are_compiled_before_somebody_asks_for_one(monkeypatch: pyte
 async def test_an_unexpected_failure_is_a_page_with_a_reference_and_no_detail(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def broken(_visit: Visit) -> Answer:
+    async def broken(_visit: PageRequest) -> Response:
         raise ZeroDivisionError("a detail")
 
     af = await Authfactor.open(Settings(data=tmp_path))
     try:
-        call = Call(af, "GET", "/broken/secret-token", b"", {}, b"", (), 200)
+        call = Request(af, "GET", "/broken/secret-token", b"", {}, b"", (), 200)
         answer = await page("GET", "/broken/{token}", broken, "Broken").handler(call)
     finally:
         await af.close()

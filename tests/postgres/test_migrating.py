@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from authfactor.settings import BadSetting, Settings
+from authfactor.settings import InvalidSetting, Settings
 from authfactor.store import opening, schema
 from tests.postgres.server import PostgresServer
 
@@ -90,5 +90,5 @@ async def test_one_revision_newer_is_served_and_two_are_not(
 
 
 async def test_a_url_that_makes_no_sense_is_a_bad_setting(tmp_path: Path) -> None:
-    with pytest.raises(BadSetting, match="AUTHFACTOR_DATABASE_URL"):
+    with pytest.raises(InvalidSetting, match="AUTHFACTOR_DATABASE_URL"):
         await opening.open_store(Settings(data=tmp_path, database_url="postgresql://127.0.0.1:port/x"))

@@ -38,7 +38,7 @@ def test_an_app_reads_back_the_names_and_the_secret(issuer: str, account: str, s
 def test_a_name_that_passes_is_composed_bounded_and_shown_in_one_line(text: str) -> None:
     try:
         name = key_uri.check_name(text, longest=64)
-    except key_uri.BadLabel:
+    except key_uri.InvalidLabel:
         return
 
     assert name == unicodedata.normalize("NFC", text)

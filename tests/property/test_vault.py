@@ -7,12 +7,12 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from authfactor.crypto.vault import CannotOpen, Key, Row, Vault, key_of
+from authfactor.crypto.vault import Key, SealedLocation, UnsealError, Vault, key_of
 
 KEY: Final = key_of(bytes(32))
 # What a row may be called: NUL separates the parts of the associated data.
 WORDS: Final = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
-ROWS: Final = st.builds(Row, WORDS, WORDS, st.integers(0, 2**63 - 1), WORDS)
+ROWS: Final = st.builds(SealedLocation, WORDS, WORDS, st.integers(0, 2**63 - 1), WORDS)
 VALUES: Final = st.binary(max_size=160)
 BLOBS: Final = st.text("abcdefghijklmnopqrstuvwxyz0123456789-_=+/: \n", max_size=90)
 NONCES: Final = st.binary(min_size=12, max_size=12)
@@ -21,7 +21,7 @@ RINGS: Final = st.lists(st.binary(min_size=32, max_size=32).map(key_of), min_siz
 
 @given(RINGS, NONCES, VALUES, ROWS)
 def test_any_value_opens_in_its_row_whatever_keys_were_added(
-    ring: list[Key], nonce: bytes, value: bytes, row: Row
+    ring: list[Key], nonce: bytes, value: bytes, row: SealedLocation
 ) -> None:
     vaults = [Vault(ring[: count + 1], lambda _: nonce) for count in range(len(ring))]
     sealed = [vault.seal(value, row) for vault in vaults]
@@ -31,16 +31,18 @@ def test_any_value_opens_in_its_row_whatever_keys_were_added(
 
 
 @given(NONCES, VALUES, ROWS, ROWS)
-def test_no_value_opens_in_another_row(nonce: bytes, value: bytes, row: Row, other: Row) -> None:
+def test_no_value_opens_in_another_row(
+    nonce: bytes, value: bytes, row: SealedLocation, other: SealedLocation
+) -> None:
     assume(row != other)
     vault = Vault([KEY], lambda _: nonce)
 
-    with pytest.raises(CannotOpen):
+    with pytest.raises(UnsealError):
         vault.open(vault.seal(value, row), other)
 
 
 @given(NONCES, VALUES, ROWS, st.data())
-def test_no_other_bytes_open(nonce: bytes, value: bytes, row: Row, data: st.DataObject) -> None:
+def test_no_other_bytes_open(nonce: bytes, value: bytes, row: SealedLocation, data: st.DataObject) -> None:
     vault = Vault([KEY], lambda _: nonce)
     head, _, text = vault.seal(value, row).rpartition(":")
     blob = base64.urlsafe_b64decode(text)
@@ -48,11 +50,11 @@ def test_no_other_bytes_open(nonce: bytes, value: bytes, row: Row, data: st.Data
     change = data.draw(st.integers(1, 255), label="change")
     changed = blob[:at] + bytes([blob[at] ^ change]) + blob[at + 1 :]
 
-    with pytest.raises(CannotOpen):
+    with pytest.raises(UnsealError):
         vault.open(f"{head}:{base64.urlsafe_b64encode(changed).decode()}", row)
 
 
 @given(st.one_of(st.text(), BLOBS.map(f"v1:{KEY.id}:{{}}".format)))
 def test_no_text_opens_that_was_not_sealed(text: str) -> None:
-    with pytest.raises(CannotOpen):
-        Vault([KEY], bytes).open(text, Row("factors", "secret", 1, "id"))
+    with pytest.raises(UnsealError):
+        Vault([KEY], bytes).open(text, SealedLocation("factors", "secret", 1, "id"))

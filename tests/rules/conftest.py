@@ -10,7 +10,14 @@ import pytest
 
 from authfactor.core import Authfactor
 from authfactor.crypto import passwords
-from authfactor.models import Challenge, Enrollment, Environment, FailureRecord, User, Verification
+from authfactor.models import (
+    ChallengeRecord,
+    Enrollment,
+    Environment,
+    FailureRecord,
+    UserRecord,
+    Verification,
+)
 from authfactor.otp import base32, totp
 from authfactor.rules.factors.challenges import DRIFT_STEPS
 from authfactor.settings import Settings
@@ -42,7 +49,7 @@ class FakeClock:
         self.now += round(seconds * 1000)
 
 
-class Desk:
+class Installation:
     """What an application does with one installation, in a word each."""
 
     def __init__(
@@ -54,14 +61,14 @@ class Desk:
         self.other = other
         self._users = 0
 
-    async def user(self, email: str = "", **fields: Any) -> User:  # noqa: ANN401 - any field
+    async def user(self, email: str = "", **fields: Any) -> UserRecord:  # noqa: ANN401 - any field
         self._users += 1
         email = email or f"user{self._users}@example.com"
         return await self.af.run(
             await self.af.users.create(self.environment, CreateUser(email=email, **fields))
         )
 
-    async def enroll(self, user: User, **fields: Any) -> Enrollment:  # noqa: ANN401 - any field
+    async def enroll(self, user: UserRecord, **fields: Any) -> Enrollment:  # noqa: ANN401 - any field
         request = EnrollUserFactor(type="totp", **fields)
         return await self.af.run(self.af.factors.enroll(self.environment, user.id, request))
 
@@ -69,10 +76,10 @@ class Desk:
         request = EnrollFactor(type="totp", totp_issuer="Issuer", totp_user="account", user_id=user_id)
         return await self.af.run(self.af.factors.enroll_alone(self.environment, request))
 
-    async def challenge(self, enrolled: Enrollment) -> Challenge:
+    async def challenge(self, enrolled: Enrollment) -> ChallengeRecord:
         return await self.af.run(self.af.challenges.create(self.environment, enrolled.factor.id))
 
-    async def verify(self, challenge: Challenge | None, code: str) -> Verification:
+    async def verify(self, challenge: ChallengeRecord | None, code: str) -> Verification:
         assert challenge is not None
         return await self.af.run(self.af.challenges.verify(self.environment, challenge.id, code))
 
@@ -141,7 +148,7 @@ async def open_desk(tmp_path: Path, database_url: str, clock: FakeClock) -> Asyn
     entropy = random.Random(20_240_229)
     opened: list[Authfactor] = []
 
-    async def open_it(**settings: Any) -> Desk:  # noqa: ANN401 - any setting
+    async def open_it(**settings: Any) -> Installation:  # noqa: ANN401 - any setting
         # What a rule answers is tested here, not how long a busy machine may take for it.
         chosen = {"team_name": "Acme", "pool_wait": 20_000, **settings}
         af = await Authfactor.open(
@@ -156,7 +163,7 @@ async def open_desk(tmp_path: Path, database_url: str, clock: FakeClock) -> Asyn
         if second is None:
             second = await af.run(af.environments.create("other", team_name="Other"))
         assert first is not None
-        return Desk(af, clock, first, second)
+        return Installation(af, clock, first, second)
 
     yield open_it
     for af in opened:
@@ -164,7 +171,7 @@ async def open_desk(tmp_path: Path, database_url: str, clock: FakeClock) -> Asyn
 
 
 @pytest.fixture
-async def desk(open_desk: Opener) -> Desk:
+async def desk(open_desk: Opener) -> Installation:
     """Open with the default settings."""
-    made: Desk = await open_desk()
+    made: Installation = await open_desk()
     return made

@@ -11,24 +11,24 @@ from authfactor.rules.audit import hash_chain
 from authfactor.rules.audit.audit_log import COMMAND_LINE, Actor
 from authfactor.rules.audit.hash_chain import numbered
 from authfactor.store import Tx
-from tests.rules.conftest import Desk, Opener
+from tests.rules.conftest import Installation, Opener
 
 KIM = Actor("operator", "operator_1", "kim@example.org")
 
 
-async def note(desk: Desk, action: str, actor: Actor = KIM, target: str = "user_1") -> None:
+async def note(desk: Installation, action: str, actor: Actor = KIM, target: str = "user_1") -> None:
     await desk.af.run(lambda tx: desk.af.audit.note(tx, actor, action, target, environment=1, reason="why"))
 
 
-async def everything(desk: Desk) -> list[AuditEntry]:
+async def everything(desk: Installation) -> list[AuditEntry]:
     return await desk.af.read(lambda tx: tx.audit.following("", 100))
 
 
-async def entries(desk: Desk, *filters: str | None) -> list[AuditEntry]:
+async def entries(desk: Installation, *filters: str | None) -> list[AuditEntry]:
     return (await desk.af.read(desk.af.audit.page(PageQuery(limit=100), *filters))).items
 
 
-async def test_entries_are_numbered_without_gaps_and_say_everything(desk: Desk) -> None:
+async def test_entries_are_numbered_without_gaps_and_say_everything(desk: Installation) -> None:
     for action in ("one", "two", "three"):
         await note(desk, action)
     newest, _, oldest = await entries(desk)
@@ -42,13 +42,13 @@ async def test_entries_are_numbered_without_gaps_and_say_everything(desk: Desk) 
     assert oldest.created_at == desk.clock.now
 
 
-async def test_many_at_once_make_one_chain(desk: Desk) -> None:
+async def test_many_at_once_make_one_chain(desk: Installation) -> None:
     await asyncio.gather(*(note(desk, f"action {number}") for number in range(4)))
     found = await desk.af.audit.check(desk.af.store)
     assert (found.entries, found.broken) == (4, None)
 
 
-async def test_an_entry_is_kept_only_with_its_change(desk: Desk) -> None:
+async def test_an_entry_is_kept_only_with_its_change(desk: Installation) -> None:
     async def failing(tx: Tx) -> None:
         await desk.af.audit.note(tx, KIM, "lost", "user_1")
         raise errors.Conflict("x", "x")
@@ -58,7 +58,7 @@ async def test_an_entry_is_kept_only_with_its_change(desk: Desk) -> None:
     assert await entries(desk) == []
 
 
-async def test_filters(desk: Desk) -> None:
+async def test_filters(desk: Installation) -> None:
     await note(desk, "one")
     await note(desk, "two", COMMAND_LINE, "user_2")
     assert [item.action for item in await entries(desk, "one")] == ["one"]
@@ -67,7 +67,7 @@ async def test_filters(desk: Desk) -> None:
     assert await entries(desk, "one", "command line") == []
 
 
-async def test_pages_are_walked_and_a_wrong_cursor_is_refused(desk: Desk) -> None:
+async def test_pages_are_walked_and_a_wrong_cursor_is_refused(desk: Installation) -> None:
     for number in range(5):
         await note(desk, str(number))
     first = await desk.af.read(desk.af.audit.page(PageQuery(limit=3)))
@@ -87,7 +87,7 @@ async def test_pages_are_walked_and_a_wrong_cursor_is_refused(desk: Desk) -> Non
         ("UPDATE audit SET created_at = created_at + 1 WHERE id = 'audit_000000000000001'", 1),
     ],
 )
-async def test_whoever_touches_the_list_breaks_the_chain(desk: Desk, touch: str, broken: int) -> None:
+async def test_whoever_touches_the_list_breaks_the_chain(desk: Installation, touch: str, broken: int) -> None:
     for number in range(4):
         await note(desk, str(number))
     desk.sql(touch)
@@ -95,7 +95,7 @@ async def test_whoever_touches_the_list_breaks_the_chain(desk: Desk, touch: str,
     assert found.broken == f"audit_{broken:015d}"
 
 
-async def test_who_writes_the_list_anew_without_the_key_is_found(desk: Desk) -> None:
+async def test_who_writes_the_list_anew_without_the_key_is_found(desk: Installation) -> None:
     for number in range(4):
         await note(desk, str(number))
     forged = await everything(desk)
@@ -110,7 +110,7 @@ async def test_who_writes_the_list_anew_without_the_key_is_found(desk: Desk) -> 
 
 
 @pytest.mark.parametrize("first", [2, 4])
-async def test_entries_made_plain_are_found(desk: Desk, first: int) -> None:
+async def test_entries_made_plain_are_found(desk: Installation, first: int) -> None:
     for number in range(4):
         await note(desk, str(number))
     entries = await everything(desk)
@@ -127,7 +127,7 @@ async def test_entries_made_plain_are_found(desk: Desk, first: int) -> None:
     assert (accepting.broken, accepting.unsigned) == (None, 5 - first)
 
 
-async def test_entries_of_an_older_release_stay_good_and_the_next_one_covers_them(desk: Desk) -> None:
+async def test_entries_of_an_older_release_stay_good_and_the_next_one_covers_them(desk: Installation) -> None:
     before = hash_chain.BEGINNING
     for number in (1, 2):
         old = AuditEntry(numbered(number), "operator", "o", "kim", "x", 1, "t", None, None, 5, b"")
@@ -146,7 +146,7 @@ async def test_entries_of_an_older_release_stay_good_and_the_next_one_covers_the
     assert (await desk.af.audit.check(desk.af.store)).broken == numbered(1)
 
 
-async def test_two_entries_that_change_places_are_found(desk: Desk) -> None:
+async def test_two_entries_that_change_places_are_found(desk: Installation) -> None:
     for number in range(3):
         await note(desk, str(number))
     for old, new in ((2, 9), (3, 2), (9, 3)):
@@ -154,7 +154,7 @@ async def test_two_entries_that_change_places_are_found(desk: Desk) -> None:
     assert (await desk.af.audit.check(desk.af.store)).broken == numbered(2)
 
 
-async def test_an_entry_put_in_between_is_found(desk: Desk) -> None:
+async def test_an_entry_put_in_between_is_found(desk: Installation) -> None:
     for number in range(2):
         await note(desk, str(number))
     desk.sql(
@@ -165,7 +165,7 @@ async def test_an_entry_put_in_between_is_found(desk: Desk) -> None:
     assert (await desk.af.audit.check(desk.af.store)).broken == "audit_000000000000001b"
 
 
-async def test_an_end_that_was_cut_off_shows_against_what_was_kept(desk: Desk) -> None:
+async def test_an_end_that_was_cut_off_shows_against_what_was_kept(desk: Installation) -> None:
     for number in range(4):
         await note(desk, str(number))
     last = (await desk.af.audit.check(desk.af.store)).last
@@ -183,7 +183,7 @@ async def test_an_end_that_was_cut_off_shows_against_what_was_kept(desk: Desk) -
 
 
 async def test_after_a_rotation_all_entries_fit_and_the_old_key_signs_nothing_more(
-    desk: Desk,
+    desk: Installation,
 ) -> None:
     await note(desk, "before")
     await desk.af.run(desk.af.audit.renew_key)
@@ -207,7 +207,7 @@ async def test_after_a_rotation_all_entries_fit_and_the_old_key_signs_nothing_mo
     assert (found.broken, "replaced before" in str(found.why)) == (numbered(3), True)
 
 
-async def test_a_key_that_was_put_in_by_hand_signs_nothing(desk: Desk) -> None:
+async def test_a_key_that_was_put_in_by_hand_signs_nothing(desk: Installation) -> None:
     await note(desk, "one")
     desk.sql("UPDATE audit_keys SET secret = 'v1:000000:AAAA'")
     found = await desk.af.audit.check(desk.af.store)

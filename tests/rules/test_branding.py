@@ -11,10 +11,10 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from authfactor.errors import InvalidRequest
-from authfactor.models import Branding
+from authfactor.models import BrandingRecord
 from authfactor.rules.links import logos
 from authfactor.wire.links import UpdateBranding
-from tests.rules.conftest import Desk
+from tests.rules.conftest import Installation
 
 
 def png(width: int = 40, height: int = 20, mode: str = "RGBA", **saved: object) -> bytes:
@@ -27,11 +27,11 @@ def chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
-async def change(desk: Desk, **fields: str | None) -> Branding:
+async def change(desk: Installation, **fields: str | None) -> BrandingRecord:
     return await desk.af.run(desk.af.brandings.update(desk.environment, UpdateBranding(**fields)))
 
 
-async def test_absent_fields_stay_and_null_goes_back_to_the_default(desk: Desk) -> None:
+async def test_absent_fields_stay_and_null_goes_back_to_the_default(desk: Installation) -> None:
     assert await desk.af.read(desk.af.brandings.get(desk.environment)) is None
     logo = png()
     await change(desk, name="Shop", color="#0A7D5A")
@@ -64,7 +64,7 @@ async def test_absent_fields_stay_and_null_goes_back_to_the_default(desk: Desk) 
         ("logo", base64.b64encode(png(1, 1025)).decode()),
     ],
 )
-async def test_what_cannot_be_shown_is_refused(desk: Desk, field: str, value: str) -> None:
+async def test_what_cannot_be_shown_is_refused(desk: Installation, field: str, value: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         await change(desk, **{field: value})
     assert [item.field for item in refused.value.items] == [field]
@@ -102,5 +102,5 @@ SPOILT: Final[dict[str, Callable[[bytes], bytes]]] = {
 
 @pytest.mark.parametrize("spoilt", SPOILT)
 def test_a_broken_picture_is_refused(spoilt: str) -> None:
-    with pytest.raises(logos.NotALogo):
+    with pytest.raises(logos.InvalidLogo):
         logos.check(SPOILT[spoilt](png()))

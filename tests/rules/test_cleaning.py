@@ -8,9 +8,9 @@ from authfactor import ids
 from authfactor.core import Authfactor
 from authfactor.rules.maintenance.retention import TURN_MILLISECONDS
 from authfactor.store import Store, Tx
-from authfactor.store.queries.retention import BATCH, Expired
+from authfactor.store.queries.retention import BATCH, ExpiredRows
 from authfactor.wire.webhooks import CreateWebhookEndpoint
-from tests.rules.conftest import DAY, Desk
+from tests.rules.conftest import DAY, Installation
 
 if TYPE_CHECKING:
     from tests.rules.conftest import Opener
@@ -57,7 +57,7 @@ async def count(af: Authfactor, table: str) -> int:
     return int(row[0])
 
 
-async def fill(desk: Desk, table: str, rows: int, environment: int) -> None:
+async def fill(desk: Installation, table: str, rows: int, environment: int) -> None:
     """Add rows of the year 1970."""
 
     async def unit(tx: Tx) -> None:
@@ -72,19 +72,19 @@ async def fill(desk: Desk, table: str, rows: int, environment: int) -> None:
 
 @pytest.mark.parametrize("table", list(BULK))
 async def test_old_rows_of_every_environment_go_in_batches_of_at_most_a_thousand(
-    desk: Desk, table: str, monkeypatch: pytest.MonkeyPatch
+    desk: Installation, table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = await count(desk.af, table)
     await fill(desk, table, BATCH + 5, desk.environment.number)
     await fill(desk, table, 7, desk.other.number)
     batches: list[int] = []
-    original = getattr(Expired, table)
+    original = getattr(ExpiredRows, table)
 
-    async def watched(self: Expired, *arguments: int) -> int:
+    async def watched(self: ExpiredRows, *arguments: int) -> int:
         batches.append(await original(self, *arguments))
         return batches[-1]
 
-    monkeypatch.setattr(Expired, table, watched)
+    monkeypatch.setattr(ExpiredRows, table, watched)
     assert await desk.af.cleaning.run(desk.af.store) == BATCH + 12
     assert await count(desk.af, table) == before
     assert max(batches) == BATCH
@@ -92,7 +92,7 @@ async def test_old_rows_of_every_environment_go_in_batches_of_at_most_a_thousand
     assert await desk.af.cleaning.run(desk.af.store) == 0
 
 
-async def test_what_is_still_needed_stays_until_its_time(desk: Desk) -> None:
+async def test_what_is_still_needed_stays_until_its_time(desk: Installation) -> None:
     """A challenge of now, one that expired an hour ago, an event of yesterday with its delivery."""
     await desk.af.run(
         desk.af.webhooks.create(
@@ -133,21 +133,21 @@ async def test_a_turn_that_was_lost_meanwhile_ends_the_work(
 ) -> None:
     slow, other = await open_desk(), await open_desk()
     await fill(slow, "challenges", 2 * BATCH, 1)
-    original = Expired.challenges
+    original = ExpiredRows.challenges
 
-    async def stall(self: Expired, environment: int, older_than: str) -> int:
+    async def stall(self: ExpiredRows, environment: int, older_than: str) -> int:
         removed = await original(self, environment, older_than)
         if removed:
             slow.clock.advance(TURN_MILLISECONDS / 1000)
         return removed
 
-    monkeypatch.setattr(Expired, "challenges", stall)
+    monkeypatch.setattr(ExpiredRows, "challenges", stall)
     taken: list[int | None] = []
     renew = slow.af.cleaning._take_turn
 
     async def after_the_other(store: Store) -> bool:
         if slow.clock.now > 1_700_000_010_000:
-            monkeypatch.setattr(Expired, "challenges", original)
+            monkeypatch.setattr(ExpiredRows, "challenges", original)
             taken.append(await other.af.cleaning.run(other.af.store))
         return bool(await renew(store))
 

@@ -12,7 +12,7 @@ from authfactor.otp import base32, qr
 from authfactor.wire.requests import EnrollFactor, EnrollUserFactor
 
 if TYPE_CHECKING:
-    from tests.rules.conftest import Desk, Opener
+    from tests.rules.conftest import Installation, Opener
 
 DAY = 24 * 3600
 
@@ -21,7 +21,7 @@ def codes(refusal: errors.InvalidRequest) -> list[tuple[str, str]]:
     return [(item.field, item.code) for item in refusal.items]
 
 
-async def test_names_default_to_the_team_and_the_email(desk: "Desk") -> None:
+async def test_names_default_to_the_team_and_the_email(desk: "Installation") -> None:
     user = await desk.user("kim@example.com")
     enrolled = await desk.enroll(user)
     factor = enrolled.factor
@@ -43,7 +43,7 @@ async def test_names_default_to_the_team_and_the_email(desk: "Desk") -> None:
     assert enrolled.qr_code.startswith("data:image/png;base64,")
 
 
-async def test_own_names_are_kept_and_empty_ones_mean_the_defaults(desk: "Desk") -> None:
+async def test_own_names_are_kept_and_empty_ones_mean_the_defaults(desk: "Installation") -> None:
     user = await desk.user("kim@example.com")
     own = (await desk.enroll(user, totp_issuer="My: App", totp_user="kim")).factor
     assert (own.issuer, own.account) == ("My: App", "kim")
@@ -51,7 +51,7 @@ async def test_own_names_are_kept_and_empty_ones_mean_the_defaults(desk: "Desk")
     assert (empty.issuer, empty.account) == ("Acme", "kim@example.com")
 
 
-async def test_an_own_secret_is_normalised_and_active_at_once(desk: "Desk") -> None:
+async def test_an_own_secret_is_normalised_and_active_at_once(desk: "Installation") -> None:
     user = await desk.user()
     enrolled = await desk.enroll(user, totp_secret="jbsw y3dp-ehpk 3pxp jbsw y3dp ehpk 3pxp====")
     assert enrolled.secret == "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
@@ -62,7 +62,7 @@ async def test_an_own_secret_is_normalised_and_active_at_once(desk: "Desk") -> N
 
 @pytest.mark.parametrize("secret", ["", "JBSWY3D", "JBSWY3DPEHPK3PX1", "A" * 300])
 async def test_a_secret_that_cannot_be_one_is_refused_without_being_repeated(
-    desk: "Desk", secret: str
+    desk: "Installation", secret: str
 ) -> None:
     user = await desk.user()
     with pytest.raises(errors.InvalidRequest) as refused:
@@ -71,13 +71,13 @@ async def test_a_secret_that_cannot_be_one_is_refused_without_being_repeated(
     assert not secret or secret not in refused.value.items[0].message
 
 
-async def test_every_secret_is_different(desk: "Desk") -> None:
+async def test_every_secret_is_different(desk: "Installation") -> None:
     user = await desk.user()
     secrets = {(await desk.enroll(user)).secret for _ in range(10)}
     assert len(secrets) == 10
 
 
-async def test_a_factor_is_pending_until_its_first_right_code(desk: "Desk") -> None:
+async def test_a_factor_is_pending_until_its_first_right_code(desk: "Installation") -> None:
     enrolled = await desk.enroll(await desk.user())
     await desk.verify(enrolled.challenge, desk.wrong(enrolled))
     unit = desk.af.factors.get(desk.environment, enrolled.factor.id)
@@ -92,7 +92,7 @@ async def test_a_factor_is_pending_until_its_first_right_code(desk: "Desk") -> N
     assert (await desk.events()).count("authfactor.factor_activated") == 1
 
 
-async def test_a_user_has_at_most_ten_factors(desk: "Desk") -> None:
+async def test_a_user_has_at_most_ten_factors(desk: "Installation") -> None:
     user = await desk.user()
     enrolled = [await desk.enroll(user) for _ in range(10)]
     with pytest.raises(errors.InvalidRequest) as refused:
@@ -105,7 +105,7 @@ async def test_a_user_has_at_most_ten_factors(desk: "Desk") -> None:
     await desk.enroll(user)
 
 
-async def test_of_enrolments_at_once_no_more_than_ten_pass(desk: "Desk") -> None:
+async def test_of_enrolments_at_once_no_more_than_ten_pass(desk: "Installation") -> None:
     user = await desk.user()
     outcomes = await asyncio.gather(*(desk.enroll(user) for _ in range(30)), return_exceptions=True)
     assert sum(isinstance(outcome, errors.InvalidRequest) for outcome in outcomes) == 20
@@ -113,7 +113,9 @@ async def test_of_enrolments_at_once_no_more_than_ten_pass(desk: "Desk") -> None
     assert len(listed) == 10
 
 
-async def test_factors_pending_for_more_than_a_day_make_room_and_active_ones_stay(desk: "Desk") -> None:
+async def test_factors_pending_for_more_than_a_day_make_room_and_active_ones_stay(
+    desk: "Installation",
+) -> None:
     user = await desk.user()
     active = [await desk.enroll(user, totp_secret="JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP") for _ in range(2)]
     pending = [await desk.enroll(user) for _ in range(8)]
@@ -156,7 +158,7 @@ async def test_an_enrolment_refused_for_the_limit_removes_nothing(open_desk: "Op
         ("TOTP", "type_not_supported"),
     ],
 )
-async def test_only_totp_is_enrolled(desk: "Desk", kind: str | None, code: str) -> None:
+async def test_only_totp_is_enrolled(desk: "Installation", kind: str | None, code: str) -> None:
     user = await desk.user()
     with pytest.raises(errors.InvalidRequest) as refused:
         desk.af.factors.enroll(desk.environment, user.id, EnrollUserFactor(type=kind, totp_secret="1"))
@@ -167,7 +169,7 @@ async def test_only_totp_is_enrolled(desk: "Desk", kind: str | None, code: str) 
 
 
 @pytest.mark.parametrize("name", ["a\nb", "a\u202eb", " ", "x" * 129, "\x00"])
-async def test_names_that_would_mislead_are_refused(desk: "Desk", name: str) -> None:
+async def test_names_that_would_mislead_are_refused(desk: "Installation", name: str) -> None:
     user = await desk.user()
     with pytest.raises(errors.InvalidRequest) as refused:
         await desk.enroll(user, totp_issuer=name, totp_user=name)
@@ -179,7 +181,7 @@ async def test_names_that_would_mislead_are_refused(desk: "Desk", name: str) -> 
 
 @pytest.mark.parametrize("letter", ["\u6f22", "\U0001f600"])
 async def test_names_whose_picture_would_be_too_large_are_refused_and_nothing_is_kept(
-    desk: "Desk", letter: str
+    desk: "Installation", letter: str
 ) -> None:
     user = await desk.user()
     names = {"totp_issuer": letter * 64, "totp_user": letter * 128}
@@ -196,7 +198,7 @@ async def test_names_whose_picture_would_be_too_large_are_refused_and_nothing_is
 
 
 async def test_an_email_that_cannot_name_an_account_is_refused_unless_the_account_is_named(
-    desk: "Desk",
+    desk: "Installation",
 ) -> None:
     user = await desk.user("kim@" + "x" * 63 + ".example")
     await desk.enroll(user)
@@ -207,7 +209,7 @@ async def test_an_email_that_cannot_name_an_account_is_refused_unless_the_accoun
     assert (await desk.enroll(long, totp_user="kim")).factor.account == "kim"
 
 
-async def test_enrolling_an_unknown_user_is_not_found(desk: "Desk") -> None:
+async def test_enrolling_an_unknown_user_is_not_found(desk: "Installation") -> None:
     user = await desk.user()
     request = EnrollUserFactor(type="totp")
     with pytest.raises(errors.NotFound):
@@ -221,7 +223,7 @@ async def test_enrolling_an_unknown_user_is_not_found(desk: "Desk") -> None:
     assert await desk.af.read(lambda tx: tx.db.all("SELECT id FROM factors")) == []
 
 
-async def test_the_older_route_needs_both_names_and_opens_no_challenge(desk: "Desk") -> None:
+async def test_the_older_route_needs_both_names_and_opens_no_challenge(desk: "Installation") -> None:
     with pytest.raises(errors.InvalidRequest) as refused:
         desk.af.factors.enroll_alone(desk.environment, EnrollFactor(type="totp", totp_issuer=""))
     assert codes(refused.value) == [
@@ -234,7 +236,7 @@ async def test_the_older_route_needs_both_names_and_opens_no_challenge(desk: "De
     assert (await desk.enroll_alone(user.id)).factor.user_id == user.id
 
 
-async def test_a_users_factors_are_paged_and_foreign_cursors_refused(desk: "Desk") -> None:
+async def test_a_users_factors_are_paged_and_foreign_cursors_refused(desk: "Installation") -> None:
     user, stranger = await desk.user(), await desk.user()
     mine = [(await desk.enroll(user)).factor.id for _ in range(5)]
     foreign = (await desk.enroll(stranger)).factor.id
@@ -255,7 +257,7 @@ async def test_a_users_factors_are_paged_and_foreign_cursors_refused(desk: "Desk
         assert codes(refused.value) == [(field, f"{field}_invalid")]
 
 
-async def test_a_deleted_factor_is_gone_with_its_challenges(desk: "Desk") -> None:
+async def test_a_deleted_factor_is_gone_with_its_challenges(desk: "Installation") -> None:
     enrolled = await desk.enroll(await desk.user())
     delete = desk.af.factors.delete(desk.environment, enrolled.factor.id)
     await desk.af.run(delete)

@@ -11,13 +11,13 @@ import pytest
 from authfactor import errors
 
 if TYPE_CHECKING:
-    from tests.rules.conftest import Desk, Opener
+    from tests.rules.conftest import Installation, Opener
 
 
 async def test_the_first_environment_is_made_once_with_the_settings_names(open_desk: "Opener") -> None:
     settings = {"bootstrap_api_key": "sk_test_x", "bootstrap_client_id": "client_x"}
     for _ in range(2):
-        desk: Desk = await open_desk(**settings)
+        desk: Installation = await open_desk(**settings)
         everything = await desk.af.read(lambda tx: tx.environments.all())
         assert [found.client_id for found in everything] == ["client_x", desk.other.client_id]
         assert desk.environment.team_name == "Acme"
@@ -35,7 +35,7 @@ def until_none(count: Callable[[], list[tuple[object, ...]]]) -> list[tuple[obje
 
 
 async def test_a_start_that_fails_lets_go_of_the_database(open_desk: "Opener") -> None:
-    desk: Desk = await open_desk(bootstrap_client_id="client_x")
+    desk: Installation = await open_desk(bootstrap_client_id="client_x")
     await desk.af.close()
     before = set(threading.enumerate())
     with pytest.raises(errors.Conflict):
@@ -53,7 +53,7 @@ async def test_a_start_that_fails_lets_go_of_the_database(open_desk: "Opener") -
     assert not path.with_name(f"{path.name}-wal").exists()
 
 
-async def test_a_key_names_its_environment_and_several_work_side_by_side(desk: "Desk") -> None:
+async def test_a_key_names_its_environment_and_several_work_side_by_side(desk: "Installation") -> None:
     af = desk.af
     keys = [await af.run(af.environments.new_key(desk.environment, name)) for name in ("a", "b")]
     keys.append(await af.run(af.environments.new_key(desk.other, "c")))
@@ -68,12 +68,12 @@ async def test_a_key_names_its_environment_and_several_work_side_by_side(desk: "
 
 
 @pytest.mark.parametrize("key", ["", "sk_", "sk_unknown", "\ud800", "ä", "x" * 100_000])
-async def test_an_unknown_key_is_unauthorized(desk: "Desk", key: str) -> None:
+async def test_an_unknown_key_is_unauthorized(desk: "Installation", key: str) -> None:
     with pytest.raises(errors.Unauthorized):
         await desk.af.environments.caller(desk.af.store, key)
 
 
-async def test_a_revoked_key_is_refused_within_a_second_and_the_others_live_on(desk: "Desk") -> None:
+async def test_a_revoked_key_is_refused_within_a_second_and_the_others_live_on(desk: "Installation") -> None:
     af = desk.af
     record, text = await af.run(af.environments.new_key(desk.environment, "a"))
     _, other = await af.run(af.environments.new_key(desk.environment, "b"))
@@ -88,7 +88,7 @@ async def test_a_revoked_key_is_refused_within_a_second_and_the_others_live_on(d
 
 
 @pytest.mark.parametrize("jump", [-3600, 3600])
-async def test_a_clock_that_jumps_does_not_keep_a_revoked_key_alive(desk: "Desk", jump: int) -> None:
+async def test_a_clock_that_jumps_does_not_keep_a_revoked_key_alive(desk: "Installation", jump: int) -> None:
     af = desk.af
     record, text = await af.run(af.environments.new_key(desk.environment, "a"))
     await af.environments.caller(af.store, text)
@@ -98,7 +98,7 @@ async def test_a_clock_that_jumps_does_not_keep_a_revoked_key_alive(desk: "Desk"
         await af.environments.caller(af.store, text)
 
 
-async def test_a_known_key_is_answered_from_memory_for_less_than_a_second(desk: "Desk") -> None:
+async def test_a_known_key_is_answered_from_memory_for_less_than_a_second(desk: "Installation") -> None:
     af = desk.af
     _, text = await af.run(af.environments.new_key(desk.environment, "a"))
     caller = await af.environments.caller(af.store, text)
@@ -111,7 +111,7 @@ async def test_a_known_key_is_answered_from_memory_for_less_than_a_second(desk: 
         await af.environments.caller(af.store, text)
 
 
-async def test_a_change_of_the_environment_reaches_callers_within_a_second(desk: "Desk") -> None:
+async def test_a_change_of_the_environment_reaches_callers_within_a_second(desk: "Installation") -> None:
     af = desk.af
     _, text = await af.run(af.environments.new_key(desk.environment, "a"))
     await af.environments.caller(af.store, text)
@@ -121,7 +121,7 @@ async def test_a_change_of_the_environment_reaches_callers_within_a_second(desk:
     assert (caller.environment.team_name, caller.environment.mfa_policy) == ("New", "required")
 
 
-async def test_the_last_use_of_a_key_is_noted_now_and_then(desk: "Desk") -> None:
+async def test_the_last_use_of_a_key_is_noted_now_and_then(desk: "Installation") -> None:
     af = desk.af
     record, text = await af.run(af.environments.new_key(desk.environment, "a"))
     await af.note_used_keys()
@@ -134,7 +134,7 @@ async def test_the_last_use_of_a_key_is_noted_now_and_then(desk: "Desk") -> None
     assert {key.id: key.last_used_at for key in listed}[record.id] == used
 
 
-async def test_the_text_of_a_key_is_forgotten_when_its_use_is_noted(desk: "Desk") -> None:
+async def test_the_text_of_a_key_is_forgotten_when_its_use_is_noted(desk: "Installation") -> None:
     af = desk.af
     _, text = await af.run(af.environments.new_key(desk.environment, "a"))
     await af.environments.caller(af.store, text)
@@ -143,7 +143,7 @@ async def test_the_text_of_a_key_is_forgotten_when_its_use_is_noted(desk: "Desk"
     assert text not in repr(vars(af.environments))
 
 
-async def test_names_client_ids_and_keys_are_taken_once(desk: "Desk") -> None:
+async def test_names_client_ids_and_keys_are_taken_once(desk: "Installation") -> None:
     af = desk.af
     with pytest.raises(errors.Conflict):
         await af.run(af.environments.create("other", team_name="x"))
@@ -156,7 +156,7 @@ async def test_names_client_ids_and_keys_are_taken_once(desk: "Desk") -> None:
         await af.run(af.environments.new_key(desk.other, "b", key="sk_own"))
 
 
-async def test_an_environment_is_found_by_name_or_client_id(desk: "Desk") -> None:
+async def test_an_environment_is_found_by_name_or_client_id(desk: "Installation") -> None:
     af = desk.af
     assert await af.read(af.environments.find("other")) == desk.other
     assert await af.read(af.environments.find(desk.other.client_id)) == desk.other

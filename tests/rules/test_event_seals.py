@@ -9,12 +9,12 @@ from authfactor import ids
 from authfactor.models import AuditEntry, PageQuery
 from authfactor.rules.audit import event_digests, event_sealing
 from authfactor.rules.audit.audit_log import SERVER
-from authfactor.rules.audit.event_digests import CLEANED, SEALED, Seal
-from authfactor.rules.audit.event_sealing import HORIZON, HOUR, INTERVAL, EventSeals
-from authfactor.rules.audit.event_verification import Checked
-from authfactor.rules.audit.hash_chain import Chain, Walk
+from authfactor.rules.audit.event_digests import CLEANED, SEALED, EventSeal
+from authfactor.rules.audit.event_sealing import HORIZON, HOUR, INTERVAL, EventSealing
+from authfactor.rules.audit.event_verification import VerifiedEvents
+from authfactor.rules.audit.hash_chain import ChainResult, ChainVerifier
 from authfactor.store import Tx
-from tests.rules.conftest import DAY, Desk
+from tests.rules.conftest import DAY, Installation
 
 if TYPE_CHECKING:
     from tests.rules.conftest import Opener
@@ -25,34 +25,34 @@ ENTER: Final = (
 )
 
 
-async def seal(desk: Desk) -> int:
+async def seal(desk: Installation) -> int:
     return await desk.af.event_seals.run(desk.af.store)
 
 
-async def seals(desk: Desk) -> list[Seal]:
+async def seals(desk: Installation) -> list[EventSeal]:
     entries = await desk.af.read(lambda tx: tx.audit.following("", 1000))
     found = [event_digests.read(entry) for entry in entries if entry.action == SEALED]
     return [each for each in found if each is not None]
 
 
-async def removals(desk: Desk) -> list[AuditEntry]:
+async def removals(desk: Installation) -> list[AuditEntry]:
     entries = await desk.af.read(lambda tx: tx.audit.following("", 1000))
     return [entry for entry in entries if entry.action == CLEANED]
 
 
-async def check(desk: Desk, *accept: str) -> tuple[Checked, Chain | None]:
-    walk = Walk(await desk.af.audit.keys(desk.af.store))
+async def check(desk: Installation, *accept: str) -> tuple[VerifiedEvents, ChainResult | None]:
+    walk = ChainVerifier(await desk.af.audit.keys(desk.af.store))
     assert await desk.af.audit.follow(desk.af.store, walk) is None
     return await desk.af.event_checks.check(desk.af.store, walk, frozenset(accept), lambda *_: None)
 
 
-async def findings(desk: Desk) -> list[str]:
+async def findings(desk: Installation) -> list[str]:
     checked, broken = await check(desk)
     assert broken is None
     return [str(finding) for finding in checked.findings]
 
 
-def enter(desk: Desk, at: int, *, environment: int = 1, number: int = 0, data: str = "{}") -> str:
+def enter(desk: Installation, at: int, *, environment: int = 1, number: int = 0, data: str = "{}") -> str:
     """Add an event made at a moment, as a server that took its time would, or an intruder."""
     event_id = f"{ids.EVENT}{ids.ulid(at, number)}"
     desk.sql(ENTER, environment, event_id, "user_1", data, at)
@@ -60,7 +60,7 @@ def enter(desk: Desk, at: int, *, environment: int = 1, number: int = 0, data: s
 
 
 @pytest.fixture
-async def sealed(desk: Desk) -> Desk:
+async def sealed(desk: Installation) -> Installation:
     """Twelve events in two environments and that of operators, sealed by two entries."""
     for number in range(3):
         for environment in (0, 1, 2):
@@ -75,7 +75,7 @@ async def sealed(desk: Desk) -> Desk:
     return desk
 
 
-async def test_nothing_is_written_before_an_event_is_old_enough(desk: Desk) -> None:
+async def test_nothing_is_written_before_an_event_is_old_enough(desk: Installation) -> None:
     assert await seal(desk) == 0
     enter(desk, desk.clock.now)
     desk.clock.advance((HORIZON + INTERVAL) / 1000)
@@ -89,7 +89,7 @@ async def test_nothing_is_written_before_an_event_is_old_enough(desk: Desk) -> N
     assert one.count == 1
 
 
-async def test_each_seal_begins_where_the_one_before_ended(sealed: Desk) -> None:
+async def test_each_seal_begins_where_the_one_before_ended(sealed: Installation) -> None:
     first, second = await seals(sealed)
     assert first.end == second.start
     assert (first.count, second.count) == (9, 3)
@@ -110,7 +110,7 @@ async def test_each_seal_begins_where_the_one_before_ended(sealed: Desk) -> None
         "UPDATE events SET environment = 3 WHERE id = ?",
     ],
 )
-async def test_a_changed_event_is_named(sealed: Desk, touch: str) -> None:
+async def test_a_changed_event_is_named(sealed: Installation, touch: str) -> None:
     [(target,)] = sealed.sql("SELECT id FROM events WHERE environment = 2 ORDER BY id LIMIT 1 OFFSET 1")
     sealed.sql(touch, target)
     [found] = await findings(sealed)
@@ -120,7 +120,7 @@ async def test_a_changed_event_is_named(sealed: Desk, touch: str) -> None:
     assert f"{first.entry} sealed 9 events from {first.start}" in found
 
 
-async def test_a_removed_event_is_named(sealed: Desk) -> None:
+async def test_a_removed_event_is_named(sealed: Installation) -> None:
     [(target,)] = sealed.sql("SELECT id FROM events WHERE environment = 0 ORDER BY id LIMIT 1")
     sealed.sql("DELETE FROM events WHERE id = ?", target)
     [found] = await findings(sealed)
@@ -128,7 +128,7 @@ async def test_a_removed_event_is_named(sealed: Desk) -> None:
     assert found.endswith(" 8 are there.")
 
 
-async def test_several_that_were_removed_are_counted(sealed: Desk) -> None:
+async def test_several_that_were_removed_are_counted(sealed: Installation) -> None:
     sealed.sql("DELETE FROM events WHERE environment = 1")
     first, second = await findings(sealed)
     assert first.startswith("Removed: 3 of them. ")
@@ -139,14 +139,14 @@ async def test_several_that_were_removed_are_counted(sealed: Desk) -> None:
 
 @pytest.mark.parametrize("environment", [0, 1, 77])
 async def test_an_inserted_event_is_named_also_between_two_that_are_sealed(
-    sealed: Desk, environment: int
+    sealed: Installation, environment: int
 ) -> None:
     put = enter(sealed, sealed.clock.now - round(DUE * 1000) - 2, environment=environment, number=99)
     [found] = await findings(sealed)
     assert found.startswith(f"Inserted: {put}. ")
 
 
-async def test_an_event_in_the_place_of_another_is_found(sealed: Desk) -> None:
+async def test_an_event_in_the_place_of_another_is_found(sealed: Installation) -> None:
     [(target, at)] = sealed.sql("SELECT id, created_at FROM events WHERE environment = 1 ORDER BY id LIMIT 1")
     sealed.sql("DELETE FROM events WHERE id = ?", target)
     put = enter(sealed, int(str(at)), number=99)
@@ -155,7 +155,7 @@ async def test_an_event_in_the_place_of_another_is_found(sealed: Desk) -> None:
     assert put in found
 
 
-async def test_an_id_that_no_server_could_have_made_yet_is_named(sealed: Desk) -> None:
+async def test_an_id_that_no_server_could_have_made_yet_is_named(sealed: Installation) -> None:
     for name in ("event_zzz", "zzz"):
         sealed.sql(ENTER, 1, name, "user_1", "{}", 1)
         [found] = await findings(sealed)
@@ -164,7 +164,7 @@ async def test_an_id_that_no_server_could_have_made_yet_is_named(sealed: Desk) -
     assert await seal(sealed) == 0
 
 
-async def test_what_is_known_to_be_changed_is_accepted(sealed: Desk) -> None:
+async def test_what_is_known_to_be_changed_is_accepted(sealed: Installation) -> None:
     first, second = await seals(sealed)
     sealed.sql("DELETE FROM events")
     checked, _ = await check(sealed, first.entry)
@@ -173,7 +173,7 @@ async def test_what_is_known_to_be_changed_is_accepted(sealed: Desk) -> None:
     assert checked.findings == ()
 
 
-async def test_a_late_commit_within_the_horizon_is_in_the_next_seal(desk: Desk) -> None:
+async def test_a_late_commit_within_the_horizon_is_in_the_next_seal(desk: Installation) -> None:
     """Of a server with a slow database, or whose clock is behind."""
     enter(desk, desk.clock.now)
     desk.clock.advance(DUE)
@@ -186,7 +186,7 @@ async def test_a_late_commit_within_the_horizon_is_in_the_next_seal(desk: Desk) 
     assert await findings(desk) == []
 
 
-async def test_long_ranges_are_cut_and_fit(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_long_ranges_are_cut_and_fit(desk: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_sealing, "MOST", 7)
     monkeypatch.setattr(event_sealing, "BATCH", 3)
     for number in range(20):
@@ -211,7 +211,7 @@ async def test_servers_that_seal_at_once_leave_no_gap_and_no_overlap(
 ) -> None:
     """Even with the turn out of force: the look at the list in the unit that adds to it decides."""
     first, second = await open_desk(), await open_desk()
-    monkeypatch.setattr(EventSeals, "_has_turn", _yes)
+    monkeypatch.setattr(EventSealing, "_has_turn", _yes)
     monkeypatch.setattr(event_sealing, "MOST", 5)
     for _ in range(3):
         for number in range(20):
@@ -239,7 +239,7 @@ async def test_one_server_seals_and_another_takes_over_when_it_is_gone(
         raise RuntimeError("killed")
 
     with monkeypatch.context() as killed:
-        killed.setattr(event_digests.Digest, "take", die)
+        killed.setattr(event_digests.EventDigest, "take", die)
         with pytest.raises(RuntimeError, match="killed"):
             await seal(first)
     assert await seals(first) == []
@@ -249,13 +249,13 @@ async def test_one_server_seals_and_another_takes_over_when_it_is_gone(
     assert await findings(second) == []
 
 
-async def test_an_entry_that_leaves_out_events_is_found(sealed: Desk) -> None:
+async def test_an_entry_that_leaves_out_events_is_found(sealed: Installation) -> None:
     """A seal that does not begin where the one before ended, however well signed."""
 
     async def unit(tx: Tx) -> None:
         last = (await seals(sealed))[-1]
         start = ids.first(ids.EVENT, ids.milliseconds_of(last.end) + 1000)
-        reason = event_digests.told(start, event_digests.Digest())
+        reason = event_digests.told(start, event_digests.EventDigest())
         await sealed.af.audit.note(tx, SERVER, SEALED, start + "Z", reason=reason)
 
     async def unreadable(tx: Tx) -> None:
@@ -268,7 +268,7 @@ async def test_an_entry_that_leaves_out_events_is_found(sealed: Desk) -> None:
         sealed.sql("DELETE FROM audit WHERE id = ?", broken.broken)
 
 
-async def test_only_sealed_events_are_removed_and_the_list_says_so_first(sealed: Desk) -> None:
+async def test_only_sealed_events_are_removed_and_the_list_says_so_first(sealed: Installation) -> None:
     enter(sealed, sealed.clock.now)
     sealed.clock.advance(sealed.af.settings.event_life + DUE)
     # Nobody has sealed the last one.
@@ -287,7 +287,7 @@ async def test_only_sealed_events_are_removed_and_the_list_says_so_first(sealed:
     assert checked.cleaned_upto == checked.sealed_upto
 
 
-async def test_removal_goes_by_whole_seals_and_not_before_their_time(sealed: Desk) -> None:
+async def test_removal_goes_by_whole_seals_and_not_before_their_time(sealed: Installation) -> None:
     first, second = await seals(sealed)
     sealed.clock.advance(sealed.af.settings.event_life - DUE - HORIZON / 1000 - 2)
     assert await sealed.af.cleaning.run(sealed.af.store) == 9
@@ -298,7 +298,7 @@ async def test_removal_goes_by_whole_seals_and_not_before_their_time(sealed: Des
     assert second.entry in found
 
 
-async def test_a_longer_life_later_misses_nothing(sealed: Desk, open_desk: "Opener") -> None:
+async def test_a_longer_life_later_misses_nothing(sealed: Installation, open_desk: "Opener") -> None:
     sealed.clock.advance(sealed.af.settings.event_life + 60)
     assert await sealed.af.cleaning.run(sealed.af.store) == 12
     longer = await open_desk(event_life=5 * sealed.af.settings.event_life)
@@ -323,7 +323,7 @@ async def test_a_life_shorter_than_the_horizon_works(
     assert len(await removals(desk)) >= 2
 
 
-async def test_sealing_begins_with_what_will_still_be_there_tomorrow(desk: Desk) -> None:
+async def test_sealing_begins_with_what_will_still_be_there_tomorrow(desk: Installation) -> None:
     """A server of a release that knows no seals may still be at work beside this one."""
     life = desk.af.settings.event_life * 1000
     old = enter(desk, desk.clock.now - life + 1000)
@@ -337,9 +337,11 @@ async def test_sealing_begins_with_what_will_still_be_there_tomorrow(desk: Desk)
     assert await removals(desk) == []
 
 
-async def test_cleaning_during_a_check_is_no_finding(sealed: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_cleaning_during_a_check_is_no_finding(
+    sealed: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sealed.clock.advance(sealed.af.settings.event_life + 60)
-    walk = Walk(await sealed.af.audit.keys(sealed.af.store))
+    walk = ChainVerifier(await sealed.af.audit.keys(sealed.af.store))
     assert await sealed.af.audit.follow(sealed.af.store, walk) is None
     assert await sealed.af.cleaning.run(sealed.af.store) == 12
     checked, broken = await sealed.af.event_checks.check(sealed.af.store, walk, frozenset(), lambda *_: None)
@@ -347,7 +349,7 @@ async def test_cleaning_during_a_check_is_no_finding(sealed: Desk, monkeypatch: 
 
 
 async def test_after_a_clock_was_set_back_new_events_are_not_among_sealed_ones(
-    sealed: Desk, open_desk: "Opener"
+    sealed: Installation, open_desk: "Opener"
 ) -> None:
     sealed.clock.advance(-HOUR / 1000)
     restarted = await open_desk()
@@ -358,7 +360,7 @@ async def test_after_a_clock_was_set_back_new_events_are_not_among_sealed_ones(
     assert await findings(restarted) == []
 
 
-async def test_the_lag_is_that_of_the_oldest_unsealed_event(desk: Desk) -> None:
+async def test_the_lag_is_that_of_the_oldest_unsealed_event(desk: Installation) -> None:
     assert await desk.af.event_seals.unsealed_since(desk.af.store) is None
     at = desk.clock.now
     enter(desk, at)
@@ -368,7 +370,7 @@ async def test_the_lag_is_that_of_the_oldest_unsealed_event(desk: Desk) -> None:
     assert await desk.af.event_seals.unsealed_since(desk.af.store) is None
 
 
-async def test_a_list_without_filter_leaves_out_what_servers_write(sealed: Desk) -> None:
+async def test_a_list_without_filter_leaves_out_what_servers_write(sealed: Installation) -> None:
     async def listed(*filters: str | None) -> list[str]:
         page = await sealed.af.read(sealed.af.audit.page(PageQuery(limit=100), *filters))
         return [entry.action for entry in page.items]

@@ -7,15 +7,15 @@ import pytest
 
 from authfactor import errors
 from authfactor.crypto import passwords
-from authfactor.rules.authentication.password_hashing import Hasher
+from authfactor.rules.authentication.password_hashing import PasswordHasher
 from authfactor.settings import Settings
 
 PASSWORD = "several unrelated words"
 
 
-def hasher(*, threads: int = 1, queue: int = 2) -> Hasher:
+def hasher(*, threads: int = 1, queue: int = 2) -> PasswordHasher:
     settings = Settings(password_threads=threads, password_queue=queue)
-    return Hasher(random.Random(7).randbytes, settings, passwords.CHEAPEST)
+    return PasswordHasher(random.Random(7).randbytes, settings, passwords.CHEAPEST)
 
 
 async def test_more_than_the_queue_holds_are_told_to_come_back_and_the_rest_are_served() -> None:

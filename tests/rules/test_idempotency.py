@@ -9,22 +9,22 @@ import pytest
 from authfactor import errors
 from authfactor.crypto import vault
 from authfactor.http import idempotency
-from authfactor.http.response import Answer
-from authfactor.models import Claim, Enrollment, Environment
+from authfactor.http.response import Response
+from authfactor.models import Enrollment, Environment, IdempotencyClaim
 from authfactor.store import Unit
 from authfactor.wire import responses
 from authfactor.wire.requests import CreateUser, EnrollUserFactor
 
 if TYPE_CHECKING:
-    from tests.rules.conftest import Desk
+    from tests.rules.conftest import Installation
 
 DAY = 24 * 3600
 DERIVED = "retry-" + "0f" * 32
 
 
 def claim(
-    desk: "Desk", key: str, *, body: bytes = b"{}", key_id: str = "api_key_1", target: str = "POST /x"
-) -> Claim:
+    desk: "Installation", key: str, *, body: bytes = b"{}", key_id: str = "api_key_1", target: str = "POST /x"
+) -> IdempotencyClaim:
     return idempotency.claim_of(
         environment=desk.environment.number,
         key=key,
@@ -36,21 +36,21 @@ def claim(
     )
 
 
-def shown(enrolled: Enrollment) -> Answer:
-    return Answer(201, msgspec.json.encode([enrolled.factor.id, enrolled.secret]))
+def shown(enrolled: Enrollment) -> Response:
+    return Response(201, msgspec.json.encode([enrolled.factor.id, enrolled.secret]))
 
 
-async def once(desk: "Desk", claimed: Claim, user_id: str) -> Answer:
+async def once(desk: "Installation", claimed: IdempotencyClaim, user_id: str) -> Response:
     unit: Unit[Enrollment] = desk.af.factors.enroll(desk.environment, user_id, EnrollUserFactor(type="totp"))
     return await idempotency.run_once(desk.af, claimed, unit, shown)
 
 
-async def factors(desk: "Desk") -> int:
+async def factors(desk: "Installation") -> int:
     rows = await desk.af.read(lambda tx: tx.db.all("SELECT id FROM factors"))
     return len(rows)
 
 
-async def test_a_repeated_request_gets_the_same_bytes_and_has_no_second_effect(desk: "Desk") -> None:
+async def test_a_repeated_request_gets_the_same_bytes_and_has_no_second_effect(desk: "Installation") -> None:
     user = await desk.user()
     first = await once(desk, claim(desk, "k"), user.id)
     before = await desk.events()
@@ -61,7 +61,7 @@ async def test_a_repeated_request_gets_the_same_bytes_and_has_no_second_effect(d
     assert await desk.events() == before
 
 
-async def test_the_same_key_with_another_body_is_refused(desk: "Desk") -> None:
+async def test_the_same_key_with_another_body_is_refused(desk: "Installation") -> None:
     user = await desk.user()
     await once(desk, claim(desk, "k"), user.id)
     with pytest.raises(errors.IdempotencyKeyReused):
@@ -72,7 +72,7 @@ async def test_the_same_key_with_another_body_is_refused(desk: "Desk") -> None:
 @pytest.mark.parametrize(
     ("key_id", "target"), [("api_key_2", "POST /x"), ("api_key_1", "POST /y"), ("api_key_1", "PUT /x")]
 )
-async def test_a_key_is_its_api_keys_and_paths_own(desk: "Desk", key_id: str, target: str) -> None:
+async def test_a_key_is_its_api_keys_and_paths_own(desk: "Installation", key_id: str, target: str) -> None:
     user = await desk.user()
     first = await once(desk, claim(desk, "k"), user.id)
     second = await once(desk, claim(desk, "k", key_id=key_id, target=target), user.id)
@@ -80,7 +80,7 @@ async def test_a_key_is_its_api_keys_and_paths_own(desk: "Desk", key_id: str, ta
     assert await factors(desk) == 2
 
 
-async def test_a_key_is_its_environments_own(desk: "Desk") -> None:
+async def test_a_key_is_its_environments_own(desk: "Installation") -> None:
     here = claim(desk, "k")
     there = msgspec.structs.replace(here, environment=desk.other.number)
 
@@ -88,10 +88,10 @@ async def test_a_key_is_its_environments_own(desk: "Desk") -> None:
         return desk.af.environments.new_key(environment, "key")
 
     first = await idempotency.run_once(
-        desk.af, here, create(desk.environment), lambda made: Answer(201, made[1].encode())
+        desk.af, here, create(desk.environment), lambda made: Response(201, made[1].encode())
     )
     second = await idempotency.run_once(
-        desk.af, there, create(desk.other), lambda made: Answer(201, made[1].encode())
+        desk.af, there, create(desk.other), lambda made: Response(201, made[1].encode())
     )
     assert first != second
 
@@ -100,7 +100,7 @@ async def test_a_key_is_its_environments_own(desk: "Desk") -> None:
     ("key", "seconds"), [("ordinary", DAY), (DERIVED, 10), (DERIVED + "0", DAY), ("", DAY)]
 )
 async def test_how_long_an_answer_is_kept_depends_on_who_made_the_key(
-    desk: "Desk", key: str, seconds: int
+    desk: "Installation", key: str, seconds: int
 ) -> None:
     user = await desk.user()
     first = await once(desk, claim(desk, key), user.id)
@@ -111,13 +111,13 @@ async def test_how_long_an_answer_is_kept_depends_on_who_made_the_key(
     assert await factors(desk) == 2
 
 
-async def test_a_key_longer_than_255_characters_is_refused(desk: "Desk") -> None:
+async def test_a_key_longer_than_255_characters_is_refused(desk: "Installation") -> None:
     claim(desk, "k" * 255)
     with pytest.raises(errors.InvalidRequest):
         claim(desk, "k" * 256)
 
 
-async def test_a_refusal_is_not_kept_so_the_request_may_be_repeated(desk: "Desk") -> None:
+async def test_a_refusal_is_not_kept_so_the_request_may_be_repeated(desk: "Installation") -> None:
     user = await desk.user()
     enrolled = [await desk.enroll(user) for _ in range(10)]
     with pytest.raises(errors.InvalidRequest):
@@ -127,20 +127,20 @@ async def test_a_refusal_is_not_kept_so_the_request_may_be_repeated(desk: "Desk"
 
 
 @pytest.mark.parametrize("status", [500, 503, 401, 429])
-async def test_an_answer_that_asks_to_come_back_is_not_kept(desk: "Desk", status: int) -> None:
+async def test_an_answer_that_asks_to_come_back_is_not_kept(desk: "Installation", status: int) -> None:
     async def unit(_tx: object) -> int:
         return status
 
-    def show(status: int) -> Answer:
-        return Answer(status, b"later")
+    def show(status: int) -> Response:
+        return Response(status, b"later")
 
     for _ in range(2):
-        assert await idempotency.run_once(desk.af, claim(desk, "k"), unit, show) == Answer(status, b"later")
+        assert await idempotency.run_once(desk.af, claim(desk, "k"), unit, show) == Response(status, b"later")
     user = await desk.user()
     assert (await once(desk, claim(desk, "k"), user.id)).status == 201
 
 
-async def test_fifty_identical_enrolments_at_once_make_one_factor(desk: "Desk") -> None:
+async def test_fifty_identical_enrolments_at_once_make_one_factor(desk: "Installation") -> None:
     user = await desk.user()
     answers = await asyncio.gather(*(once(desk, claim(desk, "k"), user.id) for _ in range(50)))
     assert len({(answer.status, answer.body) for answer in answers}) == 1
@@ -148,7 +148,7 @@ async def test_fifty_identical_enrolments_at_once_make_one_factor(desk: "Desk") 
     assert (await desk.events()).count("authfactor.factor_enrolled") == 1
 
 
-async def test_kept_answers_are_sealed(desk: "Desk") -> None:
+async def test_kept_answers_are_sealed(desk: "Installation") -> None:
     user = await desk.user()
     answer = await once(desk, claim(desk, "the-key-itself"), user.id)
     _, secret = msgspec.json.decode(answer.body)
@@ -159,16 +159,16 @@ async def test_kept_answers_are_sealed(desk: "Desk") -> None:
     assert b"the-key-itself" not in files
 
 
-async def test_an_enrolment_is_kept_without_its_picture_and_given_again_with_it(desk: "Desk") -> None:
+async def test_an_enrolment_is_kept_without_its_picture_and_given_again_with_it(desk: "Installation") -> None:
     user = await desk.user()
 
-    async def enroll() -> Answer:
+    async def enroll() -> Response:
         unit = desk.af.factors.enroll(desk.environment, user.id, EnrollUserFactor(type="totp"))
         return await idempotency.run_once(
             desk.af,
             claim(desk, "k"),
             unit,
-            lambda made: Answer(201, responses.encode(responses.enrolled(made))),
+            lambda made: Response(201, responses.encode(responses.enrolled(made))),
         )
 
     first = await enroll()
@@ -178,16 +178,19 @@ async def test_an_enrolment_is_kept_without_its_picture_and_given_again_with_it(
     assert len(str(kept)) < 1200 < len(first.body)
 
 
-async def test_what_only_looks_like_an_enrolment_is_given_again_as_it_was(desk: "Desk") -> None:
+async def test_what_only_looks_like_an_enrolment_is_given_again_as_it_was(desk: "Installation") -> None:
     metadata = '{"qr_code":"","uri":"otpauth://totp/a:b?secret=AAAA"}'
     request = CreateUser(
         email="kim@example.com", metadata=msgspec.json.decode(metadata, type=dict[str, str | None])
     )
 
-    async def create() -> Answer:
+    async def create() -> Response:
         unit = await desk.af.users.create(desk.environment, request)
         return await idempotency.run_once(
-            desk.af, claim(desk, "k"), unit, lambda made: Answer(201, responses.encode(responses.user(made)))
+            desk.af,
+            claim(desk, "k"),
+            unit,
+            lambda made: Response(201, responses.encode(responses.user(made))),
         )
 
     first = await create()
@@ -196,9 +199,11 @@ async def test_what_only_looks_like_an_enrolment_is_given_again_as_it_was(desk: 
 
 
 @pytest.mark.parametrize("body", [b"[1]", b'{"qr_code":"","uri":"otpauth://totp/a:b?secret=AAAA"}'])
-async def test_an_answer_that_the_release_before_kept_is_given_again(desk: "Desk", body: bytes) -> None:
+async def test_an_answer_that_the_release_before_kept_is_given_again(
+    desk: "Installation", body: bytes
+) -> None:
     claimed = claim(desk, "k")
-    where = vault.Row("idempotency", "answer", claimed.environment, claimed.key.hex())
+    where = vault.SealedLocation("idempotency", "answer", claimed.environment, claimed.key.hex())
     sealed = desk.af.vault.seal(msgspec.msgpack.encode({"status": 201, "body": body, "headers": []}), where)
     await desk.af.run(lambda tx: tx.idempotency.claim(claimed, 1))
     await desk.af.run(lambda tx: tx.idempotency.keep(claimed, sealed))
@@ -206,13 +211,13 @@ async def test_an_answer_that_the_release_before_kept_is_given_again(desk: "Desk
     async def nothing(_tx: object) -> None:
         raise AssertionError("it has run before")
 
-    again = await idempotency.run_once(desk.af, claimed, nothing, lambda _: Answer(500, b""))
+    again = await idempotency.run_once(desk.af, claimed, nothing, lambda _: Response(500, b""))
     assert again.status == 201
     assert again.body.replace(b'"qr_code":"data:image/png;base64,', b'"qr_code":"').startswith(body[:12])
     assert (b"base64" in again.body) == (b"uri" in body)
 
 
-async def test_an_answer_moved_to_another_key_does_not_open(desk: "Desk") -> None:
+async def test_an_answer_moved_to_another_key_does_not_open(desk: "Installation") -> None:
     user = await desk.user()
     await once(desk, claim(desk, "a"), user.id)
     await once(desk, claim(desk, "b"), user.id)
@@ -220,5 +225,5 @@ async def test_an_answer_moved_to_another_key_does_not_open(desk: "Desk") -> Non
     desk.sql("UPDATE idempotency SET answer = ? WHERE key = ?", second, one)
     desk.sql("UPDATE idempotency SET answer = ? WHERE key = ?", first, two)
     for key in ("a", "b"):
-        with pytest.raises(vault.CannotOpen):
+        with pytest.raises(vault.UnsealError):
             await once(desk, claim(desk, key), user.id)

@@ -11,7 +11,7 @@ from authfactor.rules.events.event_log import REFUSAL_INTERVAL, REFUSALS_AT_ONCE
 from authfactor.rules.factors.challenges import DRIFT_STEPS
 
 if TYPE_CHECKING:
-    from tests.rules.conftest import Desk, Opener
+    from tests.rules.conftest import Installation, Opener
 
 MINUTE, DAY = 60, 24 * 3600
 # For what the shorter limits do; those of the month are looked at below.
@@ -19,20 +19,20 @@ NO_MONTH = {"doubling_after": 1000, "failures_per_month": 1000}
 LOCK = 15 * MINUTE
 
 
-async def fail(desk: "Desk", enrolled: Enrollment, times: int = 1) -> Verification:
+async def fail(desk: "Installation", enrolled: Enrollment, times: int = 1) -> Verification:
     """Give wrong codes, each on a challenge of its own."""
     for _ in range(times - 1):
         assert not (await desk.answer(enrolled, desk.wrong(enrolled))).valid
     return await desk.answer(enrolled, desk.wrong(enrolled))
 
 
-async def locked(desk: "Desk", enrolled: Enrollment, code: str = "") -> errors.TooManyAttempts:
+async def locked(desk: "Installation", enrolled: Enrollment, code: str = "") -> errors.TooManyAttempts:
     with pytest.raises(errors.TooManyAttempts) as refused:
         await desk.answer(enrolled, code or desk.code(enrolled))
     return refused.value
 
 
-async def test_a_challenge_takes_five_codes_and_then_not_even_the_right_one(desk: "Desk") -> None:
+async def test_a_challenge_takes_five_codes_and_then_not_even_the_right_one(desk: "Installation") -> None:
     user = await desk.user()
     enrolled = await desk.enroll(user)
     left = [
@@ -47,7 +47,7 @@ async def test_a_challenge_takes_five_codes_and_then_not_even_the_right_one(desk
     assert (await desk.answer(enrolled, desk.code(enrolled))).valid
 
 
-async def test_of_many_codes_at_once_no_more_than_five_are_looked_at(desk: "Desk") -> None:
+async def test_of_many_codes_at_once_no_more_than_five_are_looked_at(desk: "Installation") -> None:
     user = await desk.user()
     enrolled = await desk.enroll(user)
     wrong = desk.wrong(enrolled)
@@ -60,7 +60,7 @@ async def test_of_many_codes_at_once_no_more_than_five_are_looked_at(desk: "Desk
 
 
 async def test_ten_wrong_codes_over_challenges_and_factors_lock_the_user_for_fifteen_minutes(
-    desk: "Desk",
+    desk: "Installation",
 ) -> None:
     user = await desk.user()
     phone, tablet = await desk.enroll(user), await desk.enroll(user)
@@ -81,13 +81,13 @@ async def test_ten_wrong_codes_over_challenges_and_factors_lock_the_user_for_fif
     assert (await desk.answer(phone, desk.code(phone))).valid
 
 
-async def test_another_user_is_not_locked_too(desk: "Desk") -> None:
+async def test_another_user_is_not_locked_too(desk: "Installation") -> None:
     mine, theirs = await desk.enroll(await desk.user()), await desk.enroll(await desk.user())
     await fail(desk, mine, 10)
     assert (await desk.answer(theirs, desk.code(theirs))).valid
 
 
-async def test_attempts_under_a_lock_neither_count_nor_lengthen_it(desk: "Desk") -> None:
+async def test_attempts_under_a_lock_neither_count_nor_lengthen_it(desk: "Installation") -> None:
     user = await desk.user()
     enrolled = await desk.enroll(user)
     until = (await fail(desk, enrolled, 10)).locked_until
@@ -107,7 +107,7 @@ async def test_attempts_under_a_lock_neither_count_nor_lengthen_it(desk: "Desk")
 async def test_wrong_codes_further_apart_than_the_window_do_not_lock(
     open_desk: "Opener",
 ) -> None:
-    desk: Desk = await open_desk(**NO_MONTH)
+    desk: Installation = await open_desk(**NO_MONTH)
     enrolled = await desk.enroll(await desk.user())
     for _ in range(20):
         assert (await fail(desk, enrolled)).locked_until is None
@@ -115,7 +115,7 @@ async def test_wrong_codes_further_apart_than_the_window_do_not_lock(
     await fail(desk, enrolled)
 
 
-async def test_a_right_code_does_not_wipe_the_window(desk: "Desk") -> None:
+async def test_a_right_code_does_not_wipe_the_window(desk: "Installation") -> None:
     """Someone who holds one factor of a user must not be able to reset the count while guessing another."""
     user = await desk.user()
     own, guessed = await desk.enroll(user), await desk.enroll(user)
@@ -124,7 +124,7 @@ async def test_a_right_code_does_not_wipe_the_window(desk: "Desk") -> None:
     assert (await fail(desk, guessed)).locked_until is not None
 
 
-async def test_replays_are_counted_like_wrong_codes(desk: "Desk") -> None:
+async def test_replays_are_counted_like_wrong_codes(desk: "Installation") -> None:
     enrolled = await desk.enroll(await desk.user())
     code = desk.code(enrolled)
     assert (await desk.answer(enrolled, code)).valid
@@ -139,7 +139,7 @@ async def test_replays_are_counted_like_wrong_codes(desk: "Desk") -> None:
 async def test_fifty_wrong_codes_in_a_day_lock_until_the_day_has_passed(
     open_desk: "Opener",
 ) -> None:
-    desk: Desk = await open_desk(**NO_MONTH)
+    desk: Installation = await open_desk(**NO_MONTH)
     enrolled = await desk.enroll(await desk.user())
     first = desk.clock.now
     for _ in range(49):
@@ -156,7 +156,7 @@ async def test_fifty_wrong_codes_in_a_day_lock_until_the_day_has_passed(
 async def test_a_hundred_wrong_codes_in_a_row_stop_until_an_operator_unlocks(
     open_desk: "Opener",
 ) -> None:
-    desk: Desk = await open_desk(**NO_MONTH)
+    desk: Installation = await open_desk(**NO_MONTH)
     user = await desk.user()
     enrolled = await desk.enroll(user, totp_secret="JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
     for _ in range(99):
@@ -175,7 +175,7 @@ async def test_a_hundred_wrong_codes_in_a_row_stop_until_an_operator_unlocks(
 async def test_a_right_code_ends_the_run(
     open_desk: "Opener",
 ) -> None:
-    desk: Desk = await open_desk(**NO_MONTH)
+    desk: Installation = await open_desk(**NO_MONTH)
     user = await desk.user()
     enrolled = await desk.enroll(user)
     for _ in range(60):
@@ -189,7 +189,7 @@ async def test_a_right_code_ends_the_run(
         assert (await fail(desk, enrolled)).attempts_remaining
 
 
-async def test_a_factor_without_a_user_counts_on_its_own(desk: "Desk") -> None:
+async def test_a_factor_without_a_user_counts_on_its_own(desk: "Installation") -> None:
     user = await desk.user()
     alone, other, owned = (
         await desk.enroll_alone(),
@@ -204,7 +204,7 @@ async def test_a_factor_without_a_user_counts_on_its_own(desk: "Desk") -> None:
     assert (await desk.failures(user.id)).in_a_row == 1
 
 
-async def test_a_new_factor_gives_no_new_tries(desk: "Desk") -> None:
+async def test_a_new_factor_gives_no_new_tries(desk: "Installation") -> None:
     user = await desk.user()
     first = await desk.enroll(user)
     await fail(desk, first, 10)
@@ -212,7 +212,7 @@ async def test_a_new_factor_gives_no_new_tries(desk: "Desk") -> None:
     await locked(desk, await desk.enroll(user))
 
 
-async def test_a_clock_set_back_lifts_no_lock(desk: "Desk") -> None:
+async def test_a_clock_set_back_lifts_no_lock(desk: "Installation") -> None:
     enrolled = await desk.enroll(await desk.user())
     desk.clock.advance(10)
     await fail(desk, enrolled, 9)
@@ -223,7 +223,7 @@ async def test_a_clock_set_back_lifts_no_lock(desk: "Desk") -> None:
 
 
 async def test_the_limits_are_settings(open_desk: "Opener") -> None:
-    desk: Desk = await open_desk(attempts_per_challenge=2, lock_after=3, lock_time=60, lock_window=60)
+    desk: Installation = await open_desk(attempts_per_challenge=2, lock_after=3, lock_time=60, lock_window=60)
     enrolled = await desk.enroll(await desk.user())
     left = [(await desk.verify(enrolled.challenge, "x")).attempts_remaining for _ in range(2)]
     assert left == [1, 0]
@@ -235,7 +235,7 @@ async def test_the_limits_are_settings(open_desk: "Opener") -> None:
 
 
 async def test_after_fifteen_wrong_codes_in_a_month_the_wait_doubles_and_a_right_code_does_not_end_it(
-    desk: "Desk",
+    desk: "Installation",
 ) -> None:
     user = await desk.user()
     enrolled = await desk.enroll(user, totp_secret="JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
@@ -253,7 +253,7 @@ async def test_after_fifteen_wrong_codes_in_a_month_the_wait_doubles_and_a_right
         desk.clock.advance(MINUTE)
 
 
-async def test_a_refused_attempt_leaves_its_event_and_no_count(desk: "Desk") -> None:
+async def test_a_refused_attempt_leaves_its_event_and_no_count(desk: "Installation") -> None:
     enrolled = await desk.enroll(await desk.user())
     challenge = await desk.challenge(enrolled)
     await fail(desk, enrolled, 10)
@@ -276,7 +276,9 @@ async def test_a_refused_attempt_leaves_its_event_and_no_count(desk: "Desk") -> 
     ]
 
 
-async def test_a_wrong_code_leaves_an_event_with_its_reason_and_a_replay_its_own(desk: "Desk") -> None:
+async def test_a_wrong_code_leaves_an_event_with_its_reason_and_a_replay_its_own(
+    desk: "Installation",
+) -> None:
     enrolled = await desk.enroll(await desk.user())
     await desk.answer(enrolled, desk.wrong(enrolled))
     await desk.answer(enrolled, desk.code(enrolled, -DRIFT_STEPS + 2))
@@ -291,7 +293,7 @@ async def test_a_wrong_code_leaves_an_event_with_its_reason_and_a_replay_its_own
     ]
 
 
-async def test_whoever_goes_on_knocking_does_not_fill_the_disk(desk: "Desk") -> None:
+async def test_whoever_goes_on_knocking_does_not_fill_the_disk(desk: "Installation") -> None:
     enrolled = await desk.enroll(await desk.user())
     challenge = await desk.challenge(enrolled)
     await fail(desk, enrolled, 10)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from authfactor import errors
-from authfactor.models import EnvironmentOptions, Link, User, Verification
+from authfactor.models import EnvironmentOptions, LinkRecord, UserRecord, Verification
 from authfactor.otp import base32, totp
-from authfactor.rules.links.links import Issued
-from authfactor.rules.links.page_sessions import Answered, Followed
+from authfactor.rules.links.links import IssuedLink
+from authfactor.rules.links.page_sessions import CodeOutcome, PageSession
 from authfactor.wire.links import CreateChallengeLink, CreateEnrollmentLink, status_of
-from tests.rules.conftest import DAY, MINUTE, Desk
+from tests.rules.conftest import DAY, MINUTE, Installation
 
 if TYPE_CHECKING:
     from tests.rules.conftest import Opener
@@ -25,18 +25,18 @@ BROWSERS: Final = 20
 class Browser:
     """One browser that opened a link."""
 
-    desk: Desk
-    link: Link
+    desk: Installation
+    link: LinkRecord
     session: str
 
-    async def view(self) -> Followed:
+    async def view(self) -> PageSession:
         return await self.desk.af.read(self.desk.af.following.view(self.link.id, self.session))
 
     async def secret(self) -> str:
         return self.desk.af.following.secret_of(await self.view()).text
 
     async def answer(self, code: str) -> Verification | None:
-        done: Answered = await self.desk.af.run(
+        done: CodeOutcome = await self.desk.af.run(
             self.desk.af.following.answer(self.link.id, self.session, code)
         )
         return done.verification
@@ -49,36 +49,36 @@ class Browser:
         return totp.code_at(base32.decode(secret, min_bytes=1), now + step)
 
 
-def token_of(issued: Issued) -> str:
+def token_of(issued: IssuedLink) -> str:
     return issued.url.rpartition("/")[2]
 
 
-async def enrollment(desk: Desk, user: User, **fields: str) -> Issued:
+async def enrollment(desk: Installation, user: UserRecord, **fields: str) -> IssuedLink:
     request = CreateEnrollmentLink(user_id=user.id, **fields)
     return await desk.af.run(desk.af.links.create_enrollment(desk.environment, request))
 
 
-async def challenge(desk: Desk, user: User, **fields: str) -> Issued:
+async def challenge(desk: Installation, user: UserRecord, **fields: str) -> IssuedLink:
     request = CreateChallengeLink(user_id=user.id, **fields)
     return await desk.af.run(desk.af.links.create_challenge(desk.environment, request))
 
 
-async def opened(desk: Desk, issued: Issued) -> Browser:
+async def opened(desk: Installation, issued: IssuedLink) -> Browser:
     unit = await desk.af.following.open(desk.af.store, token_of(issued))
     return Browser(desk, *await desk.af.run(unit))
 
 
-async def allow(desk: Desk, *urls: str) -> None:
+async def allow(desk: Installation, *urls: str) -> None:
     options = EnvironmentOptions(page_redirects=urls)
     desk.environment = await desk.af.run(desk.af.environments.update(desk.environment, options=options))
 
 
-async def state(desk: Desk, link: Link) -> str:
+async def state(desk: Installation, link: LinkRecord) -> str:
     found = await desk.af.read(desk.af.links.get(desk.environment, link.purpose, link.id))
     return status_of(found, desk.clock.now)
 
 
-async def test_a_link_is_good_for_ten_minutes_and_its_token_is_not_stored(desk: Desk) -> None:
+async def test_a_link_is_good_for_ten_minutes_and_its_token_is_not_stored(desk: Installation) -> None:
     issued = await enrollment(desk, await desk.user())
     token = token_of(issued)
     assert issued.url == f"http://127.0.0.1:8080/link/{token}"
@@ -89,7 +89,7 @@ async def test_a_link_is_good_for_ten_minutes_and_its_token_is_not_stored(desk: 
     assert browser.session.encode() not in desk.files()
 
 
-async def test_looking_at_a_link_changes_nothing(desk: Desk) -> None:
+async def test_looking_at_a_link_changes_nothing(desk: Installation) -> None:
     issued = await enrollment(desk, await desk.user())
     before = await desk.events()
     for _ in range(5):
@@ -100,7 +100,7 @@ async def test_looking_at_a_link_changes_nothing(desk: Desk) -> None:
     assert await state(desk, issued.link) == "pending"
 
 
-async def test_of_many_browsers_one_opens_a_link_and_one_factor_is_made(desk: Desk) -> None:
+async def test_of_many_browsers_one_opens_a_link_and_one_factor_is_made(desk: Installation) -> None:
     user = await desk.user()
     issued = await enrollment(desk, user)
     units = [await desk.af.following.open(desk.af.store, token_of(issued)) for _ in range(BROWSERS)]
@@ -111,14 +111,14 @@ async def test_of_many_browsers_one_opens_a_link_and_one_factor_is_made(desk: De
     assert len(factors) == 1
 
 
-async def test_a_link_that_was_opened_is_refused_from_then_on(desk: Desk) -> None:
+async def test_a_link_that_was_opened_is_refused_from_then_on(desk: Installation) -> None:
     issued = await enrollment(desk, await desk.user())
     await opened(desk, issued)
     with pytest.raises(errors.LinkUsed):
         await opened(desk, issued)
 
 
-async def test_a_link_that_nobody_opened_in_time_is_refused(desk: Desk) -> None:
+async def test_a_link_that_nobody_opened_in_time_is_refused(desk: Installation) -> None:
     issued = await enrollment(desk, await desk.user())
     late = await desk.af.following.open(desk.af.store, token_of(issued))
     desk.clock.advance(10 * MINUTE)
@@ -129,7 +129,7 @@ async def test_a_link_that_nobody_opened_in_time_is_refused(desk: Desk) -> None:
     await desk.af.run(late)
 
 
-async def test_a_link_opened_at_the_last_moment_still_gives_ten_minutes(desk: Desk) -> None:
+async def test_a_link_opened_at_the_last_moment_still_gives_ten_minutes(desk: Installation) -> None:
     issued = await enrollment(desk, await desk.user())
     desk.clock.advance(10 * MINUTE - 1)
     browser = await opened(desk, issued)
@@ -141,7 +141,7 @@ async def test_a_link_opened_at_the_last_moment_still_gives_ten_minutes(desk: De
 
 
 @pytest.mark.parametrize("token", ["", "x", "\0", "é", "A" * 43, "A" * 5000])
-async def test_a_made_up_token_leads_nowhere(desk: Desk, token: str) -> None:
+async def test_a_made_up_token_leads_nowhere(desk: Installation, token: str) -> None:
     await enrollment(desk, await desk.user())
     with pytest.raises(errors.LinkUnknown):
         await desk.af.read(desk.af.following.look(token))
@@ -149,7 +149,7 @@ async def test_a_made_up_token_leads_nowhere(desk: Desk, token: str) -> None:
         await desk.af.following.open(desk.af.store, token)
 
 
-async def test_only_the_session_that_opened_a_link_sees_it(desk: Desk) -> None:
+async def test_only_the_session_that_opened_a_link_sees_it(desk: Installation) -> None:
     mine = await opened(desk, await enrollment(desk, await desk.user()))
     other = await opened(desk, await enrollment(desk, await desk.user()))
     for session in (other.session, "", "x", "\0"):
@@ -160,7 +160,7 @@ async def test_only_the_session_that_opened_a_link_sees_it(desk: Desk) -> None:
             await thief.answer("000000")
 
 
-async def test_the_right_code_confirms_the_factor_and_ends_the_link(desk: Desk) -> None:
+async def test_the_right_code_confirms_the_factor_and_ends_the_link(desk: Installation) -> None:
     user = await desk.user()
     await allow(desk, APP)
     issued = await enrollment(desk, user, return_to=APP, state="a b&c", totp_issuer="Shop", totp_user="me")
@@ -182,7 +182,7 @@ async def test_the_right_code_confirms_the_factor_and_ends_the_link(desk: Desk) 
     assert (await desk.events())[-2:] == ["authfactor.factor_activated", "authfactor.link_completed"]
 
 
-async def test_the_secret_is_shown_until_the_factor_is_confirmed_and_never_again(desk: Desk) -> None:
+async def test_the_secret_is_shown_until_the_factor_is_confirmed_and_never_again(desk: Installation) -> None:
     browser = await opened(desk, await enrollment(desk, await desk.user()))
     assert await browser.secret() == await browser.secret()
     code = await browser.code()
@@ -192,7 +192,7 @@ async def test_the_secret_is_shown_until_the_factor_is_confirmed_and_never_again
     assert await browser.answer(code) is None
 
 
-async def test_a_factor_confirmed_elsewhere_is_not_shown_either(desk: Desk) -> None:
+async def test_a_factor_confirmed_elsewhere_is_not_shown_either(desk: Installation) -> None:
     browser = await opened(desk, await enrollment(desk, await desk.user()))
     code = await browser.code()
     factor = (await browser.view()).factor
@@ -204,7 +204,7 @@ async def test_a_factor_confirmed_elsewhere_is_not_shown_either(desk: Desk) -> N
         await browser.secret()
 
 
-async def test_wrong_codes_are_counted_against_the_user_and_lock(desk: Desk) -> None:
+async def test_wrong_codes_are_counted_against_the_user_and_lock(desk: Installation) -> None:
     user = await desk.user()
     browser = await opened(desk, await enrollment(desk, user))
     right = await browser.code()
@@ -222,7 +222,7 @@ async def test_wrong_codes_are_counted_against_the_user_and_lock(desk: Desk) -> 
     assert len((await desk.failures(user.id)).times) == 10
 
 
-async def test_a_spent_and_a_late_code_are_named(desk: Desk) -> None:
+async def test_a_spent_and_a_late_code_are_named(desk: Installation) -> None:
     user = await desk.user()
     enrolled = await desk.enroll(user)
     assert (await desk.answer(enrolled, desk.code(enrolled))).valid
@@ -234,7 +234,7 @@ async def test_a_spent_and_a_late_code_are_named(desk: Desk) -> None:
     assert (spent.reason, late.reason) == ("code_already_used", "clock_drift")
 
 
-async def test_a_challenge_link_takes_a_code_of_the_active_factor_once(desk: Desk) -> None:
+async def test_a_challenge_link_takes_a_code_of_the_active_factor_once(desk: Installation) -> None:
     user = await desk.user()
     enrolled = await desk.enroll(user)
     await desk.answer(enrolled, desk.code(enrolled))
@@ -251,7 +251,7 @@ async def test_a_challenge_link_takes_a_code_of_the_active_factor_once(desk: Des
     assert await browser.answer(desk.code(enrolled, 1)) is None
 
 
-async def test_a_challenge_link_ends_with_its_tries(desk: Desk) -> None:
+async def test_a_challenge_link_ends_with_its_tries(desk: Installation) -> None:
     user = await desk.user()
     enrolled = await desk.enroll(user)
     await desk.answer(enrolled, desk.code(enrolled))
@@ -265,7 +265,9 @@ async def test_a_challenge_link_ends_with_its_tries(desk: Desk) -> None:
         await browser.answer(desk.code(enrolled))
 
 
-async def test_a_challenge_link_needs_an_active_factor_and_says_when_it_is_unclear(desk: Desk) -> None:
+async def test_a_challenge_link_needs_an_active_factor_and_says_when_it_is_unclear(
+    desk: Installation,
+) -> None:
     user = await desk.user()
     with pytest.raises(errors.Conflict) as none_yet:
         await challenge(desk, user)
@@ -286,7 +288,7 @@ async def test_a_challenge_link_needs_an_active_factor_and_says_when_it_is_uncle
         await challenge(desk, somebody, factor_id=second.factor.id)
 
 
-async def test_a_link_leads_only_where_the_environment_allows(desk: Desk) -> None:
+async def test_a_link_leads_only_where_the_environment_allows(desk: Installation) -> None:
     user = await desk.user()
     await allow(desk, APP)
     for url in (f"{APP}/", "https://app.example.org.evil.example", "javascript:alert(1)", APP.upper()):
@@ -310,19 +312,19 @@ async def test_a_link_leads_only_where_the_environment_allows(desk: Desk) -> Non
         "",
     ],
 )
-async def test_a_place_that_is_not_safe_is_not_put_on_the_list(desk: Desk, url: str) -> None:
+async def test_a_place_that_is_not_safe_is_not_put_on_the_list(desk: Installation, url: str) -> None:
     with pytest.raises(errors.InvalidRequest) as refused:
         await allow(desk, url)
     assert refused.value.items[0].code == "page_redirect_invalid"
 
 
 @pytest.mark.parametrize("url", [APP, "http://127.0.0.1:3000/done?x=1", "org.example.app:/done"])
-async def test_a_place_that_is_safe_is(desk: Desk, url: str) -> None:
+async def test_a_place_that_is_safe_is(desk: Installation, url: str) -> None:
     await allow(desk, url)
     assert (await enrollment(desk, await desk.user(), return_to=url)).link.return_to == url
 
 
-async def test_what_is_wrong_with_a_request_is_said_all_at_once(desk: Desk) -> None:
+async def test_what_is_wrong_with_a_request_is_said_all_at_once(desk: Installation) -> None:
     request = CreateEnrollmentLink(return_to="x", state="s" * 513, totp_issuer="a\nb", totp_user="\u202ec")
     with pytest.raises(errors.InvalidRequest) as refused:
         desk.af.links.create_enrollment(desk.environment, request)
@@ -335,21 +337,21 @@ async def test_what_is_wrong_with_a_request_is_said_all_at_once(desk: Desk) -> N
     }
 
 
-async def test_an_unknown_user_or_one_of_another_environment_gets_no_link(desk: Desk) -> None:
+async def test_an_unknown_user_or_one_of_another_environment_gets_no_link(desk: Installation) -> None:
     user = await desk.user()
     request = CreateEnrollmentLink(user_id=user.id)
     with pytest.raises(errors.NotFound):
         await desk.af.run(desk.af.links.create_enrollment(desk.other, request))
 
 
-async def test_a_link_of_another_environment_or_purpose_is_an_unknown_one(desk: Desk) -> None:
+async def test_a_link_of_another_environment_or_purpose_is_an_unknown_one(desk: Installation) -> None:
     issued = await enrollment(desk, await desk.user())
     for environment, purpose in ((desk.other, "enrollment"), (desk.environment, "challenge")):
         with pytest.raises(errors.NotFound):
             await desk.af.read(desk.af.links.get(environment, purpose, issued.link.id))  # type: ignore[arg-type]  # one of the two names
 
 
-async def test_links_of_a_deleted_user_lead_nowhere(desk: Desk) -> None:
+async def test_links_of_a_deleted_user_lead_nowhere(desk: Installation) -> None:
     user = await desk.user()
     waiting, browser = await enrollment(desk, user), await opened(desk, await enrollment(desk, user))
     await desk.af.run(desk.af.users.delete(desk.environment, user.id))
@@ -359,7 +361,7 @@ async def test_links_of_a_deleted_user_lead_nowhere(desk: Desk) -> None:
         await browser.view()
 
 
-async def test_a_factor_deleted_meanwhile_ends_its_page(desk: Desk) -> None:
+async def test_a_factor_deleted_meanwhile_ends_its_page(desk: Installation) -> None:
     browser = await opened(desk, await enrollment(desk, await desk.user()))
     factor = (await browser.view()).factor
     assert factor is not None
@@ -368,7 +370,7 @@ async def test_a_factor_deleted_meanwhile_ends_its_page(desk: Desk) -> None:
         await browser.view()
 
 
-async def test_enrolments_that_were_given_up_make_room_for_the_next(desk: Desk) -> None:
+async def test_enrolments_that_were_given_up_make_room_for_the_next(desk: Installation) -> None:
     user = await desk.user()
     await desk.enroll(user)
     for _ in range(desk.af.settings.max_factors_per_user + 2):
@@ -379,7 +381,7 @@ async def test_enrolments_that_were_given_up_make_room_for_the_next(desk: Desk) 
 
 
 async def test_a_factor_too_many_is_refused_and_the_link_stays_good(open_desk: "Opener") -> None:
-    desk: Desk = await open_desk(max_factors_per_user=1)
+    desk: Installation = await open_desk(max_factors_per_user=1)
     user = await desk.user()
     enrolled = await desk.enroll(user)
     issued = await enrollment(desk, user)
@@ -391,13 +393,13 @@ async def test_a_factor_too_many_is_refused_and_the_link_stays_good(open_desk: "
 
 @pytest.mark.parametrize("base", ["http://mfa.example.org", "http://10.0.0.1:8080", "ftp://127.0.0.1"])
 async def test_no_link_is_made_to_pages_that_could_be_listened_to(open_desk: "Opener", base: str) -> None:
-    desk: Desk = await open_desk(base_url=base)
+    desk: Installation = await open_desk(base_url=base)
     with pytest.raises(errors.Conflict) as refused:
         await enrollment(desk, await desk.user())
     assert refused.value.code == "base_url_not_safe"
 
 
-async def test_old_links_are_removed(desk: Desk) -> None:
+async def test_old_links_are_removed(desk: Installation) -> None:
     issued = await enrollment(desk, await desk.user())
     desk.clock.advance(DAY)
     await desk.af.cleaning.run(desk.af.store)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import pytest
 
 from authfactor import errors
-from authfactor.models import Enrollment, Operator, PageQuery, Seat
+from authfactor.models import Enrollment, Operator, OperatorContext, PageQuery
 from authfactor.otp import totp
-from authfactor.rules.console.operator_sign_in import Attempt, Started
-from authfactor.rules.console.operators import CONSOLE, LinkRefused
-from tests.rules.conftest import DAY, HOUR, MINUTE, Desk, Opener
+from authfactor.rules.console.operator_sign_in import SignInForm, StartedSession
+from authfactor.rules.console.operators import CONSOLE, SetUpLinkRefused
+from tests.rules.conftest import DAY, HOUR, MINUTE, Installation, Opener
 
 EMAIL = "kim@example.org"
 PASSWORD = "seven green bottles"
@@ -23,11 +23,11 @@ class Person:
     enrolled: Enrollment
 
 
-async def begin(desk: Desk, token: str, email: str = EMAIL, password: str = PASSWORD) -> Enrollment:
+async def begin(desk: Installation, token: str, email: str = EMAIL, password: str = PASSWORD) -> Enrollment:
     return await desk.af.run(await desk.af.operators.begin(desk.af.store, token, email, password))
 
 
-async def set_up(desk: Desk, token: str, email: str = EMAIL) -> Person:
+async def set_up(desk: Installation, token: str, email: str = EMAIL) -> Person:
     enrolled = await begin(desk, token, email)
     operator, outcome = await desk.af.run(desk.af.operators.finish(token, desk.code(enrolled)))
     assert outcome.valid
@@ -35,27 +35,27 @@ async def set_up(desk: Desk, token: str, email: str = EMAIL) -> Person:
     return Person(operator, enrolled)
 
 
-async def first_token(desk: Desk) -> str:
+async def first_token(desk: Installation) -> str:
     token = await desk.af.run(desk.af.operators.first_link())
     assert token is not None
     return token
 
 
 @pytest.fixture
-async def kim(desk: Desk) -> Person:
+async def kim(desk: Installation) -> Person:
     return await set_up(desk, await first_token(desk))
 
 
 async def sign_in(
-    desk: Desk,
+    desk: Installation,
     person: Person,
     *,
     password: str = PASSWORD,
     code: str | None = None,
     email: str = "",
     old: str = "",
-) -> Started | errors.SignInRefused:
-    attempt = Attempt(
+) -> StartedSession | errors.SignInRefused:
+    attempt = SignInForm(
         email=email or person.operator.email,
         password=password,
         code=desk.code(person.enrolled) if code is None else code,
@@ -64,73 +64,75 @@ async def sign_in(
     return await desk.af.run(await desk.af.operator_sign_in.sign_in(desk.af.store, attempt))
 
 
-async def started(desk: Desk, person: Person, old: str = "") -> Started:
+async def started(desk: Installation, person: Person, old: str = "") -> StartedSession:
     result = await sign_in(desk, person, old=old)
-    assert isinstance(result, Started)
+    assert isinstance(result, StartedSession)
     desk.clock.advance(totp.PERIOD)
     return result
 
 
-async def refused(desk: Desk, person: Person, why: str = "invalid_credentials", **attempt: str) -> None:
+async def refused(
+    desk: Installation, person: Person, why: str = "invalid_credentials", **attempt: str
+) -> None:
     result = await sign_in(desk, person, **attempt)
     assert isinstance(result, errors.SignInRefused)
     assert result.code == why
 
 
-async def seat(desk: Desk, token: str, *, active: bool = True) -> Seat | None:
+async def seat(desk: Installation, token: str, *, active: bool = True) -> OperatorContext | None:
     return await desk.af.operator_sign_in.seat(desk.af.store, token, active=active)
 
 
-async def another(desk: Desk, email: str = "lee@example.org", role: str = "owner") -> Person:
+async def another(desk: Installation, email: str = "lee@example.org", role: str = "owner") -> Person:
     _, token = await desk.af.run(desk.af.operators.invite(email, role))  # type: ignore[arg-type]  # a role's name
     return await set_up(desk, token)
 
 
-async def test_the_first_link_makes_an_owner_and_then_there_is_none(desk: Desk, kim: Person) -> None:
+async def test_the_first_link_makes_an_owner_and_then_there_is_none(desk: Installation, kim: Person) -> None:
     assert (kim.operator.role, kim.operator.state, kim.operator.email) == ("owner", "active", EMAIL)
     assert await desk.af.run(desk.af.operators.first_link()) is None
 
 
 @pytest.mark.parametrize("kind", ["first", "invited"])
-async def test_a_link_works_once(desk: Desk, kind: str) -> None:
+async def test_a_link_works_once(desk: Installation, kind: str) -> None:
     if kind == "first":
         token = await first_token(desk)
     else:
         _, token = await desk.af.run(desk.af.operators.invite(EMAIL, "owner"))
     await set_up(desk, token)
-    with pytest.raises(LinkRefused):
+    with pytest.raises(SetUpLinkRefused):
         await begin(desk, token)
-    with pytest.raises(LinkRefused):
+    with pytest.raises(SetUpLinkRefused):
         await desk.af.run(desk.af.operators.finish(token, "000000"))
 
 
-async def test_a_link_ends_after_a_day(desk: Desk) -> None:
+async def test_a_link_ends_after_a_day(desk: Installation) -> None:
     token = await first_token(desk)
     enrolled = await begin(desk, token)
     desk.clock.advance(DAY)
-    with pytest.raises(LinkRefused):
+    with pytest.raises(SetUpLinkRefused):
         await desk.af.run(desk.af.operators.finish(token, desk.code(enrolled)))
 
 
-async def test_of_first_links_only_the_last_works_and_none_once_an_owner_is_in(desk: Desk) -> None:
+async def test_of_first_links_only_the_last_works_and_none_once_an_owner_is_in(desk: Installation) -> None:
     old = await first_token(desk)
     new = await first_token(desk)
-    with pytest.raises(LinkRefused):
+    with pytest.raises(SetUpLinkRefused):
         await begin(desk, old)
     _, invited = await desk.af.run(desk.af.operators.invite("lee@example.org", "owner"))
     await set_up(desk, invited)
-    with pytest.raises(LinkRefused):
+    with pytest.raises(SetUpLinkRefused):
         await begin(desk, new)
 
 
 @pytest.mark.parametrize("role", ["support", "viewer"])
-async def test_the_first_link_waits_for_an_owner_and_not_for_anybody(desk: Desk, role: str) -> None:
+async def test_the_first_link_waits_for_an_owner_and_not_for_anybody(desk: Installation, role: str) -> None:
     token = await first_token(desk)
     await another(desk, role=role)
     assert (await set_up(desk, token)).operator.role == "owner"
 
 
-async def test_the_first_half_may_be_done_again_and_the_earlier_factor_is_gone(desk: Desk) -> None:
+async def test_the_first_half_may_be_done_again_and_the_earlier_factor_is_gone(desk: Installation) -> None:
     token = await first_token(desk)
     lost = await begin(desk, token, "typo@example.org")
     kept = await begin(desk, token)
@@ -142,24 +144,24 @@ async def test_the_first_half_may_be_done_again_and_the_earlier_factor_is_gone(d
     assert len(await desk.af.read(lambda tx: tx.operators.all())) == 1
 
 
-async def test_an_invited_operator_has_no_choice_of_email_or_role(desk: Desk, kim: Person) -> None:
+async def test_an_invited_operator_has_no_choice_of_email_or_role(desk: Installation, kim: Person) -> None:
     _, token = await desk.af.run(desk.af.operators.invite("lee@example.org", "viewer"))
     person = await set_up(desk, token, "someone.else@example.org")
     assert (person.operator.email, person.operator.role) == ("lee@example.org", "viewer")
 
 
-async def test_a_weak_password_is_refused_at_set_up(desk: Desk) -> None:
+async def test_a_weak_password_is_refused_at_set_up(desk: Installation) -> None:
     token = await first_token(desk)
     with pytest.raises(errors.PasswordTooWeak):
         await begin(desk, token, password="password123")
 
 
-async def test_two_operators_cannot_have_one_email(desk: Desk, kim: Person) -> None:
+async def test_two_operators_cannot_have_one_email(desk: Installation, kim: Person) -> None:
     with pytest.raises(errors.Conflict):
         await desk.af.run(desk.af.operators.invite(EMAIL.upper(), "viewer"))
 
 
-async def test_password_and_code_start_a_session(desk: Desk, kim: Person) -> None:
+async def test_password_and_code_start_a_session(desk: Installation, kim: Person) -> None:
     begun = await started(desk, kim)
     found = await seat(desk, begun.token)
     assert found is not None
@@ -168,7 +170,7 @@ async def test_password_and_code_start_a_session(desk: Desk, kim: Person) -> Non
 
 
 async def test_a_wrong_password_a_wrong_code_and_an_unknown_email_sound_the_same(
-    desk: Desk, kim: Person
+    desk: Installation, kim: Person
 ) -> None:
     await refused(desk, kim, password="wrong")
     await refused(desk, kim, code=desk.wrong(kim.enrolled))
@@ -176,19 +178,19 @@ async def test_a_wrong_password_a_wrong_code_and_an_unknown_email_sound_the_same
     await refused(desk, kim, code="")
 
 
-async def test_a_code_signs_in_once(desk: Desk, kim: Person) -> None:
+async def test_a_code_signs_in_once(desk: Installation, kim: Person) -> None:
     code = desk.code(kim.enrolled)
-    assert isinstance(await sign_in(desk, kim, code=code), Started)
+    assert isinstance(await sign_in(desk, kim, code=code), StartedSession)
     await refused(desk, kim, "one_time_code_previously_used", code=code)
 
 
-async def test_a_wrong_password_does_not_spend_the_code(desk: Desk, kim: Person) -> None:
+async def test_a_wrong_password_does_not_spend_the_code(desk: Installation, kim: Person) -> None:
     code = desk.code(kim.enrolled)
     await refused(desk, kim, password="wrong", code=code)
-    assert isinstance(await sign_in(desk, kim, code=code), Started)
+    assert isinstance(await sign_in(desk, kim, code=code), StartedSession)
 
 
-async def test_wrong_passwords_and_wrong_codes_count_together(desk: Desk, kim: Person) -> None:
+async def test_wrong_passwords_and_wrong_codes_count_together(desk: Installation, kim: Person) -> None:
     for number in range(10):
         await refused(
             desk, kim, **({"password": "wrong"} if number % 2 else {"code": desk.wrong(kim.enrolled)})
@@ -197,10 +199,10 @@ async def test_wrong_passwords_and_wrong_codes_count_together(desk: Desk, kim: P
         await sign_in(desk, kim)
     assert locked.value.locked_until == desk.clock.now + 15 * MINUTE * 1000
     desk.clock.advance(15 * MINUTE)
-    assert isinstance(await sign_in(desk, kim), Started)
+    assert isinstance(await sign_in(desk, kim), StartedSession)
 
 
-async def test_an_unknown_email_locks_like_a_known_one(desk: Desk, kim: Person) -> None:
+async def test_an_unknown_email_locks_like_a_known_one(desk: Installation, kim: Person) -> None:
     for _ in range(10):
         await refused(desk, kim, email="nobody@example.org")
     with pytest.raises(errors.TooManyAttempts):
@@ -208,17 +210,17 @@ async def test_an_unknown_email_locks_like_a_known_one(desk: Desk, kim: Person) 
     await refused(desk, kim, email="somebody@example.org")
 
 
-async def test_wrong_passwords_alone_never_stop_an_operator_for_good(desk: Desk, kim: Person) -> None:
+async def test_wrong_passwords_alone_never_stop_an_operator_for_good(desk: Installation, kim: Person) -> None:
     for number in range(150):
         if number % 10 == 0:
             desk.clock.advance(DAY / 4)
         await refused(desk, kim, password="wrong")
     desk.clock.advance(DAY)
-    assert isinstance(await sign_in(desk, kim), Started)
+    assert isinstance(await sign_in(desk, kim), StartedSession)
 
 
 async def test_signing_in_makes_a_new_token_and_ends_the_session_the_browser_had(
-    desk: Desk, kim: Person
+    desk: Installation, kim: Person
 ) -> None:
     old = (await started(desk, kim)).token
     new = (await started(desk, kim, old)).token
@@ -227,7 +229,9 @@ async def test_signing_in_makes_a_new_token_and_ends_the_session_the_browser_had
     assert await seat(desk, new) is not None
 
 
-async def test_a_token_that_the_server_did_not_make_is_never_a_session(desk: Desk, kim: Person) -> None:
+async def test_a_token_that_the_server_did_not_make_is_never_a_session(
+    desk: Installation, kim: Person
+) -> None:
     planted = "A" * 43
     begun = await started(desk, kim, planted)
     assert begun.token != planted
@@ -235,7 +239,7 @@ async def test_a_token_that_the_server_did_not_make_is_never_a_session(desk: Des
 
 
 async def test_a_session_ends_when_idle_and_what_the_browser_does_by_itself_is_idle(
-    desk: Desk, kim: Person
+    desk: Installation, kim: Person
 ) -> None:
     token = (await started(desk, kim)).token
     desk.clock.advance(29 * MINUTE)
@@ -246,7 +250,7 @@ async def test_a_session_ends_when_idle_and_what_the_browser_does_by_itself_is_i
     assert await seat(desk, token) is None
 
 
-async def test_a_session_ends_after_its_life_however_busy(desk: Desk, kim: Person) -> None:
+async def test_a_session_ends_after_its_life_however_busy(desk: Installation, kim: Person) -> None:
     token = (await started(desk, kim)).token
     for _ in range(12 * 3 - 1):
         desk.clock.advance(20 * MINUTE)
@@ -255,7 +259,7 @@ async def test_a_session_ends_after_its_life_however_busy(desk: Desk, kim: Perso
     assert await seat(desk, token) is None
 
 
-async def test_signing_out_ends_the_session(desk: Desk, kim: Person) -> None:
+async def test_signing_out_ends_the_session(desk: Installation, kim: Person) -> None:
     token = (await started(desk, kim)).token
     assert await desk.af.run(desk.af.operator_sign_in.sign_out(token))
     assert await seat(desk, token) is None
@@ -263,7 +267,7 @@ async def test_signing_out_ends_the_session(desk: Desk, kim: Person) -> None:
 
 
 async def test_one_of_several_sessions_can_be_ended_but_not_another_operators(
-    desk: Desk, kim: Person
+    desk: Installation, kim: Person
 ) -> None:
     lee = await another(desk)
     one, two = await started(desk, kim), await started(desk, kim)
@@ -275,7 +279,7 @@ async def test_one_of_several_sessions_can_be_ended_but_not_another_operators(
     assert [session.id for session in live] == [two.seat.session.id]
 
 
-async def test_disabling_ends_sessions_and_signing_in(desk: Desk, kim: Person) -> None:
+async def test_disabling_ends_sessions_and_signing_in(desk: Installation, kim: Person) -> None:
     lee = await another(desk)
     token = (await started(desk, lee)).token
     await desk.af.run(desk.af.operators.disable(lee.operator.id))
@@ -283,7 +287,7 @@ async def test_disabling_ends_sessions_and_signing_in(desk: Desk, kim: Person) -
     await refused(desk, lee)
 
 
-async def test_the_last_owner_can_neither_be_disabled_nor_demoted(desk: Desk, kim: Person) -> None:
+async def test_the_last_owner_can_neither_be_disabled_nor_demoted(desk: Installation, kim: Person) -> None:
     lee = await another(desk, role="support")
     for unit in (
         desk.af.operators.disable(kim.operator.id),
@@ -296,7 +300,7 @@ async def test_the_last_owner_can_neither_be_disabled_nor_demoted(desk: Desk, ki
     await desk.af.run(desk.af.operators.disable(kim.operator.id))
 
 
-async def test_a_reset_takes_everything_and_a_new_link_gives_it_back(desk: Desk, kim: Person) -> None:
+async def test_a_reset_takes_everything_and_a_new_link_gives_it_back(desk: Installation, kim: Person) -> None:
     lee = await another(desk)
     session = (await started(desk, lee)).token
     for _ in range(10):
@@ -309,7 +313,7 @@ async def test_a_reset_takes_everything_and_a_new_link_gives_it_back(desk: Desk,
     assert (await started(desk, again)).seat.operator.state == "active"
 
 
-async def test_what_is_stored_gives_nobody_a_way_in(desk: Desk, kim: Person) -> None:
+async def test_what_is_stored_gives_nobody_a_way_in(desk: Installation, kim: Person) -> None:
     link = (await desk.af.run(desk.af.operators.invite("lee@example.org", "viewer")))[1]
     session = (await started(desk, kim)).token
     everything = desk.files()
@@ -318,7 +322,7 @@ async def test_what_is_stored_gives_nobody_a_way_in(desk: Desk, kim: Person) -> 
 
 
 async def test_operators_factors_belong_to_no_environment_that_an_api_key_reaches(
-    desk: Desk, kim: Person
+    desk: Installation, kim: Person
 ) -> None:
     known = await desk.af.read(lambda tx: tx.environments.all())
     assert CONSOLE.number not in [environment.number for environment in known]
@@ -327,7 +331,7 @@ async def test_operators_factors_belong_to_no_environment_that_an_api_key_reache
             await desk.af.read(desk.af.factors.get(environment, kim.enrolled.factor.id))
 
 
-async def test_what_has_had_its_time_is_cleaned_away(desk: Desk, kim: Person) -> None:
+async def test_what_has_had_its_time_is_cleaned_away(desk: Installation, kim: Person) -> None:
     await started(desk, kim)
     await first_link_of_nobody(desk)
     desk.clock.advance(3 * DAY)
@@ -337,19 +341,19 @@ async def test_what_has_had_its_time_is_cleaned_away(desk: Desk, kim: Person) ->
     assert desk.sql("SELECT count(*) FROM challenges WHERE environment = 0") == [(0,)]
 
 
-async def first_link_of_nobody(desk: Desk) -> None:
+async def first_link_of_nobody(desk: Installation) -> None:
     await desk.af.run(desk.af.operators.invite("gone@example.org", "viewer"))
 
 
 async def test_an_operators_session_does_not_outlive_other_settings(open_desk: Opener) -> None:
-    desk: Desk = await open_desk(console_session_inactivity=60)
+    desk: Installation = await open_desk(console_session_inactivity=60)
     person = await set_up(desk, await first_token(desk))
     token = (await started(desk, person)).token
     desk.clock.advance(61)
     assert await seat(desk, token) is None
 
 
-async def test_setting_up_signing_in_and_a_lock_are_written_down(desk: Desk, kim: Person) -> None:
+async def test_setting_up_signing_in_and_a_lock_are_written_down(desk: Installation, kim: Person) -> None:
     await started(desk, kim)
     for _ in range(10):
         await refused(desk, kim, password="wrong")

@@ -7,19 +7,19 @@ import pytest
 from authfactor import errors
 from authfactor.models import PageQuery
 from authfactor.rules.maintenance import after_restore
-from authfactor.rules.maintenance.after_restore import Marked, Restoring
+from authfactor.rules.maintenance.after_restore import AfterRestore, RestoreMarks
 from tests.rules.test_links import enrollment, opened
 
 if TYPE_CHECKING:
-    from tests.rules.conftest import Desk, Opener
+    from tests.rules.conftest import Installation, Opener
 
 
-async def mark(desk: "Desk") -> Marked:
-    return await Restoring(desk.clock, desk.af.settings, desk.af.audit).mark(desk.af.store, "a test")
+async def mark(desk: "Installation") -> RestoreMarks:
+    return await AfterRestore(desk.clock, desk.af.settings, desk.af.audit).mark(desk.af.store, "a test")
 
 
 @pytest.mark.parametrize("ahead", [-1, 0, 1])
-async def test_no_code_of_up_to_now_is_good_after_a_restore(desk: "Desk", ahead: int) -> None:
+async def test_no_code_of_up_to_now_is_good_after_a_restore(desk: "Installation", ahead: int) -> None:
     enrolled = await desk.enroll_alone()
     # The backup is from before this code was used: here it never was.
     await mark(desk)
@@ -27,7 +27,7 @@ async def test_no_code_of_up_to_now_is_good_after_a_restore(desk: "Desk", ahead:
     assert (refused.valid, refused.reason) == (False, "code_already_used")
 
 
-async def test_the_first_step_after_it_is_good_and_only_once(desk: "Desk") -> None:
+async def test_the_first_step_after_it_is_good_and_only_once(desk: "Installation") -> None:
     enrolled = await desk.enroll_alone()
     done = await mark(desk)
     assert done.not_before == desk.clock.now // 30_000 + 2
@@ -38,7 +38,7 @@ async def test_the_first_step_after_it_is_good_and_only_once(desk: "Desk") -> No
 
 
 async def test_every_factor_of_every_environment_is_marked_in_batches(
-    desk: "Desk", monkeypatch: pytest.MonkeyPatch
+    desk: "Installation", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(after_restore, "BATCH", 2)
     for _ in range(5):
@@ -50,7 +50,7 @@ async def test_every_factor_of_every_environment_is_marked_in_batches(
     assert [tuple(row) for row in rows] == [(done.not_before - 1,)]
 
 
-async def test_a_mark_never_goes_back(desk: "Desk") -> None:
+async def test_a_mark_never_goes_back(desk: "Installation") -> None:
     await desk.enroll_alone()
     first = await mark(desk)
     desk.clock.advance(-3600)
@@ -59,7 +59,7 @@ async def test_a_mark_never_goes_back(desk: "Desk") -> None:
     assert rows[0][0] == first.not_before - 1
 
 
-async def test_an_open_challenge_has_expired_and_a_verified_one_stays_verified(desk: "Desk") -> None:
+async def test_an_open_challenge_has_expired_and_a_verified_one_stays_verified(desk: "Installation") -> None:
     enrolled = await desk.enroll_alone()
     verified, waiting = await desk.challenge(enrolled), await desk.challenge(enrolled)
     assert (await desk.verify(verified, desk.code(enrolled))).valid
@@ -71,7 +71,7 @@ async def test_an_open_challenge_has_expired_and_a_verified_one_stays_verified(d
         await desk.verify(verified, desk.code(enrolled))
 
 
-async def test_it_is_in_the_audit_list_and_the_chain_holds(desk: "Desk") -> None:
+async def test_it_is_in_the_audit_list_and_the_chain_holds(desk: "Installation") -> None:
     await mark(desk)
     page = await desk.af.read(desk.af.audit.page(PageQuery()))
     assert [(entry.action, entry.reason) for entry in page.items] == [("database.restored", "a test")]
@@ -90,7 +90,7 @@ async def test_links_and_page_sessions_have_expired(open_desk: "Opener") -> None
         await browser.view()
 
 
-async def test_set_up_links_and_sessions_of_operators_end(desk: "Desk") -> None:
+async def test_set_up_links_and_sessions_of_operators_end(desk: "Installation") -> None:
     invited = await desk.af.run(desk.af.operators.invite("kim@example.org", "owner"))
     await mark(desk)
     rows = desk.sql("SELECT count(*) FROM operator_links WHERE expires_at > ?", desk.clock.now)

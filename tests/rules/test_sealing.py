@@ -7,24 +7,24 @@ import pytest
 
 from authfactor.crypto import keyring, vault
 from authfactor.rules.maintenance import key_rotation
-from authfactor.rules.maintenance.key_rotation import KeyInUse, Resealed
+from authfactor.rules.maintenance.key_rotation import KeyInUse, RotationResult
 from authfactor.store import PLACES
 from authfactor.store.copying.resealing import SEALED
 from tests.rules.test_secrets import sealed_with
 
 if TYPE_CHECKING:
-    from tests.rules.conftest import Desk, Opener
+    from tests.rules.conftest import Installation, Opener
 
 
 def quiet(table: str, done: int) -> None:
     pass
 
 
-async def reseal(desk: "Desk") -> Resealed:
+async def reseal(desk: "Installation") -> RotationResult:
     return await desk.af.sealing.reseal(desk.af.store, desk.af.vault, quiet)
 
 
-async def rotated(desk: "Desk") -> str:
+async def rotated(desk: "Installation") -> str:
     """Add a key, take it up as a server does, seal everything again."""
     new = keyring.source_of(desk.af.settings).add(os.urandom)[-1].id
     await desk.af.take_up_keys()
@@ -32,7 +32,9 @@ async def rotated(desk: "Desk") -> str:
     return new
 
 
-async def test_everything_is_sealed_again_and_opens(desk: "Desk", monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_everything_is_sealed_again_and_opens(
+    desk: "Installation", monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(key_rotation, "BATCH", 2)
     enrolled = [await desk.enroll_alone() for _ in range(5)]
     new = await rotated(desk)
@@ -42,10 +44,10 @@ async def test_everything_is_sealed_again_and_opens(desk: "Desk", monkeypatch: p
     assert set(await desk.af.sealing.counts(desk.af.store)) == {new}
     for each in enrolled:
         assert (await desk.answer(each, desk.code(each))).valid
-    assert await reseal(desk) == Resealed(0, ())
+    assert await reseal(desk) == RotationResult(0, ())
 
 
-async def test_what_was_done_before_an_interruption_is_passed_over(desk: "Desk") -> None:
+async def test_what_was_done_before_an_interruption_is_passed_over(desk: "Installation") -> None:
     for _ in range(3):
         await desk.enroll_alone()
     await rotated(desk)
@@ -64,7 +66,7 @@ async def test_what_was_done_before_an_interruption_is_passed_over(desk: "Desk")
     ] - 3
 
 
-async def test_a_value_that_no_key_opens_is_named_and_left(desk: "Desk") -> None:
+async def test_a_value_that_no_key_opens_is_named_and_left(desk: "Installation") -> None:
     mine, theirs = await desk.enroll_alone(), await desk.enroll_alone()
     desk.sql(
         "UPDATE factors SET secret = (SELECT secret FROM factors WHERE id = ?) WHERE id = ?",
@@ -75,7 +77,7 @@ async def test_a_value_that_no_key_opens_is_named_and_left(desk: "Desk") -> None
     assert (await reseal(desk)).broken == (f"factors {mine.factor.id}",)
 
 
-async def test_a_key_in_use_is_not_let_go_of(desk: "Desk") -> None:
+async def test_a_key_in_use_is_not_let_go_of(desk: "Installation") -> None:
     await desk.enroll_alone()
     old = desk.af.vault.newest
     new = await rotated(desk)
@@ -87,9 +89,9 @@ async def test_a_key_in_use_is_not_let_go_of(desk: "Desk") -> None:
 
 
 async def test_a_process_that_has_not_seen_the_new_key_asks_for_it(open_desk: "Opener") -> None:
-    desk: Desk = await open_desk()
+    desk: Installation = await open_desk()
     enrolled = await desk.enroll_alone()
-    behind: Desk = await open_desk()
+    behind: Installation = await open_desk()
     await rotated(desk)
     await reseal(desk)
     assert behind.af.vault.newest != desk.af.vault.newest
@@ -97,7 +99,7 @@ async def test_a_process_that_has_not_seen_the_new_key_asks_for_it(open_desk: "O
     assert behind.af.vault.newest == desk.af.vault.newest
 
 
-async def test_an_unknown_key_does_not_make_it_ask_all_the_time(desk: "Desk") -> None:
+async def test_an_unknown_key_does_not_make_it_ask_all_the_time(desk: "Installation") -> None:
     enrolled = await desk.enroll_alone()
     desk.sql("UPDATE factors SET secret = 'v1:ffffff:AAAA'")
     asked = desk.af.settings.keys_path
@@ -121,7 +123,7 @@ async def test_two_rotations_keep_out_of_each_others_way(open_desk: "Opener") ->
 
 
 async def test_after_the_old_key_is_gone_an_old_copy_of_a_deleted_users_secret_stays_shut(
-    desk: "Desk", open_desk: "Opener"
+    desk: "Installation", open_desk: "Opener"
 ) -> None:
     user = await desk.user()
     enrolled = await desk.enroll(user)
@@ -133,8 +135,8 @@ async def test_after_the_old_key_is_gone_an_old_copy_of_a_deleted_users_secret_s
     await reseal(desk)
     await desk.af.sealing.release(desk.af.store, old)
     keyring.source_of(desk.af.settings).remove(old)
-    later: Desk = await open_desk()
-    where = vault.Row("factors", "secret", desk.environment.number, enrolled.factor.id)
+    later: Installation = await open_desk()
+    where = vault.SealedLocation("factors", "secret", desk.environment.number, enrolled.factor.id)
     assert desk.af.vault.open(row.secret, where)
     with pytest.raises(vault.UnknownKey):
         later.af.vault.open(row.secret, where)

@@ -10,17 +10,17 @@ from authfactor.crypto import keyring, vault
 from authfactor.otp import base32
 
 if TYPE_CHECKING:
-    from tests.rules.conftest import Desk, Opener
+    from tests.rules.conftest import Installation, Opener
 
 KEY_LINE = base64.b64encode(bytes(range(32))).decode() + "\n"
 
 
-def add_key(desk: "Desk") -> None:
+def add_key(desk: "Installation") -> None:
     with desk.af.settings.keys_path.open("a") as ring:
         ring.write(KEY_LINE)
 
 
-async def test_no_secret_is_readable_in_the_files(desk: "Desk") -> None:
+async def test_no_secret_is_readable_in_the_files(desk: "Installation") -> None:
     user = await desk.user(password="several unrelated words")
     enrolled = await desk.enroll(user)
     alone = await desk.enroll_alone()
@@ -49,30 +49,30 @@ async def test_no_secret_is_readable_in_the_files(desk: "Desk") -> None:
     assert ring.stat().st_mode & 0o777 == 0o600
 
 
-async def test_secrets_swapped_between_two_rows_do_not_open(desk: "Desk") -> None:
+async def test_secrets_swapped_between_two_rows_do_not_open(desk: "Installation") -> None:
     user = await desk.user()
     mine, theirs = await desk.enroll(user), await desk.enroll(user)
     for source, target in ((mine, theirs), (theirs, mine)):
         desk.sql("UPDATE factors SET secret = ? WHERE id = ?", source.factor.secret, target.factor.id)
     for shown, challenged in ((mine, theirs), (theirs, mine), (mine, mine)):
-        with pytest.raises(vault.CannotOpen):
+        with pytest.raises(vault.UnsealError):
             await desk.verify(challenged.challenge, desk.code(shown))
     assert (await desk.failures(user.id)).times == ()
 
 
-async def test_a_secret_moved_to_another_environment_does_not_open(desk: "Desk") -> None:
+async def test_a_secret_moved_to_another_environment_does_not_open(desk: "Installation") -> None:
     enrolled = await desk.enroll_alone()
     desk.sql("UPDATE factors SET environment = ?", desk.other.number)
     challenge = await desk.af.run(desk.af.challenges.create(desk.other, enrolled.factor.id))
-    with pytest.raises(vault.CannotOpen):
+    with pytest.raises(vault.UnsealError):
         await desk.af.run(desk.af.challenges.verify(desk.other, challenge.id, desk.code(enrolled)))
 
 
 async def test_after_a_new_key_secrets_open_and_are_sealed_again_when_used(open_desk: "Opener") -> None:
-    desk: Desk = await open_desk()
+    desk: Installation = await open_desk()
     used, unused = await desk.enroll_alone(), await desk.enroll_alone()
     add_key(desk)
-    again: Desk = await open_desk()
+    again: Installation = await open_desk()
     old, new = again.af.vault.key_ids
     assert not (await again.answer(used, again.wrong(used))).valid
     assert await sealed_with(again) == {used.factor.id: old, unused.factor.id: old}
@@ -84,13 +84,13 @@ async def test_after_a_new_key_secrets_open_and_are_sealed_again_when_used(open_
     assert await sealed_with(again) == {used.factor.id: new, unused.factor.id: new}
 
 
-async def sealed_with(desk: "Desk") -> dict[str, str]:
+async def sealed_with(desk: "Installation") -> dict[str, str]:
     rows = await desk.af.read(lambda tx: tx.db.all("SELECT id, secret FROM factors"))
     return {row[0]: row[1].split(":")[1] for row in rows}
 
 
 async def test_a_key_taken_off_the_ring_is_named(open_desk: "Opener") -> None:
-    desk: Desk = await open_desk()
+    desk: Installation = await open_desk()
     await desk.enroll_alone()
     (key_id,) = desk.af.vault.key_ids
     ring = desk.af.settings.keys_path
@@ -104,7 +104,7 @@ async def test_a_key_taken_off_the_ring_is_named(open_desk: "Opener") -> None:
 
 
 async def test_a_lost_ring_is_not_replaced_by_a_new_one(open_desk: "Opener") -> None:
-    desk: Desk = await open_desk()
+    desk: Installation = await open_desk()
     await desk.enroll_alone()
     ring = desk.af.settings.keys_path
     kept = ring.rename(ring.with_name("kept"))
@@ -116,7 +116,7 @@ async def test_a_lost_ring_is_not_replaced_by_a_new_one(open_desk: "Opener") -> 
 
 
 async def test_a_ring_that_others_may_read_stops_the_start(open_desk: "Opener") -> None:
-    desk: Desk = await open_desk()
+    desk: Installation = await open_desk()
     ring = desk.af.settings.keys_path
     os.chmod(ring, 0o640)  # noqa: PTH101 - the mode is the point
     with pytest.raises(keyring.KeyRingUnusable, match="chmod 600"):

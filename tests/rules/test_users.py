@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from authfactor import errors, ids
-from authfactor.models import PageQuery, User
+from authfactor.models import PageQuery, UserRecord
 from authfactor.wire.requests import CreateUser, UpdateUser
 
 if TYPE_CHECKING:
-    from tests.rules.conftest import Desk
+    from tests.rules.conftest import Installation
 
 BCRYPT = "$2b$04$abcdefghijklmnopqrstuuxg3mnJtW3FdpGk1wIbyBAMRNXEYKjYa"
 PASSWORD = "several unrelated words"
 
 
-async def update(desk: "Desk", user: User, **fields: Any) -> User:  # noqa: ANN401 - any field
+async def update(desk: "Installation", user: UserRecord, **fields: Any) -> UserRecord:  # noqa: ANN401 - any field
     return await desk.af.run(await desk.af.users.update(desk.environment, user.id, UpdateUser(**fields)))
 
 
@@ -25,7 +25,7 @@ def codes(refusal: errors.InvalidRequest) -> list[tuple[str, str]]:
     return [(item.field, item.code) for item in refusal.items]
 
 
-async def test_a_user_comes_back_with_what_was_given(desk: "Desk") -> None:
+async def test_a_user_comes_back_with_what_was_given(desk: "Installation") -> None:
     user = await desk.user(
         " Kim@Example.com ",
         first_name="Kim",
@@ -47,14 +47,14 @@ async def test_a_user_comes_back_with_what_was_given(desk: "Desk") -> None:
     assert not await desk.af.hasher.verify(PASSWORD + " ", user.password_hash)
 
 
-async def test_an_email_alone_is_enough(desk: "Desk") -> None:
+async def test_an_email_alone_is_enough(desk: "Installation") -> None:
     user = await desk.user("a@b")
     assert (user.email_verified, user.metadata, user.password_hash) == (False, "{}", None)
     assert (user.first_name, user.external_id, user.last_sign_in_at) == (None, None, None)
 
 
 @pytest.mark.parametrize("email", [None, "", "  "])
-async def test_the_email_is_required(desk: "Desk", email: str | None) -> None:
+async def test_the_email_is_required(desk: "Installation", email: str | None) -> None:
     with pytest.raises(errors.InvalidRequest) as refused:
         await desk.af.users.create(desk.environment, CreateUser(email=email))
     assert codes(refused.value) == [("email", "email_string_required")]
@@ -63,7 +63,7 @@ async def test_the_email_is_required(desk: "Desk", email: str | None) -> None:
 @pytest.mark.parametrize(
     "email", ["a", "@b", "a@", "a@b@c", "a b@c", "a\x00@b", "a\u200b@b", "a" * 250 + "@b.cd"]
 )
-async def test_an_email_must_look_like_one(desk: "Desk", email: str) -> None:
+async def test_an_email_must_look_like_one(desk: "Installation", email: str) -> None:
     with pytest.raises(errors.InvalidRequest) as refused:
         await desk.af.users.create(desk.environment, CreateUser(email=email))
     assert codes(refused.value) == [("email", "email_invalid")]
@@ -73,7 +73,7 @@ async def test_an_email_must_look_like_one(desk: "Desk", email: str) -> None:
     assert refused.value.code == "invalid_email"
 
 
-async def test_an_email_in_another_case_and_an_external_id_are_taken(desk: "Desk") -> None:
+async def test_an_email_in_another_case_and_an_external_id_are_taken(desk: "Installation") -> None:
     await desk.user("Kim@example.com", external_id="crm-1")
     with pytest.raises(errors.UserCreationFailed) as refused:
         await desk.user("kIM@EXAMPLE.com", external_id="crm-1")
@@ -90,11 +90,11 @@ async def test_an_email_in_another_case_and_an_external_id_are_taken(desk: "Desk
     )
 
 
-async def test_of_many_with_one_email_at_once_one_is_created(desk: "Desk") -> None:
+async def test_of_many_with_one_email_at_once_one_is_created(desk: "Installation") -> None:
     outcomes = await asyncio.gather(
         *(desk.user("kim@example.com") for _ in range(20)), return_exceptions=True
     )
-    assert sum(isinstance(each, User) for each in outcomes) == 1
+    assert sum(isinstance(each, UserRecord) for each in outcomes) == 1
     assert sum(isinstance(each, errors.UserCreationFailed) for each in outcomes) == 19
 
 
@@ -107,7 +107,7 @@ async def test_of_many_with_one_email_at_once_one_is_created(desk: "Desk") -> No
         ("Kimberley-for-ever", "password_contains_email"),
     ],
 )
-async def test_a_weak_password_is_refused(desk: "Desk", password: str, code: str) -> None:
+async def test_a_weak_password_is_refused(desk: "Installation", password: str, code: str) -> None:
     with pytest.raises(errors.PasswordTooWeak) as refused:
         await desk.user("kimberley@example.com", password=password)
     assert ("password", code) in codes(refused.value)
@@ -141,7 +141,7 @@ async def test_a_weak_password_is_refused(desk: "Desk", password: str, code: str
     ],
 )
 async def test_what_excludes_each_other_or_cannot_be_used_is_refused(
-    desk: "Desk", fields: dict[str, Any], code: str
+    desk: "Installation", fields: dict[str, Any], code: str
 ) -> None:
     with pytest.raises(errors.InvalidUserField) as refused:
         await desk.user(**fields)
@@ -164,7 +164,7 @@ async def test_what_excludes_each_other_or_cannot_be_used_is_refused(
         ("external_id", "ä"),
     ],
 )
-async def test_a_field_that_is_too_long_is_named(desk: "Desk", field: str, value: str) -> None:
+async def test_a_field_that_is_too_long_is_named(desk: "Installation", field: str, value: str) -> None:
     with pytest.raises(errors.InvalidRequest) as refused:
         await desk.user(**{field: value})
     assert codes(refused.value) == [(field, f"{field}_invalid")]
@@ -173,7 +173,7 @@ async def test_a_field_that_is_too_long_is_named(desk: "Desk", field: str, value
     assert codes(refused.value) == [(field, f"{field}_invalid")]
 
 
-async def test_an_imported_hash_verifies_and_is_to_be_replaced(desk: "Desk") -> None:
+async def test_an_imported_hash_verifies_and_is_to_be_replaced(desk: "Installation") -> None:
     user = await desk.user(password_hash=BCRYPT, password_hash_type="bcrypt")
     assert user.password_hash is not None
     assert not await desk.af.hasher.verify("wrong", user.password_hash)
@@ -184,7 +184,7 @@ async def test_an_imported_hash_verifies_and_is_to_be_replaced(desk: "Desk") -> 
     assert not desk.af.hasher.needs_rehash(hashed)
 
 
-async def test_an_absent_field_stays_and_null_clears(desk: "Desk") -> None:
+async def test_an_absent_field_stays_and_null_clears(desk: "Installation") -> None:
     user = await desk.user(
         first_name="a",
         last_name="b",
@@ -215,11 +215,11 @@ async def test_an_absent_field_stays_and_null_clears(desk: "Desk") -> None:
     assert (await update(desk, user, email="New@example.com")).email == "New@example.com"
 
 
-def replaced(user: User, **fields: Any) -> User:  # noqa: ANN401 - any field
-    return User(**({name: getattr(user, name) for name in User.__struct_fields__} | fields))
+def replaced(user: UserRecord, **fields: Any) -> UserRecord:  # noqa: ANN401 - any field
+    return UserRecord(**({name: getattr(user, name) for name in UserRecord.__struct_fields__} | fields))
 
 
-async def test_metadata_is_merged_null_deletes_a_key_and_an_empty_object_all(desk: "Desk") -> None:
+async def test_metadata_is_merged_null_deletes_a_key_and_an_empty_object_all(desk: "Installation") -> None:
     user = await desk.user(metadata={"a": "1", "b": "2"})
 
     async def after(change: dict[str, str | None]) -> dict[str, str]:
@@ -235,7 +235,7 @@ async def test_metadata_is_merged_null_deletes_a_key_and_an_empty_object_all(des
     assert len(await after({"0": None, "one more": "v"})) == 50
 
 
-async def test_an_update_to_a_taken_email_or_external_id_is_refused(desk: "Desk") -> None:
+async def test_an_update_to_a_taken_email_or_external_id_is_refused(desk: "Installation") -> None:
     await desk.user("kim@example.com", external_id="crm-1")
     user = await desk.user("lee@example.com", external_id="crm-2")
     for fields, code in (
@@ -251,16 +251,16 @@ async def test_an_update_to_a_taken_email_or_external_id_is_refused(desk: "Desk"
         await update(desk, replaced(user, id="user_x"), name="x")
 
 
-async def test_of_many_updates_at_once_to_one_external_id_one_wins(desk: "Desk") -> None:
+async def test_of_many_updates_at_once_to_one_external_id_one_wins(desk: "Installation") -> None:
     users = [await desk.user() for _ in range(10)]
     outcomes = await asyncio.gather(
         *(update(desk, user, external_id="crm-1") for user in users), return_exceptions=True
     )
-    assert sum(isinstance(each, User) for each in outcomes) == 1
+    assert sum(isinstance(each, UserRecord) for each in outcomes) == 1
     assert sum(isinstance(each, errors.InvalidUserField) for each in outcomes) == 9
 
 
-async def test_deleting_a_user_takes_factors_and_failures_along(desk: "Desk") -> None:
+async def test_deleting_a_user_takes_factors_and_failures_along(desk: "Installation") -> None:
     user, other = await desk.user(), await desk.user()
     factors = [await desk.enroll(user) for _ in range(2)]
     kept = await desk.enroll(other)
@@ -280,7 +280,7 @@ async def test_deleting_a_user_takes_factors_and_failures_along(desk: "Desk") ->
     assert (await desk.user(user.email)).id != user.id
 
 
-async def test_users_are_paged_and_found_by_email(desk: "Desk") -> None:
+async def test_users_are_paged_and_found_by_email(desk: "Installation") -> None:
     made = [(await desk.user()).id for _ in range(3)]
     page = await desk.af.read(desk.af.users.page(desk.environment, PageQuery(2), None))
     assert ([user.id for user in page.items], page.before, page.after) == ([made[2], made[1]], None, made[1])
@@ -291,7 +291,7 @@ async def test_users_are_paged_and_found_by_email(desk: "Desk") -> None:
     assert codes(refused.value) == [("after", "after_invalid")]
 
 
-async def test_an_event_is_written_with_its_cause_or_not_at_all(desk: "Desk") -> None:
+async def test_an_event_is_written_with_its_cause_or_not_at_all(desk: "Installation") -> None:
     user = await desk.user("kim@example.com")
     await update(desk, user, name="Kim")
     with pytest.raises(errors.UserCreationFailed):
@@ -315,7 +315,7 @@ async def test_an_event_is_written_with_its_cause_or_not_at_all(desk: "Desk") ->
     assert len(await desk.events()) == 3
 
 
-async def test_no_event_holds_a_password_hash(desk: "Desk") -> None:
+async def test_no_event_holds_a_password_hash(desk: "Installation") -> None:
     user = await desk.user(password=PASSWORD)
     await update(desk, user, password=PASSWORD + "!")
     rows = await desk.af.read(lambda tx: tx.db.all("SELECT data FROM events"))

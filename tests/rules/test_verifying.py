@@ -13,7 +13,7 @@ from authfactor.store import Unit
 from authfactor.wire.requests import EnrollFactor, EnrollUserFactor, UpdateUser
 
 if TYPE_CHECKING:
-    from tests.rules.conftest import Desk, Opener
+    from tests.rules.conftest import Installation, Opener
 
 TEN_MINUTES = 600
 
@@ -28,7 +28,7 @@ USED = (False, "code_already_used")
 LATE = (False, "clock_drift")
 
 
-async def test_a_right_code_is_valid_and_closes_the_challenge(desk: "Desk") -> None:
+async def test_a_right_code_is_valid_and_closes_the_challenge(desk: "Installation") -> None:
     enrolled = await desk.enroll(await desk.user())
     desk.clock.advance(1.234)
     verification = await desk.verify(enrolled.challenge, desk.code(enrolled))
@@ -44,7 +44,7 @@ async def test_a_right_code_is_valid_and_closes_the_challenge(desk: "Desk") -> N
     assert (await desk.failures(enrolled.factor.user_id or "")).times == ()
 
 
-async def test_a_wrong_code_is_an_answer_that_counts(desk: "Desk") -> None:
+async def test_a_wrong_code_is_an_answer_that_counts(desk: "Installation") -> None:
     user = await desk.user()
     enrolled = await desk.enroll(user)
     verification = await desk.verify(enrolled.challenge, desk.wrong(enrolled))
@@ -59,7 +59,7 @@ async def test_a_wrong_code_is_an_answer_that_counts(desk: "Desk") -> None:
 
 
 @pytest.mark.parametrize("early", [1, 0.001])
-async def test_a_challenge_is_good_until_ten_minutes_have_passed(desk: "Desk", early: float) -> None:
+async def test_a_challenge_is_good_until_ten_minutes_have_passed(desk: "Installation", early: float) -> None:
     enrolled = await desk.enroll(await desk.user())
     assert enrolled.challenge is not None
     assert enrolled.challenge.expires_at - enrolled.challenge.created_at == 600_000
@@ -87,7 +87,7 @@ async def test_a_challenge_is_good_until_ten_minutes_have_passed(desk: "Desk", e
     ],
 )
 async def test_the_window_is_one_step_either_way_and_only_the_past_is_named(
-    desk: "Desk", step: int, expected: tuple[bool, str | None]
+    desk: "Installation", step: int, expected: tuple[bool, str | None]
 ) -> None:
     enrolled = await desk.enroll(await desk.user())
     assert outcome(await desk.verify(enrolled.challenge, desk.code(enrolled, step))) == expected
@@ -95,13 +95,13 @@ async def test_the_window_is_one_step_either_way_and_only_the_past_is_named(
 
 @pytest.mark.parametrize(("window", "good"), [(0, [0]), (2, [-2, -1, 0, 1, 2])])
 async def test_the_window_is_a_setting(open_desk: "Opener", window: int, good: list[int]) -> None:
-    desk: Desk = await open_desk(window=window, attempts_per_challenge=50, lock_after=50)
+    desk: Installation = await open_desk(window=window, attempts_per_challenge=50, lock_after=50)
     for step in range(-4, 5):
         enrolled = await desk.enroll(await desk.user())
         assert (await desk.verify(enrolled.challenge, desk.code(enrolled, step))).valid == (step in good)
 
 
-async def test_the_enrolment_code_counts_as_spent(desk: "Desk") -> None:
+async def test_the_enrolment_code_counts_as_spent(desk: "Installation") -> None:
     enrolled = await desk.enroll(await desk.user())
     code = desk.code(enrolled)
     assert outcome(await desk.verify(enrolled.challenge, code)) == RIGHT
@@ -109,7 +109,9 @@ async def test_the_enrolment_code_counts_as_spent(desk: "Desk") -> None:
     assert "authfactor.replay_refused" in await desk.events()
 
 
-async def test_a_replayed_code_is_counted_and_named_for_as_long_as_it_is_in_the_window(desk: "Desk") -> None:
+async def test_a_replayed_code_is_counted_and_named_for_as_long_as_it_is_in_the_window(
+    desk: "Installation",
+) -> None:
     user = await desk.user()
     enrolled = await desk.enroll(user)
     code = desk.code(enrolled)
@@ -124,20 +126,20 @@ async def test_a_replayed_code_is_counted_and_named_for_as_long_as_it_is_in_the_
     assert (await desk.failures(user.id)).in_a_row == 2
 
 
-async def test_the_previous_code_is_spent_by_a_newer_one(desk: "Desk") -> None:
+async def test_the_previous_code_is_spent_by_a_newer_one(desk: "Installation") -> None:
     enrolled = await desk.enroll(await desk.user())
     assert outcome(await desk.answer(enrolled, desk.code(enrolled, 0))) == RIGHT
     assert outcome(await desk.answer(enrolled, desk.code(enrolled, -1))) == USED
 
 
-async def test_two_codes_in_turn_are_not_accepted_again(desk: "Desk") -> None:
+async def test_two_codes_in_turn_are_not_accepted_again(desk: "Installation") -> None:
     enrolled = await desk.enroll(await desk.user())
     first, second = desk.code(enrolled, 0), desk.code(enrolled, 1)
     outcomes = [outcome(await desk.answer(enrolled, code)) for code in (first, second, first, second)]
     assert outcomes == [RIGHT, RIGHT, USED, USED]
 
 
-async def test_a_code_of_the_next_step_spends_all_before_it(desk: "Desk") -> None:
+async def test_a_code_of_the_next_step_spends_all_before_it(desk: "Installation") -> None:
     enrolled = await desk.enroll(await desk.user())
     assert outcome(await desk.answer(enrolled, desk.code(enrolled, 1))) == RIGHT
     assert outcome(await desk.answer(enrolled, desk.code(enrolled, 0))) == USED
@@ -146,7 +148,7 @@ async def test_a_code_of_the_next_step_spends_all_before_it(desk: "Desk") -> Non
     assert outcome(await desk.answer(enrolled, desk.code(enrolled, 1))) == RIGHT
 
 
-async def test_one_code_on_two_challenges_at_once_is_good_on_one(desk: "Desk") -> None:
+async def test_one_code_on_two_challenges_at_once_is_good_on_one(desk: "Installation") -> None:
     enrolled = await desk.enroll(await desk.user())
     challenges = [await desk.challenge(enrolled) for _ in range(8)]
     code = desk.code(enrolled)
@@ -154,7 +156,7 @@ async def test_one_code_on_two_challenges_at_once_is_good_on_one(desk: "Desk") -
     assert Counter(map(outcome, outcomes)) == {RIGHT: 1, USED: 7}
 
 
-async def test_one_code_sent_twice_to_one_challenge_is_good_once(desk: "Desk") -> None:
+async def test_one_code_sent_twice_to_one_challenge_is_good_once(desk: "Installation") -> None:
     enrolled = await desk.enroll(await desk.user())
     code = desk.code(enrolled)
     outcomes = await asyncio.gather(
@@ -164,7 +166,7 @@ async def test_one_code_sent_twice_to_one_challenge_is_good_once(desk: "Desk") -
     assert sum(isinstance(each, errors.ChallengeAlreadyVerified) for each in outcomes) == 19
 
 
-async def test_a_clock_set_back_reopens_no_step(desk: "Desk") -> None:
+async def test_a_clock_set_back_reopens_no_step(desk: "Installation") -> None:
     enrolled = await desk.enroll(await desk.user())
     desk.clock.advance(300)
     earlier = desk.code(enrolled, -10)
@@ -178,7 +180,7 @@ async def test_a_clock_set_back_reopens_no_step(desk: "Desk") -> None:
 
 
 @pytest.mark.parametrize("form", ["{0}", " {0} ", "{1} {2}", "{1}  {2}", "{3}"])
-async def test_spaces_in_a_code_do_not_matter(desk: "Desk", form: str) -> None:
+async def test_spaces_in_a_code_do_not_matter(desk: "Installation", form: str) -> None:
     enrolled = await desk.enroll(await desk.user())
     code = desk.code(enrolled)
     typed = form.format(code, code[:3], code[3:], " ".join(code))
@@ -221,7 +223,7 @@ def _arabic(code: str) -> str:
     ],
 )
 async def test_what_is_not_six_digits_is_a_wrong_code_and_counts(
-    desk: "Desk", spoil: Callable[[str], str]
+    desk: "Installation", spoil: Callable[[str], str]
 ) -> None:
     user = await desk.user()
     enrolled = await desk.enroll(user)
@@ -229,7 +231,7 @@ async def test_what_is_not_six_digits_is_a_wrong_code_and_counts(
     assert (await desk.failures(user.id)).in_a_row == 1
 
 
-async def test_another_factors_code_is_wrong(desk: "Desk") -> None:
+async def test_another_factors_code_is_wrong(desk: "Installation") -> None:
     user = await desk.user()
     phone, tablet = await desk.enroll(user), await desk.enroll(user)
     assert outcome(await desk.verify(phone.challenge, desk.code(tablet))) == MISMATCH
@@ -237,7 +239,7 @@ async def test_another_factors_code_is_wrong(desk: "Desk") -> None:
     assert outcome(await desk.verify(phone.challenge, desk.code(phone))) == RIGHT
 
 
-async def test_the_ids_of_another_environment_are_unknown_everywhere(desk: "Desk") -> None:
+async def test_the_ids_of_another_environment_are_unknown_everywhere(desk: "Installation") -> None:
     enrolled = await desk.enroll(await desk.user("kim@example.com", external_id="crm-1"))
     challenge, factor = enrolled.challenge, enrolled.factor
     assert challenge is not None
@@ -270,7 +272,7 @@ async def test_the_ids_of_another_environment_are_unknown_everywhere(desk: "Desk
     assert outcome(await desk.verify(challenge, desk.code(enrolled))) == RIGHT
 
 
-async def test_a_refused_sign_of_life_is_the_same_for_unknown_and_foreign_ids(desk: "Desk") -> None:
+async def test_a_refused_sign_of_life_is_the_same_for_unknown_and_foreign_ids(desk: "Installation") -> None:
     enrolled = await desk.enroll(await desk.user())
     assert enrolled.challenge is not None
     texts = []

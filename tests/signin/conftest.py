@@ -10,7 +10,7 @@ import pytest
 from authfactor.store import migrations
 from tests.postgres.server import PostgresServer, postgres_server
 from tests.servers import Server, running
-from tests.signin.desk import Desk, make_template, opened
+from tests.signin.desk import Application, make_template, opened
 
 __all__ = ["postgres_server"]
 
@@ -48,7 +48,7 @@ def database(request: pytest.FixtureRequest) -> tuple[Path, str]:
 
 
 @pytest.fixture
-async def desk(database: tuple[Path, str], tmp_path: Path) -> AsyncIterator[Desk]:
+async def desk(database: tuple[Path, str], tmp_path: Path) -> AsyncIterator[Application]:
     """Open with the default settings."""
     async with opened(database[0], tmp_path, database_url=database[1]) as it:
         yield it

@@ -71,7 +71,7 @@ class Pending:
         return str(self.body["authentication_challenge"]["id"])
 
 
-class Desk:
+class Application:
     """An application with one environment of its own and another one next to it."""
 
     def __init__(
@@ -241,7 +241,7 @@ def client(app: App, key: str) -> httpx.AsyncClient:
 
 
 @asynccontextmanager
-async def opened(template: Path, folder: Path, **settings: Any) -> AsyncIterator[Desk]:  # noqa: ANN401 - any setting
+async def opened(template: Path, folder: Path, **settings: Any) -> AsyncIterator[Application]:  # noqa: ANN401 - any setting
     """Start the application on a copy of the template, with settings of the test's choice."""
     data = folder / "data"
     shutil.copytree(template, data)
@@ -267,7 +267,7 @@ async def opened(template: Path, folder: Path, **settings: Any) -> AsyncIterator
     assert (await said.get()) == {"type": "lifespan.startup.complete"}
     try:
         async with client(app, KEY) as api, client(app, OTHER_KEY) as other:
-            yield Desk(made[0], clock, api, other)
+            yield Application(made[0], clock, api, other)
     finally:
         await told.put({"type": "lifespan.shutdown"})
         await life

@@ -12,7 +12,7 @@ from jwt.types import Options
 from authfactor.models import SigningKey
 from authfactor.rules.authentication.token_signing import private_key_row
 from tests.servers import fields
-from tests.signin.desk import CLIENT, START, Desk, Json, claims, refused
+from tests.signin.desk import CLIENT, START, Application, Json, claims, refused
 
 ULID = re.compile("[0-7][0-9A-HJKMNP-TV-Z]{25}")
 LIFE = 300
@@ -20,11 +20,11 @@ LIFE = 300
 UNTIMED: Options = {"verify_exp": False, "verify_iat": False}
 
 
-async def rotate(desk: Desk) -> SigningKey:
+async def rotate(desk: Application) -> SigningKey:
     return await desk.af.run(await desk.af.signing.rotate(await desk.environment()))
 
 
-async def verify(desk: Desk, tokens: Json) -> Json:
+async def verify(desk: Application, tokens: Json) -> Json:
     """Verify as an application does: with the published key that the token names."""
     keys = jwt.PyJWKSet.from_dict({"keys": await desk.key_set()})
     kid = jwt.get_unverified_header(tokens["access_token"])["kid"]
@@ -35,7 +35,7 @@ def kid_of(tokens: Json) -> str:
     return str(jwt.get_unverified_header(tokens["access_token"])["kid"])
 
 
-async def test_claims_after_a_password(desk: Desk) -> None:
+async def test_claims_after_a_password(desk: Application) -> None:
     user = await desk.user()
     desk.clock.advance(0.999)
     tokens = await desk.sign_in(user)
@@ -55,7 +55,7 @@ async def test_claims_after_a_password(desk: Desk) -> None:
     assert all(type(read[name]) is int for name in ("iat", "exp", "auth_time"))
 
 
-async def test_claims_after_a_code(desk: Desk) -> None:
+async def test_claims_after_a_code(desk: Application) -> None:
     user = await desk.member()
     pending = await desk.begin(user)
     desk.clock.advance(7.999)
@@ -68,7 +68,7 @@ async def test_claims_after_a_code(desk: Desk) -> None:
     assert (read["iat"], read["auth_time"], read["mfa_at"]) == (START // 1000 + 7,) * 3
 
 
-async def test_a_refreshed_token_keeps_the_time_of_the_sign_in(desk: Desk) -> None:
+async def test_a_refreshed_token_keeps_the_time_of_the_sign_in(desk: Application) -> None:
     tokens = await desk.sign_in_twice_proven(await desk.member())
     desk.clock.advance(1000)
     read = await verify(desk, fields(await desk.refresh(tokens["refresh_token"]), 200))
@@ -76,13 +76,13 @@ async def test_a_refreshed_token_keeps_the_time_of_the_sign_in(desk: Desk) -> No
     assert read["iat"] == desk.clock.now // 1000
 
 
-async def test_no_two_tokens_have_the_same_jti(desk: Desk) -> None:
+async def test_no_two_tokens_have_the_same_jti(desk: Application) -> None:
     user = await desk.user()
     made = await asyncio.gather(*(desk.sign_in(user) for _ in range(10)))
     assert len({claims(tokens)["jti"] for tokens in made}) == 10
 
 
-async def test_the_key_set_has_all_that_sdks_ask_for(desk: Desk) -> None:
+async def test_the_key_set_has_all_that_sdks_ask_for(desk: Application) -> None:
     del desk.api.headers["authorization"]
     (key,) = await desk.key_set()
     assert set(key) == {"alg", "kty", "use", "kid", "n", "e", "x5c", "x5t#S256"}
@@ -92,11 +92,11 @@ async def test_the_key_set_has_all_that_sdks_ask_for(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("client_id", ["client_nobodys", "CLIENT_ONE", "%E2%98%83", "client_one%00"])
-async def test_an_unknown_client_has_no_key_set(desk: Desk, client_id: str) -> None:
+async def test_an_unknown_client_has_no_key_set(desk: Application, client_id: str) -> None:
     refused(await desk.api.get(f"/sso/jwks/{client_id}"), "entity_not_found", 404)
 
 
-async def test_environments_have_keys_of_their_own(desk: Desk) -> None:
+async def test_environments_have_keys_of_their_own(desk: Application) -> None:
     ours = {key["kid"] for key in await desk.key_set()}
     theirs = fields(await desk.api.get("/sso/jwks/client_two"), 200)["keys"]
     assert not ours & {key["kid"] for key in theirs}
@@ -108,7 +108,7 @@ async def test_environments_have_keys_of_their_own(desk: Desk) -> None:
         jwt.decode(tokens["access_token"], keys.keys[0], algorithms=["RS256"], options=UNTIMED)
 
 
-async def test_a_new_key_is_published_at_once_and_signs_a_minute_later(desk: Desk) -> None:
+async def test_a_new_key_is_published_at_once_and_signs_a_minute_later(desk: Application) -> None:
     user = await desk.user()
     old = kid_of(await desk.sign_in(user))
     new = (await rotate(desk)).id
@@ -120,7 +120,7 @@ async def test_a_new_key_is_published_at_once_and_signs_a_minute_later(desk: Des
     assert kid_of(await desk.sign_in(user)) == new
 
 
-async def test_tokens_of_an_old_key_verify_until_they_expire_and_then_it_is_gone(desk: Desk) -> None:
+async def test_tokens_of_an_old_key_verify_until_they_expire_and_then_it_is_gone(desk: Application) -> None:
     user = await desk.user()
     old = kid_of(await desk.sign_in(user))
     new = (await rotate(desk)).id
@@ -140,7 +140,7 @@ async def test_tokens_of_an_old_key_verify_until_they_expire_and_then_it_is_gone
     assert kid_of(await desk.sign_in(user)) == new
 
 
-async def test_rotating_again_and_again_always_leaves_a_key_that_signs(desk: Desk) -> None:
+async def test_rotating_again_and_again_always_leaves_a_key_that_signs(desk: Application) -> None:
     user = await desk.user()
     for _ in range(6):
         await rotate(desk)
@@ -151,7 +151,7 @@ async def test_rotating_again_and_again_always_leaves_a_key_that_signs(desk: Des
     await verify(desk, await desk.sign_in(user))
 
 
-async def test_a_clock_that_jumps_back_still_finds_a_key(desk: Desk) -> None:
+async def test_a_clock_that_jumps_back_still_finds_a_key(desk: Application) -> None:
     user = await desk.user()
     await rotate(desk)
     desk.clock.advance(100)
@@ -160,7 +160,7 @@ async def test_a_clock_that_jumps_back_still_finds_a_key(desk: Desk) -> None:
     await verify(desk, await desk.sign_in(user))
 
 
-async def test_first_tokens_at_the_same_time_make_one_key(desk: Desk) -> None:
+async def test_first_tokens_at_the_same_time_make_one_key(desk: Application) -> None:
     made = await desk.af.run(
         desk.af.environments.create("three", team_name="Three", client_id="client_three")
     )
@@ -168,7 +168,7 @@ async def test_first_tokens_at_the_same_time_make_one_key(desk: Desk) -> None:
     assert len(await desk.af.signing.published(desk.af.store, made)) == 1
 
 
-async def test_a_key_made_before_any_token_takes_over_in_its_turn(desk: Desk) -> None:
+async def test_a_key_made_before_any_token_takes_over_in_its_turn(desk: Application) -> None:
     unit = desk.af.environments.create("three", team_name="Three", client_id="client_three")
     made = await desk.af.run(unit)
     rotated = await desk.af.run(await desk.af.signing.rotate(made))
@@ -179,7 +179,7 @@ async def test_a_key_made_before_any_token_takes_over_in_its_turn(desk: Desk) ->
     assert jwt.get_unverified_header(later)["kid"] == rotated.id
 
 
-async def test_private_keys_are_sealed_in_the_database(desk: Desk) -> None:
+async def test_private_keys_are_sealed_in_the_database(desk: Application) -> None:
     await rotate(desk)
     await desk.sign_in(await desk.user())
     keys = await desk.af.read(lambda tx: tx.signing_keys.published(1, desk.clock.now))
@@ -200,7 +200,7 @@ async def test_private_keys_are_sealed_in_the_database(desk: Desk) -> None:
                 assert text.translate(bytes.maketrans(b"+/", b"-_")) not in stored
 
 
-async def test_a_private_key_moved_to_another_environment_does_not_sign(desk: Desk) -> None:
+async def test_a_private_key_moved_to_another_environment_does_not_sign(desk: Application) -> None:
     ours, theirs = (row[0] for row in desk.sql("SELECT private_key FROM signing_keys ORDER BY environment"))
     desk.sql("UPDATE signing_keys SET private_key = ? WHERE private_key = ?", theirs, ours)
     user = await desk.user()
@@ -210,7 +210,7 @@ async def test_a_private_key_moved_to_another_environment_does_not_sign(desk: De
     assert await desk.count_sessions() == 0
 
 
-async def test_ids_of_keys_grow(desk: Desk) -> None:
+async def test_ids_of_keys_grow(desk: Application) -> None:
     await rotate(desk)
     desk.clock.advance(1)
     await rotate(desk)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from authfactor.crypto import passwords
-from authfactor.rules.authentication.password_hashing import Hasher
+from authfactor.rules.authentication.password_hashing import PasswordHasher
 from authfactor.settings import Settings
 from tests import authenticator
 from tests.servers import API_KEY, CLIENT_ID, Server, fields, running
@@ -21,7 +21,7 @@ MANY = 24
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no priority of their own")
 async def test_hashing_gives_way_to_everything_else() -> None:
-    hasher = Hasher(os.urandom, Settings(), passwords.CHEAPEST)
+    hasher = PasswordHasher(os.urandom, Settings(), passwords.CHEAPEST)
     ours = os.getpriority(os.PRIO_PROCESS, 0)
     theirs = await hasher._run(lambda: os.getpriority(os.PRIO_PROCESS, 0))
     hasher.close()

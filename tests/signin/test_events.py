@@ -10,7 +10,7 @@ from authfactor.rules.events.event_log import REFUSALS_AT_ONCE
 from authfactor.settings import Settings
 from tests.http import shapes
 from tests.servers import fields
-from tests.signin.desk import MFA_TOTP, OTHER_CLIENT, OTHER_KEY, PASSWORD, Desk, Json, refused
+from tests.signin.desk import MFA_TOTP, OTHER_CLIENT, OTHER_KEY, PASSWORD, Application, Json, refused
 
 PASSWORD_SUCCEEDED, PASSWORD_FAILED = "authentication.password_succeeded", "authentication.password_failed"
 MFA_SUCCEEDED, MFA_FAILED = "authentication.mfa_succeeded", "authentication.mfa_failed"
@@ -23,7 +23,7 @@ def names(events: list[Json]) -> list[str]:
     return [event["event"] for event in events]
 
 
-async def three(desk: Desk) -> list[str]:
+async def three(desk: Application) -> list[str]:
     """Make three users, a second apart, and return the ids of their events."""
     for _ in range(3):
         desk.clock.advance(1)
@@ -31,13 +31,13 @@ async def three(desk: Desk) -> list[str]:
     return [event["id"] for event in await desk.events("user.created")]
 
 
-async def page(desk: Desk, query: str) -> Json:
+async def page(desk: Application, query: str) -> Json:
     body = fields(await desk.api.get(f"/events?{query}"), 200)
     assert body["object"] == "list"
     return body
 
 
-async def test_made_up_emails_do_not_fill_the_disk(desk: Desk) -> None:
+async def test_made_up_emails_do_not_fill_the_disk(desk: Application) -> None:
     looked_at = Settings().passwords_per_address
     for number in range(looked_at + REFUSALS_AT_ONCE + 30):
         await desk.password({"email": f"nobody-{number}@example.org"}, **FROM)
@@ -50,7 +50,7 @@ async def test_made_up_emails_do_not_fill_the_disk(desk: Desk) -> None:
     assert found == looked_at + REFUSALS_AT_ONCE
 
 
-async def test_the_password_has_succeeded_before_the_code_is_given(desk: Desk) -> None:
+async def test_the_password_has_succeeded_before_the_code_is_given(desk: Application) -> None:
     user = await desk.member()
     pending = fields(await desk.password(user, **FROM), 403)
     (event,) = await desk.events(*TRAIL)
@@ -76,7 +76,7 @@ async def test_the_password_has_succeeded_before_the_code_is_given(desk: Desk) -
     assert all(first["id"] < second["id"] for first, second in pairwise(trail))
 
 
-async def test_a_wrong_code_leaves_a_failure_with_its_reason(desk: Desk) -> None:
+async def test_a_wrong_code_leaves_a_failure_with_its_reason(desk: Application) -> None:
     user = await desk.member()
     pending = await desk.begin(user)
     await desk.answer(pending, desk.wrong(), **FROM)
@@ -91,7 +91,7 @@ async def test_a_wrong_code_leaves_a_failure_with_its_reason(desk: Desk) -> None
     }
 
 
-async def test_a_replayed_code_leaves_a_failure_and_a_warning_of_ours(desk: Desk) -> None:
+async def test_a_replayed_code_leaves_a_failure_and_a_warning_of_ours(desk: Application) -> None:
     user = await desk.member()
     code = desk.code()
     await desk.answer(await desk.begin(user), code)
@@ -102,7 +102,7 @@ async def test_a_replayed_code_leaves_a_failure_and_a_warning_of_ours(desk: Desk
     assert warning["data"]["user_id"] == user["id"]
 
 
-async def test_a_wrong_password_leaves_a_failure(desk: Desk) -> None:
+async def test_a_wrong_password_leaves_a_failure(desk: Application) -> None:
     user = await desk.user()
     await desk.password(user, "not this one", **FROM)
     (event,) = await desk.events(*TRAIL)
@@ -112,7 +112,7 @@ async def test_a_wrong_password_leaves_a_failure(desk: Desk) -> None:
     assert event["data"] == {"type": "password", "status": "failed", **who, "error": error}
 
 
-async def test_an_unknown_email_leaves_a_failure_of_nobody(desk: Desk) -> None:
+async def test_an_unknown_email_leaves_a_failure_of_nobody(desk: Application) -> None:
     await desk.grant("password", email="nobody@example.org", password=PASSWORD)
     (event,) = await desk.events(*TRAIL)
     assert event["event"] == PASSWORD_FAILED
@@ -121,7 +121,7 @@ async def test_an_unknown_email_leaves_a_failure_of_nobody(desk: Desk) -> None:
     assert (event["data"]["ip_address"], event["data"]["user_agent"]) == (None, None)
 
 
-async def test_refused_requests_leave_nothing(desk: Desk) -> None:
+async def test_refused_requests_leave_nothing(desk: Application) -> None:
     user = await desk.member()
     await desk.password(user, client_secret="sk_wrong")
     await desk.refresh("x")
@@ -130,20 +130,20 @@ async def test_refused_requests_leave_nothing(desk: Desk) -> None:
     assert names(await desk.events(*TRAIL)) == [PASSWORD_SUCCEEDED]
 
 
-async def test_a_refresh_leaves_nothing(desk: Desk) -> None:
+async def test_a_refresh_leaves_nothing(desk: Application) -> None:
     tokens = await desk.sign_in(await desk.user())
     assert (await desk.refresh(tokens["refresh_token"])).status_code == 200
     assert names(await desk.events(*TRAIL)) == [PASSWORD_SUCCEEDED, CREATED]
 
 
-async def test_events_of_another_environment_are_not_seen(desk: Desk) -> None:
+async def test_events_of_another_environment_are_not_seen(desk: Application) -> None:
     user = await desk.user(desk.other)
     answer = await desk.password(user, client_id=OTHER_CLIENT, client_secret=OTHER_KEY)
     assert answer.status_code == 200
     assert await desk.events(*TRAIL, "user.created") == []
 
 
-async def test_ids_grow_even_when_everything_happens_at_once(desk: Desk) -> None:
+async def test_ids_grow_even_when_everything_happens_at_once(desk: Application) -> None:
     users = [await desk.user() for _ in range(8)]
     await asyncio.gather(*(desk.password(user) for user in users))
     trail = await desk.events(*TRAIL)
@@ -164,18 +164,18 @@ async def test_ids_grow_even_when_everything_happens_at_once(desk: Desk) -> None
         "events=user.created,session.created,no.such.event",
     ],
 )
-async def test_every_way_of_naming_events_is_understood(desk: Desk, query: str) -> None:
+async def test_every_way_of_naming_events_is_understood(desk: Application, query: str) -> None:
     await desk.sign_in(await desk.user())
     assert names((await page(desk, query))["data"]) == ["user.created", "session.created"]
 
 
 @pytest.mark.parametrize("query", ["", "events=", "events[]=", "events=,", "limit=5", "event=user.created"])
-async def test_without_a_name_the_request_is_refused(desk: Desk, query: str) -> None:
+async def test_without_a_name_the_request_is_refused(desk: Application, query: str) -> None:
     body = refused(await desk.api.get(f"/events?{query}"), "invalid_events_request")
     assert body["message"].endswith("must be provided using the events parameter.")
 
 
-async def test_events_of_ours_come_only_when_asked_for(desk: Desk) -> None:
+async def test_events_of_ours_come_only_when_asked_for(desk: Application) -> None:
     user = await desk.user()
     await desk.enroll(user)
     assert names((await page(desk, "events=user.created"))["data"]) == ["user.created"]
@@ -185,7 +185,7 @@ async def test_events_of_ours_come_only_when_asked_for(desk: Desk) -> None:
     assert (await page(desk, "events=authfactor"))["data"] == []
 
 
-async def test_oldest_come_first_unless_an_order_is_sent(desk: Desk) -> None:
+async def test_oldest_come_first_unless_an_order_is_sent(desk: Application) -> None:
     ids = await three(desk)
     for order, expected in (
         ("", ids),
@@ -197,7 +197,7 @@ async def test_oldest_come_first_unless_an_order_is_sent(desk: Desk) -> None:
         assert [event["id"] for event in data] == expected, order
 
 
-async def test_a_cursor_walks_forward_and_sees_what_comes_later(desk: Desk) -> None:
+async def test_a_cursor_walks_forward_and_sees_what_comes_later(desk: Application) -> None:
     ids = await three(desk)
     first = await page(desk, "events=user.created&limit=2")
     assert [event["id"] for event in first["data"]] == ids[:2]
@@ -211,14 +211,14 @@ async def test_a_cursor_walks_forward_and_sees_what_comes_later(desk: Desk) -> N
     assert late["id"] > ids[2]
 
 
-async def test_a_cursor_may_be_an_event_of_another_name(desk: Desk) -> None:
+async def test_a_cursor_may_be_an_event_of_another_name(desk: Application) -> None:
     ids = await three(desk)
     await desk.sign_in(await desk.user())
     data = (await page(desk, f"events=session.created&after={ids[0]}"))["data"]
     assert names(data) == ["session.created"]
 
 
-async def test_an_unknown_or_foreign_cursor_is_refused(desk: Desk) -> None:
+async def test_an_unknown_or_foreign_cursor_is_refused(desk: Application) -> None:
     await desk.user(desk.other)
     foreign = fields(await desk.other.get("/events?events=user.created"), 200)["data"][0]["id"]
     for field in ("after", "before"):
@@ -241,13 +241,15 @@ async def test_an_unknown_or_foreign_cursor_is_refused(desk: Desk) -> None:
         ("range_start=&range_end=", [0, 1, 2]),
     ],
 )
-async def test_a_range_is_from_its_start_up_to_its_end(desk: Desk, query: str, expected: list[int]) -> None:
+async def test_a_range_is_from_its_start_up_to_its_end(
+    desk: Application, query: str, expected: list[int]
+) -> None:
     ids = await three(desk)
     data = (await page(desk, f"events=user.created&{query}"))["data"]
     assert [ids.index(event["id"]) for event in data] == expected
 
 
-async def test_after_wins_over_the_start_of_a_range(desk: Desk) -> None:
+async def test_after_wins_over_the_start_of_a_range(desk: Application) -> None:
     ids = await three(desk)
     query = f"events=user.created&after={ids[0]}&range_start=2030-01-01T00:00:00Z"
     assert [event["id"] for event in (await page(desk, query))["data"]] == ids[1:]
@@ -257,7 +259,7 @@ async def test_after_wins_over_the_start_of_a_range(desk: Desk) -> None:
 @pytest.mark.parametrize(
     "text", ["yesterday", "1700000000", "2023-13-01", "0001-01-01T00:00:00+23:59", "☃", "9" * 400]
 )
-async def test_a_range_that_is_no_time_is_refused(desk: Desk, field: str, text: str) -> None:
+async def test_a_range_that_is_no_time_is_refused(desk: Application, field: str, text: str) -> None:
     answer = await desk.api.get(f"/events?events=user.created&{field}={quote(text)}")
     if text.startswith("0001"):  # a time, though nothing has happened then
         assert answer.status_code == 200
@@ -267,10 +269,10 @@ async def test_a_range_that_is_no_time_is_refused(desk: Desk, field: str, text: 
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=101", "order=up"])
-async def test_a_bad_page_is_refused(desk: Desk, query: str) -> None:
+async def test_a_bad_page_is_refused(desk: Application, query: str) -> None:
     refused(await desk.api.get(f"/events?events=user.created&{query}"), "invalid_request_parameters", 422)
 
 
-async def test_events_need_a_key(desk: Desk) -> None:
+async def test_events_need_a_key(desk: Application) -> None:
     answer = await desk.api.get("/events?events=user.created", headers={"authorization": "Bearer x"})
     assert answer.status_code == 401

@@ -16,7 +16,7 @@ from tests.signin.desk import (
     OTHER_KEY,
     PASSWORD,
     SECRET,
-    Desk,
+    Application,
     oauth_refused,
     refused,
 )
@@ -38,14 +38,16 @@ MISSING = [(grant, field) for grant, body in WHOLE.items() for field in body]
 @pytest.mark.parametrize(
     "grant_type", [None, "", "authorization_code", "PASSWORD", "urn:ietf:params:oauth:grant-type:device_code"]
 )
-async def test_a_grant_that_is_not_offered_is_an_invalid_request(desk: Desk, grant_type: str | None) -> None:
+async def test_a_grant_that_is_not_offered_is_an_invalid_request(
+    desk: Application, grant_type: str | None
+) -> None:
     body = {**WHOLE["password"], "grant_type": grant_type}
     assert "grant_type" in oauth_refused(await desk.api.post(AUTHENTICATE, json=body), "invalid_request")
 
 
 @pytest.mark.parametrize(("grant_type", "field"), MISSING)
 @pytest.mark.parametrize("how", ["absent", "null", "empty"])
-async def test_a_missing_field_is_named(desk: Desk, grant_type: str, field: str, how: str) -> None:
+async def test_a_missing_field_is_named(desk: Application, grant_type: str, field: str, how: str) -> None:
     body: dict[str, str | None] = {**WHOLE[grant_type], "grant_type": grant_type}
     if how == "absent":
         del body[field]
@@ -60,13 +62,13 @@ CUT_SHORT = [b'{"email":5,', b'{"email":5,"x":' + b"[" * 9000]
 
 
 @pytest.mark.parametrize("body", [*NO_OBJECTS, *CUT_SHORT])
-async def test_a_body_without_fields_is_an_invalid_request(desk: Desk, body: bytes) -> None:
+async def test_a_body_without_fields_is_an_invalid_request(desk: Application, body: bytes) -> None:
     answer = await desk.api.post(AUTHENTICATE, content=body, headers={"content-type": "application/json"})
     oauth_refused(answer, "invalid_request")
 
 
 @pytest.mark.parametrize("body", [b"", b"grant_type", b"\xff=\xff", b"=&=&"])
-async def test_a_form_without_fields_is_an_invalid_request(desk: Desk, body: bytes) -> None:
+async def test_a_form_without_fields_is_an_invalid_request(desk: Application, body: bytes) -> None:
     answer = await desk.api.post(
         AUTHENTICATE, content=body, headers={"content-type": "application/x-www-form-urlencoded"}
     )
@@ -76,7 +78,7 @@ async def test_a_form_without_fields_is_an_invalid_request(desk: Desk, body: byt
 @pytest.mark.parametrize(
     "field", ["grant_type", "client_id", "client_secret", "email", "password", "ip_address"]
 )
-async def test_a_field_of_another_type_is_named_without_its_value(desk: Desk, field: str) -> None:
+async def test_a_field_of_another_type_is_named_without_its_value(desk: Application, field: str) -> None:
     body: dict[str, Any] = {**WHOLE["password"], "grant_type": "password", field: {"s3cret": 1}}
     answer = await desk.api.post(AUTHENTICATE, json=body)
     items = refused(answer, "invalid_request_parameters", 422)["errors"]
@@ -98,7 +100,7 @@ async def test_a_field_of_another_type_is_named_without_its_value(desk: Desk, fi
     ],
 )
 async def test_credentials_of_another_client_are_an_invalid_client(
-    desk: Desk, grant_type: str, client_id: str, client_secret: str
+    desk: Application, grant_type: str, client_id: str, client_secret: str
 ) -> None:
     # The API key in the header does not help: only what the body says counts.
     sent = {"grant_type": grant_type, "client_id": client_id, "client_secret": client_secret}
@@ -107,12 +109,12 @@ async def test_credentials_of_another_client_are_an_invalid_client(
     assert text == "Invalid client ID or client secret."
 
 
-async def test_a_public_client_must_exist(desk: Desk) -> None:
+async def test_a_public_client_must_exist(desk: Application) -> None:
     answer = await desk.refresh("x", client_id="client_nobodys", client_secret=None)
     oauth_refused(answer, "invalid_client")
 
 
-async def test_a_revoked_key_is_an_invalid_client_within_a_second(desk: Desk) -> None:
+async def test_a_revoked_key_is_an_invalid_client_within_a_second(desk: Application) -> None:
     user = await desk.user()
     environment = await desk.environment()
     record, key = await desk.af.run(desk.af.environments.new_key(environment, "short-lived"))
@@ -122,14 +124,14 @@ async def test_a_revoked_key_is_an_invalid_client_within_a_second(desk: Desk) ->
     oauth_refused(await desk.password(user, client_secret=key), "invalid_client")
 
 
-async def test_no_authorization_header_is_needed(desk: Desk) -> None:
+async def test_no_authorization_header_is_needed(desk: Application) -> None:
     user = await desk.user()
     body = {**WHOLE["password"], "grant_type": "password", "email": user["email"], "password": PASSWORD}
     del desk.api.headers["authorization"]
     assert (await desk.api.post(AUTHENTICATE, json=body)).status_code == 200
 
 
-async def test_unknown_emails_and_wrong_passwords_get_the_same_answer(desk: Desk) -> None:
+async def test_unknown_emails_and_wrong_passwords_get_the_same_answer(desk: Application) -> None:
     with_password = await desk.user()
     without = await desk.user(password=None)
     answers = {
@@ -145,7 +147,7 @@ async def test_unknown_emails_and_wrong_passwords_get_the_same_answer(desk: Desk
         assert body == {"code": "invalid_credentials", "message": f"Invalid credentials for '{email}'."}, name
 
 
-async def test_a_wrong_code_is_an_invalid_one_time_code(desk: Desk) -> None:
+async def test_a_wrong_code_is_an_invalid_one_time_code(desk: Application) -> None:
     pending = await desk.begin(await desk.member())
     for code in (desk.wrong(), "12345", "1234567", "abcdef", "١٢٣٤٥٦", "\0"):
         body = refused(await desk.answer(pending, code), "invalid_one_time_code")
@@ -153,13 +155,13 @@ async def test_a_wrong_code_is_an_invalid_one_time_code(desk: Desk) -> None:
         pending = await desk.begin(await desk.member())
 
 
-async def test_a_code_of_some_minutes_ago_points_to_the_phones_clock(desk: Desk) -> None:
+async def test_a_code_of_some_minutes_ago_points_to_the_phones_clock(desk: Application) -> None:
     pending = await desk.begin(await desk.member())
     body = refused(await desk.answer(pending, desk.code(ahead=-4)), "invalid_one_time_code")
     assert "clock" in body["message"]
 
 
-async def test_a_code_works_once_across_challenges_and_sign_ins(desk: Desk) -> None:
+async def test_a_code_works_once_across_challenges_and_sign_ins(desk: Application) -> None:
     user = await desk.member()
     code = desk.code()
     assert (await desk.answer(await desk.begin(user), code)).status_code == 200
@@ -169,7 +171,7 @@ async def test_a_code_works_once_across_challenges_and_sign_ins(desk: Desk) -> N
     assert (await desk.answer(again, desk.code(ahead=1))).status_code == 200
 
 
-async def test_a_completed_challenge_cannot_be_used_again(desk: Desk) -> None:
+async def test_a_completed_challenge_cannot_be_used_again(desk: Application) -> None:
     user = await desk.member()
     first, second = await desk.begin(user), await desk.begin(user)
     assert (await desk.answer(first)).status_code == 200
@@ -179,7 +181,7 @@ async def test_a_completed_challenge_cannot_be_used_again(desk: Desk) -> None:
     assert (await desk.answer(second)).status_code == 200
 
 
-async def test_a_challenge_verified_outside_the_sign_in_cannot_be_used_for_it(desk: Desk) -> None:
+async def test_a_challenge_verified_outside_the_sign_in_cannot_be_used_for_it(desk: Application) -> None:
     pending = await desk.begin(await desk.member())
     path = f"/auth/challenges/{pending.challenge}/verify"
     assert (await desk.api.post(path, json={"code": desk.code()})).json()["valid"] is True
@@ -187,7 +189,7 @@ async def test_a_challenge_verified_outside_the_sign_in_cannot_be_used_for_it(de
     refused(await desk.answer(pending), "one_time_code_previously_used")
 
 
-async def test_an_expired_challenge_is_an_expired_code(desk: Desk) -> None:
+async def test_an_expired_challenge_is_an_expired_code(desk: Application) -> None:
     user = await desk.member()
     old = await desk.begin(user)
     desk.clock.advance(10 * MINUTE)
@@ -196,7 +198,7 @@ async def test_an_expired_challenge_is_an_expired_code(desk: Desk) -> None:
     assert (await desk.answer(fresh)).status_code == 200
 
 
-async def test_five_wrong_codes_use_up_a_challenge_and_not_the_pending_token(desk: Desk) -> None:
+async def test_five_wrong_codes_use_up_a_challenge_and_not_the_pending_token(desk: Application) -> None:
     user = await desk.member()
     pending = await desk.begin(user)
     for _ in range(5):
@@ -208,7 +210,7 @@ async def test_five_wrong_codes_use_up_a_challenge_and_not_the_pending_token(des
     assert (await desk.answer(pending, authentication_challenge_id=fresh)).status_code == 200
 
 
-async def test_the_right_code_is_refused_while_the_user_is_locked(desk: Desk) -> None:
+async def test_the_right_code_is_refused_while_the_user_is_locked(desk: Application) -> None:
     user = await desk.member()
     for _ in range(2):
         pending = await desk.begin(user)
@@ -221,7 +223,7 @@ async def test_the_right_code_is_refused_while_the_user_is_locked(desk: Desk) ->
     assert (await desk.answer(await desk.begin(user))).status_code == 200
 
 
-async def test_a_challenge_of_another_user_is_a_user_mismatch_and_not_counted(desk: Desk) -> None:
+async def test_a_challenge_of_another_user_is_a_user_mismatch_and_not_counted(desk: Application) -> None:
     kim, sam = await desk.member(), await desk.user()
     secret = SECRET[::-1]
     theirs = (await desk.enroll(sam, totp_secret=secret))["authentication_challenge"]["id"]
@@ -238,7 +240,7 @@ async def test_a_challenge_of_another_user_is_a_user_mismatch_and_not_counted(de
     assert (await desk.answer(await desk.begin(sam, secret))).status_code == 200
 
 
-async def test_an_unknown_challenge_is_not_found(desk: Desk) -> None:
+async def test_an_unknown_challenge_is_not_found(desk: Application) -> None:
     pending = await desk.begin(await desk.member())
     foreign = await _foreign_challenge(desk)
     for challenge in ("auth_challenge_01KXM8G7H9K1M3P5R7T9V1X3Z5", "x", "☃", foreign):
@@ -248,14 +250,14 @@ async def test_an_unknown_challenge_is_not_found(desk: Desk) -> None:
         assert body["message"] == f"Authentication Challenge not found: '{challenge}'."
 
 
-async def test_a_challenge_whose_factor_was_deleted_is_not_found(desk: Desk) -> None:
+async def test_a_challenge_whose_factor_was_deleted_is_not_found(desk: Application) -> None:
     pending = await desk.begin(await desk.member())
     factor = pending.body["authentication_factors"][0]["id"]
     assert (await desk.api.delete(f"/auth/factors/{factor}")).status_code == 204
     refused(await desk.answer(pending), "entity_not_found", 404)
 
 
-async def test_an_unknown_pending_token_is_invalid(desk: Desk) -> None:
+async def test_an_unknown_pending_token_is_invalid(desk: Application) -> None:
     pending = await desk.begin(await desk.member())
     for token in ("x", pending.token[:-1], pending.token.swapcase(), f" {pending.token}", "☃"):
         body = refused(
@@ -266,19 +268,19 @@ async def test_an_unknown_pending_token_is_invalid(desk: Desk) -> None:
         assert body == {"code": "invalid_pending_authentication_token", "message": text}
 
 
-async def test_an_unknown_refresh_token_is_an_invalid_grant(desk: Desk) -> None:
+async def test_an_unknown_refresh_token_is_an_invalid_grant(desk: Application) -> None:
     for token in ("x", "☃", "\0", "y" * 5000):
         assert oauth_refused(await desk.refresh(token), "invalid_grant") == "Invalid refresh token."
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
-async def test_other_methods_are_not_allowed(desk: Desk, method: str) -> None:
+async def test_other_methods_are_not_allowed(desk: Application, method: str) -> None:
     answer = await desk.api.request(method, AUTHENTICATE)
     assert answer.status_code == 405
     assert answer.headers["allow"] == "POST"
 
 
-async def _foreign_challenge(desk: Desk) -> str:
+async def _foreign_challenge(desk: Application) -> str:
     user = await desk.user(desk.other)
     path = f"/user_management/users/{user['id']}/auth_factors"
     answer: httpx.Response = await desk.other.post(path, json={"type": "totp", "totp_secret": SECRET})

@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from tests.signin.desk import PASSWORD, SECRET, Desk, Json, refused
+from tests.signin.desk import PASSWORD, SECRET, Application, Json, refused
 
 
 def ssha256(password: str) -> str:
@@ -14,16 +14,16 @@ def ssha256(password: str) -> str:
     return "{SSHA256}" + base64.b64encode(digest + b"saltsalt").decode()
 
 
-async def imported(desk: Desk) -> Json:
+async def imported(desk: Application) -> Json:
     return await desk.user(password_hash=ssha256(PASSWORD), password_hash_type="ssha256")
 
 
-async def stored(desk: Desk) -> str:
+async def stored(desk: Application) -> str:
     rows = await desk.af.read(lambda tx: tx.db.all("SELECT password_hash FROM users"))
     return str(rows[0][0])
 
 
-async def test_the_first_sign_in_replaces_the_hash(desk: Desk) -> None:
+async def test_the_first_sign_in_replaces_the_hash(desk: Application) -> None:
     user = await imported(desk)
     assert not (await stored(desk)).startswith("$argon2id$")
     await desk.sign_in(user)
@@ -35,14 +35,14 @@ async def test_the_first_sign_in_replaces_the_hash(desk: Desk) -> None:
     assert await desk.events("user.updated") == []
 
 
-async def test_a_wrong_password_replaces_nothing(desk: Desk) -> None:
+async def test_a_wrong_password_replaces_nothing(desk: Application) -> None:
     user = await imported(desk)
     before = await stored(desk)
     refused(await desk.password(user, "not this one"), "invalid_credentials")
     assert await stored(desk) == before
 
 
-async def test_the_pending_token_survives_the_replacement(desk: Desk) -> None:
+async def test_the_pending_token_survives_the_replacement(desk: Application) -> None:
     user = await imported(desk)
     await desk.enroll(user, totp_secret=SECRET)
     pending = await desk.begin(user)
@@ -50,7 +50,7 @@ async def test_the_pending_token_survives_the_replacement(desk: Desk) -> None:
     assert (await desk.answer(pending)).status_code == 200
 
 
-async def test_first_sign_ins_at_the_same_time_all_succeed(desk: Desk) -> None:
+async def test_first_sign_ins_at_the_same_time_all_succeed(desk: Application) -> None:
     user = await imported(desk)
     answers = await asyncio.gather(*(desk.password(user) for _ in range(8)))
     assert [answer.status_code for answer in answers] == [200] * 8
@@ -58,7 +58,7 @@ async def test_first_sign_ins_at_the_same_time_all_succeed(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("at_once", [1, 4])
-async def test_a_password_changed_during_the_sign_in_counts(desk: Desk, at_once: int) -> None:
+async def test_a_password_changed_during_the_sign_in_counts(desk: Application, at_once: int) -> None:
     user = await desk.user()
     path = f"/user_management/users/{user['id']}"
     change = desk.api.put(path, json={"password": "eight green bottles"})

@@ -4,14 +4,14 @@ import httpx
 import pytest
 
 from authfactor.models import EnvironmentOptions
-from tests.signin.desk import Desk, claims, refused
+from tests.signin.desk import Application, claims, refused
 
 LOGOUT = "/user_management/sessions/logout"
 HOME, BYE = "https://app.example.org/", "https://app.example.org/bye?from=logout"
 UNKNOWN = "session_01KXM8HJK2M4N6P8R0S2T4V6W8"
 
 
-async def log_out(desk: Desk, **query: str) -> httpx.Response:
+async def log_out(desk: Application, **query: str) -> httpx.Response:
     """Ask as a browser does: without any credential."""
     desk.api.headers.pop("authorization", None)
     return await desk.api.get(LOGOUT, params=query)
@@ -23,7 +23,7 @@ def assert_sent_to(answer: httpx.Response, place: str) -> None:
     assert "set-cookie" not in answer.headers
 
 
-async def test_it_ends_the_session_and_sends_the_browser_on(desk: Desk) -> None:
+async def test_it_ends_the_session_and_sends_the_browser_on(desk: Application) -> None:
     await desk.configure(None, HOME, BYE)
     user = await desk.user()
     tokens = await desk.sign_in(user)
@@ -37,7 +37,7 @@ async def test_it_ends_the_session_and_sends_the_browser_on(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("session_id", [UNKNOWN, "x", "☃"])
-async def test_an_unknown_session_is_sent_on_all_the_same(desk: Desk, session_id: str) -> None:
+async def test_an_unknown_session_is_sent_on_all_the_same(desk: Application, session_id: str) -> None:
     await desk.configure(None, HOME, BYE)
     assert_sent_to(await log_out(desk, session_id=session_id, return_to=BYE), BYE)
     assert_sent_to(await log_out(desk, session_id=session_id), HOME)
@@ -72,39 +72,39 @@ async def test_an_unknown_session_is_sent_on_all_the_same(desk: Desk, session_id
         "https://app.example.org/\u2028",
     ],
 )
-async def test_any_other_place_becomes_the_default(desk: Desk, place: str) -> None:
+async def test_any_other_place_becomes_the_default(desk: Application, place: str) -> None:
     await desk.configure(None, HOME, BYE)
     assert_sent_to(await log_out(desk, session_id=UNKNOWN, return_to=place), HOME)
 
 
-async def test_of_two_places_only_one_on_the_list_can_be_meant(desk: Desk) -> None:
+async def test_of_two_places_only_one_on_the_list_can_be_meant(desk: Application) -> None:
     await desk.configure(None, HOME, BYE)
     desk.api.headers.pop("authorization")
     query = f"session_id={UNKNOWN}&return_to={HOME}&return_to=https://evil.example/"
     assert_sent_to(await desk.api.get(f"{LOGOUT}?{query}"), HOME)
 
 
-async def test_a_place_on_the_list_cannot_break_the_header_either(desk: Desk) -> None:
+async def test_a_place_on_the_list_cannot_break_the_header_either(desk: Application) -> None:
     odd = "https://app.example.org/\r\nx: y ☃"
     await desk.configure(None, odd)
     answer = await log_out(desk, session_id=UNKNOWN, return_to=odd)
     assert_sent_to(answer, "https://app.example.org/%0D%0Ax:%20y%20%E2%98%83")
 
 
-async def test_without_a_list_there_is_nowhere_to_go(desk: Desk) -> None:
+async def test_without_a_list_there_is_nowhere_to_go(desk: Application) -> None:
     for query in ({"return_to": HOME}, {}):
         answer = await log_out(desk, session_id=UNKNOWN, **query)
         items = refused(answer, "invalid_request_parameters", 422)["errors"]
         assert [item["field"] for item in items] == ["return_to"]
 
 
-async def test_without_a_session_id_the_request_is_invalid(desk: Desk) -> None:
+async def test_without_a_session_id_the_request_is_invalid(desk: Application) -> None:
     await desk.configure(None, HOME)
     items = refused(await log_out(desk, return_to=HOME), "invalid_request_parameters", 422)["errors"]
     assert [item["field"] for item in items] == ["session_id"]
 
 
-async def test_the_list_of_another_environment_does_not_count_for_a_known_session(desk: Desk) -> None:
+async def test_the_list_of_another_environment_does_not_count_for_a_known_session(desk: Application) -> None:
     await desk.configure(None, HOME)
     tokens = await desk.sign_in(await desk.user())
     theirs = "https://theirs.example/"

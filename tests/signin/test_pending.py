@@ -11,7 +11,7 @@ from tests.signin.desk import (
     OTHER_CLIENT,
     OTHER_KEY,
     SECRET,
-    Desk,
+    Application,
     Pending,
     oauth_refused,
     refused,
@@ -20,7 +20,7 @@ from tests.signin.desk import (
 INVALID = "invalid_pending_authentication_token"
 
 
-async def test_it_buys_one_session(desk: Desk) -> None:
+async def test_it_buys_one_session(desk: Application) -> None:
     user = await desk.member()
     pending = await desk.begin(user)
     assert (await desk.answer(pending)).status_code == 200
@@ -34,14 +34,14 @@ async def test_it_buys_one_session(desk: Desk) -> None:
     assert (await desk.answer(other, authentication_challenge_id=fresh)).status_code == 200
 
 
-async def test_a_wrong_code_does_not_spend_it(desk: Desk) -> None:
+async def test_a_wrong_code_does_not_spend_it(desk: Application) -> None:
     pending = await desk.begin(await desk.member())
     for _ in range(4):
         refused(await desk.answer(pending, desk.wrong()), "invalid_one_time_code")
     assert (await desk.answer(pending)).status_code == 200
 
 
-async def test_twenty_at_once_get_one_session(desk: Desk) -> None:
+async def test_twenty_at_once_get_one_session(desk: Application) -> None:
     user = await desk.member()
     pending = await desk.begin(user)
     answers = await asyncio.gather(*(desk.answer(pending) for _ in range(20)))
@@ -54,7 +54,7 @@ async def test_twenty_at_once_get_one_session(desk: Desk) -> None:
     assert len(await desk.events("authentication.mfa_succeeded")) == 1
 
 
-async def test_twenty_at_once_with_challenges_of_their_own_get_one_session(desk: Desk) -> None:
+async def test_twenty_at_once_with_challenges_of_their_own_get_one_session(desk: Application) -> None:
     user = await desk.member()
     pending = await desk.begin(user)
     factor = pending.body["authentication_factors"][0]["id"]
@@ -71,7 +71,7 @@ async def test_twenty_at_once_with_challenges_of_their_own_get_one_session(desk:
     assert await desk.count_sessions() == 1
 
 
-async def test_another_environments_client_cannot_use_it(desk: Desk) -> None:
+async def test_another_environments_client_cannot_use_it(desk: Application) -> None:
     pending = await desk.begin(await desk.member())
     answer = await desk.answer(pending, client_id=OTHER_CLIENT, client_secret=OTHER_KEY)
     refused(answer, INVALID)
@@ -79,14 +79,14 @@ async def test_another_environments_client_cannot_use_it(desk: Desk) -> None:
     assert (await desk.answer(pending)).status_code == 200
 
 
-async def test_it_cannot_be_used_with_the_challenge_of_another_user(desk: Desk) -> None:
+async def test_it_cannot_be_used_with_the_challenge_of_another_user(desk: Application) -> None:
     kim, sam = await desk.begin(await desk.member()), await desk.begin(await desk.member())
     refused(await desk.answer(kim, authentication_challenge_id=sam.challenge), "user_mismatch")
     assert await desk.count_sessions() == 0
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(10 * MINUTE - 0.001, 200), (10 * MINUTE, 400)])
-async def test_it_lasts_ten_minutes(desk: Desk, seconds: float, status: int) -> None:
+async def test_it_lasts_ten_minutes(desk: Application, seconds: float, status: int) -> None:
     pending = await desk.begin(await desk.member())
     desk.clock.advance(seconds)
     factor = pending.body["authentication_factors"][0]["id"]
@@ -106,14 +106,14 @@ async def test_it_lasts_ten_minutes(desk: Desk, seconds: float, status: int) -> 
     ],
     ids=["another password", "the same again", "an imported hash"],
 )
-async def test_it_dies_with_a_password_change(desk: Desk, change: dict[str, str]) -> None:
+async def test_it_dies_with_a_password_change(desk: Application, change: dict[str, str]) -> None:
     user = await desk.member()
     pending = await desk.begin(user)
     fields(await desk.api.put(f"/user_management/users/{user['id']}", json=change), 200)
     refused(await desk.answer(pending), INVALID)
 
 
-async def test_it_survives_other_changes_of_the_user(desk: Desk) -> None:
+async def test_it_survives_other_changes_of_the_user(desk: Application) -> None:
     user = await desk.member()
     pending = await desk.begin(user)
     path = f"/user_management/users/{user['id']}"
@@ -121,7 +121,7 @@ async def test_it_survives_other_changes_of_the_user(desk: Desk) -> None:
     assert fields(await desk.answer(pending), 200)["user"]["email"] == "new@example.org"
 
 
-async def test_it_dies_with_its_user(desk: Desk) -> None:
+async def test_it_dies_with_its_user(desk: Application) -> None:
     user = await desk.member()
     pending = await desk.begin(user)
     assert (await desk.api.delete(f"/user_management/users/{user['id']}")).status_code == 200
@@ -132,7 +132,7 @@ async def test_it_dies_with_its_user(desk: Desk) -> None:
     refused(await desk.answer(pending, authentication_challenge_id=enrolled["challenge"]["id"]), INVALID)
 
 
-async def test_several_sign_ins_wait_side_by_side(desk: Desk) -> None:
+async def test_several_sign_ins_wait_side_by_side(desk: Application) -> None:
     user = await desk.member()
     first, second = await desk.begin(user), await desk.begin(user)
     assert first.token != second.token
@@ -142,7 +142,7 @@ async def test_several_sign_ins_wait_side_by_side(desk: Desk) -> None:
     assert len(await desk.sessions(user)) == 2
 
 
-async def test_it_is_stored_hashed(desk: Desk) -> None:
+async def test_it_is_stored_hashed(desk: Application) -> None:
     pending = await desk.begin(await desk.member())
     refreshed = fields(await desk.answer(pending), 200)["refresh_token"]
     stored = desk.files()
@@ -150,7 +150,7 @@ async def test_it_is_stored_hashed(desk: Desk) -> None:
     assert refreshed.encode() not in stored
 
 
-async def test_it_is_no_refresh_token_and_a_refresh_token_is_no_pending_one(desk: Desk) -> None:
+async def test_it_is_no_refresh_token_and_a_refresh_token_is_no_pending_one(desk: Application) -> None:
     user = await desk.member()
     oauth_refused(await desk.refresh((await desk.begin(user)).token), "invalid_grant")
     tokens = await desk.sign_in_twice_proven(user)
@@ -159,7 +159,7 @@ async def test_it_is_no_refresh_token_and_a_refresh_token_is_no_pending_one(desk
     refused(await desk.answer(mixed), INVALID)
 
 
-async def test_a_code_alone_signs_nobody_in(desk: Desk) -> None:
+async def test_a_code_alone_signs_nobody_in(desk: Application) -> None:
     pending = await desk.begin(await desk.member())
     answer = await desk.grant(
         MFA_TOTP,

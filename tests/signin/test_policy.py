@@ -5,10 +5,10 @@ import pytest
 from authfactor.models import MfaPolicy
 from tests.http import shapes
 from tests.servers import fields
-from tests.signin.desk import SECRET, Desk, Json, Pending, claims, refused
+from tests.signin.desk import SECRET, Application, Json, Pending, claims, refused
 
 
-async def test_without_a_factor_the_password_is_enough_unless_a_code_is_required(desk: Desk) -> None:
+async def test_without_a_factor_the_password_is_enough_unless_a_code_is_required(desk: Application) -> None:
     user = await desk.user()
     policies: list[tuple[MfaPolicy, int]] = [("off", 200), ("if_enrolled", 200), ("required", 403)]
     for policy, status in policies:
@@ -18,7 +18,7 @@ async def test_without_a_factor_the_password_is_enough_unless_a_code_is_required
 
 @pytest.mark.parametrize(("policy", "status"), [("off", 200), ("if_enrolled", 403), ("required", 403)])
 async def test_with_a_factor_a_code_is_asked_for_unless_the_policy_is_off(
-    desk: Desk, policy: MfaPolicy, status: int
+    desk: Application, policy: MfaPolicy, status: int
 ) -> None:
     await desk.configure(policy)
     answer = await desk.password(await desk.member())
@@ -27,7 +27,7 @@ async def test_with_a_factor_a_code_is_asked_for_unless_the_policy_is_off(
         assert claims(answer.json())["amr"] == ["pwd"]
 
 
-async def test_the_challenge_answer_holds_every_documented_field(desk: Desk) -> None:
+async def test_the_challenge_answer_holds_every_documented_field(desk: Application) -> None:
     user = await desk.member()
     newer = (await desk.enroll(user, totp_secret=SECRET[::-1]))["factor"]["id"]
     await desk.enroll(user)  # pending: does not count
@@ -46,7 +46,7 @@ async def test_the_challenge_answer_holds_every_documented_field(desk: Desk) -> 
     shapes.assert_challenge(body["authentication_challenge"], newer)
 
 
-async def test_any_active_factor_answers_when_challenged(desk: Desk) -> None:
+async def test_any_active_factor_answers_when_challenged(desk: Application) -> None:
     user = await desk.member()
     await desk.enroll(user, totp_secret=SECRET[::-1])
     pending = await desk.begin(user)
@@ -56,7 +56,7 @@ async def test_any_active_factor_answers_when_challenged(desk: Desk) -> None:
     assert claims(fields(answer, 200))["amr"] == ["pwd", "otp", "mfa"]
 
 
-async def test_a_required_code_leads_through_enrolment_to_a_session(desk: Desk) -> None:
+async def test_a_required_code_leads_through_enrolment_to_a_session(desk: Application) -> None:
     await desk.configure("required")
     user = await desk.user()
     body = fields(await desk.password(user), 403)
@@ -79,13 +79,13 @@ async def test_a_required_code_leads_through_enrolment_to_a_session(desk: Desk) 
     ]
 
 
-async def test_a_pending_factor_is_not_asked_for(desk: Desk) -> None:
+async def test_a_pending_factor_is_not_asked_for(desk: Application) -> None:
     user = await desk.user()
     await desk.enroll(user)
     assert claims(await desk.sign_in(user))["amr"] == ["pwd"]
 
 
-async def test_a_factor_of_ones_own_does_not_replace_an_active_one(desk: Desk) -> None:
+async def test_a_factor_of_ones_own_does_not_replace_an_active_one(desk: Application) -> None:
     user = await desk.member()
     pending = await desk.begin(user)
     mine: Json = await desk.enroll(user)
@@ -99,7 +99,7 @@ async def test_a_factor_of_ones_own_does_not_replace_an_active_one(desk: Desk) -
     assert (await desk.answer(pending)).status_code == 200
 
 
-async def test_an_enrolment_begun_before_another_factor_became_active_is_too_late(desk: Desk) -> None:
+async def test_an_enrolment_begun_before_another_factor_became_active_is_too_late(desk: Application) -> None:
     await desk.configure("required")
     user = await desk.user()
     body = fields(await desk.password(user), 403)
@@ -111,7 +111,7 @@ async def test_an_enrolment_begun_before_another_factor_became_active_is_too_lat
     refused(await desk.answer(pending), "invalid_one_time_code")
 
 
-async def test_a_policy_changed_in_between_lets_the_second_step_finish(desk: Desk) -> None:
+async def test_a_policy_changed_in_between_lets_the_second_step_finish(desk: Application) -> None:
     pending = await desk.begin(await desk.member())
     await desk.configure("off")
     assert (await desk.answer(pending)).status_code == 200

@@ -12,7 +12,7 @@ from tests.signin.desk import (
     KEY,
     OTHER_CLIENT,
     OTHER_KEY,
-    Desk,
+    Application,
     Json,
     claims,
     oauth_refused,
@@ -24,14 +24,14 @@ EXCHANGED = "Refresh token already exchanged."
 
 
 @pytest.fixture
-async def strict(database: tuple[Path, str], tmp_path: Path) -> AsyncIterator[Desk]:
+async def strict(database: tuple[Path, str], tmp_path: Path) -> AsyncIterator[Application]:
     async with opened(
         database[0], tmp_path, database_url=database[1], session_inactivity=3600, session_life=7 * DAY
     ) as it:
         yield it
 
 
-async def test_it_rotates(desk: Desk) -> None:
+async def test_it_rotates(desk: Application) -> None:
     user = await desk.user()
     tokens = await desk.sign_in(user)
     seen = {tokens["refresh_token"]}
@@ -47,7 +47,7 @@ async def test_it_rotates(desk: Desk) -> None:
     assert len(await desk.sessions(user)) == 1
 
 
-async def test_a_new_token_tells_of_the_same_sign_in(desk: Desk) -> None:
+async def test_a_new_token_tells_of_the_same_sign_in(desk: Application) -> None:
     old = claims(tokens := await desk.sign_in_twice_proven(await desk.member()))
     desk.clock.advance(1000)
     new = claims(fields(await desk.refresh(tokens["refresh_token"]), 200))
@@ -57,14 +57,14 @@ async def test_a_new_token_tells_of_the_same_sign_in(desk: Desk) -> None:
     assert new["iat"] == desk.clock.now // 1000
 
 
-async def test_a_public_client_needs_no_secret_and_a_wrong_one_is_refused(desk: Desk) -> None:
+async def test_a_public_client_needs_no_secret_and_a_wrong_one_is_refused(desk: Application) -> None:
     tokens = await desk.sign_in(await desk.user())
     oauth_refused(await desk.refresh(tokens["refresh_token"], client_secret="sk_wrong"), "invalid_client")
     assert (await desk.refresh(tokens["refresh_token"], client_secret=None)).status_code == 200
 
 
 @pytest.mark.parametrize("secret", [None, OTHER_KEY])
-async def test_another_environments_client_cannot_use_it(desk: Desk, secret: str | None) -> None:
+async def test_another_environments_client_cannot_use_it(desk: Application, secret: str | None) -> None:
     tokens = await desk.sign_in(await desk.user())
     answer = await desk.refresh(tokens["refresh_token"], client_id=OTHER_CLIENT, client_secret=secret)
     assert oauth_refused(answer, "invalid_grant") == INVALID
@@ -72,7 +72,7 @@ async def test_another_environments_client_cannot_use_it(desk: Desk, secret: str
 
 
 @pytest.mark.parametrize("seconds", [0, 29, 30])
-async def test_a_lost_answer_can_be_had_again_for_thirty_seconds(desk: Desk, seconds: int) -> None:
+async def test_a_lost_answer_can_be_had_again_for_thirty_seconds(desk: Application, seconds: int) -> None:
     tokens = await desk.sign_in(await desk.user())
     first = fields(await desk.refresh(tokens["refresh_token"]), 200)
     desk.clock.advance(seconds)
@@ -81,7 +81,7 @@ async def test_a_lost_answer_can_be_had_again_for_thirty_seconds(desk: Desk, sec
     assert (await desk.refresh(first["refresh_token"])).status_code == 200
 
 
-async def test_a_later_use_ends_the_session_and_its_newest_token(desk: Desk) -> None:
+async def test_a_later_use_ends_the_session_and_its_newest_token(desk: Application) -> None:
     user = await desk.user()
     other = await desk.sign_in(user)
     tokens = await desk.sign_in(user)
@@ -97,7 +97,7 @@ async def test_a_later_use_ends_the_session_and_its_newest_token(desk: Desk) -> 
     assert (await desk.refresh(other["refresh_token"])).status_code == 200
 
 
-async def test_twenty_at_once_get_exactly_one_pair(desk: Desk) -> None:
+async def test_twenty_at_once_get_exactly_one_pair(desk: Application) -> None:
     tokens = await desk.sign_in(await desk.user())
     answers = await asyncio.gather(*(desk.refresh(tokens["refresh_token"]) for _ in range(20)))
     bodies = [fields(answer, 200) for answer in answers]
@@ -107,7 +107,7 @@ async def test_twenty_at_once_get_exactly_one_pair(desk: Desk) -> None:
     assert rows[0][0] == 2
 
 
-async def test_the_kept_successor_is_sealed(desk: Desk) -> None:
+async def test_the_kept_successor_is_sealed(desk: Application) -> None:
     tokens = await desk.sign_in(await desk.user())
     fresh = fields(await desk.refresh(tokens["refresh_token"]), 200)
     stored = desk.files()
@@ -115,7 +115,7 @@ async def test_the_kept_successor_is_sealed(desk: Desk) -> None:
     assert fresh["access_token"].encode() not in stored
 
 
-async def test_a_session_ends_after_its_life(strict: Desk) -> None:
+async def test_a_session_ends_after_its_life(strict: Application) -> None:
     user = await strict.user()
     tokens = await strict.sign_in(user)
     for _ in range(7 * 24):
@@ -127,7 +127,7 @@ async def test_a_session_ends_after_its_life(strict: Desk) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(3599.999, 200), (3600, 400)])
-async def test_a_session_ends_when_it_is_not_used(strict: Desk, seconds: float, status: int) -> None:
+async def test_a_session_ends_when_it_is_not_used(strict: Application, seconds: float, status: int) -> None:
     tokens = await strict.sign_in(await strict.user())
     strict.clock.advance(1800)
     tokens = fields(await strict.refresh(tokens["refresh_token"]), 200)
@@ -135,7 +135,7 @@ async def test_a_session_ends_when_it_is_not_used(strict: Desk, seconds: float, 
     assert (await strict.refresh(tokens["refresh_token"])).status_code == status
 
 
-async def test_a_session_lasts_a_year_without_use_by_default(desk: Desk) -> None:
+async def test_a_session_lasts_a_year_without_use_by_default(desk: Application) -> None:
     tokens = await desk.sign_in(await desk.user())
     desk.clock.advance(365 * DAY - 1)
     fresh = fields(await desk.refresh(tokens["refresh_token"]), 200)
@@ -143,14 +143,14 @@ async def test_a_session_lasts_a_year_without_use_by_default(desk: Desk) -> None
     assert oauth_refused(await desk.refresh(fresh["refresh_token"]), "invalid_grant") == INVALID
 
 
-async def test_a_deleted_users_token_is_refused(desk: Desk) -> None:
+async def test_a_deleted_users_token_is_refused(desk: Application) -> None:
     user = await desk.user()
     tokens = await desk.sign_in(user)
     assert (await desk.api.delete(f"/user_management/users/{user['id']}")).status_code == 200
     assert oauth_refused(await desk.refresh(tokens["refresh_token"]), "invalid_grant") == INVALID
 
 
-async def test_a_revoked_sessions_token_is_refused(desk: Desk) -> None:
+async def test_a_revoked_sessions_token_is_refused(desk: Application) -> None:
     tokens = await desk.sign_in(await desk.user())
     answer = await desk.api.post(
         "/user_management/sessions/revoke", json={"session_id": claims(tokens)["sid"]}
@@ -159,14 +159,14 @@ async def test_a_revoked_sessions_token_is_refused(desk: Desk) -> None:
     assert oauth_refused(await desk.refresh(tokens["refresh_token"]), "invalid_grant") == INVALID
 
 
-async def test_a_revoked_sessions_lost_answer_cannot_be_had_again(desk: Desk) -> None:
+async def test_a_revoked_sessions_lost_answer_cannot_be_had_again(desk: Application) -> None:
     tokens = await desk.sign_in(await desk.user())
     fields(await desk.refresh(tokens["refresh_token"]), 200)
     await desk.api.post("/user_management/sessions/revoke", json={"session_id": claims(tokens)["sid"]})
     assert oauth_refused(await desk.refresh(tokens["refresh_token"]), "invalid_grant") == INVALID
 
 
-async def test_without_its_factor_a_session_is_vouched_for_by_the_password_alone(desk: Desk) -> None:
+async def test_without_its_factor_a_session_is_vouched_for_by_the_password_alone(desk: Application) -> None:
     user = await desk.member()
     tokens = await desk.sign_in_twice_proven(user)
     fresh = fields(await desk.refresh(tokens["refresh_token"]), 200)
@@ -179,14 +179,14 @@ async def test_without_its_factor_a_session_is_vouched_for_by_the_password_alone
     assert "mfa_at" not in weaker
 
 
-async def test_a_factor_enrolled_later_does_not_vouch_for_an_older_session(desk: Desk) -> None:
+async def test_a_factor_enrolled_later_does_not_vouch_for_an_older_session(desk: Application) -> None:
     user = await desk.user()
     tokens = await desk.sign_in(user)
     await desk.enroll(user, totp_secret="JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
     assert claims(fields(await desk.refresh(tokens["refresh_token"]), 200))["amr"] == ["pwd"]
 
 
-async def test_a_form_refreshes_too(desk: Desk) -> None:
+async def test_a_form_refreshes_too(desk: Application) -> None:
     tokens = await desk.sign_in(await desk.user())
     form = {
         "grant_type": "refresh_token",
@@ -197,7 +197,7 @@ async def test_a_form_refreshes_too(desk: Desk) -> None:
     assert "access_token" in fields(await desk.api.post("/user_management/authenticate", data=form), 200)
 
 
-async def _remove_factors(desk: Desk, user: Json) -> None:
+async def _remove_factors(desk: Application, user: Json) -> None:
     listed = fields(await desk.api.get(f"/user_management/users/{user['id']}/auth_factors"), 200)
     for factor in listed["data"]:
         assert (await desk.api.delete(f"/auth/factors/{factor['id']}")).status_code == 204

@@ -6,12 +6,12 @@ import pytest
 
 from tests.http import shapes
 from tests.servers import fields
-from tests.signin.desk import DAY, Desk, claims, refused
+from tests.signin.desk import DAY, Application, claims, refused
 
 REVOKE = "/user_management/sessions/revoke"
 
 
-async def test_a_session_tells_where_the_sign_in_came_from(desk: Desk) -> None:
+async def test_a_session_tells_where_the_sign_in_came_from(desk: Application) -> None:
     user = await desk.user()
     tokens = await desk.sign_in(user, ip_address="203.0.113.9", user_agent="Mozilla/5.0", device_id="d1")
     (session,) = await desk.sessions(user)
@@ -29,7 +29,7 @@ async def test_a_session_tells_where_the_sign_in_came_from(desk: Desk) -> None:
     assert life == datetime.timedelta(days=365)
 
 
-async def test_password_and_code_is_a_password_session(desk: Desk) -> None:
+async def test_password_and_code_is_a_password_session(desk: Application) -> None:
     user = await desk.member()
     tokens = await desk.sign_in_twice_proven(user)
     assert tokens["authentication_method"] == "Password"
@@ -37,7 +37,7 @@ async def test_password_and_code_is_a_password_session(desk: Desk) -> None:
     assert (session["auth_method"], session["ip_address"]) == ("password", None)
 
 
-async def test_only_active_sessions_are_listed(desk: Desk) -> None:
+async def test_only_active_sessions_are_listed(desk: Application) -> None:
     user, other = await desk.user(), await desk.user()
     expired = await desk.sign_in(user)
     desk.clock.advance(364 * DAY)
@@ -49,7 +49,7 @@ async def test_only_active_sessions_are_listed(desk: Desk) -> None:
     assert claims(expired)["sid"] not in {session["id"] for session in await desk.sessions(user)}
 
 
-async def test_pages_walk_through_all_sessions_once(desk: Desk) -> None:
+async def test_pages_walk_through_all_sessions_once(desk: Application) -> None:
     user = await desk.user()
     made = [claims(await desk.sign_in(user))["sid"] for _ in range(7)]
     path = f"/user_management/users/{user['id']}/sessions"
@@ -78,28 +78,28 @@ async def test_pages_walk_through_all_sessions_once(desk: Desk) -> None:
         ({"before": "x"}, "before"),
     ],
 )
-async def test_a_bad_query_is_named(desk: Desk, query: dict[str, str], field: str) -> None:
+async def test_a_bad_query_is_named(desk: Application, query: dict[str, str], field: str) -> None:
     user = await desk.user()
     answer = await desk.api.get(f"/user_management/users/{user['id']}/sessions", params=query)
     items = refused(answer, "invalid_request_parameters", 422)["errors"]
     assert [item["field"] for item in items] == [field]
 
 
-async def test_a_session_of_another_user_is_no_cursor(desk: Desk) -> None:
+async def test_a_session_of_another_user_is_no_cursor(desk: Application) -> None:
     kim, sam = await desk.user(), await desk.user()
     sid = claims(await desk.sign_in(sam))["sid"]
     path = f"/user_management/users/{kim['id']}/sessions"
     refused(await desk.api.get(path, params={"after": sid}), "invalid_request_parameters", 422)
 
 
-async def test_sessions_of_an_unknown_or_foreign_user_are_not_found(desk: Desk) -> None:
+async def test_sessions_of_an_unknown_or_foreign_user_are_not_found(desk: Application) -> None:
     foreign = await desk.user(desk.other)
     for user_id in ("user_01KXM8D0C4N6P8S2V5X7Z9B1DE", foreign["id"]):
         answer = await desk.api.get(f"/user_management/users/{user_id}/sessions")
         assert refused(answer, "entity_not_found", 404)["entity_id"] == user_id
 
 
-async def test_ending_a_session_answers_with_nothing_at_all(desk: Desk) -> None:
+async def test_ending_a_session_answers_with_nothing_at_all(desk: Application) -> None:
     user = await desk.user()
     sid = claims(await desk.sign_in(user))["sid"]
     desk.clock.advance(60)
@@ -115,7 +115,7 @@ async def test_ending_a_session_answers_with_nothing_at_all(desk: Desk) -> None:
     assert event["data"]["ended_at"] == event["created_at"]
 
 
-async def test_ending_an_unknown_or_foreign_session_is_not_found(desk: Desk) -> None:
+async def test_ending_an_unknown_or_foreign_session_is_not_found(desk: Application) -> None:
     sid = claims(await desk.sign_in(await desk.user()))["sid"]
     for client, session_id in ((desk.other, sid), (desk.api, "session_01KXM8HJK2M4N6P8R0S2T4V6W8")):
         body = refused(await client.post(REVOKE, json={"session_id": session_id}), "entity_not_found", 404)
@@ -128,19 +128,19 @@ async def test_ending_an_unknown_or_foreign_session_is_not_found(desk: Desk) -> 
 
 
 @pytest.mark.parametrize("body", [{}, {"session_id": None}, {"session_id": ""}, {"session_id": 5}])
-async def test_ending_needs_a_session_id(desk: Desk, body: dict[str, object]) -> None:
+async def test_ending_needs_a_session_id(desk: Application, body: dict[str, object]) -> None:
     items = refused(await desk.api.post(REVOKE, json=body), "invalid_request_parameters", 422)["errors"]
     assert [item["field"] for item in items] == ["session_id"]
 
 
-async def test_deleting_a_user_removes_the_sessions(desk: Desk) -> None:
+async def test_deleting_a_user_removes_the_sessions(desk: Application) -> None:
     user = await desk.user()
     sid = claims(await desk.sign_in(user))["sid"]
     assert (await desk.api.delete(f"/user_management/users/{user['id']}")).status_code == 200
     refused(await desk.api.post(REVOKE, json={"session_id": sid}), "entity_not_found", 404)
 
 
-async def test_a_sign_in_stamps_the_user_silently(desk: Desk) -> None:
+async def test_a_sign_in_stamps_the_user_silently(desk: Application) -> None:
     user = await desk.member()
     path = f"/user_management/users/{user['id']}"
     desk.clock.advance(60)

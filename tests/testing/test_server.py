@@ -11,7 +11,7 @@ import pytest
 
 from authfactor import errors, testing
 from authfactor.client import Client, MfaEnrollmentError, NotFoundError, UnprocessableEntityError
-from authfactor.settings import BadSetting
+from authfactor.settings import InvalidSetting
 from authfactor.testing import AuthfactorServer, serving
 from tests.client.conftest import PASSWORD, SECRET
 
@@ -135,7 +135,7 @@ def test_a_server_leaves_nothing_behind_and_says_what_is_wrong(monkeypatch: pyte
         assert data.exists()
 
     assert not data.exists()
-    with pytest.raises(BadSetting, match="WINDOW"), serving(window=5):
+    with pytest.raises(InvalidSetting, match="WINDOW"), serving(window=5):
         pass
     with (
         pytest.raises(errors.AuthfactorError, match="does not answer"),

@@ -5,14 +5,14 @@ import io
 import pytest
 
 from authfactor.crypto import backup_format
-from authfactor.crypto.backup_format import CHUNK_BYTES, BadArchive
+from authfactor.crypto.backup_format import CHUNK_BYTES, InvalidBackup
 from authfactor.crypto.vault import Key, UnknownKey, key_of
 
 KEY, OTHER = key_of(bytes(range(32))), key_of(bytes(range(1, 33)))
-HEAD = backup_format.Head(KEY.id, bytes(16), 1_700_000_000_000)
+HEAD = backup_format.BackupHeader(KEY.id, bytes(16), 1_700_000_000_000)
 
 
-def written(content: bytes, head: backup_format.Head = HEAD) -> bytes:
+def written(content: bytes, head: backup_format.BackupHeader = HEAD) -> bytes:
     target = io.BytesIO()
     backup_format.write(io.BytesIO(content), target, KEY, head)
     return target.getvalue()
@@ -35,7 +35,7 @@ def test_nothing_of_the_content_can_be_seen() -> None:
 def test_every_flipped_byte_is_noticed() -> None:
     file = written(b"content")
     for at in range(len(file)):
-        with pytest.raises((BadArchive, UnknownKey)):
+        with pytest.raises((InvalidBackup, UnknownKey)):
             read(file[:at] + bytes([file[at] ^ 1]) + file[at + 1 :])
 
 
@@ -44,7 +44,7 @@ def test_a_file_that_ends_early_is_noticed_at_any_place() -> None:
     first = file.index(b"\n") + 1 + 4 + CHUNK_BYTES + 16
     # At the border of two chunks each of them is whole.
     for end in (0, 10, 60, first - 1, first, first + 3, first + 4, len(file) - 1):
-        with pytest.raises(BadArchive):
+        with pytest.raises(InvalidBackup):
             read(file[:end])
 
 
@@ -54,7 +54,7 @@ def test_chunks_cannot_change_places_or_be_added() -> None:
     size = 4 + CHUNK_BYTES + 16
     one, two = file[start : start + size], file[start + size : start + 2 * size]
     for forged in (file[:start] + two + one + file[start + 2 * size :], file + one, file[:start] + two):
-        with pytest.raises(BadArchive, match="damaged or incomplete"):
+        with pytest.raises(InvalidBackup, match="damaged or incomplete"):
             read(forged)
 
 
@@ -65,13 +65,13 @@ def test_a_missing_key_is_named() -> None:
 
 @pytest.mark.parametrize("file", [b"", b"\n", b"SQLite format 3\0" * 20, b"authfactor backup 2 aaaaaa 00\n"])
 def test_another_file_is_no_backup(file: bytes) -> None:
-    with pytest.raises(BadArchive, match="no backup made by authfactor backup"):
+    with pytest.raises(InvalidBackup, match="no backup made by authfactor backup"):
         read(file)
 
 
 def test_what_the_first_line_says_cannot_be_changed() -> None:
     file = written(b"content")
-    with pytest.raises(BadArchive, match="damaged"):
+    with pytest.raises(InvalidBackup, match="damaged"):
         read(file.replace(b"1700000000000", b"1700000000001"))
 
 
@@ -83,5 +83,5 @@ def test_two_backups_of_one_content_have_nothing_in_common() -> None:
 def test_chunks_of_another_backup_do_not_fit() -> None:
     other = HEAD._replace(made_at=HEAD.made_at + 1)
     body = written(b"content", other).partition(b"\n")[2]
-    with pytest.raises(BadArchive, match="damaged"):
+    with pytest.raises(InvalidBackup, match="damaged"):
         read(HEAD.line() + body)

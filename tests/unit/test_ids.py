@@ -14,9 +14,9 @@ PREFIXES: Final = {
 NOW: Final = 1_700_000_000_000
 
 
-def _mint(times: Iterable[int], entropy: Callable[[int], bytes] = bytes) -> ids.Mint:
+def _mint(times: Iterable[int], entropy: Callable[[int], bytes] = bytes) -> ids.IdGenerator:
     clock = iter(times)
-    return ids.Mint(lambda: next(clock), entropy)
+    return ids.IdGenerator(lambda: next(clock), entropy)
 
 
 def test_the_prefixes_are_those_of_the_wire() -> None:

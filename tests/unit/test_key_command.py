@@ -9,7 +9,7 @@ import pytest
 from authfactor.crypto import keyring
 from authfactor.crypto.keyring import CommandSource, FileSource, KeyRingUnusable, source_of
 from authfactor.crypto.vault import key_of
-from authfactor.settings import BadSetting, Settings
+from authfactor.settings import InvalidSetting, Settings
 
 FIRST, SECOND = bytes(range(32)), bytes(range(32, 64))
 LINES = [base64.b64encode(secret).decode() for secret in (FIRST, SECOND)]
@@ -85,5 +85,5 @@ def test_a_file_takes_and_gives_keys(tmp_path: Path) -> None:
 def test_settings_say_which(tmp_path: Path) -> None:
     assert isinstance(source_of(Settings(data=tmp_path)), FileSource)
     assert isinstance(source_of(Settings(key_command="x")), CommandSource)
-    with pytest.raises(BadSetting, match="exclude each other"):
+    with pytest.raises(InvalidSetting, match="exclude each other"):
         Settings(keys="a", key_command="b")

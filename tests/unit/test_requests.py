@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from authfactor.errors import InvalidRequest, MalformedBody
 from authfactor.wire import requests
 
-SHAPES: Final = sorted(requests.Body.__subclasses__(), key=lambda shape: shape.__name__)
+SHAPES: Final = sorted(requests.RequestModel.__subclasses__(), key=lambda shape: shape.__name__)
 JSON: Final = st.recursive(
     st.none()
     | st.booleans()
@@ -38,7 +38,7 @@ def _fits(name: str, value: object) -> bool:
     return True
 
 
-def _wrong(shape: type[requests.Body], body: bytes) -> InvalidRequest:
+def _wrong(shape: type[requests.RequestModel], body: bytes) -> InvalidRequest:
     with pytest.raises(InvalidRequest) as caught:
         requests.read(shape, body)
     return caught.value
@@ -46,12 +46,12 @@ def _wrong(shape: type[requests.Body], body: bytes) -> InvalidRequest:
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b"{}", b"  ", b"\r\n", b" null ", b"[]\n", b" {} "])
-def test_no_fields_may_be_written_in_many_ways(shape: type[requests.Body], body: bytes) -> None:
+def test_no_fields_may_be_written_in_many_ways(shape: type[requests.RequestModel], body: bytes) -> None:
     assert requests.read(shape, body) == shape()
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)
-def test_unknown_fields_are_ignored(shape: type[requests.Body]) -> None:
+def test_unknown_fields_are_ignored(shape: type[requests.RequestModel]) -> None:
     body = b'{"unknown": {"deep": [1, null, "x"]}, "object": "x", "Type": 1, "": 0}'
 
     assert requests.read(shape, body) == shape()
@@ -66,7 +66,7 @@ def test_fields_are_read() -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)
-def test_every_field_may_be_absent_and_null(shape: type[requests.Body]) -> None:
+def test_every_field_may_be_absent_and_null(shape: type[requests.RequestModel]) -> None:
     names = [field.encode_name for field in msgspec.structs.fields(shape)]
     nulls = requests.read(shape, json.dumps(dict.fromkeys(names)).encode())
 
@@ -89,7 +89,7 @@ def _converts(value: object, kind: Any) -> bool:  # noqa: ANN401 - a field's typ
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)
 @pytest.mark.parametrize("value", [17, -1.5, [], ["x"], {"x": 1}, {"x": {}}], ids=json.dumps)
 def test_every_field_of_a_wrong_type_is_named_not_only_the_first(
-    shape: type[requests.Body], value: object
+    shape: type[requests.RequestModel], value: object
 ) -> None:
     names = [field.encode_name for field in msgspec.structs.fields(shape) if not _converts(value, field.type)]
     error = _wrong(shape, json.dumps(dict.fromkeys(names, value)).encode())

@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from authfactor import settings
-from authfactor.settings import BadSetting, Settings, reading
+from authfactor.settings import InvalidSetting, Settings, reading
 
 NAMES: Final = [item.name for item in fields(Settings)]
 NUMBERS: Final = [item.name for item in fields(Settings) if item.type is int]
@@ -61,7 +61,7 @@ def test_texts_and_paths_are_read_from_the_environment() -> None:
 def test_a_misspelt_variable_stops_the_start_and_the_right_one_is_suggested(
     variable: str, meant: str
 ) -> None:
-    with pytest.raises(BadSetting) as caught:
+    with pytest.raises(InvalidSetting) as caught:
         reading.read({variable: "hunter2"})
 
     assert str(caught.value) == f"{variable} is no setting of this release. Did you mean {meant}?"
@@ -69,13 +69,13 @@ def test_a_misspelt_variable_stops_the_start_and_the_right_one_is_suggested(
 
 @pytest.mark.parametrize("variable", ["AUTHFACTOR_", "AUTHFACTOR_QQQQQ"])
 def test_a_variable_like_no_other_points_to_the_list(variable: str) -> None:
-    with pytest.raises(BadSetting, match=f"^{variable} is no setting .* `authfactor config show` lists"):
+    with pytest.raises(InvalidSetting, match=f"^{variable} is no setting .* `authfactor config show` lists"):
         reading.read({variable: "hunter2"})
 
 
 @pytest.mark.parametrize("text", ["", "ten", "1.5", "1e3", "0x10", "10 min", "None", "true"])
 def test_what_is_no_whole_number_is_refused(text: str) -> None:
-    with pytest.raises(BadSetting, match=f"^AUTHFACTOR_LOCK_AFTER must be a whole number, not '{text}'"):
+    with pytest.raises(InvalidSetting, match=f"^AUTHFACTOR_LOCK_AFTER must be a whole number, not '{text}'"):
         reading.read({"AUTHFACTOR_LOCK_AFTER": text})
 
 
@@ -87,7 +87,7 @@ def test_every_number_has_a_least_value(item: Field[object]) -> None:
 
     assert getattr(Settings(**{item.name: least}), item.name) == least
     with pytest.raises(
-        BadSetting, match=f"^AUTHFACTOR_{item.name.upper()} must be at least {least}, not {least - 1}"
+        InvalidSetting, match=f"^AUTHFACTOR_{item.name.upper()} must be at least {least}, not {least - 1}"
     ):
         Settings(**{item.name: least - 1})
 
@@ -99,13 +99,13 @@ def test_a_window_of_zero_to_two_steps_is_accepted(window: int) -> None:
 
 @pytest.mark.parametrize("window", [3, 10, 2**31])
 def test_a_wider_window_is_refused(window: int) -> None:
-    with pytest.raises(BadSetting, match=f"^AUTHFACTOR_WINDOW must be 0, 1 or 2, not {window}"):
+    with pytest.raises(InvalidSetting, match=f"^AUTHFACTOR_WINDOW must be 0, 1 or 2, not {window}"):
         Settings(window=window)
 
 
 @pytest.mark.parametrize("least", [0, 9])
 def test_secrets_shorter_than_80_bits_cannot_be_allowed(least: int) -> None:
-    with pytest.raises(BadSetting, match="AUTHFACTOR_MIN_SECRET must be at least 10"):
+    with pytest.raises(InvalidSetting, match="AUTHFACTOR_MIN_SECRET must be at least 10"):
         reading.read({"AUTHFACTOR_MIN_SECRET": str(least)})
 
 
@@ -127,7 +127,7 @@ def test_a_misspelt_name_in_the_file_stops_the_start(tmp_path: Path) -> None:
     file = _toml(tmp_path, "lock_aftr = 5\n")
 
     with pytest.raises(
-        BadSetting, match=r"lock_aftr is no setting of this release. Did you mean .*LOCK_AFTER"
+        InvalidSetting, match=r"lock_aftr is no setting of this release. Did you mean .*LOCK_AFTER"
     ):
         reading.read({}, file)
 
@@ -136,7 +136,7 @@ def test_a_misspelt_name_in_the_file_stops_the_start(tmp_path: Path) -> None:
 def test_a_value_of_another_type_in_the_file_is_refused(tmp_path: Path, value: str) -> None:
     file = _toml(tmp_path, f"lock_after = {value}\n")
 
-    with pytest.raises(BadSetting, match=f"{re.escape(str(file))}: lock_after must be a whole number"):
+    with pytest.raises(InvalidSetting, match=f"{re.escape(str(file))}: lock_after must be a whole number"):
         reading.read({}, file)
 
 
@@ -144,7 +144,7 @@ def test_a_value_of_another_type_in_the_file_is_refused(tmp_path: Path, value: s
 def test_a_text_in_the_file_is_a_text(tmp_path: Path, value: str) -> None:
     file = _toml(tmp_path, f"team_name = {value}\n")
 
-    with pytest.raises(BadSetting, match=f"{re.escape(str(file))}: team_name must be a text"):
+    with pytest.raises(InvalidSetting, match=f"{re.escape(str(file))}: team_name must be a text"):
         reading.read({}, file)
 
 
@@ -152,7 +152,7 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     file = tmp_path / "authfactor.toml"
     file.write_bytes(b'team_name = "\xff"')
 
-    with pytest.raises(BadSetting, match=r"authfactor\.toml is not valid TOML"):
+    with pytest.raises(InvalidSetting, match=r"authfactor\.toml is not valid TOML"):
         reading.read({}, file)
 
 
@@ -160,12 +160,12 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
 def test_a_broken_file_is_named(tmp_path: Path, text: str) -> None:
     file = _toml(tmp_path, text)
 
-    with pytest.raises(BadSetting, match=f"^{re.escape(str(file))} is not valid TOML"):
+    with pytest.raises(InvalidSetting, match=f"^{re.escape(str(file))} is not valid TOML"):
         reading.read({}, file)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadSetting, match=r"gone\.toml cannot be read: No such file"):
+    with pytest.raises(InvalidSetting, match=r"gone\.toml cannot be read: No such file"):
         reading.read({}, tmp_path / "gone.toml")
 
 
@@ -185,7 +185,9 @@ def test_the_database_is_a_file_or_postgresql(url: str, path: Path | None) -> No
 
 @pytest.mark.parametrize("url", ["mysql://a:hunter2@b/c", "hunter2", "/srv/a.db", "http://a:hunter2@b"])
 def test_another_database_is_refused_and_its_password_not_told(url: str) -> None:
-    with pytest.raises(BadSetting, match="AUTHFACTOR_DATABASE_URL must start with sqlite:/// or") as caught:
+    with pytest.raises(
+        InvalidSetting, match="AUTHFACTOR_DATABASE_URL must start with sqlite:/// or"
+    ) as caught:
         Settings(database_url=url)
     assert "hunter2" not in str(caught.value)
 
@@ -272,19 +274,19 @@ def test_a_number_with_a_most_is_held_to_it(item: Field[object]) -> None:
     most = item.metadata["most"]
 
     assert getattr(Settings(**{item.name: most}), item.name) == most
-    with pytest.raises(BadSetting, match=f"^AUTHFACTOR_{item.name.upper()} must be at most {most}, not"):
+    with pytest.raises(InvalidSetting, match=f"^AUTHFACTOR_{item.name.upper()} must be at most {most}, not"):
         Settings(**{item.name: most + 1})
 
 
 @pytest.mark.parametrize("name", ["log_level", "log_format"])
 def test_a_word_that_is_no_choice_is_refused_and_the_choices_are_named(name: str) -> None:
-    with pytest.raises(BadSetting, match=f"AUTHFACTOR_{name.upper()} must be one of .*, not 'loud'"):
+    with pytest.raises(InvalidSetting, match=f"AUTHFACTOR_{name.upper()} must be one of .*, not 'loud'"):
         reading.read({f"AUTHFACTOR_{name.upper()}": "loud"})
 
 
 @pytest.mark.parametrize("text", ["10.0.0.0/33", "proxy.example.org", "10.0.0.1/8"])
 def test_what_is_no_network_is_refused(text: str) -> None:
-    with pytest.raises(BadSetting, match="AUTHFACTOR_TRUSTED_PROXIES must be addresses or networks"):
+    with pytest.raises(InvalidSetting, match="AUTHFACTOR_TRUSTED_PROXIES must be addresses or networks"):
         Settings(trusted_proxies=text)
 
 
@@ -298,7 +300,7 @@ def test_networks_are_read_from_a_list() -> None:
 
 @pytest.mark.parametrize("half", ["tls_cert", "tls_key"])
 def test_half_a_tls_pair_is_refused(half: str) -> None:
-    with pytest.raises(BadSetting, match="belong together"):
+    with pytest.raises(InvalidSetting, match="belong together"):
         reading.read({f"AUTHFACTOR_{half.upper()}": "/etc/a.pem"})
 
 

@@ -7,11 +7,11 @@ from typing import Final
 
 import pytest
 
-from authfactor.crypto.vault import CannotOpen, Key, Row, UnknownKey, Vault, key_of
+from authfactor.crypto.vault import Key, SealedLocation, UnknownKey, UnsealError, Vault, key_of
 
 FIRST: Final = key_of(bytes(range(32)))
 SECOND: Final = key_of(bytes(range(32, 64)))
-ROW: Final = Row("factors", "secret", 1, "auth_factor_01J00000000000000000000000")
+ROW: Final = SealedLocation("factors", "secret", 1, "auth_factor_01J00000000000000000000000")
 SECRET: Final = b"12345678901234567890"
 
 
@@ -66,7 +66,7 @@ def test_every_flipped_bit_of_the_text_is_noticed(size: int) -> None:
         for bit in range(8):
             flipped = bytearray(sealed)
             flipped[at] ^= 1 << bit
-            with pytest.raises(CannotOpen):
+            with pytest.raises(UnsealError):
                 vault.open(flipped.decode("latin-1"), ROW)
 
 
@@ -78,7 +78,7 @@ def test_every_flipped_bit_of_nonce_ciphertext_and_tag_is_noticed() -> None:
     for position in range(len(blob) * 8):
         flipped = bytearray(blob)
         flipped[position // 8] ^= 1 << position % 8
-        with pytest.raises(CannotOpen, match="does not belong to this row or was damaged"):
+        with pytest.raises(UnsealError, match="does not belong to this row or was damaged"):
             vault.open(f"{head}:{base64.urlsafe_b64encode(flipped).decode()}", ROW)
 
 
@@ -87,7 +87,7 @@ def test_every_cut_is_noticed() -> None:
     sealed = vault.seal(SECRET, ROW)
 
     for length in range(len(sealed)):
-        with pytest.raises(CannotOpen):
+        with pytest.raises(UnsealError):
             vault.open(sealed[:length], ROW)
 
 
@@ -97,7 +97,7 @@ def test_nothing_can_be_added(added: str) -> None:
     sealed = vault.seal(SECRET, ROW)
 
     for text in (sealed + added, added + sealed, sealed[:20] + added + sealed[20:]):
-        with pytest.raises(CannotOpen):
+        with pytest.raises(UnsealError):
             vault.open(text, ROW)
 
 
@@ -106,14 +106,14 @@ def test_nothing_can_be_added(added: str) -> None:
     ["", "v1", "v1:", "v1::", ":::", "JBSWY3DPEHPK3PXP", "v1:e82fb1:", "v1:e82fb1:AAAA", "v1:e82fb1:!!!!"],
 )
 def test_what_was_never_sealed_does_not_open(text: str) -> None:
-    with pytest.raises(CannotOpen):
+    with pytest.raises(UnsealError):
         _vault().open(text, ROW)
 
 
 def test_another_format_does_not_open() -> None:
     vault = _vault()
 
-    with pytest.raises(CannotOpen, match="unknown format"):
+    with pytest.raises(UnsealError, match="unknown format"):
         vault.open(vault.seal(SECRET, ROW).replace("v1:", "v2:"), ROW)
 
 
@@ -126,14 +126,14 @@ def test_another_format_does_not_open() -> None:
         ROW._replace(column="secret2"),
         ROW._replace(environment=2),
         ROW._replace(environment=11),
-        Row("factor", "ssecret", 1, ROW.id),
-        Row(ROW.column, ROW.table, 1, ROW.id),
+        SealedLocation("factor", "ssecret", 1, ROW.id),
+        SealedLocation(ROW.column, ROW.table, 1, ROW.id),
     ],
 )
-def test_a_value_moved_elsewhere_does_not_open(elsewhere: Row) -> None:
+def test_a_value_moved_elsewhere_does_not_open(elsewhere: SealedLocation) -> None:
     vault = _vault()
 
-    with pytest.raises(CannotOpen, match="does not belong to this row"):
+    with pytest.raises(UnsealError, match="does not belong to this row"):
         vault.open(vault.seal(SECRET, ROW), elsewhere)
 
 
@@ -149,7 +149,7 @@ def test_a_value_does_not_open_under_the_name_of_another_key() -> None:
     vault = _vault(FIRST, SECOND)
     sealed = vault.seal(SECRET, ROW).replace(SECOND.id, FIRST.id)
 
-    with pytest.raises(CannotOpen, match="was damaged"):
+    with pytest.raises(UnsealError, match="was damaged"):
         vault.open(sealed, ROW)
 
 

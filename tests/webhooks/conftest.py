@@ -12,7 +12,7 @@ import pytest
 
 from authfactor.core import Authfactor
 from authfactor.crypto import passwords
-from authfactor.models import Delivery, Environment, PageQuery, User, WebhookEndpoint
+from authfactor.models import DeliveryRecord, Environment, PageQuery, UserRecord, WebhookEndpointRecord
 from authfactor.settings import Settings
 from authfactor.store import migrations
 from authfactor.webhook_dispatcher import deliver_forever
@@ -50,19 +50,19 @@ class Sink:
         self.environment = environment
         self._users = 0
 
-    async def endpoint(self, url: str, events: list[str] | None = None) -> WebhookEndpoint:
+    async def endpoint(self, url: str, events: list[str] | None = None) -> WebhookEndpointRecord:
         request = CreateWebhookEndpoint(url, events or USER_EVENTS)
         return await self.af.run(self.af.webhooks.create(self.environment, request))
 
-    async def user(self) -> User:
+    async def user(self) -> UserRecord:
         self._users += 1
         request = CreateUser(email=f"user{self._users}@example.com")
         return await self.af.run(await self.af.users.create(self.environment, request))
 
-    async def rename(self, user: User, name: str) -> None:
+    async def rename(self, user: UserRecord, name: str) -> None:
         await self.af.run(await self.af.users.update(self.environment, user.id, UpdateUser(first_name=name)))
 
-    async def deliveries(self, state: Any = None) -> list[Delivery]:  # noqa: ANN401 - a state or None
+    async def deliveries(self, state: Any = None) -> list[DeliveryRecord]:  # noqa: ANN401 - a state or None
         page = await self.af.read(
             self.af.deliveries.page(self.environment, PageQuery(limit=100, order="asc"), None, state)
         )

@@ -6,8 +6,8 @@ import socket
 import pytest
 
 from authfactor.outbound import ssrf_guard
-from authfactor.outbound.ssrf_guard import BadUrl, admit, is_public
-from authfactor.outbound.webhook_sender import Sender, resolve
+from authfactor.outbound.ssrf_guard import ForbiddenUrl, admit, is_public
+from authfactor.outbound.webhook_sender import WebhookSender, resolve
 from tests.webhooks.receiver import Receiver
 
 INSIDE = [
@@ -106,7 +106,7 @@ def test_addresses_outside_are_public(address: str) -> None:
     ],
 )
 def test_urls_that_lead_inside_or_nowhere_are_refused(url: str) -> None:
-    with pytest.raises(BadUrl):
+    with pytest.raises(ForbiddenUrl):
         admit(url, private=False)
 
 
@@ -129,7 +129,7 @@ def test_with_the_setting_http_and_own_addresses_are_admitted_but_no_tricks() ->
     assert admit("http://127.0.0.1:8000/", private=True).authority == "127.0.0.1:8000"
     assert admit("http://[::1]/", private=True).authority == "[::1]"
     for url in ("http://user@127.0.0.1/", "ftp://127.0.0.1/", "http://127.0.0.1:0/"):
-        with pytest.raises(BadUrl):
+        with pytest.raises(ForbiddenUrl):
             admit(url, private=True)
 
 
@@ -143,7 +143,7 @@ async def test_a_name_that_resolves_inside_is_refused_at_sending(
         asked.append((host, port))
         return answer
 
-    sender = Sender(timeout=5, private=False, resolver=resolver)
+    sender = WebhookSender(timeout=5, private=False, resolver=resolver)
     outcome = await sender.post(f"https://hooks.example:{receiver.port}/", {}, b"{}")
     await sender.close()
     assert outcome.status is None
@@ -159,7 +159,7 @@ async def test_the_connection_goes_to_the_address_that_was_checked(receiver: Rec
         # A second question, which rebinding would need, finds no answer here.
         return next(answers)
 
-    sender = Sender(timeout=5, private=True, resolver=resolver)
+    sender = WebhookSender(timeout=5, private=True, resolver=resolver)
     outcome = await sender.post(f"http://hooks.example:{receiver.port}/a?b", {"x-y": "z"}, b"{}")
     await sender.close()
     assert (outcome.status, outcome.error) == (200, None)
@@ -171,7 +171,7 @@ async def test_a_name_with_a_dead_address_is_reached_by_the_next(receiver: Recei
     async def resolver(_host: str, _port: int) -> list[str]:
         return ["::1", "127.0.0.1"]
 
-    sender = Sender(timeout=5, private=True, resolver=resolver)
+    sender = WebhookSender(timeout=5, private=True, resolver=resolver)
     outcome = await sender.post(f"http://hooks.example:{receiver.port}/", {}, b"{}")
     await sender.close()
     assert outcome.status == 200
@@ -188,7 +188,7 @@ async def test_a_name_that_cannot_be_resolved_is_an_outcome() -> None:
     async def resolver(_host: str, _port: int) -> list[str]:
         raise socket.gaierror(-2, "unknown")
 
-    sender = Sender(timeout=5, private=False, resolver=resolver)
+    sender = WebhookSender(timeout=5, private=False, resolver=resolver)
     outcome = await sender.post("https://nowhere.example/", {}, b"{}")
     await sender.close()
     assert outcome.error == "the host name cannot be resolved"

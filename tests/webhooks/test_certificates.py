@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from authfactor.models import Outcome
-from authfactor.outbound.webhook_sender import Sender
+from authfactor.models import DeliveryOutcome
+from authfactor.outbound.webhook_sender import WebhookSender
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
 
@@ -42,14 +42,14 @@ def tls(tmp_path: Path) -> Iterator[Tls]:
 
 
 @pytest.fixture
-def post(tls: Tls, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Awaitable[Outcome]]:
+def post(tls: Tls, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Awaitable[DeliveryOutcome]]:
     async def resolver(_host: str, _port: int) -> list[str]:
         return ["127.0.0.1"]
 
-    async def send(host: str, *, trusted: bool) -> Outcome:
+    async def send(host: str, *, trusted: bool) -> DeliveryOutcome:
         if trusted:
             monkeypatch.setenv("SSL_CERT_FILE", str(tls.authority))
-        sender = Sender(timeout=10, private=True, resolver=resolver)
+        sender = WebhookSender(timeout=10, private=True, resolver=resolver)
         try:
             return await sender.post(f"https://{host}:{tls.port}/", {}, b"{}")
         finally:
@@ -59,17 +59,17 @@ def post(tls: Tls, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Awaitable[O
 
 
 async def test_a_certificate_for_the_host_is_accepted_and_its_name_is_asked_for(
-    post: Callable[..., Awaitable[Outcome]], tls: Tls
+    post: Callable[..., Awaitable[DeliveryOutcome]], tls: Tls
 ) -> None:
-    assert await post("hooks.example", trusted=True) == Outcome(200, None)
+    assert await post("hooks.example", trusted=True) == DeliveryOutcome(200, None)
     assert tls.asked == ["hooks.example"]
 
 
 @pytest.mark.parametrize(("host", "trusted"), [("other.example", True), ("hooks.example", False)])
 async def test_a_certificate_for_another_host_or_of_no_known_authority_is_refused(
-    post: Callable[..., Awaitable[Outcome]], host: str, trusted: bool
+    post: Callable[..., Awaitable[DeliveryOutcome]], host: str, trusted: bool
 ) -> None:
-    expected = Outcome(None, "the receiver's certificate is not valid for this host")
+    expected = DeliveryOutcome(None, "the receiver's certificate is not valid for this host")
     assert await post(host, trusted=trusted) == expected
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from authfactor import __version__, errors
-from authfactor.models import Delivery, Outcome
+from authfactor.models import DeliveryOutcome, DeliveryRecord
 from authfactor.rules.events.deliveries import FIRST_ENDPOINT, LEASE_MARGIN, MOST_AT_ONCE, settled
 from authfactor.settings import Settings
 from authfactor.wire.webhooks import UpdateWebhookEndpoint
@@ -155,7 +155,7 @@ async def test_what_a_dead_process_had_claimed_is_sent_by_another(
     async with living.courier():
         await living.until_none_pending()
     assert receiver.names == ["user.created"]
-    assert not await dying.af.run(dying.af.deliveries.settle(claimed[0], Outcome(500, "too late")))
+    assert not await dying.af.run(dying.af.deliveries.settle(claimed[0], DeliveryOutcome(500, "too late")))
     assert [item.state for item in await living.deliveries()] == ["delivered"]
 
 
@@ -168,7 +168,7 @@ async def test_a_claim_takes_one_delivery_of_a_user_and_none_behind_it(
     first = await sink.af.run(sink.af.deliveries.claim(FIRST_ENDPOINT, {}, 8))
     assert [item.delivery.event for item in first] == ["user.created"]
     assert await sink.af.run(sink.af.deliveries.claim(FIRST_ENDPOINT, {}, 8)) == []
-    assert await sink.af.run(sink.af.deliveries.settle(first[0], Outcome(200, None)))
+    assert await sink.af.run(sink.af.deliveries.settle(first[0], DeliveryOutcome(200, None)))
     second = await sink.af.run(sink.af.deliveries.claim(FIRST_ENDPOINT, {}, 8))
     assert [item.delivery.event for item in second] == ["user.updated"]
 
@@ -209,10 +209,12 @@ async def test_what_is_being_sent_or_unknown_is_not_sent_again(sink: Sink, recei
 
 def test_waits_grow_fourfold_to_a_day_and_the_last_attempt_fails() -> None:
     settings = Settings(webhook_attempts=12)
-    delivery = Delivery("wd_1", "we_1", "event_1", "user.created", None, "pending", 0, 0, None, None, 0, 0)
+    delivery = DeliveryRecord(
+        "wd_1", "we_1", "event_1", "user.created", None, "pending", 0, 0, None, None, 0, 0
+    )
     waits = []
     while True:
-        delivery = settled(delivery, Outcome(None, "gone"), 1000, settings)
+        delivery = settled(delivery, DeliveryOutcome(None, "gone"), 1000, settings)
         if delivery.state != "pending":
             break
         waits.append((delivery.due_at - 1000) // 1000)

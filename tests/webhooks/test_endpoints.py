@@ -11,7 +11,7 @@ import pytest
 from authfactor import errors
 from authfactor.http import error_responses
 from authfactor.rules.events import event_log
-from authfactor.rules.events.webhook_endpoints import KNOWN_EVENTS, InvalidUrl
+from authfactor.rules.events.webhook_endpoints import KNOWN_EVENTS, InvalidWebhookUrl
 from authfactor.wire.webhooks import PUBLIC_EVENTS, CreateWebhookEndpoint
 from tests.servers import Server, fields, running
 from tests.webhooks.conftest import Sink
@@ -131,7 +131,7 @@ def test_a_url_that_is_none_is_refused_with_its_own_code(api: httpx.Client, made
 async def test_without_the_setting_own_addresses_and_http_are_refused(open_sink: Callable[..., Any]) -> None:
     sink: Sink = await open_sink(webhook_private_addresses=False)
     for url in ("https://127.0.0.1/", "https://2130706433/", "http://example.com/"):
-        with pytest.raises(InvalidUrl) as raised:
+        with pytest.raises(InvalidWebhookUrl) as raised:
             sink.af.webhooks.create(sink.environment, CreateWebhookEndpoint(url, ["user.created"]))
         assert error_responses.status_of(raised.value) == 422
 

@@ -6,35 +6,39 @@ from typing import Final
 
 import click
 
-from authfactor.cli.lazy_group import Late, LateGroup
+from authfactor.cli.lazy_group import LazyCommand, LazyGroup
 from authfactor.version import __version__
 
 _HERE: Final = "authfactor.cli"
 COMMANDS: Final = {
-    "serve": Late(f"{_HERE}.serve", "Serve the API until SIGTERM."),
-    "migrate": Late(f"{_HERE}.migrate", "Bring the database's schema to the one that this release needs."),
-    "copy": Late(
+    "serve": LazyCommand(f"{_HERE}.serve", "Serve the API until SIGTERM."),
+    "migrate": LazyCommand(
+        f"{_HERE}.migrate", "Bring the database's schema to the one that this release needs."
+    ),
+    "copy": LazyCommand(
         f"{_HERE}.copy_database",
         "Move an installation to another database, of either kind.",
     ),
-    "backup": Late(
+    "backup": LazyCommand(
         f"{_HERE}.backup", "Write an encrypted backup of the embedded database to a file, while servers run."
     ),
-    "restore": Late(f"{_HERE}.backup", "Put a backup in the place of the embedded database."),
-    "doctor": Late(
+    "restore": LazyCommand(f"{_HERE}.backup", "Put a backup in the place of the embedded database."),
+    "doctor": LazyCommand(
         f"{_HERE}.doctor",
         "Look an installation over: files, keys, schema, clock, secrets, webhooks, backups.",
     ),
-    "config": Late(f"{_HERE}.config", "Show and check the settings."),
-    "environments": Late(f"{_HERE}.environments", "Tenants: each with its own users, keys and policy."),
-    "keys": Late(f"{_HERE}.environments", "API keys of an environment."),
-    "users": Late(f"{_HERE}.users", "Users of your applications."),
-    "factors": Late(f"{_HERE}.factors", "TOTP factors: enroll, challenge, verify, delete."),
-    "links": Late(f"{_HERE}.links", "Links to pages for users: enrol a factor, give a code."),
-    "operators": Late(f"{_HERE}.operators", "People who may use the console."),
-    "audit": Late(f"{_HERE}.audit", "Who changed what, and why; and whether the list is whole."),
-    "vault": Late(f"{_HERE}.vault", "The keys that seal secrets."),
-    "webhooks": Late(f"{_HERE}.webhooks", "Webhook endpoints and deliveries."),
+    "config": LazyCommand(f"{_HERE}.config", "Show and check the settings."),
+    "environments": LazyCommand(
+        f"{_HERE}.environments", "Tenants: each with its own users, keys and policy."
+    ),
+    "keys": LazyCommand(f"{_HERE}.environments", "API keys of an environment."),
+    "users": LazyCommand(f"{_HERE}.users", "Users of your applications."),
+    "factors": LazyCommand(f"{_HERE}.factors", "TOTP factors: enroll, challenge, verify, delete."),
+    "links": LazyCommand(f"{_HERE}.links", "Links to pages for users: enrol a factor, give a code."),
+    "operators": LazyCommand(f"{_HERE}.operators", "People who may use the console."),
+    "audit": LazyCommand(f"{_HERE}.audit", "Who changed what, and why; and whether the list is whole."),
+    "vault": LazyCommand(f"{_HERE}.vault", "The keys that seal secrets."),
+    "webhooks": LazyCommand(f"{_HERE}.webhooks", "Webhook endpoints and deliveries."),
 }
 
 
@@ -63,7 +67,7 @@ def _completion(flag: str, does: str, about: str) -> Decorator:
     )
 
 
-@click.group(cls=LateGroup, listed=COMMANDS, no_args_is_help=True)
+@click.group(cls=LazyGroup, listed=COMMANDS, no_args_is_help=True)
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of database and key ring.")
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file with settings.")
 @click.option("--environment", help="Environment, by name or client id.")
@@ -84,7 +88,7 @@ def app(
     """Multi-factor authentication that you run yourself, speaking the WorkOS API."""
     from authfactor.cli import context
 
-    ctx.obj = context.Chosen(data, config, environment, as_json)
+    ctx.obj = context.GlobalOptions(data, config, environment, as_json)
 
 
 def main() -> None:

@@ -13,14 +13,14 @@ import msgspec
 
 from authfactor import errors
 from authfactor.cli import context
-from authfactor.models import AuditEntry, Page, PageQuery
+from authfactor.models import AuditEntry, PageQuery, RecordPage
 from authfactor.wire import audit_entries, timestamps
 
 if TYPE_CHECKING:
     from authfactor.core import Authfactor
     from authfactor.rules.audit.audit_log import Tell
-    from authfactor.rules.audit.event_verification import Checked
-    from authfactor.rules.audit.hash_chain import Chain
+    from authfactor.rules.audit.event_verification import VerifiedEvents
+    from authfactor.rules.audit.hash_chain import ChainResult
 
 
 @click.group("audit", no_args_is_help=True)
@@ -53,7 +53,7 @@ def list_entries(
     """
     options = context.chosen(ctx)
 
-    async def work(af: Authfactor) -> Page[AuditEntry]:
+    async def work(af: Authfactor) -> RecordPage[AuditEntry]:
         return await af.read(af.audit.page(PageQuery(limit=limit, after=after), action, actor, target))
 
     page = context.run_installation(options, work)
@@ -166,13 +166,13 @@ async def _entries(af: Authfactor, after: str) -> AsyncIterator[AuditEntry]:
 
 
 def _look(
-    options: context.Chosen, expect: dict[str, bytes], accept: frozenset[str], *, entries_only: bool
-) -> tuple[Chain, Checked | None]:
+    options: context.GlobalOptions, expect: dict[str, bytes], accept: frozenset[str], *, entries_only: bool
+) -> tuple[ChainResult, VerifiedEvents | None]:
     """Check the list in the database, and unless it is broken the events that it seals."""
-    from authfactor.rules.audit.hash_chain import Walk
+    from authfactor.rules.audit.hash_chain import ChainVerifier
 
-    async def work(af: Authfactor) -> tuple[Chain, Checked | None]:
-        walk = Walk(await af.audit.keys(af.store), expect=expect, accept=accept)
+    async def work(af: Authfactor) -> tuple[ChainResult, VerifiedEvents | None]:
+        walk = ChainVerifier(await af.audit.keys(af.store), expect=expect, accept=accept)
         with _bars() as tell:
             broken = await af.audit.follow(af.store, walk, tell)
             if broken or entries_only:
@@ -184,18 +184,18 @@ def _look(
 
 
 def _follow(
-    options: context.Chosen,
+    options: context.GlobalOptions,
     file: Path,
     expect: dict[str, bytes],
     accept: frozenset[str],
     *,
     with_keys: bool,
-) -> Chain:
+) -> ChainResult:
     """Check the list in an export."""
-    from authfactor.rules.audit.hash_chain import Walk
+    from authfactor.rules.audit.hash_chain import ChainVerifier
 
     keys = context.run_installation(options, lambda af: af.audit.keys(af.store)) if with_keys else None
-    walk = Walk(keys, expect=expect, accept=accept)
+    walk = ChainVerifier(keys, expect=expect, accept=accept)
     try:
         for number, entry in enumerate(_read(file), 1):
             if entry is None:
@@ -224,7 +224,7 @@ def _expected(text: str) -> tuple[str, bytes]:
     return entry_id, hashed
 
 
-def _tell(found: Chain, *, signatures: bool) -> None:
+def _tell(found: ChainResult, *, signatures: bool) -> None:
     if found.broken is not None:
         print(f"The list is broken at {found.broken}: {found.why}.")
         return
@@ -239,7 +239,7 @@ def _tell(found: Chain, *, signatures: bool) -> None:
     print(f"  {found.last.id}:{found.last.hash.hex()}")
 
 
-def _shape(found: Chain, checked: Checked | None, *, signatures: bool) -> dict[str, object]:
+def _shape(found: ChainResult, checked: VerifiedEvents | None, *, signatures: bool) -> dict[str, object]:
     return {
         "entries": found.entries,
         "intact": found.broken is None and not (checked and checked.findings),
@@ -253,7 +253,7 @@ def _shape(found: Chain, checked: Checked | None, *, signatures: bool) -> dict[s
     }
 
 
-def _events(checked: Checked) -> dict[str, object]:
+def _events(checked: VerifiedEvents) -> dict[str, object]:
     return {
         "seals": checked.seals,
         "events": checked.events,
@@ -281,7 +281,7 @@ def _moment(event_id: str) -> str | None:
     return timestamps.write(moment_of(event_id)) if event_id else None
 
 
-def _tell_events(checked: Checked) -> None:
+def _tell_events(checked: VerifiedEvents) -> None:
     for finding in checked.findings:
         print(finding)
     if not checked.sealed_upto:

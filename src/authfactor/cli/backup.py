@@ -86,9 +86,9 @@ def _backup(settings: Settings, file: Path, *, replace: bool) -> str:
     if not path.exists():
         raise errors.InvalidRequest(message=f"There is no database at {path}.")
     if file.exists() and not replace:
-        raise backup.InTheWay(f"{file} is there. Choose another name, or give --force.")
+        raise backup.TargetOccupied(f"{file} is there. Choose another name, or give --force.")
     ring = keyring.source_of(settings).read()
-    head = backup_format.Head(ring[-1].id, system_entropy(backup_format.SALT_BYTES), system_clock())
+    head = backup_format.BackupHeader(ring[-1].id, system_entropy(backup_format.SALT_BYTES), system_clock())
     with _draft(file.parent) as draft, bars() as progress:
         copying = progress.add_task("copying", total=None)
         with backup.snapshot(

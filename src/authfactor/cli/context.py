@@ -27,7 +27,7 @@ _WIDE = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class GlobalOptions:
     """Options given before the command."""
 
     data: Path | None = None
@@ -36,23 +36,23 @@ class Chosen:
     as_json: bool = False
 
 
-def chosen(ctx: click.Context) -> Chosen:
+def chosen(ctx: click.Context) -> GlobalOptions:
     """Find the options given before the command."""
-    found = ctx.find_object(Chosen)
-    return found or Chosen()
+    found = ctx.find_object(GlobalOptions)
+    return found or GlobalOptions()
 
 
-def read_settings(options: Chosen) -> settings.Settings:
+def read_settings(options: GlobalOptions) -> settings.Settings:
     """Read the settings, or end with one line that says what is wrong."""
     return load_settings(options).settings
 
 
-def load_settings(options: Chosen, **overrides: object) -> reading.Loaded:
+def load_settings(options: GlobalOptions, **overrides: object) -> reading.LoadedSettings:
     """Read the settings with the origin of each; `overrides` come from a command's own options."""
     try:
         file = reading.find_file(os.environ, options.config)
         return reading.load(os.environ, file, **({"data": options.data} | overrides))
-    except settings.BadSetting as error:
+    except settings.InvalidSetting as error:
         fail(error)
 
 
@@ -84,10 +84,16 @@ def known() -> tuple[type[Exception], ...]:
     """Name the failures that end in one line; whatever else happens is a bug and shows its traceback."""
     from authfactor.crypto import keyring, vault
 
-    return (errors.AuthfactorError, settings.BadSetting, keyring.KeyRingUnusable, vault.CannotOpen, OSError)
+    return (
+        errors.AuthfactorError,
+        settings.InvalidSetting,
+        keyring.KeyRingUnusable,
+        vault.UnsealError,
+        OSError,
+    )
 
 
-def run(options: Chosen, work: Callable[[Authfactor, Environment], Awaitable[T]]) -> T:
+def run(options: GlobalOptions, work: Callable[[Authfactor, Environment], Awaitable[T]]) -> T:
     """Open the installation, find the environment, do the work, close again."""
     from authfactor.core import Authfactor
 
@@ -104,7 +110,7 @@ def run(options: Chosen, work: Callable[[Authfactor, Environment], Awaitable[T]]
         fail(error)
 
 
-def run_installation(options: Chosen, work: Callable[[Authfactor], Awaitable[T]]) -> T:
+def run_installation(options: GlobalOptions, work: Callable[[Authfactor], Awaitable[T]]) -> T:
     """Open the installation, do work that belongs to no environment, close again."""
     from authfactor.core import Authfactor
 
@@ -161,7 +167,7 @@ async def change(
     return await af.run(noted)
 
 
-def show(options: Chosen, shape: Any, people: Callable[[], None]) -> None:  # noqa: ANN401 - any wire shape
+def show(options: GlobalOptions, shape: Any, people: Callable[[], None]) -> None:  # noqa: ANN401 - any wire shape
     """Print the wire's JSON with --json, and what people like to read without."""
     if options.as_json:
         print(msgspec.json.format(msgspec.json.encode(shape)).decode())

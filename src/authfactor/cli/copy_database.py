@@ -17,7 +17,7 @@ from authfactor.cli import context
 from authfactor.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
-    from authfactor.store.copying import Progress
+    from authfactor.store.copying import CopyProgress
 
 
 @click.command("copy")
@@ -72,7 +72,7 @@ async def _copy(settings: Settings, source: str, target: str, reseal: Path | Non
     sealing = None
     if reseal is not None:
         rings = keyring.source_of(settings).read(), keyring.read(reseal)
-        sealing = copying.Resealed(*(Vault(ring, os.urandom) for ring in rings))  # noqa: TID251 - a nonce, in a command
+        sealing = copying.ReopenAndSeal(*(Vault(ring, os.urandom) for ring in rings))  # noqa: TID251 - a nonce, in a command
     found = await opening.schema_version(old)
     opening.check_exact_schema(found)
     await opening.upgrade(new)
@@ -109,7 +109,7 @@ def _shown(url: str) -> str:
 
 
 @contextlib.contextmanager
-def _bars() -> Iterator[Progress]:
+def _bars() -> Iterator[CopyProgress]:
     """Draw a bar for each table that has rows, on standard error."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn

@@ -29,7 +29,7 @@ def doctor(ctx: click.Context, url: str | None, backup: tuple[Path, ...], strict
     """
     from authfactor.cli import exit_codes
     from authfactor.core import system_clock, system_entropy
-    from authfactor.doctor import Finding, Level, examine
+    from authfactor.doctor import DoctorFinding, Level, examine
 
     options = context.chosen(ctx)
     loaded = context.load_settings(options)
@@ -45,7 +45,7 @@ def doctor(ctx: click.Context, url: str | None, backup: tuple[Path, ...], strict
         print(f"\nproblems: {counts[Level.PROBLEM]}, warnings: {counts[Level.WARNING]}", end="")
         print(f", fine: {counts[Level.OK]}")
 
-    def _line(finding: Finding) -> str:
+    def _line(finding: DoctorFinding) -> str:
         mark = {Level.OK: "ok", Level.WARNING: "warning", Level.PROBLEM: "PROBLEM"}[finding.level]
         advice = f"\n{'':<21}{finding.advice}" if finding.advice else ""
         return f"{mark:<8} {finding.check:<11} {finding.text}{advice}"

@@ -11,7 +11,7 @@ import msgspec
 
 from authfactor import models
 from authfactor.cli import context
-from authfactor.models import ApiKey, Branding, Environment
+from authfactor.models import ApiKey, BrandingRecord, Environment
 from authfactor.wire import timestamps
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def list_environments(ctx: click.Context) -> None:
     async def work(af: Authfactor, _: Environment) -> list[Environment]:
         return await af.read(lambda tx: tx.environments.all())
 
-    found = context.run(context.Chosen(options.data, options.config, "default", options.as_json), work)
+    found = context.run(context.GlobalOptions(options.data, options.config, "default", options.as_json), work)
     rows = [[item.name, item.client_id, item.team_name, item.mfa_policy] for item in found]
     context.show(
         options,
@@ -72,7 +72,9 @@ def create_environment(
         first = af.environments.new_key(made, "first")
         return made, (await context.change(af, made, first, "api_key.create", lambda it: it[0].id))[1]
 
-    made, key = context.run(context.Chosen(options.data, options.config, "default", options.as_json), work)
+    made, key = context.run(
+        context.GlobalOptions(options.data, options.config, "default", options.as_json), work
+    )
     context.show(options, {**_shape(made), "api_key": key}, lambda: _print_environment(made, key))
 
 
@@ -119,7 +121,7 @@ def update_environment(
         target = environment.client_id
         return await context.change(af, environment, unit, "environment.update", target, reason)
 
-    made = context.run(context.Chosen(options.data, options.config, name, options.as_json), work)
+    made = context.run(context.GlobalOptions(options.data, options.config, name, options.as_json), work)
     context.show(options, _shape(made), lambda: _print_environment(made, None))
 
 
@@ -148,7 +150,7 @@ def brand_environment(
     pairs = (("name", display_name), ("color", color), ("logo", picture))
     given |= {field: value for field, value in pairs if value}
 
-    async def work(af: Authfactor, environment: Environment) -> Branding | None:
+    async def work(af: Authfactor, environment: Environment) -> BrandingRecord | None:
         from authfactor.wire.links import UpdateBranding
 
         if not given:
@@ -156,7 +158,7 @@ def brand_environment(
         unit = af.brandings.update(environment, UpdateBranding(**given))
         return await context.change(af, environment, unit, "branding.update", environment.client_id)
 
-    made = context.run(context.Chosen(options.data, options.config, name, options.as_json), work)
+    made = context.run(context.GlobalOptions(options.data, options.config, name, options.as_json), work)
     shape = {
         "name": made.name if made else None,
         "color": made.color if made else None,

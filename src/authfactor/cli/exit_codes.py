@@ -26,11 +26,11 @@ CODES: Final[dict[type[Exception], int]] = {
     errors.TooManyAttempts: 6,
     errors.TooManyRequests: 7,
     errors.Unavailable: 7,
-    core.BadClock: 8,
+    core.ClockNotSet: 8,
     opening.WrongSchema: 8,
-    settings.BadSetting: 8,
+    settings.InvalidSetting: 8,
     keyring.KeyRingUnusable: 8,
-    vault.CannotOpen: 8,
+    vault.UnsealError: 8,
 }
 
 

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from authfactor.cli import context
-from authfactor.models import Challenge, Enrollment, Environment, Factor, Page, PageQuery, Verification
+from authfactor.models import (
+    ChallengeRecord,
+    Enrollment,
+    Environment,
+    FactorRecord,
+    PageQuery,
+    RecordPage,
+    Verification,
+)
 from authfactor.otp import totp
 from authfactor.wire import responses, timestamps
 from authfactor.wire.requests import EnrollUserFactor
@@ -66,7 +74,7 @@ def list_factors(ctx: click.Context, user_id: str, limit: int) -> None:
     """List a user's factors. Example: authfactor factors list user_01…"""
     options = context.chosen(ctx)
 
-    async def work(af: Authfactor, environment: Environment) -> Page[Factor]:
+    async def work(af: Authfactor, environment: Environment) -> RecordPage[FactorRecord]:
         return await af.read(af.factors.page(environment, user_id, PageQuery(limit=limit)))
 
     page = context.run(options, work)
@@ -82,7 +90,7 @@ def get(ctx: click.Context, factor_id: str) -> None:
     """Show a factor, without its secret. Example: authfactor factors get auth_factor_01…"""
     options = context.chosen(ctx)
 
-    async def work(af: Authfactor, environment: Environment) -> Factor:
+    async def work(af: Authfactor, environment: Environment) -> FactorRecord:
         return await af.read(af.factors.get(environment, factor_id))
 
     found = context.run(options, work)
@@ -105,7 +113,7 @@ def challenge(ctx: click.Context, factor_id: str) -> None:
     """Open a challenge for a factor. Example: authfactor factors challenge auth_factor_01…"""
     options = context.chosen(ctx)
 
-    async def work(af: Authfactor, environment: Environment) -> Challenge:
+    async def work(af: Authfactor, environment: Environment) -> ChallengeRecord:
         return await af.run(af.challenges.create(environment, factor_id))
 
     made = context.run(options, work)
@@ -168,11 +176,11 @@ REASONS = {
 }
 
 
-def _state(factor: Factor) -> str:
+def _state(factor: FactorRecord) -> str:
     return "pending" if factor.activated_at is None else "active"
 
 
-def _last_used(factor: Factor) -> str:
+def _last_used(factor: FactorRecord) -> str:
     if factor.activated_at is None:
         return "never"
     # A restore spends steps that no code came for.

@@ -10,17 +10,17 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 
-class Late(NamedTuple):
+class LazyCommand(NamedTuple):
     """Where a command is found, and the line about it in lists; a test holds it to the command's own."""
 
     module: str
     about: str
 
 
-class _Imported(MutableMapping[str, click.Command]):
+class _LazyCommands(MutableMapping[str, click.Command]):
     """Commands by name, each imported when it is asked for."""
 
-    def __init__(self, listed: dict[str, Late]) -> None:
+    def __init__(self, listed: dict[str, LazyCommand]) -> None:
         self._listed: Final = listed
 
     def __getitem__(self, name: str) -> click.Command:
@@ -43,14 +43,14 @@ class _Imported(MutableMapping[str, click.Command]):
         raise TypeError("commands are listed, not taken away")
 
 
-class LateGroup(click.Group):
+class LazyGroup(click.Group):
     """Shows its commands from a list in the order of it, and imports only the one that runs."""
 
-    def __init__(self, listed: dict[str, Late], **said: object) -> None:
+    def __init__(self, listed: dict[str, LazyCommand], **said: object) -> None:
         """Take the list; everything else is click's."""
         super().__init__(**said)  # type: ignore[arg-type]  # passed on as it came
         self.listed: Final = listed
-        self.commands = _Imported(listed)
+        self.commands = _LazyCommands(listed)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's name and shape
         """Name the commands in the order of the list."""

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Literal, get_args
 import click
 
 from authfactor.cli import context
-from authfactor.models import Environment, Link
+from authfactor.models import Environment, LinkRecord
 from authfactor.wire import links as wire
 
 if TYPE_CHECKING:
     from authfactor.core import Authfactor
-    from authfactor.rules.links.links import Issued
+    from authfactor.rules.links.links import IssuedLink
 
 
 @click.group("links", no_args_is_help=True)
@@ -35,7 +35,7 @@ def enroll(ctx: click.Context, user_id: str, return_to: str | None, issuer: str 
     options = context.chosen(ctx)
     request = wire.CreateEnrollmentLink(user_id=user_id, return_to=return_to, totp_issuer=issuer)
 
-    async def work(af: Authfactor, environment: Environment) -> tuple[Issued, int]:
+    async def work(af: Authfactor, environment: Environment) -> tuple[IssuedLink, int]:
         unit = af.links.create_enrollment(environment, request)
         made = await context.change(af, environment, unit, "link.create", lambda it: it.link.id)
         return made, af.clock()
@@ -53,7 +53,7 @@ def challenge(ctx: click.Context, user_id: str, return_to: str | None, factor: s
     options = context.chosen(ctx)
     request = wire.CreateChallengeLink(user_id=user_id, return_to=return_to, factor_id=factor)
 
-    async def work(af: Authfactor, environment: Environment) -> tuple[Issued, int]:
+    async def work(af: Authfactor, environment: Environment) -> tuple[IssuedLink, int]:
         unit = af.links.create_challenge(environment, request)
         made = await context.change(af, environment, unit, "link.create", lambda it: it.link.id)
         return made, af.clock()
@@ -75,18 +75,18 @@ def get(ctx: click.Context, link_id: str, kind: Literal["enrollment", "challenge
     """Tell what became of a link. Example: authfactor links get link_01… --kind challenge"""
     options = context.chosen(ctx)
 
-    async def work(af: Authfactor, environment: Environment) -> tuple[Link, int]:
+    async def work(af: Authfactor, environment: Environment) -> tuple[LinkRecord, int]:
         return await af.read(af.links.get(environment, kind, link_id)), af.clock()
 
     link, now = context.run(options, work)
     _print(options, wire.link(link, now))
 
 
-def _show(options: context.Chosen, issued: Issued, now: int) -> None:
+def _show(options: context.GlobalOptions, issued: IssuedLink, now: int) -> None:
     _print(options, wire.link(issued.link, now, issued.url))
 
 
-def _print(options: context.Chosen, shape: wire.EnrollmentLink | wire.ChallengeLink) -> None:
+def _print(options: context.GlobalOptions, shape: wire.EnrollmentLink | wire.ChallengeLink) -> None:
     lines: list[tuple[str, object]] = [
         ("id", shape.id),
         ("user id", shape.user_id),

@@ -107,7 +107,7 @@ def disable(ctx: click.Context, operator: str, reason: str | None) -> None:
     context.show(options, _shape(changed), lambda: print(text))
 
 
-def _show_link(options: context.Chosen, operator: Operator, token: str) -> None:
+def _show_link(options: context.GlobalOptions, operator: Operator, token: str) -> None:
     link = f"{context.read_settings(options).base_url.rstrip('/')}/console/set-up/{token}"
 
     def people() -> None:

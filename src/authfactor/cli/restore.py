@@ -20,7 +20,7 @@ from authfactor.settings import Settings
 
 if TYPE_CHECKING:
     from authfactor.crypto.vault import Key
-    from authfactor.rules.maintenance.after_restore import Marked
+    from authfactor.rules.maintenance.after_restore import RestoreMarks
 
 _CLUSTER = (
     "This installation's database is PostgreSQL. Restore it with PostgreSQL's own means, then run authfactor"
@@ -29,7 +29,7 @@ _CLUSTER = (
 )
 
 
-def run(options: context.Chosen, file: Path | None, *, check: bool, mark: bool, force: bool) -> None:
+def run(options: context.GlobalOptions, file: Path | None, *, check: bool, mark: bool, force: bool) -> None:
     """Do what the command was told to, and say what became of it."""
     settings = context.read_settings(options)
     if mark == (file is not None) or (check and (mark or force)):
@@ -38,7 +38,9 @@ def run(options: context.Chosen, file: Path | None, *, check: bool, mark: bool, 
         check_clock(system_clock())
         if file is None:
             ring = keyring.source_of(settings).read()
-            done = _Done(None, asyncio.run(_work(settings, ring, "marked after a restore", mark=True)))
+            done = _RestoreResult(
+                None, asyncio.run(_work(settings, ring, "marked after a restore", mark=True))
+            )
         else:
             done = _restore(settings, file, check=check, force=force)
     except context.known() as error:
@@ -47,9 +49,9 @@ def run(options: context.Chosen, file: Path | None, *, check: bool, mark: bool, 
 
 
 @dataclasses.dataclass(frozen=True)
-class _Done:
+class _RestoreResult:
     made_at: int | None
-    marked: "Marked | None"
+    marked: "RestoreMarks | None"
     aside: Path | None = None
     kept_stricter: bool | None = None
 
@@ -86,7 +88,7 @@ class _Done:
             print("Users deleted since the backup are back; those enrolled since enrol again.")
 
 
-def _restore(settings: Settings, file: Path, *, check: bool, force: bool) -> _Done:
+def _restore(settings: Settings, file: Path, *, check: bool, force: bool) -> _RestoreResult:
     from authfactor.crypto import backup_format
     from authfactor.store.sqlite import backup, keep_restrictions
 
@@ -105,18 +107,18 @@ def _restore(settings: Settings, file: Path, *, check: bool, force: bool) -> _Do
                 progress.advance(task, len(chunk))
         found = backup.problems_of(draft)
         if found:
-            raise backup_format.BadArchive(f"The database in the backup is damaged: {found[0]}")
+            raise backup_format.InvalidBackup(f"The database in the backup is damaged: {found[0]}")
         made = _written(head.made_at)
         fresh = dataclasses.replace(settings, database_url=f"sqlite:///{draft}")
         marked = asyncio.run(_work(fresh, ring, f"backup of {made}", check=True, mark=not check))
         if check:
-            return _Done(head.made_at, None)
+            return _RestoreResult(head.made_at, None)
         aside = kept = None
         if path.exists():
             aside = path.with_name(f"{path.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%S}")  # noqa: TID251 - a name
             kept = keep_restrictions.keep(draft, path)
         backup.put(draft, path, aside)
-    return _Done(head.made_at, marked, aside, kept)
+    return _RestoreResult(head.made_at, marked, aside, kept)
 
 
 def _refuse_what_is_there(path: Path, *, force: bool) -> None:
@@ -133,32 +135,32 @@ def _refuse_what_is_there(path: Path, *, force: bool) -> None:
                 text = (
                     f"{there} is there. Move the old database's files away, or give --force to keep it aside."
                 )
-                raise backup.InTheWay(text)
+                raise backup.TargetOccupied(text)
 
 
 async def _work(
     settings: Settings, ring: "list[Key]", reason: str, *, check: bool = False, mark: bool
-) -> "Marked | None":
+) -> "RestoreMarks | None":
     """Bring a database to this release's schema, see that its secrets open, mark it."""
-    from authfactor.crypto.vault import CannotOpen, Vault
-    from authfactor.rules.audit.audit_log import Audit
-    from authfactor.rules.maintenance.after_restore import Restoring
-    from authfactor.rules.maintenance.key_rotation import Sealing
+    from authfactor.crypto.vault import UnsealError, Vault
+    from authfactor.rules.audit.audit_log import AuditLog
+    from authfactor.rules.maintenance.after_restore import AfterRestore
+    from authfactor.rules.maintenance.key_rotation import KeyRotation
     from authfactor.store.opening import open_store
 
     store = await open_store(settings, system_entropy)
     try:
         if check:
-            sealing = Sealing(system_clock, "")
+            sealing = KeyRotation(system_clock, "")
             missing = await sealing.missing(store, tuple(key.id for key in ring))
             if missing:
                 raise keyring.KeyMissing(keyring.source_of(settings).shown, missing, there=True)
             if shut := await sealing.shut(store, Vault(ring, system_entropy)):
-                raise CannotOpen(f"The key ring does not open {len(shut)} secrets, the first in {shut[0]}.")
+                raise UnsealError(f"The key ring does not open {len(shut)} secrets, the first in {shut[0]}.")
         if not mark:
             return None
-        audit = Audit(system_clock, system_entropy, Vault(ring, system_entropy))
-        return await Restoring(system_clock, settings, audit, context.actor()).mark(store, reason)
+        audit = AuditLog(system_clock, system_entropy, Vault(ring, system_entropy))
+        return await AfterRestore(system_clock, settings, audit, context.actor()).mark(store, reason)
     finally:
         await store.close()
 
@@ -176,7 +178,7 @@ def _workshop(folder: Path) -> Iterator[Path]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise backup.InTheWay(f"Another restore into {folder} is under way.") from error
+            raise backup.TargetOccupied(f"Another restore into {folder} is under way.") from error
         # What one that was killed has left.
         for left in shop.iterdir():
             left.unlink()

@@ -48,7 +48,7 @@ def serve(
     from authfactor.server import run
 
     given = context.chosen(ctx)
-    options = context.Chosen(data or given.data, given.config, given.environment, given.as_json)
+    options = context.GlobalOptions(data or given.data, given.config, given.environment, given.as_json)
     given_here = {"host": host, "port": port, "workers": workers, "tls_cert": tls_cert, "tls_key": tls_key}
     # Somebody who tries things out may do so on the pages of the reference too (decision 0021).
     given_here["docs_try"] = True if demo else None
@@ -67,7 +67,7 @@ def serve(
     raise SystemExit(code)
 
 
-def _check_command(options: context.Chosen) -> list[str]:
+def _check_command(options: context.GlobalOptions) -> list[str]:
     """Return the command that tells whether this server could start anew."""
     given = (("--data", options.data), ("--config", options.config))
     chosen = [text for name, value in given if value is not None for text in (name, str(value))]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from authfactor.cli import context
-from authfactor.models import Environment, Page, PageQuery, User
+from authfactor.models import Environment, PageQuery, RecordPage, UserRecord
 from authfactor.wire import responses, timestamps
 from authfactor.wire.requests import CreateUser, UpdateUser
 
@@ -53,7 +53,7 @@ def create(
         password=_asked() if password else None,
     )
 
-    async def work(af: Authfactor, environment: Environment) -> User:
+    async def work(af: Authfactor, environment: Environment) -> UserRecord:
         unit = await af.users.create(environment, request)
         return await context.change(af, environment, unit, "user.create", lambda made: made.id)
 
@@ -67,7 +67,7 @@ def get(ctx: click.Context, user_id: str) -> None:
     """Show a user. Example: authfactor users get user_01…"""
     options = context.chosen(ctx)
 
-    async def work(af: Authfactor, environment: Environment) -> User:
+    async def work(af: Authfactor, environment: Environment) -> UserRecord:
         return await af.read(af.users.get(environment, user_id))
 
     _show(options, context.run(options, work))
@@ -82,7 +82,7 @@ def list_users(ctx: click.Context, email: str | None, limit: int, after: str | N
     """List users, newest first. Example: authfactor users list --email kim@example.org"""
     options = context.chosen(ctx)
 
-    async def work(af: Authfactor, environment: Environment) -> Page[User]:
+    async def work(af: Authfactor, environment: Environment) -> RecordPage[UserRecord]:
         return await af.read(af.users.page(environment, PageQuery(limit=limit, after=after), email))
 
     page = context.run(options, work)
@@ -124,7 +124,7 @@ def update(
         password=_asked() if password else None,
     )
 
-    async def work(af: Authfactor, environment: Environment) -> User:
+    async def work(af: Authfactor, environment: Environment) -> UserRecord:
         unit = await af.users.update(environment, user_id, request)
         return await context.change(af, environment, unit, "user.update", user_id)
 
@@ -171,7 +171,7 @@ def _asked() -> str:
     return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
 
 
-def _show(options: context.Chosen, user: User) -> None:
+def _show(options: context.GlobalOptions, user: UserRecord) -> None:
     lines: list[tuple[str, object]] = [
         ("id", user.id),
         ("email", user.email),

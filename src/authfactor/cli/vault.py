@@ -11,10 +11,10 @@ import click
 from authfactor.cli import context
 
 if TYPE_CHECKING:
-    from authfactor.crypto.keyring import Source
+    from authfactor.crypto.keyring import KeySource
     from authfactor.crypto.vault import Key
-    from authfactor.rules.audit.audit_log import Audit
-    from authfactor.rules.maintenance.key_rotation import Progress, Resealed, Sealing
+    from authfactor.rules.audit.audit_log import AuditLog
+    from authfactor.rules.maintenance.key_rotation import KeyRotation, RotationProgress, RotationResult
     from authfactor.store import Store, Tx, Unit
 
 T = TypeVar("T")
@@ -37,7 +37,7 @@ def status(ctx: click.Context) -> None:
     """
     options = context.chosen(ctx)
 
-    async def work(source: Source, store: Store, sealing: Sealing) -> tuple[list[Key], dict[str, int]]:
+    async def work(source: KeySource, store: Store, sealing: KeyRotation) -> tuple[list[Key], dict[str, int]]:
         ring = source.read() if source.exists() else []
         counts = dict.fromkeys(await store.read(lambda tx: tx.vault_keys.ids()), 0)
         return ring, counts | await sealing.counts(store)
@@ -76,11 +76,11 @@ def rotate(ctx: click.Context, wait: int | None) -> None:
     """
     from authfactor.core import system_clock
     from authfactor.crypto.vault import Vault
-    from authfactor.rules.audit.audit_log import Audit
+    from authfactor.rules.audit.audit_log import AuditLog
 
     options = context.chosen(ctx)
 
-    async def work(source: Source, store: Store, sealing: Sealing) -> tuple[str, bool, Resealed]:
+    async def work(source: KeySource, store: Store, sealing: KeyRotation) -> tuple[str, bool, RotationResult]:
         import asyncio
 
         async with sealing.turn(store):
@@ -97,7 +97,7 @@ def rotate(ctx: click.Context, wait: int | None) -> None:
             await asyncio.sleep(source.look_again + _MARGIN_SECONDS if wait is None else wait)
             vault_ = Vault(ring, os.urandom)  # noqa: TID251 - nonces
             done = await sealing.reseal(store, vault_, _counter(options))
-            await store.write(_rotated(Audit(system_clock, os.urandom, vault_), ring[-1].id))  # noqa: TID251 - a key, in a command
+            await store.write(_rotated(AuditLog(system_clock, os.urandom, vault_), ring[-1].id))  # noqa: TID251 - a key, in a command
             return ring[-1].id, added, done
 
     key_id, added, done = _run(options, work)
@@ -129,16 +129,16 @@ def retire(ctx: click.Context, key: str, reason: str | None) -> None:
     from authfactor.core import system_clock
     from authfactor.crypto import keyring
     from authfactor.crypto.vault import Vault
-    from authfactor.rules.audit.audit_log import Audit
+    from authfactor.rules.audit.audit_log import AuditLog
 
     options = context.chosen(ctx)
 
-    async def work(source: Source, store: Store, sealing: Sealing) -> list[Key]:
+    async def work(source: KeySource, store: Store, sealing: KeyRotation) -> list[Key]:
         async with sealing.turn(store):
             if source.exists() and source.read()[-1].id == key:
                 raise keyring.KeyRingUnusable(f"The key '{key}' is the newest one and seals; it has to stay.")
             # A ring that a command prints has lost the key already: entries' key is sealed with the newest.
-            audit = Audit(system_clock, os.urandom, Vault(source.read(), os.urandom))  # noqa: TID251 - nonces, in a command
+            audit = AuditLog(system_clock, os.urandom, Vault(source.read(), os.urandom))  # noqa: TID251 - nonces, in a command
             await sealing.release(
                 store, key, lambda tx: audit.note(tx, context.actor(), "vault.retire", key, reason=reason)
             )
@@ -152,7 +152,7 @@ def retire(ctx: click.Context, key: str, reason: str | None) -> None:
     )
 
 
-def _rotated(audit: Audit, key_id: str) -> Unit[None]:
+def _rotated(audit: AuditLog, key_id: str) -> Unit[None]:
     """Leave the entry. Who got hold of an older key of the ring must not sign entries of from now on."""
 
     async def run(tx: Tx) -> None:
@@ -162,12 +162,12 @@ def _rotated(audit: Audit, key_id: str) -> Unit[None]:
     return run
 
 
-def _run(options: context.Chosen, work: Callable[[Source, Store, Sealing], Awaitable[T]]) -> T:
+def _run(options: context.GlobalOptions, work: Callable[[KeySource, Store, KeyRotation], Awaitable[T]]) -> T:
     """Open database and source of the ring, without the demand that every needed key be there."""
     from authfactor.core import system_clock
     from authfactor.crypto import keyring
-    from authfactor.ids import Mint
-    from authfactor.rules.maintenance.key_rotation import Sealing
+    from authfactor.ids import IdGenerator
+    from authfactor.rules.maintenance.key_rotation import KeyRotation
     from authfactor.store.opening import open_store
 
     settings = context.read_settings(options)
@@ -175,8 +175,8 @@ def _run(options: context.Chosen, work: Callable[[Source, Store, Sealing], Await
     async def inside() -> T:
         store = await open_store(settings)
         try:
-            holder = Mint(system_clock, os.urandom)("")  # noqa: TID251 - an id, in a command
-            return await work(keyring.source_of(settings), store, Sealing(system_clock, holder))
+            holder = IdGenerator(system_clock, os.urandom)("")  # noqa: TID251 - an id, in a command
+            return await work(keyring.source_of(settings), store, KeyRotation(system_clock, holder))
         finally:
             await store.close()
 
@@ -186,12 +186,12 @@ def _run(options: context.Chosen, work: Callable[[Source, Store, Sealing], Await
         context.fail(error)
 
 
-def _say(options: context.Chosen, text: str) -> None:
+def _say(options: context.GlobalOptions, text: str) -> None:
     if not options.as_json:
         click.echo(text, err=True)
 
 
-def _counter(options: context.Chosen) -> Progress:
+def _counter(options: context.GlobalOptions) -> RotationProgress:
     """Tell on standard error how far it is, every 10,000 rows."""
     step = 10_000
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import click
 
 from authfactor.cli import context
-from authfactor.models import Delivery, Environment, Page, PageQuery, WebhookEndpoint
+from authfactor.models import DeliveryRecord, Environment, PageQuery, RecordPage, WebhookEndpointRecord
 from authfactor.wire import timestamps
 from authfactor.wire import webhooks as wire
 
@@ -33,7 +33,7 @@ def list_endpoints(ctx: click.Context, limit: int, after: str | None) -> None:
     """List the webhook endpoints, newest first. Example: authfactor webhooks list"""
     options = context.chosen(ctx)
 
-    async def work(af: Authfactor, environment: Environment) -> Page[WebhookEndpoint]:
+    async def work(af: Authfactor, environment: Environment) -> RecordPage[WebhookEndpointRecord]:
         return await af.read(af.webhooks.page(environment, PageQuery(limit=limit, after=after)))
 
     page = context.run(options, work)
@@ -59,7 +59,7 @@ def list_deliveries(
     """List deliveries, newest first. Example: authfactor webhooks deliveries --state failed"""
     options = context.chosen(ctx)
 
-    async def work(af: Authfactor, environment: Environment) -> Page[Delivery]:
+    async def work(af: Authfactor, environment: Environment) -> RecordPage[DeliveryRecord]:
         query = PageQuery(limit=limit, after=after)
         return await af.read(af.deliveries.page(environment, query, endpoint, state))
 
@@ -84,7 +84,7 @@ def resend(ctx: click.Context, delivery_id: str) -> None:
     """Send a delivery again, whatever became of it. Example: authfactor webhooks resend wd_01…"""
     options = context.chosen(ctx)
 
-    async def work(af: Authfactor, environment: Environment) -> Delivery:
+    async def work(af: Authfactor, environment: Environment) -> DeliveryRecord:
         unit = af.deliveries.resend(environment, delivery_id)
         return await context.change(af, environment, unit, "delivery.resend", delivery_id)
 
@@ -94,7 +94,7 @@ def resend(ctx: click.Context, delivery_id: str) -> None:
     )
 
 
-def _last(delivery: Delivery) -> str:
+def _last(delivery: DeliveryRecord) -> str:
     if delivery.last_error is not None:
         return delivery.last_error
     return "-" if delivery.last_status is None else str(delivery.last_status)

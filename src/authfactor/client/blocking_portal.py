@@ -8,8 +8,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from authfactor.client.operations import Call
-from authfactor.client.requester import Known, Performing
+from authfactor.client.operations import ApiCall
+from authfactor.client.requester import LazyCredentials, Requester
 
 T = TypeVar("T")
 
@@ -59,36 +59,36 @@ class LoopThread:
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class _Runtime:
     """What a started client consists of, and how to end it."""
 
     thread: LoopThread
-    performing: Performing
+    performing: Requester
     end: Callable[[], object]
 
 
-class Portal:
+class BlockingPortal:
     """Performs calls on a loop of its own. Safe from many threads."""
 
-    def __init__(self, make: Callable[[], Performing], *, forks: bool) -> None:
+    def __init__(self, make: Callable[[], Requester], *, forks: bool) -> None:
         """Start at the first call. `forks`: what is made may be made anew in a forked process."""
         self._make = make
         self._forks = forks
         self._lock = threading.Lock()
         self._process = 0
-        self._running: Running | None = None
+        self._running: _Runtime | None = None
 
     @property
-    def credentials(self) -> Known:
+    def credentials(self) -> LazyCredentials:
         """Who asks."""
         return self.started().performing.credentials
 
-    def perform(self, call: Call[T]) -> T:
+    def perform(self, call: ApiCall[T]) -> T:
         """Perform a call on the loop and wait."""
         running = self.started()
         return running.thread.run(running.performing.perform(call))
 
-    def started(self) -> Running:
+    def started(self) -> _Runtime:
         """Start, once for each process: neither the thread nor its connections survive a fork.
 
         Raises `RuntimeError` where starting again would harm: SQLite must not be carried over a fork.
@@ -106,14 +106,14 @@ class Portal:
                 self._running, self._process = self._start(), os.getpid()
             return self._running
 
-    def _start(self) -> Running:
+    def _start(self) -> _Runtime:
         thread = LoopThread()
         try:
             performing = thread.run(_opened(self._make))
         except BaseException:
             thread.stop()
             raise
-        return Running(thread, performing, weakref.finalize(self, _end, thread, performing, os.getpid()))
+        return _Runtime(thread, performing, weakref.finalize(self, _end, thread, performing, os.getpid()))
 
     def close(self) -> None:
         """Let go of everything; the next call starts again."""
@@ -123,7 +123,7 @@ class Portal:
             running.end()
 
 
-async def _opened(make: Callable[[], Performing]) -> Performing:
+async def _opened(make: Callable[[], Requester]) -> Requester:
     performing = make()
     try:
         await performing.open()
@@ -133,7 +133,7 @@ async def _opened(make: Callable[[], Performing]) -> Performing:
     return performing
 
 
-def _end(thread: LoopThread, performing: Performing, process: int) -> None:
+def _end(thread: LoopThread, performing: Requester, process: int) -> None:
     if process != os.getpid():
         return
     if thread.is_here():

@@ -7,11 +7,11 @@ from typing import Final, Self
 
 import httpx
 
-from authfactor.client.blocking_portal import Portal
+from authfactor.client.blocking_portal import BlockingPortal
 from authfactor.client.events import AsyncEvents, Events
-from authfactor.client.http_transport import Identity, OverHttp, Transport
+from authfactor.client.http_transport import HttpTransport, Identity, Transport
 from authfactor.client.mfa import AsyncMfa, Mfa
-from authfactor.client.requester import Performing
+from authfactor.client.requester import Requester
 from authfactor.client.user_management import AsyncUserManagement, UserManagement
 from authfactor.client.webhooks import AsyncWebhooks, Webhooks
 
@@ -21,7 +21,7 @@ MAX_RETRIES: Final = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Choice:
+class ClientConfig:
     """What a client was made with. Raises `ValueError` that says what does not fit together."""
 
     base_url: str | None
@@ -56,11 +56,11 @@ class Choice:
         """Make the transport, on the event loop that will use it."""
         identity = self.identity()
         if identity is not None:
-            return OverHttp(identity, timeout=self.timeout, http_client=http_client)
+            return HttpTransport(identity, timeout=self.timeout, http_client=http_client)
         from authfactor.client import in_process_transport  # noqa: PLC0415 - over HTTP nothing of the server is needed
 
-        return in_process_transport.InProcess(
-            in_process_transport.Place(self.database_url, self.data, self.keys, self.environment)
+        return in_process_transport.InProcessTransport(
+            in_process_transport.DatabaseTarget(self.database_url, self.data, self.keys, self.environment)
         )
 
     def identity(self) -> Identity | None:
@@ -98,7 +98,7 @@ class AsyncClient:
         http_client: httpx.AsyncClient | None = None,
     ) -> None:
         """Open nothing yet. Raises `ValueError` when the arguments do not fit together."""
-        choice = Choice(
+        choice = ClientConfig(
             base_url=base_url,
             api_key=api_key,
             client_id=client_id,
@@ -108,7 +108,7 @@ class AsyncClient:
             environment=environment,
             timeout=timeout,
         )
-        self._performing = Performing(choice.transport(http_client), max_retries=max_retries)
+        self._performing = Requester(choice.transport(http_client), max_retries=max_retries)
         # Over HTTP it is known who asks, before the first request.
         self._performing.credentials.identity = choice.identity()
         self.user_management = AsyncUserManagement(self._performing)
@@ -157,7 +157,7 @@ class Client:
         max_retries: int = MAX_RETRIES,
     ) -> None:
         """Open nothing yet. Raises `ValueError` when the arguments do not fit together."""
-        choice = Choice(
+        choice = ClientConfig(
             base_url=base_url,
             api_key=api_key,
             client_id=client_id,
@@ -167,8 +167,8 @@ class Client:
             environment=environment,
             timeout=timeout,
         )
-        self._portal = Portal(
-            lambda: Performing(choice.transport(), max_retries=max_retries), forks=base_url is not None
+        self._portal = BlockingPortal(
+            lambda: Requester(choice.transport(), max_retries=max_retries), forks=base_url is not None
         )
         self.user_management = UserManagement(self._portal)
         self.mfa = Mfa(self._portal)

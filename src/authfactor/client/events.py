@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from authfactor.client.operations import Blocking, Call, Group, Waiting, listing, query, reader
-from authfactor.client.types import Event, ListOf, Order
+from authfactor.client.operations import ApiCall, AsyncGroup, Group, SyncGroup, listing, query, reader
+from authfactor.client.types import Event, ListResponse, Order
 
 
 class _Events(Group):
@@ -21,7 +21,7 @@ class _Events(Group):
         order: Order | None = None,
         range_start: datetime | None = None,
         range_end: datetime | None = None,
-    ) -> Call[ListOf[Event]]:
+    ) -> ApiCall[ListResponse[Event]]:
         """List events of these names (`user.created`, `session.created`, …), oldest first.
 
         Raises `BadRequestError` without a name, `UnprocessableEntityError`.
@@ -35,7 +35,7 @@ class _Events(Group):
             range_start=_moment(range_start),
             range_end=_moment(range_end),
         )
-        return Call("GET", "/events", reader(ListOf[Event]), query=asked)
+        return ApiCall("GET", "/events", reader(ListResponse[Event]), query=asked)
 
 
 def _moment(moment: datetime | None) -> str | None:
@@ -46,9 +46,9 @@ def _moment(moment: datetime | None) -> str | None:
     return moment.isoformat()
 
 
-class Events(_Events, Blocking):
+class Events(_Events, SyncGroup):
     """`client.events` of a `Client`."""
 
 
-class AsyncEvents(_Events, Waiting):
+class AsyncEvents(_Events, AsyncGroup):
     """`client.events` of an `AsyncClient`."""

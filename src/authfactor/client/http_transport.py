@@ -8,7 +8,7 @@ import httpx
 from authfactor.client.errors import APIConnectionError, APITimeoutError
 
 
-class Answered(NamedTuple):
+class HttpResponse(NamedTuple):
     """An answer as it came; names of headers in lower case."""
 
     status: int
@@ -30,14 +30,14 @@ class Transport(Protocol):
     async def identity(self) -> Identity:
         """Say who asks; opens what must be open for it."""
 
-    async def send(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Answered:
+    async def send(self, method: str, target: str, headers: dict[str, str], body: bytes) -> HttpResponse:
         """Carry one request; `target` is path and query. Raises `APIConnectionError`."""
 
     async def close(self) -> None:
         """Let go of everything."""
 
 
-class OverHttp:
+class HttpTransport:
     """A server somewhere."""
 
     def __init__(self, identity: Identity, *, timeout: float, http_client: httpx.AsyncClient | None) -> None:
@@ -51,7 +51,7 @@ class OverHttp:
         """Say who asks."""
         return self._identity
 
-    async def send(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Answered:
+    async def send(self, method: str, target: str, headers: dict[str, str], body: bytes) -> HttpResponse:
         """Send over a connection that is kept."""
         client = self._client
         if client is None:
@@ -66,7 +66,7 @@ class OverHttp:
         except httpx.TransportError as error:
             text = f"No answer from {self._identity.base_url}: {str(error) or type(error).__name__}."
             raise APIConnectionError(text) from error
-        return Answered(answer.status_code, answer.headers, answer.content)
+        return HttpResponse(answer.status_code, answer.headers, answer.content)
 
     async def close(self) -> None:
         """Close the connections."""

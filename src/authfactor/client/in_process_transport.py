@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from authfactor import errors
 from authfactor.client.errors import APIConnectionError
-from authfactor.client.http_transport import Answered, Identity
+from authfactor.client.http_transport import HttpResponse, Identity
 from authfactor.core import Authfactor
 from authfactor.http.app import App
 from authfactor.models import Environment
@@ -33,7 +33,7 @@ SCOPE: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DatabaseTarget:
     """Where the database is and whose environment is meant; empty: as `AUTHFACTOR_…` and defaults say."""
 
     database_url: str | None
@@ -42,10 +42,10 @@ class Place:
     environment: str | None
 
 
-class InProcess:
+class InProcessTransport:
     """An open installation, asked through its application."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: DatabaseTarget) -> None:
         """Open at the first request, on the event loop that asks."""
         self._place = place
         self._app: App | None = None
@@ -72,7 +72,7 @@ class InProcess:
                 raise RuntimeError("the application started without an installation")
             return self._identity
 
-    async def send(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Answered:
+    async def send(self, method: str, target: str, headers: dict[str, str], body: bytes) -> HttpResponse:
         """Ask the application as a server would."""
         if self._app is None:
             raise APIConnectionError("The client is closed.")
@@ -95,7 +95,7 @@ class InProcess:
 
         await self._app(scope, receive, send)
         found: Mapping[str, str] = {name.decode(): value.decode() for name, value in said[0]["headers"]}
-        return Answered(said[0]["status"], found, b"".join(part.get("body", b"") for part in said[1:]))
+        return HttpResponse(said[0]["status"], found, b"".join(part.get("body", b"") for part in said[1:]))
 
     async def close(self) -> None:
         """Finish what is under way and close the database."""

@@ -13,14 +13,14 @@ from urllib.parse import quote
 import msgspec
 
 from authfactor.client.paging import AsyncPage, Page
-from authfactor.client.types import ListOf
+from authfactor.client.types import ListResponse
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Call(Generic[T]):
+class ApiCall(Generic[T]):
     """What is sent and how the answer is read. `credentials` adds client id and secret to the body."""
 
     method: str
@@ -31,7 +31,7 @@ class Call(Generic[T]):
     credentials: tuple[str, ...] = ()
 
 
-class Credentials(Protocol):
+class ClientCredentials(Protocol):
     """Who asks, as far as it is known."""
 
     @property
@@ -43,25 +43,25 @@ class Credentials(Protocol):
         """Raises `ValueError` when the client was made without one."""
 
 
-class Performer(Protocol):
+class Performs(Protocol):
     """Performs calls and waits for the answer."""
 
     @property
-    def credentials(self) -> Credentials:
+    def credentials(self) -> ClientCredentials:
         """Who asks."""
 
-    def perform(self, call: Call[T]) -> T:
+    def perform(self, call: ApiCall[T]) -> T:
         """Send and return what was read. Raises `ClientError`."""
 
 
-class AsyncPerformer(Protocol):
+class PerformsAsync(Protocol):
     """Performs calls on an event loop."""
 
     @property
-    def credentials(self) -> Credentials:
+    def credentials(self) -> ClientCredentials:
         """Who asks."""
 
-    async def perform(self, call: Call[T]) -> T:
+    async def perform(self, call: ApiCall[T]) -> T:
         """Send and return what was read. Raises `ClientError`."""
 
 
@@ -69,38 +69,38 @@ class Group:
     """Methods that belong together, bound to a client."""
 
     @property
-    def _credentials(self) -> Credentials:
+    def _credentials(self) -> ClientCredentials:
         raise NotImplementedError
 
 
-class Blocking(Group):
+class SyncGroup(Group):
     """A group of methods of a `Client`."""
 
-    def __init__(self, performer: Performer) -> None:
+    def __init__(self, performer: Performs) -> None:
         """Perform calls there."""
         self._performer = performer
 
     @property
-    def _credentials(self) -> Credentials:
+    def _credentials(self) -> ClientCredentials:
         return self._performer.credentials
 
 
-class Waiting(Group):
+class AsyncGroup(Group):
     """A group of methods of an `AsyncClient`."""
 
-    def __init__(self, performer: AsyncPerformer) -> None:
+    def __init__(self, performer: PerformsAsync) -> None:
         """Perform calls there."""
         self._performer = performer
 
     @property
-    def _credentials(self) -> Credentials:
+    def _credentials(self) -> ClientCredentials:
         return self._performer.credentials
 
 
 class operation(Generic[P, T]):  # noqa: N801 - a decorator
     """A method that makes one call."""
 
-    def __init__(self, make: Callable[Concatenate[Any, P], Call[T]]) -> None:
+    def __init__(self, make: Callable[Concatenate[Any, P], ApiCall[T]]) -> None:
         """Take the function that describes the call."""
         self._make = make
         update_wrapper(self, make)  # type: ignore[arg-type]  # it is callable once bound
@@ -108,11 +108,11 @@ class operation(Generic[P, T]):  # noqa: N801 - a decorator
     @overload
     def __get__(self, group: None, owner: type) -> Self: ...
     @overload
-    def __get__(self, group: Blocking, owner: type) -> Callable[P, T]: ...
+    def __get__(self, group: SyncGroup, owner: type) -> Callable[P, T]: ...
     @overload
-    def __get__(self, group: Waiting, owner: type) -> Callable[P, Awaitable[T]]: ...
+    def __get__(self, group: AsyncGroup, owner: type) -> Callable[P, Awaitable[T]]: ...
 
-    def __get__(self, group: Blocking | Waiting | None, owner: type) -> object:
+    def __get__(self, group: SyncGroup | AsyncGroup | None, owner: type) -> object:
         """Bind to a group: there, calling performs."""
         if group is None:
             return self
@@ -127,7 +127,7 @@ class operation(Generic[P, T]):  # noqa: N801 - a decorator
 class listing(Generic[P, T]):  # noqa: N801 - a decorator
     """A method that lists: one call for each page."""
 
-    def __init__(self, make: Callable[Concatenate[Any, P], Call[ListOf[T]]]) -> None:
+    def __init__(self, make: Callable[Concatenate[Any, P], ApiCall[ListResponse[T]]]) -> None:
         """Take the function that describes the call for the first page."""
         self._make = make
         update_wrapper(self, make)  # type: ignore[arg-type]  # it is callable once bound
@@ -135,16 +135,16 @@ class listing(Generic[P, T]):  # noqa: N801 - a decorator
     @overload
     def __get__(self, group: None, owner: type) -> Self: ...
     @overload
-    def __get__(self, group: Blocking, owner: type) -> Callable[P, Page[T]]: ...
+    def __get__(self, group: SyncGroup, owner: type) -> Callable[P, Page[T]]: ...
     @overload
-    def __get__(self, group: Waiting, owner: type) -> Callable[P, Awaitable[AsyncPage[T]]]: ...
+    def __get__(self, group: AsyncGroup, owner: type) -> Callable[P, Awaitable[AsyncPage[T]]]: ...
 
-    def __get__(self, group: Blocking | Waiting | None, owner: type) -> object:
+    def __get__(self, group: SyncGroup | AsyncGroup | None, owner: type) -> object:
         """Bind to a group: there, calling performs."""
         if group is None:
             return self
         make = self._make
-        if isinstance(group, Blocking):
+        if isinstance(group, SyncGroup):
             blocking = group._performer  # noqa: SLF001 - the other half of this module
 
             def method(*args: P.args, **kwargs: P.kwargs) -> Page[T]:
@@ -161,10 +161,10 @@ class listing(Generic[P, T]):  # noqa: N801 - a decorator
         return update_wrapper(coroutine, make)
 
 
-def further(call: Call[T], after: str) -> Call[T]:
+def further(call: ApiCall[T], after: str) -> ApiCall[T]:
     """Describe the call for the page after this cursor."""
     query = {name: value for name, value in (call.query or {}).items() if name not in {"before", "after"}}
-    return Call(call.method, call.path, call.read, query={**query, "after": after})
+    return ApiCall(call.method, call.path, call.read, query={**query, "after": after})
 
 
 def path(template: str, *ids: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Generic, TypeVar
 
-from authfactor.client.types import ListMetadata, ListOf
+from authfactor.client.types import ListMetadata, ListResponse
 
 T = TypeVar("T")
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 class _Page(Generic[T]):
     """What both kinds of page show."""
 
-    def __init__(self, listed: ListOf[T]) -> None:
+    def __init__(self, listed: ListResponse[T]) -> None:
         """Show what was listed."""
         self._listed = listed
 
@@ -34,7 +34,7 @@ class _Page(Generic[T]):
 class Page(_Page[T]):
     """One page of a list; a `for` loop over it walks on through the pages after it."""
 
-    def __init__(self, listed: ListOf[T], next_page: Callable[[str], ListOf[T]]) -> None:
+    def __init__(self, listed: ListResponse[T], next_page: Callable[[str], ListResponse[T]]) -> None:
         """Fetch further pages with `next_page`."""
         super().__init__(listed)
         self._next_page = next_page
@@ -53,7 +53,9 @@ class Page(_Page[T]):
 class AsyncPage(_Page[T]):
     """One page of a list; an `async for` loop over it walks on through the pages after it."""
 
-    def __init__(self, listed: ListOf[T], next_page: Callable[[str], Awaitable[ListOf[T]]]) -> None:
+    def __init__(
+        self, listed: ListResponse[T], next_page: Callable[[str], Awaitable[ListResponse[T]]]
+    ) -> None:
         """Fetch further pages with `next_page`."""
         super().__init__(listed)
         self._next_page = next_page

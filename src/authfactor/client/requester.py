@@ -15,8 +15,8 @@ from uuid import UUID
 import msgspec
 
 from authfactor.client.errors import AnswerUnreadableError, APIConnectionError, ClientError, error_of
-from authfactor.client.http_transport import Answered, Identity, Transport
-from authfactor.client.operations import Call
+from authfactor.client.http_transport import HttpResponse, Identity, Transport
+from authfactor.client.operations import ApiCall
 
 T = TypeVar("T")
 RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504})
@@ -26,7 +26,7 @@ LONGEST_ASKED: Final = 60.0
 """Seconds that a `Retry-After` is honoured for; a server that asks for more gets its error passed on."""
 
 
-class Known:
+class LazyCredentials:
     """Who asks, as soon as it is known."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class Known:
         return self.identity
 
 
-class Performing:
+class Requester:
     """Performs calls over a transport."""
 
     def __init__(
@@ -68,14 +68,14 @@ class Performing:
         self._max_retries = max_retries
         self._entropy = entropy
         self._sleep = sleep
-        self.credentials = Known()
+        self.credentials = LazyCredentials()
 
     async def open(self) -> None:
         """Know who asks; in this process that opens the database. Again changes nothing."""
         if self.credentials.identity is None:
             self.credentials.identity = await self._transport.identity()
 
-    async def perform(self, call: Call[T]) -> T:
+    async def perform(self, call: ApiCall[T]) -> T:
         """Send, as often as it takes, and return what was read. Raises `ClientError`."""
         await self.open()
         target, headers, body = self._written(call)
@@ -107,7 +107,7 @@ class Performing:
         await self._transport.close()
         self.credentials.identity = None
 
-    def _written(self, call: Call[T]) -> tuple[str, dict[str, str], bytes]:
+    def _written(self, call: ApiCall[T]) -> tuple[str, dict[str, str], bytes]:
         """Write target, headers and body; one key for all attempts, so that they have one effect."""
         identity = self.credentials.identity
         if identity is None:  # pragma: no cover - `perform` has opened it
@@ -134,7 +134,7 @@ class Performing:
         return min(FIRST_WAIT * 2.0**attempt, LONGEST_WAIT) * spread
 
 
-def _read(call: Call[T], answer: Answered) -> T:
+def _read(call: ApiCall[T], answer: HttpResponse) -> T:
     try:
         return call.read(answer.body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -143,7 +143,7 @@ def _read(call: Call[T], answer: Answered) -> T:
         raise AnswerUnreadableError(text, status=answer.status, request_id=known) from error
 
 
-def _refusal(answer: Answered) -> tuple[ClientError, float | None]:
+def _refusal(answer: HttpResponse) -> tuple[ClientError, float | None]:
     wait = _asked_wait(answer.headers.get("retry-after"), answer.headers.get("date"))
     known = answer.headers.get("x-request-id")
     return error_of(answer.status, answer.body, request_id=known, retry_after=wait), wait

@@ -206,7 +206,7 @@ class ListMetadata(Model, frozen=True, kw_only=True):
     after: str | None = None
 
 
-class ListOf(Model, Generic[T], frozen=True, kw_only=True):
+class ListResponse(Model, Generic[T], frozen=True, kw_only=True):
     """One page as it comes over the wire."""
 
     data: tuple[T, ...]

@@ -7,10 +7,10 @@ from urllib.parse import quote, urlencode
 from msgspec import UNSET, UnsetType
 
 from authfactor.client.operations import (
-    Blocking,
-    Call,
+    ApiCall,
+    AsyncGroup,
     Group,
-    Waiting,
+    SyncGroup,
     given,
     listing,
     nothing,
@@ -24,7 +24,7 @@ from authfactor.client.types import (
     AuthenticationFactorTotpAndChallengeResponse,
     AuthenticationResponse,
     Jwks,
-    ListOf,
+    ListResponse,
     Order,
     Session,
     User,
@@ -50,7 +50,7 @@ class _UserManagement(Group):
         totp_issuer: str | None = None,
         totp_user: str | None = None,
         totp_secret: str | None = None,
-    ) -> Call[AuthenticationFactorTotpAndChallengeResponse]:
+    ) -> ApiCall[AuthenticationFactorTotpAndChallengeResponse]:
         """Enrol a user in a new authentication factor, and open its first challenge.
 
         Args:
@@ -63,7 +63,7 @@ class _UserManagement(Group):
         Raises `NotFoundError`, `UnprocessableEntityError`. The secret is in this answer only.
         """
         body = given(type=type, totp_issuer=totp_issuer, totp_user=totp_user, totp_secret=totp_secret)
-        return Call(
+        return ApiCall(
             "POST",
             path("/user_management/users/{}/auth_factors", user_id),
             reader(AuthenticationFactorTotpAndChallengeResponse),
@@ -79,12 +79,12 @@ class _UserManagement(Group):
         before: str | None = None,
         after: str | None = None,
         order: Order | None = None,
-    ) -> Call[ListOf[AuthenticationFactorTotp]]:
+    ) -> ApiCall[ListResponse[AuthenticationFactorTotp]]:
         """List a user's factors, newest first. Raises `NotFoundError`, `UnprocessableEntityError`."""
-        return Call(
+        return ApiCall(
             "GET",
             path("/user_management/users/{}/auth_factors", user_id),
-            reader(ListOf[AuthenticationFactorTotp]),
+            reader(ListResponse[AuthenticationFactorTotp]),
             query=query(limit=limit, before=before, after=after, order=order),
         )
 
@@ -105,7 +105,7 @@ class _UserManagement(Group):
         external_id: str | None = None,
         metadata: Mapping[str, str] | None = None,
         locale: str | None = None,
-    ) -> Call[User]:
+    ) -> ApiCall[User]:
         """Create a user, with a password, an imported hash, or neither.
 
         Raises `BadRequestError` (email or external id taken, weak password), `UnprocessableEntityError`.
@@ -123,17 +123,17 @@ class _UserManagement(Group):
             metadata=metadata,
             locale=locale,
         )
-        return Call("POST", "/user_management/users", reader(User), body)
+        return ApiCall("POST", "/user_management/users", reader(User), body)
 
     @operation
-    def get_user(self, user_id: str) -> Call[User]:
+    def get_user(self, user_id: str) -> ApiCall[User]:
         """Read a user. Raises `NotFoundError`."""
-        return Call("GET", path("/user_management/users/{}", user_id), reader(User))
+        return ApiCall("GET", path("/user_management/users/{}", user_id), reader(User))
 
     @operation
-    def get_user_by_external_id(self, external_id: str) -> Call[User]:
+    def get_user_by_external_id(self, external_id: str) -> ApiCall[User]:
         """Read a user by your own id. Raises `NotFoundError`."""
-        return Call("GET", path("/user_management/users/external_id/{}", external_id), reader(User))
+        return ApiCall("GET", path("/user_management/users/external_id/{}", external_id), reader(User))
 
     @listing
     def list_users(
@@ -144,10 +144,10 @@ class _UserManagement(Group):
         before: str | None = None,
         after: str | None = None,
         order: Order | None = None,
-    ) -> Call[ListOf[User]]:
+    ) -> ApiCall[ListResponse[User]]:
         """List users, newest first; with `email` the one who has it. Raises `UnprocessableEntityError`."""
         asked = query(email=email, limit=limit, before=before, after=after, order=order)
-        return Call("GET", "/user_management/users", reader(ListOf[User]), query=asked)
+        return ApiCall("GET", "/user_management/users", reader(ListResponse[User]), query=asked)
 
     @operation
     def update_user(  # noqa: PLR0913 - the API's fields
@@ -165,7 +165,7 @@ class _UserManagement(Group):
         external_id: str | UnsetType | None = UNSET,
         metadata: Mapping[str, str | None] | UnsetType | None = UNSET,
         locale: str | UnsetType | None = UNSET,
-    ) -> Call[User]:
+    ) -> ApiCall[User]:
         """Change a user. What is not given stays; None clears where a value may be missing.
 
         Raises `NotFoundError`, `BadRequestError`, `UnprocessableEntityError`.
@@ -186,12 +186,12 @@ class _UserManagement(Group):
             "locale": locale,
         }
         body |= {field: value for field, value in clearable.items() if value is not UNSET}
-        return Call("PUT", path("/user_management/users/{}", user_id), reader(User), body)
+        return ApiCall("PUT", path("/user_management/users/{}", user_id), reader(User), body)
 
     @operation
-    def delete_user(self, user_id: str) -> Call[None]:
+    def delete_user(self, user_id: str) -> ApiCall[None]:
         """Delete a user with all factors and sessions. Raises `NotFoundError`."""
-        return Call("DELETE", path("/user_management/users/{}", user_id), nothing)
+        return ApiCall("DELETE", path("/user_management/users/{}", user_id), nothing)
 
     # --- signing in ---
 
@@ -203,7 +203,7 @@ class _UserManagement(Group):
         password: str,
         ip_address: str | None = None,
         user_agent: str | None = None,
-    ) -> Call[AuthenticationResponse]:
+    ) -> ApiCall[AuthenticationResponse]:
         """Sign in with email and password.
 
         Raises `MfaChallengeError` when a code is needed next, `MfaEnrollmentError` when a factor is, and
@@ -216,7 +216,7 @@ class _UserManagement(Group):
             ip_address=ip_address,
             user_agent=user_agent,
         )
-        return Call("POST", AUTHENTICATE, reader(AuthenticationResponse), body, credentials=SECRET)
+        return ApiCall("POST", AUTHENTICATE, reader(AuthenticationResponse), body, credentials=SECRET)
 
     @operation
     def authenticate_with_totp(
@@ -227,7 +227,7 @@ class _UserManagement(Group):
         authentication_challenge_id: str,
         ip_address: str | None = None,
         user_agent: str | None = None,
-    ) -> Call[AuthenticationResponse]:
+    ) -> ApiCall[AuthenticationResponse]:
         """Finish a sign-in with a code of the challenged factor.
 
         Raises `BadRequestError`, with `code` one of `invalid_one_time_code`, `one_time_code_expired`,
@@ -242,16 +242,16 @@ class _UserManagement(Group):
             ip_address=ip_address,
             user_agent=user_agent,
         )
-        return Call("POST", AUTHENTICATE, reader(AuthenticationResponse), body, credentials=SECRET)
+        return ApiCall("POST", AUTHENTICATE, reader(AuthenticationResponse), body, credentials=SECRET)
 
     @operation
-    def authenticate_with_refresh_token(self, *, refresh_token: str) -> Call[AuthenticationResponse]:
+    def authenticate_with_refresh_token(self, *, refresh_token: str) -> ApiCall[AuthenticationResponse]:
         """Take a new pair of tokens for a refresh token, which is spent by it.
 
         Raises `BadRequestError` (`code` is `invalid_grant`) when the session has ended.
         """
         body = {"grant_type": "refresh_token", "refresh_token": refresh_token}
-        return Call("POST", AUTHENTICATE, reader(AuthenticationResponse), body, credentials=SECRET)
+        return ApiCall("POST", AUTHENTICATE, reader(AuthenticationResponse), body, credentials=SECRET)
 
     # --- sessions ---
 
@@ -264,22 +264,22 @@ class _UserManagement(Group):
         before: str | None = None,
         after: str | None = None,
         order: Order | None = None,
-    ) -> Call[ListOf[Session]]:
+    ) -> ApiCall[ListResponse[Session]]:
         """List a user's active sessions. Raises `NotFoundError`, `UnprocessableEntityError`."""
         asked = query(limit=limit, before=before, after=after, order=order)
         where = path("/user_management/users/{}/sessions", user_id)
-        return Call("GET", where, reader(ListOf[Session]), query=asked)
+        return ApiCall("GET", where, reader(ListResponse[Session]), query=asked)
 
     @operation
-    def revoke_session(self, session_id: str) -> Call[None]:
+    def revoke_session(self, session_id: str) -> ApiCall[None]:
         """End a session: its refresh token is worthless from now on. Raises `NotFoundError`."""
-        return Call("POST", "/user_management/sessions/revoke", nothing, {"session_id": session_id})
+        return ApiCall("POST", "/user_management/sessions/revoke", nothing, {"session_id": session_id})
 
     @operation
-    def get_jwks(self, client_id: str | None = None) -> Call[Jwks]:
+    def get_jwks(self, client_id: str | None = None) -> ApiCall[Jwks]:
         """Read the keys that verify access tokens; default: of this client's environment."""
         chosen = client_id or self._credentials.client_id
-        return Call("GET", path("/sso/jwks/{}", chosen), reader(Jwks))
+        return ApiCall("GET", path("/sso/jwks/{}", chosen), reader(Jwks))
 
     def get_jwks_url(self, client_id: str | None = None) -> str:
         """Say where token verifiers read the keys; default: of this client's environment."""
@@ -292,9 +292,9 @@ class _UserManagement(Group):
         return f"{self._credentials.base_url}/user_management/sessions/logout?{asked}"
 
 
-class UserManagement(_UserManagement, Blocking):
+class UserManagement(_UserManagement, SyncGroup):
     """`client.user_management` of a `Client`."""
 
 
-class AsyncUserManagement(_UserManagement, Waiting):
+class AsyncUserManagement(_UserManagement, AsyncGroup):
     """`client.user_management` of an `AsyncClient`."""

@@ -10,10 +10,10 @@ import msgspec
 
 from authfactor.client.errors import ClientError
 from authfactor.client.operations import (
-    Blocking,
-    Call,
+    ApiCall,
+    AsyncGroup,
     Group,
-    Waiting,
+    SyncGroup,
     given,
     listing,
     nothing,
@@ -22,7 +22,7 @@ from authfactor.client.operations import (
     query,
     reader,
 )
-from authfactor.client.types import Event, ListOf, Order, WebhookEndpoint
+from authfactor.client.types import Event, ListResponse, Order, WebhookEndpoint
 
 TOLERANCE: Final = 180
 """Seconds that the time in a signature may be away from now."""
@@ -81,16 +81,18 @@ class _Webhooks(Group):
         before: str | None = None,
         after: str | None = None,
         order: Order | None = None,
-    ) -> Call[ListOf[WebhookEndpoint]]:
+    ) -> ApiCall[ListResponse[WebhookEndpoint]]:
         """List the endpoints. Raises `UnprocessableEntityError`."""
         asked = query(limit=limit, before=before, after=after, order=order)
-        return Call("GET", "/webhook_endpoints", reader(ListOf[WebhookEndpoint]), query=asked)
+        return ApiCall("GET", "/webhook_endpoints", reader(ListResponse[WebhookEndpoint]), query=asked)
 
     @operation
-    def create_webhook_endpoint(self, *, endpoint_url: str, events: Sequence[str]) -> Call[WebhookEndpoint]:
+    def create_webhook_endpoint(
+        self, *, endpoint_url: str, events: Sequence[str]
+    ) -> ApiCall[WebhookEndpoint]:
         """Have events of these names posted to a URL. Raises `ConflictError`, `UnprocessableEntityError`."""
         body = {"endpoint_url": endpoint_url, "events": list(events)}
-        return Call("POST", "/webhook_endpoints", reader(WebhookEndpoint), body)
+        return ApiCall("POST", "/webhook_endpoints", reader(WebhookEndpoint), body)
 
     @operation
     def update_webhook_endpoint(
@@ -100,7 +102,7 @@ class _Webhooks(Group):
         endpoint_url: str | None = None,
         status: Literal["enabled", "disabled"] | None = None,
         events: Sequence[str] | None = None,
-    ) -> Call[WebhookEndpoint]:
+    ) -> ApiCall[WebhookEndpoint]:
         """Change an endpoint; what is not given stays.
 
         Raises `NotFoundError`, `ConflictError`, `UnprocessableEntityError`.
@@ -109,17 +111,17 @@ class _Webhooks(Group):
             endpoint_url=endpoint_url, status=status, events=None if events is None else list(events)
         )
         where = path("/webhook_endpoints/{}", webhook_endpoint_id)
-        return Call("PATCH", where, reader(WebhookEndpoint), body)
+        return ApiCall("PATCH", where, reader(WebhookEndpoint), body)
 
     @operation
-    def delete_webhook_endpoint(self, webhook_endpoint_id: str) -> Call[None]:
+    def delete_webhook_endpoint(self, webhook_endpoint_id: str) -> ApiCall[None]:
         """Delete an endpoint; nothing is sent there any more. Raises `NotFoundError`."""
-        return Call("DELETE", path("/webhook_endpoints/{}", webhook_endpoint_id), nothing)
+        return ApiCall("DELETE", path("/webhook_endpoints/{}", webhook_endpoint_id), nothing)
 
 
-class Webhooks(_Webhooks, Blocking):
+class Webhooks(_Webhooks, SyncGroup):
     """`client.webhooks` of a `Client`."""
 
 
-class AsyncWebhooks(_Webhooks, Waiting):
+class AsyncWebhooks(_Webhooks, AsyncGroup):
     """`client.webhooks` of an `AsyncClient`."""

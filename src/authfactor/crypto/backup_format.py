@@ -25,7 +25,7 @@ _FIELDS: Final = 3
 _LONGEST_LINE: Final = 128
 
 
-class BadArchive(Conflict):
+class InvalidBackup(Conflict):
     """The file is no backup, or is damaged or incomplete; the message says which."""
 
     def __init__(self, message: str) -> None:
@@ -33,7 +33,7 @@ class BadArchive(Conflict):
         super().__init__("backup_unusable", message)
 
 
-class Head(NamedTuple):
+class BackupHeader(NamedTuple):
     """What a backup says in the clear: the key's id, its salt, when it was made (milliseconds)."""
 
     key_id: str
@@ -45,14 +45,14 @@ class Head(NamedTuple):
         return b"%s %s %s %d\n" % (TITLE, self.key_id.encode(), self.salt.hex().encode(), self.made_at)
 
 
-def head_of(source: BinaryIO) -> Head:
+def head_of(source: BinaryIO) -> BackupHeader:
     """Read the first line. Raises `BadArchive`."""
     line = source.readline(_LONGEST_LINE)
     words = line.removeprefix(TITLE).decode("ascii", "replace").split()
     if not line.startswith(TITLE + b" ") or len(words) != _FIELDS:
-        raise BadArchive("The file is no backup made by authfactor backup.")
+        raise InvalidBackup("The file is no backup made by authfactor backup.")
     try:
-        head = Head(words[0], bytes.fromhex(words[1]), int(words[2]))
+        head = BackupHeader(words[0], bytes.fromhex(words[1]), int(words[2]))
     except ValueError as error:
         raise _damaged() from error
     if head.line() != line:
@@ -61,7 +61,7 @@ def head_of(source: BinaryIO) -> Head:
 
 
 def write(
-    source: BinaryIO, target: BinaryIO, key: Key, head: Head, tell: Callable[[int], object] = bool
+    source: BinaryIO, target: BinaryIO, key: Key, head: BackupHeader, tell: Callable[[int], object] = bool
 ) -> None:
     """Encrypt everything from `source` on; `tell` hears of each chunk how many bytes it was."""
     line = head.line()
@@ -78,7 +78,7 @@ def write(
         number, chunk = number + 1, following
 
 
-def read(source: BinaryIO, ring: Iterable[Key]) -> tuple[Head, Iterator[bytes]]:
+def read(source: BinaryIO, ring: Iterable[Key]) -> tuple[BackupHeader, Iterator[bytes]]:
     """Read what the file says and return its content, decrypted while it is taken.
 
     Raises `BadArchive`, and `vault.UnknownKey` when its key is not on the ring; so does the iterator. What it
@@ -87,11 +87,11 @@ def read(source: BinaryIO, ring: Iterable[Key]) -> tuple[Head, Iterator[bytes]]:
     head = head_of(source)
     key = next((key for key in ring if key.id == head.key_id), None)
     if key is None:
-        raise _NoKey(head.key_id)
+        raise _BackupKeyMissing(head.key_id)
     return head, _chunks(source, _cipher(key, head.salt), head.line())
 
 
-class _NoKey(UnknownKey):
+class _BackupKeyMissing(UnknownKey):
     def __init__(self, key_id: str) -> None:
         super().__init__(key_id)
         text = f"The backup was encrypted with the key '{key_id}', which is not on the key ring."
@@ -116,8 +116,8 @@ def _chunks(source: BinaryIO, cipher: AESGCM, line: bytes) -> Iterator[bytes]:
         number += 1
 
 
-def _damaged() -> BadArchive:
-    return BadArchive("The backup is damaged or incomplete.")
+def _damaged() -> InvalidBackup:
+    return InvalidBackup("The backup is damaged or incomplete.")
 
 
 def _cipher(key: Key, salt: bytes) -> AESGCM:

@@ -74,7 +74,7 @@ def _parse(text: str, shown: str) -> list[Key]:
     return list(keys.values())
 
 
-class Source(Protocol):
+class KeySource(Protocol):
     """Where the ring comes from."""
 
     @property
@@ -241,7 +241,7 @@ class CommandSource:
         return ring
 
 
-def source_of(settings: Settings) -> Source:
+def source_of(settings: Settings) -> KeySource:
     """Find where the settings say that the ring is."""
     if settings.key_command:
         return CommandSource(settings.key_command, settings.key_command_timeout)

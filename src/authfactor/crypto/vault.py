@@ -18,7 +18,7 @@ _NONCE_BYTES: Final = 12
 _FORMAT: Final = "v1"
 
 
-class Row(NamedTuple):
+class SealedLocation(NamedTuple):
     """Where a sealed value lives."""
 
     table: str
@@ -27,11 +27,11 @@ class Row(NamedTuple):
     id: str
 
 
-class CannotOpen(Exception):
+class UnsealError(Exception):
     """The sealed value is damaged, moved, or sealed with a key that is not on the ring."""
 
 
-class UnknownKey(CannotOpen):
+class UnknownKey(UnsealError):
     """The key that sealed this value is not on the ring; `key_id` names it."""
 
     def __init__(self, key_id: str) -> None:
@@ -93,13 +93,13 @@ class Vault:
         """Ids of the keys on the ring, oldest first."""
         return tuple(self._ciphers)
 
-    def seal(self, value: bytes, where: Row) -> str:
+    def seal(self, value: bytes, where: SealedLocation) -> str:
         """Seal a value for one row with the newest key."""
         nonce = self._entropy(_NONCE_BYTES)
         sealed = self._ciphers[self.newest].encrypt(nonce, value, _bound_to(where))
         return f"{_FORMAT}:{self.newest}:{base64.urlsafe_b64encode(nonce + sealed).decode('ascii')}"
 
-    def open(self, sealed: str, where: Row) -> bytes:
+    def open(self, sealed: str, where: SealedLocation) -> bytes:
         """Open a value of this row.
 
         Raises `UnknownKey` when its key is not on the ring, `CannotOpen` when it was damaged or moved.
@@ -108,15 +108,15 @@ class Vault:
             form, key_id, text = sealed.split(":", 2)
             blob = base64.urlsafe_b64decode(text)
         except ValueError as error:
-            raise CannotOpen("not a sealed value") from error
+            raise UnsealError("not a sealed value") from error
         # One blob has one text: base64 readers skip foreign characters and ignore spare bits.
         if form != _FORMAT or base64.urlsafe_b64encode(blob).decode("ascii") != text:
-            raise CannotOpen("sealed in an unknown format")
+            raise UnsealError("sealed in an unknown format")
         cipher = self._ciphers.get(key_id) or self._added(key_id)
         try:
             return cipher.decrypt(blob[:_NONCE_BYTES], blob[_NONCE_BYTES:], _bound_to(where))
         except (InvalidTag, ValueError) as error:
-            raise CannotOpen("the sealed value does not belong to this row or was damaged") from error
+            raise UnsealError("the sealed value does not belong to this row or was damaged") from error
 
     def _added(self, key_id: str) -> AESGCM:
         ring = self._refresh() if self._refresh is not None else None
@@ -138,5 +138,5 @@ def key_id_of(sealed: str) -> str:
     return rest.partition(":")[0] if form == _FORMAT else ""
 
 
-def _bound_to(where: Row) -> bytes:
+def _bound_to(where: SealedLocation) -> bytes:
     return "\0".join(("authfactor", where.table, where.column, str(where.environment), where.id)).encode()

@@ -11,12 +11,12 @@ from authfactor import errors
 from authfactor.crypto.vault import Vault
 from authfactor.doctor import backups as archives
 from authfactor.doctor import clock, database, files, keys, plaintext_secrets
-from authfactor.doctor.finding import Finding, Level, ok, problem, warning
+from authfactor.doctor.finding import DoctorFinding, Level, ok, problem, warning
 from authfactor.models import Clock, Entropy
 from authfactor.settings import Settings
 from authfactor.store import opening, schema
 
-__all__ = ["Finding", "Level", "examine"]
+__all__ = ["DoctorFinding", "Level", "examine"]
 
 
 async def examine(
@@ -27,7 +27,7 @@ async def examine(
     config: Path | None = None,
     url: str | None = None,
     backups: Sequence[Path] = (),
-) -> list[Finding]:
+) -> list[DoctorFinding]:
     """Run every check and return what each found, in the order a person would go.
 
     `config`: the settings' file. `url`: a running server, to compare clocks with. `backups`: files to search
@@ -70,7 +70,7 @@ async def examine(
     return findings
 
 
-def _schema(version: str | None) -> Finding:
+def _schema(version: str | None) -> DoctorFinding:
     if version is None:
         return warning("schema", "the database is empty or not there", "Run: authfactor serve")
     if version == schema.NEEDED:

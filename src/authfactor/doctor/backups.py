@@ -9,8 +9,8 @@ from authfactor import errors
 from authfactor.crypto import backup_format, vault
 from authfactor.crypto.vault import Key
 from authfactor.doctor import plaintext_secrets
-from authfactor.doctor.database import Secret
-from authfactor.doctor.finding import Finding, ok, problem
+from authfactor.doctor.database import FactorSecret
+from authfactor.doctor.finding import DoctorFinding, ok, problem
 
 
 def is_encrypted(path: Path) -> bool:
@@ -22,12 +22,12 @@ def is_encrypted(path: Path) -> bool:
         return False
 
 
-def examine(paths: Iterable[Path], ring: list[Key], secrets: list[Secret]) -> list[Finding]:
+def examine(paths: Iterable[Path], ring: list[Key], secrets: list[FactorSecret]) -> list[DoctorFinding]:
     """Decrypt each and search it; a finding each."""
     return [_examine(path, ring, secrets) for path in paths]
 
 
-def _examine(path: Path, ring: list[Key], secrets: list[Secret]) -> Finding:
+def _examine(path: Path, ring: list[Key], secrets: list[FactorSecret]) -> DoctorFinding:
     # A file without a name, gone with this process.
     with path.open("rb") as source, tempfile.TemporaryFile(dir=path.parent) as plain:
         try:

@@ -6,7 +6,7 @@ import urllib.request
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from authfactor.doctor.finding import Finding, ok, problem, warning
+from authfactor.doctor.finding import DoctorFinding, ok, problem, warning
 from authfactor.models import Clock
 from authfactor.settings import Settings
 from authfactor.store import Store
@@ -19,7 +19,7 @@ _OLDEST_MS: Final = 1_735_689_600_000
 """The beginning of 2025: no release of this program is older."""
 
 
-def judge(name: str, ours: int, theirs: int, *, grain: int = 0) -> Finding:
+def judge(name: str, ours: int, theirs: int, *, grain: int = 0) -> DoctorFinding:
     """Compare two clocks, in milliseconds of the epoch; `grain` is what the other one rounds down to."""
     apart = ours - theirs
     apart = 0 if 0 <= apart <= grain else apart - (grain if apart > 0 else 0)
@@ -32,7 +32,7 @@ def judge(name: str, ours: int, theirs: int, *, grain: int = 0) -> Finding:
     return ok("clock", f"our clock and {name} agree")
 
 
-async def against_server(url: str, clock: Clock) -> list[Finding]:
+async def against_server(url: str, clock: Clock) -> list[DoctorFinding]:
     """Compare with the `Date` of an HTTP answer (RFC 9110 section 6.6.1: whole seconds)."""
     try:
         text = await asyncio.to_thread(_date_of, url)
@@ -52,7 +52,7 @@ def _date_of(url: str) -> str:
         return str(refusal.headers.get("Date", ""))
 
 
-async def against_database(settings: Settings, store: Store, clock: Clock) -> list[Finding]:
+async def against_database(settings: Settings, store: Store, clock: Clock) -> list[DoctorFinding]:
     """Compare with PostgreSQL's clock, and with the newest row: time must not have gone back."""
     now = clock()
     findings = []

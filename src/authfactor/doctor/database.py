@@ -4,7 +4,7 @@ from typing import Final, NamedTuple
 
 from authfactor.crypto import vault as vaults
 from authfactor.crypto.vault import Vault
-from authfactor.doctor.finding import Finding, ok, problem, warning
+from authfactor.doctor.finding import DoctorFinding, ok, problem, warning
 from authfactor.models import Clock
 from authfactor.rules.audit.event_digests import SEALED, moment_of
 from authfactor.rules.factors.challenges import secret_row
@@ -19,7 +19,7 @@ _WELL_KNOWN: Final = frozenset({b"12345678901234567890", b"Hello!\xde\xad\xbe\xe
 """The secret of RFC 6238 appendix B, and the one of many authenticator apps' manuals."""
 
 
-class Secret(NamedTuple):
+class FactorSecret(NamedTuple):
     """A factor's secret in the clear."""
 
     factor_id: str
@@ -30,19 +30,21 @@ class Secret(NamedTuple):
         return f"Secret({self.factor_id}, ***)"
 
 
-async def open_secrets(store: Store, vault: Vault, findings: list[Finding]) -> list[Secret]:
+async def open_secrets(store: Store, vault: Vault, findings: list[DoctorFinding]) -> list[FactorSecret]:
     """Open every factor's secret; add a finding about those that do not open."""
-    opened: list[Secret] = []
+    opened: list[FactorSecret] = []
     missing: dict[str, int] = {}
     broken: list[str] = []
     place = (0, "")
     while page := await store.read(lambda tx, at=place: tx.diagnosis.secrets(*at, _PAGE)):  # type: ignore[misc]  # bound now
         for row in page:
             try:
-                opened.append(Secret(row.id, vault.open(row.sealed, secret_row(row.environment, row.id))))
+                opened.append(
+                    FactorSecret(row.id, vault.open(row.sealed, secret_row(row.environment, row.id)))
+                )
             except vaults.UnknownKey as error:
                 missing[error.key_id] = missing.get(error.key_id, 0) + 1
-            except vaults.CannotOpen:
+            except vaults.UnsealError:
                 broken.append(row.id)
         place = (page[-1].environment, page[-1].id)
     findings += [
@@ -63,7 +65,7 @@ async def open_secrets(store: Store, vault: Vault, findings: list[Finding]) -> l
     return opened
 
 
-def weak(secrets: list[Secret]) -> list[Finding]:
+def weak(secrets: list[FactorSecret]) -> list[DoctorFinding]:
     """Find secrets that can be guessed: short (RFC 4226 section 4, R6), of few bytes, or out of a book."""
     guessable = [
         secret.factor_id
@@ -83,7 +85,7 @@ def weak(secrets: list[Secret]) -> list[Finding]:
     return findings or [ok("strength", "no factor has a short or well-known secret")]
 
 
-async def webhooks(store: Store, clock: Clock) -> list[Finding]:
+async def webhooks(store: Store, clock: Clock) -> list[DoctorFinding]:
     """Find endpoints that have not taken their deliveries for an hour."""
     before = clock() - _HOUR_MS
     findings = []
@@ -97,7 +99,7 @@ async def webhooks(store: Store, clock: Clock) -> list[Finding]:
     return findings or [ok("webhooks", "no delivery has waited for an hour")]
 
 
-async def operators(settings: Settings, store: Store) -> list[Finding]:
+async def operators(settings: Settings, store: Store) -> list[DoctorFinding]:
     """See that somebody can sign in to the console that is served."""
     known = await store.read(lambda tx: tx.diagnosis.operators())
     if known or not settings.console:
@@ -106,7 +108,7 @@ async def operators(settings: Settings, store: Store) -> list[Finding]:
     return [warning("console", text, "Run: authfactor operators invite; or set AUTHFACTOR_CONSOLE=false.")]
 
 
-async def seals(store: Store) -> list[Finding]:
+async def seals(store: Store) -> list[DoctorFinding]:
     """See that events are sealed while servers run: the newest event tells until when they did."""
     sealed = await store.read(lambda tx: tx.audit.newest_of(SEALED))
     oldest = await store.read(lambda tx: tx.event_ranges.first(sealed.target if sealed else ""))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from authfactor import errors
-from authfactor.doctor.finding import Finding, ok, problem, warning
+from authfactor.doctor.finding import DoctorFinding, ok, problem, warning
 from authfactor.settings import Settings
 from authfactor.store.sqlite import store
 
@@ -26,7 +26,7 @@ def of_database(settings: Settings) -> list[Path]:
     return [file for file in named if file.exists()]
 
 
-def modes(settings: Settings, config: Path | None) -> list[Finding]:
+def modes(settings: Settings, config: Path | None) -> list[DoctorFinding]:
     """See that nobody else may read the database, the key ring and the settings, or write in their folder."""
     private = [settings.keys_path, *of_database(settings), settings.data / "demo-api-key"]
     private += [config] if config is not None else []
@@ -34,14 +34,14 @@ def modes(settings: Settings, config: Path | None) -> list[Finding]:
     return findings or [ok("files", "nobody else may read the database, the keys or the settings")]
 
 
-def _readable(paths: list[Path]) -> Iterator[Finding]:
+def _readable(paths: list[Path]) -> Iterator[DoctorFinding]:
     for path in paths:
         mode = _mode(path)
         if mode is not None and mode & _OTHERS:
             yield problem("files", f"{path} may be read by others (mode {mode:o})", f"Run: chmod 600 {path}")
 
 
-def _writable(folders: list[Path]) -> Iterator[Finding]:
+def _writable(folders: list[Path]) -> Iterator[DoctorFinding]:
     for folder in dict.fromkeys(folders):
         mode = _mode(folder)
         if mode is not None and mode & _WRITABLE_BY_OTHERS:
@@ -56,7 +56,7 @@ def _mode(path: Path) -> int | None:
         return None
 
 
-def space(settings: Settings) -> list[Finding]:
+def space(settings: Settings) -> list[DoctorFinding]:
     """See that the disk of the embedded database has room."""
     path = settings.sqlite_path
     if path is None or not path.parent.exists():
@@ -68,7 +68,7 @@ def space(settings: Settings) -> list[Finding]:
     return [ok("disk", text)]
 
 
-def integrity(settings: Settings) -> list[Finding]:
+def integrity(settings: Settings) -> list[DoctorFinding]:
     """Let SQLite check the structure of its file."""
     path = settings.sqlite_path
     if path is None:

@@ -13,7 +13,7 @@ class Level(StrEnum):
     PROBLEM = "problem"
 
 
-class Finding(msgspec.Struct, frozen=True):
+class DoctorFinding(msgspec.Struct, frozen=True):
     """One thing that was looked at; `advice` says what to do, empty when all is well."""
 
     check: str
@@ -22,16 +22,16 @@ class Finding(msgspec.Struct, frozen=True):
     advice: str = ""
 
 
-def ok(check: str, text: str) -> Finding:
+def ok(check: str, text: str) -> DoctorFinding:
     """All is well."""
-    return Finding(check, Level.OK, text)
+    return DoctorFinding(check, Level.OK, text)
 
 
-def warning(check: str, text: str, advice: str) -> Finding:
+def warning(check: str, text: str, advice: str) -> DoctorFinding:
     """Worth a look."""
-    return Finding(check, Level.WARNING, text, advice)
+    return DoctorFinding(check, Level.WARNING, text, advice)
 
 
-def problem(check: str, text: str, advice: str) -> Finding:
+def problem(check: str, text: str, advice: str) -> DoctorFinding:
     """To be mended."""
-    return Finding(check, Level.PROBLEM, text, advice)
+    return DoctorFinding(check, Level.PROBLEM, text, advice)

@@ -2,9 +2,9 @@
 
 from authfactor.crypto import keyring
 from authfactor.crypto.vault import Key, Vault
-from authfactor.doctor.finding import Finding, ok, problem, warning
+from authfactor.doctor.finding import DoctorFinding, ok, problem, warning
 from authfactor.models import Clock
-from authfactor.rules.maintenance.key_rotation import Sealing
+from authfactor.rules.maintenance.key_rotation import KeyRotation
 from authfactor.settings import Settings
 from authfactor.store import PLACES, Store
 
@@ -12,7 +12,7 @@ _SHOWN = 3
 _PUT_BACK = "Put it back from the backup of the key ring."
 
 
-def ring(settings: Settings, findings: list[Finding]) -> list[Key]:
+def ring(settings: Settings, findings: list[DoctorFinding]) -> list[Key]:
     """Read the ring, from its file or its command; empty when it cannot be, with a finding that says why."""
     source = keyring.source_of(settings)
     if not source.exists():
@@ -28,12 +28,12 @@ def ring(settings: Settings, findings: list[Finding]) -> list[Key]:
     return keys
 
 
-async def needed(store: Store, vault: Vault | None, clock: Clock) -> list[Finding]:
+async def needed(store: Store, vault: Vault | None, clock: Clock) -> list[DoctorFinding]:
     """Find keys that the database needs and the ring lacks, and sealed values of any table that do not open.
 
     Factors' secrets are opened elsewhere.
     """
-    sealing = Sealing(clock, "")
+    sealing = KeyRotation(clock, "")
     missing = await sealing.missing(store, () if vault is None else vault.key_ids)
     if missing:
         counts = await sealing.counts(store)
@@ -48,7 +48,7 @@ async def needed(store: Store, vault: Vault | None, clock: Clock) -> list[Findin
     return [problem("keys", text, "Restore these rows from a backup, or make them anew.")]
 
 
-def _missing(key_id: str, count: int) -> Finding:
+def _missing(key_id: str, count: int) -> DoctorFinding:
     text = f"the key '{key_id}' is needed and not on the ring ({count} sealed values): no server starts"
     advice = _PUT_BACK if count else f"{_PUT_BACK} Or, as nothing needs it: authfactor vault retire {key_id}"
     return problem("keys", text, advice)

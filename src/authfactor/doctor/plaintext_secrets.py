@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from authfactor.doctor.database import Secret
-from authfactor.doctor.finding import Finding, ok, problem, warning
+from authfactor.doctor.database import FactorSecret
+from authfactor.doctor.finding import DoctorFinding, ok, problem, warning
 from authfactor.otp import base32
 from authfactor.store import Store
 
@@ -24,7 +24,7 @@ _RAW: Final = 200
 """How many secrets are also looked for as bytes: that takes one pass over a file each."""
 
 
-def search(secrets: list[Secret], paths: Iterable[Path]) -> list[Finding]:
+def search(secrets: list[FactorSecret], paths: Iterable[Path]) -> list[DoctorFinding]:
     """Search files; a finding names the factor and the file, never the secret."""
     findings, looked_at = [], 0
     for path in paths:
@@ -49,7 +49,7 @@ def _forms(value: bytes) -> Iterator[bytes]:
     yield value.hex().encode()[:_PROBE]
 
 
-def found_in(file: BinaryIO, secrets: list[Secret]) -> list[str]:
+def found_in(file: BinaryIO, secrets: list[FactorSecret]) -> list[str]:
     """List the factors whose secret an open file holds in any form."""
     if file.seek(0, io.SEEK_END) == 0:
         return []
@@ -59,7 +59,7 @@ def found_in(file: BinaryIO, secrets: list[Secret]) -> list[str]:
     return sorted(found)
 
 
-def in_the_clear(where: object, found: list[str]) -> Finding:
+def in_the_clear(where: object, found: list[str]) -> DoctorFinding:
     """Say where secrets were found."""
     text = f"{where} holds the secret of {found[0]} in the clear, {len(found)} in all"
     return problem(
@@ -67,7 +67,7 @@ def in_the_clear(where: object, found: list[str]) -> Finding:
     )
 
 
-async def search_tables(store: Store, secrets: list[Secret]) -> list[Finding]:
+async def search_tables(store: Store, secrets: list[FactorSecret]) -> list[DoctorFinding]:
     """Search every table of PostgreSQL, ours or not: rows as text, in which bytes are hexadecimal digits."""
     written = _written(secrets)
     findings = []
@@ -87,7 +87,7 @@ async def search_tables(store: Store, secrets: list[Secret]) -> list[Finding]:
     ]
 
 
-def _written(secrets: list[Secret]) -> dict[bytes, str]:
+def _written(secrets: list[FactorSecret]) -> dict[bytes, str]:
     return {form: secret.factor_id for secret in secrets for form in _forms(secret.value)}
 
 

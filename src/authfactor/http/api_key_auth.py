@@ -2,10 +2,10 @@
 
 from authfactor import errors
 from authfactor.core import Authfactor
-from authfactor.models import Caller
+from authfactor.models import ApiCaller
 
 
-async def caller_of(af: Authfactor, headers: dict[bytes, bytes]) -> Caller:
+async def caller_of(af: Authfactor, headers: dict[bytes, bytes]) -> ApiCaller:
     """Tell whose API key the request holds. Raises `Unauthorized`."""
     value = headers.get(b"authorization", b"")
     scheme, _, key = value.partition(b" ")

@@ -12,17 +12,17 @@ from typing import Final
 from authfactor import errors
 from authfactor.core import Authfactor
 from authfactor.crypto.keyring import KeyRingUnusable, source_of
-from authfactor.crypto.vault import CannotOpen
+from authfactor.crypto.vault import UnsealError
 from authfactor.http.api import authentication, factors, health, links, webhooks
-from authfactor.http.dispatcher import Door
+from authfactor.http.dispatcher import Dispatcher
 from authfactor.http.pages import templating
 from authfactor.http.pages.routes import ROUTES as PAGES
 from authfactor.http.routing import Route
-from authfactor.http.telemetry.metrics import Observatory
-from authfactor.http.telemetry.shared_counters import Board, Layout, Meter
-from authfactor.http.telemetry.tracing import TracedDoor, traced
-from authfactor.http1.request_cycle import Answering, Message, Receive, Send
-from authfactor.http1.response_batching import Turns
+from authfactor.http.telemetry.metrics import MetricsCollector
+from authfactor.http.telemetry.shared_counters import CounterLayout, CounterWriter, SharedCounters
+from authfactor.http.telemetry.tracing import TracingDispatcher, traced
+from authfactor.http1.request_cycle import Message, Receive, RespondDirectly, Send
+from authfactor.http1.response_batching import ResponseBatcher
 from authfactor.webhook_dispatcher import deliver_forever
 
 Opener = Callable[[], Awaitable[Authfactor]]
@@ -36,33 +36,33 @@ ROUTES: Final = [*factors.ROUTES, *authentication.ROUTES, *webhooks.ROUTES, *lin
 log = logging.getLogger("authfactor.http")
 
 
-def all_routes(desk: health.Desk | None = None) -> list[Route]:
+def all_routes(desk: health.ServerState | None = None) -> list[Route]:
     """Every route that is answered, those of the reference first."""
     return [*ROUTES, *health.routes(ROUTES, desk), *PAGES]
 
 
-def make_board(processes: int) -> Board:
+def make_board(processes: int) -> SharedCounters:
     """Make the memory in which so many processes count."""
-    return Board(Layout([route.name for route in all_routes()]), processes)
+    return SharedCounters(CounterLayout([route.name for route in all_routes()]), processes)
 
 
 class App:
     """The application. `opener` opens the installation at start-up, inside the server's event loop."""
 
-    def __init__(self, opener: Opener, board: Board | None = None, region: int = 1) -> None:
+    def __init__(self, opener: Opener, board: SharedCounters | None = None, region: int = 1) -> None:
         """Open nothing yet; a server of several processes gives the memory they share and a place in it."""
         self._opener = opener
         self._board = board or make_board(1)
         self._region = region
-        self.desk: Final = health.Desk()
-        self.door: Door | None = None
-        self._traced: TracedDoor | None = None
+        self.desk: Final = health.ServerState()
+        self.door: Dispatcher | None = None
+        self._traced: TracingDispatcher | None = None
         # Our own protocol (`http1.connection`) asks for answers here; other servers call the application.
-        self.answer: Answering | None = None
+        self.answer: RespondDirectly | None = None
         # Whether handlers of a GET mostly wait for nothing; they begin without a task (`http1.eager_task`).
         self.reads_at_once = False
         # What all connections of this process share; a batch of writes has an end that they are to know of.
-        self.turns: Final = Turns()
+        self.turns: Final = ResponseBatcher()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Speak ASGI 3."""
@@ -80,9 +80,9 @@ class App:
         except Exception as error:  # noqa: BLE001 - the server prints the message and exits
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
-        meter = Meter(self._board.layout, self._board.region(self._region))
-        observatory = Observatory(af, self._board, meter)
-        self.door = Door(af, all_routes(self.desk), self.desk, meter, self._region)
+        meter = CounterWriter(self._board.layout, self._board.region(self._region))
+        observatory = MetricsCollector(af, self._board, meter)
+        self.door = Dispatcher(af, all_routes(self.desk), self.desk, meter, self._region)
         if af.settings.trace_endpoint:
             self._traced = traced(self.door, af.settings.trace_endpoint)
         self.answer = (self._traced or self.door).answer
@@ -105,7 +105,7 @@ class App:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-async def _publish(observatory: Observatory) -> None:
+async def _publish(observatory: MetricsCollector) -> None:
     """Keep this process's figures where the others find them."""
     while True:
         observatory.publish()
@@ -119,7 +119,7 @@ async def _keep_house(af: Authfactor) -> None:
         try:
             await af.note_used_keys()
             await af.cleaning.run(af.store)
-        except (errors.AuthfactorError, CannotOpen) as error:
+        except (errors.AuthfactorError, UnsealError) as error:
             log.warning("housekeeping was put off: %s", error)
 
 
@@ -129,7 +129,7 @@ async def _seal_events(af: Authfactor) -> None:
         await asyncio.sleep(HOUSEKEEPING_SECONDS)
         try:
             await af.event_seals.run(af.store)
-        except (errors.AuthfactorError, CannotOpen) as error:
+        except (errors.AuthfactorError, UnsealError) as error:
             log.warning("the sealing of events was put off: %s", error)
         except Exception:
             log.exception("unexpected failure while sealing events")

@@ -10,15 +10,15 @@ import msgspec
 
 from authfactor import errors
 from authfactor.core import Authfactor
-from authfactor.crypto.vault import CannotOpen
+from authfactor.crypto.vault import UnsealError
 from authfactor.http import api_key_auth, error_responses, rate_limiting, request_ids
 from authfactor.http.api import health
-from authfactor.http.request import Call
-from authfactor.http.response import Reply
+from authfactor.http.request import Request
+from authfactor.http.response import OutgoingResponse
 from authfactor.http.routing import Match, Route, Router
 from authfactor.http.telemetry import log_setup
 from authfactor.http.telemetry.access_log import RequestLog
-from authfactor.http.telemetry.shared_counters import UNMATCHED, Meter
+from authfactor.http.telemetry.shared_counters import UNMATCHED, CounterWriter
 from authfactor.http1.request_cycle import Headers, Message, Receive
 from authfactor.rules.audit.audit_log import Origin
 from authfactor.settings import Settings
@@ -35,11 +35,11 @@ _CLOSED: Final = errors.Unavailable(
 log = logging.getLogger("authfactor.http")
 
 
-class Door:
+class Dispatcher:
     """The open application: answers requests."""
 
     def __init__(
-        self, af: Authfactor, routes: list[Route], desk: health.Desk, meter: Meter, worker: int
+        self, af: Authfactor, routes: list[Route], desk: health.ServerState, meter: CounterWriter, worker: int
     ) -> None:
         """Build the routes once."""
         self._af = af
@@ -68,7 +68,7 @@ class Door:
         if self._log is not None:
             self._log.flush()
 
-    async def answer(self, scope: Message, receive: Receive) -> Reply:
+    async def answer(self, scope: Message, receive: Receive) -> OutgoingResponse:
         """Answer one request; whatever goes wrong becomes an answer too."""
         started = perf_counter_ns()
         method: str = scope["method"]
@@ -90,7 +90,7 @@ class Door:
             answer, extra, outcome = error_responses.render(error), error_responses.headers(error), error.code
             if isinstance(error, errors.TooManyAttempts):
                 self._meter.verdict("locked")
-        except CannotOpen as error:
+        except UnsealError as error:
             # Damaged, put into another row, or sealed with a key that is not there: somebody must mend it.
             facts = {"request_id": request_id, "route": name}
             log.error("a stored secret does not open: %s", error, extra=facts)  # noqa: TRY400 - known, no traceback
@@ -114,9 +114,9 @@ class Door:
             caller = call.caller.environment.number if call is not None and call.caller is not None else None
             address = self._addresses.of(scope) if call is None else call.origin.address or ""
             self._log.write(request_id, name, answer.status, outcome, microseconds, address, caller)
-        return Reply(answer, request_id, extra, name, outcome, bodiless=method == "HEAD")
+        return OutgoingResponse(answer, request_id, extra, name, outcome, bodiless=method == "HEAD")
 
-    async def _let_in(self, match: Match, scope: Message, receive: Receive) -> Call:
+    async def _let_in(self, match: Match, scope: Message, receive: Receive) -> Request:
         """See who asks and whether they may, then read the body."""
         method: str = scope["method"]
         headers = dict(scope["headers"])
@@ -129,7 +129,7 @@ class Door:
             self._slow_down("key", self._by_key, caller.key_id)
         body = b"" if method in _BODILESS else await _body(receive, headers, self._af.settings.max_body)
         path: str = scope["raw_path"].decode("latin-1")
-        call = Call(self._af, method, path, scope["query_string"], headers, body, match.ids, route.status)
+        call = Request(self._af, method, path, scope["query_string"], headers, body, match.ids, route.status)
         call.caller = caller
         return call
 

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET
 
 from authfactor import errors
-from authfactor.http.response import Answer
+from authfactor.http.response import Response
 from authfactor.wire import responses, timestamps
 
 STATUSES: Final[dict[type[errors.AuthfactorError], int]] = {
@@ -58,7 +58,7 @@ def body_of(error: errors.AuthfactorError) -> responses.ErrorBody:
         message=error.message,
         code=UNSET if isinstance(error, errors.Unauthorized) else error.code,
         entity_id=entity_id,
-        errors=[responses.ErrorItem(item.field, item.code, item.message) for item in items] or UNSET,
+        errors=[responses.ErrorItemObject(item.field, item.code, item.message) for item in items] or UNSET,
         locked_until=UNSET if until is None else timestamps.write(until),
     )
 
@@ -76,12 +76,12 @@ def _step_up(error: errors.StepUpRequired) -> responses.ErrorBody:
     )
 
 
-def render(error: errors.AuthfactorError) -> Answer:
+def render(error: errors.AuthfactorError) -> Response:
     """Turn an error into an answer."""
     if isinstance(error, errors.OAuthRefused):
         body = msgspec.json.encode({"error": error.code, "error_description": error.message})
-        return Answer(status_of(error), body)
-    return Answer(status_of(error), responses.encode(body_of(error)))
+        return Response(status_of(error), body)
+    return Response(status_of(error), responses.encode(body_of(error)))
 
 
 def headers(error: errors.AuthfactorError) -> list[tuple[bytes, bytes]]:

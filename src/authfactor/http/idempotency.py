@@ -13,9 +13,9 @@ import msgspec
 
 from authfactor import errors
 from authfactor.core import Authfactor
-from authfactor.crypto.vault import Row, Vault
-from authfactor.http.response import Answer
-from authfactor.models import Claim, Enrollment
+from authfactor.crypto.vault import SealedLocation, Vault
+from authfactor.http.response import Response
+from authfactor.models import Enrollment, IdempotencyClaim
 from authfactor.otp import qr
 from authfactor.store import Tx, Unit
 from authfactor.wire import responses
@@ -33,7 +33,7 @@ _OMITTED: Final = re.compile(rb'"qr_code":"","uri":"([^"\\]*)"')
 
 def claim_of(
     *, environment: int, key_id: str, key: str, target: str, body: bytes, now: int, life: int
-) -> Claim:
+) -> IdempotencyClaim:
     """Describe what a key covers: API key, method and path (`target`), and body.
 
     `now` in milliseconds, `life` in seconds. Raises `InvalidRequest` for an overlong key.
@@ -44,10 +44,12 @@ def claim_of(
         )
     seconds = DERIVED_LIFE if _DERIVED.fullmatch(key) else life
     scope = hashlib.sha256(f"{key_id}\0{target}\0{key}".encode()).digest()[:_HASH_BYTES]
-    return Claim(environment, scope, hashlib.sha256(body).digest()[:_HASH_BYTES], now + seconds * 1000)
+    return IdempotencyClaim(
+        environment, scope, hashlib.sha256(body).digest()[:_HASH_BYTES], now + seconds * 1000
+    )
 
 
-class Kept(Answer, frozen=True, gc=False):
+class StoredResponse(Response, frozen=True, gc=False):
     """An answer as it is kept: without its picture, three quarters of it, which follows from its URI.
 
     `pictured`: a picture was left out; `halved`: what an enrolment says again was left out as well.
@@ -57,15 +59,15 @@ class Kept(Answer, frozen=True, gc=False):
     halved: bool = False
 
 
-class Outcome(NamedTuple):
+class StoredOrNewResponse(NamedTuple):
     """An answer that is durable, and the picture that belongs into it when it was made just now."""
 
-    kept: Kept
+    kept: StoredResponse
     picture: Callable[[], str] | None = None
 
-    def answer(self) -> Answer:
+    def answer(self) -> Response:
         """Return the answer whole."""
-        return Answer(self.kept.status, self._body(), self.kept.headers)
+        return Response(self.kept.status, self._body(), self.kept.headers)
 
     def _body(self) -> bytes:
         body = self.kept.body
@@ -76,37 +78,43 @@ class Outcome(NamedTuple):
         return responses.doubled(body) if self.kept.halved else body
 
 
-async def run_once(af: Authfactor, claim: Claim, unit: Unit[T], render: Callable[[T], Answer]) -> Answer:
+async def run_once(
+    af: Authfactor, claim: IdempotencyClaim, unit: Unit[T], render: Callable[[T], Response]
+) -> Response:
     """Run a unit that writes, unless an identical request with this key has run: then give its answer."""
     return (await af.store.write(once(claim, unit, render, af.vault, af.clock()))).answer()
 
 
 def once(
-    claimed: Claim,
+    claimed: IdempotencyClaim,
     unit: Unit[T],
-    render: Callable[[T], Answer],
+    render: Callable[[T], Response],
     vault: Vault,
     now: int,
-) -> Unit[Outcome]:
+) -> Unit[StoredOrNewResponse]:
     """Wrap a unit so that its answer is kept with its change, or given again without it.
 
     The unit raises `IdempotencyKeyReused` when the key came with another body before.
     """
-    where = Row("idempotency", "answer", claimed.environment, claimed.key.hex())
+    where = SealedLocation("idempotency", "answer", claimed.environment, claimed.key.hex())
 
-    async def run(tx: Tx) -> Outcome:
+    async def run(tx: Tx) -> StoredOrNewResponse:
         kept = await tx.idempotency.claim(claimed, now)
         # Without an answer a claim binds nobody: its request changed nothing.
         if kept is not None and kept.answer is not None:
             if kept.body_hash != claimed.body_hash:
                 raise errors.IdempotencyKeyReused
-            return Outcome(msgspec.msgpack.decode(vault.open(kept.answer, where), type=Kept))
+            return StoredOrNewResponse(
+                msgspec.msgpack.decode(vault.open(kept.answer, where), type=StoredResponse)
+            )
         result = await unit(tx)
         if isinstance(result, Enrollment):
-            outcome = Outcome(_slim(render(_without_picture(result))), result.picture)
+            outcome = StoredOrNewResponse(_slim(render(_without_picture(result))), result.picture)
         else:
             answer = render(result)
-            outcome = Outcome(Kept(answer.status, answer.body, answer.headers, pictured=False))
+            outcome = StoredOrNewResponse(
+                StoredResponse(answer.status, answer.body, answer.headers, pictured=False)
+            )
         if _worth_keeping(outcome.kept.status):
             await tx.idempotency.keep(claimed, vault.seal(msgspec.msgpack.encode(outcome.kept), where))
         return outcome
@@ -118,9 +126,11 @@ def _without_picture(enrollment: T) -> T:
     return msgspec.structs.replace(enrollment, picture=lambda: "")  # type: ignore[type-var]  # T is an Enrollment here
 
 
-def _slim(answer: Answer) -> Kept:
+def _slim(answer: Response) -> StoredResponse:
     half = responses.halved(answer.body)
-    return Kept(answer.status, half or answer.body, answer.headers, pictured=True, halved=half is not None)
+    return StoredResponse(
+        answer.status, half or answer.body, answer.headers, pictured=True, halved=half is not None
+    )
 
 
 def _worth_keeping(status: int) -> bool:

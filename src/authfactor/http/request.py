@@ -8,19 +8,19 @@ from authfactor import errors
 from authfactor.core import Authfactor
 from authfactor.errors import InvalidRequest, Item
 from authfactor.http import error_responses, idempotency
-from authfactor.http.response import Answer
-from authfactor.models import Caller, Claim, Environment, PageQuery
+from authfactor.http.response import Response
+from authfactor.models import ApiCaller, Environment, IdempotencyClaim, PageQuery
 from authfactor.rules.audit.audit_log import NOWHERE, Actor
 from authfactor.store import Unit
 from authfactor.wire import requests, responses
 
 T = TypeVar("T")
-B = TypeVar("B", bound=requests.Body)
+B = TypeVar("B", bound=requests.RequestModel)
 ORDERS = ("asc", "desc", "normal")
 MAX_LIMIT = 100
 
 
-class Call:
+class Request:
     """A request that has been let in. Handlers parse with it, run one unit, and render with it."""
 
     __slots__ = (
@@ -57,7 +57,7 @@ class Call:
         self.body = body
         self.ids = ids
         self.status = status
-        self.caller: Caller | None = None
+        self.caller: ApiCaller | None = None
         # What became of the code that this request had checked, if it had.
         self.verdict: str | None = None
         self.origin = NOWHERE
@@ -97,18 +97,18 @@ class Call:
             raise InvalidRequest(*items)
         return PageQuery(limit, order, query.get("before"), query.get("after"))
 
-    async def read(self, unit: Unit[T], render: Callable[[T], object]) -> Answer:
+    async def read(self, unit: Unit[T], render: Callable[[T], object]) -> Response:
         """Run a unit that only reads, and render what it gives."""
-        return Answer(self.status, responses.encode(render(await self.af.read(unit))))
+        return Response(self.status, responses.encode(render(await self.af.read(unit))))
 
-    async def write(self, unit: Unit[T], render: Callable[[T], object] | None) -> Answer:
+    async def write(self, unit: Unit[T], render: Callable[[T], object] | None) -> Response:
         """Run a unit that writes, once per Idempotency-Key, and render what it gives (None: empty body)."""
 
-        def answer(result: T) -> Answer:
+        def answer(result: T) -> Response:
             # A refusal that left a trace is a unit's result: it is kept and given again like any other.
             if isinstance(result, errors.AuthfactorError):
                 return error_responses.render(result)
-            return Answer(self.status, b"" if render is None else responses.encode(render(result)))
+            return Response(self.status, b"" if render is None else responses.encode(render(result)))
 
         key = self.headers.get(b"idempotency-key")
         if not key or self.method != "POST":
@@ -121,7 +121,7 @@ class Call:
         render: Callable[[T], object] | None,
         action: str,
         target: str | Callable[[T], str],
-    ) -> Answer:
+    ) -> Response:
         """Write as `write` does, and leave an entry in the audit list that names the API key."""
         caller = self.caller
         if caller is None:
@@ -136,7 +136,7 @@ class Call:
         )
         return await self.write(noted, render)
 
-    def _claim(self, key: str) -> Claim:
+    def _claim(self, key: str) -> IdempotencyClaim:
         caller = self.caller
         if caller is None:
             raise errors.Unauthorized

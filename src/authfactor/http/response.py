@@ -20,7 +20,7 @@ _USUAL: Final = written([*SECURITY_HEADERS, JSON_TYPE]).replace(b"%", b"%%") + (
 )
 
 
-class Answer(Record, frozen=True, gc=False):
+class Response(Record, frozen=True, gc=False):
     """A rendered answer, ready to send and ready to keep for a repeated request."""
 
     status: int
@@ -28,13 +28,13 @@ class Answer(Record, frozen=True, gc=False):
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
-class Reply:
+class OutgoingResponse:
     """An answer on its way out, and what became of its request: the name of the route, the outcome."""
 
     __slots__ = ("_answer", "_extra", "_request_id", "body", "outcome", "route", "status")
 
     def __init__(
-        self, answer: Answer, request_id: str, extra: Headers, route: str, outcome: str, *, bodiless: bool
+        self, answer: Response, request_id: str, extra: Headers, route: str, outcome: str, *, bodiless: bool
     ) -> None:
         """`bodiless`: the answer to a HEAD, which tells the length of a body that is not sent."""
         self._answer = answer

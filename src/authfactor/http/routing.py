@@ -7,11 +7,11 @@ from urllib.parse import unquote
 import msgspec
 
 from authfactor import errors
-from authfactor.http.request import Call
-from authfactor.http.response import Answer
+from authfactor.http.request import Request
+from authfactor.http.response import Response
 from authfactor.wire.requests import without_nul
 
-Handler = Callable[[Call], Awaitable[Answer]]
+Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Route(msgspec.Struct, frozen=True):

@@ -18,8 +18,8 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from authfactor.http1 import eager_task
-from authfactor.http1.request_cycle import STATUS_LINES, Answering, Application, Exchange, Headers
-from authfactor.http1.response_batching import Turns
+from authfactor.http1.request_cycle import STATUS_LINES, Application, Headers, RequestCycle, RespondDirectly
+from authfactor.http1.response_batching import ResponseBatcher
 
 # Far above what clients and proxies send; the parser alone would take any number of headers.
 MOST_HEADER_BYTES: Final = 65_536
@@ -39,7 +39,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(
         self,
-        turns: Turns,
+        turns: ResponseBatcher,
         config: Config,
         server_state: ServerState,
         app_state: dict[str, Any],  # noqa: ARG002 - uvicorn passes it
@@ -48,7 +48,7 @@ class Connection(asyncio.Protocol):
         """Wait for the transport. uvicorn gives all but the turns, which all connections share."""
         self._turns = turns
         self._application: Application = config.loaded_app
-        self._answering: Answering | None = getattr(config.loaded_app, "answer", None)
+        self._answering: RespondDirectly | None = getattr(config.loaded_app, "answer", None)
         self._reads_at_once: bool = getattr(config.loaded_app, "reads_at_once", False)
         self._keep_alive = float(config.timeout_keep_alive)
         self._state = server_state
@@ -65,9 +65,9 @@ class Connection(asyncio.Protocol):
         # Bytes of a body that the parser will not hand out.
         self._owed = 0
         # The request whose body arrives, the one that is being answered, and those that wait for their turn.
-        self._arriving: Exchange | None = None
-        self._current: Exchange | None = None
-        self._waiting: deque[Exchange] = deque()
+        self._arriving: RequestCycle | None = None
+        self._current: RequestCycle | None = None
+        self._waiting: deque[RequestCycle] = deque()
         # Since when a request has been arriving, and since when nobody has wanted anything.
         self._began: float | None = None
         self._quiet_since = self._loop.time()
@@ -192,7 +192,7 @@ class Connection(asyncio.Protocol):
             "client": self._client,
         }
         keep = version == "1.1" and parser.should_keep_alive()
-        exchange = self._arriving = Exchange(self, scope, keep=keep, expects=self._expects)
+        exchange = self._arriving = RequestCycle(self, scope, keep=keep, expects=self._expects)
         self._head_bytes = 0
         if self._current is None:
             self._current = exchange
@@ -247,7 +247,7 @@ class Connection(asyncio.Protocol):
         if self._writable is not None:
             await self._writable
 
-    def answered(self, exchange: Exchange) -> None:
+    def answered(self, exchange: RequestCycle) -> None:
         """Close, or turn to the next request."""
         self._state.total_requests += 1
         self.answered_at = self._state.total_requests

@@ -21,10 +21,10 @@ def start(loop: asyncio.AbstractEventLoop, running: Coroutine[Any, Any, None]) -
 
 
 async def _finish(running: Coroutine[Any, Any, None], waited: object) -> None:
-    await _Begun(running, waited)
+    await _ResumedCoroutine(running, waited)
 
 
-class _Begun:
+class _ResumedCoroutine:
     """A coroutine that has run up to its first wait, to be awaited from there on."""
 
     __slots__ = ("_running", "_waited")

@@ -22,7 +22,7 @@ _FAILED: Final = (500, [(b"content-length", b"0"), (b"connection", b"close")])
 Headers = list[tuple[bytes, bytes]]
 
 
-class Answered(Protocol):
+class ResponseLike(Protocol):
     """An answer whose headers can be had written out."""
 
     @property
@@ -40,12 +40,12 @@ class Answered(Protocol):
         """Write them out. Raises `ValueError` for one that would be more than one."""
 
 
-Answering = Callable[[Message, Receive], Awaitable[Answered]]
+RespondDirectly = Callable[[Message, Receive], Awaitable[ResponseLike]]
 
 log = logging.getLogger("authfactor.http")
 
 
-class Wire(Protocol):
+class ResponseWriter(Protocol):
     """What an exchange needs of its connection."""
 
     def send(self, content: bytes) -> None:
@@ -60,11 +60,11 @@ class Wire(Protocol):
     async def writable(self) -> None:
         """Wait until the other side has taken most of what was written."""
 
-    def answered(self, exchange: "Exchange") -> None:
+    def answered(self, exchange: "RequestCycle") -> None:
         """Take note that the answer is written."""
 
 
-class Exchange:
+class RequestCycle:
     """A request whose headers have arrived."""
 
     __slots__ = (
@@ -72,7 +72,7 @@ class Exchange:
         *("answered", "ended", "gone", "keep", "only_reads", "scope"),
     )
 
-    def __init__(self, connection: Wire, scope: Message, *, keep: bool, expects: bool) -> None:
+    def __init__(self, connection: ResponseWriter, scope: Message, *, keep: bool, expects: bool) -> None:
         """`keep`: whether the connection stays; `expects`: the client waits for `100 Continue`."""
         self.scope = scope
         self.keep = keep
@@ -85,7 +85,7 @@ class Exchange:
         self._waiter: asyncio.Future[None] | None = None
         self._start: tuple[int, Headers] | None = None
 
-    async def run(self, application: Application, answering: Answering | None = None) -> None:
+    async def run(self, application: Application, answering: RespondDirectly | None = None) -> None:
         """Let the application answer; it is an error of ours when it does not.
 
         `answering` is the shorter way: it returns the answer whole instead of sending it in messages.

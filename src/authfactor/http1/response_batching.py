@@ -14,7 +14,7 @@ import asyncio
 from typing import Protocol
 
 
-class Waiting(Protocol):
+class PendingConnection(Protocol):
     """A connection on which a request has arrived."""
 
     answered_at: int
@@ -24,16 +24,16 @@ class Waiting(Protocol):
         """Begin to answer."""
 
 
-class Turns:
+class ResponseBatcher:
     """Requests that have arrived in this turn, and answers that leave together."""
 
     def __init__(self) -> None:
         """Belong to the loop that is running when the first one comes."""
-        self._waiting: list[Waiting] = []
+        self._waiting: list[PendingConnection] = []
         self._answers: list[tuple[asyncio.Transport, bytes]] = []
         self._beginning = self._holding = False
 
-    def add(self, connection: Waiting) -> None:
+    def add(self, connection: PendingConnection) -> None:
         """Let the connection begin once all are there that arrived together."""
         if not self._waiting:
             asyncio.get_running_loop().call_soon(self._begin)
@@ -85,7 +85,7 @@ class Turns:
                 self.add(connection)
 
 
-def _answered(connection: Waiting) -> float:
+def _answered(connection: PendingConnection) -> float:
     return connection.answered_at
 
 

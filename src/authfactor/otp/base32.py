@@ -11,7 +11,7 @@ _PAIRS: Final = [first + second for first in _LETTERS for second in _LETTERS]
 _ALPHABET: Final = frozenset(_LETTERS)
 
 
-class NotBase32(ValueError):
+class InvalidBase32(ValueError):
     """The text is no acceptable shared secret. The message says why and never repeats the text."""
 
 
@@ -35,18 +35,18 @@ def decode(text: str, *, min_bytes: int) -> bytes:
     letters = text.translate(_IGNORED).upper().rstrip("=")
     # `upper` can turn one character into an ASCII one (dotless i); only ASCII input is a secret.
     if not text.isascii() or set(letters) - _ALPHABET:
-        raise NotBase32("The shared secret must be base32: letters A to Z and digits 2 to 7.")
+        raise InvalidBase32("The shared secret must be base32: letters A to Z and digits 2 to 7.")
     if len(letters) % 8 in (1, 3, 6):
-        raise NotBase32("The shared secret is cut off: its length is not a whole number of bytes.")
+        raise InvalidBase32("The shared secret is cut off: its length is not a whole number of bytes.")
     if len(letters) > MAX_BYTES * 8 // 5 + 1:
-        raise NotBase32(f"The shared secret is too long: use at most {MAX_BYTES} bytes.")
+        raise InvalidBase32(f"The shared secret is too long: use at most {MAX_BYTES} bytes.")
     try:
         secret = base64.b32decode(letters + "=" * (-len(letters) % 8))
     except binascii.Error as error:
-        raise NotBase32("The shared secret is not valid base32.") from error
+        raise InvalidBase32("The shared secret is not valid base32.") from error
     if len(secret) < min_bytes:
         least = -(-min_bytes * 8 // 5)
-        raise NotBase32(
+        raise InvalidBase32(
             f"The shared secret is too short: use at least {least} base32 characters ({min_bytes} bytes)."
         )
     return secret

@@ -14,7 +14,7 @@ MAX_ACCOUNT: Final = 128
 _BIDI: Final = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
-class BadLabel(ValueError):
+class InvalidLabel(ValueError):
     """The issuer or account name cannot be shown safely; the message says what to change."""
 
 
@@ -26,13 +26,15 @@ def check_name(text: str, *, longest: int) -> str:
     """
     name = unicodedata.normalize("NFC", text)
     if not name.strip():
-        raise BadLabel("must not be empty")
+        raise InvalidLabel("must not be empty")
     if len(name) > longest:
-        raise BadLabel(f"must be at most {longest} characters")
+        raise InvalidLabel(f"must be at most {longest} characters")
     if not name.isascii() or not name.isprintable():
         for character in name:
             if character in _BIDI or unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}:
-                raise BadLabel("must not contain control characters, line breaks or text-direction overrides")
+                raise InvalidLabel(
+                    "must not contain control characters, line breaks or text-direction overrides"
+                )
     return name
 
 

@@ -22,11 +22,11 @@ _GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-class BadUrl(ValueError):
+class ForbiddenUrl(ValueError):
     """The URL cannot be used for a webhook; the message says why, as the end of a sentence."""
 
 
-class Target(NamedTuple):
+class CheckedUrl(NamedTuple):
     """A URL taken apart: `host` is ASCII and without brackets, `path` includes the query."""
 
     scheme: str
@@ -41,40 +41,40 @@ class Target(NamedTuple):
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
 
-def parse(url: str) -> Target:
+def parse(url: str) -> CheckedUrl:
     """Take a URL apart. Raises `BadUrl`."""
     if len(url) > LONGEST_URL:
-        raise BadUrl(f"is longer than {LONGEST_URL} characters")
+        raise ForbiddenUrl(f"is longer than {LONGEST_URL} characters")
     if any(character <= " " or character == "\x7f" for character in url) or "\\" in url:
-        raise BadUrl("holds a space, a control character or a backslash")
+        raise ForbiddenUrl("holds a space, a control character or a backslash")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise BadUrl("is not a URL") from error
+        raise ForbiddenUrl("is not a URL") from error
     if parts.scheme not in _PORTS:
-        raise BadUrl("must start with https://")
+        raise ForbiddenUrl("must start with https://")
     if "@" in parts.netloc:
-        raise BadUrl("must not hold a user name or password")
+        raise ForbiddenUrl("must not hold a user name or password")
     if port is not None and port < 1:
-        raise BadUrl("has a port that does not exist")
+        raise ForbiddenUrl("has a port that does not exist")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Target(
+    return CheckedUrl(
         parts.scheme, _host(parts.hostname or ""), port or _PORTS[parts.scheme], quote(path, safe=_PATH_SAFE)
     )
 
 
-def admit(url: str, *, private: bool) -> Target:
+def admit(url: str, *, private: bool) -> CheckedUrl:
     """Take a URL apart and refuse what can be refused without asking the name service. Raises `BadUrl`."""
     target = parse(url)
     if private:
         return target
     if target.scheme != "https":
-        raise BadUrl("must start with https://")
+        raise ForbiddenUrl("must start with https://")
     name = target.host.rstrip(".")
     address = literal(target.host)
     if f".{name}".endswith(_LOCAL_NAMES) or (address is not None and not is_public(address)):
-        raise BadUrl("must not lead into the server's own network")
+        raise ForbiddenUrl("must not lead into the server's own network")
     return target
 
 
@@ -107,7 +107,7 @@ def _host(host: str) -> str:
             return str(ipaddress.IPv6Address(host))
         name = host.encode("idna").decode("ascii").lower()
     except ValueError as error:
-        raise BadUrl("has no valid host name") from error
+        raise ForbiddenUrl("has no valid host name") from error
     if not _HOST.fullmatch(name):
-        raise BadUrl("has no valid host name")
+        raise ForbiddenUrl("has no valid host name")
     return name

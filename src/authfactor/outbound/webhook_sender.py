@@ -13,9 +13,9 @@ from typing import Final
 
 import httpx
 
-from authfactor.models import Outcome
+from authfactor.models import DeliveryOutcome
 from authfactor.outbound import ssrf_guard
-from authfactor.outbound.ssrf_guard import Address, BadUrl, Target
+from authfactor.outbound.ssrf_guard import Address, CheckedUrl, ForbiddenUrl
 
 MOST_READ: Final = 64 * 1024
 MOST_ADDRESSES: Final = 4
@@ -30,7 +30,7 @@ async def resolve(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-class Sender:
+class WebhookSender:
     """Posts bodies to URLs that customers chose. Never raises: every failure is an outcome."""
 
     def __init__(self, *, timeout: float, private: bool, resolver: Resolver = resolve) -> None:
@@ -48,7 +48,7 @@ class Sender:
             limits=httpx.Limits(max_keepalive_connections=0),
         )
 
-    async def post(self, url: str, headers: dict[str, str], body: bytes) -> Outcome:
+    async def post(self, url: str, headers: dict[str, str], body: bytes) -> DeliveryOutcome:
         """Send once."""
         status: int | None = None
         try:
@@ -60,29 +60,29 @@ class Sender:
                     await _drain(answer)
         except TimeoutError:
             error = f"no answer within {self._timeout:g} s"
-        except BadUrl as refusal:
+        except ForbiddenUrl as refusal:
             error = f"the URL {refusal}"
         except (OSError, UnicodeError, httpx.HTTPError) as failure:
             error = _described(failure)
         else:
             return judged(status)
         # Once the status line is there, what becomes of the body changes nothing.
-        return Outcome(None, error) if status is None else judged(status)
+        return DeliveryOutcome(None, error) if status is None else judged(status)
 
     async def close(self) -> None:
         """Let go of the connections."""
         await self._client.aclose()
 
-    async def _checked(self, target: Target) -> list[Address]:
+    async def _checked(self, target: CheckedUrl) -> list[Address]:
         """Resolve the host; every address must pass, or a name with two could choose the other one."""
         texts = await self._resolve(target.host, target.port)
         found = [ipaddress.ip_address(text.partition("%")[0]) for text in texts]
         if not self._private and not all(ssrf_guard.is_public(address) for address in found):
-            raise BadUrl("leads into the server's own network")
+            raise ForbiddenUrl("leads into the server's own network")
         return found[:MOST_ADDRESSES]
 
     async def _open(
-        self, target: Target, found: list[Address], headers: dict[str, str], body: bytes
+        self, target: CheckedUrl, found: list[Address], headers: dict[str, str], body: bytes
     ) -> httpx.Response:
         """Connect to the first address that takes the connection, and send."""
         failure: Exception = OSError("the host has no address")
@@ -113,14 +113,14 @@ class Sender:
         return {**rest, "connect": self._timeout / count}
 
 
-def judged(status: int | None) -> Outcome:
+def judged(status: int | None) -> DeliveryOutcome:
     """Turn a status into an outcome: any 2xx is success."""
     if status is None:
-        return Outcome(None, "no answer")
+        return DeliveryOutcome(None, "no answer")
     if 200 <= status < 300:  # noqa: PLR2004 - RFC 9110 section 15.3
-        return Outcome(status, None)
+        return DeliveryOutcome(status, None)
     hint = ", and redirects are not followed" if status in _REDIRECTS else ""
-    return Outcome(status, f"the receiver answered {status}{hint}")
+    return DeliveryOutcome(status, f"the receiver answered {status}{hint}")
 
 
 async def _drain(answer: httpx.Response) -> None:

@@ -3,7 +3,7 @@
 from typing import Protocol, TypeVar
 
 from authfactor import errors
-from authfactor.models import Page, PageQuery
+from authfactor.models import PageQuery, RecordPage
 
 
 class Identified(Protocol):
@@ -17,14 +17,14 @@ class Identified(Protocol):
 T = TypeVar("T", bound=Identified)
 
 
-def page(items: list[T], query: PageQuery, *, more_before: bool, more_after: bool) -> Page[T]:
+def page(items: list[T], query: PageQuery, *, more_before: bool, more_after: bool) -> RecordPage[T]:
     """Name the neighbours: a cursor is there only if more items are (contract section 1.3).
 
     With the order `normal` the cursors mean the opposite, in the question as in the answer.
     """
     first = items[0].id if items and more_before else None
     last = items[-1].id if items and more_after else None
-    return Page(items, last, first) if query.order == "normal" else Page(items, first, last)
+    return RecordPage(items, last, first) if query.order == "normal" else RecordPage(items, first, last)
 
 
 def unknown_cursor(field: str, cursor: str) -> errors.InvalidRequest:

@@ -10,7 +10,7 @@ import uvicorn
 
 from authfactor.http1.connection import Connection
 from authfactor.http1.request_cycle import Application
-from authfactor.http1.response_batching import Turns
+from authfactor.http1.response_batching import ResponseBatcher
 
 BACKLOG: Final = 2048
 # The protocol of systemd's socket activation (sd_listen_fds): the first descriptor, and three variables.
@@ -51,7 +51,7 @@ def handed_over(environ: Mapping[str, str]) -> dict[str, socket.socket]:
 
 def configured(
     app: Application,
-    turns: Turns,
+    turns: ResponseBatcher,
     **more: Any,  # noqa: ANN401 - whatever uvicorn takes
 ) -> uvicorn.Config:
     """Tell uvicorn how we serve: our own protocol, no web sockets, no word of its own in log or answers."""

@@ -5,9 +5,9 @@ from typing import Final
 
 import uvicorn
 
-from authfactor.http.api.health import METRICS_TYPE, Desk
+from authfactor.http.api.health import METRICS_TYPE, ServerState
 from authfactor.http1.request_cycle import Message, Receive, Send
-from authfactor.http1.response_batching import Turns
+from authfactor.http1.response_batching import ResponseBatcher
 from authfactor.server.listening_sockets import configured
 
 PATH: Final = "/metrics"
@@ -17,12 +17,12 @@ _TEXT: Final = [(b"content-type", b"text/plain; charset=utf-8")]
 class MetricsPort:
     """A second, small server in the event loop of a worker."""
 
-    def __init__(self, desk: Desk, listening: socket.socket) -> None:
+    def __init__(self, desk: ServerState, listening: socket.socket) -> None:
         """Share the listening socket with the other workers: whichever accepts tells for all."""
         self._desk = desk
         self._listening = listening
         self._server = uvicorn.Server(
-            configured(self._answer, Turns(), lifespan="off", timeout_graceful_shutdown=1)
+            configured(self._answer, ResponseBatcher(), lifespan="off", timeout_graceful_shutdown=1)
         )
 
     async def start(self) -> None:

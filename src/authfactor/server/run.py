@@ -15,12 +15,12 @@ from authfactor import settings as setting
 from authfactor.core import Authfactor
 from authfactor.http.app import App, make_board
 from authfactor.http.telemetry import log_setup
-from authfactor.http.telemetry.shared_counters import Board
+from authfactor.http.telemetry.shared_counters import SharedCounters
 from authfactor.server import listening_sockets
 from authfactor.server.metrics_server import MetricsPort
 from authfactor.server.supervisor import LEAVING, READY, Supervisor
 from authfactor.server.worker import Reread, Worker
-from authfactor.settings import BadSetting, Settings
+from authfactor.settings import InvalidSetting, Settings
 
 CHECK_SECONDS: Final = 60
 
@@ -79,7 +79,7 @@ def _serve_with_others(settings: Settings, sockets: Sockets, reread: Reread, che
 
     def reload() -> None:
         # For successors. What cannot be used is said by the processes that run.
-        with contextlib.suppress(BadSetting):
+        with contextlib.suppress(InvalidSetting):
             current[0], _ = setting.reloaded(current[0], reread())
             log_setup.set_up(current[0])
 
@@ -100,7 +100,7 @@ def _serve_with_others(settings: Settings, sockets: Sockets, reread: Reread, che
 
 
 def _worker(
-    settings: Settings, sockets: Sockets, reread: Reread, board: Board, region: int, *, alone: bool
+    settings: Settings, sockets: Sockets, reread: Reread, board: SharedCounters, region: int, *, alone: bool
 ) -> Worker:
     app = App(functools.partial(Authfactor.open, settings), board, region)
     server = Worker(app, settings, reread, alone=alone)
@@ -116,7 +116,7 @@ def _check(command: list[str]) -> None:
     )
     if done.returncode != 0:
         said = (done.stderr.strip() or "no reason given").splitlines()[-1]
-        raise BadSetting(said.removeprefix("authfactor: "))
+        raise InvalidSetting(said.removeprefix("authfactor: "))
 
 
 def _notify(state: str) -> None:

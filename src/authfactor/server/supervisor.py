@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from authfactor.http.telemetry.shared_counters import Board
+from authfactor.http.telemetry.shared_counters import SharedCounters
 
 READY, LEAVING = b"r", b"l"
 STARTUP_FAILURE: Final = 3
@@ -45,7 +45,9 @@ class Child:
 class Supervisor:
     """Keeps `count` processes at work. `work` runs in the child and returns its exit code."""
 
-    def __init__(self, count: int, board: Board, work: Callable[[int, Callable[[bytes], None]], int]) -> None:
+    def __init__(
+        self, count: int, board: SharedCounters, work: Callable[[int, Callable[[bytes], None]], int]
+    ) -> None:
         """Start nothing yet."""
         self._count = count
         self._board = board

@@ -5,7 +5,7 @@ import os
 import ssl
 from typing import Final
 
-from authfactor.settings import BadSetting, Settings
+from authfactor.settings import InvalidSetting, Settings
 
 WATCH_SECONDS: Final = 10
 
@@ -33,7 +33,7 @@ class Certificate:
             self._seen = times
             _load(_new_context(), *self._files)
             _load(self.context, *self._files)
-        except BadSetting as error:
+        except InvalidSetting as error:
             log.error("the certificate in use stays: %s", error)  # noqa: TRY400 - the sentence says it all
             return False
         log.info("a new TLS certificate is in use (%s)", self._files[0])
@@ -43,7 +43,7 @@ class Certificate:
         try:
             found = [os.stat(file) for file in self._files]  # noqa: PTH116 - the settings are texts
         except OSError as error:
-            raise BadSetting(f"{error.filename} cannot be read: {error.strerror}.") from error
+            raise InvalidSetting(f"{error.filename} cannot be read: {error.strerror}.") from error
         return tuple((one.st_mtime_ns, one.st_ino) for one in found)
 
 
@@ -65,9 +65,9 @@ def _load(context: ssl.SSLContext, cert: str, key: str) -> None:
         context.load_cert_chain(cert, key, password=lambda: "")
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
-            raise BadSetting(f"The key in {key} is not that of the certificate in {cert}.") from error
-        raise BadSetting(
+            raise InvalidSetting(f"The key in {key} is not that of the certificate in {cert}.") from error
+        raise InvalidSetting(
             f"{cert} and {key} are no certificate and unencrypted key in PEM form ({error.reason or error})."
         ) from error
     except OSError as error:
-        raise BadSetting(f"{error.filename or cert} cannot be read: {error.strerror}.") from error
+        raise InvalidSetting(f"{error.filename or cert} cannot be read: {error.strerror}.") from error

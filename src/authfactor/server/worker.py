@@ -26,7 +26,7 @@ from authfactor.http1.connection import Connection
 from authfactor.server import tls
 from authfactor.server.listening_sockets import configured
 from authfactor.server.metrics_server import MetricsPort
-from authfactor.settings import BadSetting, Settings
+from authfactor.settings import InvalidSetting, Settings
 
 IDLE_SECONDS: Final = 1.0
 _LOOK_SECONDS: Final = 0.02
@@ -91,7 +91,7 @@ class Worker(uvicorn.Server):
         """Take up what may change while running; anything wrong leaves everything as it is."""
         try:
             fresh, waiting = setting.reloaded(self._settings, self._reread())
-        except BadSetting as error:
+        except InvalidSetting as error:
             log.error("the settings stay as they are: %s", error)  # noqa: TRY400 - the sentence says it all
             return
         self._settings = fresh

@@ -18,7 +18,7 @@ LOG_LEVELS: Final = ("debug", "info", "warning", "error", "off")
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-class BadSetting(ValueError):
+class InvalidSetting(ValueError):
     """A setting is unknown or its value cannot be used; the message says which and what to do."""
 
 
@@ -225,15 +225,17 @@ class Settings:
         for item in fields(self):
             _check_bounds(item.name, getattr(self, item.name), item.metadata)
         if bool(self.tls_cert) != bool(self.tls_key):
-            raise BadSetting(f"{PREFIX}TLS_CERT and {PREFIX}TLS_KEY belong together: set both or neither.")
+            raise InvalidSetting(
+                f"{PREFIX}TLS_CERT and {PREFIX}TLS_KEY belong together: set both or neither."
+            )
         if self.keys and self.key_command:
-            raise BadSetting(f"{PREFIX}KEYS and {PREFIX}KEY_COMMAND exclude each other: set one.")
+            raise InvalidSetting(f"{PREFIX}KEYS and {PREFIX}KEY_COMMAND exclude each other: set one.")
         trusted_networks(self.trusted_proxies)
         if not 0 <= self.window <= 2:  # noqa: PLR2004 - the range of decision 0003
-            raise BadSetting(f"{PREFIX}WINDOW must be 0, 1 or 2, not {self.window}.")
+            raise InvalidSetting(f"{PREFIX}WINDOW must be 0, 1 or 2, not {self.window}.")
         scheme = self.database_url.split(":", 1)[0]
         if self.database_url and scheme not in {"sqlite", "postgresql", "postgres"}:
-            raise BadSetting(f"{PREFIX}DATABASE_URL must start with sqlite:/// or postgresql://.")
+            raise InvalidSetting(f"{PREFIX}DATABASE_URL must start with sqlite:/// or postgresql://.")
 
     @property
     def base_url_is_safe(self) -> bool:
@@ -283,7 +285,7 @@ def trusted_networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6N
     try:
         return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
     except ValueError as error:
-        raise BadSetting(
+        raise InvalidSetting(
             f"{PREFIX}TRUSTED_PROXIES must be addresses or networks such as 10.0.0.0/8: {error}."
         ) from error
 
@@ -291,8 +293,8 @@ def trusted_networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6N
 def _check_bounds(name: str, value: object, said: Mapping[str, Any]) -> None:
     shown = f"{PREFIX}{name.upper()}"
     if said["choices"] and value not in said["choices"]:
-        raise BadSetting(f"{shown} must be one of {', '.join(said['choices'])}, not '{value}'.")
+        raise InvalidSetting(f"{shown} must be one of {', '.join(said['choices'])}, not '{value}'.")
     if isinstance(value, int) and value < said["least"]:
-        raise BadSetting(f"{shown} must be at least {said['least']}, not {value}.")
+        raise InvalidSetting(f"{shown} must be at least {said['least']}, not {value}.")
     if isinstance(value, int) and said["most"] is not None and value > said["most"]:
-        raise BadSetting(f"{shown} must be at most {said['most']}, not {value}.")
+        raise InvalidSetting(f"{shown} must be at most {said['most']}, not {value}.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
-from authfactor.settings import PREFIX, BadSetting, Settings
+from authfactor.settings import PREFIX, InvalidSetting, Settings
 
 # Names the file itself, so it cannot be a setting in it.
 FILE_VARIABLE: Final = f"{PREFIX}CONFIG"
@@ -18,7 +18,7 @@ _KINDS: Final[dict[object, str]] = {int: "a whole number", bool: "true or false"
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedSettings:
     """The settings, and where each value came from: `default`, a file, a variable, or the command line."""
 
     settings: Settings
@@ -45,7 +45,7 @@ def read(environ: Mapping[str, str], file: Path | None = None, **overrides: obje
     return load(environ, file, **overrides).settings
 
 
-def load(environ: Mapping[str, str], file: Path | None = None, **overrides: object) -> Loaded:
+def load(environ: Mapping[str, str], file: Path | None = None, **overrides: object) -> LoadedSettings:
     """As `read`, and remember where each value came from."""
     known = {item.name: item for item in fields(Settings)}
     values: dict[str, Any] = {}
@@ -57,7 +57,7 @@ def load(environ: Mapping[str, str], file: Path | None = None, **overrides: obje
             wanted = item.type if item.type in _KINDS else str
             if type(value) is not wanted:
                 kind = _KINDS.get(wanted, "a text in quotes")
-                raise BadSetting(f"{shown} must be {kind}.")
+                raise InvalidSetting(f"{shown} must be {kind}.")
             values[name] = _cast(item, str(value), shown)
             origins[name] = str(file)
     for variable, text in environ.items():
@@ -66,7 +66,7 @@ def load(environ: Mapping[str, str], file: Path | None = None, **overrides: obje
             values[name] = _cast(known[name], text, variable)
             origins[name] = variable
     given = {name: value for name, value in overrides.items() if value is not None}
-    return Loaded(Settings(**values | given), origins | dict.fromkeys(given, "command line"))
+    return LoadedSettings(Settings(**values | given), origins | dict.fromkeys(given, "command line"))
 
 
 def _toml(file: Path) -> dict[str, object]:
@@ -75,9 +75,9 @@ def _toml(file: Path) -> dict[str, object]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise BadSetting(f"{file} cannot be read: {error.strerror}.") from error
+        raise InvalidSetting(f"{file} cannot be read: {error.strerror}.") from error
     except ValueError as error:  # TOMLDecodeError, or UnicodeDecodeError
-        raise BadSetting(f"{file} is not valid TOML: {error}.") from error
+        raise InvalidSetting(f"{file} is not valid TOML: {error}.") from error
 
 
 def _known(name: str, known: Mapping[str, object], shown: str) -> str:
@@ -91,7 +91,7 @@ def _known(name: str, known: Mapping[str, object], shown: str) -> str:
         if near
         else " `authfactor config show` lists the settings."
     )
-    raise BadSetting(f"{shown} is no setting of this release.{hint}")
+    raise InvalidSetting(f"{shown} is no setting of this release.{hint}")
 
 
 def _cast(item: Any, text: str, shown: str) -> Any:  # noqa: ANN401 - a dataclass field and its value
@@ -99,7 +99,7 @@ def _cast(item: Any, text: str, shown: str) -> Any:  # noqa: ANN401 - a dataclas
         try:
             return int(text)
         except ValueError:
-            raise BadSetting(f"{shown} must be a whole number, not '{text}'.") from None
+            raise InvalidSetting(f"{shown} must be a whole number, not '{text}'.") from None
     if item.type is bool:
         return _flag(text, shown)
     return Path(text) if item.type is Path else text
@@ -109,4 +109,4 @@ def _flag(text: str, shown: str) -> bool:
     for value, words in ((True, {"1", "true", "yes", "on"}), (False, {"0", "false", "no", "off"})):
         if text.strip().lower() in words:
             return value
-    raise BadSetting(f"{shown} must be true or false, not '{text}'.")
+    raise InvalidSetting(f"{shown} must be true or false, not '{text}'.")

@@ -2,8 +2,19 @@
 
 from authfactor.store.db import Db
 from authfactor.store.protocol import Single, Store, Unit
-from authfactor.store.queries.attempts import Attempt, Spent
-from authfactor.store.queries.sealed_values import PLACES, Place, SealedValue
+from authfactor.store.queries.attempts import CodeAttempt, SpendResult
+from authfactor.store.queries.sealed_values import PLACES, SealedColumn, SealedValue
 from authfactor.store.transaction import Tx
 
-__all__ = ["PLACES", "Attempt", "Db", "Place", "SealedValue", "Single", "Spent", "Store", "Tx", "Unit"]
+__all__ = [
+    "PLACES",
+    "CodeAttempt",
+    "Db",
+    "SealedColumn",
+    "SealedValue",
+    "Single",
+    "SpendResult",
+    "Store",
+    "Tx",
+    "Unit",
+]

@@ -13,7 +13,7 @@ from authfactor.store.sqlite.store import SqliteStore
 from authfactor.store.transaction import Tx
 
 if TYPE_CHECKING:
-    from authfactor.store.copying.table_schema import Side
+    from authfactor.store.copying.table_schema import CopyEndpoint
     from authfactor.store.postgres.store import PostgresStore
 
 log = logging.getLogger("authfactor.store")
@@ -25,7 +25,7 @@ class WrongSchema(errors.AuthfactorError):
     code = "wrong_schema"
 
 
-class HalfCopied(WrongSchema):
+class UnfinishedCopy(WrongSchema):
     """`authfactor copy` began to fill this database and has not come to its end."""
 
     code = "half_copied"
@@ -51,21 +51,21 @@ async def _refuse_half_copied(tx: Tx) -> None:
     from authfactor.store.copying.table_schema import MARK  # noqa: PLC0415 - no help text needs it
 
     if await tx.leases.has_turn(MARK):
-        raise HalfCopied(
+        raise UnfinishedCopy(
             "This database is a half-finished copy. Give the same authfactor copy command again."
         )
 
 
-async def open_side(settings: Settings) -> "Side":
+async def open_side(settings: Settings) -> "CopyEndpoint":
     """Open a migrated database for copying. Raises `errors.Unavailable`."""
     path = settings.sqlite_path
     if path is not None:
-        from authfactor.store.copying.sqlite import SqliteSide  # noqa: PLC0415 - for one command
+        from authfactor.store.copying.sqlite import SqliteEndpoint  # noqa: PLC0415 - for one command
 
-        return SqliteSide(path)
-    from authfactor.store.copying.postgres import PostgresSide  # noqa: PLC0415 - the driver is an extra
+        return SqliteEndpoint(path)
+    from authfactor.store.copying.postgres import PostgresEndpoint  # noqa: PLC0415 - the driver is an extra
 
-    return await PostgresSide.connect(settings.database_url)
+    return await PostgresEndpoint.connect(settings.database_url)
 
 
 def check_exact_schema(version: str | None) -> None:

@@ -9,30 +9,30 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from authfactor.store.db import Db
-from authfactor.store.queries.attempts import Spending
-from authfactor.store.queries.diagnostics import Diagnosis
-from authfactor.store.queries.retention import Expired
-from authfactor.store.queries.sealed_values import SealedValues, VaultKeys
-from authfactor.store.tables.api_keys import ApiKeys
-from authfactor.store.tables.audit import Audit
-from authfactor.store.tables.branding import Brandings
-from authfactor.store.tables.challenges import Challenges
-from authfactor.store.tables.environments import Environments
-from authfactor.store.tables.events import Events
-from authfactor.store.tables.factors import Factors
-from authfactor.store.tables.failures import Failures
-from authfactor.store.tables.idempotency import Idempotency
-from authfactor.store.tables.leases import Leases
-from authfactor.store.tables.links import Links
-from authfactor.store.tables.operators import Operators, OperatorSessions
-from authfactor.store.tables.sessions import PendingSignIns, Sessions
-from authfactor.store.tables.signing_keys import SigningKeys
-from authfactor.store.tables.throttles import Throttles
-from authfactor.store.tables.users import Users
-from authfactor.store.tables.webhooks import Deliveries, WebhookEndpoints
+from authfactor.store.queries.attempts import Attempts
+from authfactor.store.queries.diagnostics import Diagnostics
+from authfactor.store.queries.retention import ExpiredRows
+from authfactor.store.queries.sealed_values import SealedValues, VaultKeysTable
+from authfactor.store.tables.api_keys import ApiKeysTable
+from authfactor.store.tables.audit import AuditTable
+from authfactor.store.tables.branding import BrandingTable
+from authfactor.store.tables.challenges import ChallengesTable
+from authfactor.store.tables.environments import EnvironmentsTable
+from authfactor.store.tables.events import EventsTable
+from authfactor.store.tables.factors import FactorsTable
+from authfactor.store.tables.failures import FailuresTable
+from authfactor.store.tables.idempotency import IdempotencyTable
+from authfactor.store.tables.leases import LeasesTable
+from authfactor.store.tables.links import LinksTable
+from authfactor.store.tables.operators import OperatorSessionsTable, OperatorsTable
+from authfactor.store.tables.sessions import PendingSignInsTable, SessionsTable
+from authfactor.store.tables.signing_keys import SigningKeysTable
+from authfactor.store.tables.throttles import ThrottlesTable
+from authfactor.store.tables.users import UsersTable
+from authfactor.store.tables.webhooks import DeliveriesTable, WebhookEndpointsTable
 
 if TYPE_CHECKING:
-    from authfactor.store.queries.after_restore import Restored
+    from authfactor.store.queries.after_restore import RestoredRows
     from authfactor.store.queries.event_ranges import EventRanges
 
 T = TypeVar("T")
@@ -77,38 +77,38 @@ class Tx:
         # What units want done while their commit is under way, when there is time for it. It may never be
         # called, or be called though nothing was committed: it must change nothing.
         self.meanwhile: list[Callable[[], object]] = []
-        self.diagnosis = Diagnosis(db)
-        self.environments = Environments(db)
-        self.api_keys = ApiKeys(db)
-        self.users = Users(db)
-        self.factors = Factors(db)
-        self.challenges = Challenges(db)
-        self.failures = Failures(db)
-        self.idempotency = Idempotency(db)
-        self.pending_sign_ins = PendingSignIns(db)
-        self.sessions = Sessions(db)
-        self.signing_keys = SigningKeys(db)
-        self.spending = Spending(db)
-        self.events = Events(db)
-        self.throttles = Throttles(db)
-        self.expired = Expired(db)
-        self.leases = Leases(db)
-        self.links = Links(db)
-        self.brandings = Brandings(db)
-        self.webhook_endpoints = WebhookEndpoints(db)
-        self.deliveries = Deliveries(db)
-        self.audit = Audit(db)
-        self.operators = Operators(db)
-        self.operator_sessions = OperatorSessions(db)
+        self.diagnosis = Diagnostics(db)
+        self.environments = EnvironmentsTable(db)
+        self.api_keys = ApiKeysTable(db)
+        self.users = UsersTable(db)
+        self.factors = FactorsTable(db)
+        self.challenges = ChallengesTable(db)
+        self.failures = FailuresTable(db)
+        self.idempotency = IdempotencyTable(db)
+        self.pending_sign_ins = PendingSignInsTable(db)
+        self.sessions = SessionsTable(db)
+        self.signing_keys = SigningKeysTable(db)
+        self.spending = Attempts(db)
+        self.events = EventsTable(db)
+        self.throttles = ThrottlesTable(db)
+        self.expired = ExpiredRows(db)
+        self.leases = LeasesTable(db)
+        self.links = LinksTable(db)
+        self.brandings = BrandingTable(db)
+        self.webhook_endpoints = WebhookEndpointsTable(db)
+        self.deliveries = DeliveriesTable(db)
+        self.audit = AuditTable(db)
+        self.operators = OperatorsTable(db)
+        self.operator_sessions = OperatorSessionsTable(db)
         self.sealed_values = SealedValues(db)
-        self.vault_keys = VaultKeys(db)
+        self.vault_keys = VaultKeysTable(db)
 
     @property
-    def restored(self) -> "Restored":
+    def restored(self) -> "RestoredRows":
         """Calls after a restore."""
-        from authfactor.store.queries.after_restore import Restored  # noqa: PLC0415 - for one command
+        from authfactor.store.queries.after_restore import RestoredRows  # noqa: PLC0415 - for one command
 
-        return Restored(self.db)
+        return RestoredRows(self.db)
 
     @property
     def event_ranges(self) -> "EventRanges":

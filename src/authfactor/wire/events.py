@@ -5,13 +5,12 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Raw
 
-from authfactor.models import Event as EventRecord
-from authfactor.models import Page
+from authfactor.models import EventRecord, RecordPage
 from authfactor.wire import timestamps
-from authfactor.wire.responses import ListMetadata, ListOf, Moment, Shape
+from authfactor.wire.responses import ListMetadataObject, ListOf, Moment, ResponseModel
 
 
-class Event(Shape, frozen=True, gc=False, tag_field="object", tag="event"):
+class EventObject(ResponseModel, frozen=True, gc=False, tag_field="object", tag="event"):
     """Something that happened."""
 
     id: str
@@ -21,11 +20,11 @@ class Event(Shape, frozen=True, gc=False, tag_field="object", tag="event"):
     context: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-def event(record: EventRecord) -> Event:
+def event(record: EventRecord) -> EventObject:
     """Render an event."""
-    return Event(record.id, record.name, Raw(record.data.encode()), timestamps.write(record.created_at))
+    return EventObject(record.id, record.name, Raw(record.data.encode()), timestamps.write(record.created_at))
 
 
-def events(page: Page[EventRecord]) -> ListOf[Event]:
+def events(page: RecordPage[EventRecord]) -> ListOf[EventObject]:
     """Render a page of events."""
-    return ListOf([event(item) for item in page.items], ListMetadata(page.before, page.after))
+    return ListOf([event(item) for item in page.items], ListMetadataObject(page.before, page.after))

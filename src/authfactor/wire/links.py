@@ -4,11 +4,10 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from authfactor.models import Branding as BrandingRecord
-from authfactor.models import Link as LinkRecord
+from authfactor.models import BrandingRecord, LinkRecord
 from authfactor.wire import timestamps
-from authfactor.wire.requests import Body
-from authfactor.wire.responses import Moment, Shape
+from authfactor.wire.requests import RequestModel
+from authfactor.wire.responses import Moment, ResponseModel
 
 UserId = Annotated[str | None, Meta(description="Whom the link is for.")]
 ReturnTo = Annotated[
@@ -21,7 +20,7 @@ State = Annotated[
 Status = Literal["pending", "opened", "completed", "expired"]
 
 
-class CreateEnrollmentLink(Body, frozen=True, gc=False):
+class CreateEnrollmentLink(RequestModel, frozen=True, gc=False):
     """Make a link by which a user enrols in a factor."""
 
     user_id: UserId = None
@@ -31,7 +30,7 @@ class CreateEnrollmentLink(Body, frozen=True, gc=False):
     totp_user: Annotated[str | None, Meta(description="Default: the user's email.")] = None
 
 
-class CreateChallengeLink(Body, frozen=True, gc=False):
+class CreateChallengeLink(RequestModel, frozen=True, gc=False):
     """Make a link by which a user gives a code of a factor."""
 
     user_id: UserId = None
@@ -42,7 +41,7 @@ class CreateChallengeLink(Body, frozen=True, gc=False):
     state: State = None
 
 
-class EnrollmentLink(Shape, frozen=True, gc=False, tag_field="object", tag="enrollment_link"):
+class EnrollmentLink(ResponseModel, frozen=True, gc=False, tag_field="object", tag="enrollment_link"):
     """A link by which a user enrols. `url` only in the answer that makes it; `factor_id` once opened."""
 
     id: str
@@ -57,7 +56,7 @@ class EnrollmentLink(Shape, frozen=True, gc=False, tag_field="object", tag="enro
     url: str | UnsetType = UNSET
 
 
-class ChallengeLink(Shape, frozen=True, gc=False, tag_field="object", tag="challenge_link"):
+class ChallengeLink(ResponseModel, frozen=True, gc=False, tag_field="object", tag="challenge_link"):
     """A link by which a user gives a code; `completed` means that the code was right."""
 
     id: str
@@ -72,7 +71,7 @@ class ChallengeLink(Shape, frozen=True, gc=False, tag_field="object", tag="chall
     url: str | UnsetType = UNSET
 
 
-class UpdateBranding(Body, frozen=True, gc=False):
+class UpdateBranding(RequestModel, frozen=True, gc=False):
     """Change how pages look. Absent fields stay, null goes back to the default."""
 
     name: Annotated[str | UnsetType | None, Meta(description="Default: the team name.")] = UNSET
@@ -83,7 +82,7 @@ class UpdateBranding(Body, frozen=True, gc=False):
     ] = UNSET
 
 
-class Branding(Shape, frozen=True, gc=False, tag_field="object", tag="branding"):
+class Branding(ResponseModel, frozen=True, gc=False, tag_field="object", tag="branding"):
     """How pages look."""
 
     name: str | None

@@ -12,16 +12,16 @@ from msgspec import UNSET, Meta, UnsetType
 
 from authfactor.errors import InvalidRequest, Item, MalformedBody
 
-B = TypeVar("B", bound="Body")
+B = TypeVar("B", bound="RequestModel")
 _NO_FIELDS = frozenset({b"", b"null", b"[]", b"{}"})
 _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-class Body(msgspec.Struct, frozen=True, gc=False):
+class RequestModel(msgspec.Struct, frozen=True, gc=False):
     """Base of everything that comes in as JSON."""
 
 
-class EnrollUserFactor(Body, frozen=True, gc=False):
+class EnrollUserFactor(RequestModel, frozen=True, gc=False):
     """Enrol a user in a factor."""
 
     type: Annotated[str | None, Meta(description="Only `totp`.", extra_json_schema={"const": "totp"})] = None
@@ -35,7 +35,7 @@ class EnrollUserFactor(Body, frozen=True, gc=False):
     ] = None
 
 
-class EnrollFactor(Body, frozen=True, gc=False):
+class EnrollFactor(RequestModel, frozen=True, gc=False):
     """Enrol a stand-alone factor."""
 
     type: Annotated[
@@ -48,26 +48,26 @@ class EnrollFactor(Body, frozen=True, gc=False):
     user_id: str | None = None
 
 
-class ChallengeFactor(Body, frozen=True, gc=False):
+class ChallengeFactor(RequestModel, frozen=True, gc=False):
     """Open a challenge; the template is for SMS and is ignored."""
 
     sms_template: str | None = None
 
 
-class ChallengeFactorById(Body, frozen=True, gc=False):
+class ChallengeFactorById(RequestModel, frozen=True, gc=False):
     """Open a challenge, by the route of before 2022."""
 
     authentication_factor_id: str | None = None
     sms_template: str | None = None
 
 
-class VerifyChallenge(Body, frozen=True, gc=False):
+class VerifyChallenge(RequestModel, frozen=True, gc=False):
     """Answer a challenge."""
 
     code: Annotated[str | None, Meta(description="The six digits.")] = None
 
 
-class VerifyChallengeById(Body, frozen=True, gc=False):
+class VerifyChallengeById(RequestModel, frozen=True, gc=False):
     """Answer a challenge, by the route of before 2022."""
 
     authentication_challenge_id: str | None = None
@@ -78,7 +78,7 @@ HashType = Literal["bcrypt", "firebase-scrypt", "ssha", "ssha256", "scrypt", "pb
 Metadata = dict[str, str | None]
 
 
-class CreateUser(Body, frozen=True, gc=False):
+class CreateUser(RequestModel, frozen=True, gc=False):
     """Create a user, with a password, an imported hash, or neither."""
 
     email: str | None = None
@@ -98,7 +98,7 @@ class CreateUser(Body, frozen=True, gc=False):
     signals_id: str | None = None
 
 
-class UpdateUser(Body, frozen=True, gc=False):
+class UpdateUser(RequestModel, frozen=True, gc=False):
     """Change a user. Absent fields stay; null clears `external_id`, `metadata` and `locale`."""
 
     email: str | None = None
@@ -115,7 +115,7 @@ class UpdateUser(Body, frozen=True, gc=False):
     password_salt_position: Literal["prefix", "suffix"] | None = None
 
 
-class Authenticate(Body, frozen=True, gc=False):
+class Authenticate(RequestModel, frozen=True, gc=False):
     """Sign in: the fields of every grant offered."""
 
     grant_type: str | None = None
@@ -132,13 +132,13 @@ class Authenticate(Body, frozen=True, gc=False):
     user_agent: str | None = None
 
 
-class RevokeSession(Body, frozen=True, gc=False):
+class RevokeSession(RequestModel, frozen=True, gc=False):
     """End a session."""
 
     session_id: str | None = None
 
 
-_DECODERS: dict[type[Body], msgspec.json.Decoder[Any]] = {}
+_DECODERS: dict[type[RequestModel], msgspec.json.Decoder[Any]] = {}
 
 
 def read(shape: type[B], body: bytes) -> B:
@@ -172,7 +172,7 @@ def read_form(shape: type[B], body: bytes) -> B:
     return msgspec.convert(pairs, shape)
 
 
-def _explain(shape: type[Body], body: bytes) -> InvalidRequest:
+def _explain(shape: type[RequestModel], body: bytes) -> InvalidRequest:
     """Name every field that is wrong, not only the first (and never its value: it may be a secret)."""
     try:
         fields = msgspec.json.decode(body)

@@ -9,11 +9,17 @@ from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
-from authfactor.models import Challenge as ChallengeRecord
-from authfactor.models import Enrollment, Page, PublicKey, SignedIn, Verification
-from authfactor.models import Factor as FactorRecord
-from authfactor.models import Session as SessionRecord
-from authfactor.models import User as UserRecord
+from authfactor.models import (
+    ChallengeRecord,
+    Enrollment,
+    FactorRecord,
+    PublicKey,
+    RecordPage,
+    SessionRecord,
+    SignedIn,
+    UserRecord,
+    Verification,
+)
 from authfactor.wire import timestamps
 
 Moment = Annotated[
@@ -22,18 +28,18 @@ Moment = Annotated[
 T = TypeVar("T")
 
 
-class Shape(msgspec.Struct, frozen=True, gc=False):
+class ResponseModel(msgspec.Struct, frozen=True, gc=False):
     """Base of everything that goes out."""
 
 
-class Totp(Shape, frozen=True, gc=False):
+class TotpObject(ResponseModel, frozen=True, gc=False):
     """Names shown in the authenticator app."""
 
     issuer: str
     user: str
 
 
-class TotpEnrolled(Shape, frozen=True, gc=False):
+class TotpEnrolled(ResponseModel, frozen=True, gc=False):
     """Names and, this once, the secret in three forms: base32, picture, URI."""
 
     issuer: str
@@ -43,11 +49,13 @@ class TotpEnrolled(Shape, frozen=True, gc=False):
     uri: str
 
 
-class AuthenticationFactor(Shape, frozen=True, gc=False, tag_field="object", tag="authentication_factor"):
+class AuthenticationFactor(
+    ResponseModel, frozen=True, gc=False, tag_field="object", tag="authentication_factor"
+):
     """A factor as it can be read at any time: without secrets."""
 
     id: str
-    totp: Totp
+    totp: TotpObject
     created_at: Moment
     updated_at: Moment
     user_id: str | UnsetType = UNSET
@@ -55,7 +63,7 @@ class AuthenticationFactor(Shape, frozen=True, gc=False, tag_field="object", tag
 
 
 class AuthenticationFactorEnrolled(
-    Shape, frozen=True, gc=False, tag_field="object", tag="authentication_factor"
+    ResponseModel, frozen=True, gc=False, tag_field="object", tag="authentication_factor"
 ):
     """A factor in the answer that creates it."""
 
@@ -67,8 +75,8 @@ class AuthenticationFactorEnrolled(
     type: Literal["generic_otp", "sms", "totp", "webauthn"] = "totp"
 
 
-class AuthenticationChallenge(
-    Shape, frozen=True, gc=False, tag_field="object", tag="authentication_challenge"
+class AuthenticationChallengeObject(
+    ResponseModel, frozen=True, gc=False, tag_field="object", tag="authentication_challenge"
 ):
     """A challenge; `expires_at` is always there (kotlin 4 cannot do without)."""
 
@@ -79,26 +87,26 @@ class AuthenticationChallenge(
     updated_at: Moment
 
 
-class EnrollResponse(Shape, frozen=True, gc=False):
+class EnrollResponse(ResponseModel, frozen=True, gc=False):
     """Answer to an enrolment under a user: both pairs of names that SDKs read, of the same objects."""
 
     authentication_factor: AuthenticationFactorEnrolled
-    authentication_challenge: AuthenticationChallenge
+    authentication_challenge: AuthenticationChallengeObject
     factor: AuthenticationFactorEnrolled
-    challenge: AuthenticationChallenge
+    challenge: AuthenticationChallengeObject
 
 
-class VerifyResponse(Shape, frozen=True, gc=False):
+class VerifyResponse(ResponseModel, frozen=True, gc=False):
     """Answer to a code."""
 
-    challenge: AuthenticationChallenge
+    challenge: AuthenticationChallengeObject
     valid: bool
     reason: Literal["code_mismatch", "code_already_used", "clock_drift"] | UnsetType = UNSET
     attempts_remaining: int | UnsetType = UNSET
     locked_until: Moment | UnsetType = UNSET
 
 
-class User(Shape, frozen=True, gc=False, tag_field="object", tag="user"):
+class UserObject(ResponseModel, frozen=True, gc=False, tag_field="object", tag="user"):
     """A user. Every key is always present: some SDKs index them directly."""
 
     id: str
@@ -118,21 +126,21 @@ class User(Shape, frozen=True, gc=False, tag_field="object", tag="user"):
     updated_at: Moment
 
 
-class ListMetadata(Shape, frozen=True, gc=False):
+class ListMetadataObject(ResponseModel, frozen=True, gc=False):
     """Cursors to the neighbouring pages, null where there is none."""
 
     before: str | None
     after: str | None
 
 
-class ListOf(Shape, Generic[T], frozen=True, gc=False, tag_field="object", tag="list"):
+class ListOf(ResponseModel, Generic[T], frozen=True, gc=False, tag_field="object", tag="list"):
     """One page of a list."""
 
     data: list[T]
-    list_metadata: ListMetadata
+    list_metadata: ListMetadataObject
 
 
-class ErrorItem(Shape, frozen=True, gc=False):
+class ErrorItemObject(ResponseModel, frozen=True, gc=False):
     """One thing wrong with a request."""
 
     field: str
@@ -140,37 +148,37 @@ class ErrorItem(Shape, frozen=True, gc=False):
     message: str
 
 
-class FactorReference(Shape, frozen=True, gc=False):
+class FactorReference(ResponseModel, frozen=True, gc=False):
     """A factor that can be challenged."""
 
     id: str
     type: Literal["totp"] = "totp"
 
 
-class ErrorBody(Shape, frozen=True, gc=False):
+class ErrorBody(ResponseModel, frozen=True, gc=False):
     """Every error but OAuth's: `message` always, `code` always (except on 401), evidence where it helps."""
 
     message: str
     code: str | UnsetType = UNSET
     entity_id: str | UnsetType = UNSET
-    errors: list[ErrorItem] | UnsetType = UNSET
+    errors: list[ErrorItemObject] | UnsetType = UNSET
     locked_until: Moment | UnsetType = UNSET
     pending_authentication_token: str | UnsetType = UNSET
     authentication_factors: list[FactorReference] | UnsetType = UNSET
-    authentication_challenge: AuthenticationChallenge | UnsetType = UNSET
-    user: User | UnsetType = UNSET
+    authentication_challenge: AuthenticationChallengeObject | UnsetType = UNSET
+    user: UserObject | UnsetType = UNSET
 
 
-class AuthenticateResponse(Shape, frozen=True, gc=False):
+class AuthenticateResponse(ResponseModel, frozen=True, gc=False):
     """Answer to a finished sign-in or refresh."""
 
-    user: User
+    user: UserObject
     access_token: str
     refresh_token: str
     authentication_method: Literal["Password"] = "Password"
 
 
-class Session(Shape, frozen=True, gc=False, tag_field="object", tag="session"):
+class SessionObject(ResponseModel, frozen=True, gc=False, tag_field="object", tag="session"):
     """A session."""
 
     id: str
@@ -196,7 +204,7 @@ class Session(Shape, frozen=True, gc=False, tag_field="object", tag="session"):
     updated_at: Moment
 
 
-class Jwk(Shape, frozen=True, gc=False):
+class JwkObject(ResponseModel, frozen=True, gc=False):
     """One public key (RFC 7517)."""
 
     kid: str
@@ -209,17 +217,17 @@ class Jwk(Shape, frozen=True, gc=False):
     use: Literal["sig"] = "sig"
 
 
-class JwksResponse(Shape, frozen=True, gc=False):
+class JwksResponse(ResponseModel, frozen=True, gc=False):
     """The keys that verify access tokens."""
 
-    keys: list[Jwk]
+    keys: list[JwkObject]
 
 
 def factor(record: FactorRecord) -> AuthenticationFactor:
     """Render a factor without its secrets."""
     return AuthenticationFactor(
         record.id,
-        Totp(record.issuer, record.account),
+        TotpObject(record.issuer, record.account),
         timestamps.write(record.created_at),
         timestamps.write(record.updated_at),
         record.user_id or UNSET,
@@ -238,9 +246,9 @@ def factor_enrolled(enrollment: Enrollment) -> AuthenticationFactorEnrolled:
     )
 
 
-def challenge(record: ChallengeRecord) -> AuthenticationChallenge:
+def challenge(record: ChallengeRecord) -> AuthenticationChallengeObject:
     """Render a challenge."""
-    return AuthenticationChallenge(
+    return AuthenticationChallengeObject(
         record.id,
         record.factor_id,
         timestamps.write(record.expires_at),
@@ -293,9 +301,9 @@ def verification(outcome: Verification) -> VerifyResponse:
     )
 
 
-def user(record: UserRecord) -> User:
+def user(record: UserRecord) -> UserObject:
     """Render a user."""
-    return User(
+    return UserObject(
         record.id,
         record.email,
         record.email_verified,
@@ -312,14 +320,14 @@ def user(record: UserRecord) -> User:
     )
 
 
-def session(record: SessionRecord, now: int) -> Session:
+def session(record: SessionRecord, now: int) -> SessionObject:
     """Render a session as it is at this time."""
     status: Literal["active", "expired", "revoked"] = "active"
     if record.ended_at is not None:
         status = "revoked"
     elif record.expires_at <= now:
         status = "expired"
-    return Session(
+    return SessionObject(
         record.id,
         record.user_id,
         record.ip_address,
@@ -341,23 +349,23 @@ def signed_in(result: SignedIn) -> AuthenticateResponse:
 def jwks(keys: list[tuple[str, PublicKey]]) -> JwksResponse:
     """Render the key set."""
     return JwksResponse(
-        [Jwk(key_id, key.n, key.e, [key.certificate], key.thumbprint) for key_id, key in keys]
+        [JwkObject(key_id, key.n, key.e, [key.certificate], key.thumbprint) for key_id, key in keys]
     )
 
 
-def factors(page: Page[FactorRecord]) -> ListOf[AuthenticationFactor]:
+def factors(page: RecordPage[FactorRecord]) -> ListOf[AuthenticationFactor]:
     """Render a page of factors."""
-    return ListOf([factor(item) for item in page.items], ListMetadata(page.before, page.after))
+    return ListOf([factor(item) for item in page.items], ListMetadataObject(page.before, page.after))
 
 
-def sessions(page: Page[SessionRecord], now: int) -> ListOf[Session]:
+def sessions(page: RecordPage[SessionRecord], now: int) -> ListOf[SessionObject]:
     """Render a page of sessions as they are at this time."""
-    return ListOf([session(item, now) for item in page.items], ListMetadata(page.before, page.after))
+    return ListOf([session(item, now) for item in page.items], ListMetadataObject(page.before, page.after))
 
 
-def users(page: Page[UserRecord]) -> ListOf[User]:
+def users(page: RecordPage[UserRecord]) -> ListOf[UserObject]:
     """Render a page of users."""
-    return ListOf([user(item) for item in page.items], ListMetadata(page.before, page.after))
+    return ListOf([user(item) for item in page.items], ListMetadataObject(page.before, page.after))
 
 
 def encode(shape: Any) -> bytes:  # noqa: ANN401 - any shape of this module

@@ -4,12 +4,10 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
-from authfactor.models import Delivery as DeliveryRecord
-from authfactor.models import Page
-from authfactor.models import WebhookEndpoint as EndpointRecord
+from authfactor.models import DeliveryRecord, RecordPage, WebhookEndpointRecord
 from authfactor.wire import timestamps
-from authfactor.wire.requests import Body
-from authfactor.wire.responses import ListMetadata, ListOf, Moment, Shape
+from authfactor.wire.requests import RequestModel
+from authfactor.wire.responses import ListMetadataObject, ListOf, Moment, ResponseModel
 
 Status = Literal["enabled", "disabled"]
 
@@ -51,14 +49,14 @@ Events = Annotated[list[str] | None, Meta(description="Names of events, at least
 Url = Annotated[str | None, Meta(description="Where events are posted to; https.")]
 
 
-class CreateWebhookEndpoint(Body, frozen=True, gc=False):
+class CreateWebhookEndpoint(RequestModel, frozen=True, gc=False):
     """Create an endpoint."""
 
     endpoint_url: Url = None
     events: Events = None
 
 
-class UpdateWebhookEndpoint(Body, frozen=True, gc=False):
+class UpdateWebhookEndpoint(RequestModel, frozen=True, gc=False):
     """Change an endpoint. Absent fields stay."""
 
     endpoint_url: Url = None
@@ -66,7 +64,7 @@ class UpdateWebhookEndpoint(Body, frozen=True, gc=False):
     events: Events = None
 
 
-class WebhookEndpoint(Shape, frozen=True, gc=False, tag_field="object", tag="webhook_endpoint"):
+class WebhookEndpointObject(ResponseModel, frozen=True, gc=False, tag_field="object", tag="webhook_endpoint"):
     """An endpoint. The secret is there in lists too: SDKs require it."""
 
     id: str
@@ -78,7 +76,7 @@ class WebhookEndpoint(Shape, frozen=True, gc=False, tag_field="object", tag="web
     updated_at: Moment
 
 
-class WebhookDelivery(Shape, frozen=True, gc=False, tag_field="object", tag="webhook_delivery"):
+class WebhookDelivery(ResponseModel, frozen=True, gc=False, tag_field="object", tag="webhook_delivery"):
     """One event on its way to one endpoint, as operators see it."""
 
     id: str
@@ -95,9 +93,9 @@ class WebhookDelivery(Shape, frozen=True, gc=False, tag_field="object", tag="web
     updated_at: Moment
 
 
-def endpoint(record: EndpointRecord) -> WebhookEndpoint:
+def endpoint(record: WebhookEndpointRecord) -> WebhookEndpointObject:
     """Render an endpoint whose secret has been opened."""
-    return WebhookEndpoint(
+    return WebhookEndpointObject(
         record.id,
         record.endpoint_url,
         record.secret,
@@ -108,9 +106,9 @@ def endpoint(record: EndpointRecord) -> WebhookEndpoint:
     )
 
 
-def endpoints(page: Page[EndpointRecord]) -> ListOf[WebhookEndpoint]:
+def endpoints(page: RecordPage[WebhookEndpointRecord]) -> ListOf[WebhookEndpointObject]:
     """Render a page of endpoints."""
-    return ListOf([endpoint(item) for item in page.items], ListMetadata(page.before, page.after))
+    return ListOf([endpoint(item) for item in page.items], ListMetadataObject(page.before, page.after))
 
 
 def delivery(record: DeliveryRecord) -> WebhookDelivery:
@@ -131,6 +129,6 @@ def delivery(record: DeliveryRecord) -> WebhookDelivery:
     )
 
 
-def deliveries(page: Page[DeliveryRecord]) -> ListOf[WebhookDelivery]:
+def deliveries(page: RecordPage[DeliveryRecord]) -> ListOf[WebhookDelivery]:
     """Render a page of deliveries."""
-    return ListOf([delivery(item) for item in page.items], ListMetadata(page.before, page.after))
+    return ListOf([delivery(item) for item in page.items], ListMetadataObject(page.before, page.after))

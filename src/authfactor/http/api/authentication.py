@@ -9,12 +9,12 @@ from authfactor import errors
 from authfactor.errors import InvalidRequest, Item, OAuthRefused
 from authfactor.http.api import logout
 from authfactor.http.api.parameters import PAGE, required
-from authfactor.http.request import Call
-from authfactor.http.response import Answer
+from authfactor.http.request import Request
+from authfactor.http.response import Response
 from authfactor.http.routing import Route
 from authfactor.http.telemetry.shared_counters import OF_REASON
-from authfactor.models import Caller, Environment, PageQuery, SignedIn
-from authfactor.rules.authentication.sign_in import CODE_REFUSALS, PasswordMoved
+from authfactor.models import ApiCaller, Environment, PageQuery, SignedIn
+from authfactor.rules.authentication.sign_in import CODE_REFUSALS, PasswordHashChanged
 from authfactor.rules.events import event_log
 from authfactor.store import Unit
 from authfactor.wire import events as event_shapes
@@ -41,13 +41,13 @@ NEEDS: Final = {
 }
 
 
-async def authenticate(call: Call) -> Answer:
+async def authenticate(call: Request) -> Response:
     """Sign in, or go on with a sign-in."""
     body = _grant(call)
     call.caller = caller = await _client(call, body)
     try:
         answer = await call.write(await _unit(call, caller.environment, body), _signed_in)
-    except PasswordMoved:
+    except PasswordHashChanged:
         # Most likely another sign-in of the same moment has replaced an imported hash: look again, once.
         answer = await call.write(await _unit(call, caller.environment, body), _signed_in)
     if body.grant_type == MFA_TOTP:
@@ -55,14 +55,14 @@ async def authenticate(call: Call) -> Answer:
     return answer
 
 
-def _verdict(answer: Answer) -> str | None:
+def _verdict(answer: Response) -> str | None:
     if answer.status == OK:
         return "right"
     refusal = msgspec.json.decode(answer.body, type=dict[str, Any])
     return _VERDICTS.get((str(refusal.get("code")), str(refusal.get("message"))))
 
 
-async def _unit(call: Call, environment: Environment, body: Authenticate) -> Unit[Outcome]:
+async def _unit(call: Request, environment: Environment, body: Authenticate) -> Unit[Outcome]:
     if body.grant_type == "password":
         return await call.af.sign_in.password(call.af.store, environment, body)
     if body.grant_type == MFA_TOTP:
@@ -76,39 +76,39 @@ def _signed_in(outcome: Outcome) -> responses.AuthenticateResponse:
     return responses.signed_in(outcome)
 
 
-async def jwks(call: Call) -> Answer:
+async def jwks(call: Request) -> Response:
     """Publish the keys that verify access tokens."""
     environment = await call.af.read(call.af.environments.by_client_id(call.ids[0]))
     keys = await call.af.signing.published(call.af.store, environment)
-    return Answer(call.status, responses.encode(responses.jwks(keys)))
+    return Response(call.status, responses.encode(responses.jwks(keys)))
 
 
-async def list_sessions(call: Call) -> Answer:
+async def list_sessions(call: Request) -> Response:
     """List a user's active sessions."""
     now = call.af.clock()
     unit = call.af.sessions.page(call.environment, call.ids[0], call.page_query(call.query()))
     return await call.read(unit, lambda page: responses.sessions(page, now))
 
 
-async def revoke_session(call: Call) -> Answer:
+async def revoke_session(call: Request) -> Response:
     """End a session."""
     session_id = required(call.read_body(requests.RevokeSession).session_id, "session_id")
     return await call.write(call.af.sessions.revoke(call.environment, session_id), None)
 
 
-async def log_out(call: Call) -> Answer:
+async def log_out(call: Request) -> Response:
     """End the session of a browser and send it on."""
     query = call.query()
     session_id = required(query.get("session_id"), "session_id")
     return await logout.log_out(call.af, session_id, query.get("return_to"))
 
 
-async def list_events(call: Call) -> Answer:
+async def list_events(call: Request) -> Response:
     """List events by name."""
     return await call.read(event_log.listing(call.environment, _event_query(call)), event_shapes.events)
 
 
-def _grant(call: Call) -> Authenticate:
+def _grant(call: Request) -> Authenticate:
     """Read the body, JSON or form. Raises `OAuthRefused("invalid_request")` for what it lacks."""
     kind = call.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
     try:
@@ -124,7 +124,7 @@ def _grant(call: Call) -> Authenticate:
     return body
 
 
-async def _client(call: Call, body: Authenticate) -> Caller:
+async def _client(call: Request, body: Authenticate) -> ApiCaller:
     """Tell which environment asks, by the credentials in the body alone.
 
     Raises `OAuthRefused("invalid_client")`. Refreshing needs no secret: public clients have none.
@@ -132,7 +132,7 @@ async def _client(call: Call, body: Authenticate) -> Caller:
     client_id = body.client_id or ""
     try:
         if body.client_secret is None and body.grant_type == "refresh_token":
-            return Caller(await call.af.read(call.af.environments.by_client_id(client_id)), client_id)
+            return ApiCaller(await call.af.read(call.af.environments.by_client_id(client_id)), client_id)
         caller = await call.af.environments.caller(call.af.store, body.client_secret or "")
     except (errors.NotFound, errors.Unauthorized):
         caller = None
@@ -141,7 +141,7 @@ async def _client(call: Call, body: Authenticate) -> Caller:
     return caller
 
 
-def _event_query(call: Call) -> event_log.EventQuery:
+def _event_query(call: Request) -> event_log.EventQuery:
     pairs = parse_qsl(call.query_string.decode("latin-1"))
     # a,b · repeated · events[0]= · events[]=: each SDK has its own way (contract section 6.1).
     names = [
@@ -203,7 +203,7 @@ ROUTES = [
         list_sessions,
         200,
         "List sessions",
-        gives=responses.ListOf[responses.Session],
+        gives=responses.ListOf[responses.SessionObject],
         query=PAGE,
         refusals=(404, 422),
         tag=TAG,
@@ -236,7 +236,7 @@ ROUTES = [
         list_events,
         200,
         "List events",
-        gives=responses.ListOf[event_shapes.Event],
+        gives=responses.ListOf[event_shapes.EventObject],
         query=(*PAGE, "events", "range_start", "range_end", "organization_id"),
         refusals=(400, 422),
         tag=EVENTS,

@@ -4,58 +4,58 @@ from collections.abc import Callable
 
 from authfactor.errors import ChallengeRefused, InvalidRequest, Item
 from authfactor.http.api.parameters import FACTORS, PAGE, required
-from authfactor.http.request import Call
-from authfactor.http.response import Answer
+from authfactor.http.request import Request
+from authfactor.http.response import Response
 from authfactor.http.routing import Route
 from authfactor.http.telemetry.shared_counters import OF_REASON
 from authfactor.models import Verification
 from authfactor.wire import requests, responses
 
 
-async def enroll_user_factor(call: Call) -> Answer:
+async def enroll_user_factor(call: Request) -> Response:
     """Enrol a user in a TOTP factor."""
     body = call.read_body(requests.EnrollUserFactor)
     unit = call.af.factors.enroll(call.environment, call.ids[0], body)
     return await call.write(unit, responses.enrolled)
 
 
-async def list_user_factors(call: Call) -> Answer:
+async def list_user_factors(call: Request) -> Response:
     """List a user's factors."""
     query = call.page_query(call.query())
     return await call.read(call.af.factors.page(call.environment, call.ids[0], query), responses.factors)
 
 
-async def enroll_factor(call: Call) -> Answer:
+async def enroll_factor(call: Request) -> Response:
     """Enrol a stand-alone factor."""
     unit = call.af.factors.enroll_alone(call.environment, call.read_body(requests.EnrollFactor))
     return await call.write(unit, responses.factor_enrolled)
 
 
-async def get_factor(call: Call) -> Answer:
+async def get_factor(call: Request) -> Response:
     """Read a factor."""
     return await call.read(call.af.factors.get(call.environment, call.ids[0]), responses.factor)
 
 
-async def delete_factor(call: Call) -> Answer:
+async def delete_factor(call: Request) -> Response:
     """Delete a factor."""
     unit = call.af.factors.delete(call.environment, call.ids[0])
     return await call.administer(unit, None, "factor.delete", call.ids[0])
 
 
-async def challenge_factor(call: Call) -> Answer:
+async def challenge_factor(call: Request) -> Response:
     """Open a challenge for a factor."""
     call.read_body(requests.ChallengeFactor)
     return await call.write(call.af.challenges.create(call.environment, call.ids[0]), responses.challenge)
 
 
-async def challenge_factor_by_id(call: Call) -> Answer:
+async def challenge_factor_by_id(call: Request) -> Response:
     """Open a challenge; the route of before 2022."""
     body = call.read_body(requests.ChallengeFactorById)
     factor_id = required(body.authentication_factor_id, "authentication_factor_id")
     return await call.write(call.af.challenges.create(call.environment, factor_id), responses.challenge)
 
 
-def verified(call: Call) -> Callable[[Verification | ChallengeRefused], responses.VerifyResponse]:
+def verified(call: Request) -> Callable[[Verification | ChallengeRefused], responses.VerifyResponse]:
     """Render a verification and remember its verdict for the metrics."""
 
     def render(result: Verification | ChallengeRefused) -> responses.VerifyResponse:
@@ -67,13 +67,13 @@ def verified(call: Call) -> Callable[[Verification | ChallengeRefused], response
     return render
 
 
-async def verify_challenge(call: Call) -> Answer:
+async def verify_challenge(call: Request) -> Response:
     """Check a code."""
     code = _code(call.read_body(requests.VerifyChallenge).code)
     return await call.write(call.af.challenges.verify(call.environment, call.ids[0], code), verified(call))
 
 
-async def verify_challenge_by_id(call: Call) -> Answer:
+async def verify_challenge_by_id(call: Request) -> Response:
     """Check a code; the route of before 2022."""
     body = call.read_body(requests.VerifyChallengeById)
     challenge_id = required(body.authentication_challenge_id, "authentication_challenge_id")
@@ -132,7 +132,7 @@ ROUTES = [
         "Challenge a factor (route of before 2022)",
         takes=requests.ChallengeFactorById,
         requires=("authentication_factor_id",),
-        gives=responses.AuthenticationChallenge,
+        gives=responses.AuthenticationChallengeObject,
         refusals=(404, 422),
         tag=FACTORS,
     ),
@@ -174,7 +174,7 @@ ROUTES = [
         201,
         "Challenge a factor",
         takes=requests.ChallengeFactor,
-        gives=responses.AuthenticationChallenge,
+        gives=responses.AuthenticationChallengeObject,
         refusals=(404, 422),
         tag=FACTORS,
     ),

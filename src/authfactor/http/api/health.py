@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import msgspec
 
 from authfactor import errors
-from authfactor.http.request import Call
-from authfactor.http.response import Answer
+from authfactor.http.request import Request
+from authfactor.http.response import Response
 from authfactor.http.routing import Route
 
 TAG = "operations"
@@ -16,7 +16,7 @@ METRICS_TYPE = ((b"content-type", b"text/plain; version=0.0.4; charset=utf-8"),)
 
 
 @dataclass(slots=True)
-class Desk:
+class ServerState:
     """What these routes know about the process that answers."""
 
     # Told to stop: what is asked is answered, and each connection closed with its answer.
@@ -25,29 +25,29 @@ class Desk:
     may_see_metrics: Callable[[dict[bytes, bytes]], bool] | None = None
 
 
-async def healthz(_call: Call) -> Answer:
+async def healthz(_call: Request) -> Response:
     """Tell that the process answers."""
-    return Answer(200, b'{"status":"ok"}')
+    return Response(200, b'{"status":"ok"}')
 
 
-def routes(described: list[Route], desk: Desk | None = None) -> list[Route]:
+def routes(described: list[Route], desk: ServerState | None = None) -> list[Route]:
     """Make these routes; the description covers the routes given and these."""
-    desk = desk or Desk()
+    desk = desk or ServerState()
 
-    async def readyz(call: Call) -> Answer:
+    async def readyz(call: Request) -> Response:
         """Tell that the database answers and its schema is the right one. Raises `Unavailable`."""
         if desk.leaving:
             raise errors.Unavailable("The server is stopping.")
         version = await call.af.store.schema_version()
-        return Answer(200, msgspec.json.encode({"status": "ready", "schema": version}))
+        return Response(200, msgspec.json.encode({"status": "ready", "schema": version}))
 
-    async def metrics(call: Call) -> Answer:
+    async def metrics(call: Request) -> Response:
         """Tell the numbers to whoever holds the token. Raises `RouteNotFound` and `Unauthorized`."""
         if desk.metrics is None or desk.may_see_metrics is None:
             raise errors.RouteNotFound("Not Found")
         if not desk.may_see_metrics(call.headers):
             raise errors.Unauthorized
-        return Answer(200, await desk.metrics(), METRICS_TYPE)
+        return Response(200, await desk.metrics(), METRICS_TYPE)
 
     @functools.cache
     def document() -> bytes:
@@ -55,8 +55,8 @@ def routes(described: list[Route], desk: Desk | None = None) -> list[Route]:
 
         return openapi.document([*described, *own])
 
-    async def describe(_call: Call) -> Answer:
-        return Answer(200, document())
+    async def describe(_call: Request) -> Response:
+        return Response(200, document())
 
     own = [
         Route("GET", "/healthz", healthz, 200, "Alive?", needs_key=False, tag=TAG),

@@ -8,14 +8,14 @@ import msgspec
 
 from authfactor import errors
 from authfactor.core import Authfactor
-from authfactor.http.response import Answer
+from authfactor.http.response import Response
 from authfactor.models import Environment, EnvironmentOptions
 
 # What may stand in a header as it is; everything else (line breaks above all) is percent-encoded.
 URL_CHARACTERS: Final = "%/:?#[]@!$&'()*+,;=~-._"
 
 
-async def log_out(af: Authfactor, session_id: str, return_to: str | None) -> Answer:
+async def log_out(af: Authfactor, session_id: str, return_to: str | None) -> Response:
     """End the session if there is one; answer a redirect either way, so that nothing is learnt from it.
 
     Raises `InvalidRequest` when the environment has no place to go to.
@@ -27,7 +27,7 @@ async def log_out(af: Authfactor, session_id: str, return_to: str | None) -> Ans
             environments = [environment]
             break
     allowed = [place for environment in environments for place in _places(environment)]
-    return Answer(
+    return Response(
         302, b"", ((b"location", quote(_target(allowed, return_to), safe=URL_CHARACTERS).encode()),)
     )
 

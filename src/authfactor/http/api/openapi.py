@@ -11,6 +11,8 @@ from authfactor.version import __version__
 from authfactor.wire import responses
 
 _ID: Final = re.compile(r"\{(\w+)\}")
+# Response models are called UserObject where a record or a client type is called User; the document says User.
+_OBJECT: Final = re.compile(rb'(?<=[/"_])([A-Z][A-Za-z]*)Object(?=["_])')
 _REFUSALS: Final = {
     400: "Refused",
     401: "No valid API key",
@@ -36,11 +38,12 @@ def document(routes: list[Route]) -> bytes:
     schemas, components = msgspec.json.schema_components(
         [*shapes, responses.ErrorBody], ref_template="#/components/schemas/{name}"
     )
+    schemas, components = msgspec.json.decode(_OBJECT.sub(rb"\1", msgspec.json.encode((schemas, components))))
     by_shape = {
         repr(shape): schema for shape, schema in zip([*shapes, responses.ErrorBody], schemas, strict=True)
     }
-    for shape in _shapes(responses.Shape):
-        _require_what_is_always_sent(shape, components.get(shape.__name__))
+    for shape in _shapes(responses.ResponseModel):
+        _require_what_is_always_sent(shape, components.get(shape.__name__.removesuffix("Object")))
     for route in routes:
         if route.takes:
             _describe_body(components[route.takes.__name__], route.requires)

@@ -1,34 +1,34 @@
 """The endpoints of webhooks: parse, one call, render."""
 
 from authfactor.http.api.parameters import PAGE
-from authfactor.http.request import Call
-from authfactor.http.response import Answer
+from authfactor.http.request import Request
+from authfactor.http.response import Response
 from authfactor.http.routing import Route
 from authfactor.wire import responses, webhooks
 
 TAG = "webhooks"
 
 
-async def list_webhook_endpoints(call: Call) -> Answer:
+async def list_webhook_endpoints(call: Request) -> Response:
     """List the webhook endpoints."""
     query = call.page_query(call.query())
     return await call.read(call.af.webhooks.page(call.environment, query), webhooks.endpoints)
 
 
-async def create_webhook_endpoint(call: Call) -> Answer:
+async def create_webhook_endpoint(call: Request) -> Response:
     """Create a webhook endpoint."""
     unit = call.af.webhooks.create(call.environment, call.read_body(webhooks.CreateWebhookEndpoint))
     return await call.administer(unit, webhooks.endpoint, "webhook_endpoint.create", lambda made: made.id)
 
 
-async def update_webhook_endpoint(call: Call) -> Answer:
+async def update_webhook_endpoint(call: Request) -> Response:
     """Change a webhook endpoint."""
     body = call.read_body(webhooks.UpdateWebhookEndpoint)
     unit = call.af.webhooks.update(call.environment, call.ids[0], body)
     return await call.administer(unit, webhooks.endpoint, "webhook_endpoint.update", call.ids[0])
 
 
-async def delete_webhook_endpoint(call: Call) -> Answer:
+async def delete_webhook_endpoint(call: Request) -> Response:
     """Delete a webhook endpoint."""
     unit = call.af.webhooks.delete(call.environment, call.ids[0])
     return await call.administer(unit, None, "webhook_endpoint.delete", call.ids[0])
@@ -41,7 +41,7 @@ ROUTES = [
         list_webhook_endpoints,
         200,
         "List webhook endpoints",
-        gives=responses.ListOf[webhooks.WebhookEndpoint],
+        gives=responses.ListOf[webhooks.WebhookEndpointObject],
         query=PAGE,
         refusals=(422,),
         tag=TAG,
@@ -53,7 +53,7 @@ ROUTES = [
         201,
         "Create a webhook endpoint",
         takes=webhooks.CreateWebhookEndpoint,
-        gives=webhooks.WebhookEndpoint,
+        gives=webhooks.WebhookEndpointObject,
         refusals=(409, 422),
         tag=TAG,
     ),
@@ -64,7 +64,7 @@ ROUTES = [
         200,
         "Update a webhook endpoint",
         takes=webhooks.UpdateWebhookEndpoint,
-        gives=webhooks.WebhookEndpoint,
+        gives=webhooks.WebhookEndpointObject,
         refusals=(404, 409, 422),
         tag=TAG,
     ),

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from authfactor import errors
-from authfactor.http.request import Call
-from authfactor.http.response import Answer
+from authfactor.http.request import Request
+from authfactor.http.response import Response
 
 FOLDER: Final = Path(__file__).parent / "static"
 PREFIX: Final = "/assets/"
@@ -58,7 +58,7 @@ def vendored() -> dict[str, dict[str, str]]:
     return tomllib.loads(VENDORED.read_text(encoding="utf-8"))
 
 
-async def serve(call: Call) -> Answer:
+async def serve(call: Request) -> Response:
     """Send a static file. Raises `RouteNotFound`."""
     stem, _, rest = call.ids[0].rpartition(".")
     asset = files().get(f"{stem.rpartition('.')[0]}.{rest}")
@@ -73,5 +73,5 @@ async def serve(call: Call) -> Answer:
         (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     )
     if b"gzip" in call.headers.get(b"accept-encoding", b""):
-        return Answer(call.status, asset.compressed, (*headers, (b"content-encoding", b"gzip")))
-    return Answer(call.status, asset.plain, headers)
+        return Response(call.status, asset.compressed, (*headers, (b"content-encoding", b"gzip")))
+    return Response(call.status, asset.plain, headers)

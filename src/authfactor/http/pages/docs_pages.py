@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from authfactor import errors, reference
 from authfactor.http.pages.browser_security import Cookie
-from authfactor.http.pages.page_request import Visit, page
-from authfactor.http.response import Answer
+from authfactor.http.pages.page_request import PageRequest, page
+from authfactor.http.response import Response
 from authfactor.reference import LANGUAGES, Endpoint, Parameter
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _MARKS: Final = re.compile(r"`([^`]+)`|\[([^\]]+)\]\((/docs/[a-z0-9-]+)\)")
 _LITERAL: Final = re.compile(r'"([^"]+)"')
 
 
-class Field(NamedTuple):
+class FieldRow(NamedTuple):
     """One field of the form that tries an endpoint; `choices` when only these are allowed."""
 
     parameter: Parameter
@@ -51,7 +51,7 @@ def prose(text: str) -> "markupsafe.Markup":
     return written + text[at:]
 
 
-def fields_of(endpoint: Endpoint) -> list[Field]:
+def fields_of(endpoint: Endpoint) -> list[FieldRow]:
     """List the fields of the form that tries an endpoint."""
     found = []
     for parameter in reference.flat(endpoint.http.parameters):
@@ -60,7 +60,7 @@ def fields_of(endpoint: Endpoint) -> list[Field]:
             choices = ("true", "false")
         value = choices[0] if len(choices) == 1 else ""
         name = parameter.field or parameter.key
-        found.append(Field(parameter, parameter.place, name, value, choices))
+        found.append(FieldRow(parameter, parameter.place, name, value, choices))
     return found
 
 
@@ -80,13 +80,13 @@ def searchable(endpoint: Endpoint) -> str:
     return f"{endpoint.title} {endpoint.operation} {endpoint.name} {methods}".lower()
 
 
-async def show_index(visit: Visit) -> Answer:
+async def show_index(visit: PageRequest) -> Response:
     """Show what there is, or what a search finds."""
     query = visit.query().get("q", "").strip()[:100]
     return _show(visit, "reference/index.html", query=query, found=groups(query), searchable=searchable)
 
 
-async def show_page(visit: Visit) -> Answer:
+async def show_page(visit: PageRequest) -> Response:
     """Show the page of an endpoint, the guide, or the error codes. Raises `RouteNotFound`."""
     name = visit.ids[0]
     if name == "guide":
@@ -113,7 +113,7 @@ def needs_key(endpoint: Endpoint) -> bool:
     return "Authorization: Bearer $API_KEY" in reference.samples()["curl"][endpoint.name].code
 
 
-def _show(visit: Visit, template: str, **names: Any) -> Answer:  # noqa: ANN401 - whatever the template shows
+def _show(visit: PageRequest, template: str, **names: Any) -> Response:  # noqa: ANN401 - whatever the template shows
     if not visit.af.settings.docs:
         raise errors.RouteNotFound("Not Found")
     visit.speak("en")

@@ -9,18 +9,18 @@ from typing import Any, Final
 from authfactor import errors
 from authfactor.http.pages.browser_security import Cookie
 from authfactor.http.pages.page_branding import look
-from authfactor.http.pages.page_request import Visit, page
-from authfactor.http.response import Answer
+from authfactor.http.pages.page_request import PageRequest, page
+from authfactor.http.response import Response
 from authfactor.http.telemetry.shared_counters import OF_REASON
-from authfactor.models import Link, Verification
+from authfactor.models import LinkRecord, Verification
 from authfactor.otp import qr
-from authfactor.rules.links.page_sessions import Answered, Followed, check_unopened
+from authfactor.rules.links.page_sessions import CodeOutcome, PageSession, check_unopened
 
 PATHS: Final = {"enrollment": "/enroll/", "challenge": "/challenge/"}
 GROUP: Final = 4
 
 
-async def show_link(visit: Visit) -> Answer:
+async def show_link(visit: PageRequest) -> Response:
     """Show the start page of a link, or go on where this browser was."""
     followed = await _look(visit)
     link = followed.link
@@ -31,7 +31,7 @@ async def show_link(visit: Visit) -> Answer:
     return visit.show("link/start.html", purpose=link.purpose, look=shown)
 
 
-async def open_link(visit: Visit) -> Answer:
+async def open_link(visit: PageRequest) -> Response:
     """Open a link: from now on only this browser may go on."""
     await _look(visit)
     link, secret = await visit.af.run(await visit.af.following.open(visit.af.store, visit.ids[0]))
@@ -39,14 +39,14 @@ async def open_link(visit: Visit) -> Answer:
     return visit.go(PATHS[link.purpose] + link.id, cookies=[Cookie(link.id, secret, seconds)])
 
 
-async def show_step(visit: Visit) -> Answer:
+async def show_step(visit: PageRequest) -> Response:
     """Show enrolment or challenge to the browser that opened the link."""
     followed = await visit.af.read(visit.af.following.view(visit.ids[0], _secret(visit)))
     _speak(visit, followed)
     return _step(visit, followed)
 
 
-async def answer_step(visit: Visit) -> Answer:
+async def answer_step(visit: PageRequest) -> Response:
     """Check the code that was typed; a right one leads back to the application."""
     code = visit.form().get("code", "")
     secret = _secret(visit)
@@ -63,14 +63,14 @@ async def answer_step(visit: Visit) -> Answer:
     return _answered(visit, answered)
 
 
-def _answered(visit: Visit, answered: Answered) -> Answer:
+def _answered(visit: PageRequest, answered: CodeOutcome) -> Response:
     followed, verification = answered
     if verification is not None and not verification.valid:
         return _step(visit, followed, verification)
     return visit.go(followed.link.return_to or PATHS[followed.link.purpose] + followed.link.id)
 
 
-def _refused(visit: Visit, followed: Followed, error: errors.TooManyAttempts) -> Answer:
+def _refused(visit: PageRequest, followed: PageSession, error: errors.TooManyAttempts) -> Response:
     """Say that no code is taken now: for how long, or what helps."""
     if error.locked_until is not None:
         wait = visit.words.duration(error.locked_until - visit.af.clock())
@@ -83,13 +83,13 @@ def _refused(visit: Visit, followed: Followed, error: errors.TooManyAttempts) ->
 
 
 def _step(
-    visit: Visit,
-    followed: Followed,
+    visit: PageRequest,
+    followed: PageSession,
     verification: Verification | None = None,
     *,
     problem: str | None = None,
     ended: bool = False,
-) -> Answer:
+) -> Response:
     """Render the page a link is for; `ended`: no further code will be taken."""
     link, factor = followed.link, followed.factor
     if verification is not None:
@@ -119,7 +119,7 @@ def _step(
     )
 
 
-def _problem(visit: Visit, link: Link, verification: Verification) -> str:
+def _problem(visit: PageRequest, link: LinkRecord, verification: Verification) -> str:
     """Say in a sentence why a code was refused and what to do."""
     words, left = visit.words, verification.attempts_remaining
     if verification.locked_until is not None:
@@ -133,22 +133,22 @@ def _problem(visit: Visit, link: Link, verification: Verification) -> str:
     return text
 
 
-def _is_over(link: Link, verification: Verification) -> bool:
+def _is_over(link: LinkRecord, verification: Verification) -> bool:
     over = verification.attempts_remaining == 0 and verification.locked_until is None
     return over and link.purpose == "challenge"
 
 
-async def _look(visit: Visit) -> Followed:
+async def _look(visit: PageRequest) -> PageSession:
     followed = await visit.af.read(visit.af.following.look(visit.ids[0]))
     _speak(visit, followed)
     return followed
 
 
-def _speak(visit: Visit, followed: Followed) -> None:
+def _speak(visit: PageRequest, followed: PageSession) -> None:
     visit.speak_unless_picked(followed.user.locale)
 
 
-def _secret(visit: Visit) -> str:
+def _secret(visit: PageRequest) -> str:
     """Return the page session's secret. Raises `LinkUnknown` in a browser that has none."""
     secret = visit.cookie(visit.ids[0])
     if not secret:

@@ -8,9 +8,9 @@ import hashlib
 from typing import Final, NamedTuple
 
 from authfactor import errors
-from authfactor.http.request import Call
-from authfactor.http.response import Answer
-from authfactor.models import Branding, Environment
+from authfactor.http.request import Request
+from authfactor.http.response import Response
+from authfactor.models import BrandingRecord, Environment
 
 READABLE: Final = 4.5
 # The grounds of static/authfactor.css that accents stand on; the hardest of each scheme.
@@ -21,7 +21,7 @@ _STEPS: Final = 50
 _FOREVER: Final = b"public, max-age=31536000, immutable"
 
 
-class Look(NamedTuple):
+class PageBranding(NamedTuple):
     """What a page shows of its environment."""
 
     name: str
@@ -29,23 +29,23 @@ class Look(NamedTuple):
     logo: str | None
 
 
-def look(environment: Environment, branding: Branding | None) -> Look:
+def look(environment: Environment, branding: BrandingRecord | None) -> PageBranding:
     """Say how an environment's pages look: name, addresses of style sheet and logo."""
     if branding is None:
-        return Look(environment.team_name, None, None)
+        return PageBranding(environment.team_name, None, None)
     base = f"/assets/brand/{environment.client_id}/{_version(branding)}"
-    return Look(
+    return PageBranding(
         branding.name or environment.team_name,
         f"{base}.css" if branding.color else None,
         f"{base}.png" if branding.logo else None,
     )
 
 
-def _version(branding: Branding) -> str:
+def _version(branding: BrandingRecord) -> str:
     return hashlib.sha256((branding.color or "").encode() + b"\0" + (branding.logo or b"")).hexdigest()[:12]
 
 
-async def serve(call: Call) -> Answer:
+async def serve(call: Request) -> Response:
     """Send an environment's style sheet or logo. Raises `RouteNotFound`."""
     client_id, file = call.ids
     environment = await call.af.read(lambda tx: tx.environments.by_client_id(client_id))
@@ -68,7 +68,7 @@ async def serve(call: Call) -> Answer:
         (b"cross-origin-resource-policy", b"same-origin"),
         (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     )
-    return Answer(call.status, content, headers)
+    return Response(call.status, content, headers)
 
 
 def styles(color: str) -> str:

@@ -7,12 +7,12 @@ from urllib.parse import parse_qsl
 
 from authfactor import errors
 from authfactor.core import Authfactor
-from authfactor.crypto.vault import CannotOpen
+from authfactor.crypto.vault import UnsealError
 from authfactor.http import error_responses
 from authfactor.http.pages import browser_security, templating, translations
 from authfactor.http.pages.browser_security import Cookie
-from authfactor.http.request import Call
-from authfactor.http.response import Answer
+from authfactor.http.request import Request
+from authfactor.http.response import Response
 from authfactor.http.routing import Route
 from authfactor.wire.requests import without_nul
 
@@ -25,10 +25,10 @@ _YEAR: Final = 365 * 24 * 3600
 log = logging.getLogger("authfactor.pages")
 
 
-class Visit:
+class PageRequest:
     """A request that a page answers."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Request) -> None:
         """Choose the language: the one picked on a page, then the browser's."""
         self.call = call
         self._picked = call.query().get(_LANGUAGE) if call.query_string else None
@@ -87,19 +87,19 @@ class Visit:
         cookies: Sequence[Cookie] = (),
         form_target: str | None = None,
         **names: object,
-    ) -> Answer:
+    ) -> Response:
         """Render a page; `form_target` is where its form may lead besides here."""
         body = templating.render(
             template, t=self.words, language=self.words.language, path=self.call.path, **names
         )
-        return Answer(status, body, (*browser_security.page_headers(form_target), *self._set(cookies)))
+        return Response(status, body, (*browser_security.page_headers(form_target), *self._set(cookies)))
 
-    def go(self, where: str, *, cookies: Sequence[Cookie] = ()) -> Answer:
+    def go(self, where: str, *, cookies: Sequence[Cookie] = ()) -> Response:
         """Send the browser elsewhere after a form (303: with GET). `where` must be a URL as is."""
         headers = [(b"location", where.encode("ascii"))]
-        return Answer(303, b"", (*headers, *self._set(cookies)))
+        return Response(303, b"", (*headers, *self._set(cookies)))
 
-    def refuse(self, error: errors.AuthfactorError) -> Answer:
+    def refuse(self, error: errors.AuthfactorError) -> Response:
         """Show an error as a page of its own, in the words of the catalogue where it has any."""
         status = 403 if isinstance(error, browser_security.CrossOrigin) else error_responses.status_of(error)
         code, text = error.code, error.message
@@ -109,9 +109,9 @@ class Visit:
         title = self.words(f"{known}.title" if f"{known}.title" in self.words else "errors.other.title")
         text = self.words(f"{known}.text") if f"{known}.text" in self.words else text
         answer = self.show("error.html", status=status, title=title, text=text, reference=None)
-        return Answer(answer.status, answer.body, (*answer.headers, *error_responses.headers(error)))
+        return Response(answer.status, answer.body, (*answer.headers, *error_responses.headers(error)))
 
-    def fail(self, reference: str, *, status: int = 500) -> Answer:
+    def fail(self, reference: str, *, status: int = 500) -> Response:
         """Show that something went wrong on our side; the log has the rest under this reference."""
         title, text = self.words("errors.internal_error.title"), self.words("errors.internal_error.text")
         return self.show("error.html", status=status, title=title, text=text, reference=reference)
@@ -124,19 +124,24 @@ class Visit:
 
 
 def page(
-    method: str, path: str, handler: Callable[[Visit], Awaitable[Answer]], summary: str, *, status: int = 200
+    method: str,
+    path: str,
+    handler: Callable[[PageRequest], Awaitable[Response]],
+    summary: str,
+    *,
+    status: int = 200,
 ) -> Route:
     """Make the route of a page: a POST must come from our own pages, and whatever fails is a page too."""
 
-    async def answer(call: Call) -> Answer:
+    async def answer(call: Request) -> Response:
         await templating.load()
-        visit = Visit(call)
+        visit = PageRequest(call)
         try:
             browser_security.check_origin(call.method, call.headers, visit.base_url)
             return await handler(visit)
         except errors.AuthfactorError as error:
             return visit.refuse(error)
-        except CannotOpen as error:
+        except UnsealError as error:
             # As at the API: damaged, put into another row, or its key is missing; somebody must mend it.
             reference = call.af.entropy(6).hex()
             told = "a stored secret does not open on page %s, reference %s: %s"

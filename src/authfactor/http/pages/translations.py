@@ -11,7 +11,7 @@ LANGUAGES: Final = {"en": "English", "de": "Deutsch"}
 ENGLISH_ONLY: Final = frozenset({"console", "reference"})
 
 
-class Words:
+class Translations:
     """The catalogue of one language."""
 
     def __init__(self, language: str, texts: dict[str, str]) -> None:
@@ -43,9 +43,9 @@ class Words:
 
 
 @functools.cache
-def of(language: str) -> Words:
+def of(language: str) -> Translations:
     """Return a language's catalogue; what it does not say is said in English."""
-    return Words(language, {**texts(DEFAULT), **texts(language)})
+    return Translations(language, {**texts(DEFAULT), **texts(language)})
 
 
 def texts(language: str) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from authfactor.http.telemetry.shared_counters import Layout
+from authfactor.http.telemetry.shared_counters import CounterLayout
 
 # What is asked of the database at each scrape, and what goes with the process: name, kind, help.
 ASKED: Final = (
@@ -35,5 +35,5 @@ Asked = Mapping[str, float | Mapping[str, float]]
 
 def described(routes: list[str]) -> list[tuple[str, str, tuple[str, ...], str]]:
     """List every metric for the reference: name, kind, labels, help."""
-    own = [(one.name, one.kind, one.labels, one.about) for one in Layout(routes).families.values()]
+    own = [(one.name, one.kind, one.labels, one.about) for one in CounterLayout(routes).families.values()]
     return [*own, *((name, kind, LABELLED.get(name, ()), about) for name, kind, about in ASKED)]

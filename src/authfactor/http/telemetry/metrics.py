@@ -7,17 +7,17 @@ from time import monotonic
 from authfactor import errors
 from authfactor.core import Authfactor
 from authfactor.http.telemetry.metric_names import ASKED, DRIFT, INFO, Asked
-from authfactor.http.telemetry.shared_counters import Board, Meter
-from authfactor.models import Backlog
+from authfactor.http.telemetry.shared_counters import CounterWriter, SharedCounters
+from authfactor.models import OutboxBacklog
 from authfactor.version import __version__
 
 log = logging.getLogger("authfactor.metrics")
 
 
-class Observatory:
+class MetricsCollector:
     """Puts together what one installation can be asked, from any of its processes."""
 
-    def __init__(self, af: Authfactor, board: Board, meter: Meter) -> None:
+    def __init__(self, af: Authfactor, board: SharedCounters, meter: CounterWriter) -> None:
         """Remember when both clocks agreed."""
         self._af = af
         self._board = board
@@ -49,7 +49,7 @@ class Observatory:
         drift = {"uptime": (now - monotonic() * 1000 - self._skew) / 1000}
         asked: dict[str, float | Mapping[str, float]] = {DRIFT: drift, INFO: {__version__: 1}}
         try:
-            backlog: Backlog = await self._af.read(self._af.deliveries.backlog())
+            backlog: OutboxBacklog = await self._af.read(self._af.deliveries.backlog())
             unsealed = await self._af.event_seals.unsealed_since(self._af.store)
             database = await self._af.store.now()
         except errors.Unavailable as error:

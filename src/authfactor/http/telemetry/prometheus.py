@@ -7,13 +7,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from authfactor.http.telemetry.metric_names import ASKED, LABELLED, Asked
-from authfactor.http.telemetry.shared_counters import Board, Family
+from authfactor.http.telemetry.shared_counters import MetricFamily, SharedCounters
 
 
-def write(board: Board, asked: Asked) -> bytes:
+def write(board: SharedCounters, asked: Asked) -> bytes:
     """Write what the processes have counted, and what was asked."""
     registry = CollectorRegistry()
-    registry.register(_Given([*counted(board), *_asked(asked)]))
+    registry.register(_PrebuiltCollector([*counted(board), *_asked(asked)]))
     return generate_latest(registry)
 
 
@@ -28,7 +28,7 @@ def _asked(asked: Asked) -> Iterator[Metric]:
         yield metric
 
 
-class _Given(Collector):
+class _PrebuiltCollector(Collector):
     """A collector over metrics that are there already."""
 
     def __init__(self, metrics: list[Metric]) -> None:
@@ -39,7 +39,7 @@ class _Given(Collector):
         yield from self._metrics
 
 
-def counted(board: Board) -> Iterator[Metric]:
+def counted(board: SharedCounters) -> Iterator[Metric]:
     """Yield what the processes have counted, added up. A series that never moved is left out."""
     sums = board.totals()
     for family in board.layout.families.values():
@@ -56,7 +56,7 @@ def counted(board: Board) -> Iterator[Metric]:
         yield metric
 
 
-def _histogram(family: Family, sums: list[int], start: int) -> Metric:
+def _histogram(family: MetricFamily, sums: list[int], start: int) -> Metric:
     metric = HistogramMetricFamily(family.name, family.about, labels=family.labels)
     for number, labels in enumerate(family.series):
         at = start + number * family.width

@@ -52,7 +52,7 @@ BATCHES: Final = (1.0, 3.0, 7.0, 15.0, 31.0, 63.0, 127.0, 255.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Family:
+class MetricFamily:
     """One metric: its name, its labels, and the label values of each of its series."""
 
     name: str
@@ -71,23 +71,25 @@ class Family:
 
 
 OF_PROCESSES: Final = (
-    Family(
+    MetricFamily(
         "authfactor_commit_batch_units",
         "histogram",
         "Units of work that shared one commit (embedded database).",
         bounds=BATCHES,
     ),
-    Family("authfactor_commit_failures_total", "counter", "Commits that kept nothing (embedded database)."),
-    Family("authfactor_commit_queue", "gauge", "Units of work waiting for the next commit."),
-    Family(
+    MetricFamily(
+        "authfactor_commit_failures_total", "counter", "Commits that kept nothing (embedded database)."
+    ),
+    MetricFamily("authfactor_commit_queue", "gauge", "Units of work waiting for the next commit."),
+    MetricFamily(
         "authfactor_pool_sessions",
         "gauge",
         "PostgreSQL sessions, by whether a unit of work has them.",
         ("state",),
         (("busy",), ("idle",)),
     ),
-    Family("authfactor_pool_waiting", "gauge", "Units of work waiting for a PostgreSQL session."),
-    Family(
+    MetricFamily("authfactor_pool_waiting", "gauge", "Units of work waiting for a PostgreSQL session."),
+    MetricFamily(
         "authfactor_webhook_deliveries_total",
         "counter",
         "Attempts to deliver a webhook.",
@@ -108,16 +110,16 @@ def _codes() -> tuple[str, ...]:
     return (*sorted(found), OTHER)
 
 
-def families(routes: Sequence[str]) -> dict[str, Family]:
+def families(routes: Sequence[str]) -> dict[str, MetricFamily]:
     """Make every family; `routes` are the names of the routes, such as `GET /events`."""
     named = (*routes, UNMATCHED)
     by_status = tuple((route, status) for route in named for status in STATUSES)
     codes = tuple((code,) for code in _codes())
     of_requests = (
-        Family(
+        MetricFamily(
             *("authfactor_requests_total", "counter", "Requests answered.", ("route", "status"), by_status)
         ),
-        Family(
+        MetricFamily(
             "authfactor_request_duration_seconds",
             "histogram",
             "From the arrival of a request to the hand-over of its answer.",
@@ -126,8 +128,10 @@ def families(routes: Sequence[str]) -> dict[str, Family]:
             bounds=_DURATIONS,
             scale=1 / MICROSECONDS,
         ),
-        Family(*("authfactor_errors_total", "counter", "Answers with an error code.", ("code",), codes)),
-        Family(
+        MetricFamily(
+            *("authfactor_errors_total", "counter", "Answers with an error code.", ("code",), codes)
+        ),
+        MetricFamily(
             "authfactor_verifications_total",
             "counter",
             "Codes that were checked, by what became of them: right, wrong, replay (right but used before),"
@@ -135,7 +139,7 @@ def families(routes: Sequence[str]) -> dict[str, Family]:
             ("outcome",),
             tuple((verdict,) for verdict in VERDICTS),
         ),
-        Family(
+        MetricFamily(
             "authfactor_rate_limited_total",
             "counter",
             "Requests told to slow down.",
@@ -146,7 +150,7 @@ def families(routes: Sequence[str]) -> dict[str, Family]:
     return {family.name: family for family in (*of_requests, *OF_PROCESSES)}
 
 
-class Layout:
+class CounterLayout:
     """Where each series of each family lies within a region."""
 
     def __init__(self, routes: Sequence[str]) -> None:
@@ -171,10 +175,10 @@ class Layout:
                 yield range(self.starts[name], self.starts[name] + len(family.series))
 
 
-class Board:
+class SharedCounters:
     """The shared memory: one region for those that have ended, and one for each process."""
 
-    def __init__(self, layout: Layout, processes: int) -> None:
+    def __init__(self, layout: CounterLayout, processes: int) -> None:
         """Take the memory; a process that is forked later shares it."""
         self.layout: Final = layout
         self._memory = mmap.mmap(-1, (1 + layout.words * (processes + 1)) * WORD)
@@ -221,10 +225,10 @@ class Board:
         return [sum(words) for words in zip(*(self.region(number) for number in range(count)), strict=True)]
 
 
-class Meter:
+class CounterWriter:
     """One process's hand on its region."""
 
-    def __init__(self, layout: Layout, region: "memoryview[int]") -> None:
+    def __init__(self, layout: CounterLayout, region: "memoryview[int]") -> None:
         """Look every place up once."""
         self._words = region
         self._layout = layout

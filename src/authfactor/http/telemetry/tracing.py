@@ -5,10 +5,10 @@ A span says method, route, status and outcome, never a path with ids, a query, a
 
 from typing import TYPE_CHECKING, Final
 
-from authfactor.http.dispatcher import Door
-from authfactor.http.response import Reply
+from authfactor.http.dispatcher import Dispatcher
+from authfactor.http.response import OutgoingResponse
 from authfactor.http1.request_cycle import Message, Receive
-from authfactor.settings import PREFIX, BadSetting
+from authfactor.settings import PREFIX, InvalidSetting
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 _CARRIED: Final = frozenset({b"traceparent", b"tracestate"})
 
 
-class TracedDoor:
+class TracingDispatcher:
     """A door whose requests are spans."""
 
-    def __init__(self, door: Door, provider: "TracerProvider") -> None:
+    def __init__(self, door: Dispatcher, provider: "TracerProvider") -> None:
         """Look up once what every request needs."""
         from opentelemetry.trace import SpanKind  # noqa: PLC0415 - the extra is there only if it is wanted
         from opentelemetry.trace.propagation.tracecontext import (  # noqa: PLC0415 - the same
@@ -32,7 +32,7 @@ class TracedDoor:
         self._extract = TraceContextTextMapPropagator().extract
         self._kind = SpanKind.SERVER
 
-    async def answer(self, scope: Message, receive: Receive) -> Reply:
+    async def answer(self, scope: Message, receive: Receive) -> OutgoingResponse:
         """Answer within a span."""
         carried = {
             name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in _CARRIED
@@ -54,7 +54,7 @@ class TracedDoor:
         self._provider.shutdown()
 
 
-def traced(door: Door, endpoint: str) -> TracedDoor:
+def traced(door: Dispatcher, endpoint: str) -> TracingDispatcher:
     """Trace a door's requests to an endpoint (OTLP over HTTP). Raises `BadSetting` without the extra."""
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415 - an extra
@@ -64,7 +64,7 @@ def traced(door: Door, endpoint: str) -> TracedDoor:
         from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - the same
         from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - the same
     except ModuleNotFoundError as error:
-        raise BadSetting(f"{PREFIX}TRACE_ENDPOINT needs: pip install 'authfactor[otel]'") from error
+        raise InvalidSetting(f"{PREFIX}TRACE_ENDPOINT needs: pip install 'authfactor[otel]'") from error
     provider = TracerProvider(resource=Resource.create({"service.name": "authfactor"}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
-    return TracedDoor(door, provider)
+    return TracingDispatcher(door, provider)

@@ -12,11 +12,19 @@ from typing import Final, Literal, NamedTuple, TypeVar
 import msgspec
 
 from authfactor.crypto import vault
-from authfactor.crypto.vault import KEY_BYTES, Row, Vault
-from authfactor.models import AuditEntry, Clock, Entropy, Page, PageQuery
+from authfactor.crypto.vault import KEY_BYTES, SealedLocation, Vault
+from authfactor.models import AuditEntry, Clock, Entropy, PageQuery, RecordPage
 from authfactor.rules import pagination
 from authfactor.rules.audit.event_digests import CLEANED, SEALED
-from authfactor.rules.audit.hash_chain import BEGINNING, Chain, Walk, hash_of, mac_of, number_of, numbered
+from authfactor.rules.audit.hash_chain import (
+    BEGINNING,
+    ChainResult,
+    ChainVerifier,
+    hash_of,
+    mac_of,
+    number_of,
+    numbered,
+)
 from authfactor.store import Store, Tx, Unit
 
 T = TypeVar("T")
@@ -47,7 +55,7 @@ Tell = Callable[[str, int, int], object]
 """Told what is looked through (`entries` or `events`), how many are done, of how many."""
 
 
-class Audit:
+class AuditLog:
     """Writes and reads the audit list."""
 
     def __init__(self, clock: Clock, entropy: Entropy, vault_: Vault) -> None:
@@ -148,13 +156,13 @@ class Audit:
 
     def page(
         self, query: PageQuery, action: str | None = None, actor: str | None = None, target: str | None = None
-    ) -> Unit[Page[AuditEntry]]:
+    ) -> Unit[RecordPage[AuditEntry]]:
         """List entries, newest first; without a filter, those of `ROUTINE` are left out.
 
         The unit raises `InvalidRequest` for an unknown cursor.
         """
 
-        async def run(tx: Tx) -> Page[AuditEntry]:
+        async def run(tx: Tx) -> RecordPage[AuditEntry]:
             for field, cursor in (("before", query.before), ("after", query.after)):
                 if cursor and await tx.audit.by_id(cursor) is None:
                     raise pagination.unknown_cursor(field, cursor)
@@ -172,7 +180,7 @@ class Audit:
         for key_id, sealed in await store.read(lambda tx: tx.audit.keys()):
             try:
                 found[key_id] = self._vault.open(sealed, _row(key_id))
-            except vault.CannotOpen:
+            except vault.UnsealError:
                 continue
         return found
 
@@ -182,12 +190,12 @@ class Audit:
         *,
         expect: Mapping[str, bytes] | None = None,
         accept: frozenset[str] = frozenset(),
-    ) -> Chain:
+    ) -> ChainResult:
         """Follow the whole list; `expect` are hashes by id that must be in it."""
-        walk = Walk(await self.keys(store), expect=expect, accept=accept)
+        walk = ChainVerifier(await self.keys(store), expect=expect, accept=accept)
         return await self.follow(store, walk) or walk.end()
 
-    async def follow(self, store: Store, walk: Walk, tell: Tell | None = None) -> Chain | None:
+    async def follow(self, store: Store, walk: ChainVerifier, tell: Tell | None = None) -> ChainResult | None:
         """Go on through the list from where the walk is, a batch at a time; say what does not fit, if so."""
         last = await store.read(lambda tx: tx.audit.last())
         total = 0
@@ -203,5 +211,5 @@ class Audit:
         return None
 
 
-def _row(key_id: str) -> Row:
-    return Row("audit_keys", "secret", 0, key_id)
+def _row(key_id: str) -> SealedLocation:
+    return SealedLocation("audit_keys", "secret", 0, key_id)

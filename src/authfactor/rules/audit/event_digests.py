@@ -21,7 +21,7 @@ PARTS: Final = 32
 _TAG_BYTES: Final = 4
 
 
-class Seal(msgspec.Struct, frozen=True, gc=False):
+class EventSeal(msgspec.Struct, frozen=True, gc=False):
     """What an entry says of the events with ids from `start` up to, and without, `end`.
 
     `tags` are the beginnings of the digests of the parts that events fall into by their id: they tell where
@@ -37,7 +37,7 @@ class Seal(msgspec.Struct, frozen=True, gc=False):
     ids: int
 
 
-class Digest:
+class EventDigest:
     """Takes events in order of environment and id."""
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class Digest:
         return tuple(part.digest()[:_TAG_BYTES] for part in self._parts)
 
 
-class _Told(msgspec.Struct, frozen=True, gc=False):
+class _SealPayload(msgspec.Struct, frozen=True, gc=False):
     """The reason of an entry, as JSON; its target is where the range ends."""
 
     start: str = msgspec.field(name="from")
@@ -75,18 +75,18 @@ class _Told(msgspec.Struct, frozen=True, gc=False):
     ids: str
 
 
-def told(start: str, found: Digest) -> str:
+def told(start: str, found: EventDigest) -> str:
     """Write what an entry says."""
     tags = b64encode(b"".join(found.tags())).decode()
     return msgspec.json.encode(
-        _Told(start, found.count, found.value().hex(), tags, f"{found.ids:x}")
+        _SealPayload(start, found.count, found.value().hex(), tags, f"{found.ids:x}")
     ).decode()
 
 
-def read(entry: AuditEntry) -> Seal | None:
+def read(entry: AuditEntry) -> EventSeal | None:
     """Read a seal back out of its entry; None when it says something else."""
     try:
-        said = msgspec.json.decode(entry.reason or "", type=_Told)
+        said = msgspec.json.decode(entry.reason or "", type=_SealPayload)
         tags, digest = b64decode(said.parts, validate=True), bytes.fromhex(said.sha256)
         total = int(said.ids, 16)
     except (ValueError, msgspec.DecodeError):
@@ -94,7 +94,7 @@ def read(entry: AuditEntry) -> Seal | None:
     cut = tuple(tags[at : at + _TAG_BYTES] for at in range(0, len(tags), _TAG_BYTES))
     if len(cut) != PARTS:
         return None
-    return Seal(entry.id, said.start, entry.target, said.count, digest, cut, total)
+    return EventSeal(entry.id, said.start, entry.target, said.count, digest, cut, total)
 
 
 def why(entry: AuditEntry) -> str | None:
@@ -116,12 +116,12 @@ def moment_of(event_id: str) -> int:
         return 0
 
 
-class Ranges:
+class SealedRanges:
     """Takes the audit list's entries in their order, and keeps the seals of events that must be there."""
 
     def __init__(self) -> None:
         """Begin before the first entry."""
-        self.seals: list[Seal] = []
+        self.seals: list[EventSeal] = []
         self.cleaned = ""
         self.upto = ""
 

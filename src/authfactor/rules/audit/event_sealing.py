@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from authfactor import ids
-from authfactor.ids import Mint
+from authfactor.ids import IdGenerator
 from authfactor.models import Clock
-from authfactor.rules.audit.audit_log import SERVER, Audit
-from authfactor.rules.audit.event_digests import CLEANED, SEALED, Digest, moment_of, read, told
+from authfactor.rules.audit.audit_log import SERVER, AuditLog
+from authfactor.rules.audit.event_digests import CLEANED, SEALED, EventDigest, moment_of, read, told
 from authfactor.settings import Settings
 from authfactor.store import Store, Tx
 from authfactor.store.db import Row
@@ -47,10 +47,10 @@ async def batches(store: Store, start: str, end: str, pause: float | None = None
             )
 
 
-class EventSeals:
+class EventSealing:
     """Seals events, and says which may be removed."""
 
-    def __init__(self, clock: Clock, mint: Mint, audit: Audit, settings: Settings) -> None:
+    def __init__(self, clock: Clock, mint: IdGenerator, audit: AuditLog, settings: Settings) -> None:
         """Take what the rules may use; the holder of a turn is this process."""
         self._clock = clock
         self._audit = audit
@@ -139,7 +139,7 @@ class EventSeals:
 
     async def _seal(self, store: Store, start: str, end: str) -> int | None:
         """Seal a range; None when somebody else has meanwhile, or the turn was lost."""
-        found = Digest()
+        found = EventDigest()
         async for rows in batches(store, start, end, PAUSE_SECONDS):
             found.take(rows)
             if not await self._has_turn(store):

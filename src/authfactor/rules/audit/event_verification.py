@@ -5,21 +5,21 @@ from typing import Final, Literal, NamedTuple
 from authfactor import ids
 from authfactor.models import Clock
 from authfactor.rules.audit import event_digests
-from authfactor.rules.audit.audit_log import Audit, Tell
-from authfactor.rules.audit.event_digests import Digest, Seal
+from authfactor.rules.audit.audit_log import AuditLog, Tell
+from authfactor.rules.audit.event_digests import EventDigest, EventSeal
 from authfactor.rules.audit.event_sealing import DAY, batches
-from authfactor.rules.audit.hash_chain import Chain, Walk
+from authfactor.rules.audit.hash_chain import ChainResult, ChainVerifier
 from authfactor.store import Store, Tx
 
 NAMED: Final = 10
 _BEYOND: Final = "\U0010ffff"
 
 
-class Finding(NamedTuple):
+class EventFinding(NamedTuple):
     """A range of events that is not as it was sealed; `suspects` are up to `NAMED` ids, of `of` in all."""
 
     what: Literal["changed", "removed", "inserted"]
-    seal: Seal | None
+    seal: EventSeal | None
     there: int
     suspects: tuple[str, ...]
     of: int
@@ -40,27 +40,27 @@ class Finding(NamedTuple):
         )
 
 
-class Checked(NamedTuple):
+class VerifiedEvents(NamedTuple):
     """What was found: seals and events that were checked, and where sealing and removal have come to."""
 
     seals: int
     events: int
     sealed_upto: str
     cleaned_upto: str
-    findings: tuple[Finding, ...]
+    findings: tuple[EventFinding, ...]
 
 
-class EventChecks:
+class EventVerification:
     """Checks the events of one installation."""
 
-    def __init__(self, clock: Clock, audit: Audit) -> None:
+    def __init__(self, clock: Clock, audit: AuditLog) -> None:
         """Take the clock, which tells which ids are from the future."""
         self._clock = clock
         self._audit = audit
 
     async def check(
-        self, store: Store, walk: Walk, accept: frozenset[str], tell: Tell
-    ) -> tuple[Checked, Chain | None]:
+        self, store: Store, walk: ChainVerifier, accept: frozenset[str], tell: Tell
+    ) -> tuple[VerifiedEvents, ChainResult | None]:
         """Digest every sealed range again, after `walk` has been through the list.
 
         `accept` are ids of seals that need not fit. The second value says where the list itself is broken, if
@@ -68,7 +68,7 @@ class EventChecks:
         """
         seals = [seal for seal in walk.ranges.seals if seal.entry not in accept]
         total = sum(seal.count for seal in seals)
-        findings: list[Finding] = []
+        findings: list[EventFinding] = []
         done = 0
         for seal in seals:
             found = await _digest(store, seal)
@@ -84,7 +84,7 @@ class EventChecks:
         findings += await self._from_the_future(store)
         return _checked(walk, seals, done, findings), None
 
-    async def _from_the_future(self, store: Store) -> list[Finding]:
+    async def _from_the_future(self, store: Store) -> list[EventFinding]:
         start = ids.first(ids.EVENT, self._clock() + DAY)
 
         async def look(tx: Tx) -> list[str]:
@@ -93,21 +93,23 @@ class EventChecks:
             return [row[1] for rows in found for row in rows]
 
         names = await store.read(look)
-        return [Finding("inserted", None, len(names), tuple(names[:NAMED]), len(names))] if names else []
+        return [EventFinding("inserted", None, len(names), tuple(names[:NAMED]), len(names))] if names else []
 
 
-def _checked(walk: Walk, seals: list[Seal], done: int, findings: list[Finding]) -> Checked:
-    return Checked(len(seals), done, walk.ranges.upto, walk.ranges.cleaned, tuple(findings))
+def _checked(
+    walk: ChainVerifier, seals: list[EventSeal], done: int, findings: list[EventFinding]
+) -> VerifiedEvents:
+    return VerifiedEvents(len(seals), done, walk.ranges.upto, walk.ranges.cleaned, tuple(findings))
 
 
-async def _digest(store: Store, seal: Seal) -> Digest:
-    found = Digest()
+async def _digest(store: Store, seal: EventSeal) -> EventDigest:
+    found = EventDigest()
     async for rows in batches(store, seal.start, seal.end):
         found.take(rows)
     return found
 
 
-async def _finding(store: Store, seal: Seal, found: Digest) -> Finding:
+async def _finding(store: Store, seal: EventSeal, found: EventDigest) -> EventFinding:
     """Say what happened to a range, and to which events if that can be told."""
     parts = {part for part, tag in enumerate(found.tags()) if tag != seal.tags[part]}
     there: list[str] = []
@@ -121,11 +123,11 @@ async def _finding(store: Store, seal: Seal, found: Digest) -> Finding:
         is_there |= any(row[1] == odd for row in rows)
     if found.count < seal.count:
         one = (odd,) if found.count + 1 == seal.count and odd and not is_there else ()
-        return Finding("removed", seal, found.count, one, len(one))
+        return EventFinding("removed", seal, found.count, one, len(one))
     if found.count == seal.count + 1 and is_there:
-        return Finding("inserted", seal, found.count, (odd,), 1)
+        return EventFinding("inserted", seal, found.count, (odd,), 1)
     what: Literal["changed", "inserted"] = "changed" if found.count == seal.count else "inserted"
-    return Finding(what, seal, found.count, tuple(there), of)
+    return EventFinding(what, seal, found.count, tuple(there), of)
 
 
 def _written(difference: int) -> str:

@@ -13,7 +13,7 @@ import msgspec
 
 from authfactor import ids
 from authfactor.models import AuditEntry
-from authfactor.rules.audit.event_digests import Ranges
+from authfactor.rules.audit.event_digests import SealedRanges
 
 BEGINNING: Final = bytes(32)
 _DIGITS: Final = 15
@@ -21,7 +21,7 @@ _PLAIN: Final = AuditEntry.__struct_fields__[:10]
 _KEYED: Final = (*_PLAIN, "key_id", "address")
 
 
-class Chain(NamedTuple):
+class ChainResult(NamedTuple):
     """What following the list found; `broken` is the first id that does not fit, None when all do.
 
     `unsigned` counts entries of before entries were signed: a later one covers them, but whoever could write
@@ -35,7 +35,7 @@ class Chain(NamedTuple):
     unsigned: int = 0
 
 
-class Walk:
+class ChainVerifier:
     """Takes entries one after the other, oldest first."""
 
     def __init__(
@@ -53,7 +53,7 @@ class Walk:
         self._unsigned = 0
         self.count = 0
         self._last: AuditEntry | None = None
-        self.ranges: Final = Ranges()
+        self.ranges: Final = SealedRanges()
 
     @property
     def at(self) -> str:
@@ -93,18 +93,18 @@ class Walk:
             return f"the key {entry.key_id} that signs it is not there or does not open"
         return None if hmac.compare_digest(entry.mac, mac_of(entry.hash, key)) else "its signature is wrong"
 
-    def stop(self, entry: AuditEntry, why: str) -> Chain:
+    def stop(self, entry: AuditEntry, why: str) -> ChainResult:
         """Report that an entry does not fit."""
-        return Chain(self.count, entry, entry.id, why, self._unsigned)
+        return ChainResult(self.count, entry, entry.id, why, self._unsigned)
 
-    def end(self) -> Chain:
+    def end(self) -> ChainResult:
         """Report at the end of the list."""
         if self._expect:
             first = min(self._expect)
             found = self._last.id if self._last else "nothing"
             why = f"it was expected, and the list ends with {found}: its end was cut off"
-            return Chain(self.count, self._last, first, why, self._unsigned)
-        return Chain(self.count, self._last, None, None, self._unsigned)
+            return ChainResult(self.count, self._last, first, why, self._unsigned)
+        return ChainResult(self.count, self._last, None, None, self._unsigned)
 
 
 def hash_of(entry: AuditEntry, before: bytes) -> bytes:

@@ -21,7 +21,7 @@ SALT_BYTES = 16
 NICENESS: Final = 10
 
 
-class Hasher:
+class PasswordHasher:
     """Hashes and verifies off the event loop."""
 
     def __init__(

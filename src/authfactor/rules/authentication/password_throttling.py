@@ -9,7 +9,7 @@ import ipaddress
 from typing import Final, NamedTuple
 
 from authfactor.errors import SignInRefused
-from authfactor.models import Environment, User
+from authfactor.models import Environment, UserRecord
 from authfactor.settings import Settings
 from authfactor.store import Tx
 
@@ -20,7 +20,7 @@ ADDRESS_INTERVAL: Final = 36_000
 ACCOUNT_INTERVAL: Final = 30 * MINUTE
 
 
-class Place(NamedTuple):
+class ThrottleLimit(NamedTuple):
     """One limit that an attempt counts against."""
 
     subject: str
@@ -29,8 +29,13 @@ class Place(NamedTuple):
 
 
 async def places(
-    tx: Tx, environment: Environment, user: User | None, email: str, address: str | None, settings: Settings
-) -> list[Place]:
+    tx: Tx,
+    environment: Environment,
+    user: UserRecord | None,
+    email: str,
+    address: str | None,
+    settings: Settings,
+) -> list[ThrottleLimit]:
     """Return every limit that this attempt counts against, in an order that is the same for everybody.
 
     An email that is nobody's is limited like one that is somebody's. An address that cannot be read is none.
@@ -40,15 +45,17 @@ async def places(
     found = []
     if network is not None:
         found = [
-            Place(f"address:{network}", ADDRESS_INTERVAL, settings.passwords_per_address),
-            Place(f"pair:{account}:{network}", PAIR_INTERVAL, settings.passwords_per_account_and_address),
+            ThrottleLimit(f"address:{network}", ADDRESS_INTERVAL, settings.passwords_per_address),
+            ThrottleLimit(
+                f"pair:{account}:{network}", PAIR_INTERVAL, settings.passwords_per_account_and_address
+            ),
         ]
         if user is not None and await _is_familiar(tx, environment, user.id, network):
             return found
-    return [*found, Place(account_subject(email), ACCOUNT_INTERVAL, settings.passwords_per_account)]
+    return [*found, ThrottleLimit(account_subject(email), ACCOUNT_INTERVAL, settings.passwords_per_account)]
 
 
-async def charge(tx: Tx, environment: Environment, limits: list[Place], now: int) -> bool:
+async def charge(tx: Tx, environment: Environment, limits: list[ThrottleLimit], now: int) -> bool:
     """Count an attempt against every limit, or against none when one of them has no place left."""
     for number, place in enumerate(limits):
         if not await tx.throttles.charge(
@@ -59,13 +66,13 @@ async def charge(tx: Tx, environment: Environment, limits: list[Place], now: int
     return True
 
 
-async def give_back(tx: Tx, environment: Environment, limits: list[Place]) -> None:
+async def give_back(tx: Tx, environment: Environment, limits: list[ThrottleLimit]) -> None:
     """Take a counted attempt back: the password was right."""
     for place in limits:
         await tx.throttles.give_back(environment.number, place.subject, place.interval)
 
 
-async def is_open(tx: Tx, environment: Environment, limits: list[Place], now: int) -> bool:
+async def is_open(tx: Tx, environment: Environment, limits: list[ThrottleLimit], now: int) -> bool:
     """Tell whether an attempt would be looked at now; only `charge` decides."""
     for place in limits:
         full_at = await tx.throttles.full_at(environment.number, place.subject)

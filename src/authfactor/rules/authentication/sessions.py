@@ -7,22 +7,22 @@ import msgspec
 
 from authfactor import errors, ids
 from authfactor.crypto import jwt_rs256
-from authfactor.crypto.vault import Row, Vault
-from authfactor.ids import Mint
+from authfactor.crypto.vault import SealedLocation, Vault
+from authfactor.ids import IdGenerator
 from authfactor.models import (
     Clock,
     Entropy,
     Environment,
-    Page,
     PageQuery,
+    RecordPage,
     RefreshToken,
-    Session,
+    SessionRecord,
     SignedIn,
-    User,
+    UserRecord,
 )
 from authfactor.rules import pagination
 from authfactor.rules.authentication.opaque_tokens import random_token
-from authfactor.rules.authentication.token_signing import Signing
+from authfactor.rules.authentication.token_signing import TokenSigning
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.settings import Settings
@@ -33,18 +33,18 @@ ONE_STEP: Final = "pwd"
 TWO_STEPS: Final = "pwd otp mfa"
 
 
-class Pair(NamedTuple):
+class TokenPair(NamedTuple):
     """An access token and the refresh token that follows it."""
 
     access_token: str
     refresh_token: str
 
 
-class Opening(NamedTuple):
+class PreparedSession(NamedTuple):
     """A session that is about to start, with its tokens already signed."""
 
-    session: Session
-    pair: Pair
+    session: SessionRecord
+    pair: TokenPair
 
 
 def token_hash(token: str) -> bytes:
@@ -59,11 +59,11 @@ class Sessions:
         self,
         clock: Clock,
         entropy: Entropy,
-        mint: Mint,
+        mint: IdGenerator,
         vault: Vault,
         log: EventLog,
         settings: Settings,
-        signing: Signing,
+        signing: TokenSigning,
     ) -> None:
         """Take what the rules may use."""
         self._clock = clock
@@ -84,9 +84,9 @@ class Sessions:
         now: int,
         ip_address: str | None,
         user_agent: str | None,
-    ) -> Opening:
+    ) -> PreparedSession:
         """Make a session and sign its first token, before any lock is held; `start` writes it."""
-        session = Session(
+        session = SessionRecord(
             id=self._mint(ids.SESSION),
             user_id=user_id,
             ip_address=ip_address,
@@ -101,9 +101,11 @@ class Sessions:
             created_at=now,
             updated_at=now,
         )
-        return Opening(session, await self._pair(store, environment, session, now))
+        return PreparedSession(session, await self._pair(store, environment, session, now))
 
-    async def start(self, tx: Tx, environment: Environment, user: User, opening: Opening) -> SignedIn:
+    async def start(
+        self, tx: Tx, environment: Environment, user: UserRecord, opening: PreparedSession
+    ) -> SignedIn:
         """Write a prepared session, its refresh token and its event."""
         session, pair = opening
         now = session.created_at
@@ -150,8 +152,8 @@ class Sessions:
         self,
         tx: Tx,
         environment: Environment,
-        user: User,
-        session: Session,
+        user: UserRecord,
+        session: SessionRecord,
         spent: RefreshToken | None,
         hashed: bytes,
         now: int,
@@ -161,15 +163,17 @@ class Sessions:
             raise _refused()
         if now - spent.spent_at <= self._settings.refresh_grace * 1000:
             text = self._vault.open(spent.successor, _successor_row(environment.number, hashed))
-            return SignedIn(user, *msgspec.json.decode(text, type=Pair))
+            return SignedIn(user, *msgspec.json.decode(text, type=TokenPair))
         await self._end(tx, environment, session, now)
         return _refused("Refresh token already exchanged.")
 
-    def page(self, environment: Environment, user_id: str, query: PageQuery) -> Unit[Page[Session]]:
+    def page(
+        self, environment: Environment, user_id: str, query: PageQuery
+    ) -> Unit[RecordPage[SessionRecord]]:
         """List a user's active sessions. The unit raises `NotFound`, `InvalidRequest` for a bad cursor."""
         now = self._clock()
 
-        async def run(tx: Tx) -> Page[Session]:
+        async def run(tx: Tx) -> RecordPage[SessionRecord]:
             if await tx.users.by_id(environment.number, user_id) is None:
                 raise errors.NotFound("User", user_id)
             for field, cursor in (("before", query.before), ("after", query.after)):
@@ -196,7 +200,7 @@ class Sessions:
 
         return run
 
-    async def _end(self, tx: Tx, environment: Environment, session: Session, now: int) -> None:
+    async def _end(self, tx: Tx, environment: Environment, session: SessionRecord, now: int) -> None:
         if await tx.sessions.end(environment.number, session.id, now):
             ended = msgspec.structs.replace(session, ended_at=now, updated_at=now)
             shape = responses.session(ended, now)
@@ -204,7 +208,7 @@ class Sessions:
                 tx, environment.number, event_log.SESSION_REVOKED, session.user_id, shape, now
             )
 
-    def _is_alive(self, session: Session, now: int) -> bool:
+    def _is_alive(self, session: SessionRecord, now: int) -> bool:
         idle = self._settings.session_inactivity * 1000
         return (
             session.ended_at is None
@@ -212,7 +216,9 @@ class Sessions:
             and (not idle or session.last_active_at + idle > now)
         )
 
-    async def _pair(self, store: Store, environment: Environment, session: Session, now: int) -> Pair:
+    async def _pair(
+        self, store: Store, environment: Environment, session: SessionRecord, now: int
+    ) -> TokenPair:
         # Whole seconds, rounded down: a token "from the future" is refused by PyJWT.
         seconds = now // 1000
         claims: dict[str, Any] = {
@@ -229,10 +235,10 @@ class Sessions:
         }
         if session.mfa_at is not None:
             claims["mfa_at"] = session.mfa_at // 1000
-        return Pair(await self._signing.sign(store, environment, claims), random_token(self._entropy))
+        return TokenPair(await self._signing.sign(store, environment, claims), random_token(self._entropy))
 
 
-async def _session_of(tx: Tx, environment: int, hashed: bytes) -> Session:
+async def _session_of(tx: Tx, environment: int, hashed: bytes) -> SessionRecord:
     token = await tx.sessions.refresh_by_hash(environment, hashed)
     session = await tx.sessions.by_id(environment, token.session_id) if token else None
     if session is None:
@@ -240,8 +246,8 @@ async def _session_of(tx: Tx, environment: int, hashed: bytes) -> Session:
     return session
 
 
-def _successor_row(environment: int, hashed: bytes) -> Row:
-    return Row("refresh_tokens", "successor", environment, hashed.hex())
+def _successor_row(environment: int, hashed: bytes) -> SealedLocation:
+    return SealedLocation("refresh_tokens", "successor", environment, hashed.hex())
 
 
 def _refused(text: str = "Invalid refresh token.") -> errors.OAuthRefused:

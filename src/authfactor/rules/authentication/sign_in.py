@@ -7,20 +7,26 @@ import msgspec
 
 from authfactor import errors
 from authfactor.models import (
-    Challenge,
+    ChallengeRecord,
     Clock,
     Entropy,
     Environment,
-    Factor,
+    FactorRecord,
     PendingSignIn,
     SignedIn,
-    User,
+    UserRecord,
     Verification,
 )
 from authfactor.rules.authentication import password_throttling
 from authfactor.rules.authentication.opaque_tokens import random_token
-from authfactor.rules.authentication.password_hashing import Hasher
-from authfactor.rules.authentication.sessions import ONE_STEP, TWO_STEPS, Opening, Sessions, token_hash
+from authfactor.rules.authentication.password_hashing import PasswordHasher
+from authfactor.rules.authentication.sessions import (
+    ONE_STEP,
+    TWO_STEPS,
+    PreparedSession,
+    Sessions,
+    token_hash,
+)
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors.challenges import Challenges
@@ -45,7 +51,7 @@ CODE_REFUSALS: Final = {
 }
 
 
-class PasswordMoved(errors.Unavailable):
+class PasswordHashChanged(errors.Unavailable):
     """The stored hash was replaced while the password was checked against it: prepare the sign-in again."""
 
 
@@ -56,7 +62,7 @@ class SignIn:
         self,
         clock: Clock,
         entropy: Entropy,
-        hasher: Hasher,
+        hasher: PasswordHasher,
         log: EventLog,
         settings: Settings,
         challenges: Challenges,
@@ -99,7 +105,7 @@ class SignIn:
             if latest is None:
                 return errors.SignInRefused("invalid_credentials", _bad_credentials(email))
             if latest.password_hash != stored:
-                raise PasswordMoved
+                raise PasswordHashChanged
             if not await self._counted(tx, environment, user, request, now, right=True):
                 return await self._refused(
                     tx,
@@ -162,7 +168,7 @@ class SignIn:
 
     async def _open(
         self, store: Store, environment: Environment, user_id: str, amr: str, request: Authenticate, now: int
-    ) -> Opening:
+    ) -> PreparedSession:
         return await self._sessions.prepare(
             store,
             environment,
@@ -174,7 +180,7 @@ class SignIn:
         )
 
     async def _step_up(
-        self, tx: Tx, environment: Environment, user: User, password_hash: str, now: int
+        self, tx: Tx, environment: Environment, user: UserRecord, password_hash: str, now: int
     ) -> errors.StepUpRequired | None:
         """Return what is needed before a session: a code, an enrolment, or nothing."""
         if environment.mfa_policy == "off":
@@ -204,8 +210,8 @@ class SignIn:
         )
 
     async def _load(
-        self, tx: Tx, environment: Environment, user: User, challenge_id: str, now: int
-    ) -> tuple[Challenge, Factor]:
+        self, tx: Tx, environment: Environment, user: UserRecord, challenge_id: str, now: int
+    ) -> tuple[ChallengeRecord, FactorRecord]:
         """Find the challenge, and make sure that it asks this user for a factor that counts."""
         try:
             challenge, factor = await self._challenges.load(tx, environment, challenge_id, now)
@@ -225,7 +231,7 @@ class SignIn:
         return challenge, factor
 
     def _wrong_password(
-        self, environment: Environment, user: User | None, email: str, request: Authenticate, now: int
+        self, environment: Environment, user: UserRecord | None, email: str, request: Authenticate, now: int
     ) -> Unit[SignedIn | Refusal]:
         refusal = errors.SignInRefused("invalid_credentials", _bad_credentials(email))
 
@@ -239,7 +245,7 @@ class SignIn:
         return run
 
     def _too_many(
-        self, environment: Environment, user: User | None, request: Authenticate, now: int
+        self, environment: Environment, user: UserRecord | None, request: Authenticate, now: int
     ) -> Unit[errors.SignInRefused]:
         """Refuse beyond the limit. There is no end of made-up emails: they share their address's events."""
         refusal = password_throttling.refusal()
@@ -253,7 +259,7 @@ class SignIn:
         return run
 
     async def _may_try(
-        self, tx: Tx, environment: Environment, user: User | None, request: Authenticate
+        self, tx: Tx, environment: Environment, user: UserRecord | None, request: Authenticate
     ) -> bool:
         limits = await self._places(tx, environment, user, request)
         return await password_throttling.is_open(tx, environment, limits, self._clock())
@@ -262,7 +268,7 @@ class SignIn:
         self,
         tx: Tx,
         environment: Environment,
-        user: User | None,
+        user: UserRecord | None,
         request: Authenticate,
         now: int,
         *,
@@ -280,8 +286,8 @@ class SignIn:
         return True
 
     async def _places(
-        self, tx: Tx, environment: Environment, user: User | None, request: Authenticate
-    ) -> list[password_throttling.Place]:
+        self, tx: Tx, environment: Environment, user: UserRecord | None, request: Authenticate
+    ) -> list[password_throttling.ThrottleLimit]:
         email, address = without_nul(request.email or ""), request.ip_address
         return await password_throttling.places(tx, environment, user, email, address, self._settings)
 
@@ -289,7 +295,7 @@ class SignIn:
         self,
         tx: Tx,
         environment: Environment,
-        user: User,
+        user: UserRecord,
         refusal: Refusal,
         request: Authenticate,
         now: int,
@@ -304,7 +310,7 @@ class SignIn:
         self,
         tx: Tx,
         environment: Environment,
-        user: User,
+        user: UserRecord,
         outcome: Verification,
         request: Authenticate,
         now: int,
@@ -318,7 +324,7 @@ class SignIn:
         tx: Tx,
         environment: Environment,
         name: str,
-        user: User | None,
+        user: UserRecord | None,
         request: Authenticate,
         now: int,
         refusal: Refusal | None = None,

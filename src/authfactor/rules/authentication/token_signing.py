@@ -8,8 +8,8 @@ from typing import Any, Final, TypeVar
 
 from authfactor import ids
 from authfactor.crypto import jwt_rs256
-from authfactor.crypto.vault import Row, Vault
-from authfactor.ids import Mint
+from authfactor.crypto.vault import SealedLocation, Vault
+from authfactor.ids import IdGenerator
 from authfactor.models import Clock, Entropy, Environment, PublicKey, SigningKey
 from authfactor.settings import Settings
 from authfactor.store import Store, Tx, Unit
@@ -21,15 +21,17 @@ PUBLISH_AHEAD: Final = 60
 TRUST_MILLISECONDS: Final = 5000
 
 
-def private_key_row(environment: int, key_id: str) -> Row:
+def private_key_row(environment: int, key_id: str) -> SealedLocation:
     """Where a sealed private key lives."""
-    return Row("signing_keys", "private_key", environment, key_id)
+    return SealedLocation("signing_keys", "private_key", environment, key_id)
 
 
-class Signing:
+class TokenSigning:
     """Signs tokens and publishes keys."""
 
-    def __init__(self, clock: Clock, entropy: Entropy, mint: Mint, vault: Vault, settings: Settings) -> None:
+    def __init__(
+        self, clock: Clock, entropy: Entropy, mint: IdGenerator, vault: Vault, settings: Settings
+    ) -> None:
         """Take what the rules may use. A signature takes most of a millisecond, so threads make them."""
         self._clock = clock
         self._entropy = entropy

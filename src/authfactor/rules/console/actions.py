@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from authfactor import errors
-from authfactor.models import Environment, Seat
-from authfactor.rules.audit.audit_log import NOWHERE, Actor, Audit, Origin
+from authfactor.models import Environment, OperatorContext
+from authfactor.rules.audit.audit_log import NOWHERE, Actor, AuditLog, Origin
 from authfactor.rules.console import roles
 from authfactor.rules.console.roles import Action
 from authfactor.store import Tx, Unit
@@ -13,16 +13,16 @@ from authfactor.store import Tx, Unit
 T = TypeVar("T")
 
 
-class Console:
+class ConsoleActions:
     """Lets operators act."""
 
-    def __init__(self, audit: Audit) -> None:
+    def __init__(self, audit: AuditLog) -> None:
         """Take where deeds are written down."""
         self._audit = audit
 
     def act(
         self,
-        seat: Seat,
+        seat: OperatorContext,
         action: Action,
         unit: Unit[T],
         *,

@@ -38,7 +38,7 @@ SERIES: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
-class Glance(msgspec.Struct, frozen=True, gc=False):
+class DashboardCounts(msgspec.Struct, frozen=True, gc=False):
     """Counts by bucket; `starts` are the buckets' beginnings, `users` how many there are (up to `MOST`)."""
 
     starts: list[int]
@@ -56,16 +56,16 @@ class Glance(msgspec.Struct, frozen=True, gc=False):
         return any(count >= MOST for count in self.series[name])
 
 
-class Overview:
+class Dashboard:
     """Counts, and remembers."""
 
     def __init__(self, clock: Clock) -> None:
         """Remember nothing yet."""
         self._clock = clock
         self._past: dict[tuple[int, str, int, int], int] = {}
-        self._latest: dict[tuple[int, Span], Glance] = {}
+        self._latest: dict[tuple[int, Span], DashboardCounts] = {}
 
-    async def glance(self, store: Store, environment: Environment, span: Span) -> Glance:
+    async def glance(self, store: Store, environment: Environment, span: Span) -> DashboardCounts:
         """Look at the last day, week or month; for some seconds from memory."""
         now = self._clock()
         known = self._latest.get((environment.number, span))
@@ -82,7 +82,7 @@ class Overview:
             series[name] = [sum(column) for column in zip(*counts, strict=True)]
         users = await store.read(lambda tx: tx.users.count(environment.number, MOST))
         starts = [(first + at) * length for at in range(buckets)]
-        made = self._latest[environment.number, span] = Glance(starts, length, series, users, now)
+        made = self._latest[environment.number, span] = DashboardCounts(starts, length, series, users, now)
         return made
 
     async def _counts(

@@ -10,19 +10,19 @@ from typing import Final
 import msgspec
 
 from authfactor import errors, ids
-from authfactor.ids import Mint
+from authfactor.ids import IdGenerator
 from authfactor.models import (
     Clock,
     Entropy,
     FailureRecord,
     Operator,
+    OperatorContext,
     OperatorSession,
-    Seat,
     Verification,
 )
-from authfactor.rules.audit.audit_log import NOWHERE, Actor, Audit, Origin
+from authfactor.rules.audit.audit_log import NOWHERE, Actor, AuditLog, Origin
 from authfactor.rules.authentication.opaque_tokens import random_token
-from authfactor.rules.authentication.password_hashing import Hasher
+from authfactor.rules.authentication.password_hashing import PasswordHasher
 from authfactor.rules.console.operators import CONSOLE, token_hash
 from authfactor.rules.factors import attempt_limits
 from authfactor.rules.factors.challenges import Challenges
@@ -37,7 +37,7 @@ STRANGERS: Final = 4096
 LONGEST_AGENT: Final = 300
 
 
-class Attempt(msgspec.Struct, frozen=True, gc=False):
+class SignInForm(msgspec.Struct, frozen=True, gc=False):
     """What came with a sign-in form; `old_token` is the session that the browser had, if any."""
 
     email: str
@@ -49,10 +49,10 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     origin: Origin = NOWHERE
 
 
-class Started(msgspec.Struct, frozen=True, gc=False):
+class StartedSession(msgspec.Struct, frozen=True, gc=False):
     """A new session and the token that the browser is to hold."""
 
-    seat: Seat
+    seat: OperatorContext
     token: str
 
 
@@ -63,10 +63,10 @@ class OperatorSignIn:
         self,
         clock: Clock,
         entropy: Entropy,
-        mint: Mint,
-        hasher: Hasher,
+        mint: IdGenerator,
+        hasher: PasswordHasher,
         challenges: Challenges,
-        audit: Audit,
+        audit: AuditLog,
         settings: Settings,
     ) -> None:
         """Take what the rules may use."""
@@ -78,7 +78,7 @@ class OperatorSignIn:
         self._audit = audit
         self._settings = settings
 
-    async def sign_in(self, store: Store, attempt: Attempt) -> Unit[Started | errors.SignInRefused]:
+    async def sign_in(self, store: Store, attempt: SignInForm) -> Unit[StartedSession | errors.SignInRefused]:
         """Prepare a sign-in. The same work is done for an unknown email as for a wrong password.
 
         The unit returns `SignInRefused` (it is counted) and raises `TooManyAttempts` and `Unavailable`.
@@ -93,7 +93,7 @@ class OperatorSignIn:
         right = await self._hasher.verify(attempt.password, checked)
         now = self._clock()
 
-        async def run(tx: Tx) -> Started | errors.SignInRefused:
+        async def run(tx: Tx) -> StartedSession | errors.SignInRefused:
             record = await tx.failures.charge(CONSOLE.number, subject, now // 1000)
             _refuse_locked(record, now)
             operator = await tx.operators.lock(known.id) if known else None
@@ -130,7 +130,7 @@ class OperatorSignIn:
         user_agent: str | None,
         *,
         origin: Origin = NOWHERE,
-    ) -> Started:
+    ) -> StartedSession:
         """Start a session under a token that nobody has seen before."""
         now = self._clock()
         token = random_token(self._entropy)
@@ -154,9 +154,9 @@ class OperatorSignIn:
             session.id,
             origin=origin,
         )
-        return Started(Seat(stamped, session), token)
+        return StartedSession(OperatorContext(stamped, session), token)
 
-    async def seat(self, store: Store, token: str, *, active: bool = True) -> Seat | None:
+    async def seat(self, store: Store, token: str, *, active: bool = True) -> OperatorContext | None:
         """Tell who holds this token; None when the session is over.
 
         `active` False: the browser asked by itself, and that keeps nobody signed in.
@@ -169,7 +169,7 @@ class OperatorSignIn:
         session, operator = found
         if active and now - session.last_active_at >= TOUCH_MILLISECONDS:
             await store.write(lambda tx: tx.operator_sessions.touch(hashed, now))
-        return Seat(operator, session)
+        return OperatorContext(operator, session)
 
     def sign_out(self, token: str) -> Unit[bool]:
         """End the session of a token; False when it was over."""

@@ -12,7 +12,7 @@ import msgspec
 from authfactor import errors, ids
 from authfactor.crypto import passwords
 from authfactor.errors import InvalidRequest, Item
-from authfactor.ids import Mint
+from authfactor.ids import IdGenerator
 from authfactor.models import (
     Clock,
     Enrollment,
@@ -23,9 +23,9 @@ from authfactor.models import (
     Role,
     Verification,
 )
-from authfactor.rules.audit.audit_log import NOWHERE, Actor, Audit, Origin
+from authfactor.rules.audit.audit_log import NOWHERE, Actor, AuditLog, Origin
 from authfactor.rules.authentication.opaque_tokens import random_token
-from authfactor.rules.authentication.password_hashing import Hasher
+from authfactor.rules.authentication.password_hashing import PasswordHasher
 from authfactor.rules.factors.challenges import Challenges
 from authfactor.rules.factors.factors import Factors
 from authfactor.rules.tenants.users import is_email
@@ -40,7 +40,7 @@ KIND: Final = "Operator"
 CONSOLE: Final = Environment(0, "", "console", "authfactor console", "required", "{}", 0, 0)
 
 
-class LinkRefused(errors.SignInRefused):
+class SetUpLinkRefused(errors.SignInRefused):
     """A set-up link is unknown, used or too old."""
 
     code = "operator_link_invalid"
@@ -50,7 +50,7 @@ class LinkRefused(errors.SignInRefused):
         super().__init__(self.code, "This link has been used or has expired. Ask an owner for a new one.")
 
 
-class Opened(NamedTuple):
+class SetUpLink(NamedTuple):
     """What a good link says: for whom it is, if that is known."""
 
     link: OperatorLink
@@ -69,11 +69,11 @@ class Operators:
         self,
         clock: Clock,
         entropy: Entropy,
-        mint: Mint,
-        hasher: Hasher,
+        mint: IdGenerator,
+        hasher: PasswordHasher,
         challenges: Challenges,
         factors: Factors,
-        audit: Audit,
+        audit: AuditLog,
         settings: Settings,
     ) -> None:
         """Take what the rules may use."""
@@ -182,13 +182,13 @@ class Operators:
 
         return run
 
-    def opened(self, token: str) -> Unit[Opened]:
+    def opened(self, token: str) -> Unit[SetUpLink]:
         """Look at a link without using it. The unit raises `LinkRefused`."""
         hashed, now = token_hash(token), self._clock()
 
-        async def run(tx: Tx) -> Opened:
+        async def run(tx: Tx) -> SetUpLink:
             link = _alive(await tx.operators.link_by_hash(hashed), now)
-            return Opened(link, await tx.operators.by_id(link.operator_id) if link.operator_id else None)
+            return SetUpLink(link, await tx.operators.by_id(link.operator_id) if link.operator_id else None)
 
         return run
 
@@ -247,10 +247,10 @@ class Operators:
             link = _alive(await tx.operators.lock_link(token_hash(token)), now)
             operator = await tx.operators.lock(link.operator_id) if link.operator_id else None
             if operator is None or operator.factor_id is None:
-                raise LinkRefused
+                raise SetUpLinkRefused
             factor = await tx.factors.by_id(CONSOLE.number, operator.factor_id)
             if factor is None:
-                raise LinkRefused
+                raise SetUpLinkRefused
             challenge = await self._challenges.open(tx, CONSOLE, factor.id, now)
             outcome = await self._challenges.check(tx, CONSOLE, challenge.id, code, now)
             if isinstance(outcome, errors.TooManyAttempts):
@@ -258,7 +258,7 @@ class Operators:
             if not outcome.valid:
                 return operator, outcome
             if not await tx.operators.spend_link(token_hash(token), now):
-                raise LinkRefused
+                raise SetUpLinkRefused
             if operator.role == "owner":
                 # Nobody else can let an owner in: without the link there would be none until a restart.
                 await tx.operators.drop_first_links()
@@ -295,7 +295,7 @@ class Operators:
 
 def _alive(link: OperatorLink | None, now: int) -> OperatorLink:
     if link is None or link.used_at is not None or link.expires_at <= now:
-        raise LinkRefused
+        raise SetUpLinkRefused
     return link
 
 

@@ -12,21 +12,21 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 
 from authfactor import errors
-from authfactor.crypto.vault import CannotOpen
+from authfactor.crypto.vault import UnsealError
 from authfactor.models import (
-    Backlog,
+    ClaimedDelivery,
     Clock,
-    Delivery,
-    Dispatch,
+    DeliveryOutcome,
+    DeliveryRecord,
     Environment,
-    Outcome,
-    Page,
+    OutboxBacklog,
     PageQuery,
-    WebhookEndpoint,
+    RecordPage,
+    WebhookEndpointRecord,
 )
 from authfactor.rules import pagination
 from authfactor.rules.events.event_log import EventLog
-from authfactor.rules.events.webhook_endpoints import Webhooks
+from authfactor.rules.events.webhook_endpoints import WebhookEndpoints
 from authfactor.settings import Settings
 from authfactor.store import Tx, Unit
 from authfactor.version import __version__
@@ -44,7 +44,7 @@ LONGEST_WAIT: Final = 24 * 3600 * 1000
 LEASE_MARGIN: Final = 30_000
 
 
-class Letter(NamedTuple):
+class SignedRequest(NamedTuple):
     """What is posted."""
 
     url: str
@@ -52,14 +52,14 @@ class Letter(NamedTuple):
     body: bytes
 
 
-class CannotWrite(Exception):
+class NothingToSend(Exception):
     """There is nothing to send for this delivery; the message is for its record."""
 
 
 class Deliveries:
     """Claims, writes and settles deliveries."""
 
-    def __init__(self, clock: Clock, webhooks: Webhooks, log: EventLog, settings: Settings) -> None:
+    def __init__(self, clock: Clock, webhooks: WebhookEndpoints, log: EventLog, settings: Settings) -> None:
         """Take what the rules may use; `grew` is set when this process put something into the outbox."""
         self._clock = clock
         self._webhooks = webhooks
@@ -82,17 +82,17 @@ class Deliveries:
 
         return run
 
-    def backlog(self) -> Unit[Backlog]:
+    def backlog(self) -> Unit[OutboxBacklog]:
         """Tell how much waits and since when; only reads."""
 
-        async def run(tx: Tx) -> Backlog:
-            return Backlog(*await tx.deliveries.backlog())
+        async def run(tx: Tx) -> OutboxBacklog:
+            return OutboxBacklog(*await tx.deliveries.backlog())
 
         return run
 
     def claim(
         self, after: EndpointKey, in_flight: Mapping[EndpointKey, int], room: int
-    ) -> Unit[list[Dispatch]]:
+    ) -> Unit[list[ClaimedDelivery]]:
         """Take up to `room` deliveries, beginning with the endpoint that follows `after`.
 
         `in_flight` counts what this process is sending to each endpoint.
@@ -100,8 +100,8 @@ class Deliveries:
         now = self._clock()
         until = now + self._settings.webhook_timeout * 1000 + LEASE_MARGIN
 
-        async def run(tx: Tx) -> list[Dispatch]:
-            taken: list[Dispatch] = []
+        async def run(tx: Tx) -> list[ClaimedDelivery]:
+            taken: list[ClaimedDelivery] = []
             for key in await _endpoints(tx, after):
                 most = min(room - len(taken), MOST_PER_ENDPOINT - in_flight.get(key, 0))
                 endpoint = await _enabled(tx, *key) if most > 0 else None
@@ -113,23 +113,23 @@ class Deliveries:
 
         return run
 
-    def letter(self, dispatch: Dispatch) -> Letter:
+    def letter(self, dispatch: ClaimedDelivery) -> SignedRequest:
         """Write and sign what is posted (contract section 6.4). Raises `CannotWrite`."""
         if dispatch.event is None:
-            raise CannotWrite("the event is no longer kept")
+            raise NothingToSend("the event is no longer kept")
         try:
             secret = self._webhooks.opened(dispatch.environment, dispatch.endpoint).secret
-        except CannotOpen as error:
-            raise CannotWrite(f"the endpoint's secret cannot be opened: {error}") from error
+        except UnsealError as error:
+            raise NothingToSend(f"the endpoint's secret cannot be opened: {error}") from error
         body = responses.encode(wire_events.event(dispatch.event))
         headers = {
             "content-type": "application/json",
             "user-agent": f"authfactor/{__version__}",
             "workos-signature": signature(secret, self._clock(), body),
         }
-        return Letter(dispatch.endpoint.endpoint_url, headers, body)
+        return SignedRequest(dispatch.endpoint.endpoint_url, headers, body)
 
-    def settle(self, dispatch: Dispatch, outcome: Outcome) -> Unit[bool]:
+    def settle(self, dispatch: ClaimedDelivery, outcome: DeliveryOutcome) -> Unit[bool]:
         """Write down how an attempt ended; False when the lease had run out and the claim was lost."""
         now = self._clock()
         result = settled(dispatch.delivery, outcome, now, self._settings)
@@ -148,10 +148,10 @@ class Deliveries:
 
     def page(
         self, environment: Environment, query: PageQuery, endpoint_id: str | None, state: State | None
-    ) -> Unit[Page[Delivery]]:
+    ) -> Unit[RecordPage[DeliveryRecord]]:
         """List deliveries. The unit raises `InvalidRequest` for an unknown cursor."""
 
-        async def run(tx: Tx) -> Page[Delivery]:
+        async def run(tx: Tx) -> RecordPage[DeliveryRecord]:
             for field, cursor in (("before", query.before), ("after", query.after)):
                 if cursor and await tx.deliveries.by_id(environment.number, cursor) is None:
                     raise pagination.unknown_cursor(field, cursor)
@@ -162,14 +162,14 @@ class Deliveries:
 
         return run
 
-    def resend(self, environment: Environment, delivery_id: str) -> Unit[Delivery]:
+    def resend(self, environment: Environment, delivery_id: str) -> Unit[DeliveryRecord]:
         """Make a delivery due now, whatever became of it before.
 
         The unit raises `NotFound`, and `Conflict` while the delivery is being sent.
         """
         now = self._clock()
 
-        async def run(tx: Tx) -> Delivery:
+        async def run(tx: Tx) -> DeliveryRecord:
             changed = await tx.deliveries.resend(environment.number, delivery_id, now)
             delivery = await tx.deliveries.by_id(environment.number, delivery_id)
             if delivery is None:
@@ -189,7 +189,9 @@ def signature(secret: str, at: int, body: bytes) -> str:
     return f"t={at}, v1={digest.hex()}"
 
 
-def settled(delivery: Delivery, outcome: Outcome, now: int, settings: Settings) -> Delivery:
+def settled(
+    delivery: DeliveryRecord, outcome: DeliveryOutcome, now: int, settings: Settings
+) -> DeliveryRecord:
     """Say what becomes of a delivery after an attempt: done, due again later, or given up."""
     attempts = delivery.attempts + 1
     state: State = "pending"
@@ -222,19 +224,19 @@ async def _endpoints(tx: Tx, after: EndpointKey) -> list[EndpointKey]:
     return [key for key in found if key > after] + [key for key in found if key <= after]
 
 
-async def _enabled(tx: Tx, environment: int, endpoint_id: str) -> WebhookEndpoint | None:
+async def _enabled(tx: Tx, environment: int, endpoint_id: str) -> WebhookEndpointRecord | None:
     endpoint = await tx.webhook_endpoints.by_id(environment, endpoint_id)
     return endpoint if endpoint is not None and endpoint.status == "enabled" else None
 
 
 async def _claim_of(
-    tx: Tx, environment: int, endpoint: WebhookEndpoint, now: int, until: int, most: int
-) -> list[Dispatch]:
+    tx: Tx, environment: int, endpoint: WebhookEndpointRecord, now: int, until: int, most: int
+) -> list[ClaimedDelivery]:
     taken = []
     for delivery_id in await tx.deliveries.due(environment, endpoint.id, now, most):
         if await tx.deliveries.claim(environment, delivery_id, now, until):
             delivery = await tx.deliveries.by_id(environment, delivery_id)
             if delivery is not None:
                 event = await tx.events.by_id(environment, delivery.event_id)
-                taken.append(Dispatch(environment, until, delivery, endpoint, event))
+                taken.append(ClaimedDelivery(environment, until, delivery, endpoint, event))
     return taken

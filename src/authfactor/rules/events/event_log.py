@@ -9,8 +9,8 @@ from typing import Final
 import msgspec
 
 from authfactor import ids
-from authfactor.ids import Mint
-from authfactor.models import Environment, Event, Page, PageQuery
+from authfactor.ids import IdGenerator
+from authfactor.models import Environment, EventRecord, PageQuery, RecordPage
 from authfactor.rules import pagination
 from authfactor.store import Tx, Unit
 
@@ -63,7 +63,7 @@ class Authentication(msgspec.Struct, frozen=True, gc=False):
 class EventLog:
     """Appends events, and puts them into the outbox of every webhook endpoint that wants them."""
 
-    def __init__(self, mint: Mint) -> None:
+    def __init__(self, mint: IdGenerator) -> None:
         """Take the source of ids; `outbox_grew` wakes this process's deliveries."""
         self._mint = mint
         self.outbox_grew = asyncio.Event()
@@ -100,10 +100,10 @@ class EventQuery(msgspec.Struct, frozen=True, gc=False):
     range_end: int | None = None
 
 
-def listing(environment: Environment, query: EventQuery) -> Unit[Page[Event]]:
+def listing(environment: Environment, query: EventQuery) -> Unit[RecordPage[EventRecord]]:
     """List events by name. The unit raises `InvalidRequest` for an unknown cursor."""
 
-    async def run(tx: Tx) -> Page[Event]:
+    async def run(tx: Tx) -> RecordPage[EventRecord]:
         for field, cursor in (("before", query.page.before), ("after", query.page.after)):
             if cursor and await tx.events.by_id(environment.number, cursor) is None:
                 raise pagination.unknown_cursor(field, cursor)

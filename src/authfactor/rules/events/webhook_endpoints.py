@@ -5,10 +5,10 @@ from typing import Final
 import msgspec
 
 from authfactor import errors, ids
-from authfactor.crypto.vault import Row, Vault
+from authfactor.crypto.vault import SealedLocation, Vault
 from authfactor.errors import InvalidRequest, Item
-from authfactor.ids import Mint
-from authfactor.models import Clock, Entropy, Environment, Page, PageQuery, WebhookEndpoint
+from authfactor.ids import IdGenerator
+from authfactor.models import Clock, Entropy, Environment, PageQuery, RecordPage, WebhookEndpointRecord
 from authfactor.outbound import ssrf_guard
 from authfactor.rules import pagination
 from authfactor.rules.authentication.opaque_tokens import random_token
@@ -38,21 +38,23 @@ KNOWN_EVENTS: Final = PUBLIC_EVENTS | OWN_EVENTS
 _LONGEST_SHOWN: Final = 100
 
 
-class InvalidUrl(InvalidRequest):
+class InvalidWebhookUrl(InvalidRequest):
     """The URL of a webhook endpoint cannot be used."""
 
     code = "invalid_url"
 
 
-def secret_row(environment: int, endpoint_id: str) -> Row:
+def secret_row(environment: int, endpoint_id: str) -> SealedLocation:
     """Name the row that a sealed secret belongs to."""
-    return Row("webhook_endpoints", "secret", environment, endpoint_id)
+    return SealedLocation("webhook_endpoints", "secret", environment, endpoint_id)
 
 
-class Webhooks:
+class WebhookEndpoints:
     """Creates, lists, changes and deletes endpoints. What it hands out has the secret opened."""
 
-    def __init__(self, clock: Clock, entropy: Entropy, mint: Mint, vault: Vault, settings: Settings) -> None:
+    def __init__(
+        self, clock: Clock, entropy: Entropy, mint: IdGenerator, vault: Vault, settings: Settings
+    ) -> None:
         """Take what the rules may use."""
         self._clock = clock
         self._entropy = entropy
@@ -60,7 +62,7 @@ class Webhooks:
         self._vault = vault
         self._private = settings.webhook_private_addresses
 
-    def create(self, environment: Environment, request: CreateWebhookEndpoint) -> Unit[WebhookEndpoint]:
+    def create(self, environment: Environment, request: CreateWebhookEndpoint) -> Unit[WebhookEndpointRecord]:
         """Prepare a new endpoint with a secret of its own.
 
         Raises `InvalidRequest` and `InvalidUrl`; the unit raises `Conflict` when the URL is taken.
@@ -73,21 +75,21 @@ class Webhooks:
         now = self._clock()
         endpoint_id = self._mint(ids.WEBHOOK_ENDPOINT)
         secret = PREFIX + random_token(self._entropy)
-        shown = WebhookEndpoint(endpoint_id, request.endpoint_url, secret, "enabled", names, now, now)
+        shown = WebhookEndpointRecord(endpoint_id, request.endpoint_url, secret, "enabled", names, now, now)
         sealed = self._vault.seal(secret.encode(), secret_row(environment.number, endpoint_id))
         kept = msgspec.structs.replace(shown, secret=sealed)
 
-        async def run(tx: Tx) -> WebhookEndpoint:
+        async def run(tx: Tx) -> WebhookEndpointRecord:
             if not await tx.webhook_endpoints.insert(environment.number, kept):
                 raise _duplicate(shown.endpoint_url)
             return shown
 
         return run
 
-    def page(self, environment: Environment, query: PageQuery) -> Unit[Page[WebhookEndpoint]]:
+    def page(self, environment: Environment, query: PageQuery) -> Unit[RecordPage[WebhookEndpointRecord]]:
         """List the endpoints. The unit raises `InvalidRequest` for an unknown cursor."""
 
-        async def run(tx: Tx) -> Page[WebhookEndpoint]:
+        async def run(tx: Tx) -> RecordPage[WebhookEndpointRecord]:
             for field, cursor in (("before", query.before), ("after", query.after)):
                 if cursor and await tx.webhook_endpoints.by_id(environment.number, cursor) is None:
                     raise pagination.unknown_cursor(field, cursor)
@@ -99,7 +101,7 @@ class Webhooks:
 
     def update(
         self, environment: Environment, endpoint_id: str, request: UpdateWebhookEndpoint
-    ) -> Unit[WebhookEndpoint]:
+    ) -> Unit[WebhookEndpointRecord]:
         """Change an endpoint; absent fields stay. Disabled, it is told of nothing until it is enabled.
 
         Raises `InvalidRequest` and `InvalidUrl`; the unit raises `NotFound`, and `Conflict` when another
@@ -110,7 +112,7 @@ class Webhooks:
         names = None if request.events is None else _names(request.events)
         now = self._clock()
 
-        async def run(tx: Tx) -> WebhookEndpoint:
+        async def run(tx: Tx) -> WebhookEndpointRecord:
             known = await tx.webhook_endpoints.by_id(environment.number, endpoint_id)
             if known is None:
                 raise errors.NotFound(KIND, endpoint_id)
@@ -137,7 +139,7 @@ class Webhooks:
 
         return run
 
-    def opened(self, environment: int, endpoint: WebhookEndpoint) -> WebhookEndpoint:
+    def opened(self, environment: int, endpoint: WebhookEndpointRecord) -> WebhookEndpointRecord:
         """Open the secret. Raises `vault.CannotOpen`."""
         secret = self._vault.open(endpoint.secret, secret_row(environment, endpoint.id))
         return msgspec.structs.replace(endpoint, secret=secret.decode())
@@ -145,9 +147,9 @@ class Webhooks:
     def _check_url(self, url: str) -> None:
         try:
             ssrf_guard.admit(url, private=self._private)
-        except ssrf_guard.BadUrl as error:
+        except ssrf_guard.ForbiddenUrl as error:
             text = f"endpoint_url {error}."
-            raise InvalidUrl(Item("endpoint_url", "invalid_url", text), message=text) from error
+            raise InvalidWebhookUrl(Item("endpoint_url", "invalid_url", text), message=text) from error
 
 
 def _duplicate(url: str) -> errors.Conflict:

@@ -6,15 +6,15 @@ The order in `verify` is the security of the product: charge, compare, spend; al
 from typing import Final, Literal
 
 from authfactor import errors, ids
-from authfactor.crypto.vault import Row, Vault
-from authfactor.ids import Mint
-from authfactor.models import Challenge, Clock, Environment, Factor, Verification
+from authfactor.crypto.vault import SealedLocation, Vault
+from authfactor.ids import IdGenerator
+from authfactor.models import ChallengeRecord, Clock, Environment, FactorRecord, Verification
 from authfactor.otp import totp
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors import attempt_limits
 from authfactor.settings import Settings
-from authfactor.store import Attempt, Single, Spent, Tx, Unit
+from authfactor.store import CodeAttempt, Single, SpendResult, Tx, Unit
 
 _Reason = Literal["code_mismatch", "code_already_used", "clock_drift"]
 
@@ -23,15 +23,17 @@ _Reason = Literal["code_mismatch", "code_already_used", "clock_drift"]
 DRIFT_STEPS: Final = 10
 
 
-def secret_row(environment: int, factor_id: str) -> Row:
+def secret_row(environment: int, factor_id: str) -> SealedLocation:
     """Where a factor's sealed secret lives."""
-    return Row("factors", "secret", environment, factor_id)
+    return SealedLocation("factors", "secret", environment, factor_id)
 
 
 class Challenges:
     """Opens and verifies challenges."""
 
-    def __init__(self, clock: Clock, mint: Mint, vault: Vault, log: EventLog, settings: Settings) -> None:
+    def __init__(
+        self, clock: Clock, mint: IdGenerator, vault: Vault, log: EventLog, settings: Settings
+    ) -> None:
         """Take what the rules may use."""
         self._clock = clock
         self._mint = mint
@@ -39,26 +41,26 @@ class Challenges:
         self._log = log
         self._settings = settings
 
-    def create(self, environment: Environment, factor_id: str) -> Unit[Challenge]:
+    def create(self, environment: Environment, factor_id: str) -> Unit[ChallengeRecord]:
         """Open a challenge for a factor. The unit raises `NotFound` for an unknown factor."""
         challenge = self._new(factor_id, self._clock())
 
-        async def run(tx: Tx) -> Challenge:
+        async def run(tx: Tx) -> ChallengeRecord:
             if not await tx.challenges.insert_for_factor(environment.number, challenge):
                 raise errors.NotFound("Authentication Factor", factor_id)
             return challenge
 
         return Single(run)
 
-    async def open(self, tx: Tx, environment: Environment, factor_id: str, now: int) -> Challenge:
+    async def open(self, tx: Tx, environment: Environment, factor_id: str, now: int) -> ChallengeRecord:
         """Open a challenge for a factor that is known to exist."""
         challenge = self._new(factor_id, now)
         await tx.challenges.insert(environment.number, challenge)
         return challenge
 
-    def _new(self, factor_id: str, now: int) -> Challenge:
+    def _new(self, factor_id: str, now: int) -> ChallengeRecord:
         expires_at = now + self._settings.challenge_life * 1000
-        return Challenge(self._mint(ids.CHALLENGE), factor_id, 0, now, expires_at, None)
+        return ChallengeRecord(self._mint(ids.CHALLENGE), factor_id, 0, now, expires_at, None)
 
     def verify(
         self, environment: Environment, challenge_id: str, code: str
@@ -82,7 +84,7 @@ class Challenges:
 
     async def load(
         self, tx: Tx, environment: Environment, challenge_id: str, now: int
-    ) -> tuple[Challenge, Factor]:
+    ) -> tuple[ChallengeRecord, FactorRecord]:
         """Find a challenge that may still be answered, and its factor."""
         found = await tx.challenges.with_factor(environment.number, challenge_id)
         if found is None:
@@ -106,7 +108,7 @@ class Challenges:
             raise refusal
         return await self._judge(tx, environment, attempt, code, now, tell=tell)
 
-    async def _charge(self, tx: Tx, environment: Environment, challenge_id: str, now: int) -> Attempt:
+    async def _charge(self, tx: Tx, environment: Environment, challenge_id: str, now: int) -> CodeAttempt:
         """Count this attempt before the code is looked at, unless the challenge is over."""
         most = self._settings.attempts_per_challenge
         attempt = await tx.spending.charge(environment.number, challenge_id, most, now)
@@ -115,7 +117,7 @@ class Challenges:
         return attempt
 
     async def _judge(
-        self, tx: Tx, environment: Environment, attempt: Attempt, code: str, now: int, *, tell: bool
+        self, tx: Tx, environment: Environment, attempt: CodeAttempt, code: str, now: int, *, tell: bool
     ) -> Verification | errors.TooManyAttempts:
         """Refuse when no attempt was left; else compare, and spend step and challenge if it is right."""
         locked = await self._locked(tx, environment, attempt, now)
@@ -136,7 +138,7 @@ class Challenges:
         return Verification(_closed(challenge, now), valid=True)
 
     async def _locked(
-        self, tx: Tx, environment: Environment, attempt: Attempt, now: int
+        self, tx: Tx, environment: Environment, attempt: CodeAttempt, now: int
     ) -> errors.TooManyAttempts | None:
         """Say that no attempt is left, if so.
 
@@ -168,15 +170,15 @@ class Challenges:
         return step
 
     async def _spend(
-        self, tx: Tx, environment: Environment, attempt: Attempt, step: int, now: int
+        self, tx: Tx, environment: Environment, attempt: CodeAttempt, step: int, now: int
     ) -> _Reason | None:
         """Spend step and challenge and give the charge back; why not, if the step was spent before."""
         settled = attempt_limits.settle_success(attempt.record)
         # RFC 6238 section 5.2: a step is good once, and after it no earlier one is, whatever the challenge.
         spent = await tx.spending.spend(environment.number, attempt, step, settled, now)
-        if spent == Spent.STEP_USED:
+        if spent == SpendResult.STEP_USED:
             return "code_already_used"
-        if spent == Spent.CHALLENGE_CLOSED:
+        if spent == SpendResult.CHALLENGE_CLOSED:
             raise errors.ChallengeAlreadyVerified(attempt.challenge.id)
         return None
 
@@ -186,7 +188,7 @@ class Challenges:
         return totp.match_step(secret, digits, middle, half) is not None
 
     async def _refuse(
-        self, tx: Tx, environment: Environment, attempt: Attempt, reason: _Reason, now: int, *, tell: bool
+        self, tx: Tx, environment: Environment, attempt: CodeAttempt, reason: _Reason, now: int, *, tell: bool
     ) -> Verification:
         """Keep the charge, lock if it was one too many, and say how many tries are left.
 
@@ -210,14 +212,19 @@ class Challenges:
         )
 
     async def _tell_refused(
-        self, tx: Tx, environment: Environment, attempt: Attempt, refusal: errors.ChallengeRefused, now: int
+        self,
+        tx: Tx,
+        environment: Environment,
+        attempt: CodeAttempt,
+        refusal: errors.ChallengeRefused,
+        now: int,
     ) -> None:
         """Tell of an attempt that was not looked at and not counted."""
         if await self._log.has_room(tx, environment.number, attempt.subject, now):
             await self._tell_attempt(tx, environment, attempt, refusal.code, now)
 
     async def _tell_attempt(
-        self, tx: Tx, environment: Environment, attempt: Attempt, reason: str, now: int
+        self, tx: Tx, environment: Environment, attempt: CodeAttempt, reason: str, now: int
     ) -> None:
         challenge, factor = attempt.challenge, attempt.factor
         data = {
@@ -229,12 +236,14 @@ class Challenges:
         name = event_log.ATTEMPT_REFUSED
         await self._log.append(tx, environment.number, name, factor.user_id, data, now)
 
-    async def _tell(self, tx: Tx, environment: Environment, name: str, factor: Factor, now: int) -> None:
+    async def _tell(
+        self, tx: Tx, environment: Environment, name: str, factor: FactorRecord, now: int
+    ) -> None:
         data = {"factor_id": factor.id, "user_id": factor.user_id}
         await self._log.append(tx, environment.number, name, factor.user_id, data, now)
 
 
-def _stale(challenge: Challenge, now: int) -> errors.ChallengeRefused | None:
+def _stale(challenge: ChallengeRecord, now: int) -> errors.ChallengeRefused | None:
     if challenge.verified_at is not None:
         return errors.ChallengeAlreadyVerified(challenge.id)
     if challenge.expires_at <= now:
@@ -242,8 +251,8 @@ def _stale(challenge: Challenge, now: int) -> errors.ChallengeRefused | None:
     return None
 
 
-def _closed(challenge: Challenge, now: int) -> Challenge:
-    return Challenge(
+def _closed(challenge: ChallengeRecord, now: int) -> ChallengeRecord:
+    return ChallengeRecord(
         challenge.id,
         challenge.factor_id,
         challenge.attempts + 1,

@@ -5,8 +5,17 @@ from typing import Final
 from authfactor import errors, ids
 from authfactor.crypto.vault import Vault
 from authfactor.errors import InvalidRequest, Item
-from authfactor.ids import Mint
-from authfactor.models import Clock, Enrollment, Entropy, Environment, Factor, Page, PageQuery, User
+from authfactor.ids import IdGenerator
+from authfactor.models import (
+    Clock,
+    Enrollment,
+    Entropy,
+    Environment,
+    FactorRecord,
+    PageQuery,
+    RecordPage,
+    UserRecord,
+)
 from authfactor.otp import base32, key_uri, qr, totp
 from authfactor.rules import pagination
 from authfactor.rules.authentication.sessions import ONE_STEP
@@ -32,7 +41,7 @@ class Factors:
         self,
         clock: Clock,
         entropy: Entropy,
-        mint: Mint,
+        mint: IdGenerator,
         vault: Vault,
         log: EventLog,
         settings: Settings,
@@ -103,10 +112,10 @@ class Factors:
 
         return run
 
-    def get(self, environment: Environment, factor_id: str) -> Unit[Factor]:
+    def get(self, environment: Environment, factor_id: str) -> Unit[FactorRecord]:
         """Read one factor. The unit raises `NotFound`."""
 
-        async def run(tx: Tx) -> Factor:
+        async def run(tx: Tx) -> FactorRecord:
             factor = await tx.factors.by_id(environment.number, factor_id)
             if factor is None:
                 raise errors.NotFound("Authentication Factor", factor_id)
@@ -114,10 +123,12 @@ class Factors:
 
         return run
 
-    def page(self, environment: Environment, user_id: str, query: PageQuery) -> Unit[Page[Factor]]:
+    def page(
+        self, environment: Environment, user_id: str, query: PageQuery
+    ) -> Unit[RecordPage[FactorRecord]]:
         """List a user's factors. The unit raises `NotFound`, and `InvalidRequest` for an unknown cursor."""
 
-        async def run(tx: Tx) -> Page[Factor]:
+        async def run(tx: Tx) -> RecordPage[FactorRecord]:
             # A user with factors is there: only for an empty list has that to be looked up.
             if query.before or query.after:
                 await self._check(tx, environment, user_id)
@@ -181,7 +192,7 @@ class Factors:
             return self._entropy(totp.SECRET_BYTES)
         try:
             return base32.decode(given, min_bytes=self._settings.min_secret)
-        except base32.NotBase32 as error:
+        except base32.InvalidBase32 as error:
             items.append(Item("totp_secret", "totp_secret_invalid", f"totp_secret: {error}"))
             return b""
 
@@ -199,7 +210,7 @@ class Factors:
         factor_id = self._mint(ids.FACTOR)
         sealed = self._vault.seal(secret, secret_row(environment.number, factor_id))
         activated_at = now if active else None
-        factor = Factor(factor_id, user_id, issuer, account, sealed, activated_at, 0, now, now)
+        factor = FactorRecord(factor_id, user_id, issuer, account, sealed, activated_at, 0, now, now)
         text = base32.encode(secret)
         uri = key_uri.uri(issuer=issuer, account=account, secret=text)
         if len(uri) > qr.MOST_BYTES:
@@ -212,7 +223,7 @@ class Factors:
         # The disk or the database has the commit to do, this process has not (decision 0027).
         tx.meanwhile.append(made.picture)
 
-    async def _hold(self, tx: Tx, environment: Environment, user_id: str) -> User:
+    async def _hold(self, tx: Tx, environment: Environment, user_id: str) -> UserRecord:
         """Find the user, whom nobody else changes until the unit ends. Raises `NotFound`."""
         user = await tx.users.lock(environment.number, user_id)
         if user is None:
@@ -235,11 +246,13 @@ class Factors:
             text = f"The user has {count} factors and may have at most {most}. Delete one first."
             raise InvalidRequest(Item("user_id", "factor_limit_reached", text))
 
-    async def _tell(self, tx: Tx, environment: Environment, name: str, factor: Factor, now: int) -> None:
+    async def _tell(
+        self, tx: Tx, environment: Environment, name: str, factor: FactorRecord, now: int
+    ) -> None:
         await self._log.append(tx, environment.number, name, factor.user_id, responses.factor(factor), now)
 
 
-def _account_of(user: User) -> str:
+def _account_of(user: UserRecord) -> str:
     """Name the account by the user's email. Raises `InvalidRequest`."""
     items: list[Item] = []
     account = _name(user.email, "totp_user", key_uri.MAX_ACCOUNT, items)
@@ -259,6 +272,6 @@ def _type_problems(given: str | None) -> list[Item]:
 def _name(given: str, field: str, longest: int, items: list[Item]) -> str:
     try:
         return key_uri.check_name(given, longest=longest)
-    except key_uri.BadLabel as error:
+    except key_uri.InvalidLabel as error:
         items.append(Item(field, f"{field}_invalid", f"{field} {error}."))
         return "-"

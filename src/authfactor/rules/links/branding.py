@@ -7,14 +7,14 @@ from typing import Final
 from msgspec import UNSET
 
 from authfactor.errors import InvalidRequest, Item
-from authfactor.models import Branding, Clock, Environment
+from authfactor.models import BrandingRecord, Clock, Environment
 from authfactor.otp import key_uri
 from authfactor.rules.links import logos
 from authfactor.store import Tx, Unit
 from authfactor.wire.links import UpdateBranding
 
 _COLOR: Final = re.compile(r"#[0-9a-f]{6}")
-NO_BRANDING: Final = Branding(None, None, None, 0)
+NO_BRANDING: Final = BrandingRecord(None, None, None, 0)
 
 
 class Brandings:
@@ -24,15 +24,15 @@ class Brandings:
         """Take what the rules may use."""
         self._clock = clock
 
-    def get(self, environment: Environment) -> Unit[Branding | None]:
+    def get(self, environment: Environment) -> Unit[BrandingRecord | None]:
         """Read the branding; None when none was ever set."""
 
-        async def run(tx: Tx) -> Branding | None:
+        async def run(tx: Tx) -> BrandingRecord | None:
             return await tx.brandings.of(environment.number)
 
         return run
 
-    def update(self, environment: Environment, request: UpdateBranding) -> Unit[Branding]:
+    def update(self, environment: Environment, request: UpdateBranding) -> Unit[BrandingRecord]:
         """Change the fields that are given. Raises `InvalidRequest`."""
         items: list[Item] = []
         name = _name(request.name, items)
@@ -42,11 +42,11 @@ class Brandings:
             raise InvalidRequest(*items)
         now = self._clock()
 
-        async def run(tx: Tx) -> Branding:
+        async def run(tx: Tx) -> BrandingRecord:
             # Held, so that two changes of different fields at once both stay.
             await tx.environments.lock(environment.number)
             known = await tx.brandings.of(environment.number) or NO_BRANDING
-            changed = Branding(
+            changed = BrandingRecord(
                 known.name if request.name is UNSET else name,
                 known.color if request.color is UNSET else color,
                 known.logo if request.logo is UNSET else logo,
@@ -63,7 +63,7 @@ def _name(given: object, items: list[Item]) -> str | None:
         return None
     try:
         return key_uri.check_name(given, longest=key_uri.MAX_ISSUER)
-    except key_uri.BadLabel as error:
+    except key_uri.InvalidLabel as error:
         items.append(Item("name", "name_invalid", f"name {error}."))
         return None
 
@@ -81,7 +81,7 @@ def _logo(given: object, items: list[Item]) -> bytes | None:
         return None
     try:
         return logos.check(base64.b64decode(given, validate=True))
-    except logos.NotALogo as error:
+    except logos.InvalidLogo as error:
         items.append(Item("logo", "logo_invalid", f"logo {error}."))
     except ValueError:  # binascii's own error is one; letters outside ASCII are another
         items.append(Item("logo", "logo_invalid", "logo: must be base64."))

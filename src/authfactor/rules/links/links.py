@@ -12,8 +12,8 @@ import msgspec
 
 from authfactor import errors, ids
 from authfactor.errors import InvalidRequest, Item
-from authfactor.ids import Mint
-from authfactor.models import Clock, Entropy, Environment, Factor, Link
+from authfactor.ids import IdGenerator
+from authfactor.models import Clock, Entropy, Environment, FactorRecord, LinkRecord
 from authfactor.otp import key_uri
 from authfactor.rules.authentication.opaque_tokens import random_token
 from authfactor.rules.events import event_log
@@ -30,10 +30,10 @@ MAX_STATE: Final = 512
 Purpose = Literal["enrollment", "challenge"]
 
 
-class Issued(NamedTuple):
+class IssuedLink(NamedTuple):
     """A new link, and its address, known this once."""
 
-    link: Link
+    link: LinkRecord
     url: str
 
 
@@ -45,7 +45,9 @@ def hash_of(token: str) -> bytes:
 class Links:
     """Makes links and tells what became of them."""
 
-    def __init__(self, clock: Clock, entropy: Entropy, mint: Mint, log: EventLog, settings: Settings) -> None:
+    def __init__(
+        self, clock: Clock, entropy: Entropy, mint: IdGenerator, log: EventLog, settings: Settings
+    ) -> None:
         """Take what the rules may use."""
         self._clock = clock
         self._entropy = entropy
@@ -53,7 +55,9 @@ class Links:
         self._log = log
         self._settings = settings
 
-    def create_enrollment(self, environment: Environment, request: wire.CreateEnrollmentLink) -> Unit[Issued]:
+    def create_enrollment(
+        self, environment: Environment, request: wire.CreateEnrollmentLink
+    ) -> Unit[IssuedLink]:
         """Make a link by which a user enrols in a factor.
 
         Raises `InvalidRequest`, and `Conflict` when this server's address is not safe for secrets; the
@@ -73,12 +77,14 @@ class Links:
             raise InvalidRequest(*items)
         token = random_token(self._entropy)
 
-        async def run(tx: Tx) -> Issued:
+        async def run(tx: Tx) -> IssuedLink:
             return await self._issue(tx, environment, link, token)
 
         return run
 
-    def create_challenge(self, environment: Environment, request: wire.CreateChallengeLink) -> Unit[Issued]:
+    def create_challenge(
+        self, environment: Environment, request: wire.CreateChallengeLink
+    ) -> Unit[IssuedLink]:
         """Make a link by which a user gives a code of an active factor.
 
         Raises as `create_enrollment` does; the unit raises `NotFound` for an unknown user or factor,
@@ -92,17 +98,17 @@ class Links:
         link = self._link(environment, "challenge", user_id, return_to=return_to)
         token = random_token(self._entropy)
 
-        async def run(tx: Tx) -> Issued:
+        async def run(tx: Tx) -> IssuedLink:
             factor_id = _meant(await tx.factors.of_user(environment.number, user_id), request.factor_id)
             asked = msgspec.structs.replace(link, factor_id=factor_id)
             return await self._issue(tx, environment, asked, token)
 
         return run
 
-    def get(self, environment: Environment, purpose: Purpose, link_id: str) -> Unit[Link]:
+    def get(self, environment: Environment, purpose: Purpose, link_id: str) -> Unit[LinkRecord]:
         """Read a link. The unit raises `NotFound`."""
 
-        async def run(tx: Tx) -> Link:
+        async def run(tx: Tx) -> LinkRecord:
             link = await tx.links.by_id(environment.number, link_id)
             if link is None or link.purpose != purpose:
                 raise errors.NotFound(KINDS[purpose], link_id)
@@ -119,7 +125,7 @@ class Links:
         return_to: str | None,
         issuer: str | None = None,
         account: str | None = None,
-    ) -> Link:
+    ) -> LinkRecord:
         if not self._settings.base_url_is_safe:
             raise errors.Conflict(
                 "base_url_not_safe",
@@ -127,7 +133,7 @@ class Links:
                 f" ({self._settings.base_url}). Set AUTHFACTOR_BASE_URL to its https address.",
             )
         now = self._clock()
-        return Link(
+        return LinkRecord(
             environment=environment.number,
             id=self._mint(ids.LINK),
             purpose=purpose,
@@ -143,14 +149,14 @@ class Links:
             completed_at=None,
         )
 
-    async def _issue(self, tx: Tx, environment: Environment, link: Link, token: str) -> Issued:
+    async def _issue(self, tx: Tx, environment: Environment, link: LinkRecord, token: str) -> IssuedLink:
         if await tx.users.by_id(environment.number, link.user_id) is None:
             raise errors.NotFound("User", link.user_id)
         await tx.links.insert(link, hash_of(token))
         await self._log.append(
             tx, environment.number, event_log.LINK_CREATED, link.user_id, wire.happened(link), link.created_at
         )
-        return Issued(link, f"{self._settings.base_url.rstrip('/')}{PATH}{token}")
+        return IssuedLink(link, f"{self._settings.base_url.rstrip('/')}{PATH}{token}")
 
 
 def _required(user_id: str | None, items: list[Item]) -> str:
@@ -165,7 +171,7 @@ def _name(given: str | None, field: str, longest: int, items: list[Item]) -> str
         return None
     try:
         return key_uri.check_name(given, longest=longest)
-    except key_uri.BadLabel as error:
+    except key_uri.InvalidLabel as error:
         items.append(Item(field, f"{field}_invalid", f"{field} {error}."))
         return None
 
@@ -193,7 +199,7 @@ def _return_to(
     return f"{return_to}{joint}state={quote(state, safe='')}"
 
 
-def _meant(found: list[Factor], factor_id: str | None) -> str:
+def _meant(found: list[FactorRecord], factor_id: str | None) -> str:
     """Tell which factor a challenge link asks for: the one named, else the only active one."""
     active = [factor.id for factor in found if factor.activated_at is not None]
     if factor_id:

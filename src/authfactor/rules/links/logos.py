@@ -17,30 +17,30 @@ _FRAME: Final = 12  # length, type and checksum of a chunk
 _HEADER: Final = 13
 
 
-class NotALogo(ValueError):
+class InvalidLogo(ValueError):
     """The bytes cannot be a logo; the message says why."""
 
 
 def check(picture: bytes) -> bytes:
     """Return the picture, reduced to what shows. Raises `NotALogo`."""
     if len(picture) > MOST_BYTES:
-        raise NotALogo(f"must be at most {MOST_BYTES // 1024} KiB, not {-(-len(picture) // 1024)}")
+        raise InvalidLogo(f"must be at most {MOST_BYTES // 1024} KiB, not {-(-len(picture) // 1024)}")
     if not picture.startswith(_SIGNATURE):
-        raise NotALogo("must be a PNG")
+        raise InvalidLogo("must be a PNG")
     kept = [(kind, content) for kind, content in _chunks(picture) if kind in _KEPT]
     kinds = [kind for kind, _ in kept]
     if kinds[:1] != [b"IHDR"] or kinds[-1:] != [b"IEND"] or b"IDAT" not in kinds or kinds.count(b"IHDR") > 1:
-        raise NotALogo("is not a complete PNG")
+        raise InvalidLogo("is not a complete PNG")
     _check_header(kept[0][1])
     return _SIGNATURE + b"".join(_chunk(kind, content) for kind, content in kept)
 
 
 def _check_header(header: bytes) -> None:
     if len(header) != _HEADER:
-        raise NotALogo("is not a complete PNG")
+        raise InvalidLogo("is not a complete PNG")
     width, height = struct.unpack_from(">II", header)
     if not (0 < width <= MOST_PIXELS and 0 < height <= MOST_PIXELS):
-        raise NotALogo(f"must be at most {MOST_PIXELS} by {MOST_PIXELS} pixels, not {width} by {height}")
+        raise InvalidLogo(f"must be at most {MOST_PIXELS} by {MOST_PIXELS} pixels, not {width} by {height}")
 
 
 def _chunks(picture: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -51,7 +51,7 @@ def _chunks(picture: bytes) -> Iterator[tuple[bytes, bytes]]:
         kind, content = picture[at + 4 : at + 8], picture[at + 8 : at + 8 + length]
         checksum = picture[at + 8 + length : at + _FRAME + length]
         if checksum != struct.pack(">I", zlib.crc32(kind + content)):
-            raise NotALogo("is not a complete PNG")
+            raise InvalidLogo("is not a complete PNG")
         yield kind, content
         if kind == b"IEND":
             return

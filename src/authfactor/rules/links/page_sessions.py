@@ -9,14 +9,14 @@ from typing import NamedTuple
 from authfactor import errors
 from authfactor.crypto.vault import Vault
 from authfactor.models import (
-    Branding,
-    Challenge,
+    BrandingRecord,
+    ChallengeRecord,
     Clock,
     Entropy,
     Environment,
-    Factor,
-    Link,
-    User,
+    FactorRecord,
+    LinkRecord,
+    UserRecord,
     Verification,
 )
 from authfactor.otp import base32, key_uri
@@ -32,14 +32,14 @@ from authfactor.wire import links as wire
 from authfactor.wire.requests import EnrollUserFactor
 
 
-class Followed(NamedTuple):
+class PageSession(NamedTuple):
     """A link that somebody followed, with what its page needs. Without a factor it is not open yet."""
 
-    link: Link
+    link: LinkRecord
     environment: Environment
-    branding: Branding | None
-    user: User
-    factor: Factor | None = None
+    branding: BrandingRecord | None
+    user: UserRecord
+    factor: FactorRecord | None = None
 
     @property
     def is_done(self) -> bool:
@@ -50,21 +50,21 @@ class Followed(NamedTuple):
         return self.link.purpose == "enrollment" and enrolled
 
 
-class Secret(NamedTuple):
+class SetupSecret(NamedTuple):
     """What a person needs to add a factor to an app: base32 text and otpauth URI."""
 
     text: str
     uri: str
 
 
-class Answered(NamedTuple):
+class CodeOutcome(NamedTuple):
     """What became of a code; `verification` None: the page had been done before."""
 
-    followed: Followed
+    followed: PageSession
     verification: Verification | None
 
 
-class Following:
+class PageSessions:
     """Opens links and answers for their page sessions."""
 
     def __init__(
@@ -86,16 +86,16 @@ class Following:
         self._factors = factors
         self._challenges = challenges
 
-    def look(self, token: str) -> Unit[Followed]:
+    def look(self, token: str) -> Unit[PageSession]:
         """Look at a link without opening it. The unit raises `LinkUnknown`."""
         token_hash = hash_of(token)
 
-        async def run(tx: Tx) -> Followed:
+        async def run(tx: Tx) -> PageSession:
             return await _load(tx, await tx.links.by_token(token_hash))
 
         return run
 
-    async def open(self, store: Store, token: str) -> Unit[tuple[Link, str]]:
+    async def open(self, store: Store, token: str) -> Unit[tuple[LinkRecord, str]]:
         """Prepare to open a link; the unit gives it with the secret of its new page session.
 
         Raises `LinkUnknown`, `LinkExpired`, `LinkUsed`, and what enrolling raises; so does the unit.
@@ -111,7 +111,7 @@ class Following:
             request = EnrollUserFactor(type="totp", totp_issuer=link.issuer, totp_user=link.account)
             enroll = self._factors.enroll(environment, link.user_id, request)
 
-        async def run(tx: Tx) -> tuple[Link, str]:
+        async def run(tx: Tx) -> tuple[LinkRecord, str]:
             number = environment.number
             if not await tx.links.open(number, link.id, now, hash_of(secret), expires_at):
                 latest = await tx.links.by_id(number, link.id)
@@ -134,19 +134,19 @@ class Following:
 
         return run
 
-    def view(self, link_id: str, secret: str) -> Unit[Followed]:
+    def view(self, link_id: str, secret: str) -> Unit[PageSession]:
         """Read what a page session is about.
 
         The unit raises `LinkUnknown` for any but the session that opened the link, and `LinkExpired`.
         """
         now = self._clock()
 
-        async def run(tx: Tx) -> Followed:
+        async def run(tx: Tx) -> PageSession:
             return await self._in_session(tx, link_id, secret, now)
 
         return run
 
-    def secret_of(self, followed: Followed) -> Secret:
+    def secret_of(self, followed: PageSession) -> SetupSecret:
         """Open the secret of a factor that its page session still has to confirm.
 
         Raises `LinkUsed` once it is confirmed: from then on nobody sees it again.
@@ -156,19 +156,19 @@ class Following:
             raise errors.LinkUsed
         row = secret_row(followed.environment.number, factor.id)
         text = base32.encode(self._vault.open(factor.secret, row))
-        return Secret(text, key_uri.uri(issuer=factor.issuer, account=factor.account, secret=text))
+        return SetupSecret(text, key_uri.uri(issuer=factor.issuer, account=factor.account, secret=text))
 
-    def answer(self, link_id: str, secret: str, code: str) -> Unit[Answered]:
+    def answer(self, link_id: str, secret: str, code: str) -> Unit[CodeOutcome]:
         """Check a code. A wrong one is an answer and is counted as everywhere.
 
         The unit raises what `view` does, and `TooManyAttempts`.
         """
         now = self._clock()
 
-        async def run(tx: Tx) -> Answered:
+        async def run(tx: Tx) -> CodeOutcome:
             followed = await self._in_session(tx, link_id, secret, now)
             if followed.is_done or followed.factor is None:
-                return Answered(followed, None)
+                return CodeOutcome(followed, None)
             environment = followed.environment
             challenge = await self._challenge(tx, followed, now)
             verification = await self._challenges.check(tx, environment, challenge.id, code, now)
@@ -178,11 +178,11 @@ class Following:
                 await tx.links.complete(environment.number, link_id, now)
                 done = await tx.links.by_id(environment.number, link_id)
                 await self._tell(tx, event_log.LINK_COMPLETED, done or followed.link, now)
-            return Answered(followed, verification)
+            return CodeOutcome(followed, verification)
 
         return run
 
-    async def _challenge(self, tx: Tx, followed: Followed, now: int) -> Challenge:
+    async def _challenge(self, tx: Tx, followed: PageSession, now: int) -> ChallengeRecord:
         """Return the challenge that this page answers.
 
         Enrolling goes on with a new one when the tries of the old one are used up: the person has the
@@ -202,7 +202,7 @@ class Following:
             raise errors.LinkExpired
         return challenge
 
-    async def _in_session(self, tx: Tx, link_id: str, secret: str, now: int) -> Followed:
+    async def _in_session(self, tx: Tx, link_id: str, secret: str, now: int) -> PageSession:
         followed = await _load(tx, await tx.links.by_session(hash_of(secret), link_id))
         if followed.link.expires_at <= now:
             raise errors.LinkExpired
@@ -212,11 +212,11 @@ class Following:
             raise errors.LinkUnknown
         return followed._replace(factor=factor)
 
-    async def _tell(self, tx: Tx, name: str, link: Link, now: int) -> None:
+    async def _tell(self, tx: Tx, name: str, link: LinkRecord, now: int) -> None:
         await self._log.append(tx, link.environment, name, link.user_id, wire.happened(link), now)
 
 
-def check_unopened(link: Link, now: int) -> None:
+def check_unopened(link: LinkRecord, now: int) -> None:
     """Refuse a link that has been opened or has expired. Raises `LinkUsed` or `LinkExpired`."""
     if link.opened_at is not None:
         raise errors.LinkUsed
@@ -224,7 +224,7 @@ def check_unopened(link: Link, now: int) -> None:
         raise errors.LinkExpired
 
 
-async def _load(tx: Tx, link: Link | None) -> Followed:
+async def _load(tx: Tx, link: LinkRecord | None) -> PageSession:
     """Read what every page of a link shows; a deleted user's links lead nowhere."""
     if link is None:
         raise errors.LinkUnknown
@@ -232,4 +232,4 @@ async def _load(tx: Tx, link: Link | None) -> Followed:
     user = await tx.users.by_id(link.environment, link.user_id)
     if environment is None or user is None:
         raise errors.LinkUnknown
-    return Followed(link, environment, await tx.brandings.of(link.environment), user)
+    return PageSession(link, environment, await tx.brandings.of(link.environment), user)

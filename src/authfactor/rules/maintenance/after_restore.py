@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from authfactor.models import Clock
 from authfactor.otp import totp
-from authfactor.rules.audit.audit_log import COMMAND_LINE, Actor, Audit
+from authfactor.rules.audit.audit_log import COMMAND_LINE, Actor, AuditLog
 from authfactor.settings import Settings
 from authfactor.store import Store, Tx
 
@@ -15,7 +15,7 @@ _Key = tuple[int, str]
 _FIRST: Final[_Key] = (-(2**31), "")
 
 
-class Marked(NamedTuple):
+class RestoreMarks(NamedTuple):
     """How much was marked; `not_before` is the first step whose codes are good."""
 
     not_before: int
@@ -24,17 +24,19 @@ class Marked(NamedTuple):
     expired: int
 
 
-class Restoring:
+class AfterRestore:
     """Marks a database that was restored."""
 
-    def __init__(self, clock: Clock, settings: Settings, audit: Audit, actor: Actor = COMMAND_LINE) -> None:
+    def __init__(
+        self, clock: Clock, settings: Settings, audit: AuditLog, actor: Actor = COMMAND_LINE
+    ) -> None:
         """Take clock, window, and the audit list with who is at it."""
         self._audit = audit
         self._actor = actor
         self._clock = clock
         self._settings = settings
 
-    async def mark(self, store: Store, reason: str) -> Marked:
+    async def mark(self, store: Store, reason: str) -> RestoreMarks:
         """Refuse every code up to now, window included; end sessions, challenges, waiting sign-ins and links.
 
         A factor's own `last_step` says so, which every verification checks anyway: it costs requests nothing.
@@ -53,7 +55,7 @@ class Restoring:
             await self._audit.note(tx, self._actor, RESTORED, "database", reason=reason)
             return await tx.restored.expire_rest(now)
 
-        return Marked(step + 1, factors, sessions, challenges + await store.write(rest))
+        return RestoreMarks(step + 1, factors, sessions, challenges + await store.write(rest))
 
 
 async def _walk(store: Store, table: str, change: Callable[[Tx, _Key, _Key], Awaitable[int]]) -> int:

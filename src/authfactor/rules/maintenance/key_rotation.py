@@ -8,9 +8,9 @@ from typing import Final, NamedTuple, Protocol
 
 from authfactor import errors
 from authfactor.crypto import vault
-from authfactor.crypto.vault import Row, Vault
+from authfactor.crypto.vault import SealedLocation, Vault
 from authfactor.models import Clock
-from authfactor.store import PLACES, Place, SealedValue, Store, Tx, Unit
+from authfactor.store import PLACES, SealedColumn, SealedValue, Store, Tx, Unit
 
 BATCH: Final = 500
 # A rotation under load finds values that were sealed meanwhile; more passes than this mean that a server
@@ -21,14 +21,14 @@ TURN: Final = "vault rotation"
 TURN_MILLISECONDS: Final = 10 * 60 * 1000
 
 
-class Progress(Protocol):
+class RotationProgress(Protocol):
     """Told how far it is."""
 
     def __call__(self, table: str, done: int) -> None:
         """`done` values of this table have been looked at in this pass."""
 
 
-class Resealed(NamedTuple):
+class RotationResult(NamedTuple):
     """What a rotation did: values sealed again, and those that do not open with any key of the ring."""
 
     values: int
@@ -55,7 +55,7 @@ class KeyInUse(errors.Conflict):
         super().__init__("key_in_use", message)
 
 
-class Sealing:
+class KeyRotation:
     """Looks after the keys behind the sealed values of one database."""
 
     def __init__(self, clock: Clock, holder: str) -> None:
@@ -106,7 +106,7 @@ class Sealing:
         finally:
             await self._take(store, -1)
 
-    async def reseal(self, store: Store, vault_: Vault, tell: Progress) -> Resealed:
+    async def reseal(self, store: Store, vault_: Vault, tell: RotationProgress) -> RotationResult:
         """Seal with the newest key whatever an older one sealed, in batches, while servers run.
 
         Interrupted it can be run again: what is done is passed over. Raises `StillSealing`.
@@ -121,10 +121,12 @@ class Sealing:
                 broken += done.broken
             total += count
             if not count:
-                return Resealed(total, tuple(broken))
+                return RotationResult(total, tuple(broken))
         raise StillSealing
 
-    async def _reseal_table(self, store: Store, vault_: Vault, place: Place, tell: Progress) -> Resealed:
+    async def _reseal_table(
+        self, store: Store, vault_: Vault, place: SealedColumn, tell: RotationProgress
+    ) -> RotationResult:
         after: SealedValue | None = None
         done = count = 0
         broken: list[str] = []
@@ -140,16 +142,16 @@ class Sealing:
                         fresh.append((value, vault_.seal(vault_.open(value.sealed, where), where)))
                     except vault.UnknownKey:
                         raise
-                    except vault.CannotOpen:
+                    except vault.UnsealError:
                         broken.append(f"{place.table} {where.id}")
             if fresh:
                 count += await store.write(lambda tx, fresh=fresh: _replace(tx, place, fresh))  # type: ignore[misc]  # bound per batch
                 await self._take(store, TURN_MILLISECONDS)
             done += len(values)
             tell(place.table, done)
-        return Resealed(count, tuple(broken))
+        return RotationResult(count, tuple(broken))
 
-    async def shut(self, store: Store, vault_: Vault, places: Iterable[Place] = PLACES) -> list[str]:
+    async def shut(self, store: Store, vault_: Vault, places: Iterable[SealedColumn] = PLACES) -> list[str]:
         """List the rows whose sealed value does not open. Reads and opens everything."""
         found: list[str] = []
         for place in places:
@@ -162,7 +164,7 @@ class Sealing:
                     where = _row(place, value)
                     try:
                         vault_.open(value.sealed, where)
-                    except vault.CannotOpen:
+                    except vault.UnsealError:
                         found.append(f"{place.table} {where.id}")
         return found
 
@@ -187,13 +189,13 @@ class Sealing:
         return await store.write(lambda tx: tx.leases.take_turn(TURN, self._holder, now, now + milliseconds))
 
 
-async def _replace(tx: Tx, place: Place, fresh: list[tuple[SealedValue, str]]) -> int:
+async def _replace(tx: Tx, place: SealedColumn, fresh: list[tuple[SealedValue, str]]) -> int:
     count = 0
     for value, sealed in fresh:
         count += await tx.sealed_values.replace(place, value, sealed)
     return count
 
 
-def _row(place: Place, value: SealedValue) -> Row:
+def _row(place: SealedColumn, value: SealedValue) -> SealedLocation:
     key = value.key.hex() if isinstance(value.key, bytes) else value.key
-    return Row(place.table, place.column, value.environment, key)
+    return SealedLocation(place.table, place.column, value.environment, key)

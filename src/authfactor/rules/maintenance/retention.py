@@ -3,9 +3,9 @@
 from typing import Final
 
 from authfactor import ids
-from authfactor.ids import Mint
+from authfactor.ids import IdGenerator
 from authfactor.models import Clock
-from authfactor.rules.audit.event_sealing import EventSeals
+from authfactor.rules.audit.event_sealing import EventSealing
 from authfactor.rules.console.operators import CONSOLE
 from authfactor.settings import Settings
 from authfactor.store import Store, Unit
@@ -16,10 +16,10 @@ TURN: Final = "cleaning"
 TURN_MILLISECONDS: Final = 5 * 60 * 1000
 
 
-class Cleaning:
+class Retention:
     """Removes expired challenges, kept answers, waiting sign-ins, sessions, old events and deliveries."""
 
-    def __init__(self, clock: Clock, mint: Mint, settings: Settings, seals: EventSeals) -> None:
+    def __init__(self, clock: Clock, mint: IdGenerator, settings: Settings, seals: EventSealing) -> None:
         """Take what the rules may use; the holder of a turn is this process."""
         self._clock = clock
         self._seals = seals

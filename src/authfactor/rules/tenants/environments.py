@@ -9,8 +9,8 @@ import msgspec
 
 from authfactor import errors, ids
 from authfactor.errors import InvalidRequest, Item
-from authfactor.ids import Mint
-from authfactor.models import ApiKey, Caller, Clock, Entropy, Environment, EnvironmentOptions, MfaPolicy
+from authfactor.ids import IdGenerator
+from authfactor.models import ApiCaller, ApiKey, Clock, Entropy, Environment, EnvironmentOptions, MfaPolicy
 from authfactor.rules.authentication.opaque_tokens import random_token
 from authfactor.settings import is_loopback
 from authfactor.store import Store, Tx, Unit
@@ -56,15 +56,15 @@ def hash_of(key: str) -> bytes:
 class Environments:
     """Creates environments and keys, and tells who a key belongs to."""
 
-    def __init__(self, clock: Clock, entropy: Entropy, mint: Mint) -> None:
+    def __init__(self, clock: Clock, entropy: Entropy, mint: IdGenerator) -> None:
         """Take what the rules may use."""
         self._clock = clock
         self._entropy = entropy
         self._mint = mint
         # By the key itself: hashing it would be a large part of a request. Emptied with every note of use.
-        self._known: dict[str, tuple[Caller, int]] = {}
+        self._known: dict[str, tuple[ApiCaller, int]] = {}
         self._used: dict[tuple[int, str], int] = {}
-        self._vouched: dict[bytes, Caller] = {}
+        self._vouched: dict[bytes, ApiCaller] = {}
 
     def create(
         self, name: str, *, team_name: str, mfa_policy: MfaPolicy = "if_enrolled", client_id: str = ""
@@ -174,7 +174,7 @@ class Environments:
         For a client inside the process that holds the key ring anyway: it has no other door to pass.
         """
         text = KEY_PREFIX + random_token(self._entropy)
-        self._vouched[hash_of(text)] = Caller(environment, self._mint(ids.API_KEY))
+        self._vouched[hash_of(text)] = ApiCaller(environment, self._mint(ids.API_KEY))
         return text
 
     def ensure_first(self, *, team_name: str, client_id: str, key: str) -> Unit[None]:
@@ -196,7 +196,7 @@ class Environments:
 
         return run
 
-    async def caller(self, store: Store, key: str) -> Caller:
+    async def caller(self, store: Store, key: str) -> ApiCaller:
         """Tell who holds this key: from memory if it was looked up less than a second ago.
 
         Raises `Unauthorized` for an unknown or revoked key.
@@ -207,7 +207,7 @@ class Environments:
             return await self._look_up(store, key, now)
         return known[0]
 
-    async def _look_up(self, store: Store, key: str, now: int) -> Caller:
+    async def _look_up(self, store: Store, key: str, now: int) -> ApiCaller:
         self._known.pop(key, None)
         secret_hash = hash_of(key)
         caller = await self._vouched_caller(store, secret_hash)
@@ -215,20 +215,20 @@ class Environments:
             found = await store.read(lambda tx: tx.api_keys.active_by_hash(secret_hash))
             if found is None:
                 raise errors.Unauthorized
-            caller = Caller(found[1], found[0].id)
+            caller = ApiCaller(found[1], found[0].id)
         if len(self._known) >= MOST_CACHED:
             self._known.clear()
         self._known[key] = caller, now
         self._used[caller.environment.number, caller.key_id] = now
         return caller
 
-    async def _vouched_caller(self, store: Store, secret_hash: bytes) -> Caller | None:
+    async def _vouched_caller(self, store: Store, secret_hash: bytes) -> ApiCaller | None:
         """Look the environment up again: its policy may have changed, or it may be gone."""
         vouched = self._vouched.get(secret_hash)
         if vouched is None:
             return None
         environment = await store.read(lambda tx: tx.environments.by_number(vouched.environment.number))
-        return None if environment is None else Caller(environment, vouched.key_id)
+        return None if environment is None else ApiCaller(environment, vouched.key_id)
 
     def note_used(self) -> Unit[None] | None:
         """Write down when keys were last used; called now and then, not on every request."""

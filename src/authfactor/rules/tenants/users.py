@@ -8,11 +8,11 @@ from msgspec import UNSET
 from authfactor import errors, ids
 from authfactor.crypto import passwords
 from authfactor.errors import InvalidRequest, InvalidUserField, Item
-from authfactor.ids import Mint
-from authfactor.models import Clock, Environment, Page, PageQuery, User
+from authfactor.ids import IdGenerator
+from authfactor.models import Clock, Environment, PageQuery, RecordPage, UserRecord
 from authfactor.rules import pagination
 from authfactor.rules.authentication import password_throttling
-from authfactor.rules.authentication.password_hashing import Hasher
+from authfactor.rules.authentication.password_hashing import PasswordHasher
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.store import Tx, Unit
@@ -30,14 +30,14 @@ MAX_METADATA_VALUE: Final = 600
 class Users:
     """Creates, reads, changes and deletes users."""
 
-    def __init__(self, clock: Clock, mint: Mint, hasher: Hasher, log: EventLog) -> None:
+    def __init__(self, clock: Clock, mint: IdGenerator, hasher: PasswordHasher, log: EventLog) -> None:
         """Take what the rules may use."""
         self._clock = clock
         self._mint = mint
         self._hasher = hasher
         self._log = log
 
-    async def create(self, environment: Environment, request: CreateUser) -> Unit[User]:
+    async def create(self, environment: Environment, request: CreateUser) -> Unit[UserRecord]:
         """Prepare a new user; the password is hashed before any lock is held.
 
         Raises `InvalidRequest`, `InvalidUserField`, `PasswordTooWeak`; the unit raises `UserCreationFailed`.
@@ -48,7 +48,7 @@ class Users:
             raise InvalidRequest(Item("email", "email_invalid", "email: not an email address."))
         _check_names(request)
         now = self._clock()
-        user = User(
+        user = UserRecord(
             id=self._mint(ids.USER),
             email=request.email.strip(),
             email_verified=bool(request.email_verified),
@@ -65,7 +65,7 @@ class Users:
             password_hash=await self._password_hash(request, request.email),
         )
 
-        async def run(tx: Tx) -> User:
+        async def run(tx: Tx) -> UserRecord:
             if not await tx.users.insert(environment.number, user):
                 raise errors.UserCreationFailed(*await _taken(tx, environment, user))
             await self._log.append(
@@ -75,26 +75,28 @@ class Users:
 
         return run
 
-    def get(self, environment: Environment, user_id: str) -> Unit[User]:
+    def get(self, environment: Environment, user_id: str) -> Unit[UserRecord]:
         """Read one user. The unit raises `NotFound`."""
 
-        async def run(tx: Tx) -> User:
+        async def run(tx: Tx) -> UserRecord:
             return _found(await tx.users.by_id(environment.number, user_id), user_id)
 
         return run
 
-    def by_external_id(self, environment: Environment, external_id: str) -> Unit[User]:
+    def by_external_id(self, environment: Environment, external_id: str) -> Unit[UserRecord]:
         """Read one user by the application's own id. The unit raises `NotFound`."""
 
-        async def run(tx: Tx) -> User:
+        async def run(tx: Tx) -> UserRecord:
             return _found(await tx.users.by_external_id(environment.number, external_id), external_id)
 
         return run
 
-    def page(self, environment: Environment, query: PageQuery, email: str | None) -> Unit[Page[User]]:
+    def page(
+        self, environment: Environment, query: PageQuery, email: str | None
+    ) -> Unit[RecordPage[UserRecord]]:
         """List users, all or with this email. The unit raises `InvalidRequest` for an unknown cursor."""
 
-        async def run(tx: Tx) -> Page[User]:
+        async def run(tx: Tx) -> RecordPage[UserRecord]:
             for field, cursor in (("before", query.before), ("after", query.after)):
                 if cursor and await tx.users.by_id(environment.number, cursor) is None:
                     raise pagination.unknown_cursor(field, cursor)
@@ -103,7 +105,7 @@ class Users:
 
         return run
 
-    async def update(self, environment: Environment, user_id: str, request: UpdateUser) -> Unit[User]:
+    async def update(self, environment: Environment, user_id: str, request: UpdateUser) -> Unit[UserRecord]:
         """Prepare a change. Raises as `create` does; the unit raises `NotFound` and `InvalidUserField`."""
         if request.email is not None and not is_email(request.email):
             raise InvalidUserField("invalid_email", "The email address is not valid.")
@@ -111,7 +113,7 @@ class Users:
         new_hash = await self._password_hash(request, request.email)
         now = self._clock()
 
-        async def run(tx: Tx) -> User:
+        async def run(tx: Tx) -> UserRecord:
             old = _found(await tx.users.lock(environment.number, user_id), user_id)
             user = _changed(old, request, new_hash, now)
             await _check_free(tx, environment, old, user)
@@ -197,7 +199,7 @@ class Users:
             raise InvalidUserField("invalid_password_hash", str(error)) from error
 
 
-def _found(user: User | None, wanted: str) -> User:
+def _found(user: UserRecord | None, wanted: str) -> UserRecord:
     if user is None:
         raise errors.NotFound("User", wanted)
     return user
@@ -259,7 +261,7 @@ def _merged(old: str, change: Metadata | None) -> str:
     return msgspec.json.encode(merged).decode()
 
 
-def _changed(old: User, request: UpdateUser, new_hash: str | None, now: int) -> User:
+def _changed(old: UserRecord, request: UpdateUser, new_hash: str | None, now: int) -> UserRecord:
     def pick(given: object, present: object) -> object:
         return present if given is UNSET else given
 
@@ -278,7 +280,7 @@ def _changed(old: User, request: UpdateUser, new_hash: str | None, now: int) -> 
     )
 
 
-async def _taken(tx: Tx, environment: Environment, user: User) -> list[Item]:
+async def _taken(tx: Tx, environment: Environment, user: UserRecord) -> list[Item]:
     items = []
     if await tx.users.by_email(environment.number, user.email) is not None:
         items.append(Item("email", "email_not_available", "This email is not available."))
@@ -287,7 +289,7 @@ async def _taken(tx: Tx, environment: Environment, user: User) -> list[Item]:
     return items
 
 
-async def _check_free(tx: Tx, environment: Environment, old: User, user: User) -> None:
+async def _check_free(tx: Tx, environment: Environment, old: UserRecord, user: UserRecord) -> None:
     same_email = await tx.users.by_email(environment.number, user.email)
     if same_email is not None and same_email.id != old.id:
         raise InvalidUserField("email_not_available", "This email is not available.")

@@ -9,16 +9,16 @@ import hashlib
 from typing import Final, Protocol
 
 from authfactor import errors
-from authfactor.store.copying.resealing import Kept, Resealed, Sealing
-from authfactor.store.copying.table_schema import MARK, Shape, Side
+from authfactor.store.copying.resealing import KeepSealed, ReopenAndSeal, ResealPolicy
+from authfactor.store.copying.table_schema import MARK, CopyEndpoint, TableSchema
 from authfactor.store.db import Row
 
-__all__ = ["CannotCopy", "Differs", "Progress", "Resealed", "copy"]
+__all__ = ["CannotCopy", "CopyMismatch", "CopyProgress", "ReopenAndSeal", "copy"]
 
 BATCH: Final = 2000
 
 
-class Progress(Protocol):
+class CopyProgress(Protocol):
     """Told how far it is."""
 
     def __call__(self, step: str, table: str, done: int, total: int) -> None:
@@ -33,21 +33,21 @@ class CannotCopy(errors.Conflict):
         super().__init__("cannot_copy", message)
 
 
-class Differs(errors.AuthfactorError):
+class CopyMismatch(errors.AuthfactorError):
     """A row of the target is not that of the source."""
 
     code = "copy_differs"
 
 
 async def copy(
-    source: Side, target: Side, progress: Progress, sealing: Sealing | None = None
+    source: CopyEndpoint, target: CopyEndpoint, progress: CopyProgress, sealing: ResealPolicy | None = None
 ) -> dict[str, int]:
     """Copy what is not there yet, compare everything, and return how many rows each table has.
 
     Raises `CannotCopy` when the target has other content, `Differs` when a row is not the same,
     `vault.CannotOpen` when a secret is to be sealed anew and does not open.
     """
-    sealing = sealing or Kept()
+    sealing = sealing or KeepSealed()
     shapes = await source.shapes()
     if shapes != await target.shapes():
         raise CannotCopy("The two databases have different tables. Run authfactor migrate on both.")
@@ -64,7 +64,7 @@ async def copy(
     return counts
 
 
-async def _claim(target: Side, shapes: dict[str, Shape], fingerprint: str) -> None:
+async def _claim(target: CopyEndpoint, shapes: dict[str, TableSchema], fingerprint: str) -> None:
     """Mark the target as being filled from this source; again is allowed, from elsewhere is not."""
     mark = await target.mark()
     if mark == fingerprint:
@@ -81,7 +81,12 @@ async def _claim(target: Side, shapes: dict[str, Shape], fingerprint: str) -> No
 
 
 async def _copy_table(
-    source: Side, target: Side, shape: Shape, total: int, progress: Progress, sealing: Sealing
+    source: CopyEndpoint,
+    target: CopyEndpoint,
+    shape: TableSchema,
+    total: int,
+    progress: CopyProgress,
+    sealing: ResealPolicy,
 ) -> None:
     done = await target.count(shape.table)
     after = await target.last_key(shape)
@@ -94,7 +99,12 @@ async def _copy_table(
 
 
 async def _verify_table(
-    source: Side, target: Side, shape: Shape, total: int, progress: Progress, sealing: Sealing
+    source: CopyEndpoint,
+    target: CopyEndpoint,
+    shape: TableSchema,
+    total: int,
+    progress: CopyProgress,
+    sealing: ResealPolicy,
 ) -> None:
     after: Row | None = None
     done = 0
@@ -113,15 +123,15 @@ async def _verify_table(
         progress("verifying", shape.table, done, total)
 
 
-def _differs(shape: Shape, row: Row) -> Differs:
+def _differs(shape: TableSchema, row: Row) -> CopyMismatch:
     key = ", ".join(part.hex() if isinstance(part, bytes) else str(part) for part in shape.key_of(row))
-    return Differs(
+    return CopyMismatch(
         f"A row of {shape.table} ({key}) is not the same in both databases: the source was changed between"
         " two runs, or the target. Empty the target and copy again with every server stopped."
     )
 
 
-async def _fingerprint(source: Side, shape: Shape) -> str:
+async def _fingerprint(source: CopyEndpoint, shape: TableSchema) -> str:
     """Name a source: its environments, which have ids of their own."""
     digest = hashlib.sha256()
     for row in await source.rows(shape, None, 1000):

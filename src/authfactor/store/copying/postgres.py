@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 import asyncpg
 
 from authfactor import errors
-from authfactor.store.copying.table_schema import MARK, OWN, Shape
+from authfactor.store.copying.table_schema import MARK, OWN, TableSchema
 from authfactor.store.db import Row
 from authfactor.store.postgres.store import refusal
 
@@ -24,7 +24,7 @@ WHERE c.relkind IN ('r', 'p')
 """
 
 
-class PostgresSide:
+class PostgresEndpoint:
     """`Side` over one connection."""
 
     def __init__(self, connection: Any) -> None:  # noqa: ANN401 - the driver ships no types
@@ -32,17 +32,17 @@ class PostgresSide:
         self._connection = connection
 
     @classmethod
-    async def connect(cls, url: str) -> "PostgresSide":
+    async def connect(cls, url: str) -> "PostgresEndpoint":
         """Connect. Raises `errors.Unavailable`."""
         return cls(await _told(asyncpg.connect(url, timeout=CONNECT_SECONDS)))
 
-    async def shapes(self) -> dict[str, Shape]:
+    async def shapes(self) -> dict[str, TableSchema]:
         """Describe every table that a copy is about."""
         columns: dict[str, list[tuple[str, int | None]]] = {}
         for table, column, place in await _told(self._connection.fetch(COLUMNS)):
             columns.setdefault(table, []).append((column, place))
         return {
-            table: Shape(
+            table: TableSchema(
                 table,
                 tuple(sorted(name for name, _ in found)),
                 tuple(
@@ -57,17 +57,17 @@ class PostgresSide:
         """Count the rows."""
         return int(await _told(self._connection.fetchval(f"SELECT count(*) FROM {table}")))
 
-    async def rows(self, shape: Shape, after: Row | None, most: int) -> list[Row]:
+    async def rows(self, shape: TableSchema, after: Row | None, most: int) -> list[Row]:
         """Read rows in key order, those after a key if one is given."""
         statement = shape.select(after=after is not None)
         return [tuple(row) for row in await _told(self._connection.fetch(statement, *(after or ()), most))]
 
-    async def last_key(self, shape: Shape) -> Row | None:
+    async def last_key(self, shape: TableSchema) -> Row | None:
         """Read the greatest key, or None of an empty table."""
         found = await _told(self._connection.fetchrow(shape.last()))
         return None if found is None else tuple(found)
 
-    async def insert(self, shape: Shape, rows: list[Row]) -> None:
+    async def insert(self, shape: TableSchema, rows: list[Row]) -> None:
         """Add rows, all or none, durably."""
         await _told(self._connection.copy_records_to_table(shape.table, records=rows, columns=shape.columns))
 

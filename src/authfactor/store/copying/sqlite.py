@@ -3,19 +3,19 @@
 import sqlite3
 from pathlib import Path
 
-from authfactor.store.copying.table_schema import MARK, OWN, Shape
+from authfactor.store.copying.table_schema import MARK, OWN, TableSchema
 from authfactor.store.db import Row
 from authfactor.store.sqlite.store import begin_patiently, connect, translated
 
 
-class SqliteSide:
+class SqliteEndpoint:
     """`Side` over one file. Its calls block: a copy has nothing else to do meanwhile."""
 
     def __init__(self, path: Path) -> None:
         """Open the file, which must have been migrated. Raises `errors.Unavailable`."""
         self._connection = connect(path)
 
-    async def shapes(self) -> dict[str, Shape]:
+    async def shapes(self) -> dict[str, TableSchema]:
         """Describe every table that a copy is about."""
         names = self._all("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
         found = {}
@@ -24,7 +24,7 @@ class SqliteSide:
                 # Name is at 1, place in the key (from 1, 0 for none) at 5.
                 columns = self._all(f"PRAGMA table_info({name})")
                 key = sorted((column[5], column[1]) for column in columns if column[5])
-                found[name] = Shape(
+                found[name] = TableSchema(
                     name, tuple(sorted(column[1] for column in columns)), tuple(column for _, column in key)
                 )
         return found
@@ -33,16 +33,16 @@ class SqliteSide:
         """Count the rows."""
         return int(self._all(f"SELECT count(*) FROM {table}")[0][0])
 
-    async def rows(self, shape: Shape, after: Row | None, most: int) -> list[Row]:
+    async def rows(self, shape: TableSchema, after: Row | None, most: int) -> list[Row]:
         """Read rows in key order, those after a key if one is given."""
         return self._all(shape.select(after=after is not None).replace("$", "?"), *(after or ()), most)
 
-    async def last_key(self, shape: Shape) -> Row | None:
+    async def last_key(self, shape: TableSchema) -> Row | None:
         """Read the greatest key, or None of an empty table."""
         found = self._all(shape.last())
         return found[0] if found else None
 
-    async def insert(self, shape: Shape, rows: list[Row]) -> None:
+    async def insert(self, shape: TableSchema, rows: list[Row]) -> None:
         """Add rows, all or none, durably."""
         places = ", ".join("?" * len(shape.columns))
         statement = f"INSERT INTO {shape.table} ({', '.join(shape.columns)}) VALUES ({places})"

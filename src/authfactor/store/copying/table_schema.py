@@ -9,7 +9,7 @@ MARK: Final = "copy"
 OWN: Final = frozenset({"alembic_version", "turns"})
 
 
-class Shape(NamedTuple):
+class TableSchema(NamedTuple):
     """One table: its columns in alphabetical order, and those of its key in the key's order."""
 
     table: str
@@ -34,22 +34,22 @@ class Shape(NamedTuple):
         return f"SELECT {', '.join(self.key)} FROM {self.table} ORDER BY {order} LIMIT 1"
 
 
-class Side(Protocol):
+class CopyEndpoint(Protocol):
     """One of the two databases."""
 
-    async def shapes(self) -> dict[str, Shape]:
+    async def shapes(self) -> dict[str, TableSchema]:
         """Describe every table that a copy is about."""
 
     async def count(self, table: str) -> int:
         """Count the rows."""
 
-    async def rows(self, shape: Shape, after: Row | None, most: int) -> list[Row]:
+    async def rows(self, shape: TableSchema, after: Row | None, most: int) -> list[Row]:
         """Read rows in key order, those after a key if one is given."""
 
-    async def last_key(self, shape: Shape) -> Row | None:
+    async def last_key(self, shape: TableSchema) -> Row | None:
         """Read the greatest key, or None of an empty table."""
 
-    async def insert(self, shape: Shape, rows: list[Row]) -> None:
+    async def insert(self, shape: TableSchema, rows: list[Row]) -> None:
         """Add rows, all or none, durably."""
 
     async def mark(self) -> str | None:

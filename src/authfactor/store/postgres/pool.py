@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Generic, Protocol, TypeVar
 
 
-class Lendable(Protocol):
+class PooledSession(Protocol):
     """A session that knows whether the next unit may have it."""
 
     @property
@@ -21,7 +21,7 @@ class Lendable(Protocol):
         """Let go of the connection; bounded in time, raises nothing."""
 
 
-S = TypeVar("S", bound=Lendable)
+S = TypeVar("S", bound=PooledSession)
 
 
 class Pool(Generic[S]):

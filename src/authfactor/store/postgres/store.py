@@ -15,10 +15,10 @@ from typing import Any, Final, TypeVar, cast
 import asyncpg
 
 from authfactor import errors
-from authfactor.settings import PREFIX, BadSetting
+from authfactor.settings import PREFIX, InvalidSetting
 from authfactor.store.db import Row, Step
 from authfactor.store.postgres.pool import Pool
-from authfactor.store.protocol import StoreStats, Single, Unit, request_began
+from authfactor.store.protocol import Single, StoreStats, Unit, request_began
 from authfactor.store.transaction import Tx
 
 T = TypeVar("T")
@@ -114,7 +114,7 @@ class PostgresDb:
         return int(row[0])
 
 
-class Session:
+class PgConnection:
     """One connection with its tables. It is clean unless something went wrong half-way."""
 
     __slots__ = ("_connection", "_settled", "tx")
@@ -221,7 +221,7 @@ class PostgresStore:
         self._url = url
         self._wait = wait
         self._jitter = jitter
-        self._pool: Pool[Session] = Pool(self._connect, size)
+        self._pool: Pool[PgConnection] = Pool(self._connect, size)
         self._closing = False
         self._loop = asyncio.get_running_loop()
 
@@ -268,7 +268,7 @@ class PostgresStore:
         self._closing = True
         await self._pool.close()
 
-    async def _insist(self, work: Callable[[Session, float], Awaitable[T]]) -> T:
+    async def _insist(self, work: Callable[[PgConnection, float], Awaitable[T]]) -> T:
         """Do the work until it succeeds, cannot, or has no time left."""
         if self._closing:
             raise errors.Unavailable("The service is stopping.")
@@ -298,7 +298,7 @@ class PostgresStore:
                 await self._back_off(turn, deadline)
         raise errors.Unavailable("Too many changes at the same place at the same time. Nothing was changed.")
 
-    async def _wait_for_session(self, until: float) -> Session:
+    async def _wait_for_session(self, until: float) -> PgConnection:
         try:
             async with asyncio.timeout_at(until):
                 return await self._pool.take()
@@ -309,9 +309,9 @@ class PostgresStore:
         except asyncpg.TargetServerAttributeNotMatched as error:
             raise errors.Unavailable("No database server takes changes now. Nothing was changed.") from error
         except (asyncpg.ClientConfigurationError, ValueError) as error:
-            raise BadSetting(f"{PREFIX}DATABASE_URL cannot be used: {error}.") from error
+            raise InvalidSetting(f"{PREFIX}DATABASE_URL cannot be used: {error}.") from error
 
-    async def _connect(self) -> Session:
+    async def _connect(self) -> PgConnection:
         connection = await asyncpg.connect(
             self._url,
             timeout=self._wait,
@@ -320,7 +320,7 @@ class PostgresStore:
             max_cached_statement_lifetime=0,
             server_settings={"application_name": "authfactor"},
         )
-        return Session(connection)
+        return PgConnection(connection)
 
     async def _back_off(self, turn: int, deadline: float) -> None:
         """Wait a little longer each time, and not as long as the others that met in the same conflict."""
@@ -347,7 +347,7 @@ def _is_clash(error: Exception) -> bool:
     return isinstance(error, asyncpg.UniqueViolationError)
 
 
-def _is_loss(error: Exception, session: Session) -> bool:
+def _is_loss(error: Exception, session: PgConnection) -> bool:
     """Whether the connection is what failed."""
     if isinstance(error, TimeoutError):
         return False

@@ -24,7 +24,7 @@ END_OPERATOR_SESSIONS = "UPDATE operator_sessions SET ended_at = $1 WHERE ended_
 EXPIRED: Final = ("pending_sign_ins", "links", "operator_links")
 
 
-class Restored:
+class RestoredRows:
     """Calls over all environments."""
 
     __slots__ = ("_db",)

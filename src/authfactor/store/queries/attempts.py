@@ -8,7 +8,7 @@ and what is not committed is not answered (decision 0003).
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from authfactor.models import Challenge, Factor, FailureRecord
+from authfactor.models import ChallengeRecord, FactorRecord, FailureRecord
 from authfactor.store.tables.challenges import CHARGE, CHARGE_AND_CLOSE, CLOSE, WITH_FACTOR
 from authfactor.store.tables.factors import ADVANCE_STEP
 from authfactor.store.tables.failures import BY_SUBJECT, PUT, record_of, writing
@@ -40,14 +40,14 @@ FROM found LEFT JOIN record ON TRUE
 """
 
 
-class Attempt(NamedTuple):
+class CodeAttempt(NamedTuple):
     """An attempt, counted unless the challenge was over: then the record is empty.
 
     `stored`: what the table holds meanwhile, where the count is written with the outcome; else None.
     """
 
-    challenge: Challenge
-    factor: Factor
+    challenge: ChallengeRecord
+    factor: FactorRecord
     record: FailureRecord
     charged: bool
     stored: FailureRecord | None = None
@@ -58,7 +58,7 @@ class Attempt(NamedTuple):
         return subject_of(self.factor)
 
 
-class Spent(IntEnum):
+class SpendResult(IntEnum):
     """How far it came."""
 
     STEP_USED = 0
@@ -66,7 +66,7 @@ class Spent(IntEnum):
     ALL = 3
 
 
-class Spending:
+class Attempts:
     """The calls that count an attempt and spend a code."""
 
     __slots__ = ("_db",)
@@ -75,7 +75,7 @@ class Spending:
         """Keep the connection."""
         self._db = db
 
-    async def charge(self, environment: int, challenge_id: str, most: int, now: int) -> Attempt | None:
+    async def charge(self, environment: int, challenge_id: str, most: int, now: int) -> CodeAttempt | None:
         """Count one attempt before the code is looked at; None when challenge or factor is gone.
 
         Counted are the record of failures (the user's, or that of a factor without one), whose row is held
@@ -89,27 +89,27 @@ class Spending:
         row = await self._db.one(CHARGE_AT_ONCE, environment, challenge_id, str(seconds), now, most)
         if row is None:
             return None
-        challenge, factor = Challenge(*row[:_CHALLENGE]), Factor(*row[_CHALLENGE:_FACTOR])
+        challenge, factor = ChallengeRecord(*row[:_CHALLENGE]), FactorRecord(*row[_CHALLENGE:_FACTOR])
         record = _NONE if row[_FACTOR] is None else record_of(row[_FACTOR:])
-        return Attempt(challenge, factor, record, row[-1] == 1)
+        return CodeAttempt(challenge, factor, record, row[-1] == 1)
 
     async def _charge_in_turn(
         self, environment: int, challenge_id: str, seconds: int, most: int, now: int
-    ) -> Attempt | None:
+    ) -> CodeAttempt | None:
         row = await self._db.one(WITH_FACTOR, environment, challenge_id)
         if row is None:
             return None
-        challenge, factor = Challenge(*row[:_CHALLENGE]), Factor(*row[_CHALLENGE:])
+        challenge, factor = ChallengeRecord(*row[:_CHALLENGE]), FactorRecord(*row[_CHALLENGE:])
         if challenge.verified_at is not None or challenge.expires_at <= now:
-            return Attempt(challenge, factor, _NONE, charged=False)
+            return CodeAttempt(challenge, factor, _NONE, charged=False)
         kept = await self._db.one(BY_SUBJECT, environment, subject_of(factor))
         stored = _NONE if kept is None else record_of(kept)
         record = FailureRecord((*stored.times, seconds), stored.in_a_row + 1, stored.locked_until)
         if record.locked_until is not None and record.locked_until > now:
-            return Attempt(challenge, factor, record, charged=False, stored=stored)
-        return Attempt(challenge, factor, record, challenge.attempts < most, stored)
+            return CodeAttempt(challenge, factor, record, charged=False, stored=stored)
+        return CodeAttempt(challenge, factor, record, challenge.attempts < most, stored)
 
-    async def keep(self, environment: int, attempt: Attempt, settled: FailureRecord) -> None:
+    async def keep(self, environment: int, attempt: CodeAttempt, settled: FailureRecord) -> None:
         """Write what an attempt leaves that spent nothing; `settled` are the user's failures now."""
         if attempt.stored is None:
             if settled != attempt.record:
@@ -122,8 +122,8 @@ class Spending:
             await self._write(writing(environment, attempt.subject, settled, PUT))
 
     async def spend(
-        self, environment: int, attempt: Attempt, step: int, settled: FailureRecord, now: int
-    ) -> Spent:
+        self, environment: int, attempt: CodeAttempt, step: int, settled: FailureRecord, now: int
+    ) -> SpendResult:
         """Advance the factor's step, close the challenge, write the user's failures, which are now `settled`.
 
         Of any number of callers with one step one gets further than `STEP_USED`, and changes something. After
@@ -134,19 +134,19 @@ class Spending:
         if attempt.stored is None:
             # The record is there, and held, by `charge`.
             failures = writing(environment, attempt.subject, settled)
-            return Spent(await self._db.chain(advance, (CLOSE, closing), failures))
+            return SpendResult(await self._db.chain(advance, (CLOSE, closing), failures))
         done = await self._db.chain(advance, (CHARGE_AND_CLOSE, closing))
-        if done <= Spent.CHALLENGE_CLOSED:
-            return Spent(done)
+        if done <= SpendResult.CHALLENGE_CLOSED:
+            return SpendResult(done)
         if settled != attempt.stored:
             await self._write(writing(environment, attempt.subject, settled, PUT))
-        return Spent.ALL
+        return SpendResult.ALL
 
     async def _write(self, step: "Step") -> None:
         statement, parameters = step
         await self._db.run(statement, *parameters)
 
 
-def subject_of(factor: Factor) -> str:
+def subject_of(factor: FactorRecord) -> str:
     """Whose failures a wrong code counts against: the user, or the factor that has none."""
     return factor.user_id or factor.id

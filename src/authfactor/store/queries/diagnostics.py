@@ -46,7 +46,7 @@ class SealedSecret(NamedTuple):
     sealed: str
 
 
-class Backlog(NamedTuple):
+class EndpointBacklog(NamedTuple):
     """Deliveries of an endpoint that wait: how many, and since when (milliseconds of the epoch)."""
 
     endpoint_id: str
@@ -54,7 +54,7 @@ class Backlog(NamedTuple):
     since: int
 
 
-class Diagnosis:
+class Diagnostics:
     """Calls of the doctor."""
 
     __slots__ = ("_db",)
@@ -93,9 +93,9 @@ class Diagnosis:
         rows = await self._db.all(AS_TEXT.format(table=table), after or "(0,0)", limit)
         return [(row[0], row[1]) for row in rows]
 
-    async def backlogs(self, environment: int, before: int) -> list[Backlog]:
+    async def backlogs(self, environment: int, before: int) -> list[EndpointBacklog]:
         """List the endpoints that have deliveries from before this time waiting."""
-        return [Backlog(*row) for row in await self._db.all(WAITING, environment, before)]
+        return [EndpointBacklog(*row) for row in await self._db.all(WAITING, environment, before)]
 
     async def operators(self) -> int:
         """Count the operators."""

@@ -40,7 +40,7 @@ class Rows(NamedTuple):
     more_after: bool
 
 
-class _Walk(NamedTuple):
+class _KeysetQuery(NamedTuple):
     """Which way a page is read, and from where."""
 
     onward: str
@@ -48,7 +48,7 @@ class _Walk(NamedTuple):
     cursor: str | None
 
     @classmethod
-    def of(cls, query: "PageQuery") -> "_Walk":
+    def of(cls, query: "PageQuery") -> "_KeysetQuery":
         """`normal` lists newest first like `desc`, but its cursors mean the opposite (contract 1.3)."""
         before, after = query.before, query.after
         if query.order == "normal":
@@ -61,7 +61,7 @@ class _Walk(NamedTuple):
 
 async def fetch(db: "Db", listing: Listing, query: "PageQuery", *parameters: object) -> Rows:
     """Read one page; one row more than asked for tells whether there is a further one."""
-    walk = _Walk.of(query)
+    walk = _KeysetQuery.of(query)
     return _page(await _read(db, listing, walk, query.limit, parameters), walk, query.limit)
 
 
@@ -72,21 +72,21 @@ async def fetch_merged(
 
     An `IN` would read every match to sort it; this reads at most a page for each.
     """
-    walk = _Walk.of(query)
+    walk = _KeysetQuery.of(query)
     rows = [row for parameters in many for row in await _read(db, listing, walk, query.limit, parameters)]
     rows.sort(key=lambda row: str(row[0]), reverse=walk.direction == "DESC")
     return _page(rows, walk, query.limit)
 
 
 async def _read(
-    db: "Db", listing: Listing, walk: _Walk, limit: int, parameters: tuple[object, ...]
+    db: "Db", listing: Listing, walk: _KeysetQuery, limit: int, parameters: tuple[object, ...]
 ) -> "list[Row]":
     statement = _statement(listing, walk.direction, cursor=walk.cursor is not None)
     extra = () if walk.cursor is None else (walk.cursor,)
     return await db.all(statement, *parameters, *extra, limit + 1)
 
 
-def _page(rows: "list[Row]", walk: _Walk, limit: int) -> Rows:
+def _page(rows: "list[Row]", walk: _KeysetQuery, limit: int) -> Rows:
     more, rows = len(rows) > limit, rows[:limit]
     if walk.direction != walk.onward:
         return Rows(rows[::-1], more_before=more, more_after=bool(rows))

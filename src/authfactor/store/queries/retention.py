@@ -62,7 +62,7 @@ DELETE FROM throttles WHERE (environment, subject) IN
 BATCH: Final = 1000
 
 
-class Expired:
+class ExpiredRows:
     """Calls that remove at most `BATCH` rows each and return how many they removed."""
 
     __slots__ = ("_db",)

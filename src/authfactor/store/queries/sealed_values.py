@@ -13,7 +13,7 @@ NOTE_KEY = "INSERT INTO vault_keys (id, added_at) VALUES ($1, $2) ON CONFLICT (i
 FORGET_KEY = "DELETE FROM vault_keys WHERE id = $1"
 
 
-class Place(NamedTuple):
+class SealedColumn(NamedTuple):
     """A column of sealed values; with the environment `key` is the primary key of its table."""
 
     table: str
@@ -46,12 +46,12 @@ class Place(NamedTuple):
 
 # Every value that a vault seals; a test finds those that are missing here.
 PLACES: Final = (
-    Place("audit_keys", "secret", "id", ""),
-    Place("factors", "secret", "id", ""),
-    Place("idempotency", "answer", "key", b""),
-    Place("refresh_tokens", "successor", "token_hash", b""),
-    Place("signing_keys", "private_key", "id", ""),
-    Place("webhook_endpoints", "secret", "id", ""),
+    SealedColumn("audit_keys", "secret", "id", ""),
+    SealedColumn("factors", "secret", "id", ""),
+    SealedColumn("idempotency", "answer", "key", b""),
+    SealedColumn("refresh_tokens", "successor", "token_hash", b""),
+    SealedColumn("signing_keys", "private_key", "id", ""),
+    SealedColumn("webhook_endpoints", "secret", "id", ""),
 )
 
 
@@ -72,21 +72,21 @@ class SealedValues:
         """Keep the connection."""
         self._db = db
 
-    async def count(self, place: Place) -> dict[str, int]:
+    async def count(self, place: SealedColumn) -> dict[str, int]:
         """Count the values of a column by the id of their key. Reads the whole table."""
         return {row[0]: row[1] for row in await self._db.all(place.tally())}
 
-    async def following(self, place: Place, after: SealedValue | None, most: int) -> list[SealedValue]:
+    async def following(self, place: SealedColumn, after: SealedValue | None, most: int) -> list[SealedValue]:
         """List values in the order of their keys."""
         start = (_FIRST_ENVIRONMENT, place.first) if after is None else (after.environment, after.key)
         return [SealedValue(*row) for row in await self._db.all(place.walk(), *start, most)]
 
-    async def replace(self, place: Place, value: SealedValue, sealed: str) -> bool:
+    async def replace(self, place: SealedColumn, value: SealedValue, sealed: str) -> bool:
         """Put another sealed form of the same value in; False when the row changed meanwhile."""
         return await self._db.run(place.reseal(), value.environment, value.key, value.sealed, sealed) == 1
 
 
-class VaultKeys:
+class VaultKeysTable:
     """Calls on the table `vault_keys`: which keys have sealed values of this database (ids, no keys)."""
 
     __slots__ = ("_db",)

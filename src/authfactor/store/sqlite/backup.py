@@ -22,7 +22,7 @@ _SHARED_FIRST: Final = 0x40000002
 _SHARED_SIZE: Final = 510
 
 
-class InTheWay(errors.Conflict):
+class TargetOccupied(errors.Conflict):
     """Something is where it must not be for a backup or a restore; the message says what to do."""
 
     def __init__(self, message: str) -> None:
@@ -103,7 +103,7 @@ def alone(path: Path) -> Iterator[None]:
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, _SHARED_SIZE, _SHARED_FIRST)
         except OSError as error:
             text = f"A server or another program uses {path}. Stop it first."
-            raise InTheWay(text) from error
+            raise TargetOccupied(text) from error
         yield
     finally:
         os.close(descriptor)

@@ -20,7 +20,7 @@ LOG_PAGES: Final = 1000
 LOG_PAGES_AT_MOST: Final = 8000
 
 
-class Checkpoints:
+class Checkpointer:
     """Keeps the log short. Commits are told from one thread, which owns the writing connection meanwhile."""
 
     def __init__(self, writer: sqlite3.Connection, own: sqlite3.Connection) -> None:

@@ -17,7 +17,7 @@ _Then = Callable[[], object]
 _Job = tuple[Callable[[], Any], "asyncio.Future[Any]", _Calls, _Then]
 
 
-class Aside:
+class CommitThread:
     """Does one call after the other on a thread of its own. Belongs to the event loop that is running."""
 
     def __init__(self, name: str) -> None:

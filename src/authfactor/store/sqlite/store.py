@@ -21,8 +21,8 @@ from typing import Any, Final, TypeVar, cast
 from authfactor import errors
 from authfactor.store.db import Row, Step
 from authfactor.store.protocol import StoreStats, Unit
-from authfactor.store.sqlite.checkpointer import Checkpoints
-from authfactor.store.sqlite.commit_thread import Aside
+from authfactor.store.sqlite.checkpointer import Checkpointer
+from authfactor.store.sqlite.commit_thread import CommitThread
 from authfactor.store.sqlite.write_lock import WriteLock
 from authfactor.store.transaction import Tx
 
@@ -147,9 +147,9 @@ class SqliteStore:
         self._write_tx = Tx(SqliteDb(self._writer))
         self._read_tx = Tx(SqliteDb(self._reader))
         self._waiting: deque[tuple[Unit[Any], asyncio.Future[Any]]] = deque()
-        self._aside = Aside("authfactor-commit")
+        self._aside = CommitThread("authfactor-commit")
         self._taking: asyncio.Future[None] | None = None
-        self._checkpoints = Checkpoints(self._writer, connect(path))
+        self._checkpoints = Checkpointer(self._writer, connect(path))
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._closing = self._reading = False
@@ -250,7 +250,7 @@ class SqliteStore:
             batch = self._taken()
             try:
                 done = [(future, *self._run_unit(unit)) for unit, future in batch]
-            except _HalfDone:
+            except _WroteThenFailed:
                 self._writer.execute("ROLLBACK")
                 await self._open()
                 done = [(future, *self._run_guarded(unit)) for unit, future in batch]
@@ -327,7 +327,7 @@ class SqliteStore:
             if not self._writer.in_transaction:
                 raise
             if self._writer.total_changes != written or isinstance(error, sqlite3.Error):
-                raise _HalfDone from error
+                raise _WroteThenFailed from error
             return None, error
 
     def _run_guarded(self, unit: Unit[T]) -> tuple[T | None, BaseException | None]:
@@ -364,7 +364,7 @@ def _tell(
     then()
 
 
-class _HalfDone(Exception):
+class _WroteThenFailed(Exception):
     """A unit failed after it had written."""
 
 

@@ -33,7 +33,7 @@ WHERE environment = $1 AND id = $2 AND (last_used_at IS NULL OR last_used_at < $
 _KEY_FIELDS = len(ApiKey.__struct_fields__)
 
 
-class ApiKeys:
+class ApiKeysTable:
     """Calls on the table `api_keys`."""
 
     __slots__ = ("_db",)

@@ -54,7 +54,7 @@ OF_ACTION = keyset_pagination.Listing(
 )
 
 
-class Audit:
+class AuditTable:
     """Calls on the table `audit`."""
 
     __slots__ = ("_db",)

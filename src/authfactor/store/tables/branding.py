@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from authfactor.models import Branding
+from authfactor.models import BrandingRecord
 
 if TYPE_CHECKING:
     from authfactor.store.db import Db
@@ -18,7 +18,7 @@ SET name = excluded.name, color = excluded.color, logo = excluded.logo, updated_
 """
 
 
-class Brandings:
+class BrandingTable:
     """Calls on the table `brandings`."""
 
     __slots__ = ("_db",)
@@ -27,12 +27,12 @@ class Brandings:
         """Keep the connection."""
         self._db = db
 
-    async def of(self, environment: int) -> Branding | None:
+    async def of(self, environment: int) -> BrandingRecord | None:
         """Read an environment's branding; None when none was ever set."""
         row = await self._db.one(OF_ENVIRONMENT, environment)
-        return None if row is None else Branding(*row)
+        return None if row is None else BrandingRecord(*row)
 
-    async def put(self, environment: int, branding: Branding) -> None:
+    async def put(self, environment: int, branding: BrandingRecord) -> None:
         """Write an environment's branding."""
         await self._db.run(
             PUT, environment, branding.name, branding.color, branding.logo, branding.updated_at

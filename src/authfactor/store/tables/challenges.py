@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from authfactor.models import Challenge, Factor
+from authfactor.models import ChallengeRecord, FactorRecord
 
 if TYPE_CHECKING:
     from authfactor.store.db import Db
@@ -42,7 +42,7 @@ WHERE environment = $1 AND id = $2 AND verified_at IS NULL
 """
 
 
-class Challenges:
+class ChallengesTable:
     """Calls on the table `challenges`."""
 
     __slots__ = ("_db",)
@@ -51,7 +51,7 @@ class Challenges:
         """Keep the connection."""
         self._db = db
 
-    async def insert(self, environment: int, challenge: Challenge) -> None:
+    async def insert(self, environment: int, challenge: ChallengeRecord) -> None:
         """Add a challenge."""
         await self._db.run(
             INSERT,
@@ -64,7 +64,7 @@ class Challenges:
             challenge.verified_at,
         )
 
-    async def insert_for_factor(self, environment: int, challenge: Challenge) -> bool:
+    async def insert_for_factor(self, environment: int, challenge: ChallengeRecord) -> bool:
         """Add a challenge if its factor is there; False when it is not."""
         values = (
             environment,
@@ -77,15 +77,17 @@ class Challenges:
         )
         return await self._db.run(INSERT_FOR_FACTOR, *values) == 1
 
-    async def with_factor(self, environment: int, challenge_id: str) -> tuple[Challenge, Factor] | None:
+    async def with_factor(
+        self, environment: int, challenge_id: str
+    ) -> tuple[ChallengeRecord, FactorRecord] | None:
         """Find a challenge and its factor; None when either is gone."""
         row = await self._db.one(WITH_FACTOR, environment, challenge_id)
-        return None if row is None else (Challenge(*row[:6]), Factor(*row[6:]))
+        return None if row is None else (ChallengeRecord(*row[:6]), FactorRecord(*row[6:]))
 
-    async def by_id(self, environment: int, challenge_id: str) -> Challenge | None:
+    async def by_id(self, environment: int, challenge_id: str) -> ChallengeRecord | None:
         """Find by id."""
         row = await self._db.one(BY_ID, environment, challenge_id)
-        return None if row is None else Challenge(*row)
+        return None if row is None else ChallengeRecord(*row)
 
     async def close(self, environment: int, challenge_id: str, now: int) -> bool:
         """Mark verified: True for exactly one caller."""

@@ -32,7 +32,7 @@ WHERE number = $1
 """
 
 
-class Environments:
+class EnvironmentsTable:
     """Calls on the table `environments`."""
 
     __slots__ = ("_db",)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from authfactor.models import Event, PageQuery
+from authfactor.models import EventRecord, PageQuery
 from authfactor.store.queries import keyset_pagination
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def _counts(buckets: int) -> str:
     return f"SELECT {', '.join(counts)}"
 
 
-class Events:
+class EventsTable:
     """Calls on the table `events`."""
 
     __slots__ = ("_db",)
@@ -60,28 +60,30 @@ class Events:
         """Add one event; `data` is its JSON text."""
         await self._db.run(INSERT, environment, event_id, name, user_id, data, now)
 
-    async def by_id(self, environment: int, event_id: str) -> Event | None:
+    async def by_id(self, environment: int, event_id: str) -> EventRecord | None:
         """Find by id."""
         row = await self._db.one(BY_ID, environment, event_id)
-        return None if row is None else Event(*row)
+        return None if row is None else EventRecord(*row)
 
     async def page(
         self, environment: int, names: tuple[str, ...], query: PageQuery, start: int, end: int
-    ) -> tuple[list[Event], bool, bool]:
+    ) -> tuple[list[EventRecord], bool, bool]:
         """List one page of the events of these names between two times."""
         walks = ((environment, name, start, end) for name in names)
         found = await keyset_pagination.fetch_merged(self._db, LISTING, query, walks)
-        return [Event(*row) for row in found.rows], found.more_before, found.more_after
+        return [EventRecord(*row) for row in found.rows], found.more_before, found.more_after
 
-    async def recent(self, environment: int, query: PageQuery) -> tuple[list[Event], bool, bool]:
+    async def recent(self, environment: int, query: PageQuery) -> tuple[list[EventRecord], bool, bool]:
         """List one page of the events of any name."""
         found = await keyset_pagination.fetch(self._db, RECENT, query, environment)
-        return [Event(*row) for row in found.rows], found.more_before, found.more_after
+        return [EventRecord(*row) for row in found.rows], found.more_before, found.more_after
 
-    async def recent_of_user(self, environment: int, user_id: str, among: int, most: int) -> list[Event]:
+    async def recent_of_user(
+        self, environment: int, user_id: str, among: int, most: int
+    ) -> list[EventRecord]:
         """List a user's latest events, newest first, found among the latest of the environment."""
         rows = await self._db.all(RECENT_OF_USER, environment, user_id, among, most)
-        return [Event(*row) for row in rows]
+        return [EventRecord(*row) for row in rows]
 
     async def counts(self, environment: int, name: str, edges: list[str], most: int) -> list[int]:
         """Count the events of a name between neighbouring ids, each count up to `most`."""

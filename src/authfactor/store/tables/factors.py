@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from authfactor.models import Factor, PageQuery
+from authfactor.models import FactorRecord, PageQuery
 from authfactor.store.queries import keyset_pagination
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ DELETE_PENDING = f"{DELETE} AND activated_at IS NULL"
 DELETE_OF_USER = "DELETE FROM factors WHERE environment = $1 AND user_id = $2"
 
 
-class Factors:
+class FactorsTable:
     """Calls on the table `factors`."""
 
     __slots__ = ("_db",)
@@ -51,7 +51,7 @@ class Factors:
         """Keep the connection."""
         self._db = db
 
-    async def insert(self, environment: int, factor: Factor) -> None:
+    async def insert(self, environment: int, factor: FactorRecord) -> None:
         """Add a factor."""
         await self._db.run(
             INSERT,
@@ -67,22 +67,24 @@ class Factors:
             factor.updated_at,
         )
 
-    async def by_id(self, environment: int, factor_id: str) -> Factor | None:
+    async def by_id(self, environment: int, factor_id: str) -> FactorRecord | None:
         """Find by id."""
         return _factor(await self._db.one(BY_ID, environment, factor_id))
 
-    async def of_user(self, environment: int, user_id: str) -> list[Factor]:
+    async def of_user(self, environment: int, user_id: str) -> list[FactorRecord]:
         """List a user's factors, oldest first (their number is limited)."""
-        return [Factor(*row) for row in await self._db.all(OF_USER, environment, user_id)]
+        return [FactorRecord(*row) for row in await self._db.all(OF_USER, environment, user_id)]
 
     async def ids_of_user(self, environment: int, user_id: str) -> list[str]:
         """List the ids of a user's factors, oldest first."""
         return [row[0] for row in await self._db.all(IDS_OF_USER, environment, user_id)]
 
-    async def page(self, environment: int, user_id: str, query: PageQuery) -> tuple[list[Factor], bool, bool]:
+    async def page(
+        self, environment: int, user_id: str, query: PageQuery
+    ) -> tuple[list[FactorRecord], bool, bool]:
         """List one page of a user's factors."""
         found = await keyset_pagination.fetch(self._db, LISTING, query, environment, user_id)
-        return [Factor(*row) for row in found.rows], found.more_before, found.more_after
+        return [FactorRecord(*row) for row in found.rows], found.more_before, found.more_after
 
     async def advance_step(self, environment: int, factor_id: str, step: int, now: int) -> bool:
         """Spend a step: True for exactly one caller, False when it or a later one was spent before.
@@ -108,5 +110,5 @@ class Factors:
         return await self._db.run(DELETE_OF_USER, environment, user_id)
 
 
-def _factor(row: "Row | None") -> Factor | None:
-    return None if row is None else Factor(*row)
+def _factor(row: "Row | None") -> FactorRecord | None:
+    return None if row is None else FactorRecord(*row)

@@ -34,7 +34,7 @@ WRITE = (
 CLEAR = "DELETE FROM failures WHERE environment = $1 AND subject = $2"
 
 
-class Failures:
+class FailuresTable:
     """Calls on the table `failures`."""
 
     __slots__ = ("_db",)

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from authfactor.models import Claim
+    from authfactor.models import IdempotencyClaim
     from authfactor.store.db import Db
 
 # Claimed first: a second request with the key waits for this row on a database that locks rows.
@@ -30,14 +30,14 @@ UPDATE idempotency SET body_hash = $3, answer = $4, expires_at = $5 WHERE enviro
 """
 
 
-class Kept(NamedTuple):
+class StoredClaim(NamedTuple):
     """What an earlier request with this key left: the hash of its body and its sealed answer."""
 
     body_hash: bytes
     answer: str | None
 
 
-class Idempotency:
+class IdempotencyTable:
     """Calls on the table `idempotency`."""
 
     __slots__ = ("_db",)
@@ -46,20 +46,20 @@ class Idempotency:
         """Keep the connection."""
         self._db = db
 
-    async def claim(self, claim: "Claim", now: int) -> Kept | None:
+    async def claim(self, claim: "IdempotencyClaim", now: int) -> StoredClaim | None:
         """Take the key; what an earlier request left when it is taken and not yet expired."""
         if self._db.serializes_writes:
             row = await self._db.one(UNEXPIRED, claim.environment, claim.key, now)
-            return Kept(*row) if row else None
+            return StoredClaim(*row) if row else None
         taken = await self._db.run(
             CLAIM, claim.environment, claim.key, claim.body_hash, claim.expires_at, now
         )
         if taken:
             return None
         row = await self._db.one(BY_KEY, claim.environment, claim.key)
-        return Kept(*row) if row else None
+        return StoredClaim(*row) if row else None
 
-    async def keep(self, claim: "Claim", sealed_answer: str) -> None:
+    async def keep(self, claim: "IdempotencyClaim", sealed_answer: str) -> None:
         """Keep the answer of the request that claimed the key, in the unit that claimed it."""
         statement = CLAIM_AND_KEEP if self._db.serializes_writes else KEEP
         await self._db.run(

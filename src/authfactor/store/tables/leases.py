@@ -20,7 +20,7 @@ WHERE turns.ends_at <= $4 OR turns.holder = excluded.holder
 HAS_TURN = "SELECT 1 FROM turns WHERE name = $1"
 
 
-class Leases:
+class LeasesTable:
     """Calls on leases."""
 
     __slots__ = ("_db",)

@@ -5,7 +5,7 @@ A link's token and a page session name their environment themselves: nobody else
 
 from typing import TYPE_CHECKING
 
-from authfactor.models import Link
+from authfactor.models import LinkRecord
 
 if TYPE_CHECKING:
     from authfactor.store.db import Db, Row
@@ -45,7 +45,7 @@ WHERE environment = $1 AND user_id = $2 AND purpose = 'enrollment' AND factor_id
 DELETE_OF_USER = "DELETE FROM links WHERE environment = $1 AND user_id = $2"
 
 
-class Links:
+class LinksTable:
     """Calls on the table `links`."""
 
     __slots__ = ("_db",)
@@ -54,19 +54,21 @@ class Links:
         """Keep the connection."""
         self._db = db
 
-    async def insert(self, link: Link, token_hash: bytes) -> None:
+    async def insert(self, link: LinkRecord, token_hash: bytes) -> None:
         """Add a link."""
-        await self._db.run(INSERT, *(getattr(link, name) for name in Link.__struct_fields__), token_hash)
+        await self._db.run(
+            INSERT, *(getattr(link, name) for name in LinkRecord.__struct_fields__), token_hash
+        )
 
-    async def by_id(self, environment: int, link_id: str) -> Link | None:
+    async def by_id(self, environment: int, link_id: str) -> LinkRecord | None:
         """Find by id."""
         return _link(await self._db.one(BY_ID, environment, link_id))
 
-    async def by_token(self, token_hash: bytes) -> Link | None:
+    async def by_token(self, token_hash: bytes) -> LinkRecord | None:
         """Find by the token in its address, in whatever environment it is."""
         return _link(await self._db.one(BY_TOKEN, token_hash))
 
-    async def by_session(self, session_hash: bytes, link_id: str) -> Link | None:
+    async def by_session(self, session_hash: bytes, link_id: str) -> LinkRecord | None:
         """Find the link that this page session opened, in whatever environment it is."""
         return _link(await self._db.one(BY_SESSION, session_hash, link_id))
 
@@ -93,5 +95,5 @@ class Links:
         return await self._db.run(DELETE_OF_USER, environment, user_id)
 
 
-def _link(row: "Row | None") -> Link | None:
-    return None if row is None else Link(*row)
+def _link(row: "Row | None") -> LinkRecord | None:
+    return None if row is None else LinkRecord(*row)

@@ -99,7 +99,7 @@ EXPIRED_LINKS = "DELETE FROM operator_links WHERE expires_at <= $1"
 _SESSION_FIELDS = len(OperatorSession.__struct_fields__)
 
 
-class Operators:
+class OperatorsTable:
     """Calls on the tables `operators` and `operator_links`."""
 
     __slots__ = ("_db",)
@@ -187,7 +187,7 @@ class Operators:
         return await self._db.run(DROP_FIRST_LINKS)
 
 
-class OperatorSessions:
+class OperatorSessionsTable:
     """Calls on the table `operator_sessions`."""
 
     __slots__ = ("_db",)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from authfactor.models import PageQuery, PendingSignIn, RefreshToken, Session
+from authfactor.models import PageQuery, PendingSignIn, RefreshToken, SessionRecord
 from authfactor.store.queries import keyset_pagination
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ WHERE environment = $1 AND user_id = $2 ORDER BY id DESC LIMIT 50
 """
 
 
-class PendingSignIns:
+class PendingSignInsTable:
     """Calls on the table `pending_sign_ins`."""
 
     __slots__ = ("_db",)
@@ -102,7 +102,7 @@ class PendingSignIns:
         return await self._db.run(SPEND_PENDING, environment, token_hash, now) == 1
 
 
-class Sessions:
+class SessionsTable:
     """Calls on the tables `sessions` and `refresh_tokens`."""
 
     __slots__ = ("_db",)
@@ -111,24 +111,24 @@ class Sessions:
         """Keep the connection."""
         self._db = db
 
-    async def insert(self, environment: int, session: Session) -> None:
+    async def insert(self, environment: int, session: SessionRecord) -> None:
         """Add a session."""
-        values = [getattr(session, name) for name in Session.__struct_fields__]
+        values = [getattr(session, name) for name in SessionRecord.__struct_fields__]
         await self._db.run(INSERT_SESSION, environment, *values)
 
-    async def by_id(self, environment: int, session_id: str) -> Session | None:
+    async def by_id(self, environment: int, session_id: str) -> SessionRecord | None:
         """Find by id."""
         row = await self._db.one(SESSION_BY_ID, environment, session_id)
-        return None if row is None else Session(*row)
+        return None if row is None else SessionRecord(*row)
 
     async def active_page(
         self, environment: int, user_id: str, query: PageQuery, now: int, active_since: int
-    ) -> tuple[list[Session], bool, bool]:
+    ) -> tuple[list[SessionRecord], bool, bool]:
         """List one page of a user's sessions that are neither ended nor expired nor idle for too long."""
         found = await keyset_pagination.fetch(
             self._db, ACTIVE, query, environment, user_id, now, active_since
         )
-        return [Session(*row) for row in found.rows], found.more_before, found.more_after
+        return [SessionRecord(*row) for row in found.rows], found.more_before, found.more_after
 
     async def addresses_of(self, environment: int, user_id: str) -> list[str]:
         """Return where the user's latest sessions were started, newest first; those that said so."""

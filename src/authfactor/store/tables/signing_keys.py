@@ -21,7 +21,7 @@ UPDATE signing_keys SET retired_at = $3 WHERE environment = $1 AND id <> $2 AND 
 """
 
 
-class SigningKeys:
+class SigningKeysTable:
     """Calls on the table `signing_keys`."""
 
     __slots__ = ("_db",)

@@ -25,7 +25,7 @@ BY_SUBJECT = "SELECT full_at FROM throttles WHERE environment = $1 AND subject =
 CLEAR = "DELETE FROM throttles WHERE environment = $1 AND subject = $2"
 
 
-class Throttles:
+class ThrottlesTable:
     """Calls on the table `throttles`; times and intervals in milliseconds."""
 
     __slots__ = ("_db",)

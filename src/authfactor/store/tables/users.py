@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from authfactor.models import PageQuery, User
+from authfactor.models import PageQuery, UserRecord
 from authfactor.store.queries import keyset_pagination
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def email_key(email: str) -> str:
     return email.strip().casefold()
 
 
-class Users:
+class UsersTable:
     """Calls on the table `users`."""
 
     __slots__ = ("_db",)
@@ -69,31 +69,31 @@ class Users:
         """Keep the connection."""
         self._db = db
 
-    async def insert(self, environment: int, user: User) -> bool:
+    async def insert(self, environment: int, user: UserRecord) -> bool:
         """Add a user; False when the email or external id is taken."""
-        values = [getattr(user, name) for name in User.__struct_fields__]
+        values = [getattr(user, name) for name in UserRecord.__struct_fields__]
         values[2] = int(user.email_verified)
         return await self._db.run(INSERT, environment, *values, email_key(user.email)) == 1
 
-    async def by_id(self, environment: int, user_id: str) -> User | None:
+    async def by_id(self, environment: int, user_id: str) -> UserRecord | None:
         """Find by id."""
         return _user(await self._db.one(BY_ID, environment, user_id))
 
-    async def lock(self, environment: int, user_id: str) -> User | None:
+    async def lock(self, environment: int, user_id: str) -> UserRecord | None:
         """Find by id and hold the row until the unit ends: what is counted per user stays true."""
         return _user(await self._db.one(LOCK, environment, user_id))
 
-    async def by_email(self, environment: int, email: str) -> User | None:
+    async def by_email(self, environment: int, email: str) -> UserRecord | None:
         """Find by email, whatever its case."""
         return _user(await self._db.one(BY_EMAIL, environment, email_key(email)))
 
-    async def by_external_id(self, environment: int, external_id: str) -> User | None:
+    async def by_external_id(self, environment: int, external_id: str) -> UserRecord | None:
         """Find by the application's own id."""
         return _user(await self._db.one(BY_EXTERNAL_ID, environment, external_id))
 
     async def page(
         self, environment: int, query: PageQuery, email: str | None
-    ) -> tuple[list[User], bool, bool]:
+    ) -> tuple[list[UserRecord], bool, bool]:
         """List users, all or those with this email."""
         if email is None:
             found = await keyset_pagination.fetch(self._db, LISTING, query, environment)
@@ -103,7 +103,7 @@ class Users:
             )
         return [_read(row) for row in found.rows], found.more_before, found.more_after
 
-    async def search(self, environment: int, prefix: str, after: str, most: int) -> list[User]:
+    async def search(self, environment: int, prefix: str, after: str, most: int) -> list[UserRecord]:
         """List users whose email begins like this, by email, from behind the email `after`."""
         key = email_key(prefix)
         rows = await self._db.all(SEARCH, environment, key, key + _LAST, email_key(after), most)
@@ -114,7 +114,7 @@ class Users:
         row = await self._db.one(COUNT, environment, most)
         return row[0] if row else 0
 
-    async def update(self, environment: int, user: User) -> bool:
+    async def update(self, environment: int, user: UserRecord) -> bool:
         """Write the changeable columns; the caller holds the row and has checked email and external id."""
         changed = await self._db.run(
             UPDATE,
@@ -147,9 +147,9 @@ class Users:
         return await self._db.run(DELETE, environment, user_id) == 1
 
 
-def _user(row: "Row | None") -> User | None:
+def _user(row: "Row | None") -> UserRecord | None:
     return None if row is None else _read(row)
 
 
-def _read(row: "Row") -> User:
-    return User(row[0], row[1], bool(row[2]), *row[3:])
+def _read(row: "Row") -> UserRecord:
+    return UserRecord(row[0], row[1], bool(row[2]), *row[3:])

@@ -7,7 +7,7 @@ endpoint_id, user_id, id), both WHERE state = 'pending'.
 
 from typing import TYPE_CHECKING
 
-from authfactor.models import Delivery, PageQuery, WebhookEndpoint
+from authfactor.models import DeliveryRecord, PageQuery, WebhookEndpointRecord
 from authfactor.store.queries import keyset_pagination
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ LEFT JOIN events e ON e.environment = d.environment AND e.id = d.event_id WHERE 
 DELIVERY_BY_ID = f"{DELIVERIES} AND d.id = $2"
 
 
-class WebhookEndpoints:
+class WebhookEndpointsTable:
     """Calls on the table `webhook_endpoints`."""
 
     __slots__ = ("_db",)
@@ -142,7 +142,7 @@ class WebhookEndpoints:
         """Keep the connection."""
         self._db = db
 
-    async def insert(self, environment: int, endpoint: WebhookEndpoint) -> bool:
+    async def insert(self, environment: int, endpoint: WebhookEndpointRecord) -> bool:
         """Add an endpoint; False when its URL is taken."""
         written = await self._db.run(
             INSERT_ENDPOINT,
@@ -157,17 +157,19 @@ class WebhookEndpoints:
         )
         return written == 1
 
-    async def by_id(self, environment: int, endpoint_id: str) -> WebhookEndpoint | None:
+    async def by_id(self, environment: int, endpoint_id: str) -> WebhookEndpointRecord | None:
         """Find by id."""
         row = await self._db.one(ENDPOINT_BY_ID, environment, endpoint_id)
         return None if row is None else _endpoint(row)
 
-    async def page(self, environment: int, query: PageQuery) -> tuple[list[WebhookEndpoint], bool, bool]:
+    async def page(
+        self, environment: int, query: PageQuery
+    ) -> tuple[list[WebhookEndpointRecord], bool, bool]:
         """List one page of the endpoints."""
         found = await keyset_pagination.fetch(self._db, ENDPOINTS, query, environment)
         return [_endpoint(row) for row in found.rows], found.more_before, found.more_after
 
-    async def update(self, environment: int, endpoint: WebhookEndpoint) -> bool:
+    async def update(self, environment: int, endpoint: WebhookEndpointRecord) -> bool:
         """Write the changeable columns; False when another endpoint has the URL."""
         written = await self._db.run(
             UPDATE_ENDPOINT,
@@ -194,7 +196,7 @@ class WebhookEndpoints:
         return [row[0] for row in rows if name in row[1].split(",")]
 
 
-class Deliveries:
+class DeliveriesTable:
     """Calls on the table `deliveries`."""
 
     __slots__ = ("_db",)
@@ -233,7 +235,7 @@ class Deliveries:
         """Take a delivery until a time: True for exactly one caller."""
         return await self._db.run(CLAIM, environment, delivery_id, now, until) == 1
 
-    async def settle(self, environment: int, claimed_until: int, result: Delivery) -> bool:
+    async def settle(self, environment: int, claimed_until: int, result: DeliveryRecord) -> bool:
         """Write how it went; False when the claim was lost meanwhile."""
         written = await self._db.run(
             SETTLE,
@@ -249,22 +251,22 @@ class Deliveries:
         )
         return written == 1
 
-    async def postpone_followers(self, environment: int, delivery: Delivery, due_at: int) -> None:
+    async def postpone_followers(self, environment: int, delivery: DeliveryRecord, due_at: int) -> None:
         """Let what waits behind a delivery of the same user wait at least as long."""
         await self._follow(POSTPONE_FOLLOWERS, environment, delivery, due_at)
 
-    async def advance_next(self, environment: int, delivery: Delivery, now: int) -> None:
+    async def advance_next(self, environment: int, delivery: DeliveryRecord, now: int) -> None:
         """Make the next delivery of the same user due, now that this one is out of the way."""
         await self._follow(ADVANCE_NEXT, environment, delivery, now)
 
-    async def by_id(self, environment: int, delivery_id: str) -> Delivery | None:
+    async def by_id(self, environment: int, delivery_id: str) -> DeliveryRecord | None:
         """Find by id."""
         row = await self._db.one(DELIVERY_BY_ID, environment, delivery_id)
-        return None if row is None else Delivery(*row)
+        return None if row is None else DeliveryRecord(*row)
 
     async def page(
         self, environment: int, query: PageQuery, endpoint_id: str | None, state: str | None
-    ) -> tuple[list[Delivery], bool, bool]:
+    ) -> tuple[list[DeliveryRecord], bool, bool]:
         """List one page of the deliveries, of one endpoint or in one state if given."""
         select, values = DELIVERIES, []
         for column, value in (("endpoint_id", endpoint_id), ("state", state)):
@@ -273,7 +275,7 @@ class Deliveries:
                 select += f" AND d.{column} = ${len(values) + 1}"
         listing = keyset_pagination.Listing(select, len(values) + 1, "d.id")
         found = await keyset_pagination.fetch(self._db, listing, query, environment, *values)
-        return [Delivery(*row) for row in found.rows], found.more_before, found.more_after
+        return [DeliveryRecord(*row) for row in found.rows], found.more_before, found.more_after
 
     async def resend(self, environment: int, delivery_id: str, now: int) -> bool:
         """Make a delivery due now, with all its attempts; False when it is unknown or on its way."""
@@ -283,12 +285,12 @@ class Deliveries:
         """Forget what an endpoint has not been told yet."""
         await self._db.run(DROP_PENDING, environment, endpoint_id)
 
-    async def _follow(self, statement: str, environment: int, delivery: Delivery, due_at: int) -> None:
+    async def _follow(self, statement: str, environment: int, delivery: DeliveryRecord, due_at: int) -> None:
         if delivery.user_id is not None:
             await self._db.run(
                 statement, environment, delivery.endpoint_id, delivery.user_id, delivery.id, due_at
             )
 
 
-def _endpoint(row: "Row") -> WebhookEndpoint:
-    return WebhookEndpoint(row[0], row[1], row[2], row[3], tuple(row[4].split(",")), row[5], row[6])
+def _endpoint(row: "Row") -> WebhookEndpointRecord:
+    return WebhookEndpointRecord(row[0], row[1], row[2], row[3], tuple(row[4].split(",")), row[5], row[6])

@@ -4,9 +4,9 @@ from typing import Final
 
 import msgspec
 
-from authfactor.http.pages.console.console_request import Room, neighbours, seated
-from authfactor.http.response import Answer
-from authfactor.models import Event, Page
+from authfactor.http.pages.console.console_request import ConsoleRequest, neighbours, seated
+from authfactor.http.response import Response
+from authfactor.models import EventRecord, RecordPage
 from authfactor.rules import pagination
 from authfactor.rules.audit import event_digests
 from authfactor.rules.console.roles import ACTIONS
@@ -35,7 +35,7 @@ AUDITED: Final = tuple(sorted((*ACTIONS, *OTHERS)))
 TONES: Final = {"failed": "warn", "refused": "error", "locked": "error", "deleted": "warn"}
 
 
-async def show_events(room: Room) -> Answer:
+async def show_events(room: ConsoleRequest) -> Response:
     """List events, newest first; the page asks again by itself for the newest."""
     query = room.visit.query()
     name = query.get("name", "")
@@ -60,19 +60,19 @@ def tone(name: str) -> str:
     return next((shade for word, shade in TONES.items() if word in name), "info")
 
 
-def _events(room: Room, name: str) -> Unit[Page[Event]]:
+def _events(room: ConsoleRequest, name: str) -> Unit[RecordPage[EventRecord]]:
     query, environment = room.page_query(), room.environment
     if name:
         return event_log.listing(environment, event_log.EventQuery((name,), query))
 
-    async def run(tx: Tx) -> Page[Event]:
+    async def run(tx: Tx) -> RecordPage[EventRecord]:
         items, more_before, more_after = await tx.events.recent(environment.number, query)
         return pagination.page(items, query, more_before=more_before, more_after=more_after)
 
     return run
 
 
-async def show_audit(room: Room) -> Answer:
+async def show_audit(room: ConsoleRequest) -> Response:
     """List what operators changed, newest first; by action, operator and target."""
     query = room.visit.query()
     asked = {name: query.get(name, "").strip() for name in ("action", "actor", "target")}

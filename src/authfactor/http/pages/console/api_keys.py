@@ -1,14 +1,14 @@
 """API keys: shown once when made, revoked for good."""
 
 from authfactor.errors import InvalidRequest, Item
-from authfactor.http.pages.console.console_request import Room, seated
-from authfactor.http.response import Answer
+from authfactor.http.pages.console.console_request import ConsoleRequest, seated
+from authfactor.http.response import Response
 from authfactor.models import ApiKey
 
 LONGEST_NAME = 64
 
 
-async def show_keys(room: Room, made: tuple[ApiKey, str] | None = None) -> Answer:
+async def show_keys(room: ConsoleRequest, made: tuple[ApiKey, str] | None = None) -> Response:
     """List the keys; a new one with its text, this once."""
     number = room.environment.number
     keys = await room.af.read(lambda tx: tx.api_keys.of_environment(number))
@@ -16,7 +16,7 @@ async def show_keys(room: Room, made: tuple[ApiKey, str] | None = None) -> Answe
     return room.show("keys.html", here="keys", keys=keys, made=made)
 
 
-async def create_key(room: Room) -> Answer:
+async def create_key(room: ConsoleRequest) -> Response:
     """Make a key and show it."""
     name = room.field("name")
     if not name or len(name) > LONGEST_NAME or not name.isprintable():
@@ -27,7 +27,7 @@ async def create_key(room: Room) -> Answer:
     return await show_keys(room, made)
 
 
-async def revoke_key(room: Room) -> Answer:
+async def revoke_key(room: ConsoleRequest) -> Response:
     """Revoke a key: every worker refuses it within a second."""
     unit = room.af.environments.revoke_key(room.environment, room.ids[0])
     await room.act("api_key.revoke", unit, room.ids[0])

@@ -3,7 +3,7 @@
 import datetime
 from typing import Final, NamedTuple
 
-from authfactor.rules.console.dashboard_counts import HOUR, MOST, Glance
+from authfactor.rules.console.dashboard_counts import HOUR, MOST, DashboardCounts
 
 WIDTH: Final = 320
 HEIGHT: Final = 72
@@ -32,7 +32,7 @@ class Chart(NamedTuple):
     last: str
 
 
-class Step(NamedTuple):
+class FunnelStep(NamedTuple):
     """One step of a funnel; `share` in percent of the first step."""
 
     title: str
@@ -40,7 +40,7 @@ class Step(NamedTuple):
     share: int
 
 
-def chart(glance: Glance, name: str, title: str, tone: str) -> Chart:
+def chart(glance: DashboardCounts, name: str, title: str, tone: str) -> Chart:
     """Draw a series of a glance."""
     counts = glance.series[name]
     highest = max(counts) or 1
@@ -70,12 +70,12 @@ def chart(glance: Glance, name: str, title: str, tone: str) -> Chart:
     )
 
 
-def funnel(glance: Glance) -> list[Step]:
+def funnel(glance: DashboardCounts) -> list[FunnelStep]:
     """Draw how many of those who began to enrol got through."""
     steps = (("Enrolled in a factor", "enrolled"), ("Confirmed by a code", "activated"))
     first = glance.total("enrolled")
     return [
-        Step(
+        FunnelStep(
             title,
             shown(glance.total(name), cut=glance.is_cut(name)),
             min(round(100 * glance.total(name) / first), 100) if first else 0,

@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 from authfactor import errors
 from authfactor.http import error_responses
 from authfactor.http.pages.browser_security import Cookie
-from authfactor.http.pages.page_request import Visit, page
-from authfactor.http.response import Answer
+from authfactor.http.pages.page_request import PageRequest, page
+from authfactor.http.response import Response
 from authfactor.http.routing import Route
-from authfactor.models import Environment, PageQuery, Seat
+from authfactor.models import Environment, OperatorContext, PageQuery
 from authfactor.rules.console import roles
 from authfactor.rules.console.roles import Action
 from authfactor.store import Unit
@@ -37,11 +37,15 @@ DONE: Final = {
 }
 
 
-class Room:
+class ConsoleRequest:
     """A visit by an operator who is signed in. `problem` is why the form just sent was refused."""
 
     def __init__(
-        self, visit: Visit, seat: Seat, environments: list[Environment], environment: Environment | None
+        self,
+        visit: PageRequest,
+        seat: OperatorContext,
+        environments: list[Environment],
+        environment: Environment | None,
     ) -> None:
         """Keep what every page shows."""
         self.visit = visit
@@ -99,7 +103,7 @@ class Room:
         )
         return await self.af.run(wrapped)
 
-    def show(self, template: str, **names: Any) -> Answer:  # noqa: ANN401 - whatever the template names
+    def show(self, template: str, **names: Any) -> Response:  # noqa: ANN401 - whatever the template names
         """Render a page of the console; with a problem, under the problem's status."""
         form = self.visit.form() if self.visit.call.method == "POST" else {}
         return self.visit.show(
@@ -118,7 +122,7 @@ class Room:
             **names,
         )
 
-    def go(self, where: str, done: str = "") -> Answer:
+    def go(self, where: str, done: str = "") -> Response:
         """Send the browser to a page of the console after a form."""
         return self.visit.go(f"{where}?done={done}" if done else where)
 
@@ -130,7 +134,7 @@ class _Form(dict[str, str]):
         return ""
 
 
-Handler = Callable[[Room], Awaitable[Answer]]
+Handler = Callable[[ConsoleRequest], Awaitable[Response]]
 
 
 def told(error: errors.AuthfactorError) -> list[str]:
@@ -147,10 +151,12 @@ def when(milliseconds: int | None) -> str:
     return moment.strftime("%Y-%m-%d %H:%M UTC")
 
 
-def open_page(method: str, path: str, handler: Callable[[Visit], Awaitable[Answer]], summary: str) -> Route:
+def open_page(
+    method: str, path: str, handler: Callable[[PageRequest], Awaitable[Response]], summary: str
+) -> Route:
     """Make the route of a page of the console that nobody must be signed in for."""
 
-    async def answer(visit: Visit) -> Answer:
+    async def answer(visit: PageRequest) -> Response:
         _prepare(visit)
         return await handler(visit)
 
@@ -165,10 +171,10 @@ def seated(method: str, path: str, handler: Handler, summary: str, *, again: Han
     A refused form is shown `again`, with what was wrong and what was typed.
     """
 
-    async def answer(visit: Visit) -> Answer:
+    async def answer(visit: PageRequest) -> Response:
         _prepare(visit)
         room = await _enter(visit, path)
-        if isinstance(room, Answer):
+        if isinstance(room, Response):
             return room
         try:
             return await handler(room)
@@ -184,13 +190,13 @@ def seated(method: str, path: str, handler: Handler, summary: str, *, again: Han
     return page(method, path, answer, summary)
 
 
-def _prepare(visit: Visit) -> None:
+def _prepare(visit: PageRequest) -> None:
     if not visit.af.settings.console:
         raise errors.RouteNotFound("Not Found")
     visit.speak("en")
 
 
-async def _enter(visit: Visit, path: str) -> Room | Answer:
+async def _enter(visit: PageRequest, path: str) -> ConsoleRequest | Response:
     """Find session and environment, or send the browser to sign in."""
     af = visit.af
     by_itself = visit.call.headers.get(b"hx-request") == b"true"
@@ -198,14 +204,14 @@ async def _enter(visit: Visit, path: str) -> Room | Answer:
     seat = await af.operator_sign_in.seat(af.store, token, active=not by_itself) if token else None
     if seat is None:
         if by_itself:
-            return Answer(401, b"", ((b"hx-redirect", SIGN_IN.encode()),))
+            return Response(401, b"", ((b"hx-redirect", SIGN_IN.encode()),))
         return visit.go(SIGN_IN, cookies=[gone()] if token else [])
     known = await af.read(lambda tx: tx.environments.all())
     if not path.startswith("/console/e/"):
-        return Room(visit, seat, known, None)
+        return ConsoleRequest(visit, seat, known, None)
     wanted = without_nul(visit.ids[0])
     environment = next((item for item in known if item.client_id == wanted), None)
-    room = Room(visit, seat, known, environment)
+    room = ConsoleRequest(visit, seat, known, environment)
     if environment is None:
         room.problem = errors.NotFound("Environment", wanted)
         return room.show("problem.html", here="")

@@ -1,19 +1,19 @@
 """The first page: numbers at a glance."""
 
 from authfactor.http.pages.console import charts
-from authfactor.http.pages.console.console_request import Room, seated
-from authfactor.http.response import Answer
+from authfactor.http.pages.console.console_request import ConsoleRequest, seated
+from authfactor.http.response import Response
 from authfactor.rules.console.dashboard_counts import SPANS, Span
 
 TITLES = {"day": "24 hours", "week": "7 days", "month": "30 days"}
 
 
-async def go_home(room: Room) -> Answer:
+async def go_home(room: ConsoleRequest) -> Response:
     """Go to the first environment."""
     return room.visit.go(f"/console/e/{room.environments[0].client_id}")
 
 
-async def show_overview(room: Room) -> Answer:
+async def show_overview(room: ConsoleRequest) -> Response:
     """Show numbers of the last day, week or month; a request of the page itself gets the numbers alone."""
     asked = room.visit.query().get("span", "day")
     span: Span = asked if asked in SPANS else "day"

@@ -6,8 +6,8 @@ from typing import Any, Final, NamedTuple, cast, get_args
 from authfactor import settings
 from authfactor.errors import InvalidRequest, Item
 from authfactor.http.pages import page_branding
-from authfactor.http.pages.console.console_request import Room, seated
-from authfactor.http.response import Answer
+from authfactor.http.pages.console.console_request import ConsoleRequest, seated
+from authfactor.http.response import Response
 from authfactor.models import Environment, MfaPolicy
 from authfactor.rules.links.branding import NO_BRANDING
 from authfactor.wire.links import UpdateBranding
@@ -34,7 +34,7 @@ LIMITS: Final = (
 )
 
 
-class Limit(NamedTuple):
+class SettingRow(NamedTuple):
     """A setting as it is shown: its value, and where that came from."""
 
     name: str
@@ -44,12 +44,12 @@ class Limit(NamedTuple):
     is_default: bool
 
 
-async def show_environments(room: Room) -> Answer:
+async def show_environments(room: ConsoleRequest) -> Response:
     """List the environments."""
     return room.show("environments.html", here="environments")
 
 
-async def create_environment(room: Room) -> Answer:
+async def create_environment(room: ConsoleRequest) -> Response:
     """Create an environment; its first API key is made on the page of its keys."""
     name = _name(room, "name")
     unit = room.af.environments.create(name, team_name=room.field("team_name") or room.af.settings.team_name)
@@ -57,7 +57,7 @@ async def create_environment(room: Room) -> Answer:
     return room.go(f"/console/e/{made.client_id}/keys", "created")
 
 
-async def show_settings(room: Room) -> Answer:
+async def show_settings(room: ConsoleRequest) -> Response:
     """Show name, issuer, policy and look of an environment, and the limits of the installation."""
     branding = await room.af.read(room.af.brandings.get(room.environment)) or NO_BRANDING
     return room.show(
@@ -70,7 +70,7 @@ async def show_settings(room: Room) -> Answer:
     )
 
 
-async def save_settings(room: Room) -> Answer:
+async def save_settings(room: ConsoleRequest) -> Response:
     """Change name, issuer and policy."""
     policy = room.field("mfa_policy")
     if policy not in get_args(MfaPolicy):
@@ -85,7 +85,7 @@ async def save_settings(room: Room) -> Answer:
     return room.go(f"{room.home}/settings", "saved")
 
 
-async def save_look(room: Room) -> Answer:
+async def save_look(room: ConsoleRequest) -> Response:
     """Change name and colour of the pages that users see."""
     request = UpdateBranding(
         name=room.field("brand_name") or None,
@@ -96,7 +96,7 @@ async def save_look(room: Room) -> Answer:
     return room.go(f"{room.home}/settings", "saved")
 
 
-def _name(room: Room, field: str) -> str:
+def _name(room: ConsoleRequest, field: str) -> str:
     text = room.field(field)
     if not text or len(text) > LONGEST_NAME or not text.isprintable():
         words = field.replace("_", " ")
@@ -110,11 +110,11 @@ def _client_id(environment: Environment) -> str:
     return environment.client_id
 
 
-def _limit(room: Room, name: str) -> Limit:
+def _limit(room: ConsoleRequest, name: str) -> SettingRow:
     item = next(item for item in dataclasses.fields(settings.Settings) if item.name == name)
     value: Any = getattr(room.af.settings, name)
     unit = item.metadata["unit"]
-    return Limit(
+    return SettingRow(
         name,
         item.metadata["about"],
         f"{value} {unit}".strip(),

@@ -2,18 +2,26 @@
 
 from authfactor import errors
 from authfactor.http import error_responses
-from authfactor.http.pages.console.console_request import COOKIE, Room, gone, kept, open_page, seated, told
-from authfactor.http.pages.page_request import Visit
-from authfactor.http.response import Answer
+from authfactor.http.pages.console.console_request import (
+    COOKIE,
+    ConsoleRequest,
+    gone,
+    kept,
+    open_page,
+    seated,
+    told,
+)
+from authfactor.http.pages.page_request import PageRequest
+from authfactor.http.response import Response
 from authfactor.models import Enrollment
-from authfactor.rules.console.operator_sign_in import Attempt, Started
-from authfactor.rules.console.operators import LinkRefused, Opened
+from authfactor.rules.console.operator_sign_in import SignInForm, StartedSession
+from authfactor.rules.console.operators import SetUpLink, SetUpLinkRefused
 from authfactor.store import Tx
 
 HOME = "/console"
 
 
-async def show_sign_in(visit: Visit, problem: errors.AuthfactorError | None = None) -> Answer:
+async def show_sign_in(visit: PageRequest, problem: errors.AuthfactorError | None = None) -> Response:
     """Ask for email, password and code."""
     af = visit.af
     token = visit.cookie(COOKIE)
@@ -33,10 +41,10 @@ async def show_sign_in(visit: Visit, problem: errors.AuthfactorError | None = No
     )
 
 
-async def sign_in(visit: Visit) -> Answer:
+async def sign_in(visit: PageRequest) -> Response:
     """Check them and start a session under a new token."""
     form = visit.form()
-    attempt = Attempt(
+    attempt = SignInForm(
         email=form.get("email", ""),
         password=form.get("password", ""),
         code=form.get("code", ""),
@@ -46,24 +54,24 @@ async def sign_in(visit: Visit) -> Answer:
     )
     try:
         unit = await visit.af.operator_sign_in.sign_in(visit.af.store, attempt)
-        result: Started | errors.SignInRefused = await visit.af.run(unit)
+        result: StartedSession | errors.SignInRefused = await visit.af.run(unit)
     except (errors.TooManyAttempts, errors.Unavailable) as error:
         return await show_sign_in(visit, error)
-    if not isinstance(result, Started):
+    if not isinstance(result, StartedSession):
         return await show_sign_in(visit, result)
     return visit.go(HOME, cookies=[kept(result.token)])
 
 
-async def sign_out(room: Room) -> Answer:
+async def sign_out(room: ConsoleRequest) -> Response:
     """End the session."""
     await room.af.run(room.af.operator_sign_in.sign_out(room.visit.cookie(COOKIE) or ""))
     return room.visit.go("/console/sign-in", cookies=[gone()])
 
 
-async def show_set_up(visit: Visit, problem: errors.AuthfactorError | None = None) -> Answer:
+async def show_set_up(visit: PageRequest, problem: errors.AuthfactorError | None = None) -> Response:
     """Ask a new operator for a password (and, for the first link, an email)."""
     opened = await _opened(visit)
-    if isinstance(opened, Answer):
+    if isinstance(opened, Response):
         return opened
     known = opened.operator.email if opened.operator and not opened.link.first else ""
     return visit.show(
@@ -78,7 +86,7 @@ async def show_set_up(visit: Visit, problem: errors.AuthfactorError | None = Non
     )
 
 
-async def begin_set_up(visit: Visit) -> Answer:
+async def begin_set_up(visit: PageRequest) -> Response:
     """Keep the password and show the picture to scan."""
     form = visit.form()
     if form.get("password") != form.get("again"):
@@ -89,21 +97,21 @@ async def begin_set_up(visit: Visit) -> Answer:
             visit.af.store, visit.ids[0], form.get("email", ""), form.get("password", "")
         )
         enrolled = await visit.af.run(unit)
-    except LinkRefused:
+    except SetUpLinkRefused:
         return _spent(visit)
     except (errors.InvalidRequest, errors.Conflict, errors.Unavailable) as error:
         return await show_set_up(visit, error)
     return _show_code(visit, enrolled)
 
 
-async def finish_set_up(visit: Visit) -> Answer:
+async def finish_set_up(visit: PageRequest) -> Response:
     """Check the first code and start the first session."""
     af = visit.af
     try:
         operator, outcome = await af.run(
             af.operators.finish(visit.ids[0], visit.form().get("code", ""), visit.call.origin)
         )
-    except LinkRefused:
+    except SetUpLinkRefused:
         return _spent(visit)
     except errors.TooManyAttempts as error:
         return _show_code(visit, None, error)
@@ -112,7 +120,7 @@ async def finish_set_up(visit: Visit) -> Answer:
         text = "This code is old. Check the clock of the phone." if late else "This code is not right."
         return _show_code(visit, None, errors.InvalidRequest(message=f"{text} Type the one shown now."))
 
-    async def start(tx: Tx) -> Started:
+    async def start(tx: Tx) -> StartedSession:
         origin = visit.call.origin
         return await af.operator_sign_in.start(tx, operator, None, _agent(visit), origin=origin)
 
@@ -121,8 +129,8 @@ async def finish_set_up(visit: Visit) -> Answer:
 
 
 def _show_code(
-    visit: Visit, enrolled: Enrollment | None, problem: errors.AuthfactorError | None = None
-) -> Answer:
+    visit: PageRequest, enrolled: Enrollment | None, problem: errors.AuthfactorError | None = None
+) -> Response:
     secret = enrolled.secret if enrolled else ""
     return visit.show(
         "console/set_up_code.html",
@@ -136,18 +144,18 @@ def _show_code(
     )
 
 
-async def _opened(visit: Visit) -> Opened | Answer:
+async def _opened(visit: PageRequest) -> SetUpLink | Response:
     try:
         return await visit.af.read(visit.af.operators.opened(visit.ids[0]))
-    except LinkRefused:
+    except SetUpLinkRefused:
         return _spent(visit)
 
 
-def _spent(visit: Visit) -> Answer:
+def _spent(visit: PageRequest) -> Response:
     return visit.show("console/link_spent.html", status=410, languages={})
 
 
-def _agent(visit: Visit) -> str | None:
+def _agent(visit: PageRequest) -> str | None:
     return visit.call.headers.get(b"user-agent", b"").decode("latin-1") or None
 
 

@@ -5,12 +5,12 @@ from typing import Final, NamedTuple
 import msgspec
 
 from authfactor import errors, ids
-from authfactor.http.pages.console.console_request import PAGE_SIZE, Room, neighbours, seated
-from authfactor.http.response import Answer
-from authfactor.models import Factor, PageQuery, User
+from authfactor.http.pages.console.console_request import PAGE_SIZE, ConsoleRequest, neighbours, seated
+from authfactor.http.response import Response
+from authfactor.models import FactorRecord, PageQuery, UserRecord
 from authfactor.otp import totp
 from authfactor.rules.factors import attempt_limits
-from authfactor.rules.links.links import Issued
+from authfactor.rules.links.links import IssuedLink
 from authfactor.store import Tx, Unit
 from authfactor.wire.links import CreateEnrollmentLink
 
@@ -20,15 +20,15 @@ MOST_SESSIONS: Final = 50
 WIDEST: Final = 2
 
 
-class Shown(NamedTuple):
+class FactorRow(NamedTuple):
     """A factor as support looks at it; `drift` in seconds, positive when the phone is ahead."""
 
-    factor: Factor
+    factor: FactorRecord
     last_used: int | None
     drift: int | None
 
 
-async def show_users(room: Room) -> Answer:
+async def show_users(room: ConsoleRequest) -> Response:
     """List users, newest first, or those whose email or id begins as asked."""
     query = room.visit.query()
     asked = query.get("q", "").strip()
@@ -48,7 +48,7 @@ async def show_users(room: Room) -> Answer:
     )
 
 
-async def show_user(room: Room, issued: Issued | None = None) -> Answer:
+async def show_user(room: ConsoleRequest, issued: IssuedLink | None = None) -> Response:
     """Show a user: factors, lock, sessions, what happened lately; a new enrolment link, this once."""
     af, environment, user_id = room.af, room.environment, room.ids[0]
     user = await af.read(af.users.get(environment, user_id))
@@ -78,20 +78,20 @@ async def show_user(room: Room, issued: Issued | None = None) -> Answer:
     )
 
 
-async def unlock(room: Room) -> Answer:
+async def unlock(room: ConsoleRequest) -> Response:
     """Lift a lock."""
     unit = room.af.users.unlock(room.environment, room.ids[0])
     lifted = await room.act("user.unlock", unit, room.ids[0])
     return room.go(_address(room), "unlocked" if lifted else "nothing")
 
 
-async def enroll(room: Room) -> Answer:
+async def enroll(room: ConsoleRequest) -> Response:
     """Make a link by which the user enrols in a factor."""
     issued = await room.act("factor.enroll", _enrollment_link(room), lambda made: made.link.user_id)
     return await show_user(room, issued)
 
 
-async def reset(room: Room) -> Answer:
+async def reset(room: ConsoleRequest) -> Response:
     """Delete all factors of a user, for somebody who has lost the phone; show a link to enrol anew."""
     unit = room.af.factors.reset(room.environment, room.ids[0])
     if not room.af.settings.base_url_is_safe:
@@ -99,18 +99,18 @@ async def reset(room: Room) -> Answer:
         return room.go(_address(room), "deleted")
     link = _enrollment_link(room)
 
-    async def both(tx: Tx) -> Issued:
+    async def both(tx: Tx) -> IssuedLink:
         await unit(tx)
         return await link(tx)
 
     return await show_user(room, await room.act("factor.reset", both, room.ids[0]))
 
 
-def _enrollment_link(room: Room) -> Unit[Issued]:
+def _enrollment_link(room: ConsoleRequest) -> Unit[IssuedLink]:
     return room.af.links.create_enrollment(room.environment, CreateEnrollmentLink(user_id=room.ids[0]))
 
 
-async def delete_factor(room: Room) -> Answer:
+async def delete_factor(room: ConsoleRequest) -> Response:
     """Delete one factor."""
     user_id, factor_id = room.ids
     factor = await room.af.read(room.af.factors.get(room.environment, factor_id))
@@ -120,39 +120,39 @@ async def delete_factor(room: Room) -> Answer:
     return room.go(_address(room), "deleted")
 
 
-async def revoke_session(room: Room) -> Answer:
+async def revoke_session(room: ConsoleRequest) -> Response:
     """End a session of a user."""
     session_id = room.ids[1]
     await room.act("session.revoke", room.af.sessions.revoke(room.environment, session_id), session_id)
     return room.go(_address(room), "ended")
 
 
-async def delete_user(room: Room) -> Answer:
+async def delete_user(room: ConsoleRequest) -> Response:
     """Delete a user with everything that belongs to it."""
     await room.act("user.delete", room.af.users.delete(room.environment, room.ids[0]), room.ids[0])
     return room.go(f"{room.home}/users", "deleted")
 
 
-def _address(room: Room) -> str:
+def _address(room: ConsoleRequest) -> str:
     return f"{room.home}/users/{room.ids[0]}"
 
 
-async def _exists(tx: Tx, room: Room, user_id: str) -> bool:
+async def _exists(tx: Tx, room: ConsoleRequest, user_id: str) -> bool:
     return await tx.users.by_id(room.environment.number, user_id) is not None
 
 
-async def _search(room: Room, asked: str, after: str) -> list[User]:
+async def _search(room: ConsoleRequest, asked: str, after: str) -> list[UserRecord]:
     number = room.environment.number
     return await room.af.read(lambda tx: tx.users.search(number, asked, after, PAGE_SIZE + 1))
 
 
-def _shown(factor: Factor) -> Shown:
+def _shown(factor: FactorRecord) -> FactorRow:
     """Read the phone's clock from the last code: which step it was for, and when it came."""
     if factor.activated_at is None:
-        return Shown(factor, None, None)
+        return FactorRow(factor, None, None)
     ahead = factor.last_step - totp.step_at(factor.updated_at // 1000)
     # Further off than any window: a restore spent these steps, no code did.
-    return Shown(factor, factor.updated_at, ahead * totp.PERIOD if abs(ahead) <= WIDEST else None)
+    return FactorRow(factor, factor.updated_at, ahead * totp.PERIOD if abs(ahead) <= WIDEST else None)
 
 
 ROUTES = [

@@ -3,9 +3,9 @@
 from typing import Final, cast, get_args
 
 from authfactor.http.pages.console.activity import NAMES
-from authfactor.http.pages.console.console_request import Room, neighbours, seated
-from authfactor.http.response import Answer
-from authfactor.models import PageQuery, WebhookEndpoint
+from authfactor.http.pages.console.console_request import ConsoleRequest, neighbours, seated
+from authfactor.http.response import Response
+from authfactor.models import PageQuery, WebhookEndpointRecord
 from authfactor.rules.events.deliveries import State
 from authfactor.rules.events.webhook_endpoints import KNOWN_EVENTS
 from authfactor.wire.webhooks import CreateWebhookEndpoint, UpdateWebhookEndpoint
@@ -15,7 +15,7 @@ ENDPOINTS: Final = 100
 SENT: Final = tuple(name for name in NAMES if name in KNOWN_EVENTS)
 
 
-async def show_endpoints(room: Room, made: WebhookEndpoint | None = None) -> Answer:
+async def show_endpoints(room: ConsoleRequest, made: WebhookEndpointRecord | None = None) -> Response:
     """List the endpoints; a new one with its secret, this once."""
     page = await room.af.read(room.af.webhooks.page(room.environment, PageQuery(limit=ENDPOINTS)))
     return room.show(
@@ -27,7 +27,7 @@ async def show_endpoints(room: Room, made: WebhookEndpoint | None = None) -> Ans
     )
 
 
-async def create_endpoint(room: Room) -> Answer:
+async def create_endpoint(room: ConsoleRequest) -> Response:
     """Make an endpoint and show its secret."""
     names = [name for name in SENT if room.field(f"event:{name}")]
     request = CreateWebhookEndpoint(endpoint_url=room.field("endpoint_url"), events=names)
@@ -36,28 +36,28 @@ async def create_endpoint(room: Room) -> Answer:
     return await show_endpoints(room, made)
 
 
-async def enable(room: Room) -> Answer:
+async def enable(room: ConsoleRequest) -> Response:
     """Tell an endpoint of events again."""
     unit = room.af.webhooks.update(room.environment, room.ids[0], UpdateWebhookEndpoint(status="enabled"))
     await room.act("webhook_endpoint.update", unit, room.ids[0])
     return room.go(f"{room.home}/webhooks", "enabled")
 
 
-async def disable(room: Room) -> Answer:
+async def disable(room: ConsoleRequest) -> Response:
     """Tell an endpoint of nothing until it is enabled."""
     unit = room.af.webhooks.update(room.environment, room.ids[0], UpdateWebhookEndpoint(status="disabled"))
     await room.act("webhook_endpoint.update", unit, room.ids[0])
     return room.go(f"{room.home}/webhooks", "disabled")
 
 
-async def delete(room: Room) -> Answer:
+async def delete(room: ConsoleRequest) -> Response:
     """Delete an endpoint and what it has not been told yet."""
     unit = room.af.webhooks.delete(room.environment, room.ids[0])
     await room.act("webhook_endpoint.delete", unit, room.ids[0])
     return room.go(f"{room.home}/webhooks", "deleted")
 
 
-async def show_deliveries(room: Room) -> Answer:
+async def show_deliveries(room: ConsoleRequest) -> Response:
     """List deliveries, newest first."""
     query = room.visit.query()
     asked = query.get("state", "")
@@ -79,7 +79,7 @@ async def show_deliveries(room: Room) -> Answer:
     )
 
 
-async def resend(room: Room) -> Answer:
+async def resend(room: ConsoleRequest) -> Response:
     """Send a delivery now, whatever became of it."""
     unit = room.af.deliveries.resend(room.environment, room.ids[0])
     await room.act("delivery.resend", unit, room.ids[0])
