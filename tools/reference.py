@@ -21,7 +21,8 @@ from authfactor import errors, settings
 from authfactor.cli import app, exit_codes
 from authfactor.http import error_responses
 from authfactor.http.api import health
-from authfactor.http.app import ROUTES, all_routes
+from authfactor.http.api.routes import ROUTES
+from authfactor.http.app import all_routes
 from authfactor.http.routing import Route
 from authfactor.http.telemetry import log_setup, metric_names
 from authfactor.rules.authentication.sign_in import CODE_REFUSALS

@@ -8,7 +8,7 @@ import pytest
 
 from authfactor import reference
 from authfactor.http.api import health, openapi
-from authfactor.http.app import ROUTES
+from authfactor.http.api.routes import ROUTES
 from authfactor.http.error_responses import STATUSES
 from authfactor.reference import Endpoint, Parameter
 from tests.docs.test_reference import ROOT

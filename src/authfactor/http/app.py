@@ -13,7 +13,8 @@ from authfactor import errors
 from authfactor.core import Authfactor
 from authfactor.crypto.keyring import KeyRingUnusable, source_of
 from authfactor.crypto.vault import UnsealError
-from authfactor.http.api import authentication, factors, health, links, webhooks
+from authfactor.http.api import health
+from authfactor.http.api.routes import ROUTES
 from authfactor.http.dispatcher import Dispatcher
 from authfactor.http.pages import templating
 from authfactor.http.pages.routes import ROUTES as PAGES
@@ -30,8 +31,6 @@ HOUSEKEEPING_SECONDS: Final = 60
 PUBLISH_SECONDS: Final = 1
 # Past the rush of a start: requests of the API come first.
 PAGES_AFTER_SECONDS: Final = 2
-
-ROUTES: Final = [*factors.ROUTES, *authentication.ROUTES, *webhooks.ROUTES, *links.ROUTES]
 
 log = logging.getLogger("authfactor.http")
 

@@ -11,8 +11,8 @@ from authfactor.version import __version__
 from authfactor.wire import responses
 
 _ID: Final = re.compile(r"\{(\w+)\}")
-# Response models are called UserObject where a record or a client type is called User; the document says User.
-_OBJECT: Final = re.compile(rb'(?<=[/"_])([A-Z][A-Za-z]*)Object(?=["_])')
+# A model is called UserObject where a client type is called User; the document calls it User.
+_OBJECT: Final = re.compile(rb'(?<=[/"_\[])([A-Z][A-Za-z]*)Object(?=["_\]])')
 _REFUSALS: Final = {
     400: "Refused",
     401: "No valid API key",
