@@ -18,7 +18,7 @@ from typing import Any
 
 from authfactor.core import Authfactor
 from authfactor.http.api.health import ServerState
-from authfactor.http.app import Dispatcher, all_routes, make_board
+from authfactor.http.app import Dispatcher, all_routes, make_counters
 from authfactor.http.telemetry.shared_counters import CounterWriter
 from authfactor.settings import Settings
 
@@ -43,7 +43,7 @@ async def post(door: Dispatcher, path: str, body: bytes, key: str | None = None)
         "headers": headers,
         "client": ("127.0.0.1", 1),
     }
-    reply = await door.answer(scope, receive)
+    reply = await door.respond(scope, receive)
     assert reply.status == 201, reply.body
     decoded: dict[str, Any] = json.loads(reply.body)
     return decoded
@@ -55,7 +55,7 @@ async def measure(folder: Path, requests: int, rounds: int) -> dict[str, float]:
         data=folder, bootstrap_api_key=API_KEY, max_factors_per_user=1000, log_level="warning"
     )
     af = await Authfactor.open(settings)
-    board, desk = make_board(1), ServerState()
+    board, desk = make_counters(1), ServerState()
     door = Dispatcher(af, all_routes(desk), desk, CounterWriter(board.layout, board.region(1)), 1)
     try:
         emails = [f"user{number}@bench.example" for number in range(requests // AT_ONCE)]

@@ -46,12 +46,12 @@ async def add_user(af: Authfactor, environment: Environment, number: int) -> dic
     """Write what an enrolment and some right passwords would have left, without their hashes and pictures."""
     email = f"user{number}@example.org"
     create = await af.users.create(environment, CreateUser(email=email))
-    mint = af.challenges._mint  # noqa: SLF001 - ids must come from the installation's own mint
+    new_id = af.challenges._new_id  # noqa: SLF001 - ids must come from the installation's own new_id
     secret, now = secrets.token_bytes(20), af.clock()
 
     async def run(tx: Tx) -> dict[str, Any]:
         user = await create(tx)
-        factor_id = mint(ids.FACTOR)
+        factor_id = new_id(ids.FACTOR)
         sealed = af.vault.seal(secret, secret_row(environment.number, factor_id))
         factor = FactorRecord(factor_id, user.id, "Bench", email, sealed, now, 0, now, now)
         await tx.factors.insert(environment.number, factor)

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 # 2020-01-01, years before this release: a clock that says less was never set.
-EARLIEST: Final = 1_577_836_800_000
+MIN_CLOCK_MS: Final = 1_577_836_800_000
 
 
 def system_clock() -> int:
@@ -64,7 +64,7 @@ def check_clock(now: int) -> None:
 
     Raises `BadClock`.
     """
-    if now < EARLIEST:
+    if now < MIN_CLOCK_MS:
         said = datetime.fromtimestamp(now / 1000, UTC).strftime("%Y-%m-%d %H:%M")
         raise ClockNotSet(f"This machine's clock says {said} UTC. Set the clock (NTP), then start again.")
 
@@ -87,50 +87,50 @@ class Authfactor:
         self, settings: Settings, store: Store, vault: Vault, clock: Clock, entropy: Entropy, profile: Profile
     ) -> None:
         """Wire the rules; use `open` instead."""
-        self.mint = mint = IdGenerator(clock, entropy)
-        log = EventLog(mint)
+        self.new_id = new_id = IdGenerator(clock, entropy)
+        log = EventLog(new_id)
         self.settings = settings
         self.store = store
         self.vault = vault
         self.clock = clock
         self.entropy = entropy
         self.hasher = PasswordHasher(entropy, settings, profile)
-        self.environments = Environments(clock, entropy, mint)
-        self.webhooks = WebhookEndpoints(clock, entropy, mint, vault, settings)
+        self.environments = Environments(clock, entropy, new_id)
+        self.webhooks = WebhookEndpoints(clock, entropy, new_id, vault, settings)
         self.deliveries = Deliveries(clock, self.webhooks, log, settings)
-        self.users = Users(clock, mint, self.hasher, log)
-        self.challenges = Challenges(clock, mint, vault, log, settings)
-        self.signing = TokenSigning(clock, entropy, mint, vault, settings)
-        self.sessions = Sessions(clock, entropy, mint, vault, log, settings, self.signing)
+        self.users = Users(clock, new_id, self.hasher, log)
+        self.challenges = Challenges(clock, new_id, vault, log, settings)
+        self.token_signing = TokenSigning(clock, entropy, new_id, vault, settings)
+        self.sessions = Sessions(clock, entropy, new_id, vault, log, settings, self.token_signing)
         self.sign_in = SignIn(clock, entropy, self.hasher, log, settings, self.challenges, self.sessions)
-        self.factors = Factors(clock, entropy, mint, vault, log, settings, self.challenges)
-        self.links = Links(clock, entropy, mint, log, settings)
-        self.following = PageSessions(clock, entropy, vault, log, settings, self.factors, self.challenges)
-        self.sealing = KeyRotation(clock, mint(""))
+        self.factors = Factors(clock, entropy, new_id, vault, log, settings, self.challenges)
+        self.links = Links(clock, entropy, new_id, log, settings)
+        self.page_sessions = PageSessions(clock, entropy, vault, log, settings, self.factors, self.challenges)
+        self.key_rotation = KeyRotation(clock, new_id(""))
         self.audit = AuditLog(clock, entropy, vault)
         self.operators = Operators(
-            clock, entropy, mint, self.hasher, self.challenges, self.factors, self.audit, settings
+            clock, entropy, new_id, self.hasher, self.challenges, self.factors, self.audit, settings
         )
         self.operator_sign_in = OperatorSignIn(
-            clock, entropy, mint, self.hasher, self.challenges, self.audit, settings
+            clock, entropy, new_id, self.hasher, self.challenges, self.audit, settings
         )
 
     @functools.cached_property
-    def cleaning(self) -> "Retention":
+    def retention(self) -> "Retention":
         """What removes old rows."""
         from authfactor.rules.maintenance.retention import Retention  # noqa: PLC0415 - for servers alone
 
-        return Retention(self.clock, IdGenerator(self.clock, self.entropy), self.settings, self.event_seals)
+        return Retention(self.clock, IdGenerator(self.clock, self.entropy), self.settings, self.event_sealing)
 
     @functools.cached_property
-    def event_seals(self) -> "EventSealing":
+    def event_sealing(self) -> "EventSealing":
         """What seals events."""
         from authfactor.rules.audit.event_sealing import EventSealing  # noqa: PLC0415 - for servers alone
 
         return EventSealing(self.clock, IdGenerator(self.clock, self.entropy), self.audit, self.settings)
 
     @functools.cached_property
-    def event_checks(self) -> "EventVerification":
+    def event_verification(self) -> "EventVerification":
         """What holds events against their seals."""
         from authfactor.rules.audit.event_verification import EventVerification  # noqa: PLC0415 - for one command
 
@@ -144,14 +144,14 @@ class Authfactor:
         return Brandings(self.clock)
 
     @functools.cached_property
-    def console(self) -> "ConsoleActions":
+    def console_actions(self) -> "ConsoleActions":
         """What operators do."""
         from authfactor.rules.console.actions import ConsoleActions  # noqa: PLC0415 - for pages of operators alone
 
         return ConsoleActions(self.audit)
 
     @functools.cached_property
-    def overview(self) -> "Dashboard":
+    def dashboard(self) -> "Dashboard":
         """Numbers at a glance."""
         from authfactor.rules.console.dashboard_counts import Dashboard  # noqa: PLC0415 - for pages of operators alone
 
@@ -177,10 +177,10 @@ class Authfactor:
         try:
             vault = await _vault(source, ring, store, clock, entropy)
             self = cls(settings, store, vault, clock, entropy, profile)
-            await self.sealing.note_keys(store, vault.newest)
+            await self.key_rotation.record_keys_in_use(store, vault.newest)
             # A clock that was set back meanwhile must not put new events among those that are sealed.
             sealed = await store.read(lambda tx: tx.audit.newest_of(SEALED))
-            self.mint.lift(sealed.created_at if sealed is not None else 0)
+            self.new_id.lift(sealed.created_at if sealed is not None else 0)
         except BaseException:
             await store.close()
             raise
@@ -210,27 +210,27 @@ class Authfactor:
         """Run a unit that only reads."""
         return await self.store.read(unit)
 
-    async def note_used_keys(self) -> None:
+    async def flush_last_used(self) -> None:
         """Write down when API keys were last used."""
-        unit = self.environments.note_used()
+        unit = self.environments.flush_last_used()
         if unit is not None:
             await self.store.write(unit)
 
-    async def take_up_keys(self) -> None:
+    async def reload_key_ring(self) -> None:
         """Take up keys that were added to the ring since. Raises `keyring.KeyRingUnusable`."""
         ring = await asyncio.to_thread(keyring.source_of(self.settings).read)
         if ring[-1].id != self.vault.newest:
             # Noted before it seals, so that no start goes without it.
-            await self.sealing.note_keys(self.store, ring[-1].id)
-            self.vault.adopt(ring)
+            await self.key_rotation.record_keys_in_use(self.store, ring[-1].id)
+            self.vault.extend(ring)
 
     async def close(self) -> None:
         """Finish what is under way and let go of everything."""
         # The last-used times of a minute are not worth a failed stop.
         with contextlib.suppress(errors.Unavailable):
-            await self.note_used_keys()
+            await self.flush_last_used()
         self.hasher.close()
-        self.signing.close()
+        self.token_signing.close()
         await self.store.close()
 
 
@@ -239,7 +239,7 @@ async def _vault(
 ) -> Vault:
     """Make the vault, and the ring for a database that needs none yet; a needed key must be there."""
     known = tuple(key.id for key in ring or ())
-    missing = await KeyRotation(clock, "").missing(store, known)
+    missing = await KeyRotation(clock, "").missing_keys(store, known)
     if missing and ring is None and source.exists():
         # Another process made the first ring meanwhile.
         ring = source.read()
@@ -256,7 +256,7 @@ def _asking(source: keyring.KeySource, clock: Clock) -> Callable[[], list[Key] |
     def ask() -> list[Key] | None:
         nonlocal last
         now = clock()
-        if abs(now - last) < source.look_again * 1000:
+        if abs(now - last) < source.recheck_seconds * 1000:
             return None
         last = now
         with contextlib.suppress(keyring.KeyRingUnusable):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from authfactor import errors
 from authfactor.core import Authfactor
 from authfactor.models import ClaimedDelivery, DeliveryOutcome
-from authfactor.rules.events.deliveries import FIRST_ENDPOINT, MOST_AT_ONCE, EndpointKey, NothingToSend
+from authfactor.rules.events.deliveries import FIRST_ENDPOINT, MAX_CONCURRENT, EndpointKey, NothingToSend
 
 if TYPE_CHECKING:
     from authfactor.outbound.webhook_sender import WebhookSender
@@ -78,7 +78,7 @@ class WebhookDispatcher:
         return True
 
     async def _start_due(self, *, nudged: bool) -> None:
-        room = MOST_AT_ONCE - len(self._tasks)
+        room = MAX_CONCURRENT - len(self._tasks)
         # A nudge comes before its commit: only a unit that writes is sure to run after it and see the rows.
         if room < 1 or not (nudged or await self._af.read(self._af.deliveries.any_due())):
             return

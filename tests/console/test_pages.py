@@ -107,7 +107,7 @@ async def test_entering_is_recorded_with_its_request(floor: Console, owner: Brow
 async def test_a_seal_of_events_is_told_in_few_words(floor: Console, owner: Browser) -> None:
     await fill(floor)
     floor.clock.advance(16 * 60)
-    assert await floor.af.event_seals.run(floor.af.store) > 0
+    assert await floor.af.event_sealing.run(floor.af.store) > 0
     page = (await owner.get("/console/audit?action=events.sealed")).text
     assert " events from event_" in page
     assert "sha256" not in page

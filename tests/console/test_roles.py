@@ -195,7 +195,7 @@ async def test_an_operator_who_was_demoted_meanwhile_may_do_nothing_more(
     lee = await floor.operator("owner", "second@example.org")
     seat = await floor.af.operator_sign_in.seat(floor.af.store, lee.token() or "")
     assert seat is not None
-    unit = floor.af.console.act(
+    unit = floor.af.console_actions.act(
         seat,
         "user.delete",
         floor.af.users.delete(floor.one, things.user),

@@ -15,7 +15,7 @@ async def test_what_comes_then_comes_before_the_caller_goes_on_and_on_the_event_
         order.append(threading.current_thread().name)
         return "made"
 
-    result = await aside.do(call, [lambda: order.append("meanwhile")], lambda: order.append("then"))
+    result = await aside.run(call, [lambda: order.append("meanwhile")], lambda: order.append("then"))
     assert result == "made"
     # The call and what comes meanwhile are on different threads: either may be first.
     assert (set(order[:-1]), order[-1]) == ({"test", "meanwhile"}, "then")
@@ -29,9 +29,9 @@ async def test_nothing_comes_then_when_the_call_fails() -> None:
         raise OSError("on purpose")
 
     with pytest.raises(OSError, match="on purpose"):
-        await aside.do(fails, then=lambda: order.append("then"))
+        await aside.run(fails, on_done=lambda: order.append("then"))
     assert order == []
-    assert await aside.do(lambda: 7) == 7
+    assert await aside.run(lambda: 7) == 7
     aside.close()
 
 
@@ -39,7 +39,7 @@ async def test_a_fault_in_what_comes_then_does_not_keep_the_caller_waiting() -> 
     loop, said = asyncio.get_running_loop(), list[object]()
     loop.set_exception_handler(lambda _loop, context: said.append(context.get("exception")))
     aside = CommitThread("test")
-    assert await asyncio.wait_for(aside.do(lambda: 7, then=lambda: said[0]), 10) == 7
+    assert await asyncio.wait_for(aside.run(lambda: 7, on_done=lambda: said[0]), 10) == 7
     loop.set_exception_handler(None)
     assert [type(error) for error in said] == [IndexError]
     aside.close()
@@ -50,7 +50,7 @@ def test_a_call_that_outlives_its_event_loop_ends_quietly() -> None:
 
     async def leave() -> threading.Thread:
         aside = CommitThread("test")
-        waiting = asyncio.ensure_future(aside.do(lambda: release.wait(10)))
+        waiting = asyncio.ensure_future(aside.run(lambda: release.wait(10)))
         await asyncio.sleep(0.01)
         aside.close(wait=False)
         waiting.cancel()

@@ -31,7 +31,7 @@ def path(tmp_path: Path, empty_sqlite: Path) -> Path:
 @pytest.fixture
 async def opened(path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SqliteStore]:
     monkeypatch.setattr(checkpointer, "EVERY", EVERY)
-    monkeypatch.setattr(checkpointer, "LOG_PAGES", LOG_PAGES)
+    monkeypatch.setattr(checkpointer, "RESTART_PAGES", LOG_PAGES)
     store = SqliteStore(path)
     yield store
     await store.close()
@@ -71,7 +71,7 @@ async def test_no_commit_moves_what_others_have_committed(
 ) -> None:
     """SQLite's own measure is far away, so no commit is a long one."""
     found = opened._writer.execute("PRAGMA wal_autocheckpoint").fetchone()[0]
-    assert found == checkpointer.LOG_PAGES_AT_MOST
+    assert found == checkpointer.AUTOCHECKPOINT_PAGES
     await put(opened, rows, range(EVERY * 2))
     # What the thread has moved can be read from a copy of the file alone, without its log.
     for _ in range(100):
@@ -99,7 +99,7 @@ async def test_who_reads_for_long_keeps_the_log_and_hinders_nobody(
 async def test_what_cannot_be_moved_stays_in_the_log_and_nobody_is_refused(
     opened: SqliteStore, path: Path, rows: "Rows"
 ) -> None:
-    opened._checkpoints._own.close()
+    opened._checkpointer._own.close()
     await put(opened, rows, range(EVERY * 20))
-    assert opened._checkpoints._thread.is_alive()
+    assert opened._checkpointer._thread.is_alive()
     assert users(path) == EVERY * 20

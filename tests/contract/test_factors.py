@@ -103,10 +103,10 @@ def attempt(challenge_id: str, most: int = 3, now: int = NOW) -> Unit[CodeAttemp
     """
 
     async def run(tx: Tx) -> CodeAttempt | None:
-        counted = await tx.spending.charge(1, challenge_id, most, now)
+        counted = await tx.attempts.charge(1, challenge_id, most, now)
         if counted is None:
             return None
-        await tx.spending.keep(1, counted, counted.record)
+        await tx.attempts.write_without_spending(1, counted, counted.record)
         return counted._replace(stored=None)
 
     return run

@@ -90,7 +90,7 @@ READS: dict[str, tuple[Callable[[Tx], Awaitable[object]], object]] = {
     "links.abandoned": (lambda tx: tx.links.abandoned(THERE, USER, 99), []),
     "brandings.of": (lambda tx: tx.brandings.of(THERE), None),
     "sessions.addresses_of": (lambda tx: tx.sessions.addresses_of(THERE, USER), []),
-    "throttles.full_at": (lambda tx: tx.throttles.full_at(THERE, USER), 0),
+    "throttles.tat": (lambda tx: tx.throttles.tat(THERE, USER), 0),
     "failures.of": (lambda tx: tx.failures.of(THERE, USER), FailureRecord((), 0, None)),
 }
 WRITES: dict[str, tuple[Callable[[Tx, "Rows"], Awaitable[object]], object]] = {
@@ -109,15 +109,18 @@ WRITES: dict[str, tuple[Callable[[Tx, "Rows"], Awaitable[object]], object]] = {
         lambda tx, rows: tx.challenges.insert_for_factor(THERE, rows.challenge(9)),
         False,
     ),
-    "spending.charge": (lambda tx, _: tx.spending.charge(THERE, CHALLENGE, 5, 9), None),
-    "spending.spend": (lambda tx, rows: tx.spending.spend(THERE, attempt(rows, None), 9, NOTHING, 9), 0),
+    "spending.charge": (lambda tx, _: tx.attempts.charge(THERE, CHALLENGE, 5, 9), None),
+    "spending.spend": (lambda tx, rows: tx.attempts.spend(THERE, attempt(rows, None), 9, NOTHING, 9), 0),
     "spending.spend, counted with the outcome": (
-        lambda tx, rows: tx.spending.spend(THERE, attempt(rows, NOTHING), 9, NOTHING, 9),
+        lambda tx, rows: tx.attempts.spend(THERE, attempt(rows, NOTHING), 9, NOTHING, 9),
         0,
     ),
-    "spending.keep": (lambda tx, rows: tx.spending.keep(THERE, attempt(rows, None), LOCKED), None),
+    "spending.keep": (
+        lambda tx, rows: tx.attempts.write_without_spending(THERE, attempt(rows, None), LOCKED),
+        None,
+    ),
     "spending.keep, counted with the outcome": (
-        lambda tx, rows: tx.spending.keep(THERE, attempt(rows, NOTHING), NOTHING),
+        lambda tx, rows: tx.attempts.write_without_spending(THERE, attempt(rows, NOTHING), NOTHING),
         None,
     ),
     "challenges.close": (lambda tx, _: tx.challenges.close(THERE, CHALLENGE, 9), False),
@@ -137,7 +140,7 @@ WRITES: dict[str, tuple[Callable[[Tx, "Rows"], Awaitable[object]], object]] = {
     "links.attach": (lambda tx, _: tx.links.attach(THERE, "link_1", "other", "other"), False),
     "links.complete": (lambda tx, _: tx.links.complete(THERE, "link_1", 2), False),
     "links.delete_of_user": (lambda tx, _: tx.links.delete_of_user(THERE, USER), 0),
-    "throttles.give_back": (lambda tx, _: tx.throttles.give_back(THERE, USER, 1), None),
+    "throttles.refund": (lambda tx, _: tx.throttles.refund(THERE, USER, 1), None),
     "throttles.clear": (lambda tx, _: tx.throttles.clear(THERE, USER), False),
     "idempotency.keep": (
         lambda tx, _: tx.idempotency.keep(IdempotencyClaim(THERE, b"k", b"b", 9), "new"),
@@ -221,7 +224,7 @@ def test_every_call_that_takes_an_environment_is_listed_here() -> None:
     tx = Tx(None)  # type: ignore[arg-type]  # only the classes are looked at
     calls = {
         f"{table}.{call}"
-        for table in {*TABLES, "spending"} & set(Tx.__slots__)
+        for table in {*TABLES, "attempts"} & set(Tx.__slots__)
         for call in vars(type(getattr(tx, table)))
         if not call.startswith("_") and not {call, f"{table}.{call}"} & CREATORS
     }

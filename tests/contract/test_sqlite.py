@@ -123,7 +123,7 @@ async def test_once_all_of_a_batch_are_told_and_before_any_goes_on_somebody_may_
         await rows.put(opened, rows.user(number))
         order.append("went on")
 
-    opened.when_told(lambda: order.append("told"))
+    opened.on_batch_committed(lambda: order.append("told"))
     await asyncio.gather(*(put(number) for number in range(3)))
     assert order == ["told", "went on", "went on", "went on"]
 
@@ -134,7 +134,7 @@ async def test_what_arrives_while_another_process_has_its_turn_comes_along(
     commits: list[str] = []
     opened._writer.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
     another = WriteLock(path)
-    assert another.take_now()
+    assert another.try_acquire()
     first = asyncio.ensure_future(rows.put(opened, rows.user(1)))
     await asyncio.sleep(0.01)
     others = [asyncio.ensure_future(rows.put(opened, rows.user(number))) for number in range(2, 6)]
@@ -142,7 +142,7 @@ async def test_what_arrives_while_another_process_has_its_turn_comes_along(
     await asyncio.sleep(0.01)
     given_up.cancel()
     assert commits == []
-    another.give_back()
+    another.release()
     another.close()
     assert all(await asyncio.gather(first, *others))
     assert commits == ["COMMIT"]
@@ -154,7 +154,7 @@ async def test_all_that_wait_are_told_when_no_turn_comes(
 ) -> None:
     monkeypatch.setattr(store, "_BUSY_SECONDS", 0.05)
     another = WriteLock(path)
-    assert another.take_now()
+    assert another.try_acquire()
     first = asyncio.ensure_future(rows.put(opened, rows.user(1)))
     await asyncio.sleep(0.01)
     outcomes = await asyncio.gather(first, rows.put(opened, rows.user(2)), return_exceptions=True)
@@ -168,13 +168,13 @@ async def test_a_turn_that_comes_too_late_is_passed_on(
 ) -> None:
     monkeypatch.setattr(store, "_BUSY_SECONDS", 0.05)
     another = WriteLock(path)
-    assert another.take_now()
+    assert another.try_acquire()
     for _ in range(2):
         with pytest.raises(errors.Unavailable):
             await rows.put(opened, rows.user(1))
-    another.give_back()
+    another.release()
     await asyncio.sleep(0.05)
-    assert another.take_now()
+    assert another.try_acquire()
     another.close()
     assert await rows.put(opened, rows.user(1))
 
@@ -184,7 +184,7 @@ async def test_a_store_closes_while_another_process_keeps_the_turn(
 ) -> None:
     monkeypatch.setattr(store, "_BUSY_SECONDS", 0.05)
     another = WriteLock(path)
-    assert another.take_now()
+    assert another.try_acquire()
     opened = SqliteStore(path)
     with pytest.raises(errors.Unavailable):
         await rows.put(opened, rows.user(1))
@@ -192,7 +192,7 @@ async def test_a_store_closes_while_another_process_keeps_the_turn(
     another.close()
     await asyncio.sleep(0.05)
     left = WriteLock(path)
-    assert left.take_now(), "the turn came to a store that is closed, and stayed there"
+    assert left.try_acquire(), "the turn came to a store that is closed, and stayed there"
     left.close()
 
 

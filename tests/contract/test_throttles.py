@@ -24,7 +24,7 @@ async def test_an_allowance_is_there_at_once_and_comes_back_one_by_one(store: St
 
 async def test_what_is_given_back_can_be_taken_again(store: Store) -> None:
     assert [await store.write(charge(1000)) for _ in range(4)][-1] is False
-    await store.write(lambda tx: tx.throttles.give_back(1, "a", INTERVAL))
+    await store.write(lambda tx: tx.throttles.refund(1, "a", INTERVAL))
     assert [await store.write(charge(1000)) for _ in range(2)] == [True, False]
 
 
@@ -37,6 +37,6 @@ async def test_fifty_at_once_get_no_more_than_the_allowance(backend: "Backend") 
 async def test_only_throttles_of_the_past_are_cleaned_away(store: Store) -> None:
     await store.write(charge(1000, "old"))
     await store.write(charge(5000, "new"))
-    assert await store.write(lambda tx: tx.expired.throttles(1100)) == 1
-    assert await store.read(lambda tx: tx.throttles.full_at(1, "old")) == 0
-    assert await store.read(lambda tx: tx.throttles.full_at(1, "new")) == 5100
+    assert await store.write(lambda tx: tx.expired_rows.throttles(1100)) == 1
+    assert await store.read(lambda tx: tx.throttles.tat(1, "old")) == 0
+    assert await store.read(lambda tx: tx.throttles.tat(1, "new")) == 5100

@@ -73,7 +73,7 @@ async def test_what_can_wait_is_done_while_the_commit_is_under_way(store: Store,
     called = asyncio.Event()
 
     async def unit(tx: Tx) -> None:
-        tx.meanwhile.append(called.set)
+        tx.during_commit.append(called.set)
         await tx.users.insert(1, rows.user(1))
         seen.append(["called"] if called.is_set() else [])
 
@@ -94,7 +94,7 @@ async def test_what_fails_meanwhile_harms_nobody(store: Store, rows: "Rows") -> 
     called = asyncio.Event()
 
     async def unit(tx: Tx) -> bool:
-        tx.meanwhile += [lambda: 1 // 0, called.set]
+        tx.during_commit += [lambda: 1 // 0, called.set]
         return await tx.users.insert(1, rows.user(1))
 
     assert await store.write(unit)

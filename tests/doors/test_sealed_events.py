@@ -28,7 +28,7 @@ def data(tmp_path: Path) -> Path:
 
         af = await Authfactor.open(Settings(data=folder), clock=later)
         try:
-            return await af.event_seals.run(af.store)
+            return await af.event_sealing.run(af.store)
         finally:
             await af.close()
 

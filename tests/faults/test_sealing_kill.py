@@ -41,8 +41,8 @@ async def main():
             await af.run(await af.users.create(environment, request))
             now[0] += 60_000
         now[0] += 2 * 3600_000
-        await af.event_seals.run(af.store)
-        await af.cleaning.run(af.store)
+        await af.event_sealing.run(af.store)
+        await af.retention.run(af.store)
         print(".", end="", flush=True)
 
 asyncio.run(main())
@@ -78,7 +78,7 @@ async def check(data: Path) -> VerifiedEvents:
     try:
         walk = ChainVerifier(await af.audit.keys(af.store))
         assert await af.audit.follow(af.store, walk) is None
-        checked, broken = await af.event_checks.check(af.store, walk, frozenset(), lambda *_: None)
+        checked, broken = await af.event_verification.check(af.store, walk, frozenset(), lambda *_: None)
         assert broken is None
         return checked
     finally:

@@ -71,7 +71,7 @@ def test_a_body_is_read_or_refused(shape: type[requests.RequestModel], body: byt
 @given(st.text(max_size=200) | st.from_regex(r"v1:[0-9a-f]{6}:[A-Za-z0-9_-]{0,80}={0,2}", fullmatch=True))
 def test_a_sealed_string_that_was_not_sealed_here_does_not_open(text: str) -> None:
     with pytest.raises(UnsealError):
-        VAULT.open(text, WHERE)
+        VAULT.unseal(text, WHERE)
 
 
 @settings(max_examples=50 * EXAMPLES, deadline=None)
@@ -81,7 +81,7 @@ def test_a_sealed_string_with_one_character_changed_does_not_open(value: bytes, 
     at %= len(sealed)
     changed = sealed[:at] + chr((ord(sealed[at]) + by) % 256) + sealed[at + 1 :]
     with pytest.raises(UnsealError):
-        VAULT.open(changed, WHERE)
+        VAULT.unseal(changed, WHERE)
 
 
 @AS_OFTEN

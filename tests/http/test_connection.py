@@ -12,7 +12,7 @@ import pytest
 from uvicorn.server import ServerState
 
 from authfactor.http1 import connection
-from authfactor.http1.connection import MOST_HEADER_BYTES, MOST_WAITING, Connection
+from authfactor.http1.connection import MAX_HEADER_BYTES, MAX_PIPELINED, Connection
 from authfactor.http1.request_cycle import Message, Receive, Send
 from authfactor.http1.response_batching import ResponseBatcher
 from tests.servers import API_KEY, Server
@@ -25,8 +25,8 @@ Connect = Callable[[], Awaitable[Stream]]
 class Echo:
     """Answers with method, path and body; `/slow` waits to be released, `/deaf` never reads the body."""
 
-    def __init__(self, *, reads_at_once: bool) -> None:
-        self.reads_at_once = reads_at_once
+    def __init__(self, *, reads_never_suspend: bool) -> None:
+        self.reads_never_suspend = reads_never_suspend
         self.release = asyncio.Event()
         self.seen: list[str] = []
         self.broken: list[str] = []
@@ -61,7 +61,7 @@ class Echo:
 
 @pytest.fixture(params=[False, True], ids=["tasks", "at once"])
 def echo(request: pytest.FixtureRequest) -> Echo:
-    return Echo(reads_at_once=request.param)
+    return Echo(reads_never_suspend=request.param)
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ async def test_a_body_in_chunks_is_put_together_and_its_trailers_are_dropped(con
 
 async def test_requests_sent_ahead_are_answered_in_their_order(connect: Connect, echo: Echo) -> None:
     reader, writer = await connect()
-    count = MOST_WAITING * 3
+    count = MAX_PIPELINED * 3
     writer.write(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n")
     for number in range(count):
         writer.write(b"POST /%d HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n%02d" % (number, number))
@@ -304,7 +304,7 @@ async def test_headers_have_a_limit(connect: Connect, echo: Echo, size: int) -> 
     reader, writer = await connect()
     writer.write(b"GET /p HTTP/1.1\r\nhost: x\r\n")
     sent = 0
-    while sent <= MOST_HEADER_BYTES:
+    while sent <= MAX_HEADER_BYTES:
         writer.write(b"x-%d: %s\r\n" % (sent, b"y" * size))
         sent += size
         await asyncio.sleep(0.001)

@@ -44,7 +44,7 @@ class Client:
 async def test_they_begin_together_and_who_was_answered_longest_ago_is_first() -> None:
     turns, begun = ResponseBatcher(), list[int]()
     for answered_at in (3, 1, 2):
-        turns.add(Client(answered_at, begun))
+        turns.enqueue(Client(answered_at, begun))
     assert begun == []
     await asyncio.sleep(0)
     assert begun == [1, 2, 3]
@@ -56,7 +56,7 @@ async def test_one_that_cannot_begin_keeps_nobody_else_from_it() -> None:
     loop.set_exception_handler(lambda _loop, context: said.append(str(context.get("exception"))))
     turns, begun = ResponseBatcher(), list[int]()
     for answered_at in (3, 1, 2):
-        turns.add(Client(answered_at, begun, broken=answered_at == 2))
+        turns.enqueue(Client(answered_at, begun, broken=answered_at == 2))
     for _ in range(3):
         await asyncio.sleep(0)
     loop.set_exception_handler(None)
@@ -68,7 +68,7 @@ async def test_answers_that_need_no_wait_leave_once_all_have_begun() -> None:
     turns, begun = ResponseBatcher(), list[int]()
     wire = Wire([])
     for answered_at in (2, 1):
-        turns.add(Client(answered_at, begun, turns=turns, wire=wire))
+        turns.enqueue(Client(answered_at, begun, turns=turns, wire=wire))
     await asyncio.sleep(0)
     assert (begun, wire.written) == ([1, 2], [])
     await asyncio.sleep(0)
@@ -79,7 +79,7 @@ async def test_what_is_sent_at_another_time_leaves_at_once_but_overtakes_nothing
     turns, wire = ResponseBatcher(), Wire([])
     turns.send(wire, b"before")  # type: ignore[arg-type]  # as much of a transport as is needed
     assert wire.written == [b"before"]
-    turns.add(Client(1, [], turns=turns, wire=wire))
+    turns.enqueue(Client(1, [], turns=turns, wire=wire))
     await asyncio.sleep(0)
     turns.send(wire, b"after")  # type: ignore[arg-type]  # as much of a transport as is needed
     assert wire.written == [b"before", b"1", b"after"]
@@ -91,7 +91,7 @@ async def test_nothing_is_written_to_who_is_gone() -> None:
     turns = ResponseBatcher()
     clients = [Client(number, [], turns=turns) for number in range(2)]
     for client in clients:
-        turns.add(client)
+        turns.enqueue(client)
     await asyncio.sleep(0)
     clients[0].wire.closed = True
     turns.flush()
@@ -112,7 +112,7 @@ async def test_those_who_are_told_of_a_commit_are_answered_together_before_anyth
     await asyncio.sleep(0)
     for future in told:
         future.set_result(None)
-    turns.hold()
+    turns.hold_until_resumed()
     loop.call_soon(lambda: seen.append(wire.written[:]))
     await asyncio.gather(*tasks)
     assert seen == [[], [], [], [b"0", b"1", b"2"]]
@@ -122,8 +122,8 @@ async def test_those_who_are_told_of_a_commit_are_answered_together_before_anyth
 
 async def test_requests_that_begin_while_answers_are_held_back_leave_with_them() -> None:
     turns, wire = ResponseBatcher(), Wire([])
-    turns.add(Client(1, [], turns=turns, wire=wire))
-    turns.hold()
+    turns.enqueue(Client(1, [], turns=turns, wire=wire))
+    turns.hold_until_resumed()
     turns.send(wire, b"0")  # type: ignore[arg-type]  # as much of a transport as is needed
     await asyncio.sleep(0)
     assert wire.written == [b"0", b"1"]
@@ -135,7 +135,7 @@ async def test_one_that_cannot_be_written_to_keeps_nobody_else_from_an_answer() 
             raise RuntimeError(content)
 
     turns, wires = ResponseBatcher(), [Wire([]), Broken([]), Wire([])]
-    turns.hold()
+    turns.hold_until_resumed()
     for wire in wires:
         turns.send(wire, b"answer")  # type: ignore[arg-type]  # as much of a transport as is needed
     with pytest.raises(RuntimeError, match="answer"):

@@ -194,7 +194,7 @@ def _tables(store: SimulatedStore) -> SimpleNamespace:  # noqa: C901 - one small
 
     return SimpleNamespace(
         challenges=SimpleNamespace(by_id=by_id),
-        spending=SimpleNamespace(charge=charge_attempt, keep=keep, spend=spend),
+        attempts=SimpleNamespace(charge=charge_attempt, write_without_spending=keep, spend=spend),
         events=SimpleNamespace(append=nothing),
         throttles=SimpleNamespace(charge=nothing),
         webhook_endpoints=SimpleNamespace(subscribed=nothing),

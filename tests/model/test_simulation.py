@@ -42,8 +42,8 @@ class Schedule:
         self.chance = random.Random(seed)
         self.now = START
         vault = Vault([key_of(self.chance.randbytes(32))], self.chance.randbytes)
-        mint = IdGenerator(lambda: self.now, self.chance.randbytes)
-        self.rules = Challenges(lambda: self.now, mint, vault, EventLog(mint), SETTINGS)
+        new_id = IdGenerator(lambda: self.now, self.chance.randbytes)
+        self.rules = Challenges(lambda: self.now, new_id, vault, EventLog(new_id), SETTINGS)
         self.store = SimulatedStore(self.chance, racy=racy)
         self.reference = Verifier(SETTINGS)
         self.accepted: list[tuple[str, str]] = []

@@ -174,24 +174,24 @@ def test_the_port_of_the_metrics_serves_nothing_else(server: Server) -> None:
 def test_folding_an_ended_process_keeps_its_counters_and_drops_its_gauges() -> None:
     layout = shared_counters.CounterLayout([route.name for route in all_routes()])
     board = shared_counters.SharedCounters(layout, 2)
-    first, second = board.take(), board.take()
-    assert not board.has_room()
+    first, second = board.claim_region(), board.claim_region()
+    assert not board.has_free_region()
     for number, times in ((first, 3), (second, 4)):
         meter = shared_counters.CounterWriter(layout, board.region(number))
         for _ in range(times):
             meter.request("GET /healthz", 200, 10)
-        meter.put("authfactor_commit_queue", [times])
+        meter.set_series("authfactor_commit_queue", [times])
     place, queue = (
         layout.place("authfactor_requests_total", "GET /healthz", "200"),
         layout.place("authfactor_commit_queue"),
     )
     assert (board.totals()[place], board.totals()[queue]) == (7, 7)
 
-    board.fold(first)
+    board.absorb_exited_worker(first)
 
     assert (board.totals()[place], board.totals()[queue]) == (7, 4)
-    assert board.has_room()
-    assert set(board.region(board.take())) == {0}
+    assert board.has_free_region()
+    assert set(board.region(board.claim_region())) == {0}
 
 
 def test_a_status_and_a_code_that_have_no_series_are_counted_as_other() -> None:

@@ -35,8 +35,8 @@ def test_minted_ids_grow_strictly_whatever_the_clock_and_the_entropy_do(
     draws: list[tuple[int, bytes]],
 ) -> None:
     clock, entropy = iter([at for at, _ in draws]), iter([drawn for _, drawn in draws])
-    mint = ids.IdGenerator(lambda: next(clock), lambda _: next(entropy))
-    minted = [mint(ids.USER) for _ in draws]
+    new_id = ids.IdGenerator(lambda: next(clock), lambda _: next(entropy))
+    minted = [new_id(ids.USER) for _ in draws]
     latest = [max(at for at, _ in draws[: count + 1]) for count in range(len(draws))]
 
     assert all(earlier < later for earlier, later in itertools.pairwise(minted))

@@ -26,7 +26,7 @@ def test_any_value_opens_in_its_row_whatever_keys_were_added(
     vaults = [Vault(ring[: count + 1], lambda _: nonce) for count in range(len(ring))]
     sealed = [vault.seal(value, row) for vault in vaults]
 
-    assert [vaults[-1].open(text, row) for text in sealed] == [value] * len(ring)
+    assert [vaults[-1].unseal(text, row) for text in sealed] == [value] * len(ring)
     assert [vaults[-1].is_stale(text) for text in sealed] == [True] * (len(ring) - 1) + [False]
 
 
@@ -38,7 +38,7 @@ def test_no_value_opens_in_another_row(
     vault = Vault([KEY], lambda _: nonce)
 
     with pytest.raises(UnsealError):
-        vault.open(vault.seal(value, row), other)
+        vault.unseal(vault.seal(value, row), other)
 
 
 @given(NONCES, VALUES, ROWS, st.data())
@@ -51,10 +51,10 @@ def test_no_other_bytes_open(nonce: bytes, value: bytes, row: SealedLocation, da
     changed = blob[:at] + bytes([blob[at] ^ change]) + blob[at + 1 :]
 
     with pytest.raises(UnsealError):
-        vault.open(f"{head}:{base64.urlsafe_b64encode(changed).decode()}", row)
+        vault.unseal(f"{head}:{base64.urlsafe_b64encode(changed).decode()}", row)
 
 
 @given(st.one_of(st.text(), BLOBS.map(f"v1:{KEY.id}:{{}}".format)))
 def test_no_text_opens_that_was_not_sealed(text: str) -> None:
     with pytest.raises(UnsealError):
-        Vault([KEY], bytes).open(text, SealedLocation("factors", "secret", 1, "id"))
+        Vault([KEY], bytes).unseal(text, SealedLocation("factors", "secret", 1, "id"))

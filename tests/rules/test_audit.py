@@ -17,7 +17,7 @@ KIM = Actor("operator", "operator_1", "kim@example.org")
 
 
 async def note(desk: Installation, action: str, actor: Actor = KIM, target: str = "user_1") -> None:
-    await desk.af.run(lambda tx: desk.af.audit.note(tx, actor, action, target, environment=1, reason="why"))
+    await desk.af.run(lambda tx: desk.af.audit.append(tx, actor, action, target, environment=1, reason="why"))
 
 
 async def everything(desk: Installation) -> list[AuditEntry]:
@@ -50,7 +50,7 @@ async def test_many_at_once_make_one_chain(desk: Installation) -> None:
 
 async def test_an_entry_is_kept_only_with_its_change(desk: Installation) -> None:
     async def failing(tx: Tx) -> None:
-        await desk.af.audit.note(tx, KIM, "lost", "user_1")
+        await desk.af.audit.append(tx, KIM, "lost", "user_1")
         raise errors.Conflict("x", "x")
 
     with pytest.raises(errors.Conflict):

@@ -96,7 +96,7 @@ SPOILT: Final[dict[str, Callable[[bytes], bytes]]] = {
     "two headers": lambda picture: picture[:33] + picture[8:],
     "no picture": lambda picture: picture[:33] + chunk(b"IEND", b""),
     "nothing": lambda _: b"",
-    "too much": lambda picture: picture + bytes(logos.MOST_BYTES),
+    "too much": lambda picture: picture + bytes(logos.MAX_BYTES),
 }
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from authfactor import ids
 from authfactor.core import Authfactor
-from authfactor.rules.maintenance.retention import TURN_MILLISECONDS
+from authfactor.rules.maintenance.retention import LEASE_MS
 from authfactor.store import Store, Tx
 from authfactor.store.queries.retention import BATCH, ExpiredRows
 from authfactor.wire.webhooks import CreateWebhookEndpoint
@@ -85,11 +85,11 @@ async def test_old_rows_of_every_environment_go_in_batches_of_at_most_a_thousand
         return batches[-1]
 
     monkeypatch.setattr(ExpiredRows, table, watched)
-    assert await desk.af.cleaning.run(desk.af.store) == BATCH + 12
+    assert await desk.af.retention.run(desk.af.store) == BATCH + 12
     assert await count(desk.af, table) == before
     assert max(batches) == BATCH
     assert sum(batches) == BATCH + 12
-    assert await desk.af.cleaning.run(desk.af.store) == 0
+    assert await desk.af.retention.run(desk.af.store) == 0
 
 
 async def test_what_is_still_needed_stays_until_its_time(desk: Installation) -> None:
@@ -106,26 +106,26 @@ async def test_what_is_still_needed_stays_until_its_time(desk: Installation) -> 
     assert kept["events"] >= 2
     desk.clock.advance(DAY)
     await desk.challenge(enrolled)
-    assert await desk.af.cleaning.run(desk.af.store) == 0
+    assert await desk.af.retention.run(desk.af.store) == 0
     desk.clock.advance(3601)
-    assert await desk.af.cleaning.run(desk.af.store) == 1  # the first challenge, a day after its expiry
+    assert await desk.af.retention.run(desk.af.store) == 1  # the first challenge, a day after its expiry
     assert await count(desk.af, "challenges") == 1
     desk.clock.advance(desk.af.settings.event_life)
-    assert await desk.af.cleaning.run(desk.af.store) == 1 + kept["events"] + kept["deliveries"]
+    assert await desk.af.retention.run(desk.af.store) == 1 + kept["events"] + kept["deliveries"]
     assert await count(desk.af, "factors") == await count(desk.af, "users") == 1
 
 
 async def test_one_process_cleans_and_another_takes_over_when_it_is_gone(open_desk: "Opener") -> None:
     first, second = await open_desk(), await open_desk()
-    assert await first.af.cleaning.run(first.af.store) == 0
-    assert await second.af.cleaning.run(second.af.store) is None
+    assert await first.af.retention.run(first.af.store) == 0
+    assert await second.af.retention.run(second.af.store) is None
     first.clock.advance(60)
-    assert await first.af.cleaning.run(first.af.store) == 0  # its own turn, lengthened
-    first.clock.advance(TURN_MILLISECONDS / 1000 - 1)
-    assert await second.af.cleaning.run(second.af.store) is None
+    assert await first.af.retention.run(first.af.store) == 0  # its own turn, lengthened
+    first.clock.advance(LEASE_MS / 1000 - 1)
+    assert await second.af.retention.run(second.af.store) is None
     first.clock.advance(1)
-    assert await second.af.cleaning.run(second.af.store) == 0
-    assert await first.af.cleaning.run(first.af.store) is None
+    assert await second.af.retention.run(second.af.store) == 0
+    assert await first.af.retention.run(first.af.store) is None
 
 
 async def test_a_turn_that_was_lost_meanwhile_ends_the_work(
@@ -138,19 +138,19 @@ async def test_a_turn_that_was_lost_meanwhile_ends_the_work(
     async def stall(self: ExpiredRows, environment: int, older_than: str) -> int:
         removed = await original(self, environment, older_than)
         if removed:
-            slow.clock.advance(TURN_MILLISECONDS / 1000)
+            slow.clock.advance(LEASE_MS / 1000)
         return removed
 
     monkeypatch.setattr(ExpiredRows, "challenges", stall)
     taken: list[int | None] = []
-    renew = slow.af.cleaning._take_turn
+    renew = slow.af.retention._take_turn
 
     async def after_the_other(store: Store) -> bool:
         if slow.clock.now > 1_700_000_010_000:
             monkeypatch.setattr(ExpiredRows, "challenges", original)
-            taken.append(await other.af.cleaning.run(other.af.store))
+            taken.append(await other.af.retention.run(other.af.store))
         return bool(await renew(store))
 
-    monkeypatch.setattr(slow.af.cleaning, "_take_turn", after_the_other)
-    assert await slow.af.cleaning.run(slow.af.store) == BATCH
+    monkeypatch.setattr(slow.af.retention, "_acquire_lease", after_the_other)
+    assert await slow.af.retention.run(slow.af.store) == BATCH
     assert taken == [BATCH]

@@ -192,7 +192,7 @@ async def test_names_whose_picture_would_be_too_large_are_refused_and_nothing_is
         await desk.af.run(desk.af.factors.enroll_alone(desk.environment, EnrollFactor(type="totp", **names)))
     assert await desk.af.read(lambda tx: tx.db.all("SELECT id FROM factors")) == []
     # The longest names that fit have a picture.
-    room = qr.MOST_BYTES - len((await desk.enroll(user, totp_issuer="i", totp_user="u")).uri)
+    room = qr.MAX_BYTES - len((await desk.enroll(user, totp_issuer="i", totp_user="u")).uri)
     made = await desk.enroll(user, totp_issuer="i", totp_user="u" + letter * (min(room // 12, 127)))
     assert made.qr_code.startswith("data:image/png;base64,")
 

@@ -124,12 +124,12 @@ async def test_a_change_of_the_environment_reaches_callers_within_a_second(desk:
 async def test_the_last_use_of_a_key_is_noted_now_and_then(desk: "Installation") -> None:
     af = desk.af
     record, text = await af.run(af.environments.new_key(desk.environment, "a"))
-    await af.note_used_keys()
+    await af.flush_last_used()
     desk.clock.advance(7)
     await af.environments.caller(af.store, text)
     used = desk.clock.now
     desk.clock.advance(7)
-    await af.note_used_keys()
+    await af.flush_last_used()
     listed = await af.read(lambda tx: tx.api_keys.of_environment(1))
     assert {key.id: key.last_used_at for key in listed}[record.id] == used
 
@@ -139,7 +139,7 @@ async def test_the_text_of_a_key_is_forgotten_when_its_use_is_noted(desk: "Insta
     _, text = await af.run(af.environments.new_key(desk.environment, "a"))
     await af.environments.caller(af.store, text)
     assert text in repr(vars(af.environments))
-    await af.note_used_keys()
+    await af.flush_last_used()
     assert text not in repr(vars(af.environments))
 
 

@@ -26,7 +26,7 @@ ENTER: Final = (
 
 
 async def seal(desk: Installation) -> int:
-    return await desk.af.event_seals.run(desk.af.store)
+    return await desk.af.event_sealing.run(desk.af.store)
 
 
 async def seals(desk: Installation) -> list[EventSeal]:
@@ -43,7 +43,7 @@ async def removals(desk: Installation) -> list[AuditEntry]:
 async def check(desk: Installation, *accept: str) -> tuple[VerifiedEvents, ChainResult | None]:
     walk = ChainVerifier(await desk.af.audit.keys(desk.af.store))
     assert await desk.af.audit.follow(desk.af.store, walk) is None
-    return await desk.af.event_checks.check(desk.af.store, walk, frozenset(accept), lambda *_: None)
+    return await desk.af.event_verification.check(desk.af.store, walk, frozenset(accept), lambda *_: None)
 
 
 async def findings(desk: Installation) -> list[str]:
@@ -211,7 +211,7 @@ async def test_servers_that_seal_at_once_leave_no_gap_and_no_overlap(
 ) -> None:
     """Even with the turn out of force: the look at the list in the unit that adds to it decides."""
     first, second = await open_desk(), await open_desk()
-    monkeypatch.setattr(EventSealing, "_has_turn", _yes)
+    monkeypatch.setattr(EventSealing, "_acquire_lease", _yes)
     monkeypatch.setattr(event_sealing, "MOST", 5)
     for _ in range(3):
         for number in range(20):
@@ -244,7 +244,7 @@ async def test_one_server_seals_and_another_takes_over_when_it_is_gone(
             await seal(first)
     assert await seals(first) == []
     assert await seal(second) == 0  # the turn of the one that is gone
-    first.clock.advance(event_sealing.TURN_MILLISECONDS / 1000)
+    first.clock.advance(event_sealing.LEASE_MS / 1000)
     assert await seal(second) == 1
     assert await findings(second) == []
 
@@ -256,10 +256,10 @@ async def test_an_entry_that_leaves_out_events_is_found(sealed: Installation) ->
         last = (await seals(sealed))[-1]
         start = ids.first(ids.EVENT, ids.milliseconds_of(last.end) + 1000)
         reason = event_digests.told(start, event_digests.EventDigest())
-        await sealed.af.audit.note(tx, SERVER, SEALED, start + "Z", reason=reason)
+        await sealed.af.audit.append(tx, SERVER, SEALED, start + "Z", reason=reason)
 
     async def unreadable(tx: Tx) -> None:
-        await sealed.af.audit.note(tx, SERVER, SEALED, "event_x", reason="nothing")
+        await sealed.af.audit.append(tx, SERVER, SEALED, "event_x", reason="nothing")
 
     for wrong, why in ((unit, "the one before ended at"), (unreadable, "cannot be read")):
         await sealed.af.run(wrong)
@@ -272,16 +272,16 @@ async def test_only_sealed_events_are_removed_and_the_list_says_so_first(sealed:
     enter(sealed, sealed.clock.now)
     sealed.clock.advance(sealed.af.settings.event_life + DUE)
     # Nobody has sealed the last one.
-    assert await sealed.af.cleaning.run(sealed.af.store) == 12
+    assert await sealed.af.retention.run(sealed.af.store) == 12
     assert sealed.sql("SELECT count(*) FROM events") == [(1,)]
     [removal] = await removals(sealed)
     assert removal.target == (await seals(sealed))[-1].end
     assert await findings(sealed) == []
-    assert await sealed.af.cleaning.run(sealed.af.store) == 0
+    assert await sealed.af.retention.run(sealed.af.store) == 0
     assert await seal(sealed) == 1
     assert await findings(sealed) == []
     sealed.clock.advance(HOUR / 1000)
-    assert await sealed.af.cleaning.run(sealed.af.store) == 1
+    assert await sealed.af.retention.run(sealed.af.store) == 1
     checked, _ = await check(sealed)
     assert (checked.findings, checked.seals) == ((), 0)
     assert checked.cleaned_upto == checked.sealed_upto
@@ -290,7 +290,7 @@ async def test_only_sealed_events_are_removed_and_the_list_says_so_first(sealed:
 async def test_removal_goes_by_whole_seals_and_not_before_their_time(sealed: Installation) -> None:
     first, second = await seals(sealed)
     sealed.clock.advance(sealed.af.settings.event_life - DUE - HORIZON / 1000 - 2)
-    assert await sealed.af.cleaning.run(sealed.af.store) == 9
+    assert await sealed.af.retention.run(sealed.af.store) == 9
     assert [entry.target for entry in await removals(sealed)] == [first.end]
     assert await findings(sealed) == []
     sealed.sql("DELETE FROM events")
@@ -300,10 +300,10 @@ async def test_removal_goes_by_whole_seals_and_not_before_their_time(sealed: Ins
 
 async def test_a_longer_life_later_misses_nothing(sealed: Installation, open_desk: "Opener") -> None:
     sealed.clock.advance(sealed.af.settings.event_life + 60)
-    assert await sealed.af.cleaning.run(sealed.af.store) == 12
+    assert await sealed.af.retention.run(sealed.af.store) == 12
     longer = await open_desk(event_life=5 * sealed.af.settings.event_life)
-    longer.clock.advance(event_sealing.TURN_MILLISECONDS / 1000)
-    assert await longer.af.cleaning.run(longer.af.store) == 0
+    longer.clock.advance(event_sealing.LEASE_MS / 1000)
+    assert await longer.af.retention.run(longer.af.store) == 0
     assert await findings(longer) == []
 
 
@@ -316,7 +316,7 @@ async def test_a_life_shorter_than_the_horizon_works(
         enter(desk, desk.clock.now)
         desk.clock.advance(DAY / 2 + 1)
         await seal(desk)
-        await desk.af.cleaning.run(desk.af.store)
+        await desk.af.retention.run(desk.af.store)
         assert await findings(desk) == []
     # Four are too young to be sealed, and one more is the youngest that is.
     assert 4 <= int(str(desk.sql("SELECT count(*) FROM events")[0][0])) <= 5
@@ -333,7 +333,7 @@ async def test_sealing_begins_with_what_will_still_be_there_tomorrow(desk: Insta
     assert await findings(desk) == []
     enter(desk, desk.clock.now - life + 1000)
     desk.clock.advance(2)
-    assert await desk.af.cleaning.run(desk.af.store) == 1
+    assert await desk.af.retention.run(desk.af.store) == 1
     assert await removals(desk) == []
 
 
@@ -343,8 +343,10 @@ async def test_cleaning_during_a_check_is_no_finding(
     sealed.clock.advance(sealed.af.settings.event_life + 60)
     walk = ChainVerifier(await sealed.af.audit.keys(sealed.af.store))
     assert await sealed.af.audit.follow(sealed.af.store, walk) is None
-    assert await sealed.af.cleaning.run(sealed.af.store) == 12
-    checked, broken = await sealed.af.event_checks.check(sealed.af.store, walk, frozenset(), lambda *_: None)
+    assert await sealed.af.retention.run(sealed.af.store) == 12
+    checked, broken = await sealed.af.event_verification.check(
+        sealed.af.store, walk, frozenset(), lambda *_: None
+    )
     assert (checked.findings, broken) == ((), None)
 
 
@@ -361,13 +363,13 @@ async def test_after_a_clock_was_set_back_new_events_are_not_among_sealed_ones(
 
 
 async def test_the_lag_is_that_of_the_oldest_unsealed_event(desk: Installation) -> None:
-    assert await desk.af.event_seals.unsealed_since(desk.af.store) is None
+    assert await desk.af.event_sealing.unsealed_since(desk.af.store) is None
     at = desk.clock.now
     enter(desk, at)
-    assert await desk.af.event_seals.unsealed_since(desk.af.store) == at
+    assert await desk.af.event_sealing.unsealed_since(desk.af.store) == at
     desk.clock.advance(DUE)
     await seal(desk)
-    assert await desk.af.event_seals.unsealed_since(desk.af.store) is None
+    assert await desk.af.event_sealing.unsealed_since(desk.af.store) is None
 
 
 async def test_a_list_without_filter_leaves_out_what_servers_write(sealed: Installation) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from authfactor import errors
 from authfactor.models import Enrollment, Verification
-from authfactor.rules.events.event_log import REFUSAL_INTERVAL, REFUSALS_AT_ONCE
+from authfactor.rules.events.event_log import REFUSAL_BURST, REFUSAL_INTERVAL
 from authfactor.rules.factors.challenges import DRIFT_STEPS
 
 if TYPE_CHECKING:
@@ -305,9 +305,9 @@ async def test_whoever_goes_on_knocking_does_not_fill_the_disk(desk: "Installati
                 await desk.verify(challenge, "000000")
         return len(desk.sql("SELECT id FROM events")) - before
 
-    assert await knock(REFUSALS_AT_ONCE + 20) == REFUSALS_AT_ONCE
+    assert await knock(REFUSAL_BURST + 20) == REFUSAL_BURST
     desk.clock.advance(2 * REFUSAL_INTERVAL / 1000)
     assert await knock(10) == 2
     desk.clock.advance(DAY)
     # It has expired by now.
-    assert await knock(REFUSALS_AT_ONCE + 20) == REFUSALS_AT_ONCE
+    assert await knock(REFUSAL_BURST + 20) == REFUSAL_BURST

@@ -30,14 +30,14 @@ class Browser:
     session: str
 
     async def view(self) -> PageSession:
-        return await self.desk.af.read(self.desk.af.following.view(self.link.id, self.session))
+        return await self.desk.af.read(self.desk.af.page_sessions.view(self.link.id, self.session))
 
     async def secret(self) -> str:
-        return self.desk.af.following.secret_of(await self.view()).text
+        return self.desk.af.page_sessions.secret_of(await self.view()).text
 
     async def answer(self, code: str) -> Verification | None:
         done: CodeOutcome = await self.desk.af.run(
-            self.desk.af.following.answer(self.link.id, self.session, code)
+            self.desk.af.page_sessions.answer(self.link.id, self.session, code)
         )
         return done.verification
 
@@ -64,7 +64,7 @@ async def challenge(desk: Installation, user: UserRecord, **fields: str) -> Issu
 
 
 async def opened(desk: Installation, issued: IssuedLink) -> Browser:
-    unit = await desk.af.following.open(desk.af.store, token_of(issued))
+    unit = await desk.af.page_sessions.open(desk.af.store, token_of(issued))
     return Browser(desk, *await desk.af.run(unit))
 
 
@@ -93,7 +93,7 @@ async def test_looking_at_a_link_changes_nothing(desk: Installation) -> None:
     issued = await enrollment(desk, await desk.user())
     before = await desk.events()
     for _ in range(5):
-        seen = await desk.af.read(desk.af.following.look(token_of(issued)))
+        seen = await desk.af.read(desk.af.page_sessions.find(token_of(issued)))
         assert seen.link == issued.link
         assert seen.factor is None
     assert await desk.events() == before
@@ -103,7 +103,7 @@ async def test_looking_at_a_link_changes_nothing(desk: Installation) -> None:
 async def test_of_many_browsers_one_opens_a_link_and_one_factor_is_made(desk: Installation) -> None:
     user = await desk.user()
     issued = await enrollment(desk, user)
-    units = [await desk.af.following.open(desk.af.store, token_of(issued)) for _ in range(BROWSERS)]
+    units = [await desk.af.page_sessions.open(desk.af.store, token_of(issued)) for _ in range(BROWSERS)]
     results = await asyncio.gather(*(desk.af.run(unit) for unit in units), return_exceptions=True)
     assert sum(isinstance(result, tuple) for result in results) == 1
     assert sum(isinstance(result, errors.LinkUsed) for result in results) == BROWSERS - 1
@@ -120,7 +120,7 @@ async def test_a_link_that_was_opened_is_refused_from_then_on(desk: Installation
 
 async def test_a_link_that_nobody_opened_in_time_is_refused(desk: Installation) -> None:
     issued = await enrollment(desk, await desk.user())
-    late = await desk.af.following.open(desk.af.store, token_of(issued))
+    late = await desk.af.page_sessions.open(desk.af.store, token_of(issued))
     desk.clock.advance(10 * MINUTE)
     assert await state(desk, issued.link) == "expired"
     with pytest.raises(errors.LinkExpired):
@@ -144,9 +144,9 @@ async def test_a_link_opened_at_the_last_moment_still_gives_ten_minutes(desk: In
 async def test_a_made_up_token_leads_nowhere(desk: Installation, token: str) -> None:
     await enrollment(desk, await desk.user())
     with pytest.raises(errors.LinkUnknown):
-        await desk.af.read(desk.af.following.look(token))
+        await desk.af.read(desk.af.page_sessions.find(token))
     with pytest.raises(errors.LinkUnknown):
-        await desk.af.following.open(desk.af.store, token)
+        await desk.af.page_sessions.open(desk.af.store, token)
 
 
 async def test_only_the_session_that_opened_a_link_sees_it(desk: Installation) -> None:
@@ -402,9 +402,9 @@ async def test_no_link_is_made_to_pages_that_could_be_listened_to(open_desk: "Op
 async def test_old_links_are_removed(desk: Installation) -> None:
     issued = await enrollment(desk, await desk.user())
     desk.clock.advance(DAY)
-    await desk.af.cleaning.run(desk.af.store)
+    await desk.af.retention.run(desk.af.store)
     assert await state(desk, issued.link) == "expired"
     desk.clock.advance(30 * MINUTE)
-    await desk.af.cleaning.run(desk.af.store)
+    await desk.af.retention.run(desk.af.store)
     with pytest.raises(errors.NotFound):
         await state(desk, issued.link)

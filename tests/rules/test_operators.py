@@ -335,7 +335,7 @@ async def test_what_has_had_its_time_is_cleaned_away(desk: Installation, kim: Pe
     await started(desk, kim)
     await first_link_of_nobody(desk)
     desk.clock.advance(3 * DAY)
-    await desk.af.cleaning.run(desk.af.store)
+    await desk.af.retention.run(desk.af.store)
     for table in ("operator_sessions", "operator_links"):
         assert desk.sql(f"SELECT count(*) FROM {table}") == [(0,)]  # noqa: S608 - names from above
     assert desk.sql("SELECT count(*) FROM challenges WHERE environment = 0") == [(0,)]

@@ -21,13 +21,13 @@ def quiet(table: str, done: int) -> None:
 
 
 async def reseal(desk: "Installation") -> RotationResult:
-    return await desk.af.sealing.reseal(desk.af.store, desk.af.vault, quiet)
+    return await desk.af.key_rotation.reseal(desk.af.store, desk.af.vault, quiet)
 
 
 async def rotated(desk: "Installation") -> str:
     """Add a key, take it up as a server does, seal everything again."""
     new = keyring.source_of(desk.af.settings).add(os.urandom)[-1].id
-    await desk.af.take_up_keys()
+    await desk.af.reload_key_ring()
     assert desk.af.vault.newest == new
     return new
 
@@ -41,7 +41,7 @@ async def test_everything_is_sealed_again_and_opens(
     done = await reseal(desk)
     assert done.values >= 5
     assert set((await sealed_with(desk)).values()) == {new}
-    assert set(await desk.af.sealing.counts(desk.af.store)) == {new}
+    assert set(await desk.af.key_rotation.counts(desk.af.store)) == {new}
     for each in enrolled:
         assert (await desk.answer(each, desk.code(each))).valid
     assert await reseal(desk) == RotationResult(0, ())
@@ -59,9 +59,9 @@ async def test_what_was_done_before_an_interruption_is_passed_over(desk: "Instal
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        await desk.af.sealing.reseal(desk.af.store, desk.af.vault, stop)
+        await desk.af.key_rotation.reseal(desk.af.store, desk.af.vault, stop)
     assert tables == ["factors"]
-    assert (await reseal(desk)).values == (await desk.af.sealing.counts(desk.af.store))[
+    assert (await reseal(desk)).values == (await desk.af.key_rotation.counts(desk.af.store))[
         desk.af.vault.newest
     ] - 3
 
@@ -82,10 +82,10 @@ async def test_a_key_in_use_is_not_let_go_of(desk: "Installation") -> None:
     old = desk.af.vault.newest
     new = await rotated(desk)
     with pytest.raises(KeyInUse, match=f"sealed with the key '{old}'"):
-        await desk.af.sealing.release(desk.af.store, old)
+        await desk.af.key_rotation.retire_key(desk.af.store, old)
     await reseal(desk)
-    await desk.af.sealing.release(desk.af.store, old)
-    assert await desk.af.sealing.missing(desk.af.store, (new,)) == []
+    await desk.af.key_rotation.retire_key(desk.af.store, old)
+    assert await desk.af.key_rotation.missing_keys(desk.af.store, (new,)) == []
 
 
 async def test_a_process_that_has_not_seen_the_new_key_asks_for_it(open_desk: "Opener") -> None:
@@ -114,11 +114,11 @@ async def test_an_unknown_key_does_not_make_it_ask_all_the_time(desk: "Installat
 
 async def test_two_rotations_keep_out_of_each_others_way(open_desk: "Opener") -> None:
     first, second = await open_desk(), await open_desk()
-    async with first.af.sealing.turn(first.af.store):
+    async with first.af.key_rotation.lease(first.af.store):
         with pytest.raises(KeyInUse, match="Another rotation"):
-            async with second.af.sealing.turn(second.af.store):
+            async with second.af.key_rotation.lease(second.af.store):
                 pass
-    async with second.af.sealing.turn(second.af.store):
+    async with second.af.key_rotation.lease(second.af.store):
         pass
 
 
@@ -133,13 +133,13 @@ async def test_after_the_old_key_is_gone_an_old_copy_of_a_deleted_users_secret_s
     old = desk.af.vault.newest
     await rotated(desk)
     await reseal(desk)
-    await desk.af.sealing.release(desk.af.store, old)
+    await desk.af.key_rotation.retire_key(desk.af.store, old)
     keyring.source_of(desk.af.settings).remove(old)
     later: Installation = await open_desk()
     where = vault.SealedLocation("factors", "secret", desk.environment.number, enrolled.factor.id)
-    assert desk.af.vault.open(row.secret, where)
+    assert desk.af.vault.unseal(row.secret, where)
     with pytest.raises(vault.UnknownKey):
-        later.af.vault.open(row.secret, where)
+        later.af.vault.unseal(row.secret, where)
 
 
 def test_every_sealed_column_is_rotated() -> None:

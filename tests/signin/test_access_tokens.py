@@ -21,7 +21,7 @@ UNTIMED: Options = {"verify_exp": False, "verify_iat": False}
 
 
 async def rotate(desk: Application) -> SigningKey:
-    return await desk.af.run(await desk.af.signing.rotate(await desk.environment()))
+    return await desk.af.run(await desk.af.token_signing.rotate(await desk.environment()))
 
 
 async def verify(desk: Application, tokens: Json) -> Json:
@@ -164,18 +164,18 @@ async def test_first_tokens_at_the_same_time_make_one_key(desk: Application) -> 
     made = await desk.af.run(
         desk.af.environments.create("three", team_name="Three", client_id="client_three")
     )
-    await asyncio.gather(*(desk.af.signing.sign(desk.af.store, made, {"n": n}) for n in range(3)))
-    assert len(await desk.af.signing.published(desk.af.store, made)) == 1
+    await asyncio.gather(*(desk.af.token_signing.sign(desk.af.store, made, {"n": n}) for n in range(3)))
+    assert len(await desk.af.token_signing.published(desk.af.store, made)) == 1
 
 
 async def test_a_key_made_before_any_token_takes_over_in_its_turn(desk: Application) -> None:
     unit = desk.af.environments.create("three", team_name="Three", client_id="client_three")
     made = await desk.af.run(unit)
-    rotated = await desk.af.run(await desk.af.signing.rotate(made))
-    first = await desk.af.signing.sign(desk.af.store, made, {})
+    rotated = await desk.af.run(await desk.af.token_signing.rotate(made))
+    first = await desk.af.token_signing.sign(desk.af.store, made, {})
     assert jwt.get_unverified_header(first)["kid"] != rotated.id
     desk.clock.advance(66)
-    later = await desk.af.signing.sign(desk.af.store, made, {})
+    later = await desk.af.token_signing.sign(desk.af.store, made, {})
     assert jwt.get_unverified_header(later)["kid"] == rotated.id
 
 
@@ -188,7 +188,7 @@ async def test_private_keys_are_sealed_in_the_database(desk: Application) -> Non
     assert keys[0].private_key[:64].encode() in stored  # what is looked for would be found
     assert b"PRIVATE KEY" not in stored
     for key in keys:
-        der = desk.af.vault.open(key.private_key, private_key_row(1, key.id))
+        der = desk.af.vault.unseal(key.private_key, private_key_row(1, key.id))
         # The public half is in the certificate; everything after it (d, p, q, …) must be nowhere.
         for start in range(len(der) - 900, len(der) - 32, 32):
             piece = der[start : start + 33]
@@ -205,7 +205,7 @@ async def test_a_private_key_moved_to_another_environment_does_not_sign(desk: Ap
     desk.sql("UPDATE signing_keys SET private_key = ? WHERE private_key = ?", theirs, ours)
     user = await desk.user()
     desk.clock.advance(60)
-    desk.af.signing._signers.clear()
+    desk.af.token_signing._signers.clear()
     assert (await desk.password(user)).status_code == 503
     assert await desk.count_sessions() == 0
 

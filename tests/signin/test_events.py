@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from authfactor.rules.events.event_log import REFUSALS_AT_ONCE
+from authfactor.rules.events.event_log import REFUSAL_BURST
 from authfactor.settings import Settings
 from tests.http import shapes
 from tests.servers import fields
@@ -39,7 +39,7 @@ async def page(desk: Application, query: str) -> Json:
 
 async def test_made_up_emails_do_not_fill_the_disk(desk: Application) -> None:
     looked_at = Settings().passwords_per_address
-    for number in range(looked_at + REFUSALS_AT_ONCE + 30):
+    for number in range(looked_at + REFUSAL_BURST + 30):
         await desk.password({"email": f"nobody-{number}@example.org"}, **FROM)
     query = f"events={PASSWORD_FAILED}&limit=100"
     body = await page(desk, query)
@@ -47,7 +47,7 @@ async def test_made_up_emails_do_not_fill_the_disk(desk: Application) -> None:
     while after := body["list_metadata"]["after"]:
         body = await page(desk, f"{query}&after={after}")
         found += len(body["data"])
-    assert found == looked_at + REFUSALS_AT_ONCE
+    assert found == looked_at + REFUSAL_BURST
 
 
 async def test_the_password_has_succeeded_before_the_code_is_given(desk: Application) -> None:

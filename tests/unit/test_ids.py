@@ -14,7 +14,7 @@ PREFIXES: Final = {
 NOW: Final = 1_700_000_000_000
 
 
-def _mint(times: Iterable[int], entropy: Callable[[int], bytes] = bytes) -> ids.IdGenerator:
+def _new_id(times: Iterable[int], entropy: Callable[[int], bytes] = bytes) -> ids.IdGenerator:
     clock = iter(times)
     return ids.IdGenerator(lambda: next(clock), entropy)
 
@@ -40,7 +40,7 @@ def test_the_prefixes_are_those_of_the_wire() -> None:
 
 @pytest.mark.parametrize("prefix", [*PREFIXES.values(), ""])
 def test_an_id_is_its_prefix_and_26_characters(prefix: str) -> None:
-    minted = _mint([NOW])(prefix)
+    minted = _new_id([NOW])(prefix)
 
     assert minted.startswith(prefix)
     assert len(minted) == len(prefix) + 26
@@ -90,22 +90,22 @@ def test_anything_else_is_no_ulid(text: str) -> None:
 
 def test_ids_of_later_milliseconds_are_greater_whatever_was_drawn() -> None:
     draws = iter([b"\xff" * 10, bytes(10), b"\x80" * 10])
-    minted = list(map(_mint([NOW, NOW + 1, NOW + 2], lambda _: next(draws)), [ids.USER] * 3))
+    minted = list(map(_new_id([NOW, NOW + 1, NOW + 2], lambda _: next(draws)), [ids.USER] * 3))
 
     assert minted == sorted(minted)
     assert [ids.milliseconds_of(one) for one in minted] == [NOW, NOW + 1, NOW + 2]
 
 
 def test_ids_of_one_millisecond_grow_by_one() -> None:
-    mint = _mint(itertools.repeat(NOW))
-    minted = [mint("") for _ in range(3)]
+    new_id = _new_id(itertools.repeat(NOW))
+    minted = [new_id("") for _ in range(3)]
 
     assert minted == [ids.ulid(NOW, randomness) for randomness in range(3)]
 
 
 def test_the_greatest_draw_leaves_room_to_count_up() -> None:
-    mint = _mint(itertools.repeat(NOW), lambda size: b"\xff" * size)
-    minted = [mint("") for _ in range(3000)]
+    new_id = _new_id(itertools.repeat(NOW), lambda size: b"\xff" * size)
+    minted = [new_id("") for _ in range(3000)]
 
     assert minted == [ids.ulid(NOW, 2**79 - 1 + count) for count in range(3000)]
     assert minted == sorted(set(minted))
@@ -113,8 +113,8 @@ def test_the_greatest_draw_leaves_room_to_count_up() -> None:
 
 def test_ids_grow_when_the_clock_goes_back() -> None:
     times = [NOW, NOW - 1, NOW - 3_600_000, NOW, NOW + 1]
-    mint = _mint(times, lambda size: b"\x55" * size)
-    minted = [mint(ids.FACTOR) for _ in times]
+    new_id = _new_id(times, lambda size: b"\x55" * size)
+    minted = [new_id(ids.FACTOR) for _ in times]
 
     assert minted == sorted(set(minted))
     assert [ids.milliseconds_of(one) for one in minted] == [NOW] * 4 + [NOW + 1]
@@ -127,8 +127,8 @@ def test_entropy_is_drawn_once_a_millisecond_from_the_first_on() -> None:
         drawn.append(size)
         return bytes([len(drawn)] * size)
 
-    mint = _mint([0, 0, 1, 1, 0, 2], entropy)
-    minted = [mint("") for _ in range(6)]
+    new_id = _new_id([0, 0, 1, 1, 0, 2], entropy)
+    minted = [new_id("") for _ in range(6)]
 
     assert drawn == [10, 10, 10]
     assert ids.milliseconds_of(minted[0]) == 0
@@ -136,7 +136,7 @@ def test_entropy_is_drawn_once_a_millisecond_from_the_first_on() -> None:
 
 
 def test_two_mints_of_one_millisecond_differ_by_what_they_drew() -> None:
-    one, other = _mint([NOW], b"\x01".__mul__)(""), _mint([NOW], b"\x02".__mul__)("")
+    one, other = _new_id([NOW], b"\x01".__mul__)(""), _new_id([NOW], b"\x02".__mul__)("")
 
     assert one != other
     assert one[:10] == other[:10]

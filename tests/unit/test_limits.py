@@ -23,7 +23,7 @@ def _charged(record: FailureRecord, second: int) -> FailureRecord:
 
 
 def _failed(record: FailureRecord, second: int, settings: Settings = SETTINGS) -> FailureRecord:
-    return attempt_limits.settle_failure(_charged(record, second), second * 1000, settings)
+    return attempt_limits.record_failure(_charged(record, second), second * 1000, settings)
 
 
 def _after(seconds: list[int], settings: Settings = SETTINGS) -> FailureRecord:
@@ -61,7 +61,7 @@ def test_the_lock_begins_with_the_failure_in_milliseconds() -> None:
     record = _charged(_after([START] * 9), START)
 
     assert (
-        attempt_limits.settle_failure(record, START * 1000 + 789, SETTINGS).locked_until
+        attempt_limits.record_failure(record, START * 1000 + 789, SETTINGS).locked_until
         == START * 1000 + 900_789
     )
 
@@ -170,7 +170,7 @@ def test_never_is_a_64_bit_number_beyond_any_clock() -> None:
 
 def test_a_right_code_gives_back_its_own_attempt_and_ends_the_run_but_not_the_window() -> None:
     record = _charged(_after([START + at for at in range(9)]), START + 9)
-    settled = attempt_limits.settle_success(record)
+    settled = attempt_limits.record_success(record)
 
     assert settled == FailureRecord(tuple(START + at for at in range(9)), 0, None)
     assert attempt_limits.tries_left(settled, (START + 9) * 1000, SETTINGS) == 1
@@ -180,7 +180,7 @@ def test_a_right_code_gives_back_its_own_attempt_and_ends_the_run_but_not_the_wi
 def test_right_codes_alone_leave_no_trace() -> None:
     record = NONE
     for at in range(1000):
-        record = attempt_limits.settle_success(_charged(record, START + at))
+        record = attempt_limits.record_success(_charged(record, START + at))
 
     assert record == NONE
 
@@ -189,7 +189,7 @@ def test_a_right_code_among_every_ten_wrong_ones_does_not_lift_the_days_limit() 
     record, second = NONE, START
     for _ in range(49):
         second += 3 * MINUTE
-        record = attempt_limits.settle_success(_charged(_failed(record, second), second))
+        record = attempt_limits.record_success(_charged(_failed(record, second), second))
 
     assert record.in_a_row == 0
     assert len(record.times) == 49
@@ -291,7 +291,7 @@ def test_right_codes_of_the_user_give_an_attacker_no_new_guesses() -> None:
         if attempt_limits.locked_until(record, second * 1000) is None:
             record, guesses = _failed(record, second, USUAL), guesses + 1
         if attempt_limits.locked_until(record, second * 1000) is None:
-            record = attempt_limits.settle_success(_charged(record, second))
+            record = attempt_limits.record_success(_charged(record, second))
         second += 5 * MINUTE
 
     assert 20 < guesses <= 33
@@ -300,7 +300,7 @@ def test_right_codes_of_the_user_give_an_attacker_no_new_guesses() -> None:
 def test_what_a_stranger_can_provoke_does_not_count_for_the_month() -> None:
     record = NONE
     for number in range(40):
-        record = attempt_limits.settle_failure(
+        record = attempt_limits.record_failure(
             _charged(record, START + number * HOUR), (START + number * HOUR) * 1000, USUAL, months=False
         )
 
@@ -310,4 +310,4 @@ def test_what_a_stranger_can_provoke_does_not_count_for_the_month() -> None:
 def test_a_refused_attempt_is_given_back_and_the_lock_stays() -> None:
     locked = _after([START] * 10)
 
-    assert attempt_limits.settle_refusal(_charged(locked, START + 5)) == locked
+    assert attempt_limits.refund_refusal(_charged(locked, START + 5)) == locked

@@ -7,7 +7,7 @@ import pytest
 import qrcodegen
 
 from authfactor.otp import qr
-from authfactor.otp.qr.versions import LAST_VERSION, MOST_BYTES, capacity
+from authfactor.otp.qr.versions import LAST_VERSION, MAX_BYTES, capacity
 
 # Byte-mode capacities at level M, ISO/IEC 18004:2015 table 7.
 CAPACITIES: Final = (
@@ -74,7 +74,7 @@ def test_a_version_is_used_up_to_its_last_byte(version: int) -> None:
 
 def test_one_byte_too_many_is_refused_with_both_figures_and_without_the_text() -> None:
     with pytest.raises(qr.TooLong) as refused:
-        qr.encode("x" * (MOST_BYTES - 1) + "é")
+        qr.encode("x" * (MAX_BYTES - 1) + "é")
 
     assert (refused.value.length, refused.value.limit) == (2332, 2331)
     assert isinstance(refused.value, ValueError)
@@ -106,7 +106,7 @@ def test_the_repr_of_a_symbol_shows_no_modules() -> None:
 
 def test_what_is_public_is_declared() -> None:
     assert qr.__all__ == [
-        "MOST_BYTES",
+        "MAX_BYTES",
         "Drawing",
         "Symbol",
         "TooLong",

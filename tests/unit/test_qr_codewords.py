@@ -6,7 +6,7 @@ import pytest
 
 from authfactor.otp.qr.codewords import data_codewords, interleaved
 from authfactor.otp.qr.reedsolomon import check_codewords, generator, multiply
-from authfactor.otp.qr.versions import LONGEST_BLOCK, alignment_centres, capacity
+from authfactor.otp.qr.versions import MAX_BLOCK, alignment_centres, capacity
 
 
 def evaluate(polynomial: bytes, at: int) -> int:
@@ -20,7 +20,7 @@ def test_the_worked_example_of_annex_i() -> None:
 
 
 @pytest.mark.parametrize("checks", sorted({capacity(version).correction for version in range(1, 41)}))
-@pytest.mark.parametrize("length", [1, 2, 16, 38, LONGEST_BLOCK])
+@pytest.mark.parametrize("length", [1, 2, 16, 38, MAX_BLOCK])
 def test_a_block_and_its_checks_vanish_at_every_root(checks: int, length: int) -> None:
     block = bytes(7 * place + 1 & 0xFF for place in range(length))
     whole = block + check_codewords(block, checks)

@@ -29,7 +29,7 @@ def _vault(*ring: Key) -> Vault:
 def test_what_was_sealed_opens(size: int) -> None:
     vault = _vault()
 
-    assert vault.open(vault.seal(bytes(size), ROW), ROW) == bytes(size)
+    assert vault.unseal(vault.seal(bytes(size), ROW), ROW) == bytes(size)
 
 
 def test_a_sealed_value_names_its_format_and_key_and_hides_the_secret() -> None:
@@ -45,7 +45,7 @@ def test_the_form_of_sealed_values_never_changes() -> None:
     sealed = "v1:e82fb1:AAAAAAAAAAAAAAABJOSMyHHCByY3HmAL35IPwSKnJWRqyO6mjnnLy6KlIn2z9Cmm"
 
     assert _vault().seal(SECRET, ROW) == sealed
-    assert _vault().open(sealed, ROW) == SECRET
+    assert _vault().unseal(sealed, ROW) == SECRET
 
 
 def test_sealing_twice_draws_another_nonce() -> None:
@@ -54,7 +54,7 @@ def test_sealing_twice_draws_another_nonce() -> None:
     nonces = {base64.urlsafe_b64decode(sealed.split(":")[2])[:12] for sealed in (one, other)}
 
     assert len(nonces) == 2
-    assert vault.open(one, ROW) == vault.open(other, ROW) == SECRET
+    assert vault.unseal(one, ROW) == vault.unseal(other, ROW) == SECRET
 
 
 @pytest.mark.parametrize("size", [18, 19, 20])
@@ -67,7 +67,7 @@ def test_every_flipped_bit_of_the_text_is_noticed(size: int) -> None:
             flipped = bytearray(sealed)
             flipped[at] ^= 1 << bit
             with pytest.raises(UnsealError):
-                vault.open(flipped.decode("latin-1"), ROW)
+                vault.unseal(flipped.decode("latin-1"), ROW)
 
 
 def test_every_flipped_bit_of_nonce_ciphertext_and_tag_is_noticed() -> None:
@@ -79,7 +79,7 @@ def test_every_flipped_bit_of_nonce_ciphertext_and_tag_is_noticed() -> None:
         flipped = bytearray(blob)
         flipped[position // 8] ^= 1 << position % 8
         with pytest.raises(UnsealError, match="does not belong to this row or was damaged"):
-            vault.open(f"{head}:{base64.urlsafe_b64encode(flipped).decode()}", ROW)
+            vault.unseal(f"{head}:{base64.urlsafe_b64encode(flipped).decode()}", ROW)
 
 
 def test_every_cut_is_noticed() -> None:
@@ -88,7 +88,7 @@ def test_every_cut_is_noticed() -> None:
 
     for length in range(len(sealed)):
         with pytest.raises(UnsealError):
-            vault.open(sealed[:length], ROW)
+            vault.unseal(sealed[:length], ROW)
 
 
 @pytest.mark.parametrize("added", ["\n", " ", "=", "A", "AAAA", ":", "\0", "\u00e9", "\ud800"])
@@ -98,7 +98,7 @@ def test_nothing_can_be_added(added: str) -> None:
 
     for text in (sealed + added, added + sealed, sealed[:20] + added + sealed[20:]):
         with pytest.raises(UnsealError):
-            vault.open(text, ROW)
+            vault.unseal(text, ROW)
 
 
 @pytest.mark.parametrize(
@@ -107,14 +107,14 @@ def test_nothing_can_be_added(added: str) -> None:
 )
 def test_what_was_never_sealed_does_not_open(text: str) -> None:
     with pytest.raises(UnsealError):
-        _vault().open(text, ROW)
+        _vault().unseal(text, ROW)
 
 
 def test_another_format_does_not_open() -> None:
     vault = _vault()
 
     with pytest.raises(UnsealError, match="unknown format"):
-        vault.open(vault.seal(SECRET, ROW).replace("v1:", "v2:"), ROW)
+        vault.unseal(vault.seal(SECRET, ROW).replace("v1:", "v2:"), ROW)
 
 
 @pytest.mark.parametrize(
@@ -134,14 +134,14 @@ def test_a_value_moved_elsewhere_does_not_open(elsewhere: SealedLocation) -> Non
     vault = _vault()
 
     with pytest.raises(UnsealError, match="does not belong to this row"):
-        vault.open(vault.seal(SECRET, ROW), elsewhere)
+        vault.unseal(vault.seal(SECRET, ROW), elsewhere)
 
 
 def test_a_missing_key_is_named() -> None:
     sealed = _vault(SECOND).seal(SECRET, ROW)
 
     with pytest.raises(UnknownKey, match=f"The key '{SECOND.id}' that sealed") as caught:
-        _vault(FIRST).open(sealed, ROW)
+        _vault(FIRST).unseal(sealed, ROW)
     assert caught.value.key_id == SECOND.id
 
 
@@ -150,7 +150,7 @@ def test_a_value_does_not_open_under_the_name_of_another_key() -> None:
     sealed = vault.seal(SECRET, ROW).replace(SECOND.id, FIRST.id)
 
     with pytest.raises(UnsealError, match="was damaged"):
-        vault.open(sealed, ROW)
+        vault.unseal(sealed, ROW)
 
 
 def test_after_rotation_the_old_key_opens_and_the_newest_seals() -> None:
@@ -160,17 +160,17 @@ def test_after_rotation_the_old_key_opens_and_the_newest_seals() -> None:
 
     assert rotated.newest == SECOND.id
     assert rotated.key_ids == (FIRST.id, SECOND.id)
-    assert rotated.open(old, ROW) == rotated.open(new, ROW) == SECRET
-    assert _vault(SECOND).open(new, ROW) == SECRET
+    assert rotated.unseal(old, ROW) == rotated.unseal(new, ROW) == SECRET
+    assert _vault(SECOND).unseal(new, ROW) == SECRET
     assert rotated.is_stale(old)
     assert not rotated.is_stale(new)
 
 
 def test_a_value_sealed_again_outlives_the_old_key() -> None:
     rotated = _vault(FIRST, SECOND)
-    again = rotated.seal(rotated.open(_vault(FIRST).seal(SECRET, ROW), ROW), ROW)
+    again = rotated.seal(rotated.unseal(_vault(FIRST).seal(SECRET, ROW), ROW), ROW)
 
-    assert _vault(SECOND).open(again, ROW) == SECRET
+    assert _vault(SECOND).unseal(again, ROW) == SECRET
 
 
 def test_a_ring_needs_a_key() -> None:

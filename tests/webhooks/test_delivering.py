@@ -8,7 +8,7 @@ import pytest
 
 from authfactor import __version__, errors
 from authfactor.models import DeliveryOutcome, DeliveryRecord
-from authfactor.rules.events.deliveries import FIRST_ENDPOINT, LEASE_MARGIN, MOST_AT_ONCE, settled
+from authfactor.rules.events.deliveries import FIRST_ENDPOINT, LEASE_MARGIN, MAX_CONCURRENT, settled
 from authfactor.settings import Settings
 from authfactor.wire.webhooks import UpdateWebhookEndpoint
 from tests import databases
@@ -122,7 +122,7 @@ async def test_a_dead_receiver_holds_up_neither_requests_nor_other_receivers(
             await sink.until(lambda: dead.waiting == 1, "the dead receiver is not asked")
             users = [await sink.user() for _ in range(20)]
             await sink.endpoint(receiver.url, ["user.updated"])
-            await sink.until(lambda: dead.waiting >= MOST_AT_ONCE // 2, "nothing waits")
+            await sink.until(lambda: dead.waiting >= MAX_CONCURRENT // 2, "nothing waits")
             for user in users:
                 await sink.rename(user, "a")
             await sink.until(lambda: len(receiver.received) == 20, "the other receiver waits")

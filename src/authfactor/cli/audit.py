@@ -58,7 +58,7 @@ def list_entries(
 
     page = context.run_installation(options, work)
     rows = [
-        [timestamps.write(item.created_at), _who(item), item.action, item.target, _why(item), item.id]
+        [timestamps.format_ms(item.created_at), _who(item), item.action, item.target, _why(item), item.id]
         for item in page.items
     ]
 
@@ -114,9 +114,9 @@ def verify(
     signatures = file is None or with_keys
 
     def people() -> None:
-        _tell(found, signatures=signatures)
+        _show_result(found, signatures=signatures)
         if checked is not None:
-            _tell_events(checked)
+            _show_events(checked)
 
     shape = _shape(found, checked, signatures=signatures)
     context.show(options, shape, people)
@@ -177,7 +177,7 @@ def _look(
             broken = await af.audit.follow(af.store, walk, tell)
             if broken or entries_only:
                 return broken or walk.end(), None
-            checked, broken = await af.event_checks.check(af.store, walk, accept, tell)
+            checked, broken = await af.event_verification.check(af.store, walk, accept, tell)
             return broken or walk.end(), checked
 
     return context.run_installation(options, work)
@@ -224,7 +224,7 @@ def _expected(text: str) -> tuple[str, bytes]:
     return entry_id, hashed
 
 
-def _tell(found: ChainResult, *, signatures: bool) -> None:
+def _show_result(found: ChainResult, *, signatures: bool) -> None:
     if found.broken is not None:
         print(f"The list is broken at {found.broken}: {found.why}.")
         return
@@ -278,10 +278,10 @@ def _events(checked: VerifiedEvents) -> dict[str, object]:
 def _moment(event_id: str) -> str | None:
     from authfactor.rules.audit.event_digests import moment_of
 
-    return timestamps.write(moment_of(event_id)) if event_id else None
+    return timestamps.format_ms(moment_of(event_id)) if event_id else None
 
 
-def _tell_events(checked: VerifiedEvents) -> None:
+def _show_events(checked: VerifiedEvents) -> None:
     for finding in checked.findings:
         print(finding)
     if not checked.sealed_upto:

@@ -163,7 +163,7 @@ async def change(
     """Run a unit that leaves its entry in the audit list, with who is at the command line."""
     number = environment.number if environment is not None else None
     why = (reason or "").strip() or None
-    noted = af.audit.noted(unit, actor(), action, target, environment=number, reason=why)
+    noted = af.audit.audited(unit, actor(), action, target, environment=number, reason=why)
     return await af.run(noted)
 
 

@@ -189,7 +189,7 @@ def list_keys(ctx: click.Context) -> None:
             item.id,
             item.name,
             f"…{item.hint}",
-            timestamps.write(item.created_at),
+            timestamps.format_ms(item.created_at),
             _when(item.last_used_at),
             _state(item),
         ]
@@ -248,11 +248,11 @@ def rotate_signing(ctx: click.Context) -> None:
     options = context.chosen(ctx)
 
     async def work(af: Authfactor, environment: Environment) -> models.SigningKey:
-        unit = await af.signing.rotate(environment)
+        unit = await af.token_signing.rotate(environment)
         return await context.change(af, environment, unit, "signing_key.rotate", lambda it: it.id)
 
     made = context.run(options, work)
-    shape = {"id": made.id, "signs_from": timestamps.write(made.signs_from)}
+    shape = {"id": made.id, "signs_from": timestamps.format_ms(made.signs_from)}
     context.show(options, shape, lambda: context.pairs(list(shape.items())))
 
 
@@ -262,7 +262,7 @@ def _shape(environment: models.Environment) -> dict[str, str]:
         "client_id": environment.client_id,
         "team_name": environment.team_name,
         "mfa_policy": environment.mfa_policy,
-        "created_at": timestamps.write(environment.created_at),
+        "created_at": timestamps.format_ms(environment.created_at),
     }
 
 
@@ -276,14 +276,14 @@ def _key_shape(key: ApiKey) -> dict[str, str | None]:
         "id": key.id,
         "name": key.name,
         "ends_in": key.hint,
-        "created_at": timestamps.write(key.created_at),
-        "last_used_at": timestamps.write_optional(key.last_used_at),
-        "revoked_at": timestamps.write_optional(key.revoked_at),
+        "created_at": timestamps.format_ms(key.created_at),
+        "last_used_at": timestamps.format_optional(key.last_used_at),
+        "revoked_at": timestamps.format_optional(key.revoked_at),
     }
 
 
 def _when(at: int | None) -> str:
-    return "never" if at is None else timestamps.write(at)
+    return "never" if at is None else timestamps.format_ms(at)
 
 
 def _state(key: ApiKey) -> str:

@@ -101,7 +101,7 @@ def get(ctx: click.Context, factor_id: str) -> None:
         ("account", found.account),
         ("state", _state(found)),
         ("last code", _last_used(found)),
-        ("created", timestamps.write(found.created_at)),
+        ("created", timestamps.format_ms(found.created_at)),
     ]
     context.show(options, responses.factor(found), lambda: context.pairs(lines))
 
@@ -117,7 +117,10 @@ def challenge(ctx: click.Context, factor_id: str) -> None:
         return await af.run(af.challenges.create(environment, factor_id))
 
     made = context.run(options, work)
-    lines: list[tuple[str, object]] = [("challenge", made.id), ("expires", timestamps.write(made.expires_at))]
+    lines: list[tuple[str, object]] = [
+        ("challenge", made.id),
+        ("expires", timestamps.format_ms(made.expires_at)),
+    ]
     context.show(options, responses.challenge(made), lambda: context.pairs(lines))
 
 
@@ -184,4 +187,4 @@ def _last_used(factor: FactorRecord) -> str:
     if factor.activated_at is None:
         return "never"
     # A restore spends steps that no code came for.
-    return timestamps.write(min(factor.last_step * totp.PERIOD * 1000, factor.updated_at))
+    return timestamps.format_ms(min(factor.last_step * totp.PERIOD * 1000, factor.updated_at))

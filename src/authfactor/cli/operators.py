@@ -33,7 +33,7 @@ def list_operators(ctx: click.Context) -> None:
 
     found = context.run_installation(options, work)
     rows = [
-        [item.id, item.email, item.role, item.state, timestamps.write_optional(item.last_sign_in_at) or "-"]
+        [item.id, item.email, item.role, item.state, timestamps.format_optional(item.last_sign_in_at) or "-"]
         for item in found
     ]
     columns = ["id", "email", "role", "state", "last sign-in"]
@@ -124,6 +124,6 @@ def _shape(operator: Operator) -> dict[str, str | None]:
         "email": operator.email,
         "role": operator.role,
         "state": operator.state,
-        "last_sign_in_at": timestamps.write_optional(operator.last_sign_in_at),
-        "created_at": timestamps.write(operator.created_at),
+        "last_sign_in_at": timestamps.format_optional(operator.last_sign_in_at),
+        "created_at": timestamps.format_ms(operator.created_at),
     }

@@ -152,10 +152,10 @@ async def _work(
     try:
         if check:
             sealing = KeyRotation(system_clock, "")
-            missing = await sealing.missing(store, tuple(key.id for key in ring))
+            missing = await sealing.missing_keys(store, tuple(key.id for key in ring))
             if missing:
                 raise keyring.KeyMissing(keyring.source_of(settings).shown, missing, there=True)
-            if shut := await sealing.shut(store, Vault(ring, system_entropy)):
+            if shut := await sealing.unopenable_rows(store, Vault(ring, system_entropy)):
                 raise UnsealError(f"The key ring does not open {len(shut)} secrets, the first in {shut[0]}.")
         if not mark:
             return None

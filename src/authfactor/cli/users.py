@@ -87,7 +87,7 @@ def list_users(ctx: click.Context, email: str | None, limit: int, after: str | N
 
     page = context.run(options, work)
     rows = [
-        [item.id, item.email, item.external_id or "-", timestamps.write(item.created_at)]
+        [item.id, item.email, item.external_id or "-", timestamps.format_ms(item.created_at)]
         for item in page.items
     ]
 
@@ -179,7 +179,7 @@ def _show(options: context.GlobalOptions, user: UserRecord) -> None:
         ("name", " ".join(filter(None, (user.first_name, user.last_name))) or user.name),
         ("external id", user.external_id),
         ("password", "set" if user.password_hash else "none"),
-        ("last sign-in", timestamps.write_optional(user.last_sign_in_at)),
-        ("created", timestamps.write(user.created_at)),
+        ("last sign-in", timestamps.format_optional(user.last_sign_in_at)),
+        ("created", timestamps.format_ms(user.created_at)),
     ]
     context.show(options, responses.user(user), lambda: context.pairs(lines))

@@ -83,7 +83,7 @@ def rotate(ctx: click.Context, wait: int | None) -> None:
     async def work(source: KeySource, store: Store, sealing: KeyRotation) -> tuple[str, bool, RotationResult]:
         import asyncio
 
-        async with sealing.turn(store):
+        async with sealing.lease(store):
             ring = source.read()
             counts = await sealing.counts(store)
             old = any(counts.get(key.id) for key in ring[:-1])
@@ -92,9 +92,9 @@ def rotate(ctx: click.Context, wait: int | None) -> None:
             added = not old and ring[-1].id in known
             if added:
                 ring = source.add(os.urandom)  # noqa: TID251 - a key, in a command
-            await sealing.note_keys(store, ring[-1].id)
-            _say(options, f"Servers take the key {ring[-1].id} up within {source.look_again} s.")
-            await asyncio.sleep(source.look_again + _MARGIN_SECONDS if wait is None else wait)
+            await sealing.record_keys_in_use(store, ring[-1].id)
+            _say(options, f"Servers take the key {ring[-1].id} up within {source.recheck_seconds} s.")
+            await asyncio.sleep(source.recheck_seconds + _MARGIN_SECONDS if wait is None else wait)
             vault_ = Vault(ring, os.urandom)  # noqa: TID251 - nonces
             done = await sealing.reseal(store, vault_, _counter(options))
             await store.write(_rotated(AuditLog(system_clock, os.urandom, vault_), ring[-1].id))  # noqa: TID251 - a key, in a command
@@ -134,13 +134,13 @@ def retire(ctx: click.Context, key: str, reason: str | None) -> None:
     options = context.chosen(ctx)
 
     async def work(source: KeySource, store: Store, sealing: KeyRotation) -> list[Key]:
-        async with sealing.turn(store):
+        async with sealing.lease(store):
             if source.exists() and source.read()[-1].id == key:
                 raise keyring.KeyRingUnusable(f"The key '{key}' is the newest one and seals; it has to stay.")
             # A ring that a command prints has lost the key already: entries' key is sealed with the newest.
             audit = AuditLog(system_clock, os.urandom, Vault(source.read(), os.urandom))  # noqa: TID251 - nonces, in a command
-            await sealing.release(
-                store, key, lambda tx: audit.note(tx, context.actor(), "vault.retire", key, reason=reason)
+            await sealing.retire_key(
+                store, key, lambda tx: audit.append(tx, context.actor(), "vault.retire", key, reason=reason)
             )
             return source.remove(key)
 
@@ -157,7 +157,7 @@ def _rotated(audit: AuditLog, key_id: str) -> Unit[None]:
 
     async def run(tx: Tx) -> None:
         await audit.renew_key(tx)
-        await audit.note(tx, context.actor(), "vault.rotate", key_id)
+        await audit.append(tx, context.actor(), "vault.rotate", key_id)
 
     return run
 

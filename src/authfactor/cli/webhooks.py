@@ -90,7 +90,9 @@ def resend(ctx: click.Context, delivery_id: str) -> None:
 
     due = context.run(options, work)
     context.show(
-        options, wire.delivery(due), lambda: print(f"{due.id} is due since {timestamps.write(due.due_at)}.")
+        options,
+        wire.delivery(due),
+        lambda: print(f"{due.id} is due since {timestamps.format_ms(due.due_at)}."),
     )
 
 

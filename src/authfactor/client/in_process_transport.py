@@ -121,7 +121,7 @@ class InProcessTransport:
             af = await Authfactor.open(replace(chosen, log_requests=False))
             try:
                 environment = await _environment(af, place.environment)
-                key = af.environments.vouch(environment)
+                key = af.environments.issue_in_process_key(environment)
             except BaseException:
                 await af.close()
                 raise

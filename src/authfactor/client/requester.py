@@ -20,9 +20,9 @@ from authfactor.client.operations import ApiCall
 
 T = TypeVar("T")
 RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504})
-FIRST_WAIT: Final = 0.5
-LONGEST_WAIT: Final = 8.0
-LONGEST_ASKED: Final = 60.0
+MIN_WAIT: Final = 0.5
+MAX_WAIT: Final = 8.0
+MAX_RETRY_AFTER: Final = 60.0
 """Seconds that a `Retry-After` is honoured for; a server that asks for more gets its error passed on."""
 
 
@@ -95,7 +95,7 @@ class Requester:
                     # The answer that was lost was a success: what should be gone is gone.
                     return call.read(b"")
                 failure, wait = _refusal(answer)
-                if answer.status not in RETRIED or (wait is not None and wait > LONGEST_ASKED):
+                if answer.status not in RETRIED or (wait is not None and wait > MAX_RETRY_AFTER):
                     raise failure
             if attempt >= self._max_retries:
                 raise failure
@@ -131,7 +131,7 @@ class Requester:
 
     def _pause(self, attempt: int) -> float:
         spread = 0.5 + self._entropy(1)[0] / 255
-        return min(FIRST_WAIT * 2.0**attempt, LONGEST_WAIT) * spread
+        return min(MIN_WAIT * 2.0**attempt, MAX_WAIT) * spread
 
 
 def _read(call: ApiCall[T], answer: HttpResponse) -> T:

@@ -22,7 +22,7 @@ CHUNK_BYTES: Final = 1 << 20
 TITLE: Final = b"authfactor backup 1"
 _TAG_BYTES: Final = 16
 _FIELDS: Final = 3
-_LONGEST_LINE: Final = 128
+_MAX_HEADER_LINE: Final = 128
 
 
 class InvalidBackup(Conflict):
@@ -47,7 +47,7 @@ class BackupHeader(NamedTuple):
 
 def head_of(source: BinaryIO) -> BackupHeader:
     """Read the first line. Raises `BadArchive`."""
-    line = source.readline(_LONGEST_LINE)
+    line = source.readline(_MAX_HEADER_LINE)
     words = line.removeprefix(TITLE).decode("ascii", "replace").split()
     if not line.startswith(TITLE + b" ") or len(words) != _FIELDS:
         raise InvalidBackup("The file is no backup made by authfactor backup.")

@@ -17,8 +17,8 @@ from typing import Final, Protocol
 from authfactor.crypto.vault import KEY_BYTES, Key, key_of
 from authfactor.settings import Settings
 
-_LONGEST_RING: Final = 64 * 1024
-_LONGEST_COMPLAINT: Final = 200
+_MAX_RING_BYTES: Final = 64 * 1024
+_MAX_STDERR: Final = 200
 
 _HEADER: Final = (
     "# authfactor key ring: one key a line, oldest first; the last one seals.\n"
@@ -82,7 +82,7 @@ class KeySource(Protocol):
         """Name it in a sentence."""
 
     @property
-    def look_again(self) -> int:
+    def recheck_seconds(self) -> int:
         """Seconds after which a running server looks for added keys again."""
 
     def exists(self) -> bool:
@@ -104,7 +104,7 @@ class KeySource(Protocol):
 class FileSource:
     """A ring in a file."""
 
-    look_again = 1
+    recheck_seconds = 1
 
     def __init__(self, path: Path) -> None:
         """Take the path."""
@@ -173,7 +173,7 @@ class FileSource:
 class CommandSource:
     """A ring that a command prints: the client of a key service, say. It is run without a shell."""
 
-    look_again = 60
+    recheck_seconds = 60
     shown = "the ring printed by the key command"
 
     def __init__(self, command: str, seconds: int) -> None:
@@ -210,7 +210,7 @@ class CommandSource:
             process.communicate()
             raise KeyRingUnusable(f"The key command did not end within {self._seconds} s.") from error
         if process.returncode:
-            last = complaint.decode("utf-8", "replace").strip().rpartition("\n")[2][:_LONGEST_COMPLAINT]
+            last = complaint.decode("utf-8", "replace").strip().rpartition("\n")[2][:_MAX_STDERR]
             raise KeyRingUnusable(
                 f"The key command ended with exit code {process.returncode}: {last or 'it said nothing'}"
             )
@@ -218,7 +218,7 @@ class CommandSource:
             text = out.decode("ascii")
         except UnicodeDecodeError:
             text = ""
-        if not text or len(text) > _LONGEST_RING:
+        if not text or len(text) > _MAX_RING_BYTES:
             raise KeyRingUnusable("The key command printed no key ring: one base64 key a line is expected.")
         return _parse(text, self.shown)
 

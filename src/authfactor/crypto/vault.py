@@ -81,7 +81,7 @@ class Vault:
         self._entropy = entropy
         self._refresh = refresh
 
-    def adopt(self, ring: Iterable[Key]) -> None:
+    def extend(self, ring: Iterable[Key]) -> None:
         """Take up a ring that has grown; keys that left it still open here until the process ends."""
         keys = list(ring)
         fresh = {key.id: AESGCM(key.secret) for key in keys if key.id not in self._ciphers}
@@ -99,7 +99,7 @@ class Vault:
         sealed = self._ciphers[self.newest].encrypt(nonce, value, _bound_to(where))
         return f"{_FORMAT}:{self.newest}:{base64.urlsafe_b64encode(nonce + sealed).decode('ascii')}"
 
-    def open(self, sealed: str, where: SealedLocation) -> bytes:
+    def unseal(self, sealed: str, where: SealedLocation) -> bytes:
         """Open a value of this row.
 
         Raises `UnknownKey` when its key is not on the ring, `CannotOpen` when it was damaged or moved.
@@ -121,7 +121,7 @@ class Vault:
     def _added(self, key_id: str) -> AESGCM:
         ring = self._refresh() if self._refresh is not None else None
         if ring is not None:
-            self.adopt(ring)
+            self.extend(ring)
         cipher = self._ciphers.get(key_id)
         if cipher is None:
             raise UnknownKey(key_id)

@@ -59,11 +59,11 @@ async def against_database(settings: Settings, store: Store, clock: Clock) -> li
     if now < _OLDEST_MS:
         findings.append(problem("clock", "our clock is years behind", _ADVICE))
     if settings.sqlite_path is None:
-        theirs = await store.read(lambda tx: tx.diagnosis.database_clock())
+        theirs = await store.read(lambda tx: tx.diagnostics.database_clock())
         findings.append(judge("the database", now, theirs))
     environments = await store.read(lambda tx: tx.environments.all())
     newest = [
-        await store.read(lambda tx, number=each.number: tx.diagnosis.newest(number))  # type: ignore[misc]  # bound now
+        await store.read(lambda tx, number=each.number: tx.diagnostics.newest(number))  # type: ignore[misc]  # bound now
         for each in environments
     ]
     ahead = max(newest, default=0) - now

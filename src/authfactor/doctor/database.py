@@ -36,11 +36,11 @@ async def open_secrets(store: Store, vault: Vault, findings: list[DoctorFinding]
     missing: dict[str, int] = {}
     broken: list[str] = []
     place = (0, "")
-    while page := await store.read(lambda tx, at=place: tx.diagnosis.secrets(*at, _PAGE)):  # type: ignore[misc]  # bound now
+    while page := await store.read(lambda tx, at=place: tx.diagnostics.secrets(*at, _PAGE)):  # type: ignore[misc]  # bound now
         for row in page:
             try:
                 opened.append(
-                    FactorSecret(row.id, vault.open(row.sealed, secret_row(row.environment, row.id)))
+                    FactorSecret(row.id, vault.unseal(row.sealed, secret_row(row.environment, row.id)))
                 )
             except vaults.UnknownKey as error:
                 missing[error.key_id] = missing.get(error.key_id, 0) + 1
@@ -91,7 +91,7 @@ async def webhooks(store: Store, clock: Clock) -> list[DoctorFinding]:
     findings = []
     for environment in await store.read(lambda tx: tx.environments.all()):
         number = environment.number
-        for backlog in await store.read(lambda tx, n=number: tx.diagnosis.backlogs(n, before)):  # type: ignore[misc]  # bound now
+        for backlog in await store.read(lambda tx, n=number: tx.diagnostics.backlogs(n, before)):  # type: ignore[misc]  # bound now
             hours = (clock() - backlog.since) / _HOUR_MS
             text = f"{backlog.waiting} deliveries to {backlog.endpoint_id} wait, the oldest for {hours:.0f} h"
             advice = f"See: authfactor --environment '{environment.name}' webhooks deliveries"
@@ -101,7 +101,7 @@ async def webhooks(store: Store, clock: Clock) -> list[DoctorFinding]:
 
 async def operators(settings: Settings, store: Store) -> list[DoctorFinding]:
     """See that somebody can sign in to the console that is served."""
-    known = await store.read(lambda tx: tx.diagnosis.operators())
+    known = await store.read(lambda tx: tx.diagnostics.operators())
     if known or not settings.console:
         return []
     text = "the console is served and has no operator yet"

@@ -34,14 +34,14 @@ async def needed(store: Store, vault: Vault | None, clock: Clock) -> list[Doctor
     Factors' secrets are opened elsewhere.
     """
     sealing = KeyRotation(clock, "")
-    missing = await sealing.missing(store, () if vault is None else vault.key_ids)
+    missing = await sealing.missing_keys(store, () if vault is None else vault.key_ids)
     if missing:
         counts = await sealing.counts(store)
         return [_missing(key_id, counts.get(key_id, 0)) for key_id in missing]
     if vault is None:
         return []
     others = [place for place in PLACES if place.table != "factors"]
-    shut = await sealing.shut(store, vault, others)
+    shut = await sealing.unopenable_rows(store, vault, others)
     if not shut:
         return []
     text = f"{len(shut)} sealed values do not open: they were damaged or moved ({', '.join(shut[:_SHOWN])})"

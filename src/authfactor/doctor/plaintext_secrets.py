@@ -71,12 +71,12 @@ async def search_tables(store: Store, secrets: list[FactorSecret]) -> list[Docto
     """Search every table of PostgreSQL, ours or not: rows as text, in which bytes are hexadecimal digits."""
     written = _written(secrets)
     findings = []
-    tables = await store.read(lambda tx: tx.diagnosis.tables())
+    tables = await store.read(lambda tx: tx.diagnostics.tables())
     for table in tables:
         found: set[str] = set()
         after = ""
         while rows := await store.read(
-            lambda tx, table=table, after=after: tx.diagnosis.rows_as_text(table, after, _PAGE)  # type: ignore[misc]  # bound now
+            lambda tx, table=table, after=after: tx.diagnostics.rows_as_text(table, after, _PAGE)  # type: ignore[misc]  # bound now
         ):
             after = rows[-1][0]
             found.update(_in_text("\n".join(row[1] for row in rows).encode(), written))

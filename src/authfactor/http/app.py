@@ -35,12 +35,12 @@ PAGES_AFTER_SECONDS: Final = 2
 log = logging.getLogger("authfactor.http")
 
 
-def all_routes(desk: health.ServerState | None = None) -> list[Route]:
+def all_routes(server_state: health.ServerState | None = None) -> list[Route]:
     """Every route that is answered, those of the reference first."""
-    return [*ROUTES, *health.routes(ROUTES, desk), *PAGES]
+    return [*ROUTES, *health.routes(ROUTES, server_state), *PAGES]
 
 
-def make_board(processes: int) -> SharedCounters:
+def make_counters(processes: int) -> SharedCounters:
     """Make the memory in which so many processes count."""
     return SharedCounters(CounterLayout([route.name for route in all_routes()]), processes)
 
@@ -48,27 +48,27 @@ def make_board(processes: int) -> SharedCounters:
 class App:
     """The application. `opener` opens the installation at start-up, inside the server's event loop."""
 
-    def __init__(self, opener: Opener, board: SharedCounters | None = None, region: int = 1) -> None:
+    def __init__(self, opener: Opener, counters: SharedCounters | None = None, region: int = 1) -> None:
         """Open nothing yet; a server of several processes gives the memory they share and a place in it."""
         self._opener = opener
-        self._board = board or make_board(1)
+        self._counters = counters or make_counters(1)
         self._region = region
-        self.desk: Final = health.ServerState()
-        self.door: Dispatcher | None = None
+        self.server_state: Final = health.ServerState()
+        self.dispatcher: Dispatcher | None = None
         self._traced: TracingDispatcher | None = None
         # Our own protocol (`http1.connection`) asks for answers here; other servers call the application.
-        self.answer: RespondDirectly | None = None
+        self.respond: RespondDirectly | None = None
         # Whether handlers of a GET mostly wait for nothing; they begin without a task (`http1.eager_task`).
-        self.reads_at_once = False
+        self.reads_never_suspend = False
         # What all connections of this process share; a batch of writes has an end that they are to know of.
-        self.turns: Final = ResponseBatcher()
+        self.batcher: Final = ResponseBatcher()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Speak ASGI 3."""
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
-        elif scope["type"] == "http" and self.answer is not None:
-            reply = await self.answer(scope, receive)
+        elif scope["type"] == "http" and self.respond is not None:
+            reply = await self.respond(scope, receive)
             await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers()})
             await send({"type": "http.response.body", "body": reply.body})
 
@@ -79,16 +79,18 @@ class App:
         except Exception as error:  # noqa: BLE001 - the server prints the message and exits
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
-        meter = CounterWriter(self._board.layout, self._board.region(self._region))
-        observatory = MetricsCollector(af, self._board, meter)
-        self.door = Dispatcher(af, all_routes(self.desk), self.desk, meter, self._region)
+        meter = CounterWriter(self._counters.layout, self._counters.region(self._region))
+        observatory = MetricsCollector(af, self._counters, meter)
+        self.dispatcher = Dispatcher(
+            af, all_routes(self.server_state), self.server_state, meter, self._region
+        )
         if af.settings.trace_endpoint:
-            self._traced = traced(self.door, af.settings.trace_endpoint)
-        self.answer = (self._traced or self.door).answer
-        self.reads_at_once = af.store.reads_at_once
-        af.store.when_told(self.turns.hold)
-        self.desk.metrics = observatory.text
-        self.desk.may_see_metrics = self.door.may_see_metrics
+            self._traced = traced(self.dispatcher, af.settings.trace_endpoint)
+        self.respond = (self._traced or self.dispatcher).respond
+        self.reads_never_suspend = af.store.reads_never_suspend
+        af.store.on_batch_committed(self.batcher.hold_until_resumed)
+        self.server_state.metrics = observatory.text
+        self.server_state.may_see_metrics = self.dispatcher.may_see_metrics
         at_work = [asyncio.create_task(work(af)) for work in BACKGROUND]
         at_work.append(asyncio.create_task(_publish(observatory)))
         await send({"type": "lifespan.startup.complete"})
@@ -97,7 +99,7 @@ class App:
             task.cancel()
         await asyncio.gather(*at_work, return_exceptions=True)
         observatory.publish()
-        self.door.flush()
+        self.dispatcher.flush()
         if self._traced is not None:
             await asyncio.to_thread(self._traced.close)
         await af.close()
@@ -111,13 +113,13 @@ async def _publish(observatory: MetricsCollector) -> None:
         await asyncio.sleep(PUBLISH_SECONDS)
 
 
-async def _keep_house(af: Authfactor) -> None:
+async def _housekeeping(af: Authfactor) -> None:
     """Do now and then what no request should wait for."""
     while True:
         await asyncio.sleep(HOUSEKEEPING_SECONDS)
         try:
-            await af.note_used_keys()
-            await af.cleaning.run(af.store)
+            await af.flush_last_used()
+            await af.retention.run(af.store)
         except (errors.AuthfactorError, UnsealError) as error:
             log.warning("housekeeping was put off: %s", error)
 
@@ -127,19 +129,19 @@ async def _seal_events(af: Authfactor) -> None:
     while True:
         await asyncio.sleep(HOUSEKEEPING_SECONDS)
         try:
-            await af.event_seals.run(af.store)
+            await af.event_sealing.run(af.store)
         except (errors.AuthfactorError, UnsealError) as error:
             log.warning("the sealing of events was put off: %s", error)
         except Exception:
             log.exception("unexpected failure while sealing events")
 
 
-async def _take_up_keys(af: Authfactor) -> None:
+async def _reload_key_ring(af: Authfactor) -> None:
     """Look for a new key, so that a rotation reaches every process before anything needs it."""
     while True:
-        await asyncio.sleep(source_of(af.settings).look_again)
+        await asyncio.sleep(source_of(af.settings).recheck_seconds)
         try:
-            await af.take_up_keys()
+            await af.reload_key_ring()
         except (errors.AuthfactorError, KeyRingUnusable) as error:
             log.warning("the key ring could not be read again: %s", error)
         except Exception:
@@ -157,4 +159,4 @@ async def _prepare_pages(af: Authfactor) -> None:
         await asyncio.to_thread(reference.objects)
 
 
-BACKGROUND: Final = (deliver_forever, _keep_house, _seal_events, _take_up_keys, _prepare_pages)
+BACKGROUND: Final = (deliver_forever, _housekeeping, _seal_events, _reload_key_ring, _prepare_pages)

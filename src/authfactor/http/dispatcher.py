@@ -24,7 +24,7 @@ from authfactor.rules.audit.audit_log import Origin
 from authfactor.settings import Settings
 from authfactor.store.protocol import request_began
 
-FINE: Final = "ok"
+OUTCOME_OK: Final = "ok"
 CLOSE: Final = (b"connection", b"close")
 _BODILESS: Final = frozenset({"GET", "DELETE", "HEAD"})
 _REFUSED: Final = 400
@@ -39,12 +39,17 @@ class Dispatcher:
     """The open application: answers requests."""
 
     def __init__(
-        self, af: Authfactor, routes: list[Route], desk: health.ServerState, meter: CounterWriter, worker: int
+        self,
+        af: Authfactor,
+        routes: list[Route],
+        server_state: health.ServerState,
+        counters: CounterWriter,
+        worker: int,
     ) -> None:
         """Build the routes once."""
         self._af = af
-        self._desk = desk
-        self._meter = meter
+        self._server_state = server_state
+        self._counters = counters
         self._worker = worker
         self._router = Router(routes)
         self._request_id = request_ids.RequestIds(af)
@@ -68,28 +73,28 @@ class Dispatcher:
         if self._log is not None:
             self._log.flush()
 
-    async def answer(self, scope: Message, receive: Receive) -> OutgoingResponse:
+    async def respond(self, scope: Message, receive: Receive) -> OutgoingResponse:
         """Answer one request; whatever goes wrong becomes an answer too."""
         started = perf_counter_ns()
         method: str = scope["method"]
         request_id = self._request_id()
         request_began.set(self._time())
         extra: Headers = []
-        name, outcome, call = UNMATCHED, FINE, None
+        name, outcome, call = UNMATCHED, OUTCOME_OK, None
         try:
             match = self._router.find(
                 "GET" if method == "HEAD" else method, scope["raw_path"].decode("latin-1")
             )
             name = match.route.name
-            call = await self._let_in(match, scope, receive)
+            call = await self._admit(match, scope, receive)
             call.origin = Origin(request_id, self._addresses.of(scope))
             answer = await match.route.handler(call)
             if call.verdict is not None:
-                self._meter.verdict(call.verdict)
+                self._counters.verdict(call.verdict)
         except errors.AuthfactorError as error:
             answer, extra, outcome = error_responses.render(error), error_responses.headers(error), error.code
             if isinstance(error, errors.TooManyAttempts):
-                self._meter.verdict("locked")
+                self._counters.verdict("locked")
         except UnsealError as error:
             # Damaged, put into another row, or sealed with a key that is not there: somebody must mend it.
             facts = {"request_id": request_id, "route": name}
@@ -103,40 +108,42 @@ class Dispatcher:
                 errors.AuthfactorError("Something went wrong. The request id names it in our log.")
             )
             outcome = errors.AuthfactorError.code
-        if self._desk.leaving:
+        if self._server_state.draining:
             extra = [*extra, CLOSE]
         if answer.status >= _REFUSED:
-            outcome = code_of(answer.body) if outcome is FINE else outcome
-            self._meter.error(outcome)
+            outcome = code_of(answer.body) if outcome is OUTCOME_OK else outcome
+            self._counters.error(outcome)
         microseconds = (perf_counter_ns() - started) // 1000
-        self._meter.request(name, answer.status, microseconds)
+        self._counters.request(name, answer.status, microseconds)
         if self._log is not None:
             caller = call.caller.environment.number if call is not None and call.caller is not None else None
             address = self._addresses.of(scope) if call is None else call.origin.address or ""
             self._log.write(request_id, name, answer.status, outcome, microseconds, address, caller)
         return OutgoingResponse(answer, request_id, extra, name, outcome, bodiless=method == "HEAD")
 
-    async def _let_in(self, match: Match, scope: Message, receive: Receive) -> Request:
+    async def _admit(self, match: Match, scope: Message, receive: Receive) -> Request:
         """See who asks and whether they may, then read the body."""
         method: str = scope["method"]
         headers = dict(scope["headers"])
         route = match.route
         if self._by_address is not None and route.tag != health.TAG:
-            self._slow_down("address", self._by_address, rate_limiting.client_of(self._addresses.of(scope)))
+            self._apply_rate_limit(
+                "address", self._by_address, rate_limiting.client_of(self._addresses.of(scope))
+            )
         # Before the body is read: a stranger's bytes are not worth memory.
         caller = await api_key_auth.caller_of(self._af, headers) if route.needs_key else None
         if self._by_key is not None and caller is not None:
-            self._slow_down("key", self._by_key, caller.key_id)
+            self._apply_rate_limit("key", self._by_key, caller.key_id)
         body = b"" if method in _BODILESS else await _body(receive, headers, self._af.settings.max_body)
         path: str = scope["raw_path"].decode("latin-1")
         call = Request(self._af, method, path, scope["query_string"], headers, body, match.ids, route.status)
         call.caller = caller
         return call
 
-    def _slow_down(self, by: str, limit: rate_limiting.Buckets, who: str) -> None:
+    def _apply_rate_limit(self, by: str, limit: rate_limiting.Buckets, who: str) -> None:
         wait = limit.take(who, monotonic())
         if wait:
-            self._meter.add("authfactor_rate_limited_total", by)
+            self._counters.add("authfactor_rate_limited_total", by)
             raise errors.TooManyRequests(wait)
 
     def may_see_metrics(self, headers: dict[bytes, bytes]) -> bool:

@@ -59,7 +59,7 @@ def body_of(error: errors.AuthfactorError) -> responses.ErrorBody:
         code=UNSET if isinstance(error, errors.Unauthorized) else error.code,
         entity_id=entity_id,
         errors=[responses.ErrorItemObject(item.field, item.code, item.message) for item in items] or UNSET,
-        locked_until=UNSET if until is None else timestamps.write(until),
+        locked_until=UNSET if until is None else timestamps.format_ms(until),
     )
 
 

@@ -105,7 +105,7 @@ def once(
             if kept.body_hash != claimed.body_hash:
                 raise errors.IdempotencyKeyReused
             return StoredOrNewResponse(
-                msgspec.msgpack.decode(vault.open(kept.answer, where), type=StoredResponse)
+                msgspec.msgpack.decode(vault.unseal(kept.answer, where), type=StoredResponse)
             )
         result = await unit(tx)
         if isinstance(result, Enrollment):

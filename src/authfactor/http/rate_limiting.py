@@ -12,8 +12,8 @@ from typing import Any, Final
 from authfactor.settings import Settings, trusted_networks
 
 # A stranger can make up any number of IPv6 addresses: the ones not seen for longest are forgotten.
-MOST_BUCKETS: Final = 10_000
-LONGEST_WAIT: Final = 5
+MAX_BUCKETS: Final = 10_000
+MAX_WAIT: Final = 5
 # Home networks get 64 bits of an IPv6 address: one client is one such network.
 IPV6_CLIENT_BITS: Final = 64
 FORWARDED: Final = b"x-forwarded-for"
@@ -24,7 +24,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 class Buckets:
     """One bucket of tokens for each name; a request takes one token, `rate` tokens flow back each second."""
 
-    def __init__(self, rate: int, burst: int, most: int = MOST_BUCKETS) -> None:
+    def __init__(self, rate: int, burst: int, most: int = MAX_BUCKETS) -> None:
         """Let `rate` requests a second through on average and `burst` at once."""
         self._rate = rate
         self._burst = float(burst)
@@ -43,7 +43,7 @@ class Buckets:
         self._buckets.move_to_end(name)
         if len(self._buckets) > self._most:
             self._buckets.popitem(last=False)
-        return 0 if allowed else min(LONGEST_WAIT, math.ceil((1 - tokens) / self._rate))
+        return 0 if allowed else min(MAX_WAIT, math.ceil((1 - tokens) / self._rate))
 
 
 def buckets(rate: int, burst: int) -> Buckets | None:

@@ -10,7 +10,7 @@ from authfactor.errors import InvalidRequest, Item
 from authfactor.http import error_responses, idempotency
 from authfactor.http.response import Response
 from authfactor.models import ApiCaller, Environment, IdempotencyClaim, PageQuery
-from authfactor.rules.audit.audit_log import NOWHERE, Actor
+from authfactor.rules.audit.audit_log import NO_ORIGIN, Actor
 from authfactor.store import Unit
 from authfactor.wire import requests, responses
 
@@ -60,7 +60,7 @@ class Request:
         self.caller: ApiCaller | None = None
         # What became of the code that this request had checked, if it had.
         self.verdict: str | None = None
-        self.origin = NOWHERE
+        self.origin = NO_ORIGIN
 
     @property
     def environment(self) -> Environment:
@@ -126,7 +126,7 @@ class Request:
         caller = self.caller
         if caller is None:
             raise errors.Unauthorized
-        noted = self.af.audit.noted(
+        noted = self.af.audit.audited(
             unit,
             Actor("api_key", caller.key_id, "API key"),
             action,

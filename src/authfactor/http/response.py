@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from authfactor.http1.request_cycle import Headers, written
+from authfactor.http1.request_cycle import Headers, serialize_headers
 from authfactor.models import Record
 
 # Sent with every answer. HSTS belongs to whoever terminates TLS.
@@ -15,7 +15,7 @@ SECURITY_HEADERS: Final = [
 ]
 NO_CONTENT: Final = 204
 JSON_TYPE: Final = (b"content-type", b"application/json; charset=utf-8")
-_USUAL: Final = written([*SECURITY_HEADERS, JSON_TYPE]).replace(b"%", b"%%") + (
+_USUAL: Final = serialize_headers([*SECURITY_HEADERS, JSON_TYPE]).replace(b"%", b"%%") + (
     b"x-request-id: %s\r\ncontent-length: %d\r\n"
 )
 
@@ -61,5 +61,5 @@ class OutgoingResponse:
         """Write the headers out. Raises `ValueError` for one that would be more than one."""
         answer = self._answer
         if answer.headers or self._extra or not answer.body:
-            return written(self.headers())
+            return serialize_headers(self.headers())
         return _USUAL % (self._request_id.encode(), len(answer.body))

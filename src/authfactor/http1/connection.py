@@ -22,15 +22,15 @@ from authfactor.http1.request_cycle import STATUS_LINES, Application, Headers, R
 from authfactor.http1.response_batching import ResponseBatcher
 
 # Far above what clients and proxies send; the parser alone would take any number of headers.
-MOST_HEADER_BYTES: Final = 65_536
+MAX_HEADER_BYTES: Final = 65_536
 # For a request to arrive, and for the first one on a new connection to begin.
 ARRIVAL_SECONDS: Final = 60.0
 # Requests that a client may send before it has read an answer; it is not read from meanwhile.
-MOST_WAITING: Final = 8
+MAX_PIPELINED: Final = 8
 _REFUSAL: Final = (
     b"content-type: application/json; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%s"
 )
-_BROKEN: Final = b'{"message":"This is not HTTP/1.1.","code":"bad_request"}'
+_NOT_HTTP: Final = b'{"message":"This is not HTTP/1.1.","code":"bad_request"}'
 _TOO_LARGE: Final = b'{"message":"The headers are larger than 65536 bytes.","code":"headers_too_large"}'
 
 
@@ -39,17 +39,17 @@ class Connection(asyncio.Protocol):
 
     def __init__(
         self,
-        turns: ResponseBatcher,
+        batcher: ResponseBatcher,
         config: Config,
         server_state: ServerState,
         app_state: dict[str, Any],  # noqa: ARG002 - uvicorn passes it
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         """Wait for the transport. uvicorn gives all but the turns, which all connections share."""
-        self._turns = turns
+        self._batcher = batcher
         self._application: Application = config.loaded_app
-        self._answering: RespondDirectly | None = getattr(config.loaded_app, "answer", None)
-        self._reads_at_once: bool = getattr(config.loaded_app, "reads_at_once", False)
+        self._respond_directly: RespondDirectly | None = getattr(config.loaded_app, "respond", None)
+        self._reads_never_suspend: bool = getattr(config.loaded_app, "reads_never_suspend", False)
         self._keep_alive = float(config.timeout_keep_alive)
         self._state = server_state
         # uvicorn's type knows its own protocols only.
@@ -60,20 +60,20 @@ class Connection(asyncio.Protocol):
         self._headers: Headers = []
         self._head_bytes = 0
         self._defaults: Headers = []
-        self._written = b""
+        self._default_header_bytes = b""
         self._expects = False
         # Bytes of a body that the parser will not hand out.
-        self._owed = 0
+        self._upgrade_body_left = 0
         # The request whose body arrives, the one that is being answered, and those that wait for their turn.
         self._arriving: RequestCycle | None = None
         self._current: RequestCycle | None = None
-        self._waiting: deque[RequestCycle] = deque()
+        self._queued: deque[RequestCycle] = deque()
         # Since when a request has been arriving, and since when nobody has wanted anything.
-        self._began: float | None = None
-        self._quiet_since = self._loop.time()
+        self._request_started_at: float | None = None
+        self._idle_since = self._loop.time()
         self.answered_at = server_state.total_requests
-        self._asked = False
-        self._deaf = False
+        self._served_any = False
+        self._ignoring_input = False
         self._paused = False
         self._writable: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -87,7 +87,7 @@ class Connection(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
         self._client = transport.get_extra_info("peername")
         self._connections.add(self)
-        self._timer = self._loop.call_later(self._keep_alive, self._look)
+        self._timer = self._loop.call_later(self._keep_alive, self._check_timeouts)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio passes it
         """Let whoever waits for the client know."""
@@ -96,38 +96,38 @@ class Connection(asyncio.Protocol):
             self._timer.cancel()
         for exchange in (self._arriving, self._current):
             if exchange is not None:
-                exchange.break_off()
-        self._waiting.clear()
+                exchange.disconnect()
+        self._queued.clear()
         self.resume_writing()
         self._parser = None
 
     def data_received(self, data: bytes) -> None:
         """Parse what has arrived."""
-        if self._deaf:
+        if self._ignoring_input:
             return
-        if self._began is None:
-            self._began = self._loop.time()
+        if self._request_started_at is None:
+            self._request_started_at = self._loop.time()
         try:
             self._parse(data)
         except httptools.HttpParserError:
-            self._refuse(400, _BROKEN)
+            self._refuse(400, _NOT_HTTP)
             return
         self._limit_head(len(data))
 
     def _limit_head(self, received: int) -> None:
         """Refuse a request whose headers go on and on."""
-        if self._began is not None and self._arriving is None:
+        if self._request_started_at is not None and self._arriving is None:
             self._head_bytes += received
-            if self._head_bytes > MOST_HEADER_BYTES:
+            if self._head_bytes > MAX_HEADER_BYTES:
                 self._refuse(431, _TOO_LARGE)
 
     def _parse(self, data: bytes) -> None:
         while data:
-            if self._owed:
-                part, data = data[: self._owed], data[self._owed :]
-                self._owed -= len(part)
+            if self._upgrade_body_left:
+                part, data = data[: self._upgrade_body_left], data[self._upgrade_body_left :]
+                self._upgrade_body_left -= len(part)
                 self.on_body(part)
-                if not self._owed:
+                if not self._upgrade_body_left:
                     self.on_message_complete()
                 continue
             try:
@@ -174,7 +174,7 @@ class Connection(asyncio.Protocol):
         version = parser.get_http_version()
         if parser.should_upgrade():
             # The parser then takes what follows for the other protocol, the body too.
-            self._owed = self._length()
+            self._upgrade_body_left = self._length()
         if url.startswith(b"/"):
             path, _, query = url.partition(b"#")[0].partition(b"?")
         else:
@@ -196,23 +196,23 @@ class Connection(asyncio.Protocol):
         self._head_bytes = 0
         if self._current is None:
             self._current = exchange
-            self._turns.add(self)
+            self._batcher.enqueue(self)
         else:
-            self._waiting.append(exchange)
-            self.go_on_reading(much=False)
+            self._queued.append(exchange)
+            self.update_read_flow(backlogged=False)
 
     def on_body(self, chunk: bytes) -> None:
         """Hand a part of the body on."""
         if self._arriving is not None:
-            self._arriving.take(chunk)
+            self._arriving.feed_body(chunk)
 
     def on_message_complete(self) -> None:
         """The request is there."""
-        if self._owed:
+        if self._upgrade_body_left:
             return
         if self._arriving is not None:
-            self._arriving.end()
-        self._arriving = self._began = None
+            self._arriving.end_body()
+        self._arriving = self._request_started_at = None
 
     def _length(self) -> int:
         """Read how long the body of an offer to upgrade is. Raises `ValueError` where that is not said."""
@@ -228,47 +228,47 @@ class Connection(asyncio.Protocol):
         listed = self._state.default_headers
         if listed is not self._defaults:
             self._defaults = listed
-            self._written = b"".join(name + b": " + value + b"\r\n" for name, value in listed)
-        return self._written
+            self._default_header_bytes = b"".join(name + b": " + value + b"\r\n" for name, value in listed)
+        return self._default_header_bytes
 
-    def go_on_reading(self, *, much: bool) -> None:
+    def update_read_flow(self, *, backlogged: bool) -> None:
         """Read from the socket, or not while there is much that nobody has taken."""
-        pause = much or len(self._waiting) >= MOST_WAITING
+        pause = backlogged or len(self._queued) >= MAX_PIPELINED
         if pause != self._paused and not self.transport.is_closing():
             self._paused = pause
             (self.transport.pause_reading if pause else self.transport.resume_reading)()
 
     def send(self, content: bytes) -> None:
         """Send to the client, unless it is gone."""
-        self._turns.send(self.transport, content)
+        self._batcher.send(self.transport, content)
 
     async def writable(self) -> None:
         """Wait until the client has read most of what was written."""
         if self._writable is not None:
             await self._writable
 
-    def answered(self, exchange: RequestCycle) -> None:
+    def response_sent(self, cycle: RequestCycle) -> None:
         """Close, or turn to the next request."""
         self._state.total_requests += 1
         self.answered_at = self._state.total_requests
         self._current = None
-        self._asked = True
-        self._quiet_since = self._loop.time()
-        if not exchange.keep:
-            self._hang_up()
-        elif self._waiting:
-            self._current = self._waiting.popleft()
-            self._turns.add(self)
+        self._served_any = True
+        self._idle_since = self._loop.time()
+        if not cycle.keep:
+            self._close()
+        elif self._queued:
+            self._current = self._queued.popleft()
+            self._batcher.enqueue(self)
         if self._paused:
-            self.go_on_reading(much=False)
+            self.update_read_flow(backlogged=False)
 
     def begin(self) -> None:
         """Begin to answer the request whose turn it is."""
         if self._current is None:
             return
         # Held by uvicorn until it is done: the event loop itself holds tasks only weakly.
-        running = self._current.run(self._application, self._answering)
-        if self._current.only_reads and self._reads_at_once:
+        running = self._current.run(self._application, self._respond_directly)
+        if self._current.only_reads and self._reads_never_suspend:
             # A task would cost a tenth of the request.
             task = eager_task.start(self._loop, running)
             if task is None:
@@ -281,14 +281,14 @@ class Connection(asyncio.Protocol):
     # --- the end ---
 
     @property
-    def quiet_since(self) -> float | None:
+    def idle_since(self) -> float | None:
         """Since when nobody has wanted anything, by the loop's clock; None while somebody does.
 
         On a new connection that is now, whenever it is asked: its first request is on its way.
         """
-        if self._current is not None or self._began is not None:
+        if self._current is not None or self._request_started_at is not None:
             return None
-        return self._quiet_since if self._asked else self._loop.time()
+        return self._idle_since if self._served_any else self._loop.time()
 
     def has_unread(self) -> bool:
         """Tell whether bytes have arrived that the loop has not read yet."""
@@ -304,36 +304,36 @@ class Connection(asyncio.Protocol):
     def shutdown(self) -> None:
         """Close, after the answer that is under way; uvicorn calls this when it stops."""
         if self._current is None:
-            self._hang_up()
+            self._close()
         else:
             self._current.keep = False
 
-    def _hang_up(self) -> None:
+    def _close(self) -> None:
         """Close, once what is to be sent is on its way."""
-        self._turns.flush()
+        self._batcher.flush()
         self.transport.close()
 
-    def _look(self) -> None:
+    def _check_timeouts(self) -> None:
         """Close when nobody asks any more, or when a request takes too long to arrive."""
         now = self._loop.time()
-        if self._began is not None:
-            ends = self._began + ARRIVAL_SECONDS
+        if self._request_started_at is not None:
+            ends = self._request_started_at + ARRIVAL_SECONDS
         elif self._current is not None:
             ends = now + self._keep_alive
         else:
-            ends = self._quiet_since + (self._keep_alive if self._asked else ARRIVAL_SECONDS)
+            ends = self._idle_since + (self._keep_alive if self._served_any else ARRIVAL_SECONDS)
         if ends <= now:
-            self._hang_up()
+            self._close()
         else:
-            self._timer = self._loop.call_later(min(ends - now, self._keep_alive), self._look)
+            self._timer = self._loop.call_later(min(ends - now, self._keep_alive), self._check_timeouts)
 
     def _refuse(self, status: int, body: bytes) -> None:
         """Say what is wrong with what has arrived, in its turn, and hear no more."""
-        self._deaf = True
-        if self._arriving is not None and not self._arriving.answered:
-            self._arriving.break_off()  # its own answer will say so
+        self._ignoring_input = True
+        if self._arriving is not None and not self._arriving.response_complete:
+            self._arriving.disconnect()  # its own answer will say so
         elif self._current is not None:
-            (self._waiting[-1] if self._waiting else self._current).keep = False
+            (self._queued[-1] if self._queued else self._current).keep = False
         else:
             self.send(STATUS_LINES[status] + _REFUSAL % (len(body), body))
-            self._hang_up()
+            self._close()

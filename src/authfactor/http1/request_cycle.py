@@ -11,7 +11,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
 # Read no further while so much of a body waits for its handler.
-MUCH: Final = 65_536
+BODY_HIGH_WATER: Final = 65_536
 STATUS_LINES: Final = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
 }
@@ -54,13 +54,13 @@ class ResponseWriter(Protocol):
     def default_headers(self) -> bytes:
         """Headers of every answer, written out."""
 
-    def go_on_reading(self, *, much: bool) -> None:
+    def update_read_flow(self, *, backlogged: bool) -> None:
         """Read from the socket, or not while there is much that nobody has taken."""
 
     async def writable(self) -> None:
         """Wait until the other side has taken most of what was written."""
 
-    def answered(self, exchange: "RequestCycle") -> None:
+    def response_sent(self, cycle: "RequestCycle") -> None:
         """Take note that the answer is written."""
 
 
@@ -77,7 +77,7 @@ class RequestCycle:
         self.scope = scope
         self.keep = keep
         # The whole body has arrived; the rest of it never will; the answer is written.
-        self.ended = self.gone = self.answered = False
+        self.body_complete = self.disconnected = self.response_complete = False
         self.only_reads = scope["method"] == "GET"
         self._connection = connection
         self._expects = expects
@@ -85,43 +85,43 @@ class RequestCycle:
         self._waiter: asyncio.Future[None] | None = None
         self._start: tuple[int, Headers] | None = None
 
-    async def run(self, application: Application, answering: RespondDirectly | None = None) -> None:
+    async def run(self, application: Application, respond_directly: RespondDirectly | None = None) -> None:
         """Let the application answer; it is an error of ours when it does not.
 
         `answering` is the shorter way: it returns the answer whole instead of sending it in messages.
         """
         try:
-            if answering is None:
+            if respond_directly is None:
                 await application(self.scope, self.receive, self.send)
             else:
-                reply = await answering(self.scope, self.receive)
+                reply = await respond_directly(self.scope, self.receive)
                 await self._connection.writable()
                 self._write(reply.status, reply.head(), reply.body)
-            if not self.answered and not self.gone:
+            if not self.response_complete and not self.disconnected:
                 log.error("a request was left without an answer")
         except Exception:
             log.exception("unexpected failure outside of the door")
-        if not self.answered:
+        if not self.response_complete:
             self.keep = False
             self._start = _FAILED
             await self.send({"body": b""})
 
-    def take(self, chunk: bytes) -> None:
+    def feed_body(self, chunk: bytes) -> None:
         """Keep a part of the body, unless nobody will ask for it any more."""
-        if self.answered:
+        if self.response_complete:
             return
         self._body += chunk
-        self._connection.go_on_reading(much=len(self._body) > MUCH)
+        self._connection.update_read_flow(backlogged=len(self._body) > BODY_HIGH_WATER)
         self._wake()
 
-    def end(self) -> None:
+    def end_body(self) -> None:
         """Take note that the whole body is there."""
-        self.ended = True
+        self.body_complete = True
         self._wake()
 
-    def break_off(self) -> None:
+    def disconnect(self) -> None:
         """Take note that the rest of the request will not come."""
-        self.gone = not self.ended
+        self.disconnected = not self.body_complete
         self.keep = False
         self._wake()
 
@@ -131,17 +131,17 @@ class RequestCycle:
 
     async def receive(self) -> Message:
         """Return what has arrived of the body, waiting where nothing has."""
-        if self._expects and not self._body and not self.ended:
+        if self._expects and not self._body and not self.body_complete:
             self._connection.send(_CONTINUE)
         self._expects = False
-        while not (self._body or self.ended or self.gone):
+        while not (self._body or self.body_complete or self.disconnected):
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
-        if self.gone:
+        if self.disconnected:
             return {"type": "http.disconnect"}
         body, self._body = self._body, b""
-        self._connection.go_on_reading(much=False)
-        return {"type": "http.request", "body": body, "more_body": not self.ended}
+        self._connection.update_read_flow(backlogged=False)
+        return {"type": "http.request", "body": body, "more_body": not self.body_complete}
 
     async def send(self, message: Message) -> None:
         """Take the start of an answer, then its whole body; both leave in one write."""
@@ -150,7 +150,7 @@ class RequestCycle:
             return
         await self._connection.writable()
         status, headers = self._start
-        self._write(status, written(headers), message["body"])
+        self._write(status, serialize_headers(headers), message["body"])
 
     def _write(self, status: int, own: bytes, body: bytes) -> None:
         """Write an answer; `own` are its headers but for those of every answer."""
@@ -159,12 +159,12 @@ class RequestCycle:
             self.keep = False
         elif not self.keep:
             own += _CLOSE
-        self.answered = True
+        self.response_complete = True
         connection.send(b"".join((STATUS_LINES[status], connection.default_headers(), own, b"\r\n", body)))
-        connection.answered(self)
+        connection.response_sent(self)
 
 
-def written(headers: Headers) -> bytes:
+def serialize_headers(headers: Headers) -> bytes:
     """Write headers out. Raises `ValueError` for one that would be more than one."""
     parts: list[bytes] = []
     for name, value in headers:

@@ -29,60 +29,60 @@ class ResponseBatcher:
 
     def __init__(self) -> None:
         """Belong to the loop that is running when the first one comes."""
-        self._waiting: list[PendingConnection] = []
-        self._answers: list[tuple[asyncio.Transport, bytes]] = []
-        self._beginning = self._holding = False
+        self._pending: list[PendingConnection] = []
+        self._writes: list[tuple[asyncio.Transport, bytes]] = []
+        self._starting = self._holding = False
 
-    def add(self, connection: PendingConnection) -> None:
+    def enqueue(self, connection: PendingConnection) -> None:
         """Let the connection begin once all are there that arrived together."""
-        if not self._waiting:
-            asyncio.get_running_loop().call_soon(self._begin)
-        self._waiting.append(connection)
+        if not self._pending:
+            asyncio.get_running_loop().call_soon(self._start_pending)
+        self._pending.append(connection)
 
     def send(self, transport: asyncio.Transport, content: bytes) -> None:
         """Send now, or together what is ready while requests begin or go on; always in the order of calls."""
-        if self._beginning or self._holding:
-            if not (self._answers or self._holding):
+        if self._starting or self._holding:
+            if not (self._writes or self._holding):
                 asyncio.get_running_loop().call_soon(self.flush)
-            self._answers.append((transport, content))
+            self._writes.append((transport, content))
         else:
             self.flush()
             _write(transport, content)
 
-    def hold(self) -> None:
+    def hold_until_resumed(self) -> None:
         """Send together what those answer who were told of a commit just now: each goes on a step before."""
         self._holding = True
-        asyncio.get_running_loop().call_soon(self._let_go)
+        asyncio.get_running_loop().call_soon(self._release)
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         self._holding = False
         self.flush()
 
     def flush(self) -> None:
         """Send what is held back."""
-        answers, self._answers = iter(self._answers), []
+        answers, self._writes = iter(self._writes), []
         try:
             for transport, content in answers:
                 _write(transport, content)
         finally:
             # One that cannot be written to keeps nobody else from an answer.
             if rest := list(answers):
-                self._answers += rest
+                self._writes += rest
                 asyncio.get_running_loop().call_soon(self.flush)
 
-    def _begin(self) -> None:
-        waiting, self._waiting = self._waiting, []
+    def _start_pending(self) -> None:
+        waiting, self._pending = self._pending, []
         waiting.sort(key=_answered)
         waiting.reverse()
-        self._beginning = True
+        self._starting = True
         try:
             while waiting:
                 waiting.pop().begin()
         finally:
-            self._beginning = False
+            self._starting = False
             # One that cannot begin keeps nobody else from it.
             for connection in waiting:
-                self.add(connection)
+                self.enqueue(connection)
 
 
 def _answered(connection: PendingConnection) -> float:

@@ -10,7 +10,7 @@ import socket
 from typing import Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
-LONGEST_URL: Final = 2048
+MAX_URL: Final = 2048
 _PORTS: Final = {"https": 443, "http": 80}
 _HOST: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?")
 _PATH_SAFE: Final = "/%:@!$&'()*+,;=~?"
@@ -43,8 +43,8 @@ class CheckedUrl(NamedTuple):
 
 def parse(url: str) -> CheckedUrl:
     """Take a URL apart. Raises `BadUrl`."""
-    if len(url) > LONGEST_URL:
-        raise ForbiddenUrl(f"is longer than {LONGEST_URL} characters")
+    if len(url) > MAX_URL:
+        raise ForbiddenUrl(f"is longer than {MAX_URL} characters")
     if any(character <= " " or character == "\x7f" for character in url) or "\\" in url:
         raise ForbiddenUrl("holds a space, a control character or a backslash")
     try:

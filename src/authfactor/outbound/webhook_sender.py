@@ -17,8 +17,8 @@ from authfactor.models import DeliveryOutcome
 from authfactor.outbound import ssrf_guard
 from authfactor.outbound.ssrf_guard import Address, CheckedUrl, ForbiddenUrl
 
-MOST_READ: Final = 64 * 1024
-MOST_ADDRESSES: Final = 4
+MAX_RESPONSE_BYTES: Final = 64 * 1024
+MAX_ADDRESSES: Final = 4
 _REDIRECTS: Final = range(300, 400)
 
 Resolver = Callable[[str, int], Awaitable[list[str]]]
@@ -79,7 +79,7 @@ class WebhookSender:
         found = [ipaddress.ip_address(text.partition("%")[0]) for text in texts]
         if not self._private and not all(ssrf_guard.is_public(address) for address in found):
             raise ForbiddenUrl("leads into the server's own network")
-        return found[:MOST_ADDRESSES]
+        return found[:MAX_ADDRESSES]
 
     async def _open(
         self, target: CheckedUrl, found: list[Address], headers: dict[str, str], body: bytes
@@ -128,7 +128,7 @@ async def _drain(answer: httpx.Response) -> None:
     size = 0
     async for piece in answer.aiter_raw():
         size += len(piece)
-        if size >= MOST_READ:
+        if size >= MAX_RESPONSE_BYTES:
             return
 
 

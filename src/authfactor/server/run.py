@@ -13,7 +13,7 @@ import uvicorn
 
 from authfactor import settings as setting
 from authfactor.core import Authfactor
-from authfactor.http.app import App, make_board
+from authfactor.http.app import App, make_counters
 from authfactor.http.telemetry import log_setup
 from authfactor.http.telemetry.shared_counters import SharedCounters
 from authfactor.server import listening_sockets
@@ -57,7 +57,7 @@ def serve(settings: Settings, sockets: Sockets, reread: Reread, check: list[str]
 
 def _serve_alone(settings: Settings, sockets: Sockets, reread: Reread) -> int:
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
-    server = _worker(settings, sockets, reread, make_board(1), 1, alone=True)
+    server = _worker(settings, sockets, reread, make_counters(1), 1, alone=True)
     server.on_ready = lambda: _notify("READY=1")
     server.on_leaving = lambda: _notify("STOPPING=1")
     return _run(server, sockets)
@@ -74,7 +74,7 @@ def _run(server: Worker, sockets: Sockets) -> int:
 
 def _serve_with_others(settings: Settings, sockets: Sockets, reread: Reread, check: list[str]) -> int:
     # A process that leaves keeps its place until it has gone, while its successor has one too.
-    board = make_board(settings.workers * 2 + 2)
+    board = make_counters(settings.workers * 2 + 2)
     current = [settings]
 
     def reload() -> None:
@@ -105,7 +105,7 @@ def _worker(
     app = App(functools.partial(Authfactor.open, settings), board, region)
     server = Worker(app, settings, reread, alone=alone)
     if listening_sockets.METRICS in sockets:
-        server.metrics = MetricsPort(app.desk, sockets[listening_sockets.METRICS])
+        server.metrics = MetricsPort(app.server_state, sockets[listening_sockets.METRICS])
     return server
 
 
@@ -132,5 +132,5 @@ def _notify(state: str) -> None:
 def prepared(app: App) -> uvicorn.Server:
     """Make a server for an event loop that somebody else runs: await its `serve(sockets=[...])`."""
     return uvicorn.Server(
-        listening_sockets.configured(app, app.turns, lifespan="on", timeout_graceful_shutdown=1)
+        listening_sockets.configured(app, app.batcher, lifespan="on", timeout_graceful_shutdown=1)
     )

@@ -93,12 +93,12 @@ class Supervisor:
         if self._stopping or staying >= self._count or time.monotonic() < self._not_before:
             return
         for _ in range(self._count - staying):
-            if not self._board.has_room():
+            if not self._board.has_free_region():
                 return
             self._start()
 
     def _start(self) -> None:
-        region = self._board.take()
+        region = self._board.claim_region()
         ear, mouth = os.pipe()
         pid = os.fork()
         if pid == 0:
@@ -204,7 +204,7 @@ class Supervisor:
             with contextlib.suppress(KeyError):
                 self._selector.unregister(child.ear)
             os.close(child.ear)
-            self._board.fold(child.region)
+            self._board.absorb_exited_worker(child.region)
             self._judge(child, os.waitstatus_to_exitcode(status))
 
     def _judge(self, child: Child, code: int) -> None:

@@ -29,9 +29,9 @@ from authfactor.server.metrics_server import MetricsPort
 from authfactor.settings import InvalidSetting, Settings
 
 IDLE_SECONDS: Final = 1.0
-_LOOK_SECONDS: Final = 0.02
+_POLL_SECONDS: Final = 0.02
 # Objects that may be made, and not be gone, before Python looks for cycles.
-GARBAGE: Final = 20_000
+GC_THRESHOLDS: Final = 20_000
 SWITCH_SECONDS: Final = 0.0005
 
 Reread = Callable[[], Settings]
@@ -49,7 +49,7 @@ class Worker(uvicorn.Server):
         super().__init__(
             configured(
                 app,
-                app.turns,
+                app.batcher,
                 lifespan="on",
                 timeout_graceful_shutdown=settings.drain_time,
                 ssl_context_factory=(lambda _config, _default: certificate.context) if certificate else None,
@@ -66,16 +66,16 @@ class Worker(uvicorn.Server):
         self.metrics: MetricsPort | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def leave(self) -> None:
+    def begin_drain(self) -> None:
         """Tell everybody (readyz, every answer) that this process is about to go."""
-        self._app.desk.leaving = True
+        self._app.server_state.draining = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the application and start to answer."""
         await super().startup(sockets)
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, self.reload)
-        loop.add_signal_handler(signal.SIGUSR1, self.leave)
+        loop.add_signal_handler(signal.SIGUSR1, self.begin_drain)
         if self._certificate is not None:
             self._tasks.add(loop.create_task(self._watch_certificate(self._certificate)))
         if self.metrics is not None:
@@ -96,8 +96,8 @@ class Worker(uvicorn.Server):
             return
         self._settings = fresh
         log_setup.set_up(fresh)
-        if self._app.door is not None:
-            self._app.door.apply(fresh)
+        if self._app.dispatcher is not None:
+            self._app.dispatcher.apply(fresh)
         if self._certificate is not None:
             self._certificate.refresh()
         if waiting:
@@ -107,7 +107,7 @@ class Worker(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let everybody finish, then close."""
-        self.leave()
+        self.begin_drain()
         self.on_leaving()
         if self._alone and self._settings.drain_wait:
             await asyncio.sleep(self._settings.drain_wait)
@@ -129,12 +129,12 @@ class Worker(uvicorn.Server):
         while self.server_state.connections:
             now = loop.time()
             for connection in cast("list[Connection]", list(self.server_state.connections)):
-                since = connection.quiet_since
+                since = connection.idle_since
                 if since is None or connection.has_unread():
                     quiet.pop(connection, None)
                 elif now - quiet.setdefault(connection, since) > IDLE_SECONDS:
                     connection.shutdown()
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
 
     async def _watch_certificate(self, certificate: tls.Certificate) -> None:
         while True:
@@ -155,5 +155,5 @@ def _tune_python() -> None:
     each step, unless told otherwise.
     """
     gc.freeze()
-    gc.set_threshold(GARBAGE, 20, 20)
+    gc.set_threshold(GC_THRESHOLDS, 20, 20)
     sys.setswitchinterval(SWITCH_SECONDS)

@@ -25,7 +25,7 @@ class Db(Protocol):
     async def run(self, statement: str, *parameters: object) -> int:
         """Return how many rows were written."""
 
-    async def chain(self, *steps: "Step") -> int:
+    async def run_while_matched(self, *steps: "Step") -> int:
         """Run statements for as long as each writes a row; return how many did.
 
         They must be about different tables, and each an UPDATE or DELETE that ends in its WHERE clause: a

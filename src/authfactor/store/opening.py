@@ -50,7 +50,7 @@ async def open_store(settings: Settings, entropy: Entropy | None = None) -> Stor
 async def _refuse_half_copied(tx: Tx) -> None:
     from authfactor.store.copying.table_schema import MARK  # noqa: PLC0415 - no help text needs it
 
-    if await tx.leases.has_turn(MARK):
+    if await tx.leases.exists(MARK):
         raise UnfinishedCopy(
             "This database is a half-finished copy. Give the same authfactor copy command again."
         )

@@ -56,7 +56,7 @@ class Store(Protocol):
     """An open database."""
 
     @property
-    def reads_at_once(self) -> bool:
+    def reads_never_suspend(self) -> bool:
         """Whether `read` never suspends."""
 
     async def write(self, unit: Unit[T]) -> T:
@@ -69,7 +69,7 @@ class Store(Protocol):
     async def read(self, unit: Unit[T]) -> T:
         """Run a unit that only reads, on what is committed; it never waits for writers."""
 
-    def when_told(self, call: Callable[[], None]) -> None:
+    def on_batch_committed(self, call: Callable[[], None]) -> None:
         """Have `call` made when all whose units share a commit have been told, before any of them goes on.
 
         Never made by a database where every unit has a commit to itself.
@@ -81,7 +81,7 @@ class Store(Protocol):
     async def now(self) -> int | None:
         """Return the database's own clock, in milliseconds of the epoch; None when it has none but ours."""
 
-    def figures(self) -> StoreStats:
+    def stats(self) -> StoreStats:
         """Return what this store tells about its work."""
 
     async def close(self) -> None:

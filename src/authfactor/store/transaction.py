@@ -15,7 +15,7 @@ from authfactor.store.queries.retention import ExpiredRows
 from authfactor.store.queries.sealed_values import SealedValues, VaultKeysTable
 from authfactor.store.tables.api_keys import ApiKeysTable
 from authfactor.store.tables.audit import AuditTable
-from authfactor.store.tables.branding import BrandingTable
+from authfactor.store.tables.brandings import BrandingsTable
 from authfactor.store.tables.challenges import ChallengesTable
 from authfactor.store.tables.environments import EnvironmentsTable
 from authfactor.store.tables.events import EventsTable
@@ -43,28 +43,28 @@ class Tx:
 
     __slots__ = (
         "api_keys",
+        "attempts",
         "audit",
         "brandings",
         "challenges",
         "db",
         "deliveries",
-        "diagnosis",
+        "diagnostics",
+        "during_commit",
         "environments",
         "events",
-        "expired",
+        "expired_rows",
         "factors",
         "failures",
         "idempotency",
         "leases",
         "links",
-        "meanwhile",
         "operator_sessions",
         "operators",
         "pending_sign_ins",
         "sealed_values",
         "sessions",
         "signing_keys",
-        "spending",
         "throttles",
         "users",
         "vault_keys",
@@ -76,8 +76,8 @@ class Tx:
         self.db = db
         # What units want done while their commit is under way, when there is time for it. It may never be
         # called, or be called though nothing was committed: it must change nothing.
-        self.meanwhile: list[Callable[[], object]] = []
-        self.diagnosis = Diagnostics(db)
+        self.during_commit: list[Callable[[], object]] = []
+        self.diagnostics = Diagnostics(db)
         self.environments = EnvironmentsTable(db)
         self.api_keys = ApiKeysTable(db)
         self.users = UsersTable(db)
@@ -88,13 +88,13 @@ class Tx:
         self.pending_sign_ins = PendingSignInsTable(db)
         self.sessions = SessionsTable(db)
         self.signing_keys = SigningKeysTable(db)
-        self.spending = Attempts(db)
+        self.attempts = Attempts(db)
         self.events = EventsTable(db)
         self.throttles = ThrottlesTable(db)
-        self.expired = ExpiredRows(db)
+        self.expired_rows = ExpiredRows(db)
         self.leases = LeasesTable(db)
         self.links = LinksTable(db)
-        self.brandings = BrandingTable(db)
+        self.brandings = BrandingsTable(db)
         self.webhook_endpoints = WebhookEndpointsTable(db)
         self.deliveries = DeliveriesTable(db)
         self.audit = AuditTable(db)
@@ -104,7 +104,7 @@ class Tx:
         self.vault_keys = VaultKeysTable(db)
 
     @property
-    def restored(self) -> "RestoredRows":
+    def restored_rows(self) -> "RestoredRows":
         """Calls after a restore."""
         from authfactor.store.queries.after_restore import RestoredRows  # noqa: PLC0415 - for one command
 

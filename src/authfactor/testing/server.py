@@ -31,7 +31,7 @@ from authfactor.testing.clock import Clock
 
 API_KEY: Final = "sk_test_authfactor"
 CLIENT_ID: Final = "client_test_authfactor"
-FAR: Final = 40
+WRONG_CODE_DISTANCE: Final = 40
 """Steps within which a wrong code must not be a right one."""
 RUNNING: "Final[weakref.WeakSet[AuthfactorServer]]" = weakref.WeakSet()
 """The servers of this process, for the plugin to put their clocks back."""
@@ -118,8 +118,13 @@ class AuthfactorServer:
     def wrong_code_for(self, factor: object) -> str:
         """Return six digits that are not the code, nor one of some minutes around now."""
         secret, now = self._secret_of(factor), self._step()
-        near = {totp.code_at(secret, step) for step in range(max(now - FAR, 0), now + FAR + 1)}
-        return next(code for code in map("{:06d}".format, range(2 * FAR + 2)) if code not in near)
+        near = {
+            totp.code_at(secret, step)
+            for step in range(max(now - WRONG_CODE_DISTANCE, 0), now + WRONG_CODE_DISTANCE + 1)
+        }
+        return next(
+            code for code in map("{:06d}".format, range(2 * WRONG_CODE_DISTANCE + 2)) if code not in near
+        )
 
     def _step(self) -> int:
         return totp.step_at(self.clock() // 1000)
@@ -147,7 +152,7 @@ class AuthfactorServer:
         if found is None:
             raise errors.NotFound("Authentication Factor", factor_id)
         environment, sealed = found
-        return self._af.vault.open(sealed, secret_row(environment.number, factor_id))
+        return self._af.vault.unseal(sealed, secret_row(environment.number, factor_id))
 
 
 def _dig(thing: object) -> str | None:

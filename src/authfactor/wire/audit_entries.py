@@ -42,7 +42,7 @@ def entry(made: AuditEntry) -> Entry:
         made.reason,
         made.request_id,
         made.address,
-        timestamps.write(made.created_at),
+        timestamps.format_ms(made.created_at),
         made.hash.hex(),
         made.key_id,
         made.mac.hex() if made.mac is not None else None,
@@ -53,7 +53,7 @@ def read(line: bytes) -> AuditEntry | None:
     """Read an entry back from its line; None when it is none."""
     try:
         found = msgspec.json.decode(line, type=Entry)
-        at = timestamps.read(found.created_at)
+        at = timestamps.parse(found.created_at)
         hashed = bytes.fromhex(found.hash)
         mac = None if found.signature is None else bytes.fromhex(found.signature)
     except (ValueError, msgspec.DecodeError):

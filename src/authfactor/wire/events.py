@@ -22,7 +22,9 @@ class EventObject(ResponseModel, frozen=True, gc=False, tag_field="object", tag=
 
 def event(record: EventRecord) -> EventObject:
     """Render an event."""
-    return EventObject(record.id, record.name, Raw(record.data.encode()), timestamps.write(record.created_at))
+    return EventObject(
+        record.id, record.name, Raw(record.data.encode()), timestamps.format_ms(record.created_at)
+    )
 
 
 def events(page: RecordPage[EventRecord]) -> ListOf[EventObject]:

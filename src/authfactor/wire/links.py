@@ -109,10 +109,10 @@ def link(record: LinkRecord, now: int, url: str | UnsetType = UNSET) -> Enrollme
         status=status_of(record, now),
         factor_id=record.factor_id,
         return_to=record.return_to,
-        created_at=timestamps.write(record.created_at),
-        expires_at=timestamps.write(record.expires_at),
-        opened_at=timestamps.write_optional(record.opened_at),
-        completed_at=timestamps.write_optional(record.completed_at),
+        created_at=timestamps.format_ms(record.created_at),
+        expires_at=timestamps.format_ms(record.expires_at),
+        opened_at=timestamps.format_optional(record.opened_at),
+        completed_at=timestamps.format_optional(record.completed_at),
         url=url,
     )
 
@@ -131,4 +131,4 @@ def branding(record: BrandingRecord | None, logo_url: str | None) -> Branding:
     """Render branding."""
     if record is None:
         return Branding(None, None, None, None)
-    return Branding(record.name, record.color, logo_url, timestamps.write(record.updated_at))
+    return Branding(record.name, record.color, logo_url, timestamps.format_ms(record.updated_at))

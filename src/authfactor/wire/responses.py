@@ -228,8 +228,8 @@ def factor(record: FactorRecord) -> AuthenticationFactor:
     return AuthenticationFactor(
         record.id,
         TotpObject(record.issuer, record.account),
-        timestamps.write(record.created_at),
-        timestamps.write(record.updated_at),
+        timestamps.format_ms(record.created_at),
+        timestamps.format_ms(record.updated_at),
         record.user_id or UNSET,
     )
 
@@ -240,8 +240,8 @@ def factor_enrolled(enrollment: Enrollment) -> AuthenticationFactorEnrolled:
     return AuthenticationFactorEnrolled(
         record.id,
         TotpEnrolled(record.issuer, record.account, enrollment.secret, enrollment.qr_code, enrollment.uri),
-        timestamps.write(record.created_at),
-        timestamps.write(record.updated_at),
+        timestamps.format_ms(record.created_at),
+        timestamps.format_ms(record.updated_at),
         record.user_id or UNSET,
     )
 
@@ -251,9 +251,9 @@ def challenge(record: ChallengeRecord) -> AuthenticationChallengeObject:
     return AuthenticationChallengeObject(
         record.id,
         record.factor_id,
-        timestamps.write(record.expires_at),
-        timestamps.write(record.created_at),
-        timestamps.write(record.verified_at or record.created_at),
+        timestamps.format_ms(record.expires_at),
+        timestamps.format_ms(record.created_at),
+        timestamps.format_ms(record.verified_at or record.created_at),
     )
 
 
@@ -297,7 +297,7 @@ def verification(outcome: Verification) -> VerifyResponse:
         valid=False,
         reason=outcome.reason or UNSET,
         attempts_remaining=UNSET if outcome.attempts_remaining is None else outcome.attempts_remaining,
-        locked_until=UNSET if outcome.locked_until is None else timestamps.write(outcome.locked_until),
+        locked_until=UNSET if outcome.locked_until is None else timestamps.format_ms(outcome.locked_until),
     )
 
 
@@ -313,10 +313,10 @@ def user(record: UserRecord) -> UserObject:
         record.profile_picture_url,
         record.external_id,
         Raw(record.metadata.encode()),
-        timestamps.write_optional(record.last_sign_in_at),
+        timestamps.format_optional(record.last_sign_in_at),
         record.locale,
-        timestamps.write(record.created_at),
-        timestamps.write(record.updated_at),
+        timestamps.format_ms(record.created_at),
+        timestamps.format_ms(record.updated_at),
     )
 
 
@@ -334,10 +334,10 @@ def session(record: SessionRecord, now: int) -> SessionObject:
         record.user_agent,
         "password",
         status,
-        timestamps.write(record.expires_at),
-        timestamps.write_optional(record.ended_at),
-        timestamps.write(record.created_at),
-        timestamps.write(record.updated_at),
+        timestamps.format_ms(record.expires_at),
+        timestamps.format_optional(record.ended_at),
+        timestamps.format_ms(record.created_at),
+        timestamps.format_ms(record.updated_at),
     )
 
 

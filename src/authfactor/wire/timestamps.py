@@ -14,17 +14,17 @@ def _second(seconds: int) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def write(milliseconds: int) -> str:
+def format_ms(milliseconds: int) -> str:
     """Write milliseconds of the epoch. Neighbouring times share their cached seconds."""
     return _second(milliseconds // 1000) + _FRACTIONS[milliseconds % 1000]
 
 
-def write_optional(milliseconds: int | None) -> str | None:
+def format_optional(milliseconds: int | None) -> str | None:
     """Write a time that may be missing."""
-    return None if milliseconds is None else write(milliseconds)
+    return None if milliseconds is None else format_ms(milliseconds)
 
 
-def read(text: str) -> int:
+def parse(text: str) -> int:
     """Read an ISO 8601 time as milliseconds of the epoch; without a zone it is UTC.
 
     Raises `ValueError` when the text is no such time.

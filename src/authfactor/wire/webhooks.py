@@ -101,8 +101,8 @@ def endpoint(record: WebhookEndpointRecord) -> WebhookEndpointObject:
         record.secret,
         record.status,
         record.events,
-        timestamps.write(record.created_at),
-        timestamps.write(record.updated_at),
+        timestamps.format_ms(record.created_at),
+        timestamps.format_ms(record.updated_at),
     )
 
 
@@ -121,11 +121,11 @@ def delivery(record: DeliveryRecord) -> WebhookDelivery:
         record.user_id,
         record.state,
         record.attempts,
-        timestamps.write(record.due_at),
+        timestamps.format_ms(record.due_at),
         record.last_status,
         record.last_error,
-        timestamps.write(record.created_at),
-        timestamps.write(record.updated_at),
+        timestamps.format_ms(record.created_at),
+        timestamps.format_ms(record.updated_at),
     )
 
 

@@ -12,7 +12,7 @@ from authfactor.http.api.parameters import PAGE, required
 from authfactor.http.request import Request
 from authfactor.http.response import Response
 from authfactor.http.routing import Route
-from authfactor.http.telemetry.shared_counters import OF_REASON
+from authfactor.http.telemetry.shared_counters import VERDICT_BY_REASON
 from authfactor.models import ApiCaller, Environment, PageQuery, SignedIn
 from authfactor.rules.authentication.sign_in import CODE_REFUSALS, PasswordHashChanged
 from authfactor.rules.events import event_log
@@ -25,9 +25,9 @@ TAG, EVENTS = "sign-in", "events"
 Outcome = SignedIn | errors.SignInRefused | errors.ChallengeRefused
 MFA_TOTP: Final = "urn:workos:oauth:grant-type:mfa-totp"
 FORM: Final = b"application/x-www-form-urlencoded"
-MOST_NAMES: Final = 100
+MAX_EVENT_NAMES: Final = 100
 OK: Final = 200
-_VERDICTS: Final = {refusal: OF_REASON[reason] for reason, refusal in CODE_REFUSALS.items()}
+_VERDICTS: Final = {refusal: VERDICT_BY_REASON[reason] for reason, refusal in CODE_REFUSALS.items()}
 NEEDS: Final = {
     "password": ("client_id", "client_secret", "email", "password"),
     MFA_TOTP: (
@@ -79,7 +79,7 @@ def _signed_in(outcome: Outcome) -> responses.AuthenticateResponse:
 async def jwks(call: Request) -> Response:
     """Publish the keys that verify access tokens."""
     environment = await call.af.read(call.af.environments.by_client_id(call.ids[0]))
-    keys = await call.af.signing.published(call.af.store, environment)
+    keys = await call.af.token_signing.published(call.af.store, environment)
     return Response(call.status, responses.encode(responses.jwks(keys)))
 
 
@@ -159,7 +159,7 @@ def _event_query(call: Request) -> event_log.EventQuery:
     if "order" not in query:
         page = PageQuery(page.limit, "asc", page.before, page.after)
     start, end = (_moment(query.get(field), field) for field in ("range_start", "range_end"))
-    return event_log.EventQuery(tuple(dict.fromkeys(names))[:MOST_NAMES], page, start, end)
+    return event_log.EventQuery(tuple(dict.fromkeys(names))[:MAX_EVENT_NAMES], page, start, end)
 
 
 def _moment(text: str | None, field: str) -> int | None:
@@ -167,7 +167,7 @@ def _moment(text: str | None, field: str) -> int | None:
         return None
     try:
         # A `+` of the zone that was not percent-encoded arrives as a space.
-        return timestamps.read(text.replace(" ", "+"))
+        return timestamps.parse(text.replace(" ", "+"))
     except ValueError as error:
         raise InvalidRequest(Item(field, f"{field}_invalid", f"{field}: an ISO 8601 time.")) from error
 

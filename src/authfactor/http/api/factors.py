@@ -7,7 +7,7 @@ from authfactor.http.api.parameters import FACTORS, PAGE, required
 from authfactor.http.request import Request
 from authfactor.http.response import Response
 from authfactor.http.routing import Route
-from authfactor.http.telemetry.shared_counters import OF_REASON
+from authfactor.http.telemetry.shared_counters import VERDICT_BY_REASON
 from authfactor.models import Verification
 from authfactor.wire import requests, responses
 
@@ -61,7 +61,7 @@ def verified(call: Request) -> Callable[[Verification | ChallengeRefused], respo
     def render(result: Verification | ChallengeRefused) -> responses.VerifyResponse:
         if isinstance(result, ChallengeRefused):
             raise result
-        call.verdict = OF_REASON[result.reason]
+        call.verdict = VERDICT_BY_REASON[result.reason]
         return responses.verification(result)
 
     return render

@@ -20,7 +20,7 @@ class ServerState:
     """What these routes know about the process that answers."""
 
     # Told to stop: what is asked is answered, and each connection closed with its answer.
-    leaving: bool = False
+    draining: bool = False
     metrics: Callable[[], Awaitable[bytes]] | None = None
     may_see_metrics: Callable[[dict[bytes, bytes]], bool] | None = None
 
@@ -30,24 +30,24 @@ async def healthz(_call: Request) -> Response:
     return Response(200, b'{"status":"ok"}')
 
 
-def routes(described: list[Route], desk: ServerState | None = None) -> list[Route]:
+def routes(described: list[Route], server_state: ServerState | None = None) -> list[Route]:
     """Make these routes; the description covers the routes given and these."""
-    desk = desk or ServerState()
+    server_state = server_state or ServerState()
 
     async def readyz(call: Request) -> Response:
         """Tell that the database answers and its schema is the right one. Raises `Unavailable`."""
-        if desk.leaving:
+        if server_state.draining:
             raise errors.Unavailable("The server is stopping.")
         version = await call.af.store.schema_version()
         return Response(200, msgspec.json.encode({"status": "ready", "schema": version}))
 
     async def metrics(call: Request) -> Response:
         """Tell the numbers to whoever holds the token. Raises `RouteNotFound` and `Unauthorized`."""
-        if desk.metrics is None or desk.may_see_metrics is None:
+        if server_state.metrics is None or server_state.may_see_metrics is None:
             raise errors.RouteNotFound("Not Found")
-        if not desk.may_see_metrics(call.headers):
+        if not server_state.may_see_metrics(call.headers):
             raise errors.Unauthorized
-        return Response(200, await desk.metrics(), METRICS_TYPE)
+        return Response(200, await server_state.metrics(), METRICS_TYPE)
 
     @functools.cache
     def document() -> bytes:

@@ -60,7 +60,7 @@ def _issued(call: Request) -> Callable[[IssuedLink], links.EnrollmentLink | link
 
 
 def _branding(call: Request, branding: BrandingRecord | None) -> links.Branding:
-    path = page_branding.look(call.environment, branding).logo
+    path = page_branding.page_branding(call.environment, branding).logo
     base = call.af.settings.base_url.rstrip("/")
     return links.branding(branding, None if path is None else f"{base}{path}")
 

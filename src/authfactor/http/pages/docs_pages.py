@@ -116,11 +116,11 @@ def needs_key(endpoint: Endpoint) -> bool:
 def _show(visit: PageRequest, template: str, **names: Any) -> Response:  # noqa: ANN401 - whatever the template shows
     if not visit.af.settings.docs:
         raise errors.RouteNotFound("Not Found")
-    visit.speak("en")
+    visit.set_language("en")
     picked = visit.query().get("lang")
     cookies = [Cookie(LANGUAGE, picked, _YEAR)] if picked in LANGUAGES else []
     kept = picked or visit.cookie(LANGUAGE)
-    return visit.show(
+    return visit.render(
         template,
         cookies=cookies,
         lang=kept if kept in LANGUAGES else DEFAULT,

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from authfactor import errors
 from authfactor.http.pages.browser_security import Cookie
-from authfactor.http.pages.page_branding import look
+from authfactor.http.pages.page_branding import page_branding
 from authfactor.http.pages.page_request import PageRequest, page
 from authfactor.http.response import Response
-from authfactor.http.telemetry.shared_counters import OF_REASON
+from authfactor.http.telemetry.shared_counters import VERDICT_BY_REASON
 from authfactor.models import LinkRecord, Verification
 from authfactor.otp import qr
 from authfactor.rules.links.page_sessions import CodeOutcome, PageSession, check_unopened
@@ -25,23 +25,23 @@ async def show_link(visit: PageRequest) -> Response:
     followed = await _look(visit)
     link = followed.link
     if visit.cookie(link.id) is not None and link.opened_at is not None:
-        return visit.go(PATHS[link.purpose] + link.id)
+        return visit.redirect(PATHS[link.purpose] + link.id)
     check_unopened(link, visit.af.clock())
-    shown = look(followed.environment, followed.branding)
-    return visit.show("link/start.html", purpose=link.purpose, look=shown)
+    shown = page_branding(followed.environment, followed.branding)
+    return visit.render("link/start.html", purpose=link.purpose, look=shown)
 
 
 async def open_link(visit: PageRequest) -> Response:
     """Open a link: from now on only this browser may go on."""
     await _look(visit)
-    link, secret = await visit.af.run(await visit.af.following.open(visit.af.store, visit.ids[0]))
+    link, secret = await visit.af.run(await visit.af.page_sessions.open(visit.af.store, visit.ids[0]))
     seconds = max(1, (link.expires_at - visit.af.clock()) // 1000)
-    return visit.go(PATHS[link.purpose] + link.id, cookies=[Cookie(link.id, secret, seconds)])
+    return visit.redirect(PATHS[link.purpose] + link.id, cookies=[Cookie(link.id, secret, seconds)])
 
 
 async def show_step(visit: PageRequest) -> Response:
     """Show enrolment or challenge to the browser that opened the link."""
-    followed = await visit.af.read(visit.af.following.view(visit.ids[0], _secret(visit)))
+    followed = await visit.af.read(visit.af.page_sessions.view(visit.ids[0], _secret(visit)))
     _speak(visit, followed)
     return _step(visit, followed)
 
@@ -51,15 +51,15 @@ async def answer_step(visit: PageRequest) -> Response:
     code = visit.form().get("code", "")
     secret = _secret(visit)
     try:
-        answered = await visit.af.run(visit.af.following.answer(visit.ids[0], secret, code))
+        answered = await visit.af.run(visit.af.page_sessions.answer(visit.ids[0], secret, code))
     except errors.TooManyAttempts as error:
-        followed = await visit.af.read(visit.af.following.view(visit.ids[0], secret))
+        followed = await visit.af.read(visit.af.page_sessions.view(visit.ids[0], secret))
         _speak(visit, followed)
         visit.call.verdict = "locked"
         return _refused(visit, followed, error)
     _speak(visit, answered.followed)
     if answered.verification is not None:
-        visit.call.verdict = OF_REASON[answered.verification.reason]
+        visit.call.verdict = VERDICT_BY_REASON[answered.verification.reason]
     return _answered(visit, answered)
 
 
@@ -67,7 +67,7 @@ def _answered(visit: PageRequest, answered: CodeOutcome) -> Response:
     followed, verification = answered
     if verification is not None and not verification.valid:
         return _step(visit, followed, verification)
-    return visit.go(followed.link.return_to or PATHS[followed.link.purpose] + followed.link.id)
+    return visit.redirect(followed.link.return_to or PATHS[followed.link.purpose] + followed.link.id)
 
 
 def _refused(visit: PageRequest, followed: PageSession, error: errors.TooManyAttempts) -> Response:
@@ -97,18 +97,18 @@ def _step(
     names: dict[str, Any] = {
         "link": link,
         "factor": factor,
-        "look": look(followed.environment, followed.branding),
+        "look": page_branding(followed.environment, followed.branding),
         "problem": problem,
         "ended": ended,
     }
     if followed.is_done:
-        return visit.show("link/done.html", **names)
+        return visit.render("link/done.html", **names)
     status = 200 if problem is None else 422
     if link.purpose == "challenge":
-        return visit.show("link/challenge.html", status=status, form_target=link.return_to, **names)
-    secret = visit.af.following.secret_of(followed)
+        return visit.render("link/challenge.html", status=status, form_target=link.return_to, **names)
+    secret = visit.af.page_sessions.secret_of(followed)
     groups = [secret.text[at : at + GROUP] for at in range(0, len(secret.text), GROUP)]
-    return visit.show(
+    return visit.render(
         "link/enroll.html",
         status=status,
         form_target=link.return_to,
@@ -139,13 +139,13 @@ def _is_over(link: LinkRecord, verification: Verification) -> bool:
 
 
 async def _look(visit: PageRequest) -> PageSession:
-    followed = await visit.af.read(visit.af.following.look(visit.ids[0]))
+    followed = await visit.af.read(visit.af.page_sessions.find(visit.ids[0]))
     _speak(visit, followed)
     return followed
 
 
 def _speak(visit: PageRequest, followed: PageSession) -> None:
-    visit.speak_unless_picked(followed.user.locale)
+    visit.default_language(followed.user.locale)
 
 
 def _secret(visit: PageRequest) -> str:

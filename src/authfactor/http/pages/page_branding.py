@@ -29,7 +29,7 @@ class PageBranding(NamedTuple):
     logo: str | None
 
 
-def look(environment: Environment, branding: BrandingRecord | None) -> PageBranding:
+def page_branding(environment: Environment, branding: BrandingRecord | None) -> PageBranding:
     """Say how an environment's pages look: name, addresses of style sheet and logo."""
     if branding is None:
         return PageBranding(environment.team_name, None, None)

@@ -17,7 +17,7 @@ from authfactor.http.routing import Route
 from authfactor.wire.requests import without_nul
 
 FORM: Final = b"application/x-www-form-urlencoded"
-MOST_FIELDS: Final = 100
+MAX_FIELDS: Final = 100
 TAG: Final = "pages"
 _LANGUAGE: Final = "language"
 _YEAR: Final = 365 * 24 * 3600
@@ -32,7 +32,7 @@ class PageRequest:
         """Choose the language: the one picked on a page, then the browser's."""
         self.call = call
         self._picked = call.query().get(_LANGUAGE) if call.query_string else None
-        self.speak(self._picked, self.cookie(_LANGUAGE))
+        self.set_language(self._picked, self.cookie(_LANGUAGE))
 
     @property
     def af(self) -> Authfactor:
@@ -49,14 +49,14 @@ class PageRequest:
         """Where browsers reach this server."""
         return self.af.settings.base_url.rstrip("/")
 
-    def speak(self, *preferred: str | None) -> None:
+    def set_language(self, *preferred: str | None) -> None:
         """Choose the language anew: the first preference that there is a catalogue of."""
         accepted = self.call.headers.get(b"accept-language", b"").decode("latin-1")
         self.words = translations.of(translations.choose(accepted, *preferred))
 
-    def speak_unless_picked(self, *preferred: str | None) -> None:
+    def default_language(self, *preferred: str | None) -> None:
         """Choose the language by what is known of the person, unless one was picked on a page."""
-        self.speak(self._picked, self.cookie(_LANGUAGE), *preferred)
+        self.set_language(self._picked, self.cookie(_LANGUAGE), *preferred)
 
     def query(self) -> dict[str, str]:
         """Read the query."""
@@ -69,7 +69,7 @@ class PageRequest:
             raise errors.InvalidRequest(message="Send the form as application/x-www-form-urlencoded.")
         try:
             pairs = parse_qsl(
-                self.call.body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="replace"
+                self.call.body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="replace"
             )
         except ValueError as error:
             raise errors.InvalidRequest(message="The form cannot be read.") from error
@@ -79,7 +79,7 @@ class PageRequest:
         """Read a cookie by the name it was set with."""
         return browser_security.read_cookie(self.call.headers, name, self.base_url)
 
-    def show(
+    def render(
         self,
         template: str,
         *,
@@ -94,7 +94,7 @@ class PageRequest:
         )
         return Response(status, body, (*browser_security.page_headers(form_target), *self._set(cookies)))
 
-    def go(self, where: str, *, cookies: Sequence[Cookie] = ()) -> Response:
+    def redirect(self, where: str, *, cookies: Sequence[Cookie] = ()) -> Response:
         """Send the browser elsewhere after a form (303: with GET). `where` must be a URL as is."""
         headers = [(b"location", where.encode("ascii"))]
         return Response(303, b"", (*headers, *self._set(cookies)))
@@ -108,13 +108,13 @@ class PageRequest:
         known = f"errors.{code}"
         title = self.words(f"{known}.title" if f"{known}.title" in self.words else "errors.other.title")
         text = self.words(f"{known}.text") if f"{known}.text" in self.words else text
-        answer = self.show("error.html", status=status, title=title, text=text, reference=None)
+        answer = self.render("error.html", status=status, title=title, text=text, reference=None)
         return Response(answer.status, answer.body, (*answer.headers, *error_responses.headers(error)))
 
-    def fail(self, reference: str, *, status: int = 500) -> Response:
+    def render_failure(self, reference: str, *, status: int = 500) -> Response:
         """Show that something went wrong on our side; the log has the rest under this reference."""
         title, text = self.words("errors.internal_error.title"), self.words("errors.internal_error.text")
-        return self.show("error.html", status=status, title=title, text=text, reference=reference)
+        return self.render("error.html", status=status, title=title, text=text, reference=reference)
 
     def _set(self, cookies: Sequence[Cookie]) -> list[tuple[bytes, bytes]]:
         wanted = list(cookies)
@@ -146,12 +146,12 @@ def page(
             reference = call.af.entropy(6).hex()
             told = "a stored secret does not open on page %s, reference %s: %s"
             log.error(told, answer.__name__, reference, error)  # noqa: TRY400 - known, no traceback
-            return visit.fail(reference, status=503)
+            return visit.render_failure(reference, status=503)
         except Exception:
             reference = call.af.entropy(6).hex()
             # Never the path: it may hold the token of a link.
             log.exception("unexpected failure on page %s, reference %s", answer.__name__, reference)
-            return visit.fail(reference)
+            return visit.render_failure(reference)
 
     answer.__name__ = handler.__name__
     answer.__doc__ = handler.__doc__

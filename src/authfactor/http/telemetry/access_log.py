@@ -17,7 +17,7 @@ import msgspec
 from authfactor.models import Clock
 
 GATHER_SECONDS: Final = 0.1
-MOST_LINES: Final = 200
+MAX_LINES: Final = 200
 _SECOND: Final = 1000
 _PLAIN: Final = frozenset("0123456789abcdefABCDEF.:")
 
@@ -103,7 +103,7 @@ class RequestLog:
         if not self._lines:
             self._loop.call_later(GATHER_SECONDS, self.flush)
         self._lines.append(line)
-        if len(self._lines) >= MOST_LINES:
+        if len(self._lines) >= MAX_LINES:
             self.flush()
 
     def _now(self) -> str:

@@ -6,7 +6,7 @@ from time import monotonic
 
 from authfactor import errors
 from authfactor.core import Authfactor
-from authfactor.http.telemetry.metric_names import ASKED, DRIFT, INFO, Asked
+from authfactor.http.telemetry.metric_names import DRIFT, INFO, SCRAPED, ScrapedValues
 from authfactor.http.telemetry.shared_counters import CounterWriter, SharedCounters
 from authfactor.models import OutboxBacklog
 from authfactor.version import __version__
@@ -26,8 +26,8 @@ class MetricsCollector:
 
     def publish(self) -> None:
         """Write this process's figures where the others find them; once a second, and before a scrape."""
-        figures = self._af.store.figures()
-        put = self._meter.put
+        figures = self._af.store.stats()
+        put = self._meter.set_series
         put("authfactor_commit_batch_units", [*figures.batches, figures.units])
         put("authfactor_commit_failures_total", [figures.failed])
         put("authfactor_commit_queue", [figures.queue])
@@ -44,13 +44,13 @@ class MetricsCollector:
         self.publish()
         return prometheus.write(self._board, await self._asked())
 
-    async def _asked(self) -> Asked:
+    async def _asked(self) -> ScrapedValues:
         now = self._af.clock()
         drift = {"uptime": (now - monotonic() * 1000 - self._skew) / 1000}
         asked: dict[str, float | Mapping[str, float]] = {DRIFT: drift, INFO: {__version__: 1}}
         try:
             backlog: OutboxBacklog = await self._af.read(self._af.deliveries.backlog())
-            unsealed = await self._af.event_seals.unsealed_since(self._af.store)
+            unsealed = await self._af.event_sealing.unsealed_since(self._af.store)
             database = await self._af.store.now()
         except errors.Unavailable as error:
             log.warning("the database did not tell its numbers: %s", error.message)
@@ -59,7 +59,7 @@ class MetricsCollector:
             drift["database"] = (self._af.clock() - database) / 1000
         moments = (backlog.oldest_due, backlog.oldest_event, unsealed)
         values = (backlog.pending, *(_age(now, moment) for moment in moments))
-        return asked | {name: value for (name, *_), value in zip(ASKED, values, strict=False)}
+        return asked | {name: value for (name, *_), value in zip(SCRAPED, values, strict=False)}
 
 
 def _age(now: int, moment: int | None) -> float:

@@ -6,23 +6,23 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from authfactor.http.telemetry.metric_names import ASKED, LABELLED, Asked
+from authfactor.http.telemetry.metric_names import SCRAPED, SCRAPED_LABELS, ScrapedValues
 from authfactor.http.telemetry.shared_counters import MetricFamily, SharedCounters
 
 
-def write(board: SharedCounters, asked: Asked) -> bytes:
+def write(board: SharedCounters, asked: ScrapedValues) -> bytes:
     """Write what the processes have counted, and what was asked."""
     registry = CollectorRegistry()
     registry.register(_PrebuiltCollector([*counted(board), *_asked(asked)]))
     return generate_latest(registry)
 
 
-def _asked(asked: Asked) -> Iterator[Metric]:
-    for name, _, about in ASKED:
+def _asked(asked: ScrapedValues) -> Iterator[Metric]:
+    for name, _, about in SCRAPED:
         if name not in asked:
             continue
         value = asked[name]
-        metric = GaugeMetricFamily(name, about, labels=LABELLED.get(name, ()))
+        metric = GaugeMetricFamily(name, about, labels=SCRAPED_LABELS.get(name, ()))
         for label, each in value.items() if isinstance(value, Mapping) else (("", value),):
             metric.add_metric([label] if label else [], each)
         yield metric

@@ -37,7 +37,7 @@ STATUSES: Final = (
 )
 VERDICTS: Final = ("right", "wrong", "replay", "drift", "locked")
 # What a verification's reason is called in the metrics.
-OF_REASON: Final = {
+VERDICT_BY_REASON: Final = {
     None: "right",
     "code_mismatch": "wrong",
     "code_already_used": "replay",
@@ -70,7 +70,7 @@ class MetricFamily:
         return len(self.bounds) + 2 if self.bounds else 1
 
 
-OF_PROCESSES: Final = (
+PER_PROCESS: Final = (
     MetricFamily(
         "authfactor_commit_batch_units",
         "histogram",
@@ -147,7 +147,7 @@ def families(routes: Sequence[str]) -> dict[str, MetricFamily]:
             (("key",), ("address",)),
         ),
     )
-    return {family.name: family for family in (*of_requests, *OF_PROCESSES)}
+    return {family.name: family for family in (*of_requests, *PER_PROCESS)}
 
 
 class CounterLayout:
@@ -185,11 +185,11 @@ class SharedCounters:
         self._words = memoryview(self._memory).cast("q")
         self._free = list(range(processes, 0, -1))
 
-    def has_room(self) -> bool:
+    def has_free_region(self) -> bool:
         """Tell whether another process can have a region."""
         return bool(self._free)
 
-    def take(self) -> int:
+    def claim_region(self) -> int:
         """Take a free region for a process that is about to start."""
         return self._free.pop()
 
@@ -198,7 +198,7 @@ class SharedCounters:
         start = 1 + number * self.layout.words
         return self._words[start : start + self.layout.words]
 
-    def fold(self, number: int) -> None:
+    def absorb_exited_worker(self, number: int) -> None:
         """Keep what an ended process has counted, and free its region. Odd first word: do not read now."""
         ended, kept = self.region(number), self.region(0)
         for words in self.layout.gauges():
@@ -271,7 +271,7 @@ class CounterWriter:
         """Count something that is rare enough to be looked up."""
         self._words[self._layout.place(name, *labels)] += 1
 
-    def put(self, name: str, values: Iterable[int], *labels: str) -> None:
+    def set_series(self, name: str, values: Iterable[int], *labels: str) -> None:
         """Write the words of a series as they are now."""
         for word, value in enumerate(values, self._layout.place(name, *labels)):
             self._words[word] = value

@@ -32,7 +32,7 @@ class TracingDispatcher:
         self._extract = TraceContextTextMapPropagator().extract
         self._kind = SpanKind.SERVER
 
-    async def answer(self, scope: Message, receive: Receive) -> OutgoingResponse:
+    async def respond(self, scope: Message, receive: Receive) -> OutgoingResponse:
         """Answer within a span."""
         carried = {
             name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in _CARRIED
@@ -40,7 +40,7 @@ class TracingDispatcher:
         with self._tracer.start_as_current_span(
             "request", context=self._extract(carried), kind=self._kind
         ) as span:
-            reply = await self._door.answer(scope, receive)
+            reply = await self._door.respond(scope, receive)
             name = reply.route
             span.update_name(name)
             span.set_attribute("http.request.method", scope["method"])

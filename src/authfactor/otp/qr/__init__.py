@@ -7,6 +7,6 @@ integer, and what a version always has is worked out once and kept. Pure: no I/O
 from authfactor.otp.qr.png import Drawing, png, png_data_uri
 from authfactor.otp.qr.svg_and_text import svg, terminal
 from authfactor.otp.qr.symbol import Symbol, TooLong, encode
-from authfactor.otp.qr.versions import MOST_BYTES
+from authfactor.otp.qr.versions import MAX_BYTES
 
-__all__ = ["MOST_BYTES", "Drawing", "Symbol", "TooLong", "encode", "png", "png_data_uri", "svg", "terminal"]
+__all__ = ["MAX_BYTES", "Drawing", "Symbol", "TooLong", "encode", "png", "png_data_uri", "svg", "terminal"]

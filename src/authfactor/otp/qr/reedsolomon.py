@@ -9,7 +9,7 @@ from functools import cache, reduce
 from operator import getitem, xor
 from typing import Final
 
-from authfactor.otp.qr.versions import LONGEST_BLOCK
+from authfactor.otp.qr.versions import MAX_BLOCK
 
 # x^8 + x^4 + x^3 + x^2 + 1, the field's modulus (7.5.2).
 _MODULUS: Final = 0x11D
@@ -45,7 +45,7 @@ def _remainders(checks: int) -> tuple[tuple[int, ...], ...]:
     last = tuple(int.from_bytes(bytes(multiply(byte, term) for term in tail)) for byte in range(256))
     below_top = (1 << 8 * (checks - 1)) - 1
     places = [last]
-    for _ in range(LONGEST_BLOCK - 1):
+    for _ in range(MAX_BLOCK - 1):
         # One place earlier is one more factor of x: shift, and reduce the byte that leaves at the top.
         places.append(
             tuple((left & below_top) << 8 ^ last[left >> 8 * (checks - 1)] for left in places[-1]),
@@ -55,7 +55,7 @@ def _remainders(checks: int) -> tuple[tuple[int, ...], ...]:
 
 @cache
 def _last_places(checks: int, length: int) -> tuple[tuple[int, ...], ...]:
-    return _remainders(checks)[LONGEST_BLOCK - length :]
+    return _remainders(checks)[MAX_BLOCK - length :]
 
 
 def check_codewords(block: bytes, checks: int) -> bytes:

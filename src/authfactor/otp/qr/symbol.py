@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from authfactor.otp.qr.codewords import data_codewords, interleaved
 from authfactor.otp.qr.layout import MASKS, layout_of
 from authfactor.otp.qr.masks import choose
-from authfactor.otp.qr.versions import LAST_VERSION, MOST_BYTES, side, version_for
+from authfactor.otp.qr.versions import LAST_VERSION, MAX_BYTES, side, version_for
 
 
 class TooLong(ValueError):
     """The text has more bytes than the largest symbol holds at error correction M."""
 
-    def __init__(self, length: int, limit: int = MOST_BYTES) -> None:
+    def __init__(self, length: int, limit: int = MAX_BYTES) -> None:
         """Keep both figures, in bytes."""
         super().__init__(length, limit)
         self.length = length

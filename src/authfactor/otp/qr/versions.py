@@ -84,11 +84,11 @@ def _text_bytes(version: int) -> int:
     return held.data - 1 - held.length_bytes
 
 
-LONGEST_BLOCK: Final = max(
+MAX_BLOCK: Final = max(
     capacity(version).short + bool(capacity(version).longer) for version in range(1, LAST_VERSION + 1)
 )
 _HELD: Final = tuple(_text_bytes(version) for version in range(1, LAST_VERSION + 1))
-MOST_BYTES: Final = _HELD[-1]
+MAX_BYTES: Final = _HELD[-1]
 
 
 def version_for(length: int) -> int:

@@ -46,7 +46,7 @@ class Origin(NamedTuple):
     address: str | None
 
 
-NOWHERE: Final = Origin(None, None)
+NO_ORIGIN: Final = Origin(None, None)
 COMMAND_LINE: Final = Actor("command_line", None, "command line")
 SERVER: Final = Actor("server", None, "server")
 # What servers write by themselves, by the dozen a day: shown to whoever asks for it.
@@ -64,7 +64,7 @@ class AuditLog:
         self._entropy = entropy
         self._vault = vault_
 
-    async def note(
+    async def append(
         self,
         tx: Tx,
         actor: Actor,
@@ -73,12 +73,12 @@ class AuditLog:
         *,
         environment: int | None = None,
         reason: str | None = None,
-        origin: Origin = NOWHERE,
+        origin: Origin = NO_ORIGIN,
     ) -> None:
         """Write one entry in the unit of its change. Raises `vault.CannotOpen` when its key does not open."""
         # Held before key and end of the list are read: with a key read earlier, an entry after a rotation
         # would be signed with the key of before, which is what a forger would do.
-        await tx.audit.hold()
+        await tx.audit.lock()
         key_id, key = await self._key(tx)
         last = await tx.audit.last()
         number = number_of(last.id) + 1 if last else 1
@@ -101,7 +101,7 @@ class AuditLog:
         hashed = hash_of(entry, last.hash if last else BEGINNING)
         await tx.audit.append(msgspec.structs.replace(entry, hash=hashed, mac=mac_of(hashed, key)))
 
-    def noted(
+    def audited(
         self,
         unit: Unit[T],
         actor: Actor,
@@ -110,14 +110,14 @@ class AuditLog:
         *,
         environment: int | None = None,
         reason: str | None = None,
-        origin: Origin = NOWHERE,
+        origin: Origin = NO_ORIGIN,
     ) -> Unit[T]:
         """Wrap a unit so that it leaves its entry; `target` is an id or finds it in the unit's result."""
 
         async def run(tx: Tx) -> T:
             result = await unit(tx)
             found = target if isinstance(target, str) else target(result)
-            await self.note(
+            await self.append(
                 tx,
                 actor,
                 action,
@@ -132,12 +132,12 @@ class AuditLog:
 
     async def renew_key(self, tx: Tx) -> str:
         """Make a new key for the entries from now on; return its id. Older keys stay, to check with."""
-        await tx.audit.hold()
+        await tx.audit.lock()
         return (await self._new_key(tx, await tx.audit.newest_key()))[0]
 
-    async def hold(self, tx: Tx) -> None:
+    async def lock(self, tx: Tx) -> None:
         """Let nobody else add an entry until the unit ends, so that what it reads of the list stays true."""
-        await tx.audit.hold()
+        await tx.audit.lock()
         if await tx.audit.newest_key() is None:
             # Nothing was there to wait for: of two that get here, one meets the other's key and runs again.
             await self._new_key(tx, None)
@@ -146,7 +146,7 @@ class AuditLog:
         newest = await tx.audit.newest_key()
         if newest is None:
             return await self._new_key(tx, None)
-        return newest[0], self._vault.open(newest[1], _row(newest[0]))
+        return newest[0], self._vault.unseal(newest[1], _row(newest[0]))
 
     async def _new_key(self, tx: Tx, newest: tuple[str, str] | None) -> tuple[str, bytes]:
         key_id = f"{int(newest[0]) + 1 if newest else 1:06d}"
@@ -179,7 +179,7 @@ class AuditLog:
         found: dict[str, bytes] = {}
         for key_id, sealed in await store.read(lambda tx: tx.audit.keys()):
             try:
-                found[key_id] = self._vault.open(sealed, _row(key_id))
+                found[key_id] = self._vault.unseal(sealed, _row(key_id))
             except vault.UnsealError:
                 continue
         return found

@@ -30,8 +30,8 @@ MOST: Final = 10_000
 BATCH: Final = 500
 # The embedded database reads on the event loop: then others get their turn.
 PAUSE_SECONDS: Final = 0.01
-TURN: Final = "sealing events"
-TURN_MILLISECONDS: Final = 5 * MINUTE
+LEASE: Final = "sealing events"
+LEASE_MS: Final = 5 * MINUTE
 
 
 async def batches(store: Store, start: str, end: str, pause: float | None = None) -> AsyncIterator[list[Row]]:
@@ -50,12 +50,12 @@ async def batches(store: Store, start: str, end: str, pause: float | None = None
 class EventSealing:
     """Seals events, and says which may be removed."""
 
-    def __init__(self, clock: Clock, mint: IdGenerator, audit: AuditLog, settings: Settings) -> None:
+    def __init__(self, clock: Clock, new_id: IdGenerator, audit: AuditLog, settings: Settings) -> None:
         """Take what the rules may use; the holder of a turn is this process."""
         self._clock = clock
         self._audit = audit
         self._settings = settings
-        self._holder = mint("")
+        self._holder = new_id("")
         self._renew_at = 0
 
     async def run(self, store: Store) -> int:
@@ -65,7 +65,7 @@ class EventSealing:
         does not rest on turns but on the look at the list within the unit that adds to it.
         """
         sealed = 0
-        while (due := await store.read(self._due)) is not None and await self._has_turn(store):
+        while (due := await store.read(self._due)) is not None and await self._acquire_lease(store):
             count = await self._seal(store, *due)
             if count is None:
                 return sealed
@@ -81,7 +81,7 @@ class EventSealing:
         oldest = await store.read(look)
         return None if oldest is None else moment_of(oldest)
 
-    async def let_go(self, store: Store, limit: str) -> str:
+    async def may_delete_before(self, store: Store, limit: str) -> str:
         """Return the id before which events may be removed, none of them younger than `limit`.
 
         Sealed ranges go as a whole, and the list says so first: `audit verify` must not miss them. That needs
@@ -91,11 +91,11 @@ class EventSealing:
         return await store.write(lambda tx: self._record(tx, limit)) if is_news else upto
 
     async def _record(self, tx: Tx, limit: str) -> str:
-        await self._audit.hold(tx)
+        await self._audit.lock(tx)
         upto, is_news = await self._may_go(tx, limit)
         if is_news:
             reason = f"older than {self._settings.event_life} s"
-            await self._audit.note(tx, SERVER, CLEANED, upto, reason=reason)
+            await self._audit.append(tx, SERVER, CLEANED, upto, reason=reason)
         return upto
 
     async def _may_go(self, tx: Tx, limit: str) -> tuple[str, bool]:
@@ -142,25 +142,25 @@ class EventSealing:
         found = EventDigest()
         async for rows in batches(store, start, end, PAUSE_SECONDS):
             found.take(rows)
-            if not await self._has_turn(store):
+            if not await self._acquire_lease(store):
                 return None
 
         async def run(tx: Tx) -> bool:
-            await self._audit.hold(tx)
+            await self._audit.lock(tx)
             last = await tx.audit.newest_of(SEALED)
             if last is not None and last.target != start:
                 return False
-            await self._audit.note(tx, SERVER, SEALED, end, reason=told(start, found))
+            await self._audit.append(tx, SERVER, SEALED, end, reason=told(start, found))
             return True
 
         return found.count if await store.write(run) else None
 
-    async def _has_turn(self, store: Store) -> bool:
+    async def _acquire_lease(self, store: Store) -> bool:
         """Take the turn, or lengthen it when half of it is over."""
         now = self._clock()
-        if self._renew_at - TURN_MILLISECONDS // 2 <= now < self._renew_at:
+        if self._renew_at - LEASE_MS // 2 <= now < self._renew_at:
             return True
-        until = now + TURN_MILLISECONDS
-        taken = await store.write(lambda tx: tx.leases.take_turn(TURN, self._holder, now, until))
-        self._renew_at = now + TURN_MILLISECONDS // 2 if taken else 0
+        until = now + LEASE_MS
+        taken = await store.write(lambda tx: tx.leases.acquire(LEASE, self._holder, now, until))
+        self._renew_at = now + LEASE_MS // 2 if taken else 0
         return taken

@@ -28,7 +28,7 @@ class ThrottleLimit(NamedTuple):
     allowance: int
 
 
-async def places(
+async def limits_of(
     tx: Tx,
     environment: Environment,
     user: UserRecord | None,
@@ -61,21 +61,21 @@ async def charge(tx: Tx, environment: Environment, limits: list[ThrottleLimit], 
         if not await tx.throttles.charge(
             environment.number, place.subject, now, place.interval, place.allowance
         ):
-            await give_back(tx, environment, limits[:number])
+            await refund(tx, environment, limits[:number])
             return False
     return True
 
 
-async def give_back(tx: Tx, environment: Environment, limits: list[ThrottleLimit]) -> None:
+async def refund(tx: Tx, environment: Environment, limits: list[ThrottleLimit]) -> None:
     """Take a counted attempt back: the password was right."""
     for place in limits:
-        await tx.throttles.give_back(environment.number, place.subject, place.interval)
+        await tx.throttles.refund(environment.number, place.subject, place.interval)
 
 
 async def is_open(tx: Tx, environment: Environment, limits: list[ThrottleLimit], now: int) -> bool:
     """Tell whether an attempt would be looked at now; only `charge` decides."""
     for place in limits:
-        full_at = await tx.throttles.full_at(environment.number, place.subject)
+        full_at = await tx.throttles.tat(environment.number, place.subject)
         if full_at > now + (place.allowance - 1) * place.interval:
             return False
     return True

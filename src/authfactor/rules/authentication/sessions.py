@@ -59,7 +59,7 @@ class Sessions:
         self,
         clock: Clock,
         entropy: Entropy,
-        mint: IdGenerator,
+        new_id: IdGenerator,
         vault: Vault,
         log: EventLog,
         settings: Settings,
@@ -68,7 +68,7 @@ class Sessions:
         """Take what the rules may use."""
         self._clock = clock
         self._entropy = entropy
-        self._mint = mint
+        self._new_id = new_id
         self._vault = vault
         self._log = log
         self._settings = settings
@@ -87,7 +87,7 @@ class Sessions:
     ) -> PreparedSession:
         """Make a session and sign its first token, before any lock is held; `start` writes it."""
         session = SessionRecord(
-            id=self._mint(ids.SESSION),
+            id=self._new_id(ids.SESSION),
             user_id=user_id,
             ip_address=ip_address,
             user_agent=user_agent,
@@ -162,7 +162,7 @@ class Sessions:
         if spent is None or spent.spent_at is None or spent.successor is None:
             raise _refused()
         if now - spent.spent_at <= self._settings.refresh_grace * 1000:
-            text = self._vault.open(spent.successor, _successor_row(environment.number, hashed))
+            text = self._vault.unseal(spent.successor, _successor_row(environment.number, hashed))
             return SignedIn(user, *msgspec.json.decode(text, type=TokenPair))
         await self._end(tx, environment, session, now)
         return _refused("Refresh token already exchanged.")
@@ -225,7 +225,7 @@ class Sessions:
             "iss": self._settings.base_url,
             "sub": session.user_id,
             "sid": session.id,
-            "jti": self._mint(""),
+            "jti": self._new_id(""),
             "iat": seconds,
             "exp": seconds + self._settings.access_token_life,
             "client_id": environment.client_id,

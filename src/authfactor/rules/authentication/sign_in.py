@@ -37,7 +37,7 @@ from authfactor.wire.requests import Authenticate, without_nul
 Refusal = errors.SignInRefused | errors.TooManyAttempts
 
 # For the event, which must not hold the token.
-_STALE_PENDING: Final = errors.SignInRefused(
+_SLACK: Final = errors.SignInRefused(
     "invalid_pending_authentication_token", "The password was changed since this sign-in began."
 )
 
@@ -118,7 +118,7 @@ class SignIn:
                 )
             if better != stored:
                 await tx.users.rehashed(environment.number, user.id, stored, better)
-            await self._tell(tx, environment, event_log.PASSWORD_SUCCEEDED, latest, request, now)
+            await self._emit(tx, environment, event_log.PASSWORD_SUCCEEDED, latest, request, now)
             return await self._step_up(tx, environment, latest, better, now) or await self._sessions.start(
                 tx, environment, latest, opening
             )
@@ -148,20 +148,20 @@ class SignIn:
             if user is None:
                 raise _bad_pending(token)
             if _mark(user.password_hash) != pending.password_mark:
-                await self._refused(tx, environment, user, _STALE_PENDING, request, now)
+                await self._refused(tx, environment, user, _SLACK, request, now)
                 return _bad_pending(token)
             try:
                 challenge, _ = await self._load(tx, environment, user, challenge_id, now)
             except errors.SignInRefused as refusal:
                 return await self._refused(tx, environment, user, refusal, request, now)
-            outcome = await self._challenges.check(tx, environment, challenge.id, code, now, tell=False)
+            outcome = await self._challenges.check(tx, environment, challenge.id, code, now, emit=False)
             if isinstance(outcome, errors.TooManyAttempts):
                 return await self._refused(tx, environment, user, outcome, request, now)
             if not outcome.valid:
                 return await self._wrong_code(tx, environment, user, outcome, request, now)
             if not await tx.pending_sign_ins.spend(environment.number, hashed, now):
                 raise _bad_pending(token)
-            await self._tell(tx, environment, event_log.MFA_SUCCEEDED, user, request, now)
+            await self._emit(tx, environment, event_log.MFA_SUCCEEDED, user, request, now)
             return await self._sessions.start(tx, environment, user, opening)
 
         return run
@@ -239,7 +239,7 @@ class SignIn:
             if not await self._counted(tx, environment, user, request, now, right=False):
                 # As for a right password: beyond the limit the answer says nothing about it.
                 return await self._too_many(environment, user, request, now)(tx)
-            await self._tell(tx, environment, event_log.PASSWORD_FAILED, user, request, now, refusal)
+            await self._emit(tx, environment, event_log.PASSWORD_FAILED, user, request, now, refusal)
             return refusal
 
         return run
@@ -252,8 +252,8 @@ class SignIn:
         subject = user.id if user else password_throttling.stranger_subject(request.ip_address)
 
         async def run(tx: Tx) -> errors.SignInRefused:
-            if await self._log.has_room(tx, environment.number, subject, now):
-                await self._tell(tx, environment, event_log.PASSWORD_FAILED, user, request, now, refusal)
+            if await self._log.take_refusal_event_slot(tx, environment.number, subject, now):
+                await self._emit(tx, environment, event_log.PASSWORD_FAILED, user, request, now, refusal)
             return refusal
 
         return run
@@ -261,7 +261,7 @@ class SignIn:
     async def _may_try(
         self, tx: Tx, environment: Environment, user: UserRecord | None, request: Authenticate
     ) -> bool:
-        limits = await self._places(tx, environment, user, request)
+        limits = await self._limits(tx, environment, user, request)
         return await password_throttling.is_open(tx, environment, limits, self._clock())
 
     async def _counted(
@@ -275,21 +275,21 @@ class SignIn:
         right: bool,
     ) -> bool:
         """Count an attempt if it is wrong; False when no attempt was left, for a right one too."""
-        limits = await self._places(tx, environment, user, request)
+        limits = await self._limits(tx, environment, user, request)
         if right and tx.db.serializes_writes:
             return await password_throttling.is_open(tx, environment, limits, now)
         # A right one takes its place too, where others may be at work, so that it comes before or after them.
         if not await password_throttling.charge(tx, environment, limits, now):
             return False
         if right:
-            await password_throttling.give_back(tx, environment, limits)
+            await password_throttling.refund(tx, environment, limits)
         return True
 
-    async def _places(
+    async def _limits(
         self, tx: Tx, environment: Environment, user: UserRecord | None, request: Authenticate
     ) -> list[password_throttling.ThrottleLimit]:
         email, address = without_nul(request.email or ""), request.ip_address
-        return await password_throttling.places(tx, environment, user, email, address, self._settings)
+        return await password_throttling.limits_of(tx, environment, user, email, address, self._settings)
 
     async def _refused(
         self,
@@ -302,8 +302,8 @@ class SignIn:
         name: str = event_log.MFA_FAILED,
     ) -> Refusal:
         """Leave the event of a refusal that no limit counts, and give it back for the unit to return."""
-        if await self._log.has_room(tx, environment.number, user.id, now):
-            await self._tell(tx, environment, name, user, request, now, refusal)
+        if await self._log.take_refusal_event_slot(tx, environment.number, user.id, now):
+            await self._emit(tx, environment, name, user, request, now, refusal)
         return refusal
 
     async def _wrong_code(
@@ -316,10 +316,10 @@ class SignIn:
         now: int,
     ) -> errors.SignInRefused:
         refusal = errors.SignInRefused(*CODE_REFUSALS[outcome.reason or "code_mismatch"])
-        await self._tell(tx, environment, event_log.MFA_FAILED, user, request, now, refusal)
+        await self._emit(tx, environment, event_log.MFA_FAILED, user, request, now, refusal)
         return refusal
 
-    async def _tell(
+    async def _emit(
         self,
         tx: Tx,
         environment: Environment,

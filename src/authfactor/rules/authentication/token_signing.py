@@ -30,12 +30,12 @@ class TokenSigning:
     """Signs tokens and publishes keys."""
 
     def __init__(
-        self, clock: Clock, entropy: Entropy, mint: IdGenerator, vault: Vault, settings: Settings
+        self, clock: Clock, entropy: Entropy, new_id: IdGenerator, vault: Vault, settings: Settings
     ) -> None:
         """Take what the rules may use. A signature takes most of a millisecond, so threads make them."""
         self._clock = clock
         self._entropy = entropy
-        self._mint = mint
+        self._new_id = new_id
         self._vault = vault
         self._settings = settings
         self._threads = ThreadPoolExecutor(settings.signing_threads, thread_name_prefix="authfactor-signing")
@@ -84,7 +84,7 @@ class TokenSigning:
         if known is not None and known[0].key_id == key.id:
             signer = known[0]
         else:
-            secret = self._vault.open(key.private_key, private_key_row(environment.number, key.id))
+            secret = self._vault.unseal(key.private_key, private_key_row(environment.number, key.id))
             signer = await self._on_thread(lambda: jwt_rs256.load_signer(key.id, secret))
         self._signers[environment.number] = signer, now
         return signer
@@ -107,7 +107,7 @@ class TokenSigning:
         pair = await self._on_thread(
             lambda: jwt_rs256.new_key_pair(environment.client_id, not_before=now // 1000, serial=serial)
         )
-        key_id = self._mint(ids.SIGNING_KEY)
+        key_id = self._new_id(ids.SIGNING_KEY)
         sealed = self._vault.seal(pair.private_key, private_key_row(environment.number, key_id))
         certificate = base64.b64encode(pair.certificate).decode("ascii")
         return SigningKey(key_id, sealed, certificate, now, signs_from, None)

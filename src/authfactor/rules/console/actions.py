@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from authfactor import errors
 from authfactor.models import Environment, OperatorContext
-from authfactor.rules.audit.audit_log import NOWHERE, Actor, AuditLog, Origin
+from authfactor.rules.audit.audit_log import NO_ORIGIN, Actor, AuditLog, Origin
 from authfactor.rules.console import roles
 from authfactor.rules.console.roles import Action
 from authfactor.store import Tx, Unit
@@ -29,7 +29,7 @@ class ConsoleActions:
         environment: Environment | None = None,
         target: str | Callable[[T], str],
         reason: str = "",
-        origin: Origin = NOWHERE,
+        origin: Origin = NO_ORIGIN,
     ) -> Unit[T]:
         """Wrap a unit so that it runs only for an operator who may do this, and leaves its entry.
 
@@ -46,7 +46,7 @@ class ConsoleActions:
                 raise errors.Unauthorized
             roles.permit(latest, action)
             result = await unit(tx)
-            await self._audit.note(
+            await self._audit.append(
                 tx,
                 Actor("operator", latest.id, latest.email),
                 action,

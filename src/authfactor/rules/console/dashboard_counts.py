@@ -15,9 +15,9 @@ from authfactor.rules.events import event_log
 from authfactor.store import Store
 
 HOUR: Final = 3600 * 1000
-MOST: Final = 10_000
+MAX_COUNT: Final = 10_000
 FRESH: Final = 5_000
-MOST_KEPT: Final = 50_000
+MAX_CACHED: Final = 50_000
 # The embedded database counts on the event loop: so many buckets, then others get their turn.
 AT_ONCE: Final = 6
 Span = Literal["day", "week", "month"]
@@ -53,7 +53,7 @@ class DashboardCounts(msgspec.Struct, frozen=True, gc=False):
 
     def is_cut(self, name: str) -> bool:
         """Tell whether some bucket holds more than was counted."""
-        return any(count >= MOST for count in self.series[name])
+        return any(count >= MAX_COUNT for count in self.series[name])
 
 
 class Dashboard:
@@ -65,7 +65,7 @@ class Dashboard:
         self._past: dict[tuple[int, str, int, int], int] = {}
         self._latest: dict[tuple[int, Span], DashboardCounts] = {}
 
-    async def glance(self, store: Store, environment: Environment, span: Span) -> DashboardCounts:
+    async def counts(self, store: Store, environment: Environment, span: Span) -> DashboardCounts:
         """Look at the last day, week or month; for some seconds from memory."""
         now = self._clock()
         known = self._latest.get((environment.number, span))
@@ -74,13 +74,13 @@ class Dashboard:
             return known
         length, buckets = SPANS[span]
         first = now // length - buckets + 1
-        if len(self._past) > MOST_KEPT:
+        if len(self._past) > MAX_CACHED:
             self._past.clear()
         series = {}
         for name, kinds in SERIES.items():
             counts = [await self._counts(store, environment, kind, first, length, buckets) for kind in kinds]
             series[name] = [sum(column) for column in zip(*counts, strict=True)]
-        users = await store.read(lambda tx: tx.users.count(environment.number, MOST))
+        users = await store.read(lambda tx: tx.users.count(environment.number, MAX_COUNT))
         starts = [(first + at) * length for at in range(buckets)]
         made = self._latest[environment.number, span] = DashboardCounts(starts, length, series, users, now)
         return made
@@ -105,4 +105,4 @@ class Dashboard:
     async def _count(self, store: Store, number: int, name: str, edges: range, length: int) -> list[int]:
         await asyncio.sleep(0)
         ends = [ids.first(ids.EVENT, edge * length) for edge in edges]
-        return await store.read(lambda tx: tx.events.counts(number, name, ends, MOST))
+        return await store.read(lambda tx: tx.events.counts(number, name, ends, MAX_COUNT))

@@ -20,7 +20,7 @@ from authfactor.models import (
     OperatorSession,
     Verification,
 )
-from authfactor.rules.audit.audit_log import NOWHERE, Actor, AuditLog, Origin
+from authfactor.rules.audit.audit_log import NO_ORIGIN, Actor, AuditLog, Origin
 from authfactor.rules.authentication.opaque_tokens import random_token
 from authfactor.rules.authentication.password_hashing import PasswordHasher
 from authfactor.rules.console.operators import CONSOLE, token_hash
@@ -34,7 +34,7 @@ from authfactor.wire.requests import without_nul
 TOUCH_MILLISECONDS: Final = 60_000
 # Guesses at emails that are no operator's share this many records, so that they cannot fill the disk.
 STRANGERS: Final = 4096
-LONGEST_AGENT: Final = 300
+MAX_USER_AGENT: Final = 300
 
 
 class SignInForm(msgspec.Struct, frozen=True, gc=False):
@@ -46,7 +46,7 @@ class SignInForm(msgspec.Struct, frozen=True, gc=False):
     ip_address: str | None = None
     user_agent: str | None = None
     old_token: str | None = None
-    origin: Origin = NOWHERE
+    origin: Origin = NO_ORIGIN
 
 
 class StartedSession(msgspec.Struct, frozen=True, gc=False):
@@ -63,7 +63,7 @@ class OperatorSignIn:
         self,
         clock: Clock,
         entropy: Entropy,
-        mint: IdGenerator,
+        new_id: IdGenerator,
         hasher: PasswordHasher,
         challenges: Challenges,
         audit: AuditLog,
@@ -72,7 +72,7 @@ class OperatorSignIn:
         """Take what the rules may use."""
         self._clock = clock
         self._entropy = entropy
-        self._mint = mint
+        self._new_id = new_id
         self._hasher = hasher
         self._challenges = challenges
         self._audit = audit
@@ -100,9 +100,9 @@ class OperatorSignIn:
             if operator is None or not right:
                 # Not part of a run of wrong codes: that would let anybody stop an operator for good.
                 counted = FailureRecord(record.times, record.in_a_row - 1, record.locked_until)
-                settled = attempt_limits.settle_failure(counted, now, self._settings, months=False)
+                settled = attempt_limits.record_failure(counted, now, self._settings, months=False)
                 await tx.failures.write(CONSOLE.number, subject, settled)
-                await self._tell_lock(tx, operator, settled, now, attempt.origin)
+                await self._audit_lock(tx, operator, settled, now, attempt.origin)
                 return _refusal()
             if operator.password_hash != checked or operator.state != "active":
                 raise errors.Unavailable("This operator has just been changed. Try again.")
@@ -112,7 +112,7 @@ class OperatorSignIn:
             outcome = await self._check_code(tx, operator, attempt.code, now)
             if outcome is None or not outcome.valid:
                 latest = await tx.failures.of(CONSOLE.number, subject)
-                await self._tell_lock(tx, operator, latest, now, attempt.origin)
+                await self._audit_lock(tx, operator, latest, now, attempt.origin)
                 return _refusal(outcome)
             if attempt.old_token:
                 await tx.operator_sessions.end(token_hash(attempt.old_token), now)
@@ -129,16 +129,16 @@ class OperatorSignIn:
         ip_address: str | None,
         user_agent: str | None,
         *,
-        origin: Origin = NOWHERE,
+        origin: Origin = NO_ORIGIN,
     ) -> StartedSession:
         """Start a session under a token that nobody has seen before."""
         now = self._clock()
         token = random_token(self._entropy)
         session = OperatorSession(
-            self._mint(ids.OPERATOR_SESSION),
+            self._new_id(ids.OPERATOR_SESSION),
             operator.id,
             ip_address,
-            without_nul(user_agent)[:LONGEST_AGENT] if user_agent else None,
+            without_nul(user_agent)[:MAX_USER_AGENT] if user_agent else None,
             now,
             now,
             now + self._settings.console_session_life * 1000,
@@ -147,7 +147,7 @@ class OperatorSignIn:
         stamped = msgspec.structs.replace(operator, last_sign_in_at=now)
         await tx.operators.update(stamped)
         await tx.operator_sessions.insert(token_hash(token), session)
-        await self._audit.note(
+        await self._audit.append(
             tx,
             Actor("operator", operator.id, operator.email),
             "operator.signed_in",
@@ -200,12 +200,12 @@ class OperatorSignIn:
 
         return run
 
-    async def _tell_lock(
+    async def _audit_lock(
         self, tx: Tx, operator: Operator | None, record: FailureRecord, now: int, origin: Origin
     ) -> None:
         """Write down that somebody's guesses have locked an operator."""
         if operator is not None and attempt_limits.locked_until(record, now) is not None:
-            await self._audit.note(
+            await self._audit.append(
                 tx,
                 Actor("operator", operator.id, operator.email),
                 "operator.locked",

@@ -23,7 +23,7 @@ from authfactor.models import (
     Role,
     Verification,
 )
-from authfactor.rules.audit.audit_log import NOWHERE, Actor, AuditLog, Origin
+from authfactor.rules.audit.audit_log import NO_ORIGIN, Actor, AuditLog, Origin
 from authfactor.rules.authentication.opaque_tokens import random_token
 from authfactor.rules.authentication.password_hashing import PasswordHasher
 from authfactor.rules.factors.challenges import Challenges
@@ -69,7 +69,7 @@ class Operators:
         self,
         clock: Clock,
         entropy: Entropy,
-        mint: IdGenerator,
+        new_id: IdGenerator,
         hasher: PasswordHasher,
         challenges: Challenges,
         factors: Factors,
@@ -79,7 +79,7 @@ class Operators:
         """Take what the rules may use."""
         self._clock = clock
         self._entropy = entropy
-        self._mint = mint
+        self._new_id = new_id
         self._hasher = hasher
         self._challenges = challenges
         self._factors = factors
@@ -111,7 +111,7 @@ class Operators:
         email = _checked_email(email)
         _check_role(role)
         now = self._clock()
-        operator = Operator(self._mint(ids.OPERATOR), email, role, "invited", None, None, None, now, now)
+        operator = Operator(self._new_id(ids.OPERATOR), email, role, "invited", None, None, None, now, now)
 
         async def run(tx: Tx) -> tuple[Operator, str]:
             if not await tx.operators.insert(operator):
@@ -207,7 +207,7 @@ class Operators:
         request = EnrollFactor(type="totp", totp_issuer=self._issuer, totp_user=email)
         enroll = self._factors.enroll_alone(CONSOLE, request)
         now = self._clock()
-        fresh_id = self._mint(ids.OPERATOR)
+        fresh_id = self._new_id(ids.OPERATOR)
 
         async def run(tx: Tx) -> Enrollment:
             latest = _alive(await tx.operators.lock_link(token_hash(token)), now)
@@ -235,7 +235,9 @@ class Operators:
 
         return run
 
-    def finish(self, token: str, code: str, origin: Origin = NOWHERE) -> Unit[tuple[Operator, Verification]]:
+    def finish(
+        self, token: str, code: str, origin: Origin = NO_ORIGIN
+    ) -> Unit[tuple[Operator, Verification]]:
         """Check the first code and spend the link: from then on the operator can sign in.
 
         A wrong code is an answer (`valid` False) and is counted. The unit raises `LinkRefused` and
@@ -264,7 +266,7 @@ class Operators:
                 await tx.operators.drop_first_links()
             active = msgspec.structs.replace(operator, state="active", updated_at=now)
             await tx.operators.update(active)
-            await self._audit.note(
+            await self._audit.append(
                 tx,
                 Actor("operator", active.id, active.email),
                 "operator.set_up",

@@ -51,7 +51,7 @@ NEED_REASON: Final[frozenset[Action]] = frozenset(
         "operator.disable",
     }
 )
-LONGEST_REASON: Final = 300
+MAX_REASON: Final = 300
 
 
 class NotAllowed(errors.Forbidden):
@@ -85,8 +85,8 @@ def check_reason(action: Action, reason: str) -> str | None:
         raise InvalidRequest(
             Item("reason", "reason_required", "Say why: the reason is kept in the audit list.")
         )
-    if len(text) > LONGEST_REASON:
+    if len(text) > MAX_REASON:
         raise InvalidRequest(
-            Item("reason", "reason_too_long", f"The reason may have at most {LONGEST_REASON} characters.")
+            Item("reason", "reason_too_long", f"The reason may have at most {MAX_REASON} characters.")
         )
     return text or None

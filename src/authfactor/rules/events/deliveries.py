@@ -37,10 +37,10 @@ State = Literal["pending", "delivered", "failed"]
 EndpointKey = tuple[int, str]
 FIRST_ENDPOINT: Final[EndpointKey] = (0, "")
 # One receiver that never answers must leave room for the others.
-MOST_AT_ONCE: Final = 8
-MOST_PER_ENDPOINT: Final = 6
+MAX_CONCURRENT: Final = 8
+MAX_PER_ENDPOINT: Final = 6
 BACK_OFF: Final = 4
-LONGEST_WAIT: Final = 24 * 3600 * 1000
+MAX_WAIT: Final = 24 * 3600 * 1000
 LEASE_MARGIN: Final = 30_000
 
 
@@ -103,7 +103,7 @@ class Deliveries:
         async def run(tx: Tx) -> list[ClaimedDelivery]:
             taken: list[ClaimedDelivery] = []
             for key in await _endpoints(tx, after):
-                most = min(room - len(taken), MOST_PER_ENDPOINT - in_flight.get(key, 0))
+                most = min(room - len(taken), MAX_PER_ENDPOINT - in_flight.get(key, 0))
                 endpoint = await _enabled(tx, *key) if most > 0 else None
                 if endpoint is not None:
                     taken += await _claim_of(tx, key[0], endpoint, now, until, most)
@@ -202,7 +202,7 @@ def settled(
         state = "failed"
     else:
         wait = settings.webhook_first_retry * 1000 * BACK_OFF ** (attempts - 1)
-        due_at = now + min(wait, LONGEST_WAIT)
+        due_at = now + min(wait, MAX_WAIT)
     return msgspec.structs.replace(
         delivery,
         state=state,

@@ -35,7 +35,7 @@ USER_LOCKED: Final = "authfactor.user_locked"
 USER_UNLOCKED: Final = "authfactor.user_unlocked"
 
 # Of one user's refused attempts so many are told, and after that one each interval (milliseconds).
-REFUSALS_AT_ONCE: Final = 100
+REFUSAL_BURST: Final = 100
 REFUSAL_INTERVAL: Final = 60_000
 _END_OF_TIME: Final = 2**62
 _ENCODER = msgspec.json.Encoder()
@@ -63,19 +63,19 @@ class Authentication(msgspec.Struct, frozen=True, gc=False):
 class EventLog:
     """Appends events, and puts them into the outbox of every webhook endpoint that wants them."""
 
-    def __init__(self, mint: IdGenerator) -> None:
+    def __init__(self, new_id: IdGenerator) -> None:
         """Take the source of ids; `outbox_grew` wakes this process's deliveries."""
-        self._mint = mint
+        self._new_id = new_id
         self.outbox_grew = asyncio.Event()
 
-    async def has_room(self, tx: Tx, environment: int, subject: str, now: int) -> bool:
+    async def take_refusal_event_slot(self, tx: Tx, environment: int, subject: str, now: int) -> bool:
         """Take a place for an event of a refusal; False when the subject has had too many of late.
 
         Only for refusals that no other limit bounds, such as those of a user who is locked: whoever goes on
         knocking must not fill the disk.
         """
         return await tx.throttles.charge(
-            environment, f"refused:{subject}", now, REFUSAL_INTERVAL, REFUSALS_AT_ONCE
+            environment, f"refused:{subject}", now, REFUSAL_INTERVAL, REFUSAL_BURST
         )
 
     async def append(
@@ -83,10 +83,10 @@ class EventLog:
     ) -> None:
         """Write one event about a user; `data` becomes its JSON."""
         text = _ENCODER.encode(data).decode()
-        event_id = self._mint(ids.EVENT)
+        event_id = self._new_id(ids.EVENT)
         await tx.events.append(environment, event_id, name, user_id, text, now)
         for endpoint_id in await tx.webhook_endpoints.subscribed(environment, name):
-            delivery_id = self._mint(ids.DELIVERY)
+            delivery_id = self._new_id(ids.DELIVERY)
             await tx.deliveries.insert(environment, delivery_id, endpoint_id, event_id, user_id, now)
             self.outbox_grew.set()
 

@@ -35,7 +35,7 @@ OWN_EVENTS: Final = frozenset(
     }
 )
 KNOWN_EVENTS: Final = PUBLIC_EVENTS | OWN_EVENTS
-_LONGEST_SHOWN: Final = 100
+_MAX_SHOWN: Final = 100
 
 
 class InvalidWebhookUrl(InvalidRequest):
@@ -53,12 +53,12 @@ class WebhookEndpoints:
     """Creates, lists, changes and deletes endpoints. What it hands out has the secret opened."""
 
     def __init__(
-        self, clock: Clock, entropy: Entropy, mint: IdGenerator, vault: Vault, settings: Settings
+        self, clock: Clock, entropy: Entropy, new_id: IdGenerator, vault: Vault, settings: Settings
     ) -> None:
         """Take what the rules may use."""
         self._clock = clock
         self._entropy = entropy
-        self._mint = mint
+        self._new_id = new_id
         self._vault = vault
         self._private = settings.webhook_private_addresses
 
@@ -73,7 +73,7 @@ class WebhookEndpoints:
         self._check_url(request.endpoint_url)
         names = _names(request.events)
         now = self._clock()
-        endpoint_id = self._mint(ids.WEBHOOK_ENDPOINT)
+        endpoint_id = self._new_id(ids.WEBHOOK_ENDPOINT)
         secret = PREFIX + random_token(self._entropy)
         shown = WebhookEndpointRecord(endpoint_id, request.endpoint_url, secret, "enabled", names, now, now)
         sealed = self._vault.seal(secret.encode(), secret_row(environment.number, endpoint_id))
@@ -141,7 +141,7 @@ class WebhookEndpoints:
 
     def opened(self, environment: int, endpoint: WebhookEndpointRecord) -> WebhookEndpointRecord:
         """Open the secret. Raises `vault.CannotOpen`."""
-        secret = self._vault.open(endpoint.secret, secret_row(environment, endpoint.id))
+        secret = self._vault.unseal(endpoint.secret, secret_row(environment, endpoint.id))
         return msgspec.structs.replace(endpoint, secret=secret.decode())
 
     def _check_url(self, url: str) -> None:
@@ -165,7 +165,7 @@ def _names(given: list[str] | None) -> tuple[str, ...]:
             Item("events", "events_required", "events: required, at least one name of an event.")
         )
     items = [
-        Item("events", "unknown_event_type", f"events: there is no event '{name[:_LONGEST_SHOWN]}'.")
+        Item("events", "unknown_event_type", f"events: there is no event '{name[:_MAX_SHOWN]}'.")
         for name in dict.fromkeys(given)
         if name not in KNOWN_EVENTS
     ]

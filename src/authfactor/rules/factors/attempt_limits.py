@@ -21,7 +21,7 @@ def locked_until(record: FailureRecord, now: int) -> int | None:
     return record.locked_until if record.locked_until is not None and record.locked_until > now else None
 
 
-def settle_failure(
+def record_failure(
     record: FailureRecord, now: int, settings: Settings, *, months: bool = True
 ) -> FailureRecord:
     """Decide whether the record, this failure included, locks; forget what no limit looks at any more.
@@ -48,12 +48,12 @@ def settle_failure(
     return FailureRecord(times, record.in_a_row, until)
 
 
-def settle_success(record: FailureRecord) -> FailureRecord:
+def record_success(record: FailureRecord) -> FailureRecord:
     """Give back the attempt that `charge` counted; the run of failures ends, every other count stays."""
     return FailureRecord(record.times[:-1], 0, None)
 
 
-def settle_refusal(record: FailureRecord) -> FailureRecord:
+def refund_refusal(record: FailureRecord) -> FailureRecord:
     """Give back an attempt that was not looked at: whoever is locked out cannot lengthen the lock."""
     return FailureRecord(record.times[:-1], record.in_a_row - 1, record.locked_until)
 

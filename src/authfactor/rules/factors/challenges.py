@@ -32,11 +32,11 @@ class Challenges:
     """Opens and verifies challenges."""
 
     def __init__(
-        self, clock: Clock, mint: IdGenerator, vault: Vault, log: EventLog, settings: Settings
+        self, clock: Clock, new_id: IdGenerator, vault: Vault, log: EventLog, settings: Settings
     ) -> None:
         """Take what the rules may use."""
         self._clock = clock
-        self._mint = mint
+        self._new_id = new_id
         self._vault = vault
         self._log = log
         self._settings = settings
@@ -60,7 +60,7 @@ class Challenges:
 
     def _new(self, factor_id: str, now: int) -> ChallengeRecord:
         expires_at = now + self._settings.challenge_life * 1000
-        return ChallengeRecord(self._mint(ids.CHALLENGE), factor_id, 0, now, expires_at, None)
+        return ChallengeRecord(self._new_id(ids.CHALLENGE), factor_id, 0, now, expires_at, None)
 
     def verify(
         self, environment: Environment, challenge_id: str, code: str
@@ -76,9 +76,9 @@ class Challenges:
             attempt = await self._charge(tx, environment, challenge_id, now)
             refusal = _stale(attempt.challenge, now)
             if refusal is not None:
-                await self._tell_refused(tx, environment, attempt, refusal, now)
+                await self._emit_refused(tx, environment, attempt, refusal, now)
                 return refusal
-            return await self._judge(tx, environment, attempt, code, now, tell=True)
+            return await self._judge(tx, environment, attempt, code, now, emit=True)
 
         return run
 
@@ -96,7 +96,7 @@ class Challenges:
         return challenge, factor
 
     async def check(
-        self, tx: Tx, environment: Environment, challenge_id: str, code: str, now: int, *, tell: bool = True
+        self, tx: Tx, environment: Environment, challenge_id: str, code: str, now: int, *, emit: bool = True
     ) -> Verification | errors.TooManyAttempts:
         """Answer a challenge that was just loaded or opened: as `verify` does, but refusals are raised.
 
@@ -106,35 +106,35 @@ class Challenges:
         refusal = _stale(attempt.challenge, now)
         if refusal is not None:
             raise refusal
-        return await self._judge(tx, environment, attempt, code, now, tell=tell)
+        return await self._judge(tx, environment, attempt, code, now, emit=emit)
 
     async def _charge(self, tx: Tx, environment: Environment, challenge_id: str, now: int) -> CodeAttempt:
         """Count this attempt before the code is looked at, unless the challenge is over."""
         most = self._settings.attempts_per_challenge
-        attempt = await tx.spending.charge(environment.number, challenge_id, most, now)
+        attempt = await tx.attempts.charge(environment.number, challenge_id, most, now)
         if attempt is None:
             raise errors.NotFound("Authentication Challenge", challenge_id)
         return attempt
 
     async def _judge(
-        self, tx: Tx, environment: Environment, attempt: CodeAttempt, code: str, now: int, *, tell: bool
+        self, tx: Tx, environment: Environment, attempt: CodeAttempt, code: str, now: int, *, emit: bool
     ) -> Verification | errors.TooManyAttempts:
         """Refuse when no attempt was left; else compare, and spend step and challenge if it is right."""
         locked = await self._locked(tx, environment, attempt, now)
         if locked is not None:
-            await self._tell_refused(tx, environment, attempt, locked, now)
+            await self._emit_refused(tx, environment, attempt, locked, now)
             return locked
         challenge, factor = attempt.challenge, attempt.factor
-        secret = self._vault.open(factor.secret, secret_row(environment.number, factor.id))
+        secret = self._vault.unseal(factor.secret, secret_row(environment.number, factor.id))
         found = self._compare(secret, code, now)
         reason = await self._spend(tx, environment, attempt, found, now) if isinstance(found, int) else found
         if reason is not None:
-            return await self._refuse(tx, environment, attempt, reason, now, tell=tell)
+            return await self._refuse(tx, environment, attempt, reason, now, emit=emit)
         if self._vault.is_stale(factor.secret):
             sealed = self._vault.seal(secret, secret_row(environment.number, factor.id))
             await tx.factors.reseal(environment.number, factor.id, factor.secret, sealed)
         if factor.activated_at is None:
-            await self._tell(tx, environment, event_log.FACTOR_ACTIVATED, factor, now)
+            await self._emit(tx, environment, event_log.FACTOR_ACTIVATED, factor, now)
         return Verification(_closed(challenge, now), valid=True)
 
     async def _locked(
@@ -147,14 +147,14 @@ class Challenges:
         number, record = environment.number, attempt.record
         until = attempt_limits.locked_until(record, now)
         if until is not None:
-            await tx.spending.keep(number, attempt, attempt_limits.settle_refusal(record))
+            await tx.attempts.write_without_spending(number, attempt, attempt_limits.refund_refusal(record))
             hard = until == attempt_limits.NEVER
             return errors.TooManyAttempts(locked_until=None if hard else until, hard_stop=hard)
         if not attempt.charged:
             latest = await tx.challenges.by_id(number, attempt.challenge.id)
             if latest is not None and latest.verified_at is not None:
                 raise errors.ChallengeAlreadyVerified(latest.id)
-            await tx.spending.keep(number, attempt, attempt_limits.settle_refusal(record))
+            await tx.attempts.write_without_spending(number, attempt, attempt_limits.refund_refusal(record))
             return errors.TooManyAttempts(locked_until=None)
         return None
 
@@ -173,9 +173,9 @@ class Challenges:
         self, tx: Tx, environment: Environment, attempt: CodeAttempt, step: int, now: int
     ) -> _Reason | None:
         """Spend step and challenge and give the charge back; why not, if the step was spent before."""
-        settled = attempt_limits.settle_success(attempt.record)
+        settled = attempt_limits.record_success(attempt.record)
         # RFC 6238 section 5.2: a step is good once, and after it no earlier one is, whatever the challenge.
-        spent = await tx.spending.spend(environment.number, attempt, step, settled, now)
+        spent = await tx.attempts.spend(environment.number, attempt, step, settled, now)
         if spent == SpendResult.STEP_USED:
             return "code_already_used"
         if spent == SpendResult.CHALLENGE_CLOSED:
@@ -188,22 +188,22 @@ class Challenges:
         return totp.match_step(secret, digits, middle, half) is not None
 
     async def _refuse(
-        self, tx: Tx, environment: Environment, attempt: CodeAttempt, reason: _Reason, now: int, *, tell: bool
+        self, tx: Tx, environment: Environment, attempt: CodeAttempt, reason: _Reason, now: int, *, emit: bool
     ) -> Verification:
         """Keep the charge, lock if it was one too many, and say how many tries are left.
 
         There are no more events than the limits let codes be wrong.
         """
         challenge, factor, record = attempt.challenge, attempt.factor, attempt.record
-        settled = attempt_limits.settle_failure(record, now, self._settings)
-        await tx.spending.keep(environment.number, attempt, settled)
+        settled = attempt_limits.record_failure(record, now, self._settings)
+        await tx.attempts.write_without_spending(environment.number, attempt, settled)
         until = attempt_limits.locked_until(settled, now)
         if until is not None:
-            await self._tell(tx, environment, event_log.USER_LOCKED, factor, now)
+            await self._emit(tx, environment, event_log.USER_LOCKED, factor, now)
         if reason == "code_already_used":
-            await self._tell(tx, environment, event_log.REPLAY_REFUSED, factor, now)
-        elif tell:
-            await self._tell_attempt(tx, environment, attempt, reason, now)
+            await self._emit(tx, environment, event_log.REPLAY_REFUSED, factor, now)
+        elif emit:
+            await self._emit_attempt(tx, environment, attempt, reason, now)
         left = self._settings.attempts_per_challenge - challenge.attempts - 1
         left = 0 if until is not None else min(left, attempt_limits.tries_left(settled, now, self._settings))
         shown = None if until == attempt_limits.NEVER else until
@@ -211,7 +211,7 @@ class Challenges:
             challenge, valid=False, reason=reason, attempts_remaining=left, locked_until=shown
         )
 
-    async def _tell_refused(
+    async def _emit_refused(
         self,
         tx: Tx,
         environment: Environment,
@@ -220,10 +220,10 @@ class Challenges:
         now: int,
     ) -> None:
         """Tell of an attempt that was not looked at and not counted."""
-        if await self._log.has_room(tx, environment.number, attempt.subject, now):
-            await self._tell_attempt(tx, environment, attempt, refusal.code, now)
+        if await self._log.take_refusal_event_slot(tx, environment.number, attempt.subject, now):
+            await self._emit_attempt(tx, environment, attempt, refusal.code, now)
 
-    async def _tell_attempt(
+    async def _emit_attempt(
         self, tx: Tx, environment: Environment, attempt: CodeAttempt, reason: str, now: int
     ) -> None:
         challenge, factor = attempt.challenge, attempt.factor
@@ -236,7 +236,7 @@ class Challenges:
         name = event_log.ATTEMPT_REFUSED
         await self._log.append(tx, environment.number, name, factor.user_id, data, now)
 
-    async def _tell(
+    async def _emit(
         self, tx: Tx, environment: Environment, name: str, factor: FactorRecord, now: int
     ) -> None:
         data = {"factor_id": factor.id, "user_id": factor.user_id}

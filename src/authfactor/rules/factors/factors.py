@@ -41,7 +41,7 @@ class Factors:
         self,
         clock: Clock,
         entropy: Entropy,
-        mint: IdGenerator,
+        new_id: IdGenerator,
         vault: Vault,
         log: EventLog,
         settings: Settings,
@@ -50,7 +50,7 @@ class Factors:
         """Take what the rules may use."""
         self._clock = clock
         self._entropy = entropy
-        self._mint = mint
+        self._new_id = new_id
         self._vault = vault
         self._log = log
         self._settings = settings
@@ -74,9 +74,9 @@ class Factors:
         active = bool(request.totp_secret)
 
         async def run(tx: Tx) -> Enrollment:
-            user = await self._hold(tx, environment, user_id)
+            user = await self._lock_user(tx, environment, user_id)
             account = given if request.totp_user else _account_of(user)
-            await self._make_room(tx, environment, user_id, now)
+            await self._enforce_limit(tx, environment, user_id, now)
             made = self._prepare(environment, user_id, issuer, account, secret, now, active=active)
             await self._insert(tx, environment, made, now)
             challenge = await self._challenges.open(tx, environment, made.factor.id, now)
@@ -104,8 +104,8 @@ class Factors:
 
         async def run(tx: Tx) -> Enrollment:
             if user_id is not None:
-                await self._hold(tx, environment, user_id)
-                await self._make_room(tx, environment, user_id, now)
+                await self._lock_user(tx, environment, user_id)
+                await self._enforce_limit(tx, environment, user_id, now)
             made = self._prepare(environment, user_id, issuer, account, secret, now, active=False)
             await self._insert(tx, environment, made, now)
             return made
@@ -155,7 +155,7 @@ class Factors:
             factor = await tx.factors.by_id(environment.number, factor_id)
             if factor is None or not await tx.factors.delete(environment.number, factor_id):
                 raise errors.NotFound("Authentication Factor", factor_id)
-            await self._tell(tx, environment, event_log.FACTOR_DELETED, factor, now)
+            await self._emit(tx, environment, event_log.FACTOR_DELETED, factor, now)
             if factor.user_id is not None:
                 await self._withdraw(tx, environment, factor.user_id, now)
 
@@ -174,7 +174,7 @@ class Factors:
             factors = await tx.factors.of_user(environment.number, user_id)
             for factor in factors:
                 await tx.factors.delete(environment.number, factor.id)
-                await self._tell(tx, environment, event_log.FACTOR_DELETED, factor, now)
+                await self._emit(tx, environment, event_log.FACTOR_DELETED, factor, now)
             await tx.failures.clear(environment.number, user_id)
             await self._withdraw(tx, environment, user_id, now)
             return len(factors)
@@ -207,30 +207,30 @@ class Factors:
         *,
         active: bool,
     ) -> Enrollment:
-        factor_id = self._mint(ids.FACTOR)
+        factor_id = self._new_id(ids.FACTOR)
         sealed = self._vault.seal(secret, secret_row(environment.number, factor_id))
         activated_at = now if active else None
         factor = FactorRecord(factor_id, user_id, issuer, account, sealed, activated_at, 0, now, now)
         text = base32.encode(secret)
         uri = key_uri.uri(issuer=issuer, account=account, secret=text)
-        if len(uri) > qr.MOST_BYTES:
+        if len(uri) > qr.MAX_BYTES:
             raise InvalidRequest(_UNDRAWABLE)
         return Enrollment(factor, None, text, uri, qr.Drawing(uri))
 
     async def _insert(self, tx: Tx, environment: Environment, made: Enrollment, now: int) -> None:
         await tx.factors.insert(environment.number, made.factor)
-        await self._tell(tx, environment, event_log.FACTOR_ENROLLED, made.factor, now)
+        await self._emit(tx, environment, event_log.FACTOR_ENROLLED, made.factor, now)
         # The disk or the database has the commit to do, this process has not (decision 0027).
-        tx.meanwhile.append(made.picture)
+        tx.during_commit.append(made.picture)
 
-    async def _hold(self, tx: Tx, environment: Environment, user_id: str) -> UserRecord:
+    async def _lock_user(self, tx: Tx, environment: Environment, user_id: str) -> UserRecord:
         """Find the user, whom nobody else changes until the unit ends. Raises `NotFound`."""
         user = await tx.users.lock(environment.number, user_id)
         if user is None:
             raise errors.NotFound("User", user_id)
         return user
 
-    async def _make_room(self, tx: Tx, environment: Environment, user_id: str, now: int) -> None:
+    async def _enforce_limit(self, tx: Tx, environment: Environment, user_id: str, now: int) -> None:
         """Drop a user's factors that were never confirmed in time, refuse one too many."""
         stale = now - self._settings.pending_factor_life * 1000
         known = await tx.factors.ids_of_user(environment.number, user_id)
@@ -246,7 +246,7 @@ class Factors:
             text = f"The user has {count} factors and may have at most {most}. Delete one first."
             raise InvalidRequest(Item("user_id", "factor_limit_reached", text))
 
-    async def _tell(
+    async def _emit(
         self, tx: Tx, environment: Environment, name: str, factor: FactorRecord, now: int
     ) -> None:
         await self._log.append(tx, environment.number, name, factor.user_id, responses.factor(factor), now)

@@ -46,12 +46,12 @@ class Links:
     """Makes links and tells what became of them."""
 
     def __init__(
-        self, clock: Clock, entropy: Entropy, mint: IdGenerator, log: EventLog, settings: Settings
+        self, clock: Clock, entropy: Entropy, new_id: IdGenerator, log: EventLog, settings: Settings
     ) -> None:
         """Take what the rules may use."""
         self._clock = clock
         self._entropy = entropy
-        self._mint = mint
+        self._new_id = new_id
         self._log = log
         self._settings = settings
 
@@ -135,7 +135,7 @@ class Links:
         now = self._clock()
         return LinkRecord(
             environment=environment.number,
-            id=self._mint(ids.LINK),
+            id=self._new_id(ids.LINK),
             purpose=purpose,
             user_id=user_id,
             factor_id=None,

@@ -9,8 +9,8 @@ import zlib
 from collections.abc import Iterator
 from typing import Final
 
-MOST_BYTES: Final = 32 * 1024
-MOST_PIXELS: Final = 1024
+MAX_BYTES: Final = 32 * 1024
+MAX_PIXELS: Final = 1024
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _KEPT: Final = frozenset({b"IHDR", b"PLTE", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"IDAT", b"IEND"})
 _FRAME: Final = 12  # length, type and checksum of a chunk
@@ -23,8 +23,8 @@ class InvalidLogo(ValueError):
 
 def check(picture: bytes) -> bytes:
     """Return the picture, reduced to what shows. Raises `NotALogo`."""
-    if len(picture) > MOST_BYTES:
-        raise InvalidLogo(f"must be at most {MOST_BYTES // 1024} KiB, not {-(-len(picture) // 1024)}")
+    if len(picture) > MAX_BYTES:
+        raise InvalidLogo(f"must be at most {MAX_BYTES // 1024} KiB, not {-(-len(picture) // 1024)}")
     if not picture.startswith(_SIGNATURE):
         raise InvalidLogo("must be a PNG")
     kept = [(kind, content) for kind, content in _chunks(picture) if kind in _KEPT]
@@ -39,8 +39,8 @@ def _check_header(header: bytes) -> None:
     if len(header) != _HEADER:
         raise InvalidLogo("is not a complete PNG")
     width, height = struct.unpack_from(">II", header)
-    if not (0 < width <= MOST_PIXELS and 0 < height <= MOST_PIXELS):
-        raise InvalidLogo(f"must be at most {MOST_PIXELS} by {MOST_PIXELS} pixels, not {width} by {height}")
+    if not (0 < width <= MAX_PIXELS and 0 < height <= MAX_PIXELS):
+        raise InvalidLogo(f"must be at most {MAX_PIXELS} by {MAX_PIXELS} pixels, not {width} by {height}")
 
 
 def _chunks(picture: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -86,7 +86,7 @@ class PageSessions:
         self._factors = factors
         self._challenges = challenges
 
-    def look(self, token: str) -> Unit[PageSession]:
+    def find(self, token: str) -> Unit[PageSession]:
         """Look at a link without opening it. The unit raises `LinkUnknown`."""
         token_hash = hash_of(token)
 
@@ -100,7 +100,7 @@ class PageSessions:
 
         Raises `LinkUnknown`, `LinkExpired`, `LinkUsed`, and what enrolling raises; so does the unit.
         """
-        seen = await store.read(self.look(token))
+        seen = await store.read(self.find(token))
         link, environment = seen.link, seen.environment
         now = self._clock()
         secret = random_token(self._entropy)
@@ -129,7 +129,7 @@ class PageSessions:
                 challenge = await self._challenges.open(tx, environment, factor_id, now)
             await tx.links.attach(number, link.id, factor_id, challenge.id if challenge else "")
             opened = await tx.links.by_id(number, link.id)
-            await self._tell(tx, event_log.LINK_OPENED, opened or link, now)
+            await self._emit(tx, event_log.LINK_OPENED, opened or link, now)
             return opened or link, secret
 
         return run
@@ -155,7 +155,7 @@ class PageSessions:
         if factor is None or followed.link.purpose != "enrollment" or followed.is_done:
             raise errors.LinkUsed
         row = secret_row(followed.environment.number, factor.id)
-        text = base32.encode(self._vault.open(factor.secret, row))
+        text = base32.encode(self._vault.unseal(factor.secret, row))
         return SetupSecret(text, key_uri.uri(issuer=factor.issuer, account=factor.account, secret=text))
 
     def answer(self, link_id: str, secret: str, code: str) -> Unit[CodeOutcome]:
@@ -177,7 +177,7 @@ class PageSessions:
             if verification.valid:
                 await tx.links.complete(environment.number, link_id, now)
                 done = await tx.links.by_id(environment.number, link_id)
-                await self._tell(tx, event_log.LINK_COMPLETED, done or followed.link, now)
+                await self._emit(tx, event_log.LINK_COMPLETED, done or followed.link, now)
             return CodeOutcome(followed, verification)
 
         return run
@@ -212,7 +212,7 @@ class PageSessions:
             raise errors.LinkUnknown
         return followed._replace(factor=factor)
 
-    async def _tell(self, tx: Tx, name: str, link: LinkRecord, now: int) -> None:
+    async def _emit(self, tx: Tx, name: str, link: LinkRecord, now: int) -> None:
         await self._log.append(tx, link.environment, name, link.user_id, wire.happened(link), now)
 
 

@@ -44,16 +44,16 @@ class AfterRestore:
         """
         now = self._clock()
         step = totp.step_at(now // 1000) + self._settings.window
-        factors = await _walk(store, "factors", lambda tx, a, b: tx.restored.spend_steps(a, b, step))
-        sessions = await _walk(store, "sessions", lambda tx, a, b: tx.restored.end_sessions(a, b, now))
+        factors = await _walk(store, "factors", lambda tx, a, b: tx.restored_rows.spend_steps(a, b, step))
+        sessions = await _walk(store, "sessions", lambda tx, a, b: tx.restored_rows.end_sessions(a, b, now))
         challenges = await _walk(
-            store, "challenges", lambda tx, a, b: tx.restored.expire_challenges(a, b, now)
+            store, "challenges", lambda tx, a, b: tx.restored_rows.expire_challenges(a, b, now)
         )
 
         async def rest(tx: Tx) -> int:
-            await tx.restored.end_operator_sessions(now)
-            await self._audit.note(tx, self._actor, RESTORED, "database", reason=reason)
-            return await tx.restored.expire_rest(now)
+            await tx.restored_rows.end_operator_sessions(now)
+            await self._audit.append(tx, self._actor, RESTORED, "database", reason=reason)
+            return await tx.restored_rows.expire_rest(now)
 
         return RestoreMarks(step + 1, factors, sessions, challenges + await store.write(rest))
 
@@ -62,7 +62,7 @@ async def _walk(store: Store, table: str, change: Callable[[Tx, _Key, _Key], Awa
     count = 0
     after = _FIRST
     while True:
-        upto = await store.read(lambda tx, after=after: tx.restored.end_of_batch(table, after, BATCH))  # type: ignore[misc]  # bound per batch
+        upto = await store.read(lambda tx, after=after: tx.restored_rows.end_of_batch(table, after, BATCH))  # type: ignore[misc]  # bound per batch
         if upto is None:
             return count
         count += await store.write(lambda tx, after=after, upto=upto: change(tx, after, upto))  # type: ignore[misc]  # bound per batch

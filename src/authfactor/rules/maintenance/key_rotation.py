@@ -17,8 +17,8 @@ BATCH: Final = 500
 # never took the new key up.
 PASSES: Final = 5
 _KEY_ID: Final = re.compile("[0-9a-f]{6}")
-TURN: Final = "vault rotation"
-TURN_MILLISECONDS: Final = 10 * 60 * 1000
+LEASE: Final = "vault rotation"
+LEASE_MS: Final = 10 * 60 * 1000
 
 
 class RotationProgress(Protocol):
@@ -70,7 +70,7 @@ class KeyRotation:
             found.update(await store.read(lambda tx, place=place: tx.sealed_values.count(place)))  # type: ignore[misc]  # bound per table
         return dict(found)
 
-    async def missing(self, store: Store, ring: tuple[str, ...]) -> list[str]:
+    async def missing_keys(self, store: Store, ring: tuple[str, ...]) -> list[str]:
         """List the ids of keys that this database needs and the ring lacks.
 
         A database from before the list of keys was kept is counted once.
@@ -78,7 +78,7 @@ class KeyRotation:
         needed = await store.read(lambda tx: tx.vault_keys.ids()) or await self._found(store)
         return [key_id for key_id in needed if key_id not in ring]
 
-    async def note_keys(self, store: Store, newest: str) -> None:
+    async def record_keys_in_use(self, store: Store, newest: str) -> None:
         """Write down that the newest key is needed from now on, and which are needed already."""
         known = await store.read(lambda tx: tx.vault_keys.ids())
         if newest in known:
@@ -88,7 +88,7 @@ class KeyRotation:
 
         async def run(tx: Tx) -> None:
             for key_id in fresh:
-                await tx.vault_keys.note(key_id, now)
+                await tx.vault_keys.record(key_id, now)
 
         await store.write(run)
 
@@ -97,9 +97,9 @@ class KeyRotation:
         return [key_id for key_id in await self.counts(store) if _KEY_ID.fullmatch(key_id)]
 
     @contextlib.asynccontextmanager
-    async def turn(self, store: Store) -> AsyncIterator[None]:
+    async def lease(self, store: Store) -> AsyncIterator[None]:
         """Keep other rotations out. Raises `KeyInUse` while another one runs."""
-        if not await self._take(store, TURN_MILLISECONDS):
+        if not await self._take(store, LEASE_MS):
             raise KeyInUse("Another rotation is running, or ended abruptly within ten minutes. Try later.")
         try:
             yield
@@ -139,19 +139,21 @@ class KeyRotation:
                 if vault_.is_stale(value.sealed):
                     where = _row(place, value)
                     try:
-                        fresh.append((value, vault_.seal(vault_.open(value.sealed, where), where)))
+                        fresh.append((value, vault_.seal(vault_.unseal(value.sealed, where), where)))
                     except vault.UnknownKey:
                         raise
                     except vault.UnsealError:
                         broken.append(f"{place.table} {where.id}")
             if fresh:
                 count += await store.write(lambda tx, fresh=fresh: _replace(tx, place, fresh))  # type: ignore[misc]  # bound per batch
-                await self._take(store, TURN_MILLISECONDS)
+                await self._take(store, LEASE_MS)
             done += len(values)
             tell(place.table, done)
         return RotationResult(count, tuple(broken))
 
-    async def shut(self, store: Store, vault_: Vault, places: Iterable[SealedColumn] = PLACES) -> list[str]:
+    async def unopenable_rows(
+        self, store: Store, vault_: Vault, places: Iterable[SealedColumn] = PLACES
+    ) -> list[str]:
         """List the rows whose sealed value does not open. Reads and opens everything."""
         found: list[str] = []
         for place in places:
@@ -163,12 +165,12 @@ class KeyRotation:
                 for value in values:
                     where = _row(place, value)
                     try:
-                        vault_.open(value.sealed, where)
+                        vault_.unseal(value.sealed, where)
                     except vault.UnsealError:
                         found.append(f"{place.table} {where.id}")
         return found
 
-    async def release(self, store: Store, key_id: str, note: Unit[None] | None = None) -> None:
+    async def retire_key(self, store: Store, key_id: str, note: Unit[None] | None = None) -> None:
         """Write down that a key is needed no more, with its entry in the audit list, that `note` writes.
 
         Raises `KeyInUse` when values are sealed with it.
@@ -186,7 +188,7 @@ class KeyRotation:
 
     async def _take(self, store: Store, milliseconds: int) -> bool:
         now = self._clock()
-        return await store.write(lambda tx: tx.leases.take_turn(TURN, self._holder, now, now + milliseconds))
+        return await store.write(lambda tx: tx.leases.acquire(LEASE, self._holder, now, now + milliseconds))
 
 
 async def _replace(tx: Tx, place: SealedColumn, fresh: list[tuple[SealedValue, str]]) -> int:

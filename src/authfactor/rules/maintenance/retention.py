@@ -12,19 +12,19 @@ from authfactor.store import Store, Unit
 
 DAY: Final = 24 * 3600 * 1000
 HOUR: Final = 3600 * 1000
-TURN: Final = "cleaning"
-TURN_MILLISECONDS: Final = 5 * 60 * 1000
+LEASE: Final = "cleaning"
+LEASE_MS: Final = 5 * 60 * 1000
 
 
 class Retention:
     """Removes expired challenges, kept answers, waiting sign-ins, sessions, old events and deliveries."""
 
-    def __init__(self, clock: Clock, mint: IdGenerator, settings: Settings, seals: EventSealing) -> None:
+    def __init__(self, clock: Clock, new_id: IdGenerator, settings: Settings, seals: EventSealing) -> None:
         """Take what the rules may use; the holder of a turn is this process."""
         self._clock = clock
         self._seals = seals
         self._settings = settings
-        self._holder = mint("")
+        self._holder = new_id("")
 
     async def run(self, store: Store) -> int | None:
         """Clean until nothing expired is left; return how many rows went, None when it is another's turn.
@@ -32,38 +32,38 @@ class Retention:
         Every batch is a unit of its own, so that requests get in between. What was long off and takes longer
         than a turn ends when the turn is lost; whoever has it then goes on.
         """
-        if not await self._take_turn(store):
+        if not await self._acquire_lease(store):
             return None
-        renew_at = self._clock() + TURN_MILLISECONDS // 2
+        renew_at = self._clock() + LEASE_MS // 2
         removed = 0
         for batch in await self._batches(store, self._clock()):
             while count := await store.write(batch):
                 removed += count
                 if self._clock() >= renew_at:
-                    if not await self._take_turn(store):
+                    if not await self._acquire_lease(store):
                         return removed
-                    renew_at = self._clock() + TURN_MILLISECONDS // 2
+                    renew_at = self._clock() + LEASE_MS // 2
         return removed
 
-    async def _take_turn(self, store: Store) -> bool:
+    async def _acquire_lease(self, store: Store) -> bool:
         now = self._clock()
-        return await store.write(
-            lambda tx: tx.leases.take_turn(TURN, self._holder, now, now + TURN_MILLISECONDS)
-        )
+        return await store.write(lambda tx: tx.leases.acquire(LEASE, self._holder, now, now + LEASE_MS))
 
     async def _batches(self, store: Store, now: int) -> list[Unit[int]]:
         settings = self._settings
         # A day longer than needed: late clients hear "expired" and not "unknown".
         challenges = ids.first(ids.CHALLENGE, now - settings.challenge_life * 1000 - DAY)
-        events = await self._seals.let_go(store, ids.first(ids.EVENT, now - settings.event_life * 1000))
+        events = await self._seals.may_delete_before(
+            store, ids.first(ids.EVENT, now - settings.event_life * 1000)
+        )
         deliveries = ids.first(ids.DELIVERY, now - settings.event_life * 1000)
         sessions = ids.first(ids.SESSION, now - settings.session_life * 1000 - DAY)
         links = ids.first(ids.LINK, now - 2 * settings.link_life * 1000 - DAY)
         batches: list[Unit[int]] = [
-            lambda tx: tx.expired.idempotency(now),
-            lambda tx: tx.expired.pending_sign_ins(now - DAY),
+            lambda tx: tx.expired_rows.idempotency(now),
+            lambda tx: tx.expired_rows.pending_sign_ins(now - DAY),
             # An hour later, so that a clock that is set back a little frees nobody.
-            lambda tx: tx.expired.throttles(now - HOUR),
+            lambda tx: tx.expired_rows.throttles(now - HOUR),
             lambda tx: tx.operator_sessions.remove_expired(now - DAY),
             # Operators' own codes; their environment is in no list.
             *_of_environment(CONSOLE.number, challenges, deliveries, events, sessions),
@@ -78,13 +78,13 @@ def _of_environment(
     number: int, challenges: str, deliveries: str, events: str, sessions: str
 ) -> list[Unit[int]]:
     return [
-        lambda tx: tx.expired.challenges(number, challenges),
-        lambda tx: tx.expired.deliveries(number, deliveries),
-        lambda tx: tx.expired.events(number, events),
-        lambda tx: tx.expired.refresh_tokens(number, sessions),
-        lambda tx: tx.expired.sessions(number, sessions),
+        lambda tx: tx.expired_rows.challenges(number, challenges),
+        lambda tx: tx.expired_rows.deliveries(number, deliveries),
+        lambda tx: tx.expired_rows.events(number, events),
+        lambda tx: tx.expired_rows.refresh_tokens(number, sessions),
+        lambda tx: tx.expired_rows.sessions(number, sessions),
     ]
 
 
 def _links_of(number: int, links: str) -> Unit[int]:
-    return lambda tx: tx.expired.links(number, links)
+    return lambda tx: tx.expired_rows.links(number, links)

@@ -18,7 +18,7 @@ from authfactor.store import Store, Tx, Unit
 KEY_PREFIX: Final = "sk_"
 # A revoked key is refused within a second by every worker; until then its answer comes from memory.
 TRUST_MILLISECONDS: Final = 900
-MOST_CACHED: Final = 4096
+MAX_CACHED: Final = 4096
 # RFC 3986: what a URL is written with; anything else comes percent-encoded.
 _URL: Final = re.compile(r"[A-Za-z0-9._~:/?@!$&'()*+,;=%\[\]-]+")
 POLICIES: Final = ("off", "if_enrolled", "required")
@@ -56,15 +56,15 @@ def hash_of(key: str) -> bytes:
 class Environments:
     """Creates environments and keys, and tells who a key belongs to."""
 
-    def __init__(self, clock: Clock, entropy: Entropy, mint: IdGenerator) -> None:
+    def __init__(self, clock: Clock, entropy: Entropy, new_id: IdGenerator) -> None:
         """Take what the rules may use."""
         self._clock = clock
         self._entropy = entropy
-        self._mint = mint
+        self._new_id = new_id
         # By the key itself: hashing it would be a large part of a request. Emptied with every note of use.
         self._known: dict[str, tuple[ApiCaller, int]] = {}
         self._used: dict[tuple[int, str], int] = {}
-        self._vouched: dict[bytes, ApiCaller] = {}
+        self._in_process_keys: dict[bytes, ApiCaller] = {}
 
     def create(
         self, name: str, *, team_name: str, mfa_policy: MfaPolicy = "if_enrolled", client_id: str = ""
@@ -73,7 +73,7 @@ class Environments:
         if not name.strip():
             raise InvalidRequest(Item("name", "name_required", "name: required."))
         now = self._clock()
-        chosen = client_id or self._mint(ids.CLIENT)
+        chosen = client_id or self._new_id(ids.CLIENT)
 
         async def run(tx: Tx) -> Environment:
             number = await tx.environments.next_number()
@@ -146,7 +146,7 @@ class Environments:
         """Create an API key and return it with its text, shown this once. A given `key` is kept as is."""
         text = key or KEY_PREFIX + random_token(self._entropy)
         record = ApiKey(
-            environment.number, self._mint(ids.API_KEY), name, text[-4:], self._clock(), None, None
+            environment.number, self._new_id(ids.API_KEY), name, text[-4:], self._clock(), None, None
         )
 
         async def run(tx: Tx) -> tuple[ApiKey, str]:
@@ -168,20 +168,20 @@ class Environments:
 
         return run
 
-    def vouch(self, environment: Environment) -> str:
+    def issue_in_process_key(self, environment: Environment) -> str:
         """Make a key that only this process knows and that is stored nowhere, and return it.
 
         For a client inside the process that holds the key ring anyway: it has no other door to pass.
         """
         text = KEY_PREFIX + random_token(self._entropy)
-        self._vouched[hash_of(text)] = ApiCaller(environment, self._mint(ids.API_KEY))
+        self._in_process_keys[hash_of(text)] = ApiCaller(environment, self._new_id(ids.API_KEY))
         return text
 
     def ensure_first(self, *, team_name: str, client_id: str, key: str) -> Unit[None]:
         """Make the first environment and its key if they are not there; starting again changes nothing."""
         create = self.create("default", team_name=team_name, client_id=client_id)
         now = self._clock()
-        record_id = self._mint(ids.API_KEY)
+        record_id = self._new_id(ids.API_KEY)
 
         async def run(tx: Tx) -> None:
             known = (
@@ -210,27 +210,27 @@ class Environments:
     async def _look_up(self, store: Store, key: str, now: int) -> ApiCaller:
         self._known.pop(key, None)
         secret_hash = hash_of(key)
-        caller = await self._vouched_caller(store, secret_hash)
+        caller = await self._in_process_caller(store, secret_hash)
         if caller is None:
             found = await store.read(lambda tx: tx.api_keys.active_by_hash(secret_hash))
             if found is None:
                 raise errors.Unauthorized
             caller = ApiCaller(found[1], found[0].id)
-        if len(self._known) >= MOST_CACHED:
+        if len(self._known) >= MAX_CACHED:
             self._known.clear()
         self._known[key] = caller, now
         self._used[caller.environment.number, caller.key_id] = now
         return caller
 
-    async def _vouched_caller(self, store: Store, secret_hash: bytes) -> ApiCaller | None:
+    async def _in_process_caller(self, store: Store, secret_hash: bytes) -> ApiCaller | None:
         """Look the environment up again: its policy may have changed, or it may be gone."""
-        vouched = self._vouched.get(secret_hash)
+        vouched = self._in_process_keys.get(secret_hash)
         if vouched is None:
             return None
         environment = await store.read(lambda tx: tx.environments.by_number(vouched.environment.number))
         return None if environment is None else ApiCaller(environment, vouched.key_id)
 
-    def note_used(self) -> Unit[None] | None:
+    def flush_last_used(self) -> Unit[None] | None:
         """Write down when keys were last used; called now and then, not on every request."""
         self._known.clear()
         used, self._used = self._used, {}

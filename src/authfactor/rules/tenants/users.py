@@ -30,10 +30,10 @@ MAX_METADATA_VALUE: Final = 600
 class Users:
     """Creates, reads, changes and deletes users."""
 
-    def __init__(self, clock: Clock, mint: IdGenerator, hasher: PasswordHasher, log: EventLog) -> None:
+    def __init__(self, clock: Clock, new_id: IdGenerator, hasher: PasswordHasher, log: EventLog) -> None:
         """Take what the rules may use."""
         self._clock = clock
-        self._mint = mint
+        self._new_id = new_id
         self._hasher = hasher
         self._log = log
 
@@ -49,7 +49,7 @@ class Users:
         _check_names(request)
         now = self._clock()
         user = UserRecord(
-            id=self._mint(ids.USER),
+            id=self._new_id(ids.USER),
             email=request.email.strip(),
             email_verified=bool(request.email_verified),
             first_name=request.first_name,

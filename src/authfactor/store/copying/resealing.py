@@ -62,7 +62,7 @@ class ReopenAndSeal:
         if at is None:
             return row
         where = _place(shape, row)
-        return (*row[:at], self._new.seal(self._old.open(row[at], where), where), *row[at + 1 :])
+        return (*row[:at], self._new.seal(self._old.unseal(row[at], where), where), *row[at + 1 :])
 
     def is_same(self, shape: TableSchema, row: Row, copied: Row) -> bool:
         """Compare secrets opened, and everything else as it is."""
@@ -73,7 +73,7 @@ class ReopenAndSeal:
         return (
             (*row[:at], *row[at + 1 :]) == (*copied[:at], *copied[at + 1 :])
             and copied[at] is not None
-            and self._old.open(row[at], where) == self._new.open(copied[at], where)
+            and self._old.unseal(row[at], where) == self._new.unseal(copied[at], where)
         )
 
     def _at(self, shape: TableSchema, row: Row) -> int | None:

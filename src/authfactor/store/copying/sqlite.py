@@ -5,7 +5,7 @@ from pathlib import Path
 
 from authfactor.store.copying.table_schema import MARK, OWN, TableSchema
 from authfactor.store.db import Row
-from authfactor.store.sqlite.store import begin_patiently, connect, translated
+from authfactor.store.sqlite.store import begin_immediate_waiting, connect, to_unavailable
 
 
 class SqliteEndpoint:
@@ -47,13 +47,13 @@ class SqliteEndpoint:
         places = ", ".join("?" * len(shape.columns))
         statement = f"INSERT INTO {shape.table} ({', '.join(shape.columns)}) VALUES ({places})"
         try:
-            begin_patiently(self._connection)
+            begin_immediate_waiting(self._connection)
             self._connection.executemany(statement, rows)
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            raise translated(error) from error
+            raise to_unavailable(error) from error
 
     async def mark(self) -> str | None:
         """Say what is being copied into this database."""
@@ -71,9 +71,9 @@ class SqliteEndpoint:
     async def hold(self) -> None:
         """Take the lock of writers, which also fixes what is read."""
         try:
-            begin_patiently(self._connection)
+            begin_immediate_waiting(self._connection)
         except sqlite3.Error as error:
-            raise translated(error) from error
+            raise to_unavailable(error) from error
 
     async def close(self) -> None:
         """Let go."""
@@ -83,4 +83,4 @@ class SqliteEndpoint:
         try:
             return self._connection.execute(statement, parameters).fetchall()
         except sqlite3.Error as error:
-            raise translated(error) from error
+            raise to_unavailable(error) from error

@@ -12,7 +12,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.exc import DBAPIError
 
-from authfactor.store.sqlite.store import translated
+from authfactor.store.sqlite.store import to_unavailable
 
 LOCATION: Final = Path(__file__).parent
 
@@ -34,7 +34,7 @@ def upgrade(sqlalchemy_url: str, revision: str = "head") -> None:
         command.upgrade(configuration(url=sqlalchemy_url), revision)
     except DBAPIError as error:
         if isinstance(error.orig, sqlite3.Error):
-            raise translated(error.orig) from error
+            raise to_unavailable(error.orig) from error
         raise
 
 

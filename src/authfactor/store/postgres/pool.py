@@ -69,7 +69,7 @@ class Pool(Generic[S]):
             raise
         return session if session is not None else await self._fill_place()
 
-    def give_back(self, session: S) -> None:
+    def release(self, session: S) -> None:
         """Return a session; one that is not clean makes room for a new one."""
         if session.clean:
             self._hand_on(session)

@@ -27,11 +27,11 @@ _STATEMENTS: Final = 256
 # With one attempt in five failing, one unit in ten million fails ten times.
 _TRIES: Final = 10
 _BACK_OFF_SECONDS: Final = 0.01
-_LONGEST_BACK_OFF_SECONDS: Final = 0.08
+_MAX_BACK_OFF_SECONDS: Final = 0.08
 # What a request may take beyond its wait for a connection: with the default wait, 2 s less a margin.
 _WORK_SECONDS: Final = 0.3
 # What a call gets though its request has used up its time, with hashing a password perhaps.
-_LEAST_SECONDS: Final = 0.15
+_MIN_SECONDS: Final = 0.15
 _CLOSE_SECONDS: Final = 1.0
 _CONFLICTS: Final = frozenset({"40001", "40P01"})
 # Cut off by the server, or connected to one that may no longer write: a new connection finds a better one.
@@ -107,7 +107,7 @@ class PostgresDb:
         count = (await self._execute(_dialect(statement), *parameters)).rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
 
-    async def chain(self, *steps: Step) -> int:
+    async def run_while_matched(self, *steps: Step) -> int:
         """Run statements for as long as each writes a row, in one round trip; return how many did."""
         statement = _chained(tuple([(text, len(parameters)) for text, parameters in steps]))
         row = await self._fetchrow(statement, *[value for _, parameters in steps for value in parameters])
@@ -138,7 +138,7 @@ class PgConnection:
     async def write(self, unit: Unit[T], deadline: float) -> T:
         """Run a unit in a transaction; raises `errors.Unavailable` when nobody knows how its commit ended."""
         self._settled = committing = False
-        self.tx.meanwhile = []
+        self.tx.during_commit = []
         try:
             async with asyncio.timeout_at(deadline):
                 # The database's own default isolation: READ COMMITTED on PostgreSQL, where one conditional
@@ -146,7 +146,7 @@ class PgConnection:
                 await self._connection.execute("BEGIN")
                 result = await unit(self.tx)
                 committing = True
-                for call in self.tx.meanwhile:
+                for call in self.tx.during_commit:
                     asyncio.get_running_loop().call_soon(call)
                 status = await self._connection.execute("COMMIT")
         except Exception as error:
@@ -214,7 +214,7 @@ class PgConnection:
 class PostgresStore:
     """`Store` over one database. Belongs to the event loop that opened it."""
 
-    reads_at_once = False
+    reads_never_suspend = False
 
     def __init__(self, url: str, *, size: int, wait: float, jitter: Jitter) -> None:
         """Connect to nothing yet. `wait` in seconds; `jitter` gives numbers from 0 to 1."""
@@ -235,7 +235,7 @@ class PostgresStore:
         """Run the unit on what is committed; it takes no locks."""
         return await self._insist(lambda session, deadline: session.read(unit, deadline))
 
-    def when_told(self, call: Callable[[], None]) -> None:
+    def on_batch_committed(self, call: Callable[[], None]) -> None:
         """Do nothing: each unit has a commit to itself."""
 
     async def schema_version(self) -> str | None:
@@ -258,7 +258,7 @@ class PostgresStore:
 
         return await self.read(look)
 
-    def figures(self) -> StoreStats:
+    def stats(self) -> StoreStats:
         """Return what the pool lends."""
         busy, idle, waiting = self._pool.counts()
         return StoreStats(busy=busy, idle=idle, waiting=waiting)
@@ -273,7 +273,7 @@ class PostgresStore:
         if self._closing:
             raise errors.Unavailable("The service is stopping.")
         start = self._loop.time()
-        deadline = max((request_began.get() or start) + self._wait + _WORK_SECONDS, start + _LEAST_SECONDS)
+        deadline = max((request_began.get() or start) + self._wait + _WORK_SECONDS, start + _MIN_SECONDS)
         has_lost = False
         for turn in range(_TRIES):
             session = self._pool.idle() or await self._wait_for_session(min(start + self._wait, deadline))
@@ -293,7 +293,7 @@ class PostgresStore:
                     raise
                 has_lost |= is_loss
             finally:
-                self._pool.give_back(session)
+                self._pool.release(session)
             if not is_loss:
                 await self._back_off(turn, deadline)
         raise errors.Unavailable("Too many changes at the same place at the same time. Nothing was changed.")
@@ -324,7 +324,7 @@ class PostgresStore:
 
     async def _back_off(self, turn: int, deadline: float) -> None:
         """Wait a little longer each time, and not as long as the others that met in the same conflict."""
-        seconds = min(_BACK_OFF_SECONDS * 2**turn, _LONGEST_BACK_OFF_SECONDS) * (0.5 + self._jitter())
+        seconds = min(_BACK_OFF_SECONDS * 2**turn, _MAX_BACK_OFF_SECONDS) * (0.5 + self._jitter())
         if self._loop.time() + seconds > deadline:
             raise errors.Unavailable("The database is busy. Try again in a moment.")
         await asyncio.sleep(seconds)

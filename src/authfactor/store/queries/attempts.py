@@ -21,7 +21,7 @@ _CHALLENGE, _FACTOR = 6, 15  # where the columns of each end in a row of `WITH_F
 
 # One statement where a round trip costs more than the statement does. All parts see one state of the
 # database; each waits for its row by itself and then looks at it again.
-CHARGE_AT_ONCE = f"""
+CHARGE_IN_ONE_STATEMENT = f"""
 WITH found (id, factor_id, attempts, created_at, expires_at, verified_at,
   factor, user_id, issuer, account, secret, activated_at, last_step, born_at, updated_at) AS ({WITH_FACTOR}),
 record AS (
@@ -85,15 +85,15 @@ class Attempts:
         """
         seconds = now // 1000
         if self._db.serializes_writes:
-            return await self._charge_in_turn(environment, challenge_id, seconds, most, now)
-        row = await self._db.one(CHARGE_AT_ONCE, environment, challenge_id, str(seconds), now, most)
+            return await self._charge_serialized(environment, challenge_id, seconds, most, now)
+        row = await self._db.one(CHARGE_IN_ONE_STATEMENT, environment, challenge_id, str(seconds), now, most)
         if row is None:
             return None
         challenge, factor = ChallengeRecord(*row[:_CHALLENGE]), FactorRecord(*row[_CHALLENGE:_FACTOR])
         record = _NONE if row[_FACTOR] is None else record_of(row[_FACTOR:])
         return CodeAttempt(challenge, factor, record, row[-1] == 1)
 
-    async def _charge_in_turn(
+    async def _charge_serialized(
         self, environment: int, challenge_id: str, seconds: int, most: int, now: int
     ) -> CodeAttempt | None:
         row = await self._db.one(WITH_FACTOR, environment, challenge_id)
@@ -109,7 +109,9 @@ class Attempts:
             return CodeAttempt(challenge, factor, record, charged=False, stored=stored)
         return CodeAttempt(challenge, factor, record, challenge.attempts < most, stored)
 
-    async def keep(self, environment: int, attempt: CodeAttempt, settled: FailureRecord) -> None:
+    async def write_without_spending(
+        self, environment: int, attempt: CodeAttempt, settled: FailureRecord
+    ) -> None:
         """Write what an attempt leaves that spent nothing; `settled` are the user's failures now."""
         if attempt.stored is None:
             if settled != attempt.record:
@@ -134,8 +136,8 @@ class Attempts:
         if attempt.stored is None:
             # The record is there, and held, by `charge`.
             failures = writing(environment, attempt.subject, settled)
-            return SpendResult(await self._db.chain(advance, (CLOSE, closing), failures))
-        done = await self._db.chain(advance, (CHARGE_AND_CLOSE, closing))
+            return SpendResult(await self._db.run_while_matched(advance, (CLOSE, closing), failures))
+        done = await self._db.run_while_matched(advance, (CHARGE_AND_CLOSE, closing))
         if done <= SpendResult.CHALLENGE_CLOSED:
             return SpendResult(done)
         if settled != attempt.stored:

@@ -99,7 +99,7 @@ class VaultKeysTable:
         """List the ids, oldest first."""
         return [row[0] for row in await self._db.all(KEYS_IN_USE)]
 
-    async def note(self, key_id: str, now: int) -> None:
+    async def record(self, key_id: str, now: int) -> None:
         """Write down that a key is needed from now on."""
         await self._db.run(NOTE_KEY, key_id, now)
 

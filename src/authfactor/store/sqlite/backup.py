@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from authfactor import errors
-from authfactor.store.sqlite.store import connect, translated
+from authfactor.store.sqlite.store import connect, to_unavailable
 
 PAGES: Final = 1024
 # https://www.sqlite.org/fileformat2.html, the file header: 1 and 1 where 2 and 2 mean "with a log beside it".
@@ -70,7 +70,7 @@ def snapshot(path: Path, tell: Tell) -> Iterator[BinaryIO]:
             os.pwrite(file.fileno(), _WITHOUT_LOG, _FORMAT_AT)
             found = problems(look)
         except sqlite3.Error as error:
-            raise translated(error) from error
+            raise to_unavailable(error) from error
         if found:
             raise errors.Unavailable(f"The database file is damaged, its copy would be too: {found[0]}")
         yield file

@@ -13,11 +13,11 @@ import threading
 from typing import Final
 
 # After so many commits it is looked how long the log is, and what is in it is moved.
-EVERY: Final = 64
+COMMITS_PER_CHECKPOINT: Final = 64
 # From so many pages on the log begins anew; SQLite's own measure.
-LOG_PAGES: Final = 1000
+RESTART_PAGES: Final = 1000
 # Where SQLite steps in after all: somebody reads for long, and keeps the log from beginning anew.
-LOG_PAGES_AT_MOST: Final = 8000
+AUTOCHECKPOINT_PAGES: Final = 8000
 
 
 class Checkpointer:
@@ -27,7 +27,7 @@ class Checkpointer:
         """Take the connection that commits, and one for nothing else, and start the thread."""
         self._writer = writer
         self._own = own
-        self._writer.execute(f"PRAGMA wal_autocheckpoint={LOG_PAGES_AT_MOST}")
+        self._writer.execute(f"PRAGMA wal_autocheckpoint={AUTOCHECKPOINT_PAGES}")
         self._commits = 0
         self._wanted = threading.Semaphore(0)
         self._closing = self._caught_up = False
@@ -40,8 +40,8 @@ class Checkpointer:
         if self._caught_up:
             self._caught_up = False
             self._commits = 0
-            _move(self._writer)
-        elif self._commits == EVERY:
+            _checkpoint_passive(self._writer)
+        elif self._commits == COMMITS_PER_CHECKPOINT:
             self._commits = 0
             self._wanted.release()
 
@@ -54,13 +54,13 @@ class Checkpointer:
 
     def _work(self) -> None:
         while self._wanted.acquire() and not self._closing:
-            if _move(self._own) >= LOG_PAGES:
+            if _checkpoint_passive(self._own) >= RESTART_PAGES:
                 # That took a while. What has come in meanwhile takes less.
-                _move(self._own)
+                _checkpoint_passive(self._own)
                 self._caught_up = True
 
 
-def _move(connection: sqlite3.Connection) -> int:
+def _checkpoint_passive(connection: sqlite3.Connection) -> int:
     """Move what nobody reads any more, and tell how many pages the log has.
 
     What is in the log is durable, so a failure (a full disk) harms nothing: the next time may go better.

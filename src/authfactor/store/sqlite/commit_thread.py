@@ -27,7 +27,7 @@ class CommitThread:
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
-    async def do(self, call: Callable[[], T], meanwhile: _Calls = (), then: _Then = lambda: None) -> T:
+    async def run(self, call: Callable[[], T], during: _Calls = (), on_done: _Then = lambda: None) -> T:
         """Make the call there, and return or raise what it does; `meanwhile` and `then` are called here.
 
         The former from the thread, when it has begun: until then it may have to wait for the interpreter,
@@ -35,7 +35,7 @@ class CommitThread:
         before the caller goes on.
         """
         done: asyncio.Future[T] = self._loop.create_future()
-        self._jobs.put((call, done, meanwhile, then))
+        self._jobs.put((call, done, during, on_done))
         return await done
 
     def close(self, *, wait: bool = True) -> None:
@@ -48,29 +48,29 @@ class CommitThread:
         while (job := self._jobs.get()) is not None:
             call, done, meanwhile, then = job
             if meanwhile:
-                self._tell(_one_a_turn, self._loop, iter(meanwhile))
+                self._call_on_loop(_one_per_iteration, self._loop, iter(meanwhile))
             try:
                 result = call()
             except BaseException as error:  # noqa: BLE001 - raised where it is waited for
-                self._tell(_fail, done, error)
+                self._call_on_loop(_reject, done, error)
             else:
-                self._tell(_finish, done, result, then)
+                self._call_on_loop(_resolve, done, result, then)
 
-    def _tell(self, call: Callable[..., object], *given: object) -> None:
+    def _call_on_loop(self, call: Callable[..., object], *given: object) -> None:
         # Nobody may be left to hear it: see `close`.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(call, *given)
 
 
-def _one_a_turn(loop: asyncio.AbstractEventLoop, calls: Iterator[Callable[[], object]]) -> None:
+def _one_per_iteration(loop: asyncio.AbstractEventLoop, calls: Iterator[Callable[[], object]]) -> None:
     """Make the calls, and let whatever is ready go before each."""
     for call in calls:
-        loop.call_soon(_one_a_turn, loop, calls)
+        loop.call_soon(_one_per_iteration, loop, calls)
         call()
         return
 
 
-def _finish(done: "asyncio.Future[Any]", result: object, then: _Then) -> None:
+def _resolve(done: "asyncio.Future[Any]", result: object, then: _Then) -> None:
     try:
         then()
     finally:
@@ -78,6 +78,6 @@ def _finish(done: "asyncio.Future[Any]", result: object, then: _Then) -> None:
             done.set_result(result)
 
 
-def _fail(done: "asyncio.Future[Any]", error: BaseException) -> None:
+def _reject(done: "asyncio.Future[Any]", error: BaseException) -> None:
     if not done.done():
         done.set_exception(error)

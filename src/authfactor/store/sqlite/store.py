@@ -61,7 +61,7 @@ class SqliteDb:
         """Return how many rows were written."""
         return self._execute(_dialect(statement), parameters).rowcount
 
-    async def chain(self, *steps: Step) -> int:
+    async def run_while_matched(self, *steps: Step) -> int:
         """Run statements for as long as each writes a row; return how many did."""
         for done, (statement, parameters) in enumerate(steps):
             if self._execute(_dialect(statement), parameters).rowcount != 1:
@@ -95,7 +95,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     except sqlite3.Error as error:
         if connection is not None:
             connection.close()
-        raise translated(error) from error
+        raise to_unavailable(error) from error
     return connection
 
 
@@ -116,7 +116,7 @@ def _use_wal(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
 
 
-def begin_patiently(connection: sqlite3.Connection) -> None:
+def begin_immediate_waiting(connection: sqlite3.Connection) -> None:
     """Take the write lock, waiting for another program (a backup, the sqlite3 shell): it knows no turns."""
     connection.execute(f"PRAGMA busy_timeout={int(_BUSY_SECONDS * 1000)}")
     try:
@@ -131,31 +131,31 @@ def integrity(path: Path) -> str:
         try:
             return str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
         except sqlite3.Error as error:
-            raise translated(error) from error
+            raise to_unavailable(error) from error
 
 
 class SqliteStore:
     """`Store` over one file. Belongs to the event loop that opened it."""
 
-    reads_at_once = True
+    reads_never_suspend = True
 
     def __init__(self, path: Path) -> None:
         """Open the file (it must have been migrated) and start the writer."""
-        self._turn = WriteLock(path)
+        self._write_lock = WriteLock(path)
         self._writer = connect(path)
         self._reader = connect(path, read_only=True)
         self._write_tx = Tx(SqliteDb(self._writer))
         self._read_tx = Tx(SqliteDb(self._reader))
-        self._waiting: deque[tuple[Unit[Any], asyncio.Future[Any]]] = deque()
-        self._aside = CommitThread("authfactor-commit")
-        self._taking: asyncio.Future[None] | None = None
-        self._checkpoints = Checkpointer(self._writer, connect(path))
+        self._queue: deque[tuple[Unit[Any], asyncio.Future[Any]]] = deque()
+        self._commit_thread = CommitThread("authfactor-commit")
+        self._lock_wait: asyncio.Future[None] | None = None
+        self._checkpointer = Checkpointer(self._writer, connect(path))
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._closing = self._reading = False
         self._batches = list(StoreStats().batches)
         self._units = self._failed = 0
-        self._when_told: Callable[[], None] = _nothing
+        self._on_batch_committed: Callable[[], None] = _nothing
         self._task = self._loop.create_task(self._write_batches())
 
     async def write(self, unit: Unit[T]) -> T:
@@ -163,7 +163,7 @@ class SqliteStore:
         if self._closing:
             raise errors.Unavailable("The service is stopping.")
         future: asyncio.Future[T] = self._loop.create_future()
-        self._waiting.append((unit, future))
+        self._queue.append((unit, future))
         self._wake.set()
         return await future
 
@@ -178,9 +178,9 @@ class SqliteStore:
                 self._reader.execute("BEGIN")
                 self._reading = True
                 self._loop.call_soon(self.end_reading)
-            return cast("T", _drive(unit(self._read_tx)))
+            return cast("T", _run_to_completion(unit(self._read_tx)))
         except sqlite3.Error as error:
-            raise translated(error) from error
+            raise to_unavailable(error) from error
 
     def end_reading(self) -> None:
         """End the snapshot that the reads of this turn share: the next one sees what was committed since."""
@@ -189,9 +189,9 @@ class SqliteStore:
             # A fault may have ended it already.
             self._reader.rollback()
 
-    def when_told(self, call: Callable[[], None]) -> None:
+    def on_batch_committed(self, call: Callable[[], None]) -> None:
         """Have `call` made at the end of each batch."""
-        self._when_told = call
+        self._on_batch_committed = call
 
     async def schema_version(self) -> str | None:
         """Return alembic's revision, or None for an empty file."""
@@ -200,34 +200,34 @@ class SqliteStore:
         except sqlite3.OperationalError as error:
             if "no such table" in str(error):
                 return None
-            raise translated(error) from error
+            raise to_unavailable(error) from error
         return None if row is None else str(row[0])
 
     async def now(self) -> int | None:
         """Return None: the file has no clock of its own."""
         return None
 
-    def figures(self) -> StoreStats:
+    def stats(self) -> StoreStats:
         """Return sizes of the batches, and what waits for the next one."""
-        return StoreStats(tuple(self._batches), self._units, self._failed, len(self._waiting))
+        return StoreStats(tuple(self._batches), self._units, self._failed, len(self._queue))
 
     async def close(self) -> None:
         """Commit what waits, stop the writer, close the file."""
         self._closing = True
         self._wake.set()
         await self._task
-        self._aside.close(wait=self._taking is None)
-        if self._taking is not None:
-            self._taking.cancel()
-        self._checkpoints.close()
+        self._commit_thread.close(wait=self._lock_wait is None)
+        if self._lock_wait is not None:
+            self._lock_wait.cancel()
+        self._checkpointer.close()
         # The writer last: only the last connection, and only one that may write, empties and removes the log.
         self._reader.close()
         self._writer.close()
-        self._turn.close()
+        self._write_lock.close()
 
     async def _write_batches(self) -> None:
         while True:
-            if self._waiting:
+            if self._queue:
                 await self._write_batch()
             elif self._closing:
                 return
@@ -235,93 +235,93 @@ class SqliteStore:
                 self._wake.clear()
                 await self._wake.wait()
 
-    def _taken(self) -> list[tuple[Unit[Any], asyncio.Future[Any]]]:
+    def _take_queue(self) -> list[tuple[Unit[Any], asyncio.Future[Any]]]:
         """Take all that waits."""
-        batch = [(unit, future) for unit, future in self._waiting if not future.cancelled()]
-        self._waiting.clear()
+        batch = [(unit, future) for unit, future in self._queue if not future.cancelled()]
+        self._queue.clear()
         return batch
 
     async def _write_batch(self) -> None:
         batch = []
-        self._write_tx.meanwhile = []
+        self._write_tx.during_commit = []
         try:
-            await self._begin()
+            await self._begin_batch()
             # Not before: what arrived while another process had its turn comes along.
-            batch = self._taken()
+            batch = self._take_queue()
             try:
                 done = [(future, *self._run_unit(unit)) for unit, future in batch]
             except _WroteThenFailed:
                 self._writer.execute("ROLLBACK")
-                await self._open()
-                done = [(future, *self._run_guarded(unit)) for unit, future in batch]
-            told = functools.partial(_tell, done, self._when_told)
-            await self._aside.do(self._commit, self._write_tx.meanwhile, told)
+                await self._begin_immediate()
+                done = [(future, *self._run_in_savepoint(unit)) for unit, future in batch]
+            told = functools.partial(_resolve_waiters, done, self._on_batch_committed)
+            await self._commit_thread.run(self._commit, self._write_tx.during_commit, told)
         except Exception as error:  # noqa: BLE001 - whoever waits is told, and the writer goes on
             # Nothing of this batch is durable (disk full, read-only file, lock not had in time).
             with contextlib.suppress(sqlite3.Error):
                 self._writer.execute("ROLLBACK")
-            if self._taking is None:
-                self._turn.give_back()
+            if self._lock_wait is None:
+                self._write_lock.release()
             self._failed += 1
-            refusal = translated(error)
-            for _, future in batch or self._taken():
+            refusal = to_unavailable(error)
+            for _, future in batch or self._take_queue():
                 if not future.done():
                     future.set_exception(refusal)
             return
         self._units += len(done)
         self._batches[min(len(done).bit_length(), len(self._batches)) - 1] += 1
 
-    async def _begin(self) -> None:
+    async def _begin_batch(self) -> None:
         """Take the write lock; only another process can make this wait, and then not on the loop.
 
         Raises `Unavailable` when it takes too long: a process that was stopped may never give it back.
         """
-        if self._taking is not None or not self._turn.take_now():
-            await self._wait_for_turn()
-        await self._open()
+        if self._lock_wait is not None or not self._write_lock.try_acquire():
+            await self._wait_for_lock()
+        await self._begin_immediate()
 
-    async def _wait_for_turn(self) -> None:
-        if self._taking is None:
-            self._taking = self._loop.create_task(self._aside.do(self._turn.take))
-            self._taking.add_done_callback(self._pass_on)
+    async def _wait_for_lock(self) -> None:
+        if self._lock_wait is None:
+            self._lock_wait = self._loop.create_task(self._commit_thread.run(self._write_lock.acquire))
+            self._lock_wait.add_done_callback(self._release_unwanted_lock)
         # Whoever has waited long enough is told. The thread waits on, and the next batch joins in.
-        taking = self._taking
+        taking = self._lock_wait
         done, _ = await asyncio.wait((taking,), timeout=_BUSY_SECONDS)
         if not done:
             raise errors.Unavailable("Another process keeps the database busy. Try again in a moment.")
-        self._taking = None
+        self._lock_wait = None
         taking.result()
 
-    def _pass_on(self, taking: "asyncio.Future[None]") -> None:
+    def _release_unwanted_lock(self, taking: "asyncio.Future[None]") -> None:
         """Give the turn back when it comes and nobody wants it any more."""
-        if self._waiting or taking.cancelled():
+        if self._queue or taking.cancelled():
             return
-        self._taking = None
+        self._lock_wait = None
         if taking.exception() is None:
-            self._turn.give_back()
+            self._write_lock.release()
 
-    async def _open(self) -> None:
+    async def _begin_immediate(self) -> None:
         try:
             self._writer.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
             if not _is_busy(error):
                 raise
-            await self._aside.do(self._begin_waiting)
+            await self._commit_thread.run(self._begin_waiting)
 
     def _begin_waiting(self) -> None:
-        begin_patiently(self._writer)
+        begin_immediate_waiting(self._writer)
 
     def _commit(self) -> None:
         self._writer.execute("COMMIT")
         # Before another process writes.
-        self._checkpoints.committed()
-        self._turn.give_back()
+        self._checkpointer.committed()
+        self._write_lock.release()
 
     def _run_unit(self, unit: Unit[T]) -> tuple[T | None, BaseException | None]:
         """Run a unit; what it raised before it wrote anything is its own affair. Raises `_HalfDone`."""
         written = self._writer.total_changes
         try:
-            return _drive(unit(self._write_tx)), None
+            return _run_to_completion(unit(self._write_tx)), None
         except Exception as error:
             # Some faults (a full disk among them) end the whole transaction: then the batch is lost.
             if not self._writer.in_transaction:
@@ -330,18 +330,18 @@ class SqliteStore:
                 raise _WroteThenFailed from error
             return None, error
 
-    def _run_guarded(self, unit: Unit[T]) -> tuple[T | None, BaseException | None]:
+    def _run_in_savepoint(self, unit: Unit[T]) -> tuple[T | None, BaseException | None]:
         """Run a unit in a savepoint, so that it can be undone alone."""
         execute = self._writer.execute
         execute("SAVEPOINT unit")
         try:
-            result = _drive(unit(self._write_tx))
+            result = _run_to_completion(unit(self._write_tx))
         except Exception as error:
             if not self._writer.in_transaction:
                 raise
             execute("ROLLBACK TO unit")
             execute("RELEASE unit")
-            return None, translated(error) if isinstance(error, sqlite3.Error) else error
+            return None, to_unavailable(error) if isinstance(error, sqlite3.Error) else error
         execute("RELEASE unit")
         return result, None
 
@@ -350,7 +350,7 @@ def _nothing() -> None:
     """Do nothing."""
 
 
-def _tell(
+def _resolve_waiters(
     outcomes: list[tuple["asyncio.Future[Any]", object, BaseException | None]], then: Callable[[], None]
 ) -> None:
     """Let everybody whose unit is durable know what became of it."""
@@ -368,7 +368,7 @@ class _WroteThenFailed(Exception):
     """A unit failed after it had written."""
 
 
-def _drive(coroutine: object) -> Any:  # noqa: ANN401 - the unit's own result type is lost in `send`
+def _run_to_completion(coroutine: object) -> Any:  # noqa: ANN401 - the unit's own result type is lost in `send`
     """Run a coroutine that never suspends to its end."""
     try:
         cast("Coroutine[Any, Any, Any]", coroutine).send(None)
@@ -381,7 +381,7 @@ def _is_busy(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-def translated(error: Exception) -> Exception:
+def to_unavailable(error: Exception) -> Exception:
     """Say what a person can do about it; everything else is a fault of ours and stays what it is."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     reasons = {

@@ -17,7 +17,7 @@ class WriteLock:
         path = database.with_name(f"{database.name}-turn")
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
-    def take_now(self) -> bool:
+    def try_acquire(self) -> bool:
         """Take the turn if nobody has it, or keep it."""
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -25,11 +25,11 @@ class WriteLock:
             return False
         return True
 
-    def take(self) -> None:
+    def acquire(self) -> None:
         """Wait for the turn, on a thread that may wait for ever: nothing ends that but the turn."""
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """Let the next one write."""
         fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 

@@ -27,7 +27,7 @@ NEWEST_KEY = "SELECT id, secret FROM audit_keys WHERE environment = 0 ORDER BY i
 ADD_KEY = "INSERT INTO audit_keys (environment, id, secret, created_at) VALUES (0, $1, $2, $3)"
 
 # The oldest key is always there, whatever is added: a row that all writers of entries can wait for.
-HOLD = "SELECT 1 FROM audit_keys WHERE environment = 0 ORDER BY id LIMIT 1 FOR UPDATE"
+LOCK = "SELECT 1 FROM audit_keys WHERE environment = 0 ORDER BY id LIMIT 1 FOR UPDATE"
 
 NEXT = f"SELECT {COLUMNS} FROM audit WHERE id > $1 ORDER BY id LIMIT $2"
 
@@ -81,9 +81,9 @@ class AuditTable:
         """List the keys that sign entries, oldest first: id and sealed secret."""
         return [(row[0], row[1]) for row in await self._db.all(KEYS)]
 
-    async def hold(self) -> None:
+    async def lock(self) -> None:
         """Let nobody else add an entry or a key until the unit ends."""
-        await self._db.one(HOLD)
+        await self._db.one(LOCK)
 
     async def newest_key(self) -> tuple[str, str] | None:
         """Find the key that signs: id and sealed secret."""

@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 
 
 # Takes the turn when nobody has it or the lease has run out.
-TAKE_TURN = """
+ACQUIRE = """
 INSERT INTO turns (name, holder, ends_at) VALUES ($1, $2, $3)
 ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, ends_at = excluded.ends_at
 WHERE turns.ends_at <= $4 OR turns.holder = excluded.holder
 """
 
 
-HAS_TURN = "SELECT 1 FROM turns WHERE name = $1"
+EXISTS = "SELECT 1 FROM turns WHERE name = $1"
 
 
 class LeasesTable:
@@ -29,10 +29,10 @@ class LeasesTable:
         """Use this connection."""
         self._db = db
 
-    async def take_turn(self, name: str, holder: str, now: int, ends_at: int) -> bool:
+    async def acquire(self, name: str, holder: str, now: int, ends_at: int) -> bool:
         """Take (or keep) the turn: True for one holder at a time."""
-        return await self._db.run(TAKE_TURN, name, holder, ends_at, now) == 1
+        return await self._db.run(ACQUIRE, name, holder, ends_at, now) == 1
 
-    async def has_turn(self, name: str) -> bool:
+    async def exists(self, name: str) -> bool:
         """Tell whether somebody has or had the turn."""
-        return await self._db.one(HAS_TURN, name) is not None
+        return await self._db.one(EXISTS, name) is not None

@@ -18,7 +18,7 @@ SET full_at = CASE WHEN throttles.full_at > $4 THEN throttles.full_at ELSE $4 EN
 WHERE throttles.full_at <= $6
 """
 
-GIVE_BACK = "UPDATE throttles SET full_at = full_at - $3 WHERE environment = $1 AND subject = $2"
+REFUND = "UPDATE throttles SET full_at = full_at - $3 WHERE environment = $1 AND subject = $2"
 
 BY_SUBJECT = "SELECT full_at FROM throttles WHERE environment = $1 AND subject = $2"
 
@@ -40,11 +40,11 @@ class ThrottlesTable:
         row = (environment, subject, now + interval, now, interval, latest)
         return await self._db.run(CHARGE, *row) == 1
 
-    async def give_back(self, environment: int, subject: str, interval: int) -> None:
+    async def refund(self, environment: int, subject: str, interval: int) -> None:
         """Take one attempt back."""
-        await self._db.run(GIVE_BACK, environment, subject, interval)
+        await self._db.run(REFUND, environment, subject, interval)
 
-    async def full_at(self, environment: int, subject: str) -> int:
+    async def tat(self, environment: int, subject: str) -> int:
         """Return when the whole allowance is back; 0 for a subject that nothing is known of."""
         row = await self._db.one(BY_SUBJECT, environment, subject)
         return int(row[0]) if row else 0

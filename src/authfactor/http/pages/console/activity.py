@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from authfactor.http.pages.console.console_request import ConsoleRequest, neighbours, seated
+from authfactor.http.pages.console.console_request import ConsoleRequest, operator_page, page_links
 from authfactor.http.response import Response
 from authfactor.models import EventRecord, RecordPage
 from authfactor.rules import pagination
@@ -41,8 +41,8 @@ async def show_events(room: ConsoleRequest) -> Response:
     name = query.get("name", "")
     name = name if name in NAMES else ""
     page = await room.af.read(_events(room, name))
-    previous, following = neighbours(f"{room.home}/events", query, page.before, page.after)
-    return room.show(
+    previous, following = page_links(f"{room.home}/events", query, page.before, page.after)
+    return room.render(
         "events.html",
         here="events",
         events=page.items,
@@ -80,8 +80,8 @@ async def show_audit(room: ConsoleRequest) -> Response:
         room.page_query(), asked["action"] or None, asked["actor"] or None, asked["target"] or None
     )
     page = await room.af.read(unit)
-    previous, following = neighbours("/console/audit", query, page.before, page.after)
-    return room.show(
+    previous, following = page_links("/console/audit", query, page.before, page.after)
+    return room.render(
         "audit.html",
         here="audit",
         entries=[msgspec.structs.replace(item, reason=event_digests.why(item)) for item in page.items],
@@ -94,6 +94,6 @@ async def show_audit(room: ConsoleRequest) -> Response:
 
 
 ROUTES = [
-    seated("GET", "/console/e/{environment}/events", show_events, "Events"),
-    seated("GET", "/console/audit", show_audit, "What operators changed"),
+    operator_page("GET", "/console/e/{environment}/events", show_events, "Events"),
+    operator_page("GET", "/console/audit", show_audit, "What operators changed"),
 ]

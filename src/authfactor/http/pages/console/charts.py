@@ -3,7 +3,7 @@
 import datetime
 from typing import Final, NamedTuple
 
-from authfactor.rules.console.dashboard_counts import HOUR, MOST, DashboardCounts
+from authfactor.rules.console.dashboard_counts import HOUR, MAX_COUNT, DashboardCounts
 
 WIDTH: Final = 320
 HEIGHT: Final = 72
@@ -86,7 +86,7 @@ def funnel(glance: DashboardCounts) -> list[FunnelStep]:
 
 def shown(count: int, *, cut: bool = False) -> str:
     """Write a number with its thousands apart."""
-    return f"{count:,}".replace(",", "\u202f") + ("+" if cut or count >= MOST else "")
+    return f"{count:,}".replace(",", "\u202f") + ("+" if cut or count >= MAX_COUNT else "")
 
 
 def label(start: int, length: int) -> str:

@@ -92,7 +92,7 @@ class ConsoleRequest:
         target: str | Callable[[T], str],
     ) -> T:
         """Do what the form asks, if the role allows it, with the reason it brings."""
-        wrapped = self.af.console.act(
+        wrapped = self.af.console_actions.act(
             self.seat,
             action,
             unit,
@@ -103,10 +103,10 @@ class ConsoleRequest:
         )
         return await self.af.run(wrapped)
 
-    def show(self, template: str, **names: Any) -> Response:  # noqa: ANN401 - whatever the template names
+    def render(self, template: str, **names: Any) -> Response:  # noqa: ANN401 - whatever the template names
         """Render a page of the console; with a problem, under the problem's status."""
         form = self.visit.form() if self.visit.call.method == "POST" else {}
-        return self.visit.show(
+        return self.visit.render(
             f"console/{template}",
             status=200 if self.problem is None else error_responses.status_of(self.problem),
             operator=self.seat.operator,
@@ -116,15 +116,15 @@ class ConsoleRequest:
             may=self.may,
             when=when,
             done=DONE.get(self.visit.query().get("done", "")),
-            problems=[] if self.problem is None else told(self.problem),
+            problems=[] if self.problem is None else error_messages(self.problem),
             form=_Form(form if self.problem is not None else {}),
             live=self.visit.call.headers.get(b"hx-request") == b"true",
             **names,
         )
 
-    def go(self, where: str, done: str = "") -> Response:
+    def redirect(self, where: str, done: str = "") -> Response:
         """Send the browser to a page of the console after a form."""
-        return self.visit.go(f"{where}?done={done}" if done else where)
+        return self.visit.redirect(f"{where}?done={done}" if done else where)
 
 
 class _Form(dict[str, str]):
@@ -137,7 +137,7 @@ class _Form(dict[str, str]):
 Handler = Callable[[ConsoleRequest], Awaitable[Response]]
 
 
-def told(error: errors.AuthfactorError) -> list[str]:
+def error_messages(error: errors.AuthfactorError) -> list[str]:
     """Say what is wrong: every item, or the message."""
     items = error.items if isinstance(error, errors.InvalidRequest) else ()
     return [item.message for item in items] or [error.message]
@@ -151,7 +151,7 @@ def when(milliseconds: int | None) -> str:
     return moment.strftime("%Y-%m-%d %H:%M UTC")
 
 
-def open_page(
+def public_page(
     method: str, path: str, handler: Callable[[PageRequest], Awaitable[Response]], summary: str
 ) -> Route:
     """Make the route of a page of the console that nobody must be signed in for."""
@@ -165,7 +165,9 @@ def open_page(
     return page(method, path, answer, summary)
 
 
-def seated(method: str, path: str, handler: Handler, summary: str, *, again: Handler | None = None) -> Route:
+def operator_page(
+    method: str, path: str, handler: Handler, summary: str, *, on_error: Handler | None = None
+) -> Route:
     """Make the route of a page for operators.
 
     A refused form is shown `again`, with what was wrong and what was typed.
@@ -181,9 +183,9 @@ def seated(method: str, path: str, handler: Handler, summary: str, *, again: Han
         except errors.AuthfactorError as error:
             room.problem = error
             correctable = isinstance(error, errors.InvalidRequest | errors.Conflict)
-            if again is not None and correctable:
-                return await again(room)
-            return room.show("problem.html", here="")
+            if on_error is not None and correctable:
+                return await on_error(room)
+            return room.render("problem.html", here="")
 
     answer.__name__ = handler.__name__
     answer.__doc__ = handler.__doc__
@@ -193,7 +195,7 @@ def seated(method: str, path: str, handler: Handler, summary: str, *, again: Han
 def _prepare(visit: PageRequest) -> None:
     if not visit.af.settings.console:
         raise errors.RouteNotFound("Not Found")
-    visit.speak("en")
+    visit.set_language("en")
 
 
 async def _enter(visit: PageRequest, path: str) -> ConsoleRequest | Response:
@@ -205,7 +207,7 @@ async def _enter(visit: PageRequest, path: str) -> ConsoleRequest | Response:
     if seat is None:
         if by_itself:
             return Response(401, b"", ((b"hx-redirect", SIGN_IN.encode()),))
-        return visit.go(SIGN_IN, cookies=[gone()] if token else [])
+        return visit.redirect(SIGN_IN, cookies=[expired_cookie()] if token else [])
     known = await af.read(lambda tx: tx.environments.all())
     if not path.startswith("/console/e/"):
         return ConsoleRequest(visit, seat, known, None)
@@ -214,21 +216,21 @@ async def _enter(visit: PageRequest, path: str) -> ConsoleRequest | Response:
     room = ConsoleRequest(visit, seat, known, environment)
     if environment is None:
         room.problem = errors.NotFound("Environment", wanted)
-        return room.show("problem.html", here="")
+        return room.render("problem.html", here="")
     return room
 
 
-def kept(token: str) -> Cookie:
+def session_cookie(token: str) -> Cookie:
     """Make the cookie that holds a session; it is gone when the browser is closed."""
     return Cookie(COOKIE, token, None, "Strict")
 
 
-def gone() -> Cookie:
+def expired_cookie() -> Cookie:
     """Make the cookie that removes it."""
     return Cookie(COOKIE, "", 0, "Strict")
 
 
-def neighbours(
+def page_links(
     path: str, query: dict[str, str], before: str | None, after: str | None
 ) -> Sequence[str | None]:
     """Make the addresses of the pages before and after this one, filters kept."""

@@ -1,7 +1,7 @@
 """The first page: numbers at a glance."""
 
 from authfactor.http.pages.console import charts
-from authfactor.http.pages.console.console_request import ConsoleRequest, seated
+from authfactor.http.pages.console.console_request import ConsoleRequest, operator_page
 from authfactor.http.response import Response
 from authfactor.rules.console.dashboard_counts import SPANS, Span
 
@@ -10,21 +10,21 @@ TITLES = {"day": "24 hours", "week": "7 days", "month": "30 days"}
 
 async def go_home(room: ConsoleRequest) -> Response:
     """Go to the first environment."""
-    return room.visit.go(f"/console/e/{room.environments[0].client_id}")
+    return room.visit.redirect(f"/console/e/{room.environments[0].client_id}")
 
 
 async def show_overview(room: ConsoleRequest) -> Response:
     """Show numbers of the last day, week or month; a request of the page itself gets the numbers alone."""
     asked = room.visit.query().get("span", "day")
     span: Span = asked if asked in SPANS else "day"
-    glance = await room.af.overview.glance(room.af.store, room.environment, span)
+    glance = await room.af.dashboard.counts(room.af.store, room.environment, span)
     drawn = [
         charts.chart(glance, "sign_ins", "Sign-ins", "ok"),
         charts.chart(glance, "failures", "Wrong passwords and codes", "warn"),
         charts.chart(glance, "replays", "Replays refused", "error"),
         charts.chart(glance, "locks", "Users locked", "error"),
     ]
-    return room.show(
+    return room.render(
         "glance.html",
         here="overview",
         span=span,
@@ -40,6 +40,6 @@ async def show_overview(room: ConsoleRequest) -> Response:
 
 
 ROUTES = [
-    seated("GET", "/console", go_home, "The console"),
-    seated("GET", "/console/e/{environment}", show_overview, "Numbers at a glance"),
+    operator_page("GET", "/console", go_home, "The console"),
+    operator_page("GET", "/console/e/{environment}", show_overview, "Numbers at a glance"),
 ]

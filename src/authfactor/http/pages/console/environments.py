@@ -6,13 +6,13 @@ from typing import Any, Final, NamedTuple, cast, get_args
 from authfactor import settings
 from authfactor.errors import InvalidRequest, Item
 from authfactor.http.pages import page_branding
-from authfactor.http.pages.console.console_request import ConsoleRequest, seated
+from authfactor.http.pages.console.console_request import ConsoleRequest, operator_page
 from authfactor.http.response import Response
 from authfactor.models import Environment, MfaPolicy
 from authfactor.rules.links.branding import NO_BRANDING
 from authfactor.wire.links import UpdateBranding
 
-LONGEST_NAME: Final = 64
+MAX_NAME: Final = 64
 USUAL_COLOR: Final = "#1f5fd0"
 # What a person who asks "why was I locked out" needs to see.
 LIMITS: Final = (
@@ -46,7 +46,7 @@ class SettingRow(NamedTuple):
 
 async def show_environments(room: ConsoleRequest) -> Response:
     """List the environments."""
-    return room.show("environments.html", here="environments")
+    return room.render("environments.html", here="environments")
 
 
 async def create_environment(room: ConsoleRequest) -> Response:
@@ -54,17 +54,17 @@ async def create_environment(room: ConsoleRequest) -> Response:
     name = _name(room, "name")
     unit = room.af.environments.create(name, team_name=room.field("team_name") or room.af.settings.team_name)
     made = await room.act("environment.create", unit, _client_id)
-    return room.go(f"/console/e/{made.client_id}/keys", "created")
+    return room.redirect(f"/console/e/{made.client_id}/keys", "created")
 
 
 async def show_settings(room: ConsoleRequest) -> Response:
     """Show name, issuer, policy and look of an environment, and the limits of the installation."""
     branding = await room.af.read(room.af.brandings.get(room.environment)) or NO_BRANDING
-    return room.show(
+    return room.render(
         "settings.html",
         here="settings",
         branding=branding,
-        look=page_branding.look(room.environment, branding),
+        look=page_branding.page_branding(room.environment, branding),
         usual=USUAL_COLOR,
         limits=[_limit(room, name) for name in LIMITS],
     )
@@ -82,7 +82,7 @@ async def save_settings(room: ConsoleRequest) -> Response:
         mfa_policy=cast("MfaPolicy", policy),
     )
     await room.act("environment.update", unit, room.environment.client_id)
-    return room.go(f"{room.home}/settings", "saved")
+    return room.redirect(f"{room.home}/settings", "saved")
 
 
 async def save_look(room: ConsoleRequest) -> Response:
@@ -93,15 +93,15 @@ async def save_look(room: ConsoleRequest) -> Response:
     )
     unit = room.af.brandings.update(room.environment, request)
     await room.act("environment.update", unit, room.environment.client_id)
-    return room.go(f"{room.home}/settings", "saved")
+    return room.redirect(f"{room.home}/settings", "saved")
 
 
 def _name(room: ConsoleRequest, field: str) -> str:
     text = room.field(field)
-    if not text or len(text) > LONGEST_NAME or not text.isprintable():
+    if not text or len(text) > MAX_NAME or not text.isprintable():
         words = field.replace("_", " ")
         raise InvalidRequest(
-            Item(field, f"{field}_invalid", f"The {words} needs 1 to {LONGEST_NAME} visible characters.")
+            Item(field, f"{field}_invalid", f"The {words} needs 1 to {MAX_NAME} visible characters.")
         )
     return text
 
@@ -124,19 +124,23 @@ def _limit(room: ConsoleRequest, name: str) -> SettingRow:
 
 
 ROUTES = [
-    seated("GET", "/console/environments", show_environments, "Environments"),
-    seated(
-        "POST", "/console/environments", create_environment, "Create an environment", again=show_environments
+    operator_page("GET", "/console/environments", show_environments, "Environments"),
+    operator_page(
+        "POST",
+        "/console/environments",
+        create_environment,
+        "Create an environment",
+        on_error=show_environments,
     ),
-    seated("GET", "/console/e/{environment}/settings", show_settings, "Policy and limits"),
-    seated(
+    operator_page("GET", "/console/e/{environment}/settings", show_settings, "Policy and limits"),
+    operator_page(
         "POST",
         "/console/e/{environment}/settings",
         save_settings,
         "Change an environment",
-        again=show_settings,
+        on_error=show_settings,
     ),
-    seated(
-        "POST", "/console/e/{environment}/look", save_look, "Change the look of pages", again=show_settings
+    operator_page(
+        "POST", "/console/e/{environment}/look", save_look, "Change the look of pages", on_error=show_settings
     ),
 ]

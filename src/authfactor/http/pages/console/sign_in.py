@@ -5,11 +5,11 @@ from authfactor.http import error_responses
 from authfactor.http.pages.console.console_request import (
     COOKIE,
     ConsoleRequest,
-    gone,
-    kept,
-    open_page,
-    seated,
-    told,
+    error_messages,
+    expired_cookie,
+    operator_page,
+    public_page,
+    session_cookie,
 )
 from authfactor.http.pages.page_request import PageRequest
 from authfactor.http.response import Response
@@ -26,12 +26,12 @@ async def show_sign_in(visit: PageRequest, problem: errors.AuthfactorError | Non
     af = visit.af
     token = visit.cookie(COOKIE)
     if token and problem is None and await af.operator_sign_in.seat(af.store, token) is not None:
-        return visit.go(HOME)
+        return visit.redirect(HOME)
     any_owner = await af.read(_has_owner)
-    return visit.show(
+    return visit.render(
         "console/sign_in.html",
         status=200 if problem is None else error_responses.status_of(problem),
-        problems=[] if problem is None else told(problem),
+        problems=[] if problem is None else error_messages(problem),
         languages={},
         until=getattr(problem, "locked_until", None),
         now=af.clock(),
@@ -59,13 +59,13 @@ async def sign_in(visit: PageRequest) -> Response:
         return await show_sign_in(visit, error)
     if not isinstance(result, StartedSession):
         return await show_sign_in(visit, result)
-    return visit.go(HOME, cookies=[kept(result.token)])
+    return visit.redirect(HOME, cookies=[session_cookie(result.token)])
 
 
 async def sign_out(room: ConsoleRequest) -> Response:
     """End the session."""
     await room.af.run(room.af.operator_sign_in.sign_out(room.visit.cookie(COOKIE) or ""))
-    return room.visit.go("/console/sign-in", cookies=[gone()])
+    return room.visit.redirect("/console/sign-in", cookies=[expired_cookie()])
 
 
 async def show_set_up(visit: PageRequest, problem: errors.AuthfactorError | None = None) -> Response:
@@ -74,10 +74,10 @@ async def show_set_up(visit: PageRequest, problem: errors.AuthfactorError | None
     if isinstance(opened, Response):
         return opened
     known = opened.operator.email if opened.operator and not opened.link.first else ""
-    return visit.show(
+    return visit.render(
         "console/set_up.html",
         status=200 if problem is None else error_responses.status_of(problem),
-        problems=[] if problem is None else told(problem),
+        problems=[] if problem is None else error_messages(problem),
         languages={},
         role=opened.link.role,
         known=known,
@@ -125,17 +125,17 @@ async def finish_set_up(visit: PageRequest) -> Response:
         return await af.operator_sign_in.start(tx, operator, None, _agent(visit), origin=origin)
 
     started = await af.run(start)
-    return visit.go(HOME, cookies=[kept(started.token)])
+    return visit.redirect(HOME, cookies=[session_cookie(started.token)])
 
 
 def _show_code(
     visit: PageRequest, enrolled: Enrollment | None, problem: errors.AuthfactorError | None = None
 ) -> Response:
     secret = enrolled.secret if enrolled else ""
-    return visit.show(
+    return visit.render(
         "console/set_up_code.html",
         status=200 if problem is None else error_responses.status_of(problem),
-        problems=[] if problem is None else told(problem),
+        problems=[] if problem is None else error_messages(problem),
         languages={},
         picture=enrolled.qr_code if enrolled else None,
         uri=enrolled.uri if enrolled else None,
@@ -152,7 +152,7 @@ async def _opened(visit: PageRequest) -> SetUpLink | Response:
 
 
 def _spent(visit: PageRequest) -> Response:
-    return visit.show("console/link_spent.html", status=410, languages={})
+    return visit.render("console/link_spent.html", status=410, languages={})
 
 
 def _agent(visit: PageRequest) -> str | None:
@@ -164,10 +164,10 @@ async def _has_owner(tx: Tx) -> bool:
 
 
 ROUTES = [
-    open_page("GET", "/console/sign-in", show_sign_in, "Sign in to the console"),
-    open_page("POST", "/console/sign-in", sign_in, "Sign in to the console"),
-    seated("POST", "/console/sign-out", sign_out, "Sign out of the console"),
-    open_page("GET", "/console/set-up/{token}", show_set_up, "Set up an operator"),
-    open_page("POST", "/console/set-up/{token}", begin_set_up, "Set up an operator"),
-    open_page("POST", "/console/set-up/{token}/code", finish_set_up, "Set up an operator"),
+    public_page("GET", "/console/sign-in", show_sign_in, "Sign in to the console"),
+    public_page("POST", "/console/sign-in", sign_in, "Sign in to the console"),
+    operator_page("POST", "/console/sign-out", sign_out, "Sign out of the console"),
+    public_page("GET", "/console/set-up/{token}", show_set_up, "Set up an operator"),
+    public_page("POST", "/console/set-up/{token}", begin_set_up, "Set up an operator"),
+    public_page("POST", "/console/set-up/{token}/code", finish_set_up, "Set up an operator"),
 ]

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from authfactor import errors, ids
-from authfactor.http.pages.console.console_request import PAGE_SIZE, ConsoleRequest, neighbours, seated
+from authfactor.http.pages.console.console_request import PAGE_SIZE, ConsoleRequest, operator_page, page_links
 from authfactor.http.response import Response
 from authfactor.models import FactorRecord, PageQuery, UserRecord
 from authfactor.otp import totp
@@ -14,9 +14,9 @@ from authfactor.rules.links.links import IssuedLink
 from authfactor.store import Tx, Unit
 from authfactor.wire.links import CreateEnrollmentLink
 
-AMONG: Final = 2000
+RECENT_EVENT_SCAN: Final = 2000
 LATEST: Final = 15
-MOST_SESSIONS: Final = 50
+MAX_SESSIONS: Final = 50
 WIDEST: Final = 2
 
 
@@ -33,7 +33,7 @@ async def show_users(room: ConsoleRequest) -> Response:
     query = room.visit.query()
     asked = query.get("q", "").strip()
     if asked.startswith(ids.USER) and await room.af.read(lambda tx: _exists(tx, room, asked)):
-        return room.go(f"{room.home}/users/{asked}")
+        return room.redirect(f"{room.home}/users/{asked}")
     path = f"{room.home}/users"
     if asked:
         found = await _search(room, asked, query.get("after", ""))
@@ -42,8 +42,8 @@ async def show_users(room: ConsoleRequest) -> Response:
     else:
         page = await room.af.read(room.af.users.page(room.environment, room.page_query(), None))
         users, before, after = page.items, page.before, page.after
-    previous, following = neighbours(path, query, before, after)
-    return room.show(
+    previous, following = page_links(path, query, before, after)
+    return room.render(
         "users.html", here="users", users=users, asked=asked, previous=previous, following=following
     )
 
@@ -55,12 +55,12 @@ async def show_user(room: ConsoleRequest, issued: IssuedLink | None = None) -> R
     number = environment.number
     factors = await af.read(lambda tx: tx.factors.of_user(number, user_id))
     record = await af.read(lambda tx: tx.failures.of(number, user_id))
-    sessions = await af.read(af.sessions.page(environment, user_id, PageQuery(limit=MOST_SESSIONS)))
-    latest = await af.read(lambda tx: tx.events.recent_of_user(number, user_id, AMONG, LATEST))
+    sessions = await af.read(af.sessions.page(environment, user_id, PageQuery(limit=MAX_SESSIONS)))
+    latest = await af.read(lambda tx: tx.events.recent_of_user(number, user_id, RECENT_EVENT_SCAN, LATEST))
     now = af.clock()
     until = attempt_limits.locked_until(record, now)
     window = af.settings.lock_window
-    return room.show(
+    return room.render(
         "user.html",
         here="users",
         user=user,
@@ -72,7 +72,7 @@ async def show_user(room: ConsoleRequest, issued: IssuedLink | None = None) -> R
         for_good=until == attempt_limits.NEVER,
         sessions=sessions.items,
         events=latest,
-        among=AMONG,
+        among=RECENT_EVENT_SCAN,
         issued=issued,
         minutes=af.settings.link_life // 60,
     )
@@ -82,7 +82,7 @@ async def unlock(room: ConsoleRequest) -> Response:
     """Lift a lock."""
     unit = room.af.users.unlock(room.environment, room.ids[0])
     lifted = await room.act("user.unlock", unit, room.ids[0])
-    return room.go(_address(room), "unlocked" if lifted else "nothing")
+    return room.redirect(_address(room), "unlocked" if lifted else "nothing")
 
 
 async def enroll(room: ConsoleRequest) -> Response:
@@ -96,7 +96,7 @@ async def reset(room: ConsoleRequest) -> Response:
     unit = room.af.factors.reset(room.environment, room.ids[0])
     if not room.af.settings.base_url_is_safe:
         await room.act("factor.reset", unit, room.ids[0])
-        return room.go(_address(room), "deleted")
+        return room.redirect(_address(room), "deleted")
     link = _enrollment_link(room)
 
     async def both(tx: Tx) -> IssuedLink:
@@ -117,20 +117,20 @@ async def delete_factor(room: ConsoleRequest) -> Response:
     if factor.user_id != user_id:
         raise errors.NotFound("Authentication Factor", factor_id)
     await room.act("factor.delete", room.af.factors.delete(room.environment, factor_id), factor_id)
-    return room.go(_address(room), "deleted")
+    return room.redirect(_address(room), "deleted")
 
 
 async def revoke_session(room: ConsoleRequest) -> Response:
     """End a session of a user."""
     session_id = room.ids[1]
     await room.act("session.revoke", room.af.sessions.revoke(room.environment, session_id), session_id)
-    return room.go(_address(room), "ended")
+    return room.redirect(_address(room), "ended")
 
 
 async def delete_user(room: ConsoleRequest) -> Response:
     """Delete a user with everything that belongs to it."""
     await room.act("user.delete", room.af.users.delete(room.environment, room.ids[0]), room.ids[0])
-    return room.go(f"{room.home}/users", "deleted")
+    return room.redirect(f"{room.home}/users", "deleted")
 
 
 def _address(room: ConsoleRequest) -> str:
@@ -156,10 +156,10 @@ def _shown(factor: FactorRecord) -> FactorRow:
 
 
 ROUTES = [
-    seated("GET", "/console/e/{environment}/users", show_users, "Users"),
-    seated("GET", "/console/e/{environment}/users/{user}", show_user, "A user"),
+    operator_page("GET", "/console/e/{environment}/users", show_users, "Users"),
+    operator_page("GET", "/console/e/{environment}/users/{user}", show_user, "A user"),
     *(
-        seated("POST", f"/console/e/{{environment}}/users/{path}", handler, summary, again=again)
+        operator_page("POST", f"/console/e/{{environment}}/users/{path}", handler, summary, on_error=again)
         for path, handler, summary, again in (
             ("{user}/unlock", unlock, "Unlock a user", show_user),
             ("{user}/enroll", enroll, "Make an enrolment link", show_user),

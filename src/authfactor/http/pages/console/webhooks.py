@@ -3,7 +3,7 @@
 from typing import Final, cast, get_args
 
 from authfactor.http.pages.console.activity import NAMES
-from authfactor.http.pages.console.console_request import ConsoleRequest, neighbours, seated
+from authfactor.http.pages.console.console_request import ConsoleRequest, operator_page, page_links
 from authfactor.http.response import Response
 from authfactor.models import PageQuery, WebhookEndpointRecord
 from authfactor.rules.events.deliveries import State
@@ -18,7 +18,7 @@ SENT: Final = tuple(name for name in NAMES if name in KNOWN_EVENTS)
 async def show_endpoints(room: ConsoleRequest, made: WebhookEndpointRecord | None = None) -> Response:
     """List the endpoints; a new one with its secret, this once."""
     page = await room.af.read(room.af.webhooks.page(room.environment, PageQuery(limit=ENDPOINTS)))
-    return room.show(
+    return room.render(
         "webhooks.html",
         here="webhooks",
         endpoints=page.items,
@@ -40,21 +40,21 @@ async def enable(room: ConsoleRequest) -> Response:
     """Tell an endpoint of events again."""
     unit = room.af.webhooks.update(room.environment, room.ids[0], UpdateWebhookEndpoint(status="enabled"))
     await room.act("webhook_endpoint.update", unit, room.ids[0])
-    return room.go(f"{room.home}/webhooks", "enabled")
+    return room.redirect(f"{room.home}/webhooks", "enabled")
 
 
 async def disable(room: ConsoleRequest) -> Response:
     """Tell an endpoint of nothing until it is enabled."""
     unit = room.af.webhooks.update(room.environment, room.ids[0], UpdateWebhookEndpoint(status="disabled"))
     await room.act("webhook_endpoint.update", unit, room.ids[0])
-    return room.go(f"{room.home}/webhooks", "disabled")
+    return room.redirect(f"{room.home}/webhooks", "disabled")
 
 
 async def delete(room: ConsoleRequest) -> Response:
     """Delete an endpoint and what it has not been told yet."""
     unit = room.af.webhooks.delete(room.environment, room.ids[0])
     await room.act("webhook_endpoint.delete", unit, room.ids[0])
-    return room.go(f"{room.home}/webhooks", "deleted")
+    return room.redirect(f"{room.home}/webhooks", "deleted")
 
 
 async def show_deliveries(room: ConsoleRequest) -> Response:
@@ -65,8 +65,8 @@ async def show_deliveries(room: ConsoleRequest) -> Response:
     endpoint = query.get("endpoint") or None
     unit = room.af.deliveries.page(room.environment, room.page_query(), endpoint, state)
     page = await room.af.read(unit)
-    previous, following = neighbours(f"{room.home}/deliveries", query, page.before, page.after)
-    return room.show(
+    previous, following = page_links(f"{room.home}/deliveries", query, page.before, page.after)
+    return room.render(
         "deliveries.html",
         here="deliveries",
         deliveries=page.items,
@@ -83,28 +83,34 @@ async def resend(room: ConsoleRequest) -> Response:
     """Send a delivery now, whatever became of it."""
     unit = room.af.deliveries.resend(room.environment, room.ids[0])
     await room.act("delivery.resend", unit, room.ids[0])
-    return room.go(f"{room.home}/deliveries", "resent")
+    return room.redirect(f"{room.home}/deliveries", "resent")
 
 
 _ENDPOINT: Final = "/console/e/{environment}/webhooks/{endpoint}"
 ROUTES = [
-    seated("GET", "/console/e/{environment}/webhooks", show_endpoints, "Webhook endpoints"),
-    seated(
+    operator_page("GET", "/console/e/{environment}/webhooks", show_endpoints, "Webhook endpoints"),
+    operator_page(
         "POST",
         "/console/e/{environment}/webhooks",
         create_endpoint,
         "Create a webhook endpoint",
-        again=show_endpoints,
+        on_error=show_endpoints,
     ),
-    seated("POST", f"{_ENDPOINT}/enable", enable, "Enable a webhook endpoint", again=show_endpoints),
-    seated("POST", f"{_ENDPOINT}/disable", disable, "Disable a webhook endpoint", again=show_endpoints),
-    seated("POST", f"{_ENDPOINT}/delete", delete, "Delete a webhook endpoint", again=show_endpoints),
-    seated("GET", "/console/e/{environment}/deliveries", show_deliveries, "Deliveries"),
-    seated(
+    operator_page(
+        "POST", f"{_ENDPOINT}/enable", enable, "Enable a webhook endpoint", on_error=show_endpoints
+    ),
+    operator_page(
+        "POST", f"{_ENDPOINT}/disable", disable, "Disable a webhook endpoint", on_error=show_endpoints
+    ),
+    operator_page(
+        "POST", f"{_ENDPOINT}/delete", delete, "Delete a webhook endpoint", on_error=show_endpoints
+    ),
+    operator_page("GET", "/console/e/{environment}/deliveries", show_deliveries, "Deliveries"),
+    operator_page(
         "POST",
         "/console/e/{environment}/deliveries/{delivery}/resend",
         resend,
         "Send a delivery now",
-        again=show_deliveries,
+        on_error=show_deliveries,
     ),
 ]

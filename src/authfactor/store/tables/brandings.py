@@ -18,7 +18,7 @@ SET name = excluded.name, color = excluded.color, logo = excluded.logo, updated_
 """
 
 
-class BrandingTable:
+class BrandingsTable:
     """Calls on the table `brandings`."""
 
     __slots__ = ("_db",)
