@@ -41,17 +41,17 @@ NEEDS: Final = {
 }
 
 
-async def authenticate(call: Request) -> Response:
+async def authenticate(request: Request) -> Response:
     """Sign in, or go on with a sign-in."""
-    body = _grant(call)
-    call.caller = caller = await _client(call, body)
+    body = _grant(request)
+    request.caller = caller = await _client(request, body)
     try:
-        answer = await call.write(await _unit(call, caller.environment, body), _signed_in)
+        answer = await request.write(await _unit(request, caller.environment, body), _signed_in)
     except PasswordHashChanged:
         # Most likely another sign-in of the same moment has replaced an imported hash: look again, once.
-        answer = await call.write(await _unit(call, caller.environment, body), _signed_in)
+        answer = await request.write(await _unit(request, caller.environment, body), _signed_in)
     if body.grant_type == MFA_TOTP:
-        call.verdict = _verdict(answer)
+        request.verdict = _verdict(answer)
     return answer
 
 
@@ -62,12 +62,12 @@ def _verdict(answer: Response) -> str | None:
     return _VERDICTS.get((str(refusal.get("code")), str(refusal.get("message"))))
 
 
-async def _unit(call: Request, environment: Environment, body: Authenticate) -> Unit[Outcome]:
+async def _unit(request: Request, environment: Environment, body: Authenticate) -> Unit[Outcome]:
     if body.grant_type == "password":
-        return await call.af.sign_in.password(call.af.store, environment, body)
+        return await request.af.sign_in.password(request.af.store, environment, body)
     if body.grant_type == MFA_TOTP:
-        return await call.af.sign_in.code(call.af.store, environment, body)
-    return await call.af.sessions.refresh(call.af.store, environment, body.refresh_token or "")
+        return await request.af.sign_in.code(request.af.store, environment, body)
+    return await request.af.sessions.refresh(request.af.store, environment, body.refresh_token or "")
 
 
 def _signed_in(outcome: Outcome) -> responses.AuthenticateResponse:
@@ -76,43 +76,49 @@ def _signed_in(outcome: Outcome) -> responses.AuthenticateResponse:
     return responses.signed_in(outcome)
 
 
-async def jwks(call: Request) -> Response:
+async def jwks(request: Request) -> Response:
     """Publish the keys that verify access tokens."""
-    environment = await call.af.read(call.af.environments.by_client_id(call.ids[0]))
-    keys = await call.af.token_signing.published(call.af.store, environment)
-    return Response(call.status, responses.encode(responses.jwks(keys)))
+    environment = await request.af.read(request.af.environments.by_client_id(request.ids[0]))
+    keys = await request.af.token_signing.published(request.af.store, environment)
+    return Response(request.status, responses.encode(responses.jwks(keys)))
 
 
-async def list_sessions(call: Request) -> Response:
+async def list_sessions(request: Request) -> Response:
     """List a user's active sessions."""
-    now = call.af.clock()
-    unit = call.af.sessions.page(call.environment, call.ids[0], call.page_query(call.query()))
-    return await call.read(unit, lambda page: responses.sessions(page, now))
+    now = request.af.clock()
+    unit = request.af.sessions.page(request.environment, request.ids[0], request.page_query(request.query()))
+    return await request.read(unit, lambda page: responses.sessions(page, now))
 
 
-async def revoke_session(call: Request) -> Response:
+async def revoke_session(request: Request) -> Response:
     """End a session."""
-    session_id = required(call.read_body(requests.RevokeSession).session_id, "session_id")
-    return await call.write(call.af.sessions.revoke(call.environment, session_id), None)
+    session_id = required(request.read_body(requests.RevokeSession).session_id, "session_id")
+    return await request.write(request.af.sessions.revoke(request.environment, session_id), None)
 
 
-async def log_out(call: Request) -> Response:
+async def log_out(request: Request) -> Response:
     """End the session of a browser and send it on."""
-    query = call.query()
+    query = request.query()
     session_id = required(query.get("session_id"), "session_id")
-    return await logout.log_out(call.af, session_id, query.get("return_to"))
+    return await logout.log_out(request.af, session_id, query.get("return_to"))
 
 
-async def list_events(call: Request) -> Response:
+async def list_events(request: Request) -> Response:
     """List events by name."""
-    return await call.read(event_log.listing(call.environment, _event_query(call)), event_shapes.events)
+    return await request.read(
+        event_log.listing(request.environment, _event_query(request)), event_shapes.events
+    )
 
 
-def _grant(call: Request) -> Authenticate:
+def _grant(request: Request) -> Authenticate:
     """Read the body, JSON or form. Raises `OAuthRefused("invalid_request")` for what it lacks."""
-    kind = call.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    kind = request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
     try:
-        body = requests.read_form(Authenticate, call.body) if kind == FORM else call.read_body(Authenticate)
+        body = (
+            requests.read_form(Authenticate, request.body)
+            if kind == FORM
+            else request.read_body(Authenticate)
+        )
     except errors.MalformedBody as error:
         raise OAuthRefused("invalid_request", error.message) from error
     needed = NEEDS.get(body.grant_type or "")
@@ -124,7 +130,7 @@ def _grant(call: Request) -> Authenticate:
     return body
 
 
-async def _client(call: Request, body: Authenticate) -> ApiCaller:
+async def _client(request: Request, body: Authenticate) -> ApiCaller:
     """Tell which environment asks, by the credentials in the body alone.
 
     Raises `OAuthRefused("invalid_client")`. Refreshing needs no secret: public clients have none.
@@ -132,8 +138,10 @@ async def _client(call: Request, body: Authenticate) -> ApiCaller:
     client_id = body.client_id or ""
     try:
         if body.client_secret is None and body.grant_type == "refresh_token":
-            return ApiCaller(await call.af.read(call.af.environments.by_client_id(client_id)), client_id)
-        caller = await call.af.environments.caller(call.af.store, body.client_secret or "")
+            return ApiCaller(
+                await request.af.read(request.af.environments.by_client_id(client_id)), client_id
+            )
+        caller = await request.af.environments.caller(request.af.store, body.client_secret or "")
     except (errors.NotFound, errors.Unauthorized):
         caller = None
     if caller is None or caller.environment.client_id != client_id:
@@ -141,8 +149,8 @@ async def _client(call: Request, body: Authenticate) -> ApiCaller:
     return caller
 
 
-def _event_query(call: Request) -> event_log.EventQuery:
-    pairs = parse_qsl(call.query_string.decode("latin-1"))
+def _event_query(request: Request) -> event_log.EventQuery:
+    pairs = parse_qsl(request.query_string.decode("latin-1"))
     # a,b · repeated · events[0]= · events[]=: each SDK has its own way (contract section 6.1).
     names = [
         name
@@ -155,7 +163,7 @@ def _event_query(call: Request) -> event_log.EventQuery:
         text = "One or more event names (e.g. user.created) must be provided using the events parameter."
         raise errors.InvalidUserField("invalid_events_request", text)
     query = dict(pairs)
-    page = call.page_query(query)
+    page = request.page_query(query)
     if "order" not in query:
         page = PageQuery(page.limit, "asc", page.before, page.after)
     start, end = (_moment(query.get(field), field) for field in ("range_start", "range_end"))

@@ -12,73 +12,81 @@ from authfactor.models import Verification
 from authfactor.wire import requests, responses
 
 
-async def enroll_user_factor(call: Request) -> Response:
+async def enroll_user_factor(request: Request) -> Response:
     """Enrol a user in a TOTP factor."""
-    body = call.read_body(requests.EnrollUserFactor)
-    unit = call.af.factors.enroll(call.environment, call.ids[0], body)
-    return await call.write(unit, responses.enrolled)
+    body = request.read_body(requests.EnrollUserFactor)
+    unit = request.af.factors.enroll(request.environment, request.ids[0], body)
+    return await request.write(unit, responses.enrolled)
 
 
-async def list_user_factors(call: Request) -> Response:
+async def list_user_factors(request: Request) -> Response:
     """List a user's factors."""
-    query = call.page_query(call.query())
-    return await call.read(call.af.factors.page(call.environment, call.ids[0], query), responses.factors)
+    query = request.page_query(request.query())
+    return await request.read(
+        request.af.factors.page(request.environment, request.ids[0], query), responses.factors
+    )
 
 
-async def enroll_factor(call: Request) -> Response:
+async def enroll_factor(request: Request) -> Response:
     """Enrol a stand-alone factor."""
-    unit = call.af.factors.enroll_alone(call.environment, call.read_body(requests.EnrollFactor))
-    return await call.write(unit, responses.factor_enrolled)
+    unit = request.af.factors.enroll_alone(request.environment, request.read_body(requests.EnrollFactor))
+    return await request.write(unit, responses.factor_enrolled)
 
 
-async def get_factor(call: Request) -> Response:
+async def get_factor(request: Request) -> Response:
     """Read a factor."""
-    return await call.read(call.af.factors.get(call.environment, call.ids[0]), responses.factor)
+    return await request.read(request.af.factors.get(request.environment, request.ids[0]), responses.factor)
 
 
-async def delete_factor(call: Request) -> Response:
+async def delete_factor(request: Request) -> Response:
     """Delete a factor."""
-    unit = call.af.factors.delete(call.environment, call.ids[0])
-    return await call.administer(unit, None, "factor.delete", call.ids[0])
+    unit = request.af.factors.delete(request.environment, request.ids[0])
+    return await request.administer(unit, None, "factor.delete", request.ids[0])
 
 
-async def challenge_factor(call: Request) -> Response:
+async def challenge_factor(request: Request) -> Response:
     """Open a challenge for a factor."""
-    call.read_body(requests.ChallengeFactor)
-    return await call.write(call.af.challenges.create(call.environment, call.ids[0]), responses.challenge)
+    request.read_body(requests.ChallengeFactor)
+    return await request.write(
+        request.af.challenges.create(request.environment, request.ids[0]), responses.challenge
+    )
 
 
-async def challenge_factor_by_id(call: Request) -> Response:
+async def challenge_factor_by_id(request: Request) -> Response:
     """Open a challenge; the route of before 2022."""
-    body = call.read_body(requests.ChallengeFactorById)
+    body = request.read_body(requests.ChallengeFactorById)
     factor_id = required(body.authentication_factor_id, "authentication_factor_id")
-    return await call.write(call.af.challenges.create(call.environment, factor_id), responses.challenge)
+    return await request.write(
+        request.af.challenges.create(request.environment, factor_id), responses.challenge
+    )
 
 
-def verified(call: Request) -> Callable[[Verification | ChallengeRefused], responses.VerifyResponse]:
+def verified(request: Request) -> Callable[[Verification | ChallengeRefused], responses.VerifyResponse]:
     """Render a verification and remember its verdict for the metrics."""
 
     def render(result: Verification | ChallengeRefused) -> responses.VerifyResponse:
         if isinstance(result, ChallengeRefused):
             raise result
-        call.verdict = VERDICT_BY_REASON[result.reason]
+        request.verdict = VERDICT_BY_REASON[result.reason]
         return responses.verification(result)
 
     return render
 
 
-async def verify_challenge(call: Request) -> Response:
+async def verify_challenge(request: Request) -> Response:
     """Check a code."""
-    code = _code(call.read_body(requests.VerifyChallenge).code)
-    return await call.write(call.af.challenges.verify(call.environment, call.ids[0], code), verified(call))
+    code = _code(request.read_body(requests.VerifyChallenge).code)
+    return await request.write(
+        request.af.challenges.verify(request.environment, request.ids[0], code), verified(request)
+    )
 
 
-async def verify_challenge_by_id(call: Request) -> Response:
+async def verify_challenge_by_id(request: Request) -> Response:
     """Check a code; the route of before 2022."""
-    body = call.read_body(requests.VerifyChallengeById)
+    body = request.read_body(requests.VerifyChallengeById)
     challenge_id = required(body.authentication_challenge_id, "authentication_challenge_id")
-    unit = call.af.challenges.verify(call.environment, challenge_id, _code(body.code))
-    return await call.write(unit, verified(call))
+    unit = request.af.challenges.verify(request.environment, challenge_id, _code(body.code))
+    return await request.write(unit, verified(request))
 
 
 def _code(value: str | None) -> str:

@@ -25,7 +25,7 @@ class ServerState:
     may_see_metrics: Callable[[dict[bytes, bytes]], bool] | None = None
 
 
-async def healthz(_call: Request) -> Response:
+async def healthz(_request: Request) -> Response:
     """Tell that the process answers."""
     return Response(200, b'{"status":"ok"}')
 
@@ -34,18 +34,18 @@ def routes(described: list[Route], server_state: ServerState | None = None) -> l
     """Make these routes; the description covers the routes given and these."""
     server_state = server_state or ServerState()
 
-    async def readyz(call: Request) -> Response:
+    async def readyz(request: Request) -> Response:
         """Tell that the database answers and its schema is the right one. Raises `Unavailable`."""
         if server_state.draining:
             raise errors.Unavailable("The server is stopping.")
-        version = await call.af.store.schema_version()
+        version = await request.af.store.schema_version()
         return Response(200, msgspec.json.encode({"status": "ready", "schema": version}))
 
-    async def metrics(call: Request) -> Response:
+    async def metrics(request: Request) -> Response:
         """Tell the numbers to whoever holds the token. Raises `RouteNotFound` and `Unauthorized`."""
         if server_state.metrics is None or server_state.may_see_metrics is None:
             raise errors.RouteNotFound("Not Found")
-        if not server_state.may_see_metrics(call.headers):
+        if not server_state.may_see_metrics(request.headers):
             raise errors.Unauthorized
         return Response(200, await server_state.metrics(), METRICS_TYPE)
 
@@ -55,7 +55,7 @@ def routes(described: list[Route], server_state: ServerState | None = None) -> l
 
         return openapi.document([*described, *own])
 
-    async def describe(_call: Request) -> Response:
+    async def describe(_request: Request) -> Response:
         return Response(200, document())
 
     own = [

@@ -13,55 +13,57 @@ from authfactor.wire import links
 TAG = "links to pages"
 
 
-async def create_enrollment_link(call: Request) -> Response:
+async def create_enrollment_link(request: Request) -> Response:
     """Make a link by which a user enrols in a factor."""
-    body = call.read_body(links.CreateEnrollmentLink)
-    return await call.write(call.af.links.create_enrollment(call.environment, body), _issued(call))
+    body = request.read_body(links.CreateEnrollmentLink)
+    return await request.write(
+        request.af.links.create_enrollment(request.environment, body), _issued(request)
+    )
 
 
-async def get_enrollment_link(call: Request) -> Response:
+async def get_enrollment_link(request: Request) -> Response:
     """Tell what became of an enrolment link."""
-    unit = call.af.links.get(call.environment, "enrollment", call.ids[0])
-    return await call.read(unit, lambda link: links.link(link, call.af.clock()))
+    unit = request.af.links.get(request.environment, "enrollment", request.ids[0])
+    return await request.read(unit, lambda link: links.link(link, request.af.clock()))
 
 
-async def create_challenge_link(call: Request) -> Response:
+async def create_challenge_link(request: Request) -> Response:
     """Make a link by which a user gives a code."""
-    body = call.read_body(links.CreateChallengeLink)
-    return await call.write(call.af.links.create_challenge(call.environment, body), _issued(call))
+    body = request.read_body(links.CreateChallengeLink)
+    return await request.write(request.af.links.create_challenge(request.environment, body), _issued(request))
 
 
-async def get_challenge_link(call: Request) -> Response:
+async def get_challenge_link(request: Request) -> Response:
     """Tell what became of a challenge link."""
-    unit = call.af.links.get(call.environment, "challenge", call.ids[0])
-    return await call.read(unit, lambda link: links.link(link, call.af.clock()))
+    unit = request.af.links.get(request.environment, "challenge", request.ids[0])
+    return await request.read(unit, lambda link: links.link(link, request.af.clock()))
 
 
-async def get_branding(call: Request) -> Response:
+async def get_branding(request: Request) -> Response:
     """Tell how pages look."""
-    return await call.read(
-        call.af.brandings.get(call.environment), lambda branding: _branding(call, branding)
+    return await request.read(
+        request.af.brandings.get(request.environment), lambda branding: _branding(request, branding)
     )
 
 
-async def update_branding(call: Request) -> Response:
+async def update_branding(request: Request) -> Response:
     """Change how pages look."""
-    unit = call.af.brandings.update(call.environment, call.read_body(links.UpdateBranding))
-    return await call.administer(
-        unit, lambda branding: _branding(call, branding), "branding.update", call.environment.client_id
+    unit = request.af.brandings.update(request.environment, request.read_body(links.UpdateBranding))
+    return await request.administer(
+        unit, lambda branding: _branding(request, branding), "branding.update", request.environment.client_id
     )
 
 
-def _issued(call: Request) -> Callable[[IssuedLink], links.EnrollmentLink | links.ChallengeLink]:
+def _issued(request: Request) -> Callable[[IssuedLink], links.EnrollmentLink | links.ChallengeLink]:
     def render(issued: IssuedLink) -> links.EnrollmentLink | links.ChallengeLink:
-        return links.link(issued.link, call.af.clock(), issued.url)
+        return links.link(issued.link, request.af.clock(), issued.url)
 
     return render
 
 
-def _branding(call: Request, branding: BrandingRecord | None) -> links.Branding:
-    path = page_branding.page_branding(call.environment, branding).logo
-    base = call.af.settings.base_url.rstrip("/")
+def _branding(request: Request, branding: BrandingRecord | None) -> links.Branding:
+    path = page_branding.page_branding(request.environment, branding).logo
+    base = request.af.settings.base_url.rstrip("/")
     return links.branding(branding, None if path is None else f"{base}{path}")
 
 

@@ -7,39 +7,43 @@ from authfactor.http.routing import Route
 from authfactor.wire import requests, responses
 
 
-async def create_user(call: Request) -> Response:
+async def create_user(request: Request) -> Response:
     """Create a user."""
-    unit = await call.af.users.create(call.environment, call.read_body(requests.CreateUser))
-    return await call.write(unit, responses.user)
+    unit = await request.af.users.create(request.environment, request.read_body(requests.CreateUser))
+    return await request.write(unit, responses.user)
 
 
-async def get_user(call: Request) -> Response:
+async def get_user(request: Request) -> Response:
     """Read a user."""
-    return await call.read(call.af.users.get(call.environment, call.ids[0]), responses.user)
+    return await request.read(request.af.users.get(request.environment, request.ids[0]), responses.user)
 
 
-async def get_user_by_external_id(call: Request) -> Response:
+async def get_user_by_external_id(request: Request) -> Response:
     """Read a user by the application's own id."""
-    return await call.read(call.af.users.by_external_id(call.environment, call.ids[0]), responses.user)
+    return await request.read(
+        request.af.users.by_external_id(request.environment, request.ids[0]), responses.user
+    )
 
 
-async def list_users(call: Request) -> Response:
+async def list_users(request: Request) -> Response:
     """List users."""
-    query = call.query()
-    unit = call.af.users.page(call.environment, call.page_query(query), query.get("email"))
-    return await call.read(unit, responses.users)
+    query = request.query()
+    unit = request.af.users.page(request.environment, request.page_query(query), query.get("email"))
+    return await request.read(unit, responses.users)
 
 
-async def update_user(call: Request) -> Response:
+async def update_user(request: Request) -> Response:
     """Change a user."""
-    unit = await call.af.users.update(call.environment, call.ids[0], call.read_body(requests.UpdateUser))
-    return await call.write(unit, responses.user)
+    unit = await request.af.users.update(
+        request.environment, request.ids[0], request.read_body(requests.UpdateUser)
+    )
+    return await request.write(unit, responses.user)
 
 
-async def delete_user(call: Request) -> Response:
+async def delete_user(request: Request) -> Response:
     """Delete a user."""
-    unit = call.af.users.delete(call.environment, call.ids[0])
-    return await call.administer(unit, None, "user.delete", call.ids[0])
+    unit = request.af.users.delete(request.environment, request.ids[0])
+    return await request.administer(unit, None, "user.delete", request.ids[0])
 
 
 ROUTES = [

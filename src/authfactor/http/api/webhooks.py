@@ -9,29 +9,29 @@ from authfactor.wire import responses, webhooks
 TAG = "webhooks"
 
 
-async def list_webhook_endpoints(call: Request) -> Response:
+async def list_webhook_endpoints(request: Request) -> Response:
     """List the webhook endpoints."""
-    query = call.page_query(call.query())
-    return await call.read(call.af.webhooks.page(call.environment, query), webhooks.endpoints)
+    query = request.page_query(request.query())
+    return await request.read(request.af.webhooks.page(request.environment, query), webhooks.endpoints)
 
 
-async def create_webhook_endpoint(call: Request) -> Response:
+async def create_webhook_endpoint(request: Request) -> Response:
     """Create a webhook endpoint."""
-    unit = call.af.webhooks.create(call.environment, call.read_body(webhooks.CreateWebhookEndpoint))
-    return await call.administer(unit, webhooks.endpoint, "webhook_endpoint.create", lambda made: made.id)
+    unit = request.af.webhooks.create(request.environment, request.read_body(webhooks.CreateWebhookEndpoint))
+    return await request.administer(unit, webhooks.endpoint, "webhook_endpoint.create", lambda made: made.id)
 
 
-async def update_webhook_endpoint(call: Request) -> Response:
+async def update_webhook_endpoint(request: Request) -> Response:
     """Change a webhook endpoint."""
-    body = call.read_body(webhooks.UpdateWebhookEndpoint)
-    unit = call.af.webhooks.update(call.environment, call.ids[0], body)
-    return await call.administer(unit, webhooks.endpoint, "webhook_endpoint.update", call.ids[0])
+    body = request.read_body(webhooks.UpdateWebhookEndpoint)
+    unit = request.af.webhooks.update(request.environment, request.ids[0], body)
+    return await request.administer(unit, webhooks.endpoint, "webhook_endpoint.update", request.ids[0])
 
 
-async def delete_webhook_endpoint(call: Request) -> Response:
+async def delete_webhook_endpoint(request: Request) -> Response:
     """Delete a webhook endpoint."""
-    unit = call.af.webhooks.delete(call.environment, call.ids[0])
-    return await call.administer(unit, None, "webhook_endpoint.delete", call.ids[0])
+    unit = request.af.webhooks.delete(request.environment, request.ids[0])
+    return await request.administer(unit, None, "webhook_endpoint.delete", request.ids[0])
 
 
 ROUTES = [

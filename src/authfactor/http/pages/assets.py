@@ -58,20 +58,20 @@ def vendored() -> dict[str, dict[str, str]]:
     return tomllib.loads(VENDORED.read_text(encoding="utf-8"))
 
 
-async def serve(call: Request) -> Response:
+async def serve(request: Request) -> Response:
     """Send a static file. Raises `RouteNotFound`."""
-    stem, _, rest = call.ids[0].rpartition(".")
+    stem, _, rest = request.ids[0].rpartition(".")
     asset = files().get(f"{stem.rpartition('.')[0]}.{rest}")
     if asset is None:
         raise errors.RouteNotFound("Not Found")
     # During a rolling upgrade a page of the other release may ask for its own version: ours will do, once.
-    keep = _FOREVER if asset.url == call.path else b"no-cache"
+    keep = _FOREVER if asset.url == request.path else b"no-cache"
     headers = (
         (b"content-type", asset.content_type),
         (b"cache-control", keep),
         (b"cross-origin-resource-policy", b"same-origin"),
         (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     )
-    if b"gzip" in call.headers.get(b"accept-encoding", b""):
-        return Response(call.status, asset.compressed, (*headers, (b"content-encoding", b"gzip")))
-    return Response(call.status, asset.plain, headers)
+    if b"gzip" in request.headers.get(b"accept-encoding", b""):
+        return Response(request.status, asset.compressed, (*headers, (b"content-encoding", b"gzip")))
+    return Response(request.status, asset.plain, headers)

@@ -80,30 +80,30 @@ def searchable(endpoint: Endpoint) -> str:
     return f"{endpoint.title} {endpoint.operation} {endpoint.name} {methods}".lower()
 
 
-async def show_index(visit: PageRequest) -> Response:
+async def show_index(request: PageRequest) -> Response:
     """Show what there is, or what a search finds."""
-    query = visit.query().get("q", "").strip()[:100]
-    return _show(visit, "reference/index.html", query=query, found=groups(query), searchable=searchable)
+    query = request.query().get("q", "").strip()[:100]
+    return _show(request, "reference/index.html", query=query, found=groups(query), searchable=searchable)
 
 
-async def show_page(visit: PageRequest) -> Response:
+async def show_page(request: PageRequest) -> Response:
     """Show the page of an endpoint, the guide, or the error codes. Raises `RouteNotFound`."""
-    name = visit.ids[0]
+    name = request.ids[0]
     if name == "guide":
-        return _show(visit, "reference/guide.html", answers=reference.recorded().guide)
+        return _show(request, "reference/guide.html", answers=reference.recorded().guide)
     if name == "errors":
-        return _show(visit, "reference/errors.html", codes=reference.error_codes())
+        return _show(request, "reference/errors.html", codes=reference.error_codes())
     endpoint = reference.endpoints().get(name.replace("-", "_"))
     if endpoint is None or endpoint.slug != name:
         raise errors.RouteNotFound("Not Found")
     return _show(
-        visit,
+        request,
         "reference/endpoint.html",
         endpoint=endpoint,
         answer=reference.recorded().answers.get(endpoint.name),
         codes=reference.error_codes(),
         fields=fields_of(endpoint),
-        may_try=visit.af.settings.docs_try,
+        may_try=request.af.settings.docs_try,
         needs_key=needs_key(endpoint),
     )
 
@@ -113,14 +113,14 @@ def needs_key(endpoint: Endpoint) -> bool:
     return "Authorization: Bearer $API_KEY" in reference.samples()["curl"][endpoint.name].code
 
 
-def _show(visit: PageRequest, template: str, **names: Any) -> Response:  # noqa: ANN401 - whatever the template shows
-    if not visit.af.settings.docs:
+def _show(request: PageRequest, template: str, **names: Any) -> Response:  # noqa: ANN401 - whatever the template shows
+    if not request.af.settings.docs:
         raise errors.RouteNotFound("Not Found")
-    visit.set_language("en")
-    picked = visit.query().get("lang")
+    request.set_language("en")
+    picked = request.query().get("lang")
     cookies = [Cookie(LANGUAGE, picked, _YEAR)] if picked in LANGUAGES else []
-    kept = picked or visit.cookie(LANGUAGE)
-    return visit.render(
+    kept = picked or request.cookie(LANGUAGE)
+    return request.render(
         template,
         cookies=cookies,
         lang=kept if kept in LANGUAGES else DEFAULT,
@@ -132,7 +132,7 @@ def _show(visit: PageRequest, template: str, **names: Any) -> Response:  # noqa:
         flat=reference.flat,
         object_of=reference.object_of,
         prose=prose,
-        base_url=visit.base_url,
+        base_url=request.base_url,
         **names,
     )
 

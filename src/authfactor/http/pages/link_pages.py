@@ -20,70 +20,70 @@ PATHS: Final = {"enrollment": "/enroll/", "challenge": "/challenge/"}
 GROUP: Final = 4
 
 
-async def show_link(visit: PageRequest) -> Response:
+async def show_link(request: PageRequest) -> Response:
     """Show the start page of a link, or go on where this browser was."""
-    followed = await _look(visit)
+    followed = await _look(request)
     link = followed.link
-    if visit.cookie(link.id) is not None and link.opened_at is not None:
-        return visit.redirect(PATHS[link.purpose] + link.id)
-    check_unopened(link, visit.af.clock())
+    if request.cookie(link.id) is not None and link.opened_at is not None:
+        return request.redirect(PATHS[link.purpose] + link.id)
+    check_unopened(link, request.af.clock())
     shown = page_branding(followed.environment, followed.branding)
-    return visit.render("link/start.html", purpose=link.purpose, look=shown)
+    return request.render("link/start.html", purpose=link.purpose, look=shown)
 
 
-async def open_link(visit: PageRequest) -> Response:
+async def open_link(request: PageRequest) -> Response:
     """Open a link: from now on only this browser may go on."""
-    await _look(visit)
-    link, secret = await visit.af.run(await visit.af.page_sessions.open(visit.af.store, visit.ids[0]))
-    seconds = max(1, (link.expires_at - visit.af.clock()) // 1000)
-    return visit.redirect(PATHS[link.purpose] + link.id, cookies=[Cookie(link.id, secret, seconds)])
+    await _look(request)
+    link, secret = await request.af.run(await request.af.page_sessions.open(request.af.store, request.ids[0]))
+    seconds = max(1, (link.expires_at - request.af.clock()) // 1000)
+    return request.redirect(PATHS[link.purpose] + link.id, cookies=[Cookie(link.id, secret, seconds)])
 
 
-async def show_step(visit: PageRequest) -> Response:
+async def show_step(request: PageRequest) -> Response:
     """Show enrolment or challenge to the browser that opened the link."""
-    followed = await visit.af.read(visit.af.page_sessions.view(visit.ids[0], _secret(visit)))
-    _speak(visit, followed)
-    return _step(visit, followed)
+    followed = await request.af.read(request.af.page_sessions.view(request.ids[0], _secret(request)))
+    _speak(request, followed)
+    return _step(request, followed)
 
 
-async def answer_step(visit: PageRequest) -> Response:
+async def answer_step(request: PageRequest) -> Response:
     """Check the code that was typed; a right one leads back to the application."""
-    code = visit.form().get("code", "")
-    secret = _secret(visit)
+    code = request.form().get("code", "")
+    secret = _secret(request)
     try:
-        answered = await visit.af.run(visit.af.page_sessions.answer(visit.ids[0], secret, code))
+        answered = await request.af.run(request.af.page_sessions.answer(request.ids[0], secret, code))
     except errors.TooManyAttempts as error:
-        followed = await visit.af.read(visit.af.page_sessions.view(visit.ids[0], secret))
-        _speak(visit, followed)
-        visit.call.verdict = "locked"
-        return _refused(visit, followed, error)
-    _speak(visit, answered.followed)
+        followed = await request.af.read(request.af.page_sessions.view(request.ids[0], secret))
+        _speak(request, followed)
+        request.call.verdict = "locked"
+        return _refused(request, followed, error)
+    _speak(request, answered.followed)
     if answered.verification is not None:
-        visit.call.verdict = VERDICT_BY_REASON[answered.verification.reason]
-    return _answered(visit, answered)
+        request.call.verdict = VERDICT_BY_REASON[answered.verification.reason]
+    return _answered(request, answered)
 
 
-def _answered(visit: PageRequest, answered: CodeOutcome) -> Response:
+def _answered(request: PageRequest, answered: CodeOutcome) -> Response:
     followed, verification = answered
     if verification is not None and not verification.valid:
-        return _step(visit, followed, verification)
-    return visit.redirect(followed.link.return_to or PATHS[followed.link.purpose] + followed.link.id)
+        return _step(request, followed, verification)
+    return request.redirect(followed.link.return_to or PATHS[followed.link.purpose] + followed.link.id)
 
 
-def _refused(visit: PageRequest, followed: PageSession, error: errors.TooManyAttempts) -> Response:
+def _refused(request: PageRequest, followed: PageSession, error: errors.TooManyAttempts) -> Response:
     """Say that no code is taken now: for how long, or what helps."""
     if error.locked_until is not None:
-        wait = visit.words.duration(error.locked_until - visit.af.clock())
-        problem = visit.words("code.locked", wait=wait)
+        wait = request.words.duration(error.locked_until - request.af.clock())
+        problem = request.words("code.locked", wait=wait)
     elif error.hard_stop:
-        problem = visit.words("code.stopped")
+        problem = request.words("code.stopped")
     else:
-        problem = visit.words("code.used_up")
-    return _step(visit, followed, problem=problem, ended=error.locked_until is None)
+        problem = request.words("code.used_up")
+    return _step(request, followed, problem=problem, ended=error.locked_until is None)
 
 
 def _step(
-    visit: PageRequest,
+    request: PageRequest,
     followed: PageSession,
     verification: Verification | None = None,
     *,
@@ -93,7 +93,7 @@ def _step(
     """Render the page a link is for; `ended`: no further code will be taken."""
     link, factor = followed.link, followed.factor
     if verification is not None:
-        problem, ended = _problem(visit, link, verification), _is_over(link, verification)
+        problem, ended = _problem(request, link, verification), _is_over(link, verification)
     names: dict[str, Any] = {
         "link": link,
         "factor": factor,
@@ -102,13 +102,13 @@ def _step(
         "ended": ended,
     }
     if followed.is_done:
-        return visit.render("link/done.html", **names)
+        return request.render("link/done.html", **names)
     status = 200 if problem is None else 422
     if link.purpose == "challenge":
-        return visit.render("link/challenge.html", status=status, form_target=link.return_to, **names)
-    secret = visit.af.page_sessions.secret_of(followed)
+        return request.render("link/challenge.html", status=status, form_target=link.return_to, **names)
+    secret = request.af.page_sessions.secret_of(followed)
     groups = [secret.text[at : at + GROUP] for at in range(0, len(secret.text), GROUP)]
-    return visit.render(
+    return request.render(
         "link/enroll.html",
         status=status,
         form_target=link.return_to,
@@ -119,11 +119,11 @@ def _step(
     )
 
 
-def _problem(visit: PageRequest, link: LinkRecord, verification: Verification) -> str:
+def _problem(request: PageRequest, link: LinkRecord, verification: Verification) -> str:
     """Say in a sentence why a code was refused and what to do."""
-    words, left = visit.words, verification.attempts_remaining
+    words, left = request.words, verification.attempts_remaining
     if verification.locked_until is not None:
-        return words("code.locked", wait=words.duration(verification.locked_until - visit.af.clock()))
+        return words("code.locked", wait=words.duration(verification.locked_until - request.af.clock()))
     if _is_over(link, verification):
         return words("code.used_up")
     text = words(f"code.{verification.reason}")
@@ -138,19 +138,19 @@ def _is_over(link: LinkRecord, verification: Verification) -> bool:
     return over and link.purpose == "challenge"
 
 
-async def _look(visit: PageRequest) -> PageSession:
-    followed = await visit.af.read(visit.af.page_sessions.find(visit.ids[0]))
-    _speak(visit, followed)
+async def _look(request: PageRequest) -> PageSession:
+    followed = await request.af.read(request.af.page_sessions.find(request.ids[0]))
+    _speak(request, followed)
     return followed
 
 
-def _speak(visit: PageRequest, followed: PageSession) -> None:
-    visit.default_language(followed.user.locale)
+def _speak(request: PageRequest, followed: PageSession) -> None:
+    request.default_language(followed.user.locale)
 
 
-def _secret(visit: PageRequest) -> str:
+def _secret(request: PageRequest) -> str:
     """Return the page session's secret. Raises `LinkUnknown` in a browser that has none."""
-    secret = visit.cookie(visit.ids[0])
+    secret = request.cookie(request.ids[0])
     if not secret:
         raise errors.LinkUnknown
     return secret

@@ -45,14 +45,14 @@ def _version(branding: BrandingRecord) -> str:
     return hashlib.sha256((branding.color or "").encode() + b"\0" + (branding.logo or b"")).hexdigest()[:12]
 
 
-async def serve(call: Request) -> Response:
+async def serve(request: Request) -> Response:
     """Send an environment's style sheet or logo. Raises `RouteNotFound`."""
-    client_id, file = call.ids
-    environment = await call.af.read(lambda tx: tx.environments.by_client_id(client_id))
+    client_id, file = request.ids
+    environment = await request.af.read(lambda tx: tx.environments.by_client_id(client_id))
     if environment is None:
         raise errors.RouteNotFound("Not Found")
     number = environment.number
-    branding = await call.af.read(lambda tx: tx.brandings.of(number))
+    branding = await request.af.read(lambda tx: tx.brandings.of(number))
     ending = file.rpartition(".")[2]
     if branding is not None and ending == "css" and branding.color:
         kind, content = b"text/css; charset=utf-8", styles(branding.color).encode()
@@ -68,7 +68,7 @@ async def serve(call: Request) -> Response:
         (b"cross-origin-resource-policy", b"same-origin"),
         (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     )
-    return Response(call.status, content, headers)
+    return Response(request.status, content, headers)
 
 
 def styles(color: str) -> str:

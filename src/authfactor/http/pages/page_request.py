@@ -28,10 +28,10 @@ log = logging.getLogger("authfactor.pages")
 class PageRequest:
     """A request that a page answers."""
 
-    def __init__(self, call: Request) -> None:
+    def __init__(self, request: Request) -> None:
         """Choose the language: the one picked on a page, then the browser's."""
-        self.call = call
-        self._picked = call.query().get(_LANGUAGE) if call.query_string else None
+        self.call = request
+        self._picked = request.query().get(_LANGUAGE) if request.query_string else None
         self.set_language(self._picked, self.cookie(_LANGUAGE))
 
     @property
@@ -133,22 +133,22 @@ def page(
 ) -> Route:
     """Make the route of a page: a POST must come from our own pages, and whatever fails is a page too."""
 
-    async def answer(call: Request) -> Response:
+    async def answer(request: Request) -> Response:
         await templating.load()
-        visit = PageRequest(call)
+        visit = PageRequest(request)
         try:
-            browser_security.check_origin(call.method, call.headers, visit.base_url)
+            browser_security.check_origin(request.method, request.headers, visit.base_url)
             return await handler(visit)
         except errors.AuthfactorError as error:
             return visit.refuse(error)
         except UnsealError as error:
             # As at the API: damaged, put into another row, or its key is missing; somebody must mend it.
-            reference = call.af.entropy(6).hex()
+            reference = request.af.entropy(6).hex()
             told = "a stored secret does not open on page %s, reference %s: %s"
             log.error(told, answer.__name__, reference, error)  # noqa: TRY400 - known, no traceback
             return visit.render_failure(reference, status=503)
         except Exception:
-            reference = call.af.entropy(6).hex()
+            reference = request.af.entropy(6).hex()
             # Never the path: it may hold the token of a link.
             log.exception("unexpected failure on page %s, reference %s", answer.__name__, reference)
             return visit.render_failure(reference)

@@ -35,14 +35,14 @@ AUDITED: Final = tuple(sorted((*ACTIONS, *OTHERS)))
 TONES: Final = {"failed": "warn", "refused": "error", "locked": "error", "deleted": "warn"}
 
 
-async def show_events(room: ConsoleRequest) -> Response:
+async def show_events(request: ConsoleRequest) -> Response:
     """List events, newest first; the page asks again by itself for the newest."""
-    query = room.visit.query()
+    query = request.visit.query()
     name = query.get("name", "")
     name = name if name in NAMES else ""
-    page = await room.af.read(_events(room, name))
-    previous, following = page_links(f"{room.home}/events", query, page.before, page.after)
-    return room.render(
+    page = await request.af.read(_events(request, name))
+    previous, following = page_links(f"{request.home}/events", query, page.before, page.after)
+    return request.render(
         "events.html",
         here="events",
         events=page.items,
@@ -60,8 +60,8 @@ def tone(name: str) -> str:
     return next((shade for word, shade in TONES.items() if word in name), "info")
 
 
-def _events(room: ConsoleRequest, name: str) -> Unit[RecordPage[EventRecord]]:
-    query, environment = room.page_query(), room.environment
+def _events(request: ConsoleRequest, name: str) -> Unit[RecordPage[EventRecord]]:
+    query, environment = request.page_query(), request.environment
     if name:
         return event_log.listing(environment, event_log.EventQuery((name,), query))
 
@@ -72,22 +72,22 @@ def _events(room: ConsoleRequest, name: str) -> Unit[RecordPage[EventRecord]]:
     return run
 
 
-async def show_audit(room: ConsoleRequest) -> Response:
+async def show_audit(request: ConsoleRequest) -> Response:
     """List what operators changed, newest first; by action, operator and target."""
-    query = room.visit.query()
+    query = request.visit.query()
     asked = {name: query.get(name, "").strip() for name in ("action", "actor", "target")}
-    unit = room.af.audit.page(
-        room.page_query(), asked["action"] or None, asked["actor"] or None, asked["target"] or None
+    unit = request.af.audit.page(
+        request.page_query(), asked["action"] or None, asked["actor"] or None, asked["target"] or None
     )
-    page = await room.af.read(unit)
+    page = await request.af.read(unit)
     previous, following = page_links("/console/audit", query, page.before, page.after)
-    return room.render(
+    return request.render(
         "audit.html",
         here="audit",
         entries=[msgspec.structs.replace(item, reason=event_digests.why(item)) for item in page.items],
         asked=asked,
         actions=AUDITED,
-        names={item.number: item.name for item in room.environments},
+        names={item.number: item.name for item in request.environments},
         previous=previous,
         following=following,
     )

@@ -8,30 +8,30 @@ from authfactor.models import ApiKey
 MAX_NAME = 64
 
 
-async def show_keys(room: ConsoleRequest, made: tuple[ApiKey, str] | None = None) -> Response:
+async def show_keys(request: ConsoleRequest, made: tuple[ApiKey, str] | None = None) -> Response:
     """List the keys; a new one with its text, this once."""
-    number = room.environment.number
-    keys = await room.af.read(lambda tx: tx.api_keys.of_environment(number))
+    number = request.environment.number
+    keys = await request.af.read(lambda tx: tx.api_keys.of_environment(number))
     keys.sort(key=lambda key: (key.revoked_at is not None, -key.created_at))
-    return room.render("keys.html", here="keys", keys=keys, made=made)
+    return request.render("keys.html", here="keys", keys=keys, made=made)
 
 
-async def create_key(room: ConsoleRequest) -> Response:
+async def create_key(request: ConsoleRequest) -> Response:
     """Make a key and show it."""
-    name = room.field("name")
+    name = request.field("name")
     if not name or len(name) > MAX_NAME or not name.isprintable():
         text = f"Give the key a name of 1 to {MAX_NAME} visible characters."
         raise InvalidRequest(Item("name", "name_invalid", text))
-    unit = room.af.environments.new_key(room.environment, name)
-    made = await room.act("api_key.create", unit, lambda result: result[0].id)
-    return await show_keys(room, made)
+    unit = request.af.environments.new_key(request.environment, name)
+    made = await request.act("api_key.create", unit, lambda result: result[0].id)
+    return await show_keys(request, made)
 
 
-async def revoke_key(room: ConsoleRequest) -> Response:
+async def revoke_key(request: ConsoleRequest) -> Response:
     """Revoke a key: every worker refuses it within a second."""
-    unit = room.af.environments.revoke_key(room.environment, room.ids[0])
-    await room.act("api_key.revoke", unit, room.ids[0])
-    return room.redirect(f"{room.home}/keys", "revoked")
+    unit = request.af.environments.revoke_key(request.environment, request.ids[0])
+    await request.act("api_key.revoke", unit, request.ids[0])
+    return request.redirect(f"{request.home}/keys", "revoked")
 
 
 ROUTES = [

@@ -42,14 +42,14 @@ class ConsoleRequest:
 
     def __init__(
         self,
-        visit: PageRequest,
+        request: PageRequest,
         seat: OperatorContext,
         environments: list[Environment],
         environment: Environment | None,
     ) -> None:
         """Keep what every page shows."""
-        self.visit = visit
-        self.af = visit.af
+        self.visit = request
+        self.af = request.af
         self.seat = seat
         self.environments = environments
         self._environment = environment
@@ -156,9 +156,9 @@ def public_page(
 ) -> Route:
     """Make the route of a page of the console that nobody must be signed in for."""
 
-    async def answer(visit: PageRequest) -> Response:
-        _prepare(visit)
-        return await handler(visit)
+    async def answer(request: PageRequest) -> Response:
+        _prepare(request)
+        return await handler(request)
 
     answer.__name__ = handler.__name__
     answer.__doc__ = handler.__doc__
@@ -173,9 +173,9 @@ def operator_page(
     A refused form is shown `again`, with what was wrong and what was typed.
     """
 
-    async def answer(visit: PageRequest) -> Response:
-        _prepare(visit)
-        room = await _enter(visit, path)
+    async def answer(request: PageRequest) -> Response:
+        _prepare(request)
+        room = await _enter(request, path)
         if isinstance(room, Response):
             return room
         try:
@@ -192,28 +192,28 @@ def operator_page(
     return page(method, path, answer, summary)
 
 
-def _prepare(visit: PageRequest) -> None:
-    if not visit.af.settings.console:
+def _prepare(request: PageRequest) -> None:
+    if not request.af.settings.console:
         raise errors.RouteNotFound("Not Found")
-    visit.set_language("en")
+    request.set_language("en")
 
 
-async def _enter(visit: PageRequest, path: str) -> ConsoleRequest | Response:
+async def _enter(request: PageRequest, path: str) -> ConsoleRequest | Response:
     """Find session and environment, or send the browser to sign in."""
-    af = visit.af
-    by_itself = visit.call.headers.get(b"hx-request") == b"true"
-    token = visit.cookie(COOKIE)
+    af = request.af
+    by_itself = request.call.headers.get(b"hx-request") == b"true"
+    token = request.cookie(COOKIE)
     seat = await af.operator_sign_in.seat(af.store, token, active=not by_itself) if token else None
     if seat is None:
         if by_itself:
             return Response(401, b"", ((b"hx-redirect", SIGN_IN.encode()),))
-        return visit.redirect(SIGN_IN, cookies=[expired_cookie()] if token else [])
+        return request.redirect(SIGN_IN, cookies=[expired_cookie()] if token else [])
     known = await af.read(lambda tx: tx.environments.all())
     if not path.startswith("/console/e/"):
-        return ConsoleRequest(visit, seat, known, None)
-    wanted = without_nul(visit.ids[0])
+        return ConsoleRequest(request, seat, known, None)
+    wanted = without_nul(request.ids[0])
     environment = next((item for item in known if item.client_id == wanted), None)
-    room = ConsoleRequest(visit, seat, known, environment)
+    room = ConsoleRequest(request, seat, known, environment)
     if environment is None:
         room.problem = errors.NotFound("Environment", wanted)
         return room.render("problem.html", here="")

@@ -8,23 +8,23 @@ from authfactor.rules.console.dashboard_counts import SPANS, Span
 TITLES = {"day": "24 hours", "week": "7 days", "month": "30 days"}
 
 
-async def go_home(room: ConsoleRequest) -> Response:
+async def go_home(request: ConsoleRequest) -> Response:
     """Go to the first environment."""
-    return room.visit.redirect(f"/console/e/{room.environments[0].client_id}")
+    return request.visit.redirect(f"/console/e/{request.environments[0].client_id}")
 
 
-async def show_overview(room: ConsoleRequest) -> Response:
+async def show_overview(request: ConsoleRequest) -> Response:
     """Show numbers of the last day, week or month; a request of the page itself gets the numbers alone."""
-    asked = room.visit.query().get("span", "day")
+    asked = request.visit.query().get("span", "day")
     span: Span = asked if asked in SPANS else "day"
-    glance = await room.af.dashboard.counts(room.af.store, room.environment, span)
+    glance = await request.af.dashboard.counts(request.af.store, request.environment, span)
     drawn = [
         charts.chart(glance, "sign_ins", "Sign-ins", "ok"),
         charts.chart(glance, "failures", "Wrong passwords and codes", "warn"),
         charts.chart(glance, "replays", "Replays refused", "error"),
         charts.chart(glance, "locks", "Users locked", "error"),
     ]
-    return room.render(
+    return request.render(
         "glance.html",
         here="overview",
         span=span,

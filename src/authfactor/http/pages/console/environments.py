@@ -44,45 +44,47 @@ class SettingRow(NamedTuple):
     is_default: bool
 
 
-async def show_environments(room: ConsoleRequest) -> Response:
+async def show_environments(request: ConsoleRequest) -> Response:
     """List the environments."""
-    return room.render("environments.html", here="environments")
+    return request.render("environments.html", here="environments")
 
 
-async def create_environment(room: ConsoleRequest) -> Response:
+async def create_environment(request: ConsoleRequest) -> Response:
     """Create an environment; its first API key is made on the page of its keys."""
-    name = _name(room, "name")
-    unit = room.af.environments.create(name, team_name=room.field("team_name") or room.af.settings.team_name)
-    made = await room.act("environment.create", unit, _client_id)
-    return room.redirect(f"/console/e/{made.client_id}/keys", "created")
+    name = _name(request, "name")
+    unit = request.af.environments.create(
+        name, team_name=request.field("team_name") or request.af.settings.team_name
+    )
+    made = await request.act("environment.create", unit, _client_id)
+    return request.redirect(f"/console/e/{made.client_id}/keys", "created")
 
 
-async def show_settings(room: ConsoleRequest) -> Response:
+async def show_settings(request: ConsoleRequest) -> Response:
     """Show name, issuer, policy and look of an environment, and the limits of the installation."""
-    branding = await room.af.read(room.af.brandings.get(room.environment)) or NO_BRANDING
-    return room.render(
+    branding = await request.af.read(request.af.brandings.get(request.environment)) or NO_BRANDING
+    return request.render(
         "settings.html",
         here="settings",
         branding=branding,
-        look=page_branding.page_branding(room.environment, branding),
+        look=page_branding.page_branding(request.environment, branding),
         usual=USUAL_COLOR,
-        limits=[_limit(room, name) for name in LIMITS],
+        limits=[_limit(request, name) for name in LIMITS],
     )
 
 
-async def save_settings(room: ConsoleRequest) -> Response:
+async def save_settings(request: ConsoleRequest) -> Response:
     """Change name, issuer and policy."""
-    policy = room.field("mfa_policy")
+    policy = request.field("mfa_policy")
     if policy not in get_args(MfaPolicy):
         raise InvalidRequest(Item("mfa_policy", "mfa_policy_invalid", "Choose one of the policies."))
-    unit = room.af.environments.update(
-        room.environment,
-        name=_name(room, "name"),
-        team_name=_name(room, "team_name"),
+    unit = request.af.environments.update(
+        request.environment,
+        name=_name(request, "name"),
+        team_name=_name(request, "team_name"),
         mfa_policy=cast("MfaPolicy", policy),
     )
-    await room.act("environment.update", unit, room.environment.client_id)
-    return room.redirect(f"{room.home}/settings", "saved")
+    await request.act("environment.update", unit, request.environment.client_id)
+    return request.redirect(f"{request.home}/settings", "saved")
 
 
 async def save_look(room: ConsoleRequest) -> Response:
@@ -96,8 +98,8 @@ async def save_look(room: ConsoleRequest) -> Response:
     return room.redirect(f"{room.home}/settings", "saved")
 
 
-def _name(room: ConsoleRequest, field: str) -> str:
-    text = room.field(field)
+def _name(request: ConsoleRequest, field: str) -> str:
+    text = request.field(field)
     if not text or len(text) > MAX_NAME or not text.isprintable():
         words = field.replace("_", " ")
         raise InvalidRequest(
@@ -110,9 +112,9 @@ def _client_id(environment: Environment) -> str:
     return environment.client_id
 
 
-def _limit(room: ConsoleRequest, name: str) -> SettingRow:
+def _limit(request: ConsoleRequest, name: str) -> SettingRow:
     item = next(item for item in dataclasses.fields(settings.Settings) if item.name == name)
-    value: Any = getattr(room.af.settings, name)
+    value: Any = getattr(request.af.settings, name)
     unit = item.metadata["unit"]
     return SettingRow(
         name,

@@ -15,52 +15,52 @@ class OperatorInvitation(NamedTuple):
     link: str
 
 
-async def show_operators(room: ConsoleRequest, made: OperatorInvitation | None = None) -> Response:
+async def show_operators(request: ConsoleRequest, made: OperatorInvitation | None = None) -> Response:
     """List the operators; after an invitation with its link, this once."""
-    operators = await room.af.read(lambda tx: tx.operators.all())
-    return room.render("operators.html", here="operators", operators=operators, made=made, roles=ROLES)
+    operators = await request.af.read(lambda tx: tx.operators.all())
+    return request.render("operators.html", here="operators", operators=operators, made=made, roles=ROLES)
 
 
-async def invite(room: ConsoleRequest) -> Response:
+async def invite(request: ConsoleRequest) -> Response:
     """Add an operator and show the link that sets them up."""
-    unit = room.af.operators.invite(room.field("email"), cast("Role", room.field("role")))
-    made = await room.act("operator.invite", unit, lambda result: result[0].id)
-    return await show_operators(room, _invitation(room, *made))
+    unit = request.af.operators.invite(request.field("email"), cast("Role", request.field("role")))
+    made = await request.act("operator.invite", unit, lambda result: result[0].id)
+    return await show_operators(request, _invitation(request, *made))
 
 
-async def reset(room: ConsoleRequest) -> Response:
+async def reset(request: ConsoleRequest) -> Response:
     """Take password, factor, locks and sessions from an operator; show a new link."""
-    made = await room.act("operator.reset", room.af.operators.reset(room.ids[0]), room.ids[0])
-    return await show_operators(room, _invitation(room, *made))
+    made = await request.act("operator.reset", request.af.operators.reset(request.ids[0]), request.ids[0])
+    return await show_operators(request, _invitation(request, *made))
 
 
-async def change_role(room: ConsoleRequest) -> Response:
+async def change_role(request: ConsoleRequest) -> Response:
     """Give an operator another role."""
-    unit = room.af.operators.change_role(room.ids[0], cast("Role", room.field("role")))
-    await room.act("operator.change_role", unit, room.ids[0])
-    return room.redirect("/console/operators", "role")
+    unit = request.af.operators.change_role(request.ids[0], cast("Role", request.field("role")))
+    await request.act("operator.change_role", unit, request.ids[0])
+    return request.redirect("/console/operators", "role")
 
 
-async def disable(room: ConsoleRequest) -> Response:
+async def disable(request: ConsoleRequest) -> Response:
     """Send an operator away."""
-    await room.act("operator.disable", room.af.operators.disable(room.ids[0]), room.ids[0])
-    return room.redirect("/console/operators", "disabled")
+    await request.act("operator.disable", request.af.operators.disable(request.ids[0]), request.ids[0])
+    return request.redirect("/console/operators", "disabled")
 
 
-async def show_account(room: ConsoleRequest) -> Response:
+async def show_account(request: ConsoleRequest) -> Response:
     """Show one's own sessions."""
-    sessions = await room.af.read(room.af.operator_sign_in.live(room.seat.operator))
-    return room.render("account.html", here="account", sessions=sessions, this=room.seat.session.id)
+    sessions = await request.af.read(request.af.operator_sign_in.live(request.seat.operator))
+    return request.render("account.html", here="account", sessions=sessions, this=request.seat.session.id)
 
 
-async def end_session(room: ConsoleRequest) -> Response:
+async def end_session(request: ConsoleRequest) -> Response:
     """End one of one's own sessions."""
-    await room.af.run(room.af.operator_sign_in.revoke(room.seat.operator, room.ids[0]))
-    return room.redirect("/console/account", "ended")
+    await request.af.run(request.af.operator_sign_in.revoke(request.seat.operator, request.ids[0]))
+    return request.redirect("/console/account", "ended")
 
 
-def _invitation(room: ConsoleRequest, operator: Operator, token: str) -> OperatorInvitation:
-    return OperatorInvitation(operator, f"{room.visit.base_url}/console/set-up/{token}")
+def _invitation(request: ConsoleRequest, operator: Operator, token: str) -> OperatorInvitation:
+    return OperatorInvitation(operator, f"{request.visit.base_url}/console/set-up/{token}")
 
 
 ROUTES = [

@@ -21,118 +21,118 @@ from authfactor.store import Tx
 HOME = "/console"
 
 
-async def show_sign_in(visit: PageRequest, problem: errors.AuthfactorError | None = None) -> Response:
+async def show_sign_in(request: PageRequest, problem: errors.AuthfactorError | None = None) -> Response:
     """Ask for email, password and code."""
-    af = visit.af
-    token = visit.cookie(COOKIE)
+    af = request.af
+    token = request.cookie(COOKIE)
     if token and problem is None and await af.operator_sign_in.seat(af.store, token) is not None:
-        return visit.redirect(HOME)
+        return request.redirect(HOME)
     any_owner = await af.read(_has_owner)
-    return visit.render(
+    return request.render(
         "console/sign_in.html",
         status=200 if problem is None else error_responses.status_of(problem),
         problems=[] if problem is None else error_messages(problem),
         languages={},
         until=getattr(problem, "locked_until", None),
         now=af.clock(),
-        email=visit.form().get("email", "") if problem else "",
+        email=request.form().get("email", "") if problem else "",
         any_owner=any_owner,
         safe=af.settings.base_url_is_safe,
     )
 
 
-async def sign_in(visit: PageRequest) -> Response:
+async def sign_in(request: PageRequest) -> Response:
     """Check them and start a session under a new token."""
-    form = visit.form()
+    form = request.form()
     attempt = SignInForm(
         email=form.get("email", ""),
         password=form.get("password", ""),
         code=form.get("code", ""),
-        user_agent=_agent(visit),
-        old_token=visit.cookie(COOKIE),
-        origin=visit.call.origin,
+        user_agent=_agent(request),
+        old_token=request.cookie(COOKIE),
+        origin=request.call.origin,
     )
     try:
-        unit = await visit.af.operator_sign_in.sign_in(visit.af.store, attempt)
-        result: StartedSession | errors.SignInRefused = await visit.af.run(unit)
+        unit = await request.af.operator_sign_in.sign_in(request.af.store, attempt)
+        result: StartedSession | errors.SignInRefused = await request.af.run(unit)
     except (errors.TooManyAttempts, errors.Unavailable) as error:
-        return await show_sign_in(visit, error)
+        return await show_sign_in(request, error)
     if not isinstance(result, StartedSession):
-        return await show_sign_in(visit, result)
-    return visit.redirect(HOME, cookies=[session_cookie(result.token)])
+        return await show_sign_in(request, result)
+    return request.redirect(HOME, cookies=[session_cookie(result.token)])
 
 
-async def sign_out(room: ConsoleRequest) -> Response:
+async def sign_out(request: ConsoleRequest) -> Response:
     """End the session."""
-    await room.af.run(room.af.operator_sign_in.sign_out(room.visit.cookie(COOKIE) or ""))
-    return room.visit.redirect("/console/sign-in", cookies=[expired_cookie()])
+    await request.af.run(request.af.operator_sign_in.sign_out(request.visit.cookie(COOKIE) or ""))
+    return request.visit.redirect("/console/sign-in", cookies=[expired_cookie()])
 
 
-async def show_set_up(visit: PageRequest, problem: errors.AuthfactorError | None = None) -> Response:
+async def show_set_up(request: PageRequest, problem: errors.AuthfactorError | None = None) -> Response:
     """Ask a new operator for a password (and, for the first link, an email)."""
-    opened = await _opened(visit)
+    opened = await _opened(request)
     if isinstance(opened, Response):
         return opened
     known = opened.operator.email if opened.operator and not opened.link.first else ""
-    return visit.render(
+    return request.render(
         "console/set_up.html",
         status=200 if problem is None else error_responses.status_of(problem),
         problems=[] if problem is None else error_messages(problem),
         languages={},
         role=opened.link.role,
         known=known,
-        email=known or visit.form().get("email", ""),
-        token=visit.ids[0],
+        email=known or request.form().get("email", ""),
+        token=request.ids[0],
     )
 
 
-async def begin_set_up(visit: PageRequest) -> Response:
+async def begin_set_up(request: PageRequest) -> Response:
     """Keep the password and show the picture to scan."""
-    form = visit.form()
+    form = request.form()
     if form.get("password") != form.get("again"):
         mismatch = errors.Item("again", "passwords_differ", "The two passwords are not the same.")
-        return await show_set_up(visit, errors.InvalidRequest(mismatch))
+        return await show_set_up(request, errors.InvalidRequest(mismatch))
     try:
-        unit = await visit.af.operators.begin(
-            visit.af.store, visit.ids[0], form.get("email", ""), form.get("password", "")
+        unit = await request.af.operators.begin(
+            request.af.store, request.ids[0], form.get("email", ""), form.get("password", "")
         )
-        enrolled = await visit.af.run(unit)
+        enrolled = await request.af.run(unit)
     except SetUpLinkRefused:
-        return _spent(visit)
+        return _spent(request)
     except (errors.InvalidRequest, errors.Conflict, errors.Unavailable) as error:
-        return await show_set_up(visit, error)
-    return _show_code(visit, enrolled)
+        return await show_set_up(request, error)
+    return _show_code(request, enrolled)
 
 
-async def finish_set_up(visit: PageRequest) -> Response:
+async def finish_set_up(request: PageRequest) -> Response:
     """Check the first code and start the first session."""
-    af = visit.af
+    af = request.af
     try:
         operator, outcome = await af.run(
-            af.operators.finish(visit.ids[0], visit.form().get("code", ""), visit.call.origin)
+            af.operators.finish(request.ids[0], request.form().get("code", ""), request.call.origin)
         )
     except SetUpLinkRefused:
-        return _spent(visit)
+        return _spent(request)
     except errors.TooManyAttempts as error:
-        return _show_code(visit, None, error)
+        return _show_code(request, None, error)
     if not outcome.valid:
         late = outcome.reason == "clock_drift"
         text = "This code is old. Check the clock of the phone." if late else "This code is not right."
-        return _show_code(visit, None, errors.InvalidRequest(message=f"{text} Type the one shown now."))
+        return _show_code(request, None, errors.InvalidRequest(message=f"{text} Type the one shown now."))
 
     async def start(tx: Tx) -> StartedSession:
-        origin = visit.call.origin
-        return await af.operator_sign_in.start(tx, operator, None, _agent(visit), origin=origin)
+        origin = request.call.origin
+        return await af.operator_sign_in.start(tx, operator, None, _agent(request), origin=origin)
 
     started = await af.run(start)
-    return visit.redirect(HOME, cookies=[session_cookie(started.token)])
+    return request.redirect(HOME, cookies=[session_cookie(started.token)])
 
 
 def _show_code(
-    visit: PageRequest, enrolled: Enrollment | None, problem: errors.AuthfactorError | None = None
+    request: PageRequest, enrolled: Enrollment | None, problem: errors.AuthfactorError | None = None
 ) -> Response:
     secret = enrolled.secret if enrolled else ""
-    return visit.render(
+    return request.render(
         "console/set_up_code.html",
         status=200 if problem is None else error_responses.status_of(problem),
         problems=[] if problem is None else error_messages(problem),
@@ -140,23 +140,23 @@ def _show_code(
         picture=enrolled.qr_code if enrolled else None,
         uri=enrolled.uri if enrolled else None,
         groups=[secret[at : at + 4] for at in range(0, len(secret), 4)],
-        token=visit.ids[0],
+        token=request.ids[0],
     )
 
 
-async def _opened(visit: PageRequest) -> SetUpLink | Response:
+async def _opened(request: PageRequest) -> SetUpLink | Response:
     try:
-        return await visit.af.read(visit.af.operators.opened(visit.ids[0]))
+        return await request.af.read(request.af.operators.opened(request.ids[0]))
     except SetUpLinkRefused:
-        return _spent(visit)
+        return _spent(request)
 
 
-def _spent(visit: PageRequest) -> Response:
-    return visit.render("console/link_spent.html", status=410, languages={})
+def _spent(request: PageRequest) -> Response:
+    return request.render("console/link_spent.html", status=410, languages={})
 
 
-def _agent(visit: PageRequest) -> str | None:
-    return visit.call.headers.get(b"user-agent", b"").decode("latin-1") or None
+def _agent(request: PageRequest) -> str | None:
+    return request.call.headers.get(b"user-agent", b"").decode("latin-1") or None
 
 
 async def _has_owner(tx: Tx) -> bool:

@@ -28,29 +28,29 @@ class FactorRow(NamedTuple):
     drift: int | None
 
 
-async def show_users(room: ConsoleRequest) -> Response:
+async def show_users(request: ConsoleRequest) -> Response:
     """List users, newest first, or those whose email or id begins as asked."""
-    query = room.visit.query()
+    query = request.visit.query()
     asked = query.get("q", "").strip()
-    if asked.startswith(ids.USER) and await room.af.read(lambda tx: _exists(tx, room, asked)):
-        return room.redirect(f"{room.home}/users/{asked}")
-    path = f"{room.home}/users"
+    if asked.startswith(ids.USER) and await request.af.read(lambda tx: _exists(tx, request, asked)):
+        return request.redirect(f"{request.home}/users/{asked}")
+    path = f"{request.home}/users"
     if asked:
-        found = await _search(room, asked, query.get("after", ""))
+        found = await _search(request, asked, query.get("after", ""))
         before, after = None, found[PAGE_SIZE - 1].email if len(found) > PAGE_SIZE else None
         users = found[:PAGE_SIZE]
     else:
-        page = await room.af.read(room.af.users.page(room.environment, room.page_query(), None))
+        page = await request.af.read(request.af.users.page(request.environment, request.page_query(), None))
         users, before, after = page.items, page.before, page.after
     previous, following = page_links(path, query, before, after)
-    return room.render(
+    return request.render(
         "users.html", here="users", users=users, asked=asked, previous=previous, following=following
     )
 
 
-async def show_user(room: ConsoleRequest, issued: IssuedLink | None = None) -> Response:
+async def show_user(request: ConsoleRequest, issued: IssuedLink | None = None) -> Response:
     """Show a user: factors, lock, sessions, what happened lately; a new enrolment link, this once."""
-    af, environment, user_id = room.af, room.environment, room.ids[0]
+    af, environment, user_id = request.af, request.environment, request.ids[0]
     user = await af.read(af.users.get(environment, user_id))
     number = environment.number
     factors = await af.read(lambda tx: tx.factors.of_user(number, user_id))
@@ -60,7 +60,7 @@ async def show_user(room: ConsoleRequest, issued: IssuedLink | None = None) -> R
     now = af.clock()
     until = attempt_limits.locked_until(record, now)
     window = af.settings.lock_window
-    return room.render(
+    return request.render(
         "user.html",
         here="users",
         user=user,
@@ -78,72 +78,78 @@ async def show_user(room: ConsoleRequest, issued: IssuedLink | None = None) -> R
     )
 
 
-async def unlock(room: ConsoleRequest) -> Response:
+async def unlock(request: ConsoleRequest) -> Response:
     """Lift a lock."""
-    unit = room.af.users.unlock(room.environment, room.ids[0])
-    lifted = await room.act("user.unlock", unit, room.ids[0])
-    return room.redirect(_address(room), "unlocked" if lifted else "nothing")
+    unit = request.af.users.unlock(request.environment, request.ids[0])
+    lifted = await request.act("user.unlock", unit, request.ids[0])
+    return request.redirect(_address(request), "unlocked" if lifted else "nothing")
 
 
-async def enroll(room: ConsoleRequest) -> Response:
+async def enroll(request: ConsoleRequest) -> Response:
     """Make a link by which the user enrols in a factor."""
-    issued = await room.act("factor.enroll", _enrollment_link(room), lambda made: made.link.user_id)
-    return await show_user(room, issued)
+    issued = await request.act("factor.enroll", _enrollment_link(request), lambda made: made.link.user_id)
+    return await show_user(request, issued)
 
 
-async def reset(room: ConsoleRequest) -> Response:
+async def reset(request: ConsoleRequest) -> Response:
     """Delete all factors of a user, for somebody who has lost the phone; show a link to enrol anew."""
-    unit = room.af.factors.reset(room.environment, room.ids[0])
-    if not room.af.settings.base_url_is_safe:
-        await room.act("factor.reset", unit, room.ids[0])
-        return room.redirect(_address(room), "deleted")
-    link = _enrollment_link(room)
+    unit = request.af.factors.reset(request.environment, request.ids[0])
+    if not request.af.settings.base_url_is_safe:
+        await request.act("factor.reset", unit, request.ids[0])
+        return request.redirect(_address(request), "deleted")
+    link = _enrollment_link(request)
 
     async def both(tx: Tx) -> IssuedLink:
         await unit(tx)
         return await link(tx)
 
-    return await show_user(room, await room.act("factor.reset", both, room.ids[0]))
+    return await show_user(request, await request.act("factor.reset", both, request.ids[0]))
 
 
-def _enrollment_link(room: ConsoleRequest) -> Unit[IssuedLink]:
-    return room.af.links.create_enrollment(room.environment, CreateEnrollmentLink(user_id=room.ids[0]))
+def _enrollment_link(request: ConsoleRequest) -> Unit[IssuedLink]:
+    return request.af.links.create_enrollment(
+        request.environment, CreateEnrollmentLink(user_id=request.ids[0])
+    )
 
 
-async def delete_factor(room: ConsoleRequest) -> Response:
+async def delete_factor(request: ConsoleRequest) -> Response:
     """Delete one factor."""
-    user_id, factor_id = room.ids
-    factor = await room.af.read(room.af.factors.get(room.environment, factor_id))
+    user_id, factor_id = request.ids
+    factor = await request.af.read(request.af.factors.get(request.environment, factor_id))
     if factor.user_id != user_id:
         raise errors.NotFound("Authentication Factor", factor_id)
-    await room.act("factor.delete", room.af.factors.delete(room.environment, factor_id), factor_id)
-    return room.redirect(_address(room), "deleted")
+    await request.act("factor.delete", request.af.factors.delete(request.environment, factor_id), factor_id)
+    return request.redirect(_address(request), "deleted")
 
 
-async def revoke_session(room: ConsoleRequest) -> Response:
+async def revoke_session(request: ConsoleRequest) -> Response:
     """End a session of a user."""
-    session_id = room.ids[1]
-    await room.act("session.revoke", room.af.sessions.revoke(room.environment, session_id), session_id)
-    return room.redirect(_address(room), "ended")
+    session_id = request.ids[1]
+    await request.act(
+        "session.revoke", request.af.sessions.revoke(request.environment, session_id), session_id
+    )
+    return request.redirect(_address(request), "ended")
 
 
-async def delete_user(room: ConsoleRequest) -> Response:
+async def delete_user(request: ConsoleRequest) -> Response:
     """Delete a user with everything that belongs to it."""
-    await room.act("user.delete", room.af.users.delete(room.environment, room.ids[0]), room.ids[0])
-    return room.redirect(f"{room.home}/users", "deleted")
+    await request.act(
+        "user.delete", request.af.users.delete(request.environment, request.ids[0]), request.ids[0]
+    )
+    return request.redirect(f"{request.home}/users", "deleted")
 
 
-def _address(room: ConsoleRequest) -> str:
-    return f"{room.home}/users/{room.ids[0]}"
+def _address(request: ConsoleRequest) -> str:
+    return f"{request.home}/users/{request.ids[0]}"
 
 
-async def _exists(tx: Tx, room: ConsoleRequest, user_id: str) -> bool:
-    return await tx.users.by_id(room.environment.number, user_id) is not None
+async def _exists(tx: Tx, request: ConsoleRequest, user_id: str) -> bool:
+    return await tx.users.by_id(request.environment.number, user_id) is not None
 
 
-async def _search(room: ConsoleRequest, asked: str, after: str) -> list[UserRecord]:
-    number = room.environment.number
-    return await room.af.read(lambda tx: tx.users.search(number, asked, after, PAGE_SIZE + 1))
+async def _search(request: ConsoleRequest, asked: str, after: str) -> list[UserRecord]:
+    number = request.environment.number
+    return await request.af.read(lambda tx: tx.users.search(number, asked, after, PAGE_SIZE + 1))
 
 
 def _shown(factor: FactorRecord) -> FactorRow:

@@ -15,10 +15,10 @@ ENDPOINTS: Final = 100
 SENT: Final = tuple(name for name in NAMES if name in KNOWN_EVENTS)
 
 
-async def show_endpoints(room: ConsoleRequest, made: WebhookEndpointRecord | None = None) -> Response:
+async def show_endpoints(request: ConsoleRequest, made: WebhookEndpointRecord | None = None) -> Response:
     """List the endpoints; a new one with its secret, this once."""
-    page = await room.af.read(room.af.webhooks.page(room.environment, PageQuery(limit=ENDPOINTS)))
-    return room.render(
+    page = await request.af.read(request.af.webhooks.page(request.environment, PageQuery(limit=ENDPOINTS)))
+    return request.render(
         "webhooks.html",
         here="webhooks",
         endpoints=page.items,
@@ -36,37 +36,41 @@ async def create_endpoint(room: ConsoleRequest) -> Response:
     return await show_endpoints(room, made)
 
 
-async def enable(room: ConsoleRequest) -> Response:
+async def enable(request: ConsoleRequest) -> Response:
     """Tell an endpoint of events again."""
-    unit = room.af.webhooks.update(room.environment, room.ids[0], UpdateWebhookEndpoint(status="enabled"))
-    await room.act("webhook_endpoint.update", unit, room.ids[0])
-    return room.redirect(f"{room.home}/webhooks", "enabled")
+    unit = request.af.webhooks.update(
+        request.environment, request.ids[0], UpdateWebhookEndpoint(status="enabled")
+    )
+    await request.act("webhook_endpoint.update", unit, request.ids[0])
+    return request.redirect(f"{request.home}/webhooks", "enabled")
 
 
-async def disable(room: ConsoleRequest) -> Response:
+async def disable(request: ConsoleRequest) -> Response:
     """Tell an endpoint of nothing until it is enabled."""
-    unit = room.af.webhooks.update(room.environment, room.ids[0], UpdateWebhookEndpoint(status="disabled"))
-    await room.act("webhook_endpoint.update", unit, room.ids[0])
-    return room.redirect(f"{room.home}/webhooks", "disabled")
+    unit = request.af.webhooks.update(
+        request.environment, request.ids[0], UpdateWebhookEndpoint(status="disabled")
+    )
+    await request.act("webhook_endpoint.update", unit, request.ids[0])
+    return request.redirect(f"{request.home}/webhooks", "disabled")
 
 
-async def delete(room: ConsoleRequest) -> Response:
+async def delete(request: ConsoleRequest) -> Response:
     """Delete an endpoint and what it has not been told yet."""
-    unit = room.af.webhooks.delete(room.environment, room.ids[0])
-    await room.act("webhook_endpoint.delete", unit, room.ids[0])
-    return room.redirect(f"{room.home}/webhooks", "deleted")
+    unit = request.af.webhooks.delete(request.environment, request.ids[0])
+    await request.act("webhook_endpoint.delete", unit, request.ids[0])
+    return request.redirect(f"{request.home}/webhooks", "deleted")
 
 
-async def show_deliveries(room: ConsoleRequest) -> Response:
+async def show_deliveries(request: ConsoleRequest) -> Response:
     """List deliveries, newest first."""
-    query = room.visit.query()
+    query = request.visit.query()
     asked = query.get("state", "")
     state = cast("State", asked) if asked in get_args(State) else None
     endpoint = query.get("endpoint") or None
-    unit = room.af.deliveries.page(room.environment, room.page_query(), endpoint, state)
-    page = await room.af.read(unit)
-    previous, following = page_links(f"{room.home}/deliveries", query, page.before, page.after)
-    return room.render(
+    unit = request.af.deliveries.page(request.environment, request.page_query(), endpoint, state)
+    page = await request.af.read(unit)
+    previous, following = page_links(f"{request.home}/deliveries", query, page.before, page.after)
+    return request.render(
         "deliveries.html",
         here="deliveries",
         deliveries=page.items,
@@ -79,11 +83,11 @@ async def show_deliveries(room: ConsoleRequest) -> Response:
     )
 
 
-async def resend(room: ConsoleRequest) -> Response:
+async def resend(request: ConsoleRequest) -> Response:
     """Send a delivery now, whatever became of it."""
-    unit = room.af.deliveries.resend(room.environment, room.ids[0])
-    await room.act("delivery.resend", unit, room.ids[0])
-    return room.redirect(f"{room.home}/deliveries", "resent")
+    unit = request.af.deliveries.resend(request.environment, request.ids[0])
+    await request.act("delivery.resend", unit, request.ids[0])
+    return request.redirect(f"{request.home}/deliveries", "resent")
 
 
 _ENDPOINT: Final = "/console/e/{environment}/webhooks/{endpoint}"
