@@ -196,15 +196,9 @@ class Authfactor:
             raise
         return self
 
-    async def run(self, unit: Unit[T | errors.ChallengeRefused]) -> T:
-        """Run a unit that writes; return once its effect is durable.
-
-        Raises what the unit raises, and, once it is durable, a `ChallengeRefused` that it returns.
-        """
-        result = await self.store.write(unit)
-        if isinstance(result, errors.ChallengeRefused):
-            raise result
-        return result
+    async def run(self, unit: Unit[T]) -> T:
+        """Run a unit that writes; return once its effect is durable. Raises what the unit raises."""
+        return await self.store.write(unit)
 
     async def read(self, unit: Unit[T]) -> T:
         """Run a unit that only reads."""

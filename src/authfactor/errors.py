@@ -27,7 +27,7 @@ Messages are for people; programs read the code and the evidence fields.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 if TYPE_CHECKING:
     from authfactor.models import ChallengeRecord, UserRecord
@@ -46,11 +46,21 @@ class AuthfactorError(Exception):
     """Base of everything this package raises on purpose."""
 
     code: str = "internal_error"
+    commits: bool = False
+    """Whether `Store.write` commits what the unit wrote before it raised this error."""
 
     def __init__(self, message: str) -> None:
-        """Keep the message for people."""
+        """Take a message for people."""
         super().__init__(message)
         self.message = message
+
+    def after_commit(self) -> Self:
+        """Mark a refusal whose traces (a count, an event) must be kept: the store commits, then raises it.
+
+        The same class is raised with and without this: a refusal after a lost race rolls back.
+        """
+        self.commits = True
+        return self
 
 
 class InvalidRequest(AuthfactorError):
@@ -204,10 +214,14 @@ class TooManyAttempts(ChallengeRefused):
 class SignInRefused(AuthfactorError):
     """A sign-in was refused; the code names the reason (contract: failures of authenticate)."""
 
-    def __init__(self, code: str, message: str) -> None:
-        """Carry one of the contract's codes."""
+    reason: str | None = None
+    """Why a code was refused, as in `Verification.reason`; None when the refusal is not about a code."""
+
+    def __init__(self, code: str, message: str, *, reason: str | None = None) -> None:
+        """Take one of the contract's codes."""
         super().__init__(message)
         self.code = code
+        self.reason = reason
 
 
 class OAuthRefused(SignInRefused):

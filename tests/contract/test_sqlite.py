@@ -335,7 +335,7 @@ async def test_a_file_that_became_read_only_is_still_read_and_refuses_writes(
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from authfactor.store.sqlite import SqliteStore
+from authfactor.store.sqlite.store import SqliteStore
 
 async def main():
     store = SqliteStore(Path(sys.argv[1]))

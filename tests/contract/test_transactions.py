@@ -68,6 +68,36 @@ async def test_a_unit_that_raises_leaves_nothing_and_its_neighbours_stand(store:
     assert (sorted(record.times), record.in_a_row) == ([0, 2, 3, 5, 6, 8], 6)
 
 
+async def test_a_refusal_that_commits_keeps_its_traces_and_its_neighbors_stand(
+    store: Store, rows: "Rows"
+) -> None:
+    def numbered(number: int) -> Unit[str]:
+        async def unit(tx: Tx) -> str:
+            await tx.users.insert(1, rows.user(number))
+            if number % 3 == 1:
+                raise errors.Conflict("refused", str(number)).after_commit()
+            if number % 3 == 2:
+                raise errors.Conflict("refused", str(number))
+            return "done"
+
+        return unit
+
+    outcomes = await asyncio.gather(*(store.write(numbered(n)) for n in range(9)), return_exceptions=True)
+    refused = [outcome.message for outcome in outcomes if isinstance(outcome, errors.Conflict)]
+    assert refused == ["1", "2", "4", "5", "7", "8"]
+    assert await ids(store) == [rows.user(number).id for number in (0, 1, 3, 4, 6, 7)]
+
+
+async def test_a_refusal_that_commits_keeps_its_traces_when_it_is_alone(store: Store, rows: "Rows") -> None:
+    async def unit(tx: Tx) -> None:
+        await tx.users.insert(1, rows.user(1))
+        raise errors.Conflict("refused", "later").after_commit()
+
+    with pytest.raises(errors.Conflict):
+        await store.write(unit)
+    assert await ids(store) == [rows.user(1).id]
+
+
 async def test_what_can_wait_is_done_while_the_commit_is_under_way(store: Store, rows: "Rows") -> None:
     seen: list[list[str]] = []
     called = asyncio.Event()

@@ -85,7 +85,9 @@ class SimulatedStore:
                 tasks.remove(task)
                 results[task.name] = stop.value
                 committed(task.name, stop.value)
-            except Exception as error:  # noqa: BLE001 - what a unit raises is its result, taken back
+            except Exception as error:  # noqa: BLE001 - what a unit raises is its result
+                if getattr(error, "commits", False):
+                    self.rows.update(task.writes)
                 self._end(task)
                 tasks.remove(task)
                 results[task.name] = error

@@ -30,7 +30,7 @@ def claim(
         key=key,
         body=body,
         now=desk.clock.now,
-        life=desk.af.settings.idempotency_life,
+        ttl=desk.af.settings.idempotency_life,
         key_id=key_id,
         target=target,
     )

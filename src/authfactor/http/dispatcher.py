@@ -4,9 +4,7 @@ import asyncio
 import hmac
 import logging
 from time import monotonic, perf_counter_ns
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from authfactor import errors
 from authfactor.core import Authfactor
@@ -80,7 +78,7 @@ class Dispatcher:
         request_id = self._request_id()
         request_began.set(self._time())
         extra: Headers = []
-        name, outcome, call = UNMATCHED, OUTCOME_OK, None
+        name, call = UNMATCHED, None
         try:
             match = self._router.find(
                 "GET" if method == "HEAD" else method, scope["raw_path"].decode("latin-1")
@@ -89,30 +87,27 @@ class Dispatcher:
             call = await self._admit(match, scope, receive)
             call.origin = Origin(request_id, self._addresses.of(scope))
             answer = await match.route.handler(call)
-            if call.verdict is not None:
-                self._counters.verdict(call.verdict)
         except errors.AuthfactorError as error:
-            answer, extra, outcome = error_responses.render(error), error_responses.headers(error), error.code
-            if isinstance(error, errors.TooManyAttempts):
-                self._counters.verdict("locked")
+            answer, extra = error_responses.render(error), error_responses.headers(error)
         except UnsealError as error:
             # Damaged, put into another row, or sealed with a key that is not there: somebody must mend it.
             facts = {"request_id": request_id, "route": name}
             log.error("a stored secret does not open: %s", error, extra=facts)  # noqa: TRY400 - known, no traceback
             answer, extra = error_responses.render(_CLOSED), error_responses.headers(_CLOSED)
-            outcome = _CLOSED.code
         except Exception:
             # The request id is all that leaves the house; what went wrong stays in the log.
             log.exception("unexpected failure", extra={"request_id": request_id, "route": name})
             answer = error_responses.render(
                 errors.AuthfactorError("Something went wrong. The request id names it in our log.")
             )
-            outcome = errors.AuthfactorError.code
         if self._server_state.draining:
             extra = [*extra, CLOSE]
-        if answer.status >= _REFUSED:
-            outcome = code_of(answer.body) if outcome is OUTCOME_OK else outcome
+        refused = answer.status >= _REFUSED
+        outcome = answer.code or (errors.AuthfactorError.code if refused else OUTCOME_OK)
+        if refused:
             self._counters.error(outcome)
+        if answer.verdict is not None:
+            self._counters.verdict(answer.verdict)
         microseconds = (perf_counter_ns() - started) // 1000
         self._counters.request(name, answer.status, microseconds)
         if self._log is not None:
@@ -151,15 +146,6 @@ class Dispatcher:
         token = self.settings.metrics_token
         given = headers.get(b"authorization", b"")
         return bool(token) and hmac.compare_digest(given, b"Bearer " + token.encode())
-
-
-def code_of(body: bytes) -> str:
-    """Read the code of an error that a handler rendered itself."""
-    try:
-        found = msgspec.json.decode(body, type=dict[str, Any])
-    except msgspec.DecodeError:
-        return errors.AuthfactorError.code
-    return str(found.get("code") or found.get("error") or errors.AuthfactorError.code)
 
 
 async def _body(receive: Receive, headers: dict[bytes, bytes], most: int) -> bytes:

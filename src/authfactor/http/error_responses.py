@@ -7,6 +7,7 @@ from msgspec import UNSET
 
 from authfactor import errors
 from authfactor.http.response import Response
+from authfactor.http.telemetry.shared_counters import LOCKED, VERDICT_BY_REASON
 from authfactor.wire import responses, timestamps
 
 STATUSES: Final[dict[type[errors.AuthfactorError], int]] = {
@@ -77,11 +78,20 @@ def _step_up(error: errors.StepUpRequired) -> responses.ErrorBody:
 
 
 def render(error: errors.AuthfactorError) -> Response:
-    """Turn an error into an answer."""
+    """Turn an error into a response."""
     if isinstance(error, errors.OAuthRefused):
         body = msgspec.json.encode({"error": error.code, "error_description": error.message})
-        return Response(status_of(error), body)
-    return Response(status_of(error), responses.encode(body_of(error)))
+    else:
+        body = responses.encode(body_of(error))
+    return Response(status_of(error), body, code=error.code, verdict=verdict_of(error))
+
+
+def verdict_of(error: errors.AuthfactorError) -> str | None:
+    """Return what became of the code that the request brought; None when it brought none."""
+    if isinstance(error, errors.TooManyAttempts):
+        return LOCKED
+    reason = error.reason if isinstance(error, errors.SignInRefused) else None
+    return None if reason is None else VERDICT_BY_REASON[reason]
 
 
 def headers(error: errors.AuthfactorError) -> list[tuple[bytes, bytes]]:

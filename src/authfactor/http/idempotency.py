@@ -1,137 +1,148 @@
-"""One request, one effect, however often an SDK sends it (decision 0008).
+"""Idempotency keys: a repeated request has no second effect and gets the first response (decision 0008).
 
-The first answer is kept, sealed, in the transaction of its change, and given again to an identical
-request. An answer that changed nothing is not kept: asking again gives it again.
+The first response is stored, sealed, in the transaction of its change. A request that changed nothing stores
+nothing: it can run again.
 """
 
 import hashlib
 import re
 from collections.abc import Callable
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar, cast
 
 import msgspec
 
 from authfactor import errors
 from authfactor.core import Authfactor
 from authfactor.crypto.vault import SealedLocation, Vault
+from authfactor.http import error_responses
 from authfactor.http.response import Response
-from authfactor.models import Enrollment, IdempotencyClaim
-from authfactor.otp import qr
+from authfactor.models import ChallengeRecord, Enrollment, FactorRecord, IdempotencyClaim, Record
+from authfactor.otp import key_uri, qr
 from authfactor.store import Tx, Unit
-from authfactor.wire import responses
 
 T = TypeVar("T")
 MAX_KEY: Final = 255
-# kotlin and java from 5 on derive the key from the request itself, so every identical call has the same one.
+# The kotlin and java SDKs (from 5 on) derive the key from the request, so identical calls share one key.
 _DERIVED: Final = re.compile(r"retry-[0-9a-f]{64}")
-DERIVED_LIFE: Final = 10
-# Only who holds the API key can look for two requests with one hash, and would find his own answers.
+DERIVED_TTL: Final = 10
+# Only the holder of the API key could search for a collision, and would find their own responses.
 _HASH_BYTES: Final = 16
-# A URI of ours is ASCII without a quote or a backslash, so its JSON is itself.
-_OMITTED: Final = re.compile(rb'"qr_code":"","uri":"([^"\\]*)"')
+_TOO_MANY_OR_UNAUTHORIZED: Final = (401, 429)
+_SERVER_ERROR: Final = 500
 
 
 def claim_of(
-    *, environment: int, key_id: str, key: str, target: str, body: bytes, now: int, life: int
+    *, environment: int, key_id: str, key: str, target: str, body: bytes, now: int, ttl: int
 ) -> IdempotencyClaim:
     """Describe what a key covers: API key, method and path (`target`), and body.
 
-    `now` in milliseconds, `life` in seconds. Raises `InvalidRequest` for an overlong key.
+    `now` in milliseconds, `ttl` in seconds. Raises `InvalidRequest` for an overlong key.
     """
     if len(key) > MAX_KEY:
         raise errors.InvalidRequest(
             errors.Item("Idempotency-Key", "idempotency_key_invalid", f"Use at most {MAX_KEY} characters.")
         )
-    seconds = DERIVED_LIFE if _DERIVED.fullmatch(key) else life
+    seconds = DERIVED_TTL if _DERIVED.fullmatch(key) else ttl
     scope = hashlib.sha256(f"{key_id}\0{target}\0{key}".encode()).digest()[:_HASH_BYTES]
     return IdempotencyClaim(
         environment, scope, hashlib.sha256(body).digest()[:_HASH_BYTES], now + seconds * 1000
     )
 
 
-class StoredResponse(Response, frozen=True, gc=False):
-    """An answer as it is kept: without its picture, three quarters of it, which follows from its URI.
+class _StoredEnrollment(Record, frozen=True, gc=False, array_like=True):
+    """An enrollment's records, from which its response is rendered again; the QR code follows from the URI.
 
-    `pictured`: a picture was left out; `halved`: what an enrolment says again was left out as well.
+    The fields of `FactorRecord` (without its sealed secret) and `ChallengeRecord` are stored by position.
     """
 
-    pictured: bool = True
-    halved: bool = False
+    factor: tuple[str, str | None, str, str, str, int | None, int, int, int]
+    challenge: tuple[str, str, int, int, int, int | None] | None
+    secret: str
+
+    @classmethod
+    def of(cls, made: Enrollment) -> "_StoredEnrollment":
+        factor = msgspec.structs.astuple(msgspec.structs.replace(made.factor, secret=""))
+        challenge = None if made.challenge is None else msgspec.structs.astuple(made.challenge)
+        return cls(factor, challenge, made.secret)
+
+    def restore(self) -> Enrollment:
+        factor = FactorRecord(*self.factor)
+        challenge = None if self.challenge is None else ChallengeRecord(*self.challenge)
+        uri = key_uri.uri(issuer=factor.issuer, account=factor.account, secret=self.secret)
+        return Enrollment(factor, challenge, self.secret, uri, qr.Drawing(uri))
 
 
-class StoredOrNewResponse(NamedTuple):
-    """An answer that is durable, and the picture that belongs into it when it was made just now."""
+class _Stored(Record, frozen=True, gc=False, array_like=True, tag="response-1"):
+    """What is stored under a key: a response, or an enrollment to render again."""
 
-    kept: StoredResponse
-    picture: Callable[[], str] | None = None
-
-    def answer(self) -> Response:
-        """Return the answer whole."""
-        return Response(self.kept.status, self._body(), self.kept.headers)
-
-    def _body(self) -> bytes:
-        body = self.kept.body
-        if self.kept.pictured and (omitted := _OMITTED.search(body)):
-            uri = omitted[1].decode()
-            drawn = qr.png_data_uri(uri) if self.picture is None else self.picture()
-            body = body.replace(omitted[0], f'"qr_code":"{drawn}","uri":"{uri}"'.encode())
-        return responses.doubled(body) if self.kept.halved else body
+    response: Response | None
+    enrollment: _StoredEnrollment | None = None
 
 
 async def run_once(
     af: Authfactor, claim: IdempotencyClaim, unit: Unit[T], render: Callable[[T], Response]
 ) -> Response:
-    """Run a unit that writes, unless an identical request with this key has run: then give its answer."""
-    return (await af.store.write(once(claim, unit, render, af.vault, af.clock()))).answer()
+    """Run a unit that writes, unless an identical request with this key has run: then return its response.
+
+    Raises what the unit raises without committing, and `IdempotencyKeyReused` when the key came with another
+    body before. A refusal that commits is stored and returned like any other response.
+    """
+    outcome = await af.store.write(_once(claim, unit, render, af.vault, af.clock()))
+    return outcome if isinstance(outcome, Response) else render(cast("T", outcome))
 
 
-def once(
+def _once(
     claimed: IdempotencyClaim,
     unit: Unit[T],
     render: Callable[[T], Response],
     vault: Vault,
     now: int,
-) -> Unit[StoredOrNewResponse]:
-    """Wrap a unit so that its answer is kept with its change, or given again without it.
+) -> Unit[object]:
+    """Wrap a unit so that its response is stored with its change.
 
-    The unit raises `IdempotencyKeyReused` when the key came with another body before.
+    The wrapped unit returns a response, or an enrollment to be rendered once its QR code is drawn.
     """
     where = SealedLocation("idempotency", "answer", claimed.environment, claimed.key.hex())
 
-    async def run(tx: Tx) -> StoredOrNewResponse:
-        kept = await tx.idempotency.claim(claimed, now)
-        # Without an answer a claim binds nobody: its request changed nothing.
-        if kept is not None and kept.answer is not None:
-            if kept.body_hash != claimed.body_hash:
+    async def run(tx: Tx) -> object:
+        earlier = await tx.idempotency.claim(claimed, now)
+        # A claim without a response is that of a request that changed nothing.
+        if earlier is not None and earlier.answer is not None:
+            if earlier.body_hash != claimed.body_hash:
                 raise errors.IdempotencyKeyReused
-            return StoredOrNewResponse(
-                msgspec.msgpack.decode(vault.unseal(kept.answer, where), type=StoredResponse)
-            )
-        result = await unit(tx)
-        if isinstance(result, Enrollment):
-            outcome = StoredOrNewResponse(_slim(render(_without_picture(result))), result.picture)
+            return _read(vault.unseal(earlier.answer, where))
+        try:
+            result = await unit(tx)
+        except errors.AuthfactorError as error:
+            if not error.commits:
+                raise
+            response = error_responses.render(error)
         else:
-            answer = render(result)
-            outcome = StoredOrNewResponse(
-                StoredResponse(answer.status, answer.body, answer.headers, pictured=False)
-            )
-        if _worth_keeping(outcome.kept.status):
-            await tx.idempotency.keep(claimed, vault.seal(msgspec.msgpack.encode(outcome.kept), where))
-        return outcome
+            if isinstance(result, Enrollment):
+                await _keep(tx, claimed, vault, where, _Stored(None, _StoredEnrollment.of(result)))
+                return result
+            response = render(result)
+        if response.status < _SERVER_ERROR and response.status not in _TOO_MANY_OR_UNAUTHORIZED:
+            kept = msgspec.structs.replace(response, verdict=None)
+            await _keep(tx, claimed, vault, where, _Stored(kept))
+        return response
 
     return run
 
 
-def _without_picture(enrollment: T) -> T:
-    return msgspec.structs.replace(enrollment, picture=lambda: "")  # type: ignore[type-var]  # T is an Enrollment here
+async def _keep(
+    tx: Tx, claimed: IdempotencyClaim, vault: Vault, where: SealedLocation, stored: _Stored
+) -> None:
+    await tx.idempotency.keep(claimed, vault.seal(msgspec.msgpack.encode(stored), where))
 
 
-def _slim(answer: Response) -> StoredResponse:
-    half = responses.halved(answer.body)
-    return StoredResponse(
-        answer.status, half or answer.body, answer.headers, pictured=True, halved=half is not None
-    )
+def _read(stored: bytes) -> Response | Enrollment | None:
+    """Return a stored response, or the enrollment from which to render it.
 
-
-def _worth_keeping(status: int) -> bool:
-    return status < 500 and status not in (401, 429)  # noqa: PLR2004 - HTTP's own numbers
+    Raises `IdempotencyKeyReused` for what another release has stored.
+    """
+    try:
+        found = msgspec.msgpack.decode(stored, type=_Stored)
+    except msgspec.ValidationError as error:
+        raise errors.IdempotencyKeyReused from error
+    return found.response if found.enrollment is None else found.enrollment.restore()

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 from authfactor import errors
 from authfactor.core import Authfactor
 from authfactor.errors import InvalidRequest, Item
-from authfactor.http import error_responses, idempotency
+from authfactor.http import idempotency
 from authfactor.http.response import Response
 from authfactor.models import ApiCaller, Environment, IdempotencyClaim, PageQuery
 from authfactor.rules.audit.audit_log import NO_ORIGIN, Actor
@@ -34,7 +34,6 @@ class Request:
         "path",
         "query_string",
         "status",
-        "verdict",
     )
 
     def __init__(
@@ -58,8 +57,6 @@ class Request:
         self.ids = ids
         self.status = status
         self.caller: ApiCaller | None = None
-        # What became of the code that this request had checked, if it had.
-        self.verdict: str | None = None
         self.origin = NO_ORIGIN
 
     @property
@@ -101,14 +98,20 @@ class Request:
         """Run a unit that only reads, and render what it gives."""
         return Response(self.status, responses.encode(render(await self.af.read(unit))))
 
-    async def write(self, unit: Unit[T], render: Callable[[T], object] | None) -> Response:
-        """Run a unit that writes, once per Idempotency-Key, and render what it gives (None: empty body)."""
+    async def write(
+        self,
+        unit: Unit[T],
+        render: Callable[[T], object] | None,
+        verdict: Callable[[T], str] | None = None,
+    ) -> Response:
+        """Run a unit that writes, once per Idempotency-Key, and render its result (None: empty body).
+
+        `verdict` says what became of the code that the unit checked, for the metrics.
+        """
 
         def answer(result: T) -> Response:
-            # A refusal that left a trace is a unit's result: it is kept and given again like any other.
-            if isinstance(result, errors.AuthfactorError):
-                return error_responses.render(result)
-            return Response(self.status, b"" if render is None else responses.encode(render(result)))
+            body = b"" if render is None else responses.encode(render(result))
+            return Response(self.status, body, verdict=None if verdict is None else verdict(result))
 
         key = self.headers.get(b"idempotency-key")
         if not key or self.method != "POST":
@@ -147,7 +150,7 @@ class Request:
             target=f"{self.method} {self.path}",
             body=self.body,
             now=self.af.clock(),
-            life=self.af.settings.idempotency_life,
+            ttl=self.af.settings.idempotency_life,
         )
 
 

@@ -26,6 +26,10 @@ class Response(Record, frozen=True, gc=False):
     status: int
     body: bytes
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    code: str | None = None
+    """The error's code, for the log and the metrics; None for a success."""
+    verdict: str | None = None
+    """What became of a one-time code, for the metrics; None when the request checked none."""
 
 
 class OutgoingResponse:

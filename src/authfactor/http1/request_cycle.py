@@ -69,7 +69,7 @@ class RequestCycle:
 
     __slots__ = (
         *("_body", "_connection", "_expects", "_start", "_waiter"),
-        *("answered", "ended", "gone", "keep", "only_reads", "scope"),
+        *("body_complete", "disconnected", "keep", "only_reads", "response_complete", "scope"),
     )
 
     def __init__(self, connection: ResponseWriter, scope: Message, *, keep: bool, expects: bool) -> None:

@@ -62,8 +62,8 @@ class Store(Protocol):
     async def write(self, unit: Unit[T]) -> T:
         """Run a unit atomically and return once it is durable.
 
-        Raises what the unit raises (then nothing of it is kept) and `errors.Unavailable` when the
-        database cannot take the write now.
+        Raises what the unit raises, and `errors.Unavailable` when the database cannot take the write now.
+        When the unit raises, nothing it wrote is kept, unless the error says that it `commits`.
         """
 
     async def read(self, unit: Unit[T]) -> T:

@@ -4,7 +4,7 @@ Keys that only this server sends (`reason`, `attempts_remaining`, `factor`, `cha
 additive: every SDK ignores keys it does not know.
 """
 
-from typing import Annotated, Any, Final, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
@@ -263,29 +263,6 @@ def enrolled(enrollment: Enrollment) -> EnrollResponse:
         raise TypeError("an enrolment under a user opens a challenge")
     new_factor, new_challenge = factor_enrolled(enrollment), challenge(enrollment.challenge)
     return EnrollResponse(new_factor, new_challenge, new_factor, new_challenge)
-
-
-# What `EnrollResponse` becomes, and the short way to write it down: each of its two objects once.
-_WHOLE: Final = (
-    b'{"authentication_factor":',
-    b',"authentication_challenge":',
-    b',"factor":',
-    b',"challenge":',
-    b"}",
-)
-
-
-def halved(body: bytes) -> bytes | None:
-    """Leave out what an encoded `EnrollResponse` says again; None for anything else."""
-    half, _, rest = body.partition(_WHOLE[2])
-    return half if rest and doubled(half) == body else None
-
-
-def doubled(half: bytes) -> bytes:
-    """Say again what `halved` has left out."""
-    new_factor, _, new_challenge = half.removeprefix(_WHOLE[0]).partition(_WHOLE[1])
-    a, b, c, d, e = _WHOLE
-    return b"".join((a, new_factor, b, new_challenge, c, new_factor, d, new_challenge, e))
 
 
 def verification(outcome: Verification) -> VerifyResponse:

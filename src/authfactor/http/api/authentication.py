@@ -1,9 +1,7 @@
 """The endpoints of sign-in: authenticate, key set, sessions, events."""
 
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qsl
-
-import msgspec
 
 from authfactor import errors
 from authfactor.errors import InvalidRequest, Item, OAuthRefused
@@ -12,9 +10,9 @@ from authfactor.http.api.parameters import PAGE, required
 from authfactor.http.request import Request
 from authfactor.http.response import Response
 from authfactor.http.routing import Route
-from authfactor.http.telemetry.shared_counters import VERDICT_BY_REASON
+from authfactor.http.telemetry.shared_counters import RIGHT
 from authfactor.models import ApiCaller, Environment, PageQuery, SignedIn
-from authfactor.rules.authentication.sign_in import CODE_REFUSALS, PasswordHashChanged
+from authfactor.rules.authentication.sign_in import PasswordHashChanged
 from authfactor.rules.events import event_log
 from authfactor.store import Unit
 from authfactor.wire import events as event_shapes
@@ -22,12 +20,9 @@ from authfactor.wire import requests, responses, timestamps
 from authfactor.wire.requests import Authenticate
 
 TAG, EVENTS = "sign-in", "events"
-Outcome = SignedIn | errors.SignInRefused | errors.ChallengeRefused
 MFA_TOTP: Final = "urn:workos:oauth:grant-type:mfa-totp"
 FORM: Final = b"application/x-www-form-urlencoded"
 MAX_EVENT_NAMES: Final = 100
-OK: Final = 200
-_VERDICTS: Final = {refusal: VERDICT_BY_REASON[reason] for reason, refusal in CODE_REFUSALS.items()}
 NEEDS: Final = {
     "password": ("client_id", "client_secret", "email", "password"),
     MFA_TOTP: (
@@ -45,35 +40,28 @@ async def authenticate(request: Request) -> Response:
     """Sign in, or go on with a sign-in."""
     body = _grant(request)
     request.caller = caller = await _client(request, body)
+    verdict = _right_code if body.grant_type == MFA_TOTP else None
     try:
-        answer = await request.write(await _unit(request, caller.environment, body), _signed_in)
+        return await request.write(
+            await _unit(request, caller.environment, body), responses.signed_in, verdict
+        )
     except PasswordHashChanged:
-        # Most likely another sign-in of the same moment has replaced an imported hash: look again, once.
-        answer = await request.write(await _unit(request, caller.environment, body), _signed_in)
-    if body.grant_type == MFA_TOTP:
-        request.verdict = _verdict(answer)
-    return answer
+        # A concurrent sign-in has most likely replaced an imported hash: read it again, once.
+        return await request.write(
+            await _unit(request, caller.environment, body), responses.signed_in, verdict
+        )
 
 
-def _verdict(answer: Response) -> str | None:
-    if answer.status == OK:
-        return "right"
-    refusal = msgspec.json.decode(answer.body, type=dict[str, Any])
-    return _VERDICTS.get((str(refusal.get("code")), str(refusal.get("message"))))
+def _right_code(_: SignedIn) -> str:
+    return RIGHT
 
 
-async def _unit(request: Request, environment: Environment, body: Authenticate) -> Unit[Outcome]:
+async def _unit(request: Request, environment: Environment, body: Authenticate) -> Unit[SignedIn]:
     if body.grant_type == "password":
         return await request.af.sign_in.password(request.af.store, environment, body)
     if body.grant_type == MFA_TOTP:
         return await request.af.sign_in.code(request.af.store, environment, body)
     return await request.af.sessions.refresh(request.af.store, environment, body.refresh_token or "")
-
-
-def _signed_in(outcome: Outcome) -> responses.AuthenticateResponse:
-    if isinstance(outcome, errors.AuthfactorError):
-        raise outcome
-    return responses.signed_in(outcome)
 
 
 async def jwks(request: Request) -> Response:

@@ -1,8 +1,6 @@
 """The endpoints: parse, one call, render. No rule lives here."""
 
-from collections.abc import Callable
-
-from authfactor.errors import ChallengeRefused, InvalidRequest, Item
+from authfactor.errors import InvalidRequest, Item
 from authfactor.http.api.parameters import FACTORS, PAGE, required
 from authfactor.http.request import Request
 from authfactor.http.response import Response
@@ -61,24 +59,11 @@ async def challenge_factor_by_id(request: Request) -> Response:
     )
 
 
-def verified(request: Request) -> Callable[[Verification | ChallengeRefused], responses.VerifyResponse]:
-    """Render a verification and remember its verdict for the metrics."""
-
-    def render(result: Verification | ChallengeRefused) -> responses.VerifyResponse:
-        if isinstance(result, ChallengeRefused):
-            raise result
-        request.verdict = VERDICT_BY_REASON[result.reason]
-        return responses.verification(result)
-
-    return render
-
-
 async def verify_challenge(request: Request) -> Response:
     """Check a code."""
     code = _code(request.read_body(requests.VerifyChallenge).code)
-    return await request.write(
-        request.af.challenges.verify(request.environment, request.ids[0], code), verified(request)
-    )
+    unit = request.af.challenges.verify(request.environment, request.ids[0], code)
+    return await request.write(unit, responses.verification, _verdict)
 
 
 async def verify_challenge_by_id(request: Request) -> Response:
@@ -86,7 +71,11 @@ async def verify_challenge_by_id(request: Request) -> Response:
     body = request.read_body(requests.VerifyChallengeById)
     challenge_id = required(body.authentication_challenge_id, "authentication_challenge_id")
     unit = request.af.challenges.verify(request.environment, challenge_id, _code(body.code))
-    return await request.write(unit, verified(request))
+    return await request.write(unit, responses.verification, _verdict)
+
+
+def _verdict(outcome: Verification) -> str:
+    return VERDICT_BY_REASON[outcome.reason]
 
 
 def _code(value: str | None) -> str:

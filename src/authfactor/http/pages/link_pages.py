@@ -11,9 +11,10 @@ from authfactor.http.pages.browser_security import Cookie
 from authfactor.http.pages.page_branding import page_branding
 from authfactor.http.pages.page_request import PageRequest, page
 from authfactor.http.response import Response
-from authfactor.http.telemetry.shared_counters import VERDICT_BY_REASON
+from authfactor.http.telemetry.shared_counters import LOCKED, RIGHT, VERDICT_BY_REASON
 from authfactor.models import LinkRecord, Verification
 from authfactor.otp import qr
+from authfactor.rules.authentication.sign_in import CODE_REFUSALS
 from authfactor.rules.links.page_sessions import CodeOutcome, PageSession, check_unopened
 
 PATHS: Final = {"enrollment": "/enroll/", "challenge": "/challenge/"}
@@ -55,11 +56,8 @@ async def answer_step(request: PageRequest) -> Response:
     except errors.TooManyAttempts as error:
         followed = await request.af.read(request.af.page_sessions.view(request.ids[0], secret))
         _speak(request, followed)
-        request.call.verdict = "locked"
         return _refused(request, followed, error)
     _speak(request, answered.followed)
-    if answered.verification is not None:
-        request.call.verdict = VERDICT_BY_REASON[answered.verification.reason]
     return _answered(request, answered)
 
 
@@ -67,7 +65,10 @@ def _answered(request: PageRequest, answered: CodeOutcome) -> Response:
     followed, verification = answered
     if verification is not None and not verification.valid:
         return _step(request, followed, verification)
-    return request.redirect(followed.link.return_to or PATHS[followed.link.purpose] + followed.link.id)
+    return request.redirect(
+        followed.link.return_to or PATHS[followed.link.purpose] + followed.link.id,
+        verdict=None if verification is None else RIGHT,
+    )
 
 
 def _refused(request: PageRequest, followed: PageSession, error: errors.TooManyAttempts) -> Response:
@@ -79,7 +80,7 @@ def _refused(request: PageRequest, followed: PageSession, error: errors.TooManyA
         problem = request.words("code.stopped")
     else:
         problem = request.words("code.used_up")
-    return _step(request, followed, problem=problem, ended=error.locked_until is None)
+    return _step(request, followed, problem=problem, error=error)
 
 
 def _step(
@@ -88,18 +89,26 @@ def _step(
     verification: Verification | None = None,
     *,
     problem: str | None = None,
-    ended: bool = False,
+    error: errors.TooManyAttempts | None = None,
 ) -> Response:
-    """Render the page a link is for; `ended`: no further code will be taken."""
+    """Render the page a link is for, with the reason why a code was refused if one was."""
     link, factor = followed.link, followed.factor
+    # Whether no further code will be accepted here.
+    ended = error is not None and error.locked_until is None
+    verdict = None if error is None else LOCKED
+    error_code = None if error is None else error.code
     if verification is not None:
         problem, ended = _problem(request, link, verification), _is_over(link, verification)
+        verdict = VERDICT_BY_REASON[verification.reason]
+        error_code = CODE_REFUSALS[verification.reason or "code_mismatch"][0]
     names: dict[str, Any] = {
         "link": link,
         "factor": factor,
         "look": page_branding(followed.environment, followed.branding),
         "problem": problem,
         "ended": ended,
+        "error_code": error_code,
+        "verdict": verdict,
     }
     if followed.is_done:
         return request.render("link/done.html", **names)

@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 from urllib.parse import parse_qsl
 
+import msgspec
+
 from authfactor import errors
 from authfactor.core import Authfactor
 from authfactor.crypto.vault import UnsealError
@@ -86,18 +88,25 @@ class PageRequest:
         status: int = 200,
         cookies: Sequence[Cookie] = (),
         form_target: str | None = None,
+        error_code: str | None = None,
+        verdict: str | None = None,
         **names: object,
     ) -> Response:
-        """Render a page; `form_target` is where its form may lead besides here."""
+        """Render a page.
+
+        `form_target` is another origin to which its form may redirect. `error_code` and `verdict` are for the
+        log and the metrics.
+        """
         body = templating.render(
             template, t=self.words, language=self.words.language, path=self.call.path, **names
         )
-        return Response(status, body, (*browser_security.page_headers(form_target), *self._set(cookies)))
+        headers = (*browser_security.page_headers(form_target), *self._set(cookies))
+        return Response(status, body, headers, error_code, verdict)
 
-    def redirect(self, where: str, *, cookies: Sequence[Cookie] = ()) -> Response:
+    def redirect(self, where: str, *, cookies: Sequence[Cookie] = (), verdict: str | None = None) -> Response:
         """Send the browser elsewhere after a form (303: with GET). `where` must be a URL as is."""
         headers = [(b"location", where.encode("ascii"))]
-        return Response(303, b"", (*headers, *self._set(cookies)))
+        return Response(303, b"", (*headers, *self._set(cookies)), verdict=verdict)
 
     def refuse(self, error: errors.AuthfactorError) -> Response:
         """Show an error as a page of its own, in the words of the catalogue where it has any."""
@@ -108,13 +117,19 @@ class PageRequest:
         known = f"errors.{code}"
         title = self.words(f"{known}.title" if f"{known}.title" in self.words else "errors.other.title")
         text = self.words(f"{known}.text") if f"{known}.text" in self.words else text
-        answer = self.render("error.html", status=status, title=title, text=text, reference=None)
-        return Response(answer.status, answer.body, (*answer.headers, *error_responses.headers(error)))
+        response = self.render(
+            "error.html", status=status, error_code=error.code, title=title, text=text, reference=None
+        )
+        headers = (*response.headers, *error_responses.headers(error))
+        return msgspec.structs.replace(response, headers=headers)
 
     def render_failure(self, reference: str, *, status: int = 500) -> Response:
         """Show that something went wrong on our side; the log has the rest under this reference."""
         title, text = self.words("errors.internal_error.title"), self.words("errors.internal_error.text")
-        return self.render("error.html", status=status, title=title, text=text, reference=reference)
+        code = errors.Unavailable.code if status == 503 else errors.AuthfactorError.code  # noqa: PLR2004 - HTTP's
+        return self.render(
+            "error.html", status=status, error_code=code, title=title, text=text, reference=reference
+        )
 
     def _set(self, cookies: Sequence[Cookie]) -> list[tuple[bytes, bytes]]:
         wanted = list(cookies)

@@ -35,10 +35,12 @@ STATUSES: Final = (
     ),
     *("429", "500", "503", "other"),
 )
-VERDICTS: Final = ("right", "wrong", "replay", "drift", "locked")
+RIGHT: Final = "right"
+LOCKED: Final = "locked"
+VERDICTS: Final = (RIGHT, "wrong", "replay", "drift", LOCKED)
 # What a verification's reason is called in the metrics.
 VERDICT_BY_REASON: Final = {
-    None: "right",
+    None: RIGHT,
     "code_mismatch": "wrong",
     "code_already_used": "replay",
     "clock_drift": "drift",

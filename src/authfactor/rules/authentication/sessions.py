@@ -116,9 +116,7 @@ class Sessions:
         await self._log.append(tx, environment.number, event_log.SESSION_CREATED, user.id, shape, now)
         return SignedIn(msgspec.structs.replace(user, last_sign_in_at=now), *pair)
 
-    async def refresh(
-        self, store: Store, environment: Environment, refresh_token: str
-    ) -> Unit[SignedIn | errors.SignInRefused]:
+    async def refresh(self, store: Store, environment: Environment, refresh_token: str) -> Unit[SignedIn]:
         """Prepare a refresh: a token works once.
 
         For `refresh_grace` seconds after that it gives the same pair again (an answer may have been
@@ -131,7 +129,7 @@ class Sessions:
         pair = await self._pair(store, environment, session, now)
         sealed = self._vault.seal(msgspec.json.encode(pair), _successor_row(number, hashed))
 
-        async def run(tx: Tx) -> SignedIn | errors.SignInRefused:
+        async def run(tx: Tx) -> SignedIn:
             latest = await tx.sessions.by_id(number, session.id)
             if latest is None or not self._is_alive(latest, now):
                 raise _refused()
@@ -157,7 +155,7 @@ class Sessions:
         spent: RefreshToken | None,
         hashed: bytes,
         now: int,
-    ) -> SignedIn | errors.SignInRefused:
+    ) -> SignedIn:
         """Answer a refresh token that was spent before."""
         if spent is None or spent.spent_at is None or spent.successor is None:
             raise _refused()
@@ -165,7 +163,7 @@ class Sessions:
             text = self._vault.unseal(spent.successor, _successor_row(environment.number, hashed))
             return SignedIn(user, *msgspec.json.decode(text, type=TokenPair))
         await self._end(tx, environment, session, now)
-        return _refused("Refresh token already exchanged.")
+        raise _refused("Refresh token already exchanged.").after_commit()
 
     def page(
         self, environment: Environment, user_id: str, query: PageQuery

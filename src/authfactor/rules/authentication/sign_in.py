@@ -37,7 +37,7 @@ from authfactor.wire.requests import Authenticate, without_nul
 Refusal = errors.SignInRefused | errors.TooManyAttempts
 
 # For the event, which must not hold the token.
-_SLACK: Final = errors.SignInRefused(
+_PASSWORD_CHANGED: Final = errors.SignInRefused(
     "invalid_pending_authentication_token", "The password was changed since this sign-in began."
 )
 
@@ -77,13 +77,12 @@ class SignIn:
         self._challenges = challenges
         self._sessions = sessions
 
-    async def password(
-        self, store: Store, environment: Environment, request: Authenticate
-    ) -> Unit[SignedIn | Refusal]:
+    async def password(self, store: Store, environment: Environment, request: Authenticate) -> Unit[SignedIn]:
         """Prepare a sign-in by password. The same work is done for an unknown email as for a wrong password.
 
-        The unit returns `StepUpRequired` when a code (or an enrolment) is needed first, and
-        `SignInRefused("invalid_credentials")`; both leave their events. It raises `PasswordMoved`.
+        The unit raises `StepUpRequired` when a code (or an enrollment) is needed first, and
+        `SignInRefused("invalid_credentials")`, both after it has committed their events; and
+        `PasswordHashChanged`.
         """
         email = without_nul(request.email or "")
         user = await store.read(lambda tx: tx.users.by_email(environment.number, email))
@@ -100,34 +99,29 @@ class SignIn:
         )
         opening = await self._open(store, environment, user.id, ONE_STEP, request, now)
 
-        async def run(tx: Tx) -> SignedIn | Refusal:
+        async def run(tx: Tx) -> SignedIn:
             latest = await tx.users.lock(environment.number, user.id)
             if latest is None:
-                return errors.SignInRefused("invalid_credentials", _bad_credentials(email))
+                raise errors.SignInRefused("invalid_credentials", _bad_credentials(email))
             if latest.password_hash != stored:
                 raise PasswordHashChanged
             if not await self._counted(tx, environment, user, request, now, right=True):
-                return await self._refused(
-                    tx,
-                    environment,
-                    latest,
-                    password_throttling.refusal(),
-                    request,
-                    now,
-                    event_log.PASSWORD_FAILED,
+                refusal = password_throttling.refusal()
+                await self._emit_refused(
+                    tx, environment, latest, refusal, request, now, event_log.PASSWORD_FAILED
                 )
+                raise refusal.after_commit()
             if better != stored:
                 await tx.users.rehashed(environment.number, user.id, stored, better)
             await self._emit(tx, environment, event_log.PASSWORD_SUCCEEDED, latest, request, now)
-            return await self._step_up(tx, environment, latest, better, now) or await self._sessions.start(
-                tx, environment, latest, opening
-            )
+            step_up = await self._step_up(tx, environment, latest, better, now)
+            if step_up is not None:
+                raise step_up.after_commit()
+            return await self._sessions.start(tx, environment, latest, opening)
 
         return run
 
-    async def code(
-        self, store: Store, environment: Environment, request: Authenticate
-    ) -> Unit[SignedIn | Refusal]:
+    async def code(self, store: Store, environment: Environment, request: Authenticate) -> Unit[SignedIn]:
         """Prepare the second step.
 
         Pending token, challenge and step are spent with the session that they buy, in one transaction; a
@@ -143,22 +137,21 @@ class SignIn:
         opening = await self._open(store, environment, pending.user_id, TWO_STEPS, request, now)
         challenge_id, code = without_nul(request.authentication_challenge_id or ""), request.code or ""
 
-        async def run(tx: Tx) -> SignedIn | Refusal:
+        async def run(tx: Tx) -> SignedIn:
             user = await tx.users.lock(environment.number, pending.user_id)
             if user is None:
                 raise _bad_pending(token)
             if _mark(user.password_hash) != pending.password_mark:
-                await self._refused(tx, environment, user, _SLACK, request, now)
-                return _bad_pending(token)
+                await self._emit_refused(tx, environment, user, _PASSWORD_CHANGED, request, now)
+                raise _bad_pending(token).after_commit()
             try:
                 challenge, _ = await self._load(tx, environment, user, challenge_id, now)
-            except errors.SignInRefused as refusal:
-                return await self._refused(tx, environment, user, refusal, request, now)
-            outcome = await self._challenges.check(tx, environment, challenge.id, code, now, emit=False)
-            if isinstance(outcome, errors.TooManyAttempts):
-                return await self._refused(tx, environment, user, outcome, request, now)
+                outcome = await self._challenges.check(tx, environment, challenge.id, code, now, emit=False)
+            except (errors.SignInRefused, errors.TooManyAttempts) as refusal:
+                await self._emit_refused(tx, environment, user, refusal, request, now)
+                raise refusal.after_commit() from None
             if not outcome.valid:
-                return await self._wrong_code(tx, environment, user, outcome, request, now)
+                raise (await self._wrong_code(tx, environment, user, outcome, request, now)).after_commit()
             if not await tx.pending_sign_ins.spend(environment.number, hashed, now):
                 raise _bad_pending(token)
             await self._emit(tx, environment, event_log.MFA_SUCCEEDED, user, request, now)
@@ -232,29 +225,29 @@ class SignIn:
 
     def _wrong_password(
         self, environment: Environment, user: UserRecord | None, email: str, request: Authenticate, now: int
-    ) -> Unit[SignedIn | Refusal]:
+    ) -> Unit[SignedIn]:
         refusal = errors.SignInRefused("invalid_credentials", _bad_credentials(email))
 
-        async def run(tx: Tx) -> errors.SignInRefused:
+        async def run(tx: Tx) -> SignedIn:
             if not await self._counted(tx, environment, user, request, now, right=False):
                 # As for a right password: beyond the limit the answer says nothing about it.
                 return await self._too_many(environment, user, request, now)(tx)
             await self._emit(tx, environment, event_log.PASSWORD_FAILED, user, request, now, refusal)
-            return refusal
+            raise refusal.after_commit()
 
         return run
 
     def _too_many(
         self, environment: Environment, user: UserRecord | None, request: Authenticate, now: int
-    ) -> Unit[errors.SignInRefused]:
+    ) -> Unit[SignedIn]:
         """Refuse beyond the limit. There is no end of made-up emails: they share their address's events."""
         refusal = password_throttling.refusal()
         subject = user.id if user else password_throttling.stranger_subject(request.ip_address)
 
-        async def run(tx: Tx) -> errors.SignInRefused:
+        async def run(tx: Tx) -> SignedIn:
             if await self._log.take_refusal_event_slot(tx, environment.number, subject, now):
                 await self._emit(tx, environment, event_log.PASSWORD_FAILED, user, request, now, refusal)
-            return refusal
+            raise refusal.after_commit()
 
         return run
 
@@ -291,7 +284,7 @@ class SignIn:
         email, address = without_nul(request.email or ""), request.ip_address
         return await password_throttling.limits_of(tx, environment, user, email, address, self._settings)
 
-    async def _refused(
+    async def _emit_refused(
         self,
         tx: Tx,
         environment: Environment,
@@ -300,11 +293,10 @@ class SignIn:
         request: Authenticate,
         now: int,
         name: str = event_log.MFA_FAILED,
-    ) -> Refusal:
-        """Leave the event of a refusal that no limit counts, and give it back for the unit to return."""
+    ) -> None:
+        """Emit the event of a refusal that no limit counts."""
         if await self._log.take_refusal_event_slot(tx, environment.number, user.id, now):
             await self._emit(tx, environment, name, user, request, now, refusal)
-        return refusal
 
     async def _wrong_code(
         self,
@@ -315,7 +307,8 @@ class SignIn:
         request: Authenticate,
         now: int,
     ) -> errors.SignInRefused:
-        refusal = errors.SignInRefused(*CODE_REFUSALS[outcome.reason or "code_mismatch"])
+        reason = outcome.reason or "code_mismatch"
+        refusal = errors.SignInRefused(*CODE_REFUSALS[reason], reason=reason)
         await self._emit(tx, environment, event_log.MFA_FAILED, user, request, now, refusal)
         return refusal
 
@@ -342,8 +335,8 @@ class SignIn:
         await self._log.append(tx, environment.number, name, shape.user_id, shape, now)
 
 
-def _refusing(refusal: errors.SignInRefused) -> Unit[SignedIn | Refusal]:
-    async def run(_: Tx) -> SignedIn | Refusal:
+def _refusing(refusal: errors.SignInRefused) -> Unit[SignedIn]:
+    async def run(_: Tx) -> SignedIn:
         raise refusal
 
     return run

@@ -78,10 +78,11 @@ class OperatorSignIn:
         self._audit = audit
         self._settings = settings
 
-    async def sign_in(self, store: Store, attempt: SignInForm) -> Unit[StartedSession | errors.SignInRefused]:
+    async def sign_in(self, store: Store, attempt: SignInForm) -> Unit[StartedSession]:
         """Prepare a sign-in. The same work is done for an unknown email as for a wrong password.
 
-        The unit returns `SignInRefused` (it is counted) and raises `TooManyAttempts` and `Unavailable`.
+        The unit raises `SignInRefused` (after it has committed the count), `TooManyAttempts` and
+        `Unavailable`.
         """
         email = without_nul(attempt.email)
         found = await store.read(lambda tx: tx.operators.by_email(email))
@@ -93,7 +94,7 @@ class OperatorSignIn:
         right = await self._hasher.verify(attempt.password, checked)
         now = self._clock()
 
-        async def run(tx: Tx) -> StartedSession | errors.SignInRefused:
+        async def run(tx: Tx) -> StartedSession:
             record = await tx.failures.charge(CONSOLE.number, subject, now // 1000)
             _refuse_locked(record, now)
             operator = await tx.operators.lock(known.id) if known else None
@@ -103,7 +104,7 @@ class OperatorSignIn:
                 settled = attempt_limits.record_failure(counted, now, self._settings, months=False)
                 await tx.failures.write(CONSOLE.number, subject, settled)
                 await self._audit_lock(tx, operator, settled, now, attempt.origin)
-                return _refusal()
+                raise _refusal().after_commit()
             if operator.password_hash != checked or operator.state != "active":
                 raise errors.Unavailable("This operator has just been changed. Try again.")
             # The code counts for itself, on the same record.
@@ -113,7 +114,7 @@ class OperatorSignIn:
             if outcome is None or not outcome.valid:
                 latest = await tx.failures.of(CONSOLE.number, subject)
                 await self._audit_lock(tx, operator, latest, now, attempt.origin)
-                return _refusal(outcome)
+                raise _refusal(outcome).after_commit()
             if attempt.old_token:
                 await tx.operator_sessions.end(token_hash(attempt.old_token), now)
             return await self.start(
@@ -218,10 +219,7 @@ class OperatorSignIn:
         if factor is None:
             return None
         challenge = await self._challenges.open(tx, CONSOLE, factor.id, now)
-        outcome = await self._challenges.check(tx, CONSOLE, challenge.id, code, now)
-        if isinstance(outcome, errors.TooManyAttempts):
-            raise outcome
-        return outcome
+        return await self._challenges.check(tx, CONSOLE, challenge.id, code, now)
 
 
 def _refuse_locked(record: FailureRecord, now: int) -> None:

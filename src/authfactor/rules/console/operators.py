@@ -255,8 +255,6 @@ class Operators:
                 raise SetUpLinkRefused
             challenge = await self._challenges.open(tx, CONSOLE, factor.id, now)
             outcome = await self._challenges.check(tx, CONSOLE, challenge.id, code, now)
-            if isinstance(outcome, errors.TooManyAttempts):
-                raise outcome
             if not outcome.valid:
                 return operator, outcome
             if not await tx.operators.spend_link(token_hash(token), now):

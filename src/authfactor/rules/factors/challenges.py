@@ -62,22 +62,20 @@ class Challenges:
         expires_at = now + self._settings.challenge_life * 1000
         return ChallengeRecord(self._new_id(ids.CHALLENGE), factor_id, 0, now, expires_at, None)
 
-    def verify(
-        self, environment: Environment, challenge_id: str, code: str
-    ) -> Unit[Verification | errors.ChallengeRefused]:
+    def verify(self, environment: Environment, challenge_id: str, code: str) -> Unit[Verification]:
         """Check a code. A wrong one is an answer (`valid=False`) and is counted.
 
-        The unit raises `NotFound`; `ChallengeExpired`, `ChallengeAlreadyVerified` and `TooManyAttempts` are
-        returned with their event.
+        The unit raises `NotFound`, and `ChallengeExpired`, `ChallengeAlreadyVerified` and `TooManyAttempts`
+        after it has committed their events.
         """
         now = self._clock()
 
-        async def run(tx: Tx) -> Verification | errors.ChallengeRefused:
+        async def run(tx: Tx) -> Verification:
             attempt = await self._charge(tx, environment, challenge_id, now)
             refusal = _stale(attempt.challenge, now)
             if refusal is not None:
                 await self._emit_refused(tx, environment, attempt, refusal, now)
-                return refusal
+                raise refusal.after_commit()
             return await self._judge(tx, environment, attempt, code, now, emit=True)
 
         return run
@@ -97,8 +95,8 @@ class Challenges:
 
     async def check(
         self, tx: Tx, environment: Environment, challenge_id: str, code: str, now: int, *, emit: bool = True
-    ) -> Verification | errors.TooManyAttempts:
-        """Answer a challenge that was just loaded or opened: as `verify` does, but refusals are raised.
+    ) -> Verification:
+        """Answer a challenge that was just loaded or opened; counts and raises as `verify` does.
 
         `tell` False: the caller writes an event about a wrong code.
         """
@@ -118,12 +116,12 @@ class Challenges:
 
     async def _judge(
         self, tx: Tx, environment: Environment, attempt: CodeAttempt, code: str, now: int, *, emit: bool
-    ) -> Verification | errors.TooManyAttempts:
+    ) -> Verification:
         """Refuse when no attempt was left; else compare, and spend step and challenge if it is right."""
         locked = await self._locked(tx, environment, attempt, now)
         if locked is not None:
             await self._emit_refused(tx, environment, attempt, locked, now)
-            return locked
+            raise locked.after_commit()
         challenge, factor = attempt.challenge, attempt.factor
         secret = self._vault.unseal(factor.secret, secret_row(environment.number, factor.id))
         found = self._compare(secret, code, now)

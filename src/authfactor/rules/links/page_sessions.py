@@ -172,8 +172,6 @@ class PageSessions:
             environment = followed.environment
             challenge = await self._challenge(tx, followed, now)
             verification = await self._challenges.check(tx, environment, challenge.id, code, now)
-            if isinstance(verification, errors.TooManyAttempts):
-                raise verification
             if verification.valid:
                 await tx.links.complete(environment.number, link_id, now)
                 done = await tx.links.by_id(environment.number, link_id)

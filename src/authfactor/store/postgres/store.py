@@ -144,7 +144,7 @@ class PgConnection:
                 # The database's own default isolation: READ COMMITTED on PostgreSQL, where one conditional
                 # write decides; stricter ones elsewhere (CockroachDB, Aurora DSQL) show as conflicts.
                 await self._connection.execute("BEGIN")
-                result = await unit(self.tx)
+                result, refusal = await _run(unit, self.tx)
                 committing = True
                 for call in self.tx.during_commit:
                     asyncio.get_running_loop().call_soon(call)
@@ -158,7 +158,9 @@ class PgConnection:
         self._settled = True
         if status != "COMMIT":
             raise errors.Unavailable("The database took the change back.")
-        return result
+        if refusal is not None:
+            raise refusal
+        return cast("T", result)
 
     async def write_single(self, unit: Unit[T], deadline: float) -> T:
         """Run a unit of one statement, which commits by itself; raises as `write` does."""
@@ -209,6 +211,16 @@ class PgConnection:
             async with asyncio.timeout_at(deadline):
                 await self._connection.execute("ROLLBACK")
             self._settled = True
+
+
+async def _run(unit: Unit[T], tx: Tx) -> tuple[T | None, errors.AuthfactorError | None]:
+    """Run a unit; return its result, or the refusal before which its writes are committed."""
+    try:
+        return await unit(tx), None
+    except errors.AuthfactorError as error:
+        if not error.commits:
+            raise
+        return None, error
 
 
 class PostgresStore:

@@ -326,6 +326,8 @@ class SqliteStore:
             # Some faults (a full disk among them) end the whole transaction: then the batch is lost.
             if not self._writer.in_transaction:
                 raise
+            if _commits(error):
+                return None, error
             if self._writer.total_changes != written or isinstance(error, sqlite3.Error):
                 raise _WroteThenFailed from error
             return None, error
@@ -339,7 +341,8 @@ class SqliteStore:
         except Exception as error:
             if not self._writer.in_transaction:
                 raise
-            execute("ROLLBACK TO unit")
+            if not _commits(error):
+                execute("ROLLBACK TO unit")
             execute("RELEASE unit")
             return None, to_unavailable(error) if isinstance(error, sqlite3.Error) else error
         execute("RELEASE unit")
@@ -375,6 +378,10 @@ def _run_to_completion(coroutine: object) -> Any:  # noqa: ANN401 - the unit's o
     except StopIteration as stop:
         return stop.value
     raise RuntimeError("a unit of work must await nothing but its transaction")
+
+
+def _commits(error: Exception) -> bool:
+    return isinstance(error, errors.AuthfactorError) and error.commits
 
 
 def _is_busy(error: sqlite3.Error) -> bool:

@@ -109,6 +109,7 @@ class ConsoleRequest:
         return self.visit.render(
             f"console/{template}",
             status=200 if self.problem is None else error_responses.status_of(self.problem),
+            error_code=None if self.problem is None else self.problem.code,
             operator=self.seat.operator,
             environments=self.environments,
             environment=self._environment,
@@ -206,7 +207,7 @@ async def _enter(request: PageRequest, path: str) -> ConsoleRequest | Response:
     seat = await af.operator_sign_in.seat(af.store, token, active=not by_itself) if token else None
     if seat is None:
         if by_itself:
-            return Response(401, b"", ((b"hx-redirect", SIGN_IN.encode()),))
+            return Response(401, b"", ((b"hx-redirect", SIGN_IN.encode()),), errors.Unauthorized.code)
         return request.redirect(SIGN_IN, cookies=[expired_cookie()] if token else [])
     known = await af.read(lambda tx: tx.environments.all())
     if not path.startswith("/console/e/"):

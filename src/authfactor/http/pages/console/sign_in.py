@@ -31,6 +31,7 @@ async def show_sign_in(request: PageRequest, problem: errors.AuthfactorError | N
     return request.render(
         "console/sign_in.html",
         status=200 if problem is None else error_responses.status_of(problem),
+        error_code=None if problem is None else problem.code,
         problems=[] if problem is None else error_messages(problem),
         languages={},
         until=getattr(problem, "locked_until", None),
@@ -54,12 +55,10 @@ async def sign_in(request: PageRequest) -> Response:
     )
     try:
         unit = await request.af.operator_sign_in.sign_in(request.af.store, attempt)
-        result: StartedSession | errors.SignInRefused = await request.af.run(unit)
-    except (errors.TooManyAttempts, errors.Unavailable) as error:
+        started = await request.af.run(unit)
+    except (errors.SignInRefused, errors.TooManyAttempts, errors.Unavailable) as error:
         return await show_sign_in(request, error)
-    if not isinstance(result, StartedSession):
-        return await show_sign_in(request, result)
-    return request.redirect(HOME, cookies=[session_cookie(result.token)])
+    return request.redirect(HOME, cookies=[session_cookie(started.token)])
 
 
 async def sign_out(request: ConsoleRequest) -> Response:
@@ -77,6 +76,7 @@ async def show_set_up(request: PageRequest, problem: errors.AuthfactorError | No
     return request.render(
         "console/set_up.html",
         status=200 if problem is None else error_responses.status_of(problem),
+        error_code=None if problem is None else problem.code,
         problems=[] if problem is None else error_messages(problem),
         languages={},
         role=opened.link.role,
@@ -135,6 +135,7 @@ def _show_code(
     return request.render(
         "console/set_up_code.html",
         status=200 if problem is None else error_responses.status_of(problem),
+        error_code=None if problem is None else problem.code,
         problems=[] if problem is None else error_messages(problem),
         languages={},
         picture=enrolled.qr_code if enrolled else None,
@@ -152,7 +153,9 @@ async def _opened(request: PageRequest) -> SetUpLink | Response:
 
 
 def _spent(request: PageRequest) -> Response:
-    return request.render("console/link_spent.html", status=410, languages={})
+    return request.render(
+        "console/link_spent.html", status=410, error_code=SetUpLinkRefused.code, languages={}
+    )
 
 
 def _agent(request: PageRequest) -> str | None:
