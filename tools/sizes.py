@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-MODULE_LIMIT = 400
+MODULE_LIMIT = 350
 FUNCTION_LIMIT = 60
 
 

@@ -12,7 +12,8 @@ from authfactor import errors
 from authfactor.settings import Settings
 from authfactor.store import Tx
 from authfactor.store.opening import open_store
-from authfactor.store.postgres.store import PostgresDb, PostgresStore
+from authfactor.store.postgres.connection import PostgresDb
+from authfactor.store.postgres.store import PostgresStore
 from tests.postgres.conftest import StoreOn
 from tests.postgres.server import PostgresServer
 

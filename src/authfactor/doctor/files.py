@@ -8,7 +8,7 @@ from typing import Final
 from authfactor import errors
 from authfactor.doctor.finding import DoctorFinding, ok, problem, warning
 from authfactor.settings import Settings
-from authfactor.store.sqlite import store
+from authfactor.store.sqlite import connection
 
 _OTHERS: Final = 0o077
 _WRITABLE_BY_OTHERS: Final = 0o022
@@ -74,7 +74,7 @@ def integrity(settings: Settings) -> list[DoctorFinding]:
     if path is None:
         return []
     try:
-        said = store.integrity(path)
+        said = connection.integrity(path)
     except errors.AuthfactorError as error:
         return [problem("integrity", error.message, "Restore a backup.")]
     if said != "ok":

@@ -15,8 +15,8 @@ from authfactor.models import ApiCaller, Environment, PageQuery, SignedIn
 from authfactor.rules.authentication.sign_in import PasswordHashChanged
 from authfactor.rules.events import event_log
 from authfactor.store import Unit
+from authfactor.wire import authentication, requests, responses, timestamps
 from authfactor.wire import events as event_shapes
-from authfactor.wire import requests, responses, timestamps
 from authfactor.wire.requests import Authenticate
 
 TAG, EVENTS = "sign-in", "events"
@@ -43,12 +43,12 @@ async def authenticate(request: Request) -> Response:
     verdict = _right_code if body.grant_type == MFA_TOTP else None
     try:
         return await request.write(
-            await _unit(request, caller.environment, body), responses.signed_in, verdict
+            await _unit(request, caller.environment, body), authentication.signed_in, verdict
         )
     except PasswordHashChanged:
         # A concurrent sign-in has most likely replaced an imported hash: read it again, once.
         return await request.write(
-            await _unit(request, caller.environment, body), responses.signed_in, verdict
+            await _unit(request, caller.environment, body), authentication.signed_in, verdict
         )
 
 
@@ -68,14 +68,14 @@ async def jwks(request: Request) -> Response:
     """Publish the keys that verify access tokens."""
     environment = await request.af.read(request.af.environments.by_client_id(request.ids[0]))
     keys = await request.af.token_signing.published(request.af.store, environment)
-    return Response(request.status, responses.encode(responses.jwks(keys)))
+    return Response(request.status, responses.encode(authentication.jwks(keys)))
 
 
 async def list_sessions(request: Request) -> Response:
     """List a user's active sessions."""
     now = request.af.clock()
     unit = request.af.sessions.page(request.environment, request.ids[0], request.page_query(request.query()))
-    return await request.read(unit, lambda page: responses.sessions(page, now))
+    return await request.read(unit, lambda page: authentication.sessions(page, now))
 
 
 async def revoke_session(request: Request) -> Response:
@@ -177,7 +177,7 @@ ROUTES = [
         "Authenticate",
         takes=Authenticate,
         requires=("grant_type", "client_id"),
-        gives=responses.AuthenticateResponse,
+        gives=authentication.AuthenticateResponse,
         refusals=(400, 403, 404, 422),
         needs_key=False,
         tag=TAG,
@@ -188,7 +188,7 @@ ROUTES = [
         jwks,
         200,
         "Get the key set",
-        gives=responses.JwksResponse,
+        gives=authentication.JwksResponse,
         refusals=(404,),
         needs_key=False,
         tag=TAG,
@@ -199,7 +199,7 @@ ROUTES = [
         list_sessions,
         200,
         "List sessions",
-        gives=responses.ListOf[responses.SessionObject],
+        gives=responses.ListOf[authentication.SessionObject],
         query=PAGE,
         refusals=(404, 422),
         tag=TAG,

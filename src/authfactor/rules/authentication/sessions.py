@@ -27,7 +27,7 @@ from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.settings import Settings
 from authfactor.store import Store, Tx, Unit
-from authfactor.wire import responses
+from authfactor.wire import authentication
 
 ONE_STEP: Final = "pwd"
 TWO_STEPS: Final = "pwd otp mfa"
@@ -112,7 +112,7 @@ class Sessions:
         await tx.sessions.insert(environment.number, session)
         await tx.sessions.insert_refresh(environment.number, token_hash(pair.refresh_token), session.id, now)
         await tx.users.signed_in(environment.number, user.id, now)
-        shape = responses.session(session, now)
+        shape = authentication.session(session, now)
         await self._log.append(tx, environment.number, event_log.SESSION_CREATED, user.id, shape, now)
         return SignedIn(msgspec.structs.replace(user, last_sign_in_at=now), *pair)
 
@@ -201,7 +201,7 @@ class Sessions:
     async def _end(self, tx: Tx, environment: Environment, session: SessionRecord, now: int) -> None:
         if await tx.sessions.end(environment.number, session.id, now):
             ended = msgspec.structs.replace(session, ended_at=now, updated_at=now)
-            shape = responses.session(ended, now)
+            shape = authentication.session(ended, now)
             await self._log.append(
                 tx, environment.number, event_log.SESSION_REVOKED, session.user_id, shape, now
             )

@@ -8,7 +8,7 @@ import asyncpg
 from authfactor import errors
 from authfactor.store.copying.table_schema import MARK, OWN, TableSchema
 from authfactor.store.db import Row
-from authfactor.store.postgres.store import refusal
+from authfactor.store.postgres.failures import refusal
 
 T = TypeVar("T")
 CONNECT_SECONDS: Final = 10

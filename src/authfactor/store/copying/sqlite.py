@@ -5,7 +5,7 @@ from pathlib import Path
 
 from authfactor.store.copying.table_schema import MARK, OWN, TableSchema
 from authfactor.store.db import Row
-from authfactor.store.sqlite.store import begin_immediate_waiting, connect, to_unavailable
+from authfactor.store.sqlite.connection import begin_immediate_waiting, connect, to_unavailable
 
 
 class SqliteEndpoint:

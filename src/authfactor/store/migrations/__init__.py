@@ -12,7 +12,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.exc import DBAPIError
 
-from authfactor.store.sqlite.store import to_unavailable
+from authfactor.store.sqlite.connection import to_unavailable
 
 LOCATION: Final = Path(__file__).parent
 

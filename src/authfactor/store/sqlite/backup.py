@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from authfactor import errors
-from authfactor.store.sqlite.store import connect, to_unavailable
+from authfactor.store.sqlite.connection import connect, to_unavailable
 
 PAGES: Final = 1024
 # https://www.sqlite.org/fileformat2.html, the file header: 1 and 1 where 2 and 2 mean "with a log beside it".

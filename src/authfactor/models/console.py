@@ -1,0 +1,74 @@
+"""Operators, their sessions, and the audit log."""
+
+from typing import Literal
+
+from authfactor.models.base import Record
+
+Role = Literal["owner", "support", "viewer"]
+
+
+class Operator(Record, frozen=True, gc=False):
+    """A person who uses the console. Invited until password and factor are set up."""
+
+    id: str
+    email: str
+    role: Role
+    state: Literal["invited", "active", "disabled"]
+    password_hash: str | None
+    factor_id: str | None
+    last_sign_in_at: int | None
+    created_at: int
+    updated_at: int
+
+
+class OperatorLink(Record, frozen=True, gc=False):
+    """A one-time link to set an operator up; the `first` of an installation is made for nobody yet."""
+
+    operator_id: str | None
+    role: Role
+    first: bool
+    created_at: int
+    expires_at: int
+    used_at: int | None
+
+
+class OperatorSession(Record, frozen=True, gc=False):
+    """A signed-in operator, by the hash of the token that the browser holds."""
+
+    id: str
+    operator_id: str
+    ip_address: str | None
+    user_agent: str | None
+    created_at: int
+    last_active_at: int
+    expires_at: int
+    ended_at: int | None
+
+
+class OperatorContext(Record, frozen=True, gc=False):
+    """Who acts in the console: the operator, and the session they act in."""
+
+    operator: Operator
+    session: OperatorSession
+
+
+class AuditEntry(Record, frozen=True, gc=False):
+    """One change. `hash` covers this entry and the hash of the one before it; `mac` is its signature.
+
+    Entries of older releases have neither `mac` nor `key_id`.
+    """
+
+    id: str
+    actor_kind: Literal["operator", "command_line", "api_key", "server"]
+    actor_id: str | None
+    actor: str
+    action: str
+    environment: int | None
+    target: str
+    reason: str | None
+    request_id: str | None
+    created_at: int
+    hash: bytes
+    mac: bytes | None = None
+    key_id: str | None = None
+    address: str | None = None

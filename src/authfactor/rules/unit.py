@@ -1,0 +1,97 @@
+"""Units: rules that run inside one transaction.
+
+`@unit` turns `async def get(self, scope, user_id)` into `users.get(environment, user_id)`, which prepares a
+`Unit`: it reads the clock and touches nothing else. `Store.write` or `Store.read` runs the unit, again after a
+conflict. A rule that another rule calls inside its own unit is a plain method that takes the `Scope`.
+"""
+
+import functools
+from collections.abc import Awaitable, Callable
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+
+from authfactor.models import Environment
+from authfactor.store import Single, Tx, Unit
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class InstallationScope:
+    """What a unit works with outside any environment: the transaction, and the time when it was prepared."""
+
+    __slots__ = ("now", "tx")
+
+    def __init__(self, tx: Tx, now: int) -> None:
+        """`now` in milliseconds of the epoch."""
+        self.tx = tx
+        self.now = now
+
+
+class Scope(InstallationScope):
+    """What a unit works with: the transaction, the environment, and the time when it was prepared."""
+
+    __slots__ = ("environment", "number")
+
+    def __init__(self, tx: Tx, environment: Environment, now: int) -> None:
+        """`now` in milliseconds of the epoch; `number` is the environment's, the first part of every key."""
+        self.tx = tx
+        self.now = now
+        self.environment = environment
+        self.number = environment.number
+
+
+class unit(Generic[P, T]):  # noqa: N801 - used as a decorator
+    """A method that runs in a transaction of one environment. Its object has a `_clock`."""
+
+    def __init__(self, method: Callable[Concatenate[Any, Scope, P], Awaitable[T]]) -> None:
+        """Take the method."""
+        self._method = method
+        functools.update_wrapper(self, method)  # type: ignore[arg-type]  # a descriptor is no callable
+
+    def __get__(
+        self, rules: Any, owner: type | None = None  # noqa: ANN401 - any class of rules
+    ) -> Callable[Concatenate[Environment, P], Unit[T]]:
+        """Return the function that prepares the unit."""
+        method = self._method
+
+        def prepare(environment: Environment, *args: P.args, **kwargs: P.kwargs) -> Unit[T]:
+            now = rules._clock()  # noqa: SLF001 - the protocol of this decorator
+            return lambda tx: method(rules, Scope(tx, environment, now), *args, **kwargs)
+
+        return prepare
+
+
+class single_unit(unit[P, T]):  # noqa: N801 - used as a decorator
+    """A unit of one statement, which needs no BEGIN and COMMIT around it."""
+
+    def __get__(
+        self, rules: Any, owner: type | None = None  # noqa: ANN401 - any class of rules
+    ) -> Callable[Concatenate[Environment, P], Unit[T]]:
+        """Return the function that prepares the unit."""
+        prepare = super().__get__(rules, owner)
+
+        def single(environment: Environment, *args: P.args, **kwargs: P.kwargs) -> Unit[T]:
+            return Single(prepare(environment, *args, **kwargs))
+
+        return single
+
+
+class installation_unit(Generic[P, T]):  # noqa: N801 - used as a decorator
+    """A method that runs in a transaction and belongs to no environment. Its object has a `_clock`."""
+
+    def __init__(self, method: Callable[Concatenate[Any, InstallationScope, P], Awaitable[T]]) -> None:
+        """Take the method."""
+        self._method = method
+        functools.update_wrapper(self, method)  # type: ignore[arg-type]  # a descriptor is no callable
+
+    def __get__(
+        self, rules: Any, owner: type | None = None  # noqa: ANN401 - any class of rules
+    ) -> Callable[P, Unit[T]]:
+        """Return the function that prepares the unit."""
+        method = self._method
+
+        def prepare(*args: P.args, **kwargs: P.kwargs) -> Unit[T]:
+            now = rules._clock()  # noqa: SLF001 - the protocol of this decorator
+            return lambda tx: method(rules, InstallationScope(tx, now), *args, **kwargs)
+
+        return prepare

@@ -1,0 +1,193 @@
+"""Connections to PostgreSQL: statements, and one unit in one transaction."""
+
+import asyncio
+import contextlib
+import functools
+import re
+from typing import Any, Final, TypeVar, cast
+
+from authfactor import errors
+from authfactor.store.db import Row, Step
+from authfactor.store.postgres.failures import ERRORS, is_refused
+from authfactor.store.protocol import Unit
+from authfactor.store.transaction import Tx
+
+T = TypeVar("T")
+
+
+_CLOSE_SECONDS: Final = 1.0
+
+
+_PARAMETER: Final = re.compile(r"\$(\d+)")
+
+
+_INDEXED_BY: Final = re.compile(r"\s+INDEXED BY \w+")
+
+
+_UNKNOWN: Final = (
+    "The database did not confirm the change: it may or may not be there. Look before repeating it."
+)
+
+
+@functools.cache
+def _dialect(statement: str) -> str:
+    """PostgreSQL chooses its indexes itself."""
+    return _INDEXED_BY.sub("", statement)
+
+
+@functools.cache
+def _chained(statements: tuple[tuple[str, int], ...]) -> str:
+    """Make one statement of several, each with so many parameters, of which each needs the one before.
+
+    All parts see one state of the database, but each waits for locks and looks again by itself, as alone.
+    """
+    parts, shift = [], 0
+    for at, (statement, parameters) in enumerate(statements):
+        text = _PARAMETER.sub(lambda found: f"${int(found[1]) + shift}", statement)  # noqa: B023 - used at once
+        needs = f" AND EXISTS (SELECT 1 FROM s{at - 1})" if at else ""
+        parts.append(f"s{at} AS ({text.strip()}{needs} RETURNING 1)")
+        shift += parameters
+    counts = " + ".join(f"(SELECT count(*) FROM s{at})" for at in range(len(statements)))
+    return f"WITH {', '.join(parts)} SELECT {counts}"
+
+
+class PostgresDb:
+    """`Db` over one connection. The driver's records unpack, slice and compare as tuples do."""
+
+    __slots__ = ("_execute", "_fetch", "_fetchrow")
+    serializes_writes = False
+
+    def __init__(self, connection: Any) -> None:  # noqa: ANN401 - the driver ships no types
+        """Keep the bound methods: they run several times a request."""
+        self._execute = connection.execute
+        self._fetch = connection.fetch
+        self._fetchrow = connection.fetchrow
+
+    async def one(self, statement: str, *parameters: object) -> Row | None:
+        """Return the first row, or None."""
+        return cast("Row | None", await self._fetchrow(_dialect(statement), *parameters))
+
+    async def all(self, statement: str, *parameters: object) -> list[Row]:
+        """Return every row."""
+        return cast("list[Row]", await self._fetch(_dialect(statement), *parameters))
+
+    async def run(self, statement: str, *parameters: object) -> int:
+        """Return how many rows were written."""
+        # The server answers "UPDATE 1", "INSERT 0 1", "DELETE 1"; statements without a count end in a word.
+        count = (await self._execute(_dialect(statement), *parameters)).rpartition(" ")[2]
+        return int(count) if count.isdigit() else 0
+
+    async def run_while_matched(self, *steps: Step) -> int:
+        """Run statements for as long as each writes a row, in one round trip; return how many did."""
+        statement = _chained(tuple([(text, len(parameters)) for text, parameters in steps]))
+        row = await self._fetchrow(statement, *[value for _, parameters in steps for value in parameters])
+        return int(row[0])
+
+
+class PgConnection:
+    """One connection with its tables. It is clean unless something went wrong half-way."""
+
+    __slots__ = ("_connection", "_settled", "tx")
+
+    def __init__(self, connection: Any) -> None:  # noqa: ANN401 - the driver ships no types
+        """Take over a fresh connection."""
+        self._connection = connection
+        self._settled = True
+        self.tx = Tx(PostgresDb(connection))
+
+    @property
+    def clean(self) -> bool:
+        """Whether the next unit may have it."""
+        return self._settled and not self._connection.is_closed()
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection is gone."""
+        return bool(self._connection.is_closed())
+
+    async def write(self, unit: Unit[T], deadline: float) -> T:
+        """Run a unit in a transaction; raises `errors.Unavailable` when nobody knows how its commit ended."""
+        self._settled = committing = False
+        self.tx.during_commit = []
+        try:
+            async with asyncio.timeout_at(deadline):
+                # The database's own default isolation: READ COMMITTED on PostgreSQL, where one conditional
+                # write decides; stricter ones elsewhere (CockroachDB, Aurora DSQL) show as conflicts.
+                await self._connection.execute("BEGIN")
+                result, refusal = await _run(unit, self.tx)
+                committing = True
+                for call in self.tx.during_commit:
+                    asyncio.get_running_loop().call_soon(call)
+                status = await self._connection.execute("COMMIT")
+        except Exception as error:
+            if committing and not is_refused(error):
+                raise errors.Unavailable(_UNKNOWN) from error
+            if not isinstance(error, TimeoutError):
+                await self._roll_back(deadline)
+            raise
+        self._settled = True
+        if status != "COMMIT":
+            raise errors.Unavailable("The database took the change back.")
+        if refusal is not None:
+            raise refusal
+        return cast("T", result)
+
+    async def write_single(self, unit: Unit[T], deadline: float) -> T:
+        """Run a unit of one statement, which commits by itself; raises as `write` does."""
+        self._settled = False
+        try:
+            async with asyncio.timeout_at(deadline):
+                result = await unit(self.tx)
+        except Exception as error:
+            if isinstance(error, TimeoutError) or self.lost:
+                raise errors.Unavailable(_UNKNOWN) from error
+            self._settled = True
+            raise
+        self._settled = True
+        return result
+
+    async def read(self, unit: Unit[T], deadline: float) -> T:
+        """Run a unit that only reads.
+
+        Without a transaction around it: BEGIN and COMMIT would triple the cost of the one-statement reads
+        that nearly all of them are, and the two that use several (a page and the cursors it starts from)
+        read rows whose keys never change.
+        """
+        self._settled = False
+        try:
+            async with asyncio.timeout_at(deadline):
+                result = await unit(self.tx)
+        except Exception:
+            # The statement is over and there is no transaction to leave; a lost one is discarded above us.
+            self._settled = True
+            raise
+        self._settled = True
+        return result
+
+    def discard(self) -> None:
+        """Let no other unit have it, though it may still answer."""
+        self._settled = False
+
+    async def close(self) -> None:
+        """Close, asking the server to stop what is under way; after a moment hang up."""
+        with contextlib.suppress(Exception):
+            await self._connection.close(timeout=_CLOSE_SECONDS)
+
+    async def _roll_back(self, deadline: float) -> None:
+        """Undo what was done; a session that cannot even do that stays unsettled and is replaced."""
+        if self.lost:
+            return
+        with contextlib.suppress(*ERRORS):
+            async with asyncio.timeout_at(deadline):
+                await self._connection.execute("ROLLBACK")
+            self._settled = True
+
+
+async def _run(unit: Unit[T], tx: Tx) -> tuple[T | None, errors.AuthfactorError | None]:
+    """Run a unit; return its result, or the refusal before which its writes are committed."""
+    try:
+        return await unit(tx), None
+    except errors.AuthfactorError as error:
+        if not error.commits:
+            raise
+        return None, error

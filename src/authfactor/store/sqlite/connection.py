@@ -1,0 +1,145 @@
+"""Connections to the embedded database: opening, statements, errors."""
+
+import contextlib
+import functools
+import re
+import sqlite3
+import time
+from pathlib import Path
+from typing import Final, cast
+
+from authfactor import errors
+from authfactor.store.db import Row, Step
+
+BUSY_SECONDS: Final = 5.0
+
+
+_BUSY_PAUSE: Final = 0.01
+
+
+_STATEMENTS: Final = 256
+
+
+_FOR_UPDATE: Final = re.compile(r"\s+FOR UPDATE( OF \w+)?")
+
+
+@functools.cache
+def _dialect(statement: str) -> str:
+    """SQLite numbers parameters `?1` and locks whole files, so row locks are left out."""
+    return _FOR_UPDATE.sub("", statement.replace("$", "?"))
+
+
+class SqliteDb:
+    """`Db` over one connection. Nothing here really waits, so a unit never suspends."""
+
+    __slots__ = ("_execute",)
+    serializes_writes = True
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        """Keep the bound method: it runs several times a request."""
+        self._execute = connection.execute
+
+    async def one(self, statement: str, *parameters: object) -> Row | None:
+        """Return the first row, or None."""
+        return cast("Row | None", self._execute(_dialect(statement), parameters).fetchone())
+
+    async def all(self, statement: str, *parameters: object) -> list[Row]:
+        """Return every row."""
+        return self._execute(_dialect(statement), parameters).fetchall()
+
+    async def run(self, statement: str, *parameters: object) -> int:
+        """Return how many rows were written."""
+        return self._execute(_dialect(statement), parameters).rowcount
+
+    async def run_while_matched(self, *steps: Step) -> int:
+        """Run statements for as long as each writes a row; return how many did."""
+        for done, (statement, parameters) in enumerate(steps):
+            if self._execute(_dialect(statement), parameters).rowcount != 1:
+                return done
+        return len(steps)
+
+
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """Open a connection with the settings that durability and speed rest on. Raises `errors.Unavailable`."""
+    uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+    connection = None
+    try:
+        connection = sqlite3.connect(
+            uri,
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=_STATEMENTS,
+            timeout=0,
+        )
+        if read_only:
+            # Readers wait only for one that opens the file after a crash, or closes it as the last.
+            connection.execute(f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}")
+        else:
+            _use_wal(connection)
+            connection.execute("PRAGMA synchronous=FULL")
+        # Any write makes a reader drop its pages, and the system keeps the file in memory anyway: more is not
+        # faster, and a read of many rows (sealing events) would leave the process larger by it for good.
+        connection.execute("PRAGMA cache_size=-4096")
+        connection.execute("PRAGMA temp_store=MEMORY")
+    except sqlite3.Error as error:
+        if connection is not None:
+            connection.close()
+        raise to_unavailable(error) from error
+    return connection
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch the file to WAL, which stays.
+
+    Of two processes that switch a new file at once one is refused, whatever its busy timeout: try again.
+    """
+    for _ in range(int(BUSY_SECONDS / _BUSY_PAUSE)):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if not is_busy(error):
+                raise
+            time.sleep(_BUSY_PAUSE)
+        else:
+            return
+    connection.execute("PRAGMA journal_mode=WAL")
+
+
+def begin_immediate_waiting(connection: sqlite3.Connection) -> None:
+    """Take the write lock, waiting for another program (a backup, the sqlite3 shell): it knows no turns."""
+    connection.execute(f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}")
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    finally:
+        connection.execute("PRAGMA busy_timeout=0")
+
+
+def integrity(path: Path) -> str:
+    """Check the structure of a file: `ok`, or what is wrong first. Raises `errors.Unavailable`."""
+    with contextlib.closing(connect(path, read_only=True)) as connection:
+        try:
+            return str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+        except sqlite3.Error as error:
+            raise to_unavailable(error) from error
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Tell whether another connection holds the lock."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def to_unavailable(error: Exception) -> Exception:
+    """Say what a person can do about it; everything else is a fault of ours and stays what it is."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    reasons = {
+        sqlite3.SQLITE_BUSY: "The database is busy. Try again in a moment.",
+        sqlite3.SQLITE_LOCKED: "The database is busy. Try again in a moment.",
+        sqlite3.SQLITE_FULL: "The disk is full. Nothing was changed.",
+        sqlite3.SQLITE_IOERR: "The disk reports an error; is it full or read-only? Nothing was changed.",
+        sqlite3.SQLITE_READONLY: "The database file is read-only. Nothing was changed.",
+        sqlite3.SQLITE_CANTOPEN: "The database file cannot be opened.",
+        sqlite3.SQLITE_CORRUPT: "The database file is damaged. Restore a backup.",
+        sqlite3.SQLITE_NOTADB: "The database file is no SQLite database.",
+    }
+    return errors.Unavailable(reasons[code]) if code in reasons else error

@@ -1,0 +1,101 @@
+"""Sessions, sign-ins and the key set on the wire."""
+
+from typing import Literal
+
+import msgspec
+
+from authfactor.models import PublicKey, RecordPage, SessionRecord, SignedIn
+from authfactor.wire import timestamps
+from authfactor.wire.responses import ListMetadataObject, ListOf, Moment, ResponseModel, UserObject, user
+
+
+class AuthenticateResponse(ResponseModel, frozen=True, gc=False):
+    """Answer to a finished sign-in or refresh."""
+
+    user: UserObject
+    access_token: str
+    refresh_token: str
+    authentication_method: Literal["Password"] = "Password"
+
+
+class SessionObject(ResponseModel, frozen=True, gc=False, tag_field="object", tag="session"):
+    """A session."""
+
+    id: str
+    user_id: str
+    ip_address: str | None
+    user_agent: str | None
+    auth_method: Literal[
+        "cross_app_auth",
+        "external_auth",
+        "impersonation",
+        "magic_code",
+        "migrated_session",
+        "oauth",
+        "passkey",
+        "password",
+        "sso",
+        "unknown",
+    ]
+    status: Literal["active", "expired", "revoked"]
+    expires_at: Moment
+    ended_at: Moment | None
+    created_at: Moment
+    updated_at: Moment
+
+
+class JwkObject(ResponseModel, frozen=True, gc=False):
+    """One public key (RFC 7517)."""
+
+    kid: str
+    n: str
+    e: str
+    x5c: list[str]
+    thumbprint: str = msgspec.field(name="x5t#S256")
+    alg: Literal["RS256"] = "RS256"
+    kty: Literal["RSA"] = "RSA"
+    use: Literal["sig"] = "sig"
+
+
+class JwksResponse(ResponseModel, frozen=True, gc=False):
+    """The keys that verify access tokens."""
+
+    keys: list[JwkObject]
+
+
+def session(record: SessionRecord, now: int) -> SessionObject:
+    """Render a session as it is at this time."""
+    status: Literal["active", "expired", "revoked"] = "active"
+    if record.ended_at is not None:
+        status = "revoked"
+    elif record.expires_at <= now:
+        status = "expired"
+    return SessionObject(
+        record.id,
+        record.user_id,
+        record.ip_address,
+        record.user_agent,
+        "password",
+        status,
+        timestamps.format_ms(record.expires_at),
+        timestamps.format_optional(record.ended_at),
+        timestamps.format_ms(record.created_at),
+        timestamps.format_ms(record.updated_at),
+    )
+
+
+def signed_in(result: SignedIn) -> AuthenticateResponse:
+    """Render a finished sign-in."""
+    return AuthenticateResponse(user(result.user), result.access_token, result.refresh_token)
+
+
+def jwks(keys: list[tuple[str, PublicKey]]) -> JwksResponse:
+    """Render the key set."""
+    return JwksResponse(
+        [JwkObject(key_id, key.n, key.e, [key.certificate], key.thumbprint) for key_id, key in keys]
+    )
+
+
+def sessions(page: RecordPage[SessionRecord], now: int) -> ListOf[SessionObject]:
+    """Render a page of sessions as they are at this time."""
+    return ListOf([session(item, now) for item in page.items], ListMetadataObject(page.before, page.after))
