@@ -18,8 +18,8 @@ ROOT: Final = Path(__file__).parents[2]
 DOCS: Final = ROOT / "docs"
 REFERENCE: Final = DOCS / "reference"
 HOW_TO: Final = sorted((DOCS / "how-to").glob("*.md"))
-# A how-to says which test walks it, or that none does.
-WALKED: Final = re.compile(r"^(?:Walked by (?:a )?tests?\b|Not walked\b)", re.MULTILINE)
+# A how-to names the test that runs it, or says that there is none.
+WALKED: Final = re.compile(r"^(?:Tested by\b|Not tested\b)", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_the_site_builds_without_a_warning_and_fetches_nothing(site: Path) -> No
 def test_a_how_to_says_whether_a_test_walks_it(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert WALKED.search(text), (
-        f"{page.name} must say 'Walked by a test: `tests/…`' or 'Not walked …' in a line of its own"
+        f"{page.name} must say 'Tested by `tests/…`' or 'Not tested …' at the start of a line"
     )
     for name in re.findall(r"`(tests/[\w/.]+)`", text):
         assert (ROOT / name).exists(), name
