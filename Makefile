@@ -12,41 +12,41 @@ BENCH_ARGS ?=
 .DELETE_ON_ERROR:
 
 .PHONY: help
-help: ## show this list
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# --- environment: stamp files make every later call a no-op ---
+# --- environment: stamp files skip finished steps ---
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed (make PYTHON=/path/to/python ...)" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.runtime: requirements/runtime.lock requirements/build.lock | $(BIN)/python
-	@echo "installing what the server needs"
+	@echo "installing the server's dependencies"
 	@$(PIP) install --require-hashes -r requirements/runtime.lock -r requirements/build.lock
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.lock requirements/build.lock | $(BIN)/python
-	@echo "installing what development needs (about a minute, once)"
+	@echo "installing development dependencies (about a minute, once)"
 	@$(PIP) install --require-hashes -r requirements/dev.lock -r requirements/build.lock
 	@touch $(VENV)/.runtime $@
 
-# Without isolation the build uses the hash-checked hatchling from build.lock instead of fetching another one.
+# Without build isolation, the hash-checked hatchling from build.lock is used instead of another download.
 $(VENV)/.editable: pyproject.toml | $(VENV)/.runtime
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .PHONY: setup
-setup: $(VENV)/.dev $(VENV)/.editable ## make .venv with everything development needs, hash-checked
+setup: $(VENV)/.dev $(VENV)/.editable ## create .venv with all development dependencies, hash-checked
 
 .PHONY: lock
-lock: setup ## refresh requirements/*.lock from pyproject.toml (UPGRADE=1 takes the newest versions)
+lock: setup ## recompile requirements/*.lock from pyproject.toml (UPGRADE=1 picks the newest versions)
 	@sh requirements/compile.sh $(BIN)/uv $(if $(UPGRADE),--upgrade)
 
 # --- running ---
 
 .PHONY: run
-run: $(VENV)/.runtime $(VENV)/.editable ## serve a demo on 127.0.0.1:8080 with an embedded database
+run: $(VENV)/.runtime $(VENV)/.editable ## serve a demo on 127.0.0.1:8080 with a SQLite database
 	$(BIN)/authfactor serve --demo --host 127.0.0.1 --port 8080 --data .authfactor
 
 # --- gates ---
@@ -55,18 +55,18 @@ run: $(VENV)/.runtime $(VENV)/.editable ## serve a demo on 127.0.0.1:8080 with a
 check: lint types imports test ## lint, types, import rules and tests
 
 .PHONY: test
-test: setup ## run the tests, three at a time (PYTEST_ARGS=... adds options)
+test: setup ## run the tests in three processes (PYTEST_ARGS=... adds options)
 	$(BIN)/python -m pytest -q -n 3 --dist worksteal $(PYTEST_ARGS)
 
 .PHONY: cov
-cov: setup ## tests with branch coverage, subprocesses included
+cov: setup ## run the tests with branch coverage, including subprocesses
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -q $(PYTEST_ARGS)
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
 
 .PHONY: lint
-lint: setup ## ruff, formatting, spelling, sizes, addresses
+lint: setup ## ruff, formatting, spelling, sizes, registry URLs
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/codespell
@@ -79,7 +79,7 @@ types: setup ## mypy and pyright, strict
 	$(BIN)/basedpyright
 
 .PHONY: imports
-imports: setup ## which module may import which
+imports: setup ## check which module imports which
 	$(BIN)/lint-imports
 
 .PHONY: fmt
@@ -88,87 +88,87 @@ fmt: setup ## format and apply safe fixes
 	$(BIN)/ruff format
 
 .PHONY: reference
-reference: setup ## write docs/reference from the code
+reference: setup ## generate docs/reference from the code
 	$(BIN)/python tools/reference.py
 	$(BIN)/python tools/samples.py
 
 .PHONY: conformance
-conformance: setup ## walk a factor's life with the official SDKs (CONFORMANCE_ARGS="js 7" picks rows)
+conformance: setup ## test all factor operations with the official SDKs (CONFORMANCE_ARGS="js 7" selects rows)
 	$(BIN)/python -m conformance.run $(CONFORMANCE_ARGS)
 
 .PHONY: samples
-samples: setup ## run the samples that the reference shows (RECORD=1 keeps the answers; SAMPLES_ARGS="js" picks)
+samples: setup ## run the samples of the API reference (RECORD=1 records responses; SAMPLES_ARGS="js" selects)
 	$(BIN)/python tools/samples.py
 	$(BIN)/python -m conformance.samples $(if $(RECORD),--record) $(SAMPLES_ARGS)
 
 .PHONY: broken
-broken: setup ## broken servers turn conformance red, lost answers harm nobody (after make conformance)
+broken: setup ## check that conformance detects broken servers and tolerates lost responses (after make conformance)
 	$(BIN)/python -m pytest -q -n 3 --dist worksteal -m conformance tests/conformance $(PYTEST_ARGS)
 
 .PHONY: attacks
-attacks: setup ## every attack of docs/threat-model.md against running servers of two workers, on both databases
+attacks: setup ## run every attack of docs/threat-model.md against servers with two workers, on both databases
 	$(BIN)/python -m pytest -q --durations=5 tests/attacks $(PYTEST_ARGS)
 
 .PHONY: faults
-faults: setup ## kill, fill, tear, fail, slow down, lose answers, move clocks; then check the invariants
+faults: setup ## inject faults (kills, full and failing disks, lost responses, clock jumps) and check the invariants
 	$(BIN)/python -m pytest -q -rP --durations=5 tests/faults $(PYTEST_ARGS)
 
 .PHONY: mutants
-mutants: setup ## take guards away, one at a time, and see that a test notices (MUTANTS="name ..." picks)
+mutants: setup ## remove guards one at a time and check that a test fails (MUTANTS="name ..." selects)
 	$(BIN)/python tools/mutants.py $(MUTANTS)
 
 .PHONY: nightly
-nightly: setup ## 200 kills each, 100,000 schedules, long fuzz, all mutants: half an hour (NIGHTLY="fuzz ..." picks)
+nightly: setup ## 200 kills each, 100,000 schedules, long fuzzing, all mutants: half an hour (NIGHTLY="fuzz ..." selects)
 	$(BIN)/python -m tools.nightly $(NIGHTLY)
 
 .PHONY: cluster
-cluster: setup ## kill the primary of a PostgreSQL cluster under load, race for one use (CLUSTER_KILLS=20)
+cluster: setup ## kill the primary of a PostgreSQL cluster under load (CLUSTER_KILLS=20)
 	$(BIN)/python -m pytest -q -m cluster $(PYTEST_ARGS)
 
 .PHONY: e2e
-e2e: setup ## pages in a real browser (Debian's chromium)
+e2e: setup ## test the pages in a real browser (Debian's chromium)
 	$(BIN)/python -m pytest -q -n 2 -m e2e tests/e2e $(PYTEST_ARGS)
 
 # --- measuring ---
 
 .PHONY: bench
-bench: setup ## compare with the usual stack under load (BENCH_ARGS=..., DATABASE_URL=postgresql://... for ours alone)
+bench: setup ## compare with the usual stack under load (BENCH_ARGS=..., DATABASE_URL=postgresql://... for authfactor alone)
 	$(BIN)/python bench/run.py $(if $(DATABASE_URL),--servers authfactor --database-url $(DATABASE_URL)) $(BENCH_ARGS)
 	$(if $(DATABASE_URL),,$(BIN)/python bench/signin_load.py)
 
 .PHONY: targets
-targets: setup ## measure and judge every target of docs/performance.md: two hours and a half (TARGETS="stack commits" picks)
+targets: setup ## measure every target of docs/performance.md: two and a half hours (TARGETS="stack commits" selects)
 	$(BIN)/python bench/targets.py $(TARGETS)
 
 .PHONY: screenshots
-screenshots: setup ## take the pictures of docs/screenshots (Debian's chromium)
+screenshots: setup ## retake docs/screenshots (Debian's chromium)
 	$(BIN)/python tools/screenshots.py
 	$(BIN)/python tools/console_screenshots.py
 
 # --- documentation and packages ---
 
 .PHONY: docs
-docs: setup ## build the documentation site into site/, strictly
+docs: setup ## build the documentation site into site/ in strict mode
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean
 	@echo "site/index.html"
 
 .PHONY: dist
-dist: setup ## build wheel and sdist into dist/, the same bytes each time
+dist: setup ## build wheel and sdist into dist/, reproducibly
 	@rm -rf dist
 	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || echo 1735689600)} $(BIN)/hatchling build
 
 .PHONY: walk
-walk: setup ## a newcomer's walk: empty venv, wheel, PostgreSQL, the systemd unit's command line, the tour
+walk: setup ## try a new installation: empty venv, wheel, PostgreSQL, the systemd unit's command line, the tour
 	@sh tools/walk.sh
 
 # --- upkeep ---
 
 .PHONY: licences
-licences: setup ## check the licence of every package that a server may have
+licences: setup ## check the license of every package that a server may install
 	$(BIN)/python -m tools.licences
 
 .PHONY: audit
-audit: setup ## look the locked versions up in the advisory database (AUDIT_REQUIRED=1: fail without a network)
+audit: setup ## check the locked versions for known vulnerabilities (AUDIT_REQUIRED=1 fails without a network)
 	$(BIN)/python -m tools.advisories
 
 .PHONY: sbom

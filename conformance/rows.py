@@ -67,8 +67,8 @@ SDKS: Final = (
         ("java", "javac", "mvn"),
         "java-7",
         _java("java-7"),
-        "Its list of events takes no event that it knows, whoever answers; a webhook is read. "
-        "The step-up has no class of its own: the pending token is read from the exception's raw body.",
+        "Its list of events cannot decode the event types it knows, from any server; webhooks are decoded. "
+        "The step-up has no exception class: the pending token is read from the exception's raw body.",
     ),
     Row(
         "curl",

@@ -1,11 +1,11 @@
-"""The cluster of this folder on loopback: 3 PostgreSQL nodes, etcd, HAProxy, 2 authfactor servers.
+"""Run this folder's cluster on loopback: 3 PostgreSQL nodes, etcd, HAProxy, 2 authfactor servers.
 
-For trying and for testing; it needs Debian's packages patroni, etcd-server, haproxy and postgresql-15.
+For experiments and tests; it needs Debian's packages patroni, etcd-server, haproxy and postgresql-15.
 
-    python deploy/cluster/local.py            starts it in a temporary folder and stops it at Ctrl-C
+    python deploy/cluster/local.py            starts it in a temporary folder and stops it on Ctrl-C
 
-The configuration is the one that several machines would get (patroni.yml, haproxy.cfg); only addresses
-differ. PostgreSQL refuses to run as root, so root runs everything but authfactor as the user postgres.
+The configuration is that of separate machines (patroni.yml, haproxy.cfg) with other addresses. PostgreSQL
+refuses to run as root, so root runs everything except authfactor as the user postgres.
 """
 
 import contextlib
@@ -30,25 +30,25 @@ PASSWORD: Final = "only-on-loopback"
 NODES: Final = 3
 SERVERS: Final = 2
 START_SECONDS: Final = 120
-KILL_TURNS: Final = 10
+KILL_ATTEMPTS: Final = 10
 REPLICA: Final = {"replica", "sync_standby"}
 
 
 class Missing(Exception):
-    """A program that the cluster needs is not installed; the message names it."""
+    """A required program is not installed; the message names it."""
 
 
 def require_programs() -> None:
-    """Raise `Missing` unless everything that a cluster is made of is installed."""
+    """Raise `Missing` unless all required programs are installed."""
     for program, package in (("patroni", "patroni"), ("etcd", "etcd-server"), ("haproxy", "haproxy")):
         if shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin") is None:
             raise Missing(f"{program} is not installed: apt-get install {package}")
     if not (PROGRAMS / "postgres").exists():
-        raise Missing(f"{PROGRAMS} is not there: apt-get install postgresql-15")
+        raise Missing(f"{PROGRAMS} does not exist: apt-get install postgresql-15")
 
 
 def free_ports(count: int) -> list[int]:
-    """Ask the system for ports that nobody listens on, all different."""
+    """Return different ports that are not in use."""
     probes = [socket.socket() for _ in range(count)]
     for probe in probes:
         probe.bind(("127.0.0.1", 0))
@@ -59,7 +59,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def wait_for(met: Callable[[], Any], what: str, seconds: float = START_SECONDS) -> Any:
-    """Ask until the answer is true, and return it. Raises `TimeoutError` that says what did not happen."""
+    """Poll until `met` returns a true value, and return it. Raises `TimeoutError` with `what` was missing."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if found := met():
@@ -80,7 +80,7 @@ class Node:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start Patroni; it makes, joins or repairs the database by itself."""
+        """Start Patroni, which creates, joins or repairs the database."""
         self.folder.mkdir(mode=0o700, exist_ok=True)
         own(self.folder)
         environment = {
@@ -105,7 +105,7 @@ class Node:
         """List the process ids of Patroni and of PostgreSQL with all its children."""
         if self._process is None:
             return []
-        # Every process of PostgreSQL works in its data folder; Patroni's children are what it runs besides.
+        # PostgreSQL's processes are found by their working directory, Patroni's other children by parent.
         found = {self._process.pid, *_working_in(self.folder)}
         parents = _parents()
         while more := {child for child, parent in parents.items() if parent in found} - found:
@@ -113,29 +113,29 @@ class Node:
         return [pid for pid in found if pid in parents]
 
     def signal(self, number: signal.Signals) -> None:
-        """Signal every process of the node: SIGKILL is a machine that is gone, SIGSTOP one that hangs."""
-        for turn in range(KILL_TURNS):
+        """Signal every process of the node: SIGKILL simulates a lost machine, SIGSTOP a hanging one."""
+        for attempt in range(KILL_ATTEMPTS):
             found = self.processes()
             for pid in found:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, number)
             if number != signal.SIGKILL or not found:
                 break
-            # Patroni may have been starting a PostgreSQL just then.
-            time.sleep(0.05 * turn)
+            # Patroni may have started another PostgreSQL in the meantime.
+            time.sleep(0.05 * attempt)
         if number == signal.SIGKILL and self._process is not None:
             self._process.wait()
 
     def status(self) -> dict[str, Any] | None:
-        """Ask the node's Patroni how it is, or None when it does not say."""
+        """Return the status that the node's Patroni reports, or None when it does not respond."""
         return _get(f"http://127.0.0.1:{self.api_port}/patroni")
 
 
 class Cluster:
-    """All of it, in one folder. `stop` ends every process that `start` began, however far it came."""
+    """The whole cluster, in one folder. `stop` ends all processes, even after a failed `start`."""
 
     def __init__(self) -> None:
-        """Make the folder; nothing is started yet."""
+        """Create the folder; nothing is started yet."""
         require_programs()
         self.folder = Path(tempfile.mkdtemp(prefix="authfactor-cluster-"))
         self.folder.chmod(0o755)
@@ -148,32 +148,35 @@ class Cluster:
 
     @property
     def url(self) -> str:
-        """Where the service is, behind HAProxy."""
+        """The service's URL, behind HAProxy."""
         return f"http://127.0.0.1:{self.http_port}"
 
     @property
     def database_url(self) -> str:
-        """Where the primary is, behind HAProxy."""
+        """The primary's URL, behind HAProxy."""
         return f"postgresql://postgres:{PASSWORD}@127.0.0.1:{self.database_port}/postgres"
 
-    def start(self, say: Callable[[str], None], settings: dict[str, str]) -> None:
-        """Start everything and return when the service is ready. `settings` are authfactor's variables."""
-        # Three nodes on one machine: no watchdog may reset it, and the sockets are ours.
+    def start(self, report: Callable[[str], None], settings: dict[str, str]) -> None:
+        """Start everything and return when the service is ready.
+
+        `report` is called with each step; `settings` are authfactor's environment variables.
+        """
+        # Three nodes on one machine: a watchdog must not reset it, and sockets go into our own folder.
         patroni = (HERE / "patroni.yml").read_text().replace("/var/run/postgresql", str(self.folder))
         patroni = patroni.replace("mode: required", "mode: off")
         (self.folder / "patroni.yml").write_text(patroni)
         shutil.copy(HERE / "haproxy.cfg", self.folder)
-        say("etcd")
+        report("etcd")
         self._start_etcd()
-        say("PostgreSQL and Patroni on 3 nodes")
+        report("PostgreSQL and Patroni on 3 nodes")
         self.nodes[0].start()
         wait_for(self.primary, "a primary")
         for node in self.nodes[1:]:
             node.start()
         wait_for(self.is_whole, "two replicas, one of them synchronous")
-        say("HAProxy")
+        report("HAProxy")
         self._start_haproxy()
-        say("authfactor migrate, 2 servers")
+        report("authfactor migrate, 2 servers")
         environment = {"AUTHFACTOR_DATABASE_URL": self.database_url, **settings}
         command = [sys.executable, "-m", "authfactor", "--data", str(self.folder / "authfactor")]
         wait_for(lambda: _runs([*command, "migrate"], environment), "authfactor migrate", 60)
@@ -183,12 +186,12 @@ class Cluster:
         wait_for(lambda: _get(f"{self.url}/readyz"), "the service behind HAProxy")
 
     def primary(self) -> Node | None:
-        """Find the one node that says it is the primary; None when there is none, or more than one."""
+        """Return the node that reports to be the primary; None when there is none, or more than one."""
         found = [node for node in self.nodes if _is_primary(node.status())]
         return found[0] if len(found) == 1 else None
 
     def is_whole(self) -> bool:
-        """Whether a primary has two streaming replicas, and one of them is its synchronous standby."""
+        """Whether a primary has two streaming replicas, one of them its synchronous standby."""
         primary = self.primary()
         if primary is None:
             return False
@@ -203,7 +206,7 @@ class Cluster:
     def spawn(
         self, name: str, command: list[str], environment: dict[str, str], *, as_root: bool = False
     ) -> "subprocess.Popen[bytes]":
-        """Start a program with its output in `NAME.log`; it is stopped at the end."""
+        """Start a program with its output in `NAME.log`; `stop` ends it."""
         with (self.folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
                 command,
@@ -219,9 +222,9 @@ class Cluster:
         return process
 
     def _serve(self, name: str, command: list[str], environment: dict[str, str], port: int) -> None:
-        """Start a server and wait for it; one that ended is started again, as a unit of systemd is.
+        """Start a server and wait until it is ready; restart it if it exits, as systemd would.
 
-        The database may still be refusing writes when it starts. Raises `TimeoutError` with what it said.
+        The database may still refuse writes when the server starts. Raises `TimeoutError` with the log's end.
         """
         running: list[subprocess.Popen[bytes]] = []
 
@@ -233,15 +236,15 @@ class Cluster:
         try:
             wait_for(is_ready, "an authfactor server")
         except TimeoutError as error:
-            raise TimeoutError(f"{error}; it said:\n{self.logs(name)[-2000:]}") from error
+            raise TimeoutError(f"{error}; its log:\n{self.logs(name)[-2000:]}") from error
 
     def logs(self, name: str) -> str:
-        """Return what a process has said."""
+        """Return the output of a process."""
         path = self.folder / f"{name}.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
     def stop(self) -> None:
-        """End everything and remove the folder."""
+        """End all processes and remove the folder."""
         for process in self._processes[::-1]:
             if process.poll() is None:
                 process.terminate()
@@ -287,7 +290,7 @@ class Cluster:
 
 
 def own(path: Path) -> None:
-    """Give a path to the user who runs PostgreSQL."""
+    """Make the user who runs PostgreSQL the owner of a path."""
     if os.geteuid() == 0:
         shutil.chown(path, "postgres", "postgres")
 
@@ -311,8 +314,8 @@ def _runs(command: list[str], environment: dict[str, str]) -> bool:
 
 def _get(url: str) -> dict[str, Any] | None:
     try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
-            found = json.load(answer)
+        with urllib.request.urlopen(url, timeout=2) as response:
+            found = json.load(response)
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None
@@ -327,7 +330,7 @@ def _is_primary(status: dict[str, Any] | None) -> bool:
 
 
 def _working_in(folder: Path) -> set[int]:
-    """Find the processes whose working folder is inside this one."""
+    """Return the processes whose working directory is inside this folder."""
     found = set()
     for link in Path("/proc").glob("[0-9]*/cwd"):
         try:
