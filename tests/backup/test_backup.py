@@ -96,7 +96,7 @@ def test_a_file_that_is_there_is_replaced_only_by_force(here: Installation, tmp_
     file = tmp_path / "backup"
     file.write_text("something of mine")
     refused = here.run("backup", str(file))
-    assert (refused.exit_code, "give --force" in refused.stderr) == (5, True)
+    assert (refused.exit_code, "replace it with --force" in refused.stderr) == (5, True)
     assert file.read_text() == "something of mine"
     here.backup(file, "--force")
     assert file.read_bytes().startswith(b"authfactor backup 1 ")
@@ -106,7 +106,7 @@ def test_a_database_that_is_there_or_used_is_not_replaced(here: Installation, tm
     data, file = here.data, tmp_path / "backup"
     here.backup(file)
     there = here.run("restore", str(file))
-    assert (there.exit_code, "give --force to keep it aside" in there.stderr) == (5, True)
+    assert (there.exit_code, "rename them with --force" in there.stderr) == (5, True)
     with closing(sqlite3.connect(data / "authfactor.db")) as somebody:
         somebody.execute("SELECT count(*) FROM users").fetchall()
         # From another process: locks of one and the same do not meet.
@@ -175,7 +175,7 @@ def test_a_backup_whose_secrets_do_not_open_is_not_restored(here: Installation, 
     here.backup(file)
     here.lose()
     refused = here.run("restore", str(file))
-    assert (refused.exit_code, "does not open 1 secrets" in refused.stderr) == (8, True)
+    assert (refused.exit_code, "cannot decrypt 1 secrets" in refused.stderr) == (8, True)
     assert not (data / "authfactor.db").exists()
 
 
@@ -271,4 +271,4 @@ def test_postgresql_is_told_where_its_backups_are_made(
 
 def test_the_help_says_that_the_key_ring_is_not_in_it(here: Installation) -> None:
     said = " ".join(here.run("backup", "--help").stdout.split())
-    assert "The key ring itself is NOT in it: keep a copy of that elsewhere" in said
+    assert "The key ring is NOT part of the backup: store a copy of it separately" in said

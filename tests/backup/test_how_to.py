@@ -47,8 +47,8 @@ def test_every_command_of_the_page_works_in_its_order(tmp_path: Path) -> None:
     factor, secret = enroll(server)
     run(blocks[0])
     assert server.stop() == 0
-    assert "could be restored" in run(blocks[1])
-    assert "is restored" in run(blocks[2])
+    assert "can be restored" in run(blocks[1])
+    assert "was restored" in run(blocks[2])
     with servers.running(data) as server, server.client() as client:
         challenge = servers.fields(client.post(f"/auth/factors/{factor}/challenge"), 201)
         answer = client.post(f"/auth/challenges/{challenge['id']}/verify", json={"code": code_of(secret)})

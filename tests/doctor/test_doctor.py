@@ -331,7 +331,7 @@ def test_the_command_prints_a_line_each_and_its_exit_code_tells(tmp_path: Path) 
 
     sound = run("doctor")
     assert (sound.returncode, sound.stderr) == (0, "")
-    assert sound.stdout.splitlines()[-1].startswith("problems: 0, warnings: 0, fine: ")
+    assert sound.stdout.splitlines()[-1].startswith("problems: 0, warnings: 0, ok: ")
     (settled(tmp_path).data / "keys").chmod(0o644)
     ill = run("--json", "doctor")
     assert ill.returncode == 8

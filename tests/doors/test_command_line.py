@@ -142,7 +142,7 @@ def test_exit_codes_tell_refused_from_right_and_locked_from_refused(data: Path, 
     wrong = authenticator.wrong_code(secret)
     refused = run(data, "factors", "verify", challenge_id, wrong)
     assert (refused.returncode, refused.stderr) == (5, "")
-    assert "Tries left: 4" in refused.stdout
+    assert "Attempts left: 4" in refused.stdout
     right = run(data, "factors", "verify", challenge_id, authenticator.code(secret))
     assert (right.returncode, right.stdout) == (0, "Valid.\n")
     again = run(data, "factors", "verify", challenge_id, authenticator.code(secret, 1))

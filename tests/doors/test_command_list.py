@@ -141,5 +141,5 @@ def test_a_shell_without_completion_is_said() -> None:
     unknown = CliRunner(env={"SHELL": ""}).invoke(app, ["--install-completion"])
 
     assert named.exit_code == unknown.exit_code == 2
-    assert "'tcsh' has no completion. Name one: bash, zsh, fish." in named.stderr
-    assert "SHELL does not say which shell this is. Name one: bash, zsh, fish." in unknown.stderr
+    assert "There is no completion for 'tcsh'. Choose a shell: bash, zsh, fish." in named.stderr
+    assert "SHELL is not set. Choose a shell: bash, zsh, fish." in unknown.stderr

@@ -69,9 +69,9 @@ def test_the_file_may_be_named_by_a_variable(tmp_path: Path) -> None:
 def test_a_check_of_nothing_says_what_a_start_would_make(tmp_path: Path) -> None:
     found = shown("--data", str(tmp_path / "data"), "config", "check")
 
-    assert found["settings"] == "right"
-    assert found["key ring"].startswith("will be made")
-    assert found["database"].startswith("will be made")
+    assert found["settings"] == "valid"
+    assert found["key ring"].startswith("will be created")
+    assert found["database"].startswith("will be created")
     assert not (tmp_path / "data").exists(), "a check changes nothing"
 
 

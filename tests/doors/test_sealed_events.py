@@ -45,7 +45,7 @@ def assert_intact(data: Path, events: int = 2) -> None:
     done = run(data, "audit", "verify")
     assert done.returncode == 0, done.stdout
     assert f"{events} events up to " in done.stdout
-    assert "as they were sealed" in done.stdout
+    assert "unchanged since they were sealed" in done.stdout
 
 
 def test_a_changed_event_is_named_and_the_exit_code_says_so(data: Path) -> None:

@@ -24,9 +24,9 @@ def test_migrate_tells_prints_does_and_then_has_nothing_to_do(empty: str, tmp_pa
     assert (code, "Run: authfactor migrate" in said) == (8, True)
     code, said = migrate("--sql")
     assert (code, "CREATE TABLE factors" in said) == (0, True)
-    assert migrate() == (0, f"The schema is now {schema.NEEDED} (before: an empty database).\n")
+    assert migrate() == (0, f"Upgraded the schema from an empty database to {schema.NEEDED}.\n")
     for options in ((), ("--check",)):
-        assert migrate(*options) == (0, f"The schema is {schema.NEEDED}: nothing to do.\n")
+        assert migrate(*options) == (0, f"The schema is {schema.NEEDED}. No upgrade is needed.\n")
     assert migrate("--sql") == (0, "")
 
 

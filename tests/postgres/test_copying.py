@@ -134,7 +134,7 @@ def test_there_and_back_again_is_the_same_and_goes_on_as_if_nothing_had_happened
     }
     there = copy(url_of(lived_in), empty, keys=lived_in / "keys")
     assert there.returncode == 0, there.stderr
-    assert f"{sum(map(len, source.values()))} rows copied and compared" in there.stdout
+    assert f"Copied and compared {sum(map(len, source.values()))} rows" in there.stdout
     assert content(empty) == source
     back = command_line("--json", "copy", "--from", empty, "--to", url_of(tmp_path / "back"))
     assert back.returncode == 0, back.stderr

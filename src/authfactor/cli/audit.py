@@ -1,4 +1,4 @@
-"""`authfactor audit`: who changed what and why, and whether the list is whole."""
+"""`authfactor audit`: list, export and verify the audit log."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @click.group("audit", no_args_is_help=True)
 def audit() -> None:
-    """Who changed what, and why; and whether the list is whole."""
+    """List, export and verify the audit log."""
 
 
 BROKEN = 5
@@ -33,11 +33,11 @@ _HASH_BYTES = 32
 
 
 @audit.command("list")
-@click.option("--action", help="Only this action, such as api_key.revoke.")
-@click.option("--actor", help="Only what this actor did: an email, say.")
-@click.option("--target", help="Only what was done to this id.")
+@click.option("--action", help="Show only this action, such as api_key.revoke.")
+@click.option("--actor", help="Show only entries of this actor, such as an email address.")
+@click.option("--target", help="Show only entries about this id.")
 @click.option("--limit", type=click.IntRange(min=1, max=100), default=10, show_default=True)
-@click.option("--after", help="Id after which the page starts.")
+@click.option("--after", help="Start the page after this id.")
 @click.pass_context
 def list_entries(
     ctx: click.Context,
@@ -47,44 +47,57 @@ def list_entries(
     limit: int,
     after: str | None,
 ) -> None:
-    """List entries, newest first; those that servers write by themselves with --actor server.
+    """List audit entries, newest first.
+
+    Entries that servers append on their own are shown only with --actor server.
 
     Example: authfactor audit list --action factor.reset
     """
-    options = context.chosen(ctx)
+    options = context.global_options(ctx)
 
     async def work(af: Authfactor) -> RecordPage[AuditEntry]:
         return await af.read(af.audit.page(PageQuery(limit=limit, after=after), action, actor, target))
 
     page = context.run_installation(options, work)
     rows = [
-        [timestamps.format_ms(item.created_at), _who(item), item.action, item.target, _why(item), item.id]
+        [
+            timestamps.format_ms(item.created_at),
+            _actor_label(item),
+            item.action,
+            item.target,
+            _reason(item),
+            item.id,
+        ]
         for item in page.items
     ]
 
-    def people() -> None:
-        context.table(["when", "who", "what", "to", "why", "id"], rows, "Nothing yet.")
+    def print_text() -> None:
+        context.print_table(["time", "actor", "action", "target", "reason", "id"], rows, "No entries.")
         if page.after:
-            print(f"More: --after {page.after}")
+            print(f"Next page: --after {page.after}")
 
-    context.show(options, [audit_entries.entry(item) for item in page.items], people)
+    context.print_result(options, [audit_entries.entry(item) for item in page.items], print_text)
 
 
 @audit.command("verify")
 @click.option(
     "--expect",
     multiple=True,
-    help="ID:HASH that must be in the list, as an earlier verify printed; repeat it.",
+    help="ID:HASH printed by an earlier verify; the log must contain it. Can be repeated.",
 )
 @click.option(
     "--accept",
     multiple=True,
-    help="Id of an unsigned entry that you know an older release wrote, or of a seal whose events you know to"
-    " be gone or changed; repeat it.",
+    help="Id of an unsigned entry that an older release wrote, or of a seal whose events are known to be"
+    " removed or changed. Can be repeated.",
 )
-@click.option("--file", type=click.Path(path_type=Path), help="Check an export instead of the database.")
-@click.option("--with-keys", is_flag=True, help="With --file: check signatures too, by this installation.")
-@click.option("--entries-only", is_flag=True, help="Leave events out: they are most of the work.")
+@click.option("--file", type=click.Path(path_type=Path), help="Verify an export instead of the database.")
+@click.option(
+    "--with-keys",
+    is_flag=True,
+    help="With --file: also verify signatures, with the keys of this installation.",
+)
+@click.option("--entries-only", is_flag=True, help="Skip the sealed events, which take most of the time.")
 @click.pass_context
 def verify(
     ctx: click.Context,
@@ -94,69 +107,70 @@ def verify(
     with_keys: bool,
     entries_only: bool,
 ) -> None:
-    """Check that no entry and no sealed event was changed, inserted or removed; exit code 5 when one was.
+    """Verify that no audit entry and no sealed event was changed, inserted or removed.
 
-    It names the first entry that does not fit. That entries were cut off at the end shows only against a
-    line kept elsewhere, so keep the last line that it prints, and give it back with --expect. An export is
-    checked without any key or database; signatures need --with-keys, and events need the database.
+    Exits with code 5 and names the first invalid entry if one was. A log that was truncated at its end is
+    still valid in itself: store the last line that this command prints in another place, and pass it with
+    --expect the next time. Verifying an export needs no key and no database, except that signatures need
+    --with-keys, and events need the database.
 
     Example: authfactor audit verify --expect audit_000000000000042:9f86d0…
     """
-    options = context.chosen(ctx)
-    expected = dict(_expected(text) for text in expect)
+    options = context.global_options(ctx)
+    expected = dict(_parse_expected(text) for text in expect)
     if with_keys and file is None:
-        context.fail(errors.InvalidRequest(message="--with-keys goes with --file."))
+        context.fail(errors.InvalidRequest(message="--with-keys requires --file."))
     if file is None:
-        found, checked = _look(options, expected, frozenset(accept), entries_only=entries_only)
+        result, events = _verify_database(options, expected, frozenset(accept), entries_only=entries_only)
     else:
-        found = _follow(options, file, expected, frozenset(accept), with_keys=with_keys)
-        checked = None
+        result = _verify_export(options, file, expected, frozenset(accept), with_keys=with_keys)
+        events = None
     signatures = file is None or with_keys
 
-    def people() -> None:
-        _show_result(found, signatures=signatures)
-        if checked is not None:
-            _show_events(checked)
+    def print_text() -> None:
+        _print_chain(result, signatures=signatures)
+        if events is not None:
+            _print_events(events)
 
-    shape = _shape(found, checked, signatures=signatures)
-    context.show(options, shape, people)
+    shape = _shape(result, events, signatures=signatures)
+    context.print_result(options, shape, print_text)
     if not shape["intact"]:
         raise SystemExit(BROKEN)
 
 
 @audit.command("export")
-@click.option("--since", help="Only entries after this id.")
-@click.option("--action", help="Only this action.")
-@click.option("--actor", help="Only what this actor did.")
-@click.option("--target", help="Only what was done to this id.")
+@click.option("--since", help="Print only entries after this id.")
+@click.option("--action", help="Print only this action.")
+@click.option("--actor", help="Print only entries of this actor.")
+@click.option("--target", help="Print only entries about this id.")
 @click.pass_context
 def export(
     ctx: click.Context, since: str | None, action: str | None, actor: str | None, target: str | None
 ) -> None:
-    """Print entries, oldest first, one JSON object a line.
+    """Print audit entries, oldest first, one JSON object per line.
 
-    A whole export can be checked later, anywhere: authfactor audit verify --file. One that was filtered
-    lacks entries between, so it cannot.
+    `authfactor audit verify --file` can verify a complete export on any machine. It cannot verify a filtered
+    export, which has gaps.
 
-    Later, --since adds what is new: authfactor audit export --since audit_000000000000042 >> audit.jsonl
+    To append only new entries: authfactor audit export --since audit_000000000000042 >> audit.jsonl
 
     Example: authfactor audit export > audit.jsonl
     """
-    options = context.chosen(ctx)
-    wanted = {"action": action, "actor": actor, "target": target}
-    chosen = {name: value for name, value in wanted.items() if value is not None}
+    options = context.global_options(ctx)
+    conditions = {"action": action, "actor": actor, "target": target}
+    filters = {name: value for name, value in conditions.items() if value is not None}
 
     async def work(af: Authfactor) -> None:
         if since is not None and await af.read(lambda tx: tx.audit.by_id(since)) is None:
             raise errors.NotFound("audit entry", since)
-        async for entry in _entries(af, since or ""):
-            if all(getattr(entry, name) == value for name, value in chosen.items()):
+        async for entry in _entries_after(af, since or ""):
+            if all(getattr(entry, name) == value for name, value in filters.items()):
                 sys.stdout.write(msgspec.json.encode(audit_entries.entry(entry)).decode() + "\n")
 
     context.run_installation(options, work)
 
 
-async def _entries(af: Authfactor, after: str) -> AsyncIterator[AuditEntry]:
+async def _entries_after(af: Authfactor, after: str) -> AsyncIterator[AuditEntry]:
     from authfactor.rules.audit.audit_log import BATCH
 
     while found := await af.read(lambda tx, after=after: tx.audit.following(after, BATCH)):  # type: ignore[misc]  # bound per batch
@@ -165,25 +179,25 @@ async def _entries(af: Authfactor, after: str) -> AsyncIterator[AuditEntry]:
         after = found[-1].id
 
 
-def _look(
+def _verify_database(
     options: context.GlobalOptions, expect: dict[str, bytes], accept: frozenset[str], *, entries_only: bool
 ) -> tuple[ChainResult, VerifiedEvents | None]:
-    """Check the list in the database, and unless it is broken the events that it seals."""
+    """Verify the audit log in the database and, if it is valid, the events that it seals."""
     from authfactor.rules.audit.hash_chain import ChainVerifier
 
     async def work(af: Authfactor) -> tuple[ChainResult, VerifiedEvents | None]:
-        walk = ChainVerifier(await af.audit.keys(af.store), expect=expect, accept=accept)
-        with _bars() as tell:
-            broken = await af.audit.follow(af.store, walk, tell)
+        verifier = ChainVerifier(await af.audit.keys(af.store), expect=expect, accept=accept)
+        with _progress_bars() as report:
+            broken = await af.audit.follow(af.store, verifier, report)
             if broken or entries_only:
-                return broken or walk.end(), None
-            checked, broken = await af.event_verification.check(af.store, walk, accept, tell)
-            return broken or walk.end(), checked
+                return broken or verifier.end(), None
+            events, broken = await af.event_verification.check(af.store, verifier, accept, report)
+            return broken or verifier.end(), events
 
     return context.run_installation(options, work)
 
 
-def _follow(
+def _verify_export(
     options: context.GlobalOptions,
     file: Path,
     expect: dict[str, bytes],
@@ -191,74 +205,76 @@ def _follow(
     *,
     with_keys: bool,
 ) -> ChainResult:
-    """Check the list in an export."""
+    """Verify the audit log in an export."""
     from authfactor.rules.audit.hash_chain import ChainVerifier
 
     keys = context.run_installation(options, lambda af: af.audit.keys(af.store)) if with_keys else None
-    walk = ChainVerifier(keys, expect=expect, accept=accept)
+    verifier = ChainVerifier(keys, expect=expect, accept=accept)
     try:
-        for number, entry in enumerate(_read(file), 1):
+        for number, entry in enumerate(_read_export(file), 1):
             if entry is None:
-                context.fail(errors.InvalidRequest(message=f"Line {number} of {file} is no audit entry."))
-            if why := walk.step(entry):
-                return walk.stop(entry, why)
+                context.fail(errors.InvalidRequest(message=f"Line {number} of {file} is not an audit entry."))
+            if why := verifier.step(entry):
+                return verifier.stop(entry, why)
     except OSError as error:
         context.fail(error)
-    return walk.end()
+    return verifier.end()
 
 
-def _read(file: Path) -> Iterator[AuditEntry | None]:
+def _read_export(file: Path) -> Iterator[AuditEntry | None]:
     with file.open("rb") as lines:
         for line in lines:
             yield audit_entries.read(line)
 
 
-def _expected(text: str) -> tuple[str, bytes]:
+def _parse_expected(text: str) -> tuple[str, bytes]:
     entry_id, _, digits = text.partition(":")
     try:
         hashed = bytes.fromhex(digits)
     except ValueError:
         hashed = b""
     if len(hashed) != _HASH_BYTES:
-        context.fail(errors.InvalidRequest(message=f"--expect {text}: ID:HASH, as audit verify prints it."))
+        context.fail(
+            errors.InvalidRequest(message=f"--expect {text}: must be ID:HASH, as printed by audit verify.")
+        )
     return entry_id, hashed
 
 
-def _show_result(found: ChainResult, *, signatures: bool) -> None:
-    if found.broken is not None:
-        print(f"The list is broken at {found.broken}: {found.why}.")
+def _print_chain(result: ChainResult, *, signatures: bool) -> None:
+    if result.broken is not None:
+        print(f"The audit log is not valid from {result.broken} on: {result.why}.")
         return
-    if found.last is None:
-        print("The list is empty.")
+    if result.last is None:
+        print("The audit log is empty.")
         return
-    if found.unsigned:
-        print(f"{found.unsigned} entries are from before entries were signed: their hashes fit.")
+    if result.unsigned:
+        print(f"{result.unsigned} entries were written before entries were signed; their hashes are valid.")
     if not signatures:
-        print("Hashes fit. Signatures were not checked: --with-keys checks them.")
-    print(f"{found.entries} entries, intact. Keep this elsewhere, for --expect:")
-    print(f"  {found.last.id}:{found.last.hash.hex()}")
+        print("The hashes are valid. To verify signatures too, add --with-keys.")
+    print(f"{result.entries} entries, intact. Store this line in another place, for --expect:")
+    print(f"  {result.last.id}:{result.last.hash.hex()}")
 
 
-def _shape(found: ChainResult, checked: VerifiedEvents | None, *, signatures: bool) -> dict[str, object]:
+def _shape(result: ChainResult, events: VerifiedEvents | None, *, signatures: bool) -> dict[str, object]:
     return {
-        "entries": found.entries,
-        "intact": found.broken is None and not (checked and checked.findings),
-        "broken_at": found.broken,
-        "why": found.why,
-        "unsigned": found.unsigned,
+        "entries": result.entries,
+        "intact": result.broken is None and not (events and events.findings),
+        "broken_at": result.broken,
+        "why": result.why,
+        "unsigned": result.unsigned,
         "signatures_checked": signatures,
-        "last_id": found.last.id if found.last else None,
-        "last_hash": found.last.hash.hex() if found.last else None,
-        "events": _events(checked) if checked else None,
+        "last_id": result.last.id if result.last else None,
+        "last_hash": result.last.hash.hex() if result.last else None,
+        "events": _events_shape(events) if events else None,
     }
 
 
-def _events(checked: VerifiedEvents) -> dict[str, object]:
+def _events_shape(events: VerifiedEvents) -> dict[str, object]:
     return {
-        "seals": checked.seals,
-        "events": checked.events,
-        "sealed_up_to": _moment(checked.sealed_upto),
-        "removed_up_to": _moment(checked.cleaned_upto),
+        "seals": events.seals,
+        "events": events.events,
+        "sealed_up_to": _time_of(events.sealed_upto),
+        "removed_up_to": _time_of(events.cleaned_upto),
         "findings": [
             {
                 "what": finding.what,
@@ -270,30 +286,30 @@ def _events(checked: VerifiedEvents) -> dict[str, object]:
                 "suspects": finding.suspects,
                 "suspects_in_all": finding.of,
             }
-            for finding in checked.findings
+            for finding in events.findings
         ],
     }
 
 
-def _moment(event_id: str) -> str | None:
+def _time_of(event_id: str) -> str | None:
     from authfactor.rules.audit.event_digests import moment_of
 
     return timestamps.format_ms(moment_of(event_id)) if event_id else None
 
 
-def _show_events(checked: VerifiedEvents) -> None:
-    for finding in checked.findings:
+def _print_events(events: VerifiedEvents) -> None:
+    for finding in events.findings:
         print(finding)
-    if not checked.sealed_upto:
-        print("No events are sealed yet: a server does that a quarter of an hour after they happened.")
+    if not events.sealed_upto:
+        print("No events are sealed yet. A running server seals them about 15 minutes after they happen.")
         return
-    state = "as they were sealed" if not checked.findings else "looked at"
-    print(f"{checked.events} events up to {_moment(checked.sealed_upto)}, {state}.")
+    state = "checked" if events.findings else "unchanged since they were sealed"
+    print(f"{events.events} events up to {_time_of(events.sealed_upto)}, {state}.")
 
 
 @contextlib.contextmanager
-def _bars() -> Iterator[Tell]:
-    """Draw bars on standard error if it is a terminal; they are gone when the work is done."""
+def _progress_bars() -> Iterator[Tell]:
+    """Draw progress bars if standard error is a terminal, and clear them at the end."""
     if not sys.stderr.isatty():
         yield lambda *_: None
         return
@@ -304,21 +320,21 @@ def _bars() -> Iterator[Tell]:
     tasks = {}
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
 
-        def tell(what: str, done: int, total: int) -> None:
+        def report(what: str, done: int, total: int) -> None:
             if what not in tasks:
                 tasks[what] = bars.add_task(what, total=total)
             bars.update(tasks[what], completed=done, total=total)
 
-        yield tell
+        yield report
 
 
-def _why(entry: AuditEntry) -> str:
+def _reason(entry: AuditEntry) -> str:
     from authfactor.rules.audit.event_digests import why
 
     return why(entry) or "-"
 
 
-def _who(entry: AuditEntry) -> str:
+def _actor_label(entry: AuditEntry) -> str:
     return (
         f"{entry.actor} ({entry.actor_id})"
         if entry.actor_kind in {"command_line", "api_key"}

@@ -18,63 +18,60 @@ from authfactor.cli.progress import bars
 if TYPE_CHECKING:
     from authfactor.settings import Settings
 
-_CLUSTER = (
-    "This installation's database is PostgreSQL. Back it up with pg_dump or pg_basebackup; after a restore"
-    " run authfactor restore --mark. See docs/how-to/back-up.md."
+_POSTGRES = (
+    "This installation uses PostgreSQL. Back it up with pg_dump or pg_basebackup; after a restore, run"
+    " authfactor restore --mark. See docs/how-to/back-up.md."
 )
 
 
 @click.command("backup")
 @click.argument("file", type=click.Path(path_type=Path), help="File to write.")
-@click.option("--force", is_flag=True, help="Replace the file if it is there.")
+@click.option("--force", is_flag=True, help="Replace the file if it exists.")
 @click.pass_context
 def backup(ctx: click.Context, file: Path, force: bool) -> None:
-    """Write an encrypted backup of the embedded database to a file, while servers run.
+    """Write an encrypted backup of the SQLite database to a file, while servers run.
 
-    It holds the database as it is at one moment, encrypted with the newest key of the key ring, and is read
-    back before it gets its name. The key ring itself is NOT in it: keep a copy of that elsewhere, apart from
-    the backups. Without it no backup can be opened, and who has both can read every secret.
+    The backup is a consistent snapshot, encrypted with the newest key of the key ring. It is read back and
+    verified before the file gets its final name. The key ring is NOT part of the backup: store a copy of it
+    separately. Without the key ring a backup cannot be decrypted; both together reveal every secret.
 
     Example: authfactor backup /backups/authfactor-monday
     """
-    options = context.chosen(ctx)
+    options = context.global_options(ctx)
     try:
         key_id = _backup(context.read_settings(options), file, replace=force)
-    except context.known() as error:
+    except context.expected_errors() as error:
         context.fail(error)
     size = file.stat().st_size
-    context.show(
+    context.print_result(
         options,
         {"file": str(file), "bytes": size, "key": key_id},
         lambda: print(
-            f"{file}: {size / 1e6:.1f} MB, encrypted with the key {key_id} and read back. The key ring is not"
-            " in it."
+            f"Wrote {file}: {size / 1e6:.1f} MB, encrypted with the key {key_id} and verified."
+            " It does not contain the key ring."
         ),
     )
 
 
 @click.command("restore")
 @click.argument("file", type=click.Path(path_type=Path), required=False, help="Backup to restore.")
-@click.option("--check", is_flag=True, help="Only see whether it could be restored; change nothing.")
-@click.option(
-    "--mark", is_flag=True, help="Restore nothing; make a database safe that was restored otherwise."
-)
-@click.option("--force", is_flag=True, help="Keep the database that is there aside, under another name.")
+@click.option("--check", is_flag=True, help="Check that the backup can be restored; change nothing.")
+@click.option("--mark", is_flag=True, help="Apply the security measures after a restore by other means.")
+@click.option("--force", is_flag=True, help="Rename an existing database and restore anyway.")
 @click.pass_context
 def restore(ctx: click.Context, file: Path | None, check: bool, mark: bool, force: bool) -> None:
-    """Put a backup in the place of the embedded database. Stop every server first.
+    """Replace the SQLite database with a backup. Stop every server first.
 
-    The backup is decrypted and checked: every page, and that every secret opens with the key ring. Codes up
-    to now are refused from then on, so none that was used since the backup is good again: users may have to
-    wait a minute for a code that is. Sessions, open challenges, waiting sign-ins and links end, because those
-    that were ended or used since the backup would be alive again. With --force what the old database knows
-    against somebody is kept: revoked API keys, wrong codes, locks.
+    The backup is decrypted, and every page and every secret in it is checked. To prevent replay, all codes up
+    to now are rejected afterwards, so users may have to wait a minute for a code that works. All sessions,
+    open challenges, pending sign-ins and links end, because the backup would revive those that have ended
+    since. With --force, restrictions from the old database are kept: revoked API keys, wrong codes, locks.
 
     Example: authfactor --data /var/lib/authfactor restore /backups/authfactor-monday
     """
     from authfactor.cli import restore
 
-    restore.run(context.chosen(ctx), file, check=check, mark=mark, force=force)
+    restore.run(context.global_options(ctx), file, check=check, mark=mark, force=force)
 
 
 def _backup(settings: Settings, file: Path, *, replace: bool) -> str:
@@ -82,11 +79,11 @@ def _backup(settings: Settings, file: Path, *, replace: bool) -> str:
     from authfactor.crypto import backup_format, keyring
     from authfactor.store.sqlite import backup
 
-    path = context.sqlite_path_of(settings, _CLUSTER)
+    path = context.sqlite_path_of(settings, _POSTGRES)
     if not path.exists():
         raise errors.InvalidRequest(message=f"There is no database at {path}.")
     if file.exists() and not replace:
-        raise backup.TargetOccupied(f"{file} is there. Choose another name, or give --force.")
+        raise backup.TargetOccupied(f"{file} exists. Choose another name, or replace it with --force.")
     ring = keyring.source_of(settings).read()
     head = backup_format.BackupHeader(ring[-1].id, system_entropy(backup_format.SALT_BYTES), system_clock())
     with _draft(file.parent) as draft, bars() as progress:
@@ -102,18 +99,18 @@ def _backup(settings: Settings, file: Path, *, replace: bool) -> str:
                     plain, target, ring[-1], head, lambda count: progress.advance(writing, count)
                 )
         backup.sync(draft)
-        reading = progress.add_task("reading back", total=size)
+        reading = progress.add_task("verifying", total=size)
         with draft.open("rb") as source:
             for chunk in backup_format.read(source, ring)[1]:
                 progress.advance(reading, len(chunk))
-        _name(draft, file, replace=replace)
+        _rename(draft, file, replace=replace)
         backup.sync(file.parent)
     return ring[-1].id
 
 
 @contextlib.contextmanager
 def _draft(folder: Path) -> Iterator[Path]:
-    """Make a file of mode 600 beside the final one, gone afterwards unless it got its name."""
+    """Make a temporary file with mode 600 in the folder, and delete it at the end unless it was renamed."""
     descriptor, name = tempfile.mkstemp(dir=folder, prefix=".authfactor-", suffix=".draft")
     os.close(descriptor)
     try:
@@ -122,14 +119,15 @@ def _draft(folder: Path) -> Iterator[Path]:
         Path(name).unlink(missing_ok=True)
 
 
-def _name(draft: Path, file: Path, *, replace: bool) -> None:
+def _rename(draft: Path, file: Path, *, replace: bool) -> None:
     if not replace:
         try:
             os.link(draft, file)
         except FileExistsError:
             raise
         except OSError:
-            # A file system without links, as on some sticks and shares: nobody else writes there at once.
+            # Some file systems of USB drives and network shares have no hard links. The check below has a
+            # race, but only with another program that makes the same file now.
             if file.exists():
                 raise
         else:

@@ -1,4 +1,4 @@
-"""Completion in the shell: click's script, printed, or put where the shell reads it when it starts."""
+"""Shell completion: print click's script, or install it where the shell loads it."""
 
 import os
 from pathlib import Path
@@ -14,13 +14,13 @@ _ZSH: Final = "fpath+=~/.zfunc; autoload -Uz compinit; compinit"
 
 
 def show(ctx: click.Context, shell: str) -> None:
-    """Print the script of a shell."""
-    click.echo(_script(ctx, _named(ctx, shell)))
+    """Print the completion script of a shell. Raises `UsageError` for an unsupported one."""
+    click.echo(_script(ctx, _shell_name(ctx, shell)))
 
 
 def install(ctx: click.Context, shell: str) -> None:
-    """Put the script where the shell reads it."""
-    name = _named(ctx, shell)
+    """Install the completion script for a shell. Raises `UsageError` for an unsupported one."""
+    name = _shell_name(ctx, shell)
     script, home = _script(ctx, name), Path.home()
     if name == "bash":
         file = home / ".bash_completions" / f"{PROGRAM}.sh"
@@ -32,21 +32,21 @@ def install(ctx: click.Context, shell: str) -> None:
         file = home / ".config" / "fish" / "completions" / f"{PROGRAM}.fish"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(script, encoding="utf-8")
-    click.echo(f"{name} completes {PROGRAM} in the next terminal ({file}).")
+    click.echo(f"Installed {file}. Open a new terminal to use completion.")
 
 
-def _named(ctx: click.Context, shell: str) -> str:
+def _shell_name(ctx: click.Context, shell: str) -> str:
     name = shell or Path(os.environ.get("SHELL", "")).name
     if name in SHELLS:
         return name
-    said = f"'{name}' has no completion" if name else "SHELL does not say which shell this is"
-    raise click.UsageError(f"{said}. Name one: {', '.join(SHELLS)}.", ctx)
+    problem = f"There is no completion for '{name}'" if name else "SHELL is not set"
+    raise click.UsageError(f"{problem}. Choose a shell: {', '.join(SHELLS)}.", ctx)
 
 
 def _script(ctx: click.Context, shell: str) -> str:
     completion = get_completion_class(shell)
     if completion is None:
-        raise click.UsageError(f"click has no completion for {shell}.", ctx)
+        raise click.UsageError(f"click does not support completion for {shell}.", ctx)
     return completion(ctx.command, {}, PROGRAM, VARIABLE).source()
 
 

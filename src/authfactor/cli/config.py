@@ -1,4 +1,4 @@
-"""`authfactor config`: what is set, where it came from, and whether a server could start with it."""
+"""`authfactor config`: show the settings and their origins, and check whether a server could start."""
 
 from dataclasses import fields
 from typing import Any
@@ -16,14 +16,14 @@ def config() -> None:
 
 
 @config.command("show")
-@click.option("--changed", is_flag=True, help="Leave out settings that have their default.")
+@click.option("--changed", is_flag=True, help="Show only settings that differ from their default.")
 @click.pass_context
 def show(ctx: click.Context, changed: bool) -> None:
-    """List every setting: value, unit, and where the value came from. Secrets are masked.
+    """List every setting with its value, unit and origin. Secrets are masked.
 
     Example: authfactor --config /etc/authfactor.toml config show --changed
     """
-    options = context.chosen(ctx)
+    options = context.global_options(ctx)
     loaded = context.load_settings(options)
     found = {
         item.name: {
@@ -37,58 +37,62 @@ def show(ctx: click.Context, changed: bool) -> None:
         if not changed or loaded.origins[item.name] != DEFAULT
     }
     rows = [
-        [name, str(said["value"]), str(said["unit"]), str(said["origin"])] for name, said in found.items()
+        [name, str(item["value"]), str(item["unit"]), str(item["origin"])] for name, item in found.items()
     ]
-    context.show(
+    context.print_result(
         options,
         found,
-        lambda: context.table(["setting", "value", "unit", "origin"], rows, "Every setting has its default."),
+        lambda: context.print_table(
+            ["setting", "value", "unit", "origin"], rows, "Every setting has its default value."
+        ),
     )
 
 
 @config.command("check")
 @click.pass_context
 def check(ctx: click.Context) -> None:
-    """Check settings, key ring, TLS files and the database's schema, changing nothing; exit code 8 if bad.
+    """Check the settings, the key ring, the TLS files and the database schema. Changes nothing.
+
+    Exits with code 8 if a server could not start with them.
 
     Example: authfactor --config /etc/authfactor.toml config check
     """
-    options = context.chosen(ctx)
+    options = context.global_options(ctx)
     settings = context.read_settings(options)
     try:
-        facts = context.finish(_look(settings))
-    except context.known() as error:
+        facts = context.run_async(_check(settings))
+    except context.expected_errors() as error:
         context.fail(error)
-    context.show(options, facts, lambda: context.pairs(list(facts.items())))
+    context.print_result(options, facts, lambda: context.print_pairs(list(facts.items())))
 
 
-async def _look(settings: Settings) -> dict[str, str]:
-    """Look at everything a start needs. Raises what a start would raise."""
+async def _check(settings: Settings) -> dict[str, str]:
+    """Check everything that a server start needs. Raises what a start would raise."""
     from authfactor.crypto import keyring
     from authfactor.server import tls
     from authfactor.store import opening, schema
 
-    facts = {"settings": "right"}
+    facts = {"settings": "valid"}
     source = keyring.source_of(settings)
     where = "from the key command" if settings.key_command else str(settings.keys_path)
     if source.exists():
         source.read()
         facts["key ring"] = f"readable ({where})"
     else:
-        facts["key ring"] = f"will be made ({where})"
+        facts["key ring"] = f"will be created ({where})"
     if settings.tls_cert:
         tls.certificate(settings)
-        facts["TLS"] = f"certificate and key belong together ({settings.tls_cert})"
+        facts["TLS"] = f"certificate and key match ({settings.tls_cert})"
     version = await opening.schema_version(settings)
     if version is None and settings.sqlite_path is not None:
-        facts["database"] = f"will be made ({settings.sqlite_path})"
+        facts["database"] = f"will be created ({settings.sqlite_path})"
     elif version != schema.NEEDED and settings.sqlite_path is not None and str(version) < schema.NEEDED:
-        facts["database"] = f"has schema {version}, will be brought to {schema.NEEDED}"
+        facts["database"] = f"has schema {version}, will be upgraded to {schema.NEEDED}"
     else:
         opening.check_schema(version)
         facts["database"] = f"has schema {version}"
     return facts
 
 
-def _plain(value: object) -> Any:  # noqa: ANN401 - what JSON has a type for
+def _plain(value: object) -> Any:  # noqa: ANN401 - any JSON value
     return value if isinstance(value, int | str) else str(value)

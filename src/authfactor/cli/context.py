@@ -1,4 +1,4 @@
-"""What every command needs: settings, an open installation, output as JSON or for people."""
+"""Shared by all commands: settings, opening the installation, printing JSON or text, exiting on errors."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from authfactor.store import Unit
 
 T = TypeVar("T")
-reason_option = click.option("--reason", help="Why; it is kept in the audit list.")
+reason_option = click.option("--reason", help="Reason to record in the audit log.")
 _WIDE = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class GlobalOptions:
-    """Options given before the command."""
+    """Options that come before the command's name."""
 
     data: Path | None = None
     config: Path | None = None
@@ -36,19 +36,18 @@ class GlobalOptions:
     as_json: bool = False
 
 
-def chosen(ctx: click.Context) -> GlobalOptions:
-    """Find the options given before the command."""
-    found = ctx.find_object(GlobalOptions)
-    return found or GlobalOptions()
+def global_options(ctx: click.Context) -> GlobalOptions:
+    """Return the options that came before the command's name."""
+    return ctx.find_object(GlobalOptions) or GlobalOptions()
 
 
 def read_settings(options: GlobalOptions) -> settings.Settings:
-    """Read the settings, or end with one line that says what is wrong."""
+    """Read the settings, or exit with a one-line error."""
     return load_settings(options).settings
 
 
 def load_settings(options: GlobalOptions, **overrides: object) -> reading.LoadedSettings:
-    """Read the settings with the origin of each; `overrides` come from a command's own options."""
+    """Read the settings with the origin of each. `overrides` are the values of the command's own options."""
     try:
         file = reading.find_file(os.environ, options.config)
         return reading.load(os.environ, file, **({"data": options.data} | overrides))
@@ -57,7 +56,7 @@ def load_settings(options: GlobalOptions, **overrides: object) -> reading.Loaded
 
 
 def fail(error: Exception) -> NoReturn:
-    """Say what is wrong in one line (and one a broken rule), and end with the error's exit code."""
+    """Print the error in one line, plus one line per invalid field, and exit with the error's exit code."""
     items = getattr(error, "items", ())
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
@@ -72,16 +71,16 @@ def fail(error: Exception) -> NoReturn:
     raise SystemExit(exit_codes.code_of(error))
 
 
-def finish(work: Coroutine[Any, Any, T]) -> T:
-    """Run what suspends to its end."""
-    # Not at the top: a help text runs nothing, and this is half of what it would load.
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to completion on a new event loop."""
+    # Imported here because `--help` does not need it, and it takes half of that command's import time.
     import asyncio
 
     return asyncio.run(work)
 
 
-def known() -> tuple[type[Exception], ...]:
-    """Name the failures that end in one line; whatever else happens is a bug and shows its traceback."""
+def expected_errors() -> tuple[type[Exception], ...]:
+    """Return the exceptions that `fail` reports in one line. Any other is a bug and shows its traceback."""
     from authfactor.crypto import keyring, vault
 
     return (
@@ -94,27 +93,27 @@ def known() -> tuple[type[Exception], ...]:
 
 
 def run(options: GlobalOptions, work: Callable[[Authfactor, Environment], Awaitable[T]]) -> T:
-    """Open the installation, find the environment, do the work, close again."""
+    """Open the installation, call `work` with it and the selected environment, close it, exit on errors."""
     from authfactor.core import Authfactor
 
-    async def inside() -> T:
+    async def open_and_run() -> T:
         af = await Authfactor.open(read_settings(options))
         try:
-            return await work(af, await _environment(af, options.environment))
+            return await work(af, await _find_environment(af, options.environment))
         finally:
             await af.close()
 
     try:
-        return finish(inside())
-    except known() as error:
+        return run_async(open_and_run())
+    except expected_errors() as error:
         fail(error)
 
 
 def run_installation(options: GlobalOptions, work: Callable[[Authfactor], Awaitable[T]]) -> T:
-    """Open the installation, do work that belongs to no environment, close again."""
+    """Open the installation, call `work` with it, close it, exit on errors."""
     from authfactor.core import Authfactor
 
-    async def inside() -> T:
+    async def open_and_run() -> T:
         af = await Authfactor.open(read_settings(options))
         try:
             return await work(af)
@@ -122,24 +121,24 @@ def run_installation(options: GlobalOptions, work: Callable[[Authfactor], Awaita
             await af.close()
 
     try:
-        return finish(inside())
-    except known() as error:
+        return run_async(open_and_run())
+    except expected_errors() as error:
         fail(error)
 
 
-async def _environment(af: Authfactor, wanted: str | None) -> Environment:
-    if wanted is not None:
-        return await af.read(af.environments.find(wanted))
-    known = await af.read(lambda tx: tx.environments.all())
-    if len(known) > 1:
-        names = ", ".join(environment.name for environment in known)
-        text = f"There are several environments ({names}). Say which with --environment."
+async def _find_environment(af: Authfactor, name_or_client_id: str | None) -> Environment:
+    if name_or_client_id is not None:
+        return await af.read(af.environments.find(name_or_client_id))
+    environments = await af.read(lambda tx: tx.environments.all())
+    if len(environments) > 1:
+        names = ", ".join(environment.name for environment in environments)
+        text = f"There are several environments ({names}). Choose one with --environment."
         raise errors.InvalidRequest(message=text)
-    return known[0]
+    return environments[0]
 
 
 def actor() -> Actor:
-    """Say who is at the command line: the name of the user that the operating system runs it for."""
+    """Return the actor for the audit log: the operating system's user that runs the command."""
     from authfactor.rules.audit.audit_log import COMMAND_LINE, Actor
 
     try:
@@ -147,12 +146,12 @@ def actor() -> Actor:
 
         name = pwd.getpwuid(os.getuid()).pw_name
     except (ImportError, KeyError):
-        # A container often runs under a number that has no name.
+        # In a container, the user id often has no entry in /etc/passwd.
         name = f"uid {os.getuid()}"
     return Actor("command_line", name, COMMAND_LINE.name)
 
 
-async def change(
+async def run_audited(
     af: Authfactor,
     environment: Environment | None,
     unit: Unit[T],
@@ -160,23 +159,25 @@ async def change(
     target: str | Callable[[T], str],
     reason: str | None = None,
 ) -> T:
-    """Run a unit that leaves its entry in the audit list, with who is at the command line."""
+    """Run a unit and append an audit entry with the current user as actor, in one transaction.
+
+    `target` is the id of the changed object, or a function that takes it from the unit's result.
+    """
     number = environment.number if environment is not None else None
-    why = (reason or "").strip() or None
-    noted = af.audit.audited(unit, actor(), action, target, environment=number, reason=why)
-    return await af.run(noted)
+    reason = (reason or "").strip() or None
+    return await af.run(af.audit.audited(unit, actor(), action, target, environment=number, reason=reason))
 
 
-def show(options: GlobalOptions, shape: Any, people: Callable[[], None]) -> None:  # noqa: ANN401 - any wire shape
-    """Print the wire's JSON with --json, and what people like to read without."""
+def print_result(options: GlobalOptions, shape: Any, print_text: Callable[[], None]) -> None:  # noqa: ANN401 - any wire shape
+    """With --json, print `shape` as JSON; otherwise call `print_text`."""
     if options.as_json:
         print(msgspec.json.format(msgspec.json.encode(shape)).decode())
     else:
-        people()
+        print_text()
 
 
-def table(columns: list[str], rows: list[list[str]], empty: str) -> None:
-    """Print a table, or a sentence when there is nothing in it."""
+def print_table(columns: list[str], rows: list[list[str]], empty: str) -> None:
+    """Print a table, or the text `empty` if there are no rows."""
     if not rows:
         print(empty)
         return
@@ -187,21 +188,21 @@ def table(columns: list[str], rows: list[list[str]], empty: str) -> None:
     grid = Table(*columns, box=box.SIMPLE_HEAD)
     for row in rows:
         grid.add_row(*row)
-    # Ids are for copying: never cut one, however narrow the terminal or the pipe.
+    # Users copy ids from the table, so it may be wider than the terminal or the pipe.
     console = Console()
     console.width = max(console.width, Console(width=_WIDE).measure(grid).maximum)
     console.print(grid)
 
 
-def pairs(values: list[tuple[str, object]]) -> None:
-    """Print names and values, aligned."""
+def print_pairs(values: list[tuple[str, object]]) -> None:
+    """Print names and values in two aligned columns; None is shown as `-`."""
     width = max(len(name) for name, _ in values)
     for name, value in values:
         print(f"{name:<{width}}  {'-' if value is None else value}")
 
 
-def sqlite_path_of(loaded: settings.Settings, otherwise: str) -> Path:
-    """Return where the embedded database is. Raises `InvalidRequest` with PostgreSQL."""
+def sqlite_path_of(loaded: settings.Settings, message: str) -> Path:
+    """Return the path of the SQLite database. Raises `InvalidRequest` with `message` for PostgreSQL."""
     if loaded.sqlite_path is None:
-        raise errors.InvalidRequest(message=otherwise)
+        raise errors.InvalidRequest(message=message)
     return loaded.sqlite_path

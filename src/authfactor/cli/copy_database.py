@@ -21,42 +21,44 @@ if TYPE_CHECKING:
 
 
 @click.command("copy")
-@click.option("--from", "source", required=True, help="Database to read: sqlite:///… or postgresql://…")
-@click.option("--to", "target", required=True, help="Empty database to fill.")
+@click.option("--from", "source", required=True, help="Source database: sqlite:///… or postgresql://…")
+@click.option("--to", "target", required=True, help="Target database; it must be empty.")
 @click.option(
     "--reseal",
     type=click.Path(path_type=Path),
-    help="Key ring file of the target: seal every secret anew with its newest key.",
+    help="Key ring file of the target: re-encrypt every secret with its newest key.",
 )
 @click.pass_context
 def copy(ctx: click.Context, source: str, target: str, reseal: Path | None) -> None:
-    """Move an installation to another database, of the same kind or the other one.
+    """Copy an installation to another database, SQLite or PostgreSQL.
 
-    Stop the servers first: the source is locked against changes while it is read. The target gets the
-    schema, then every row; at the end both are compared row by row. A run that was interrupted goes on when
-    the same command is given again. A target with content is refused, and no server starts on a half-filled
-    one.
+    Stop the servers first: the source is locked against writes during the copy. The command creates the
+    schema in the target, copies every row, and then compares both databases row by row. If it is
+    interrupted, run it again to continue. It rejects a target that has other content, and no server starts
+    on an incomplete copy.
 
-    Secrets stay sealed: the target's servers need the same key ring. With --reseal they are opened with
-    this installation's key ring and sealed with another.
+    Secrets stay encrypted with the same keys, so the target's servers need the same key ring. With --reseal,
+    they are decrypted with this installation's key ring and encrypted with another one.
 
     Example: authfactor copy --from sqlite:///var/lib/authfactor/authfactor.db --to postgresql://db/authfactor
     """
-    options = context.chosen(ctx)
+    options = context.global_options(ctx)
     settings = context.read_settings(options)
     try:
-        counts = context.finish(_copy(settings, source, target, reseal))
-    except context.known() as error:
+        counts = context.run_async(_copy(settings, source, target, reseal))
+    except context.expected_errors() as error:
         context.fail(error)
     shape = {
-        "from": _shown(source),
-        "to": _shown(target),
+        "from": _without_password(source),
+        "to": _without_password(target),
         "rows": sum(counts.values()),
         "tables": counts,
         "resealed": reseal is not None,
     }
-    context.show(
-        options, shape, lambda: _tell(counts, target, settings.keys_path if reseal is None else reseal)
+    context.print_result(
+        options,
+        shape,
+        lambda: _print_result(counts, target, settings.keys_path if reseal is None else reseal),
     )
 
 
@@ -65,7 +67,7 @@ async def _copy(settings: Settings, source: str, target: str, reseal: Path | Non
     from authfactor.crypto.vault import Vault
     from authfactor.store import copying, opening
 
-    if _same(source, target):
+    if _is_same_database(source, target):
         raise errors.InvalidRequest(message="--from and --to are the same database.")
     old = dataclasses.replace(settings, database_url=source)
     new = dataclasses.replace(settings, database_url=target)
@@ -79,28 +81,28 @@ async def _copy(settings: Settings, source: str, target: str, reseal: Path | Non
     here, there = await opening.open_side(old), await opening.open_side(new)
     try:
         await here.hold()
-        with _bars() as progress:
+        with _progress_bars() as progress:
             return await copying.copy(here, there, progress, sealing)
     finally:
         await there.close()
         await here.close()
 
 
-def _same(source: str, target: str) -> bool:
+def _is_same_database(source: str, target: str) -> bool:
     if source.startswith("sqlite:///") and target.startswith("sqlite:///"):
         return Path(source[10:]).resolve() == Path(target[10:]).resolve()
     return source == target
 
 
-def _tell(counts: dict[str, int], target: str, ring: Path) -> None:
-    context.table(["table", "rows"], [[table, str(rows)] for table, rows in counts.items() if rows], "")
-    print(f"{sum(counts.values())} rows copied and compared one by one. Now set:")
-    print(f"  {PREFIX}DATABASE_URL={_shown(target)}")
+def _print_result(counts: dict[str, int], target: str, ring: Path) -> None:
+    context.print_table(["table", "rows"], [[table, str(rows)] for table, rows in counts.items() if rows], "")
+    print(f"Copied and compared {sum(counts.values())} rows. Now set:")
+    print(f"  {PREFIX}DATABASE_URL={_without_password(target)}")
     print(f"  {PREFIX}KEYS={ring.absolute()}")
 
 
-def _shown(url: str) -> str:
-    """Write a URL without its password."""
+def _without_password(url: str) -> str:
+    """Replace the password in a URL by `***`."""
     parts = urlsplit(url)
     if parts.password is None:
         return url
@@ -109,8 +111,8 @@ def _shown(url: str) -> str:
 
 
 @contextlib.contextmanager
-def _bars() -> Iterator[CopyProgress]:
-    """Draw a bar for each table that has rows, on standard error."""
+def _progress_bars() -> Iterator[CopyProgress]:
+    """Draw a progress bar on standard error for each table that has rows."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
@@ -125,11 +127,11 @@ def _bars() -> Iterator[CopyProgress]:
     tasks = {}
     with Bars(*columns, console=Console(stderr=True)) as bars:
 
-        def tell(step: str, table: str, done: int, total: int) -> None:
+        def report(step: str, table: str, done: int, total: int) -> None:
             if total:
                 name = f"{step} {table}"
                 if name not in tasks:
                     tasks[name] = bars.add_task(name, total=total)
                 bars.update(tasks[name], completed=done)
 
-        yield tell
+        yield report

@@ -20,36 +20,38 @@ if TYPE_CHECKING:
 
 @click.group("environments", no_args_is_help=True)
 def environments() -> None:
-    """Tenants: each with its own users, keys and policy."""
+    """Manage environments: tenants with their own users, keys and policy."""
 
 
 @click.group("keys", no_args_is_help=True)
 def keys() -> None:
-    """API keys of an environment."""
+    """Manage the API keys and signing keys of an environment."""
 
 
 Policy = Literal["off", "if_enrolled", "required"]
 policy_option = click.option(
-    "--mfa-policy", type=click.Choice(get_args(Policy)), help="When a sign-in asks for a code."
+    "--mfa-policy", type=click.Choice(get_args(Policy)), help="When a sign-in requires a code."
 )
-team_option = click.option("--team-name", help="Default issuer in authenticator apps.")
+team_option = click.option("--team-name", help="Default issuer, shown in authenticator apps.")
 
 
 @environments.command("list")
 @click.pass_context
 def list_environments(ctx: click.Context) -> None:
     """List the environments. Example: authfactor environments list"""
-    options = context.chosen(ctx)
+    options = context.global_options(ctx)
 
     async def work(af: Authfactor, _: Environment) -> list[Environment]:
         return await af.read(lambda tx: tx.environments.all())
 
     found = context.run(context.GlobalOptions(options.data, options.config, "default", options.as_json), work)
     rows = [[item.name, item.client_id, item.team_name, item.mfa_policy] for item in found]
-    context.show(
+    context.print_result(
         options,
         [_shape(item) for item in found],
-        lambda: context.table(["name", "client id", "team name", "mfa policy"], rows, "No environments."),
+        lambda: context.print_table(
+            ["name", "client id", "team name", "mfa policy"], rows, "No environments."
+        ),
     )
 
 
@@ -62,20 +64,20 @@ def create_environment(
     ctx: click.Context, name: str, team_name: str | None, mfa_policy: Policy | None
 ) -> None:
     """Create an environment and its first API key. Example: authfactor environments create staging"""
-    options = context.chosen(ctx)
+    options = context.global_options(ctx)
 
     async def work(af: Authfactor, _: Environment) -> tuple[Environment, str]:
         unit = af.environments.create(
             name, team_name=team_name or af.settings.team_name, mfa_policy=mfa_policy or "if_enrolled"
         )
-        made = await context.change(af, None, unit, "environment.create", lambda it: it.client_id)
+        made = await context.run_audited(af, None, unit, "environment.create", lambda it: it.client_id)
         first = af.environments.new_key(made, "first")
-        return made, (await context.change(af, made, first, "api_key.create", lambda it: it[0].id))[1]
+        return made, (await context.run_audited(af, made, first, "api_key.create", lambda it: it[0].id))[1]
 
     made, key = context.run(
         context.GlobalOptions(options.data, options.config, "default", options.as_json), work
     )
-    context.show(options, {**_shape(made), "api_key": key}, lambda: _print_environment(made, key))
+    context.print_result(options, {**_shape(made), "api_key": key}, lambda: _print_environment(made, key))
 
 
 @environments.command("update")
@@ -85,12 +87,12 @@ def create_environment(
 @click.option(
     "--logout-redirect",
     multiple=True,
-    help="Where a logout may send the browser; repeat it. The first is the default.",
+    help="URL to which a logout may redirect. Can be repeated; the first is the default. Replaces the list.",
 )
 @click.option(
     "--page-redirect",
     multiple=True,
-    help="Where pages of links may lead in the end; repeat it. Replaces the list.",
+    help="URL to which a hosted page may redirect at the end. Can be repeated. Replaces the list.",
 )
 @context.reason_option
 @click.pass_context
@@ -104,8 +106,8 @@ def update_environment(
     reason: str | None,
 ) -> None:
     """Change an environment. Example: authfactor environments update default --mfa-policy required"""
-    options = context.chosen(ctx)
-    given = {
+    options = context.global_options(ctx)
+    redirects = {
         name: tuple(urls)
         for name, urls in (("logout_redirects", logout_redirect), ("page_redirects", page_redirect))
         if urls
@@ -114,23 +116,25 @@ def update_environment(
     async def work(af: Authfactor, environment: Environment) -> Environment:
         from authfactor.rules.tenants.environments import options_of
 
-        changed = msgspec.structs.replace(options_of(environment), **given) if given else None
+        changed = msgspec.structs.replace(options_of(environment), **redirects) if redirects else None
         unit = af.environments.update(
             environment, team_name=team_name, mfa_policy=mfa_policy, options=changed
         )
         target = environment.client_id
-        return await context.change(af, environment, unit, "environment.update", target, reason)
+        return await context.run_audited(af, environment, unit, "environment.update", target, reason)
 
     made = context.run(context.GlobalOptions(options.data, options.config, name, options.as_json), work)
-    context.show(options, _shape(made), lambda: _print_environment(made, None))
+    context.print_result(options, _shape(made), lambda: _print_environment(made, None))
 
 
 @environments.command("brand")
 @click.argument("name")
-@click.option("--display-name", help="Name on the pages; default: team name.")
-@click.option("--color", help="Colour of buttons and links, as #1f5fd0.")
-@click.option("--logo", type=click.Path(path_type=Path), help="PNG file, at most 32 KiB, 1024 x 1024.")
-@click.option("--reset", is_flag=True, help="Back to the default look first.")
+@click.option("--display-name", help="Name on the pages. Default: the team name.")
+@click.option("--color", help="Color of buttons and links, such as #1f5fd0.")
+@click.option(
+    "--logo", type=click.Path(path_type=Path), help="PNG file, at most 32 KiB and 1024 x 1024 pixels."
+)
+@click.option("--reset", is_flag=True, help="First reset name, color and logo to their defaults.")
 @click.pass_context
 def brand_environment(
     ctx: click.Context,
@@ -140,23 +144,26 @@ def brand_environment(
     logo: Path | None,
     reset: bool,
 ) -> None:
-    """Change how the pages of links look; without options, show it.
+    """Change the branding of the hosted pages, or show it if no option is given.
 
     Example: authfactor environments brand default --color '#0a7d5a' --logo logo.png
     """
-    options = context.chosen(ctx)
-    given: dict[str, str | None] = {"name": None, "color": None, "logo": None} if reset else {}
-    picture = None if logo is None else _read(logo)
-    pairs = (("name", display_name), ("color", color), ("logo", picture))
-    given |= {field: value for field, value in pairs if value}
+    options = context.global_options(ctx)
+    changes: dict[str, str | None] = {"name": None, "color": None, "logo": None} if reset else {}
+    values = (
+        ("name", display_name),
+        ("color", color),
+        ("logo", None if logo is None else _read_base64(logo)),
+    )
+    changes |= {field: value for field, value in values if value}
 
     async def work(af: Authfactor, environment: Environment) -> BrandingRecord | None:
         from authfactor.wire.links import UpdateBranding
 
-        if not given:
+        if not changes:
             return await af.read(af.brandings.get(environment))
-        unit = af.brandings.update(environment, UpdateBranding(**given))
-        return await context.change(af, environment, unit, "branding.update", environment.client_id)
+        unit = af.brandings.update(environment, UpdateBranding(**changes))
+        return await context.run_audited(af, environment, unit, "branding.update", environment.client_id)
 
     made = context.run(context.GlobalOptions(options.data, options.config, name, options.as_json), work)
     shape = {
@@ -164,12 +171,12 @@ def brand_environment(
         "color": made.color if made else None,
         "logo": f"PNG, {len(made.logo)} bytes" if made and made.logo else None,
     }
-    context.show(options, shape, lambda: context.pairs(list(shape.items())))
+    context.print_result(options, shape, lambda: context.print_pairs(list(shape.items())))
 
 
-def _read(picture: Path) -> str:
+def _read_base64(file: Path) -> str:
     try:
-        return base64.b64encode(picture.read_bytes()).decode("ascii")
+        return base64.b64encode(file.read_bytes()).decode("ascii")
     except OSError as error:
         context.fail(error)
 
@@ -178,7 +185,7 @@ def _read(picture: Path) -> str:
 @click.pass_context
 def list_keys(ctx: click.Context) -> None:
     """List the API keys of an environment. Example: authfactor keys list"""
-    options = context.chosen(ctx)
+    options = context.global_options(ctx)
 
     async def work(af: Authfactor, environment: Environment) -> list[ApiKey]:
         return await af.read(lambda tx: tx.api_keys.of_environment(environment.number))
@@ -190,14 +197,16 @@ def list_keys(ctx: click.Context) -> None:
             item.name,
             f"…{item.hint}",
             timestamps.format_ms(item.created_at),
-            _when(item.last_used_at),
+            _format_last_used(item.last_used_at),
             _state(item),
         ]
         for item in found
     ]
     columns = ["id", "name", "ends in", "created", "last used", "state"]
-    context.show(
-        options, [_key_shape(item) for item in found], lambda: context.table(columns, rows, "No keys.")
+    context.print_result(
+        options,
+        [_key_shape(item) for item in found],
+        lambda: context.print_table(columns, rows, "No API keys."),
     )
 
 
@@ -205,18 +214,18 @@ def list_keys(ctx: click.Context) -> None:
 @click.option("--name", default="unnamed", show_default=True, help="What the key is for.")
 @click.pass_context
 def create_key(ctx: click.Context, name: str) -> None:
-    """Create an API key and print it, this once. Example: authfactor keys create --name billing"""
-    options = context.chosen(ctx)
+    """Create an API key. It is printed only this once. Example: authfactor keys create --name billing"""
+    options = context.global_options(ctx)
 
     async def work(af: Authfactor, environment: Environment) -> tuple[ApiKey, str]:
         unit = af.environments.new_key(environment, name)
-        return await context.change(af, environment, unit, "api_key.create", lambda it: it[0].id)
+        return await context.run_audited(af, environment, unit, "api_key.create", lambda it: it[0].id)
 
     made, text = context.run(options, work)
-    context.show(
+    context.print_result(
         options,
         {**_key_shape(made), "api_key": text},
-        lambda: context.pairs([("id", made.id), ("key", text)]),
+        lambda: context.print_pairs([("id", made.id), ("key", text)]),
     )
 
 
@@ -225,35 +234,35 @@ def create_key(ctx: click.Context, name: str) -> None:
 @context.reason_option
 @click.pass_context
 def revoke_key(ctx: click.Context, key_id: str, reason: str | None) -> None:
-    """Revoke an API key; within a second no worker takes it. Example: authfactor keys revoke api_key_01…"""
-    options = context.chosen(ctx)
+    """Revoke an API key. Servers reject it within a second. Example: authfactor keys revoke api_key_01…"""
+    options = context.global_options(ctx)
 
     async def work(af: Authfactor, environment: Environment) -> None:
         unit = af.environments.revoke_key(environment, key_id)
-        await context.change(af, environment, unit, "api_key.revoke", key_id, reason)
+        await context.run_audited(af, environment, unit, "api_key.revoke", key_id, reason)
 
     context.run(options, work)
-    context.show(options, {"id": key_id, "revoked": True}, lambda: print(f"Revoked {key_id}."))
+    context.print_result(options, {"id": key_id, "revoked": True}, lambda: print(f"Revoked {key_id}."))
 
 
 @keys.command("rotate-signing")
 @click.pass_context
 def rotate_signing(ctx: click.Context) -> None:
-    """Make a new key for access tokens.
+    """Create a new signing key for access tokens.
 
-    It signs in a minute; tokens of older keys stay valid until they expire.
+    Servers start to sign with it after a minute. Tokens signed with older keys stay valid until they expire.
 
     Example: authfactor keys rotate-signing
     """
-    options = context.chosen(ctx)
+    options = context.global_options(ctx)
 
     async def work(af: Authfactor, environment: Environment) -> models.SigningKey:
         unit = await af.token_signing.rotate(environment)
-        return await context.change(af, environment, unit, "signing_key.rotate", lambda it: it.id)
+        return await context.run_audited(af, environment, unit, "signing_key.rotate", lambda it: it.id)
 
     made = context.run(options, work)
     shape = {"id": made.id, "signs_from": timestamps.format_ms(made.signs_from)}
-    context.show(options, shape, lambda: context.pairs(list(shape.items())))
+    context.print_result(options, shape, lambda: context.print_pairs(list(shape.items())))
 
 
 def _shape(environment: models.Environment) -> dict[str, str]:
@@ -268,7 +277,7 @@ def _shape(environment: models.Environment) -> dict[str, str]:
 
 def _print_environment(environment: Environment, key: str | None) -> None:
     lines: list[tuple[str, object]] = list(_shape(environment).items())
-    context.pairs([*lines, ("api_key", f"{key}  (shown once)")] if key else lines)
+    context.print_pairs([*lines, ("api_key", f"{key}  (shown only once)")] if key else lines)
 
 
 def _key_shape(key: ApiKey) -> dict[str, str | None]:
@@ -282,7 +291,7 @@ def _key_shape(key: ApiKey) -> dict[str, str | None]:
     }
 
 
-def _when(at: int | None) -> str:
+def _format_last_used(at: int | None) -> str:
     return "never" if at is None else timestamps.format_ms(at)
 
 

@@ -1,7 +1,7 @@
-"""Exit codes of the command line, by the kind of error. Scripts may rely on them.
+"""Exit codes of the command line, by kind of error. They are stable: scripts can rely on them.
 
-0 done · 1 unexpected · 2 wrong use or input · 3 not allowed · 4 not found · 5 refused (wrong code, conflict)
-6 locked · 7 cannot answer now · 8 configuration, keys or schema
+0 success · 1 unexpected error · 2 invalid usage or input · 3 not allowed · 4 not found
+5 rejected (wrong code, conflict) · 6 locked · 7 temporarily unavailable · 8 configuration, keys or schema
 """
 
 from typing import Final
@@ -35,5 +35,5 @@ CODES: Final[dict[type[Exception], int]] = {
 
 
 def code_of(error: Exception) -> int:
-    """Find the exit code by the error's class or the nearest base that has one."""
+    """Return the exit code of the error's class, or else of its nearest base class with one."""
     return next((CODES[base] for base in type(error).__mro__ if base in CODES), UNEXPECTED)

@@ -1,4 +1,4 @@
-"""`authfactor factors`: the whole life of a factor, in a terminal."""
+"""`authfactor factors`: enroll, list, challenge, verify and delete TOTP factors."""
 
 from __future__ import annotations
 
@@ -27,43 +27,43 @@ if TYPE_CHECKING:
 
 @click.group("factors", no_args_is_help=True)
 def factors() -> None:
-    """TOTP factors: enroll, challenge, verify, delete."""
+    """Enroll, challenge, verify and delete TOTP factors."""
 
 
 @factors.command("enroll")
 @click.argument("user_id")
-@click.option("--issuer", help="Name of your application; default: the team name.")
-@click.option("--account", help="Account name; default: the user's email.")
-@click.option("--secret", help="Base32 secret to import; generated when absent.")
+@click.option("--issuer", help="Name of your application. Default: the team name.")
+@click.option("--account", help="Name of the account. Default: the user's email.")
+@click.option("--secret", help="Base32 secret to import. Default: a new random one.")
 @click.pass_context
 def enroll(
     ctx: click.Context, user_id: str, issuer: str | None, account: str | None, secret: str | None
 ) -> None:
-    """Enroll a user: shows the QR picture to scan and opens the first challenge.
+    """Enroll a user in a factor, show its QR code and create the first challenge.
 
     Example: authfactor factors enroll user_01… --issuer Acme
     """
-    options = context.chosen(ctx)
+    options = context.global_options(ctx)
     request = EnrollUserFactor("totp", totp_issuer=issuer, totp_user=account, totp_secret=secret)
 
     async def work(af: Authfactor, environment: Environment) -> Enrollment:
         unit = af.factors.enroll(environment, user_id, request)
-        return await context.change(af, environment, unit, "factor.enroll", lambda it: it.factor.id)
+        return await context.run_audited(af, environment, unit, "factor.enroll", lambda it: it.factor.id)
 
     made = context.run(options, work)
 
-    def people() -> None:
+    def print_text() -> None:
         from authfactor.otp import qr
 
         print(qr.terminal(qr.encode(made.uri), colour=sys.stdout.isatty()))
         groups = " ".join(made.secret[at : at + 4] for at in range(0, len(made.secret), 4))
         challenge_id = made.challenge.id if made.challenge else "-"
-        context.pairs(
+        context.print_pairs(
             [("factor", made.factor.id), ("challenge", challenge_id), ("secret", groups), ("uri", made.uri)]
         )
-        print(f"\nScan it, then: authfactor factors verify {challenge_id} CODE")
+        print(f"\nScan the QR code, then run: authfactor factors verify {challenge_id} CODE")
 
-    context.show(options, responses.enrolled(made), people)
+    context.print_result(options, responses.enrolled(made), print_text)
 
 
 @factors.command("list")
@@ -72,7 +72,7 @@ def enroll(
 @click.pass_context
 def list_factors(ctx: click.Context, user_id: str, limit: int) -> None:
     """List a user's factors. Example: authfactor factors list user_01…"""
-    options = context.chosen(ctx)
+    options = context.global_options(ctx)
 
     async def work(af: Authfactor, environment: Environment) -> RecordPage[FactorRecord]:
         return await af.read(af.factors.page(environment, user_id, PageQuery(limit=limit)))
@@ -80,7 +80,9 @@ def list_factors(ctx: click.Context, user_id: str, limit: int) -> None:
     page = context.run(options, work)
     rows = [[item.id, item.issuer, item.account, _state(item), _last_used(item)] for item in page.items]
     columns = ["id", "issuer", "account", "state", "last code"]
-    context.show(options, responses.factors(page), lambda: context.table(columns, rows, "No factors."))
+    context.print_result(
+        options, responses.factors(page), lambda: context.print_table(columns, rows, "No factors.")
+    )
 
 
 @factors.command("get")
@@ -88,7 +90,7 @@ def list_factors(ctx: click.Context, user_id: str, limit: int) -> None:
 @click.pass_context
 def get(ctx: click.Context, factor_id: str) -> None:
     """Show a factor, without its secret. Example: authfactor factors get auth_factor_01…"""
-    options = context.chosen(ctx)
+    options = context.global_options(ctx)
 
     async def work(af: Authfactor, environment: Environment) -> FactorRecord:
         return await af.read(af.factors.get(environment, factor_id))
@@ -103,15 +105,15 @@ def get(ctx: click.Context, factor_id: str) -> None:
         ("last code", _last_used(found)),
         ("created", timestamps.format_ms(found.created_at)),
     ]
-    context.show(options, responses.factor(found), lambda: context.pairs(lines))
+    context.print_result(options, responses.factor(found), lambda: context.print_pairs(lines))
 
 
 @factors.command("challenge")
 @click.argument("factor_id")
 @click.pass_context
 def challenge(ctx: click.Context, factor_id: str) -> None:
-    """Open a challenge for a factor. Example: authfactor factors challenge auth_factor_01…"""
-    options = context.chosen(ctx)
+    """Create a challenge for a factor. Example: authfactor factors challenge auth_factor_01…"""
+    options = context.global_options(ctx)
 
     async def work(af: Authfactor, environment: Environment) -> ChallengeRecord:
         return await af.run(af.challenges.create(environment, factor_id))
@@ -121,7 +123,7 @@ def challenge(ctx: click.Context, factor_id: str) -> None:
         ("challenge", made.id),
         ("expires", timestamps.format_ms(made.expires_at)),
     ]
-    context.show(options, responses.challenge(made), lambda: context.pairs(lines))
+    context.print_result(options, responses.challenge(made), lambda: context.print_pairs(lines))
 
 
 @factors.command("verify")
@@ -129,25 +131,25 @@ def challenge(ctx: click.Context, factor_id: str) -> None:
 @click.argument("code")
 @click.pass_context
 def verify(ctx: click.Context, challenge_id: str, code: str) -> None:
-    """Check a code; exits with 5 when it is not valid.
+    """Verify a code. Exits with code 5 if it is not valid.
 
     Example: authfactor factors verify auth_challenge_01… 123456
     """
-    options = context.chosen(ctx)
+    options = context.global_options(ctx)
 
     async def work(af: Authfactor, environment: Environment) -> Verification:
         return await af.run(af.challenges.verify(environment, challenge_id, code))
 
     outcome = context.run(options, work)
 
-    def people() -> None:
+    def print_text() -> None:
         if outcome.valid:
             print("Valid.")
         else:
             reason = REASONS[outcome.reason or "code_mismatch"]
-            print(f"Not valid: {reason} Tries left: {outcome.attempts_remaining}.")
+            print(f"Not valid: {reason} Attempts left: {outcome.attempts_remaining}.")
 
-    context.show(options, responses.verification(outcome), people)
+    context.print_result(options, responses.verification(outcome), print_text)
     from authfactor.cli import exit_codes
 
     raise SystemExit(0 if outcome.valid else exit_codes.REFUSED)
@@ -155,27 +157,29 @@ def verify(ctx: click.Context, challenge_id: str, code: str) -> None:
 
 @factors.command("delete")
 @click.argument("factor_id")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @context.reason_option
 @click.pass_context
 def delete(ctx: click.Context, factor_id: str, yes: bool, reason: str | None) -> None:
     """Delete a factor. Example: authfactor factors delete auth_factor_01… --yes"""
-    options = context.chosen(ctx)
+    options = context.global_options(ctx)
     if not yes:
-        click.confirm(f"Delete {factor_id}? Its authenticator entry stops working.", abort=True)
+        click.confirm(
+            f"Delete {factor_id}? Its entry in the authenticator app will stop working.", abort=True
+        )
 
     async def work(af: Authfactor, environment: Environment) -> None:
         unit = af.factors.delete(environment, factor_id)
-        await context.change(af, environment, unit, "factor.delete", factor_id, reason)
+        await context.run_audited(af, environment, unit, "factor.delete", factor_id, reason)
 
     context.run(options, work)
-    context.show(options, {"id": factor_id, "deleted": True}, lambda: print(f"Deleted {factor_id}."))
+    context.print_result(options, {"id": factor_id, "deleted": True}, lambda: print(f"Deleted {factor_id}."))
 
 
 REASONS = {
     "code_mismatch": "the code does not match.",
-    "code_already_used": "this code was used before; wait for the next one.",
-    "clock_drift": "the code is old; check the phone's clock.",
+    "code_already_used": "the code was already used; wait for the next one.",
+    "clock_drift": "the code is too old; check the phone's clock.",
 }
 
 
@@ -186,5 +190,5 @@ def _state(factor: FactorRecord) -> str:
 def _last_used(factor: FactorRecord) -> str:
     if factor.activated_at is None:
         return "never"
-    # A restore spends steps that no code came for.
+    # After a restore, `last_step` is the restore's time step, for which there was no code.
     return timestamps.format_ms(min(factor.last_step * totp.PERIOD * 1000, factor.updated_at))

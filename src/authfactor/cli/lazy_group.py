@@ -1,4 +1,4 @@
-"""A group whose commands are imported when they are called: a help text must not wait for all of them."""
+"""A click group that imports a command's module only when the command runs, so that `--help` is fast."""
 
 import importlib
 from collections.abc import Iterator, MutableMapping
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 class LazyCommand(NamedTuple):
-    """Where a command is found, and the line about it in lists; a test holds it to the command's own."""
+    """A command's module and its one-line help, which a test compares with the command's own help."""
 
     module: str
     about: str
 
 
 class _LazyCommands(MutableMapping[str, click.Command]):
-    """Commands by name, each imported when it is asked for."""
+    """Commands by name; reading one imports its module."""
 
     def __init__(self, listed: dict[str, LazyCommand]) -> None:
         self._listed: Final = listed
@@ -37,37 +37,37 @@ class _LazyCommands(MutableMapping[str, click.Command]):
         return len(self._listed)
 
     def __setitem__(self, name: str, command: click.Command) -> None:
-        raise TypeError("commands are listed, not added")
+        raise TypeError("the commands of a LazyGroup cannot be changed")
 
     def __delitem__(self, name: str) -> None:
-        raise TypeError("commands are listed, not taken away")
+        raise TypeError("the commands of a LazyGroup cannot be changed")
 
 
 class LazyGroup(click.Group):
-    """Shows its commands from a list in the order of it, and imports only the one that runs."""
+    """A group that lists its commands from a table, in its order, without importing them."""
 
-    def __init__(self, listed: dict[str, LazyCommand], **said: object) -> None:
-        """Take the list; everything else is click's."""
-        super().__init__(**said)  # type: ignore[arg-type]  # passed on as it came
+    def __init__(self, listed: dict[str, LazyCommand], **options: object) -> None:
+        """`listed` maps names to commands; `options` are those of `click.Group`."""
+        super().__init__(**options)  # type: ignore[arg-type]  # passed through unchanged
         self.listed: Final = listed
         self.commands = _LazyCommands(listed)
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's name and shape
-        """Name the commands in the order of the list."""
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the commands' names in the order of the table."""
         return list(self.listed)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
-        """Write the list."""
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """Write the commands' one-line help."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, late.about) for name, late in self.listed.items()])
+            formatter.write_dl([(name, command.about) for name, command in self.listed.items()])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list["CompletionItem"]:
-        """Complete a command's name, or an option."""
+        """Complete the name of a command or of an option."""
         from click.shell_completion import CompletionItem
 
         found = [
-            CompletionItem(name, help=late.about)
-            for name, late in self.listed.items()
+            CompletionItem(name, help=command.about)
+            for name, command in self.listed.items()
             if name.startswith(incomplete)
         ]
         return [*found, *click.Command.shell_complete(self, ctx, incomplete)]

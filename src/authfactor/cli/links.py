@@ -17,48 +17,48 @@ if TYPE_CHECKING:
 
 @click.group("links", no_args_is_help=True)
 def links() -> None:
-    """Links to pages for users: enrol a factor, give a code."""
+    """Create links to hosted pages: enroll a factor, enter a code."""
 
 
 return_option = click.option(
-    "--return-to", help="Where the page leads in the end; one of the environment's page redirects."
+    "--return-to", help="URL to which the page redirects at the end; one of the environment's page redirects."
 )
 
 
 @links.command("enroll")
 @click.argument("user_id")
 @return_option
-@click.option("--issuer", help="Name in the app; default: the team name.")
+@click.option("--issuer", help="Name of your application. Default: the team name.")
 @click.pass_context
 def enroll(ctx: click.Context, user_id: str, return_to: str | None, issuer: str | None) -> None:
-    """Make a link by which a user enrols in a factor. Example: authfactor links enroll user_01…"""
-    options = context.chosen(ctx)
+    """Create a link to a page where the user enrolls a factor. Example: authfactor links enroll user_01…"""
+    options = context.global_options(ctx)
     request = wire.CreateEnrollmentLink(user_id=user_id, return_to=return_to, totp_issuer=issuer)
 
     async def work(af: Authfactor, environment: Environment) -> tuple[IssuedLink, int]:
         unit = af.links.create_enrollment(environment, request)
-        made = await context.change(af, environment, unit, "link.create", lambda it: it.link.id)
+        made = await context.run_audited(af, environment, unit, "link.create", lambda it: it.link.id)
         return made, af.clock()
 
-    _show(options, *context.run(options, work))
+    _print_issued(options, *context.run(options, work))
 
 
 @links.command("challenge")
 @click.argument("user_id")
 @return_option
-@click.option("--factor", help="Which factor, if the user has several.")
+@click.option("--factor", help="Id of the factor, if the user has several.")
 @click.pass_context
 def challenge(ctx: click.Context, user_id: str, return_to: str | None, factor: str | None) -> None:
-    """Make a link by which a user gives a code. Example: authfactor links challenge user_01…"""
-    options = context.chosen(ctx)
+    """Create a link to a page where the user enters a code. Example: authfactor links challenge user_01…"""
+    options = context.global_options(ctx)
     request = wire.CreateChallengeLink(user_id=user_id, return_to=return_to, factor_id=factor)
 
     async def work(af: Authfactor, environment: Environment) -> tuple[IssuedLink, int]:
         unit = af.links.create_challenge(environment, request)
-        made = await context.change(af, environment, unit, "link.create", lambda it: it.link.id)
+        made = await context.run_audited(af, environment, unit, "link.create", lambda it: it.link.id)
         return made, af.clock()
 
-    _show(options, *context.run(options, work))
+    _print_issued(options, *context.run(options, work))
 
 
 @links.command("get")
@@ -68,25 +68,25 @@ def challenge(ctx: click.Context, user_id: str, return_to: str | None, factor: s
     type=click.Choice(get_args(Literal["enrollment", "challenge"])),
     default="enrollment",
     show_default=True,
-    help="Which kind of link.",
+    help="Kind of the link.",
 )
 @click.pass_context
 def get(ctx: click.Context, link_id: str, kind: Literal["enrollment", "challenge"]) -> None:
-    """Tell what became of a link. Example: authfactor links get link_01… --kind challenge"""
-    options = context.chosen(ctx)
+    """Show a link and its status. Example: authfactor links get link_01… --kind challenge"""
+    options = context.global_options(ctx)
 
     async def work(af: Authfactor, environment: Environment) -> tuple[LinkRecord, int]:
         return await af.read(af.links.get(environment, kind, link_id)), af.clock()
 
     link, now = context.run(options, work)
-    _print(options, wire.link(link, now))
+    _print_link(options, wire.link(link, now))
 
 
-def _show(options: context.GlobalOptions, issued: IssuedLink, now: int) -> None:
-    _print(options, wire.link(issued.link, now, issued.url))
+def _print_issued(options: context.GlobalOptions, issued: IssuedLink, now: int) -> None:
+    _print_link(options, wire.link(issued.link, now, issued.url))
 
 
-def _print(options: context.GlobalOptions, shape: wire.EnrollmentLink | wire.ChallengeLink) -> None:
+def _print_link(options: context.GlobalOptions, shape: wire.EnrollmentLink | wire.ChallengeLink) -> None:
     lines: list[tuple[str, object]] = [
         ("id", shape.id),
         ("user id", shape.user_id),
@@ -97,4 +97,4 @@ def _print(options: context.GlobalOptions, shape: wire.EnrollmentLink | wire.Cha
     ]
     if isinstance(shape.url, str):
         lines.append(("url", shape.url))
-    context.show(options, shape, lambda: context.pairs(lines))
+    context.print_result(options, shape, lambda: context.print_pairs(lines))

@@ -13,32 +13,32 @@ if TYPE_CHECKING:
 
 
 @click.command("migrate")
-@click.option("--check", is_flag=True, help="Change nothing; exit code 8 when there is something to do.")
-@click.option("--sql", is_flag=True, help="Change nothing; print the SQL that would be run.")
+@click.option("--check", is_flag=True, help="Change nothing; exit with code 8 if an upgrade is needed.")
+@click.option("--sql", is_flag=True, help="Change nothing; print the SQL statements.")
 @click.pass_context
 def migrate(ctx: click.Context, check: bool, sql: bool) -> None:
-    """Bring the database's schema to the one that this release needs.
+    """Upgrade the database schema to the version that this release needs.
 
-    Needed on PostgreSQL before the first start and before the processes of a new release start; the old
-    release goes on working meanwhile. The embedded database does it by itself. Running it again, or several
-    at once, is safe.
+    With PostgreSQL, run it before the first start and before the servers of a new release start; servers of
+    the old release keep working. With SQLite, servers do it when they start. Running it again, or several
+    times at once, is safe.
 
     Example: authfactor migrate --check
     """
     from authfactor.store import opening, schema
 
-    options = context.chosen(ctx)
+    options = context.global_options(ctx)
     settings = context.read_settings(options)
     try:
         if sql:
-            version = context.finish(opening.schema_version(settings))
+            version = context.run_async(opening.schema_version(settings))
             print(opening.upgrade_script(settings, version), end="")
             return
-        found = context.finish(_check(settings) if check else opening.upgrade(settings))
-    except context.known() as error:
+        found = context.run_async(_check(settings) if check else opening.upgrade(settings))
+    except context.expected_errors() as error:
         context.fail(error)
     now = found if found is not None and found > schema.NEEDED else schema.NEEDED
-    context.show(
+    context.print_result(
         options,
         {"found": found, "now": now, "needed": schema.NEEDED},
         lambda: print(_sentence(found, now)),
@@ -55,5 +55,5 @@ async def _check(settings: Settings) -> str | None:
 
 def _sentence(found: str | None, now: str) -> str:
     if found == now:
-        return f"The schema is {now}: nothing to do."
-    return f"The schema is now {now} (before: {found or 'an empty database'})."
+        return f"The schema is {now}. No upgrade is needed."
+    return f"Upgraded the schema from {found or 'an empty database'} to {now}."

@@ -1,4 +1,4 @@
-"""`authfactor operators`: who may use the console."""
+"""`authfactor operators`: manage who can sign in to the console."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.group("operators", no_args_is_help=True)
 def operators() -> None:
-    """People who may use the console."""
+    """Manage the operators, who can sign in to the console."""
 
 
 Role = Literal["owner", "support", "viewer"]
@@ -26,7 +26,7 @@ Role = Literal["owner", "support", "viewer"]
 @click.pass_context
 def list_operators(ctx: click.Context) -> None:
     """List the operators. Example: authfactor operators list"""
-    options = context.chosen(ctx)
+    options = context.global_options(ctx)
 
     async def work(af: Authfactor) -> list[Operator]:
         return await af.read(lambda tx: tx.operators.all())
@@ -38,7 +38,9 @@ def list_operators(ctx: click.Context) -> None:
     ]
     columns = ["id", "email", "role", "state", "last sign-in"]
     empty = "No operators. Invite one: authfactor operators invite you@example.org"
-    context.show(options, [_shape(item) for item in found], lambda: context.table(columns, rows, empty))
+    context.print_result(
+        options, [_shape(item) for item in found], lambda: context.print_table(columns, rows, empty)
+    )
 
 
 @operators.command("invite")
@@ -48,22 +50,22 @@ def list_operators(ctx: click.Context) -> None:
     type=click.Choice(get_args(Role)),
     default="owner",
     show_default=True,
-    help="What the operator may do.",
+    help="Role of the operator.",
 )
 @click.pass_context
 def invite(ctx: click.Context, email: str, role: Role) -> None:
-    """Add an operator and print the one-time link that sets them up.
+    """Add an operator and print a one-time set-up link for them.
 
     Example: authfactor operators invite kim@example.org --role support
     """
-    options = context.chosen(ctx)
+    options = context.global_options(ctx)
 
     async def work(af: Authfactor) -> tuple[Operator, str]:
         invited = af.operators.invite(email, role)
-        return await context.change(af, None, invited, "operator.invite", lambda made: made[0].id)
+        return await context.run_audited(af, None, invited, "operator.invite", lambda made: made[0].id)
 
     operator, token = context.run_installation(options, work)
-    _show_link(options, operator, token)
+    _print_link(options, operator, token)
 
 
 @operators.command("reset")
@@ -71,20 +73,20 @@ def invite(ctx: click.Context, email: str, role: Role) -> None:
 @context.reason_option
 @click.pass_context
 def reset(ctx: click.Context, operator: str, reason: str | None) -> None:
-    """Take password, factor, locks and sessions from an operator; print a new one-time link.
+    """Delete an operator's password, factor, locks and sessions; print a new one-time set-up link.
 
     Example: authfactor operators reset kim@example.org
     """
-    options = context.chosen(ctx)
+    options = context.global_options(ctx)
 
     async def work(af: Authfactor) -> tuple[Operator, str]:
         found = await af.read(af.operators.find(operator))
-        return await context.change(
+        return await context.run_audited(
             af, None, af.operators.reset(found.id), "operator.reset", found.id, reason
         )
 
     changed, token = context.run_installation(options, work)
-    _show_link(options, changed, token)
+    _print_link(options, changed, token)
 
 
 @operators.command("disable")
@@ -92,29 +94,29 @@ def reset(ctx: click.Context, operator: str, reason: str | None) -> None:
 @context.reason_option
 @click.pass_context
 def disable(ctx: click.Context, operator: str, reason: str | None) -> None:
-    """Send an operator away; sessions end at once. Example: authfactor operators disable kim@example.org"""
-    options = context.chosen(ctx)
+    """Disable an operator and end their sessions. Example: authfactor operators disable kim@example.org"""
+    options = context.global_options(ctx)
 
     async def work(af: Authfactor) -> Operator:
         found = await af.read(af.operators.find(operator))
-        return await context.change(
+        return await context.run_audited(
             af, None, af.operators.disable(found.id), "operator.disable", found.id, reason
         )
 
     changed = context.run_installation(options, work)
-    back = f"authfactor operators reset {changed.email}"
-    text = f"{changed.email} can no longer sign in. Let them back in with: {back}"
-    context.show(options, _shape(changed), lambda: print(text))
+    undo = f"authfactor operators reset {changed.email}"
+    text = f"{changed.email} can no longer sign in. To enable them again, run: {undo}"
+    context.print_result(options, _shape(changed), lambda: print(text))
 
 
-def _show_link(options: context.GlobalOptions, operator: Operator, token: str) -> None:
+def _print_link(options: context.GlobalOptions, operator: Operator, token: str) -> None:
     link = f"{context.read_settings(options).base_url.rstrip('/')}/console/set-up/{token}"
 
-    def people() -> None:
-        print(f"{operator.email} ({operator.role}) sets up password and code here, once, within 24 hours:")
+    def print_text() -> None:
+        print(f"Set-up link for {operator.email} ({operator.role}), valid once, for 24 hours:")
         print(f"\n  {link}\n")
 
-    context.show(options, {**_shape(operator), "link": link}, people)
+    context.print_result(options, {**_shape(operator), "link": link}, print_text)
 
 
 def _shape(operator: Operator) -> dict[str, str | None]:

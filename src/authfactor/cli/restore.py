@@ -1,4 +1,4 @@
-"""What `authfactor restore` does."""
+"""The implementation of `authfactor restore`."""
 
 import asyncio
 import contextlib
@@ -22,30 +22,30 @@ if TYPE_CHECKING:
     from authfactor.crypto.vault import Key
     from authfactor.rules.maintenance.after_restore import RestoreMarks
 
-_CLUSTER = (
-    "This installation's database is PostgreSQL. Restore it with PostgreSQL's own means, then run authfactor"
-    " restore --mark. To bring a backup of the embedded database there, restore it into a folder and use"
-    " authfactor copy. See docs/how-to/back-up.md."
+_POSTGRES = (
+    "This installation uses PostgreSQL. Restore it with PostgreSQL's own tools, then run authfactor restore"
+    " --mark. To move a SQLite backup to PostgreSQL, restore it to another directory and use authfactor copy."
+    " See docs/how-to/back-up.md."
 )
 
 
 def run(options: context.GlobalOptions, file: Path | None, *, check: bool, mark: bool, force: bool) -> None:
-    """Do what the command was told to, and say what became of it."""
+    """Check or restore a backup, or with `mark` only apply the measures after a restore; print the result."""
     settings = context.read_settings(options)
     if mark == (file is not None) or (check and (mark or force)):
-        context.fail(errors.InvalidRequest(message="Name a backup file, or give --mark, and not both."))
+        context.fail(errors.InvalidRequest(message="Give either a backup file or --mark."))
     try:
         check_clock(system_clock())
         if file is None:
             ring = keyring.source_of(settings).read()
             done = _RestoreResult(
-                None, asyncio.run(_work(settings, ring, "marked after a restore", mark=True))
+                None, asyncio.run(_open_and_mark(settings, ring, "marked after a restore", mark=True))
             )
         else:
             done = _restore(settings, file, check=check, force=force)
-    except context.known() as error:
+    except context.expected_errors() as error:
         context.fail(error)
-    context.show(options, done.shape(), lambda: done.tell(file))
+    context.print_result(options, done.shape(), lambda: done.print_text(file))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +58,7 @@ class _RestoreResult:
     def shape(self) -> dict[str, object]:
         marked = None if self.marked is None else self.marked._asdict()
         aside = None if self.aside is None else str(self.aside)
-        made = None if self.made_at is None else _written(self.made_at)
+        made = None if self.made_at is None else _format_time(self.made_at)
         return {
             "backup_made_at": made,
             "marked": marked,
@@ -66,37 +66,34 @@ class _RestoreResult:
             "kept_stricter": self.kept_stricter,
         }
 
-    def tell(self, file: Path | None) -> None:
+    def print_text(self, file: Path | None) -> None:
         if file is not None:
-            done = "could be" if self.marked is None else "is"
-            print(f"{file} of {_written(self.made_at or 0)} {done} restored:", end=" ")
-            print("every page is sound, every secret opens.")
+            done = "can be restored" if self.marked is None else "was restored"
+            print(f"{file} of {_format_time(self.made_at or 0)} {done}:", end=" ")
+            print("every page is sound, every secret can be decrypted.")
         if self.aside is not None:
-            print(f"The old database is kept as {self.aside}.")
+            print(f"The old database is now {self.aside}.")
             if not self.kept_stricter:
                 print("It could not be read: locks and revoked keys are those of the backup.")
         if self.marked is not None:
             count = self.marked
-            print(
-                f"Codes used until now are refused for {count.factors} factors. Ended: {count.sessions}",
-                end="",
-            )
-            print(f" sessions, {count.expired} challenges, sign-ins and links.")
+            print(f"All codes up to now are rejected, for {count.factors} factors.")
+            print(f"Ended: {count.sessions} sessions and {count.expired} challenges, sign-ins and links.")
             if not self.kept_stricter:
-                print("Keys revoked and operators disabled since the backup are back. Check:")
+                print("API keys revoked and operators disabled since the backup are active again. Check:")
                 print("  authfactor keys list\n  authfactor operators list")
-            print("Users deleted since the backup are back; those enrolled since enrol again.")
+            print("Users deleted since the backup exist again. Users enrolled since must enroll again.")
 
 
 def _restore(settings: Settings, file: Path, *, check: bool, force: bool) -> _RestoreResult:
     from authfactor.crypto import backup_format
     from authfactor.store.sqlite import backup, keep_restrictions
 
-    path = context.sqlite_path_of(settings, _CLUSTER)
+    path = context.sqlite_path_of(settings, _POSTGRES)
     if not check:
-        _refuse_what_is_there(path, force=force)
+        _check_target(path, force=force)
     ring = keyring.source_of(settings).read()
-    with _workshop(path.parent) as folder:
+    with _draft_folder(path.parent) as folder:
         draft = folder / path.name
         draft.touch(mode=0o600)
         with file.open("rb") as source, draft.open("wb") as target, bars() as progress:
@@ -108,9 +105,9 @@ def _restore(settings: Settings, file: Path, *, check: bool, force: bool) -> _Re
         found = backup.problems_of(draft)
         if found:
             raise backup_format.InvalidBackup(f"The database in the backup is damaged: {found[0]}")
-        made = _written(head.made_at)
+        made = _format_time(head.made_at)
         fresh = dataclasses.replace(settings, database_url=f"sqlite:///{draft}")
-        marked = asyncio.run(_work(fresh, ring, f"backup of {made}", check=True, mark=not check))
+        marked = asyncio.run(_open_and_mark(fresh, ring, f"backup of {made}", check=True, mark=not check))
         if check:
             return _RestoreResult(head.made_at, None)
         aside = kept = None
@@ -121,7 +118,7 @@ def _restore(settings: Settings, file: Path, *, check: bool, force: bool) -> _Re
     return _RestoreResult(head.made_at, marked, aside, kept)
 
 
-def _refuse_what_is_there(path: Path, *, force: bool) -> None:
+def _check_target(path: Path, *, force: bool) -> None:
     from authfactor.store.sqlite import backup
 
     if path.exists():
@@ -129,19 +126,17 @@ def _refuse_what_is_there(path: Path, *, force: bool) -> None:
             pass
     if not force:
         log = path.with_name(f"{path.name}-wal")
-        # An empty log holds nothing: a program that read the database has left it.
+        # An empty write-ahead log is a leftover of a program that only read the database.
         for there in (path, *((log,) if log.exists() and log.stat().st_size else ())):
             if there.exists():
-                text = (
-                    f"{there} is there. Move the old database's files away, or give --force to keep it aside."
-                )
+                text = f"{there} exists. Move the old database's files away, or rename them with --force."
                 raise backup.TargetOccupied(text)
 
 
-async def _work(
+async def _open_and_mark(
     settings: Settings, ring: "list[Key]", reason: str, *, check: bool = False, mark: bool
 ) -> "RestoreMarks | None":
-    """Bring a database to this release's schema, see that its secrets open, mark it."""
+    """Upgrade a database's schema; with `check`, decrypt every secret; with `mark`, apply `AfterRestore`."""
     from authfactor.crypto.vault import UnsealError, Vault
     from authfactor.rules.audit.audit_log import AuditLog
     from authfactor.rules.maintenance.after_restore import AfterRestore
@@ -155,8 +150,10 @@ async def _work(
             missing = await sealing.missing_keys(store, tuple(key.id for key in ring))
             if missing:
                 raise keyring.KeyMissing(keyring.source_of(settings).shown, missing, there=True)
-            if shut := await sealing.unopenable_rows(store, Vault(ring, system_entropy)):
-                raise UnsealError(f"The key ring does not open {len(shut)} secrets, the first in {shut[0]}.")
+            if unopenable := await sealing.unopenable_rows(store, Vault(ring, system_entropy)):
+                raise UnsealError(
+                    f"The key ring cannot decrypt {len(unopenable)} secrets; the first is {unopenable[0]}."
+                )
         if not mark:
             return None
         audit = AuditLog(system_clock, system_entropy, Vault(ring, system_entropy))
@@ -166,29 +163,32 @@ async def _work(
 
 
 @contextlib.contextmanager
-def _workshop(folder: Path) -> Iterator[Path]:
-    """Make a folder for the draft, private, empty and gone afterwards; one restore at a time."""
+def _draft_folder(folder: Path) -> Iterator[Path]:
+    """Make a private, empty folder for the draft, and delete it at the end.
+
+    Raises `TargetOccupied` while another restore holds its lock.
+    """
     from authfactor.store.sqlite import backup
 
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    shop = folder / ".restoring"
-    shop.mkdir(mode=0o700, exist_ok=True)
-    descriptor = os.open(shop, os.O_RDONLY | os.O_CLOEXEC)
+    draft_folder = folder / ".restoring"
+    draft_folder.mkdir(mode=0o700, exist_ok=True)
+    descriptor = os.open(draft_folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise backup.TargetOccupied(f"Another restore into {folder} is under way.") from error
-        # What one that was killed has left.
-        for left in shop.iterdir():
+            raise backup.TargetOccupied(f"Another restore into {folder} is running.") from error
+        # A restore that was killed leaves its files.
+        for left in draft_folder.iterdir():
             left.unlink()
         try:
-            yield shop
+            yield draft_folder
         finally:
-            shutil.rmtree(shop)
+            shutil.rmtree(draft_folder)
     finally:
         os.close(descriptor)
 
 
-def _written(milliseconds: int) -> str:
+def _format_time(milliseconds: int) -> str:
     return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -20,13 +20,13 @@ DEMO_EMAIL = "kim@example.org"
 
 
 @click.command("serve")
-@click.option("--host", help="Address to listen on.")
+@click.option("--host", help="IP address or host name to listen on.")
 @click.option("--port", type=click.IntRange(min=0, max=65535), help="Port to listen on.")
-@click.option("--workers", type=click.IntRange(min=1, max=64), help="Number of processes.")
-@click.option("--tls-cert", help="File with certificate and chain.")
-@click.option("--tls-key", help="File with the certificate's key.")
-@click.option("--data", type=click.Path(path_type=Path), help="Folder of database and key ring.")
-@click.option("--demo", is_flag=True, help="Make a user to try things with; print a curl line.")
+@click.option("--workers", type=click.IntRange(min=1, max=64), help="Number of worker processes.")
+@click.option("--tls-cert", help="PEM file with the certificate and its chain.")
+@click.option("--tls-key", help="PEM file with the certificate's private key.")
+@click.option("--data", type=click.Path(path_type=Path), help="Directory of the database and the key ring.")
+@click.option("--demo", is_flag=True, help="Create a demo user and print a curl command to try the API.")
 @click.pass_context
 def serve(
     ctx: click.Context,
@@ -40,42 +40,43 @@ def serve(
 ) -> None:
     """Serve the API until SIGTERM.
 
-    Ready when GET /readyz answers 200. The first start makes the database, the key ring and the first
-    environment, whose API key it prints once (or takes from AUTHFACTOR_BOOTSTRAP_API_KEY).
+    The server is ready when GET /readyz returns 200. The first start creates the database, the key ring and
+    the first environment, and prints its API key, once. If AUTHFACTOR_BOOTSTRAP_API_KEY is set, the first
+    environment gets that key instead.
 
     Example: authfactor serve --port 8080 --data /var/lib/authfactor
     """
     from authfactor.server import run
 
-    given = context.chosen(ctx)
-    options = context.GlobalOptions(data or given.data, given.config, given.environment, given.as_json)
-    given_here = {"host": host, "port": port, "workers": workers, "tls_cert": tls_cert, "tls_key": tls_key}
-    # Somebody who tries things out may do so on the pages of the reference too (decision 0021).
-    given_here["docs_try"] = True if demo else None
-    prepared = context.load_settings(options, **given_here).settings
+    before = context.global_options(ctx)
+    options = context.GlobalOptions(data or before.data, before.config, before.environment, before.as_json)
+    overrides = {"host": host, "port": port, "workers": workers, "tls_cert": tls_cert, "tls_key": tls_key}
+    # A demo also allows requests from the pages of the API reference (decision 0021).
+    overrides["docs_try"] = True if demo else None
+    prepared = context.load_settings(options, **overrides).settings
 
     def reread() -> settings.Settings:
         file = reading.find_file(os.environ, options.config)
-        return reading.read(os.environ, file, data=options.data, **given_here)
+        return reading.read(os.environ, file, data=options.data, **overrides)
 
     try:
         sockets = run.take_sockets(prepared)
-        context.finish(_introduce(prepared, sockets["api"].getsockname()[1], demo=demo))
+        context.run_async(_print_banner(prepared, sockets["api"].getsockname()[1], demo=demo))
         code = run.serve(prepared, sockets, reread, _check_command(options))
-    except context.known() as error:
+    except context.expected_errors() as error:
         context.fail(error)
     raise SystemExit(code)
 
 
 def _check_command(options: context.GlobalOptions) -> list[str]:
-    """Return the command that tells whether this server could start anew."""
-    given = (("--data", options.data), ("--config", options.config))
-    chosen = [text for name, value in given if value is not None for text in (name, str(value))]
-    return [sys.executable, "-m", "authfactor", *chosen, "config", "check"]
+    """Return the command that checks whether this server could start again."""
+    pairs = (("--data", options.data), ("--config", options.config))
+    words = [text for name, value in pairs if value is not None for text in (name, str(value))]
+    return [sys.executable, "-m", "authfactor", *words, "config", "check"]
 
 
-async def _introduce(prepared: settings.Settings, port: int, *, demo: bool) -> None:
-    """Print what a newcomer needs: the key of a first start and, for a demo, a line to paste."""
+async def _print_banner(prepared: settings.Settings, port: int, *, demo: bool) -> None:
+    """Print the URLs, a new API key and a set-up link of a first start, and for a demo a curl command."""
     from authfactor.core import Authfactor
 
     af = await Authfactor.open(prepared)
@@ -84,31 +85,31 @@ async def _introduce(prepared: settings.Settings, port: int, *, demo: bool) -> N
         base = f"{'https' if prepared.tls_cert else 'http'}://{host}:{port}"
         environment = (await af.read(lambda tx: tx.environments.all()))[0]
         keys = await af.read(lambda tx: tx.api_keys.of_environment(environment.number))
-        given = prepared.bootstrap_api_key
-        # A key that came by the environment is known there; what a server prints ends up in its log.
-        key = "(from AUTHFACTOR_BOOTSTRAP_API_KEY)" if given else ""
+        bootstrap_key = prepared.bootstrap_api_key
+        # Do not print it: the output of a server is usually kept in a log.
+        key = "(from AUTHFACTOR_BOOTSTRAP_API_KEY)" if bootstrap_key else ""
         if demo:
-            key = given or await _demo_key(af, prepared.data)
+            key = bootstrap_key or await _demo_key(af, prepared.data)
         elif not keys:
             _, key = await af.run(af.environments.new_key(environment, "first"))
-            print("This API key is shown once. Keep it.")
-        print(f"authfactor listens on {base}")
+            print("Store the API key below. It is shown only once.")
+        print(f"authfactor is listening on {base}")
         print(f"  client id  {environment.client_id}")
         if prepared.docs:
             print(f"  reference  {base}/docs")
-        print(f"  API key    {key or '(shown at its creation; make another with: authfactor keys create)'}")
+        print(f"  API key    {key or '(already created; create another with: authfactor keys create)'}")
         link = await af.run(af.operators.first_link()) if prepared.console else None
         if link:
-            print("\nThe console has no owner yet. Set one up here, once, within 24 hours:")
+            print("\nThe console has no owner yet. To set one up, open this link, valid once, for 24 hours:")
             print(f"  {base}/console/set-up/{link}", flush=True)
         if demo:
-            await _show_demo(af, base, key)
+            await _print_demo(af, base, key)
     finally:
         await af.close()
 
 
-async def _show_demo(af: Authfactor, base: str, key: str) -> None:
-    """Print two ways to enrol a factor: a line to paste, and a page to open."""
+async def _print_demo(af: Authfactor, base: str, key: str) -> None:
+    """Print two ways to enroll a factor: a curl command and a link to a hosted page."""
     from authfactor.rules.links.links import PATH
     from authfactor.wire.links import CreateEnrollmentLink
 
@@ -124,12 +125,12 @@ async def _show_demo(af: Authfactor, base: str, key: str) -> None:
         environment = (await af.read(lambda tx: tx.environments.all()))[0]
         request = CreateEnrollmentLink(user_id=user_id)
         issued = await af.run(af.links.create_enrollment(environment, request))
-        print("Or open this page within 10 minutes and scan it with your phone:\n")
+        print("Or open this page within 10 minutes and scan its QR code with your phone:\n")
         print(f"{base}{PATH}{issued.url.rpartition('/')[2]}\n", flush=True)
 
 
 async def _demo_key(af: Authfactor, folder: Path) -> str:
-    """Return the demo's API key: kept in a file of its own, so that every start can print it."""
+    """Return the demo's API key. It is stored in a file, so that every start can print it."""
     from authfactor.rules.authentication.opaque_tokens import random_token
     from authfactor.rules.tenants.environments import KEY_PREFIX
 

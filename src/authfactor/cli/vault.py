@@ -1,4 +1,4 @@
-"""`authfactor vault`: the keys that seal secrets."""
+"""`authfactor vault`: manage the keys that encrypt secrets in the database."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 BAD_KEYS = 8
-# A server takes a new key up within `look_again` seconds, and an answer under way may take its time.
+# Servers load a new key within `recheck_seconds`; requests in progress may still use the old one.
 _MARGIN_SECONDS = 2
 
 
 @click.group("vault", no_args_is_help=True)
 def vault() -> None:
-    """The keys that seal secrets."""
+    """Manage the keys that encrypt secrets in the database."""
 
 
 @vault.command("status")
 @click.pass_context
 def status(ctx: click.Context) -> None:
-    """List the keys and how many secrets each has sealed; exit code 8 when a needed key is missing.
+    """List the keys and how many secrets each encrypts. Exits with code 8 if a needed key is missing.
 
     Example: authfactor vault status
     """
-    options = context.chosen(ctx)
+    options = context.global_options(ctx)
 
     async def work(source: KeySource, store: Store, sealing: KeyRotation) -> tuple[list[Key], dict[str, int]]:
         ring = source.read() if source.exists() else []
@@ -50,27 +50,34 @@ def status(ctx: click.Context) -> None:
     keys += [{"id": key_id, "state": "missing", "secrets": count} for key_id, count in counts.items()]
     waiting = sum(int(key["secrets"]) for key in keys if key["state"] == "opens")
 
-    def people() -> None:
+    def print_text() -> None:
         rows = [[str(key["id"]), str(key["state"]), str(key["secrets"])] for key in keys]
-        context.table(["key", "state", "secrets"], rows, "There is no key ring yet.")
+        context.print_table(["key", "state", "secrets"], rows, "There is no key ring yet.")
         if counts:
-            print("A key that is needed is not on the ring. Put it back from the backup of the key ring.")
+            print("A needed key is not on the ring. Restore the key ring from its backup.")
         elif waiting:
-            print(f"{waiting} secrets are sealed with older keys. Seal them again: authfactor vault rotate")
+            print(
+                f"{waiting} secrets are encrypted with older keys. Re-encrypt them: authfactor vault rotate"
+            )
 
-    context.show(options, {"keys": keys}, people)
+    context.print_result(options, {"keys": keys}, print_text)
     if counts:
         raise SystemExit(BAD_KEYS)
 
 
 @vault.command("rotate")
-@click.option("--wait", type=click.IntRange(min=0), help="Seconds for servers to take the new key up.")
+@click.option(
+    "--wait",
+    type=click.IntRange(min=0),
+    help="Seconds to wait until servers have loaded the new key. Default: as long as they need.",
+)
 @click.pass_context
 def rotate(ctx: click.Context, wait: int | None) -> None:
-    """Add a key to the ring and seal every secret again with it, while servers run.
+    """Add a key to the ring and re-encrypt every secret with it, while servers run.
 
-    When secrets are still sealed with older keys, as after an interruption, no key is added: the newest one
-    of the ring is used. Older keys stay on the ring; backups need them. See authfactor vault retire.
+    If some secrets are still encrypted with older keys, for example after an interruption, no key is added
+    and the newest one is used. Older keys stay on the ring, because backups need them; see authfactor vault
+    retire.
 
     Example: authfactor vault rotate
     """
@@ -78,7 +85,7 @@ def rotate(ctx: click.Context, wait: int | None) -> None:
     from authfactor.crypto.vault import Vault
     from authfactor.rules.audit.audit_log import AuditLog
 
-    options = context.chosen(ctx)
+    options = context.global_options(ctx)
 
     async def work(source: KeySource, store: Store, sealing: KeyRotation) -> tuple[str, bool, RotationResult]:
         import asyncio
@@ -88,28 +95,28 @@ def rotate(ctx: click.Context, wait: int | None) -> None:
             counts = await sealing.counts(store)
             old = any(counts.get(key.id) for key in ring[:-1])
             known = await store.read(lambda tx: tx.vault_keys.ids())
-            # A key that is on the ring and not noted yet was added by hand, or by the key service.
+            # A key on the ring that the database does not list was added by hand or by the key service.
             added = not old and ring[-1].id in known
             if added:
                 ring = source.add(os.urandom)  # noqa: TID251 - a key, in a command
             await sealing.record_keys_in_use(store, ring[-1].id)
-            _say(options, f"Servers take the key {ring[-1].id} up within {source.recheck_seconds} s.")
+            _print_status(options, f"Servers load the key {ring[-1].id} within {source.recheck_seconds} s.")
             await asyncio.sleep(source.recheck_seconds + _MARGIN_SECONDS if wait is None else wait)
             vault_ = Vault(ring, os.urandom)  # noqa: TID251 - nonces
-            done = await sealing.reseal(store, vault_, _counter(options))
-            await store.write(_rotated(AuditLog(system_clock, os.urandom, vault_), ring[-1].id))  # noqa: TID251 - a key, in a command
+            done = await sealing.reseal(store, vault_, _row_counter(options))
+            await store.write(_rotate_audit_key(AuditLog(system_clock, os.urandom, vault_), ring[-1].id))  # noqa: TID251 - a key, in a command
             return ring[-1].id, added, done
 
     key_id, added, done = _run(options, work)
 
-    def people() -> None:
+    def print_text() -> None:
         new = "the new key" if added else "the key"
-        print(f"{done.values} secrets were sealed again with {new} {key_id}.")
+        print(f"Re-encrypted {done.values} secrets with {new} {key_id}.")
         for row in done.broken:
-            print(f"Left as it is, because no key opens it: {row}")
+            print(f"Not changed, because no key decrypts it: {row}")
 
     shape = {"key": key_id, "added": added, "resealed": done.values, "broken": list(done.broken)}
-    context.show(options, shape, people)
+    context.print_result(options, shape, print_text)
     if done.broken:
         raise SystemExit(BAD_KEYS)
 
@@ -119,10 +126,10 @@ def rotate(ctx: click.Context, wait: int | None) -> None:
 @context.reason_option
 @click.pass_context
 def retire(ctx: click.Context, key: str, reason: str | None) -> None:
-    """Take a key off the ring once nothing in the database is sealed with it.
+    """Remove a key from the ring, if it encrypts nothing in the database.
 
-    Backups made while it was in use cannot be opened any more without it: that is how what was deleted since
-    is made unreadable in them for good. Keep a copy for as long as you want to be able to restore them.
+    Backups made while the key was in use cannot be decrypted without it. This makes data that was deleted
+    since unreadable in them too. Keep a copy of the key for as long as you may need to restore those backups.
 
     Example: authfactor vault retire 3f9a1c
     """
@@ -131,13 +138,15 @@ def retire(ctx: click.Context, key: str, reason: str | None) -> None:
     from authfactor.crypto.vault import Vault
     from authfactor.rules.audit.audit_log import AuditLog
 
-    options = context.chosen(ctx)
+    options = context.global_options(ctx)
 
     async def work(source: KeySource, store: Store, sealing: KeyRotation) -> list[Key]:
         async with sealing.lease(store):
             if source.exists() and source.read()[-1].id == key:
-                raise keyring.KeyRingUnusable(f"The key '{key}' is the newest one and seals; it has to stay.")
-            # A ring that a command prints has lost the key already: entries' key is sealed with the newest.
+                raise keyring.KeyRingUnusable(
+                    f"The key '{key}' cannot be removed: it is the newest key and in use."
+                )
+            # With a key command, the key may be off the ring already; audit entries need only the newest one.
             audit = AuditLog(system_clock, os.urandom, Vault(source.read(), os.urandom))  # noqa: TID251 - nonces, in a command
             await sealing.retire_key(
                 store, key, lambda tx: audit.append(tx, context.actor(), "vault.retire", key, reason=reason)
@@ -145,15 +154,15 @@ def retire(ctx: click.Context, key: str, reason: str | None) -> None:
             return source.remove(key)
 
     ring = _run(options, work)
-    context.show(
+    context.print_result(
         options,
         {"retired": key, "keys": [each.id for each in ring]},
-        lambda: print(f"The key {key} is off the ring. Left: {', '.join(each.id for each in ring)}"),
+        lambda: print(f"Removed the key {key}. Still on the ring: {', '.join(each.id for each in ring)}"),
     )
 
 
-def _rotated(audit: AuditLog, key_id: str) -> Unit[None]:
-    """Leave the entry. Who got hold of an older key of the ring must not sign entries of from now on."""
+def _rotate_audit_key(audit: AuditLog, key_id: str) -> Unit[None]:
+    """Renew the signing key of the audit log, since an older key of the ring may be known to an attacker."""
 
     async def run(tx: Tx) -> None:
         await audit.renew_key(tx)
@@ -163,7 +172,7 @@ def _rotated(audit: AuditLog, key_id: str) -> Unit[None]:
 
 
 def _run(options: context.GlobalOptions, work: Callable[[KeySource, Store, KeyRotation], Awaitable[T]]) -> T:
-    """Open database and source of the ring, without the demand that every needed key be there."""
+    """Open the database and the key ring even if needed keys are missing, call `work`, exit on errors."""
     from authfactor.core import system_clock
     from authfactor.crypto import keyring
     from authfactor.ids import IdGenerator
@@ -172,7 +181,7 @@ def _run(options: context.GlobalOptions, work: Callable[[KeySource, Store, KeyRo
 
     settings = context.read_settings(options)
 
-    async def inside() -> T:
+    async def open_and_run() -> T:
         store = await open_store(settings)
         try:
             holder = IdGenerator(system_clock, os.urandom)("")  # noqa: TID251 - an id, in a command
@@ -181,22 +190,22 @@ def _run(options: context.GlobalOptions, work: Callable[[KeySource, Store, KeyRo
             await store.close()
 
     try:
-        return context.finish(inside())
-    except context.known() as error:
+        return context.run_async(open_and_run())
+    except context.expected_errors() as error:
         context.fail(error)
 
 
-def _say(options: context.GlobalOptions, text: str) -> None:
+def _print_status(options: context.GlobalOptions, text: str) -> None:
     if not options.as_json:
         click.echo(text, err=True)
 
 
-def _counter(options: context.GlobalOptions) -> RotationProgress:
-    """Tell on standard error how far it is, every 10,000 rows."""
+def _row_counter(options: context.GlobalOptions) -> RotationProgress:
+    """Return a callback that prints the progress to standard error every 10,000 rows."""
     step = 10_000
 
-    def tell(table: str, done: int) -> None:
+    def report(table: str, done: int) -> None:
         if done % step == 0:
-            _say(options, f"{table}: {done}")
+            _print_status(options, f"{table}: {done}")
 
-    return tell
+    return report
