@@ -81,17 +81,17 @@ def test_methods_keep_their_names_and_their_words() -> None:
     method = Client(base_url="http://127.0.0.1:1", api_key="sk_x").user_management.enroll_auth_factor
 
     assert method.__name__ == "enroll_auth_factor"
-    assert (method.__doc__ or "").startswith("Enrol a user in a new authentication factor")
+    assert (method.__doc__ or "").startswith("Enroll a user in a new TOTP factor")
 
 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({}, "Give base_url and api_key to reach a server, or database_url or data"),
-        ({"base_url": "http://127.0.0.1:1"}, "base_url needs api_key"),
+        ({}, "Give base_url and api_key to use a server, or database_url or data"),
+        ({"base_url": "http://127.0.0.1:1"}, "base_url requires api_key"),
         ({"base_url": "auth.example.org", "api_key": "sk_x"}, "must start with http"),
         ({"base_url": "http://a", "api_key": "sk_x", "data": "x"}, "data cannot be combined with base_url"),
-        ({"data": "x", "api_key": "sk_x"}, "go with base_url"),
+        ({"data": "x", "api_key": "sk_x"}, "require base_url"),
     ],
 )
 def test_arguments_that_do_not_fit_together_are_refused_at_once(given: dict[str, str], said: str) -> None:

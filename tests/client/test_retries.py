@@ -20,7 +20,7 @@ from authfactor.client import (
     ServerError,
 )
 from authfactor.client.http_transport import HttpTransport, Identity
-from authfactor.client.operations import ApiCall, reader
+from authfactor.client.operations import ApiCall, decoder
 from authfactor.client.requester import Requester
 from authfactor.client.types import User
 from tests.conformance import proxy
@@ -91,7 +91,7 @@ async def perform(
         sleep=waits,
         entropy=lambda size: chance * size if size == 1 else uuid.uuid4().bytes,
     )
-    call = ApiCall(method, "/user_management/users", reader(User), {} if method == "POST" else None)
+    call = ApiCall(method, "/user_management/users", decoder(User), {} if method == "POST" else None)
     try:
         return await performing.perform(call), waits
     except Exception as error:  # noqa: BLE001 - returned for a look

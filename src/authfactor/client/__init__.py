@@ -1,7 +1,7 @@
-"""The Python client: `Client` and `AsyncClient`, what they return and what they raise.
+"""The Python client: `Client`, `AsyncClient`, the types they return and the exceptions they raise.
 
-Over HTTP it needs no more than httpx and msgspec. `Client(database_url=…)` works on a database in this very
-process, without a server, and answers the same (decision 0010).
+Over HTTP it needs only httpx and msgspec. `Client(database_url=…)` runs the API in the calling process, on a
+database and without a server, with the same results (decision 0010).
 """
 
 from msgspec import UNSET

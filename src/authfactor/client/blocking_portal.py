@@ -1,4 +1,4 @@
-"""The event loop that a blocking client performs its calls on."""
+"""The event loop on a background thread on which a blocking client performs its calls."""
 
 import asyncio
 import os
@@ -15,16 +15,19 @@ T = TypeVar("T")
 
 
 class LoopThread:
-    """An event loop on a thread of its own."""
+    """An event loop on its own thread."""
 
     def __init__(self) -> None:
-        """Start. A daemon: a program may end without closing."""
+        """Start the thread, as a daemon, so that a program can exit without closing the client."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="authfactor-client", daemon=True)
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run there and wait; whatever interrupts the waiting cancels the work."""
+        """Run a coroutine on the loop and wait for its result; an exception in the waiting thread cancels it.
+
+        Raises `RuntimeError` when called on the loop's own thread, which would deadlock.
+        """
         if threading.current_thread() is self._thread:
             work.close()
             raise RuntimeError("a blocking client was called from its own event loop")
@@ -36,13 +39,13 @@ class LoopThread:
             raise
 
     def stop(self) -> None:
-        """End the thread."""
+        """Stop the loop and wait for the thread to end."""
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
-    def abandon(self) -> None:
-        """End the thread without finishing what it does."""
+    def cancel_and_stop(self) -> None:
+        """Cancel all tasks, then stop."""
 
         async def cancel() -> None:
             others = asyncio.all_tasks() - {asyncio.current_task()}
@@ -53,99 +56,104 @@ class LoopThread:
         self.run(cancel())
         self.stop()
 
-    def is_here(self) -> bool:
-        """Tell whether this very thread is it."""
+    def is_current_thread(self) -> bool:
+        """Return whether the caller runs on the loop's thread."""
         return threading.current_thread() is self._thread
 
 
 @dataclass(frozen=True, slots=True)
 class _Runtime:
-    """What a started client consists of, and how to end it."""
+    """The thread and the requester of a started client, and the function that closes both."""
 
     thread: LoopThread
-    performing: Requester
-    end: Callable[[], object]
+    requester: Requester
+    close: Callable[[], object]
 
 
 class BlockingPortal:
-    """Performs calls on a loop of its own. Safe from many threads."""
+    """Performs calls on its own event loop. Thread-safe."""
 
     def __init__(self, make: Callable[[], Requester], *, forks: bool) -> None:
-        """Start at the first call. `forks`: what is made may be made anew in a forked process."""
+        """Prepare; the thread starts with the first call.
+
+        Args:
+            make: Makes the requester, on the loop's thread.
+            forks: Whether a forked process may start its own thread and requester.
+        """
         self._make = make
         self._forks = forks
         self._lock = threading.Lock()
-        self._process = 0
-        self._running: _Runtime | None = None
+        self._pid = 0
+        self._runtime: _Runtime | None = None
 
     @property
     def credentials(self) -> LazyCredentials:
-        """Who asks."""
-        return self.started().performing.credentials
+        """The base URL and the client id, once known."""
+        return self.ensure_started().requester.credentials
 
     def perform(self, call: ApiCall[T]) -> T:
-        """Perform a call on the loop and wait."""
-        running = self.started()
-        return running.thread.run(running.performing.perform(call))
+        """Perform a call on the loop and wait for its result. Raises `ClientError`."""
+        runtime = self.ensure_started()
+        return runtime.thread.run(runtime.requester.perform(call))
 
-    def started(self) -> _Runtime:
-        """Start, once for each process: neither the thread nor its connections survive a fork.
+    def ensure_started(self) -> _Runtime:
+        """Start unless this process has started already: threads and connections do not survive a fork.
 
-        Raises `RuntimeError` where starting again would harm: SQLite must not be carried over a fork.
+        Raises `RuntimeError` in a forked process if a database is open, which SQLite does not allow.
         """
-        running = self._running
-        if running is not None and self._process == os.getpid():
-            return running
+        runtime = self._runtime
+        if runtime is not None and self._pid == os.getpid():
+            return runtime
         with self._lock:
-            if self._running is not None and self._process != os.getpid() and not self._forks:
+            if self._runtime is not None and self._pid != os.getpid() and not self._forks:
                 raise RuntimeError(
                     "This client had opened its database before the process forked."
-                    " Make the client after the fork, or use it there first."
+                    " Create the client, or use it for the first time, after the fork."
                 )
-            if self._running is None or self._process != os.getpid():
-                self._running, self._process = self._start(), os.getpid()
-            return self._running
+            if self._runtime is None or self._pid != os.getpid():
+                self._runtime, self._pid = self._start(), os.getpid()
+            return self._runtime
 
     def _start(self) -> _Runtime:
         thread = LoopThread()
         try:
-            performing = thread.run(_opened(self._make))
+            requester = thread.run(_open(self._make))
         except BaseException:
             thread.stop()
             raise
-        return _Runtime(thread, performing, weakref.finalize(self, _end, thread, performing, os.getpid()))
+        return _Runtime(thread, requester, weakref.finalize(self, _close, thread, requester, os.getpid()))
 
     def close(self) -> None:
-        """Let go of everything; the next call starts again."""
+        """Close the connections and the database, and end the thread. The next call starts again."""
         with self._lock:
-            running, self._running = self._running, None
-        if running is not None:
-            running.end()
+            runtime, self._runtime = self._runtime, None
+        if runtime is not None:
+            runtime.close()
 
 
-async def _opened(make: Callable[[], Requester]) -> Requester:
-    performing = make()
+async def _open(make: Callable[[], Requester]) -> Requester:
+    requester = make()
     try:
-        await performing.open()
+        await requester.open()
     except BaseException:
-        await performing.close()
+        await requester.close()
         raise
-    return performing
+    return requester
 
 
-def _end(thread: LoopThread, performing: Requester, process: int) -> None:
-    if process != os.getpid():
+def _close(thread: LoopThread, requester: Requester, pid: int) -> None:
+    if pid != os.getpid():
         return
-    if thread.is_here():
-        # The collector may forget a client on any thread, and the loop cannot wait for itself.
-        threading.Thread(target=_end, args=(thread, performing, process)).start()
+    if thread.is_current_thread():
+        # The garbage collector can finalize a client on the loop's thread, which cannot wait for itself.
+        threading.Thread(target=_close, args=(thread, requester, pid)).start()
         return
     if not threading.main_thread().is_alive():
-        # The program ends, and the threads that closing would need are gone. Nothing is lost by that:
-        # what was answered is durable.
-        thread.abandon()
+        # The interpreter is exiting and has stopped the threads that closing needs. Nothing is lost: every
+        # response that was returned is durable.
+        thread.cancel_and_stop()
         return
     try:
-        thread.run(performing.close())
+        thread.run(requester.close())
     finally:
         thread.stop()

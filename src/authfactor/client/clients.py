@@ -1,4 +1,4 @@
-"""`Client` and `AsyncClient`: one implementation, which is asynchronous, and a door for blocking code."""
+"""`Client` and `AsyncClient`. `Client` runs the asynchronous implementation on a background thread."""
 
 import os
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ MAX_RETRIES: Final = 3
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClientConfig:
-    """What a client was made with. Raises `ValueError` that says what does not fit together."""
+    """The arguments of a client. Raises `ValueError` if they cannot be combined."""
 
     base_url: str | None
     api_key: str | None
@@ -34,56 +34,59 @@ class ClientConfig:
     timeout: float
 
     def __post_init__(self) -> None:
-        """Check before anything is opened."""
-        here = [name for name in ("database_url", "data", "keys", "environment") if getattr(self, name)]
+        """Check the combination of arguments."""
+        in_process = [name for name in ("database_url", "data", "keys", "environment") if getattr(self, name)]
         if self.base_url is None:
-            if not here:
+            if not in_process:
                 raise ValueError(
-                    "Give base_url and api_key to reach a server,"
-                    " or database_url or data to work in this process."
+                    "Give base_url and api_key to use a server,"
+                    " or database_url or data to use a database in this process."
                 )
             if self.api_key is not None or self.client_id is not None:
-                raise ValueError("api_key and client_id go with base_url: in this process no door is locked.")
+                raise ValueError(
+                    "api_key and client_id require base_url: an in-process client needs no credentials."
+                )
             return
-        if here:
-            raise ValueError(f"{' and '.join(here)} cannot be combined with base_url.")
+        if in_process:
+            raise ValueError(f"{' and '.join(in_process)} cannot be combined with base_url.")
         if not self.api_key:
-            raise ValueError("base_url needs api_key, the key of an environment (sk_…).")
+            raise ValueError("base_url requires api_key, the API key of an environment (sk_…).")
         if not self.base_url.startswith(("http://", "https://")):
             raise ValueError("base_url must start with http:// or https://.")
 
     def transport(self, http_client: httpx.AsyncClient | None = None) -> Transport:
-        """Make the transport, on the event loop that will use it."""
+        """Make the transport. Call it on the event loop that will use the transport."""
         identity = self.identity()
         if identity is not None:
             return HttpTransport(identity, timeout=self.timeout, http_client=http_client)
-        from authfactor.client import in_process_transport  # noqa: PLC0415 - over HTTP nothing of the server is needed
+        from authfactor.client import in_process_transport  # noqa: PLC0415 - an HTTP client must not import the server
 
         return in_process_transport.InProcessTransport(
             in_process_transport.DatabaseTarget(self.database_url, self.data, self.keys, self.environment)
         )
 
     def identity(self) -> Identity | None:
-        """Say who asks; in this process that is known once the database is open."""
+        """Return base URL and credentials; None for an in-process client, which has none until it opens."""
         if self.base_url is None:
             return None
         return Identity(self.base_url.rstrip("/"), self.api_key or "", self.client_id or "")
 
 
 class AsyncClient:
-    """The API on an event loop.
+    """The asynchronous client.
 
-    Over HTTP (`base_url`, `api_key`; signing users in also needs `client_id`):
+    Over HTTP, with `base_url` and `api_key`, and `client_id` if it signs in users:
 
         async with AsyncClient(base_url="https://auth.example.org", api_key="sk_…") as client:
             made = await client.user_management.enroll_auth_factor(user_id="user_…", type="totp")
 
-    Or in this process, on a database, without a server (`database_url` or `data`, the folder of database and
-    key ring; settings come from `AUTHFACTOR_…` as they do for the server; `environment` names one of
-    several): `AsyncClient(data="/var/lib/acme")`. Use it on one event loop only, and close it.
+    In process, on a database and without a server, with `database_url` or `data`:
+    `AsyncClient(data="/var/lib/acme")`. Other settings come from `AUTHFACTOR_…` variables, as for a server.
+
+    Use a client on one event loop only, and close it. Every method can raise `ClientError`.
     """
 
-    def __init__(  # noqa: PLR0913 - all optional, all by name
+    def __init__(  # noqa: PLR0913 - all optional, keyword-only
         self,
         *,
         base_url: str | None = None,
@@ -97,8 +100,23 @@ class AsyncClient:
         max_retries: int = MAX_RETRIES,
         http_client: httpx.AsyncClient | None = None,
     ) -> None:
-        """Open nothing yet. Raises `ValueError` when the arguments do not fit together."""
-        choice = ClientConfig(
+        """Open nothing yet; the first call does.
+
+        Args:
+            base_url: URL of the server, `http://…` or `https://…`.
+            api_key: API key of the environment, `sk_…`.
+            client_id: Client id of the environment.
+            database_url: Database of an in-process client, `sqlite:///…` or `postgresql://…`.
+            data: Directory of the database and the key ring of an in-process client.
+            keys: Key ring file of an in-process client. Default: in `data`.
+            environment: Name or client id of the environment; needed if the database has several.
+            timeout: Seconds until an HTTP request fails with `APITimeoutError`.
+            max_retries: How often a failed request is repeated.
+            http_client: httpx client to use instead of a new one. It is not closed by this client.
+
+        Raises `ValueError` if the arguments cannot be combined.
+        """
+        config = ClientConfig(
             base_url=base_url,
             api_key=api_key,
             client_id=client_id,
@@ -108,16 +126,16 @@ class AsyncClient:
             environment=environment,
             timeout=timeout,
         )
-        self._performing = Requester(choice.transport(http_client), max_retries=max_retries)
-        # Over HTTP it is known who asks, before the first request.
-        self._performing.credentials.identity = choice.identity()
-        self.user_management = AsyncUserManagement(self._performing)
-        self.mfa = AsyncMfa(self._performing)
-        self.events = AsyncEvents(self._performing)
-        self.webhooks = AsyncWebhooks(self._performing)
+        self._requester = Requester(config.transport(http_client), max_retries=max_retries)
+        # Over HTTP, `get_logout_url` and the like work before the first request.
+        self._requester.credentials.identity = config.identity()
+        self.user_management = AsyncUserManagement(self._requester)
+        self.mfa = AsyncMfa(self._requester)
+        self.events = AsyncEvents(self._requester)
+        self.webhooks = AsyncWebhooks(self._requester)
 
     async def __aenter__(self) -> Self:
-        await self._performing.open()
+        await self._requester.open()
         return self
 
     async def __aexit__(
@@ -126,24 +144,25 @@ class AsyncClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Let go of connections and database; the next call opens them again."""
-        await self._performing.close()
+        """Close the connections and the database. The next call opens them again."""
+        await self._requester.close()
 
 
 class Client:
-    """The API for blocking code; safe to share among threads.
+    """The blocking client. Thread-safe.
 
-    Over HTTP (`base_url`, `api_key`; signing users in also needs `client_id`):
+    Over HTTP, with `base_url` and `api_key`, and `client_id` if it signs in users:
 
         with Client(base_url="https://auth.example.org", api_key="sk_…") as client:
             made = client.user_management.enroll_auth_factor(user_id="user_…", type="totp")
 
-    Or in this process, on a database, without a server (`database_url` or `data`, the folder of database and
-    key ring; settings come from `AUTHFACTOR_…` as they do for the server; `environment` names one of
-    several): `Client(data="/var/lib/acme")`.
+    In process, on a database and without a server, with `database_url` or `data`:
+    `Client(data="/var/lib/acme")`. Other settings come from `AUTHFACTOR_…` variables, as for a server.
+
+    Every method can raise `ClientError`.
     """
 
-    def __init__(  # noqa: PLR0913 - all optional, all by name
+    def __init__(  # noqa: PLR0913 - all optional, keyword-only
         self,
         *,
         base_url: str | None = None,
@@ -156,8 +175,22 @@ class Client:
         timeout: float = TIMEOUT,
         max_retries: int = MAX_RETRIES,
     ) -> None:
-        """Open nothing yet. Raises `ValueError` when the arguments do not fit together."""
-        choice = ClientConfig(
+        """Open nothing yet; the first call does.
+
+        Args:
+            base_url: URL of the server, `http://…` or `https://…`.
+            api_key: API key of the environment, `sk_…`.
+            client_id: Client id of the environment.
+            database_url: Database of an in-process client, `sqlite:///…` or `postgresql://…`.
+            data: Directory of the database and the key ring of an in-process client.
+            keys: Key ring file of an in-process client. Default: in `data`.
+            environment: Name or client id of the environment; needed if the database has several.
+            timeout: Seconds until an HTTP request fails with `APITimeoutError`.
+            max_retries: How often a failed request is repeated.
+
+        Raises `ValueError` if the arguments cannot be combined.
+        """
+        config = ClientConfig(
             base_url=base_url,
             api_key=api_key,
             client_id=client_id,
@@ -168,7 +201,7 @@ class Client:
             timeout=timeout,
         )
         self._portal = BlockingPortal(
-            lambda: Requester(choice.transport(), max_retries=max_retries), forks=base_url is not None
+            lambda: Requester(config.transport(), max_retries=max_retries), forks=base_url is not None
         )
         self.user_management = UserManagement(self._portal)
         self.mfa = Mfa(self._portal)
@@ -176,7 +209,7 @@ class Client:
         self.webhooks = Webhooks(self._portal)
 
     def __enter__(self) -> Self:
-        self._portal.started()
+        self._portal.ensure_started()
         return self
 
     def __exit__(
@@ -185,5 +218,5 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Let go of connections and database; the next call opens them again."""
+        """Close the connections and the database. The next call opens them again."""
         self._portal.close()

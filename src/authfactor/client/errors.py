@@ -1,23 +1,24 @@
-"""What the client raises. Programs read the class and the fields; messages are for people.
+"""The exceptions of the client. Programs should use the class and the fields; messages are for people.
 
     ClientError
-    ├── APIError                    an answer that says no: status, code, message, errors, request_id
+    ├── APIError                    an error response: status, code, message, errors, request_id
     │   ├── BadRequestError         400
-    │   │   └── TooManyAttemptsError    the tries are used up (`locked_until`, None: waiting does not help)
-    │   ├── AuthenticationError     401: the API key
+    │   │   └── TooManyAttemptsError    too many wrong codes (`locked_until`, None if no lock ends)
+    │   ├── AuthenticationError     401: invalid API key
     │   ├── AuthorizationError      403
-    │   │   ├── MfaChallengeError       a code is needed to finish the sign-in
-    │   │   └── MfaEnrollmentError      a factor must be enrolled first
+    │   │   ├── MfaChallengeError       a code is required to finish the sign-in
+    │   │   └── MfaEnrollmentError      the user must enroll a factor first
     │   ├── NotFoundError           404 (`entity_id`)
     │   ├── ConflictError           409
-    │   ├── UnprocessableEntityError    422 (`errors`: what is wrong with which field)
+    │   ├── UnprocessableEntityError    422 (`errors`: the invalid fields)
     │   ├── RateLimitExceededError  429 (`retry_after`, seconds)
     │   └── ServerError             5xx
-    ├── APIConnectionError          no answer
-    │   └── APITimeoutError         … within the time allowed
-    └── AnswerUnreadableError       an answer that is none of the API's
+    ├── APIConnectionError          no response
+    │   └── APITimeoutError         no response within the timeout
+    └── AnswerUnreadableError       a response that is not from this API
 
-The same classes whether the answer came over HTTP or from this process.
+Every method of a client can raise `AuthenticationError`, `RateLimitExceededError`, `ServerError`,
+`APIConnectionError` and `AnswerUnreadableError`. An in-process client raises the same classes.
 """
 
 from datetime import datetime
@@ -31,34 +32,34 @@ T = TypeVar("T")
 
 
 class ClientError(Exception):
-    """Base of everything the client raises on purpose."""
+    """Base class of the client's exceptions."""
 
     def __init__(self, message: str) -> None:
-        """Keep the message for people."""
+        """`message` is for people."""
         super().__init__(message)
         self.message = message
 
 
 class APIConnectionError(ClientError):
-    """The server could not be reached, or the connection was lost; every retry allowed has been made."""
+    """The server could not be reached, or the connection was lost, even after the retries."""
 
 
 class APITimeoutError(APIConnectionError):
-    """The server did not answer within the time allowed."""
+    """The server did not respond within the timeout, even after the retries."""
 
 
 class AnswerUnreadableError(ClientError):
-    """What came back is not an answer of this API: a wrong address, or a proxy's page."""
+    """The response is not from this API: a wrong base URL, or the error page of a proxy."""
 
     def __init__(self, message: str, *, status: int, request_id: str | None) -> None:
-        """Say where to look."""
+        """`status` is the HTTP status, `request_id` the header `X-Request-ID`, if any."""
         super().__init__(message)
         self.status = status
         self.request_id = request_id
 
 
 class APIError(ClientError):
-    """The API said no."""
+    """The API returned an error response."""
 
     def __init__(
         self,
@@ -69,7 +70,7 @@ class APIError(ClientError):
         request_id: str | None = None,
         body: dict[str, Any] | None = None,
     ) -> None:
-        """`body` is the whole JSON object; `errors` its list of what is wrong with which field."""
+        """`body` is the JSON object of the response; `errors` lists its invalid fields."""
         super().__init__(message)
         self.status = status
         self.code = code
@@ -79,14 +80,14 @@ class APIError(ClientError):
         self.errors = tuple(item for item in map(_item, items) if item is not None)
 
     def __str__(self) -> str:
-        """Name status, code, what is wrong with which field, and the request id; never what was sent."""
+        """Return status, code, message, invalid fields and request id; never a value that was sent."""
         items = "; ".join(item.message or item.code for item in self.errors)
         name = f"{self.status} {self.code}" if self.code else str(self.status)
         known = f" (request {self.request_id})" if self.request_id else ""
         return f"{name}: {self.message}{f' ({items})' if items else ''}{known}"
 
     def _read(self, shape: type[T], name: str) -> T | None:
-        """Read one key of the body as a type; None when it is not there or is not that."""
+        """Return a key of the body, converted; None if it is missing or has another type."""
         try:
             return msgspec.convert(self.body[name], shape)
         except (KeyError, msgspec.ValidationError):
@@ -94,15 +95,15 @@ class APIError(ClientError):
 
 
 class BadRequestError(APIError):
-    """400: the state of things does not allow it, or the sign-in is refused; `code` says why."""
+    """400: the request conflicts with existing data, or the sign-in was rejected; see `code`."""
 
 
 class TooManyAttemptsError(BadRequestError):
-    """The challenge or its user has used up the tries."""
+    """400: too many wrong codes, for the challenge or for its user."""
 
     @property
     def locked_until(self) -> datetime | None:
-        """When the lock ends; None when waiting does not help."""
+        """When the user's lock ends; None if waiting does not help."""
         return self._read(datetime, "locked_until")
 
 
@@ -115,76 +116,76 @@ class AuthorizationError(APIError):
 
 
 class MfaChallengeError(AuthorizationError):
-    """The password was right; a code is needed.
+    """403: the password was right, and a code is required.
 
-    Ask for the code, then `authenticate_with_totp` with `pending_authentication_token` and the id of a
-    challenge: the one that came along, or one that `mfa.challenge_factor` opens for another factor.
+    Ask the user for the code. Then call `authenticate_with_totp` with `pending_authentication_token` and the
+    id of a challenge: `authentication_challenge`, or one that `mfa.challenge_factor` creates.
     """
 
     @property
     def pending_authentication_token(self) -> str:
-        """What the next step of the sign-in must bring."""
+        """The token to pass to `authenticate_with_totp`."""
         return self._read(str, "pending_authentication_token") or ""
 
     @property
     def authentication_factors(self) -> tuple[AuthenticationFactorReference, ...]:
-        """The factors that may be challenged."""
+        """The user's factors that can be challenged."""
         return self._read(tuple[AuthenticationFactorReference, ...], "authentication_factors") or ()
 
     @property
     def authentication_challenge(self) -> AuthenticationChallenge | None:
-        """A challenge for the newest factor, opened already."""
+        """A new challenge for the user's newest factor."""
         return self._read(AuthenticationChallenge, "authentication_challenge")
 
     @property
     def user(self) -> User | None:
-        """Who is about to sign in."""
+        """The user who is signing in."""
         return self._read(User, "user")
 
 
 class MfaEnrollmentError(AuthorizationError):
-    """The password was right; the environment demands a factor and the user has none.
+    """403: the password was right, but the environment requires a factor and the user has none.
 
-    `user_management.enroll_auth_factor`, then `authenticate_with_totp` with its challenge.
+    Call `user_management.enroll_auth_factor`, then `authenticate_with_totp` with the new factor's challenge.
     """
 
     @property
     def pending_authentication_token(self) -> str:
-        """What the next step of the sign-in must bring."""
+        """The token to pass to `authenticate_with_totp`."""
         return self._read(str, "pending_authentication_token") or ""
 
     @property
     def user(self) -> User | None:
-        """Who is about to sign in."""
+        """The user who is signing in."""
         return self._read(User, "user")
 
 
 class NotFoundError(APIError):
-    """404: nothing of that kind has this id in this environment."""
+    """404: there is no such object with this id in the environment."""
 
     @property
     def entity_id(self) -> str | None:
-        """The id."""
+        """The id that was not found."""
         return self._read(str, "entity_id")
 
 
 class ConflictError(APIError):
-    """409: the state of things does not allow it."""
+    """409: the request conflicts with existing data."""
 
 
 class UnprocessableEntityError(APIError):
-    """422: what was sent breaks a rule, or the challenge cannot be verified any more."""
+    """422: a parameter is invalid, or the challenge can no longer be verified."""
 
 
 class RateLimitExceededError(APIError):
-    """429: too many requests, also after the retries."""
+    """429: too many requests, even after the retries."""
 
     retry_after: float | None = None
-    """Seconds, as the server asked for."""
+    """Seconds to wait, from the header `Retry-After`."""
 
 
 class ServerError(APIError):
-    """5xx: the server failed, also after the retries."""
+    """5xx: the server failed, even after the retries."""
 
 
 _BY_CODE: dict[tuple[int, str], type[APIError]] = {
@@ -207,16 +208,16 @@ _SERVER_FAILED = 500
 def error_of(
     status: int, content: bytes, *, request_id: str | None, retry_after: float | None
 ) -> APIError | AnswerUnreadableError:
-    """Read the body of a refusal into the exception that stands for it."""
+    """Make the exception for an error response. `content` is its body, `retry_after` in seconds."""
     try:
         body = msgspec.json.decode(content, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError):
         body = {}
-    # OAuth's refusals have `error` and `error_description` (RFC 6749 section 5.2).
+    # OAuth error responses have `error` and `error_description` (RFC 6749 section 5.2).
     code = _text(body, "code", "error")
     found = _BY_CODE.get((status, code or "")) or _BY_STATUS.get(status)
     if found is None and not body and status < _SERVER_FAILED:
-        text = f"The answer ({status}) is none of this API's. Is the base URL right?"
+        text = f"The response ({status}) is not from this API. Check the base URL."
         return AnswerUnreadableError(text, status=status, request_id=request_id)
     kind = found or (ServerError if status >= _SERVER_FAILED else APIError)
     message = _text(body, "message", "error_description") or f"HTTP {status}"
@@ -230,8 +231,8 @@ def _text(body: dict[str, Any], *names: str) -> str | None:
     return next((body[name] for name in names if isinstance(body.get(name), str)), None)
 
 
-def _item(found: object) -> ErrorItem | None:
+def _item(value: object) -> ErrorItem | None:
     try:
-        return msgspec.convert(found, ErrorItem)
+        return msgspec.convert(value, ErrorItem)
     except msgspec.ValidationError:
         return None

@@ -1,4 +1,4 @@
-"""What carries a request to the API: a network, or this process (`in_process`)."""
+"""The transport interface and its HTTP implementation; see also `in_process_transport`."""
 
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
@@ -9,7 +9,7 @@ from authfactor.client.errors import APIConnectionError, APITimeoutError
 
 
 class HttpResponse(NamedTuple):
-    """An answer as it came; names of headers in lower case."""
+    """A response. The keys of `headers` are lowercase."""
 
     status: int
     headers: Mapping[str, str]
@@ -17,7 +17,7 @@ class HttpResponse(NamedTuple):
 
 
 class Identity(NamedTuple):
-    """Who asks and where."""
+    """Base URL and credentials of a client."""
 
     base_url: str
     api_key: str
@@ -25,51 +25,51 @@ class Identity(NamedTuple):
 
 
 class Transport(Protocol):
-    """Carries requests."""
+    """Sends requests to the API."""
 
     async def identity(self) -> Identity:
-        """Say who asks; opens what must be open for it."""
+        """Return base URL and credentials. An in-process transport opens the database for it."""
 
     async def send(self, method: str, target: str, headers: dict[str, str], body: bytes) -> HttpResponse:
-        """Carry one request; `target` is path and query. Raises `APIConnectionError`."""
+        """Send a request; `target` is path and query. Raises `APIConnectionError`."""
 
     async def close(self) -> None:
-        """Let go of everything."""
+        """Close connections and database."""
 
 
 class HttpTransport:
-    """A server somewhere."""
+    """Sends requests to a server over HTTP."""
 
     def __init__(self, identity: Identity, *, timeout: float, http_client: httpx.AsyncClient | None) -> None:
-        """Connect at the first request; a client that was given is not closed here."""
+        """`timeout` is in seconds. `http_client` replaces a new client, and `close` does not close it."""
         self._identity = identity
         self._timeout = timeout
-        self._given = http_client
+        self._owns_client = http_client is None
         self._client = http_client
 
     async def identity(self) -> Identity:
-        """Say who asks."""
+        """Return base URL and credentials."""
         return self._identity
 
     async def send(self, method: str, target: str, headers: dict[str, str], body: bytes) -> HttpResponse:
-        """Send over a connection that is kept."""
+        """Send a request over a pooled connection."""
         client = self._client
         if client is None:
             client = self._client = httpx.AsyncClient(timeout=self._timeout)
         try:
-            answer = await client.request(
+            response = await client.request(
                 method, self._identity.base_url + target, headers=headers, content=body
             )
         except httpx.TimeoutException as error:
-            text = f"{self._identity.base_url} did not answer within {self._timeout:g} s."
+            text = f"{self._identity.base_url} did not respond within {self._timeout:g} s."
             raise APITimeoutError(text) from error
         except httpx.TransportError as error:
-            text = f"No answer from {self._identity.base_url}: {str(error) or type(error).__name__}."
+            text = f"No response from {self._identity.base_url}: {str(error) or type(error).__name__}."
             raise APIConnectionError(text) from error
-        return HttpResponse(answer.status_code, answer.headers, answer.content)
+        return HttpResponse(response.status_code, response.headers, response.content)
 
     async def close(self) -> None:
-        """Close the connections."""
-        if self._client is not None and self._given is None:
+        """Close the connections, unless the HTTP client belongs to the caller."""
+        if self._client is not None and self._owns_client:
             await self._client.aclose()
             self._client = None

@@ -1,8 +1,7 @@
-"""The API in this very process, without a server: its own door, called directly.
+"""The in-process transport: calls the ASGI application directly, without a server.
 
-Everything a server does for an answer happens here too, in the same code: that is why the answers are the
-same. What a server does in the background (sending webhooks, removing what has expired) goes on while the
-client is open.
+Requests run through the same code as in a server, so the responses are the same. A server's background tasks
+(sending webhooks, deleting expired rows) run while the client is open.
 """
 
 import asyncio
@@ -34,7 +33,7 @@ SCOPE: Final = {
 
 @dataclass(frozen=True, slots=True)
 class DatabaseTarget:
-    """Where the database is and whose environment is meant; empty: as `AUTHFACTOR_…` and defaults say."""
+    """Database and environment of a client. None means: use the `AUTHFACTOR_…` variable or the default."""
 
     database_url: str | None
     data: str | os.PathLike[str] | None
@@ -43,37 +42,37 @@ class DatabaseTarget:
 
 
 class InProcessTransport:
-    """An open installation, asked through its application."""
+    """Sends requests to the ASGI application of an installation in this process."""
 
-    def __init__(self, place: DatabaseTarget) -> None:
-        """Open at the first request, on the event loop that asks."""
-        self._place = place
+    def __init__(self, target: DatabaseTarget) -> None:
+        """Open nothing yet; `identity` does, on its event loop."""
+        self._target = target
         self._app: App | None = None
         self._identity: Identity | None = None
         self._failure: BaseException | None = None
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._stop: asyncio.Event | None = None
-        self._life: asyncio.Task[None] | None = None
+        self._lifespan: asyncio.Task[None] | None = None
 
     async def identity(self) -> Identity:
-        """Open the database and vouch for this client.
+        """Open the database and return an API key that works in this process only.
 
-        Raises `settings.BadSetting`, `keyring.KeyRingUnusable`, `store.opening.WrongSchema`,
+        Raises `settings.InvalidSetting`, `keyring.KeyRingUnusable`, `store.opening.WrongSchema`,
         `errors.NotFound` for an unknown environment, `errors.Unavailable`.
         """
-        async with self._turn:
+        async with self._lock:
             if self._identity is None:
                 self._app = App(self._open)
                 self._stop = asyncio.Event()
                 started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-                self._life = asyncio.create_task(self._live(self._app, started, self._stop))
+                self._lifespan = asyncio.create_task(self._run_lifespan(self._app, started, self._stop))
                 await started
             if self._identity is None:
-                raise RuntimeError("the application started without an installation")
+                raise RuntimeError("the application started without opening an installation")
             return self._identity
 
     async def send(self, method: str, target: str, headers: dict[str, str], body: bytes) -> HttpResponse:
-        """Ask the application as a server would."""
+        """Call the application as an ASGI server does."""
         if self._app is None:
             raise APIConnectionError("The client is closed.")
         path, _, query = target.partition("?")
@@ -85,42 +84,46 @@ class InProcessTransport:
             "query_string": query.encode("latin-1"),
             "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
         }
-        said: list[Message] = []
+        messages: list[Message] = []
 
         async def receive() -> Message:
             return {"type": "http.request", "body": body, "more_body": False}
 
         async def send(message: Message) -> None:
-            said.append(message)
+            messages.append(message)
 
         await self._app(scope, receive, send)
-        found: Mapping[str, str] = {name.decode(): value.decode() for name, value in said[0]["headers"]}
-        return HttpResponse(said[0]["status"], found, b"".join(part.get("body", b"") for part in said[1:]))
+        response_headers: Mapping[str, str] = {
+            name.decode(): value.decode() for name, value in messages[0]["headers"]
+        }
+        return HttpResponse(
+            messages[0]["status"], response_headers, b"".join(part.get("body", b"") for part in messages[1:])
+        )
 
     async def close(self) -> None:
-        """Finish what is under way and close the database."""
-        async with self._turn:
-            life, stop = self._life, self._stop
-            self._app = self._identity = self._life = self._stop = None
-            if life is not None and stop is not None:
+        """Wait for requests in progress and close the database."""
+        async with self._lock:
+            lifespan, stop = self._lifespan, self._stop
+            self._app = self._identity = self._lifespan = self._stop = None
+            if lifespan is not None and stop is not None:
                 stop.set()
-                await life
+                await lifespan
 
     async def _open(self) -> Authfactor:
-        """Open the installation as the application's start does, keeping what goes wrong for the caller."""
+        """Open the installation for the application's startup, and keep an exception for the caller."""
         try:
-            place = self._place
-            chosen = reading.read(
+            target = self._target
+            settings = reading.read(
                 os.environ,
                 reading.find_file(os.environ),
-                database_url=place.database_url,
-                data=None if place.data is None else Path(place.data),
-                keys=None if place.keys is None else os.fspath(place.keys),
+                database_url=target.database_url,
+                data=None if target.data is None else Path(target.data),
+                keys=None if target.keys is None else os.fspath(target.keys),
             )
-            # A line a request is a server's business; a program's standard error is its own.
-            af = await Authfactor.open(replace(chosen, log_requests=False))
+            # The access log must not go to the standard error of an application.
+            af = await Authfactor.open(replace(settings, log_requests=False))
             try:
-                environment = await _environment(af, place.environment)
+                environment = await _find_environment(af, target.environment)
                 key = af.environments.issue_in_process_key(environment)
             except BaseException:
                 await af.close()
@@ -128,15 +131,15 @@ class InProcessTransport:
         except BaseException as error:
             self._failure = error
             raise
-        self._identity = Identity(chosen.base_url, key, environment.client_id)
+        self._identity = Identity(settings.base_url, key, environment.client_id)
         return af
 
-    async def _live(self, app: App, started: "asyncio.Future[None]", stop: asyncio.Event) -> None:
-        """Take the application through its life."""
-        asked = iter(({"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}))
+    async def _run_lifespan(self, app: App, started: "asyncio.Future[None]", stop: asyncio.Event) -> None:
+        """Run the ASGI lifespan protocol: startup, then shutdown when `stop` is set."""
+        messages = iter(({"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}))
 
         async def receive() -> Message:
-            message = next(asked)
+            message = next(messages)
             if message["type"] == "lifespan.shutdown":
                 await stop.wait()
             return message
@@ -150,12 +153,12 @@ class InProcessTransport:
         await app({"type": "lifespan", "asgi": SCOPE["asgi"]}, receive, send)
 
 
-async def _environment(af: Authfactor, wanted: str | None) -> Environment:
-    if wanted is not None:
-        return await af.read(af.environments.find(wanted))
-    known = await af.read(lambda tx: tx.environments.all())
-    if len(known) > 1:
-        names = ", ".join(environment.name for environment in known)
-        text = f"There are several environments ({names}). Say which: Client(..., environment=…)."
+async def _find_environment(af: Authfactor, name_or_client_id: str | None) -> Environment:
+    if name_or_client_id is not None:
+        return await af.read(af.environments.find(name_or_client_id))
+    environments = await af.read(lambda tx: tx.environments.all())
+    if len(environments) > 1:
+        names = ", ".join(environment.name for environment in environments)
+        text = f"There are several environments ({names}). Choose one: Client(..., environment=…)."
         raise errors.InvalidRequest(message=text)
-    return known[0]
+    return environments[0]

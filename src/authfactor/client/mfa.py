@@ -1,4 +1,4 @@
-"""`client.mfa`: factors and challenges by their ids."""
+"""`client.mfa`: factors by id, and their challenges."""
 
 from typing import Literal
 
@@ -7,11 +7,11 @@ from authfactor.client.operations import (
     AsyncGroup,
     Group,
     SyncGroup,
-    given,
-    nothing,
+    decode_nothing,
+    decoder,
+    drop_none,
     operation,
     path,
-    reader,
 )
 from authfactor.client.types import (
     AuthenticationChallenge,
@@ -22,7 +22,7 @@ from authfactor.client.types import (
 
 
 class _Mfa(Group):
-    """The methods, written once for both clients."""
+    """The methods, written once for both clients. `errors` lists what every method can raise."""
 
     @operation
     def enroll_factor(
@@ -33,41 +33,53 @@ class _Mfa(Group):
         totp_user: str,
         user_id: str | None = None,
     ) -> ApiCall[AuthenticationFactorTotpExtended]:
-        """Enrol a factor that need not belong to a user, without a challenge.
+        """Enroll a TOTP factor, with or without a user, and without a challenge.
 
-        Raises `UnprocessableEntityError`. The secret is in this answer only.
+        Only this response contains the factor's secret.
+
+        Args:
+            type: Only `totp` is supported.
+            totp_issuer: Name of your application in the authenticator app.
+            totp_user: Name of the account in the authenticator app.
+            user_id: The user to whom the factor belongs. Default: none; the application keeps its own users.
+
+        Raises `NotFoundError`, `UnprocessableEntityError`.
         """
-        body = given(type=type, totp_issuer=totp_issuer, totp_user=totp_user, user_id=user_id)
-        return ApiCall("POST", "/auth/factors/enroll", reader(AuthenticationFactorTotpExtended), body)
+        body = drop_none(type=type, totp_issuer=totp_issuer, totp_user=totp_user, user_id=user_id)
+        return ApiCall("POST", "/auth/factors/enroll", decoder(AuthenticationFactorTotpExtended), body)
 
     @operation
     def get_factor(self, authentication_factor_id: str) -> ApiCall[AuthenticationFactorTotp]:
-        """Read a factor. Raises `NotFoundError`."""
-        where = path("/auth/factors/{}", authentication_factor_id)
-        return ApiCall("GET", where, reader(AuthenticationFactorTotp))
+        """Return a factor, without its secret. Raises `NotFoundError`."""
+        url_path = path("/auth/factors/{}", authentication_factor_id)
+        return ApiCall("GET", url_path, decoder(AuthenticationFactorTotp))
 
     @operation
     def delete_factor(self, authentication_factor_id: str) -> ApiCall[None]:
-        """Delete a factor. Raises `NotFoundError`."""
-        return ApiCall("DELETE", path("/auth/factors/{}", authentication_factor_id), nothing)
+        """Delete a factor and its secret. Raises `NotFoundError`."""
+        return ApiCall("DELETE", path("/auth/factors/{}", authentication_factor_id), decode_nothing)
 
     @operation
     def challenge_factor(self, authentication_factor_id: str) -> ApiCall[AuthenticationChallenge]:
-        """Open a challenge for a factor. Raises `NotFoundError`."""
-        where = path("/auth/factors/{}/challenge", authentication_factor_id)
-        return ApiCall("POST", where, reader(AuthenticationChallenge), {})
+        """Create a challenge for a factor, to be verified with one code. Raises `NotFoundError`."""
+        url_path = path("/auth/factors/{}/challenge", authentication_factor_id)
+        return ApiCall("POST", url_path, decoder(AuthenticationChallenge), {})
 
     @operation
     def verify_challenge(
         self, authentication_challenge_id: str, code: str
     ) -> ApiCall[AuthenticationChallengeVerificationResponse]:
-        """Check a code. A wrong one is an answer (`valid` is False), not an exception.
+        """Verify a code. A wrong code is no exception: the response has `valid` False and a `reason`.
+
+        Args:
+            authentication_challenge_id: Id of the challenge.
+            code: The six digits that the user typed.
 
         Raises `TooManyAttemptsError`, `NotFoundError`, and `UnprocessableEntityError` for a challenge that
         has expired or was verified before.
         """
-        where = path("/auth/challenges/{}/verify", authentication_challenge_id)
-        return ApiCall("POST", where, reader(AuthenticationChallengeVerificationResponse), {"code": code})
+        url_path = path("/auth/challenges/{}/verify", authentication_challenge_id)
+        return ApiCall("POST", url_path, decoder(AuthenticationChallengeVerificationResponse), {"code": code})
 
 
 class Mfa(_Mfa, SyncGroup):

@@ -1,7 +1,7 @@
-"""One call of the API, described without any input or output, and the methods that make calls.
+"""API calls as values, and the decorators that turn them into methods of both clients.
 
-A group of methods (`user_management`, `mfa`, …) is written once: each method returns a `Call`. Bound to a
-`Client` it performs the call and returns the answer; bound to an `AsyncClient` it returns an awaitable.
+A group of methods (`user_management`, `mfa`, …) is written once: each method returns an `ApiCall`. Bound to a
+`Client`, it performs the call and returns the result; bound to an `AsyncClient`, it returns an awaitable.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -21,37 +21,40 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ApiCall(Generic[T]):
-    """What is sent and how the answer is read. `credentials` adds client id and secret to the body."""
+    """A request, and the function that decodes its response.
+
+    `credentials` names the credentials to add to the body: `client_id`, `client_secret`.
+    """
 
     method: str
     path: str
-    read: Callable[[bytes], T]
+    decode: Callable[[bytes], T]
     body: Mapping[str, object] | None = None
     query: Mapping[str, str] | None = None
     credentials: tuple[str, ...] = ()
 
 
 class ClientCredentials(Protocol):
-    """Who asks, as far as it is known."""
+    """The base URL and the client id of a client."""
 
     @property
     def base_url(self) -> str:
-        """Where browsers and token verifiers find the server."""
+        """Base URL of the server, without a slash at the end."""
 
     @property
     def client_id(self) -> str:
-        """Raises `ValueError` when the client was made without one."""
+        """Client id of the environment. Raises `ValueError` if the client has none."""
 
 
 class Performs(Protocol):
-    """Performs calls and waits for the answer."""
+    """Performs calls, blocking."""
 
     @property
     def credentials(self) -> ClientCredentials:
-        """Who asks."""
+        """The base URL and the client id."""
 
     def perform(self, call: ApiCall[T]) -> T:
-        """Send and return what was read. Raises `ClientError`."""
+        """Send the request and return the decoded response. Raises `ClientError`."""
 
 
 class PerformsAsync(Protocol):
@@ -59,14 +62,14 @@ class PerformsAsync(Protocol):
 
     @property
     def credentials(self) -> ClientCredentials:
-        """Who asks."""
+        """The base URL and the client id."""
 
     async def perform(self, call: ApiCall[T]) -> T:
-        """Send and return what was read. Raises `ClientError`."""
+        """Send the request and return the decoded response. Raises `ClientError`."""
 
 
 class Group:
-    """Methods that belong together, bound to a client."""
+    """Base class of the groups of methods."""
 
     @property
     def _credentials(self) -> ClientCredentials:
@@ -77,7 +80,7 @@ class SyncGroup(Group):
     """A group of methods of a `Client`."""
 
     def __init__(self, performer: Performs) -> None:
-        """Perform calls there."""
+        """`performer` performs the calls."""
         self._performer = performer
 
     @property
@@ -89,7 +92,7 @@ class AsyncGroup(Group):
     """A group of methods of an `AsyncClient`."""
 
     def __init__(self, performer: PerformsAsync) -> None:
-        """Perform calls there."""
+        """`performer` performs the calls."""
         self._performer = performer
 
     @property
@@ -98,12 +101,12 @@ class AsyncGroup(Group):
 
 
 class operation(Generic[P, T]):  # noqa: N801 - a decorator
-    """A method that makes one call."""
+    """Decorator for a method that makes one call."""
 
     def __init__(self, make: Callable[Concatenate[Any, P], ApiCall[T]]) -> None:
-        """Take the function that describes the call."""
+        """`make` returns the call."""
         self._make = make
-        update_wrapper(self, make)  # type: ignore[arg-type]  # it is callable once bound
+        update_wrapper(self, make)  # type: ignore[arg-type]  # callable once bound
 
     @overload
     def __get__(self, group: None, owner: type) -> Self: ...
@@ -113,10 +116,10 @@ class operation(Generic[P, T]):  # noqa: N801 - a decorator
     def __get__(self, group: AsyncGroup, owner: type) -> Callable[P, Awaitable[T]]: ...
 
     def __get__(self, group: SyncGroup | AsyncGroup | None, owner: type) -> object:
-        """Bind to a group: there, calling performs."""
+        """Bind to a group: the method of a `SyncGroup` blocks, that of an `AsyncGroup` is awaitable."""
         if group is None:
             return self
-        make, performer = self._make, group._performer  # noqa: SLF001 - the other half of this module
+        make, performer = self._make, group._performer  # noqa: SLF001 - a class of this module
 
         def method(*args: P.args, **kwargs: P.kwargs) -> object:
             return performer.perform(make(group, *args, **kwargs))
@@ -125,12 +128,12 @@ class operation(Generic[P, T]):  # noqa: N801 - a decorator
 
 
 class listing(Generic[P, T]):  # noqa: N801 - a decorator
-    """A method that lists: one call for each page."""
+    """Decorator for a method that returns a page of a list, with one call per page."""
 
     def __init__(self, make: Callable[Concatenate[Any, P], ApiCall[ListResponse[T]]]) -> None:
-        """Take the function that describes the call for the first page."""
+        """`make` returns the call for the first page."""
         self._make = make
-        update_wrapper(self, make)  # type: ignore[arg-type]  # it is callable once bound
+        update_wrapper(self, make)  # type: ignore[arg-type]  # callable once bound
 
     @overload
     def __get__(self, group: None, owner: type) -> Self: ...
@@ -140,60 +143,63 @@ class listing(Generic[P, T]):  # noqa: N801 - a decorator
     def __get__(self, group: AsyncGroup, owner: type) -> Callable[P, Awaitable[AsyncPage[T]]]: ...
 
     def __get__(self, group: SyncGroup | AsyncGroup | None, owner: type) -> object:
-        """Bind to a group: there, calling performs."""
+        """Bind to a group: the method of a `SyncGroup` blocks, that of an `AsyncGroup` is awaitable."""
         if group is None:
             return self
         make = self._make
         if isinstance(group, SyncGroup):
-            blocking = group._performer  # noqa: SLF001 - the other half of this module
+            performer = group._performer  # noqa: SLF001 - a class of this module
 
             def method(*args: P.args, **kwargs: P.kwargs) -> Page[T]:
                 call = make(group, *args, **kwargs)
-                return Page(blocking.perform(call), lambda after: blocking.perform(further(call, after)))
+                return Page(
+                    performer.perform(call), lambda after: performer.perform(next_page_call(call, after))
+                )
 
             return update_wrapper(method, make)
-        waiting = group._performer  # noqa: SLF001 - the other half of this module
+        async_performer = group._performer  # noqa: SLF001 - a class of this module
 
         async def coroutine(*args: P.args, **kwargs: P.kwargs) -> AsyncPage[T]:
             call = make(group, *args, **kwargs)
-            return AsyncPage(await waiting.perform(call), lambda after: waiting.perform(further(call, after)))
+            first = await async_performer.perform(call)
+            return AsyncPage(first, lambda after: async_performer.perform(next_page_call(call, after)))
 
         return update_wrapper(coroutine, make)
 
 
-def further(call: ApiCall[T], after: str) -> ApiCall[T]:
-    """Describe the call for the page after this cursor."""
+def next_page_call(call: ApiCall[T], after: str) -> ApiCall[T]:
+    """Return the call for the page after this cursor."""
     query = {name: value for name, value in (call.query or {}).items() if name not in {"before", "after"}}
-    return ApiCall(call.method, call.path, call.read, query={**query, "after": after})
+    return ApiCall(call.method, call.path, call.decode, query={**query, "after": after})
 
 
 def path(template: str, *ids: str) -> str:
-    """Put ids into a path, percent-encoded. Raises `ValueError` for an empty one: it names another path."""
+    """Insert percent-encoded ids into a path. Raises `ValueError` for an empty id, which changes the path."""
     if not all(ids):
         raise ValueError(f"an id is empty: {template.format(*ids)}")
     return template.format(*(quote(text, safe="") for text in ids))
 
 
-def reader(shape: type[T]) -> Callable[[bytes], T]:
-    """Make the function that reads an answer of this type; made once for each type."""
-    found = _READERS.get(shape)
-    if found is None:
-        found = _READERS[shape] = msgspec.json.Decoder(shape).decode
-    return found
+def decoder(shape: type[T]) -> Callable[[bytes], T]:
+    """Return the cached function that decodes JSON to this type."""
+    decode = _DECODERS.get(shape)
+    if decode is None:
+        decode = _DECODERS[shape] = msgspec.json.Decoder(shape).decode
+    return decode
 
 
-_READERS: dict[Any, Callable[[bytes], Any]] = {}
+_DECODERS: dict[Any, Callable[[bytes], Any]] = {}
 
 
-def nothing(_body: bytes) -> None:
-    """Read an answer that says nothing."""
+def decode_nothing(_body: bytes) -> None:
+    """Ignore the body of a response."""
 
 
-def given(**fields: object) -> dict[str, object]:
-    """Leave out what was not given (None)."""
+def drop_none(**fields: object) -> dict[str, object]:
+    """Return the fields that are not None."""
     return {name: value for name, value in fields.items() if value is not None}
 
 
 def query(**fields: str | int | None) -> dict[str, str]:
-    """Write a query, without what was not given (None)."""
+    """Return the query parameters that are not None, as strings."""
     return {name: str(value) for name, value in fields.items() if value is not None}

@@ -1,4 +1,4 @@
-"""Pages of a list, and walking over all of them."""
+"""Pages of a list, and iteration over all of them."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Generic, TypeVar
@@ -9,38 +9,38 @@ T = TypeVar("T")
 
 
 class _Page(Generic[T]):
-    """What both kinds of page show."""
+    """The properties of both kinds of page."""
 
     def __init__(self, listed: ListResponse[T]) -> None:
-        """Show what was listed."""
+        """`listed` is the response for this page."""
         self._listed = listed
 
     @property
     def data(self) -> tuple[T, ...]:
-        """What is on this page."""
+        """The items of this page."""
         return self._listed.data
 
     @property
     def list_metadata(self) -> ListMetadata:
-        """The cursors to the neighbouring pages."""
+        """The cursors to the previous and the next page."""
         return self._listed.list_metadata
 
     def __repr__(self) -> str:
-        """Say how much is here and whether there is more."""
-        more = ", more to come" if self.list_metadata.after else ""
+        """Show the number of items and whether there is a next page."""
+        more = ", more pages" if self.list_metadata.after else ""
         return f"{type(self).__name__}({len(self.data)} items{more})"
 
 
 class Page(_Page[T]):
-    """One page of a list; a `for` loop over it walks on through the pages after it."""
+    """One page of a list. Iterating over it also fetches the pages after it."""
 
     def __init__(self, listed: ListResponse[T], next_page: Callable[[str], ListResponse[T]]) -> None:
-        """Fetch further pages with `next_page`."""
+        """`next_page` fetches the page after a cursor."""
         super().__init__(listed)
         self._next_page = next_page
 
     def auto_paging_iter(self) -> Iterator[T]:
-        """Walk over this page and all after it; pages are fetched when they are reached."""
+        """Iterate over the items of this page and all pages after it, each fetched when it is reached."""
         listed = self._listed
         yield from listed.data
         while listed.list_metadata.after:
@@ -51,17 +51,17 @@ class Page(_Page[T]):
 
 
 class AsyncPage(_Page[T]):
-    """One page of a list; an `async for` loop over it walks on through the pages after it."""
+    """One page of a list. Iterating over it with `async for` also fetches the pages after it."""
 
     def __init__(
         self, listed: ListResponse[T], next_page: Callable[[str], Awaitable[ListResponse[T]]]
     ) -> None:
-        """Fetch further pages with `next_page`."""
+        """`next_page` fetches the page after a cursor."""
         super().__init__(listed)
         self._next_page = next_page
 
     async def auto_paging_iter(self) -> AsyncIterator[T]:
-        """Walk over this page and all after it; pages are fetched when they are reached."""
+        """Iterate over the items of this page and all pages after it, each fetched when it is reached."""
         listed = self._listed
         for item in listed.data:
             yield item

@@ -1,6 +1,6 @@
-"""What the client returns: frozen, typed, and named as in the reference's Python section.
+"""The types that the client returns, named as in the Python section of the API reference.
 
-Moments are aware datetimes in UTC. Keys that a server adds later are ignored.
+Times are datetimes with the time zone UTC. Fields that a newer server adds are ignored.
 """
 
 from datetime import datetime
@@ -13,38 +13,38 @@ Order = Literal["asc", "desc", "normal"]
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of everything the client returns."""
+    """Base class of the returned objects. Instances are immutable."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON has them: plain values, moments as text, absent fields left out."""
-        made: dict[str, Any] = msgspec.to_builtins(self)
-        return made
+        """Return the fields as JSON values, with times as ISO 8601 strings."""
+        fields: dict[str, Any] = msgspec.to_builtins(self)
+        return fields
 
 
 class Totp(Model, frozen=True, kw_only=True):
-    """Names shown in the authenticator app."""
+    """The names that the authenticator app shows."""
 
     issuer: str
     user: str
 
 
 class TotpExtended(Totp, frozen=True, kw_only=True):
-    """Names and, in the answer that enrols and never again, the secret in three forms."""
+    """The names and the secret, in three forms. Only the response to an enrollment has the secret."""
 
     secret: str
-    """Base32."""
+    """The secret in base32."""
     qr_code: str
-    """A picture as a data URI, to be used as the source of an image."""
+    """A QR code of `uri`: a PNG image as a `data:` URI, for the `src` of an `<img>`."""
     uri: str
-    """What the picture says: `otpauth://totp/…`."""
+    """The key URI, `otpauth://totp/…`."""
 
     def __repr__(self) -> str:
-        """Keep the secret out of logs and tracebacks."""
+        """Omit the secret, for logs and tracebacks."""
         return f"TotpExtended(issuer={self.issuer!r}, user={self.user!r}, secret=***)"
 
 
 class AuthenticationFactorTotp(Model, frozen=True, kw_only=True):
-    """A factor as it can be read at any time: without its secret."""
+    """A factor, without its secret."""
 
     id: str
     created_at: datetime
@@ -56,7 +56,7 @@ class AuthenticationFactorTotp(Model, frozen=True, kw_only=True):
 
 
 class AuthenticationFactorTotpExtended(Model, frozen=True, kw_only=True):
-    """A factor in the answer that creates it: with its secret."""
+    """A new factor, with its secret."""
 
     id: str
     created_at: datetime
@@ -75,7 +75,7 @@ class AuthenticationFactorReference(Model, frozen=True, kw_only=True):
 
 
 class AuthenticationChallenge(Model, frozen=True, kw_only=True):
-    """A question put to one factor, open until `expires_at`."""
+    """A challenge of a factor: one code verifies it, until `expires_at`."""
 
     id: str
     authentication_factor_id: str
@@ -93,18 +93,20 @@ class AuthenticationFactorTotpAndChallengeResponse(Model, frozen=True, kw_only=T
 
 
 class AuthenticationChallengeVerificationResponse(Model, frozen=True, kw_only=True):
-    """Whether a code was right. A wrong code is an answer, not an exception."""
+    """The result of verifying a code; a wrong code has `valid` False and a `reason`."""
 
     challenge: AuthenticationChallenge
     valid: bool
     reason: str | None = None
-    """Why not: `code_mismatch`, `code_already_used` or `clock_drift`."""
+    """If not valid: `code_mismatch`, `code_already_used` or `clock_drift`."""
     attempts_remaining: int | None = None
+    """If not valid: attempts left on this challenge."""
     locked_until: datetime | None = None
+    """If this code locked the user: when the lock ends."""
 
 
 class User(Model, frozen=True, kw_only=True):
-    """A user of an application."""
+    """A user of your application."""
 
     id: str
     email: str
@@ -123,7 +125,7 @@ class User(Model, frozen=True, kw_only=True):
 
 
 class AuthenticationResponse(Model, frozen=True, kw_only=True):
-    """A finished sign-in or refresh."""
+    """The result of a completed sign-in or a token refresh."""
 
     user: User
     access_token: str
@@ -132,12 +134,12 @@ class AuthenticationResponse(Model, frozen=True, kw_only=True):
     organization_id: str | None = None
 
     def __repr__(self) -> str:
-        """Keep the tokens out of logs and tracebacks."""
+        """Omit the tokens, for logs and tracebacks."""
         return f"AuthenticationResponse(user={self.user.id!r}, access_token=***, refresh_token=***)"
 
 
 class Session(Model, frozen=True, kw_only=True):
-    """A session."""
+    """A session of a user: a completed sign-in that can be refreshed."""
 
     id: str
     user_id: str
@@ -153,7 +155,7 @@ class Session(Model, frozen=True, kw_only=True):
 
 
 class Event(Model, frozen=True, kw_only=True):
-    """Something that happened. `data` is the object it happened to, as JSON has it."""
+    """An event. `data` is the JSON of the object that it is about."""
 
     id: str
     event: str
@@ -164,7 +166,7 @@ class Event(Model, frozen=True, kw_only=True):
 
 
 class WebhookEndpoint(Model, frozen=True, kw_only=True):
-    """Where events are posted to, and the secret that signs them."""
+    """A webhook endpoint: the URL to which events are posted, and the secret that signs them."""
 
     id: str
     endpoint_url: str
@@ -176,7 +178,7 @@ class WebhookEndpoint(Model, frozen=True, kw_only=True):
     object: Literal["webhook_endpoint"] = "webhook_endpoint"
 
     def __repr__(self) -> str:
-        """Keep the secret out of logs and tracebacks."""
+        """Omit the secret, for logs and tracebacks."""
         return f"WebhookEndpoint(id={self.id!r}, endpoint_url={self.endpoint_url!r}, secret=***)"
 
 
@@ -194,27 +196,27 @@ class Jwk(Model, frozen=True, kw_only=True):
 
 
 class Jwks(Model, frozen=True, kw_only=True):
-    """The keys of an environment."""
+    """The public keys of an environment."""
 
     keys: tuple[Jwk, ...]
 
 
 class ListMetadata(Model, frozen=True, kw_only=True):
-    """Cursors to the neighbouring pages, None where there is none."""
+    """Cursors to the previous and the next page; None if there is no such page."""
 
     before: str | None = None
     after: str | None = None
 
 
 class ListResponse(Model, Generic[T], frozen=True, kw_only=True):
-    """One page as it comes over the wire."""
+    """The response for one page of a list."""
 
     data: tuple[T, ...]
     list_metadata: ListMetadata
 
 
 class ErrorItem(Model, frozen=True, kw_only=True):
-    """One thing wrong with a request."""
+    """One invalid field of a request."""
 
     code: str
     field: str | None = None

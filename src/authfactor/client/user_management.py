@@ -1,4 +1,4 @@
-"""`client.user_management`: users, their factors, signing in, sessions."""
+"""`client.user_management`: users, their factors, sign-in, sessions."""
 
 from collections.abc import Mapping
 from typing import Final, Literal
@@ -11,13 +11,13 @@ from authfactor.client.operations import (
     AsyncGroup,
     Group,
     SyncGroup,
-    given,
+    decode_nothing,
+    decoder,
+    drop_none,
     listing,
-    nothing,
     operation,
     path,
     query,
-    reader,
 )
 from authfactor.client.types import (
     AuthenticationFactorTotp,
@@ -37,7 +37,7 @@ SECRET: Final = ("client_id", "client_secret")
 
 
 class _UserManagement(Group):
-    """The methods, written once for both clients."""
+    """The methods, written once for both clients. `errors` lists what every method can raise."""
 
     # --- factors ---
 
@@ -51,22 +51,25 @@ class _UserManagement(Group):
         totp_user: str | None = None,
         totp_secret: str | None = None,
     ) -> ApiCall[AuthenticationFactorTotpAndChallengeResponse]:
-        """Enrol a user in a new authentication factor, and open its first challenge.
+        """Enroll a user in a new TOTP factor and create its first challenge.
+
+        Only this response contains the factor's secret. The factor is pending until a code is verified.
 
         Args:
-            user_id: The user.
-            type: Only `totp`.
-            totp_issuer: Your application's name in the authenticator app; default: the environment's.
-            totp_user: The account's name in the authenticator app; default: the user's email.
-            totp_secret: Base32 secret for SHA-1, 6 digits, 30 seconds; generated when absent.
+            user_id: The user to enroll.
+            type: Only `totp` is supported.
+            totp_issuer: Name of your application in the app. Default: the environment's team name.
+            totp_user: Name of the account in the app. Default: the user's email.
+            totp_secret: Base32 secret to import, used with SHA-1, 6 digits and 30 seconds. Such a factor is
+                active at once. Default: a new random secret.
 
-        Raises `NotFoundError`, `UnprocessableEntityError`. The secret is in this answer only.
+        Raises `NotFoundError`, `UnprocessableEntityError`.
         """
-        body = given(type=type, totp_issuer=totp_issuer, totp_user=totp_user, totp_secret=totp_secret)
+        body = drop_none(type=type, totp_issuer=totp_issuer, totp_user=totp_user, totp_secret=totp_secret)
         return ApiCall(
             "POST",
             path("/user_management/users/{}/auth_factors", user_id),
-            reader(AuthenticationFactorTotpAndChallengeResponse),
+            decoder(AuthenticationFactorTotpAndChallengeResponse),
             body,
         )
 
@@ -80,11 +83,23 @@ class _UserManagement(Group):
         after: str | None = None,
         order: Order | None = None,
     ) -> ApiCall[ListResponse[AuthenticationFactorTotp]]:
-        """List a user's factors, newest first. Raises `NotFoundError`, `UnprocessableEntityError`."""
+        """List a user's factors, without their secrets, newest first by default.
+
+        Args:
+            user_id: The user.
+            limit: Items per page, 1 to 100. Default: 10.
+            before: Cursor from `list_metadata.before`, for the page that ends just before it.
+            after: Cursor from `list_metadata.after`, for the page that starts just after it.
+            order: `desc` (newest first), `asc`, or `normal`: `desc` with `before` and `after` swapped.
+
+        Returns a page; iterating over it also fetches the pages after it.
+
+        Raises `NotFoundError`, `UnprocessableEntityError`.
+        """
         return ApiCall(
             "GET",
             path("/user_management/users/{}/auth_factors", user_id),
-            reader(ListResponse[AuthenticationFactorTotp]),
+            decoder(ListResponse[AuthenticationFactorTotp]),
             query=query(limit=limit, before=before, after=after, order=order),
         )
 
@@ -106,11 +121,25 @@ class _UserManagement(Group):
         metadata: Mapping[str, str] | None = None,
         locale: str | None = None,
     ) -> ApiCall[User]:
-        """Create a user, with a password, an imported hash, or neither.
+        """Create a user with a password, with an imported password hash, or with neither.
 
-        Raises `BadRequestError` (email or external id taken, weak password), `UnprocessableEntityError`.
+        Args:
+            email: Email address, unique in the environment regardless of case.
+            password: At least 10 characters.
+            password_hash: Hash from another system, instead of `password`.
+            password_hash_type: Algorithm of `password_hash`.
+            first_name: First name.
+            last_name: Last name.
+            name: Full name, for names that do not consist of a first and a last name.
+            email_verified: Whether you have verified the address. Default: False.
+            external_id: Your own id for the user, unique in the environment.
+            metadata: Up to 50 pairs of strings of your own.
+            locale: Language tag, such as `de-CH`.
+
+        Raises `BadRequestError` (email or external id already used, weak password, invalid hash),
+        `UnprocessableEntityError`.
         """
-        body = given(
+        body = drop_none(
             email=email,
             password=password,
             password_hash=password_hash,
@@ -123,17 +152,17 @@ class _UserManagement(Group):
             metadata=metadata,
             locale=locale,
         )
-        return ApiCall("POST", "/user_management/users", reader(User), body)
+        return ApiCall("POST", "/user_management/users", decoder(User), body)
 
     @operation
     def get_user(self, user_id: str) -> ApiCall[User]:
-        """Read a user. Raises `NotFoundError`."""
-        return ApiCall("GET", path("/user_management/users/{}", user_id), reader(User))
+        """Return a user. Raises `NotFoundError`."""
+        return ApiCall("GET", path("/user_management/users/{}", user_id), decoder(User))
 
     @operation
     def get_user_by_external_id(self, external_id: str) -> ApiCall[User]:
-        """Read a user by your own id. Raises `NotFoundError`."""
-        return ApiCall("GET", path("/user_management/users/external_id/{}", external_id), reader(User))
+        """Return the user with this external id, your own id for them. Raises `NotFoundError`."""
+        return ApiCall("GET", path("/user_management/users/external_id/{}", external_id), decoder(User))
 
     @listing
     def list_users(
@@ -145,9 +174,21 @@ class _UserManagement(Group):
         after: str | None = None,
         order: Order | None = None,
     ) -> ApiCall[ListResponse[User]]:
-        """List users, newest first; with `email` the one who has it. Raises `UnprocessableEntityError`."""
-        asked = query(email=email, limit=limit, before=before, after=after, order=order)
-        return ApiCall("GET", "/user_management/users", reader(ListResponse[User]), query=asked)
+        """List users, newest first by default.
+
+        Args:
+            email: Return only the user with this email address.
+            limit: Items per page, 1 to 100. Default: 10.
+            before: Cursor from `list_metadata.before`, for the page that ends just before it.
+            after: Cursor from `list_metadata.after`, for the page that starts just after it.
+            order: `desc` (newest first), `asc`, or `normal`: `desc` with `before` and `after` swapped.
+
+        Returns a page; iterating over it also fetches the pages after it.
+
+        Raises `UnprocessableEntityError`.
+        """
+        params = query(email=email, limit=limit, before=before, after=after, order=order)
+        return ApiCall("GET", "/user_management/users", decoder(ListResponse[User]), query=params)
 
     @operation
     def update_user(  # noqa: PLR0913 - the API's fields
@@ -166,11 +207,27 @@ class _UserManagement(Group):
         metadata: Mapping[str, str | None] | UnsetType | None = UNSET,
         locale: str | UnsetType | None = UNSET,
     ) -> ApiCall[User]:
-        """Change a user. What is not given stays; None clears where a value may be missing.
+        """Update a user and return the new state. Arguments that are not given leave their field unchanged.
 
-        Raises `NotFoundError`, `BadRequestError`, `UnprocessableEntityError`.
+        Args:
+            user_id: The user to update.
+            email: New email address.
+            password: New password, at least 10 characters. It ends no session.
+            password_hash: Hash from another system, instead of `password`.
+            password_hash_type: Algorithm of `password_hash`.
+            first_name: First name; None clears it.
+            last_name: Last name; None clears it.
+            name: Full name; None clears it.
+            email_verified: Whether you have verified the address.
+            external_id: Your own id for the user; None clears it.
+            metadata: Pairs to merge into the existing ones. A value of None removes its key; None or an empty
+                mapping removes all pairs.
+            locale: Language tag, such as `de-CH`; None clears it.
+
+        Raises `NotFoundError`, `BadRequestError` (email or external id already used, weak password, invalid
+        hash), `UnprocessableEntityError`.
         """
-        body = given(
+        body = drop_none(
             email=email,
             password=password,
             password_hash=password_hash,
@@ -186,14 +243,14 @@ class _UserManagement(Group):
             "locale": locale,
         }
         body |= {field: value for field, value in clearable.items() if value is not UNSET}
-        return ApiCall("PUT", path("/user_management/users/{}", user_id), reader(User), body)
+        return ApiCall("PUT", path("/user_management/users/{}", user_id), decoder(User), body)
 
     @operation
     def delete_user(self, user_id: str) -> ApiCall[None]:
-        """Delete a user with all factors and sessions. Raises `NotFoundError`."""
-        return ApiCall("DELETE", path("/user_management/users/{}", user_id), nothing)
+        """Delete a user with all factors, challenges and sessions. Raises `NotFoundError`."""
+        return ApiCall("DELETE", path("/user_management/users/{}", user_id), decode_nothing)
 
-    # --- signing in ---
+    # --- sign-in ---
 
     @operation
     def authenticate_with_password(
@@ -206,17 +263,23 @@ class _UserManagement(Group):
     ) -> ApiCall[AuthenticationResponse]:
         """Sign in with email and password.
 
-        Raises `MfaChallengeError` when a code is needed next, `MfaEnrollmentError` when a factor is, and
-        `BadRequestError` (`code` is `invalid_credentials`) for a wrong email or password.
+        Args:
+            email: Email address of the user.
+            password: Password that the user typed.
+            ip_address: IP address of the user's browser, stored with the session.
+            user_agent: User agent of the user's browser, stored with the session.
+
+        Raises `MfaChallengeError` if a code is required next, `MfaEnrollmentError` if the user must enroll a
+        factor next, and `BadRequestError` (`code` is `invalid_credentials`) for a wrong email or password.
         """
-        body = given(
+        body = drop_none(
             grant_type="password",
             email=email,
             password=password,
             ip_address=ip_address,
             user_agent=user_agent,
         )
-        return ApiCall("POST", AUTHENTICATE, reader(AuthenticationResponse), body, credentials=SECRET)
+        return ApiCall("POST", AUTHENTICATE, decoder(AuthenticationResponse), body, credentials=SECRET)
 
     @operation
     def authenticate_with_totp(
@@ -230,11 +293,17 @@ class _UserManagement(Group):
     ) -> ApiCall[AuthenticationResponse]:
         """Finish a sign-in with a code of the challenged factor.
 
-        Raises `BadRequestError`, with `code` one of `invalid_one_time_code`, `one_time_code_expired`,
-        `one_time_code_previously_used`, `invalid_pending_authentication_token`, …, and
-        `TooManyAttemptsError`.
+        Args:
+            code: The six digits that the user typed.
+            pending_authentication_token: Token of the `MfaChallengeError` or `MfaEnrollmentError`.
+            authentication_challenge_id: Id of the challenge that the code belongs to.
+            ip_address: IP address of the user's browser, stored with the session.
+            user_agent: User agent of the user's browser, stored with the session.
+
+        Raises `BadRequestError`, with a `code` such as `invalid_one_time_code`, `one_time_code_expired`,
+        `one_time_code_previously_used` or `invalid_pending_authentication_token`; and `TooManyAttemptsError`.
         """
-        body = given(
+        body = drop_none(
             grant_type=MFA_TOTP,
             code=code,
             pending_authentication_token=pending_authentication_token,
@@ -242,16 +311,20 @@ class _UserManagement(Group):
             ip_address=ip_address,
             user_agent=user_agent,
         )
-        return ApiCall("POST", AUTHENTICATE, reader(AuthenticationResponse), body, credentials=SECRET)
+        return ApiCall("POST", AUTHENTICATE, decoder(AuthenticationResponse), body, credentials=SECRET)
 
     @operation
     def authenticate_with_refresh_token(self, *, refresh_token: str) -> ApiCall[AuthenticationResponse]:
-        """Take a new pair of tokens for a refresh token, which is spent by it.
+        """Exchange a refresh token for a new access token and a new refresh token.
 
-        Raises `BadRequestError` (`code` is `invalid_grant`) when the session has ended.
+        Args:
+            refresh_token: The newest refresh token of the session. It can be used once.
+
+        Raises `BadRequestError` (`code` is `invalid_grant`) if the token was used before or the session has
+        ended.
         """
         body = {"grant_type": "refresh_token", "refresh_token": refresh_token}
-        return ApiCall("POST", AUTHENTICATE, reader(AuthenticationResponse), body, credentials=SECRET)
+        return ApiCall("POST", AUTHENTICATE, decoder(AuthenticationResponse), body, credentials=SECRET)
 
     # --- sessions ---
 
@@ -265,31 +338,64 @@ class _UserManagement(Group):
         after: str | None = None,
         order: Order | None = None,
     ) -> ApiCall[ListResponse[Session]]:
-        """List a user's active sessions. Raises `NotFoundError`, `UnprocessableEntityError`."""
-        asked = query(limit=limit, before=before, after=after, order=order)
-        where = path("/user_management/users/{}/sessions", user_id)
-        return ApiCall("GET", where, reader(ListResponse[Session]), query=asked)
+        """List a user's active sessions, newest first by default.
+
+        Args:
+            user_id: The user.
+            limit: Items per page, 1 to 100. Default: 10.
+            before: Cursor from `list_metadata.before`, for the page that ends just before it.
+            after: Cursor from `list_metadata.after`, for the page that starts just after it.
+            order: `desc` (newest first), `asc`, or `normal`: `desc` with `before` and `after` swapped.
+
+        Returns a page; iterating over it also fetches the pages after it.
+
+        Raises `NotFoundError`, `UnprocessableEntityError`.
+        """
+        params = query(limit=limit, before=before, after=after, order=order)
+        url_path = path("/user_management/users/{}/sessions", user_id)
+        return ApiCall("GET", url_path, decoder(ListResponse[Session]), query=params)
 
     @operation
     def revoke_session(self, session_id: str) -> ApiCall[None]:
-        """End a session: its refresh token is worthless from now on. Raises `NotFoundError`."""
-        return ApiCall("POST", "/user_management/sessions/revoke", nothing, {"session_id": session_id})
+        """Revoke a session. Its refresh token stops working at once, its access token when it expires.
+
+        Raises `NotFoundError`.
+        """
+        return ApiCall("POST", "/user_management/sessions/revoke", decode_nothing, {"session_id": session_id})
 
     @operation
     def get_jwks(self, client_id: str | None = None) -> ApiCall[Jwks]:
-        """Read the keys that verify access tokens; default: of this client's environment."""
-        chosen = client_id or self._credentials.client_id
-        return ApiCall("GET", path("/sso/jwks/{}", chosen), reader(Jwks))
+        """Return the public keys that verify access tokens.
+
+        Args:
+            client_id: Client id of the environment. Default: the client id of this client.
+
+        Raises `NotFoundError`, and `ValueError` if no client id is known.
+        """
+        chosen_id = client_id or self._credentials.client_id
+        return ApiCall("GET", path("/sso/jwks/{}", chosen_id), decoder(Jwks))
 
     def get_jwks_url(self, client_id: str | None = None) -> str:
-        """Say where token verifiers read the keys; default: of this client's environment."""
-        chosen = client_id or self._credentials.client_id
-        return f"{self._credentials.base_url}/sso/jwks/{quote(chosen, safe='')}"
+        """Return the URL of the public keys that verify access tokens, without sending a request.
+
+        Args:
+            client_id: Client id of the environment. Default: the client id of this client.
+
+        Raises `ValueError` if no client id is known.
+        """
+        chosen_id = client_id or self._credentials.client_id
+        return f"{self._credentials.base_url}/sso/jwks/{quote(chosen_id, safe='')}"
 
     def get_logout_url(self, session_id: str, return_to: str | None = None) -> str:
-        """Say where to send a browser to end its session."""
-        asked = urlencode(given(session_id=session_id, return_to=return_to))
-        return f"{self._credentials.base_url}/user_management/sessions/logout?{asked}"
+        """Return the URL that ends a session when the user's browser opens it, without sending a request.
+
+        Args:
+            session_id: The session: the claim `sid` of its access token.
+            return_to: Where the server redirects the browser next; one of the environment's logout redirects.
+                Default: the first of them.
+        """
+        params = urlencode(drop_none(session_id=session_id, return_to=return_to))
+        return f"{self._credentials.base_url}/user_management/sessions/logout?{params}"
 
 
 class UserManagement(_UserManagement, SyncGroup):

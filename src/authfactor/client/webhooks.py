@@ -1,4 +1,4 @@
-"""`client.webhooks`: where events are posted to, and whether a delivery is genuine."""
+"""`client.webhooks`: manage webhook endpoints and verify the signatures of deliveries."""
 
 import hashlib
 import hmac
@@ -14,22 +14,22 @@ from authfactor.client.operations import (
     AsyncGroup,
     Group,
     SyncGroup,
-    given,
+    decode_nothing,
+    decoder,
+    drop_none,
     listing,
-    nothing,
     operation,
     path,
     query,
-    reader,
 )
 from authfactor.client.types import Event, ListResponse, Order, WebhookEndpoint
 
 TOLERANCE: Final = 180
-"""Seconds that the time in a signature may be away from now."""
+"""Default difference allowed between the signature's time and now, in seconds."""
 
 
 class SignatureInvalidError(ClientError):
-    """A delivery is not from who it should be, was changed, or is too old. Do not act on it."""
+    """The signature is invalid or too old: the delivery may be forged, changed or replayed. Ignore it."""
 
 
 def verify_event(
@@ -40,36 +40,38 @@ def verify_event(
     tolerance: float = TOLERANCE,
     now: float | None = None,
 ) -> Event:
-    """Check a delivery and return its event.
+    """Verify the signature of a webhook delivery and return its event.
+
+    The server may deliver an event more than once. Remember the ids of the events that you have processed.
 
     Args:
-        event_body: The body as it came, byte for byte: not decoded and encoded again.
-        event_signature: The header `WorkOS-Signature`.
+        event_body: The raw request body. Do not decode and re-encode the JSON.
+        event_signature: Value of the header `WorkOS-Signature`.
         secret: The endpoint's secret.
-        tolerance: Seconds that the signature's time may be away from now.
-        now: Seconds of the epoch; default: the clock.
+        tolerance: Difference allowed between the signature's time and now, in seconds.
+        now: Current time in seconds since the epoch. Default: the system clock.
 
-    Raises `SignatureInvalidError`. A delivery may come twice: keep the ids of the events you have handled.
+    Raises `SignatureInvalidError`.
     """
     body = event_body.encode() if isinstance(event_body, str) else event_body
     parts = dict(part.strip().partition("=")[::2] for part in event_signature.split(","))
     at, given_digest = parts.get("t", ""), parts.get("v1", "")
     if not (at.isascii() and at.isdecimal() and given_digest):
-        raise SignatureInvalidError("The signature header is not `t=…, v1=…`.")
+        raise SignatureInvalidError("The signature header is not of the form `t=…, v1=…`.")
     expected = hmac.digest(secret.encode(), f"{at}.".encode() + body, hashlib.sha256).hex()
     if not hmac.compare_digest(expected.encode(), given_digest.encode()):
-        raise SignatureInvalidError("The signature does not belong to this body and this secret.")
+        raise SignatureInvalidError("The signature does not match the body and the secret.")
     seconds = time.time() if now is None else now  # noqa: TID251 - the receiver's own clock
     if abs(seconds - int(at) / 1000) > tolerance:
-        raise SignatureInvalidError(f"The delivery was signed more than {tolerance:g} s away from now.")
+        raise SignatureInvalidError(f"The signature's time differs from now by more than {tolerance:g} s.")
     try:
         return msgspec.json.decode(body, type=Event)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise SignatureInvalidError(f"The body is no event: {error}.") from error
+        raise SignatureInvalidError(f"The body is not an event: {error}.") from error
 
 
 class _Webhooks(Group):
-    """The methods, written once for both clients."""
+    """The methods, written once for both clients. `errors` lists what every method can raise."""
 
     verify_event = staticmethod(verify_event)
 
@@ -82,17 +84,35 @@ class _Webhooks(Group):
         after: str | None = None,
         order: Order | None = None,
     ) -> ApiCall[ListResponse[WebhookEndpoint]]:
-        """List the endpoints. Raises `UnprocessableEntityError`."""
-        asked = query(limit=limit, before=before, after=after, order=order)
-        return ApiCall("GET", "/webhook_endpoints", reader(ListResponse[WebhookEndpoint]), query=asked)
+        """List the webhook endpoints, newest first by default.
+
+        Args:
+            limit: Items per page, 1 to 100. Default: 10.
+            before: Cursor from `list_metadata.before`, for the page that ends just before it.
+            after: Cursor from `list_metadata.after`, for the page that starts just after it.
+            order: `desc` (newest first), `asc`, or `normal`: `desc` with `before` and `after` swapped.
+
+        Returns a page; iterating over it also fetches the pages after it.
+
+        Raises `UnprocessableEntityError`.
+        """
+        params = query(limit=limit, before=before, after=after, order=order)
+        return ApiCall("GET", "/webhook_endpoints", decoder(ListResponse[WebhookEndpoint]), query=params)
 
     @operation
     def create_webhook_endpoint(
         self, *, endpoint_url: str, events: Sequence[str]
     ) -> ApiCall[WebhookEndpoint]:
-        """Have events of these names posted to a URL. Raises `ConflictError`, `UnprocessableEntityError`."""
+        """Create a webhook endpoint, and return it with the secret that signs its deliveries.
+
+        Args:
+            endpoint_url: `https` URL to which events are posted.
+            events: Names of the events to send, at least one.
+
+        Raises `ConflictError` if an endpoint with this URL exists, `UnprocessableEntityError`.
+        """
         body = {"endpoint_url": endpoint_url, "events": list(events)}
-        return ApiCall("POST", "/webhook_endpoints", reader(WebhookEndpoint), body)
+        return ApiCall("POST", "/webhook_endpoints", decoder(WebhookEndpoint), body)
 
     @operation
     def update_webhook_endpoint(
@@ -103,20 +123,27 @@ class _Webhooks(Group):
         status: Literal["enabled", "disabled"] | None = None,
         events: Sequence[str] | None = None,
     ) -> ApiCall[WebhookEndpoint]:
-        """Change an endpoint; what is not given stays.
+        """Update a webhook endpoint. Arguments that are not given leave their field unchanged.
 
-        Raises `NotFoundError`, `ConflictError`, `UnprocessableEntityError`.
+        Args:
+            webhook_endpoint_id: Id of the endpoint.
+            endpoint_url: `https` URL to which events are posted.
+            status: `disabled` stops deliveries; events that happen meanwhile are not sent later.
+            events: Names of the events to send, at least one.
+
+        Raises `NotFoundError`, `ConflictError` if an endpoint with this URL exists,
+        `UnprocessableEntityError`.
         """
-        body = given(
+        body = drop_none(
             endpoint_url=endpoint_url, status=status, events=None if events is None else list(events)
         )
-        where = path("/webhook_endpoints/{}", webhook_endpoint_id)
-        return ApiCall("PATCH", where, reader(WebhookEndpoint), body)
+        url_path = path("/webhook_endpoints/{}", webhook_endpoint_id)
+        return ApiCall("PATCH", url_path, decoder(WebhookEndpoint), body)
 
     @operation
     def delete_webhook_endpoint(self, webhook_endpoint_id: str) -> ApiCall[None]:
-        """Delete an endpoint; nothing is sent there any more. Raises `NotFoundError`."""
-        return ApiCall("DELETE", path("/webhook_endpoints/{}", webhook_endpoint_id), nothing)
+        """Delete a webhook endpoint and its pending deliveries. Raises `NotFoundError`."""
+        return ApiCall("DELETE", path("/webhook_endpoints/{}", webhook_endpoint_id), decode_nothing)
 
 
 class Webhooks(_Webhooks, SyncGroup):
