@@ -105,7 +105,7 @@ async def test_a_key_that_is_missing_is_named_with_the_number_of_its_secrets(
     keyring.create(path, os.urandom)
     finding = bad(await look(tmp_path), "secrets")
     assert finding.level is Level.PROBLEM
-    assert finding.text.startswith(f"1 secrets are sealed with the key '{old.id}'")
+    assert finding.text.startswith(f"1 secrets are encrypted with the key '{old.id}'")
 
 
 async def test_a_needed_key_that_is_missing_is_named_whatever_it_sealed(
@@ -171,7 +171,7 @@ async def test_an_encrypted_backup_is_opened_and_searched(tmp_path: Path, secret
     found = await look(tmp_path, archived(tmp_path, database))
     assert [finding for finding in found if finding.level is not Level.OK] == []
     (finding,) = (each for each in found if each.check == "backups")
-    assert "of 2023-11-14 22:13 UTC is whole and opens" in finding.text
+    assert "of 2023-11-14 22:13 UTC is complete and can be decrypted" in finding.text
     plain = await look(tmp_path, archived(tmp_path, database + base32.encode(secret).encode()))
     assert bad(plain, "seeds").level is Level.PROBLEM
     names = await asyncio.to_thread(os.listdir, tmp_path)
@@ -221,7 +221,7 @@ async def test_a_secret_moved_to_another_row_does_not_open(tmp_path: Path, secre
     with contextlib.closing(sqlite3.connect(settled(tmp_path).data / "authfactor.db")) as database:
         database.execute("UPDATE factors SET secret = (SELECT secret FROM factors ORDER BY id LIMIT 1)")
         database.commit()
-    assert bad(await look(tmp_path), "secrets").text.startswith("1 secrets do not open")
+    assert bad(await look(tmp_path), "secrets").text.startswith("1 secrets cannot be decrypted")
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,7 @@ async def test_deliveries_that_wait(tmp_path: Path, secret: bytes) -> None:
         )
         database.commit()
     finding = bad(await look(tmp_path), "webhooks")
-    assert finding.text == "1 deliveries to we_1 wait, the oldest for 5 h"
+    assert finding.text == "1 deliveries to we_1 pending, oldest for 5 h"
 
 
 async def test_an_older_schema_and_a_newer_one(tmp_path: Path, secret: bytes) -> None:

@@ -1,7 +1,7 @@
-"""`authfactor doctor`: looks at an installation and says what is wrong and what to do about it.
+"""`authfactor doctor`: checks an installation and reports problems and how to fix them.
 
-Every check returns findings; none changes anything, and one that fails is a finding itself. It works on an
-installation that does not start.
+Every check returns findings and changes nothing. A check that cannot run is a finding too, so the doctor also
+works if the server does not start.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from authfactor import errors
 from authfactor.crypto.vault import Vault
-from authfactor.doctor import backups as archives
+from authfactor.doctor import backups as encrypted_backups
 from authfactor.doctor import clock, database, files, keys, plaintext_secrets
 from authfactor.doctor.finding import DoctorFinding, Level, ok, problem, warning
 from authfactor.models import Clock, Entropy
@@ -28,10 +28,16 @@ async def examine(
     url: str | None = None,
     backups: Sequence[Path] = (),
 ) -> list[DoctorFinding]:
-    """Run every check and return what each found, in the order a person would go.
+    """Run every check and return the findings.
 
-    `config`: the settings' file. `url`: a running server, to compare clocks with. `backups`: files to search
-    for secrets in the clear, besides the database's own; encrypted backups must open and are searched inside.
+    Args:
+        settings: Settings of the installation.
+        at: The clock of this machine.
+        entropy: Source of random bytes, for the vault.
+        config: The settings file, whose permissions are checked.
+        url: URL of a running server, to compare clocks with.
+        backups: Files to search for secrets in plaintext, besides the database. Encrypted backups are
+            decrypted first.
     """
     findings = [*files.modes(settings, config), *files.space(settings)]
     ring = keys.ring(settings, findings)
@@ -42,7 +48,7 @@ async def examine(
         version = await opening.schema_version(settings)
     except errors.AuthfactorError as error:
         text = getattr(error, "message", None) or str(error)
-        return [*findings, problem("database", text, "See that the database runs and may be read.")]
+        return [*findings, problem("database", text, "Check that the database is running and accessible.")]
     findings.append(_schema(version))
     if version != schema.NEEDED:
         return findings
@@ -57,14 +63,16 @@ async def examine(
         if vault is not None:
             secrets = await database.open_secrets(store, vault, findings)
             findings += database.weak(secrets)
-            encrypted = [path for path in backups if archives.is_encrypted(path)]
+            encrypted = [path for path in backups if encrypted_backups.is_encrypted(path)]
             plain = [path for path in backups if path not in encrypted]
             findings += plaintext_secrets.search(secrets, [*files.of_database(settings), *plain])
-            findings += archives.examine(encrypted, ring, secrets)
+            findings += encrypted_backups.examine(encrypted, ring, secrets)
             if settings.sqlite_path is None:
                 findings += await plaintext_secrets.search_tables(store, secrets)
     except errors.AuthfactorError as error:
-        findings.append(problem("database", error.message, "See that the database runs and may be read."))
+        findings.append(
+            problem("database", error.message, "Check that the database is running and accessible.")
+        )
     finally:
         await store.close()
     return findings
@@ -72,9 +80,13 @@ async def examine(
 
 def _schema(version: str | None) -> DoctorFinding:
     if version is None:
-        return warning("schema", "the database is empty or not there", "Run: authfactor serve")
+        return warning("schema", "the database is empty or does not exist", "Run: authfactor serve")
     if version == schema.NEEDED:
-        return ok("schema", f"{version}, as this release needs it")
+        return ok("schema", f"{version}, the version that this release needs")
     if version < schema.NEEDED:
-        return problem("schema", f"{version}, this release needs {schema.NEEDED}", "Run: authfactor migrate")
-    return problem("schema", f"{version} is of a newer release", "Run that release, or restore a backup.")
+        return problem(
+            "schema", f"{version}, but this release needs {schema.NEEDED}", "Run: authfactor migrate"
+        )
+    return problem(
+        "schema", f"{version} belongs to a newer release", "Run the newer release, or restore a backup."
+    )

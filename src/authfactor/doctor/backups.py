@@ -1,4 +1,4 @@
-"""Encrypted backups: whole, and of a key that is still on the ring; nothing in the clear inside."""
+"""Check of encrypted backups: complete, decryptable with the key ring, no secrets in plaintext inside."""
 
 import tempfile
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from authfactor.doctor.finding import DoctorFinding, ok, problem
 
 
 def is_encrypted(path: Path) -> bool:
-    """Tell whether `authfactor backup` made this file."""
+    """Return whether `authfactor backup` made this file."""
     try:
         with path.open("rb") as file:
             return file.read(len(backup_format.TITLE)) == backup_format.TITLE
@@ -23,12 +23,12 @@ def is_encrypted(path: Path) -> bool:
 
 
 def examine(paths: Iterable[Path], ring: list[Key], secrets: list[FactorSecret]) -> list[DoctorFinding]:
-    """Decrypt each and search it; a finding each."""
+    """Decrypt and search each backup; return one finding for each."""
     return [_examine(path, ring, secrets) for path in paths]
 
 
 def _examine(path: Path, ring: list[Key], secrets: list[FactorSecret]) -> DoctorFinding:
-    # A file without a name, gone with this process.
+    # The temporary file has no name, so that no plaintext is left if this process is killed.
     with path.open("rb") as source, tempfile.TemporaryFile(dir=path.parent) as plain:
         try:
             head, chunks = backup_format.read(source, ring)
@@ -36,15 +36,17 @@ def _examine(path: Path, ring: list[Key], secrets: list[FactorSecret]) -> Doctor
                 plain.write(chunk)
         except vault.UnknownKey as error:
             return problem(
-                "backups", f"{path}: {error}", "Put the key back, or remove what cannot be opened."
+                "backups", f"{path}: {error}", "Put the key back on the ring, or delete this backup."
             )
         except errors.Conflict as error:
             return problem(
-                "backups", f"{path}: {error.message}", "Make another backup, and see to that disk."
+                "backups",
+                f"{path}: {error.message}",
+                "Make a new backup: authfactor backup. Check the disk for errors.",
             )
         plain.flush()
         found = plaintext_secrets.found_in(plain, secrets)
     if found:
         return plaintext_secrets.in_the_clear(path, found)
-    made = datetime.fromtimestamp(head.made_at / 1000, UTC)
-    return ok("backups", f"{path} of {made:%Y-%m-%d %H:%M} UTC is whole and opens")
+    made_at = datetime.fromtimestamp(head.made_at / 1000, UTC)
+    return ok("backups", f"{path} of {made_at:%Y-%m-%d %H:%M} UTC is complete and can be decrypted")

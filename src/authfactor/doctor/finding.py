@@ -1,4 +1,4 @@
-"""What a check says."""
+"""The result of a check."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class Level(StrEnum):
-    """How bad it is: a warning wants a look, a problem wants to be mended."""
+    """Severity: a problem must be fixed; a warning may need attention."""
 
     OK = "ok"
     WARNING = "warning"
@@ -14,7 +14,7 @@ class Level(StrEnum):
 
 
 class DoctorFinding(msgspec.Struct, frozen=True):
-    """One thing that was looked at; `advice` says what to do, empty when all is well."""
+    """The result of one check. `advice` says how to fix it; it is empty for `OK`."""
 
     check: str
     level: Level
@@ -23,15 +23,15 @@ class DoctorFinding(msgspec.Struct, frozen=True):
 
 
 def ok(check: str, text: str) -> DoctorFinding:
-    """All is well."""
+    """Make a finding of level `OK`."""
     return DoctorFinding(check, Level.OK, text)
 
 
 def warning(check: str, text: str, advice: str) -> DoctorFinding:
-    """Worth a look."""
+    """Make a finding of level `WARNING`."""
     return DoctorFinding(check, Level.WARNING, text, advice)
 
 
 def problem(check: str, text: str, advice: str) -> DoctorFinding:
-    """To be mended."""
+    """Make a finding of level `PROBLEM`."""
     return DoctorFinding(check, Level.PROBLEM, text, advice)

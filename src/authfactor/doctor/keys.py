@@ -1,4 +1,4 @@
-"""The key ring: whether it can be read, and holds every key that something in the database is sealed with."""
+"""Checks of the key ring: it can be read and has every key that a value in the database needs."""
 
 from authfactor.crypto import keyring
 from authfactor.crypto.vault import Key, Vault
@@ -9,29 +9,35 @@ from authfactor.settings import Settings
 from authfactor.store import PLACES, Store
 
 _SHOWN = 3
-_PUT_BACK = "Put it back from the backup of the key ring."
+_PUT_BACK = "Restore the key ring from its backup."
 
 
 def ring(settings: Settings, findings: list[DoctorFinding]) -> list[Key]:
-    """Read the ring, from its file or its command; empty when it cannot be, with a finding that says why."""
+    """Return the keys from the ring's file or command; on failure append a finding and return no keys."""
     source = keyring.source_of(settings)
     if not source.exists():
-        text = f"{source.shown} is not there"
-        findings.append(warning("keys", text, "The first start makes it; or restore it."))
+        text = f"{source.shown} does not exist"
+        findings.append(
+            warning(
+                "keys",
+                text,
+                "The first start creates it. If the database has data, restore the key ring from its backup.",
+            )
+        )
         return []
     try:
         keys = source.read()
     except keyring.KeyRingUnusable as error:
         findings.append(problem("keys", str(error), "Restore the key ring from its backup."))
         return []
-    findings.append(ok("keys", f"{len(keys)} on the ring, '{keys[-1].id}' seals"))
+    findings.append(ok("keys", f"{len(keys)} keys on the ring; '{keys[-1].id}' encrypts new secrets"))
     return keys
 
 
 async def needed(store: Store, vault: Vault | None, clock: Clock) -> list[DoctorFinding]:
-    """Find keys that the database needs and the ring lacks, and sealed values of any table that do not open.
+    """Find needed keys that are missing, and encrypted values that cannot be decrypted.
 
-    Factors' secrets are opened elsewhere.
+    `database.open_secrets` checks the secrets of factors.
     """
     sealing = KeyRotation(clock, "")
     missing = await sealing.missing_keys(store, () if vault is None else vault.key_ids)
@@ -41,14 +47,21 @@ async def needed(store: Store, vault: Vault | None, clock: Clock) -> list[Doctor
     if vault is None:
         return []
     others = [place for place in PLACES if place.table != "factors"]
-    shut = await sealing.unopenable_rows(store, vault, others)
-    if not shut:
+    unopenable = await sealing.unopenable_rows(store, vault, others)
+    if not unopenable:
         return []
-    text = f"{len(shut)} sealed values do not open: they were damaged or moved ({', '.join(shut[:_SHOWN])})"
-    return [problem("keys", text, "Restore these rows from a backup, or make them anew.")]
+    text = (
+        f"{len(unopenable)} encrypted values cannot be decrypted: they were damaged or moved"
+        f" ({', '.join(unopenable[:_SHOWN])})"
+    )
+    return [problem("keys", text, "Restore these rows from a backup, or create these objects again.")]
 
 
 def _missing(key_id: str, count: int) -> DoctorFinding:
-    text = f"the key '{key_id}' is needed and not on the ring ({count} sealed values): no server starts"
-    advice = _PUT_BACK if count else f"{_PUT_BACK} Or, as nothing needs it: authfactor vault retire {key_id}"
+    text = f"the key '{key_id}' is needed, but not on the ring ({count} encrypted values): no server starts"
+    advice = (
+        _PUT_BACK
+        if count
+        else f"{_PUT_BACK} Or, since it encrypts nothing, run: authfactor vault retire {key_id}"
+    )
     return problem("keys", text, advice)
