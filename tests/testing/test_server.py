@@ -76,7 +76,7 @@ def test_a_code_is_found_by_whatever_leads_to_the_secret(
     assert authfactor_client.mfa.verify_challenge(challenge.id, wrong).reason == "code_mismatch"
     next_code = authfactor_server.code_for(made, ahead=1)
     assert authfactor_client.mfa.verify_challenge(challenge.id, next_code).valid
-    with pytest.raises(TypeError, match="This is object"):
+    with pytest.raises(TypeError, match="not object"):
         authfactor_server.code_for(object())
     with pytest.raises(errors.NotFound):
         authfactor_server.code_for("auth_factor_01HZZZZZZZZZZZZZZZZZZZZZZZ")

@@ -1,6 +1,6 @@
-"""For the tests of applications: a real server with a clock that tests can move, and codes that it accepts.
+"""Test support for applications: a real server with a movable clock, and valid codes for its factors.
 
-With pytest, ask for the fixture `authfactor_server` (`authfactor.testing.plugin`). Without:
+With pytest, use the fixture `authfactor_server` of `authfactor.testing.plugin`. Without pytest:
 
     with serving() as server:
         ...  # server.base_url, server.api_key, server.client_id, server.code_for(...), server.clock
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["AuthfactorServer", "Clock", "Credentials", "serving"]
 
-_WHERE = {"Clock": "clock", "AuthfactorServer": "server", "Credentials": "server", "serving": "server"}
+_MODULES = {"Clock": "clock", "AuthfactorServer": "server", "Credentials": "server", "serving": "server"}
 
 
 def __getattr__(name: str) -> object:
-    """Import when asked: pytest loads the plugin in every run, whether it is used or not."""
-    if name in _WHERE:
-        return getattr(importlib.import_module(f"authfactor.testing.{_WHERE[name]}"), name)
+    """Import on first use: pytest loads the plugin, and so this package, in every run."""
+    if name in _MODULES:
+        return getattr(importlib.import_module(f"authfactor.testing.{_MODULES[name]}"), name)
     raise AttributeError(f"module 'authfactor.testing' has no attribute '{name}'")

@@ -1,4 +1,4 @@
-"""A clock that tests can move. It goes on by itself unless it is frozen."""
+"""The clock of a test server. It runs in real time, can be moved, and can be frozen."""
 
 import threading
 import time
@@ -6,46 +6,46 @@ from datetime import UTC, datetime
 
 
 class Clock:
-    """The server's clock. Safe to move from any thread."""
+    """The server's clock. Thread-safe."""
 
     def __init__(self) -> None:
-        """Show the real time."""
+        """Start at the real time."""
         self._lock = threading.Lock()
-        self._ahead = 0
-        self._frozen: int | None = None
+        self._offset_ms = 0
+        self._frozen_at_ms: int | None = None
 
     def __call__(self) -> int:
-        """Milliseconds of the epoch, as the server reads it."""
+        """Return the time in milliseconds since the epoch, as the server uses it."""
         with self._lock:
-            return self._real() if self._frozen is None else self._frozen
+            return self._running_ms() if self._frozen_at_ms is None else self._frozen_at_ms
 
     def now(self) -> datetime:
-        """Tell the time, in UTC."""
+        """Return the time as a datetime in UTC."""
         return datetime.fromtimestamp(self() / 1000, UTC)
 
     def advance(self, seconds: float) -> None:
-        """Move on by so many seconds; negative ones move back."""
+        """Move the clock forward by this many seconds, or back if negative."""
         with self._lock:
-            self._ahead += round(seconds * 1000)
-            if self._frozen is not None:
-                self._frozen += round(seconds * 1000)
+            self._offset_ms += round(seconds * 1000)
+            if self._frozen_at_ms is not None:
+                self._frozen_at_ms += round(seconds * 1000)
 
     def move_to(self, moment: datetime) -> None:
-        """Move to a moment, which must carry its time zone."""
+        """Set the clock to a datetime. Raises `ValueError` if it has no time zone."""
         if moment.tzinfo is None:
-            raise ValueError("a moment needs its time zone: datetime(..., tzinfo=UTC)")
+            raise ValueError("a datetime needs a time zone: datetime(..., tzinfo=UTC)")
         self.advance(moment.timestamp() - self() / 1000)
 
     def freeze(self) -> None:
-        """Stand still; `advance` and `move_to` still move."""
+        """Stop the clock at the current time. `advance` and `move_to` still move it."""
         now = self()
         with self._lock:
-            self._frozen = now
+            self._frozen_at_ms = now
 
     def reset(self) -> None:
-        """Show the real time again. The plugin does this after every test."""
+        """Return to the running, real time. The pytest plugin does this after every test."""
         with self._lock:
-            self._ahead, self._frozen = 0, None
+            self._offset_ms, self._frozen_at_ms = 0, None
 
-    def _real(self) -> int:
-        return time.time_ns() // 1_000_000 + self._ahead  # noqa: TID251 - this is a clock
+    def _running_ms(self) -> int:
+        return time.time_ns() // 1_000_000 + self._offset_ms  # noqa: TID251 - this is a clock

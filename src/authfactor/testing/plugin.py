@@ -1,8 +1,8 @@
-"""The pytest plugin: installed with the package, costs nothing until a test asks for a fixture of it.
+"""The pytest plugin, registered when the package is installed. It imports the server on first use.
 
-Fixtures: `authfactor_server`, `authfactor_client`, and `authfactor_settings` to override. The option
-`authfactor_scope` in pytest's configuration says how long a server lives: `session` (default), `package`,
-`module`, `class` or `function`. After every test the clocks of all servers show the real time again.
+Fixtures: `authfactor_server`, `authfactor_client`, and `authfactor_settings`, which tests can override. The
+option `authfactor_scope` in pytest's configuration sets the scope of the server: `session` (default),
+`package`, `module`, `class` or `function`. After every test, the clocks of all servers are reset.
 """
 
 import sys
@@ -19,28 +19,28 @@ SCOPES = ("session", "package", "module", "class", "function")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare the option."""
-    about = "How long an authfactor_server lives: session, package, module, class or function."
+    """Register the option `authfactor_scope`."""
+    about = "Scope of the fixture authfactor_server: session, package, module, class or function."
     parser.addini("authfactor_scope", about, default="session")
 
 
-def _scope(fixture_name: str, config: pytest.Config) -> Any:  # noqa: ANN401, ARG001 - pytest's types, its arguments
-    chosen = config.getini("authfactor_scope")
-    if chosen not in SCOPES:
-        raise pytest.UsageError(f"authfactor_scope must be one of {', '.join(SCOPES)}, not '{chosen}'.")
-    return chosen
+def _scope(fixture_name: str, config: pytest.Config) -> Any:  # noqa: ANN401, ARG001 - pytest's signature
+    scope = config.getini("authfactor_scope")
+    if scope not in SCOPES:
+        raise pytest.UsageError(f"authfactor_scope must be one of {', '.join(SCOPES)}, not '{scope}'.")
+    return scope
 
 
 @pytest.fixture(scope="session")
 def authfactor_settings() -> dict[str, Any]:
-    """Settings of the server (`challenge_life`, `window`, …); override this fixture to change them."""
+    """Settings of the server, such as `challenge_life` or `window`. Override this fixture to change them."""
     return {}
 
 
 @pytest.fixture(scope=_scope)
 def authfactor_server(authfactor_settings: dict[str, Any]) -> "Iterator[AuthfactorServer]":
-    """A real server on a free port with its own database, a clock to move, and `code_for(factor)`."""
-    from authfactor.testing.server import serving  # noqa: PLC0415 - only for tests that ask
+    """A running `AuthfactorServer` on a free port, with its own database and a movable clock."""
+    from authfactor.testing.server import serving  # noqa: PLC0415 - imported on first use
 
     with serving(**authfactor_settings) as server:
         yield server
@@ -48,14 +48,14 @@ def authfactor_server(authfactor_settings: dict[str, Any]) -> "Iterator[Authfact
 
 @pytest.fixture
 def authfactor_client(authfactor_server: "AuthfactorServer") -> "Iterator[Client]":
-    """A client of `authfactor_server`."""
+    """A `Client` of `authfactor_server`."""
     with authfactor_server.client() as client:
         yield client
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown() -> None:
-    """Put the clocks back: the next test must not find itself tomorrow."""
+    """Reset the clocks of all servers, so that a moved clock does not affect the next test."""
     module = sys.modules.get("authfactor.testing.server")
     if module is not None:
         for server in list(module.RUNNING):

@@ -1,7 +1,7 @@
-"""A real server for tests: HTTP on a free port, a database of its own, on a thread of the test process.
+"""A real server for tests: HTTP on a free port, its own database, on a thread of the test process.
 
-In the same process, because only there a test can move its clock. Everything else is the product: the same
-application under the same HTTP server, with argon2id at its cheapest cost so that tests do not wait for it.
+It runs in the test process so that tests can move its clock. Application and HTTP server are those of the
+product; argon2id has its lowest cost, to keep tests fast.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from authfactor.http.app import App
 from authfactor.models import Environment, MfaPolicy
 from authfactor.otp import base32, totp
 from authfactor.rules.factors.challenges import secret_row
-from authfactor.server import run as http_serving
+from authfactor.server import run as http_server
 from authfactor.server.listening_sockets import listen
 from authfactor.settings import Settings
 from authfactor.store import Tx
@@ -32,14 +32,14 @@ from authfactor.testing.clock import Clock
 API_KEY: Final = "sk_test_authfactor"
 CLIENT_ID: Final = "client_test_authfactor"
 WRONG_CODE_DISTANCE: Final = 40
-"""Steps within which a wrong code must not be a right one."""
+"""Time steps before and after now for which a wrong code must not be valid."""
 RUNNING: "Final[weakref.WeakSet[AuthfactorServer]]" = weakref.WeakSet()
-"""The servers of this process, for the plugin to put their clocks back."""
+"""The running servers of this process. The pytest plugin resets their clocks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What an application is configured with."""
+    """The values with which an application is configured."""
 
     base_url: str
     api_key: str
@@ -47,7 +47,7 @@ class Credentials:
 
     @property
     def variables(self) -> dict[str, str]:
-        """The same as the environment variables that official SDKs read."""
+        """The same values as the environment variables that the official SDKs read."""
         return {
             "WORKOS_BASE_URL": self.base_url,
             "WORKOS_API_KEY": self.api_key,
@@ -56,20 +56,20 @@ class Credentials:
 
 
 class AuthfactorServer:
-    """A running server. Make one with `serving`, or ask for the fixture `authfactor_server`."""
+    """A running server. Get one from `serving` or from the fixture `authfactor_server`."""
 
     def __init__(self, loop: LoopThread, af: Authfactor, credentials: Credentials, clock: Clock) -> None:
-        """Show what runs."""
+        """Called by `serving`."""
         self._loop = loop
         self._af = af
-        self._made = 0
+        self._environment_count = 0
         self.clock = clock
         """The server's clock: `advance`, `move_to`, `freeze`, `reset`."""
         self.credentials = credentials
 
     @property
     def base_url(self) -> str:
-        """Where it listens."""
+        """URL of the server, `http://127.0.0.1:…`."""
         return self.credentials.base_url
 
     @property
@@ -83,19 +83,22 @@ class AuthfactorServer:
         return self.credentials.client_id
 
     def client(self, credentials: Credentials | None = None) -> Client:
-        """Make a client of the first environment, or of another one; close it."""
-        chosen = credentials or self.credentials
-        return Client(base_url=chosen.base_url, api_key=chosen.api_key, client_id=chosen.client_id)
+        """Return a client of the first environment, or of the one with `credentials`. Close it after use."""
+        credentials = credentials or self.credentials
+        return Client(
+            base_url=credentials.base_url, api_key=credentials.api_key, client_id=credentials.client_id
+        )
 
     def new_environment(self, *, mfa_policy: MfaPolicy = "if_enrolled") -> Credentials:
-        """Make an environment with its own users, factors and key: a test that wants to be alone takes one.
+        """Create an environment with its own users, factors and API key, to isolate a test.
 
-        `mfa_policy` is `off`, `if_enrolled` or `required`.
+        Args:
+            mfa_policy: When a sign-in requires a code: `off`, `if_enrolled` or `required`.
         """
-        self._made += 1
-        name = f"test {self._made}"
+        self._environment_count += 1
+        name = f"test {self._environment_count}"
 
-        async def make() -> Credentials:
+        async def create() -> Credentials:
             unit = self._af.environments.create(
                 name, team_name=self._af.settings.team_name, mfa_policy=mfa_policy
             )
@@ -103,20 +106,27 @@ class AuthfactorServer:
             _, key = await self._af.run(self._af.environments.new_key(environment, name))
             return Credentials(self.base_url, key, environment.client_id)
 
-        return self._loop.run(make())
+        return self._loop.run(create())
 
     def code_for(self, factor: object, *, ahead: int = 0) -> str:
         """Return the code that an authenticator app would show now, by this server's clock.
 
+        A code is valid once. For a second code within the same 30 seconds, call `clock.advance(30)` first, or
+        use the next code (`ahead=1`), which the server already accepts.
+
         Args:
-            factor: The answer that enrolled it (of any client, or as JSON), its secret, or its id.
-            ahead: So many steps of 30 s later. A code is good once: for a second one within the same step,
-                `clock.advance(30)`, or take the next (`ahead=1`), which is accepted already.
+            factor: The response to the enrollment (of any SDK, or as JSON), the base32 secret, or the id.
+            ahead: Number of 30-second time steps after now.
+
+        Raises `TypeError` if `factor` is none of these, and `errors.NotFound` for an unknown id.
         """
         return totp.code_at(self._secret_of(factor), self._step() + ahead)
 
     def wrong_code_for(self, factor: object) -> str:
-        """Return six digits that are not the code, nor one of some minutes around now."""
+        """Return six digits that are not the factor's code within 20 minutes of now.
+
+        `factor` is as for `code_for`.
+        """
         secret, now = self._secret_of(factor), self._step()
         near = {
             totp.code_at(secret, step)
@@ -130,15 +140,15 @@ class AuthfactorServer:
         return totp.step_at(self.clock() // 1000)
 
     def _secret_of(self, factor: object) -> bytes:
-        found = factor if isinstance(factor, str) else _dig(factor)
-        if found is None:
+        secret_or_id = factor if isinstance(factor, str) else _find_secret_or_id(factor)
+        if secret_or_id is None:
             raise TypeError(
-                "code_for needs what enrolling answered, the secret, or the factor's id: only these lead to"
-                f" the secret. This is {type(factor).__name__}."
+                "factor must be the response to an enrollment, a secret, or the id of a factor,"
+                f" not {type(factor).__name__}"
             )
-        if found.startswith(ids.FACTOR):
-            return self._loop.run(self._stored_secret(found))
-        return base32.decode(found, min_bytes=1)
+        if secret_or_id.startswith(ids.FACTOR):
+            return self._loop.run(self._stored_secret(secret_or_id))
+        return base32.decode(secret_or_id, min_bytes=1)
 
     async def _stored_secret(self, factor_id: str) -> bytes:
         async def find(tx: Tx) -> tuple[Environment, str] | None:
@@ -155,27 +165,29 @@ class AuthfactorServer:
         return self._af.vault.unseal(sealed, secret_row(environment.number, factor_id))
 
 
-def _dig(thing: object) -> str | None:
-    """Find the secret, or else the id, in an answer: of any client, or as JSON."""
+def _find_secret_or_id(response: object) -> str | None:
+    """Return the secret, or else the id, from a response of any SDK or as JSON; None if it has neither."""
     for name in ("authentication_factor", "authenticationFactor", "factor"):
-        inner = _part(thing, name)
-        if inner is not None:
-            return _dig(inner)
-    secret = _part(_part(thing, "totp"), "secret")
-    found = secret if secret is not None else _part(thing, "id")
+        factor = _field(response, name)
+        if factor is not None:
+            return _find_secret_or_id(factor)
+    secret = _field(_field(response, "totp"), "secret")
+    found = secret if secret is not None else _field(response, "id")
     return found if isinstance(found, str) else None
 
 
-def _part(thing: object, name: str) -> Any:  # noqa: ANN401 - whatever is there
-    return thing.get(name) if isinstance(thing, dict) else getattr(thing, name, None)
+def _field(value: object, name: str) -> Any:  # noqa: ANN401 - any JSON value or object
+    return value.get(name) if isinstance(value, dict) else getattr(value, name, None)
 
 
 @contextlib.contextmanager
 def serving(**settings: Any) -> Iterator[AuthfactorServer]:  # noqa: ANN401 - fields of Settings
-    """Serve until the end of the block, on a free port of 127.0.0.1, with a database in a new folder.
+    """Run a server until the end of the block, on a free port of 127.0.0.1, with a new database.
 
-    `settings` are fields of `Settings` (`challenge_life=60`, …). `AUTHFACTOR_…` variables are not read.
-    Raises `settings.BadSetting`, and what opening a database raises.
+    Args:
+        settings: Fields of `Settings`, such as `challenge_life=60`. `AUTHFACTOR_…` variables are not read.
+
+    Raises `settings.InvalidSetting`, and the errors of opening a database.
     """
     with tempfile.TemporaryDirectory(prefix="authfactor-test-") as folder:
         listening = listen("127.0.0.1", 0)
@@ -183,49 +195,49 @@ def serving(**settings: Any) -> Iterator[AuthfactorServer]:  # noqa: ANN401 - fi
         clock = Clock()
         loop = LoopThread()
         try:
-            chosen = Settings(**{**_defaults(Path(folder), credentials), **settings})
-            life = _Life(chosen, listening, clock)
-            server = AuthfactorServer(loop, loop.run(life.start()), credentials, clock)
+            server_settings = Settings(**{**_defaults(Path(folder), credentials), **settings})
+            server_task = _ServerTask(server_settings, listening, clock)
+            server = AuthfactorServer(loop, loop.run(server_task.start()), credentials, clock)
             RUNNING.add(server)
             try:
                 yield server
             finally:
                 RUNNING.discard(server)
-                loop.run(life.stop())
+                loop.run(server_task.stop())
         finally:
             loop.stop()
             listening.close()
 
 
-class _Life:
-    """From opening to closing, on the loop's thread."""
+class _ServerTask:
+    """Starts and stops the HTTP server, on the loop's thread."""
 
     def __init__(self, settings: Settings, listening: socket.socket, clock: Clock) -> None:
         self._settings = settings
         self._listening = listening
         self._clock = clock
-        self._server = http_serving.prepared(App(self._open))
+        self._server = http_server.prepared(App(self._open))
         self._serving: asyncio.Task[None] | None = None
         self._af: Authfactor | None = None
         self._failure: BaseException | None = None
 
     async def start(self) -> Authfactor:
-        """Return once requests are answered. Raises what opening raised."""
+        """Return when the server accepts requests. Raises the error of opening the installation."""
         self._serving = asyncio.create_task(self._serve())
-        while not (self._server.started or self._serving.done()):  # noqa: ASYNC110 - uvicorn tells by a flag
+        while not (self._server.started or self._serving.done()):  # noqa: ASYNC110 - uvicorn has only a flag
             await asyncio.sleep(0.002)
         if self._af is None or self._failure is not None:
-            raise self._failure or RuntimeError("the server ended at its start")
+            raise self._failure or RuntimeError("the server ended during its start")
         return self._af
 
     async def stop(self) -> None:
-        """Finish what is under way, close the database."""
+        """Wait for requests in progress and close the database."""
         self._server.should_exit = True
         if self._serving is not None:
             await self._serving
 
     async def _serve(self) -> None:
-        # uvicorn ends the program when its application cannot start; here it is told by `_failure`.
+        # uvicorn exits the process if the application fails to start; `start` raises `_failure` instead.
         with contextlib.suppress(SystemExit):
             await self._server.serve(sockets=[self._listening])
 
@@ -246,6 +258,6 @@ def _defaults(folder: Path, credentials: Credentials) -> dict[str, Any]:
         "bootstrap_client_id": credentials.client_id,
         "team_name": "Test",
         "log_requests": False,
-        # Receivers of tests are on loopback.
+        # The webhook receivers of tests listen on the loopback interface.
         "webhook_private_addresses": True,
     }
