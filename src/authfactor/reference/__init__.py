@@ -1,9 +1,8 @@
-"""The reference as data: one TOML file for each page, in the form of the public reference's source.
+"""The API reference as data: one TOML file per endpoint, in the format of the WorkOS reference's source.
 
-An endpoint's file holds its descriptions and, for each language, the name of the SDK's method with its
-parameters and what it returns. `(area.name)` stands for a description, of the file itself or of
-`descriptions.toml`. `samples.json` and `recorded.json` are written by tools: the samples that the conformance
-runner executes, and what the server answered to them.
+An endpoint's file has its descriptions and, for each language, the SDK method with its parameters and return
+values. `(area.name)` refers to a description in the same file or in `descriptions.toml`. Tools write
+`samples.json` and `recorded.json`: the samples that the conformance runner executes, and their responses.
 """
 
 import functools
@@ -27,7 +26,7 @@ _REFERENCE: Final = re.compile(r"\((\w+\.\w+)\)")
 
 
 class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One parameter, or one field of what is returned; `unwrap` stands for its properties."""
+    """A parameter, or a field of a return value. With `unwrap`, a page shows its properties instead of it."""
 
     key: str
     type: str
@@ -35,12 +34,12 @@ class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     optional: bool = False
     unwrap: bool = False
     properties: tuple["Parameter", ...] = ()
-    place: str = msgspec.field(default="", name="in")  # of a request: path, query or body
-    field: str = ""  # its name in the path of the operation, where the page shows another
+    place: str = msgspec.field(default="", name="in")  # of a request parameter: path, query or body
+    field: str = ""  # name in the operation's path, if it differs from `key`
 
 
 class Method(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One endpoint in one language; for curl the type is the HTTP method, `sdk` a major version."""
+    """An endpoint in one language. `type` is the HTTP method, for curl; `sdk` is the SDK's major version."""
 
     key: str
     title: str
@@ -51,7 +50,7 @@ class Method(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One page of the reference."""
+    """An endpoint, with its own page in the reference."""
 
     name: str
     title: str
@@ -66,17 +65,17 @@ class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def slug(self) -> str:
-        """The last part of the page's address."""
+        """The last part of the page's URL."""
         return self.name.replace("_", "-")
 
     @property
     def http(self) -> Method:
-        """The endpoint as it is on the wire."""
+        """The endpoint in HTTP."""
         return self.reference["curl"]
 
 
 class Object(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One object that endpoints return; `schema` is its name in the OpenAPI document."""
+    """An object that endpoints return. `schema` is its name in the OpenAPI document."""
 
     title: str
     schema: str
@@ -85,7 +84,7 @@ class Object(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ErrorCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One error code. `everywhere`: on each endpoint that has a body, needs a key, or on all."""
+    """An error code. `everywhere`: endpoints that have it, those with a `body`, with a `key`, or `all`."""
 
     status: int
     meaning: str
@@ -94,14 +93,14 @@ class ErrorCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """One sample: its text, and the same as HTML with classes of its tokens."""
+    """A code sample as text and as highlighted HTML."""
 
     code: str
     html: str
 
 
 class Recorded(msgspec.Struct, frozen=True):
-    """What the conformance runner saw: answers by page, and by language and page how a sample was checked."""
+    """The conformance runner's results: responses by page; by language and page, how a sample was checked."""
 
     answers: dict[str, "RecordedAnswer"]
     guide: dict[str, "RecordedAnswer"]
@@ -109,7 +108,7 @@ class Recorded(msgspec.Struct, frozen=True):
 
 
 class RecordedAnswer(msgspec.Struct, frozen=True):
-    """One answer of a real server; long texts are shortened."""
+    """A response of a real server, with long values shortened."""
 
     request: str
     status: int
@@ -118,62 +117,62 @@ class RecordedAnswer(msgspec.Struct, frozen=True):
 
 @functools.cache
 def endpoints() -> dict[str, Endpoint]:
-    """Read every endpoint's page, by name, in the order of the index."""
+    """Return the endpoints by name, in the order of the index."""
     shared = _toml("descriptions.toml")
     found = []
     for path in sorted((FOLDER / "endpoints").glob("*.toml")):
-        written = _toml(f"endpoints/{path.name}")
-        texts = {**shared, **written.get("descriptions", {})}
-        found.append(msgspec.convert({"name": path.stem, **_described(written, texts)}, Endpoint))
-    return {one.name: one for one in sorted(found, key=lambda one: one.order)}
+        source = _toml(f"endpoints/{path.name}")
+        texts = {**shared, **source.get("descriptions", {})}
+        found.append(msgspec.convert({"name": path.stem, **_resolve(source, texts)}, Endpoint))
+    return {endpoint.name: endpoint for endpoint in sorted(found, key=lambda endpoint: endpoint.order)}
 
 
 @functools.cache
 def objects() -> dict[str, Object]:
-    """Read the objects that endpoints return, by the name that types use."""
+    """Return the objects of the API, by the name that parameter types use."""
     return msgspec.convert(_toml("objects.toml"), dict[str, Object])
 
 
 @functools.cache
 def error_codes() -> dict[str, ErrorCode]:
-    """Read what each error code means."""
+    """Return the error codes."""
     return msgspec.convert(_toml("errors.toml"), dict[str, ErrorCode])
 
 
 @functools.cache
 def samples() -> dict[str, dict[str, Sample]]:
-    """Read the samples, by language and page; `connect` is what comes before all others."""
+    """Return the samples by language and page; `connect` is the code that precedes every sample."""
     return msgspec.json.decode((FOLDER / "samples.json").read_bytes(), type=dict[str, dict[str, Sample]])
 
 
 @functools.cache
 def recorded() -> Recorded:
-    """Read what the conformance runner saw."""
+    """Return the conformance runner's results."""
     return msgspec.json.decode((FOLDER / "recorded.json").read_bytes(), type=Recorded)
 
 
 def object_of(type_name: str) -> Object | None:
-    """Find the object that a type names, alone or in a list (`user`, `user[]`)."""
+    """Return the object of a type such as `user` or `user[]`; None for other types."""
     return objects().get(type_name.removesuffix("[]"))
 
 
 def flat(parameters: tuple[Parameter, ...]) -> list[Parameter]:
-    """List parameters as a page does: those that stand for their properties give way to them."""
+    """Return the parameters as a page shows them, with `unwrap` parameters replaced by their properties."""
     return [item for one in parameters for item in (one.properties if one.unwrap else (one,))]
 
 
 def _toml(name: str) -> dict[str, Any]:
-    import tomllib  # noqa: PLC0415 - with the first page, not at the start
+    import tomllib  # noqa: PLC0415 - imported for the first page, not at start-up
 
     return tomllib.loads((FOLDER / name).read_text(encoding="utf-8"))
 
 
-def _described(value: Any, texts: dict[str, dict[str, str]]) -> Any:  # noqa: ANN401 - any part of a TOML file
-    """Put descriptions in the place of their names. Raises `KeyError` for a name that nothing has."""
+def _resolve(value: Any, texts: dict[str, dict[str, str]]) -> Any:  # noqa: ANN401 - any part of a TOML file
+    """Replace each `(area.name)` by its description. Raises `KeyError` for an unknown name."""
     if isinstance(value, dict):
-        return {key: _described(below, texts) for key, below in value.items()}
+        return {key: _resolve(below, texts) for key, below in value.items()}
     if isinstance(value, list):
-        return [_described(below, texts) for below in value]
+        return [_resolve(below, texts) for below in value]
     if isinstance(value, str) and (named := _REFERENCE.fullmatch(value)):
         area, _, name = named[1].partition(".")
         return texts[area][name]
