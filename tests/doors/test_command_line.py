@@ -239,7 +239,7 @@ def test_a_port_in_use_is_said_in_one_line(data: Path) -> None:
     assert done.returncode == 1
     assert_one_line(done.stderr, port, "in use")
     # Nobody should be told that it listens, and then that it does not.
-    assert "listens" not in done.stdout
+    assert "listening" not in done.stdout
 
 
 def test_an_address_that_is_not_ours_is_said_in_one_line(data: Path) -> None:
