@@ -82,11 +82,13 @@ def test_every_decision_that_the_source_cites_is_written_down() -> None:
     assert not missing
 
 
-def test_every_decision_says_context_choice_alternatives_and_consequences() -> None:
+def test_every_decision_says_context_decision_alternatives_and_consequences() -> None:
     for path in DECISIONS.glob("[0-9]*.md"):
         text = path.read_text(encoding="utf-8").lower()
         absent = [
-            part for part in ("context", "choice", "alternatives", "consequences") if f"## {part}" not in text
+            part
+            for part in ("context", "decision", "alternatives", "consequences")
+            if f"## {part}" not in text
         ]
         assert not absent, f"{path.name} lacks {absent}"
 

@@ -1,7 +1,7 @@
 """Which of the eight masks to draw a symbol with: the one of least penalty (7.8.3 of ISO/IEC 18004).
 
 Every rule is counted for all modules at once by shifting the canvas against itself. The choice is that of
-the standard's full penalty; docs/decisions/0007-qr-masks.md has the alternatives and their figures.
+the standard's full penalty; docs/decisions/0007-qr-mask-selection.md has the alternatives and their figures.
 """
 
 from math import inf
