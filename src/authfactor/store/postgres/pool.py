@@ -1,7 +1,7 @@
 """A few database sessions for many units: lent one at a time, replaced when they are no longer clean.
 
-No driver in here: how to make a session is handed in. The driver's own pool resets every session when it
-comes back, a round trip that our sessions never need because a unit leaves nothing behind.
+No driver in here: how to make a session is handed in. The driver's own pool costs 25 to 40 µs more per unit,
+even without its reset of each session, and does not serve waiters in order (decision 0009).
 """
 
 import asyncio
