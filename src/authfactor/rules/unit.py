@@ -1,19 +1,26 @@
 """Units: rules that run inside one transaction.
 
 `@unit` turns `async def get(self, scope, user_id)` into `users.get(environment, user_id)`, which prepares a
-`Unit`: it reads the clock and touches nothing else. `Store.write` or `Store.read` runs the unit, again after a
-conflict. A rule that another rule calls inside its own unit is a plain method that takes the `Scope`.
+`Unit`: it reads the clock and touches nothing else. `Store.write` or `Store.read` runs the unit, and runs it
+again after a conflict. A step that another rule calls inside its own unit is a plain method that takes the
+`Scope`.
 """
 
 import functools
 from collections.abc import Awaitable, Callable
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
-from authfactor.models import Environment
+from authfactor.models import Clock, Environment
 from authfactor.store import Single, Tx, Unit
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class HasClock(Protocol):
+    """An object with units: it holds the clock that tells when a unit was prepared."""
+
+    _clock: Clock
 
 
 class InstallationScope:
@@ -49,12 +56,12 @@ class unit(Generic[P, T]):  # noqa: N801 - used as a decorator
         functools.update_wrapper(self, method)  # type: ignore[arg-type]  # a descriptor is no callable
 
     def __get__(
-        self, rules: Any, owner: type | None = None  # noqa: ANN401 - any class of rules
+        self, rules: HasClock, owner: type | None = None
     ) -> Callable[Concatenate[Environment, P], Unit[T]]:
         """Return the function that prepares the unit."""
         method = self._method
 
-        def prepare(environment: Environment, *args: P.args, **kwargs: P.kwargs) -> Unit[T]:
+        def prepare(environment: Environment, /, *args: P.args, **kwargs: P.kwargs) -> Unit[T]:
             now = rules._clock()  # noqa: SLF001 - the protocol of this decorator
             return lambda tx: method(rules, Scope(tx, environment, now), *args, **kwargs)
 
@@ -65,12 +72,12 @@ class single_unit(unit[P, T]):  # noqa: N801 - used as a decorator
     """A unit of one statement, which needs no BEGIN and COMMIT around it."""
 
     def __get__(
-        self, rules: Any, owner: type | None = None  # noqa: ANN401 - any class of rules
+        self, rules: HasClock, owner: type | None = None
     ) -> Callable[Concatenate[Environment, P], Unit[T]]:
         """Return the function that prepares the unit."""
         prepare = super().__get__(rules, owner)
 
-        def single(environment: Environment, *args: P.args, **kwargs: P.kwargs) -> Unit[T]:
+        def single(environment: Environment, /, *args: P.args, **kwargs: P.kwargs) -> Unit[T]:
             return Single(prepare(environment, *args, **kwargs))
 
         return single
@@ -84,9 +91,7 @@ class installation_unit(Generic[P, T]):  # noqa: N801 - used as a decorator
         self._method = method
         functools.update_wrapper(self, method)  # type: ignore[arg-type]  # a descriptor is no callable
 
-    def __get__(
-        self, rules: Any, owner: type | None = None  # noqa: ANN401 - any class of rules
-    ) -> Callable[P, Unit[T]]:
+    def __get__(self, rules: HasClock, owner: type | None = None) -> Callable[P, Unit[T]]:
         """Return the function that prepares the unit."""
         method = self._method
 
