@@ -143,7 +143,7 @@ async def test_a_turn_that_was_lost_meanwhile_ends_the_work(
 
     monkeypatch.setattr(ExpiredRows, "challenges", stall)
     taken: list[int | None] = []
-    renew = slow.af.retention._take_turn
+    renew = slow.af.retention._acquire_lease
 
     async def after_the_other(store: Store) -> bool:
         if slow.clock.now > 1_700_000_010_000:

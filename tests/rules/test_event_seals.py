@@ -31,7 +31,7 @@ async def seal(desk: Installation) -> int:
 
 async def seals(desk: Installation) -> list[EventSeal]:
     entries = await desk.af.read(lambda tx: tx.audit.following("", 1000))
-    found = [event_digests.read(entry) for entry in entries if entry.action == SEALED]
+    found = [event_digests.decode_seal(entry) for entry in entries if entry.action == SEALED]
     return [each for each in found if each is not None]
 
 
@@ -125,7 +125,7 @@ async def test_a_removed_event_is_named(sealed: Installation) -> None:
     sealed.sql("DELETE FROM events WHERE id = ?", target)
     [found] = await findings(sealed)
     assert found.startswith(f"Removed: {target}. ")
-    assert found.endswith(" 8 are there.")
+    assert found.endswith("; 8 exist.")
 
 
 async def test_several_that_were_removed_are_counted(sealed: Installation) -> None:
@@ -187,7 +187,7 @@ async def test_a_late_commit_within_the_horizon_is_in_the_next_seal(desk: Instal
 
 
 async def test_long_ranges_are_cut_and_fit(desk: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_sealing, "MOST", 7)
+    monkeypatch.setattr(event_sealing, "MAX_PER_ENVIRONMENT", 7)
     monkeypatch.setattr(event_sealing, "BATCH", 3)
     for number in range(20):
         enter(desk, desk.clock.now + number, environment=1 + number % 2)
@@ -212,7 +212,7 @@ async def test_servers_that_seal_at_once_leave_no_gap_and_no_overlap(
     """Even with the turn out of force: the look at the list in the unit that adds to it decides."""
     first, second = await open_desk(), await open_desk()
     monkeypatch.setattr(EventSealing, "_acquire_lease", _yes)
-    monkeypatch.setattr(event_sealing, "MOST", 5)
+    monkeypatch.setattr(event_sealing, "MAX_PER_ENVIRONMENT", 5)
     for _ in range(3):
         for number in range(20):
             enter(first, first.clock.now + number, environment=1 + number % 2)
@@ -239,7 +239,7 @@ async def test_one_server_seals_and_another_takes_over_when_it_is_gone(
         raise RuntimeError("killed")
 
     with monkeypatch.context() as killed:
-        killed.setattr(event_digests.EventDigest, "take", die)
+        killed.setattr(event_digests.EventDigest, "update", die)
         with pytest.raises(RuntimeError, match="killed"):
             await seal(first)
     assert await seals(first) == []
@@ -255,13 +255,13 @@ async def test_an_entry_that_leaves_out_events_is_found(sealed: Installation) ->
     async def unit(tx: Tx) -> None:
         last = (await seals(sealed))[-1]
         start = ids.first(ids.EVENT, ids.milliseconds_of(last.end) + 1000)
-        reason = event_digests.told(start, event_digests.EventDigest())
+        reason = event_digests.encode_seal(start, event_digests.EventDigest())
         await sealed.af.audit.append(tx, SERVER, SEALED, start + "Z", reason=reason)
 
     async def unreadable(tx: Tx) -> None:
         await sealed.af.audit.append(tx, SERVER, SEALED, "event_x", reason="nothing")
 
-    for wrong, why in ((unit, "the one before ended at"), (unreadable, "cannot be read")):
+    for wrong, why in ((unit, "the previous seal ended at"), (unreadable, "cannot be read")):
         await sealed.af.run(wrong)
         broken = await sealed.af.audit.check(sealed.af.store)
         assert why in str(broken.why)

@@ -18,7 +18,7 @@ from authfactor.wire import audit_entries, timestamps
 
 if TYPE_CHECKING:
     from authfactor.core import Authfactor
-    from authfactor.rules.audit.audit_log import Tell
+    from authfactor.rules.audit.audit_log import ReportProgress
     from authfactor.rules.audit.event_verification import VerifiedEvents
     from authfactor.rules.audit.hash_chain import ChainResult
 
@@ -282,9 +282,9 @@ def _events_shape(events: VerifiedEvents) -> dict[str, object]:
                 "from": finding.seal.start if finding.seal else None,
                 "to": finding.seal.end if finding.seal else None,
                 "sealed": finding.seal.count if finding.seal else None,
-                "there": finding.there,
+                "there": finding.found,
                 "suspects": finding.suspects,
-                "suspects_in_all": finding.of,
+                "suspects_in_all": finding.suspect_count,
             }
             for finding in events.findings
         ],
@@ -292,9 +292,9 @@ def _events_shape(events: VerifiedEvents) -> dict[str, object]:
 
 
 def _time_of(event_id: str) -> str | None:
-    from authfactor.rules.audit.event_digests import moment_of
+    from authfactor.rules.audit.event_digests import time_of
 
-    return timestamps.format_ms(moment_of(event_id)) if event_id else None
+    return timestamps.format_ms(time_of(event_id)) if event_id else None
 
 
 def _print_events(events: VerifiedEvents) -> None:
@@ -308,7 +308,7 @@ def _print_events(events: VerifiedEvents) -> None:
 
 
 @contextlib.contextmanager
-def _progress_bars() -> Iterator[Tell]:
+def _progress_bars() -> Iterator[ReportProgress]:
     """Draw progress bars if standard error is a terminal, and clear them at the end."""
     if not sys.stderr.isatty():
         yield lambda *_: None
@@ -329,9 +329,9 @@ def _progress_bars() -> Iterator[Tell]:
 
 
 def _reason(entry: AuditEntry) -> str:
-    from authfactor.rules.audit.event_digests import why
+    from authfactor.rules.audit.event_digests import reason_text
 
-    return why(entry) or "-"
+    return reason_text(entry) or "-"
 
 
 def _actor_label(entry: AuditEntry) -> str:

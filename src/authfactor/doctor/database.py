@@ -6,7 +6,7 @@ from authfactor.crypto import vault as vaults
 from authfactor.crypto.vault import Vault
 from authfactor.doctor.finding import DoctorFinding, ok, problem, warning
 from authfactor.models import Clock
-from authfactor.rules.audit.event_digests import SEALED, moment_of
+from authfactor.rules.audit.event_digests import SEALED, time_of
 from authfactor.rules.factors.challenges import secret_row
 from authfactor.settings import Settings
 from authfactor.store import Store
@@ -131,7 +131,7 @@ async def seals(store: Store) -> list[DoctorFinding]:
     newest = await store.read(lambda tx: tx.event_ranges.newest())
     if oldest is None or newest is None:
         return [ok("events", "all events are sealed")]
-    lag = moment_of(newest) - moment_of(oldest)
+    lag = time_of(newest) - time_of(oldest)
     if lag < _HOUR_MS:
         return [ok("events", "all but the most recent events are sealed")]
     text = f"the oldest unsealed event is {lag / _HOUR_MS:.0f} h older than the newest event"

@@ -1,1 +1,1 @@
-"""What the service decides. Rules see the store's protocol, a clock and entropy, never HTTP or a driver."""
+"""The rules of the service. They know the store's protocol, a clock and entropy, but not HTTP or drivers."""

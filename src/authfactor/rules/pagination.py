@@ -1,4 +1,4 @@
-"""Turning what the store read into a page with cursors."""
+"""Pages with cursors, built from what the store returns."""
 
 from typing import Protocol, TypeVar
 
@@ -7,20 +7,20 @@ from authfactor.models import PageQuery, RecordPage
 
 
 class Identified(Protocol):
-    """Anything that a cursor can name."""
+    """A record with an id, which serves as its cursor."""
 
     @property
     def id(self) -> str:
-        """The id."""
+        """The id, unique within its list."""
 
 
 T = TypeVar("T", bound=Identified)
 
 
 def page(items: list[T], query: PageQuery, *, more_before: bool, more_after: bool) -> RecordPage[T]:
-    """Name the neighbours: a cursor is there only if more items are (contract section 1.3).
+    """Return a page with cursors, each only where more items are (contract section 1.3).
 
-    With the order `normal` the cursors mean the opposite, in the question as in the answer.
+    With the order `normal` the cursors are swapped, in the query as in the response.
     """
     first = items[0].id if items and more_before else None
     last = items[-1].id if items and more_after else None
@@ -28,7 +28,7 @@ def page(items: list[T], query: PageQuery, *, more_before: bool, more_after: boo
 
 
 def unknown_cursor(field: str, cursor: str) -> errors.InvalidRequest:
-    """A cursor that names nothing in this list: an iterator must stop, not start again."""
+    """Return the error for a cursor that is not in the list: a client must stop, not start over."""
     return errors.InvalidRequest(
         errors.Item(
             field, f"{field}_invalid", f"{field}: no item '{cursor}' in this list. Use an id from the list."

@@ -18,13 +18,13 @@ T = TypeVar("T")
 
 
 class HasClock(Protocol):
-    """An object with units: it holds the clock that tells when a unit was prepared."""
+    """A rule object: units read its clock when they are prepared."""
 
     _clock: Clock
 
 
 class InstallationScope:
-    """What a unit works with outside any environment: the transaction, and the time when it was prepared."""
+    """What a unit works with outside any environment: its transaction and the time of its preparation."""
 
     __slots__ = ("now", "tx")
 
@@ -33,9 +33,13 @@ class InstallationScope:
         self.tx = tx
         self.now = now
 
+    def within(self, environment: Environment) -> "Scope":
+        """Return the same transaction and time with an environment."""
+        return Scope(self.tx, environment, self.now)
+
 
 class Scope(InstallationScope):
-    """What a unit works with: the transaction, the environment, and the time when it was prepared."""
+    """What a unit works with: its transaction, its environment, and the time of its preparation."""
 
     __slots__ = ("environment", "number")
 
@@ -51,9 +55,9 @@ class unit(Generic[P, T]):  # noqa: N801 - used as a decorator
     """A method that runs in a transaction of one environment. Its object has a `_clock`."""
 
     def __init__(self, method: Callable[Concatenate[Any, Scope, P], Awaitable[T]]) -> None:
-        """Take the method."""
+        """Wrap `method`, which takes a scope before its own arguments."""
         self._method = method
-        functools.update_wrapper(self, method)  # type: ignore[arg-type]  # a descriptor is no callable
+        functools.update_wrapper(self, method)  # type: ignore[arg-type]  # a descriptor is not callable
 
     def __get__(
         self, rules: HasClock, owner: type | None = None
@@ -87,9 +91,9 @@ class installation_unit(Generic[P, T]):  # noqa: N801 - used as a decorator
     """A method that runs in a transaction and belongs to no environment. Its object has a `_clock`."""
 
     def __init__(self, method: Callable[Concatenate[Any, InstallationScope, P], Awaitable[T]]) -> None:
-        """Take the method."""
+        """Wrap `method`, which takes a scope before its own arguments."""
         self._method = method
-        functools.update_wrapper(self, method)  # type: ignore[arg-type]  # a descriptor is no callable
+        functools.update_wrapper(self, method)  # type: ignore[arg-type]  # a descriptor is not callable
 
     def __get__(self, rules: HasClock, owner: type | None = None) -> Callable[P, Unit[T]]:
         """Return the function that prepares the unit."""

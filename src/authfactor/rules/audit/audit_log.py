@@ -1,7 +1,7 @@
-"""The audit list: who changed what, when and why, written with the change, chained and signed.
+"""The audit log: who changed what, when and why, written with the change, chained and signed.
 
-Each entry's hash covers the entry and the hash before it, and its signature covers the hash (decision 0016).
-Entries cut off at the end leave no trace in the chain itself: keep the last id and hash elsewhere
+Each entry's hash covers the entry and the previous hash, and its signature covers the hash (decision 0016).
+The chain itself cannot show that entries were cut off at its end: keep the last id and hash elsewhere
 (`authfactor audit verify` prints them).
 """
 
@@ -25,6 +25,7 @@ from authfactor.rules.audit.hash_chain import (
     number_of,
     numbered,
 )
+from authfactor.rules.unit import InstallationScope, installation_unit
 from authfactor.store import Store, Tx, Unit
 
 T = TypeVar("T")
@@ -32,7 +33,7 @@ BATCH: Final = 1000
 
 
 class Actor(NamedTuple):
-    """Who made a change."""
+    """The operator, process or API key that makes a change."""
 
     kind: Literal["operator", "command_line", "api_key", "server"]
     id: str | None
@@ -40,7 +41,7 @@ class Actor(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """Which request a change came in: the `X-Request-Id` of its answer, and the client's address."""
+    """The request that makes a change: the `X-Request-Id` of its response, and the client's IP address."""
 
     request_id: str | None
     address: str | None
@@ -49,17 +50,21 @@ class Origin(NamedTuple):
 NO_ORIGIN: Final = Origin(None, None)
 COMMAND_LINE: Final = Actor("command_line", None, "command line")
 SERVER: Final = Actor("server", None, "server")
-# What servers write by themselves, by the dozen a day: shown to whoever asks for it.
+# Servers write dozens of these a day, so they are listed only by filter.
 ROUTINE: Final = frozenset({SEALED, CLEANED})
-Tell = Callable[[str, int, int], object]
-"""Told what is looked through (`entries` or `events`), how many are done, of how many."""
+ReportProgress = Callable[[str, int, int], object]
+"""Called with what is being checked (`entries` or `events`), how many are done, and how many there are."""
 
 
 class AuditLog:
-    """Writes and reads the audit list."""
+    """Writes, lists and verifies the audit log.
+
+    Its steps take a transaction rather than a scope: an entry's time is read under the lock of the log, so
+    that entries are in order of time.
+    """
 
     def __init__(self, clock: Clock, entropy: Entropy, vault_: Vault) -> None:
-        """Take the clock, and what makes and seals the keys that sign."""
+        """Keep the clock, and the entropy and vault that create and seal the signing keys."""
         self._clock = clock
         self._entropy = entropy
         self._vault = vault_
@@ -75,9 +80,9 @@ class AuditLog:
         reason: str | None = None,
         origin: Origin = NO_ORIGIN,
     ) -> None:
-        """Write one entry in the unit of its change. Raises `vault.CannotOpen` when its key does not open."""
-        # Held before key and end of the list are read: with a key read earlier, an entry after a rotation
-        # would be signed with the key of before, which is what a forger would do.
+        """Write an entry in the unit of its change. Raises `vault.UnsealError` for the signing key."""
+        # Locked before the key and the last entry are read: with a key read earlier, an entry after a
+        # rotation would be signed with the old key, as by a forger.
         await tx.audit.lock()
         key_id, key = await self._key(tx)
         last = await tx.audit.last()
@@ -112,7 +117,7 @@ class AuditLog:
         reason: str | None = None,
         origin: Origin = NO_ORIGIN,
     ) -> Unit[T]:
-        """Wrap a unit so that it leaves its entry; `target` is an id or finds it in the unit's result."""
+        """Wrap a unit so that it appends an entry; `target` is an id, or finds it in the unit's result."""
 
         async def run(tx: Tx) -> T:
             result = await unit(tx)
@@ -131,15 +136,15 @@ class AuditLog:
         return run
 
     async def renew_key(self, tx: Tx) -> str:
-        """Make a new key for the entries from now on; return its id. Older keys stay, to check with."""
+        """Create a key for all later entries and return its id. Older keys stay for verification."""
         await tx.audit.lock()
         return (await self._new_key(tx, await tx.audit.newest_key()))[0]
 
     async def lock(self, tx: Tx) -> None:
-        """Let nobody else add an entry until the unit ends, so that what it reads of the list stays true."""
+        """Keep others from appending until the unit ends, so that what it reads of the log stays true."""
         await tx.audit.lock()
         if await tx.audit.newest_key() is None:
-            # Nothing was there to wait for: of two that get here, one meets the other's key and runs again.
+            # There was no key to lock. Of two concurrent units, one conflicts here and runs again.
             await self._new_key(tx, None)
 
     async def _key(self, tx: Tx) -> tuple[str, bytes]:
@@ -154,28 +159,31 @@ class AuditLog:
         await tx.audit.add_key(key_id, self._vault.seal(secret, _row(key_id)), self._clock())
         return key_id, secret
 
-    def page(
-        self, query: PageQuery, action: str | None = None, actor: str | None = None, target: str | None = None
-    ) -> Unit[RecordPage[AuditEntry]]:
-        """List entries, newest first; without a filter, those of `ROUTINE` are left out.
+    @installation_unit
+    async def page(
+        self,
+        scope: InstallationScope,
+        query: PageQuery,
+        action: str | None = None,
+        actor: str | None = None,
+        target: str | None = None,
+    ) -> RecordPage[AuditEntry]:
+        """List entries, newest first; without a filter, actions in `ROUTINE` are left out.
 
-        The unit raises `InvalidRequest` for an unknown cursor.
+        Raises `InvalidRequest` for an unknown cursor.
         """
-
-        async def run(tx: Tx) -> RecordPage[AuditEntry]:
-            for field, cursor in (("before", query.before), ("after", query.after)):
-                if cursor and await tx.audit.by_id(cursor) is None:
-                    raise pagination.unknown_cursor(field, cursor)
-            if action or actor or target:
-                items, more_before, more_after = await tx.audit.page(query, action, actor, target)
-            else:
-                items, more_before, more_after = await tx.audit.page_without(query, ROUTINE)
-            return pagination.page(items, query, more_before=more_before, more_after=more_after)
-
-        return run
+        audit = scope.tx.audit
+        for field, cursor in (("before", query.before), ("after", query.after)):
+            if cursor and await audit.by_id(cursor) is None:
+                raise pagination.unknown_cursor(field, cursor)
+        if action or actor or target:
+            items, more_before, more_after = await audit.page(query, action, actor, target)
+        else:
+            items, more_before, more_after = await audit.page_without(query, ROUTINE)
+        return pagination.page(items, query, more_before=more_before, more_after=more_after)
 
     async def keys(self, store: Store) -> dict[str, bytes]:
-        """Open the keys that sign; one that does not open is left out."""
+        """Unseal the signing keys, by id; keys that cannot be unsealed are left out."""
         found: dict[str, bytes] = {}
         for key_id, sealed in await store.read(lambda tx: tx.audit.keys()):
             try:
@@ -191,23 +199,28 @@ class AuditLog:
         expect: Mapping[str, bytes] | None = None,
         accept: frozenset[str] = frozenset(),
     ) -> ChainResult:
-        """Follow the whole list; `expect` are hashes by id that must be in it."""
-        walk = ChainVerifier(await self.keys(store), expect=expect, accept=accept)
-        return await self.follow(store, walk) or walk.end()
+        """Verify the whole log.
 
-    async def follow(self, store: Store, walk: ChainVerifier, tell: Tell | None = None) -> ChainResult | None:
-        """Go on through the list from where the walk is, a batch at a time; say what does not fit, if so."""
+        `expect` are hashes by id that it must contain; `accept` are ids of entries that need no signature.
+        """
+        verifier = ChainVerifier(await self.keys(store), expect=expect, accept=accept)
+        return await self.follow(store, verifier) or verifier.end()
+
+    async def follow(
+        self, store: Store, verifier: ChainVerifier, report: ReportProgress | None = None
+    ) -> ChainResult | None:
+        """Verify the rest of the log, a batch at a time; return the result if an entry does not fit."""
         last = await store.read(lambda tx: tx.audit.last())
         total = 0
-        # Whoever touched the list may have left any id there.
+        # A forger may have left any id there.
         with contextlib.suppress(ValueError):
             total = number_of(last.id) if last is not None else 0
-        while entries := await store.read(lambda tx: tx.audit.following(walk.at, BATCH)):
+        while entries := await store.read(lambda tx: tx.audit.following(verifier.at, BATCH)):
             for entry in entries:
-                if why := walk.step(entry):
-                    return walk.stop(entry, why)
-            if tell is not None:
-                tell("entries", walk.count, total)
+                if mismatch := verifier.step(entry):
+                    return verifier.stop(entry, mismatch)
+            if report is not None:
+                report("entries", verifier.count, total)
         return None
 
 

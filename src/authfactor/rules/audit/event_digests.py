@@ -1,7 +1,7 @@
-"""What a seal of events is made of: a digest over a range of them, as it stands in the audit list.
+"""Seals of events: digests over ranges of them, as the audit log stores them.
 
-The digest covers every column of every event, in order of environment and id (decision 0023). It holds the
-same whatever database the events are in.
+A digest covers every column of every event, in order of environment and id (decision 0023). It does not
+depend on the kind of database.
 """
 
 import hashlib
@@ -22,10 +22,10 @@ _TAG_BYTES: Final = 4
 
 
 class EventSeal(msgspec.Struct, frozen=True, gc=False):
-    """What an entry says of the events with ids from `start` up to, and without, `end`.
+    """The content of an audit entry that seals the events with ids from `start` up to `end`, exclusive.
 
-    `tags` are the beginnings of the digests of the parts that events fall into by their id: they tell where
-    something was changed. `ids` is the sum of all ids without carry: if one is missing, the difference is it.
+    Events are divided into parts by a hash of their id; `tags` are prefixes of the parts' digests and show
+    which part was changed. `ids` is the XOR of all ids: if one event is missing, the difference is its id.
     """
 
     entry: str
@@ -38,16 +38,16 @@ class EventSeal(msgspec.Struct, frozen=True, gc=False):
 
 
 class EventDigest:
-    """Takes events in order of environment and id."""
+    """A digest over events, which must be added in order of environment and id."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start without events."""
         self._parts = [hashlib.sha256() for _ in range(PARTS)]
         self.count = 0
         self.ids = 0
 
-    def take(self, rows: list[Row]) -> None:
-        """Add rows as `store.queries.event_ranges` gives them, every column, as JSON."""
+    def update(self, rows: list[Row]) -> None:
+        """Add rows as `store.queries.event_ranges` returns them, every column, encoded as JSON."""
         encode, parts, total = msgspec.json.encode, self._parts, 0
         for row in rows:
             parts[part_of(row[1])].update(encode(row))
@@ -56,17 +56,17 @@ class EventDigest:
         self.count += len(rows)
 
     def value(self) -> bytes:
-        """Return the digest: SHA-256 over the digests of all parts."""
+        """Return the digest: SHA-256 over the digests of all parts, 32 bytes."""
         whole = b"".join(part.digest() for part in self._parts)
         return hashlib.sha256(b"authfactor events\0" + whole).digest()
 
     def tags(self) -> tuple[bytes, ...]:
-        """Return the beginning of each part's digest."""
+        """Return a prefix of each part's digest."""
         return tuple(part.digest()[:_TAG_BYTES] for part in self._parts)
 
 
 class _SealPayload(msgspec.Struct, frozen=True, gc=False):
-    """The reason of an entry, as JSON; its target is where the range ends."""
+    """The reason of an audit entry, as JSON; the entry's target is the end of the range."""
 
     start: str = msgspec.field(name="from")
     count: int
@@ -75,41 +75,41 @@ class _SealPayload(msgspec.Struct, frozen=True, gc=False):
     ids: str
 
 
-def told(start: str, found: EventDigest) -> str:
-    """Write what an entry says."""
+def encode_seal(start: str, found: EventDigest) -> str:
+    """Return the reason of the entry that seals a range."""
     tags = b64encode(b"".join(found.tags())).decode()
     return msgspec.json.encode(
         _SealPayload(start, found.count, found.value().hex(), tags, f"{found.ids:x}")
     ).decode()
 
 
-def read(entry: AuditEntry) -> EventSeal | None:
-    """Read a seal back out of its entry; None when it says something else."""
+def decode_seal(entry: AuditEntry) -> EventSeal | None:
+    """Return the seal in an entry; None when its reason cannot be decoded."""
     try:
-        said = msgspec.json.decode(entry.reason or "", type=_SealPayload)
-        tags, digest = b64decode(said.parts, validate=True), bytes.fromhex(said.sha256)
-        total = int(said.ids, 16)
+        payload = msgspec.json.decode(entry.reason or "", type=_SealPayload)
+        tags, digest = b64decode(payload.parts, validate=True), bytes.fromhex(payload.sha256)
+        total = int(payload.ids, 16)
     except (ValueError, msgspec.DecodeError):
         return None
-    cut = tuple(tags[at : at + _TAG_BYTES] for at in range(0, len(tags), _TAG_BYTES))
-    if len(cut) != PARTS:
+    split = tuple(tags[at : at + _TAG_BYTES] for at in range(0, len(tags), _TAG_BYTES))
+    if len(split) != PARTS:
         return None
-    return EventSeal(entry.id, said.start, entry.target, said.count, digest, cut, total)
+    return EventSeal(entry.id, payload.start, entry.target, payload.count, digest, split, total)
 
 
-def why(entry: AuditEntry) -> str | None:
-    """Say an entry's reason in words for people."""
-    seal = read(entry) if entry.action == SEALED else None
+def reason_text(entry: AuditEntry) -> str | None:
+    """Return an entry's reason as text for people."""
+    seal = decode_seal(entry) if entry.action == SEALED else None
     return entry.reason if seal is None else f"{seal.count} events from {seal.start}"
 
 
 def part_of(event_id: str) -> int:
-    """Say which part an event belongs to."""
+    """Return the number of the part that an event belongs to."""
     return zlib.crc32(event_id.encode()) % PARTS
 
 
-def moment_of(event_id: str) -> int:
-    """Read the time, in milliseconds, out of an id that may be anybody's; 0 when there is none in it."""
+def time_of(event_id: str) -> int:
+    """Return the time in an event's id, in milliseconds; 0 for a forged id without one."""
     try:
         return ids.milliseconds_of(event_id)
     except ValueError:
@@ -117,26 +117,26 @@ def moment_of(event_id: str) -> int:
 
 
 class SealedRanges:
-    """Takes the audit list's entries in their order, and keeps the seals of events that must be there."""
+    """Follows the audit log's entries in order and collects the seals whose events must still exist."""
 
     def __init__(self) -> None:
-        """Begin before the first entry."""
+        """Start before the first entry."""
         self.seals: list[EventSeal] = []
         self.cleaned = ""
         self.upto = ""
 
     def step(self, entry: AuditEntry) -> str | None:
-        """Take the next entry; say why it does not fit to those before it, None when it does."""
+        """Add the next entry; return why it does not fit the earlier ones, None when it does."""
         if entry.action == CLEANED:
             self.cleaned = max(self.cleaned, entry.target)
             self.seals = [seal for seal in self.seals if seal.end > self.cleaned]
         if entry.action != SEALED:
             return None
-        seal = read(entry)
+        seal = decode_seal(entry)
         if seal is None:
-            return "it seals events, and what it says of them cannot be read"
+            return "it seals events, but its seal cannot be read"
         if self.upto not in ("", seal.start):
-            return f"it seals events from {seal.start} on, and the one before ended at {self.upto}"
+            return f"it seals events from {seal.start}, but the previous seal ended at {self.upto}"
         self.upto = seal.end
         self.seals.append(seal)
         return None

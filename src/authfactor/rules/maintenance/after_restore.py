@@ -1,4 +1,4 @@
-"""Making a restored database safe: nothing that was used since the backup is good again (decision 0015)."""
+"""Making a restored database safe: nothing used since the backup becomes valid again (decision 0015)."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from authfactor.models import Clock
 from authfactor.otp import totp
 from authfactor.rules.audit.audit_log import COMMAND_LINE, Actor, AuditLog
+from authfactor.rules.unit import InstallationScope
 from authfactor.settings import Settings
 from authfactor.store import Store, Tx
 
@@ -16,7 +17,7 @@ _FIRST: Final[_Key] = (-(2**31), "")
 
 
 class RestoreMarks(NamedTuple):
-    """How much was marked; `not_before` is the first step whose codes are good."""
+    """What was marked; `not_before` is the first step whose codes are accepted."""
 
     not_before: int
     factors: int
@@ -25,22 +26,22 @@ class RestoreMarks(NamedTuple):
 
 
 class AfterRestore:
-    """Marks a database that was restored."""
+    """Marks a restored database."""
 
     def __init__(
         self, clock: Clock, settings: Settings, audit: AuditLog, actor: Actor = COMMAND_LINE
     ) -> None:
-        """Take clock, window, and the audit list with who is at it."""
+        """Keep clock, settings, audit log and acting user."""
         self._audit = audit
         self._actor = actor
         self._clock = clock
         self._settings = settings
 
     async def mark(self, store: Store, reason: str) -> RestoreMarks:
-        """Refuse every code up to now, window included; end sessions, challenges, waiting sign-ins and links.
+        """Refuse every code up to now, window included; end sessions, challenges, pending sign-ins and links.
 
-        A factor's own `last_step` says so, which every verification checks anyway: it costs requests nothing.
-        Run again it marks again, with the time of then. `reason` is for the audit list.
+        Every verification checks a factor's `last_step` anyway, so requests do not get slower. Running it
+        again marks again, with the later time. `reason` is for the audit log.
         """
         now = self._clock()
         step = totp.step_at(now // 1000) + self._settings.window
@@ -49,13 +50,13 @@ class AfterRestore:
         challenges = await _walk(
             store, "challenges", lambda tx, a, b: tx.restored_rows.expire_challenges(a, b, now)
         )
+        rest = await store.write(lambda tx: self._expire_rest(InstallationScope(tx, now), reason))
+        return RestoreMarks(step + 1, factors, sessions, challenges + rest)
 
-        async def rest(tx: Tx) -> int:
-            await tx.restored_rows.end_operator_sessions(now)
-            await self._audit.append(tx, self._actor, RESTORED, "database", reason=reason)
-            return await tx.restored_rows.expire_rest(now)
-
-        return RestoreMarks(step + 1, factors, sessions, challenges + await store.write(rest))
+    async def _expire_rest(self, scope: InstallationScope, reason: str) -> int:
+        await scope.tx.restored_rows.end_operator_sessions(scope.now)
+        await self._audit.append(scope.tx, self._actor, RESTORED, "database", reason=reason)
+        return await scope.tx.restored_rows.expire_rest(scope.now)
 
 
 async def _walk(store: Store, table: str, change: Callable[[Tx, _Key, _Key], Awaitable[int]]) -> int:

@@ -1,4 +1,4 @@
-"""Keys of the ring over time: which are needed, sealing everything again with the newest, letting one go."""
+"""Rotation of vault keys: which are needed, sealing everything with the newest, retiring one."""
 
 import contextlib
 import re
@@ -10,11 +10,12 @@ from authfactor import errors
 from authfactor.crypto import vault
 from authfactor.crypto.vault import SealedLocation, Vault
 from authfactor.models import Clock
+from authfactor.rules.unit import InstallationScope, installation_unit
 from authfactor.store import PLACES, SealedColumn, SealedValue, Store, Tx, Unit
 
 BATCH: Final = 500
-# A rotation under load finds values that were sealed meanwhile; more passes than this mean that a server
-# never took the new key up.
+# Under load each pass finds values that were sealed since; more passes than this mean that a server has not
+# loaded the new key.
 PASSES: Final = 5
 _KEY_ID: Final = re.compile("[0-9a-f]{6}")
 LEASE: Final = "vault rotation"
@@ -22,101 +23,100 @@ LEASE_MS: Final = 10 * 60 * 1000
 
 
 class RotationProgress(Protocol):
-    """Told how far it is."""
+    """Called with the progress of a rotation."""
 
     def __call__(self, table: str, done: int) -> None:
-        """`done` values of this table have been looked at in this pass."""
+        """`done` values of the table have been checked in this pass."""
 
 
 class RotationResult(NamedTuple):
-    """What a rotation did: values sealed again, and those that do not open with any key of the ring."""
+    """The result of a rotation: values sealed again, and the rows that no key of the ring can unseal."""
 
     values: int
     broken: tuple[str, ...]
 
 
 class StillSealing(errors.Conflict):
-    """Some process goes on sealing with an older key."""
+    """A process still seals with an older key."""
 
     def __init__(self) -> None:
         """Say what to do."""
         super().__init__(
             "key_not_taken_up",
-            "Some server goes on sealing with an older key. Give every server the new key ring, restart"
-            " it, and run authfactor vault rotate again.",
+            "A server still seals with an older key. Give every server the new key ring, restart it, and run"
+            " authfactor vault rotate again.",
         )
 
 
 class KeyInUse(errors.Conflict):
-    """A key cannot be let go of."""
+    """A key cannot be retired, or another rotation holds the lease."""
 
     def __init__(self, message: str) -> None:
-        """Say why."""
+        """`message` says why."""
         super().__init__("key_in_use", message)
 
 
 class KeyRotation:
-    """Looks after the keys behind the sealed values of one database."""
+    """Manages the keys behind the sealed values of one database."""
 
     def __init__(self, clock: Clock, holder: str) -> None:
-        """Take the clock; `holder` is this process, as the holder of a turn."""
+        """Keep the clock, and the name of this process as holder of the lease."""
         self._clock = clock
         self._holder = holder
 
     async def counts(self, store: Store) -> dict[str, int]:
-        """Count sealed values by the key that sealed them. Reads every such table once."""
+        """Count sealed values by the key that sealed them. Reads every table with sealed values once."""
         found: Counter[str] = Counter()
-        for place in PLACES:
-            found.update(await store.read(lambda tx, place=place: tx.sealed_values.count(place)))  # type: ignore[misc]  # bound per table
+        for column in PLACES:
+            found.update(await store.read(lambda tx, column=column: tx.sealed_values.count(column)))  # type: ignore[misc]  # bound per table
         return dict(found)
 
     async def missing_keys(self, store: Store, ring: tuple[str, ...]) -> list[str]:
-        """List the ids of keys that this database needs and the ring lacks.
+        """Return the ids of keys that this database needs and the ring lacks.
 
-        A database from before the list of keys was kept is counted once.
+        For a database of a release that did not record its keys, all sealed values are counted.
         """
         needed = await store.read(lambda tx: tx.vault_keys.ids()) or await self._found(store)
         return [key_id for key_id in needed if key_id not in ring]
 
     async def record_keys_in_use(self, store: Store, newest: str) -> None:
-        """Write down that the newest key is needed from now on, and which are needed already."""
+        """Record that the newest key is needed from now on, and which keys are needed already."""
         known = await store.read(lambda tx: tx.vault_keys.ids())
         if newest in known:
             return
-        fresh = [newest] if known else [*await self._found(store), newest]
-        now = self._clock()
+        await store.write(self._record([newest] if known else [*await self._found(store), newest]))
 
-        async def run(tx: Tx) -> None:
-            for key_id in fresh:
-                await tx.vault_keys.record(key_id, now)
-
-        await store.write(run)
+    @installation_unit
+    async def _record(self, scope: InstallationScope, key_ids: list[str]) -> None:
+        for key_id in key_ids:
+            await scope.tx.vault_keys.record(key_id, scope.now)
 
     async def _found(self, store: Store) -> list[str]:
-        # What is no sealed value names no key.
+        # A broken value names no key.
         return [key_id for key_id in await self.counts(store) if _KEY_ID.fullmatch(key_id)]
 
     @contextlib.asynccontextmanager
     async def lease(self, store: Store) -> AsyncIterator[None]:
-        """Keep other rotations out. Raises `KeyInUse` while another one runs."""
-        if not await self._take(store, LEASE_MS):
-            raise KeyInUse("Another rotation is running, or ended abruptly within ten minutes. Try later.")
+        """Hold the lease on rotations. Raises `KeyInUse` while another rotation runs."""
+        if not await self._acquire_lease(store, LEASE_MS):
+            raise KeyInUse("Another rotation is running, or was killed less than ten minutes ago. Try later.")
         try:
             yield
         finally:
-            await self._take(store, -1)
+            await self._acquire_lease(store, -1)
 
-    async def reseal(self, store: Store, vault_: Vault, tell: RotationProgress) -> RotationResult:
-        """Seal with the newest key whatever an older one sealed, in batches, while servers run.
+    async def reseal(self, store: Store, vault_: Vault, report: RotationProgress) -> RotationResult:
+        """Seal with the newest key all values that an older one sealed, in batches, while servers run.
 
-        Interrupted it can be run again: what is done is passed over. Raises `StillSealing`.
+        After an interruption it can be run again and skips finished values. Raises `StillSealing`, and
+        `vault.UnknownKey` for a value whose key is not on the ring.
         """
         total = 0
         for _ in range(PASSES):
             count = 0
             broken: list[str] = []
-            for place in PLACES:
-                done = await self._reseal_table(store, vault_, place, tell)
+            for column in PLACES:
+                done = await self._reseal_table(store, vault_, column, report)
                 count += done.values
                 broken += done.broken
             total += count
@@ -125,53 +125,53 @@ class KeyRotation:
         raise StillSealing
 
     async def _reseal_table(
-        self, store: Store, vault_: Vault, place: SealedColumn, tell: RotationProgress
+        self, store: Store, vault_: Vault, column: SealedColumn, report: RotationProgress
     ) -> RotationResult:
         after: SealedValue | None = None
         done = count = 0
         broken: list[str] = []
         while values := await store.read(
-            lambda tx, after=after: tx.sealed_values.following(place, after, BATCH)  # type: ignore[misc]  # bound per batch
+            lambda tx, after=after: tx.sealed_values.following(column, after, BATCH)  # type: ignore[misc]  # bound per batch
         ):
             after = values[-1]
             fresh: list[tuple[SealedValue, str]] = []
             for value in values:
                 if vault_.is_stale(value.sealed):
-                    where = _row(place, value)
+                    where = _row(column, value)
                     try:
                         fresh.append((value, vault_.seal(vault_.unseal(value.sealed, where), where)))
                     except vault.UnknownKey:
                         raise
                     except vault.UnsealError:
-                        broken.append(f"{place.table} {where.id}")
+                        broken.append(f"{column.table} {where.id}")
             if fresh:
-                count += await store.write(lambda tx, fresh=fresh: _replace(tx, place, fresh))  # type: ignore[misc]  # bound per batch
-                await self._take(store, LEASE_MS)
+                count += await store.write(lambda tx, fresh=fresh: _replace(tx, column, fresh))  # type: ignore[misc]  # bound per batch
+                await self._acquire_lease(store, LEASE_MS)
             done += len(values)
-            tell(place.table, done)
+            report(column.table, done)
         return RotationResult(count, tuple(broken))
 
     async def unopenable_rows(
-        self, store: Store, vault_: Vault, places: Iterable[SealedColumn] = PLACES
+        self, store: Store, vault_: Vault, columns: Iterable[SealedColumn] = PLACES
     ) -> list[str]:
-        """List the rows whose sealed value does not open. Reads and opens everything."""
+        """Return the rows whose sealed value cannot be unsealed. Reads and unseals all values."""
         found: list[str] = []
-        for place in places:
+        for column in columns:
             after: SealedValue | None = None
             while values := await store.read(
-                lambda tx, after=after, place=place: tx.sealed_values.following(place, after, BATCH)  # type: ignore[misc]  # bound per batch
+                lambda tx, after=after, column=column: tx.sealed_values.following(column, after, BATCH)  # type: ignore[misc]  # bound per batch
             ):
                 after = values[-1]
                 for value in values:
-                    where = _row(place, value)
+                    where = _row(column, value)
                     try:
                         vault_.unseal(value.sealed, where)
                     except vault.UnsealError:
-                        found.append(f"{place.table} {where.id}")
+                        found.append(f"{column.table} {where.id}")
         return found
 
-    async def retire_key(self, store: Store, key_id: str, note: Unit[None] | None = None) -> None:
-        """Write down that a key is needed no more, with its entry in the audit list, that `note` writes.
+    async def retire_key(self, store: Store, key_id: str, audit: Unit[None] | None = None) -> None:
+        """Record that a key is no longer needed; `audit` appends the audit entry in the same unit.
 
         Raises `KeyInUse` when values are sealed with it.
         """
@@ -179,25 +179,26 @@ class KeyRotation:
         if count:
             raise KeyInUse(f"{count} values are sealed with the key '{key_id}'. Run: authfactor vault rotate")
 
-        async def run(tx: Tx) -> None:
-            await tx.vault_keys.forget(key_id)
-            if note is not None:
-                await note(tx)
+        await store.write(self._retire(key_id, audit))
 
-        await store.write(run)
+    @installation_unit
+    async def _retire(self, scope: InstallationScope, key_id: str, audit: Unit[None] | None) -> None:
+        await scope.tx.vault_keys.forget(key_id)
+        if audit is not None:
+            await audit(scope.tx)
 
-    async def _take(self, store: Store, milliseconds: int) -> bool:
+    async def _acquire_lease(self, store: Store, milliseconds: int) -> bool:
         now = self._clock()
         return await store.write(lambda tx: tx.leases.acquire(LEASE, self._holder, now, now + milliseconds))
 
 
-async def _replace(tx: Tx, place: SealedColumn, fresh: list[tuple[SealedValue, str]]) -> int:
+async def _replace(tx: Tx, column: SealedColumn, fresh: list[tuple[SealedValue, str]]) -> int:
     count = 0
     for value, sealed in fresh:
-        count += await tx.sealed_values.replace(place, value, sealed)
+        count += await tx.sealed_values.replace(column, value, sealed)
     return count
 
 
-def _row(place: SealedColumn, value: SealedValue) -> SealedLocation:
+def _row(column: SealedColumn, value: SealedValue) -> SealedLocation:
     key = value.key.hex() if isinstance(value.key, bytes) else value.key
-    return SealedLocation(place.table, place.column, value.environment, key)
+    return SealedLocation(column.table, column.column, value.environment, key)

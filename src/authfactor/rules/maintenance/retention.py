@@ -1,4 +1,4 @@
-"""Removing what has had its time, so that the database grows with its users and not with its age."""
+"""Retention: deleting expired rows, so that the database grows with its users rather than its age."""
 
 from typing import Final
 
@@ -17,20 +17,20 @@ LEASE_MS: Final = 5 * 60 * 1000
 
 
 class Retention:
-    """Removes expired challenges, kept answers, waiting sign-ins, sessions, old events and deliveries."""
+    """Deletes expired challenges, stored responses, pending sign-ins, sessions, old events and deliveries."""
 
     def __init__(self, clock: Clock, new_id: IdGenerator, settings: Settings, seals: EventSealing) -> None:
-        """Take what the rules may use; the holder of a turn is this process."""
+        """Keep the collaborators; a new id names this process as holder of the lease."""
         self._clock = clock
         self._seals = seals
         self._settings = settings
         self._holder = new_id("")
 
     async def run(self, store: Store) -> int | None:
-        """Clean until nothing expired is left; return how many rows went, None when it is another's turn.
+        """Delete all expired rows; return how many, None while another process holds the lease.
 
-        Every batch is a unit of its own, so that requests get in between. What was long off and takes longer
-        than a turn ends when the turn is lost; whoever has it then goes on.
+        Every batch is its own unit, so that requests can run in between. A process that loses its lease
+        stops, and the process that has acquired it continues.
         """
         if not await self._acquire_lease(store):
             return None
@@ -51,7 +51,7 @@ class Retention:
 
     async def _batches(self, store: Store, now: int) -> list[Unit[int]]:
         settings = self._settings
-        # A day longer than needed: late clients hear "expired" and not "unknown".
+        # A day longer than needed, so that late clients get "expired" rather than "not found".
         challenges = ids.first(ids.CHALLENGE, now - settings.challenge_life * 1000 - DAY)
         events = await self._seals.may_delete_before(
             store, ids.first(ids.EVENT, now - settings.event_life * 1000)
@@ -62,10 +62,10 @@ class Retention:
         batches: list[Unit[int]] = [
             lambda tx: tx.expired_rows.idempotency(now),
             lambda tx: tx.expired_rows.pending_sign_ins(now - DAY),
-            # An hour later, so that a clock that is set back a little frees nobody.
+            # An hour later, so that a clock that is set back a little does not lift a limit.
             lambda tx: tx.expired_rows.throttles(now - HOUR),
             lambda tx: tx.operator_sessions.remove_expired(now - DAY),
-            # Operators' own codes; their environment is in no list.
+            # Operators' codes; their environment is not in the list of environments.
             *_of_environment(CONSOLE.number, challenges, deliveries, events, sessions),
         ]
         for environment in await store.read(lambda tx: tx.environments.all()):
