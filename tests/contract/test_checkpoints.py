@@ -30,7 +30,7 @@ def path(tmp_path: Path, empty_sqlite: Path) -> Path:
 
 @pytest.fixture
 async def opened(path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SqliteStore]:
-    monkeypatch.setattr(checkpointer, "EVERY", EVERY)
+    monkeypatch.setattr(checkpointer, "COMMITS_PER_CHECKPOINT", EVERY)
     monkeypatch.setattr(checkpointer, "RESTART_PAGES", LOG_PAGES)
     store = SqliteStore(path)
     yield store

@@ -28,7 +28,6 @@ async def test_the_newest_row_and_what_is_not_there(store: Store, rows: "Rows") 
     assert await store.read(lambda tx: tx.diagnostics.newest(1)) == rows.factor(1).created_at
     assert await store.read(lambda tx: tx.diagnostics.newest(2)) == 0
     assert await store.read(lambda tx: tx.diagnostics.backlogs(1, 10**15)) == []
-    assert await store.read(lambda tx: tx.diagnostics.endpoint_secrets()) == []
     assert await store.read(lambda tx: tx.diagnostics.operators()) == 0
 
 

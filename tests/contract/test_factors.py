@@ -7,12 +7,16 @@ import msgspec
 import pytest
 
 from authfactor.models import FactorRecord, FailureRecord
-from authfactor.store import CodeAttempt, Store, Tx, Unit
+from authfactor.store import CodeAttempt, SpendResult, Store, Tx, Unit
+from authfactor.store.tables.challenges import CHARGE_AND_CLOSE, CLOSE
+from authfactor.store.tables.factors import ADVANCE_STEP
 
 if TYPE_CHECKING:
     from tests.contract.conftest import Backend, Rows
 
 RACERS = 50
+# The statement that closes a challenge, and how many attempts it counts with it.
+CLOSINGS = [pytest.param(CLOSE, 0, id="counted before"), pytest.param(CHARGE_AND_CLOSE, 1, id="counts")]
 NOW = 500_000
 
 
@@ -43,28 +47,43 @@ async def test_a_step_only_grows_and_the_first_activates(store: Store, rows: "Ro
     factor = rows.factor(1)
     await rows.put(store, factor)
 
-    async def unit(tx: Tx) -> list[bool]:
+    async def unit(tx: Tx) -> list[int]:
         steps = [(10, 1000), (10, 1001), (9, 1002), (12, 1003), (11, 1004), (12, 1005)]
-        return [await tx.factors.advance_step(1, factor.id, step, now) for step, now in steps]
+        return [
+            await tx.db.run_while_matched((ADVANCE_STEP, (1, factor.id, step, now))) for step, now in steps
+        ]
 
-    assert await store.write(unit) == [True, False, False, True, False, False]
+    assert await store.write(unit) == [1, 0, 0, 1, 0, 0]
     found = await store.read(lambda tx: tx.factors.by_id(1, factor.id))
     assert found == msgspec.structs.replace(factor, activated_at=1000, last_step=12, updated_at=1003)
-    assert not await store.write(lambda tx: tx.factors.advance_step(1, "auth_factor_0002", 13, 1006))
+    unknown = (ADVANCE_STEP, (1, "auth_factor_0002", 13, 1006))
+    assert await store.write(lambda tx: tx.db.run_while_matched(unknown)) == 0
 
 
 async def test_of_fifty_that_spend_one_step_one_wins(backend: "Backend", rows: "Rows") -> None:
+    """Each on its own challenge, as when one code is sent many times."""
     stores = [await backend.open(), await backend.open()]
     await rows.put(stores[0], rows.factor(1))
+    for racer in range(RACERS):
+        await rows.put(stores[0], rows.challenge(racer))
 
-    def spend(racer: int) -> Unit[bool]:
-        return lambda tx: tx.factors.advance_step(1, rows.factor(1).id, 5, racer)
+    def spend(racer: int) -> Unit[SpendResult]:
+        async def run(tx: Tx) -> SpendResult:
+            counted = await tx.attempts.charge(1, rows.challenge(racer).id, 3, NOW)
+            assert counted is not None
+            return await tx.attempts.spend(1, counted, 5, FailureRecord((), 0, None), NOW + racer)
 
-    won = await asyncio.gather(*(stores[racer % 2].write(spend(racer)) for racer in range(RACERS)))
-    assert won.count(True) == 1
+        return run
+
+    results = await asyncio.gather(*(stores[racer % 2].write(spend(racer)) for racer in range(RACERS)))
+    assert sorted(results) == [SpendResult.STEP_USED] * (RACERS - 1) + [SpendResult.ALL]
     found = await stores[0].read(lambda tx: tx.factors.by_id(1, rows.factor(1).id))
     assert found is not None
-    assert (found.last_step, found.activated_at) == (5, won.index(True))
+    winner = results.index(SpendResult.ALL)
+    assert (found.last_step, found.activated_at) == (5, NOW + winner)
+    closed = await stores[1].read(lambda tx: tx.challenges.by_id(1, rows.challenge(winner).id))
+    assert closed is not None
+    assert closed.verified_at == NOW + winner
 
 
 async def test_a_secret_is_resealed_only_while_it_is_what_was_read(store: Store, rows: "Rows") -> None:
@@ -203,28 +222,36 @@ async def test_of_fifty_that_charge_at_once_no_more_than_the_limit_pass(
     assert found.attempts == 5
 
 
-async def test_a_challenge_closes_once_and_takes_no_charge_afterwards(store: Store, rows: "Rows") -> None:
+def close(statement: str, challenge_id: str, now: int) -> Unit[int]:
+    """Close a challenge; 1 for the one that did."""
+    return lambda tx: tx.db.run_while_matched((statement, (1, challenge_id, now)))
+
+
+@pytest.mark.parametrize(("statement", "attempts"), CLOSINGS)
+async def test_a_challenge_closes_once_and_takes_no_charge_afterwards(
+    store: Store, rows: "Rows", statement: str, attempts: int
+) -> None:
     challenge = rows.challenge(1)
     await rows.put(store, challenge)
     await rows.put(store, rows.factor(1))
-    assert await store.write(lambda tx: tx.challenges.close(1, challenge.id, 70))
-    assert not await store.write(lambda tx: tx.challenges.close(1, challenge.id, 80))
+    assert await store.write(close(statement, challenge.id, 70)) == 1
+    assert await store.write(close(statement, challenge.id, 80)) == 0
     assert not await store.write(charge(challenge.id, 5))
-    assert not await store.write(lambda tx: tx.challenges.close(1, "auth_challenge_0002", 80))
+    assert await store.write(close(statement, "auth_challenge_0002", 80)) == 0
     found = await store.read(lambda tx: tx.challenges.by_id(1, challenge.id))
-    assert found == msgspec.structs.replace(challenge, verified_at=70)
+    assert found == msgspec.structs.replace(challenge, verified_at=70, attempts=attempts)
 
 
-async def test_of_fifty_that_close_one_challenge_one_wins(backend: "Backend", rows: "Rows") -> None:
+@pytest.mark.parametrize(("statement", "attempts"), CLOSINGS)
+async def test_of_fifty_that_close_one_challenge_one_wins(
+    backend: "Backend", rows: "Rows", statement: str, attempts: int
+) -> None:
     stores = [await backend.open(), await backend.open()]
     challenge = rows.challenge(1)
     await rows.put(stores[0], challenge)
-
-    def close(racer: int) -> Unit[bool]:
-        return lambda tx: tx.challenges.close(1, challenge.id, racer)
-
-    closed = await asyncio.gather(*(stores[racer % 2].write(close(racer)) for racer in range(RACERS)))
-    assert closed.count(True) == 1
+    closed = await asyncio.gather(
+        *(stores[racer % 2].write(close(statement, challenge.id, racer)) for racer in range(RACERS))
+    )
+    assert sorted(closed) == [0] * (RACERS - 1) + [1]
     found = await stores[1].read(lambda tx: tx.challenges.by_id(1, challenge.id))
-    assert found is not None
-    assert found.verified_at == closed.index(True)
+    assert found == msgspec.structs.replace(challenge, verified_at=closed.index(1), attempts=attempts)

@@ -15,7 +15,7 @@ from authfactor.models import (
     SessionRecord,
     SigningKey,
 )
-from authfactor.store import CodeAttempt, Store, Tx
+from authfactor.store import CodeAttempt, SpendResult, Store, Tx
 
 if TYPE_CHECKING:
     from tests.contract.conftest import Rows
@@ -100,7 +100,6 @@ WRITES: dict[str, tuple[Callable[[Tx, "Rows"], Awaitable[object]], object]] = {
     "users.signed_in": (lambda tx, _: tx.users.signed_in(THERE, USER, 9), None),
     "users.rehashed": (lambda tx, _: tx.users.rehashed(THERE, USER, "hash", "new"), False),
     "users.delete": (lambda tx, _: tx.users.delete(THERE, USER), False),
-    "factors.advance_step": (lambda tx, _: tx.factors.advance_step(THERE, FACTOR, 9, 9), False),
     "factors.reseal": (lambda tx, _: tx.factors.reseal(THERE, FACTOR, "sealed", "new"), None),
     "factors.delete": (lambda tx, _: tx.factors.delete(THERE, FACTOR), False),
     "factors.delete_pending": (lambda tx, _: tx.factors.delete_pending(THERE, FACTOR), False),
@@ -109,21 +108,20 @@ WRITES: dict[str, tuple[Callable[[Tx, "Rows"], Awaitable[object]], object]] = {
         lambda tx, rows: tx.challenges.insert_for_factor(THERE, rows.challenge(9)),
         False,
     ),
-    "spending.charge": (lambda tx, _: tx.attempts.charge(THERE, CHALLENGE, 5, 9), None),
-    "spending.spend": (lambda tx, rows: tx.attempts.spend(THERE, attempt(rows, None), 9, NOTHING, 9), 0),
-    "spending.spend, counted with the outcome": (
+    "attempts.charge": (lambda tx, _: tx.attempts.charge(THERE, CHALLENGE, 5, 9), None),
+    "attempts.spend": (lambda tx, rows: tx.attempts.spend(THERE, attempt(rows, None), 9, NOTHING, 9), 0),
+    "attempts.spend, counted with the outcome": (
         lambda tx, rows: tx.attempts.spend(THERE, attempt(rows, NOTHING), 9, NOTHING, 9),
         0,
     ),
-    "spending.keep": (
+    "attempts.write_without_spending": (
         lambda tx, rows: tx.attempts.write_without_spending(THERE, attempt(rows, None), LOCKED),
         None,
     ),
-    "spending.keep, counted with the outcome": (
+    "attempts.write_without_spending, counted with the outcome": (
         lambda tx, rows: tx.attempts.write_without_spending(THERE, attempt(rows, NOTHING), NOTHING),
         None,
     ),
-    "challenges.close": (lambda tx, _: tx.challenges.close(THERE, CHALLENGE, 9), False),
     "failures.write": (
         lambda tx, _: tx.failures.write(THERE, USER, LOCKED),
         None,
@@ -213,7 +211,8 @@ async def test_the_same_ids_live_side_by_side(filled: Store, rows: "Rows") -> No
     for table in TABLES:
         assert [row for row in after[table] if row[0] == HERE] == before[table]
         assert len(after[table]) == 2
-    assert await filled.write(lambda tx: tx.factors.advance_step(THERE, FACTOR, 9, 9))
+    spent = await filled.write(lambda tx: tx.attempts.spend(THERE, attempt(rows, None), 9, NOTHING, 9))
+    assert spent == SpendResult.ALL
     here = await filled.read(lambda tx: tx.factors.by_id(HERE, FACTOR))
     assert here == rows.factor(1)
 

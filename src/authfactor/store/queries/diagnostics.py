@@ -10,8 +10,6 @@ SELECT environment, id, secret FROM factors
 WHERE (environment, id) > ($1, $2) ORDER BY environment, id LIMIT $3
 """
 
-ENDPOINT_SECRETS = "SELECT environment, id, secret FROM webhook_endpoints ORDER BY environment, id"
-
 NEWEST = """
 SELECT created_at FROM {table} WHERE environment = $1 ORDER BY id DESC LIMIT 1
 """
@@ -66,10 +64,6 @@ class Diagnostics:
     async def secrets(self, environment: int, after: str, limit: int) -> list[SealedSecret]:
         """Page through every factor's sealed secret, after this environment and id."""
         return [SealedSecret(*row) for row in await self._db.all(SECRETS, environment, after, limit)]
-
-    async def endpoint_secrets(self) -> list[SealedSecret]:
-        """List every webhook endpoint's sealed secret."""
-        return [SealedSecret(*row) for row in await self._db.all(ENDPOINT_SECRETS)]
 
     async def newest(self, environment: int) -> int:
         """Return when the newest challenge, factor or event was made; 0 without any."""

@@ -88,7 +88,3 @@ class ChallengesTable:
         """Find by id."""
         row = await self._db.one(BY_ID, environment, challenge_id)
         return None if row is None else ChallengeRecord(*row)
-
-    async def close(self, environment: int, challenge_id: str, now: int) -> bool:
-        """Mark verified: True for exactly one caller."""
-        return await self._db.run(CLOSE, environment, challenge_id, now) == 1

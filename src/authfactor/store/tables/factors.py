@@ -86,13 +86,6 @@ class FactorsTable:
         found = await keyset_pagination.fetch(self._db, LISTING, query, environment, user_id)
         return [FactorRecord(*row) for row in found.rows], found.more_before, found.more_after
 
-    async def advance_step(self, environment: int, factor_id: str, step: int, now: int) -> bool:
-        """Spend a step: True for exactly one caller, False when it or a later one was spent before.
-
-        The first step spent makes a pending factor active.
-        """
-        return await self._db.run(ADVANCE_STEP, environment, factor_id, step, now) == 1
-
     async def reseal(self, environment: int, factor_id: str, old: str, new: str) -> None:
         """Replace a sealed secret by the same secret under a newer key."""
         await self._db.run(RESEAL, environment, factor_id, old, new)

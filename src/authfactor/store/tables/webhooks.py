@@ -34,10 +34,6 @@ WHERE environment = $1 AND id = $2 AND NOT EXISTS (
 )
 """
 
-RESEAL_ENDPOINT = (
-    "UPDATE webhook_endpoints SET secret = $4 WHERE environment = $1 AND id = $2 AND secret = $3"
-)
-
 DELETE_ENDPOINT = "DELETE FROM webhook_endpoints WHERE environment = $1 AND id = $2"
 
 ENABLED = "SELECT id, events FROM webhook_endpoints WHERE environment = $1 AND status = 'enabled' ORDER BY id"
@@ -181,10 +177,6 @@ class WebhookEndpointsTable:
             endpoint.updated_at,
         )
         return written == 1
-
-    async def reseal(self, environment: int, endpoint_id: str, old: str, new: str) -> None:
-        """Replace a sealed secret by the same secret under a newer key."""
-        await self._db.run(RESEAL_ENDPOINT, environment, endpoint_id, old, new)
 
     async def delete(self, environment: int, endpoint_id: str) -> bool:
         """Remove an endpoint; False when there was none."""
