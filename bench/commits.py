@@ -133,7 +133,7 @@ async def measure(folder: Path, seconds: float, rounds: int) -> dict[str, float]
     async with installation(folder / "installation") as (af, environment):
         users = []
         for number in range(USERS):
-            made = await af.users.create(environment, CreateUser(email=f"user{number}@bench.example"))
+            made = await af.users.prepare_create(environment, CreateUser(email=f"user{number}@bench.example"))
             users.append((await af.run(made)).id)
 
         uris: list[str] = []

@@ -21,6 +21,7 @@ from authfactor.otp import base32
 from authfactor.rules.authentication.sessions import token_hash
 from authfactor.rules.authentication.sign_in import _mark
 from authfactor.rules.factors.challenges import secret_row
+from authfactor.rules.unit import Scope
 from authfactor.settings import Settings
 from authfactor.store import Tx
 from authfactor.wire.requests import CreateUser
@@ -45,7 +46,7 @@ async def fill(data: Path, users: int) -> None:
 async def add_user(af: Authfactor, environment: Environment, number: int) -> dict[str, Any]:
     """Write what an enrolment and some right passwords would have left, without their hashes and pictures."""
     email = f"user{number}@example.org"
-    create = await af.users.create(environment, CreateUser(email=email))
+    create = await af.users.prepare_create(environment, CreateUser(email=email))
     new_id = af.challenges._new_id  # noqa: SLF001 - ids must come from the installation's own new_id
     secret, now = secrets.token_bytes(20), af.clock()
 
@@ -60,7 +61,7 @@ async def add_user(af: Authfactor, environment: Environment, number: int) -> dic
             token = secrets.token_urlsafe(32)
             pending = PendingSignIn(user.id, _mark(None), now, now + 600_000, None)
             await tx.pending_sign_ins.insert(environment.number, token_hash(token), pending)
-            challenge = await af.challenges.open(tx, environment, factor_id, now)
+            challenge = await af.challenges.open(Scope(tx, environment, now), factor_id)
             sign_ins.append([token, challenge.id])
         return {"secret": base32.encode(secret), "sign_ins": sign_ins}
 

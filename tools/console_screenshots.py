@@ -27,6 +27,7 @@ from authfactor.core import Authfactor  # noqa: E402
 from authfactor.crypto import passwords  # noqa: E402 - after the path
 from authfactor.models import Environment, UserRecord  # noqa: E402
 from authfactor.otp import base32, totp  # noqa: E402 - after the path
+from authfactor.rules.unit import Scope  # noqa: E402 - after the path
 from authfactor.settings import Settings  # noqa: E402
 from authfactor.wire.requests import CreateUser, EnrollUserFactor  # noqa: E402
 from authfactor.wire.webhooks import CreateWebhookEndpoint  # noqa: E402
@@ -104,7 +105,7 @@ async def live(folder: Path) -> str:
 
 async def _user(af: Authfactor, one: Environment, email: str) -> UserRecord:
     request = CreateUser(email=email, first_name=email.partition("@")[0].title(), metadata={"plan": "team"})
-    user = await af.run(await af.users.create(one, request))
+    user = await af.run(await af.users.prepare_create(one, request))
     enrolled = await af.run(af.factors.enroll(one, user.id, EnrollUserFactor(type="totp")))
     secret = base32.decode(enrolled.secret, min_bytes=10)
     challenge = enrolled.challenge
@@ -115,7 +116,7 @@ async def _user(af: Authfactor, one: Environment, email: str) -> UserRecord:
 
 
 async def _sign_in(af: Authfactor, one: Environment, user: UserRecord) -> None:
-    opening = await af.sessions.prepare(
+    prepared = await af.sessions.prepare(
         af.store,
         one,
         user.id,
@@ -124,7 +125,7 @@ async def _sign_in(af: Authfactor, one: Environment, user: UserRecord) -> None:
         ip_address="203.0.113.7",
         user_agent="Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0",
     )
-    await af.run(lambda tx: af.sessions.start(tx, one, user, opening))
+    await af.run(lambda tx: af.sessions.start(Scope(tx, one, af.clock()), user, prepared))
 
 
 async def _trouble(af: Authfactor, one: Environment, clock: FakeClock, user: UserRecord) -> str:

@@ -88,7 +88,7 @@ class Authfactor:
     ) -> None:
         """Wire the rules; use `open` instead."""
         self.new_id = new_id = IdGenerator(clock, entropy)
-        log = EventLog(new_id)
+        self.events = log = EventLog(clock, new_id)
         self.settings = settings
         self.store = store
         self.vault = vault

@@ -105,7 +105,7 @@ class WebhookDispatcher:
 
     async def _send(self, dispatch: ClaimedDelivery) -> DeliveryOutcome:
         try:
-            letter = self._af.deliveries.letter(dispatch)
+            letter = self._af.deliveries.sign(dispatch)
         except NothingToSend as error:
             return DeliveryOutcome(None, str(error))
         return await self._open_sender().post(*letter)

@@ -62,7 +62,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
         af = await Authfactor.open(Settings(data=tmp_path / "data"))
         try:
             environment = (await af.read(lambda tx: tx.environments.all()))[0]
-            user = await af.run(await af.users.create(environment, CreateUser(email="kim@example.org")))
+            user = await af.run(
+                await af.users.prepare_create(environment, CreateUser(email="kim@example.org"))
+            )
             request = EnrollUserFactor(type="totp")
             made = await af.run(af.factors.enroll(environment, user.id, request))
             return made.factor.id, made.secret

@@ -117,7 +117,9 @@ class Console:
         return answer
 
     async def user(self, email: str = "pat@example.com", **fields: Any) -> UserRecord:  # noqa: ANN401 - any field
-        return await self.af.run(await self.af.users.create(self.one, CreateUser(email=email, **fields)))
+        return await self.af.run(
+            await self.af.users.prepare_create(self.one, CreateUser(email=email, **fields))
+        )
 
     async def enroll(self, user: UserRecord, **fields: Any) -> Enrollment:  # noqa: ANN401 - any field
         request = EnrollUserFactor(type="totp", **fields)

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from authfactor.models import PageQuery, UserRecord
+from authfactor.rules.unit import Scope
 from authfactor.wire.webhooks import CreateWebhookEndpoint
 from tests.console.floor import BASE, CLIENT, HOME, PASSWORD, Browser, Console
 
@@ -31,10 +32,10 @@ async def fill(floor: Console) -> UserRecord:
     )
     enrolled = await floor.enroll(user, totp_issuer="<b>Issuer</b>", totp_user="<u>account</u>")
     await floor.lock(enrolled)
-    opening = await af.sessions.prepare(
+    prepared = await af.sessions.prepare(
         af.store, one, user.id, amr="pwd", now=floor.clock.now, ip_address="::1", user_agent=EVIL
     )
-    await af.run(lambda tx: af.sessions.start(tx, one, user, opening))
+    await af.run(lambda tx: af.sessions.start(Scope(tx, one, floor.clock.now), user, prepared))
     return user
 
 
@@ -263,7 +264,7 @@ async def test_a_refused_form_comes_back_with_what_was_typed(floor: Console, own
     assert 'value="ftp://nowhere"' in answer.text
     assert answer.text.count(" checked") == 1
     again = await owner.post("/console/environments", {"name": "two"})
-    assert (again.status_code, "exists already" in again.text) == (409, True)
+    assert (again.status_code, "already exists" in again.text) == (409, True)
 
 
 async def test_an_invitation_made_in_the_console_works(floor: Console, owner: Browser) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from authfactor.models import PageQuery, Role
 from authfactor.rules.console.roles import ACTIONS, ALLOWED, NEED_REASON, Action, NotAllowed
+from authfactor.rules.unit import Scope
 from authfactor.wire.webhooks import CreateWebhookEndpoint
 from tests.console.floor import HOME, OTHER_CLIENT, Browser, Console
 
@@ -84,10 +85,10 @@ async def things(floor: Console, owner: Browser) -> Things:
     user = await floor.user()
     enrolled = await floor.enroll(user)
     await floor.lock(enrolled)
-    opening = await af.sessions.prepare(
+    prepared = await af.sessions.prepare(
         af.store, one, user.id, amr="pwd", now=floor.clock.now, ip_address=None, user_agent=None
     )
-    await af.run(lambda tx: af.sessions.start(tx, one, user, opening))
+    await af.run(lambda tx: af.sessions.start(Scope(tx, one, floor.clock.now), user, prepared))
     key, _ = await af.run(af.environments.new_key(one, "first"))
     [delivery] = [row[0] for row in await af.read(lambda tx: tx.db.all("SELECT id FROM deliveries"))]
     [session] = [row[0] for row in await af.read(lambda tx: tx.db.all("SELECT id FROM sessions"))]
@@ -169,7 +170,7 @@ async def test_without_a_reason_nothing_is_done(floor: Console, owner: Browser, 
         path, form = FORMS[action](things)
         answer = await owner.post(path, {**form, "reason": "  "})
         assert (answer.status_code, action) == (422, action)
-        assert "Say why" in answer.text
+        assert "A reason is required" in answer.text
     assert await contents(floor) == before
 
 
@@ -193,7 +194,7 @@ async def test_an_operator_who_was_demoted_meanwhile_may_do_nothing_more(
     floor: Console, owner: Browser, things: Things
 ) -> None:
     lee = await floor.operator("owner", "second@example.org")
-    seat = await floor.af.operator_sign_in.seat(floor.af.store, lee.token() or "")
+    seat = await floor.af.operator_sign_in.context_of(floor.af.store, lee.token() or "")
     assert seat is not None
     unit = floor.af.console_actions.act(
         seat,

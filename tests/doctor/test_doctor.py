@@ -40,7 +40,7 @@ def settled(folder: Path) -> Settings:
 async def enroll(af: Authfactor, secret: str | None = None, email: str = "kim@example.org") -> bytes:
     """Enrol a new user and return the secret's bytes."""
     environment = (await af.read(lambda tx: tx.environments.all()))[0]
-    user = await af.run(await af.users.create(environment, CreateUser(email=email)))
+    user = await af.run(await af.users.prepare_create(environment, CreateUser(email=email)))
     request = EnrollUserFactor(type="totp", totp_secret=secret)
     made = await af.run(af.factors.enroll(environment, user.id, request))
     return base32.decode(made.secret, min_bytes=10)

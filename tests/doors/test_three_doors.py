@@ -55,7 +55,7 @@ class Core:
 
     def create_user(self) -> Json:
         return self._write(
-            lambda: self._af.users.create(self._environment, CreateUser(email=EMAIL)), responses.user
+            lambda: self._af.users.prepare_create(self._environment, CreateUser(email=EMAIL)), responses.user
         )
 
     def enroll(self, user_id: str, secret: str = SECRET) -> Json:

@@ -22,14 +22,14 @@ ROUNDS: Final = 5
 PROCESS: Final = """
 import asyncio, sys
 from pathlib import Path
-from authfactor import passwords
 from authfactor.core import Authfactor
-from authfactor.rules import event_seals
+from authfactor.crypto import passwords
+from authfactor.rules.audit import event_sealing
 from authfactor.settings import Settings
 from authfactor.wire.requests import CreateUser
 
 now = [int(sys.argv[2])]
-event_seals.MOST, event_seals.BATCH, event_seals.PAUSE_SECONDS = 7, 3, 0
+event_sealing.MAX_PER_ENVIRONMENT, event_sealing.BATCH, event_sealing.PAUSE_SECONDS = 7, 3, 0
 
 async def main():
     settings = Settings(data=Path(sys.argv[1]), event_life=86400)
@@ -38,7 +38,7 @@ async def main():
     for number in range(10**6):
         for name in "abcdefgh":
             request = CreateUser(email=f"{name}{now[0]}@example.org")
-            await af.run(await af.users.create(environment, request))
+            await af.run(await af.users.prepare_create(environment, request))
             now[0] += 60_000
         now[0] += 2 * 3600_000
         await af.event_sealing.run(af.store)

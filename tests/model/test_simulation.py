@@ -43,7 +43,7 @@ class Schedule:
         self.now = START
         vault = Vault([key_of(self.chance.randbytes(32))], self.chance.randbytes)
         new_id = IdGenerator(lambda: self.now, self.chance.randbytes)
-        self.rules = Challenges(lambda: self.now, new_id, vault, EventLog(new_id), SETTINGS)
+        self.rules = Challenges(lambda: self.now, new_id, vault, EventLog(lambda: self.now, new_id), SETTINGS)
         self.store = SimulatedStore(self.chance, racy=racy)
         self.reference = Verifier(SETTINGS)
         self.accepted: list[tuple[str, str]] = []

@@ -64,7 +64,7 @@ class Verifying(RuleBasedStateMachine):
 
     def _user(self, email: str) -> str:
         async def create() -> str:
-            unit = await self.af.users.create(self.environment, CreateUser(email=email))
+            unit = await self.af.users.prepare_create(self.environment, CreateUser(email=email))
             return (await self.af.run(unit)).id
 
         return self.loop.run_until_complete(create())

@@ -65,7 +65,7 @@ class Installation:
         self._users += 1
         email = email or f"user{self._users}@example.com"
         return await self.af.run(
-            await self.af.users.create(self.environment, CreateUser(email=email, **fields))
+            await self.af.users.prepare_create(self.environment, CreateUser(email=email, **fields))
         )
 
     async def enroll(self, user: UserRecord, **fields: Any) -> Enrollment:  # noqa: ANN401 - any field
@@ -74,7 +74,7 @@ class Installation:
 
     async def enroll_alone(self, user_id: str | None = None) -> Enrollment:
         request = EnrollFactor(type="totp", totp_issuer="Issuer", totp_user="account", user_id=user_id)
-        return await self.af.run(self.af.factors.enroll_alone(self.environment, request))
+        return await self.af.run(self.af.factors.enroll_standalone(self.environment, request))
 
     async def challenge(self, enrolled: Enrollment) -> ChallengeRecord:
         return await self.af.run(self.af.challenges.create(self.environment, enrolled.factor.id))

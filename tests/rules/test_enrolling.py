@@ -164,7 +164,7 @@ async def test_only_totp_is_enrolled(desk: "Installation", kind: str | None, cod
         desk.af.factors.enroll(desk.environment, user.id, EnrollUserFactor(type=kind, totp_secret="1"))
     assert codes(refused.value) == [("type", code), ("totp_secret", "totp_secret_invalid")]
     with pytest.raises(errors.InvalidRequest) as refused:
-        desk.af.factors.enroll_alone(desk.environment, EnrollFactor(type=kind))
+        desk.af.factors.enroll_standalone(desk.environment, EnrollFactor(type=kind))
     assert codes(refused.value) == [("type", code)]
 
 
@@ -189,7 +189,9 @@ async def test_names_whose_picture_would_be_too_large_are_refused_and_nothing_is
         await desk.enroll(user, **names)
     assert codes(refused.value) == [("totp_user", "totp_user_invalid")]
     with pytest.raises(errors.InvalidRequest):
-        await desk.af.run(desk.af.factors.enroll_alone(desk.environment, EnrollFactor(type="totp", **names)))
+        await desk.af.run(
+            desk.af.factors.enroll_standalone(desk.environment, EnrollFactor(type="totp", **names))
+        )
     assert await desk.af.read(lambda tx: tx.db.all("SELECT id FROM factors")) == []
     # The longest names that fit have a picture.
     room = qr.MAX_BYTES - len((await desk.enroll(user, totp_issuer="i", totp_user="u")).uri)
@@ -225,7 +227,7 @@ async def test_enrolling_an_unknown_user_is_not_found(desk: "Installation") -> N
 
 async def test_the_older_route_needs_both_names_and_opens_no_challenge(desk: "Installation") -> None:
     with pytest.raises(errors.InvalidRequest) as refused:
-        desk.af.factors.enroll_alone(desk.environment, EnrollFactor(type="totp", totp_issuer=""))
+        desk.af.factors.enroll_standalone(desk.environment, EnrollFactor(type="totp", totp_issuer=""))
     assert codes(refused.value) == [
         ("totp_issuer", "totp_issuer_required"),
         ("totp_user", "totp_user_required"),

@@ -21,7 +21,7 @@ async def test_the_first_environment_is_made_once_with_the_settings_names(open_d
         everything = await desk.af.read(lambda tx: tx.environments.all())
         assert [found.client_id for found in everything] == ["client_x", desk.other.client_id]
         assert desk.environment.team_name == "Acme"
-        caller = await desk.af.environments.caller(desk.af.store, "sk_test_x")
+        caller = await desk.af.environments.authenticate(desk.af.store, "sk_test_x")
         assert caller.environment == desk.environment
         assert len(await desk.af.read(lambda tx: tx.api_keys.of_environment(1))) == 1
 
@@ -60,7 +60,7 @@ async def test_a_key_names_its_environment_and_several_work_side_by_side(desk: "
     for (record, text), environment in zip(
         keys, [desk.environment, desk.environment, desk.other], strict=True
     ):
-        caller = await af.environments.caller(af.store, text)
+        caller = await af.environments.authenticate(af.store, text)
         assert (caller.environment, caller.key_id) == (environment, record.id)
         assert record.hint == text[-4:]
     assert len({text for _, text in keys}) == 3
@@ -70,19 +70,19 @@ async def test_a_key_names_its_environment_and_several_work_side_by_side(desk: "
 @pytest.mark.parametrize("key", ["", "sk_", "sk_unknown", "\ud800", "ä", "x" * 100_000])
 async def test_an_unknown_key_is_unauthorized(desk: "Installation", key: str) -> None:
     with pytest.raises(errors.Unauthorized):
-        await desk.af.environments.caller(desk.af.store, key)
+        await desk.af.environments.authenticate(desk.af.store, key)
 
 
 async def test_a_revoked_key_is_refused_within_a_second_and_the_others_live_on(desk: "Installation") -> None:
     af = desk.af
     record, text = await af.run(af.environments.new_key(desk.environment, "a"))
     _, other = await af.run(af.environments.new_key(desk.environment, "b"))
-    await af.environments.caller(af.store, text)
+    await af.environments.authenticate(af.store, text)
     await af.run(af.environments.revoke_key(desk.environment, record.id))
     desk.clock.advance(1)
     with pytest.raises(errors.Unauthorized):
-        await af.environments.caller(af.store, text)
-    assert (await af.environments.caller(af.store, other)).environment == desk.environment
+        await af.environments.authenticate(af.store, text)
+    assert (await af.environments.authenticate(af.store, other)).environment == desk.environment
     with pytest.raises(errors.NotFound):
         await af.run(af.environments.revoke_key(desk.environment, record.id))
 
@@ -91,33 +91,33 @@ async def test_a_revoked_key_is_refused_within_a_second_and_the_others_live_on(d
 async def test_a_clock_that_jumps_does_not_keep_a_revoked_key_alive(desk: "Installation", jump: int) -> None:
     af = desk.af
     record, text = await af.run(af.environments.new_key(desk.environment, "a"))
-    await af.environments.caller(af.store, text)
+    await af.environments.authenticate(af.store, text)
     await af.run(af.environments.revoke_key(desk.environment, record.id))
     desk.clock.advance(jump)
     with pytest.raises(errors.Unauthorized):
-        await af.environments.caller(af.store, text)
+        await af.environments.authenticate(af.store, text)
 
 
 async def test_a_known_key_is_answered_from_memory_for_less_than_a_second(desk: "Installation") -> None:
     af = desk.af
     _, text = await af.run(af.environments.new_key(desk.environment, "a"))
-    caller = await af.environments.caller(af.store, text)
+    caller = await af.environments.authenticate(af.store, text)
     # Taken out of the table behind the cache's back: whoever is still known is known from memory.
     desk.sql("DELETE FROM api_keys")
     desk.clock.advance(0.5)
-    assert await af.environments.caller(af.store, text) == caller
+    assert await af.environments.authenticate(af.store, text) == caller
     desk.clock.advance(0.5)
     with pytest.raises(errors.Unauthorized):
-        await af.environments.caller(af.store, text)
+        await af.environments.authenticate(af.store, text)
 
 
 async def test_a_change_of_the_environment_reaches_callers_within_a_second(desk: "Installation") -> None:
     af = desk.af
     _, text = await af.run(af.environments.new_key(desk.environment, "a"))
-    await af.environments.caller(af.store, text)
+    await af.environments.authenticate(af.store, text)
     await af.run(af.environments.update(desk.environment, team_name="New", mfa_policy="required"))
     desk.clock.advance(1)
-    caller = await af.environments.caller(af.store, text)
+    caller = await af.environments.authenticate(af.store, text)
     assert (caller.environment.team_name, caller.environment.mfa_policy) == ("New", "required")
 
 
@@ -126,7 +126,7 @@ async def test_the_last_use_of_a_key_is_noted_now_and_then(desk: "Installation")
     record, text = await af.run(af.environments.new_key(desk.environment, "a"))
     await af.flush_last_used()
     desk.clock.advance(7)
-    await af.environments.caller(af.store, text)
+    await af.environments.authenticate(af.store, text)
     used = desk.clock.now
     desk.clock.advance(7)
     await af.flush_last_used()
@@ -137,7 +137,7 @@ async def test_the_last_use_of_a_key_is_noted_now_and_then(desk: "Installation")
 async def test_the_text_of_a_key_is_forgotten_when_its_use_is_noted(desk: "Installation") -> None:
     af = desk.af
     _, text = await af.run(af.environments.new_key(desk.environment, "a"))
-    await af.environments.caller(af.store, text)
+    await af.environments.authenticate(af.store, text)
     assert text in repr(vars(af.environments))
     await af.flush_last_used()
     assert text not in repr(vars(af.environments))

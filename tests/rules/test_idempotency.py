@@ -185,7 +185,7 @@ async def test_what_only_looks_like_an_enrolment_is_given_again_as_it_was(desk: 
     )
 
     async def create() -> Response:
-        unit = await desk.af.users.create(desk.environment, request)
+        unit = await desk.af.users.prepare_create(desk.environment, request)
         return await idempotency.run_once(
             desk.af,
             claim(desk, "k"),

@@ -37,7 +37,7 @@ class Browser:
 
     async def answer(self, code: str) -> Verification | None:
         done: CodeOutcome = await self.desk.af.run(
-            self.desk.af.page_sessions.answer(self.link.id, self.session, code)
+            self.desk.af.page_sessions.verify(self.link.id, self.session, code)
         )
         return done.verification
 
@@ -64,7 +64,7 @@ async def challenge(desk: Installation, user: UserRecord, **fields: str) -> Issu
 
 
 async def opened(desk: Installation, issued: IssuedLink) -> Browser:
-    unit = await desk.af.page_sessions.open(desk.af.store, token_of(issued))
+    unit = await desk.af.page_sessions.prepare_open(desk.af.store, token_of(issued))
     return Browser(desk, *await desk.af.run(unit))
 
 
@@ -103,7 +103,9 @@ async def test_looking_at_a_link_changes_nothing(desk: Installation) -> None:
 async def test_of_many_browsers_one_opens_a_link_and_one_factor_is_made(desk: Installation) -> None:
     user = await desk.user()
     issued = await enrollment(desk, user)
-    units = [await desk.af.page_sessions.open(desk.af.store, token_of(issued)) for _ in range(BROWSERS)]
+    units = [
+        await desk.af.page_sessions.prepare_open(desk.af.store, token_of(issued)) for _ in range(BROWSERS)
+    ]
     results = await asyncio.gather(*(desk.af.run(unit) for unit in units), return_exceptions=True)
     assert sum(isinstance(result, tuple) for result in results) == 1
     assert sum(isinstance(result, errors.LinkUsed) for result in results) == BROWSERS - 1
@@ -120,7 +122,7 @@ async def test_a_link_that_was_opened_is_refused_from_then_on(desk: Installation
 
 async def test_a_link_that_nobody_opened_in_time_is_refused(desk: Installation) -> None:
     issued = await enrollment(desk, await desk.user())
-    late = await desk.af.page_sessions.open(desk.af.store, token_of(issued))
+    late = await desk.af.page_sessions.prepare_open(desk.af.store, token_of(issued))
     desk.clock.advance(10 * MINUTE)
     assert await state(desk, issued.link) == "expired"
     with pytest.raises(errors.LinkExpired):
@@ -146,7 +148,7 @@ async def test_a_made_up_token_leads_nowhere(desk: Installation, token: str) -> 
     with pytest.raises(errors.LinkUnknown):
         await desk.af.read(desk.af.page_sessions.find(token))
     with pytest.raises(errors.LinkUnknown):
-        await desk.af.page_sessions.open(desk.af.store, token)
+        await desk.af.page_sessions.prepare_open(desk.af.store, token)
 
 
 async def test_only_the_session_that_opened_a_link_sees_it(desk: Installation) -> None:

@@ -24,12 +24,12 @@ class Person:
 
 
 async def begin(desk: Installation, token: str, email: str = EMAIL, password: str = PASSWORD) -> Enrollment:
-    return await desk.af.run(await desk.af.operators.begin(desk.af.store, token, email, password))
+    return await desk.af.run(await desk.af.operators.prepare_set_up(desk.af.store, token, email, password))
 
 
 async def set_up(desk: Installation, token: str, email: str = EMAIL) -> Person:
     enrolled = await begin(desk, token, email)
-    operator, outcome = await desk.af.run(desk.af.operators.finish(token, desk.code(enrolled)))
+    operator, outcome = await desk.af.run(desk.af.operators.finish_set_up(token, desk.code(enrolled)))
     assert outcome.valid
     desk.clock.advance(totp.PERIOD)
     return Person(operator, enrolled)
@@ -61,7 +61,7 @@ async def sign_in(
         code=desk.code(person.enrolled) if code is None else code,
         old_token=old or None,
     )
-    return await desk.af.run(await desk.af.operator_sign_in.sign_in(desk.af.store, attempt))
+    return await desk.af.run(await desk.af.operator_sign_in.prepare_sign_in(desk.af.store, attempt))
 
 
 async def started(desk: Installation, person: Person, old: str = "") -> StartedSession:
@@ -79,7 +79,7 @@ async def refused(
 
 
 async def seat(desk: Installation, token: str, *, active: bool = True) -> OperatorContext | None:
-    return await desk.af.operator_sign_in.seat(desk.af.store, token, active=active)
+    return await desk.af.operator_sign_in.context_of(desk.af.store, token, active=active)
 
 
 async def another(desk: Installation, email: str = "lee@example.org", role: str = "owner") -> Person:
@@ -102,7 +102,7 @@ async def test_a_link_works_once(desk: Installation, kind: str) -> None:
     with pytest.raises(SetUpLinkRefused):
         await begin(desk, token)
     with pytest.raises(SetUpLinkRefused):
-        await desk.af.run(desk.af.operators.finish(token, "000000"))
+        await desk.af.run(desk.af.operators.finish_set_up(token, "000000"))
 
 
 async def test_a_link_ends_after_a_day(desk: Installation) -> None:
@@ -110,7 +110,7 @@ async def test_a_link_ends_after_a_day(desk: Installation) -> None:
     enrolled = await begin(desk, token)
     desk.clock.advance(DAY)
     with pytest.raises(SetUpLinkRefused):
-        await desk.af.run(desk.af.operators.finish(token, desk.code(enrolled)))
+        await desk.af.run(desk.af.operators.finish_set_up(token, desk.code(enrolled)))
 
 
 async def test_of_first_links_only_the_last_works_and_none_once_an_owner_is_in(desk: Installation) -> None:
@@ -135,9 +135,9 @@ async def test_the_first_half_may_be_done_again_and_the_earlier_factor_is_gone(d
     token = await first_token(desk)
     lost = await begin(desk, token, "typo@example.org")
     kept = await begin(desk, token)
-    _, outcome = await desk.af.run(desk.af.operators.finish(token, desk.code(lost)))
+    _, outcome = await desk.af.run(desk.af.operators.finish_set_up(token, desk.code(lost)))
     assert not outcome.valid
-    operator, outcome = await desk.af.run(desk.af.operators.finish(token, desk.code(kept)))
+    operator, outcome = await desk.af.run(desk.af.operators.finish_set_up(token, desk.code(kept)))
     assert outcome.valid
     assert operator.email == EMAIL
     assert len(await desk.af.read(lambda tx: tx.operators.all())) == 1
@@ -271,11 +271,11 @@ async def test_one_of_several_sessions_can_be_ended_but_not_another_operators(
     lee = await another(desk)
     one, two = await started(desk, kim), await started(desk, kim)
     with pytest.raises(errors.NotFound):
-        await desk.af.run(desk.af.operator_sign_in.revoke(lee.operator, one.seat.session.id))
-    await desk.af.run(desk.af.operator_sign_in.revoke(kim.operator, one.seat.session.id))
+        await desk.af.run(desk.af.operator_sign_in.revoke(lee.operator, one.context.session.id))
+    await desk.af.run(desk.af.operator_sign_in.revoke(kim.operator, one.context.session.id))
     assert await seat(desk, one.token) is None
     live = await desk.af.read(desk.af.operator_sign_in.live(kim.operator))
-    assert [session.id for session in live] == [two.seat.session.id]
+    assert [session.id for session in live] == [two.context.session.id]
 
 
 async def test_disabling_ends_sessions_and_signing_in(desk: Installation, kim: Person) -> None:
@@ -309,7 +309,7 @@ async def test_a_reset_takes_everything_and_a_new_link_gives_it_back(desk: Insta
     await refused(desk, lee)
     again = await set_up(desk, token)
     assert again.operator.id == lee.operator.id
-    assert (await started(desk, again)).seat.operator.state == "active"
+    assert (await started(desk, again)).context.operator.state == "active"
 
 
 async def test_what_is_stored_gives_nobody_a_way_in(desk: Installation, kim: Person) -> None:

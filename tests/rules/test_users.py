@@ -18,7 +18,9 @@ PASSWORD = "several unrelated words"
 
 
 async def update(desk: "Installation", user: UserRecord, **fields: Any) -> UserRecord:  # noqa: ANN401 - any field
-    return await desk.af.run(await desk.af.users.update(desk.environment, user.id, UpdateUser(**fields)))
+    return await desk.af.run(
+        await desk.af.users.prepare_update(desk.environment, user.id, UpdateUser(**fields))
+    )
 
 
 def codes(refusal: errors.InvalidRequest) -> list[tuple[str, str]]:
@@ -56,7 +58,7 @@ async def test_an_email_alone_is_enough(desk: "Installation") -> None:
 @pytest.mark.parametrize("email", [None, "", "  "])
 async def test_the_email_is_required(desk: "Installation", email: str | None) -> None:
     with pytest.raises(errors.InvalidRequest) as refused:
-        await desk.af.users.create(desk.environment, CreateUser(email=email))
+        await desk.af.users.prepare_create(desk.environment, CreateUser(email=email))
     assert codes(refused.value) == [("email", "email_string_required")]
 
 
@@ -65,7 +67,7 @@ async def test_the_email_is_required(desk: "Installation", email: str | None) ->
 )
 async def test_an_email_must_look_like_one(desk: "Installation", email: str) -> None:
     with pytest.raises(errors.InvalidRequest) as refused:
-        await desk.af.users.create(desk.environment, CreateUser(email=email))
+        await desk.af.users.prepare_create(desk.environment, CreateUser(email=email))
     assert codes(refused.value) == [("email", "email_invalid")]
     user = await desk.user()
     with pytest.raises(errors.InvalidUserField) as refused:
@@ -86,7 +88,7 @@ async def test_an_email_in_another_case_and_an_external_id_are_taken(desk: "Inst
     assert codes(refused.value) == [("external_id", "external_id_already_used")]
     assert (await desk.events()).count("user.created") == 1
     await desk.af.run(
-        await desk.af.users.create(desk.other, CreateUser("kim@example.com", external_id="crm-1"))
+        await desk.af.users.prepare_create(desk.other, CreateUser("kim@example.com", external_id="crm-1"))
     )
 
 
@@ -300,7 +302,7 @@ async def test_an_event_is_written_with_its_cause_or_not_at_all(desk: "Installat
     assert await desk.events() == ["user.created", "user.updated", "user.deleted"]
 
     async def fails_late(tx: Any) -> None:  # noqa: ANN401 - a transaction
-        await (await desk.af.users.create(desk.environment, CreateUser("lee@example.com")))(tx)
+        await (await desk.af.users.prepare_create(desk.environment, CreateUser("lee@example.com")))(tx)
         raise KeyError
 
     rows = await desk.af.read(

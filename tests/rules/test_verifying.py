@@ -255,8 +255,8 @@ async def test_the_ids_of_another_environment_are_unknown_everywhere(desk: "Inst
         af.users.get(there, factor.user_id),
         af.users.by_external_id(there, "crm-1"),
         af.users.delete(there, factor.user_id),
-        await af.users.update(there, factor.user_id, UpdateUser(name="x")),
-        af.factors.enroll_alone(
+        await af.users.prepare_update(there, factor.user_id, UpdateUser(name="x")),
+        af.factors.enroll_standalone(
             there, EnrollFactor(type="totp", totp_issuer="i", totp_user="u", user_id=factor.user_id)
         ),
         af.factors.enroll(there, factor.user_id, EnrollUserFactor(type="totp")),

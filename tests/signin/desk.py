@@ -227,7 +227,7 @@ async def make_template(folder: Path, database_url: str = "") -> None:
         two = await af.run(af.environments.create("two", team_name="Two", client_id=OTHER_CLIENT))
         await af.run(af.environments.new_key(two, "second", key=OTHER_KEY))
         for environment in (one, two):
-            await af.token_signing.published(af.store, environment)
+            await af.token_signing.list_public_keys(af.store, environment)
     finally:
         await af.close()
 

@@ -21,7 +21,7 @@ UNTIMED: Options = {"verify_exp": False, "verify_iat": False}
 
 
 async def rotate(desk: Application) -> SigningKey:
-    return await desk.af.run(await desk.af.token_signing.rotate(await desk.environment()))
+    return await desk.af.run(await desk.af.token_signing.prepare_rotation(await desk.environment()))
 
 
 async def verify(desk: Application, tokens: Json) -> Json:
@@ -165,13 +165,13 @@ async def test_first_tokens_at_the_same_time_make_one_key(desk: Application) -> 
         desk.af.environments.create("three", team_name="Three", client_id="client_three")
     )
     await asyncio.gather(*(desk.af.token_signing.sign(desk.af.store, made, {"n": n}) for n in range(3)))
-    assert len(await desk.af.token_signing.published(desk.af.store, made)) == 1
+    assert len(await desk.af.token_signing.list_public_keys(desk.af.store, made)) == 1
 
 
 async def test_a_key_made_before_any_token_takes_over_in_its_turn(desk: Application) -> None:
     unit = desk.af.environments.create("three", team_name="Three", client_id="client_three")
     made = await desk.af.run(unit)
-    rotated = await desk.af.run(await desk.af.token_signing.rotate(made))
+    rotated = await desk.af.run(await desk.af.token_signing.prepare_rotation(made))
     first = await desk.af.token_signing.sign(desk.af.store, made, {})
     assert jwt.get_unverified_header(first)["kid"] != rotated.id
     desk.clock.advance(66)

@@ -257,7 +257,7 @@ def rotate_signing(ctx: click.Context) -> None:
     options = context.global_options(ctx)
 
     async def work(af: Authfactor, environment: Environment) -> models.SigningKey:
-        unit = await af.token_signing.rotate(environment)
+        unit = await af.token_signing.prepare_rotation(environment)
         return await context.run_audited(af, environment, unit, "signing_key.rotate", lambda it: it.id)
 
     made = context.run(options, work)

@@ -150,5 +150,5 @@ async def _demo_user(af: Authfactor) -> str:
     environment = (await af.read(lambda tx: tx.environments.all()))[0]
     known = await af.read(lambda tx: tx.users.by_email(environment.number, DEMO_EMAIL))
     if known is None:
-        known = await af.run(await af.users.create(environment, CreateUser(email=DEMO_EMAIL)))
+        known = await af.run(await af.users.prepare_create(environment, CreateUser(email=DEMO_EMAIL)))
     return known.id

@@ -52,7 +52,7 @@ def create(
     )
 
     async def work(af: Authfactor, environment: Environment) -> UserRecord:
-        unit = await af.users.create(environment, request)
+        unit = await af.users.prepare_create(environment, request)
         return await context.run_audited(af, environment, unit, "user.create", lambda made: made.id)
 
     _print_user(options, context.run(options, work))
@@ -123,7 +123,7 @@ def update(
     )
 
     async def work(af: Authfactor, environment: Environment) -> UserRecord:
-        unit = await af.users.update(environment, user_id, request)
+        unit = await af.users.prepare_update(environment, user_id, request)
         return await context.run_audited(af, environment, unit, "user.update", user_id)
 
     _print_user(options, context.run(options, work))

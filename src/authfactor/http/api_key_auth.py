@@ -11,4 +11,4 @@ async def caller_of(af: Authfactor, headers: dict[bytes, bytes]) -> ApiCaller:
     scheme, _, key = value.partition(b" ")
     if scheme.lower() != b"bearer" or not key:
         raise errors.Unauthorized
-    return await af.environments.caller(af.store, key.strip().decode("latin-1"))
+    return await af.environments.authenticate(af.store, key.strip().decode("latin-1"))

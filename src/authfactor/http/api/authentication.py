@@ -58,16 +58,16 @@ def _right_code(_: SignedIn) -> str:
 
 async def _unit(request: Request, environment: Environment, body: Authenticate) -> Unit[SignedIn]:
     if body.grant_type == "password":
-        return await request.af.sign_in.password(request.af.store, environment, body)
+        return await request.af.sign_in.prepare_password(request.af.store, environment, body)
     if body.grant_type == MFA_TOTP:
-        return await request.af.sign_in.code(request.af.store, environment, body)
-    return await request.af.sessions.refresh(request.af.store, environment, body.refresh_token or "")
+        return await request.af.sign_in.prepare_code(request.af.store, environment, body)
+    return await request.af.sessions.prepare_refresh(request.af.store, environment, body.refresh_token or "")
 
 
 async def jwks(request: Request) -> Response:
     """Publish the keys that verify access tokens."""
     environment = await request.af.read(request.af.environments.by_client_id(request.ids[0]))
-    keys = await request.af.token_signing.published(request.af.store, environment)
+    keys = await request.af.token_signing.list_public_keys(request.af.store, environment)
     return Response(request.status, responses.encode(authentication.jwks(keys)))
 
 
@@ -94,7 +94,7 @@ async def log_out(request: Request) -> Response:
 async def list_events(request: Request) -> Response:
     """List events by name."""
     return await request.read(
-        event_log.listing(request.environment, _event_query(request)), event_shapes.events
+        request.af.events.page(request.environment, _event_query(request)), event_shapes.events
     )
 
 
@@ -129,7 +129,7 @@ async def _client(request: Request, body: Authenticate) -> ApiCaller:
             return ApiCaller(
                 await request.af.read(request.af.environments.by_client_id(client_id)), client_id
             )
-        caller = await request.af.environments.caller(request.af.store, body.client_secret or "")
+        caller = await request.af.environments.authenticate(request.af.store, body.client_secret or "")
     except (errors.NotFound, errors.Unauthorized):
         caller = None
     if caller is None or caller.environment.client_id != client_id:

@@ -27,7 +27,7 @@ async def list_user_factors(request: Request) -> Response:
 
 async def enroll_factor(request: Request) -> Response:
     """Enrol a stand-alone factor."""
-    unit = request.af.factors.enroll_alone(request.environment, request.read_body(requests.EnrollFactor))
+    unit = request.af.factors.enroll_standalone(request.environment, request.read_body(requests.EnrollFactor))
     return await request.write(unit, responses.factor_enrolled)
 
 

@@ -9,7 +9,7 @@ from authfactor.wire import requests, responses
 
 async def create_user(request: Request) -> Response:
     """Create a user."""
-    unit = await request.af.users.create(request.environment, request.read_body(requests.CreateUser))
+    unit = await request.af.users.prepare_create(request.environment, request.read_body(requests.CreateUser))
     return await request.write(unit, responses.user)
 
 
@@ -34,7 +34,7 @@ async def list_users(request: Request) -> Response:
 
 async def update_user(request: Request) -> Response:
     """Change a user."""
-    unit = await request.af.users.update(
+    unit = await request.af.users.prepare_update(
         request.environment, request.ids[0], request.read_body(requests.UpdateUser)
     )
     return await request.write(unit, responses.user)

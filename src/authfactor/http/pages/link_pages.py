@@ -35,7 +35,9 @@ async def show_link(request: PageRequest) -> Response:
 async def open_link(request: PageRequest) -> Response:
     """Open a link: from now on only this browser may go on."""
     await _look(request)
-    link, secret = await request.af.run(await request.af.page_sessions.open(request.af.store, request.ids[0]))
+    link, secret = await request.af.run(
+        await request.af.page_sessions.prepare_open(request.af.store, request.ids[0])
+    )
     seconds = max(1, (link.expires_at - request.af.clock()) // 1000)
     return request.redirect(PATHS[link.purpose] + link.id, cookies=[Cookie(link.id, secret, seconds)])
 
@@ -52,12 +54,12 @@ async def answer_step(request: PageRequest) -> Response:
     code = request.form().get("code", "")
     secret = _secret(request)
     try:
-        answered = await request.af.run(request.af.page_sessions.answer(request.ids[0], secret, code))
+        answered = await request.af.run(request.af.page_sessions.verify(request.ids[0], secret, code))
     except errors.TooManyAttempts as error:
         followed = await request.af.read(request.af.page_sessions.view(request.ids[0], secret))
         _speak(request, followed)
         return _refused(request, followed, error)
-    _speak(request, answered.followed)
+    _speak(request, answered.page_session)
     return _answered(request, answered)
 
 

@@ -1,1 +1,1 @@
-"""Signing in: passwords, pending sign-ins, sessions, access tokens."""
+"""Sign-in: passwords, pending sign-ins, sessions, access tokens."""

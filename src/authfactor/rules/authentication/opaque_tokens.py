@@ -1,4 +1,4 @@
-"""Opaque tokens: random text that a client holds and the store knows only by its hash."""
+"""Opaque tokens: random text that a client holds; the store has only its hash."""
 
 import base64
 
@@ -8,5 +8,5 @@ TOKEN_BYTES = 32
 
 
 def random_token(entropy: Entropy) -> str:
-    """Make a token of 256 random bits, letters, digits, `-` and `_`."""
+    """Return a token of 256 random bits, in letters, digits, `-` and `_`."""
     return base64.urlsafe_b64encode(entropy(TOKEN_BYTES)).decode("ascii").rstrip("=")

@@ -1,7 +1,7 @@
-"""Passwords hashed on a few threads behind a bounded queue: verifying codes must never wait for them.
+"""Password hashing on a few threads behind a bounded queue, so that code verification never waits for it.
 
-A hash takes tens of milliseconds on purpose. When more sign-ins wait than the queue holds, the next one
-is told to come back at once instead of joining a pile.
+A hash takes tens of milliseconds by design. When the queue is full, the next sign-in is refused at once
+instead of making the queue longer.
 """
 
 import asyncio
@@ -22,19 +22,19 @@ NICENESS: Final = 10
 
 
 class PasswordHasher:
-    """Hashes and verifies off the event loop."""
+    """Hashes and verifies passwords off the event loop."""
 
     def __init__(
         self, entropy: Entropy, settings: Settings, profile: passwords.Profile = passwords.PRODUCTION
     ) -> None:
-        """Start no thread before the first password."""
+        """Keep the collaborators; no thread starts before the first password."""
         self._entropy = entropy
         self._profile = profile
-        self._most = settings.password_queue + settings.password_threads
+        self._limit = settings.password_queue + settings.password_threads
         self._threads = ThreadPoolExecutor(
-            settings.password_threads, thread_name_prefix="authfactor-password", initializer=_give_way
+            settings.password_threads, thread_name_prefix="authfactor-password", initializer=_lower_priority
         )
-        self._under_way = 0
+        self._in_progress = 0
 
     async def hash(self, password: str) -> str:
         """Hash a password with a fresh salt. Raises `Unavailable` when the queue is full."""
@@ -42,7 +42,10 @@ class PasswordHasher:
         return await self._run(lambda: passwords.hash_password(password, salt=salt, profile=self._profile))
 
     async def verify(self, password: str, stored: str | None) -> bool:
-        """Check a password. Without a stored hash the same work is done on a decoy, and the answer is no."""
+        """Return whether a password is right. Without a stored hash, do the same work on a decoy: False.
+
+        Raises `Unavailable` when the queue is full.
+        """
         if stored is None:
             decoy = passwords.decoy_hash(self._profile)
             await self._run(lambda: passwords.verify_password(password, decoy))
@@ -50,25 +53,25 @@ class PasswordHasher:
         return await self._run(lambda: passwords.verify_password(password, stored, profile=self._profile))
 
     def needs_rehash(self, stored: str) -> bool:
-        """Tell whether a stored hash is imported or weaker than today's."""
+        """Return whether a stored hash is imported or weaker than the current profile."""
         return passwords.needs_rehash(stored, self._profile)
 
     def close(self) -> None:
-        """Let the threads go."""
+        """Stop the threads; queued work is canceled."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self, work: Callable[[], T]) -> T:
-        if self._under_way >= self._most:
+        if self._in_progress >= self._limit:
             raise errors.Unavailable("Too many sign-ins are waiting. Try again in a moment.")
-        self._under_way += 1
+        self._in_progress += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         finally:
-            self._under_way -= 1
+            self._in_progress -= 1
 
 
-def _give_way() -> None:
-    """Put this thread behind all others: hashing may take every core, but not from who verifies a code."""
-    # Elsewhere niceness belongs to the whole process.
+def _lower_priority() -> None:
+    """Lower this thread's priority, so that hashing on every core does not delay code verification."""
+    # Outside Linux niceness applies to the whole process.
     if sys.platform == "linux":
         os.nice(NICENESS)

@@ -1,7 +1,7 @@
-"""How fast passwords may be guessed: by account and address, by address, by account from strange addresses.
+"""Rate limits on password guesses: per account and network, per network, and per account.
 
-No lock that a stranger can put on somebody else's account (decision 0013): the account's own limit does
-not hold for addresses from which its user has signed in before.
+The account's own limit does not apply to networks from which its user has signed in before, so that a
+stranger cannot lock a user out (decision 0013). A network is an IPv4 address or an IPv6 /64.
 """
 
 import hashlib
@@ -9,19 +9,19 @@ import ipaddress
 from typing import Final, NamedTuple
 
 from authfactor.errors import SignInRefused
-from authfactor.models import Environment, UserRecord
+from authfactor.models import UserRecord
+from authfactor.rules.unit import Scope
 from authfactor.settings import Settings
-from authfactor.store import Tx
 
 MINUTE: Final = 60_000
-# One place of each comes back in this time (milliseconds).
+# How long until each limit allows one more attempt (milliseconds).
 PAIR_INTERVAL: Final = 90_000
 ADDRESS_INTERVAL: Final = 36_000
 ACCOUNT_INTERVAL: Final = 30 * MINUTE
 
 
 class ThrottleLimit(NamedTuple):
-    """One limit that an attempt counts against."""
+    """A limit: `allowance` attempts in a burst, then one every `interval` milliseconds."""
 
     subject: str
     interval: int
@@ -29,16 +29,11 @@ class ThrottleLimit(NamedTuple):
 
 
 async def limits_of(
-    tx: Tx,
-    environment: Environment,
-    user: UserRecord | None,
-    email: str,
-    address: str | None,
-    settings: Settings,
+    scope: Scope, user: UserRecord | None, email: str, address: str | None, settings: Settings
 ) -> list[ThrottleLimit]:
-    """Return every limit that this attempt counts against, in an order that is the same for everybody.
+    """Return every limit that an attempt counts against, always in the same order.
 
-    An email that is nobody's is limited like one that is somebody's. An address that cannot be read is none.
+    Unknown emails are throttled exactly like known ones. An unparsable IP address has no limits of its own.
     """
     account = _digest(email.strip().casefold())
     network = _network(address)
@@ -50,54 +45,58 @@ async def limits_of(
                 f"pair:{account}:{network}", PAIR_INTERVAL, settings.passwords_per_account_and_address
             ),
         ]
-        if user is not None and await _is_familiar(tx, environment, user.id, network):
+        if user is not None and await _is_familiar(scope, user.id, network):
             return found
     return [*found, ThrottleLimit(account_subject(email), ACCOUNT_INTERVAL, settings.passwords_per_account)]
 
 
-async def charge(tx: Tx, environment: Environment, limits: list[ThrottleLimit], now: int) -> bool:
-    """Count an attempt against every limit, or against none when one of them has no place left."""
-    for number, place in enumerate(limits):
-        if not await tx.throttles.charge(
-            environment.number, place.subject, now, place.interval, place.allowance
+async def charge(scope: Scope, limits: list[ThrottleLimit]) -> bool:
+    """Count an attempt against every limit; against none, and return False, when one is exhausted."""
+    for position, limit in enumerate(limits):
+        if not await scope.tx.throttles.charge(
+            scope.number, limit.subject, scope.now, limit.interval, limit.allowance
         ):
-            await refund(tx, environment, limits[:number])
+            await refund(scope, limits[:position])
             return False
     return True
 
 
-async def refund(tx: Tx, environment: Environment, limits: list[ThrottleLimit]) -> None:
-    """Take a counted attempt back: the password was right."""
-    for place in limits:
-        await tx.throttles.refund(environment.number, place.subject, place.interval)
+async def refund(scope: Scope, limits: list[ThrottleLimit]) -> None:
+    """Take back a counted attempt whose password was right."""
+    for limit in limits:
+        await scope.tx.throttles.refund(scope.number, limit.subject, limit.interval)
 
 
-async def is_open(tx: Tx, environment: Environment, limits: list[ThrottleLimit], now: int) -> bool:
-    """Tell whether an attempt would be looked at now; only `charge` decides."""
-    for place in limits:
-        full_at = await tx.throttles.tat(environment.number, place.subject)
-        if full_at > now + (place.allowance - 1) * place.interval:
+async def is_open(scope: Scope, limits: list[ThrottleLimit]) -> bool:
+    """Return whether `charge` would succeed now, without counting."""
+    for limit in limits:
+        # Theoretical arrival time (GCRA): when the limit would be unused again.
+        tat = await scope.tx.throttles.tat(scope.number, limit.subject)
+        if tat > scope.now + (limit.allowance - 1) * limit.interval:
             return False
     return True
 
 
 def refusal() -> SignInRefused:
-    """Say no to right and wrong passwords alike. Not a 429: SDKs would sleep inside a person's request."""
+    """Return the refusal, the same for right and wrong passwords.
+
+    Not a 429: SDKs would sleep within a person's request.
+    """
     return SignInRefused("too_many_password_attempts", "Too many wrong passwords. Try again in some minutes.")
 
 
 def account_subject(email: str) -> str:
-    """Name an account's own limit."""
+    """Return the subject of an account's own limit."""
     return f"account:{_digest(email.strip().casefold())}"
 
 
 def stranger_subject(address: str | None) -> str:
-    """Name all the emails that are nobody's and are tried from one address."""
+    """Return the subject that all unknown emails from one network share."""
     return f"stranger:{_network(address) or ''}"
 
 
-async def _is_familiar(tx: Tx, environment: Environment, user_id: str, network: str) -> bool:
-    known = await tx.sessions.addresses_of(environment.number, user_id)
+async def _is_familiar(scope: Scope, user_id: str, network: str) -> bool:
+    known = await scope.tx.sessions.addresses_of(scope.number, user_id)
     return any(_network(each) == network for each in known if each)
 
 

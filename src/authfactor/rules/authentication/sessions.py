@@ -1,4 +1,4 @@
-"""Sessions: starting one, refreshing its tokens, listing, ending."""
+"""Sessions: start, refresh tokens, list, end."""
 
 import hashlib
 from typing import Any, Final, NamedTuple
@@ -25,8 +25,9 @@ from authfactor.rules.authentication.opaque_tokens import random_token
 from authfactor.rules.authentication.token_signing import TokenSigning
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
+from authfactor.rules.unit import Scope, unit
 from authfactor.settings import Settings
-from authfactor.store import Store, Tx, Unit
+from authfactor.store import Store, Unit
 from authfactor.wire import authentication
 
 ONE_STEP: Final = "pwd"
@@ -34,21 +35,21 @@ TWO_STEPS: Final = "pwd otp mfa"
 
 
 class TokenPair(NamedTuple):
-    """An access token and the refresh token that follows it."""
+    """An access token and the refresh token that replaces it."""
 
     access_token: str
     refresh_token: str
 
 
 class PreparedSession(NamedTuple):
-    """A session that is about to start, with its tokens already signed."""
+    """A session that is not written yet, with its first tokens already signed."""
 
     session: SessionRecord
-    pair: TokenPair
+    tokens: TokenPair
 
 
 def token_hash(token: str) -> bytes:
-    """Return what is stored of a token of 256 random bits."""
+    """Return the stored form of a token; 256 random bits need no slow hash."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
@@ -65,7 +66,7 @@ class Sessions:
         settings: Settings,
         signing: TokenSigning,
     ) -> None:
-        """Take what the rules may use."""
+        """Keep the collaborators; time and randomness come from `clock` and `entropy` alone."""
         self._clock = clock
         self._entropy = entropy
         self._new_id = new_id
@@ -85,7 +86,10 @@ class Sessions:
         ip_address: str | None,
         user_agent: str | None,
     ) -> PreparedSession:
-        """Make a session and sign its first token, before any lock is held; `start` writes it."""
+        """Build a session and sign its first tokens, before any lock is held; `start` writes it.
+
+        `now` in milliseconds: the time of the sign-in.
+        """
         session = SessionRecord(
             id=self._new_id(ids.SESSION),
             user_id=user_id,
@@ -101,110 +105,98 @@ class Sessions:
             created_at=now,
             updated_at=now,
         )
-        return PreparedSession(session, await self._pair(store, environment, session, now))
+        return PreparedSession(session, await self._new_tokens(store, environment, session, now))
 
-    async def start(
-        self, tx: Tx, environment: Environment, user: UserRecord, opening: PreparedSession
-    ) -> SignedIn:
+    async def start(self, scope: Scope, user: UserRecord, prepared: PreparedSession) -> SignedIn:
         """Write a prepared session, its refresh token and its event."""
-        session, pair = opening
-        now = session.created_at
-        await tx.sessions.insert(environment.number, session)
-        await tx.sessions.insert_refresh(environment.number, token_hash(pair.refresh_token), session.id, now)
-        await tx.users.signed_in(environment.number, user.id, now)
+        session, tokens = prepared
+        now, sessions = session.created_at, scope.tx.sessions
+        await sessions.insert(scope.number, session)
+        await sessions.insert_refresh(scope.number, token_hash(tokens.refresh_token), session.id, now)
+        await scope.tx.users.signed_in(scope.number, user.id, now)
         shape = authentication.session(session, now)
-        await self._log.append(tx, environment.number, event_log.SESSION_CREATED, user.id, shape, now)
-        return SignedIn(msgspec.structs.replace(user, last_sign_in_at=now), *pair)
+        await self._log.append(scope, event_log.SESSION_CREATED, user.id, shape)
+        return SignedIn(msgspec.structs.replace(user, last_sign_in_at=now), *tokens)
 
-    async def refresh(self, store: Store, environment: Environment, refresh_token: str) -> Unit[SignedIn]:
-        """Prepare a refresh: a token works once.
+    async def prepare_refresh(
+        self, store: Store, environment: Environment, refresh_token: str
+    ) -> Unit[SignedIn]:
+        """Prepare a refresh: a refresh token works once.
 
-        For `refresh_grace` seconds after that it gives the same pair again (an answer may have been
-        lost); later use ends the session, because someone else may have the token.
+        For `refresh_grace` seconds after that it returns the same new tokens again, because a response may
+        have been lost; later use ends the session, because someone else may have the token (RFC 9700
+        section 4.14.2). Raises `OAuthRefused` for an unknown token; the unit raises it too.
         """
         now = self._clock()
         hashed = token_hash(refresh_token)
-        number = environment.number
-        session = await store.read(lambda tx: _session_of(tx, number, hashed))
-        pair = await self._pair(store, environment, session, now)
-        sealed = self._vault.seal(msgspec.json.encode(pair), _successor_row(number, hashed))
+        session = await store.read(lambda tx: _session_of(Scope(tx, environment, now), hashed))
+        tokens = await self._new_tokens(store, environment, session, now)
+        successor = self._vault.seal(msgspec.json.encode(tokens), _successor_row(environment.number, hashed))
+        return lambda tx: self._refresh(Scope(tx, environment, now), session.id, hashed, tokens, successor)
 
-        async def run(tx: Tx) -> SignedIn:
-            latest = await tx.sessions.by_id(number, session.id)
-            if latest is None or not self._is_alive(latest, now):
+    async def _refresh(
+        self, scope: Scope, session_id: str, hashed: bytes, tokens: TokenPair, successor: str
+    ) -> SignedIn:
+        number, now, sessions = scope.number, scope.now, scope.tx.sessions
+        session = await sessions.by_id(number, session_id)
+        if session is None or not self._is_alive(session, now):
+            raise _refused()
+        user = await scope.tx.users.by_id(number, session.user_id)
+        if user is None:
+            raise _refused()
+        if await sessions.spend_refresh(number, hashed, now, successor):
+            if not await sessions.touch(number, session.id, now):
                 raise _refused()
-            user = await tx.users.by_id(number, latest.user_id)
-            if user is None:
-                raise _refused()
-            if await tx.sessions.spend_refresh(number, hashed, now, sealed):
-                if not await tx.sessions.touch(number, latest.id, now):
-                    raise _refused()
-                await tx.sessions.insert_refresh(number, token_hash(pair.refresh_token), latest.id, now)
-                return SignedIn(user, *pair)
-            spent = await tx.sessions.refresh_by_hash(number, hashed)
-            return await self._again(tx, environment, user, latest, spent, hashed, now)
+            await sessions.insert_refresh(number, token_hash(tokens.refresh_token), session.id, now)
+            return SignedIn(user, *tokens)
+        spent = await sessions.refresh_by_hash(number, hashed)
+        return await self._refresh_spent(scope, user, session, spent, hashed)
 
-        return run
-
-    async def _again(
+    async def _refresh_spent(
         self,
-        tx: Tx,
-        environment: Environment,
+        scope: Scope,
         user: UserRecord,
         session: SessionRecord,
         spent: RefreshToken | None,
         hashed: bytes,
-        now: int,
     ) -> SignedIn:
-        """Answer a refresh token that was spent before."""
+        """Return the successors of a spent token during its grace period; after it, end the session."""
         if spent is None or spent.spent_at is None or spent.successor is None:
             raise _refused()
-        if now - spent.spent_at <= self._settings.refresh_grace * 1000:
-            text = self._vault.unseal(spent.successor, _successor_row(environment.number, hashed))
+        if scope.now - spent.spent_at <= self._settings.refresh_grace * 1000:
+            text = self._vault.unseal(spent.successor, _successor_row(scope.number, hashed))
             return SignedIn(user, *msgspec.json.decode(text, type=TokenPair))
-        await self._end(tx, environment, session, now)
+        await self._end(scope, session)
         raise _refused("Refresh token already exchanged.").after_commit()
 
-    def page(
-        self, environment: Environment, user_id: str, query: PageQuery
-    ) -> Unit[RecordPage[SessionRecord]]:
-        """List a user's active sessions. The unit raises `NotFound`, `InvalidRequest` for a bad cursor."""
-        now = self._clock()
+    @unit
+    async def page(self, scope: Scope, user_id: str, query: PageQuery) -> RecordPage[SessionRecord]:
+        """List a user's active sessions. Raises `NotFound`, and `InvalidRequest` for an unknown cursor."""
+        if await scope.tx.users.by_id(scope.number, user_id) is None:
+            raise errors.NotFound("User", user_id)
+        for field, cursor in (("before", query.before), ("after", query.after)):
+            at = await scope.tx.sessions.by_id(scope.number, cursor) if cursor else None
+            if cursor and (at is None or at.user_id != user_id):
+                raise pagination.unknown_cursor(field, cursor)
+        idle = self._settings.session_inactivity * 1000
+        items, more_before, more_after = await scope.tx.sessions.active_page(
+            scope.number, user_id, query, scope.now, scope.now - idle if idle else -1
+        )
+        return pagination.page(items, query, more_before=more_before, more_after=more_after)
 
-        async def run(tx: Tx) -> RecordPage[SessionRecord]:
-            if await tx.users.by_id(environment.number, user_id) is None:
-                raise errors.NotFound("User", user_id)
-            for field, cursor in (("before", query.before), ("after", query.after)):
-                at = await tx.sessions.by_id(environment.number, cursor) if cursor else None
-                if cursor and (at is None or at.user_id != user_id):
-                    raise pagination.unknown_cursor(field, cursor)
-            idle = self._settings.session_inactivity * 1000
-            items, more_before, more_after = await tx.sessions.active_page(
-                environment.number, user_id, query, now, now - idle if idle else -1
-            )
-            return pagination.page(items, query, more_before=more_before, more_after=more_after)
+    @unit
+    async def revoke(self, scope: Scope, session_id: str) -> None:
+        """End a session; ending an ended one changes nothing. Raises `NotFound`."""
+        session = await scope.tx.sessions.by_id(scope.number, session_id)
+        if session is None:
+            raise errors.NotFound("Session", session_id)
+        await self._end(scope, session)
 
-        return run
-
-    def revoke(self, environment: Environment, session_id: str) -> Unit[None]:
-        """End a session; ending an ended one changes nothing. The unit raises `NotFound`."""
-        now = self._clock()
-
-        async def run(tx: Tx) -> None:
-            session = await tx.sessions.by_id(environment.number, session_id)
-            if session is None:
-                raise errors.NotFound("Session", session_id)
-            await self._end(tx, environment, session, now)
-
-        return run
-
-    async def _end(self, tx: Tx, environment: Environment, session: SessionRecord, now: int) -> None:
-        if await tx.sessions.end(environment.number, session.id, now):
-            ended = msgspec.structs.replace(session, ended_at=now, updated_at=now)
-            shape = authentication.session(ended, now)
-            await self._log.append(
-                tx, environment.number, event_log.SESSION_REVOKED, session.user_id, shape, now
-            )
+    async def _end(self, scope: Scope, session: SessionRecord) -> None:
+        if await scope.tx.sessions.end(scope.number, session.id, scope.now):
+            ended = msgspec.structs.replace(session, ended_at=scope.now, updated_at=scope.now)
+            shape = authentication.session(ended, scope.now)
+            await self._log.append(scope, event_log.SESSION_REVOKED, session.user_id, shape)
 
     def _is_alive(self, session: SessionRecord, now: int) -> bool:
         idle = self._settings.session_inactivity * 1000
@@ -214,10 +206,10 @@ class Sessions:
             and (not idle or session.last_active_at + idle > now)
         )
 
-    async def _pair(
+    async def _new_tokens(
         self, store: Store, environment: Environment, session: SessionRecord, now: int
     ) -> TokenPair:
-        # Whole seconds, rounded down: a token "from the future" is refused by PyJWT.
+        # Whole seconds, rounded down: PyJWT refuses a token whose `iat` is in the future.
         seconds = now // 1000
         claims: dict[str, Any] = {
             "iss": self._settings.base_url,
@@ -236,9 +228,10 @@ class Sessions:
         return TokenPair(await self._signing.sign(store, environment, claims), random_token(self._entropy))
 
 
-async def _session_of(tx: Tx, environment: int, hashed: bytes) -> SessionRecord:
-    token = await tx.sessions.refresh_by_hash(environment, hashed)
-    session = await tx.sessions.by_id(environment, token.session_id) if token else None
+async def _session_of(scope: Scope, hashed: bytes) -> SessionRecord:
+    """Return the session of a refresh token. Raises `OAuthRefused` for an unknown token."""
+    token = await scope.tx.sessions.refresh_by_hash(scope.number, hashed)
+    session = await scope.tx.sessions.by_id(scope.number, token.session_id) if token else None
     if session is None:
         raise _refused()
     return session

@@ -1,4 +1,4 @@
-"""Signing in: password first, then the code if the environment's policy or the user's factors ask for it."""
+"""Sign-in: the password, then a code if the environment's policy or the user's factors require one."""
 
 import hashlib
 from typing import Final
@@ -15,7 +15,6 @@ from authfactor.models import (
     PendingSignIn,
     SignedIn,
     UserRecord,
-    Verification,
 )
 from authfactor.rules.authentication import password_throttling
 from authfactor.rules.authentication.opaque_tokens import random_token
@@ -30,13 +29,14 @@ from authfactor.rules.authentication.sessions import (
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors.challenges import Challenges
+from authfactor.rules.unit import Scope, unit
 from authfactor.settings import Settings
-from authfactor.store import Store, Tx, Unit
+from authfactor.store import Store, Unit
 from authfactor.wire.requests import Authenticate, without_nul
 
 Refusal = errors.SignInRefused | errors.TooManyAttempts
 
-# For the event, which must not hold the token.
+# For the event, which must not contain the token.
 _PASSWORD_CHANGED: Final = errors.SignInRefused(
     "invalid_pending_authentication_token", "The password was changed since this sign-in began."
 )
@@ -68,7 +68,7 @@ class SignIn:
         challenges: Challenges,
         sessions: Sessions,
     ) -> None:
-        """Take what the rules may use."""
+        """Keep the collaborators; time and randomness come from `clock` and `entropy` alone."""
         self._clock = clock
         self._entropy = entropy
         self._hasher = hasher
@@ -77,89 +77,112 @@ class SignIn:
         self._challenges = challenges
         self._sessions = sessions
 
-    async def password(self, store: Store, environment: Environment, request: Authenticate) -> Unit[SignedIn]:
-        """Prepare a sign-in by password. The same work is done for an unknown email as for a wrong password.
+    async def prepare_password(
+        self, store: Store, environment: Environment, request: Authenticate
+    ) -> Unit[SignedIn]:
+        """Prepare a sign-in by password. An unknown email takes the same work as a wrong password.
 
-        The unit raises `StepUpRequired` when a code (or an enrollment) is needed first, and
-        `SignInRefused("invalid_credentials")`, both after it has committed their events; and
+        Raises `Unavailable` when too many passwords are being hashed. The unit raises `StepUpRequired` when a
+        code or an enrollment is needed first, and `SignInRefused`, both after the commit of their events; and
         `PasswordHashChanged`.
         """
         email = without_nul(request.email or "")
         user = await store.read(lambda tx: tx.users.by_email(environment.number, email))
-        # A look before the slow hash; what counts is the charge in the unit.
-        if not await store.read(lambda tx: self._may_try(tx, environment, user, request)):
-            return self._too_many(environment, user, request, self._clock())
+        # Only spares the slow hash: the charge in the unit decides.
+        if not await store.read(self._may_try(environment, user, request)):
+            now = self._clock()
+            return lambda tx: self._refuse_over_limit(Scope(tx, environment, now), user, request)
         stored = user.password_hash if user else None
         right = await self._hasher.verify(request.password or "", stored)
         now = self._clock()
         if user is None or stored is None or not right:
-            return self._wrong_password(environment, user, email, request, now)
+            return self._refuse_password(environment, user, request)
         better = (
             await self._hasher.hash(request.password or "") if self._hasher.needs_rehash(stored) else stored
         )
-        opening = await self._open(store, environment, user.id, ONE_STEP, request, now)
+        prepared = await self._prepare_session(store, environment, user.id, ONE_STEP, request, now)
+        return lambda tx: self._accept_password(
+            Scope(tx, environment, now), user, request, stored, better, prepared
+        )
 
-        async def run(tx: Tx) -> SignedIn:
-            latest = await tx.users.lock(environment.number, user.id)
-            if latest is None:
-                raise errors.SignInRefused("invalid_credentials", _bad_credentials(email))
-            if latest.password_hash != stored:
-                raise PasswordHashChanged
-            if not await self._counted(tx, environment, user, request, now, right=True):
-                refusal = password_throttling.refusal()
-                await self._emit_refused(
-                    tx, environment, latest, refusal, request, now, event_log.PASSWORD_FAILED
-                )
-                raise refusal.after_commit()
-            if better != stored:
-                await tx.users.rehashed(environment.number, user.id, stored, better)
-            await self._emit(tx, environment, event_log.PASSWORD_SUCCEEDED, latest, request, now)
-            step_up = await self._step_up(tx, environment, latest, better, now)
-            if step_up is not None:
-                raise step_up.after_commit()
-            return await self._sessions.start(tx, environment, latest, opening)
+    async def _accept_password(
+        self,
+        scope: Scope,
+        user: UserRecord,
+        request: Authenticate,
+        stored: str,
+        better: str,
+        prepared: PreparedSession,
+    ) -> SignedIn:
+        """Sign in a user whose password matched the hash `stored`, which `better` replaces."""
+        latest = await scope.tx.users.lock(scope.number, user.id)
+        if latest is None:
+            raise _bad_credentials(request)
+        if latest.password_hash != stored:
+            raise PasswordHashChanged
+        if not await self._count_attempt(scope, user, request, right=True):
+            refusal = password_throttling.refusal()
+            await self._emit_refused(scope, latest, refusal, request, event_log.PASSWORD_FAILED)
+            raise refusal.after_commit()
+        if better != stored:
+            await scope.tx.users.rehashed(scope.number, user.id, stored, better)
+        await self._emit(scope, event_log.PASSWORD_SUCCEEDED, latest, request)
+        step_up = await self._step_up(scope, latest, better)
+        if step_up is not None:
+            raise step_up.after_commit()
+        return await self._sessions.start(scope, latest, prepared)
 
-        return run
-
-    async def code(self, store: Store, environment: Environment, request: Authenticate) -> Unit[SignedIn]:
+    async def prepare_code(
+        self, store: Store, environment: Environment, request: Authenticate
+    ) -> Unit[SignedIn]:
         """Prepare the second step.
 
-        Pending token, challenge and step are spent with the session that they buy, in one transaction; a
-        wrong code spends none of them but is counted.
+        One transaction spends pending token, challenge and step, and starts the session; a wrong code spends
+        none of them but is counted. The unit raises `SignInRefused` and `TooManyAttempts`.
         """
         token = request.pending_authentication_token or ""
         hashed = token_hash(token)
         pending = await store.read(lambda tx: tx.pending_sign_ins.by_hash(environment.number, hashed))
         now = self._clock()
         if pending is None or pending.spent_at is not None or pending.expires_at <= now:
-            # Within a unit, so that whoever repeats the request that spent it is given its answer again.
-            return _refusing(_bad_pending(token))
-        opening = await self._open(store, environment, pending.user_id, TWO_STEPS, request, now)
+            # Raised by a unit, so that a repeat of the request that spent the token gets the stored response.
+            return self._refuse(environment, _bad_pending(token))
+        prepared = await self._prepare_session(store, environment, pending.user_id, TWO_STEPS, request, now)
+        return lambda tx: self._accept_code(Scope(tx, environment, now), hashed, pending, request, prepared)
+
+    async def _accept_code(
+        self,
+        scope: Scope,
+        hashed: bytes,
+        pending: PendingSignIn,
+        request: Authenticate,
+        prepared: PreparedSession,
+    ) -> SignedIn:
+        token = request.pending_authentication_token or ""
         challenge_id, code = without_nul(request.authentication_challenge_id or ""), request.code or ""
+        user = await scope.tx.users.lock(scope.number, pending.user_id)
+        if user is None:
+            raise _bad_pending(token)
+        if _mark(user.password_hash) != pending.password_mark:
+            await self._emit_refused(scope, user, _PASSWORD_CHANGED, request)
+            raise _bad_pending(token).after_commit()
+        try:
+            challenge, _ = await self._load(scope, user, challenge_id)
+            outcome = await self._challenges.check(scope, challenge.id, code, emit=False)
+        except (errors.SignInRefused, errors.TooManyAttempts) as refusal:
+            await self._emit_refused(scope, user, refusal, request)
+            raise refusal.after_commit() from None
+        if not outcome.valid:
+            reason = outcome.reason or "code_mismatch"
+            wrong = errors.SignInRefused(*CODE_REFUSALS[reason], reason=reason)
+            await self._emit(scope, event_log.MFA_FAILED, user, request, wrong)
+            raise wrong.after_commit()
+        if not await scope.tx.pending_sign_ins.spend(scope.number, hashed, scope.now):
+            raise _bad_pending(token)
+        await self._emit(scope, event_log.MFA_SUCCEEDED, user, request)
+        return await self._sessions.start(scope, user, prepared)
 
-        async def run(tx: Tx) -> SignedIn:
-            user = await tx.users.lock(environment.number, pending.user_id)
-            if user is None:
-                raise _bad_pending(token)
-            if _mark(user.password_hash) != pending.password_mark:
-                await self._emit_refused(tx, environment, user, _PASSWORD_CHANGED, request, now)
-                raise _bad_pending(token).after_commit()
-            try:
-                challenge, _ = await self._load(tx, environment, user, challenge_id, now)
-                outcome = await self._challenges.check(tx, environment, challenge.id, code, now, emit=False)
-            except (errors.SignInRefused, errors.TooManyAttempts) as refusal:
-                await self._emit_refused(tx, environment, user, refusal, request, now)
-                raise refusal.after_commit() from None
-            if not outcome.valid:
-                raise (await self._wrong_code(tx, environment, user, outcome, request, now)).after_commit()
-            if not await tx.pending_sign_ins.spend(environment.number, hashed, now):
-                raise _bad_pending(token)
-            await self._emit(tx, environment, event_log.MFA_SUCCEEDED, user, request, now)
-            return await self._sessions.start(tx, environment, user, opening)
-
-        return run
-
-    async def _open(
+    async def _prepare_session(
         self, store: Store, environment: Environment, user_id: str, amr: str, request: Authenticate, now: int
     ) -> PreparedSession:
         return await self._sessions.prepare(
@@ -173,19 +196,20 @@ class SignIn:
         )
 
     async def _step_up(
-        self, tx: Tx, environment: Environment, user: UserRecord, password_hash: str, now: int
+        self, scope: Scope, user: UserRecord, password_hash: str
     ) -> errors.StepUpRequired | None:
-        """Return what is needed before a session: a code, an enrolment, or nothing."""
-        if environment.mfa_policy == "off":
+        """Return what must come before a session: a code, an enrollment, or nothing."""
+        policy = scope.environment.mfa_policy
+        if policy == "off":
             return None
-        factors = await tx.factors.of_user(environment.number, user.id)
+        factors = await scope.tx.factors.of_user(scope.number, user.id)
         active = [factor for factor in factors if factor.activated_at is not None]
-        if not active and environment.mfa_policy == "if_enrolled":
+        if not active and policy == "if_enrolled":
             return None
         token = random_token(self._entropy)
-        expires_at = now + self._settings.pending_sign_in_life * 1000
-        pending = PendingSignIn(user.id, _mark(password_hash), now, expires_at, None)
-        await tx.pending_sign_ins.insert(environment.number, token_hash(token), pending)
+        expires_at = scope.now + self._settings.pending_sign_in_life * 1000
+        pending = PendingSignIn(user.id, _mark(password_hash), scope.now, expires_at, None)
+        await scope.tx.pending_sign_ins.insert(scope.number, token_hash(token), pending)
         if not active:
             return errors.StepUpRequired(
                 "mfa_enrollment",
@@ -199,15 +223,15 @@ class SignIn:
             pending_token=token,
             user=user,
             factor_ids=tuple(factor.id for factor in reversed(active)),
-            challenge=await self._challenges.open(tx, environment, active[-1].id, now),
+            challenge=await self._challenges.open(scope, active[-1].id),
         )
 
     async def _load(
-        self, tx: Tx, environment: Environment, user: UserRecord, challenge_id: str, now: int
+        self, scope: Scope, user: UserRecord, challenge_id: str
     ) -> tuple[ChallengeRecord, FactorRecord]:
-        """Find the challenge, and make sure that it asks this user for a factor that counts."""
+        """Return challenge and factor. Raises `SignInRefused` unless the factor may sign this user in."""
         try:
-            challenge, factor = await self._challenges.load(tx, environment, challenge_id, now)
+            challenge, factor = await self._challenges.load(scope, challenge_id)
         except errors.ChallengeAlreadyVerified as error:
             raise errors.SignInRefused("one_time_code_previously_used", error.message) from error
         except errors.ChallengeExpired as error:
@@ -215,111 +239,84 @@ class SignIn:
         if factor.user_id != user.id:
             raise errors.SignInRefused("user_mismatch", "The challenge belongs to another user.")
         if factor.activated_at is None:
-            factors = await tx.factors.of_user(environment.number, user.id)
-            # Whoever has only the password could enrol a factor of their own and walk past the real one.
+            factors = await scope.tx.factors.of_user(scope.number, user.id)
+            # Otherwise an attacker who has only the password could enroll a factor and bypass the real one.
             if any(other.activated_at is not None for other in factors):
                 raise errors.SignInRefused(
                     "invalid_one_time_code", "This factor is not active. Use a challenge of an active factor."
                 )
         return challenge, factor
 
-    def _wrong_password(
-        self, environment: Environment, user: UserRecord | None, email: str, request: Authenticate, now: int
-    ) -> Unit[SignedIn]:
-        refusal = errors.SignInRefused("invalid_credentials", _bad_credentials(email))
+    @unit
+    async def _refuse(self, _: Scope, refusal: errors.SignInRefused) -> SignedIn:
+        raise refusal
 
-        async def run(tx: Tx) -> SignedIn:
-            if not await self._counted(tx, environment, user, request, now, right=False):
-                # As for a right password: beyond the limit the answer says nothing about it.
-                return await self._too_many(environment, user, request, now)(tx)
-            await self._emit(tx, environment, event_log.PASSWORD_FAILED, user, request, now, refusal)
-            raise refusal.after_commit()
+    @unit
+    async def _refuse_password(
+        self, scope: Scope, user: UserRecord | None, request: Authenticate
+    ) -> SignedIn:
+        if not await self._count_attempt(scope, user, request, right=False):
+            # The same refusal as for a right password: over the limit, the response reveals nothing.
+            return await self._refuse_over_limit(scope, user, request)
+        refusal = _bad_credentials(request)
+        await self._emit(scope, event_log.PASSWORD_FAILED, user, request, refusal)
+        raise refusal.after_commit()
 
-        return run
+    async def _refuse_over_limit(
+        self, scope: Scope, user: UserRecord | None, request: Authenticate
+    ) -> SignedIn:
+        """Raise the refusal of an attempt over the limit.
 
-    def _too_many(
-        self, environment: Environment, user: UserRecord | None, request: Authenticate, now: int
-    ) -> Unit[SignedIn]:
-        """Refuse beyond the limit. There is no end of made-up emails: they share their address's events."""
+        Invented emails are unlimited, so they share one event quota per network.
+        """
         refusal = password_throttling.refusal()
         subject = user.id if user else password_throttling.stranger_subject(request.ip_address)
+        if await self._log.take_refusal_event_slot(scope, subject):
+            await self._emit(scope, event_log.PASSWORD_FAILED, user, request, refusal)
+        raise refusal.after_commit()
 
-        async def run(tx: Tx) -> SignedIn:
-            if await self._log.take_refusal_event_slot(tx, environment.number, subject, now):
-                await self._emit(tx, environment, event_log.PASSWORD_FAILED, user, request, now, refusal)
-            raise refusal.after_commit()
+    @unit
+    async def _may_try(self, scope: Scope, user: UserRecord | None, request: Authenticate) -> bool:
+        return await password_throttling.is_open(scope, await self._limits(scope, user, request))
 
-        return run
-
-    async def _may_try(
-        self, tx: Tx, environment: Environment, user: UserRecord | None, request: Authenticate
-    ) -> bool:
-        limits = await self._limits(tx, environment, user, request)
-        return await password_throttling.is_open(tx, environment, limits, self._clock())
-
-    async def _counted(
-        self,
-        tx: Tx,
-        environment: Environment,
-        user: UserRecord | None,
-        request: Authenticate,
-        now: int,
-        *,
-        right: bool,
+    async def _count_attempt(
+        self, scope: Scope, user: UserRecord | None, request: Authenticate, *, right: bool
     ) -> bool:
         """Count an attempt if it is wrong; False when no attempt was left, for a right one too."""
-        limits = await self._limits(tx, environment, user, request)
-        if right and tx.db.serializes_writes:
-            return await password_throttling.is_open(tx, environment, limits, now)
-        # A right one takes its place too, where others may be at work, so that it comes before or after them.
-        if not await password_throttling.charge(tx, environment, limits, now):
+        limits = await self._limits(scope, user, request)
+        if right and scope.tx.db.serializes_writes:
+            return await password_throttling.is_open(scope, limits)
+        # With concurrent units a right attempt is charged as well, which orders it among the others.
+        if not await password_throttling.charge(scope, limits):
             return False
         if right:
-            await password_throttling.refund(tx, environment, limits)
+            await password_throttling.refund(scope, limits)
         return True
 
     async def _limits(
-        self, tx: Tx, environment: Environment, user: UserRecord | None, request: Authenticate
+        self, scope: Scope, user: UserRecord | None, request: Authenticate
     ) -> list[password_throttling.ThrottleLimit]:
         email, address = without_nul(request.email or ""), request.ip_address
-        return await password_throttling.limits_of(tx, environment, user, email, address, self._settings)
+        return await password_throttling.limits_of(scope, user, email, address, self._settings)
 
     async def _emit_refused(
         self,
-        tx: Tx,
-        environment: Environment,
+        scope: Scope,
         user: UserRecord,
         refusal: Refusal,
         request: Authenticate,
-        now: int,
         name: str = event_log.MFA_FAILED,
     ) -> None:
         """Emit the event of a refusal that no limit counts."""
-        if await self._log.take_refusal_event_slot(tx, environment.number, user.id, now):
-            await self._emit(tx, environment, name, user, request, now, refusal)
-
-    async def _wrong_code(
-        self,
-        tx: Tx,
-        environment: Environment,
-        user: UserRecord,
-        outcome: Verification,
-        request: Authenticate,
-        now: int,
-    ) -> errors.SignInRefused:
-        reason = outcome.reason or "code_mismatch"
-        refusal = errors.SignInRefused(*CODE_REFUSALS[reason], reason=reason)
-        await self._emit(tx, environment, event_log.MFA_FAILED, user, request, now, refusal)
-        return refusal
+        if await self._log.take_refusal_event_slot(scope, user.id):
+            await self._emit(scope, name, user, request, refusal)
 
     async def _emit(
         self,
-        tx: Tx,
-        environment: Environment,
+        scope: Scope,
         name: str,
         user: UserRecord | None,
         request: Authenticate,
-        now: int,
         refusal: Refusal | None = None,
     ) -> None:
         kind, _, outcome = name.removeprefix("authentication.").partition("_")
@@ -332,23 +329,17 @@ class SignIn:
             email=user.email if user else request.email,
             error=event_log.Failure(refusal.code, refusal.message) if refusal else msgspec.UNSET,
         )
-        await self._log.append(tx, environment.number, name, shape.user_id, shape, now)
-
-
-def _refusing(refusal: errors.SignInRefused) -> Unit[SignedIn]:
-    async def run(_: Tx) -> SignedIn:
-        raise refusal
-
-    return run
+        await self._log.append(scope, name, shape.user_id, shape)
 
 
 def _mark(password_hash: str | None) -> bytes:
-    """Name the password that a pending sign-in was made under, without being it."""
+    """Return a fingerprint of the password hash: a new password invalidates pending sign-ins."""
     return hashlib.sha256((password_hash or "").encode()).digest()[:16]
 
 
-def _bad_credentials(email: str) -> str:
-    return f"Invalid credentials for '{email}'."
+def _bad_credentials(request: Authenticate) -> errors.SignInRefused:
+    text = f"Invalid credentials for '{without_nul(request.email or '')}'."
+    return errors.SignInRefused("invalid_credentials", text)
 
 
 def _bad_pending(token: str) -> errors.SignInRefused:

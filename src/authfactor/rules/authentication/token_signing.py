@@ -1,4 +1,4 @@
-"""Which key signs an environment's access tokens, and the signing itself, off the event loop."""
+"""Signing keys of environments, and signing access tokens off the event loop."""
 
 import asyncio
 import base64
@@ -11,18 +11,19 @@ from authfactor.crypto import jwt_rs256
 from authfactor.crypto.vault import SealedLocation, Vault
 from authfactor.ids import IdGenerator
 from authfactor.models import Clock, Entropy, Environment, PublicKey, SigningKey
+from authfactor.rules.unit import Scope, unit
 from authfactor.settings import Settings
-from authfactor.store import Store, Tx, Unit
+from authfactor.store import Store, Unit
 
 T = TypeVar("T")
-# A new key is published this long before it signs, so that applications' cached key sets know it by then.
+# A new key is published this many seconds before it signs, so that applications' cached key sets have it.
 PUBLISH_AHEAD: Final = 60
-# Another process may rotate: look again after this long.
-TRUST_MILLISECONDS: Final = 5000
+# Another process may rotate keys, so a cached signer is checked again after this many milliseconds.
+SIGNER_TTL_MS: Final = 5000
 
 
 def private_key_row(environment: int, key_id: str) -> SealedLocation:
-    """Where a sealed private key lives."""
+    """Return where a sealed private key is stored."""
     return SealedLocation("signing_keys", "private_key", environment, key_id)
 
 
@@ -32,7 +33,7 @@ class TokenSigning:
     def __init__(
         self, clock: Clock, entropy: Entropy, new_id: IdGenerator, vault: Vault, settings: Settings
     ) -> None:
-        """Take what the rules may use. A signature takes most of a millisecond, so threads make them."""
+        """Keep the collaborators. A signature takes most of a millisecond, so threads compute it."""
         self._clock = clock
         self._entropy = entropy
         self._new_id = new_id
@@ -42,17 +43,17 @@ class TokenSigning:
         self._signers: dict[int, tuple[jwt_rs256.Signer, int]] = {}
 
     async def sign(self, store: Store, environment: Environment, claims: dict[str, Any]) -> str:
-        """Sign claims with the environment's current key; the first token makes the first key."""
+        """Sign claims with the environment's current key; the first token creates the first key."""
         signer = await self._signer(store, environment)
         return await self._on_thread(lambda: jwt_rs256.sign(signer, claims))
 
-    async def published(self, store: Store, environment: Environment) -> list[tuple[str, PublicKey]]:
-        """List the public keys that may still verify a token, and make the first one if there is none."""
+    async def list_public_keys(self, store: Store, environment: Environment) -> list[tuple[str, PublicKey]]:
+        """List the public keys that may still verify a token, by id; create the first key if needed."""
         await self._signer(store, environment)
         keys = await store.read(lambda tx: tx.signing_keys.published(environment.number, self._clock()))
         return [(key.id, jwt_rs256.public_key(base64.b64decode(key.certificate))) for key in keys]
 
-    async def rotate(self, environment: Environment) -> Unit[SigningKey]:
+    async def prepare_rotation(self, environment: Environment) -> Unit[SigningKey]:
         """Prepare a new key.
 
         It is published at once and signs a minute later; older keys stay published until the last token
@@ -60,27 +61,29 @@ class TokenSigning:
         """
         now = self._clock()
         key = await self._new_key(environment, now, signs_from=now + PUBLISH_AHEAD * 1000)
+        return self._rotate(environment, key)
+
+    @unit
+    async def _rotate(self, scope: Scope, key: SigningKey) -> SigningKey:
         retired_at = key.signs_from + (self._settings.access_token_life + PUBLISH_AHEAD) * 1000
-
-        async def run(tx: Tx) -> SigningKey:
-            await tx.signing_keys.insert(environment.number, key)
-            await tx.signing_keys.retire_others(environment.number, key.id, retired_at)
-            return key
-
-        return run
+        await scope.tx.signing_keys.insert(scope.number, key)
+        await scope.tx.signing_keys.retire_others(scope.number, key.id, retired_at)
+        return key
 
     def close(self) -> None:
-        """Let the threads go."""
+        """Stop the threads; queued work is canceled."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _signer(self, store: Store, environment: Environment) -> jwt_rs256.Signer:
         now = self._clock()
         known = self._signers.get(environment.number)
-        if known is not None and abs(now - known[1]) <= TRUST_MILLISECONDS:
+        # `abs`: a clock that is set back must not keep a signer in the cache.
+        if known is not None and abs(now - known[1]) <= SIGNER_TTL_MS:
             return known[0]
         key = _current(await store.read(lambda tx: tx.signing_keys.published(environment.number, now)), now)
         if key is None:
-            key = await self._first_key(store, environment, now)
+            made = await self._new_key(environment, now, signs_from=now)
+            key = await store.write(lambda tx: self._insert_first(Scope(tx, environment, now), made))
         if known is not None and known[0].key_id == key.id:
             signer = known[0]
         else:
@@ -89,18 +92,13 @@ class TokenSigning:
         self._signers[environment.number] = signer, now
         return signer
 
-    async def _first_key(self, store: Store, environment: Environment, now: int) -> SigningKey:
-        made = await self._new_key(environment, now, signs_from=now)
-
-        async def run(tx: Tx) -> SigningKey:
-            # Another request may have been first; two keys would do no harm, but one is enough.
-            await tx.environments.lock(environment.number)
-            known = _current(await tx.signing_keys.published(environment.number, now), now)
-            if known is None:
-                await tx.signing_keys.insert(environment.number, made)
-            return known or made
-
-        return await store.write(run)
+    async def _insert_first(self, scope: Scope, made: SigningKey) -> SigningKey:
+        """Insert the first key, unless another request has: two keys would work, but one is enough."""
+        await scope.tx.environments.lock(scope.number)
+        known = _current(await scope.tx.signing_keys.published(scope.number, scope.now), scope.now)
+        if known is None:
+            await scope.tx.signing_keys.insert(scope.number, made)
+        return known or made
 
     async def _new_key(self, environment: Environment, now: int, *, signs_from: int) -> SigningKey:
         serial = int.from_bytes(self._entropy(19), "big") | 1
@@ -117,6 +115,6 @@ class TokenSigning:
 
 
 def _current(keys: list[SigningKey], now: int) -> SigningKey | None:
-    """Return the key whose time to sign has come last."""
+    """Return the newest key that may sign already."""
     ready = [key for key in keys if key.signs_from <= now]
     return max(ready, key=lambda key: (key.signs_from, key.id), default=None)

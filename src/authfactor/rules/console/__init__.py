@@ -1,1 +1,1 @@
-"""Operators: who they are, how they sign in, what each role may do."""
+"""The console: operators, their sign-in, and what each role may do."""

@@ -1,4 +1,4 @@
-"""What operators do: allowed by their role, done, and written down with its reason, in one unit."""
+"""Actions of operators: authorized by role, run, and written to the audit log, in one unit."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -14,15 +14,15 @@ T = TypeVar("T")
 
 
 class ConsoleActions:
-    """Lets operators act."""
+    """Authorizes and audits what operators do."""
 
     def __init__(self, audit: AuditLog) -> None:
-        """Take where deeds are written down."""
+        """Keep the audit log."""
         self._audit = audit
 
     def act(
         self,
-        seat: OperatorContext,
+        context: OperatorContext,
         action: Action,
         unit: Unit[T],
         *,
@@ -31,17 +31,17 @@ class ConsoleActions:
         reason: str = "",
         origin: Origin = NO_ORIGIN,
     ) -> Unit[T]:
-        """Wrap a unit so that it runs only for an operator who may do this, and leaves its entry.
+        """Wrap a unit so that it runs only for an authorized operator and appends an audit entry.
 
-        `target` is the id of what is changed, or finds it in the unit's result. Raises `NotAllowed` and,
-        where a reason is needed, `InvalidRequest`; the unit raises `NotAllowed` and `Unauthorized` too, when
-        the operator was changed meanwhile.
+        `target` is the id of the changed object, or finds it in the unit's result. Raises `NotAllowed`, and
+        `InvalidRequest` when a required reason is missing; the unit raises `NotAllowed` and `Unauthorized`
+        when the operator has changed since.
         """
-        roles.permit(seat.operator, action)
+        roles.permit(context.operator, action)
         text = roles.check_reason(action, reason)
 
         async def run(tx: Tx) -> T:
-            latest = await tx.operators.by_id(seat.operator.id)
+            latest = await tx.operators.by_id(context.operator.id)
             if latest is None:
                 raise errors.Unauthorized
             roles.permit(latest, action)

@@ -1,7 +1,7 @@
-"""Numbers at a glance: what happened over the last day or weeks, counted cheaply and remembered.
+"""Counts for the dashboard: events of the last day, week or month, counted cheaply and cached.
 
-Counts come from the index of events by name. What lies in the past does not change, so each finished
-bucket is counted once; and no count goes further than `MOST`, so no page can make the database sweat.
+Counts use the index of events by name. The past does not change, so each finished bucket is counted once,
+and no count goes beyond `MAX_COUNT`, so no page can overload the database.
 """
 
 import asyncio
@@ -16,12 +16,12 @@ from authfactor.store import Store
 
 HOUR: Final = 3600 * 1000
 MAX_COUNT: Final = 10_000
-FRESH: Final = 5_000
+CACHE_TTL_MS: Final = 5_000
 MAX_CACHED: Final = 50_000
-# The embedded database counts on the event loop: so many buckets, then others get their turn.
-AT_ONCE: Final = 6
+# SQLite counts on the event loop: yield to other requests after this many buckets.
+BUCKETS_PER_READ: Final = 6
 Span = Literal["day", "week", "month"]
-# How long a bucket is and how many there are.
+# Length of a bucket in milliseconds, and number of buckets.
 SPANS: Final[dict[Span, tuple[int, int]]] = {
     "day": (HOUR, 24),
     "week": (6 * HOUR, 28),
@@ -39,7 +39,7 @@ SERIES: Final[dict[str, tuple[str, ...]]] = {
 
 
 class DashboardCounts(msgspec.Struct, frozen=True, gc=False):
-    """Counts by bucket; `starts` are the buckets' beginnings, `users` how many there are (up to `MOST`)."""
+    """Counts by bucket, each up to `MAX_COUNT`; `starts`, `length` and `at` in milliseconds."""
 
     starts: list[int]
     length: int
@@ -48,29 +48,29 @@ class DashboardCounts(msgspec.Struct, frozen=True, gc=False):
     at: int
 
     def total(self, name: str) -> int:
-        """Add up a series."""
+        """Return the sum of a series."""
         return sum(self.series[name])
 
     def is_cut(self, name: str) -> bool:
-        """Tell whether some bucket holds more than was counted."""
+        """Return whether a bucket of the series reached `MAX_COUNT`, so that its count may be too low."""
         return any(count >= MAX_COUNT for count in self.series[name])
 
 
 class Dashboard:
-    """Counts, and remembers."""
+    """Counts events and users, and caches the counts."""
 
     def __init__(self, clock: Clock) -> None:
-        """Remember nothing yet."""
+        """Start with empty caches."""
         self._clock = clock
         self._past: dict[tuple[int, str, int, int], int] = {}
         self._latest: dict[tuple[int, Span], DashboardCounts] = {}
 
     async def counts(self, store: Store, environment: Environment, span: Span) -> DashboardCounts:
-        """Look at the last day, week or month; for some seconds from memory."""
+        """Return the counts of the last day, week or month, cached for some seconds."""
         now = self._clock()
         known = self._latest.get((environment.number, span))
-        # `abs`: a clock that jumps back must not make an old answer last.
-        if known is not None and abs(now - known.at) < FRESH:
+        # `abs`: a clock that is set back must not keep old counts in the cache.
+        if known is not None and abs(now - known.at) < CACHE_TTL_MS:
             return known
         length, buckets = SPANS[span]
         first = now // length - buckets + 1
@@ -90,14 +90,14 @@ class Dashboard:
     ) -> list[int]:
         number = environment.number
         keys = [(number, name, length, first + at) for at in range(buckets)]
-        # From the first bucket that is not known to the last one, which still grows.
+        # From the first bucket that is not cached to the last one, which still grows.
         at = next((index for index, key in enumerate(keys) if key not in self._past), buckets)
         at = min(at, buckets - 1)
         counted: list[int] = []
-        for start in range(first + at, first + buckets, AT_ONCE):
-            end = min(start + AT_ONCE, first + buckets)
+        for start in range(first + at, first + buckets, BUCKETS_PER_READ):
+            end = min(start + BUCKETS_PER_READ, first + buckets)
             counted += await self._count(store, number, name, range(start, end + 1), length)
-        # The bucket before the last may still get a late event of a slow writer.
+        # A slow writer may still add an event to the bucket before the last.
         for key, count in zip(keys[at:-2], counted[:-2], strict=True):
             self._past[key] = count
         return [self._past[key] for key in keys[:at]] + counted

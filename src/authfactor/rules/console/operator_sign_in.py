@@ -1,7 +1,7 @@
-"""Signing in to the console: password and code at once, counted together; and what keeps one signed in.
+"""Sign-in to the console, with password and code in one step, and the sessions of operators.
 
-The order is that of every code (decision 0003): charge, compare, spend. Wrong passwords and wrong codes
-of an operator count against one record, so that neither can be guessed behind the other's limit.
+The order is that of every code (decision 0003): charge, compare, spend. Wrong passwords and wrong codes of
+an operator count against one record, so that one cannot be guessed while the other is locked.
 """
 
 import hashlib
@@ -26,19 +26,20 @@ from authfactor.rules.authentication.password_hashing import PasswordHasher
 from authfactor.rules.console.operators import CONSOLE, token_hash
 from authfactor.rules.factors import attempt_limits
 from authfactor.rules.factors.challenges import Challenges
+from authfactor.rules.unit import InstallationScope, installation_unit
 from authfactor.settings import Settings
-from authfactor.store import Store, Tx, Unit
+from authfactor.store import Store, Unit
 from authfactor.wire.requests import without_nul
 
-# Written at most this often: a page is not worth a commit.
+# A session's last activity is written at most this often, so that pages do not need a commit.
 TOUCH_MILLISECONDS: Final = 60_000
-# Guesses at emails that are no operator's share this many records, so that they cannot fill the disk.
+# Guesses at unknown emails share this many records, so that they cannot fill the disk.
 STRANGERS: Final = 4096
 MAX_USER_AGENT: Final = 300
 
 
 class SignInForm(msgspec.Struct, frozen=True, gc=False):
-    """What came with a sign-in form; `old_token` is the session that the browser had, if any."""
+    """A submitted sign-in form; `old_token` is that of the browser's previous session, if any."""
 
     email: str
     password: str
@@ -50,9 +51,9 @@ class SignInForm(msgspec.Struct, frozen=True, gc=False):
 
 
 class StartedSession(msgspec.Struct, frozen=True, gc=False):
-    """A new session and the token that the browser is to hold."""
+    """A new session and the token for the browser's cookie."""
 
-    seat: OperatorContext
+    context: OperatorContext
     token: str
 
 
@@ -69,7 +70,7 @@ class OperatorSignIn:
         audit: AuditLog,
         settings: Settings,
     ) -> None:
-        """Take what the rules may use."""
+        """Keep the collaborators; time and randomness come from `clock` and `entropy` alone."""
         self._clock = clock
         self._entropy = entropy
         self._new_id = new_id
@@ -78,63 +79,74 @@ class OperatorSignIn:
         self._audit = audit
         self._settings = settings
 
-    async def sign_in(self, store: Store, attempt: SignInForm) -> Unit[StartedSession]:
-        """Prepare a sign-in. The same work is done for an unknown email as for a wrong password.
+    async def prepare_sign_in(self, store: Store, form: SignInForm) -> Unit[StartedSession]:
+        """Prepare a sign-in. An unknown email takes the same work as a wrong password.
 
-        The unit raises `SignInRefused` (after it has committed the count), `TooManyAttempts` and
-        `Unavailable`.
+        Raises `TooManyAttempts` and `Unavailable`; the unit raises both too, and `SignInRefused` after the
+        commit of its count.
         """
-        email = without_nul(attempt.email)
+        email = without_nul(form.email)
         found = await store.read(lambda tx: tx.operators.by_email(email))
         known = found if found is not None and found.state == "active" and found.factor_id else None
         subject = _stranger(email) if known is None or known.factor_id is None else known.factor_id
-        # A look before the slow hash; what counts is the charge below.
+        # Only spares the slow hash: the charge in the unit decides.
         _refuse_locked(await store.read(lambda tx: tx.failures.of(CONSOLE.number, subject)), self._clock())
         checked = known.password_hash if known else None
-        right = await self._hasher.verify(attempt.password, checked)
-        now = self._clock()
+        right = await self._hasher.verify(form.password, checked)
+        return self._sign_in(form, known, subject, right=right)
 
-        async def run(tx: Tx) -> StartedSession:
-            record = await tx.failures.charge(CONSOLE.number, subject, now // 1000)
-            _refuse_locked(record, now)
-            operator = await tx.operators.lock(known.id) if known else None
-            if operator is None or not right:
-                # Not part of a run of wrong codes: that would let anybody stop an operator for good.
-                counted = FailureRecord(record.times, record.in_a_row - 1, record.locked_until)
-                settled = attempt_limits.record_failure(counted, now, self._settings, months=False)
-                await tx.failures.write(CONSOLE.number, subject, settled)
-                await self._audit_lock(tx, operator, settled, now, attempt.origin)
-                raise _refusal().after_commit()
-            if operator.password_hash != checked or operator.state != "active":
-                raise errors.Unavailable("This operator has just been changed. Try again.")
-            # The code counts for itself, on the same record.
-            back = FailureRecord(record.times[:-1], record.in_a_row - 1, record.locked_until)
-            await tx.failures.write(CONSOLE.number, subject, back)
-            outcome = await self._check_code(tx, operator, attempt.code, now)
-            if outcome is None or not outcome.valid:
-                latest = await tx.failures.of(CONSOLE.number, subject)
-                await self._audit_lock(tx, operator, latest, now, attempt.origin)
-                raise _refusal(outcome).after_commit()
-            if attempt.old_token:
-                await tx.operator_sessions.end(token_hash(attempt.old_token), now)
-            return await self.start(
-                tx, operator, attempt.ip_address, attempt.user_agent, origin=attempt.origin
-            )
+    @installation_unit
+    async def _sign_in(
+        self, scope: InstallationScope, form: SignInForm, known: Operator | None, subject: str, *, right: bool
+    ) -> StartedSession:
+        """Judge a form; `known` is the operator whose hash was compared, `right` its result."""
+        tx, now = scope.tx, scope.now
+        record = await tx.failures.charge(CONSOLE.number, subject, now // 1000)
+        _refuse_locked(record, now)
+        operator = await tx.operators.lock(known.id) if known else None
+        if operator is None or known is None or not right:
+            # Not part of a run of wrong codes: otherwise anyone could lock an operator permanently.
+            counted = FailureRecord(record.times, record.in_a_row - 1, record.locked_until)
+            settled = attempt_limits.record_failure(counted, now, self._settings, months=False)
+            await tx.failures.write(CONSOLE.number, subject, settled)
+            await self._audit_lock(scope, operator, settled, form.origin)
+            raise _refusal().after_commit()
+        if operator.password_hash != known.password_hash or operator.state != "active":
+            raise errors.Unavailable("This operator has just been changed. Try again.")
+        # The code is counted by its own challenge, on the same record.
+        refunded = FailureRecord(record.times[:-1], record.in_a_row - 1, record.locked_until)
+        await tx.failures.write(CONSOLE.number, subject, refunded)
+        outcome = await self._check_code(scope, operator, form.code)
+        if outcome is None or not outcome.valid:
+            latest = await tx.failures.of(CONSOLE.number, subject)
+            await self._audit_lock(scope, operator, latest, form.origin)
+            raise _refusal(outcome).after_commit()
+        if form.old_token:
+            await tx.operator_sessions.end(token_hash(form.old_token), now)
+        return await self._start(scope, operator, form.ip_address, form.user_agent, form.origin)
 
-        return run
-
+    @installation_unit
     async def start(
         self,
-        tx: Tx,
+        scope: InstallationScope,
         operator: Operator,
         ip_address: str | None,
         user_agent: str | None,
         *,
         origin: Origin = NO_ORIGIN,
     ) -> StartedSession:
-        """Start a session under a token that nobody has seen before."""
-        now = self._clock()
-        token = random_token(self._entropy)
+        """Start a session with a new token, for an operator who has just been set up."""
+        return await self._start(scope, operator, ip_address, user_agent, origin)
+
+    async def _start(
+        self,
+        scope: InstallationScope,
+        operator: Operator,
+        ip_address: str | None,
+        user_agent: str | None,
+        origin: Origin,
+    ) -> StartedSession:
+        now, token = scope.now, random_token(self._entropy)
         session = OperatorSession(
             self._new_id(ids.OPERATOR_SESSION),
             operator.id,
@@ -146,21 +158,16 @@ class OperatorSignIn:
             None,
         )
         stamped = msgspec.structs.replace(operator, last_sign_in_at=now)
-        await tx.operators.update(stamped)
-        await tx.operator_sessions.insert(token_hash(token), session)
-        await self._audit.append(
-            tx,
-            Actor("operator", operator.id, operator.email),
-            "operator.signed_in",
-            session.id,
-            origin=origin,
-        )
+        await scope.tx.operators.update(stamped)
+        await scope.tx.operator_sessions.insert(token_hash(token), session)
+        actor = Actor("operator", operator.id, operator.email)
+        await self._audit.append(scope.tx, actor, "operator.signed_in", session.id, origin=origin)
         return StartedSession(OperatorContext(stamped, session), token)
 
-    async def seat(self, store: Store, token: str, *, active: bool = True) -> OperatorContext | None:
-        """Tell who holds this token; None when the session is over.
+    async def context_of(self, store: Store, token: str, *, active: bool = True) -> OperatorContext | None:
+        """Return the operator and the session of a token; None when the session is over.
 
-        `active` False: the browser asked by itself, and that keeps nobody signed in.
+        `active` False: the page polls without the operator, which must not keep the session alive.
         """
         hashed, now = token_hash(token), self._clock()
         since = now - self._settings.console_session_inactivity * 1000
@@ -172,54 +179,40 @@ class OperatorSignIn:
             await store.write(lambda tx: tx.operator_sessions.touch(hashed, now))
         return OperatorContext(operator, session)
 
-    def sign_out(self, token: str) -> Unit[bool]:
+    @installation_unit
+    async def sign_out(self, scope: InstallationScope, token: str) -> bool:
         """End the session of a token; False when it was over."""
-        hashed, now = token_hash(token), self._clock()
+        return await scope.tx.operator_sessions.end(token_hash(token), scope.now)
 
-        async def run(tx: Tx) -> bool:
-            return await tx.operator_sessions.end(hashed, now)
+    @installation_unit
+    async def revoke(self, scope: InstallationScope, operator: Operator, session_id: str) -> None:
+        """End one of an operator's own sessions. Raises `NotFound`."""
+        if not await scope.tx.operator_sessions.end_by_id(operator.id, session_id, scope.now):
+            raise errors.NotFound("Session", session_id)
 
-        return run
-
-    def revoke(self, operator: Operator, session_id: str) -> Unit[None]:
-        """End one of an operator's own sessions. The unit raises `NotFound`."""
-        now = self._clock()
-
-        async def run(tx: Tx) -> None:
-            if not await tx.operator_sessions.end_by_id(operator.id, session_id, now):
-                raise errors.NotFound("Session", session_id)
-
-        return run
-
-    def live(self, operator: Operator) -> Unit[list[OperatorSession]]:
+    @installation_unit
+    async def live(self, scope: InstallationScope, operator: Operator) -> list[OperatorSession]:
         """List an operator's sessions that are not over, newest first."""
-        now = self._clock()
-        since = now - self._settings.console_session_inactivity * 1000
-
-        async def run(tx: Tx) -> list[OperatorSession]:
-            return await tx.operator_sessions.live_of(operator.id, now, since)
-
-        return run
+        since = scope.now - self._settings.console_session_inactivity * 1000
+        return await scope.tx.operator_sessions.live_of(operator.id, scope.now, since)
 
     async def _audit_lock(
-        self, tx: Tx, operator: Operator | None, record: FailureRecord, now: int, origin: Origin
+        self, scope: InstallationScope, operator: Operator | None, record: FailureRecord, origin: Origin
     ) -> None:
-        """Write down that somebody's guesses have locked an operator."""
-        if operator is not None and attempt_limits.locked_until(record, now) is not None:
-            await self._audit.append(
-                tx,
-                Actor("operator", operator.id, operator.email),
-                "operator.locked",
-                operator.id,
-                origin=origin,
-            )
+        """Append an audit entry when wrong guesses have locked an operator."""
+        if operator is not None and attempt_limits.locked_until(record, scope.now) is not None:
+            actor = Actor("operator", operator.id, operator.email)
+            await self._audit.append(scope.tx, actor, "operator.locked", operator.id, origin=origin)
 
-    async def _check_code(self, tx: Tx, operator: Operator, code: str, now: int) -> Verification | None:
-        factor = await tx.factors.by_id(CONSOLE.number, operator.factor_id or "")
+    async def _check_code(
+        self, scope: InstallationScope, operator: Operator, code: str
+    ) -> Verification | None:
+        factor = await scope.tx.factors.by_id(CONSOLE.number, operator.factor_id or "")
         if factor is None:
             return None
-        challenge = await self._challenges.open(tx, CONSOLE, factor.id, now)
-        return await self._challenges.check(tx, CONSOLE, challenge.id, code, now)
+        console = scope.within(CONSOLE)
+        challenge = await self._challenges.open(console, factor.id)
+        return await self._challenges.check(console, challenge.id, code)
 
 
 def _refuse_locked(record: FailureRecord, now: int) -> None:
@@ -230,13 +223,13 @@ def _refuse_locked(record: FailureRecord, now: int) -> None:
 
 
 def _stranger(email: str) -> str:
-    """Name the record that counts guesses at an email that is no operator's."""
+    """Return the subject of the record that counts guesses at an unknown email."""
     digest = hashlib.sha256(email.strip().casefold().encode("utf-8", "surrogatepass")).digest()
     return f"stranger_{int.from_bytes(digest[:4], 'big') % STRANGERS}"
 
 
 def _refusal(outcome: Verification | None = None) -> errors.SignInRefused:
-    """Say what helps whoever had the password right, and nothing that helps others."""
+    """Return a refusal with details only for a caller whose password was right."""
     reason = outcome.reason if outcome else None
     if reason == "code_already_used":
         return errors.SignInRefused(
@@ -245,6 +238,6 @@ def _refusal(outcome: Verification | None = None) -> errors.SignInRefused:
     if reason == "clock_drift":
         return errors.SignInRefused(
             "invalid_one_time_code",
-            "This code is old. Check that the clock of the phone is set automatically.",
+            "This code is old. Check that the phone sets its clock automatically.",
         )
     return errors.SignInRefused("invalid_credentials", "Email, password or code is wrong.")

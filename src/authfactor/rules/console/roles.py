@@ -1,6 +1,6 @@
-"""Who may do what in the console, and for what a reason must be given (decision 0022).
+"""What each role may do in the console, and which actions require a reason (decision 0022).
 
-Everybody who is signed in may look. Support helps users who are locked out; owners may do everything.
+All roles may read. Support may help users who are locked out; owners may do everything.
 """
 
 from typing import Final, Literal, get_args
@@ -36,7 +36,7 @@ ALLOWED: Final[dict[Role, frozenset[Action]]] = {
     "support": frozenset({"user.unlock", "factor.reset"}),
     "viewer": frozenset(),
 }
-# What takes something away from somebody, or lets somebody in: later, someone will ask why.
+# Actions that take something away from a person or let one in; an audit will ask why.
 NEED_REASON: Final[frozenset[Action]] = frozenset(
     {
         "api_key.revoke",
@@ -60,15 +60,15 @@ class NotAllowed(errors.Forbidden):
     code = "operator_not_allowed"
 
     def __init__(self, role: Role, action: Action) -> None:
-        """Name both."""
-        who = " or ".join(name for name in ROLES if action in ALLOWED[name])
-        super().__init__(f"Your role ({role}) does not allow this. It takes the role {who}.")
+        """Name the role and the roles that are allowed."""
+        allowed = " or ".join(name for name in ROLES if action in ALLOWED[name])
+        super().__init__(f"Your role ({role}) does not allow this. It requires the role {allowed}.")
         self.role = role
         self.action = action
 
 
 def may(operator: Operator, action: Action) -> bool:
-    """Tell whether an operator may do this; an operator who is not active may do nothing."""
+    """Return whether an operator may do this; an inactive operator may do nothing."""
     return operator.state == "active" and action in ALLOWED[operator.role]
 
 
@@ -79,11 +79,11 @@ def permit(operator: Operator, action: Action) -> None:
 
 
 def check_reason(action: Action, reason: str) -> str | None:
-    """Return the reason as it is kept. Raises `InvalidRequest` when one is needed, or it is too long."""
+    """Return the reason as it is stored. Raises `InvalidRequest` if a required one is missing or too long."""
     text = " ".join(reason.replace("\0", " ").split())
     if not text and action in NEED_REASON:
         raise InvalidRequest(
-            Item("reason", "reason_required", "Say why: the reason is kept in the audit list.")
+            Item("reason", "reason_required", "A reason is required; it is stored in the audit log.")
         )
     if len(text) > MAX_REASON:
         raise InvalidRequest(

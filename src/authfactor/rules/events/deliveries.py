@@ -1,7 +1,7 @@
-"""The outbox: which deliveries go next, how a letter is signed, and what becomes of it afterwards.
+"""The outbox: which deliveries are due, how their requests are signed, and how outcomes are recorded.
 
-A delivery is taken by one conditional write that gives it to one process for a while (a lease). A
-process that dies leaves its leases to run out; then another one sends again: at least once, never lost.
+One conditional write claims a delivery for one process until a lease ends. The leases of a process that
+dies expire, and another process sends again: at least once, never lost.
 """
 
 import hashlib
@@ -18,7 +18,6 @@ from authfactor.models import (
     Clock,
     DeliveryOutcome,
     DeliveryRecord,
-    Environment,
     OutboxBacklog,
     PageQuery,
     RecordPage,
@@ -27,8 +26,9 @@ from authfactor.models import (
 from authfactor.rules import pagination
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.events.webhook_endpoints import WebhookEndpoints
+from authfactor.rules.unit import InstallationScope, Scope, installation_unit, unit
 from authfactor.settings import Settings
-from authfactor.store import Tx, Unit
+from authfactor.store import Tx
 from authfactor.version import __version__
 from authfactor.wire import events as wire_events
 from authfactor.wire import responses
@@ -36,16 +36,16 @@ from authfactor.wire import responses
 State = Literal["pending", "delivered", "failed"]
 EndpointKey = tuple[int, str]
 FIRST_ENDPOINT: Final[EndpointKey] = (0, "")
-# One receiver that never answers must leave room for the others.
+# A receiver that never responds must leave capacity for the others.
 MAX_CONCURRENT: Final = 8
 MAX_PER_ENDPOINT: Final = 6
-BACK_OFF: Final = 4
+BACK_OFF: Final = 4  # each wait is this many times the one before
 MAX_WAIT: Final = 24 * 3600 * 1000
 LEASE_MARGIN: Final = 30_000
 
 
 class SignedRequest(NamedTuple):
-    """What is posted."""
+    """A webhook request, ready to be posted."""
 
     url: str
     headers: dict[str, str]
@@ -53,138 +53,116 @@ class SignedRequest(NamedTuple):
 
 
 class NothingToSend(Exception):
-    """There is nothing to send for this delivery; the message is for its record."""
+    """This delivery cannot be sent; the message is stored with it."""
 
 
 class Deliveries:
-    """Claims, writes and settles deliveries."""
+    """Claims, signs and settles deliveries."""
 
     def __init__(self, clock: Clock, webhooks: WebhookEndpoints, log: EventLog, settings: Settings) -> None:
-        """Take what the rules may use; `grew` is set when this process put something into the outbox."""
+        """Keep the collaborators; `grew` is set when this process has queued a delivery."""
         self._clock = clock
         self._webhooks = webhooks
         self._settings = settings
         self.grew = log.outbox_grew
-        # Attempts of this process by how they ended, for the metrics.
+        # Attempts of this process by outcome, for the metrics.
         self.sent = {"delivered": 0, "failed": 0}
 
-    def any_due(self) -> Unit[bool]:
-        """Tell whether anything could be claimed now; only reads."""
-        now = self._clock()
+    @installation_unit
+    async def any_due(self, scope: InstallationScope) -> bool:
+        """Return whether any delivery could be claimed now; only reads."""
+        for environment, endpoint_id in await _endpoints(scope.tx, FIRST_ENDPOINT):
+            if await _enabled(scope.tx, environment, endpoint_id) and await scope.tx.deliveries.due(
+                environment, endpoint_id, scope.now, 1
+            ):
+                return True
+        return False
 
-        async def run(tx: Tx) -> bool:
-            for environment, endpoint_id in await _endpoints(tx, FIRST_ENDPOINT):
-                if await _enabled(tx, environment, endpoint_id) and await tx.deliveries.due(
-                    environment, endpoint_id, now, 1
-                ):
-                    return True
-            return False
+    @installation_unit
+    async def backlog(self, scope: InstallationScope) -> OutboxBacklog:
+        """Return how many deliveries are pending and the age of the oldest; only reads."""
+        return OutboxBacklog(*await scope.tx.deliveries.backlog())
 
-        return run
-
-    def backlog(self) -> Unit[OutboxBacklog]:
-        """Tell how much waits and since when; only reads."""
-
-        async def run(tx: Tx) -> OutboxBacklog:
-            return OutboxBacklog(*await tx.deliveries.backlog())
-
-        return run
-
-    def claim(
-        self, after: EndpointKey, in_flight: Mapping[EndpointKey, int], room: int
-    ) -> Unit[list[ClaimedDelivery]]:
-        """Take up to `room` deliveries, beginning with the endpoint that follows `after`.
+    @installation_unit
+    async def claim(
+        self, scope: InstallationScope, after: EndpointKey, in_flight: Mapping[EndpointKey, int], limit: int
+    ) -> list[ClaimedDelivery]:
+        """Claim up to `limit` due deliveries, starting with the endpoint that follows `after`.
 
         `in_flight` counts what this process is sending to each endpoint.
         """
-        now = self._clock()
-        until = now + self._settings.webhook_timeout * 1000 + LEASE_MARGIN
+        until = scope.now + self._settings.webhook_timeout * 1000 + LEASE_MARGIN
+        claimed: list[ClaimedDelivery] = []
+        for key in await _endpoints(scope.tx, after):
+            count = min(limit - len(claimed), MAX_PER_ENDPOINT - in_flight.get(key, 0))
+            endpoint = await _enabled(scope.tx, *key) if count > 0 else None
+            if endpoint is not None:
+                claimed += await _claim_of(scope, key[0], endpoint, until, count)
+            if len(claimed) >= limit:
+                break
+        return claimed
 
-        async def run(tx: Tx) -> list[ClaimedDelivery]:
-            taken: list[ClaimedDelivery] = []
-            for key in await _endpoints(tx, after):
-                most = min(room - len(taken), MAX_PER_ENDPOINT - in_flight.get(key, 0))
-                endpoint = await _enabled(tx, *key) if most > 0 else None
-                if endpoint is not None:
-                    taken += await _claim_of(tx, key[0], endpoint, now, until, most)
-                if len(taken) >= room:
-                    break
-            return taken
-
-        return run
-
-    def letter(self, dispatch: ClaimedDelivery) -> SignedRequest:
-        """Write and sign what is posted (contract section 6.4). Raises `CannotWrite`."""
-        if dispatch.event is None:
-            raise NothingToSend("the event is no longer kept")
+    def sign(self, claimed: ClaimedDelivery) -> SignedRequest:
+        """Build and sign the request of a delivery (contract section 6.4). Raises `NothingToSend`."""
+        if claimed.event is None:
+            raise NothingToSend("the event has been deleted")
         try:
-            secret = self._webhooks.opened(dispatch.environment, dispatch.endpoint).secret
+            secret = self._webhooks.unsealed(claimed.environment, claimed.endpoint).secret
         except UnsealError as error:
-            raise NothingToSend(f"the endpoint's secret cannot be opened: {error}") from error
-        body = responses.encode(wire_events.event(dispatch.event))
+            raise NothingToSend(f"the endpoint's secret cannot be unsealed: {error}") from error
+        body = responses.encode(wire_events.event(claimed.event))
         headers = {
             "content-type": "application/json",
             "user-agent": f"authfactor/{__version__}",
             "workos-signature": signature(secret, self._clock(), body),
         }
-        return SignedRequest(dispatch.endpoint.endpoint_url, headers, body)
+        return SignedRequest(claimed.endpoint.endpoint_url, headers, body)
 
-    def settle(self, dispatch: ClaimedDelivery, outcome: DeliveryOutcome) -> Unit[bool]:
-        """Write down how an attempt ended; False when the lease had run out and the claim was lost."""
-        now = self._clock()
-        result = settled(dispatch.delivery, outcome, now, self._settings)
-        environment = dispatch.environment
+    @installation_unit
+    async def settle(
+        self, scope: InstallationScope, claimed: ClaimedDelivery, outcome: DeliveryOutcome
+    ) -> bool:
+        """Record how an attempt ended; False when the lease had expired and the claim was lost."""
+        result = settled(claimed.delivery, outcome, scope.now, self._settings)
+        environment = claimed.environment
+        if not await scope.tx.deliveries.settle(environment, claimed.claimed_until, result):
+            return False
+        if result.state == "pending":
+            await scope.tx.deliveries.postpone_followers(environment, result, result.due_at)
+        else:
+            await scope.tx.deliveries.advance_next(environment, result, scope.now)
+        return True
 
-        async def run(tx: Tx) -> bool:
-            if not await tx.deliveries.settle(environment, dispatch.claimed_until, result):
-                return False
-            if result.state == "pending":
-                await tx.deliveries.postpone_followers(environment, result, result.due_at)
-            else:
-                await tx.deliveries.advance_next(environment, result, now)
-            return True
+    @unit
+    async def page(
+        self, scope: Scope, query: PageQuery, endpoint_id: str | None, state: State | None
+    ) -> RecordPage[DeliveryRecord]:
+        """List deliveries, all or by endpoint and state. Raises `InvalidRequest` for an unknown cursor."""
+        for field, cursor in (("before", query.before), ("after", query.after)):
+            if cursor and await scope.tx.deliveries.by_id(scope.number, cursor) is None:
+                raise pagination.unknown_cursor(field, cursor)
+        items, more_before, more_after = await scope.tx.deliveries.page(
+            scope.number, query, endpoint_id, state
+        )
+        return pagination.page(items, query, more_before=more_before, more_after=more_after)
 
-        return run
+    @unit
+    async def resend(self, scope: Scope, delivery_id: str) -> DeliveryRecord:
+        """Make a delivery due now, whatever its state.
 
-    def page(
-        self, environment: Environment, query: PageQuery, endpoint_id: str | None, state: State | None
-    ) -> Unit[RecordPage[DeliveryRecord]]:
-        """List deliveries. The unit raises `InvalidRequest` for an unknown cursor."""
-
-        async def run(tx: Tx) -> RecordPage[DeliveryRecord]:
-            for field, cursor in (("before", query.before), ("after", query.after)):
-                if cursor and await tx.deliveries.by_id(environment.number, cursor) is None:
-                    raise pagination.unknown_cursor(field, cursor)
-            items, more_before, more_after = await tx.deliveries.page(
-                environment.number, query, endpoint_id, state
-            )
-            return pagination.page(items, query, more_before=more_before, more_after=more_after)
-
-        return run
-
-    def resend(self, environment: Environment, delivery_id: str) -> Unit[DeliveryRecord]:
-        """Make a delivery due now, whatever became of it before.
-
-        The unit raises `NotFound`, and `Conflict` while the delivery is being sent.
+        Raises `NotFound`, and `Conflict` while the delivery is being sent.
         """
-        now = self._clock()
-
-        async def run(tx: Tx) -> DeliveryRecord:
-            changed = await tx.deliveries.resend(environment.number, delivery_id, now)
-            delivery = await tx.deliveries.by_id(environment.number, delivery_id)
-            if delivery is None:
-                raise errors.NotFound("Webhook Delivery", delivery_id)
-            if not changed:
-                raise errors.Conflict(
-                    "delivery_in_progress", f"'{delivery_id}' is being sent at this moment."
-                )
-            return delivery
-
-        return run
+        changed = await scope.tx.deliveries.resend(scope.number, delivery_id, scope.now)
+        delivery = await scope.tx.deliveries.by_id(scope.number, delivery_id)
+        if delivery is None:
+            raise errors.NotFound("Webhook Delivery", delivery_id)
+        if not changed:
+            raise errors.Conflict("delivery_in_progress", f"'{delivery_id}' is being sent right now.")
+        return delivery
 
 
 def signature(secret: str, at: int, body: bytes) -> str:
-    """Sign a body; `at` in milliseconds. SDKs split the header at exactly a comma and one space."""
+    """Return the signature header; `at` in milliseconds. SDKs split it at exactly a comma and one space."""
     digest = hmac.digest(secret.encode(), b"%d." % at + body, hashlib.sha256)
     return f"t={at}, v1={digest.hex()}"
 
@@ -192,7 +170,7 @@ def signature(secret: str, at: int, body: bytes) -> str:
 def settled(
     delivery: DeliveryRecord, outcome: DeliveryOutcome, now: int, settings: Settings
 ) -> DeliveryRecord:
-    """Say what becomes of a delivery after an attempt: done, due again later, or given up."""
+    """Return a delivery as it is after an attempt: delivered, due again later, or failed."""
     attempts = delivery.attempts + 1
     state: State = "pending"
     due_at = delivery.due_at
@@ -215,7 +193,7 @@ def settled(
 
 
 async def _endpoints(tx: Tx, after: EndpointKey) -> list[EndpointKey]:
-    """List the endpoints with something pending, from the one that follows `after` once around."""
+    """List the endpoints with pending deliveries, round-robin from the one that follows `after`."""
     found: list[EndpointKey] = []
     at = await tx.deliveries.next_endpoint(*FIRST_ENDPOINT)
     while at is not None:
@@ -230,13 +208,14 @@ async def _enabled(tx: Tx, environment: int, endpoint_id: str) -> WebhookEndpoin
 
 
 async def _claim_of(
-    tx: Tx, environment: int, endpoint: WebhookEndpointRecord, now: int, until: int, most: int
+    scope: InstallationScope, environment: int, endpoint: WebhookEndpointRecord, until: int, limit: int
 ) -> list[ClaimedDelivery]:
-    taken = []
-    for delivery_id in await tx.deliveries.due(environment, endpoint.id, now, most):
-        if await tx.deliveries.claim(environment, delivery_id, now, until):
-            delivery = await tx.deliveries.by_id(environment, delivery_id)
+    deliveries = scope.tx.deliveries
+    claimed = []
+    for delivery_id in await deliveries.due(environment, endpoint.id, scope.now, limit):
+        if await deliveries.claim(environment, delivery_id, scope.now, until):
+            delivery = await deliveries.by_id(environment, delivery_id)
             if delivery is not None:
-                event = await tx.events.by_id(environment, delivery.event_id)
-                taken.append(ClaimedDelivery(environment, until, delivery, endpoint, event))
-    return taken
+                event = await scope.tx.events.by_id(environment, delivery.event_id)
+                claimed.append(ClaimedDelivery(environment, until, delivery, endpoint, event))
+    return claimed

@@ -1,6 +1,7 @@
-"""What happened, written in the transaction of its cause; the world hears of it later (webhooks, /events).
+"""The event log: each event is written in the transaction that causes it.
 
-Names under `authfactor.` are ours; the others are the contract's (section 6.2).
+Webhooks and `/events` deliver them later. Names that start with `authfactor.` are this product's; the others
+are the contract's (section 6.2).
 """
 
 import asyncio
@@ -10,9 +11,9 @@ import msgspec
 
 from authfactor import ids
 from authfactor.ids import IdGenerator
-from authfactor.models import Environment, EventRecord, PageQuery, RecordPage
+from authfactor.models import Clock, EventRecord, PageQuery, RecordPage
 from authfactor.rules import pagination
-from authfactor.store import Tx, Unit
+from authfactor.rules.unit import Scope, unit
 
 USER_CREATED: Final = "user.created"
 USER_UPDATED: Final = "user.updated"
@@ -34,7 +35,7 @@ ATTEMPT_REFUSED: Final = "authfactor.attempt_refused"
 USER_LOCKED: Final = "authfactor.user_locked"
 USER_UNLOCKED: Final = "authfactor.user_unlocked"
 
-# Of one user's refused attempts so many are told, and after that one each interval (milliseconds).
+# Burst size and refill interval (milliseconds) of refusal events, per user.
 REFUSAL_BURST: Final = 100
 REFUSAL_INTERVAL: Final = 60_000
 _END_OF_TIME: Final = 2**62
@@ -60,39 +61,8 @@ class Authentication(msgspec.Struct, frozen=True, gc=False):
     error: Failure | msgspec.UnsetType = msgspec.UNSET
 
 
-class EventLog:
-    """Appends events, and puts them into the outbox of every webhook endpoint that wants them."""
-
-    def __init__(self, new_id: IdGenerator) -> None:
-        """Take the source of ids; `outbox_grew` wakes this process's deliveries."""
-        self._new_id = new_id
-        self.outbox_grew = asyncio.Event()
-
-    async def take_refusal_event_slot(self, tx: Tx, environment: int, subject: str, now: int) -> bool:
-        """Take a place for an event of a refusal; False when the subject has had too many of late.
-
-        Only for refusals that no other limit bounds, such as those of a user who is locked: whoever goes on
-        knocking must not fill the disk.
-        """
-        return await tx.throttles.charge(
-            environment, f"refused:{subject}", now, REFUSAL_INTERVAL, REFUSAL_BURST
-        )
-
-    async def append(
-        self, tx: Tx, environment: int, name: str, user_id: str | None, data: object, now: int
-    ) -> None:
-        """Write one event about a user; `data` becomes its JSON."""
-        text = _ENCODER.encode(data).decode()
-        event_id = self._new_id(ids.EVENT)
-        await tx.events.append(environment, event_id, name, user_id, text, now)
-        for endpoint_id in await tx.webhook_endpoints.subscribed(environment, name):
-            delivery_id = self._new_id(ids.DELIVERY)
-            await tx.deliveries.insert(environment, delivery_id, endpoint_id, event_id, user_id, now)
-            self.outbox_grew.set()
-
-
 class EventQuery(msgspec.Struct, frozen=True, gc=False):
-    """Which events are asked for; times in milliseconds, `range_start` inclusive, `range_end` exclusive."""
+    """Which events to list; times in milliseconds, `range_start` inclusive, `range_end` exclusive."""
 
     names: tuple[str, ...]
     page: PageQuery
@@ -100,18 +70,45 @@ class EventQuery(msgspec.Struct, frozen=True, gc=False):
     range_end: int | None = None
 
 
-def listing(environment: Environment, query: EventQuery) -> Unit[RecordPage[EventRecord]]:
-    """List events by name. The unit raises `InvalidRequest` for an unknown cursor."""
+class EventLog:
+    """Appends events and queues them for every subscribed webhook endpoint."""
 
-    async def run(tx: Tx) -> RecordPage[EventRecord]:
+    def __init__(self, clock: Clock, new_id: IdGenerator) -> None:
+        """Keep clock and id generator; `outbox_grew` wakes this process's webhook dispatcher."""
+        self._clock = clock
+        self._new_id = new_id
+        self.outbox_grew = asyncio.Event()
+
+    async def take_refusal_event_slot(self, scope: Scope, subject: str) -> bool:
+        """Take a slot for a refusal event; False when the subject's recent refusals have used them up.
+
+        Only for refusals that no other limit bounds, such as those of a locked user: repeated requests must
+        not fill the disk.
+        """
+        return await scope.tx.throttles.charge(
+            scope.number, f"refused:{subject}", scope.now, REFUSAL_INTERVAL, REFUSAL_BURST
+        )
+
+    async def append(self, scope: Scope, name: str, user_id: str | None, data: object) -> None:
+        """Write one event about a user; `data` is encoded as JSON."""
+        tx, environment = scope.tx, scope.number
+        text = _ENCODER.encode(data).decode()
+        event_id = self._new_id(ids.EVENT)
+        await tx.events.append(environment, event_id, name, user_id, text, scope.now)
+        for endpoint_id in await tx.webhook_endpoints.subscribed(environment, name):
+            delivery_id = self._new_id(ids.DELIVERY)
+            await tx.deliveries.insert(environment, delivery_id, endpoint_id, event_id, user_id, scope.now)
+            self.outbox_grew.set()
+
+    @unit
+    async def page(self, scope: Scope, query: EventQuery) -> RecordPage[EventRecord]:
+        """List events by name. Raises `InvalidRequest` for an unknown cursor."""
         for field, cursor in (("before", query.page.before), ("after", query.page.after)):
-            if cursor and await tx.events.by_id(environment.number, cursor) is None:
+            if cursor and await scope.tx.events.by_id(scope.number, cursor) is None:
                 raise pagination.unknown_cursor(field, cursor)
-        # `after` already says where to go on from (contract section 6.1).
+        # `after` overrides the start of the range (contract section 6.1).
         start = None if query.page.after else query.range_start
-        items, more_before, more_after = await tx.events.page(
-            environment.number, query.names, query.page, start or 0, query.range_end or _END_OF_TIME
+        items, more_before, more_after = await scope.tx.events.page(
+            scope.number, query.names, query.page, start or 0, query.range_end or _END_OF_TIME
         )
         return pagination.page(items, query.page, more_before=more_before, more_after=more_after)
-
-    return run

@@ -1,4 +1,4 @@
-"""Webhook endpoints: who is told of events, where, and with which secret the telling is signed."""
+"""Webhook endpoints: URLs that receive events, with the secrets that sign them."""
 
 from typing import Final
 
@@ -13,8 +13,9 @@ from authfactor.outbound import ssrf_guard
 from authfactor.rules import pagination
 from authfactor.rules.authentication.opaque_tokens import random_token
 from authfactor.rules.events import event_log
+from authfactor.rules.unit import Scope, unit
 from authfactor.settings import Settings
-from authfactor.store import Tx, Unit
+from authfactor.store import Unit
 from authfactor.wire.webhooks import PUBLIC_EVENTS, CreateWebhookEndpoint, UpdateWebhookEndpoint
 
 PREFIX: Final = "whsec_"
@@ -39,23 +40,23 @@ _MAX_SHOWN: Final = 100
 
 
 class InvalidWebhookUrl(InvalidRequest):
-    """The URL of a webhook endpoint cannot be used."""
+    """The URL cannot be a webhook endpoint's."""
 
     code = "invalid_url"
 
 
 def secret_row(environment: int, endpoint_id: str) -> SealedLocation:
-    """Name the row that a sealed secret belongs to."""
+    """Return where an endpoint's sealed secret is stored."""
     return SealedLocation("webhook_endpoints", "secret", environment, endpoint_id)
 
 
 class WebhookEndpoints:
-    """Creates, lists, changes and deletes endpoints. What it hands out has the secret opened."""
+    """Creates, lists, changes and deletes endpoints; the ones it returns have the secret unsealed."""
 
     def __init__(
         self, clock: Clock, entropy: Entropy, new_id: IdGenerator, vault: Vault, settings: Settings
     ) -> None:
-        """Take what the rules may use."""
+        """Keep the collaborators; `settings` says whether private addresses may be endpoints."""
         self._clock = clock
         self._entropy = entropy
         self._new_id = new_id
@@ -63,84 +64,78 @@ class WebhookEndpoints:
         self._private = settings.webhook_private_addresses
 
     def create(self, environment: Environment, request: CreateWebhookEndpoint) -> Unit[WebhookEndpointRecord]:
-        """Prepare a new endpoint with a secret of its own.
+        """Create an endpoint with a secret of its own.
 
-        Raises `InvalidRequest` and `InvalidUrl`; the unit raises `Conflict` when the URL is taken.
+        Raises `InvalidRequest` and `InvalidWebhookUrl`; the unit raises `Conflict` when another endpoint has
+        the URL.
         """
         if not request.endpoint_url:
-            text = "endpoint_url: required, the https URL that events are posted to."
+            text = "endpoint_url: required, the https URL to which events are posted."
             raise InvalidRequest(Item("endpoint_url", "endpoint_url_required", text))
         self._check_url(request.endpoint_url)
-        names = _names(request.events)
-        now = self._clock()
-        endpoint_id = self._new_id(ids.WEBHOOK_ENDPOINT)
+        return self._create(environment, request.endpoint_url, _names(request.events))
+
+    @unit
+    async def _create(self, scope: Scope, url: str, names: tuple[str, ...]) -> WebhookEndpointRecord:
+        endpoint_id, now = self._new_id(ids.WEBHOOK_ENDPOINT), scope.now
         secret = PREFIX + random_token(self._entropy)
-        shown = WebhookEndpointRecord(endpoint_id, request.endpoint_url, secret, "enabled", names, now, now)
-        sealed = self._vault.seal(secret.encode(), secret_row(environment.number, endpoint_id))
-        kept = msgspec.structs.replace(shown, secret=sealed)
+        shown = WebhookEndpointRecord(endpoint_id, url, secret, "enabled", names, now, now)
+        sealed = self._vault.seal(secret.encode(), secret_row(scope.number, endpoint_id))
+        stored = msgspec.structs.replace(shown, secret=sealed)
+        if not await scope.tx.webhook_endpoints.insert(scope.number, stored):
+            raise _duplicate(url)
+        return shown
 
-        async def run(tx: Tx) -> WebhookEndpointRecord:
-            if not await tx.webhook_endpoints.insert(environment.number, kept):
-                raise _duplicate(shown.endpoint_url)
-            return shown
-
-        return run
-
-    def page(self, environment: Environment, query: PageQuery) -> Unit[RecordPage[WebhookEndpointRecord]]:
-        """List the endpoints. The unit raises `InvalidRequest` for an unknown cursor."""
-
-        async def run(tx: Tx) -> RecordPage[WebhookEndpointRecord]:
-            for field, cursor in (("before", query.before), ("after", query.after)):
-                if cursor and await tx.webhook_endpoints.by_id(environment.number, cursor) is None:
-                    raise pagination.unknown_cursor(field, cursor)
-            items, more_before, more_after = await tx.webhook_endpoints.page(environment.number, query)
-            opened = [self.opened(environment.number, item) for item in items]
-            return pagination.page(opened, query, more_before=more_before, more_after=more_after)
-
-        return run
+    @unit
+    async def page(self, scope: Scope, query: PageQuery) -> RecordPage[WebhookEndpointRecord]:
+        """List the endpoints. Raises `InvalidRequest` for an unknown cursor."""
+        for field, cursor in (("before", query.before), ("after", query.after)):
+            if cursor and await scope.tx.webhook_endpoints.by_id(scope.number, cursor) is None:
+                raise pagination.unknown_cursor(field, cursor)
+        items, more_before, more_after = await scope.tx.webhook_endpoints.page(scope.number, query)
+        unsealed = [self.unsealed(scope.number, item) for item in items]
+        return pagination.page(unsealed, query, more_before=more_before, more_after=more_after)
 
     def update(
         self, environment: Environment, endpoint_id: str, request: UpdateWebhookEndpoint
     ) -> Unit[WebhookEndpointRecord]:
-        """Change an endpoint; absent fields stay. Disabled, it is told of nothing until it is enabled.
+        """Change an endpoint; absent fields stay. A disabled endpoint receives nothing until it is enabled.
 
-        Raises `InvalidRequest` and `InvalidUrl`; the unit raises `NotFound`, and `Conflict` when another
-        endpoint has the URL.
+        Raises `InvalidRequest` and `InvalidWebhookUrl`; the unit raises `NotFound`, and `Conflict` when
+        another endpoint has the URL.
         """
         if request.endpoint_url is not None:
             self._check_url(request.endpoint_url)
         names = None if request.events is None else _names(request.events)
-        now = self._clock()
+        return self._update(environment, endpoint_id, request, names)
 
-        async def run(tx: Tx) -> WebhookEndpointRecord:
-            known = await tx.webhook_endpoints.by_id(environment.number, endpoint_id)
-            if known is None:
-                raise errors.NotFound(KIND, endpoint_id)
-            changed = msgspec.structs.replace(
-                known,
-                endpoint_url=request.endpoint_url or known.endpoint_url,
-                status=request.status or known.status,
-                events=names or known.events,
-                updated_at=now,
-            )
-            if not await tx.webhook_endpoints.update(environment.number, changed):
-                raise _duplicate(changed.endpoint_url)
-            return self.opened(environment.number, changed)
+    @unit
+    async def _update(
+        self, scope: Scope, endpoint_id: str, request: UpdateWebhookEndpoint, names: tuple[str, ...] | None
+    ) -> WebhookEndpointRecord:
+        known = await scope.tx.webhook_endpoints.by_id(scope.number, endpoint_id)
+        if known is None:
+            raise errors.NotFound(KIND, endpoint_id)
+        changed = msgspec.structs.replace(
+            known,
+            endpoint_url=request.endpoint_url or known.endpoint_url,
+            status=request.status or known.status,
+            events=names or known.events,
+            updated_at=scope.now,
+        )
+        if not await scope.tx.webhook_endpoints.update(scope.number, changed):
+            raise _duplicate(changed.endpoint_url)
+        return self.unsealed(scope.number, changed)
 
-        return run
+    @unit
+    async def delete(self, scope: Scope, endpoint_id: str) -> None:
+        """Delete an endpoint and its pending deliveries. Raises `NotFound`."""
+        if not await scope.tx.webhook_endpoints.delete(scope.number, endpoint_id):
+            raise errors.NotFound(KIND, endpoint_id)
+        await scope.tx.deliveries.drop_pending(scope.number, endpoint_id)
 
-    def delete(self, environment: Environment, endpoint_id: str) -> Unit[None]:
-        """Delete an endpoint and what it has not been told yet. The unit raises `NotFound`."""
-
-        async def run(tx: Tx) -> None:
-            if not await tx.webhook_endpoints.delete(environment.number, endpoint_id):
-                raise errors.NotFound(KIND, endpoint_id)
-            await tx.deliveries.drop_pending(environment.number, endpoint_id)
-
-        return run
-
-    def opened(self, environment: int, endpoint: WebhookEndpointRecord) -> WebhookEndpointRecord:
-        """Open the secret. Raises `vault.CannotOpen`."""
+    def unsealed(self, environment: int, endpoint: WebhookEndpointRecord) -> WebhookEndpointRecord:
+        """Return a stored endpoint with its secret unsealed. Raises `vault.UnsealError`."""
         secret = self._vault.unseal(endpoint.secret, secret_row(environment, endpoint.id))
         return msgspec.structs.replace(endpoint, secret=secret.decode())
 
@@ -154,16 +149,14 @@ class WebhookEndpoints:
 
 def _duplicate(url: str) -> errors.Conflict:
     return errors.Conflict(
-        "duplicate_endpoint", f"A webhook endpoint for '{url}' exists already. Change that one."
+        "duplicate_endpoint", f"A webhook endpoint for '{url}' already exists. Change that one."
     )
 
 
 def _names(given: list[str] | None) -> tuple[str, ...]:
-    """Check the names of events; one item for each that is unknown."""
+    """Return event names without duplicates. Raises `InvalidRequest` with an item for each unknown name."""
     if not given:
-        raise InvalidRequest(
-            Item("events", "events_required", "events: required, at least one name of an event.")
-        )
+        raise InvalidRequest(Item("events", "events_required", "events: required, at least one event name."))
     items = [
         Item("events", "unknown_event_type", f"events: there is no event '{name[:_MAX_SHOWN]}'.")
         for name in dict.fromkeys(given)

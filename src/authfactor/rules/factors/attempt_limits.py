@@ -1,9 +1,9 @@
-"""How many wrong codes a user may give: pure decisions over a `FailureRecord`.
+"""How many wrong codes a user may enter: pure decisions over a `FailureRecord`.
 
 The count is per user over all challenges, factors, sessions and processes (NIST SP 800-63B 3.2.2,
-RFC 4226 section 7.3). Within a window they lock for a while; over a day until the day has passed; over a
-month each one doubles the wait, so that guessing stays hopeless for whoever has all the time (decision
-0013); too many in a row lock until an operator lifts it.
+RFC 4226 section 7.3). Too many within the window lock for a while; too many in a day lock until the day has
+passed; in a month, each further one doubles the wait, so that patience does not help an attacker (decision
+0013); too many in a row lock until an operator removes the lock.
 """
 
 from typing import Final
@@ -13,24 +13,25 @@ from authfactor.settings import Settings
 
 DAY: Final = 24 * 3600
 MONTH: Final = 30 * DAY
-NEVER: Final = 2**62  # "locked until" of the hard stop, far beyond any clock
+NEVER: Final = 2**62  # `locked_until` of the hard stop, later than any clock
 
 
 def locked_until(record: FailureRecord, now: int) -> int | None:
-    """Return when the lock ends (milliseconds), None when there is none; `NEVER` for the hard stop."""
+    """Return when the lock ends (milliseconds), None without a lock; `NEVER` for the hard stop."""
     return record.locked_until if record.locked_until is not None and record.locked_until > now else None
 
 
 def record_failure(
     record: FailureRecord, now: int, settings: Settings, *, months: bool = True
 ) -> FailureRecord:
-    """Decide whether the record, this failure included, locks; forget what no limit looks at any more.
+    """Return the record with a lock if it has reached a limit, without failures too old for any limit.
 
-    `months` False leaves out the limits of the month: for what anybody can provoke without a password.
+    The failure itself is in `record` already. `months` False skips the monthly limits: for failures that
+    anyone can cause without a password.
     """
     seconds = now // 1000
-    most = max(settings.failures_per_day, settings.failures_per_month)
-    times = tuple(at for at in record.times if at > seconds - MONTH)[-most:]
+    limit = max(settings.failures_per_day, settings.failures_per_month)
+    times = tuple(at for at in record.times if at > seconds - MONTH)[-limit:]
     today = [at for at in times if at > seconds - DAY][-settings.failures_per_day :]
     recent = sum(at > seconds - settings.lock_window for at in times)
     until = record.locked_until
@@ -49,12 +50,12 @@ def record_failure(
 
 
 def record_success(record: FailureRecord) -> FailureRecord:
-    """Give back the attempt that `charge` counted; the run of failures ends, every other count stays."""
+    """Refund the attempt that `charge` counted and end the run of failures; all other counts stay."""
     return FailureRecord(record.times[:-1], 0, None)
 
 
 def refund_refusal(record: FailureRecord) -> FailureRecord:
-    """Give back an attempt that was not looked at: whoever is locked out cannot lengthen the lock."""
+    """Refund an attempt that was not compared: attempts under a lock must not lengthen it."""
     return FailureRecord(record.times[:-1], record.in_a_row - 1, record.locked_until)
 
 
@@ -67,7 +68,7 @@ def tries_left(record: FailureRecord, now: int, settings: Settings) -> int:
     left = (
         settings.lock_after - recent,
         settings.failures_per_day - today,
-        # Past the first wait one try at a time: it locks if it is wrong.
+        # After the first wait each attempt locks if it is wrong, so one is left.
         max(settings.doubling_after - month, 1),
         settings.failures_per_month - month,
         settings.failures_in_a_row - record.in_a_row,

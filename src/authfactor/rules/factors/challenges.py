@@ -35,7 +35,7 @@ class Challenges:
     def __init__(
         self, clock: Clock, new_id: IdGenerator, vault: Vault, log: EventLog, settings: Settings
     ) -> None:
-        """Take the collaborators; time, ids and settings come from them alone."""
+        """Keep the collaborators; time and ids come from `clock` and `new_id` alone."""
         self._clock = clock
         self._new_id = new_id
         self._vault = vault
@@ -204,7 +204,7 @@ class Challenges:
         self, scope: Scope, attempt: CodeAttempt, refusal: errors.ChallengeRefused
     ) -> None:
         """Emit the event of an attempt that was neither compared nor counted."""
-        if await self._log.take_refusal_event_slot(scope.tx, scope.number, attempt.subject, scope.now):
+        if await self._log.take_refusal_event_slot(scope, attempt.subject):
             await self._emit_attempt(scope, attempt, refusal.code)
 
     async def _emit_attempt(self, scope: Scope, attempt: CodeAttempt, reason: str) -> None:
@@ -215,12 +215,11 @@ class Challenges:
             "user_id": factor.user_id,
             "reason": reason,
         }
-        name = event_log.ATTEMPT_REFUSED
-        await self._log.append(scope.tx, scope.number, name, factor.user_id, data, scope.now)
+        await self._log.append(scope, event_log.ATTEMPT_REFUSED, factor.user_id, data)
 
     async def _emit(self, scope: Scope, name: str, factor: FactorRecord) -> None:
         data = {"factor_id": factor.id, "user_id": factor.user_id}
-        await self._log.append(scope.tx, scope.number, name, factor.user_id, data, scope.now)
+        await self._log.append(scope, name, factor.user_id, data)
 
 
 def _stale(challenge: ChallengeRecord, now: int) -> errors.ChallengeRefused | None:

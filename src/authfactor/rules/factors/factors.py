@@ -1,4 +1,4 @@
-"""Factors: enrol, read, list, delete."""
+"""Factors: enroll, read, list, delete."""
 
 from typing import Final
 
@@ -22,20 +22,21 @@ from authfactor.rules.authentication.sessions import ONE_STEP
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors.challenges import Challenges, secret_row
+from authfactor.rules.unit import Scope, unit
 from authfactor.settings import Settings
-from authfactor.store import Tx, Unit
+from authfactor.store import Unit
 from authfactor.wire import requests, responses
 
-# Letters beyond ASCII take up to twelve characters each in a URI, and the issuer is in it twice.
+# A non-ASCII letter takes up to twelve characters in a URI, which contains the issuer twice.
 _UNDRAWABLE: Final = Item(
     "totp_user",
     "totp_user_invalid",
-    "totp_user and totp_issuer: together too long for a QR picture in these letters. Shorten one of them.",
+    "totp_user and totp_issuer: together too long for a QR code in these letters. Shorten one of them.",
 )
 
 
 class Factors:
-    """Enrols, reads and deletes factors."""
+    """Enrolls, reads and deletes factors."""
 
     def __init__(
         self,
@@ -47,7 +48,7 @@ class Factors:
         settings: Settings,
         challenges: Challenges,
     ) -> None:
-        """Take what the rules may use."""
+        """Keep the collaborators; time and randomness come from `clock` and `entropy` alone."""
         self._clock = clock
         self._entropy = entropy
         self._new_id = new_id
@@ -59,10 +60,11 @@ class Factors:
     def enroll(
         self, environment: Environment, user_id: str, request: requests.EnrollUserFactor
     ) -> Unit[Enrollment]:
-        """Enrol a user in a factor and open its first challenge.
+        """Enroll a user in a factor and open its first challenge.
 
-        A secret that the caller brings is active at once: an importer never verifies (contract 2.2).
-        Raises `InvalidRequest`; the unit raises it too, where it is about the user, and `NotFound`.
+        A factor whose secret the caller supplies is active at once: importers do not verify (contract 2.2).
+        Raises `InvalidRequest`; the unit raises `NotFound`, and `InvalidRequest` for an email that cannot
+        name the account.
         """
         items = _type_problems(request.type)
         secret = self._secret(request.totp_secret, items)
@@ -70,22 +72,23 @@ class Factors:
         given = _name(request.totp_user or "-", "totp_user", key_uri.MAX_ACCOUNT, items)
         if items:
             raise InvalidRequest(*items)
-        now = self._clock()
-        active = bool(request.totp_secret)
+        account = given if request.totp_user else None
+        return self._enroll(environment, user_id, issuer, account, secret, active=bool(request.totp_secret))
 
-        async def run(tx: Tx) -> Enrollment:
-            user = await self._lock_user(tx, environment, user_id)
-            account = given if request.totp_user else _account_of(user)
-            await self._enforce_limit(tx, environment, user_id, now)
-            made = self._prepare(environment, user_id, issuer, account, secret, now, active=active)
-            await self._insert(tx, environment, made, now)
-            challenge = await self._challenges.open(tx, environment, made.factor.id, now)
-            return Enrollment(made.factor, challenge, made.secret, made.uri, made.picture)
+    @unit
+    async def _enroll(
+        self, scope: Scope, user_id: str, issuer: str, account: str | None, secret: bytes, *, active: bool
+    ) -> Enrollment:
+        user = await self._lock_user(scope, user_id)
+        name = _account_of(user) if account is None else account
+        await self._enforce_limit(scope, user_id)
+        made = self._new(scope, user_id, issuer, name, secret, active=active)
+        await self._insert(scope, made)
+        challenge = await self._challenges.open(scope, made.factor.id)
+        return Enrollment(made.factor, challenge, made.secret, made.uri, made.picture)
 
-        return run
-
-    def enroll_alone(self, environment: Environment, request: requests.EnrollFactor) -> Unit[Enrollment]:
-        """Enrol by the older route: names are required, a user is optional, no challenge is opened.
+    def enroll_standalone(self, environment: Environment, request: requests.EnrollFactor) -> Unit[Enrollment]:
+        """Enroll through the older route: names are required, a user is optional, no challenge is opened.
 
         Raises `InvalidRequest`; the unit raises `NotFound` for an unknown `user_id`.
         """
@@ -98,94 +101,79 @@ class Factors:
         account = _name(request.totp_user or "-", "totp_user", key_uri.MAX_ACCOUNT, items)
         if items:
             raise InvalidRequest(*items)
-        now = self._clock()
-        secret = self._entropy(totp.SECRET_BYTES)
         user_id = requests.without_nul(request.user_id) if request.user_id else None
+        return self._enroll_standalone(environment, user_id, issuer, account)
 
-        async def run(tx: Tx) -> Enrollment:
-            if user_id is not None:
-                await self._lock_user(tx, environment, user_id)
-                await self._enforce_limit(tx, environment, user_id, now)
-            made = self._prepare(environment, user_id, issuer, account, secret, now, active=False)
-            await self._insert(tx, environment, made, now)
-            return made
+    @unit
+    async def _enroll_standalone(
+        self, scope: Scope, user_id: str | None, issuer: str, account: str
+    ) -> Enrollment:
+        if user_id is not None:
+            await self._lock_user(scope, user_id)
+            await self._enforce_limit(scope, user_id)
+        secret = self._entropy(totp.SECRET_BYTES)
+        made = self._new(scope, user_id, issuer, account, secret, active=False)
+        await self._insert(scope, made)
+        return made
 
-        return run
+    @unit
+    async def get(self, scope: Scope, factor_id: str) -> FactorRecord:
+        """Return a factor. Raises `NotFound`."""
+        factor = await scope.tx.factors.by_id(scope.number, factor_id)
+        if factor is None:
+            raise errors.NotFound("Authentication Factor", factor_id)
+        return factor
 
-    def get(self, environment: Environment, factor_id: str) -> Unit[FactorRecord]:
-        """Read one factor. The unit raises `NotFound`."""
+    @unit
+    async def page(self, scope: Scope, user_id: str, query: PageQuery) -> RecordPage[FactorRecord]:
+        """List a user's factors. Raises `NotFound`, and `InvalidRequest` for an unknown cursor."""
+        # A user who has factors exists, so only an empty page needs the lookup.
+        if query.before or query.after:
+            await self._check_user(scope, user_id)
+        for field, cursor in (("before", query.before), ("after", query.after)):
+            at = await scope.tx.factors.by_id(scope.number, cursor) if cursor else None
+            if cursor and (at is None or at.user_id != user_id):
+                raise pagination.unknown_cursor(field, cursor)
+        items, more_before, more_after = await scope.tx.factors.page(scope.number, user_id, query)
+        if not items:
+            await self._check_user(scope, user_id)
+        return pagination.page(items, query, more_before=more_before, more_after=more_after)
 
-        async def run(tx: Tx) -> FactorRecord:
-            factor = await tx.factors.by_id(environment.number, factor_id)
-            if factor is None:
-                raise errors.NotFound("Authentication Factor", factor_id)
-            return factor
-
-        return run
-
-    def page(
-        self, environment: Environment, user_id: str, query: PageQuery
-    ) -> Unit[RecordPage[FactorRecord]]:
-        """List a user's factors. The unit raises `NotFound`, and `InvalidRequest` for an unknown cursor."""
-
-        async def run(tx: Tx) -> RecordPage[FactorRecord]:
-            # A user with factors is there: only for an empty list has that to be looked up.
-            if query.before or query.after:
-                await self._check(tx, environment, user_id)
-            for field, cursor in (("before", query.before), ("after", query.after)):
-                at = await tx.factors.by_id(environment.number, cursor) if cursor else None
-                if cursor and (at is None or at.user_id != user_id):
-                    raise pagination.unknown_cursor(field, cursor)
-            items, more_before, more_after = await tx.factors.page(environment.number, user_id, query)
-            if not items:
-                await self._check(tx, environment, user_id)
-            return pagination.page(items, query, more_before=more_before, more_after=more_after)
-
-        return run
-
-    async def _check(self, tx: Tx, environment: Environment, user_id: str) -> None:
-        if await tx.users.by_id(environment.number, user_id) is None:
+    async def _check_user(self, scope: Scope, user_id: str) -> None:
+        if await scope.tx.users.by_id(scope.number, user_id) is None:
             raise errors.NotFound("User", user_id)
 
-    def delete(self, environment: Environment, factor_id: str) -> Unit[None]:
-        """Delete a factor; its open challenges die with it. The unit raises `NotFound`."""
-        now = self._clock()
+    @unit
+    async def delete(self, scope: Scope, factor_id: str) -> None:
+        """Delete a factor, which ends its open challenges. Raises `NotFound`."""
+        factor = await scope.tx.factors.by_id(scope.number, factor_id)
+        if factor is None or not await scope.tx.factors.delete(scope.number, factor_id):
+            raise errors.NotFound("Authentication Factor", factor_id)
+        await self._emit(scope, event_log.FACTOR_DELETED, factor)
+        if factor.user_id is not None:
+            await self._withdraw(scope, factor.user_id)
 
-        async def run(tx: Tx) -> None:
-            factor = await tx.factors.by_id(environment.number, factor_id)
-            if factor is None or not await tx.factors.delete(environment.number, factor_id):
-                raise errors.NotFound("Authentication Factor", factor_id)
-            await self._emit(tx, environment, event_log.FACTOR_DELETED, factor, now)
-            if factor.user_id is not None:
-                await self._withdraw(tx, environment, factor.user_id, now)
+    @unit
+    async def reset(self, scope: Scope, user_id: str) -> int:
+        """Delete all factors and failed attempts of a user, for example after the phone was lost.
 
-        return run
-
-    def reset(self, environment: Environment, user_id: str) -> Unit[int]:
-        """Delete all factors of a user and forget the wrong codes: for somebody who has lost the phone.
-
-        Returns how many factors there were. The unit raises `NotFound`.
+        Returns how many factors there were. Raises `NotFound`.
         """
-        now = self._clock()
+        if await scope.tx.users.lock(scope.number, user_id) is None:
+            raise errors.NotFound("User", user_id)
+        factors = await scope.tx.factors.of_user(scope.number, user_id)
+        for factor in factors:
+            await scope.tx.factors.delete(scope.number, factor.id)
+            await self._emit(scope, event_log.FACTOR_DELETED, factor)
+        await scope.tx.failures.clear(scope.number, user_id)
+        await self._withdraw(scope, user_id)
+        return len(factors)
 
-        async def run(tx: Tx) -> int:
-            if await tx.users.lock(environment.number, user_id) is None:
-                raise errors.NotFound("User", user_id)
-            factors = await tx.factors.of_user(environment.number, user_id)
-            for factor in factors:
-                await tx.factors.delete(environment.number, factor.id)
-                await self._emit(tx, environment, event_log.FACTOR_DELETED, factor, now)
-            await tx.failures.clear(environment.number, user_id)
-            await self._withdraw(tx, environment, user_id, now)
-            return len(factors)
-
-        return run
-
-    async def _withdraw(self, tx: Tx, environment: Environment, user_id: str, now: int) -> None:
-        """Without an active factor no session may go on claiming one (its next token says `pwd` alone)."""
-        left = await tx.factors.of_user(environment.number, user_id)
+    async def _withdraw(self, scope: Scope, user_id: str) -> None:
+        """Stop sessions from claiming a second factor (next token: `pwd` alone) once no factor is active."""
+        left = await scope.tx.factors.of_user(scope.number, user_id)
         if all(factor.activated_at is None for factor in left):
-            await tx.sessions.forget_code(environment.number, user_id, ONE_STEP, now)
+            await scope.tx.sessions.forget_code(scope.number, user_id, ONE_STEP, scope.now)
 
     def _secret(self, given: str | None, items: list[Item]) -> bytes:
         if given is None:
@@ -196,19 +184,12 @@ class Factors:
             items.append(Item("totp_secret", "totp_secret_invalid", f"totp_secret: {error}"))
             return b""
 
-    def _prepare(
-        self,
-        environment: Environment,
-        user_id: str | None,
-        issuer: str,
-        account: str,
-        secret: bytes,
-        now: int,
-        *,
-        active: bool,
+    def _new(
+        self, scope: Scope, user_id: str | None, issuer: str, account: str, secret: bytes, *, active: bool
     ) -> Enrollment:
-        factor_id = self._new_id(ids.FACTOR)
-        sealed = self._vault.seal(secret, secret_row(environment.number, factor_id))
+        """Build a factor with its URI and QR code. Raises `InvalidRequest` for a URI too long for one."""
+        factor_id, now = self._new_id(ids.FACTOR), scope.now
+        sealed = self._vault.seal(secret, secret_row(scope.number, factor_id))
         activated_at = now if active else None
         factor = FactorRecord(factor_id, user_id, issuer, account, sealed, activated_at, 0, now, now)
         text = base32.encode(secret)
@@ -217,43 +198,41 @@ class Factors:
             raise InvalidRequest(_UNDRAWABLE)
         return Enrollment(factor, None, text, uri, qr.Drawing(uri))
 
-    async def _insert(self, tx: Tx, environment: Environment, made: Enrollment, now: int) -> None:
-        await tx.factors.insert(environment.number, made.factor)
-        await self._emit(tx, environment, event_log.FACTOR_ENROLLED, made.factor, now)
-        # The disk or the database has the commit to do, this process has not (decision 0027).
-        tx.during_commit.append(made.picture)
+    async def _insert(self, scope: Scope, made: Enrollment) -> None:
+        await scope.tx.factors.insert(scope.number, made.factor)
+        await self._emit(scope, event_log.FACTOR_ENROLLED, made.factor)
+        # This process is idle while the disk or the database commits (decision 0027).
+        scope.tx.during_commit.append(made.picture)
 
-    async def _lock_user(self, tx: Tx, environment: Environment, user_id: str) -> UserRecord:
-        """Find the user, whom nobody else changes until the unit ends. Raises `NotFound`."""
-        user = await tx.users.lock(environment.number, user_id)
+    async def _lock_user(self, scope: Scope, user_id: str) -> UserRecord:
+        """Return the user, locked against changes until the unit ends. Raises `NotFound`."""
+        user = await scope.tx.users.lock(scope.number, user_id)
         if user is None:
             raise errors.NotFound("User", user_id)
         return user
 
-    async def _enforce_limit(self, tx: Tx, environment: Environment, user_id: str, now: int) -> None:
-        """Drop a user's factors that were never confirmed in time, refuse one too many."""
-        stale = now - self._settings.pending_factor_life * 1000
-        known = await tx.factors.ids_of_user(environment.number, user_id)
+    async def _enforce_limit(self, scope: Scope, user_id: str) -> None:
+        """Delete a user's pending factors that have expired; raise `InvalidRequest` at the limit."""
+        stale = scope.now - self._settings.pending_factor_life * 1000
+        known = await scope.tx.factors.ids_of_user(scope.number, user_id)
         count = len(known)
-        # An id tells when it was made, and the oldest comes first: mostly there is nothing to look at.
+        # Ids hold their creation time and come oldest first, so usually no row has to be read.
         if known and ids.milliseconds_of(known[0]) < stale:
-            for factor in await tx.factors.of_user(environment.number, user_id):
+            for factor in await scope.tx.factors.of_user(scope.number, user_id):
                 if factor.activated_at is None and factor.created_at < stale:
-                    await tx.factors.delete(environment.number, factor.id)
+                    await scope.tx.factors.delete(scope.number, factor.id)
                     count -= 1
-        most = self._settings.max_factors_per_user
-        if count >= most:
-            text = f"The user has {count} factors and may have at most {most}. Delete one first."
+        limit = self._settings.max_factors_per_user
+        if count >= limit:
+            text = f"The user has {count} factors and may have at most {limit}. Delete one first."
             raise InvalidRequest(Item("user_id", "factor_limit_reached", text))
 
-    async def _emit(
-        self, tx: Tx, environment: Environment, name: str, factor: FactorRecord, now: int
-    ) -> None:
-        await self._log.append(tx, environment.number, name, factor.user_id, responses.factor(factor), now)
+    async def _emit(self, scope: Scope, name: str, factor: FactorRecord) -> None:
+        await self._log.append(scope, name, factor.user_id, responses.factor(factor))
 
 
 def _account_of(user: UserRecord) -> str:
-    """Name the account by the user's email. Raises `InvalidRequest`."""
+    """Return the user's email as account name. Raises `InvalidRequest` when it cannot be one."""
     items: list[Item] = []
     account = _name(user.email, "totp_user", key_uri.MAX_ACCOUNT, items)
     if items:
@@ -265,8 +244,8 @@ def _type_problems(given: str | None) -> list[Item]:
     if given == "totp":
         return []
     if not given:
-        return [Item("type", "type_required", "type: required; the only type offered is totp.")]
-    return [Item("type", "type_not_supported", "type: the only type offered is totp.")]
+        return [Item("type", "type_required", "type: required; the only supported type is totp.")]
+    return [Item("type", "type_not_supported", "type: the only supported type is totp.")]
 
 
 def _name(given: str, field: str, longest: int, items: list[Item]) -> str:

@@ -1,1 +1,1 @@
-"""Links to hosted pages, page sessions, and how the pages look."""
+"""Links to hosted pages, page sessions, and the branding of the pages."""

@@ -1,4 +1,4 @@
-"""Branding: what an environment's pages show of the application they belong to."""
+"""Branding: the name, color and logo that an environment's pages show."""
 
 import base64
 import re
@@ -10,7 +10,8 @@ from authfactor.errors import InvalidRequest, Item
 from authfactor.models import BrandingRecord, Clock, Environment
 from authfactor.otp import key_uri
 from authfactor.rules.links import logos
-from authfactor.store import Tx, Unit
+from authfactor.rules.unit import Scope, unit
+from authfactor.store import Unit
 from authfactor.wire.links import UpdateBranding
 
 _COLOR: Final = re.compile(r"#[0-9a-f]{6}")
@@ -21,41 +22,39 @@ class Brandings:
     """Reads and changes branding."""
 
     def __init__(self, clock: Clock) -> None:
-        """Take what the rules may use."""
+        """Keep the clock, in milliseconds of the epoch."""
         self._clock = clock
 
-    def get(self, environment: Environment) -> Unit[BrandingRecord | None]:
-        """Read the branding; None when none was ever set."""
-
-        async def run(tx: Tx) -> BrandingRecord | None:
-            return await tx.brandings.of(environment.number)
-
-        return run
+    @unit
+    async def get(self, scope: Scope) -> BrandingRecord | None:
+        """Return the branding; None when none was ever set."""
+        return await scope.tx.brandings.of(scope.number)
 
     def update(self, environment: Environment, request: UpdateBranding) -> Unit[BrandingRecord]:
-        """Change the fields that are given. Raises `InvalidRequest`."""
+        """Change the given fields. Raises `InvalidRequest`."""
         items: list[Item] = []
         name = _name(request.name, items)
         color = _color(request.color, items)
         logo = _logo(request.logo, items)
         if items:
             raise InvalidRequest(*items)
-        now = self._clock()
+        return self._update(environment, request, name, color, logo)
 
-        async def run(tx: Tx) -> BrandingRecord:
-            # Held, so that two changes of different fields at once both stay.
-            await tx.environments.lock(environment.number)
-            known = await tx.brandings.of(environment.number) or NO_BRANDING
-            changed = BrandingRecord(
-                known.name if request.name is UNSET else name,
-                known.color if request.color is UNSET else color,
-                known.logo if request.logo is UNSET else logo,
-                now,
-            )
-            await tx.brandings.put(environment.number, changed)
-            return changed
-
-        return run
+    @unit
+    async def _update(
+        self, scope: Scope, request: UpdateBranding, name: str | None, color: str | None, logo: bytes | None
+    ) -> BrandingRecord:
+        # Locked, so that concurrent changes of different fields both take effect.
+        await scope.tx.environments.lock(scope.number)
+        known = await scope.tx.brandings.of(scope.number) or NO_BRANDING
+        changed = BrandingRecord(
+            known.name if request.name is UNSET else name,
+            known.color if request.color is UNSET else color,
+            known.logo if request.logo is UNSET else logo,
+            scope.now,
+        )
+        await scope.tx.brandings.put(scope.number, changed)
+        return changed
 
 
 def _name(given: object, items: list[Item]) -> str | None:
@@ -83,6 +82,6 @@ def _logo(given: object, items: list[Item]) -> bytes | None:
         return logos.check(base64.b64decode(given, validate=True))
     except logos.InvalidLogo as error:
         items.append(Item("logo", "logo_invalid", f"logo {error}."))
-    except ValueError:  # binascii's own error is one; letters outside ASCII are another
+    except ValueError:  # includes binascii.Error; non-ASCII letters raise a plain ValueError
         items.append(Item("logo", "logo_invalid", "logo: must be base64."))
     return None

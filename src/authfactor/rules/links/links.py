@@ -1,14 +1,11 @@
-"""Links: addresses that an application gives to one of its users, good once (decision 0017).
+"""Links: single-use URLs that an application gives to one of its users (decision 0017).
 
-The token in the address is known by its hash only. What happens when somebody follows one is in
-`rules.links.page_sessions`.
+The store has only the hash of the token in the URL. `rules.links.page_sessions` handles opened links.
 """
 
 import hashlib
 from typing import Final, Literal, NamedTuple
 from urllib.parse import quote
-
-import msgspec
 
 from authfactor import errors, ids
 from authfactor.errors import InvalidRequest, Item
@@ -19,8 +16,9 @@ from authfactor.rules.authentication.opaque_tokens import random_token
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.tenants.environments import options_of
+from authfactor.rules.unit import Scope, unit
 from authfactor.settings import Settings
-from authfactor.store import Tx, Unit
+from authfactor.store import Unit
 from authfactor.wire import links as wire
 from authfactor.wire.requests import without_nul
 
@@ -31,24 +29,24 @@ Purpose = Literal["enrollment", "challenge"]
 
 
 class IssuedLink(NamedTuple):
-    """A new link, and its address, known this once."""
+    """A new link and its URL, which is stored nowhere."""
 
     link: LinkRecord
     url: str
 
 
 def hash_of(token: str) -> bytes:
-    """Return what is stored of a token. 256 random bits need no slow hash."""
+    """Return the stored form of a token; 256 random bits need no slow hash."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 class Links:
-    """Makes links and tells what became of them."""
+    """Creates links and returns their state."""
 
     def __init__(
         self, clock: Clock, entropy: Entropy, new_id: IdGenerator, log: EventLog, settings: Settings
     ) -> None:
-        """Take what the rules may use."""
+        """Keep the collaborators; time and randomness come from `clock` and `entropy` alone."""
         self._clock = clock
         self._entropy = entropy
         self._new_id = new_id
@@ -58,104 +56,101 @@ class Links:
     def create_enrollment(
         self, environment: Environment, request: wire.CreateEnrollmentLink
     ) -> Unit[IssuedLink]:
-        """Make a link by which a user enrols in a factor.
+        """Create a link with which a user enrolls in a factor.
 
-        Raises `InvalidRequest`, and `Conflict` when this server's address is not safe for secrets; the
-        unit raises `NotFound`.
+        Raises `InvalidRequest`, and `Conflict` when this server's URL is not safe for secrets; the unit
+        raises `NotFound`.
         """
         items: list[Item] = []
         user_id = _required(request.user_id, items)
-        link = self._link(
-            environment,
-            "enrollment",
-            user_id,
-            issuer=_name(request.totp_issuer, "totp_issuer", key_uri.MAX_ISSUER, items),
-            account=_name(request.totp_user, "totp_user", key_uri.MAX_ACCOUNT, items),
-            return_to=_return_to(environment, request.return_to, request.state, items),
-        )
+        issuer = _name(request.totp_issuer, "totp_issuer", key_uri.MAX_ISSUER, items)
+        account = _name(request.totp_user, "totp_user", key_uri.MAX_ACCOUNT, items)
+        return_to = _return_to(environment, request.return_to, request.state, items)
+        self._check_base_url()
         if items:
             raise InvalidRequest(*items)
-        token = random_token(self._entropy)
+        return self._create_enrollment(environment, user_id, issuer, account, return_to)
 
-        async def run(tx: Tx) -> IssuedLink:
-            return await self._issue(tx, environment, link, token)
-
-        return run
+    @unit
+    async def _create_enrollment(
+        self, scope: Scope, user_id: str, issuer: str | None, account: str | None, return_to: str | None
+    ) -> IssuedLink:
+        link = self._new(scope, "enrollment", user_id, return_to=return_to, issuer=issuer, account=account)
+        return await self._issue(scope, link)
 
     def create_challenge(
         self, environment: Environment, request: wire.CreateChallengeLink
     ) -> Unit[IssuedLink]:
-        """Make a link by which a user gives a code of an active factor.
+        """Create a link with which a user enters a code of an active factor.
 
         Raises as `create_enrollment` does; the unit raises `NotFound` for an unknown user or factor,
-        `Conflict` without an active factor, and `InvalidRequest` when it is not clear which is meant.
+        `Conflict` without an active factor, and `InvalidRequest` when it is not clear which factor is meant.
         """
         items: list[Item] = []
         user_id = _required(request.user_id, items)
         return_to = _return_to(environment, request.return_to, request.state, items)
         if items:
             raise InvalidRequest(*items)
-        link = self._link(environment, "challenge", user_id, return_to=return_to)
-        token = random_token(self._entropy)
+        self._check_base_url()
+        return self._create_challenge(environment, user_id, request.factor_id, return_to)
 
-        async def run(tx: Tx) -> IssuedLink:
-            factor_id = _meant(await tx.factors.of_user(environment.number, user_id), request.factor_id)
-            asked = msgspec.structs.replace(link, factor_id=factor_id)
-            return await self._issue(tx, environment, asked, token)
+    @unit
+    async def _create_challenge(
+        self, scope: Scope, user_id: str, factor_id: str | None, return_to: str | None
+    ) -> IssuedLink:
+        factor_id = _requested_factor(await scope.tx.factors.of_user(scope.number, user_id), factor_id)
+        link = self._new(scope, "challenge", user_id, return_to=return_to, factor_id=factor_id)
+        return await self._issue(scope, link)
 
-        return run
+    @unit
+    async def get(self, scope: Scope, purpose: Purpose, link_id: str) -> LinkRecord:
+        """Return a link. Raises `NotFound`."""
+        link = await scope.tx.links.by_id(scope.number, link_id)
+        if link is None or link.purpose != purpose:
+            raise errors.NotFound(KINDS[purpose], link_id)
+        return link
 
-    def get(self, environment: Environment, purpose: Purpose, link_id: str) -> Unit[LinkRecord]:
-        """Read a link. The unit raises `NotFound`."""
-
-        async def run(tx: Tx) -> LinkRecord:
-            link = await tx.links.by_id(environment.number, link_id)
-            if link is None or link.purpose != purpose:
-                raise errors.NotFound(KINDS[purpose], link_id)
-            return link
-
-        return run
-
-    def _link(
-        self,
-        environment: Environment,
-        purpose: Purpose,
-        user_id: str,
-        *,
-        return_to: str | None,
-        issuer: str | None = None,
-        account: str | None = None,
-    ) -> LinkRecord:
+    def _check_base_url(self) -> None:
         if not self._settings.base_url_is_safe:
             raise errors.Conflict(
                 "base_url_not_safe",
                 "The page would show a secret, and users reach this server by plain HTTP"
-                f" ({self._settings.base_url}). Set AUTHFACTOR_BASE_URL to its https address.",
+                f" ({self._settings.base_url}). Set AUTHFACTOR_BASE_URL to its https URL.",
             )
-        now = self._clock()
+
+    def _new(
+        self,
+        scope: Scope,
+        purpose: Purpose,
+        user_id: str,
+        *,
+        return_to: str | None,
+        factor_id: str | None = None,
+        issuer: str | None = None,
+        account: str | None = None,
+    ) -> LinkRecord:
         return LinkRecord(
-            environment=environment.number,
+            environment=scope.number,
             id=self._new_id(ids.LINK),
             purpose=purpose,
             user_id=user_id,
-            factor_id=None,
+            factor_id=factor_id,
             challenge_id=None,
             issuer=issuer,
             account=account,
             return_to=return_to,
-            created_at=now,
-            expires_at=now + self._settings.link_life * 1000,
+            created_at=scope.now,
+            expires_at=scope.now + self._settings.link_life * 1000,
             opened_at=None,
             completed_at=None,
         )
 
-    async def _issue(self, tx: Tx, environment: Environment, link: LinkRecord, token: str) -> IssuedLink:
-        if await tx.users.by_id(environment.number, link.user_id) is None:
+    async def _issue(self, scope: Scope, link: LinkRecord) -> IssuedLink:
+        if await scope.tx.users.by_id(scope.number, link.user_id) is None:
             raise errors.NotFound("User", link.user_id)
-        await tx.links.insert(link, hash_of(token))
-        await self._log.append(
-            tx, environment.number, event_log.LINK_CREATED, link.user_id, wire.happened(link), link.created_at
-        )
+        token = random_token(self._entropy)
+        await scope.tx.links.insert(link, hash_of(token))
+        await self._log.append(scope, event_log.LINK_CREATED, link.user_id, wire.happened(link))
         return IssuedLink(link, f"{self._settings.base_url.rstrip('/')}{PATH}{token}")
 
 
@@ -179,14 +174,14 @@ def _name(given: str | None, field: str, longest: int, items: list[Item]) -> str
 def _return_to(
     environment: Environment, return_to: str | None, state: str | None, items: list[Item]
 ) -> str | None:
-    """Check where the page may lead; `state` comes back in the address, as in OAuth."""
+    """Return where the page redirects in the end; `state` is added to its query, as in OAuth."""
     if state is not None and len(state) > MAX_STATE:
         items.append(Item("state", "state_invalid", f"state: at most {MAX_STATE} characters."))
     if not return_to:
         if state:
             items.append(Item("state", "state_without_return_to", "state: goes with return_to only."))
         return None
-    # Compared whole: a prefix or a parsed host could be tricked (`https://app.example.org.evil.example`).
+    # Compared as a whole: prefix or host checks can be bypassed (`https://app.example.org.evil.example`).
     if return_to not in options_of(environment).page_redirects:
         text = (
             "return_to: not on the environment's list. Add it with:"
@@ -195,12 +190,12 @@ def _return_to(
         items.append(Item("return_to", "return_to_not_allowed", text))
     if not state:
         return return_to
-    joint = "&" if "?" in return_to else "?"
-    return f"{return_to}{joint}state={quote(state, safe='')}"
+    separator = "&" if "?" in return_to else "?"
+    return f"{return_to}{separator}state={quote(state, safe='')}"
 
 
-def _meant(found: list[FactorRecord], factor_id: str | None) -> str:
-    """Tell which factor a challenge link asks for: the one named, else the only active one."""
+def _requested_factor(found: list[FactorRecord], factor_id: str | None) -> str:
+    """Return the id of the factor that a challenge link is for: the one given, else the only active one."""
     active = [factor.id for factor in found if factor.activated_at is not None]
     if factor_id:
         if factor_id not in {factor.id for factor in found}:

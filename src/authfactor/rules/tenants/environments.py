@@ -1,4 +1,4 @@
-"""Environments and their API keys: who may ask, and for which tenant."""
+"""Environments and their API keys: tenants, and authentication of their requests."""
 
 import hashlib
 import re
@@ -12,28 +12,29 @@ from authfactor.errors import InvalidRequest, Item
 from authfactor.ids import IdGenerator
 from authfactor.models import ApiCaller, ApiKey, Clock, Entropy, Environment, EnvironmentOptions, MfaPolicy
 from authfactor.rules.authentication.opaque_tokens import random_token
+from authfactor.rules.unit import InstallationScope, Scope, installation_unit, unit
 from authfactor.settings import is_loopback
-from authfactor.store import Store, Tx, Unit
+from authfactor.store import Store, Unit
 
 KEY_PREFIX: Final = "sk_"
-# A revoked key is refused within a second by every worker; until then its answer comes from memory.
-TRUST_MILLISECONDS: Final = 900
+# Cached callers: every worker refuses a revoked key within a second.
+CALLER_TTL_MS: Final = 900
 MAX_CACHED: Final = 4096
-# RFC 3986: what a URL is written with; anything else comes percent-encoded.
+# The characters of a URL (RFC 3986 section 2); all others are percent-encoded.
 _URL: Final = re.compile(r"[A-Za-z0-9._~:/?@!$&'()*+,;=%\[\]-]+")
 POLICIES: Final = ("off", "if_enrolled", "required")
 
 
 def options_of(environment: Environment) -> EnvironmentOptions:
-    """Read what an environment sets beyond its policy."""
+    """Decode an environment's options."""
     return msgspec.json.decode(environment.options, type=EnvironmentOptions)
 
 
 def check_redirect(url: str) -> str:
-    """Return a URL that pages may lead to; it is later compared whole, so it must be what applications send.
+    """Return a URL to which pages may redirect, unchanged: it is later compared as a whole.
 
-    HTTPS; plain HTTP on this machine; or an app's own scheme, which has a dot in it (RFC 8252 section 7.1).
-    Raises `InvalidRequest`.
+    Allowed are HTTPS, plain HTTP on this machine, and an app's own scheme, which contains a dot (RFC 8252
+    section 7.1). Raises `InvalidRequest`.
     """
     parts = urlsplit(url)
     own = "." in parts.scheme and not parts.netloc
@@ -49,19 +50,19 @@ def check_redirect(url: str) -> str:
 
 
 def hash_of(key: str) -> bytes:
-    """Return what is stored of an API key. 256 random bits need no slow hash."""
+    """Return the stored form of an API key; 256 random bits need no slow hash."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
 
 
 class Environments:
-    """Creates environments and keys, and tells who a key belongs to."""
+    """Creates environments and API keys, and authenticates callers by their keys."""
 
     def __init__(self, clock: Clock, entropy: Entropy, new_id: IdGenerator) -> None:
-        """Take what the rules may use."""
+        """Keep the collaborators; callers and the last use of keys are cached in memory."""
         self._clock = clock
         self._entropy = entropy
         self._new_id = new_id
-        # By the key itself: hashing it would be a large part of a request. Emptied with every note of use.
+        # By the key itself, because hashing it would be a large part of a request. Emptied once a minute.
         self._known: dict[str, tuple[ApiCaller, int]] = {}
         self._used: dict[tuple[int, str], int] = {}
         self._in_process_keys: dict[bytes, ApiCaller] = {}
@@ -69,45 +70,48 @@ class Environments:
     def create(
         self, name: str, *, team_name: str, mfa_policy: MfaPolicy = "if_enrolled", client_id: str = ""
     ) -> Unit[Environment]:
-        """Create an environment. The unit raises `Conflict` when name or client id is taken."""
+        """Create an environment. Raises `InvalidRequest`.
+
+        The unit raises `Conflict` when the name or the client id is taken.
+        """
         if not name.strip():
             raise InvalidRequest(Item("name", "name_required", "name: required."))
-        now = self._clock()
-        chosen = client_id or self._new_id(ids.CLIENT)
+        return self._create(name, team_name, mfa_policy, client_id)
 
-        async def run(tx: Tx) -> Environment:
-            number = await tx.environments.next_number()
-            environment = Environment(number, chosen, name, team_name, mfa_policy, "{}", now, now)
-            if not await tx.environments.insert(environment):
-                raise errors.Conflict(
-                    "environment_exists", f"An environment '{name}' or '{chosen}' exists already."
-                )
-            return environment
+    @installation_unit
+    async def _create(
+        self, scope: InstallationScope, name: str, team_name: str, mfa_policy: MfaPolicy, client_id: str
+    ) -> Environment:
+        return await self._insert(scope, name, team_name, mfa_policy, client_id)
 
-        return run
+    async def _insert(
+        self, scope: InstallationScope, name: str, team_name: str, mfa_policy: MfaPolicy, client_id: str
+    ) -> Environment:
+        chosen, now = client_id or self._new_id(ids.CLIENT), scope.now
+        number = await scope.tx.environments.next_number()
+        environment = Environment(number, chosen, name, team_name, mfa_policy, "{}", now, now)
+        if not await scope.tx.environments.insert(environment):
+            raise errors.Conflict(
+                "environment_exists", f"An environment '{name}' or '{chosen}' already exists."
+            )
+        return environment
 
-    def by_client_id(self, client_id: str) -> Unit[Environment]:
-        """Find an environment by its client id alone. The unit raises `NotFound`."""
+    @installation_unit
+    async def by_client_id(self, scope: InstallationScope, client_id: str) -> Environment:
+        """Return the environment with this client id. Raises `NotFound`."""
+        found = await scope.tx.environments.by_client_id(client_id)
+        if found is None:
+            raise errors.NotFound("Client", client_id)
+        return found
 
-        async def run(tx: Tx) -> Environment:
-            found = await tx.environments.by_client_id(client_id)
-            if found is None:
-                raise errors.NotFound("Client", client_id)
-            return found
-
-        return run
-
-    def find(self, name_or_client_id: str) -> Unit[Environment]:
-        """Find an environment by its name or client id. The unit raises `NotFound`."""
-
-        async def run(tx: Tx) -> Environment:
-            found = await tx.environments.by_client_id(name_or_client_id)
-            found = found or await tx.environments.by_name(name_or_client_id)
-            if found is None:
-                raise errors.NotFound("Environment", name_or_client_id)
-            return found
-
-        return run
+    @installation_unit
+    async def find(self, scope: InstallationScope, name_or_client_id: str) -> Environment:
+        """Return the environment with this client id or name. Raises `NotFound`."""
+        found = await scope.tx.environments.by_client_id(name_or_client_id)
+        found = found or await scope.tx.environments.by_name(name_or_client_id)
+        if found is None:
+            raise errors.NotFound("Environment", name_or_client_id)
+        return found
 
     def update(
         self,
@@ -130,80 +134,68 @@ class Environments:
             team_name=environment.team_name if team_name is None else team_name,
             mfa_policy=mfa_policy or environment.mfa_policy,
             options=environment.options if options is None else msgspec.json.encode(options).decode(),
-            updated_at=self._clock(),
         )
+        return self._update(environment, changed, name)
 
-        async def run(tx: Tx) -> Environment:
-            same = await tx.environments.by_name(changed.name) if name is not None else None
-            if same is not None and same.number != changed.number:
-                raise errors.Conflict("environment_exists", f"An environment '{name}' exists already.")
-            await tx.environments.update(changed)
-            return changed
+    @unit
+    async def _update(self, scope: Scope, changed: Environment, name: str | None) -> Environment:
+        stamped = msgspec.structs.replace(changed, updated_at=scope.now)
+        same = await scope.tx.environments.by_name(stamped.name) if name is not None else None
+        if same is not None and same.number != stamped.number:
+            raise errors.Conflict("environment_exists", f"An environment '{name}' already exists.")
+        await scope.tx.environments.update(stamped)
+        return stamped
 
-        return run
+    @unit
+    async def new_key(self, scope: Scope, name: str, *, key: str = "") -> tuple[ApiKey, str]:
+        """Create an API key; return it with its text, which is stored nowhere. A given `key` is used as is.
 
-    def new_key(self, environment: Environment, name: str, *, key: str = "") -> Unit[tuple[ApiKey, str]]:
-        """Create an API key and return it with its text, shown this once. A given `key` is kept as is."""
+        Raises `Conflict` when the key exists already.
+        """
         text = key or KEY_PREFIX + random_token(self._entropy)
-        record = ApiKey(
-            environment.number, self._new_id(ids.API_KEY), name, text[-4:], self._clock(), None, None
-        )
+        record = ApiKey(scope.number, self._new_id(ids.API_KEY), name, text[-4:], scope.now, None, None)
+        if not await scope.tx.api_keys.insert(record, hash_of(text)):
+            raise errors.Conflict(
+                "api_key_exists", "This API key already exists, here or in another environment."
+            )
+        return record, text
 
-        async def run(tx: Tx) -> tuple[ApiKey, str]:
-            if not await tx.api_keys.insert(record, hash_of(text)):
-                raise errors.Conflict(
-                    "api_key_exists", "This API key exists already, here or in another environment."
-                )
-            return record, text
-
-        return run
-
-    def revoke_key(self, environment: Environment, key_id: str) -> Unit[None]:
-        """Revoke a key. The unit raises `NotFound` when it is unknown or revoked already."""
-        now = self._clock()
-
-        async def run(tx: Tx) -> None:
-            if not await tx.api_keys.revoke(environment.number, key_id, now):
-                raise errors.NotFound("API key", key_id)
-
-        return run
+    @unit
+    async def revoke_key(self, scope: Scope, key_id: str) -> None:
+        """Revoke a key. Raises `NotFound` when it is unknown or already revoked."""
+        if not await scope.tx.api_keys.revoke(scope.number, key_id, scope.now):
+            raise errors.NotFound("API key", key_id)
 
     def issue_in_process_key(self, environment: Environment) -> str:
-        """Make a key that only this process knows and that is stored nowhere, and return it.
+        """Return a new key that only this process accepts and that is stored nowhere.
 
-        For a client inside the process that holds the key ring anyway: it has no other door to pass.
+        For a client inside this process, which holds the key ring and needs no other credentials.
         """
         text = KEY_PREFIX + random_token(self._entropy)
         self._in_process_keys[hash_of(text)] = ApiCaller(environment, self._new_id(ids.API_KEY))
         return text
 
-    def ensure_first(self, *, team_name: str, client_id: str, key: str) -> Unit[None]:
-        """Make the first environment and its key if they are not there; starting again changes nothing."""
-        create = self.create("default", team_name=team_name, client_id=client_id)
-        now = self._clock()
-        record_id = self._new_id(ids.API_KEY)
+    @installation_unit
+    async def ensure_first(
+        self, scope: InstallationScope, *, team_name: str, client_id: str, key: str
+    ) -> None:
+        """Create the first environment and its key unless they exist; a restart changes nothing."""
+        environments = scope.tx.environments
+        known = await (environments.by_client_id(client_id) if client_id else environments.by_number(1))
+        environment = known or await self._insert(scope, "default", team_name, "if_enrolled", client_id)
+        if key:
+            record_id = self._new_id(ids.API_KEY)
+            record = ApiKey(environment.number, record_id, "bootstrap", key[-4:], scope.now, None, None)
+            await scope.tx.api_keys.insert(record, hash_of(key))
 
-        async def run(tx: Tx) -> None:
-            known = (
-                await tx.environments.by_client_id(client_id)
-                if client_id
-                else await tx.environments.by_number(1)
-            )
-            environment = known or await create(tx)
-            if key:
-                record = ApiKey(environment.number, record_id, "bootstrap", key[-4:], now, None, None)
-                await tx.api_keys.insert(record, hash_of(key))
-
-        return run
-
-    async def caller(self, store: Store, key: str) -> ApiCaller:
-        """Tell who holds this key: from memory if it was looked up less than a second ago.
+    async def authenticate(self, store: Store, key: str) -> ApiCaller:
+        """Return the caller that holds this key, from memory if it was looked up less than a second ago.
 
         Raises `Unauthorized` for an unknown or revoked key.
         """
         known, now = self._known.get(key), self._clock()
-        # `abs`: a clock that jumps back must not make an old answer last.
-        if known is None or abs(now - known[1]) > TRUST_MILLISECONDS:
+        # `abs`: a clock that is set back must not keep a caller in the cache.
+        if known is None or abs(now - known[1]) > CALLER_TTL_MS:
             return await self._look_up(store, key, now)
         return known[0]
 
@@ -223,22 +215,23 @@ class Environments:
         return caller
 
     async def _in_process_caller(self, store: Store, secret_hash: bytes) -> ApiCaller | None:
-        """Look the environment up again: its policy may have changed, or it may be gone."""
-        vouched = self._in_process_keys.get(secret_hash)
-        if vouched is None:
+        """Return the caller of an in-process key, with its environment as it is now."""
+        issued = self._in_process_keys.get(secret_hash)
+        if issued is None:
             return None
-        environment = await store.read(lambda tx: tx.environments.by_number(vouched.environment.number))
-        return None if environment is None else ApiCaller(environment, vouched.key_id)
+        environment = await store.read(lambda tx: tx.environments.by_number(issued.environment.number))
+        return None if environment is None else ApiCaller(environment, issued.key_id)
 
     def flush_last_used(self) -> Unit[None] | None:
-        """Write down when keys were last used; called now and then, not on every request."""
+        """Return a unit that stores when keys were last used, or None when none was; empties the caches.
+
+        Called once a minute rather than on every request.
+        """
         self._known.clear()
         used, self._used = self._used, {}
-        if not used:
-            return None
+        return self._store_last_used(used) if used else None
 
-        async def run(tx: Tx) -> None:
-            for (environment, key_id), at in used.items():
-                await tx.api_keys.touch(environment, key_id, at)
-
-        return run
+    @installation_unit
+    async def _store_last_used(self, scope: InstallationScope, used: dict[tuple[int, str], int]) -> None:
+        for (environment, key_id), at in used.items():
+            await scope.tx.api_keys.touch(environment, key_id, at)

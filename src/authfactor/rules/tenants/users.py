@@ -1,4 +1,4 @@
-"""Users: create, find, list, change, delete; what a password or an imported hash must be."""
+"""Users: create, find, list, update, delete; the rules for passwords and imported hashes."""
 
 from typing import Final
 
@@ -15,7 +15,8 @@ from authfactor.rules.authentication import password_throttling
 from authfactor.rules.authentication.password_hashing import PasswordHasher
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
-from authfactor.store import Tx, Unit
+from authfactor.rules.unit import Scope, unit
+from authfactor.store import Unit
 from authfactor.wire import responses
 from authfactor.wire.requests import CreateUser, Metadata, UpdateUser
 
@@ -28,19 +29,20 @@ MAX_METADATA_VALUE: Final = 600
 
 
 class Users:
-    """Creates, reads, changes and deletes users."""
+    """Creates, reads, updates and deletes users."""
 
     def __init__(self, clock: Clock, new_id: IdGenerator, hasher: PasswordHasher, log: EventLog) -> None:
-        """Take what the rules may use."""
+        """Keep the collaborators; time and ids come from `clock` and `new_id` alone."""
         self._clock = clock
         self._new_id = new_id
         self._hasher = hasher
         self._log = log
 
-    async def create(self, environment: Environment, request: CreateUser) -> Unit[UserRecord]:
+    async def prepare_create(self, environment: Environment, request: CreateUser) -> Unit[UserRecord]:
         """Prepare a new user; the password is hashed before any lock is held.
 
-        Raises `InvalidRequest`, `InvalidUserField`, `PasswordTooWeak`; the unit raises `UserCreationFailed`.
+        Raises `InvalidRequest`, `InvalidUserField`, `PasswordTooWeak` and `Unavailable`; the unit raises
+        `UserCreationFailed`.
         """
         if not request.email or not request.email.strip():
             raise InvalidRequest(Item("email", "email_string_required", "email: required."))
@@ -64,107 +66,93 @@ class Users:
             updated_at=now,
             password_hash=await self._password_hash(request, request.email),
         )
+        return lambda tx: self._insert(Scope(tx, environment, now), user)
 
-        async def run(tx: Tx) -> UserRecord:
-            if not await tx.users.insert(environment.number, user):
-                raise errors.UserCreationFailed(*await _taken(tx, environment, user))
-            await self._log.append(
-                tx, environment.number, event_log.USER_CREATED, user.id, responses.user(user), now
-            )
-            return user
+    async def _insert(self, scope: Scope, user: UserRecord) -> UserRecord:
+        if not await scope.tx.users.insert(scope.number, user):
+            raise errors.UserCreationFailed(*await _taken(scope, user))
+        await self._emit(scope, event_log.USER_CREATED, user)
+        return user
 
-        return run
+    @unit
+    async def get(self, scope: Scope, user_id: str) -> UserRecord:
+        """Return a user. Raises `NotFound`."""
+        return _found(await scope.tx.users.by_id(scope.number, user_id), user_id)
 
-    def get(self, environment: Environment, user_id: str) -> Unit[UserRecord]:
-        """Read one user. The unit raises `NotFound`."""
+    @unit
+    async def by_external_id(self, scope: Scope, external_id: str) -> UserRecord:
+        """Return the user with the application's own id. Raises `NotFound`."""
+        return _found(await scope.tx.users.by_external_id(scope.number, external_id), external_id)
 
-        async def run(tx: Tx) -> UserRecord:
-            return _found(await tx.users.by_id(environment.number, user_id), user_id)
+    @unit
+    async def page(self, scope: Scope, query: PageQuery, email: str | None) -> RecordPage[UserRecord]:
+        """List users, all or those with an email. Raises `InvalidRequest` for an unknown cursor."""
+        for field, cursor in (("before", query.before), ("after", query.after)):
+            if cursor and await scope.tx.users.by_id(scope.number, cursor) is None:
+                raise pagination.unknown_cursor(field, cursor)
+        items, more_before, more_after = await scope.tx.users.page(scope.number, query, email)
+        return pagination.page(items, query, more_before=more_before, more_after=more_after)
 
-        return run
+    async def prepare_update(
+        self, environment: Environment, user_id: str, request: UpdateUser
+    ) -> Unit[UserRecord]:
+        """Prepare a change; a password is hashed before any lock is held.
 
-    def by_external_id(self, environment: Environment, external_id: str) -> Unit[UserRecord]:
-        """Read one user by the application's own id. The unit raises `NotFound`."""
-
-        async def run(tx: Tx) -> UserRecord:
-            return _found(await tx.users.by_external_id(environment.number, external_id), external_id)
-
-        return run
-
-    def page(
-        self, environment: Environment, query: PageQuery, email: str | None
-    ) -> Unit[RecordPage[UserRecord]]:
-        """List users, all or with this email. The unit raises `InvalidRequest` for an unknown cursor."""
-
-        async def run(tx: Tx) -> RecordPage[UserRecord]:
-            for field, cursor in (("before", query.before), ("after", query.after)):
-                if cursor and await tx.users.by_id(environment.number, cursor) is None:
-                    raise pagination.unknown_cursor(field, cursor)
-            items, more_before, more_after = await tx.users.page(environment.number, query, email)
-            return pagination.page(items, query, more_before=more_before, more_after=more_after)
-
-        return run
-
-    async def update(self, environment: Environment, user_id: str, request: UpdateUser) -> Unit[UserRecord]:
-        """Prepare a change. Raises as `create` does; the unit raises `NotFound` and `InvalidUserField`."""
+        Raises `InvalidRequest`, `InvalidUserField`, `PasswordTooWeak` and `Unavailable`; the unit raises
+        `NotFound` and `InvalidUserField`.
+        """
         if request.email is not None and not is_email(request.email):
             raise InvalidUserField("invalid_email", "The email address is not valid.")
         _check_names(request)
         new_hash = await self._password_hash(request, request.email)
-        now = self._clock()
+        return self._update(environment, user_id, request, new_hash)
 
-        async def run(tx: Tx) -> UserRecord:
-            old = _found(await tx.users.lock(environment.number, user_id), user_id)
-            user = _changed(old, request, new_hash, now)
-            await _check_free(tx, environment, old, user)
-            await tx.users.update(environment.number, user)
-            await self._log.append(
-                tx, environment.number, event_log.USER_UPDATED, user.id, responses.user(user), now
-            )
-            return user
+    @unit
+    async def _update(
+        self, scope: Scope, user_id: str, request: UpdateUser, new_hash: str | None
+    ) -> UserRecord:
+        old = await self._lock(scope, user_id)
+        user = _changed(old, request, new_hash, scope.now)
+        await _check_free(scope, old, user)
+        await scope.tx.users.update(scope.number, user)
+        await self._emit(scope, event_log.USER_UPDATED, user)
+        return user
 
-        return run
+    @unit
+    async def delete(self, scope: Scope, user_id: str) -> None:
+        """Delete a user with factors, failed attempts, sessions and links. Raises `NotFound`."""
+        user = await self._lock(scope, user_id)
+        await scope.tx.factors.delete_of_user(scope.number, user_id)
+        await scope.tx.failures.clear(scope.number, user_id)
+        await scope.tx.sessions.delete_of_user(scope.number, user_id)
+        await scope.tx.links.delete_of_user(scope.number, user_id)
+        await scope.tx.users.delete(scope.number, user_id)
+        await self._emit(scope, event_log.USER_DELETED, user)
 
-    def delete(self, environment: Environment, user_id: str) -> Unit[None]:
-        """Delete a user with everything that hangs on them. The unit raises `NotFound`."""
-        now = self._clock()
+    @unit
+    async def unlock(self, scope: Scope, user_id: str) -> bool:
+        """Clear a user's wrong codes and passwords and with them every lock, the hard stop included.
 
-        async def run(tx: Tx) -> None:
-            user = _found(await tx.users.lock(environment.number, user_id), user_id)
-            await tx.factors.delete_of_user(environment.number, user_id)
-            await tx.failures.clear(environment.number, user_id)
-            await tx.sessions.delete_of_user(environment.number, user_id)
-            await tx.links.delete_of_user(environment.number, user_id)
-            await tx.users.delete(environment.number, user_id)
-            await self._log.append(
-                tx, environment.number, event_log.USER_DELETED, user.id, responses.user(user), now
-            )
-
-        return run
-
-    def unlock(self, environment: Environment, user_id: str) -> Unit[bool]:
-        """Forget a user's wrong codes and passwords, and with them any lock, the hard stop too.
-
-        Only an operator may do this. False when there was nothing to forget. The unit raises `NotFound`.
+        Only operators may do this. Returns False when there was nothing to clear. Raises `NotFound`.
         """
-        now = self._clock()
+        user = await self._lock(scope, user_id)
+        codes = await scope.tx.failures.clear(scope.number, user_id)
+        account = password_throttling.account_subject(user.email)
+        tried = await scope.tx.throttles.clear(scope.number, account)
+        if not (codes or tried):
+            return False
+        await self._log.append(scope, event_log.USER_UNLOCKED, user.id, {"user_id": user.id})
+        return True
 
-        async def run(tx: Tx) -> bool:
-            user = _found(await tx.users.lock(environment.number, user_id), user_id)
-            codes = await tx.failures.clear(environment.number, user_id)
-            tried = await tx.throttles.clear(
-                environment.number, password_throttling.account_subject(user.email)
-            )
-            if not (codes or tried):
-                return False
-            data = {"user_id": user.id}
-            await self._log.append(tx, environment.number, event_log.USER_UNLOCKED, user.id, data, now)
-            return True
+    async def _lock(self, scope: Scope, user_id: str) -> UserRecord:
+        """Return a user, locked against changes until the unit ends. Raises `NotFound`."""
+        return _found(await scope.tx.users.lock(scope.number, user_id), user_id)
 
-        return run
+    async def _emit(self, scope: Scope, name: str, user: UserRecord) -> None:
+        await self._log.append(scope, name, user.id, responses.user(user))
 
     async def _password_hash(self, request: CreateUser | UpdateUser, email: str | None) -> str | None:
-        """Return what to store for the password or imported hash that the request brings, if any."""
+        """Return the hash of the request's password, or its imported hash; None when it has neither."""
         if request.password is not None:
             if request.password_hash is not None:
                 raise InvalidUserField(
@@ -187,7 +175,7 @@ class Users:
             return await self._hasher.hash(request.password)
         if request.password_hash is None:
             return None
-        from authfactor.crypto import imported_hashes  # noqa: PLC0415 - five libraries' hashes; a start needs none
+        from authfactor.crypto import imported_hashes  # noqa: PLC0415 - formats of five libraries; not needed at startup
 
         if request.password_hash_type is None:
             raise InvalidUserField("invalid_password_hash", "password_hash needs a password_hash_type.")
@@ -206,7 +194,10 @@ def _found(user: UserRecord | None, wanted: str) -> UserRecord:
 
 
 def is_email(text: str) -> bool:
-    """One @ with something on both sides and nothing invisible: the rest is the mail server's business."""
+    """Return whether a text has one @, text on both sides and no invisible characters.
+
+    Everything else is left to the mail server.
+    """
     address = text.strip()
     local, at, domain = address.rpartition("@")
     return (
@@ -242,7 +233,7 @@ def _check_names(request: CreateUser | UpdateUser) -> None:
 
 
 def _merged(old: str, change: Metadata | None) -> str:
-    """Merge metadata: a null value deletes its key, an empty object or null deletes all (contract 3.5)."""
+    """Merge metadata: a null value deletes its key; null or an empty object deletes all (contract 3.5)."""
     if not change:
         return "{}"
     merged = msgspec.json.decode(old, type=dict[str, str])
@@ -280,20 +271,20 @@ def _changed(old: UserRecord, request: UpdateUser, new_hash: str | None, now: in
     )
 
 
-async def _taken(tx: Tx, environment: Environment, user: UserRecord) -> list[Item]:
+async def _taken(scope: Scope, user: UserRecord) -> list[Item]:
     items = []
-    if await tx.users.by_email(environment.number, user.email) is not None:
+    if await scope.tx.users.by_email(scope.number, user.email) is not None:
         items.append(Item("email", "email_not_available", "This email is not available."))
-    if user.external_id and await tx.users.by_external_id(environment.number, user.external_id) is not None:
+    if user.external_id and await scope.tx.users.by_external_id(scope.number, user.external_id) is not None:
         items.append(Item("external_id", "external_id_already_used", "This external_id is already used."))
     return items
 
 
-async def _check_free(tx: Tx, environment: Environment, old: UserRecord, user: UserRecord) -> None:
-    same_email = await tx.users.by_email(environment.number, user.email)
+async def _check_free(scope: Scope, old: UserRecord, user: UserRecord) -> None:
+    same_email = await scope.tx.users.by_email(scope.number, user.email)
     if same_email is not None and same_email.id != old.id:
         raise InvalidUserField("email_not_available", "This email is not available.")
     if user.external_id and user.external_id != old.external_id:
-        same = await tx.users.by_external_id(environment.number, user.external_id)
+        same = await scope.tx.users.by_external_id(scope.number, user.external_id)
         if same is not None and same.id != old.id:
             raise InvalidUserField("external_id_already_used", "This external_id is already used.")

@@ -63,7 +63,7 @@ def tone(name: str) -> str:
 def _events(request: ConsoleRequest, name: str) -> Unit[RecordPage[EventRecord]]:
     query, environment = request.page_query(), request.environment
     if name:
-        return event_log.listing(environment, event_log.EventQuery((name,), query))
+        return request.af.events.page(environment, event_log.EventQuery((name,), query))
 
     async def run(tx: Tx) -> RecordPage[EventRecord]:
         items, more_before, more_after = await tx.events.recent(environment.number, query)

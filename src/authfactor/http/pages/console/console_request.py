@@ -204,7 +204,7 @@ async def _enter(request: PageRequest, path: str) -> ConsoleRequest | Response:
     af = request.af
     by_itself = request.call.headers.get(b"hx-request") == b"true"
     token = request.cookie(COOKIE)
-    seat = await af.operator_sign_in.seat(af.store, token, active=not by_itself) if token else None
+    seat = await af.operator_sign_in.context_of(af.store, token, active=not by_itself) if token else None
     if seat is None:
         if by_itself:
             return Response(401, b"", ((b"hx-redirect", SIGN_IN.encode()),), errors.Unauthorized.code)

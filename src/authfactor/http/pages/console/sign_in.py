@@ -14,7 +14,7 @@ from authfactor.http.pages.console.console_request import (
 from authfactor.http.pages.page_request import PageRequest
 from authfactor.http.response import Response
 from authfactor.models import Enrollment
-from authfactor.rules.console.operator_sign_in import SignInForm, StartedSession
+from authfactor.rules.console.operator_sign_in import SignInForm
 from authfactor.rules.console.operators import SetUpLink, SetUpLinkRefused
 from authfactor.store import Tx
 
@@ -25,7 +25,7 @@ async def show_sign_in(request: PageRequest, problem: errors.AuthfactorError | N
     """Ask for email, password and code."""
     af = request.af
     token = request.cookie(COOKIE)
-    if token and problem is None and await af.operator_sign_in.seat(af.store, token) is not None:
+    if token and problem is None and await af.operator_sign_in.context_of(af.store, token) is not None:
         return request.redirect(HOME)
     any_owner = await af.read(_has_owner)
     return request.render(
@@ -54,7 +54,7 @@ async def sign_in(request: PageRequest) -> Response:
         origin=request.call.origin,
     )
     try:
-        unit = await request.af.operator_sign_in.sign_in(request.af.store, attempt)
+        unit = await request.af.operator_sign_in.prepare_sign_in(request.af.store, attempt)
         started = await request.af.run(unit)
     except (errors.SignInRefused, errors.TooManyAttempts, errors.Unavailable) as error:
         return await show_sign_in(request, error)
@@ -93,7 +93,7 @@ async def begin_set_up(request: PageRequest) -> Response:
         mismatch = errors.Item("again", "passwords_differ", "The two passwords are not the same.")
         return await show_set_up(request, errors.InvalidRequest(mismatch))
     try:
-        unit = await request.af.operators.begin(
+        unit = await request.af.operators.prepare_set_up(
             request.af.store, request.ids[0], form.get("email", ""), form.get("password", "")
         )
         enrolled = await request.af.run(unit)
@@ -109,7 +109,7 @@ async def finish_set_up(request: PageRequest) -> Response:
     af = request.af
     try:
         operator, outcome = await af.run(
-            af.operators.finish(request.ids[0], request.form().get("code", ""), request.call.origin)
+            af.operators.finish_set_up(request.ids[0], request.form().get("code", ""), request.call.origin)
         )
     except SetUpLinkRefused:
         return _spent(request)
@@ -120,11 +120,8 @@ async def finish_set_up(request: PageRequest) -> Response:
         text = "This code is old. Check the clock of the phone." if late else "This code is not right."
         return _show_code(request, None, errors.InvalidRequest(message=f"{text} Type the one shown now."))
 
-    async def start(tx: Tx) -> StartedSession:
-        origin = request.call.origin
-        return await af.operator_sign_in.start(tx, operator, None, _agent(request), origin=origin)
-
-    started = await af.run(start)
+    unit = af.operator_sign_in.start(operator, None, _agent(request), origin=request.call.origin)
+    started = await af.run(unit)
     return request.redirect(HOME, cookies=[session_cookie(started.token)])
 
 
@@ -147,7 +144,7 @@ def _show_code(
 
 async def _opened(request: PageRequest) -> SetUpLink | Response:
     try:
-        return await request.af.read(request.af.operators.opened(request.ids[0]))
+        return await request.af.read(request.af.operators.find_link(request.ids[0]))
     except SetUpLinkRefused:
         return _spent(request)
 
