@@ -94,15 +94,15 @@ MUTANTS = [
     Mutant(
         "count after compare: wrong codes taken back",
         "rules/factors/challenges.py",
-        "        settled = attempt_limits.record_failure(record, now, self._settings)\n",
+        "        settled = attempt_limits.record_failure(record, scope.now, self._settings)\n",
         "        settled = attempt_limits.refund_refusal(record)\n",
         LIMITS,
     ),
     Mutant(
         "lock not looked at",
         "rules/factors/challenges.py",
-        "        if until is not None:\n            await tx.attempts.write_without_spending",
-        "        if until is not None and False:\n            await tx.attempts.write_without_spending",
+        "        if until is not None:\n            refunded",
+        "        if until is not None and False:\n            refunded",
         LIMITS,
     ),
     Mutant(
@@ -136,8 +136,8 @@ MUTANTS = [
     Mutant(
         "failures forgotten after a day",
         "rules/factors/attempt_limits.py",
-        "if at > seconds - MONTH)[-most:]",
-        "if at > seconds - DAY)[-most:]",
+        "if at > seconds - MONTH)[-limit:]",
+        "if at > seconds - DAY)[-limit:]",
         MODEL,
     ),
     Mutant(
@@ -226,7 +226,7 @@ MUTANTS = [
     ),
     Mutant(
         "synchronous=NORMAL",
-        "store/sqlite/store.py",
+        "store/sqlite/connection.py",
         "PRAGMA synchronous=FULL",
         "PRAGMA synchronous=NORMAL",
         ("tests/contract/test_sqlite.py",),
@@ -262,7 +262,7 @@ MUTANTS = [
     Mutant(
         "a stranger's wrong passwords lock the owner out",
         "rules/authentication/password_throttling.py",
-        "if user is not None and await _is_familiar(tx, environment, user.id, network):",
+        "if user is not None and await _is_familiar(scope, user.id, network):",
         "if False:",
         ("tests/attacks/test_sign_in.py", "-k", "sqlite and stranger"),
     ),
@@ -289,7 +289,7 @@ MUTANTS = [
     ),
     Mutant(
         "PostgreSQL: a refusal's traces are rolled back",
-        "store/postgres/store.py",
+        "store/postgres/connection.py",
         "        if not error.commits:\n",
         "        if True:\n",
         ("tests/contract/test_transactions.py", "-k", "postgres and commits"),
@@ -389,8 +389,8 @@ MUTANTS = [
     Mutant(
         "events: sealed without a horizon",
         "rules/audit/event_sealing.py",
-        "await self._begin(tx), ids.first(ids.EVENT, now - HORIZON)",
-        "await self._begin(tx), ids.first(ids.EVENT, now)",
+        "await self._begin(scope), ids.first(ids.EVENT, now - HORIZON)",
+        "await self._begin(scope), ids.first(ids.EVENT, now)",
         SEALS,
     ),
     Mutant(
@@ -410,7 +410,7 @@ MUTANTS = [
     Mutant(
         "knocking fills the disk",
         "rules/factors/challenges.py",
-        "if await self._log.take_refusal_event_slot(tx, environment.number, attempt.subject, now):",
+        "if await self._log.take_refusal_event_slot(scope, attempt.subject):",
         "if True:",
         LIMITS,
     ),
