@@ -3,7 +3,8 @@
 `@unit` turns `async def get(self, scope, user_id)` into `users.get(environment, user_id)`, which prepares a
 `Unit`: it reads the clock and touches nothing else. `Store.write` or `Store.read` runs the unit, and runs it
 again after a conflict. A step that another rule calls inside its own unit is a plain method that takes the
-`Scope`.
+`Scope`. A rule that validates first is a plain method that returns a unit; one that hashes, signs or reads
+first is `async def prepare_...` and returns a unit with the time that it used.
 """
 
 import functools
