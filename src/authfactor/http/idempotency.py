@@ -9,15 +9,12 @@ import re
 from collections.abc import Callable
 from typing import Final, TypeVar, cast
 
-import msgspec
-
 from authfactor import errors
 from authfactor.core import Authfactor
 from authfactor.crypto.vault import SealedLocation, Vault
-from authfactor.http import error_responses
+from authfactor.http import error_responses, stored_responses
 from authfactor.http.response import Response
-from authfactor.models import ChallengeRecord, Enrollment, FactorRecord, IdempotencyClaim, Record
-from authfactor.otp import key_uri, qr
+from authfactor.models import Enrollment, IdempotencyClaim
 from authfactor.store import Tx, Unit
 
 T = TypeVar("T")
@@ -47,36 +44,6 @@ def claim_of(
     return IdempotencyClaim(
         environment, scope, hashlib.sha256(body).digest()[:_HASH_BYTES], now + seconds * 1000
     )
-
-
-class _StoredEnrollment(Record, frozen=True, gc=False, array_like=True):
-    """An enrollment's records, from which its response is rendered again; the QR code follows from the URI.
-
-    The fields of `FactorRecord` (without its sealed secret) and `ChallengeRecord` are stored by position.
-    """
-
-    factor: tuple[str, str | None, str, str, str, int | None, int, int, int]
-    challenge: tuple[str, str, int, int, int, int | None] | None
-    secret: str
-
-    @classmethod
-    def of(cls, made: Enrollment) -> "_StoredEnrollment":
-        factor = msgspec.structs.astuple(msgspec.structs.replace(made.factor, secret=""))
-        challenge = None if made.challenge is None else msgspec.structs.astuple(made.challenge)
-        return cls(factor, challenge, made.secret)
-
-    def restore(self) -> Enrollment:
-        factor = FactorRecord(*self.factor)
-        challenge = None if self.challenge is None else ChallengeRecord(*self.challenge)
-        uri = key_uri.uri(issuer=factor.issuer, account=factor.account, secret=self.secret)
-        return Enrollment(factor, challenge, self.secret, uri, qr.Drawing(uri))
-
-
-class _Stored(Record, frozen=True, gc=False, array_like=True, tag="response-1"):
-    """What is stored under a key: a response, or an enrollment to render again."""
-
-    response: Response | None
-    enrollment: _StoredEnrollment | None = None
 
 
 async def run_once(
@@ -110,39 +77,22 @@ def _once(
         if earlier is not None and earlier.answer is not None:
             if earlier.body_hash != claimed.body_hash:
                 raise errors.IdempotencyKeyReused
-            return _read(vault.unseal(earlier.answer, where))
+            return stored_responses.decode(vault.unseal(earlier.answer, where))
+        outcome: Response | Enrollment
         try:
             result = await unit(tx)
         except errors.AuthfactorError as error:
             if not error.commits:
                 raise
-            response = error_responses.render(error)
+            outcome = error_responses.render(error)
         else:
-            if isinstance(result, Enrollment):
-                await _keep(tx, claimed, vault, where, _Stored(None, _StoredEnrollment.of(result)))
-                return result
-            response = render(result)
-        if response.status < _SERVER_ERROR and response.status not in _TOO_MANY_OR_UNAUTHORIZED:
-            kept = msgspec.structs.replace(response, verdict=None)
-            await _keep(tx, claimed, vault, where, _Stored(kept))
-        return response
+            outcome = result if isinstance(result, Enrollment) else render(result)
+        if isinstance(outcome, Enrollment) or _worth_keeping(outcome.status):
+            await tx.idempotency.keep(claimed, vault.seal(stored_responses.encode(outcome), where))
+        return outcome
 
     return run
 
 
-async def _keep(
-    tx: Tx, claimed: IdempotencyClaim, vault: Vault, where: SealedLocation, stored: _Stored
-) -> None:
-    await tx.idempotency.keep(claimed, vault.seal(msgspec.msgpack.encode(stored), where))
-
-
-def _read(stored: bytes) -> Response | Enrollment | None:
-    """Return a stored response, or the enrollment from which to render it.
-
-    Raises `IdempotencyKeyReused` for what another release has stored.
-    """
-    try:
-        found = msgspec.msgpack.decode(stored, type=_Stored)
-    except msgspec.ValidationError as error:
-        raise errors.IdempotencyKeyReused from error
-    return found.response if found.enrollment is None else found.enrollment.restore()
+def _worth_keeping(status: int) -> bool:
+    return status < _SERVER_ERROR and status not in _TOO_MANY_OR_UNAUTHORIZED
