@@ -329,7 +329,7 @@ class TestPatience:
 
     @pytest.fixture
     def keep_alive(self, monkeypatch: pytest.MonkeyPatch) -> float:
-        monkeypatch.setattr(connection, "ARRIVAL_SECONDS", 0.6)
+        monkeypatch.setattr(connection, "REQUEST_TIMEOUT_SECONDS", 0.6)
         return 0.2
 
     async def test_a_connection_that_is_not_used_any_more_is_closed(

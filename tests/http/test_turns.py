@@ -27,24 +27,24 @@ class Wire:
 class Client:
     """A connection that notes when it begins, or fails to, and answers at once if it has somebody to tell."""
 
-    answered_at: int
+    last_response_number: int
     begun: list[int]
     broken: bool = False
     turns: ResponseBatcher | None = None
     wire: Any = field(default_factory=lambda: Wire([]))
 
-    def begin(self) -> None:
+    def start_request(self) -> None:
         if self.broken:
             raise RuntimeError("on purpose")
-        self.begun.append(self.answered_at)
+        self.begun.append(self.last_response_number)
         if self.turns is not None:
-            self.turns.send(self.wire, b"%d" % self.answered_at)
+            self.turns.send(self.wire, b"%d" % self.last_response_number)
 
 
 async def test_they_begin_together_and_who_was_answered_longest_ago_is_first() -> None:
     turns, begun = ResponseBatcher(), list[int]()
-    for answered_at in (3, 1, 2):
-        turns.enqueue(Client(answered_at, begun))
+    for last_response_number in (3, 1, 2):
+        turns.enqueue(Client(last_response_number, begun))
     assert begun == []
     await asyncio.sleep(0)
     assert begun == [1, 2, 3]
@@ -55,8 +55,8 @@ async def test_one_that_cannot_begin_keeps_nobody_else_from_it() -> None:
     said: list[str] = []
     loop.set_exception_handler(lambda _loop, context: said.append(str(context.get("exception"))))
     turns, begun = ResponseBatcher(), list[int]()
-    for answered_at in (3, 1, 2):
-        turns.enqueue(Client(answered_at, begun, broken=answered_at == 2))
+    for last_response_number in (3, 1, 2):
+        turns.enqueue(Client(last_response_number, begun, broken=last_response_number == 2))
     for _ in range(3):
         await asyncio.sleep(0)
     loop.set_exception_handler(None)
@@ -67,8 +67,8 @@ async def test_one_that_cannot_begin_keeps_nobody_else_from_it() -> None:
 async def test_answers_that_need_no_wait_leave_once_all_have_begun() -> None:
     turns, begun = ResponseBatcher(), list[int]()
     wire = Wire([])
-    for answered_at in (2, 1):
-        turns.enqueue(Client(answered_at, begun, turns=turns, wire=wire))
+    for last_response_number in (2, 1):
+        turns.enqueue(Client(last_response_number, begun, turns=turns, wire=wire))
     await asyncio.sleep(0)
     assert (begun, wire.written) == ([1, 2], [])
     await asyncio.sleep(0)

@@ -1,1 +1,1 @@
-"""HTTP/1.1 on asyncio. Imports nothing of this package."""
+"""HTTP/1.1 on asyncio. Imports nothing from the rest of the package."""

@@ -1,7 +1,7 @@
-"""Running a coroutine right away as far as it goes without waiting, and the rest, if there is any, as a task.
+"""Eager tasks for Python 3.11: run a coroutine at once, and make a task only if it suspends.
 
-Python 3.12 has eager tasks for this. Until a coroutine waits for the first time it has no task of its own
-here: `asyncio.current_task` names somebody else's, and `asyncio.timeout` must not be used.
+Python 3.12 has `asyncio.eager_task_factory`. Here a coroutine has no task of its own until it first suspends:
+`asyncio.current_task` returns another task or None, and `asyncio.timeout` must not be used.
 """
 
 import asyncio
@@ -10,38 +10,41 @@ from contextvars import copy_context
 from typing import Any
 
 
-def start(loop: asyncio.AbstractEventLoop, running: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
-    """Run a coroutine in a context of its own; None when it has come to its end. Raises what it raises."""
+def start(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
+    """Run a coroutine in a copy of the current context until it finishes or suspends.
+
+    Returns a task for the rest, or None if it finished. Raises what the coroutine raises before it suspends.
+    """
     context = copy_context()
     try:
-        waited = context.run(running.send, None)
+        yielded = context.run(coroutine.send, None)
     except StopIteration:
         return None
-    return loop.create_task(_finish(running, waited), context=context)
+    return loop.create_task(_resume(coroutine, yielded), context=context)
 
 
-async def _finish(running: Coroutine[Any, Any, None], waited: object) -> None:
-    await _ResumedCoroutine(running, waited)
+async def _resume(coroutine: Coroutine[Any, Any, None], yielded: object) -> None:
+    await _ResumedCoroutine(coroutine, yielded)
 
 
 class _ResumedCoroutine:
-    """A coroutine that has run up to its first wait, to be awaited from there on."""
+    """Awaits the rest of a coroutine that has run up to its first suspension and yielded `yielded`."""
 
-    __slots__ = ("_running", "_waited")
+    __slots__ = ("_coroutine", "_yielded")
 
-    def __init__(self, running: Coroutine[Any, Any, None], waited: object) -> None:
-        self._running = running
-        self._waited = waited
+    def __init__(self, coroutine: Coroutine[Any, Any, None], yielded: object) -> None:
+        self._coroutine = coroutine
+        self._yielded = yielded
 
     def __await__(self) -> Generator[object, Any, None]:
-        waited = self._waited
+        yielded = self._yielded
         try:
             while True:
                 try:
-                    given = yield waited
-                except BaseException as error:  # noqa: BLE001 - handed on
-                    waited = self._running.throw(error)
+                    sent = yield yielded
+                except BaseException as error:  # noqa: BLE001 - thrown into the coroutine
+                    yielded = self._coroutine.throw(error)
                 else:
-                    waited = self._running.send(given)
+                    yielded = self._coroutine.send(sent)
         except StopIteration:
             return

@@ -1,4 +1,4 @@
-"""One request on a connection, and its answer: what an ASGI application sees as `receive` and `send`."""
+"""One request and its response on a connection: the `receive` and `send` of an ASGI application."""
 
 import asyncio
 import logging
@@ -10,20 +10,20 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
-# Read no further while so much of a body waits for its handler.
+# Reading pauses while more bytes of a body than this wait for the application.
 BODY_HIGH_WATER: Final = 65_536
 STATUS_LINES: Final = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
 }
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _CLOSE: Final = b"connection: close\r\n"
-_FAILED: Final = (500, [(b"content-length", b"0"), (b"connection", b"close")])
+_SERVER_ERROR: Final = (500, [(b"content-length", b"0"), (b"connection", b"close")])
 
 Headers = list[tuple[bytes, bytes]]
 
 
 class ResponseLike(Protocol):
-    """An answer whose headers can be had written out."""
+    """A complete response that can serialize its headers."""
 
     @property
     def status(self) -> int:
@@ -31,13 +31,13 @@ class ResponseLike(Protocol):
 
     @property
     def body(self) -> bytes:
-        """The whole body, empty for a HEAD."""
+        """The whole body; empty for a HEAD request."""
 
     def headers(self) -> Headers:
-        """List the headers."""
+        """Return the headers as pairs."""
 
     def head(self) -> bytes:
-        """Write them out. Raises `ValueError` for one that would be more than one."""
+        """Return the headers, serialized. Raises `ValueError` for a header that contains a line break."""
 
 
 RespondDirectly = Callable[[Message, Receive], Awaitable[ResponseLike]]
@@ -46,68 +46,69 @@ log = logging.getLogger("authfactor.http")
 
 
 class ResponseWriter(Protocol):
-    """What an exchange needs of its connection."""
+    """The part of a connection that a request cycle uses."""
 
     def send(self, content: bytes) -> None:
-        """Send to the client, unless it is gone."""
+        """Write to the client; dropped if the connection is closing."""
 
     def default_headers(self) -> bytes:
-        """Headers of every answer, written out."""
+        """Return the headers that every response carries, serialized."""
 
     def update_read_flow(self, *, backlogged: bool) -> None:
-        """Read from the socket, or not while there is much that nobody has taken."""
+        """Pause reading from the socket while the body is backlogged; otherwise resume."""
 
-    async def writable(self) -> None:
-        """Wait until the other side has taken most of what was written."""
+    async def drain(self) -> None:
+        """Wait until the write buffer has room."""
 
     def response_sent(self, cycle: "RequestCycle") -> None:
-        """Take note that the answer is written."""
+        """Start the connection's next request, or close it."""
 
 
 class RequestCycle:
-    """A request whose headers have arrived."""
+    """A request whose headers have arrived, and its response."""
 
     __slots__ = (
-        *("_body", "_connection", "_expects", "_start", "_waiter"),
-        *("body_complete", "disconnected", "keep", "only_reads", "response_complete", "scope"),
+        *("_body", "_connection", "_expect_continue", "_response_start", "_waiter"),
+        *("body_complete", "disconnected", "keep_alive", "only_reads", "response_complete", "scope"),
     )
 
-    def __init__(self, connection: ResponseWriter, scope: Message, *, keep: bool, expects: bool) -> None:
-        """`keep`: whether the connection stays; `expects`: the client waits for `100 Continue`."""
+    def __init__(
+        self, connection: ResponseWriter, scope: Message, *, keep_alive: bool, expect_continue: bool
+    ) -> None:
+        """`expect_continue`: the client sends its body after `100 Continue` (RFC 9110 section 10.1.1)."""
         self.scope = scope
-        self.keep = keep
-        # The whole body has arrived; the rest of it never will; the answer is written.
+        self.keep_alive = keep_alive
         self.body_complete = self.disconnected = self.response_complete = False
         self.only_reads = scope["method"] == "GET"
         self._connection = connection
-        self._expects = expects
+        self._expect_continue = expect_continue
         self._body = b""
         self._waiter: asyncio.Future[None] | None = None
-        self._start: tuple[int, Headers] | None = None
+        self._response_start: tuple[int, Headers] | None = None
 
     async def run(self, application: Application, respond_directly: RespondDirectly | None = None) -> None:
-        """Let the application answer; it is an error of ours when it does not.
+        """Run the application; a failure, or a missing response, becomes a 500 with an empty body.
 
-        `answering` is the shorter way: it returns the answer whole instead of sending it in messages.
+        `respond_directly`, if given, is called instead; it returns a whole response, not ASGI messages.
         """
         try:
             if respond_directly is None:
                 await application(self.scope, self.receive, self.send)
             else:
-                reply = await respond_directly(self.scope, self.receive)
-                await self._connection.writable()
-                self._write(reply.status, reply.head(), reply.body)
+                response = await respond_directly(self.scope, self.receive)
+                await self._connection.drain()
+                self._write(response.status, response.head(), response.body)
             if not self.response_complete and not self.disconnected:
-                log.error("a request was left without an answer")
+                log.error("the application returned without sending a response")
         except Exception:
-            log.exception("unexpected failure outside of the door")
+            log.exception("unexpected failure outside of the dispatcher")
         if not self.response_complete:
-            self.keep = False
-            self._start = _FAILED
+            self.keep_alive = False
+            self._response_start = _SERVER_ERROR
             await self.send({"body": b""})
 
     def feed_body(self, chunk: bytes) -> None:
-        """Keep a part of the body, unless nobody will ask for it any more."""
+        """Buffer a chunk of the body; dropped once the response is complete."""
         if self.response_complete:
             return
         self._body += chunk
@@ -115,14 +116,14 @@ class RequestCycle:
         self._wake()
 
     def end_body(self) -> None:
-        """Take note that the whole body is there."""
+        """Mark the body as completely received."""
         self.body_complete = True
         self._wake()
 
     def disconnect(self) -> None:
-        """Take note that the rest of the request will not come."""
+        """Mark the client as disconnected; `receive` reports it if the body is incomplete."""
         self.disconnected = not self.body_complete
-        self.keep = False
+        self.keep_alive = False
         self._wake()
 
     def _wake(self) -> None:
@@ -130,10 +131,10 @@ class RequestCycle:
             self._waiter.set_result(None)
 
     async def receive(self) -> Message:
-        """Return what has arrived of the body, waiting where nothing has."""
-        if self._expects and not self._body and not self.body_complete:
+        """Return the bytes of the body received so far, waiting if there are none (ASGI `receive`)."""
+        if self._expect_continue and not self._body and not self.body_complete:
             self._connection.send(_CONTINUE)
-        self._expects = False
+        self._expect_continue = False
         while not (self._body or self.body_complete or self.disconnected):
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
@@ -144,33 +145,35 @@ class RequestCycle:
         return {"type": "http.request", "body": body, "more_body": not self.body_complete}
 
     async def send(self, message: Message) -> None:
-        """Take the start of an answer, then its whole body; both leave in one write."""
-        if self._start is None:
-            self._start = (message["status"], message["headers"])
+        """Take the start of a response, then its whole body, and write both at once (ASGI `send`)."""
+        if self._response_start is None:
+            self._response_start = (message["status"], message["headers"])
             return
-        await self._connection.writable()
-        status, headers = self._start
+        await self._connection.drain()
+        status, headers = self._response_start
         self._write(status, serialize_headers(headers), message["body"])
 
-    def _write(self, status: int, own: bytes, body: bytes) -> None:
-        """Write an answer; `own` are its headers but for those of every answer."""
+    def _write(self, status: int, own_headers: bytes, body: bytes) -> None:
+        """Write a response; `own_headers` are serialized and exclude the connection's default headers."""
         connection = self._connection
-        if _CLOSE in own:
-            self.keep = False
-        elif not self.keep:
-            own += _CLOSE
+        if _CLOSE in own_headers:
+            self.keep_alive = False
+        elif not self.keep_alive:
+            own_headers += _CLOSE
         self.response_complete = True
-        connection.send(b"".join((STATUS_LINES[status], connection.default_headers(), own, b"\r\n", body)))
+        connection.send(
+            b"".join((STATUS_LINES[status], connection.default_headers(), own_headers, b"\r\n", body))
+        )
         connection.response_sent(self)
 
 
 def serialize_headers(headers: Headers) -> bytes:
-    """Write headers out. Raises `ValueError` for one that would be more than one."""
+    """Serialize headers. Raises `ValueError` for a header that contains a line break."""
     parts: list[bytes] = []
     for name, value in headers:
         parts += (name, b": ", value, b"\r\n")
-    whole = b"".join(parts)
-    # Counting once is as good as looking into each: a value with a line break is a line too many.
-    if whole.count(b"\n") != len(headers) or whole.count(b"\r") != len(headers):
-        raise ValueError("a header holds a line break")
-    return whole
+    block = b"".join(parts)
+    # One count over the block finds header injection in any of its lines.
+    if block.count(b"\n") != len(headers) or block.count(b"\r") != len(headers):
+        raise ValueError("a header contains a line break")
+    return block

@@ -1,13 +1,12 @@
-"""What a turn of the event loop does together: requests begin in a fair order, answers leave in one go.
+"""Batching per event-loop iteration: requests start in a fair order, and responses are written together.
 
-An event loop hands connections over in the order in which the kernel names them, which is the same each
-time. Whoever is answered last has the next request arrive just after the kernel was asked again, and waits
-behind everybody once more: a few in a hundred requests took twice as long as the others (decision 0026).
+An event loop processes connections in the order the kernel reports them, which is the same every time. The
+connection served last then has its next request arrive just after the next poll, and is last again: a few
+percent of requests took twice as long as the others (decision 0026).
 
-And whoever waits for an answer sleeps: to wake somebody costs the sender more than to send. Of answers that
-leave right after each other only the first wakes a proxy, or a client with many connections; sent one by
-one as they are ready, every one does (decision 0028). That goes for reads, which are answered where they
-begin, and for writes that shared a commit.
+Waking a sleeping receiver costs the sender more than the write itself. When responses are written back to
+back, only the first wakes a proxy or a client with many connections; written as each is ready, every one
+does (decision 0028). Batched are reads, which finish where they start, and writes that shared a commit.
 """
 
 import asyncio
@@ -17,30 +16,30 @@ from typing import Protocol
 class PendingConnection(Protocol):
     """A connection on which a request has arrived."""
 
-    answered_at: int
-    """How many requests the server had answered when it answered here last."""
+    last_response_number: int
+    """The server's count of requests when it last responded on this connection."""
 
-    def begin(self) -> None:
-        """Begin to answer."""
+    def start_request(self) -> None:
+        """Run the application for the current request."""
 
 
 class ResponseBatcher:
-    """Requests that have arrived in this turn, and answers that leave together."""
+    """The requests to start and the responses to write in one event-loop iteration."""
 
     def __init__(self) -> None:
-        """Belong to the loop that is running when the first one comes."""
+        """Create an empty batch. Methods must be called from the event loop's thread."""
         self._pending: list[PendingConnection] = []
         self._writes: list[tuple[asyncio.Transport, bytes]] = []
         self._starting = self._holding = False
 
     def enqueue(self, connection: PendingConnection) -> None:
-        """Let the connection begin once all are there that arrived together."""
+        """Start the connection's request once all connections of this iteration have been read."""
         if not self._pending:
             asyncio.get_running_loop().call_soon(self._start_pending)
         self._pending.append(connection)
 
     def send(self, transport: asyncio.Transport, content: bytes) -> None:
-        """Send now, or together what is ready while requests begin or go on; always in the order of calls."""
+        """Write now, or with the batch while requests are being started or resumed; always in call order."""
         if self._starting or self._holding:
             if not (self._writes or self._holding):
                 asyncio.get_running_loop().call_soon(self.flush)
@@ -50,7 +49,10 @@ class ResponseBatcher:
             _write(transport, content)
 
     def hold_until_resumed(self) -> None:
-        """Send together what those answer who were told of a commit just now: each goes on a step before."""
+        """Batch the responses of all requests whose commit just completed.
+
+        Their coroutines resume in the next iteration, before `_release` runs.
+        """
         self._holding = True
         asyncio.get_running_loop().call_soon(self._release)
 
@@ -59,34 +61,34 @@ class ResponseBatcher:
         self.flush()
 
     def flush(self) -> None:
-        """Send what is held back."""
-        answers, self._writes = iter(self._writes), []
+        """Write the responses held back. If a transport fails, the rest are written in the next iteration."""
+        writes, self._writes = iter(self._writes), []
         try:
-            for transport, content in answers:
+            for transport, content in writes:
                 _write(transport, content)
         finally:
-            # One that cannot be written to keeps nobody else from an answer.
-            if rest := list(answers):
+            if rest := list(writes):
                 self._writes += rest
                 asyncio.get_running_loop().call_soon(self.flush)
 
     def _start_pending(self) -> None:
-        waiting, self._pending = self._pending, []
-        waiting.sort(key=_answered)
-        waiting.reverse()
+        # Least recently served first.
+        pending, self._pending = self._pending, []
+        pending.sort(key=_last_response_number)
+        pending.reverse()
         self._starting = True
         try:
-            while waiting:
-                waiting.pop().begin()
+            while pending:
+                pending.pop().start_request()
         finally:
             self._starting = False
-            # One that cannot begin keeps nobody else from it.
-            for connection in waiting:
+            # If one fails to start, the rest start in the next iteration.
+            for connection in pending:
                 self.enqueue(connection)
 
 
-def _answered(connection: PendingConnection) -> float:
-    return connection.answered_at
+def _last_response_number(connection: PendingConnection) -> float:
+    return connection.last_response_number
 
 
 def _write(transport: asyncio.Transport, content: bytes) -> None:
