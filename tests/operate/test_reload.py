@@ -28,13 +28,13 @@ def test_what_may_change_changes_and_the_rest_is_named(tmp_path: Path, workers: 
             assert client.get("/metrics", headers=bearer).status_code == 401
             file.write_text(f'metrics_token = "{TOKEN}"\nlock_after = 3\n')
             reload(server)
-            server.wait_for_output("the settings were read again", int(workers))
+            server.wait_for_output("settings reloaded", int(workers))
             assert client.get("/metrics", headers=bearer).status_code == 200
-            assert "settings that changed hold from the next start: lock_after" in server.output()
+            assert "these changed settings need a restart: lock_after" in server.output()
 
             file.write_text('metrics_tken = "x"\n')
             reload(server)
-            server.wait_for_output("the settings stay as they are", int(workers))
+            server.wait_for_output("keeping the current settings", int(workers))
             assert client.get("/metrics", headers=bearer).status_code == 200
     finally:
         assert server.stop() == 0, server.output()
@@ -49,7 +49,7 @@ def test_a_successor_has_what_was_reloaded(tmp_path: Path) -> None:
     try:
         file.write_text(f'metrics_token = "{TOKEN}"\n')
         reload(server)
-        server.wait_for_output("the settings were read again", 2)
+        server.wait_for_output("settings reloaded", 2)
         old = server.children()
         for victim in old:
             os.kill(victim, signal.SIGTERM)

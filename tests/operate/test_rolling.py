@@ -167,8 +167,8 @@ def test_an_upgrade_that_could_not_start_leaves_the_old_processes_at_work(tmp_pa
 def test_a_worker_that_dies_is_replaced(server: Server) -> None:
     victim = server.children()[0]
     os.kill(victim, signal.SIGKILL)
-    # "ended unexpectedly", or "could not start" for one that had not got ready yet.
-    server.wait_for_output("(SIGKILL); another")
+    # "exited unexpectedly", or "failed to start" if it was not ready yet.
+    server.wait_for_output("(SIGKILL); starting another")
     end = time.monotonic() + 20
     while time.monotonic() < end and len(set(server.children()) - {victim}) < 2:
         time.sleep(0.02)

@@ -99,7 +99,7 @@ def test_a_key_of_another_certificate_is_named(tmp_path: Path) -> None:
     key.write_bytes(good)
 
     with pytest.raises(
-        InvalidSetting, match=r"The key in .*key\.pem is not that of the certificate in .*cert\.pem"
+        InvalidSetting, match=r"The key in .*key\.pem does not match the certificate in .*cert\.pem"
     ):
         Certificate(str(cert), str(key))
 

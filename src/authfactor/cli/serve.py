@@ -60,7 +60,7 @@ def serve(
         return reading.read(os.environ, file, data=options.data, **overrides)
 
     try:
-        sockets = run.take_sockets(prepared)
+        sockets = run.open_sockets(prepared)
         context.run_async(_print_banner(prepared, sockets["api"].getsockname()[1], demo=demo))
         code = run.serve(prepared, sockets, reread, _check_command(options))
     except context.expected_errors() as error:

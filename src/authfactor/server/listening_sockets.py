@@ -1,4 +1,4 @@
-"""Sockets to listen on: our own, or handed over by systemd or the program before us; and how uvicorn does."""
+"""Listening sockets, opened here or inherited from systemd or an upgrade, and the uvicorn configuration."""
 
 import functools
 import os
@@ -13,51 +13,51 @@ from authfactor.http1.request_cycle import Application
 from authfactor.http1.response_batching import ResponseBatcher
 
 BACKLOG: Final = 2048
-# The protocol of systemd's socket activation (sd_listen_fds): the first descriptor, and three variables.
-FIRST: Final = 3
-FOR_WHOM, HOW_MANY, NAMES = "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"
+# systemd's socket activation protocol, sd_listen_fds(3).
+SD_LISTEN_FDS_START: Final = 3
+LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES = "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"
 API, METRICS = "api", "metrics"
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Take the address (port 0: any free one). Raises `OSError` that names it when it cannot be had."""
+    """Listen on an address; port 0 picks a free port. Raises `OSError` that names the address."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((host, port))
+        sock.bind((host, port))
     except OSError as error:
-        listening.close()
+        sock.close()
         raise OSError(error.errno, error.strerror, f"{host}:{port}") from error
-    listening.listen(BACKLOG)
-    return listening
+    sock.listen(BACKLOG)
+    return sock
 
 
-def handed_over(environ: Mapping[str, str]) -> dict[str, socket.socket]:
-    """Return the sockets that were handed to this process, by name; a single one without a name is `api`."""
-    if environ.get(FOR_WHOM) != str(os.getpid()):
+def inherited_sockets(environ: Mapping[str, str]) -> dict[str, socket.socket]:
+    """Return the sockets passed to this process (sd_listen_fds), by name; an unnamed one is `api`."""
+    if environ.get(LISTEN_PID) != str(os.getpid()):
         return {}
-    count = int(environ.get(HOW_MANY, "0"))
-    names = environ.get(NAMES, "").split(":") if environ.get(NAMES) else [API]
-    found = {}
-    for number in range(count):
-        sock = socket.socket(fileno=FIRST + number)
+    count = int(environ.get(LISTEN_FDS, "0"))
+    names = environ.get(LISTEN_FDNAMES, "").split(":") if environ.get(LISTEN_FDNAMES) else [API]
+    sockets = {}
+    for index in range(count):
+        sock = socket.socket(fileno=SD_LISTEN_FDS_START + index)
         sock.set_inheritable(False)
-        name = names[number] if number < len(names) else API
-        # systemd calls a socket without a name after its unit.
-        found[name if name in (API, METRICS) else API] = sock
-    return found
+        name = names[index] if index < len(names) else API
+        # Without FileDescriptorName= systemd names a socket after its unit.
+        sockets[name if name in (API, METRICS) else API] = sock
+    return sockets
 
 
-def configured(
+def uvicorn_config(
     app: Application,
-    turns: ResponseBatcher,
-    **more: Any,  # noqa: ANN401 - whatever uvicorn takes
+    batcher: ResponseBatcher,
+    **options: Any,  # noqa: ANN401 - any uvicorn option
 ) -> uvicorn.Config:
-    """Tell uvicorn how we serve: our own protocol, no web sockets, no word of its own in log or answers."""
+    """Configure uvicorn: our HTTP protocol, no WebSockets, and no access log or headers of its own."""
     return uvicorn.Config(
         app,
-        http=cast("type[Connection]", functools.partial(Connection, turns)),
+        http=cast("type[Connection]", functools.partial(Connection, batcher)),
         interface="asgi3",
         ws="none",
         access_log=False,
@@ -66,19 +66,23 @@ def configured(
         log_config=None,
         log_level="warning",
         backlog=BACKLOG,
-        **more,
+        **options,
     )
 
 
-def hand_over(sockets: Mapping[str, socket.socket]) -> dict[str, str]:
-    """Put the sockets where the next program in this process finds them; return the variables it needs."""
+def pass_to_exec(sockets: Mapping[str, socket.socket]) -> dict[str, str]:
+    """Duplicate the sockets to the descriptors that sd_listen_fds expects, inheritable across `exec`.
+
+    Returns the environment variables that `inherited_sockets` reads.
+    """
+    # Via high descriptors, so that no target overwrites a socket still to be duplicated.
     copies = [os.dup(sock.fileno()) for sock in sockets.values()]
-    high = [os.dup2(copy, 200 + place) for place, copy in enumerate(copies)]
-    for place, descriptor in enumerate(high):
-        os.dup2(descriptor, FIRST + place, inheritable=True)
-        os.set_inheritable(descriptor, False)  # noqa: FBT003 - os takes it by place
+    high = [os.dup2(copy, 200 + index) for index, copy in enumerate(copies)]
+    for index, descriptor in enumerate(high):
+        os.dup2(descriptor, SD_LISTEN_FDS_START + index, inheritable=True)
+        os.set_inheritable(descriptor, False)  # noqa: FBT003 - positional-only in os
     return {
-        FOR_WHOM: str(os.getpid()),
-        HOW_MANY: str(len(sockets)),
-        NAMES: ":".join(sockets),
+        LISTEN_PID: str(os.getpid()),
+        LISTEN_FDS: str(len(sockets)),
+        LISTEN_FDNAMES: ":".join(sockets),
     }

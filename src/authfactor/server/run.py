@@ -1,4 +1,4 @@
-"""Running the application: in this process, or in several under a supervisor."""
+"""Run the application in this process, or in several workers under a supervisor."""
 
 import contextlib
 import functools
@@ -17,110 +17,119 @@ from authfactor.http.app import App, make_counters
 from authfactor.http.telemetry import log_setup
 from authfactor.http.telemetry.shared_counters import SharedCounters
 from authfactor.server import listening_sockets
-from authfactor.server.metrics_server import MetricsPort
-from authfactor.server.supervisor import LEAVING, READY, Supervisor
-from authfactor.server.worker import Reread, Worker
+from authfactor.server.metrics_server import MetricsServer
+from authfactor.server.supervisor import DRAINING, READY, Supervisor
+from authfactor.server.worker import ReadSettings, Worker
 from authfactor.settings import InvalidSetting, Settings
 
 CHECK_SECONDS: Final = 60
 
 Sockets = Mapping[str, socket.socket]
-Say = Callable[[bytes], None]
+SendStatus = Callable[[bytes], None]
 
 
-def take_sockets(settings: Settings) -> dict[str, socket.socket]:
-    """Listen on what the settings name, or take over what was handed to this process. Raises `OSError`."""
-    sockets = listening_sockets.handed_over(os.environ)
-    for name, host, port, wanted in (
+def open_sockets(settings: Settings) -> dict[str, socket.socket]:
+    """Return the sockets to listen on: inherited ones, or new ones from the settings. Raises `OSError`."""
+    sockets = listening_sockets.inherited_sockets(os.environ)
+    for name, host, port, enabled in (
         (listening_sockets.API, settings.host, settings.port, True),
         (listening_sockets.METRICS, settings.metrics_host, settings.metrics_port, settings.metrics_port > 0),
     ):
-        if wanted and name not in sockets:
+        if enabled and name not in sockets:
             sockets[name] = listening_sockets.listen(host, port)
     return sockets
 
 
-def serve(settings: Settings, sockets: Sockets, reread: Reread, check: list[str]) -> int:
-    """Serve until SIGTERM or SIGINT, finish what is under way, and return the exit code.
+def serve(settings: Settings, sockets: Sockets, read_settings: ReadSettings, check_command: list[str]) -> int:
+    """Serve until SIGTERM or SIGINT, finish the requests in progress, and return the exit code.
 
-    `reread` reads the settings again; `check` is a command that succeeds if this program could start anew.
+    `read_settings` reads the settings again for a reload. `check_command` exits with 0 if the installed
+    program could start; it runs before an upgrade.
     """
     log_setup.set_up(settings)
     try:
         if settings.workers == 1:
-            return _serve_alone(settings, sockets, reread)
-        return _serve_with_others(settings, sockets, reread, check)
+            return _serve_single(settings, sockets, read_settings)
+        return _serve_supervised(settings, sockets, read_settings, check_command)
     finally:
-        for one in sockets.values():
-            one.close()
+        for sock in sockets.values():
+            sock.close()
 
 
-def _serve_alone(settings: Settings, sockets: Sockets, reread: Reread) -> int:
+def _serve_single(settings: Settings, sockets: Sockets, read_settings: ReadSettings) -> int:
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
-    server = _worker(settings, sockets, reread, make_counters(1), 1, alone=True)
-    server.on_ready = lambda: _notify("READY=1")
-    server.on_leaving = lambda: _notify("STOPPING=1")
-    return _run(server, sockets)
+    worker = _make_worker(settings, sockets, read_settings, make_counters(1), 1, standalone=True)
+    worker.on_ready = lambda: _notify_systemd("READY=1")
+    worker.on_draining = lambda: _notify_systemd("STOPPING=1")
+    return _run(worker, sockets)
 
 
-def _run(server: Worker, sockets: Sockets) -> int:
-    # From here on a signal counts, also one that comes while the application opens: uvicorn listens later.
-    # It raises the signal again once it has drained: stopping when told to is success, not a death.
-    for stop in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(stop, server.handle_exit)
-    server.run(sockets=[sockets[listening_sockets.API]])
-    return 0 if server.started else 1
+def _run(worker: Worker, sockets: Sockets) -> int:
+    # uvicorn installs its signal handlers only once the application is open, and re-raises the signal after
+    # draining. With these handlers an early signal is not lost, and a requested stop exits with 0.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, worker.handle_exit)
+    worker.run(sockets=[sockets[listening_sockets.API]])
+    return 0 if worker.started else 1
 
 
-def _serve_with_others(settings: Settings, sockets: Sockets, reread: Reread, check: list[str]) -> int:
-    # A process that leaves keeps its place until it has gone, while its successor has one too.
-    board = make_counters(settings.workers * 2 + 2)
+def _serve_supervised(
+    settings: Settings, sockets: Sockets, read_settings: ReadSettings, check_command: list[str]
+) -> int:
+    # A draining worker keeps its region until it has exited, while its successor has one too.
+    counters = make_counters(settings.workers * 2 + 2)
     current = [settings]
 
     def reload() -> None:
-        # For successors. What cannot be used is said by the processes that run.
+        # For workers started from now on. The running workers log settings that are invalid.
         with contextlib.suppress(InvalidSetting):
-            current[0], _ = setting.reloaded(current[0], reread())
+            current[0], _ = setting.reloaded(current[0], read_settings())
             log_setup.set_up(current[0])
 
-    def work(region: int, say: Say) -> int:
-        server = _worker(current[0], sockets, reread, board, region, alone=False)
-        server.on_ready = lambda: say(READY)
-        server.on_leaving = lambda: say(LEAVING)
-        return _run(server, sockets)
+    def work(region: int, send_status: SendStatus) -> int:
+        worker = _make_worker(current[0], sockets, read_settings, counters, region, standalone=False)
+        worker.on_ready = lambda: send_status(READY)
+        worker.on_draining = lambda: send_status(DRAINING)
+        return _run(worker, sockets)
 
-    supervisor = Supervisor(settings.workers, board, work)
-    supervisor.check = functools.partial(_check, check)
+    supervisor = Supervisor(settings.workers, counters, work)
+    supervisor.check = functools.partial(_check_upgrade, check_command)
     supervisor.on_reload = reload
-    supervisor.on_ready = lambda: _notify("READY=1")
-    supervisor.before_stop = lambda: _notify("STOPPING=1")
-    supervisor.before_exec = lambda: os.environ.update(listening_sockets.hand_over(sockets))
+    supervisor.on_ready = lambda: _notify_systemd("READY=1")
+    supervisor.before_stop = lambda: _notify_systemd("STOPPING=1")
+    supervisor.before_exec = lambda: os.environ.update(listening_sockets.pass_to_exec(sockets))
     supervisor.drain_wait = settings.drain_wait
     return supervisor.run()
 
 
-def _worker(
-    settings: Settings, sockets: Sockets, reread: Reread, board: SharedCounters, region: int, *, alone: bool
+def _make_worker(
+    settings: Settings,
+    sockets: Sockets,
+    read_settings: ReadSettings,
+    counters: SharedCounters,
+    region: int,
+    *,
+    standalone: bool,
 ) -> Worker:
-    app = App(functools.partial(Authfactor.open, settings), board, region)
-    server = Worker(app, settings, reread, alone=alone)
+    app = App(functools.partial(Authfactor.open, settings), counters, region)
+    worker = Worker(app, settings, read_settings, standalone=standalone)
     if listening_sockets.METRICS in sockets:
-        server.metrics = MetricsPort(app.server_state, sockets[listening_sockets.METRICS])
-    return server
+        worker.metrics = MetricsServer(app.server_state, sockets[listening_sockets.METRICS])
+    return worker
 
 
-def _check(command: list[str]) -> None:
-    """Run the program that is installed now far enough to know that it would start. Raises `BadSetting`."""
-    done = subprocess.run(  # noqa: S603 - our own command line
+def _check_upgrade(command: list[str]) -> None:
+    """Check that the installed program could start. Raises `InvalidSetting` with its error message."""
+    result = subprocess.run(  # noqa: S603 - our own command line
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=CHECK_SECONDS, check=False
     )
-    if done.returncode != 0:
-        said = (done.stderr.strip() or "no reason given").splitlines()[-1]
-        raise InvalidSetting(said.removeprefix("authfactor: "))
+    if result.returncode != 0:
+        reason = (result.stderr.strip() or "no reason given").splitlines()[-1]
+        raise InvalidSetting(reason.removeprefix("authfactor: "))
 
 
-def _notify(state: str) -> None:
-    """Tell systemd, where it asked to be told (sd_notify)."""
+def _notify_systemd(state: str) -> None:
+    """Send a state to systemd if it started this process with Type=notify (sd_notify(3))."""
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return
@@ -129,8 +138,8 @@ def _notify(state: str) -> None:
         sender.sendall(state.encode())
 
 
-def prepared(app: App) -> uvicorn.Server:
-    """Make a server for an event loop that somebody else runs: await its `serve(sockets=[...])`."""
+def embedded_server(app: App) -> uvicorn.Server:
+    """Make a server for an event loop that the caller runs: await its `serve(sockets=[...])`."""
     return uvicorn.Server(
-        listening_sockets.configured(app, app.batcher, lifespan="on", timeout_graceful_shutdown=1)
+        listening_sockets.uvicorn_config(app, app.batcher, lifespan="on", timeout_graceful_shutdown=1)
     )

@@ -1,8 +1,9 @@
-"""Several processes on one listening socket, replaced one at a time without a lost request.
+"""Several workers on one listening socket, replaced one at a time without losing a request.
 
-The supervisor listens and never accepts; the processes it forks accept. A process that begins to leave
-says so, and its successor starts at once. SIGHUP is handed on; SIGUSR2 starts the program anew in the same
-process id, on the same socket: an upgrade whose old processes leave when the new ones answer.
+The supervisor holds the listening socket; the workers it forks accept. A worker that starts draining reports
+it, and its successor starts at once. SIGHUP is forwarded to the workers. SIGUSR2 upgrades: the supervisor
+executes the installed program in its own process, on the same socket, and the old workers are stopped once
+the new ones are ready.
 """
 
 import contextlib
@@ -19,10 +20,11 @@ from typing import Final
 
 from authfactor.http.telemetry.shared_counters import SharedCounters
 
-READY, LEAVING = b"r", b"l"
+# What a worker writes to its status pipe.
+READY, DRAINING = b"r", b"l"
 STARTUP_FAILURE: Final = 3
 PAUSE_SECONDS: Final = 1.0
-# In the environment of the program that a SIGUSR2 starts: processes to send away, divided by commas.
+# Environment variable of an upgrade: process ids of the old workers, separated by commas.
 PREDECESSORS: Final = "PREDECESSORS_OF_AUTHFACTOR"
 SIGNALS: Final = (*(signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2, signal.SIGCHLD),)
 
@@ -31,36 +33,36 @@ log = logging.getLogger("authfactor.supervisor")
 
 @dataclass(slots=True)
 class Child:
-    """A process, its place in the shared memory, and what it has said."""
+    """A worker process: its region of the shared counters, its status pipe, and its last reported status."""
 
     pid: int
     region: int
-    ear: int
+    status_fd: int
     ready: bool = False
-    leaving: bool = False
-    # A SIGHUP came before it could listen to one.
+    draining: bool = False
+    # A SIGHUP arrived before the worker had installed its handler.
     reload_when_ready: bool = False
 
 
 class Supervisor:
-    """Keeps `count` processes at work. `work` runs in the child and returns its exit code."""
+    """Keeps `worker_count` workers running. `work` runs in a forked child and returns its exit code."""
 
     def __init__(
-        self, count: int, board: SharedCounters, work: Callable[[int, Callable[[bytes], None]], int]
+        self, worker_count: int, counters: SharedCounters, work: Callable[[int, Callable[[bytes], None]], int]
     ) -> None:
-        """Start nothing yet."""
-        self._count = count
-        self._board = board
+        """`work` gets its region's number and a function that writes to its status pipe."""
+        self._worker_count = worker_count
+        self._counters = counters
         self._work = work
         self._children: dict[int, Child] = {}
         self._predecessors = {int(pid) for pid in os.environ.pop(PREDECESSORS, "").split(",") if pid}
         self._selector = selectors.DefaultSelector()
         self._signals: list[int] = []
         self._stopping = False
-        self._not_before = 0.0
-        self._ever_ready = False
+        self._restart_not_before = 0.0
+        self._any_ready = False
         self._code = 0
-        # Whether a new program could start in our place; raises with a sentence when it could not.
+        # Raises if the installed program could not start; its message is logged.
         self.check: Callable[[], None] = lambda: None
         self.on_ready: Callable[[], None] = lambda: None
         self.on_reload: Callable[[], None] = lambda: None
@@ -69,57 +71,57 @@ class Supervisor:
         self.drain_wait = 0
 
     def run(self) -> int:
-        """Run until SIGTERM or SIGINT and until every process has ended; return the exit code."""
-        here, there = os.pipe()
-        os.set_blocking(here, False)
-        os.set_blocking(there, False)
-        signal.set_wakeup_fd(there, warn_on_full_buffer=False)
+        """Run until SIGTERM or SIGINT and until every worker has exited; return the exit code."""
+        wakeup_fd, write_fd = os.pipe()
+        os.set_blocking(wakeup_fd, False)
+        os.set_blocking(write_fd, False)
+        signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
         for number in SIGNALS:
-            signal.signal(number, lambda got, _frame: self._signals.append(got))
+            signal.signal(number, lambda received, _frame: self._signals.append(received))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-        self._selector.register(here, selectors.EVENT_READ)
+        self._selector.register(wakeup_fd, selectors.EVENT_READ)
         gc.freeze()
         while self._children or self._predecessors or not self._stopping:
-            self._fill_up()
+            self._start_missing_workers()
             for key, _ in self._selector.select(PAUSE_SECONDS):
-                self._listen(int(key.fd), here)
+                self._read_status(int(key.fd), wakeup_fd)
             while self._signals:
                 self._handle(self._signals.pop(0))
             self._reap()
         return self._code
 
-    def _fill_up(self) -> None:
-        staying = sum(not child.leaving for child in self._children.values())
-        if self._stopping or staying >= self._count or time.monotonic() < self._not_before:
+    def _start_missing_workers(self) -> None:
+        serving = sum(not child.draining for child in self._children.values())
+        if self._stopping or serving >= self._worker_count or time.monotonic() < self._restart_not_before:
             return
-        for _ in range(self._count - staying):
-            if not self._board.has_free_region():
+        for _ in range(self._worker_count - serving):
+            if not self._counters.has_free_region():
                 return
-            self._start()
+            self._fork_worker()
 
-    def _start(self) -> None:
-        region = self._board.claim_region()
-        ear, mouth = os.pipe()
+    def _fork_worker(self) -> None:
+        region = self._counters.claim_region()
+        status_fd, write_fd = os.pipe()
         pid = os.fork()
         if pid == 0:
-            self._be_child(region, mouth, ear)
-        os.close(mouth)
-        self._children[pid] = Child(pid, region, ear)
-        self._selector.register(ear, selectors.EVENT_READ)
+            self._run_worker(region, status_fd, write_fd)
+        os.close(write_fd)
+        self._children[pid] = Child(pid, region, status_fd)
+        self._selector.register(status_fd, selectors.EVENT_READ)
 
-    def _be_child(self, region: int, mouth: int, ear: int) -> None:
+    def _run_worker(self, region: int, status_fd: int, write_fd: int) -> None:
         code = 1
         try:
             signal.set_wakeup_fd(-1)
             for number in SIGNALS:
                 signal.signal(number, signal.SIG_DFL)
             for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
-                signal.signal(number, signal.SIG_IGN)  # until the child can tell what they mean
-            os.close(ear)
+                signal.signal(number, signal.SIG_IGN)  # until the worker installs its handlers
+            os.close(status_fd)
             self._selector.close()
             for child in self._children.values():
-                os.close(child.ear)
-            code = self._work(region, lambda said: _say(mouth, said))
+                os.close(child.status_fd)
+            code = self._work(region, lambda status: _write_status(write_fd, status))
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else 1
         except BaseException:
@@ -130,29 +132,29 @@ class Supervisor:
                 sys.stderr.flush()
             os._exit(code)
 
-    def _listen(self, ear: int, wakeup: int) -> None:
+    def _read_status(self, status_fd: int, wakeup_fd: int) -> None:
         try:
-            said = os.read(ear, 64)
+            status = os.read(status_fd, 64)
         except BlockingIOError:
             return
-        if ear == wakeup:
+        if status_fd == wakeup_fd:
             return
-        child = next(child for child in self._children.values() if child.ear == ear)
-        if READY in said:
-            child.ready = self._ever_ready = True
+        child = next(child for child in self._children.values() if child.status_fd == status_fd)
+        if READY in status:
+            child.ready = self._any_ready = True
             if child.reload_when_ready:
-                _send(child.pid, signal.SIGHUP)
-            self._all_ready()
-        child.leaving |= LEAVING in said
-        if not said:
-            self._selector.unregister(ear)
+                _send_signal(child.pid, signal.SIGHUP)
+            self._check_all_ready()
+        child.draining |= DRAINING in status
+        if not status:
+            self._selector.unregister(status_fd)
 
-    def _all_ready(self) -> None:
-        if sum(child.ready and not child.leaving for child in self._children.values()) < self._count:
+    def _check_all_ready(self) -> None:
+        if sum(child.ready and not child.draining for child in self._children.values()) < self._worker_count:
             return
         self.on_ready()
         for pid in self._predecessors:
-            _send(pid, signal.SIGTERM)
+            _send_signal(pid, signal.SIGTERM)
 
     def _handle(self, number: int) -> None:
         if number in (signal.SIGTERM, signal.SIGINT):
@@ -161,33 +163,33 @@ class Supervisor:
             self.on_reload()
             for child in self._children.values():
                 if child.ready:
-                    _send(child.pid, signal.SIGHUP)
+                    _send_signal(child.pid, signal.SIGHUP)
                 else:
                     child.reload_when_ready = True
         elif number == signal.SIGUSR2:
-            self._start_anew()
+            self._upgrade()
 
     def _stop(self) -> None:
         if not self._stopping:
             self._stopping = True
             self.before_stop()
             for pid in [*self._children, *self._predecessors]:
-                _send(pid, signal.SIGUSR1)
+                _send_signal(pid, signal.SIGUSR1)
             time.sleep(self.drain_wait)
         for pid in [*self._children, *self._predecessors]:
-            _send(pid, signal.SIGTERM)
+            _send_signal(pid, signal.SIGTERM)
 
-    def _start_anew(self) -> None:
-        """Become the program as it is installed now; its processes take over from ours."""
+    def _upgrade(self) -> None:
+        """Execute the installed program in this process; its workers replace the current ones."""
         if self._stopping or self._predecessors:
             return
         try:
             self.check()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the old program goes on
-            log.error("the processes stay as they are: %s", error)  # noqa: TRY400 - the sentence says it all
+        except Exception as error:  # noqa: BLE001 - any failure cancels the upgrade
+            log.error("the upgrade was canceled: %s", error)  # noqa: TRY400 - the message suffices
             return
         os.environ[PREDECESSORS] = ",".join(map(str, self._children))
-        # A signal that comes before the new program listens for it waits.
+        # Blocked signals stay pending until the new program has installed its handlers.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         self.before_exec()
         os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - the same program again
@@ -202,36 +204,36 @@ class Supervisor:
             if child is None:
                 continue
             with contextlib.suppress(KeyError):
-                self._selector.unregister(child.ear)
-            os.close(child.ear)
-            self._board.absorb_exited_worker(child.region)
-            self._judge(child, os.waitstatus_to_exitcode(status))
+                self._selector.unregister(child.status_fd)
+            os.close(child.status_fd)
+            self._counters.absorb_exited_worker(child.region)
+            self._handle_exit(child, os.waitstatus_to_exitcode(status))
 
-    def _judge(self, child: Child, code: int) -> None:
-        """See whether an ended process ended as it should, and whether another one makes sense."""
-        if self._stopping or child.leaving:
+    def _handle_exit(self, child: Child, code: int) -> None:
+        """Log an unexpected exit, and stop if the first workers cannot start."""
+        if self._stopping or child.draining:
             return
         if child.ready:
-            log.error("a worker ended unexpectedly (%s); another one starts", _how(code))
+            log.error("a worker exited unexpectedly (%s); starting another", _describe_exit(code))
             return
-        self._not_before = time.monotonic() + PAUSE_SECONDS
-        if not self._ever_ready:
-            # The first ones fail: so would all others. They have said why.
+        self._restart_not_before = time.monotonic() + PAUSE_SECONDS
+        if not self._any_ready:
+            # No worker has ever started, so another would fail too. The workers log the reason.
             self._code = STARTUP_FAILURE
             self._stop()
         else:
-            log.error("a worker could not start (%s); another try follows", _how(code))
+            log.error("a worker failed to start (%s); starting another", _describe_exit(code))
 
 
-def _how(code: int) -> str:
+def _describe_exit(code: int) -> str:
     return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
-def _say(mouth: int, said: bytes) -> None:
+def _write_status(write_fd: int, status: bytes) -> None:
     with contextlib.suppress(OSError):
-        os.write(mouth, said)
+        os.write(write_fd, status)
 
 
-def _send(pid: int, number: int) -> None:
+def _send_signal(pid: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)

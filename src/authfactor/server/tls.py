@@ -1,4 +1,4 @@
-"""TLS without a proxy: one context whose certificate follows its files, for as long as the server runs."""
+"""TLS without a proxy: one context that reloads its certificate when the files change."""
 
 import logging
 import os
@@ -7,48 +7,48 @@ from typing import Final
 
 from authfactor.settings import InvalidSetting, Settings
 
-WATCH_SECONDS: Final = 10
+POLL_SECONDS: Final = 10
 
 log = logging.getLogger("authfactor.http")
 
 
 class Certificate:
-    """The server's TLS context. New connections see a new certificate; those that stand keep theirs."""
+    """The server's TLS context. New connections get a new certificate; open ones keep theirs."""
 
     def __init__(self, cert: str, key: str) -> None:
-        """Load both files. Raises `BadSetting` that names the file and what is wrong with it."""
+        """Load both files. Raises `InvalidSetting` that names the file and what is wrong with it."""
         self._files = (cert, key)
-        self._seen = self._times()
-        # A scratch context first: a pair that does not fit would leave half of itself in the real one.
+        self._loaded_times = self._file_times()
+        # A scratch context first: a mismatched pair would leave the real one half loaded.
         _load(_new_context(), cert, key)
         self.context: Final = _new_context()
         _load(self.context, cert, key)
 
     def refresh(self) -> bool:
-        """Take up the files if they were replaced. An unusable pair is logged, and the old one stays."""
+        """Reload the files if they changed; return whether it did. An invalid pair is logged and ignored."""
         try:
-            times = self._times()
-            if times == self._seen:
+            times = self._file_times()
+            if times == self._loaded_times:
                 return False
-            self._seen = times
+            self._loaded_times = times
             _load(_new_context(), *self._files)
             _load(self.context, *self._files)
         except InvalidSetting as error:
-            log.error("the certificate in use stays: %s", error)  # noqa: TRY400 - the sentence says it all
+            log.error("keeping the current certificate: %s", error)  # noqa: TRY400 - the message suffices
             return False
         log.info("a new TLS certificate is in use (%s)", self._files[0])
         return True
 
-    def _times(self) -> tuple[tuple[int, int], ...]:
+    def _file_times(self) -> tuple[tuple[int, int], ...]:
         try:
-            found = [os.stat(file) for file in self._files]  # noqa: PTH116 - the settings are texts
+            stats = [os.stat(file) for file in self._files]  # noqa: PTH116 - the settings are strings
         except OSError as error:
             raise InvalidSetting(f"{error.filename} cannot be read: {error.strerror}.") from error
-        return tuple((one.st_mtime_ns, one.st_ino) for one in found)
+        return tuple((stat.st_mtime_ns, stat.st_ino) for stat in stats)
 
 
 def certificate(settings: Settings) -> Certificate | None:
-    """Load the certificate that the settings name, or None without one. Raises `BadSetting`."""
+    """Load the certificate that the settings name; None if they name none. Raises `InvalidSetting`."""
     return Certificate(settings.tls_cert, settings.tls_key) if settings.tls_cert else None
 
 
@@ -61,13 +61,13 @@ def _new_context() -> ssl.SSLContext:
 
 def _load(context: ssl.SSLContext, cert: str, key: str) -> None:
     try:
-        # An encrypted key would make OpenSSL ask on the terminal; an empty password makes it refuse.
+        # OpenSSL prompts on the terminal for an encrypted key; with an empty password it fails instead.
         context.load_cert_chain(cert, key, password=lambda: "")
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
-            raise InvalidSetting(f"The key in {key} is not that of the certificate in {cert}.") from error
+            raise InvalidSetting(f"The key in {key} does not match the certificate in {cert}.") from error
         raise InvalidSetting(
-            f"{cert} and {key} are no certificate and unencrypted key in PEM form ({error.reason or error})."
+            f"{cert} and {key} are not a certificate and unencrypted key in PEM form ({error.reason or error})."
         ) from error
     except OSError as error:
         raise InvalidSetting(f"{error.filename or cert} cannot be read: {error.strerror}.") from error

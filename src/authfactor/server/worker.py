@@ -1,9 +1,8 @@
-"""One process that answers requests: uvicorn, leaving without hanging up on anybody.
+"""One process that serves requests: uvicorn with a graceful shutdown that drops no request.
 
-Told to stop, it takes no new connection, answers what is asked on those that stand, and closes each with
-its answer (`Connection: close`). A connection on which nobody asks anything for a second is closed as it
-would be at any other time. uvicorn itself would close idle connections at once, while a request may
-already be on its way to them.
+While draining, a worker accepts no new connections, serves requests on open ones, and closes each with its
+response (`Connection: close`). A connection that stays idle for a second is closed as by a keep-alive
+timeout. uvicorn would close idle connections at once, while a request may already be on its way.
 """
 
 import asyncio
@@ -24,17 +23,17 @@ from authfactor.http.app import App
 from authfactor.http.telemetry import log_setup
 from authfactor.http1.connection import Connection
 from authfactor.server import tls
-from authfactor.server.listening_sockets import configured
-from authfactor.server.metrics_server import MetricsPort
+from authfactor.server.listening_sockets import uvicorn_config
+from authfactor.server.metrics_server import MetricsServer
 from authfactor.settings import InvalidSetting, Settings
 
 IDLE_SECONDS: Final = 1.0
 _POLL_SECONDS: Final = 0.02
-# Objects that may be made, and not be gone, before Python looks for cycles.
-GC_THRESHOLDS: Final = 20_000
+# Net allocations of container objects before the garbage collector runs.
+GC_THRESHOLD: Final = 20_000
 SWITCH_SECONDS: Final = 0.0005
 
-Reread = Callable[[], Settings]
+ReadSettings = Callable[[], Settings]
 
 log = logging.getLogger("authfactor.http")
 
@@ -42,12 +41,14 @@ log = logging.getLogger("authfactor.http")
 class Worker(uvicorn.Server):
     """A server that drains, reloads on SIGHUP, and watches its certificate."""
 
-    def __init__(self, app: App, settings: Settings, reread: Reread, *, alone: bool) -> None:
-        """Serve `app`; `alone` when no supervisor tells this process what to do."""
+    def __init__(
+        self, app: App, settings: Settings, read_settings: ReadSettings, *, standalone: bool
+    ) -> None:
+        """`standalone`: no supervisor has forked this process."""
         self._certificate = tls.certificate(settings)
         certificate = self._certificate
         super().__init__(
-            configured(
+            uvicorn_config(
                 app,
                 app.batcher,
                 lifespan="on",
@@ -57,21 +58,21 @@ class Worker(uvicorn.Server):
         )
         self._app = app
         self._settings = settings
-        self._reread = reread
-        self._alone = alone
+        self._read_settings = read_settings
+        self._standalone = standalone
         self._parent = os.getppid()
-        # Called once this process answers, and once it has begun to leave.
+        # Called when the worker is ready, and when it starts draining.
         self.on_ready: Callable[[], None] = _nothing
-        self.on_leaving: Callable[[], None] = _nothing
-        self.metrics: MetricsPort | None = None
+        self.on_draining: Callable[[], None] = _nothing
+        self.metrics: MetricsServer | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def begin_drain(self) -> None:
-        """Tell everybody (readyz, every answer) that this process is about to go."""
+        """Fail `GET /readyz` and add `Connection: close` to every response."""
         self._app.server_state.draining = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Open the application and start to answer."""
+        """Open the application and start serving."""
         await super().startup(sockets)
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, self.reload)
@@ -84,32 +85,32 @@ class Worker(uvicorn.Server):
         self.on_ready()
 
     async def on_tick(self, counter: int) -> bool:
-        """Look, ten times a second, whether to stop: also when the supervisor is gone."""
-        return await super().on_tick(counter) or (not self._alone and os.getppid() != self._parent)
+        """Return, ten times a second, whether to stop; also if the supervisor has died."""
+        return await super().on_tick(counter) or (not self._standalone and os.getppid() != self._parent)
 
     def reload(self) -> None:
-        """Take up what may change while running; anything wrong leaves everything as it is."""
+        """Apply the settings that may change at run time; an invalid one leaves all as they are."""
         try:
-            fresh, waiting = setting.reloaded(self._settings, self._reread())
+            new, restart_needed = setting.reloaded(self._settings, self._read_settings())
         except InvalidSetting as error:
-            log.error("the settings stay as they are: %s", error)  # noqa: TRY400 - the sentence says it all
+            log.error("keeping the current settings: %s", error)  # noqa: TRY400 - the message suffices
             return
-        self._settings = fresh
-        log_setup.set_up(fresh)
+        self._settings = new
+        log_setup.set_up(new)
         if self._app.dispatcher is not None:
-            self._app.dispatcher.apply(fresh)
+            self._app.dispatcher.apply(new)
         if self._certificate is not None:
             self._certificate.refresh()
-        if waiting:
-            names = {"settings": ", ".join(waiting)}
-            log.warning("settings that changed hold from the next start: %s", names["settings"], extra=names)
-        log.info("the settings were read again")
+        if restart_needed:
+            names = {"settings": ", ".join(restart_needed)}
+            log.warning("these changed settings need a restart: %s", names["settings"], extra=names)
+        log.info("settings reloaded")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let everybody finish, then close."""
+        """Drain for at most the `drain_time` setting, then close."""
         self.begin_drain()
-        self.on_leaving()
-        if self._alone and self._settings.drain_wait:
+        self.on_draining()
+        if self._standalone and self._settings.drain_wait:
             await asyncio.sleep(self._settings.drain_wait)
         for server in self.servers:
             server.close()
@@ -123,22 +124,22 @@ class Worker(uvicorn.Server):
         await super().shutdown(sockets)
 
     async def _drain(self) -> None:
-        """Wait until nobody is connected any more."""
+        """Wait until no connection is open, closing those that have become idle."""
         loop = asyncio.get_running_loop()
-        quiet: dict[Connection, float] = {}
+        idle: dict[Connection, float] = {}
         while self.server_state.connections:
             now = loop.time()
             for connection in cast("list[Connection]", list(self.server_state.connections)):
                 since = connection.idle_since
                 if since is None or connection.has_unread():
-                    quiet.pop(connection, None)
-                elif now - quiet.setdefault(connection, since) > IDLE_SECONDS:
+                    idle.pop(connection, None)
+                elif now - idle.setdefault(connection, since) > IDLE_SECONDS:
                     connection.shutdown()
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _watch_certificate(self, certificate: tls.Certificate) -> None:
         while True:
-            await asyncio.sleep(tls.WATCH_SECONDS)
+            await asyncio.sleep(tls.POLL_SECONDS)
             certificate.refresh()
 
 
@@ -147,13 +148,13 @@ def _nothing() -> None:
 
 
 def _tune_python() -> None:
-    """Look for cycles of garbage less often, never among what is there for good; let threads wait less.
+    """Run the garbage collector less often, and shorten the interpreter's switch interval.
 
-    Requests leave next to no cycles: what they make goes with its last reference. With Python's own limits
-    one in twenty-five paid for a look, and now and then one for a look through everything. And while a
-    thread computes (a commit that returns, a page that is compiled) the others wait five milliseconds for
-    each step, unless told otherwise.
+    Requests leave almost no reference cycles. With Python's default threshold one request in twenty-five paid
+    for a collection, and some for a full one; freezing excludes the objects allocated at start-up. With the
+    default switch interval a thread waits five milliseconds for the interpreter lock while another computes
+    (a returning commit, a compiling template).
     """
     gc.freeze()
-    gc.set_threshold(GC_THRESHOLDS, 20, 20)
+    gc.set_threshold(GC_THRESHOLD, 20, 20)
     sys.setswitchinterval(SWITCH_SECONDS)

@@ -216,7 +216,7 @@ class _ServerTask:
         self._settings = settings
         self._listening = listening
         self._clock = clock
-        self._server = http_server.prepared(App(self._open))
+        self._server = http_server.embedded_server(App(self._open))
         self._serving: asyncio.Task[None] | None = None
         self._af: Authfactor | None = None
         self._failure: BaseException | None = None
