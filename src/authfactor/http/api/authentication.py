@@ -1,4 +1,4 @@
-"""The endpoints of sign-in: authenticate, key set, sessions, events."""
+"""The endpoints of sign-in and sessions, the key set, and the events."""
 
 from typing import Final
 from urllib.parse import parse_qsl
@@ -23,7 +23,7 @@ TAG, EVENTS = "sign-in", "events"
 MFA_TOTP: Final = "urn:workos:oauth:grant-type:mfa-totp"
 FORM: Final = b"application/x-www-form-urlencoded"
 MAX_EVENT_NAMES: Final = 100
-NEEDS: Final = {
+REQUIRED_FIELDS: Final = {
     "password": ("client_id", "client_secret", "email", "password"),
     MFA_TOTP: (
         "client_id",
@@ -37,16 +37,16 @@ NEEDS: Final = {
 
 
 async def authenticate(request: Request) -> Response:
-    """Sign in, or go on with a sign-in."""
-    body = _grant(request)
-    request.caller = caller = await _client(request, body)
+    """Sign in by one of the supported grant types."""
+    body = _read_grant(request)
+    request.caller = caller = await _authenticate_client(request, body)
     verdict = _right_code if body.grant_type == MFA_TOTP else None
     try:
         return await request.write(
             await _unit(request, caller.environment, body), authentication.signed_in, verdict
         )
     except PasswordHashChanged:
-        # A concurrent sign-in has most likely replaced an imported hash: read it again, once.
+        # A concurrent sign-in has probably upgraded an imported hash; retry once with the new one.
         return await request.write(
             await _unit(request, caller.environment, body), authentication.signed_in, verdict
         )
@@ -85,7 +85,7 @@ async def revoke_session(request: Request) -> Response:
 
 
 async def log_out(request: Request) -> Response:
-    """End the session of a browser and send it on."""
+    """End the session of a browser and redirect it."""
     query = request.query()
     session_id = required(query.get("session_id"), "session_id")
     return await logout.log_out(request.af, session_id, query.get("return_to"))
@@ -98,30 +98,30 @@ async def list_events(request: Request) -> Response:
     )
 
 
-def _grant(request: Request) -> Authenticate:
-    """Read the body, JSON or form. Raises `OAuthRefused("invalid_request")` for what it lacks."""
-    kind = request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+def _read_grant(request: Request) -> Authenticate:
+    """Read the body, JSON or form. Raises `OAuthRefused("invalid_request")`."""
+    content_type = request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
     try:
         body = (
             requests.read_form(Authenticate, request.body)
-            if kind == FORM
+            if content_type == FORM
             else request.read_body(Authenticate)
         )
     except errors.MalformedBody as error:
         raise OAuthRefused("invalid_request", error.message) from error
-    needed = NEEDS.get(body.grant_type or "")
-    if needed is None:
-        raise OAuthRefused("invalid_request", f"grant_type must be one of {', '.join(NEEDS)}.")
-    missing = [field for field in needed if not getattr(body, field)]
+    required_fields = REQUIRED_FIELDS.get(body.grant_type or "")
+    if required_fields is None:
+        raise OAuthRefused("invalid_request", f"grant_type must be one of {', '.join(REQUIRED_FIELDS)}.")
+    missing = [field for field in required_fields if not getattr(body, field)]
     if missing:
         raise OAuthRefused("invalid_request", f"Missing: {', '.join(missing)}.")
     return body
 
 
-async def _client(request: Request, body: Authenticate) -> ApiCaller:
-    """Tell which environment asks, by the credentials in the body alone.
+async def _authenticate_client(request: Request, body: Authenticate) -> ApiCaller:
+    """Authenticate the client by the credentials in the body alone.
 
-    Raises `OAuthRefused("invalid_client")`. Refreshing needs no secret: public clients have none.
+    Refreshing needs no secret, as public clients have none. Raises `OAuthRefused("invalid_client")`.
     """
     client_id = body.client_id or ""
     try:
@@ -139,7 +139,7 @@ async def _client(request: Request, body: Authenticate) -> ApiCaller:
 
 def _event_query(request: Request) -> event_log.EventQuery:
     pairs = parse_qsl(request.query_string.decode("latin-1"))
-    # a,b · repeated · events[0]= · events[]=: each SDK has its own way (contract section 6.1).
+    # The SDKs send `a,b`, a repeated name, `events[0]=` or `events[]=` (contract section 6.1).
     names = [
         name
         for key, value in pairs
@@ -154,15 +154,15 @@ def _event_query(request: Request) -> event_log.EventQuery:
     page = request.page_query(query)
     if "order" not in query:
         page = PageQuery(page.limit, "asc", page.before, page.after)
-    start, end = (_moment(query.get(field), field) for field in ("range_start", "range_end"))
+    start, end = (_timestamp(query.get(field), field) for field in ("range_start", "range_end"))
     return event_log.EventQuery(tuple(dict.fromkeys(names))[:MAX_EVENT_NAMES], page, start, end)
 
 
-def _moment(text: str | None, field: str) -> int | None:
+def _timestamp(text: str | None, field: str) -> int | None:
     if not text:
         return None
     try:
-        # A `+` of the zone that was not percent-encoded arrives as a space.
+        # The `+` of a time zone, if not percent-encoded, is decoded as a space.
         return timestamps.parse(text.replace(" ", "+"))
     except ValueError as error:
         raise InvalidRequest(Item(field, f"{field}_invalid", f"{field}: an ISO 8601 time.")) from error

@@ -1,4 +1,4 @@
-"""The endpoints: parse, one call, render. No rule lives here."""
+"""The endpoints of factors and challenges: parse, make one call, render."""
 
 from authfactor.errors import InvalidRequest, Item
 from authfactor.http.api.parameters import FACTORS, PAGE, required
@@ -11,7 +11,7 @@ from authfactor.wire import requests, responses
 
 
 async def enroll_user_factor(request: Request) -> Response:
-    """Enrol a user in a TOTP factor."""
+    """Enroll a user in a TOTP factor."""
     body = request.read_body(requests.EnrollUserFactor)
     unit = request.af.factors.enroll(request.environment, request.ids[0], body)
     return await request.write(unit, responses.enrolled)
@@ -26,13 +26,13 @@ async def list_user_factors(request: Request) -> Response:
 
 
 async def enroll_factor(request: Request) -> Response:
-    """Enrol a stand-alone factor."""
+    """Enroll a stand-alone factor."""
     unit = request.af.factors.enroll_standalone(request.environment, request.read_body(requests.EnrollFactor))
     return await request.write(unit, responses.factor_enrolled)
 
 
 async def get_factor(request: Request) -> Response:
-    """Read a factor."""
+    """Get a factor."""
     return await request.read(request.af.factors.get(request.environment, request.ids[0]), responses.factor)
 
 
@@ -43,7 +43,7 @@ async def delete_factor(request: Request) -> Response:
 
 
 async def challenge_factor(request: Request) -> Response:
-    """Open a challenge for a factor."""
+    """Create a challenge for a factor."""
     request.read_body(requests.ChallengeFactor)
     return await request.write(
         request.af.challenges.create(request.environment, request.ids[0]), responses.challenge
@@ -51,7 +51,7 @@ async def challenge_factor(request: Request) -> Response:
 
 
 async def challenge_factor_by_id(request: Request) -> Response:
-    """Open a challenge; the route of before 2022."""
+    """Create a challenge by the legacy route."""
     body = request.read_body(requests.ChallengeFactorById)
     factor_id = required(body.authentication_factor_id, "authentication_factor_id")
     return await request.write(
@@ -60,14 +60,14 @@ async def challenge_factor_by_id(request: Request) -> Response:
 
 
 async def verify_challenge(request: Request) -> Response:
-    """Check a code."""
+    """Verify a code."""
     code = _code(request.read_body(requests.VerifyChallenge).code)
     unit = request.af.challenges.verify(request.environment, request.ids[0], code)
     return await request.write(unit, responses.verification, _verdict)
 
 
 async def verify_challenge_by_id(request: Request) -> Response:
-    """Check a code; the route of before 2022."""
+    """Verify a code by the legacy route."""
     body = request.read_body(requests.VerifyChallengeById)
     challenge_id = required(body.authentication_challenge_id, "authentication_challenge_id")
     unit = request.af.challenges.verify(request.environment, challenge_id, _code(body.code))
@@ -79,7 +79,7 @@ def _verdict(outcome: Verification) -> str:
 
 
 def _code(value: str | None) -> str:
-    # An empty code is a wrong code and is counted; a missing one is a broken request.
+    # An empty code counts as a wrong code; a missing one is an invalid request.
     if value is None:
         raise InvalidRequest(Item("code", "code_required", "code: required, the six digits as a string."))
     return value
@@ -126,7 +126,7 @@ ROUTES = [
         "/auth/factors/challenge",
         challenge_factor_by_id,
         201,
-        "Challenge a factor (route of before 2022)",
+        "Challenge a factor (legacy)",
         takes=requests.ChallengeFactorById,
         requires=("authentication_factor_id",),
         gives=responses.AuthenticationChallengeObject,
@@ -138,7 +138,7 @@ ROUTES = [
         "/auth/factors/verify",
         verify_challenge_by_id,
         201,
-        "Verify a challenge (route of before 2022)",
+        "Verify a challenge (legacy)",
         takes=requests.VerifyChallengeById,
         requires=("authentication_challenge_id", "code"),
         gives=responses.VerifyResponse,

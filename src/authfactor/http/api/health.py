@@ -1,4 +1,4 @@
-"""What operators and tools ask for, without a key: alive? ready? what can be asked? how much happens?"""
+"""The endpoints for operators and tools, without an API key: health, metrics, OpenAPI."""
 
 import functools
 from collections.abc import Awaitable, Callable
@@ -17,32 +17,32 @@ METRICS_TYPE = ((b"content-type", b"text/plain; version=0.0.4; charset=utf-8"),)
 
 @dataclass(slots=True)
 class ServerState:
-    """What these routes know about the process that answers."""
+    """The state of this worker process that these routes report."""
 
-    # Told to stop: what is asked is answered, and each connection closed with its answer.
+    # While draining, `readyz` fails and every response closes its connection.
     draining: bool = False
     metrics: Callable[[], Awaitable[bytes]] | None = None
     may_see_metrics: Callable[[dict[bytes, bytes]], bool] | None = None
 
 
 async def healthz(_request: Request) -> Response:
-    """Tell that the process answers."""
+    """Return 200 while the process responds."""
     return Response(200, b'{"status":"ok"}')
 
 
 def routes(described: list[Route], server_state: ServerState | None = None) -> list[Route]:
-    """Make these routes; the description covers the routes given and these."""
+    """Make these routes. The OpenAPI document covers the `described` routes and the two health checks."""
     server_state = server_state or ServerState()
 
     async def readyz(request: Request) -> Response:
-        """Tell that the database answers and its schema is the right one. Raises `Unavailable`."""
+        """Return 200 if the database responds. Raises `Unavailable` if not, or while draining."""
         if server_state.draining:
             raise errors.Unavailable("The server is stopping.")
         version = await request.af.store.schema_version()
         return Response(200, msgspec.json.encode({"status": "ready", "schema": version}))
 
     async def metrics(request: Request) -> Response:
-        """Tell the numbers to whoever holds the token. Raises `RouteNotFound` and `Unauthorized`."""
+        """Return the metrics, given the token. Raises `RouteNotFound` and `Unauthorized`."""
         if server_state.metrics is None or server_state.may_see_metrics is None:
             raise errors.RouteNotFound("Not Found")
         if not server_state.may_see_metrics(request.headers):
@@ -51,7 +51,7 @@ def routes(described: list[Route], server_state: ServerState | None = None) -> l
 
     @functools.cache
     def document() -> bytes:
-        from authfactor.http.api import openapi  # noqa: PLC0415 - drawn when it is first asked for
+        from authfactor.http.api import openapi  # noqa: PLC0415 - generated on first use
 
         return openapi.document([*described, *own])
 
@@ -59,11 +59,11 @@ def routes(described: list[Route], server_state: ServerState | None = None) -> l
         return Response(200, document())
 
     own = [
-        Route("GET", "/healthz", healthz, 200, "Alive?", needs_key=False, tag=TAG),
-        Route("GET", "/readyz", readyz, 200, "Ready?", needs_key=False, tag=TAG),
+        Route("GET", "/healthz", healthz, 200, "Check that the process is alive", needs_key=False, tag=TAG),
+        Route("GET", "/readyz", readyz, 200, "Check that the server is ready", needs_key=False, tag=TAG),
     ]
     return [
         *own,
-        Route("GET", "/metrics", metrics, 200, "Metrics, with the token", needs_key=False, tag=TAG),
-        Route("GET", "/openapi.json", describe, 200, "This document", needs_key=False, tag=TAG),
+        Route("GET", "/metrics", metrics, 200, "Get the metrics, with the token", needs_key=False, tag=TAG),
+        Route("GET", "/openapi.json", describe, 200, "Get the OpenAPI document", needs_key=False, tag=TAG),
     ]

@@ -1,4 +1,4 @@
-"""The endpoints of links and branding: parse, one call, render."""
+"""The endpoints of links and branding: parse, make one call, render."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ TAG = "links to pages"
 
 
 async def create_enrollment_link(request: Request) -> Response:
-    """Make a link by which a user enrols in a factor."""
+    """Create a link to the enrollment page."""
     body = request.read_body(links.CreateEnrollmentLink)
     return await request.write(
         request.af.links.create_enrollment(request.environment, body), _issued(request)
@@ -22,32 +22,32 @@ async def create_enrollment_link(request: Request) -> Response:
 
 
 async def get_enrollment_link(request: Request) -> Response:
-    """Tell what became of an enrolment link."""
+    """Get an enrollment link and its state."""
     unit = request.af.links.get(request.environment, "enrollment", request.ids[0])
     return await request.read(unit, lambda link: links.link(link, request.af.clock()))
 
 
 async def create_challenge_link(request: Request) -> Response:
-    """Make a link by which a user gives a code."""
+    """Create a link to the challenge page."""
     body = request.read_body(links.CreateChallengeLink)
     return await request.write(request.af.links.create_challenge(request.environment, body), _issued(request))
 
 
 async def get_challenge_link(request: Request) -> Response:
-    """Tell what became of a challenge link."""
+    """Get a challenge link and its state."""
     unit = request.af.links.get(request.environment, "challenge", request.ids[0])
     return await request.read(unit, lambda link: links.link(link, request.af.clock()))
 
 
 async def get_branding(request: Request) -> Response:
-    """Tell how pages look."""
+    """Get the branding of the pages for users."""
     return await request.read(
         request.af.brandings.get(request.environment), lambda branding: _branding(request, branding)
     )
 
 
 async def update_branding(request: Request) -> Response:
-    """Change how pages look."""
+    """Update the branding of the pages for users."""
     unit = request.af.brandings.update(request.environment, request.read_body(links.UpdateBranding))
     return await request.administer(
         unit, lambda branding: _branding(request, branding), "branding.update", request.environment.client_id
@@ -126,7 +126,7 @@ ROUTES = [
         "/authfactor/branding",
         update_branding,
         200,
-        "Change the branding of pages",
+        "Update the branding of pages",
         takes=links.UpdateBranding,
         gives=links.Branding,
         refusals=(422,),

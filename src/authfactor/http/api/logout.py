@@ -1,4 +1,4 @@
-"""Where a browser is sent after logging out: to a place on the environment's list, and nowhere else."""
+"""Logging out in a browser, with a redirect to a URL on the environment's allowlist only."""
 
 import contextlib
 from typing import Final
@@ -11,14 +11,14 @@ from authfactor.core import Authfactor
 from authfactor.http.response import Response
 from authfactor.models import Environment, EnvironmentOptions
 
-# What may stand in a header as it is; everything else (line breaks above all) is percent-encoded.
+# All other characters, line breaks above all, are percent-encoded in the Location header.
 URL_CHARACTERS: Final = "%/:?#[]@!$&'()*+,;=~-._"
 
 
 async def log_out(af: Authfactor, session_id: str, return_to: str | None) -> Response:
-    """End the session if there is one; answer a redirect either way, so that nothing is learnt from it.
+    """End the session if it exists, and redirect either way, so that the response reveals nothing.
 
-    Raises `InvalidRequest` when the environment has no place to go to.
+    Raises `InvalidRequest` if no logout redirect is configured.
     """
     environments = await af.read(lambda tx: tx.environments.all())
     for environment in environments:
@@ -26,18 +26,18 @@ async def log_out(af: Authfactor, session_id: str, return_to: str | None) -> Res
             await af.run(af.sessions.revoke(environment, session_id))
             environments = [environment]
             break
-    allowed = [place for environment in environments for place in _places(environment)]
+    allowed = [url for environment in environments for url in _redirects(environment)]
     return Response(
-        302, b"", ((b"location", quote(_target(allowed, return_to), safe=URL_CHARACTERS).encode()),)
+        302, b"", ((b"location", quote(_redirect_target(allowed, return_to), safe=URL_CHARACTERS).encode()),)
     )
 
 
-def _places(environment: Environment) -> tuple[str, ...]:
+def _redirects(environment: Environment) -> tuple[str, ...]:
     return msgspec.json.decode(environment.options, type=EnvironmentOptions).logout_redirects
 
 
-def _target(allowed: list[str], return_to: str | None) -> str:
-    # Compared whole: a prefix or a parsed host could be tricked (`https://app.example.org.evil.example`).
+def _redirect_target(allowed: list[str], return_to: str | None) -> str:
+    # Compared as a whole: a prefix matches `https://app.example.org.evil.example`.
     if return_to is not None and return_to in allowed:
         return return_to
     if allowed:

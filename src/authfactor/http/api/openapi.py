@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, generated from the very shapes that the server decodes and encodes with."""
+"""The OpenAPI 3.1 document, generated from the types that the server decodes and encodes with."""
 
 import re
 from typing import Any, Final
@@ -10,19 +10,19 @@ from authfactor.http.routing import Route
 from authfactor.version import __version__
 from authfactor.wire import responses
 
-_ID: Final = re.compile(r"\{(\w+)\}")
-# A model is called UserObject where a client type is called User; the document calls it User.
-_OBJECT: Final = re.compile(rb'(?<=[/"_\[])([A-Z][A-Za-z]*)Object(?=["_\]])')
-_REFUSALS: Final = {
-    400: "Refused",
+_PATH_PARAMETER: Final = re.compile(r"\{(\w+)\}")
+# The model of the client type `User` is `UserObject`; the document calls it `User`.
+_OBJECT_SUFFIX: Final = re.compile(rb'(?<=[/"_\[])([A-Z][A-Za-z]*)Object(?=["_\]])')
+_ERROR_DESCRIPTIONS: Final = {
+    400: "Bad request",
     401: "No valid API key",
-    403: "A further step is needed",
+    403: "Another sign-in step is required",
     404: "Not found in this environment",
     409: "Conflict",
-    413: "Body too large",
-    422: "A rule is broken",
-    429: "Too many requests; Retry-After says when to ask again",
-    503: "Busy; try again",
+    413: "Request body too large",
+    422: "The request cannot be processed",
+    429: "Too many requests; retry after the seconds in Retry-After",
+    503: "Unavailable; retry after the seconds in Retry-After",
 }
 _QUERY: Final[dict[str, dict[str, Any]]] = {
     "limit": {"type": "integer", "minimum": 1, "maximum": 100, "default": 10},
@@ -31,25 +31,27 @@ _QUERY: Final[dict[str, dict[str, Any]]] = {
 
 
 def document(routes: list[Route]) -> bytes:
-    """Write the document for a route table."""
-    shapes = [route.takes for route in routes if route.takes] + [
+    """Return the document for a list of routes, as JSON."""
+    models = [route.takes for route in routes if route.takes] + [
         route.gives for route in routes if route.gives
     ]
     schemas, components = msgspec.json.schema_components(
-        [*shapes, responses.ErrorBody], ref_template="#/components/schemas/{name}"
+        [*models, responses.ErrorBody], ref_template="#/components/schemas/{name}"
     )
-    schemas, components = msgspec.json.decode(_OBJECT.sub(rb"\1", msgspec.json.encode((schemas, components))))
-    by_shape = {
-        repr(shape): schema for shape, schema in zip([*shapes, responses.ErrorBody], schemas, strict=True)
+    schemas, components = msgspec.json.decode(
+        _OBJECT_SUFFIX.sub(rb"\1", msgspec.json.encode((schemas, components)))
+    )
+    schema_of = {
+        repr(model): schema for model, schema in zip([*models, responses.ErrorBody], schemas, strict=True)
     }
-    for shape in _shapes(responses.ResponseModel):
-        _require_what_is_always_sent(shape, components.get(shape.__name__.removesuffix("Object")))
+    for model in _subclasses(responses.ResponseModel):
+        _require_always_sent(model, components.get(model.__name__.removesuffix("Object")))
     for route in routes:
         if route.takes:
             _describe_body(components[route.takes.__name__], route.requires)
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, by_shape)
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schema_of)
     return msgspec.json.encode(
         {
             "openapi": "3.1.0",
@@ -69,20 +71,20 @@ def document(routes: list[Route]) -> bytes:
     )
 
 
-def _shapes(base: type) -> list[type]:
+def _subclasses(base: type) -> list[type]:
     children: list[type] = base.__subclasses__()
-    return [shape for child in children for shape in (child, *_shapes(child))]
+    return [model for child in children for model in (child, *_subclasses(child))]
 
 
-def _require_what_is_always_sent(shape: type, schema: dict[str, Any] | None) -> None:
-    """A default spares us from naming a constant; only UNSET leaves a key out of an answer."""
+def _require_always_sent(model: type, schema: dict[str, Any] | None) -> None:
+    """Mark as required every field that is always sent: only an UNSET default leaves a key out."""
     if schema is not None:
-        always = [field.encode_name for field in msgspec.structs.fields(shape) if field.default is not UNSET]
+        always = [field.encode_name for field in msgspec.structs.fields(model) if field.default is not UNSET]
         schema["required"] = sorted({*schema.get("required", ()), *always})
 
 
 def _describe_body(schema: dict[str, Any], requires: tuple[str, ...]) -> None:
-    """Null is tolerated as "absent" on the way in, so it is no default that a client should send."""
+    """Remove null defaults and set the required fields: null is accepted as absent, but not advertised."""
     for name, described in schema["properties"].items():
         if described.get("default", ...) is None:
             del described["default"]
@@ -94,16 +96,16 @@ def _describe_body(schema: dict[str, Any], requires: tuple[str, ...]) -> None:
         schema["required"] = list(requires)
 
 
-def _operation(route: Route, by_shape: dict[str, Any]) -> dict[str, Any]:
+def _operation(route: Route, schema_of: dict[str, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": route.handler.__name__,
         "summary": route.summary,
         "tags": [route.tag],
         "parameters": [*_path_parameters(route), *_query_parameters(route)],
-        "responses": _responses(route, by_shape),
+        "responses": _responses(route, schema_of),
     }
     if route.takes:
-        content = {"application/json": {"schema": by_shape[repr(route.takes)]}}
+        content = {"application/json": {"schema": schema_of[repr(route.takes)]}}
         operation["requestBody"] = {"required": True, "content": content}
     if route.method == "POST":
         header = {"name": "Idempotency-Key", "in": "header", "required": False, "schema": {"type": "string"}}
@@ -116,7 +118,7 @@ def _operation(route: Route, by_shape: dict[str, Any]) -> dict[str, Any]:
 def _path_parameters(route: Route) -> list[dict[str, Any]]:
     return [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in _ID.findall(route.path)
+        for name in _PATH_PARAMETER.findall(route.path)
     ]
 
 
@@ -127,11 +129,11 @@ def _query_parameters(route: Route) -> list[dict[str, Any]]:
     ]
 
 
-def _responses(route: Route, by_shape: dict[str, Any]) -> dict[str, Any]:
-    success: dict[str, Any] = {"description": "Done"}
+def _responses(route: Route, schema_of: dict[str, Any]) -> dict[str, Any]:
+    success: dict[str, Any] = {"description": "Success"}
     if route.gives:
-        success["content"] = {"application/json": {"schema": by_shape[repr(route.gives)]}}
-    error = {"application/json": {"schema": by_shape[repr(responses.ErrorBody)]}}
+        success["content"] = {"application/json": {"schema": schema_of[repr(route.gives)]}}
+    error = {"application/json": {"schema": schema_of[repr(responses.ErrorBody)]}}
     refusals = sorted(
         {
             *route.refusals,
@@ -143,5 +145,7 @@ def _responses(route: Route, by_shape: dict[str, Any]) -> dict[str, Any]:
     )
     return {
         str(route.status): success,
-        **{str(status): {"description": _REFUSALS[status], "content": error} for status in refusals},
+        **{
+            str(status): {"description": _ERROR_DESCRIPTIONS[status], "content": error} for status in refusals
+        },
     }

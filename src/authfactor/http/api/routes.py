@@ -1,4 +1,4 @@
-"""The route table of the API. The OpenAPI document describes these routes."""
+"""All routes of the API. The OpenAPI document describes these routes."""
 
 from typing import Final
 

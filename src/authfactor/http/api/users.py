@@ -14,12 +14,12 @@ async def create_user(request: Request) -> Response:
 
 
 async def get_user(request: Request) -> Response:
-    """Read a user."""
+    """Get a user."""
     return await request.read(request.af.users.get(request.environment, request.ids[0]), responses.user)
 
 
 async def get_user_by_external_id(request: Request) -> Response:
-    """Read a user by the application's own id."""
+    """Get a user by the application's own id."""
     return await request.read(
         request.af.users.by_external_id(request.environment, request.ids[0]), responses.user
     )
@@ -33,7 +33,7 @@ async def list_users(request: Request) -> Response:
 
 
 async def update_user(request: Request) -> Response:
-    """Change a user."""
+    """Update a user."""
     unit = await request.af.users.prepare_update(
         request.environment, request.ids[0], request.read_body(requests.UpdateUser)
     )

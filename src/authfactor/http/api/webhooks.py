@@ -1,4 +1,4 @@
-"""The endpoints of webhooks: parse, one call, render."""
+"""The endpoints of webhooks: parse, make one call, render."""
 
 from authfactor.http.api.parameters import PAGE
 from authfactor.http.request import Request
@@ -22,7 +22,7 @@ async def create_webhook_endpoint(request: Request) -> Response:
 
 
 async def update_webhook_endpoint(request: Request) -> Response:
-    """Change a webhook endpoint."""
+    """Update a webhook endpoint."""
     body = request.read_body(webhooks.UpdateWebhookEndpoint)
     unit = request.af.webhooks.update(request.environment, request.ids[0], body)
     return await request.administer(unit, webhooks.endpoint, "webhook_endpoint.update", request.ids[0])
