@@ -52,7 +52,7 @@ def test_a_sealed_secret_moved_to_another_row_opens_nothing(app: "Application") 
     answer = app.post(f"/auth/challenges/{victim.challenge_id}/verify", {"code": mine.code()})
     # A fault of the database, not of the request; nobody retries for long, and the log names it.
     assert (answer.status_code, answer.json()["code"]) == (503, "service_unavailable")
-    assert "does not open" in answer.json()["message"]
+    assert "cannot be unsealed" in answer.json()["message"]
     databases.sql(settings, statement, own, victim.id)
     assert app.answer(victim, victim.code())["valid"]
 

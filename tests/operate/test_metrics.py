@@ -182,8 +182,8 @@ def test_folding_an_ended_process_keeps_its_counters_and_drops_its_gauges() -> N
             meter.request("GET /healthz", 200, 10)
         meter.set_series("authfactor_commit_queue", [times])
     place, queue = (
-        layout.place("authfactor_requests_total", "GET /healthz", "200"),
-        layout.place("authfactor_commit_queue"),
+        layout.offset("authfactor_requests_total", "GET /healthz", "200"),
+        layout.offset("authfactor_commit_queue"),
     )
     assert (board.totals()[place], board.totals()[queue]) == (7, 7)
 
@@ -201,12 +201,12 @@ def test_a_status_and_a_code_that_have_no_series_are_counted_as_other() -> None:
     meter.request("GET /x", 418, 1)
     meter.error("a_new_code")
 
-    assert board.totals()[layout.place("authfactor_requests_total", "GET /x", "other")] == 1
-    assert board.totals()[layout.place("authfactor_errors_total", "other")] == 1
+    assert board.totals()[layout.offset("authfactor_requests_total", "GET /x", "other")] == 1
+    assert board.totals()[layout.offset("authfactor_errors_total", "other")] == 1
 
 
 def test_names_are_those_of_prometheus() -> None:
     for family in shared_counters.CounterLayout(["GET /x"]).families.values():
         assert re.fullmatch(r"authfactor_[a-z_]+", family.name)
         assert (family.kind == "counter") == family.name.endswith("_total")
-        assert family.about.endswith(".")
+        assert family.help_text.endswith(".")

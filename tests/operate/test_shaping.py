@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from authfactor.http.rate_limiting import Addresses, Buckets, client_of
+from authfactor.http.rate_limiting import ClientAddresses, TokenBuckets, client_network
 from authfactor.settings import Settings
 from tests.servers import Server
 
 
 def test_a_burst_goes_through_and_then_the_rate_holds() -> None:
-    limit = Buckets(rate=2, burst=3)
+    limit = TokenBuckets(rate=2, burst=3)
 
     assert [limit.take("a", 0.0) for _ in range(4)] == [0, 0, 0, 1]
     assert limit.take("b", 0.0) == 0, "others have a bucket of their own"
@@ -20,16 +20,16 @@ def test_a_burst_goes_through_and_then_the_rate_holds() -> None:
 
 
 def test_nobody_is_told_to_wait_longer_than_five_seconds() -> None:
-    limit = Buckets(rate=1, burst=1)
+    limit = TokenBuckets(rate=1, burst=1)
     waits = [limit.take("a", 0.0) for _ in range(50)]
 
     assert waits[0] == 0
     assert set(waits[1:]) == {1}
-    assert max(Buckets(1, 1).take("a", at) for at in (0.0, -100.0, 0.0)) <= 5
+    assert max(TokenBuckets(1, 1).take("a", at) for at in (0.0, -100.0, 0.0)) <= 5
 
 
 def test_a_flood_of_names_takes_no_more_memory() -> None:
-    limit = Buckets(rate=1, burst=1, most=100)
+    limit = TokenBuckets(rate=1, burst=1, max_buckets=100)
     for number in range(10_000):
         limit.take(f"address {number}", 0.0)
 
@@ -63,17 +63,21 @@ def scope(peer: str, *forwarded: str) -> dict[str, Any]:
 def test_the_address_is_the_nearest_that_no_trusted_proxy_has(
     peer: str, forwarded: list[str], expected: str
 ) -> None:
-    assert Addresses(Settings(trusted_proxies="10.0.0.0/8")).of(scope(peer, *forwarded)) == expected
+    assert ClientAddresses(Settings(trusted_proxies="10.0.0.0/8")).of(scope(peer, *forwarded)) == expected
 
 
 def test_without_trusted_proxies_the_header_is_nothing() -> None:
-    assert Addresses(Settings()).of(scope("127.0.0.1", "198.51.100.7")) == "127.0.0.1"
+    assert ClientAddresses(Settings()).of(scope("127.0.0.1", "198.51.100.7")) == "127.0.0.1"
 
 
 def test_one_client_is_one_ipv6_network() -> None:
-    assert client_of("2001:db8:1:2:3:4:5:6") == client_of("2001:db8:1:2::") != client_of("2001:db8:1:3::")
-    assert client_of("fe80::1%eth0") == "fe80::"
-    assert client_of("192.0.2.1") == "192.0.2.1"
+    assert (
+        client_network("2001:db8:1:2:3:4:5:6")
+        == client_network("2001:db8:1:2::")
+        != client_network("2001:db8:1:3::")
+    )
+    assert client_network("fe80::1%eth0") == "fe80::"
+    assert client_network("192.0.2.1") == "192.0.2.1"
 
 
 def test_who_asks_too_often_is_told_when_to_go_on(tmp_path: Path) -> None:

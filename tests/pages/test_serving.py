@@ -84,7 +84,7 @@ async def test_pages_are_compiled_before_somebody_asks_for_one(monkeypatch: pyte
     monkeypatch.setattr(app, "PAGES_AFTER_SECONDS", 0)
     templating._compiled.cache_clear()
     reference.endpoints.cache_clear()
-    [prepare] = [work for work in app.BACKGROUND if work.__name__ == "_prepare_pages"]
+    [prepare] = [work for work in app.BACKGROUND_TASKS if work.__name__ == "_prepare_pages"]
     async with asyncio.timeout(30):
         await prepare(cast("Authfactor", SimpleNamespace(settings=Settings())))
     assert templating._compiled.cache_info().currsize == 1

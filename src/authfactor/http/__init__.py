@@ -1,1 +1,1 @@
-"""The HTTP door."""
+"""The HTTP layer: the ASGI application, the API, the pages, telemetry."""

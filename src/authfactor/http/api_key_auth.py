@@ -1,12 +1,12 @@
-"""Who may come in, and what a request is called."""
+"""Authentication by API key."""
 
 from authfactor import errors
 from authfactor.core import Authfactor
 from authfactor.models import ApiCaller
 
 
-async def caller_of(af: Authfactor, headers: dict[bytes, bytes]) -> ApiCaller:
-    """Tell whose API key the request holds. Raises `Unauthorized`."""
+async def authenticate(af: Authfactor, headers: dict[bytes, bytes]) -> ApiCaller:
+    """Return the caller that the request's Bearer API key belongs to. Raises `Unauthorized`."""
     value = headers.get(b"authorization", b"")
     scheme, _, key = value.partition(b" ")
     if scheme.lower() != b"bearer" or not key:

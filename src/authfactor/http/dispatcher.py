@@ -1,4 +1,4 @@
-"""The door: answers requests, whatever happens, and tells log and numbers what became of each."""
+"""Handle requests: routing, admission, error responses, logging and counting."""
 
 import asyncio
 import hmac
@@ -23,18 +23,18 @@ from authfactor.settings import Settings
 from authfactor.store.protocol import request_began
 
 OUTCOME_OK: Final = "ok"
-CLOSE: Final = (b"connection", b"close")
+CONNECTION_CLOSE: Final = (b"connection", b"close")
 _BODILESS: Final = frozenset({"GET", "DELETE", "HEAD"})
-_REFUSED: Final = 400
-_CLOSED: Final = errors.Unavailable(
-    "A stored secret does not open. The request id names it in our log; authfactor doctor says which."
+_FIRST_ERROR_STATUS: Final = 400
+_UNSEAL_FAILED: Final = errors.Unavailable(
+    "A stored secret cannot be unsealed. Look up the request id in the server's log or run authfactor doctor."
 )
 
 log = logging.getLogger("authfactor.http")
 
 
 class Dispatcher:
-    """The open application: answers requests."""
+    """Handles requests for an open installation."""
 
     def __init__(
         self,
@@ -44,123 +44,130 @@ class Dispatcher:
         counters: CounterWriter,
         worker: int,
     ) -> None:
-        """Build the routes once."""
+        """Build the router; `worker` is this process's number in the log."""
         self._af = af
         self._server_state = server_state
         self._counters = counters
         self._worker = worker
         self._router = Router(routes)
-        self._request_id = request_ids.RequestIds(af)
-        self._time = asyncio.get_running_loop().time
-        self._log: RequestLog | None = None
+        self._new_request_id = request_ids.RequestIds(af)
+        self._loop_time = asyncio.get_running_loop().time
+        self._request_log: RequestLog | None = None
         self.apply(af.settings)
 
     def apply(self, settings: Settings) -> None:
-        """Take up the settings that may change in a running server."""
+        """Apply the settings that may change in a running server."""
         self.settings = settings
-        self._addresses = rate_limiting.Addresses(settings)
-        self._by_key = rate_limiting.buckets(settings.rate_per_key, settings.rate_per_key_burst)
-        self._by_address = rate_limiting.buckets(settings.rate_per_address, settings.rate_per_address_burst)
+        self._client_addresses = rate_limiting.ClientAddresses(settings)
+        self._key_limit = rate_limiting.make_buckets(settings.rate_per_key, settings.rate_per_key_burst)
+        self._address_limit = rate_limiting.make_buckets(
+            settings.rate_per_address, settings.rate_per_address_burst
+        )
         self.flush()
-        wanted = settings.log_requests and settings.log_level in ("debug", "info")
-        people = log_setup.for_people(settings)
-        self._log = RequestLog(self._af.clock, people=people, worker=self._worker) if wanted else None
+        enabled = settings.log_requests and settings.log_level in ("debug", "info")
+        human = log_setup.is_human_readable(settings)
+        self._request_log = RequestLog(self._af.clock, human=human, worker=self._worker) if enabled else None
 
     def flush(self) -> None:
-        """Write what the log has gathered."""
-        if self._log is not None:
-            self._log.flush()
+        """Write the buffered lines of the request log."""
+        if self._request_log is not None:
+            self._request_log.flush()
 
     async def respond(self, scope: Message, receive: Receive) -> OutgoingResponse:
-        """Answer one request; whatever goes wrong becomes an answer too."""
+        """Handle one request; every failure becomes an error response."""
         started = perf_counter_ns()
         method: str = scope["method"]
-        request_id = self._request_id()
-        request_began.set(self._time())
+        request_id = self._new_request_id()
+        request_began.set(self._loop_time())
         extra: Headers = []
-        name, call = UNMATCHED, None
+        name, request = UNMATCHED, None
         try:
             match = self._router.find(
                 "GET" if method == "HEAD" else method, scope["raw_path"].decode("latin-1")
             )
             name = match.route.name
-            call = await self._admit(match, scope, receive)
-            call.origin = Origin(request_id, self._addresses.of(scope))
-            answer = await match.route.handler(call)
+            request = await self._admit(match, scope, receive)
+            request.origin = Origin(request_id, self._client_addresses.of(scope))
+            response = await match.route.handler(request)
         except errors.AuthfactorError as error:
-            answer, extra = error_responses.render(error), error_responses.headers(error)
+            response, extra = error_responses.render(error), error_responses.headers(error)
         except UnsealError as error:
-            # Damaged, put into another row, or sealed with a key that is not there: somebody must mend it.
-            facts = {"request_id": request_id, "route": name}
-            log.error("a stored secret does not open: %s", error, extra=facts)  # noqa: TRY400 - known, no traceback
-            answer, extra = error_responses.render(_CLOSED), error_responses.headers(_CLOSED)
+            # Damaged, moved to another row, or sealed with a missing key: an operator must repair it.
+            fields = {"request_id": request_id, "route": name}
+            log.error("a stored secret cannot be unsealed: %s", error, extra=fields)  # noqa: TRY400 - no traceback needed
+            response, extra = error_responses.render(_UNSEAL_FAILED), error_responses.headers(_UNSEAL_FAILED)
         except Exception:
-            # The request id is all that leaves the house; what went wrong stays in the log.
+            # The response names only the request id; the details stay in the log.
             log.exception("unexpected failure", extra={"request_id": request_id, "route": name})
-            answer = error_responses.render(
-                errors.AuthfactorError("Something went wrong. The request id names it in our log.")
+            response = error_responses.render(
+                errors.AuthfactorError("Something went wrong. Look up the request id in the server's log.")
             )
         if self._server_state.draining:
-            extra = [*extra, CLOSE]
-        refused = answer.status >= _REFUSED
-        outcome = answer.code or (errors.AuthfactorError.code if refused else OUTCOME_OK)
-        if refused:
+            extra = [*extra, CONNECTION_CLOSE]
+        failed = response.status >= _FIRST_ERROR_STATUS
+        outcome = response.code or (errors.AuthfactorError.code if failed else OUTCOME_OK)
+        if failed:
             self._counters.error(outcome)
-        if answer.verdict is not None:
-            self._counters.verdict(answer.verdict)
+        if response.verdict is not None:
+            self._counters.verdict(response.verdict)
         microseconds = (perf_counter_ns() - started) // 1000
-        self._counters.request(name, answer.status, microseconds)
-        if self._log is not None:
-            caller = call.caller.environment.number if call is not None and call.caller is not None else None
-            address = self._addresses.of(scope) if call is None else call.origin.address or ""
-            self._log.write(request_id, name, answer.status, outcome, microseconds, address, caller)
-        return OutgoingResponse(answer, request_id, extra, name, outcome, bodiless=method == "HEAD")
+        self._counters.request(name, response.status, microseconds)
+        if self._request_log is not None:
+            caller = None if request is None else request.caller
+            environment = None if caller is None else caller.environment.number
+            address = self._client_addresses.of(scope) if request is None else request.origin.address or ""
+            self._request_log.write(
+                request_id, name, response.status, outcome, microseconds, address, environment
+            )
+        return OutgoingResponse(response, request_id, extra, name, outcome, bodiless=method == "HEAD")
 
     async def _admit(self, match: Match, scope: Message, receive: Receive) -> Request:
-        """See who asks and whether they may, then read the body."""
+        """Apply the rate limits and authenticate the request, then read its body."""
         method: str = scope["method"]
         headers = dict(scope["headers"])
         route = match.route
-        if self._by_address is not None and route.tag != health.TAG:
+        if self._address_limit is not None and route.tag != health.TAG:
             self._apply_rate_limit(
-                "address", self._by_address, rate_limiting.client_of(self._addresses.of(scope))
+                "address", self._address_limit, rate_limiting.client_network(self._client_addresses.of(scope))
             )
-        # Before the body is read: a stranger's bytes are not worth memory.
-        caller = await api_key_auth.caller_of(self._af, headers) if route.needs_key else None
-        if self._by_key is not None and caller is not None:
-            self._apply_rate_limit("key", self._by_key, caller.key_id)
-        body = b"" if method in _BODILESS else await _body(receive, headers, self._af.settings.max_body)
+        # Before the body is read, so that unauthenticated clients cannot make the server buffer bodies.
+        caller = await api_key_auth.authenticate(self._af, headers) if route.needs_key else None
+        if self._key_limit is not None and caller is not None:
+            self._apply_rate_limit("key", self._key_limit, caller.key_id)
+        body = b"" if method in _BODILESS else await _read_body(receive, headers, self._af.settings.max_body)
         path: str = scope["raw_path"].decode("latin-1")
-        call = Request(self._af, method, path, scope["query_string"], headers, body, match.ids, route.status)
-        call.caller = caller
-        return call
+        request = Request(
+            self._af, method, path, scope["query_string"], headers, body, match.ids, route.status
+        )
+        request.caller = caller
+        return request
 
-    def _apply_rate_limit(self, by: str, limit: rate_limiting.Buckets, who: str) -> None:
-        wait = limit.take(who, monotonic())
+    def _apply_rate_limit(self, by: str, buckets: rate_limiting.TokenBuckets, client: str) -> None:
+        wait = buckets.take(client, monotonic())
         if wait:
             self._counters.add("authfactor_rate_limited_total", by)
             raise errors.TooManyRequests(wait)
 
     def may_see_metrics(self, headers: dict[bytes, bytes]) -> bool:
-        """Tell whether a request for the metrics on the API's port holds the token; without one, never."""
+        """Return whether a request to the API's port has the `metrics_token`; False if none is set."""
         token = self.settings.metrics_token
-        given = headers.get(b"authorization", b"")
-        return bool(token) and hmac.compare_digest(given, b"Bearer " + token.encode())
+        presented = headers.get(b"authorization", b"")
+        return bool(token) and hmac.compare_digest(presented, b"Bearer " + token.encode())
 
 
-async def _body(receive: Receive, headers: dict[bytes, bytes], most: int) -> bytes:
-    """Read the body, never more than `most` bytes of it."""
+async def _read_body(receive: Receive, headers: dict[bytes, bytes], max_bytes: int) -> bytes:
+    """Read the body. Raises `BodyTooLarge` beyond `max_bytes`, `MalformedBody` if the client disconnects."""
     declared = headers.get(b"content-length", b"0")
-    if declared.isdigit() and int(declared) > most:
-        raise errors.BodyTooLarge(message=f"The request body is larger than {most} bytes.")
+    if declared.isdigit() and int(declared) > max_bytes:
+        raise errors.BodyTooLarge(message=f"The request body is larger than {max_bytes} bytes.")
     body, more = b"", True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            # What has come may look whole (no body at all does), and must not count as what was meant.
-            raise errors.MalformedBody(message="The request ended before its body did.")
+            # A truncated body can look complete, an empty one always does; it must not be processed.
+            raise errors.MalformedBody(message="The request body is incomplete.")
         body += message.get("body", b"")
         more = message.get("more_body", False)
-        if len(body) > most:
-            raise errors.BodyTooLarge(message=f"The request body is larger than {most} bytes.")
+        if len(body) > max_bytes:
+            raise errors.BodyTooLarge(message=f"The request body is larger than {max_bytes} bytes.")
     return body

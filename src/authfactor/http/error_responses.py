@@ -1,4 +1,4 @@
-"""The only table from error codes to HTTP statuses, and the bodies of errors (contract section 1.4)."""
+"""The only mapping from errors to HTTP statuses, and error bodies (contract section 1.4)."""
 
 from typing import Final
 
@@ -41,7 +41,7 @@ STATUSES: Final[dict[type[errors.AuthfactorError], int]] = {
 
 
 def status_of(error: errors.AuthfactorError) -> int:
-    """Find the status by the error's class or the nearest base that has one."""
+    """Return the status of the error's class or of its nearest base in `STATUSES`."""
     for base in type(error).__mro__:
         if base in STATUSES:
             return STATUSES[base]
@@ -49,7 +49,7 @@ def status_of(error: errors.AuthfactorError) -> int:
 
 
 def body_of(error: errors.AuthfactorError) -> responses.ErrorBody:
-    """Write the body: `message` always, `code` always but on 401 (the contract fixes that one)."""
+    """Build the body: `message` always, `code` except on 401, which the contract fixes."""
     entity_id = error.entity_id if isinstance(error, errors.NotFound) else UNSET
     items = error.items if isinstance(error, errors.InvalidRequest) else ()
     if isinstance(error, errors.StepUpRequired):
@@ -65,7 +65,7 @@ def body_of(error: errors.AuthfactorError) -> responses.ErrorBody:
 
 
 def _step_up(error: errors.StepUpRequired) -> responses.ErrorBody:
-    """Write what the second step needs; go raises its typed error only when `user` is there."""
+    """Build the body of a step-up error. The Go SDK raises its typed error only if `user` is present."""
     references = [responses.FactorReference(factor_id) for factor_id in error.factor_ids]
     return responses.ErrorBody(
         message=error.message,
@@ -78,7 +78,7 @@ def _step_up(error: errors.StepUpRequired) -> responses.ErrorBody:
 
 
 def render(error: errors.AuthfactorError) -> Response:
-    """Turn an error into a response."""
+    """Build the response for an error; an OAuth error has the body of RFC 6749 section 5.2."""
     if isinstance(error, errors.OAuthRefused):
         body = msgspec.json.encode({"error": error.code, "error_description": error.message})
     else:
@@ -87,7 +87,7 @@ def render(error: errors.AuthfactorError) -> Response:
 
 
 def verdict_of(error: errors.AuthfactorError) -> str | None:
-    """Return what became of the code that the request brought; None when it brought none."""
+    """Return the metrics verdict on the code that was checked; None if none was."""
     if isinstance(error, errors.TooManyAttempts):
         return LOCKED
     reason = error.reason if isinstance(error, errors.SignInRefused) else None
@@ -95,7 +95,7 @@ def verdict_of(error: errors.AuthfactorError) -> str | None:
 
 
 def headers(error: errors.AuthfactorError) -> list[tuple[bytes, bytes]]:
-    """Headers that an error brings besides the usual ones."""
+    """Return the headers specific to an error: Retry-After, Allow or WWW-Authenticate."""
     if isinstance(error, errors.Unavailable | errors.TooManyRequests):
         return [(b"retry-after", str(error.retry_after).encode())]
     if isinstance(error, errors.MethodNotAllowed):

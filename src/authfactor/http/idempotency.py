@@ -1,7 +1,7 @@
 """Idempotency keys: a repeated request has no second effect and gets the first response (decision 0008).
 
 The first response is stored, sealed, in the transaction of its change. A request that changed nothing stores
-nothing: it can run again.
+nothing, so it can run again.
 """
 
 import hashlib
@@ -18,8 +18,8 @@ from authfactor.models import Enrollment, IdempotencyClaim
 from authfactor.store import Tx, Unit
 
 T = TypeVar("T")
-MAX_KEY: Final = 255
-# The kotlin and java SDKs (from 5 on) derive the key from the request, so identical calls share one key.
+MAX_KEY_LENGTH: Final = 255
+# The Kotlin and Java SDKs (from version 5) derive the key from the request: identical calls share one key.
 _DERIVED: Final = re.compile(r"retry-[0-9a-f]{64}")
 DERIVED_TTL: Final = 10
 # Only the holder of the API key could search for a collision, and would find their own responses.
@@ -31,13 +31,15 @@ _SERVER_ERROR: Final = 500
 def claim_of(
     *, environment: int, key_id: str, key: str, target: str, body: bytes, now: int, ttl: int
 ) -> IdempotencyClaim:
-    """Describe what a key covers: API key, method and path (`target`), and body.
+    """Build the claim of a key, which is scoped to API key and `target` (method and path), and to the body.
 
     `now` in milliseconds, `ttl` in seconds. Raises `InvalidRequest` for an overlong key.
     """
-    if len(key) > MAX_KEY:
+    if len(key) > MAX_KEY_LENGTH:
         raise errors.InvalidRequest(
-            errors.Item("Idempotency-Key", "idempotency_key_invalid", f"Use at most {MAX_KEY} characters.")
+            errors.Item(
+                "Idempotency-Key", "idempotency_key_invalid", f"Use at most {MAX_KEY_LENGTH} characters."
+            )
         )
     seconds = DERIVED_TTL if _DERIVED.fullmatch(key) else ttl
     scope = hashlib.sha256(f"{key_id}\0{target}\0{key}".encode()).digest()[:_HASH_BYTES]
@@ -51,14 +53,14 @@ async def run_once(
 ) -> Response:
     """Run a unit that writes, unless an identical request with this key has run: then return its response.
 
-    Raises what the unit raises without committing, and `IdempotencyKeyReused` when the key came with another
-    body before. A refusal that commits is stored and returned like any other response.
+    Raises the unit's errors that do not commit, and `IdempotencyKeyReused` if the key was used with another
+    body. An error that commits is stored and returned like any other response.
     """
-    outcome = await af.store.write(_once(claim, unit, render, af.vault, af.clock()))
+    outcome = await af.store.write(_run_once(claim, unit, render, af.vault, af.clock()))
     return outcome if isinstance(outcome, Response) else render(cast("T", outcome))
 
 
-def _once(
+def _run_once(
     claimed: IdempotencyClaim,
     unit: Unit[T],
     render: Callable[[T], Response],
@@ -69,15 +71,15 @@ def _once(
 
     The wrapped unit returns a response, or an enrollment to be rendered once its QR code is drawn.
     """
-    where = SealedLocation("idempotency", "answer", claimed.environment, claimed.key.hex())
+    location = SealedLocation("idempotency", "answer", claimed.environment, claimed.key.hex())
 
     async def run(tx: Tx) -> object:
         earlier = await tx.idempotency.claim(claimed, now)
-        # A claim without a response is that of a request that changed nothing.
+        # A claim without a response belongs to a request that changed nothing.
         if earlier is not None and earlier.answer is not None:
             if earlier.body_hash != claimed.body_hash:
                 raise errors.IdempotencyKeyReused
-            return stored_responses.decode(vault.unseal(earlier.answer, where))
+            return stored_responses.decode(vault.unseal(earlier.answer, location))
         outcome: Response | Enrollment
         try:
             result = await unit(tx)
@@ -88,7 +90,7 @@ def _once(
         else:
             outcome = result if isinstance(result, Enrollment) else render(result)
         if isinstance(outcome, Enrollment) or _worth_keeping(outcome.status):
-            await tx.idempotency.keep(claimed, vault.seal(stored_responses.encode(outcome), where))
+            await tx.idempotency.keep(claimed, vault.seal(stored_responses.encode(outcome), location))
         return outcome
 
     return run

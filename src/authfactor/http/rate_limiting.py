@@ -1,6 +1,6 @@
-"""A cheap shield: token buckets in the memory of one worker, for an API key or a client address.
+"""Rate limits per API key and per client address: token buckets in the memory of one worker.
 
-It spares the server work; what protects accounts are the limits in the database. Off unless set.
+They protect the server from load; accounts are protected by the limits in the database. Off by default.
 """
 
 import ipaddress
@@ -11,82 +11,82 @@ from typing import Any, Final
 
 from authfactor.settings import Settings, trusted_networks
 
-# A stranger can make up any number of IPv6 addresses: the ones not seen for longest are forgotten.
+# A client can use any number of IPv6 addresses, so the least recently used buckets are dropped.
 MAX_BUCKETS: Final = 10_000
 MAX_WAIT: Final = 5
-# Home networks get 64 bits of an IPv6 address: one client is one such network.
+# A home network is assigned a /64, so one client is one such network.
 IPV6_CLIENT_BITS: Final = 64
-FORWARDED: Final = b"x-forwarded-for"
+FORWARDED_FOR: Final = b"x-forwarded-for"
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-class Buckets:
-    """One bucket of tokens for each name; a request takes one token, `rate` tokens flow back each second."""
+class TokenBuckets:
+    """A token bucket for each name: a request takes one token, and `rate` tokens per second are added."""
 
-    def __init__(self, rate: int, burst: int, most: int = MAX_BUCKETS) -> None:
-        """Let `rate` requests a second through on average and `burst` at once."""
+    def __init__(self, rate: int, burst: int, max_buckets: int = MAX_BUCKETS) -> None:
+        """Allow `rate` requests a second on average and bursts of `burst` requests."""
         self._rate = rate
         self._burst = float(burst)
-        self._most = most
+        self._max_buckets = max_buckets
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, name: str, now: float) -> int:
-        """Take a token; `now` in seconds of a clock that never goes back.
+        """Take a token; `now` is in seconds of a monotonic clock.
 
-        Returns 0, or the whole seconds (at most five) after which to try again.
+        Returns 0 if there was one, else the whole seconds, at most `MAX_WAIT`, to wait before a retry.
         """
-        tokens, at = self._buckets.get(name, (self._burst, now))
-        tokens = min(self._burst, tokens + (now - at) * self._rate)
+        tokens, updated_at = self._buckets.get(name, (self._burst, now))
+        tokens = min(self._burst, tokens + (now - updated_at) * self._rate)
         allowed = tokens >= 1
         self._buckets[name] = (tokens - 1 if allowed else tokens, now)
         self._buckets.move_to_end(name)
-        if len(self._buckets) > self._most:
+        if len(self._buckets) > self._max_buckets:
             self._buckets.popitem(last=False)
         return 0 if allowed else min(MAX_WAIT, math.ceil((1 - tokens) / self._rate))
 
 
-def buckets(rate: int, burst: int) -> Buckets | None:
-    """Make the buckets of a limit, or None where there is no limit."""
-    return Buckets(rate, burst) if rate else None
+def make_buckets(rate: int, burst: int) -> TokenBuckets | None:
+    """Make the buckets of a limit; None if `rate` is 0, which means no limit."""
+    return TokenBuckets(rate, burst) if rate else None
 
 
-class Addresses:
-    """Tells the client's address, believing those proxies only that the settings name."""
+class ClientAddresses:
+    """Determines client addresses, trusting `X-Forwarded-For` only from the proxies in the settings."""
 
     def __init__(self, settings: Settings) -> None:
-        """Read the list once."""
+        """Parse the `trusted_proxies` setting."""
         networks = trusted_networks(settings.trusted_proxies)
-        self._any = bool(networks)
-        self._trusted = lru_cache(maxsize=256)(lambda text: _within(text, networks))
+        self._has_proxies = bool(networks)
+        self._is_trusted = lru_cache(maxsize=256)(lambda text: _in_networks(text, networks))
 
     def of(self, scope: Any) -> str:  # noqa: ANN401 - an ASGI scope
-        """Return the address of whoever sent the request: the nearest one that no trusted proxy has."""
+        """Return the client's address: the nearest hop that is not a trusted proxy."""
         client = scope["client"]
         address: str = client[0] if client else ""
-        if not self._any or not self._trusted(address):
+        if not self._has_proxies or not self._is_trusted(address):
             return address
-        hops = b",".join(value for name, value in scope["headers"] if name == FORWARDED).split(b",")
+        hops = b",".join(value for name, value in scope["headers"] if name == FORWARDED_FOR).split(b",")
         for hop in reversed(hops):
-            found = _plain(hop.decode("latin-1"))
-            if found is None:
+            parsed = _parse_hop(hop.decode("latin-1"))
+            if parsed is None:
                 break
-            address = found
-            if not self._trusted(found):
+            address = parsed
+            if not self._is_trusted(parsed):
                 break
         return address
 
 
-def client_of(address: str) -> str:
-    """Return what one client has in common: its IPv4 address, or the network of its IPv6 address."""
+def client_network(address: str) -> str:
+    """Return the name of a client's bucket: its IPv4 address, or its IPv6 /64 network."""
     if ":" not in address:
         return address
     network = ipaddress.ip_network((address.partition("%")[0], IPV6_CLIENT_BITS), strict=False)
     return str(network.network_address)
 
 
-def _plain(hop: str) -> str | None:
-    """Read one hop, with or without port; None when it is no address."""
+def _parse_hop(hop: str) -> str | None:
+    """Parse a hop, with or without a port; None if it is not an IP address."""
     text = hop.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]
@@ -98,7 +98,7 @@ def _plain(hop: str) -> str | None:
         return None
 
 
-def _within(text: str, networks: tuple[Network, ...]) -> bool:
+def _in_networks(text: str, networks: tuple[Network, ...]) -> bool:
     try:
         address = ipaddress.ip_address(text)
     except ValueError:

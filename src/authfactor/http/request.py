@@ -1,4 +1,4 @@
-"""One request on its way through the door: what was sent, who sent it, how to answer."""
+"""An API request as handlers see it: its input, its caller, and how to run a unit and respond."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -21,7 +21,7 @@ MAX_LIMIT = 100
 
 
 class Request:
-    """A request that has been let in. Handlers parse with it, run one unit, and render with it."""
+    """An admitted request. A handler parses it, runs one unit, and renders the result."""
 
     __slots__ = (
         "af",
@@ -47,7 +47,7 @@ class Request:
         ids: tuple[str, ...],
         status: int,
     ) -> None:
-        """Keep the request; `caller` is set once its key is known."""
+        """`ids` are the path parameters, `status` that of a success. The dispatcher sets `caller`."""
         self.af = af
         self.method = method
         self.path = path
@@ -61,29 +61,29 @@ class Request:
 
     @property
     def environment(self) -> Environment:
-        """The environment of the API key."""
+        """The environment of the API key. Raises `Unauthorized` without a caller."""
         if self.caller is None:
             raise errors.Unauthorized
         return self.caller.environment
 
-    def read_body(self, shape: type[B]) -> B:
+    def read_body(self, model: type[B]) -> B:
         """Decode the body. Raises `MalformedBody` and `InvalidRequest`."""
-        return requests.read(shape, self.body)
+        return requests.read(model, self.body)
 
     def query(self) -> dict[str, str]:
-        """Read the query; of a repeated name the last counts, unknown names are nobody's business."""
+        """Parse the query string. The last duplicate wins; unknown names are ignored."""
         if not self.query_string:
             return {}
         pairs = parse_qsl(self.query_string.decode("latin-1"), keep_blank_values=False)
         return {name: requests.without_nul(value) for name, value in pairs}
 
     def page_query(self, query: dict[str, str]) -> PageQuery:
-        """Read limit, order and cursors. Raises `InvalidRequest` with an item for each that is wrong."""
+        """Parse limit, order and cursors. Raises `InvalidRequest` with an item for each invalid one."""
         if not query:
             return _FIRST_PAGE
         items = []
         text = query.get("limit", "10")
-        # `isdecimal` keeps "1e3", "+5", " 5" and other spellings of a number out.
+        # `isdecimal` rejects "1e3", "+5", " 5" and other spellings of a number.
         limit = int(text) if text.isascii() and text.isdecimal() and len(text) < 5 else 0  # noqa: PLR2004 - 4 digits
         if not 1 <= limit <= MAX_LIMIT:
             items.append(Item("limit", "limit_invalid", f"limit: a whole number from 1 to {MAX_LIMIT}."))
@@ -95,7 +95,7 @@ class Request:
         return PageQuery(limit, order, query.get("before"), query.get("after"))
 
     async def read(self, unit: Unit[T], render: Callable[[T], object]) -> Response:
-        """Run a unit that only reads, and render what it gives."""
+        """Run a unit that only reads, and render its result."""
         return Response(self.status, responses.encode(render(await self.af.read(unit))))
 
     async def write(
@@ -104,19 +104,19 @@ class Request:
         render: Callable[[T], object] | None,
         verdict: Callable[[T], str] | None = None,
     ) -> Response:
-        """Run a unit that writes, once per Idempotency-Key, and render its result (None: empty body).
+        """Run a unit that writes, once per Idempotency-Key, and render its result.
 
-        `verdict` says what became of the code that the unit checked, for the metrics.
+        Without `render` the body is empty. `verdict` returns the metrics verdict on a one-time code.
         """
 
-        def answer(result: T) -> Response:
+        def respond(result: T) -> Response:
             body = b"" if render is None else responses.encode(render(result))
             return Response(self.status, body, verdict=None if verdict is None else verdict(result))
 
         key = self.headers.get(b"idempotency-key")
         if not key or self.method != "POST":
-            return answer(await self.af.run(unit))
-        return await idempotency.run_once(self.af, self._claim(key.decode("latin-1")), unit, answer)
+            return respond(await self.af.run(unit))
+        return await idempotency.run_once(self.af, self._claim(key.decode("latin-1")), unit, respond)
 
     async def administer(
         self,
@@ -125,11 +125,14 @@ class Request:
         action: str,
         target: str | Callable[[T], str],
     ) -> Response:
-        """Write as `write` does, and leave an entry in the audit list that names the API key."""
+        """Like `write`, with an audit entry that names the API key.
+
+        `target` is the id of the changed object, or computes it from the unit's result.
+        """
         caller = self.caller
         if caller is None:
             raise errors.Unauthorized
-        noted = self.af.audit.audited(
+        audited = self.af.audit.audited(
             unit,
             Actor("api_key", caller.key_id, "API key"),
             action,
@@ -137,7 +140,7 @@ class Request:
             environment=caller.environment.number,
             origin=self.origin,
         )
-        return await self.write(noted, render)
+        return await self.write(audited, render)
 
     def _claim(self, key: str) -> IdempotencyClaim:
         caller = self.caller

@@ -1,11 +1,11 @@
-"""What leaves the door: an answer with the headers that every answer carries."""
+"""Responses, and the headers that every response carries."""
 
 from typing import Final
 
 from authfactor.http1.request_cycle import Headers, serialize_headers
 from authfactor.models import Record
 
-# Sent with every answer. HSTS belongs to whoever terminates TLS.
+# HSTS is left to the TLS terminator.
 SECURITY_HEADERS: Final = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -15,55 +15,55 @@ SECURITY_HEADERS: Final = [
 ]
 NO_CONTENT: Final = 204
 JSON_TYPE: Final = (b"content-type", b"application/json; charset=utf-8")
-_USUAL: Final = serialize_headers([*SECURITY_HEADERS, JSON_TYPE]).replace(b"%", b"%%") + (
+_JSON_HEAD: Final = serialize_headers([*SECURITY_HEADERS, JSON_TYPE]).replace(b"%", b"%%") + (
     b"x-request-id: %s\r\ncontent-length: %d\r\n"
 )
 
 
 class Response(Record, frozen=True, gc=False):
-    """A rendered answer, ready to send and ready to keep for a repeated request."""
+    """A rendered response; also stored under an idempotency key."""
 
     status: int
     body: bytes
     headers: tuple[tuple[bytes, bytes], ...] = ()
     code: str | None = None
-    """The error's code, for the log and the metrics; None for a success."""
+    """The error code, for the log and the metrics; None for a success."""
     verdict: str | None = None
-    """What became of a one-time code, for the metrics; None when the request checked none."""
+    """The metrics verdict on a one-time code (`shared_counters.VERDICTS`); None if none was checked."""
 
 
 class OutgoingResponse:
-    """An answer on its way out, and what became of its request: the name of the route, the outcome."""
+    """A response with its request's id, route name and outcome, ready to be serialized."""
 
-    __slots__ = ("_answer", "_extra", "_request_id", "body", "outcome", "route", "status")
+    __slots__ = ("_extra", "_request_id", "_response", "body", "outcome", "route", "status")
 
     def __init__(
-        self, answer: Response, request_id: str, extra: Headers, route: str, outcome: str, *, bodiless: bool
+        self, response: Response, request_id: str, extra: Headers, route: str, outcome: str, *, bodiless: bool
     ) -> None:
-        """`bodiless`: the answer to a HEAD, which tells the length of a body that is not sent."""
-        self._answer = answer
+        """`bodiless`: the response to a HEAD request, with the length of a body that is not sent."""
+        self._response = response
         self._request_id = request_id
         self._extra = extra
-        self.status = answer.status
-        self.body = b"" if bodiless else answer.body
+        self.status = response.status
+        self.body = b"" if bodiless else response.body
         self.route = route
         self.outcome = outcome
 
     def headers(self) -> Headers:
-        """List the headers; an empty answer claims no content type (SDKs fail on empty JSON)."""
-        answer = self._answer
-        # An answer that brings headers of its own (a page, a static file) may say otherwise.
-        own = {name for name, _ in answer.headers}
-        usual = (*SECURITY_HEADERS, JSON_TYPE) if answer.body else SECURITY_HEADERS
-        headers = [header for header in usual if header[0] not in own]
-        headers += [*answer.headers, *self._extra, (b"x-request-id", self._request_id.encode())]
-        if answer.status != NO_CONTENT:  # RFC 9110 section 8.6: no length where there is no content
-            headers.append((b"content-length", str(len(answer.body)).encode()))
+        """Return all headers. An empty body has no content type, as SDKs fail to decode empty JSON."""
+        response = self._response
+        # Pages and static files override some defaults.
+        overridden = {name for name, _ in response.headers}
+        defaults = (*SECURITY_HEADERS, JSON_TYPE) if response.body else SECURITY_HEADERS
+        headers = [header for header in defaults if header[0] not in overridden]
+        headers += [*response.headers, *self._extra, (b"x-request-id", self._request_id.encode())]
+        if response.status != NO_CONTENT:  # RFC 9110 section 8.6: a 204 has no Content-Length
+            headers.append((b"content-length", str(len(response.body)).encode()))
         return headers
 
     def head(self) -> bytes:
-        """Write the headers out. Raises `ValueError` for one that would be more than one."""
-        answer = self._answer
-        if answer.headers or self._extra or not answer.body:
+        """Serialize the headers. Raises `ValueError` for a header that contains a line break."""
+        response = self._response
+        if response.headers or self._extra or not response.body:
             return serialize_headers(self.headers())
-        return _USUAL % (self._request_id.encode(), len(answer.body))
+        return _JSON_HEAD % (self._request_id.encode(), len(response.body))

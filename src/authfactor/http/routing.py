@@ -1,4 +1,4 @@
-"""The route table: which handler answers which method and path, and what it takes and gives."""
+"""Routes, and finding the route of a request."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, NamedTuple
@@ -15,7 +15,11 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Route(msgspec.Struct, frozen=True):
-    """One endpoint, as the server runs it and as the reference describes it."""
+    """One endpoint, with what the OpenAPI document says about it.
+
+    `takes` and `gives` are the types of the request and response bodies, `requires` the body's required
+    fields, `query` the query parameters, `refusals` the error statuses, `status` that of a success.
+    """
 
     method: str
     path: str
@@ -29,65 +33,65 @@ class Route(msgspec.Struct, frozen=True):
     refusals: tuple[int, ...] = ()
     needs_key: bool = True
     tag: str = ""
-    # What log and metrics call it.
+    # Method and path: the route's name in the log and the metrics.
     name: str = ""
 
     def __post_init__(self) -> None:
-        """Write the name once."""
+        """Derive the name."""
         msgspec.structs.force_setattr(self, "name", f"{self.method} {self.path}")
 
 
 class Match(NamedTuple):
-    """The route of a request and the ids in its path, decoded."""
+    """The route of a request and its path parameters, decoded."""
 
     route: Route
     ids: tuple[str, ...]
 
 
 class _Node(msgspec.Struct):
-    """One step of a path: fixed words, a place for an id, and what ends here."""
+    """A path segment: its literal children, its parameter child, and the routes that end here, by method."""
 
-    words: dict[str, "_Node"] = msgspec.field(default_factory=dict)
-    id: "_Node | None" = None
+    literals: dict[str, "_Node"] = msgspec.field(default_factory=dict)
+    parameter: "_Node | None" = None
     routes: dict[str, Route] = msgspec.field(default_factory=dict)
 
 
 class Router:
-    """Finds routes; a fixed word wins over an id in the same place."""
+    """Finds routes in a tree of path segments; a literal wins over a parameter."""
 
     def __init__(self, routes: list[Route]) -> None:
-        """Build the tree once."""
+        """Build the tree."""
         self.routes: Final = routes
         self._root = _Node()
         for route in routes:
             node = self._root
-            for part in route.path.split("/")[1:]:
-                if part.startswith("{"):
-                    node.id = node.id or _Node()
-                    node = node.id
+            for segment in route.path.split("/")[1:]:
+                if segment.startswith("{"):
+                    node.parameter = node.parameter or _Node()
+                    node = node.parameter
                 else:
-                    node = node.words.setdefault(part, _Node())
+                    node = node.literals.setdefault(segment, _Node())
             node.routes[route.method] = route
 
     def find(self, method: str, raw_path: str) -> Match:
-        """Find the route of a still percent-encoded path.
+        """Find the route of a path that is still percent-encoded.
 
-        Raises `RouteNotFound`, or `MethodNotAllowed` when only the method is wrong.
+        Raises `RouteNotFound`, or `MethodNotAllowed` if the path exists with other methods.
         """
         node = self._root
-        found: list[str] = []
-        for part in raw_path.split("/")[1:]:
-            word = node.words.get(part)
-            if word is None:
-                word = node.id
-                if word is None or not part:
+        ids: list[str] = []
+        for segment in raw_path.split("/")[1:]:
+            child = node.literals.get(segment)
+            if child is None:
+                child = node.parameter
+                if child is None or not segment:
                     raise errors.RouteNotFound("Not Found")
-                # Decoded segment by segment: an encoded slash stays inside its id.
-                found.append(without_nul(unquote(part)) if "%" in part else part)
-            node = word
+                # Decoded per segment, so that an encoded slash stays within its id.
+                ids.append(without_nul(unquote(segment)) if "%" in segment else segment)
+            node = child
         route = node.routes.get(method)
         if route is None:
             if not node.routes:
                 raise errors.RouteNotFound("Not Found")
             raise errors.MethodNotAllowed(tuple(sorted(node.routes)))
-        return Match(route, tuple(found))
+        return Match(route, tuple(ids))

@@ -67,7 +67,8 @@ def _load(context: ssl.SSLContext, cert: str, key: str) -> None:
         if error.reason == "KEY_VALUES_MISMATCH":
             raise InvalidSetting(f"The key in {key} does not match the certificate in {cert}.") from error
         raise InvalidSetting(
-            f"{cert} and {key} are not a certificate and unencrypted key in PEM form ({error.reason or error})."
+            f"{cert} and {key} are not a certificate and unencrypted key in PEM form"
+            f" ({error.reason or error})."
         ) from error
     except OSError as error:
         raise InvalidSetting(f"{error.filename or cert} cannot be read: {error.strerror}.") from error

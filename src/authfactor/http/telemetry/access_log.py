@@ -1,7 +1,7 @@
-"""The line of each request: written by hand, because a logging library would cost as much as the request.
+"""The access log: formatted by hand, because a logging library would cost as much as the request itself.
 
-Lines gather for a moment and go out together; `logs` says everything that is rare. The fields
-are those of `logs.FIELDS` that a request has, so nothing else can get in.
+Lines are buffered briefly and written together. All other messages go through `log_setup`; the fields here
+are a fixed subset of `log_setup.FIELDS`.
 """
 
 import asyncio
@@ -16,10 +16,10 @@ import msgspec
 
 from authfactor.models import Clock
 
-GATHER_SECONDS: Final = 0.1
+FLUSH_SECONDS: Final = 0.1
 MAX_LINES: Final = 200
-_SECOND: Final = 1000
-_PLAIN: Final = frozenset("0123456789abcdefABCDEF.:")
+_MS_PER_SECOND: Final = 1000
+_ADDRESS_CHARACTERS: Final = frozenset("0123456789abcdefABCDEF.:")
 
 log = logging.getLogger("authfactor.http")
 
@@ -27,19 +27,19 @@ Writer = Callable[[str, str, int, str, int, str, int | None], None]
 
 
 class RequestLog:
-    """Writes the lines of one process. Belongs to the event loop that opened it."""
+    """Writes the request lines of one process. Must be created and used in one event loop."""
 
-    def __init__(self, clock: Clock, *, people: bool, worker: int, out: TextIO | None = None) -> None:
-        """Write for people or for programs (JSON), to standard error unless told otherwise."""
+    def __init__(self, clock: Clock, *, human: bool, worker: int, out: TextIO | None = None) -> None:
+        """`human`: plain text instead of JSON. `worker`: this process's number. Default `out`: stderr."""
         self._clock = clock
         self._out = out or sys.stderr
         self._loop = asyncio.get_running_loop()
         self._lines: list[str] = []
         self._second = (0, "")
         self._worker = worker
-        self._end = lru_cache(maxsize=256)(self._end_of_line)
-        self._lost = 0
-        self.write: Final[Writer] = self._human if people else self._json
+        self._line_end = lru_cache(maxsize=256)(self._format_line_end)
+        self._dropped = 0
+        self.write: Final[Writer] = self._human if human else self._json
 
     def _json(
         self,
@@ -51,18 +51,22 @@ class RequestLog:
         address: str,
         environment: int | None,
     ) -> None:
-        # Every value is ours (hexadecimal, a table of routes, error codes) but the address.
+        # Only the address may need escaping; the other values are hexadecimal, route names and error codes.
         self._add(
             f'{{"time":"{self._now()}","level":"info","event":"request","request_id":"{request_id}",'
             f'"route":"{route}","status":{status},"outcome":"{outcome}","duration_ms":{microseconds / 1000}'
-            f"{self._end(address, environment)}"
+            f"{self._line_end(address, environment)}"
         )
 
-    def _end_of_line(self, address: str, environment: int | None) -> str:
-        """Write what many lines have in common. An address may be made up by a proxy."""
-        shown = f'"{address}"' if _PLAIN.issuperset(address) else msgspec.json.encode(address).decode()
-        known = "" if environment is None else f',"environment":{environment}'
-        return f',"address":{shown}{known},"worker":{self._worker}}}\n'
+    def _format_line_end(self, address: str, environment: int | None) -> str:
+        """Format the part that repeats between lines (cached). A proxy can send any text as an address."""
+        quoted = (
+            f'"{address}"'
+            if _ADDRESS_CHARACTERS.issuperset(address)
+            else msgspec.json.encode(address).decode()
+        )
+        field = "" if environment is None else f',"environment":{environment}'
+        return f',"address":{quoted}{field},"worker":{self._worker}}}\n'
 
     def _human(
         self,
@@ -74,17 +78,16 @@ class RequestLog:
         address: str,
         _environment: int | None,
     ) -> None:
-        shown = "" if outcome == "ok" else f" {outcome}"
-        place = address if address.isprintable() else ascii(address)
+        code = "" if outcome == "ok" else f" {outcome}"
+        client = address if address.isprintable() else ascii(address)
         self._add(
-            f"{self._now()} {status}{shown} {route} {microseconds / 1000:.1f} ms {place} {request_id}\n"
+            f"{self._now()} {status}{code} {route} {microseconds / 1000:.1f} ms {client} {request_id}\n"
         )
 
     def flush(self) -> None:
-        """Send out what has gathered. Where nobody takes it (a full disk, a closed pipe) it is dropped.
+        """Write the buffered lines. If the stream fails (full disk, closed pipe) they are dropped.
 
-        A log that cannot be written must not keep anybody from signing in; how much is missing is said as
-        soon as there is somebody to say it to.
+        Sign-ins must not depend on the log. The number of dropped lines is logged when writing works again.
         """
         if not self._lines:
             return
@@ -92,23 +95,23 @@ class RequestLog:
             self._out.write("".join(self._lines))
             self._out.flush()
         except OSError:
-            self._lost += len(self._lines)
+            self._dropped += len(self._lines)
         else:
-            if self._lost:
-                log.warning("the log could not be written: %d lines of requests are missing", self._lost)
-                self._lost = 0
+            if self._dropped:
+                log.warning("the request log could not be written: %d lines were dropped", self._dropped)
+                self._dropped = 0
         self._lines.clear()
 
     def _add(self, line: str) -> None:
         if not self._lines:
-            self._loop.call_later(GATHER_SECONDS, self.flush)
+            self._loop.call_later(FLUSH_SECONDS, self.flush)
         self._lines.append(line)
         if len(self._lines) >= MAX_LINES:
             self.flush()
 
     def _now(self) -> str:
         now = self._clock()
-        second = now // _SECOND
+        second = now // _MS_PER_SECOND
         if second != self._second[0]:
             self._second = (second, datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S"))
-        return f"{self._second[1]}.{now % _SECOND:03d}Z"
+        return f"{self._second[1]}.{now % _MS_PER_SECOND:03d}Z"

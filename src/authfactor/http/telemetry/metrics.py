@@ -1,4 +1,4 @@
-"""`/metrics`: the numbers of all processes, and what the database says, in the format of Prometheus."""
+"""`/metrics`: the counters of all processes and values read from the database, in Prometheus' format."""
 
 import logging
 from collections.abc import Mapping
@@ -15,53 +15,54 @@ log = logging.getLogger("authfactor.metrics")
 
 
 class MetricsCollector:
-    """Puts together what one installation can be asked, from any of its processes."""
+    """Collects the metrics of an installation; any worker can report those of all."""
 
-    def __init__(self, af: Authfactor, board: SharedCounters, meter: CounterWriter) -> None:
-        """Remember when both clocks agreed."""
+    def __init__(self, af: Authfactor, counters: SharedCounters, writer: CounterWriter) -> None:
+        """`writer` writes to this process's region of `counters`."""
         self._af = af
-        self._board = board
-        self._meter = meter
-        self._skew = af.clock() - monotonic() * 1000
+        self._counters = counters
+        self._writer = writer
+        self._initial_offset = af.clock() - monotonic() * 1000
 
     def publish(self) -> None:
-        """Write this process's figures where the others find them; once a second, and before a scrape."""
-        figures = self._af.store.stats()
-        put = self._meter.set_series
-        put("authfactor_commit_batch_units", [*figures.batches, figures.units])
-        put("authfactor_commit_failures_total", [figures.failed])
-        put("authfactor_commit_queue", [figures.queue])
-        put("authfactor_pool_sessions", [figures.busy], "busy")
-        put("authfactor_pool_sessions", [figures.idle], "idle")
-        put("authfactor_pool_waiting", [figures.waiting])
+        """Copy this process's statistics to its region; called every second and before a scrape."""
+        stats = self._af.store.stats()
+        put = self._writer.set_series
+        put("authfactor_commit_batch_units", [*stats.batches, stats.units])
+        put("authfactor_commit_failures_total", [stats.failed])
+        put("authfactor_commit_queue", [stats.queue])
+        put("authfactor_pool_sessions", [stats.busy], "busy")
+        put("authfactor_pool_sessions", [stats.idle], "idle")
+        put("authfactor_pool_waiting", [stats.waiting])
         for outcome, count in self._af.deliveries.sent.items():
             put("authfactor_webhook_deliveries_total", [count], outcome)
 
     async def text(self) -> bytes:
-        """Write everything; what the database cannot tell now is left out."""
-        from authfactor.http.telemetry import prometheus  # noqa: PLC0415 - loaded when it is first asked for
+        """Return all metrics as text. Values of an unavailable database are left out."""
+        from authfactor.http.telemetry import prometheus  # noqa: PLC0415 - loaded by the first scrape
 
         self.publish()
-        return prometheus.write(self._board, await self._asked())
+        return prometheus.exposition(self._counters, await self._scrape())
 
-    async def _asked(self) -> ScrapedValues:
+    async def _scrape(self) -> ScrapedValues:
         now = self._af.clock()
-        drift = {"uptime": (now - monotonic() * 1000 - self._skew) / 1000}
-        asked: dict[str, float | Mapping[str, float]] = {DRIFT: drift, INFO: {__version__: 1}}
+        drift = {"uptime": (now - monotonic() * 1000 - self._initial_offset) / 1000}
+        values: dict[str, float | Mapping[str, float]] = {DRIFT: drift, INFO: {__version__: 1}}
         try:
             backlog: OutboxBacklog = await self._af.read(self._af.deliveries.backlog())
             unsealed = await self._af.event_sealing.unsealed_since(self._af.store)
             database = await self._af.store.now()
         except errors.Unavailable as error:
-            log.warning("the database did not tell its numbers: %s", error.message)
-            return asked
+            log.warning("the database metrics could not be read: %s", error.message)
+            return values
         if database is not None:
             drift["database"] = (self._af.clock() - database) / 1000
-        moments = (backlog.oldest_due, backlog.oldest_event, unsealed)
-        values = (backlog.pending, *(_age(now, moment) for moment in moments))
-        return asked | {name: value for (name, *_), value in zip(SCRAPED, values, strict=False)}
+        times = (backlog.oldest_due, backlog.oldest_event, unsealed)
+        database_values = (backlog.pending, *(_age(now, time) for time in times))
+        # `SCRAPED` starts with these four.
+        return values | {name: value for (name, *_), value in zip(SCRAPED, database_values, strict=False)}
 
 
-def _age(now: int, moment: int | None) -> float:
-    """Seconds since a moment in milliseconds; nothing waits, nothing is late."""
-    return 0 if moment is None else max(0, now - moment) / 1000
+def _age(now: int, since: int | None) -> float:
+    """Return the seconds since a time in milliseconds; 0 for None."""
+    return 0 if since is None else max(0, now - since) / 1000

@@ -1,4 +1,4 @@
-"""The text of `/metrics`, written by Prometheus's own library, which a start does not wait for."""
+"""The text format of `/metrics`, written by the prometheus_client library."""
 
 from collections.abc import Iterator, Mapping
 
@@ -10,62 +10,62 @@ from authfactor.http.telemetry.metric_names import SCRAPED, SCRAPED_LABELS, Scra
 from authfactor.http.telemetry.shared_counters import MetricFamily, SharedCounters
 
 
-def write(board: SharedCounters, asked: ScrapedValues) -> bytes:
-    """Write what the processes have counted, and what was asked."""
+def exposition(counters: SharedCounters, scraped: ScrapedValues) -> bytes:
+    """Return the shared counters and the scraped values in Prometheus' text format."""
     registry = CollectorRegistry()
-    registry.register(_PrebuiltCollector([*counted(board), *_asked(asked)]))
+    registry.register(_PrebuiltCollector([*counter_metrics(counters), *_scraped_metrics(scraped)]))
     return generate_latest(registry)
 
 
-def _asked(asked: ScrapedValues) -> Iterator[Metric]:
-    for name, _, about in SCRAPED:
-        if name not in asked:
+def _scraped_metrics(scraped: ScrapedValues) -> Iterator[Metric]:
+    for name, _, help_text in SCRAPED:
+        if name not in scraped:
             continue
-        value = asked[name]
-        metric = GaugeMetricFamily(name, about, labels=SCRAPED_LABELS.get(name, ()))
+        value = scraped[name]
+        metric = GaugeMetricFamily(name, help_text, labels=SCRAPED_LABELS.get(name, ()))
         for label, each in value.items() if isinstance(value, Mapping) else (("", value),):
             metric.add_metric([label] if label else [], each)
         yield metric
 
 
 class _PrebuiltCollector(Collector):
-    """A collector over metrics that are there already."""
+    """A collector that returns given metrics."""
 
     def __init__(self, metrics: list[Metric]) -> None:
         self._metrics = metrics
 
     def collect(self) -> Iterator[Metric]:
-        """Yield them."""
+        """Yield the metrics."""
         yield from self._metrics
 
 
-def counted(board: SharedCounters) -> Iterator[Metric]:
-    """Yield what the processes have counted, added up. A series that never moved is left out."""
-    sums = board.totals()
-    for family in board.layout.families.values():
-        start = board.layout.starts[family.name]
+def counter_metrics(counters: SharedCounters) -> Iterator[Metric]:
+    """Yield the totals of all processes. Large families leave out series that are still zero."""
+    sums = counters.totals()
+    for family in counters.layout.families.values():
+        start = counters.layout.offsets[family.name]
         if family.kind == "histogram":
             yield _histogram(family, sums, start)
             continue
         kind = CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily
-        metric = kind(family.name, family.about, labels=family.labels)
-        few = len(family.series) < 20  # noqa: PLR2004 - what can be listed is there from the start
-        for place, labels in enumerate(family.series, start):
-            if sums[place] or few:
-                metric.add_metric(labels, sums[place])
+        metric = kind(family.name, family.help_text, labels=family.labels)
+        show_zeros = len(family.series) < 20  # noqa: PLR2004 - few enough to list from the start
+        for offset, labels in enumerate(family.series, start):
+            if sums[offset] or show_zeros:
+                metric.add_metric(labels, sums[offset])
         yield metric
 
 
 def _histogram(family: MetricFamily, sums: list[int], start: int) -> Metric:
-    metric = HistogramMetricFamily(family.name, family.about, labels=family.labels)
-    for number, labels in enumerate(family.series):
-        at = start + number * family.width
-        counts = sums[at : at + len(family.bounds) + 1]
+    metric = HistogramMetricFamily(family.name, family.help_text, labels=family.labels)
+    for index, labels in enumerate(family.series):
+        offset = start + index * family.width
+        counts = sums[offset : offset + len(family.bounds) + 1]
         if not any(counts) and family.labels:
             continue
-        running, buckets = 0, []
+        cumulative, buckets = 0, []
         for bound, count in zip([*map(str, family.bounds), "+Inf"], counts, strict=True):
-            running += count
-            buckets.append((bound, running))
-        metric.add_metric(labels, buckets, sums[at + family.width - 1] * family.scale)
+            cumulative += count
+            buckets.append((bound, cumulative))
+        metric.add_metric(labels, buckets, sums[offset + family.width - 1] * family.scale)
     return metric

@@ -1,8 +1,8 @@
-"""What a server counts: whole numbers in memory that its processes share, so that any of them can tell all.
+"""Integer counters in shared memory, so any worker can report the totals.
 
-Every series has a fixed place, so counting is one addition in memory: no lock, no name to look up, no
-file. A process writes to a region of its own; whoever is asked adds the regions up. The supervisor makes
-the memory before it starts processes and folds the region of one that has ended into the first.
+Every series has a fixed offset, so counting is one addition in memory: no lock, no lookup by name, no file.
+Each process writes to its own region, and a scrape adds up all regions. The supervisor allocates the memory
+before it forks workers, and adds the region of an exited worker to the first region.
 """
 
 import mmap
@@ -14,7 +14,7 @@ from typing import Final, Literal
 from authfactor import errors
 
 Kind = Literal["counter", "gauge", "histogram"]
-WORD: Final = 8
+WORD_BYTES: Final = 8
 STATUSES: Final = (
     *(
         "200",
@@ -38,7 +38,7 @@ STATUSES: Final = (
 RIGHT: Final = "right"
 LOCKED: Final = "locked"
 VERDICTS: Final = (RIGHT, "wrong", "replay", "drift", LOCKED)
-# What a verification's reason is called in the metrics.
+# The verdict in the metrics, by the verification's reason.
 VERDICT_BY_REASON: Final = {
     None: RIGHT,
     "code_mismatch": "wrong",
@@ -48,27 +48,27 @@ VERDICT_BY_REASON: Final = {
 UNMATCHED: Final = "unmatched"
 OTHER: Final = "other"
 MICROSECONDS: Final = 1_000_000
-_DURATIONS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
-# A batch falls into the bucket of its size's bit length: that is one operation.
-BATCHES: Final = (1.0, 3.0, 7.0, 15.0, 31.0, 63.0, 127.0, 255.0)
+DURATION_BOUNDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+# Powers of two minus one, so that the bucket of a batch is the bit length of its size.
+BATCH_BOUNDS: Final = (1.0, 3.0, 7.0, 15.0, 31.0, 63.0, 127.0, 255.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MetricFamily:
-    """One metric: its name, its labels, and the label values of each of its series."""
+    """A metric with the label values of each of its series."""
 
     name: str
     kind: Kind
-    about: str
+    help_text: str
     labels: tuple[str, ...] = ()
     series: tuple[tuple[str, ...], ...] = ((),)
     bounds: tuple[float, ...] = ()
-    # What a unit of the stored whole number is worth in the unit of the metric's name.
+    # Factor from the stored integer to the unit in the metric's name.
     scale: float = 1
 
     @property
     def width(self) -> int:
-        """Words that one series takes: a histogram has one for each bucket, one above all, and the sum."""
+        """Words per series: 1, or for a histogram one for each bucket, +Inf, and the sum."""
         return len(self.bounds) + 2 if self.bounds else 1
 
 
@@ -76,17 +76,15 @@ PER_PROCESS: Final = (
     MetricFamily(
         "authfactor_commit_batch_units",
         "histogram",
-        "Units of work that shared one commit (embedded database).",
-        bounds=BATCHES,
+        "Units of work per commit (embedded database).",
+        bounds=BATCH_BOUNDS,
     ),
-    MetricFamily(
-        "authfactor_commit_failures_total", "counter", "Commits that kept nothing (embedded database)."
-    ),
+    MetricFamily("authfactor_commit_failures_total", "counter", "Failed commits (embedded database)."),
     MetricFamily("authfactor_commit_queue", "gauge", "Units of work waiting for the next commit."),
     MetricFamily(
         "authfactor_pool_sessions",
         "gauge",
-        "PostgreSQL sessions, by whether a unit of work has them.",
+        "PostgreSQL sessions, by whether a unit of work uses them.",
         ("state",),
         (("busy",), ("idle",)),
     ),
@@ -101,99 +99,102 @@ PER_PROCESS: Final = (
 )
 
 
-def _codes() -> tuple[str, ...]:
-    """Every code of the error family that a class fixes; the others count as `other`."""
-    found: set[str] = set()
-    waiting: list[type[errors.AuthfactorError]] = [errors.AuthfactorError]
-    while waiting:
-        kind = waiting.pop()
-        found.add(kind.code)
-        waiting += kind.__subclasses__()
-    return (*sorted(found), OTHER)
+def _error_codes() -> tuple[str, ...]:
+    """Return the codes of all error classes, and `other` for codes set by an instance."""
+    codes: set[str] = set()
+    classes: list[type[errors.AuthfactorError]] = [errors.AuthfactorError]
+    while classes:
+        error_class = classes.pop()
+        codes.add(error_class.code)
+        classes += error_class.__subclasses__()
+    return (*sorted(codes), OTHER)
 
 
 def families(routes: Sequence[str]) -> dict[str, MetricFamily]:
-    """Make every family; `routes` are the names of the routes, such as `GET /events`."""
-    named = (*routes, UNMATCHED)
-    by_status = tuple((route, status) for route in named for status in STATUSES)
-    codes = tuple((code,) for code in _codes())
-    of_requests = (
+    """Return every metric family, by name; `routes` are route names such as `GET /events`."""
+    names = (*routes, UNMATCHED)
+    by_status = tuple((route, status) for route in names for status in STATUSES)
+    codes = tuple((code,) for code in _error_codes())
+    request_families = (
         MetricFamily(
-            *("authfactor_requests_total", "counter", "Requests answered.", ("route", "status"), by_status)
+            *("authfactor_requests_total", "counter", "Completed requests.", ("route", "status"), by_status)
         ),
         MetricFamily(
             "authfactor_request_duration_seconds",
             "histogram",
-            "From the arrival of a request to the hand-over of its answer.",
+            "Time from receiving a request to handing over its response.",
             ("route",),
-            tuple((route,) for route in named),
-            bounds=_DURATIONS,
+            tuple((route,) for route in names),
+            bounds=DURATION_BOUNDS,
             scale=1 / MICROSECONDS,
         ),
         MetricFamily(
-            *("authfactor_errors_total", "counter", "Answers with an error code.", ("code",), codes)
+            *("authfactor_errors_total", "counter", "Responses with an error code.", ("code",), codes)
         ),
         MetricFamily(
             "authfactor_verifications_total",
             "counter",
-            "Codes that were checked, by what became of them: right, wrong, replay (right but used before),"
-            " drift (of a moment too long ago), locked (not looked at).",
+            "Checked one-time codes by outcome: right, wrong, replay (right but already used),"
+            " drift (too old), locked (not checked).",
             ("outcome",),
             tuple((verdict,) for verdict in VERDICTS),
         ),
         MetricFamily(
             "authfactor_rate_limited_total",
             "counter",
-            "Requests told to slow down.",
+            "Requests rejected by a rate limit.",
             ("by",),
             (("key",), ("address",)),
         ),
     )
-    return {family.name: family for family in (*of_requests, *PER_PROCESS)}
+    return {family.name: family for family in (*request_families, *PER_PROCESS)}
 
 
 class CounterLayout:
-    """Where each series of each family lies within a region."""
+    """The offset of each series within a region, in words."""
 
     def __init__(self, routes: Sequence[str]) -> None:
-        """Give every series its place."""
+        """Assign an offset to every family; its series follow each other."""
         self.families: Final = families(routes)
-        self.starts: Final[dict[str, int]] = {}
-        place = 0
+        self.offsets: Final[dict[str, int]] = {}
+        end = 0
         for name, family in self.families.items():
-            self.starts[name] = place
-            place += len(family.series) * family.width
-        self.words: Final = place
+            self.offsets[name] = end
+            end += len(family.series) * family.width
+        self.words: Final = end
 
-    def place(self, name: str, *labels: str) -> int:
-        """Return the first word of a series. Raises `ValueError` for one that does not exist."""
+    def offset(self, name: str, *labels: str) -> int:
+        """Return the first word of a series. Raises `ValueError` for an unknown series."""
         family = self.families[name]
-        return self.starts[name] + family.series.index(labels) * family.width
+        return self.offsets[name] + family.series.index(labels) * family.width
 
-    def gauges(self) -> Iterator[range]:
-        """Yield the words of the families that go up and down: they end with their process."""
+    def gauge_words(self) -> Iterator[range]:
+        """Yield the words of the gauges, which do not outlive their process."""
         for name, family in self.families.items():
             if family.kind == "gauge":
-                yield range(self.starts[name], self.starts[name] + len(family.series))
+                yield range(self.offsets[name], self.offsets[name] + len(family.series))
 
 
 class SharedCounters:
-    """The shared memory: one region for those that have ended, and one for each process."""
+    """The shared memory: region 0 for exited processes, and one region for each running process.
+
+    Word 0 of the memory is a sequence number, odd while a region is being added to region 0.
+    """
 
     def __init__(self, layout: CounterLayout, processes: int) -> None:
-        """Take the memory; a process that is forked later shares it."""
+        """Allocate the memory, which processes forked later share."""
         self.layout: Final = layout
-        self._memory = mmap.mmap(-1, (1 + layout.words * (processes + 1)) * WORD)
+        self._memory = mmap.mmap(-1, (1 + layout.words * (processes + 1)) * WORD_BYTES)
         self._words = memoryview(self._memory).cast("q")
-        self._free = list(range(processes, 0, -1))
+        self._free_regions = list(range(processes, 0, -1))
 
     def has_free_region(self) -> bool:
-        """Tell whether another process can have a region."""
-        return bool(self._free)
+        """Return whether a region is free."""
+        return bool(self._free_regions)
 
     def claim_region(self) -> int:
-        """Take a free region for a process that is about to start."""
-        return self._free.pop()
+        """Claim a free region for a process about to start, and return its number."""
+        return self._free_regions.pop()
 
     def region(self, number: int) -> "memoryview[int]":
         """Return the words of a region."""
@@ -201,60 +202,60 @@ class SharedCounters:
         return self._words[start : start + self.layout.words]
 
     def absorb_exited_worker(self, number: int) -> None:
-        """Keep what an ended process has counted, and free its region. Odd first word: do not read now."""
-        ended, kept = self.region(number), self.region(0)
-        for words in self.layout.gauges():
+        """Add an exited process's counters to region 0 and free its region."""
+        exited, base = self.region(number), self.region(0)
+        for words in self.layout.gauge_words():
             for word in words:
-                ended[word] = 0
+                exited[word] = 0
         self._words[0] += 1
         for word in range(self.layout.words):
-            if ended[word]:
-                kept[word] += ended[word]
-                ended[word] = 0
+            if exited[word]:
+                base[word] += exited[word]
+                exited[word] = 0
         self._words[0] += 1
-        self._free.append(number)
+        self._free_regions.append(number)
 
     def totals(self) -> list[int]:
-        """Add up all regions."""
+        """Return the sums over all regions."""
         while True:
             before = self._words[0]
-            sums = self._summed()
+            sums = self._sum_regions()
             if before % 2 == 0 and before == self._words[0]:
                 return sums
 
-    def _summed(self) -> list[int]:
+    def _sum_regions(self) -> list[int]:
         count = (len(self._words) - 1) // self.layout.words
         return [sum(words) for words in zip(*(self.region(number) for number in range(count)), strict=True)]
 
 
 class CounterWriter:
-    """One process's hand on its region."""
+    """Counts in one process's region."""
 
     def __init__(self, layout: CounterLayout, region: "memoryview[int]") -> None:
-        """Look every place up once."""
+        """Look up the offsets in advance."""
         self._words = region
         self._layout = layout
-        self._status = {int(text): place for place, text in enumerate(STATUSES) if text.isdigit()}
+        self._status = {int(text): index for index, text in enumerate(STATUSES) if text.isdigit()}
         self._other_status = len(STATUSES) - 1
         routes = [labels[0] for labels in layout.families["authfactor_request_duration_seconds"].series]
         self._routes = {
             route: (
-                layout.place("authfactor_requests_total", route, STATUSES[0]),
-                layout.place("authfactor_request_duration_seconds", route),
+                layout.offset("authfactor_requests_total", route, STATUSES[0]),
+                layout.offset("authfactor_request_duration_seconds", route),
             )
             for route in routes
         }
-        self._bounds = [int(bound * MICROSECONDS) for bound in _DURATIONS]
+        self._bounds = [int(bound * MICROSECONDS) for bound in DURATION_BOUNDS]
         self._codes = {
-            labels[0]: layout.place("authfactor_errors_total", *labels)
+            labels[0]: layout.offset("authfactor_errors_total", *labels)
             for labels in layout.families["authfactor_errors_total"].series
         }
         self._verdicts = {
-            verdict: layout.place("authfactor_verifications_total", verdict) for verdict in VERDICTS
+            verdict: layout.offset("authfactor_verifications_total", verdict) for verdict in VERDICTS
         }
 
     def request(self, route: str, status: int, microseconds: int) -> None:
-        """Count a request that was answered."""
+        """Count a completed request and its duration."""
         words = self._words
         counts, durations = self._routes[route]
         words[counts + self._status.get(status, self._other_status)] += 1
@@ -262,18 +263,18 @@ class CounterWriter:
         words[durations + len(self._bounds) + 1] += microseconds
 
     def error(self, code: str) -> None:
-        """Count an answer with an error code."""
+        """Count a response with an error code."""
         self._words[self._codes.get(code, self._codes[OTHER])] += 1
 
     def verdict(self, verdict: str) -> None:
-        """Count a code that was checked."""
+        """Count a checked one-time code."""
         self._words[self._verdicts[verdict]] += 1
 
     def add(self, name: str, *labels: str) -> None:
-        """Count something that is rare enough to be looked up."""
-        self._words[self._layout.place(name, *labels)] += 1
+        """Add one to a series that is looked up by name; for rare events."""
+        self._words[self._layout.offset(name, *labels)] += 1
 
     def set_series(self, name: str, values: Iterable[int], *labels: str) -> None:
-        """Write the words of a series as they are now."""
-        for word, value in enumerate(values, self._layout.place(name, *labels)):
+        """Set the words of a series."""
+        for word, value in enumerate(values, self._layout.offset(name, *labels)):
             self._words[word] = value

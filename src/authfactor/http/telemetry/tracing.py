@@ -1,6 +1,6 @@
-"""OpenTelemetry traces, from the extra `otel`: a span for each request, in the trace that its caller named.
+"""OpenTelemetry traces, with the extra `otel`: a span for each request, in the trace of its caller.
 
-A span says method, route, status and outcome, never a path with ids, a query, a header or a body.
+A span has the method, route, status and outcome; never a path with ids, a query, a header or a body.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -13,49 +13,51 @@ from authfactor.settings import PREFIX, InvalidSetting
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
-_CARRIED: Final = frozenset({b"traceparent", b"tracestate"})
+_TRACE_HEADERS: Final = frozenset({b"traceparent", b"tracestate"})
 
 
 class TracingDispatcher:
-    """A door whose requests are spans."""
+    """A dispatcher that records a span for each request."""
 
-    def __init__(self, door: Dispatcher, provider: "TracerProvider") -> None:
-        """Look up once what every request needs."""
-        from opentelemetry.trace import SpanKind  # noqa: PLC0415 - the extra is there only if it is wanted
+    def __init__(self, dispatcher: Dispatcher, provider: "TracerProvider") -> None:
+        """Get the provider's tracer; `provider` exports the spans."""
+        from opentelemetry.trace import SpanKind  # noqa: PLC0415 - an optional extra
         from opentelemetry.trace.propagation.tracecontext import (  # noqa: PLC0415 - the same
             TraceContextTextMapPropagator,
         )
 
-        self._door = door
+        self._dispatcher = dispatcher
         self._provider = provider
         self._tracer = provider.get_tracer("authfactor")
         self._extract = TraceContextTextMapPropagator().extract
         self._kind = SpanKind.SERVER
 
     async def respond(self, scope: Message, receive: Receive) -> OutgoingResponse:
-        """Answer within a span."""
-        carried = {
-            name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in _CARRIED
+        """Handle a request within a span."""
+        carrier = {
+            name.decode(): value.decode("latin-1")
+            for name, value in scope["headers"]
+            if name in _TRACE_HEADERS
         }
         with self._tracer.start_as_current_span(
-            "request", context=self._extract(carried), kind=self._kind
+            "request", context=self._extract(carrier), kind=self._kind
         ) as span:
-            reply = await self._door.respond(scope, receive)
-            name = reply.route
+            response = await self._dispatcher.respond(scope, receive)
+            name = response.route
             span.update_name(name)
             span.set_attribute("http.request.method", scope["method"])
             span.set_attribute("http.route", name.partition(" ")[2] or name)
-            span.set_attribute("http.response.status_code", reply.status)
-            span.set_attribute("authfactor.outcome", reply.outcome)
-            return reply
+            span.set_attribute("http.response.status_code", response.status)
+            span.set_attribute("authfactor.outcome", response.outcome)
+            return response
 
     def close(self) -> None:
-        """Send what has gathered; may take a moment."""
+        """Export the buffered spans; blocks."""
         self._provider.shutdown()
 
 
-def traced(door: Dispatcher, endpoint: str) -> TracingDispatcher:
-    """Trace a door's requests to an endpoint (OTLP over HTTP). Raises `BadSetting` without the extra."""
+def traced(dispatcher: Dispatcher, endpoint: str) -> TracingDispatcher:
+    """Trace to an OTLP endpoint over HTTP. Raises `InvalidSetting` if the extra is not installed."""
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415 - an extra
             OTLPSpanExporter,
@@ -67,4 +69,4 @@ def traced(door: Dispatcher, endpoint: str) -> TracingDispatcher:
         raise InvalidSetting(f"{PREFIX}TRACE_ENDPOINT needs: pip install 'authfactor[otel]'") from error
     provider = TracerProvider(resource=Resource.create({"service.name": "authfactor"}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
-    return TracingDispatcher(door, provider)
+    return TracingDispatcher(dispatcher, provider)
