@@ -164,7 +164,7 @@ def sign_in(browser: Browser, server: Server) -> StorageState:
     page.goto(link)
     page.get_by_label("Email").fill("kim@example.org")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_label("Password, once more").fill(PASSWORD)
+    page.get_by_label("Repeat password").fill(PASSWORD)
     page.get_by_role("button", name="Continue").click()
     secret = (page.locator("#secret").text_content() or "").replace(" ", "")
     page.get_by_label("Code").fill(code_at(secret, current_step()))
@@ -174,7 +174,7 @@ def sign_in(browser: Browser, server: Server) -> StorageState:
     for email, role in (("lee@example.org", "support"), ("ash@example.org", "viewer")):
         page.get_by_label("Email").fill(email)
         page.locator("#role").select_option(role)
-        page.get_by_role("button", name="Make a set-up link").click()
+        page.get_by_role("button", name="Create a set-up link").click()
     page.goto(f"{HOME}/keys")
     row = page.get_by_role("row", name="import of March")
     row.locator("summary").click()

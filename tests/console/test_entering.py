@@ -27,14 +27,14 @@ async def test_set_up_says_what_is_wrong_and_keeps_what_was_typed(floor: Console
     form = {"email": "kim@example.org", "password": PASSWORD, "again": "another"}
     differ = await browser.post(path, form)
     assert differ.status_code == 422
-    assert "not the same" in differ.text
+    assert "do not match" in differ.text
     assert 'value="kim@example.org"' in differ.text
     weak = await browser.post(path, {**form, "password": "password123", "again": "password123"})
     assert (weak.status_code, "harder to guess" in weak.text) == (400, True)
     assert PASSWORD not in differ.text
     await browser.post(path, {**form, "again": PASSWORD})
     wrong = await browser.post(f"{path}/code", {"code": "000000"})
-    assert (wrong.status_code, "not right" in wrong.text) == (422, True)
+    assert (wrong.status_code, "is wrong" in wrong.text) == (422, True)
     assert browser.token() is None
 
 

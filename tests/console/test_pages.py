@@ -128,8 +128,8 @@ async def test_the_overview_counts_what_happened(floor: Console, owner: Browser)
     text = (await owner.get(HOME)).text
     assert stat(text, "Users") == "31"
     assert stat(text, "Sign-ins") == "1"
-    assert stat(text, "Users locked") == "1"
-    assert stat(text, "Enrolment").startswith("1")
+    assert stat(text, "Locked users") == "1"
+    assert stat(text, "Enrollment").startswith("1")
     assert (await owner.get(f"{HOME}/users/{user.id}")).status_code == 200
     other = (await owner.get("/console/e/client_two")).text
     assert (stat(other, "Users"), stat(other, "Sign-ins")) == ("0", "0")
@@ -137,16 +137,16 @@ async def test_the_overview_counts_what_happened(floor: Console, owner: Browser)
 
 async def test_the_overview_keeps_finished_hours_and_counts_new_ones(floor: Console, owner: Browser) -> None:
     await floor.user("one@example.com")
-    assert "1 new in this time" in (await owner.get(HOME)).text
+    assert "1 new in this period" in (await owner.get(HOME)).text
     floor.clock.advance(10 * 60)
     await floor.user("two@example.com")
-    assert "2 new in this time" in (await owner.get(HOME)).text
+    assert "2 new in this period" in (await owner.get(HOME)).text
     for _ in range(5 * 3):
         floor.clock.advance(20 * 60)
         await owner.get(HOME)
     await floor.user("three@example.com")
     floor.clock.advance(6)
-    assert "3 new in this time" in (await owner.get(HOME)).text
+    assert "3 new in this period" in (await owner.get(HOME)).text
 
 
 def stat(text: str, title: str) -> str:
@@ -165,7 +165,7 @@ async def test_users_are_found_by_the_beginning_of_the_email_and_by_id(
     by_id = await owner.get(f"{HOME}/users?q={user.id}")
     assert by_id.headers["location"] == f"{HOME}/users/{user.id}"
     nobody = await owner.get(f"{HOME}/users?q=nobody%25")
-    assert "Nobody found" in nobody.text
+    assert "No users found" in nobody.text
 
 
 async def test_lists_are_walked_page_by_page(floor: Console, owner: Browser) -> None:
@@ -187,7 +187,7 @@ async def test_a_users_page_says_what_support_needs(floor: Console, owner: Brows
     user = await floor.user()
     enrolled = await floor.enroll(user)
     page = (await owner.get(f"{HOME}/users/{user.id}")).text
-    assert "waits for its first code" in page
+    assert "awaiting first code" in page
     challenge = enrolled.challenge
     assert challenge is not None
     # A phone that is one step behind.
@@ -196,11 +196,11 @@ async def test_a_users_page_says_what_support_needs(floor: Console, owner: Brows
     await floor.af.run(floor.af.challenges.verify(floor.one, challenge.id, late))
     page = (await owner.get(f"{HOME}/users/{user.id}")).text
     assert "about 30 s slow" in page
-    assert "waits for its first code" not in page
+    assert "awaiting first code" not in page
     await floor.lock(enrolled)
     page = (await owner.get(f"{HOME}/users/{user.id}")).text
     assert "Locked until" in page
-    assert "10 wrong codes lately, 10 in a row" in page
+    assert "10 recent wrong codes, 10 in a row" in page
     answer = await owner.post(f"{HOME}/users/{user.id}/unlock", {"reason": "it was a child"})
     page = (await owner.get(answer.headers["location"])).text
     assert "Unlocked" in page
@@ -273,7 +273,7 @@ async def test_an_invitation_made_in_the_console_works(floor: Console, owner: Br
     lee = await floor.set_up(token, "lee@example.org")
     page = (await lee.get("/console/operators")).text
     assert "lee@example.org" in page
-    assert "Make a set-up link" not in page
+    assert "Create a set-up link" not in page
     assert token not in (await owner.get("/console/operators")).text
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 
 from authfactor.http.app import all_routes
-from authfactor.http.pages.console.activity import AUDITED
+from authfactor.http.pages.console.activity import AUDIT_ACTIONS
 from authfactor.rules.console.roles import ACTIONS
 from authfactor.rules.events import event_log
 from authfactor.rules.events.webhook_endpoints import KNOWN_EVENTS
@@ -142,7 +142,7 @@ def test_every_action_of_the_console_is_of_some_route() -> None:
 def test_the_console_can_look_for_every_action() -> None:
     for table in (COMMAND_RECORDS, ROUTE_RECORDS):
         named = {name for names in table.values() if isinstance(names, tuple) for name in names}
-        assert named - KNOWN_EVENTS <= set(AUDITED)
+        assert named - KNOWN_EVENTS <= set(AUDIT_ACTIONS)
 
 
 def entries(data: Path) -> list[dict[str, Any]]:

@@ -1,1 +1,1 @@
-"""The console: what operators see and do. English only, so its words stand in its templates."""
+"""The console for operators. English only, so its texts are in its templates."""

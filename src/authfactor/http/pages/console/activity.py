@@ -1,4 +1,4 @@
-"""What happened: the live list of events, and the list of what operators changed."""
+"""The live list of events, and the audit log."""
 
 from typing import Final
 
@@ -13,10 +13,10 @@ from authfactor.rules.console.roles import ACTIONS
 from authfactor.rules.events import event_log
 from authfactor.store import Tx, Unit
 
-NAMES: Final = tuple(
+EVENT_NAMES: Final = tuple(
     sorted(value for name, value in vars(event_log).items() if name.isupper() and isinstance(value, str))
 )
-OTHERS: Final = (
+OTHER_ACTIONS: Final = (
     "branding.update",
     "database.restored",
     "events.cleaned",
@@ -31,33 +31,33 @@ OTHERS: Final = (
     "vault.retire",
     "vault.rotate",
 )
-AUDITED: Final = tuple(sorted((*ACTIONS, *OTHERS)))
-TONES: Final = {"failed": "warn", "refused": "error", "locked": "error", "deleted": "warn"}
+AUDIT_ACTIONS: Final = tuple(sorted((*ACTIONS, *OTHER_ACTIONS)))
+BADGE_BY_WORD: Final = {"failed": "warn", "refused": "error", "locked": "error", "deleted": "warn"}
 
 
 async def show_events(request: ConsoleRequest) -> Response:
-    """List events, newest first; the page asks again by itself for the newest."""
-    query = request.visit.query()
+    """List events, newest first; the first page refreshes itself."""
+    query = request.page_request.query()
     name = query.get("name", "")
-    name = name if name in NAMES else ""
+    name = name if name in EVENT_NAMES else ""
     page = await request.af.read(_events(request, name))
-    previous, following = page_links(f"{request.home}/events", query, page.before, page.after)
+    newer, older = page_links(f"{request.home}/events", query, page.before, page.after)
     return request.render(
         "events.html",
         here="events",
         events=page.items,
-        names=NAMES,
+        names=EVENT_NAMES,
         name=name,
-        tone=tone,
-        previous=previous,
-        following=following,
-        newest=not (query.get("before") or query.get("after")),
+        badge=badge,
+        newer=newer,
+        older=older,
+        first_page=not (query.get("before") or query.get("after")),
     )
 
 
-def tone(name: str) -> str:
-    """Choose the colour of an event's badge."""
-    return next((shade for word, shade in TONES.items() if word in name), "info")
+def badge(name: str) -> str:
+    """Return the CSS class of an event's badge."""
+    return next((css_class for word, css_class in BADGE_BY_WORD.items() if word in name), "info")
 
 
 def _events(request: ConsoleRequest, name: str) -> Unit[RecordPage[EventRecord]]:
@@ -73,29 +73,27 @@ def _events(request: ConsoleRequest, name: str) -> Unit[RecordPage[EventRecord]]
 
 
 async def show_audit(request: ConsoleRequest) -> Response:
-    """List what operators changed, newest first; by action, operator and target."""
-    query = request.visit.query()
-    asked = {name: query.get(name, "").strip() for name in ("action", "actor", "target")}
+    """List the audit log, newest first, filtered by action, actor and target."""
+    query = request.page_request.query()
+    filters = {name: query.get(name, "").strip() for name in ("action", "actor", "target")}
     unit = request.af.audit.page(
-        request.page_query(), asked["action"] or None, asked["actor"] or None, asked["target"] or None
+        request.page_query(), filters["action"] or None, filters["actor"] or None, filters["target"] or None
     )
     page = await request.af.read(unit)
-    previous, following = page_links("/console/audit", query, page.before, page.after)
+    newer, older = page_links("/console/audit", query, page.before, page.after)
     return request.render(
         "audit.html",
         here="audit",
-        entries=[
-            msgspec.structs.replace(item, reason=event_digests.reason_text(item)) for item in page.items
-        ],
-        asked=asked,
-        actions=AUDITED,
-        names={item.number: item.name for item in request.environments},
-        previous=previous,
-        following=following,
+        entries=[msgspec.structs.replace(item, reason=event_digests.reason_text(item)) for item in page.items],
+        filters=filters,
+        actions=AUDIT_ACTIONS,
+        environment_names={item.number: item.name for item in request.environments},
+        newer=newer,
+        older=older,
     )
 
 
 ROUTES = [
     operator_page("GET", "/console/e/{environment}/events", show_events, "Events"),
-    operator_page("GET", "/console/audit", show_audit, "What operators changed"),
+    operator_page("GET", "/console/audit", show_audit, "Audit log"),
 ]

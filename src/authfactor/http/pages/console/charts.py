@@ -1,4 +1,4 @@
-"""Small charts drawn here: bars over time, and a funnel. Only numbers go in, only geometry comes out."""
+"""The geometry of the dashboard's charts: bars over time, and a funnel."""
 
 import datetime
 from typing import Final, NamedTuple
@@ -11,7 +11,7 @@ GAP: Final = 2
 
 
 class Bar(NamedTuple):
-    """One bar of a chart and what it says when pointed at."""
+    """A bar of a chart and its tooltip."""
 
     x: float
     y: float
@@ -21,7 +21,7 @@ class Bar(NamedTuple):
 
 
 class Chart(NamedTuple):
-    """A series over time."""
+    """A bar chart of a series over time; `tone` is a CSS class."""
 
     title: str
     tone: str
@@ -33,63 +33,63 @@ class Chart(NamedTuple):
 
 
 class FunnelStep(NamedTuple):
-    """One step of a funnel; `share` in percent of the first step."""
+    """A step of a funnel; `share` is in percent of the first step."""
 
     title: str
     number: str
     share: int
 
 
-def chart(glance: DashboardCounts, name: str, title: str, tone: str) -> Chart:
-    """Draw a series of a glance."""
-    counts = glance.series[name]
-    highest = max(counts) or 1
-    slot = WIDTH / len(counts)
+def chart(counts: DashboardCounts, name: str, title: str, tone: str) -> Chart:
+    """Draw one series of the counts."""
+    series = counts.series[name]
+    highest = max(series) or 1
+    slot = WIDTH / len(series)
     bars = []
-    for at, count in enumerate(counts):
+    for index, count in enumerate(series):
         height = max(round(count / highest * HEIGHT, 1), 2 if count else 1)
-        moment = label(glance.starts[at], glance.length)
+        start = bucket_label(counts.starts[index], counts.length)
         bars.append(
             Bar(
-                round(at * slot, 1),
+                round(index * slot, 1),
                 HEIGHT - height,
                 round(slot - GAP, 1),
                 height,
-                f"{moment}: {shown(count)}",
+                f"{start}: {format_number(count)}",
             )
         )
-    total = shown(glance.total(name), cut=glance.is_cut(name))
+    total = format_number(counts.total(name), truncated=counts.is_cut(name))
     return Chart(
         title,
         tone,
         total,
         bars,
-        f"{title}: {total} in all, at most {shown(max(counts))} in one bar",
-        label(glance.starts[0], glance.length),
-        label(glance.starts[-1], glance.length),
+        f"{title}: {total} in total, at most {format_number(max(series))} in one bar",
+        bucket_label(counts.starts[0], counts.length),
+        bucket_label(counts.starts[-1], counts.length),
     )
 
 
-def funnel(glance: DashboardCounts) -> list[FunnelStep]:
-    """Draw how many of those who began to enrol got through."""
+def funnel(counts: DashboardCounts) -> list[FunnelStep]:
+    """Draw how many enrollments were confirmed by a code."""
     steps = (("Enrolled in a factor", "enrolled"), ("Confirmed by a code", "activated"))
-    first = glance.total("enrolled")
+    first = counts.total("enrolled")
     return [
         FunnelStep(
             title,
-            shown(glance.total(name), cut=glance.is_cut(name)),
-            min(round(100 * glance.total(name) / first), 100) if first else 0,
+            format_number(counts.total(name), truncated=counts.is_cut(name)),
+            min(round(100 * counts.total(name) / first), 100) if first else 0,
         )
         for title, name in steps
     ]
 
 
-def shown(count: int, *, cut: bool = False) -> str:
-    """Write a number with its thousands apart."""
-    return f"{count:,}".replace(",", "\u202f") + ("+" if cut or count >= MAX_COUNT else "")
+def format_number(count: int, *, truncated: bool = False) -> str:
+    """Format a number with thin spaces between thousands; `+` marks one that was not counted further."""
+    return f"{count:,}".replace(",", "\u202f") + ("+" if truncated or count >= MAX_COUNT else "")
 
 
-def label(start: int, length: int) -> str:
-    """Name a bucket by when it begins, in UTC."""
-    moment = datetime.datetime.fromtimestamp(start / 1000, datetime.UTC)
-    return moment.strftime("%H:%M" if length == HOUR else "%d %b" if length > 6 * HOUR else "%d %b %H:%M")
+def bucket_label(start: int, length: int) -> str:
+    """Format the start of a bucket in UTC; both arguments are in milliseconds."""
+    time = datetime.datetime.fromtimestamp(start / 1000, datetime.UTC)
+    return time.strftime("%H:%M" if length == HOUR else "%d %b" if length > 6 * HOUR else "%d %b %H:%M")

@@ -1,4 +1,4 @@
-"""A page of the console and who looks at it: finds the session, the environment, and what the role allows."""
+"""Requests for console pages: the operator's session, the environment, and permissions."""
 
 import datetime
 from collections.abc import Awaitable, Callable, Sequence
@@ -17,40 +17,40 @@ from authfactor.rules.console.roles import Action
 from authfactor.store import Unit
 from authfactor.wire.requests import without_nul
 
-COOKIE: Final = "operator"
-SIGN_IN: Final = "/console/sign-in"
+SESSION_COOKIE: Final = "operator"
+SIGN_IN_PATH: Final = "/console/sign-in"
 PAGE_SIZE: Final = 25
 T = TypeVar("T")
-# Shown after a change; the query names one of these and can say nothing else.
-DONE: Final = {
+# Messages after a change. The query selects one by its key, so a link cannot inject other text.
+DONE_MESSAGES: Final = {
     "created": "Created.",
     "saved": "Saved.",
     "revoked": "Revoked.",
     "deleted": "Deleted.",
-    "unlocked": "Unlocked: the user can try codes again.",
+    "unlocked": "Unlocked. The user can enter codes again.",
     "nothing": "There was nothing to unlock.",
     "disabled": "Disabled.",
     "enabled": "Enabled.",
-    "resent": "Due now; it will be sent in a moment.",
+    "resent": "The delivery will be sent in a moment.",
     "ended": "The session has ended.",
-    "role": "The role was changed. It counts from the next click.",
+    "role": "The role was changed and applies from the next request.",
 }
 
 
 class ConsoleRequest:
-    """A visit by an operator who is signed in. `problem` is why the form just sent was refused."""
+    """A request by a signed-in operator. `problem` is the error of the form that was sent, if any."""
 
     def __init__(
         self,
-        request: PageRequest,
-        seat: OperatorContext,
+        page_request: PageRequest,
+        context: OperatorContext,
         environments: list[Environment],
         environment: Environment | None,
     ) -> None:
-        """Keep what every page shows."""
-        self.visit = request
-        self.af = request.af
-        self.seat = seat
+        """`environment` is the one in the path, if any; `environments` are all, for the navigation."""
+        self.page_request = page_request
+        self.af = page_request.af
+        self.context = context
         self.environments = environments
         self._environment = environment
         self.problem: errors.AuthfactorError | None = None
@@ -64,25 +64,25 @@ class ConsoleRequest:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """Ids in the path behind the environment."""
-        return self.visit.ids if self._environment is None else self.visit.ids[1:]
+        """The path parameters after the environment."""
+        return self.page_request.ids if self._environment is None else self.page_request.ids[1:]
 
     @property
     def home(self) -> str:
-        """Where the pages of this environment begin."""
+        """The path prefix of this environment's pages."""
         return f"/console/e/{self.environment.client_id}"
 
     def may(self, action: Action) -> bool:
-        """Tell whether the role allows this."""
-        return roles.may(self.seat.operator, action)
+        """Return whether the operator's role permits an action."""
+        return roles.may(self.context.operator, action)
 
     def field(self, name: str) -> str:
-        """Read a field of the form that was sent."""
-        return self.visit.form().get(name, "").strip()
+        """Return a field of the submitted form, stripped; empty if it was not sent."""
+        return self.page_request.form().get(name, "").strip()
 
     def page_query(self) -> PageQuery:
-        """Read cursors of a list from the query."""
-        query = self.visit.query()
+        """Return the cursors of a list from the query, with the console's page size."""
+        query = self.page_request.query()
         return PageQuery(limit=PAGE_SIZE, before=query.get("before"), after=query.get("after"))
 
     async def act(
@@ -91,45 +91,48 @@ class ConsoleRequest:
         unit: Unit[T],
         target: str | Callable[[T], str],
     ) -> T:
-        """Do what the form asks, if the role allows it, with the reason it brings."""
-        wrapped = self.af.console_actions.act(
-            self.seat,
+        """Run a unit if the role permits it, with an audit entry that has the form's reason.
+
+        `target` is the id of the changed object, or computes it from the result. Raises `Forbidden`.
+        """
+        action_unit = self.af.console_actions.act(
+            self.context,
             action,
             unit,
             environment=self._environment,
             target=target,
             reason=self.field("reason"),
-            origin=self.visit.call.origin,
+            origin=self.page_request.http_request.origin,
         )
-        return await self.af.run(wrapped)
+        return await self.af.run(action_unit)
 
-    def render(self, template: str, **names: Any) -> Response:  # noqa: ANN401 - whatever the template names
-        """Render a page of the console; with a problem, under the problem's status."""
-        form = self.visit.form() if self.visit.call.method == "POST" else {}
-        return self.visit.render(
+    def render(self, template: str, **names: Any) -> Response:  # noqa: ANN401 - template variables
+        """Render a console template, with the status of `problem` if it is set."""
+        form = self.page_request.form() if self.page_request.http_request.method == "POST" else {}
+        return self.page_request.render(
             f"console/{template}",
             status=200 if self.problem is None else error_responses.status_of(self.problem),
             error_code=None if self.problem is None else self.problem.code,
-            operator=self.seat.operator,
+            operator=self.context.operator,
             environments=self.environments,
             environment=self._environment,
             home=self.home if self._environment else "",
             may=self.may,
-            when=when,
-            done=DONE.get(self.visit.query().get("done", "")),
+            format_time=format_time,
+            done=DONE_MESSAGES.get(self.page_request.query().get("done", "")),
             problems=[] if self.problem is None else error_messages(self.problem),
             form=_Form(form if self.problem is not None else {}),
-            live=self.visit.call.headers.get(b"hx-request") == b"true",
+            is_htmx=self.page_request.http_request.headers.get(b"hx-request") == b"true",
             **names,
         )
 
-    def redirect(self, where: str, done: str = "") -> Response:
-        """Send the browser to a page of the console after a form."""
-        return self.visit.redirect(f"{where}?done={done}" if done else where)
+    def redirect(self, url: str, done: str = "") -> Response:
+        """Redirect to a console page after a form; `done` is a key of `DONE_MESSAGES`."""
+        return self.page_request.redirect(f"{url}?done={done}" if done else url)
 
 
 class _Form(dict[str, str]):
-    """What was typed; a field that was not sent is empty."""
+    """The submitted fields; a missing one is empty."""
 
     def __missing__(self, name: str) -> str:
         return ""
@@ -139,105 +142,106 @@ Handler = Callable[[ConsoleRequest], Awaitable[Response]]
 
 
 def error_messages(error: errors.AuthfactorError) -> list[str]:
-    """Say what is wrong: every item, or the message."""
+    """Return the messages of the error's items, or its own."""
     items = error.items if isinstance(error, errors.InvalidRequest) else ()
     return [item.message for item in items] or [error.message]
 
 
-def when(milliseconds: int | None) -> str:
-    """Write a moment for people, in UTC, to the minute."""
+def format_time(milliseconds: int | None) -> str:
+    """Format a time in UTC, to the minute; None is "never"."""
     if milliseconds is None:
         return "never"
-    moment = datetime.datetime.fromtimestamp(milliseconds / 1000, datetime.UTC)
-    return moment.strftime("%Y-%m-%d %H:%M UTC")
+    time = datetime.datetime.fromtimestamp(milliseconds / 1000, datetime.UTC)
+    return time.strftime("%Y-%m-%d %H:%M UTC")
 
 
 def public_page(
     method: str, path: str, handler: Callable[[PageRequest], Awaitable[Response]], summary: str
 ) -> Route:
-    """Make the route of a page of the console that nobody must be signed in for."""
+    """Make the route of a console page that needs no session."""
 
-    async def answer(request: PageRequest) -> Response:
-        _prepare(request)
+    async def respond(request: PageRequest) -> Response:
+        _check_enabled(request)
         return await handler(request)
 
-    answer.__name__ = handler.__name__
-    answer.__doc__ = handler.__doc__
-    return page(method, path, answer, summary)
+    respond.__name__ = handler.__name__
+    respond.__doc__ = handler.__doc__
+    return page(method, path, respond, summary)
 
 
 def operator_page(
     method: str, path: str, handler: Handler, summary: str, *, on_error: Handler | None = None
 ) -> Route:
-    """Make the route of a page for operators.
+    """Make the route of a console page for a signed-in operator.
 
-    A refused form is shown `again`, with what was wrong and what was typed.
+    An invalid form is rendered again by `on_error`, with the error messages and the submitted values.
     """
 
-    async def answer(request: PageRequest) -> Response:
-        _prepare(request)
-        room = await _enter(request, path)
-        if isinstance(room, Response):
-            return room
+    async def respond(request: PageRequest) -> Response:
+        _check_enabled(request)
+        console_request = await _authenticate(request, path)
+        if isinstance(console_request, Response):
+            return console_request
         try:
-            return await handler(room)
+            return await handler(console_request)
         except errors.AuthfactorError as error:
-            room.problem = error
+            console_request.problem = error
             correctable = isinstance(error, errors.InvalidRequest | errors.Conflict)
             if on_error is not None and correctable:
-                return await on_error(room)
-            return room.render("problem.html", here="")
+                return await on_error(console_request)
+            return console_request.render("problem.html", here="")
 
-    answer.__name__ = handler.__name__
-    answer.__doc__ = handler.__doc__
-    return page(method, path, answer, summary)
+    respond.__name__ = handler.__name__
+    respond.__doc__ = handler.__doc__
+    return page(method, path, respond, summary)
 
 
-def _prepare(request: PageRequest) -> None:
+def _check_enabled(request: PageRequest) -> None:
     if not request.af.settings.console:
         raise errors.RouteNotFound("Not Found")
     request.set_language("en")
 
 
-async def _enter(request: PageRequest, path: str) -> ConsoleRequest | Response:
-    """Find session and environment, or send the browser to sign in."""
+async def _authenticate(request: PageRequest, path: str) -> ConsoleRequest | Response:
+    """Find the session and the environment, or redirect to the sign-in page."""
     af = request.af
-    by_itself = request.call.headers.get(b"hx-request") == b"true"
-    token = request.cookie(COOKIE)
-    seat = await af.operator_sign_in.context_of(af.store, token, active=not by_itself) if token else None
-    if seat is None:
-        if by_itself:
-            return Response(401, b"", ((b"hx-redirect", SIGN_IN.encode()),), errors.Unauthorized.code)
-        return request.redirect(SIGN_IN, cookies=[expired_cookie()] if token else [])
-    known = await af.read(lambda tx: tx.environments.all())
+    is_htmx = request.http_request.headers.get(b"hx-request") == b"true"
+    token = request.cookie(SESSION_COOKIE)
+    # The page's own refreshes must not extend the session.
+    context = await af.operator_sign_in.context_of(af.store, token, active=not is_htmx) if token else None
+    if context is None:
+        if is_htmx:
+            return Response(401, b"", ((b"hx-redirect", SIGN_IN_PATH.encode()),), errors.Unauthorized.code)
+        return request.redirect(SIGN_IN_PATH, cookies=[expired_cookie()] if token else [])
+    environments = await af.read(lambda tx: tx.environments.all())
     if not path.startswith("/console/e/"):
-        return ConsoleRequest(request, seat, known, None)
-    wanted = without_nul(request.ids[0])
-    environment = next((item for item in known if item.client_id == wanted), None)
-    room = ConsoleRequest(request, seat, known, environment)
+        return ConsoleRequest(request, context, environments, None)
+    client_id = without_nul(request.ids[0])
+    environment = next((item for item in environments if item.client_id == client_id), None)
+    console_request = ConsoleRequest(request, context, environments, environment)
     if environment is None:
-        room.problem = errors.NotFound("Environment", wanted)
-        return room.render("problem.html", here="")
-    return room
+        console_request.problem = errors.NotFound("Environment", client_id)
+        return console_request.render("problem.html", here="")
+    return console_request
 
 
 def session_cookie(token: str) -> Cookie:
-    """Make the cookie that holds a session; it is gone when the browser is closed."""
-    return Cookie(COOKIE, token, None, "Strict")
+    """Return the cookie with a session's token; it lasts for the browser session."""
+    return Cookie(SESSION_COOKIE, token, None, "Strict")
 
 
 def expired_cookie() -> Cookie:
-    """Make the cookie that removes it."""
-    return Cookie(COOKIE, "", 0, "Strict")
+    """Return the cookie that deletes the session cookie."""
+    return Cookie(SESSION_COOKIE, "", 0, "Strict")
 
 
 def page_links(
     path: str, query: dict[str, str], before: str | None, after: str | None
 ) -> Sequence[str | None]:
-    """Make the addresses of the pages before and after this one, filters kept."""
-    kept_query = {name: value for name, value in query.items() if name not in {"before", "after", "done"}}
+    """Return the URLs of the newer and the older page, with the current filters."""
+    filters = {name: value for name, value in query.items() if name not in {"before", "after", "done"}}
 
-    def address(name: str, cursor: str | None) -> str | None:
-        return f"{path}?{urlencode({**kept_query, name: cursor})}" if cursor else None
+    def url(name: str, cursor: str | None) -> str | None:
+        return f"{path}?{urlencode({**filters, name: cursor})}" if cursor else None
 
-    return address("before", before), address("after", after)
+    return url("before", before), url("after", after)

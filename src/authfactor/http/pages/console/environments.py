@@ -1,4 +1,4 @@
-"""Environments: make one, rename it, choose its policy; and the limits that hold for all of them."""
+"""Environments: create one, change its name, policy and branding; the limits of the installation."""
 
 import dataclasses
 from typing import Any, Final, NamedTuple, cast, get_args
@@ -13,9 +13,11 @@ from authfactor.rules.links.branding import NO_BRANDING
 from authfactor.wire.links import UpdateBranding
 
 MAX_NAME: Final = 64
-USUAL_COLOR: Final = "#1f5fd0"
-# What a person who asks "why was I locked out" needs to see.
-LIMITS: Final = (
+# As in the templates.
+LABELS: Final = {"name": "Name", "team_name": "Issuer in authenticator apps"}
+DEFAULT_COLOR: Final = "#1f5fd0"
+# The settings that explain why a user was locked out or signed out.
+SHOWN_LIMITS: Final = (
     "window",
     "challenge_life",
     "attempts_per_challenge",
@@ -35,10 +37,10 @@ LIMITS: Final = (
 
 
 class SettingRow(NamedTuple):
-    """A setting as it is shown: its value, and where that came from."""
+    """A setting, its value, and whether that is the default."""
 
     name: str
-    about: str
+    description: str
     value: str
     variable: str
     is_default: bool
@@ -50,33 +52,33 @@ async def show_environments(request: ConsoleRequest) -> Response:
 
 
 async def create_environment(request: ConsoleRequest) -> Response:
-    """Create an environment; its first API key is made on the page of its keys."""
+    """Create an environment and redirect to its API keys."""
     name = _name(request, "name")
     unit = request.af.environments.create(
         name, team_name=request.field("team_name") or request.af.settings.team_name
     )
-    made = await request.act("environment.create", unit, _client_id)
-    return request.redirect(f"/console/e/{made.client_id}/keys", "created")
+    created = await request.act("environment.create", unit, _client_id)
+    return request.redirect(f"/console/e/{created.client_id}/keys", "created")
 
 
 async def show_settings(request: ConsoleRequest) -> Response:
-    """Show name, issuer, policy and look of an environment, and the limits of the installation."""
+    """Show an environment's name, issuer, policy and branding, and the limits of the installation."""
     branding = await request.af.read(request.af.brandings.get(request.environment)) or NO_BRANDING
     return request.render(
         "settings.html",
         here="settings",
         branding=branding,
-        look=page_branding.page_branding(request.environment, branding),
-        usual=USUAL_COLOR,
-        limits=[_limit(request, name) for name in LIMITS],
+        shown_branding=page_branding.page_branding(request.environment, branding),
+        default_color=DEFAULT_COLOR,
+        limits=[_setting_row(request, name) for name in SHOWN_LIMITS],
     )
 
 
 async def save_settings(request: ConsoleRequest) -> Response:
-    """Change name, issuer and policy."""
+    """Update name, issuer and policy."""
     policy = request.field("mfa_policy")
     if policy not in get_args(MfaPolicy):
-        raise InvalidRequest(Item("mfa_policy", "mfa_policy_invalid", "Choose one of the policies."))
+        raise InvalidRequest(Item("mfa_policy", "mfa_policy_invalid", "Choose a policy."))
     unit = request.af.environments.update(
         request.environment,
         name=_name(request, "name"),
@@ -87,23 +89,23 @@ async def save_settings(request: ConsoleRequest) -> Response:
     return request.redirect(f"{request.home}/settings", "saved")
 
 
-async def save_look(room: ConsoleRequest) -> Response:
-    """Change name and colour of the pages that users see."""
-    request = UpdateBranding(
-        name=room.field("brand_name") or None,
-        color=room.field("color") if room.field("colored") else None,
+async def save_branding(request: ConsoleRequest) -> Response:
+    """Update the name and the color of the pages for users."""
+    body = UpdateBranding(
+        name=request.field("brand_name") or None,
+        color=request.field("color") if request.field("colored") else None,
     )
-    unit = room.af.brandings.update(room.environment, request)
-    await room.act("environment.update", unit, room.environment.client_id)
-    return room.redirect(f"{room.home}/settings", "saved")
+    unit = request.af.brandings.update(request.environment, body)
+    await request.act("environment.update", unit, request.environment.client_id)
+    return request.redirect(f"{request.home}/settings", "saved")
 
 
 def _name(request: ConsoleRequest, field: str) -> str:
     text = request.field(field)
     if not text or len(text) > MAX_NAME or not text.isprintable():
-        words = field.replace("_", " ")
+        label = LABELS[field]
         raise InvalidRequest(
-            Item(field, f"{field}_invalid", f"The {words} needs 1 to {MAX_NAME} visible characters.")
+            Item(field, f"{field}_invalid", f"{label}: enter 1 to {MAX_NAME} printable characters.")
         )
     return text
 
@@ -112,16 +114,16 @@ def _client_id(environment: Environment) -> str:
     return environment.client_id
 
 
-def _limit(request: ConsoleRequest, name: str) -> SettingRow:
-    item = next(item for item in dataclasses.fields(settings.Settings) if item.name == name)
+def _setting_row(request: ConsoleRequest, name: str) -> SettingRow:
+    field = next(field for field in dataclasses.fields(settings.Settings) if field.name == name)
     value: Any = getattr(request.af.settings, name)
-    unit = item.metadata["unit"]
+    unit = field.metadata["unit"]
     return SettingRow(
         name,
-        item.metadata["about"],
+        field.metadata["about"],
         f"{value} {unit}".strip(),
         f"{settings.PREFIX}{name.upper()}",
-        value == item.default,
+        value == field.default,
     )
 
 
@@ -139,10 +141,14 @@ ROUTES = [
         "POST",
         "/console/e/{environment}/settings",
         save_settings,
-        "Change an environment",
+        "Update an environment",
         on_error=show_settings,
     ),
     operator_page(
-        "POST", "/console/e/{environment}/look", save_look, "Change the look of pages", on_error=show_settings
+        "POST",
+        "/console/e/{environment}/look",
+        save_branding,
+        "Update the branding of pages",
+        on_error=show_settings,
     ),
 ]

@@ -1,4 +1,4 @@
-"""Operators, and one's own sessions."""
+"""Operators, and the signed-in operator's own sessions."""
 
 from typing import NamedTuple, cast
 
@@ -9,29 +9,31 @@ from authfactor.rules.console.roles import ROLES
 
 
 class OperatorInvitation(NamedTuple):
-    """A link to hand over, shown this once."""
+    """An operator and their set-up link, which is shown only once."""
 
     operator: Operator
     link: str
 
 
-async def show_operators(request: ConsoleRequest, made: OperatorInvitation | None = None) -> Response:
-    """List the operators; after an invitation with its link, this once."""
+async def show_operators(request: ConsoleRequest, invitation: OperatorInvitation | None = None) -> Response:
+    """List the operators. `invitation` is a new one, whose link is shown only now."""
     operators = await request.af.read(lambda tx: tx.operators.all())
-    return request.render("operators.html", here="operators", operators=operators, made=made, roles=ROLES)
+    return request.render(
+        "operators.html", here="operators", operators=operators, invitation=invitation, roles=ROLES
+    )
 
 
 async def invite(request: ConsoleRequest) -> Response:
-    """Add an operator and show the link that sets them up."""
+    """Add an operator and show their set-up link."""
     unit = request.af.operators.invite(request.field("email"), cast("Role", request.field("role")))
-    made = await request.act("operator.invite", unit, lambda result: result[0].id)
-    return await show_operators(request, _invitation(request, *made))
+    invited = await request.act("operator.invite", unit, lambda result: result[0].id)
+    return await show_operators(request, _invitation(request, *invited))
 
 
 async def reset(request: ConsoleRequest) -> Response:
-    """Take password, factor, locks and sessions from an operator; show a new link."""
-    made = await request.act("operator.reset", request.af.operators.reset(request.ids[0]), request.ids[0])
-    return await show_operators(request, _invitation(request, *made))
+    """Delete an operator's password, factor, locks and sessions, and show a new set-up link."""
+    invited = await request.act("operator.reset", request.af.operators.reset(request.ids[0]), request.ids[0])
+    return await show_operators(request, _invitation(request, *invited))
 
 
 async def change_role(request: ConsoleRequest) -> Response:
@@ -42,25 +44,27 @@ async def change_role(request: ConsoleRequest) -> Response:
 
 
 async def disable(request: ConsoleRequest) -> Response:
-    """Send an operator away."""
+    """Disable an operator."""
     await request.act("operator.disable", request.af.operators.disable(request.ids[0]), request.ids[0])
     return request.redirect("/console/operators", "disabled")
 
 
 async def show_account(request: ConsoleRequest) -> Response:
-    """Show one's own sessions."""
-    sessions = await request.af.read(request.af.operator_sign_in.live(request.seat.operator))
-    return request.render("account.html", here="account", sessions=sessions, this=request.seat.session.id)
+    """Show the operator's own sessions."""
+    sessions = await request.af.read(request.af.operator_sign_in.live(request.context.operator))
+    return request.render(
+        "account.html", here="account", sessions=sessions, current_id=request.context.session.id
+    )
 
 
 async def end_session(request: ConsoleRequest) -> Response:
-    """End one of one's own sessions."""
-    await request.af.run(request.af.operator_sign_in.revoke(request.seat.operator, request.ids[0]))
+    """End one of the operator's own sessions."""
+    await request.af.run(request.af.operator_sign_in.revoke(request.context.operator, request.ids[0]))
     return request.redirect("/console/account", "ended")
 
 
 def _invitation(request: ConsoleRequest, operator: Operator, token: str) -> OperatorInvitation:
-    return OperatorInvitation(operator, f"{request.visit.base_url}/console/set-up/{token}")
+    return OperatorInvitation(operator, f"{request.page_request.base_url}/console/set-up/{token}")
 
 
 ROUTES = [

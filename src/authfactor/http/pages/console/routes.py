@@ -1,4 +1,4 @@
-"""Every route of the console."""
+"""All routes of the console."""
 
 from typing import Final
 

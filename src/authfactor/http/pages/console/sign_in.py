@@ -1,9 +1,9 @@
-"""Getting in and out: the set-up link, signing in, signing out."""
+"""The set-up link of an operator, sign-in and sign-out."""
 
 from authfactor import errors
 from authfactor.http import error_responses
 from authfactor.http.pages.console.console_request import (
-    COOKIE,
+    SESSION_COOKIE,
     ConsoleRequest,
     error_messages,
     expired_cookie,
@@ -22,36 +22,36 @@ HOME = "/console"
 
 
 async def show_sign_in(request: PageRequest, problem: errors.AuthfactorError | None = None) -> Response:
-    """Ask for email, password and code."""
+    """Show the form for email, password and code."""
     af = request.af
-    token = request.cookie(COOKIE)
+    token = request.cookie(SESSION_COOKIE)
     if token and problem is None and await af.operator_sign_in.context_of(af.store, token) is not None:
         return request.redirect(HOME)
-    any_owner = await af.read(_has_owner)
+    has_owner = await af.read(_has_owner)
     return request.render(
         "console/sign_in.html",
         status=200 if problem is None else error_responses.status_of(problem),
         error_code=None if problem is None else problem.code,
         problems=[] if problem is None else error_messages(problem),
         languages={},
-        until=getattr(problem, "locked_until", None),
+        locked_until=getattr(problem, "locked_until", None),
         now=af.clock(),
         email=request.form().get("email", "") if problem else "",
-        any_owner=any_owner,
-        safe=af.settings.base_url_is_safe,
+        has_owner=has_owner,
+        base_url_is_safe=af.settings.base_url_is_safe,
     )
 
 
 async def sign_in(request: PageRequest) -> Response:
-    """Check them and start a session under a new token."""
+    """Check the credentials and start a session with a new token."""
     form = request.form()
     attempt = SignInForm(
         email=form.get("email", ""),
         password=form.get("password", ""),
         code=form.get("code", ""),
-        user_agent=_agent(request),
-        old_token=request.cookie(COOKIE),
-        origin=request.call.origin,
+        user_agent=_user_agent(request),
+        old_token=request.cookie(SESSION_COOKIE),
+        origin=request.http_request.origin,
     )
     try:
         unit = await request.af.operator_sign_in.prepare_sign_in(request.af.store, attempt)
@@ -63,16 +63,18 @@ async def sign_in(request: PageRequest) -> Response:
 
 async def sign_out(request: ConsoleRequest) -> Response:
     """End the session."""
-    await request.af.run(request.af.operator_sign_in.sign_out(request.visit.cookie(COOKIE) or ""))
-    return request.visit.redirect("/console/sign-in", cookies=[expired_cookie()])
+    await request.af.run(
+        request.af.operator_sign_in.sign_out(request.page_request.cookie(SESSION_COOKIE) or "")
+    )
+    return request.page_request.redirect("/console/sign-in", cookies=[expired_cookie()])
 
 
 async def show_set_up(request: PageRequest, problem: errors.AuthfactorError | None = None) -> Response:
-    """Ask a new operator for a password (and, for the first link, an email)."""
-    opened = await _opened(request)
+    """Show the form for a new operator's password and, with the first link, email."""
+    opened = await _open_set_up_link(request)
     if isinstance(opened, Response):
         return opened
-    known = opened.operator.email if opened.operator and not opened.link.first else ""
+    fixed_email = opened.operator.email if opened.operator and not opened.link.first else ""
     return request.render(
         "console/set_up.html",
         status=200 if problem is None else error_responses.status_of(problem),
@@ -80,17 +82,17 @@ async def show_set_up(request: PageRequest, problem: errors.AuthfactorError | No
         problems=[] if problem is None else error_messages(problem),
         languages={},
         role=opened.link.role,
-        known=known,
-        email=known or request.form().get("email", ""),
+        fixed_email=fixed_email,
+        email=fixed_email or request.form().get("email", ""),
         token=request.ids[0],
     )
 
 
 async def begin_set_up(request: PageRequest) -> Response:
-    """Keep the password and show the picture to scan."""
+    """Store the password and show the QR code."""
     form = request.form()
     if form.get("password") != form.get("again"):
-        mismatch = errors.Item("again", "passwords_differ", "The two passwords are not the same.")
+        mismatch = errors.Item("again", "passwords_differ", "The passwords do not match.")
         return await show_set_up(request, errors.InvalidRequest(mismatch))
     try:
         unit = await request.af.operators.prepare_set_up(
@@ -98,7 +100,7 @@ async def begin_set_up(request: PageRequest) -> Response:
         )
         enrolled = await request.af.run(unit)
     except SetUpLinkRefused:
-        return _spent(request)
+        return _show_invalid_link(request)
     except (errors.InvalidRequest, errors.Conflict, errors.Unavailable) as error:
         return await show_set_up(request, error)
     return _show_code(request, enrolled)
@@ -109,19 +111,19 @@ async def finish_set_up(request: PageRequest) -> Response:
     af = request.af
     try:
         operator, outcome = await af.run(
-            af.operators.finish_set_up(request.ids[0], request.form().get("code", ""), request.call.origin)
+            af.operators.finish_set_up(request.ids[0], request.form().get("code", ""), request.http_request.origin)
         )
     except SetUpLinkRefused:
-        return _spent(request)
+        return _show_invalid_link(request)
     except errors.TooManyAttempts as error:
         return _show_code(request, None, error)
     if not outcome.valid:
-        late = outcome.reason == "clock_drift"
-        text = "This code is old. Check the clock of the phone." if late else "This code is not right."
-        return _show_code(request, None, errors.InvalidRequest(message=f"{text} Type the one shown now."))
+        drifted = outcome.reason == "clock_drift"
+        text = "This code is old. Check your phone's clock." if drifted else "This code is wrong."
+        return _show_code(request, None, errors.InvalidRequest(message=f"{text} Enter the current code."))
 
-    unit = af.operator_sign_in.start(operator, None, _agent(request), origin=request.call.origin)
-    started = await af.run(unit)
+    origin = request.http_request.origin
+    started = await af.run(af.operator_sign_in.start(operator, None, _user_agent(request), origin=origin))
     return request.redirect(HOME, cookies=[session_cookie(started.token)])
 
 
@@ -135,28 +137,28 @@ def _show_code(
         error_code=None if problem is None else problem.code,
         problems=[] if problem is None else error_messages(problem),
         languages={},
-        picture=enrolled.qr_code if enrolled else None,
+        qr_code=enrolled.qr_code if enrolled else None,
         uri=enrolled.uri if enrolled else None,
-        groups=[secret[at : at + 4] for at in range(0, len(secret), 4)],
+        groups=[secret[start : start + 4] for start in range(0, len(secret), 4)],
         token=request.ids[0],
     )
 
 
-async def _opened(request: PageRequest) -> SetUpLink | Response:
+async def _open_set_up_link(request: PageRequest) -> SetUpLink | Response:
     try:
         return await request.af.read(request.af.operators.find_link(request.ids[0]))
     except SetUpLinkRefused:
-        return _spent(request)
+        return _show_invalid_link(request)
 
 
-def _spent(request: PageRequest) -> Response:
+def _show_invalid_link(request: PageRequest) -> Response:
     return request.render(
-        "console/link_spent.html", status=410, error_code=SetUpLinkRefused.code, languages={}
+        "console/link_invalid.html", status=410, error_code=SetUpLinkRefused.code, languages={}
     )
 
 
-def _agent(request: PageRequest) -> str | None:
-    return request.call.headers.get(b"user-agent", b"").decode("latin-1") or None
+def _user_agent(request: PageRequest) -> str | None:
+    return request.http_request.headers.get(b"user-agent", b"").decode("latin-1") or None
 
 
 async def _has_owner(tx: Tx) -> bool:

@@ -1,4 +1,4 @@
-"""Users: find one, see how the factors do, help."""
+"""Users: search, factors, locks and sessions, and actions for support."""
 
 from typing import Final, NamedTuple
 
@@ -15,13 +15,13 @@ from authfactor.store import Tx, Unit
 from authfactor.wire.links import CreateEnrollmentLink
 
 RECENT_EVENT_SCAN: Final = 2000
-LATEST: Final = 15
+RECENT_EVENTS: Final = 15
 MAX_SESSIONS: Final = 50
-WIDEST: Final = 2
+MAX_DRIFT_STEPS: Final = 2
 
 
 class FactorRow(NamedTuple):
-    """A factor as support looks at it; `drift` in seconds, positive when the phone is ahead."""
+    """A factor; `drift` is the phone's clock minus ours in seconds, or None if unknown."""
 
     factor: FactorRecord
     last_used: int | None
@@ -29,52 +29,52 @@ class FactorRow(NamedTuple):
 
 
 async def show_users(request: ConsoleRequest) -> Response:
-    """List users, newest first, or those whose email or id begins as asked."""
-    query = request.visit.query()
-    asked = query.get("q", "").strip()
-    if asked.startswith(ids.USER) and await request.af.read(lambda tx: _exists(tx, request, asked)):
-        return request.redirect(f"{request.home}/users/{asked}")
+    """List users, newest first; or search by the start of the email, or by id."""
+    query = request.page_request.query()
+    search = query.get("q", "").strip()
+    if search.startswith(ids.USER) and await request.af.read(lambda tx: _exists(tx, request, search)):
+        return request.redirect(f"{request.home}/users/{search}")
     path = f"{request.home}/users"
-    if asked:
-        found = await _search(request, asked, query.get("after", ""))
-        before, after = None, found[PAGE_SIZE - 1].email if len(found) > PAGE_SIZE else None
-        users = found[:PAGE_SIZE]
+    if search:
+        matches = await _search(request, search, query.get("after", ""))
+        before, after = None, matches[PAGE_SIZE - 1].email if len(matches) > PAGE_SIZE else None
+        users = matches[:PAGE_SIZE]
     else:
         page = await request.af.read(request.af.users.page(request.environment, request.page_query(), None))
         users, before, after = page.items, page.before, page.after
-    previous, following = page_links(path, query, before, after)
-    return request.render(
-        "users.html", here="users", users=users, asked=asked, previous=previous, following=following
-    )
+    newer, older = page_links(path, query, before, after)
+    return request.render("users.html", here="users", users=users, search=search, newer=newer, older=older)
 
 
 async def show_user(request: ConsoleRequest, issued: IssuedLink | None = None) -> Response:
-    """Show a user: factors, lock, sessions, what happened lately; a new enrolment link, this once."""
+    """Show a user: factors, lock, sessions, recent events. The URL of an `issued` link is shown only now."""
     af, environment, user_id = request.af, request.environment, request.ids[0]
     user = await af.read(af.users.get(environment, user_id))
     number = environment.number
     factors = await af.read(lambda tx: tx.factors.of_user(number, user_id))
     record = await af.read(lambda tx: tx.failures.of(number, user_id))
     sessions = await af.read(af.sessions.page(environment, user_id, PageQuery(limit=MAX_SESSIONS)))
-    latest = await af.read(lambda tx: tx.events.recent_of_user(number, user_id, RECENT_EVENT_SCAN, LATEST))
+    recent_events = await af.read(
+        lambda tx: tx.events.recent_of_user(number, user_id, RECENT_EVENT_SCAN, RECENT_EVENTS)
+    )
     now = af.clock()
-    until = attempt_limits.locked_until(record, now)
-    window = af.settings.lock_window
+    locked_until = attempt_limits.locked_until(record, now)
+    window_start = now // 1000 - af.settings.lock_window
     return request.render(
         "user.html",
         here="users",
         user=user,
         metadata=msgspec.json.decode(user.metadata),
-        factors=[_shown(factor) for factor in factors],
-        recent=sum(at > now // 1000 - window for at in record.times),
+        factors=[_factor_row(factor) for factor in factors],
+        recent_failures=sum(seconds > window_start for seconds in record.times),
         record=record,
-        until=until,
-        for_good=until == attempt_limits.NEVER,
+        locked_until=locked_until,
+        is_permanent=locked_until == attempt_limits.NEVER,
         sessions=sessions.items,
-        events=latest,
-        among=RECENT_EVENT_SCAN,
+        events=recent_events,
+        scanned_events=RECENT_EVENT_SCAN,
         issued=issued,
-        minutes=af.settings.link_life // 60,
+        link_minutes=af.settings.link_life // 60,
     )
 
 
@@ -82,28 +82,28 @@ async def unlock(request: ConsoleRequest) -> Response:
     """Lift a lock."""
     unit = request.af.users.unlock(request.environment, request.ids[0])
     lifted = await request.act("user.unlock", unit, request.ids[0])
-    return request.redirect(_address(request), "unlocked" if lifted else "nothing")
+    return request.redirect(_user_path(request), "unlocked" if lifted else "nothing")
 
 
 async def enroll(request: ConsoleRequest) -> Response:
-    """Make a link by which the user enrols in a factor."""
+    """Create an enrollment link and show it."""
     issued = await request.act("factor.enroll", _enrollment_link(request), lambda made: made.link.user_id)
     return await show_user(request, issued)
 
 
 async def reset(request: ConsoleRequest) -> Response:
-    """Delete all factors of a user, for somebody who has lost the phone; show a link to enrol anew."""
+    """Delete all factors of a user who has lost the phone, and show a new enrollment link."""
     unit = request.af.factors.reset(request.environment, request.ids[0])
     if not request.af.settings.base_url_is_safe:
         await request.act("factor.reset", unit, request.ids[0])
-        return request.redirect(_address(request), "deleted")
+        return request.redirect(_user_path(request), "deleted")
     link = _enrollment_link(request)
 
-    async def both(tx: Tx) -> IssuedLink:
+    async def reset_and_link(tx: Tx) -> IssuedLink:
         await unit(tx)
         return await link(tx)
 
-    return await show_user(request, await request.act("factor.reset", both, request.ids[0]))
+    return await show_user(request, await request.act("factor.reset", reset_and_link, request.ids[0]))
 
 
 def _enrollment_link(request: ConsoleRequest) -> Unit[IssuedLink]:
@@ -119,7 +119,7 @@ async def delete_factor(request: ConsoleRequest) -> Response:
     if factor.user_id != user_id:
         raise errors.NotFound("Authentication Factor", factor_id)
     await request.act("factor.delete", request.af.factors.delete(request.environment, factor_id), factor_id)
-    return request.redirect(_address(request), "deleted")
+    return request.redirect(_user_path(request), "deleted")
 
 
 async def revoke_session(request: ConsoleRequest) -> Response:
@@ -128,18 +128,18 @@ async def revoke_session(request: ConsoleRequest) -> Response:
     await request.act(
         "session.revoke", request.af.sessions.revoke(request.environment, session_id), session_id
     )
-    return request.redirect(_address(request), "ended")
+    return request.redirect(_user_path(request), "ended")
 
 
 async def delete_user(request: ConsoleRequest) -> Response:
-    """Delete a user with everything that belongs to it."""
+    """Delete a user with all factors and sessions."""
     await request.act(
         "user.delete", request.af.users.delete(request.environment, request.ids[0]), request.ids[0]
     )
     return request.redirect(f"{request.home}/users", "deleted")
 
 
-def _address(request: ConsoleRequest) -> str:
+def _user_path(request: ConsoleRequest) -> str:
     return f"{request.home}/users/{request.ids[0]}"
 
 
@@ -147,28 +147,30 @@ async def _exists(tx: Tx, request: ConsoleRequest, user_id: str) -> bool:
     return await tx.users.by_id(request.environment.number, user_id) is not None
 
 
-async def _search(request: ConsoleRequest, asked: str, after: str) -> list[UserRecord]:
+async def _search(request: ConsoleRequest, prefix: str, after: str) -> list[UserRecord]:
     number = request.environment.number
-    return await request.af.read(lambda tx: tx.users.search(number, asked, after, PAGE_SIZE + 1))
+    return await request.af.read(lambda tx: tx.users.search(number, prefix, after, PAGE_SIZE + 1))
 
 
-def _shown(factor: FactorRecord) -> FactorRow:
-    """Read the phone's clock from the last code: which step it was for, and when it came."""
+def _factor_row(factor: FactorRecord) -> FactorRow:
+    """Derive the phone's clock drift from the time step of the last code and the time it was used."""
     if factor.activated_at is None:
         return FactorRow(factor, None, None)
-    ahead = factor.last_step - totp.step_at(factor.updated_at // 1000)
-    # Further off than any window: a restore spent these steps, no code did.
-    return FactorRow(factor, factor.updated_at, ahead * totp.PERIOD if abs(ahead) <= WIDEST else None)
+    steps = factor.last_step - totp.step_at(factor.updated_at // 1000)
+    # Larger than any window: a restore spent these steps, not a code.
+    return FactorRow(
+        factor, factor.updated_at, steps * totp.PERIOD if abs(steps) <= MAX_DRIFT_STEPS else None
+    )
 
 
 ROUTES = [
     operator_page("GET", "/console/e/{environment}/users", show_users, "Users"),
     operator_page("GET", "/console/e/{environment}/users/{user}", show_user, "A user"),
     *(
-        operator_page("POST", f"/console/e/{{environment}}/users/{path}", handler, summary, on_error=again)
-        for path, handler, summary, again in (
+        operator_page("POST", f"/console/e/{{environment}}/users/{path}", handler, summary, on_error=on_error)
+        for path, handler, summary, on_error in (
             ("{user}/unlock", unlock, "Unlock a user", show_user),
-            ("{user}/enroll", enroll, "Make an enrolment link", show_user),
+            ("{user}/enroll", enroll, "Create an enrollment link", show_user),
             ("{user}/reset", reset, "Delete all factors of a user", show_user),
             ("{user}/delete", delete_user, "Delete a user", show_user),
             ("{user}/factors/{factor}/delete", delete_factor, "Delete a factor", show_user),

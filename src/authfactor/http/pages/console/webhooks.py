@@ -1,8 +1,8 @@
-"""Webhook endpoints, and what became of the deliveries to them."""
+"""Webhook endpoints and their deliveries."""
 
 from typing import Final, cast, get_args
 
-from authfactor.http.pages.console.activity import NAMES
+from authfactor.http.pages.console.activity import EVENT_NAMES
 from authfactor.http.pages.console.console_request import ConsoleRequest, operator_page, page_links
 from authfactor.http.response import Response
 from authfactor.models import PageQuery, WebhookEndpointRecord
@@ -10,34 +10,36 @@ from authfactor.rules.events.deliveries import State
 from authfactor.rules.events.webhook_endpoints import KNOWN_EVENTS
 from authfactor.wire.webhooks import CreateWebhookEndpoint, UpdateWebhookEndpoint
 
-ENDPOINTS: Final = 100
-# The contract names many more that this server has no occasion to send.
-SENT: Final = tuple(name for name in NAMES if name in KNOWN_EVENTS)
+MAX_ENDPOINTS: Final = 100
+# The contract has many more events that this server never sends.
+SELECTABLE_EVENTS: Final = tuple(name for name in EVENT_NAMES if name in KNOWN_EVENTS)
 
 
-async def show_endpoints(request: ConsoleRequest, made: WebhookEndpointRecord | None = None) -> Response:
-    """List the endpoints; a new one with its secret, this once."""
-    page = await request.af.read(request.af.webhooks.page(request.environment, PageQuery(limit=ENDPOINTS)))
+async def show_endpoints(request: ConsoleRequest, created: WebhookEndpointRecord | None = None) -> Response:
+    """List the endpoints. The signing secret of a `created` one is shown only now."""
+    page = await request.af.read(
+        request.af.webhooks.page(request.environment, PageQuery(limit=MAX_ENDPOINTS))
+    )
     return request.render(
         "webhooks.html",
         here="webhooks",
         endpoints=page.items,
-        made=made,
-        known=SENT,
+        created=created,
+        event_names=SELECTABLE_EVENTS,
     )
 
 
-async def create_endpoint(room: ConsoleRequest) -> Response:
-    """Make an endpoint and show its secret."""
-    names = [name for name in SENT if room.field(f"event:{name}")]
-    request = CreateWebhookEndpoint(endpoint_url=room.field("endpoint_url"), events=names)
-    unit = room.af.webhooks.create(room.environment, request)
-    made = await room.act("webhook_endpoint.create", unit, lambda endpoint: endpoint.id)
-    return await show_endpoints(room, made)
+async def create_endpoint(request: ConsoleRequest) -> Response:
+    """Create an endpoint and show its signing secret."""
+    names = [name for name in SELECTABLE_EVENTS if request.field(f"event:{name}")]
+    body = CreateWebhookEndpoint(endpoint_url=request.field("endpoint_url"), events=names)
+    unit = request.af.webhooks.create(request.environment, body)
+    created = await request.act("webhook_endpoint.create", unit, lambda endpoint: endpoint.id)
+    return await show_endpoints(request, created)
 
 
 async def enable(request: ConsoleRequest) -> Response:
-    """Tell an endpoint of events again."""
+    """Enable an endpoint."""
     unit = request.af.webhooks.update(
         request.environment, request.ids[0], UpdateWebhookEndpoint(status="enabled")
     )
@@ -46,7 +48,7 @@ async def enable(request: ConsoleRequest) -> Response:
 
 
 async def disable(request: ConsoleRequest) -> Response:
-    """Tell an endpoint of nothing until it is enabled."""
+    """Disable an endpoint: it receives no events until it is enabled."""
     unit = request.af.webhooks.update(
         request.environment, request.ids[0], UpdateWebhookEndpoint(status="disabled")
     )
@@ -55,7 +57,7 @@ async def disable(request: ConsoleRequest) -> Response:
 
 
 async def delete(request: ConsoleRequest) -> Response:
-    """Delete an endpoint and what it has not been told yet."""
+    """Delete an endpoint and its pending deliveries."""
     unit = request.af.webhooks.delete(request.environment, request.ids[0])
     await request.act("webhook_endpoint.delete", unit, request.ids[0])
     return request.redirect(f"{request.home}/webhooks", "deleted")
@@ -63,13 +65,13 @@ async def delete(request: ConsoleRequest) -> Response:
 
 async def show_deliveries(request: ConsoleRequest) -> Response:
     """List deliveries, newest first."""
-    query = request.visit.query()
-    asked = query.get("state", "")
-    state = cast("State", asked) if asked in get_args(State) else None
+    query = request.page_request.query()
+    requested = query.get("state", "")
+    state = cast("State", requested) if requested in get_args(State) else None
     endpoint = query.get("endpoint") or None
     unit = request.af.deliveries.page(request.environment, request.page_query(), endpoint, state)
     page = await request.af.read(unit)
-    previous, following = page_links(f"{request.home}/deliveries", query, page.before, page.after)
+    newer, older = page_links(f"{request.home}/deliveries", query, page.before, page.after)
     return request.render(
         "deliveries.html",
         here="deliveries",
@@ -77,14 +79,13 @@ async def show_deliveries(request: ConsoleRequest) -> Response:
         states=get_args(State),
         state=state or "",
         endpoint=endpoint,
-        previous=previous,
-        following=following,
-        newest=not (query.get("before") or query.get("after")),
+        newer=newer,
+        older=older,
     )
 
 
 async def resend(request: ConsoleRequest) -> Response:
-    """Send a delivery now, whatever became of it."""
+    """Send a delivery now, whatever its state."""
     unit = request.af.deliveries.resend(request.environment, request.ids[0])
     await request.act("delivery.resend", unit, request.ids[0])
     return request.redirect(f"{request.home}/deliveries", "resent")
