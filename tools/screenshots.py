@@ -102,7 +102,7 @@ def reading(page: Page, setting: Setting) -> Iterator[str]:
     page.locator("#try-key").fill(API_KEY)
     page.locator("#try-user_id").fill(user.user_id)
     page.get_by_role("button", name="Send GET").click()
-    page.locator("[data-answer] pre").wait_for()
+    page.locator("[data-response] pre").wait_for()
     page.evaluate("for (const one of [window, document.querySelector('.docs-samples')]) one.scrollTo(0, 0)")
     yield "docs-endpoint"
     page.goto(f"{setting.server.url}/docs/guide?lang=js")

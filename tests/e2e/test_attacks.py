@@ -25,7 +25,7 @@ def test_a_link_that_was_opened_is_refused_in_every_other_browser(context: Conte
     second.goto(link["url"])
     person.open(first, link)
     second.get_by_role("button").click()
-    expect(second.get_by_role("heading")).to_have_text("This link has been used")
+    expect(second.get_by_role("heading")).to_have_text("This link has already been used")
     answer = second.goto(link["url"])
     assert answer is not None
     assert answer.status == 410

@@ -56,7 +56,7 @@ def test_without_a_place_to_go_the_page_says_that_it_is_done(page: Page, person:
     person.open(page, link)
     person.scan(page)
     person.type_code(page, person.code())
-    expect(page.get_by_role("status")).to_contain_text("From now on Acme can ask you for a code")
+    expect(page.get_by_role("status")).to_contain_text("From now on, Acme may ask you for a code")
     page.reload()
     expect(page.get_by_role("status")).to_be_visible()
     assert person.secret not in page.content().replace(" ", "")
@@ -137,27 +137,27 @@ def test_a_used_and_an_old_code_are_explained(page: Page, person: Person) -> Non
     person.enroll_by_api()
     person.open(page, person.link("challenge"))
     person.type_code(page, person.spent[0])
-    person.expect_problem(page, "This code has been used already.")
-    person.expect_problem(page, "You have 4 more tries.")
+    person.expect_problem(page, "This code has already been used.")
+    person.expect_problem(page, "You have 4 attempts left.")
     person.type_code(page, person.code(-6))
-    person.expect_problem(page, "the clock of your phone is slow")
+    person.expect_problem(page, "the clock on your phone is slow")
 
 
 def test_too_many_wrong_codes_end_a_challenge_and_then_lock_for_a_while(page: Page, person: Person) -> None:
     person.enroll_by_api()
     person.open(page, person.link("challenge"))
-    for left in ("4 more tries", "3 more tries", "2 more tries", "one more try"):
+    for left in ("4 attempts", "3 attempts", "2 attempts", "one attempt"):
         person.type_code(page, person.wrong())
         person.expect_problem(page, left)
     person.type_code(page, person.wrong())
-    expect(page.get_by_role("alert")).to_contain_text("Go back and ask for a new link.")
+    expect(page.get_by_role("alert")).to_contain_text("Go back and request a new link.")
     expect(page.get_by_label(CODE, exact=True)).to_have_count(0)
     expect(page.get_by_role("link", name="Back to Acme")).to_have_attribute("href", person.setting.welcome)
 
     person.open(page, person.link("challenge"))
     for _ in range(4):
         person.type_code(page, person.wrong())
-    person.expect_problem(page, "You have one more try.")
+    person.expect_problem(page, "You have one attempt left.")
     person.type_code(page, person.wrong())
     person.expect_problem(page, "Too many wrong codes. Try again in 15 minutes.")
     person.type_code(page, person.code(1))

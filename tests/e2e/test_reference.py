@@ -103,7 +103,7 @@ def test_trying_sends_a_real_request_and_shows_the_answer(page: Page, user_id: s
     page.get_by_text("3 optional parameters").click()
     page.locator("#try-totp_issuer").fill("Acme & Söhne")
     page.get_by_role("button", name="Send POST").click()
-    answer = page.locator("[data-answer]")
+    answer = page.locator("[data-response]")
     expect(answer.locator(".badge")).to_have_text(re.compile(r"^201 · \d+ ms$"))
     expect(answer.locator("pre")).to_contain_text('"issuer": "Acme & Söhne"')
 
@@ -113,7 +113,7 @@ def test_a_refusal_is_shown_like_any_answer(page: Page) -> None:
     page.get_by_label("API key of a test environment").fill("sk_test_wrong")
     page.locator("#try-user_id").fill("../../events?events=user.created")
     page.get_by_role("button", name="Send GET").click()
-    answer = page.locator("[data-answer]")
+    answer = page.locator("[data-response]")
     expect(answer.locator(".badge")).to_have_text(re.compile("^401 "))
     expect(answer.locator("pre")).to_contain_text("Unauthorized")
 
@@ -126,11 +126,11 @@ def test_types_reach_the_server_as_the_page_says(page: Page, user_id: str) -> No
     page.locator("#try-email_verified").select_option("true")
     page.locator("#try-metadata").fill("{plan")
     page.get_by_role("button", name="Send PUT").click()
-    expect(page.locator("[data-answer] .badge")).to_have_text("Not JSON")
+    expect(page.locator("[data-response] .badge")).to_have_text("Invalid JSON")
     page.locator("#try-metadata").fill('{"plan": "pro"}')
     page.get_by_role("button", name="Send PUT").click()
-    expect(page.locator("[data-answer] pre")).to_contain_text('"email_verified": true')
-    expect(page.locator("[data-answer] pre")).to_contain_text('"plan": "pro"')
+    expect(page.locator("[data-response] pre")).to_contain_text('"email_verified": true')
+    expect(page.locator("[data-response] pre")).to_contain_text('"plan": "pro"')
 
 
 def test_the_key_goes_into_one_header_and_nowhere_else(page: Page, docs_server: Server, user_id: str) -> None:
@@ -140,7 +140,7 @@ def test_the_key_goes_into_one_header_and_nowhere_else(page: Page, docs_server: 
     page.get_by_label("API key of a test environment").fill(API_KEY)
     page.locator("#try-user_id").fill(user_id)
     page.get_by_role("button", name="Send GET").click()
-    expect(page.locator("[data-answer] pre")).to_contain_text(user_id)
+    expect(page.locator("[data-response] pre")).to_contain_text(user_id)
     told = [request for request in requests if API_KEY in str(request.all_headers())]
     assert [request.url for request in told] == [f"{docs_server.url}/user_management/users/{user_id}"]
     assert told[0].all_headers().get("cookie") is None
@@ -175,7 +175,7 @@ def test_pages_are_accessible_and_fit(
 def test_everything_can_be_reached_by_keyboard(page: Page) -> None:
     page.goto("/docs/get-user")
     page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     page.keyboard.press("Enter")
     reached = set()
     for _ in range(60):

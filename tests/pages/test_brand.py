@@ -30,15 +30,17 @@ def variables(styles: str) -> list[dict[str, str]]:
 def test_every_colour_gives_buttons_and_links_that_can_be_read(color: str) -> None:
     schemes = variables(page_branding.styles(color))
     assert len(schemes) == 2
-    for scheme, ground in zip(schemes, (page_branding.LIGHT_GROUND, page_branding.DARK_GROUND), strict=True):
+    for scheme, ground in zip(
+        schemes, (page_branding.LIGHT_BACKGROUND, page_branding.DARK_BACKGROUND), strict=True
+    ):
         assert scheme["accent"] == color
         assert page_branding.contrast(scheme["on-accent"], color) >= LEAST
         assert page_branding.contrast(scheme["accent-text"], ground) >= LEAST
 
 
 def test_a_colour_that_can_be_read_stays_as_it_is() -> None:
-    assert page_branding.readable("#1f3f80", page_branding.LIGHT_GROUND) == "#1f3f80"
-    assert page_branding.readable("#a0c0ff", page_branding.DARK_GROUND) == "#a0c0ff"
+    assert page_branding.readable_color("#1f3f80", page_branding.LIGHT_BACKGROUND) == "#1f3f80"
+    assert page_branding.readable_color("#a0c0ff", page_branding.DARK_BACKGROUND) == "#a0c0ff"
 
 
 def test_the_grounds_are_those_of_the_style_sheet() -> None:
@@ -47,8 +49,13 @@ def test_the_grounds_are_those_of_the_style_sheet() -> None:
     )
     assert len(grounds) == 6
     # In light the darkest ground is the hardest for dark text, in dark the lightest for light text.
-    assert min((value for _, value in grounds[:3]), key=page_branding.luminance) == page_branding.LIGHT_GROUND
-    assert max((value for _, value in grounds[3:]), key=page_branding.luminance) == page_branding.DARK_GROUND
+    assert (
+        min((value for _, value in grounds[:3]), key=page_branding.luminance)
+        == page_branding.LIGHT_BACKGROUND
+    )
+    assert (
+        max((value for _, value in grounds[3:]), key=page_branding.luminance) == page_branding.DARK_BACKGROUND
+    )
 
 
 def png() -> bytes:

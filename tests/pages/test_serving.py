@@ -81,13 +81,13 @@ def test_neither_the_command_line_nor_the_api_loads_the_template_library(importe
 
 
 async def test_pages_are_compiled_before_somebody_asks_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "PAGES_AFTER_SECONDS", 0)
-    templating._compiled.cache_clear()
+    monkeypatch.setattr(app, "PREPARE_PAGES_AFTER_SECONDS", 0)
+    templating._compile_all.cache_clear()
     reference.endpoints.cache_clear()
     [prepare] = [work for work in app.BACKGROUND_TASKS if work.__name__ == "_prepare_pages"]
     async with asyncio.timeout(30):
         await prepare(cast("Authfactor", SimpleNamespace(settings=Settings())))
-    assert templating._compiled.cache_info().currsize == 1
+    assert templating._compile_all.cache_info().currsize == 1
     assert reference.endpoints.cache_info().currsize == 1
 
 

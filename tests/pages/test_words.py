@@ -8,13 +8,15 @@ from authfactor.http.pages import translations
 
 
 def spoken(language: str) -> dict[str, str]:
-    texts = translations.texts(language)
+    texts = translations.read_texts(language)
     return {name: text for name, text in texts.items() if name.split(".")[0] not in translations.ENGLISH_ONLY}
 
 
-@pytest.mark.parametrize("language", [tag for tag in translations.LANGUAGES if tag != translations.DEFAULT])
+@pytest.mark.parametrize(
+    "language", [tag for tag in translations.LANGUAGES if tag != translations.DEFAULT_LANGUAGE]
+)
 def test_every_language_says_everything_with_the_same_places(language: str) -> None:
-    english, other = spoken(translations.DEFAULT), spoken(language)
+    english, other = spoken(translations.DEFAULT_LANGUAGE), spoken(language)
     assert other.keys() == english.keys()
     for name, text in english.items():
         assert re.findall(r"\{\w+\}", other[name]) == re.findall(r"\{\w+\}", text) or (
@@ -41,7 +43,7 @@ def test_every_language_says_everything_with_the_same_places(language: str) -> N
 def test_the_language_is_the_preferred_one_else_the_browser_s(
     accepted: str, preferred: tuple[str | None, ...], language: str
 ) -> None:
-    assert translations.choose(accepted, *preferred) == language
+    assert translations.choose_language(accepted, *preferred) == language
 
 
 @pytest.mark.parametrize(
@@ -56,9 +58,9 @@ def test_the_language_is_the_preferred_one_else_the_browser_s(
     ],
 )
 def test_a_duration_is_rounded_up(milliseconds: int, text: str) -> None:
-    assert translations.of("en").duration(milliseconds) == text
+    assert translations.catalog("en").duration(milliseconds) == text
 
 
 def test_an_unknown_name_is_an_error_and_not_an_empty_text() -> None:
     with pytest.raises(KeyError):
-        translations.of("en")("common.no_such_text")
+        translations.catalog("en")("common.no_such_text")

@@ -65,9 +65,7 @@ def test_a_page_shows_sample_parameters_answer_and_how_it_was_checked(
     for code in page.errors:
         assert reference.error_codes()[code].meaning.replace("`", "") in text
     how = reference.recorded().checked[shown][page.name].split()
-    assert {"run": "This very code runs", "replayed": "is replayed", "parsed": "Only its syntax"}[
-        how[0]
-    ] in text
+    assert {"run": "This code runs", "replayed": "is replayed", "parsed": "Only the syntax"}[how[0]] in text
     assert all(version in text for version in how[1:])
 
 

@@ -1,4 +1,4 @@
-"""Static files under names that hold their hash, so that browsers may keep them for a year."""
+"""Static files with a hash in their URL, so that browsers may cache them for a year."""
 
 import functools
 import gzip
@@ -14,7 +14,7 @@ FOLDER: Final = Path(__file__).parent / "static"
 PREFIX: Final = "/assets/"
 VENDORED: Final = FOLDER / "vendor" / "vendored.toml"
 _HASH_LENGTH: Final = 12
-_FOREVER: Final = b"public, max-age=31536000, immutable"
+_IMMUTABLE: Final = b"public, max-age=31536000, immutable"
 _TYPES: Final = {
     ".css": b"text/css; charset=utf-8",
     ".js": b"text/javascript; charset=utf-8",
@@ -24,7 +24,7 @@ _TYPES: Final = {
 
 
 class Asset(NamedTuple):
-    """One static file, ready to send plain or compressed."""
+    """A static file with its URL, plain and gzipped."""
 
     url: str
     content_type: bytes
@@ -34,26 +34,26 @@ class Asset(NamedTuple):
 
 @functools.cache
 def files() -> dict[str, Asset]:
-    """Read every static file once; by its plain name (`authfactor.css`, `htmx.min.js`)."""
-    found = {}
+    """Read all static files, keyed by their name without hash (`authfactor.css`, `htmx.min.js`)."""
+    assets = {}
     for path in sorted(FOLDER.rglob("*")):
         if path.suffix in _TYPES:
             content = path.read_bytes()
             digest = hashlib.sha256(content).hexdigest()[:_HASH_LENGTH]
             url = f"{PREFIX}{path.stem}.{digest}{path.suffix}"
-            # No time in the gzip header: the same file gives the same bytes.
-            found[path.name] = Asset(url, _TYPES[path.suffix], content, gzip.compress(content, 9, mtime=0))
-    return found
+            # No timestamp in the gzip header, so that the output is reproducible.
+            assets[path.name] = Asset(url, _TYPES[path.suffix], content, gzip.compress(content, 9, mtime=0))
+    return assets
 
 
 def url(name: str) -> str:
-    """Return the address of a static file. Raises `KeyError` for a file that is not there."""
+    """Return the URL path of a static file. Raises `KeyError` if it does not exist."""
     return files()[name].url
 
 
 def vendored() -> dict[str, dict[str, str]]:
-    """Read the manifest of files that others wrote: where from, which version, which hash, which licence."""
-    import tomllib  # noqa: PLC0415 - with the first page, not at the start
+    """Read the manifest of third-party files: source, version, hash and license."""
+    import tomllib  # noqa: PLC0415 - keep start-up fast
 
     return tomllib.loads(VENDORED.read_text(encoding="utf-8"))
 
@@ -64,11 +64,11 @@ async def serve(request: Request) -> Response:
     asset = files().get(f"{stem.rpartition('.')[0]}.{rest}")
     if asset is None:
         raise errors.RouteNotFound("Not Found")
-    # During a rolling upgrade a page of the other release may ask for its own version: ours will do, once.
-    keep = _FOREVER if asset.url == request.path else b"no-cache"
+    # In a rolling upgrade a page of the other release requests its own version: send ours, uncached.
+    cache_control = _IMMUTABLE if asset.url == request.path else b"no-cache"
     headers = (
         (b"content-type", asset.content_type),
-        (b"cache-control", keep),
+        (b"cache-control", cache_control),
         (b"cross-origin-resource-policy", b"same-origin"),
         (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     )

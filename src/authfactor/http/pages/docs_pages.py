@@ -1,7 +1,7 @@
-"""The reference at /docs: an index, a page for each endpoint, a guide, the error codes (decision 0021).
+"""The API reference at /docs: an index, a page for each endpoint, a guide, the error codes (decision 0021).
 
-Everything comes from `authfactor.reference`. The language of the samples is picked by a link, `?lang=go`, and
-remembered in a cookie, so that it needs no script.
+The content comes from `authfactor.reference`. A link, `?lang=go`, selects the language of the samples, and a
+cookie stores it, so that no script is needed.
 """
 
 import re
@@ -16,17 +16,17 @@ from authfactor.reference import LANGUAGES, Endpoint, Parameter
 if TYPE_CHECKING:
     import markupsafe
 
-LANGUAGE: Final = "docs_language"
-DEFAULT: Final = "curl"
-# The first major version of each SDK that has the newer names.
+LANGUAGE_COOKIE: Final = "docs_language"
+DEFAULT_LANGUAGE: Final = "curl"
+# The major version of each SDK that introduced its newer method names.
 NEWER_SINCE: Final = {"js": "9", "python": "6", "go": "7", "php": "5", "ruby": "7", "java": "5"}
-_YEAR: Final = 365 * 24 * 3600
-_MARKS: Final = re.compile(r"`([^`]+)`|\[([^\]]+)\]\((/docs/[a-z0-9-]+)\)")
+_YEAR_SECONDS: Final = 365 * 24 * 3600
+_MARKUP: Final = re.compile(r"`([^`]+)`|\[([^\]]+)\]\((/docs/[a-z0-9-]+)\)")
 _LITERAL: Final = re.compile(r'"([^"]+)"')
 
 
 class FieldRow(NamedTuple):
-    """One field of the form that tries an endpoint; `choices` when only these are allowed."""
+    """A field of the "Try it" form; `choices` are the only allowed values, if any."""
 
     parameter: Parameter
     place: str
@@ -36,97 +36,99 @@ class FieldRow(NamedTuple):
 
 
 def prose(text: str) -> "markupsafe.Markup":
-    """Turn a description into HTML: `code` and links to other pages; everything else is escaped."""
-    import markupsafe  # noqa: PLC0415 - comes with the templates, which are loaded with the first page
+    """Convert a description to HTML: `code` and links to other pages; the rest is escaped."""
+    import markupsafe  # noqa: PLC0415 - loaded with the templates
 
-    written, at = markupsafe.Markup(), 0
-    for mark in _MARKS.finditer(text):
-        code, label, target = mark.groups()
-        made = (
+    html, position = markupsafe.Markup(), 0
+    for match in _MARKUP.finditer(text):
+        code, label, target = match.groups()
+        element = (
             markupsafe.Markup("<code>{}</code>").format(code)
             if code
             else markupsafe.Markup('<a href="{}">{}</a>').format(target, label)
         )
-        written, at = written + text[at : mark.start()] + made, mark.end()
-    return written + text[at:]
+        html, position = html + text[position : match.start()] + element, match.end()
+    return html + text[position:]
 
 
-def fields_of(endpoint: Endpoint) -> list[FieldRow]:
-    """List the fields of the form that tries an endpoint."""
-    found = []
+def try_fields(endpoint: Endpoint) -> list[FieldRow]:
+    """Return the fields of an endpoint's "Try it" form."""
+    rows = []
     for parameter in reference.flat(endpoint.http.parameters):
         choices = tuple(_LITERAL.findall(parameter.type))
         if parameter.type == "boolean":
             choices = ("true", "false")
         value = choices[0] if len(choices) == 1 else ""
         name = parameter.field or parameter.key
-        found.append(FieldRow(parameter, parameter.place, name, value, choices))
-    return found
+        rows.append(FieldRow(parameter, parameter.place, name, value, choices))
+    return rows
 
 
-def groups(query: str = "") -> dict[str, list[Endpoint]]:
-    """Group the endpoints that a search finds: every word of it in the title, the path or a method's name."""
-    wanted = query.lower().split()
-    found: dict[str, list[Endpoint]] = {}
+def search(query: str = "") -> dict[str, list[Endpoint]]:
+    """Return the endpoints whose `search_text` contains every word of the query, by group."""
+    words = query.lower().split()
+    groups: dict[str, list[Endpoint]] = {}
     for endpoint in reference.endpoints().values():
-        if all(word in searchable(endpoint) for word in wanted):
-            found.setdefault(endpoint.group, []).append(endpoint)
-    return found
+        if all(word in search_text(endpoint) for word in words):
+            groups.setdefault(endpoint.group, []).append(endpoint)
+    return groups
 
 
-def searchable(endpoint: Endpoint) -> str:
-    """Return the text that a search of the index looks into."""
+def search_text(endpoint: Endpoint) -> str:
+    """Return the text that a search matches: title, operation, name and SDK methods."""
     methods = " ".join(method.title for method in endpoint.reference.values())
     return f"{endpoint.title} {endpoint.operation} {endpoint.name} {methods}".lower()
 
 
 async def show_index(request: PageRequest) -> Response:
-    """Show what there is, or what a search finds."""
+    """Show the index, or the results of a search."""
     query = request.query().get("q", "").strip()[:100]
-    return _show(request, "reference/index.html", query=query, found=groups(query), searchable=searchable)
+    return _render(
+        request, "reference/index.html", query=query, groups=search(query), search_text=search_text
+    )
 
 
 async def show_page(request: PageRequest) -> Response:
     """Show the page of an endpoint, the guide, or the error codes. Raises `RouteNotFound`."""
     name = request.ids[0]
     if name == "guide":
-        return _show(request, "reference/guide.html", answers=reference.recorded().guide)
+        return _render(request, "reference/guide.html", responses=reference.recorded().guide)
     if name == "errors":
-        return _show(request, "reference/errors.html", codes=reference.error_codes())
+        return _render(request, "reference/errors.html", codes=reference.error_codes())
     endpoint = reference.endpoints().get(name.replace("-", "_"))
     if endpoint is None or endpoint.slug != name:
         raise errors.RouteNotFound("Not Found")
-    return _show(
+    return _render(
         request,
         "reference/endpoint.html",
         endpoint=endpoint,
-        answer=reference.recorded().answers.get(endpoint.name),
+        response=reference.recorded().answers.get(endpoint.name),
         codes=reference.error_codes(),
-        fields=fields_of(endpoint),
-        may_try=request.af.settings.docs_try,
+        fields=try_fields(endpoint),
+        try_enabled=request.af.settings.docs_try,
         needs_key=needs_key(endpoint),
     )
 
 
 def needs_key(endpoint: Endpoint) -> bool:
-    """Tell whether an endpoint asks for the API key in a header: its sample sends one."""
+    """Return whether an endpoint needs an API key in a header, which its cURL sample then sends."""
     return "Authorization: Bearer $API_KEY" in reference.samples()["curl"][endpoint.name].code
 
 
-def _show(request: PageRequest, template: str, **names: Any) -> Response:  # noqa: ANN401 - whatever the template shows
+def _render(request: PageRequest, template: str, **names: Any) -> Response:  # noqa: ANN401 - template variables
     if not request.af.settings.docs:
         raise errors.RouteNotFound("Not Found")
     request.set_language("en")
-    picked = request.query().get("lang")
-    cookies = [Cookie(LANGUAGE, picked, _YEAR)] if picked in LANGUAGES else []
-    kept = picked or request.cookie(LANGUAGE)
+    selected = request.query().get("lang")
+    cookies = [Cookie(LANGUAGE_COOKIE, selected, _YEAR_SECONDS)] if selected in LANGUAGES else []
+    lang = selected or request.cookie(LANGUAGE_COOKIE)
     return request.render(
         template,
         cookies=cookies,
-        lang=kept if kept in LANGUAGES else DEFAULT,
+        lang=lang if lang in LANGUAGES else DEFAULT_LANGUAGE,
         names=LANGUAGES,
         newer_since=NEWER_SINCE,
-        menu=groups(),
+        menu=search(),
         samples=reference.samples(),
         checked=reference.recorded().checked,
         flat=reference.flat,
@@ -138,6 +140,6 @@ def _show(request: PageRequest, template: str, **names: Any) -> Response:  # noq
 
 
 ROUTES: Final = [
-    page("GET", "/docs", show_index, "The reference"),
-    page("GET", "/docs/{name}", show_page, "A page of the reference"),
+    page("GET", "/docs", show_index, "The API reference"),
+    page("GET", "/docs/{name}", show_page, "A page of the API reference"),
 ]

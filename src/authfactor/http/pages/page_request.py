@@ -1,4 +1,4 @@
-"""One request for a page: what the browser sent, and how to answer it."""
+"""A request for a page: its input, its language, and how to render a response."""
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,68 +18,71 @@ from authfactor.http.response import Response
 from authfactor.http.routing import Route
 from authfactor.wire.requests import without_nul
 
-FORM: Final = b"application/x-www-form-urlencoded"
+FORM_TYPE: Final = b"application/x-www-form-urlencoded"
 MAX_FIELDS: Final = 100
 TAG: Final = "pages"
-_LANGUAGE: Final = "language"
-_YEAR: Final = 365 * 24 * 3600
+LANGUAGE_COOKIE: Final = "language"
+_YEAR_SECONDS: Final = 365 * 24 * 3600
 
 log = logging.getLogger("authfactor.pages")
 
 
 class PageRequest:
-    """A request that a page answers."""
+    """A request for a page."""
 
     def __init__(self, request: Request) -> None:
-        """Choose the language: the one picked on a page, then the browser's."""
-        self.call = request
-        self._picked = request.query().get(_LANGUAGE) if request.query_string else None
-        self.set_language(self._picked, self.cookie(_LANGUAGE))
+        """Choose the language: the one picked on a page, else by `Accept-Language`."""
+        self.http_request = request
+        self._picked_language = request.query().get(LANGUAGE_COOKIE) if request.query_string else None
+        self.set_language(self._picked_language, self.cookie(LANGUAGE_COOKIE))
 
     @property
     def af(self) -> Authfactor:
         """The installation."""
-        return self.call.af
+        return self.http_request.af
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """Ids in the path, decoded."""
-        return self.call.ids
+        """The path parameters, decoded."""
+        return self.http_request.ids
 
     @property
     def base_url(self) -> str:
-        """Where browsers reach this server."""
+        """The URL at which browsers reach this server, without a trailing slash."""
         return self.af.settings.base_url.rstrip("/")
 
     def set_language(self, *preferred: str | None) -> None:
-        """Choose the language anew: the first preference that there is a catalogue of."""
-        accepted = self.call.headers.get(b"accept-language", b"").decode("latin-1")
-        self.words = translations.of(translations.choose(accepted, *preferred))
+        """Set the language to the first supported preference, else by `Accept-Language`."""
+        accepted = self.http_request.headers.get(b"accept-language", b"").decode("latin-1")
+        self.texts = translations.catalog(translations.choose_language(accepted, *preferred))
 
     def default_language(self, *preferred: str | None) -> None:
-        """Choose the language by what is known of the person, unless one was picked on a page."""
-        self.set_language(self._picked, self.cookie(_LANGUAGE), *preferred)
+        """Like `set_language`, but a language picked on a page takes precedence."""
+        self.set_language(self._picked_language, self.cookie(LANGUAGE_COOKIE), *preferred)
 
     def query(self) -> dict[str, str]:
-        """Read the query."""
-        return self.call.query()
+        """Parse the query string."""
+        return self.http_request.query()
 
     def form(self) -> dict[str, str]:
-        """Read a submitted form; of a repeated field the last counts. Raises `InvalidRequest`."""
-        sent_as = self.call.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-        if self.call.body and sent_as != FORM:
+        """Parse a submitted form; the last duplicate wins. Raises `InvalidRequest`."""
+        content_type = self.http_request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        if self.http_request.body and content_type != FORM_TYPE:
             raise errors.InvalidRequest(message="Send the form as application/x-www-form-urlencoded.")
         try:
             pairs = parse_qsl(
-                self.call.body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="replace"
+                self.http_request.body.decode(),
+                keep_blank_values=True,
+                max_num_fields=MAX_FIELDS,
+                errors="replace",
             )
         except ValueError as error:
-            raise errors.InvalidRequest(message="The form cannot be read.") from error
+            raise errors.InvalidRequest(message="The form is malformed.") from error
         return {name: without_nul(value) for name, value in pairs}
 
     def cookie(self, name: str) -> str | None:
-        """Read a cookie by the name it was set with."""
-        return browser_security.read_cookie(self.call.headers, name, self.base_url)
+        """Return a cookie's value by the name it was set with, or None."""
+        return browser_security.read_cookie(self.http_request.headers, name, self.base_url)
 
     def render(
         self,
@@ -92,31 +95,31 @@ class PageRequest:
         verdict: str | None = None,
         **names: object,
     ) -> Response:
-        """Render a page.
+        """Render a template.
 
-        `form_target` is another origin to which its form may redirect. `error_code` and `verdict` are for the
-        log and the metrics.
+        `form_target`: a URL of another origin that the page's form may redirect to. `error_code` and
+        `verdict` are for the log and the metrics.
         """
         body = templating.render(
-            template, t=self.words, language=self.words.language, path=self.call.path, **names
+            template, t=self.texts, language=self.texts.language, path=self.http_request.path, **names
         )
-        headers = (*browser_security.page_headers(form_target), *self._set(cookies))
+        headers = (*browser_security.page_headers(form_target), *self._set_cookie_headers(cookies))
         return Response(status, body, headers, error_code, verdict)
 
-    def redirect(self, where: str, *, cookies: Sequence[Cookie] = (), verdict: str | None = None) -> Response:
-        """Send the browser elsewhere after a form (303: with GET). `where` must be a URL as is."""
-        headers = [(b"location", where.encode("ascii"))]
-        return Response(303, b"", (*headers, *self._set(cookies)), verdict=verdict)
+    def redirect(self, url: str, *, cookies: Sequence[Cookie] = (), verdict: str | None = None) -> Response:
+        """Redirect with 303 (See Other), so that the browser continues with a GET. `url` must be ASCII."""
+        headers = [(b"location", url.encode("ascii"))]
+        return Response(303, b"", (*headers, *self._set_cookie_headers(cookies)), verdict=verdict)
 
-    def refuse(self, error: errors.AuthfactorError) -> Response:
-        """Show an error as a page of its own, in the words of the catalogue where it has any."""
+    def render_error(self, error: errors.AuthfactorError) -> Response:
+        """Render an error page, with the catalog's title and text for the error code if it has them."""
         status = 403 if isinstance(error, browser_security.CrossOrigin) else error_responses.status_of(error)
         code, text = error.code, error.message
         if isinstance(error, errors.InvalidRequest) and error.items:
             code, text = error.items[0].code, error.items[0].message
-        known = f"errors.{code}"
-        title = self.words(f"{known}.title" if f"{known}.title" in self.words else "errors.other.title")
-        text = self.words(f"{known}.text") if f"{known}.text" in self.words else text
+        key = f"errors.{code}"
+        title = self.texts(f"{key}.title" if f"{key}.title" in self.texts else "errors.other.title")
+        text = self.texts(f"{key}.text") if f"{key}.text" in self.texts else text
         response = self.render(
             "error.html", status=status, error_code=error.code, title=title, text=text, reference=None
         )
@@ -124,18 +127,18 @@ class PageRequest:
         return msgspec.structs.replace(response, headers=headers)
 
     def render_failure(self, reference: str, *, status: int = 500) -> Response:
-        """Show that something went wrong on our side; the log has the rest under this reference."""
-        title, text = self.words("errors.internal_error.title"), self.words("errors.internal_error.text")
+        """Render the page for an unexpected failure; the log has the details under `reference`."""
+        title, text = self.texts("errors.internal_error.title"), self.texts("errors.internal_error.text")
         code = errors.Unavailable.code if status == 503 else errors.AuthfactorError.code  # noqa: PLR2004 - HTTP's
         return self.render(
             "error.html", status=status, error_code=code, title=title, text=text, reference=reference
         )
 
-    def _set(self, cookies: Sequence[Cookie]) -> list[tuple[bytes, bytes]]:
-        wanted = list(cookies)
-        if self._picked in translations.LANGUAGES:
-            wanted.append(Cookie(_LANGUAGE, self._picked, _YEAR))
-        return [browser_security.cookie(item, self.base_url) for item in wanted]
+    def _set_cookie_headers(self, cookies: Sequence[Cookie]) -> list[tuple[bytes, bytes]]:
+        all_cookies = list(cookies)
+        if self._picked_language in translations.LANGUAGES:
+            all_cookies.append(Cookie(LANGUAGE_COOKIE, self._picked_language, _YEAR_SECONDS))
+        return [browser_security.cookie(item, self.base_url) for item in all_cookies]
 
 
 def page(
@@ -146,28 +149,28 @@ def page(
     *,
     status: int = 200,
 ) -> Route:
-    """Make the route of a page: a POST must come from our own pages, and whatever fails is a page too."""
+    """Make the route of a page. A POST must come from our own pages; every error becomes an error page."""
 
-    async def answer(request: Request) -> Response:
+    async def respond(request: Request) -> Response:
         await templating.load()
-        visit = PageRequest(request)
+        page_request = PageRequest(request)
         try:
-            browser_security.check_origin(request.method, request.headers, visit.base_url)
-            return await handler(visit)
+            browser_security.check_origin(request.method, request.headers, page_request.base_url)
+            return await handler(page_request)
         except errors.AuthfactorError as error:
-            return visit.refuse(error)
+            return page_request.render_error(error)
         except UnsealError as error:
-            # As at the API: damaged, put into another row, or its key is missing; somebody must mend it.
+            # As in the dispatcher: an operator must repair it.
             reference = request.af.entropy(6).hex()
-            told = "a stored secret does not open on page %s, reference %s: %s"
-            log.error(told, answer.__name__, reference, error)  # noqa: TRY400 - known, no traceback
-            return visit.render_failure(reference, status=503)
+            message = "a stored secret cannot be unsealed on page %s, reference %s: %s"
+            log.error(message, respond.__name__, reference, error)  # noqa: TRY400 - no traceback needed
+            return page_request.render_failure(reference, status=503)
         except Exception:
             reference = request.af.entropy(6).hex()
-            # Never the path: it may hold the token of a link.
-            log.exception("unexpected failure on page %s, reference %s", answer.__name__, reference)
-            return visit.render_failure(reference)
+            # Never the path, which may contain a link's token.
+            log.exception("unexpected failure on page %s, reference %s", respond.__name__, reference)
+            return page_request.render_failure(reference)
 
-    answer.__name__ = handler.__name__
-    answer.__doc__ = handler.__doc__
-    return Route(method, path, answer, status, summary, needs_key=False, tag=TAG)
+    respond.__name__ = handler.__name__
+    respond.__doc__ = handler.__doc__
+    return Route(method, path, respond, status, summary, needs_key=False, tag=TAG)

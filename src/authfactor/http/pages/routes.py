@@ -1,4 +1,4 @@
-"""Every route that a browser is meant for; none of them is part of the API's description."""
+"""All routes of pages. None of them is in the OpenAPI document."""
 
 from typing import Final
 
@@ -14,7 +14,7 @@ ROUTES: Final = [
         "/assets/brand/{client_id}/{file}",
         page_branding.serve,
         200,
-        "A look",
+        "A style sheet or logo",
         needs_key=False,
         tag=TAG,
     ),

@@ -1,4 +1,4 @@
-"""The templates: one environment, made at the first page and kept; everything is escaped."""
+"""Jinja templates, with autoescaping; loaded after start-up."""
 
 import asyncio
 import functools
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import jinja2
     import markupsafe
 
-# Compiling one takes up to 20 ms, in which a thread leaves others little room.
+# Compiling a template takes up to 20 ms, during which the thread mostly holds the interpreter lock.
 PAUSE_SECONDS: Final = 0.03
 FOLDER: Final = Path(__file__).parent / "templates"
 HTMX_CONFIG: Final = (
@@ -22,10 +22,10 @@ HTMX_CONFIG: Final = (
 
 @functools.cache
 def environment() -> "jinja2.Environment":
-    """Make the environment. Importing the library alone takes as long as hundreds of API calls."""
+    """Return the Jinja environment. Importing Jinja takes as long as hundreds of API calls."""
     import jinja2  # noqa: PLC0415 - see above
 
-    made = jinja2.Environment(
+    env = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -34,42 +34,42 @@ def environment() -> "jinja2.Environment":
         auto_reload=False,
         cache_size=-1,
     )
-    made.globals.update(asset=assets.url, languages=translations.LANGUAGES, htmx=_htmx)
-    return made
+    env.globals.update(asset=assets.url, languages=translations.LANGUAGES, htmx=_htmx_script)
+    return env
 
 
-def _htmx() -> "markupsafe.Markup":
-    """Load htmx, told to do without what the policy forbids (inline styles, eval) and to keep no history."""
-    import markupsafe  # noqa: PLC0415 - comes with the templates
+def _htmx_script() -> "markupsafe.Markup":
+    """Return the script tag of htmx, configured without history and without inline styles and eval."""
+    import markupsafe  # noqa: PLC0415 - loaded with Jinja
 
     script = f'<script src="{assets.url("htmx.min.js")}" defer></script>'
     return markupsafe.Markup(f"<meta name=\"htmx-config\" content='{HTMX_CONFIG}'>{script}")  # noqa: S704 - constants
 
 
 @functools.cache
-def _compiled() -> bool:
-    made = environment()
-    for name in made.list_templates():
-        made.get_template(name)
+def _compile_all() -> bool:
+    env = environment()
+    for name in env.list_templates():
+        env.get_template(name)
     assets.files()
     return True
 
 
 async def load() -> None:
-    """Compile every template, once, on a thread: the API goes on answering."""
-    if not _compiled.cache_info().currsize:
-        await asyncio.to_thread(_compiled)
+    """Compile every template, once, in a thread, so that the event loop is not blocked."""
+    if not _compile_all.cache_info().currsize:
+        await asyncio.to_thread(_compile_all)
 
 
 async def prepare() -> None:
-    """Compile every template while nobody needs one yet: one at a time, so that no request waits long."""
-    made = await asyncio.to_thread(environment)
-    for name in made.list_templates():
-        await asyncio.to_thread(made.get_template, name)
+    """Compile every template in advance, with pauses, so that no request waits long."""
+    env = await asyncio.to_thread(environment)
+    for name in env.list_templates():
+        await asyncio.to_thread(env.get_template, name)
         await asyncio.sleep(PAUSE_SECONDS)
     await load()
 
 
 def render(template: str, **names: object) -> bytes:
-    """Render a template."""
+    """Render a template with variables; returns UTF-8."""
     return environment().get_template(template).render(names).encode()

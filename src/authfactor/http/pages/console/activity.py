@@ -84,7 +84,9 @@ async def show_audit(request: ConsoleRequest) -> Response:
     return request.render(
         "audit.html",
         here="audit",
-        entries=[msgspec.structs.replace(item, reason=event_digests.reason_text(item)) for item in page.items],
+        entries=[
+            msgspec.structs.replace(item, reason=event_digests.reason_text(item)) for item in page.items
+        ],
         filters=filters,
         actions=AUDIT_ACTIONS,
         environment_names={item.number: item.name for item in request.environments},

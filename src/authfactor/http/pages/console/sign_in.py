@@ -111,7 +111,9 @@ async def finish_set_up(request: PageRequest) -> Response:
     af = request.af
     try:
         operator, outcome = await af.run(
-            af.operators.finish_set_up(request.ids[0], request.form().get("code", ""), request.http_request.origin)
+            af.operators.finish_set_up(
+                request.ids[0], request.form().get("code", ""), request.http_request.origin
+            )
         )
     except SetUpLinkRefused:
         return _show_invalid_link(request)

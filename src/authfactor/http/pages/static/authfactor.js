@@ -1,6 +1,6 @@
-// Small comforts; every page works without them. Marks the page as scripted, and makes copy buttons copy.
+// Optional enhancements: marks the page as scripted, and makes copy buttons work.
 "use strict";
-// A form that may be sent once is not sent twice by a double click.
+// Prevent a double click from submitting a form twice.
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (!("once" in form.dataset)) return;

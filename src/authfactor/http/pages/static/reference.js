@@ -1,5 +1,5 @@
-// The reference: filters the index while typing, and sends the request of a form to this server.
-// The API key lives in its input only: it is not stored, and goes nowhere but into the request's header.
+// The API reference: filters the index while typing, and sends the requests of "Try it" forms to this server.
+// The API key exists only in its input and in the request's header; it is not stored.
 "use strict";
 
 for (const input of document.querySelectorAll("[data-filter]")) {
@@ -49,19 +49,19 @@ function requestOf(form) {
   return [text ? `${path}?${text}` : path, options];
 }
 
-function show(into, kind, title, text) {
+function show(output, kind, title, text) {
   const badge = document.createElement("span");
   badge.className = `badge ${kind}`;
   badge.textContent = title;
   const line = document.createElement("p");
   line.append(badge);
-  into.replaceChildren(line);
+  output.replaceChildren(line);
   if (text) {
     const block = document.createElement("pre");
     block.className = "code";
     block.tabIndex = 0;
     block.textContent = text;
-    into.append(block);
+    output.append(block);
   }
 }
 
@@ -74,7 +74,7 @@ function pretty(text) {
 }
 
 for (const form of document.querySelectorAll("form[data-try]")) {
-  const into = form.querySelector("[data-answer]");
+  const output = form.querySelector("[data-response]");
   const button = form.querySelector("button:not([type])");
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -82,13 +82,13 @@ for (const form of document.querySelectorAll("form[data-try]")) {
     try {
       const [target, options] = requestOf(form);
       const began = performance.now();
-      const answer = await fetch(target, options);
-      const body = await answer.text();
+      const response = await fetch(target, options);
+      const body = await response.text();
       const took = Math.round(performance.now() - began);
-      if (answer.type === "opaqueredirect") show(into, "ok", `Redirect · ${took} ms`, "");
-      else show(into, answer.ok ? "ok" : "error", `${answer.status} · ${took} ms`, pretty(body) || "The answer is empty.");
+      if (response.type === "opaqueredirect") show(output, "ok", `Redirect · ${took} ms`, "");
+      else show(output, response.ok ? "ok" : "error", `${response.status} · ${took} ms`, pretty(body) || "The response is empty.");
     } catch (error) {
-      show(into, "error", error instanceof SyntaxError ? "Not JSON" : "Not sent", String(error.message));
+      show(output, "error", error instanceof SyntaxError ? "Invalid JSON" : "Request failed", String(error.message));
     } finally {
       button.disabled = false;
     }
