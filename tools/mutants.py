@@ -368,8 +368,8 @@ MUTANTS = [
     Mutant(
         "paths in the log",
         "http/dispatcher.py",
-        "self._log.write(request_id, name,",
-        'self._log.write(request_id, scope["raw_path"].decode("latin-1"),',
+        "request_id, name, response.status, outcome",
+        'request_id, scope["raw_path"].decode("latin-1"), response.status, outcome',
         CANARY,
     ),
     Mutant(

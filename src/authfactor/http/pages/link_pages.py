@@ -36,7 +36,9 @@ async def show_link(request: PageRequest) -> Response:
 async def open_link(request: PageRequest) -> Response:
     """Open a link, binding it to this browser."""
     await _find_link(request)
-    link, secret = await request.af.run(await request.af.page_sessions.prepare_open(request.af.store, request.ids[0]))
+    link, secret = await request.af.run(
+        await request.af.page_sessions.prepare_open(request.af.store, request.ids[0])
+    )
     seconds = max(1, (link.expires_at - request.af.clock()) // 1000)
     return request.redirect(PATHS[link.purpose] + link.id, cookies=[Cookie(link.id, secret, seconds)])
 
