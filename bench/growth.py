@@ -85,9 +85,9 @@ def environment_of(settings: Settings) -> dict[str, str]:
 
 async def fill(place: Place, progress: Progress) -> None:
     """Put everything in, in key order, table by table within a batch."""
-    side = await opening.open_side(place.settings)
+    side = await opening.open_copy_endpoint(place.settings)
     try:
-        shapes = await side.shapes()
+        shapes = await side.schemas()
         vault = Vault(keyring.read(place.settings.keys_path), os.urandom)
         chance = random.Random(7)
         sample = set(chance.sample(range(place.size), min(place.size, 2000)))
@@ -236,10 +236,10 @@ def prepare(
         return "POST", f"/auth/factors/{factor}/challenge", {}
     if operation == "verify":
         challenge = client.post(f"/auth/factors/{factor}/challenge").json()["id"]
-        now = int(time.time()) // totp.PERIOD
+        now = int(time.time()) // totp.PERIOD_SECONDS
         step = max(now - 1, place.spent.get(factor, 0) + 1)
         if step > now + 1:
-            time.sleep((step - 1) * totp.PERIOD - time.time() + 0.05)
+            time.sleep((step - 1) * totp.PERIOD_SECONDS - time.time() + 0.05)
         place.spent[factor] = step
         code = totp.code_at(place.secrets[factor], step)
         return "POST", f"/auth/challenges/{challenge}/verify", {"code": code}

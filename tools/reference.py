@@ -158,8 +158,8 @@ def bounds(item: Any) -> str:  # noqa: ANN401 - a dataclass field
         return f"{code('true')}, {code('false')}"
     if item.type is not int:
         return "a path" if item.type is Path else "text"
-    most = f" to {said['most']}" if said["most"] is not None else " or more"
-    return f"{said['least']}{most}"
+    most = f" to {said['maximum']}" if said["maximum"] is not None else " or more"
+    return f"{said['minimum']}{most}"
 
 
 def settings_page() -> str:

@@ -65,8 +65,8 @@ def check_clock(now: int) -> None:
     Raises `BadClock`.
     """
     if now < MIN_CLOCK_MS:
-        said = datetime.fromtimestamp(now / 1000, UTC).strftime("%Y-%m-%d %H:%M")
-        raise ClockNotSet(f"This machine's clock says {said} UTC. Set the clock (NTP), then start again.")
+        shown = datetime.fromtimestamp(now / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+        raise ClockNotSet(f"This machine's clock says {shown} UTC. Set the clock (NTP), then start again.")
 
 
 class ClockNotSet(errors.AuthfactorError):
@@ -175,12 +175,12 @@ class Authfactor:
         ring = source.read() if source.exists() else None
         store = await open_store(settings, entropy)
         try:
-            vault = await _vault(source, ring, store, clock, entropy)
+            vault = await _open_vault(source, ring, store, clock, entropy)
             self = cls(settings, store, vault, clock, entropy, profile)
             await self.key_rotation.record_keys_in_use(store, vault.newest)
             # A clock that was set back meanwhile must not put new events among those that are sealed.
             sealed = await store.read(lambda tx: tx.audit.newest_of(SEALED))
-            self.new_id.lift(sealed.created_at if sealed is not None else 0)
+            self.new_id.advance_to(sealed.created_at if sealed is not None else 0)
         except BaseException:
             await store.close()
             raise
@@ -228,7 +228,7 @@ class Authfactor:
         await self.store.close()
 
 
-async def _vault(
+async def _open_vault(
     source: keyring.KeySource, ring: list[Key] | None, store: Store, clock: Clock, entropy: Entropy
 ) -> Vault:
     """Make the vault, and the ring for a database that needs none yet; a needed key must be there."""
@@ -239,11 +239,11 @@ async def _vault(
         ring = source.read()
         missing = [key_id for key_id in missing if key_id not in {key.id for key in ring}]
     if missing:
-        raise keyring.KeyMissing(source.shown, missing, there=ring is not None)
-    return Vault(ring or source.create(entropy), entropy, _asking(source, clock))
+        raise keyring.KeyMissing(source.description, missing, ring_found=ring is not None)
+    return Vault(ring or source.create(entropy), entropy, _rate_limited_reader(source, clock))
 
 
-def _asking(source: keyring.KeySource, clock: Clock) -> Callable[[], list[Key] | None]:
+def _rate_limited_reader(source: keyring.KeySource, clock: Clock) -> Callable[[], list[Key] | None]:
     """Ask the source again, not more often than it bears: an unknown key may also be somebody's forgery."""
     last = 0
 

@@ -62,14 +62,14 @@ class IdGenerator:
         self._last_time = -1
         self._last_random = 0
         # All but the last two characters of the id made last: in a millisecond mostly only those change.
-        self._beginning = ""
+        self._head = ""
 
-    def lift(self, milliseconds: int) -> None:
+    def advance_to(self, milliseconds: int) -> None:
         """Make no id from now on that looks older than this, though the clock may have been set back."""
         if milliseconds > self._last_time:
             self._last_time = milliseconds
             self._last_random = int.from_bytes(self._entropy(10), "big") >> 1
-            self._beginning = ""
+            self._head = ""
 
     def __call__(self, prefix: str) -> str:
         """Make one id with this prefix ('' gives a bare ULID)."""
@@ -78,10 +78,10 @@ class IdGenerator:
             self._last_time = now
             # The top bit stays clear, so that counting up within a millisecond cannot overflow.
             self._last_random = int.from_bytes(self._entropy(10), "big") >> 1
-            self._beginning = ""
+            self._head = ""
         else:
             self._last_random += 1
         last = self._last_random & 1023
-        if not self._beginning or not last:
-            self._beginning = ulid(self._last_time, self._last_random)[:-2]
-        return prefix + self._beginning + _PAIRS[last]
+        if not self._head or not last:
+            self._head = ulid(self._last_time, self._last_random)[:-2]
+        return prefix + self._head + _PAIRS[last]

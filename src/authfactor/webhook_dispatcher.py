@@ -24,11 +24,11 @@ log = logging.getLogger("authfactor.delivering")
 
 async def deliver_forever(af: Authfactor, sender: "WebhookSender | None" = None) -> None:
     """Deliver until cancelled; what is on its way by then is finished first, within its time limit."""
-    courier = WebhookDispatcher(af, sender)
+    dispatcher = WebhookDispatcher(af, sender)
     try:
-        await courier.run()
+        await dispatcher.run()
     finally:
-        await courier.finish()
+        await dispatcher.finish()
 
 
 class WebhookDispatcher:
@@ -40,27 +40,27 @@ class WebhookDispatcher:
         self._sender = sender
         self._tasks: set[asyncio.Task[None]] = set()
         self._in_flight: Counter[EndpointKey] = Counter()
-        self._last: EndpointKey = FIRST_ENDPOINT
+        self._last_endpoint: EndpointKey = FIRST_ENDPOINT
         self._wake = af.deliveries.grew
 
     async def run(self) -> None:
         """Claim and send, for ever. Woken by this process's own events, by a finished send, by the clock."""
-        nudged = False
+        woken = False
         while True:
             self._wake.clear()
             try:
-                await self._start_due(nudged=nudged)
+                await self._start_due(woken=woken)
             except errors.AuthfactorError as error:
                 log.warning("deliveries were put off: %s", error.message)
-                nudged = False
+                woken = False
                 await asyncio.sleep(POLL_SECONDS)
                 continue
             except Exception:
                 log.exception("unexpected failure while claiming deliveries")
-                nudged = False
+                woken = False
                 await asyncio.sleep(POLL_SECONDS)
                 continue
-            nudged = await self._woken()
+            woken = await self._wait_for_wake()
 
     async def finish(self) -> None:
         """Wait for what is on its way, then let go of the connections."""
@@ -69,7 +69,7 @@ class WebhookDispatcher:
         if self._sender is not None:
             await self._sender.close()
 
-    async def _woken(self) -> bool:
+    async def _wait_for_wake(self) -> bool:
         try:
             async with asyncio.timeout(POLL_SECONDS):
                 await self._wake.wait()
@@ -77,38 +77,40 @@ class WebhookDispatcher:
             return False
         return True
 
-    async def _start_due(self, *, nudged: bool) -> None:
-        room = MAX_CONCURRENT - len(self._tasks)
+    async def _start_due(self, *, woken: bool) -> None:
+        capacity = MAX_CONCURRENT - len(self._tasks)
         # A nudge comes before its commit: only a unit that writes is sure to run after it and see the rows.
-        if room < 1 or not (nudged or await self._af.read(self._af.deliveries.any_due())):
+        if capacity < 1 or not (woken or await self._af.read(self._af.deliveries.any_due())):
             return
-        for dispatch in await self._af.run(self._af.deliveries.claim(self._last, self._in_flight, room)):
-            self._last = _key(dispatch)
-            self._in_flight[self._last] += 1
-            task = asyncio.create_task(self._deliver(dispatch))
+        for claimed in await self._af.run(
+            self._af.deliveries.claim(self._last_endpoint, self._in_flight, capacity)
+        ):
+            self._last_endpoint = _endpoint_key(claimed)
+            self._in_flight[self._last_endpoint] += 1
+            task = asyncio.create_task(self._deliver(claimed))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _deliver(self, dispatch: ClaimedDelivery) -> None:
+    async def _deliver(self, claimed: ClaimedDelivery) -> None:
         try:
-            outcome = await self._send(dispatch)
+            outcome = await self._send(claimed)
             self._af.deliveries.sent["delivered" if outcome.error is None else "failed"] += 1
-            await self._af.run(self._af.deliveries.settle(dispatch, outcome))
+            await self._af.run(self._af.deliveries.settle(claimed, outcome))
         except errors.AuthfactorError as error:
             # The lease runs out and the delivery is sent once more.
-            log.warning("delivery %s was not written down: %s", dispatch.delivery.id, error.message)
+            log.warning("delivery %s was not written down: %s", claimed.delivery.id, error.message)
         except Exception:
-            log.exception("unexpected failure, delivery %s", dispatch.delivery.id)
+            log.exception("unexpected failure, delivery %s", claimed.delivery.id)
         finally:
-            self._in_flight[_key(dispatch)] -= 1
+            self._in_flight[_endpoint_key(claimed)] -= 1
             self._wake.set()
 
-    async def _send(self, dispatch: ClaimedDelivery) -> DeliveryOutcome:
+    async def _send(self, claimed: ClaimedDelivery) -> DeliveryOutcome:
         try:
-            letter = self._af.deliveries.sign(dispatch)
+            signed = self._af.deliveries.sign(claimed)
         except NothingToSend as error:
             return DeliveryOutcome(None, str(error))
-        return await self._open_sender().post(*letter)
+        return await self._open_sender().post(*signed)
 
     def _open_sender(self) -> "WebhookSender":
         if self._sender is None:
@@ -121,5 +123,5 @@ class WebhookDispatcher:
         return self._sender
 
 
-def _key(dispatch: ClaimedDelivery) -> EndpointKey:
-    return dispatch.environment, dispatch.endpoint.id
+def _endpoint_key(claimed: ClaimedDelivery) -> EndpointKey:
+    return claimed.environment, claimed.endpoint.id

@@ -99,7 +99,7 @@ async def test_who_reads_for_long_keeps_the_log_and_hinders_nobody(
 async def test_what_cannot_be_moved_stays_in_the_log_and_nobody_is_refused(
     opened: SqliteStore, path: Path, rows: "Rows"
 ) -> None:
-    opened._checkpointer._own.close()
+    opened._checkpointer._connection.close()
     await put(opened, rows, range(EVERY * 20))
     assert opened._checkpointer._thread.is_alive()
     assert users(path) == EVERY * 20

@@ -86,7 +86,7 @@ async def test_clearing_forgets_the_subject_and_nobody_else(store: Store) -> Non
 def claim_and_keep(claim: IdempotencyClaim, now: int, answer: str) -> Unit[StoredClaim | None]:
     async def unit(tx: Tx) -> StoredClaim | None:
         kept = await tx.idempotency.claim(claim, now)
-        await tx.idempotency.keep(claim, answer)
+        await tx.idempotency.store_response(claim, answer)
         return kept
 
     return unit
@@ -133,7 +133,7 @@ async def test_of_fifty_that_claim_one_key_one_claims_and_the_others_get_its_ans
             kept = await tx.idempotency.claim(CLAIM, 10)
             if kept is not None:
                 return f"got {kept.answer}"
-            await tx.idempotency.keep(CLAIM, str(racer))
+            await tx.idempotency.store_response(CLAIM, str(racer))
             return f"claimed {racer}"
 
         return unit

@@ -89,7 +89,7 @@ READS: dict[str, tuple[Callable[[Tx], Awaitable[object]], object]] = {
     "links.by_id": (lambda tx: tx.links.by_id(THERE, "link_1"), None),
     "links.abandoned": (lambda tx: tx.links.abandoned(THERE, USER, 99), []),
     "brandings.of": (lambda tx: tx.brandings.of(THERE), None),
-    "sessions.addresses_of": (lambda tx: tx.sessions.addresses_of(THERE, USER), []),
+    "sessions.ip_addresses_of": (lambda tx: tx.sessions.ip_addresses_of(THERE, USER), []),
     "throttles.tat": (lambda tx: tx.throttles.tat(THERE, USER), 0),
     "failures.of": (lambda tx: tx.failures.of(THERE, USER), FailureRecord((), 0, None)),
 }
@@ -97,8 +97,11 @@ WRITES: dict[str, tuple[Callable[[Tx, "Rows"], Awaitable[object]], object]] = {
     "api_keys.revoke": (lambda tx, _: tx.api_keys.revoke(THERE, KEY, 9), False),
     "api_keys.touch": (lambda tx, _: tx.api_keys.touch(THERE, KEY, 9), None),
     "users.update": (lambda tx, rows: tx.users.update(THERE, rows.user(1, name="changed")), False),
-    "users.signed_in": (lambda tx, _: tx.users.signed_in(THERE, USER, 9), None),
-    "users.rehashed": (lambda tx, _: tx.users.rehashed(THERE, USER, "hash", "new"), False),
+    "users.record_sign_in": (lambda tx, _: tx.users.record_sign_in(THERE, USER, 9), None),
+    "users.replace_password_hash": (
+        lambda tx, _: tx.users.replace_password_hash(THERE, USER, "hash", "new"),
+        False,
+    ),
     "users.delete": (lambda tx, _: tx.users.delete(THERE, USER), False),
     "factors.reseal": (lambda tx, _: tx.factors.reseal(THERE, FACTOR, "sealed", "new"), None),
     "factors.delete": (lambda tx, _: tx.factors.delete(THERE, FACTOR), False),
@@ -130,7 +133,7 @@ WRITES: dict[str, tuple[Callable[[Tx, "Rows"], Awaitable[object]], object]] = {
     "pending_sign_ins.spend": (lambda tx, _: tx.pending_sign_ins.spend(THERE, TOKEN, 2), False),
     "sessions.touch": (lambda tx, _: tx.sessions.touch(THERE, "session_1", 2), False),
     "sessions.end": (lambda tx, _: tx.sessions.end(THERE, "session_1", 2), False),
-    "sessions.forget_code": (lambda tx, _: tx.sessions.forget_code(THERE, USER, "pwd", 2), 0),
+    "sessions.clear_second_factor": (lambda tx, _: tx.sessions.clear_second_factor(THERE, USER, "pwd", 2), 0),
     "sessions.delete_of_user": (lambda tx, _: tx.sessions.delete_of_user(THERE, USER), None),
     "sessions.spend_refresh": (lambda tx, _: tx.sessions.spend_refresh(THERE, TOKEN, 2, "new"), False),
     "signing_keys.retire_others": (lambda tx, _: tx.signing_keys.retire_others(THERE, "other", 2), 0),
@@ -140,8 +143,8 @@ WRITES: dict[str, tuple[Callable[[Tx, "Rows"], Awaitable[object]], object]] = {
     "links.delete_of_user": (lambda tx, _: tx.links.delete_of_user(THERE, USER), 0),
     "throttles.refund": (lambda tx, _: tx.throttles.refund(THERE, USER, 1), None),
     "throttles.clear": (lambda tx, _: tx.throttles.clear(THERE, USER), False),
-    "idempotency.keep": (
-        lambda tx, _: tx.idempotency.keep(IdempotencyClaim(THERE, b"k", b"b", 9), "new"),
+    "idempotency.store_response": (
+        lambda tx, _: tx.idempotency.store_response(IdempotencyClaim(THERE, b"k", b"b", 9), "new"),
         None,
     ),
 }
@@ -155,7 +158,7 @@ async def fill(tx: Tx, rows: "Rows", environment: int) -> None:
     await tx.failures.charge(environment, USER, 5)
     await tx.throttles.charge(environment, USER, 5, 10, 3)
     await tx.idempotency.claim(IdempotencyClaim(environment, b"k", b"b", 9), 1)
-    await tx.idempotency.keep(IdempotencyClaim(environment, b"k", b"b", 9), "answer")
+    await tx.idempotency.store_response(IdempotencyClaim(environment, b"k", b"b", 9), "answer")
     await tx.events.append(environment, "event_1", "x", None, "{}", 1)
     await tx.pending_sign_ins.insert(environment, TOKEN, PendingSignIn(USER, b"mark", 1, 9, None))
     session = SessionRecord("session_1", USER, None, None, "password", "pwd", 1, None, 1, 9, None, 1, 1)

@@ -152,7 +152,7 @@ async def test_what_arrives_while_another_process_has_its_turn_comes_along(
 async def test_all_that_wait_are_told_when_no_turn_comes(
     opened: SqliteStore, path: Path, rows: "Rows", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(connection, "BUSY_TIMEOUT_SECONDS", 0.05)
     another = WriteLock(path)
     assert another.try_acquire()
     first = asyncio.ensure_future(rows.put(opened, rows.user(1)))
@@ -166,7 +166,7 @@ async def test_all_that_wait_are_told_when_no_turn_comes(
 async def test_a_turn_that_comes_too_late_is_passed_on(
     opened: SqliteStore, path: Path, rows: "Rows", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(connection, "BUSY_TIMEOUT_SECONDS", 0.05)
     another = WriteLock(path)
     assert another.try_acquire()
     for _ in range(2):
@@ -182,7 +182,7 @@ async def test_a_turn_that_comes_too_late_is_passed_on(
 async def test_a_store_closes_while_another_process_keeps_the_turn(
     path: Path, rows: "Rows", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(connection, "BUSY_TIMEOUT_SECONDS", 0.05)
     another = WriteLock(path)
     assert another.try_acquire()
     opened = SqliteStore(path)
@@ -282,7 +282,7 @@ async def test_a_fault_that_nobody_thought_of_is_raised_and_the_next_write_works
 async def test_a_lock_held_too_long_is_an_answer_and_the_next_write_works(
     opened: SqliteStore, path: Path, rows: "Rows", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "BUSY_SECONDS", 0.02)
+    monkeypatch.setattr(connection, "BUSY_TIMEOUT_SECONDS", 0.02)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     outcomes = await asyncio.gather(
@@ -313,7 +313,7 @@ async def test_a_full_disk_is_an_answer_undoes_the_batch_and_passes(
     assert "full" in str(outcomes[0])
     assert await opened.read(lambda tx: tx.db.all("SELECT id FROM users")) == [("user_0001",)]
 
-    await opened.write(lambda tx: tx.users.signed_in(1, "user_0001", 5))
+    await opened.write(lambda tx: tx.users.record_sign_in(1, "user_0001", 5))
     opened._writer.execute("PRAGMA max_page_count=1000000")
     assert await rows.put(opened, rows.user(3, metadata="x" * 100_000))
     assert count(path) == 2

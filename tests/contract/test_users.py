@@ -107,16 +107,16 @@ async def test_update_writes_the_changeable_columns_and_moves_the_email_key(
 async def test_a_sign_in_is_stamped(store: Store, rows: "Rows") -> None:
     user = full(rows)
     await rows.put(store, user)
-    await store.write(lambda tx: tx.users.signed_in(1, user.id, 77))
+    await store.write(lambda tx: tx.users.record_sign_in(1, user.id, 77))
     found = await store.read(lambda tx: tx.users.by_id(1, user.id))
     assert found == msgspec.structs.replace(user, last_sign_in_at=77)
 
 
 async def test_a_rehash_never_overwrites_a_password_changed_meanwhile(store: Store, rows: "Rows") -> None:
     await rows.put(store, rows.user(1, password_hash="old"))
-    assert not await store.write(lambda tx: tx.users.rehashed(1, "user_0001", "older", "new"))
-    assert await store.write(lambda tx: tx.users.rehashed(1, "user_0001", "old", "new"))
-    assert not await store.write(lambda tx: tx.users.rehashed(1, "user_0001", "old", "newest"))
+    assert not await store.write(lambda tx: tx.users.replace_password_hash(1, "user_0001", "older", "new"))
+    assert await store.write(lambda tx: tx.users.replace_password_hash(1, "user_0001", "old", "new"))
+    assert not await store.write(lambda tx: tx.users.replace_password_hash(1, "user_0001", "old", "newest"))
     found = await store.read(lambda tx: tx.users.by_id(1, "user_0001"))
     assert found is not None
     assert found.password_hash == "new"

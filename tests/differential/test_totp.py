@@ -28,7 +28,7 @@ def _pairs(count: int) -> list[tuple[bytes, int]]:
 
 def _totp(secret: bytes) -> TOTP:
     sha1 = SHA1()  # noqa: S303 - RFC 6238 fixes SHA-1
-    return TOTP(secret, totp.DIGITS, sha1, totp.PERIOD, enforce_key_length=False)
+    return TOTP(secret, totp.DIGITS, sha1, totp.PERIOD_SECONDS, enforce_key_length=False)
 
 
 def test_codes_are_those_of_the_cryptography_library() -> None:
@@ -63,7 +63,7 @@ def test_codes_of_any_64_bit_counter_are_those_of_the_cryptography_library() -> 
 @pytest.mark.parametrize("distance", range(-3, 4))
 def test_what_matches_at_a_moment_is_what_the_cryptography_library_verifies(distance: int) -> None:
     for secret, at in _pairs(300):
-        code = _totp(secret).generate(at + distance * totp.PERIOD)
+        code = _totp(secret).generate(at + distance * totp.PERIOD_SECONDS)
         found = totp.match_step(secret, code.decode(), at, 0)
         try:
             _totp(secret).verify(code, at)
@@ -77,7 +77,7 @@ def test_the_window_is_the_union_of_single_verifications() -> None:
     random_ = random.Random(SEED)
     for secret, at in _pairs(500):
         step, window = totp.step_at(at) + random_.randint(-4, 4), random_.randint(0, 2)
-        code = _totp(secret).generate(step * totp.PERIOD)
+        code = _totp(secret).generate(step * totp.PERIOD_SECONDS)
         wanted = step if abs(step - totp.step_at(at)) <= window else None
         assert totp.match_step(secret, code.decode(), at, window) == wanted
 

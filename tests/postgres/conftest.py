@@ -23,7 +23,7 @@ async def store_on() -> AsyncIterator[StoreOn]:
     opened: list[PostgresStore] = []
 
     def store(url: str, size: int = 8, wait: float = 1.5) -> PostgresStore:
-        opened.append(PostgresStore(url, size=size, wait=wait, jitter=random.random))
+        opened.append(PostgresStore(url, size=size, acquire_timeout=wait, jitter=random.random))
         return opened[-1]
 
     yield store

@@ -19,7 +19,7 @@ from authfactor.crypto import keyring
 from authfactor.ids import EVENT, ulid
 from authfactor.settings import Settings
 from authfactor.store import migrations
-from authfactor.store.copying.resealing import SEALED
+from authfactor.store.copying.resealing import SEALED_COLUMN_BY_TABLE
 from tests import authenticator, databases
 from tests.postgres.server import PostgresServer
 from tests.servers import API_KEY, CLIENT_ID, clean_environment, command_line, fields, running
@@ -123,7 +123,7 @@ def test_there_and_back_again_is_the_same_and_goes_on_as_if_nothing_had_happened
     source = content(url_of(lived_in))
     filled = {table for table, rows in source.items() if rows}
     assert filled >= {
-        *SEALED,
+        *SEALED_COLUMN_BY_TABLE,
         "users",
         "api_keys",
         "challenges",
@@ -171,9 +171,9 @@ def test_secrets_can_be_sealed_anew_for_another_key_ring(lived_in: Path, empty: 
     done = copy(url_of(lived_in), empty, "--reseal", str(ring), keys=lived_in / "keys")
     assert done.returncode == 0, done.stderr
     old, now = content(url_of(lived_in)), content(empty)
-    assert {table for table in old if old[table] != now[table]} == {*SEALED, "vault_keys"}
+    assert {table for table in old if old[table] != now[table]} == {*SEALED_COLUMN_BY_TABLE, "vault_keys"}
     assert now["vault_keys"] == []  # the target notes its own at its first start
-    for table in SEALED:
+    for table in SEALED_COLUMN_BY_TABLE:
         sealed = [value for row in now[table] for value in row if str(value).startswith("v1:")]
         assert sealed
         assert all(str(value).startswith(f"v1:{new}:") for value in sealed)
@@ -320,7 +320,7 @@ def test_every_column_that_a_vault_seals_is_known() -> None:
         for table, column in re.findall(r'\bRow\("(\w+)", "(\w+)"', path.read_text())
         if path.name != "crypto/vault.py"
     }
-    assert found == set(SEALED.items())
+    assert found == set(SEALED_COLUMN_BY_TABLE.items())
 
 
 def test_a_new_postgres_gets_the_schema_of_this_release(lived_in: Path, empty: str) -> None:

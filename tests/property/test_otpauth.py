@@ -21,7 +21,7 @@ URI: Final = re.compile(
 
 @given(NAMES, NAMES, SECRETS)
 def test_an_app_reads_back_the_names_and_the_secret(issuer: str, account: str, secret: str) -> None:
-    issuer, account = (key_uri.check_name(name, longest=128) for name in (issuer, account))
+    issuer, account = (key_uri.check_name(name, max_length=128) for name in (issuer, account))
     uri = key_uri.uri(issuer=issuer, account=account, secret=secret)
     parts = urlsplit(uri)
     parameters = dict(parse_qsl(parts.query, strict_parsing=True))
@@ -37,7 +37,7 @@ def test_an_app_reads_back_the_names_and_the_secret(issuer: str, account: str, s
 @given(st.text(max_size=80))
 def test_a_name_that_passes_is_composed_bounded_and_shown_in_one_line(text: str) -> None:
     try:
-        name = key_uri.check_name(text, longest=64)
+        name = key_uri.check_name(text, max_length=64)
     except key_uri.InvalidLabel:
         return
 
@@ -48,7 +48,7 @@ def test_a_name_that_passes_is_composed_bounded_and_shown_in_one_line(text: str)
     assert not {unicodedata.bidirectional(character) for character in name} & {
         "LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"
     }  # fmt: skip
-    assert key_uri.check_name(name, longest=64) == name
+    assert key_uri.check_name(name, max_length=64) == name
 
 
 @given(NAMES, NAMES, SECRETS)

@@ -21,7 +21,7 @@ async def note(desk: Installation, action: str, actor: Actor = KIM, target: str 
 
 
 async def everything(desk: Installation) -> list[AuditEntry]:
-    return await desk.af.read(lambda tx: tx.audit.following("", 100))
+    return await desk.af.read(lambda tx: tx.audit.entries_after("", 100))
 
 
 async def entries(desk: Installation, *filters: str | None) -> list[AuditEntry]:

@@ -8,7 +8,7 @@ from authfactor import ids
 from authfactor.core import Authfactor
 from authfactor.rules.maintenance.retention import LEASE_MS
 from authfactor.store import Store, Tx
-from authfactor.store.queries.retention import BATCH, ExpiredRows
+from authfactor.store.queries.retention import BATCH_ROWS, ExpiredRows
 from authfactor.wire.webhooks import CreateWebhookEndpoint
 from tests.rules.conftest import DAY, Installation
 
@@ -75,7 +75,7 @@ async def test_old_rows_of_every_environment_go_in_batches_of_at_most_a_thousand
     desk: Installation, table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = await count(desk.af, table)
-    await fill(desk, table, BATCH + 5, desk.environment.number)
+    await fill(desk, table, BATCH_ROWS + 5, desk.environment.number)
     await fill(desk, table, 7, desk.other.number)
     batches: list[int] = []
     original = getattr(ExpiredRows, table)
@@ -85,10 +85,10 @@ async def test_old_rows_of_every_environment_go_in_batches_of_at_most_a_thousand
         return batches[-1]
 
     monkeypatch.setattr(ExpiredRows, table, watched)
-    assert await desk.af.retention.run(desk.af.store) == BATCH + 12
+    assert await desk.af.retention.run(desk.af.store) == BATCH_ROWS + 12
     assert await count(desk.af, table) == before
-    assert max(batches) == BATCH
-    assert sum(batches) == BATCH + 12
+    assert max(batches) == BATCH_ROWS
+    assert sum(batches) == BATCH_ROWS + 12
     assert await desk.af.retention.run(desk.af.store) == 0
 
 
@@ -132,7 +132,7 @@ async def test_a_turn_that_was_lost_meanwhile_ends_the_work(
     open_desk: "Opener", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow, other = await open_desk(), await open_desk()
-    await fill(slow, "challenges", 2 * BATCH, 1)
+    await fill(slow, "challenges", 2 * BATCH_ROWS, 1)
     original = ExpiredRows.challenges
 
     async def stall(self: ExpiredRows, environment: int, older_than: str) -> int:
@@ -152,5 +152,5 @@ async def test_a_turn_that_was_lost_meanwhile_ends_the_work(
         return bool(await renew(store))
 
     monkeypatch.setattr(slow.af.retention, "_acquire_lease", after_the_other)
-    assert await slow.af.retention.run(slow.af.store) == BATCH
-    assert taken == [BATCH]
+    assert await slow.af.retention.run(slow.af.store) == BATCH_ROWS
+    assert taken == [BATCH_ROWS]

@@ -30,13 +30,13 @@ async def seal(desk: Installation) -> int:
 
 
 async def seals(desk: Installation) -> list[EventSeal]:
-    entries = await desk.af.read(lambda tx: tx.audit.following("", 1000))
+    entries = await desk.af.read(lambda tx: tx.audit.entries_after("", 1000))
     found = [event_digests.decode_seal(entry) for entry in entries if entry.action == SEALED]
     return [each for each in found if each is not None]
 
 
 async def removals(desk: Installation) -> list[AuditEntry]:
-    entries = await desk.af.read(lambda tx: tx.audit.following("", 1000))
+    entries = await desk.af.read(lambda tx: tx.audit.entries_after("", 1000))
     return [entry for entry in entries if entry.action == CLEANED]
 
 
@@ -93,7 +93,7 @@ async def test_each_seal_begins_where_the_one_before_ended(sealed: Installation)
     first, second = await seals(sealed)
     assert first.end == second.start
     assert (first.count, second.count) == (9, 3)
-    [entry] = await sealed.af.read(lambda tx: tx.audit.following("audit_000000000000001", 1))
+    [entry] = await sealed.af.read(lambda tx: tx.audit.entries_after("audit_000000000000001", 1))
     assert (entry.actor_kind, entry.actor, entry.environment) == ("server", "server", None)
     checked, _ = await check(sealed)
     assert (checked.seals, checked.events) == (2, 12)

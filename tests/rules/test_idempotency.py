@@ -206,7 +206,7 @@ async def test_an_answer_that_the_release_before_kept_is_given_again(
     where = vault.SealedLocation("idempotency", "answer", claimed.environment, claimed.key.hex())
     sealed = desk.af.vault.seal(msgspec.msgpack.encode({"status": 201, "body": body, "headers": []}), where)
     await desk.af.run(lambda tx: tx.idempotency.claim(claimed, 1))
-    await desk.af.run(lambda tx: tx.idempotency.keep(claimed, sealed))
+    await desk.af.run(lambda tx: tx.idempotency.store_response(claimed, sealed))
 
     async def nothing(_tx: object) -> None:
         raise AssertionError("it has run before")

@@ -31,7 +31,7 @@ async def set_up(desk: Installation, token: str, email: str = EMAIL) -> Person:
     enrolled = await begin(desk, token, email)
     operator, outcome = await desk.af.run(desk.af.operators.finish_set_up(token, desk.code(enrolled)))
     assert outcome.valid
-    desk.clock.advance(totp.PERIOD)
+    desk.clock.advance(totp.PERIOD_SECONDS)
     return Person(operator, enrolled)
 
 
@@ -66,7 +66,7 @@ async def sign_in(
 
 async def started(desk: Installation, person: Person, old: str = "") -> StartedSession:
     result = await sign_in(desk, person, old=old)
-    desk.clock.advance(totp.PERIOD)
+    desk.clock.advance(totp.PERIOD_SECONDS)
     return result
 
 

@@ -8,8 +8,8 @@ import pytest
 from authfactor.crypto import keyring, vault
 from authfactor.rules.maintenance import key_rotation
 from authfactor.rules.maintenance.key_rotation import KeyInUse, RotationResult
-from authfactor.store import PLACES
-from authfactor.store.copying.resealing import SEALED
+from authfactor.store import SEALED_COLUMNS
+from authfactor.store.copying.resealing import SEALED_COLUMN_BY_TABLE
 from tests.rules.test_secrets import sealed_with
 
 if TYPE_CHECKING:
@@ -143,4 +143,4 @@ async def test_after_the_old_key_is_gone_an_old_copy_of_a_deleted_users_secret_s
 
 
 def test_every_sealed_column_is_rotated() -> None:
-    assert set(SEALED) == {place.table for place in PLACES}
+    assert set(SEALED_COLUMN_BY_TABLE) == {place.table for place in SEALED_COLUMNS}

@@ -81,7 +81,7 @@ def test_two_backups_of_one_content_have_nothing_in_common() -> None:
 
 
 def test_chunks_of_another_backup_do_not_fit() -> None:
-    other = HEAD._replace(made_at=HEAD.made_at + 1)
+    other = HEAD._replace(created_at=HEAD.created_at + 1)
     body = written(b"content", other).partition(b"\n")[2]
     with pytest.raises(InvalidBackup, match="damaged"):
         read(HEAD.line() + body)

@@ -6,7 +6,7 @@ import pytest
 
 from authfactor.otp.qr.codewords import data_codewords, interleaved
 from authfactor.otp.qr.reedsolomon import check_codewords, generator, multiply
-from authfactor.otp.qr.versions import MAX_BLOCK, alignment_centres, capacity
+from authfactor.otp.qr.versions import MAX_BLOCK, alignment_centers, capacity
 
 
 def evaluate(polynomial: bytes, at: int) -> int:
@@ -68,4 +68,4 @@ def test_blocks_of_two_lengths_are_dealt_out_in_turn() -> None:
     ],
 )
 def test_alignment_centres_are_those_of_annex_e(version: int, centres: list[int]) -> None:
-    assert alignment_centres(version) == centres
+    assert alignment_centers(version) == centres

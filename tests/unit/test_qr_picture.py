@@ -94,7 +94,7 @@ def test_coloured_lines_name_black_and_white_themselves(text: str) -> None:
 def test_plain_lines_are_right_for_a_light_terminal_or_inverted_for_a_dark_one(
     text: str, *, invert: bool
 ) -> None:
-    plain = qr.terminal(qr.encode(text), invert=invert, colour=False)
+    plain = qr.terminal(qr.encode(text), invert=invert, color=False)
     inked = ink(plain)
     dark = 1 - inked if invert else inked
 
@@ -104,7 +104,7 @@ def test_plain_lines_are_right_for_a_light_terminal_or_inverted_for_a_dark_one(
 
 def test_the_quiet_zone_is_four_modules_and_the_last_line_is_whole() -> None:
     symbol = qr.encode("a")
-    lines = qr.terminal(symbol, colour=False).splitlines()
+    lines = qr.terminal(symbol, color=False).splitlines()
 
     assert len(lines) == (symbol.size + 8 + 1) // 2
     assert {len(line) for line in lines} == {symbol.size + 8}

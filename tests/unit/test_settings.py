@@ -83,7 +83,7 @@ def test_what_is_no_whole_number_is_refused(text: str) -> None:
     "item", [item for item in fields(Settings) if item.type is int], ids=lambda i: i.name
 )
 def test_every_number_has_a_least_value(item: Field[object]) -> None:
-    least = item.metadata["least"]
+    least = item.metadata["minimum"]
 
     assert getattr(Settings(**{item.name: least}), item.name) == least
     with pytest.raises(
@@ -268,10 +268,10 @@ def test_the_variable_that_names_the_file_is_no_unknown_setting() -> None:
 
 
 @pytest.mark.parametrize(
-    "item", [item for item in fields(Settings) if item.metadata["most"]], ids=lambda i: i.name
+    "item", [item for item in fields(Settings) if item.metadata["maximum"]], ids=lambda i: i.name
 )
 def test_a_number_with_a_most_is_held_to_it(item: Field[object]) -> None:
-    most = item.metadata["most"]
+    most = item.metadata["maximum"]
 
     assert getattr(Settings(**{item.name: most}), item.name) == most
     with pytest.raises(InvalidSetting, match=f"^AUTHFACTOR_{item.name.upper()} must be at most {most}, not"):

@@ -73,7 +73,7 @@ def test_the_answer_is_the_step_of_the_code_and_not_of_the_clock(window: int) ->
 def test_the_window_moves_when_the_step_does_and_not_a_second_earlier(window: int) -> None:
     step = totp.step_at(NOW)
     code = totp.code_at(SECRET, step)
-    first, last = (step - window) * totp.PERIOD, (step + window + 1) * totp.PERIOD - 1
+    first, last = (step - window) * totp.PERIOD_SECONDS, (step + window + 1) * totp.PERIOD_SECONDS - 1
 
     assert [totp.match_step(SECRET, code, at, window) for at in (first - 1, first)] == [None, step]
     assert [totp.match_step(SECRET, code, at, window) for at in (last, last + 1)] == [step, None]
@@ -91,7 +91,7 @@ def test_the_window_moves_when_the_step_does_and_not_a_second_earlier(window: in
 )
 def test_of_two_steps_with_one_code_the_later_is_the_answer(earlier: int, later: int, code: str) -> None:
     assert totp.code_at(SECRET, earlier) == totp.code_at(SECRET, later) == code
-    at = (later - 2) * totp.PERIOD  # Both are within two steps of it.
+    at = (later - 2) * totp.PERIOD_SECONDS  # Both are within two steps of it.
 
     assert totp.match_step(SECRET, code, at, 2) == later
 
@@ -155,7 +155,7 @@ def test_another_secret_has_other_codes() -> None:
 def test_secrets_shorter_and_longer_than_a_sha_1_block_have_codes(size: int) -> None:
     secret = bytes(range(size))
 
-    assert totp.match_step(secret, totp.code_at(secret, 7), 7 * totp.PERIOD, 0) == 7
+    assert totp.match_step(secret, totp.code_at(secret, 7), 7 * totp.PERIOD_SECONDS, 0) == 7
 
 
 @pytest.mark.parametrize(

@@ -173,7 +173,7 @@ def export(
 async def _entries_after(af: Authfactor, after: str) -> AsyncIterator[AuditEntry]:
     from authfactor.rules.audit.audit_log import BATCH
 
-    while found := await af.read(lambda tx, after=after: tx.audit.following(after, BATCH)):  # type: ignore[misc]  # bound per batch
+    while found := await af.read(lambda tx, after=after: tx.audit.entries_after(after, BATCH)):  # type: ignore[misc]  # bound per batch
         for entry in found:
             yield entry
         after = found[-1].id

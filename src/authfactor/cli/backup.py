@@ -98,13 +98,13 @@ def _backup(settings: Settings, file: Path, *, replace: bool) -> str:
                 backup_format.write(
                     plain, target, ring[-1], head, lambda count: progress.advance(writing, count)
                 )
-        backup.sync(draft)
+        backup.fsync_path(draft)
         reading = progress.add_task("verifying", total=size)
         with draft.open("rb") as source:
             for chunk in backup_format.read(source, ring)[1]:
                 progress.advance(reading, len(chunk))
         _rename(draft, file, replace=replace)
-        backup.sync(file.parent)
+        backup.fsync_path(file.parent)
     return ring[-1].id
 
 

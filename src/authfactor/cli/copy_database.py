@@ -78,9 +78,9 @@ async def _copy(settings: Settings, source: str, target: str, reseal: Path | Non
     found = await opening.schema_version(old)
     opening.check_exact_schema(found)
     await opening.upgrade(new)
-    here, there = await opening.open_side(old), await opening.open_side(new)
+    here, there = await opening.open_copy_endpoint(old), await opening.open_copy_endpoint(new)
     try:
-        await here.hold()
+        await here.lock()
         with _progress_bars() as progress:
             return await copying.copy(here, there, progress, sealing)
     finally:

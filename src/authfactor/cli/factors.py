@@ -55,7 +55,7 @@ def enroll(
     def print_text() -> None:
         from authfactor.otp import qr
 
-        print(qr.terminal(qr.encode(made.uri), colour=sys.stdout.isatty()))
+        print(qr.terminal(qr.encode(made.uri), color=sys.stdout.isatty()))
         groups = " ".join(made.secret[at : at + 4] for at in range(0, len(made.secret), 4))
         challenge_id = made.challenge.id if made.challenge else "-"
         context.print_pairs(
@@ -191,4 +191,4 @@ def _last_used(factor: FactorRecord) -> str:
     if factor.activated_at is None:
         return "never"
     # After a restore, `last_step` is the restore's time step, for which there was no code.
-    return timestamps.format_ms(min(factor.last_step * totp.PERIOD * 1000, factor.updated_at))
+    return timestamps.format_ms(min(factor.last_step * totp.PERIOD_SECONDS * 1000, factor.updated_at))

@@ -102,27 +102,27 @@ def _restore(settings: Settings, file: Path, *, check: bool, force: bool) -> _Re
             for chunk in chunks:
                 target.write(chunk)
                 progress.advance(task, len(chunk))
-        found = backup.problems_of(draft)
+        found = backup.file_integrity_errors(draft)
         if found:
             raise backup_format.InvalidBackup(f"The database in the backup is damaged: {found[0]}")
-        made = _format_time(head.made_at)
+        made = _format_time(head.created_at)
         fresh = dataclasses.replace(settings, database_url=f"sqlite:///{draft}")
         marked = asyncio.run(_open_and_mark(fresh, ring, f"backup of {made}", check=True, mark=not check))
         if check:
-            return _RestoreResult(head.made_at, None)
+            return _RestoreResult(head.created_at, None)
         aside = kept = None
         if path.exists():
             aside = path.with_name(f"{path.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%S}")  # noqa: TID251 - a name
             kept = keep_restrictions.keep(draft, path)
-        backup.put(draft, path, aside)
-    return _RestoreResult(head.made_at, marked, aside, kept)
+        backup.install(draft, path, aside)
+    return _RestoreResult(head.created_at, marked, aside, kept)
 
 
 def _check_target(path: Path, *, force: bool) -> None:
     from authfactor.store.sqlite import backup
 
     if path.exists():
-        with backup.alone(path):
+        with backup.exclusive_lock(path):
             pass
     if not force:
         log = path.with_name(f"{path.name}-wal")
@@ -149,7 +149,7 @@ async def _open_and_mark(
             sealing = KeyRotation(system_clock, "")
             missing = await sealing.missing_keys(store, tuple(key.id for key in ring))
             if missing:
-                raise keyring.KeyMissing(keyring.source_of(settings).shown, missing, there=True)
+                raise keyring.KeyMissing(keyring.source_of(settings).description, missing, ring_found=True)
             if unopenable := await sealing.unopenable_rows(store, Vault(ring, system_entropy)):
                 raise UnsealError(
                     f"The key ring cannot decrypt {len(unopenable)} secrets; the first is {unopenable[0]}."

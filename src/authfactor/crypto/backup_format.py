@@ -19,10 +19,10 @@ from authfactor.errors import Conflict
 
 SALT_BYTES: Final = 16
 CHUNK_BYTES: Final = 1 << 20
-TITLE: Final = b"authfactor backup 1"
+MAGIC: Final = b"authfactor backup 1"
 _TAG_BYTES: Final = 16
 _FIELDS: Final = 3
-_MAX_HEADER_LINE: Final = 128
+_MAX_HEADER_BYTES: Final = 128
 
 
 class InvalidBackup(Conflict):
@@ -38,35 +38,39 @@ class BackupHeader(NamedTuple):
 
     key_id: str
     salt: bytes
-    made_at: int
+    created_at: int
 
     def line(self) -> bytes:
         """Write the file's first line."""
-        return b"%s %s %s %d\n" % (TITLE, self.key_id.encode(), self.salt.hex().encode(), self.made_at)
+        return b"%s %s %s %d\n" % (MAGIC, self.key_id.encode(), self.salt.hex().encode(), self.created_at)
 
 
-def head_of(source: BinaryIO) -> BackupHeader:
+def read_header(source: BinaryIO) -> BackupHeader:
     """Read the first line. Raises `BadArchive`."""
-    line = source.readline(_MAX_HEADER_LINE)
-    words = line.removeprefix(TITLE).decode("ascii", "replace").split()
-    if not line.startswith(TITLE + b" ") or len(words) != _FIELDS:
+    line = source.readline(_MAX_HEADER_BYTES)
+    words = line.removeprefix(MAGIC).decode("ascii", "replace").split()
+    if not line.startswith(MAGIC + b" ") or len(words) != _FIELDS:
         raise InvalidBackup("The file is no backup made by authfactor backup.")
     try:
-        head = BackupHeader(words[0], bytes.fromhex(words[1]), int(words[2]))
+        header = BackupHeader(words[0], bytes.fromhex(words[1]), int(words[2]))
     except ValueError as error:
         raise _damaged() from error
-    if head.line() != line:
+    if header.line() != line:
         raise _damaged()
-    return head
+    return header
 
 
 def write(
-    source: BinaryIO, target: BinaryIO, key: Key, head: BackupHeader, tell: Callable[[int], object] = bool
+    source: BinaryIO,
+    target: BinaryIO,
+    key: Key,
+    header: BackupHeader,
+    on_chunk: Callable[[int], object] = bool,
 ) -> None:
     """Encrypt everything from `source` on; `tell` hears of each chunk how many bytes it was."""
-    line = head.line()
+    line = header.line()
     target.write(line)
-    cipher = _cipher(key, head.salt)
+    cipher = _cipher(key, header.salt)
     number, chunk = 0, source.read(CHUNK_BYTES)
     last = False
     while not last:
@@ -74,7 +78,7 @@ def write(
         last = not following
         sealed = cipher.encrypt(_nonce(number, last=last), chunk, line)
         target.write(len(sealed).to_bytes(4, "big") + sealed)
-        tell(len(chunk))
+        on_chunk(len(chunk))
         number, chunk = number + 1, following
 
 
@@ -84,11 +88,11 @@ def read(source: BinaryIO, ring: Iterable[Key]) -> tuple[BackupHeader, Iterator[
     Raises `BadArchive`, and `vault.UnknownKey` when its key is not on the ring; so does the iterator. What it
     gave by then is good for nothing.
     """
-    head = head_of(source)
-    key = next((key for key in ring if key.id == head.key_id), None)
+    header = read_header(source)
+    key = next((key for key in ring if key.id == header.key_id), None)
     if key is None:
-        raise _BackupKeyMissing(head.key_id)
-    return head, _chunks(source, _cipher(key, head.salt), head.line())
+        raise _BackupKeyMissing(header.key_id)
+    return header, _chunks(source, _cipher(key, header.salt), header.line())
 
 
 class _BackupKeyMissing(UnknownKey):

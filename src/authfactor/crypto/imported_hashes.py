@@ -53,7 +53,7 @@ MAX_SCRYPT_WORK: Final = 512 * 1024 * 1024
 # @phc/scrypt writes the logarithm under the same name; a floor turns that mix-up into a refusal.
 MIN_SCRYPT_COST: Final = 1024
 
-_BCRYPT_READS: Final = 72
+_BCRYPT_MAX_BYTES: Final = 72
 _BCRYPT: Final = re.compile(r"\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}")
 _STORED: Final = re.compile(r"\{([a-z0-9:-]+)\}(.*)")
 
@@ -94,7 +94,7 @@ class _Bcrypt:
         # bcrypt reads 72 bytes. Longer passwords were cut there when the hash was made, so they are cut
         # here too; the library by itself refuses them.
         stored = self.text.encode()
-        return hmac.compare_digest(bcrypt.hashpw(password[:_BCRYPT_READS], stored), stored)
+        return hmac.compare_digest(bcrypt.hashpw(password[:_BCRYPT_MAX_BYTES], stored), stored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ class _FirebaseScrypt:
             raise MalformedHash("The hash must begin with $firebase-scrypt$.")
         fields.integer("v", 1, 1, default=1)
         rounds, memory_cost = fields.integer("r", 1, 32), fields.integer("m", 1, 20)
-        separator, signer_key = from_base64(fields.word("ss")), from_base64(fields.word("sk"))
+        separator, signer_key = from_base64(fields.text("ss")), from_base64(fields.text("sk"))
         fields.require()
         _check_scrypt(1 << memory_cost, rounds, 1)
         if len(signer_key) != len(fields.digest):
@@ -162,8 +162,8 @@ class _FirebaseScrypt:
     def matches(self, password: bytes) -> bool:
         key = _scrypt(password, self.salt + self.separator, 1 << self.memory_cost, self.rounds, 1, 32)
         # The counter starts at zero in every hash; that is sound because every salt gives another key.
-        sealer = Cipher(algorithms.AES256(key), modes.CTR(bytes(16))).encryptor()
-        return hmac.compare_digest(sealer.update(self.signer_key), self.digest)
+        encryptor = Cipher(algorithms.AES256(key), modes.CTR(bytes(16))).encryptor()
+        return hmac.compare_digest(encryptor.update(self.signer_key), self.digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ class _Pbkdf2:
     def parse(cls, text: str) -> Self:
         fields = PhcFields.split(text)
         identifier, _, named = fields.identifier.partition("-")
-        digest_name = named or fields.word("d")
+        digest_name = named or fields.text("d")
         if identifier != "pbkdf2" or digest_name not in {"sha256", "sha512"}:
             raise MalformedHash("The hash must begin with $pbkdf2$ and name d=sha256 or d=sha512.")
         fields.integer("v", 1, 1, default=1)

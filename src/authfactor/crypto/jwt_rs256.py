@@ -50,8 +50,8 @@ def new_key_pair(client_id: str, *, not_before: int, serial: int) -> KeyPair:
         .issuer_name(name)
         .public_key(private_key.public_key())
         .serial_number(serial)
-        .not_valid_before(_moment(not_before))
-        .not_valid_after(_moment(not_before + 10 * 365 * 24 * 3600))
+        .not_valid_before(_datetime(not_before))
+        .not_valid_after(_datetime(not_before + 10 * 365 * 24 * 3600))
         .sign(private_key, hashes.SHA256())
     )
     return KeyPair(
@@ -70,7 +70,7 @@ def load_signer(key_id: str, private_key: bytes) -> Signer:
     loaded = serialization.load_der_private_key(private_key, None)
     if not isinstance(loaded, rsa.RSAPrivateKey):
         raise TypeError("access tokens are signed with RSA keys only")
-    header = _part({"alg": ALGORITHM, "kid": key_id, "typ": "JWT"})
+    header = _encode_segment({"alg": ALGORITHM, "kid": key_id, "typ": "JWT"})
     return Signer(key_id, loaded, header)
 
 
@@ -79,7 +79,7 @@ def sign(signer: Signer, claims: dict[str, Any]) -> str:
     from cryptography.hazmat.primitives import hashes  # noqa: PLC0415 - see above
     from cryptography.hazmat.primitives.asymmetric import padding  # noqa: PLC0415 - see above
 
-    text = signer.header + b"." + _part(claims)
+    text = signer.header + b"." + _encode_segment(claims)
     signature = signer.private_key.sign(text, padding.PKCS1v15(), hashes.SHA256())
     return (text + b"." + base64.urlsafe_b64encode(signature).rstrip(b"=")).decode("ascii")
 
@@ -94,24 +94,24 @@ def public_key(certificate: bytes) -> PublicKey:
         raise TypeError("access tokens are signed with RSA keys only")
     numbers = public.public_numbers()
     return PublicKey(
-        n=_number(numbers.n),
-        e=_number(numbers.e),
+        n=_base64url_integer(numbers.n),
+        e=_base64url_integer(numbers.e),
         certificate=base64.b64encode(certificate).decode("ascii"),
-        thumbprint=_text(hashlib.sha256(certificate).digest()),
+        thumbprint=_base64url(hashlib.sha256(certificate).digest()),
     )
 
 
-def _moment(seconds: int) -> datetime.datetime:
+def _datetime(seconds: int) -> datetime.datetime:
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC)
 
 
-def _part(value: dict[str, Any]) -> bytes:
+def _encode_segment(value: dict[str, Any]) -> bytes:
     return base64.urlsafe_b64encode(msgspec.json.encode(value)).rstrip(b"=")
 
 
-def _number(value: int) -> str:
-    return _text(value.to_bytes(-(-value.bit_length() // 8), "big"))
+def _base64url_integer(value: int) -> str:
+    return _base64url(value.to_bytes(-(-value.bit_length() // 8), "big"))
 
 
-def _text(value: bytes) -> str:
+def _base64url(value: bytes) -> str:
     return base64.urlsafe_b64encode(value).rstrip(b"=").decode("ascii")

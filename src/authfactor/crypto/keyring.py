@@ -33,12 +33,12 @@ class KeyRingUnusable(ValueError):
 class KeyMissing(KeyRingUnusable):
     """A key that sealed values of this database is not there."""
 
-    def __init__(self, shown: str, key_ids: list[str], *, there: bool) -> None:
+    def __init__(self, source: str, key_ids: list[str], *, ring_found: bool) -> None:
         """Name the keys."""
         names = ", ".join(f"'{key_id}'" for key_id in key_ids)
         keys = f"the key {names}" if len(key_ids) == 1 else f"the keys {names}"
-        said = f"{shown[0].upper()}{shown[1:]}{f' lacks {keys}' if there else ' is not there, and'}"
-        need = "that this database needs" if there else f"this database needs {keys}"
+        said = f"{source[0].upper()}{source[1:]}{f' lacks {keys}' if ring_found else ' is not there, and'}"
+        need = "that this database needs" if ring_found else f"this database needs {keys}"
         super().__init__(f"{said} {need}. Put it back from the backup of the key ring.")
         self.key_ids = tuple(key_ids)
 
@@ -62,15 +62,15 @@ def read(path: Path) -> list[Key]:
     return _parse(text, f"the key ring {path}")
 
 
-def _parse(text: str, shown: str) -> list[Key]:
+def _parse(text: str, source: str) -> list[Key]:
     keys: dict[str, Key] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip() and not line.startswith("#"):
-            key = _key(line.strip(), f"Line {number} of {shown}")
+            key = _parse_key(line.strip(), f"Line {number} of {source}")
             if keys.setdefault(key.id, key) is not key:
-                raise KeyRingUnusable(f"Line {number} of {shown} repeats the key '{key.id}'.")
+                raise KeyRingUnusable(f"Line {number} of {source} repeats the key '{key.id}'.")
     if not keys:
-        raise KeyRingUnusable(f"{shown[0].upper()}{shown[1:]} holds no key.")
+        raise KeyRingUnusable(f"{source[0].upper()}{source[1:]} holds no key.")
     return list(keys.values())
 
 
@@ -78,7 +78,7 @@ class KeySource(Protocol):
     """Where the ring comes from."""
 
     @property
-    def shown(self) -> str:
+    def description(self) -> str:
         """Name it in a sentence."""
 
     @property
@@ -111,7 +111,7 @@ class FileSource:
         self._path = path
 
     @property
-    def shown(self) -> str:
+    def description(self) -> str:
         """Name it in a sentence."""
         return f"the key ring {self._path}"
 
@@ -130,7 +130,7 @@ class FileSource:
     def add(self, entropy: Callable[[int], bytes]) -> list[Key]:
         """Write the ring with one more key in the file's place."""
         line = base64.b64encode(entropy(KEY_BYTES)).decode("ascii")
-        with self._changing():
+        with self._locked():
             read(self._path)
             text = self._path.read_text(encoding="utf-8")
             self._replace(f"{text if text.endswith(chr(10)) else text + chr(10)}{line}\n")
@@ -138,17 +138,17 @@ class FileSource:
 
     def remove(self, key_id: str) -> list[Key]:
         """Write the ring without this key in the file's place."""
-        with self._changing():
+        with self._locked():
             ring = read(self._path)
             if ring[-1].id == key_id:
                 raise KeyRingUnusable(f"The key '{key_id}' is the newest one and seals; it has to stay.")
-            gone = base64.b64encode(next((key.secret for key in ring if key.id == key_id), b"")).decode()
+            removed = base64.b64encode(next((key.secret for key in ring if key.id == key_id), b"")).decode()
             lines = self._path.read_text(encoding="utf-8").splitlines()
-            self._replace("".join(f"{line}\n" for line in lines if not gone or line.strip() != gone))
+            self._replace("".join(f"{line}\n" for line in lines if not removed or line.strip() != removed))
         return read(self._path)
 
     @contextlib.contextmanager
-    def _changing(self) -> Iterator[None]:
+    def _locked(self) -> Iterator[None]:
         """Take turns, by a lock on the folder: of two keys that are added none must be lost."""
         try:
             folder = os.open(self._path.parent, os.O_RDONLY)
@@ -165,7 +165,7 @@ class FileSource:
 
     def _replace(self, text: str) -> None:
         try:
-            _write_beside(self._path, text, os.replace)
+            _write_draft(self._path, text, os.replace)
         except OSError as error:
             raise self._unchangeable(error) from error
 
@@ -174,12 +174,12 @@ class CommandSource:
     """A ring that a command prints: the client of a key service, say. It is run without a shell."""
 
     recheck_seconds = 60
-    shown = "the ring printed by the key command"
+    description = "the ring printed by the key command"
 
-    def __init__(self, command: str, seconds: int) -> None:
+    def __init__(self, command: str, timeout_seconds: int) -> None:
         """Take the command line and how long it may take."""
         self._command = command
-        self._seconds = seconds
+        self._timeout_seconds = timeout_seconds
 
     def exists(self) -> bool:
         """Say that a command always has a ring: none is ever made in its place."""
@@ -199,28 +199,28 @@ class CommandSource:
                 start_new_session=True,
             )
         except (OSError, ValueError, IndexError) as error:
-            said = getattr(error, "strerror", None) or error
-            raise KeyRingUnusable(f"The key command cannot be started: {said}.") from error
+            reason = getattr(error, "strerror", None) or error
+            raise KeyRingUnusable(f"The key command cannot be started: {reason}.") from error
         try:
-            out, complaint = process.communicate(timeout=self._seconds)
+            stdout, stderr = process.communicate(timeout=self._timeout_seconds)
         except subprocess.TimeoutExpired as error:
             # The whole group: what the command started would keep its output open.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
-            raise KeyRingUnusable(f"The key command did not end within {self._seconds} s.") from error
+            raise KeyRingUnusable(f"The key command did not end within {self._timeout_seconds} s.") from error
         if process.returncode:
-            last = complaint.decode("utf-8", "replace").strip().rpartition("\n")[2][:_MAX_STDERR]
+            last_line = stderr.decode("utf-8", "replace").strip().rpartition("\n")[2][:_MAX_STDERR]
             raise KeyRingUnusable(
-                f"The key command ended with exit code {process.returncode}: {last or 'it said nothing'}"
+                f"The key command ended with exit code {process.returncode}: {last_line or 'it said nothing'}"
             )
         try:
-            text = out.decode("ascii")
+            text = stdout.decode("ascii")
         except UnicodeDecodeError:
             text = ""
         if not text or len(text) > _MAX_RING_BYTES:
             raise KeyRingUnusable("The key command printed no key ring: one base64 key a line is expected.")
-        return _parse(text, self.shown)
+        return _parse(text, self.description)
 
     def create(self, _entropy: Callable[[int], bytes]) -> list[Key]:
         """Read: a ring that a command prints is made by whoever runs the key service."""
@@ -256,30 +256,30 @@ def create(path: Path, entropy: Callable[[int], bytes]) -> list[Key]:
     line = base64.b64encode(entropy(KEY_BYTES)).decode("ascii")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _put_in_place(path, f"{_HEADER}{line}\n")
+        _create_file(path, f"{_HEADER}{line}\n")
     except OSError as error:
         raise KeyRingUnusable(f"The key ring {path} cannot be made: {error.strerror}.") from error
     return read(path)
 
 
-def _key(line: str, shown: str) -> Key:
+def _parse_key(line: str, source: str) -> Key:
     try:
         return key_of(base64.b64decode(line, validate=True))
     except ValueError as error:
-        raise KeyRingUnusable(f"{shown} is no key of {KEY_BYTES} bytes.") from error
+        raise KeyRingUnusable(f"{source} is no key of {KEY_BYTES} bytes.") from error
 
 
-def _put_in_place(path: Path, text: str) -> None:
+def _create_file(path: Path, text: str) -> None:
     """Write beside and link into place, so that another start reads the file whole or not at all."""
 
     def link(draft: str, target: Path) -> None:
         with contextlib.suppress(FileExistsError):
             os.link(draft, target)
 
-    _write_beside(path, text, link)
+    _write_draft(path, text, link)
 
 
-def _write_beside(path: Path, text: str, put: Callable[[str, Path], None]) -> None:
+def _write_draft(path: Path, text: str, publish: Callable[[str, Path], None]) -> None:
     # mkstemp: mode 600 and a name of its own (process ids repeat among containers that share a volume).
     descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.", suffix=".new")
     try:
@@ -287,7 +287,7 @@ def _write_beside(path: Path, text: str, put: Callable[[str, Path], None]) -> No
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        put(draft, path)
+        publish(draft, path)
     finally:
         Path(draft).unlink(missing_ok=True)
     # A key is durable only when its name in the folder is.

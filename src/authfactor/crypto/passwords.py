@@ -54,7 +54,7 @@ def hash_password(password: str, *, salt: bytes, profile: Profile) -> str:
     if len(salt) != SALT_BYTES:
         raise ValueError(f"a salt is {SALT_BYTES} bytes, not {len(salt)}")
     return Argon2Hash.make(
-        _normalised(password),
+        _normalized(password),
         salt,
         memory_kib=profile.memory_kib,
         time_cost=profile.time_cost,
@@ -72,10 +72,10 @@ def verify_password(password: str, stored: str, *, profile: Profile = PRODUCTION
 
     kind = kind_of(stored)
     if kind is None:
-        own = _own(stored)
-        return own is not None and own.matches(_normalised(password))
+        own = _parse_own(stored)
+        return own is not None and own.matches(_normalized(password))
     # Where the hash was made, the password was most likely hashed as typed; some systems normalise as we do.
-    candidates = dict.fromkeys((_encoded(password), _normalised(password)))
+    candidates = dict.fromkeys((_encoded(password), _normalized(password)))
     if any(verify_imported(candidate, stored) for candidate in candidates):
         return True
     if kind in UNSTRETCHED:
@@ -85,7 +85,7 @@ def verify_password(password: str, stored: str, *, profile: Profile = PRODUCTION
 
 def needs_rehash(stored: str, profile: Profile) -> bool:
     """Say whether a hash that just verified should be replaced: imported, or cheaper than the profile."""
-    own = _own(stored)
+    own = _parse_own(stored)
     return (
         own is None
         or own.variant is not Type.ID
@@ -131,7 +131,7 @@ def check_strength(password: str, *, email: str | None) -> list[tuple[str, str]]
 
 
 # Rows that people run a finger or the alphabet along; going round and going backwards count too.
-_RUNS: Final = (
+_SEQUENCES: Final = (
     "0123456789",
     "1234567890",
     "abcdefghijklmnopqrstuvwxyz",
@@ -165,11 +165,11 @@ _COMMON: Final = frozenset(_COMMON_TEXT.split())
 def _is_weak(folded: str) -> bool:
     if len(set(folded)) < 3:  # noqa: PLR2004 - one or two characters over and over
         return True
-    rows = (row * (len(folded) // len(row) + 2) for row in _RUNS)
+    rows = (row * (len(folded) // len(row) + 2) for row in _SEQUENCES)
     return folded in _COMMON or any(folded in row or folded[::-1] in row for row in rows)
 
 
-def _normalised(password: str) -> bytes:
+def _normalized(password: str) -> bytes:
     # NIST SP 800-63B 5.1.1.2: one person's keyboards may compose "é" in different ways or type full-width
     # letters; NFKC makes them one password before it is hashed. Changing this would lock people out.
     return _encoded(unicodedata.normalize("NFKC", password))
@@ -180,7 +180,7 @@ def _encoded(password: str) -> bytes:
     return password.encode("utf-8", "surrogatepass")
 
 
-def _own(stored: str) -> Argon2Hash | None:
+def _parse_own(stored: str) -> Argon2Hash | None:
     try:
         return Argon2Hash.parse(stored)
     except MalformedHash:

@@ -68,7 +68,7 @@ class PhcFields:
             raise MalformedHash(f"The parameter {name} must be an integer from {low} to {high}.")
         return int(text)
 
-    def word(self, name: str) -> str:
+    def text(self, name: str) -> str:
         """Take a parameter as it stands; empty when it is missing."""
         return self._parameters.pop(name, "")
 

@@ -96,7 +96,7 @@ class Vault:
     def seal(self, value: bytes, where: SealedLocation) -> str:
         """Seal a value for one row with the newest key."""
         nonce = self._entropy(_NONCE_BYTES)
-        sealed = self._ciphers[self.newest].encrypt(nonce, value, _bound_to(where))
+        sealed = self._ciphers[self.newest].encrypt(nonce, value, _associated_data(where))
         return f"{_FORMAT}:{self.newest}:{base64.urlsafe_b64encode(nonce + sealed).decode('ascii')}"
 
     def unseal(self, sealed: str, where: SealedLocation) -> bytes:
@@ -112,13 +112,13 @@ class Vault:
         # One blob has one text: base64 readers skip foreign characters and ignore spare bits.
         if form != _FORMAT or base64.urlsafe_b64encode(blob).decode("ascii") != text:
             raise UnsealError("sealed in an unknown format")
-        cipher = self._ciphers.get(key_id) or self._added(key_id)
+        cipher = self._ciphers.get(key_id) or self._refreshed_cipher(key_id)
         try:
-            return cipher.decrypt(blob[:_NONCE_BYTES], blob[_NONCE_BYTES:], _bound_to(where))
+            return cipher.decrypt(blob[:_NONCE_BYTES], blob[_NONCE_BYTES:], _associated_data(where))
         except (InvalidTag, ValueError) as error:
             raise UnsealError("the sealed value does not belong to this row or was damaged") from error
 
-    def _added(self, key_id: str) -> AESGCM:
+    def _refreshed_cipher(self, key_id: str) -> AESGCM:
         ring = self._refresh() if self._refresh is not None else None
         if ring is not None:
             self.extend(ring)
@@ -138,5 +138,5 @@ def key_id_of(sealed: str) -> str:
     return rest.partition(":")[0] if form == _FORMAT else ""
 
 
-def _bound_to(where: SealedLocation) -> bytes:
+def _associated_data(where: SealedLocation) -> bytes:
     return "\0".join(("authfactor", where.table, where.column, str(where.environment), where.id)).encode()

@@ -53,7 +53,7 @@ async def examine(
     if version != schema.NEEDED:
         return findings
     findings += files.integrity(settings)
-    store = opening.store_as_it_is(settings)
+    store = opening.open_existing_store(settings)
     try:
         findings += await clock.against_database(settings, store, at)
         findings += await database.webhooks(store, at)

@@ -17,7 +17,7 @@ def is_encrypted(path: Path) -> bool:
     """Return whether `authfactor backup` made this file."""
     try:
         with path.open("rb") as file:
-            return file.read(len(backup_format.TITLE)) == backup_format.TITLE
+            return file.read(len(backup_format.MAGIC)) == backup_format.MAGIC
     except OSError:
         return False
 
@@ -48,5 +48,5 @@ def _examine(path: Path, ring: list[Key], secrets: list[FactorSecret]) -> Doctor
         found = plaintext_secrets.found_in(plain, secrets)
     if found:
         return plaintext_secrets.in_the_clear(path, found)
-    made_at = datetime.fromtimestamp(head.made_at / 1000, UTC)
+    made_at = datetime.fromtimestamp(head.created_at / 1000, UTC)
     return ok("backups", f"{path} of {made_at:%Y-%m-%d %H:%M} UTC is complete and can be decrypted")

@@ -6,7 +6,7 @@ from authfactor.doctor.finding import DoctorFinding, ok, problem, warning
 from authfactor.models import Clock
 from authfactor.rules.maintenance.key_rotation import KeyRotation
 from authfactor.settings import Settings
-from authfactor.store import PLACES, Store
+from authfactor.store import SEALED_COLUMNS, Store
 
 _SHOWN = 3
 _PUT_BACK = "Restore the key ring from its backup."
@@ -16,7 +16,7 @@ def ring(settings: Settings, findings: list[DoctorFinding]) -> list[Key]:
     """Return the keys from the ring's file or command; on failure append a finding and return no keys."""
     source = keyring.source_of(settings)
     if not source.exists():
-        text = f"{source.shown} does not exist"
+        text = f"{source.description} does not exist"
         findings.append(
             warning(
                 "keys",
@@ -46,7 +46,7 @@ async def needed(store: Store, vault: Vault | None, clock: Clock) -> list[Doctor
         return [_missing(key_id, counts.get(key_id, 0)) for key_id in missing]
     if vault is None:
         return []
-    others = [place for place in PLACES if place.table != "factors"]
+    others = [place for place in SEALED_COLUMNS if place.table != "factors"]
     unopenable = await sealing.unopenable_rows(store, vault, others)
     if not unopenable:
         return []

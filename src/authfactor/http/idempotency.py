@@ -90,7 +90,9 @@ def _run_once(
         else:
             outcome = result if isinstance(result, Enrollment) else render(result)
         if isinstance(outcome, Enrollment) or _worth_keeping(outcome.status):
-            await tx.idempotency.keep(claimed, vault.seal(stored_responses.encode(outcome), location))
+            await tx.idempotency.store_response(
+                claimed, vault.seal(stored_responses.encode(outcome), location)
+            )
         return outcome
 
     return run

@@ -45,8 +45,9 @@ def decode(text: str, *, min_bytes: int) -> bytes:
     except binascii.Error as error:
         raise InvalidBase32("The shared secret is not valid base32.") from error
     if len(secret) < min_bytes:
-        least = -(-min_bytes * 8 // 5)
+        min_characters = -(-min_bytes * 8 // 5)
         raise InvalidBase32(
-            f"The shared secret is too short: use at least {least} base32 characters ({min_bytes} bytes)."
+            f"The shared secret is too short: use at least {min_characters} base32 characters"
+            f" ({min_bytes} bytes)."
         )
     return secret

@@ -18,7 +18,7 @@ class InvalidLabel(ValueError):
     """The issuer or account name cannot be shown safely; the message says what to change."""
 
 
-def check_name(text: str, *, longest: int) -> str:
+def check_name(text: str, *, max_length: int) -> str:
     """Return the name in NFC.
 
     Raises `BadLabel` for an empty or too long name and for control characters, line breaks and
@@ -27,8 +27,8 @@ def check_name(text: str, *, longest: int) -> str:
     name = unicodedata.normalize("NFC", text)
     if not name.strip():
         raise InvalidLabel("must not be empty")
-    if len(name) > longest:
-        raise InvalidLabel(f"must be at most {longest} characters")
+    if len(name) > max_length:
+        raise InvalidLabel(f"must be at most {max_length} characters")
     if not name.isascii() or not name.isprintable():
         for character in name:
             if character in _BIDI or unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}:
@@ -44,9 +44,9 @@ def uri(*, issuer: str, account: str, secret: str) -> str:
     A colon separates issuer and account in the label and apps split on it even when quoted, so a
     colon inside a name becomes a space here (only here: the JSON keeps the name as given).
     """
-    shown_issuer = quote(issuer.replace(":", " "), safe="")
-    shown_account = quote(account.replace(":", " "), safe="@")
+    quoted_issuer = quote(issuer.replace(":", " "), safe="")
+    quoted_account = quote(account.replace(":", " "), safe="@")
     return (
-        f"otpauth://totp/{shown_issuer}:{shown_account}?secret={secret}&issuer={shown_issuer}"
+        f"otpauth://totp/{quoted_issuer}:{quoted_account}?secret={secret}&issuer={quoted_issuer}"
         "&algorithm=SHA1&digits=6&period=30"
     )

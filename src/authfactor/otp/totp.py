@@ -6,7 +6,7 @@ Several authenticator apps silently ignore any other profile, so none is offered
 import hmac
 from typing import Final
 
-PERIOD: Final = 30
+PERIOD_SECONDS: Final = 30
 DIGITS: Final = 6
 SECRET_BYTES: Final = 20
 _MODULUS: Final = 10**DIGITS
@@ -14,7 +14,7 @@ _MODULUS: Final = 10**DIGITS
 
 def step_at(seconds: int) -> int:
     """Number of the step (RFC 6238 section 4.2, T0 = 0) that holds this second of the epoch."""
-    return seconds // PERIOD
+    return seconds // PERIOD_SECONDS
 
 
 def code_number(secret: bytes, counter: int) -> int:

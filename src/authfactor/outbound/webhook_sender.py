@@ -35,7 +35,7 @@ class WebhookSender:
 
     def __init__(self, *, timeout: float, private: bool, resolver: Resolver = resolve) -> None:
         """`timeout` in seconds covers everything; `private` admits http and addresses of our own network."""
-        self._timeout = timeout
+        self._timeout_seconds = timeout
         self._private = private
         self._resolve = resolver
         # No connection is kept: one made for a host must not serve another host of the same address.
@@ -52,41 +52,43 @@ class WebhookSender:
         """Send once."""
         status: int | None = None
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self._timeout_seconds):
                 target = ssrf_guard.admit(url, private=self._private)
-                found = await self._checked(target)
-                async with contextlib.aclosing(await self._open(target, found, headers, body)) as answer:
-                    status = answer.status_code
-                    await _drain(answer)
+                addresses = await self._resolve_checked(target)
+                async with contextlib.aclosing(
+                    await self._connect_and_send(target, addresses, headers, body)
+                ) as response:
+                    status = response.status_code
+                    await _drain(response)
         except TimeoutError:
-            error = f"no answer within {self._timeout:g} s"
+            error = f"no answer within {self._timeout_seconds:g} s"
         except ForbiddenUrl as refusal:
             error = f"the URL {refusal}"
         except (OSError, UnicodeError, httpx.HTTPError) as failure:
-            error = _described(failure)
+            error = _describe_failure(failure)
         else:
-            return judged(status)
+            return outcome_of_status(status)
         # Once the status line is there, what becomes of the body changes nothing.
-        return DeliveryOutcome(None, error) if status is None else judged(status)
+        return DeliveryOutcome(None, error) if status is None else outcome_of_status(status)
 
     async def close(self) -> None:
         """Let go of the connections."""
         await self._client.aclose()
 
-    async def _checked(self, target: CheckedUrl) -> list[Address]:
+    async def _resolve_checked(self, target: CheckedUrl) -> list[Address]:
         """Resolve the host; every address must pass, or a name with two could choose the other one."""
         texts = await self._resolve(target.host, target.port)
-        found = [ipaddress.ip_address(text.partition("%")[0]) for text in texts]
-        if not self._private and not all(ssrf_guard.is_public(address) for address in found):
+        addresses = [ipaddress.ip_address(text.partition("%")[0]) for text in texts]
+        if not self._private and not all(ssrf_guard.is_public(address) for address in addresses):
             raise ForbiddenUrl("leads into the server's own network")
-        return found[:MAX_ADDRESSES]
+        return addresses[:MAX_ADDRESSES]
 
-    async def _open(
-        self, target: CheckedUrl, found: list[Address], headers: dict[str, str], body: bytes
+    async def _connect_and_send(
+        self, target: CheckedUrl, addresses: list[Address], headers: dict[str, str], body: bytes
     ) -> httpx.Response:
         """Connect to the first address that takes the connection, and send."""
         failure: Exception = OSError("the host has no address")
-        for address in found:
+        for address in addresses:
             url = httpx.URL(
                 scheme=target.scheme,
                 host=str(address),
@@ -99,7 +101,7 @@ class WebhookSender:
                 headers={**headers, "host": target.authority},
                 content=body,
                 # The certificate must be the host's, though the connection goes to a bare address.
-                extensions={"sni_hostname": target.host, "timeout": self._times(len(found))},
+                extensions={"sni_hostname": target.host, "timeout": self._timeouts(len(addresses))},
             )
             try:
                 return await self._client.send(request, stream=True)
@@ -107,13 +109,13 @@ class WebhookSender:
                 failure = error
         raise failure
 
-    def _times(self, count: int) -> dict[str, float]:
+    def _timeouts(self, count: int) -> dict[str, float]:
         """Share the time among the addresses, so that a dead first one leaves some for the next."""
-        rest = dict.fromkeys(("read", "write", "pool"), self._timeout)
-        return {**rest, "connect": self._timeout / count}
+        rest = dict.fromkeys(("read", "write", "pool"), self._timeout_seconds)
+        return {**rest, "connect": self._timeout_seconds / count}
 
 
-def judged(status: int | None) -> DeliveryOutcome:
+def outcome_of_status(status: int | None) -> DeliveryOutcome:
     """Turn a status into an outcome: any 2xx is success."""
     if status is None:
         return DeliveryOutcome(None, "no answer")
@@ -123,16 +125,16 @@ def judged(status: int | None) -> DeliveryOutcome:
     return DeliveryOutcome(status, f"the receiver answered {status}{hint}")
 
 
-async def _drain(answer: httpx.Response) -> None:
+async def _drain(response: httpx.Response) -> None:
     """Read a little of the body, so that an ordinary receiver can finish; packed bytes stay packed."""
     size = 0
-    async for piece in answer.aiter_raw():
+    async for piece in response.aiter_raw():
         size += len(piece)
         if size >= MAX_RESPONSE_BYTES:
             return
 
 
-def _described(failure: Exception) -> str:
+def _describe_failure(failure: Exception) -> str:
     """Say what went wrong in words that hold nothing of the request."""
     if isinstance(failure, httpx.TimeoutException):
         return "the receiver did not answer in time"

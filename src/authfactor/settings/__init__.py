@@ -12,8 +12,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 PREFIX: Final = "AUTHFACTOR_"
-MINUTE: Final = 60
-DAY: Final = 24 * 3600
+MINUTE_SECONDS: Final = 60
+DAY_SECONDS: Final = 24 * 3600
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "off")
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -28,13 +28,13 @@ def _setting(
     *,
     unit: str = "",
     secret: bool = False,
-    least: int = 0,
-    most: int | None = None,
+    minimum: int = 0,
+    maximum: int | None = None,
     choices: tuple[str, ...] = (),
     reload: bool = False,
 ) -> Any:  # noqa: ANN401 - a dataclass field
-    said = {"about": about, "unit": unit, "secret": secret, "least": least, "most": most}
-    return field(default=default, metadata={**said, "choices": choices, "reload": reload})
+    metadata = {"about": about, "unit": unit, "secret": secret, "minimum": minimum, "maximum": maximum}
+    return field(default=default, metadata={**metadata, "choices": choices, "reload": reload})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,91 +49,97 @@ class Settings:
         "", "File of the key ring that seals secrets; empty: keys in the data folder, made at first start."
     )
     key_command: str = _setting("", "Command that prints the key ring, in place of the file; no shell.")
-    key_command_timeout: int = _setting(10, "Time the key command has.", unit="seconds", least=1, most=300)
+    key_command_timeout: int = _setting(
+        10, "Time the key command has.", unit="seconds", minimum=1, maximum=300
+    )
     team_name: str = _setting("authfactor", "Issuer shown in authenticator apps, for new environments.")
     base_url: str = _setting("http://127.0.0.1:8080", "Where users and applications reach this server.")
     bootstrap_api_key: str = _setting(
         "", "API key of the first environment, made if it is not there.", secret=True
     )
     bootstrap_client_id: str = _setting("", "Client id of the first environment.")
-    max_body: int = _setting(64 * 1024, "Longest request body read.", unit="bytes", least=1024)
-    min_secret: int = _setting(10, "Shortest shared secret accepted at enrolment.", unit="bytes", least=10)
-    max_factors_per_user: int = _setting(10, "Factors a user may have.", least=1)
+    max_body: int = _setting(64 * 1024, "Longest request body read.", unit="bytes", minimum=1024)
+    min_secret: int = _setting(10, "Shortest shared secret accepted at enrolment.", unit="bytes", minimum=10)
+    max_factors_per_user: int = _setting(10, "Factors a user may have.", minimum=1)
     pending_factor_life: int = _setting(
-        DAY, "How long a factor may wait for its first code.", unit="seconds", least=60
+        DAY_SECONDS, "How long a factor may wait for its first code.", unit="seconds", minimum=60
     )
     challenge_life: int = _setting(
-        10 * MINUTE, "How long a challenge can be answered.", unit="seconds", least=30
+        10 * MINUTE_SECONDS, "How long a challenge can be answered.", unit="seconds", minimum=30
     )
     link_life: int = _setting(
-        10 * MINUTE,
+        10 * MINUTE_SECONDS,
         "How long a link to a page waits to be opened, and its page then lasts.",
         unit="seconds",
-        least=60,
+        minimum=60,
     )
     window: int = _setting(1, "Steps of 30 s accepted before and after the current one (0 to 2).")
-    attempts_per_challenge: int = _setting(5, "Codes that may be tried on one challenge.", least=1)
-    lock_after: int = _setting(10, "Wrong codes of a user within the lock window that lock.", least=1)
+    attempts_per_challenge: int = _setting(5, "Codes that may be tried on one challenge.", minimum=1)
+    lock_after: int = _setting(10, "Wrong codes of a user within the lock window that lock.", minimum=1)
     lock_window: int = _setting(
-        15 * MINUTE, "Window in which wrong codes are counted.", unit="seconds", least=60
+        15 * MINUTE_SECONDS, "Window in which wrong codes are counted.", unit="seconds", minimum=60
     )
-    lock_time: int = _setting(15 * MINUTE, "How long a lock lasts.", unit="seconds", least=60)
-    failures_per_day: int = _setting(50, "Wrong codes of a user within 24 hours that lock.", least=1)
+    lock_time: int = _setting(15 * MINUTE_SECONDS, "How long a lock lasts.", unit="seconds", minimum=60)
+    failures_per_day: int = _setting(50, "Wrong codes of a user within 24 hours that lock.", minimum=1)
     doubling_after: int = _setting(
         15,
         "Wrong codes of a user within 30 days from which on each one doubles the wait for the next.",
-        least=1,
+        minimum=1,
     )
-    longest_wait: int = _setting(64 * 3600, "Where the doubling of waits ends.", unit="seconds", least=60)
+    longest_wait: int = _setting(64 * 3600, "Where the doubling of waits ends.", unit="seconds", minimum=60)
     failures_per_month: int = _setting(
         33,
         "Wrong codes of a user within 30 days that lock until the oldest is 30 days old. 33 keep the chance"
         " of a guess below 1 in 10,000 for a window of 1; take 20 for a window of 2.",
-        least=1,
+        minimum=1,
     )
     failures_in_a_row: int = _setting(
-        100, "Wrong codes in a row after which only an operator can unlock.", least=1
+        100, "Wrong codes in a row after which only an operator can unlock.", minimum=1
     )
     passwords_per_account: int = _setting(
         20,
         "Wrong passwords for an account at once, from addresses its user never signed in from; one more"
         " every 30 minutes.",
-        least=1,
+        minimum=1,
     )
     passwords_per_account_and_address: int = _setting(
-        10, "Wrong passwords for an account from one address at once; one more every 90 seconds.", least=1
+        10, "Wrong passwords for an account from one address at once; one more every 90 seconds.", minimum=1
     )
     passwords_per_address: int = _setting(
-        100, "Wrong passwords from one address at once; one more every 36 seconds.", least=1
+        100, "Wrong passwords from one address at once; one more every 36 seconds.", minimum=1
     )
     pending_sign_in_life: int = _setting(
-        10 * MINUTE, "How long a sign-in may wait for its code.", unit="seconds", least=30
+        10 * MINUTE_SECONDS, "How long a sign-in may wait for its code.", unit="seconds", minimum=30
     )
     access_token_life: int = _setting(
-        5 * MINUTE, "How long an access token is valid.", unit="seconds", least=30
+        5 * MINUTE_SECONDS, "How long an access token is valid.", unit="seconds", minimum=30
     )
     refresh_grace: int = _setting(
         30, "How long a spent refresh token still gives the same pair, for lost answers.", unit="seconds"
     )
-    session_life: int = _setting(365 * DAY, "How long a session may last.", unit="seconds", least=60)
+    session_life: int = _setting(
+        365 * DAY_SECONDS, "How long a session may last.", unit="seconds", minimum=60
+    )
     session_inactivity: int = _setting(
         0, "How long a session may go without a refresh; 0 means as long as it lasts.", unit="seconds"
     )
-    event_life: int = _setting(90 * DAY, "How long events are kept.", unit="seconds", least=DAY)
-    signing_threads: int = _setting(1, "Access tokens signed at the same time.", least=1)
+    event_life: int = _setting(
+        90 * DAY_SECONDS, "How long events are kept.", unit="seconds", minimum=DAY_SECONDS
+    )
+    signing_threads: int = _setting(1, "Access tokens signed at the same time.", minimum=1)
     idempotency_life: int = _setting(
-        DAY, "How long the answer to an Idempotency-Key is kept.", unit="seconds", least=60
+        DAY_SECONDS, "How long the answer to an Idempotency-Key is kept.", unit="seconds", minimum=60
     )
-    password_threads: int = _setting(1, "Password hashes computed at the same time.", least=1)
+    password_threads: int = _setting(1, "Password hashes computed at the same time.", minimum=1)
     password_queue: int = _setting(
-        64, "Sign-ins that may wait for a password hash; more are told to retry.", least=1
+        64, "Sign-ins that may wait for a password hash; more are told to retry.", minimum=1
     )
-    webhook_timeout: int = _setting(5, "Time a webhook receiver has to answer.", unit="seconds", least=1)
+    webhook_timeout: int = _setting(5, "Time a webhook receiver has to answer.", unit="seconds", minimum=1)
     webhook_attempts: int = _setting(
-        8, "Times a webhook is sent before it counts as failed; each wait is four times the last.", least=1
+        8, "Times a webhook is sent before it counts as failed; each wait is four times the last.", minimum=1
     )
     webhook_first_retry: int = _setting(
-        5, "How long after its first failure a webhook is sent again.", unit="seconds", least=1
+        5, "How long after its first failure a webhook is sent again.", unit="seconds", minimum=1
     )
     webhook_private_addresses: bool = _setting(
         False,  # noqa: FBT003 - a default
@@ -144,21 +150,24 @@ class Settings:
         False,  # noqa: FBT003 - a default
         "Let pages of the reference send requests with a key that is typed in; always on with --demo.",
     )
-    pool_size: int = _setting(16, "PostgreSQL connections a worker process may open.", least=1)
+    pool_size: int = _setting(16, "PostgreSQL connections a worker process may open.", minimum=1)
     pool_wait: int = _setting(
-        1500, "How long a request may wait for a PostgreSQL connection.", unit="milliseconds", least=1
+        1500, "How long a request may wait for a PostgreSQL connection.", unit="milliseconds", minimum=1
     )
     console: bool = _setting(True, "Serve the console for operators at /console.")  # noqa: FBT003 - a default
     console_session_life: int = _setting(
-        12 * 3600, "How long an operator stays signed in at most.", unit="seconds", least=60
+        12 * 3600, "How long an operator stays signed in at most.", unit="seconds", minimum=60
     )
     console_session_inactivity: int = _setting(
-        30 * MINUTE, "How long an operator stays signed in without doing anything.", unit="seconds", least=60
+        30 * MINUTE_SECONDS,
+        "How long an operator stays signed in without doing anything.",
+        unit="seconds",
+        minimum=60,
     )
 
     host: str = _setting("127.0.0.1", "Address to listen on.")
-    port: int = _setting(8080, "Port to listen on; 0: any free one.", most=65_535)
-    workers: int = _setting(1, "Processes that answer requests.", least=1, most=64)
+    port: int = _setting(8080, "Port to listen on; 0: any free one.", maximum=65_535)
+    workers: int = _setting(1, "Processes that answer requests.", minimum=1, maximum=64)
     tls_cert: str = _setting(
         "", "File with the TLS certificate and its chain; empty: plain HTTP, TLS is a proxy's job."
     )
@@ -172,10 +181,14 @@ class Settings:
         0,
         "How long a server that is told to stop goes on accepting while /readyz answers 503.",
         unit="seconds",
-        most=600,
+        maximum=600,
     )
     drain_time: int = _setting(
-        20, "How long requests under way may take to finish at a stop.", unit="seconds", least=1, most=600
+        20,
+        "How long requests under way may take to finish at a stop.",
+        unit="seconds",
+        minimum=1,
+        maximum=600,
     )
     log_level: str = _setting(
         "info", "Least important message that is logged.", choices=LOG_LEVELS, reload=True
@@ -190,7 +203,7 @@ class Settings:
     )
     metrics_host: str = _setting("127.0.0.1", "Address on which the port for metrics listens.")
     metrics_port: int = _setting(
-        0, "Port that serves GET /metrics and nothing else, without a token; 0: none.", most=65_535
+        0, "Port that serves GET /metrics and nothing else, without a token; 0: none.", maximum=65_535
     )
     metrics_token: str = _setting(
         "",
@@ -208,7 +221,7 @@ class Settings:
         reload=True,
     )
     rate_per_key_burst: int = _setting(
-        100, "Requests an API key may make at once before its rate counts.", least=1, reload=True
+        100, "Requests an API key may make at once before its rate counts.", minimum=1, reload=True
     )
     rate_per_address: int = _setting(
         0,
@@ -217,7 +230,7 @@ class Settings:
         reload=True,
     )
     rate_per_address_burst: int = _setting(
-        100, "Requests a client address may make at once before its rate counts.", least=1, reload=True
+        100, "Requests a client address may make at once before its rate counts.", minimum=1, reload=True
     )
 
     def __post_init__(self) -> None:
@@ -290,11 +303,11 @@ def trusted_networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6N
         ) from error
 
 
-def _check_bounds(name: str, value: object, said: Mapping[str, Any]) -> None:
-    shown = f"{PREFIX}{name.upper()}"
-    if said["choices"] and value not in said["choices"]:
-        raise InvalidSetting(f"{shown} must be one of {', '.join(said['choices'])}, not '{value}'.")
-    if isinstance(value, int) and value < said["least"]:
-        raise InvalidSetting(f"{shown} must be at least {said['least']}, not {value}.")
-    if isinstance(value, int) and said["most"] is not None and value > said["most"]:
-        raise InvalidSetting(f"{shown} must be at most {said['most']}, not {value}.")
+def _check_bounds(name: str, value: object, metadata: Mapping[str, Any]) -> None:
+    variable = f"{PREFIX}{name.upper()}"
+    if metadata["choices"] and value not in metadata["choices"]:
+        raise InvalidSetting(f"{variable} must be one of {', '.join(metadata['choices'])}, not '{value}'.")
+    if isinstance(value, int) and value < metadata["minimum"]:
+        raise InvalidSetting(f"{variable} must be at least {metadata['minimum']}, not {value}.")
+    if isinstance(value, int) and metadata["maximum"] is not None and value > metadata["maximum"]:
+        raise InvalidSetting(f"{variable} must be at most {metadata['maximum']}, not {value}.")

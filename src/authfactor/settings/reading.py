@@ -53,17 +53,17 @@ def load(environ: Mapping[str, str], file: Path | None = None, **overrides: obje
     if file is not None:
         for name, value in _toml(file).items():
             shown = f"{file}: {name}"
-            item = known[_known(name, known, shown)]
+            item = known[_require_known(name, known, shown)]
             wanted = item.type if item.type in _KINDS else str
             if type(value) is not wanted:
                 kind = _KINDS.get(wanted, "a text in quotes")
                 raise InvalidSetting(f"{shown} must be {kind}.")
-            values[name] = _cast(item, str(value), shown)
+            values[name] = _parse(item, str(value), shown)
             origins[name] = str(file)
     for variable, text in environ.items():
         if variable.startswith(PREFIX) and variable != FILE_VARIABLE:
-            name = _known(variable.removeprefix(PREFIX).lower(), known, variable)
-            values[name] = _cast(known[name], text, variable)
+            name = _require_known(variable.removeprefix(PREFIX).lower(), known, variable)
+            values[name] = _parse(known[name], text, variable)
             origins[name] = variable
     given = {name: value for name, value in overrides.items() if value is not None}
     return LoadedSettings(Settings(**values | given), origins | dict.fromkeys(given, "command line"))
@@ -80,7 +80,7 @@ def _toml(file: Path) -> dict[str, object]:
         raise InvalidSetting(f"{file} is not valid TOML: {error}.") from error
 
 
-def _known(name: str, known: Mapping[str, object], shown: str) -> str:
+def _require_known(name: str, known: Mapping[str, object], shown: str) -> str:
     if name in known:
         return name
     import difflib  # noqa: PLC0415 - for who misspelt a name
@@ -94,18 +94,18 @@ def _known(name: str, known: Mapping[str, object], shown: str) -> str:
     raise InvalidSetting(f"{shown} is no setting of this release.{hint}")
 
 
-def _cast(item: Any, text: str, shown: str) -> Any:  # noqa: ANN401 - a dataclass field and its value
+def _parse(item: Any, text: str, shown: str) -> Any:  # noqa: ANN401 - a dataclass field and its value
     if item.type is int:
         try:
             return int(text)
         except ValueError:
             raise InvalidSetting(f"{shown} must be a whole number, not '{text}'.") from None
     if item.type is bool:
-        return _flag(text, shown)
+        return _parse_bool(text, shown)
     return Path(text) if item.type is Path else text
 
 
-def _flag(text: str, shown: str) -> bool:
+def _parse_bool(text: str, shown: str) -> bool:
     for value, words in ((True, {"1", "true", "yes", "on"}), (False, {"0", "false", "no", "off"})):
         if text.strip().lower() in words:
             return value

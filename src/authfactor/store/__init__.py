@@ -3,11 +3,11 @@
 from authfactor.store.db import Db
 from authfactor.store.protocol import Single, Store, Unit
 from authfactor.store.queries.attempts import CodeAttempt, SpendResult
-from authfactor.store.queries.sealed_values import PLACES, SealedColumn, SealedValue
+from authfactor.store.queries.sealed_values import SEALED_COLUMNS, SealedColumn, SealedValue
 from authfactor.store.transaction import Tx
 
 __all__ = [
-    "PLACES",
+    "SEALED_COLUMNS",
     "CodeAttempt",
     "Db",
     "SealedColumn",

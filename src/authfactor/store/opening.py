@@ -40,23 +40,23 @@ async def open_store(settings: Settings, entropy: Entropy | None = None) -> Stor
     path = settings.sqlite_path
     store: Store = await (_open_postgres(settings, entropy) if path is None else _open_sqlite(path))
     try:
-        await store.read(_refuse_half_copied)
+        await store.read(_refuse_unfinished_copy)
     except BaseException:
         await store.close()
         raise
     return store
 
 
-async def _refuse_half_copied(tx: Tx) -> None:
-    from authfactor.store.copying.table_schema import MARK  # noqa: PLC0415 - no help text needs it
+async def _refuse_unfinished_copy(tx: Tx) -> None:
+    from authfactor.store.copying.table_schema import COPY_MARK  # noqa: PLC0415 - no help text needs it
 
-    if await tx.leases.exists(MARK):
+    if await tx.leases.exists(COPY_MARK):
         raise UnfinishedCopy(
             "This database is a half-finished copy. Give the same authfactor copy command again."
         )
 
 
-async def open_side(settings: Settings) -> "CopyEndpoint":
+async def open_copy_endpoint(settings: Settings) -> "CopyEndpoint":
     """Open a migrated database for copying. Raises `errors.Unavailable`."""
     path = settings.sqlite_path
     if path is not None:
@@ -103,11 +103,14 @@ def postgres_store(settings: Settings, entropy: Entropy | None) -> "PostgresStor
         return entropy(1)[0] / 255 if entropy else 0.5
 
     return store.PostgresStore(
-        settings.database_url, size=settings.pool_size, wait=settings.pool_wait / 1000, jitter=jitter
+        settings.database_url,
+        size=settings.pool_size,
+        acquire_timeout=settings.pool_wait / 1000,
+        jitter=jitter,
     )
 
 
-def store_as_it_is(settings: Settings) -> Store:
+def open_existing_store(settings: Settings) -> Store:
     """Open an existing database of the right schema, changing nothing. Raises `errors.Unavailable`."""
     path = settings.sqlite_path
     return postgres_store(settings, None) if path is None else SqliteStore(path)

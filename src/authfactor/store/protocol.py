@@ -69,7 +69,7 @@ class Store(Protocol):
     async def read(self, unit: Unit[T]) -> T:
         """Run a unit that only reads, on what is committed; it never waits for writers."""
 
-    def on_batch_committed(self, call: Callable[[], None]) -> None:
+    def on_batch_committed(self, callback: Callable[[], None]) -> None:
         """Have `call` made when all whose units share a commit have been told, before any of them goes on.
 
         Never made by a database where every unit has a commit to itself.

@@ -28,24 +28,24 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     signature: str | None
 
 
-def entry(made: AuditEntry) -> Entry:
+def entry(record: AuditEntry) -> Entry:
     """Write an entry."""
     return Entry(
         "audit_entry",
-        made.id,
-        made.actor_kind,
-        made.actor_id,
-        made.actor,
-        made.action,
-        made.environment,
-        made.target,
-        made.reason,
-        made.request_id,
-        made.address,
-        timestamps.format_ms(made.created_at),
-        made.hash.hex(),
-        made.key_id,
-        made.mac.hex() if made.mac is not None else None,
+        record.id,
+        record.actor_kind,
+        record.actor_id,
+        record.actor,
+        record.action,
+        record.environment,
+        record.target,
+        record.reason,
+        record.request_id,
+        record.address,
+        timestamps.format_ms(record.created_at),
+        record.hash.hex(),
+        record.key_id,
+        record.mac.hex() if record.mac is not None else None,
     )
 
 

@@ -6,7 +6,7 @@ import msgspec
 
 from authfactor.models import PublicKey, RecordPage, SessionRecord, SignedIn
 from authfactor.wire import timestamps
-from authfactor.wire.responses import ListMetadataObject, ListOf, Moment, ResponseModel, UserObject, user
+from authfactor.wire.responses import ListMetadataObject, ListOf, ResponseModel, Timestamp, UserObject, user
 
 
 class AuthenticateResponse(ResponseModel, frozen=True, gc=False):
@@ -38,10 +38,10 @@ class SessionObject(ResponseModel, frozen=True, gc=False, tag_field="object", ta
         "unknown",
     ]
     status: Literal["active", "expired", "revoked"]
-    expires_at: Moment
-    ended_at: Moment | None
-    created_at: Moment
-    updated_at: Moment
+    expires_at: Timestamp
+    ended_at: Timestamp | None
+    created_at: Timestamp
+    updated_at: Timestamp
 
 
 class JwkObject(ResponseModel, frozen=True, gc=False):

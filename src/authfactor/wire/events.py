@@ -7,7 +7,7 @@ from msgspec import Meta, Raw
 
 from authfactor.models import EventRecord, RecordPage
 from authfactor.wire import timestamps
-from authfactor.wire.responses import ListMetadataObject, ListOf, Moment, ResponseModel
+from authfactor.wire.responses import ListMetadataObject, ListOf, ResponseModel, Timestamp
 
 
 class EventObject(ResponseModel, frozen=True, gc=False, tag_field="object", tag="event"):
@@ -16,7 +16,7 @@ class EventObject(ResponseModel, frozen=True, gc=False, tag_field="object", tag=
     id: str
     event: str
     data: Annotated[Raw, Meta(extra_json_schema={"type": "object"})]
-    created_at: Moment
+    created_at: Timestamp
     context: dict[str, Any] = msgspec.field(default_factory=dict)
 
 

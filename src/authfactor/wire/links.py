@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 from authfactor.models import BrandingRecord, LinkRecord
 from authfactor.wire import timestamps
 from authfactor.wire.requests import RequestModel
-from authfactor.wire.responses import Moment, ResponseModel
+from authfactor.wire.responses import ResponseModel, Timestamp
 
 UserId = Annotated[str | None, Meta(description="Whom the link is for.")]
 ReturnTo = Annotated[
@@ -49,10 +49,10 @@ class EnrollmentLink(ResponseModel, frozen=True, gc=False, tag_field="object", t
     status: Status
     factor_id: str | None
     return_to: str | None
-    created_at: Moment
-    expires_at: Moment
-    opened_at: Moment | None
-    completed_at: Moment | None
+    created_at: Timestamp
+    expires_at: Timestamp
+    opened_at: Timestamp | None
+    completed_at: Timestamp | None
     url: str | UnsetType = UNSET
 
 
@@ -64,10 +64,10 @@ class ChallengeLink(ResponseModel, frozen=True, gc=False, tag_field="object", ta
     status: Status
     factor_id: str | None
     return_to: str | None
-    created_at: Moment
-    expires_at: Moment
-    opened_at: Moment | None
-    completed_at: Moment | None
+    created_at: Timestamp
+    expires_at: Timestamp
+    opened_at: Timestamp | None
+    completed_at: Timestamp | None
     url: str | UnsetType = UNSET
 
 
@@ -88,7 +88,7 @@ class Branding(ResponseModel, frozen=True, gc=False, tag_field="object", tag="br
     name: str | None
     color: str | None
     logo_url: str | None
-    updated_at: Moment | None
+    updated_at: Timestamp | None
 
 
 def status_of(link: LinkRecord, now: int) -> Status:
@@ -117,7 +117,7 @@ def link(record: LinkRecord, now: int, url: str | UnsetType = UNSET) -> Enrollme
     )
 
 
-def happened(record: LinkRecord) -> dict[str, str | None]:
+def link_event_data(record: LinkRecord) -> dict[str, str | None]:
     """Say what an event about a link holds: ids, never its address."""
     return {
         "link_id": record.id,

@@ -155,7 +155,7 @@ def read(shape: type[B], body: bytes) -> B:
     try:
         return cast("B", decoder.decode(body))
     except msgspec.ValidationError as error:
-        raise _explain(shape, body) from error
+        raise _validation_error(shape, body) from error
     except _NOT_JSON as error:
         raise MalformedBody(message="The request body is not valid JSON.") from error
 
@@ -172,7 +172,7 @@ def read_form(shape: type[B], body: bytes) -> B:
     return msgspec.convert(pairs, shape)
 
 
-def _explain(shape: type[RequestModel], body: bytes) -> InvalidRequest:
+def _validation_error(shape: type[RequestModel], body: bytes) -> InvalidRequest:
     """Name every field that is wrong, not only the first (and never its value: it may be a secret)."""
     try:
         fields = msgspec.json.decode(body)
@@ -187,9 +187,13 @@ def _explain(shape: type[RequestModel], body: bytes) -> InvalidRequest:
             try:
                 msgspec.convert(fields[field.encode_name], field.type)
             except msgspec.ValidationError as error:
-                wanted = _wanted(field.type, str(error))
+                expectation = _expectation(field.type, str(error))
                 items.append(
-                    Item(field.encode_name, f"{field.encode_name}_invalid", f"{field.encode_name}: {wanted}.")
+                    Item(
+                        field.encode_name,
+                        f"{field.encode_name}_invalid",
+                        f"{field.encode_name}: {expectation}.",
+                    )
                 )
     if not items:
         # A name given twice: the wrong value came first and the last one alone is seen here.
@@ -202,7 +206,7 @@ def without_nul(text: str) -> str:
     return text.replace("\0", "\ufffd")
 
 
-def _wanted(kind: object, complaint: str) -> str:
+def _expectation(kind: object, complaint: str) -> str:
     """Say what the field should be, in JSON's words."""
     if "Invalid enum value" in complaint:
         allowed = [str(value) for option in get_args(kind) for value in get_args(option) or (option,)]

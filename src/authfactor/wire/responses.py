@@ -19,7 +19,7 @@ from authfactor.models import (
 )
 from authfactor.wire import timestamps
 
-Moment = Annotated[
+Timestamp = Annotated[
     str, Meta(description="UTC, ISO 8601, milliseconds", extra_json_schema={"format": "date-time"})
 ]
 T = TypeVar("T")
@@ -53,8 +53,8 @@ class AuthenticationFactor(
 
     id: str
     totp: TotpObject
-    created_at: Moment
-    updated_at: Moment
+    created_at: Timestamp
+    updated_at: Timestamp
     user_id: str | UnsetType = UNSET
     type: Literal["generic_otp", "sms", "totp", "webauthn"] = "totp"
 
@@ -66,8 +66,8 @@ class AuthenticationFactorEnrolled(
 
     id: str
     totp: TotpEnrolled
-    created_at: Moment
-    updated_at: Moment
+    created_at: Timestamp
+    updated_at: Timestamp
     user_id: str | UnsetType = UNSET
     type: Literal["generic_otp", "sms", "totp", "webauthn"] = "totp"
 
@@ -79,9 +79,9 @@ class AuthenticationChallengeObject(
 
     id: str
     authentication_factor_id: str
-    expires_at: Moment
-    created_at: Moment
-    updated_at: Moment
+    expires_at: Timestamp
+    created_at: Timestamp
+    updated_at: Timestamp
 
 
 class EnrollResponse(ResponseModel, frozen=True, gc=False):
@@ -100,7 +100,7 @@ class VerifyResponse(ResponseModel, frozen=True, gc=False):
     valid: bool
     reason: Literal["code_mismatch", "code_already_used", "clock_drift"] | UnsetType = UNSET
     attempts_remaining: int | UnsetType = UNSET
-    locked_until: Moment | UnsetType = UNSET
+    locked_until: Timestamp | UnsetType = UNSET
 
 
 class UserObject(ResponseModel, frozen=True, gc=False, tag_field="object", tag="user"):
@@ -117,10 +117,10 @@ class UserObject(ResponseModel, frozen=True, gc=False, tag_field="object", tag="
     metadata: Annotated[
         Raw, Meta(extra_json_schema={"type": "object", "additionalProperties": {"type": "string"}})
     ]
-    last_sign_in_at: Moment | None
+    last_sign_in_at: Timestamp | None
     locale: str | None
-    created_at: Moment
-    updated_at: Moment
+    created_at: Timestamp
+    updated_at: Timestamp
 
 
 class ListMetadataObject(ResponseModel, frozen=True, gc=False):
@@ -159,7 +159,7 @@ class ErrorBody(ResponseModel, frozen=True, gc=False):
     code: str | UnsetType = UNSET
     entity_id: str | UnsetType = UNSET
     errors: list[ErrorItemObject] | UnsetType = UNSET
-    locked_until: Moment | UnsetType = UNSET
+    locked_until: Timestamp | UnsetType = UNSET
     pending_authentication_token: str | UnsetType = UNSET
     authentication_factors: list[FactorReference] | UnsetType = UNSET
     authentication_challenge: AuthenticationChallengeObject | UnsetType = UNSET

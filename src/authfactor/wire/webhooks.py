@@ -7,7 +7,7 @@ from msgspec import Meta
 from authfactor.models import DeliveryRecord, RecordPage, WebhookEndpointRecord
 from authfactor.wire import timestamps
 from authfactor.wire.requests import RequestModel
-from authfactor.wire.responses import ListMetadataObject, ListOf, Moment, ResponseModel
+from authfactor.wire.responses import ListMetadataObject, ListOf, ResponseModel, Timestamp
 
 Status = Literal["enabled", "disabled"]
 
@@ -72,8 +72,8 @@ class WebhookEndpointObject(ResponseModel, frozen=True, gc=False, tag_field="obj
     secret: str
     status: Status
     events: tuple[str, ...]
-    created_at: Moment
-    updated_at: Moment
+    created_at: Timestamp
+    updated_at: Timestamp
 
 
 class WebhookDelivery(ResponseModel, frozen=True, gc=False, tag_field="object", tag="webhook_delivery"):
@@ -86,11 +86,11 @@ class WebhookDelivery(ResponseModel, frozen=True, gc=False, tag_field="object", 
     user_id: str | None
     state: Literal["pending", "delivered", "failed"]
     attempts: int
-    due_at: Moment
+    due_at: Timestamp
     last_status: int | None
     last_error: str | None
-    created_at: Moment
-    updated_at: Moment
+    created_at: Timestamp
+    updated_at: Timestamp
 
 
 def endpoint(record: WebhookEndpointRecord) -> WebhookEndpointObject:

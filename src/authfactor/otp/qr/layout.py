@@ -24,7 +24,7 @@ _DIGITS: Final = bytes.maketrans(b"\0\1", b"01")
 
 # Table 10: whether the module in row i, column j is turned over. All of them repeat every 12 modules.
 _PERIOD: Final = 12
-_TURNED_OVER: Final[tuple[Callable[[int, int], bool], ...]] = (
+_MASK_CONDITIONS: Final[tuple[Callable[[int, int], bool], ...]] = (
     lambda i, j: (i + j) % 2 == 0,
     lambda i, _: i % 2 == 0,
     lambda _, j: j % 3 == 0,
@@ -97,17 +97,17 @@ def layout_of(version: int) -> Layout:
     inner_above = full & full >> stride
     patterns = []
     for mask in MASKS:
-        dark = _turned_over(mask, modules) & carrying | _function_modules(grid, mask)
+        dark = _mask_modules(mask, modules) & carrying | _function_modules(grid, mask)
         same_left = inner_left & ~(dark ^ dark >> 1)
         same_above = inner_above & ~(dark ^ dark >> stride)
         patterns.append(Pattern(dark, same_left, same_above))
     return Layout(modules, stride, tuple(_runs(grid)), carrying, inner_left, inner_above, tuple(patterns))
 
 
-def _turned_over(mask: int, modules: int) -> int:
-    turned = _TURNED_OVER[mask]
+def _mask_modules(mask: int, modules: int) -> int:
+    is_inverted = _MASK_CONDITIONS[mask]
     rows = [
-        bytes(48 + turned(row, column) for column in range(_PERIOD)) * (modules // _PERIOD + 1)
+        bytes(48 + is_inverted(row, column) for column in range(_PERIOD)) * (modules // _PERIOD + 1)
         for row in range(_PERIOD)
     ]
     return pack([rows[row % _PERIOD][:modules] for row in range(modules)])

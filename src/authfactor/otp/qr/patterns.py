@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from authfactor.otp.qr.versions import FIRST_WITH_VERSION_INFORMATION, alignment_centres, side
+from authfactor.otp.qr.versions import FIRST_WITH_VERSION_INFORMATION, alignment_centers, side
 
 # BCH(15,5) and BCH(18,6) generators and the bits format information is turned over with (annexes C and D).
 _FORMAT_GENERATOR: Final = 0b101_0011_0111
@@ -36,10 +36,10 @@ class Grid:
         self.dark[row][column] = dark
         self.taken[row][column] = 1
 
-    def _draw_square(self, centre: tuple[int, int], reach: int, light: tuple[int, ...]) -> None:
+    def _draw_square(self, center: tuple[int, int], reach: int, light: tuple[int, ...]) -> None:
         for down in range(-reach, reach + 1):
             for right in range(-reach, reach + 1):
-                row, column = centre[0] + down, centre[1] + right
+                row, column = center[0] + down, center[1] + right
                 if 0 <= row < self.side and 0 <= column < self.side:
                     self._put(row, column, dark=max(abs(down), abs(right)) not in light)
 
@@ -49,9 +49,9 @@ class Grid:
             self._put(place, _TIMING, dark=place % 2 == 0)
 
     def _draw_alignment(self) -> None:
-        centres = alignment_centres(self.version)
+        centers = alignment_centers(self.version)
         corners = {(6, 6), (6, self.side - 7), (self.side - 7, 6)}
-        for centre in ((row, column) for row in centres for column in centres):
+        for centre in ((row, column) for row in centers for column in centers):
             if centre not in corners:
                 self._draw_square(centre, _ALIGNMENT_REACH, _ALIGNMENT_LIGHT)
 

@@ -15,7 +15,7 @@ from authfactor.otp.qr.symbol import Symbol, encode
 from authfactor.otp.qr.versions import side
 
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
-_ONE_BIT, _GREYSCALE = 1, 0
+_ONE_BIT, _GRAYSCALE = 1, 0
 _NO_FILTER: Final = b"\0"
 _NEGATED: Final = bytes(255 - value for value in range(256))
 # Small tables: zlib clears them for every picture, and the rows repeat within a few hundred bytes.
@@ -68,7 +68,7 @@ def _chunk(name: bytes, body: bytes) -> bytes:
 
 
 def _head(width: int) -> bytes:
-    header = struct.pack(">IIBBBBB", width, width, _ONE_BIT, _GREYSCALE, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, width, _ONE_BIT, _GRAYSCALE, 0, 0, 0)
     return _SIGNATURE + _chunk(b"IHDR", header)
 
 

@@ -19,9 +19,9 @@ def svg(symbol: Symbol) -> str:
     runs = []
     for down, row in enumerate(symbol.rows, start=QUIET_ZONE):
         right = QUIET_ZONE
-        for colour, group in groupby(f"{row:0{symbol.size}b}"):
+        for color, group in groupby(f"{row:0{symbol.size}b}"):
             length = len(list(group))
-            if colour == "1":
+            if color == "1":
                 runs.append(f"M{right} {down}h{length}v1h-{length}z")
             right += length
     return (
@@ -30,7 +30,7 @@ def svg(symbol: Symbol) -> str:
     )
 
 
-def terminal(symbol: Symbol, *, invert: bool = False, colour: bool = True) -> str:
+def terminal(symbol: Symbol, *, invert: bool = False, color: bool = True) -> str:
     """Return lines of half blocks, two rows of modules a line, each ended by a newline.
 
     With `colour` the lines name their own black and white and look the same on any background. Without it
@@ -42,7 +42,7 @@ def terminal(symbol: Symbol, *, invert: bool = False, colour: bool = True) -> st
     rows += [0] * (len(rows) % 2)
     if invert:
         rows = [row ^ (1 << width) - 1 for row in rows]
-    start, end = (_BLACK_ON_WHITE, _RESET) if colour else ("", "")
+    start, end = (_BLACK_ON_WHITE, _RESET) if color else ("", "")
     lines = []
     for upper, lower in zip(rows[::2], rows[1::2], strict=True):
         pairs = zip(f"{upper:0{width}b}", f"{lower:0{width}b}", strict=True)

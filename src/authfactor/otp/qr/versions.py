@@ -45,7 +45,7 @@ def side(version: int) -> int:
     return 17 + 4 * version
 
 
-def alignment_centres(version: int) -> list[int]:
+def alignment_centers(version: int) -> list[int]:
     """Coordinates shared by rows and columns of the alignment patterns' centres (annex E)."""
     if version == 1:
         return []
@@ -60,7 +60,7 @@ def alignment_centres(version: int) -> list[int]:
 def codewords(version: int) -> int:
     """All codewords of a version: the modules no function pattern takes, by the eight."""
     modules = side(version) ** 2 - 3 * 64 - 2 * 15 - 1 - 2 * (side(version) - 16)
-    per_side = len(alignment_centres(version))
+    per_side = len(alignment_centers(version))
     if per_side:
         inside, on_timing = (per_side - 1) ** 2, 2 * (per_side - 2)
         modules -= 25 * inside + 20 * on_timing

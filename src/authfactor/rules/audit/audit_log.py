@@ -215,7 +215,7 @@ class AuditLog:
         # A forger may have left any id there.
         with contextlib.suppress(ValueError):
             total = number_of(last.id) if last is not None else 0
-        while entries := await store.read(lambda tx: tx.audit.following(verifier.at, BATCH)):
+        while entries := await store.read(lambda tx: tx.audit.entries_after(verifier.at, BATCH)):
             for entry in entries:
                 if mismatch := verifier.step(entry):
                     return verifier.stop(entry, mismatch)

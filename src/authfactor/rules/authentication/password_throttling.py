@@ -96,7 +96,7 @@ def stranger_subject(address: str | None) -> str:
 
 
 async def _is_familiar(scope: Scope, user_id: str, network: str) -> bool:
-    known = await scope.tx.sessions.addresses_of(scope.number, user_id)
+    known = await scope.tx.sessions.ip_addresses_of(scope.number, user_id)
     return any(_network(each) == network for each in known if each)
 
 

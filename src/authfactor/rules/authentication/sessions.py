@@ -113,7 +113,7 @@ class Sessions:
         now, sessions = session.created_at, scope.tx.sessions
         await sessions.insert(scope.number, session)
         await sessions.insert_refresh(scope.number, token_hash(tokens.refresh_token), session.id, now)
-        await scope.tx.users.signed_in(scope.number, user.id, now)
+        await scope.tx.users.record_sign_in(scope.number, user.id, now)
         shape = authentication.session(session, now)
         await self._log.append(scope, event_log.SESSION_CREATED, user.id, shape)
         return SignedIn(msgspec.structs.replace(user, last_sign_in_at=now), *tokens)

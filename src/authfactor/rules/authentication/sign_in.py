@@ -125,7 +125,7 @@ class SignIn:
             await self._emit_refused(scope, latest, refusal, request, event_log.PASSWORD_FAILED)
             raise refusal.after_commit()
         if better != stored:
-            await scope.tx.users.rehashed(scope.number, user.id, stored, better)
+            await scope.tx.users.replace_password_hash(scope.number, user.id, stored, better)
         await self._emit(scope, event_log.PASSWORD_SUCCEEDED, latest, request)
         step_up = await self._step_up(scope, latest, better)
         if step_up is not None:

@@ -172,7 +172,7 @@ class Challenges:
 
     def _is_late(self, secret: bytes, digits: str, seconds: int) -> bool:
         half = DRIFT_STEPS // 2
-        middle = seconds - (self._settings.window + 1 + half) * totp.PERIOD
+        middle = seconds - (self._settings.window + 1 + half) * totp.PERIOD_SECONDS
         return totp.match_step(secret, digits, middle, half) is not None
 
     async def _refuse(

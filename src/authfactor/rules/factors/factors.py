@@ -173,7 +173,7 @@ class Factors:
         """Stop sessions from claiming a second factor (next token: `pwd` alone) once no factor is active."""
         left = await scope.tx.factors.of_user(scope.number, user_id)
         if all(factor.activated_at is None for factor in left):
-            await scope.tx.sessions.forget_code(scope.number, user_id, ONE_STEP, scope.now)
+            await scope.tx.sessions.clear_second_factor(scope.number, user_id, ONE_STEP, scope.now)
 
     def _secret(self, given: str | None, items: list[Item]) -> bytes:
         if given is None:
@@ -250,7 +250,7 @@ def _type_problems(given: str | None) -> list[Item]:
 
 def _name(given: str, field: str, longest: int, items: list[Item]) -> str:
     try:
-        return key_uri.check_name(given, longest=longest)
+        return key_uri.check_name(given, max_length=longest)
     except key_uri.InvalidLabel as error:
         items.append(Item(field, f"{field}_invalid", f"{field} {error}."))
         return "-"

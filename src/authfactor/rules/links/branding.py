@@ -61,7 +61,7 @@ def _name(given: object, items: list[Item]) -> str | None:
     if not isinstance(given, str):
         return None
     try:
-        return key_uri.check_name(given, longest=key_uri.MAX_ISSUER)
+        return key_uri.check_name(given, max_length=key_uri.MAX_ISSUER)
     except key_uri.InvalidLabel as error:
         items.append(Item("name", "name_invalid", f"name {error}."))
         return None

@@ -150,7 +150,7 @@ class Links:
             raise errors.NotFound("User", link.user_id)
         token = random_token(self._entropy)
         await scope.tx.links.insert(link, hash_of(token))
-        await self._log.append(scope, event_log.LINK_CREATED, link.user_id, wire.happened(link))
+        await self._log.append(scope, event_log.LINK_CREATED, link.user_id, wire.link_event_data(link))
         return IssuedLink(link, f"{self._settings.base_url.rstrip('/')}{PATH}{token}")
 
 
@@ -165,7 +165,7 @@ def _name(given: str | None, field: str, longest: int, items: list[Item]) -> str
     if not given:
         return None
     try:
-        return key_uri.check_name(given, longest=longest)
+        return key_uri.check_name(given, max_length=longest)
     except key_uri.InvalidLabel as error:
         items.append(Item(field, f"{field}_invalid", f"{field} {error}."))
         return None

@@ -201,7 +201,7 @@ class PageSessions:
         return page_session._replace(factor=factor)
 
     async def _emit(self, scope: Scope, name: str, link: LinkRecord) -> None:
-        await self._log.append(scope, name, link.user_id, wire.happened(link))
+        await self._log.append(scope, name, link.user_id, wire.link_event_data(link))
 
 
 def check_unopened(link: LinkRecord, now: int) -> None:

@@ -11,7 +11,7 @@ from authfactor.crypto import vault
 from authfactor.crypto.vault import SealedLocation, Vault
 from authfactor.models import Clock
 from authfactor.rules.unit import InstallationScope, installation_unit
-from authfactor.store import PLACES, SealedColumn, SealedValue, Store, Tx, Unit
+from authfactor.store import SEALED_COLUMNS, SealedColumn, SealedValue, Store, Tx, Unit
 
 BATCH: Final = 500
 # Under load each pass finds values that were sealed since; more passes than this mean that a server has not
@@ -67,7 +67,7 @@ class KeyRotation:
     async def counts(self, store: Store) -> dict[str, int]:
         """Count sealed values by the key that sealed them. Reads every table with sealed values once."""
         found: Counter[str] = Counter()
-        for column in PLACES:
+        for column in SEALED_COLUMNS:
             found.update(await store.read(lambda tx, column=column: tx.sealed_values.count(column)))  # type: ignore[misc]  # bound per table
         return dict(found)
 
@@ -115,7 +115,7 @@ class KeyRotation:
         for _ in range(PASSES):
             count = 0
             broken: list[str] = []
-            for column in PLACES:
+            for column in SEALED_COLUMNS:
                 done = await self._reseal_table(store, vault_, column, report)
                 count += done.values
                 broken += done.broken
@@ -152,7 +152,7 @@ class KeyRotation:
         return RotationResult(count, tuple(broken))
 
     async def unopenable_rows(
-        self, store: Store, vault_: Vault, columns: Iterable[SealedColumn] = PLACES
+        self, store: Store, vault_: Vault, columns: Iterable[SealedColumn] = SEALED_COLUMNS
     ) -> list[str]:
         """Return the rows whose sealed value cannot be unsealed. Reads and unseals all values."""
         found: list[str] = []

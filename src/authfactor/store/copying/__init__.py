@@ -10,12 +10,12 @@ from typing import Final, Protocol
 
 from authfactor import errors
 from authfactor.store.copying.resealing import KeepSealed, ReopenAndSeal, ResealPolicy
-from authfactor.store.copying.table_schema import MARK, CopyEndpoint, TableSchema
+from authfactor.store.copying.table_schema import COPY_MARK, CopyEndpoint, TableSchema
 from authfactor.store.db import Row
 
 __all__ = ["CannotCopy", "CopyMismatch", "CopyProgress", "ReopenAndSeal", "copy"]
 
-BATCH: Final = 2000
+BATCH_ROWS: Final = 2000
 
 
 class CopyProgress(Protocol):
@@ -48,30 +48,30 @@ async def copy(
     `vault.CannotOpen` when a secret is to be sealed anew and does not open.
     """
     sealing = sealing or KeepSealed()
-    shapes = await source.shapes()
-    if shapes != await target.shapes():
+    schemas = await source.schemas()
+    if schemas != await target.schemas():
         raise CannotCopy("The two databases have different tables. Run authfactor migrate on both.")
-    fingerprint = await _fingerprint(source, shapes["environments"])
-    await _claim(target, shapes, fingerprint)
-    shapes = {table: shape for table, shape in shapes.items() if sealing.takes(table)}
+    fingerprint = await _fingerprint(source, schemas["environments"])
+    await _claim(target, schemas, fingerprint)
+    schemas = {table: schema for table, schema in schemas.items() if sealing.includes(table)}
     counts = {}
-    for shape in shapes.values():
-        counts[shape.table] = await source.count(shape.table)
-        await _copy_table(source, target, shape, counts[shape.table], progress, sealing)
-    for shape in shapes.values():
-        await _verify_table(source, target, shape, counts[shape.table], progress, sealing)
-    await target.unmark()
+    for schema in schemas.values():
+        counts[schema.table] = await source.count(schema.table)
+        await _copy_table(source, target, schema, counts[schema.table], progress, sealing)
+    for schema in schemas.values():
+        await _verify_table(source, target, schema, counts[schema.table], progress, sealing)
+    await target.clear_mark()
     return counts
 
 
-async def _claim(target: CopyEndpoint, shapes: dict[str, TableSchema], fingerprint: str) -> None:
+async def _claim(target: CopyEndpoint, schemas: dict[str, TableSchema], fingerprint: str) -> None:
     """Mark the target as being filled from this source; again is allowed, from elsewhere is not."""
-    mark = await target.mark()
+    mark = await target.read_mark()
     if mark == fingerprint:
         return
     if mark is not None:
         raise CannotCopy("The target holds an unfinished copy of another database. Empty it first.")
-    for table in shapes:
+    for table in schemas:
         if await target.count(table):
             raise CannotCopy(
                 f"The target has content already (in {table}). Copy into an empty database: one that no"
@@ -83,59 +83,62 @@ async def _claim(target: CopyEndpoint, shapes: dict[str, TableSchema], fingerpri
 async def _copy_table(
     source: CopyEndpoint,
     target: CopyEndpoint,
-    shape: TableSchema,
+    schema: TableSchema,
     total: int,
     progress: CopyProgress,
     sealing: ResealPolicy,
 ) -> None:
-    done = await target.count(shape.table)
-    after = await target.last_key(shape)
-    progress("copying", shape.table, done, total)
-    while rows := await source.rows(shape, after, BATCH):
-        await target.insert(shape, [sealing.seal_again(shape, row) for row in rows])
-        after = shape.key_of(rows[-1])
+    done = await target.count(schema.table)
+    after = await target.last_key(schema)
+    progress("copying", schema.table, done, total)
+    while rows := await source.rows(schema, after, BATCH_ROWS):
+        await target.insert(schema, [sealing.reseal(schema, row) for row in rows])
+        after = schema.key_of(rows[-1])
         done += len(rows)
-        progress("copying", shape.table, done, total)
+        progress("copying", schema.table, done, total)
 
 
 async def _verify_table(
     source: CopyEndpoint,
     target: CopyEndpoint,
-    shape: TableSchema,
+    schema: TableSchema,
     total: int,
     progress: CopyProgress,
     sealing: ResealPolicy,
 ) -> None:
     after: Row | None = None
     done = 0
-    progress("verifying", shape.table, done, total)
+    progress("verifying", schema.table, done, total)
     while True:
-        here, there = await source.rows(shape, after, BATCH), await target.rows(shape, after, BATCH)
+        here, there = (
+            await source.rows(schema, after, BATCH_ROWS),
+            await target.rows(schema, after, BATCH_ROWS),
+        )
         for row, copied in zip(here, there, strict=False):
-            if not sealing.is_same(shape, row, copied):
-                raise _differs(shape, row)
+            if not sealing.is_same(schema, row, copied):
+                raise _mismatch(schema, row)
         if len(here) != len(there):
-            raise _differs(shape, max(here, there, key=len)[min(len(here), len(there))])
+            raise _mismatch(schema, max(here, there, key=len)[min(len(here), len(there))])
         if not here:
             return
-        after = shape.key_of(here[-1])
+        after = schema.key_of(here[-1])
         done += len(here)
-        progress("verifying", shape.table, done, total)
+        progress("verifying", schema.table, done, total)
 
 
-def _differs(shape: TableSchema, row: Row) -> CopyMismatch:
-    key = ", ".join(part.hex() if isinstance(part, bytes) else str(part) for part in shape.key_of(row))
+def _mismatch(schema: TableSchema, row: Row) -> CopyMismatch:
+    key = ", ".join(part.hex() if isinstance(part, bytes) else str(part) for part in schema.key_of(row))
     return CopyMismatch(
-        f"A row of {shape.table} ({key}) is not the same in both databases: the source was changed between"
+        f"A row of {schema.table} ({key}) is not the same in both databases: the source was changed between"
         " two runs, or the target. Empty the target and copy again with every server stopped."
     )
 
 
-async def _fingerprint(source: CopyEndpoint, shape: TableSchema) -> str:
+async def _fingerprint(source: CopyEndpoint, schema: TableSchema) -> str:
     """Name a source: its environments, which have ids of their own."""
     digest = hashlib.sha256()
-    for row in await source.rows(shape, None, 1000):
+    for row in await source.rows(schema, None, 1000):
         digest.update(
-            repr((row[shape.columns.index("client_id")], row[shape.columns.index("created_at")])).encode()
+            repr((row[schema.columns.index("client_id")], row[schema.columns.index("created_at")])).encode()
         )
-    return f"{MARK} {digest.hexdigest()}"
+    return f"{COPY_MARK} {digest.hexdigest()}"

@@ -6,9 +6,9 @@ from typing import Any, Final, TypeVar
 import asyncpg
 
 from authfactor import errors
-from authfactor.store.copying.table_schema import MARK, OWN, TableSchema
+from authfactor.store.copying.table_schema import COPY_MARK, EXCLUDED_TABLES, TableSchema
 from authfactor.store.db import Row
-from authfactor.store.postgres.failures import refusal
+from authfactor.store.postgres.failures import to_authfactor_error
 
 T = TypeVar("T")
 CONNECT_SECONDS: Final = 10
@@ -34,12 +34,12 @@ class PostgresEndpoint:
     @classmethod
     async def connect(cls, url: str) -> "PostgresEndpoint":
         """Connect. Raises `errors.Unavailable`."""
-        return cls(await _told(asyncpg.connect(url, timeout=CONNECT_SECONDS)))
+        return cls(await _translate_errors(asyncpg.connect(url, timeout=CONNECT_SECONDS)))
 
-    async def shapes(self) -> dict[str, TableSchema]:
+    async def schemas(self) -> dict[str, TableSchema]:
         """Describe every table that a copy is about."""
         columns: dict[str, list[tuple[str, int | None]]] = {}
-        for table, column, place in await _told(self._connection.fetch(COLUMNS)):
+        for table, column, place in await _translate_errors(self._connection.fetch(COLUMNS)):
             columns.setdefault(table, []).append((column, place))
         return {
             table: TableSchema(
@@ -50,57 +50,64 @@ class PostgresEndpoint:
                 ),
             )
             for table, found in sorted(columns.items())
-            if table not in OWN
+            if table not in EXCLUDED_TABLES
         }
 
     async def count(self, table: str) -> int:
         """Count the rows."""
-        return int(await _told(self._connection.fetchval(f"SELECT count(*) FROM {table}")))
+        return int(await _translate_errors(self._connection.fetchval(f"SELECT count(*) FROM {table}")))
 
-    async def rows(self, shape: TableSchema, after: Row | None, most: int) -> list[Row]:
+    async def rows(self, schema: TableSchema, after: Row | None, limit: int) -> list[Row]:
         """Read rows in key order, those after a key if one is given."""
-        statement = shape.select(after=after is not None)
-        return [tuple(row) for row in await _told(self._connection.fetch(statement, *(after or ()), most))]
+        statement = schema.page_statement(after=after is not None)
+        return [
+            tuple(row)
+            for row in await _translate_errors(self._connection.fetch(statement, *(after or ()), limit))
+        ]
 
-    async def last_key(self, shape: TableSchema) -> Row | None:
+    async def last_key(self, schema: TableSchema) -> Row | None:
         """Read the greatest key, or None of an empty table."""
-        found = await _told(self._connection.fetchrow(shape.last()))
+        found = await _translate_errors(self._connection.fetchrow(schema.last_key_statement()))
         return None if found is None else tuple(found)
 
-    async def insert(self, shape: TableSchema, rows: list[Row]) -> None:
+    async def insert(self, schema: TableSchema, rows: list[Row]) -> None:
         """Add rows, all or none, durably."""
-        await _told(self._connection.copy_records_to_table(shape.table, records=rows, columns=shape.columns))
+        await _translate_errors(
+            self._connection.copy_records_to_table(schema.table, records=rows, columns=schema.columns)
+        )
 
-    async def mark(self) -> str | None:
+    async def read_mark(self) -> str | None:
         """Say what is being copied into this database."""
-        found = await _told(self._connection.fetchval("SELECT holder FROM turns WHERE name = $1", MARK))
+        found = await _translate_errors(
+            self._connection.fetchval("SELECT holder FROM turns WHERE name = $1", COPY_MARK)
+        )
         return None if found is None else str(found)
 
     async def set_mark(self, text: str) -> None:
         """Write that down."""
         statement = "INSERT INTO turns (name, holder, ends_at) VALUES ($1, $2, 0)"
-        await _told(self._connection.execute(statement, MARK, text))
+        await _translate_errors(self._connection.execute(statement, COPY_MARK, text))
 
-    async def unmark(self) -> None:
+    async def clear_mark(self) -> None:
         """The copy is whole."""
-        await _told(self._connection.execute("DELETE FROM turns WHERE name = $1", MARK))
+        await _translate_errors(self._connection.execute("DELETE FROM turns WHERE name = $1", COPY_MARK))
 
-    async def hold(self) -> None:
+    async def lock(self) -> None:
         """Lock every table against writers; a transaction sees one state of all of them."""
-        tables = ", ".join(await self.shapes())
-        await _told(self._connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ"))
-        await _told(self._connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0"))
-        await _told(self._connection.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
-        await _told(self._connection.execute(f"LOCK TABLE {tables} IN SHARE MODE"))
+        tables = ", ".join(await self.schemas())
+        await _translate_errors(self._connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ"))
+        await _translate_errors(self._connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0"))
+        await _translate_errors(self._connection.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
+        await _translate_errors(self._connection.execute(f"LOCK TABLE {tables} IN SHARE MODE"))
 
     async def close(self) -> None:
         """Let go."""
         await self._connection.close()
 
 
-async def _told(work: Awaitable[T]) -> T:
+async def _translate_errors(work: Awaitable[T]) -> T:
     """Say what a person can do about an error of the database or the network."""
     try:
         return await work
     except (asyncpg.PostgresError, OSError, TimeoutError) as error:
-        raise refusal(error) or errors.Unavailable(f"The database refuses: {error}.") from error
+        raise to_authfactor_error(error) or errors.Unavailable(f"The database refuses: {error}.") from error

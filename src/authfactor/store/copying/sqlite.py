@@ -3,7 +3,7 @@
 import sqlite3
 from pathlib import Path
 
-from authfactor.store.copying.table_schema import MARK, OWN, TableSchema
+from authfactor.store.copying.table_schema import COPY_MARK, EXCLUDED_TABLES, TableSchema
 from authfactor.store.db import Row
 from authfactor.store.sqlite.connection import begin_immediate_waiting, connect, to_unavailable
 
@@ -15,12 +15,12 @@ class SqliteEndpoint:
         """Open the file, which must have been migrated. Raises `errors.Unavailable`."""
         self._connection = connect(path)
 
-    async def shapes(self) -> dict[str, TableSchema]:
+    async def schemas(self) -> dict[str, TableSchema]:
         """Describe every table that a copy is about."""
         names = self._all("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
         found = {}
         for (name,) in sorted(names):
-            if name not in OWN:
+            if name not in EXCLUDED_TABLES:
                 # Name is at 1, place in the key (from 1, 0 for none) at 5.
                 columns = self._all(f"PRAGMA table_info({name})")
                 key = sorted((column[5], column[1]) for column in columns if column[5])
@@ -33,19 +33,21 @@ class SqliteEndpoint:
         """Count the rows."""
         return int(self._all(f"SELECT count(*) FROM {table}")[0][0])
 
-    async def rows(self, shape: TableSchema, after: Row | None, most: int) -> list[Row]:
+    async def rows(self, schema: TableSchema, after: Row | None, limit: int) -> list[Row]:
         """Read rows in key order, those after a key if one is given."""
-        return self._all(shape.select(after=after is not None).replace("$", "?"), *(after or ()), most)
+        return self._all(
+            schema.page_statement(after=after is not None).replace("$", "?"), *(after or ()), limit
+        )
 
-    async def last_key(self, shape: TableSchema) -> Row | None:
+    async def last_key(self, schema: TableSchema) -> Row | None:
         """Read the greatest key, or None of an empty table."""
-        found = self._all(shape.last())
+        found = self._all(schema.last_key_statement())
         return found[0] if found else None
 
-    async def insert(self, shape: TableSchema, rows: list[Row]) -> None:
+    async def insert(self, schema: TableSchema, rows: list[Row]) -> None:
         """Add rows, all or none, durably."""
-        places = ", ".join("?" * len(shape.columns))
-        statement = f"INSERT INTO {shape.table} ({', '.join(shape.columns)}) VALUES ({places})"
+        places = ", ".join("?" * len(schema.columns))
+        statement = f"INSERT INTO {schema.table} ({', '.join(schema.columns)}) VALUES ({places})"
         try:
             begin_immediate_waiting(self._connection)
             self._connection.executemany(statement, rows)
@@ -55,20 +57,20 @@ class SqliteEndpoint:
                 self._connection.execute("ROLLBACK")
             raise to_unavailable(error) from error
 
-    async def mark(self) -> str | None:
+    async def read_mark(self) -> str | None:
         """Say what is being copied into this database."""
-        found = self._all("SELECT holder FROM turns WHERE name = ?1", MARK)
+        found = self._all("SELECT holder FROM turns WHERE name = ?1", COPY_MARK)
         return str(found[0][0]) if found else None
 
     async def set_mark(self, text: str) -> None:
         """Write that down."""
-        self._all("INSERT INTO turns (name, holder, ends_at) VALUES (?1, ?2, 0)", MARK, text)
+        self._all("INSERT INTO turns (name, holder, ends_at) VALUES (?1, ?2, 0)", COPY_MARK, text)
 
-    async def unmark(self) -> None:
+    async def clear_mark(self) -> None:
         """The copy is whole."""
-        self._all("DELETE FROM turns WHERE name = ?1", MARK)
+        self._all("DELETE FROM turns WHERE name = ?1", COPY_MARK)
 
-    async def hold(self) -> None:
+    async def lock(self) -> None:
         """Take the lock of writers, which also fixes what is read."""
         try:
             begin_immediate_waiting(self._connection)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import asyncpg
 
 CONNECT_SECONDS: Final = 10
-_TRIES: Final = 20
+_MAX_ATTEMPTS: Final = 20
 _PAUSE_SECONDS: Final = 0.25
 
 
@@ -23,7 +23,7 @@ async def upgrade(url: str, script_from: Callable[[str | None], str], head: str)
     """
     connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS)
     try:
-        for turn in range(_TRIES):
+        for attempt in range(_MAX_ATTEMPTS):
             try:
                 async with connection.transaction():
                     return await _upgrade_in_transaction(connection, script_from, head)
@@ -34,7 +34,7 @@ async def upgrade(url: str, script_from: Callable[[str | None], str], head: str)
                 asyncpg.SerializationError,
                 asyncpg.DeadlockDetectedError,
             ):
-                if turn == _TRIES - 1:
+                if attempt == _MAX_ATTEMPTS - 1:
                     raise
             await asyncio.sleep(_PAUSE_SECONDS)
         raise AssertionError("unreachable: the last turn returns or raises")

@@ -24,7 +24,7 @@ _PARAMETER: Final = re.compile(r"\$(\d+)")
 _INDEXED_BY: Final = re.compile(r"\s+INDEXED BY \w+")
 
 
-_UNKNOWN: Final = (
+_OUTCOME_UNKNOWN: Final = (
     "The database did not confirm the change: it may or may not be there. Look before repeating it."
 )
 
@@ -36,7 +36,7 @@ def _dialect(statement: str) -> str:
 
 
 @functools.cache
-def _chained(statements: tuple[tuple[str, int], ...]) -> str:
+def _chain_sql(statements: tuple[tuple[str, int], ...]) -> str:
     """Make one statement of several, each with so many parameters, of which each needs the one before.
 
     All parts see one state of the database, but each waits for locks and looks again by itself, as alone.
@@ -79,7 +79,7 @@ class PostgresDb:
 
     async def run_while_matched(self, *steps: Step) -> int:
         """Run statements for as long as each writes a row, in one round trip; return how many did."""
-        statement = _chained(tuple([(text, len(parameters)) for text, parameters in steps]))
+        statement = _chain_sql(tuple([(text, len(parameters)) for text, parameters in steps]))
         row = await self._fetchrow(statement, *[value for _, parameters in steps for value in parameters])
         return int(row[0])
 
@@ -87,18 +87,18 @@ class PostgresDb:
 class PgConnection:
     """One connection with its tables. It is clean unless something went wrong half-way."""
 
-    __slots__ = ("_connection", "_settled", "tx")
+    __slots__ = ("_clean", "_connection", "tx")
 
     def __init__(self, connection: Any) -> None:  # noqa: ANN401 - the driver ships no types
         """Take over a fresh connection."""
         self._connection = connection
-        self._settled = True
+        self._clean = True
         self.tx = Tx(PostgresDb(connection))
 
     @property
     def clean(self) -> bool:
         """Whether the next unit may have it."""
-        return self._settled and not self._connection.is_closed()
+        return self._clean and not self._connection.is_closed()
 
     @property
     def lost(self) -> bool:
@@ -107,7 +107,7 @@ class PgConnection:
 
     async def write(self, unit: Unit[T], deadline: float) -> T:
         """Run a unit in a transaction; raises `errors.Unavailable` when nobody knows how its commit ended."""
-        self._settled = committing = False
+        self._clean = committing = False
         self.tx.during_commit = []
         try:
             async with asyncio.timeout_at(deadline):
@@ -121,11 +121,11 @@ class PgConnection:
                 status = await self._connection.execute("COMMIT")
         except Exception as error:
             if committing and not is_refused(error):
-                raise errors.Unavailable(_UNKNOWN) from error
+                raise errors.Unavailable(_OUTCOME_UNKNOWN) from error
             if not isinstance(error, TimeoutError):
                 await self._roll_back(deadline)
             raise
-        self._settled = True
+        self._clean = True
         if status != "COMMIT":
             raise errors.Unavailable("The database took the change back.")
         if refusal is not None:
@@ -134,16 +134,16 @@ class PgConnection:
 
     async def write_single(self, unit: Unit[T], deadline: float) -> T:
         """Run a unit of one statement, which commits by itself; raises as `write` does."""
-        self._settled = False
+        self._clean = False
         try:
             async with asyncio.timeout_at(deadline):
                 result = await unit(self.tx)
         except Exception as error:
             if isinstance(error, TimeoutError) or self.lost:
-                raise errors.Unavailable(_UNKNOWN) from error
-            self._settled = True
+                raise errors.Unavailable(_OUTCOME_UNKNOWN) from error
+            self._clean = True
             raise
-        self._settled = True
+        self._clean = True
         return result
 
     async def read(self, unit: Unit[T], deadline: float) -> T:
@@ -153,20 +153,20 @@ class PgConnection:
         that nearly all of them are, and the two that use several (a page and the cursors it starts from)
         read rows whose keys never change.
         """
-        self._settled = False
+        self._clean = False
         try:
             async with asyncio.timeout_at(deadline):
                 result = await unit(self.tx)
         except Exception:
             # The statement is over and there is no transaction to leave; a lost one is discarded above us.
-            self._settled = True
+            self._clean = True
             raise
-        self._settled = True
+        self._clean = True
         return result
 
     def discard(self) -> None:
         """Let no other unit have it, though it may still answer."""
-        self._settled = False
+        self._clean = False
 
     async def close(self) -> None:
         """Close, asking the server to stop what is under way; after a moment hang up."""
@@ -180,7 +180,7 @@ class PgConnection:
         with contextlib.suppress(*ERRORS):
             async with asyncio.timeout_at(deadline):
                 await self._connection.execute("ROLLBACK")
-            self._settled = True
+            self._clean = True
 
 
 async def _run(unit: Unit[T], tx: Tx) -> tuple[T | None, errors.AuthfactorError | None]:

@@ -45,12 +45,12 @@ def is_conflict(error: Exception) -> bool:
     return isinstance(error, stale) or getattr(error, "sqlstate", None) in _CONFLICTS
 
 
-def is_clash(error: Exception) -> bool:
+def is_unique_violation(error: Exception) -> bool:
     """Whether a unique value was taken between a unit's look and its write: the next look finds it."""
     return isinstance(error, asyncpg.UniqueViolationError)
 
 
-def is_loss(error: Exception, *, closed: bool) -> bool:
+def is_connection_loss(error: Exception, *, closed: bool) -> bool:
     """Whether the connection failed; `closed` says that it is closed now."""
     if isinstance(error, TimeoutError):
         return False
@@ -63,7 +63,7 @@ def is_loss(error: Exception, *, closed: bool) -> bool:
     )
 
 
-def refusal(error: Exception) -> errors.AuthfactorError | None:
+def to_authfactor_error(error: Exception) -> errors.AuthfactorError | None:
     """Say what a person can do about it; None for a fault of ours, which stays what it is."""
     if isinstance(error, asyncpg.CharacterNotInRepertoireError):
         return errors.InvalidRequest(message="Text must not contain the character U+0000.")

@@ -31,85 +31,85 @@ class Pool(Generic[S]):
         """Make an empty pool; sessions are made when they are needed."""
         self._connect = connect
         self._size = size
-        self._places = 0
+        self._open = 0
         # The one used last is lent first: its caches are warm, and a quiet server keeps few sessions busy.
         self._idle: list[S] = []
         # A session, or None: a place has become free, make a session for it.
-        self._waiting: deque[asyncio.Future[S | None]] = deque()
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._waiters: deque[asyncio.Future[S | None]] = deque()
+        self._closing: set[asyncio.Task[None]] = set()
 
     def counts(self) -> tuple[int, int, int]:
         """Return how many sessions are lent, how many are free, and how many are waited for."""
-        return self._places - len(self._idle), len(self._idle), len(self._waiting)
+        return self._open - len(self._idle), len(self._idle), len(self._waiters)
 
-    def idle(self) -> S | None:
+    def try_acquire(self) -> S | None:
         """Take a session if one is free this instant."""
         while self._idle:
             session = self._idle.pop()
             if session.clean:
                 return session
-            self._let_go(session)
+            self._discard(session)
         return None
 
-    async def take(self) -> S:
+    async def acquire(self) -> S:
         """Take a session: a free one, a new one, or the next that comes back. Raises what `connect` does."""
-        session = self.idle()
+        session = self.try_acquire()
         if session is not None:
             return session
-        if self._places < self._size:
-            self._places += 1
-            return await self._fill_place()
+        if self._open < self._size:
+            self._open += 1
+            return await self._open_session()
         future: asyncio.Future[S | None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(future)
+        self._waiters.append(future)
         try:
             session = await future
         except asyncio.CancelledError:
             if future.done() and not future.cancelled():
-                self._hand_on(future.result())
+                self._hand_over(future.result())
             raise
-        return session if session is not None else await self._fill_place()
+        return session if session is not None else await self._open_session()
 
     def release(self, session: S) -> None:
         """Return a session; one that is not clean makes room for a new one."""
         if session.clean:
-            self._hand_on(session)
+            self._hand_over(session)
         else:
-            self._let_go(session)
+            self._discard(session)
 
     def drop_idle(self) -> None:
         """Let go of every free session: the server behind them is gone, or somewhere else."""
         for session in self._idle:
-            self._let_go(session)
+            self._discard(session)
         self._idle.clear()
 
     async def close(self) -> None:
         """Let go of every session that is free, and wait for those that are leaving."""
         self.drop_idle()
-        while self._leaving:
-            await asyncio.gather(*self._leaving)
+        while self._closing:
+            await asyncio.gather(*self._closing)
 
-    async def _fill_place(self) -> S:
+    async def _open_session(self) -> S:
         """Make a session for a place that is counted; if that fails, the next in line gets the place."""
         try:
             return await self._connect()
         except BaseException:
-            self._hand_on(None)
+            self._hand_over(None)
             raise
 
-    def _hand_on(self, session: S | None) -> None:
+    def _hand_over(self, session: S | None) -> None:
         """Give a session, or with None a place without one, to the next in line or keep it."""
-        while self._waiting:
-            future = self._waiting.popleft()
+        while self._waiters:
+            future = self._waiters.popleft()
             if not future.done():
                 future.set_result(session)
                 return
         if session is None:
-            self._places -= 1
+            self._open -= 1
         else:
             self._idle.append(session)
 
-    def _let_go(self, session: S) -> None:
+    def _discard(self, session: S) -> None:
         leaving = asyncio.get_running_loop().create_task(session.close())
-        self._leaving.add(leaving)
-        leaving.add_done_callback(self._leaving.discard)
-        self._hand_on(None)
+        self._closing.add(leaving)
+        leaving.add_done_callback(self._closing.discard)
+        self._hand_over(None)

@@ -14,16 +14,22 @@ import asyncpg
 from authfactor import errors
 from authfactor.settings import PREFIX, InvalidSetting
 from authfactor.store.postgres.connection import PgConnection
-from authfactor.store.postgres.failures import ERRORS, is_clash, is_conflict, is_loss, refusal
+from authfactor.store.postgres.failures import (
+    ERRORS,
+    is_conflict,
+    is_connection_loss,
+    is_unique_violation,
+    to_authfactor_error,
+)
 from authfactor.store.postgres.pool import Pool
 from authfactor.store.protocol import Single, StoreStats, Unit, request_began
 from authfactor.store.transaction import Tx
 
 T = TypeVar("T")
 Jitter = Callable[[], float]
-_STATEMENTS: Final = 256
+_CACHED_STATEMENTS: Final = 256
 # With one attempt in five failing, one unit in ten million fails ten times.
-_TRIES: Final = 10
+_MAX_ATTEMPTS: Final = 10
 _BACK_OFF_SECONDS: Final = 0.01
 _MAX_BACK_OFF_SECONDS: Final = 0.08
 # What a request may take beyond its wait for a connection: with the default wait, 2 s less a margin.
@@ -37,10 +43,10 @@ class PostgresStore:
 
     reads_never_suspend = False
 
-    def __init__(self, url: str, *, size: int, wait: float, jitter: Jitter) -> None:
+    def __init__(self, url: str, *, size: int, acquire_timeout: float, jitter: Jitter) -> None:
         """Connect to nothing yet. `wait` in seconds; `jitter` gives numbers from 0 to 1."""
         self._url = url
-        self._wait = wait
+        self._acquire_timeout = acquire_timeout
         self._jitter = jitter
         self._pool: Pool[PgConnection] = Pool(self._connect, size)
         self._closing = False
@@ -49,35 +55,37 @@ class PostgresStore:
     async def write(self, unit: Unit[T]) -> T:
         """Run the unit in a transaction, again after a conflict, and return once it is committed."""
         if isinstance(unit, Single):
-            return await self._insist(lambda session, deadline: session.write_single(unit, deadline))
-        return await self._insist(lambda session, deadline: session.write(unit, deadline))
+            return await self._run_with_retries(
+                lambda session, deadline: session.write_single(unit, deadline)
+            )
+        return await self._run_with_retries(lambda session, deadline: session.write(unit, deadline))
 
     async def read(self, unit: Unit[T]) -> T:
         """Run the unit on what is committed; it takes no locks."""
-        return await self._insist(lambda session, deadline: session.read(unit, deadline))
+        return await self._run_with_retries(lambda session, deadline: session.read(unit, deadline))
 
-    def on_batch_committed(self, call: Callable[[], None]) -> None:
+    def on_batch_committed(self, callback: Callable[[], None]) -> None:
         """Do nothing: each unit has a commit to itself."""
 
     async def schema_version(self) -> str | None:
         """Return alembic's revision, or None for an empty database."""
 
-        async def look(tx: Tx) -> str | None:
+        async def query(tx: Tx) -> str | None:
             # to_regclass gives NULL where there is no such table, so that nothing fails on an empty database.
-            known = await tx.db.one("SELECT to_regclass('alembic_version') IS NOT NULL")
-            row = await tx.db.one("SELECT version_num FROM alembic_version") if known and known[0] else None
+            exists = await tx.db.one("SELECT to_regclass('alembic_version') IS NOT NULL")
+            row = await tx.db.one("SELECT version_num FROM alembic_version") if exists and exists[0] else None
             return None if row is None else str(row[0])
 
-        return await self.read(look)
+        return await self.read(query)
 
     async def now(self) -> int | None:
         """Return the server's clock."""
 
-        async def look(tx: Tx) -> int | None:
+        async def query(tx: Tx) -> int | None:
             row = await tx.db.one("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")
             return None if row is None else int(row[0])
 
-        return await self.read(look)
+        return await self.read(query)
 
     def stats(self) -> StoreStats:
         """Return what the pool lends."""
@@ -89,44 +97,50 @@ class PostgresStore:
         self._closing = True
         await self._pool.close()
 
-    async def _insist(self, work: Callable[[PgConnection, float], Awaitable[T]]) -> T:
+    async def _run_with_retries(self, work: Callable[[PgConnection, float], Awaitable[T]]) -> T:
         """Do the work until it succeeds, cannot, or has no time left."""
         if self._closing:
             raise errors.Unavailable("The service is stopping.")
         start = self._loop.time()
-        deadline = max((request_began.get() or start) + self._wait + _WORK_SECONDS, start + _MIN_SECONDS)
-        has_lost = False
-        for turn in range(_TRIES):
-            session = self._pool.idle() or await self._wait_for_session(min(start + self._wait, deadline))
+        deadline = max(
+            (request_began.get() or start) + self._acquire_timeout + _WORK_SECONDS, start + _MIN_SECONDS
+        )
+        reconnected = False
+        for attempt in range(_MAX_ATTEMPTS):
+            session = self._pool.try_acquire() or await self._wait_for_session(
+                min(start + self._acquire_timeout, deadline)
+            )
             try:
                 return await work(session, deadline)
             except ERRORS as error:
-                lost = is_loss(error, closed=session.lost)
+                lost = is_connection_loss(error, closed=session.lost)
                 if lost or isinstance(error, TimeoutError):
                     session.discard()
                 # After a time-out the others may be as good as ever; new ones make a slow database slower.
                 if lost:
                     self._pool.drop_idle()
-                again = is_conflict(error) or (is_clash(error) and turn + 1 < _TRIES)
-                if not again and (has_lost or not lost):
-                    if told := refusal(error):
-                        raise told from error
+                retriable = is_conflict(error) or (is_unique_violation(error) and attempt + 1 < _MAX_ATTEMPTS)
+                if not retriable and (reconnected or not lost):
+                    if translated := to_authfactor_error(error):
+                        raise translated from error
                     raise
-                has_lost |= lost
+                reconnected |= lost
             finally:
                 self._pool.release(session)
             if not lost:
-                await self._back_off(turn, deadline)
+                await self._back_off(attempt, deadline)
         raise errors.Unavailable("Too many changes at the same place at the same time. Nothing was changed.")
 
-    async def _wait_for_session(self, until: float) -> PgConnection:
+    async def _wait_for_session(self, deadline: float) -> PgConnection:
         try:
-            async with asyncio.timeout_at(until):
-                return await self._pool.take()
+            async with asyncio.timeout_at(deadline):
+                return await self._pool.acquire()
         except TimeoutError as error:
             raise errors.Unavailable("The database is busy. Try again in a moment.") from error
         except (asyncpg.PostgresError, OSError) as error:
-            raise refusal(error) or errors.Unavailable("The database does not let us in.") from error
+            raise to_authfactor_error(error) or errors.Unavailable(
+                "The database does not let us in."
+            ) from error
         except asyncpg.TargetServerAttributeNotMatched as error:
             raise errors.Unavailable("No database server takes changes now. Nothing was changed.") from error
         except (asyncpg.ClientConfigurationError, ValueError) as error:
@@ -135,17 +149,17 @@ class PostgresStore:
     async def _connect(self) -> PgConnection:
         connection = await asyncpg.connect(
             self._url,
-            timeout=self._wait,
-            command_timeout=self._wait + _WORK_SECONDS,
-            statement_cache_size=_STATEMENTS,
+            timeout=self._acquire_timeout,
+            command_timeout=self._acquire_timeout + _WORK_SECONDS,
+            statement_cache_size=_CACHED_STATEMENTS,
             max_cached_statement_lifetime=0,
             server_settings={"application_name": "authfactor"},
         )
         return PgConnection(connection)
 
-    async def _back_off(self, turn: int, deadline: float) -> None:
+    async def _back_off(self, attempt: int, deadline: float) -> None:
         """Wait a little longer each time, and not as long as the others that met in the same conflict."""
-        seconds = min(_BACK_OFF_SECONDS * 2**turn, _MAX_BACK_OFF_SECONDS) * (0.5 + self._jitter())
+        seconds = min(_BACK_OFF_SECONDS * 2**attempt, _MAX_BACK_OFF_SECONDS) * (0.5 + self._jitter())
         if self._loop.time() + seconds > deadline:
             raise errors.Unavailable("The database is busy. Try again in a moment.")
         await asyncio.sleep(seconds)

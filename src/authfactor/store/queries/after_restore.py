@@ -33,27 +33,27 @@ class RestoredRows:
         """Keep the connection."""
         self._db = db
 
-    async def end_of_batch(self, table: str, after: Key, most: int) -> Key | None:
+    async def end_of_batch(self, table: str, after: Key, limit: int) -> Key | None:
         """Find the last key of the next rows of a table, or None when there are none."""
         rows = await self._db.all(
             f"SELECT environment, id FROM {table} WHERE (environment, id) > ($1, $2)"
             " ORDER BY environment, id LIMIT $3",
             *after,
-            most,
+            limit,
         )
         return (rows[-1][0], rows[-1][1]) if rows else None
 
-    async def spend_steps(self, after: Key, upto: Key, step: int) -> int:
+    async def spend_steps(self, after: Key, through: Key, step: int) -> int:
         """Let no code of this step or an earlier one be good for these factors."""
-        return await self._db.run(SPEND_STEPS, *after, *upto, step)
+        return await self._db.run(SPEND_STEPS, *after, *through, step)
 
-    async def end_sessions(self, after: Key, upto: Key, now: int) -> int:
+    async def end_sessions(self, after: Key, through: Key, now: int) -> int:
         """End these sessions."""
-        return await self._db.run(END_SESSIONS, *after, *upto, now)
+        return await self._db.run(END_SESSIONS, *after, *through, now)
 
-    async def expire_challenges(self, after: Key, upto: Key, now: int) -> int:
+    async def expire_challenges(self, after: Key, through: Key, now: int) -> int:
         """Let these challenges expire, unless they are verified or have expired."""
-        return await self._db.run(EXPIRE_CHALLENGES, *after, *upto, now)
+        return await self._db.run(EXPIRE_CHALLENGES, *after, *through, now)
 
     async def end_operator_sessions(self, now: int) -> int:
         """End every session of an operator."""

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from authfactor.models import ChallengeRecord, FactorRecord, FailureRecord
 from authfactor.store.tables.challenges import CHARGE, CHARGE_AND_CLOSE, CLOSE, WITH_FACTOR
 from authfactor.store.tables.factors import ADVANCE_STEP
-from authfactor.store.tables.failures import BY_SUBJECT, PUT, record_of, writing
+from authfactor.store.tables.failures import BY_SUBJECT, PUT, failure_record, write_step
 
 if TYPE_CHECKING:
     from authfactor.store.db import Db, Step
 
-_NONE = FailureRecord((), 0, None)
-_CHALLENGE, _FACTOR = 6, 15  # where the columns of each end in a row of `WITH_FACTOR`
+_NO_FAILURES = FailureRecord((), 0, None)
+_CHALLENGE_END, _FACTOR_END = 6, 15  # where the columns of each end in a row of `WITH_FACTOR`
 
 # One statement where a round trip costs more than the statement does. All parts see one state of the
 # database; each waits for its row by itself and then looks at it again.
@@ -75,7 +75,9 @@ class Attempts:
         """Keep the connection."""
         self._db = db
 
-    async def charge(self, environment: int, challenge_id: str, most: int, now: int) -> CodeAttempt | None:
+    async def charge(
+        self, environment: int, challenge_id: str, max_attempts: int, now: int
+    ) -> CodeAttempt | None:
         """Count one attempt before the code is looked at; None when challenge or factor is gone.
 
         Counted are the record of failures (the user's, or that of a factor without one), whose row is held
@@ -85,46 +87,51 @@ class Attempts:
         """
         seconds = now // 1000
         if self._db.serializes_writes:
-            return await self._charge_serialized(environment, challenge_id, seconds, most, now)
-        row = await self._db.one(CHARGE_IN_ONE_STATEMENT, environment, challenge_id, str(seconds), now, most)
+            return await self._charge_serialized(environment, challenge_id, seconds, max_attempts, now)
+        row = await self._db.one(
+            CHARGE_IN_ONE_STATEMENT, environment, challenge_id, str(seconds), now, max_attempts
+        )
         if row is None:
             return None
-        challenge, factor = ChallengeRecord(*row[:_CHALLENGE]), FactorRecord(*row[_CHALLENGE:_FACTOR])
-        record = _NONE if row[_FACTOR] is None else record_of(row[_FACTOR:])
+        challenge, factor = (
+            ChallengeRecord(*row[:_CHALLENGE_END]),
+            FactorRecord(*row[_CHALLENGE_END:_FACTOR_END]),
+        )
+        record = _NO_FAILURES if row[_FACTOR_END] is None else failure_record(row[_FACTOR_END:])
         return CodeAttempt(challenge, factor, record, row[-1] == 1)
 
     async def _charge_serialized(
-        self, environment: int, challenge_id: str, seconds: int, most: int, now: int
+        self, environment: int, challenge_id: str, seconds: int, max_attempts: int, now: int
     ) -> CodeAttempt | None:
         row = await self._db.one(WITH_FACTOR, environment, challenge_id)
         if row is None:
             return None
-        challenge, factor = ChallengeRecord(*row[:_CHALLENGE]), FactorRecord(*row[_CHALLENGE:])
+        challenge, factor = ChallengeRecord(*row[:_CHALLENGE_END]), FactorRecord(*row[_CHALLENGE_END:])
         if challenge.verified_at is not None or challenge.expires_at <= now:
-            return CodeAttempt(challenge, factor, _NONE, charged=False)
-        kept = await self._db.one(BY_SUBJECT, environment, subject_of(factor))
-        stored = _NONE if kept is None else record_of(kept)
+            return CodeAttempt(challenge, factor, _NO_FAILURES, charged=False)
+        stored_row = await self._db.one(BY_SUBJECT, environment, subject_of(factor))
+        stored = _NO_FAILURES if stored_row is None else failure_record(stored_row)
         record = FailureRecord((*stored.times, seconds), stored.in_a_row + 1, stored.locked_until)
         if record.locked_until is not None and record.locked_until > now:
             return CodeAttempt(challenge, factor, record, charged=False, stored=stored)
-        return CodeAttempt(challenge, factor, record, challenge.attempts < most, stored)
+        return CodeAttempt(challenge, factor, record, challenge.attempts < max_attempts, stored)
 
     async def write_without_spending(
-        self, environment: int, attempt: CodeAttempt, settled: FailureRecord
+        self, environment: int, attempt: CodeAttempt, updated: FailureRecord
     ) -> None:
         """Write what an attempt leaves that spent nothing; `settled` are the user's failures now."""
         if attempt.stored is None:
-            if settled != attempt.record:
-                await self._write(writing(environment, attempt.subject, settled))
+            if updated != attempt.record:
+                await self._write(write_step(environment, attempt.subject, updated))
             return
         if attempt.charged:
             challenge = attempt.challenge
             await self._db.run(CHARGE, environment, challenge.id, challenge.attempts + 1)
-        if settled != attempt.stored:
-            await self._write(writing(environment, attempt.subject, settled, PUT))
+        if updated != attempt.stored:
+            await self._write(write_step(environment, attempt.subject, updated, PUT))
 
     async def spend(
-        self, environment: int, attempt: CodeAttempt, step: int, settled: FailureRecord, now: int
+        self, environment: int, attempt: CodeAttempt, step: int, updated: FailureRecord, now: int
     ) -> SpendResult:
         """Advance the factor's step, close the challenge, write the user's failures, which are now `settled`.
 
@@ -135,13 +142,13 @@ class Attempts:
         closing = environment, attempt.challenge.id, now
         if attempt.stored is None:
             # The record is there, and held, by `charge`.
-            failures = writing(environment, attempt.subject, settled)
+            failures = write_step(environment, attempt.subject, updated)
             return SpendResult(await self._db.run_while_matched(advance, (CLOSE, closing), failures))
         done = await self._db.run_while_matched(advance, (CHARGE_AND_CLOSE, closing))
         if done <= SpendResult.CHALLENGE_CLOSED:
             return SpendResult(done)
-        if settled != attempt.stored:
-            await self._write(writing(environment, attempt.subject, settled, PUT))
+        if updated != attempt.stored:
+            await self._write(write_step(environment, attempt.subject, updated, PUT))
         return SpendResult.ALL
 
     async def _write(self, step: "Step") -> None:

@@ -28,12 +28,12 @@ SELECT CAST(ctid AS TEXT), CAST(t AS TEXT) FROM {table} AS t
 WHERE ctid > CAST(CAST($1 AS TEXT) AS tid) ORDER BY ctid LIMIT $2
 """
 
-WAITING = """
+ENDPOINT_BACKLOGS = """
 SELECT endpoint_id, COUNT(*), MIN(created_at) FROM deliveries
 WHERE environment = $1 AND state = 'pending' AND created_at < $2 GROUP BY endpoint_id
 """
 
-OPERATORS = "SELECT COUNT(*) FROM operators"
+OPERATOR_COUNT = "SELECT COUNT(*) FROM operators"
 
 
 class SealedSecret(NamedTuple):
@@ -89,9 +89,9 @@ class Diagnostics:
 
     async def backlogs(self, environment: int, before: int) -> list[EndpointBacklog]:
         """List the endpoints that have deliveries from before this time waiting."""
-        return [EndpointBacklog(*row) for row in await self._db.all(WAITING, environment, before)]
+        return [EndpointBacklog(*row) for row in await self._db.all(ENDPOINT_BACKLOGS, environment, before)]
 
     async def operators(self) -> int:
         """Count the operators."""
-        row = await self._db.one(OPERATORS)
+        row = await self._db.one(OPERATOR_COUNT)
         return 0 if row is None else row[0]

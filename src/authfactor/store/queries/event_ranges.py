@@ -26,7 +26,7 @@ LAST = "SELECT id FROM events WHERE environment = $1 AND id >= $2 AND id < $3 OR
 
 NEWEST = "SELECT id FROM events WHERE environment = $1 ORDER BY id DESC LIMIT 1"
 
-LOWEST = -(2**31)
+MIN_ENVIRONMENT = -(2**31)
 
 
 class EventRanges:
@@ -41,19 +41,19 @@ class EventRanges:
     async def environments(self) -> list[int]:
         """List the numbers of the environments that have events."""
         found: list[int] = []
-        at = LOWEST
-        while row := await self._db.one(NEXT_ENVIRONMENT, at):
-            at = row[0]
-            found.append(at)
+        number = MIN_ENVIRONMENT
+        while row := await self._db.one(NEXT_ENVIRONMENT, number):
+            number = row[0]
+            found.append(number)
         return found
 
-    async def rows(self, environment: int, start: str, end: str, most: int) -> "list[Row]":
+    async def rows(self, environment: int, start: str, end: str, limit: int) -> "list[Row]":
         """List events with ids from `start` up to, and without, `end`, in order of their ids."""
-        return [tuple(row) for row in await self._db.all(FROM, environment, start, end, most)]
+        return [tuple(row) for row in await self._db.all(FROM, environment, start, end, limit)]
 
-    async def rows_after(self, environment: int, after: str, end: str, most: int) -> "list[Row]":
+    async def rows_after(self, environment: int, after: str, end: str, limit: int) -> "list[Row]":
         """List events with ids after one and before `end`, in order of their ids."""
-        return [tuple(row) for row in await self._db.all(AFTER, environment, after, end, most)]
+        return [tuple(row) for row in await self._db.all(AFTER, environment, after, end, limit)]
 
     async def nth(self, environment: int, start: str, end: str, number: int) -> str | None:
         """Find the id that has `number` others before it in a range; None in a shorter one."""

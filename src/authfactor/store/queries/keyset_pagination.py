@@ -17,15 +17,17 @@ class Listing(NamedTuple):
     """
 
     select: str
-    known: int
+    parameter_count: int
     id_column: str = "id"
 
     def statement(self, direction: str, *, cursor: bool) -> str:
         """Write the page's SQL; every piece is a constant of this package."""
         bound = (
-            f" AND {self.id_column} {'<' if direction == 'DESC' else '>'} ${self.known + 1}" if cursor else ""
+            f" AND {self.id_column} {'<' if direction == 'DESC' else '>'} ${self.parameter_count + 1}"
+            if cursor
+            else ""
         )
-        limit = self.known + (2 if cursor else 1)
+        limit = self.parameter_count + (2 if cursor else 1)
         return f"{self.select}{bound} ORDER BY {self.id_column} {direction} LIMIT ${limit}"
 
 
@@ -43,8 +45,8 @@ class Rows(NamedTuple):
 class _KeysetQuery(NamedTuple):
     """Which way a page is read, and from where."""
 
-    onward: str
-    direction: str
+    listed_direction: str
+    read_direction: str
     cursor: str | None
 
     @classmethod
@@ -61,33 +63,37 @@ class _KeysetQuery(NamedTuple):
 
 async def fetch(db: "Db", listing: Listing, query: "PageQuery", *parameters: object) -> Rows:
     """Read one page; one row more than asked for tells whether there is a further one."""
-    walk = _KeysetQuery.of(query)
-    return _page(await _read(db, listing, walk, query.limit, parameters), walk, query.limit)
+    keyset = _KeysetQuery.of(query)
+    return _page(await _read(db, listing, keyset, query.limit, parameters), keyset, query.limit)
 
 
 async def fetch_merged(
-    db: "Db", listing: Listing, query: "PageQuery", many: "Iterable[tuple[object, ...]]"
+    db: "Db", listing: Listing, query: "PageQuery", parameter_sets: "Iterable[tuple[object, ...]]"
 ) -> Rows:
     """Read one page over several sets of parameters, each a walk along an index, merged by id.
 
     An `IN` would read every match to sort it; this reads at most a page for each.
     """
-    walk = _KeysetQuery.of(query)
-    rows = [row for parameters in many for row in await _read(db, listing, walk, query.limit, parameters)]
-    rows.sort(key=lambda row: str(row[0]), reverse=walk.direction == "DESC")
-    return _page(rows, walk, query.limit)
+    keyset = _KeysetQuery.of(query)
+    rows = [
+        row
+        for parameters in parameter_sets
+        for row in await _read(db, listing, keyset, query.limit, parameters)
+    ]
+    rows.sort(key=lambda row: str(row[0]), reverse=keyset.read_direction == "DESC")
+    return _page(rows, keyset, query.limit)
 
 
 async def _read(
-    db: "Db", listing: Listing, walk: _KeysetQuery, limit: int, parameters: tuple[object, ...]
+    db: "Db", listing: Listing, keyset: _KeysetQuery, limit: int, parameters: tuple[object, ...]
 ) -> "list[Row]":
-    statement = _statement(listing, walk.direction, cursor=walk.cursor is not None)
-    extra = () if walk.cursor is None else (walk.cursor,)
+    statement = _statement(listing, keyset.read_direction, cursor=keyset.cursor is not None)
+    extra = () if keyset.cursor is None else (keyset.cursor,)
     return await db.all(statement, *parameters, *extra, limit + 1)
 
 
-def _page(rows: "list[Row]", walk: _KeysetQuery, limit: int) -> Rows:
+def _page(rows: "list[Row]", keyset: _KeysetQuery, limit: int) -> Rows:
     more, rows = len(rows) > limit, rows[:limit]
-    if walk.direction != walk.onward:
+    if keyset.read_direction != keyset.listed_direction:
         return Rows(rows[::-1], more_before=more, more_after=bool(rows))
-    return Rows(rows, more_before=bool(rows) and walk.cursor is not None, more_after=more)
+    return Rows(rows, more_before=bool(rows) and keyset.cursor is not None, more_after=more)

@@ -59,7 +59,7 @@ DELETE FROM throttles WHERE (environment, subject) IN
   (SELECT environment, subject FROM throttles WHERE full_at <= $1 ORDER BY full_at LIMIT $2)
 """
 
-BATCH: Final = 1000
+BATCH_ROWS: Final = 1000
 
 
 class ExpiredRows:
@@ -73,36 +73,36 @@ class ExpiredRows:
 
     async def challenges(self, environment: int, older_than: str) -> int:
         """Remove challenges with ids before this one."""
-        return await self._db.run(CHALLENGES, environment, older_than, BATCH)
+        return await self._db.run(CHALLENGES, environment, older_than, BATCH_ROWS)
 
     async def events(self, environment: int, older_than: str) -> int:
         """Remove events with ids before this one."""
-        return await self._db.run(EVENTS, environment, older_than, BATCH)
+        return await self._db.run(EVENTS, environment, older_than, BATCH_ROWS)
 
     async def sessions(self, environment: int, older_than: str) -> int:
         """Remove sessions with ids before this one."""
-        return await self._db.run(SESSIONS, environment, older_than, BATCH)
+        return await self._db.run(SESSIONS, environment, older_than, BATCH_ROWS)
 
     async def refresh_tokens(self, environment: int, older_than: str) -> int:
         """Remove refresh tokens of sessions with ids before this one."""
-        return await self._db.run(REFRESH_TOKENS, environment, older_than, BATCH)
+        return await self._db.run(REFRESH_TOKENS, environment, older_than, BATCH_ROWS)
 
     async def deliveries(self, environment: int, older_than: str) -> int:
         """Remove webhook deliveries with ids before this one."""
-        return await self._db.run(DELIVERIES, environment, older_than, BATCH)
+        return await self._db.run(DELIVERIES, environment, older_than, BATCH_ROWS)
 
     async def links(self, environment: int, older_than: str) -> int:
         """Remove links with ids before this one."""
-        return await self._db.run(LINKS, environment, older_than, BATCH)
+        return await self._db.run(LINKS, environment, older_than, BATCH_ROWS)
 
     async def idempotency(self, now: int) -> int:
         """Remove kept answers whose time is over, of any environment."""
-        return await self._db.run(IDEMPOTENCY, now, BATCH)
+        return await self._db.run(IDEMPOTENCY, now, BATCH_ROWS)
 
     async def pending_sign_ins(self, before: int) -> int:
         """Remove sign-ins that expired before this time, of any environment."""
-        return await self._db.run(PENDING_SIGN_INS, before, BATCH)
+        return await self._db.run(PENDING_SIGN_INS, before, BATCH_ROWS)
 
     async def throttles(self, before: int) -> int:
         """Remove throttles that hold nobody back any more, of any environment."""
-        return await self._db.run(THROTTLES, before, BATCH)
+        return await self._db.run(THROTTLES, before, BATCH_ROWS)

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from authfactor.store.db import Db
 
-_FIRST_ENVIRONMENT: Final = -(2**31)
+_MIN_ENVIRONMENT: Final = -(2**31)
 KEYS_IN_USE = "SELECT id FROM vault_keys ORDER BY added_at, id"
 
-NOTE_KEY = "INSERT INTO vault_keys (id, added_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING"
+RECORD_KEY = "INSERT INTO vault_keys (id, added_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING"
 
 FORGET_KEY = "DELETE FROM vault_keys WHERE id = $1"
 
@@ -19,9 +19,9 @@ class SealedColumn(NamedTuple):
     table: str
     column: str
     key: str
-    first: str | bytes
+    min_key: str | bytes
 
-    def walk(self) -> str:
+    def page_statement(self) -> str:
         """Write the statement that reads values in key order; parameters: where to go on after, how many."""
         return (
             f"SELECT environment, {self.key}, {self.column} FROM {self.table}"
@@ -29,14 +29,14 @@ class SealedColumn(NamedTuple):
             f" ORDER BY environment, {self.key} LIMIT $3"
         )
 
-    def reseal(self) -> str:
+    def replace_statement(self) -> str:
         """Write the statement that replaces one value, unless somebody else did."""
         return (
             f"UPDATE {self.table} SET {self.column} = $4"
             f" WHERE environment = $1 AND {self.key} = $2 AND {self.column} = $3"
         )
 
-    def tally(self) -> str:
+    def count_statement(self) -> str:
         """Write the statement that counts values by key; a sealed value is `v1:<six digits>:…`."""
         return (
             f"SELECT substr({self.column}, 4, 6), count(*) FROM {self.table}"
@@ -45,7 +45,7 @@ class SealedColumn(NamedTuple):
 
 
 # Every value that a vault seals; a test finds those that are missing here.
-PLACES: Final = (
+SEALED_COLUMNS: Final = (
     SealedColumn("audit_keys", "secret", "id", ""),
     SealedColumn("factors", "secret", "id", ""),
     SealedColumn("idempotency", "answer", "key", b""),
@@ -72,18 +72,23 @@ class SealedValues:
         """Keep the connection."""
         self._db = db
 
-    async def count(self, place: SealedColumn) -> dict[str, int]:
+    async def count(self, column: SealedColumn) -> dict[str, int]:
         """Count the values of a column by the id of their key. Reads the whole table."""
-        return {row[0]: row[1] for row in await self._db.all(place.tally())}
+        return {row[0]: row[1] for row in await self._db.all(column.count_statement())}
 
-    async def following(self, place: SealedColumn, after: SealedValue | None, most: int) -> list[SealedValue]:
+    async def page_after(
+        self, column: SealedColumn, after: SealedValue | None, limit: int
+    ) -> list[SealedValue]:
         """List values in the order of their keys."""
-        start = (_FIRST_ENVIRONMENT, place.first) if after is None else (after.environment, after.key)
-        return [SealedValue(*row) for row in await self._db.all(place.walk(), *start, most)]
+        start = (_MIN_ENVIRONMENT, column.min_key) if after is None else (after.environment, after.key)
+        return [SealedValue(*row) for row in await self._db.all(column.page_statement(), *start, limit)]
 
-    async def replace(self, place: SealedColumn, value: SealedValue, sealed: str) -> bool:
+    async def replace(self, column: SealedColumn, value: SealedValue, sealed: str) -> bool:
         """Put another sealed form of the same value in; False when the row changed meanwhile."""
-        return await self._db.run(place.reseal(), value.environment, value.key, value.sealed, sealed) == 1
+        return (
+            await self._db.run(column.replace_statement(), value.environment, value.key, value.sealed, sealed)
+            == 1
+        )
 
 
 class VaultKeysTable:
@@ -101,7 +106,7 @@ class VaultKeysTable:
 
     async def record(self, key_id: str, now: int) -> None:
         """Write down that a key is needed from now on."""
-        await self._db.run(NOTE_KEY, key_id, now)
+        await self._db.run(RECORD_KEY, key_id, now)
 
     async def forget(self, key_id: str) -> bool:
         """Write down that a key is needed no more."""

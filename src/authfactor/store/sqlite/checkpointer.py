@@ -23,15 +23,15 @@ AUTOCHECKPOINT_PAGES: Final = 8000
 class Checkpointer:
     """Keeps the log short. Commits are told from one thread, which owns the writing connection meanwhile."""
 
-    def __init__(self, writer: sqlite3.Connection, own: sqlite3.Connection) -> None:
+    def __init__(self, writer: sqlite3.Connection, own_connection: sqlite3.Connection) -> None:
         """Take the connection that commits, and one for nothing else, and start the thread."""
         self._writer = writer
-        self._own = own
+        self._connection = own_connection
         self._writer.execute(f"PRAGMA wal_autocheckpoint={AUTOCHECKPOINT_PAGES}")
         self._commits = 0
-        self._wanted = threading.Semaphore(0)
+        self._requests = threading.Semaphore(0)
         self._closing = self._caught_up = False
-        self._thread = threading.Thread(target=self._work, name="authfactor-checkpoint", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="authfactor-checkpoint", daemon=True)
         self._thread.start()
 
     def committed(self) -> None:
@@ -43,20 +43,20 @@ class Checkpointer:
             _checkpoint_passive(self._writer)
         elif self._commits == COMMITS_PER_CHECKPOINT:
             self._commits = 0
-            self._wanted.release()
+            self._requests.release()
 
     def close(self) -> None:
         """Wait for what is under way, end the thread, close its connection."""
         self._closing = True
-        self._wanted.release()
+        self._requests.release()
         self._thread.join()
-        self._own.close()
+        self._connection.close()
 
-    def _work(self) -> None:
-        while self._wanted.acquire() and not self._closing:
-            if _checkpoint_passive(self._own) >= RESTART_PAGES:
+    def _run(self) -> None:
+        while self._requests.acquire() and not self._closing:
+            if _checkpoint_passive(self._connection) >= RESTART_PAGES:
                 # That took a while. What has come in meanwhile takes less.
-                _checkpoint_passive(self._own)
+                _checkpoint_passive(self._connection)
                 self._caught_up = True
 
 

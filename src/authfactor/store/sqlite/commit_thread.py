@@ -12,9 +12,9 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-_Calls = Sequence[Callable[[], object]]
-_Then = Callable[[], object]
-_Job = tuple[Callable[[], Any], "asyncio.Future[Any]", _Calls, _Then]
+_Callbacks = Sequence[Callable[[], object]]
+_Callback = Callable[[], object]
+_Job = tuple[Callable[[], Any], "asyncio.Future[Any]", _Callbacks, _Callback]
 
 
 class CommitThread:
@@ -24,10 +24,12 @@ class CommitThread:
         """Start the thread."""
         self._loop = asyncio.get_running_loop()
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    async def run(self, call: Callable[[], T], during: _Calls = (), on_done: _Then = lambda: None) -> T:
+    async def run(
+        self, call: Callable[[], T], during: _Callbacks = (), on_done: _Callback = lambda: None
+    ) -> T:
         """Make the call there, and return or raise what it does; `meanwhile` and `then` are called here.
 
         The former from the thread, when it has begun: until then it may have to wait for the interpreter,
@@ -44,17 +46,17 @@ class CommitThread:
         if wait:
             self._thread.join()
 
-    def _work(self) -> None:
+    def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
-            call, done, meanwhile, then = job
-            if meanwhile:
-                self._call_on_loop(_one_per_iteration, self._loop, iter(meanwhile))
+            call, done, during, on_done = job
+            if during:
+                self._call_on_loop(_one_per_iteration, self._loop, iter(during))
             try:
                 result = call()
             except BaseException as error:  # noqa: BLE001 - raised where it is waited for
                 self._call_on_loop(_reject, done, error)
             else:
-                self._call_on_loop(_resolve, done, result, then)
+                self._call_on_loop(_resolve, done, result, on_done)
 
     def _call_on_loop(self, call: Callable[..., object], *given: object) -> None:
         # Nobody may be left to hear it: see `close`.
@@ -70,9 +72,9 @@ def _one_per_iteration(loop: asyncio.AbstractEventLoop, calls: Iterator[Callable
         return
 
 
-def _resolve(done: "asyncio.Future[Any]", result: object, then: _Then) -> None:
+def _resolve(done: "asyncio.Future[Any]", result: object, on_done: _Callback) -> None:
     try:
-        then()
+        on_done()
     finally:
         if not done.done():
             done.set_result(result)

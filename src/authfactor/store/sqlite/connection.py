@@ -11,13 +11,13 @@ from typing import Final, cast
 from authfactor import errors
 from authfactor.store.db import Row, Step
 
-BUSY_SECONDS: Final = 5.0
+BUSY_TIMEOUT_SECONDS: Final = 5.0
 
 
-_BUSY_PAUSE: Final = 0.01
+_BUSY_PAUSE_SECONDS: Final = 0.01
 
 
-_STATEMENTS: Final = 256
+_CACHED_STATEMENTS: Final = 256
 
 
 _FOR_UPDATE: Final = re.compile(r"\s+FOR UPDATE( OF \w+)?")
@@ -69,12 +69,12 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
             uri=True,
             isolation_level=None,
             check_same_thread=False,
-            cached_statements=_STATEMENTS,
+            cached_statements=_CACHED_STATEMENTS,
             timeout=0,
         )
         if read_only:
             # Readers wait only for one that opens the file after a crash, or closes it as the last.
-            connection.execute(f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}")
+            connection.execute(f"PRAGMA busy_timeout={int(BUSY_TIMEOUT_SECONDS * 1000)}")
         else:
             _use_wal(connection)
             connection.execute("PRAGMA synchronous=FULL")
@@ -94,13 +94,13 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
     Of two processes that switch a new file at once one is refused, whatever its busy timeout: try again.
     """
-    for _ in range(int(BUSY_SECONDS / _BUSY_PAUSE)):
+    for _ in range(int(BUSY_TIMEOUT_SECONDS / _BUSY_PAUSE_SECONDS)):
         try:
             connection.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError as error:
             if not is_busy(error):
                 raise
-            time.sleep(_BUSY_PAUSE)
+            time.sleep(_BUSY_PAUSE_SECONDS)
         else:
             return
     connection.execute("PRAGMA journal_mode=WAL")
@@ -108,7 +108,7 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 def begin_immediate_waiting(connection: sqlite3.Connection) -> None:
     """Take the write lock, waiting for another program (a backup, the sqlite3 shell): it knows no turns."""
-    connection.execute(f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}")
+    connection.execute(f"PRAGMA busy_timeout={int(BUSY_TIMEOUT_SECONDS * 1000)}")
     try:
         connection.execute("BEGIN IMMEDIATE")
     finally:

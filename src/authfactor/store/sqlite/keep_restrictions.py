@@ -7,14 +7,14 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-REVOKED = """
+REVOKED_KEYS = """
 UPDATE api_keys SET revoked_at = (SELECT revoked_at FROM old.api_keys AS o
   WHERE o.environment = api_keys.environment AND o.id = api_keys.id)
 WHERE revoked_at IS NULL AND (environment, id) IN
   (SELECT environment, id FROM old.api_keys WHERE revoked_at IS NOT NULL)
 """
 
-STEPS = """
+SPENT_STEPS = """
 UPDATE factors SET last_step = (SELECT last_step FROM old.factors AS o
   WHERE o.environment = factors.environment AND o.id = factors.id)
 WHERE last_step < (SELECT last_step FROM old.factors AS o
@@ -22,14 +22,14 @@ WHERE last_step < (SELECT last_step FROM old.factors AS o
 """
 
 # Disabled, or reset because of a lost phone, perhaps set up again since: the backup's way in is closed.
-OUT = """
+DISABLED_OPERATORS = """
 UPDATE operators SET state = CASE o.state WHEN 'active' THEN 'invited' ELSE o.state END,
   password_hash = NULL, factor_id = NULL
 FROM old.operators AS o
 WHERE o.id = operators.id AND (o.state <> 'active' OR o.factor_id IS NOT operators.factor_id)
 """
 
-DEMOTED = """
+DEMOTED_OPERATORS = """
 UPDATE operators SET role = CASE WHEN 'viewer' IN (operators.role, o.role) THEN 'viewer' ELSE 'support' END
 FROM old.operators AS o WHERE o.id = operators.id AND o.role <> operators.role
 """
@@ -52,7 +52,7 @@ def keep(path: Path, old: Path) -> bool:
         with closing(_connect(path)) as connection:
             connection.execute("ATTACH ? AS old", (f"{old.absolute().as_uri()}?mode=ro",))
             connection.execute("BEGIN IMMEDIATE")
-            for statement in (REVOKED, STEPS, OUT, DEMOTED, THROTTLES):
+            for statement in (REVOKED_KEYS, SPENT_STEPS, DISABLED_OPERATORS, DEMOTED_OPERATORS, THROTTLES):
                 connection.execute(statement)
             ours = {row[:2]: row[2:] for row in connection.execute(FAILURES.format(""))}
             for environment, subject, *theirs in connection.execute(FAILURES.format("old.")).fetchall():

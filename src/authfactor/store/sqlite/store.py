@@ -89,9 +89,9 @@ class SqliteStore:
             # A fault may have ended it already.
             self._reader.rollback()
 
-    def on_batch_committed(self, call: Callable[[], None]) -> None:
+    def on_batch_committed(self, callback: Callable[[], None]) -> None:
         """Have `call` made at the end of each batch."""
-        self._on_batch_committed = call
+        self._on_batch_committed = callback
 
     async def schema_version(self) -> str | None:
         """Return alembic's revision, or None for an empty file."""
@@ -154,8 +154,8 @@ class SqliteStore:
                 self._writer.execute("ROLLBACK")
                 await self._begin_immediate()
                 done = [(future, *self._run_in_savepoint(unit)) for unit, future in batch]
-            told = functools.partial(_resolve_waiters, done, self._on_batch_committed)
-            await self._commit_thread.run(self._commit, self._write_tx.during_commit, told)
+            resolve = functools.partial(_resolve_waiters, done, self._on_batch_committed)
+            await self._commit_thread.run(self._commit, self._write_tx.during_commit, resolve)
         except Exception as error:  # noqa: BLE001 - whoever waits is told, and the writer goes on
             # Nothing of this batch is durable (disk full, read-only file, lock not had in time).
             with contextlib.suppress(sqlite3.Error):
@@ -185,19 +185,19 @@ class SqliteStore:
             self._lock_wait = self._loop.create_task(self._commit_thread.run(self._write_lock.acquire))
             self._lock_wait.add_done_callback(self._release_unwanted_lock)
         # Whoever has waited long enough is told. The thread waits on, and the next batch joins in.
-        taking = self._lock_wait
-        done, _ = await asyncio.wait((taking,), timeout=connection.BUSY_SECONDS)
+        acquisition = self._lock_wait
+        done, _ = await asyncio.wait((acquisition,), timeout=connection.BUSY_TIMEOUT_SECONDS)
         if not done:
             raise errors.Unavailable("Another process keeps the database busy. Try again in a moment.")
         self._lock_wait = None
-        taking.result()
+        acquisition.result()
 
-    def _release_unwanted_lock(self, taking: "asyncio.Future[None]") -> None:
+    def _release_unwanted_lock(self, acquisition: "asyncio.Future[None]") -> None:
         """Give the turn back when it comes and nobody wants it any more."""
-        if self._queue or taking.cancelled():
+        if self._queue or acquisition.cancelled():
             return
         self._lock_wait = None
-        if taking.exception() is None:
+        if acquisition.exception() is None:
             self._write_lock.release()
 
     async def _begin_immediate(self) -> None:
@@ -254,7 +254,8 @@ def _nothing() -> None:
 
 
 def _resolve_waiters(
-    outcomes: list[tuple["asyncio.Future[Any]", object, BaseException | None]], then: Callable[[], None]
+    outcomes: list[tuple["asyncio.Future[Any]", object, BaseException | None]],
+    on_batch_committed: Callable[[], None],
 ) -> None:
     """Let everybody whose unit is durable know what became of it."""
     for future, result, failure in outcomes:
@@ -264,7 +265,7 @@ def _resolve_waiters(
             future.set_result(result)
         else:
             future.set_exception(failure)
-    then()
+    on_batch_committed()
 
 
 class _WroteThenFailed(Exception):

@@ -94,9 +94,9 @@ class AuditTable:
         """Add a key. Of two units that add the same one the second fails, and runs again."""
         await self._db.run(ADD_KEY, key_id, sealed, now)
 
-    async def following(self, entry_id: str, most: int) -> list[AuditEntry]:
+    async def entries_after(self, entry_id: str, limit: int) -> list[AuditEntry]:
         """List the entries after this id, oldest first."""
-        return [AuditEntry(*row) for row in await self._db.all(NEXT, entry_id, most)]
+        return [AuditEntry(*row) for row in await self._db.all(NEXT, entry_id, limit)]
 
     async def newest_of(self, action: str) -> AuditEntry | None:
         """Find the newest entry of an action."""
@@ -108,17 +108,17 @@ class AuditTable:
         row = await self._db.one(FIRST_OF, action)
         return None if row is None else AuditEntry(*row)
 
-    async def greatest_target(self, action: str, most: str) -> str | None:
+    async def greatest_target(self, action: str, upper_bound: str) -> str | None:
         """Find the greatest target of an action's entries that is not beyond `most`."""
-        row = await self._db.one(GREATEST_TARGET, action, most)
+        row = await self._db.one(GREATEST_TARGET, action, upper_bound)
         return None if row is None else row[0]
 
     async def page_without(
-        self, query: PageQuery, without: frozenset[str]
+        self, query: PageQuery, excluded: frozenset[str]
     ) -> tuple[list[AuditEntry], bool, bool]:
         """List one page of the entries of all actions but some."""
-        walks = [(row[0],) for row in await self._db.all(ACTIONS) if row[0] not in without]
-        found = await keyset_pagination.fetch_merged(self._db, OF_ACTION, query, walks)
+        parameter_sets = [(row[0],) for row in await self._db.all(ACTIONS) if row[0] not in excluded]
+        found = await keyset_pagination.fetch_merged(self._db, OF_ACTION, query, parameter_sets)
         return [AuditEntry(*row) for row in found.rows], found.more_before, found.more_after
 
     async def page(

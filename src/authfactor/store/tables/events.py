@@ -69,8 +69,8 @@ class EventsTable:
         self, environment: int, names: tuple[str, ...], query: PageQuery, start: int, end: int
     ) -> tuple[list[EventRecord], bool, bool]:
         """List one page of the events of these names between two times."""
-        walks = ((environment, name, start, end) for name in names)
-        found = await keyset_pagination.fetch_merged(self._db, LISTING, query, walks)
+        parameter_sets = ((environment, name, start, end) for name in names)
+        found = await keyset_pagination.fetch_merged(self._db, LISTING, query, parameter_sets)
         return [EventRecord(*row) for row in found.rows], found.more_before, found.more_after
 
     async def recent(self, environment: int, query: PageQuery) -> tuple[list[EventRecord], bool, bool]:
@@ -79,13 +79,13 @@ class EventsTable:
         return [EventRecord(*row) for row in found.rows], found.more_before, found.more_after
 
     async def recent_of_user(
-        self, environment: int, user_id: str, among: int, most: int
+        self, environment: int, user_id: str, scan_limit: int, limit: int
     ) -> list[EventRecord]:
         """List a user's latest events, newest first, found among the latest of the environment."""
-        rows = await self._db.all(RECENT_OF_USER, environment, user_id, among, most)
+        rows = await self._db.all(RECENT_OF_USER, environment, user_id, scan_limit, limit)
         return [EventRecord(*row) for row in rows]
 
-    async def counts(self, environment: int, name: str, edges: list[str], most: int) -> list[int]:
+    async def counts(self, environment: int, name: str, boundaries: list[str], limit: int) -> list[int]:
         """Count the events of a name between neighbouring ids, each count up to `most`."""
-        row = await self._db.one(_counts(len(edges) - 1), environment, name, most, *edges)
+        row = await self._db.one(_counts(len(boundaries) - 1), environment, name, limit, *boundaries)
         return list(row or ())

@@ -46,16 +46,16 @@ class FailuresTable:
     async def of(self, environment: int, subject: str) -> FailureRecord:
         """Read the record; an empty one when there is none."""
         row = await self._db.one(BY_SUBJECT, environment, subject)
-        return record_of(row) if row else FailureRecord((), 0, None)
+        return failure_record(row) if row else FailureRecord((), 0, None)
 
     async def charge(self, environment: int, subject: str, seconds: int) -> FailureRecord:
         """Count one attempt, hold the row until the unit ends, and return the record with it."""
         row = await self._db.one(CHARGE_SUBJECT, environment, subject, str(seconds))
-        return record_of(row or (str(seconds), 1, None))
+        return failure_record(row or (str(seconds), 1, None))
 
     async def write(self, environment: int, subject: str, record: FailureRecord) -> None:
         """Replace the record (the caller holds it by `charge`)."""
-        statement, parameters = writing(environment, subject, record)
+        statement, parameters = write_step(environment, subject, record)
         await self._db.run(statement, *parameters)
 
     async def clear(self, environment: int, subject: str) -> bool:
@@ -63,7 +63,7 @@ class FailuresTable:
         return await self._db.run(CLEAR, environment, subject) == 1
 
 
-def writing(environment: int, subject: str, record: FailureRecord, statement: str = WRITE) -> "Step":
+def write_step(environment: int, subject: str, record: FailureRecord, statement: str = WRITE) -> "Step":
     """Say how to replace a record; an empty one is no row."""
     if not record.times and record.in_a_row == 0 and record.locked_until is None:
         return CLEAR, (environment, subject)
@@ -71,7 +71,7 @@ def writing(environment: int, subject: str, record: FailureRecord, statement: st
     return statement, (environment, subject, times, record.in_a_row, record.locked_until)
 
 
-def record_of(row: "Row") -> FailureRecord:
+def failure_record(row: "Row") -> FailureRecord:
     """Read a record's columns."""
     times = tuple([int(text) for text in row[0].split(",") if text])
     return FailureRecord(times, row[1], row[2])

@@ -19,13 +19,13 @@ BY_KEY = "SELECT body_hash, answer FROM idempotency WHERE environment = $1 AND k
 UNEXPIRED = f"{BY_KEY} AND expires_at > $3"
 
 # Where units run one after the other, looking is as good as claiming, and saves one of two writes.
-CLAIM_AND_KEEP = """
+CLAIM_AND_STORE = """
 INSERT INTO idempotency (environment, key, body_hash, answer, expires_at) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (environment, key) DO UPDATE
 SET body_hash = excluded.body_hash, answer = excluded.answer, expires_at = excluded.expires_at
 """
 
-KEEP = """
+STORE = """
 UPDATE idempotency SET body_hash = $3, answer = $4, expires_at = $5 WHERE environment = $1 AND key = $2
 """
 
@@ -59,9 +59,9 @@ class IdempotencyTable:
         row = await self._db.one(BY_KEY, claim.environment, claim.key)
         return StoredClaim(*row) if row else None
 
-    async def keep(self, claim: "IdempotencyClaim", sealed_answer: str) -> None:
+    async def store_response(self, claim: "IdempotencyClaim", sealed_answer: str) -> None:
         """Keep the answer of the request that claimed the key, in the unit that claimed it."""
-        statement = CLAIM_AND_KEEP if self._db.serializes_writes else KEEP
+        statement = CLAIM_AND_STORE if self._db.serializes_writes else STORE
         await self._db.run(
             statement, claim.environment, claim.key, claim.body_hash, sealed_answer, claim.expires_at
         )

@@ -50,7 +50,7 @@ END_SESSION = """
 UPDATE sessions SET ended_at = $3, updated_at = $3 WHERE environment = $1 AND id = $2 AND ended_at IS NULL
 """
 
-FORGET_CODE = """
+CLEAR_SECOND_FACTOR = """
 UPDATE sessions INDEXED BY sessions_user SET amr = $3, mfa_at = NULL, updated_at = $4
 WHERE environment = $1 AND user_id = $2 AND mfa_at IS NOT NULL
 """
@@ -72,7 +72,7 @@ WHERE environment = $1 AND token_hash = $2 AND spent_at IS NULL
 """
 
 
-ADDRESSES = """
+IP_ADDRESSES = """
 SELECT ip_address FROM sessions INDEXED BY sessions_user
 WHERE environment = $1 AND user_id = $2 ORDER BY id DESC LIMIT 50
 """
@@ -130,9 +130,9 @@ class SessionsTable:
         )
         return [SessionRecord(*row) for row in found.rows], found.more_before, found.more_after
 
-    async def addresses_of(self, environment: int, user_id: str) -> list[str]:
+    async def ip_addresses_of(self, environment: int, user_id: str) -> list[str]:
         """Return where the user's latest sessions were started, newest first; those that said so."""
-        rows = await self._db.all(ADDRESSES, environment, user_id)
+        rows = await self._db.all(IP_ADDRESSES, environment, user_id)
         return [row[0] for row in rows if row[0]]
 
     async def touch(self, environment: int, session_id: str, now: int) -> bool:
@@ -143,9 +143,9 @@ class SessionsTable:
         """End a session: True for exactly one caller."""
         return await self._db.run(END_SESSION, environment, session_id, now) == 1
 
-    async def forget_code(self, environment: int, user_id: str, amr: str, now: int) -> int:
+    async def clear_second_factor(self, environment: int, user_id: str, amr: str, now: int) -> int:
         """Let a user's sessions no longer claim a second step; return how many did."""
-        return await self._db.run(FORGET_CODE, environment, user_id, amr, now)
+        return await self._db.run(CLEAR_SECOND_FACTOR, environment, user_id, amr, now)
 
     async def delete_of_user(self, environment: int, user_id: str) -> None:
         """Remove a user's sessions; refresh tokens without a session are refused and cleaned up later."""

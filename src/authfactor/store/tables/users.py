@@ -33,9 +33,9 @@ UPDATE users SET email = $3, email_verified = $4, first_name = $5, last_name = $
 WHERE environment = $1 AND id = $2
 """
 
-SIGNED_IN = "UPDATE users SET last_sign_in_at = $3 WHERE environment = $1 AND id = $2"
+RECORD_SIGN_IN = "UPDATE users SET last_sign_in_at = $3 WHERE environment = $1 AND id = $2"
 
-REHASHED = "UPDATE users SET password_hash = $4 WHERE environment = $1 AND id = $2 AND password_hash = $3"
+REPLACE_HASH = "UPDATE users SET password_hash = $4 WHERE environment = $1 AND id = $2 AND password_hash = $3"
 
 DELETE = "DELETE FROM users WHERE environment = $1 AND id = $2"
 
@@ -52,7 +52,7 @@ WHERE environment = $1 AND email_key >= $2 AND email_key < $3 AND email_key > $4
 
 COUNT = "SELECT COUNT(*) FROM (SELECT 1 FROM users WHERE environment = $1 LIMIT $2) counted"
 
-_LAST = "\U0010ffff"
+_MAX_CHARACTER = "\U0010ffff"
 
 
 def email_key(email: str) -> str:
@@ -103,15 +103,15 @@ class UsersTable:
             )
         return [_read(row) for row in found.rows], found.more_before, found.more_after
 
-    async def search(self, environment: int, prefix: str, after: str, most: int) -> list[UserRecord]:
+    async def search(self, environment: int, prefix: str, after: str, limit: int) -> list[UserRecord]:
         """List users whose email begins like this, by email, from behind the email `after`."""
         key = email_key(prefix)
-        rows = await self._db.all(SEARCH, environment, key, key + _LAST, email_key(after), most)
+        rows = await self._db.all(SEARCH, environment, key, key + _MAX_CHARACTER, email_key(after), limit)
         return [_read(row) for row in rows]
 
-    async def count(self, environment: int, most: int) -> int:
+    async def count(self, environment: int, limit: int) -> int:
         """Count the users, up to `most`."""
-        row = await self._db.one(COUNT, environment, most)
+        row = await self._db.one(COUNT, environment, limit)
         return row[0] if row else 0
 
     async def update(self, environment: int, user: UserRecord) -> bool:
@@ -134,13 +134,13 @@ class UsersTable:
         )
         return changed == 1
 
-    async def signed_in(self, environment: int, user_id: str, now: int) -> None:
+    async def record_sign_in(self, environment: int, user_id: str, now: int) -> None:
         """Stamp the last sign-in."""
-        await self._db.run(SIGNED_IN, environment, user_id, now)
+        await self._db.run(RECORD_SIGN_IN, environment, user_id, now)
 
-    async def rehashed(self, environment: int, user_id: str, old: str, new: str) -> bool:
+    async def replace_password_hash(self, environment: int, user_id: str, old: str, new: str) -> bool:
         """Replace a password hash by a stronger one of the same password, unless it changed meanwhile."""
-        return await self._db.run(REHASHED, environment, user_id, old, new) == 1
+        return await self._db.run(REPLACE_HASH, environment, user_id, old, new) == 1
 
     async def delete(self, environment: int, user_id: str) -> bool:
         """Remove the row; False when there was none."""

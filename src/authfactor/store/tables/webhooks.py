@@ -56,7 +56,7 @@ WHERE state = 'pending' AND (environment, endpoint_id) > ($1, $2)
 ORDER BY environment, endpoint_id LIMIT 1
 """
 
-ITS_TURN = """
+FIRST_PENDING_OF_USER = """
 NOT EXISTS (
   SELECT 1 FROM deliveries earlier INDEXED BY deliveries_turn
   WHERE earlier.environment = deliveries.environment AND earlier.endpoint_id = deliveries.endpoint_id
@@ -67,7 +67,7 @@ NOT EXISTS (
 DUE = f"""
 SELECT id FROM deliveries INDEXED BY deliveries_due
 WHERE environment = $1 AND endpoint_id = $2 AND state = 'pending' AND due_at <= $3
-  AND (claimed_until IS NULL OR claimed_until <= $3) AND {ITS_TURN}
+  AND (claimed_until IS NULL OR claimed_until <= $3) AND {FIRST_PENDING_OF_USER}
 ORDER BY due_at, id LIMIT $4
 """
 
@@ -75,7 +75,7 @@ ORDER BY due_at, id LIMIT $4
 CLAIM = f"""
 UPDATE deliveries SET claimed_until = $4
 WHERE environment = $1 AND id = $2 AND state = 'pending' AND due_at <= $3
-  AND (claimed_until IS NULL OR claimed_until <= $3) AND {ITS_TURN}
+  AND (claimed_until IS NULL OR claimed_until <= $3) AND {FIRST_PENDING_OF_USER}
 """
 
 # Only by whoever still holds the claim: a sender that was too slow changes nothing.
@@ -219,9 +219,9 @@ class DeliveriesTable:
         row = await self._db.one(BACKLOG)
         return (0, None, None) if row is None else (row[0], row[1], row[2])
 
-    async def due(self, environment: int, endpoint_id: str, now: int, most: int) -> list[str]:
+    async def due(self, environment: int, endpoint_id: str, now: int, limit: int) -> list[str]:
         """List the ids of what is due, free and in turn, the longest waiting first."""
-        return [row[0] for row in await self._db.all(DUE, environment, endpoint_id, now, most)]
+        return [row[0] for row in await self._db.all(DUE, environment, endpoint_id, now, limit)]
 
     async def claim(self, environment: int, delivery_id: str, now: int, until: int) -> bool:
         """Take a delivery until a time: True for exactly one caller."""
@@ -245,11 +245,11 @@ class DeliveriesTable:
 
     async def postpone_followers(self, environment: int, delivery: DeliveryRecord, due_at: int) -> None:
         """Let what waits behind a delivery of the same user wait at least as long."""
-        await self._follow(POSTPONE_FOLLOWERS, environment, delivery, due_at)
+        await self._update_followers(POSTPONE_FOLLOWERS, environment, delivery, due_at)
 
     async def advance_next(self, environment: int, delivery: DeliveryRecord, now: int) -> None:
         """Make the next delivery of the same user due, now that this one is out of the way."""
-        await self._follow(ADVANCE_NEXT, environment, delivery, now)
+        await self._update_followers(ADVANCE_NEXT, environment, delivery, now)
 
     async def by_id(self, environment: int, delivery_id: str) -> DeliveryRecord | None:
         """Find by id."""
@@ -277,7 +277,9 @@ class DeliveriesTable:
         """Forget what an endpoint has not been told yet."""
         await self._db.run(DROP_PENDING, environment, endpoint_id)
 
-    async def _follow(self, statement: str, environment: int, delivery: DeliveryRecord, due_at: int) -> None:
+    async def _update_followers(
+        self, statement: str, environment: int, delivery: DeliveryRecord, due_at: int
+    ) -> None:
         if delivery.user_id is not None:
             await self._db.run(
                 statement, environment, delivery.endpoint_id, delivery.user_id, delivery.id, due_at

@@ -159,7 +159,7 @@ def _factor_row(factor: FactorRecord) -> FactorRow:
     steps = factor.last_step - totp.step_at(factor.updated_at // 1000)
     # Larger than any window: a restore spent these steps, not a code.
     return FactorRow(
-        factor, factor.updated_at, steps * totp.PERIOD if abs(steps) <= MAX_DRIFT_STEPS else None
+        factor, factor.updated_at, steps * totp.PERIOD_SECONDS if abs(steps) <= MAX_DRIFT_STEPS else None
     )
 
 
