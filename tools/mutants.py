@@ -45,7 +45,7 @@ MUTANTS = [
     Mutant(
         "a turn that nobody wants is kept",
         "store/sqlite/store.py",
-        "if taking.exception() is None:",
+        "if acquisition.exception() is None:",
         "if False:",
         ("tests/contract/test_sqlite.py",),
     ),
@@ -220,8 +220,8 @@ MUTANTS = [
     Mutant(
         "commit not awaited",
         "store/sqlite/store.py",
-        "            await self._commit_thread.run(self._commit, self._write_tx.during_commit, told)\n",
-        "            told()\n            asyncio.ensure_future(self._aside.do(self._commit, []))\n",
+        "            await self._commit_thread.run(self._commit, self._write_tx.during_commit, resolve)\n",
+        "            resolve()\n            asyncio.ensure_future(self._commit_thread.run(self._commit))\n",
         ("tests/contract/test_sqlite.py", "-k", "lock_of_another or lock_held or full_disk"),
     ),
     Mutant(
@@ -347,7 +347,7 @@ MUTANTS = [
     Mutant(
         "more codes than a challenge takes",
         "store/queries/attempts.py",
-        "challenge.attempts < most, stored)",
+        "challenge.attempts < max_attempts, stored)",
         "True, stored)",
         LIMITS,
     ),

@@ -64,7 +64,7 @@ async def test_a_new_file_is_its_owners_alone(tmp_path: Path) -> None:
 async def test_a_file_that_is_no_database_or_cannot_be_opened_is_named_as_such(tmp_path: Path) -> None:
     garbage = tmp_path / "garbage.db"
     garbage.write_bytes(b"x" * 5000)
-    with pytest.raises(errors.Unavailable, match="no SQLite database"):
+    with pytest.raises(errors.Unavailable, match="not a SQLite database"):
         SqliteStore(garbage)
     assert garbage.read_bytes() == b"x" * 5000
     with pytest.raises(errors.Unavailable, match="cannot be opened"):

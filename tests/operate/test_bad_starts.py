@@ -80,7 +80,7 @@ def test_a_database_of_a_newer_schema(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     (tmp_path / DATABASE).write_bytes(b"no database " * 1000)
-    one_line(serve(tmp_path), "no SQLite database")
+    one_line(serve(tmp_path), "not a SQLite database")
 
 
 def test_tls_files_that_do_not_fit(tmp_path: Path) -> None:

@@ -222,7 +222,7 @@ def test_a_killed_copy_goes_on_and_nobody_serves_it_meanwhile(
         "environments", "list", AUTHFACTOR_DATABASE_URL=target, AUTHFACTOR_DATA=str(tmp_path)
     )
     assert refused.returncode == 8
-    assert "half-finished copy" in refused.stderr
+    assert "unfinished copy" in refused.stderr
     done = copy(source, target)
     assert done.returncode == 0, done.stderr
     assert content(target) == content(source)
@@ -260,7 +260,7 @@ def test_a_target_with_content_is_refused_and_left_alone(lived_in: Path, tmp_pat
     before = content(url_of(tmp_path / "other"))
     done = copy(url_of(lived_in), url_of(tmp_path / "other"))
     assert done.returncode == 5
-    assert "has content already" in done.stderr
+    assert "is not empty" in done.stderr
     assert content(url_of(tmp_path / "other")) == before
 
 
@@ -274,7 +274,7 @@ def test_a_row_that_was_changed_meanwhile_is_found(
     postgres_server.sql("UPDATE users SET email = 'eve@example.org'", database)
     done = copy(url_of(lived_in), empty)
     assert done.returncode == 1
-    assert re.search(r"A row of users \(1, user_\w{26}\) is not the same", done.stderr)
+    assert re.search(r"A row of users \(1, user_\w{26}\) differs", done.stderr)
 
 
 def fingerprint(folder: Path) -> str:
@@ -299,7 +299,7 @@ def test_a_source_that_is_not_there_and_a_copy_onto_itself_are_refused(
     lived_in: Path, tmp_path: Path
 ) -> None:
     missing = copy(url_of(tmp_path / "nowhere"), url_of(tmp_path / "target"))
-    assert (missing.returncode, "empty or not there" in missing.stderr) == (8, True)
+    assert (missing.returncode, "empty or missing" in missing.stderr) == (8, True)
     itself = copy(url_of(lived_in), url_of(lived_in))
     assert (itself.returncode, "the same database" in itself.stderr) == (2, True)
 
@@ -317,7 +317,7 @@ def test_every_column_that_a_vault_seals_is_known() -> None:
     found = {
         (table, column)
         for path in root.rglob("*.py")
-        for table, column in re.findall(r'\bRow\("(\w+)", "(\w+)"', path.read_text())
+        for table, column in re.findall(r'\bSealedLocation\("(\w+)", "(\w+)"', path.read_text())
         if path.name != "crypto/vault.py"
     }
     assert found == set(SEALED_COLUMN_BY_TABLE.items())

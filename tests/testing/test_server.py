@@ -138,7 +138,7 @@ def test_a_server_leaves_nothing_behind_and_says_what_is_wrong(monkeypatch: pyte
     with pytest.raises(InvalidSetting, match="WINDOW"), serving(window=5):
         pass
     with (
-        pytest.raises(errors.AuthfactorError, match="does not answer"),
+        pytest.raises(errors.AuthfactorError, match="does not respond"),
         serving(database_url="postgresql://nobody@127.0.0.1:1/nothing"),
     ):
         pass

@@ -1,4 +1,4 @@
-"""Storage: one protocol, two databases, every statement in `tables`."""
+"""Storage: one protocol, two databases; all SQL is in `tables` and `queries`."""
 
 from authfactor.store.db import Db
 from authfactor.store.protocol import Single, Store, Unit

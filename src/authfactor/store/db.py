@@ -1,33 +1,32 @@
-"""What a table needs of a database connection."""
+"""The database interface that `tables` and `queries` are written against."""
 
 from typing import Any, Protocol
 
 Step = tuple[str, tuple[object, ...]]
 """A statement and its parameters."""
 
-
 Row = tuple[Any, ...]
 
 
 class Db(Protocol):
-    """One connection inside one transaction. Statements number their parameters: `$1`, `$2` and so on."""
+    """One connection inside one transaction. Statements use numbered parameters: `$1`, `$2`, …."""
 
     @property
     def serializes_writes(self) -> bool:
-        """Whether units run one after the other, so that what one has read cannot change under it."""
+        """Whether units run one at a time, so that rows a unit has read cannot change before it commits."""
 
     async def one(self, statement: str, *parameters: object) -> Row | None:
-        """Return the first row, or None."""
+        """Return the statement's first row, or None."""
 
     async def all(self, statement: str, *parameters: object) -> list[Row]:
-        """Return every row."""
+        """Return all rows of the statement."""
 
     async def run(self, statement: str, *parameters: object) -> int:
-        """Return how many rows were written."""
+        """Execute a write and return the number of affected rows."""
 
     async def run_while_matched(self, *steps: "Step") -> int:
-        """Run statements for as long as each writes a row; return how many did.
+        """Run statements in order until one affects no row; return how many affected one.
 
-        They must be about different tables, and each an UPDATE or DELETE that ends in its WHERE clause: a
-        database across a network is told all of them at once.
+        Each must be an UPDATE or DELETE that ends in its WHERE clause, and each on a different table:
+        PostgreSQL receives all of them as a single statement, in one round trip.
         """

@@ -1,4 +1,4 @@
-"""Finding the database that the settings name, and bringing its schema up to date."""
+"""Open the database that the settings name, and migrate its schema."""
 
 import logging
 from pathlib import Path
@@ -20,22 +20,23 @@ log = logging.getLogger("authfactor.store")
 
 
 class WrongSchema(errors.AuthfactorError):
-    """The database's schema is not the one this release needs; the message says what to run."""
+    """The database's schema does not match this release; the message names the command to run."""
 
     code = "wrong_schema"
 
 
 class UnfinishedCopy(WrongSchema):
-    """`authfactor copy` began to fill this database and has not come to its end."""
+    """`authfactor copy` started filling this database and has not finished."""
 
     code = "half_copied"
 
 
 async def open_store(settings: Settings, entropy: Entropy | None = None) -> Store:
-    """Open the database. SQLite is migrated on the spot; PostgreSQL by `authfactor migrate`.
+    """Open the database. SQLite is migrated here if needed; PostgreSQL only by `authfactor migrate`.
 
-    `entropy` spreads repeated attempts of PostgreSQL's clients after a conflict. Raises `WrongSchema` when
-    the schema is older and not ours to migrate here, or newer than this release; `errors.Unavailable`.
+    `entropy` provides the jitter of PostgreSQL retries after a conflict. Raises `WrongSchema` when a
+    PostgreSQL schema is too old or any schema is newer than this release supports, `UnfinishedCopy`, and
+    `errors.Unavailable`.
     """
     path = settings.sqlite_path
     store: Store = await (_open_postgres(settings, entropy) if path is None else _open_sqlite(path))
@@ -52,12 +53,12 @@ async def _refuse_unfinished_copy(tx: Tx) -> None:
 
     if await tx.leases.exists(COPY_MARK):
         raise UnfinishedCopy(
-            "This database is a half-finished copy. Give the same authfactor copy command again."
+            "This database is an unfinished copy. Run the same authfactor copy command again."
         )
 
 
 async def open_copy_endpoint(settings: Settings) -> "CopyEndpoint":
-    """Open a migrated database for copying. Raises `errors.Unavailable`."""
+    """Open an already migrated database for copying. Raises `errors.Unavailable`."""
     path = settings.sqlite_path
     if path is not None:
         from authfactor.store.copying.sqlite import SqliteEndpoint  # noqa: PLC0415 - for one command
@@ -69,14 +70,14 @@ async def open_copy_endpoint(settings: Settings) -> "CopyEndpoint":
 
 
 def check_exact_schema(version: str | None) -> None:
-    """Refuse (`WrongSchema`) a database to copy from that is not of this very schema."""
+    """Raise `WrongSchema` unless the database to copy from has exactly this release's schema."""
     if version != schema.NEEDED:
-        found = "is empty or not there" if version is None else f"has schema {version}"
-        raise WrongSchema(f"The database to copy from {found}, this release copies {schema.NEEDED}.")
+        found = "is empty or missing" if version is None else f"has schema {version}"
+        raise WrongSchema(f"The database to copy from {found}; this release copies schema {schema.NEEDED}.")
 
 
 async def schema_version(settings: Settings) -> str | None:
-    """Return the revision of the database as it is, changing nothing; None when it is empty or not there."""
+    """Return the database's schema revision without changing it; None when it is empty or missing."""
     path = settings.sqlite_path
     if path is None:
         store: Store = postgres_store(settings, None)
@@ -91,7 +92,10 @@ async def schema_version(settings: Settings) -> str | None:
 
 
 def postgres_store(settings: Settings, entropy: Entropy | None) -> "PostgresStore":
-    """Make the store on PostgreSQL, without a look at it. Raises when the driver is not installed."""
+    """Create the PostgreSQL store without connecting.
+
+    Raises `errors.AuthfactorError` when the driver is not installed.
+    """
     try:
         from authfactor.store.postgres import store  # noqa: PLC0415 - the driver is an extra
     except ModuleNotFoundError as error:
@@ -111,21 +115,21 @@ def postgres_store(settings: Settings, entropy: Entropy | None) -> "PostgresStor
 
 
 def open_existing_store(settings: Settings) -> Store:
-    """Open an existing database of the right schema, changing nothing. Raises `errors.Unavailable`."""
+    """Open an existing, migrated database without checking its schema. Raises `errors.Unavailable`."""
     path = settings.sqlite_path
     return postgres_store(settings, None) if path is None else SqliteStore(path)
 
 
 async def upgrade(settings: Settings) -> str | None:
-    """Bring the schema up to date and return the revision found before; again changes nothing.
+    """Migrate the schema to this release's revision and return the previous one; idempotent.
 
-    Raises `errors.Unavailable`, and for a schema too new for this release `WrongSchema`.
+    Raises `errors.Unavailable`, and `WrongSchema` when the schema is newer than this release supports.
     """
     before = await schema_version(settings)
     if before is not None and before >= schema.NEEDED:
         check_schema(before)
         return before
-    from authfactor.store import migrations  # noqa: PLC0415 - half a second of imports, needed once an upgrade
+    from authfactor.store import migrations  # noqa: PLC0415 - half a second of imports, for upgrades only
 
     path = settings.sqlite_path
     if path is not None:
@@ -142,10 +146,10 @@ async def upgrade(settings: Settings) -> str | None:
 
 
 def upgrade_script(settings: Settings, version: str | None) -> str:
-    """Write the SQL that `upgrade` runs on a database of this revision; nothing when it is up to date."""
+    """Return the SQL that `upgrade` runs on a database at `version`; empty when it is up to date."""
     if version is not None and version >= schema.NEEDED:
         return ""
-    from authfactor.store import migrations  # noqa: PLC0415 - half a second of imports, needed once an upgrade
+    from authfactor.store import migrations  # noqa: PLC0415 - half a second of imports, for upgrades only
 
     return migrations.script("postgresql" if settings.sqlite_path is None else "sqlite", version)
 
@@ -161,22 +165,22 @@ async def _open_postgres(settings: Settings, entropy: Entropy | None) -> "Postgr
 
 
 def check_schema(version: str | None) -> None:
-    """Refuse (`WrongSchema`) an older schema, and one more than a revision newer.
+    """Raise `WrongSchema` for an older schema, and for one more than one revision newer.
 
-    One revision newer is what the processes of the old release meet, and restart on, during an upgrade;
-    every change of the schema keeps that release working.
+    One revision newer is accepted: processes of the old release see it, and may restart on it, during a
+    rolling upgrade. Every migration keeps the previous release working.
     """
     needed = schema.NEEDED
     if version is None or version < needed:
         found = "is empty" if version is None else f"has schema {version}"
-        raise WrongSchema(f"The database {found}, this release needs {needed}. Run: authfactor migrate")
+        raise WrongSchema(f"The database {found}; this release needs {needed}. Run: authfactor migrate")
     if int(version) > int(needed) + 1:
         raise WrongSchema(
             f"The database has schema {version}, newer than this release can use ({needed})."
             " Run the newer release, or restore a backup made before the upgrade."
         )
     if version > needed:
-        log.warning("the database has schema %s, this release was made for %s", version, needed)
+        log.warning("the database has schema %s; this release was built for %s", version, needed)
 
 
 async def _open_sqlite(path: Path) -> SqliteStore:
@@ -188,16 +192,16 @@ async def _open_sqlite(path: Path) -> SqliteStore:
     await store.close()
     if version is not None and version > schema.NEEDED:
         raise WrongSchema(
-            f"The database {path} has schema {version}, newer than this release knows ({schema.NEEDED})."
+            f"The database {path} has schema {version}, newer than this release can use ({schema.NEEDED})."
             " Run the newer release, or restore a backup made before the upgrade."
         )
-    from authfactor.store import migrations  # noqa: PLC0415 - half a second of imports, needed once an upgrade
+    from authfactor.store import migrations  # noqa: PLC0415 - half a second of imports, for upgrades only
 
     migrations.upgrade(f"sqlite:///{path}")
     return SqliteStore(path)
 
 
 def _make_file(path: Path) -> None:
-    """Make an empty file that only its owner may read: SQLite would ask the umask."""
+    """Create an empty file with mode 600; SQLite would create it with the process's umask."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.touch(mode=0o600, exist_ok=True)

@@ -1,8 +1,8 @@
-"""What every database behind authfactor must do.
+"""The interface that both databases implement.
 
-A `Unit` is an `async def` that takes a `Tx` and has no effect outside it. `Store.write` runs it as one
-atomic, durable step; it may run again after a serialization conflict. Single use is always one
-conditional write whose row count decides (decision 0003), never a read followed by a write.
+A `Unit` is an `async def` that takes a `Tx` and has no effect outside it. `Store.write` runs it atomically
+and durably, and may run it again after a serialization conflict. Single use is always enforced by one
+conditional write whose row count decides (decision 0003), never by a read followed by a write.
 """
 
 from collections.abc import Awaitable, Callable
@@ -13,34 +13,34 @@ from authfactor.store.transaction import Tx
 
 T = TypeVar("T")
 
-
-# When the request that this task answers came in, by the loop's clock: the calls of one request share one
-# time limit. Not set where nobody waits for an answer.
 request_began: Final[ContextVar[float | None]] = ContextVar("request_began", default=None)
-
+"""When the current request arrived, in seconds of the event loop's clock: all its store calls share one time
+limit. None in background work, which has no client waiting."""
 
 Unit = Callable[[Tx], Awaitable[T]]
 
 
 class Single(Generic[T]):
-    """A unit that is one statement, a transaction by itself: it needs no BEGIN and COMMIT around it."""
+    """A unit of exactly one statement, which is a transaction by itself: no BEGIN and COMMIT needed."""
 
     __slots__ = ("_unit",)
 
     def __init__(self, unit: Unit[T]) -> None:
-        """Take the unit; `Store.write` treats it as any other where transactions cost nothing."""
+        """Wrap `unit`. SQLite runs it like any other unit, because its BEGIN costs no round trip."""
         self._unit = unit
 
     def __call__(self, tx: Tx) -> Awaitable[T]:
-        """Run it."""
+        """Run the wrapped unit."""
         return self._unit(tx)
 
 
 class StoreStats(NamedTuple):
-    """What a store tells about its own work, in this process, since it was opened.
+    """A store's counters in this process since it was opened, and its current load.
 
-    `batches` counts commits by the bit length of the number of units in them: 1, 2-3, 4-7 and so on; `units`
-    is their sum. `queue` and `waiting` are units that wait now, for the next commit and for a session.
+    SQLite: `batches` counts commits by the number of units in them, in classes of 1, 2-3, 4-7 and so on;
+    `units` is the sum of those numbers, `failed` counts failed batches, and `queue` the units waiting now for
+    the next commit. PostgreSQL: `busy` and `idle` count pooled connections, `waiting` the units waiting now
+    for one.
     """
 
     batches: tuple[int, ...] = (0,) * 9
@@ -57,32 +57,32 @@ class Store(Protocol):
 
     @property
     def reads_never_suspend(self) -> bool:
-        """Whether `read` never suspends."""
+        """Whether `read` completes without suspending the calling task."""
 
     async def write(self, unit: Unit[T]) -> T:
-        """Run a unit atomically and return once it is durable.
+        """Run a unit atomically and return its result once it is durable.
 
-        Raises what the unit raises, and `errors.Unavailable` when the database cannot take the write now.
-        When the unit raises, nothing it wrote is kept, unless the error says that it `commits`.
+        Raises what the unit raises, and `errors.Unavailable` when the database cannot accept the write now.
+        When the unit raises, its writes are rolled back, unless the error's `commits` is true.
         """
 
     async def read(self, unit: Unit[T]) -> T:
-        """Run a unit that only reads, on what is committed; it never waits for writers."""
+        """Run a read-only unit on committed data; it never waits for writers."""
 
     def on_batch_committed(self, callback: Callable[[], None]) -> None:
-        """Have `call` made when all whose units share a commit have been told, before any of them goes on.
+        """Register a callback run after a batch's waiters are resolved and before any of them resumes.
 
-        Never made by a database where every unit has a commit to itself.
+        Never called by a database that commits each unit separately.
         """
 
     async def schema_version(self) -> str | None:
-        """Return the schema's revision, or None for an empty database."""
+        """Return the Alembic revision of the schema, or None for an empty database."""
 
     async def now(self) -> int | None:
-        """Return the database's own clock, in milliseconds of the epoch; None when it has none but ours."""
+        """Return the database server's clock in milliseconds since the epoch; None for SQLite."""
 
     def stats(self) -> StoreStats:
-        """Return what this store tells about its work."""
+        """Return this store's counters and current load."""
 
     async def close(self) -> None:
-        """Finish what is under way and let go of the database."""
+        """Finish pending work and close the database."""

@@ -1,4 +1,4 @@
-"""Which schema this release needs, known without importing the migration library."""
+"""The schema revision this release needs, kept here so that a start does not import Alembic."""
 
 from typing import Final
 

@@ -1,9 +1,4 @@
-"""What every database behind authfactor must do.
-
-A `Unit` is an `async def` that takes a `Tx` and has no effect outside it. `Store.write` runs it as one
-atomic, durable step; it may run again after a serialization conflict. Single use is always one
-conditional write whose row count decides (decision 0003), never a read followed by a write.
-"""
+"""`Tx`: all tables and queries, bound to one transaction."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
@@ -39,7 +34,7 @@ T = TypeVar("T")
 
 
 class Tx:
-    """The tables, within one transaction."""
+    """The tables and queries of one transaction; the only argument of a `Unit`."""
 
     __slots__ = (
         "api_keys",
@@ -72,10 +67,10 @@ class Tx:
     )
 
     def __init__(self, db: Db) -> None:
-        """Build once per connection, use for every transaction on it."""
+        """Bind to `db`; built once per connection and reused for every transaction on it."""
         self.db = db
-        # What units want done while their commit is under way, when there is time for it. It may never be
-        # called, or be called though nothing was committed: it must change nothing.
+        # Callbacks that units want run on the event loop while the commit is in progress. They may be
+        # skipped, or run although the commit fails, so they must have no effect beyond caching.
         self.during_commit: list[Callable[[], object]] = []
         self.diagnostics = Diagnostics(db)
         self.environments = EnvironmentsTable(db)
@@ -105,14 +100,14 @@ class Tx:
 
     @property
     def restored_rows(self) -> "RestoredRows":
-        """Calls after a restore."""
+        """Statements run once after a restore."""
         from authfactor.store.queries.after_restore import RestoredRows  # noqa: PLC0415 - for one command
 
         return RestoredRows(self.db)
 
     @property
     def event_ranges(self) -> "EventRanges":
-        """Calls that seal events and check them."""
+        """Statements that read ranges of events to seal or verify them."""
         from authfactor.store.queries.event_ranges import EventRanges  # noqa: PLC0415 - in the background
 
         return EventRanges(self.db)

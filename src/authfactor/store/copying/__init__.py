@@ -1,8 +1,9 @@
-"""Moving an installation from one database to another: every row, in key order, then compared one by one.
+"""Copy an installation from one database to another: every row, in key order, then compared row by row.
 
-Rows arrive in the order of their keys, a batch a transaction, so what a killed run left behind says where to
-go on. A mark in the target (a row of `turns`, which is not copied) says that it is being filled and from
-where: no server opens a database with that mark, and no copy fills one that has content without it.
+Rows are inserted in key order, one batch per transaction, so an interrupted copy resumes after the target's
+last key. A mark in the target (a row of `turns`, which is not copied) records that a copy is in progress and
+from which source: no server opens a database with that mark, and no copy fills a non-empty one without it
+(decision 0012).
 """
 
 import hashlib
@@ -19,22 +20,22 @@ BATCH_ROWS: Final = 2000
 
 
 class CopyProgress(Protocol):
-    """Told how far it is."""
+    """A progress callback."""
 
     def __call__(self, step: str, table: str, done: int, total: int) -> None:
-        """`step` is `copying` or `verifying`; `done` of `total` rows of the table are."""
+        """Report that `step` (`copying` or `verifying`) has handled `done` of the table's `total` rows."""
 
 
 class CannotCopy(errors.Conflict):
-    """The target is not one to copy into."""
+    """The target cannot be copied into; the message says why and what to do."""
 
     def __init__(self, message: str) -> None:
-        """Say why, and what to do."""
+        """Use the code `cannot_copy`."""
         super().__init__("cannot_copy", message)
 
 
 class CopyMismatch(errors.AuthfactorError):
-    """A row of the target is not that of the source."""
+    """A row of the target differs from the source's."""
 
     code = "copy_differs"
 
@@ -42,10 +43,10 @@ class CopyMismatch(errors.AuthfactorError):
 async def copy(
     source: CopyEndpoint, target: CopyEndpoint, progress: CopyProgress, sealing: ResealPolicy | None = None
 ) -> dict[str, int]:
-    """Copy what is not there yet, compare everything, and return how many rows each table has.
+    """Copy the missing rows, compare all of them, and return the number of rows by table.
 
-    Raises `CannotCopy` when the target has other content, `Differs` when a row is not the same,
-    `vault.CannotOpen` when a secret is to be sealed anew and does not open.
+    Raises `CannotCopy` when the target holds anything else, `CopyMismatch` when a row differs, and
+    `vault.UnsealError` when a secret to be resealed cannot be opened.
     """
     sealing = sealing or KeepSealed()
     schemas = await source.schemas()
@@ -65,17 +66,17 @@ async def copy(
 
 
 async def _claim(target: CopyEndpoint, schemas: dict[str, TableSchema], fingerprint: str) -> None:
-    """Mark the target as being filled from this source; again is allowed, from elsewhere is not."""
+    """Mark the target for this source. Raises `CannotCopy` if it is not empty or has another mark."""
     mark = await target.read_mark()
     if mark == fingerprint:
         return
     if mark is not None:
-        raise CannotCopy("The target holds an unfinished copy of another database. Empty it first.")
+        raise CannotCopy("The target is an unfinished copy of another database. Empty it first.")
     for table in schemas:
         if await target.count(table):
             raise CannotCopy(
-                f"The target has content already (in {table}). Copy into an empty database: one that no"
-                " server has opened yet."
+                f"The target is not empty (table {table}). Copy into an empty database, one that no server"
+                " has opened yet."
             )
     await target.set_mark(fingerprint)
 
@@ -110,32 +111,30 @@ async def _verify_table(
     done = 0
     progress("verifying", schema.table, done, total)
     while True:
-        here, there = (
-            await source.rows(schema, after, BATCH_ROWS),
-            await target.rows(schema, after, BATCH_ROWS),
-        )
-        for row, copied in zip(here, there, strict=False):
+        rows = await source.rows(schema, after, BATCH_ROWS)
+        copies = await target.rows(schema, after, BATCH_ROWS)
+        for row, copied in zip(rows, copies, strict=False):
             if not sealing.is_same(schema, row, copied):
                 raise _mismatch(schema, row)
-        if len(here) != len(there):
-            raise _mismatch(schema, max(here, there, key=len)[min(len(here), len(there))])
-        if not here:
+        if len(rows) != len(copies):
+            raise _mismatch(schema, max(rows, copies, key=len)[min(len(rows), len(copies))])
+        if not rows:
             return
-        after = schema.key_of(here[-1])
-        done += len(here)
+        after = schema.key_of(rows[-1])
+        done += len(rows)
         progress("verifying", schema.table, done, total)
 
 
 def _mismatch(schema: TableSchema, row: Row) -> CopyMismatch:
     key = ", ".join(part.hex() if isinstance(part, bytes) else str(part) for part in schema.key_of(row))
     return CopyMismatch(
-        f"A row of {schema.table} ({key}) is not the same in both databases: the source was changed between"
-        " two runs, or the target. Empty the target and copy again with every server stopped."
+        f"A row of {schema.table} ({key}) differs between the two databases: one of them was changed between"
+        " two runs. Empty the target and copy again with every server stopped."
     )
 
 
 async def _fingerprint(source: CopyEndpoint, schema: TableSchema) -> str:
-    """Name a source: its environments, which have ids of their own."""
+    """Return the mark of a source: a digest of its environments' client ids and creation times."""
     digest = hashlib.sha256()
     for row in await source.rows(schema, None, 1000):
         digest.update(

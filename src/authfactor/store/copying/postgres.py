@@ -1,4 +1,4 @@
-"""PostgreSQL as one side of a copy."""
+"""PostgreSQL as the source or target of a copy."""
 
 from collections.abc import Awaitable
 from typing import Any, Final, TypeVar
@@ -25,19 +25,19 @@ WHERE c.relkind IN ('r', 'p')
 
 
 class PostgresEndpoint:
-    """`Side` over one connection."""
+    """`CopyEndpoint` over one connection."""
 
     def __init__(self, connection: Any) -> None:  # noqa: ANN401 - the driver ships no types
-        """Take over a connection; `connect` makes one."""
+        """Take ownership of an asyncpg connection; `connect` opens one."""
         self._connection = connection
 
     @classmethod
     async def connect(cls, url: str) -> "PostgresEndpoint":
-        """Connect. Raises `errors.Unavailable`."""
+        """Connect to a database URL. Raises `errors.Unavailable`."""
         return cls(await _translate_errors(asyncpg.connect(url, timeout=CONNECT_SECONDS)))
 
     async def schemas(self) -> dict[str, TableSchema]:
-        """Describe every table that a copy is about."""
+        """Return the schemas of the tables to copy, by name."""
         columns: dict[str, list[tuple[str, int | None]]] = {}
         for table, column, place in await _translate_errors(self._connection.fetch(COLUMNS)):
             columns.setdefault(table, []).append((column, place))
@@ -54,11 +54,11 @@ class PostgresEndpoint:
         }
 
     async def count(self, table: str) -> int:
-        """Count the rows."""
+        """Count a table's rows."""
         return int(await _translate_errors(self._connection.fetchval(f"SELECT count(*) FROM {table}")))
 
     async def rows(self, schema: TableSchema, after: Row | None, limit: int) -> list[Row]:
-        """Read rows in key order, those after a key if one is given."""
+        """Read at most `limit` rows in key order, starting after the key `after` if given."""
         statement = schema.page_statement(after=after is not None)
         return [
             tuple(row)
@@ -66,34 +66,34 @@ class PostgresEndpoint:
         ]
 
     async def last_key(self, schema: TableSchema) -> Row | None:
-        """Read the greatest key, or None of an empty table."""
+        """Return the greatest key, or None for an empty table."""
         found = await _translate_errors(self._connection.fetchrow(schema.last_key_statement()))
         return None if found is None else tuple(found)
 
     async def insert(self, schema: TableSchema, rows: list[Row]) -> None:
-        """Add rows, all or none, durably."""
+        """Insert rows atomically and durably."""
         await _translate_errors(
             self._connection.copy_records_to_table(schema.table, records=rows, columns=schema.columns)
         )
 
     async def read_mark(self) -> str | None:
-        """Say what is being copied into this database."""
+        """Return the mark of an unfinished copy, or None."""
         found = await _translate_errors(
             self._connection.fetchval("SELECT holder FROM turns WHERE name = $1", COPY_MARK)
         )
         return None if found is None else str(found)
 
     async def set_mark(self, text: str) -> None:
-        """Write that down."""
+        """Store the mark of a copy that begins."""
         statement = "INSERT INTO turns (name, holder, ends_at) VALUES ($1, $2, 0)"
         await _translate_errors(self._connection.execute(statement, COPY_MARK, text))
 
     async def clear_mark(self) -> None:
-        """The copy is whole."""
+        """Delete the mark: the copy is complete."""
         await _translate_errors(self._connection.execute("DELETE FROM turns WHERE name = $1", COPY_MARK))
 
     async def lock(self) -> None:
-        """Lock every table against writers; a transaction sees one state of all of them."""
+        """Lock all tables against writes, in a transaction that reads one snapshot of them."""
         tables = ", ".join(await self.schemas())
         await _translate_errors(self._connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ"))
         await _translate_errors(self._connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0"))
@@ -101,13 +101,13 @@ class PostgresEndpoint:
         await _translate_errors(self._connection.execute(f"LOCK TABLE {tables} IN SHARE MODE"))
 
     async def close(self) -> None:
-        """Let go."""
+        """Close the connection, which releases the locks."""
         await self._connection.close()
 
 
 async def _translate_errors(work: Awaitable[T]) -> T:
-    """Say what a person can do about an error of the database or the network."""
+    """Await `work`. Raises `errors.Unavailable` for an error of the database or the network."""
     try:
         return await work
     except (asyncpg.PostgresError, OSError, TimeoutError) as error:
-        raise to_authfactor_error(error) or errors.Unavailable(f"The database refuses: {error}.") from error
+        raise to_authfactor_error(error) or errors.Unavailable(f"The database failed: {error}.") from error

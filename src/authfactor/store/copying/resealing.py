@@ -1,4 +1,4 @@
-"""Which columns hold sealed values, and sealing them anew for an installation with another key ring."""
+"""Reseal secrets during a copy, for a target installation with another key ring."""
 
 from typing import Final, Protocol
 
@@ -7,7 +7,7 @@ from authfactor.store.copying.table_schema import TableSchema
 from authfactor.store.db import Row
 from authfactor.store.queries.sealed_values import SEALED_COLUMNS
 
-# Table and column of every value that a vault seals.
+# The sealed column of each table that has one.
 SEALED_COLUMN_BY_TABLE: Final = {place.table: place.column for place in SEALED_COLUMNS}
 
 
@@ -15,48 +15,48 @@ VAULT_KEYS_TABLE: Final = "vault_keys"
 
 
 class ResealPolicy(Protocol):
-    """What happens to sealed values on the way."""
+    """How sealed values are handled by a copy."""
 
     def includes(self, table: str) -> bool:
-        """Tell whether a table's rows go along."""
+        """Return whether the table is copied."""
 
     def reseal(self, schema: TableSchema, row: Row) -> Row:
-        """Return the row for the target."""
+        """Return the row as it is inserted into the target. Raises `vault.UnsealError`."""
 
     def is_same(self, schema: TableSchema, row: Row, copied: Row) -> bool:
-        """Tell whether a row of the target is that of the source."""
+        """Return whether `copied`, from the target, equals the source's `row`."""
 
 
 class KeepSealed:
-    """Values stay sealed as they are: the target uses the same key ring."""
+    """Copy sealed values unchanged: the target uses the same key ring."""
 
     def includes(self, _table: str) -> bool:
-        """Take everything."""
+        """Copy every table."""
         return True
 
     def reseal(self, _schema: TableSchema, row: Row) -> Row:
-        """Change nothing."""
+        """Return the row unchanged."""
         return row
 
     def is_same(self, _schema: TableSchema, row: Row, copied: Row) -> bool:
-        """Compare as they are."""
+        """Compare the rows as they are."""
         return tuple(row) == tuple(copied)
 
 
 class ReopenAndSeal:
-    """Values are opened with one key ring and sealed with another."""
+    """Open values with one key ring and seal them with another."""
 
     def __init__(self, old: Vault, new: Vault) -> None:
-        """Take the vault that opens and the one that seals."""
+        """Open with `old`, seal with `new`."""
         self._old = old
         self._new = new
 
     def includes(self, table: str) -> bool:
-        """Leave the list of needed keys behind: the target needs other ones, and notes them at its start."""
+        """Skip the list of keys in use: the target uses other keys and records them at its first start."""
         return table != VAULT_KEYS_TABLE
 
     def reseal(self, schema: TableSchema, row: Row) -> Row:
-        """Seal the row's secret for the target. Raises `vault.CannotOpen`."""
+        """Reseal the row's secret for the target. Raises `vault.UnsealError`."""
         index = self._sealed_index(schema, row)
         if index is None:
             return row
@@ -64,7 +64,7 @@ class ReopenAndSeal:
         return (*row[:index], self._new.seal(self._old.unseal(row[index], where), where), *row[index + 1 :])
 
     def is_same(self, schema: TableSchema, row: Row, copied: Row) -> bool:
-        """Compare secrets opened, and everything else as it is."""
+        """Compare the opened secrets, and the other columns as they are."""
         index = self._sealed_index(schema, row)
         if index is None:
             return tuple(row) == tuple(copied)
@@ -76,7 +76,7 @@ class ReopenAndSeal:
         )
 
     def _sealed_index(self, schema: TableSchema, row: Row) -> int | None:
-        """Say where the row has a sealed value."""
+        """Return the index of the row's sealed value, or None if it has none."""
         column = SEALED_COLUMN_BY_TABLE.get(schema.table)
         index = None if column is None else schema.columns.index(column)
         return None if index is None or row[index] is None else index

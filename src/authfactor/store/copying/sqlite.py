@@ -1,4 +1,4 @@
-"""SQLite as one side of a copy."""
+"""SQLite as the source or target of a copy."""
 
 import sqlite3
 from pathlib import Path
@@ -9,19 +9,19 @@ from authfactor.store.sqlite.connection import begin_immediate_waiting, connect,
 
 
 class SqliteEndpoint:
-    """`Side` over one file. Its calls block: a copy has nothing else to do meanwhile."""
+    """`CopyEndpoint` over one file. Its calls block the event loop, which a copy uses for nothing else."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file, which must have been migrated. Raises `errors.Unavailable`."""
+        """Open a migrated file. Raises `errors.Unavailable`."""
         self._connection = connect(path)
 
     async def schemas(self) -> dict[str, TableSchema]:
-        """Describe every table that a copy is about."""
+        """Return the schemas of the tables to copy, by name."""
         names = self._all("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
         found = {}
         for (name,) in sorted(names):
             if name not in EXCLUDED_TABLES:
-                # Name is at 1, place in the key (from 1, 0 for none) at 5.
+                # Column 1 is the name, column 5 the position in the primary key (0: not part of it).
                 columns = self._all(f"PRAGMA table_info({name})")
                 key = sorted((column[5], column[1]) for column in columns if column[5])
                 found[name] = TableSchema(
@@ -30,22 +30,22 @@ class SqliteEndpoint:
         return found
 
     async def count(self, table: str) -> int:
-        """Count the rows."""
+        """Count a table's rows."""
         return int(self._all(f"SELECT count(*) FROM {table}")[0][0])
 
     async def rows(self, schema: TableSchema, after: Row | None, limit: int) -> list[Row]:
-        """Read rows in key order, those after a key if one is given."""
+        """Read at most `limit` rows in key order, starting after the key `after` if given."""
         return self._all(
             schema.page_statement(after=after is not None).replace("$", "?"), *(after or ()), limit
         )
 
     async def last_key(self, schema: TableSchema) -> Row | None:
-        """Read the greatest key, or None of an empty table."""
+        """Return the greatest key, or None for an empty table."""
         found = self._all(schema.last_key_statement())
         return found[0] if found else None
 
     async def insert(self, schema: TableSchema, rows: list[Row]) -> None:
-        """Add rows, all or none, durably."""
+        """Insert rows atomically and durably."""
         places = ", ".join("?" * len(schema.columns))
         statement = f"INSERT INTO {schema.table} ({', '.join(schema.columns)}) VALUES ({places})"
         try:
@@ -58,27 +58,27 @@ class SqliteEndpoint:
             raise to_unavailable(error) from error
 
     async def read_mark(self) -> str | None:
-        """Say what is being copied into this database."""
+        """Return the mark of an unfinished copy, or None."""
         found = self._all("SELECT holder FROM turns WHERE name = ?1", COPY_MARK)
         return str(found[0][0]) if found else None
 
     async def set_mark(self, text: str) -> None:
-        """Write that down."""
+        """Store the mark of a copy that begins."""
         self._all("INSERT INTO turns (name, holder, ends_at) VALUES (?1, ?2, 0)", COPY_MARK, text)
 
     async def clear_mark(self) -> None:
-        """The copy is whole."""
+        """Delete the mark: the copy is complete."""
         self._all("DELETE FROM turns WHERE name = ?1", COPY_MARK)
 
     async def lock(self) -> None:
-        """Take the lock of writers, which also fixes what is read."""
+        """Take the write lock, which also keeps reads consistent."""
         try:
             begin_immediate_waiting(self._connection)
         except sqlite3.Error as error:
             raise to_unavailable(error) from error
 
     async def close(self) -> None:
-        """Let go."""
+        """Close the connection, which releases the lock."""
         self._connection.close()
 
     def _all(self, statement: str, *parameters: object) -> list[Row]:

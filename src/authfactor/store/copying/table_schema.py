@@ -1,11 +1,11 @@
-"""What a database looks like to a copy: tables with the columns of their rows and keys."""
+"""A table's columns and primary key, and the interface of the two ends of a copy."""
 
 from typing import Final, NamedTuple, Protocol
 
 from authfactor.store.db import Row
 
 COPY_MARK: Final = "copy"
-# Whose turn it is, and which schema: of the database itself, not of the installation.
+# Leases and the schema revision belong to the database, not to the installation.
 EXCLUDED_TABLES: Final = frozenset({"alembic_version", "turns"})
 
 
@@ -17,11 +17,11 @@ class TableSchema(NamedTuple):
     key: tuple[str, ...]
 
     def key_of(self, row: Row) -> Row:
-        """Pick the key out of a row."""
+        """Return the primary key of a row."""
         return tuple(row[self.columns.index(name)] for name in self.key)
 
     def page_statement(self, *, after: bool) -> str:
-        """Write the statement that reads rows in key order; parameters: the key to go on after, how many."""
+        """Return the SELECT of one page in key order; parameters: the key to start after, and the limit."""
         key = ", ".join(self.key)
         numbers = [f"${number}" for number in range(1, len(self.key) + 1)]
         where = f" WHERE ({key}) > ({', '.join(numbers)})" if after else ""
@@ -29,40 +29,40 @@ class TableSchema(NamedTuple):
         return f"SELECT {', '.join(self.columns)} FROM {self.table}{where} ORDER BY {key} LIMIT ${last}"
 
     def last_key_statement(self) -> str:
-        """Write the statement that reads the greatest key."""
+        """Return the SELECT of the greatest key."""
         order = ", ".join(f"{name} DESC" for name in self.key)
         return f"SELECT {', '.join(self.key)} FROM {self.table} ORDER BY {order} LIMIT 1"
 
 
 class CopyEndpoint(Protocol):
-    """One of the two databases."""
+    """The source or the target of a copy. Every method raises `errors.Unavailable`."""
 
     async def schemas(self) -> dict[str, TableSchema]:
-        """Describe every table that a copy is about."""
+        """Return the schemas of the tables to copy, by name."""
 
     async def count(self, table: str) -> int:
-        """Count the rows."""
+        """Count a table's rows."""
 
     async def rows(self, schema: TableSchema, after: Row | None, limit: int) -> list[Row]:
-        """Read rows in key order, those after a key if one is given."""
+        """Read at most `limit` rows in key order, starting after the key `after` if given."""
 
     async def last_key(self, schema: TableSchema) -> Row | None:
-        """Read the greatest key, or None of an empty table."""
+        """Return the greatest key, or None for an empty table."""
 
     async def insert(self, schema: TableSchema, rows: list[Row]) -> None:
-        """Add rows, all or none, durably."""
+        """Insert rows atomically and durably."""
 
     async def read_mark(self) -> str | None:
-        """Say what is being copied into this database."""
+        """Return the mark of an unfinished copy, or None."""
 
     async def set_mark(self, text: str) -> None:
-        """Write that down."""
+        """Store the mark of a copy that begins."""
 
     async def clear_mark(self) -> None:
-        """The copy is whole."""
+        """Delete the mark: the copy is complete."""
 
     async def lock(self) -> None:
-        """Keep everybody from changing what is read, and see it as it is now, until the end."""
+        """Block writers and fix the snapshot that is read, until `close`."""
 
     async def close(self) -> None:
-        """Let go."""
+        """Close the connection, which releases the locks."""

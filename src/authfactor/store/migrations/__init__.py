@@ -1,6 +1,7 @@
-"""Schema changes, one file for both databases. Imported only when there is something to migrate.
+"""Schema migrations, one file each for both databases. Imported only when there is something to migrate.
 
-Every change keeps the release before it working: add first, move what is stored, take away a release later.
+Every migration keeps the previous release working (expand and contract): add first, move data, and remove
+only a release later.
 """
 
 import io
@@ -18,7 +19,7 @@ LOCATION: Final = Path(__file__).parent
 
 
 def configuration(output: io.StringIO | None = None, **attributes: object) -> Config:
-    """Make alembic's configuration in memory: there is no ini file to keep in step."""
+    """Return an in-memory Alembic configuration; there is no ini file."""
     config = Config(output_buffer=output) if output else Config()
     config.set_main_option("script_location", str(LOCATION))
     config.attributes.update(attributes)
@@ -26,9 +27,9 @@ def configuration(output: io.StringIO | None = None, **attributes: object) -> Co
 
 
 def upgrade(sqlalchemy_url: str, revision: str = "head") -> None:
-    """Bring an embedded database up to a revision; running it again changes nothing.
+    """Migrate a SQLite database to a revision; idempotent.
 
-    Raises `errors.Unavailable` when the disk is full, the file read-only and the like.
+    Raises `errors.Unavailable`, for example when the disk is full or the file is read-only.
     """
     try:
         command.upgrade(configuration(url=sqlalchemy_url), revision)
@@ -41,9 +42,9 @@ def upgrade(sqlalchemy_url: str, revision: str = "head") -> None:
 def script(
     dialect: str, start: str | None = None, revision: str = "head", *, transaction: bool = True
 ) -> str:
-    """Write the SQL that leads from a revision (None: an empty database) to another.
+    """Return the SQL that migrates from revision `start` (None: an empty database) to `revision`.
 
-    `dialect` is `sqlite` or `postgresql`; `transaction` puts BEGIN and COMMIT around it.
+    `dialect` is `sqlite` or `postgresql`; `transaction` adds BEGIN and COMMIT.
     """
     output = io.StringIO()
     config = configuration(output, dialect=dialect, transaction=transaction)

@@ -1,4 +1,4 @@
-"""Alembic's entry point: runs the revisions on an embedded database, or writes them as SQL for any."""
+"""Alembic's entry point: runs the revisions on SQLite, or writes them as SQL for either database."""
 
 import sqlite3
 
@@ -19,8 +19,8 @@ if context.is_offline_mode():
 else:
     engine = create_engine(attributes["url"], poolclass=pool.NullPool)
 
-    # One transaction around everything, taken before the version is read: of two processes that start
-    # on a new file at the same moment the second waits and then finds the work done.
+    # One write transaction around everything, begun before the version is read: of two processes that start
+    # on a new file at the same time, the second waits and then finds the schema up to date.
     @event.listens_for(engine, "connect")
     def _no_implicit_begin(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None

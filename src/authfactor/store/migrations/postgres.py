@@ -1,6 +1,6 @@
-"""Migrating PostgreSQL: the very SQL that `authfactor migrate --sql` prints, in one transaction.
+"""Migrate PostgreSQL with exactly the SQL that `authfactor migrate --sql` prints, in one transaction.
 
-The service's own driver runs it, so no second driver and no second way to read a database URL is needed.
+asyncpg runs it, so neither a second driver nor a second parser of database URLs is needed.
 """
 
 import asyncio
@@ -15,11 +15,11 @@ _PAUSE_SECONDS: Final = 0.25
 
 
 async def upgrade(url: str, script_from: Callable[[str | None], str], head: str) -> str | None:
-    """Run `script_from(version)` unless the schema is at `head` or beyond; return the version found.
+    """Run `script_from(version)` unless the schema is at `head` or later; return the previous version.
 
-    Several processes may do this at once. The row of the version is held while the schema changes; on an
-    empty database, where there is no row yet, the second to create the version's table waits for the
-    first, fails at its index, its table or its row type, as far as it had come, and then finds the work done.
+    Several processes may do this concurrently: the version row is locked while the schema changes. On an
+    empty database, which has no such row, the second process to create the version table waits for the first,
+    fails on its index, table or row type, whichever it reached, and on retry finds the schema up to date.
     """
     connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS)
     try:
@@ -37,7 +37,7 @@ async def upgrade(url: str, script_from: Callable[[str | None], str], head: str)
                 if attempt == _MAX_ATTEMPTS - 1:
                     raise
             await asyncio.sleep(_PAUSE_SECONDS)
-        raise AssertionError("unreachable: the last turn returns or raises")
+        raise AssertionError("unreachable: the last attempt returns or raises")
     finally:
         await connection.close()
 

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: statements, and one unit in one transaction."""
+"""PostgreSQL connections: statement dialect, and one unit in one transaction."""
 
 import asyncio
 import contextlib
@@ -16,30 +16,25 @@ T = TypeVar("T")
 
 
 _CLOSE_SECONDS: Final = 1.0
-
-
 _PARAMETER: Final = re.compile(r"\$(\d+)")
-
-
 _INDEXED_BY: Final = re.compile(r"\s+INDEXED BY \w+")
-
-
 _OUTCOME_UNKNOWN: Final = (
-    "The database did not confirm the change: it may or may not be there. Look before repeating it."
+    "The database did not confirm the change: it may or may not have been made. Check before repeating it."
 )
 
 
 @functools.cache
 def _dialect(statement: str) -> str:
-    """PostgreSQL chooses its indexes itself."""
+    """Drop `INDEXED BY`: PostgreSQL chooses its indexes itself."""
     return _INDEXED_BY.sub("", statement)
 
 
 @functools.cache
 def _chain_sql(statements: tuple[tuple[str, int], ...]) -> str:
-    """Make one statement of several, each with so many parameters, of which each needs the one before.
+    """Combine statements, each given with its number of parameters, into one that counts the matches.
 
-    All parts see one state of the database, but each waits for locks and looks again by itself, as alone.
+    Each becomes a CTE that runs only if the previous one affected a row. All of them see one snapshot, but
+    each waits for row locks and rechecks its WHERE clause by itself, exactly as it would alone.
     """
     parts, shift = [], 0
     for at, (statement, parameters) in enumerate(statements):
@@ -52,67 +47,71 @@ def _chain_sql(statements: tuple[tuple[str, int], ...]) -> str:
 
 
 class PostgresDb:
-    """`Db` over one connection. The driver's records unpack, slice and compare as tuples do."""
+    """`Db` over one connection. The driver's records unpack, slice and compare like tuples."""
 
     __slots__ = ("_execute", "_fetch", "_fetchrow")
     serializes_writes = False
 
     def __init__(self, connection: Any) -> None:  # noqa: ANN401 - the driver ships no types
-        """Keep the bound methods: they run several times a request."""
+        """Keep the bound methods, which run several times per request."""
         self._execute = connection.execute
         self._fetch = connection.fetch
         self._fetchrow = connection.fetchrow
 
     async def one(self, statement: str, *parameters: object) -> Row | None:
-        """Return the first row, or None."""
+        """Return the statement's first row, or None."""
         return cast("Row | None", await self._fetchrow(_dialect(statement), *parameters))
 
     async def all(self, statement: str, *parameters: object) -> list[Row]:
-        """Return every row."""
+        """Return all rows of the statement."""
         return cast("list[Row]", await self._fetch(_dialect(statement), *parameters))
 
     async def run(self, statement: str, *parameters: object) -> int:
-        """Return how many rows were written."""
-        # The server answers "UPDATE 1", "INSERT 0 1", "DELETE 1"; statements without a count end in a word.
+        """Execute a write and return the number of affected rows."""
+        # Command tags: "UPDATE 1", "INSERT 0 1", "DELETE 1"; statements without a count end in a word.
         count = (await self._execute(_dialect(statement), *parameters)).rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
 
     async def run_while_matched(self, *steps: Step) -> int:
-        """Run statements for as long as each writes a row, in one round trip; return how many did."""
+        """Run statements until one affects no row, in one round trip; return how many affected one."""
         statement = _chain_sql(tuple([(text, len(parameters)) for text, parameters in steps]))
         row = await self._fetchrow(statement, *[value for _, parameters in steps for value in parameters])
         return int(row[0])
 
 
 class PgConnection:
-    """One connection with its tables. It is clean unless something went wrong half-way."""
+    """One connection and its `Tx`; not clean while a unit runs, or after one was interrupted."""
 
     __slots__ = ("_clean", "_connection", "tx")
 
     def __init__(self, connection: Any) -> None:  # noqa: ANN401 - the driver ships no types
-        """Take over a fresh connection."""
+        """Take ownership of a new asyncpg connection."""
         self._connection = connection
         self._clean = True
         self.tx = Tx(PostgresDb(connection))
 
     @property
     def clean(self) -> bool:
-        """Whether the next unit may have it."""
+        """Whether it is connected and outside a transaction, so that another unit can use it."""
         return self._clean and not self._connection.is_closed()
 
     @property
     def lost(self) -> bool:
-        """Whether the connection is gone."""
+        """Whether the connection is closed."""
         return bool(self._connection.is_closed())
 
     async def write(self, unit: Unit[T], deadline: float) -> T:
-        """Run a unit in a transaction; raises `errors.Unavailable` when nobody knows how its commit ended."""
+        """Run a unit in a transaction. `deadline` is in seconds of the event loop's clock.
+
+        Raises what the unit raises, driver errors, `TimeoutError`, and `errors.Unavailable` when the outcome
+        of the commit is unknown.
+        """
         self._clean = committing = False
         self.tx.during_commit = []
         try:
             async with asyncio.timeout_at(deadline):
-                # The database's own default isolation: READ COMMITTED on PostgreSQL, where one conditional
-                # write decides; stricter ones elsewhere (CockroachDB, Aurora DSQL) show as conflicts.
+                # The default isolation: READ COMMITTED on PostgreSQL, where one conditional write decides;
+                # stricter defaults elsewhere (CockroachDB, Aurora DSQL) surface as conflicts.
                 await self._connection.execute("BEGIN")
                 result, refusal = await _run(unit, self.tx)
                 committing = True
@@ -127,13 +126,13 @@ class PgConnection:
             raise
         self._clean = True
         if status != "COMMIT":
-            raise errors.Unavailable("The database took the change back.")
+            raise errors.Unavailable("The database rolled the change back.")
         if refusal is not None:
             raise refusal
         return cast("T", result)
 
     async def write_single(self, unit: Unit[T], deadline: float) -> T:
-        """Run a unit of one statement, which commits by itself; raises as `write` does."""
+        """Run a unit of one statement, which commits by itself; parameters and errors are as in `write`."""
         self._clean = False
         try:
             async with asyncio.timeout_at(deadline):
@@ -147,34 +146,33 @@ class PgConnection:
         return result
 
     async def read(self, unit: Unit[T], deadline: float) -> T:
-        """Run a unit that only reads.
+        """Run a read-only unit, without a transaction.
 
-        Without a transaction around it: BEGIN and COMMIT would triple the cost of the one-statement reads
-        that nearly all of them are, and the two that use several (a page and the cursors it starts from)
-        read rows whose keys never change.
+        BEGIN and COMMIT would triple the cost of nearly all reads, which are one statement; the two that use
+        several (a page and the cursors it starts from) read rows whose keys never change.
         """
         self._clean = False
         try:
             async with asyncio.timeout_at(deadline):
                 result = await unit(self.tx)
         except Exception:
-            # The statement is over and there is no transaction to leave; a lost one is discarded above us.
+            # The statement has ended and no transaction is open; the store discards lost connections.
             self._clean = True
             raise
         self._clean = True
         return result
 
     def discard(self) -> None:
-        """Let no other unit have it, though it may still answer."""
+        """Mark the connection as not reusable, although it may still respond."""
         self._clean = False
 
     async def close(self) -> None:
-        """Close, asking the server to stop what is under way; after a moment hang up."""
+        """Close gracefully, which cancels a running query; after `_CLOSE_SECONDS` drop the connection."""
         with contextlib.suppress(Exception):
             await self._connection.close(timeout=_CLOSE_SECONDS)
 
     async def _roll_back(self, deadline: float) -> None:
-        """Undo what was done; a session that cannot even do that stays unsettled and is replaced."""
+        """Roll back; a connection that fails to do so stays not clean and is replaced."""
         if self.lost:
             return
         with contextlib.suppress(*ERRORS):
@@ -184,7 +182,7 @@ class PgConnection:
 
 
 async def _run(unit: Unit[T], tx: Tx) -> tuple[T | None, errors.AuthfactorError | None]:
-    """Run a unit; return its result, or the refusal before which its writes are committed."""
+    """Run a unit; return its result, or the error it raised if its writes are to be committed."""
     try:
         return await unit(tx), None
     except errors.AuthfactorError as error:

@@ -1,4 +1,4 @@
-"""A few database sessions for many units: lent one at a time, replaced when they are no longer clean.
+"""A connection pool: a few database sessions shared by many units, replaced when no longer clean.
 
 No driver in here: how to make a session is handed in. The driver's own pool costs 25 to 40 µs more per unit,
 even without its reset of each session, and does not serve waiters in order (decision 0009).
@@ -11,39 +11,39 @@ from typing import Generic, Protocol, TypeVar
 
 
 class PooledSession(Protocol):
-    """A session that knows whether the next unit may have it."""
+    """A session that knows whether it can be reused."""
 
     @property
     def clean(self) -> bool:
-        """Whether it is connected, outside a transaction, and nothing is under way on it."""
+        """Whether it is connected, outside a transaction, and idle."""
 
     async def close(self) -> None:
-        """Let go of the connection; bounded in time, raises nothing."""
+        """Close the connection within a bounded time; raises nothing."""
 
 
 S = TypeVar("S", bound=PooledSession)
 
 
 class Pool(Generic[S]):
-    """At most `size` sessions. Whoever waits gets the next one that is free, first come, first served."""
+    """At most `size` sessions; waiters are served in FIFO order."""
 
     def __init__(self, connect: Callable[[], Awaitable[S]], size: int) -> None:
-        """Make an empty pool; sessions are made when they are needed."""
+        """Create an empty pool; `connect` opens sessions on demand."""
         self._connect = connect
         self._size = size
         self._open = 0
-        # The one used last is lent first: its caches are warm, and a quiet server keeps few sessions busy.
+        # LIFO: the most recently used session has warm caches, and low load keeps few sessions busy.
         self._idle: list[S] = []
-        # A session, or None: a place has become free, make a session for it.
+        # Resolved with a session, or with None: the pool has a free slot, so open a session.
         self._waiters: deque[asyncio.Future[S | None]] = deque()
         self._closing: set[asyncio.Task[None]] = set()
 
     def counts(self) -> tuple[int, int, int]:
-        """Return how many sessions are lent, how many are free, and how many are waited for."""
+        """Return the number of sessions in use, the number idle, and the number of waiters."""
         return self._open - len(self._idle), len(self._idle), len(self._waiters)
 
     def try_acquire(self) -> S | None:
-        """Take a session if one is free this instant."""
+        """Return an idle session, or None without waiting."""
         while self._idle:
             session = self._idle.pop()
             if session.clean:
@@ -52,7 +52,7 @@ class Pool(Generic[S]):
         return None
 
     async def acquire(self) -> S:
-        """Take a session: a free one, a new one, or the next that comes back. Raises what `connect` does."""
+        """Return an idle session, a new one, or the next one released. Raises what `connect` raises."""
         session = self.try_acquire()
         if session is not None:
             return session
@@ -70,26 +70,26 @@ class Pool(Generic[S]):
         return session if session is not None else await self._open_session()
 
     def release(self, session: S) -> None:
-        """Return a session; one that is not clean makes room for a new one."""
+        """Return a session to the pool; one that is not clean is closed and its slot freed."""
         if session.clean:
             self._hand_over(session)
         else:
             self._discard(session)
 
     def drop_idle(self) -> None:
-        """Let go of every free session: the server behind them is gone, or somewhere else."""
+        """Close all idle sessions, after a failure of the server they are connected to."""
         for session in self._idle:
             self._discard(session)
         self._idle.clear()
 
     async def close(self) -> None:
-        """Let go of every session that is free, and wait for those that are leaving."""
+        """Close all idle sessions and wait until every closing session is closed."""
         self.drop_idle()
         while self._closing:
             await asyncio.gather(*self._closing)
 
     async def _open_session(self) -> S:
-        """Make a session for a place that is counted; if that fails, the next in line gets the place."""
+        """Open a session for a slot already counted; on failure pass the slot to the next waiter."""
         try:
             return await self._connect()
         except BaseException:
@@ -97,7 +97,7 @@ class Pool(Generic[S]):
             raise
 
     def _hand_over(self, session: S | None) -> None:
-        """Give a session, or with None a place without one, to the next in line or keep it."""
+        """Give a session, or a free slot (None), to the next waiter; without waiters, keep it."""
         while self._waiters:
             future = self._waiters.popleft()
             if not future.done():
@@ -109,7 +109,7 @@ class Pool(Generic[S]):
             self._idle.append(session)
 
     def _discard(self, session: S) -> None:
-        leaving = asyncio.get_running_loop().create_task(session.close())
-        self._closing.add(leaving)
-        leaving.add_done_callback(self._closing.discard)
+        task = asyncio.get_running_loop().create_task(session.close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
         self._hand_over(None)

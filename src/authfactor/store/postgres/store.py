@@ -1,8 +1,8 @@
-"""PostgreSQL, and what speaks its protocol: each unit one transaction, on a pooled session.
+"""The store on PostgreSQL and compatible databases: one transaction per unit, on a pooled connection.
 
-Every call ends within its time limit, whatever the server does: busy, slow, gone or frozen all become
-`errors.Unavailable`. Units run again after a conflict, and once more after a connection that was lost
-before the commit was sent. Decision 0009 says why commits are not grouped as they are for SQLite.
+Every call ends within its time limit: a busy, slow, unreachable or frozen server raises `errors.Unavailable`.
+Units are retried after conflicts, and once after a connection is lost before the commit was sent. Decision
+0009 explains why commits are not grouped as they are on SQLite.
 """
 
 import asyncio
@@ -28,23 +28,27 @@ from authfactor.store.transaction import Tx
 T = TypeVar("T")
 Jitter = Callable[[], float]
 _CACHED_STATEMENTS: Final = 256
-# With one attempt in five failing, one unit in ten million fails ten times.
+# If one attempt in five fails, one unit in ten million fails ten times.
 _MAX_ATTEMPTS: Final = 10
 _BACK_OFF_SECONDS: Final = 0.01
 _MAX_BACK_OFF_SECONDS: Final = 0.08
-# What a request may take beyond its wait for a connection: with the default wait, 2 s less a margin.
+# Time for statements beyond the wait for a connection: with the default wait of 1.5 s, just below 2 s.
 _WORK_SECONDS: Final = 0.3
-# What a call gets though its request has used up its time, with hashing a password perhaps.
+# Minimum for a call whose request has already used up its time, for example by hashing a password.
 _MIN_SECONDS: Final = 0.15
 
 
 class PostgresStore:
-    """`Store` over one database. Belongs to the event loop that opened it."""
+    """`Store` over one PostgreSQL database. Belongs to the event loop that created it."""
 
     reads_never_suspend = False
 
     def __init__(self, url: str, *, size: int, acquire_timeout: float, jitter: Jitter) -> None:
-        """Connect to nothing yet. `wait` in seconds; `jitter` gives numbers from 0 to 1."""
+        """Create the pool without connecting.
+
+        `size` is the maximum number of connections, `acquire_timeout` the wait for one in seconds, and
+        `jitter` returns random numbers from 0 to 1.
+        """
         self._url = url
         self._acquire_timeout = acquire_timeout
         self._jitter = jitter
@@ -53,7 +57,7 @@ class PostgresStore:
         self._loop = asyncio.get_running_loop()
 
     async def write(self, unit: Unit[T]) -> T:
-        """Run the unit in a transaction, again after a conflict, and return once it is committed."""
+        """Run the unit in a transaction, retrying after conflicts; return its result once committed."""
         if isinstance(unit, Single):
             return await self._run_with_retries(
                 lambda session, deadline: session.write_single(unit, deadline)
@@ -61,17 +65,17 @@ class PostgresStore:
         return await self._run_with_retries(lambda session, deadline: session.write(unit, deadline))
 
     async def read(self, unit: Unit[T]) -> T:
-        """Run the unit on what is committed; it takes no locks."""
+        """Run a read-only unit on committed data, without locks."""
         return await self._run_with_retries(lambda session, deadline: session.read(unit, deadline))
 
     def on_batch_committed(self, callback: Callable[[], None]) -> None:
-        """Do nothing: each unit has a commit to itself."""
+        """Do nothing: each unit is committed separately."""
 
     async def schema_version(self) -> str | None:
-        """Return alembic's revision, or None for an empty database."""
+        """Return the Alembic revision of the schema, or None for an empty database."""
 
         async def query(tx: Tx) -> str | None:
-            # to_regclass gives NULL where there is no such table, so that nothing fails on an empty database.
+            # to_regclass returns NULL for a missing table instead of failing.
             exists = await tx.db.one("SELECT to_regclass('alembic_version') IS NOT NULL")
             row = await tx.db.one("SELECT version_num FROM alembic_version") if exists and exists[0] else None
             return None if row is None else str(row[0])
@@ -79,7 +83,7 @@ class PostgresStore:
         return await self.read(query)
 
     async def now(self) -> int | None:
-        """Return the server's clock."""
+        """Return the server's clock in milliseconds since the epoch."""
 
         async def query(tx: Tx) -> int | None:
             row = await tx.db.one("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")
@@ -88,17 +92,17 @@ class PostgresStore:
         return await self.read(query)
 
     def stats(self) -> StoreStats:
-        """Return what the pool lends."""
+        """Return the pool's counts."""
         busy, idle, waiting = self._pool.counts()
         return StoreStats(busy=busy, idle=idle, waiting=waiting)
 
     async def close(self) -> None:
-        """Let go of the database. Units that are under way end on their own."""
+        """Close idle connections; those in use are closed when their units end."""
         self._closing = True
         await self._pool.close()
 
     async def _run_with_retries(self, work: Callable[[PgConnection, float], Awaitable[T]]) -> T:
-        """Do the work until it succeeds, cannot, or has no time left."""
+        """Retry `work` until it succeeds, fails permanently, or runs out of time."""
         if self._closing:
             raise errors.Unavailable("The service is stopping.")
         start = self._loop.time()
@@ -116,7 +120,7 @@ class PostgresStore:
                 lost = is_connection_loss(error, closed=session.lost)
                 if lost or isinstance(error, TimeoutError):
                     session.discard()
-                # After a time-out the others may be as good as ever; new ones make a slow database slower.
+                # After a timeout the idle connections may be fine; reconnecting would burden a slow database.
                 if lost:
                     self._pool.drop_idle()
                 retriable = is_conflict(error) or (is_unique_violation(error) and attempt + 1 < _MAX_ATTEMPTS)
@@ -129,7 +133,7 @@ class PostgresStore:
                 self._pool.release(session)
             if not lost:
                 await self._back_off(attempt, deadline)
-        raise errors.Unavailable("Too many changes at the same place at the same time. Nothing was changed.")
+        raise errors.Unavailable("Too many concurrent changes of the same data. Nothing was changed.")
 
     async def _wait_for_session(self, deadline: float) -> PgConnection:
         try:
@@ -139,10 +143,10 @@ class PostgresStore:
             raise errors.Unavailable("The database is busy. Try again in a moment.") from error
         except (asyncpg.PostgresError, OSError) as error:
             raise to_authfactor_error(error) or errors.Unavailable(
-                "The database does not let us in."
+                "The database refused the connection."
             ) from error
         except asyncpg.TargetServerAttributeNotMatched as error:
-            raise errors.Unavailable("No database server takes changes now. Nothing was changed.") from error
+            raise errors.Unavailable("No database server accepts writes now. Nothing was changed.") from error
         except (asyncpg.ClientConfigurationError, ValueError) as error:
             raise InvalidSetting(f"{PREFIX}DATABASE_URL cannot be used: {error}.") from error
 
@@ -158,7 +162,7 @@ class PostgresStore:
         return PgConnection(connection)
 
     async def _back_off(self, attempt: int, deadline: float) -> None:
-        """Wait a little longer each time, and not as long as the others that met in the same conflict."""
+        """Sleep with exponential backoff and jitter. Raises `errors.Unavailable` past the deadline."""
         seconds = min(_BACK_OFF_SECONDS * 2**attempt, _MAX_BACK_OFF_SECONDS) * (0.5 + self._jitter())
         if self._loop.time() + seconds > deadline:
             raise errors.Unavailable("The database is busy. Try again in a moment.")

@@ -1,1 +1,1 @@
-"""Statements over several tables; one module for each purpose."""
+"""Statements that span several tables; one module per purpose."""

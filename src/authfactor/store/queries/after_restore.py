@@ -1,4 +1,4 @@
-"""After a restore: what was used or ended since the backup must not come back to life."""
+"""Statements run after a restore: whatever was used or ended since the backup must not be valid again."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -20,21 +20,21 @@ UPDATE challenges SET expires_at = $5 WHERE {_BETWEEN} AND verified_at IS NULL A
 
 END_OPERATOR_SESSIONS = "UPDATE operator_sessions SET ended_at = $1 WHERE ended_at IS NULL"
 
-# Short-lived all of them; one that was used since would be open again.
+# Tables of short-lived single-use rows: one used since the backup would be unused again.
 EXPIRED: Final = ("pending_sign_ins", "links", "operator_links")
 
 
 class RestoredRows:
-    """Calls over all environments."""
+    """Updates over all environments. Times are in milliseconds; keys are (environment, id)."""
 
     __slots__ = ("_db",)
 
     def __init__(self, db: "Db") -> None:
-        """Keep the connection."""
+        """Run all statements on `db`."""
         self._db = db
 
     async def end_of_batch(self, table: str, after: Key, limit: int) -> Key | None:
-        """Find the last key of the next rows of a table, or None when there are none."""
+        """Return the key of the last of the next `limit` rows after a key; None when there are no more."""
         rows = await self._db.all(
             f"SELECT environment, id FROM {table} WHERE (environment, id) > ($1, $2)"
             " ORDER BY environment, id LIMIT $3",
@@ -44,23 +44,23 @@ class RestoredRows:
         return (rows[-1][0], rows[-1][1]) if rows else None
 
     async def spend_steps(self, after: Key, through: Key, step: int) -> int:
-        """Let no code of this step or an earlier one be good for these factors."""
+        """Mark `step` and all earlier TOTP steps as spent for these factors; return how many changed."""
         return await self._db.run(SPEND_STEPS, *after, *through, step)
 
     async def end_sessions(self, after: Key, through: Key, now: int) -> int:
-        """End these sessions."""
+        """End these sessions; return how many were active."""
         return await self._db.run(END_SESSIONS, *after, *through, now)
 
     async def expire_challenges(self, after: Key, through: Key, now: int) -> int:
-        """Let these challenges expire, unless they are verified or have expired."""
+        """Expire these challenges if they are open; return how many were."""
         return await self._db.run(EXPIRE_CHALLENGES, *after, *through, now)
 
     async def end_operator_sessions(self, now: int) -> int:
-        """End every session of an operator."""
+        """End every operator session; return how many were active."""
         return await self._db.run(END_OPERATOR_SESSIONS, now)
 
     async def expire_rest(self, now: int) -> int:
-        """Let everything expire that waits to be used once; return how many."""
+        """Expire all pending sign-ins and unused links; return how many."""
         return sum(
             [
                 await self._db.run(f"UPDATE {table} SET expires_at = $1 WHERE expires_at > $1", now)

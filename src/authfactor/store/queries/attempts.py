@@ -1,8 +1,8 @@
-"""An attempt at a code: counting it, and spending the code; each told to the database at once.
+"""Count an attempt at a code, and spend the code; each in as few statements as possible.
 
-Where units run at the same time the count is written, and held, before the code is looked at. Where they run
-one after the other it is decided first all the same, and written with the outcome: nobody can come between,
-and what is not committed is not answered (decision 0003).
+Where units run concurrently (PostgreSQL), the count is written, and its row locked, before the code is
+compared. Where they are serialized (SQLite), the decision is also made first, but the count is written with
+the outcome: no other unit can run in between, and no response is sent before the commit (decision 0003).
 """
 
 from enum import IntEnum
@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from authfactor.store.db import Db, Step
 
 _NO_FAILURES = FailureRecord((), 0, None)
-_CHALLENGE_END, _FACTOR_END = 6, 15  # where the columns of each end in a row of `WITH_FACTOR`
+_CHALLENGE_END, _FACTOR_END = 6, 15  # where each record's columns end in a row of `WITH_FACTOR`
 
-# One statement where a round trip costs more than the statement does. All parts see one state of the
-# database; each waits for its row by itself and then looks at it again.
+# PostgreSQL: a round trip costs more than a statement. All CTEs see one snapshot; each waits for its row lock
+# and then rechecks its own WHERE clause.
 CHARGE_IN_ONE_STATEMENT = f"""
 WITH found (id, factor_id, attempts, created_at, expires_at, verified_at,
-  factor, user_id, issuer, account, secret, activated_at, last_step, born_at, updated_at) AS ({WITH_FACTOR}),
+  factor, user_id, issuer, account, secret, activated_at, last_step, factor_created_at, updated_at)
+  AS ({WITH_FACTOR}),
 record AS (
   INSERT INTO failures (environment, subject, times, in_a_row, locked_until)
   SELECT $1, coalesce(user_id, factor), $3, 1, NULL FROM found WHERE verified_at IS NULL AND expires_at > $4
@@ -41,9 +42,11 @@ FROM found LEFT JOIN record ON TRUE
 
 
 class CodeAttempt(NamedTuple):
-    """An attempt, counted unless the challenge was over: then the record is empty.
+    """An attempt at a code, with the state it was decided on.
 
-    `stored`: what the table holds meanwhile, where the count is written with the outcome; else None.
+    `record` includes this attempt; it is empty when the challenge was expired or verified. `charged` is False
+    when the attempt did not count against the challenge. `stored` is the record in the table where the count
+    is written only with the outcome (SQLite), else None.
     """
 
     challenge: ChallengeRecord
@@ -54,12 +57,12 @@ class CodeAttempt(NamedTuple):
 
     @property
     def subject(self) -> str:
-        """Whose failures a wrong code counts against: the user, or the factor that has none."""
+        """The id that failures are counted under: the user's, or a stand-alone factor's."""
         return subject_of(self.factor)
 
 
 class SpendResult(IntEnum):
-    """How far it came."""
+    """How many steps of `spend` succeeded."""
 
     STEP_USED = 0
     CHALLENGE_CLOSED = 1
@@ -67,23 +70,23 @@ class SpendResult(IntEnum):
 
 
 class Attempts:
-    """The calls that count an attempt and spend a code."""
+    """Statements that count an attempt and spend a code. Times are in milliseconds."""
 
     __slots__ = ("_db",)
 
     def __init__(self, db: "Db") -> None:
-        """Keep the connection."""
+        """Run all statements on `db`."""
         self._db = db
 
     async def charge(
         self, environment: int, challenge_id: str, max_attempts: int, now: int
     ) -> CodeAttempt | None:
-        """Count one attempt before the code is looked at; None when challenge or factor is gone.
+        """Count one attempt before the code is compared; None when the challenge or factor does not exist.
 
-        Counted are the record of failures (the user's, or that of a factor without one), whose row is held
-        until the unit ends, and, unless that is locked at `now` (milliseconds), the challenge. `charged` is
-        False when it did not count: locked, verified meanwhile, or `most` attempts were made. The challenge
-        is as it was before.
+        The attempt counts against the failure record (of the user, or of a stand-alone factor), whose row is
+        locked until the unit ends, and, unless that record has a lock at `now`, against the challenge.
+        `charged` is False when the challenge was not charged: locked, already verified, or `max_attempts`
+        used up. The returned challenge is in its state before the attempt.
         """
         seconds = now // 1000
         if self._db.serializes_writes:
@@ -119,7 +122,7 @@ class Attempts:
     async def write_without_spending(
         self, environment: int, attempt: CodeAttempt, updated: FailureRecord
     ) -> None:
-        """Write what an attempt leaves that spent nothing; `settled` are the user's failures now."""
+        """Write an attempt that spent no step; `updated` is the subject's failure record after it."""
         if attempt.stored is None:
             if updated != attempt.record:
                 await self._write(write_step(environment, attempt.subject, updated))
@@ -133,15 +136,15 @@ class Attempts:
     async def spend(
         self, environment: int, attempt: CodeAttempt, step: int, updated: FailureRecord, now: int
     ) -> SpendResult:
-        """Advance the factor's step, close the challenge, write the user's failures, which are now `settled`.
+        """Advance the factor's step, close the challenge and write the failure record `updated`.
 
-        Of any number of callers with one step one gets further than `STEP_USED`, and changes something. After
-        `CHALLENGE_CLOSED` the unit must be taken back: the step is advanced.
+        Of any number of concurrent callers with the same step, exactly one gets beyond `STEP_USED`. After
+        `CHALLENGE_CLOSED` the caller must roll the unit back, because the step has been advanced.
         """
         advance = ADVANCE_STEP, (environment, attempt.factor.id, step, now)
         closing = environment, attempt.challenge.id, now
         if attempt.stored is None:
-            # The record is there, and held, by `charge`.
+            # `charge` created the record and holds its row lock.
             failures = write_step(environment, attempt.subject, updated)
             return SpendResult(await self._db.run_while_matched(advance, (CLOSE, closing), failures))
         done = await self._db.run_while_matched(advance, (CHARGE_AND_CLOSE, closing))
@@ -157,5 +160,5 @@ class Attempts:
 
 
 def subject_of(factor: FactorRecord) -> str:
-    """Whose failures a wrong code counts against: the user, or the factor that has none."""
+    """Return the id that failures are counted under: the user's, or a stand-alone factor's."""
     return factor.user_id or factor.id

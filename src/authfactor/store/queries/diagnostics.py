@@ -1,4 +1,4 @@
-"""What `authfactor doctor` asks, over all environments: reads only, in pages or by an index."""
+"""Reads of `authfactor doctor`, over all environments; each is paged or uses an index."""
 
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,7 +14,7 @@ NEWEST = """
 SELECT created_at FROM {table} WHERE environment = $1 ORDER BY id DESC LIMIT 1
 """
 
-# PostgreSQL's own clock; the embedded database has none but ours.
+# PostgreSQL only: SQLite has no clock of its own.
 CLOCK = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
 
 TABLES = """
@@ -22,7 +22,7 @@ SELECT quote_ident(table_schema) || '.' || quote_ident(table_name) FROM informat
 WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('pg_catalog', 'information_schema') ORDER BY 1
 """
 
-# In the order they lie in: other programs' tables need not have a key.
+# In physical order: tables of other programs may have no key.
 AS_TEXT = """
 SELECT CAST(ctid AS TEXT), CAST(t AS TEXT) FROM {table} AS t
 WHERE ctid > CAST(CAST($1 AS TEXT) AS tid) ORDER BY ctid LIMIT $2
@@ -37,7 +37,7 @@ OPERATOR_COUNT = "SELECT COUNT(*) FROM operators"
 
 
 class SealedSecret(NamedTuple):
-    """A sealed secret and the row it is bound to."""
+    """A sealed secret and the row that it is bound to."""
 
     environment: int
     id: str
@@ -45,7 +45,7 @@ class SealedSecret(NamedTuple):
 
 
 class EndpointBacklog(NamedTuple):
-    """Deliveries of an endpoint that wait: how many, and since when (milliseconds of the epoch)."""
+    """Pending deliveries of an endpoint: their number and the oldest's creation time (epoch milliseconds)."""
 
     endpoint_id: str
     waiting: int
@@ -53,20 +53,20 @@ class EndpointBacklog(NamedTuple):
 
 
 class Diagnostics:
-    """Calls of the doctor."""
+    """Read-only statements of the doctor."""
 
     __slots__ = ("_db",)
 
     def __init__(self, db: "Db") -> None:
-        """Keep the connection."""
+        """Run all statements on `db`."""
         self._db = db
 
     async def secrets(self, environment: int, after: str, limit: int) -> list[SealedSecret]:
-        """Page through every factor's sealed secret, after this environment and id."""
+        """Return the next `limit` sealed factor secrets after the key (`environment`, `after`)."""
         return [SealedSecret(*row) for row in await self._db.all(SECRETS, environment, after, limit)]
 
     async def newest(self, environment: int) -> int:
-        """Return when the newest challenge, factor or event was made; 0 without any."""
+        """Return the newest challenge's, factor's or event's creation time in epoch milliseconds, or 0."""
         rows = [
             await self._db.one(NEWEST.format(table=table), environment)
             for table in ("challenges", "factors", "events")
@@ -74,21 +74,21 @@ class Diagnostics:
         return max((row[0] for row in rows if row), default=0)
 
     async def database_clock(self) -> int:
-        """Return the database server's time in milliseconds of the epoch (PostgreSQL only)."""
+        """Return the database server's time in epoch milliseconds (PostgreSQL only)."""
         row = await self._db.one(CLOCK)
         return 0 if row is None else row[0]
 
     async def tables(self) -> list[str]:
-        """List every table of the database, quoted (PostgreSQL only)."""
+        """Return the quoted names of all tables of the database (PostgreSQL only)."""
         return [row[0] for row in await self._db.all(TABLES)]
 
     async def rows_as_text(self, table: str, after: str, limit: int) -> list[tuple[str, str]]:
-        """Page through the rows of a table as text, each after its place (PostgreSQL only)."""
+        """Return the next `limit` rows of a table as (ctid, text), after a ctid (PostgreSQL only)."""
         rows = await self._db.all(AS_TEXT.format(table=table), after or "(0,0)", limit)
         return [(row[0], row[1]) for row in rows]
 
     async def backlogs(self, environment: int, before: int) -> list[EndpointBacklog]:
-        """List the endpoints that have deliveries from before this time waiting."""
+        """Return the endpoints with pending deliveries created before this time (epoch milliseconds)."""
         return [EndpointBacklog(*row) for row in await self._db.all(ENDPOINT_BACKLOGS, environment, before)]
 
     async def operators(self) -> int:

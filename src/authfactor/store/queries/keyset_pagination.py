@@ -1,4 +1,4 @@
-"""One page of any table whose ids grow with time: keyset pagination by id."""
+"""Keyset pagination by id, for tables whose ids grow with time."""
 
 import functools
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 class Listing(NamedTuple):
-    """The statements of one list: a select up to and including its WHERE, and how its ids are named.
+    """The SELECT of a list, up to and including its WHERE clause, and the name of its id column.
 
-    `select` ends in conditions on the parameters `$1 … $known`; cursor and limit come after them.
+    `select` uses the parameters `$1` to `$parameter_count`; the cursor and the limit are numbered after them.
     """
 
     select: str
@@ -21,7 +21,7 @@ class Listing(NamedTuple):
     id_column: str = "id"
 
     def statement(self, direction: str, *, cursor: bool) -> str:
-        """Write the page's SQL; every piece is a constant of this package."""
+        """Return the SQL of one page; every part of it is a constant of this package."""
         bound = (
             f" AND {self.id_column} {'<' if direction == 'DESC' else '>'} ${self.parameter_count + 1}"
             if cursor
@@ -35,7 +35,7 @@ _statement = functools.cache(Listing.statement)
 
 
 class Rows(NamedTuple):
-    """Rows of a page in the order asked for, and whether more lie before and after them."""
+    """The rows of a page in the requested order, and whether there are more before and after them."""
 
     rows: "list[Row]"
     more_before: bool
@@ -43,7 +43,7 @@ class Rows(NamedTuple):
 
 
 class _KeysetQuery(NamedTuple):
-    """Which way a page is read, and from where."""
+    """The order of the list, the direction in which this page is read, and the cursor it starts from."""
 
     listed_direction: str
     read_direction: str
@@ -51,7 +51,7 @@ class _KeysetQuery(NamedTuple):
 
     @classmethod
     def of(cls, query: "PageQuery") -> "_KeysetQuery":
-        """`normal` lists newest first like `desc`, but its cursors mean the opposite (contract 1.3)."""
+        """Read a page query. `normal` lists newest first like `desc`, with cursors swapped (contract 1.3)."""
         before, after = query.before, query.after
         if query.order == "normal":
             before, after = after, before
@@ -62,7 +62,7 @@ class _KeysetQuery(NamedTuple):
 
 
 async def fetch(db: "Db", listing: Listing, query: "PageQuery", *parameters: object) -> Rows:
-    """Read one page; one row more than asked for tells whether there is a further one."""
+    """Return one page of a list; reads one extra row to find out whether there is a next page."""
     keyset = _KeysetQuery.of(query)
     return _page(await _read(db, listing, keyset, query.limit, parameters), keyset, query.limit)
 
@@ -70,9 +70,9 @@ async def fetch(db: "Db", listing: Listing, query: "PageQuery", *parameters: obj
 async def fetch_merged(
     db: "Db", listing: Listing, query: "PageQuery", parameter_sets: "Iterable[tuple[object, ...]]"
 ) -> Rows:
-    """Read one page over several sets of parameters, each a walk along an index, merged by id.
+    """Return one page merged by id from several parameter sets, each read as one index range.
 
-    An `IN` would read every match to sort it; this reads at most a page for each.
+    A single statement with `IN` would read and sort every match; this reads at most one page per set.
     """
     keyset = _KeysetQuery.of(query)
     rows = [

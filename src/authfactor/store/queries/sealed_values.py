@@ -1,4 +1,4 @@
-"""Values that the vault sealed, of any table: which key sealed them, and sealing them again in batches."""
+"""Sealed values of all tables: count them by vault key, and reseal them in batches."""
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -14,7 +14,7 @@ FORGET_KEY = "DELETE FROM vault_keys WHERE id = $1"
 
 
 class SealedColumn(NamedTuple):
-    """A column of sealed values; with the environment `key` is the primary key of its table."""
+    """A column of sealed values; the table's primary key is (`environment`, `key`)."""
 
     table: str
     column: str
@@ -22,7 +22,7 @@ class SealedColumn(NamedTuple):
     min_key: str | bytes
 
     def page_statement(self) -> str:
-        """Write the statement that reads values in key order; parameters: where to go on after, how many."""
+        """Return the SELECT of one page in key order; parameters: environment, key to start after, limit."""
         return (
             f"SELECT environment, {self.key}, {self.column} FROM {self.table}"
             f" WHERE (environment, {self.key}) > ($1, $2) AND {self.column} IS NOT NULL"
@@ -30,21 +30,21 @@ class SealedColumn(NamedTuple):
         )
 
     def replace_statement(self) -> str:
-        """Write the statement that replaces one value, unless somebody else did."""
+        """Return the UPDATE that replaces one value if it has not changed since it was read."""
         return (
             f"UPDATE {self.table} SET {self.column} = $4"
             f" WHERE environment = $1 AND {self.key} = $2 AND {self.column} = $3"
         )
 
     def count_statement(self) -> str:
-        """Write the statement that counts values by key; a sealed value is `v1:<six digits>:…`."""
+        """Return the SELECT that counts values by vault key id; a sealed value is `v1:<key id>:…`."""
         return (
             f"SELECT substr({self.column}, 4, 6), count(*) FROM {self.table}"
             f" WHERE {self.column} IS NOT NULL GROUP BY 1"
         )
 
 
-# Every value that a vault seals; a test finds those that are missing here.
+# Every column that a vault seals; a test fails if one is missing.
 SEALED_COLUMNS: Final = (
     SealedColumn("audit_keys", "secret", "id", ""),
     SealedColumn("factors", "secret", "id", ""),
@@ -56,7 +56,7 @@ SEALED_COLUMNS: Final = (
 
 
 class SealedValue(NamedTuple):
-    """One value and the row it belongs to."""
+    """A sealed value and the key of its row."""
 
     environment: int
     key: str | bytes
@@ -64,27 +64,27 @@ class SealedValue(NamedTuple):
 
 
 class SealedValues:
-    """Calls on every column of sealed values, over all environments."""
+    """Statements on any column of sealed values, over all environments."""
 
     __slots__ = ("_db",)
 
     def __init__(self, db: "Db") -> None:
-        """Keep the connection."""
+        """Run all statements on `db`."""
         self._db = db
 
     async def count(self, column: SealedColumn) -> dict[str, int]:
-        """Count the values of a column by the id of their key. Reads the whole table."""
+        """Return the number of values of a column by vault key id. Reads the whole table."""
         return {row[0]: row[1] for row in await self._db.all(column.count_statement())}
 
     async def page_after(
         self, column: SealedColumn, after: SealedValue | None, limit: int
     ) -> list[SealedValue]:
-        """List values in the order of their keys."""
+        """Return the next `limit` values of a column in key order, after `after`."""
         start = (_MIN_ENVIRONMENT, column.min_key) if after is None else (after.environment, after.key)
         return [SealedValue(*row) for row in await self._db.all(column.page_statement(), *start, limit)]
 
     async def replace(self, column: SealedColumn, value: SealedValue, sealed: str) -> bool:
-        """Put another sealed form of the same value in; False when the row changed meanwhile."""
+        """Replace a value with the same secret resealed; False when the row has changed since it was read."""
         return (
             await self._db.run(column.replace_statement(), value.environment, value.key, value.sealed, sealed)
             == 1
@@ -92,22 +92,22 @@ class SealedValues:
 
 
 class VaultKeysTable:
-    """Calls on the table `vault_keys`: which keys have sealed values of this database (ids, no keys)."""
+    """The table `vault_keys`: ids of the keys that sealed values of this database need; never the keys."""
 
     __slots__ = ("_db",)
 
     def __init__(self, db: "Db") -> None:
-        """Keep the connection."""
+        """Run all statements on `db`."""
         self._db = db
 
     async def ids(self) -> list[str]:
-        """List the ids, oldest first."""
+        """Return the key ids, oldest first."""
         return [row[0] for row in await self._db.all(KEYS_IN_USE)]
 
     async def record(self, key_id: str, now: int) -> None:
-        """Write down that a key is needed from now on."""
+        """Record that a key is needed, from `now` (milliseconds) on; idempotent."""
         await self._db.run(RECORD_KEY, key_id, now)
 
     async def forget(self, key_id: str) -> bool:
-        """Write down that a key is needed no more."""
+        """Record that a key is no longer needed; False when it was not recorded."""
         return await self._db.run(FORGET_KEY, key_id) == 1

@@ -1,4 +1,4 @@
-"""Copying the embedded database while it is in use, checking a copy, and putting one in its place."""
+"""Snapshot the SQLite database while it is in use, check a copy, and install one in its place."""
 
 import contextlib
 import fcntl
@@ -14,31 +14,32 @@ from authfactor import errors
 from authfactor.store.sqlite.connection import connect, to_unavailable
 
 PAGES_PER_STEP: Final = 1024
-# https://www.sqlite.org/fileformat2.html, the file header: 1 and 1 where 2 and 2 mean "with a log beside it".
+# File format versions in the header (https://www.sqlite.org/fileformat2.html): 1, 1 is rollback journal;
+# 2, 2 is WAL.
 _FORMAT_VERSION_OFFSET: Final = 18
 _ROLLBACK_JOURNAL_FORMAT: Final = b"\x01\x01"
-# The bytes that every connection in WAL mode keeps locked as long as it lives (SQLite's os.h, SHARED_FIRST).
+# The byte range that every open WAL-mode connection holds a shared lock on (SQLite's os.h, SHARED_FIRST).
 _SHARED_FIRST: Final = 0x40000002
 _SHARED_SIZE: Final = 510
 
 
 class TargetOccupied(errors.Conflict):
-    """Something is where it must not be for a backup or a restore; the message says what to do."""
+    """The target of a backup or restore exists or is in use; the message says what to do."""
 
     def __init__(self, message: str) -> None:
-        """Say what."""
+        """Use the code `in_the_way`."""
         super().__init__("in_the_way", message)
 
 
 ProgressCallback = Callable[[int, int], object]
-"""Told how many pages are done, of how many."""
+"""Called with the number of pages copied and the total."""
 
 
 @contextlib.contextmanager
 def unlinked_database(folder: Path) -> Iterator[tuple[BinaryIO, sqlite3.Connection, sqlite3.Connection]]:
-    """Make a file that has no name any more, and two connections to it: one to fill it, one to look at it.
+    """Create a temporary database file, unlink it, and yield it with two connections: to fill and to check.
 
-    Nobody else can open it, and it is gone whenever this process is.
+    No other process can open the file, and the kernel frees it when this process ends.
     """
     descriptor, name = tempfile.mkstemp(dir=folder, prefix=".authfactor-")
     with open(descriptor, "r+b") as file, contextlib.ExitStack() as stack:  # noqa: PTH123 - a descriptor
@@ -46,7 +47,7 @@ def unlinked_database(folder: Path) -> Iterator[tuple[BinaryIO, sqlite3.Connecti
             fill, check = (
                 stack.enter_context(closing(sqlite3.connect(name, isolation_level=None))) for _ in range(2)
             )
-            # A log of any kind would need a name.
+            # A journal of any kind would need the file's name.
             fill.execute("PRAGMA journal_mode=OFF")
             fill.execute("PRAGMA synchronous=OFF")
         finally:
@@ -56,14 +57,16 @@ def unlinked_database(folder: Path) -> Iterator[tuple[BinaryIO, sqlite3.Connecti
 
 @contextlib.contextmanager
 def snapshot(path: Path, on_progress: ProgressCallback) -> Iterator[BinaryIO]:
-    """Copy the database as it is at one moment into a nameless file beside it; writers go on meanwhile.
+    """Yield a consistent copy of the database, in an unlinked file in the same folder; writers continue.
 
-    The copy needs no log. Raises `errors.Unavailable`, also when the copy is not sound.
+    The copy is in rollback-journal format, complete without a WAL file. Raises `errors.Unavailable`, also
+    when the copy fails its integrity check.
     """
     with unlinked_database(path.parent) as (file, fill, check):
         try:
             with closing(connect(path, read_only=True)) as source:
-                # Held to the end: without it the copy would begin anew with every commit of somebody else.
+                # A read transaction held until the end: without it, every commit of another connection would
+                # restart the backup.
                 source.execute("BEGIN")
                 source.execute("SELECT count(*) FROM sqlite_master")
                 source.backup(
@@ -76,18 +79,18 @@ def snapshot(path: Path, on_progress: ProgressCallback) -> Iterator[BinaryIO]:
         except sqlite3.Error as error:
             raise to_unavailable(error) from error
         if damage:
-            raise errors.Unavailable(f"The database file is damaged, its copy would be too: {damage[0]}")
+            raise errors.Unavailable(f"The database file is damaged, so its copy would be too: {damage[0]}")
         yield file
 
 
 def integrity_errors(connection: sqlite3.Connection) -> list[str]:
-    """Let SQLite check every page and index; return what it found. Raises `sqlite3.Error`."""
+    """Return the first ten problems `PRAGMA integrity_check` finds, or []. Raises `sqlite3.Error`."""
     found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(10)")]
     return [] if found == ["ok"] else found
 
 
 def file_integrity_errors(path: Path) -> list[str]:
-    """Check a file that nobody else uses. What cannot be read at all is a problem, too."""
+    """Check a file that is not in use. A file SQLite cannot read at all counts as one problem."""
     try:
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
             return integrity_errors(connection)
@@ -97,16 +100,16 @@ def file_integrity_errors(path: Path) -> list[str]:
 
 @contextlib.contextmanager
 def exclusive_lock(path: Path) -> Iterator[None]:
-    """Keep everybody else from opening a database. Raises `InTheWay` while somebody has it open.
+    """Prevent other processes from opening a database. Raises `TargetOccupied` if one has it open.
 
-    Nothing may open it in this process meanwhile: closing it would give the lock up.
+    This process must not open the file in the meantime: closing any descriptor of it drops the POSIX lock.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
         try:
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, _SHARED_SIZE, _SHARED_FIRST)
         except OSError as error:
-            text = f"A server or another program uses {path}. Stop it first."
+            text = f"A server or another program is using {path}. Stop it first."
             raise TargetOccupied(text) from error
         yield
     finally:
@@ -114,10 +117,10 @@ def exclusive_lock(path: Path) -> Iterator[None]:
 
 
 def install(new: Path, path: Path, keep_as: Path | None) -> None:
-    """Give a finished database its name, durably; the one that has it keeps its content under `aside`.
+    """Move a finished database to `path`, durably; an existing one is first linked as `keep_as`.
 
-    At every moment one of both is there. Raises `FileExistsError` when there is one and nowhere to keep it,
-    and `InTheWay` when somebody uses it.
+    At every moment `path` names one of the two. Raises `FileExistsError` when `path` exists and `keep_as` is
+    None, and `TargetOccupied` when a process has it open.
     """
     fsync_path(new)
     if keep_as is None:
@@ -132,13 +135,13 @@ def install(new: Path, path: Path, keep_as: Path | None) -> None:
 
 
 def _checkpoint_log(path: Path) -> None:
-    """Bring what is in the log into the file, if it can be read."""
+    """Move the WAL's content into the database file, if the file can be read."""
     with contextlib.suppress(errors.Unavailable, sqlite3.Error), closing(connect(path)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _move_log(path: Path, keep_as: Path) -> None:
-    """Never leave the old log beside the new file: SQLite would write it in."""
+    """Rename the WAL and its index with the old database: SQLite would apply them to the new file."""
     for ending in ("-wal", "-shm"):
         log = path.with_name(path.name + ending)
         if log.exists():
@@ -146,7 +149,7 @@ def _move_log(path: Path, keep_as: Path) -> None:
 
 
 def fsync_path(path: Path) -> None:
-    """Make a file, or the names in a folder, durable."""
+    """Make a file's content, or a directory's entries, durable."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -1,10 +1,11 @@
-"""Moving what was committed from the log (WAL) into the database file, while commits go on.
+"""Checkpoint the write-ahead log (WAL) into the database file while commits continue.
 
-SQLite does this by itself within the commit that makes the log a thousand pages long. That commit takes ten
-times as long as others, and so does everybody who waits for it or for the next one: seven requests in a
-thousand, hence the 99th percentile (decision 0029). Here a thread with a connection of its own does most of
-it. Only while nobody writes can nothing be left over, so that the log begins anew from its start instead of
-growing; so the little that remains is moved right after a commit, before the next one begins.
+By default SQLite checkpoints within the commit that makes the WAL a thousand pages long. That commit takes
+ten times as long as others and delays every request that shares it or waits for the next one: seven in a
+thousand, and so the 99th percentile (decision 0029). Here a thread with a separate connection does most of
+the work. The WAL restarts from its beginning, instead of growing, only after a checkpoint that leaves no
+frame behind, which takes a moment without writers; so the committing thread moves the few remaining frames
+right after a commit, before the next one begins.
 """
 
 import contextlib
@@ -12,19 +13,19 @@ import sqlite3
 import threading
 from typing import Final
 
-# After so many commits it is looked how long the log is, and what is in it is moved.
+# Run a passive checkpoint in the background after this many commits.
 COMMITS_PER_CHECKPOINT: Final = 64
-# From so many pages on the log begins anew; SQLite's own measure.
+# Let the WAL restart once it has this many pages; SQLite's default for wal_autocheckpoint.
 RESTART_PAGES: Final = 1000
-# Where SQLite steps in after all: somebody reads for long, and keeps the log from beginning anew.
+# SQLite's own checkpoint as a fallback, when a long-running reader keeps the WAL from restarting.
 AUTOCHECKPOINT_PAGES: Final = 8000
 
 
 class Checkpointer:
-    """Keeps the log short. Commits are told from one thread, which owns the writing connection meanwhile."""
+    """Keeps the WAL short. `committed` is called by the thread that is using the writing connection."""
 
     def __init__(self, writer: sqlite3.Connection, own_connection: sqlite3.Connection) -> None:
-        """Take the connection that commits, and one for nothing else, and start the thread."""
+        """Start the thread. `writer` is the committing connection; `own_connection` is the thread's."""
         self._writer = writer
         self._connection = own_connection
         self._writer.execute(f"PRAGMA wal_autocheckpoint={AUTOCHECKPOINT_PAGES}")
@@ -35,7 +36,7 @@ class Checkpointer:
         self._thread.start()
 
     def committed(self) -> None:
-        """Take note of a commit; once the thread has caught up, move what is left."""
+        """Count a commit; once the background checkpoint has caught up, finish it on this thread."""
         self._commits += 1
         if self._caught_up:
             self._caught_up = False
@@ -46,7 +47,7 @@ class Checkpointer:
             self._requests.release()
 
     def close(self) -> None:
-        """Wait for what is under way, end the thread, close its connection."""
+        """Wait for a running checkpoint, end the thread and close its connection."""
         self._closing = True
         self._requests.release()
         self._thread.join()
@@ -55,15 +56,15 @@ class Checkpointer:
     def _run(self) -> None:
         while self._requests.acquire() and not self._closing:
             if _checkpoint_passive(self._connection) >= RESTART_PAGES:
-                # That took a while. What has come in meanwhile takes less.
+                # Commits continued during that checkpoint; a second one has fewer pages left to move.
                 _checkpoint_passive(self._connection)
                 self._caught_up = True
 
 
 def _checkpoint_passive(connection: sqlite3.Connection) -> int:
-    """Move what nobody reads any more, and tell how many pages the log has.
+    """Run a passive checkpoint and return the number of pages in the WAL.
 
-    What is in the log is durable, so a failure (a full disk) harms nothing: the next time may go better.
+    Committed pages are durable in the WAL, so a failure (a full disk) is ignored: a later checkpoint retries.
     """
     with contextlib.suppress(sqlite3.Error):
         return int(connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1])

@@ -1,7 +1,7 @@
-"""One thread for what would make the event loop wait: the disk, and other processes.
+"""A single-thread executor for calls that would block the event loop: commits, and waits for locks.
 
-An executor of the standard library makes two futures for each call and locks both, which costs as much
-processor time as a commit does; here a call is one future, one queue and one wake-up.
+`concurrent.futures` makes two futures per call and locks both, which costs as much CPU time as a commit;
+here a call costs one future, one queue entry and one wake-up of the loop.
 """
 
 import asyncio
@@ -18,10 +18,10 @@ _Job = tuple[Callable[[], Any], "asyncio.Future[Any]", _Callbacks, _Callback]
 
 
 class CommitThread:
-    """Does one call after the other on a thread of its own. Belongs to the event loop that is running."""
+    """Runs calls one at a time on its own thread. Belongs to the event loop that created it."""
 
     def __init__(self, name: str) -> None:
-        """Start the thread."""
+        """Start the thread, called `name`. Must run inside the event loop."""
         self._loop = asyncio.get_running_loop()
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -30,18 +30,17 @@ class CommitThread:
     async def run(
         self, call: Callable[[], T], during: _Callbacks = (), on_done: _Callback = lambda: None
     ) -> T:
-        """Make the call there, and return or raise what it does; `meanwhile` and `then` are called here.
+        """Run `call` on the thread and return or raise its outcome; the callbacks run on the event loop.
 
-        The former from the thread, when it has begun: until then it may have to wait for the interpreter,
-        which a loop that computes does not let go of. The latter when it has not failed, a turn of the loop
-        before the caller goes on.
+        `during` is scheduled once the thread holds the GIL, so that these callbacks do not delay the start of
+        `call`. `on_done` runs if `call` succeeds, one event-loop iteration before the caller resumes.
         """
         done: asyncio.Future[T] = self._loop.create_future()
         self._jobs.put((call, done, during, on_done))
         return await done
 
     def close(self, *, wait: bool = True) -> None:
-        """End the thread after what is under way, and wait for that unless it may take for ever."""
+        """End the thread after the queued calls; with `wait=False`, without waiting for them."""
         self._jobs.put(None)
         if wait:
             self._thread.join()
@@ -53,19 +52,19 @@ class CommitThread:
                 self._call_on_loop(_one_per_iteration, self._loop, iter(during))
             try:
                 result = call()
-            except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            except BaseException as error:  # noqa: BLE001 - raised in `run`
                 self._call_on_loop(_reject, done, error)
             else:
                 self._call_on_loop(_resolve, done, result, on_done)
 
-    def _call_on_loop(self, call: Callable[..., object], *given: object) -> None:
-        # Nobody may be left to hear it: see `close`.
+    def _call_on_loop(self, call: Callable[..., object], *arguments: object) -> None:
+        # The loop may be closed: `close(wait=False)` leaves the thread running.
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(call, *given)
+            self._loop.call_soon_threadsafe(call, *arguments)
 
 
 def _one_per_iteration(loop: asyncio.AbstractEventLoop, calls: Iterator[Callable[[], object]]) -> None:
-    """Make the calls, and let whatever is ready go before each."""
+    """Run the first of `calls` and schedule the rest, one per iteration, after what is already ready."""
     for call in calls:
         loop.call_soon(_one_per_iteration, loop, calls)
         call()

@@ -1,4 +1,4 @@
-"""Connections to the embedded database: opening, statements, errors."""
+"""SQLite connections: pragmas, statement dialect, and translation of errors."""
 
 import contextlib
 import functools
@@ -12,47 +12,41 @@ from authfactor import errors
 from authfactor.store.db import Row, Step
 
 BUSY_TIMEOUT_SECONDS: Final = 5.0
-
-
 _BUSY_PAUSE_SECONDS: Final = 0.01
-
-
 _CACHED_STATEMENTS: Final = 256
-
-
 _FOR_UPDATE: Final = re.compile(r"\s+FOR UPDATE( OF \w+)?")
 
 
 @functools.cache
 def _dialect(statement: str) -> str:
-    """SQLite numbers parameters `?1` and locks whole files, so row locks are left out."""
+    """Write `$1` as `?1`, and drop row locks: SQLite locks the whole file."""
     return _FOR_UPDATE.sub("", statement.replace("$", "?"))
 
 
 class SqliteDb:
-    """`Db` over one connection. Nothing here really waits, so a unit never suspends."""
+    """`Db` over one connection. No method suspends, so a unit runs to its end without yielding."""
 
     __slots__ = ("_execute",)
     serializes_writes = True
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        """Keep the bound method: it runs several times a request."""
+        """Keep the bound method, which runs several times per request."""
         self._execute = connection.execute
 
     async def one(self, statement: str, *parameters: object) -> Row | None:
-        """Return the first row, or None."""
+        """Return the statement's first row, or None."""
         return cast("Row | None", self._execute(_dialect(statement), parameters).fetchone())
 
     async def all(self, statement: str, *parameters: object) -> list[Row]:
-        """Return every row."""
+        """Return all rows of the statement."""
         return self._execute(_dialect(statement), parameters).fetchall()
 
     async def run(self, statement: str, *parameters: object) -> int:
-        """Return how many rows were written."""
+        """Execute a write and return the number of affected rows."""
         return self._execute(_dialect(statement), parameters).rowcount
 
     async def run_while_matched(self, *steps: Step) -> int:
-        """Run statements for as long as each writes a row; return how many did."""
+        """Run statements in order until one affects no row; return how many affected one."""
         for done, (statement, parameters) in enumerate(steps):
             if self._execute(_dialect(statement), parameters).rowcount != 1:
                 return done
@@ -60,7 +54,7 @@ class SqliteDb:
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    """Open a connection with the settings that durability and speed rest on. Raises `errors.Unavailable`."""
+    """Open a connection in WAL mode, fully synchronous (decision 0001). Raises `errors.Unavailable`."""
     uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
     connection = None
     try:
@@ -73,13 +67,13 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
             timeout=0,
         )
         if read_only:
-            # Readers wait only for one that opens the file after a crash, or closes it as the last.
+            # WAL readers wait only while another connection recovers the WAL or, as the last one, closes it.
             connection.execute(f"PRAGMA busy_timeout={int(BUSY_TIMEOUT_SECONDS * 1000)}")
         else:
             _use_wal(connection)
             connection.execute("PRAGMA synchronous=FULL")
-        # Any write makes a reader drop its pages, and the system keeps the file in memory anyway: more is not
-        # faster, and a read of many rows (sealing events) would leave the process larger by it for good.
+        # 4 MiB. Every commit invalidates a reader's cache, and the kernel caches the file anyway, so a larger
+        # cache is no faster; after one long read (sealing events) it would enlarge the process for good.
         connection.execute("PRAGMA cache_size=-4096")
         connection.execute("PRAGMA temp_store=MEMORY")
     except sqlite3.Error as error:
@@ -90,9 +84,10 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """Switch the file to WAL, which stays.
+    """Switch the file to WAL, which is persistent.
 
-    Of two processes that switch a new file at once one is refused, whatever its busy timeout: try again.
+    When two processes switch a new file at the same time, one gets SQLITE_BUSY whatever its busy timeout,
+    so this retries.
     """
     for _ in range(int(BUSY_TIMEOUT_SECONDS / _BUSY_PAUSE_SECONDS)):
         try:
@@ -107,7 +102,7 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 
 def begin_immediate_waiting(connection: sqlite3.Connection) -> None:
-    """Take the write lock, waiting for another program (a backup, the sqlite3 shell): it knows no turns."""
+    """Begin a write transaction, waiting for programs that do not use `WriteLock` (the sqlite3 shell)."""
     connection.execute(f"PRAGMA busy_timeout={int(BUSY_TIMEOUT_SECONDS * 1000)}")
     try:
         connection.execute("BEGIN IMMEDIATE")
@@ -116,7 +111,7 @@ def begin_immediate_waiting(connection: sqlite3.Connection) -> None:
 
 
 def integrity(path: Path) -> str:
-    """Check the structure of a file: `ok`, or what is wrong first. Raises `errors.Unavailable`."""
+    """Return `ok` or the first problem `PRAGMA quick_check` finds. Raises `errors.Unavailable`."""
     with contextlib.closing(connect(path, read_only=True)) as connection:
         try:
             return str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
@@ -125,21 +120,21 @@ def integrity(path: Path) -> str:
 
 
 def is_busy(error: sqlite3.Error) -> bool:
-    """Tell whether another connection holds the lock."""
+    """Return whether the error means that another connection holds the lock."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def to_unavailable(error: Exception) -> Exception:
-    """Say what a person can do about it; everything else is a fault of ours and stays what it is."""
+    """Return an `errors.Unavailable` that says what to do; other errors are bugs and returned unchanged."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     reasons = {
         sqlite3.SQLITE_BUSY: "The database is busy. Try again in a moment.",
         sqlite3.SQLITE_LOCKED: "The database is busy. Try again in a moment.",
         sqlite3.SQLITE_FULL: "The disk is full. Nothing was changed.",
-        sqlite3.SQLITE_IOERR: "The disk reports an error; is it full or read-only? Nothing was changed.",
+        sqlite3.SQLITE_IOERR: "The disk reported an error; is it full or read-only? Nothing was changed.",
         sqlite3.SQLITE_READONLY: "The database file is read-only. Nothing was changed.",
         sqlite3.SQLITE_CANTOPEN: "The database file cannot be opened.",
         sqlite3.SQLITE_CORRUPT: "The database file is damaged. Restore a backup.",
-        sqlite3.SQLITE_NOTADB: "The database file is no SQLite database.",
+        sqlite3.SQLITE_NOTADB: "The database file is not a SQLite database.",
     }
     return errors.Unavailable(reasons[code]) if code in reasons else error

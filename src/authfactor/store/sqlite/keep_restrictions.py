@@ -1,6 +1,7 @@
-"""What an old database still knows against somebody, kept when another one takes its place.
+"""Carry restrictions from the replaced database into the one restored over it.
 
-A lock, a wrong code, a revoked key, a spent step, an operator sent away: of both the stricter is kept.
+Locks, failed codes, revoked API keys, spent TOTP steps, disabled or demoted operators, throttles: for each,
+the stricter of the two databases wins (decision 0015).
 """
 
 import sqlite3
@@ -21,7 +22,8 @@ WHERE last_step < (SELECT last_step FROM old.factors AS o
   WHERE o.environment = factors.environment AND o.id = factors.id)
 """
 
-# Disabled, or reset because of a lost phone, perhaps set up again since: the backup's way in is closed.
+# Disabled, or reset (a lost phone) and perhaps set up again since the backup: the password and factor in the
+# backup must not work again.
 DISABLED_OPERATORS = """
 UPDATE operators SET state = CASE o.state WHEN 'active' THEN 'invited' ELSE o.state END,
   password_hash = NULL, factor_id = NULL
@@ -47,7 +49,7 @@ INSERT OR REPLACE INTO failures (environment, subject, times, in_a_row, locked_u
 
 
 def keep(path: Path, old: Path) -> bool:
-    """Carry over what is stricter in `old`; False when that cannot be read, and nothing is changed."""
+    """Copy what is stricter in `old` into `path`; False, with nothing changed, if `old` is unreadable."""
     try:
         with closing(_connect(path)) as connection:
             connection.execute("ATTACH ? AS old", (f"{old.absolute().as_uri()}?mode=ro",))
@@ -71,7 +73,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _stricter(
     one: tuple[str, int, int | None], other: tuple[str, int, int | None]
 ) -> tuple[str, int, int | None]:
-    """Take every time that either has, as often as it has it, the longer run and the later lock."""
+    """Merge two failure records: the union of their times (as a multiset), the longer run, the later lock."""
     times = [[int(text) for text in record[0].split(",") if text] for record in (one, other)]
     every = sorted(
         at for at in {*times[0], *times[1]} for _ in range(max(times[0].count(at), times[1].count(at)))

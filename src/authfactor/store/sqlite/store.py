@@ -1,10 +1,9 @@
-"""The embedded database: SQLite in WAL mode, fully synchronous, with group commit.
+"""The SQLite store: WAL mode, fully synchronous, with group commit.
 
-Units run on the event loop without suspension, one after the other, on one writing connection; every
-unit that is waiting shares the next commit. The commit (an fdatasync) happens on a thread, while the
-next batch gathers. A unit that fails leaves the others standing: if it had written something, the batch
-begins anew with a savepoint around each. Decision 0001 has the measurements behind this, 0029 and 0030 what
-happens to the log and between processes.
+Units run on the event loop without suspending, one at a time, on one writing connection; all queued units
+share the next commit. The commit (an fdatasync) runs on a thread while the next batch collects. A failed
+unit does not affect the others: if it had written rows, the batch is rolled back and rerun with a savepoint
+around each unit. Decision 0001 has the measurements; 0029 covers checkpoints, 0030 several processes.
 """
 
 import asyncio
@@ -35,12 +34,12 @@ T = TypeVar("T")
 
 
 class SqliteStore:
-    """`Store` over one file. Belongs to the event loop that opened it."""
+    """`Store` over one database file. Belongs to the event loop that created it."""
 
     reads_never_suspend = True
 
     def __init__(self, path: Path) -> None:
-        """Open the file (it must have been migrated) and start the writer."""
+        """Open the migrated file and start the writer task. Raises `errors.Unavailable`."""
         self._write_lock = WriteLock(path)
         self._writer = connect(path)
         self._reader = connect(path, read_only=True)
@@ -59,7 +58,7 @@ class SqliteStore:
         self._task = self._loop.create_task(self._write_batches())
 
     async def write(self, unit: Unit[T]) -> T:
-        """Queue the unit for the next commit and wait until it is durable."""
+        """Queue the unit for the next commit and return its result once it is durable."""
         if self._closing:
             raise errors.Unavailable("The service is stopping.")
         future: asyncio.Future[T] = self._loop.create_future()
@@ -68,10 +67,10 @@ class SqliteStore:
         return await future
 
     async def read(self, unit: Unit[T]) -> T:
-        """Run at once on the reading connection, on what is committed by now.
+        """Run the unit immediately on the reading connection.
 
-        Reads of one turn of the event loop share a snapshot. What arrives later, a request of somebody who
-        saw a write answered among it, is dealt with in a later turn and finds a new one (decision 0026).
+        All reads of one event-loop iteration share a snapshot. A client that has received the response to a
+        write can only be read in a later iteration, with a newer snapshot (decision 0026).
         """
         try:
             if not self._reading:
@@ -83,18 +82,18 @@ class SqliteStore:
             raise to_unavailable(error) from error
 
     def end_reading(self) -> None:
-        """End the snapshot that the reads of this turn share: the next one sees what was committed since."""
+        """End the snapshot shared by this iteration's reads, so that the next read sees newer commits."""
         self._reading = False
         with contextlib.suppress(sqlite3.Error):
-            # A fault may have ended it already.
+            # An I/O error may have ended the transaction already.
             self._reader.rollback()
 
     def on_batch_committed(self, callback: Callable[[], None]) -> None:
-        """Have `call` made at the end of each batch."""
+        """Register the callback run after each batch's waiters are resolved."""
         self._on_batch_committed = callback
 
     async def schema_version(self) -> str | None:
-        """Return alembic's revision, or None for an empty file."""
+        """Return the Alembic revision of the schema, or None for an empty file."""
         try:
             row = self._reader.execute("SELECT version_num FROM alembic_version").fetchone()
         except sqlite3.OperationalError as error:
@@ -104,15 +103,15 @@ class SqliteStore:
         return None if row is None else str(row[0])
 
     async def now(self) -> int | None:
-        """Return None: the file has no clock of its own."""
+        """Return None: a file has no clock."""
         return None
 
     def stats(self) -> StoreStats:
-        """Return sizes of the batches, and what waits for the next one."""
+        """Return batch sizes, failures and the length of the queue."""
         return StoreStats(tuple(self._batches), self._units, self._failed, len(self._queue))
 
     async def close(self) -> None:
-        """Commit what waits, stop the writer, close the file."""
+        """Commit the queued units, stop the writer and close the file."""
         self._closing = True
         self._wake.set()
         await self._task
@@ -120,7 +119,7 @@ class SqliteStore:
         if self._lock_wait is not None:
             self._lock_wait.cancel()
         self._checkpointer.close()
-        # The writer last: only the last connection, and only one that may write, empties and removes the log.
+        # The writer last: the WAL is checkpointed and removed only by the last connection, if it can write.
         self._reader.close()
         self._writer.close()
         self._write_lock.close()
@@ -136,7 +135,7 @@ class SqliteStore:
                 await self._wake.wait()
 
     def _take_queue(self) -> list[tuple[Unit[Any], asyncio.Future[Any]]]:
-        """Take all that waits."""
+        """Empty the queue and return its units that are still awaited."""
         batch = [(unit, future) for unit, future in self._queue if not future.cancelled()]
         self._queue.clear()
         return batch
@@ -146,7 +145,7 @@ class SqliteStore:
         self._write_tx.during_commit = []
         try:
             await self._begin_batch()
-            # Not before: what arrived while another process had its turn comes along.
+            # Taken only now, so that units queued while waiting for the lock join this batch.
             batch = self._take_queue()
             try:
                 done = [(future, *self._run_unit(unit)) for unit, future in batch]
@@ -156,8 +155,8 @@ class SqliteStore:
                 done = [(future, *self._run_in_savepoint(unit)) for unit, future in batch]
             resolve = functools.partial(_resolve_waiters, done, self._on_batch_committed)
             await self._commit_thread.run(self._commit, self._write_tx.during_commit, resolve)
-        except Exception as error:  # noqa: BLE001 - whoever waits is told, and the writer goes on
-            # Nothing of this batch is durable (disk full, read-only file, lock not had in time).
+        except Exception as error:  # noqa: BLE001 - passed on to the waiters; the writer continues
+            # Nothing of this batch is durable (disk full, read-only file, lock timed out).
             with contextlib.suppress(sqlite3.Error):
                 self._writer.execute("ROLLBACK")
             if self._lock_wait is None:
@@ -172,9 +171,9 @@ class SqliteStore:
         self._batches[min(len(done).bit_length(), len(self._batches)) - 1] += 1
 
     async def _begin_batch(self) -> None:
-        """Take the write lock; only another process can make this wait, and then not on the loop.
+        """Acquire the write lock and begin; if another process holds it, wait on the thread, not the loop.
 
-        Raises `Unavailable` when it takes too long: a process that was stopped may never give it back.
+        Raises `errors.Unavailable` after `BUSY_TIMEOUT_SECONDS`: a suspended process may never release it.
         """
         if self._lock_wait is not None or not self._write_lock.try_acquire():
             await self._wait_for_lock()
@@ -184,16 +183,16 @@ class SqliteStore:
         if self._lock_wait is None:
             self._lock_wait = self._loop.create_task(self._commit_thread.run(self._write_lock.acquire))
             self._lock_wait.add_done_callback(self._release_unwanted_lock)
-        # Whoever has waited long enough is told. The thread waits on, and the next batch joins in.
+        # On timeout only these callers fail; the thread keeps waiting, and the next batch reuses that wait.
         acquisition = self._lock_wait
         done, _ = await asyncio.wait((acquisition,), timeout=connection.BUSY_TIMEOUT_SECONDS)
         if not done:
-            raise errors.Unavailable("Another process keeps the database busy. Try again in a moment.")
+            raise errors.Unavailable("Another process is writing to the database. Try again in a moment.")
         self._lock_wait = None
         acquisition.result()
 
     def _release_unwanted_lock(self, acquisition: "asyncio.Future[None]") -> None:
-        """Give the turn back when it comes and nobody wants it any more."""
+        """Release a lock that arrives after all its waiters have timed out."""
         if self._queue or acquisition.cancelled():
             return
         self._lock_wait = None
@@ -213,17 +212,17 @@ class SqliteStore:
 
     def _commit(self) -> None:
         self._writer.execute("COMMIT")
-        # Before another process writes.
+        # Before the lock is released, so that no other process writes during the checkpoint.
         self._checkpointer.committed()
         self._write_lock.release()
 
     def _run_unit(self, unit: Unit[T]) -> tuple[T | None, BaseException | None]:
-        """Run a unit; what it raised before it wrote anything is its own affair. Raises `_HalfDone`."""
+        """Run a unit and return (result, error). Raises `_WroteThenFailed` if its writes must be undone."""
         written = self._writer.total_changes
         try:
             return _run_to_completion(unit(self._write_tx)), None
         except Exception as error:
-            # Some faults (a full disk among them) end the whole transaction: then the batch is lost.
+            # Some SQLite errors (a full disk, for one) roll back the whole transaction, so the batch fails.
             if not self._writer.in_transaction:
                 raise
             if _commits(error):
@@ -233,7 +232,7 @@ class SqliteStore:
             return None, error
 
     def _run_in_savepoint(self, unit: Unit[T]) -> tuple[T | None, BaseException | None]:
-        """Run a unit in a savepoint, so that it can be undone alone."""
+        """Run a unit in a savepoint, so that its writes can be rolled back alone; return (result, error)."""
         execute = self._writer.execute
         execute("SAVEPOINT unit")
         try:
@@ -250,14 +249,14 @@ class SqliteStore:
 
 
 def _nothing() -> None:
-    """Do nothing."""
+    """Default for `on_batch_committed`."""
 
 
 def _resolve_waiters(
     outcomes: list[tuple["asyncio.Future[Any]", object, BaseException | None]],
     on_batch_committed: Callable[[], None],
 ) -> None:
-    """Let everybody whose unit is durable know what became of it."""
+    """Resolve the futures of a durable batch with each unit's result or error."""
     for future, result, failure in outcomes:
         if future.done():
             continue
@@ -269,11 +268,11 @@ def _resolve_waiters(
 
 
 class _WroteThenFailed(Exception):
-    """A unit failed after it had written."""
+    """A unit raised after it had written rows."""
 
 
 def _run_to_completion(coroutine: object) -> Any:  # noqa: ANN401 - the unit's own result type is lost in `send`
-    """Run a coroutine that never suspends to its end."""
+    """Run a coroutine that never suspends and return its result."""
     try:
         cast("Coroutine[Any, Any, Any]", coroutine).send(None)
     except StopIteration as stop:

@@ -1,7 +1,7 @@
-"""Whose turn it is to write, among the processes on one SQLite file.
+"""An advisory `flock` that orders the writing processes of one SQLite file (decision 0030).
 
-SQLite's own waiting sleeps for up to a tenth of a second at a time; the kernel hands a file lock on at once.
-The lock only orders writers; what keeps them apart is SQLite's own lock. A process that dies lets go of it.
+SQLite's busy handler sleeps for up to 100 ms at a time; the kernel passes a file lock on immediately. This
+lock only orders writers; exclusion is still SQLite's own lock. The kernel releases it when a process dies.
 """
 
 import fcntl
@@ -10,15 +10,15 @@ from pathlib import Path
 
 
 class WriteLock:
-    """A lock on a file beside the database."""
+    """An exclusive lock on the file `<database>-turn` next to the database."""
 
     def __init__(self, database: Path) -> None:
-        """Open the lock file. Not the database itself: closing that would drop SQLite's own locks."""
+        """Open the lock file. Not the database itself: closing it would drop SQLite's POSIX locks."""
         path = database.with_name(f"{database.name}-turn")
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def try_acquire(self) -> bool:
-        """Take the turn if nobody has it, or keep it."""
+        """Take the lock if it is free or already held by this process; return whether it is held now."""
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -26,15 +26,15 @@ class WriteLock:
         return True
 
     def acquire(self) -> None:
-        """Wait for the turn, on a thread that may wait for ever: nothing ends that but the turn."""
+        """Block until the lock is acquired, without a timeout; call it on a thread."""
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
 
     def release(self) -> None:
-        """Let the next one write."""
+        """Release the lock."""
         fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def close(self) -> None:
-        """Let go for good; again does nothing (the number may be another file's by then)."""
+        """Close the lock file; idempotent, since the descriptor's number may be reused afterwards."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1

@@ -1,4 +1,4 @@
-"""API keys: only the SHA-256 of a key is stored, and it finds the key whatever its environment."""
+"""API keys. Only a key's SHA-256 is stored; it identifies the key in any environment."""
 
 from typing import TYPE_CHECKING
 
@@ -34,32 +34,32 @@ _KEY_FIELDS = len(ApiKey.__struct_fields__)
 
 
 class ApiKeysTable:
-    """Calls on the table `api_keys`."""
+    """The table `api_keys`. Times are in milliseconds."""
 
     __slots__ = ("_db",)
 
     def __init__(self, db: "Db") -> None:
-        """Keep the connection."""
+        """Run all statements on `db`."""
         self._db = db
 
     async def insert(self, key: ApiKey, secret_hash: bytes) -> bool:
-        """Add a key; False when this very key exists already."""
+        """Insert a key; False when the same key already exists."""
         values = [getattr(key, name) for name in ApiKey.__struct_fields__]
         return await self._db.run(INSERT, *values, secret_hash) == 1
 
     async def active_by_hash(self, secret_hash: bytes) -> tuple[ApiKey, Environment] | None:
-        """Find a key that is not revoked, with its environment."""
+        """Return a key that is not revoked, with its environment, or None."""
         row = await self._db.one(ACTIVE_BY_HASH, secret_hash)
         return None if row is None else (ApiKey(*row[:_KEY_FIELDS]), Environment(*row[_KEY_FIELDS:]))
 
     async def of_environment(self, environment: int) -> list[ApiKey]:
-        """List the keys of an environment, revoked ones too, oldest first."""
+        """Return an environment's keys, oldest first, including revoked ones."""
         return [ApiKey(*row) for row in await self._db.all(OF_ENVIRONMENT, environment)]
 
     async def revoke(self, environment: int, key_id: str, now: int) -> bool:
-        """Revoke a key; False when it is unknown or revoked already."""
+        """Revoke a key; False when it is unknown or already revoked."""
         return await self._db.run(REVOKE, environment, key_id, now) == 1
 
     async def touch(self, environment: int, key_id: str, now: int) -> None:
-        """Note that the key was used."""
+        """Set when the key was last used, unless a later time is stored."""
         await self._db.run(TOUCH, environment, key_id, now)

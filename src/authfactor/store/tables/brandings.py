@@ -1,4 +1,4 @@
-"""How an environment's pages look: at most one row each."""
+"""Branding of the hosted pages: at most one row per environment."""
 
 from typing import TYPE_CHECKING
 
@@ -19,21 +19,21 @@ SET name = excluded.name, color = excluded.color, logo = excluded.logo, updated_
 
 
 class BrandingsTable:
-    """Calls on the table `brandings`."""
+    """The table `brandings`."""
 
     __slots__ = ("_db",)
 
     def __init__(self, db: "Db") -> None:
-        """Keep the connection."""
+        """Run all statements on `db`."""
         self._db = db
 
     async def of(self, environment: int) -> BrandingRecord | None:
-        """Read an environment's branding; None when none was ever set."""
+        """Return an environment's branding; None when it was never set."""
         row = await self._db.one(OF_ENVIRONMENT, environment)
         return None if row is None else BrandingRecord(*row)
 
     async def put(self, environment: int, branding: BrandingRecord) -> None:
-        """Write an environment's branding."""
+        """Insert or replace an environment's branding."""
         await self._db.run(
             PUT, environment, branding.name, branding.color, branding.logo, branding.updated_at
         )

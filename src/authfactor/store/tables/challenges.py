@@ -1,4 +1,4 @@
-"""Challenges: asked of a factor, tried a few times, verified at most once."""
+"""Challenges of a factor: a few attempts each, verified at most once."""
 
 from typing import TYPE_CHECKING
 
@@ -13,14 +13,14 @@ INSERT = f"INSERT INTO challenges (environment, {COLUMNS}) VALUES ($1, $2, $3, $
 
 BY_ID = f"SELECT {COLUMNS} FROM challenges WHERE environment = $1 AND id = $2"
 
-# Counted before the code is looked at, so that no race and no crash gives a free guess. (`spending` has the
-# same within a larger statement.)
+# Counted before the code is compared, so that no race or crash gives a free guess. (`queries.attempts` has
+# the same condition within a larger statement.)
 CHARGE = """
 UPDATE challenges SET attempts = attempts + 1
 WHERE environment = $1 AND id = $2 AND verified_at IS NULL AND attempts < $3
 """
 
-# Nothing is added for a factor that is not there.
+# Inserts nothing if the factor does not exist.
 INSERT_FOR_FACTOR = f"""
 INSERT INTO challenges (environment, {COLUMNS}) SELECT $1, $2, $3, $4, $5, $6, $7
 WHERE EXISTS (SELECT 1 FROM factors WHERE environment = $1 AND id = $3)
@@ -35,7 +35,7 @@ WHERE c.environment = $1 AND c.id = $2
 
 CLOSE = "UPDATE challenges SET verified_at = $3 WHERE environment = $1 AND id = $2 AND verified_at IS NULL"
 
-# The same, and the attempt that was not counted yet.
+# Also counts the attempt, which SQLite has not written yet.
 CHARGE_AND_CLOSE = """
 UPDATE challenges SET verified_at = $3, attempts = attempts + 1
 WHERE environment = $1 AND id = $2 AND verified_at IS NULL
@@ -43,16 +43,16 @@ WHERE environment = $1 AND id = $2 AND verified_at IS NULL
 
 
 class ChallengesTable:
-    """Calls on the table `challenges`."""
+    """The table `challenges`. Times are in milliseconds."""
 
     __slots__ = ("_db",)
 
     def __init__(self, db: "Db") -> None:
-        """Keep the connection."""
+        """Run all statements on `db`."""
         self._db = db
 
     async def insert(self, environment: int, challenge: ChallengeRecord) -> None:
-        """Add a challenge."""
+        """Insert a challenge."""
         await self._db.run(
             INSERT,
             environment,
@@ -65,7 +65,7 @@ class ChallengesTable:
         )
 
     async def insert_for_factor(self, environment: int, challenge: ChallengeRecord) -> bool:
-        """Add a challenge if its factor is there; False when it is not."""
+        """Insert a challenge if its factor exists; False when it does not."""
         values = (
             environment,
             challenge.id,
@@ -80,11 +80,11 @@ class ChallengesTable:
     async def with_factor(
         self, environment: int, challenge_id: str
     ) -> tuple[ChallengeRecord, FactorRecord] | None:
-        """Find a challenge and its factor; None when either is gone."""
+        """Return a challenge and its factor; None when either does not exist."""
         row = await self._db.one(WITH_FACTOR, environment, challenge_id)
         return None if row is None else (ChallengeRecord(*row[:6]), FactorRecord(*row[6:]))
 
     async def by_id(self, environment: int, challenge_id: str) -> ChallengeRecord | None:
-        """Find by id."""
+        """Return the row with this id, or None."""
         row = await self._db.one(BY_ID, environment, challenge_id)
         return None if row is None else ChallengeRecord(*row)

@@ -1,4 +1,4 @@
-"""Environments: the tenants. Every other key starts with an environment's number."""
+"""Environments, the tenants. An environment's number is the first column of every other primary key."""
 
 from typing import TYPE_CHECKING
 
@@ -33,45 +33,45 @@ WHERE number = $1
 
 
 class EnvironmentsTable:
-    """Calls on the table `environments`."""
+    """The table `environments`."""
 
     __slots__ = ("_db",)
 
     def __init__(self, db: "Db") -> None:
-        """Keep the connection."""
+        """Run all statements on `db`."""
         self._db = db
 
     async def next_number(self) -> int:
-        """Return the number a new environment would get; `insert` tells whether it was still free."""
+        """Return the next free number; `insert` returns False if it has been taken since."""
         row = await self._db.one(NEXT_NUMBER)
         return int(row[0]) if row else 1
 
     async def insert(self, environment: Environment) -> bool:
-        """Add an environment; False when its number, client id or name is taken."""
+        """Insert an environment; False when its number, client id or name is taken."""
         return await self._db.run(INSERT, *_values(environment)) == 1
 
     async def by_number(self, number: int) -> Environment | None:
-        """Find by number."""
+        """Return the environment with this number, or None."""
         return _environment(await self._db.one(BY_NUMBER, number))
 
     async def lock(self, number: int) -> Environment | None:
-        """Find by number and hold the row until the unit ends."""
+        """Return the environment with this number, its row locked until the unit ends, or None."""
         return _environment(await self._db.one(LOCK, number))
 
     async def by_client_id(self, client_id: str) -> Environment | None:
-        """Find by client id."""
+        """Return the environment with this client id, or None."""
         return _environment(await self._db.one(BY_CLIENT_ID, client_id))
 
     async def by_name(self, name: str) -> Environment | None:
-        """Find by name."""
+        """Return the environment with this name, or None."""
         return _environment(await self._db.one(BY_NAME, name))
 
     async def all(self) -> list[Environment]:
-        """List every environment, oldest first."""
+        """Return all environments, oldest first."""
         return [Environment(*row) for row in await self._db.all(ALL)]
 
     async def update(self, environment: Environment) -> bool:
-        """Write the changeable columns of an environment."""
+        """Update an environment's mutable columns; False when it does not exist."""
         changed = await self._db.run(
             UPDATE,
             environment.number,

@@ -1,4 +1,4 @@
-"""What happened, in the transaction in which it happened."""
+"""Events, appended in the transaction of the change they report."""
 
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,7 @@ WHERE environment = $1 AND name = $2 AND created_at >= $3 AND created_at < $4
 
 RECENT = keyset_pagination.Listing(f"SELECT {COLUMNS} FROM events WHERE environment = $1", 1)
 
-# Of a user there is no index: the newest of the environment are looked through, and no more.
+# There is no index by user: only the environment's newest events, up to a limit, are scanned.
 RECENT_OF_USER = f"""
 SELECT {COLUMNS} FROM (
   SELECT {COLUMNS} FROM events WHERE environment = $1 ORDER BY id DESC LIMIT $3
@@ -36,7 +36,7 @@ SELECT {COLUMNS} FROM (
 
 
 def _counts(buckets: int) -> str:
-    """Count between neighbouring ids, `$4` and on, each up to `$3`: one walk along an index a bucket."""
+    """Return the SELECT that counts between adjacent ids (`$4`, …), each up to `$3`; one index scan each."""
     counts = (
         "(SELECT COUNT(*) FROM (SELECT 1 FROM events INDEXED BY events_name"
         f" WHERE environment = $1 AND name = $2 AND id >= ${4 + at} AND id < ${5 + at} LIMIT $3) b{at})"
@@ -46,46 +46,46 @@ def _counts(buckets: int) -> str:
 
 
 class EventsTable:
-    """Calls on the table `events`."""
+    """The table `events`. Times are in milliseconds."""
 
     __slots__ = ("_db",)
 
     def __init__(self, db: "Db") -> None:
-        """Keep the connection."""
+        """Run all statements on `db`."""
         self._db = db
 
     async def append(
         self, environment: int, event_id: str, name: str, user_id: str | None, data: str, now: int
     ) -> None:
-        """Add one event; `data` is its JSON text."""
+        """Append an event; `data` is JSON text."""
         await self._db.run(INSERT, environment, event_id, name, user_id, data, now)
 
     async def by_id(self, environment: int, event_id: str) -> EventRecord | None:
-        """Find by id."""
+        """Return the row with this id, or None."""
         row = await self._db.one(BY_ID, environment, event_id)
         return None if row is None else EventRecord(*row)
 
     async def page(
         self, environment: int, names: tuple[str, ...], query: PageQuery, start: int, end: int
     ) -> tuple[list[EventRecord], bool, bool]:
-        """List one page of the events of these names between two times."""
+        """Return one page of the events of these names from `start` to before `end`."""
         parameter_sets = ((environment, name, start, end) for name in names)
         found = await keyset_pagination.fetch_merged(self._db, LISTING, query, parameter_sets)
         return [EventRecord(*row) for row in found.rows], found.more_before, found.more_after
 
     async def recent(self, environment: int, query: PageQuery) -> tuple[list[EventRecord], bool, bool]:
-        """List one page of the events of any name."""
+        """Return one page of the events of any name."""
         found = await keyset_pagination.fetch(self._db, RECENT, query, environment)
         return [EventRecord(*row) for row in found.rows], found.more_before, found.more_after
 
     async def recent_of_user(
         self, environment: int, user_id: str, scan_limit: int, limit: int
     ) -> list[EventRecord]:
-        """List a user's latest events, newest first, found among the latest of the environment."""
+        """Return a user's latest events, newest first, among the environment's latest `scan_limit`."""
         rows = await self._db.all(RECENT_OF_USER, environment, user_id, scan_limit, limit)
         return [EventRecord(*row) for row in rows]
 
     async def counts(self, environment: int, name: str, boundaries: list[str], limit: int) -> list[int]:
-        """Count the events of a name between neighbouring ids, each count up to `most`."""
+        """Return the number of events of a name between adjacent boundary ids, each capped at `limit`."""
         row = await self._db.one(_counts(len(boundaries) - 1), environment, name, limit, *boundaries)
         return list(row or ())

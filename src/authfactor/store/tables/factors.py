@@ -1,4 +1,4 @@
-"""TOTP factors. The secret is sealed; `last_step` only ever grows."""
+"""TOTP factors. The secret is sealed; `last_step`, the last spent TOTP step, never decreases."""
 
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ OF_USER = f"""
 SELECT {COLUMNS} FROM factors INDEXED BY factors_user WHERE environment = $1 AND user_id = $2 ORDER BY id
 """
 
-# Answered by the index alone.
+# A covering index scan.
 IDS_OF_USER = """
 SELECT id FROM factors INDEXED BY factors_user WHERE environment = $1 AND user_id = $2 ORDER BY id
 """
@@ -27,7 +27,7 @@ LISTING = keyset_pagination.Listing(
     f"SELECT {COLUMNS} FROM factors INDEXED BY factors_user WHERE environment = $1 AND user_id = $2", 2
 )
 
-# The one place where a code is spent: of any number of racing requests one finds the step still ahead.
+# The only statement that spends a code: of any number of concurrent requests, one finds the step unspent.
 ADVANCE_STEP = """
 UPDATE factors SET last_step = $3, activated_at = COALESCE(activated_at, $4), updated_at = $4
 WHERE environment = $1 AND id = $2 AND last_step < $3
@@ -43,16 +43,16 @@ DELETE_OF_USER = "DELETE FROM factors WHERE environment = $1 AND user_id = $2"
 
 
 class FactorsTable:
-    """Calls on the table `factors`."""
+    """The table `factors`. Times are in milliseconds."""
 
     __slots__ = ("_db",)
 
     def __init__(self, db: "Db") -> None:
-        """Keep the connection."""
+        """Run all statements on `db`."""
         self._db = db
 
     async def insert(self, environment: int, factor: FactorRecord) -> None:
-        """Add a factor."""
+        """Insert a factor."""
         await self._db.run(
             INSERT,
             environment,
@@ -68,38 +68,38 @@ class FactorsTable:
         )
 
     async def by_id(self, environment: int, factor_id: str) -> FactorRecord | None:
-        """Find by id."""
+        """Return the row with this id, or None."""
         return _factor(await self._db.one(BY_ID, environment, factor_id))
 
     async def of_user(self, environment: int, user_id: str) -> list[FactorRecord]:
-        """List a user's factors, oldest first (their number is limited)."""
+        """Return a user's factors, oldest first; their number is limited by `max_factors_per_user`."""
         return [FactorRecord(*row) for row in await self._db.all(OF_USER, environment, user_id)]
 
     async def ids_of_user(self, environment: int, user_id: str) -> list[str]:
-        """List the ids of a user's factors, oldest first."""
+        """Return the ids of a user's factors, oldest first."""
         return [row[0] for row in await self._db.all(IDS_OF_USER, environment, user_id)]
 
     async def page(
         self, environment: int, user_id: str, query: PageQuery
     ) -> tuple[list[FactorRecord], bool, bool]:
-        """List one page of a user's factors."""
+        """Return one page of a user's factors."""
         found = await keyset_pagination.fetch(self._db, LISTING, query, environment, user_id)
         return [FactorRecord(*row) for row in found.rows], found.more_before, found.more_after
 
     async def reseal(self, environment: int, factor_id: str, old: str, new: str) -> None:
-        """Replace a sealed secret by the same secret under a newer key."""
+        """Replace a sealed secret with the same secret sealed under a newer key."""
         await self._db.run(RESEAL, environment, factor_id, old, new)
 
     async def delete(self, environment: int, factor_id: str) -> bool:
-        """Remove a factor; False when there was none."""
+        """Delete a factor; False when it does not exist."""
         return await self._db.run(DELETE, environment, factor_id) == 1
 
     async def delete_pending(self, environment: int, factor_id: str) -> bool:
-        """Delete a factor unless it has been confirmed."""
+        """Delete a factor if it is pending; False when it is active or does not exist."""
         return await self._db.run(DELETE_PENDING, environment, factor_id) == 1
 
     async def delete_of_user(self, environment: int, user_id: str) -> int:
-        """Remove every factor of a user; return how many."""
+        """Delete all factors of a user; return how many."""
         return await self._db.run(DELETE_OF_USER, environment, user_id)
 
 

@@ -1,4 +1,4 @@
-"""Answers kept for requests that an SDK may send again. The kept answer is sealed."""
+"""Stored responses of requests with an Idempotency-Key. The response is sealed."""
 
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -6,7 +6,7 @@ if TYPE_CHECKING:
     from authfactor.models import IdempotencyClaim
     from authfactor.store.db import Db
 
-# Claimed first: a second request with the key waits for this row on a database that locks rows.
+# Claimed first: on a database with row locks, a second request with the key waits for this row.
 CLAIM = """
 INSERT INTO idempotency (environment, key, body_hash, answer, expires_at) VALUES ($1, $2, $3, NULL, $4)
 ON CONFLICT (environment, key) DO UPDATE
@@ -18,7 +18,7 @@ BY_KEY = "SELECT body_hash, answer FROM idempotency WHERE environment = $1 AND k
 
 UNEXPIRED = f"{BY_KEY} AND expires_at > $3"
 
-# Where units run one after the other, looking is as good as claiming, and saves one of two writes.
+# Where units are serialized, reading is as good as claiming and saves one of two writes.
 CLAIM_AND_STORE = """
 INSERT INTO idempotency (environment, key, body_hash, answer, expires_at) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (environment, key) DO UPDATE
@@ -31,23 +31,23 @@ UPDATE idempotency SET body_hash = $3, answer = $4, expires_at = $5 WHERE enviro
 
 
 class StoredClaim(NamedTuple):
-    """What an earlier request with this key left: the hash of its body and its sealed answer."""
+    """The row of an earlier request with the same key: the hash of its body and its sealed response."""
 
     body_hash: bytes
     answer: str | None
 
 
 class IdempotencyTable:
-    """Calls on the table `idempotency`."""
+    """The table `idempotency`."""
 
     __slots__ = ("_db",)
 
     def __init__(self, db: "Db") -> None:
-        """Keep the connection."""
+        """Run all statements on `db`."""
         self._db = db
 
     async def claim(self, claim: "IdempotencyClaim", now: int) -> StoredClaim | None:
-        """Take the key; what an earlier request left when it is taken and not yet expired."""
+        """Claim the key at `now` (milliseconds); return the earlier claim if there is an unexpired one."""
         if self._db.serializes_writes:
             row = await self._db.one(UNEXPIRED, claim.environment, claim.key, now)
             return StoredClaim(*row) if row else None
@@ -60,7 +60,7 @@ class IdempotencyTable:
         return StoredClaim(*row) if row else None
 
     async def store_response(self, claim: "IdempotencyClaim", sealed_answer: str) -> None:
-        """Keep the answer of the request that claimed the key, in the unit that claimed it."""
+        """Store the sealed response of the request that claimed the key, in the same unit as the claim."""
         statement = CLAIM_AND_STORE if self._db.serializes_writes else STORE
         await self._db.run(
             statement, claim.environment, claim.key, claim.body_hash, sealed_answer, claim.expires_at

@@ -1,6 +1,6 @@
-"""Leases: which process does a piece of background work. Table `turns`.
+"""Leases, which decide the process that does a piece of background work. Stored in the table `turns`.
 
-A lease is a row with an end: no advisory lock, so any database will do.
+A lease is a row with an expiry instead of an advisory lock, so it works on any database.
 """
 
 from typing import TYPE_CHECKING
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from authfactor.store.db import Db
 
 
-# Takes the turn when nobody has it or the lease has run out.
+# Acquires a lease that is free, expired, or already held by this holder.
 ACQUIRE = """
 INSERT INTO turns (name, holder, ends_at) VALUES ($1, $2, $3)
 ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, ends_at = excluded.ends_at
@@ -21,18 +21,18 @@ EXISTS = "SELECT 1 FROM turns WHERE name = $1"
 
 
 class LeasesTable:
-    """Calls on leases."""
+    """The table `turns`. Times are in milliseconds."""
 
     __slots__ = ("_db",)
 
     def __init__(self, db: "Db") -> None:
-        """Use this connection."""
+        """Run all statements on `db`."""
         self._db = db
 
     async def acquire(self, name: str, holder: str, now: int, ends_at: int) -> bool:
-        """Take (or keep) the turn: True for one holder at a time."""
+        """Acquire or renew a lease until `ends_at`; True for at most one holder at a time."""
         return await self._db.run(ACQUIRE, name, holder, ends_at, now) == 1
 
     async def exists(self, name: str) -> bool:
-        """Tell whether somebody has or had the turn."""
+        """Return whether the lease has a row, expired or not."""
         return await self._db.one(EXISTS, name) is not None

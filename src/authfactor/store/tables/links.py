@@ -1,6 +1,7 @@
-"""Links to pages: opened at most once, by whoever then holds the page session. Both are known by hash only.
+"""Links to hosted pages: opened at most once, by the browser that then holds the page session.
 
-A link's token and a page session name their environment themselves: nobody else has said which it is.
+Tokens and page sessions are stored as hashes. The lookups by hash take no environment: a browser presents
+nothing else that identifies it.
 """
 
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ BY_TOKEN = f"SELECT {COLUMNS} FROM links WHERE token_hash = $1"
 
 BY_SESSION = f"SELECT {COLUMNS} FROM links WHERE session_hash = $1 AND id = $2"
 
-# Of any number of browsers that follow a link one opens it; from then on it lasts as its page session does.
+# Of any number of browsers that follow a link, one opens it; `expires_at` is then the page session's.
 OPEN = """
 UPDATE links SET opened_at = $3, session_hash = $4, expires_at = $5
 WHERE environment = $1 AND id = $2 AND opened_at IS NULL AND expires_at > $3
@@ -46,52 +47,52 @@ DELETE_OF_USER = "DELETE FROM links WHERE environment = $1 AND user_id = $2"
 
 
 class LinksTable:
-    """Calls on the table `links`."""
+    """The table `links`. Times are in milliseconds."""
 
     __slots__ = ("_db",)
 
     def __init__(self, db: "Db") -> None:
-        """Keep the connection."""
+        """Run all statements on `db`."""
         self._db = db
 
     async def insert(self, link: LinkRecord, token_hash: bytes) -> None:
-        """Add a link."""
+        """Insert a link."""
         await self._db.run(
             INSERT, *(getattr(link, name) for name in LinkRecord.__struct_fields__), token_hash
         )
 
     async def by_id(self, environment: int, link_id: str) -> LinkRecord | None:
-        """Find by id."""
+        """Return the row with this id, or None."""
         return _link(await self._db.one(BY_ID, environment, link_id))
 
     async def by_token(self, token_hash: bytes) -> LinkRecord | None:
-        """Find by the token in its address, in whatever environment it is."""
+        """Return the link whose URL has this token, in any environment, or None."""
         return _link(await self._db.one(BY_TOKEN, token_hash))
 
     async def by_session(self, session_hash: bytes, link_id: str) -> LinkRecord | None:
-        """Find the link that this page session opened, in whatever environment it is."""
+        """Return the link that this page session opened, in any environment, or None."""
         return _link(await self._db.one(BY_SESSION, session_hash, link_id))
 
     async def open(
         self, environment: int, link_id: str, now: int, session_hash: bytes, expires_at: int
     ) -> bool:
-        """Bind the link to a page session: True for exactly one caller, while it has not expired."""
+        """Bind an unexpired link to a page session; True for exactly one caller."""
         return await self._db.run(OPEN, environment, link_id, now, session_hash, expires_at) == 1
 
     async def attach(self, environment: int, link_id: str, factor_id: str, challenge_id: str) -> bool:
-        """Note which factor the page is about and which challenge it answers now."""
+        """Set the factor and challenge that the page uses; False when the link does not exist."""
         return await self._db.run(ATTACH, environment, link_id, factor_id, challenge_id) == 1
 
     async def complete(self, environment: int, link_id: str, now: int) -> bool:
-        """Mark as done: True for exactly one caller."""
+        """Mark the link as completed; True for exactly one caller."""
         return await self._db.run(COMPLETE, environment, link_id, now) == 1
 
     async def abandoned(self, environment: int, user_id: str, now: int) -> list[str]:
-        """List factors of enrolments by link that ended without a right code."""
+        """Return the factor ids of a user's expired enrollment links that were not completed."""
         return [row[0] for row in await self._db.all(ABANDONED, environment, user_id, now)]
 
     async def delete_of_user(self, environment: int, user_id: str) -> int:
-        """Delete a user's links; return how many there were."""
+        """Delete all links of a user; return how many."""
         return await self._db.run(DELETE_OF_USER, environment, user_id)
 
 

@@ -1,4 +1,4 @@
-"""Operators of the console, their sessions, and the links that set them up. Tokens are stored as hashes.
+"""Console operators, their sessions and their set-up links. Tokens are stored as hashes.
 
 Operators belong to the installation, not to an environment.
 """
@@ -26,7 +26,8 @@ BY_EMAIL = f"SELECT {COLUMNS} FROM operators WHERE email_key = $1"
 
 ALL = f"SELECT {COLUMNS} FROM operators ORDER BY id"
 
-# Held until the unit ends: of two units that would take away the last two owners one sees the other's work.
+# Locked until the unit ends: of two units that would each remove one of the last two owners, the second sees
+# the first's change.
 ACTIVE_OWNERS = "SELECT id FROM operators WHERE role = 'owner' AND state = 'active' ORDER BY id FOR UPDATE"
 
 UPDATE = """
@@ -52,14 +53,14 @@ UPDATE operator_links SET operator_id = $2
 WHERE token_hash = $1 AND used_at IS NULL AND (operator_id IS NULL OR operator_id = $2)
 """
 
-# The one place where a link is spent: of any number of racing requests one finds it unused.
+# The only statement that spends a link: of any number of concurrent requests, one finds it unused.
 SPEND_LINK = (
     "UPDATE operator_links SET used_at = $2 WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2"
 )
 
 DROP_LINKS_OF = "DELETE FROM operator_links WHERE operator_id = $1 AND used_at IS NULL"
 
-# The links of a first start: they are good until somebody is in.
+# Bootstrap links, valid until the first operator has signed in.
 DROP_FIRST_LINKS = "DELETE FROM operator_links WHERE used_at IS NULL AND first = 1"
 
 SESSION_COLUMNS = "id, operator_id, ip_address, user_agent, created_at, last_active_at, expires_at, ended_at"
@@ -100,41 +101,41 @@ _SESSION_FIELDS = len(OperatorSession.__struct_fields__)
 
 
 class OperatorsTable:
-    """Calls on the tables `operators` and `operator_links`."""
+    """The tables `operators` and `operator_links`. Times are in milliseconds."""
 
     __slots__ = ("_db",)
 
     def __init__(self, db: "Db") -> None:
-        """Keep the connection."""
+        """Run all statements on `db`."""
         self._db = db
 
     async def insert(self, operator: Operator) -> bool:
-        """Add an operator; False when the email is taken."""
+        """Insert an operator; False when the email is taken."""
         values = [getattr(operator, name) for name in Operator.__struct_fields__]
         return await self._db.run(INSERT, *values, email_key(operator.email)) == 1
 
     async def by_id(self, operator_id: str) -> Operator | None:
-        """Find by id."""
+        """Return the row with this id, or None."""
         return _operator(await self._db.one(BY_ID, operator_id))
 
     async def lock(self, operator_id: str) -> Operator | None:
-        """Find by id and hold the row until the unit ends."""
+        """Return the operator with this id, the row locked until the unit ends, or None."""
         return _operator(await self._db.one(LOCK, operator_id))
 
     async def by_email(self, email: str) -> Operator | None:
-        """Find by email, whatever its case."""
+        """Return the operator with this email, ignoring case, or None."""
         return _operator(await self._db.one(BY_EMAIL, email_key(email)))
 
     async def all(self) -> list[Operator]:
-        """List every operator, oldest first."""
+        """Return all operators, oldest first."""
         return [Operator(*row) for row in await self._db.all(ALL)]
 
     async def active_owners(self) -> list[str]:
-        """List the ids of the owners who can sign in, and hold their rows until the unit ends."""
+        """Return the ids of the owners who can sign in, their rows locked until the unit ends."""
         return [row[0] for row in await self._db.all(ACTIVE_OWNERS)]
 
     async def update(self, operator: Operator) -> bool:
-        """Write the changeable columns; False when another operator has the email."""
+        """Update the mutable columns; False when another operator has the email."""
         changed = await self._db.run(
             UPDATE,
             operator.id,
@@ -150,7 +151,7 @@ class OperatorsTable:
         return changed == 1
 
     async def insert_link(self, token_hash: bytes, link: OperatorLink) -> None:
-        """Add a link."""
+        """Insert a set-up link."""
         await self._db.run(
             INSERT_LINK,
             token_hash,
@@ -163,68 +164,71 @@ class OperatorsTable:
         )
 
     async def link_by_hash(self, token_hash: bytes) -> OperatorLink | None:
-        """Find a link by its token's hash."""
+        """Return the link with this token hash, or None."""
         return _link(await self._db.one(LINK_BY_HASH, token_hash))
 
     async def lock_link(self, token_hash: bytes) -> OperatorLink | None:
-        """Find a link by its token's hash and hold it until the unit ends."""
+        """Return the link with this token hash, its row locked until the unit ends, or None."""
         return _link(await self._db.one(LOCK_LINK, token_hash))
 
     async def bind_link(self, token_hash: bytes, operator_id: str) -> bool:
-        """Give a link that is nobody's to an operator; False when it is used or another's."""
+        """Assign an unassigned link to an operator; False when it is used or another operator's."""
         return await self._db.run(BIND_LINK, token_hash, operator_id) == 1
 
     async def spend_link(self, token_hash: bytes, now: int) -> bool:
-        """Spend a link: True for exactly one caller, and not after its expiry."""
+        """Spend an unexpired link; True for exactly one caller."""
         return await self._db.run(SPEND_LINK, token_hash, now) == 1
 
     async def drop_links_of(self, operator_id: str) -> int:
-        """Withdraw an operator's unused links; return how many."""
+        """Delete an operator's unused links; return how many."""
         return await self._db.run(DROP_LINKS_OF, operator_id)
 
     async def drop_first_links(self) -> int:
-        """Withdraw the unused links of first starts; return how many."""
+        """Delete the unused bootstrap links; return how many."""
         return await self._db.run(DROP_FIRST_LINKS)
 
 
 class OperatorSessionsTable:
-    """Calls on the table `operator_sessions`."""
+    """The table `operator_sessions`. Times are in milliseconds."""
 
     __slots__ = ("_db",)
 
     def __init__(self, db: "Db") -> None:
-        """Keep the connection."""
+        """Run all statements on `db`."""
         self._db = db
 
     async def insert(self, token_hash: bytes, session: OperatorSession) -> None:
-        """Add a session."""
+        """Insert a session."""
         values = [getattr(session, name) for name in OperatorSession.__struct_fields__]
         await self._db.run(INSERT_SESSION, token_hash, *values)
 
     async def live_by_hash(
         self, token_hash: bytes, now: int, active_since: int
     ) -> tuple[OperatorSession, Operator] | None:
-        """Find a session that is neither ended nor expired nor idle, of an operator who may sign in."""
+        """Return a live session and its active operator, or None.
+
+        A session is live if it has not ended, expires after `now`, and was active after `active_since`.
+        """
         row = await self._db.one(LIVE_BY_HASH, token_hash, now, active_since)
         if row is None:
             return None
         return OperatorSession(*row[:_SESSION_FIELDS]), Operator(*row[_SESSION_FIELDS:])
 
     async def live_of(self, operator_id: str, now: int, active_since: int) -> list[OperatorSession]:
-        """List an operator's live sessions, newest first."""
+        """Return an operator's 50 newest live sessions, newest first."""
         rows = await self._db.all(LIVE_OF, operator_id, now, active_since)
         return [OperatorSession(*row) for row in rows]
 
     async def touch(self, token_hash: bytes, now: int) -> None:
-        """Note activity."""
+        """Set when the session was last active."""
         await self._db.run(TOUCH_SESSION, token_hash, now)
 
     async def end(self, token_hash: bytes, now: int) -> bool:
-        """End the session of a token; False when it had ended or was never there."""
+        """End the session with this token hash; False when it has ended or does not exist."""
         return await self._db.run(END_BY_HASH, token_hash, now) == 1
 
     async def end_by_id(self, operator_id: str, session_id: str, now: int) -> bool:
-        """End one session of an operator; False when it had ended or is not theirs."""
+        """End one of an operator's sessions; False when it has ended or is not theirs."""
         return await self._db.run(END_BY_ID, operator_id, session_id, now) == 1
 
     async def end_of(self, operator_id: str, now: int) -> int:
@@ -232,7 +236,7 @@ class OperatorSessionsTable:
         return await self._db.run(END_OF, operator_id, now)
 
     async def remove_expired(self, now: int) -> int:
-        """Remove sessions and links whose time is over; return how many."""
+        """Delete sessions and links that expired by `now`; return how many."""
         return await self._db.run(EXPIRED_SESSIONS, now) + await self._db.run(EXPIRED_LINKS, now)
 
 

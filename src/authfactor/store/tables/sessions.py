@@ -1,4 +1,4 @@
-"""Sessions, their refresh tokens, and sign-ins that wait for a code. Tokens are stored as hashes."""
+"""Sessions, their refresh tokens, and pending sign-ins. Tokens are stored as hashes."""
 
 from typing import TYPE_CHECKING
 
@@ -65,7 +65,7 @@ INSERT INTO refresh_tokens (environment, token_hash, {REFRESH_COLUMNS}) VALUES (
 
 REFRESH_BY_HASH = f"SELECT {REFRESH_COLUMNS} FROM refresh_tokens WHERE environment = $1 AND token_hash = $2"
 
-# Of any number of racing refreshes one finds the token unspent; the others read the successor it left.
+# Of any number of concurrent refreshes, one finds the token unspent; the others read the stored successor.
 SPEND_REFRESH = """
 UPDATE refresh_tokens SET spent_at = $3, successor = $4
 WHERE environment = $1 AND token_hash = $2 AND spent_at IS NULL
@@ -79,87 +79,87 @@ WHERE environment = $1 AND user_id = $2 ORDER BY id DESC LIMIT 50
 
 
 class PendingSignInsTable:
-    """Calls on the table `pending_sign_ins`."""
+    """The table `pending_sign_ins`. Times are in milliseconds."""
 
     __slots__ = ("_db",)
 
     def __init__(self, db: "Db") -> None:
-        """Keep the connection."""
+        """Run all statements on `db`."""
         self._db = db
 
     async def insert(self, environment: int, token_hash: bytes, pending: PendingSignIn) -> None:
-        """Add a sign-in that waits."""
+        """Insert a pending sign-in."""
         values = [getattr(pending, name) for name in PendingSignIn.__struct_fields__]
         await self._db.run(INSERT_PENDING, environment, token_hash, *values)
 
     async def by_hash(self, environment: int, token_hash: bytes) -> PendingSignIn | None:
-        """Find by the token's hash."""
+        """Return the pending sign-in with this token hash, or None."""
         row = await self._db.one(PENDING_BY_HASH, environment, token_hash)
         return None if row is None else PendingSignIn(*row)
 
     async def spend(self, environment: int, token_hash: bytes, now: int) -> bool:
-        """Spend the token: True for exactly one caller, and not after its expiry."""
+        """Spend an unexpired token; True for exactly one caller."""
         return await self._db.run(SPEND_PENDING, environment, token_hash, now) == 1
 
 
 class SessionsTable:
-    """Calls on the tables `sessions` and `refresh_tokens`."""
+    """The tables `sessions` and `refresh_tokens`. Times are in milliseconds."""
 
     __slots__ = ("_db",)
 
     def __init__(self, db: "Db") -> None:
-        """Keep the connection."""
+        """Run all statements on `db`."""
         self._db = db
 
     async def insert(self, environment: int, session: SessionRecord) -> None:
-        """Add a session."""
+        """Insert a session."""
         values = [getattr(session, name) for name in SessionRecord.__struct_fields__]
         await self._db.run(INSERT_SESSION, environment, *values)
 
     async def by_id(self, environment: int, session_id: str) -> SessionRecord | None:
-        """Find by id."""
+        """Return the row with this id, or None."""
         row = await self._db.one(SESSION_BY_ID, environment, session_id)
         return None if row is None else SessionRecord(*row)
 
     async def active_page(
         self, environment: int, user_id: str, query: PageQuery, now: int, active_since: int
     ) -> tuple[list[SessionRecord], bool, bool]:
-        """List one page of a user's sessions that are neither ended nor expired nor idle for too long."""
+        """Return one page of a user's sessions that are not ended, expired, or idle since `active_since`."""
         found = await keyset_pagination.fetch(
             self._db, ACTIVE, query, environment, user_id, now, active_since
         )
         return [SessionRecord(*row) for row in found.rows], found.more_before, found.more_after
 
     async def ip_addresses_of(self, environment: int, user_id: str) -> list[str]:
-        """Return where the user's latest sessions were started, newest first; those that said so."""
+        """Return the IP addresses of the user's 50 newest sessions, newest first, where known."""
         rows = await self._db.all(IP_ADDRESSES, environment, user_id)
         return [row[0] for row in rows if row[0]]
 
     async def touch(self, environment: int, session_id: str, now: int) -> bool:
-        """Note activity; False when the session has ended."""
+        """Set when the session was last active; False when it has ended."""
         return await self._db.run(TOUCH_SESSION, environment, session_id, now) == 1
 
     async def end(self, environment: int, session_id: str, now: int) -> bool:
-        """End a session: True for exactly one caller."""
+        """End a session; True for exactly one caller."""
         return await self._db.run(END_SESSION, environment, session_id, now) == 1
 
     async def clear_second_factor(self, environment: int, user_id: str, amr: str, now: int) -> int:
-        """Let a user's sessions no longer claim a second step; return how many did."""
+        """Remove the second factor from a user's sessions, setting `amr`; return how many had one."""
         return await self._db.run(CLEAR_SECOND_FACTOR, environment, user_id, amr, now)
 
     async def delete_of_user(self, environment: int, user_id: str) -> None:
-        """Remove a user's sessions; refresh tokens without a session are refused and cleaned up later."""
+        """Delete a user's sessions; their refresh tokens are then refused, and deleted by retention later."""
         await self._db.run(DELETE_SESSIONS_OF_USER, environment, user_id)
 
     async def insert_refresh(self, environment: int, token_hash: bytes, session_id: str, now: int) -> None:
-        """Add a refresh token."""
+        """Insert a refresh token."""
         await self._db.run(INSERT_REFRESH, environment, token_hash, session_id, now, None, None)
 
     async def refresh_by_hash(self, environment: int, token_hash: bytes) -> RefreshToken | None:
-        """Find a refresh token by its hash."""
+        """Return the refresh token with this hash, or None."""
         row = await self._db.one(REFRESH_BY_HASH, environment, token_hash)
         return None if row is None else RefreshToken(*row)
 
     async def spend_refresh(self, environment: int, token_hash: bytes, now: int, successor: str) -> bool:
-        """Spend a refresh token and leave its sealed successors: True for exactly one caller."""
+        """Spend a refresh token and store its sealed successor; True for exactly one caller."""
         return await self._db.run(SPEND_REFRESH, environment, token_hash, now, successor) == 1

@@ -1,4 +1,4 @@
-"""Keys that sign access tokens, per environment."""
+"""Keys that sign access tokens, separate for each environment."""
 
 from typing import TYPE_CHECKING
 
@@ -22,23 +22,23 @@ UPDATE signing_keys SET retired_at = $3 WHERE environment = $1 AND id <> $2 AND 
 
 
 class SigningKeysTable:
-    """Calls on the table `signing_keys`."""
+    """The table `signing_keys`. Times are in milliseconds."""
 
     __slots__ = ("_db",)
 
     def __init__(self, db: "Db") -> None:
-        """Keep the connection."""
+        """Run all statements on `db`."""
         self._db = db
 
     async def insert(self, environment: int, key: SigningKey) -> None:
-        """Add a key."""
+        """Insert a key."""
         values = [getattr(key, name) for name in SigningKey.__struct_fields__]
         await self._db.run(INSERT, environment, *values)
 
     async def published(self, environment: int, now: int) -> list[SigningKey]:
-        """List the keys whose tokens may still be valid, oldest first."""
+        """Return the keys that are not retired by `now`, oldest first: those the JWKS publishes."""
         return [SigningKey(*row) for row in await self._db.all(PUBLISHED, environment, now)]
 
     async def retire_others(self, environment: int, key_id: str, retired_at: int) -> int:
-        """Set when every other key stops being published; return how many."""
+        """Set when all other keys stop being published; return how many."""
         return await self._db.run(RETIRE_OTHERS, environment, key_id, retired_at)

@@ -1,8 +1,9 @@
-"""How soon somebody may try again, where only the pace counts: one moment a subject (GCRA).
+"""Rate limits in the database, one row per subject (the generic cell rate algorithm, GCRA).
 
-`full_at` is when the subject's whole allowance is back. An attempt moves it on by one interval and is
-refused where that would reach further ahead than the allowance. One conditional statement decides, so no
-concurrent attempt gets a place twice; a row whose moment has passed says nothing and is removed.
+`full_at` is GCRA's theoretical arrival time (TAT), called `tat` in Python: when the subject's full burst is
+available again. An attempt advances it by one interval and is refused if it would then be more than the burst
+ahead of now. One conditional statement decides, so concurrent attempts cannot exceed the limit. A row whose
+TAT has passed equals no row, and is deleted.
 """
 
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from authfactor.store.db import Db
 
-# $3 one interval from now, $4 now, $5 the interval, $6 the latest `full_at` that may be there already.
+# $3 now plus one interval, $4 now, $5 the interval, $6 the greatest stored TAT that still allows an attempt.
 CHARGE = """
 INSERT INTO throttles (environment, subject, full_at) VALUES ($1, $2, $3)
 ON CONFLICT (environment, subject) DO UPDATE
@@ -26,29 +27,29 @@ CLEAR = "DELETE FROM throttles WHERE environment = $1 AND subject = $2"
 
 
 class ThrottlesTable:
-    """Calls on the table `throttles`; times and intervals in milliseconds."""
+    """The table `throttles`. Times and intervals are in milliseconds."""
 
     __slots__ = ("_db",)
 
     def __init__(self, db: "Db") -> None:
-        """Keep the connection."""
+        """Run all statements on `db`."""
         self._db = db
 
-    async def charge(self, environment: int, subject: str, now: int, interval: int, allowance: int) -> bool:
-        """Take one place of `allowance`, of which one comes back each `interval`; False when none is left."""
-        latest = now + (allowance - 1) * interval
-        row = (environment, subject, now + interval, now, interval, latest)
+    async def charge(self, environment: int, subject: str, now: int, interval: int, burst: int) -> bool:
+        """Take one of `burst` attempts, which refill at one per `interval`; False when none is left."""
+        max_tat = now + (burst - 1) * interval
+        row = (environment, subject, now + interval, now, interval, max_tat)
         return await self._db.run(CHARGE, *row) == 1
 
     async def refund(self, environment: int, subject: str, interval: int) -> None:
-        """Take one attempt back."""
+        """Give back one attempt."""
         await self._db.run(REFUND, environment, subject, interval)
 
     async def tat(self, environment: int, subject: str) -> int:
-        """Return when the whole allowance is back; 0 for a subject that nothing is known of."""
+        """Return the subject's theoretical arrival time; 0 when there is no row."""
         row = await self._db.one(BY_SUBJECT, environment, subject)
         return int(row[0]) if row else 0
 
     async def clear(self, environment: int, subject: str) -> bool:
-        """Forget the subject; False when nothing was known of it."""
+        """Delete the subject's row; False when there is none."""
         return await self._db.run(CLEAR, environment, subject) == 1

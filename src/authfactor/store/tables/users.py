@@ -1,4 +1,4 @@
-"""Users of the applications, with the hash of their password if they have one."""
+"""Users of an environment's applications, with their password hash if they have one."""
 
 from typing import TYPE_CHECKING
 
@@ -56,45 +56,45 @@ _MAX_CHARACTER = "\U0010ffff"
 
 
 def email_key(email: str) -> str:
-    """Return the form in which emails are compared: case does not matter (contract section 3.2)."""
+    """Return the form in which emails are compared, ignoring case (contract section 3.2)."""
     return email.strip().casefold()
 
 
 class UsersTable:
-    """Calls on the table `users`."""
+    """The table `users`. Times are in milliseconds."""
 
     __slots__ = ("_db",)
 
     def __init__(self, db: "Db") -> None:
-        """Keep the connection."""
+        """Run all statements on `db`."""
         self._db = db
 
     async def insert(self, environment: int, user: UserRecord) -> bool:
-        """Add a user; False when the email or external id is taken."""
+        """Insert a user; False when the email or external id is taken."""
         values = [getattr(user, name) for name in UserRecord.__struct_fields__]
         values[2] = int(user.email_verified)
         return await self._db.run(INSERT, environment, *values, email_key(user.email)) == 1
 
     async def by_id(self, environment: int, user_id: str) -> UserRecord | None:
-        """Find by id."""
+        """Return the row with this id, or None."""
         return _user(await self._db.one(BY_ID, environment, user_id))
 
     async def lock(self, environment: int, user_id: str) -> UserRecord | None:
-        """Find by id and hold the row until the unit ends: what is counted per user stays true."""
+        """Return the user, the row locked until the unit ends so that per-user counts stay valid, or None."""
         return _user(await self._db.one(LOCK, environment, user_id))
 
     async def by_email(self, environment: int, email: str) -> UserRecord | None:
-        """Find by email, whatever its case."""
+        """Return the user with this email, ignoring case, or None."""
         return _user(await self._db.one(BY_EMAIL, environment, email_key(email)))
 
     async def by_external_id(self, environment: int, external_id: str) -> UserRecord | None:
-        """Find by the application's own id."""
+        """Return the user with this id of the application's own, or None."""
         return _user(await self._db.one(BY_EXTERNAL_ID, environment, external_id))
 
     async def page(
         self, environment: int, query: PageQuery, email: str | None
     ) -> tuple[list[UserRecord], bool, bool]:
-        """List users, all or those with this email."""
+        """Return one page of the users, or of those with this email."""
         if email is None:
             found = await keyset_pagination.fetch(self._db, LISTING, query, environment)
         else:
@@ -104,18 +104,18 @@ class UsersTable:
         return [_read(row) for row in found.rows], found.more_before, found.more_after
 
     async def search(self, environment: int, prefix: str, after: str, limit: int) -> list[UserRecord]:
-        """List users whose email begins like this, by email, from behind the email `after`."""
+        """Return at most `limit` users whose email has this prefix, ordered by email, after `after`."""
         key = email_key(prefix)
         rows = await self._db.all(SEARCH, environment, key, key + _MAX_CHARACTER, email_key(after), limit)
         return [_read(row) for row in rows]
 
     async def count(self, environment: int, limit: int) -> int:
-        """Count the users, up to `most`."""
+        """Return the number of users, capped at `limit`."""
         row = await self._db.one(COUNT, environment, limit)
         return row[0] if row else 0
 
     async def update(self, environment: int, user: UserRecord) -> bool:
-        """Write the changeable columns; the caller holds the row and has checked email and external id."""
+        """Update the mutable columns; the caller has locked the row and checked email and external id."""
         changed = await self._db.run(
             UPDATE,
             environment,
@@ -135,15 +135,15 @@ class UsersTable:
         return changed == 1
 
     async def record_sign_in(self, environment: int, user_id: str, now: int) -> None:
-        """Stamp the last sign-in."""
+        """Set when the user last signed in."""
         await self._db.run(RECORD_SIGN_IN, environment, user_id, now)
 
     async def replace_password_hash(self, environment: int, user_id: str, old: str, new: str) -> bool:
-        """Replace a password hash by a stronger one of the same password, unless it changed meanwhile."""
+        """Replace a password hash with a stronger one of the same password; False if it is not `old` now."""
         return await self._db.run(REPLACE_HASH, environment, user_id, old, new) == 1
 
     async def delete(self, environment: int, user_id: str) -> bool:
-        """Remove the row; False when there was none."""
+        """Delete a user; False when there is none."""
         return await self._db.run(DELETE, environment, user_id) == 1
 
 

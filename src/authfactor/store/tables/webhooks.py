@@ -1,8 +1,8 @@
-"""Webhook endpoints, and the deliveries to them: the outbox that events are put into with their cause.
+"""Webhook endpoints and their deliveries: a transactional outbox, filled in the transaction of the change.
 
-The partial indexes hold pending rows only, so what was delivered long ago costs a claim nothing:
-`deliveries_due` (environment, endpoint_id, due_at, id) and `deliveries_turn` (environment,
-endpoint_id, user_id, id), both WHERE state = 'pending'.
+The partial indexes contain pending rows only, so that old deliveries do not slow down a claim:
+`deliveries_due` (environment, endpoint_id, due_at, id) and `deliveries_turn` (environment, endpoint_id,
+user_id, id), both WHERE state = 'pending'.
 """
 
 from typing import TYPE_CHECKING
@@ -38,7 +38,7 @@ DELETE_ENDPOINT = "DELETE FROM webhook_endpoints WHERE environment = $1 AND id =
 
 ENABLED = "SELECT id, events FROM webhook_endpoints WHERE environment = $1 AND status = 'enabled' ORDER BY id"
 
-# Due no earlier than what waits before it for the same user: rows that cannot go yet are not looked at.
+# Due no earlier than the pending deliveries before it of the same user, so that claims skip blocked rows.
 INSERT_DELIVERY = """
 INSERT INTO deliveries
   (environment, id, endpoint_id, event_id, user_id, state, attempts, due_at, created_at, updated_at)
@@ -49,7 +49,7 @@ VALUES ($1, $2, $3, $4, $5, 'pending', 0, COALESCE((
 ), $6), $6, $6)
 """
 
-# One endpoint with something pending after the other, without a walk over all that is pending.
+# The next endpoint with pending deliveries, without scanning all pending rows.
 NEXT_ENDPOINT = """
 SELECT environment, endpoint_id FROM deliveries INDEXED BY deliveries_due
 WHERE state = 'pending' AND (environment, endpoint_id) > ($1, $2)
@@ -71,14 +71,14 @@ WHERE environment = $1 AND endpoint_id = $2 AND state = 'pending' AND due_at <= 
 ORDER BY due_at, id LIMIT $4
 """
 
-# The one place where a delivery is taken: of several processes one finds it still free and in turn.
+# The only statement that claims a delivery: of several processes, one finds it unclaimed and first in line.
 CLAIM = f"""
 UPDATE deliveries SET claimed_until = $4
 WHERE environment = $1 AND id = $2 AND state = 'pending' AND due_at <= $3
   AND (claimed_until IS NULL OR claimed_until <= $3) AND {FIRST_PENDING_OF_USER}
 """
 
-# Only by whoever still holds the claim: a sender that was too slow changes nothing.
+# Only while the claim is held: a sender whose claim has expired changes nothing.
 SETTLE = """
 UPDATE deliveries SET state = $4, attempts = $5, due_at = $6, claimed_until = NULL, last_status = $7,
   last_error = $8, updated_at = $9
@@ -99,7 +99,7 @@ WHERE environment = $1 AND state = 'pending' AND due_at > $5 AND attempts = 0 AN
 )
 """
 
-# A number for operators, not for a decision: a backlog without end must not cost a scrape its time.
+# For metrics only, so the count is capped: an unbounded backlog must not slow down a scrape.
 BACKLOG = """
 SELECT COUNT(*), MIN(due_at), MIN(created_at) FROM (
   SELECT due_at, created_at FROM deliveries INDEXED BY deliveries_due WHERE state = 'pending' LIMIT 10000
@@ -130,16 +130,16 @@ DELIVERY_BY_ID = f"{DELIVERIES} AND d.id = $2"
 
 
 class WebhookEndpointsTable:
-    """Calls on the table `webhook_endpoints`."""
+    """The table `webhook_endpoints`."""
 
     __slots__ = ("_db",)
 
     def __init__(self, db: "Db") -> None:
-        """Keep the connection."""
+        """Run all statements on `db`."""
         self._db = db
 
     async def insert(self, environment: int, endpoint: WebhookEndpointRecord) -> bool:
-        """Add an endpoint; False when its URL is taken."""
+        """Insert an endpoint; False when its URL is taken."""
         written = await self._db.run(
             INSERT_ENDPOINT,
             environment,
@@ -154,19 +154,19 @@ class WebhookEndpointsTable:
         return written == 1
 
     async def by_id(self, environment: int, endpoint_id: str) -> WebhookEndpointRecord | None:
-        """Find by id."""
+        """Return the row with this id, or None."""
         row = await self._db.one(ENDPOINT_BY_ID, environment, endpoint_id)
         return None if row is None else _endpoint(row)
 
     async def page(
         self, environment: int, query: PageQuery
     ) -> tuple[list[WebhookEndpointRecord], bool, bool]:
-        """List one page of the endpoints."""
+        """Return one page of the endpoints."""
         found = await keyset_pagination.fetch(self._db, ENDPOINTS, query, environment)
         return [_endpoint(row) for row in found.rows], found.more_before, found.more_after
 
     async def update(self, environment: int, endpoint: WebhookEndpointRecord) -> bool:
-        """Write the changeable columns; False when another endpoint has the URL."""
+        """Update the mutable columns; False when another endpoint has the URL."""
         written = await self._db.run(
             UPDATE_ENDPOINT,
             environment,
@@ -179,22 +179,22 @@ class WebhookEndpointsTable:
         return written == 1
 
     async def delete(self, environment: int, endpoint_id: str) -> bool:
-        """Remove an endpoint; False when there was none."""
+        """Delete an endpoint; False when it does not exist."""
         return await self._db.run(DELETE_ENDPOINT, environment, endpoint_id) == 1
 
     async def subscribed(self, environment: int, name: str) -> list[str]:
-        """List the ids of the enabled endpoints that want this event."""
+        """Return the ids of the enabled endpoints subscribed to this event name."""
         rows = await self._db.all(ENABLED, environment)
         return [row[0] for row in rows if name in row[1].split(",")]
 
 
 class DeliveriesTable:
-    """Calls on the table `deliveries`."""
+    """The table `deliveries`. Times are in milliseconds."""
 
     __slots__ = ("_db",)
 
     def __init__(self, db: "Db") -> None:
-        """Keep the connection."""
+        """Run all statements on `db`."""
         self._db = db
 
     async def insert(
@@ -206,29 +206,29 @@ class DeliveriesTable:
         user_id: str | None,
         now: int,
     ) -> None:
-        """Put an event into the outbox of an endpoint."""
+        """Insert a pending delivery of an event to an endpoint."""
         await self._db.run(INSERT_DELIVERY, environment, delivery_id, endpoint_id, event_id, user_id, now)
 
     async def next_endpoint(self, environment: int, endpoint_id: str) -> tuple[int, str] | None:
-        """Find the first endpoint after this one that has something pending."""
+        """Return the first endpoint after this one with pending deliveries, as (environment, id), or None."""
         row = await self._db.one(NEXT_ENDPOINT, environment, endpoint_id)
         return None if row is None else (row[0], row[1])
 
     async def backlog(self) -> tuple[int, int | None, int | None]:
-        """Count what is pending, over all environments, and find the earliest due time and creation."""
+        """Return the number of pending deliveries, up to 10,000, and the earliest due and creation times."""
         row = await self._db.one(BACKLOG)
         return (0, None, None) if row is None else (row[0], row[1], row[2])
 
     async def due(self, environment: int, endpoint_id: str, now: int, limit: int) -> list[str]:
-        """List the ids of what is due, free and in turn, the longest waiting first."""
+        """Return the ids of deliveries that are due, unclaimed and first of their user, oldest due first."""
         return [row[0] for row in await self._db.all(DUE, environment, endpoint_id, now, limit)]
 
     async def claim(self, environment: int, delivery_id: str, now: int, until: int) -> bool:
-        """Take a delivery until a time: True for exactly one caller."""
+        """Claim a delivery until a time; True for exactly one caller."""
         return await self._db.run(CLAIM, environment, delivery_id, now, until) == 1
 
     async def settle(self, environment: int, claimed_until: int, result: DeliveryRecord) -> bool:
-        """Write how it went; False when the claim was lost meanwhile."""
+        """Write the outcome and release the claim; False when the claim was lost."""
         written = await self._db.run(
             SETTLE,
             environment,
@@ -244,22 +244,22 @@ class DeliveriesTable:
         return written == 1
 
     async def postpone_followers(self, environment: int, delivery: DeliveryRecord, due_at: int) -> None:
-        """Let what waits behind a delivery of the same user wait at least as long."""
+        """Postpone the user's later deliveries to the same endpoint to at least `due_at`."""
         await self._update_followers(POSTPONE_FOLLOWERS, environment, delivery, due_at)
 
     async def advance_next(self, environment: int, delivery: DeliveryRecord, now: int) -> None:
-        """Make the next delivery of the same user due, now that this one is out of the way."""
+        """Make the user's next delivery to the same endpoint due, after this one is settled."""
         await self._update_followers(ADVANCE_NEXT, environment, delivery, now)
 
     async def by_id(self, environment: int, delivery_id: str) -> DeliveryRecord | None:
-        """Find by id."""
+        """Return the row with this id, or None."""
         row = await self._db.one(DELIVERY_BY_ID, environment, delivery_id)
         return None if row is None else DeliveryRecord(*row)
 
     async def page(
         self, environment: int, query: PageQuery, endpoint_id: str | None, state: str | None
     ) -> tuple[list[DeliveryRecord], bool, bool]:
-        """List one page of the deliveries, of one endpoint or in one state if given."""
+        """Return one page of the deliveries, of one endpoint or in one state if given."""
         select, values = DELIVERIES, []
         for column, value in (("endpoint_id", endpoint_id), ("state", state)):
             if value is not None:
@@ -270,11 +270,11 @@ class DeliveriesTable:
         return [DeliveryRecord(*row) for row in found.rows], found.more_before, found.more_after
 
     async def resend(self, environment: int, delivery_id: str, now: int) -> bool:
-        """Make a delivery due now, with all its attempts; False when it is unknown or on its way."""
+        """Make a delivery due now, with all attempts restored; False when it is unknown or claimed."""
         return await self._db.run(RESEND, environment, delivery_id, now) == 1
 
     async def drop_pending(self, environment: int, endpoint_id: str) -> None:
-        """Forget what an endpoint has not been told yet."""
+        """Delete an endpoint's pending deliveries."""
         await self._db.run(DROP_PENDING, environment, endpoint_id)
 
     async def _update_followers(

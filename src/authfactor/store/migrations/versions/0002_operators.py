@@ -1,4 +1,4 @@
-"""Operators of the console, their sessions, and the links that set them up."""
+"""Console operators, their sessions and their set-up links."""
 
 import sqlalchemy as sa
 from alembic import op

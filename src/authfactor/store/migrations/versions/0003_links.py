@@ -1,7 +1,7 @@
-"""Links to pages for users, and how an environment's pages look.
+"""Links to hosted pages, and branding.
 
-Tokens and page sessions are stored as hashes. A logo is a small PNG, in a table of its own: environments are
-read with every API key that is looked up.
+Tokens and page sessions are stored as hashes. Branding, with its small PNG logo, is a separate table because
+environments are read with every API key lookup.
 """
 
 import sqlalchemy as sa
@@ -11,7 +11,7 @@ revision = "0003"
 down_revision = "0002"
 
 TIME = sa.BigInteger
-# Compared byte by byte on both databases; see the first revision.
+# Compared bytewise on both databases; see revision 0001.
 TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 

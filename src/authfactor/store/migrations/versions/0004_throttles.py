@@ -1,4 +1,4 @@
-"""How soon somebody may try a password again."""
+"""Throttles: how soon another password may be tried."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""The audit list: what people changed and why, chained by hashes."""
+"""The audit log: what operators changed and why, chained by hashes."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,6 +1,6 @@
-"""Which keys of the ring have sealed values here, so that a start without one of them is refused.
+"""Ids of the vault keys that sealed values need, so that a start without one of them fails.
 
-Ids only: six hex digits of a hash. Filled at the first start of the release that has it.
+Ids are six hex digits of a hash. The table is filled at the first start of a release that has it.
 """
 
 import sqlalchemy as sa

@@ -1,6 +1,6 @@
-"""Entries of the audit list are signed with keys that the vault seals, and say where a request came from.
+"""Sign audit entries with keys that the vault seals, and record the request's IP address.
 
-An entry of an older release has none of the new columns: it stays as it is, and the next one covers it.
+Entries of older releases keep NULL in the new columns; the hash of the next entry covers them.
 """
 
 import sqlalchemy as sa
