@@ -108,7 +108,7 @@ async def test_a_lost_ring_is_not_replaced_by_a_new_one(open_desk: "Opener") -> 
     await desk.enroll_alone()
     ring = desk.af.settings.keys_path
     kept = ring.rename(ring.with_name("kept"))
-    with pytest.raises(keyring.KeyMissing, match="is not there, and this database needs the key"):
+    with pytest.raises(keyring.KeyMissing, match="is missing, and this database needs the key"):
         await open_desk()
     assert not ring.exists()
     kept.rename(ring)

@@ -65,7 +65,7 @@ def test_a_missing_key_is_named() -> None:
 
 @pytest.mark.parametrize("file", [b"", b"\n", b"SQLite format 3\0" * 20, b"authfactor backup 2 aaaaaa 00\n"])
 def test_another_file_is_no_backup(file: bytes) -> None:
-    with pytest.raises(InvalidBackup, match="no backup made by authfactor backup"):
+    with pytest.raises(InvalidBackup, match="not a backup made by authfactor backup"):
         read(file)
 
 

@@ -137,7 +137,7 @@ def test_a_line_that_is_no_key_is_named_and_not_shown(tmp_path: Path, line: str)
     path = _written(tmp_path / "keys", f"{_line(SECOND)}{line}")
 
     with pytest.raises(
-        keyring.KeyRingUnusable, match=r"Line 2 of the key ring .* is no key of 32 bytes"
+        keyring.KeyRingUnusable, match=r"Line 2 of the key ring .* is not a 32-byte key"
     ) as caught:
         keyring.read(path)
     assert line.strip() not in str(caught.value)
@@ -145,7 +145,7 @@ def test_a_line_that_is_no_key_is_named_and_not_shown(tmp_path: Path, line: str)
 
 @pytest.mark.parametrize("garbage", [b"\xff\xfe\x00", bytes(range(128, 256)), b"\x80" + FIRST])
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path, garbage: bytes) -> None:
-    with pytest.raises(keyring.KeyRingUnusable, match="is no text file"):
+    with pytest.raises(keyring.KeyRingUnusable, match="is not a text file"):
         keyring.read(_written(tmp_path / "keys", garbage))
 
 
@@ -169,5 +169,5 @@ def test_a_folder_is_no_ring(tmp_path: Path) -> None:
 def test_a_ring_that_cannot_be_made_is_an_error_for_people(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
-    with pytest.raises(keyring.KeyRingUnusable, match=r"keys cannot be made: "):
+    with pytest.raises(keyring.KeyRingUnusable, match=r"keys cannot be created: "):
         keyring.create(tmp_path / "file" / "keys", bytes)

@@ -1,1 +1,1 @@
-"""Sealing secrets, hashing passwords, signing tokens; the key ring that holds the keys."""
+"""Secrets sealed at rest, the key ring, password hashes, signed tokens, encrypted backups."""

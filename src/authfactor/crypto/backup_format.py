@@ -1,9 +1,9 @@
-"""The form of a backup file: encrypted in chunks, of which none can be read, changed, moved or cut off.
+"""The backup file format: encrypted in chunks that cannot be read, changed, reordered or truncated.
 
-A line of text names the key of the ring, a salt and when the copy was made (milliseconds of the epoch). HKDF
-makes a key of the file's own from key and salt. Chunks follow, each its length (4 bytes) and AES-256-GCM over
-at most 1 MiB. The nonce counts the chunks and says which is the last; the line is bound to each (the STREAM
-construction, Hoang, Reyhanitabar, Rogaway and Vizár, 2015).
+A header line names the ring key's id, a salt and the creation time (epoch milliseconds). HKDF derives a
+file-specific key from ring key and salt. Chunks follow, each a length (4 bytes, big-endian) and AES-256-GCM
+over at most 1 MiB. The nonce holds the chunk's number and whether it is the last; the header line is the
+associated data of each (the STREAM construction, Hoang, Reyhanitabar, Rogaway and Vizár, 2015).
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -26,31 +26,31 @@ _MAX_HEADER_BYTES: Final = 128
 
 
 class InvalidBackup(Conflict):
-    """The file is no backup, or is damaged or incomplete; the message says which."""
+    """The file is not a backup, or is damaged or incomplete; the message says which."""
 
     def __init__(self, message: str) -> None:
-        """Say what is wrong with it."""
+        """Use the code `backup_unusable`."""
         super().__init__("backup_unusable", message)
 
 
 class BackupHeader(NamedTuple):
-    """What a backup says in the clear: the key's id, its salt, when it was made (milliseconds)."""
+    """The unencrypted header: the key's id, the salt (16 bytes), the creation time (epoch milliseconds)."""
 
     key_id: str
     salt: bytes
     created_at: int
 
     def line(self) -> bytes:
-        """Write the file's first line."""
+        """Return the file's first line."""
         return b"%s %s %s %d\n" % (MAGIC, self.key_id.encode(), self.salt.hex().encode(), self.created_at)
 
 
 def read_header(source: BinaryIO) -> BackupHeader:
-    """Read the first line. Raises `BadArchive`."""
+    """Read and parse the first line. Raises `InvalidBackup`."""
     line = source.readline(_MAX_HEADER_BYTES)
     words = line.removeprefix(MAGIC).decode("ascii", "replace").split()
     if not line.startswith(MAGIC + b" ") or len(words) != _FIELDS:
-        raise InvalidBackup("The file is no backup made by authfactor backup.")
+        raise InvalidBackup("The file is not a backup made by authfactor backup.")
     try:
         header = BackupHeader(words[0], bytes.fromhex(words[1]), int(words[2]))
     except ValueError as error:
@@ -67,7 +67,7 @@ def write(
     header: BackupHeader,
     on_chunk: Callable[[int], object] = bool,
 ) -> None:
-    """Encrypt everything from `source` on; `tell` hears of each chunk how many bytes it was."""
+    """Encrypt the rest of `source` into `target`; `on_chunk` is called with each chunk's plaintext size."""
     line = header.line()
     target.write(line)
     cipher = _cipher(key, header.salt)
@@ -83,10 +83,10 @@ def write(
 
 
 def read(source: BinaryIO, ring: Iterable[Key]) -> tuple[BackupHeader, Iterator[bytes]]:
-    """Read what the file says and return its content, decrypted while it is taken.
+    """Return the header and an iterator over the decrypted chunks.
 
-    Raises `BadArchive`, and `vault.UnknownKey` when its key is not on the ring; so does the iterator. What it
-    gave by then is good for nothing.
+    Raises `InvalidBackup`, and `vault.UnknownKey` when the key is not on the ring. The iterator also raises
+    `InvalidBackup`; everything it has yielded must then be discarded.
     """
     header = read_header(source)
     key = next((key for key in ring if key.id == header.key_id), None)
@@ -99,7 +99,7 @@ class _BackupKeyMissing(UnknownKey):
     def __init__(self, key_id: str) -> None:
         super().__init__(key_id)
         text = f"The backup was encrypted with the key '{key_id}', which is not on the key ring."
-        self.args = (f"{text} Put the key ring of then in place.",)
+        self.args = (f"{text} Use the key ring from the time of the backup.",)
 
 
 def _chunks(source: BinaryIO, cipher: AESGCM, line: bytes) -> Iterator[bytes]:

@@ -1,27 +1,28 @@
-"""Password hashes made elsewhere: what an import may look like, and how to check a password against it.
+"""Password hashes imported from other systems: accepted formats, and verification.
 
-The accepted text per `password_hash_type`, in our words after WorkOS's public guides "Migrate from other
+The accepted text for each `password_hash_type`, paraphrased from WorkOS's public guides "Migrate from other
 services" and "Migrate from Firebase" (`b64` is base64, with or without padding):
 
 - `bcrypt`: the usual 60 characters, beginning with `$2a$`, `$2b$` or `$2y$`.
 - `scrypt`: `$scrypt$v=1$n=16384,r=8,p=1,kl=64$<b64 salt>$<b64 digest>`; n is the cost, not its logarithm.
 - `pbkdf2`: `$pbkdf2$i=600000,d=sha256$<b64 salt>$<b64 digest>`, where d is sha256 or sha512. The spelling of
-  `@phc/pbkdf2` and others, `$pbkdf2-sha256$i=600000,l=32$...`, is read too.
+  `@phc/pbkdf2` and others, `$pbkdf2-sha256$i=600000,l=32$...`, is accepted too.
 - `argon2`: `$argon2id$v=19$m=65536,t=3,p=4$<b64 salt>$<b64 digest>`; also argon2i and argon2d.
 - `firebase-scrypt`: `$firebase-scrypt$v=1$r=8,m=14,ss=<b64>,sk=<b64>$<b64 salt>$<b64 digest>`, being rounds,
-  memory cost, salt separator and signer key of the Firebase project, as the library `@phc/format` serialises
-  them for the guide; also the form of the public `workos-migrations` tool, each value behind its own dollar
-  sign: `$firebase-scrypt$hash=..$salt=..$sk=..$ss=..$r=8$m=14`.
+  memory cost, salt separator and signer key of the Firebase project, as the library `@phc/format` serializes
+  them in the guide; also the form of the public `workos-migrations` tool, each value in a separate field:
+  `$firebase-scrypt$hash=..$salt=..$sk=..$ss=..$r=8$m=14`.
 - `ssha`: `{SSHA}` and the b64 of SHA-1(password + salt) followed by the salt, as LDAP servers store it.
-- `ssha256`: the same with `{SSHA256}` and SHA-256. The guides do not describe it; this is LDAP's form again.
+- `ssha256`: the same with `{SSHA256}` and SHA-256. The guides do not describe it; this is LDAP's form.
 
-`password_salt_position` says on which side of the password the salt was when SSHA's digest was made: `suffix`
-(LDAP's way, and the default) or `prefix`. The other types fix their own input, so there it changes nothing.
+`password_salt_position` is the side of the password on which the salt was hashed for SSHA: `suffix` (as in
+LDAP, the default) or `prefix`. The other types define their own input, so it has no effect there.
 
-A stored import is `{type}` and then the text in one normal form: the type can be read back, and an imported
-argon2 hash is never taken for one of our own. Costs are bounded so that one check takes at most a few seconds
-and 256 MiB. WorkOS documents narrower bounds (for example 600,000 to 1,000,000 rounds of PBKDF2-SHA256);
-what it takes is taken here, and weaker hashes too, because the first sign-in replaces them.
+A stored import is `{type}` followed by the text in a canonical form, so the type can be read back and an
+imported argon2 hash is never mistaken for one created here. Costs are bounded so that one check takes at most
+a few seconds and 256 MiB. WorkOS documents narrower bounds (for example 600,000 to 1,000,000 rounds of
+PBKDF2-SHA256); everything it accepts is accepted here, and weaker hashes too, because the first sign-in
+replaces them.
 """
 
 import base64
@@ -50,7 +51,7 @@ MAX_BCRYPT_COST: Final = 15
 MAX_PBKDF2_ITERATIONS: Final = 5_000_000
 MAX_SCRYPT_MEMORY: Final = 256 * 1024 * 1024
 MAX_SCRYPT_WORK: Final = 512 * 1024 * 1024
-# @phc/scrypt writes the logarithm under the same name; a floor turns that mix-up into a refusal.
+# @phc/scrypt writes the logarithm under the same name; this minimum rejects it.
 MIN_SCRYPT_COST: Final = 1024
 
 _BCRYPT_MAX_BYTES: Final = 72
@@ -59,18 +60,18 @@ _STORED: Final = re.compile(r"\{([a-z0-9:-]+)\}(.*)")
 
 
 class InvalidImportedHash(ValueError):
-    """The text is no hash of the named type, or costs too much to check; the message never repeats it."""
+    """The text is not a hash of its type, or its costs are out of bounds; the message never contains it."""
 
 
 class ImportedHash(Protocol):
-    """One imported hash, taken apart."""
+    """A parsed imported hash."""
 
     def encode(self) -> str:
-        """Return the text to store behind the type."""
+        """Return the canonical text, which is stored after the type."""
         ...
 
     def matches(self, password: bytes) -> bool:
-        """Say whether the hash was made from this password; compares in constant time."""
+        """Return whether the hash was made from this password; compares in constant time."""
         ...
 
 
@@ -91,8 +92,8 @@ class _Bcrypt:
         return self.text
 
     def matches(self, password: bytes) -> bool:
-        # bcrypt reads 72 bytes. Longer passwords were cut there when the hash was made, so they are cut
-        # here too; the library by itself refuses them.
+        # bcrypt reads 72 bytes. Longer passwords were truncated when the hash was made, so they are truncated
+        # here too; the library rejects them.
         stored = self.text.encode()
         return hmac.compare_digest(bcrypt.hashpw(password[:_BCRYPT_MAX_BYTES], stored), stored)
 
@@ -130,7 +131,7 @@ class _Scrypt:
 
 @dataclass(frozen=True, slots=True)
 class _FirebaseScrypt:
-    """Firebase's variant: scrypt makes an AES key of the password, the digest is the signer key under it."""
+    """Firebase's variant: scrypt derives an AES key, and the digest is the signer key encrypted with it."""
 
     rounds: int
     memory_cost: int
@@ -161,7 +162,7 @@ class _FirebaseScrypt:
 
     def matches(self, password: bytes) -> bool:
         key = _scrypt(password, self.salt + self.separator, 1 << self.memory_cost, self.rounds, 1, 32)
-        # The counter starts at zero in every hash; that is sound because every salt gives another key.
+        # The counter starts at zero in every hash, which is safe because every salt gives a different key.
         encryptor = Cipher(algorithms.AES256(key), modes.CTR(bytes(16))).encryptor()
         return hmac.compare_digest(encryptor.update(self.signer_key), self.digest)
 
@@ -199,7 +200,7 @@ class _Pbkdf2:
 
 @dataclass(frozen=True, slots=True)
 class _SaltedSha:
-    """LDAP's salted digest, the salt behind the password unless it is told otherwise."""
+    """LDAP's salted digest, with the salt after the password unless `salt_first`."""
 
     name: str
     salt: bytes
@@ -222,7 +223,7 @@ class _SaltedSha:
 
     def matches(self, password: bytes) -> bool:
         text = self.salt + password if self.salt_first else password + self.salt
-        # Not "for security": builds of OpenSSL that forbid SHA-1 must still let these people in once.
+        # `usedforsecurity=False`: OpenSSL builds that forbid SHA-1 must still verify these hashes once.
         digest = hashlib.new(self.name, text, usedforsecurity=False).digest()
         return hmac.compare_digest(digest, self.digest)
 
@@ -231,7 +232,7 @@ def _salted(name: str, *, salt_first: bool) -> Callable[[str], ImportedHash]:
     return lambda text: _SaltedSha.parse(text, name, salt_first=salt_first)
 
 
-# Keyed by what stands between the braces of a stored import.
+# Keyed by the type in the braces of a stored import.
 _PARSERS: Final[Mapping[str, Callable[[str], ImportedHash]]] = {
     "bcrypt": _Bcrypt.parse,
     "firebase-scrypt": _FirebaseScrypt.parse,
@@ -248,9 +249,9 @@ UNSTRETCHED: Final = frozenset({"ssha", "ssha256"})
 
 
 def parse_imported(text: str, kind: str, salt_position: str | None = None) -> str:
-    """Check a `password_hash` of a `password_hash_type` and return the string to store.
+    """Validate a `password_hash` of a `password_hash_type` and return the string to store.
 
-    Raises InvalidImportedHash for an unknown type or position, a malformed hash, and costs out of bounds.
+    Raises `InvalidImportedHash` for an unknown type or position, a malformed hash, and costs out of bounds.
     """
     if kind not in KINDS:
         raise InvalidImportedHash(f"The hash type must be one of {', '.join(KINDS)}.")
@@ -262,21 +263,21 @@ def parse_imported(text: str, kind: str, salt_position: str | None = None) -> st
     try:
         parsed = _PARSERS[tag](text)
     except MalformedHash as error:
-        # Not chained: nothing that holds a part of the hash may reach a log.
+        # Not chained, so that no part of the hash can reach a log.
         raise InvalidImportedHash(str(error)) from None
     return f"{{{tag}}}{parsed.encode()}"
 
 
 def kind_of(stored: str) -> str | None:
-    """Return the type a stored import was made with; None when it is no import."""
+    """Return the type of a stored import; None when it is not an import."""
     found = _STORED.fullmatch(stored)
     return found[1].partition(":")[0] if found and found[1] in _PARSERS else None
 
 
 def verify_imported(password: bytes, stored: str) -> bool:
-    """Say whether a stored import was made from these bytes; a damaged one matches nothing.
+    """Return whether a stored import was made from these bytes; a malformed one never matches.
 
-    The bytes are what the other system hashed, which as a rule is the password as typed, in UTF-8.
+    The bytes are what the other system hashed: usually the password as typed, in UTF-8.
     """
     found = _STORED.fullmatch(stored)
     parse = _PARSERS.get(found[1]) if found else None
@@ -289,7 +290,7 @@ def verify_imported(password: bytes, stored: str) -> bool:
 
 
 def _scrypt(password: bytes, salt: bytes, cost: int, block_size: int, parallelism: int, length: int) -> bytes:
-    # OpenSSL wants the working memory and a little more; the parsers have bounded it.
+    # OpenSSL needs slightly more than the working memory, which the parsers have bounded.
     return hashlib.scrypt(
         password, salt=salt, n=cost, r=block_size, p=parallelism, maxmem=2 * MAX_SCRYPT_MEMORY, dklen=length
     )
@@ -298,7 +299,9 @@ def _scrypt(password: bytes, salt: bytes, cost: int, block_size: int, parallelis
 def _check_scrypt(cost: int, block_size: int, parallelism: int) -> None:
     # RFC 7914 section 2: N is a power of two below 2^(128 * r / 8).
     if cost & (cost - 1) or cost >= 1 << (16 * block_size):
-        raise MalformedHash("The scrypt cost must be a power of two that the block size allows (RFC 7914).")
+        raise MalformedHash(
+            "The scrypt cost must be a power of two within the block size's limit (RFC 7914)."
+        )
     memory = 128 * cost * block_size
     if memory > MAX_SCRYPT_MEMORY or memory * parallelism > MAX_SCRYPT_WORK:
-        raise MalformedHash("The scrypt costs are too high: at most 256 MiB, and 512 MiB over all lanes.")
+        raise MalformedHash("The scrypt costs are too high: at most 256 MiB, and 512 MiB across all lanes.")

@@ -1,4 +1,4 @@
-"""Access tokens: JWT signed with RS256, and the key set that verifies them (contract 4.5 and 4.7)."""
+"""Access tokens: JWTs signed with RS256, and the keys that verify them (contract 4.5 and 4.7)."""
 
 import base64
 import datetime
@@ -12,7 +12,7 @@ from authfactor.models import PublicKey
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import rsa
 
-# What reads and writes keys is imported in the functions that do: a start needs none of it.
+# `cryptography` is imported inside the functions that use it: a start does not need it.
 
 ALGORITHM: Final = "RS256"
 KEY_BITS: Final = 2048
@@ -21,14 +21,14 @@ ACR_TWO_STEPS: Final = "urn:authfactor:acr:2"
 
 
 class KeyPair(NamedTuple):
-    """A new signing key: PKCS #8 in DER, and a self-signed certificate in DER (SDKs demand `x5c`)."""
+    """A new signing key in PKCS #8 DER, and its self-signed certificate in DER (SDKs require `x5c`)."""
 
     private_key: bytes
     certificate: bytes
 
 
 class Signer(NamedTuple):
-    """A loaded signing key and the JWT header it writes, encoded."""
+    """A loaded private key and its encoded JWT header."""
 
     key_id: str
     private_key: "rsa.RSAPrivateKey"
@@ -36,7 +36,10 @@ class Signer(NamedTuple):
 
 
 def new_key_pair(client_id: str, *, not_before: int, serial: int) -> KeyPair:
-    """Make a key. `not_before` in seconds of the epoch, `serial` a random number of at most 159 bits."""
+    """Generate an RSA key and a certificate valid for ten years.
+
+    `not_before` is in epoch seconds, `serial` a random number of at most 159 bits (RFC 5280 section 4.1.2.2).
+    """
     from cryptography import x509  # noqa: PLC0415 - see above
     from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415 - see above
     from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: PLC0415 - see above
@@ -63,7 +66,10 @@ def new_key_pair(client_id: str, *, not_before: int, serial: int) -> KeyPair:
 
 
 def load_signer(key_id: str, private_key: bytes) -> Signer:
-    """Load a private key once; signing with a loaded one costs a third of loading it."""
+    """Load a PKCS #8 DER private key for repeated use; loading costs three times as much as signing.
+
+    Raises `TypeError` when it is not an RSA key.
+    """
     from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - see above
     from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: PLC0415 - see above
 
@@ -75,7 +81,7 @@ def load_signer(key_id: str, private_key: bytes) -> Signer:
 
 
 def sign(signer: Signer, claims: dict[str, Any]) -> str:
-    """Write and sign a JWT (RFC 7515 section 3.1)."""
+    """Return the claims as a signed JWT in compact serialization (RFC 7515 section 3.1)."""
     from cryptography.hazmat.primitives import hashes  # noqa: PLC0415 - see above
     from cryptography.hazmat.primitives.asymmetric import padding  # noqa: PLC0415 - see above
 
@@ -85,7 +91,7 @@ def sign(signer: Signer, claims: dict[str, Any]) -> str:
 
 
 def public_key(certificate: bytes) -> PublicKey:
-    """Describe a public key in the words of RFC 7517."""
+    """Return the JWK members (RFC 7517) of a DER certificate's key. Raises `TypeError` if it is not RSA."""
     from cryptography import x509  # noqa: PLC0415 - see above
     from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: PLC0415 - see above
 

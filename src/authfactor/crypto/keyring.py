@@ -1,6 +1,6 @@
-"""The key ring: base64 keys, oldest first, in a file that only its owner may read or from a command.
+"""The key ring: base64 keys, oldest first, in a file readable only by its owner or printed by a command.
 
-Both are a `Source`. A command is how a key service comes in: whatever unwraps the ring and prints it.
+Both are a `KeySource`. The command integrates a key management service: it unwraps the ring and prints it.
 """
 
 import base64
@@ -21,8 +21,8 @@ _MAX_RING_BYTES: Final = 64 * 1024
 _MAX_STDERR: Final = 200
 
 _HEADER: Final = (
-    "# authfactor key ring: one key a line, oldest first; the last one seals.\n"
-    "# Losing a key loses every secret it sealed. Back this file up, apart from the database.\n"
+    "# authfactor key ring: one key per line, oldest first; the last one seals.\n"
+    "# Losing a key loses every secret it sealed. Back this file up separately from the database.\n"
 )
 
 
@@ -31,22 +31,25 @@ class KeyRingUnusable(ValueError):
 
 
 class KeyMissing(KeyRingUnusable):
-    """A key that sealed values of this database is not there."""
+    """A key that sealed values of this database need is missing."""
 
     def __init__(self, source: str, key_ids: list[str], *, ring_found: bool) -> None:
-        """Name the keys."""
+        """Name the keys; `source` describes the ring, `ring_found` is whether there is one at all."""
         names = ", ".join(f"'{key_id}'" for key_id in key_ids)
         keys = f"the key {names}" if len(key_ids) == 1 else f"the keys {names}"
-        said = f"{source[0].upper()}{source[1:]}{f' lacks {keys}' if ring_found else ' is not there, and'}"
-        need = "that this database needs" if ring_found else f"this database needs {keys}"
-        super().__init__(f"{said} {need}. Put it back from the backup of the key ring.")
+        problem = f"lacks {keys} that this database needs"
+        if not ring_found:
+            problem = f"is missing, and this database needs {keys}"
+        super().__init__(
+            f"{source[0].upper()}{source[1:]} {problem}. Put it back from the backup of the key ring."
+        )
         self.key_ids = tuple(key_ids)
 
 
 def read(path: Path) -> list[Key]:
-    """Read the ring.
+    """Read a ring file, oldest key first.
 
-    Raises `KeyRingUnusable` when the file cannot be read, is open to others, or holds no proper keys.
+    Raises `KeyRingUnusable` when the file cannot be read, is accessible to others, or holds no valid keys.
     """
     try:
         mode = path.stat().st_mode & 0o777
@@ -54,7 +57,7 @@ def read(path: Path) -> list[Key]:
     except OSError as error:
         raise KeyRingUnusable(f"The key ring {path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise KeyRingUnusable(f"The key ring {path} is no text file.") from error
+        raise KeyRingUnusable(f"The key ring {path} is not a text file.") from error
     if mode & 0o077:
         raise KeyRingUnusable(
             f"The key ring {path} is readable by others (mode {mode:o}). Run: chmod 600 {path}"
@@ -75,30 +78,30 @@ def _parse(text: str, source: str) -> list[Key]:
 
 
 class KeySource(Protocol):
-    """Where the ring comes from."""
+    """Where the ring is read from and changed."""
 
     @property
     def description(self) -> str:
-        """Name it in a sentence."""
+        """A noun phrase for messages, in lower case."""
 
     @property
     def recheck_seconds(self) -> int:
-        """Seconds after which a running server looks for added keys again."""
+        """Interval in seconds at which a running server rereads the ring for added keys."""
 
     def exists(self) -> bool:
-        """Tell whether there is a ring to read."""
+        """Return whether there is a ring to read."""
 
     def read(self) -> list[Key]:
         """Read the ring. Raises `KeyRingUnusable`."""
 
     def create(self, entropy: Callable[[int], bytes]) -> list[Key]:
-        """Make a ring where there is none. Raises `KeyRingUnusable`."""
+        """Create a ring if there is none. Raises `KeyRingUnusable`."""
 
     def add(self, entropy: Callable[[int], bytes]) -> list[Key]:
-        """Add a new key, which seals from then on. Raises `KeyRingUnusable`."""
+        """Add a new key, which seals from now on. Raises `KeyRingUnusable`."""
 
     def remove(self, key_id: str) -> list[Key]:
-        """Take a key off, unless it is the newest. Raises `KeyRingUnusable`."""
+        """Remove a key, unless it is the newest. Raises `KeyRingUnusable`."""
 
 
 class FileSource:
@@ -107,16 +110,16 @@ class FileSource:
     recheck_seconds = 1
 
     def __init__(self, path: Path) -> None:
-        """Take the path."""
+        """Use the ring file at `path`."""
         self._path = path
 
     @property
     def description(self) -> str:
-        """Name it in a sentence."""
+        """A noun phrase for messages."""
         return f"the key ring {self._path}"
 
     def exists(self) -> bool:
-        """Tell whether the file is there."""
+        """Return whether the file exists."""
         return self._path.exists()
 
     def read(self) -> list[Key]:
@@ -124,11 +127,11 @@ class FileSource:
         return read(self._path)
 
     def create(self, entropy: Callable[[int], bytes]) -> list[Key]:
-        """Make the file with one key, unless it exists."""
+        """Create the file with one key, unless it exists."""
         return create(self._path, entropy)
 
     def add(self, entropy: Callable[[int], bytes]) -> list[Key]:
-        """Write the ring with one more key in the file's place."""
+        """Atomically replace the file with the ring and a new key at its end."""
         line = base64.b64encode(entropy(KEY_BYTES)).decode("ascii")
         with self._locked():
             read(self._path)
@@ -137,11 +140,13 @@ class FileSource:
         return read(self._path)
 
     def remove(self, key_id: str) -> list[Key]:
-        """Write the ring without this key in the file's place."""
+        """Atomically replace the file with the ring without this key."""
         with self._locked():
             ring = read(self._path)
             if ring[-1].id == key_id:
-                raise KeyRingUnusable(f"The key '{key_id}' is the newest one and seals; it has to stay.")
+                raise KeyRingUnusable(
+                    f"The key '{key_id}' is the newest one, which seals; it cannot be removed."
+                )
             removed = base64.b64encode(next((key.secret for key in ring if key.id == key_id), b"")).decode()
             lines = self._path.read_text(encoding="utf-8").splitlines()
             self._replace("".join(f"{line}\n" for line in lines if not removed or line.strip() != removed))
@@ -149,7 +154,7 @@ class FileSource:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        """Take turns, by a lock on the folder: of two keys that are added none must be lost."""
+        """Hold an exclusive lock on the directory, so that no concurrent change is lost."""
         try:
             folder = os.open(self._path.parent, os.O_RDONLY)
         except OSError as error:
@@ -171,22 +176,22 @@ class FileSource:
 
 
 class CommandSource:
-    """A ring that a command prints: the client of a key service, say. It is run without a shell."""
+    """A ring printed by a command, such as the client of a key management service; run without a shell."""
 
     recheck_seconds = 60
     description = "the ring printed by the key command"
 
     def __init__(self, command: str, timeout_seconds: int) -> None:
-        """Take the command line and how long it may take."""
+        """Use this command line; it is killed after `timeout_seconds`."""
         self._command = command
         self._timeout_seconds = timeout_seconds
 
     def exists(self) -> bool:
-        """Say that a command always has a ring: none is ever made in its place."""
+        """Return True: a ring is never created in place of a command's."""
         return True
 
     def read(self) -> list[Key]:
-        """Run the command and read what it prints. What it printed is never shown."""
+        """Run the command and parse its output, which no error message repeats."""
         try:
             import shlex  # noqa: PLC0415 - for rings that come from a command
 
@@ -204,7 +209,7 @@ class CommandSource:
         try:
             stdout, stderr = process.communicate(timeout=self._timeout_seconds)
         except subprocess.TimeoutExpired as error:
-            # The whole group: what the command started would keep its output open.
+            # The whole process group: the command's children would keep the pipe open.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
@@ -212,29 +217,29 @@ class CommandSource:
         if process.returncode:
             last_line = stderr.decode("utf-8", "replace").strip().rpartition("\n")[2][:_MAX_STDERR]
             raise KeyRingUnusable(
-                f"The key command ended with exit code {process.returncode}: {last_line or 'it said nothing'}"
+                f"The key command ended with exit code {process.returncode}: {last_line or 'no error output'}"
             )
         try:
             text = stdout.decode("ascii")
         except UnicodeDecodeError:
             text = ""
         if not text or len(text) > _MAX_RING_BYTES:
-            raise KeyRingUnusable("The key command printed no key ring: one base64 key a line is expected.")
+            raise KeyRingUnusable("The key command printed no key ring: expected one base64 key per line.")
         return _parse(text, self.description)
 
     def create(self, _entropy: Callable[[int], bytes]) -> list[Key]:
-        """Read: a ring that a command prints is made by whoever runs the key service."""
+        """Read the ring: one printed by a command is created in the key service, not here."""
         return self.read()
 
     def add(self, _entropy: Callable[[int], bytes]) -> list[Key]:
-        """Refuse."""
+        """Raise `KeyRingUnusable`: keys are added in the key service."""
         raise KeyRingUnusable(
             "The key ring comes from a command: add a key there, as the last line it prints, and run this"
             " again."
         )
 
     def remove(self, key_id: str) -> list[Key]:
-        """Check that it is gone there."""
+        """Check that the command no longer prints the key."""
         ring = self.read()
         if any(key.id == key_id for key in ring):
             raise KeyRingUnusable(f"The key command still prints the key '{key_id}': remove it there first.")
@@ -242,23 +247,23 @@ class CommandSource:
 
 
 def source_of(settings: Settings) -> KeySource:
-    """Find where the settings say that the ring is."""
+    """Return the source that the settings configure."""
     if settings.key_command:
         return CommandSource(settings.key_command, settings.key_command_timeout)
     return FileSource(settings.keys_path)
 
 
 def create(path: Path, entropy: Callable[[int], bytes]) -> list[Key]:
-    """Make a ring with one new key, unless the file exists; return what the file then holds.
+    """Create a ring file with one new key, unless it exists; return the ring in the file.
 
-    Raises `KeyRingUnusable` when the file cannot be made.
+    Raises `KeyRingUnusable` when the file cannot be created.
     """
     line = base64.b64encode(entropy(KEY_BYTES)).decode("ascii")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _create_file(path, f"{_HEADER}{line}\n")
     except OSError as error:
-        raise KeyRingUnusable(f"The key ring {path} cannot be made: {error.strerror}.") from error
+        raise KeyRingUnusable(f"The key ring {path} cannot be created: {error.strerror}.") from error
     return read(path)
 
 
@@ -266,11 +271,11 @@ def _parse_key(line: str, source: str) -> Key:
     try:
         return key_of(base64.b64decode(line, validate=True))
     except ValueError as error:
-        raise KeyRingUnusable(f"{source} is no key of {KEY_BYTES} bytes.") from error
+        raise KeyRingUnusable(f"{source} is not a {KEY_BYTES}-byte key in base64.") from error
 
 
 def _create_file(path: Path, text: str) -> None:
-    """Write beside and link into place, so that another start reads the file whole or not at all."""
+    """Write a draft and hard-link it, so that a concurrent start reads the complete file or none."""
 
     def link(draft: str, target: Path) -> None:
         with contextlib.suppress(FileExistsError):
@@ -280,7 +285,7 @@ def _create_file(path: Path, text: str) -> None:
 
 
 def _write_draft(path: Path, text: str, publish: Callable[[str, Path], None]) -> None:
-    # mkstemp: mode 600 and a name of its own (process ids repeat among containers that share a volume).
+    # mkstemp: mode 600 and a unique name (process ids repeat among containers that share a volume).
     descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.", suffix=".new")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -290,7 +295,7 @@ def _write_draft(path: Path, text: str, publish: Callable[[str, Path], None]) ->
         publish(draft, path)
     finally:
         Path(draft).unlink(missing_ok=True)
-    # A key is durable only when its name in the folder is.
+    # The key is durable only once the directory entry is.
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -1,7 +1,7 @@
-"""Passwords: hash with argon2id, verify own and imported hashes, judge strength.
+"""Passwords: hash with argon2id, verify native and imported hashes, check strength.
 
-Pure functions; the salt is an argument. At `PRODUCTION` one hash takes about 30 ms of a core, outside the
-interpreter lock, so callers run these in a small bounded pool.
+Pure functions; the salt is an argument. With `PRODUCTION`, one hash takes about 30 ms of CPU with the GIL
+released, so callers run these in a small bounded thread pool.
 """
 
 import unicodedata
@@ -26,14 +26,14 @@ MIN_LOCAL_PART: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Costs of argon2id, memory in KiB; raises ValueError for costs that verifying would refuse."""
+    """Costs of argon2id, memory in KiB. Raises `ValueError` for costs that verification would reject."""
 
     memory_kib: int
     time_cost: int
     parallelism: int
 
     def __post_init__(self) -> None:
-        """Hold the costs to the bounds within which hashes are verified."""
+        """Check the costs against the bounds of verification."""
         if not (
             1 <= self.parallelism <= MAX_ARGON2_PARALLELISM
             and 1 <= self.time_cost <= MAX_ARGON2_TIME_COST
@@ -43,14 +43,14 @@ class Profile:
 
 
 PRODUCTION: Final = Profile(memory_kib=19 * 1024, time_cost=2, parallelism=1)
-"""The setting of OWASP's password storage cheat sheet: 19 MiB, two passes, one lane."""
+"""OWASP's Password Storage Cheat Sheet: 19 MiB, two passes, one lane."""
 
 CHEAPEST: Final = Profile(memory_kib=8, time_cost=1, parallelism=1)
-"""Only for tests."""
+"""For tests only."""
 
 
 def hash_password(password: str, *, salt: bytes, profile: Profile) -> str:
-    """Hash a password with argon2id; the salt is 16 fresh random bytes (ValueError for any other length)."""
+    """Hash a password with argon2id; `salt` is 16 random bytes. Raises `ValueError` for another length."""
     if len(salt) != SALT_BYTES:
         raise ValueError(f"a salt is {SALT_BYTES} bytes, not {len(salt)}")
     return Argon2Hash.make(
@@ -63,10 +63,10 @@ def hash_password(password: str, *, salt: bytes, profile: Profile) -> str:
 
 
 def verify_password(password: str, stored: str, *, profile: Profile = PRODUCTION) -> bool:
-    """Say whether a stored hash, own or imported, was made from this password; a damaged one matches nothing.
+    """Return whether a stored hash, native or imported, matches this password; a malformed one never does.
 
-    `profile` is what an unknown user costs: a mismatch against an imported digest that costs nothing to check
-    is made to cost that much too, so that it does not tell such users from unknown ones.
+    `profile` is the cost of verifying an unknown user. A mismatch against a fast imported digest is made to
+    cost as much, so that timing does not distinguish such users from unknown ones.
     """
     from authfactor.crypto.imported_hashes import UNSTRETCHED, kind_of, verify_imported  # noqa: PLC0415 - not at a start
 
@@ -74,7 +74,7 @@ def verify_password(password: str, stored: str, *, profile: Profile = PRODUCTION
     if kind is None:
         own = _parse_own(stored)
         return own is not None and own.matches(_normalized(password))
-    # Where the hash was made, the password was most likely hashed as typed; some systems normalise as we do.
+    # The other system most likely hashed the password as typed; some systems normalize it as is done here.
     candidates = dict.fromkeys((_encoded(password), _normalized(password)))
     if any(verify_imported(candidate, stored) for candidate in candidates):
         return True
@@ -84,7 +84,7 @@ def verify_password(password: str, stored: str, *, profile: Profile = PRODUCTION
 
 
 def needs_rehash(stored: str, profile: Profile) -> bool:
-    """Say whether a hash that just verified should be replaced: imported, or cheaper than the profile."""
+    """Return whether a hash that just verified should be replaced: imported, or cheaper than the profile."""
     own = _parse_own(stored)
     return (
         own is None
@@ -97,10 +97,10 @@ def needs_rehash(stored: str, profile: Profile) -> bool:
 
 
 def decoy_hash(profile: Profile) -> str:
-    """Return a hash that no password is known to match, to verify against when there is no user.
+    """Return a hash that no known password matches, to verify against when the user does not exist.
 
-    It costs what a hash made with the profile costs, so the time of the answer does not betray which
-    addresses have an account.
+    It costs as much as a hash made with the profile, so that response times do not reveal which emails have
+    an account.
     """
     return Argon2Hash(
         Type.ID, profile.memory_kib, profile.time_cost, profile.parallelism, bytes(SALT_BYTES), bytes(32)
@@ -108,13 +108,13 @@ def decoy_hash(profile: Profile) -> str:
 
 
 def check_strength(password: str, *, email: str | None) -> list[tuple[str, str]]:
-    """List what keeps a password from being accepted, as (code, message); empty when nothing does.
+    """Return the reasons to reject a password, as (code, message); empty when it is acceptable.
 
     Codes: `password_too_short`, `password_too_long`, `password_contains_email`, `password_too_weak`.
     """
     text = unicodedata.normalize("NFKC", password)
     problems = []
-    # Normalising can lengthen (one ligature may stand for a phrase) and shorten; neither may open a gap.
+    # Normalization can lengthen a text (one ligature may become a phrase) or shorten it; check both lengths.
     if min(len(password), len(text)) < MIN_LENGTH:
         problems.append(("password_too_short", f"Use at least {MIN_LENGTH} characters."))
     if max(len(password), len(text)) > MAX_LENGTH:
@@ -130,7 +130,7 @@ def check_strength(password: str, *, email: str | None) -> list[tuple[str, str]]
     return problems
 
 
-# Rows that people run a finger or the alphabet along; going round and going backwards count too.
+# Keyboard rows and the alphabet; wrapped around and reversed sequences count too.
 _SEQUENCES: Final = (
     "0123456789",
     "1234567890",
@@ -143,7 +143,7 @@ _SEQUENCES: Final = (
     "azertyuiopqsdfghjklmwxcvbn",
 )
 
-# Passwords of ten characters or more that everybody tries first, apart from runs.
+# The most common passwords of ten or more characters, apart from sequences.
 _COMMON_TEXT: Final = """
     123456789a a123456789 1234567891 12345678910 123456789q q123456789 0123456789a 123123123123 1234512345
     1231231231 1029384756 1357924680 147258369a 1472583690 1q2w3e4r5t 1q2w3e4r5t6y 1q2w3e4r5t6y7u8i9o0p
@@ -170,13 +170,13 @@ def _is_weak(folded: str) -> bool:
 
 
 def _normalized(password: str) -> bytes:
-    # NIST SP 800-63B 5.1.1.2: one person's keyboards may compose "é" in different ways or type full-width
-    # letters; NFKC makes them one password before it is hashed. Changing this would lock people out.
+    # NIST SP 800-63B 5.1.1.2: keyboards may compose "é" differently or type full-width letters; NFKC maps
+    # them to one password before hashing. Changing this would lock users out.
     return _encoded(unicodedata.normalize("NFKC", password))
 
 
 def _encoded(password: str) -> bytes:
-    # JSON can smuggle in half a surrogate pair; it is hashed like any character rather than failing.
+    # JSON may contain a lone surrogate; it is hashed like any other character instead of failing.
     return password.encode("utf-8", "surrogatepass")
 
 

@@ -1,7 +1,7 @@
 """The PHC string format, `$id$v=..$a=..,b=..$salt$digest`, and argon2 hashes written in it.
 
-Reading is lenient where exporters differ (padding, the URL-safe alphabet, the order of parameters) and strict
-elsewhere; writing gives one normal form. Messages never repeat what was read: it is somebody's secret.
+Parsing is lenient where exporters differ (padding, the URL-safe alphabet, the order of parameters) and strict
+elsewhere; encoding produces one canonical form. Messages never contain the text, which is secret.
 """
 
 import base64
@@ -35,7 +35,7 @@ class MalformedHash(ValueError):
 
 @dataclass(slots=True)
 class PhcFields:
-    """A PHC string taken apart; every parameter is taken once, then none may be left."""
+    """A parsed PHC string; each parameter is taken once, and `require` rejects any that are left."""
 
     identifier: str
     salt: bytes
@@ -44,7 +44,7 @@ class PhcFields:
 
     @classmethod
     def split(cls, text: str) -> Self:
-        """Take a PHC string apart; raises MalformedHash when salt or digest is missing or not base64."""
+        """Parse a PHC string. Raises `MalformedHash` when salt or digest is missing or not base64."""
         fields = text.split("$")
         if len(text) > MAX_TEXT or fields[0] or len(fields) not in {_WITHOUT_VERSION, _WITH_VERSION}:
             raise MalformedHash("The hash must have the form $id$parameters$salt$digest.")
@@ -53,14 +53,14 @@ class PhcFields:
 
     @classmethod
     def split_named(cls, text: str) -> Self:
-        """Take `$id$hash=..$salt=..$a=..` apart, a spelling in which every field has a name."""
+        """Parse `$id$hash=..$salt=..$a=..`, a variant in which every field is named."""
         _, identifier, *fields = text[:MAX_TEXT].split("$")
         parameters = _pairs(fields)
         salt, digest = from_base64(parameters.pop("salt", "")), from_base64(parameters.pop("hash", ""))
         return cls(identifier, salt, digest, parameters)
 
     def integer(self, name: str, low: int, high: int, *, default: int | None = None) -> int:
-        """Take a decimal parameter within bounds; without a default it must be there."""
+        """Take a decimal parameter. Raises `MalformedHash` if out of bounds, or missing without a default."""
         text = self._parameters.pop(name, None)
         if text is None and default is not None:
             return default
@@ -69,13 +69,13 @@ class PhcFields:
         return int(text)
 
     def text(self, name: str) -> str:
-        """Take a parameter as it stands; empty when it is missing."""
+        """Take a parameter as text; empty when it is missing."""
         return self._parameters.pop(name, "")
 
     def require(self, *, min_salt: int = 1, min_digest: int = 16) -> None:
-        """Refuse parameters nobody took, and salts and digests of unlikely lengths (in bytes)."""
+        """Raise `MalformedHash` for parameters not taken and for salts or digests of other lengths (bytes)."""
         if self._parameters:
-            raise MalformedHash("The hash has a parameter that its type does not know.")
+            raise MalformedHash("The hash has a parameter that its type does not define.")
         if not min_salt <= len(self.salt) <= MAX_FIELD_BYTES:
             raise MalformedHash(f"The salt must have {min_salt} to {MAX_FIELD_BYTES} bytes.")
         if not min_digest <= len(self.digest) <= MAX_FIELD_BYTES:
@@ -95,7 +95,7 @@ class Argon2Hash:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read the PHC string; raises MalformedHash when it is malformed or out of bounds."""
+        """Parse a PHC string. Raises `MalformedHash` when it is malformed or its costs are out of bounds."""
         fields = PhcFields.split(text)
         variant = _TYPES.get(fields.identifier)
         if variant is None:
@@ -108,19 +108,19 @@ class Argon2Hash:
         return cls(variant, memory_kib, time_cost, parallelism, fields.salt, fields.digest)
 
     def encode(self) -> str:
-        """Write the PHC string."""
+        """Return the canonical PHC string."""
         costs = f"m={self.memory_kib},t={self.time_cost},p={self.parallelism}"
         head = f"$argon2{self.variant.name.lower()}$v={ARGON2_VERSION}${costs}"
         return f"{head}${to_base64(self.salt)}${to_base64(self.digest)}"
 
     @classmethod
     def make(cls, password: bytes, salt: bytes, *, memory_kib: int, time_cost: int, parallelism: int) -> Self:
-        """Hash a password with argon2id into 32 bytes."""
+        """Hash a password with argon2id to 32 bytes."""
         unfilled = cls(Type.ID, memory_kib, time_cost, parallelism, salt, bytes(32))
         return replace(unfilled, digest=unfilled._derive(password))
 
     def matches(self, password: bytes) -> bool:
-        """Say whether the hash was made from this password; compares in constant time."""
+        """Return whether the hash was made from this password; compares in constant time."""
         return hmac.compare_digest(self._derive(password), self.digest)
 
     def _derive(self, password: bytes) -> bytes:
@@ -136,12 +136,12 @@ class Argon2Hash:
 
 
 def to_base64(value: bytes) -> str:
-    """Write bytes as the format wants them: the standard alphabet without padding."""
+    """Encode bytes as the PHC format requires: standard alphabet, no padding."""
     return base64.b64encode(value).decode().rstrip("=")
 
 
 def from_base64(text: str) -> bytes:
-    """Read base64 in either alphabet, padded or not; raises MalformedHash."""
+    """Decode base64 in either alphabet, padded or not. Raises `MalformedHash`."""
     found = _BASE64.fullmatch(text)
     if found is None or len(found[1]) % 4 == 1:
         raise MalformedHash("The hash has a field that is not base64.")
@@ -149,7 +149,7 @@ def from_base64(text: str) -> bytes:
 
 
 def _pairs(fields: list[str]) -> dict[str, str]:
-    # Values may end in padding, so only the first equals sign parts name from value.
+    # Values may end in padding, so only the first equals sign separates name and value.
     pairs = dict(field.split("=", 1) for field in fields if "=" in field)
     if len(pairs) != len(fields):
         raise MalformedHash("The parameters must be written name=value, each once.")

@@ -1,8 +1,8 @@
-"""Secrets at rest: sealed with AES-256-GCM, naming their key, bound to the row they belong to.
+"""Secrets at rest: sealed with AES-256-GCM, labeled with their key's id, bound to their row.
 
-A sealed string is `v1:<key id>:<base64url of nonce + ciphertext + tag>` (decision 0004). The
-associated data is table, column, environment and row id, so a sealed value copied to another row does
-not open. Any key of the ring opens; the newest seals.
+A sealed string is `v1:<key id>:<base64url of nonce + ciphertext + tag>` (decision 0004). The associated
+data is table, column, environment and row id, so a sealed value copied to another row does not open. Any key
+of the ring opens values; the newest one seals them.
 """
 
 import base64
@@ -19,7 +19,7 @@ _FORMAT: Final = "v1"
 
 
 class SealedLocation(NamedTuple):
-    """Where a sealed value lives."""
+    """The row and column of a sealed value: its associated data."""
 
     table: str
     column: str
@@ -28,7 +28,7 @@ class SealedLocation(NamedTuple):
 
 
 class UnsealError(Exception):
-    """The sealed value is damaged, moved, or sealed with a key that is not on the ring."""
+    """The sealed value is damaged, was moved to another row, or needs a key that is not on the ring."""
 
 
 class UnknownKey(UnsealError):
@@ -41,25 +41,25 @@ class UnknownKey(UnsealError):
 
 
 class Key(NamedTuple):
-    """One key of the ring: its id (derived from the bytes, safe to show) and its 32 bytes."""
+    """One key of the ring: its id (derived from the key, not secret) and its 32 bytes."""
 
     id: str
     secret: bytes
 
     def __repr__(self) -> str:
-        """Show the id alone."""
+        """Return the id only."""
         return f"Key({self.id}, ***)"
 
 
 def key_of(secret: bytes) -> Key:
-    """Make a key of 32 bytes; its id is the first six hex digits of their SHA-256."""
+    """Make a key from 32 bytes; its id is six hex digits of a SHA-256. Raises `ValueError` otherwise."""
     if len(secret) != KEY_BYTES:
         raise ValueError(f"a key is {KEY_BYTES} bytes, not {len(secret)}")
     return Key(hashlib.sha256(b"authfactor key id\0" + secret).hexdigest()[:6], secret)
 
 
 class Vault:
-    """Seals and opens with a key ring, oldest key first."""
+    """Seals and opens values with a key ring, oldest key first."""
 
     def __init__(
         self,
@@ -67,9 +67,10 @@ class Vault:
         entropy: Callable[[int], bytes],
         refresh: Callable[[], Iterable[Key] | None] | None = None,
     ) -> None:
-        """Keep one cipher object a key: building it costs as much as sealing with it.
+        """Build one cipher per key, which costs as much as sealing a value.
 
-        `refresh` is asked for the ring as it is now when a value names a key that is not known yet.
+        `entropy` returns that many random bytes. `refresh` returns the current ring, or None, and is called
+        when a value names an unknown key. Raises `ValueError` for an empty ring and for duplicate key ids.
         """
         keys = list(ring)
         if not keys:
@@ -82,7 +83,7 @@ class Vault:
         self._refresh = refresh
 
     def extend(self, ring: Iterable[Key]) -> None:
-        """Take up a ring that has grown; keys that left it still open here until the process ends."""
+        """Add the ring's new keys; keys removed from it still open values until the process ends."""
         keys = list(ring)
         fresh = {key.id: AESGCM(key.secret) for key in keys if key.id not in self._ciphers}
         self._ciphers = {**self._ciphers, **fresh}
@@ -90,11 +91,11 @@ class Vault:
 
     @property
     def key_ids(self) -> tuple[str, ...]:
-        """Ids of the keys on the ring, oldest first."""
+        """The ids of the keys, oldest first."""
         return tuple(self._ciphers)
 
     def seal(self, value: bytes, where: SealedLocation) -> str:
-        """Seal a value for one row with the newest key."""
+        """Seal a value for a row with the newest key."""
         nonce = self._entropy(_NONCE_BYTES)
         sealed = self._ciphers[self.newest].encrypt(nonce, value, _associated_data(where))
         return f"{_FORMAT}:{self.newest}:{base64.urlsafe_b64encode(nonce + sealed).decode('ascii')}"
@@ -102,14 +103,14 @@ class Vault:
     def unseal(self, sealed: str, where: SealedLocation) -> bytes:
         """Open a value of this row.
 
-        Raises `UnknownKey` when its key is not on the ring, `CannotOpen` when it was damaged or moved.
+        Raises `UnknownKey` when its key is not on the ring, `UnsealError` when it was damaged or moved.
         """
         try:
             form, key_id, text = sealed.split(":", 2)
             blob = base64.urlsafe_b64decode(text)
         except ValueError as error:
             raise UnsealError("not a sealed value") from error
-        # One blob has one text: base64 readers skip foreign characters and ignore spare bits.
+        # Accept only the canonical text: base64 decoders skip foreign characters and ignore spare bits.
         if form != _FORMAT or base64.urlsafe_b64encode(blob).decode("ascii") != text:
             raise UnsealError("sealed in an unknown format")
         cipher = self._ciphers.get(key_id) or self._refreshed_cipher(key_id)
@@ -128,12 +129,12 @@ class Vault:
         return cipher
 
     def is_stale(self, sealed: str) -> bool:
-        """Tell whether an older key sealed this value, so that it should be sealed again."""
+        """Return whether an older key sealed this value, so that it should be resealed."""
         return not sealed.startswith(f"{_FORMAT}:{self.newest}:")
 
 
 def key_id_of(sealed: str) -> str:
-    """Read which key sealed a value; empty when it is no sealed value."""
+    """Return the id of the key that sealed a value; empty when it is not a sealed value."""
     form, _, rest = sealed.partition(":")
     return rest.partition(":")[0] if form == _FORMAT else ""
 
