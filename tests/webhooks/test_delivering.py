@@ -67,7 +67,7 @@ async def test_a_receiver_that_was_down_gets_everything_in_the_order_of_each_use
         assert set(receiver.names) == {"user.created"}
         for item in (await sink.deliveries())[:3]:
             assert (item.state, item.attempts, item.last_status) == ("pending", 1, 503)
-            assert item.last_error == "the receiver answered 503"
+            assert item.last_error == "the receiver responded with 503"
             assert item.due_at == sink.clock.now + 5000
         sink.clock.advance(5)
         await sink.until_attempts(6)
@@ -139,7 +139,7 @@ async def test_a_receiver_that_never_answers_is_given_up_after_the_time_limit(
     await sink.user()
     async with sink.courier():
         await sink.until_attempts(1)
-    assert [item.last_error for item in await sink.deliveries()] == ["no answer within 1 s"]
+    assert [item.last_error for item in await sink.deliveries()] == ["no response within 1 s"]
 
 
 async def test_what_a_dead_process_had_claimed_is_sent_by_another(
@@ -262,7 +262,7 @@ async def test_a_redirect_is_not_followed(sink: Sink, receiver: Receiver) -> Non
             await sink.until_attempts(1)
         assert inside.received == []
     assert (await sink.deliveries())[0].last_error == (
-        "the receiver answered 307, and redirects are not followed"
+        "the receiver responded with 307, and redirects are not followed"
     )
 
 

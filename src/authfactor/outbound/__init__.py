@@ -1,1 +1,1 @@
-"""Requests that leave the house: which addresses may be reached (`addresses`), and the sending (`client`)."""
+"""Outbound requests: which addresses webhooks may reach (`ssrf_guard`), and sending (`webhook_sender`)."""

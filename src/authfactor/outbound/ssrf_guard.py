@@ -1,7 +1,7 @@
-"""Where a webhook may go: parsing its URL, and telling public addresses from those of our own network.
+"""SSRF protection for webhooks: parse the URL, and distinguish public from internal IP addresses.
 
-The text of a host proves nothing: `0x7f.1`, `2130706433` and a name that resolves to 10.0.0.1 all lead
-inside. So a URL is taken apart once, and what is judged is the address that will be connected to.
+The text of a host proves nothing: `0x7f.1`, `2130706433` and a name that resolves to 10.0.0.1 all reach the
+internal network. So a URL is parsed once, and the check is made on the IP address that is connected to.
 """
 
 import ipaddress
@@ -15,7 +15,7 @@ _PORTS: Final = {"https": 443, "http": 80}
 _HOST: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?")
 _PATH_SAFE: Final = "/%:@!$&'()*+,;=~?"
 _LOCAL_NAMES: Final = (".localhost", ".localdomain")
-# Addresses that carry an IPv4 address: a gateway would send the packet on to that one (RFC 6052).
+# IPv6 addresses that embed an IPv4 address, to which a gateway would forward the packet (RFC 6052).
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 _GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
 
@@ -23,11 +23,11 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class ForbiddenUrl(ValueError):
-    """The URL cannot be used for a webhook; the message says why, as the end of a sentence."""
+    """The URL cannot be used for a webhook; the message is the end of a sentence."""
 
 
 class CheckedUrl(NamedTuple):
-    """A URL taken apart: `host` is ASCII and without brackets, `path` includes the query."""
+    """A parsed URL: `host` is ASCII without brackets, `path` includes the query."""
 
     scheme: str
     host: str
@@ -36,13 +36,13 @@ class CheckedUrl(NamedTuple):
 
     @property
     def authority(self) -> str:
-        """What the Host header says."""
+        """The value of the Host header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
 
 def parse(url: str) -> CheckedUrl:
-    """Take a URL apart. Raises `BadUrl`."""
+    """Parse a URL. Raises `ForbiddenUrl`."""
     if len(url) > MAX_URL:
         raise ForbiddenUrl(f"is longer than {MAX_URL} characters")
     if any(character <= " " or character == "\x7f" for character in url) or "\\" in url:
@@ -65,7 +65,10 @@ def parse(url: str) -> CheckedUrl:
 
 
 def admit(url: str, *, private: bool) -> CheckedUrl:
-    """Take a URL apart and refuse what can be refused without asking the name service. Raises `BadUrl`."""
+    """Parse a URL and check what can be checked without DNS. Raises `ForbiddenUrl`.
+
+    `private` allows http and internal addresses.
+    """
     target = parse(url)
     if private:
         return target
@@ -79,7 +82,7 @@ def admit(url: str, *, private: bool) -> CheckedUrl:
 
 
 def literal(host: str) -> Address | None:
-    """Read a host that is an address, in any spelling that the system's resolver takes; None for a name."""
+    """Parse a host that is an IP address in any notation the system's resolver accepts; None for a name."""
     if ":" in host:
         return ipaddress.IPv6Address(host)
     try:
@@ -89,7 +92,7 @@ def literal(host: str) -> Address | None:
 
 
 def is_public(address: Address) -> bool:
-    """Tell whether an address belongs to the open Internet, also by way of the IPv4 address inside it."""
+    """Return whether an address, or the IPv4 address embedded in it, is globally routable unicast."""
     if isinstance(address, ipaddress.IPv4Address):
         return address.is_global and not address.is_multicast and not address.is_reserved
     inner = address.ipv4_mapped or address.sixtofour
@@ -102,7 +105,7 @@ def is_public(address: Address) -> bool:
 
 def _host(host: str) -> str:
     try:
-        # No zones (`fe80::1%eth0`): they name an interface of this machine.
+        # No zone ids (`fe80::1%eth0`), which name an interface of this machine.
         if ":" in host and "%" not in host:
             return str(ipaddress.IPv6Address(host))
         name = host.encode("idna").decode("ascii").lower()
