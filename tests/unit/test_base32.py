@@ -132,7 +132,7 @@ def test_long_secrets_are_refused(size: int) -> None:
 
 @pytest.mark.parametrize("length", [17, 19, 22, 25, 201])
 def test_lengths_that_no_bytes_have_are_refused(length: int) -> None:
-    with pytest.raises(base32.InvalidBase32, match="cut off"):
+    with pytest.raises(base32.InvalidBase32, match="truncated"):
         base32.decode("A" * length, min_bytes=10)
 
 

@@ -73,7 +73,7 @@ class PhcFields:
         return self._parameters.pop(name, "")
 
     def require(self, *, min_salt: int = 1, min_digest: int = 16) -> None:
-        """Raise `MalformedHash` for parameters not taken and for salts or digests of other lengths (bytes)."""
+        """Raise `MalformedHash` for parameters not taken and for lengths (in bytes) out of range."""
         if self._parameters:
             raise MalformedHash("The hash has a parameter that its type does not define.")
         if not min_salt <= len(self.salt) <= MAX_FIELD_BYTES:

@@ -1,1 +1,1 @@
-"""Everything a one-time code is made of: RFC 6238, base32, the key URI, the QR code. Pure."""
+"""One-time codes: TOTP (RFC 6238), base32 secrets, the key URI, the QR code. Pure functions."""

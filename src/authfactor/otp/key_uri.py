@@ -1,7 +1,7 @@
-"""The otpauth URI that an authenticator app reads, and the rules for the names in it.
+"""The otpauth URI that authenticator apps read, and the rules for the names in it.
 
-The form is the Key URI Format every app understands; quoting is RFC 3986 (a space is `%20`, since
-several apps show `+` literally).
+The format is Google's Key URI Format, which every app supports. Quoting follows RFC 3986: a space is `%20`,
+since several apps display `+` literally.
 """
 
 import unicodedata
@@ -10,18 +10,18 @@ from urllib.parse import quote
 
 MAX_ISSUER: Final = 64
 MAX_ACCOUNT: Final = 128
-# Characters that reorder or hide text on screen: an account name must look like what it is.
+# Characters that reorder or hide displayed text: an account name must look like what it is.
 _BIDI: Final = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 class InvalidLabel(ValueError):
-    """The issuer or account name cannot be shown safely; the message says what to change."""
+    """The issuer or account name cannot be displayed safely; the message is the end of a sentence."""
 
 
 def check_name(text: str, *, max_length: int) -> str:
-    """Return the name in NFC.
+    """Return the name in NFC; `max_length` is in characters.
 
-    Raises `BadLabel` for an empty or too long name and for control characters, line breaks and
+    Raises `InvalidLabel` for an empty or too long name, and for control characters, line breaks and
     bidirectional overrides.
     """
     name = unicodedata.normalize("NFC", text)
@@ -39,10 +39,10 @@ def check_name(text: str, *, max_length: int) -> str:
 
 
 def uri(*, issuer: str, account: str, secret: str) -> str:
-    """Write the URI for names that `check_name` has passed and a base32 secret.
+    """Return the URI of a base32 secret, with names that `check_name` has accepted.
 
-    A colon separates issuer and account in the label and apps split on it even when quoted, so a
-    colon inside a name becomes a space here (only here: the JSON keeps the name as given).
+    A colon separates issuer and account in the label, and apps split on it even when it is quoted. So a colon
+    in a name becomes a space here, and only here: JSON responses keep the name as given.
     """
     quoted_issuer = quote(issuer.replace(":", " "), safe="")
     quoted_account = quote(account.replace(":", " "), safe="@")

@@ -1,4 +1,4 @@
-"""Time-based one-time codes: RFC 6238 over RFC 4226, SHA-1, 6 digits, 30 seconds, nothing else.
+"""Time-based one-time codes: RFC 6238 over RFC 4226, with SHA-1, 6 digits and 30 seconds only.
 
 Several authenticator apps silently ignore any other profile, so none is offered.
 """
@@ -13,12 +13,12 @@ _MODULUS: Final = 10**DIGITS
 
 
 def step_at(seconds: int) -> int:
-    """Number of the step (RFC 6238 section 4.2, T0 = 0) that holds this second of the epoch."""
+    """Return the number of the time step (RFC 6238 section 4.2, T0 = 0) of this epoch second."""
     return seconds // PERIOD_SECONDS
 
 
 def code_number(secret: bytes, counter: int) -> int:
-    """The code of a counter as a number below a million (RFC 4226 section 5.3)."""
+    """Return the code of a counter as a number below 1,000,000 (RFC 4226 section 5.3)."""
     digest = hmac.digest(secret, counter.to_bytes(8, "big"), "sha1")
     # Dynamic truncation: the last nibble (0..15) says where four bytes start, so they always fit in 20.
     offset = digest[19] & 15
@@ -26,16 +26,16 @@ def code_number(secret: bytes, counter: int) -> int:
 
 
 def code_at(secret: bytes, step: int) -> str:
-    """The six digits of a step."""
+    """Return the six-digit code of a step."""
     return f"{code_number(secret, step):06d}"
 
 
 def match_step(secret: bytes, code: str, at: int, window: int) -> int | None:
-    """Tell which step within `window` steps of the second `at` this code belongs to, if any.
+    """Return the step within `window` steps of the epoch second `at` that has this code, or None.
 
-    Every step of the window is computed and compared whatever the earlier ones gave: the time taken
-    says nothing about how near a guess was. Of two matching steps the later one is the answer.
-    Whether the step may still be used is not decided here (RFC 6238 section 5.2 is `challenges`' rule).
+    Every step of the window is computed and compared regardless of earlier results, so timing does not reveal
+    how close a guess was. If two steps match, the later one is returned. Whether the step may still be used
+    (RFC 6238 section 5.2) is decided by `rules.factors.challenges`.
     """
     given = code.encode("ascii", "replace")
     now = step_at(at)
@@ -47,9 +47,9 @@ def match_step(secret: bytes, code: str, at: int, window: int) -> int | None:
 
 
 def clean_code(text: str) -> str | None:
-    """Return the six ASCII digits that a person typed, spaces removed, or None if it cannot be a code."""
+    """Return the typed text as six ASCII digits, with spaces removed, or None if it cannot be a code."""
     digits = text.replace(" ", "")
-    # `isdigit` alone would let full-width and Arabic digits in.
+    # `isdigit` alone would accept full-width and Arabic digits.
     if len(digits) == DIGITS and digits.isascii() and digits.isdigit():
         return digits
     return None

@@ -1,7 +1,7 @@
 """QR symbols of otpauth URIs: byte mode, error correction M, drawn as PNG, SVG or terminal text.
 
-Written for speed on this one case (ISO/IEC 18004:2015 fixes every choice but the mask): a symbol is one
-integer, and what a version always has is worked out once and kept. Pure: no I/O, clock or randomness.
+Optimized for this one case (ISO/IEC 18004:2015 fixes every choice but the mask): a symbol is one integer, and
+the constant parts of a version are computed once and cached. Pure: no I/O, clock or randomness.
 """
 
 from authfactor.otp.qr.png import Drawing, png, png_data_uri

@@ -1,4 +1,4 @@
-"""From the bytes of a text to the codewords in the order they enter the symbol (7.4 to 7.6)."""
+"""Encode a text's bytes as codewords, in the order in which they are placed (ISO/IEC 18004, 7.4 to 7.6)."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ _PADDING: Final = bytes((0xEC, 0x11)) * (capacity(LAST_VERSION).data // 2)
 
 
 def data_codewords(text: bytes, version: int) -> bytes:
-    """Mode, length, text, terminator and padding: everything before error correction."""
+    """Return mode, length, text, terminator and padding: everything before error correction."""
     held = capacity(version)
     # In byte mode the mode and the terminator are half a codeword each, so the sum is always whole.
     head = _BYTE_MODE << 8 * held.length_bytes | len(text)
@@ -20,7 +20,7 @@ def data_codewords(text: bytes, version: int) -> bytes:
 
 
 def interleaved(codewords: bytes, version: int) -> bytes:
-    """Append the check codewords of each block and deal the blocks' codewords out in turn."""
+    """Append the check codewords of each block and interleave the blocks."""
     data, blocks, short, longer, checks, _ = capacity(version)
     if blocks == 1:
         return codewords + check_codewords(codewords, checks)

@@ -1,9 +1,9 @@
-"""Where everything of a version goes, worked out once and kept.
+"""The module layout of a version, computed once and cached.
 
-A symbol is one integer, its canvas: the rows one under another, the first row highest, the leftmost module
-of a row highest; 1 is dark. Each row stands in a stride of `side + 7` bits, four light modules of quiet
-zone at its left and three at its right, so a shift by one looks at the module to the left, a shift by the
-stride at the module above, and what lies past an edge reads as light.
+A symbol is one integer, its canvas: row after row, the first row most significant, and within a row the
+leftmost module; 1 is dark. Each row takes a stride of `side + 7` bits, with four light modules of quiet zone
+at its left and three at its right. So a shift by one aligns each module with its left neighbor, a shift by
+the stride with the one above, and modules past an edge read as light.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,13 +16,13 @@ from authfactor.otp.qr.patterns import Grid, format_information
 QUIET_ZONE: Final = 4
 MASKS: Final = range(8)
 _RIGHT_MARGIN: Final = 3
-# As many bits of the stream as bytes.translate can draw on at once.
+# The number of bits of the stream that one bytes.translate call can address.
 _REACH: Final = 256
-# Up to seven remainder bits are zeros, and a table of translate must be whole wherever it starts.
+# Up to seven remainder bits are zeros, and a translation table needs 256 entries wherever it starts.
 _PAST_END: Final = b"0" * (_REACH + 7)
 _DIGITS: Final = bytes.maketrans(b"\0\1", b"01")
 
-# Table 10: whether the module in row i, column j is turned over. All of them repeat every 12 modules.
+# ISO/IEC 18004 table 10: whether a mask inverts the module in row i, column j. All have period 12.
 _PERIOD: Final = 12
 _MASK_CONDITIONS: Final[tuple[Callable[[int, int], bool], ...]] = (
     lambda i, j: (i + j) % 2 == 0,
@@ -37,9 +37,9 @@ _MASK_CONDITIONS: Final[tuple[Callable[[int, int], bool], ...]] = (
 
 
 class Pattern(NamedTuple):
-    """What one mask adds to the placed bits: function patterns, format information and mask together.
+    """What one mask adds to the placed bits: function patterns, format information and the mask.
 
-    `same_left` and `same_above` compare the pattern with itself, 1 where a module equals its neighbour.
+    `same_left` and `same_above` are 1 where a module of the pattern equals its neighbor.
     """
 
     dark: int
@@ -51,9 +51,9 @@ class Pattern(NamedTuple):
 class Layout:
     """The fixed parts of a version.
 
-    `runs` places the bits: modules run down the columns from left to right, each run drawing on at most 256
-    neighbouring bits of the stream, and a module's byte says which of them it takes. `carrying` are the
-    modules that take a bit at all; `inner_left` and `inner_above` those with a neighbour there.
+    `runs` places the bits: modules go down the columns from left to right, each run using at most 256
+    adjacent bits of the stream, and a module's byte is the index of its bit among them. `carrying` are the
+    modules that carry a bit; `inner_left` and `inner_above` those that have a neighbor there.
     """
 
     side: int
@@ -65,7 +65,7 @@ class Layout:
     patterns: tuple[Pattern, ...]
 
     def place(self, codewords: bytes) -> int:
-        """Put the bits of the interleaved codewords on an otherwise light canvas."""
+        """Place the bits of the interleaved codewords on an otherwise light canvas."""
         stream = f"{int.from_bytes(codewords):0{8 * len(codewords)}b}".encode() + _PAST_END
         modules = b"".join([taken.translate(stream[span]) for span, taken in self.runs])
         return pack([modules[row :: self.side] for row in range(self.side)]) & self.carrying
@@ -87,7 +87,7 @@ def pack(rows: Sequence[bytes | bytearray]) -> int:
 
 @cache
 def layout_of(version: int) -> Layout:
-    """Work out the layout of a version."""
+    """Compute the layout of a version."""
     grid = Grid(version)
     modules = grid.side
     stride = modules + len(_MARGINS)
@@ -122,9 +122,9 @@ def _function_modules(grid: Grid, mask: int) -> int:
 
 
 def _path(grid: Grid) -> Iterator[tuple[int, int]]:
-    """Row and column of each module that carries a bit, in the stream's order (7.7.3)."""
+    """Yield row and column of each module that carries a bit, in the stream's order (7.7.3)."""
     upward = True
-    # Pairs of columns from the right; the vertical timing pattern is no part of any pair.
+    # Pairs of columns from the right; the vertical timing pattern belongs to no pair.
     for right in (*range(grid.side - 1, 6, -2), 5, 3, 1):
         for row in range(grid.side - 1, -1, -1) if upward else range(grid.side):
             for column in (right, right - 1):
@@ -134,7 +134,7 @@ def _path(grid: Grid) -> Iterator[tuple[int, int]]:
 
 
 def _runs(grid: Grid) -> Iterator[tuple[slice, bytes]]:
-    """Cut the modules, column by column, into runs that each draw on few enough bits."""
+    """Split the modules, column by column, into runs that each span at most `_REACH` bits."""
     bit_of = {(column, row): bit for bit, (row, column) in enumerate(_path(grid))}
     run: list[int | None] = []
     lowest, highest = len(bit_of), 0
@@ -151,5 +151,5 @@ def _runs(grid: Grid) -> Iterator[tuple[slice, bytes]]:
 
 
 def _run(bits: list[int | None], lowest: int) -> tuple[slice, bytes]:
-    # A module of a function pattern takes any bit: the canvas is cut down to `carrying` afterwards.
+    # Modules of function patterns take an arbitrary bit: the canvas is masked with `carrying` afterwards.
     return slice(lowest, lowest + _REACH), bytes(0 if bit is None else bit - lowest for bit in bits)

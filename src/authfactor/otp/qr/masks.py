@@ -1,7 +1,7 @@
-"""Which of the eight masks to draw a symbol with: the one of least penalty (7.8.3 of ISO/IEC 18004).
+"""Choose the mask with the lowest penalty (ISO/IEC 18004, 7.8.3).
 
-Every rule is counted for all modules at once by shifting the canvas against itself. The choice is that of
-the standard's full penalty; docs/decisions/0007-qr-mask-selection.md has the alternatives and their figures.
+Each rule is evaluated for all modules at once by shifting the canvas against itself. The choice is that of
+the standard's full penalty; decision 0007 has the alternatives and their measurements.
 """
 
 from math import inf
@@ -16,12 +16,12 @@ _FINEST_STEP: Final = 20
 
 
 def choose(layout: Layout, placed: int) -> tuple[int, int]:
-    """Return the mask of least penalty, the lowest such, and the canvas drawn with it."""
+    """Return the mask with the lowest penalty (the lowest number among equals) and its canvas."""
     drawn = []
     change_left = (placed ^ placed >> 1) & layout.inner_left
     change_above = (placed ^ placed >> layout.stride) & layout.inner_above
     for mask, pattern in zip(MASKS, layout.patterns, strict=True):
-        # Exclusive or carries over to the comparisons, which saves two shifts for each mask.
+        # XOR distributes over the comparisons, which saves two shifts per mask.
         canvas = placed ^ pattern.dark
         same_left = change_left ^ pattern.same_left
         same_above = change_above ^ pattern.same_above
@@ -29,7 +29,7 @@ def choose(layout: Layout, placed: int) -> tuple[int, int]:
         drawn.append((cheap, mask, canvas, same_left, same_above))
     best: tuple[float, int, int] = (inf, 0, 0)
     for cheap, mask, canvas, same_left, same_above in sorted(drawn):
-        # Lookalikes are half of the work and only ever add: from here on no mask can win.
+        # The lookalike penalty is half of the work and never negative, so no further mask can win.
         if cheap > best[0]:
             break
         penalty = cheap + lookalike_penalty(layout, canvas, same_left, same_above)
@@ -38,7 +38,7 @@ def choose(layout: Layout, placed: int) -> tuple[int, int]:
 
 
 def plain_penalty(layout: Layout, canvas: int, same_left: int, same_above: int) -> int:
-    """Penalty of runs of one colour, blocks of one colour, and imbalance."""
+    """Return the penalty of runs and blocks of one color, and of imbalance."""
     stride = layout.stride
     along = same_left & same_left >> 1
     along &= along >> 2
@@ -54,7 +54,7 @@ def plain_penalty(layout: Layout, canvas: int, same_left: int, same_above: int) 
 
 
 def lookalike_penalty(layout: Layout, canvas: int, same_left: int, same_above: int) -> int:
-    """Penalty of 1:1:3:1:1 beside four light modules, along rows and down columns."""
+    """Return the penalty of 1:1:3:1:1 next to four light modules, in rows and in columns."""
     found = _lookalikes(canvas, same_left, same_left ^ layout.inner_left, 1)
     found += _lookalikes(canvas, same_above, same_above ^ layout.inner_above, layout.stride)
     return _LOOKALIKE * found
@@ -63,7 +63,7 @@ def lookalike_penalty(layout: Layout, canvas: int, same_left: int, same_above: i
 def _lookalikes(canvas: int, same: int, change: int, step: int) -> int:
     changes = change & change >> step
     core = canvas & changes & (same & same >> step) >> 2 * step & changes >> 4 * step
-    # Dark among the four modules before the place; raised first, or the last rows would fall off the end.
+    # Dark among the four modules before; shifted up first, or the last rows would be lost.
     dark = canvas << 4 * step
     dark |= dark >> step
     dark |= dark >> 2 * step

@@ -1,25 +1,25 @@
-"""The function patterns of a symbol: finders, timing, alignment, version and format information (6.3)."""
+"""A symbol's function patterns: finders, timing, alignment, version and format information (6.3)."""
 
 from collections.abc import Iterator
 from typing import Final
 
 from authfactor.otp.qr.versions import FIRST_WITH_VERSION_INFORMATION, alignment_centers, side
 
-# BCH(15,5) and BCH(18,6) generators and the bits format information is turned over with (annexes C and D).
+# BCH(15,5) and BCH(18,6) generators, and the mask of the format information (annexes C and D).
 _FORMAT_GENERATOR: Final = 0b101_0011_0111
 _FORMAT_MASK: Final = 0b101_0100_0001_0010
 _VERSION_GENERATOR: Final = 0b1_1111_0010_0101
-# Rings of light modules around a centre; the second of a finder is its separator.
+# Rings of light modules around a center; the second ring of a finder is its separator.
 _FINDER_REACH, _FINDER_LIGHT = 4, (2, 4)
 _ALIGNMENT_REACH, _ALIGNMENT_LIGHT = 2, (1,)
 _TIMING: Final = 6
 
 
 class Grid:
-    """Modules of a symbol under construction: which are dark, and which a function pattern has taken."""
+    """A symbol under construction: which modules are dark, and which belong to a function pattern."""
 
     def __init__(self, version: int) -> None:
-        """Draw every pattern of the version; the modules of format information are taken but light."""
+        """Draw all patterns of the version; the modules of the format information are reserved but light."""
         self.version = version
         self.side = side(version)
         self.dark = [bytearray(self.side) for _ in range(self.side)]
@@ -51,13 +51,13 @@ class Grid:
     def _draw_alignment(self) -> None:
         centers = alignment_centers(self.version)
         corners = {(6, 6), (6, self.side - 7), (self.side - 7, 6)}
-        for centre in ((row, column) for row in centers for column in centers):
-            if centre not in corners:
-                self._draw_square(centre, _ALIGNMENT_REACH, _ALIGNMENT_LIGHT)
+        for center in ((row, column) for row in centers for column in centers):
+            if center not in corners:
+                self._draw_square(center, _ALIGNMENT_REACH, _ALIGNMENT_LIGHT)
 
     def _draw_finders(self) -> None:
-        for centre in ((3, 3), (3, self.side - 4), (self.side - 4, 3)):
-            self._draw_square(centre, _FINDER_REACH, _FINDER_LIGHT)
+        for center in ((3, 3), (3, self.side - 4), (self.side - 4, 3)):
+            self._draw_square(center, _FINDER_REACH, _FINDER_LIGHT)
 
     def _draw_version_information(self) -> None:
         if self.version < FIRST_WITH_VERSION_INFORMATION:
@@ -70,7 +70,7 @@ class Grid:
             self._put(far, near, dark=dark)
 
     def format_modules(self) -> Iterator[tuple[int, int, int]]:
-        """Row, column and bit number of both copies of the format information (figure 25)."""
+        """Yield row, column and bit number of both copies of the format information (figure 25)."""
         for bit in range(15):
             first, last = bit < 8, self.side - 15 + bit  # noqa: PLR2004 - eight bits go along one side
             down = bit + (bit >= _TIMING) if first else last
@@ -80,7 +80,7 @@ class Grid:
 
 
 def with_check_bits(value: int, width: int, generator: int) -> int:
-    """Append the `width` bits of a BCH remainder to a value."""
+    """Append the `width`-bit BCH remainder to a value."""
     left = value << width
     while left.bit_length() > width:
         left ^= generator << left.bit_length() - generator.bit_length()
@@ -88,5 +88,5 @@ def with_check_bits(value: int, width: int, generator: int) -> int:
 
 
 def format_information(mask: int) -> int:
-    """Fifteen bits that name level M (indicator 00) and the mask."""
+    """Return the fifteen bits that encode level M (indicator 00) and the mask."""
     return with_check_bits(mask, 10, _FORMAT_GENERATOR) ^ _FORMAT_MASK

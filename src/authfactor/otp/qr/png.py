@@ -46,17 +46,17 @@ def png_data_uri(text: str) -> str:
 
 
 class Drawing:
-    """A picture, as a `data:` URI, that is drawn when it is first asked for and then kept."""
+    """A PNG data URI that is drawn on first use and then cached."""
 
     __slots__ = ("_drawn", "_text")
 
     def __init__(self, text: str) -> None:
-        """Take what the symbol will say."""
+        """Use `text` as the symbol's content."""
         self._text = text
         self._drawn = ""
 
     def __call__(self) -> str:
-        """Return the picture. Raises `TooLong`."""
+        """Return the data URI. Raises `TooLong`."""
         if not self._drawn:
             self._drawn = png_data_uri(self._text)
         return self._drawn

@@ -1,8 +1,8 @@
-"""Reed-Solomon check codewords over GF(256), a block's remainder kept as one Python integer.
+"""Reed-Solomon check codewords over GF(256), with a block's remainder as one Python integer.
 
-The remainder of a block is linear in its codewords, so it is the exclusive or of one precomputed integer
-for each codeword: the remainder which that codeword, at that place, would leave alone. The tables serve
-every block with the same number of check codewords, whatever the version (annex A of ISO/IEC 18004).
+The remainder of a block is linear in its codewords, so it is the XOR of one precomputed integer per codeword:
+the remainder of that codeword alone at that position. The tables serve every block with the same number of
+check codewords, in any version (ISO/IEC 18004, annex A).
 """
 
 from functools import cache, reduce
@@ -16,7 +16,7 @@ _MODULUS: Final = 0x11D
 
 
 def multiply(left: int, right: int) -> int:
-    """Product of two elements of the field."""
+    """Return the product of two elements of the field."""
     product = 0
     while right:
         if right & 1:
@@ -29,7 +29,7 @@ def multiply(left: int, right: int) -> int:
 
 
 def generator(checks: int) -> list[int]:
-    """Coefficients of (x - 1)(x - a)...(x - a^(checks - 1)) for a = 2, highest power first."""
+    """Return the coefficients of (x - 1)(x - a)...(x - a^(checks - 1)) for a = 2, highest power first."""
     polynomial, root = [1], 1
     for _ in range(checks):
         scaled = [multiply(coefficient, root) for coefficient in polynomial]
@@ -40,13 +40,13 @@ def generator(checks: int) -> list[int]:
 
 @cache
 def _remainders(checks: int) -> tuple[tuple[int, ...], ...]:
-    """Return, for each place of the longest block, what each of the 256 bytes there leaves."""
+    """Return, for each position of the longest block, the remainder of each of the 256 byte values there."""
     tail = generator(checks)[1:]
     last = tuple(int.from_bytes(bytes(multiply(byte, term) for term in tail)) for byte in range(256))
     below_top = (1 << 8 * (checks - 1)) - 1
     places = [last]
     for _ in range(MAX_BLOCK - 1):
-        # One place earlier is one more factor of x: shift, and reduce the byte that leaves at the top.
+        # One position earlier is one more factor of x: shift, and reduce the byte shifted out at the top.
         places.append(
             tuple((left & below_top) << 8 ^ last[left >> 8 * (checks - 1)] for left in places[-1]),
         )

@@ -1,4 +1,4 @@
-"""A symbol for a page (SVG) and for a terminal (half blocks), quiet zone included."""
+"""Render a symbol as SVG and as half blocks for a terminal, including the quiet zone."""
 
 from itertools import groupby
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from authfactor.otp.qr.layout import QUIET_ZONE
 from authfactor.otp.qr.symbol import Symbol
 
-# Black on white from the part of the 256-colour palette that themes leave alone.
+# Black on white, from the part of the 256-color palette that terminal themes do not change.
 _BLACK_ON_WHITE: Final = "\x1b[38;5;16;48;5;231m"
 _RESET: Final = "\x1b[0m"
 # Ink in the upper module, in the lower: neither, lower only, upper only, both.
@@ -31,10 +31,10 @@ def svg(symbol: Symbol) -> str:
 
 
 def terminal(symbol: Symbol, *, invert: bool = False, color: bool = True) -> str:
-    """Return lines of half blocks, two rows of modules a line, each ended by a newline.
+    """Return lines of half blocks, two rows of modules per line, each ending in a newline.
 
-    With `colour` the lines name their own black and white and look the same on any background. Without it
-    dark modules are ink, which is right where ink is dark; `invert` inks the light ones instead, for plain
+    With `color`, the lines set black and white themselves and look the same on any background. Without it,
+    dark modules are drawn as text, which suits dark text; `invert` draws the light ones instead, for light
     text on a dark background.
     """
     width = symbol.size + 2 * QUIET_ZONE

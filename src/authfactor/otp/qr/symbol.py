@@ -1,4 +1,4 @@
-"""A text as a QR symbol: byte mode, error correction M, the smallest version that holds it."""
+"""Encode a text as a QR symbol: byte mode, error correction M, the smallest version that holds it."""
 
 from dataclasses import dataclass
 
@@ -18,15 +18,15 @@ class TooLong(ValueError):
         self.limit = limit
 
     def __str__(self) -> str:
-        """Say both figures, never the text: it holds a secret."""
+        """Return both sizes, never the text, which contains a secret."""
         return f"text of {self.length} bytes exceeds the {self.limit} a QR symbol holds"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Symbol:
-    """A drawn symbol; `canvas` holds its modules in the order `authfactor.otp.qr.layout` describes.
+    """A drawn symbol; `canvas` holds its modules as described in `authfactor.otp.qr.layout`.
 
-    Its repr shows no modules, since they spell the text.
+    The repr omits the modules, since they encode the text.
     """
 
     version: int
@@ -35,26 +35,26 @@ class Symbol:
 
     @property
     def size(self) -> int:
-        """Modules a side, without the quiet zone."""
+        """Modules per side, without the quiet zone."""
         return side(self.version)
 
     @property
     def rows(self) -> tuple[int, ...]:
-        """One integer a row, most significant bit leftmost, 1 dark, without the quiet zone."""
+        """One integer per row, most significant bit leftmost, 1 dark, without the quiet zone."""
         return layout_of(self.version).rows(self.canvas)
 
     def __repr__(self) -> str:
-        """Name version and mask only."""
+        """Return version and mask only."""
         return f"Symbol(version={self.version}, mask={self.mask})"
 
 
 def encode(text: str, *, mask: int | None = None) -> Symbol:
     """Encode a text as UTF-8 in the smallest version that holds it.
 
-    `mask` is 0 to 7, or None for the one of least penalty. Bytes outside ASCII carry no ECI header, which
-    readers of otpauth URIs do not expect; a URI percent-encodes them anyway.
+    `mask` is 0 to 7, or None for the one with the lowest penalty. Bytes outside ASCII get no ECI header,
+    which readers of otpauth URIs do not expect; a URI percent-encodes them anyway.
 
-    Raises `TooLong` past 2,331 bytes, `ValueError` for another mask or for text that is not Unicode.
+    Raises `TooLong` above 2,331 bytes, and `ValueError` for another mask or for lone surrogates.
     """
     encoded = text.encode()
     version = version_for(len(encoded))

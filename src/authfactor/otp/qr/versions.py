@@ -1,8 +1,8 @@
 """What ISO/IEC 18004 fixes for each of the forty versions at error correction level M.
 
-A version is a size: version 1 has 21 modules a side and each step adds four. Nothing here knows how a
-symbol is drawn; it answers how many codewords there are, how they are split into blocks, and which version
-is the first to hold a text of a given length in byte mode.
+A version is a size: version 1 has 21 modules per side, and each further version four more. This module gives
+the number of codewords, how they are split into blocks, and the smallest version that holds a text of a given
+length in byte mode.
 """
 
 from bisect import bisect_left
@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 LAST_VERSION: Final = 40
 FIRST_WITH_VERSION_INFORMATION: Final = 7
 
-# ISO/IEC 18004:2015 table 9, level M, versions 1 to 40: error correction codewords of a block, blocks.
+# ISO/IEC 18004:2015 table 9, level M, versions 1 to 40: error correction codewords per block, blocks.
 _CORRECTION: Final = (
     *(10, 16, 26, 18, 24, 16, 18, 22, 22, 26, 30, 22, 22, 24, 24, 28, 28, 26, 26, 26),
     *(26, 28, 28, 28, 28, 28, 28, 28, 28, 28, 28, 28, 28, 28, 28, 28, 28, 28, 28, 28),
@@ -26,10 +26,10 @@ _LAST_SHORT_LENGTH: Final = 9
 
 
 class Capacity(NamedTuple):
-    """How the codewords of one version at level M divide.
+    """How the codewords of one version at level M are divided.
 
-    `data` codewords come from the text; they are cut into `blocks` blocks, the first of `short` codewords
-    and the last `longer` of one more; each block gains `correction` codewords.
+    `data` codewords hold the text, split into `blocks` blocks: the first ones of `short` codewords, the last
+    `longer` ones of one more. Each block gets `correction` check codewords.
     """
 
     data: int
@@ -41,24 +41,24 @@ class Capacity(NamedTuple):
 
 
 def side(version: int) -> int:
-    """Modules a side of a symbol of this version, quiet zone not counted."""
+    """Return the modules per side of this version, without the quiet zone."""
     return 17 + 4 * version
 
 
 def alignment_centers(version: int) -> list[int]:
-    """Coordinates shared by rows and columns of the alignment patterns' centres (annex E)."""
+    """Return the coordinates, of rows and columns alike, of the alignment patterns' centers (annex E)."""
     if version == 1:
         return []
     gaps = version // 7 + 1
-    # The patterns end 7 modules from the edge, are spaced evenly from there by an even step, and whatever
-    # does not divide is left to the first gap.
+    # The last center is 7 modules from the edge; the others precede it at an even step, and the first gap
+    # takes the remainder.
     step = (8 * version + 3 * gaps + 8) // (4 * gaps) * 2
     last = side(version) - 7
     return [6, *range(last - (gaps - 1) * step, last + 1, step)]
 
 
 def codewords(version: int) -> int:
-    """All codewords of a version: the modules no function pattern takes, by the eight."""
+    """Return the total codewords of a version: the modules outside function patterns, divided by eight."""
     modules = side(version) ** 2 - 3 * 64 - 2 * 15 - 1 - 2 * (side(version) - 16)
     per_side = len(alignment_centers(version))
     if per_side:
@@ -71,7 +71,7 @@ def codewords(version: int) -> int:
 
 @cache
 def capacity(version: int) -> Capacity:
-    """Division of the codewords of a version at level M."""
+    """Return the division of a version's codewords at level M."""
     blocks, correction = _BLOCKS[version - 1], _CORRECTION[version - 1]
     data = codewords(version) - blocks * correction
     length_bytes = 1 if version <= _LAST_SHORT_LENGTH else 2
@@ -79,7 +79,7 @@ def capacity(version: int) -> Capacity:
 
 
 def _text_bytes(version: int) -> int:
-    # Mode (4 bits), length (8 or 16) and terminator (4) take a whole number of codewords.
+    # Mode (4 bits), length (8 or 16 bits) and terminator (4 bits) are a whole number of codewords.
     held = capacity(version)
     return held.data - 1 - held.length_bytes
 
