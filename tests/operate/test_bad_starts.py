@@ -43,7 +43,7 @@ def made(data: Path) -> None:
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_wrong_setting(tmp_path: Path, workers: str) -> None:
     done = serve(tmp_path, "--workers", workers, AUTHFACTOR_LOCK_AFTR="3")
-    one_line(done, "AUTHFACTOR_LOCK_AFTR is no setting", "Did you mean AUTHFACTOR_LOCK_AFTER?")
+    one_line(done, "AUTHFACTOR_LOCK_AFTR is not a setting", "Did you mean AUTHFACTOR_LOCK_AFTER?")
 
 
 def test_a_value_out_of_bounds(tmp_path: Path) -> None:

@@ -64,12 +64,12 @@ def test_a_misspelt_variable_stops_the_start_and_the_right_one_is_suggested(
     with pytest.raises(InvalidSetting) as caught:
         reading.read({variable: "hunter2"})
 
-    assert str(caught.value) == f"{variable} is no setting of this release. Did you mean {meant}?"
+    assert str(caught.value) == f"{variable} is not a setting of this release. Did you mean {meant}?"
 
 
 @pytest.mark.parametrize("variable", ["AUTHFACTOR_", "AUTHFACTOR_QQQQQ"])
 def test_a_variable_like_no_other_points_to_the_list(variable: str) -> None:
-    with pytest.raises(InvalidSetting, match=f"^{variable} is no setting .* `authfactor config show` lists"):
+    with pytest.raises(InvalidSetting, match=f"^{variable} is not a setting .* `authfactor config show` "):
         reading.read({variable: "hunter2"})
 
 
@@ -127,7 +127,7 @@ def test_a_misspelt_name_in_the_file_stops_the_start(tmp_path: Path) -> None:
     file = _toml(tmp_path, "lock_aftr = 5\n")
 
     with pytest.raises(
-        InvalidSetting, match=r"lock_aftr is no setting of this release. Did you mean .*LOCK_AFTER"
+        InvalidSetting, match=r"lock_aftr is not a setting of this release. Did you mean .*LOCK_AFTER"
     ):
         reading.read({}, file)
 
@@ -144,7 +144,7 @@ def test_a_value_of_another_type_in_the_file_is_refused(tmp_path: Path, value: s
 def test_a_text_in_the_file_is_a_text(tmp_path: Path, value: str) -> None:
     file = _toml(tmp_path, f"team_name = {value}\n")
 
-    with pytest.raises(InvalidSetting, match=f"{re.escape(str(file))}: team_name must be a text"):
+    with pytest.raises(InvalidSetting, match=f"{re.escape(str(file))}: team_name must be a quoted string"):
         reading.read({}, file)
 
 

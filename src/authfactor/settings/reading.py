@@ -1,6 +1,6 @@
-"""Where the settings come from: defaults, then one TOML file, then the environment, then the command line.
+"""Load the settings: defaults, then one TOML file, then the environment, then the command line.
 
-An unknown name stops the start: a misspelt limit must not silently be the default.
+An unknown name is an error: a misspelled limit must not silently keep its default.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from authfactor.settings import PREFIX, InvalidSetting, Settings
 
-# Names the file itself, so it cannot be a setting in it.
+# Names the file itself, so it is not a setting.
 FILE_VARIABLE: Final = f"{PREFIX}CONFIG"
 FILE_NAME: Final = "authfactor.toml"
 DEFAULT: Final = "default"
@@ -19,7 +19,7 @@ _KINDS: Final[dict[object, str]] = {int: "a whole number", bool: "true or false"
 
 @dataclass(frozen=True, slots=True)
 class LoadedSettings:
-    """The settings, and where each value came from: `default`, a file, a variable, or the command line."""
+    """The settings, and the origin of each value: `default`, a file, a variable, or `command line`."""
 
     settings: Settings
     origins: Mapping[str, str]
@@ -28,7 +28,7 @@ class LoadedSettings:
 def find_file(
     environ: Mapping[str, str], given: Path | None = None, folder: Path | None = None
 ) -> Path | None:
-    """Return the file to read: the one given, else AUTHFACTOR_CONFIG, else authfactor.toml in `folder`."""
+    """Return the file to read: `given`, else AUTHFACTOR_CONFIG, else authfactor.toml in `folder`, or None."""
     if given is not None:
         return given
     if environ.get(FILE_VARIABLE):
@@ -38,15 +38,15 @@ def find_file(
 
 
 def read(environ: Mapping[str, str], file: Path | None = None, **overrides: object) -> Settings:
-    """Put the settings together; `overrides` (the command line) win, None among them means "not given".
+    """Load the settings; `overrides`, from the command line, take precedence unless they are None.
 
-    Raises `BadSetting` with one sentence that says which setting and what to do.
+    Raises `InvalidSetting`.
     """
     return load(environ, file, **overrides).settings
 
 
 def load(environ: Mapping[str, str], file: Path | None = None, **overrides: object) -> LoadedSettings:
-    """As `read`, and remember where each value came from."""
+    """Load the settings as `read` does, with the origin of each value."""
     known = {item.name: item for item in fields(Settings)}
     values: dict[str, Any] = {}
     origins = dict.fromkeys(known, DEFAULT)
@@ -56,7 +56,7 @@ def load(environ: Mapping[str, str], file: Path | None = None, **overrides: obje
             item = known[_require_known(name, known, shown)]
             wanted = item.type if item.type in _KINDS else str
             if type(value) is not wanted:
-                kind = _KINDS.get(wanted, "a text in quotes")
+                kind = _KINDS.get(wanted, "a quoted string")
                 raise InvalidSetting(f"{shown} must be {kind}.")
             values[name] = _parse(item, str(value), shown)
             origins[name] = str(file)
@@ -70,7 +70,7 @@ def load(environ: Mapping[str, str], file: Path | None = None, **overrides: obje
 
 
 def _toml(file: Path) -> dict[str, object]:
-    import tomllib  # noqa: PLC0415 - most servers are told by their environment
+    import tomllib  # noqa: PLC0415 - most servers are configured by their environment
 
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
@@ -83,7 +83,7 @@ def _toml(file: Path) -> dict[str, object]:
 def _require_known(name: str, known: Mapping[str, object], shown: str) -> str:
     if name in known:
         return name
-    import difflib  # noqa: PLC0415 - for who misspelt a name
+    import difflib  # noqa: PLC0415 - for a misspelled name
 
     near = difflib.get_close_matches(name, known, 1)
     hint = (
@@ -91,7 +91,7 @@ def _require_known(name: str, known: Mapping[str, object], shown: str) -> str:
         if near
         else " `authfactor config show` lists the settings."
     )
-    raise InvalidSetting(f"{shown} is no setting of this release.{hint}")
+    raise InvalidSetting(f"{shown} is not a setting of this release.{hint}")
 
 
 def _parse(item: Any, text: str, shown: str) -> Any:  # noqa: ANN401 - a dataclass field and its value
