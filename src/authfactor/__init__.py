@@ -1,4 +1,4 @@
-"""Multi-factor authentication that a team runs itself, speaking the WorkOS API."""
+"""A self-hosted multi-factor authentication service with the WorkOS API."""
 
 import importlib
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ __all__ = ["AsyncClient", "Client", "__version__"]
 
 
 def __getattr__(name: str) -> object:
-    """Import the client when it is asked for: the command line must not wait for it."""
+    """Import the client on first access: the command line must not wait for it."""
     if name in {"AsyncClient", "Client"}:
         return getattr(importlib.import_module("authfactor.client"), name)
     raise AttributeError(f"module 'authfactor' has no attribute '{name}'")

@@ -1,7 +1,7 @@
-"""Authfactor: the embedded API. It owns the clock and the entropy source and wires everything else.
+"""`Authfactor`: one open installation. It owns the clock and the entropy source and wires everything else.
 
-Doors (HTTP, command line, your Python code) prepare a unit with one of the rule objects here and `run`
-it: `await af.run(af.challenges.verify(environment, challenge_id, code))`.
+Callers (HTTP, the command line, your Python code) prepare a unit with one of its rule objects and `run` it:
+`await af.run(af.challenges.verify(environment, challenge_id, code))`.
 """
 
 import asyncio
@@ -50,33 +50,30 @@ if TYPE_CHECKING:
     from authfactor.rules.maintenance.retention import Retention
 
 T = TypeVar("T")
-# 2020-01-01, years before this release: a clock that says less was never set.
+# 2020-01-01, years before this release: an earlier clock has never been set.
 MIN_CLOCK_MS: Final = 1_577_836_800_000
 
 
 def system_clock() -> int:
-    """Milliseconds of the epoch, rounded down."""
+    """Return the time in milliseconds since the epoch, rounded down."""
     return time.time_ns() // 1_000_000
 
 
 def check_clock(now: int) -> None:
-    """Refuse a clock that has never been set: every code would be wrong, and every lock for ever.
-
-    Raises `BadClock`.
-    """
+    """Raise `ClockNotSet` for a clock that was never set: codes would be wrong, and locks permanent."""
     if now < MIN_CLOCK_MS:
         shown = datetime.fromtimestamp(now / 1000, UTC).strftime("%Y-%m-%d %H:%M")
         raise ClockNotSet(f"This machine's clock says {shown} UTC. Set the clock (NTP), then start again.")
 
 
 class ClockNotSet(errors.AuthfactorError):
-    """The clock of this machine cannot be right."""
+    """This machine's clock has never been set."""
 
     code = "clock_not_set"
 
 
 def system_entropy(count: int) -> bytes:
-    """Random bytes of the operating system."""
+    """Return random bytes from the operating system."""
     return os.urandom(count)
 
 
@@ -86,7 +83,7 @@ class Authfactor:
     def __init__(
         self, settings: Settings, store: Store, vault: Vault, clock: Clock, entropy: Entropy, profile: Profile
     ) -> None:
-        """Wire the rules; use `open` instead."""
+        """Wire the rules; callers use `open`."""
         self.new_id = new_id = IdGenerator(clock, entropy)
         self.events = log = EventLog(clock, new_id)
         self.settings = settings
@@ -117,42 +114,42 @@ class Authfactor:
 
     @functools.cached_property
     def retention(self) -> "Retention":
-        """What removes old rows."""
+        """Deletion of expired rows."""
         from authfactor.rules.maintenance.retention import Retention  # noqa: PLC0415 - for servers alone
 
         return Retention(self.clock, IdGenerator(self.clock, self.entropy), self.settings, self.event_sealing)
 
     @functools.cached_property
     def event_sealing(self) -> "EventSealing":
-        """What seals events."""
+        """Sealing of event ranges."""
         from authfactor.rules.audit.event_sealing import EventSealing  # noqa: PLC0415 - for servers alone
 
         return EventSealing(self.clock, IdGenerator(self.clock, self.entropy), self.audit, self.settings)
 
     @functools.cached_property
     def event_verification(self) -> "EventVerification":
-        """What holds events against their seals."""
+        """Verification of events against their seals."""
         from authfactor.rules.audit.event_verification import EventVerification  # noqa: PLC0415 - for one command
 
         return EventVerification(self.clock, self.audit)
 
     @functools.cached_property
     def brandings(self) -> "Brandings":
-        """How pages look."""
+        """Branding of hosted pages."""
         from authfactor.rules.links.branding import Brandings  # noqa: PLC0415 - for pages alone
 
         return Brandings(self.clock)
 
     @functools.cached_property
     def console_actions(self) -> "ConsoleActions":
-        """What operators do."""
+        """Audited actions of operators."""
         from authfactor.rules.console.actions import ConsoleActions  # noqa: PLC0415 - for pages of operators alone
 
         return ConsoleActions(self.audit)
 
     @functools.cached_property
     def dashboard(self) -> "Dashboard":
-        """Numbers at a glance."""
+        """Counts for the console's dashboard."""
         from authfactor.rules.console.dashboard_counts import Dashboard  # noqa: PLC0415 - for pages of operators alone
 
         return Dashboard(self.clock)
@@ -166,9 +163,9 @@ class Authfactor:
         entropy: Entropy = os.urandom,
         profile: Profile = PRODUCTION,
     ) -> "Authfactor":
-        """Open key ring and database, creating both at the first start, and see to the first environment.
+        """Open key ring and database, creating both at the first start, and ensure the first environment.
 
-        Raises `keyring.KeyRingUnusable`, `store.opening.WrongSchema` and `errors.Unavailable`.
+        Raises `ClockNotSet`, `keyring.KeyRingUnusable`, `store.opening.WrongSchema` and `errors.Unavailable`.
         """
         check_clock(clock())
         source = keyring.source_of(settings)
@@ -178,7 +175,7 @@ class Authfactor:
             vault = await _open_vault(source, ring, store, clock, entropy)
             self = cls(settings, store, vault, clock, entropy, profile)
             await self.key_rotation.record_keys_in_use(store, vault.newest)
-            # A clock that was set back meanwhile must not put new events among those that are sealed.
+            # If the clock has been set back, new events must not get ids within a sealed range.
             sealed = await store.read(lambda tx: tx.audit.newest_of(SEALED))
             self.new_id.advance_to(sealed.created_at if sealed is not None else 0)
         except BaseException:
@@ -197,30 +194,30 @@ class Authfactor:
         return self
 
     async def run(self, unit: Unit[T]) -> T:
-        """Run a unit that writes; return once its effect is durable. Raises what the unit raises."""
+        """Run a writing unit and return its result once it is durable. Raises what the unit raises."""
         return await self.store.write(unit)
 
     async def read(self, unit: Unit[T]) -> T:
-        """Run a unit that only reads."""
+        """Run a read-only unit and return its result. Raises what the unit raises."""
         return await self.store.read(unit)
 
     async def flush_last_used(self) -> None:
-        """Write down when API keys were last used."""
+        """Store when API keys were last used."""
         unit = self.environments.flush_last_used()
         if unit is not None:
             await self.store.write(unit)
 
     async def reload_key_ring(self) -> None:
-        """Take up keys that were added to the ring since. Raises `keyring.KeyRingUnusable`."""
+        """Reload keys added to the ring since the last time. Raises `keyring.KeyRingUnusable`."""
         ring = await asyncio.to_thread(keyring.source_of(self.settings).read)
         if ring[-1].id != self.vault.newest:
-            # Noted before it seals, so that no start goes without it.
+            # Recorded before it seals anything, so that no later start succeeds without it.
             await self.key_rotation.record_keys_in_use(self.store, ring[-1].id)
             self.vault.extend(ring)
 
     async def close(self) -> None:
-        """Finish what is under way and let go of everything."""
-        # The last-used times of a minute are not worth a failed stop.
+        """Finish pending work and release all resources."""
+        # Losing a minute of last-used times is better than a failed stop.
         with contextlib.suppress(errors.Unavailable):
             await self.flush_last_used()
         self.hasher.close()
@@ -231,11 +228,11 @@ class Authfactor:
 async def _open_vault(
     source: keyring.KeySource, ring: list[Key] | None, store: Store, clock: Clock, entropy: Entropy
 ) -> Vault:
-    """Make the vault, and the ring for a database that needs none yet; a needed key must be there."""
+    """Build the vault, creating a ring if the database needs no key yet. Raises `keyring.KeyMissing`."""
     known = tuple(key.id for key in ring or ())
     missing = await KeyRotation(clock, "").missing_keys(store, known)
     if missing and ring is None and source.exists():
-        # Another process made the first ring meanwhile.
+        # Another process has just created the first ring.
         ring = source.read()
         missing = [key_id for key_id in missing if key_id not in {key.id for key in ring}]
     if missing:
@@ -244,10 +241,10 @@ async def _open_vault(
 
 
 def _rate_limited_reader(source: keyring.KeySource, clock: Clock) -> Callable[[], list[Key] | None]:
-    """Ask the source again, not more often than it bears: an unknown key may also be somebody's forgery."""
+    """Return a reader of the ring limited to the source's interval: an unknown key id may be forged."""
     last = 0
 
-    def ask() -> list[Key] | None:
+    def reread() -> list[Key] | None:
         nonlocal last
         now = clock()
         if abs(now - last) < source.recheck_seconds * 1000:
@@ -257,4 +254,4 @@ def _rate_limited_reader(source: keyring.KeySource, clock: Clock) -> Callable[[]
             return source.read()
         return None
 
-    return ask
+    return reread

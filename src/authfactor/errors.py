@@ -1,29 +1,28 @@
-"""The one family of errors, each with a stable code and the evidence that explains it.
+"""The error hierarchy; each error has a stable code and fields with details.
 
     AuthfactorError
-    ├── InvalidRequest            what was sent cannot be read or breaks a rule (carries items)
+    ├── InvalidRequest            the request is malformed or invalid (with items)
     │   ├── MalformedBody  BodyTooLarge
     │   ├── UserCreationFailed  PasswordTooWeak  InvalidUserField
     │   └── IdempotencyKeyReused
-    ├── Unauthorized              no key, or a key that is not (or no longer) known
-    ├── Forbidden                 who asks is known, and may not do this
-    ├── NotFound                  nothing of that kind has this id in this environment
+    ├── Unauthorized              the API key is missing, unknown or revoked
+    ├── Forbidden                 the caller is authenticated but not permitted
+    ├── NotFound                  this environment has no such object with this id
     ├── RouteNotFound  MethodNotAllowed
-    ├── ChallengeRefused          the challenge cannot be verified any more
+    ├── ChallengeRefused          the challenge can no longer be verified
     │   ├── ChallengeExpired  ChallengeAlreadyVerified
     │   └── TooManyAttempts
-    ├── SignInRefused             the authenticate endpoint says no
-    │   ├── OAuthRefused          shapes with `error` and `error_description`
-    │   └── StepUpRequired        a second step is needed first
-    ├── LinkRefused               a link to a page does not lead there
+    ├── SignInRefused             the authenticate endpoint refuses the sign-in
+    │   ├── OAuthRefused          in the shape of `error` and `error_description`
+    │   └── StepUpRequired        a second factor is required
+    ├── LinkRefused               a link to a hosted page cannot be followed
     │   └── LinkUnknown  LinkUsed  LinkExpired
-    ├── Conflict                  the state does not allow it
-    ├── TooManyRequests           slow down
-    └── Unavailable               try again in a moment
+    ├── Conflict                  the current state does not allow it
+    ├── TooManyRequests           the caller's rate limit is exceeded
+    └── Unavailable               a temporary failure; retry
 
-Codes are part of the wire contract and never change. `http.error_responses` maps them to HTTP statuses,
-`cli.exit_codes` to exit codes.
-Messages are for people; programs read the code and the evidence fields.
+Codes are part of the wire contract and never change. `http.error_responses` maps errors to HTTP statuses,
+`cli.exit_codes` to exit codes. Messages are for humans; programs use the code and the fields.
 """
 
 from dataclasses import dataclass
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing wrong with a request: the field, a stable code, and what to do about it."""
+    """One problem of a request: the field, a stable code, and what to do about it."""
 
     field: str
     code: str
@@ -43,80 +42,80 @@ class Item:
 
 
 class AuthfactorError(Exception):
-    """Base of everything this package raises on purpose."""
+    """Base of all errors this package raises on purpose."""
 
     code: str = "internal_error"
     commits: bool = False
     """Whether `Store.write` commits what the unit wrote before it raised this error."""
 
     def __init__(self, message: str) -> None:
-        """Take a message for people."""
+        """`message` is for humans."""
         super().__init__(message)
         self.message = message
 
     def after_commit(self) -> Self:
-        """Mark a refusal whose traces (a count, an event) must be kept: the store commits, then raises it.
+        """Return self with `commits` set, for a refusal whose writes (a count, an event) must be kept.
 
-        The same class is raised with and without this: a refusal after a lost race rolls back.
+        A class can be raised with and without it: a refusal after a lost race rolls back.
         """
         self.commits = True
         return self
 
 
 class InvalidRequest(AuthfactorError):
-    """What was sent breaks a rule; every broken rule is an item."""
+    """The request is invalid; each violated rule is an item."""
 
     code = "invalid_request_parameters"
     default_message: ClassVar[str] = "Validation failed"
 
     def __init__(self, *items: Item, message: str | None = None) -> None:
-        """Collect the items."""
+        """`message` defaults to the class's default."""
         super().__init__(message or self.default_message)
         self.items = items
 
 
 class MalformedBody(InvalidRequest):
-    """The body is not JSON, or not an object."""
+    """The body is not valid JSON, or not an object."""
 
     code = "invalid_json"
 
 
 class BodyTooLarge(InvalidRequest):
-    """The body is longer than the server reads."""
+    """The body exceeds the server's `max_body`."""
 
     code = "request_too_large"
 
 
 class UserCreationFailed(InvalidRequest):
-    """A user with this email or external id exists already."""
+    """A user with this email or external id already exists."""
 
     code = "user_creation_error"
     default_message = "Could not create user."
 
 
 class PasswordTooWeak(InvalidRequest):
-    """The password is not strong enough; items say why."""
+    """The password is not strong enough; the items say why."""
 
     code = "password_strength_error"
     default_message = "Password does not meet strength requirements."
 
 
 class InvalidUserField(InvalidRequest):
-    """One field of a user cannot be accepted; the code names which rule (the contract lists them)."""
+    """A field of a user is invalid; the code names the violated rule (the contract lists them)."""
 
     def __init__(self, code: str, message: str) -> None:
-        """Carry a code that the contract fixes for this very rule."""
+        """`code` is the contract's code for this rule."""
         super().__init__(message=message)
         self.code = code
 
 
 class IdempotencyKeyReused(InvalidRequest):
-    """The same Idempotency-Key came with another body."""
+    """The Idempotency-Key was used with a different body."""
 
     code = "idempotency_key_reused"
 
     def __init__(self) -> None:
-        """Say what to do."""
+        """Use a fixed message."""
         super().__init__(
             message="This Idempotency-Key was used with a different request body."
             " Use a new key for a new request."
@@ -129,23 +128,23 @@ class Unauthorized(AuthfactorError):
     code = "unauthorized"
 
     def __init__(self) -> None:
-        """The contract fixes the text."""
+        """Use the message fixed by the contract."""
         super().__init__("Unauthorized")
 
 
 class Forbidden(AuthfactorError):
-    """Who asks is known, and may not do this."""
+    """The caller is authenticated but not permitted to do this."""
 
     code = "forbidden"
 
 
 class NotFound(AuthfactorError):
-    """Nothing of that kind has this id here; an id of another environment is exactly as unknown."""
+    """This environment has no such object with this id; another environment's id is equally unknown."""
 
     code = "entity_not_found"
 
     def __init__(self, kind: str, entity_id: str) -> None:
-        """Name the kind in words (`User`) and repeat the id."""
+        """`kind` is the object's type as shown to humans (`User`)."""
         super().__init__(f"{kind} not found: '{entity_id}'.")
         self.kind = kind
         self.entity_id = entity_id
@@ -158,12 +157,12 @@ class RouteNotFound(AuthfactorError):
 
 
 class MethodNotAllowed(AuthfactorError):
-    """The path exists, the method does not."""
+    """The path exists but does not support the method."""
 
     code = "method_not_allowed"
 
     def __init__(self, allowed: tuple[str, ...]) -> None:
-        """Name the methods that exist."""
+        """`allowed` are the supported methods."""
         super().__init__(f"Method not allowed. Use {' or '.join(allowed)}.")
         self.allowed = allowed
 
@@ -173,33 +172,33 @@ class ChallengeRefused(AuthfactorError):
 
 
 class ChallengeExpired(ChallengeRefused):
-    """The challenge is past its expiry."""
+    """The challenge has expired."""
 
     code = "authentication_challenge_expired"
 
     def __init__(self, challenge_id: str, expired_at: int) -> None:
-        """`expired_at` in milliseconds of the epoch."""
+        """`expired_at` is in milliseconds since the epoch."""
         super().__init__(f"The authentication challenge '{challenge_id}' has expired.")
         self.expired_at = expired_at
 
 
 class ChallengeAlreadyVerified(ChallengeRefused):
-    """The challenge has done its work."""
+    """The challenge has already been verified."""
 
     code = "authentication_challenge_previously_verified"
 
     def __init__(self, challenge_id: str) -> None:
-        """The contract fixes the text."""
+        """Use the message fixed by the contract."""
         super().__init__(f"The authentication challenge '{challenge_id}' has already been verified.")
 
 
 class TooManyAttempts(ChallengeRefused):
-    """The challenge or its user has used up the tries."""
+    """The challenge or its user has no attempts left."""
 
     code = "one_time_code_too_many_attempts"
 
     def __init__(self, *, locked_until: int | None, hard_stop: bool = False) -> None:
-        """`locked_until` in milliseconds of the epoch; None when waiting does not help."""
+        """`locked_until` is in milliseconds since the epoch; None when waiting does not help."""
         if hard_stop:
             text = "Too many wrong codes in a row. An operator must unlock this user."
         elif locked_until is None:
@@ -212,24 +211,24 @@ class TooManyAttempts(ChallengeRefused):
 
 
 class SignInRefused(AuthfactorError):
-    """A sign-in was refused; the code names the reason (contract: failures of authenticate)."""
+    """The sign-in was refused; the code names the reason (contract: failures of authenticate)."""
 
     reason: str | None = None
-    """Why a code was refused, as in `Verification.reason`; None when the refusal is not about a code."""
+    """Why a one-time code was refused, as in `Verification.reason`; None for other refusals."""
 
     def __init__(self, code: str, message: str, *, reason: str | None = None) -> None:
-        """Take one of the contract's codes."""
+        """`code` is one of the contract's codes."""
         super().__init__(message)
         self.code = code
         self.reason = reason
 
 
 class OAuthRefused(SignInRefused):
-    """A sign-in was refused in the shape of RFC 6749 section 5.2: `error` and `error_description`."""
+    """The sign-in was refused in the shape of RFC 6749 section 5.2: `error` and `error_description`."""
 
 
 class StepUpRequired(SignInRefused):
-    """The password was right; a second step is needed. Carries what the next request must bring."""
+    """The password was correct, but a second factor is required; has what the next request needs."""
 
     def __init__(
         self,
@@ -250,67 +249,70 @@ class StepUpRequired(SignInRefused):
 
 
 class LinkRefused(AuthfactorError):
-    """A link to a page does not lead there."""
+    """A link to a hosted page cannot be followed."""
 
 
 class LinkUnknown(LinkRefused):
-    """No link has this address, or this browser did not open it. Never says which."""
+    """No link has this URL, or this browser did not open it; the error does not say which."""
 
     code = "link_unknown"
 
     def __init__(self) -> None:
-        """Say what to do."""
+        """Use a fixed message."""
         super().__init__("This link is not known. Ask for a new one.")
 
 
 class LinkUsed(LinkRefused):
-    """The link has been opened already; a link is good once."""
+    """The link has already been opened; it works only once."""
 
     code = "link_already_used"
 
     def __init__(self) -> None:
-        """Say what to do."""
+        """Use a fixed message."""
         super().__init__("This link has been used already. Ask for a new one.")
 
 
 class LinkExpired(LinkRefused):
-    """The link, or the page it led to, is past its time."""
+    """The link, or the page session it opened, has expired."""
 
     code = "link_expired"
 
     def __init__(self) -> None:
-        """Say what to do."""
+        """Use a fixed message."""
         super().__init__("This link has expired. Ask for a new one.")
 
 
 class Conflict(AuthfactorError):
-    """The state of things does not allow it; the code names why."""
+    """The current state does not allow it; the code says why."""
 
     def __init__(self, code: str, message: str) -> None:
-        """Carry one of the contract's codes."""
+        """`code` is one of the contract's codes."""
         super().__init__(message)
         self.code = code
 
 
 class TooManyRequests(AuthfactorError):
-    """This API key or address asks more often than the server's rate shaping lets it."""
+    """The API key or IP address exceeds its rate limit."""
 
     code = "rate_limit_exceeded"
 
     def __init__(self, retry_after: int) -> None:
-        """`retry_after` in seconds, at most five: SDKs sleep on it."""
-        super().__init__("Too many requests. Wait a moment, then go on more slowly.")
+        """`retry_after` is in seconds, at most five: SDKs sleep that long."""
+        super().__init__("Too many requests. Wait a moment, then slow down.")
         self.retry_after = retry_after
 
 
 class Unavailable(AuthfactorError):
-    """The service cannot answer now; nothing was changed. Try again after `retry_after` seconds."""
+    """The service is temporarily unavailable; nothing was changed unless the message says so.
+
+    Retry after `retry_after` seconds.
+    """
 
     code = "service_unavailable"
 
     def __init__(
         self, message: str = "The service is busy. Try again in a moment.", *, retry_after: int = 1
     ) -> None:
-        """`retry_after` in seconds, small: SDKs sleep on it."""
+        """`retry_after` is in seconds, small because SDKs sleep that long."""
         super().__init__(message)
         self.retry_after = retry_after

@@ -1,6 +1,6 @@
-"""Identifiers: a type prefix, an underscore, and a ULID (26 characters of Crockford base32).
+"""Identifiers: a type prefix ending in an underscore, and a ULID (26 characters of Crockford base32).
 
-Ids made by one `Mint` grow strictly, so sorting by id is sorting by creation (decision 0005).
+Ids of one `IdGenerator` increase strictly, so sorting by id is sorting by creation (decision 0005).
 """
 
 from collections.abc import Callable
@@ -28,24 +28,24 @@ ULID_LENGTH: Final = 26
 
 
 def ulid(milliseconds: int, randomness: int) -> str:
-    """Write a 48-bit time in milliseconds and 80 random bits as 26 characters."""
+    """Encode a 48-bit time in milliseconds and 80 random bits as 26 characters."""
     value = milliseconds << _RANDOM_BITS | randomness
     pairs = _PAIRS
     return "".join([pairs[value >> shift & 1023] for shift in range(120, -1, -10)])
 
 
 def first(prefix: str, milliseconds: int) -> str:
-    """Return the smallest id with this prefix that something made at this time could have."""
+    """Return the smallest possible id with this prefix and creation time (milliseconds)."""
     return prefix + ulid(max(milliseconds, 0), 0)
 
 
 def is_ulid(text: str) -> bool:
-    """Tell whether the text is 26 characters of the alphabet and fits 128 bits."""
+    """Return whether the text is 26 characters of the alphabet and fits 128 bits."""
     return len(text) == ULID_LENGTH and text[0] <= "7" and not set(text) - set(_ALPHABET)
 
 
 def milliseconds_of(identifier: str) -> int:
-    """Read the creation time, milliseconds of the epoch, out of an id or a bare ULID."""
+    """Return the creation time of an id or a bare ULID, in milliseconds since the epoch."""
     value = 0
     for character in identifier[-ULID_LENGTH:][:10]:
         value = value << 5 | _ALPHABET.index(character)
@@ -53,30 +53,30 @@ def milliseconds_of(identifier: str) -> int:
 
 
 class IdGenerator:
-    """Makes ids that grow strictly within one process, whatever the clock does."""
+    """Generates ids that increase strictly within one process, even if the clock goes backwards."""
 
     def __init__(self, clock: Callable[[], int], entropy: Callable[[int], bytes]) -> None:
-        """Take the clock (milliseconds) and the entropy source from `core`."""
+        """`clock` returns milliseconds since the epoch, `entropy` that many random bytes."""
         self._clock = clock
         self._entropy = entropy
         self._last_time = -1
         self._last_random = 0
-        # All but the last two characters of the id made last: in a millisecond mostly only those change.
+        # The last ULID without its last two characters: within a millisecond, mostly only those change.
         self._head = ""
 
     def advance_to(self, milliseconds: int) -> None:
-        """Make no id from now on that looks older than this, though the clock may have been set back."""
+        """Generate no id older than this from now on, even if the clock has been set back."""
         if milliseconds > self._last_time:
             self._last_time = milliseconds
             self._last_random = int.from_bytes(self._entropy(10), "big") >> 1
             self._head = ""
 
     def __call__(self, prefix: str) -> str:
-        """Make one id with this prefix ('' gives a bare ULID)."""
+        """Return a new id with this prefix ('' returns a bare ULID)."""
         now = self._clock()
         if now > self._last_time:
             self._last_time = now
-            # The top bit stays clear, so that counting up within a millisecond cannot overflow.
+            # The top bit stays clear, so that incrementing within a millisecond cannot overflow.
             self._last_random = int.from_bytes(self._entropy(10), "big") >> 1
             self._head = ""
         else:

@@ -1,7 +1,7 @@
-"""The courier: takes what is due out of the outbox and sends it, a few at a time, for as long as it runs.
+"""The webhook dispatcher: claims due deliveries from the outbox and sends them, a few concurrently.
 
-Every worker process runs one; the claims in the database keep them out of each other's way. Nothing is
-sent within a transaction, so a receiver that never answers slows no request down.
+Every worker process runs one; claims in the database keep two of them from sending the same delivery. Nothing
+is sent within a transaction, so a receiver that never responds does not delay any request.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ log = logging.getLogger("authfactor.delivering")
 
 
 async def deliver_forever(af: Authfactor, sender: "WebhookSender | None" = None) -> None:
-    """Deliver until cancelled; what is on its way by then is finished first, within its time limit."""
+    """Deliver until canceled; deliveries in progress are then finished within their time limit."""
     dispatcher = WebhookDispatcher(af, sender)
     try:
         await dispatcher.run()
@@ -32,10 +32,10 @@ async def deliver_forever(af: Authfactor, sender: "WebhookSender | None" = None)
 
 
 class WebhookDispatcher:
-    """Sends deliveries of one installation from one process."""
+    """Sends an installation's webhook deliveries from one process."""
 
     def __init__(self, af: Authfactor, sender: "WebhookSender | None" = None) -> None:
-        """Take the installation; a `sender` of one's own is for tests."""
+        """Deliver for `af`; by default the sender is created on first use, and tests pass their own."""
         self._af = af
         self._sender = sender
         self._tasks: set[asyncio.Task[None]] = set()
@@ -44,26 +44,26 @@ class WebhookDispatcher:
         self._wake = af.deliveries.grew
 
     async def run(self) -> None:
-        """Claim and send, for ever. Woken by this process's own events, by a finished send, by the clock."""
+        """Claim and send forever; woken by new events of this process, finished deliveries, and a timer."""
         woken = False
         while True:
             self._wake.clear()
             try:
                 await self._start_due(woken=woken)
             except errors.AuthfactorError as error:
-                log.warning("deliveries were put off: %s", error.message)
+                log.warning("webhook deliveries are postponed: %s", error.message)
                 woken = False
                 await asyncio.sleep(POLL_SECONDS)
                 continue
             except Exception:
-                log.exception("unexpected failure while claiming deliveries")
+                log.exception("unexpected failure while claiming webhook deliveries")
                 woken = False
                 await asyncio.sleep(POLL_SECONDS)
                 continue
             woken = await self._wait_for_wake()
 
     async def finish(self) -> None:
-        """Wait for what is on its way, then let go of the connections."""
+        """Wait for deliveries in progress, then close the sender."""
         if self._tasks:
             await asyncio.wait(self._tasks)
         if self._sender is not None:
@@ -79,7 +79,7 @@ class WebhookDispatcher:
 
     async def _start_due(self, *, woken: bool) -> None:
         capacity = MAX_CONCURRENT - len(self._tasks)
-        # A nudge comes before its commit: only a unit that writes is sure to run after it and see the rows.
+        # The wake-up precedes the commit of its event: only a writing unit is sure to run after that commit.
         if capacity < 1 or not (woken or await self._af.read(self._af.deliveries.any_due())):
             return
         for claimed in await self._af.run(
@@ -97,8 +97,8 @@ class WebhookDispatcher:
             self._af.deliveries.sent["delivered" if outcome.error is None else "failed"] += 1
             await self._af.run(self._af.deliveries.settle(claimed, outcome))
         except errors.AuthfactorError as error:
-            # The lease runs out and the delivery is sent once more.
-            log.warning("delivery %s was not written down: %s", claimed.delivery.id, error.message)
+            # The claim expires, and the delivery is sent again.
+            log.warning("outcome of delivery %s was not stored: %s", claimed.delivery.id, error.message)
         except Exception:
             log.exception("unexpected failure, delivery %s", claimed.delivery.id)
         finally:

@@ -1,4 +1,4 @@
-"""Frozen records that rules pass around. Times are milliseconds of the epoch; ids carry their prefix."""
+"""Frozen records shared by store, rules and wire. Times are milliseconds since the epoch."""
 
 from authfactor.models.authentication import (
     PendingSignIn,

@@ -5,7 +5,7 @@ from authfactor.models.tenants import UserRecord
 
 
 class PendingSignIn(Record, frozen=True, gc=False):
-    """A sign-in that waits for its code. `password_mark` dies with the password it was made under."""
+    """A sign-in that waits for its code; `password_mark` no longer matches after a password change."""
 
     user_id: str
     password_mark: bytes
@@ -15,7 +15,7 @@ class PendingSignIn(Record, frozen=True, gc=False):
 
 
 class SessionRecord(Record, frozen=True, gc=False):
-    """A signed-in user. `amr` is words of RFC 8176 joined by spaces."""
+    """A user's session. `amr` holds authentication methods (RFC 8176), separated by spaces."""
 
     id: str
     user_id: str
@@ -33,7 +33,7 @@ class SessionRecord(Record, frozen=True, gc=False):
 
 
 class RefreshToken(Record, frozen=True, gc=False):
-    """One refresh token of a session; once spent, its sealed successors can be given again for a moment."""
+    """A refresh token of a session. Once spent, its sealed successor is returned for a grace period."""
 
     session_id: str
     created_at: int
@@ -42,7 +42,7 @@ class RefreshToken(Record, frozen=True, gc=False):
 
 
 class SigningKey(Record, frozen=True, gc=False):
-    """A key that signs access tokens. The private key is sealed; it is published until `retired_at`."""
+    """A key that signs access tokens. The private key is sealed; the key is published until `retired_at`."""
 
     id: str
     private_key: str
@@ -53,7 +53,7 @@ class SigningKey(Record, frozen=True, gc=False):
 
 
 class PublicKey(Record, frozen=True, gc=False):
-    """What verifies a token: modulus and exponent, the certificate in base64, its SHA-256 thumbprint."""
+    """JWK members (RFC 7517): modulus, exponent, certificate in base64, its SHA-256 thumbprint."""
 
     n: str
     e: str
@@ -62,7 +62,7 @@ class PublicKey(Record, frozen=True, gc=False):
 
 
 class SignedIn(Record, frozen=True, gc=False):
-    """What a finished sign-in gives."""
+    """The result of a completed sign-in or refresh."""
 
     user: UserRecord
     access_token: str

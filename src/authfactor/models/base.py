@@ -1,4 +1,4 @@
-"""Frozen records: their base, pages of them, and what every rule takes."""
+"""The base of all records, pages of records, and the clock and entropy interfaces."""
 
 from collections.abc import Callable
 from typing import Generic, Literal, TypeVar
@@ -6,20 +6,20 @@ from typing import Generic, Literal, TypeVar
 import msgspec
 
 Clock = Callable[[], int]
-
+"""Returns the time in milliseconds since the epoch."""
 
 Entropy = Callable[[int], bytes]
-
+"""Returns that many random bytes."""
 
 T = TypeVar("T")
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
-    """Base of all records; fields are in the order in which the store selects them."""
+    """Base of all records; fields are in the order of the columns the store selects."""
 
 
 class RecordPage(Record, Generic[T], frozen=True, gc=False):
-    """One page of a list and the cursors to its neighbours (None where there are none)."""
+    """One page of a list, and the cursors to the pages before and after it, or None."""
 
     items: list[T]
     before: str | None
@@ -27,7 +27,7 @@ class RecordPage(Record, Generic[T], frozen=True, gc=False):
 
 
 class PageQuery(Record, frozen=True, gc=False):
-    """Which page is asked for. Cursors are ids, exclusive."""
+    """The requested page. Cursors are ids and exclusive."""
 
     limit: int = 10
     order: Literal["asc", "desc", "normal"] = "desc"
@@ -36,7 +36,7 @@ class PageQuery(Record, frozen=True, gc=False):
 
 
 class IdempotencyClaim(Record, frozen=True, gc=False):
-    """An idempotency key at work: who and what it covers, for how long its answer is kept."""
+    """A request's idempotency key: scope, hash of its body, and how long its response is stored."""
 
     environment: int
     key: bytes

@@ -8,7 +8,7 @@ Role = Literal["owner", "support", "viewer"]
 
 
 class Operator(Record, frozen=True, gc=False):
-    """A person who uses the console. Invited until password and factor are set up."""
+    """A user of the console; `invited` until password and factor are set up."""
 
     id: str
     email: str
@@ -22,7 +22,7 @@ class Operator(Record, frozen=True, gc=False):
 
 
 class OperatorLink(Record, frozen=True, gc=False):
-    """A one-time link to set an operator up; the `first` of an installation is made for nobody yet."""
+    """A one-time set-up link; `first` marks a bootstrap link, which has no operator yet."""
 
     operator_id: str | None
     role: Role
@@ -33,7 +33,7 @@ class OperatorLink(Record, frozen=True, gc=False):
 
 
 class OperatorSession(Record, frozen=True, gc=False):
-    """A signed-in operator, by the hash of the token that the browser holds."""
+    """An operator's session; the store finds it by the hash of the browser's token."""
 
     id: str
     operator_id: str
@@ -46,16 +46,16 @@ class OperatorSession(Record, frozen=True, gc=False):
 
 
 class OperatorContext(Record, frozen=True, gc=False):
-    """Who acts in the console: the operator, and the session they act in."""
+    """The acting operator and their session."""
 
     operator: Operator
     session: OperatorSession
 
 
 class AuditEntry(Record, frozen=True, gc=False):
-    """One change. `hash` covers this entry and the hash of the one before it; `mac` is its signature.
+    """One entry of the audit log. `hash` covers the entry and the previous entry's hash; `mac` signs it.
 
-    Entries of older releases have neither `mac` nor `key_id`.
+    `address` is the request's IP address. Entries of older releases have neither `mac` nor `key_id`.
     """
 
     id: str

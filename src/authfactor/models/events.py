@@ -6,7 +6,7 @@ from authfactor.models.base import Record
 
 
 class EventRecord(Record, frozen=True, gc=False):
-    """Something that happened. `data` is JSON text."""
+    """An event; `data` is JSON text."""
 
     id: str
     name: str
@@ -16,7 +16,7 @@ class EventRecord(Record, frozen=True, gc=False):
 
 
 class WebhookEndpointRecord(Record, frozen=True, gc=False):
-    """A URL that is told of events. `secret` signs them: sealed in the store, opened by the rules."""
+    """A subscribed URL. `secret` signs the requests; it is sealed in the store and unsealed by the rules."""
 
     id: str
     endpoint_url: str
@@ -28,7 +28,7 @@ class WebhookEndpointRecord(Record, frozen=True, gc=False):
 
 
 class DeliveryRecord(Record, frozen=True, gc=False):
-    """One event on its way to one endpoint. `event` is its name, None once the event is no longer kept."""
+    """The delivery of one event to one endpoint; `event` is its name, None once the event is deleted."""
 
     id: str
     endpoint_id: str
@@ -45,7 +45,7 @@ class DeliveryRecord(Record, frozen=True, gc=False):
 
 
 class ClaimedDelivery(Record, frozen=True, gc=False):
-    """A delivery that one process has claimed: what to send, and where. `event` None: no longer kept."""
+    """A delivery claimed by one process until `claimed_until`; `event` is None once it is deleted."""
 
     environment: int
     claimed_until: int
@@ -55,14 +55,14 @@ class ClaimedDelivery(Record, frozen=True, gc=False):
 
 
 class DeliveryOutcome(Record, frozen=True, gc=False):
-    """How one attempt ended: the receiver's status if there was one; `error` None is success."""
+    """The outcome of one attempt: the receiver's HTTP status, if any; `error` is None on success."""
 
     status: int | None
     error: str | None
 
 
 class OutboxBacklog(Record, frozen=True, gc=False):
-    """What waits in the outbox: how many (up to a limit), and the earliest moments, in milliseconds."""
+    """Pending deliveries: their number, up to a limit, and the earliest due and event times."""
 
     pending: int
     oldest_due: int | None

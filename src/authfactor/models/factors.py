@@ -7,7 +7,7 @@ from authfactor.models.base import Record
 
 
 class FactorRecord(Record, frozen=True, gc=False):
-    """A TOTP factor. `secret` is sealed; it is pending until `activated_at`; `last_step` is spent."""
+    """A TOTP factor, pending until `activated_at`; `secret` is sealed, steps up to `last_step` are spent."""
 
     id: str
     user_id: str | None
@@ -21,7 +21,7 @@ class FactorRecord(Record, frozen=True, gc=False):
 
 
 class ChallengeRecord(Record, frozen=True, gc=False):
-    """A question put to one factor, good for a few attempts until it expires or is verified."""
+    """A challenge of one factor, open for a few attempts until it expires or is verified."""
 
     id: str
     factor_id: str
@@ -32,7 +32,7 @@ class ChallengeRecord(Record, frozen=True, gc=False):
 
 
 class FailureRecord(Record, frozen=True, gc=False):
-    """Wrong codes of one user (or stand-alone factor): when (seconds), how many in a row, and a lock."""
+    """Failed codes of a user or stand-alone factor: `times` in epoch seconds, the current run, the lock."""
 
     times: tuple[int, ...]
     in_a_row: int
@@ -40,9 +40,9 @@ class FailureRecord(Record, frozen=True, gc=False):
 
 
 class Enrollment(Record, frozen=True, gc=False):
-    """What enrolling gives: the factor, its first challenge, and the secrets that are shown this once.
+    """The result of an enrollment: the factor, its first challenge, and the secret, which is shown only once.
 
-    `picture` draws the URI when it is first called, and remembers.
+    `picture` returns the QR code as a data URI, drawn on the first call.
     """
 
     factor: FactorRecord
@@ -53,12 +53,12 @@ class Enrollment(Record, frozen=True, gc=False):
 
     @property
     def qr_code(self) -> str:
-        """The picture, itself a `data:` URI."""
+        """The QR code as a `data:` URI."""
         return self.picture()
 
 
 class Verification(Record, frozen=True, gc=False):
-    """Outcome of one code. `reason` and `attempts_remaining` only when it was not valid."""
+    """The result of verifying a code; `reason` and `attempts_remaining` are set only if it was not valid."""
 
     challenge: ChallengeRecord
     valid: bool

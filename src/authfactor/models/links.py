@@ -1,4 +1,4 @@
-"""Links to hosted pages, and how the pages look."""
+"""Links to hosted pages, and their branding."""
 
 from typing import Literal
 
@@ -6,10 +6,10 @@ from authfactor.models.base import Record
 
 
 class LinkRecord(Record, frozen=True, gc=False):
-    """An address that leads one person to a page, once: to enrol a factor, or to give a code.
+    """A one-time link to a hosted page, on which a user enrolls a factor or enters a code.
 
-    `return_to` is where the page leads in the end. `factor_id` and `challenge_id` of an enrolment are made
-    when the link is opened; from then on `expires_at` is the end of the page session.
+    `return_to` is the URL the page redirects to at the end. An enrollment's `factor_id` and `challenge_id`
+    are set when the link is opened; from then on `expires_at` is the end of the page session.
     """
 
     environment: int
@@ -28,7 +28,7 @@ class LinkRecord(Record, frozen=True, gc=False):
 
 
 class BrandingRecord(Record, frozen=True, gc=False):
-    """How an environment's pages look: a name, a colour `#rrggbb`, a logo as PNG; None: as by default."""
+    """Branding of an environment's pages: name, color `#rrggbb`, logo as PNG; None means the default."""
 
     name: str | None
     color: str | None

@@ -8,7 +8,7 @@ MfaPolicy = Literal["off", "if_enrolled", "required"]
 
 
 class Environment(Record, frozen=True, gc=False):
-    """One tenant: its own users, factors, keys and policy. `number` starts every key in the store."""
+    """A tenant, with separate users, factors, keys and policy; `number` begins every primary key."""
 
     number: int
     client_id: str
@@ -21,14 +21,14 @@ class Environment(Record, frozen=True, gc=False):
 
 
 class EnvironmentOptions(Record, frozen=True, gc=False):
-    """What an environment may set beyond its policy; kept as JSON in `Environment.options`."""
+    """Further options of an environment, stored as JSON in `Environment.options`."""
 
     logout_redirects: tuple[str, ...] = ()
     page_redirects: tuple[str, ...] = ()
 
 
 class ApiKey(Record, frozen=True, gc=False):
-    """A credential of one environment. The key itself is never stored, only its SHA-256."""
+    """An API key of one environment. Only its SHA-256 is stored; `hint` identifies it to operators."""
 
     environment: int
     id: str
@@ -40,7 +40,7 @@ class ApiKey(Record, frozen=True, gc=False):
 
 
 class ApiCaller(Record, frozen=True, gc=False):
-    """Who asks: the environment, and the key that a request has proven to hold."""
+    """An authenticated caller: the environment and the id of its API key."""
 
     environment: Environment
     key_id: str

@@ -1,1 +1,1 @@
-"""The JSON of the API: shapes that go out (`objects`) and shapes that come in (`requests`)."""
+"""The API's JSON: request bodies (`requests`), response bodies (`responses` and a module per subject)."""

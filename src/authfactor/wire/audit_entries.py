@@ -1,4 +1,4 @@
-"""Entries of the audit list as JSON, and read back from an export."""
+"""Audit entries as JSON, written to an export and read back from it."""
 
 from typing import Literal
 
@@ -9,7 +9,7 @@ from authfactor.wire import timestamps
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """One entry; hash and signature are hexadecimal."""
+    """One audit entry; hash and signature are hexadecimal."""
 
     object: Literal["audit_entry"]
     id: str
@@ -29,7 +29,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
 
 def entry(record: AuditEntry) -> Entry:
-    """Write an entry."""
+    """Render an audit entry."""
     return Entry(
         "audit_entry",
         record.id,
@@ -50,7 +50,7 @@ def entry(record: AuditEntry) -> Entry:
 
 
 def read(line: bytes) -> AuditEntry | None:
-    """Read an entry back from its line; None when it is none."""
+    """Parse an entry from a line of an export; None when it is not one."""
     try:
         found = msgspec.json.decode(line, type=Entry)
         at = timestamps.parse(found.created_at)

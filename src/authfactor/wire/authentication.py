@@ -1,4 +1,4 @@
-"""Sessions, sign-ins and the key set on the wire."""
+"""Response bodies of sessions, sign-ins and the JWKS."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ from authfactor.wire.responses import ListMetadataObject, ListOf, ResponseModel,
 
 
 class AuthenticateResponse(ResponseModel, frozen=True, gc=False):
-    """Answer to a finished sign-in or refresh."""
+    """The response to a completed sign-in or refresh."""
 
     user: UserObject
     access_token: str
@@ -58,13 +58,13 @@ class JwkObject(ResponseModel, frozen=True, gc=False):
 
 
 class JwksResponse(ResponseModel, frozen=True, gc=False):
-    """The keys that verify access tokens."""
+    """The keys that verify access tokens (RFC 7517 section 5)."""
 
     keys: list[JwkObject]
 
 
 def session(record: SessionRecord, now: int) -> SessionObject:
-    """Render a session as it is at this time."""
+    """Render a session with its status at `now` (milliseconds)."""
     status: Literal["active", "expired", "revoked"] = "active"
     if record.ended_at is not None:
         status = "revoked"
@@ -85,17 +85,17 @@ def session(record: SessionRecord, now: int) -> SessionObject:
 
 
 def signed_in(result: SignedIn) -> AuthenticateResponse:
-    """Render a finished sign-in."""
+    """Render a completed sign-in."""
     return AuthenticateResponse(user(result.user), result.access_token, result.refresh_token)
 
 
 def jwks(keys: list[tuple[str, PublicKey]]) -> JwksResponse:
-    """Render the key set."""
+    """Render a JWKS from (key id, key) pairs."""
     return JwksResponse(
         [JwkObject(key_id, key.n, key.e, [key.certificate], key.thumbprint) for key_id, key in keys]
     )
 
 
 def sessions(page: RecordPage[SessionRecord], now: int) -> ListOf[SessionObject]:
-    """Render a page of sessions as they are at this time."""
+    """Render a page of sessions with their status at `now` (milliseconds)."""
     return ListOf([session(item, now) for item in page.items], ListMetadataObject(page.before, page.after))

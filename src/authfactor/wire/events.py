@@ -1,4 +1,4 @@
-"""Events on the wire: in `GET /events` and in webhook deliveries alike (contract section 6.2)."""
+"""Events as JSON, in `GET /events` and in webhook deliveries alike (contract section 6.2)."""
 
 from typing import Annotated, Any
 
@@ -11,7 +11,7 @@ from authfactor.wire.responses import ListMetadataObject, ListOf, ResponseModel,
 
 
 class EventObject(ResponseModel, frozen=True, gc=False, tag_field="object", tag="event"):
-    """Something that happened."""
+    """An event."""
 
     id: str
     event: str

@@ -1,4 +1,4 @@
-"""Links to pages, and branding, on the wire. This server's own: the public contract has no such thing."""
+"""Request and response bodies of links to hosted pages and of branding: extensions of the public contract."""
 
 from typing import Annotated, Literal
 
@@ -9,19 +9,19 @@ from authfactor.wire import timestamps
 from authfactor.wire.requests import RequestModel
 from authfactor.wire.responses import ResponseModel, Timestamp
 
-UserId = Annotated[str | None, Meta(description="Whom the link is for.")]
+UserId = Annotated[str | None, Meta(description="The user that the link is for.")]
 ReturnTo = Annotated[
     str | None,
-    Meta(description="Where the page leads when it is done; exactly as on the environment's list."),
+    Meta(description="URL that the page redirects to at the end; one of the environment's page redirects."),
 ]
 State = Annotated[
-    str | None, Meta(description="Comes back as `state` in the address, at most 512 characters.")
+    str | None, Meta(description="Returned as `state` in that URL's query; at most 512 characters.")
 ]
 Status = Literal["pending", "opened", "completed", "expired"]
 
 
 class CreateEnrollmentLink(RequestModel, frozen=True, gc=False):
-    """Make a link by which a user enrols in a factor."""
+    """Create a link with which a user enrolls a factor."""
 
     user_id: UserId = None
     return_to: ReturnTo = None
@@ -31,7 +31,7 @@ class CreateEnrollmentLink(RequestModel, frozen=True, gc=False):
 
 
 class CreateChallengeLink(RequestModel, frozen=True, gc=False):
-    """Make a link by which a user gives a code of a factor."""
+    """Create a link with which a user enters a factor's code."""
 
     user_id: UserId = None
     factor_id: Annotated[
@@ -42,7 +42,10 @@ class CreateChallengeLink(RequestModel, frozen=True, gc=False):
 
 
 class EnrollmentLink(ResponseModel, frozen=True, gc=False, tag_field="object", tag="enrollment_link"):
-    """A link by which a user enrols. `url` only in the answer that makes it; `factor_id` once opened."""
+    """A link with which a user enrolls a factor; `url` is only in the response that creates it.
+
+    `factor_id` is set once the link has been opened.
+    """
 
     id: str
     user_id: str
@@ -57,7 +60,7 @@ class EnrollmentLink(ResponseModel, frozen=True, gc=False, tag_field="object", t
 
 
 class ChallengeLink(ResponseModel, frozen=True, gc=False, tag_field="object", tag="challenge_link"):
-    """A link by which a user gives a code; `completed` means that the code was right."""
+    """A link with which a user enters a code; `completed` means that the code was correct."""
 
     id: str
     user_id: str
@@ -72,7 +75,7 @@ class ChallengeLink(ResponseModel, frozen=True, gc=False, tag_field="object", ta
 
 
 class UpdateBranding(RequestModel, frozen=True, gc=False):
-    """Change how pages look. Absent fields stay, null goes back to the default."""
+    """Change the branding of hosted pages. Absent fields are unchanged; null restores the default."""
 
     name: Annotated[str | UnsetType | None, Meta(description="Default: the team name.")] = UNSET
     color: Annotated[str | UnsetType | None, Meta(description="As `#rrggbb`.")] = UNSET
@@ -83,7 +86,7 @@ class UpdateBranding(RequestModel, frozen=True, gc=False):
 
 
 class Branding(ResponseModel, frozen=True, gc=False, tag_field="object", tag="branding"):
-    """How pages look."""
+    """The branding of hosted pages."""
 
     name: str | None
     color: str | None
@@ -92,7 +95,7 @@ class Branding(ResponseModel, frozen=True, gc=False, tag_field="object", tag="br
 
 
 def status_of(link: LinkRecord, now: int) -> Status:
-    """Say what became of a link by now (milliseconds of the epoch)."""
+    """Return a link's status at `now` (milliseconds since the epoch)."""
     if link.completed_at is not None:
         return "completed"
     if link.expires_at <= now:
@@ -101,7 +104,7 @@ def status_of(link: LinkRecord, now: int) -> Status:
 
 
 def link(record: LinkRecord, now: int, url: str | UnsetType = UNSET) -> EnrollmentLink | ChallengeLink:
-    """Render a link."""
+    """Render a link with its status at `now` (milliseconds), and its URL if it is being created."""
     shape = EnrollmentLink if record.purpose == "enrollment" else ChallengeLink
     return shape(
         id=record.id,
@@ -118,7 +121,7 @@ def link(record: LinkRecord, now: int, url: str | UnsetType = UNSET) -> Enrollme
 
 
 def link_event_data(record: LinkRecord) -> dict[str, str | None]:
-    """Say what an event about a link holds: ids, never its address."""
+    """Return the data of an event about a link: ids, never its URL."""
     return {
         "link_id": record.id,
         "purpose": record.purpose,
@@ -128,7 +131,7 @@ def link_event_data(record: LinkRecord) -> dict[str, str | None]:
 
 
 def branding(record: BrandingRecord | None, logo_url: str | None) -> Branding:
-    """Render branding."""
+    """Render branding; None renders the defaults."""
     if record is None:
         return Branding(None, None, None, None)
     return Branding(record.name, record.color, logo_url, timestamps.format_ms(record.updated_at))

@@ -1,7 +1,7 @@
-"""What the API reads. Unknown fields are ignored, null means absent, and "" means absent for names.
+"""Request bodies. Unknown fields are ignored, null means absent, and so does "" for names.
 
-SDKs send more than they should (contract section 1.1): extra keys, explicit nulls, empty strings,
-`null` or `[]` for "no fields". All of that is tolerated here and nowhere else.
+SDKs send more than documented (contract section 1.1): extra keys, explicit nulls, empty strings, and `null`
+or `[]` for an empty body. All of this is tolerated here and only here.
 """
 
 from typing import Annotated, Any, Literal, TypeVar, cast, get_args
@@ -18,11 +18,11 @@ _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class RequestModel(msgspec.Struct, frozen=True, gc=False):
-    """Base of everything that comes in as JSON."""
+    """Base of all request bodies."""
 
 
 class EnrollUserFactor(RequestModel, frozen=True, gc=False):
-    """Enrol a user in a factor."""
+    """Enroll a factor of a user."""
 
     type: Annotated[str | None, Meta(description="Only `totp`.", extra_json_schema={"const": "totp"})] = None
     totp_issuer: Annotated[
@@ -36,7 +36,7 @@ class EnrollUserFactor(RequestModel, frozen=True, gc=False):
 
 
 class EnrollFactor(RequestModel, frozen=True, gc=False):
-    """Enrol a stand-alone factor."""
+    """Enroll a stand-alone factor."""
 
     type: Annotated[
         str | None,
@@ -49,26 +49,26 @@ class EnrollFactor(RequestModel, frozen=True, gc=False):
 
 
 class ChallengeFactor(RequestModel, frozen=True, gc=False):
-    """Open a challenge; the template is for SMS and is ignored."""
+    """Create a challenge; the template is for SMS and is ignored."""
 
     sms_template: str | None = None
 
 
 class ChallengeFactorById(RequestModel, frozen=True, gc=False):
-    """Open a challenge, by the route of before 2022."""
+    """Create a challenge through the legacy route (before 2022)."""
 
     authentication_factor_id: str | None = None
     sms_template: str | None = None
 
 
 class VerifyChallenge(RequestModel, frozen=True, gc=False):
-    """Answer a challenge."""
+    """Verify a challenge."""
 
     code: Annotated[str | None, Meta(description="The six digits.")] = None
 
 
 class VerifyChallengeById(RequestModel, frozen=True, gc=False):
-    """Answer a challenge, by the route of before 2022."""
+    """Verify a challenge through the legacy route (before 2022)."""
 
     authentication_challenge_id: str | None = None
     code: str | None = None
@@ -79,7 +79,7 @@ Metadata = dict[str, str | None]
 
 
 class CreateUser(RequestModel, frozen=True, gc=False):
-    """Create a user, with a password, an imported hash, or neither."""
+    """Create a user with a password, an imported password hash, or neither."""
 
     email: str | None = None
     first_name: str | None = None
@@ -99,7 +99,7 @@ class CreateUser(RequestModel, frozen=True, gc=False):
 
 
 class UpdateUser(RequestModel, frozen=True, gc=False):
-    """Change a user. Absent fields stay; null clears `external_id`, `metadata` and `locale`."""
+    """Update a user. Absent fields are unchanged; null clears `external_id`, `metadata` and `locale`."""
 
     email: str | None = None
     first_name: str | UnsetType | None = UNSET
@@ -116,7 +116,7 @@ class UpdateUser(RequestModel, frozen=True, gc=False):
 
 
 class Authenticate(RequestModel, frozen=True, gc=False):
-    """Sign in: the fields of every grant offered."""
+    """Sign in: the fields of all supported grants."""
 
     grant_type: str | None = None
     client_id: str | None = None
@@ -133,7 +133,7 @@ class Authenticate(RequestModel, frozen=True, gc=False):
 
 
 class RevokeSession(RequestModel, frozen=True, gc=False):
-    """End a session."""
+    """Revoke a session."""
 
     session_id: str | None = None
 
@@ -142,10 +142,10 @@ _DECODERS: dict[type[RequestModel], msgspec.json.Decoder[Any]] = {}
 
 
 def read(shape: type[B], body: bytes) -> B:
-    """Decode a body.
+    """Decode a JSON body.
 
-    Raises `MalformedBody` for anything but a JSON object and `InvalidRequest` with one item for
-    each field of a wrong type.
+    Raises `MalformedBody` for anything but a JSON object, and `InvalidRequest` with one item per field of a
+    wrong type.
     """
     if body.strip() in _NO_FIELDS:
         return shape()
@@ -161,9 +161,9 @@ def read(shape: type[B], body: bytes) -> B:
 
 
 def read_form(shape: type[B], body: bytes) -> B:
-    """Decode a form (`application/x-www-form-urlencoded`); of a repeated name the last counts.
+    """Decode a form (`application/x-www-form-urlencoded`); the last value of a repeated name wins.
 
-    Raises `MalformedBody` for bytes that are no text.
+    Raises `MalformedBody` for bytes that are not valid UTF-8.
     """
     try:
         pairs = dict(parse_qsl(body.decode(), keep_blank_values=True, errors="strict"))
@@ -173,11 +173,11 @@ def read_form(shape: type[B], body: bytes) -> B:
 
 
 def _validation_error(shape: type[RequestModel], body: bytes) -> InvalidRequest:
-    """Name every field that is wrong, not only the first (and never its value: it may be a secret)."""
+    """Return an error that names every wrong field, never its value, which may be a secret."""
     try:
         fields = msgspec.json.decode(body)
     except _NOT_JSON:
-        # The first wrong field was found before the end of the text.
+        # The decoder reported a wrong field before it reached the syntax error.
         return MalformedBody(message="The request body is not valid JSON.")
     if not isinstance(fields, dict):
         return MalformedBody(message="The request body must be a JSON object.")
@@ -196,18 +196,18 @@ def _validation_error(shape: type[RequestModel], body: bytes) -> InvalidRequest:
                     )
                 )
     if not items:
-        # A name given twice: the wrong value came first and the last one alone is seen here.
+        # A duplicate name: the first value was wrong, and decoding to a dict keeps only the last.
         return InvalidRequest(message="The request body gives a field twice, once with a wrong type.")
     return InvalidRequest(*items)
 
 
 def without_nul(text: str) -> str:
-    """Replace NUL in an id or filter: nothing is called so, and PostgreSQL's text cannot hold it."""
+    """Replace NUL in an id or filter: no stored value contains it, and PostgreSQL's `text` cannot."""
     return text.replace("\0", "\ufffd")
 
 
 def _expectation(kind: object, complaint: str) -> str:
-    """Say what the field should be, in JSON's words."""
+    """Describe the expected type of a field in JSON terms."""
     if "Invalid enum value" in complaint:
         allowed = [str(value) for option in get_args(kind) for value in get_args(option) or (option,)]
         return "must be one of " + ", ".join(value for value in allowed if not value.startswith("<"))

@@ -1,7 +1,7 @@
-"""What the API answers with. Field names and presence are the contract's; SDKs fail on less.
+"""Response bodies. The contract fixes field names and which are always present; SDKs depend on both.
 
-Keys that only this server sends (`reason`, `attempts_remaining`, `factor`, `challenge`, …) are
-additive: every SDK ignores keys it does not know.
+Keys that only this server sends (`reason`, `attempts_remaining`, `factor`, `challenge`, …) are additive:
+every SDK ignores unknown keys.
 """
 
 from typing import Annotated, Any, Generic, Literal, TypeVar
@@ -26,18 +26,18 @@ T = TypeVar("T")
 
 
 class ResponseModel(msgspec.Struct, frozen=True, gc=False):
-    """Base of everything that goes out."""
+    """Base of all response bodies."""
 
 
 class TotpObject(ResponseModel, frozen=True, gc=False):
-    """Names shown in the authenticator app."""
+    """The names shown in the authenticator app."""
 
     issuer: str
     user: str
 
 
 class TotpEnrolled(ResponseModel, frozen=True, gc=False):
-    """Names and, this once, the secret in three forms: base32, picture, URI."""
+    """The names, and the secret in three forms: base32, QR code, URI. Returned only once."""
 
     issuer: str
     user: str
@@ -49,7 +49,7 @@ class TotpEnrolled(ResponseModel, frozen=True, gc=False):
 class AuthenticationFactor(
     ResponseModel, frozen=True, gc=False, tag_field="object", tag="authentication_factor"
 ):
-    """A factor as it can be read at any time: without secrets."""
+    """A factor without its secret."""
 
     id: str
     totp: TotpObject
@@ -62,7 +62,7 @@ class AuthenticationFactor(
 class AuthenticationFactorEnrolled(
     ResponseModel, frozen=True, gc=False, tag_field="object", tag="authentication_factor"
 ):
-    """A factor in the answer that creates it."""
+    """A factor in the response that creates it, with its secret."""
 
     id: str
     totp: TotpEnrolled
@@ -75,7 +75,7 @@ class AuthenticationFactorEnrolled(
 class AuthenticationChallengeObject(
     ResponseModel, frozen=True, gc=False, tag_field="object", tag="authentication_challenge"
 ):
-    """A challenge; `expires_at` is always there (kotlin 4 cannot do without)."""
+    """A challenge; `expires_at` is always present (the Kotlin SDK 4 requires it)."""
 
     id: str
     authentication_factor_id: str
@@ -85,7 +85,7 @@ class AuthenticationChallengeObject(
 
 
 class EnrollResponse(ResponseModel, frozen=True, gc=False):
-    """Answer to an enrolment under a user: both pairs of names that SDKs read, of the same objects."""
+    """The response to a user's enrollment: the same two objects under both pairs of names that SDKs read."""
 
     authentication_factor: AuthenticationFactorEnrolled
     authentication_challenge: AuthenticationChallengeObject
@@ -94,7 +94,7 @@ class EnrollResponse(ResponseModel, frozen=True, gc=False):
 
 
 class VerifyResponse(ResponseModel, frozen=True, gc=False):
-    """Answer to a code."""
+    """The result of verifying a code."""
 
     challenge: AuthenticationChallengeObject
     valid: bool
@@ -104,7 +104,7 @@ class VerifyResponse(ResponseModel, frozen=True, gc=False):
 
 
 class UserObject(ResponseModel, frozen=True, gc=False, tag_field="object", tag="user"):
-    """A user. Every key is always present: some SDKs index them directly."""
+    """A user. All keys are always present, because some SDKs index them directly."""
 
     id: str
     email: str
@@ -124,7 +124,7 @@ class UserObject(ResponseModel, frozen=True, gc=False, tag_field="object", tag="
 
 
 class ListMetadataObject(ResponseModel, frozen=True, gc=False):
-    """Cursors to the neighbouring pages, null where there is none."""
+    """Cursors to the previous and next page; null where there is none."""
 
     before: str | None
     after: str | None
@@ -153,7 +153,7 @@ class FactorReference(ResponseModel, frozen=True, gc=False):
 
 
 class ErrorBody(ResponseModel, frozen=True, gc=False):
-    """Every error but OAuth's: `message` always, `code` always (except on 401), evidence where it helps."""
+    """All errors but OAuth's: always `message`, always `code` (except on 401), details where they help."""
 
     message: str
     code: str | UnsetType = UNSET
@@ -167,7 +167,7 @@ class ErrorBody(ResponseModel, frozen=True, gc=False):
 
 
 def factor(record: FactorRecord) -> AuthenticationFactor:
-    """Render a factor without its secrets."""
+    """Render a factor without its secret."""
     return AuthenticationFactor(
         record.id,
         TotpObject(record.issuer, record.account),
@@ -178,7 +178,7 @@ def factor(record: FactorRecord) -> AuthenticationFactor:
 
 
 def factor_enrolled(enrollment: Enrollment) -> AuthenticationFactorEnrolled:
-    """Render a new factor with its secrets."""
+    """Render a new factor with its secret."""
     record = enrollment.factor
     return AuthenticationFactorEnrolled(
         record.id,
@@ -201,15 +201,15 @@ def challenge(record: ChallengeRecord) -> AuthenticationChallengeObject:
 
 
 def enrolled(enrollment: Enrollment) -> EnrollResponse:
-    """Render the answer to an enrolment under a user."""
+    """Render the response to a user's enrollment. Raises `TypeError` without a challenge."""
     if enrollment.challenge is None:
-        raise TypeError("an enrolment under a user opens a challenge")
+        raise TypeError("a user's enrollment has a challenge")
     new_factor, new_challenge = factor_enrolled(enrollment), challenge(enrollment.challenge)
     return EnrollResponse(new_factor, new_challenge, new_factor, new_challenge)
 
 
 def verification(outcome: Verification) -> VerifyResponse:
-    """Render the answer to a code."""
+    """Render the result of verifying a code."""
     if outcome.valid:
         return VerifyResponse(challenge(outcome.challenge), valid=True)
     return VerifyResponse(
@@ -250,9 +250,9 @@ def users(page: RecordPage[UserRecord]) -> ListOf[UserObject]:
     return ListOf([user(item) for item in page.items], ListMetadataObject(page.before, page.after))
 
 
-def encode(shape: Any) -> bytes:  # noqa: ANN401 - any shape of this module
-    """Write a shape as JSON."""
-    return _ENCODER.encode(shape)
+def encode(body: Any) -> bytes:  # noqa: ANN401 - any response body
+    """Encode a response body as JSON."""
+    return _ENCODER.encode(body)
 
 
 _ENCODER = msgspec.json.Encoder()

@@ -1,10 +1,10 @@
-"""Times on the wire: UTC, ISO 8601, exactly three fraction digits and `Z` (contract section 1.3)."""
+"""Times in JSON: UTC, ISO 8601, exactly three fraction digits and `Z` (contract section 1.3)."""
 
 import datetime
 import functools
 from typing import Final
 
-# Written once: a page of a list has twenty times in it.
+# Precomputed: a page of a list has twenty or more timestamps.
 _FRACTIONS: Final = tuple(f".{number:03d}Z" for number in range(1000))
 
 
@@ -15,19 +15,19 @@ def _second(seconds: int) -> str:
 
 
 def format_ms(milliseconds: int) -> str:
-    """Write milliseconds of the epoch. Neighbouring times share their cached seconds."""
+    """Format milliseconds since the epoch. The part up to the second is cached."""
     return _second(milliseconds // 1000) + _FRACTIONS[milliseconds % 1000]
 
 
 def format_optional(milliseconds: int | None) -> str | None:
-    """Write a time that may be missing."""
+    """Format milliseconds since the epoch, or return None."""
     return None if milliseconds is None else format_ms(milliseconds)
 
 
 def parse(text: str) -> int:
-    """Read an ISO 8601 time as milliseconds of the epoch; without a zone it is UTC.
+    """Parse an ISO 8601 time to milliseconds since the epoch; a time without a zone is UTC.
 
-    Raises `ValueError` when the text is no such time.
+    Raises `ValueError` when the text is not such a time.
     """
     moment = datetime.datetime.fromisoformat(text)
     if moment.tzinfo is None:

@@ -1,4 +1,4 @@
-"""Webhook endpoints and deliveries on the wire (contract section 6.3), and the names of events."""
+"""Request and response bodies of webhook endpoints and deliveries (contract section 6.3); event names."""
 
 from typing import Annotated, Final, Literal
 
@@ -11,7 +11,7 @@ from authfactor.wire.responses import ListMetadataObject, ListOf, ResponseModel,
 
 Status = Literal["enabled", "disabled"]
 
-# Every name that the public API lets an endpoint subscribe to, also those that never happen here.
+# All names that the public API lets an endpoint subscribe to, including events this server never emits.
 _PUBLIC: Final = {
     "agent.registration": "created claim.attempt.created claim.completed credential.issued deleted refreshed"
     " expired organization.switched revoked",
@@ -45,19 +45,19 @@ PUBLIC_EVENTS: Final = frozenset(
     f"{group}.{name}" for group, names in _PUBLIC.items() for name in names.split()
 )
 
-Events = Annotated[list[str] | None, Meta(description="Names of events, at least one.")]
-Url = Annotated[str | None, Meta(description="Where events are posted to; https.")]
+Events = Annotated[list[str] | None, Meta(description="Names of events; at least one.")]
+Url = Annotated[str | None, Meta(description="The https URL that events are posted to.")]
 
 
 class CreateWebhookEndpoint(RequestModel, frozen=True, gc=False):
-    """Create an endpoint."""
+    """Create a webhook endpoint."""
 
     endpoint_url: Url = None
     events: Events = None
 
 
 class UpdateWebhookEndpoint(RequestModel, frozen=True, gc=False):
-    """Change an endpoint. Absent fields stay."""
+    """Update a webhook endpoint. Absent fields are unchanged."""
 
     endpoint_url: Url = None
     status: Status | None = None
@@ -65,7 +65,7 @@ class UpdateWebhookEndpoint(RequestModel, frozen=True, gc=False):
 
 
 class WebhookEndpointObject(ResponseModel, frozen=True, gc=False, tag_field="object", tag="webhook_endpoint"):
-    """An endpoint. The secret is there in lists too: SDKs require it."""
+    """A webhook endpoint. The secret is also present in lists, because SDKs require it."""
 
     id: str
     endpoint_url: str
@@ -77,7 +77,7 @@ class WebhookEndpointObject(ResponseModel, frozen=True, gc=False, tag_field="obj
 
 
 class WebhookDelivery(ResponseModel, frozen=True, gc=False, tag_field="object", tag="webhook_delivery"):
-    """One event on its way to one endpoint, as operators see it."""
+    """The delivery of one event to one endpoint, for operators."""
 
     id: str
     endpoint_id: str
@@ -94,7 +94,7 @@ class WebhookDelivery(ResponseModel, frozen=True, gc=False, tag_field="object", 
 
 
 def endpoint(record: WebhookEndpointRecord) -> WebhookEndpointObject:
-    """Render an endpoint whose secret has been opened."""
+    """Render an endpoint whose secret has been unsealed."""
     return WebhookEndpointObject(
         record.id,
         record.endpoint_url,
