@@ -118,8 +118,8 @@ class AuditTable:
     ) -> tuple[list[AuditEntry], bool, bool]:
         """Return one page of the entries except those of some actions: entries, more before, more after."""
         parameter_sets = [(row[0],) for row in await self._db.all(ACTIONS) if row[0] not in excluded]
-        found = await keyset_pagination.fetch_merged(self._db, OF_ACTION, query, parameter_sets)
-        return [AuditEntry(*row) for row in found.rows], found.more_before, found.more_after
+        page = await keyset_pagination.fetch_merged(self._db, OF_ACTION, query, parameter_sets)
+        return [AuditEntry(*row) for row in page.rows], page.more_before, page.more_after
 
     async def page(
         self, query: PageQuery, action: str | None, actor: str | None, target: str | None
@@ -130,7 +130,7 @@ class AuditTable:
             if value is not None:
                 values.append(value)
                 select += f" AND {column} = ${len(values)}"
-        found = await keyset_pagination.fetch(
+        page = await keyset_pagination.fetch(
             self._db, keyset_pagination.Listing(select, len(values)), query, *values
         )
-        return [AuditEntry(*row) for row in found.rows], found.more_before, found.more_after
+        return [AuditEntry(*row) for row in page.rows], page.more_before, page.more_after

@@ -70,13 +70,13 @@ class EventsTable:
     ) -> tuple[list[EventRecord], bool, bool]:
         """Return one page of the events of these names from `start` to before `end`."""
         parameter_sets = ((environment, name, start, end) for name in names)
-        found = await keyset_pagination.fetch_merged(self._db, LISTING, query, parameter_sets)
-        return [EventRecord(*row) for row in found.rows], found.more_before, found.more_after
+        page = await keyset_pagination.fetch_merged(self._db, LISTING, query, parameter_sets)
+        return [EventRecord(*row) for row in page.rows], page.more_before, page.more_after
 
     async def recent(self, environment: int, query: PageQuery) -> tuple[list[EventRecord], bool, bool]:
         """Return one page of the events of any name."""
-        found = await keyset_pagination.fetch(self._db, RECENT, query, environment)
-        return [EventRecord(*row) for row in found.rows], found.more_before, found.more_after
+        page = await keyset_pagination.fetch(self._db, RECENT, query, environment)
+        return [EventRecord(*row) for row in page.rows], page.more_before, page.more_after
 
     async def recent_of_user(
         self, environment: int, user_id: str, scan_limit: int, limit: int

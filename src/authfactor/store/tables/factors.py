@@ -83,8 +83,8 @@ class FactorsTable:
         self, environment: int, user_id: str, query: PageQuery
     ) -> tuple[list[FactorRecord], bool, bool]:
         """Return one page of a user's factors."""
-        found = await keyset_pagination.fetch(self._db, LISTING, query, environment, user_id)
-        return [FactorRecord(*row) for row in found.rows], found.more_before, found.more_after
+        page = await keyset_pagination.fetch(self._db, LISTING, query, environment, user_id)
+        return [FactorRecord(*row) for row in page.rows], page.more_before, page.more_after
 
     async def reseal(self, environment: int, factor_id: str, old: str, new: str) -> None:
         """Replace a sealed secret with the same secret sealed under a newer key."""

@@ -125,10 +125,8 @@ class SessionsTable:
         self, environment: int, user_id: str, query: PageQuery, now: int, active_since: int
     ) -> tuple[list[SessionRecord], bool, bool]:
         """Return one page of a user's sessions that are not ended, expired, or idle since `active_since`."""
-        found = await keyset_pagination.fetch(
-            self._db, ACTIVE, query, environment, user_id, now, active_since
-        )
-        return [SessionRecord(*row) for row in found.rows], found.more_before, found.more_after
+        page = await keyset_pagination.fetch(self._db, ACTIVE, query, environment, user_id, now, active_since)
+        return [SessionRecord(*row) for row in page.rows], page.more_before, page.more_after
 
     async def ip_addresses_of(self, environment: int, user_id: str) -> list[str]:
         """Return the IP addresses of the user's 50 newest sessions, newest first, where known."""

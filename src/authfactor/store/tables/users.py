@@ -96,12 +96,12 @@ class UsersTable:
     ) -> tuple[list[UserRecord], bool, bool]:
         """Return one page of the users, or of those with this email."""
         if email is None:
-            found = await keyset_pagination.fetch(self._db, LISTING, query, environment)
+            page = await keyset_pagination.fetch(self._db, LISTING, query, environment)
         else:
-            found = await keyset_pagination.fetch(
+            page = await keyset_pagination.fetch(
                 self._db, BY_EMAIL_LISTING, query, environment, email_key(email)
             )
-        return [_read(row) for row in found.rows], found.more_before, found.more_after
+        return [_read(row) for row in page.rows], page.more_before, page.more_after
 
     async def search(self, environment: int, prefix: str, after: str, limit: int) -> list[UserRecord]:
         """Return at most `limit` users whose email has this prefix, ordered by email, after `after`."""

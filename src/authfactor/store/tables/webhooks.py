@@ -162,8 +162,8 @@ class WebhookEndpointsTable:
         self, environment: int, query: PageQuery
     ) -> tuple[list[WebhookEndpointRecord], bool, bool]:
         """Return one page of the endpoints."""
-        found = await keyset_pagination.fetch(self._db, ENDPOINTS, query, environment)
-        return [_endpoint(row) for row in found.rows], found.more_before, found.more_after
+        page = await keyset_pagination.fetch(self._db, ENDPOINTS, query, environment)
+        return [_endpoint(row) for row in page.rows], page.more_before, page.more_after
 
     async def update(self, environment: int, endpoint: WebhookEndpointRecord) -> bool:
         """Update the mutable columns; False when another endpoint has the URL."""
@@ -266,8 +266,8 @@ class DeliveriesTable:
                 values.append(value)
                 select += f" AND d.{column} = ${len(values) + 1}"
         listing = keyset_pagination.Listing(select, len(values) + 1, "d.id")
-        found = await keyset_pagination.fetch(self._db, listing, query, environment, *values)
-        return [DeliveryRecord(*row) for row in found.rows], found.more_before, found.more_after
+        page = await keyset_pagination.fetch(self._db, listing, query, environment, *values)
+        return [DeliveryRecord(*row) for row in page.rows], page.more_before, page.more_after
 
     async def resend(self, environment: int, delivery_id: str, now: int) -> bool:
         """Make a delivery due now, with all attempts restored; False when it is unknown or claimed."""
