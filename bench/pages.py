@@ -23,10 +23,9 @@ sys.path.insert(0, str(ROOT))
 
 from authfactor import reference  # noqa: E402 - the path comes first
 from authfactor.store import migrations  # noqa: E402 - the same
-from tests import authenticator  # noqa: E402 - the same
-from tests.console import floor  # noqa: E402 - the same
 from tests.console.test_pages import fill, paths  # noqa: E402 - the same
-from tests.servers import Server  # noqa: E402 - the same
+from tests.support import authenticator, console  # noqa: E402 - the same
+from tests.support.server_process import Server  # noqa: E402 - the same
 
 MOST_MILLISECONDS = 20
 
@@ -102,7 +101,7 @@ async def measure_console(folder: Path) -> bool:
     empty = folder / "empty.db"
     migrations.upgrade(f"sqlite:///{empty}")
     fine = []
-    async with floor.opened(empty, folder, log_requests=False) as made:
+    async with console.opened(empty, folder, log_requests=False) as made:
         owner = await made.operator("owner")
         for path in paths(await fill(made))[:-1]:
             await owner.get(path)

@@ -196,7 +196,7 @@ def database(given: str | None) -> Iterator[str]:
         yield given
         return
     sys.path.insert(0, str(BENCH.parent))
-    from tests.postgres.server import PostgresServer, find_programs  # noqa: PLC0415 - one that is given needs none
+    from tests.support.postgres_server import PostgresServer, find_programs  # noqa: PLC0415 - one that is given needs none
 
     server = PostgresServer(find_programs(), fsync="on", autovacuum="on", shared_buffers="256MB")
     try:

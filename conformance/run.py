@@ -18,7 +18,7 @@ from conformance import matrix
 from conformance.matrix import Outcome
 from conformance.rows import HERE, ROWS, Row
 from conformance.toolchains import Missing, prepare
-from tests.servers import API_KEY, CLIENT_ID, running
+from tests.support.server_process import API_KEY, CLIENT_ID, running
 
 ROOT: Final = HERE.parent
 DOCUMENT: Final = ROOT / "docs" / "compatibility.md"

@@ -1,4 +1,4 @@
-"""What every test may rely on: loopback-only sockets, one async backend, and outside programs on request."""
+"""What every test may rely on: loopback-only sockets, one async backend, databases, and outside programs."""
 
 import ipaddress
 import shutil
@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.missing import missing
+from authfactor.store import migrations
+from tests.support.postgres_server import migrated_database, postgres_database, postgres_server
+from tests.support.skip_or_fail import skip_or_fail
+
+__all__ = ["migrated_database", "postgres_database", "postgres_server"]
 
 # No deadline: machines are shared and noisy, and a timed assertion proves nothing about the code.
 settings.register_profile("authfactor", deadline=None, print_blob=True)
@@ -38,13 +42,21 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Migrate an SQLite file once; tests work on copies."""
+    path = tmp_path_factory.mktemp("empty") / "authfactor.db"
+    migrations.upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
 def needs() -> Callable[[str], Path]:
     """Find an outside program: ``needs("oathtool")``; without it skip on a laptop, fail where CI is set."""
 
     def find(tool: str) -> Path:
         found = shutil.which(tool)
         if found is None:
-            missing(f"{tool} is not on PATH")
+            skip_or_fail(f"{tool} is not on PATH")
         return Path(found)
 
     return find

@@ -31,8 +31,9 @@ from authfactor.rules.unit import Scope  # noqa: E402 - after the path
 from authfactor.settings import Settings  # noqa: E402
 from authfactor.wire.requests import CreateUser, EnrollUserFactor  # noqa: E402
 from authfactor.wire.webhooks import CreateWebhookEndpoint  # noqa: E402
-from tests.authenticator import code_at, current_step  # noqa: E402
-from tests.servers import CLIENT_ID, Server, running  # noqa: E402
+from tests.support.authenticator import code_at, current_step  # noqa: E402
+from tests.support.clock import HOUR, FakeClock  # noqa: E402
+from tests.support.server_process import CLIENT_ID, Server, running  # noqa: E402
 
 HOME: Final = f"/console/e/{CLIENT_ID}"
 PASSWORD: Final = "seven green bottles"  # noqa: S105 - a throw-away credential
@@ -46,17 +47,6 @@ NAMES: Final = (
 )
 
 
-class FakeClock:
-    """Begins in the past and is moved on."""
-
-    def __init__(self) -> None:
-        self.now = int(time.time() * 1000) - HOURS * 3600 * 1000
-
-    def __call__(self) -> int:
-        """Tell the time."""
-        return self.now
-
-
 class Shot(NamedTuple):
     """A page to take a picture of; `open` names a summary to click first."""
 
@@ -67,7 +57,7 @@ class Shot(NamedTuple):
 
 async def live(folder: Path) -> str:
     """Give an installation a past; return the id of a user in trouble."""
-    clock = FakeClock()
+    clock = FakeClock(int(time.time() * 1000) - HOURS * HOUR * 1000)
     dice = random.Random(7)  # noqa: S311 - an invented past
     settings = Settings(
         data=folder,
@@ -92,7 +82,7 @@ async def live(folder: Path) -> str:
         )
         users = [await _user(af, one, f"{name}@example.com") for name in NAMES[:6]]
         for hour in range(HOURS):
-            clock.now += 3600 * 1000
+            clock.advance(HOUR)
             busy = 1 + math.sin((hour - 8) / 24 * 2 * math.pi)
             if hour < len(NAMES) - 6:
                 users.append(await _user(af, one, f"{NAMES[hour + 6]}@example.com"))

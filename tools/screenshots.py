@@ -21,9 +21,9 @@ from playwright.sync_api import Browser, Page, sync_playwright
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.e2e.application import application  # noqa: E402 - the path comes first
-from tests.e2e.person import Person, Setting  # noqa: E402 - the same
-from tests.servers import API_KEY, Server  # noqa: E402 - the same
+from tests.support.browser_user import Person, Setting  # noqa: E402 - the same
+from tests.support.server_process import API_KEY, Server  # noqa: E402 - the same
+from tests.support.web_application import application  # noqa: E402 - the path comes first
 
 SIZES = {390: 844, 1280: 860}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")

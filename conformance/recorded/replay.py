@@ -19,7 +19,7 @@ import jwt
 
 from conformance.recorded.needs import lacking
 from conformance.recorded.through import CLIENTS, Through
-from tests.http.replay import Replay
+from tests.support.sdk_replay import Replay
 
 EMAIL: Final = "kim@example.org"
 SECRET: Final = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"

@@ -25,7 +25,7 @@ from conformance.recorded.replay import AUTHENTICATE
 from conformance.samples import checking, guide, programs, scenes
 from conformance.samples.recorder import Recorder, recording
 from conformance.toolchains import Missing
-from tests.servers import Server, running
+from tests.support.server_process import Server, running
 
 EXECUTED: Final = ("curl", "js", "python", "go")
 RECORDINGS: Final = {"php": "php-4.32.0", "ruby": "ruby-5.31.1", "java": "java-4.25.0"}

@@ -8,7 +8,7 @@ import httpx
 
 from authfactor.reference import RecordedAnswer
 from conformance.samples import checking, scenes
-from tests.servers import API_KEY, CLIENT_ID
+from tests.support.server_process import API_KEY, CLIENT_ID
 
 NOBODY: Final = "user_01HZZZZZZZZZZZZZZZZZZZZZZZ"
 

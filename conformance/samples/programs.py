@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 from conformance.rows import CACHE, SDKS, Row
 from conformance.toolchains import Missing, prepare
-from tests.servers import API_KEY, CLIENT_ID
+from tests.support.server_process import API_KEY, CLIENT_ID
 
 HERE: Final = Path(__file__).resolve().parent
 SAMPLES: Final = HERE.parents[1] / "samples"

@@ -9,7 +9,7 @@ from typing import Any, Final
 import httpx
 
 from authfactor.otp import base32, totp
-from tests.servers import API_KEY, CLIENT_ID
+from tests.support.server_process import API_KEY, CLIENT_ID
 
 PASSWORD: Final = "a long and rare passphrase 7!"
 METRICS_TOKEN: Final = "a-token-for-metrics-and-nothing-else"

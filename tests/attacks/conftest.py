@@ -10,11 +10,8 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from tests import authenticator
-from tests.postgres.server import migrated_database, postgres_server
-from tests.servers import API_KEY, CLIENT_ID, Server, command_line, fields
-
-__all__ = ["migrated_database", "postgres_server"]
+from tests.support import authenticator
+from tests.support.server_process import API_KEY, CLIENT_ID, Server, command_line, fields
 
 AUTHENTICATE: Final = "/user_management/authenticate"
 MFA_TOTP: Final = "urn:workos:oauth:grant-type:mfa-totp"

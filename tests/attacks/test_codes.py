@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
-from tests.servers import fields
+from tests.support.server_process import fields
 
 if TYPE_CHECKING:
     from tests.attacks.conftest import Application

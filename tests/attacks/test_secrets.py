@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from authfactor.settings import Settings
-from tests import databases
-from tests.servers import fields
+from tests.support import databases
+from tests.support.server_process import fields
 
 if TYPE_CHECKING:
     from tests.attacks.conftest import Application

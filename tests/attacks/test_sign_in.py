@@ -7,7 +7,7 @@ import jwt
 import pytest
 
 from tests.attacks.test_codes import at_once
-from tests.servers import API_KEY, CLIENT_ID, command_line, fields
+from tests.support.server_process import API_KEY, CLIENT_ID, command_line, fields
 
 if TYPE_CHECKING:
     from tests.attacks.conftest import Application

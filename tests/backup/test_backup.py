@@ -19,7 +19,7 @@ from authfactor.crypto.backup_format import CHUNK_BYTES
 from authfactor.otp import base32
 from authfactor.settings import Settings
 from authfactor.wire.requests import CreateUser, EnrollUserFactor
-from tests.servers import command_line
+from tests.support.server_process import command_line
 
 
 @dataclass

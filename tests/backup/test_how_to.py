@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import servers
-from tests.authenticator import code as code_of
 from tests.keys.test_rotating import enroll
+from tests.support import server_process
+from tests.support.authenticator import code as code_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "back-up.md"
 
@@ -34,7 +34,7 @@ def test_every_command_of_the_page_works_in_its_order(tmp_path: Path) -> None:
         path = f"{Path(sys.prefix) / 'bin'}:{os.environ['PATH']}"
         done = subprocess.run(
             ["bash", "-euc", block],
-            env=servers.clean_environment(PATH=path, AUTHFACTOR_CONSOLE="false"),
+            env=server_process.clean_environment(PATH=path, AUTHFACTOR_CONSOLE="false"),
             capture_output=True,
             text=True,
             check=False,
@@ -42,16 +42,16 @@ def test_every_command_of_the_page_works_in_its_order(tmp_path: Path) -> None:
         assert done.returncode == 0, f"{block}\n{done.stdout}{done.stderr}"
         return done.stdout
 
-    server = servers.Server(data)
+    server = server_process.Server(data)
     server.start()
     factor, secret = enroll(server)
     run(blocks[0])
     assert server.stop() == 0
     assert "can be restored" in run(blocks[1])
     assert "was restored" in run(blocks[2])
-    with servers.running(data) as server, server.client() as client:
-        challenge = servers.fields(client.post(f"/auth/factors/{factor}/challenge"), 201)
+    with server_process.running(data) as server, server.client() as client:
+        challenge = server_process.fields(client.post(f"/auth/factors/{factor}/challenge"), 201)
         answer = client.post(f"/auth/challenges/{challenge['id']}/verify", json={"code": code_of(secret)})
-        assert servers.fields(answer, 201)["reason"] == "code_already_used"
+        assert server_process.fields(answer, 201)["reason"] == "code_already_used"
     assert "name" in run(blocks[3])
     assert "problems: 0" in run(blocks[4])

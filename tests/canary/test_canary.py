@@ -9,13 +9,13 @@ import pytest
 
 from authfactor.rules.events.webhook_endpoints import KNOWN_EVENTS
 from authfactor.settings import Settings
-from tests import databases
-from tests.canary import walk as way
-from tests.canary.marks import Mark, Output, found
-from tests.canary.walk import Walk
-from tests.collector import collecting
-from tests.servers import Server, command_line, free_port
-from tests.webhooks.receiver import receiving
+from tests.support import canary_scenario as way
+from tests.support import databases
+from tests.support.canary_scenario import Walk
+from tests.support.canary_secrets import Mark, Output, found
+from tests.support.otlp_collector import collecting
+from tests.support.server_process import Server, command_line, free_port
+from tests.support.webhook_receiver import receiving
 
 EVENTS = ["user.created", "session.created", "session.revoked"]
 

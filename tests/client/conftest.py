@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from authfactor import Client
-from tests.servers import API_KEY, CLIENT_ID, Server, running
+from tests.support.server_process import API_KEY, CLIENT_ID, Server, running
 
 PASSWORD = "a long and rare passphrase 7!"
 SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"

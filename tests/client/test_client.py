@@ -16,7 +16,7 @@ import authfactor
 from authfactor import AsyncClient, Client, errors
 from authfactor import client as client_package
 from authfactor.client import NotFoundError
-from tests.servers import API_KEY, CLIENT_ID, Server, clean_environment
+from tests.support.server_process import API_KEY, CLIENT_ID, Server, clean_environment
 
 PUBLIC: Final = {
     "": "AsyncClient Client __version__",

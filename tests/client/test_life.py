@@ -17,9 +17,9 @@ from authfactor.client import (
     TooManyAttemptsError,
     UnprocessableEntityError,
 )
-from tests import authenticator
 from tests.client.conftest import PASSWORD, SECRET
-from tests.servers import API_KEY, CLIENT_ID, Server
+from tests.support import authenticator
+from tests.support.server_process import API_KEY, CLIENT_ID, Server
 
 
 def test_a_user_enrolls_and_verifies(client: Client, email: str) -> None:

@@ -23,8 +23,8 @@ from authfactor.client.http_transport import HttpTransport, Identity
 from authfactor.client.operations import ApiCall, decoder
 from authfactor.client.requester import Requester
 from authfactor.client.types import User
-from tests.conformance import proxy
-from tests.servers import API_KEY, CLIENT_ID, Server, free_port
+from tests.support import http_fault_proxy
+from tests.support.server_process import API_KEY, CLIENT_ID, Server, free_port
 
 USER: Final = (
     b'{"object":"user","id":"user_1","email":"kim@example.org","email_verified":true,'
@@ -217,13 +217,13 @@ async def test_a_page_instead_of_an_error_is_still_an_error_of_its_status() -> N
 def test_a_delete_whose_answer_was_lost_has_deleted(server: Server, email: str) -> None:
     lost: list[str] = []
 
-    def fault(exchange: proxy.Exchange) -> None:
+    def fault(exchange: http_fault_proxy.Exchange) -> None:
         if exchange.method == "DELETE" and not lost:
             lost.append(exchange.path)
             exchange.lost = True
 
     with (
-        proxy.spoiling(server.url, fault) as url,
+        http_fault_proxy.spoiling(server.url, fault) as url,
         Client(base_url=url, api_key=API_KEY, client_id=CLIENT_ID) as client,
     ):
         user = client.user_management.create_user(email=email)

@@ -16,9 +16,9 @@ import asyncpg
 import pytest
 
 from deploy.cluster.local import Cluster, Missing, Node, wait_for
-from tests import authenticator
-from tests.cluster.load import Client, Promises
-from tests.missing import missing
+from tests.support import authenticator
+from tests.support.cluster_load import Client, Promises
+from tests.support.skip_or_fail import skip_or_fail
 
 KILLS: Final = int(os.environ.get("CLUSTER_KILLS", "20"))
 CLIENTS: Final = 32
@@ -51,7 +51,7 @@ def cluster() -> Iterator[Cluster]:
     try:
         made = Cluster()
     except Missing as error:
-        missing(str(error))
+        skip_or_fail(str(error))
     try:
         made.start(lambda _: None, SETTINGS)
         yield made

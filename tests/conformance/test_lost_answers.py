@@ -11,10 +11,9 @@ import pytest
 from authfactor import Client
 from authfactor.client import MfaChallengeError
 from conformance.rows import CACHE, HERE
-from tests import authenticator
-from tests.conformance import proxy
-from tests.missing import missing
-from tests.servers import API_KEY, CLIENT_ID, Server, clean_environment, running
+from tests.support import authenticator, http_fault_proxy
+from tests.support.server_process import API_KEY, CLIENT_ID, Server, clean_environment, running
+from tests.support.skip_or_fail import skip_or_fail
 
 USERS: Final = 30
 SEED: Final = 20261124
@@ -41,7 +40,7 @@ def by_sdk(name: str) -> SignIn:
     def sign_in(url: str, emails: list[str]) -> list[str]:
         if not (CACHE / environment).is_dir():
             reason = f"`make conformance` has not made {environment} yet"
-            missing(reason)
+            skip_or_fail(reason)
         done = subprocess.run(
             [*command, *emails],
             env=clean_environment(BASE_URL=url, API_KEY=API_KEY, CLIENT_ID=CLIENT_ID),
@@ -92,8 +91,8 @@ def by_client(url: str, emails: list[str]) -> list[str]:
 )
 def test_every_user_signs_in_exactly_once(server: Server, name: str, sign_in: SignIn) -> None:
     emails = [f"{name}.{number}@example.org" for number in range(USERS)]
-    fault = proxy.AnswersLost(SEED)
-    with proxy.spoiling(server.url, fault) as url:
+    fault = http_fault_proxy.AnswersLost(SEED)
+    with http_fault_proxy.spoiling(server.url, fault) as url:
         said = sign_in(url, emails)
 
     assert sorted(said) == sorted(f"signed in {email}" for email in emails)
@@ -114,8 +113,10 @@ def test_every_user_signs_in_exactly_once(server: Server, name: str, sign_in: Si
 
 
 def test_the_proxy_loses_one_answer_in_ten() -> None:
-    fault = proxy.AnswersLost(SEED)
-    exchanges = [proxy.Exchange("POST", "/user_management/users", b"", 201, {}, b"") for _ in range(50)]
+    fault = http_fault_proxy.AnswersLost(SEED)
+    exchanges = [
+        http_fault_proxy.Exchange("POST", "/user_management/users", b"", 201, {}, b"") for _ in range(50)
+    ]
     for exchange in exchanges:
         fault(exchange)
 

@@ -8,9 +8,9 @@ import pytest
 from conformance.matrix import Outcome
 from conformance.rows import CACHE, RECORDED, SDKS, Row
 from conformance.run import SETTINGS, walk
-from tests.conformance import proxy
-from tests.missing import missing
-from tests.servers import Server, running
+from tests.support import http_fault_proxy
+from tests.support.server_process import Server, running
+from tests.support.skip_or_fail import skip_or_fail
 
 pytestmark = [pytest.mark.conformance, pytest.mark.timeout(150)]
 # The asynchronous Python client reads answers with the same classes as the blocking one.
@@ -36,12 +36,12 @@ def row(request: pytest.FixtureRequest) -> Row:
     row: Row = request.param
     if row.environment and not (CACHE / row.environment).is_dir():
         reason = f"`make conformance` has not made {row.environment} yet"
-        missing(reason)
+        skip_or_fail(reason)
     return row
 
 
-def walk_through(fault: proxy.Fault, row: Row, server: Server) -> Outcome:
-    with proxy.spoiling(server.url, fault) as url:
+def walk_through(fault: http_fault_proxy.Fault, row: Row, server: Server) -> Outcome:
+    with http_fault_proxy.spoiling(server.url, fault) as url:
         outcome = walk(row, url)
     assert not outcome.missing
     print(outcome.reasons)  # noqa: T201 - shown with a failed test
@@ -49,46 +49,48 @@ def walk_through(fault: proxy.Fault, row: Row, server: Server) -> Outcome:
 
 
 def test_a_faultless_server_turns_nothing_red(server: Server, row: Row) -> None:
-    outcome = walk_through(proxy.without_fault, row, server)
+    outcome = walk_through(http_fault_proxy.without_fault, row, server)
 
     assert outcome.passed, outcome.reasons
 
 
 def test_a_challenge_without_expiry_turns_enroll_red(server: Server, row: Row) -> None:
-    assert walk_through(proxy.without_expiry, row, server).failed == ["enroll"]
+    assert walk_through(http_fault_proxy.without_expiry, row, server).failed == ["enroll"]
 
 
 def test_a_bare_factor_turns_enroll_red(server: Server, row: Row) -> None:
-    outcome = walk_through(proxy.bare_factor, row, server)
+    outcome = walk_through(http_fault_proxy.bare_factor, row, server)
 
     assert {"enroll", "enroll own", "verify"} <= set(outcome.failed)
     assert {"create user", "wrong key"}.isdisjoint(outcome.failed)
 
 
 def test_errors_as_strings_turn_bad_secret_red(server: Server, row: Row) -> None:
-    assert walk_through(proxy.errors_as_strings, row, server).failed == ["bad secret"]
+    assert walk_through(http_fault_proxy.errors_as_strings, row, server).failed == ["bad secret"]
 
 
 def test_an_empty_body_labelled_as_json_turns_what_it_answers_red(server: Server, row: Row) -> None:
-    failed = walk_through(proxy.labelled_nothing, row, server).failed
+    failed = walk_through(http_fault_proxy.labelled_nothing, row, server).failed
 
     assert failed == READ_NOTHING.get(row.name, ["sessions", "delete", "delete user"])
 
 
 def test_a_code_taken_twice_turns_replay_red(server: Server, row: Row) -> None:
-    assert walk_through(proxy.replay_allowed(), row, server).failed == ["replay"]
+    assert walk_through(http_fault_proxy.replay_allowed(), row, server).failed == ["replay"]
 
 
 @pytest.mark.parametrize(
     ("fault", "red"),
     [
-        (proxy.without_expiry, {"enroll", "enroll own", "verify", "challenge"}),
-        (proxy.bare_factor, {"enroll", "enroll own"}),
-        (proxy.errors_as_strings, {"bad secret"}),
-        (proxy.labelled_nothing, {"delete", "delete user"}),
+        (http_fault_proxy.without_expiry, {"enroll", "enroll own", "verify", "challenge"}),
+        (http_fault_proxy.bare_factor, {"enroll", "enroll own"}),
+        (http_fault_proxy.errors_as_strings, {"bad secret"}),
+        (http_fault_proxy.labelled_nothing, {"delete", "delete user"}),
     ],
 )
-def test_a_recorded_row_notices_what_its_sdk_would(server: Server, fault: proxy.Fault, red: set[str]) -> None:
+def test_a_recorded_row_notices_what_its_sdk_would(
+    server: Server, fault: http_fault_proxy.Fault, red: set[str]
+) -> None:
     row = next(row for row in RECORDED if row.name.startswith("java 7"))
     failed = walk_through(fault, row, server).failed
 

@@ -5,16 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from authfactor.store import migrations
-from tests.console.floor import Browser, Console, opened
-
-
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Migrated once; tests work on copies."""
-    path = tmp_path_factory.mktemp("empty") / "authfactor.db"
-    migrations.upgrade(f"sqlite:///{path}")
-    return path
+from tests.support.console import Browser, Console, opened
 
 
 @pytest.fixture

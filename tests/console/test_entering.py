@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.console.floor import FROM_OUR_PAGE, HOME, PASSWORD, Browser, Console, opened, secret_on
+from tests.support.console import FROM_OUR_PAGE, HOME, PASSWORD, Browser, Console, opened, secret_on
 
 MINUTE = 60
 

@@ -7,7 +7,7 @@ import pytest
 from authfactor.models import PageQuery, UserRecord
 from authfactor.rules.unit import Scope
 from authfactor.wire.webhooks import CreateWebhookEndpoint
-from tests.console.floor import BASE, CLIENT, HOME, PASSWORD, Browser, Console
+from tests.support.console import BASE, CLIENT, HOME, PASSWORD, Browser, Console
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
 MOST_BYTES = 60_000

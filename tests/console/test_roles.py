@@ -9,7 +9,7 @@ from authfactor.models import PageQuery, Role
 from authfactor.rules.console.roles import ACTIONS, ALLOWED, NEED_REASON, Action, NotAllowed
 from authfactor.rules.unit import Scope
 from authfactor.wire.webhooks import CreateWebhookEndpoint
-from tests.console.floor import HOME, OTHER_CLIENT, Browser, Console
+from tests.support.console import HOME, OTHER_CLIENT, Browser, Console
 
 EVERY_TABLE = (
     "environments",

@@ -20,11 +20,8 @@ from authfactor.models import (
     UserRecord,
 )
 from authfactor.settings import Settings
-from authfactor.store import Store, Tx, migrations
+from authfactor.store import Store, Tx
 from authfactor.store.opening import open_store
-from tests.postgres.server import migrated_database, postgres_database, postgres_server
-
-__all__ = ["migrated_database", "postgres_database", "postgres_server"]
 
 Opener = Callable[[], Awaitable[Store]]
 Found = tuple[list[str], bool, bool]
@@ -172,17 +169,9 @@ def pages() -> Pages:
     return Pages()
 
 
-@pytest.fixture(scope="session")
-def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Migrated once; tests work on copies."""
-    path = tmp_path_factory.mktemp("empty") / "authfactor.db"
-    migrations.upgrade(f"sqlite:///{path}")
-    return path
-
-
 def _sqlite(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
     path = tmp_path / "authfactor.db"
-    shutil.copy(request.getfixturevalue("empty_sqlite"), path)
+    shutil.copy(request.getfixturevalue("empty_database"), path)
     return lambda: open_store(Settings(data=tmp_path))
 
 

@@ -22,9 +22,9 @@ FRAME: Final = 4096 + 24
 
 
 @pytest.fixture
-def path(tmp_path: Path, empty_sqlite: Path) -> Path:
+def path(tmp_path: Path, empty_database: Path) -> Path:
     copy = tmp_path / "authfactor.db"
-    copy.write_bytes(empty_sqlite.read_bytes())
+    copy.write_bytes(empty_database.read_bytes())
     return copy
 
 

@@ -10,8 +10,8 @@ from typing import Final
 
 import pytest
 
-from tests.missing import missing
-from tests.servers import Server, clean_environment, fields
+from tests.support.server_process import Server, clean_environment, fields
+from tests.support.skip_or_fail import skip_or_fail
 
 ROOT: Final = Path(__file__).parents[2]
 WRITTEN_URL: Final = "http://127.0.0.1:8080"
@@ -44,7 +44,7 @@ def script(server: Server) -> str:
 def run_tour(server: Server, folder: Path) -> "subprocess.CompletedProcess[str]":
     bash = shutil.which("bash")
     if bash is None or shutil.which("curl") is None:
-        missing("bash or curl is not on PATH")
+        skip_or_fail("bash or curl is not on PATH")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
         [bash, "-c", script(server)],

@@ -23,11 +23,8 @@ from authfactor.models import Clock
 from authfactor.otp import base32
 from authfactor.settings import Settings
 from authfactor.wire.requests import CreateUser, EnrollUserFactor
-from tests import databases
-from tests.postgres.server import migrated_database, postgres_database, postgres_server
-from tests.servers import running
-
-__all__ = ["migrated_database", "postgres_database", "postgres_server"]
+from tests.support import databases
+from tests.support.server_process import running
 
 HOUR = 3600 * 1000
 NOW = system_clock()

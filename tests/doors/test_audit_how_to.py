@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests import servers
+from tests.support import server_process
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "audit.md"
 
@@ -20,7 +20,7 @@ def test_every_command_of_the_page_works_in_its_order(tmp_path: Path) -> None:
         environment = {"PATH": path, "AUTHFACTOR_DATA": str(tmp_path / "data"), "KEPT": kept}
         done = subprocess.run(
             ["bash", "-euc", block],
-            env=servers.clean_environment(**environment),
+            env=server_process.clean_environment(**environment),
             cwd=tmp_path,
             capture_output=True,
             text=True,

@@ -16,8 +16,8 @@ import zxingcpp
 from click.testing import CliRunner
 
 from authfactor.cli import app
-from tests import authenticator
-from tests.servers import Server, command_line, free_port, running
+from tests.support import authenticator
+from tests.support.server_process import Server, command_line, free_port, running
 
 BLOCKS: Final = {" ": (0, 0), "▄": (0, 1), "▀": (1, 0), "█": (1, 1)}
 UNKNOWN_USER: Final = "user_01ZZZZZZZZZZZZZZZZZZZZZZZZ"

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from authfactor.cli import COMMANDS, app
-from tests.missing import missing
+from tests.support.skip_or_fail import skip_or_fail
 
 PROGRAM = Path(sys.executable).parent / "authfactor"
 
@@ -93,7 +93,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
 def test_bash_completes_with_what_it_is_shown(tmp_path: Path, words: list[str], found: set[str]) -> None:
     bash = shutil.which("bash")
     if bash is None:
-        missing("bash")
+        skip_or_fail("bash")
     script = tmp_path / "completion"
     script.write_text(subprocess.check_output([PROGRAM, "--show-completion", "bash"], text=True))
     done = subprocess.run(

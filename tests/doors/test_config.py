@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from authfactor.settings import Settings
-from tests.servers import command_line
+from tests.support.server_process import command_line
 
 SECRET = "hunter2hunter2"
 

@@ -12,7 +12,7 @@ from authfactor.rules.console.roles import ACTIONS
 from authfactor.rules.events import event_log
 from authfactor.rules.events.webhook_endpoints import KNOWN_EVENTS
 from tests.doors.test_command_line import COMMANDS, run
-from tests.servers import fields, running
+from tests.support.server_process import fields, running
 
 # An entry of the audit list (by its action), events (by name), or nothing, with the reason.
 READS: Final = "changes nothing"

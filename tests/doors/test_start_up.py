@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from authfactor import Client
-from tests.servers import API_KEY, Server
+from tests.support.server_process import API_KEY, Server
 
 IMPORT = re.compile(r"^import time:\s+\d+ \|\s+\d+ \|\s+(\S+)$", re.MULTILINE)
 

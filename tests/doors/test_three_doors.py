@@ -17,8 +17,8 @@ from authfactor.settings import Settings
 from authfactor.store import Unit
 from authfactor.wire import responses
 from authfactor.wire.requests import CreateUser, EnrollUserFactor
-from tests import authenticator
-from tests.servers import Json, Server, command_line, running
+from tests.support import authenticator
+from tests.support.server_process import Json, Server, command_line, running
 
 EMAIL: Final = "kim@example.org"
 SECRET: Final = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"

@@ -11,9 +11,9 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.e2e.application import Application, application
-from tests.e2e.person import Person, Setting
-from tests.servers import Server, assert_no_surprise, fields
+from tests.support.browser_user import Person, Setting
+from tests.support.server_process import Server, assert_no_surprise, fields
+from tests.support.web_application import Application, application
 
 OPTIONS: Final = [
     "--no-sandbox",

@@ -9,8 +9,8 @@ import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.e2e.person import Person
-from tests.servers import Server, fields
+from tests.support.browser_user import Person
+from tests.support.server_process import Server, fields
 
 pytestmark = pytest.mark.e2e
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.e2e.person import CODE, Person
+from tests.support.browser_user import CODE, Person
 
 pytestmark = pytest.mark.e2e
 

@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, Response, expect
 
-from tests.e2e.person import CODE, Person
+from tests.support.browser_user import CODE, Person
 
 pytestmark = pytest.mark.e2e
 

@@ -8,7 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, Request, expect
 
 from authfactor import reference
-from tests.servers import API_KEY, Server, running
+from tests.support.server_process import API_KEY, Server, running
 
 pytestmark = pytest.mark.e2e
 

@@ -9,10 +9,10 @@ from typing import Final
 import pytest
 
 from authfactor.settings import Settings
-from tests.faults.clients import Clients
-from tests.faults.invariants import Told, broken
-from tests.postgres.server import PostgresServer, find_programs
-from tests.servers import Server, command_line, running
+from tests.support.fault_invariants import Told, broken
+from tests.support.fault_load import Clients
+from tests.support.postgres_server import PostgresServer, find_programs
+from tests.support.server_process import Server, command_line, running
 
 ROUNDS: Final = 30
 NIGHTLY_ROUNDS: Final = 200

@@ -15,8 +15,8 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from tests import authenticator
-from tests.servers import Server, assert_no_surprise, fields
+from tests.support import authenticator
+from tests.support.server_process import Server, assert_no_surprise, fields
 
 THREADS: Final = 16
 SERVERS: Final = 2

@@ -13,13 +13,10 @@ import httpx
 import pytest
 
 from authfactor.settings import Settings
-from tests import authenticator, databases
-from tests.conformance.proxy import AnswersLost, spoiling
-from tests.faults.invariants import Told, broken
-from tests.postgres.server import migrated_database, postgres_database, postgres_server
-from tests.servers import API_KEY, Server, fields, running
-
-__all__ = ["migrated_database", "postgres_database", "postgres_server"]
+from tests.support import authenticator, databases
+from tests.support.fault_invariants import Told, broken
+from tests.support.http_fault_proxy import AnswersLost, spoiling
+from tests.support.server_process import API_KEY, Server, fields, running
 
 CLIENTS: Final = 8
 SECONDS: Final = 4.0

@@ -10,12 +10,12 @@ from typing import Final
 import pytest
 
 from authfactor.settings import Settings
-from tests.faults.clients import Clients
-from tests.faults.invariants import broken
 from tests.faults.test_storage import _wait_for
 from tests.keys.test_rotating import enroll
-from tests.missing import missing
-from tests.servers import Server, assert_no_surprise, fields
+from tests.support.fault_invariants import broken
+from tests.support.fault_load import Clients
+from tests.support.server_process import Server, assert_no_surprise, fields
+from tests.support.skip_or_fail import skip_or_fail
 
 # What a kernel answers on a file system that it has made read-only after an error, to files that are open.
 READ_ONLY: Final = r"""
@@ -61,7 +61,7 @@ def turned(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Ser
         return
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
-        missing("no C compiler to turn a file system read-only with")
+        skip_or_fail("no C compiler to turn a file system read-only with")
     (tmp_path / "shim.c").write_text(READ_ONLY)
     library, mark = tmp_path / "shim.so", tmp_path / "read-only"
     build = [compiler, "-shared", "-fPIC", "-o", str(library), str(tmp_path / "shim.c"), "-ldl"]

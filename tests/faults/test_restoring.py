@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from authfactor.settings import Settings
-from tests import authenticator
-from tests.faults.clients import Clients
-from tests.faults.invariants import Told, broken
 from tests.keys.test_rotating import enroll
-from tests.servers import Server, assert_no_surprise, fields
+from tests.support import authenticator
+from tests.support.fault_invariants import Told, broken
+from tests.support.fault_load import Clients
+from tests.support.server_process import Server, assert_no_surprise, fields
 
 
 def answer(server: Server, factor: str, code: str) -> dict[str, Any]:

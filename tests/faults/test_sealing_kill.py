@@ -15,7 +15,7 @@ from authfactor.core import Authfactor
 from authfactor.rules.audit.event_verification import VerifiedEvents
 from authfactor.rules.audit.hash_chain import ChainVerifier
 from authfactor.settings import Settings
-from tests import servers
+from tests.support import server_process
 
 ROUNDS: Final = 5
 # Days go by in a second: events are made, sealed and removed all the time. Says a dot once it has sealed.
@@ -58,7 +58,7 @@ def test_no_event_is_missed_or_sealed_twice_however_often_the_sealer_is_killed(t
         process = subprocess.Popen(
             [sys.executable, "-c", PROCESS, str(data), str(start)],
             stdout=subprocess.PIPE,
-            env=servers.clean_environment(),
+            env=server_process.clean_environment(),
         )
         assert process.stdout is not None
         assert process.stdout.read(1) == b"."

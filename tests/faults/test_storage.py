@@ -13,11 +13,11 @@ from typing import Final
 import pytest
 
 from authfactor.settings import Settings
-from tests import authenticator
-from tests.faults.clients import Clients
-from tests.faults.invariants import broken
-from tests.missing import missing
-from tests.servers import Server, fields, running, started
+from tests.support import authenticator
+from tests.support.fault_invariants import broken
+from tests.support.fault_load import Clients
+from tests.support.server_process import Server, fields, running, started
+from tests.support.skip_or_fail import skip_or_fail
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     mount = ["mount", "-t", "tmpfs", "-o", "size=24m,mode=700", "tmpfs", str(folder)]
     done = subprocess.run(mount, capture_output=True, check=False)
     if done.returncode != 0:
-        missing("a small tmpfs cannot be mounted here")
+        skip_or_fail("a small tmpfs cannot be mounted here")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
@@ -108,7 +108,7 @@ def _instead_of_fsync(folder: Path, what: str) -> str:
     """Build a library that does this where a program flushes a file; return its path for LD_PRELOAD."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
-        missing("no C compiler to get between a program and fsync")
+        skip_or_fail("no C compiler to get between a program and fsync")
     includes = "".join(f"#include <{name}.h>\n" for name in ("dlfcn", "errno", "stdlib", "unistd"))
     functions = "".join(
         f'int {name}(int fd) {{ int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, "{name}");\n    {what} }}\n'

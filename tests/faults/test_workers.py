@@ -10,8 +10,8 @@ from typing import Final
 
 import pytest
 
-from tests.http.racing import CONNECTIONS, rounds
-from tests.servers import Server, assert_no_surprise, fields
+from tests.support.concurrent_requests import CONNECTIONS, rounds
+from tests.support.server_process import Server, assert_no_surprise, fields
 
 ROUNDS: Final = 20
 

@@ -10,7 +10,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.servers import API_KEY, Server, assert_no_surprise
+from tests.support.server_process import API_KEY, Server, assert_no_surprise
 
 EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES", "4"))
 QUICK: Final = settings(

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.http.replay import EMAIL
-from tests.servers import Server, fields, running
+from tests.support.sdk_replay import EMAIL
+from tests.support.server_process import Server, fields, running
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from tests import authenticator
 from tests.http.conftest import Enrolled, Stranger
-from tests.servers import Json, Server, fields
+from tests.support import authenticator
+from tests.support.server_process import Json, Server, fields
 
 INVALID: Final = "invalid_request_parameters"
 RFC_SECRET: Final = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"

@@ -15,7 +15,7 @@ from authfactor.http1 import connection
 from authfactor.http1.connection import MAX_HEADER_BYTES, MAX_PIPELINED, Connection
 from authfactor.http1.request_cycle import Message, Receive, Send
 from authfactor.http1.response_batching import ResponseBatcher
-from tests.servers import API_KEY, Server
+from tests.support.server_process import API_KEY, Server
 
 PATIENCE: Final = 10
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]

@@ -6,10 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests import authenticator
 from tests.http.conftest import Enrolled
-from tests.http.shapes import SECRET_KEYS, assert_challenge, assert_factor, assert_list
-from tests.servers import fields
+from tests.support import authenticator
+from tests.support.response_assertions import SECRET_KEYS, assert_challenge, assert_factor, assert_list
+from tests.support.server_process import fields
 
 UNKNOWN_FACTOR = "auth_factor_01ZZZZZZZZZZZZZZZZZZZZZZZZ"
 UNKNOWN_CHALLENGE = "auth_challenge_01ZZZZZZZZZZZZZZZZZZZZZZZZ"

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.http.conftest import Enrolled
-from tests.servers import API_KEY, Server, fields
+from tests.support.server_process import API_KEY, Server, fields
 
 UUID4: Final = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 KEY: Final = f"authorization: Bearer {API_KEY}\r\n"

@@ -9,9 +9,9 @@ from threading import Barrier
 import httpx
 import pytest
 
-from tests import authenticator
 from tests.http.conftest import Enrolled, Stranger
-from tests.servers import Json, Server, fields
+from tests.support import authenticator
+from tests.support.server_process import Json, Server, fields
 
 
 def key() -> dict[str, str]:

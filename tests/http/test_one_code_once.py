@@ -6,9 +6,9 @@ from typing import Final
 import httpx
 import pytest
 
-from tests import authenticator
-from tests.http.racing import CONNECTIONS, rounds
-from tests.servers import Server, fields
+from tests.support import authenticator
+from tests.support.concurrent_requests import CONNECTIONS, rounds
+from tests.support.server_process import Server, fields
 
 ROUNDS: Final = 100  # for each way to spread the requests
 

@@ -9,9 +9,9 @@ import jsonschema
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from tests import authenticator
 from tests.http.conftest import Enrolled
-from tests.servers import fields
+from tests.support import authenticator
+from tests.support.server_process import fields
 
 # Names, types and required keys of the shapes in the public, MIT-licensed OpenAPI document.
 CONTRACT: Final = json.loads((Path(__file__).parent / "contract-shapes.json").read_text())

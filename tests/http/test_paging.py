@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.http.conftest import Enrolled
-from tests.servers import Server, fields
+from tests.support.server_process import Server, fields
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from tests.http.replay import BY_SDK, Replay, without_key
-from tests.servers import Server
+from tests.support.sdk_replay import BY_SDK, Replay, without_key
+from tests.support.server_process import Server
 
 SIGN_IN: Final = ("/user_management/authenticate", "/sso/jwks/client_test")
 ENROLL: Final = "/user_management/users/{user}/auth_factors"

@@ -6,8 +6,8 @@ import httpx
 import jwt
 import pytest
 
-from tests.http.replay import BY_SDK, EMAIL, PASSWORD, Replay, without_key
-from tests.servers import Server, fields
+from tests.support.sdk_replay import BY_SDK, EMAIL, PASSWORD, Replay, without_key
+from tests.support.server_process import Server, fields
 
 AUTHENTICATE: Final = "/user_management/authenticate"
 JWKS: Final = "/sso/jwks/client_test"

@@ -13,10 +13,10 @@ import pytest
 import zxingcpp
 from PIL import Image
 
-from tests import authenticator
 from tests.http.conftest import Enrolled
-from tests.http.shapes import SECRET_KEYS, assert_challenge, assert_factor
-from tests.servers import fields
+from tests.support import authenticator
+from tests.support.response_assertions import SECRET_KEYS, assert_challenge, assert_factor
+from tests.support.server_process import fields
 
 RFC_SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 

@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.http.shapes import assert_list, assert_user, moment
-from tests.servers import Json, fields
+from tests.support.response_assertions import assert_list, assert_user, moment
+from tests.support.server_process import Json, fields
 
 USERS = "/user_management/users"
 UNKNOWN = "user_01ZZZZZZZZZZZZZZZZZZZZZZZZ"

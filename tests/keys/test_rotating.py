@@ -13,28 +13,28 @@ from typing import Any, Self
 import pytest
 
 from authfactor.crypto import keyring
-from tests import servers
-from tests.authenticator import code as code_of
+from tests.support import server_process
+from tests.support.authenticator import code as code_of
 
 CLIENTS = 3
 
 
-def status(server: servers.Server) -> tuple[int, list[dict[str, Any]]]:
+def status(server: server_process.Server) -> tuple[int, list[dict[str, Any]]]:
     done = server.run("--json", "vault", "status")
     return done.returncode, json.loads(done.stdout)["keys"]
 
 
-def enroll(server: servers.Server) -> tuple[str, str]:
+def enroll(server: server_process.Server) -> tuple[str, str]:
     with server.client() as client:
         body = {"type": "totp", "totp_issuer": "Acme", "totp_user": "pat"}
-        made = servers.fields(client.post("/auth/factors/enroll", json=body), 201)
+        made = server_process.fields(client.post("/auth/factors/enroll", json=body), 201)
     return made["id"], made["totp"]["secret"]
 
 
 class Load:
     """Clients that enrol and verify until told to stop; whatever is not answered as it should is kept."""
 
-    def __init__(self, server: servers.Server) -> None:
+    def __init__(self, server: server_process.Server) -> None:
         self._server = server
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._run) for _ in range(CLIENTS)]
@@ -56,11 +56,13 @@ class Load:
             with self._server.client() as client:
                 while not self._stop.is_set():
                     body = {"type": "totp", "totp_issuer": "Acme", "totp_user": "pat"}
-                    made = servers.fields(client.post("/auth/factors/enroll", json=body), 201)
-                    challenge = servers.fields(client.post(f"/auth/factors/{made['id']}/challenge"), 201)
+                    made = server_process.fields(client.post("/auth/factors/enroll", json=body), 201)
+                    challenge = server_process.fields(
+                        client.post(f"/auth/factors/{made['id']}/challenge"), 201
+                    )
                     code = code_of(made["totp"]["secret"])
                     path = f"/auth/challenges/{challenge['id']}/verify"
-                    answer = servers.fields(client.post(path, json={"code": code}), 201)
+                    answer = server_process.fields(client.post(path, json={"code": code}), 201)
                     if not answer["valid"]:
                         self.wrong.append(str(answer))
                     self.done += 1
@@ -70,7 +72,7 @@ class Load:
 
 @pytest.mark.timeout(180)
 def test_a_rotation_under_load_fails_no_request(tmp_path: Path) -> None:
-    with servers.running(tmp_path / "data", {"AUTHFACTOR_WORKERS": "2"}) as server:
+    with server_process.running(tmp_path / "data", {"AUTHFACTOR_WORKERS": "2"}) as server:
         before = [enroll(server) for _ in range(20)]
         ((_, [old]),) = (status(server),)
         with Load(server) as load:
@@ -89,19 +91,19 @@ def test_a_rotation_under_load_fails_no_request(tmp_path: Path) -> None:
         assert keys[0]["secrets"] == 0
         with server.client() as client:
             for factor, secret in before:
-                challenge = servers.fields(client.post(f"/auth/factors/{factor}/challenge"), 201)
+                challenge = server_process.fields(client.post(f"/auth/factors/{factor}/challenge"), 201)
                 path = f"/auth/challenges/{challenge['id']}/verify"
                 assert client.post(path, json={"code": code_of(secret)}).json()["valid"]
         assert server.run("vault", "retire", old["id"]).returncode == 0
         assert server.run("vault", "retire", new["key"]).returncode == 8
         with server.client() as client:
-            servers.fields(client.post(f"/auth/factors/{before[0][0]}/challenge"), 201)
+            server_process.fields(client.post(f"/auth/factors/{before[0][0]}/challenge"), 201)
         assert [key["id"] for key in status(server)[1]] == [new["key"]]
 
 
 @pytest.mark.parametrize("noted", [False, True])
 def test_a_rotation_that_was_interrupted_goes_on_with_the_same_key(tmp_path: Path, noted: bool) -> None:
-    with servers.running(tmp_path / "data") as server:
+    with server_process.running(tmp_path / "data") as server:
         enroll(server)
     # As it is when a rotation ended after adding its key, before or after that was noted.
     added = keyring.FileSource(tmp_path / "data" / "keys").add(os.urandom)[-1].id
@@ -115,11 +117,11 @@ def test_a_rotation_that_was_interrupted_goes_on_with_the_same_key(tmp_path: Pat
 
 
 def test_without_a_needed_key_the_server_refuses_to_start_in_one_line(tmp_path: Path) -> None:
-    with servers.running(tmp_path / "data") as server:
+    with server_process.running(tmp_path / "data") as server:
         enroll(server)
     ring = tmp_path / "data" / "keys"
     ring.rename(tmp_path / "kept")
-    refused = server.run("serve", "--port", str(servers.free_port()))
+    refused = server.run("serve", "--port", str(server_process.free_port()))
     assert refused.returncode != 0
     said = [line for line in refused.stderr.splitlines() + refused.stdout.splitlines() if line.strip()]
     assert any("Put it back from the backup of the key ring" in line for line in said), said
@@ -131,16 +133,16 @@ def test_without_a_needed_key_the_server_refuses_to_start_in_one_line(tmp_path: 
 
 
 def test_a_server_with_a_key_command(tmp_path: Path) -> None:
-    made = servers.command_line("--data", str(tmp_path / "first"), "vault", "status")
+    made = server_process.command_line("--data", str(tmp_path / "first"), "vault", "status")
     assert made.returncode == 0, made.stderr
     subprocess.run(
         ["sh", "-c", "umask 077; head -c 32 /dev/urandom | base64 > ring"], cwd=tmp_path, check=True
     )
     settings = {"AUTHFACTOR_KEY_COMMAND": f"cat {tmp_path / 'ring'}"}
-    with servers.running(tmp_path / "data", settings) as server:
+    with server_process.running(tmp_path / "data", settings) as server:
         enroll(server)
         assert not (tmp_path / "data" / "keys").exists()
-    ended = servers.command_line(
+    ended = server_process.command_line(
         "--data",
         str(tmp_path / "data"),
         "keys",

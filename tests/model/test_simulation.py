@@ -15,9 +15,9 @@ from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors import attempt_limits
 from authfactor.rules.factors.challenges import Challenges, secret_row
 from authfactor.settings import Settings
-from tests import authenticator
-from tests.model.reference import Question, Verifier
-from tests.model.simulated import SimulatedStore
+from tests.support import authenticator
+from tests.support.reference_verifier import Question, Verifier
+from tests.support.simulated_store import SimulatedStore
 
 START: Final = 1_700_000_010_000
 ENVIRONMENT: Final = Environment(1, "client", "one", "Acme", "if_enrolled", "{}", 0, 0)

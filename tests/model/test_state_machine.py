@@ -17,8 +17,8 @@ from authfactor.models import FailureRecord
 from authfactor.settings import Settings
 from authfactor.store import Unit
 from authfactor.wire.requests import CreateUser, EnrollUserFactor
-from tests import authenticator
-from tests.model.reference import Person, Question, Verifier
+from tests.support import authenticator
+from tests.support.reference_verifier import Person, Question, Verifier
 
 START: Final = 1_700_000_010_000
 LIMITS: Final[dict[str, Any]] = {

@@ -15,8 +15,8 @@ from authfactor import errors
 from authfactor.core import Authfactor
 from authfactor.settings import Settings
 from authfactor.store import schema
-from tests.missing import missing
-from tests.servers import clean_environment, command_line, free_port
+from tests.support.server_process import clean_environment, command_line, free_port
+from tests.support.skip_or_fail import skip_or_fail
 
 DATABASE: Final = "authfactor.db"
 
@@ -92,7 +92,7 @@ def small_disk(script: str) -> "subprocess.CompletedProcess[str]":
     """Run a script with $DISK, a file system of its own of half a megabyte that is full but for a little."""
     enter = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
     if shutil.which("unshare") is None or subprocess.run([*enter, "true"], check=False).returncode != 0:
-        missing("this system lets nobody mount a small file system")
+        skip_or_fail("this system lets nobody mount a small file system")
     return subprocess.run(
         [*enter, "sh", "-ec", f'mkdir -p "$DISK"; mount -t tmpfs -o size=512k none "$DISK"; {script}'],
         capture_output=True,
@@ -111,7 +111,7 @@ def test_a_full_disk(tmp_path: Path, filled: str, monkeypatch: pytest.MonkeyPatc
         f'exec "$PYTHON" -m authfactor serve --port {free_port()} --data "$DISK/data"'
     )
     if "mount:" in done.stderr:
-        missing("this system lets nobody mount a small file system")
+        skip_or_fail("this system lets nobody mount a small file system")
     one_line(done)
     assert "full" in done.stderr or "No space left on device" in done.stderr, done.stderr
 
@@ -125,7 +125,7 @@ async def test_a_clock_in_1970_is_refused_before_anything_is_made(tmp_path: Path
 def test_a_machine_whose_clock_stands_at_1970(tmp_path: Path) -> None:
     faketime = shutil.which("faketime")
     if faketime is None:
-        missing("faketime is not on PATH")
+        skip_or_fail("faketime is not on PATH")
     done = subprocess.run(
         [
             faketime,

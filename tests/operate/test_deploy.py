@@ -17,7 +17,7 @@ from authfactor.cli import app
 from authfactor.http.app import all_routes
 from authfactor.http.telemetry import metric_names
 from authfactor.settings import PREFIX, Settings
-from tests.missing import missing
+from tests.support.skip_or_fail import skip_or_fail
 
 ROOT: Final = Path(__file__).parents[2]
 DEPLOY: Final = ROOT / "deploy"
@@ -33,7 +33,7 @@ def tool(name: str) -> str:
     """Find a program, in our own environment first; without it skip on a laptop, fail where CI is set."""
     found = shutil.which(name, path=f"{Path(sys.prefix) / 'bin'}{os.pathsep}{os.environ['PATH']}")
     if found is None:
-        missing(f"{name} is not on PATH")
+        skip_or_fail(f"{name} is not on PATH")
     return found
 
 

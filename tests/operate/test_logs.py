@@ -12,8 +12,8 @@ import pytest
 
 from authfactor.http.telemetry import log_setup
 from authfactor.settings import Settings
-from tests import authenticator
-from tests.servers import Server, fields
+from tests.support import authenticator
+from tests.support.server_process import Server, fields
 
 SECRETS = (
     "sk_live_0123456789abcdef",

@@ -14,8 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from authfactor.http.app import all_routes
 from authfactor.http.telemetry import shared_counters
-from tests import authenticator
-from tests.servers import Server, fields, free_port, running
+from tests.support import authenticator
+from tests.support.server_process import Server, fields, free_port, running
 
 TOKEN: Final = "a token for scraping"
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]

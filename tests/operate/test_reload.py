@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import Server
+from tests.support.server_process import Server
 
 TOKEN = "a token for scraping"
 

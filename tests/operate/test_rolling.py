@@ -13,7 +13,7 @@ from typing import Final, Self
 
 import pytest
 
-from tests.servers import API_KEY, Server, fields
+from tests.support.server_process import API_KEY, Server, fields
 
 CLIENTS: Final = 8
 

@@ -7,7 +7,7 @@ import pytest
 
 from authfactor.http.rate_limiting import ClientAddresses, TokenBuckets, client_network
 from authfactor.settings import Settings
-from tests.servers import Server
+from tests.support.server_process import Server
 
 
 def test_a_burst_goes_through_and_then_the_rate_holds() -> None:

@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from authfactor.server.tls import Certificate
 from authfactor.settings import InvalidSetting
-from tests.servers import Server
+from tests.support.server_process import Server
 
 NAME: Final = "auth.example.org"
 

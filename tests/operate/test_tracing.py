@@ -5,8 +5,8 @@ from pathlib import Path
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from tests.collector import collecting
-from tests.servers import Server
+from tests.support.otlp_collector import collecting
+from tests.support.server_process import Server
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.servers import Server, running
+from tests.support.server_process import Server, running
 
 
 @pytest.fixture(scope="session")

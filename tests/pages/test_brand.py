@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from authfactor.http.pages import assets, page_branding
-from tests.servers import Server, fields
+from tests.support.server_process import Server, fields
 
 COLORS: Final = st.from_regex(r"#[0-9a-f]{6}", fullmatch=True)
 LEAST: Final = 4.5

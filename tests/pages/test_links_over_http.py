@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests import authenticator
-from tests.servers import Server, fields
+from tests.support import authenticator
+from tests.support.server_process import Server, fields
 
 HERE = ("--environment", "default")
 MADE = {

@@ -20,7 +20,7 @@ from authfactor.http.pages.page_request import PageRequest, page
 from authfactor.http.request import Request
 from authfactor.http.response import Response
 from authfactor.settings import Settings
-from tests.servers import API_KEY, Server, fields, running
+from tests.support.server_process import API_KEY, Server, fields, running
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,6 @@ from typing import Protocol
 import pytest
 
 from authfactor.store.postgres.store import PostgresStore
-from tests.postgres.server import migrated_database, postgres_database, postgres_server
-
-__all__ = ["migrated_database", "postgres_database", "postgres_server"]
 
 
 class StoreOn(Protocol):

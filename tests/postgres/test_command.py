@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from authfactor.store import schema
-from tests.postgres.server import PostgresServer, find_programs
-from tests.servers import command_line, fields, running
+from tests.support.postgres_server import PostgresServer, find_programs
+from tests.support.server_process import command_line, fields, running
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from authfactor.store.opening import open_store
 from authfactor.store.postgres.connection import PostgresDb
 from authfactor.store.postgres.store import PostgresStore
 from tests.postgres.conftest import StoreOn
-from tests.postgres.server import PostgresServer
+from tests.support.postgres_server import PostgresServer
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Final
 
 from authfactor.store import migrations
-from tests import authenticator
-from tests.http.racing import Connection
-from tests.postgres.server import PostgresServer
-from tests.servers import running
+from tests.support import authenticator
+from tests.support.concurrent_requests import Connection
+from tests.support.postgres_server import PostgresServer
+from tests.support.server_process import running
 
 CLIENTS: Final = 16
 LIVES: Final = 12  # of factors, each client

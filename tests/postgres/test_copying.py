@@ -20,9 +20,9 @@ from authfactor.ids import EVENT, ulid
 from authfactor.settings import Settings
 from authfactor.store import migrations
 from authfactor.store.copying.resealing import SEALED_COLUMN_BY_TABLE
-from tests import authenticator, databases
-from tests.postgres.server import PostgresServer
-from tests.servers import API_KEY, CLIENT_ID, clean_environment, command_line, fields, running
+from tests.support import authenticator, databases
+from tests.support.postgres_server import PostgresServer
+from tests.support.server_process import API_KEY, CLIENT_ID, clean_environment, command_line, fields, running
 
 PASSWORD: Final = "seven green bottles"
 SECRET: Final = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"

@@ -7,7 +7,7 @@ import pytest
 
 from authfactor.settings import InvalidSetting, Settings
 from authfactor.store import opening, schema
-from tests.postgres.server import PostgresServer
+from tests.support.postgres_server import PostgresServer
 
 
 @pytest.fixture

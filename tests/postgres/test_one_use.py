@@ -10,11 +10,10 @@ from typing import Any, Final
 import pytest
 
 from authfactor.store import migrations
-from tests import authenticator
-from tests.http import racing
-from tests.http.racing import Connection
-from tests.postgres.server import PostgresServer
-from tests.servers import API_KEY, CLIENT_ID, Server, assert_no_surprise
+from tests.support import authenticator, concurrent_requests
+from tests.support.concurrent_requests import Connection
+from tests.support.postgres_server import PostgresServer
+from tests.support.server_process import API_KEY, CLIENT_ID, Server, assert_no_surprise
 
 REQUESTS: Final = 64
 PASSWORD: Final = "seven green bottles"
@@ -71,13 +70,13 @@ def test_of_64_requests_with_one_code_one_is_valid(servers: list[Server], rounds
         async with connected(servers) as connections:
             outcomes = []
             for number in range(rounds):
-                factor_id, secret, challenge_id = await racing.enroll(connections[0])
+                factor_id, secret, challenge_id = await concurrent_requests.enroll(connections[0])
                 # One challenge for all, or one for each four requests: five attempts are allowed on one.
                 path = f"/auth/factors/{factor_id}/challenge"
                 more = range(0 if number % 2 else REQUESTS // 4)
                 opened = await asyncio.gather(*(connections[at].post(path, {}) for at in more))
                 ids = [challenge["id"] for _, challenge in opened] or [challenge_id]
-                outcomes.append(await racing.race(connections, ids, authenticator.code(secret)))
+                outcomes.append(await concurrent_requests.race(connections, ids, authenticator.code(secret)))
             return outcomes
 
     outcomes = asyncio.run(run())

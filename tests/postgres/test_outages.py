@@ -10,7 +10,7 @@ from authfactor import errors
 from authfactor.store import Tx
 from authfactor.store.postgres.store import PostgresStore
 from tests.postgres.conftest import StoreOn
-from tests.postgres.server import PostgresServer, find_programs
+from tests.support.postgres_server import PostgresServer, find_programs
 
 # The promise is two seconds; the rest is for a machine that is busy with other things.
 PATIENCE = 10

@@ -17,11 +17,11 @@ import httpx
 import pytest
 
 from authfactor.store import migrations
-from tests import authenticator
-from tests.missing import missing
-from tests.postgres.proxy import proxied
-from tests.postgres.server import PostgresServer, as_whom, find_programs
-from tests.servers import Server, fields, running
+from tests.support import authenticator
+from tests.support.postgres_server import PostgresServer, as_whom, find_programs
+from tests.support.server_process import Server, fields, running
+from tests.support.skip_or_fail import skip_or_fail
+from tests.support.tcp_proxy import proxied
 
 PROMISED_SECONDS: Final = 2.0
 # A machine that is busy with other things may be late once, but not in half of all cases.
@@ -259,7 +259,7 @@ def small_disk(megabytes: int) -> Iterator[Path]:
     if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
         folder.rmdir()
         reason = "a small file system cannot be mounted: that takes root"
-        missing(reason)
+        skip_or_fail(reason)
     try:
         yield folder
     finally:

@@ -18,9 +18,9 @@ from typing import Final
 import pytest
 
 from authfactor.store import migrations, schema
-from tests import authenticator
-from tests.postgres.server import PostgresServer
-from tests.servers import Server, clean_environment, fields, running
+from tests.support import authenticator
+from tests.support.postgres_server import PostgresServer
+from tests.support.server_process import Server, clean_environment, fields, running
 
 ROOT: Final = Path(__file__).parents[2]
 SCHEMA: Final = "src/authfactor/store/schema.py"

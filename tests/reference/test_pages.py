@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from authfactor import reference
-from tests.servers import Server, running
+from tests.support.server_process import Server, running
 
 PATHS = [
     "/docs",

@@ -11,7 +11,7 @@ from authfactor.rules.audit import hash_chain
 from authfactor.rules.audit.audit_log import COMMAND_LINE, Actor
 from authfactor.rules.audit.hash_chain import numbered
 from authfactor.store import Tx
-from tests.rules.conftest import Installation, Opener
+from tests.support.installation import Installation, Opener
 
 KIM = Actor("operator", "operator_1", "kim@example.org")
 

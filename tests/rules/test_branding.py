@@ -14,7 +14,7 @@ from authfactor.errors import InvalidRequest
 from authfactor.models import BrandingRecord
 from authfactor.rules.links import logos
 from authfactor.wire.links import UpdateBranding
-from tests.rules.conftest import Installation
+from tests.support.installation import Installation
 
 
 def png(width: int = 40, height: int = 20, mode: str = "RGBA", **saved: object) -> bytes:

@@ -10,10 +10,11 @@ from authfactor.rules.maintenance.retention import LEASE_MS
 from authfactor.store import Store, Tx
 from authfactor.store.queries.retention import BATCH_ROWS, ExpiredRows
 from authfactor.wire.webhooks import CreateWebhookEndpoint
-from tests.rules.conftest import DAY, Installation
+from tests.support.clock import DAY
+from tests.support.installation import Installation
 
 if TYPE_CHECKING:
-    from tests.rules.conftest import Opener
+    from tests.support.installation import Opener
 
 # Of each table with rows that grow old: an insert of rows that differ by their key.
 BULK: Final = {

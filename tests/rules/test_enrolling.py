@@ -12,7 +12,7 @@ from authfactor.otp import base32, qr
 from authfactor.wire.requests import EnrollFactor, EnrollUserFactor
 
 if TYPE_CHECKING:
-    from tests.rules.conftest import Installation, Opener
+    from tests.support.installation import Installation, Opener
 
 DAY = 24 * 3600
 

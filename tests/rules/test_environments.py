@@ -11,7 +11,7 @@ import pytest
 from authfactor import errors
 
 if TYPE_CHECKING:
-    from tests.rules.conftest import Installation, Opener
+    from tests.support.installation import Installation, Opener
 
 
 async def test_the_first_environment_is_made_once_with_the_settings_names(open_desk: "Opener") -> None:

@@ -14,10 +14,11 @@ from authfactor.rules.audit.event_sealing import HORIZON, HOUR, INTERVAL, EventS
 from authfactor.rules.audit.event_verification import VerifiedEvents
 from authfactor.rules.audit.hash_chain import ChainResult, ChainVerifier
 from authfactor.store import Tx
-from tests.rules.conftest import DAY, Installation
+from tests.support.clock import DAY
+from tests.support.installation import Installation
 
 if TYPE_CHECKING:
-    from tests.rules.conftest import Opener
+    from tests.support.installation import Opener
 
 DUE: Final = (HORIZON + INTERVAL) / 1000 + 1
 ENTER: Final = (

@@ -16,7 +16,7 @@ from authfactor.wire import responses
 from authfactor.wire.requests import CreateUser, EnrollUserFactor
 
 if TYPE_CHECKING:
-    from tests.rules.conftest import Installation
+    from tests.support.installation import Installation
 
 DAY = 24 * 3600
 DERIVED = "retry-" + "0f" * 32

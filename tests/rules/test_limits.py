@@ -11,7 +11,7 @@ from authfactor.rules.events.event_log import REFUSAL_BURST, REFUSAL_INTERVAL
 from authfactor.rules.factors.challenges import DRIFT_STEPS
 
 if TYPE_CHECKING:
-    from tests.rules.conftest import Installation, Opener
+    from tests.support.installation import Installation, Opener
 
 MINUTE, DAY = 60, 24 * 3600
 # For what the shorter limits do; those of the month are looked at below.

@@ -12,10 +12,11 @@ from authfactor.otp import base32, totp
 from authfactor.rules.links.links import IssuedLink
 from authfactor.rules.links.page_sessions import CodeOutcome, PageSession
 from authfactor.wire.links import CreateChallengeLink, CreateEnrollmentLink, status_of
-from tests.rules.conftest import DAY, MINUTE, Installation
+from tests.support.clock import DAY, MINUTE
+from tests.support.installation import Installation
 
 if TYPE_CHECKING:
-    from tests.rules.conftest import Opener
+    from tests.support.installation import Opener
 
 APP: Final = "https://app.example.org/welcome"
 BROWSERS: Final = 20

@@ -9,7 +9,8 @@ from authfactor.models import Enrollment, Operator, OperatorContext, PageQuery
 from authfactor.otp import totp
 from authfactor.rules.console.operator_sign_in import SignInForm, StartedSession
 from authfactor.rules.console.operators import CONSOLE, SetUpLinkRefused
-from tests.rules.conftest import DAY, HOUR, MINUTE, Installation, Opener
+from tests.support.clock import DAY, HOUR, MINUTE
+from tests.support.installation import Installation, Opener
 
 EMAIL = "kim@example.org"
 PASSWORD = "seven green bottles"

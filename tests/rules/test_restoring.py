@@ -11,7 +11,7 @@ from authfactor.rules.maintenance.after_restore import AfterRestore, RestoreMark
 from tests.rules.test_links import enrollment, opened
 
 if TYPE_CHECKING:
-    from tests.rules.conftest import Installation, Opener
+    from tests.support.installation import Installation, Opener
 
 
 async def mark(desk: "Installation") -> RestoreMarks:

@@ -13,7 +13,7 @@ from authfactor.store.copying.resealing import SEALED_COLUMN_BY_TABLE
 from tests.rules.test_secrets import sealed_with
 
 if TYPE_CHECKING:
-    from tests.rules.conftest import Installation, Opener
+    from tests.support.installation import Installation, Opener
 
 
 def quiet(table: str, done: int) -> None:

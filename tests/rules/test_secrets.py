@@ -10,7 +10,7 @@ from authfactor.crypto import keyring, vault
 from authfactor.otp import base32
 
 if TYPE_CHECKING:
-    from tests.rules.conftest import Installation, Opener
+    from tests.support.installation import Installation, Opener
 
 KEY_LINE = base64.b64encode(bytes(range(32))).decode() + "\n"
 

@@ -11,7 +11,7 @@ from authfactor.models import PageQuery, UserRecord
 from authfactor.wire.requests import CreateUser, UpdateUser
 
 if TYPE_CHECKING:
-    from tests.rules.conftest import Installation
+    from tests.support.installation import Installation
 
 BCRYPT = "$2b$04$abcdefghijklmnopqrstuuxg3mnJtW3FdpGk1wIbyBAMRNXEYKjYa"
 PASSWORD = "several unrelated words"

@@ -13,7 +13,7 @@ from authfactor.store import Unit
 from authfactor.wire.requests import EnrollFactor, EnrollUserFactor, UpdateUser
 
 if TYPE_CHECKING:
-    from tests.rules.conftest import Installation, Opener
+    from tests.support.installation import Installation, Opener
 
 TEN_MINUTES = 600
 

@@ -8,11 +8,9 @@ from pathlib import Path
 import pytest
 
 from authfactor.store import migrations
-from tests.postgres.server import PostgresServer, postgres_server
-from tests.servers import Server, running
-from tests.signin.desk import Application, make_template, opened
-
-__all__ = ["postgres_server"]
+from tests.support.application import Application, make_template, opened
+from tests.support.postgres_server import PostgresServer
+from tests.support.server_process import Server, running
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,9 @@ from jwt.types import Options
 
 from authfactor.models import SigningKey
 from authfactor.rules.authentication.token_signing import private_key_row
-from tests.servers import fields
-from tests.signin.desk import CLIENT, START, Application, Json, claims, refused
+from tests.support.application import CLIENT, Application, Json, claims, refused
+from tests.support.clock import START
+from tests.support.server_process import fields
 
 ULID = re.compile("[0-7][0-9A-HJKMNP-TV-Z]{25}")
 LIFE = 300

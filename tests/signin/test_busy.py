@@ -12,9 +12,9 @@ import pytest
 from authfactor.crypto import passwords
 from authfactor.rules.authentication.password_hashing import PasswordHasher
 from authfactor.settings import Settings
-from tests import authenticator
-from tests.servers import API_KEY, CLIENT_ID, Server, fields, running
-from tests.signin.desk import AUTHENTICATE
+from tests.support import authenticator
+from tests.support.application import AUTHENTICATE
+from tests.support.server_process import API_KEY, CLIENT_ID, Server, fields, running
 
 MANY = 24
 

@@ -8,9 +8,9 @@ import pytest
 
 from authfactor.rules.events.event_log import REFUSAL_BURST
 from authfactor.settings import Settings
-from tests.http import shapes
-from tests.servers import fields
-from tests.signin.desk import MFA_TOTP, OTHER_CLIENT, OTHER_KEY, PASSWORD, Application, Json, refused
+from tests.support import response_assertions
+from tests.support.application import MFA_TOTP, OTHER_CLIENT, OTHER_KEY, PASSWORD, Application, Json, refused
+from tests.support.server_process import fields
 
 PASSWORD_SUCCEEDED, PASSWORD_FAILED = "authentication.password_succeeded", "authentication.password_failed"
 MFA_SUCCEEDED, MFA_FAILED = "authentication.mfa_succeeded", "authentication.mfa_failed"
@@ -56,8 +56,8 @@ async def test_the_password_has_succeeded_before_the_code_is_given(desk: Applica
     (event,) = await desk.events(*TRAIL)
     assert set(event) == {"object", "id", "event", "data", "created_at", "context"}
     assert (event["object"], event["event"]) == ("event", PASSWORD_SUCCEEDED)
-    shapes.assert_id(event["id"], "event")
-    shapes.moment(event["created_at"])
+    response_assertions.assert_id(event["id"], "event")
+    response_assertions.moment(event["created_at"])
     who = {"user_id": user["id"], "email": user["email"], **FROM}
     assert event["data"] == {"type": "password", "status": "succeeded", **who}
 

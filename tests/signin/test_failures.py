@@ -6,12 +6,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.signin.desk import (
+from tests.support.application import (
     AUTHENTICATE,
     CLIENT,
     KEY,
     MFA_TOTP,
-    MINUTE,
     OTHER_CLIENT,
     OTHER_KEY,
     PASSWORD,
@@ -20,6 +19,7 @@ from tests.signin.desk import (
     oauth_refused,
     refused,
 )
+from tests.support.clock import MINUTE
 
 WHOLE: dict[str, dict[str, str]] = {
     "password": {"client_id": CLIENT, "client_secret": KEY, "email": "kim@example.org", "password": "x"},

@@ -16,10 +16,9 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests import authenticator
-from tests.http import shapes
-from tests.servers import API_KEY, CLIENT_ID, Server, fields
-from tests.signin.desk import AUTHENTICATE, MFA_TOTP, PASSWORD, refused
+from tests.support import authenticator, response_assertions
+from tests.support.application import AUTHENTICATE, MFA_TOTP, PASSWORD, refused
+from tests.support.server_process import API_KEY, CLIENT_ID, Server, fields
 
 Json = dict[str, Any]
 Send = Callable[[httpx.Client, Json], httpx.Response]
@@ -97,12 +96,14 @@ def test_from_a_new_user_to_a_refused_token(api: httpx.Client, public: httpx.Cli
     user, secret = enroll(api)
     pending = begin(send, public, user)
     assert pending["code"] == "mfa_challenge"
-    shapes.assert_user(pending["user"])
-    shapes.assert_challenge(pending["authentication_challenge"], pending["authentication_factors"][0]["id"])
+    response_assertions.assert_user(pending["user"])
+    response_assertions.assert_challenge(
+        pending["authentication_challenge"], pending["authentication_factors"][0]["id"]
+    )
     refused(send(public, answer(pending, authenticator.wrong_code(secret))), "invalid_one_time_code")
     made = fields(send(public, answer(pending, authenticator.code(secret, ahead=1))), 200)
     assert set(made) == {"user", "access_token", "refresh_token", "authentication_method"}
-    shapes.assert_user(made["user"])
+    response_assertions.assert_user(made["user"])
     assert made["authentication_method"] == "Password"
 
     fresh = fields(send(public, grant("refresh_token", refresh_token=made["refresh_token"])), 200)

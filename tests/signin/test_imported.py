@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from tests.signin.desk import PASSWORD, SECRET, Application, Json, refused
+from tests.support.application import PASSWORD, SECRET, Application, Json, refused
 
 
 def ssha256(password: str) -> str:

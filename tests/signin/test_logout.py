@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from authfactor.models import EnvironmentOptions
-from tests.signin.desk import Application, claims, refused
+from tests.support.application import Application, claims, refused
 
 LOGOUT = "/user_management/sessions/logout"
 HOME, BYE = "https://app.example.org/", "https://app.example.org/bye?from=logout"

@@ -4,10 +4,8 @@ import asyncio
 
 import pytest
 
-from tests.servers import fields
-from tests.signin.desk import (
+from tests.support.application import (
     MFA_TOTP,
-    MINUTE,
     OTHER_CLIENT,
     OTHER_KEY,
     SECRET,
@@ -16,6 +14,8 @@ from tests.signin.desk import (
     oauth_refused,
     refused,
 )
+from tests.support.clock import MINUTE
+from tests.support.server_process import fields
 
 INVALID = "invalid_pending_authentication_token"
 

@@ -3,9 +3,9 @@
 import pytest
 
 from authfactor.models import MfaPolicy
-from tests.http import shapes
-from tests.servers import fields
-from tests.signin.desk import SECRET, Application, Json, Pending, claims, refused
+from tests.support import response_assertions
+from tests.support.application import SECRET, Application, Json, Pending, claims, refused
+from tests.support.server_process import fields
 
 
 async def test_without_a_factor_the_password_is_enough_unless_a_code_is_required(desk: Application) -> None:
@@ -39,11 +39,11 @@ async def test_the_challenge_answer_holds_every_documented_field(desk: Applicati
     assert body["code"] == "mfa_challenge"
     assert body["message"] == "The user must complete an MFA challenge to finish authenticating."
     assert len(body["pending_authentication_token"]) == 43
-    shapes.assert_user(body["user"])
+    response_assertions.assert_user(body["user"])
     assert body["user"] == user
     assert [set(factor) for factor in body["authentication_factors"]] == [{"id", "type"}] * 2
     assert body["authentication_factors"][0] == {"id": newer, "type": "totp"}
-    shapes.assert_challenge(body["authentication_challenge"], newer)
+    response_assertions.assert_challenge(body["authentication_challenge"], newer)
 
 
 async def test_any_active_factor_answers_when_challenged(desk: Application) -> None:

@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import fields
-from tests.signin.desk import (
-    DAY,
+from tests.support.application import (
     KEY,
     OTHER_CLIENT,
     OTHER_KEY,
@@ -18,6 +16,8 @@ from tests.signin.desk import (
     oauth_refused,
     opened,
 )
+from tests.support.clock import DAY
+from tests.support.server_process import fields
 
 INVALID = "Invalid refresh token."
 EXCHANGED = "Refresh token already exchanged."

@@ -1,7 +1,7 @@
 """After a restore: what a sign-in of before had in hand buys nothing."""
 
 from authfactor.rules.maintenance.after_restore import AfterRestore
-from tests.signin.desk import Application, oauth_refused, refused
+from tests.support.application import Application, oauth_refused, refused
 
 
 async def mark(desk: Application) -> None:

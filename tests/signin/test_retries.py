@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from tests.servers import fields
-from tests.signin.desk import DAY, Application, Pending, claims, refused
+from tests.support.application import Application, Pending, claims, refused
+from tests.support.clock import DAY
+from tests.support.server_process import fields
 
 KEY = {"idempotency-key": "retry-1c9e3f0a-7d0b-4c0e-9f53-3f1d2b7c8a90"}
 DERIVED = {"idempotency-key": "retry-" + "5" * 64}

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import httpx
 
-from tests import authenticator
-from tests.servers import API_KEY, CLIENT_ID, fields, running
-from tests.signin.desk import AUTHENTICATE, MFA_TOTP
+from tests.support import authenticator
+from tests.support.application import AUTHENTICATE, MFA_TOTP
+from tests.support.server_process import API_KEY, CLIENT_ID, fields, running
 
 PASSWORD = "twelve yellow submarines"
 WRONG = "thirteen yellow submarines"

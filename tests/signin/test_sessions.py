@@ -4,9 +4,10 @@ import datetime
 
 import pytest
 
-from tests.http import shapes
-from tests.servers import fields
-from tests.signin.desk import DAY, Application, claims, refused
+from tests.support import response_assertions
+from tests.support.application import Application, claims, refused
+from tests.support.clock import DAY
+from tests.support.server_process import fields
 
 REVOKE = "/user_management/sessions/revoke"
 
@@ -19,13 +20,15 @@ async def test_a_session_tells_where_the_sign_in_came_from(desk: Application) ->
         *("object", "id", "user_id", "ip_address", "user_agent", "auth_method", "status"),
         *("expires_at", "ended_at", "created_at", "updated_at"),
     }
-    shapes.assert_id(session["id"], "session")
+    response_assertions.assert_id(session["id"], "session")
     assert session["id"] == claims(tokens)["sid"]
     assert (session["object"], session["status"], session["auth_method"]) == ("session", "active", "password")
     assert session["user_id"] == user["id"]
     assert (session["ip_address"], session["user_agent"]) == ("203.0.113.9", "Mozilla/5.0")
     assert session["ended_at"] is None
-    life = shapes.moment(session["expires_at"]) - shapes.moment(session["created_at"])
+    life = response_assertions.moment(session["expires_at"]) - response_assertions.moment(
+        session["created_at"]
+    )
     assert life == datetime.timedelta(days=365)
 
 
@@ -59,7 +62,7 @@ async def test_pages_walk_through_all_sessions_once(desk: Application) -> None:
         while True:
             query = {"limit": "3", "order": order, **({"after": after} if after else {})}
             page = fields(await desk.api.get(path, params=query), 200)
-            shapes.assert_list(page)
+            response_assertions.assert_list(page)
             seen += [session["id"] for session in page["data"]]
             after = page["list_metadata"]["after"]
             if after is None:

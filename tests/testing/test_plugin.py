@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from tests.servers import clean_environment
+from tests.support.server_process import clean_environment
 
 HOW_TO: Final = Path(__file__).parents[2] / "docs" / "how-to" / "replace-the-emulator.md"
 FILE: Final = re.compile(r"<!-- file: (\S+) -->\n```python\n(.*?)```", re.DOTALL)

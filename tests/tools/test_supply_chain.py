@@ -17,7 +17,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 import authfactor
-from tests.servers import free_port
+from tests.support.server_process import free_port
 from tools import addresses, licences, locks, sbom
 
 ROOT: Final = Path(__file__).parents[2]

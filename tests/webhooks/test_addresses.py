@@ -8,7 +8,7 @@ import pytest
 from authfactor.outbound import ssrf_guard
 from authfactor.outbound.ssrf_guard import ForbiddenUrl, admit, is_public
 from authfactor.outbound.webhook_sender import WebhookSender, resolve
-from tests.webhooks.receiver import Receiver
+from tests.support.webhook_receiver import Receiver
 
 INSIDE = [
     "127.0.0.1",

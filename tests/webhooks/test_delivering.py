@@ -11,10 +11,11 @@ from authfactor.models import DeliveryOutcome, DeliveryRecord
 from authfactor.rules.events.deliveries import FIRST_ENDPOINT, LEASE_MARGIN, MAX_CONCURRENT, settled
 from authfactor.settings import Settings
 from authfactor.wire.webhooks import UpdateWebhookEndpoint
-from tests import databases
-from tests.servers import free_port
-from tests.webhooks.conftest import FakeClock, Sink
-from tests.webhooks.receiver import Receiver, receiving, verified_time
+from tests.support import databases
+from tests.support.clock import FakeClock
+from tests.support.server_process import free_port
+from tests.support.webhook_installation import Sink
+from tests.support.webhook_receiver import Receiver, receiving, verified_time
 
 
 async def test_events_arrive_signed_and_in_order(sink: Sink, receiver: Receiver) -> None:
@@ -38,7 +39,7 @@ async def test_events_arrive_signed_and_in_order(sink: Sink, receiver: Receiver)
         "object": "event",
         "id": receiver.ids[-1],
         "event": "user.updated",
-        "created_at": "2023-11-14T22:13:20.000Z",
+        "created_at": "2023-11-14T22:13:30.000Z",
         "context": {},
     }
 

@@ -13,9 +13,9 @@ from authfactor.http import error_responses
 from authfactor.rules.events import event_log
 from authfactor.rules.events.webhook_endpoints import KNOWN_EVENTS, InvalidWebhookUrl
 from authfactor.wire.webhooks import PUBLIC_EVENTS, CreateWebhookEndpoint
-from tests.servers import Server, fields, running
-from tests.webhooks.conftest import Sink
-from tests.webhooks.receiver import Receiver, verified_time
+from tests.support.server_process import Server, fields, running
+from tests.support.webhook_installation import Sink
+from tests.support.webhook_receiver import Receiver, verified_time
 
 PATH = "/webhook_endpoints"
 KEYS = {"object", "id", "endpoint_url", "secret", "status", "events", "created_at", "updated_at"}

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import fields, free_port, running
-from tests.webhooks.receiver import receiving
+from tests.support.server_process import fields, free_port, running
+from tests.support.webhook_receiver import receiving
 
 DOWN_SECONDS = 60
 SETTINGS = {"AUTHFACTOR_WEBHOOK_PRIVATE_ADDRESSES": "true"}

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, ViewportSize
 
-from tests.servers import Server, running
+from tests.support.server_process import Server, running
 
 WIDE: Final = ViewportSize(width=1280, height=900)
 SECONDS: Final = 15_000

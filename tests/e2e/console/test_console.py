@@ -11,10 +11,10 @@ import pytest
 import zxingcpp
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect
 
-from tests.authenticator import code_at, current_step
-from tests.e2e.camera import picture_of
 from tests.e2e.console.conftest import WIDE, assert_accessible, assert_quiet, watched
-from tests.servers import CLIENT_ID, Server, fields
+from tests.support.authenticator import code_at, current_step
+from tests.support.qr_reader import picture_of
+from tests.support.server_process import CLIENT_ID, Server, fields
 
 PASSWORD: Final = "seven green bottles"
 HOME: Final = f"/console/e/{CLIENT_ID}"

@@ -18,33 +18,15 @@ from authfactor.http.app import App
 from authfactor.models import Enrollment, Environment, Role, UserRecord
 from authfactor.settings import Settings
 from authfactor.wire.requests import CreateUser, EnrollUserFactor
-from tests.authenticator import PERIOD, code_at
+from tests.support.authenticator import PERIOD, code_at
+from tests.support.clock import FakeClock
 
-START: Final = 1_700_000_010_000  # the first millisecond of a step
 PASSWORD: Final = "seven green bottles"
 BASE: Final = "http://127.0.0.1:8080"
 CLIENT: Final = "client_one"
 OTHER_CLIENT: Final = "client_two"
 HOME: Final = f"/console/e/{CLIENT}"
 FROM_OUR_PAGE: Final = {"sec-fetch-site": "same-origin"}
-
-
-@dataclass
-class FakeClock:
-    """Stands still until it is moved."""
-
-    now: int = START
-
-    def __call__(self) -> int:
-        return self.now
-
-    def advance(self, seconds: float) -> None:
-        """Move on, or back when negative."""
-        self.now += round(seconds * 1000)
-
-    @property
-    def step(self) -> int:
-        return self.now // 1000 // PERIOD
 
 
 @dataclass

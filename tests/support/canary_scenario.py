@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import httpx
 
-from tests import authenticator
-from tests.canary.marks import Mark, Output
-from tests.servers import CLIENT_ID, Server, command_line
+from tests.support import authenticator
+from tests.support.canary_secrets import Mark, Output
+from tests.support.server_process import CLIENT_ID, Server, command_line
 
 MFA_TOTP: Final = "urn:workos:oauth:grant-type:mfa-totp"
 FROM_OUR_PAGE: Final = {"sec-fetch-site": "same-origin"}

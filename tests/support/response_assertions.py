@@ -4,7 +4,7 @@ import datetime
 import re
 from typing import Any, Final
 
-from tests.servers import Json
+from tests.support.server_process import Json
 
 FACTOR_KEYS: Final = {"object", "id", "type", "totp", "user_id", "created_at", "updated_at"}
 NAME_KEYS: Final = {"issuer", "user"}

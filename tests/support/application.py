@@ -21,13 +21,11 @@ from authfactor.crypto import passwords
 from authfactor.http.app import App
 from authfactor.models import Environment, EnvironmentOptions, MfaPolicy
 from authfactor.settings import Settings
-from tests import databases
-from tests.authenticator import PERIOD, code_at
-from tests.servers import fields
+from tests.support import databases
+from tests.support.authenticator import PERIOD, code_at
+from tests.support.clock import DAY, FakeClock
+from tests.support.server_process import fields
 
-START: Final = 1_700_000_010_000  # the first millisecond of a step
-MINUTE: Final = 60
-DAY: Final = 24 * 3600
 KEY, CLIENT = "sk_test_one", "client_one"
 OTHER_KEY, OTHER_CLIENT = "sk_test_two", "client_two"
 PASSWORD: Final = "seven green bottles"
@@ -35,24 +33,6 @@ SECRET: Final = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 MFA_TOTP: Final = "urn:workos:oauth:grant-type:mfa-totp"
 AUTHENTICATE: Final = "/user_management/authenticate"
 Json = dict[str, Any]
-
-
-class FakeClock:
-    """Stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> int:
-        return self.now
-
-    def advance(self, seconds: float) -> None:
-        """Move on, or back when negative."""
-        self.now += round(seconds * 1000)
-
-    @property
-    def step(self) -> int:
-        return self.now // 1000 // PERIOD
 
 
 @dataclass(frozen=True)

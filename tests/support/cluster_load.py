@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from tests import authenticator
+from tests.support import authenticator
 
 # The server promises two seconds; the rest is for a machine that is busy with other things.
 ANSWER_SECONDS: Final = 10.0
