@@ -107,11 +107,11 @@ broken: setup ## check that conformance detects broken servers and tolerates los
 
 .PHONY: attacks
 attacks: setup ## run every attack of docs/threat-model.md against servers with two workers, on both databases
-	$(BIN)/python -m pytest -q --durations=5 tests/attacks $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q --durations=5 tests/security/test_*_attacks.py $(PYTEST_ARGS)
 
 .PHONY: faults
 faults: setup ## inject faults (kills, full and failing disks, lost responses, clock jumps) and check the invariants
-	$(BIN)/python -m pytest -q -rP --durations=5 tests/faults $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q -rP --durations=5 tests/reliability $(PYTEST_ARGS)
 
 .PHONY: mutants
 mutants: setup ## remove guards one at a time and check that a test fails (MUTANTS="name ..." selects)

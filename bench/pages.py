@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT))
 
 from authfactor import reference  # noqa: E402 - the path comes first
 from authfactor.store import migrations  # noqa: E402 - the same
-from tests.console.test_pages import fill, paths  # noqa: E402 - the same
+from tests.http.console.test_pages import fill, paths  # noqa: E402 - the same
 from tests.support import authenticator, console  # noqa: E402 - the same
 from tests.support.server_process import Server  # noqa: E402 - the same
 

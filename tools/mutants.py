@@ -31,15 +31,19 @@ class Mutant(NamedTuple):
     tests: tuple[str, ...]
 
 
-VERIFYING = ("tests/rules/test_verifying.py", "-k", "sqlite")
-LIMITS = ("tests/rules/test_limits.py", "-k", "sqlite")
-SIGN_IN = ("tests/signin/test_failures.py", "tests/signin/test_pending.py", "tests/signin/test_policy.py")
+VERIFYING = ("tests/rules/test_challenges.py", "-k", "sqlite")
+LIMITS = ("tests/rules/test_attempt_limits.py", "-k", "sqlite")
+SIGN_IN = (
+    "tests/http/sign_in/test_refusals.py",
+    "tests/http/sign_in/test_pending_authentication.py",
+    "tests/http/sign_in/test_mfa_policy.py",
+)
 SIGN_IN_SQLITE = (*SIGN_IN, "-k", "not postgres")
-AT_ONCE = ("tests/contract/test_factors.py", "tests/rules/test_limits.py", "-k", "postgres")
-CANARY = ("tests/canary", "-k", "anywhere and sqlite")
-SEALS = ("tests/rules/test_event_seals.py", "-k", "sqlite")
-SEALS_AT_ONCE = ("tests/rules/test_event_seals.py", "-k", "postgres and at_once")
-MODEL = ("tests/model/test_simulation.py", "-k", "five_thousand")
+AT_ONCE = ("tests/store/test_factors.py", "tests/rules/test_attempt_limits.py", "-k", "postgres")
+CANARY = ("tests/security/test_canary.py", "-k", "anywhere and sqlite")
+SEALS = ("tests/rules/test_event_sealing.py", "-k", "sqlite")
+SEALS_AT_ONCE = ("tests/rules/test_event_sealing.py", "-k", "postgres and at_once")
+MODEL = ("tests/reliability/test_simulation.py", "-k", "five_thousand")
 
 MUTANTS = [
     Mutant(
@@ -47,21 +51,21 @@ MUTANTS = [
         "store/sqlite/store.py",
         "if acquisition.exception() is None:",
         "if False:",
-        ("tests/contract/test_sqlite.py",),
+        ("tests/store/test_sqlite.py",),
     ),
     Mutant(
         "the log never begins anew",
         "store/sqlite/checkpointer.py",
         "self._caught_up = True",
         "self._caught_up = False",
-        ("tests/contract/test_checkpoints.py",),
+        ("tests/store/test_checkpointer.py",),
     ),
     Mutant(
         "an answer overtakes one that is held back",
         "http1/response_batching.py",
         "            self.flush()\n            _write",
         "            _write",
-        ("tests/http/test_turns.py",),
+        ("tests/http/test_response_batching.py",),
     ),
     Mutant(
         "hanging up before the answer has left",
@@ -89,7 +93,7 @@ MUTANTS = [
         "store/queries/attempts.py",
         "if challenge.verified_at is not None or challenge.expires_at <= now:",
         "if False:",
-        ("tests/contract/test_factors.py", "tests/rules/test_limits.py", "-k", "sqlite"),
+        ("tests/store/test_factors.py", "tests/rules/test_attempt_limits.py", "-k", "sqlite"),
     ),
     Mutant(
         "count after compare: wrong codes taken back",
@@ -117,21 +121,21 @@ MUTANTS = [
         "rules/factors/attempt_limits.py",
         "return FailureRecord(record.times[:-1], 0, None)",
         "return FailureRecord((), 0, None)",
-        ("tests/unit/test_limits.py",),
+        ("tests/unit/test_attempt_limits.py",),
     ),
     Mutant(
         "no budget for the month",
         "rules/factors/attempt_limits.py",
         "if months and len(times) >= settings.failures_per_month:",
         "if False:",
-        ("tests/unit/test_limits.py",),
+        ("tests/unit/test_attempt_limits.py",),
     ),
     Mutant(
         "no doubling of waits",
         "rules/factors/attempt_limits.py",
         "doubled = settings.lock_time << min(len(times) - settings.doubling_after, 32)",
         "doubled = settings.lock_time",
-        ("tests/unit/test_limits.py",),
+        ("tests/unit/test_attempt_limits.py",),
     ),
     Mutant(
         "failures forgotten after a day",
@@ -166,7 +170,12 @@ MUTANTS = [
         "store/tables/sessions.py",
         "AND spent_at IS NULL",
         "",
-        ("tests/signin/test_pending.py", "tests/signin/test_refresh.py", "-k", "not postgres"),
+        (
+            "tests/http/sign_in/test_pending_authentication.py",
+            "tests/http/sign_in/test_refresh_tokens.py",
+            "-k",
+            "not postgres",
+        ),
     ),
     Mutant(
         "pending token survives a new password",
@@ -215,56 +224,56 @@ MUTANTS = [
         "crypto/vault.py",
         'join(("authfactor", where.table, where.column, str(where.environment), where.id))',
         'join(("authfactor",))',
-        ("tests/unit/test_vault.py", "tests/rules/test_secrets.py", "-k", "not postgres"),
+        ("tests/unit/test_vault.py", "tests/rules/test_sealed_secrets.py", "-k", "not postgres"),
     ),
     Mutant(
         "commit not awaited",
         "store/sqlite/store.py",
         "            await self._commit_thread.run(self._commit, self._write_tx.during_commit, resolve)\n",
         "            resolve()\n            asyncio.ensure_future(self._commit_thread.run(self._commit))\n",
-        ("tests/contract/test_sqlite.py", "-k", "lock_of_another or lock_held or full_disk"),
+        ("tests/store/test_sqlite.py", "-k", "lock_of_another or lock_held or full_disk"),
     ),
     Mutant(
         "synchronous=NORMAL",
         "store/sqlite/connection.py",
         "PRAGMA synchronous=FULL",
         "PRAGMA synchronous=NORMAL",
-        ("tests/contract/test_sqlite.py",),
+        ("tests/store/test_sqlite.py",),
     ),
     Mutant(
         "failed unit not rolled back",
         "store/sqlite/store.py",
         '            execute("ROLLBACK TO unit")\n',
         "",
-        ("tests/contract/test_transactions.py", "-k", "sqlite"),
+        ("tests/store/test_transactions.py", "-k", "sqlite"),
     ),
     Mutant(
         "a unit that failed after it wrote is not undone",
         "store/sqlite/store.py",
         "if self._writer.total_changes != written or isinstance",
         "if isinstance",
-        ("tests/contract/test_transactions.py", "-k", "sqlite"),
+        ("tests/store/test_transactions.py", "-k", "sqlite"),
     ),
     Mutant(
         "ids of another environment found",
         "store/tables/factors.py",
         "WHERE environment = $1 AND id = $2",
         "WHERE $1 = $1 AND id = $2",
-        ("tests/contract/test_isolation.py", "-k", "sqlite"),
+        ("tests/store/test_environment_isolation.py", "-k", "sqlite"),
     ),
     Mutant(
         "limits on passwords in memory of nobody",
         "store/tables/throttles.py",
         "WHERE throttles.full_at <= $6",
         "WHERE throttles.full_at <= $6 OR TRUE",
-        ("tests/contract/test_throttles.py", "-k", "sqlite"),
+        ("tests/store/test_throttles.py", "-k", "sqlite"),
     ),
     Mutant(
         "a stranger's wrong passwords lock the owner out",
         "rules/authentication/password_throttling.py",
         "if user is not None and await _is_familiar(scope, user.id, network):",
         "if False:",
-        ("tests/attacks/test_sign_in.py", "-k", "sqlite and stranger"),
+        ("tests/security/test_sign_in_attacks.py", "-k", "sqlite and stranger"),
     ),
     Mutant(
         "idempotency key good for another body",
@@ -285,21 +294,21 @@ MUTANTS = [
         "store/sqlite/store.py",
         "            if _commits(error):\n                return None, error\n",
         "",
-        ("tests/contract/test_transactions.py", "-k", "sqlite and commits"),
+        ("tests/store/test_transactions.py", "-k", "sqlite and commits"),
     ),
     Mutant(
         "PostgreSQL: a refusal's traces are rolled back",
         "store/postgres/connection.py",
         "        if not error.commits:\n",
         "        if True:\n",
-        ("tests/contract/test_transactions.py", "-k", "postgres and commits"),
+        ("tests/store/test_transactions.py", "-k", "postgres and commits"),
     ),
     Mutant(
         "an enrolment whose picture cannot be drawn",
         "rules/factors/factors.py",
         "if len(uri) > qr.MAX_BYTES:",
         "if False:",
-        ("tests/rules/test_enrolling.py", "-k", "sqlite and too_large"),
+        ("tests/rules/test_factors.py", "-k", "sqlite and too_large"),
     ),
     # PostgreSQL counts an attempt in a statement of its own.
     Mutant(
@@ -335,7 +344,7 @@ MUTANTS = [
         "store/queries/attempts.py",
         "if record.locked_until is not None and record.locked_until > now:",
         "if False:",
-        ("tests/contract/test_factors.py", "-k", "sqlite"),
+        ("tests/store/test_factors.py", "-k", "sqlite"),
     ),
     Mutant(
         "wrong codes do not use a challenge up",

@@ -23,22 +23,34 @@ class Stage(NamedTuple):
 
 
 STAGES = (
-    Stage("server", "the server is killed two hundred times", (*LONG, "tests/faults/test_kill.py")),
     Stage(
-        "database", "PostgreSQL is killed two hundred times", (*LONG, "tests/faults/test_database_kill.py")
+        "server", "the server is killed two hundred times", (*LONG, "tests/reliability/test_server_kill.py")
     ),
-    Stage("schedules", "a hundred thousand schedules against the reference", (*LONG, "tests/model")),
-    Stage("restarts", "a worker is replaced five hundred times", (*LONG, "tests/operate")),
+    Stage(
+        "database",
+        "PostgreSQL is killed two hundred times",
+        (*LONG, "tests/reliability/test_database_kill.py"),
+    ),
+    Stage(
+        "schedules",
+        "a hundred thousand schedules against the reference",
+        (*LONG, "tests/reliability/test_simulation.py"),
+    ),
+    Stage(
+        "restarts",
+        "a worker is replaced five hundred times",
+        (*LONG, "tests/reliability/test_rolling_restart.py"),
+    ),
     Stage(
         "strangers",
         "a million codes, twenty thousand pictures",
-        (*LONG, "tests/differential", "tests/property"),
+        (*LONG, "tests/unit"),
     ),
-    Stage("webhooks", "a receiver that is down for a minute", (*LONG, "tests/webhooks")),
+    Stage("webhooks", "a receiver that is down for a minute", (*LONG, "tests/http/webhooks")),
     Stage(
         "fuzz",
         "hostile input, 25 times as much as in CI",
-        (*PYTEST, "tests/fuzz"),
+        (*PYTEST, "tests/security/test_fuzz_inputs.py", "tests/security/test_fuzz_http.py"),
         (("FUZZ_EXAMPLES", "100"),),
     ),
     Stage("mutants", "every guard is taken away once", (sys.executable, "tools/mutants.py")),

@@ -16,7 +16,7 @@ from authfactor.crypto.imported_hashes import (
     verify_imported,
 )
 
-VECTORS: Final = Path(__file__).parents[1] / "vectors" / "passwords" / "imported.json"
+VECTORS: Final = Path(__file__).parent / "vectors" / "passwords" / "imported.json"
 SALT: Final = "c29tZXNhbHRzb21lc2FsdA"
 DIGEST: Final = base64.b64encode(bytes(range(32))).decode().rstrip("=")
 KEY_OF_64: Final = "q7pfdBQMJujd5FX/qX+ozM2O6aNqP+mo1ZnHGH15XM2vlhroQfPA037UpbdfpH4H66OrSPjsUhfkAMuNoBiQvw"

@@ -9,7 +9,7 @@ import pytest
 
 from authfactor.otp import totp
 
-VECTORS: Final = Path(__file__).parent.parent / "vectors" / "totp"
+VECTORS: Final = Path(__file__).parent / "vectors" / "totp"
 SECRET: Final = b"12345678901234567890"
 NOW: Final = 1_111_111_111
 

@@ -1,0 +1,238 @@
+"""Every command and every route that changes something is recorded, and here it says where."""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from authfactor.http.app import all_routes
+from authfactor.http.pages.console.activity import AUDIT_ACTIONS
+from authfactor.rules.console.roles import ACTIONS
+from authfactor.rules.events import event_log
+from authfactor.rules.events.webhook_endpoints import KNOWN_EVENTS
+from tests.cli.test_command_line import COMMANDS, run
+from tests.support.server_process import fields, running
+
+# An entry of the audit list (by its action), events (by name), or nothing, with the reason.
+READS: Final = "changes nothing"
+# A wrong code is a time in the user's record of failures, and an event.
+VERIFIED: Final = (
+    event_log.FACTOR_ACTIVATED,
+    event_log.REPLAY_REFUSED,
+    event_log.USER_LOCKED,
+    event_log.ATTEMPT_REFUSED,
+)
+SIGNED_IN: Final = (event_log.MFA_SUCCEEDED, event_log.MFA_FAILED, *VERIFIED)
+COMMAND_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
+    "audit export": READS,
+    "audit list": READS,
+    "audit verify": READS,
+    "backup": READS,
+    "config check": READS,
+    "config show": READS,
+    "copy": "the target gets the source's entries, and nothing else",
+    "doctor": READS,
+    "environments brand": ("branding.update",),
+    "environments create": ("environment.create", "api_key.create"),
+    "environments list": READS,
+    "environments update": ("environment.update",),
+    "factors challenge": "a challenge is a row of its own; its outcome leaves events",
+    "factors delete": ("factor.delete",),
+    "factors enroll": ("factor.enroll",),
+    "factors get": READS,
+    "factors list": READS,
+    "factors verify": VERIFIED,
+    "keys create": ("api_key.create",),
+    "keys list": READS,
+    "keys revoke": ("api_key.revoke",),
+    "keys rotate-signing": ("signing_key.rotate",),
+    "links challenge": ("link.create",),
+    "links enroll": ("link.create",),
+    "links get": READS,
+    "migrate": "the schema's own table of revisions says it",
+    "operators disable": ("operator.disable",),
+    "operators invite": ("operator.invite",),
+    "operators list": READS,
+    "operators reset": ("operator.reset",),
+    "restore": ("database.restored",),
+    "serve": "what it changes comes in by the routes below",
+    "users create": ("user.create",),
+    "users delete": ("user.delete",),
+    "users get": READS,
+    "users list": READS,
+    "users unlock": ("user.unlock",),
+    "users update": ("user.update",),
+    "vault retire": ("vault.retire",),
+    "vault rotate": ("vault.rotate",),
+    "vault status": READS,
+    "webhooks deliveries": READS,
+    "webhooks list": READS,
+    "webhooks resend": ("delivery.resend",),
+}
+CHALLENGED: Final = "a challenge is a row of its own; its outcome leaves events"
+HOME: Final = "POST /console/e/{environment}"
+ROUTE_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
+    "POST /user_management/users/{user_id}/auth_factors": (event_log.FACTOR_ENROLLED,),
+    "POST /auth/factors/enroll": (event_log.FACTOR_ENROLLED,),
+    "POST /auth/factors/challenge": CHALLENGED,
+    "POST /auth/factors/verify": VERIFIED,
+    "DELETE /auth/factors/{factor_id}": ("factor.delete",),
+    "POST /auth/factors/{factor_id}/challenge": CHALLENGED,
+    "POST /auth/challenges/{challenge_id}/verify": VERIFIED,
+    "POST /user_management/users": (event_log.USER_CREATED,),
+    "PUT /user_management/users/{user_id}": (event_log.USER_UPDATED,),
+    "DELETE /user_management/users/{user_id}": ("user.delete",),
+    "POST /user_management/authenticate": (
+        event_log.PASSWORD_SUCCEEDED,
+        event_log.PASSWORD_FAILED,
+        *SIGNED_IN,
+    ),
+    "POST /user_management/sessions/revoke": (event_log.SESSION_REVOKED,),
+    "POST /webhook_endpoints": ("webhook_endpoint.create",),
+    "PATCH /webhook_endpoints/{endpoint_id}": ("webhook_endpoint.update",),
+    "DELETE /webhook_endpoints/{endpoint_id}": ("webhook_endpoint.delete",),
+    "POST /authfactor/enrollment_links": (event_log.LINK_CREATED,),
+    "POST /authfactor/challenge_links": (event_log.LINK_CREATED,),
+    "PUT /authfactor/branding": ("branding.update",),
+    "POST /link/{token}": (event_log.LINK_OPENED,),
+    "POST /enroll/{link_id}": (event_log.LINK_COMPLETED, event_log.FACTOR_ENROLLED),
+    "POST /challenge/{link_id}": (event_log.LINK_COMPLETED, *VERIFIED),
+    "POST /console/sign-in": ("operator.signed_in", "operator.locked"),
+    "POST /console/sign-out": "the operator's session row says when it ended",
+    "POST /console/set-up/{token}": "the set-up that it begins is recorded by the next one",
+    "POST /console/set-up/{token}/code": ("operator.set_up",),
+    "POST /console/environments": ("environment.create",),
+    f"{HOME}/settings": ("environment.update",),
+    f"{HOME}/look": ("environment.update",),
+    f"{HOME}/keys": ("api_key.create",),
+    f"{HOME}/keys/{{key}}/revoke": ("api_key.revoke",),
+    f"{HOME}/users/{{user}}/unlock": ("user.unlock",),
+    f"{HOME}/users/{{user}}/enroll": ("factor.enroll",),
+    f"{HOME}/users/{{user}}/reset": ("factor.reset",),
+    f"{HOME}/users/{{user}}/delete": ("user.delete",),
+    f"{HOME}/users/{{user}}/factors/{{factor}}/delete": ("factor.delete",),
+    f"{HOME}/users/{{user}}/sessions/{{session}}/revoke": ("session.revoke",),
+    f"{HOME}/webhooks": ("webhook_endpoint.create",),
+    f"{HOME}/webhooks/{{endpoint}}/enable": ("webhook_endpoint.update",),
+    f"{HOME}/webhooks/{{endpoint}}/disable": ("webhook_endpoint.update",),
+    f"{HOME}/webhooks/{{endpoint}}/delete": ("webhook_endpoint.delete",),
+    f"{HOME}/deliveries/{{delivery}}/resend": ("delivery.resend",),
+    "POST /console/operators": ("operator.invite",),
+    "POST /console/operators/{operator}/reset": ("operator.reset",),
+    "POST /console/operators/{operator}/role": ("operator.change_role",),
+    "POST /console/operators/{operator}/disable": ("operator.disable",),
+    "POST /console/account/sessions/{session}/end": "the operator's session row says when it ended",
+}
+
+
+def test_every_command_says_where_it_is_recorded() -> None:
+    assert sorted(COMMAND_RECORDS) == [" ".join(path) for path in COMMANDS]
+
+
+def test_every_route_that_changes_something_says_where_it_is_recorded() -> None:
+    assert set(ROUTE_RECORDS) == {route.name for route in all_routes() if route.method != "GET"}
+
+
+def test_every_action_of_the_console_is_of_some_route() -> None:
+    named = {name for names in ROUTE_RECORDS.values() if isinstance(names, tuple) for name in names}
+    assert set(ACTIONS) <= named
+
+
+def test_the_console_can_look_for_every_action() -> None:
+    for table in (COMMAND_RECORDS, ROUTE_RECORDS):
+        named = {name for names in table.values() if isinstance(names, tuple) for name in names}
+        assert named - KNOWN_EVENTS <= set(AUDIT_ACTIONS)
+
+
+def entries(data: Path) -> list[dict[str, Any]]:
+    exported = run(data, "audit", "export")
+    assert exported.returncode == 0, exported.stderr
+    return [json.loads(line) for line in exported.stdout.splitlines()]
+
+
+def test_what_the_command_line_changes_is_in_the_list_with_who_and_why(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+
+    def do(*words: str, result: str = "id") -> str:
+        done = run(data, "--json", *words)
+        assert done.returncode == 0, (words, done.stderr)
+        return str(json.loads(done.stdout)[result])
+
+    user = do("users", "create", "kim@example.org")
+    do("users", "update", user, "--first-name", "Kim")
+    do("users", "unlock", user, "--reason", "lost phone")
+    made = run(data, "--json", "factors", "enroll", user)
+    factor = str(json.loads(made.stdout)["authentication_factor"]["id"])
+    for words in (("links", "enroll", user), ("links", "challenge", user)):
+        run(data, *words)
+    do("factors", "delete", factor, "--yes", "--reason", "sold phone")
+    do("users", "delete", user, "--yes", "--reason", "asked for it")
+    key = do("keys", "create")
+    do("keys", "revoke", key, "--reason", "leaked")
+    do("keys", "rotate-signing")
+    do("environments", "update", "default", "--mfa-policy", "required", result="name")
+    do("environments", "brand", "default", "--color", "#0a7d5a", result="color")
+    do("operators", "invite", "kim@example.org")
+    do("operators", "invite", "lee@example.org")
+    do("operators", "reset", "lee@example.org", "--reason", "new phone")
+    do("operators", "disable", "lee@example.org", "--reason", "left")
+    old = do("vault", "rotate", "--wait", "0", result="key")
+    do("vault", "rotate", "--wait", "0", result="key")
+    do("vault", "retire", old, "--reason", "a year old", result="retired")
+    do("environments", "create", "staging", result="name")
+
+    found = entries(data)
+    asked = {name for names in COMMAND_RECORDS.values() if isinstance(names, tuple) for name in names}
+    audited = {name for name in asked if not name.startswith(("authentication.", "authfactor."))}
+    # A restore and a delivery have their own tests.
+    assert {entry["action"] for entry in found} == audited - {"database.restored", "delivery.resend"}
+    reasons = {entry["action"]: entry["reason"] for entry in found if entry["reason"]}
+    assert reasons == {
+        "user.unlock": "lost phone",
+        "factor.delete": "sold phone",
+        "user.delete": "asked for it",
+        "api_key.revoke": "leaked",
+        "operator.reset": "new phone",
+        "operator.disable": "left",
+        "vault.retire": "a year old",
+    }
+    assert {(entry["actor_kind"], entry["actor"]) for entry in found} == {("command_line", "command line")}
+    assert all(entry["actor_id"] for entry in found)
+    assert {entry["target"] for entry in found if entry["action"] == "user.delete"} == {user}
+    # Signed with three keys by now, the vault's first of which is gone: every entry still fits.
+    checked = run(data, "--json", "audit", "verify")
+    assert checked.returncode == 0, checked.stdout
+    assert len({entry["key_id"] for entry in found}) == 3
+
+
+@pytest.mark.timeout(60)
+def test_what_the_api_administers_names_the_key_and_the_request(tmp_path: Path) -> None:
+    with running(tmp_path / "data") as server:
+        with server.client() as client:
+            user = fields(client.post("/user_management/users", json={"email": "kim@example.org"}), 201)["id"]
+            path = f"/user_management/users/{user}/auth_factors"
+            factor = fields(client.post(path, json={"type": "totp"}), 201)["authentication_factor"]["id"]
+            hook = {"endpoint_url": "https://example.org/hook", "events": ["user.created"]}
+            made = client.post("/webhook_endpoints", json=hook)
+            endpoint = f"/webhook_endpoints/{fields(made, 201)['id']}"
+            answers = {
+                "webhook_endpoint.create": made,
+                "webhook_endpoint.update": client.patch(endpoint, json={"status": "disabled"}),
+                "webhook_endpoint.delete": client.delete(endpoint),
+                "branding.update": client.put("/authfactor/branding", json={"color": "#0a7d5a"}),
+                "factor.delete": client.delete(f"/auth/factors/{factor}"),
+                "user.delete": client.delete(f"/user_management/users/{user}"),
+            }
+            refused = client.delete(f"/user_management/users/{user}")
+        exported = server.run("audit", "export")
+    assert all(answer.is_success for answer in answers.values())
+    assert refused.status_code == 404
+    found = [json.loads(line) for line in exported.stdout.splitlines()]
+    assert {entry["action"]: entry["request_id"] for entry in found} == {
+        action: answer.headers["x-request-id"] for action, answer in answers.items()
+    }
+    assert {(entry["actor_kind"], entry["actor_id"][:8], entry["address"]) for entry in found} == {
+        ("api_key", "api_key_", "127.0.0.1")
+    }
+    assert {entry["target"] for entry in found} >= {factor, user}

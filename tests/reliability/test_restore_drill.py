@@ -1,0 +1,110 @@
+"""The restore drill: a backup under load, a killed server, an old backup; no code of before is good again."""
+
+import json
+import time
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from authfactor.settings import Settings
+from tests.cli.test_vault import enroll
+from tests.support import authenticator
+from tests.support.fault_invariants import Told, broken
+from tests.support.fault_load import Clients
+from tests.support.server_process import Server, assert_no_surprise, fields
+
+
+def answer(server: Server, factor: str, code: str) -> dict[str, Any]:
+    with server.client() as client:
+        challenge = fields(client.post(f"/auth/factors/{factor}/challenge"), 201)
+        return fields(client.post(f"/auth/challenges/{challenge['id']}/verify", json={"code": code}), 201)
+
+
+def lose(data: Path) -> None:
+    for path in data.glob("authfactor.db*"):
+        path.unlink()
+
+
+@pytest.mark.timeout(240)
+def test_a_restored_backup_has_all_of_before_it_and_takes_no_code_of_before_the_restore(
+    tmp_path: Path,
+) -> None:
+    data, file = tmp_path / "data", tmp_path / "backup"
+    server = Server(data, {"AUTHFACTOR_WORKERS": "2"})
+    server.start()
+    used_before, used_after, unused = enroll(server), enroll(server), enroll(server)
+    with server.client() as client:
+        gone = fields(client.post("/user_management/users", json={"email": "gone@example.org"}), 201)["id"]
+        back = fields(client.post("/user_management/users", json={"email": "back@example.org"}), 201)["id"]
+        client.delete(f"/user_management/users/{gone}")
+    first = authenticator.code(used_before[1])
+    assert answer(server, used_before[0], first)["valid"]
+    with Clients(server) as clients:
+        time.sleep(1)
+        # What was answered by now must be in the backup; what comes while it is made may be.
+        sure = deepcopy(clients.told)
+        made = server.run("--json", "backup", str(file))
+        time.sleep(0.5)
+        second = authenticator.code(used_after[1])
+        assert answer(server, used_after[0], second)["valid"]
+        with server.client() as client:
+            client.delete(f"/user_management/users/{back}")
+        later = len(clients.told.factors)
+        server.kill()
+    assert made.returncode == 0, made.stderr
+    assert set(clients.answers) == {201}
+    assert later > len(sure.factors) > 0
+    lose(data)
+
+    restored = server.run("--json", "restore", str(file))
+    assert restored.returncode == 0, restored.stderr
+    told = json.loads(restored.stdout)["marked"]
+    assert told["factors"] >= len(sure.factors) + 3
+    sure.marked = told["not_before"] - 1
+    assert broken(Settings(data=data), sure) == []
+
+    server.start()
+    for factor, code in ((used_before[0], first), (used_after[0], second)):
+        assert answer(server, factor, code)["valid"] is False
+    # Nor one that the server would have taken at the moment of the restore.
+    for ahead in (0, 1):
+        code = authenticator.code_at(unused[1], sure.marked - 1 + ahead)
+        assert answer(server, unused[0], code)["valid"] is False
+    with server.client() as client:
+        assert client.get(f"/user_management/users/{gone}").status_code == 404
+        # Deleted after the backup: it is there again, as the command says.
+        assert client.get(f"/user_management/users/{back}").status_code == 200
+    while authenticator.current_step() < told["not_before"] - 1:
+        time.sleep(0.2)
+    # A phone that is a step ahead has the first code that is good; it is good once.
+    for factor, secret in (used_before, used_after, unused):
+        code = authenticator.code_at(secret, told["not_before"])
+        assert answer(server, factor, code)["valid"]
+        assert answer(server, factor, code)["reason"] == "code_already_used"
+    assert server.stop() == 0
+    assert_no_surprise(server)
+
+
+@pytest.mark.timeout(120)
+def test_a_copy_of_the_file_that_is_put_back_by_hand_is_made_safe_by_a_mark(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    server = Server(data)
+    server.start()
+    factor, secret = enroll(server)
+    assert server.stop() == 0
+    old = (data / "authfactor.db").read_bytes()
+    server.start()
+    step = authenticator.current_step()
+    code = authenticator.code_at(secret, step)
+    assert answer(server, factor, code)["valid"]
+    assert server.stop() == 0
+    lose(data)
+    (data / "authfactor.db").write_bytes(old)
+    (data / "authfactor.db").chmod(0o600)
+    told = json.loads(server.run("--json", "restore", "--mark").stdout)["marked"]
+    server.start()
+    assert answer(server, factor, code)["reason"] == "code_already_used"
+    assert server.stop() == 0
+    assert broken(Settings(data=data), Told(marked=told["not_before"] - 1)) == []

@@ -1,0 +1,144 @@
+"""Seeded schedules: the real rules on a simulated store, against the reference verifier."""
+
+import os
+import random
+from typing import Final
+
+import pytest
+
+from authfactor import errors
+from authfactor.crypto.vault import Vault, key_of
+from authfactor.ids import IdGenerator
+from authfactor.models import ChallengeRecord, Environment, FactorRecord, FailureRecord, Verification
+from authfactor.otp import base32
+from authfactor.rules.events.event_log import EventLog
+from authfactor.rules.factors import attempt_limits
+from authfactor.rules.factors.challenges import Challenges, secret_row
+from authfactor.settings import Settings
+from tests.support import authenticator
+from tests.support.reference_verifier import Question, Verifier
+from tests.support.simulated_store import SimulatedStore
+
+START: Final = 1_700_000_010_000
+ENVIRONMENT: Final = Environment(1, "client", "one", "Acme", "if_enrolled", "{}", 0, 0)
+# Small numbers, so that a short schedule meets every limit.
+SETTINGS: Final = Settings(
+    attempts_per_challenge=3,
+    lock_after=4,
+    lock_time=60,
+    lock_window=120,
+    doubling_after=6,
+    longest_wait=600,
+    failures_per_month=12,
+    failures_in_a_row=10,
+)
+SECRETS: Final = ("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")
+
+
+class Schedule:
+    """One user with two factors, a few rounds of attempts at once, drawn from one seed."""
+
+    def __init__(self, seed: int, *, racy: bool = False) -> None:
+        self.chance = random.Random(seed)
+        self.now = START
+        vault = Vault([key_of(self.chance.randbytes(32))], self.chance.randbytes)
+        new_id = IdGenerator(lambda: self.now, self.chance.randbytes)
+        self.rules = Challenges(lambda: self.now, new_id, vault, EventLog(lambda: self.now, new_id), SETTINGS)
+        self.store = SimulatedStore(self.chance, racy=racy)
+        self.reference = Verifier(SETTINGS)
+        self.accepted: list[tuple[str, str]] = []
+        self.challenges: list[str] = []
+        for secret in SECRETS:
+            self._factor(secret, vault)
+
+    def play(self) -> None:
+        for _ in range(self.chance.randint(2, 5)):
+            self._round()
+            jumps = (0, 1, 5, 30, 61, 300, 900, 3600, 86_400, -5, -30, -300)
+            self.now += 1000 * self.chance.choice(jumps)
+
+    def _factor(self, secret: str, vault: Vault) -> None:
+        factor_id = f"auth_factor_{len(self.reference.secrets)}"
+        raw = base32.decode(secret, min_bytes=10)
+        sealed = vault.seal(raw, secret_row(1, factor_id))
+        row = FactorRecord(factor_id, "user_1", "Acme", "kim", sealed, START, 0, START, START)
+        self.store.insert("factor", factor_id, row)
+        self.reference.secrets[factor_id] = secret
+
+    def _challenge(self) -> str:
+        challenge_id = f"auth_challenge_{len(self.challenges)}"
+        factor_id = self.chance.choice(list(self.reference.secrets))
+        row = ChallengeRecord(challenge_id, factor_id, 0, self.now, self.now + 600_000, None)
+        self.store.insert("challenge", challenge_id, row)
+        self.reference.questions[challenge_id] = Question("user_1", factor_id, row.expires_at)
+        self.challenges.append(challenge_id)
+        return challenge_id
+
+    def _round(self) -> None:
+        attempts = []
+        for _ in range(self.chance.randint(1, 5)):
+            fresh = not self.challenges or self.chance.random() < 0.6
+            challenge_id = self._challenge() if fresh else self.chance.choice(self.challenges)
+            attempts.append((challenge_id, self._code(challenge_id), self.now))
+        units = [self.rules.verify(ENVIRONMENT, challenge_id, code) for challenge_id, code, _ in attempts]
+
+        def committed(number: int, outcome: object) -> None:
+            challenge_id, code, now = attempts[number]
+            expected = self.reference.verify(challenge_id, code, now)
+            assert _told(outcome) == expected, f"attempt {number}: {outcome!r}, the reference says {expected}"
+            if expected == "valid":
+                factor_id = self.reference.questions[challenge_id].factor
+                assert (factor_id, code) not in self.accepted, "a code was good twice"
+                self.accepted.append((factor_id, code))
+
+        self.store.run(units, committed, self.chance.choice((0.0, 0.0, 0.05)))
+        self._compare_records()
+
+    def _code(self, challenge_id: str) -> str:
+        if self.chance.random() < 0.4:
+            return f"{self.chance.randrange(10**6):06d}"
+        secret = self.reference.secrets[self.reference.questions[challenge_id].factor]
+        step = self.now // 1000 // 30 + self.chance.choice((-3, -1, -1, 0, 0, 0, 1, 2))
+        return authenticator.code_at(secret, step)
+
+    def _compare_records(self) -> None:
+        record = self.store.rows.get(("failures", "user_1"), FailureRecord((), 0, None))
+        person = self.reference.people.get("user_1")
+        if person is None:
+            return
+        assert record.in_a_row == person.in_a_row
+        until = attempt_limits.locked_until(record, self.now) or 0
+        assert until == (person.locked_until if person.locked_until > self.now else 0)
+
+
+def _told(outcome: object) -> str:
+    if isinstance(outcome, Verification):
+        return "valid" if outcome.valid else "wrong"
+    assert isinstance(outcome, errors.ChallengeRefused), outcome
+    return "refused"
+
+
+def simulate(seeds: range, *, racy: bool = False) -> None:
+    for seed in seeds:
+        try:
+            Schedule(seed, racy=racy).play()
+        except AssertionError as error:
+            repeat = f"schedule seed {seed}; repeat it: SIMULATION_SEED={seed} pytest tests/reliability"
+            raise AssertionError(f"{repeat}: {error}") from error
+
+
+def test_five_thousand_schedules_answer_as_the_reference_does() -> None:
+    first = int(os.environ.get("SIMULATION_SEED", "0"))
+    simulate(range(first, first + 5000))
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(3000)
+def test_a_hundred_thousand_schedules_answer_as_the_reference_does() -> None:
+    first = int(os.environ.get("SIMULATION_SEED", "1000000"))
+    simulate(range(first, first + 100_000))
+
+
+def test_reading_before_writing_is_found() -> None:
+    with pytest.raises(AssertionError, match=r"schedule seed \d+; repeat it"):
+        simulate(range(3000), racy=True)

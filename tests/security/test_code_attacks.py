@@ -1,0 +1,235 @@
+"""Attacks on codes: replays, races, guesses. Each is named in docs/threat-model.md."""
+
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx
+
+from tests.support.server_process import fields
+
+if TYPE_CHECKING:
+    from tests.security.conftest import Application
+
+RACERS: Final = 24
+
+
+def at_once(application: "Application", send: Callable[[httpx.Client, int], httpx.Response]) -> list[Any]:
+    """Send from many connections at the same moment; any worker may take each. Returns the bodies."""
+    barrier = Barrier(RACERS)
+
+    def one(number: int) -> Any:  # noqa: ANN401 - a JSON document
+        with application.server.client() as client:
+            client.get("/healthz")
+            barrier.wait(timeout=50)
+            return send(client, number).json()
+
+    with ThreadPoolExecutor(RACERS) as pool:
+        return list(pool.map(one, range(RACERS)))
+
+
+def verify(client: httpx.Client, challenge_id: str, code: str) -> httpx.Response:
+    return client.post(f"/auth/challenges/{challenge_id}/verify", json={"code": code})
+
+
+def test_a_code_twice_in_its_step(app: "Application") -> None:
+    factor = app.enroll()
+    code = factor.code()
+    assert app.verify(factor.challenge_id, code)["valid"]
+    for _ in range(3):
+        again = app.answer(factor, code)
+        assert (again["valid"], again["reason"]) == (False, "code_already_used")
+
+
+def test_the_code_of_the_step_before_after_the_newer_one(app: "Application") -> None:
+    factor = app.enroll()
+    older, newer = factor.code(), factor.code(1)
+    assert app.verify(factor.challenge_id, newer)["valid"]
+    assert app.answer(factor, older)["reason"] == "code_already_used"
+
+
+def test_codes_of_two_steps_in_turn(app: "Application") -> None:
+    factor = app.enroll()
+    first, second = factor.code(), factor.code(1)
+    outcomes = [app.answer(factor, code)["valid"] for code in (first, second, first, second, first)]
+    assert outcomes == [True, True, False, False, False]
+
+
+def test_one_code_from_many_connections_at_once(app: "Application") -> None:
+    for _ in range(5):
+        factor = app.enroll()
+        challenges, code = [app.challenge(factor) for _ in range(6)], factor.code()
+        answers = at_once(app, lambda client, number: verify(client, challenges[number % 6], code))  # noqa: B023 - used at once
+        assert sum(answer.get("valid") is True for answer in answers) == 1
+
+
+def test_guessing_within_one_challenge(app: "Application") -> None:
+    factor = app.enroll()
+    left = [app.verify(factor.challenge_id, factor.wrong())["attempts_remaining"] for _ in range(5)]
+    assert left == [4, 3, 2, 1, 0]
+    assert app.verify(factor.challenge_id, factor.code())["code"] == "one_time_code_too_many_attempts"
+
+
+def test_guessing_at_once_within_one_challenge(app: "Application") -> None:
+    factor = app.enroll()
+    answers = at_once(app, lambda client, _: verify(client, factor.challenge_id, factor.wrong()))
+    assert sum("valid" in answer for answer in answers) == 5
+
+
+def test_guessing_over_many_challenges(app: "Application") -> None:
+    factor = app.enroll()
+    looked_at = sum("valid" in app.answer(factor, factor.wrong()) for _ in range(14))
+    assert looked_at == 10
+    assert app.answer(factor, factor.code())["code"] == "one_time_code_too_many_attempts"
+
+
+def test_guessing_at_once_over_challenges_factors_and_workers(app: "Application") -> None:
+    first = app.enroll()
+    factors = [first, *(app.enroll(first.user_id) for _ in range(3))]
+    challenges = [app.challenge(factor) for factor in factors for _ in range(RACERS // 4)]
+    answers = at_once(app, lambda client, number: verify(client, challenges[number], "000000"))
+    assert sum("valid" in answer for answer in answers) == 10
+    assert app.answer(first, first.code())["code"] == "one_time_code_too_many_attempts"
+
+
+def test_guessing_over_sessions_and_addresses(app: "Application") -> None:
+    user, factor = app.member()
+    answers: Counter[str] = Counter()
+    for number in range(3):
+        pending = app.pending(user)
+        for attempt in range(4):
+            answer = app.second_step(pending, factor.wrong(), ip_address=f"203.0.{number}.{attempt}")
+            answers[fields(answer, 400)["code"]] += 1
+    assert answers == {"invalid_one_time_code": 10, "one_time_code_too_many_attempts": 2}
+
+
+def test_guessing_on_after_a_restart(app: "Application") -> None:
+    factor = app.enroll()
+    for _ in range(9):
+        assert app.answer(factor, factor.wrong())["valid"] is False
+    assert app.server.stop() == 0
+    app.server.start("--workers", "2")
+    assert app.answer(factor, factor.wrong())["attempts_remaining"] == 0
+    assert app.answer(factor, factor.code())["code"] == "one_time_code_too_many_attempts"
+
+
+def test_guessing_at_the_enrolment_and_on_the_older_route_counts_too(app: "Application") -> None:
+    factor = app.enroll()
+    for _ in range(5):
+        assert app.verify(factor.challenge_id, factor.wrong())["valid"] is False
+    for _ in range(5):
+        body = {"authentication_challenge_id": app.challenge(factor), "code": factor.wrong()}
+        assert app.post("/auth/factors/verify", body).json()["valid"] is False
+    assert app.answer(factor, factor.code())["code"] == "one_time_code_too_many_attempts"
+
+
+def test_a_right_code_under_a_lock_is_refused_like_a_wrong_one(app: "Application") -> None:
+    factor = app.enroll()
+    for _ in range(10):
+        app.answer(factor, factor.wrong())
+    right, wrong = app.answer(factor, factor.code()), app.answer(factor, factor.wrong())
+    assert right == wrong
+
+
+def test_other_spellings_of_a_code_are_wrong_codes_and_counted(app: "Application") -> None:
+    factor = app.enroll()
+    code = factor.code()
+    spellings = [code.translate({48 + n: 0xFF10 + n for n in range(10)}), f"{code}0", f"+{code}", f"{code}\0"]
+    spellings += [code[:5], "", "\u0660" * 6, f"0x{code}", f"{int(code)}.0"]
+    for spelling in spellings:
+        assert app.answer(factor, spelling)["valid"] is False
+    assert app.answer(factor, factor.wrong())["attempts_remaining"] == 0
+
+
+def test_a_locked_user_does_not_lock_another_nor_what_needs_no_code(app: "Application") -> None:
+    user, factor = app.member()
+    for _ in range(10):
+        app.answer(factor, factor.wrong())
+    bystander = app.enroll()
+    assert app.verify(bystander.challenge_id, bystander.code())["valid"]
+    # The password still works as far as it goes, and wrong codes have not counted against it.
+    app.pending(user)
+
+
+def test_knocking_at_a_locked_door_does_not_lengthen_the_lock(app: "Application") -> None:
+    factor = app.enroll()
+    for _ in range(9):
+        app.answer(factor, factor.wrong())
+    until = app.answer(factor, factor.wrong())["locked_until"]
+    assert {app.answer(factor, factor.wrong())["locked_until"] for _ in range(20)} == {until}
+
+
+def test_a_second_device_shares_the_count_of_its_user_only(app: "Application") -> None:
+    phone = app.enroll()
+    tablet, stranger = app.enroll(phone.user_id), app.enroll()
+    for _ in range(9):
+        app.answer(phone, phone.wrong())
+    assert app.answer(tablet, tablet.code())["valid"]
+    assert app.answer(stranger, stranger.code())["valid"]
+
+
+def test_a_challenge_twice(app: "Application") -> None:
+    factor = app.enroll()
+    assert app.verify(factor.challenge_id, factor.code())["valid"]
+    again = app.verify(factor.challenge_id, factor.code(1))
+    assert again["code"] == "authentication_challenge_previously_verified"
+
+
+def test_a_challenge_whose_factor_was_deleted(app: "Application") -> None:
+    factor = app.enroll()
+    assert app.client.delete(f"/auth/factors/{factor.id}").status_code == 204
+    assert app.verify(factor.challenge_id, factor.code())["code"] == "entity_not_found"
+
+
+def test_codes_outside_the_window(app: "Application") -> None:
+    factor = app.enroll()
+    # Two of the edge may be a step off when a step ends meanwhile; three cannot be in the window.
+    for ahead in (3, 4, 20, -3, -4, -20):
+        assert app.answer(factor, factor.code(ahead))["valid"] is False
+
+
+def test_the_code_of_one_user_on_the_challenge_of_another(app: "Application") -> None:
+    mine, theirs = app.enroll(), app.enroll()
+    assert app.verify(theirs.challenge_id, mine.code())["valid"] is False
+
+
+def test_ids_of_another_environment(app: "Application", other: "Application") -> None:
+    factor = app.enroll()
+    unknown = "auth_challenge_01KXM8G7H9K1M3P5R7T9V1X3Z5"
+    foreign = other.verify(factor.challenge_id, factor.code())
+    assert foreign["code"] == other.verify(unknown, "000000")["code"] == "entity_not_found"
+    answers = [
+        other.client.get(f"/auth/factors/{factor.id}"),
+        other.client.delete(f"/auth/factors/{factor.id}"),
+        other.post(f"/auth/factors/{factor.id}/challenge"),
+        other.client.get(f"/user_management/users/{factor.user_id}"),
+        other.client.delete(f"/user_management/users/{factor.user_id}"),
+        other.client.get(f"/user_management/users/{factor.user_id}/auth_factors"),
+        other.post(f"/user_management/users/{factor.user_id}/auth_factors", {"type": "totp"}),
+    ]
+    assert [answer.status_code for answer in answers] == [404] * len(answers)
+    assert app.verify(factor.challenge_id, factor.code())["valid"]
+
+
+def test_one_idempotency_key_for_another_body_or_another_caller(
+    app: "Application", other: "Application"
+) -> None:
+    factor, key = app.enroll(), str(uuid.uuid4())
+    path = f"/auth/challenges/{factor.challenge_id}/verify"
+    headers = {"idempotency-key": key}
+    wrong = app.post(path, {"code": factor.wrong()}, **headers)
+    reused = app.post(path, {"code": factor.code()}, **headers)
+    assert fields(reused, 422)["code"] == "idempotency_key_reused"
+    assert app.post(path, {"code": factor.wrong()}, **headers).content == wrong.content
+    assert other.post(path, {"code": factor.wrong()}, **headers).status_code == 404
+
+
+def test_guesses_under_one_idempotency_key_each_count(app: "Application") -> None:
+    factor = app.enroll()
+    for _ in range(10):
+        body = {"code": factor.wrong()}
+        app.post(f"/auth/challenges/{app.challenge(factor)}/verify", body, **{"idempotency-key": "retry-1"})
+    assert app.answer(factor, factor.code())["code"] == "one_time_code_too_many_attempts"

@@ -1,0 +1,257 @@
+"""Factors and challenges in any store: what is spent is spent once, however many try."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from authfactor.models import FactorRecord, FailureRecord
+from authfactor.store import CodeAttempt, SpendResult, Store, Tx, Unit
+from authfactor.store.tables.challenges import CHARGE_AND_CLOSE, CLOSE
+from authfactor.store.tables.factors import ADVANCE_STEP
+
+if TYPE_CHECKING:
+    from tests.store.conftest import Backend, Rows
+
+RACERS = 50
+# The statement that closes a challenge, and how many attempts it counts with it.
+CLOSINGS = [pytest.param(CLOSE, 0, id="counted before"), pytest.param(CHARGE_AND_CLOSE, 1, id="counts")]
+NOW = 500_000
+
+
+async def test_a_factor_comes_back_as_it_was_written(store: Store, rows: "Rows") -> None:
+    factor = FactorRecord("auth_factor_x", "user_x", "I", "a", "s", 2**41, 2**33, 2**42, 2**43)
+    await rows.put(store, factor)
+    assert await store.read(lambda tx: tx.factors.by_id(1, "auth_factor_x")) == factor
+    alone = rows.factor(2, user_id=None)
+    await rows.put(store, alone)
+    assert await store.read(lambda tx: tx.factors.by_id(1, alone.id)) == alone
+    assert await store.read(lambda tx: tx.factors.by_id(1, "auth_factor_y")) is None
+
+
+async def test_a_users_factors_are_listed_oldest_first_without_those_of_others(
+    store: Store, rows: "Rows"
+) -> None:
+    for number in (3, 1, 2):
+        await rows.put(store, rows.factor(number))
+    await rows.put(store, rows.factor(4, user_id="user_0002"))
+    await rows.put(store, rows.factor(5, user_id=None))
+    listed = await store.read(lambda tx: tx.factors.of_user(1, "user_0001"))
+    assert listed == [rows.factor(1), rows.factor(2), rows.factor(3)]
+    known = await store.read(lambda tx: tx.factors.ids_of_user(1, "user_0001"))
+    assert known == [factor.id for factor in listed]
+
+
+async def test_a_step_only_grows_and_the_first_activates(store: Store, rows: "Rows") -> None:
+    factor = rows.factor(1)
+    await rows.put(store, factor)
+
+    async def unit(tx: Tx) -> list[int]:
+        steps = [(10, 1000), (10, 1001), (9, 1002), (12, 1003), (11, 1004), (12, 1005)]
+        return [
+            await tx.db.run_while_matched((ADVANCE_STEP, (1, factor.id, step, now))) for step, now in steps
+        ]
+
+    assert await store.write(unit) == [1, 0, 0, 1, 0, 0]
+    found = await store.read(lambda tx: tx.factors.by_id(1, factor.id))
+    assert found == msgspec.structs.replace(factor, activated_at=1000, last_step=12, updated_at=1003)
+    unknown = (ADVANCE_STEP, (1, "auth_factor_0002", 13, 1006))
+    assert await store.write(lambda tx: tx.db.run_while_matched(unknown)) == 0
+
+
+async def test_of_fifty_that_spend_one_step_one_wins(backend: "Backend", rows: "Rows") -> None:
+    """Each on its own challenge, as when one code is sent many times."""
+    stores = [await backend.open(), await backend.open()]
+    await rows.put(stores[0], rows.factor(1))
+    for racer in range(RACERS):
+        await rows.put(stores[0], rows.challenge(racer))
+
+    def spend(racer: int) -> Unit[SpendResult]:
+        async def run(tx: Tx) -> SpendResult:
+            counted = await tx.attempts.charge(1, rows.challenge(racer).id, 3, NOW)
+            assert counted is not None
+            return await tx.attempts.spend(1, counted, 5, FailureRecord((), 0, None), NOW + racer)
+
+        return run
+
+    results = await asyncio.gather(*(stores[racer % 2].write(spend(racer)) for racer in range(RACERS)))
+    assert sorted(results) == [SpendResult.STEP_USED] * (RACERS - 1) + [SpendResult.ALL]
+    found = await stores[0].read(lambda tx: tx.factors.by_id(1, rows.factor(1).id))
+    assert found is not None
+    winner = results.index(SpendResult.ALL)
+    assert (found.last_step, found.activated_at) == (5, NOW + winner)
+    closed = await stores[1].read(lambda tx: tx.challenges.by_id(1, rows.challenge(winner).id))
+    assert closed is not None
+    assert closed.verified_at == NOW + winner
+
+
+async def test_a_secret_is_resealed_only_while_it_is_what_was_read(store: Store, rows: "Rows") -> None:
+    factor = rows.factor(1, secret="first")
+    await rows.put(store, factor)
+    await store.write(lambda tx: tx.factors.reseal(1, factor.id, "other", "wrong"))
+    await store.write(lambda tx: tx.factors.reseal(1, factor.id, "first", "second"))
+    await store.write(lambda tx: tx.factors.reseal(1, factor.id, "first", "third"))
+    found = await store.read(lambda tx: tx.factors.by_id(1, factor.id))
+    assert found == msgspec.structs.replace(factor, secret="second")
+
+
+async def test_deleting_removes_one_or_all_of_a_user(store: Store, rows: "Rows") -> None:
+    for number in range(1, 5):
+        user = "user_0002" if number == 4 else "user_0001"
+        factor = rows.factor(number, user_id=user)
+        await rows.put(store, factor)
+    assert await store.write(lambda tx: tx.factors.delete(1, rows.factor(1).id))
+    assert not await store.write(lambda tx: tx.factors.delete(1, rows.factor(1).id))
+    assert await store.write(lambda tx: tx.factors.delete_of_user(1, "user_0001")) == 2
+    assert await store.write(lambda tx: tx.factors.delete_of_user(1, "user_0001")) == 0
+    assert await store.read(lambda tx: tx.factors.by_id(1, rows.factor(4).id)) is not None
+
+
+async def test_a_challenge_comes_back_as_it_was_written(store: Store, rows: "Rows") -> None:
+    challenge = rows.challenge(1, attempts=3, created_at=2**40, expires_at=2**41, verified_at=2**42)
+    await rows.put(store, challenge)
+    assert await store.read(lambda tx: tx.challenges.by_id(1, challenge.id)) == challenge
+    assert await store.read(lambda tx: tx.challenges.by_id(1, "auth_challenge_0002")) is None
+
+
+def attempt(challenge_id: str, most: int = 3, now: int = NOW) -> Unit[CodeAttempt | None]:
+    """Count an attempt and keep the count, as for a wrong code; None when there is no such challenge.
+
+    Leaves out what only stores differ in.
+    """
+
+    async def run(tx: Tx) -> CodeAttempt | None:
+        counted = await tx.attempts.charge(1, challenge_id, most, now)
+        if counted is None:
+            return None
+        await tx.attempts.write_without_spending(1, counted, counted.record)
+        return counted._replace(stored=None)
+
+    return run
+
+
+def charge(challenge_id: str, most: int) -> Unit[bool | None]:
+    """Count an attempt; whether the challenge had one left, None when there is no such challenge."""
+
+    async def run(tx: Tx) -> bool | None:
+        counted = await attempt(challenge_id, most)(tx)
+        return counted and counted.charged
+
+    return run
+
+
+async def test_an_attempt_comes_with_challenge_and_factor_as_they_were(store: Store, rows: "Rows") -> None:
+    factor = FactorRecord("auth_factor_x", "user_x", "I", "a", "s", 2**41, 2**33, 2**42, 2**43)
+    challenge = msgspec.structs.replace(rows.challenge(1), factor_id=factor.id, expires_at=NOW + 1)
+    await rows.put(store, factor)
+    await rows.put(store, challenge)
+    first = await store.write(attempt(challenge.id))
+    assert first == CodeAttempt(challenge, factor, FailureRecord((NOW // 1000,), 1, None), True)
+    second = await store.write(attempt(challenge.id))
+    assert second is not None
+    assert second.challenge.attempts == 1
+    assert await store.read(lambda tx: tx.failures.of(1, "user_x")) == second.record
+    assert second.record.in_a_row == 2
+
+
+async def test_an_attempt_at_the_factor_of_nobody_counts_for_the_factor(store: Store, rows: "Rows") -> None:
+    factor, challenge = rows.factor(1, user_id=None), rows.challenge(1, expires_at=NOW + 1)
+    await rows.put(store, factor)
+    await rows.put(store, challenge)
+    await store.write(attempt(challenge.id))
+    assert (await store.read(lambda tx: tx.failures.of(1, factor.id))).in_a_row == 1
+
+
+@pytest.mark.parametrize("over", [{"expires_at": NOW}, {"expires_at": NOW + 1, "verified_at": NOW - 1}])
+async def test_nothing_is_counted_on_a_challenge_that_is_over(
+    store: Store, rows: "Rows", over: dict[str, int]
+) -> None:
+    factor, challenge = rows.factor(1), rows.challenge(1, **over)
+    await rows.put(store, factor)
+    await rows.put(store, challenge)
+    counted = await store.write(attempt(challenge.id))
+    assert counted == CodeAttempt(challenge, factor, FailureRecord((), 0, None), False)
+    assert await store.read(lambda tx: tx.challenges.by_id(1, challenge.id)) == challenge
+    assert await store.read(lambda tx: tx.failures.of(1, "user_0001")) == FailureRecord((), 0, None)
+
+
+async def test_a_locked_record_counts_the_attempt_and_the_challenge_does_not(
+    store: Store, rows: "Rows"
+) -> None:
+    factor, challenge = rows.factor(1), rows.challenge(1, expires_at=NOW + 2)
+    await rows.put(store, factor)
+    await rows.put(store, challenge)
+    user, locked = factor.user_id or "", FailureRecord((5,), 1, NOW + 1)
+    await store.write(lambda tx: tx.failures.charge(1, user, 5))
+    await store.write(lambda tx: tx.failures.write(1, user, locked))
+    counted = await store.write(attempt(challenge.id))
+    assert counted == CodeAttempt(challenge, factor, FailureRecord((5, NOW // 1000), 2, NOW + 1), False)
+    # At the very millisecond at which the lock ends it is over.
+    counted = await store.write(attempt(challenge.id, now=NOW + 1))
+    assert counted is not None
+    assert (counted.record.in_a_row, counted.charged) == (3, True)
+    found = await store.read(lambda tx: tx.challenges.by_id(1, challenge.id))
+    assert found == msgspec.structs.replace(challenge, attempts=1)
+
+
+async def test_attempts_are_charged_up_to_the_limit_and_not_beyond(store: Store, rows: "Rows") -> None:
+    challenge = rows.challenge(1)
+    await rows.put(store, challenge)
+    await rows.put(store, rows.factor(1))
+    charged = [await store.write(charge(challenge.id, 3)) for _ in range(5)]
+    assert charged == [True, True, True, False, False]
+    found = await store.read(lambda tx: tx.challenges.by_id(1, challenge.id))
+    assert found == msgspec.structs.replace(challenge, attempts=3)
+    assert not await store.write(charge("auth_challenge_0002", 3))
+
+
+async def test_of_fifty_that_charge_at_once_no_more_than_the_limit_pass(
+    backend: "Backend", rows: "Rows"
+) -> None:
+    stores = [await backend.open(), await backend.open()]
+    challenge = rows.challenge(1)
+    await rows.put(stores[0], challenge)
+    await rows.put(stores[0], rows.factor(1))
+    charged = await asyncio.gather(
+        *(stores[racer % 2].write(charge(challenge.id, 5)) for racer in range(RACERS))
+    )
+    assert charged.count(True) == 5
+    found = await stores[1].read(lambda tx: tx.challenges.by_id(1, challenge.id))
+    assert found is not None
+    assert found.attempts == 5
+
+
+def close(statement: str, challenge_id: str, now: int) -> Unit[int]:
+    """Close a challenge; 1 for the one that did."""
+    return lambda tx: tx.db.run_while_matched((statement, (1, challenge_id, now)))
+
+
+@pytest.mark.parametrize(("statement", "attempts"), CLOSINGS)
+async def test_a_challenge_closes_once_and_takes_no_charge_afterwards(
+    store: Store, rows: "Rows", statement: str, attempts: int
+) -> None:
+    challenge = rows.challenge(1)
+    await rows.put(store, challenge)
+    await rows.put(store, rows.factor(1))
+    assert await store.write(close(statement, challenge.id, 70)) == 1
+    assert await store.write(close(statement, challenge.id, 80)) == 0
+    assert not await store.write(charge(challenge.id, 5))
+    assert await store.write(close(statement, "auth_challenge_0002", 80)) == 0
+    found = await store.read(lambda tx: tx.challenges.by_id(1, challenge.id))
+    assert found == msgspec.structs.replace(challenge, verified_at=70, attempts=attempts)
+
+
+@pytest.mark.parametrize(("statement", "attempts"), CLOSINGS)
+async def test_of_fifty_that_close_one_challenge_one_wins(
+    backend: "Backend", rows: "Rows", statement: str, attempts: int
+) -> None:
+    stores = [await backend.open(), await backend.open()]
+    challenge = rows.challenge(1)
+    await rows.put(stores[0], challenge)
+    closed = await asyncio.gather(
+        *(stores[racer % 2].write(close(statement, challenge.id, racer)) for racer in range(RACERS))
+    )
+    assert sorted(closed) == [0] * (RACERS - 1) + [1]
+    found = await stores[1].read(lambda tx: tx.challenges.by_id(1, challenge.id))
+    assert found == msgspec.structs.replace(challenge, verified_at=closed.index(1), attempts=attempts)

@@ -1,0 +1,42 @@
+"""A pace that holds however many ask at once, in any store."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from authfactor.store import Store, Unit
+
+if TYPE_CHECKING:
+    from tests.store.conftest import Backend
+
+INTERVAL, ALLOWANCE = 100, 3
+
+
+def charge(now: int, subject: str = "a") -> Unit[bool]:
+    return lambda tx: tx.throttles.charge(1, subject, now, INTERVAL, ALLOWANCE)
+
+
+async def test_an_allowance_is_there_at_once_and_comes_back_one_by_one(store: Store) -> None:
+    assert [await store.write(charge(1000)) for _ in range(5)] == [True, True, True, False, False]
+    assert [await store.write(charge(at)) for at in (1099, 1100, 1101, 1200)] == [False, True, False, True]
+    assert [await store.write(charge(9000)) for _ in range(4)] == [True, True, True, False]
+    assert await store.write(charge(1000, "b"))
+
+
+async def test_what_is_given_back_can_be_taken_again(store: Store) -> None:
+    assert [await store.write(charge(1000)) for _ in range(4)][-1] is False
+    await store.write(lambda tx: tx.throttles.refund(1, "a", INTERVAL))
+    assert [await store.write(charge(1000)) for _ in range(2)] == [True, False]
+
+
+async def test_fifty_at_once_get_no_more_than_the_allowance(backend: "Backend") -> None:
+    stores = [await backend.open(), await backend.open()]
+    taken = await asyncio.gather(*(stores[racer % 2].write(charge(1000)) for racer in range(50)))
+    assert sum(taken) == ALLOWANCE
+
+
+async def test_only_throttles_of_the_past_are_cleaned_away(store: Store) -> None:
+    await store.write(charge(1000, "old"))
+    await store.write(charge(5000, "new"))
+    assert await store.write(lambda tx: tx.expired_rows.throttles(1100)) == 1
+    assert await store.read(lambda tx: tx.throttles.tat(1, "old")) == 0
+    assert await store.read(lambda tx: tx.throttles.tat(1, "new")) == 5100
