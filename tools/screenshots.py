@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.support.browser_user import Person, Setting  # noqa: E402 - the same
+from tests.support.browser_user import BrowserUser, Setting  # noqa: E402 - the same
 from tests.support.server_process import API_KEY, Server  # noqa: E402 - the same
 from tests.support.web_application import application  # noqa: E402 - the path comes first
 
@@ -30,43 +30,43 @@ SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 Scene = Callable[[Page, Setting], Iterator[str]]
 
 
-def newcomer(setting: Setting, name: str) -> Person:
+def newcomer(setting: Setting, name: str) -> BrowserUser:
     """Make a user, or a new one under the same name."""
     known = setting.api.get("/user_management/users", params={"email": f"{name}@example.org"}).json()["data"]
     for user in known:
         setting.api.delete(f"/user_management/users/{user['id']}")
     user = setting.api.post("/user_management/users", json={"email": f"{name}@example.org"}).json()
-    return Person(setting, user["id"], user["email"])
+    return BrowserUser(setting, user["id"], user["email"])
 
 
 def enrolling(page: Page, setting: Setting) -> Iterator[str]:
     """Enrolment by link: start, picture, key, a wrong code, done."""
-    person = newcomer(setting, "pat")
-    page.goto(person.link(return_to=None)["url"])
+    user = newcomer(setting, "pat")
+    page.goto(user.link(return_to=None)["url"])
     yield "enroll-start"
     page.get_by_role("button").click()
     page.wait_for_url("**/enroll/*")
     yield "enroll"
-    person.scan(page)
+    user.scan(page)
     page.locator("summary").click()
     yield "enroll-key"
     page.locator("summary").click()
-    person.type_code(page, person.wrong())
+    user.type_code(page, user.wrong())
     yield "enroll-wrong-code"
-    person.type_code(page, person.code())
+    user.type_code(page, user.code())
     page.get_by_role("status").wait_for()
     yield "enroll-done"
 
 
 def challenging(page: Page, setting: Setting) -> Iterator[str]:
     """Challenge by link: the question, too many wrong codes, and a link that was used."""
-    person = newcomer(setting, "kim")
-    person.enroll_by_api()
-    link = person.link("challenge")
-    person.open(page, link)
+    user = newcomer(setting, "kim")
+    user.enroll_by_api()
+    link = user.link("challenge")
+    user.open(page, link)
     yield "challenge"
     for _ in range(5):
-        person.type_code(page, person.wrong())
+        user.type_code(page, user.wrong())
     yield "challenge-ended"
     page.context.clear_cookies()
     page.goto(link["url"])
@@ -84,8 +84,8 @@ def branded(page: Page, setting: Setting) -> Iterator[str]:
     logo = base64.b64encode(stream.getvalue()).decode()
     look = {"name": "Wild Garden", "color": "#0a7d5a", "logo": logo}
     setting.api.put("/authfactor/branding", json=look).raise_for_status()
-    person = newcomer(setting, "robin")
-    page.goto(person.link(totp_issuer="Wild Garden")["url"])
+    user = newcomer(setting, "robin")
+    page.goto(user.link(totp_issuer="Wild Garden")["url"])
     yield "branded-start"
     page.get_by_role("button").click()
     page.wait_for_url("**/enroll/*")

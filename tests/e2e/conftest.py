@@ -11,7 +11,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.support.browser_user import Person, Setting
+from tests.support.browser_user import BrowserUser, Setting
 from tests.support.server_process import Server, assert_no_surprise, fields
 from tests.support.web_application import Application, application
 
@@ -85,11 +85,11 @@ def setting(api: httpx.Client, server: Server, app: Application) -> Setting:
 
 
 @pytest.fixture
-def person(setting: Setting) -> Person:
-    """Somebody with an account and no factor yet."""
+def user(setting: Setting) -> BrowserUser:
+    """A user with an account and no factor yet."""
     email = f"pat.{uuid.uuid4().hex[:8]}@example.org"
-    user = fields(setting.api.post("/user_management/users", json={"email": email}), 201)
-    return Person(setting, str(user["id"]), email)
+    made = fields(setting.api.post("/user_management/users", json={"email": email}), 201)
+    return BrowserUser(setting, str(made["id"]), email)
 
 
 @pytest.fixture

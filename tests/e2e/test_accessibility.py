@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, Response, expect
 
-from tests.support.browser_user import CODE, Person
+from tests.support.browser_user import CODE, BrowserUser
 
 pytestmark = pytest.mark.e2e
 
@@ -17,27 +17,27 @@ MOST_BYTES: Final = 60 * 1024
 OPTIONS: Final = {"resultTypes": ["violations"]}
 
 
-def states(page: Page, person: Person) -> Iterator[str]:
+def states(page: Page, user: BrowserUser) -> Iterator[str]:
     """Go through every page that a person can see, and stop at each."""
-    link = person.link(return_to=None)
+    link = user.link(return_to=None)
     page.goto(link["url"])
     yield "start"
     page.get_by_role("button").click()
     page.wait_for_url("**/enroll/*")
     page.locator("summary").click()
     yield "enroll"
-    person.scan(page)
-    person.type_code(page, person.wrong())
+    user.scan(page)
+    user.type_code(page, user.wrong())
     expect(page.get_by_role("alert")).to_be_visible()
     yield "wrong code"
-    person.type_code(page, person.code())
+    user.type_code(page, user.code())
     expect(page.get_by_role("status")).to_be_visible()
     yield "done"
-    challenge = person.link("challenge")
-    person.open(page, challenge)
+    challenge = user.link("challenge")
+    user.open(page, challenge)
     yield "challenge"
     for _ in range(5):
-        person.type_code(page, person.wrong())
+        user.type_code(page, user.wrong())
     expect(page.get_by_role("textbox")).to_have_count(0)
     yield "used up"
     page.goto(link["url"] + "x")
@@ -45,18 +45,18 @@ def states(page: Page, person: Person) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(context: Contexts, person: Person, scheme: str) -> None:
+def test_axe_finds_nothing(context: Contexts, user: BrowserUser, scheme: str) -> None:
     page = context(color_scheme=scheme).new_page()
-    for state in states(page, person):
+    for state in states(page, user):
         results = Axe().run(page, options=OPTIONS)
         assert results.violations_count == 0, f"{state}: {results.generate_report()}"
 
 
 @pytest.mark.parametrize("locale", ["en-GB", "de-DE"])
-def test_nothing_sticks_out_on_the_smallest_screen(context: Contexts, person: Person, locale: str) -> None:
+def test_nothing_sticks_out_on_the_smallest_screen(context: Contexts, user: BrowserUser, locale: str) -> None:
     page = context(locale=locale, viewport={"width": 320, "height": 568}).new_page()
     page.set_default_timeout(15_000)
-    for state in states(page, person):
+    for state in states(page, user):
         wide = page.evaluate(
             "[...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > 320.5)"
             ".map(e => e.outerHTML.slice(0, 80))"
@@ -64,12 +64,12 @@ def test_nothing_sticks_out_on_the_smallest_screen(context: Contexts, person: Pe
         assert page.evaluate("document.documentElement.scrollWidth") == 320, (state, wide)
 
 
-def test_the_keyboard_is_enough(page: Page, person: Person) -> None:
-    page.goto(person.link()["url"])
+def test_the_keyboard_is_enough(page: Page, user: BrowserUser) -> None:
+    page.goto(user.link()["url"])
     expect(page.get_by_role("button")).to_be_focused()
     page.keyboard.press("Enter")
     page.wait_for_url("**/enroll/*")
-    person.scan(page)
+    user.scan(page)
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     expect(page.get_by_role("link", name="Skip to content")).to_be_in_viewport()
@@ -84,14 +84,14 @@ def test_the_keyboard_is_enough(page: Page, person: Person) -> None:
     expect(page.get_by_role("button", name="Copy")).to_be_focused()
     page.keyboard.press("Tab")
     expect(page.get_by_label(CODE, exact=True)).to_be_focused()
-    page.keyboard.type(person.code())
+    page.keyboard.type(user.code())
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Confirm")).to_be_focused()
     page.keyboard.press("Enter")
-    page.wait_for_url(f"{person.setting.welcome}*")
+    page.wait_for_url(f"{user.setting.welcome}*")
 
 
-def test_a_page_is_small_and_its_files_are_kept(context: Contexts, person: Person) -> None:
+def test_a_page_is_small_and_its_files_are_kept(context: Contexts, user: BrowserUser) -> None:
     page = context().new_page()
     sizes: dict[str, int] = {}
 
@@ -101,16 +101,16 @@ def test_a_page_is_small_and_its_files_are_kept(context: Contexts, person: Perso
     page.on("response", lambda response: note(response) if response.status == 200 else None)
     for kind, count in (("enrollment", 4), ("challenge", 4)):
         if kind == "challenge":
-            person.enroll_by_api()
+            user.enroll_by_api()
         sizes.clear()
-        link = person.link(kind)
-        person.open(page, link)
+        link = user.link(kind)
+        user.open(page, link)
         page.wait_for_load_state("networkidle")
         pages = {url: size for url, size in sizes.items() if "/link/" not in url}
         assert sum(pages.values()) < MOST_BYTES, pages
         assert len(pages) <= count
     asked: list[Any] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.goto(person.link()["url"])
+    page.goto(user.link()["url"])
     page.wait_for_load_state("networkidle")
     assert page.evaluate("performance.getEntriesByType('resource').every(e => e.transferSize === 0)")

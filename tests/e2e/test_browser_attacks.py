@@ -9,7 +9,7 @@ import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.support.browser_user import Person
+from tests.support.browser_user import BrowserUser
 from tests.support.server_process import Server, fields
 
 pytestmark = pytest.mark.e2e
@@ -19,94 +19,96 @@ SCRIPT: Final = "<script>hacked=1</script>"
 NASTY: Final = "\"'><img src=x onerror=hacked=1>"
 
 
-def test_a_link_that_was_opened_is_refused_in_every_other_browser(context: Contexts, person: Person) -> None:
-    link = person.link()
+def test_a_link_that_was_opened_is_refused_in_every_other_browser(
+    context: Contexts, user: BrowserUser
+) -> None:
+    link = user.link()
     first, second = context().new_page(), context().new_page()
     second.goto(link["url"])
-    person.open(first, link)
+    user.open(first, link)
     second.get_by_role("button").click()
     expect(second.get_by_role("heading")).to_have_text("This link has already been used")
     answer = second.goto(link["url"])
     assert answer is not None
     assert answer.status == 410
-    answer = second.goto(f"{person.setting.server.url}/enroll/{link['id']}")
+    answer = second.goto(f"{user.setting.server.url}/enroll/{link['id']}")
     assert answer is not None
     assert answer.status == 404
-    assert person.scan(first)
+    assert user.scan(first)
 
 
-def test_programs_that_preview_links_do_not_use_them_up(person: Person, page: Page) -> None:
-    link = person.link()
+def test_programs_that_preview_links_do_not_use_them_up(user: BrowserUser, page: Page) -> None:
+    link = user.link()
     with httpx.Client() as bot:
         for _ in range(3):
             seen = bot.get(link["url"])
             assert seen.status_code == 200
-            assert person.email not in seen.text
+            assert user.email not in seen.text
             assert bot.head(link["url"]).status_code == 200
-    assert person.status(link) == "pending"
-    person.open(page, link)
-    assert person.scan(page)
+    assert user.status(link) == "pending"
+    user.open(page, link)
+    assert user.scan(page)
 
 
 def test_an_application_sees_and_makes_links_of_its_own_environment_only(
-    server: Server, person: Person
+    server: Server, user: BrowserUser
 ) -> None:
-    link = person.link()
+    link = user.link()
     made = server.run("--json", "environments", "create", f"other-{uuid.uuid4().hex[:6]}")
     with server.client(json.loads(made.stdout)["api_key"]) as stranger:
         assert stranger.get(f"/authfactor/enrollment_links/{link['id']}").status_code == 404
-        answer = stranger.post("/authfactor/enrollment_links", json={"user_id": person.user_id})
+        answer = stranger.post("/authfactor/enrollment_links", json={"user_id": user.user_id})
         assert answer.status_code == 404
         # What this application allows is no business of the other one.
-        user = fields(stranger.post("/user_management/users", json={"email": "kim@example.org"}), 201)
-        body = {"user_id": user["id"], "return_to": person.setting.welcome}
+        other = fields(stranger.post("/user_management/users", json={"email": "kim@example.org"}), 201)
+        body = {"user_id": other["id"], "return_to": user.setting.welcome}
         assert stranger.post("/authfactor/enrollment_links", json=body).status_code == 422
 
 
-def test_the_session_of_one_link_opens_no_other(context: Contexts, person: Person) -> None:
-    mine, theirs = person.link(), person.link()
+def test_the_session_of_one_link_opens_no_other(context: Contexts, user: BrowserUser) -> None:
+    mine, theirs = user.link(), user.link()
     known, page = context(), context().new_page()
-    person.open(known.new_page(), mine)
-    person.open(page, theirs)
+    user.open(known.new_page(), mine)
+    user.open(page, theirs)
     secret = known.cookies()[0]["value"]
-    forged = {"name": theirs["id"], "value": secret, "url": person.setting.server.url}
+    forged = {"name": theirs["id"], "value": secret, "url": user.setting.server.url}
     known.add_cookies([forged])  # type: ignore[list-item]  # a TypedDict
-    answer = known.new_page().goto(f"{person.setting.server.url}/enroll/{theirs['id']}")
+    answer = known.new_page().goto(f"{user.setting.server.url}/enroll/{theirs['id']}")
     assert answer is not None
     assert answer.status == 404
 
 
-def test_a_cookie_planted_beforehand_is_not_taken_over(context: Contexts, person: Person) -> None:
-    link = person.link()
+def test_a_cookie_planted_beforehand_is_not_taken_over(context: Contexts, user: BrowserUser) -> None:
+    link = user.link()
     victim = context()
-    planted = {"name": link["id"], "value": "planted", "url": person.setting.server.url}
+    planted = {"name": link["id"], "value": "planted", "url": user.setting.server.url}
     victim.add_cookies([planted])  # type: ignore[list-item]  # a TypedDict
     page = victim.new_page()
-    person.open(page, link)
-    assert person.scan(page)
+    user.open(page, link)
+    assert user.scan(page)
     assert [cookie["value"] for cookie in victim.cookies() if cookie["name"] == link["id"]] != ["planted"]
     attacker = context()
     attacker.add_cookies([planted])  # type: ignore[list-item]  # a TypedDict
-    answer = attacker.new_page().goto(f"{person.setting.server.url}/enroll/{link['id']}")
+    answer = attacker.new_page().goto(f"{user.setting.server.url}/enroll/{link['id']}")
     assert answer is not None
     assert answer.status == 404
 
 
 def test_the_session_cookie_is_out_of_reach_of_scripts_and_dies_with_the_page(
-    context: Contexts, person: Person
+    context: Contexts, user: BrowserUser
 ) -> None:
     known = context()
     page = known.new_page()
-    person.open(page, person.link())
+    user.open(page, user.link())
     cookie: Any = known.cookies()[0]
     assert (cookie["httpOnly"], cookie["sameSite"], cookie["path"]) == (True, "Lax", "/")
     assert 0 < cookie["expires"] - page.evaluate("Date.now() / 1000") <= 600
     assert page.evaluate("document.cookie") == ""
 
 
-def test_no_page_of_ours_shows_in_another_site_s_frame(page: Page, person: Person) -> None:
-    link = person.link()
-    app = person.setting.app
+def test_no_page_of_ours_shows_in_another_site_s_frame(page: Page, user: BrowserUser) -> None:
+    link = user.link()
+    app = user.setting.app
     app.pages["/frame"] = f'<iframe src="{link["url"]}"></iframe>'
     with page.expect_response(link["url"]):
         page.goto(f"{app.elsewhere}/frame")
@@ -117,16 +119,16 @@ def test_no_page_of_ours_shows_in_another_site_s_frame(page: Page, person: Perso
 
 @pytest.mark.parametrize("host", ["elsewhere", "url"], ids=["another site", "the same site, another port"])
 def test_a_form_on_another_page_neither_opens_a_link_nor_answers(
-    page: Page, person: Person, host: str
+    page: Page, user: BrowserUser, host: str
 ) -> None:
-    app = person.setting.app
-    waiting, opened = person.link(), person.link()
-    person.open(page, opened)
-    person.scan(page)
-    target = f"{person.setting.server.url}/enroll/{opened['id']}"
+    app = user.setting.app
+    waiting, opened = user.link(), user.link()
+    user.open(page, opened)
+    user.scan(page)
+    target = f"{user.setting.server.url}/enroll/{opened['id']}"
     for action in (waiting["url"], target):
         app.pages["/forge"] = (
-            f'<form method="post" action="{action}"><input name="code" value="{person.code()}">'
+            f'<form method="post" action="{action}"><input name="code" value="{user.code()}">'
             "<button>Win a prize</button></form>"
         )
         page.goto(f"{getattr(app, host)}/forge")
@@ -134,12 +136,12 @@ def test_a_form_on_another_page_neither_opens_a_link_nor_answers(
             page.get_by_role("button").click()
         assert answered.value.status == 403
         expect(page.get_by_role("heading")).to_have_text("This form was not sent from our page")
-    assert (person.status(waiting), person.status(opened)) == ("pending", "opened")
+    assert (user.status(waiting), user.status(opened)) == ("pending", "opened")
 
 
 @pytest.mark.parametrize("bypass", [True, False], ids=["policy off", "policy on"])
 def test_names_are_shown_as_they_are_and_never_run(
-    context: Contexts, person: Person, server: Server, bypass: bool
+    context: Contexts, user: BrowserUser, server: Server, bypass: bool
 ) -> None:
     """With the policy switched off in the browser, escaping alone must do."""
     key = json.loads(server.run("--json", "environments", "create", f"x{uuid.uuid4().hex[:6]}").stdout)[
@@ -149,8 +151,8 @@ def test_names_are_shown_as_they_are_and_never_run(
         assert api.put("/authfactor/branding", json={"name": f"{SCRIPT}{NASTY}"}).status_code == 200
         email = f"pat.{uuid.uuid4().hex[:8]}@example.org"
         metadata = {"note": NASTY}
-        user = fields(api.post("/user_management/users", json={"email": email, "metadata": metadata}), 201)
-        body = {"user_id": user["id"], "totp_issuer": f"{SCRIPT}{NASTY}"[:64], "totp_user": NASTY}
+        named = fields(api.post("/user_management/users", json={"email": email, "metadata": metadata}), 201)
+        body = {"user_id": named["id"], "totp_issuer": f"{SCRIPT}{NASTY}"[:64], "totp_user": NASTY}
         link = fields(api.post("/authfactor/enrollment_links", json=body), 201)
         page = context(bypass_csp=bypass).new_page()
         page.goto(link["url"])
@@ -163,29 +165,29 @@ def test_names_are_shown_as_they_are_and_never_run(
         assert page.locator("img[src=x]").count() == 0
 
 
-def test_a_policy_violation_would_be_noticed_and_there_is_none(page: Page, person: Person) -> None:
+def test_a_policy_violation_would_be_noticed_and_there_is_none(page: Page, user: BrowserUser) -> None:
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    person.open(page, person.link())
-    person.scan(page)
-    person.type_code(page, person.code())
-    page.wait_for_url(person.setting.welcome)
+    user.open(page, user.link())
+    user.scan(page)
+    user.type_code(page, user.code())
+    page.wait_for_url(user.setting.welcome)
     assert complaints == []
-    person.open(page, person.link("challenge"))
+    user.open(page, user.link("challenge"))
     page.evaluate("document.body.setAttribute('onclick', 'hacked=1')")
     page.locator("body").click()
     assert any("Content Security Policy" in text for text in complaints)
 
 
-def test_pages_with_secrets_are_kept_by_nobody(page: Page, person: Person) -> None:
-    link = person.link()
+def test_pages_with_secrets_are_kept_by_nobody(page: Page, user: BrowserUser) -> None:
+    link = user.link()
     with page.expect_response("**/enroll/*") as shown:
-        person.open(page, link)
+        user.open(page, link)
     headers = shown.value.headers
     assert headers["cache-control"] == "no-store"
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
     assert headers["x-frame-options"] == "DENY"
-    person.scan(page)
-    assert person.secret not in person.setting.server.output()
-    assert link["url"].rpartition("/")[2] not in person.setting.server.output()
+    user.scan(page)
+    assert user.secret not in user.setting.server.output()
+    assert link["url"].rpartition("/")[2] not in user.setting.server.output()

@@ -26,7 +26,7 @@ EVIL: Final = "<img src=x onerror=document.title='stolen'>"
 
 
 @dataclass
-class Person:
+class Operator:
     """An operator: their browser, and the phone that shows codes, each once."""
 
     page: Page
@@ -82,7 +82,7 @@ def api(e2e_server: Server) -> Iterator[httpx.Client]:
         yield client
 
 
-def set_up(page: Page, link: str, email: str) -> Person:
+def set_up(page: Page, link: str, email: str) -> Operator:
     """Follow a set-up link; the phone's camera reads the picture on the screen."""
     page.goto(link)
     field = page.get_by_label("Email")
@@ -96,11 +96,11 @@ def set_up(page: Page, link: str, email: str) -> Person:
     secret = re.search("secret=([A-Z2-7]+)", found.text)
     assert secret, found.text
     assert_accessible(page)
-    person = Person(page, email, secret[1], current_step() - 2)
-    page.get_by_label("Code").fill(person.code())
+    operator = Operator(page, email, secret[1], current_step() - 2)
+    page.get_by_label("Code").fill(operator.code())
     page.get_by_role("button", name="Finish").click()
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
-    return person
+    return operator
 
 
 @pytest.fixture(scope="session")
@@ -141,21 +141,21 @@ def test_an_operator_sets_up_signs_out_and_signs_in_again(
     page: Page, signed_in: StorageState, e2e_server: Server
 ) -> None:
     email, link = invited(e2e_server, "robin@example.org", "owner")
-    person = set_up(page, link, email)
+    operator = set_up(page, link, email)
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", name="Console")).to_be_visible()
     assert_accessible(page)
     page.goto(HOME)
     expect(page).to_have_url(re.compile("/console/sign-in$"))
-    page.get_by_label("Email").fill(person.email)
+    page.get_by_label("Email").fill(operator.email)
     page.get_by_label("Password").fill("wrong password")
-    page.get_by_label("Code from").fill(person.code())
+    page.get_by_label("Code from").fill(operator.code())
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("alert")).to_contain_text("Email, password or code is wrong.")
     assert_accessible(page)
     page.get_by_label("Password").fill(PASSWORD)
     # The wrong password did not spend the code.
-    page.get_by_label("Code from").fill(code_at(person.secret, person.spent))
+    page.get_by_label("Code from").fill(code_at(operator.secret, operator.spent))
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
     assert_quiet(page)

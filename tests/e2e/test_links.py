@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.support.browser_user import CODE, Person
+from tests.support.browser_user import CODE, BrowserUser
 
 pytestmark = pytest.mark.e2e
 
@@ -26,183 +26,183 @@ Contexts = Callable[..., BrowserContext]
     ids=["light", "dark", "no JavaScript", "phone"],
 )
 def test_a_person_enrols_and_is_back_in_the_application(
-    context: Contexts, person: Person, options: dict[str, Any]
+    context: Contexts, user: BrowserUser, options: dict[str, Any]
 ) -> None:
     page = context(**options).new_page()
-    link = person.link(state="order 7&x=1")
-    assert person.status(link) == "pending"
-    person.open(page, link)
-    assert person.status(link) == "opened"
+    link = user.link(state="order 7&x=1")
+    assert user.status(link) == "pending"
+    user.open(page, link)
+    assert user.status(link) == "opened"
     expect(page.locator("dl")).to_contain_text("Acme")
-    expect(page.locator("dl")).to_contain_text(person.email)
-    person.scan(page)
-    person.type_code(page, person.code())
-    page.wait_for_url(f"{person.setting.welcome}*")
+    expect(page.locator("dl")).to_contain_text(user.email)
+    user.scan(page)
+    user.type_code(page, user.code())
+    page.wait_for_url(f"{user.setting.welcome}*")
 
-    arrival = [seen for seen in person.setting.app.arrivals if seen.path.startswith("/welcome")][-1]
+    arrival = [seen for seen in user.setting.app.arrivals if seen.path.startswith("/welcome")][-1]
     assert parse_qs(urlsplit(arrival.path).query) == {"state": ["order 7&x=1"]}
     assert arrival.referer is None
-    assert person.status(link) == "completed"
+    assert user.status(link) == "completed"
     # The same factor confirms a challenge: by another link, with the next code.
-    again = person.link("challenge")
-    person.open(page, again)
-    person.type_code(page, person.code(1))
-    page.wait_for_url(person.setting.welcome)
-    assert person.status(again) == "completed"
+    again = user.link("challenge")
+    user.open(page, again)
+    user.type_code(page, user.code(1))
+    page.wait_for_url(user.setting.welcome)
+    assert user.status(again) == "completed"
 
 
-def test_without_a_place_to_go_the_page_says_that_it_is_done(page: Page, person: Person) -> None:
-    link = person.link(return_to=None)
-    person.open(page, link)
-    person.scan(page)
-    person.type_code(page, person.code())
+def test_without_a_place_to_go_the_page_says_that_it_is_done(page: Page, user: BrowserUser) -> None:
+    link = user.link(return_to=None)
+    user.open(page, link)
+    user.scan(page)
+    user.type_code(page, user.code())
     expect(page.get_by_role("status")).to_contain_text("From now on, Acme may ask you for a code")
     page.reload()
     expect(page.get_by_role("status")).to_be_visible()
-    assert person.secret not in page.content().replace(" ", "")
+    assert user.secret not in page.content().replace(" ", "")
 
 
-def test_a_code_may_be_typed_or_pasted_with_blanks(context: Contexts, person: Person) -> None:
+def test_a_code_may_be_typed_or_pasted_with_blanks(context: Contexts, user: BrowserUser) -> None:
     known = context()
     known.grant_permissions(["clipboard-read", "clipboard-write"])
     page = known.new_page()
-    person.open(page, person.link())
-    person.scan(page)
-    code = person.code()
+    user.open(page, user.link())
+    user.scan(page)
+    code = user.code()
     page.evaluate("text => navigator.clipboard.writeText(text)", f"{code[:3]} {code[3:]}")
     page.get_by_label(CODE, exact=True).focus()
     page.keyboard.press("Control+V")
     expect(page.get_by_label(CODE, exact=True)).to_have_value(f"{code[:3]} {code[3:]}")
     page.keyboard.press("Enter")
-    page.wait_for_url(person.setting.welcome)
+    page.wait_for_url(user.setting.welcome)
 
 
-def test_the_field_is_one_that_phones_fill_in(page: Page, person: Person) -> None:
-    person.open(page, person.link())
+def test_the_field_is_one_that_phones_fill_in(page: Page, user: BrowserUser) -> None:
+    user.open(page, user.link())
     box = page.get_by_label(CODE, exact=True)
     for name, value in (("autocomplete", "one-time-code"), ("inputmode", "numeric"), ("type", "text")):
         expect(box).to_have_attribute(name, value)
 
 
-def test_who_cannot_scan_types_or_copies_the_key(context: Contexts, person: Person) -> None:
+def test_who_cannot_scan_types_or_copies_the_key(context: Contexts, user: BrowserUser) -> None:
     known = context()
     known.grant_permissions(["clipboard-read", "clipboard-write"])
     page = known.new_page()
-    person.open(page, person.link())
-    person.scan(page)
+    user.open(page, user.link())
+    user.scan(page)
     expect(page.locator("#key")).to_be_hidden()
     page.get_by_text("scan?").click()
     shown = page.locator("#key").inner_text()
     assert re.fullmatch(r"([A-Z2-7]{4} ){7}[A-Z2-7]{4}", shown)
-    assert shown.replace(" ", "") == person.secret
+    assert shown.replace(" ", "") == user.secret
     page.get_by_role("button", name="Copy").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
-    assert page.evaluate("navigator.clipboard.readText()") == person.secret
+    assert page.evaluate("navigator.clipboard.readText()") == user.secret
 
 
 def test_without_javascript_there_is_no_copy_button_that_does_nothing(
-    context: Contexts, person: Person
+    context: Contexts, user: BrowserUser
 ) -> None:
     page = context(java_script_enabled=False).new_page()
-    person.open(page, person.link())
+    user.open(page, user.link())
     page.get_by_text("scan?").click()
     expect(page.locator("#key")).to_be_visible()
     expect(page.locator("[data-copy]")).to_be_hidden()
 
 
 def test_on_a_phone_a_link_opens_the_app_and_on_a_desk_it_is_not_there(
-    context: Contexts, person: Person
+    context: Contexts, user: BrowserUser
 ) -> None:
     phone = context(is_mobile=True, has_touch=True, viewport={"width": 390, "height": 844}).new_page()
-    person.open(phone, person.link())
-    uri = person.scan(phone)
+    user.open(phone, user.link())
+    uri = user.scan(phone)
     expect(phone.get_by_role("link", name="Open in my authenticator app")).to_have_attribute("href", uri)
-    desk = context().new_page()
-    person.open(desk, person.link())
-    expect(desk.get_by_role("link", name="Open in my authenticator app")).to_be_hidden()
+    desktop = context().new_page()
+    user.open(desktop, user.link())
+    expect(desktop.get_by_role("link", name="Open in my authenticator app")).to_be_hidden()
 
 
-def test_a_wrong_code_is_explained_and_the_right_one_still_works(page: Page, person: Person) -> None:
-    person.open(page, person.link())
-    person.scan(page)
-    person.type_code(page, person.wrong())
-    person.expect_problem(page, "That code is not right.")
-    person.type_code(page, "12345")
-    person.expect_problem(page, "That code is not right.")
-    person.type_code(page, person.code())
-    page.wait_for_url(person.setting.welcome)
+def test_a_wrong_code_is_explained_and_the_right_one_still_works(page: Page, user: BrowserUser) -> None:
+    user.open(page, user.link())
+    user.scan(page)
+    user.type_code(page, user.wrong())
+    user.expect_problem(page, "That code is not right.")
+    user.type_code(page, "12345")
+    user.expect_problem(page, "That code is not right.")
+    user.type_code(page, user.code())
+    page.wait_for_url(user.setting.welcome)
 
 
-def test_a_used_and_an_old_code_are_explained(page: Page, person: Person) -> None:
-    person.enroll_by_api()
-    person.open(page, person.link("challenge"))
-    person.type_code(page, person.spent[0])
-    person.expect_problem(page, "This code has already been used.")
-    person.expect_problem(page, "You have 4 attempts left.")
-    person.type_code(page, person.code(-6))
-    person.expect_problem(page, "the clock on your phone is slow")
+def test_a_used_and_an_old_code_are_explained(page: Page, user: BrowserUser) -> None:
+    user.enroll_by_api()
+    user.open(page, user.link("challenge"))
+    user.type_code(page, user.spent[0])
+    user.expect_problem(page, "This code has already been used.")
+    user.expect_problem(page, "You have 4 attempts left.")
+    user.type_code(page, user.code(-6))
+    user.expect_problem(page, "the clock on your phone is slow")
 
 
-def test_too_many_wrong_codes_end_a_challenge_and_then_lock_for_a_while(page: Page, person: Person) -> None:
-    person.enroll_by_api()
-    person.open(page, person.link("challenge"))
+def test_too_many_wrong_codes_end_a_challenge_and_then_lock_for_a_while(page: Page, user: BrowserUser) -> None:
+    user.enroll_by_api()
+    user.open(page, user.link("challenge"))
     for left in ("4 attempts", "3 attempts", "2 attempts", "one attempt"):
-        person.type_code(page, person.wrong())
-        person.expect_problem(page, left)
-    person.type_code(page, person.wrong())
+        user.type_code(page, user.wrong())
+        user.expect_problem(page, left)
+    user.type_code(page, user.wrong())
     expect(page.get_by_role("alert")).to_contain_text("Go back and request a new link.")
     expect(page.get_by_label(CODE, exact=True)).to_have_count(0)
-    expect(page.get_by_role("link", name="Back to Acme")).to_have_attribute("href", person.setting.welcome)
+    expect(page.get_by_role("link", name="Back to Acme")).to_have_attribute("href", user.setting.welcome)
 
-    person.open(page, person.link("challenge"))
+    user.open(page, user.link("challenge"))
     for _ in range(4):
-        person.type_code(page, person.wrong())
-    person.expect_problem(page, "You have one attempt left.")
-    person.type_code(page, person.wrong())
-    person.expect_problem(page, "Too many wrong codes. Try again in 15 minutes.")
-    person.type_code(page, person.code(1))
-    person.expect_problem(page, "Too many wrong codes. Try again in 15 minutes.")
+        user.type_code(page, user.wrong())
+    user.expect_problem(page, "You have one attempt left.")
+    user.type_code(page, user.wrong())
+    user.expect_problem(page, "Too many wrong codes. Try again in 15 minutes.")
+    user.type_code(page, user.code(1))
+    user.expect_problem(page, "Too many wrong codes. Try again in 15 minutes.")
 
 
 def test_an_expired_link_and_an_expired_page_say_so(
-    page: Page, person: Person, expire: Callable[[str], None]
+    page: Page, user: BrowserUser, expire: Callable[[str], None]
 ) -> None:
-    link = person.link()
+    link = user.link()
     expire(link["id"])
     answer = page.goto(link["url"])
     assert answer is not None
     assert answer.status == 410
     expect(page.get_by_role("heading")).to_have_text("This link has expired")
-    link = person.link()
-    person.open(page, link)
-    person.scan(page)
+    link = user.link()
+    user.open(page, link)
+    user.scan(page)
     expire(link["id"])
-    person.type_code(page, person.code())
+    user.type_code(page, user.code())
     expect(page.get_by_role("heading")).to_have_text("This link has expired")
-    assert person.status(link) == "expired"
+    assert user.status(link) == "expired"
 
 
-def test_reloading_and_going_back_are_harmless(page: Page, person: Person) -> None:
-    link = person.link()
-    person.open(page, link)
-    uri = person.scan(page)
+def test_reloading_and_going_back_are_harmless(page: Page, user: BrowserUser) -> None:
+    link = user.link()
+    user.open(page, link)
+    uri = user.scan(page)
     page.reload()
-    assert person.scan(page) == uri
+    assert user.scan(page) == uri
     page.goto(link["url"])
     page.wait_for_url("**/enroll/*")
-    assert person.scan(page) == uri
+    assert user.scan(page) == uri
 
 
-def test_a_double_click_opens_the_link_once_and_goes_on(page: Page, person: Person) -> None:
-    page.goto(person.link()["url"])
+def test_a_double_click_opens_the_link_once_and_goes_on(page: Page, user: BrowserUser) -> None:
+    page.goto(user.link()["url"])
     page.get_by_role("button").dblclick()
     page.wait_for_url("**/enroll/*")
-    person.scan(page)
+    user.scan(page)
 
 
-def test_the_pages_speak_german_and_the_choice_is_kept(context: Contexts, person: Person) -> None:
+def test_the_pages_speak_german_and_the_choice_is_kept(context: Contexts, user: BrowserUser) -> None:
     page = context(locale="de-AT").new_page()
-    page.goto(person.link()["url"])
+    page.goto(user.link()["url"])
     expect(page.get_by_role("heading")).to_have_text("Anmeldung in zwei Schritten einrichten")
     assert page.locator("html").get_attribute("lang") == "de"
     page.get_by_role("link", name="English").click()
@@ -211,7 +211,7 @@ def test_the_pages_speak_german_and_the_choice_is_kept(context: Contexts, person
     expect(page.get_by_role("heading", level=1)).to_have_text("Add your authenticator app")
 
 
-def test_the_language_known_of_the_user_comes_before_the_browser_s(page: Page, person: Person) -> None:
-    person.setting.api.put(f"/user_management/users/{person.user_id}", json={"locale": "de"})
-    page.goto(person.link()["url"])
+def test_the_language_known_of_the_user_comes_before_the_browser_s(page: Page, user: BrowserUser) -> None:
+    user.setting.api.put(f"/user_management/users/{user.user_id}", json={"locale": "de"})
+    page.goto(user.link()["url"])
     expect(page.get_by_role("heading")).to_have_text("Anmeldung in zwei Schritten einrichten")

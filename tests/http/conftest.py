@@ -54,7 +54,7 @@ def api(server: Server) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="session")
-def nobody(server: Server) -> Iterator[httpx.Client]:
+def anonymous(server: Server) -> Iterator[httpx.Client]:
     with server.client(key=None) as client:
         yield client
 

@@ -341,7 +341,7 @@ KEYS: list[dict[str, str]] = [
 
 @pytest.mark.parametrize("headers", KEYS)
 def test_without_a_good_key_every_route_answers_401_and_no_code(
-    nobody: httpx.Client, enrolled: Enrolled, headers: dict[str, str]
+    anonymous: httpx.Client, enrolled: Enrolled, headers: dict[str, str]
 ) -> None:
     user_path = f"/user_management/users/{enrolled.user['id']}"
     for method, path in (
@@ -352,16 +352,16 @@ def test_without_a_good_key_every_route_answers_401_and_no_code(
         *(("POST", f"/auth/factors/{enrolled.factor['id']}/challenge"), ("POST", enrolled.verify_path)),
         *(("POST", "/auth/factors/challenge"), ("POST", "/auth/factors/verify")),
     ):
-        refused = nobody.request(method, path, headers=headers)
+        refused = anonymous.request(method, path, headers=headers)
         assert fields(refused, 401) == {"message": "Unauthorized"}
         assert refused.headers["www-authenticate"] == "Bearer"
 
 
-def test_the_scheme_of_the_key_is_read_in_any_case(nobody: httpx.Client) -> None:
-    fields(nobody.get("/user_management/users", headers={"authorization": "bearer sk_test_default"}), 200)
+def test_the_scheme_of_the_key_is_read_in_any_case(anonymous: httpx.Client) -> None:
+    fields(anonymous.get("/user_management/users", headers={"authorization": "bearer sk_test_default"}), 200)
 
 
-def test_an_unknown_path_and_a_wrong_method_say_so(api: httpx.Client, nobody: httpx.Client) -> None:
+def test_an_unknown_path_and_a_wrong_method_say_so(api: httpx.Client, anonymous: httpx.Client) -> None:
     for path in (
         "/nothing",
         "/",
@@ -371,7 +371,7 @@ def test_an_unknown_path_and_a_wrong_method_say_so(api: httpx.Client, nobody: ht
         "/user_management//users",
     ):
         assert fields(api.get(path), 404)["code"] == "not_found"
-    wrong = nobody.patch("/user_management/users")
+    wrong = anonymous.patch("/user_management/users")
     refused = fields(wrong, 405)
     assert refused["code"] == "method_not_allowed"
     assert wrong.headers["allow"] == "GET, POST"

@@ -41,8 +41,8 @@ _JSON_TYPES: Final = {str: "string", bool: "boolean", int: "integer", type(None)
 
 
 @pytest.fixture(scope="session")
-def document(nobody: httpx.Client) -> dict[str, Any]:
-    return fields(nobody.get("/openapi.json"), 200)
+def document(anonymous: httpx.Client) -> dict[str, Any]:
+    return fields(anonymous.get("/openapi.json"), 200)
 
 
 class Ours:
@@ -217,7 +217,7 @@ def test_real_answers_of_the_factor_routes_are_as_described(
 
 
 def test_real_answers_of_the_user_routes_are_as_described(
-    api: httpx.Client, nobody: httpx.Client, document: dict[str, Any], user: dict[str, Any]
+    api: httpx.Client, anonymous: httpx.Client, document: dict[str, Any], user: dict[str, Any]
 ) -> None:
     all_users, one_user = "/user_management/users", "/user_management/users/{user_id}"
     by_external_id = "/user_management/users/external_id/{external_id}"
@@ -226,7 +226,7 @@ def test_real_answers_of_the_user_routes_are_as_described(
         (api.post(all_users, json={"email": user["email"]}), all_users),
         (api.post(all_users, json={}), all_users),
         (api.post(all_users, content=b"{"), all_users),
-        (nobody.post(all_users, json={}), all_users),
+        (anonymous.post(all_users, json={}), all_users),
         (api.get(all_users, params={"limit": 2}), all_users),
         (api.get(all_users, params={"order": "x"}), all_users),
         (api.put(user_path, json={"metadata": {"a": "b"}, "external_id": user["id"]}), one_user),

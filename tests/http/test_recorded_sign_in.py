@@ -73,11 +73,11 @@ def test_an_sdk_signs_in_with_password_and_code_and_refreshes(
         assert_session(replay.send(refresh), keys)
 
 
-def test_the_key_set_holds_what_the_strictest_sdk_indexes(nobody: httpx.Client) -> None:
-    keys = fields(nobody.get(JWKS), 200)["keys"]
+def test_the_key_set_holds_what_the_strictest_sdk_indexes(anonymous: httpx.Client) -> None:
+    keys = fields(anonymous.get(JWKS), 200)["keys"]
 
     assert keys
     for key in keys:
         assert set(key) >= {"alg", "kty", "use", "kid", "n", "e", "x5c", "x5t#S256"}
         assert "d" not in key
-    assert fields(nobody.get("/sso/jwks/client_unknown"), 404)["code"] == "entity_not_found"
+    assert fields(anonymous.get("/sso/jwks/client_unknown"), 404)["code"] == "entity_not_found"

@@ -78,8 +78,8 @@ def test_every_answer_carries_the_protective_headers(
     assert "server" not in headers
 
 
-def test_a_refused_key_still_gets_the_protective_headers_and_an_id(nobody: httpx.Client) -> None:
-    headers = nobody.get("/user_management/users").headers
+def test_a_refused_key_still_gets_the_protective_headers_and_an_id(anonymous: httpx.Client) -> None:
+    headers = anonymous.get("/user_management/users").headers
 
     assert headers["cache-control"] == "no-store"
     assert UUID4.fullmatch(headers["x-request-id"].encode())
@@ -115,6 +115,6 @@ def test_head_answers_like_get_without_a_body(server: Server) -> None:
     assert (lines[0].split(b" ")[1], body) == (b"200", b"")
 
 
-def test_health_and_readiness_need_no_key(nobody: httpx.Client) -> None:
-    assert fields(nobody.get("/healthz"), 200) == {"status": "ok"}
-    assert fields(nobody.get("/readyz"), 200)["status"] == "ready"
+def test_health_and_readiness_need_no_key(anonymous: httpx.Client) -> None:
+    assert fields(anonymous.get("/healthz"), 200) == {"status": "ok"}
+    assert fields(anonymous.get("/readyz"), 200)["status"] == "ready"

@@ -183,12 +183,12 @@ def test_a_known_vulnerability_is_red_and_named(database: str, monkeypatch: pyte
 
 
 def test_without_a_network_it_says_so_and_passes_unless_one_is_required() -> None:
-    nobody = f"http://127.0.0.1:{free_port()}/v1/query"
-    done = audit(nobody)
+    unreachable = f"http://127.0.0.1:{free_port()}/v1/query"
+    done = audit(unreachable)
     assert done.returncode == 0
     assert "NOT LOOKED AT" in done.stdout
-    assert audit(nobody, "--required").returncode == 2
-    assert audit(nobody, AUDIT_REQUIRED="1").returncode == 2
+    assert audit(unreachable, "--required").returncode == 2
+    assert audit(unreachable, AUDIT_REQUIRED="1").returncode == 2
 
 
 def test_every_security_rule_of_ruff_is_on_and_each_exception_has_its_reason(tmp_path: Path) -> None:

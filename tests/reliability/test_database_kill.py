@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from authfactor.settings import Settings
-from tests.support.fault_invariants import Told, broken
+from tests.support.fault_invariants import Acknowledged, broken
 from tests.support.fault_load import Clients
 from tests.support.postgres_server import PostgresServer, find_programs
 from tests.support.server_process import Server, command_line, running
@@ -21,7 +21,7 @@ QUICK: Final = {"recovery_init_sync_method": "syncfs"} if sys.platform == "linux
 DURABLE: Final = {"fsync": "on", "shared_buffers": "2MB", **QUICK}
 
 
-def _one_death(server: Server, database: PostgresServer, chance: random.Random) -> Told:
+def _one_death(server: Server, database: PostgresServer, chance: random.Random) -> Acknowledged:
     with Clients(server) as clients:
         time.sleep(chance.uniform(0.1, 0.4))
         # The postmaster alone, while sessions may still commit; or all, whatever they are at.
@@ -29,23 +29,23 @@ def _one_death(server: Server, database: PostgresServer, chance: random.Random) 
         time.sleep(0.05)
         database.start()
     assert set(clients.answers) <= {201, 503}, clients.answers
-    return clients.told
+    return clients.acknowledged
 
 
 def _kill_postgres(folder: Path, rounds: int) -> None:
     chance = random.Random(11)
     database = PostgresServer(find_programs(), **DURABLE)
-    everything = Told()
+    everything = Acknowledged()
     try:
         database.start()
         url = database.url(database.create_database())
         assert command_line("migrate", AUTHFACTOR_DATABASE_URL=url).returncode == 0
         with running(folder / "data", {"AUTHFACTOR_DATABASE_URL": url}) as server:
             for _ in range(rounds):
-                told = _one_death(server, database, chance)
-                assert broken(Settings(database_url=url), told) == []
-                everything.factors |= told.factors
-                everything.accepted += told.accepted
+                acknowledged = _one_death(server, database, chance)
+                assert broken(Settings(database_url=url), acknowledged) == []
+                everything.factors |= acknowledged.factors
+                everything.accepted += acknowledged.accepted
             # What survived the next kill must survive the last one.
             assert broken(Settings(database_url=url), everything) == []
     finally:

@@ -14,7 +14,7 @@ import pytest
 
 from authfactor.settings import Settings
 from tests.support import authenticator, databases
-from tests.support.fault_invariants import Told, broken
+from tests.support.fault_invariants import Acknowledged, broken
 from tests.support.http_fault_proxy import AnswersLost, spoiling
 from tests.support.server_process import API_KEY, Server, fields, running
 
@@ -27,7 +27,7 @@ class Stubborn:
     """An application that asks until it is answered, each thing under one key of its own."""
 
     def __init__(self, url: str) -> None:
-        self.told = Told()
+        self.acknowledged = Acknowledged()
         self.users: Counter[str] = Counter()
         self.retries = 0
         self._url = url
@@ -56,8 +56,8 @@ class Stubborn:
         assert (refused["valid"], refused["reason"]) == (False, "code_already_used")
         with self._lock:
             self.users[user["id"]] += 1
-            self.told.factors[factor["id"]] = user["id"]
-            self.told.accepted.append((factor["id"], challenge_id, step))
+            self.acknowledged.factors[factor["id"]] = user["id"]
+            self.acknowledged.accepted.append((factor["id"], challenge_id, step))
 
     def _post(self, client: httpx.Client, path: str, body: dict[str, Any]) -> dict[str, Any]:
         headers = {"idempotency-key": uuid.uuid4().hex}
@@ -92,7 +92,7 @@ def test_what_is_asked_for_again_happens_once(server: Server) -> None:
     assert set(application.users.values()) == {1}
 
     settings = Settings(data=server.data, database_url=server.settings.get("AUTHFACTOR_DATABASE_URL", ""))
-    assert broken(settings, application.told) == []
+    assert broken(settings, application.acknowledged) == []
     count = len(application.users)
     tried = {
         "SELECT count(*) FROM users": count,

@@ -29,7 +29,7 @@ PATIENCE: Final = 8.0
 REQUESTS: Final = 12
 
 
-class Person:
+class EnrolledUser:
     """A user with a fresh factor."""
 
     def __init__(self, server: Server) -> None:
@@ -67,14 +67,14 @@ def assert_in_time(answers: list[httpx.Response]) -> None:
     assert max(times) < PATIENCE, times
 
 
-def everything(server: Server, person: Person) -> list[httpx.Response]:
+def everything(server: Server, user: EnrolledUser) -> list[httpx.Response]:
     """Ask for all that a second factor is, at the same time."""
     calls: list[tuple[str, str, dict[str, Any] | None]] = [
-        ("POST", f"/auth/challenges/{person.challenge}/verify", {"code": authenticator.code(person.secret)}),
-        ("POST", f"/auth/factors/{person.factor}/challenge", {}),
-        ("POST", person.path, {"type": "totp"}),
-        ("GET", f"/auth/factors/{person.factor}", None),
-        ("GET", person.path, None),
+        ("POST", f"/auth/challenges/{user.challenge}/verify", {"code": authenticator.code(user.secret)}),
+        ("POST", f"/auth/factors/{user.factor}/challenge", {}),
+        ("POST", user.path, {"type": "totp"}),
+        ("GET", f"/auth/factors/{user.factor}", None),
+        ("GET", user.path, None),
         ("POST", "/user_management/users", {"email": f"{uuid.uuid4().hex}@example.org"}),
     ]
 
@@ -86,16 +86,16 @@ def everything(server: Server, person: Person) -> list[httpx.Response]:
         return list(pool.map(send, calls))
 
 
-def assert_back(server: Server, person: Person) -> None:
+def assert_back(server: Server, user: EnrolledUser) -> None:
     """The code that nobody accepted is still good, once; new people can come."""
-    code = authenticator.code(person.secret, 1)
-    assert fields(person.verify(code), 201)["valid"] is True
+    code = authenticator.code(user.secret, 1)
+    assert fields(user.verify(code), 201)["valid"] is True
     with server.client() as api:
         fields(api.get("/readyz"), 200)
-        challenge = fields(api.post(f"/auth/factors/{person.factor}/challenge"), 201)
+        challenge = fields(api.post(f"/auth/factors/{user.factor}/challenge"), 201)
         again = fields(api.post(f"/auth/challenges/{challenge['id']}/verify", json={"code": code}), 201)
     assert again["reason"] == "code_already_used"
-    Person(server)
+    EnrolledUser(server)
 
 
 @pytest.fixture(scope="module")
@@ -119,49 +119,49 @@ def served(folder: Path, url: str, **settings: str) -> Iterator[Server]:
 
 def test_a_database_that_is_down(fragile: PostgresServer, tmp_path: Path) -> None:
     with served(tmp_path, fragile.url()) as server:
-        person = Person(server)
+        user = EnrolledUser(server)
         fragile.kill()
         try:
             with server.client() as api:
                 assert fields(api.get("/healthz"), 200) == {"status": "ok"}
                 assert_refused([api.get("/readyz")])
-            assert_refused(everything(server, person))
+            assert_refused(everything(server, user))
         finally:
             fragile.start()
-        assert_back(server, person)
+        assert_back(server, user)
 
 
 def test_a_database_that_hangs(fragile: PostgresServer, tmp_path: Path) -> None:
     with served(tmp_path, fragile.url()) as server:
-        person = Person(server)
+        user = EnrolledUser(server)
         fragile.freeze()
         try:
-            assert_refused(everything(server, person))
+            assert_refused(everything(server, user))
         finally:
             fragile.thaw()
-        assert_back(server, person)
+        assert_back(server, user)
 
 
 def test_a_database_300_ms_away(fragile: PostgresServer, tmp_path: Path) -> None:
     """What takes a few round trips succeeds, what takes too many is refused, both in time."""
     with proxied(fragile.url()) as proxy, served(tmp_path, proxy.url) as server:
-        person = Person(server)
-        code = authenticator.code(person.secret)
+        user = EnrolledUser(server)
+        code = authenticator.code(user.secret)
         proxy.delay = 0.3
         with server.client() as api:
-            read = api.get(f"/auth/factors/{person.factor}")
+            read = api.get(f"/auth/factors/{user.factor}")
             fields(read, 200)
-            answers = [person.verify(code) for _ in range(3)]
+            answers = [user.verify(code) for _ in range(3)]
         assert_refused(answers)
         assert_in_time([read])
         proxy.delay = 0
-        assert_back(server, person)
+        assert_back(server, user)
 
 
 def test_a_pool_with_no_connection_left(fragile: PostgresServer, tmp_path: Path) -> None:
     """Two connections, both waiting for rows that somebody else holds."""
     with served(tmp_path, fragile.url(), pool_size="2") as server:
-        held, other = Person(server), Person(server)
+        held, other = EnrolledUser(server), EnrolledUser(server)
         with holding(fragile, "SELECT 1 FROM users FOR UPDATE"), ThreadPoolExecutor(REQUESTS) as pool:
             answers = list(pool.map(lambda _: _enroll(server, held), range(REQUESTS)))
             assert_refused(answers)
@@ -211,7 +211,7 @@ class Filler:
 
 def filled_and_freed(server: Server, filler: Filler) -> None:
     """Enrol on a full disk until it is refused, verify there, free it, and look at what was promised."""
-    people = [Person(server) for _ in range(3)]
+    users = [EnrolledUser(server) for _ in range(3)]
     filler.fill()
     enrolled: list[str] = []
     refused: list[httpx.Response] = []
@@ -226,28 +226,28 @@ def filled_and_freed(server: Server, filler: Filler) -> None:
             enrolled.append(fields(answer, 201)["id"])
     assert_refused(refused)
     accepted: set[str] = set()
-    for person in people:
+    for user in users:
         for _ in range(3):
-            answer = person.verify(authenticator.code(person.secret, 1))
+            answer = user.verify(authenticator.code(user.secret, 1))
             if answer.status_code == 201:
                 # There was room for this one: then it is spent like any other.
                 assert fields(answer, 201)["valid"] is True
-                assert person.secret not in accepted
-                accepted.add(person.secret)
+                assert user.secret not in accepted
+                accepted.add(user.secret)
                 break
             assert_refused([answer])
     filler.free()
-    for person in people:
+    for user in users:
         with server.client() as api:
-            challenge = fields(api.post(f"/auth/factors/{person.factor}/challenge"), 201)
-            code = {"code": authenticator.code(person.secret, 1)}
+            challenge = fields(api.post(f"/auth/factors/{user.factor}/challenge"), 201)
+            code = {"code": authenticator.code(user.secret, 1)}
             answer = api.post(f"/auth/challenges/{challenge['id']}/verify", json=code)
-        assert fields(answer, 201)["valid"] is (person.secret not in accepted)
+        assert fields(answer, 201)["valid"] is (user.secret not in accepted)
     with server.client() as api:
         for factor_id in enrolled:
             fields(api.get(f"/auth/factors/{factor_id}"), 200)
         fields(api.get("/readyz"), 200)
-    Person(server)
+    EnrolledUser(server)
 
 
 @contextlib.contextmanager
@@ -280,9 +280,9 @@ def holding(server: PostgresServer, statement: str) -> Iterator[None]:
         loop.close()
 
 
-def _enroll(server: Server, person: Person) -> httpx.Response:
+def _enroll(server: Server, user: EnrolledUser) -> httpx.Response:
     with server.client() as api:
-        return api.post(person.path, json={"type": "totp"})
+        return api.post(user.path, json={"type": "totp"})
 
 
 def _enroll_stand_alone(server: Server) -> httpx.Response:

@@ -123,6 +123,6 @@ def test_a_database_that_turns_read_only_refuses_cleanly_is_read_and_recovers(
             assert "read-only" in refused["message"]
             turn(False)
     assert set(clients.answers) == {201, 503}
-    assert broken(Settings(data=server.data), clients.told) == []
+    assert broken(Settings(data=server.data), clients.acknowledged) == []
     assert server.stop() == 0
     assert_no_surprise(server)

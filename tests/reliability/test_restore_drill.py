@@ -11,7 +11,7 @@ import pytest
 from authfactor.settings import Settings
 from tests.cli.test_vault import enroll
 from tests.support import authenticator
-from tests.support.fault_invariants import Told, broken
+from tests.support.fault_invariants import Acknowledged, broken
 from tests.support.fault_load import Clients
 from tests.support.server_process import Server, assert_no_surprise, fields
 
@@ -44,14 +44,14 @@ def test_a_restored_backup_has_all_of_before_it_and_takes_no_code_of_before_the_
     with Clients(server) as clients:
         time.sleep(1)
         # What was answered by now must be in the backup; what comes while it is made may be.
-        sure = deepcopy(clients.told)
+        sure = deepcopy(clients.acknowledged)
         made = server.run("--json", "backup", str(file))
         time.sleep(0.5)
         second = authenticator.code(used_after[1])
         assert answer(server, used_after[0], second)["valid"]
         with server.client() as client:
             client.delete(f"/user_management/users/{back}")
-        later = len(clients.told.factors)
+        later = len(clients.acknowledged.factors)
         server.kill()
     assert made.returncode == 0, made.stderr
     assert set(clients.answers) == {201}
@@ -60,9 +60,9 @@ def test_a_restored_backup_has_all_of_before_it_and_takes_no_code_of_before_the_
 
     restored = server.run("--json", "restore", str(file))
     assert restored.returncode == 0, restored.stderr
-    told = json.loads(restored.stdout)["marked"]
-    assert told["factors"] >= len(sure.factors) + 3
-    sure.marked = told["not_before"] - 1
+    marked = json.loads(restored.stdout)["marked"]
+    assert marked["factors"] >= len(sure.factors) + 3
+    sure.marked = marked["not_before"] - 1
     assert broken(Settings(data=data), sure) == []
 
     server.start()
@@ -76,11 +76,11 @@ def test_a_restored_backup_has_all_of_before_it_and_takes_no_code_of_before_the_
         assert client.get(f"/user_management/users/{gone}").status_code == 404
         # Deleted after the backup: it is there again, as the command says.
         assert client.get(f"/user_management/users/{back}").status_code == 200
-    while authenticator.current_step() < told["not_before"] - 1:
+    while authenticator.current_step() < marked["not_before"] - 1:
         time.sleep(0.2)
     # A phone that is a step ahead has the first code that is good; it is good once.
     for factor, secret in (used_before, used_after, unused):
-        code = authenticator.code_at(secret, told["not_before"])
+        code = authenticator.code_at(secret, marked["not_before"])
         assert answer(server, factor, code)["valid"]
         assert answer(server, factor, code)["reason"] == "code_already_used"
     assert server.stop() == 0
@@ -103,8 +103,8 @@ def test_a_copy_of_the_file_that_is_put_back_by_hand_is_made_safe_by_a_mark(tmp_
     lose(data)
     (data / "authfactor.db").write_bytes(old)
     (data / "authfactor.db").chmod(0o600)
-    told = json.loads(server.run("--json", "restore", "--mark").stdout)["marked"]
+    marked = json.loads(server.run("--json", "restore", "--mark").stdout)["marked"]
     server.start()
     assert answer(server, factor, code)["reason"] == "code_already_used"
     assert server.stop() == 0
-    assert broken(Settings(data=data), Told(marked=told["not_before"] - 1)) == []
+    assert broken(Settings(data=data), Acknowledged(marked=marked["not_before"] - 1)) == []

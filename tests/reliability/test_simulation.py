@@ -103,12 +103,12 @@ class Schedule:
 
     def _compare_records(self) -> None:
         record = self.store.rows.get(("failures", "user_1"), FailureRecord((), 0, None))
-        person = self.reference.people.get("user_1")
-        if person is None:
+        state = self.reference.users.get("user_1")
+        if state is None:
             return
-        assert record.in_a_row == person.in_a_row
+        assert record.in_a_row == state.in_a_row
         until = attempt_limits.locked_until(record, self.now) or 0
-        assert until == (person.locked_until if person.locked_until > self.now else 0)
+        assert until == (state.locked_until if state.locked_until > self.now else 0)
 
 
 def _told(outcome: object) -> str:

@@ -18,7 +18,7 @@ from authfactor.settings import Settings
 from authfactor.store import Unit
 from authfactor.wire.requests import CreateUser, EnrollUserFactor
 from tests.support import authenticator
-from tests.support.reference_verifier import Person, Question, Verifier
+from tests.support.reference_verifier import Question, UserState, Verifier
 
 START: Final = 1_700_000_010_000
 LIMITS: Final[dict[str, Any]] = {
@@ -119,7 +119,7 @@ class Verifying(RuleBasedStateMachine):
     @rule(user=st.integers(0, 1))
     def unlock(self, user: int) -> None:
         self.loop.run_until_complete(self.af.run(self.af.users.unlock(self.environment, self.users[user])))
-        self.reference.people.pop(self.users[user], None)
+        self.reference.users.pop(self.users[user], None)
 
     @invariant()
     def locks_are_the_same(self) -> None:
@@ -127,10 +127,10 @@ class Verifying(RuleBasedStateMachine):
             return
         for user in self.users:
             record = self.loop.run_until_complete(self.af.read(self._record_of(user)))
-            person = self.reference.people.get(user, Person())
+            state = self.reference.users.get(user, UserState())
             until = max(record.locked_until or 0, self.now)
-            assert until == max(person.locked_until, self.now)
-            assert record.in_a_row == person.in_a_row
+            assert until == max(state.locked_until, self.now)
+            assert record.in_a_row == state.in_a_row
 
     @staticmethod
     def _record_of(user: str) -> Unit[FailureRecord]:

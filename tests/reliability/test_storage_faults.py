@@ -50,7 +50,7 @@ def test_a_full_disk_refuses_cleanly_and_goes_on_when_there_is_room(small_disk: 
             time.sleep(0.05)
         assert clients.answers[201] >= before + 20
     assert set(clients.answers) <= {201, 503}, server.output()
-    assert broken(Settings(data=server.data), clients.told) == []
+    assert broken(Settings(data=server.data), clients.acknowledged) == []
 
 
 def test_a_log_that_cannot_be_written_keeps_nobody_from_an_answer(small_disk: Path, tmp_path: Path) -> None:
@@ -79,13 +79,13 @@ def _fill(ballast: Path) -> None:
 def test_what_a_crash_leaves_torn_at_the_end_of_the_log_is_not_read(tmp_path: Path) -> None:
     chance = random.Random(5)
     server = Server(tmp_path / "data")
-    told = []
+    acknowledged = []
     for _ in range(5):
         server.start()
         with Clients(server) as clients:
             time.sleep(0.3)
             server.kill()
-        told.append(clients.told)
+        acknowledged.append(clients.acknowledged)
         log = server.data / "authfactor.db-wal"
         tail = log.read_bytes()[-4120:]
         # Half of a frame that looks like the last one, or noise: a write that was under way.
@@ -94,7 +94,7 @@ def test_what_a_crash_leaves_torn_at_the_end_of_the_log_is_not_read(tmp_path: Pa
             file.write(half if chance.random() < 0.5 else chance.randbytes(6000))
     server.start()
     assert server.stop() == 0
-    for each in told:
+    for each in acknowledged:
         assert broken(Settings(data=server.data), each) == []
 
 
@@ -128,7 +128,7 @@ def test_a_slow_disk_makes_everybody_wait_together_and_not_in_turn(tmp_path: Pat
     # One at a time there would be 20 writes in a second; eight clients share each commit.
     assert clients.answers[201] > 4 * 20 * 2
     assert set(clients.answers) == {201}
-    assert broken(Settings(data=server.data), clients.told) == []
+    assert broken(Settings(data=server.data), clients.acknowledged) == []
 
 
 @pytest.mark.timeout(120)
@@ -148,7 +148,7 @@ def test_a_disk_that_fails_to_flush_is_a_503_and_what_was_answered_stays(tmp_pat
         failing.unlink()
         server.start()
     assert set(clients.answers) == {201, 503}
-    assert broken(Settings(data=server.data), clients.told) == []
+    assert broken(Settings(data=server.data), clients.acknowledged) == []
 
 
 def _wait_for(clients: Clients, status: int, more: int) -> None:

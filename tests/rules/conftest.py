@@ -30,7 +30,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-async def open_desk(tmp_path: Path, database_url: str, clock: FakeClock) -> AsyncIterator[Opener]:
+async def open_installation(tmp_path: Path, database_url: str, clock: FakeClock) -> AsyncIterator[Opener]:
     """Open an installation with settings of the test's choice; opening again finds the same data."""
     entropy = random.Random(20_240_229)
     opened: list[Authfactor] = []
@@ -58,7 +58,7 @@ async def open_desk(tmp_path: Path, database_url: str, clock: FakeClock) -> Asyn
 
 
 @pytest.fixture
-async def desk(open_desk: Opener) -> Installation:
+async def installation(open_installation: Opener) -> Installation:
     """Open with the default settings."""
-    made: Installation = await open_desk()
+    made: Installation = await open_installation()
     return made

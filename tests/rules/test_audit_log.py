@@ -16,22 +16,24 @@ from tests.support.installation import Installation, Opener
 KIM = Actor("operator", "operator_1", "kim@example.org")
 
 
-async def note(desk: Installation, action: str, actor: Actor = KIM, target: str = "user_1") -> None:
-    await desk.af.run(lambda tx: desk.af.audit.append(tx, actor, action, target, environment=1, reason="why"))
+async def note(installation: Installation, action: str, actor: Actor = KIM, target: str = "user_1") -> None:
+    await installation.af.run(
+        lambda tx: installation.af.audit.append(tx, actor, action, target, environment=1, reason="why")
+    )
 
 
-async def everything(desk: Installation) -> list[AuditEntry]:
-    return await desk.af.read(lambda tx: tx.audit.entries_after("", 100))
+async def everything(installation: Installation) -> list[AuditEntry]:
+    return await installation.af.read(lambda tx: tx.audit.entries_after("", 100))
 
 
-async def entries(desk: Installation, *filters: str | None) -> list[AuditEntry]:
-    return (await desk.af.read(desk.af.audit.page(PageQuery(limit=100), *filters))).items
+async def entries(installation: Installation, *filters: str | None) -> list[AuditEntry]:
+    return (await installation.af.read(installation.af.audit.page(PageQuery(limit=100), *filters))).items
 
 
-async def test_entries_are_numbered_without_gaps_and_say_everything(desk: Installation) -> None:
+async def test_entries_are_numbered_without_gaps_and_say_everything(installation: Installation) -> None:
     for action in ("one", "two", "three"):
-        await note(desk, action)
-    newest, _, oldest = await entries(desk)
+        await note(installation, action)
+    newest, _, oldest = await entries(installation)
     assert (newest.action, newest.id) == ("three", "audit_000000000000003")
     assert (oldest.actor, oldest.target, oldest.reason, oldest.environment) == (
         "kim@example.org",
@@ -39,42 +41,42 @@ async def test_entries_are_numbered_without_gaps_and_say_everything(desk: Instal
         "why",
         1,
     )
-    assert oldest.created_at == desk.clock.now
+    assert oldest.created_at == installation.clock.now
 
 
-async def test_many_at_once_make_one_chain(desk: Installation) -> None:
-    await asyncio.gather(*(note(desk, f"action {number}") for number in range(4)))
-    found = await desk.af.audit.check(desk.af.store)
+async def test_many_at_once_make_one_chain(installation: Installation) -> None:
+    await asyncio.gather(*(note(installation, f"action {number}") for number in range(4)))
+    found = await installation.af.audit.check(installation.af.store)
     assert (found.entries, found.broken) == (4, None)
 
 
-async def test_an_entry_is_kept_only_with_its_change(desk: Installation) -> None:
+async def test_an_entry_is_kept_only_with_its_change(installation: Installation) -> None:
     async def failing(tx: Tx) -> None:
-        await desk.af.audit.append(tx, KIM, "lost", "user_1")
+        await installation.af.audit.append(tx, KIM, "lost", "user_1")
         raise errors.Conflict("x", "x")
 
     with pytest.raises(errors.Conflict):
-        await desk.af.run(failing)
-    assert await entries(desk) == []
+        await installation.af.run(failing)
+    assert await entries(installation) == []
 
 
-async def test_filters(desk: Installation) -> None:
-    await note(desk, "one")
-    await note(desk, "two", COMMAND_LINE, "user_2")
-    assert [item.action for item in await entries(desk, "one")] == ["one"]
-    assert [item.action for item in await entries(desk, None, "command line")] == ["two"]
-    assert [item.action for item in await entries(desk, None, None, "user_2")] == ["two"]
-    assert await entries(desk, "one", "command line") == []
+async def test_filters(installation: Installation) -> None:
+    await note(installation, "one")
+    await note(installation, "two", COMMAND_LINE, "user_2")
+    assert [item.action for item in await entries(installation, "one")] == ["one"]
+    assert [item.action for item in await entries(installation, None, "command line")] == ["two"]
+    assert [item.action for item in await entries(installation, None, None, "user_2")] == ["two"]
+    assert await entries(installation, "one", "command line") == []
 
 
-async def test_pages_are_walked_and_a_wrong_cursor_is_refused(desk: Installation) -> None:
+async def test_pages_are_walked_and_a_wrong_cursor_is_refused(installation: Installation) -> None:
     for number in range(5):
-        await note(desk, str(number))
-    first = await desk.af.read(desk.af.audit.page(PageQuery(limit=3)))
-    rest = await desk.af.read(desk.af.audit.page(PageQuery(limit=3, after=first.after)))
+        await note(installation, str(number))
+    first = await installation.af.read(installation.af.audit.page(PageQuery(limit=3)))
+    rest = await installation.af.read(installation.af.audit.page(PageQuery(limit=3, after=first.after)))
     assert [item.action for item in (*first.items, *rest.items)] == ["4", "3", "2", "1", "0"]
     with pytest.raises(errors.InvalidRequest):
-        await desk.af.read(desk.af.audit.page(PageQuery(after="audit_x")))
+        await installation.af.read(installation.af.audit.page(PageQuery(after="audit_x")))
 
 
 @pytest.mark.parametrize(
@@ -87,142 +89,150 @@ async def test_pages_are_walked_and_a_wrong_cursor_is_refused(desk: Installation
         ("UPDATE audit SET created_at = created_at + 1 WHERE id = 'audit_000000000000001'", 1),
     ],
 )
-async def test_whoever_touches_the_list_breaks_the_chain(desk: Installation, touch: str, broken: int) -> None:
+async def test_whoever_touches_the_list_breaks_the_chain(
+    installation: Installation, touch: str, broken: int
+) -> None:
     for number in range(4):
-        await note(desk, str(number))
-    desk.sql(touch)
-    found = await desk.af.audit.check(desk.af.store)
+        await note(installation, str(number))
+    installation.sql(touch)
+    found = await installation.af.audit.check(installation.af.store)
     assert found.broken == f"audit_{broken:015d}"
 
 
-async def test_who_writes_the_list_anew_without_the_key_is_found(desk: Installation) -> None:
+async def test_who_writes_the_list_anew_without_the_key_is_found(installation: Installation) -> None:
     for number in range(4):
-        await note(desk, str(number))
-    forged = await everything(desk)
+        await note(installation, str(number))
+    forged = await everything(installation)
     # Hashes that fit, made as anyone can who has the database: the second entry says something else.
     forged[1] = msgspec.structs.replace(forged[1], reason="better")
     before = hash_chain.BEGINNING
     for entry in forged:
         before = hash_chain.hash_of(entry, before)
-        desk.sql("UPDATE audit SET reason = ?, hash = ? WHERE id = ?", entry.reason, before, entry.id)
-    found = await desk.af.audit.check(desk.af.store)
+        installation.sql("UPDATE audit SET reason = ?, hash = ? WHERE id = ?", entry.reason, before, entry.id)
+    found = await installation.af.audit.check(installation.af.store)
     assert (found.broken, found.why) == (numbered(2), "its signature is wrong")
 
 
 @pytest.mark.parametrize("first", [2, 4])
-async def test_entries_made_plain_are_found(desk: Installation, first: int) -> None:
+async def test_entries_made_plain_are_found(installation: Installation, first: int) -> None:
     for number in range(4):
-        await note(desk, str(number))
-    entries = await everything(desk)
+        await note(installation, str(number))
+    entries = await everything(installation)
     before = entries[first - 2].hash
     for entry in entries[first - 1 :]:
         plain = msgspec.structs.replace(entry, key_id=None, mac=None, address=None)
         before = hash_chain.hash_of(plain, before)
-        desk.sql("UPDATE audit SET key_id = NULL, mac = NULL, hash = ? WHERE id = ?", before, entry.id)
-    found = await desk.af.audit.check(desk.af.store)
+        installation.sql(
+            "UPDATE audit SET key_id = NULL, mac = NULL, hash = ? WHERE id = ?", before, entry.id
+        )
+    found = await installation.af.audit.check(installation.af.store)
     assert found.broken == numbered(first)
     assert "not signed" in str(found.why)
     accepted = frozenset(numbered(number) for number in range(first, 5))
-    accepting = await desk.af.audit.check(desk.af.store, accept=accepted)
+    accepting = await installation.af.audit.check(installation.af.store, accept=accepted)
     assert (accepting.broken, accepting.unsigned) == (None, 5 - first)
 
 
-async def test_entries_of_an_older_release_stay_good_and_the_next_one_covers_them(desk: Installation) -> None:
+async def test_entries_of_an_older_release_stay_good_and_the_next_one_covers_them(
+    installation: Installation,
+) -> None:
     before = hash_chain.BEGINNING
     for number in (1, 2):
         old = AuditEntry(numbered(number), "operator", "o", "kim", "x", 1, "t", None, None, 5, b"")
         before = hash_chain.hash_of(old, before)
-        desk.sql(
+        installation.sql(
             "INSERT INTO audit"
             " (id, actor_kind, actor_id, actor, action, environment, target, created_at, hash)"
             " VALUES (?, 'operator', 'o', 'kim', 'x', 1, 't', 5, ?)",
             old.id,
             before,
         )
-    await note(desk, "new")
-    found = await desk.af.audit.check(desk.af.store)
+    await note(installation, "new")
+    found = await installation.af.audit.check(installation.af.store)
     assert (found.broken, found.entries, found.unsigned) == (None, 3, 2)
-    desk.sql("UPDATE audit SET target = 'u' WHERE id = ?", numbered(1))
-    assert (await desk.af.audit.check(desk.af.store)).broken == numbered(1)
+    installation.sql("UPDATE audit SET target = 'u' WHERE id = ?", numbered(1))
+    assert (await installation.af.audit.check(installation.af.store)).broken == numbered(1)
 
 
-async def test_two_entries_that_change_places_are_found(desk: Installation) -> None:
+async def test_two_entries_that_change_places_are_found(installation: Installation) -> None:
     for number in range(3):
-        await note(desk, str(number))
+        await note(installation, str(number))
     for old, new in ((2, 9), (3, 2), (9, 3)):
-        desk.sql("UPDATE audit SET id = ? WHERE id = ?", numbered(new), numbered(old))
-    assert (await desk.af.audit.check(desk.af.store)).broken == numbered(2)
+        installation.sql("UPDATE audit SET id = ? WHERE id = ?", numbered(new), numbered(old))
+    assert (await installation.af.audit.check(installation.af.store)).broken == numbered(2)
 
 
-async def test_an_entry_put_in_between_is_found(desk: Installation) -> None:
+async def test_an_entry_put_in_between_is_found(installation: Installation) -> None:
     for number in range(2):
-        await note(desk, str(number))
-    desk.sql(
+        await note(installation, str(number))
+    installation.sql(
         "INSERT INTO audit SELECT 'audit_000000000000001b', actor_kind, actor_id, actor, action, environment,"
         " target, reason, request_id, created_at, hash, mac, key_id, address FROM audit"
         " WHERE id = 'audit_000000000000001'"
     )
-    assert (await desk.af.audit.check(desk.af.store)).broken == "audit_000000000000001b"
+    assert (await installation.af.audit.check(installation.af.store)).broken == "audit_000000000000001b"
 
 
-async def test_an_end_that_was_cut_off_shows_against_what_was_kept(desk: Installation) -> None:
+async def test_an_end_that_was_cut_off_shows_against_what_was_kept(installation: Installation) -> None:
     for number in range(4):
-        await note(desk, str(number))
-    last = (await desk.af.audit.check(desk.af.store)).last
+        await note(installation, str(number))
+    last = (await installation.af.audit.check(installation.af.store)).last
     assert last is not None
     kept = {last.id: last.hash}
-    assert (await desk.af.audit.check(desk.af.store, expect=kept)).broken is None
-    desk.sql("DELETE FROM audit WHERE id >= ?", numbered(3))
-    assert (await desk.af.audit.check(desk.af.store)).broken is None
-    cut = await desk.af.audit.check(desk.af.store, expect=kept)
+    assert (await installation.af.audit.check(installation.af.store, expect=kept)).broken is None
+    installation.sql("DELETE FROM audit WHERE id >= ?", numbered(3))
+    assert (await installation.af.audit.check(installation.af.store)).broken is None
+    cut = await installation.af.audit.check(installation.af.store, expect=kept)
     assert (cut.broken, "cut off" in str(cut.why)) == (last.id, True)
     # The server goes on, and the list is as long as before: the hash tells.
     for number in range(4):
-        await note(desk, str(number + 10))
-    assert (await desk.af.audit.check(desk.af.store, expect=kept)).broken == last.id
+        await note(installation, str(number + 10))
+    assert (await installation.af.audit.check(installation.af.store, expect=kept)).broken == last.id
 
 
 async def test_after_a_rotation_all_entries_fit_and_the_old_key_signs_nothing_more(
-    desk: Installation,
+    installation: Installation,
 ) -> None:
-    await note(desk, "before")
-    await desk.af.run(desk.af.audit.renew_key)
-    await note(desk, "after")
-    assert [entry.key_id for entry in await everything(desk)] == ["000001", "000002"]
-    assert (await desk.af.audit.check(desk.af.store)).broken is None
-    keys = await desk.af.audit.keys(desk.af.store)
-    last = (await everything(desk))[-1]
+    await note(installation, "before")
+    await installation.af.run(installation.af.audit.renew_key)
+    await note(installation, "after")
+    assert [entry.key_id for entry in await everything(installation)] == ["000001", "000002"]
+    assert (await installation.af.audit.check(installation.af.store)).broken is None
+    keys = await installation.af.audit.keys(installation.af.store)
+    last = (await everything(installation))[-1]
     forged = AuditEntry(
         numbered(3), "api_key", None, "x", "x", None, "x", None, None, 5, b"", None, "000001", None
     )
     hashed = hash_chain.hash_of(forged, last.hash)
-    desk.sql(
+    installation.sql(
         "INSERT INTO audit (id, actor_kind, actor, action, target, created_at, hash, mac, key_id)"
         " VALUES (?, 'api_key', 'x', 'x', 'x', 5, ?, ?, '000001')",
         forged.id,
         hashed,
         hash_chain.mac_of(hashed, keys["000001"]),
     )
-    found = await desk.af.audit.check(desk.af.store)
+    found = await installation.af.audit.check(installation.af.store)
     assert (found.broken, "replaced earlier" in str(found.why)) == (numbered(3), True)
 
 
-async def test_a_key_that_was_put_in_by_hand_signs_nothing(desk: Installation) -> None:
-    await note(desk, "one")
-    desk.sql("UPDATE audit_keys SET secret = 'v1:000000:AAAA'")
-    found = await desk.af.audit.check(desk.af.store)
+async def test_a_key_that_was_put_in_by_hand_signs_nothing(installation: Installation) -> None:
+    await note(installation, "one")
+    installation.sql("UPDATE audit_keys SET secret = 'v1:000000:AAAA'")
+    found = await installation.af.audit.check(installation.af.store)
     assert (found.broken, "cannot be unsealed" in str(found.why)) == (numbered(1), True)
 
 
-async def test_servers_that_write_at_once_make_one_chain(open_desk: Opener) -> None:
-    first, second = await open_desk(), await open_desk()
-    await asyncio.gather(*(note(desk, str(number)) for number in range(30) for desk in (first, second)))
+async def test_servers_that_write_at_once_make_one_chain(open_installation: Opener) -> None:
+    first, second = await open_installation(), await open_installation()
+    await asyncio.gather(
+        *(note(installation, str(number)) for number in range(30) for installation in (first, second))
+    )
     found = await first.af.audit.check(second.af.store)
     assert (found.entries, found.broken) == (60, None)
 
 
-async def test_a_new_key_among_many_entries_breaks_nothing(open_desk: Opener) -> None:
-    first, second = await open_desk(), await open_desk()
+async def test_a_new_key_among_many_entries_breaks_nothing(open_installation: Opener) -> None:
+    first, second = await open_installation(), await open_installation()
     await note(first, "before")
 
     async def rotate() -> None:
@@ -232,7 +242,7 @@ async def test_a_new_key_among_many_entries_breaks_nothing(open_desk: Opener) ->
 
         await second.af.run(unit)
 
-    many = (note(desk, str(number)) for number in range(15) for desk in (first, second))
+    many = (note(installation, str(number)) for number in range(15) for installation in (first, second))
     await asyncio.gather(*many, *(rotate() for _ in range(5)))
     found = await first.af.audit.check(second.af.store)
     assert (found.entries, found.broken, found.why) == (36, None, None)

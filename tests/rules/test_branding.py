@@ -27,22 +27,24 @@ def chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
-async def change(desk: Installation, **fields: str | None) -> BrandingRecord:
-    return await desk.af.run(desk.af.brandings.update(desk.environment, UpdateBranding(**fields)))
+async def change(installation: Installation, **fields: str | None) -> BrandingRecord:
+    return await installation.af.run(
+        installation.af.brandings.update(installation.environment, UpdateBranding(**fields))
+    )
 
 
-async def test_absent_fields_stay_and_null_goes_back_to_the_default(desk: Installation) -> None:
-    assert await desk.af.read(desk.af.brandings.get(desk.environment)) is None
+async def test_absent_fields_stay_and_null_goes_back_to_the_default(installation: Installation) -> None:
+    assert await installation.af.read(installation.af.brandings.get(installation.environment)) is None
     logo = png()
-    await change(desk, name="Shop", color="#0A7D5A")
-    changed = await change(desk, logo=base64.b64encode(logo).decode())
+    await change(installation, name="Shop", color="#0A7D5A")
+    changed = await change(installation, logo=base64.b64encode(logo).decode())
     assert (changed.name, changed.color) == ("Shop", "#0a7d5a")
     assert changed.logo is not None
     assert Image.open(io.BytesIO(changed.logo)).size == (40, 20)
-    assert await desk.af.read(desk.af.brandings.get(desk.environment)) == changed
-    changed = await change(desk, name=None, logo=None)
+    assert await installation.af.read(installation.af.brandings.get(installation.environment)) == changed
+    changed = await change(installation, name=None, logo=None)
     assert (changed.name, changed.color, changed.logo) == (None, "#0a7d5a", None)
-    assert await desk.af.read(desk.af.brandings.get(desk.other)) is None
+    assert await installation.af.read(installation.af.brandings.get(installation.other)) is None
 
 
 @pytest.mark.parametrize(
@@ -64,9 +66,9 @@ async def test_absent_fields_stay_and_null_goes_back_to_the_default(desk: Instal
         ("logo", base64.b64encode(png(1, 1025)).decode()),
     ],
 )
-async def test_what_cannot_be_shown_is_refused(desk: Installation, field: str, value: str) -> None:
+async def test_what_cannot_be_shown_is_refused(installation: Installation, field: str, value: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        await change(desk, **{field: value})
+        await change(installation, **{field: value})
     assert [item.field for item in refused.value.items] == [field]
 
 

@@ -14,16 +14,18 @@ if TYPE_CHECKING:
     from tests.support.installation import Installation, Opener
 
 
-async def test_the_first_environment_is_made_once_with_the_settings_names(open_desk: "Opener") -> None:
+async def test_the_first_environment_is_made_once_with_the_settings_names(
+    open_installation: "Opener",
+) -> None:
     settings = {"bootstrap_api_key": "sk_test_x", "bootstrap_client_id": "client_x"}
     for _ in range(2):
-        desk: Installation = await open_desk(**settings)
-        everything = await desk.af.read(lambda tx: tx.environments.all())
-        assert [found.client_id for found in everything] == ["client_x", desk.other.client_id]
-        assert desk.environment.team_name == "Acme"
-        caller = await desk.af.environments.authenticate(desk.af.store, "sk_test_x")
-        assert caller.environment == desk.environment
-        assert len(await desk.af.read(lambda tx: tx.api_keys.of_environment(1))) == 1
+        installation: Installation = await open_installation(**settings)
+        everything = await installation.af.read(lambda tx: tx.environments.all())
+        assert [found.client_id for found in everything] == ["client_x", installation.other.client_id]
+        assert installation.environment.team_name == "Acme"
+        caller = await installation.af.environments.authenticate(installation.af.store, "sk_test_x")
+        assert caller.environment == installation.environment
+        assert len(await installation.af.read(lambda tx: tx.api_keys.of_environment(1))) == 1
 
 
 def until_none(count: Callable[[], list[tuple[object, ...]]]) -> list[tuple[object, ...]]:
@@ -34,18 +36,18 @@ def until_none(count: Callable[[], list[tuple[object, ...]]]) -> list[tuple[obje
     return found
 
 
-async def test_a_start_that_fails_lets_go_of_the_database(open_desk: "Opener") -> None:
-    desk: Installation = await open_desk(bootstrap_client_id="client_x")
-    await desk.af.close()
+async def test_a_start_that_fails_lets_go_of_the_database(open_installation: "Opener") -> None:
+    installation: Installation = await open_installation(bootstrap_client_id="client_x")
+    await installation.af.close()
     before = set(threading.enumerate())
     with pytest.raises(errors.Conflict):
-        await open_desk(bootstrap_client_id="client_y")
-    path = desk.af.settings.sqlite_path
+        await open_installation(bootstrap_client_id="client_y")
+    path = installation.af.settings.sqlite_path
     if path is None:
         others = (
             "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'authfactor'"
         )
-        left = await asyncio.to_thread(until_none, lambda: desk.sql(f"SELECT count(*) {others}"))
+        left = await asyncio.to_thread(until_none, lambda: installation.sql(f"SELECT count(*) {others}"))
         assert left == [(0,)]
         return
     fresh = set(threading.enumerate()) - before
@@ -53,12 +55,14 @@ async def test_a_start_that_fails_lets_go_of_the_database(open_desk: "Opener") -
     assert not path.with_name(f"{path.name}-wal").exists()
 
 
-async def test_a_key_names_its_environment_and_several_work_side_by_side(desk: "Installation") -> None:
-    af = desk.af
-    keys = [await af.run(af.environments.new_key(desk.environment, name)) for name in ("a", "b")]
-    keys.append(await af.run(af.environments.new_key(desk.other, "c")))
+async def test_a_key_names_its_environment_and_several_work_side_by_side(
+    installation: "Installation",
+) -> None:
+    af = installation.af
+    keys = [await af.run(af.environments.new_key(installation.environment, name)) for name in ("a", "b")]
+    keys.append(await af.run(af.environments.new_key(installation.other, "c")))
     for (record, text), environment in zip(
-        keys, [desk.environment, desk.environment, desk.other], strict=True
+        keys, [installation.environment, installation.environment, installation.other], strict=True
     ):
         caller = await af.environments.authenticate(af.store, text)
         assert (caller.environment, caller.key_id) == (environment, record.id)
@@ -68,97 +72,97 @@ async def test_a_key_names_its_environment_and_several_work_side_by_side(desk: "
 
 
 @pytest.mark.parametrize("key", ["", "sk_", "sk_unknown", "\ud800", "ä", "x" * 100_000])
-async def test_an_unknown_key_is_unauthorized(desk: "Installation", key: str) -> None:
+async def test_an_unknown_key_is_unauthorized(installation: "Installation", key: str) -> None:
     with pytest.raises(errors.Unauthorized):
-        await desk.af.environments.authenticate(desk.af.store, key)
+        await installation.af.environments.authenticate(installation.af.store, key)
 
 
-async def test_a_revoked_key_is_refused_within_a_second_and_the_others_live_on(desk: "Installation") -> None:
-    af = desk.af
-    record, text = await af.run(af.environments.new_key(desk.environment, "a"))
-    _, other = await af.run(af.environments.new_key(desk.environment, "b"))
+async def test_a_revoked_key_is_refused_within_a_second_and_the_others_live_on(installation: "Installation") -> None:
+    af = installation.af
+    record, text = await af.run(af.environments.new_key(installation.environment, "a"))
+    _, other = await af.run(af.environments.new_key(installation.environment, "b"))
     await af.environments.authenticate(af.store, text)
-    await af.run(af.environments.revoke_key(desk.environment, record.id))
-    desk.clock.advance(1)
+    await af.run(af.environments.revoke_key(installation.environment, record.id))
+    installation.clock.advance(1)
     with pytest.raises(errors.Unauthorized):
         await af.environments.authenticate(af.store, text)
-    assert (await af.environments.authenticate(af.store, other)).environment == desk.environment
+    assert (await af.environments.authenticate(af.store, other)).environment == installation.environment
     with pytest.raises(errors.NotFound):
-        await af.run(af.environments.revoke_key(desk.environment, record.id))
+        await af.run(af.environments.revoke_key(installation.environment, record.id))
 
 
 @pytest.mark.parametrize("jump", [-3600, 3600])
-async def test_a_clock_that_jumps_does_not_keep_a_revoked_key_alive(desk: "Installation", jump: int) -> None:
-    af = desk.af
-    record, text = await af.run(af.environments.new_key(desk.environment, "a"))
+async def test_a_clock_that_jumps_does_not_keep_a_revoked_key_alive(installation: "Installation", jump: int) -> None:
+    af = installation.af
+    record, text = await af.run(af.environments.new_key(installation.environment, "a"))
     await af.environments.authenticate(af.store, text)
-    await af.run(af.environments.revoke_key(desk.environment, record.id))
-    desk.clock.advance(jump)
+    await af.run(af.environments.revoke_key(installation.environment, record.id))
+    installation.clock.advance(jump)
     with pytest.raises(errors.Unauthorized):
         await af.environments.authenticate(af.store, text)
 
 
-async def test_a_known_key_is_answered_from_memory_for_less_than_a_second(desk: "Installation") -> None:
-    af = desk.af
-    _, text = await af.run(af.environments.new_key(desk.environment, "a"))
+async def test_a_known_key_is_answered_from_memory_for_less_than_a_second(installation: "Installation") -> None:
+    af = installation.af
+    _, text = await af.run(af.environments.new_key(installation.environment, "a"))
     caller = await af.environments.authenticate(af.store, text)
     # Taken out of the table behind the cache's back: whoever is still known is known from memory.
-    desk.sql("DELETE FROM api_keys")
-    desk.clock.advance(0.5)
+    installation.sql("DELETE FROM api_keys")
+    installation.clock.advance(0.5)
     assert await af.environments.authenticate(af.store, text) == caller
-    desk.clock.advance(0.5)
+    installation.clock.advance(0.5)
     with pytest.raises(errors.Unauthorized):
         await af.environments.authenticate(af.store, text)
 
 
-async def test_a_change_of_the_environment_reaches_callers_within_a_second(desk: "Installation") -> None:
-    af = desk.af
-    _, text = await af.run(af.environments.new_key(desk.environment, "a"))
+async def test_a_change_of_the_environment_reaches_callers_within_a_second(installation: "Installation") -> None:
+    af = installation.af
+    _, text = await af.run(af.environments.new_key(installation.environment, "a"))
     await af.environments.authenticate(af.store, text)
-    await af.run(af.environments.update(desk.environment, team_name="New", mfa_policy="required"))
-    desk.clock.advance(1)
+    await af.run(af.environments.update(installation.environment, team_name="New", mfa_policy="required"))
+    installation.clock.advance(1)
     caller = await af.environments.authenticate(af.store, text)
     assert (caller.environment.team_name, caller.environment.mfa_policy) == ("New", "required")
 
 
-async def test_the_last_use_of_a_key_is_noted_now_and_then(desk: "Installation") -> None:
-    af = desk.af
-    record, text = await af.run(af.environments.new_key(desk.environment, "a"))
+async def test_the_last_use_of_a_key_is_noted_now_and_then(installation: "Installation") -> None:
+    af = installation.af
+    record, text = await af.run(af.environments.new_key(installation.environment, "a"))
     await af.flush_last_used()
-    desk.clock.advance(7)
+    installation.clock.advance(7)
     await af.environments.authenticate(af.store, text)
-    used = desk.clock.now
-    desk.clock.advance(7)
+    used = installation.clock.now
+    installation.clock.advance(7)
     await af.flush_last_used()
     listed = await af.read(lambda tx: tx.api_keys.of_environment(1))
     assert {key.id: key.last_used_at for key in listed}[record.id] == used
 
 
-async def test_the_text_of_a_key_is_forgotten_when_its_use_is_noted(desk: "Installation") -> None:
-    af = desk.af
-    _, text = await af.run(af.environments.new_key(desk.environment, "a"))
+async def test_the_text_of_a_key_is_forgotten_when_its_use_is_noted(installation: "Installation") -> None:
+    af = installation.af
+    _, text = await af.run(af.environments.new_key(installation.environment, "a"))
     await af.environments.authenticate(af.store, text)
     assert text in repr(vars(af.environments))
     await af.flush_last_used()
     assert text not in repr(vars(af.environments))
 
 
-async def test_names_client_ids_and_keys_are_taken_once(desk: "Installation") -> None:
-    af = desk.af
+async def test_names_client_ids_and_keys_are_taken_once(installation: "Installation") -> None:
+    af = installation.af
     with pytest.raises(errors.Conflict):
         await af.run(af.environments.create("other", team_name="x"))
     with pytest.raises(errors.Conflict):
-        await af.run(af.environments.create("new", team_name="x", client_id=desk.other.client_id))
+        await af.run(af.environments.create("new", team_name="x", client_id=installation.other.client_id))
     with pytest.raises(errors.InvalidRequest):
         af.environments.create(" ", team_name="x")
-    await af.run(af.environments.new_key(desk.environment, "a", key="sk_own"))
+    await af.run(af.environments.new_key(installation.environment, "a", key="sk_own"))
     with pytest.raises(errors.Conflict):
-        await af.run(af.environments.new_key(desk.other, "b", key="sk_own"))
+        await af.run(af.environments.new_key(installation.other, "b", key="sk_own"))
 
 
-async def test_an_environment_is_found_by_name_or_client_id(desk: "Installation") -> None:
-    af = desk.af
-    assert await af.read(af.environments.find("other")) == desk.other
-    assert await af.read(af.environments.find(desk.other.client_id)) == desk.other
+async def test_an_environment_is_found_by_name_or_client_id(installation: "Installation") -> None:
+    af = installation.af
+    assert await af.read(af.environments.find("other")) == installation.other
+    assert await af.read(af.environments.find(installation.other.client_id)) == installation.other
     with pytest.raises(errors.NotFound):
         await af.read(af.environments.find("nowhere"))

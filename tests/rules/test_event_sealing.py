@@ -26,67 +26,71 @@ ENTER: Final = (
 )
 
 
-async def seal(desk: Installation) -> int:
-    return await desk.af.event_sealing.run(desk.af.store)
+async def seal(installation: Installation) -> int:
+    return await installation.af.event_sealing.run(installation.af.store)
 
 
-async def seals(desk: Installation) -> list[EventSeal]:
-    entries = await desk.af.read(lambda tx: tx.audit.entries_after("", 1000))
+async def seals(installation: Installation) -> list[EventSeal]:
+    entries = await installation.af.read(lambda tx: tx.audit.entries_after("", 1000))
     found = [event_digests.decode_seal(entry) for entry in entries if entry.action == SEALED]
     return [each for each in found if each is not None]
 
 
-async def removals(desk: Installation) -> list[AuditEntry]:
-    entries = await desk.af.read(lambda tx: tx.audit.entries_after("", 1000))
+async def removals(installation: Installation) -> list[AuditEntry]:
+    entries = await installation.af.read(lambda tx: tx.audit.entries_after("", 1000))
     return [entry for entry in entries if entry.action == CLEANED]
 
 
-async def check(desk: Installation, *accept: str) -> tuple[VerifiedEvents, ChainResult | None]:
-    walk = ChainVerifier(await desk.af.audit.keys(desk.af.store))
-    assert await desk.af.audit.follow(desk.af.store, walk) is None
-    return await desk.af.event_verification.check(desk.af.store, walk, frozenset(accept), lambda *_: None)
+async def check(installation: Installation, *accept: str) -> tuple[VerifiedEvents, ChainResult | None]:
+    walk = ChainVerifier(await installation.af.audit.keys(installation.af.store))
+    assert await installation.af.audit.follow(installation.af.store, walk) is None
+    return await installation.af.event_verification.check(
+        installation.af.store, walk, frozenset(accept), lambda *_: None
+    )
 
 
-async def findings(desk: Installation) -> list[str]:
-    checked, broken = await check(desk)
+async def findings(installation: Installation) -> list[str]:
+    checked, broken = await check(installation)
     assert broken is None
     return [str(finding) for finding in checked.findings]
 
 
-def enter(desk: Installation, at: int, *, environment: int = 1, number: int = 0, data: str = "{}") -> str:
+def enter(
+    installation: Installation, at: int, *, environment: int = 1, number: int = 0, data: str = "{}"
+) -> str:
     """Add an event made at a moment, as a server that took its time would, or an intruder."""
     event_id = f"{ids.EVENT}{ids.ulid(at, number)}"
-    desk.sql(ENTER, environment, event_id, "user_1", data, at)
+    installation.sql(ENTER, environment, event_id, "user_1", data, at)
     return event_id
 
 
 @pytest.fixture
-async def sealed(desk: Installation) -> Installation:
+async def sealed(installation: Installation) -> Installation:
     """Twelve events in two environments and that of operators, sealed by two entries."""
     for number in range(3):
         for environment in (0, 1, 2):
-            enter(desk, desk.clock.now + number, environment=environment, number=environment)
-    desk.clock.advance(DUE)
-    assert await seal(desk) == 9
+            enter(installation, installation.clock.now + number, environment=environment, number=environment)
+    installation.clock.advance(DUE)
+    assert await seal(installation) == 9
     for environment in (0, 1, 2):
-        enter(desk, desk.clock.now, environment=environment, number=environment)
-    desk.clock.advance(DUE)
-    assert await seal(desk) == 3
-    assert await findings(desk) == []
-    return desk
+        enter(installation, installation.clock.now, environment=environment, number=environment)
+    installation.clock.advance(DUE)
+    assert await seal(installation) == 3
+    assert await findings(installation) == []
+    return installation
 
 
-async def test_nothing_is_written_before_an_event_is_old_enough(desk: Installation) -> None:
-    assert await seal(desk) == 0
-    enter(desk, desk.clock.now)
-    desk.clock.advance((HORIZON + INTERVAL) / 1000)
-    assert await seal(desk) == 0
-    assert desk.sql("SELECT count(*) FROM audit") == [(0,)]
-    assert desk.sql("SELECT count(*) FROM turns") == [(0,)]
-    desk.clock.advance(1)
-    assert await seal(desk) == 1
-    assert await seal(desk) == 0
-    [one] = await seals(desk)
+async def test_nothing_is_written_before_an_event_is_old_enough(installation: Installation) -> None:
+    assert await seal(installation) == 0
+    enter(installation, installation.clock.now)
+    installation.clock.advance((HORIZON + INTERVAL) / 1000)
+    assert await seal(installation) == 0
+    assert installation.sql("SELECT count(*) FROM audit") == [(0,)]
+    assert installation.sql("SELECT count(*) FROM turns") == [(0,)]
+    installation.clock.advance(1)
+    assert await seal(installation) == 1
+    assert await seal(installation) == 0
+    [one] = await seals(installation)
     assert one.count == 1
 
 
@@ -174,51 +178,51 @@ async def test_what_is_known_to_be_changed_is_accepted(sealed: Installation) -> 
     assert checked.findings == ()
 
 
-async def test_a_late_commit_within_the_horizon_is_in_the_next_seal(desk: Installation) -> None:
+async def test_a_late_commit_within_the_horizon_is_in_the_next_seal(installation: Installation) -> None:
     """Of a server with a slow database, or whose clock is behind."""
-    enter(desk, desk.clock.now)
-    desk.clock.advance(DUE)
-    enter(desk, desk.clock.now)
-    assert await seal(desk) == 1
-    enter(desk, desk.clock.now - HORIZON)
-    assert await findings(desk) == []
-    desk.clock.advance(DUE)
-    assert await seal(desk) == 2
-    assert await findings(desk) == []
+    enter(installation, installation.clock.now)
+    installation.clock.advance(DUE)
+    enter(installation, installation.clock.now)
+    assert await seal(installation) == 1
+    enter(installation, installation.clock.now - HORIZON)
+    assert await findings(installation) == []
+    installation.clock.advance(DUE)
+    assert await seal(installation) == 2
+    assert await findings(installation) == []
 
 
-async def test_long_ranges_are_cut_and_fit(desk: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_long_ranges_are_cut_and_fit(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_sealing, "MAX_PER_ENVIRONMENT", 7)
     monkeypatch.setattr(event_sealing, "BATCH", 3)
     for number in range(20):
-        enter(desk, desk.clock.now + number, environment=1 + number % 2)
-    enter(desk, desk.clock.now, environment=0)
-    desk.clock.advance(DUE)
-    assert await seal(desk) == 21
-    made = await seals(desk)
+        enter(installation, installation.clock.now + number, environment=1 + number % 2)
+    enter(installation, installation.clock.now, environment=0)
+    installation.clock.advance(DUE)
+    assert await seal(installation) == 21
+    made = await seals(installation)
     assert sum(each.count for each in made) == 21
     assert max(each.count for each in made) <= 3 * 7
     assert len(made) == 2
-    assert await findings(desk) == []
-    desk.sql(
+    assert await findings(installation) == []
+    installation.sql(
         "DELETE FROM events WHERE environment = 2 AND id = (SELECT max(id) FROM events WHERE environment = 2)"
     )
-    [found] = await findings(desk)
+    [found] = await findings(installation)
     assert found.startswith("Removed: event_")
 
 
 async def test_servers_that_seal_at_once_leave_no_gap_and_no_overlap(
-    open_desk: "Opener", monkeypatch: pytest.MonkeyPatch
+    open_installation: "Opener", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Even with the turn out of force: the look at the list in the unit that adds to it decides."""
-    first, second = await open_desk(), await open_desk()
+    first, second = await open_installation(), await open_installation()
     monkeypatch.setattr(EventSealing, "_acquire_lease", _yes)
     monkeypatch.setattr(event_sealing, "MAX_PER_ENVIRONMENT", 5)
     for _ in range(3):
         for number in range(20):
             enter(first, first.clock.now + number, environment=1 + number % 2)
         first.clock.advance(DUE)
-        counts = await asyncio.gather(*(seal(desk) for desk in (first, second) * 2))
+        counts = await asyncio.gather(*(seal(installation) for installation in (first, second) * 2))
         assert sum(counts) == 20
     made = await seals(first)
     assert [each.start for each in made[1:]] == [each.end for each in made[:-1]]
@@ -230,9 +234,9 @@ async def _yes(*_: object) -> bool:
 
 
 async def test_one_server_seals_and_another_takes_over_when_it_is_gone(
-    open_desk: "Opener", monkeypatch: pytest.MonkeyPatch
+    open_installation: "Opener", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, second = await open_desk(), await open_desk()
+    first, second = await open_installation(), await open_installation()
     enter(first, first.clock.now)
     first.clock.advance(DUE)
 
@@ -299,43 +303,43 @@ async def test_removal_goes_by_whole_seals_and_not_before_their_time(sealed: Ins
     assert second.entry in found
 
 
-async def test_a_longer_life_later_misses_nothing(sealed: Installation, open_desk: "Opener") -> None:
+async def test_a_longer_life_later_misses_nothing(sealed: Installation, open_installation: "Opener") -> None:
     sealed.clock.advance(sealed.af.settings.event_life + 60)
     assert await sealed.af.retention.run(sealed.af.store) == 12
-    longer = await open_desk(event_life=5 * sealed.af.settings.event_life)
+    longer = await open_installation(event_life=5 * sealed.af.settings.event_life)
     longer.clock.advance(event_sealing.LEASE_MS / 1000)
     assert await longer.af.retention.run(longer.af.store) == 0
     assert await findings(longer) == []
 
 
 async def test_a_life_shorter_than_the_horizon_works(
-    open_desk: "Opener", monkeypatch: pytest.MonkeyPatch
+    open_installation: "Opener", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_sealing, "HORIZON", 2 * DAY * 1000)
-    desk = await open_desk(event_life=DAY)
+    installation = await open_installation(event_life=DAY)
     for _ in range(8):
-        enter(desk, desk.clock.now)
-        desk.clock.advance(DAY / 2 + 1)
-        await seal(desk)
-        await desk.af.retention.run(desk.af.store)
-        assert await findings(desk) == []
+        enter(installation, installation.clock.now)
+        installation.clock.advance(DAY / 2 + 1)
+        await seal(installation)
+        await installation.af.retention.run(installation.af.store)
+        assert await findings(installation) == []
     # Four are too young to be sealed, and one more is the youngest that is.
-    assert 4 <= int(str(desk.sql("SELECT count(*) FROM events")[0][0])) <= 5
-    assert len(await removals(desk)) >= 2
+    assert 4 <= int(str(installation.sql("SELECT count(*) FROM events")[0][0])) <= 5
+    assert len(await removals(installation)) >= 2
 
 
-async def test_sealing_begins_with_what_will_still_be_there_tomorrow(desk: Installation) -> None:
+async def test_sealing_begins_with_what_will_still_be_there_tomorrow(installation: Installation) -> None:
     """A server of a release that knows no seals may still be at work beside this one."""
-    life = desk.af.settings.event_life * 1000
-    old = enter(desk, desk.clock.now - life + 1000)
-    enter(desk, desk.clock.now - life + DAY * 1000 + 1000)
-    assert await seal(desk) == 1
-    desk.sql("DELETE FROM events WHERE id = ?", old)
-    assert await findings(desk) == []
-    enter(desk, desk.clock.now - life + 1000)
-    desk.clock.advance(2)
-    assert await desk.af.retention.run(desk.af.store) == 1
-    assert await removals(desk) == []
+    life = installation.af.settings.event_life * 1000
+    old = enter(installation, installation.clock.now - life + 1000)
+    enter(installation, installation.clock.now - life + DAY * 1000 + 1000)
+    assert await seal(installation) == 1
+    installation.sql("DELETE FROM events WHERE id = ?", old)
+    assert await findings(installation) == []
+    enter(installation, installation.clock.now - life + 1000)
+    installation.clock.advance(2)
+    assert await installation.af.retention.run(installation.af.store) == 1
+    assert await removals(installation) == []
 
 
 async def test_cleaning_during_a_check_is_no_finding(
@@ -352,10 +356,10 @@ async def test_cleaning_during_a_check_is_no_finding(
 
 
 async def test_after_a_clock_was_set_back_new_events_are_not_among_sealed_ones(
-    sealed: Installation, open_desk: "Opener"
+    sealed: Installation, open_installation: "Opener"
 ) -> None:
     sealed.clock.advance(-HOUR / 1000)
-    restarted = await open_desk()
+    restarted = await open_installation()
     await restarted.user()
     assert await findings(restarted) == []
     restarted.clock.advance(HOUR / 1000 + DUE)
@@ -363,14 +367,14 @@ async def test_after_a_clock_was_set_back_new_events_are_not_among_sealed_ones(
     assert await findings(restarted) == []
 
 
-async def test_the_lag_is_that_of_the_oldest_unsealed_event(desk: Installation) -> None:
-    assert await desk.af.event_sealing.unsealed_since(desk.af.store) is None
-    at = desk.clock.now
-    enter(desk, at)
-    assert await desk.af.event_sealing.unsealed_since(desk.af.store) == at
-    desk.clock.advance(DUE)
-    await seal(desk)
-    assert await desk.af.event_sealing.unsealed_since(desk.af.store) is None
+async def test_the_lag_is_that_of_the_oldest_unsealed_event(installation: Installation) -> None:
+    assert await installation.af.event_sealing.unsealed_since(installation.af.store) is None
+    at = installation.clock.now
+    enter(installation, at)
+    assert await installation.af.event_sealing.unsealed_since(installation.af.store) == at
+    installation.clock.advance(DUE)
+    await seal(installation)
+    assert await installation.af.event_sealing.unsealed_since(installation.af.store) is None
 
 
 async def test_a_list_without_filter_leaves_out_what_servers_write(sealed: Installation) -> None:

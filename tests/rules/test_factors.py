@@ -21,14 +21,14 @@ def codes(refusal: errors.InvalidRequest) -> list[tuple[str, str]]:
     return [(item.field, item.code) for item in refusal.items]
 
 
-async def test_names_default_to_the_team_and_the_email(desk: "Installation") -> None:
-    user = await desk.user("kim@example.com")
-    enrolled = await desk.enroll(user)
+async def test_names_default_to_the_team_and_the_email(installation: "Installation") -> None:
+    user = await installation.user("kim@example.com")
+    enrolled = await installation.enroll(user)
     factor = enrolled.factor
     assert (factor.issuer, factor.account, factor.user_id) == ("Acme", "kim@example.com", user.id)
     assert (factor.activated_at, factor.last_step) == (None, 0)
     assert factor.id.startswith(ids.FACTOR)
-    assert ids.milliseconds_of(factor.id) == factor.created_at == desk.clock.now
+    assert ids.milliseconds_of(factor.id) == factor.created_at == installation.clock.now
 
     uri = urlsplit(enrolled.uri)
     assert (uri.scheme, uri.netloc, unquote(uri.path)) == ("otpauth", "totp", "/Acme:kim@example.com")
@@ -43,110 +43,116 @@ async def test_names_default_to_the_team_and_the_email(desk: "Installation") -> 
     assert enrolled.qr_code.startswith("data:image/png;base64,")
 
 
-async def test_own_names_are_kept_and_empty_ones_mean_the_defaults(desk: "Installation") -> None:
-    user = await desk.user("kim@example.com")
-    own = (await desk.enroll(user, totp_issuer="My: App", totp_user="kim")).factor
+async def test_own_names_are_kept_and_empty_ones_mean_the_defaults(installation: "Installation") -> None:
+    user = await installation.user("kim@example.com")
+    own = (await installation.enroll(user, totp_issuer="My: App", totp_user="kim")).factor
     assert (own.issuer, own.account) == ("My: App", "kim")
-    empty = (await desk.enroll(user, totp_issuer="", totp_user="")).factor
+    empty = (await installation.enroll(user, totp_issuer="", totp_user="")).factor
     assert (empty.issuer, empty.account) == ("Acme", "kim@example.com")
 
 
-async def test_an_own_secret_is_normalised_and_active_at_once(desk: "Installation") -> None:
-    user = await desk.user()
-    enrolled = await desk.enroll(user, totp_secret="jbsw y3dp-ehpk 3pxp jbsw y3dp ehpk 3pxp====")
+async def test_an_own_secret_is_normalised_and_active_at_once(installation: "Installation") -> None:
+    user = await installation.user()
+    enrolled = await installation.enroll(user, totp_secret="jbsw y3dp-ehpk 3pxp jbsw y3dp ehpk 3pxp====")
     assert enrolled.secret == "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
     assert f"secret={enrolled.secret}&" in enrolled.uri
-    assert enrolled.factor.activated_at == desk.clock.now
-    assert (await desk.answer(enrolled, desk.code(enrolled))).valid
+    assert enrolled.factor.activated_at == installation.clock.now
+    assert (await installation.answer(enrolled, installation.code(enrolled))).valid
 
 
 @pytest.mark.parametrize("secret", ["", "JBSWY3D", "JBSWY3DPEHPK3PX1", "A" * 300])
 async def test_a_secret_that_cannot_be_one_is_refused_without_being_repeated(
-    desk: "Installation", secret: str
+    installation: "Installation", secret: str
 ) -> None:
-    user = await desk.user()
+    user = await installation.user()
     with pytest.raises(errors.InvalidRequest) as refused:
-        await desk.enroll(user, totp_secret=secret)
+        await installation.enroll(user, totp_secret=secret)
     assert codes(refused.value) == [("totp_secret", "totp_secret_invalid")]
     assert not secret or secret not in refused.value.items[0].message
 
 
-async def test_every_secret_is_different(desk: "Installation") -> None:
-    user = await desk.user()
-    secrets = {(await desk.enroll(user)).secret for _ in range(10)}
+async def test_every_secret_is_different(installation: "Installation") -> None:
+    user = await installation.user()
+    secrets = {(await installation.enroll(user)).secret for _ in range(10)}
     assert len(secrets) == 10
 
 
-async def test_a_factor_is_pending_until_its_first_right_code(desk: "Installation") -> None:
-    enrolled = await desk.enroll(await desk.user())
-    await desk.verify(enrolled.challenge, desk.wrong(enrolled))
-    unit = desk.af.factors.get(desk.environment, enrolled.factor.id)
-    assert (await desk.af.read(unit)).activated_at is None
-    assert "authfactor.factor_activated" not in await desk.events()
-    desk.clock.advance(5)
-    assert (await desk.verify(enrolled.challenge, desk.code(enrolled))).valid
-    assert (await desk.af.read(unit)).activated_at == desk.clock.now
-    desk.clock.advance(30)
-    assert (await desk.answer(enrolled, desk.code(enrolled))).valid
-    assert (await desk.af.read(unit)).activated_at == desk.clock.now - 30_000
-    assert (await desk.events()).count("authfactor.factor_activated") == 1
+async def test_a_factor_is_pending_until_its_first_right_code(installation: "Installation") -> None:
+    enrolled = await installation.enroll(await installation.user())
+    await installation.verify(enrolled.challenge, installation.wrong(enrolled))
+    unit = installation.af.factors.get(installation.environment, enrolled.factor.id)
+    assert (await installation.af.read(unit)).activated_at is None
+    assert "authfactor.factor_activated" not in await installation.events()
+    installation.clock.advance(5)
+    assert (await installation.verify(enrolled.challenge, installation.code(enrolled))).valid
+    assert (await installation.af.read(unit)).activated_at == installation.clock.now
+    installation.clock.advance(30)
+    assert (await installation.answer(enrolled, installation.code(enrolled))).valid
+    assert (await installation.af.read(unit)).activated_at == installation.clock.now - 30_000
+    assert (await installation.events()).count("authfactor.factor_activated") == 1
 
 
-async def test_a_user_has_at_most_ten_factors(desk: "Installation") -> None:
-    user = await desk.user()
-    enrolled = [await desk.enroll(user) for _ in range(10)]
+async def test_a_user_has_at_most_ten_factors(installation: "Installation") -> None:
+    user = await installation.user()
+    enrolled = [await installation.enroll(user) for _ in range(10)]
     with pytest.raises(errors.InvalidRequest) as refused:
-        await desk.enroll(user)
+        await installation.enroll(user)
     assert codes(refused.value) == [("user_id", "factor_limit_reached")]
     with pytest.raises(errors.InvalidRequest):
-        await desk.enroll_alone(user.id)
-    await desk.enroll(await desk.user())
-    await desk.af.run(desk.af.factors.delete(desk.environment, enrolled[3].factor.id))
-    await desk.enroll(user)
+        await installation.enroll_alone(user.id)
+    await installation.enroll(await installation.user())
+    await installation.af.run(installation.af.factors.delete(installation.environment, enrolled[3].factor.id))
+    await installation.enroll(user)
 
 
-async def test_of_enrolments_at_once_no_more_than_ten_pass(desk: "Installation") -> None:
-    user = await desk.user()
-    outcomes = await asyncio.gather(*(desk.enroll(user) for _ in range(30)), return_exceptions=True)
+async def test_of_enrolments_at_once_no_more_than_ten_pass(installation: "Installation") -> None:
+    user = await installation.user()
+    outcomes = await asyncio.gather(*(installation.enroll(user) for _ in range(30)), return_exceptions=True)
     assert sum(isinstance(outcome, errors.InvalidRequest) for outcome in outcomes) == 20
-    listed = await desk.af.read(lambda tx: tx.factors.of_user(desk.environment.number, user.id))
+    listed = await installation.af.read(
+        lambda tx: tx.factors.of_user(installation.environment.number, user.id)
+    )
     assert len(listed) == 10
 
 
 async def test_factors_pending_for_more_than_a_day_make_room_and_active_ones_stay(
-    desk: "Installation",
+    installation: "Installation",
 ) -> None:
-    user = await desk.user()
-    active = [await desk.enroll(user, totp_secret="JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP") for _ in range(2)]
-    pending = [await desk.enroll(user) for _ in range(8)]
-    desk.clock.advance(DAY)
+    user = await installation.user()
+    active = [
+        await installation.enroll(user, totp_secret="JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP") for _ in range(2)
+    ]
+    pending = [await installation.enroll(user) for _ in range(8)]
+    installation.clock.advance(DAY)
     with pytest.raises(errors.InvalidRequest):
-        await desk.enroll(user)
-    desk.clock.advance(0.001)
-    fresh = await desk.enroll(user)
-    listed = await desk.af.read(lambda tx: tx.factors.of_user(desk.environment.number, user.id))
+        await installation.enroll(user)
+    installation.clock.advance(0.001)
+    fresh = await installation.enroll(user)
+    listed = await installation.af.read(
+        lambda tx: tx.factors.of_user(installation.environment.number, user.id)
+    )
     assert {factor.id for factor in listed} == {each.factor.id for each in (*active, fresh)}
     with pytest.raises(errors.NotFound):
-        await desk.verify(pending[0].challenge, desk.code(pending[0]))
+        await installation.verify(pending[0].challenge, installation.code(pending[0]))
 
 
-async def test_an_enrolment_refused_for_the_limit_removes_nothing(open_desk: "Opener") -> None:
-    desk = await open_desk()
-    user = await desk.user()
-    stale = await desk.enroll(user)
-    desk.clock.advance(DAY + 1)
-    narrow = await open_desk(max_factors_per_user=2)
+async def test_an_enrolment_refused_for_the_limit_removes_nothing(open_installation: "Opener") -> None:
+    installation = await open_installation()
+    user = await installation.user()
+    stale = await installation.enroll(user)
+    installation.clock.advance(DAY + 1)
+    narrow = await open_installation(max_factors_per_user=2)
     kept = [await narrow.enroll(user) for _ in range(2)]
     with pytest.raises(errors.NotFound):
-        await desk.af.read(desk.af.factors.get(desk.environment, stale.factor.id))
-    desk.clock.advance(-DAY)
-    stale = await desk.enroll(user)
-    desk.clock.advance(DAY + 1)
+        await installation.af.read(installation.af.factors.get(installation.environment, stale.factor.id))
+    installation.clock.advance(-DAY)
+    stale = await installation.enroll(user)
+    installation.clock.advance(DAY + 1)
     for each in kept:
-        assert (await desk.answer(each, desk.code(each))).valid
+        assert (await installation.answer(each, installation.code(each))).valid
     with pytest.raises(errors.InvalidRequest):
-        await (await open_desk(max_factors_per_user=1)).enroll(user)
-    assert await desk.af.read(desk.af.factors.get(desk.environment, stale.factor.id))
+        await (await open_installation(max_factors_per_user=1)).enroll(user)
+    assert await installation.af.read(installation.af.factors.get(installation.environment, stale.factor.id))
 
 
 @pytest.mark.parametrize(
@@ -158,21 +164,23 @@ async def test_an_enrolment_refused_for_the_limit_removes_nothing(open_desk: "Op
         ("TOTP", "type_not_supported"),
     ],
 )
-async def test_only_totp_is_enrolled(desk: "Installation", kind: str | None, code: str) -> None:
-    user = await desk.user()
+async def test_only_totp_is_enrolled(installation: "Installation", kind: str | None, code: str) -> None:
+    user = await installation.user()
     with pytest.raises(errors.InvalidRequest) as refused:
-        desk.af.factors.enroll(desk.environment, user.id, EnrollUserFactor(type=kind, totp_secret="1"))
+        installation.af.factors.enroll(
+            installation.environment, user.id, EnrollUserFactor(type=kind, totp_secret="1")
+        )
     assert codes(refused.value) == [("type", code), ("totp_secret", "totp_secret_invalid")]
     with pytest.raises(errors.InvalidRequest) as refused:
-        desk.af.factors.enroll_standalone(desk.environment, EnrollFactor(type=kind))
+        installation.af.factors.enroll_standalone(installation.environment, EnrollFactor(type=kind))
     assert codes(refused.value) == [("type", code)]
 
 
 @pytest.mark.parametrize("name", ["a\nb", "a\u202eb", " ", "x" * 129, "\x00"])
-async def test_names_that_would_mislead_are_refused(desk: "Installation", name: str) -> None:
-    user = await desk.user()
+async def test_names_that_would_mislead_are_refused(installation: "Installation", name: str) -> None:
+    user = await installation.user()
     with pytest.raises(errors.InvalidRequest) as refused:
-        await desk.enroll(user, totp_issuer=name, totp_user=name)
+        await installation.enroll(user, totp_issuer=name, totp_user=name)
     assert codes(refused.value) == [
         ("totp_issuer", "totp_issuer_invalid"),
         ("totp_user", "totp_user_invalid"),
@@ -181,70 +189,72 @@ async def test_names_that_would_mislead_are_refused(desk: "Installation", name: 
 
 @pytest.mark.parametrize("letter", ["\u6f22", "\U0001f600"])
 async def test_names_whose_picture_would_be_too_large_are_refused_and_nothing_is_kept(
-    desk: "Installation", letter: str
+    installation: "Installation", letter: str
 ) -> None:
-    user = await desk.user()
+    user = await installation.user()
     names = {"totp_issuer": letter * 64, "totp_user": letter * 128}
     with pytest.raises(errors.InvalidRequest) as refused:
-        await desk.enroll(user, **names)
+        await installation.enroll(user, **names)
     assert codes(refused.value) == [("totp_user", "totp_user_invalid")]
     with pytest.raises(errors.InvalidRequest):
-        await desk.af.run(
-            desk.af.factors.enroll_standalone(desk.environment, EnrollFactor(type="totp", **names))
+        await installation.af.run(
+            installation.af.factors.enroll_standalone(installation.environment, EnrollFactor(type="totp", **names))
         )
-    assert await desk.af.read(lambda tx: tx.db.all("SELECT id FROM factors")) == []
+    assert await installation.af.read(lambda tx: tx.db.all("SELECT id FROM factors")) == []
     # The longest names that fit have a picture.
-    room = qr.MAX_BYTES - len((await desk.enroll(user, totp_issuer="i", totp_user="u")).uri)
-    made = await desk.enroll(user, totp_issuer="i", totp_user="u" + letter * (min(room // 12, 127)))
+    room = qr.MAX_BYTES - len((await installation.enroll(user, totp_issuer="i", totp_user="u")).uri)
+    made = await installation.enroll(user, totp_issuer="i", totp_user="u" + letter * (min(room // 12, 127)))
     assert made.qr_code.startswith("data:image/png;base64,")
 
 
 async def test_an_email_that_cannot_name_an_account_is_refused_unless_the_account_is_named(
-    desk: "Installation",
+    installation: "Installation",
 ) -> None:
-    user = await desk.user("kim@" + "x" * 63 + ".example")
-    await desk.enroll(user)
-    long = await desk.user("kim@" + ".".join(["x" * 60] * 3) + ".example")
+    user = await installation.user("kim@" + "x" * 63 + ".example")
+    await installation.enroll(user)
+    long = await installation.user("kim@" + ".".join(["x" * 60] * 3) + ".example")
     with pytest.raises(errors.InvalidRequest) as refused:
-        await desk.enroll(long)
+        await installation.enroll(long)
     assert codes(refused.value) == [("totp_user", "totp_user_invalid")]
-    assert (await desk.enroll(long, totp_user="kim")).factor.account == "kim"
+    assert (await installation.enroll(long, totp_user="kim")).factor.account == "kim"
 
 
-async def test_enrolling_an_unknown_user_is_not_found(desk: "Installation") -> None:
-    user = await desk.user()
+async def test_enrolling_an_unknown_user_is_not_found(installation: "Installation") -> None:
+    user = await installation.user()
     request = EnrollUserFactor(type="totp")
     with pytest.raises(errors.NotFound):
-        await desk.af.run(desk.af.factors.enroll(desk.environment, "user_x", request))
-    unit = desk.af.factors.enroll(desk.environment, user.id, request)
-    await desk.af.run(desk.af.users.delete(desk.environment, user.id))
+        await installation.af.run(installation.af.factors.enroll(installation.environment, "user_x", request))
+    unit = installation.af.factors.enroll(installation.environment, user.id, request)
+    await installation.af.run(installation.af.users.delete(installation.environment, user.id))
     with pytest.raises(errors.NotFound):
-        await desk.af.run(unit)
+        await installation.af.run(unit)
     with pytest.raises(errors.NotFound):
-        await desk.enroll_alone("user_x")
-    assert await desk.af.read(lambda tx: tx.db.all("SELECT id FROM factors")) == []
+        await installation.enroll_alone("user_x")
+    assert await installation.af.read(lambda tx: tx.db.all("SELECT id FROM factors")) == []
 
 
-async def test_the_older_route_needs_both_names_and_opens_no_challenge(desk: "Installation") -> None:
+async def test_the_older_route_needs_both_names_and_opens_no_challenge(installation: "Installation") -> None:
     with pytest.raises(errors.InvalidRequest) as refused:
-        desk.af.factors.enroll_standalone(desk.environment, EnrollFactor(type="totp", totp_issuer=""))
+        installation.af.factors.enroll_standalone(installation.environment, EnrollFactor(type="totp", totp_issuer=""))
     assert codes(refused.value) == [
         ("totp_issuer", "totp_issuer_required"),
         ("totp_user", "totp_user_required"),
     ]
-    enrolled = await desk.enroll_alone()
+    enrolled = await installation.enroll_alone()
     assert (enrolled.challenge, enrolled.factor.user_id) == (None, None)
-    user = await desk.user()
-    assert (await desk.enroll_alone(user.id)).factor.user_id == user.id
+    user = await installation.user()
+    assert (await installation.enroll_alone(user.id)).factor.user_id == user.id
 
 
-async def test_a_users_factors_are_paged_and_foreign_cursors_refused(desk: "Installation") -> None:
-    user, stranger = await desk.user(), await desk.user()
-    mine = [(await desk.enroll(user)).factor.id for _ in range(5)]
-    foreign = (await desk.enroll(stranger)).factor.id
+async def test_a_users_factors_are_paged_and_foreign_cursors_refused(installation: "Installation") -> None:
+    user, stranger = await installation.user(), await installation.user()
+    mine = [(await installation.enroll(user)).factor.id for _ in range(5)]
+    foreign = (await installation.enroll(stranger)).factor.id
 
     async def page(**query: Any) -> tuple[list[str], str | None, str | None]:  # noqa: ANN401 - cursors, order
-        found = await desk.af.read(desk.af.factors.page(desk.environment, user.id, PageQuery(2, **query)))
+        found = await installation.af.read(
+            installation.af.factors.page(installation.environment, user.id, PageQuery(2, **query))
+        )
         return [factor.id for factor in found.items], found.before, found.after
 
     assert await page() == ([mine[4], mine[3]], None, mine[3])
@@ -259,16 +269,16 @@ async def test_a_users_factors_are_paged_and_foreign_cursors_refused(desk: "Inst
         assert codes(refused.value) == [(field, f"{field}_invalid")]
 
 
-async def test_a_deleted_factor_is_gone_with_its_challenges(desk: "Installation") -> None:
-    enrolled = await desk.enroll(await desk.user())
-    delete = desk.af.factors.delete(desk.environment, enrolled.factor.id)
-    await desk.af.run(delete)
+async def test_a_deleted_factor_is_gone_with_its_challenges(installation: "Installation") -> None:
+    enrolled = await installation.enroll(await installation.user())
+    delete = installation.af.factors.delete(installation.environment, enrolled.factor.id)
+    await installation.af.run(delete)
     with pytest.raises(errors.NotFound):
-        await desk.af.run(delete)
+        await installation.af.run(delete)
     with pytest.raises(errors.NotFound):
-        await desk.af.read(desk.af.factors.get(desk.environment, enrolled.factor.id))
+        await installation.af.read(installation.af.factors.get(installation.environment, enrolled.factor.id))
     with pytest.raises(errors.NotFound):
-        await desk.challenge(enrolled)
+        await installation.challenge(enrolled)
     with pytest.raises(errors.NotFound, match="Authentication Challenge"):
-        await desk.verify(enrolled.challenge, desk.code(enrolled))
-    assert (await desk.events())[-1] == "authfactor.factor_deleted"
+        await installation.verify(enrolled.challenge, installation.code(enrolled))
+    assert (await installation.events())[-1] == "authfactor.factor_deleted"

@@ -20,38 +20,38 @@ def quiet(table: str, done: int) -> None:
     pass
 
 
-async def reseal(desk: "Installation") -> RotationResult:
-    return await desk.af.key_rotation.reseal(desk.af.store, desk.af.vault, quiet)
+async def reseal(installation: "Installation") -> RotationResult:
+    return await installation.af.key_rotation.reseal(installation.af.store, installation.af.vault, quiet)
 
 
-async def rotated(desk: "Installation") -> str:
+async def rotated(installation: "Installation") -> str:
     """Add a key, take it up as a server does, seal everything again."""
-    new = keyring.source_of(desk.af.settings).add(os.urandom)[-1].id
-    await desk.af.reload_key_ring()
-    assert desk.af.vault.newest == new
+    new = keyring.source_of(installation.af.settings).add(os.urandom)[-1].id
+    await installation.af.reload_key_ring()
+    assert installation.af.vault.newest == new
     return new
 
 
 async def test_everything_is_sealed_again_and_opens(
-    desk: "Installation", monkeypatch: pytest.MonkeyPatch
+    installation: "Installation", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(key_rotation, "BATCH", 2)
-    enrolled = [await desk.enroll_alone() for _ in range(5)]
-    new = await rotated(desk)
-    done = await reseal(desk)
+    enrolled = [await installation.enroll_alone() for _ in range(5)]
+    new = await rotated(installation)
+    done = await reseal(installation)
     assert done.values >= 5
-    assert set((await sealed_with(desk)).values()) == {new}
-    assert set(await desk.af.key_rotation.counts(desk.af.store)) == {new}
+    assert set((await sealed_with(installation)).values()) == {new}
+    assert set(await installation.af.key_rotation.counts(installation.af.store)) == {new}
     for each in enrolled:
-        assert (await desk.answer(each, desk.code(each))).valid
-    assert await reseal(desk) == RotationResult(0, ())
+        assert (await installation.answer(each, installation.code(each))).valid
+    assert await reseal(installation) == RotationResult(0, ())
 
 
-async def test_what_was_done_before_an_interruption_is_passed_over(desk: "Installation") -> None:
+async def test_what_was_done_before_an_interruption_is_passed_over(installation: "Installation") -> None:
     for _ in range(3):
-        await desk.enroll_alone()
-    await rotated(desk)
-    desk.sql("UPDATE factors SET secret = secret WHERE id = id")
+        await installation.enroll_alone()
+    await rotated(installation)
+    installation.sql("UPDATE factors SET secret = secret WHERE id = id")
     tables: list[str] = []
 
     def stop(table: str, done: int) -> None:
@@ -59,61 +59,61 @@ async def test_what_was_done_before_an_interruption_is_passed_over(desk: "Instal
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        await desk.af.key_rotation.reseal(desk.af.store, desk.af.vault, stop)
+        await installation.af.key_rotation.reseal(installation.af.store, installation.af.vault, stop)
     assert tables == ["factors"]
-    assert (await reseal(desk)).values == (await desk.af.key_rotation.counts(desk.af.store))[
-        desk.af.vault.newest
-    ] - 3
+    assert (await reseal(installation)).values == (
+        await installation.af.key_rotation.counts(installation.af.store)
+    )[installation.af.vault.newest] - 3
 
 
-async def test_a_value_that_no_key_opens_is_named_and_left(desk: "Installation") -> None:
-    mine, theirs = await desk.enroll_alone(), await desk.enroll_alone()
-    desk.sql(
+async def test_a_value_that_no_key_opens_is_named_and_left(installation: "Installation") -> None:
+    mine, theirs = await installation.enroll_alone(), await installation.enroll_alone()
+    installation.sql(
         "UPDATE factors SET secret = (SELECT secret FROM factors WHERE id = ?) WHERE id = ?",
         theirs.factor.id,
         mine.factor.id,
     )
-    await rotated(desk)
-    assert (await reseal(desk)).broken == (f"factors {mine.factor.id}",)
+    await rotated(installation)
+    assert (await reseal(installation)).broken == (f"factors {mine.factor.id}",)
 
 
-async def test_a_key_in_use_is_not_let_go_of(desk: "Installation") -> None:
-    await desk.enroll_alone()
-    old = desk.af.vault.newest
-    new = await rotated(desk)
+async def test_a_key_in_use_is_not_let_go_of(installation: "Installation") -> None:
+    await installation.enroll_alone()
+    old = installation.af.vault.newest
+    new = await rotated(installation)
     with pytest.raises(KeyInUse, match=f"sealed with the key '{old}'"):
-        await desk.af.key_rotation.retire_key(desk.af.store, old)
-    await reseal(desk)
-    await desk.af.key_rotation.retire_key(desk.af.store, old)
-    assert await desk.af.key_rotation.missing_keys(desk.af.store, (new,)) == []
+        await installation.af.key_rotation.retire_key(installation.af.store, old)
+    await reseal(installation)
+    await installation.af.key_rotation.retire_key(installation.af.store, old)
+    assert await installation.af.key_rotation.missing_keys(installation.af.store, (new,)) == []
 
 
-async def test_a_process_that_has_not_seen_the_new_key_asks_for_it(open_desk: "Opener") -> None:
-    desk: Installation = await open_desk()
-    enrolled = await desk.enroll_alone()
-    behind: Installation = await open_desk()
-    await rotated(desk)
-    await reseal(desk)
-    assert behind.af.vault.newest != desk.af.vault.newest
+async def test_a_process_that_has_not_seen_the_new_key_asks_for_it(open_installation: "Opener") -> None:
+    installation: Installation = await open_installation()
+    enrolled = await installation.enroll_alone()
+    behind: Installation = await open_installation()
+    await rotated(installation)
+    await reseal(installation)
+    assert behind.af.vault.newest != installation.af.vault.newest
     assert (await behind.answer(enrolled, behind.code(enrolled))).valid
-    assert behind.af.vault.newest == desk.af.vault.newest
+    assert behind.af.vault.newest == installation.af.vault.newest
 
 
-async def test_an_unknown_key_does_not_make_it_ask_all_the_time(desk: "Installation") -> None:
-    enrolled = await desk.enroll_alone()
-    desk.sql("UPDATE factors SET secret = 'v1:ffffff:AAAA'")
-    asked = desk.af.settings.keys_path
+async def test_an_unknown_key_does_not_make_it_ask_all_the_time(installation: "Installation") -> None:
+    enrolled = await installation.enroll_alone()
+    installation.sql("UPDATE factors SET secret = 'v1:ffffff:AAAA'")
+    asked = installation.af.settings.keys_path
     with pytest.raises(vault.UnknownKey):
-        await desk.answer(enrolled, "000000")
+        await installation.answer(enrolled, "000000")
     asked.unlink()
     keyring.create(asked, os.urandom)
     with pytest.raises(vault.UnknownKey):
-        await desk.answer(enrolled, "000000")
-    assert len(desk.af.vault.key_ids) == 1
+        await installation.answer(enrolled, "000000")
+    assert len(installation.af.vault.key_ids) == 1
 
 
-async def test_two_rotations_keep_out_of_each_others_way(open_desk: "Opener") -> None:
-    first, second = await open_desk(), await open_desk()
+async def test_two_rotations_keep_out_of_each_others_way(open_installation: "Opener") -> None:
+    first, second = await open_installation(), await open_installation()
     async with first.af.key_rotation.lease(first.af.store):
         with pytest.raises(KeyInUse, match="Another rotation"):
             async with second.af.key_rotation.lease(second.af.store):
@@ -123,21 +123,23 @@ async def test_two_rotations_keep_out_of_each_others_way(open_desk: "Opener") ->
 
 
 async def test_after_the_old_key_is_gone_an_old_copy_of_a_deleted_users_secret_stays_shut(
-    desk: "Installation", open_desk: "Opener"
+    installation: "Installation", open_installation: "Opener"
 ) -> None:
-    user = await desk.user()
-    enrolled = await desk.enroll(user)
-    row = await desk.af.read(lambda tx: tx.factors.by_id(desk.environment.number, enrolled.factor.id))
+    user = await installation.user()
+    enrolled = await installation.enroll(user)
+    row = await installation.af.read(
+        lambda tx: tx.factors.by_id(installation.environment.number, enrolled.factor.id)
+    )
     assert row is not None
-    await desk.af.run(desk.af.users.delete(desk.environment, user.id))
-    old = desk.af.vault.newest
-    await rotated(desk)
-    await reseal(desk)
-    await desk.af.key_rotation.retire_key(desk.af.store, old)
-    keyring.source_of(desk.af.settings).remove(old)
-    later: Installation = await open_desk()
-    where = vault.SealedLocation("factors", "secret", desk.environment.number, enrolled.factor.id)
-    assert desk.af.vault.unseal(row.secret, where)
+    await installation.af.run(installation.af.users.delete(installation.environment, user.id))
+    old = installation.af.vault.newest
+    await rotated(installation)
+    await reseal(installation)
+    await installation.af.key_rotation.retire_key(installation.af.store, old)
+    keyring.source_of(installation.af.settings).remove(old)
+    later: Installation = await open_installation()
+    where = vault.SealedLocation("factors", "secret", installation.environment.number, enrolled.factor.id)
+    assert installation.af.vault.unseal(row.secret, where)
     with pytest.raises(vault.UnknownKey):
         later.af.vault.unseal(row.secret, where)
 

@@ -58,7 +58,7 @@ async def count(af: Authfactor, table: str) -> int:
     return int(row[0])
 
 
-async def fill(desk: Installation, table: str, rows: int, environment: int) -> None:
+async def fill(installation: Installation, table: str, rows: int, environment: int) -> None:
     """Add rows of the year 1970."""
 
     async def unit(tx: Tx) -> None:
@@ -68,16 +68,16 @@ async def fill(desk: Installation, table: str, rows: int, environment: int) -> N
             values = [old_id, key] if "$3" in BULK[table] else [old_id if table in PREFIXES else key]
             await tx.db.run(f"INSERT INTO {table} {BULK[table]}", environment, *values)
 
-    await desk.af.run(unit)
+    await installation.af.run(unit)
 
 
 @pytest.mark.parametrize("table", list(BULK))
 async def test_old_rows_of_every_environment_go_in_batches_of_at_most_a_thousand(
-    desk: Installation, table: str, monkeypatch: pytest.MonkeyPatch
+    installation: Installation, table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = await count(desk.af, table)
-    await fill(desk, table, BATCH_ROWS + 5, desk.environment.number)
-    await fill(desk, table, 7, desk.other.number)
+    before = await count(installation.af, table)
+    await fill(installation, table, BATCH_ROWS + 5, installation.environment.number)
+    await fill(installation, table, 7, installation.other.number)
     batches: list[int] = []
     original = getattr(ExpiredRows, table)
 
@@ -86,38 +86,42 @@ async def test_old_rows_of_every_environment_go_in_batches_of_at_most_a_thousand
         return batches[-1]
 
     monkeypatch.setattr(ExpiredRows, table, watched)
-    assert await desk.af.retention.run(desk.af.store) == BATCH_ROWS + 12
-    assert await count(desk.af, table) == before
+    assert await installation.af.retention.run(installation.af.store) == BATCH_ROWS + 12
+    assert await count(installation.af, table) == before
     assert max(batches) == BATCH_ROWS
     assert sum(batches) == BATCH_ROWS + 12
-    assert await desk.af.retention.run(desk.af.store) == 0
+    assert await installation.af.retention.run(installation.af.store) == 0
 
 
-async def test_what_is_still_needed_stays_until_its_time(desk: Installation) -> None:
+async def test_what_is_still_needed_stays_until_its_time(installation: Installation) -> None:
     """A challenge of now, one that expired an hour ago, an event of yesterday with its delivery."""
-    await desk.af.run(
-        desk.af.webhooks.create(
-            desk.environment, CreateWebhookEndpoint("https://example.org/hook", ["user.created"])
+    await installation.af.run(
+        installation.af.webhooks.create(
+            installation.environment, CreateWebhookEndpoint("https://example.org/hook", ["user.created"])
         )
     )
-    user = await desk.user()
-    enrolled = await desk.enroll(user)
-    kept = {table: await count(desk.af, table) for table in BULK}
+    user = await installation.user()
+    enrolled = await installation.enroll(user)
+    kept = {table: await count(installation.af, table) for table in BULK}
     assert kept["challenges"] == kept["deliveries"] == 1
     assert kept["events"] >= 2
-    desk.clock.advance(DAY)
-    await desk.challenge(enrolled)
-    assert await desk.af.retention.run(desk.af.store) == 0
-    desk.clock.advance(3601)
-    assert await desk.af.retention.run(desk.af.store) == 1  # the first challenge, a day after its expiry
-    assert await count(desk.af, "challenges") == 1
-    desk.clock.advance(desk.af.settings.event_life)
-    assert await desk.af.retention.run(desk.af.store) == 1 + kept["events"] + kept["deliveries"]
-    assert await count(desk.af, "factors") == await count(desk.af, "users") == 1
+    installation.clock.advance(DAY)
+    await installation.challenge(enrolled)
+    assert await installation.af.retention.run(installation.af.store) == 0
+    installation.clock.advance(3601)
+    assert (
+        await installation.af.retention.run(installation.af.store) == 1
+    )  # the first challenge, a day after its expiry
+    assert await count(installation.af, "challenges") == 1
+    installation.clock.advance(installation.af.settings.event_life)
+    assert (
+        await installation.af.retention.run(installation.af.store) == 1 + kept["events"] + kept["deliveries"]
+    )
+    assert await count(installation.af, "factors") == await count(installation.af, "users") == 1
 
 
-async def test_one_process_cleans_and_another_takes_over_when_it_is_gone(open_desk: "Opener") -> None:
-    first, second = await open_desk(), await open_desk()
+async def test_one_process_cleans_and_another_takes_over_when_it_is_gone(open_installation: "Opener") -> None:
+    first, second = await open_installation(), await open_installation()
     assert await first.af.retention.run(first.af.store) == 0
     assert await second.af.retention.run(second.af.store) is None
     first.clock.advance(60)
@@ -130,9 +134,9 @@ async def test_one_process_cleans_and_another_takes_over_when_it_is_gone(open_de
 
 
 async def test_a_turn_that_was_lost_meanwhile_ends_the_work(
-    open_desk: "Opener", monkeypatch: pytest.MonkeyPatch
+    open_installation: "Opener", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slow, other = await open_desk(), await open_desk()
+    slow, other = await open_installation(), await open_installation()
     await fill(slow, "challenges", 2 * BATCH_ROWS, 1)
     original = ExpiredRows.challenges
 

@@ -17,9 +17,9 @@ BCRYPT = "$2b$04$abcdefghijklmnopqrstuuxg3mnJtW3FdpGk1wIbyBAMRNXEYKjYa"
 PASSWORD = "several unrelated words"
 
 
-async def update(desk: "Installation", user: UserRecord, **fields: Any) -> UserRecord:  # noqa: ANN401 - any field
-    return await desk.af.run(
-        await desk.af.users.prepare_update(desk.environment, user.id, UpdateUser(**fields))
+async def update(installation: "Installation", user: UserRecord, **fields: Any) -> UserRecord:  # noqa: ANN401 - any field
+    return await installation.af.run(
+        await installation.af.users.prepare_update(installation.environment, user.id, UpdateUser(**fields))
     )
 
 
@@ -27,8 +27,8 @@ def codes(refusal: errors.InvalidRequest) -> list[tuple[str, str]]:
     return [(item.field, item.code) for item in refusal.items]
 
 
-async def test_a_user_comes_back_with_what_was_given(desk: "Installation") -> None:
-    user = await desk.user(
+async def test_a_user_comes_back_with_what_was_given(installation: "Installation") -> None:
+    user = await installation.user(
         " Kim@Example.com ",
         first_name="Kim",
         last_name="Doe",
@@ -40,61 +40,64 @@ async def test_a_user_comes_back_with_what_was_given(desk: "Installation") -> No
         password=PASSWORD,
     )
     assert user.id.startswith(ids.USER)
-    assert user.created_at == user.updated_at == ids.milliseconds_of(user.id) == desk.clock.now
+    assert user.created_at == user.updated_at == ids.milliseconds_of(user.id) == installation.clock.now
     assert (user.email, user.email_verified, user.external_id) == ("Kim@Example.com", True, "crm-77")
     assert json.loads(user.metadata) == {"plan": "pro"}
-    assert await desk.af.read(desk.af.users.get(desk.environment, user.id)) == user
-    assert await desk.af.read(desk.af.users.by_external_id(desk.environment, "crm-77")) == user
-    assert await desk.af.hasher.verify(PASSWORD, user.password_hash)
-    assert not await desk.af.hasher.verify(PASSWORD + " ", user.password_hash)
+    assert await installation.af.read(installation.af.users.get(installation.environment, user.id)) == user
+    assert (
+        await installation.af.read(installation.af.users.by_external_id(installation.environment, "crm-77"))
+        == user
+    )
+    assert await installation.af.hasher.verify(PASSWORD, user.password_hash)
+    assert not await installation.af.hasher.verify(PASSWORD + " ", user.password_hash)
 
 
-async def test_an_email_alone_is_enough(desk: "Installation") -> None:
-    user = await desk.user("a@b")
+async def test_an_email_alone_is_enough(installation: "Installation") -> None:
+    user = await installation.user("a@b")
     assert (user.email_verified, user.metadata, user.password_hash) == (False, "{}", None)
     assert (user.first_name, user.external_id, user.last_sign_in_at) == (None, None, None)
 
 
 @pytest.mark.parametrize("email", [None, "", "  "])
-async def test_the_email_is_required(desk: "Installation", email: str | None) -> None:
+async def test_the_email_is_required(installation: "Installation", email: str | None) -> None:
     with pytest.raises(errors.InvalidRequest) as refused:
-        await desk.af.users.prepare_create(desk.environment, CreateUser(email=email))
+        await installation.af.users.prepare_create(installation.environment, CreateUser(email=email))
     assert codes(refused.value) == [("email", "email_string_required")]
 
 
 @pytest.mark.parametrize(
     "email", ["a", "@b", "a@", "a@b@c", "a b@c", "a\x00@b", "a\u200b@b", "a" * 250 + "@b.cd"]
 )
-async def test_an_email_must_look_like_one(desk: "Installation", email: str) -> None:
+async def test_an_email_must_look_like_one(installation: "Installation", email: str) -> None:
     with pytest.raises(errors.InvalidRequest) as refused:
-        await desk.af.users.prepare_create(desk.environment, CreateUser(email=email))
+        await installation.af.users.prepare_create(installation.environment, CreateUser(email=email))
     assert codes(refused.value) == [("email", "email_invalid")]
-    user = await desk.user()
+    user = await installation.user()
     with pytest.raises(errors.InvalidUserField) as refused:
-        await update(desk, user, email=email)
+        await update(installation, user, email=email)
     assert refused.value.code == "invalid_email"
 
 
-async def test_an_email_in_another_case_and_an_external_id_are_taken(desk: "Installation") -> None:
-    await desk.user("Kim@example.com", external_id="crm-1")
+async def test_an_email_in_another_case_and_an_external_id_are_taken(installation: "Installation") -> None:
+    await installation.user("Kim@example.com", external_id="crm-1")
     with pytest.raises(errors.UserCreationFailed) as refused:
-        await desk.user("kIM@EXAMPLE.com", external_id="crm-1")
+        await installation.user("kIM@EXAMPLE.com", external_id="crm-1")
     assert codes(refused.value) == [
         ("email", "email_not_available"),
         ("external_id", "external_id_already_used"),
     ]
     with pytest.raises(errors.UserCreationFailed) as refused:
-        await desk.user("other@example.com", external_id="crm-1")
+        await installation.user("other@example.com", external_id="crm-1")
     assert codes(refused.value) == [("external_id", "external_id_already_used")]
-    assert (await desk.events()).count("user.created") == 1
-    await desk.af.run(
-        await desk.af.users.prepare_create(desk.other, CreateUser("kim@example.com", external_id="crm-1"))
+    assert (await installation.events()).count("user.created") == 1
+    await installation.af.run(
+        await installation.af.users.prepare_create(installation.other, CreateUser("kim@example.com", external_id="crm-1"))
     )
 
 
-async def test_of_many_with_one_email_at_once_one_is_created(desk: "Installation") -> None:
+async def test_of_many_with_one_email_at_once_one_is_created(installation: "Installation") -> None:
     outcomes = await asyncio.gather(
-        *(desk.user("kim@example.com") for _ in range(20)), return_exceptions=True
+        *(installation.user("kim@example.com") for _ in range(20)), return_exceptions=True
     )
     assert sum(isinstance(each, UserRecord) for each in outcomes) == 1
     assert sum(isinstance(each, errors.UserCreationFailed) for each in outcomes) == 19
@@ -109,9 +112,9 @@ async def test_of_many_with_one_email_at_once_one_is_created(desk: "Installation
         ("Kimberley-for-ever", "password_contains_email"),
     ],
 )
-async def test_a_weak_password_is_refused(desk: "Installation", password: str, code: str) -> None:
+async def test_a_weak_password_is_refused(installation: "Installation", password: str, code: str) -> None:
     with pytest.raises(errors.PasswordTooWeak) as refused:
-        await desk.user("kimberley@example.com", password=password)
+        await installation.user("kimberley@example.com", password=password)
     assert ("password", code) in codes(refused.value)
     assert not any(password in item.message for item in refused.value.items)
 
@@ -143,16 +146,16 @@ async def test_a_weak_password_is_refused(desk: "Installation", password: str, c
     ],
 )
 async def test_what_excludes_each_other_or_cannot_be_used_is_refused(
-    desk: "Installation", fields: dict[str, Any], code: str
+    installation: "Installation", fields: dict[str, Any], code: str
 ) -> None:
     with pytest.raises(errors.InvalidUserField) as refused:
-        await desk.user(**fields)
+        await installation.user(**fields)
     assert refused.value.code == code
-    user = await desk.user()
+    user = await installation.user()
     with pytest.raises(errors.InvalidUserField) as refused:
-        await update(desk, user, **fields)
+        await update(installation, user, **fields)
     assert refused.value.code == code
-    assert await desk.af.read(desk.af.users.get(desk.environment, user.id)) == user
+    assert await installation.af.read(installation.af.users.get(installation.environment, user.id)) == user
 
 
 @pytest.mark.parametrize(
@@ -166,28 +169,30 @@ async def test_what_excludes_each_other_or_cannot_be_used_is_refused(
         ("external_id", "ä"),
     ],
 )
-async def test_a_field_that_is_too_long_is_named(desk: "Installation", field: str, value: str) -> None:
+async def test_a_field_that_is_too_long_is_named(
+    installation: "Installation", field: str, value: str
+) -> None:
     with pytest.raises(errors.InvalidRequest) as refused:
-        await desk.user(**{field: value})
+        await installation.user(**{field: value})
     assert codes(refused.value) == [(field, f"{field}_invalid")]
     with pytest.raises(errors.InvalidRequest) as refused:
-        await update(desk, await desk.user(), **{field: value})
+        await update(installation, await installation.user(), **{field: value})
     assert codes(refused.value) == [(field, f"{field}_invalid")]
 
 
-async def test_an_imported_hash_verifies_and_is_to_be_replaced(desk: "Installation") -> None:
-    user = await desk.user(password_hash=BCRYPT, password_hash_type="bcrypt")
+async def test_an_imported_hash_verifies_and_is_to_be_replaced(installation: "Installation") -> None:
+    user = await installation.user(password_hash=BCRYPT, password_hash_type="bcrypt")
     assert user.password_hash is not None
-    assert not await desk.af.hasher.verify("wrong", user.password_hash)
-    assert desk.af.hasher.needs_rehash(user.password_hash)
-    hashed = (await update(desk, user, password=PASSWORD)).password_hash
+    assert not await installation.af.hasher.verify("wrong", user.password_hash)
+    assert installation.af.hasher.needs_rehash(user.password_hash)
+    hashed = (await update(installation, user, password=PASSWORD)).password_hash
     assert hashed is not None
-    assert await desk.af.hasher.verify(PASSWORD, hashed)
-    assert not desk.af.hasher.needs_rehash(hashed)
+    assert await installation.af.hasher.verify(PASSWORD, hashed)
+    assert not installation.af.hasher.needs_rehash(hashed)
 
 
-async def test_an_absent_field_stays_and_null_clears(desk: "Installation") -> None:
-    user = await desk.user(
+async def test_an_absent_field_stays_and_null_clears(installation: "Installation") -> None:
+    user = await installation.user(
         first_name="a",
         last_name="b",
         name="c",
@@ -197,11 +202,18 @@ async def test_an_absent_field_stays_and_null_clears(desk: "Installation") -> No
         email_verified=True,
         password=PASSWORD,
     )
-    desk.clock.advance(5)
-    untouched = await update(desk, user)
-    assert untouched == replaced(user, updated_at=desk.clock.now)
+    installation.clock.advance(5)
+    untouched = await update(installation, user)
+    assert untouched == replaced(user, updated_at=installation.clock.now)
     cleared = await update(
-        desk, user, first_name=None, last_name=None, name=None, external_id=None, metadata=None, locale=None
+        installation,
+        user,
+        first_name=None,
+        last_name=None,
+        name=None,
+        external_id=None,
+        metadata=None,
+        locale=None,
     )
     assert cleared == replaced(
         untouched,
@@ -212,20 +224,22 @@ async def test_an_absent_field_stays_and_null_clears(desk: "Installation") -> No
         metadata="{}",
         locale=None,
     )
-    assert await desk.af.read(desk.af.users.get(desk.environment, user.id)) == cleared
-    assert (await update(desk, user, email_verified=False)).email_verified is False
-    assert (await update(desk, user, email="New@example.com")).email == "New@example.com"
+    assert await installation.af.read(installation.af.users.get(installation.environment, user.id)) == cleared
+    assert (await update(installation, user, email_verified=False)).email_verified is False
+    assert (await update(installation, user, email="New@example.com")).email == "New@example.com"
 
 
 def replaced(user: UserRecord, **fields: Any) -> UserRecord:  # noqa: ANN401 - any field
     return UserRecord(**({name: getattr(user, name) for name in UserRecord.__struct_fields__} | fields))
 
 
-async def test_metadata_is_merged_null_deletes_a_key_and_an_empty_object_all(desk: "Installation") -> None:
-    user = await desk.user(metadata={"a": "1", "b": "2"})
+async def test_metadata_is_merged_null_deletes_a_key_and_an_empty_object_all(
+    installation: "Installation",
+) -> None:
+    user = await installation.user(metadata={"a": "1", "b": "2"})
 
     async def after(change: dict[str, str | None]) -> dict[str, str]:
-        merged: dict[str, str] = json.loads((await update(desk, user, metadata=change)).metadata)
+        merged: dict[str, str] = json.loads((await update(installation, user, metadata=change)).metadata)
         return merged
 
     assert await after({"b": "3", "c": "4"}) == {"a": "1", "b": "3", "c": "4"}
@@ -237,88 +251,94 @@ async def test_metadata_is_merged_null_deletes_a_key_and_an_empty_object_all(des
     assert len(await after({"0": None, "one more": "v"})) == 50
 
 
-async def test_an_update_to_a_taken_email_or_external_id_is_refused(desk: "Installation") -> None:
-    await desk.user("kim@example.com", external_id="crm-1")
-    user = await desk.user("lee@example.com", external_id="crm-2")
+async def test_an_update_to_a_taken_email_or_external_id_is_refused(installation: "Installation") -> None:
+    await installation.user("kim@example.com", external_id="crm-1")
+    user = await installation.user("lee@example.com", external_id="crm-2")
     for fields, code in (
         ({"email": "KIM@example.com"}, "email_not_available"),
         ({"external_id": "crm-1"}, "external_id_already_used"),
     ):
         with pytest.raises(errors.InvalidUserField) as refused:
-            await update(desk, user, **fields)
+            await update(installation, user, **fields)
         assert refused.value.code == code
-    same = await update(desk, user, email="LEE@example.com", external_id="crm-2")
+    same = await update(installation, user, email="LEE@example.com", external_id="crm-2")
     assert (same.email, same.external_id) == ("LEE@example.com", "crm-2")
     with pytest.raises(errors.NotFound):
-        await update(desk, replaced(user, id="user_x"), name="x")
+        await update(installation, replaced(user, id="user_x"), name="x")
 
 
-async def test_of_many_updates_at_once_to_one_external_id_one_wins(desk: "Installation") -> None:
-    users = [await desk.user() for _ in range(10)]
+async def test_of_many_updates_at_once_to_one_external_id_one_wins(installation: "Installation") -> None:
+    users = [await installation.user() for _ in range(10)]
     outcomes = await asyncio.gather(
-        *(update(desk, user, external_id="crm-1") for user in users), return_exceptions=True
+        *(update(installation, user, external_id="crm-1") for user in users), return_exceptions=True
     )
     assert sum(isinstance(each, UserRecord) for each in outcomes) == 1
     assert sum(isinstance(each, errors.InvalidUserField) for each in outcomes) == 9
 
 
-async def test_deleting_a_user_takes_factors_and_failures_along(desk: "Installation") -> None:
-    user, other = await desk.user(), await desk.user()
-    factors = [await desk.enroll(user) for _ in range(2)]
-    kept = await desk.enroll(other)
+async def test_deleting_a_user_takes_factors_and_failures_along(installation: "Installation") -> None:
+    user, other = await installation.user(), await installation.user()
+    factors = [await installation.enroll(user) for _ in range(2)]
+    kept = await installation.enroll(other)
     for each in (*factors, kept):
-        await desk.answer(each, desk.wrong(each))
-    await desk.af.run(desk.af.users.delete(desk.environment, user.id))
+        await installation.answer(each, installation.wrong(each))
+    await installation.af.run(installation.af.users.delete(installation.environment, user.id))
     with pytest.raises(errors.NotFound):
-        await desk.af.read(desk.af.users.get(desk.environment, user.id))
+        await installation.af.read(installation.af.users.get(installation.environment, user.id))
     with pytest.raises(errors.NotFound):
-        await desk.af.run(desk.af.users.delete(desk.environment, user.id))
+        await installation.af.run(installation.af.users.delete(installation.environment, user.id))
     for each in factors:
         with pytest.raises(errors.NotFound):
-            await desk.verify(each.challenge, desk.code(each))
-    assert (await desk.failures(user.id)).times == ()
-    assert (await desk.failures(other.id)).in_a_row == 1
-    assert (await desk.answer(kept, desk.code(kept))).valid
-    assert (await desk.user(user.email)).id != user.id
+            await installation.verify(each.challenge, installation.code(each))
+    assert (await installation.failures(user.id)).times == ()
+    assert (await installation.failures(other.id)).in_a_row == 1
+    assert (await installation.answer(kept, installation.code(kept))).valid
+    assert (await installation.user(user.email)).id != user.id
 
 
-async def test_users_are_paged_and_found_by_email(desk: "Installation") -> None:
-    made = [(await desk.user()).id for _ in range(3)]
-    page = await desk.af.read(desk.af.users.page(desk.environment, PageQuery(2), None))
+async def test_users_are_paged_and_found_by_email(installation: "Installation") -> None:
+    made = [(await installation.user()).id for _ in range(3)]
+    page = await installation.af.read(
+        installation.af.users.page(installation.environment, PageQuery(2), None)
+    )
     assert ([user.id for user in page.items], page.before, page.after) == ([made[2], made[1]], None, made[1])
-    page = await desk.af.read(desk.af.users.page(desk.environment, PageQuery(), "USER2@example.com"))
+    page = await installation.af.read(
+        installation.af.users.page(installation.environment, PageQuery(), "USER2@example.com")
+    )
     assert [user.id for user in page.items] == [made[1]]
     with pytest.raises(errors.InvalidRequest) as refused:
-        await desk.af.read(desk.af.users.page(desk.environment, PageQuery(after="user_x"), None))
+        await installation.af.read(
+            installation.af.users.page(installation.environment, PageQuery(after="user_x"), None)
+        )
     assert codes(refused.value) == [("after", "after_invalid")]
 
 
-async def test_an_event_is_written_with_its_cause_or_not_at_all(desk: "Installation") -> None:
-    user = await desk.user("kim@example.com")
-    await update(desk, user, name="Kim")
+async def test_an_event_is_written_with_its_cause_or_not_at_all(installation: "Installation") -> None:
+    user = await installation.user("kim@example.com")
+    await update(installation, user, name="Kim")
     with pytest.raises(errors.UserCreationFailed):
-        await desk.user("kim@example.com")
-    await desk.af.run(desk.af.users.delete(desk.environment, user.id))
-    assert await desk.events() == ["user.created", "user.updated", "user.deleted"]
+        await installation.user("kim@example.com")
+    await installation.af.run(installation.af.users.delete(installation.environment, user.id))
+    assert await installation.events() == ["user.created", "user.updated", "user.deleted"]
 
     async def fails_late(tx: Any) -> None:  # noqa: ANN401 - a transaction
-        await (await desk.af.users.prepare_create(desk.environment, CreateUser("lee@example.com")))(tx)
+        await (await installation.af.users.prepare_create(installation.environment, CreateUser("lee@example.com")))(tx)
         raise KeyError
 
-    rows = await desk.af.read(
+    rows = await installation.af.read(
         lambda tx: tx.db.all("SELECT environment, user_id, data, created_at FROM events")
     )
     assert {row[:2] for row in rows} == {(1, user.id)}
     for row in rows:
         assert json.loads(row[2])["id"] == user.id
-        assert row[3] == desk.clock.now
+        assert row[3] == installation.clock.now
     with pytest.raises(KeyError):
-        await desk.af.run(fails_late)
-    assert len(await desk.events()) == 3
+        await installation.af.run(fails_late)
+    assert len(await installation.events()) == 3
 
 
-async def test_no_event_holds_a_password_hash(desk: "Installation") -> None:
-    user = await desk.user(password=PASSWORD)
-    await update(desk, user, password=PASSWORD + "!")
-    rows = await desk.af.read(lambda tx: tx.db.all("SELECT data FROM events"))
+async def test_no_event_holds_a_password_hash(installation: "Installation") -> None:
+    user = await installation.user(password=PASSWORD)
+    await update(installation, user, password=PASSWORD + "!")
+    rows = await installation.af.read(lambda tx: tx.db.all("SELECT data FROM events"))
     assert not any("argon2" in row[0] or "password" in row[0] for row in rows)

@@ -100,8 +100,8 @@ def test_amr_without_a_code_and_after_the_factor_is_gone(app: "Application") -> 
 
 def test_unknown_emails_sound_like_wrong_passwords(app: "Application") -> None:
     user = app.user(password="seven green bottles")
-    nobody = f"{uuid.uuid4().hex}@example.org"
-    for email in (user["email"], nobody):
+    unknown = f"{uuid.uuid4().hex}@example.org"
+    for email in (user["email"], unknown):
         refused = fields(app.password(email, "not this one"), 400)
         assert refused == {
             "code": "invalid_credentials",

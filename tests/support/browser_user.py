@@ -30,7 +30,7 @@ class Setting:
 
 
 @dataclass
-class Person:
+class BrowserUser:
     """A user of the application."""
 
     setting: Setting

@@ -156,11 +156,11 @@ async def opened(template: Path, folder: Path, **settings: Any) -> AsyncIterator
     af = made[0]
     one = await af.read(af.environments.by_client_id(CLIENT))
     two = await af.run(af.environments.create("two", team_name="Two", client_id=OTHER_CLIENT))
-    floor = Console(af, app, clock, one, two)
+    console = Console(af, app, clock, one, two)
     try:
-        yield floor
+        yield console
     finally:
-        for client in floor.opened:
+        for client in console.opened:
             await client.aclose()
         await told.put({"type": "lifespan.shutdown"})
         await life

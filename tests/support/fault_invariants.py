@@ -1,6 +1,6 @@
-"""What must hold after any fault, read from the database itself and from what clients were told.
+"""What must hold after any fault, read from the database itself and compared with what clients were answered.
 
-Whoever tests a fault keeps `Told` while it happens and calls `broken` afterwards; an empty list is good news.
+A test of a fault collects `Acknowledged` while it happens; afterwards `broken` must find nothing.
 """
 
 import json
@@ -12,8 +12,8 @@ from tests.support import databases
 
 
 @dataclass
-class Told:
-    """What clients were told: factors that were enrolled, and (factor, challenge, step) of accepted codes."""
+class Acknowledged:
+    """What clients were answered: enrolled factors, and (factor, challenge, step) of accepted codes."""
 
     factors: dict[str, str] = field(default_factory=dict)
     accepted: list[tuple[str, str, int]] = field(default_factory=list)
@@ -43,7 +43,7 @@ NEVER = {
 }
 
 
-def broken(settings: Settings, told: Told) -> list[str]:
+def broken(settings: Settings, acknowledged: Acknowledged) -> list[str]:
     """Name every invariant that does not hold."""
     found = []
     if settings.sqlite_path is not None:
@@ -51,7 +51,7 @@ def broken(settings: Settings, told: Told) -> list[str]:
         if state != "ok":
             found.append(f"integrity: {state}")
     for name, statement in NEVER.items():
-        ((count,),) = databases.sql(settings, statement.replace("{marked}", str(told.marked)))
+        ((count,),) = databases.sql(settings, statement.replace("{marked}", str(acknowledged.marked)))
         if count:
             found.append(f"{name}: {count}")
     rows = databases.sql(settings, "SELECT id, user_id, last_step FROM factors")
@@ -64,18 +64,18 @@ def broken(settings: Settings, told: Told) -> list[str]:
     found += [f"an enrolment with {count} events: {key}" for key, count in enrolled.items() if count > 1]
     found += [
         f"an enrolment that was answered is lost: {factor_id}"
-        for factor_id, user_id in told.factors.items()
+        for factor_id, user_id in acknowledged.factors.items()
         if factor_id not in factors or factors[factor_id][0] != user_id
     ]
     found += [
         f"a step of before the restore is good: {factor_id}"
         for factor_id, (_, last) in factors.items()
-        if isinstance(last, int) and last < told.marked
+        if isinstance(last, int) and last < acknowledged.marked
     ]
     closed = {
         row[0] for row in databases.sql(settings, "SELECT id FROM challenges WHERE verified_at IS NOT NULL")
     }
-    for factor_id, challenge_id, step in told.accepted:
+    for factor_id, challenge_id, step in acknowledged.accepted:
         if challenge_id not in closed:
             found.append(f"an accepted challenge is open again: {challenge_id}")
         last = factors.get(factor_id, ("", 0))[1]

@@ -9,17 +9,17 @@ from typing import Any, Final, Self
 import httpx
 
 from tests.support import authenticator
-from tests.support.fault_invariants import Told
+from tests.support.fault_invariants import Acknowledged
 from tests.support.server_process import Server
 
 THREADS: Final = 8
 
 
 class Clients:
-    """A few threads; `told` is what they were told, `answers` counts every status."""
+    """A few threads; `acknowledged` is what they were answered, `answers` counts every status."""
 
     def __init__(self, server: Server) -> None:
-        self.told = Told()
+        self.acknowledged = Acknowledged()
         self.answers: Counter[int] = Counter()
         self._server = server
         self._stopping = threading.Event()
@@ -51,12 +51,12 @@ class Clients:
         if made is None:
             return False
         factor, challenge_id = made["factor"], made["challenge"]["id"]
-        self.told.factors[factor["id"]] = user["id"]
+        self.acknowledged.factors[factor["id"]] = user["id"]
         step = authenticator.current_step()
         code = authenticator.code_at(factor["totp"]["secret"], step)
         answer = self._post(client, f"/auth/challenges/{challenge_id}/verify", {"code": code})
         if answer is not None and answer["valid"]:
-            self.told.accepted.append((factor["id"], challenge_id, step))
+            self.acknowledged.accepted.append((factor["id"], challenge_id, step))
         return answer is not None
 
     def _post(self, client: httpx.Client, path: str, body: dict[str, Any]) -> dict[str, Any] | None:

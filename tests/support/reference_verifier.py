@@ -14,7 +14,7 @@ FOREVER = 2**62
 
 
 @dataclass
-class Person:
+class UserState:
     """Wrong codes so far (seconds), how many in a row, until when (milliseconds) nothing is looked at."""
 
     wrong: list[int] = field(default_factory=list)
@@ -40,13 +40,13 @@ class Verifier:
         self.settings = settings
         self.secrets: dict[str, str] = {}
         self.last_step: dict[str, int] = {}
-        self.people: dict[str, Person] = {}
+        self.users: dict[str, UserState] = {}
         self.questions: dict[str, Question] = {}
 
     def verify(self, question_id: str, code: str, now: int) -> str:
         question = self.questions[question_id]
-        person = self.people.setdefault(question.user, Person())
-        if question.answered or question.expires_at <= now or person.locked_until > now:
+        state = self.users.setdefault(question.user, UserState())
+        if question.answered or question.expires_at <= now or state.locked_until > now:
             return "refused"
         if question.tries >= self.settings.attempts_per_challenge:
             return "refused"
@@ -57,18 +57,18 @@ class Verifier:
         if right and max(right) > self.last_step.get(question.factor, 0):
             self.last_step[question.factor] = max(right)
             question.answered = True
-            person.in_a_row, person.locked_until = 0, 0
+            state.in_a_row, state.locked_until = 0, 0
             return "valid"
-        person.in_a_row += 1
-        person.wrong.append(now // 1000)
-        person.locked_until = max(person.locked_until, self._lock(person, now))
+        state.in_a_row += 1
+        state.wrong.append(now // 1000)
+        state.locked_until = max(state.locked_until, self._lock(state, now))
         return "wrong"
 
-    def _lock(self, person: Person, now: int) -> int:
+    def _lock(self, state: UserState, now: int) -> int:
         settings, seconds, locks = self.settings, now // 1000, [0]
 
         def within(span: int) -> list[int]:
-            return [at for at in person.wrong if at > seconds - span]
+            return [at for at in state.wrong if at > seconds - span]
 
         if len(within(settings.lock_window)) >= settings.lock_after:
             locks.append(now + settings.lock_time * 1000)
@@ -79,6 +79,6 @@ class Verifier:
             locks.append(now + min(settings.lock_time * 2**over, settings.longest_wait) * 1000)
         if len(within(MONTH)) >= settings.failures_per_month:
             locks.append((within(MONTH)[-settings.failures_per_month] + MONTH) * 1000)
-        if person.in_a_row >= settings.failures_in_a_row:
+        if state.in_a_row >= settings.failures_in_a_row:
             locks.append(FOREVER)
         return max(locks)

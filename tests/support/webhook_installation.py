@@ -16,7 +16,7 @@ PATIENCE: Final = 30.0
 USER_EVENTS: Final = ["user.created", "user.updated", "user.deleted"]
 
 
-class Sink:
+class WebhookInstallation:
     """One installation, and what the tests of this folder do with it."""
 
     def __init__(self, af: Authfactor, clock: FakeClock, environment: Environment) -> None:
@@ -49,7 +49,7 @@ class Sink:
         ]
 
     @contextlib.asynccontextmanager
-    async def courier(self) -> AsyncIterator[None]:
+    async def dispatching(self) -> AsyncIterator[None]:
         """Deliver for the length of the block; leaving it waits for what is on its way."""
         task = asyncio.create_task(deliver_forever(self.af))
         try:

@@ -9,12 +9,12 @@ from tests.support.console import Browser, Console, opened
 
 
 @pytest.fixture
-async def floor(empty_database: Path, tmp_path: Path) -> AsyncIterator[Console]:
+async def console(empty_database: Path, tmp_path: Path) -> AsyncIterator[Console]:
     """Open with the default settings."""
     async with opened(empty_database, tmp_path) as it:
         yield it
 
 
 @pytest.fixture
-async def owner(floor: Console) -> Browser:
-    return await floor.operator("owner")
+async def owner(console: Console) -> Browser:
+    return await console.operator("owner")

@@ -13,9 +13,9 @@ EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
 MOST_BYTES = 60_000
 
 
-async def fill(floor: Console) -> UserRecord:
+async def fill(console: Console) -> UserRecord:
     """Give every page something to show, written by somebody who means harm."""
-    af, one = floor.af, floor.one
+    af, one = console.af, console.one
     address = CreateWebhookEndpoint(
         endpoint_url="http://127.0.0.1:9/?<script>", events=["user.created", "session.created"]
     )
@@ -23,19 +23,19 @@ async def fill(floor: Console) -> UserRecord:
     await af.run(af.environments.new_key(one, EVIL))
     await af.run(af.environments.update(one, name=EVIL, team_name="Acme <b>"))
     for number in range(30):
-        await floor.user(f"u{number:02}@example.com")
-    user = await floor.user(
+        await console.user(f"u{number:02}@example.com")
+    user = await console.user(
         "<script>alert(0)</script>@example.com",
         first_name=EVIL,
         external_id="<i>7</i>",
         metadata={EVIL[:40]: EVIL},
     )
-    enrolled = await floor.enroll(user, totp_issuer="<b>Issuer</b>", totp_user="<u>account</u>")
-    await floor.lock(enrolled)
+    enrolled = await console.enroll(user, totp_issuer="<b>Issuer</b>", totp_user="<u>account</u>")
+    await console.lock(enrolled)
     prepared = await af.sessions.prepare(
-        af.store, one, user.id, amr="pwd", now=floor.clock.now, ip_address="::1", user_agent=EVIL
+        af.store, one, user.id, amr="pwd", now=console.clock.now, ip_address="::1", user_agent=EVIL
     )
-    await af.run(lambda tx: af.sessions.start(Scope(tx, one, floor.clock.now), user, prepared))
+    await af.run(lambda tx: af.sessions.start(Scope(tx, one, console.clock.now), user, prepared))
     return user
 
 
@@ -64,8 +64,8 @@ def paths(user: UserRecord) -> list[str]:
     ]
 
 
-async def test_every_page_is_small_safe_and_is_not_kept(floor: Console, owner: Browser) -> None:
-    user = await fill(floor)
+async def test_every_page_is_small_safe_and_is_not_kept(console: Console, owner: Browser) -> None:
+    user = await fill(console)
     for path in paths(user)[:-1]:
         answer = await owner.get(path)
         assert answer.status_code == 200, path
@@ -78,8 +78,8 @@ async def test_every_page_is_small_safe_and_is_not_kept(floor: Console, owner: B
         assert not re.search(r"\son\w+=\"|style=\"|<script(?![^>]*\ssrc=)", answer.text), path
 
 
-async def test_the_audit_page_says_in_which_request_a_change_came(floor: Console, owner: Browser) -> None:
-    user = await fill(floor)
+async def test_the_audit_page_says_in_which_request_a_change_came(console: Console, owner: Browser) -> None:
+    user = await fill(console)
     changed = await owner.post(f"{HOME}/users/{user.id}/unlock", {"reason": "lost <i>7"})
     assert changed.status_code == 303, changed.text
     page = (await owner.get("/console/audit?action=user.unlock")).text
@@ -88,10 +88,10 @@ async def test_the_audit_page_says_in_which_request_a_change_came(floor: Console
     assert "lost &lt;i&gt;7" in page
 
 
-async def test_entering_is_recorded_with_its_request(floor: Console, owner: Browser) -> None:
-    entered = await floor.sign_in(owner)
+async def test_entering_is_recorded_with_its_request(console: Console, owner: Browser) -> None:
+    entered = await console.sign_in(owner)
     for _ in range(10):
-        locked = await floor.sign_in(owner, password="wrong")
+        locked = await console.sign_in(owner, password="wrong")
         page = (await owner.get("/console/audit?action=operator.locked")).text
         if locked.headers["x-request-id"] in page:
             break
@@ -100,31 +100,31 @@ async def test_entering_is_recorded_with_its_request(floor: Console, owner: Brow
     page = (await owner.get("/console/audit?action=operator.signed_in")).text
     assert entered.headers["x-request-id"] in page
     # The owner's set-up and the session that it began are one request.
-    [set_up] = (await floor.af.read(floor.af.audit.page(PageQuery(), "operator.set_up"))).items
+    [set_up] = (await console.af.read(console.af.audit.page(PageQuery(), "operator.set_up"))).items
     assert set_up.request_id is not None
     assert set_up.request_id in page
 
 
-async def test_a_seal_of_events_is_told_in_few_words(floor: Console, owner: Browser) -> None:
-    await fill(floor)
-    floor.clock.advance(16 * 60)
-    assert await floor.af.event_sealing.run(floor.af.store) > 0
+async def test_a_seal_of_events_is_told_in_few_words(console: Console, owner: Browser) -> None:
+    await fill(console)
+    console.clock.advance(16 * 60)
+    assert await console.af.event_sealing.run(console.af.store) > 0
     page = (await owner.get("/console/audit?action=events.sealed")).text
     assert " events from event_" in page
     assert "sha256" not in page
     assert "events.sealed</span>" not in (await owner.get("/console/audit")).text
 
 
-async def test_the_parts_that_a_page_asks_for_again_are_parts(floor: Console, owner: Browser) -> None:
-    await fill(floor)
+async def test_the_parts_that_a_page_asks_for_again_are_parts(console: Console, owner: Browser) -> None:
+    await fill(console)
     for path, beginning in ((HOME, '<div id="numbers"'), (f"{HOME}/events", '<div id="events"')):
         part = (await owner.get(path, headers={"hx-request": "true"})).text.strip()
         assert part.startswith(beginning), part[:200]
         assert "<nav class=" not in part.replace('<nav class="pager"', "")
 
 
-async def test_the_overview_counts_what_happened(floor: Console, owner: Browser) -> None:
-    user = await fill(floor)
+async def test_the_overview_counts_what_happened(console: Console, owner: Browser) -> None:
+    user = await fill(console)
     text = (await owner.get(HOME)).text
     assert stat(text, "Users") == "31"
     assert stat(text, "Sign-ins") == "1"
@@ -135,17 +135,17 @@ async def test_the_overview_counts_what_happened(floor: Console, owner: Browser)
     assert (stat(other, "Users"), stat(other, "Sign-ins")) == ("0", "0")
 
 
-async def test_the_overview_keeps_finished_hours_and_counts_new_ones(floor: Console, owner: Browser) -> None:
-    await floor.user("one@example.com")
+async def test_the_overview_keeps_finished_hours_and_counts_new_ones(console: Console, owner: Browser) -> None:
+    await console.user("one@example.com")
     assert "1 new in this period" in (await owner.get(HOME)).text
-    floor.clock.advance(10 * 60)
-    await floor.user("two@example.com")
+    console.clock.advance(10 * 60)
+    await console.user("two@example.com")
     assert "2 new in this period" in (await owner.get(HOME)).text
     for _ in range(5 * 3):
-        floor.clock.advance(20 * 60)
+        console.clock.advance(20 * 60)
         await owner.get(HOME)
-    await floor.user("three@example.com")
-    floor.clock.advance(6)
+    await console.user("three@example.com")
+    console.clock.advance(6)
     assert "3 new in this period" in (await owner.get(HOME)).text
 
 
@@ -157,19 +157,19 @@ def stat(text: str, title: str) -> str:
 
 
 async def test_users_are_found_by_the_beginning_of_the_email_and_by_id(
-    floor: Console, owner: Browser
+    console: Console, owner: Browser
 ) -> None:
-    user = await fill(floor)
+    user = await fill(console)
     text = (await owner.get(f"{HOME}/users?q=U1")).text
     assert sorted(set(re.findall(r"u\d\d@example", text))) == [f"u1{digit}@example" for digit in range(10)]
     by_id = await owner.get(f"{HOME}/users?q={user.id}")
     assert by_id.headers["location"] == f"{HOME}/users/{user.id}"
-    nobody = await owner.get(f"{HOME}/users?q=nobody%25")
-    assert "No users found" in nobody.text
+    unknown = await owner.get(f"{HOME}/users?q=unknown%25")
+    assert "No users found" in unknown.text
 
 
-async def test_lists_are_walked_page_by_page(floor: Console, owner: Browser) -> None:
-    await fill(floor)
+async def test_lists_are_walked_page_by_page(console: Console, owner: Browser) -> None:
+    await fill(console)
     first = await owner.get(f"{HOME}/users")
     [older] = re.findall(r'href="([^"]+)">Older', first.text)
     second = await owner.get(older.replace("&amp;", "&"))
@@ -183,21 +183,21 @@ async def test_lists_are_walked_page_by_page(floor: Console, owner: Browser) -> 
     assert sorted(found) == [f"u{number:02}@example" for number in range(30)]
 
 
-async def test_a_users_page_says_what_support_needs(floor: Console, owner: Browser) -> None:
-    user = await floor.user()
-    enrolled = await floor.enroll(user)
+async def test_a_users_page_says_what_support_needs(console: Console, owner: Browser) -> None:
+    user = await console.user()
+    enrolled = await console.enroll(user)
     page = (await owner.get(f"{HOME}/users/{user.id}")).text
     assert "awaiting first code" in page
     challenge = enrolled.challenge
     assert challenge is not None
     # A phone that is one step behind.
-    late = floor.code(enrolled.secret)
-    floor.clock.advance(30)
-    await floor.af.run(floor.af.challenges.verify(floor.one, challenge.id, late))
+    late = console.code(enrolled.secret)
+    console.clock.advance(30)
+    await console.af.run(console.af.challenges.verify(console.one, challenge.id, late))
     page = (await owner.get(f"{HOME}/users/{user.id}")).text
     assert "about 30 s slow" in page
     assert "awaiting first code" not in page
-    await floor.lock(enrolled)
+    await console.lock(enrolled)
     page = (await owner.get(f"{HOME}/users/{user.id}")).text
     assert "Locked until" in page
     assert "10 recent wrong codes, 10 in a row" in page
@@ -207,27 +207,27 @@ async def test_a_users_page_says_what_support_needs(floor: Console, owner: Brows
     assert "Locked until" not in page
 
 
-async def test_a_reset_gives_a_link_by_which_the_user_enrols_anew(floor: Console, owner: Browser) -> None:
-    support = await floor.operator("support")
-    user = await floor.user()
-    await floor.enroll(user)
+async def test_a_reset_gives_a_link_by_which_the_user_enrols_anew(console: Console, owner: Browser) -> None:
+    support = await console.operator("support")
+    user = await console.user()
+    await console.enroll(user)
     page = await support.post(f"{HOME}/users/{user.id}/reset", {"reason": "lost the phone"})
     [path] = re.findall(rf"{BASE}(/link/[\w-]+)", page.text)
     assert "No factor" in page.text
-    assert (await floor.stranger().get(path)).status_code == 200
+    assert (await console.stranger().get(path)).status_code == 200
     assert path not in (await owner.get(f"{HOME}/users/{user.id}")).text
     by_owner = await owner.post(f"{HOME}/users/{user.id}/enroll")
     assert re.findall(rf"{BASE}(/link/[\w-]+)", by_owner.text) != [path]
 
 
-async def test_pages_for_users_take_name_and_colour(floor: Console, owner: Browser) -> None:
+async def test_pages_for_users_take_name_and_colour(console: Console, owner: Browser) -> None:
     form = {"brand_name": "Acme Shop", "colored": "1", "color": "#aa3300"}
     assert (await owner.post(f"{HOME}/look", form)).status_code == 303
     page = (await owner.get(f"{HOME}/settings")).text
     assert 'value="Acme Shop"' in page
     assert 'value="#aa3300"' in page
     assert (await owner.post(f"{HOME}/look", {"color": "#aa3300"})).status_code == 303
-    branding = await floor.af.read(floor.af.brandings.get(floor.one))
+    branding = await console.af.read(console.af.brandings.get(console.one))
     assert branding is not None
     assert (branding.name, branding.color) == (None, None)
     odd = await owner.post(f"{HOME}/look", {**form, "color": "red;}"})
@@ -235,20 +235,20 @@ async def test_pages_for_users_take_name_and_colour(floor: Console, owner: Brows
 
 
 async def test_a_key_is_shown_once_works_and_stops_working_when_revoked(
-    floor: Console, owner: Browser
+    console: Console, owner: Browser
 ) -> None:
     made = await owner.post(f"{HOME}/keys", {"name": "shop"})
     [key] = re.findall(r"sk_[\w-]{43}", made.text)
     assert key not in (await owner.get(f"{HOME}/keys")).text
-    api = floor.stranger(authorization=f"Bearer {key}")
+    api = console.stranger(authorization=f"Bearer {key}")
     assert (await api.get("/user_management/users")).status_code == 200
     [path] = re.findall(rf'action="({HOME}/keys/[^"]+/revoke)"', made.text)
     await owner.post(path, {"reason": "leaked"})
-    floor.clock.advance(1)
+    console.clock.advance(1)
     assert (await api.get("/user_management/users")).status_code == 401
 
 
-async def test_a_webhook_secret_is_shown_once(floor: Console, owner: Browser) -> None:
+async def test_a_webhook_secret_is_shown_once(console: Console, owner: Browser) -> None:
     form = {"endpoint_url": "http://127.0.0.1:9/hook", "event:user.created": "1"}
     made = await owner.post(f"{HOME}/webhooks", form)
     [secret] = re.findall(r"whsec_[\w-]{43}", made.text)
@@ -257,7 +257,7 @@ async def test_a_webhook_secret_is_shown_once(floor: Console, owner: Browser) ->
     assert "whsec_" not in listed
 
 
-async def test_a_refused_form_comes_back_with_what_was_typed(floor: Console, owner: Browser) -> None:
+async def test_a_refused_form_comes_back_with_what_was_typed(console: Console, owner: Browser) -> None:
     form = {"endpoint_url": "ftp://nowhere", "event:user.created": "1"}
     answer = await owner.post(f"{HOME}/webhooks", form)
     assert answer.status_code == 422
@@ -267,19 +267,19 @@ async def test_a_refused_form_comes_back_with_what_was_typed(floor: Console, own
     assert (again.status_code, "already exists" in again.text) == (409, True)
 
 
-async def test_an_invitation_made_in_the_console_works(floor: Console, owner: Browser) -> None:
+async def test_an_invitation_made_in_the_console_works(console: Console, owner: Browser) -> None:
     made = await owner.post("/console/operators", {"email": "lee@example.org", "role": "support"})
     [token] = re.findall(rf"{BASE}/console/set-up/([\w-]+)", made.text)
-    lee = await floor.set_up(token, "lee@example.org")
+    lee = await console.set_up(token, "lee@example.org")
     page = (await lee.get("/console/operators")).text
     assert "lee@example.org" in page
     assert "Create a set-up link" not in page
     assert token not in (await owner.get("/console/operators")).text
 
 
-async def test_what_a_role_may_not_do_is_not_offered(floor: Console, owner: Browser) -> None:
-    user = await fill(floor)
-    viewer, support = await floor.operator("viewer"), await floor.operator("support")
+async def test_what_a_role_may_not_do_is_not_offered(console: Console, owner: Browser) -> None:
+    user = await fill(console)
+    viewer, support = await console.operator("viewer"), await console.operator("support")
     for path in paths(user)[:-1]:
         text = (await viewer.get(path)).text
         offered = set(re.findall(r'method="post" action="([^"]+)"', text)) - {"/console/sign-out"}
@@ -290,10 +290,10 @@ async def test_what_a_role_may_not_do_is_not_offered(floor: Console, owner: Brow
     assert offered == {"sign-out", "unlock", "reset"}
 
 
-async def test_one_may_end_ones_other_sessions(floor: Console, owner: Browser) -> None:
-    other = floor.stranger()
+async def test_one_may_end_ones_other_sessions(console: Console, owner: Browser) -> None:
+    other = console.stranger()
     other.email, other.secret = owner.email, owner.secret
-    await floor.sign_in(other)
+    await console.sign_in(other)
     text = (await owner.get("/console/account")).text
     [path] = re.findall(r'action="(/console/account/sessions/[^"]+/end)"', text)
     await owner.post(path)
@@ -301,11 +301,11 @@ async def test_one_may_end_ones_other_sessions(floor: Console, owner: Browser) -
     assert (await owner.get(HOME)).status_code == 200
 
 
-async def test_environments_are_renamed_and_their_policy_is_kept(floor: Console, owner: Browser) -> None:
+async def test_environments_are_renamed_and_their_policy_is_kept(console: Console, owner: Browser) -> None:
     form = {"name": "production", "team_name": "Acme Shop", "mfa_policy": "required"}
     answer = await owner.post(f"{HOME}/settings", form)
     assert answer.headers["location"].startswith(f"{HOME}/settings")
-    changed = await floor.af.read(floor.af.environments.by_client_id(CLIENT))
+    changed = await console.af.read(console.af.environments.by_client_id(CLIENT))
     assert (changed.name, changed.team_name, changed.mfa_policy) == ("production", "Acme Shop", "required")
     taken = await owner.post(f"{HOME}/settings", {**form, "name": "two"})
     assert taken.status_code == 409
@@ -316,13 +316,13 @@ async def test_environments_are_renamed_and_their_policy_is_kept(floor: Console,
 @pytest.mark.parametrize(
     "path", ["/console/nothing", f"{HOME}/users/user_x", "/console/e/client_x", f"{HOME}/x"]
 )
-async def test_what_is_not_there_is_not_found(floor: Console, owner: Browser, path: str) -> None:
+async def test_what_is_not_there_is_not_found(console: Console, owner: Browser, path: str) -> None:
     assert (await owner.get(path)).status_code == 404
 
 
-async def test_no_page_shows_a_password_or_a_secret(floor: Console, owner: Browser) -> None:
-    user = await floor.user(password=PASSWORD)
-    enrolled = await floor.enroll(user)
+async def test_no_page_shows_a_password_or_a_secret(console: Console, owner: Browser) -> None:
+    user = await console.user(password=PASSWORD)
+    enrolled = await console.enroll(user)
     for path in paths(user)[:-1]:
         text = (await owner.get(path)).text
         for secret in (PASSWORD, enrolled.secret, enrolled.factor.secret, "$argon2", owner.secret):

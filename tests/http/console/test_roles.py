@@ -75,20 +75,20 @@ SHOWN = {200, 303}
 
 
 @pytest.fixture
-async def things(floor: Console, owner: Browser) -> Things:
-    af, one = floor.af, floor.one
+async def things(console: Console, owner: Browser) -> Things:
+    af, one = console.af, console.one
     endpoint = await af.run(
         af.webhooks.create(
             one, CreateWebhookEndpoint(endpoint_url="http://127.0.0.1:9/hook", events=["user.created"])
         )
     )
-    user = await floor.user()
-    enrolled = await floor.enroll(user)
-    await floor.lock(enrolled)
+    user = await console.user()
+    enrolled = await console.enroll(user)
+    await console.lock(enrolled)
     prepared = await af.sessions.prepare(
-        af.store, one, user.id, amr="pwd", now=floor.clock.now, ip_address=None, user_agent=None
+        af.store, one, user.id, amr="pwd", now=console.clock.now, ip_address=None, user_agent=None
     )
-    await af.run(lambda tx: af.sessions.start(Scope(tx, one, floor.clock.now), user, prepared))
+    await af.run(lambda tx: af.sessions.start(Scope(tx, one, console.clock.now), user, prepared))
     key, _ = await af.run(af.environments.new_key(one, "first"))
     [delivery] = [row[0] for row in await af.read(lambda tx: tx.db.all("SELECT id FROM deliveries"))]
     [session] = [row[0] for row in await af.read(lambda tx: tx.db.all("SELECT id FROM sessions"))]
@@ -96,10 +96,10 @@ async def things(floor: Console, owner: Browser) -> Things:
     return Things(user.id, enrolled.factor.id, session, key.id, endpoint.id, delivery, operator.id)
 
 
-async def contents(floor: Console) -> dict[str, list[tuple[object, ...]]]:
+async def contents(console: Console) -> dict[str, list[tuple[object, ...]]]:
     """Everything that an action could change."""
     return {
-        table: await floor.af.read(
+        table: await console.af.read(
             lambda tx, table=table: tx.db.all(f"SELECT * FROM {table} ORDER BY 1, 2")  # type: ignore[misc]  # noqa: S608 - names from above
         )
         for table in EVERY_TABLE
@@ -107,9 +107,9 @@ async def contents(floor: Console) -> dict[str, list[tuple[object, ...]]]:
 
 
 @pytest.fixture
-def sign_in_as(floor: Console, owner: Browser) -> Callable[[Role], Awaitable[Browser]]:
+def sign_in_as(console: Console, owner: Browser) -> Callable[[Role], Awaitable[Browser]]:
     async def sign_in(role: Role) -> Browser:
-        return owner if role == "owner" else await floor.operator(role)
+        return owner if role == "owner" else await console.operator(role)
 
     return sign_in
 
@@ -130,19 +130,19 @@ def test_support_unlocks_and_resets_and_viewers_only_look() -> None:
     ("role", "action"), [(role, action) for role in ALLOWED for action in FORMS if action in ALLOWED[role]]
 )
 async def test_a_role_does_what_it_may(
-    floor: Console,
+    console: Console,
     things: Things,
     sign_in_as: Callable[[Role], Awaitable[Browser]],
     role: Role,
     action: Action,
 ) -> None:
     browser = await sign_in_as(role)
-    before = await contents(floor)
+    before = await contents(console)
     path, form = FORMS[action](things)
     answer = await browser.post(path, {**form, "reason": "asked by phone"})
     assert answer.status_code in SHOWN, answer.text
-    assert await contents(floor) != before
-    [entry] = (await floor.af.read(floor.af.audit.page(PageQuery(), action))).items
+    assert await contents(console) != before
+    [entry] = (await console.af.read(console.af.audit.page(PageQuery(), action))).items
     assert (entry.actor, entry.actor_kind) == (browser.email, "operator")
     assert entry.reason == "asked by phone"
     assert entry.target
@@ -151,31 +151,31 @@ async def test_a_role_does_what_it_may(
 
 @pytest.mark.parametrize("role", ["support", "viewer"])
 async def test_a_role_does_nothing_else(
-    floor: Console, things: Things, sign_in_as: Callable[[Role], Awaitable[Browser]], role: Role
+    console: Console, things: Things, sign_in_as: Callable[[Role], Awaitable[Browser]], role: Role
 ) -> None:
     browser = await sign_in_as(role)
-    before = await contents(floor)
+    before = await contents(console)
     for action, make in FORMS.items():
         if action not in ALLOWED[role]:
             path, form = make(things)
             answer = await browser.post(path, {**form, "reason": "asked by phone"})
             assert (answer.status_code, action) == (403, action)
             assert "does not allow this" in answer.text
-    assert await contents(floor) == before
+    assert await contents(console) == before
 
 
-async def test_without_a_reason_nothing_is_done(floor: Console, owner: Browser, things: Things) -> None:
-    before = await contents(floor)
+async def test_without_a_reason_nothing_is_done(console: Console, owner: Browser, things: Things) -> None:
+    before = await contents(console)
     for action in sorted(NEED_REASON):
         path, form = FORMS[action](things)
         answer = await owner.post(path, {**form, "reason": "  "})
         assert (answer.status_code, action) == (422, action)
         assert "A reason is required" in answer.text
-    assert await contents(floor) == before
+    assert await contents(console) == before
 
 
-async def test_a_form_of_another_site_does_nothing(floor: Console, owner: Browser, things: Things) -> None:
-    before = await contents(floor)
+async def test_a_form_of_another_site_does_nothing(console: Console, owner: Browser, things: Things) -> None:
+    before = await contents(console)
     for action, make in FORMS.items():
         path, form = make(things)
         for headers in (
@@ -187,34 +187,34 @@ async def test_a_form_of_another_site_does_nothing(floor: Console, owner: Browse
         ):
             answer = await owner.post(path, {**form, "reason": "x"}, headers)
             assert (answer.status_code, action) == (403, action)
-    assert await contents(floor) == before
+    assert await contents(console) == before
 
 
 async def test_an_operator_who_was_demoted_meanwhile_may_do_nothing_more(
-    floor: Console, owner: Browser, things: Things
+    console: Console, owner: Browser, things: Things
 ) -> None:
-    lee = await floor.operator("owner", "second@example.org")
-    seat = await floor.af.operator_sign_in.context_of(floor.af.store, lee.token() or "")
+    lee = await console.operator("owner", "second@example.org")
+    seat = await console.af.operator_sign_in.context_of(console.af.store, lee.token() or "")
     assert seat is not None
-    unit = floor.af.console_actions.act(
+    unit = console.af.console_actions.act(
         seat,
         "user.delete",
-        floor.af.users.delete(floor.one, things.user),
-        environment=floor.one,
+        console.af.users.delete(console.one, things.user),
+        environment=console.one,
         target=things.user,
         reason="x",
     )
-    await floor.af.run(floor.af.operators.change_role(seat.operator.id, "support"))
-    before = await contents(floor)
+    await console.af.run(console.af.operators.change_role(seat.operator.id, "support"))
+    before = await contents(console)
     with pytest.raises(NotAllowed):
-        await floor.af.run(unit)
-    assert await contents(floor) == before
+        await console.af.run(unit)
+    assert await contents(console) == before
 
 
 async def test_an_id_of_another_environment_is_an_unknown_id(
-    floor: Console, owner: Browser, things: Things
+    console: Console, owner: Browser, things: Things
 ) -> None:
-    before = await contents(floor)
+    before = await contents(console)
     tried = 0
     for action, make in FORMS.items():
         path, form = make(things)
@@ -224,4 +224,4 @@ async def test_an_id_of_another_environment_is_an_unknown_id(
             answer = await owner.post(elsewhere, {**form, "reason": "x"})
             assert (answer.status_code, action) == (404, action)
     assert tried >= 9
-    assert await contents(floor) == before
+    assert await contents(console) == before

@@ -46,7 +46,7 @@ def database(request: pytest.FixtureRequest) -> tuple[Path, str]:
 
 
 @pytest.fixture
-async def desk(database: tuple[Path, str], tmp_path: Path) -> AsyncIterator[Application]:
+async def application(database: tuple[Path, str], tmp_path: Path) -> AsyncIterator[Application]:
     """Open with the default settings."""
     async with opened(database[0], tmp_path, database_url=database[1]) as it:
         yield it

@@ -4,31 +4,35 @@ from authfactor.rules.maintenance.after_restore import AfterRestore
 from tests.support.application import Application, oauth_refused, refused
 
 
-async def mark(desk: Application) -> None:
-    await AfterRestore(desk.clock, desk.af.settings, desk.af.audit).mark(desk.af.store, "a test")
+async def mark(application: Application) -> None:
+    await AfterRestore(application.clock, application.af.settings, application.af.audit).mark(
+        application.af.store, "a test"
+    )
 
 
-async def test_a_waiting_sign_in_is_over_and_a_new_one_works(desk: Application) -> None:
-    user = await desk.member()
-    pending = await desk.begin(user)
+async def test_a_waiting_sign_in_is_over_and_a_new_one_works(application: Application) -> None:
+    user = await application.member()
+    pending = await application.begin(user)
     # It may have been spent after the backup: here it never was.
-    await mark(desk)
-    desk.clock.advance(60)
-    refused(await desk.answer(pending), "invalid_pending_authentication_token")
-    assert (await desk.answer(await desk.begin(user))).status_code == 200
+    await mark(application)
+    application.clock.advance(60)
+    refused(await application.answer(pending), "invalid_pending_authentication_token")
+    assert (await application.answer(await application.begin(user))).status_code == 200
 
 
-async def test_a_refresh_token_that_may_have_been_exchanged_since_is_refused(desk: Application) -> None:
-    user = await desk.user()
-    tokens = await desk.sign_in(user)
-    await mark(desk)
-    oauth_refused(await desk.refresh(tokens["refresh_token"]), "invalid_grant")
-    assert await desk.sessions(user) == []
-    await desk.sign_in(user)
+async def test_a_refresh_token_that_may_have_been_exchanged_since_is_refused(
+    application: Application,
+) -> None:
+    user = await application.user()
+    tokens = await application.sign_in(user)
+    await mark(application)
+    oauth_refused(await application.refresh(tokens["refresh_token"]), "invalid_grant")
+    assert await application.sessions(user) == []
+    await application.sign_in(user)
 
 
-async def test_the_code_that_signed_in_before_signs_in_no_more(desk: Application) -> None:
-    user = await desk.member()
-    code = desk.code()
-    await mark(desk)
-    refused(await desk.answer(await desk.begin(user), code), "one_time_code_previously_used")
+async def test_the_code_that_signed_in_before_signs_in_no_more(application: Application) -> None:
+    user = await application.member()
+    code = application.code()
+    await mark(application)
+    refused(await application.answer(await application.begin(user), code), "one_time_code_previously_used")

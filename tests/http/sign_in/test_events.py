@@ -23,37 +23,37 @@ def names(events: list[Json]) -> list[str]:
     return [event["event"] for event in events]
 
 
-async def three(desk: Application) -> list[str]:
+async def three(application: Application) -> list[str]:
     """Make three users, a second apart, and return the ids of their events."""
     for _ in range(3):
-        desk.clock.advance(1)
-        await desk.user()
-    return [event["id"] for event in await desk.events("user.created")]
+        application.clock.advance(1)
+        await application.user()
+    return [event["id"] for event in await application.events("user.created")]
 
 
-async def page(desk: Application, query: str) -> Json:
-    body = fields(await desk.api.get(f"/events?{query}"), 200)
+async def page(application: Application, query: str) -> Json:
+    body = fields(await application.api.get(f"/events?{query}"), 200)
     assert body["object"] == "list"
     return body
 
 
-async def test_made_up_emails_do_not_fill_the_disk(desk: Application) -> None:
+async def test_made_up_emails_do_not_fill_the_disk(application: Application) -> None:
     looked_at = Settings().passwords_per_address
     for number in range(looked_at + REFUSAL_BURST + 30):
-        await desk.password({"email": f"nobody-{number}@example.org"}, **FROM)
+        await application.password({"email": f"nobody-{number}@example.org"}, **FROM)
     query = f"events={PASSWORD_FAILED}&limit=100"
-    body = await page(desk, query)
+    body = await page(application, query)
     found = len(body["data"])
     while after := body["list_metadata"]["after"]:
-        body = await page(desk, f"{query}&after={after}")
+        body = await page(application, f"{query}&after={after}")
         found += len(body["data"])
     assert found == looked_at + REFUSAL_BURST
 
 
-async def test_the_password_has_succeeded_before_the_code_is_given(desk: Application) -> None:
-    user = await desk.member()
-    pending = fields(await desk.password(user, **FROM), 403)
-    (event,) = await desk.events(*TRAIL)
+async def test_the_password_has_succeeded_before_the_code_is_given(application: Application) -> None:
+    user = await application.member()
+    pending = fields(await application.password(user, **FROM), 403)
+    (event,) = await application.events(*TRAIL)
     assert set(event) == {"object", "id", "event", "data", "created_at", "context"}
     assert (event["object"], event["event"]) == ("event", PASSWORD_SUCCEEDED)
     response_assertions.assert_id(event["id"], "event")
@@ -61,26 +61,26 @@ async def test_the_password_has_succeeded_before_the_code_is_given(desk: Applica
     who = {"user_id": user["id"], "email": user["email"], **FROM}
     assert event["data"] == {"type": "password", "status": "succeeded", **who}
 
-    answer = await desk.grant(
+    answer = await application.grant(
         MFA_TOTP,
-        code=desk.code(),
+        code=application.code(),
         pending_authentication_token=pending["pending_authentication_token"],
         authentication_challenge_id=pending["authentication_challenge"]["id"],
         **FROM,
     )
     assert answer.status_code == 200
-    trail = await desk.events(*TRAIL)
+    trail = await application.events(*TRAIL)
     assert names(trail) == [PASSWORD_SUCCEEDED, MFA_SUCCEEDED, CREATED]
     assert trail[1]["data"] == {"type": "mfa", "status": "succeeded", **who}
-    assert trail[2]["data"] == (await desk.sessions(user))[0]
+    assert trail[2]["data"] == (await application.sessions(user))[0]
     assert all(first["id"] < second["id"] for first, second in pairwise(trail))
 
 
-async def test_a_wrong_code_leaves_a_failure_with_its_reason(desk: Application) -> None:
-    user = await desk.member()
-    pending = await desk.begin(user)
-    await desk.answer(pending, desk.wrong(), **FROM)
-    (event,) = await desk.events(MFA_FAILED, MFA_SUCCEEDED, CREATED)
+async def test_a_wrong_code_leaves_a_failure_with_its_reason(application: Application) -> None:
+    user = await application.member()
+    pending = await application.begin(user)
+    await application.answer(pending, application.wrong(), **FROM)
+    (event,) = await application.events(MFA_FAILED, MFA_SUCCEEDED, CREATED)
     assert event["data"] == {
         "type": "mfa",
         "status": "failed",
@@ -91,62 +91,62 @@ async def test_a_wrong_code_leaves_a_failure_with_its_reason(desk: Application) 
     }
 
 
-async def test_a_replayed_code_leaves_a_failure_and_a_warning_of_ours(desk: Application) -> None:
-    user = await desk.member()
-    code = desk.code()
-    await desk.answer(await desk.begin(user), code)
-    await desk.answer(await desk.begin(user), code)
-    (failure,) = await desk.events(MFA_FAILED)
+async def test_a_replayed_code_leaves_a_failure_and_a_warning_of_ours(application: Application) -> None:
+    user = await application.member()
+    code = application.code()
+    await application.answer(await application.begin(user), code)
+    await application.answer(await application.begin(user), code)
+    (failure,) = await application.events(MFA_FAILED)
     assert failure["data"]["error"]["code"] == "one_time_code_previously_used"
-    (warning,) = await desk.events("authfactor.replay_refused")
+    (warning,) = await application.events("authfactor.replay_refused")
     assert warning["data"]["user_id"] == user["id"]
 
 
-async def test_a_wrong_password_leaves_a_failure(desk: Application) -> None:
-    user = await desk.user()
-    await desk.password(user, "not this one", **FROM)
-    (event,) = await desk.events(*TRAIL)
+async def test_a_wrong_password_leaves_a_failure(application: Application) -> None:
+    user = await application.user()
+    await application.password(user, "not this one", **FROM)
+    (event,) = await application.events(*TRAIL)
     assert event["event"] == PASSWORD_FAILED
     error = {"code": "invalid_credentials", "message": f"Invalid credentials for '{user['email']}'."}
     who = {"user_id": user["id"], "email": user["email"], **FROM}
     assert event["data"] == {"type": "password", "status": "failed", **who, "error": error}
 
 
-async def test_an_unknown_email_leaves_a_failure_of_nobody(desk: Application) -> None:
-    await desk.grant("password", email="nobody@example.org", password=PASSWORD)
-    (event,) = await desk.events(*TRAIL)
+async def test_an_unknown_email_leaves_a_failure_of_nobody(application: Application) -> None:
+    await application.grant("password", email="nobody@example.org", password=PASSWORD)
+    (event,) = await application.events(*TRAIL)
     assert event["event"] == PASSWORD_FAILED
     assert event["data"]["user_id"] is None
     assert event["data"]["email"] == "nobody@example.org"
     assert (event["data"]["ip_address"], event["data"]["user_agent"]) == (None, None)
 
 
-async def test_refused_requests_leave_nothing(desk: Application) -> None:
-    user = await desk.member()
-    await desk.password(user, client_secret="sk_wrong")
-    await desk.refresh("x")
-    pending = await desk.begin(user)
-    await desk.answer(pending, pending_authentication_token="x")
-    assert names(await desk.events(*TRAIL)) == [PASSWORD_SUCCEEDED]
+async def test_refused_requests_leave_nothing(application: Application) -> None:
+    user = await application.member()
+    await application.password(user, client_secret="sk_wrong")
+    await application.refresh("x")
+    pending = await application.begin(user)
+    await application.answer(pending, pending_authentication_token="x")
+    assert names(await application.events(*TRAIL)) == [PASSWORD_SUCCEEDED]
 
 
-async def test_a_refresh_leaves_nothing(desk: Application) -> None:
-    tokens = await desk.sign_in(await desk.user())
-    assert (await desk.refresh(tokens["refresh_token"])).status_code == 200
-    assert names(await desk.events(*TRAIL)) == [PASSWORD_SUCCEEDED, CREATED]
+async def test_a_refresh_leaves_nothing(application: Application) -> None:
+    tokens = await application.sign_in(await application.user())
+    assert (await application.refresh(tokens["refresh_token"])).status_code == 200
+    assert names(await application.events(*TRAIL)) == [PASSWORD_SUCCEEDED, CREATED]
 
 
-async def test_events_of_another_environment_are_not_seen(desk: Application) -> None:
-    user = await desk.user(desk.other)
-    answer = await desk.password(user, client_id=OTHER_CLIENT, client_secret=OTHER_KEY)
+async def test_events_of_another_environment_are_not_seen(application: Application) -> None:
+    user = await application.user(application.other)
+    answer = await application.password(user, client_id=OTHER_CLIENT, client_secret=OTHER_KEY)
     assert answer.status_code == 200
-    assert await desk.events(*TRAIL, "user.created") == []
+    assert await application.events(*TRAIL, "user.created") == []
 
 
-async def test_ids_grow_even_when_everything_happens_at_once(desk: Application) -> None:
-    users = [await desk.user() for _ in range(8)]
-    await asyncio.gather(*(desk.password(user) for user in users))
-    trail = await desk.events(*TRAIL)
+async def test_ids_grow_even_when_everything_happens_at_once(application: Application) -> None:
+    users = [await application.user() for _ in range(8)]
+    await asyncio.gather(*(application.password(user) for user in users))
+    trail = await application.events(*TRAIL)
     assert len(trail) == 16
     assert all(first["id"] < second["id"] for first, second in pairwise(trail))
 
@@ -164,66 +164,66 @@ async def test_ids_grow_even_when_everything_happens_at_once(desk: Application) 
         "events=user.created,session.created,no.such.event",
     ],
 )
-async def test_every_way_of_naming_events_is_understood(desk: Application, query: str) -> None:
-    await desk.sign_in(await desk.user())
-    assert names((await page(desk, query))["data"]) == ["user.created", "session.created"]
+async def test_every_way_of_naming_events_is_understood(application: Application, query: str) -> None:
+    await application.sign_in(await application.user())
+    assert names((await page(application, query))["data"]) == ["user.created", "session.created"]
 
 
 @pytest.mark.parametrize("query", ["", "events=", "events[]=", "events=,", "limit=5", "event=user.created"])
-async def test_without_a_name_the_request_is_refused(desk: Application, query: str) -> None:
-    body = refused(await desk.api.get(f"/events?{query}"), "invalid_events_request")
+async def test_without_a_name_the_request_is_refused(application: Application, query: str) -> None:
+    body = refused(await application.api.get(f"/events?{query}"), "invalid_events_request")
     assert body["message"].endswith("must be provided using the events parameter.")
 
 
-async def test_events_of_ours_come_only_when_asked_for(desk: Application) -> None:
-    user = await desk.user()
-    await desk.enroll(user)
-    assert names((await page(desk, "events=user.created"))["data"]) == ["user.created"]
-    assert names((await page(desk, "events=authfactor.factor_enrolled"))["data"]) == [
+async def test_events_of_ours_come_only_when_asked_for(application: Application) -> None:
+    user = await application.user()
+    await application.enroll(user)
+    assert names((await page(application, "events=user.created"))["data"]) == ["user.created"]
+    assert names((await page(application, "events=authfactor.factor_enrolled"))["data"]) == [
         "authfactor.factor_enrolled"
     ]
-    assert (await page(desk, "events=authfactor"))["data"] == []
+    assert (await page(application, "events=authfactor"))["data"] == []
 
 
-async def test_oldest_come_first_unless_an_order_is_sent(desk: Application) -> None:
-    ids = await three(desk)
+async def test_oldest_come_first_unless_an_order_is_sent(application: Application) -> None:
+    ids = await three(application)
     for order, expected in (
         ("", ids),
         ("&order=asc", ids),
         ("&order=desc", ids[::-1]),
         ("&order=normal", ids[::-1]),
     ):
-        data = (await page(desk, f"events=user.created{order}"))["data"]
+        data = (await page(application, f"events=user.created{order}"))["data"]
         assert [event["id"] for event in data] == expected, order
 
 
-async def test_a_cursor_walks_forward_and_sees_what_comes_later(desk: Application) -> None:
-    ids = await three(desk)
-    first = await page(desk, "events=user.created&limit=2")
+async def test_a_cursor_walks_forward_and_sees_what_comes_later(application: Application) -> None:
+    ids = await three(application)
+    first = await page(application, "events=user.created&limit=2")
     assert [event["id"] for event in first["data"]] == ids[:2]
     assert first["list_metadata"]["after"] == ids[1]
-    last = await page(desk, f"events=user.created&limit=2&after={ids[1]}")
+    last = await page(application, f"events=user.created&limit=2&after={ids[1]}")
     assert [event["id"] for event in last["data"]] == ids[2:]
     assert last["list_metadata"]["after"] is None
-    assert (await page(desk, f"events=user.created&after={ids[2]}"))["data"] == []
-    await desk.user()
-    (late,) = (await page(desk, f"events=user.created&after={ids[2]}"))["data"]
+    assert (await page(application, f"events=user.created&after={ids[2]}"))["data"] == []
+    await application.user()
+    (late,) = (await page(application, f"events=user.created&after={ids[2]}"))["data"]
     assert late["id"] > ids[2]
 
 
-async def test_a_cursor_may_be_an_event_of_another_name(desk: Application) -> None:
-    ids = await three(desk)
-    await desk.sign_in(await desk.user())
-    data = (await page(desk, f"events=session.created&after={ids[0]}"))["data"]
+async def test_a_cursor_may_be_an_event_of_another_name(application: Application) -> None:
+    ids = await three(application)
+    await application.sign_in(await application.user())
+    data = (await page(application, f"events=session.created&after={ids[0]}"))["data"]
     assert names(data) == ["session.created"]
 
 
-async def test_an_unknown_or_foreign_cursor_is_refused(desk: Application) -> None:
-    await desk.user(desk.other)
-    foreign = fields(await desk.other.get("/events?events=user.created"), 200)["data"][0]["id"]
+async def test_an_unknown_or_foreign_cursor_is_refused(application: Application) -> None:
+    await application.user(application.other)
+    foreign = fields(await application.other.get("/events?events=user.created"), 200)["data"][0]["id"]
     for field in ("after", "before"):
         for cursor in (foreign, "event_01KXM8HJK2M4N6P8R0S2T4V6W8", "x"):
-            answer = await desk.api.get(f"/events?events=user.created&{field}={cursor}")
+            answer = await application.api.get(f"/events?events=user.created&{field}={cursor}")
             items = refused(answer, "invalid_request_parameters", 422)["errors"]
             assert [item["field"] for item in items] == [field]
 
@@ -242,25 +242,25 @@ async def test_an_unknown_or_foreign_cursor_is_refused(desk: Application) -> Non
     ],
 )
 async def test_a_range_is_from_its_start_up_to_its_end(
-    desk: Application, query: str, expected: list[int]
+    application: Application, query: str, expected: list[int]
 ) -> None:
-    ids = await three(desk)
-    data = (await page(desk, f"events=user.created&{query}"))["data"]
+    ids = await three(application)
+    data = (await page(application, f"events=user.created&{query}"))["data"]
     assert [ids.index(event["id"]) for event in data] == expected
 
 
-async def test_after_wins_over_the_start_of_a_range(desk: Application) -> None:
-    ids = await three(desk)
+async def test_after_wins_over_the_start_of_a_range(application: Application) -> None:
+    ids = await three(application)
     query = f"events=user.created&after={ids[0]}&range_start=2030-01-01T00:00:00Z"
-    assert [event["id"] for event in (await page(desk, query))["data"]] == ids[1:]
+    assert [event["id"] for event in (await page(application, query))["data"]] == ids[1:]
 
 
 @pytest.mark.parametrize("field", ["range_start", "range_end"])
 @pytest.mark.parametrize(
     "text", ["yesterday", "1700000000", "2023-13-01", "0001-01-01T00:00:00+23:59", "☃", "9" * 400]
 )
-async def test_a_range_that_is_no_time_is_refused(desk: Application, field: str, text: str) -> None:
-    answer = await desk.api.get(f"/events?events=user.created&{field}={quote(text)}")
+async def test_a_range_that_is_no_time_is_refused(application: Application, field: str, text: str) -> None:
+    answer = await application.api.get(f"/events?events=user.created&{field}={quote(text)}")
     if text.startswith("0001"):  # a time, though nothing has happened then
         assert answer.status_code == 200
         return
@@ -269,10 +269,12 @@ async def test_a_range_that_is_no_time_is_refused(desk: Application, field: str,
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=101", "order=up"])
-async def test_a_bad_page_is_refused(desk: Application, query: str) -> None:
-    refused(await desk.api.get(f"/events?events=user.created&{query}"), "invalid_request_parameters", 422)
+async def test_a_bad_page_is_refused(application: Application, query: str) -> None:
+    refused(
+        await application.api.get(f"/events?events=user.created&{query}"), "invalid_request_parameters", 422
+    )
 
 
-async def test_events_need_a_key(desk: Application) -> None:
-    answer = await desk.api.get("/events?events=user.created", headers={"authorization": "Bearer x"})
+async def test_events_need_a_key(application: Application) -> None:
+    answer = await application.api.get("/events?events=user.created", headers={"authorization": "Bearer x"})
     assert answer.status_code == 401

@@ -11,10 +11,10 @@ HOME, BYE = "https://app.example.org/", "https://app.example.org/bye?from=logout
 UNKNOWN = "session_01KXM8HJK2M4N6P8R0S2T4V6W8"
 
 
-async def log_out(desk: Application, **query: str) -> httpx.Response:
+async def log_out(application: Application, **query: str) -> httpx.Response:
     """Ask as a browser does: without any credential."""
-    desk.api.headers.pop("authorization", None)
-    return await desk.api.get(LOGOUT, params=query)
+    application.api.headers.pop("authorization", None)
+    return await application.api.get(LOGOUT, params=query)
 
 
 def assert_sent_to(answer: httpx.Response, place: str) -> None:
@@ -23,24 +23,24 @@ def assert_sent_to(answer: httpx.Response, place: str) -> None:
     assert "set-cookie" not in answer.headers
 
 
-async def test_it_ends_the_session_and_sends_the_browser_on(desk: Application) -> None:
-    await desk.configure(None, HOME, BYE)
-    user = await desk.user()
-    tokens = await desk.sign_in(user)
-    authorization = desk.api.headers["authorization"]
-    assert_sent_to(await log_out(desk, session_id=claims(tokens)["sid"], return_to=BYE), BYE)
-    desk.api.headers["authorization"] = authorization
-    assert await desk.sessions(user) == []
-    (event,) = await desk.events("session.revoked")
+async def test_it_ends_the_session_and_sends_the_browser_on(application: Application) -> None:
+    await application.configure(None, HOME, BYE)
+    user = await application.user()
+    tokens = await application.sign_in(user)
+    authorization = application.api.headers["authorization"]
+    assert_sent_to(await log_out(application, session_id=claims(tokens)["sid"], return_to=BYE), BYE)
+    application.api.headers["authorization"] = authorization
+    assert await application.sessions(user) == []
+    (event,) = await application.events("session.revoked")
     assert event["data"]["id"] == claims(tokens)["sid"]
-    assert (await desk.refresh(tokens["refresh_token"])).status_code == 400
+    assert (await application.refresh(tokens["refresh_token"])).status_code == 400
 
 
 @pytest.mark.parametrize("session_id", [UNKNOWN, "x", "☃"])
-async def test_an_unknown_session_is_sent_on_all_the_same(desk: Application, session_id: str) -> None:
-    await desk.configure(None, HOME, BYE)
-    assert_sent_to(await log_out(desk, session_id=session_id, return_to=BYE), BYE)
-    assert_sent_to(await log_out(desk, session_id=session_id), HOME)
+async def test_an_unknown_session_is_sent_on_all_the_same(application: Application, session_id: str) -> None:
+    await application.configure(None, HOME, BYE)
+    assert_sent_to(await log_out(application, session_id=session_id, return_to=BYE), BYE)
+    assert_sent_to(await log_out(application, session_id=session_id), HOME)
 
 
 @pytest.mark.parametrize(
@@ -72,46 +72,48 @@ async def test_an_unknown_session_is_sent_on_all_the_same(desk: Application, ses
         "https://app.example.org/\u2028",
     ],
 )
-async def test_any_other_place_becomes_the_default(desk: Application, place: str) -> None:
-    await desk.configure(None, HOME, BYE)
-    assert_sent_to(await log_out(desk, session_id=UNKNOWN, return_to=place), HOME)
+async def test_any_other_place_becomes_the_default(application: Application, place: str) -> None:
+    await application.configure(None, HOME, BYE)
+    assert_sent_to(await log_out(application, session_id=UNKNOWN, return_to=place), HOME)
 
 
-async def test_of_two_places_only_one_on_the_list_can_be_meant(desk: Application) -> None:
-    await desk.configure(None, HOME, BYE)
-    desk.api.headers.pop("authorization")
+async def test_of_two_places_only_one_on_the_list_can_be_meant(application: Application) -> None:
+    await application.configure(None, HOME, BYE)
+    application.api.headers.pop("authorization")
     query = f"session_id={UNKNOWN}&return_to={HOME}&return_to=https://evil.example/"
-    assert_sent_to(await desk.api.get(f"{LOGOUT}?{query}"), HOME)
+    assert_sent_to(await application.api.get(f"{LOGOUT}?{query}"), HOME)
 
 
-async def test_a_place_on_the_list_cannot_break_the_header_either(desk: Application) -> None:
+async def test_a_place_on_the_list_cannot_break_the_header_either(application: Application) -> None:
     odd = "https://app.example.org/\r\nx: y ☃"
-    await desk.configure(None, odd)
-    answer = await log_out(desk, session_id=UNKNOWN, return_to=odd)
+    await application.configure(None, odd)
+    answer = await log_out(application, session_id=UNKNOWN, return_to=odd)
     assert_sent_to(answer, "https://app.example.org/%0D%0Ax:%20y%20%E2%98%83")
 
 
-async def test_without_a_list_there_is_nowhere_to_go(desk: Application) -> None:
+async def test_without_a_list_there_is_nowhere_to_go(application: Application) -> None:
     for query in ({"return_to": HOME}, {}):
-        answer = await log_out(desk, session_id=UNKNOWN, **query)
+        answer = await log_out(application, session_id=UNKNOWN, **query)
         items = refused(answer, "invalid_request_parameters", 422)["errors"]
         assert [item["field"] for item in items] == ["return_to"]
 
 
-async def test_without_a_session_id_the_request_is_invalid(desk: Application) -> None:
-    await desk.configure(None, HOME)
-    items = refused(await log_out(desk, return_to=HOME), "invalid_request_parameters", 422)["errors"]
+async def test_without_a_session_id_the_request_is_invalid(application: Application) -> None:
+    await application.configure(None, HOME)
+    items = refused(await log_out(application, return_to=HOME), "invalid_request_parameters", 422)["errors"]
     assert [item["field"] for item in items] == ["session_id"]
 
 
-async def test_the_list_of_another_environment_does_not_count_for_a_known_session(desk: Application) -> None:
-    await desk.configure(None, HOME)
-    tokens = await desk.sign_in(await desk.user())
+async def test_the_list_of_another_environment_does_not_count_for_a_known_session(
+    application: Application,
+) -> None:
+    await application.configure(None, HOME)
+    tokens = await application.sign_in(await application.user())
     theirs = "https://theirs.example/"
-    environment = await desk.environment("client_two")
-    options = desk.af.environments.update(environment, options=_only(theirs))
-    await desk.af.run(options)
-    assert_sent_to(await log_out(desk, session_id=claims(tokens)["sid"], return_to=theirs), HOME)
+    environment = await application.environment("client_two")
+    options = application.af.environments.update(environment, options=_only(theirs))
+    await application.af.run(options)
+    assert_sent_to(await log_out(application, session_id=claims(tokens)["sid"], return_to=theirs), HOME)
 
 
 def _only(place: str) -> EnvironmentOptions:

@@ -12,10 +12,12 @@ from tests.support.server_process import fields
 REVOKE = "/user_management/sessions/revoke"
 
 
-async def test_a_session_tells_where_the_sign_in_came_from(desk: Application) -> None:
-    user = await desk.user()
-    tokens = await desk.sign_in(user, ip_address="203.0.113.9", user_agent="Mozilla/5.0", device_id="d1")
-    (session,) = await desk.sessions(user)
+async def test_a_session_tells_where_the_sign_in_came_from(application: Application) -> None:
+    user = await application.user()
+    tokens = await application.sign_in(
+        user, ip_address="203.0.113.9", user_agent="Mozilla/5.0", device_id="d1"
+    )
+    (session,) = await application.sessions(user)
     assert set(session) == {
         *("object", "id", "user_id", "ip_address", "user_agent", "auth_method", "status"),
         *("expires_at", "ended_at", "created_at", "updated_at"),
@@ -32,36 +34,36 @@ async def test_a_session_tells_where_the_sign_in_came_from(desk: Application) ->
     assert life == datetime.timedelta(days=365)
 
 
-async def test_password_and_code_is_a_password_session(desk: Application) -> None:
-    user = await desk.member()
-    tokens = await desk.sign_in_twice_proven(user)
+async def test_password_and_code_is_a_password_session(application: Application) -> None:
+    user = await application.member()
+    tokens = await application.sign_in_twice_proven(user)
     assert tokens["authentication_method"] == "Password"
-    (session,) = await desk.sessions(user)
+    (session,) = await application.sessions(user)
     assert (session["auth_method"], session["ip_address"]) == ("password", None)
 
 
-async def test_only_active_sessions_are_listed(desk: Application) -> None:
-    user, other = await desk.user(), await desk.user()
-    expired = await desk.sign_in(user)
-    desk.clock.advance(364 * DAY)
-    ended, stays = await desk.sign_in(user), await desk.sign_in(user)
-    await desk.sign_in(other)
-    desk.clock.advance(DAY)
-    assert (await desk.api.post(REVOKE, json={"session_id": claims(ended)["sid"]})).status_code == 200
-    assert [session["id"] for session in await desk.sessions(user)] == [claims(stays)["sid"]]
-    assert claims(expired)["sid"] not in {session["id"] for session in await desk.sessions(user)}
+async def test_only_active_sessions_are_listed(application: Application) -> None:
+    user, other = await application.user(), await application.user()
+    expired = await application.sign_in(user)
+    application.clock.advance(364 * DAY)
+    ended, stays = await application.sign_in(user), await application.sign_in(user)
+    await application.sign_in(other)
+    application.clock.advance(DAY)
+    assert (await application.api.post(REVOKE, json={"session_id": claims(ended)["sid"]})).status_code == 200
+    assert [session["id"] for session in await application.sessions(user)] == [claims(stays)["sid"]]
+    assert claims(expired)["sid"] not in {session["id"] for session in await application.sessions(user)}
 
 
-async def test_pages_walk_through_all_sessions_once(desk: Application) -> None:
-    user = await desk.user()
-    made = [claims(await desk.sign_in(user))["sid"] for _ in range(7)]
+async def test_pages_walk_through_all_sessions_once(application: Application) -> None:
+    user = await application.user()
+    made = [claims(await application.sign_in(user))["sid"] for _ in range(7)]
     path = f"/user_management/users/{user['id']}/sessions"
     for order, expected in (("desc", made[::-1]), ("asc", made)):
         seen: list[str] = []
         after: str | None = None
         while True:
             query = {"limit": "3", "order": order, **({"after": after} if after else {})}
-            page = fields(await desk.api.get(path, params=query), 200)
+            page = fields(await application.api.get(path, params=query), 200)
             response_assertions.assert_list(page)
             seen += [session["id"] for session in page["data"]]
             after = page["list_metadata"]["after"]
@@ -81,77 +83,82 @@ async def test_pages_walk_through_all_sessions_once(desk: Application) -> None:
         ({"before": "x"}, "before"),
     ],
 )
-async def test_a_bad_query_is_named(desk: Application, query: dict[str, str], field: str) -> None:
-    user = await desk.user()
-    answer = await desk.api.get(f"/user_management/users/{user['id']}/sessions", params=query)
+async def test_a_bad_query_is_named(application: Application, query: dict[str, str], field: str) -> None:
+    user = await application.user()
+    answer = await application.api.get(f"/user_management/users/{user['id']}/sessions", params=query)
     items = refused(answer, "invalid_request_parameters", 422)["errors"]
     assert [item["field"] for item in items] == [field]
 
 
-async def test_a_session_of_another_user_is_no_cursor(desk: Application) -> None:
-    kim, sam = await desk.user(), await desk.user()
-    sid = claims(await desk.sign_in(sam))["sid"]
+async def test_a_session_of_another_user_is_no_cursor(application: Application) -> None:
+    kim, sam = await application.user(), await application.user()
+    sid = claims(await application.sign_in(sam))["sid"]
     path = f"/user_management/users/{kim['id']}/sessions"
-    refused(await desk.api.get(path, params={"after": sid}), "invalid_request_parameters", 422)
+    refused(await application.api.get(path, params={"after": sid}), "invalid_request_parameters", 422)
 
 
-async def test_sessions_of_an_unknown_or_foreign_user_are_not_found(desk: Application) -> None:
-    foreign = await desk.user(desk.other)
+async def test_sessions_of_an_unknown_or_foreign_user_are_not_found(application: Application) -> None:
+    foreign = await application.user(application.other)
     for user_id in ("user_01KXM8D0C4N6P8S2V5X7Z9B1DE", foreign["id"]):
-        answer = await desk.api.get(f"/user_management/users/{user_id}/sessions")
+        answer = await application.api.get(f"/user_management/users/{user_id}/sessions")
         assert refused(answer, "entity_not_found", 404)["entity_id"] == user_id
 
 
-async def test_ending_a_session_answers_with_nothing_at_all(desk: Application) -> None:
-    user = await desk.user()
-    sid = claims(await desk.sign_in(user))["sid"]
-    desk.clock.advance(60)
+async def test_ending_a_session_answers_with_nothing_at_all(application: Application) -> None:
+    user = await application.user()
+    sid = claims(await application.sign_in(user))["sid"]
+    application.clock.advance(60)
     for _ in range(2):  # ending an ended one changes nothing
-        answer = await desk.api.post(REVOKE, json={"session_id": sid})
+        answer = await application.api.post(REVOKE, json={"session_id": sid})
         assert (answer.status_code, answer.content) == (200, b"")
         assert "content-type" not in answer.headers
         assert answer.headers["content-length"] == "0"
-        desk.clock.advance(60)
-    assert await desk.sessions(user) == []
-    (event,) = await desk.events("session.revoked")
+        application.clock.advance(60)
+    assert await application.sessions(user) == []
+    (event,) = await application.events("session.revoked")
     assert (event["data"]["id"], event["data"]["status"]) == (sid, "revoked")
     assert event["data"]["ended_at"] == event["created_at"]
 
 
-async def test_ending_an_unknown_or_foreign_session_is_not_found(desk: Application) -> None:
-    sid = claims(await desk.sign_in(await desk.user()))["sid"]
-    for client, session_id in ((desk.other, sid), (desk.api, "session_01KXM8HJK2M4N6P8R0S2T4V6W8")):
+async def test_ending_an_unknown_or_foreign_session_is_not_found(application: Application) -> None:
+    sid = claims(await application.sign_in(await application.user()))["sid"]
+    for client, session_id in (
+        (application.other, sid),
+        (application.api, "session_01KXM8HJK2M4N6P8R0S2T4V6W8"),
+    ):
         body = refused(await client.post(REVOKE, json={"session_id": session_id}), "entity_not_found", 404)
         assert body == {
             "code": "entity_not_found",
             "entity_id": session_id,
             "message": f"Session not found: '{session_id}'.",
         }
-    assert await desk.events("session.revoked") == []
+    assert await application.events("session.revoked") == []
 
 
 @pytest.mark.parametrize("body", [{}, {"session_id": None}, {"session_id": ""}, {"session_id": 5}])
-async def test_ending_needs_a_session_id(desk: Application, body: dict[str, object]) -> None:
-    items = refused(await desk.api.post(REVOKE, json=body), "invalid_request_parameters", 422)["errors"]
+async def test_ending_needs_a_session_id(application: Application, body: dict[str, object]) -> None:
+    items = refused(await application.api.post(REVOKE, json=body), "invalid_request_parameters", 422)[
+        "errors"
+    ]
     assert [item["field"] for item in items] == ["session_id"]
 
 
-async def test_deleting_a_user_removes_the_sessions(desk: Application) -> None:
-    user = await desk.user()
-    sid = claims(await desk.sign_in(user))["sid"]
-    assert (await desk.api.delete(f"/user_management/users/{user['id']}")).status_code == 200
-    refused(await desk.api.post(REVOKE, json={"session_id": sid}), "entity_not_found", 404)
+async def test_deleting_a_user_removes_the_sessions(application: Application) -> None:
+    user = await application.user()
+    sid = claims(await application.sign_in(user))["sid"]
+    assert (await application.api.delete(f"/user_management/users/{user['id']}")).status_code == 200
+    refused(await application.api.post(REVOKE, json={"session_id": sid}), "entity_not_found", 404)
 
 
-async def test_a_sign_in_stamps_the_user_silently(desk: Application) -> None:
-    user = await desk.member()
+async def test_a_sign_in_stamps_the_user_silently(application: Application) -> None:
+    user = await application.member()
     path = f"/user_management/users/{user['id']}"
-    desk.clock.advance(60)
-    pending = await desk.begin(user)
-    assert fields(await desk.api.get(path), 200)["last_sign_in_at"] is None
-    desk.clock.advance(5.25)
-    signed_in = fields(await desk.answer(pending), 200)["user"]
+    application.clock.advance(60)
+    pending = await application.begin(user)
+    assert fields(await application.api.get(path), 200)["last_sign_in_at"] is None
+    application.clock.advance(5.25)
+    signed_in = fields(await application.answer(pending), 200)["user"]
     assert signed_in["last_sign_in_at"] == "2023-11-14T22:14:35.250Z"
     assert signed_in == {**user, "last_sign_in_at": signed_in["last_sign_in_at"]}
-    assert fields(await desk.api.get(path), 200) == signed_in
-    assert await desk.events("user.updated") == []
+    assert fields(await application.api.get(path), 200) == signed_in
+    assert await application.events("user.updated") == []

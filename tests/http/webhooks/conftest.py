@@ -1,4 +1,4 @@
-"""Installations with a clock that the test holds, couriers that run for a while, and receivers."""
+"""Installations with a clock that the test holds, dispatchers that run for a while, and receivers."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from authfactor.core import Authfactor
 from authfactor.crypto import passwords
 from authfactor.settings import Settings
 from tests.support.clock import FakeClock
-from tests.support.webhook_installation import Sink
+from tests.support.webhook_installation import WebhookInstallation
 from tests.support.webhook_receiver import Receiver, receiving
 
 
@@ -31,11 +31,13 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-async def open_sink(tmp_path: Path, database_url: str, clock: FakeClock) -> AsyncIterator[Callable[..., Any]]:
+async def open_installation(
+    tmp_path: Path, database_url: str, clock: FakeClock
+) -> AsyncIterator[Callable[..., Any]]:
     """Open the installation; opening it again stands for another process on the same database."""
     opened: list[Authfactor] = []
 
-    async def open_it(**settings: Any) -> Sink:  # noqa: ANN401 - any setting
+    async def open_it(**settings: Any) -> WebhookInstallation:  # noqa: ANN401 - any setting
         chosen = {
             "database_url": database_url,
             "webhook_private_addresses": True,
@@ -46,7 +48,7 @@ async def open_sink(tmp_path: Path, database_url: str, clock: FakeClock) -> Asyn
             Settings(data=tmp_path, **chosen), clock=clock, entropy=os.urandom, profile=passwords.PRODUCTION
         )
         opened.append(af)
-        return Sink(af, clock, (await af.read(lambda tx: tx.environments.all()))[0])
+        return WebhookInstallation(af, clock, (await af.read(lambda tx: tx.environments.all()))[0])
 
     yield open_it
     for af in opened:
@@ -54,9 +56,9 @@ async def open_sink(tmp_path: Path, database_url: str, clock: FakeClock) -> Asyn
 
 
 @pytest.fixture
-async def sink(open_sink: Callable[..., Any]) -> Sink:
-    made = await open_sink()
-    assert isinstance(made, Sink)
+async def installation(open_installation: Callable[..., Any]) -> WebhookInstallation:
+    made = await open_installation()
+    assert isinstance(made, WebhookInstallation)
     return made
 
 

@@ -14,21 +14,23 @@ from authfactor.wire.webhooks import UpdateWebhookEndpoint
 from tests.support import databases
 from tests.support.clock import FakeClock
 from tests.support.server_process import free_port
-from tests.support.webhook_installation import Sink
+from tests.support.webhook_installation import WebhookInstallation
 from tests.support.webhook_receiver import Receiver, receiving, verified_time
 
 
-async def test_events_arrive_signed_and_in_order(sink: Sink, receiver: Receiver) -> None:
-    endpoint = await sink.endpoint(receiver.url)
-    async with sink.courier():
-        user = await sink.user()
+async def test_events_arrive_signed_and_in_order(
+    installation: WebhookInstallation, receiver: Receiver
+) -> None:
+    endpoint = await installation.endpoint(receiver.url)
+    async with installation.dispatching():
+        user = await installation.user()
         for name in "abcdefgh":
-            await sink.rename(user, name)
-        await sink.until_none_pending()
+            await installation.rename(user, name)
+        await installation.until_none_pending()
     assert receiver.names == ["user.created"] + ["user.updated"] * 8
-    assert receiver.ids == await sink.event_ids()
+    assert receiver.ids == await installation.event_ids()
     for item in receiver.received:
-        assert verified_time(item, endpoint.secret) == sink.clock.now
+        assert verified_time(item, endpoint.secret) == installation.clock.now
         assert item.path == "/hooks?from=authfactor"
         assert item.headers["content-type"] == "application/json"
         assert item.headers["user-agent"] == f"authfactor/{__version__}"
@@ -45,63 +47,65 @@ async def test_events_arrive_signed_and_in_order(sink: Sink, receiver: Receiver)
 
 
 async def test_only_what_an_endpoint_subscribes_to_is_put_into_its_outbox(
-    sink: Sink, receiver: Receiver
+    installation: WebhookInstallation, receiver: Receiver
 ) -> None:
-    await sink.endpoint(receiver.url, ["user.updated"])
-    user = await sink.user()
-    await sink.rename(user, "a")
-    assert [item.event for item in await sink.deliveries()] == ["user.updated"]
+    await installation.endpoint(receiver.url, ["user.updated"])
+    user = await installation.user()
+    await installation.rename(user, "a")
+    assert [item.event for item in await installation.deliveries()] == ["user.updated"]
 
 
 async def test_a_receiver_that_was_down_gets_everything_in_the_order_of_each_user(
-    sink: Sink, receiver: Receiver
+    installation: WebhookInstallation, receiver: Receiver
 ) -> None:
     receiver.status = 503
-    await sink.endpoint(receiver.url)
-    users = [await sink.user() for _ in range(3)]
+    await installation.endpoint(receiver.url)
+    users = [await installation.user() for _ in range(3)]
     for name in "abc":
         for user in users:
-            await sink.rename(user, name)
-    async with sink.courier():
-        await sink.until_attempts(3)
+            await installation.rename(user, name)
+    async with installation.dispatching():
+        await installation.until_attempts(3)
         assert len(receiver.received) == 3
         assert set(receiver.names) == {"user.created"}
-        for item in (await sink.deliveries())[:3]:
+        for item in (await installation.deliveries())[:3]:
             assert (item.state, item.attempts, item.last_status) == ("pending", 1, 503)
             assert item.last_error == "the receiver responded with 503"
-            assert item.due_at == sink.clock.now + 5000
-        sink.clock.advance(5)
-        await sink.until_attempts(6)
+            assert item.due_at == installation.clock.now + 5000
+        installation.clock.advance(5)
+        await installation.until_attempts(6)
         receiver.status = 204
         receiver.received.clear()
-        sink.clock.advance(20)
-        await sink.until_none_pending()
-    assert sorted(receiver.ids) == await sink.event_ids()
+        installation.clock.advance(20)
+        await installation.until_none_pending()
+    assert sorted(receiver.ids) == await installation.event_ids()
     for ids in receiver.ids_by_user().values():
         assert len(ids) == 4
         assert ids == sorted(ids)
 
 
-async def test_a_receiver_that_is_not_there_is_tried_again_until_it_is(sink: Sink) -> None:
+async def test_a_receiver_that_is_not_there_is_tried_again_until_it_is(
+    installation: WebhookInstallation,
+) -> None:
     port = free_port()
-    await sink.endpoint(f"http://127.0.0.1:{port}/hooks")
-    await sink.user()
-    async with sink.courier():
-        await sink.until_attempts(1)
-        assert (await sink.deliveries())[0].last_error == "the receiver cannot be reached"
+    await installation.endpoint(f"http://127.0.0.1:{port}/hooks")
+    await installation.user()
+    async with installation.dispatching():
+        await installation.until_attempts(1)
+        assert (await installation.deliveries())[0].last_error == "the receiver cannot be reached"
         with receiving(port) as back:
-            sink.clock.advance(5)
-            await sink.until_none_pending()
+            installation.clock.advance(5)
+            await installation.until_none_pending()
     assert back.names == ["user.created"]
 
 
 async def test_two_processes_on_one_database_send_each_event_once(
-    open_sink: Callable[..., Any], receiver: Receiver
+    open_installation: Callable[..., Any], receiver: Receiver
 ) -> None:
-    first, second = await open_sink(), await open_sink()
+    first, second = await open_installation(), await open_installation()
     await first.endpoint(receiver.url)
     users = [await first.user() for _ in range(8)]
-    async with first.courier(), second.courier():
+    async with first.dispatching(), second.dispatching():
         for name in "abcd":
             for user in users:
                 await first.rename(user, name)
@@ -113,47 +117,47 @@ async def test_two_processes_on_one_database_send_each_event_once(
 
 
 async def test_a_dead_receiver_holds_up_neither_requests_nor_other_receivers(
-    sink: Sink, receiver: Receiver
+    installation: WebhookInstallation, receiver: Receiver
 ) -> None:
     with receiving() as dead:
         dead.gate.clear()
-        await sink.endpoint(dead.url)
-        async with sink.courier():
-            await sink.user()
-            await sink.until(lambda: dead.waiting == 1, "the dead receiver is not asked")
-            users = [await sink.user() for _ in range(20)]
-            await sink.endpoint(receiver.url, ["user.updated"])
-            await sink.until(lambda: dead.waiting >= MAX_CONCURRENT // 2, "nothing waits")
+        await installation.endpoint(dead.url)
+        async with installation.dispatching():
+            await installation.user()
+            await installation.until(lambda: dead.waiting == 1, "the dead receiver is not asked")
+            users = [await installation.user() for _ in range(20)]
+            await installation.endpoint(receiver.url, ["user.updated"])
+            await installation.until(lambda: dead.waiting >= MAX_CONCURRENT // 2, "nothing waits")
             for user in users:
-                await sink.rename(user, "a")
-            await sink.until(lambda: len(receiver.received) == 20, "the other receiver waits")
+                await installation.rename(user, "a")
+            await installation.until(lambda: len(receiver.received) == 20, "the other receiver waits")
             dead.gate.set()
-            await sink.until(lambda: not dead.waiting, "the gate stays closed")
+            await installation.until(lambda: not dead.waiting, "the gate stays closed")
 
 
 async def test_a_receiver_that_never_answers_is_given_up_after_the_time_limit(
-    open_sink: Callable[..., Any], receiver: Receiver
+    open_installation: Callable[..., Any], receiver: Receiver
 ) -> None:
-    sink = await open_sink(webhook_timeout=1)
+    installation = await open_installation(webhook_timeout=1)
     receiver.gate.clear()
-    await sink.endpoint(receiver.url)
-    await sink.user()
-    async with sink.courier():
-        await sink.until_attempts(1)
-    assert [item.last_error for item in await sink.deliveries()] == ["no response within 1 s"]
+    await installation.endpoint(receiver.url)
+    await installation.user()
+    async with installation.dispatching():
+        await installation.until_attempts(1)
+    assert [item.last_error for item in await installation.deliveries()] == ["no response within 1 s"]
 
 
 async def test_what_a_dead_process_had_claimed_is_sent_by_another(
-    open_sink: Callable[..., Any], clock: FakeClock, receiver: Receiver
+    open_installation: Callable[..., Any], clock: FakeClock, receiver: Receiver
 ) -> None:
-    dying, living = await open_sink(), await open_sink()
+    dying, living = await open_installation(), await open_installation()
     await dying.endpoint(receiver.url)
     await dying.user()
     claimed = await dying.af.run(dying.af.deliveries.claim(FIRST_ENDPOINT, {}, 8))
     assert len(claimed) == 1
     assert await living.af.run(living.af.deliveries.claim(FIRST_ENDPOINT, {}, 8)) == []
     clock.advance(dying.af.settings.webhook_timeout + LEASE_MARGIN / 1000)
-    async with living.courier():
+    async with living.dispatching():
         await living.until_none_pending()
     assert receiver.names == ["user.created"]
     assert not await dying.af.run(dying.af.deliveries.settle(claimed[0], DeliveryOutcome(500, "too late")))
@@ -161,51 +165,57 @@ async def test_what_a_dead_process_had_claimed_is_sent_by_another(
 
 
 async def test_a_claim_takes_one_delivery_of_a_user_and_none_behind_it(
-    sink: Sink, receiver: Receiver
+    installation: WebhookInstallation, receiver: Receiver
 ) -> None:
-    await sink.endpoint(receiver.url)
-    user = await sink.user()
-    await sink.rename(user, "a")
-    first = await sink.af.run(sink.af.deliveries.claim(FIRST_ENDPOINT, {}, 8))
+    await installation.endpoint(receiver.url)
+    user = await installation.user()
+    await installation.rename(user, "a")
+    first = await installation.af.run(installation.af.deliveries.claim(FIRST_ENDPOINT, {}, 8))
     assert [item.delivery.event for item in first] == ["user.created"]
-    assert await sink.af.run(sink.af.deliveries.claim(FIRST_ENDPOINT, {}, 8)) == []
-    assert await sink.af.run(sink.af.deliveries.settle(first[0], DeliveryOutcome(200, None)))
-    second = await sink.af.run(sink.af.deliveries.claim(FIRST_ENDPOINT, {}, 8))
+    assert await installation.af.run(installation.af.deliveries.claim(FIRST_ENDPOINT, {}, 8)) == []
+    assert await installation.af.run(installation.af.deliveries.settle(first[0], DeliveryOutcome(200, None)))
+    second = await installation.af.run(installation.af.deliveries.claim(FIRST_ENDPOINT, {}, 8))
     assert [item.delivery.event for item in second] == ["user.updated"]
 
 
 async def test_after_the_last_attempt_a_delivery_fails_and_the_next_goes_on(
-    open_sink: Callable[..., Any], receiver: Receiver
+    open_installation: Callable[..., Any], receiver: Receiver
 ) -> None:
-    sink = await open_sink(webhook_attempts=2)
+    installation = await open_installation(webhook_attempts=2)
     receiver.status = 500
-    await sink.endpoint(receiver.url)
-    user = await sink.user()
-    await sink.rename(user, "a")
-    async with sink.courier():
-        await sink.until_attempts(1)
-        sink.clock.advance(5)
-        await sink.until_attempts(3)
-        failed = (await sink.deliveries("failed"))[0]
+    await installation.endpoint(receiver.url)
+    user = await installation.user()
+    await installation.rename(user, "a")
+    async with installation.dispatching():
+        await installation.until_attempts(1)
+        installation.clock.advance(5)
+        await installation.until_attempts(3)
+        failed = (await installation.deliveries("failed"))[0]
         assert (failed.event, failed.attempts, failed.last_status) == ("user.created", 2, 500)
         receiver.status = 200
-        sink.clock.advance(5)
-        await sink.until_none_pending()
-        again = await sink.af.run(sink.af.deliveries.resend(sink.environment, failed.id))
-        assert (again.state, again.attempts, again.due_at) == ("pending", 0, sink.clock.now)
-        await sink.until_none_pending()
-    assert {item.state for item in await sink.deliveries()} == {"delivered"}
+        installation.clock.advance(5)
+        await installation.until_none_pending()
+        again = await installation.af.run(
+            installation.af.deliveries.resend(installation.environment, failed.id)
+        )
+        assert (again.state, again.attempts, again.due_at) == ("pending", 0, installation.clock.now)
+        await installation.until_none_pending()
+    assert {item.state for item in await installation.deliveries()} == {"delivered"}
     assert receiver.names[-2:] == ["user.updated", "user.created"]
 
 
-async def test_what_is_being_sent_or_unknown_is_not_sent_again(sink: Sink, receiver: Receiver) -> None:
-    await sink.endpoint(receiver.url)
-    await sink.user()
-    claimed = await sink.af.run(sink.af.deliveries.claim(FIRST_ENDPOINT, {}, 8))
+async def test_what_is_being_sent_or_unknown_is_not_sent_again(
+    installation: WebhookInstallation, receiver: Receiver
+) -> None:
+    await installation.endpoint(receiver.url)
+    await installation.user()
+    claimed = await installation.af.run(installation.af.deliveries.claim(FIRST_ENDPOINT, {}, 8))
     with pytest.raises(errors.Conflict):
-        await sink.af.run(sink.af.deliveries.resend(sink.environment, claimed[0].delivery.id))
+        await installation.af.run(
+            installation.af.deliveries.resend(installation.environment, claimed[0].delivery.id)
+        )
     with pytest.raises(errors.NotFound):
-        await sink.af.run(sink.af.deliveries.resend(sink.environment, "wd_unknown"))
+        await installation.af.run(installation.af.deliveries.resend(installation.environment, "wd_unknown"))
 
 
 def test_waits_grow_fourfold_to_a_day_and_the_last_attempt_fails() -> None:
@@ -224,71 +234,75 @@ def test_waits_grow_fourfold_to_a_day_and_the_last_attempt_fails() -> None:
 
 
 async def test_a_disabled_endpoint_is_told_nothing_until_it_is_enabled(
-    sink: Sink, receiver: Receiver
+    installation: WebhookInstallation, receiver: Receiver
 ) -> None:
-    endpoint = await sink.endpoint(receiver.url)
+    endpoint = await installation.endpoint(receiver.url)
 
     async def switch(status: Any) -> None:  # noqa: ANN401 - one of two words
         request = UpdateWebhookEndpoint(status=status)
-        await sink.af.run(sink.af.webhooks.update(sink.environment, endpoint.id, request))
+        await installation.af.run(
+            installation.af.webhooks.update(installation.environment, endpoint.id, request)
+        )
 
-    await sink.user()
+    await installation.user()
     await switch("disabled")
-    await sink.user()
-    assert len(await sink.deliveries()) == 1
-    assert not await sink.af.read(sink.af.deliveries.any_due())
-    assert await sink.af.run(sink.af.deliveries.claim(FIRST_ENDPOINT, {}, 8)) == []
+    await installation.user()
+    assert len(await installation.deliveries()) == 1
+    assert not await installation.af.read(installation.af.deliveries.any_due())
+    assert await installation.af.run(installation.af.deliveries.claim(FIRST_ENDPOINT, {}, 8)) == []
     await switch("enabled")
-    async with sink.courier():
-        await sink.until_none_pending()
+    async with installation.dispatching():
+        await installation.until_none_pending()
     assert len(receiver.received) == 1
 
 
-async def test_a_deleted_endpoint_is_told_nothing_more(sink: Sink, receiver: Receiver) -> None:
-    endpoint = await sink.endpoint(receiver.url)
-    await sink.user()
-    await sink.af.run(sink.af.webhooks.delete(sink.environment, endpoint.id))
-    assert await sink.deliveries() == []
-    await sink.user()
-    assert await sink.deliveries() == []
+async def test_a_deleted_endpoint_is_told_nothing_more(
+    installation: WebhookInstallation, receiver: Receiver
+) -> None:
+    endpoint = await installation.endpoint(receiver.url)
+    await installation.user()
+    await installation.af.run(installation.af.webhooks.delete(installation.environment, endpoint.id))
+    assert await installation.deliveries() == []
+    await installation.user()
+    assert await installation.deliveries() == []
 
 
-async def test_a_redirect_is_not_followed(sink: Sink, receiver: Receiver) -> None:
+async def test_a_redirect_is_not_followed(installation: WebhookInstallation, receiver: Receiver) -> None:
     with receiving() as inside:
         receiver.status = 307
         receiver.headers = {"location": inside.url}
-        await sink.endpoint(receiver.url)
-        await sink.user()
-        async with sink.courier():
-            await sink.until_attempts(1)
+        await installation.endpoint(receiver.url)
+        await installation.user()
+        async with installation.dispatching():
+            await installation.until_attempts(1)
         assert inside.received == []
-    assert (await sink.deliveries())[0].last_error == (
+    assert (await installation.deliveries())[0].last_error == (
         "the receiver responded with 307, and redirects are not followed"
     )
 
 
-async def test_a_long_answer_does_not_matter(sink: Sink, receiver: Receiver) -> None:
+async def test_a_long_answer_does_not_matter(installation: WebhookInstallation, receiver: Receiver) -> None:
     receiver.answer = b"x" * 5_000_000
-    await sink.endpoint(receiver.url)
-    await sink.user()
-    async with sink.courier():
-        await sink.until_none_pending()
-    assert [item.state for item in await sink.deliveries()] == ["delivered"]
+    await installation.endpoint(receiver.url)
+    await installation.user()
+    async with installation.dispatching():
+        await installation.until_none_pending()
+    assert [item.state for item in await installation.deliveries()] == ["delivered"]
 
 
 async def test_the_secret_is_neither_in_the_database_nor_in_logs_nor_in_deliveries(
-    sink: Sink, receiver: Receiver, caplog: pytest.LogCaptureFixture
+    installation: WebhookInstallation, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    endpoint = await sink.endpoint(receiver.url)
+    endpoint = await installation.endpoint(receiver.url)
     receiver.status = 500
-    await sink.user()
-    async with sink.courier():
-        await sink.until_attempts(1)
+    await installation.user()
+    async with installation.dispatching():
+        await installation.until_attempts(1)
     secret = endpoint.secret.removeprefix("whsec_")
     assert len(secret) == 43
-    stored = databases.stored(sink.af.settings)
+    stored = databases.stored(installation.af.settings)
     assert endpoint.id.encode() in stored
     assert secret.encode() not in stored
     assert secret not in caplog.text
-    assert secret not in repr(await sink.deliveries())
+    assert secret not in repr(await installation.deliveries())

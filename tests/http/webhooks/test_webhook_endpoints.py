@@ -14,7 +14,7 @@ from authfactor.rules.events import event_log
 from authfactor.rules.events.webhook_endpoints import KNOWN_EVENTS, InvalidWebhookUrl
 from authfactor.wire.webhooks import PUBLIC_EVENTS, CreateWebhookEndpoint
 from tests.support.server_process import Server, fields, running
-from tests.support.webhook_installation import Sink
+from tests.support.webhook_installation import WebhookInstallation
 from tests.support.webhook_receiver import Receiver, verified_time
 
 PATH = "/webhook_endpoints"
@@ -128,23 +128,27 @@ def test_a_url_that_is_none_is_refused_with_its_own_code(api: httpx.Client, made
         assert [error["field"] for error in refused["errors"]] == ["endpoint_url"]
 
 
-async def test_without_the_setting_own_addresses_and_http_are_refused(open_sink: Callable[..., Any]) -> None:
-    sink: Sink = await open_sink(webhook_private_addresses=False)
+async def test_without_the_setting_own_addresses_and_http_are_refused(
+    open_installation: Callable[..., Any],
+) -> None:
+    installation: WebhookInstallation = await open_installation(webhook_private_addresses=False)
     for url in ("https://127.0.0.1/", "https://2130706433/", "http://example.com/"):
         with pytest.raises(InvalidWebhookUrl) as raised:
-            sink.af.webhooks.create(sink.environment, CreateWebhookEndpoint(url, ["user.created"]))
+            installation.af.webhooks.create(
+                installation.environment, CreateWebhookEndpoint(url, ["user.created"])
+            )
         assert error_responses.status_of(raised.value) == 422
 
 
-async def test_endpoints_of_another_environment_are_unknown(sink: Sink) -> None:
-    endpoint = await sink.endpoint("https://example.com/hooks")
-    other = await sink.af.run(sink.af.environments.create("other", team_name="Other"))
+async def test_endpoints_of_another_environment_are_unknown(installation: WebhookInstallation) -> None:
+    endpoint = await installation.endpoint("https://example.com/hooks")
+    other = await installation.af.run(installation.af.environments.create("other", team_name="Other"))
     with pytest.raises(errors.NotFound):
-        await sink.af.run(sink.af.webhooks.delete(other, endpoint.id))
+        await installation.af.run(installation.af.webhooks.delete(other, endpoint.id))
     request = CreateWebhookEndpoint("https://example.com/hooks", ["user.created"])
-    await sink.af.run(sink.af.webhooks.create(other, request))
-    await sink.user()
-    assert [item.endpoint_id for item in await sink.deliveries()] == [endpoint.id]
+    await installation.af.run(installation.af.webhooks.create(other, request))
+    await installation.user()
+    assert [item.endpoint_id for item in await installation.deliveries()] == [endpoint.id]
 
 
 def test_every_event_that_happens_here_can_be_subscribed_to() -> None:
