@@ -143,7 +143,9 @@ def test_a_used_and_an_old_code_are_explained(page: Page, user: BrowserUser) -> 
     user.expect_problem(page, "the clock on your phone is slow")
 
 
-def test_too_many_wrong_codes_end_a_challenge_and_then_lock_for_a_while(page: Page, user: BrowserUser) -> None:
+def test_too_many_wrong_codes_end_a_challenge_and_then_lock_for_a_while(
+    page: Page, user: BrowserUser
+) -> None:
     user.enroll_by_api()
     user.open(page, user.link("challenge"))
     for left in ("4 attempts", "3 attempts", "2 attempts", "one attempt"):

@@ -21,14 +21,14 @@ def test_a_function_of_60_lines_passes_and_one_of_61_is_named(tmp_path: Path) ->
     assert f"too long: {module}:2 grown (61 lines)" in result.stdout
 
 
-def test_a_module_of_400_lines_passes_and_one_of_401_is_named(tmp_path: Path) -> None:
+def test_a_module_of_350_lines_passes_and_one_of_351_is_named(tmp_path: Path) -> None:
     module = tmp_path / "module.py"
-    module.write_text("x = 1\n" * 400)
+    module.write_text("x = 1\n" * 350)
     assert run(tmp_path).returncode == 0
-    module.write_text("x = 1\n" * 401)
+    module.write_text("x = 1\n" * 351)
     result = run(tmp_path)
     assert result.returncode == 1
-    assert f"too long: {module} (401 lines)" in result.stdout
+    assert f"too long: {module} (351 lines)" in result.stdout
 
 
 def test_the_distribution_counts_methods_and_nested_functions(tmp_path: Path) -> None:

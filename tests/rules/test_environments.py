@@ -77,7 +77,9 @@ async def test_an_unknown_key_is_unauthorized(installation: "Installation", key:
         await installation.af.environments.authenticate(installation.af.store, key)
 
 
-async def test_a_revoked_key_is_refused_within_a_second_and_the_others_live_on(installation: "Installation") -> None:
+async def test_a_revoked_key_is_refused_within_a_second_and_the_others_live_on(
+    installation: "Installation",
+) -> None:
     af = installation.af
     record, text = await af.run(af.environments.new_key(installation.environment, "a"))
     _, other = await af.run(af.environments.new_key(installation.environment, "b"))
@@ -92,7 +94,9 @@ async def test_a_revoked_key_is_refused_within_a_second_and_the_others_live_on(i
 
 
 @pytest.mark.parametrize("jump", [-3600, 3600])
-async def test_a_clock_that_jumps_does_not_keep_a_revoked_key_alive(installation: "Installation", jump: int) -> None:
+async def test_a_clock_that_jumps_does_not_keep_a_revoked_key_alive(
+    installation: "Installation", jump: int
+) -> None:
     af = installation.af
     record, text = await af.run(af.environments.new_key(installation.environment, "a"))
     await af.environments.authenticate(af.store, text)
@@ -102,7 +106,9 @@ async def test_a_clock_that_jumps_does_not_keep_a_revoked_key_alive(installation
         await af.environments.authenticate(af.store, text)
 
 
-async def test_a_known_key_is_answered_from_memory_for_less_than_a_second(installation: "Installation") -> None:
+async def test_a_known_key_is_answered_from_memory_for_less_than_a_second(
+    installation: "Installation",
+) -> None:
     af = installation.af
     _, text = await af.run(af.environments.new_key(installation.environment, "a"))
     caller = await af.environments.authenticate(af.store, text)
@@ -115,7 +121,9 @@ async def test_a_known_key_is_answered_from_memory_for_less_than_a_second(instal
         await af.environments.authenticate(af.store, text)
 
 
-async def test_a_change_of_the_environment_reaches_callers_within_a_second(installation: "Installation") -> None:
+async def test_a_change_of_the_environment_reaches_callers_within_a_second(
+    installation: "Installation",
+) -> None:
     af = installation.af
     _, text = await af.run(af.environments.new_key(installation.environment, "a"))
     await af.environments.authenticate(af.store, text)

@@ -191,7 +191,9 @@ async def test_a_late_commit_within_the_horizon_is_in_the_next_seal(installation
     assert await findings(installation) == []
 
 
-async def test_long_ranges_are_cut_and_fit(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_long_ranges_are_cut_and_fit(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(event_sealing, "MAX_PER_ENVIRONMENT", 7)
     monkeypatch.setattr(event_sealing, "BATCH", 3)
     for number in range(20):

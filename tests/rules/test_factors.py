@@ -198,7 +198,9 @@ async def test_names_whose_picture_would_be_too_large_are_refused_and_nothing_is
     assert codes(refused.value) == [("totp_user", "totp_user_invalid")]
     with pytest.raises(errors.InvalidRequest):
         await installation.af.run(
-            installation.af.factors.enroll_standalone(installation.environment, EnrollFactor(type="totp", **names))
+            installation.af.factors.enroll_standalone(
+                installation.environment, EnrollFactor(type="totp", **names)
+            )
         )
     assert await installation.af.read(lambda tx: tx.db.all("SELECT id FROM factors")) == []
     # The longest names that fit have a picture.
@@ -235,7 +237,9 @@ async def test_enrolling_an_unknown_user_is_not_found(installation: "Installatio
 
 async def test_the_older_route_needs_both_names_and_opens_no_challenge(installation: "Installation") -> None:
     with pytest.raises(errors.InvalidRequest) as refused:
-        installation.af.factors.enroll_standalone(installation.environment, EnrollFactor(type="totp", totp_issuer=""))
+        installation.af.factors.enroll_standalone(
+            installation.environment, EnrollFactor(type="totp", totp_issuer="")
+        )
     assert codes(refused.value) == [
         ("totp_issuer", "totp_issuer_required"),
         ("totp_user", "totp_user_required"),

@@ -227,7 +227,9 @@ async def test_an_answer_that_the_release_before_kept_is_given_again(
 ) -> None:
     claimed = claim(installation, "k")
     where = vault.SealedLocation("idempotency", "answer", claimed.environment, claimed.key.hex())
-    sealed = installation.af.vault.seal(msgspec.msgpack.encode({"status": 201, "body": body, "headers": []}), where)
+    sealed = installation.af.vault.seal(
+        msgspec.msgpack.encode({"status": 201, "body": body, "headers": []}), where
+    )
     await installation.af.run(lambda tx: tx.idempotency.claim(claimed, 1))
     await installation.af.run(lambda tx: tx.idempotency.store_response(claimed, sealed))
 

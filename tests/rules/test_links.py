@@ -115,7 +115,8 @@ async def test_of_many_browsers_one_opens_a_link_and_one_factor_is_made(installa
     user = await installation.user()
     issued = await enrollment(installation, user)
     units = [
-        await installation.af.page_sessions.prepare_open(installation.af.store, token_of(issued)) for _ in range(BROWSERS)
+        await installation.af.page_sessions.prepare_open(installation.af.store, token_of(issued))
+        for _ in range(BROWSERS)
     ]
     results = await asyncio.gather(*(installation.af.run(unit) for unit in units), return_exceptions=True)
     assert sum(isinstance(result, tuple) for result in results) == 1

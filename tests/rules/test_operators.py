@@ -24,13 +24,19 @@ class OperatorAccount:
     enrolled: Enrollment
 
 
-async def begin(installation: Installation, token: str, email: str = EMAIL, password: str = PASSWORD) -> Enrollment:
-    return await installation.af.run(await installation.af.operators.prepare_set_up(installation.af.store, token, email, password))
+async def begin(
+    installation: Installation, token: str, email: str = EMAIL, password: str = PASSWORD
+) -> Enrollment:
+    return await installation.af.run(
+        await installation.af.operators.prepare_set_up(installation.af.store, token, email, password)
+    )
 
 
 async def set_up(installation: Installation, token: str, email: str = EMAIL) -> OperatorAccount:
     enrolled = await begin(installation, token, email)
-    operator, outcome = await installation.af.run(installation.af.operators.finish_set_up(token, installation.code(enrolled)))
+    operator, outcome = await installation.af.run(
+        installation.af.operators.finish_set_up(token, installation.code(enrolled))
+    )
     assert outcome.valid
     installation.clock.advance(totp.PERIOD_SECONDS)
     return OperatorAccount(operator, enrolled)
@@ -62,7 +68,9 @@ async def sign_in(
         code=installation.code(account.enrolled) if code is None else code,
         old_token=old or None,
     )
-    return await installation.af.run(await installation.af.operator_sign_in.prepare_sign_in(installation.af.store, attempt))
+    return await installation.af.run(
+        await installation.af.operator_sign_in.prepare_sign_in(installation.af.store, attempt)
+    )
 
 
 async def started(installation: Installation, account: OperatorAccount, old: str = "") -> StartedSession:
@@ -140,13 +148,19 @@ async def test_the_first_link_waits_for_an_owner_and_not_for_anybody(
     assert (await set_up(installation, token)).operator.role == "owner"
 
 
-async def test_the_first_half_may_be_done_again_and_the_earlier_factor_is_gone(installation: Installation) -> None:
+async def test_the_first_half_may_be_done_again_and_the_earlier_factor_is_gone(
+    installation: Installation,
+) -> None:
     token = await first_token(installation)
     lost = await begin(installation, token, "typo@example.org")
     kept = await begin(installation, token)
-    _, outcome = await installation.af.run(installation.af.operators.finish_set_up(token, installation.code(lost)))
+    _, outcome = await installation.af.run(
+        installation.af.operators.finish_set_up(token, installation.code(lost))
+    )
     assert not outcome.valid
-    operator, outcome = await installation.af.run(installation.af.operators.finish_set_up(token, installation.code(kept)))
+    operator, outcome = await installation.af.run(
+        installation.af.operators.finish_set_up(token, installation.code(kept))
+    )
     assert outcome.valid
     assert operator.email == EMAIL
     assert len(await installation.af.read(lambda tx: tx.operators.all())) == 1
@@ -294,7 +308,9 @@ async def test_one_of_several_sessions_can_be_ended_but_not_another_operators(
     lee = await another(installation)
     one, two = await started(installation, kim), await started(installation, kim)
     with pytest.raises(errors.NotFound):
-        await installation.af.run(installation.af.operator_sign_in.revoke(lee.operator, one.context.session.id))
+        await installation.af.run(
+            installation.af.operator_sign_in.revoke(lee.operator, one.context.session.id)
+        )
     await installation.af.run(installation.af.operator_sign_in.revoke(kim.operator, one.context.session.id))
     assert await seat(installation, one.token) is None
     live = await installation.af.read(installation.af.operator_sign_in.live(kim.operator))

@@ -91,7 +91,9 @@ async def test_an_email_in_another_case_and_an_external_id_are_taken(installatio
     assert codes(refused.value) == [("external_id", "external_id_already_used")]
     assert (await installation.events()).count("user.created") == 1
     await installation.af.run(
-        await installation.af.users.prepare_create(installation.other, CreateUser("kim@example.com", external_id="crm-1"))
+        await installation.af.users.prepare_create(
+            installation.other, CreateUser("kim@example.com", external_id="crm-1")
+        )
     )
 
 
@@ -322,7 +324,11 @@ async def test_an_event_is_written_with_its_cause_or_not_at_all(installation: "I
     assert await installation.events() == ["user.created", "user.updated", "user.deleted"]
 
     async def fails_late(tx: Any) -> None:  # noqa: ANN401 - a transaction
-        await (await installation.af.users.prepare_create(installation.environment, CreateUser("lee@example.com")))(tx)
+        await (
+            await installation.af.users.prepare_create(
+                installation.environment, CreateUser("lee@example.com")
+            )
+        )(tx)
         raise KeyError
 
     rows = await installation.af.read(

@@ -35,7 +35,9 @@ class WebhookInstallation:
         return await self.af.run(await self.af.users.prepare_create(self.environment, request))
 
     async def rename(self, user: UserRecord, name: str) -> None:
-        await self.af.run(await self.af.users.prepare_update(self.environment, user.id, UpdateUser(first_name=name)))
+        await self.af.run(
+            await self.af.users.prepare_update(self.environment, user.id, UpdateUser(first_name=name))
+        )
 
     async def deliveries(self, state: Any = None) -> list[DeliveryRecord]:  # noqa: ANN401 - a state or None
         page = await self.af.read(

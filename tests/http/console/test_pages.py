@@ -135,7 +135,9 @@ async def test_the_overview_counts_what_happened(console: Console, owner: Browse
     assert (stat(other, "Users"), stat(other, "Sign-ins")) == ("0", "0")
 
 
-async def test_the_overview_keeps_finished_hours_and_counts_new_ones(console: Console, owner: Browser) -> None:
+async def test_the_overview_keeps_finished_hours_and_counts_new_ones(
+    console: Console, owner: Browser
+) -> None:
     await console.user("one@example.com")
     assert "1 new in this period" in (await owner.get(HOME)).text
     console.clock.advance(10 * 60)

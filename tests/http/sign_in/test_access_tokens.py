@@ -22,7 +22,9 @@ UNTIMED: Options = {"verify_exp": False, "verify_iat": False}
 
 
 async def rotate(application: Application) -> SigningKey:
-    return await application.af.run(await application.af.token_signing.prepare_rotation(await application.environment()))
+    return await application.af.run(
+        await application.af.token_signing.prepare_rotation(await application.environment())
+    )
 
 
 async def verify(application: Application, tokens: Json) -> Json:
@@ -167,7 +169,9 @@ async def test_first_tokens_at_the_same_time_make_one_key(application: Applicati
     made = await application.af.run(
         application.af.environments.create("three", team_name="Three", client_id="client_three")
     )
-    await asyncio.gather(*(application.af.token_signing.sign(application.af.store, made, {"n": n}) for n in range(3)))
+    await asyncio.gather(
+        *(application.af.token_signing.sign(application.af.store, made, {"n": n}) for n in range(3))
+    )
     assert len(await application.af.token_signing.list_public_keys(application.af.store, made)) == 1
 
 

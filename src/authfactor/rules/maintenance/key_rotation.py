@@ -130,9 +130,7 @@ class KeyRotation:
         after: SealedValue | None = None
         done = count = 0
         broken: list[str] = []
-        while values := await store.read(
-            lambda tx, after=after: tx.sealed_values.following(column, after, BATCH)  # type: ignore[misc]  # bound per batch
-        ):
+        while values := await store.read(_page_after(column, after)):
             after = values[-1]
             fresh: list[tuple[SealedValue, str]] = []
             for value in values:
@@ -158,9 +156,7 @@ class KeyRotation:
         found: list[str] = []
         for column in columns:
             after: SealedValue | None = None
-            while values := await store.read(
-                lambda tx, after=after, column=column: tx.sealed_values.following(column, after, BATCH)  # type: ignore[misc]  # bound per batch
-            ):
+            while values := await store.read(_page_after(column, after)):
                 after = values[-1]
                 for value in values:
                     where = _row(column, value)
@@ -202,3 +198,7 @@ async def _replace(tx: Tx, column: SealedColumn, fresh: list[tuple[SealedValue, 
 def _row(column: SealedColumn, value: SealedValue) -> SealedLocation:
     key = value.key.hex() if isinstance(value.key, bytes) else value.key
     return SealedLocation(column.table, column.column, value.environment, key)
+
+
+def _page_after(column: SealedColumn, after: SealedValue | None) -> Unit[list[SealedValue]]:
+    return lambda tx: tx.sealed_values.page_after(column, after, BATCH)
