@@ -1,4 +1,4 @@
-"""The client over both transports: one server for all tests of this folder, and databases in this process."""
+"""Fixtures: the client over both transports, one server for this folder, and an in-process database."""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the database in this process is."""
+    """Return the data folder of the in-process client."""
     return tmp_path_factory.mktemp("client-in-process")
 
 

@@ -1,4 +1,4 @@
-"""The client as an object: its names, its arguments, threads, forks, and the end of a program."""
+"""The client object: public names, arguments, threads, forks, and program exit."""
 
 import json
 import subprocess
@@ -44,8 +44,8 @@ def names(thing: object) -> set[str]:
     return {name for name in dir(thing) if not name.startswith("_")}
 
 
-def python(source: str, *, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a program of its own to its end."""
+def run_python(source: str, *, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the source in a separate interpreter and wait for it."""
     return subprocess.run(
         [sys.executable, "-W", "default", "-c", source],
         env=clean_environment(),
@@ -57,27 +57,27 @@ def python(source: str, *, cwd: Path | None = None) -> subprocess.CompletedProce
     )
 
 
-def test_public_names_stay() -> None:
-    """These are a promise: names may be added here, none may be taken away or changed."""
+def test_public_names_of_the_client_are_unchanged() -> None:
+    """The public API is stable: names may be added here, but not removed or renamed."""
     url = "http://127.0.0.1:1"
     client, async_client = Client(base_url=url, api_key="sk_x"), AsyncClient(base_url=url, api_key="sk_x")
-    found: dict[str, set[str]] = {
+    names_found: dict[str, set[str]] = {
         "": set(authfactor.__all__),
         "client": set(client_package.__all__),
         "Client": names(client),
         "AsyncClient": names(async_client),
     }
     for group in ("user_management", "mfa", "events", "webhooks"):
-        found[group] = names(getattr(client, group))
-        assert names(getattr(async_client, group)) == found[group]
+        names_found[group] = names(getattr(client, group))
+        assert names(getattr(async_client, group)) == names_found[group]
 
-    assert found == {place: set(text.split()) for place, text in PUBLIC.items()}
+    assert names_found == {place: set(text.split()) for place, text in PUBLIC.items()}
     assert set(authfactor.__all__) <= set(dir(authfactor))
     with pytest.raises(AttributeError, match="no attribute 'Clients'"):
         authfactor.Clients  # noqa: B018 - the access is the point
 
 
-def test_methods_keep_their_names_and_their_words() -> None:
+def test_operations_keep_their_name_and_docstring() -> None:
     method = Client(base_url="http://127.0.0.1:1", api_key="sk_x").user_management.enroll_auth_factor
 
     assert method.__name__ == "enroll_auth_factor"
@@ -85,7 +85,7 @@ def test_methods_keep_their_names_and_their_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("arguments", "message"),
     [
         ({}, "Give base_url and api_key to use a server, or database_url or data"),
         ({"base_url": "http://127.0.0.1:1"}, "base_url requires api_key"),
@@ -94,13 +94,13 @@ def test_methods_keep_their_names_and_their_words() -> None:
         ({"data": "x", "api_key": "sk_x"}, "require base_url"),
     ],
 )
-def test_arguments_that_do_not_fit_together_are_refused_at_once(given: dict[str, str], said: str) -> None:
+def test_inconsistent_constructor_arguments_are_refused(arguments: dict[str, str], message: str) -> None:
     for kind in (Client, AsyncClient):
-        with pytest.raises(ValueError, match=said):
-            kind(**given)  # type: ignore[arg-type]  # texts only
+        with pytest.raises(ValueError, match=message):
+            kind(**arguments)  # type: ignore[arg-type]  # strings only
 
 
-def test_signing_in_without_a_client_id_says_what_is_missing(server: Server) -> None:
+def test_sign_in_without_a_client_id_names_the_argument(server: Server) -> None:
     with Client(base_url=server.url, api_key=API_KEY) as client:
         with pytest.raises(ValueError, match="client_id"):
             client.user_management.authenticate_with_password(email="a@example.org", password="x")
@@ -108,17 +108,17 @@ def test_signing_in_without_a_client_id_says_what_is_missing(server: Server) -> 
             client.user_management.get_jwks_url()
 
 
-def test_an_empty_id_never_names_another_path(client: Client) -> None:
+def test_empty_or_path_like_ids_never_reach_another_route(client: Client) -> None:
     with pytest.raises(ValueError, match="an id is empty"):
         client.user_management.delete_user("")
     with pytest.raises(NotFoundError):
         client.user_management.get_user("../events?x=/%")
 
 
-def test_many_threads_share_a_client(client: Client, email: str) -> None:
+def test_one_client_serves_many_threads(client: Client, email: str) -> None:
     user = client.user_management.create_user(email=email)
     with ThreadPoolExecutor(16) as threads:
-        made = list(
+        enrolled = list(
             threads.map(
                 lambda number: client.user_management.enroll_auth_factor(
                     user_id=user.id, totp_user=f"account {number % 8}"
@@ -126,31 +126,35 @@ def test_many_threads_share_a_client(client: Client, email: str) -> None:
                 range(8),
             )
         )
-        read = list(threads.map(lambda one: client.mfa.get_factor(one.authentication_factor.id), made * 8))
+        read_factors = list(
+            threads.map(lambda one: client.mfa.get_factor(one.authentication_factor.id), enrolled * 8)
+        )
 
-    assert len({one.authentication_factor.id for one in made}) == 8
-    assert Counter(factor.totp.user for factor in read) == {f"account {number}": 8 for number in range(8)}
+    assert len({one.authentication_factor.id for one in enrolled}) == 8
+    assert Counter(factor.totp.user for factor in read_factors) == {
+        f"account {number}": 8 for number in range(8)
+    }
 
 
-def test_threads_that_come_at_once_start_one_loop(server: Server) -> None:
+def test_concurrent_first_calls_start_one_event_loop(server: Server) -> None:
     before = threading.active_count()
     client = Client(base_url=server.url, api_key=API_KEY)
     barrier = threading.Barrier(12)
 
-    def read() -> int:
+    def list_and_count() -> int:
         barrier.wait()
         client.user_management.list_users(limit=1)
         return threading.active_count()
 
     with ThreadPoolExecutor(12) as threads:
-        most = max(threads.map(lambda _: read(), range(12)))
+        max_threads = max(threads.map(lambda _: list_and_count(), range(12)))
     client.close()
 
-    assert most <= before + 12 + 1
+    assert max_threads <= before + 12 + 1
     assert threading.active_count() == before
 
 
-def test_a_closed_client_opens_again(client: Client, email: str) -> None:
+def test_closed_client_reopens_on_the_next_call(client: Client, email: str) -> None:
     user = client.user_management.create_user(email=email)
     client.close()
     client.close()
@@ -158,7 +162,7 @@ def test_a_closed_client_opens_again(client: Client, email: str) -> None:
     assert client.user_management.get_user(user.id) == user
 
 
-def test_a_forgotten_client_leaves_no_thread(tmp_path: Path) -> None:
+def test_garbage_collected_client_leaves_no_thread(tmp_path: Path) -> None:
     before = threading.active_count()
     Client(data=tmp_path).user_management.list_users()
 
@@ -166,21 +170,21 @@ def test_a_forgotten_client_leaves_no_thread(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("closing", ["", "client.close()", "del client"])
-def test_a_program_ends_in_peace_whether_it_closes_or_not(tmp_path: Path, closing: str) -> None:
-    done = python(
+def test_program_exits_cleanly_with_or_without_close(tmp_path: Path, closing: str) -> None:
+    completed = run_python(
         "from authfactor import Client\n"
         f"client = Client(data={str(tmp_path)!r})\n"
         "client.user_management.create_user(email='kim@example.org')\n"
         f"{closing}\n"
     )
 
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (completed.returncode, completed.stderr) == (0, "")
     with Client(data=tmp_path) as client:
         assert len(client.user_management.list_users().data) == 1
 
 
-def test_a_fork_connects_anew_and_refuses_to_share_a_database(server: Server, tmp_path: Path) -> None:
-    done = python(f"""
+def test_forked_child_reconnects_and_refuses_the_parents_database(server: Server, tmp_path: Path) -> None:
+    completed = run_python(f"""
 import os, warnings
 warnings.simplefilter("ignore")
 from authfactor import Client
@@ -198,14 +202,16 @@ if os.fork() == 0:
 print(os.wait()[1], len(in_process.user_management.list_users().data))
 """)
 
-    refusal, ended = done.stdout.splitlines()
-    assert refusal.startswith("This client had opened its database before the process forked."), done.stderr
-    assert ended == "0 0"
+    refusal, parent_output = completed.stdout.splitlines()
+    assert refusal.startswith("This client had opened its database before the process forked."), (
+        completed.stderr
+    )
+    assert parent_output == "0 0"
 
 
-def test_over_http_nothing_of_the_server_is_imported(server: Server) -> None:
-    """A program that only talks to a server can do with httpx and msgspec."""
-    done = python(f"""
+def test_http_client_imports_no_server_module(server: Server) -> None:
+    """A program that only talks to a server needs httpx and msgspec alone."""
+    completed = run_python(f"""
 import json, sys
 absent = "alembic argon2 click cryptography jwt sqlalchemy starlette uvicorn".split()
 class Refuse:
@@ -221,12 +227,12 @@ client.close()
 print(json.dumps(sorted(name for name in sys.modules if name.startswith("authfactor."))))
 """)
 
-    assert done.returncode == 0, done.stderr
-    imported = [name for name in json.loads(done.stdout) if not name.startswith("authfactor.client")]
+    assert completed.returncode == 0, completed.stderr
+    imported = [name for name in json.loads(completed.stdout) if not name.startswith("authfactor.client")]
     assert imported == ["authfactor.version"]
 
 
-def test_of_several_environments_one_must_be_named(tmp_path: Path) -> None:
+def test_environment_is_required_when_several_exist(tmp_path: Path) -> None:
     with Client(data=tmp_path) as client:
         client.user_management.create_user(email="kim@example.org")
     environment = clean_environment(AUTHFACTOR_DATA=str(tmp_path))
@@ -239,8 +245,8 @@ def test_of_several_environments_one_must_be_named(tmp_path: Path) -> None:
 
     with pytest.raises(errors.InvalidRequest, match=r"several environments \(default, other\)"):
         Client(data=tmp_path).user_management.list_users()
-    with pytest.raises(errors.NotFound, match="nobody"):
-        Client(data=tmp_path, environment="nobody").user_management.list_users()
+    with pytest.raises(errors.NotFound, match="unknown"):
+        Client(data=tmp_path, environment="unknown").user_management.list_users()
     with (
         Client(data=tmp_path, environment="other") as other,
         Client(data=tmp_path, environment="default") as one,
@@ -249,7 +255,9 @@ def test_of_several_environments_one_must_be_named(tmp_path: Path) -> None:
         assert [user.email for user in one.user_management.list_users()] == ["kim@example.org"]
 
 
-def test_in_process_the_servers_settings_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_process_client_applies_the_servers_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "authfactor.toml").write_text('challenge_life = 60\nteam_name = "File"\n', encoding="utf-8")
     monkeypatch.setenv("AUTHFACTOR_TEAM_NAME", "Variable")
@@ -257,16 +265,16 @@ def test_in_process_the_servers_settings_hold(tmp_path: Path, monkeypatch: pytes
         factor = client.mfa.enroll_factor(totp_issuer="Acme", totp_user="kim")
         challenge = client.mfa.challenge_factor(factor.id)
         user = client.user_management.create_user(email="kim@example.org")
-        made = client.user_management.enroll_auth_factor(user_id=user.id)
+        enrolled = client.user_management.enroll_auth_factor(user_id=user.id)
 
     assert challenge.expires_at == challenge.created_at + timedelta(seconds=60)
-    assert made.authentication_factor.totp.issuer == "Variable"
+    assert enrolled.authentication_factor.totp.issuer == "Variable"
 
 
-def test_nothing_is_written_down_to_let_a_client_in(tmp_path: Path) -> None:
+def test_in_process_client_stores_no_api_key(tmp_path: Path) -> None:
     with Client(data=tmp_path) as client:
         client.user_management.create_user(email="kim@example.org")
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-m", "authfactor", "--json", "keys", "list"],
         env=clean_environment(AUTHFACTOR_DATA=str(tmp_path)),
         check=True,
@@ -274,4 +282,4 @@ def test_nothing_is_written_down_to_let_a_client_in(tmp_path: Path) -> None:
         text=True,
     )
 
-    assert json.loads(done.stdout) == []
+    assert json.loads(completed.stdout) == []

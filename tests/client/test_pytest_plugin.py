@@ -1,4 +1,4 @@
-"""The plugin as applications meet it: pytest, in a process of its own, on the application of the how-to."""
+"""The pytest plugin as applications use it: pytest in a separate process, on the how-to guide's example."""
 
 import importlib.metadata
 import re
@@ -16,7 +16,7 @@ FILE: Final = re.compile(r"<!-- file: (\S+) -->\n```python\n(.*?)```", re.DOTALL
 
 
 def run_pytest(folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run pytest with this plugin alone: finding and loading all others takes longer than the tests."""
+    """Run pytest with this plugin alone: discovering and loading the others takes longer than the tests."""
     alone = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "authfactor.testing.plugin"}
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider"],
@@ -39,22 +39,22 @@ def application(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_pytest_finds_the_plugin_by_itself(pytestconfig: pytest.Config) -> None:
-    (found,) = importlib.metadata.entry_points(group="pytest11", name="authfactor")
+def test_pytest_loads_the_plugin_by_its_entry_point(pytestconfig: pytest.Config) -> None:
+    (entry_point,) = importlib.metadata.entry_points(group="pytest11", name="authfactor")
 
-    assert found.value == "authfactor.testing.plugin"
-    assert pytestconfig.pluginmanager.get_plugin("authfactor") is found.load()
+    assert entry_point.value == "authfactor.testing.plugin"
+    assert pytestconfig.pluginmanager.get_plugin("authfactor") is entry_point.load()
 
 
-def test_the_application_of_the_how_to_passes_its_tests(application: Path) -> None:
-    done = run_pytest(application)
+def test_example_of_the_how_to_guide_passes_its_tests(application: Path) -> None:
+    completed = run_pytest(application)
 
-    assert done.returncode == 0, done.stdout
-    assert "4 passed" in done.stdout
+    assert completed.returncode == 0, completed.stdout
+    assert "4 passed" in completed.stdout
 
 
 @pytest.mark.parametrize(("scope", "servers"), [("session", 1), ("function", 2)])
-def test_the_scope_says_how_long_a_server_lives(tmp_path: Path, scope: str, servers: int) -> None:
+def test_scope_setting_determines_the_servers_lifetime(tmp_path: Path, scope: str, servers: int) -> None:
     (tmp_path / "pytest.ini").write_text(f"[pytest]\nauthfactor_scope = {scope}\n", encoding="utf-8")
     (tmp_path / "test_it.py").write_text(
         "import pytest\n"
@@ -70,25 +70,25 @@ def test_the_scope_says_how_long_a_server_lives(tmp_path: Path, scope: str, serv
         "        file.write(authfactor_server.base_url + '\\n')\n",
         encoding="utf-8",
     )
-    done = run_pytest(tmp_path)
+    completed = run_pytest(tmp_path)
 
-    assert done.returncode == 0, done.stdout
+    assert completed.returncode == 0, completed.stdout
     assert len(set((tmp_path / "ports").read_text(encoding="utf-8").splitlines())) == servers
 
 
-def test_a_scope_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_unknown_scope_is_refused(tmp_path: Path) -> None:
     (tmp_path / "pytest.ini").write_text("[pytest]\nauthfactor_scope = galaxy\n", encoding="utf-8")
     (tmp_path / "test_it.py").write_text("def test_it(authfactor_server): pass\n", encoding="utf-8")
-    done = run_pytest(tmp_path)
+    completed = run_pytest(tmp_path)
 
-    assert done.returncode != 0
+    assert completed.returncode != 0
     assert (
         "authfactor_scope must be one of session, package, module, class, function"
-        in done.stdout + done.stderr
+        in completed.stdout + completed.stderr
     )
 
 
-def test_a_run_that_does_not_use_it_does_not_load_it(tmp_path: Path) -> None:
+def test_run_without_the_fixtures_imports_no_server_module(tmp_path: Path) -> None:
     (tmp_path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     (tmp_path / "test_it.py").write_text(
         "import sys\n"
@@ -97,6 +97,6 @@ def test_a_run_that_does_not_use_it_does_not_load_it(tmp_path: Path) -> None:
         "    assert ours == {'authfactor.testing', 'authfactor.testing.plugin'}\n",
         encoding="utf-8",
     )
-    done = run_pytest(tmp_path)
+    completed = run_pytest(tmp_path)
 
-    assert done.returncode == 0, done.stdout
+    assert completed.returncode == 0, completed.stdout

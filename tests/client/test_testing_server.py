@@ -1,4 +1,4 @@
-"""The server for applications' tests: real, movable in time, and its codes are accepted."""
+"""`authfactor.testing`: a real server for applications' tests, with a movable clock and valid codes."""
 
 import json
 import subprocess
@@ -16,8 +16,8 @@ from authfactor.testing import AuthfactorServer, serving
 from tests.client.conftest import PASSWORD, SECRET
 
 
-def test_public_names_stay(authfactor_server: AuthfactorServer) -> None:
-    """These are a promise: names may be added here, none may be taken away or changed."""
+def test_public_names_of_the_testing_package_are_unchanged(authfactor_server: AuthfactorServer) -> None:
+    """The public API is stable: names may be added here, but not removed or renamed."""
 
     def names(thing: object) -> set[str]:
         return {name for name in dir(thing) if not name.startswith("_")}
@@ -36,13 +36,13 @@ def test_public_names_stay(authfactor_server: AuthfactorServer) -> None:
     }
     assert names(authfactor_server.clock) == {"advance", "freeze", "move_to", "now", "reset"}
     assert names(authfactor_server.credentials) == {"api_key", "base_url", "client_id", "variables"}
-    with pytest.raises(AttributeError, match="no attribute 'server_of_dreams'"):
-        testing.server_of_dreams  # noqa: B018 - the access is the point
+    with pytest.raises(AttributeError, match="no attribute 'no_such_name'"):
+        testing.no_such_name  # noqa: B018 - the access is the point
 
 
-def test_it_is_a_real_server_on_a_real_port(authfactor_server: AuthfactorServer) -> None:
-    with urllib.request.urlopen(f"{authfactor_server.base_url}/readyz") as answer:
-        assert json.load(answer)["status"] == "ready"
+def test_server_listens_on_its_url_and_exports_credentials(authfactor_server: AuthfactorServer) -> None:
+    with urllib.request.urlopen(f"{authfactor_server.base_url}/readyz") as response:
+        assert json.load(response)["status"] == "ready"
     assert authfactor_server.credentials.variables == {
         "WORKOS_BASE_URL": authfactor_server.base_url,
         "WORKOS_API_KEY": authfactor_server.api_key,
@@ -50,31 +50,31 @@ def test_it_is_a_real_server_on_a_real_port(authfactor_server: AuthfactorServer)
     }
 
 
-def test_a_code_is_found_by_whatever_leads_to_the_secret(
+def test_code_for_accepts_every_form_of_a_factor(
     authfactor_server: AuthfactorServer, authfactor_client: Client
 ) -> None:
     user = authfactor_client.user_management.create_user(email="kim@example.org")
-    made = authfactor_client.user_management.enroll_auth_factor(user_id=user.id)
-    factor = made.authentication_factor
+    enrolled = authfactor_client.user_management.enroll_auth_factor(user_id=user.id)
+    factor = enrolled.authentication_factor
     authfactor_server.clock.freeze()
-    ways: list[object] = [
-        made,
+    factor_forms: list[object] = [
+        enrolled,
         factor,
-        made.to_dict(),
-        {"factor": made.to_dict()["authentication_factor"]},
+        enrolled.to_dict(),
+        {"factor": enrolled.to_dict()["authentication_factor"]},
         SimpleNamespace(authenticationFactor=factor),
         factor.totp.secret,
         factor.id,
         authfactor_client.mfa.get_factor(factor.id),
     ]
-    codes = {authfactor_server.code_for(way) for way in ways}
+    codes = {authfactor_server.code_for(form) for form in factor_forms}
 
     assert len(codes) == 1
-    assert authfactor_client.mfa.verify_challenge(made.authentication_challenge.id, codes.pop()).valid
+    assert authfactor_client.mfa.verify_challenge(enrolled.authentication_challenge.id, codes.pop()).valid
     challenge = authfactor_client.mfa.challenge_factor(factor.id)
-    wrong = authfactor_server.wrong_code_for(made)
+    wrong = authfactor_server.wrong_code_for(enrolled)
     assert authfactor_client.mfa.verify_challenge(challenge.id, wrong).reason == "code_mismatch"
-    next_code = authfactor_server.code_for(made, ahead=1)
+    next_code = authfactor_server.code_for(enrolled, ahead=1)
     assert authfactor_client.mfa.verify_challenge(challenge.id, next_code).valid
     with pytest.raises(TypeError, match="not object"):
         authfactor_server.code_for(object())
@@ -82,7 +82,7 @@ def test_a_code_is_found_by_whatever_leads_to_the_secret(
         authfactor_server.code_for("auth_factor_01HZZZZZZZZZZZZZZZZZZZZZZZ")
 
 
-def test_the_clock_moves_the_server_and_the_codes(
+def test_moving_the_clock_moves_server_time_and_codes(
     authfactor_server: AuthfactorServer, authfactor_client: Client
 ) -> None:
     factor = authfactor_client.mfa.enroll_factor(totp_issuer="Acme", totp_user="kim")
@@ -108,24 +108,24 @@ def test_the_clock_moves_the_server_and_the_codes(
     assert abs(clock.now() - datetime.now(UTC)) < timedelta(seconds=5)
 
 
-def test_environments_know_nothing_of_each_other(authfactor_server: AuthfactorServer) -> None:
+def test_new_environments_are_isolated(authfactor_server: AuthfactorServer) -> None:
     strict = authfactor_server.new_environment(mfa_policy="required")
     with authfactor_server.client() as first, authfactor_server.client(strict) as second:
         user = second.user_management.create_user(email="sam@example.org", password=PASSWORD)
         with pytest.raises(NotFoundError):
             first.user_management.get_user(user.id)
-        with pytest.raises(MfaEnrollmentError) as needed:
+        with pytest.raises(MfaEnrollmentError) as enrollment_error:
             second.user_management.authenticate_with_password(email=user.email, password=PASSWORD)
-        made = second.user_management.enroll_auth_factor(user_id=user.id, totp_secret=SECRET)
+        enrolled = second.user_management.enroll_auth_factor(user_id=user.id, totp_secret=SECRET)
         signed_in = second.user_management.authenticate_with_totp(
-            code=authfactor_server.code_for(made.authentication_factor.id),
-            pending_authentication_token=needed.value.pending_authentication_token,
-            authentication_challenge_id=made.authentication_challenge.id,
+            code=authfactor_server.code_for(enrolled.authentication_factor.id),
+            pending_authentication_token=enrollment_error.value.pending_authentication_token,
+            authentication_challenge_id=enrolled.authentication_challenge.id,
         )
         assert signed_in.user.id == user.id
 
 
-def test_a_server_leaves_nothing_behind_and_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stopped_server_deletes_its_data_and_bad_settings_raise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUTHFACTOR_CHALLENGE_LIFE", "77")
     with serving(challenge_life=60) as server, server.client() as client:
         factor = client.mfa.enroll_factor(totp_issuer="Acme", totp_user="kim")
@@ -144,8 +144,8 @@ def test_a_server_leaves_nothing_behind_and_says_what_is_wrong(monkeypatch: pyte
         pass
 
 
-def test_no_thread_of_a_server_goes_on() -> None:
-    """In a process of its own, where no other server starts threads meanwhile."""
+def test_stopped_server_leaves_no_thread() -> None:
+    """Run in a separate process, where no other server starts threads."""
     program = (
         "import threading\n"
         "from authfactor.testing import serving\n"
@@ -154,5 +154,5 @@ def test_no_thread_of_a_server_goes_on() -> None:
         "        client.mfa.enroll_factor(totp_issuer='Acme', totp_user='kim')\n"
         "    print([thread.name for thread in threading.enumerate()])\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == ["['MainThread']"] * 2
+    completed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert completed.stdout.splitlines() == ["['MainThread']"] * 2

@@ -1,4 +1,4 @@
-"""A user's whole life through the client: the same over HTTP and in this process, blocking and not."""
+"""A user's lifecycle through the client: the same over HTTP and in process, blocking and async."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,10 +22,10 @@ from tests.support import authenticator
 from tests.support.server_process import API_KEY, CLIENT_ID, Server
 
 
-def test_a_user_enrolls_and_verifies(client: Client, email: str) -> None:
+def test_user_enrolls_and_verifies(client: Client, email: str) -> None:
     user = client.user_management.create_user(email=email, first_name="Kim", metadata={"plan": "pro"})
-    made = client.user_management.enroll_auth_factor(user_id=user.id, type="totp", totp_issuer="Acme")
-    factor, challenge = made.authentication_factor, made.authentication_challenge
+    enrolled = client.user_management.enroll_auth_factor(user_id=user.id, type="totp", totp_issuer="Acme")
+    factor, challenge = enrolled.authentication_factor, enrolled.authentication_challenge
 
     assert (user.email, user.first_name, user.metadata) == (email, "Kim", {"plan": "pro"})
     assert (factor.user_id, factor.totp.issuer, factor.totp.user) == (user.id, "Acme", email)
@@ -39,30 +39,30 @@ def test_a_user_enrolls_and_verifies(client: Client, email: str) -> None:
     wrong = client.mfa.verify_challenge(challenge.id, authenticator.wrong_code(factor.totp.secret))
     assert (wrong.valid, wrong.reason, wrong.attempts_remaining) == (False, "code_mismatch", 4)
     assert client.mfa.verify_challenge(challenge.id, authenticator.code(factor.totp.secret)).valid
-    again = client.mfa.challenge_factor(factor.id)
-    replayed = client.mfa.verify_challenge(again.id, authenticator.code(factor.totp.secret))
+    second_challenge = client.mfa.challenge_factor(factor.id)
+    replayed = client.mfa.verify_challenge(second_challenge.id, authenticator.code(factor.totp.secret))
     assert (replayed.valid, replayed.reason) == (False, "code_already_used")
 
 
-def test_a_user_signs_in_refreshes_and_is_signed_out(client: Client, email: str) -> None:
+def test_user_signs_in_refreshes_and_loses_a_revoked_session(client: Client, email: str) -> None:
     user = client.user_management.create_user(email=email, password=PASSWORD)
     client.user_management.enroll_auth_factor(user_id=user.id, totp_secret=SECRET)
-    with pytest.raises(MfaChallengeError) as caught:
+    with pytest.raises(MfaChallengeError) as raised:
         client.user_management.authenticate_with_password(email=email, password=PASSWORD)
-    needed = caught.value
+    mfa_required = raised.value
 
-    assert needed.status == 403
-    assert needed.user is not None
-    assert needed.user.id == user.id
-    assert needed.authentication_challenge is not None
-    assert [factor.id for factor in needed.authentication_factors] == [
-        needed.authentication_challenge.authentication_factor_id
+    assert mfa_required.status == 403
+    assert mfa_required.user is not None
+    assert mfa_required.user.id == user.id
+    assert mfa_required.authentication_challenge is not None
+    assert [factor.id for factor in mfa_required.authentication_factors] == [
+        mfa_required.authentication_challenge.authentication_factor_id
     ]
 
     signed_in = client.user_management.authenticate_with_totp(
         code=authenticator.code(SECRET),
-        pending_authentication_token=needed.pending_authentication_token,
-        authentication_challenge_id=needed.authentication_challenge.id,
+        pending_authentication_token=mfa_required.pending_authentication_token,
+        authentication_challenge_id=mfa_required.authentication_challenge.id,
     )
     key = next(iter(client.user_management.get_jwks().keys))
     assert jwt.get_unverified_header(signed_in.access_token)["kid"] == key.kid
@@ -83,7 +83,7 @@ def test_a_user_signs_in_refreshes_and_is_signed_out(client: Client, email: str)
     assert refused.value.code == "invalid_grant"
 
 
-def test_what_is_wrong_is_told_by_class_and_fields(client: Client, email: str) -> None:
+def test_errors_carry_class_code_and_fields(client: Client, email: str) -> None:
     user = client.user_management.create_user(email=email)
     with pytest.raises(UnprocessableEntityError) as invalid:
         client.user_management.enroll_auth_factor(user_id=user.id, totp_secret="0189!")
@@ -111,15 +111,15 @@ def test_what_is_wrong_is_told_by_class_and_fields(client: Client, email: str) -
     assert (exhausted.value.status, exhausted.value.locked_until) == (400, None)
 
 
-def test_a_wrong_key_is_an_authentication_error(server: Server) -> None:
+def test_wrong_api_key_raises_an_authentication_error(server: Server) -> None:
     with (
-        Client(base_url=server.url, api_key="sk_wrong") as stranger,
+        Client(base_url=server.url, api_key="sk_wrong") as client,
         pytest.raises(AuthenticationError, match="401: Unauthorized"),
     ):
-        stranger.user_management.list_users()
+        client.user_management.list_users()
 
 
-def test_fields_are_changed_cleared_and_left(client: Client, email: str) -> None:
+def test_update_user_changes_clears_and_keeps_fields(client: Client, email: str) -> None:
     user = client.user_management.create_user(
         email=email, first_name="Kim", last_name="Doe", external_id=email, metadata={"a": "1", "b": "2"}
     )
@@ -136,23 +136,25 @@ def test_fields_are_changed_cleared_and_left(client: Client, email: str) -> None
         client.user_management.get_user(user.id)
 
 
-def test_a_loop_over_a_page_walks_over_all_pages(client: Client, email: str) -> None:
+def test_iterating_a_page_fetches_the_following_pages(client: Client, email: str) -> None:
     user = client.user_management.create_user(email=email)
-    made = [
+    factor_ids = [
         client.user_management.enroll_auth_factor(user_id=user.id).authentication_factor.id for _ in range(5)
     ]
     page = client.user_management.list_auth_factors(user_id=user.id, limit=2)
 
-    assert [factor.id for factor in page.data] == made[:2:-1]
-    assert page.list_metadata.after == made[3]
-    assert [factor.id for factor in page] == made[::-1]
-    assert [factor.id for factor in page.auto_paging_iter()] == made[::-1]
-    upwards = client.user_management.list_auth_factors(user_id=user.id, limit=2, order="asc", after=made[0])
-    assert [factor.id for factor in upwards] == made[1:]
+    assert [factor.id for factor in page.data] == factor_ids[:2:-1]
+    assert page.list_metadata.after == factor_ids[3]
+    assert [factor.id for factor in page] == factor_ids[::-1]
+    assert [factor.id for factor in page.auto_paging_iter()] == factor_ids[::-1]
+    ascending = client.user_management.list_auth_factors(
+        user_id=user.id, limit=2, order="asc", after=factor_ids[0]
+    )
+    assert [factor.id for factor in ascending] == factor_ids[1:]
     assert not hasattr(page.data[0].totp, "secret")
 
 
-def test_events_are_listed_by_name_and_time(client: Client, email: str) -> None:
+def test_events_are_listed_by_name_and_start_time(client: Client, email: str) -> None:
     user = client.user_management.create_user(email=email)
     client.user_management.delete_user(user.id)
     listed = client.events.list_events(
@@ -167,34 +169,34 @@ def test_events_are_listed_by_name_and_time(client: Client, email: str) -> None:
         client.events.list_events(events=["user.created"], range_start=datetime(2026, 1, 1))  # noqa: DTZ001 - the point
 
 
-def test_webhook_endpoints_are_made_changed_and_deleted(client: Client) -> None:
-    made = client.webhooks.create_webhook_endpoint(
+def test_webhook_endpoints_are_created_updated_and_deleted(client: Client) -> None:
+    created = client.webhooks.create_webhook_endpoint(
         endpoint_url="https://example.org/hooks", events=["user.created"]
     )
-    changed = client.webhooks.update_webhook_endpoint(made.id, status="disabled")
+    changed = client.webhooks.update_webhook_endpoint(created.id, status="disabled")
 
-    assert (made.status, changed.status, changed.events) == ("enabled", "disabled", ("user.created",))
-    assert made.secret not in repr(made)
+    assert (created.status, changed.status, changed.events) == ("enabled", "disabled", ("user.created",))
+    assert created.secret not in repr(created)
     assert changed in client.webhooks.list_webhook_endpoints().data
-    client.webhooks.delete_webhook_endpoint(made.id)
+    client.webhooks.delete_webhook_endpoint(created.id)
     with pytest.raises(NotFoundError):
-        client.webhooks.delete_webhook_endpoint(made.id)
+        client.webhooks.delete_webhook_endpoint(created.id)
 
 
-def test_secrets_and_tokens_are_not_in_what_is_printed(client: Client, email: str) -> None:
+def test_repr_shows_no_secrets_or_tokens(client: Client, email: str) -> None:
     user = client.user_management.create_user(email=email, password=PASSWORD)
     signed_in = client.user_management.authenticate_with_password(email=email, password=PASSWORD)
-    made = client.user_management.enroll_auth_factor(user_id=user.id)
-    totp = made.authentication_factor.totp
+    enrolled = client.user_management.enroll_auth_factor(user_id=user.id)
+    totp = enrolled.authentication_factor.totp
 
     assert signed_in.access_token not in repr(signed_in)
     assert signed_in.refresh_token not in repr(signed_in)
-    assert totp.secret not in repr(made)
-    assert totp.qr_code not in repr(made)
-    assert made.to_dict()["authentication_factor"]["totp"]["secret"] == totp.secret
+    assert totp.secret not in repr(enrolled)
+    assert totp.qr_code not in repr(enrolled)
+    assert enrolled.to_dict()["authentication_factor"]["totp"]["secret"] == totp.secret
 
 
-def test_a_stand_alone_factor_belongs_to_nobody(client: Client) -> None:
+def test_standalone_factor_has_no_user(client: Client) -> None:
     factor = client.mfa.enroll_factor(totp_issuer="Acme", totp_user="door 7")
 
     assert factor.user_id is None
@@ -206,28 +208,28 @@ def test_a_stand_alone_factor_belongs_to_nobody(client: Client) -> None:
 async def async_client(
     request: pytest.FixtureRequest, server: Server, folder: Path
 ) -> AsyncIterator[AsyncClient]:
-    made = (
+    unopened = (
         AsyncClient(base_url=server.url, api_key=API_KEY, client_id=CLIENT_ID)
         if request.param == "http"
         else AsyncClient(data=folder)
     )
-    async with made as client:
+    async with unopened as client:
         yield client
 
 
-async def test_the_asynchronous_client_does_the_same(async_client: AsyncClient, email: str) -> None:
+async def test_async_client_enrolls_verifies_pages_and_deletes(async_client: AsyncClient, email: str) -> None:
     client = async_client
     user = await client.user_management.create_user(email=email, password=PASSWORD)
-    made = await asyncio.gather(
+    enrolled = await asyncio.gather(
         *(client.user_management.enroll_auth_factor(user_id=user.id) for _ in range(5))
     )
-    first = made[0]
+    first = enrolled[0]
     code = authenticator.code(first.authentication_factor.totp.secret)
     assert (await client.mfa.verify_challenge(first.authentication_challenge.id, code)).valid
     page = await client.user_management.list_auth_factors(user_id=user.id, limit=2)
 
     found = {factor.id async for factor in page}
-    assert found == {one.authentication_factor.id for one in made}
+    assert found == {one.authentication_factor.id for one in enrolled}
     with pytest.raises(MfaChallengeError):
         await client.user_management.authenticate_with_password(email=email, password=PASSWORD)
     await client.user_management.delete_user(user.id)
