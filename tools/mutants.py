@@ -72,7 +72,7 @@ MUTANTS = [
         "http1/connection.py",
         "        self._batcher.flush()\n",
         "",
-        ("tests/http/test_connection.py", "-k", "hung_up_on"),
+        ("tests/http/test_connection.py", "-k", "closes_the_connection"),
     ),
     Mutant(
         "no last-step check",

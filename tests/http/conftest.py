@@ -1,4 +1,4 @@
-"""One server for all tests of this folder, users of their own for each."""
+"""Fixtures: one server for this folder, and a separate user for each test."""
 
 import json
 import uuid
@@ -31,8 +31,8 @@ class Enrolled:
 
 
 @dataclass(frozen=True)
-class Stranger:
-    """Another environment of the same server, with one of everything in it."""
+class OtherEnvironment:
+    """Another environment of the same server, with a user, a factor and a challenge."""
 
     key: str
     user: dict[str, Any]
@@ -43,8 +43,8 @@ class Stranger:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     data = tmp_path_factory.mktemp("http") / "data"
-    with running(data, {"AUTHFACTOR_TEAM_NAME": "Acme Corp"}) as started:
-        yield started
+    with running(data, {"AUTHFACTOR_TEAM_NAME": "Acme Corp"}) as running_server:
+        yield running_server
 
 
 @pytest.fixture(scope="session")
@@ -76,13 +76,13 @@ def factors_path(user: dict[str, Any]) -> str:
 
 @pytest.fixture
 def enroll(api: httpx.Client, user: dict[str, Any], factors_path: str) -> Callable[..., Enrolled]:
-    """Enrol the user in a factor; keyword arguments are body fields."""
+    """Enroll the user in a factor; keyword arguments are body fields."""
 
-    def make(**body: str) -> Enrolled:
-        made = fields(api.post(factors_path, json={"type": "totp", **body}), 201)
-        return Enrolled(user, made["authentication_factor"], made["authentication_challenge"])
+    def enroll_user(**body: str) -> Enrolled:
+        enrolled = fields(api.post(factors_path, json={"type": "totp", **body}), 201)
+        return Enrolled(user, enrolled["authentication_factor"], enrolled["authentication_challenge"])
 
-    return make
+    return enroll_user
 
 
 @pytest.fixture
@@ -91,21 +91,21 @@ def enrolled(enroll: Callable[..., Enrolled]) -> Enrolled:
 
 
 @pytest.fixture(scope="session")
-def stranger(server: Server) -> Stranger:
-    made = server.run("--json", "environments", "create", "other")
-    assert made.returncode == 0, made.stderr
-    key = json.loads(made.stdout)["api_key"]
+def other_environment(server: Server) -> OtherEnvironment:
+    creation = server.run("--json", "environments", "create", "other")
+    assert creation.returncode == 0, creation.stderr
+    key = json.loads(creation.stdout)["api_key"]
     with server.client(key) as client:
         user = fields(client.post("/user_management/users", json={"email": "kim@example.org"}), 201)
         path = f"/user_management/users/{user['id']}/auth_factors"
-        made_factor = fields(client.post(path, json={"type": "totp"}), 201)
-    factor, challenge = made_factor["authentication_factor"], made_factor["authentication_challenge"]
-    return Stranger(key, user, factor, challenge)
+        enrolled = fields(client.post(path, json={"type": "totp"}), 201)
+    factor, challenge = enrolled["authentication_factor"], enrolled["authentication_challenge"]
+    return OtherEnvironment(key, user, factor, challenge)
 
 
 @pytest.fixture
-def clean(api: httpx.Client) -> httpx.Client:
-    """Remove the recordings' user, should one be there."""
+def clean_api(api: httpx.Client) -> httpx.Client:
+    """Delete the recordings' user, if present, and return the API client."""
     for user in fields(api.get("/user_management/users", params={"email": EMAIL}), 200)["data"]:
         api.delete(f"/user_management/users/{user['id']}")
     return api

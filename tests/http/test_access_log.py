@@ -1,4 +1,4 @@
-"""What a server says: one line a request, only fields that are on the list, and never a secret."""
+"""The log: one line per request, only fields on the allowlist, and never a secret."""
 
 import io
 import json
@@ -26,22 +26,22 @@ SECRETS = (
 
 
 @pytest.fixture
-def written() -> Iterator[io.StringIO]:
+def log_output() -> Iterator[io.StringIO]:
     root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    out = io.StringIO()
-    log_setup.set_up(Settings(log_format="json"), out)
-    yield out
-    root.handlers[:] = before
-    root.setLevel(level)
+    old_handlers, old_level = root.handlers[:], root.level
+    output = io.StringIO()
+    log_setup.set_up(Settings(log_format="json"), output)
+    yield output
+    root.handlers[:] = old_handlers
+    root.setLevel(old_level)
     logging.getLogger("authfactor").setLevel(logging.NOTSET)
 
 
-def lines(out: io.StringIO) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in out.getvalue().splitlines()]
+def lines(output: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in output.getvalue().splitlines()]
 
 
-def test_a_field_that_is_not_on_the_list_is_dropped(written: io.StringIO) -> None:
+def test_log_fields_not_on_the_allowlist_are_dropped(log_output: io.StringIO) -> None:
     logging.getLogger("authfactor").info(
         "checked", extra={"code": "123456", "password": "hunter2", "outcome": "ok"}
     )
@@ -49,14 +49,14 @@ def test_a_field_that_is_not_on_the_list_is_dropped(written: io.StringIO) -> Non
         "checked", extra={"secret": "JBSWY3DPEHPK3PXP", "route": "GET /x"}
     )
 
-    first, second = lines(written)
+    first, second = lines(log_output)
     assert first.keys() == {"time", "level", "event", "logger", "outcome"}
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", first["time"])
     assert second.keys() == {"time", "level", "event", "logger", "route"}
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-def test_a_sentence_with_a_credential_in_it_loses_the_credential(written: io.StringIO, secret: str) -> None:
+def test_credentials_in_log_messages_are_redacted(log_output: io.StringIO, secret: str) -> None:
     log = logging.getLogger("authfactor.http")
     log.error(
         "could not use %s here",
@@ -67,53 +67,53 @@ def test_a_sentence_with_a_credential_in_it_loses_the_credential(written: io.Str
     except ValueError:
         log.exception("unexpected")
 
-    assert secret not in written.getvalue()
-    assert "ValueError" in written.getvalue()
+    assert secret not in log_output.getvalue()
+    assert "ValueError" in log_output.getvalue()
 
 
-def test_a_level_that_is_not_wanted_is_not_written(written: io.StringIO) -> None:
-    log_setup.set_up(Settings(log_format="json", log_level="error"), written)
+def test_messages_below_the_log_level_are_dropped(log_output: io.StringIO) -> None:
+    log_setup.set_up(Settings(log_format="json", log_level="error"), log_output)
     logging.getLogger("authfactor.http").warning("w")
     logging.getLogger("authfactor").info("i")
     logging.getLogger("authfactor.http").error("e")
 
-    assert [line["event"] for line in lines(written)] == ["e"]
+    assert [line["event"] for line in lines(log_output)] == ["e"]
 
 
-def test_off_is_off(written: io.StringIO) -> None:
-    log_setup.set_up(Settings(log_format="json", log_level="off"), written)
+def test_log_level_off_suppresses_everything(log_output: io.StringIO) -> None:
+    log_setup.set_up(Settings(log_format="json", log_level="off"), log_output)
     logging.getLogger("authfactor.http").critical("c")
 
-    assert written.getvalue() == ""
+    assert log_output.getvalue() == ""
 
 
-def test_people_read_no_json(written: io.StringIO) -> None:
-    log_setup.set_up(Settings(log_format="human"), written)
+def test_human_format_is_not_json(log_output: io.StringIO) -> None:
+    log_setup.set_up(Settings(log_format="human"), log_output)
     logging.getLogger("authfactor.http").warning("the disk is full", extra={"request_id": "r-1"})
 
-    assert re.search(r"warning.*the disk is full.*request_id=r-1", written.getvalue())
-    assert "\x1b" not in written.getvalue()
+    assert re.search(r"warning.*the disk is full.*request_id=r-1", log_output.getvalue())
+    assert "\x1b" not in log_output.getvalue()
 
 
-def test_people_at_a_terminal_see_colours_and_tracebacks(written: io.StringIO) -> None:
-    written.isatty = lambda: True  # type: ignore[method-assign]  # a terminal
-    log_setup.set_up(Settings(log_format="auto"), written)
+def test_terminal_output_has_colors_and_redacted_tracebacks(log_output: io.StringIO) -> None:
+    log_output.isatty = lambda: True  # type: ignore[method-assign]  # a terminal
+    log_setup.set_up(Settings(log_format="auto"), log_output)
     try:
         int("token=hunter2")
     except ValueError:
         logging.getLogger("authfactor.http").exception("unexpected", extra={"settings": "port, host"})
 
-    said = written.getvalue()
-    assert re.search(r"\x1b\[31m\S*error", said)
-    assert "'port, host'" in said
-    assert said.splitlines()[1].startswith("Traceback")
-    assert "hunter2" not in said
+    text = log_output.getvalue()
+    assert re.search(r"\x1b\[31m\S*error", text)
+    assert "'port, host'" in text
+    assert text.splitlines()[1].startswith("Traceback")
+    assert "hunter2" not in text
 
 
-def test_every_request_has_one_line_and_no_secret_is_in_any(tmp_path: Path) -> None:
+def test_every_request_is_logged_once_without_secrets(tmp_path: Path) -> None:
     server = Server(tmp_path / "data")
     server.start()
-    told: list[str] = []
+    sent_secrets: list[str] = []
     ids = []
     try:
         with server.client() as client:
@@ -134,11 +134,11 @@ def test_every_request_has_one_line_and_no_secret_is_in_any(tmp_path: Path) -> N
             wrong = client.post(
                 f"/auth/challenges/{challenge}/verify", json={"code": authenticator.wrong_code(secret)}
             )
-            right = client.post(f"/auth/challenges/{challenge}/verify", json={"code": code})
-            gone = client.get("/auth/factors/auth_factor_x?token=hunter2hunter2")
-            lost = client.get("/no/such/place?code=654321")
-            ids += [answer.headers["x-request-id"] for answer in (wrong, right, gone, lost)]
-            told = [
+            correct = client.post(f"/auth/challenges/{challenge}/verify", json={"code": code})
+            missing = client.get("/auth/factors/auth_factor_x?token=hunter2hunter2")
+            unmatched = client.get("/no/such/place?code=654321")
+            ids += [response.headers["x-request-id"] for response in (wrong, correct, missing, unmatched)]
+            sent_secrets = [
                 secret,
                 "seven green bottles",
                 "hunter2hunter2",
@@ -156,16 +156,22 @@ def test_every_request_has_one_line_and_no_secret_is_in_any(tmp_path: Path) -> N
         if line["event"] == "request"
     }
 
-    assert [found[one]["status"] for one in ids] == [201, 201, 201, 404, 404]
-    assert [found[one]["outcome"] for one in ids] == ["ok", "ok", "ok", "entity_not_found", "not_found"]
+    assert [found[request_id]["status"] for request_id in ids] == [201, 201, 201, 404, 404]
+    assert [found[request_id]["outcome"] for request_id in ids] == [
+        "ok",
+        "ok",
+        "ok",
+        "entity_not_found",
+        "not_found",
+    ]
     assert found[ids[1]]["route"] == "POST /auth/challenges/{challenge_id}/verify"
     assert found[ids[4]]["route"] == "unmatched"
     assert all(line["duration_ms"] >= 0 and line["address"] == "127.0.0.1" for line in found.values())
     assert all(line.keys() <= log_setup.FIELDS.keys() for line in found.values())
-    assert [text for text in told if text in output] == []
+    assert [secret for secret in sent_secrets if secret in output] == []
 
 
-def test_no_line_a_request_if_not_wanted(tmp_path: Path) -> None:
+def test_access_log_can_be_disabled(tmp_path: Path) -> None:
     server = Server(tmp_path / "data", {"AUTHFACTOR_LOG_REQUESTS": "false"})
     server.start()
     with server.client() as client:

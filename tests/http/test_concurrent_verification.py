@@ -1,4 +1,4 @@
-"""One code, fifty requests at the same moment: exactly one of them is told that it is valid."""
+"""One code in fifty concurrent requests: exactly one response is `valid`."""
 
 import asyncio
 from typing import Final
@@ -10,30 +10,30 @@ from tests.support import authenticator
 from tests.support.concurrent_requests import CONNECTIONS, rounds
 from tests.support.server_process import Server, fields
 
-ROUNDS: Final = 100  # for each way to spread the requests
+ROUNDS: Final = 100  # for each number of challenges
 
 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("challenges", [1, 10], ids=["one challenge", "ten challenges"])
-def test_of_fifty_simultaneous_requests_with_one_code_exactly_one_is_valid(
-    server: Server, challenges: int
-) -> None:
+def test_one_of_fifty_concurrent_uses_of_a_code_is_valid(server: Server, challenges: int) -> None:
     outcomes = asyncio.run(rounds(server, ROUNDS, challenges))
 
     assert [counts["valid"] for counts in outcomes] == [1] * ROUNDS
     assert all(counts.total() == CONNECTIONS for counts in outcomes)
 
 
-def test_two_factors_with_the_same_secret_spend_their_own_codes(api: httpx.Client, factors_path: str) -> None:
+def test_factors_with_the_same_secret_accept_the_code_independently(
+    api: httpx.Client, factors_path: str
+) -> None:
     secret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
-    made = [
+    created = [
         fields(api.post(factors_path, json={"type": "totp", "totp_secret": secret}), 201) for _ in range(2)
     ]
     code = {"code": authenticator.code(secret)}
 
-    answers = [
+    responses = [
         fields(api.post(f"/auth/challenges/{item['challenge']['id']}/verify", json=code), 201)
-        for item in made
+        for item in created
     ]
 
-    assert [answer["valid"] for answer in answers] == [True, True]
+    assert [response["valid"] for response in responses] == [True, True]

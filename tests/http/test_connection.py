@@ -1,4 +1,4 @@
-"""HTTP/1.1 on a socket: whole requests, pieces of them, several at once, and what is none."""
+"""HTTP/1.1 on a socket: whole, partial, pipelined and invalid requests, limits and timeouts."""
 
 import asyncio
 import socket
@@ -17,39 +17,39 @@ from authfactor.http1.request_cycle import Message, Receive, Send
 from authfactor.http1.response_batching import ResponseBatcher
 from tests.support.server_process import API_KEY, Server
 
-PATIENCE: Final = 10
+TIMEOUT_SECONDS: Final = 10
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Connect = Callable[[], Awaitable[Stream]]
 
 
 class Echo:
-    """Answers with method, path and body; `/slow` waits to be released, `/deaf` never reads the body."""
+    """Respond with method, path and body; `/slow` waits for `release`, `/unread` never reads the body."""
 
     def __init__(self, *, reads_never_suspend: bool) -> None:
         self.reads_never_suspend = reads_never_suspend
         self.release = asyncio.Event()
-        self.seen: list[str] = []
-        self.broken: list[str] = []
+        self.requested_paths: list[str] = []
+        self.disconnected: list[str] = []
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
-        self.seen.append(path)
+        self.requested_paths.append(path)
         if path == "/slow":
             await self.release.wait()
         if path == "/fails":
             raise RuntimeError("on purpose")
         if path == "/silent":
             return
-        body, more = bytearray(), path != "/deaf"
-        while more:
+        body, more_body = bytearray(), path != "/unread"
+        while more_body:
             message = await receive()
             if message["type"] == "http.disconnect":
-                self.broken.append(path)
+                self.disconnected.append(path)
                 break
             body += message["body"]
-            more = message["more_body"]
-        asked = f"{scope['method']} {scope['raw_path'].decode()}?{scope['query_string'].decode()} "
-        text = asked.encode() + body
+            more_body = message["more_body"]
+        request_summary = f"{scope['method']} {scope['raw_path'].decode()}?{scope['query_string'].decode()} "
+        text = request_summary.encode() + body
         if path == "/large":
             text = b"x" * 50_000_000
         headers = [(b"content-length", str(len(text)).encode())]
@@ -59,7 +59,7 @@ class Echo:
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else text})
 
 
-@pytest.fixture(params=[False, True], ids=["tasks", "at once"])
+@pytest.fixture(params=[False, True], ids=["tasks", "eager"])
 def echo(request: pytest.FixtureRequest) -> Echo:
     return Echo(reads_never_suspend=request.param)
 
@@ -74,18 +74,18 @@ async def connect(echo: Echo, keep_alive: float) -> AsyncIterator[Connect]:
     config = SimpleNamespace(loaded_app=echo, timeout_keep_alive=keep_alive)
     state = ServerState()
     state.default_headers = [(b"date", b"today")]
-    loop, turns = asyncio.get_running_loop(), ResponseBatcher()
-    server = await loop.create_server(lambda: Connection(turns, config, state, {}), "127.0.0.1", 0)  # type: ignore[arg-type]  # uvicorn types its own
+    loop, batcher = asyncio.get_running_loop(), ResponseBatcher()
+    server = await loop.create_server(lambda: Connection(batcher, config, state, {}), "127.0.0.1", 0)  # type: ignore[arg-type]  # a partial Config
     host, port = server.sockets[0].getsockname()[:2]
-    opened: list[asyncio.StreamWriter] = []
+    writers: list[asyncio.StreamWriter] = []
 
-    async def opener() -> Stream:
+    async def open_connection() -> Stream:
         reader, writer = await asyncio.open_connection(host, port)
-        opened.append(writer)
+        writers.append(writer)
         return reader, writer
 
-    yield opener
-    for writer in opened:
+    yield open_connection
+    for writer in writers:
         writer.close()
     server.close()
     await asyncio.sleep(0.05)
@@ -93,82 +93,82 @@ async def connect(echo: Echo, keep_alive: float) -> AsyncIterator[Connect]:
     assert state.tasks == set()
 
 
-async def answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
-    head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE)).decode().split("\r\n")
+async def read_response(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
+    head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), TIMEOUT_SECONDS)).decode().split("\r\n")
     headers = dict(line.split(": ", 1) for line in head[1:-2])
-    body = await asyncio.wait_for(reader.readexactly(int(headers.get("content-length", "0"))), PATIENCE)
+    body = await asyncio.wait_for(
+        reader.readexactly(int(headers.get("content-length", "0"))), TIMEOUT_SECONDS
+    )
     return int(head[0].split()[1]), headers, body
 
 
-async def ended(reader: asyncio.StreamReader) -> bool:
-    return await asyncio.wait_for(reader.read(1), PATIENCE) == b""
+async def at_end(reader: asyncio.StreamReader) -> bool:
+    return await asyncio.wait_for(reader.read(1), TIMEOUT_SECONDS) == b""
 
 
-async def test_requests_follow_each_other_on_one_connection(connect: Connect) -> None:
+async def test_keep_alive_connection_serves_consecutive_requests(connect: Connect) -> None:
     reader, writer = await connect()
     for number in range(3):
         writer.write(b"GET /a%%20b/%d?q=%d HTTP/1.1\r\nhost: x\r\n\r\n" % (number, number))
-        status, headers, body = await answer(reader)
+        status, headers, body = await read_response(reader)
         assert (status, headers) == (200, {"date": "today", "content-length": str(len(body))})
         assert body == b"GET /a%%20b/%d?q=%d " % (number, number)
 
 
-async def test_of_requests_that_arrive_together_the_one_comes_first_that_was_answered_longest_ago(
-    connect: Connect, echo: Echo
-) -> None:
+async def test_simultaneous_requests_start_least_recently_served_first(connect: Connect, echo: Echo) -> None:
     streams = [await connect() for _ in range(5)]
     order = (2, 0, 4, 1, 3)
     for number in order:
         streams[number][1].write(b"GET /%d HTTP/1.1\r\nhost: x\r\n\r\n" % number)
-        await answer(streams[number][0])
+        await read_response(streams[number][0])
     for number, (_, writer) in enumerate(streams):
         writer.write(b"GET /%d HTTP/1.1\r\nhost: x\r\n\r\n" % number)
     for reader, _ in streams:
-        await answer(reader)
-    assert echo.seen == [f"/{number}" for number in order] * 2
+        await read_response(reader)
+    assert echo.requested_paths == [f"/{number}" for number in order] * 2
 
 
-async def test_a_request_may_come_byte_by_byte(connect: Connect) -> None:
+async def test_request_sent_byte_by_byte_is_parsed(connect: Connect) -> None:
     reader, writer = await connect()
     for byte in b"POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello":
         writer.write(bytes([byte]))
         await writer.drain()
         await asyncio.sleep(0)
-    assert (await answer(reader))[2] == b"POST /p? hello"
+    assert (await read_response(reader))[2] == b"POST /p? hello"
 
 
-async def test_a_body_in_chunks_is_put_together_and_its_trailers_are_dropped(connect: Connect) -> None:
+async def test_chunked_body_is_joined_and_its_trailers_are_dropped(connect: Connect) -> None:
     reader, writer = await connect()
     writer.write(b"POST /p HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")
     writer.write(
         b"5\r\nhello\r\n6\r\n world\r\n0\r\nx-trailer: y\r\n\r\nGET /next HTTP/1.1\r\nhost: x\r\n\r\n"
     )
-    assert (await answer(reader))[2] == b"POST /p? hello world"
-    assert (await answer(reader))[2] == b"GET /next? "
+    assert (await read_response(reader))[2] == b"POST /p? hello world"
+    assert (await read_response(reader))[2] == b"GET /next? "
 
 
-async def test_requests_sent_ahead_are_answered_in_their_order(connect: Connect, echo: Echo) -> None:
+async def test_pipelined_requests_are_answered_in_order(connect: Connect, echo: Echo) -> None:
     reader, writer = await connect()
     count = MAX_PIPELINED * 3
     writer.write(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n")
     for number in range(count):
         writer.write(b"POST /%d HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n%02d" % (number, number))
     await asyncio.sleep(0.1)
-    assert echo.seen == ["/slow"]
+    assert echo.requested_paths == ["/slow"]
     echo.release.set()
-    assert (await answer(reader))[2] == b"GET /slow? "
+    assert (await read_response(reader))[2] == b"GET /slow? "
     for number in range(count):
-        assert (await answer(reader))[2] == b"POST /%d? %02d" % (number, number)
+        assert (await read_response(reader))[2] == b"POST /%d? %02d" % (number, number)
 
 
-async def test_a_large_body_waits_in_the_socket_while_nobody_reads_it(connect: Connect, echo: Echo) -> None:
+async def test_unread_request_body_applies_backpressure(connect: Connect, echo: Echo) -> None:
     reader, writer = await connect()
     writer.write(b"POST /slow HTTP/1.1\r\nhost: x\r\ncontent-length: 20000000\r\n\r\n")
     sending = asyncio.ensure_future(_send(writer, b"x" * 20_000_000))
     await asyncio.sleep(0.3)
-    assert not sending.done(), "all of it was taken before anybody asked"
+    assert not sending.done(), "the whole body was read before the application asked for it"
     echo.release.set()
-    assert (await answer(reader))[1]["content-length"] == str(20_000_000 + len("POST /slow? "))
+    assert (await read_response(reader))[1]["content-length"] == str(20_000_000 + len("POST /slow? "))
     await sending
 
 
@@ -177,78 +177,83 @@ async def _send(writer: asyncio.StreamWriter, content: bytes) -> None:
     await writer.drain()
 
 
-async def test_an_answer_that_the_client_does_not_read_holds_up_only_its_own_connection(
-    connect: Connect, echo: Echo
-) -> None:
+async def test_client_that_does_not_read_blocks_only_its_own_connection(connect: Connect, echo: Echo) -> None:
     reader, writer = await connect()
     for _ in range(3):
         writer.write(b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n")
     await asyncio.sleep(0.3)
-    assert echo.seen.count("/large") < 3, "the next one is begun only when the one before has left"
-    other, speaking = await connect()
-    speaking.write(b"GET /other HTTP/1.1\r\nhost: x\r\n\r\n")
-    assert (await answer(other))[2] == b"GET /other? "
+    assert echo.requested_paths.count("/large") < 3, (
+        "a request starts only when the previous response has been written"
+    )
+    other_reader, other_writer = await connect()
+    other_writer.write(b"GET /other HTTP/1.1\r\nhost: x\r\n\r\n")
+    assert (await read_response(other_reader))[2] == b"GET /other? "
     for _ in range(3):
-        assert len((await answer(reader))[2]) == 50_000_000
+        assert len((await read_response(reader))[2]) == 50_000_000
 
 
-async def test_who_waits_for_a_continue_gets_one_if_the_body_is_wanted(connect: Connect) -> None:
+async def test_100_continue_is_sent_only_if_the_body_is_read(connect: Connect) -> None:
     reader, writer = await connect()
     head = b"POST %s HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n"
     writer.write(head % b"/p")
-    assert await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert (
+        await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), TIMEOUT_SECONDS)
+        == b"HTTP/1.1 100 Continue\r\n\r\n"
+    )
     writer.write(b"hello")
-    assert (await answer(reader))[2] == b"POST /p? hello"
-    writer.write(head % b"/deaf")
-    assert (await answer(reader))[2] == b"POST /deaf? "
+    assert (await read_response(reader))[2] == b"POST /p? hello"
+    writer.write(head % b"/unread")
+    assert (await read_response(reader))[2] == b"POST /unread? "
 
 
-async def test_a_body_that_nobody_wanted_is_not_the_next_request(connect: Connect) -> None:
+async def test_unread_body_is_not_parsed_as_the_next_request(connect: Connect) -> None:
     reader, writer = await connect()
-    writer.write(b"POST /deaf HTTP/1.1\r\nhost: x\r\ncontent-length: 36\r\n\r\n")
-    assert (await answer(reader))[2] == b"POST /deaf? "
+    writer.write(b"POST /unread HTTP/1.1\r\nhost: x\r\ncontent-length: 36\r\n\r\n")
+    assert (await read_response(reader))[2] == b"POST /unread? "
     writer.write(b"GET /smuggled HTTP/1.1\r\nhost: x\r\n\r\n ")
     writer.write(b"GET /honest HTTP/1.1\r\nhost: x\r\n\r\n")
-    assert (await answer(reader))[2] == b"GET /honest? "
+    assert (await read_response(reader))[2] == b"GET /honest? "
 
 
-async def test_an_answer_to_head_has_the_length_and_no_body(connect: Connect) -> None:
+async def test_head_response_has_a_length_and_no_body(connect: Connect) -> None:
     reader, writer = await connect()
     writer.write(b"HEAD /p HTTP/1.1\r\nhost: x\r\n\r\nGET /q HTTP/1.1\r\nhost: x\r\n\r\n")
-    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE)
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), TIMEOUT_SECONDS)
     assert b"content-length: 9\r\n" in head
-    assert (await answer(reader))[2] == b"GET /q? "
+    assert (await read_response(reader))[2] == b"GET /q? "
 
 
 @pytest.mark.parametrize(
     "request_line",
     [b"GET /p HTTP/1.0\r\nhost: x\r\n\r\n", b"GET /p HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"],
 )
-async def test_who_wants_one_answer_only_is_hung_up_on_after_it(
+async def test_response_to_a_non_persistent_request_closes_the_connection(
     connect: Connect, request_line: bytes
 ) -> None:
     reader, writer = await connect()
     writer.write(request_line)
-    _, headers, body = await answer(reader)
+    _, headers, body = await read_response(reader)
     assert (headers["connection"], body) == ("close", b"GET /p? ")
-    assert await ended(reader)
+    assert await at_end(reader)
 
 
-async def test_an_offer_of_another_protocol_is_not_taken_and_http_goes_on(connect: Connect) -> None:
+async def test_protocol_upgrade_is_ignored(connect: Connect) -> None:
     reader, writer = await connect()
-    offer = b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n"
-    writer.write(b"POST /p HTTP/1.1\r\nhost: x\r\n" + offer + b"content-length: 5\r\n\r\nhello")
-    assert (await answer(reader))[2] == b"POST /p? hello"
-    writer.write(b"GET /q HTTP/1.1\r\nhost: x\r\n" + offer + b"\r\nGET /r HTTP/1.1\r\nhost: x\r\n\r\n")
-    assert (await answer(reader))[2] == b"GET /q? "
-    assert (await answer(reader))[2] == b"GET /r? "
-    writer.write(b"POST /s HTTP/1.1\r\nhost: x\r\n" + offer + b"transfer-encoding: chunked\r\n\r\n0\r\n\r\n")
-    assert (await answer(reader))[0] == 400
-    assert await ended(reader)
+    upgrade = b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n"
+    writer.write(b"POST /p HTTP/1.1\r\nhost: x\r\n" + upgrade + b"content-length: 5\r\n\r\nhello")
+    assert (await read_response(reader))[2] == b"POST /p? hello"
+    writer.write(b"GET /q HTTP/1.1\r\nhost: x\r\n" + upgrade + b"\r\nGET /r HTTP/1.1\r\nhost: x\r\n\r\n")
+    assert (await read_response(reader))[2] == b"GET /q? "
+    assert (await read_response(reader))[2] == b"GET /r? "
+    writer.write(
+        b"POST /s HTTP/1.1\r\nhost: x\r\n" + upgrade + b"transfer-encoding: chunked\r\n\r\n0\r\n\r\n"
+    )
+    assert (await read_response(reader))[0] == 400
+    assert await at_end(reader)
 
 
 @pytest.mark.parametrize(
-    "nonsense",
+    "invalid",
     [
         b"nonsense\r\n\r\n",
         b"GET  HTTP/1.1\r\n\r\n",
@@ -260,47 +265,47 @@ async def test_an_offer_of_another_protocol_is_not_taken_and_http_goes_on(connec
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     ],
 )
-async def test_what_is_no_http_is_refused_and_hung_up_on(
-    connect: Connect, echo: Echo, nonsense: bytes
+async def test_invalid_http_gets_400_and_closes_the_connection(
+    connect: Connect, echo: Echo, invalid: bytes
 ) -> None:
     reader, writer = await connect()
-    writer.write(nonsense + b"GET /after HTTP/1.1\r\nhost: x\r\n\r\n")
-    status, headers, body = await answer(reader)
+    writer.write(invalid + b"GET /after HTTP/1.1\r\nhost: x\r\n\r\n")
+    status, headers, body = await read_response(reader)
     assert (status, headers["connection"]) == (400, "close")
     assert b'"code":"bad_request"' in body
-    assert await ended(reader)
-    assert echo.seen == []
+    assert await at_end(reader)
+    assert echo.requested_paths == []
 
 
-async def test_nonsense_after_requests_does_not_cost_them_their_answers(connect: Connect, echo: Echo) -> None:
+async def test_pipelined_requests_before_invalid_data_are_answered(connect: Connect, echo: Echo) -> None:
     reader, writer = await connect()
     writer.write(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\nGET /b HTTP/1.1\r\nhost: x\r\n\r\n")
     await asyncio.sleep(0.1)
     writer.write(b"nonsense\r\n\r\n")
     await asyncio.sleep(0.1)
     echo.release.set()
-    assert (await answer(reader))[2] == b"GET /slow? "
-    _, headers, body = await answer(reader)
+    assert (await read_response(reader))[2] == b"GET /slow? "
+    _, headers, body = await read_response(reader)
     assert (headers["connection"], body) == ("close", b"GET /b? ")
-    assert await ended(reader)
+    assert await at_end(reader)
 
 
-async def test_a_body_that_breaks_off_is_never_taken_for_a_whole_one(connect: Connect, echo: Echo) -> None:
+async def test_truncated_body_is_reported_as_a_disconnect(connect: Connect, echo: Echo) -> None:
     reader, writer = await connect()
     writer.write(b"POST /chunks HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")
     await asyncio.sleep(0.05)
     writer.write(b"nonsense\r\n")
-    assert (await answer(reader))[1]["connection"] == "close"
+    assert (await read_response(reader))[1]["connection"] == "close"
     _, writer = await connect()
     writer.write(b"POST /closed HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\n")
     await asyncio.sleep(0.05)
     writer.close()
     await asyncio.sleep(0.1)
-    assert echo.broken == ["/chunks", "/closed"]
+    assert echo.disconnected == ["/chunks", "/closed"]
 
 
 @pytest.mark.parametrize("size", [1000, 60_000])
-async def test_headers_have_a_limit(connect: Connect, echo: Echo, size: int) -> None:
+async def test_oversized_headers_are_refused(connect: Connect, echo: Echo, size: int) -> None:
     reader, writer = await connect()
     writer.write(b"GET /p HTTP/1.1\r\nhost: x\r\n")
     sent = 0
@@ -308,48 +313,46 @@ async def test_headers_have_a_limit(connect: Connect, echo: Echo, size: int) -> 
         writer.write(b"x-%d: %s\r\n" % (sent, b"y" * size))
         sent += size
         await asyncio.sleep(0.001)
-    status, headers, body = await answer(reader)
+    status, headers, body = await read_response(reader)
     assert (status, headers["connection"]) == (431, "close")
     assert b'"code":"headers_too_large"' in body
-    assert await ended(reader)
-    assert echo.seen == []
+    assert await at_end(reader)
+    assert echo.requested_paths == []
 
 
 @pytest.mark.parametrize("path", [b"/fails", b"/silent", b"/injected"])
-async def test_a_fault_of_the_application_is_a_500_and_the_end(connect: Connect, path: bytes) -> None:
+async def test_application_error_responds_500_and_disconnects(connect: Connect, path: bytes) -> None:
     reader, writer = await connect()
     writer.write(b"GET %s HTTP/1.1\r\nhost: x\r\n\r\n" % path)
-    status, headers, _ = await answer(reader)
+    status, headers, _ = await read_response(reader)
     assert (status, headers) == (500, {"date": "today", "content-length": "0", "connection": "close"})
-    assert await ended(reader)
+    assert await at_end(reader)
 
 
-class TestPatience:
-    """How long a connection may be quiet."""
+class TestTimeouts:
+    """Timeouts of idle and slow connections."""
 
     @pytest.fixture
     def keep_alive(self, monkeypatch: pytest.MonkeyPatch) -> float:
         monkeypatch.setattr(connection, "REQUEST_TIMEOUT_SECONDS", 0.6)
         return 0.2
 
-    async def test_a_connection_that_is_not_used_any_more_is_closed(
+    async def test_idle_connection_is_closed_after_the_keep_alive_timeout(
         self, connect: Connect, echo: Echo
     ) -> None:
         reader, writer = await connect()
         writer.write(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n")
         await asyncio.sleep(0.5)
-        echo.release.set()  # an answer may take longer than anybody may be quiet
-        assert (await answer(reader))[2] == b"GET /slow? "
-        began = asyncio.get_running_loop().time()
-        assert await ended(reader)
-        assert asyncio.get_running_loop().time() - began > 0.1
+        echo.release.set()  # a response may take longer than the keep-alive timeout
+        assert (await read_response(reader))[2] == b"GET /slow? "
+        started_at = asyncio.get_running_loop().time()
+        assert await at_end(reader)
+        assert asyncio.get_running_loop().time() - started_at > 0.1
 
     @pytest.mark.parametrize(
         "start", [b"", b"GET /p", b"POST /p HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nhell"]
     )
-    async def test_a_request_that_takes_for_ever_to_arrive_is_given_up(
-        self, connect: Connect, start: bytes
-    ) -> None:
+    async def test_request_that_arrives_too_slowly_is_dropped(self, connect: Connect, start: bytes) -> None:
         reader, writer = await connect()
         writer.write(start)
         for _ in range(3):
@@ -357,13 +360,13 @@ class TestPatience:
             writer.write(b"x" if start else b"")
         await asyncio.sleep(0.2)
         assert not reader.at_eof()
-        assert await ended(reader)
+        assert await at_end(reader)
 
 
-def test_a_body_that_ends_early_is_not_taken_for_an_empty_one(server: Server, api: httpx.Client) -> None:
-    user = api.post("/user_management/users", json={"email": "early@example.org"}).json()["id"]
-    made = api.post(f"/user_management/users/{user}/auth_factors", json={"type": "totp"}).json()
-    path = f"/auth/factors/{made['authentication_factor']['id']}/challenge"
+def test_broken_chunked_body_is_not_taken_for_an_empty_one(server: Server, api: httpx.Client) -> None:
+    user_id = api.post("/user_management/users", json={"email": "early@example.org"}).json()["id"]
+    enrolled = api.post(f"/user_management/users/{user_id}/auth_factors", json={"type": "totp"}).json()
+    path = f"/auth/factors/{enrolled['authentication_factor']['id']}/challenge"
     lines = (
         f"POST {path} HTTP/1.1",
         f"authorization: Bearer {API_KEY}",
@@ -371,10 +374,10 @@ def test_a_body_that_ends_early_is_not_taken_for_an_empty_one(server: Server, ap
         "",
         "",
     )
-    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as connected:
-        connected.sendall("\r\n".join(lines).encode())
+    with socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT_SECONDS) as client:
+        client.sendall("\r\n".join(lines).encode())
         time.sleep(0.2)
-        connected.sendall(b"no chunk\r\n")
-        received = b"".join(iter(lambda: connected.recv(4096), b""))
+        client.sendall(b"no chunk\r\n")
+        received = b"".join(iter(lambda: client.recv(4096), b""))
     assert received.startswith(b"HTTP/1.1 400 ")
     assert b'"code":"invalid_json"' in received

@@ -1,4 +1,4 @@
-"""Coroutines that run right away, and become a task where they wait."""
+"""Coroutines that run immediately and become a task at the first suspension."""
 
 import asyncio
 import contextlib
@@ -8,10 +8,10 @@ import pytest
 
 from authfactor.http1.eager_task import start
 
-WHO: ContextVar[str] = ContextVar("WHO", default="nobody")
+NAME: ContextVar[str] = ContextVar("NAME", default="default")
 
 
-async def test_what_never_waits_is_done_without_a_task() -> None:
+async def test_coroutine_that_never_suspends_creates_no_task() -> None:
     seen: list[str] = []
 
     async def run() -> None:
@@ -21,7 +21,7 @@ async def test_what_never_waits_is_done_without_a_task() -> None:
     assert seen == ["ran"]
 
 
-async def test_what_waits_goes_on_as_a_task_with_what_it_waited_for() -> None:
+async def test_suspended_coroutine_resumes_as_a_task_with_the_result() -> None:
     loop = asyncio.get_running_loop()
     first: asyncio.Future[str] = loop.create_future()
     second: asyncio.Future[str] = loop.create_future()
@@ -48,45 +48,45 @@ async def test_what_waits_goes_on_as_a_task_with_what_it_waited_for() -> None:
     assert seen == ["value", task, "refused", "end"]
 
 
-async def test_what_was_done_before_the_task_looked_is_not_missed() -> None:
+async def test_result_set_before_the_task_runs_is_not_lost() -> None:
     loop = asyncio.get_running_loop()
-    done: asyncio.Future[int] = loop.create_future()
+    result: asyncio.Future[int] = loop.create_future()
 
     async def run() -> None:
-        assert await done == 1
+        assert await result == 1
 
     task = start(loop, run())
-    done.set_result(1)
+    result.set_result(1)
     assert task is not None
     await asyncio.wait_for(task, 10)
 
 
-async def test_a_failure_is_the_callers_before_the_first_wait_and_the_tasks_after_it() -> None:
+async def test_exception_reaches_the_caller_only_before_the_first_suspension() -> None:
     loop = asyncio.get_running_loop()
 
-    async def at_once() -> None:
+    async def fail_at_once() -> None:
         raise KeyError("now")
 
-    async def later() -> None:
+    async def fail_later() -> None:
         await asyncio.sleep(0)
         raise KeyError("later")
 
     with pytest.raises(KeyError, match="now"):
-        start(loop, at_once())
-    task = start(loop, later())
+        start(loop, fail_at_once())
+    task = start(loop, fail_later())
     assert task is not None
     with pytest.raises(KeyError, match="later"):
         await task
 
 
-async def test_it_can_be_cancelled_where_it_waits() -> None:
+async def test_suspended_coroutine_can_be_canceled() -> None:
     seen: list[str] = []
 
     async def run() -> None:
         try:
             await asyncio.sleep(60)
         finally:
-            seen.append("let go")
+            seen.append("cleaned up")
 
     task = start(asyncio.get_running_loop(), run())
     assert task is not None
@@ -95,19 +95,19 @@ async def test_it_can_be_cancelled_where_it_waits() -> None:
     with contextlib.suppress(asyncio.CancelledError):
         await task
     assert task.cancelled()
-    assert seen == ["let go"]
+    assert seen == ["cleaned up"]
 
 
-async def test_each_has_a_context_of_its_own_also_after_it_waited() -> None:
+async def test_each_coroutine_keeps_its_context_after_suspending() -> None:
     seen: list[str] = []
 
     async def run(name: str) -> None:
-        WHO.set(name)
+        NAME.set(name)
         await asyncio.sleep(0)
-        seen.append(WHO.get())
+        seen.append(NAME.get())
 
     loop = asyncio.get_running_loop()
     tasks = [start(loop, run(name)) for name in ("kim", "lee")]
-    assert WHO.get() == "nobody"
+    assert NAME.get() == "default"
     await asyncio.gather(*(task for task in tasks if task is not None))
     assert seen == ["kim", "lee"]

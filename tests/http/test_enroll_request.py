@@ -1,4 +1,4 @@
-"""The reference page's request, field by field: enrol a user in a TOTP factor."""
+"""The enrollment request, field by field."""
 
 import base64
 import io
@@ -21,25 +21,25 @@ from tests.support.server_process import fields
 RFC_SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 
 
-def picture_of(factor: dict[str, Any]) -> Image.Image:
+def qr_code_image(factor: dict[str, Any]) -> Image.Image:
     head, _, text = factor["totp"]["qr_code"].partition(",")
     assert head == "data:image/png;base64"
     return Image.open(io.BytesIO(base64.b64decode(text, validate=True)))
 
 
-def test_the_answer_holds_both_pairs_of_names_for_the_same_objects(
+def test_response_has_both_the_long_and_the_short_names(
     api: httpx.Client, user: dict[str, Any], factors_path: str
 ) -> None:
-    made = fields(api.post(factors_path, json={"type": "totp"}), 201)
+    created = fields(api.post(factors_path, json={"type": "totp"}), 201)
 
-    assert set(made) == {"authentication_factor", "authentication_challenge", "factor", "challenge"}
-    assert made["factor"] == made["authentication_factor"]
-    assert made["challenge"] == made["authentication_challenge"]
-    assert_factor(made["factor"], user["id"], SECRET_KEYS)
-    assert_challenge(made["challenge"], made["factor"]["id"])
+    assert set(created) == {"authentication_factor", "authentication_challenge", "factor", "challenge"}
+    assert created["factor"] == created["authentication_factor"]
+    assert created["challenge"] == created["authentication_challenge"]
+    assert_factor(created["factor"], user["id"], SECRET_KEYS)
+    assert_challenge(created["challenge"], created["factor"]["id"])
 
 
-def test_every_field_given_is_honoured(enroll: Callable[..., Enrolled]) -> None:
+def test_given_fields_are_used(enroll: Callable[..., Enrolled]) -> None:
     totp = enroll(totp_issuer="Foo Corp", totp_user="alan@foo-corp.com", totp_secret=RFC_SECRET).factor[
         "totp"
     ]
@@ -51,7 +51,7 @@ def test_every_field_given_is_honoured(enroll: Callable[..., Enrolled]) -> None:
     )
 
 
-def test_every_field_left_out_has_its_default(enrolled: Enrolled) -> None:
+def test_omitted_fields_have_defaults(enrolled: Enrolled) -> None:
     totp = enrolled.factor["totp"]
 
     assert (totp["issuer"], totp["user"]) == ("Acme Corp", enrolled.user["email"])
@@ -59,14 +59,14 @@ def test_every_field_left_out_has_its_default(enrolled: Enrolled) -> None:
     assert len(base64.b32decode(totp["secret"])) == 20
 
 
-@pytest.mark.parametrize("absent", [None, ""])
-def test_null_and_empty_names_are_read_as_left_out(
-    api: httpx.Client, user: dict[str, Any], factors_path: str, absent: str | None
+@pytest.mark.parametrize("empty_value", [None, ""])
+def test_null_and_empty_names_have_defaults(
+    api: httpx.Client, user: dict[str, Any], factors_path: str, empty_value: str | None
 ) -> None:
     body = {
         "type": "totp",
-        "totp_issuer": absent,
-        "totp_user": absent,
+        "totp_issuer": empty_value,
+        "totp_user": empty_value,
         "totp_secret": None,
         "User": user["id"],
     }
@@ -91,15 +91,13 @@ NAMES = [
 
 
 @pytest.mark.parametrize(("issuer", "account"), NAMES)
-def test_the_picture_decodes_to_exactly_the_uri_whatever_the_names(
-    enroll: Callable[..., Enrolled], issuer: str, account: str
-) -> None:
+def test_qr_code_decodes_to_the_uri(enroll: Callable[..., Enrolled], issuer: str, account: str) -> None:
     factor = enroll(totp_issuer=issuer, totp_user=account).factor
-    totp, picture = factor["totp"], picture_of(factor)
+    totp, image = factor["totp"], qr_code_image(factor)
 
-    assert picture.format == "PNG"
-    assert min(picture.size) >= 200
-    found: list[Any] = zxingcpp.read_barcodes(picture.convert("L"), try_invert=False)
+    assert image.format == "PNG"
+    assert min(image.size) >= 200
+    found: list[Any] = zxingcpp.read_barcodes(image.convert("L"), try_invert=False)
     assert [item.text for item in found] == [totp["uri"]]
     assert (totp["issuer"], totp["user"]) == (issuer, account)
     parts = urlsplit(totp["uri"])
@@ -113,20 +111,20 @@ def test_the_picture_decodes_to_exactly_the_uri_whatever_the_names(
     assert parts.path.count(":") == 1
 
 
-def test_a_second_reader_finds_the_uri_in_the_picture(
+def test_zbar_reads_the_uri_from_the_qr_code(
     enrolled: Enrolled, needs: Callable[[str], Path], tmp_path: Path
 ) -> None:
     path = tmp_path / "factor.png"
     path.write_bytes(base64.b64decode(enrolled.factor["totp"]["qr_code"].partition(",")[2]))
 
-    read = subprocess.run(
+    zbar = subprocess.run(
         [needs("zbarimg"), "--quiet", "--raw", "--nodbus", path], capture_output=True, text=True, check=True
     )
 
-    assert read.stdout.strip() == enrolled.factor["totp"]["uri"]
+    assert zbar.stdout.strip() == enrolled.factor["totp"]["uri"]
 
 
-def test_a_code_of_oathtool_verifies_and_then_is_refused(
+def test_code_of_oathtool_verifies_once(
     api: httpx.Client, enrolled: Enrolled, needs: Callable[[str], Path]
 ) -> None:
     oathtool = needs("oathtool")
@@ -136,16 +134,16 @@ def test_a_code_of_oathtool_verifies_and_then_is_refused(
     challenge = fields(api.post(f"/auth/factors/{enrolled.factor['id']}/challenge"), 201)
 
     assert fields(api.post(enrolled.verify_path, json={"code": digits}), 201)["valid"] is True
-    again = fields(api.post(f"/auth/challenges/{challenge['id']}/verify", json={"code": digits}), 201)
-    assert (again["valid"], again["reason"]) == (False, "code_already_used")
+    replayed = fields(api.post(f"/auth/challenges/{challenge['id']}/verify", json={"code": digits}), 201)
+    assert (replayed["valid"], replayed["reason"]) == (False, "code_already_used")
 
 
-def test_an_imported_secret_makes_the_codes(api: httpx.Client, enroll: Callable[..., Enrolled]) -> None:
+def test_codes_of_an_imported_secret_verify(api: httpx.Client, enroll: Callable[..., Enrolled]) -> None:
     imported = enroll(totp_secret=RFC_SECRET)
 
-    answer = api.post(imported.verify_path, json={"code": authenticator.code(RFC_SECRET)})
+    response = api.post(imported.verify_path, json={"code": authenticator.code(RFC_SECRET)})
 
-    assert fields(answer, 201)["valid"] is True
+    assert fields(response, 201)["valid"] is True
 
 
 SPELLINGS = [
@@ -156,21 +154,21 @@ SPELLINGS = [
 ]
 
 
-@pytest.mark.parametrize("given", [text for _, text in SPELLINGS], ids=[name for name, _ in SPELLINGS])
-def test_a_secret_is_normalised_and_shown_so(enroll: Callable[..., Enrolled], given: str) -> None:
-    totp = enroll(totp_secret=given).factor["totp"]
+@pytest.mark.parametrize("secret", [text for _, text in SPELLINGS], ids=[name for name, _ in SPELLINGS])
+def test_imported_secret_is_returned_normalized(enroll: Callable[..., Enrolled], secret: str) -> None:
+    totp = enroll(totp_secret=secret).factor["totp"]
 
     assert totp["secret"] == RFC_SECRET
     assert f"secret={RFC_SECRET}&" in totp["uri"]
 
 
 @pytest.mark.parametrize("size", [10, 20, 32, 64, 128])
-def test_a_secret_of_any_allowed_length_works(
+def test_secret_of_any_allowed_length_verifies(
     api: httpx.Client, enroll: Callable[..., Enrolled], size: int
 ) -> None:
     secret = base64.b32encode(bytes(range(size))).decode().rstrip("=")
     imported = enroll(totp_secret=secret)
 
     assert imported.secret == secret
-    answer = api.post(imported.verify_path, json={"code": authenticator.code(secret)})
-    assert fields(answer, 201)["valid"] is True
+    response = api.post(imported.verify_path, json={"code": authenticator.code(secret)})
+    assert fields(response, 201)["valid"] is True

@@ -1,4 +1,4 @@
-"""Whatever is sent: an exact refusal that says what to do, nothing stored, no secret repeated."""
+"""Invalid requests: an exact and helpful error, nothing stored, and no secret echoed."""
 
 import base64
 import json
@@ -7,7 +7,7 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from tests.http.conftest import Enrolled, Stranger
+from tests.http.conftest import Enrolled, OtherEnvironment
 from tests.support import authenticator
 from tests.support.server_process import Json, Server, fields
 
@@ -40,7 +40,7 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize("content", MALFORMED, ids=[repr(content[:16]) for content in MALFORMED])
-def test_a_body_that_is_no_json_object_is_refused(
+def test_body_that_is_not_a_json_object_is_refused(
     api: httpx.Client, factors_path: str, content: bytes
 ) -> None:
     refused = fields(send(api, factors_path, content), 400)
@@ -54,12 +54,14 @@ NO_FIELDS = [b"", b"null", b"[]", b"{}", b" \n", b'{"type":null}', b'{"type":""}
 
 
 @pytest.mark.parametrize("content", NO_FIELDS)
-def test_a_body_without_fields_lacks_the_type(api: httpx.Client, factors_path: str, content: bytes) -> None:
+def test_body_without_fields_is_refused_for_the_missing_type(
+    api: httpx.Client, factors_path: str, content: bytes
+) -> None:
     assert_items(fields(send(api, factors_path, content), 422), [("type", "type_required")])
     assert fields(api.get(factors_path), 200)["data"] == []
 
 
-BAD_ENROLMENTS = [
+BAD_ENROLLMENTS = [
     ({"type": "sms"}, [("type", "type_not_supported")]),
     ({"type": "generic_otp"}, [("type", "type_not_supported")]),
     ({"type": "webauthn"}, [("type", "type_not_supported")]),
@@ -94,8 +96,8 @@ BAD_ENROLMENTS = [
 ]
 
 
-@pytest.mark.parametrize(("body", "items"), BAD_ENROLMENTS)
-def test_a_bad_enrolment_names_every_broken_field_and_stores_nothing(
+@pytest.mark.parametrize(("body", "items"), BAD_ENROLLMENTS)
+def test_invalid_enrollment_names_every_bad_field_and_stores_nothing(
     api: httpx.Client, factors_path: str, body: dict[str, Any], items: list[tuple[str, str]]
 ) -> None:
     refused = fields(api.post(factors_path, json=body), 422)
@@ -115,42 +117,38 @@ BAD_SECRETS = [
 @pytest.mark.parametrize(
     "secret", BAD_SECRETS, ids=[ascii(secret[:16]) + str(len(secret)) for secret in BAD_SECRETS]
 )
-def test_a_bad_secret_is_refused_and_never_repeated(
-    api: httpx.Client, factors_path: str, secret: str
-) -> None:
-    answer = api.post(factors_path, json={"type": "totp", "totp_secret": secret})
+def test_invalid_secret_is_refused_and_not_echoed(api: httpx.Client, factors_path: str, secret: str) -> None:
+    response = api.post(factors_path, json={"type": "totp", "totp_secret": secret})
 
-    assert_items(fields(answer, 422), [("totp_secret", "totp_secret_invalid")])
+    assert_items(fields(response, 422), [("totp_secret", "totp_secret_invalid")])
     if secret.strip():
-        assert secret not in answer.text
-        assert json.dumps(secret)[1:-1] not in answer.text
+        assert secret not in response.text
+        assert json.dumps(secret)[1:-1] not in response.text
     assert fields(api.get(factors_path), 200)["data"] == []
 
 
-def test_the_message_about_a_short_secret_says_how_long_it_must_be(
-    api: httpx.Client, factors_path: str
-) -> None:
+def test_short_secret_error_states_the_minimum_length(api: httpx.Client, factors_path: str) -> None:
     refused = fields(api.post(factors_path, json={"type": "totp", "totp_secret": base32_of(9)}), 422)
 
     assert "at least 16 base32 characters (10 bytes)" in refused["errors"][0]["message"]
 
 
-def test_half_a_surrogate_pair_is_refused(api: httpx.Client, factors_path: str) -> None:
-    answer = send(api, factors_path, b'{"type":"totp","totp_issuer":"\\ud800"}')
+def test_lone_surrogate_is_refused(api: httpx.Client, factors_path: str) -> None:
+    response = send(api, factors_path, b'{"type":"totp","totp_issuer":"\\ud800"}')
 
-    assert answer.status_code in {400, 422}
-    assert fields(answer, answer.status_code)["code"] in {"invalid_json", INVALID}
+    assert response.status_code in {400, 422}
+    assert fields(response, response.status_code)["code"] in {"invalid_json", INVALID}
     assert fields(api.get(factors_path), 200)["data"] == []
 
 
-def test_unknown_fields_are_nobody_s_business(api: httpx.Client, factors_path: str) -> None:
+def test_unknown_fields_are_ignored(api: httpx.Client, factors_path: str) -> None:
     body = {"type": "totp", "User": "user_01", "digits": 8, "totp": {"issuer": 1}, "a" * 300: None}
 
     fields(api.post(factors_path, json=body), 201)
 
 
 @pytest.mark.parametrize("declared", [True, False], ids=["content-length", "chunked"])
-def test_a_body_of_a_megabyte_is_refused_unread(api: httpx.Client, factors_path: str, declared: bool) -> None:
+def test_body_over_the_size_limit_is_refused(api: httpx.Client, factors_path: str, declared: bool) -> None:
     body = b'{"type":"totp","totp_issuer":"' + b"x" * 1_000_000 + b'"}'
     content = body if declared else (body[at : at + 50_000] for at in range(0, len(body), 50_000))
 
@@ -169,30 +167,32 @@ BAD_CODES = [
 
 
 @pytest.mark.parametrize("code", BAD_CODES, ids=[ascii(code[:12]) for code in BAD_CODES])
-def test_text_that_is_no_code_is_a_wrong_code_and_is_counted(
-    api: httpx.Client, enrolled: Enrolled, code: str
-) -> None:
-    answer = fields(api.post(enrolled.verify_path, json={"code": code}), 201)
+def test_malformed_code_counts_as_a_wrong_code(api: httpx.Client, enrolled: Enrolled, code: str) -> None:
+    response = fields(api.post(enrolled.verify_path, json={"code": code}), 201)
 
-    assert (answer["valid"], answer["reason"], answer["attempts_remaining"]) == (False, "code_mismatch", 4)
+    assert (response["valid"], response["reason"], response["attempts_remaining"]) == (
+        False,
+        "code_mismatch",
+        4,
+    )
 
 
-def test_a_right_code_in_full_width_digits_is_wrong(api: httpx.Client, enrolled: Enrolled) -> None:
+def test_correct_code_in_full_width_digits_is_wrong(api: httpx.Client, enrolled: Enrolled) -> None:
     wide = "".join(chr(ord(digit) + 0xFEE0) for digit in authenticator.code(enrolled.secret))
 
     assert fields(api.post(enrolled.verify_path, json={"code": wide}), 201)["valid"] is False
 
 
 WITHOUT_CODE: list[Json] = [{}, None, [], {"code": None}, {"Code": "123456"}]
-NOT_TEXT: list[Json] = [123456, 1.5, True, ["123456"], {"digits": "123456"}]
-NO_CODES = [
+NOT_STRINGS: list[Json] = [123456, 1.5, True, ["123456"], {"digits": "123456"}]
+MISSING_OR_INVALID_CODES = [
     *((body, "code_required") for body in WITHOUT_CODE),
-    *(({"code": bad}, "code_invalid") for bad in NOT_TEXT),
+    *(({"code": bad}, "code_invalid") for bad in NOT_STRINGS),
 ]
 
 
-@pytest.mark.parametrize(("body", "code"), NO_CODES)
-def test_a_missing_code_and_one_that_is_no_text_are_refused_without_charge(
+@pytest.mark.parametrize(("body", "code"), MISSING_OR_INVALID_CODES)
+def test_missing_or_non_string_code_uses_no_attempt(
     api: httpx.Client, enrolled: Enrolled, body: Json, code: str
 ) -> None:
     refused = fields(api.post(enrolled.verify_path, json=body), 422)
@@ -208,35 +208,36 @@ UNKNOWN_IDS = [
 ]
 
 
-@pytest.mark.parametrize("given", UNKNOWN_IDS, ids=[given[:12] for given in UNKNOWN_IDS])
-def test_an_id_that_nothing_has_is_not_found(api: httpx.Client, given: str) -> None:
-    for path in (f"/user_management/users/{given}", f"/auth/factors/{given}"):
-        answer = api.get(path)
-        if ".." in given:  # a client resolves it before it is sent
-            assert answer.status_code in {200, 404}
+@pytest.mark.parametrize("entity_id", UNKNOWN_IDS, ids=[entity_id[:12] for entity_id in UNKNOWN_IDS])
+def test_unknown_or_malformed_id_is_not_found(api: httpx.Client, entity_id: str) -> None:
+    for path in (f"/user_management/users/{entity_id}", f"/auth/factors/{entity_id}"):
+        response = api.get(path)
+        if ".." in entity_id:  # the client resolves it before sending
+            assert response.status_code in {200, 404}
             continue
-        refused = fields(answer, 404)
+        refused = fields(response, 404)
         assert refused["code"] == "entity_not_found"
         assert refused["entity_id"] in refused["message"]
-        assert "set-cookie" not in answer.headers
+        assert "set-cookie" not in response.headers
     refused = fields(
-        api.post(f"/auth/challenges/{given.split('?', maxsplit=1)[0]}/verify", json={"code": "123456"}), 404
+        api.post(f"/auth/challenges/{entity_id.split('?', maxsplit=1)[0]}/verify", json={"code": "123456"}),
+        404,
     )
     assert refused["code"] in {"entity_not_found", "not_found"}
 
 
-def test_ids_are_decoded_before_they_are_looked_up(api: httpx.Client, enrolled: Enrolled) -> None:
+def test_percent_encoded_ids_are_decoded(api: httpx.Client, enrolled: Enrolled) -> None:
     encoded = enrolled.factor["id"].replace("_", "%5F")
 
     assert fields(api.get(f"/auth/factors/{encoded}"), 200)["id"] == enrolled.factor["id"]
 
 
 @pytest.mark.parametrize("email", ["%00", "%FF", "%F0%9F%94%91", "%27--", "a" * 4000])
-def test_an_email_that_nobody_has_is_an_empty_list(api: httpx.Client, email: str) -> None:
+def test_filter_by_an_unknown_email_returns_an_empty_list(api: httpx.Client, email: str) -> None:
     assert fields(api.get(f"/user_management/users?email={email}"), 200)["data"] == []
 
 
-def test_an_enrolment_for_an_unknown_user_stores_no_factor(api: httpx.Client) -> None:
+def test_enrollment_of_an_unknown_user_is_not_found(api: httpx.Client) -> None:
     user_id = "user_01ZZZZZZZZZZZZZZZZZZZZZZZZ"
 
     refused = fields(api.post(f"/user_management/users/{user_id}/auth_factors", json={"type": "totp"}), 404)
@@ -246,13 +247,13 @@ def test_an_enrolment_for_an_unknown_user_stores_no_factor(api: httpx.Client) ->
     assert fields(api.get(f"/user_management/users/{user_id}/auth_factors"), 404)["entity_id"] == user_id
 
 
-def test_every_id_of_another_environment_answers_exactly_like_an_unknown_one(
-    api: httpx.Client, stranger: Stranger
+def test_ids_of_another_environment_look_unknown(
+    api: httpx.Client, other_environment: OtherEnvironment
 ) -> None:
     ids = {
-        "User": stranger.user["id"],
-        "Authentication Factor": stranger.factor["id"],
-        "Authentication Challenge": stranger.challenge["id"],
+        "User": other_environment.user["id"],
+        "Authentication Factor": other_environment.factor["id"],
+        "Authentication Challenge": other_environment.challenge["id"],
     }
     requests: list[tuple[str, str, str, Any]] = [
         ("User", "GET", "/user_management/users/{}", None),
@@ -266,7 +267,7 @@ def test_every_id_of_another_environment_answers_exactly_like_an_unknown_one(
         ("Authentication Challenge", "POST", "/auth/challenges/{}/verify", {"code": "123456"}),
     ]
     for kind, method, path, body in requests:
-        answers = []
+        key_sets = []
         for entity_id in (ids[kind], ids[kind][:-26] + "01ZZZZZZZZZZZZZZZZZZZZZZZZ"):
             refused = fields(api.request(method, path.format(entity_id), json=body), 404)
             assert refused == {
@@ -274,19 +275,24 @@ def test_every_id_of_another_environment_answers_exactly_like_an_unknown_one(
                 "code": "entity_not_found",
                 "entity_id": entity_id,
             }
-            answers.append(set(refused))
-        assert answers[0] == answers[1]
-    listed = fields(api.get("/user_management/users", params={"email": stranger.user["email"]}), 200)
-    assert stranger.user["id"] not in {item["id"] for item in listed["data"]}
+            key_sets.append(set(refused))
+        assert key_sets[0] == key_sets[1]
+    listed = fields(api.get("/user_management/users", params={"email": other_environment.user["email"]}), 200)
+    assert other_environment.user["id"] not in {item["id"] for item in listed["data"]}
 
 
-def test_the_other_environment_still_has_what_was_tried_on(
-    server: Server, api: httpx.Client, stranger: Stranger
+def test_foreign_requests_leave_the_other_environment_unchanged(
+    server: Server, api: httpx.Client, other_environment: OtherEnvironment
 ) -> None:
-    with server.client(stranger.key) as other:
-        assert fields(other.get(f"/auth/factors/{stranger.factor['id']}"), 200)["id"] == stranger.factor["id"]
-        found = fields(other.get(f"/user_management/users/{stranger.user['id']}/auth_factors"), 200)
-        assert [item["id"] for item in found["data"]] == [stranger.factor["id"]]
+    with server.client(other_environment.key) as foreign_api:
+        assert (
+            fields(foreign_api.get(f"/auth/factors/{other_environment.factor['id']}"), 200)["id"]
+            == other_environment.factor["id"]
+        )
+        found = fields(
+            foreign_api.get(f"/user_management/users/{other_environment.user['id']}/auth_factors"), 200
+        )
+        assert [item["id"] for item in found["data"]] == [other_environment.factor["id"]]
 
 
 BAD_QUERIES = [
@@ -306,7 +312,7 @@ BAD_QUERIES = [
 
 @pytest.mark.parametrize(("query", "names"), BAD_QUERIES)
 @pytest.mark.parametrize("listing", ["users", "factors"])
-def test_a_bad_query_names_what_is_wrong_with_it(
+def test_invalid_query_parameters_are_named(
     api: httpx.Client, factors_path: str, listing: str, query: dict[str, str], names: list[str]
 ) -> None:
     path = "/user_management/users" if listing == "users" else factors_path
@@ -314,21 +320,21 @@ def test_a_bad_query_names_what_is_wrong_with_it(
     assert_items(fields(api.get(path, params=query), 422), [(name, f"{name}_invalid") for name in names])
 
 
-def test_a_cursor_of_another_user_s_list_is_unknown(
-    api: httpx.Client, enrolled: Enrolled, email: str, stranger: Stranger
+def test_cursor_of_another_users_list_is_refused(
+    api: httpx.Client, enrolled: Enrolled, email: str, other_environment: OtherEnvironment
 ) -> None:
     other = fields(api.post("/user_management/users", json={"email": f"x{email}"}), 201)
     path = f"/user_management/users/{other['id']}/auth_factors"
 
-    for cursor in (enrolled.factor["id"], stranger.factor["id"]):
+    for cursor in (enrolled.factor["id"], other_environment.factor["id"]):
         assert_items(fields(api.get(path, params={"after": cursor}), 422), [("after", "after_invalid")])
 
 
-def test_unknown_query_parameters_do_not_matter(api: httpx.Client, factors_path: str) -> None:
+def test_unknown_query_parameters_are_ignored(api: httpx.Client, factors_path: str) -> None:
     fields(api.get(factors_path, params={"include": "secret", "page": "2"}), 200)
 
 
-KEYS: list[dict[str, str]] = [
+INVALID_CREDENTIALS: list[dict[str, str]] = [
     {},
     {"authorization": ""},
     {"authorization": "Bearer"},
@@ -339,8 +345,8 @@ KEYS: list[dict[str, str]] = [
 ]
 
 
-@pytest.mark.parametrize("headers", KEYS)
-def test_without_a_good_key_every_route_answers_401_and_no_code(
+@pytest.mark.parametrize("headers", INVALID_CREDENTIALS)
+def test_every_route_responds_401_without_a_valid_api_key(
     anonymous: httpx.Client, enrolled: Enrolled, headers: dict[str, str]
 ) -> None:
     user_path = f"/user_management/users/{enrolled.user['id']}"
@@ -357,11 +363,11 @@ def test_without_a_good_key_every_route_answers_401_and_no_code(
         assert refused.headers["www-authenticate"] == "Bearer"
 
 
-def test_the_scheme_of_the_key_is_read_in_any_case(anonymous: httpx.Client) -> None:
+def test_authorization_scheme_is_case_insensitive(anonymous: httpx.Client) -> None:
     fields(anonymous.get("/user_management/users", headers={"authorization": "bearer sk_test_default"}), 200)
 
 
-def test_an_unknown_path_and_a_wrong_method_say_so(api: httpx.Client, anonymous: httpx.Client) -> None:
+def test_unknown_path_is_404_and_wrong_method_is_405(api: httpx.Client, anonymous: httpx.Client) -> None:
     for path in (
         "/nothing",
         "/",

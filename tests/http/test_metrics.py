@@ -1,4 +1,4 @@
-"""`/metrics`: right over all processes, also over those that are gone; only for those who may see it."""
+"""`/metrics`: totals of all workers, including exited ones, and only for authorized clients."""
 
 import os
 import re
@@ -22,7 +22,7 @@ Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 def series(text: str) -> Series:
-    """Parse as Prometheus does."""
+    """Parse the exposition text as Prometheus does."""
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text)
@@ -33,35 +33,35 @@ def series(text: str) -> Series:
 def total(found: Series, name: str, **labels: str) -> float:
     return sum(
         value
-        for (known, its), value in found.items()
-        if known == name and labels.items() <= dict(its).items()
+        for (series_name, series_labels), value in found.items()
+        if series_name == name and labels.items() <= dict(series_labels).items()
     )
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    made = Server(
+    server_process = Server(
         tmp_path / "data",
         {"AUTHFACTOR_METRICS_PORT": str(free_port()), "AUTHFACTOR_METRICS_TOKEN": TOKEN},
     )
-    made.start("--workers", "2")
+    server_process.start("--workers", "2")
     try:
-        yield made
+        yield server_process
     finally:
-        assert made.stop() == 0, made.output()
+        assert server_process.stop() == 0, server_process.output()
 
 
 def scrape(server: Server) -> Series:
     port = server.setting("AUTHFACTOR_METRICS_PORT")
-    answer = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False)
-    assert answer.status_code == 200, answer.text
-    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
-    return series(answer.text)
+    response = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False)
+    assert response.status_code == 200, response.text
+    assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
+    return series(response.text)
 
 
-def test_any_process_tells_for_all_and_nothing_is_lost_with_a_process(server: Server) -> None:
+def test_counters_cover_all_workers_including_exited_ones(server: Server) -> None:
     for _ in range(40):
-        with server.client() as client:  # a connection each, so that both processes get some
+        with server.client() as client:  # one connection per request, so that both workers get some
             assert client.get("/user_management/users").status_code == 200
     name, route = "authfactor_requests_total", "GET /user_management/users"
 
@@ -69,8 +69,8 @@ def test_any_process_tells_for_all_and_nothing_is_lost_with_a_process(server: Se
     for _ in range(2):
         victim = next(pid for pid in server.children())
         os.kill(victim, signal.SIGTERM)
-        end = time.monotonic() + 30
-        while time.monotonic() < end and (victim in server.children() or len(server.children()) < 2):
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and (victim in server.children() or len(server.children()) < 2):
             time.sleep(0.05)
         time.sleep(0.5)
         assert {total(scrape(server), name, route=route, status="200") for _ in range(4)} == {40}
@@ -79,7 +79,7 @@ def test_any_process_tells_for_all_and_nothing_is_lost_with_a_process(server: Se
     assert 0 < total(found, "authfactor_request_duration_seconds_sum", route=route) < 40
 
 
-def test_what_became_of_each_code_is_counted(tmp_path: Path) -> None:
+def test_verification_outcomes_are_counted(tmp_path: Path) -> None:
     server = Server(tmp_path / "data", {"AUTHFACTOR_METRICS_TOKEN": TOKEN, "AUTHFACTOR_LOCK_AFTER": "3"})
     server.start()
     try:
@@ -104,23 +104,23 @@ def test_what_became_of_each_code_is_counted(tmp_path: Path) -> None:
             verify(factor_id, authenticator.code_at(secret, authenticator.current_step() - 6))
             verify(factor_id, authenticator.wrong_code(secret))
             verify(factor_id, authenticator.wrong_code(secret))
-            answer = client.get("/metrics", headers={"authorization": f"Bearer {TOKEN}"})
+            response = client.get("/metrics", headers={"authorization": f"Bearer {TOKEN}"})
     finally:
         assert server.stop() == 0, server.output()
-    found = series(answer.text)
+    found = series(response.text)
 
-    told = {
+    outcomes = {
         kind: total(found, "authfactor_verifications_total", outcome=kind)
         for kind in shared_counters.VERDICTS
     }
-    assert told == {"right": 1, "replay": 1, "drift": 1, "wrong": 1, "locked": 1}
+    assert outcomes == {"right": 1, "replay": 1, "drift": 1, "wrong": 1, "locked": 1}
     assert total(found, "authfactor_errors_total", code="one_time_code_too_many_attempts") == 1
     assert total(found, "authfactor_commit_batch_units_count") > 5
     assert abs(total(found, "authfactor_clock_drift_seconds", against="uptime")) < 5
     assert total(found, "authfactor_webhooks_pending") == 0
 
 
-def test_codes_typed_into_a_page_of_ours_are_counted_too(tmp_path: Path) -> None:
+def test_verifications_on_hosted_pages_are_counted(tmp_path: Path) -> None:
     environment = {"AUTHFACTOR_METRICS_TOKEN": TOKEN, "AUTHFACTOR_LOCK_AFTER": "1"}
     with (
         running(tmp_path / "data", environment) as server,
@@ -128,35 +128,35 @@ def test_codes_typed_into_a_page_of_ours_are_counted_too(tmp_path: Path) -> None
         server.client(None) as browser,
     ):
         user = fields(api.post("/user_management/users", json={"email": "pat@example.org"}), 201)
-        for right in (True, False):
+        for correct in (True, False):
             link = fields(api.post("/authfactor/enrollment_links", json={"user_id": user["id"]}), 201)
             path = "/link/" + link["url"].rpartition("/")[2]
             opened = browser.post(path, headers={"origin": server.url})
             headers = {"cookie": opened.headers["set-cookie"].partition(";")[0], "origin": server.url}
             page = browser.get(opened.headers["location"], headers=headers)
             secret = page.text.partition('data-copy-text="')[2].partition('"')[0]
-            kind = authenticator.code if right else authenticator.wrong_code
-            for _ in range(1 if right else 2):
+            kind = authenticator.code if correct else authenticator.wrong_code
+            for _ in range(1 if correct else 2):
                 browser.post(opened.headers["location"], data={"code": kind(secret)}, headers=headers)
-        answer = api.get("/metrics", headers={"authorization": f"Bearer {TOKEN}"})
-    found = series(answer.text)
-    told = {
+        response = api.get("/metrics", headers={"authorization": f"Bearer {TOKEN}"})
+    found = series(response.text)
+    outcomes = {
         kind: total(found, "authfactor_verifications_total", outcome=kind)
         for kind in shared_counters.VERDICTS
     }
-    assert told == {"right": 1, "replay": 0, "drift": 0, "wrong": 1, "locked": 1}
+    assert outcomes == {"right": 1, "replay": 0, "drift": 0, "wrong": 1, "locked": 1}
 
 
-def test_on_the_port_of_the_api_a_token_is_needed(server: Server) -> None:
+def test_metrics_on_the_api_port_require_the_token(server: Server) -> None:
     with server.client(None) as client:
-        answers = [
+        responses = [
             client.get("/metrics", headers={"authorization": value} if value else {}).status_code
             for value in ("", "Bearer wrong", f"Bearer {TOKEN}x", f"Bearer {TOKEN}")
         ]
-    assert answers == [401, 401, 401, 200]
+    assert responses == [401, 401, 401, 200]
 
 
-def test_without_a_token_in_the_settings_nobody_sees_them_there(tmp_path: Path) -> None:
+def test_metrics_on_the_api_port_are_refused_without_a_configured_token(tmp_path: Path) -> None:
     server = Server(tmp_path / "data")
     server.start()
     with server.client(None) as client:
@@ -165,47 +165,47 @@ def test_without_a_token_in_the_settings_nobody_sees_them_there(tmp_path: Path) 
     assert server.stop() == 0
 
 
-def test_the_port_of_the_metrics_serves_nothing_else(server: Server) -> None:
+def test_metrics_port_serves_only_metrics(server: Server) -> None:
     port = server.setting("AUTHFACTOR_METRICS_PORT")
     for path in ("/", "/healthz", "/user_management/users"):
         assert httpx.get(f"http://127.0.0.1:{port}{path}", trust_env=False).status_code == 404
 
 
-def test_folding_an_ended_process_keeps_its_counters_and_drops_its_gauges() -> None:
+def test_absorbing_an_exited_worker_keeps_counters_and_drops_gauges() -> None:
     layout = shared_counters.CounterLayout([route.name for route in all_routes()])
-    board = shared_counters.SharedCounters(layout, 2)
-    first, second = board.claim_region(), board.claim_region()
-    assert not board.has_free_region()
+    counters = shared_counters.SharedCounters(layout, 2)
+    first, second = counters.claim_region(), counters.claim_region()
+    assert not counters.has_free_region()
     for number, times in ((first, 3), (second, 4)):
-        meter = shared_counters.CounterWriter(layout, board.region(number))
+        writer = shared_counters.CounterWriter(layout, counters.region(number))
         for _ in range(times):
-            meter.request("GET /healthz", 200, 10)
-        meter.set_series("authfactor_commit_queue", [times])
-    place, queue = (
+            writer.request("GET /healthz", 200, 10)
+        writer.set_series("authfactor_commit_queue", [times])
+    requests_offset, queue_offset = (
         layout.offset("authfactor_requests_total", "GET /healthz", "200"),
         layout.offset("authfactor_commit_queue"),
     )
-    assert (board.totals()[place], board.totals()[queue]) == (7, 7)
+    assert (counters.totals()[requests_offset], counters.totals()[queue_offset]) == (7, 7)
 
-    board.absorb_exited_worker(first)
+    counters.absorb_exited_worker(first)
 
-    assert (board.totals()[place], board.totals()[queue]) == (7, 4)
-    assert board.has_free_region()
-    assert set(board.region(board.claim_region())) == {0}
+    assert (counters.totals()[requests_offset], counters.totals()[queue_offset]) == (7, 4)
+    assert counters.has_free_region()
+    assert set(counters.region(counters.claim_region())) == {0}
 
 
-def test_a_status_and_a_code_that_have_no_series_are_counted_as_other() -> None:
+def test_unknown_status_and_code_are_counted_as_other() -> None:
     layout = shared_counters.CounterLayout(["GET /x"])
-    board = shared_counters.SharedCounters(layout, 1)
-    meter = shared_counters.CounterWriter(layout, board.region(1))
-    meter.request("GET /x", 418, 1)
-    meter.error("a_new_code")
+    counters = shared_counters.SharedCounters(layout, 1)
+    writer = shared_counters.CounterWriter(layout, counters.region(1))
+    writer.request("GET /x", 418, 1)
+    writer.error("a_new_code")
 
-    assert board.totals()[layout.offset("authfactor_requests_total", "GET /x", "other")] == 1
-    assert board.totals()[layout.offset("authfactor_errors_total", "other")] == 1
+    assert counters.totals()[layout.offset("authfactor_requests_total", "GET /x", "other")] == 1
+    assert counters.totals()[layout.offset("authfactor_errors_total", "other")] == 1
 
 
-def test_names_are_those_of_prometheus() -> None:
+def test_metric_names_follow_prometheus_conventions() -> None:
     for family in shared_counters.CounterLayout(["GET /x"]).families.values():
         assert re.fullmatch(r"authfactor_[a-z_]+", family.name)
         assert (family.kind == "counter") == family.name.endswith("_total")

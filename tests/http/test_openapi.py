@@ -1,4 +1,4 @@
-"""The API's own description: valid, true, and nowhere weaker than the public contract."""
+"""The OpenAPI document: valid, true of real responses, and nowhere weaker than the public contract."""
 
 import json
 from pathlib import Path
@@ -13,9 +13,9 @@ from tests.http.conftest import Enrolled
 from tests.support import authenticator
 from tests.support.server_process import fields
 
-# Names, types and required keys of the shapes in the public, MIT-licensed OpenAPI document.
+# Names, types and required keys of the schemas in the public, MIT-licensed OpenAPI document.
 CONTRACT: Final = json.loads((Path(__file__).parent / "contract-shapes.json").read_text())
-ANSWERS: Final = {
+RESPONSES: Final = {
     "AuthenticationChallenge": "AuthenticationChallenge",
     "AuthenticationChallengeVerifyResponse": "VerifyResponse",
     "AuthenticationFactor": "AuthenticationFactor",
@@ -33,7 +33,7 @@ REQUESTS: Final = {
     "UpdateUserlandUserDto": "UpdateUser",
     "VerifyChallengeBody": "VerifyChallenge",
 }
-# Optional in the contract, and of no use here: codes of SMS factors, phone numbers.
+# Optional in the contract, and not offered: codes of SMS factors, phone numbers.
 NOT_OFFERED: Final = {("AuthenticationChallenge", "code"), ("AuthenticationFactor", "sms")} | {
     ("AuthenticationFactorEnrolled", "sms")
 }
@@ -45,24 +45,24 @@ def document(anonymous: httpx.Client) -> dict[str, Any]:
     return fields(anonymous.get("/openapi.json"), 200)
 
 
-class Ours:
-    """A schema of our document, with references followed and alternatives spread out."""
+class OurSchema:
+    """A schema of our document, with references resolved and alternatives flattened."""
 
     def __init__(self, document: dict[str, Any], schema: dict[str, Any]) -> None:
         self._document = document
-        self._choices = list(self._spread(schema))
+        self._alternatives = list(self._flatten(schema))
 
-    def _spread(self, schema: dict[str, Any]) -> list[dict[str, Any]]:
+    def _flatten(self, schema: dict[str, Any]) -> list[dict[str, Any]]:
         if "$ref" in schema:
             name = schema["$ref"].removeprefix("#/components/schemas/")
-            return self._spread(self._document["components"]["schemas"][name])
+            return self._flatten(self._document["components"]["schemas"][name])
         if "anyOf" in schema:
-            return [choice for part in schema["anyOf"] for choice in self._spread(part)]
+            return [choice for part in schema["anyOf"] for choice in self._flatten(part)]
         return [schema]
 
     def types(self) -> set[str]:
         found: set[str] = set()
-        for choice in self._choices:
+        for choice in self._alternatives:
             if "type" in choice:
                 found |= {choice["type"]} if isinstance(choice["type"], str) else set(choice["type"])
             else:
@@ -72,9 +72,9 @@ class Ours:
         return found
 
     def values(self) -> set[str] | None:
-        """Return the allowed values, None when any is."""
+        """Return the allowed values, or None if every value is allowed."""
         found: set[str] = set()
-        for choice in self._choices:
+        for choice in self._alternatives:
             if "enum" in choice or "const" in choice:
                 found |= {*choice.get("enum", ()), *((choice["const"],) if "const" in choice else ())}
             elif choice.get("type") != "null":
@@ -82,36 +82,38 @@ class Ours:
         return found
 
     def object(self) -> dict[str, Any]:
-        return next(choice for choice in self._choices if choice.get("type") == "object")
+        return next(choice for choice in self._alternatives if choice.get("type") == "object")
 
     def items(self) -> dict[str, Any]:
-        items = next(choice for choice in self._choices if choice.get("type") == "array")["items"]
+        items = next(choice for choice in self._alternatives if choice.get("type") == "array")["items"]
         assert isinstance(items, dict)
         return items
 
     def formats(self) -> set[str]:
-        return {choice["format"] for choice in self._choices if "format" in choice}
+        return {choice["format"] for choice in self._alternatives if "format" in choice}
 
 
-def problems_of_answer(document: dict[str, Any], name: str, theirs: dict[str, Any], ours: Ours) -> list[str]:
-    """List what an SDK generated from the contract could miss in an answer of ours."""
+def response_problems(
+    document: dict[str, Any], name: str, theirs: dict[str, Any], ours: OurSchema
+) -> list[str]:
+    """List what an SDK generated from the contract could miss in our responses."""
     shape = ours.object()
-    loose = [field for field in theirs["required"] if field not in shape.get("required", ())]
-    found = [f"{name}.{field} is not required" for field in loose]
+    optional = [field for field in theirs["required"] if field not in shape.get("required", ())]
+    found = [f"{name}.{field} is not required" for field in optional]
     for field, theirs_field in theirs["properties"].items():
         path = f"{name}.{field}"
         if field not in shape["properties"]:
             if (name, field) not in NOT_OFFERED:
                 found.append(f"{path} is missing")
             continue
-        ours_field = Ours(document, shape["properties"][field])
-        found += problems_of_field(document, path, theirs_field, ours_field)
+        ours_field = OurSchema(document, shape["properties"][field])
+        found += field_problems(document, path, theirs_field, ours_field)
     return found
 
 
-def problems_of_field(document: dict[str, Any], path: str, theirs: dict[str, Any], ours: Ours) -> list[str]:
+def field_problems(document: dict[str, Any], path: str, theirs: dict[str, Any], ours: OurSchema) -> list[str]:
     if "shape" in theirs:
-        return problems_of_answer(document, theirs["shape"], CONTRACT["answers"][theirs["shape"]], ours)
+        return response_problems(document, theirs["shape"], CONTRACT["responses"][theirs["shape"]], ours)
     found = []
     if not ours.types() <= set(theirs["types"]):
         found.append(f"{path} is {ours.types()}, not {theirs['types']}")
@@ -119,11 +121,11 @@ def problems_of_field(document: dict[str, Any], path: str, theirs: dict[str, Any
     if "enum" in theirs and (values is None or not values <= set(theirs["enum"])):
         found.append(f"{path} may be {values}, not {theirs['enum']}")
     if theirs.get("format") == "date-time" and ours.formats() != {"date-time"}:
-        found.append(f"{path} is no date-time")
+        found.append(f"{path} is not a date-time")
     if "items" in theirs:
-        found += problems_of_field(document, f"{path}[]", theirs["items"], Ours(document, ours.items()))
+        found += field_problems(document, f"{path}[]", theirs["items"], OurSchema(document, ours.items()))
     if "properties" in theirs:
-        found += problems_of_answer(document, path, theirs, ours)
+        found += response_problems(document, path, theirs, ours)
     return found
 
 
@@ -131,7 +133,7 @@ def test_the_document_is_valid_openapi(document: dict[str, Any]) -> None:
     OpenAPIV31SpecValidator(document).validate()
 
 
-def test_operation_ids_differ_and_every_operation_says_what_it_does(document: dict[str, Any]) -> None:
+def test_operation_ids_are_unique_and_operations_are_summarized(document: dict[str, Any]) -> None:
     operations = [operation for path in document["paths"].values() for operation in path.values()]
 
     ids = [operation["operationId"] for operation in operations]
@@ -139,56 +141,56 @@ def test_operation_ids_differ_and_every_operation_says_what_it_does(document: di
     assert all(operation["summary"] and operation["tags"] for operation in operations)
 
 
-@pytest.mark.parametrize("name", ANSWERS)
-def test_an_answer_holds_all_that_the_contract_promises(document: dict[str, Any], name: str) -> None:
-    ours = Ours(document, document["components"]["schemas"][ANSWERS[name]])
+@pytest.mark.parametrize("name", RESPONSES)
+def test_response_schemas_cover_the_public_contract(document: dict[str, Any], name: str) -> None:
+    ours = OurSchema(document, document["components"]["schemas"][RESPONSES[name]])
 
-    assert problems_of_answer(document, name, CONTRACT["answers"][name], ours) == []
+    assert response_problems(document, name, CONTRACT["responses"][name], ours) == []
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-def test_a_request_may_hold_all_that_the_contract_allows(document: dict[str, Any], name: str) -> None:
+def test_request_schemas_accept_the_public_contract(document: dict[str, Any], name: str) -> None:
     theirs, ours = CONTRACT["requests"][name], document["components"]["schemas"][REQUESTS[name]]
 
     assert set(theirs["properties"]) <= set(ours["properties"])
     assert set(ours.get("required", ())) == set(theirs["required"])
     for field, theirs_field in theirs["properties"].items():
-        ours_field = Ours(document, ours["properties"][field])
+        ours_field = OurSchema(document, ours["properties"][field])
         assert set(theirs_field["types"]) <= ours_field.types(), field
         if "enum" in theirs_field:
             values = ours_field.values()
             assert values is None or set(theirs_field["enum"]) <= values, field
 
 
-def validate(document: dict[str, Any], answer: httpx.Response, path: str) -> None:
-    """Check an answer against the operation's description in our own document."""
-    operation = document["paths"][path][answer.request.method.lower()]
+def validate(document: dict[str, Any], response: httpx.Response, path: str) -> None:
+    """Check a response against its operation in our document."""
+    operation = document["paths"][path][response.request.method.lower()]
     responses = operation["responses"]
-    assert str(answer.status_code) in responses, f"{answer.request.method} {path}: {answer.status_code}"
-    content = responses[str(answer.status_code)].get("content")
+    assert str(response.status_code) in responses, f"{response.request.method} {path}: {response.status_code}"
+    content = responses[str(response.status_code)].get("content")
     if content is None:
-        assert answer.content == b""
+        assert response.content == b""
         return
     schema = {**content["application/json"]["schema"], "components": document["components"]}
     checker = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
-    checker.validate(answer.json())
-    shape = Ours(document, content["application/json"]["schema"]).object()
-    assert set(answer.json()) <= set(shape["properties"]), "an undescribed key"
+    checker.validate(response.json())
+    shape = OurSchema(document, content["application/json"]["schema"]).object()
+    assert set(response.json()) <= set(shape["properties"]), "an undocumented key"
 
 
 ENROLL = "/user_management/users/{user_id}/auth_factors"
 
 
-def test_real_answers_of_the_factor_routes_are_as_described(
+def test_factor_responses_match_the_document(
     api: httpx.Client, document: dict[str, Any], enrolled: Enrolled, factors_path: str
 ) -> None:
     factor_path = f"/auth/factors/{enrolled.factor['id']}"
-    right = {"code": authenticator.code(enrolled.secret)}
+    correct = {"code": authenticator.code(enrolled.secret)}
     wrong = {"code": authenticator.wrong_code(enrolled.secret)}
-    alone = {"type": "totp", "totp_issuer": "Acme", "totp_user": "kim"}
+    standalone = {"type": "totp", "totp_issuer": "Acme", "totp_user": "kim"}
     verify = "/auth/challenges/{challenge_id}/verify"
     factor, challenge = "/auth/factors/{factor_id}", "/auth/factors/{factor_id}/challenge"
-    for answer, path in (
+    for response, path in (
         (api.post(factors_path, json={"type": "totp"}), ENROLL),
         (api.post(factors_path, json={"type": "sms"}), ENROLL),
         (api.post(factors_path, content=b"{"), ENROLL),
@@ -196,7 +198,7 @@ def test_real_answers_of_the_factor_routes_are_as_described(
         (api.get(factors_path, params={"limit": 1}), ENROLL),
         (api.get(factors_path, params={"limit": 0}), ENROLL),
         (api.post("/user_management/users/x/auth_factors", json={"type": "totp"}), ENROLL),
-        (api.post("/auth/factors/enroll", json=alone), "/auth/factors/enroll"),
+        (api.post("/auth/factors/enroll", json=standalone), "/auth/factors/enroll"),
         (api.post("/auth/factors/enroll", json={}), "/auth/factors/enroll"),
         (api.get(factor_path), factor),
         (api.get("/auth/factors/x"), factor),
@@ -206,23 +208,23 @@ def test_real_answers_of_the_factor_routes_are_as_described(
         (api.post("/auth/factors/verify", json={}), "/auth/factors/verify"),
         (api.post(enrolled.verify_path, json=wrong), verify),
         (api.post(enrolled.verify_path, json={}), verify),
-        (api.post(enrolled.verify_path, json=right), verify),
-        (api.post(enrolled.verify_path, json=right), verify),
+        (api.post(enrolled.verify_path, json=correct), verify),
+        (api.post(enrolled.verify_path, json=correct), verify),
         (api.post(enrolled.verify_path, content=b"{"), verify),
-        (api.post("/auth/challenges/x/verify", json=right), verify),
+        (api.post("/auth/challenges/x/verify", json=correct), verify),
         (api.delete(factor_path), factor),
         (api.delete(factor_path), factor),
     ):
-        validate(document, answer, path)
+        validate(document, response, path)
 
 
-def test_real_answers_of_the_user_routes_are_as_described(
+def test_user_responses_match_the_document(
     api: httpx.Client, anonymous: httpx.Client, document: dict[str, Any], user: dict[str, Any]
 ) -> None:
     all_users, one_user = "/user_management/users", "/user_management/users/{user_id}"
     by_external_id = "/user_management/users/external_id/{external_id}"
     user_path = f"{all_users}/{user['id']}"
-    for answer, path in (
+    for response, path in (
         (api.post(all_users, json={"email": user["email"]}), all_users),
         (api.post(all_users, json={}), all_users),
         (api.post(all_users, content=b"{"), all_users),
@@ -239,14 +241,14 @@ def test_real_answers_of_the_user_routes_are_as_described(
         (api.delete(user_path), one_user),
         (api.delete(user_path), one_user),
     ):
-        validate(document, answer, path)
+        validate(document, response, path)
 
 
-def test_every_route_of_the_contract_in_scope_is_described(document: dict[str, Any]) -> None:
-    described = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
+def test_every_contract_route_in_scope_is_documented(document: dict[str, Any]) -> None:
+    documented = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
 
     factor, user = "/auth/factors/{factor_id}", "/user_management/users/{user_id}"
-    assert described >= {
+    assert documented >= {
         *(
             ("POST", ENROLL),
             ("GET", ENROLL),
@@ -266,7 +268,7 @@ def test_every_route_of_the_contract_in_scope_is_described(document: dict[str, A
     }
 
 
-def test_the_lists_describe_their_query(document: dict[str, Any]) -> None:
+def test_list_operations_document_their_query(document: dict[str, Any]) -> None:
     for path in ("/user_management/users", ENROLL):
         query = {item["name"]: item["schema"] for item in document["paths"][path]["get"]["parameters"]}
         assert query["limit"] == {"type": "integer", "minimum": 1, "maximum": 100, "default": 10}

@@ -1,4 +1,4 @@
-"""Cursors: every item once, in order, in both directions, and an end."""
+"""Cursors: every item once, in order, in both directions, and a last page."""
 
 import json
 import uuid
@@ -14,7 +14,7 @@ from tests.support.server_process import Server, fields
 
 @pytest.fixture
 def factor_ids(enroll: Callable[..., Enrolled]) -> list[str]:
-    """Ids of seven factors, oldest first."""
+    """Return the ids of seven factors, oldest first."""
     return [enroll().factor["id"] for _ in range(7)]
 
 
@@ -24,28 +24,26 @@ def page(api: httpx.Client, path: str, **query: str | int) -> tuple[list[str], s
     return [item["id"] for item in body["data"]], cursors["before"], cursors["after"]
 
 
-def walk(api: httpx.Client, path: str, cursor: str, **query: str | int) -> list[list[str]]:
-    """Follow `after` or `before` to the end."""
+def all_pages(api: httpx.Client, path: str, cursor: str, **query: str | int) -> list[list[str]]:
+    """Follow `after` or `before` to the last page."""
     pages: list[list[str]] = []
-    at: dict[str, str] = {}
+    position: dict[str, str] = {}
     while len(pages) < 20:
-        ids, before, after = page(api, path, **query, **at)
+        ids, before, after = page(api, path, **query, **position)
         pages.append(ids)
-        following = after if cursor == "after" else before
-        if following is None:
+        next_cursor = after if cursor == "after" else before
+        if next_cursor is None:
             return pages
-        at = {cursor: following}
+        position = {cursor: next_cursor}
     raise AssertionError("the cursors never end")
 
 
-def test_without_a_query_the_newest_ten_come_first(
-    api: httpx.Client, factors_path: str, factor_ids: list[str]
-) -> None:
+def test_default_order_is_newest_first(api: httpx.Client, factors_path: str, factor_ids: list[str]) -> None:
     assert page(api, factors_path) == (factor_ids[::-1], None, None)
 
 
 @pytest.mark.parametrize("order", ["asc", "desc", "normal"])
-def test_every_order_is_the_order_it_says(
+def test_order_parameter_sorts_the_list(
     api: httpx.Client, factors_path: str, factor_ids: list[str], order: str
 ) -> None:
     expected = factor_ids if order == "asc" else factor_ids[::-1]
@@ -55,16 +53,16 @@ def test_every_order_is_the_order_it_says(
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 6, 7, 8])
 @pytest.mark.parametrize("order", ["asc", "desc"])
-def test_after_walks_over_every_item_once(
+def test_after_cursor_visits_every_item_once(
     api: httpx.Client, factors_path: str, factor_ids: list[str], order: str, limit: int
 ) -> None:
-    pages = walk(api, factors_path, "after", order=order, limit=limit)
+    pages = all_pages(api, factors_path, "after", order=order, limit=limit)
 
     expected = factor_ids if order == "asc" else factor_ids[::-1]
-    assert pages == [expected[at : at + limit] for at in range(0, 7, limit)]
+    assert pages == [expected[start : start + limit] for start in range(0, 7, limit)]
 
 
-def test_normal_order_walks_to_older_items_with_before(
+def test_before_cursor_in_normal_order_returns_older_items(
     api: httpx.Client, factors_path: str, factor_ids: list[str]
 ) -> None:
     older, _, _ = page(api, factors_path, order="normal", limit=3, before=factor_ids[4])
@@ -74,7 +72,7 @@ def test_normal_order_walks_to_older_items_with_before(
     assert set(newer) == {factor_ids[6], factor_ids[5]}
 
 
-def test_before_goes_back_to_the_page_just_left(
+def test_before_cursor_returns_the_previous_page(
     api: httpx.Client, factors_path: str, factor_ids: list[str]
 ) -> None:
     first, _, after = page(api, factors_path, limit=3)
@@ -85,7 +83,7 @@ def test_before_goes_back_to_the_page_just_left(
     assert page(api, factors_path, limit=3, before=before)[0] == first
 
 
-def test_cursors_exist_only_where_more_items_are(
+def test_cursors_are_null_where_no_more_items_exist(
     api: httpx.Client, factors_path: str, factor_ids: list[str]
 ) -> None:
     newest = factor_ids[::-1]
@@ -96,29 +94,27 @@ def test_cursors_exist_only_where_more_items_are(
     assert page(api, factors_path, limit=2, after=newest[2]) == (newest[3:5], newest[3], newest[4])
 
 
-def test_an_item_after_the_last_is_an_empty_page(
+def test_page_after_the_last_item_is_empty(
     api: httpx.Client, factors_path: str, factor_ids: list[str]
 ) -> None:
     assert page(api, factors_path, after=factor_ids[0])[0] == []
 
 
-def test_empty_query_values_count_as_absent(
-    api: httpx.Client, factors_path: str, factor_ids: list[str]
-) -> None:
+def test_empty_query_values_are_ignored(api: httpx.Client, factors_path: str, factor_ids: list[str]) -> None:
     query = {"limit": "", "order": "", "before": "", "after": ""}
 
     assert page(api, factors_path, **query)[0] == factor_ids[::-1]
 
 
-def test_the_list_of_users_walks_over_every_user_once(server: Server, email: str) -> None:
-    made = server.run("--json", "environments", "create", f"paging-{uuid.uuid4().hex[:8]}")
-    key = json.loads(made.stdout)["api_key"]
+def test_user_list_pages_visit_every_user_once(server: Server, email: str) -> None:
+    created = server.run("--json", "environments", "create", f"paging-{uuid.uuid4().hex[:8]}")
+    key = json.loads(created.stdout)["api_key"]
     with server.client(key) as client:
         ids: list[Any] = [
             fields(client.post("/user_management/users", json={"email": f"{number}.{email}"}), 201)["id"]
             for number in range(5)
         ]
-        assert walk(client, "/user_management/users", "after", limit=2) == [
+        assert all_pages(client, "/user_management/users", "after", limit=2) == [
             [ids[4], ids[3]],
             [ids[2], ids[1]],
             [ids[0]],

@@ -1,4 +1,4 @@
-"""Rate shaping and addresses behind proxies."""
+"""Rate limiting, and client addresses behind proxies."""
 
 from pathlib import Path
 from typing import Any
@@ -10,30 +10,30 @@ from authfactor.settings import Settings
 from tests.support.server_process import Server
 
 
-def test_a_burst_goes_through_and_then_the_rate_holds() -> None:
-    limit = TokenBuckets(rate=2, burst=3)
+def test_burst_is_allowed_then_limited_to_the_rate() -> None:
+    buckets = TokenBuckets(rate=2, burst=3)
 
-    assert [limit.take("a", 0.0) for _ in range(4)] == [0, 0, 0, 1]
-    assert limit.take("b", 0.0) == 0, "others have a bucket of their own"
-    assert [limit.take("a", 0.5), limit.take("a", 0.5)] == [0, 1]
-    assert [limit.take("a", 100.0) for _ in range(4)] == [0, 0, 0, 1], "no more than the burst is saved up"
+    assert [buckets.take("a", 0.0) for _ in range(4)] == [0, 0, 0, 1]
+    assert buckets.take("b", 0.0) == 0, "each name has a separate bucket"
+    assert [buckets.take("a", 0.5), buckets.take("a", 0.5)] == [0, 1]
+    assert [buckets.take("a", 100.0) for _ in range(4)] == [0, 0, 0, 1], "at most the burst is saved up"
 
 
-def test_nobody_is_told_to_wait_longer_than_five_seconds() -> None:
-    limit = TokenBuckets(rate=1, burst=1)
-    waits = [limit.take("a", 0.0) for _ in range(50)]
+def test_wait_never_exceeds_five_seconds() -> None:
+    buckets = TokenBuckets(rate=1, burst=1)
+    waits = [buckets.take("a", 0.0) for _ in range(50)]
 
     assert waits[0] == 0
     assert set(waits[1:]) == {1}
-    assert max(TokenBuckets(1, 1).take("a", at) for at in (0.0, -100.0, 0.0)) <= 5
+    assert max(TokenBuckets(1, 1).take("a", now) for now in (0.0, -100.0, 0.0)) <= 5
 
 
-def test_a_flood_of_names_takes_no_more_memory() -> None:
-    limit = TokenBuckets(rate=1, burst=1, max_buckets=100)
+def test_number_of_buckets_is_bounded() -> None:
+    buckets = TokenBuckets(rate=1, burst=1, max_buckets=100)
     for number in range(10_000):
-        limit.take(f"address {number}", 0.0)
+        buckets.take(f"address {number}", 0.0)
 
-    assert len(limit._buckets) == 100
+    assert len(buckets._buckets) == 100
 
 
 def scope(peer: str, *forwarded: str) -> dict[str, Any]:
@@ -43,14 +43,14 @@ def scope(peer: str, *forwarded: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("peer", "forwarded", "expected"),
     [
-        ("192.0.2.1", ["198.51.100.7"], "192.0.2.1"),  # a stranger may say what it likes
+        ("192.0.2.1", ["198.51.100.7"], "192.0.2.1"),  # an untrusted peer may send any header
         ("10.0.0.1", [], "10.0.0.1"),
         ("10.0.0.1", ["198.51.100.7"], "198.51.100.7"),
         (
             "10.0.0.1",
             ["203.0.113.9, 198.51.100.7"],
             "198.51.100.7",
-        ),  # the left part is the client's own claim
+        ),  # the left part comes from the client
         ("10.0.0.1", ["203.0.113.9", "198.51.100.7, 10.0.0.2"], "198.51.100.7"),
         ("10.0.0.1", ["198.51.100.7:4711"], "198.51.100.7"),
         ("10.0.0.1", ["[2001:db8::7]:4711"], "2001:db8::7"),
@@ -60,17 +60,15 @@ def scope(peer: str, *forwarded: str) -> dict[str, Any]:
         ("", ["198.51.100.7"], ""),
     ],
 )
-def test_the_address_is_the_nearest_that_no_trusted_proxy_has(
-    peer: str, forwarded: list[str], expected: str
-) -> None:
+def test_client_address_is_the_nearest_untrusted_hop(peer: str, forwarded: list[str], expected: str) -> None:
     assert ClientAddresses(Settings(trusted_proxies="10.0.0.0/8")).of(scope(peer, *forwarded)) == expected
 
 
-def test_without_trusted_proxies_the_header_is_nothing() -> None:
+def test_forwarded_header_is_ignored_without_trusted_proxies() -> None:
     assert ClientAddresses(Settings()).of(scope("127.0.0.1", "198.51.100.7")) == "127.0.0.1"
 
 
-def test_one_client_is_one_ipv6_network() -> None:
+def test_ipv6_clients_are_limited_by_their_64_network() -> None:
     assert (
         client_network("2001:db8:1:2:3:4:5:6")
         == client_network("2001:db8:1:2::")
@@ -80,7 +78,7 @@ def test_one_client_is_one_ipv6_network() -> None:
     assert client_network("192.0.2.1") == "192.0.2.1"
 
 
-def test_who_asks_too_often_is_told_when_to_go_on(tmp_path: Path) -> None:
+def test_excess_requests_get_429_with_retry_after(tmp_path: Path) -> None:
     server = Server(
         tmp_path / "data",
         {
@@ -94,23 +92,23 @@ def test_who_asks_too_often_is_told_when_to_go_on(tmp_path: Path) -> None:
     server.start()
     with server.client() as client:
 
-        def ask(path: str, address: str) -> int:
-            answer = client.get(path, headers={"x-forwarded-for": address})
-            if answer.status_code == 429:
-                assert answer.json()["code"] == "rate_limit_exceeded"
-                assert 1 <= int(answer.headers["retry-after"]) <= 5
-            return answer.status_code
+        def get_status(path: str, address: str) -> int:
+            response = client.get(path, headers={"x-forwarded-for": address})
+            if response.status_code == 429:
+                assert response.json()["code"] == "rate_limit_exceeded"
+                assert 1 <= int(response.headers["retry-after"]) <= 5
+            return response.status_code
 
-        by_key = [ask("/user_management/users", f"198.51.100.{number}") for number in range(10)]
-        by_address = [ask("/sso/jwks/client_test", "203.0.113.9") for _ in range(25)]
-        health = {ask("/healthz", "203.0.113.9") for _ in range(30)}
+        by_key = [get_status("/user_management/users", f"198.51.100.{number}") for number in range(10)]
+        by_address = [get_status("/sso/jwks/client_test", "203.0.113.9") for _ in range(25)]
+        health = {get_status("/healthz", "203.0.113.9") for _ in range(30)}
     assert server.stop() == 0
     assert (by_key[:5], by_key[-1]) == ([200] * 5, 429)
     assert (by_address[:20], by_address[-1]) == ([200] * 20, 429)
-    assert health == {200}, "probes are never slowed down"
+    assert health == {200}, "health probes are never limited"
 
 
-def test_without_limits_nobody_is_slowed_down(tmp_path: Path) -> None:
+def test_requests_are_unlimited_by_default(tmp_path: Path) -> None:
     server = Server(tmp_path / "data")
     server.start()
     with server.client() as client:

@@ -1,6 +1,6 @@
-"""Requests as the official SDKs sent them, replayed byte for byte, and what each SDK needs in the answer.
+"""Requests as the official SDKs sent them, replayed byte for byte, and the response fields each SDK reads.
 
-Adding requests of more endpoints takes lines in `recorded_requests.json` and a status in `STATUSES`.
+To cover another endpoint, add its requests to `recorded_requests.json` and its status to `STATUSES`.
 """
 
 import json
@@ -27,7 +27,7 @@ STATUSES: Final = {
 }
 BAD_SECRET: Final = "0189!"
 
-# What an SDK reads without asking whether it is there.
+# The fields that an SDK reads without checking that they are present.
 TIMES: Final = ("created_at", "updated_at")
 FACTOR: Final = ("id", "type", *TIMES)
 ENROLLED: Final = (*FACTOR, *(f"totp.{name}" for name in ("issuer", "user", "secret", "qr_code", "uri")))
@@ -40,16 +40,16 @@ USER_KEYS: Final = (
 LIST: Final = ("object", "data", "list_metadata", "list_metadata.after")
 
 
-def under(prefix: str, names: tuple[str, ...]) -> tuple[str, ...]:
+def prefixed(prefix: str, names: tuple[str, ...]) -> tuple[str, ...]:
     return (prefix, *(f"{prefix}.{name}" for name in names))
 
 
-LONG: Final = (*under("authentication_factor", ENROLLED), *under("authentication_challenge", CHALLENGE))
+LONG: Final = (*prefixed("authentication_factor", ENROLLED), *prefixed("authentication_challenge", CHALLENGE))
 SHORT: Final = (
-    *under("factor", (*FACTOR, "totp.issuer", "totp.user")),
-    *under("challenge", (*CHALLENGE, "expires_at")),
+    *prefixed("factor", (*FACTOR, "totp.issuer", "totp.user")),
+    *prefixed("challenge", (*CHALLENGE, "expires_at")),
 )
-VERIFY: Final = ("valid", *under("challenge", CHALLENGE))
+VERIFY: Final = ("valid", *prefixed("challenge", CHALLENGE))
 PLAIN: Final = {
     "enroll": LONG,
     "factor": (*FACTOR, "totp.issuer", "totp.user"),
@@ -65,7 +65,7 @@ WITH_OBJECT: Final = {
     "challenge": (*CHALLENGE, "object"),
     "user": ("object", *USER, "metadata"),
 }
-NEEDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
+REQUIRED: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "js": PLAIN,
     "python 10": {**PLAIN, "user": USER_KEYS},
     "python 5": WITH_OBJECT,
@@ -86,21 +86,21 @@ KINDS: Final = {
 }
 
 
-def needs_of(sdk: str) -> dict[str, tuple[str, ...]]:
-    return next(needs for name, needs in NEEDS.items() if sdk.startswith(name))
+def required_fields(sdk: str) -> dict[str, tuple[str, ...]]:
+    return next(required for name, required in REQUIRED.items() if sdk.startswith(name))
 
 
 def assert_holds(body: dict[str, Any], path: str) -> None:
-    at: Any = body
+    value: Any = body
     for name in path.split("."):
-        assert isinstance(at, dict), path
-        assert name in at, f"{path} is missing in {body}"
-        at = at[name]
+        assert isinstance(value, dict), path
+        assert name in value, f"{path} is missing in {body}"
+        value = value[name]
     if path.rsplit(".", 1)[-1] not in {*USER_KEYS[5:], "after"}:
-        assert at is not None, path
+        assert value is not None, path
 
 
-def expected(request: dict[str, Any], *, user_deleted: bool) -> int:
+def expected_status(request: dict[str, Any], *, user_deleted: bool) -> int:
     path = path_of(request)
     if BAD_SECRET in request["body"]:
         return 422
@@ -112,38 +112,38 @@ def path_of(request: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("sdk", BY_SDK)
-def test_every_recorded_request_is_answered_with_what_its_sdk_needs(
-    server: Server, clean: httpx.Client, sdk: str
+def test_recorded_requests_return_every_field_the_sdk_reads(
+    server: Server, clean_api: httpx.Client, sdk: str
 ) -> None:
-    needs, answered, user_deleted = needs_of(sdk), [], False
+    required, kinds_seen, user_deleted = required_fields(sdk), [], False
     with server.client(key=None) as client:
         replay = Replay(client)
         for request in BY_SDK[sdk]:
             if path_of(request) in SIGN_IN:
                 continue
-            answer = replay.send(request)
-            assert answer.status_code == expected(request, user_deleted=user_deleted), answer.text
+            response = replay.send(request)
+            assert response.status_code == expected_status(request, user_deleted=user_deleted), response.text
             if request["method"] == "DELETE":
                 user_deleted |= path_of(request) == "/user_management/users/{user}"
-                assert (answer.content, "content-type" in answer.headers) == (b"", False)
+                assert (response.content, "content-type" in response.headers) == (b"", False)
             kind = KINDS.get((request["method"], path_of(request)))
-            if kind is None or not answer.is_success:
+            if kind is None or not response.is_success:
                 continue
-            assert answer.headers["content-type"].startswith("application/json")
-            for path in needs[kind]:
-                assert_holds(answer.json(), path)
-            assert kind != "verify" or answer.json()["valid"] is True, answer.text
-            answered.append(kind)
+            assert response.headers["content-type"].startswith("application/json")
+            for path in required[kind]:
+                assert_holds(response.json(), path)
+            assert kind != "verify" or response.json()["valid"] is True, response.text
+            kinds_seen.append(kind)
 
-    assert set(answered) == set(PLAIN)
+    assert set(kinds_seen) == set(PLAIN)
 
 
 REFUSED: Final = [sdk for sdk in BY_SDK if any(BAD_SECRET in request["body"] for request in BY_SDK[sdk])]
 
 
 @pytest.mark.parametrize("sdk", REFUSED)
-def test_a_refusal_has_the_message_and_items_that_sdks_read(
-    server: Server, clean: httpx.Client, sdk: str
+def test_error_response_has_the_fields_that_sdks_read(
+    server: Server, clean_api: httpx.Client, sdk: str
 ) -> None:
     with server.client(key=None) as client:
         replay = Replay(client)

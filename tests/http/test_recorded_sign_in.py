@@ -1,4 +1,4 @@
-"""Sign-in as the official SDKs send it: password, then code, then a refreshed session, and the key set."""
+"""Sign-in as the official SDKs send it: password, code, refresh, and the JWKS."""
 
 from typing import Any, Final
 
@@ -16,27 +16,27 @@ CLAIMS: Final = {"iss", "sub", "sid", "jti", "iat", "exp", "client_id"}
 
 
 def recorded(sdk: str, grant: str) -> dict[str, Any] | None:
-    """Find the SDK's request of a grant."""
-    found = (request for request in BY_SDK[sdk] if f'"{grant}"' in request["body"])
-    return next((without_key(request) for request in found if request["target"] == AUTHENTICATE), None)
+    """Return the SDK's request of a grant, or None if the SDK has none."""
+    requests = (request for request in BY_SDK[sdk] if f'"{grant}"' in request["body"])
+    return next((without_key(request) for request in requests if request["target"] == AUTHENTICATE), None)
 
 
 def enroll(api: httpx.Client, replay: Replay) -> str:
-    """Make the recordings' user with an active factor; return the factor's id."""
+    """Create the recordings' user with an active factor; return the factor's id."""
     body = {"email": EMAIL, "email_verified": True, "password": PASSWORD}
     user = fields(api.post("/user_management/users", json=body), 201)
     path = f"/user_management/users/{user['id']}/auth_factors"
     secret = {"type": "totp", "totp_secret": "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"}
-    made = fields(api.post(path, json=secret), 201)
-    replay.remember(made)
-    return str(made["factor"]["id"])
+    created = fields(api.post(path, json=secret), 201)
+    replay.remember(created)
+    return str(created["factor"]["id"])
 
 
-def assert_session(answer: httpx.Response, keys: dict[str, Any]) -> None:
-    """Check a sign-in that succeeded, its access token against the published keys."""
-    body = fields(answer, 200)
+def assert_session(response: httpx.Response, keys: dict[str, Any]) -> None:
+    """Check a successful sign-in, and its access token against the published keys."""
+    body = fields(response, 200)
     assert body["user"]["email"] == EMAIL
-    # Python 5 knows a narrow list of methods and fails on others.
+    # The Python 5 SDK knows only a few methods and fails on others.
     assert body["authentication_method"] == "Password"
     assert isinstance(body["refresh_token"], str)
     key_id = jwt.get_unverified_header(body["access_token"])["kid"]
@@ -47,33 +47,31 @@ def assert_session(answer: httpx.Response, keys: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("sdk", BY_SDK)
-def test_an_sdk_signs_in_with_password_and_code_and_refreshes(
-    server: Server, clean: httpx.Client, sdk: str
-) -> None:
+def test_recorded_sdk_signs_in_and_refreshes(server: Server, clean_api: httpx.Client, sdk: str) -> None:
     password, code, refresh = (recorded(sdk, grant) for grant in ("password", MFA_TOTP, "refresh_token"))
     assert password is not None
     assert refresh is not None
     with server.client(key=None) as client:
         replay = Replay(client)
-        factor_id = enroll(clean, replay)
+        factor_id = enroll(clean_api, replay)
         keys = fields(replay.send(next(item for item in BY_SDK[sdk] if item["target"] == JWKS)), 200)
 
-        asked = fields(replay.send(password), 403)
-        assert asked["code"] == "mfa_challenge"
-        assert asked["authentication_factors"] == [{"id": factor_id, "type": "totp"}]
-        assert asked["user"]["email"] == EMAIL
+        mfa_required = fields(replay.send(password), 403)
+        assert mfa_required["code"] == "mfa_challenge"
+        assert mfa_required["authentication_factors"] == [{"id": factor_id, "type": "totp"}]
+        assert mfa_required["user"]["email"] == EMAIL
         if code is None:
-            # This SDK cannot read the pending token: it can sign in only who has no factor.
-            clean.delete(f"/auth/factors/{factor_id}")
+            # This SDK cannot read the pending token: it can sign in only users without a factor.
+            clean_api.delete(f"/auth/factors/{factor_id}")
             assert_session(replay.send(password), keys)
         else:
-            challenge = clean.post(f"/auth/factors/{factor_id}/challenge")
+            challenge = clean_api.post(f"/auth/factors/{factor_id}/challenge")
             replay.remember(fields(challenge, 201))
             assert_session(replay.send(code), keys)
         assert_session(replay.send(refresh), keys)
 
 
-def test_the_key_set_holds_what_the_strictest_sdk_indexes(anonymous: httpx.Client) -> None:
+def test_jwks_has_every_field_that_sdks_index(anonymous: httpx.Client) -> None:
     keys = fields(anonymous.get(JWKS), 200)["keys"]
 
     assert keys

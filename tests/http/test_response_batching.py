@@ -1,4 +1,4 @@
-"""In which order connections begin to answer, what leaves when, and that one cannot hold the others up."""
+"""`ResponseBatcher`: in which order requests start, when responses are written, and isolated failures."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -10,8 +10,8 @@ from authfactor.http1.response_batching import ResponseBatcher
 
 
 @dataclass
-class Wire:
-    """A transport that notes what is written to it."""
+class FakeTransport:
+    """A transport that records what is written to it."""
 
     written: list[bytes]
     closed: bool = False
@@ -24,121 +24,121 @@ class Wire:
 
 
 @dataclass
-class Client:
-    """A connection that notes when it begins, or fails to, and answers at once if it has somebody to tell."""
+class FakeConnection:
+    """A connection that records its start, or fails to start, and responds at once if it has a batcher."""
 
     last_response_number: int
-    begun: list[int]
+    started: list[int]
     broken: bool = False
-    turns: ResponseBatcher | None = None
-    wire: Any = field(default_factory=lambda: Wire([]))
+    batcher: ResponseBatcher | None = None
+    transport: Any = field(default_factory=lambda: FakeTransport([]))
 
     def start_request(self) -> None:
         if self.broken:
             raise RuntimeError("on purpose")
-        self.begun.append(self.last_response_number)
-        if self.turns is not None:
-            self.turns.send(self.wire, b"%d" % self.last_response_number)
+        self.started.append(self.last_response_number)
+        if self.batcher is not None:
+            self.batcher.send(self.transport, b"%d" % self.last_response_number)
 
 
-async def test_they_begin_together_and_who_was_answered_longest_ago_is_first() -> None:
-    turns, begun = ResponseBatcher(), list[int]()
+async def test_queued_requests_start_together_least_recently_served_first() -> None:
+    batcher, started = ResponseBatcher(), list[int]()
     for last_response_number in (3, 1, 2):
-        turns.enqueue(Client(last_response_number, begun))
-    assert begun == []
+        batcher.enqueue(FakeConnection(last_response_number, started))
+    assert started == []
     await asyncio.sleep(0)
-    assert begun == [1, 2, 3]
+    assert started == [1, 2, 3]
 
 
-async def test_one_that_cannot_begin_keeps_nobody_else_from_it() -> None:
+async def test_failed_start_does_not_prevent_other_starts() -> None:
     loop = asyncio.get_running_loop()
-    said: list[str] = []
-    loop.set_exception_handler(lambda _loop, context: said.append(str(context.get("exception"))))
-    turns, begun = ResponseBatcher(), list[int]()
+    reported: list[str] = []
+    loop.set_exception_handler(lambda _loop, context: reported.append(str(context.get("exception"))))
+    batcher, started = ResponseBatcher(), list[int]()
     for last_response_number in (3, 1, 2):
-        turns.enqueue(Client(last_response_number, begun, broken=last_response_number == 2))
+        batcher.enqueue(FakeConnection(last_response_number, started, broken=last_response_number == 2))
     for _ in range(3):
         await asyncio.sleep(0)
     loop.set_exception_handler(None)
-    assert begun == [1, 3]
-    assert said == ["on purpose"]
+    assert started == [1, 3]
+    assert reported == ["on purpose"]
 
 
-async def test_answers_that_need_no_wait_leave_once_all_have_begun() -> None:
-    turns, begun = ResponseBatcher(), list[int]()
-    wire = Wire([])
+async def test_immediate_responses_are_written_after_all_requests_started() -> None:
+    batcher, started = ResponseBatcher(), list[int]()
+    transport = FakeTransport([])
     for last_response_number in (2, 1):
-        turns.enqueue(Client(last_response_number, begun, turns=turns, wire=wire))
+        batcher.enqueue(FakeConnection(last_response_number, started, batcher=batcher, transport=transport))
     await asyncio.sleep(0)
-    assert (begun, wire.written) == ([1, 2], [])
+    assert (started, transport.written) == ([1, 2], [])
     await asyncio.sleep(0)
-    assert wire.written == [b"1", b"2"]
+    assert transport.written == [b"1", b"2"]
 
 
-async def test_what_is_sent_at_another_time_leaves_at_once_but_overtakes_nothing() -> None:
-    turns, wire = ResponseBatcher(), Wire([])
-    turns.send(wire, b"before")  # type: ignore[arg-type]  # as much of a transport as is needed
-    assert wire.written == [b"before"]
-    turns.enqueue(Client(1, [], turns=turns, wire=wire))
+async def test_unbatched_response_is_written_at_once_and_in_order() -> None:
+    batcher, transport = ResponseBatcher(), FakeTransport([])
+    batcher.send(transport, b"before")  # type: ignore[arg-type]  # a partial transport
+    assert transport.written == [b"before"]
+    batcher.enqueue(FakeConnection(1, [], batcher=batcher, transport=transport))
     await asyncio.sleep(0)
-    turns.send(wire, b"after")  # type: ignore[arg-type]  # as much of a transport as is needed
-    assert wire.written == [b"before", b"1", b"after"]
+    batcher.send(transport, b"after")  # type: ignore[arg-type]  # a partial transport
+    assert transport.written == [b"before", b"1", b"after"]
     await asyncio.sleep(0)
-    assert wire.written == [b"before", b"1", b"after"]
+    assert transport.written == [b"before", b"1", b"after"]
 
 
-async def test_nothing_is_written_to_who_is_gone() -> None:
-    turns = ResponseBatcher()
-    clients = [Client(number, [], turns=turns) for number in range(2)]
-    for client in clients:
-        turns.enqueue(client)
+async def test_nothing_is_written_to_a_closed_transport() -> None:
+    batcher = ResponseBatcher()
+    connections = [FakeConnection(number, [], batcher=batcher) for number in range(2)]
+    for connection in connections:
+        batcher.enqueue(connection)
     await asyncio.sleep(0)
-    clients[0].wire.closed = True
-    turns.flush()
-    assert [client.wire.written for client in clients] == [[], [b"1"]]
+    connections[0].transport.closed = True
+    batcher.flush()
+    assert [connection.transport.written for connection in connections] == [[], [b"1"]]
 
 
-async def test_those_who_are_told_of_a_commit_are_answered_together_before_anything_else_goes_on() -> None:
-    turns, wire, loop = ResponseBatcher(), Wire([]), asyncio.get_running_loop()
-    told = [loop.create_future() for _ in range(3)]
-    seen: list[list[bytes]] = []
+async def test_responses_of_one_commit_are_flushed_together() -> None:
+    batcher, transport, loop = ResponseBatcher(), FakeTransport([]), asyncio.get_running_loop()
+    waiters = [loop.create_future() for _ in range(3)]
+    snapshots: list[list[bytes]] = []
 
-    async def answer(number: int) -> None:
-        await told[number]
-        turns.send(wire, b"%d" % number)  # type: ignore[arg-type]  # as much of a transport as is needed
-        seen.append(wire.written[:])
+    async def respond(number: int) -> None:
+        await waiters[number]
+        batcher.send(transport, b"%d" % number)  # type: ignore[arg-type]  # a partial transport
+        snapshots.append(transport.written[:])
 
-    tasks = [asyncio.create_task(answer(number)) for number in range(3)]
+    tasks = [asyncio.create_task(respond(number)) for number in range(3)]
     await asyncio.sleep(0)
-    for future in told:
-        future.set_result(None)
-    turns.hold_until_resumed()
-    loop.call_soon(lambda: seen.append(wire.written[:]))
+    for waiter in waiters:
+        waiter.set_result(None)
+    batcher.hold_until_resumed()
+    loop.call_soon(lambda: snapshots.append(transport.written[:]))
     await asyncio.gather(*tasks)
-    assert seen == [[], [], [], [b"0", b"1", b"2"]]
-    turns.send(wire, b"later")  # type: ignore[arg-type]  # as much of a transport as is needed
-    assert wire.written[3:] == [b"later"]
+    assert snapshots == [[], [], [], [b"0", b"1", b"2"]]
+    batcher.send(transport, b"later")  # type: ignore[arg-type]  # a partial transport
+    assert transport.written[3:] == [b"later"]
 
 
-async def test_requests_that_begin_while_answers_are_held_back_leave_with_them() -> None:
-    turns, wire = ResponseBatcher(), Wire([])
-    turns.enqueue(Client(1, [], turns=turns, wire=wire))
-    turns.hold_until_resumed()
-    turns.send(wire, b"0")  # type: ignore[arg-type]  # as much of a transport as is needed
+async def test_requests_started_during_a_hold_are_flushed_with_it() -> None:
+    batcher, transport = ResponseBatcher(), FakeTransport([])
+    batcher.enqueue(FakeConnection(1, [], batcher=batcher, transport=transport))
+    batcher.hold_until_resumed()
+    batcher.send(transport, b"0")  # type: ignore[arg-type]  # a partial transport
     await asyncio.sleep(0)
-    assert wire.written == [b"0", b"1"]
+    assert transport.written == [b"0", b"1"]
 
 
-async def test_one_that_cannot_be_written_to_keeps_nobody_else_from_an_answer() -> None:
-    class Broken(Wire):
+async def test_failed_write_does_not_prevent_other_responses() -> None:
+    class BrokenTransport(FakeTransport):
         def write(self, content: bytes) -> None:
             raise RuntimeError(content)
 
-    turns, wires = ResponseBatcher(), [Wire([]), Broken([]), Wire([])]
-    turns.hold_until_resumed()
-    for wire in wires:
-        turns.send(wire, b"answer")  # type: ignore[arg-type]  # as much of a transport as is needed
-    with pytest.raises(RuntimeError, match="answer"):
-        turns.flush()
+    batcher, transports = ResponseBatcher(), [FakeTransport([]), BrokenTransport([]), FakeTransport([])]
+    batcher.hold_until_resumed()
+    for transport in transports:
+        batcher.send(transport, b"response")  # type: ignore[arg-type]  # a partial transport
+    with pytest.raises(RuntimeError, match="response"):
+        batcher.flush()
     await asyncio.sleep(0)
-    assert [wire.written for wire in wires] == [[b"answer"], [], [b"answer"]]
+    assert [transport.written for transport in transports] == [[b"response"], [], [b"response"]]

@@ -1,4 +1,4 @@
-"""What is on the wire besides the body: read as bytes from a socket, as a picky client would."""
+"""Status lines and headers, read as bytes from a socket."""
 
 import re
 import socket
@@ -18,13 +18,13 @@ def exchange(server: Server, request: str) -> tuple[list[bytes], bytes]:
     """Send one request, and return status line with header lines, and the body."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
         connection.sendall(request.encode())
-        answer = b"".join(iter(lambda: connection.recv(65536), b""))
-    head, _, body = answer.partition(b"\r\n\r\n")
+        response = b"".join(iter(lambda: connection.recv(65536), b""))
+    head, _, body = response.partition(b"\r\n\r\n")
     return head.split(b"\r\n"), body
 
 
-def request_line(method: str, path: str, more: str = KEY) -> str:
-    return f"{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{more}\r\n"
+def request_line(method: str, path: str, extra_headers: str = KEY) -> str:
+    return f"{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{extra_headers}\r\n"
 
 
 REQUESTS = [
@@ -39,7 +39,7 @@ REQUESTS = [
 
 
 @pytest.mark.parametrize(("method", "path", "status"), REQUESTS)
-def test_header_names_are_lower_case_and_the_request_id_is_a_bare_uuid(
+def test_header_names_are_lower_case_and_request_id_is_a_uuid(
     server: Server, method: str, path: str, status: int
 ) -> None:
     lines, _ = exchange(server, request_line(method, path))
@@ -53,9 +53,9 @@ def test_header_names_are_lower_case_and_the_request_id_is_a_bare_uuid(
     assert UUID4.fullmatch(ids[0])
 
 
-def test_request_ids_differ_and_are_never_the_client_s(server: Server) -> None:
-    asked = "x-request-id: 11111111-1111-4111-8111-111111111111\r\n"
-    heads = [exchange(server, request_line("GET", "/healthz", asked))[0] for _ in range(50)]
+def test_request_ids_are_unique_and_ignore_the_clients(server: Server) -> None:
+    own_request_id = "x-request-id: 11111111-1111-4111-8111-111111111111\r\n"
+    heads = [exchange(server, request_line("GET", "/healthz", own_request_id))[0] for _ in range(50)]
 
     ids = {line for head in heads for line in head if line.startswith(b"x-request-id")}
     assert len(ids) == 50
@@ -63,7 +63,7 @@ def test_request_ids_differ_and_are_never_the_client_s(server: Server) -> None:
 
 
 @pytest.mark.parametrize(("method", "path", "status"), REQUESTS)
-def test_every_answer_carries_the_protective_headers(
+def test_every_response_has_the_security_headers(
     api: httpx.Client, method: str, path: str, status: int
 ) -> None:
     headers = api.request(method, path).headers
@@ -78,16 +78,14 @@ def test_every_answer_carries_the_protective_headers(
     assert "server" not in headers
 
 
-def test_a_refused_key_still_gets_the_protective_headers_and_an_id(anonymous: httpx.Client) -> None:
+def test_401_has_security_headers_and_a_request_id(anonymous: httpx.Client) -> None:
     headers = anonymous.get("/user_management/users").headers
 
     assert headers["cache-control"] == "no-store"
     assert UUID4.fullmatch(headers["x-request-id"].encode())
 
 
-def test_an_empty_answer_is_labelled_with_nothing(
-    server: Server, api: httpx.Client, enrolled: Enrolled
-) -> None:
+def test_empty_responses_have_no_content_type(server: Server, api: httpx.Client, enrolled: Enrolled) -> None:
     deleted_factor, body = exchange(server, request_line("DELETE", f"/auth/factors/{enrolled.factor['id']}"))
     assert body == b""
     deleted_user, body = exchange(
@@ -102,19 +100,19 @@ def test_an_empty_answer_is_labelled_with_nothing(
     assert b"content-length: 0" in deleted_user
 
 
-def test_an_answer_without_content_must_not_declare_a_length(server: Server, enrolled: Enrolled) -> None:
+def test_204_has_no_content_length(server: Server, enrolled: Enrolled) -> None:
     # RFC 9110 section 8.6: no Content-Length in a 204.
     lines, _ = exchange(server, request_line("DELETE", f"/auth/factors/{enrolled.factor['id']}"))
 
     assert not any(line.startswith(b"content-length") for line in lines)
 
 
-def test_head_answers_like_get_without_a_body(server: Server) -> None:
+def test_head_responds_like_get_without_a_body(server: Server) -> None:
     lines, body = exchange(server, request_line("HEAD", "/user_management/users?limit=1"))
 
     assert (lines[0].split(b" ")[1], body) == (b"200", b"")
 
 
-def test_health_and_readiness_need_no_key(anonymous: httpx.Client) -> None:
+def test_health_and_readiness_need_no_api_key(anonymous: httpx.Client) -> None:
     assert fields(anonymous.get("/healthz"), 200) == {"status": "ok"}
     assert fields(anonymous.get("/readyz"), 200)["status"] == "ready"

@@ -1,4 +1,4 @@
-"""TLS without a proxy: served, modern, and with a certificate that follows its files."""
+"""TLS without a proxy: served, TLS 1.2 or later, and certificates reloaded from their files."""
 
 import datetime
 import os
@@ -21,7 +21,7 @@ from tests.support.server_process import Server
 NAME: Final = "auth.example.org"
 
 
-def make(folder: Path, name: str = NAME) -> tuple[Path, Path]:
+def write_certificate(folder: Path, name: str = NAME) -> tuple[Path, Path]:
     """Write a self-signed certificate and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -47,18 +47,18 @@ def make(folder: Path, name: str = NAME) -> tuple[Path, Path]:
     return cert_file, key_file
 
 
-def serial(port: int) -> int:
+def served_serial(port: int) -> int:
     text = ssl.get_server_certificate(("127.0.0.1", port), timeout=10)
     return x509.load_pem_x509_certificate(text.encode()).serial_number
 
 
-def on_file(path: Path) -> int:
+def serial_on_disk(path: Path) -> int:
     return x509.load_pem_x509_certificate(path.read_bytes()).serial_number
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_it_is_served_and_a_new_certificate_is_taken_up(tmp_path: Path, workers: str) -> None:
-    cert, key = make(tmp_path)
+def test_sighup_reloads_the_tls_certificate(tmp_path: Path, workers: str) -> None:
+    cert, key = write_certificate(tmp_path)
     server = Server(tmp_path / "data", {"AUTHFACTOR_TLS_CERT": str(cert), "AUTHFACTOR_TLS_KEY": str(key)})
     server.scheme = "https"
     server.start("--workers", workers)
@@ -69,34 +69,34 @@ def test_it_is_served_and_a_new_certificate_is_taken_up(tmp_path: Path, workers:
             httpx.get(f"https://127.0.0.1:{server.port}/readyz", verify=context, trust_env=False).status_code
             == 200
         )
-        assert serial(server.port) == on_file(cert)
-        make(tmp_path)
+        assert served_serial(server.port) == serial_on_disk(cert)
+        write_certificate(tmp_path)
         os.kill(server.pid, signal.SIGHUP)
         server.wait_for_output("a new TLS certificate is in use", int(workers))
-        assert serial(server.port) == on_file(cert)
+        assert served_serial(server.port) == serial_on_disk(cert)
     finally:
         assert server.stop() == 0, server.output()
 
 
-def test_a_pair_that_does_not_fit_leaves_the_old_one_in_use(tmp_path: Path) -> None:
-    cert, key = make(tmp_path)
+def test_mismatched_key_pair_keeps_the_old_certificate(tmp_path: Path) -> None:
+    cert, key = write_certificate(tmp_path)
     certificate = Certificate(str(cert), str(key))
     assert certificate.context.minimum_version >= ssl.TLSVersion.TLSv1_2
-    good = key.read_bytes()
-    make(tmp_path)
-    key.write_bytes(good)
+    old_key = key.read_bytes()
+    write_certificate(tmp_path)
+    key.write_bytes(old_key)
 
     assert not certificate.refresh()
-    make(tmp_path)
+    write_certificate(tmp_path)
     assert certificate.refresh()
     assert not certificate.refresh(), "nothing changed since"
 
 
-def test_a_key_of_another_certificate_is_named(tmp_path: Path) -> None:
-    cert, key = make(tmp_path)
-    good = key.read_bytes()
-    make(tmp_path)
-    key.write_bytes(good)
+def test_error_names_the_key_that_does_not_match_its_certificate(tmp_path: Path) -> None:
+    cert, key = write_certificate(tmp_path)
+    old_key = key.read_bytes()
+    write_certificate(tmp_path)
+    key.write_bytes(old_key)
 
     with pytest.raises(
         InvalidSetting, match=r"The key in .*key\.pem does not match the certificate in .*cert\.pem"
@@ -104,11 +104,11 @@ def test_a_key_of_another_certificate_is_named(tmp_path: Path) -> None:
         Certificate(str(cert), str(key))
 
 
-def test_an_encrypted_key_is_refused_and_nobody_is_asked_for_a_password(tmp_path: Path) -> None:
-    cert, key = make(tmp_path)
-    secret = serialization.load_pem_private_key(key.read_bytes(), None)
+def test_encrypted_key_is_refused_without_a_password_prompt(tmp_path: Path) -> None:
+    cert, key = write_certificate(tmp_path)
+    private_key = serialization.load_pem_private_key(key.read_bytes(), None)
     key.write_bytes(
-        secret.private_bytes(
+        private_key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
             serialization.BestAvailableEncryption(b"x"),

@@ -1,4 +1,4 @@
-"""Traces: received as a collector receives them; nothing in them that is not meant for it."""
+"""Traces as an OTLP collector receives them: the expected attributes, and no secrets."""
 
 from pathlib import Path
 
@@ -8,17 +8,17 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from tests.support.otlp_collector import collecting
 from tests.support.server_process import Server
 
-TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
-def test_a_request_is_a_span_in_the_trace_of_its_caller(tmp_path: Path) -> None:
+def test_request_span_joins_the_callers_trace(tmp_path: Path) -> None:
     with collecting() as (environment, bodies):
         server = Server(tmp_path / "data", environment)
         server.start()
         with server.client() as client:
             client.get(
                 "/auth/factors/auth_factor_unknown?token=hunter2",
-                headers={"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"},
+                headers={"traceparent": f"00-{TRACE_ID}-00f067aa0ba902b7-01"},
             )
         assert server.stop() == 0, server.output()
     spans: dict[str, Span] = {}
@@ -27,10 +27,13 @@ def test_a_request_is_a_span_in_the_trace_of_its_caller(tmp_path: Path) -> None:
             for scope in resource.scope_spans:
                 spans |= {span.name: span for span in scope.spans}
     span = spans["GET /auth/factors/{factor_id}"]
-    said = {one.key: one.value.string_value or one.value.int_value for one in span.attributes}
+    attributes = {
+        attribute.key: attribute.value.string_value or attribute.value.int_value
+        for attribute in span.attributes
+    }
 
-    assert span.trace_id.hex() == TRACE
-    assert said == {
+    assert span.trace_id.hex() == TRACE_ID
+    assert attributes == {
         "http.request.method": "GET",
         "http.route": "/auth/factors/{factor_id}",
         "http.response.status_code": 404,

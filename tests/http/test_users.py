@@ -1,4 +1,4 @@
-"""Users, route by route: statuses, key sets and refusals of the contract."""
+"""Users, route by route: the contract's statuses, fields and errors."""
 
 import uuid
 from typing import Any
@@ -10,14 +10,14 @@ from tests.support.response_assertions import assert_list, assert_user, moment
 from tests.support.server_process import Json, fields
 
 USERS = "/user_management/users"
-UNKNOWN = "user_01ZZZZZZZZZZZZZZZZZZZZZZZZ"
+UNKNOWN_USER = "user_01ZZZZZZZZZZZZZZZZZZZZZZZZ"
 
 
-def test_a_user_of_an_email_alone_has_every_key_with_its_default(api: httpx.Client, email: str) -> None:
-    made = fields(api.post(USERS, json={"email": email}), 201)
+def test_user_with_only_an_email_has_default_fields(api: httpx.Client, email: str) -> None:
+    created = fields(api.post(USERS, json={"email": email}), 201)
 
-    assert_user(made)
-    absent = (
+    assert_user(created)
+    null_fields = (
         "first_name",
         "last_name",
         "name",
@@ -26,12 +26,12 @@ def test_a_user_of_an_email_alone_has_every_key_with_its_default(api: httpx.Clie
         "last_sign_in_at",
         "locale",
     )
-    assert [made[key] for key in absent] == [None] * len(absent)
-    assert (made["email"], made["email_verified"], made["metadata"]) == (email, False, {})
+    assert [created[key] for key in null_fields] == [None] * len(null_fields)
+    assert (created["email"], created["email_verified"], created["metadata"]) == (email, False, {})
 
 
-def test_every_field_of_a_new_user_comes_back_and_can_be_read_again(api: httpx.Client, email: str) -> None:
-    given = {
+def test_every_field_of_a_new_user_is_stored(api: httpx.Client, email: str) -> None:
+    request = {
         "email": email,
         "email_verified": True,
         "first_name": "Kim",
@@ -41,16 +41,16 @@ def test_every_field_of_a_new_user_comes_back_and_can_be_read_again(api: httpx.C
         "metadata": {"plan": "pro"},
         "locale": "de-CH",
     }
-    made = fields(api.post(USERS, json={**given, "password": "a long and rare passphrase 7!"}), 201)
+    created = fields(api.post(USERS, json={**request, "password": "a long and rare passphrase 7!"}), 201)
 
-    assert_user(made)
-    assert {key: made[key] for key in given} == given
-    assert fields(api.get(f"{USERS}/{made['id']}"), 200) == made
-    by_external_id = api.get(f"{USERS}/external_id/{given['external_id'].replace('/', '%2F')}")  # type: ignore[attr-defined]  # text
-    assert fields(by_external_id, 200) == made
+    assert_user(created)
+    assert {key: created[key] for key in request} == request
+    assert fields(api.get(f"{USERS}/{created['id']}"), 200) == created
+    by_external_id = api.get(f"{USERS}/external_id/{request['external_id'].replace('/', '%2F')}")  # type: ignore[attr-defined]  # a string
+    assert fields(by_external_id, 200) == created
 
 
-def test_nulls_and_unknown_fields_are_read_as_absent(api: httpx.Client, email: str) -> None:
+def test_null_and_unknown_fields_are_ignored(api: httpx.Client, email: str) -> None:
     body = {
         "email": email,
         "first_name": None,
@@ -60,15 +60,13 @@ def test_nulls_and_unknown_fields_are_read_as_absent(api: httpx.Client, email: s
         "x": 1,
     }
 
-    made = fields(api.post(USERS, json=body), 201)
+    created = fields(api.post(USERS, json=body), 201)
 
-    assert (made["first_name"], made["metadata"]) == (None, {})
+    assert (created["first_name"], created["metadata"]) == (None, {})
 
 
 @pytest.mark.parametrize("body", [{}, {"email": ""}, {"email": "  "}, {"email": None}, None, []])
-def test_a_user_without_an_email_is_refused_with_the_code_that_sdks_know(
-    api: httpx.Client, body: Json
-) -> None:
+def test_user_without_an_email_is_refused(api: httpx.Client, body: Json) -> None:
     refused = fields(api.post(USERS, json=body), 422)
 
     assert (refused["code"], refused["message"]) == ("invalid_request_parameters", "Validation failed")
@@ -77,7 +75,7 @@ def test_a_user_without_an_email_is_refused_with_the_code_that_sdks_know(
     ]
 
 
-def test_an_email_is_taken_in_any_case(api: httpx.Client, user: dict[str, Any]) -> None:
+def test_duplicate_email_in_another_case_is_refused(api: httpx.Client, user: dict[str, Any]) -> None:
     refused = fields(api.post(USERS, json={"email": user["email"].upper()}), 400)
 
     assert (refused["code"], refused["message"]) == ("user_creation_error", "Could not create user.")
@@ -86,7 +84,7 @@ def test_an_email_is_taken_in_any_case(api: httpx.Client, user: dict[str, Any]) 
     ]
 
 
-def test_an_external_id_is_taken(api: httpx.Client, email: str) -> None:
+def test_duplicate_external_id_is_refused(api: httpx.Client, email: str) -> None:
     first = fields(api.post(USERS, json={"email": email, "external_id": uuid.uuid4().hex}), 201)
 
     refused = fields(api.post(USERS, json={"email": f"x{email}", "external_id": first["external_id"]}), 400)
@@ -126,7 +124,7 @@ BAD_FIELDS = [
 
 
 @pytest.mark.parametrize(("bad", "status", "code"), BAD_FIELDS)
-def test_a_field_that_breaks_a_rule_refuses_the_user_and_stores_nothing(
+def test_user_with_an_invalid_field_is_not_stored(
     api: httpx.Client, email: str, bad: dict[str, Any], status: int, code: str
 ) -> None:
     refused = fields(api.post(USERS, json={"email": email, **bad}), status)
@@ -137,9 +135,7 @@ def test_a_field_that_breaks_a_rule_refuses_the_user_and_stores_nothing(
     assert fields(api.get(USERS, params={"email": email}), 200)["data"] == []
 
 
-def test_a_user_is_found_by_email_in_any_case_and_only_this_user(
-    api: httpx.Client, user: dict[str, Any]
-) -> None:
+def test_email_filter_is_case_insensitive_and_exact(api: httpx.Client, user: dict[str, Any]) -> None:
     found = fields(api.get(USERS, params={"email": user["email"].upper()}), 200)
 
     assert_list(found)
@@ -147,30 +143,30 @@ def test_a_user_is_found_by_email_in_any_case_and_only_this_user(
     assert found["list_metadata"] == {"before": None, "after": None}
 
 
-def test_an_update_changes_what_it_names_and_leaves_the_rest(api: httpx.Client, email: str) -> None:
-    given = {
+def test_update_changes_only_the_given_fields(api: httpx.Client, email: str) -> None:
+    request = {
         "email": email,
         "first_name": "Kim",
         "external_id": uuid.uuid4().hex,
         "metadata": {"a": "1", "b": "2"},
     }
-    made = fields(api.post(USERS, json=given), 201)
-    path = f"{USERS}/{made['id']}"
+    created = fields(api.post(USERS, json=request), 201)
+    path = f"{USERS}/{created['id']}"
 
     changed = fields(api.put(path, json={"last_name": "Doe", "metadata": {"b": None, "c": "3"}}), 200)
 
     assert_user(changed)
     assert (changed["first_name"], changed["last_name"]) == ("Kim", "Doe")
     assert changed["metadata"] == {"a": "1", "c": "3"}
-    assert changed["external_id"] == given["external_id"]
-    assert changed["created_at"] == made["created_at"]
-    assert moment(changed["updated_at"]) >= moment(made["updated_at"])
+    assert changed["external_id"] == request["external_id"]
+    assert changed["created_at"] == created["created_at"]
+    assert moment(changed["updated_at"]) >= moment(created["updated_at"])
     cleared = fields(api.put(path, json={"external_id": None, "metadata": {}}), 200)
     assert (cleared["external_id"], cleared["metadata"]) == (None, {})
     assert fields(api.get(path), 200) == cleared
 
 
-def test_an_update_refuses_the_email_of_another_user(
+def test_update_to_another_users_email_is_refused(
     api: httpx.Client, user: dict[str, Any], email: str
 ) -> None:
     other = fields(api.post(USERS, json={"email": f"x{email}"}), 201)
@@ -181,7 +177,7 @@ def test_an_update_refuses_the_email_of_another_user(
     assert fields(api.get(f"{USERS}/{other['id']}"), 200) == other
 
 
-def test_deleting_a_user_answers_200_without_body_or_content_type_and_takes_the_factors_along(
+def test_deleting_a_user_deletes_its_factors(
     api: httpx.Client, user: dict[str, Any], factors_path: str
 ) -> None:
     factor = fields(api.post(factors_path, json={"type": "totp"}), 201)["authentication_factor"]
@@ -196,19 +192,19 @@ def test_deleting_a_user_answers_200_without_body_or_content_type_and_takes_the_
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-def test_an_unknown_user_is_named_in_the_answer(api: httpx.Client, method: str) -> None:
-    answer = api.request(
-        method, f"{USERS}/{UNKNOWN}", json={"first_name": "Kim"} if method == "PUT" else None
+def test_unknown_user_error_names_the_id(api: httpx.Client, method: str) -> None:
+    response = api.request(
+        method, f"{USERS}/{UNKNOWN_USER}", json={"first_name": "Kim"} if method == "PUT" else None
     )
 
-    assert fields(answer, 404) == {
-        "message": f"User not found: '{UNKNOWN}'.",
+    assert fields(response, 404) == {
+        "message": f"User not found: '{UNKNOWN_USER}'.",
         "code": "entity_not_found",
-        "entity_id": UNKNOWN,
+        "entity_id": UNKNOWN_USER,
     }
 
 
-def test_an_unknown_external_id_is_named_decoded(api: httpx.Client) -> None:
+def test_unknown_external_id_error_names_the_decoded_id(api: httpx.Client) -> None:
     refused = fields(api.get(f"{USERS}/external_id/no%20such%2Fid"), 404)
 
     assert refused["entity_id"] == "no such/id"
