@@ -1,4 +1,4 @@
-"""The application in this process for what depends on time, one real server for what depends on sockets."""
+"""Fixtures: the application in this process for tests of time, one real server for tests of sockets."""
 
 import asyncio
 import uuid
@@ -15,7 +15,7 @@ from tests.support.server_process import Server, running
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Made once, since an RSA key takes a while; tests work on copies."""
+    """Create a data folder once, because generating an RSA key is slow; tests work on copies."""
     folder = tmp_path_factory.mktemp("template") / "data"
     asyncio.run(make_template(folder))
     return folder
@@ -25,7 +25,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def postgres_template(
     tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
 ) -> tuple[Path, str]:
-    """The same in PostgreSQL: the folder with the key ring, and the name of the database."""
+    """Create the same in PostgreSQL: the folder with the key ring, and the database's name."""
     folder = tmp_path_factory.mktemp("postgres-template") / "data"
     name = postgres_server.create_database()
     postgres_server.sql(migrations.script("postgresql"), name)
@@ -35,25 +35,25 @@ def postgres_template(
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def database(request: pytest.FixtureRequest) -> tuple[Path, str]:
-    """Folder to copy and database to use; every rule is tested on both kinds."""
+    """Return the folder to copy and the database URL; every rule is tested on both stores."""
     if request.param == "sqlite":
         return request.getfixturevalue("template"), ""
     server: PostgresServer = request.getfixturevalue("postgres_server")
-    template, original = request.getfixturevalue("postgres_template")
+    template, template_database = request.getfixturevalue("postgres_template")
     copy = f"signin_{uuid.uuid4().hex}"
-    server.sql(f"CREATE DATABASE {copy} TEMPLATE {original}")
+    server.sql(f"CREATE DATABASE {copy} TEMPLATE {template_database}")
     return template, server.url(copy)
 
 
 @pytest.fixture
 async def application(database: tuple[Path, str], tmp_path: Path) -> AsyncIterator[Application]:
-    """Open with the default settings."""
-    async with opened(database[0], tmp_path, database_url=database[1]) as it:
-        yield it
+    """Open an application with the default settings."""
+    async with opened(database[0], tmp_path, database_url=database[1]) as opened_application:
+        yield opened_application
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     data = tmp_path_factory.mktemp("signin") / "data"
-    with running(data, {"AUTHFACTOR_TEAM_NAME": "Acme"}) as started:
-        yield started
+    with running(data, {"AUTHFACTOR_TEAM_NAME": "Acme"}) as running_server:
+        yield running_server

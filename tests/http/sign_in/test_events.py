@@ -1,4 +1,4 @@
-"""The trail of a sign-in in `GET /events`: which events, what they tell, and how they are asked for."""
+"""The events of a sign-in in `GET /events`: which are recorded, their data, and how they are queried."""
 
 import asyncio
 from itertools import pairwise
@@ -15,16 +15,16 @@ from tests.support.server_process import fields
 PASSWORD_SUCCEEDED, PASSWORD_FAILED = "authentication.password_succeeded", "authentication.password_failed"
 MFA_SUCCEEDED, MFA_FAILED = "authentication.mfa_succeeded", "authentication.mfa_failed"
 CREATED, REVOKED = "session.created", "session.revoked"
-TRAIL = (PASSWORD_SUCCEEDED, PASSWORD_FAILED, MFA_SUCCEEDED, MFA_FAILED, CREATED, REVOKED)
-FROM: Json = {"ip_address": "203.0.113.9", "user_agent": "Mozilla/5.0"}
+SIGN_IN_EVENTS = (PASSWORD_SUCCEEDED, PASSWORD_FAILED, MFA_SUCCEEDED, MFA_FAILED, CREATED, REVOKED)
+ORIGIN: Json = {"ip_address": "203.0.113.9", "user_agent": "Mozilla/5.0"}
 
 
 def names(events: list[Json]) -> list[str]:
     return [event["event"] for event in events]
 
 
-async def three(application: Application) -> list[str]:
-    """Make three users, a second apart, and return the ids of their events."""
+async def create_three_users(application: Application) -> list[str]:
+    """Create three users, a second apart, and return the ids of their events."""
     for _ in range(3):
         application.clock.advance(1)
         await application.user()
@@ -37,61 +37,61 @@ async def page(application: Application, query: str) -> Json:
     return body
 
 
-async def test_made_up_emails_do_not_fill_the_disk(application: Application) -> None:
-    looked_at = Settings().passwords_per_address
-    for number in range(looked_at + REFUSAL_BURST + 30):
-        await application.password({"email": f"nobody-{number}@example.org"}, **FROM)
+async def test_failure_events_for_unknown_emails_are_limited(application: Application) -> None:
+    attempts_allowed = Settings().passwords_per_address
+    for number in range(attempts_allowed + REFUSAL_BURST + 30):
+        await application.password({"email": f"unknown-{number}@example.org"}, **ORIGIN)
     query = f"events={PASSWORD_FAILED}&limit=100"
     body = await page(application, query)
     found = len(body["data"])
     while after := body["list_metadata"]["after"]:
         body = await page(application, f"{query}&after={after}")
         found += len(body["data"])
-    assert found == looked_at + REFUSAL_BURST
+    assert found == attempts_allowed + REFUSAL_BURST
 
 
-async def test_the_password_has_succeeded_before_the_code_is_given(application: Application) -> None:
+async def test_password_success_is_recorded_before_the_code(application: Application) -> None:
     user = await application.member()
-    pending = fields(await application.password(user, **FROM), 403)
-    (event,) = await application.events(*TRAIL)
+    pending = fields(await application.password(user, **ORIGIN), 403)
+    (event,) = await application.events(*SIGN_IN_EVENTS)
     assert set(event) == {"object", "id", "event", "data", "created_at", "context"}
     assert (event["object"], event["event"]) == ("event", PASSWORD_SUCCEEDED)
     response_assertions.assert_id(event["id"], "event")
     response_assertions.moment(event["created_at"])
-    who = {"user_id": user["id"], "email": user["email"], **FROM}
-    assert event["data"] == {"type": "password", "status": "succeeded", **who}
+    identity = {"user_id": user["id"], "email": user["email"], **ORIGIN}
+    assert event["data"] == {"type": "password", "status": "succeeded", **identity}
 
-    answer = await application.grant(
+    response = await application.grant(
         MFA_TOTP,
         code=application.code(),
         pending_authentication_token=pending["pending_authentication_token"],
         authentication_challenge_id=pending["authentication_challenge"]["id"],
-        **FROM,
+        **ORIGIN,
     )
-    assert answer.status_code == 200
-    trail = await application.events(*TRAIL)
-    assert names(trail) == [PASSWORD_SUCCEEDED, MFA_SUCCEEDED, CREATED]
-    assert trail[1]["data"] == {"type": "mfa", "status": "succeeded", **who}
-    assert trail[2]["data"] == (await application.sessions(user))[0]
-    assert all(first["id"] < second["id"] for first, second in pairwise(trail))
+    assert response.status_code == 200
+    events = await application.events(*SIGN_IN_EVENTS)
+    assert names(events) == [PASSWORD_SUCCEEDED, MFA_SUCCEEDED, CREATED]
+    assert events[1]["data"] == {"type": "mfa", "status": "succeeded", **identity}
+    assert events[2]["data"] == (await application.sessions(user))[0]
+    assert all(first["id"] < second["id"] for first, second in pairwise(events))
 
 
-async def test_a_wrong_code_leaves_a_failure_with_its_reason(application: Application) -> None:
+async def test_wrong_code_records_a_failure_with_its_reason(application: Application) -> None:
     user = await application.member()
     pending = await application.begin(user)
-    await application.answer(pending, application.wrong(), **FROM)
+    await application.answer(pending, application.wrong(), **ORIGIN)
     (event,) = await application.events(MFA_FAILED, MFA_SUCCEEDED, CREATED)
     assert event["data"] == {
         "type": "mfa",
         "status": "failed",
         "user_id": user["id"],
         "email": user["email"],
-        **FROM,
+        **ORIGIN,
         "error": {"code": "invalid_one_time_code", "message": "The code is not valid."},
     }
 
 
-async def test_a_replayed_code_leaves_a_failure_and_a_warning_of_ours(application: Application) -> None:
+async def test_replayed_code_records_a_failure_and_a_replay_event(application: Application) -> None:
     user = await application.member()
     code = application.code()
     await application.answer(await application.begin(user), code)
@@ -102,53 +102,53 @@ async def test_a_replayed_code_leaves_a_failure_and_a_warning_of_ours(applicatio
     assert warning["data"]["user_id"] == user["id"]
 
 
-async def test_a_wrong_password_leaves_a_failure(application: Application) -> None:
+async def test_wrong_password_records_a_failure(application: Application) -> None:
     user = await application.user()
-    await application.password(user, "not this one", **FROM)
-    (event,) = await application.events(*TRAIL)
+    await application.password(user, "not this one", **ORIGIN)
+    (event,) = await application.events(*SIGN_IN_EVENTS)
     assert event["event"] == PASSWORD_FAILED
     error = {"code": "invalid_credentials", "message": f"Invalid credentials for '{user['email']}'."}
-    who = {"user_id": user["id"], "email": user["email"], **FROM}
-    assert event["data"] == {"type": "password", "status": "failed", **who, "error": error}
+    identity = {"user_id": user["id"], "email": user["email"], **ORIGIN}
+    assert event["data"] == {"type": "password", "status": "failed", **identity, "error": error}
 
 
-async def test_an_unknown_email_leaves_a_failure_of_nobody(application: Application) -> None:
-    await application.grant("password", email="nobody@example.org", password=PASSWORD)
-    (event,) = await application.events(*TRAIL)
+async def test_unknown_email_records_a_failure_without_a_user(application: Application) -> None:
+    await application.grant("password", email="unknown@example.org", password=PASSWORD)
+    (event,) = await application.events(*SIGN_IN_EVENTS)
     assert event["event"] == PASSWORD_FAILED
     assert event["data"]["user_id"] is None
-    assert event["data"]["email"] == "nobody@example.org"
+    assert event["data"]["email"] == "unknown@example.org"
     assert (event["data"]["ip_address"], event["data"]["user_agent"]) == (None, None)
 
 
-async def test_refused_requests_leave_nothing(application: Application) -> None:
+async def test_requests_with_invalid_credentials_record_no_event(application: Application) -> None:
     user = await application.member()
     await application.password(user, client_secret="sk_wrong")
     await application.refresh("x")
     pending = await application.begin(user)
     await application.answer(pending, pending_authentication_token="x")
-    assert names(await application.events(*TRAIL)) == [PASSWORD_SUCCEEDED]
+    assert names(await application.events(*SIGN_IN_EVENTS)) == [PASSWORD_SUCCEEDED]
 
 
-async def test_a_refresh_leaves_nothing(application: Application) -> None:
+async def test_refresh_records_no_event(application: Application) -> None:
     tokens = await application.sign_in(await application.user())
     assert (await application.refresh(tokens["refresh_token"])).status_code == 200
-    assert names(await application.events(*TRAIL)) == [PASSWORD_SUCCEEDED, CREATED]
+    assert names(await application.events(*SIGN_IN_EVENTS)) == [PASSWORD_SUCCEEDED, CREATED]
 
 
-async def test_events_of_another_environment_are_not_seen(application: Application) -> None:
+async def test_events_of_another_environment_are_not_listed(application: Application) -> None:
     user = await application.user(application.other)
-    answer = await application.password(user, client_id=OTHER_CLIENT, client_secret=OTHER_KEY)
-    assert answer.status_code == 200
-    assert await application.events(*TRAIL, "user.created") == []
+    response = await application.password(user, client_id=OTHER_CLIENT, client_secret=OTHER_KEY)
+    assert response.status_code == 200
+    assert await application.events(*SIGN_IN_EVENTS, "user.created") == []
 
 
-async def test_ids_grow_even_when_everything_happens_at_once(application: Application) -> None:
+async def test_event_ids_are_ordered_under_concurrency(application: Application) -> None:
     users = [await application.user() for _ in range(8)]
     await asyncio.gather(*(application.password(user) for user in users))
-    trail = await application.events(*TRAIL)
-    assert len(trail) == 16
-    assert all(first["id"] < second["id"] for first, second in pairwise(trail))
+    events = await application.events(*SIGN_IN_EVENTS)
+    assert len(events) == 16
+    assert all(first["id"] < second["id"] for first, second in pairwise(events))
 
 
 @pytest.mark.parametrize(
@@ -164,18 +164,18 @@ async def test_ids_grow_even_when_everything_happens_at_once(application: Applic
         "events=user.created,session.created,no.such.event",
     ],
 )
-async def test_every_way_of_naming_events_is_understood(application: Application, query: str) -> None:
+async def test_events_parameter_accepts_every_array_syntax(application: Application, query: str) -> None:
     await application.sign_in(await application.user())
     assert names((await page(application, query))["data"]) == ["user.created", "session.created"]
 
 
 @pytest.mark.parametrize("query", ["", "events=", "events[]=", "events=,", "limit=5", "event=user.created"])
-async def test_without_a_name_the_request_is_refused(application: Application, query: str) -> None:
+async def test_request_without_event_names_is_refused(application: Application, query: str) -> None:
     body = refused(await application.api.get(f"/events?{query}"), "invalid_events_request")
     assert body["message"].endswith("must be provided using the events parameter.")
 
 
-async def test_events_of_ours_come_only_when_asked_for(application: Application) -> None:
+async def test_authfactor_events_are_listed_only_by_name(application: Application) -> None:
     user = await application.user()
     await application.enroll(user)
     assert names((await page(application, "events=user.created"))["data"]) == ["user.created"]
@@ -185,8 +185,8 @@ async def test_events_of_ours_come_only_when_asked_for(application: Application)
     assert (await page(application, "events=authfactor"))["data"] == []
 
 
-async def test_oldest_come_first_unless_an_order_is_sent(application: Application) -> None:
-    ids = await three(application)
+async def test_events_are_oldest_first_by_default(application: Application) -> None:
+    ids = await create_three_users(application)
     for order, expected in (
         ("", ids),
         ("&order=asc", ids),
@@ -197,8 +197,8 @@ async def test_oldest_come_first_unless_an_order_is_sent(application: Applicatio
         assert [event["id"] for event in data] == expected, order
 
 
-async def test_a_cursor_walks_forward_and_sees_what_comes_later(application: Application) -> None:
-    ids = await three(application)
+async def test_after_cursor_returns_later_events(application: Application) -> None:
+    ids = await create_three_users(application)
     first = await page(application, "events=user.created&limit=2")
     assert [event["id"] for event in first["data"]] == ids[:2]
     assert first["list_metadata"]["after"] == ids[1]
@@ -211,20 +211,20 @@ async def test_a_cursor_walks_forward_and_sees_what_comes_later(application: App
     assert late["id"] > ids[2]
 
 
-async def test_a_cursor_may_be_an_event_of_another_name(application: Application) -> None:
-    ids = await three(application)
+async def test_cursor_may_be_an_event_of_another_name(application: Application) -> None:
+    ids = await create_three_users(application)
     await application.sign_in(await application.user())
     data = (await page(application, f"events=session.created&after={ids[0]}"))["data"]
     assert names(data) == ["session.created"]
 
 
-async def test_an_unknown_or_foreign_cursor_is_refused(application: Application) -> None:
+async def test_unknown_or_foreign_cursor_is_refused(application: Application) -> None:
     await application.user(application.other)
     foreign = fields(await application.other.get("/events?events=user.created"), 200)["data"][0]["id"]
     for field in ("after", "before"):
         for cursor in (foreign, "event_01KXM8HJK2M4N6P8R0S2T4V6W8", "x"):
-            answer = await application.api.get(f"/events?events=user.created&{field}={cursor}")
-            items = refused(answer, "invalid_request_parameters", 422)["errors"]
+            response = await application.api.get(f"/events?events=user.created&{field}={cursor}")
+            items = refused(response, "invalid_request_parameters", 422)["errors"]
             assert [item["field"] for item in items] == [field]
 
 
@@ -241,16 +241,16 @@ async def test_an_unknown_or_foreign_cursor_is_refused(application: Application)
         ("range_start=&range_end=", [0, 1, 2]),
     ],
 )
-async def test_a_range_is_from_its_start_up_to_its_end(
+async def test_range_includes_its_start_and_excludes_its_end(
     application: Application, query: str, expected: list[int]
 ) -> None:
-    ids = await three(application)
+    ids = await create_three_users(application)
     data = (await page(application, f"events=user.created&{query}"))["data"]
     assert [ids.index(event["id"]) for event in data] == expected
 
 
-async def test_after_wins_over_the_start_of_a_range(application: Application) -> None:
-    ids = await three(application)
+async def test_after_cursor_overrides_range_start(application: Application) -> None:
+    ids = await create_three_users(application)
     query = f"events=user.created&after={ids[0]}&range_start=2030-01-01T00:00:00Z"
     assert [event["id"] for event in (await page(application, query))["data"]] == ids[1:]
 
@@ -259,22 +259,22 @@ async def test_after_wins_over_the_start_of_a_range(application: Application) ->
 @pytest.mark.parametrize(
     "text", ["yesterday", "1700000000", "2023-13-01", "0001-01-01T00:00:00+23:59", "☃", "9" * 400]
 )
-async def test_a_range_that_is_no_time_is_refused(application: Application, field: str, text: str) -> None:
-    answer = await application.api.get(f"/events?events=user.created&{field}={quote(text)}")
-    if text.startswith("0001"):  # a time, though nothing has happened then
-        assert answer.status_code == 200
+async def test_malformed_range_bound_is_refused(application: Application, field: str, text: str) -> None:
+    response = await application.api.get(f"/events?events=user.created&{field}={quote(text)}")
+    if text.startswith("0001"):  # a valid time, though before any event
+        assert response.status_code == 200
         return
-    items = refused(answer, "invalid_request_parameters", 422)["errors"]
+    items = refused(response, "invalid_request_parameters", 422)["errors"]
     assert [item["code"] for item in items] == [f"{field}_invalid"]
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=101", "order=up"])
-async def test_a_bad_page_is_refused(application: Application, query: str) -> None:
+async def test_invalid_limit_or_order_is_refused(application: Application, query: str) -> None:
     refused(
         await application.api.get(f"/events?events=user.created&{query}"), "invalid_request_parameters", 422
     )
 
 
-async def test_events_need_a_key(application: Application) -> None:
-    answer = await application.api.get("/events?events=user.created", headers={"authorization": "Bearer x"})
-    assert answer.status_code == 401
+async def test_events_require_an_api_key(application: Application) -> None:
+    response = await application.api.get("/events?events=user.created", headers={"authorization": "Bearer x"})
+    assert response.status_code == 401

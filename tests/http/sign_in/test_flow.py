@@ -1,4 +1,4 @@
-"""The whole way of an application, over sockets: from a new user to verified, refreshed, revoked tokens."""
+"""An application's whole flow over sockets: from a new user to verified, refreshed and revoked tokens."""
 
 import base64
 import hashlib
@@ -41,7 +41,7 @@ def api(server: Server) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="module")
-def public(server: Server) -> Iterator[httpx.Client]:
+def public_client(server: Server) -> Iterator[httpx.Client]:
     with server.client(key=None) as client:
         yield client
 
@@ -59,7 +59,7 @@ def grant(grant_type: str, **body: str) -> Json:
 
 
 def enroll(api: httpx.Client) -> tuple[Json, str]:
-    """Make a user with a password and a factor that a first code has made active."""
+    """Create a user with a password and a factor activated by its first code."""
     email = f"kim+{uuid.uuid4().hex}@example.org"
     user = fields(api.post("/user_management/users", json={"email": email, "password": PASSWORD}), 201)
     path = f"/user_management/users/{user['id']}/auth_factors"
@@ -75,7 +75,7 @@ def begin(send: Send, client: httpx.Client, user: Json) -> Json:
     return fields(send(client, grant("password", email=user["email"], password=PASSWORD)), 403)
 
 
-def answer(pending: Json, code: str) -> Json:
+def code_grant(pending: Json, code: str) -> Json:
     return grant(
         MFA_TOTP,
         code=code,
@@ -85,63 +85,69 @@ def answer(pending: Json, code: str) -> Json:
 
 
 @pytest.fixture(scope="module")
-def tokens(api: httpx.Client, public: httpx.Client) -> Json:
+def tokens(api: httpx.Client, public_client: httpx.Client) -> Json:
     user, secret = enroll(api)
-    pending = begin(as_json, public, user)
-    return fields(as_json(public, answer(pending, authenticator.code(secret, ahead=1))), 200)
+    pending = begin(as_json, public_client, user)
+    return fields(as_json(public_client, code_grant(pending, authenticator.code(secret, ahead=1))), 200)
 
 
 @pytest.mark.parametrize("send", [as_json, as_form])
-def test_from_a_new_user_to_a_refused_token(api: httpx.Client, public: httpx.Client, send: Send) -> None:
+def test_sign_in_refresh_and_revocation_work_end_to_end(
+    api: httpx.Client, public_client: httpx.Client, send: Send
+) -> None:
     user, secret = enroll(api)
-    pending = begin(send, public, user)
+    pending = begin(send, public_client, user)
     assert pending["code"] == "mfa_challenge"
     response_assertions.assert_user(pending["user"])
     response_assertions.assert_challenge(
         pending["authentication_challenge"], pending["authentication_factors"][0]["id"]
     )
-    refused(send(public, answer(pending, authenticator.wrong_code(secret))), "invalid_one_time_code")
-    made = fields(send(public, answer(pending, authenticator.code(secret, ahead=1))), 200)
-    assert set(made) == {"user", "access_token", "refresh_token", "authentication_method"}
-    response_assertions.assert_user(made["user"])
-    assert made["authentication_method"] == "Password"
+    refused(
+        send(public_client, code_grant(pending, authenticator.wrong_code(secret))), "invalid_one_time_code"
+    )
+    tokens = fields(send(public_client, code_grant(pending, authenticator.code(secret, ahead=1))), 200)
+    assert set(tokens) == {"user", "access_token", "refresh_token", "authentication_method"}
+    response_assertions.assert_user(tokens["user"])
+    assert tokens["authentication_method"] == "Password"
 
-    fresh = fields(send(public, grant("refresh_token", refresh_token=made["refresh_token"])), 200)
-    assert fresh["refresh_token"] != made["refresh_token"]
+    refreshed = fields(
+        send(public_client, grant("refresh_token", refresh_token=tokens["refresh_token"])), 200
+    )
+    assert refreshed["refresh_token"] != tokens["refresh_token"]
     listed = fields(api.get(f"/user_management/users/{user['id']}/sessions"), 200)["data"]
-    claims = jwt.decode(fresh["access_token"], options={"verify_signature": False})
+    claims = jwt.decode(refreshed["access_token"], options={"verify_signature": False})
     assert [session["id"] for session in listed] == [claims["sid"]]
 
     revoked = api.post("/user_management/sessions/revoke", json={"session_id": claims["sid"]})
     assert (revoked.status_code, revoked.content) == (200, b"")
     assert "content-type" not in revoked.headers
-    for token in (made["refresh_token"], fresh["refresh_token"]):
-        body = fields(send(public, grant("refresh_token", refresh_token=token)), 400)
+    for token in (tokens["refresh_token"], refreshed["refresh_token"]):
+        body = fields(send(public_client, grant("refresh_token", refresh_token=token)), 400)
         assert body == {"error": "invalid_grant", "error_description": "Invalid refresh token."}
 
 
-def test_pyjwts_client_verifies_with_the_published_key(server: Server, tokens: Json) -> None:
+def test_pyjwt_verifies_with_the_published_key(server: Server, tokens: Json) -> None:
     keys = jwt.PyJWKClient(f"{server.url}/sso/jwks/{CLIENT_ID}")
     key = keys.get_signing_key_from_jwt(tokens["access_token"])
-    # Without leeway: this fails for a token that claims to be from the future.
+    # Without leeway, this fails for a token issued in the future.
     claims = jwt.decode(tokens["access_token"], key, algorithms=["RS256"])
     assert claims["sub"] == tokens["user"]["id"]
     assert claims["exp"] - claims["iat"] == 300
 
 
-def test_a_token_that_names_an_unknown_key_finds_none(server: Server, tokens: Json) -> None:
-    head = base64.urlsafe_b64encode(b'{"alg":"RS256","kid":"key_nobodys"}').rstrip(b"=").decode()
+def test_token_with_an_unknown_key_id_is_refused(server: Server, tokens: Json) -> None:
+    head = base64.urlsafe_b64encode(b'{"alg":"RS256","kid":"key_unknown"}').rstrip(b"=").decode()
     forged = f"{head}.{tokens['access_token'].partition('.')[2]}"
     keys = jwt.PyJWKClient(f"{server.url}/sso/jwks/{CLIENT_ID}")
-    with pytest.raises(jwt.PyJWKClientError, match="key_nobodys"):
+    with pytest.raises(jwt.PyJWKClientError, match="key_unknown"):
         keys.get_signing_key_from_jwt(forged)
 
 
 def test_node_verifies_with_the_published_key(
-    public: httpx.Client, tokens: Json, needs: Callable[[str], Path]
+    public_client: httpx.Client, tokens: Json, needs: Callable[[str], Path]
 ) -> None:
-    keys = fields(public.get(f"/sso/jwks/{CLIENT_ID}"), 200)["keys"]
-    ran = subprocess.run(
+    keys = fields(public_client.get(f"/sso/jwks/{CLIENT_ID}"), 200)["keys"]
+    completed = subprocess.run(
         [needs("node"), "-e", NODE_VERIFIES],
         input=json.dumps({"token": tokens["access_token"], "keys": keys}),
         capture_output=True,
@@ -149,38 +155,38 @@ def test_node_verifies_with_the_published_key(
         timeout=50,
         check=False,
     )
-    assert ran.returncode == 0, ran.stderr
-    said = json.loads(ran.stdout)
-    assert said == {"alg": "RS256", "good": True, "forged": False, "sub": tokens["user"]["id"]}
+    assert completed.returncode == 0, completed.stderr
+    result = json.loads(completed.stdout)
+    assert result == {"alg": "RS256", "good": True, "forged": False, "sub": tokens["user"]["id"]}
 
 
-def test_the_certificate_in_the_key_set_holds_the_key(public: httpx.Client, tokens: Json) -> None:
-    (key,) = fields(public.get(f"/sso/jwks/{CLIENT_ID}"), 200)["keys"]
+def test_certificate_in_the_jwks_matches_the_key(public_client: httpx.Client, tokens: Json) -> None:
+    (key,) = fields(public_client.get(f"/sso/jwks/{CLIENT_ID}"), 200)["keys"]
     assert jwt.get_unverified_header(tokens["access_token"])["kid"] == key["kid"]
     der = base64.b64decode(key["x5c"][0], validate=True)
     certified = x509.load_der_x509_certificate(der).public_key()
     assert isinstance(certified, rsa.RSAPublicKey)
     numbers = certified.public_numbers()
-    assert _number(key["n"]) == numbers.n
-    assert _number(key["e"]) == numbers.e
+    assert _decode_integer(key["n"]) == numbers.n
+    assert _decode_integer(key["e"]) == numbers.e
     thumbprint = base64.urlsafe_b64encode(hashlib.sha256(der).digest()).rstrip(b"=").decode()
     assert key["x5t#S256"] == thumbprint
 
 
-def test_twenty_connections_at_once_get_one_session(server: Server, api: httpx.Client) -> None:
+def test_concurrent_uses_of_one_code_create_one_session(server: Server, api: httpx.Client) -> None:
     user, secret = enroll(api)
     pending = begin(as_json, api, user)
-    body = answer(pending, authenticator.code(secret, ahead=1))
+    body = code_grant(pending, authenticator.code(secret, ahead=1))
 
-    def once(_: int) -> int:
+    def authenticate(_: int) -> int:
         with server.client(key=None) as client:
             return as_json(client, body).status_code
 
     with ThreadPoolExecutor(20) as threads:
-        statuses = sorted(threads.map(once, range(20)))
+        statuses = sorted(threads.map(authenticate, range(20)))
     assert statuses == [200] + [400] * 19
     assert len(fields(api.get(f"/user_management/users/{user['id']}/sessions"), 200)["data"]) == 1
 
 
-def _number(text: str) -> int:
+def _decode_integer(text: str) -> int:
     return int.from_bytes(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), "big")

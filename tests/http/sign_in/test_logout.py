@@ -1,4 +1,4 @@
-"""Where a browser goes after logging out: to the places on the list, and nowhere else."""
+"""Logout redirects: only to the configured URLs."""
 
 import httpx
 import pytest
@@ -12,23 +12,23 @@ UNKNOWN = "session_01KXM8HJK2M4N6P8R0S2T4V6W8"
 
 
 async def log_out(application: Application, **query: str) -> httpx.Response:
-    """Ask as a browser does: without any credential."""
+    """Request the logout as a browser does, without credentials."""
     application.api.headers.pop("authorization", None)
     return await application.api.get(LOGOUT, params=query)
 
 
-def assert_sent_to(answer: httpx.Response, place: str) -> None:
-    assert (answer.status_code, answer.content) == (302, b"")
-    assert answer.headers.get_list("location") == [place]
-    assert "set-cookie" not in answer.headers
+def assert_redirects(response: httpx.Response, url: str) -> None:
+    assert (response.status_code, response.content) == (302, b"")
+    assert response.headers.get_list("location") == [url]
+    assert "set-cookie" not in response.headers
 
 
-async def test_it_ends_the_session_and_sends_the_browser_on(application: Application) -> None:
+async def test_logout_revokes_the_session_and_redirects(application: Application) -> None:
     await application.configure(None, HOME, BYE)
     user = await application.user()
     tokens = await application.sign_in(user)
     authorization = application.api.headers["authorization"]
-    assert_sent_to(await log_out(application, session_id=claims(tokens)["sid"], return_to=BYE), BYE)
+    assert_redirects(await log_out(application, session_id=claims(tokens)["sid"], return_to=BYE), BYE)
     application.api.headers["authorization"] = authorization
     assert await application.sessions(user) == []
     (event,) = await application.events("session.revoked")
@@ -37,14 +37,14 @@ async def test_it_ends_the_session_and_sends_the_browser_on(application: Applica
 
 
 @pytest.mark.parametrize("session_id", [UNKNOWN, "x", "☃"])
-async def test_an_unknown_session_is_sent_on_all_the_same(application: Application, session_id: str) -> None:
+async def test_logout_of_an_unknown_session_also_redirects(application: Application, session_id: str) -> None:
     await application.configure(None, HOME, BYE)
-    assert_sent_to(await log_out(application, session_id=session_id, return_to=BYE), BYE)
-    assert_sent_to(await log_out(application, session_id=session_id), HOME)
+    assert_redirects(await log_out(application, session_id=session_id, return_to=BYE), BYE)
+    assert_redirects(await log_out(application, session_id=session_id), HOME)
 
 
 @pytest.mark.parametrize(
-    "place",
+    "url",
     [
         "",
         "https://evil.example/",
@@ -72,49 +72,51 @@ async def test_an_unknown_session_is_sent_on_all_the_same(application: Applicati
         "https://app.example.org/\u2028",
     ],
 )
-async def test_any_other_place_becomes_the_default(application: Application, place: str) -> None:
+async def test_unlisted_return_url_becomes_the_default(application: Application, url: str) -> None:
     await application.configure(None, HOME, BYE)
-    assert_sent_to(await log_out(application, session_id=UNKNOWN, return_to=place), HOME)
+    assert_redirects(await log_out(application, session_id=UNKNOWN, return_to=url), HOME)
 
 
-async def test_of_two_places_only_one_on_the_list_can_be_meant(application: Application) -> None:
+async def test_repeated_return_to_never_redirects_to_an_unlisted_url(application: Application) -> None:
     await application.configure(None, HOME, BYE)
     application.api.headers.pop("authorization")
     query = f"session_id={UNKNOWN}&return_to={HOME}&return_to=https://evil.example/"
-    assert_sent_to(await application.api.get(f"{LOGOUT}?{query}"), HOME)
+    assert_redirects(await application.api.get(f"{LOGOUT}?{query}"), HOME)
 
 
-async def test_a_place_on_the_list_cannot_break_the_header_either(application: Application) -> None:
-    odd = "https://app.example.org/\r\nx: y ☃"
-    await application.configure(None, odd)
-    answer = await log_out(application, session_id=UNKNOWN, return_to=odd)
-    assert_sent_to(answer, "https://app.example.org/%0D%0Ax:%20y%20%E2%98%83")
+async def test_control_characters_in_a_listed_url_are_escaped(application: Application) -> None:
+    hostile_url = "https://app.example.org/\r\nx: y ☃"
+    await application.configure(None, hostile_url)
+    response = await log_out(application, session_id=UNKNOWN, return_to=hostile_url)
+    assert_redirects(response, "https://app.example.org/%0D%0Ax:%20y%20%E2%98%83")
 
 
-async def test_without_a_list_there_is_nowhere_to_go(application: Application) -> None:
+async def test_logout_without_configured_redirects_is_refused(application: Application) -> None:
     for query in ({"return_to": HOME}, {}):
-        answer = await log_out(application, session_id=UNKNOWN, **query)
-        items = refused(answer, "invalid_request_parameters", 422)["errors"]
+        response = await log_out(application, session_id=UNKNOWN, **query)
+        items = refused(response, "invalid_request_parameters", 422)["errors"]
         assert [item["field"] for item in items] == ["return_to"]
 
 
-async def test_without_a_session_id_the_request_is_invalid(application: Application) -> None:
+async def test_logout_without_a_session_id_is_refused(application: Application) -> None:
     await application.configure(None, HOME)
     items = refused(await log_out(application, return_to=HOME), "invalid_request_parameters", 422)["errors"]
     assert [item["field"] for item in items] == ["session_id"]
 
 
-async def test_the_list_of_another_environment_does_not_count_for_a_known_session(
+async def test_redirects_of_another_environment_are_not_allowed(
     application: Application,
 ) -> None:
     await application.configure(None, HOME)
     tokens = await application.sign_in(await application.user())
-    theirs = "https://theirs.example/"
+    foreign_url = "https://theirs.example/"
     environment = await application.environment("client_two")
-    options = application.af.environments.update(environment, options=_only(theirs))
-    await application.af.run(options)
-    assert_sent_to(await log_out(application, session_id=claims(tokens)["sid"], return_to=theirs), HOME)
+    update = application.af.environments.update(environment, options=_options(foreign_url))
+    await application.af.run(update)
+    assert_redirects(
+        await log_out(application, session_id=claims(tokens)["sid"], return_to=foreign_url), HOME
+    )
 
 
-def _only(place: str) -> EnvironmentOptions:
-    return EnvironmentOptions((place,))
+def _options(url: str) -> EnvironmentOptions:
+    return EnvironmentOptions((url,))

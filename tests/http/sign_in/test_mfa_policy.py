@@ -1,4 +1,4 @@
-"""When a sign-in asks for a code: the environment's policy, and which factors count."""
+"""When a sign-in requires a code: the environment's policy, and which factors count."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.support.application import SECRET, Application, Json, Pending, claims
 from tests.support.server_process import fields
 
 
-async def test_without_a_factor_the_password_is_enough_unless_a_code_is_required(
+async def test_password_suffices_without_a_factor_unless_mfa_is_required(
     application: Application,
 ) -> None:
     user = await application.user()
@@ -19,20 +19,20 @@ async def test_without_a_factor_the_password_is_enough_unless_a_code_is_required
 
 
 @pytest.mark.parametrize(("policy", "status"), [("off", 200), ("if_enrolled", 403), ("required", 403)])
-async def test_with_a_factor_a_code_is_asked_for_unless_the_policy_is_off(
+async def test_active_factor_requires_a_code_unless_the_policy_is_off(
     application: Application, policy: MfaPolicy, status: int
 ) -> None:
     await application.configure(policy)
-    answer = await application.password(await application.member())
-    assert answer.status_code == status
+    response = await application.password(await application.member())
+    assert response.status_code == status
     if status == 200:
-        assert claims(answer.json())["amr"] == ["pwd"]
+        assert claims(response.json())["amr"] == ["pwd"]
 
 
-async def test_the_challenge_answer_holds_every_documented_field(application: Application) -> None:
+async def test_mfa_challenge_response_has_every_documented_field(application: Application) -> None:
     user = await application.member()
     newer = (await application.enroll(user, totp_secret=SECRET[::-1]))["factor"]["id"]
-    await application.enroll(user)  # pending: does not count
+    await application.enroll(user)  # pending, so it does not count
     body = fields(await application.password(user), 403)
     assert set(body) == {
         *("code", "message", "pending_authentication_token", "user"),
@@ -48,17 +48,17 @@ async def test_the_challenge_answer_holds_every_documented_field(application: Ap
     response_assertions.assert_challenge(body["authentication_challenge"], newer)
 
 
-async def test_any_active_factor_answers_when_challenged(application: Application) -> None:
+async def test_any_active_factor_can_complete_the_sign_in(application: Application) -> None:
     user = await application.member()
     await application.enroll(user, totp_secret=SECRET[::-1])
     pending = await application.begin(user)
     older = pending.body["authentication_factors"][-1]["id"]
     challenge = fields(await application.api.post(f"/auth/factors/{older}/challenge"), 201)
-    answer = await application.answer(pending, authentication_challenge_id=challenge["id"])
-    assert claims(fields(answer, 200))["amr"] == ["pwd", "otp", "mfa"]
+    response = await application.answer(pending, authentication_challenge_id=challenge["id"])
+    assert claims(fields(response, 200))["amr"] == ["pwd", "otp", "mfa"]
 
 
-async def test_a_required_code_leads_through_enrolment_to_a_session(application: Application) -> None:
+async def test_required_mfa_leads_through_enrollment_to_a_session(application: Application) -> None:
     await application.configure("required")
     user = await application.user()
     body = fields(await application.password(user), 403)
@@ -71,51 +71,51 @@ async def test_a_required_code_leads_through_enrolment_to_a_session(application:
     pending = Pending({**body, "authentication_challenge": enrolled["authentication_challenge"]}, secret)
     tokens = fields(await application.answer(pending), 200)
     assert claims(tokens)["amr"] == ["pwd", "otp", "mfa"]
-    # The code has made the factor active: from now on it is asked for.
+    # The code activated the factor: from now on sign-ins require a code.
     application.clock.advance(30)
-    again = await application.begin(user, secret)
-    assert again.body["code"] == "mfa_challenge"
-    assert fields(await application.answer(again), 200)["user"]["id"] == user["id"]
+    second_sign_in = await application.begin(user, secret)
+    assert second_sign_in.body["code"] == "mfa_challenge"
+    assert fields(await application.answer(second_sign_in), 200)["user"]["id"] == user["id"]
     assert [
         event["data"]["factor_id"] for event in await application.events("authfactor.factor_activated")
     ] == [enrolled["authentication_factor"]["id"]]
 
 
-async def test_a_pending_factor_is_not_asked_for(application: Application) -> None:
+async def test_pending_factor_does_not_require_a_code(application: Application) -> None:
     user = await application.user()
     await application.enroll(user)
     assert claims(await application.sign_in(user))["amr"] == ["pwd"]
 
 
-async def test_a_factor_of_ones_own_does_not_replace_an_active_one(application: Application) -> None:
+async def test_newly_enrolled_factor_cannot_replace_an_active_one(application: Application) -> None:
     user = await application.member()
     pending = await application.begin(user)
-    mine: Json = await application.enroll(user)
-    secret = mine["factor"]["totp"]["secret"]
-    answer = await application.answer(
-        pending, application.code(secret), authentication_challenge_id=mine["challenge"]["id"]
+    attacker_enrollment: Json = await application.enroll(user)
+    secret = attacker_enrollment["factor"]["totp"]["secret"]
+    response = await application.answer(
+        pending, application.code(secret), authentication_challenge_id=attacker_enrollment["challenge"]["id"]
     )
-    refused(answer, "invalid_one_time_code")
+    refused(response, "invalid_one_time_code")
     assert await application.count_sessions() == 0
     assert await application.events("authfactor.factor_activated") == []
     assert (await application.answer(pending)).status_code == 200
 
 
-async def test_an_enrolment_begun_before_another_factor_became_active_is_too_late(
+async def test_pending_enrollment_is_refused_once_another_factor_is_active(
     application: Application,
 ) -> None:
     await application.configure("required")
     user = await application.user()
     body = fields(await application.password(user), 403)
-    mine = await application.enroll(user)
+    enrolled = await application.enroll(user)
     await application.enroll(user, totp_secret=SECRET)
     pending = Pending(
-        {**body, "authentication_challenge": mine["challenge"]}, mine["factor"]["totp"]["secret"]
+        {**body, "authentication_challenge": enrolled["challenge"]}, enrolled["factor"]["totp"]["secret"]
     )
     refused(await application.answer(pending), "invalid_one_time_code")
 
 
-async def test_a_policy_changed_in_between_lets_the_second_step_finish(application: Application) -> None:
+async def test_policy_change_does_not_abort_a_pending_sign_in(application: Application) -> None:
     pending = await application.begin(await application.member())
     await application.configure("off")
     assert (await application.answer(pending)).status_code == 200

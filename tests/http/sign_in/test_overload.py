@@ -1,4 +1,4 @@
-"""More sign-ins than the server may hash for: the rest are sent away for a second, and codes go on."""
+"""More sign-ins than the hashing queue holds: the excess gets 503 with Retry-After; codes still verify."""
 
 import os
 import sys
@@ -16,55 +16,55 @@ from tests.support import authenticator
 from tests.support.application import AUTHENTICATE
 from tests.support.server_process import API_KEY, CLIENT_ID, Server, fields, running
 
-MANY = 24
+SIGN_INS = 24
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no priority of their own")
-async def test_hashing_gives_way_to_everything_else() -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a priority per thread")
+async def test_hashing_threads_run_at_lower_priority() -> None:
     hasher = PasswordHasher(os.urandom, Settings(), passwords.CHEAPEST)
-    ours = os.getpriority(os.PRIO_PROCESS, 0)
-    theirs = await hasher._run(lambda: os.getpriority(os.PRIO_PROCESS, 0))
+    main_priority = os.getpriority(os.PRIO_PROCESS, 0)
+    hashing_priority = await hasher._run(lambda: os.getpriority(os.PRIO_PROCESS, 0))
     hasher.close()
-    assert theirs == min(ours + 10, 19)
-    assert os.getpriority(os.PRIO_PROCESS, 0) == ours
+    assert hashing_priority == min(main_priority + 10, 19)
+    assert os.getpriority(os.PRIO_PROCESS, 0) == main_priority
 
 
 @pytest.fixture
-def narrow(tmp_path: Path) -> Iterator[Server]:
+def small_server(tmp_path: Path) -> Iterator[Server]:
     settings = {"AUTHFACTOR_PASSWORD_THREADS": "1", "AUTHFACTOR_PASSWORD_QUEUE": "1"}
     with running(tmp_path / "data", settings) as server:
         yield server
 
 
-def test_a_full_queue_says_when_to_come_back_and_keeps_verifying(narrow: Server) -> None:
-    def attempt(number: int) -> httpx.Response:
+def test_full_hashing_queue_responds_503_and_codes_still_verify(small_server: Server) -> None:
+    def sign_in(number: int) -> httpx.Response:
         body = {
             "grant_type": "password",
             "client_id": CLIENT_ID,
             "client_secret": API_KEY,
-            "email": f"nobody{number}@example.org",
+            "email": f"unknown{number}@example.org",
             "password": "seven green bottles",
         }
-        with narrow.client(key=None) as client:
+        with small_server.client(key=None) as client:
             return client.post(AUTHENTICATE, json=body)
 
-    with narrow.client() as api, ThreadPoolExecutor(MANY) as threads:
+    with small_server.client() as api, ThreadPoolExecutor(SIGN_INS) as threads:
         user = fields(api.post("/user_management/users", json={"email": "kim@example.org"}), 201)
         path = f"/user_management/users/{user['id']}/auth_factors"
         enrolled = fields(api.post(path, json={"type": "totp"}), 201)
-        pending = [threads.submit(attempt, number) for number in range(MANY)]
+        sign_ins = [threads.submit(sign_in, number) for number in range(SIGN_INS)]
         code = authenticator.code(enrolled["factor"]["totp"]["secret"])
         verified = api.post(f"/auth/challenges/{enrolled['challenge']['id']}/verify", json={"code": code})
-        answers = [attempted.result() for attempted in pending]
+        responses = [sign_in_future.result() for sign_in_future in sign_ins]
 
     assert fields(verified, 201)["valid"] is True
-    refused = [answer for answer in answers if answer.status_code == 503]
+    refused = [response for response in responses if response.status_code == 503]
     assert refused
-    for answer in refused:
-        body = fields(answer, 503)
-        assert answer.headers["retry-after"] == "1"
+    for response in refused:
+        body = fields(response, 503)
+        assert response.headers["retry-after"] == "1"
         assert body["code"] == "service_unavailable"
         assert "error" not in body
-    served = [answer for answer in answers if answer.status_code != 503]
+    served = [response for response in responses if response.status_code != 503]
     assert served
-    assert {answer.json()["code"] for answer in served} == {"invalid_credentials"}
+    assert {response.json()["code"] for response in served} == {"invalid_credentials"}

@@ -1,4 +1,4 @@
-"""The pending token: bound to user, client, password and time; good for one session."""
+"""The pending token: bound to user, client, password and time, and valid for one session."""
 
 import asyncio
 
@@ -20,68 +20,68 @@ from tests.support.server_process import fields
 INVALID = "invalid_pending_authentication_token"
 
 
-async def test_it_buys_one_session(application: Application) -> None:
+async def test_pending_token_creates_one_session(application: Application) -> None:
     user = await application.member()
     pending = await application.begin(user)
     assert (await application.answer(pending)).status_code == 200
     application.clock.advance(30)
     factor = pending.body["authentication_factors"][0]["id"]
-    fresh = fields(await application.api.post(f"/auth/factors/{factor}/challenge"), 201)["id"]
-    refused(await application.answer(pending, authentication_challenge_id=fresh), INVALID)
+    new_challenge = fields(await application.api.post(f"/auth/factors/{factor}/challenge"), 201)["id"]
+    refused(await application.answer(pending, authentication_challenge_id=new_challenge), INVALID)
     assert len(await application.sessions(user)) == 1
-    # The refused use has spent neither the challenge nor the code.
+    # The refused use consumed neither the challenge nor the code.
     other = await application.begin(user)
-    assert (await application.answer(other, authentication_challenge_id=fresh)).status_code == 200
+    assert (await application.answer(other, authentication_challenge_id=new_challenge)).status_code == 200
 
 
-async def test_a_wrong_code_does_not_spend_it(application: Application) -> None:
+async def test_wrong_code_does_not_consume_the_pending_token(application: Application) -> None:
     pending = await application.begin(await application.member())
     for _ in range(4):
         refused(await application.answer(pending, application.wrong()), "invalid_one_time_code")
     assert (await application.answer(pending)).status_code == 200
 
 
-async def test_twenty_at_once_get_one_session(application: Application) -> None:
+async def test_concurrent_uses_of_a_pending_token_create_one_session(application: Application) -> None:
     user = await application.member()
     pending = await application.begin(user)
-    answers = await asyncio.gather(*(application.answer(pending) for _ in range(20)))
-    statuses = sorted(answer.status_code for answer in answers)
+    responses = await asyncio.gather(*(application.answer(pending) for _ in range(20)))
+    statuses = sorted(response.status_code for response in responses)
     assert statuses == [200] + [400] * 19
-    for answer in answers:
-        if answer.status_code == 400:
-            assert answer.json()["code"] in {INVALID, "one_time_code_previously_used"}
+    for response in responses:
+        if response.status_code == 400:
+            assert response.json()["code"] in {INVALID, "one_time_code_previously_used"}
     assert len(await application.sessions(user)) == 1
     assert len(await application.events("authentication.mfa_succeeded")) == 1
 
 
-async def test_twenty_at_once_with_challenges_of_their_own_get_one_session(application: Application) -> None:
+async def test_concurrent_uses_with_separate_challenges_create_one_session(application: Application) -> None:
     user = await application.member()
     pending = await application.begin(user)
     factor = pending.body["authentication_factors"][0]["id"]
     challenges = [
         fields(await application.api.post(f"/auth/factors/{factor}/challenge"), 201)["id"] for _ in range(20)
     ]
-    answers = await asyncio.gather(
+    responses = await asyncio.gather(
         *(
             application.answer(
-                pending, application.code(ahead=at % 3 - 1), authentication_challenge_id=challenge
+                pending, application.code(ahead=index % 3 - 1), authentication_challenge_id=challenge
             )
-            for at, challenge in enumerate(challenges)
+            for index, challenge in enumerate(challenges)
         )
     )
-    assert [answer.status_code for answer in answers].count(200) == 1
+    assert [response.status_code for response in responses].count(200) == 1
     assert await application.count_sessions() == 1
 
 
-async def test_another_environments_client_cannot_use_it(application: Application) -> None:
+async def test_pending_token_of_another_environment_is_refused(application: Application) -> None:
     pending = await application.begin(await application.member())
-    answer = await application.answer(pending, client_id=OTHER_CLIENT, client_secret=OTHER_KEY)
-    refused(answer, INVALID)
+    response = await application.answer(pending, client_id=OTHER_CLIENT, client_secret=OTHER_KEY)
+    refused(response, INVALID)
     oauth_refused(await application.answer(pending, client_id=OTHER_CLIENT), "invalid_client")
     assert (await application.answer(pending)).status_code == 200
 
 
-async def test_it_cannot_be_used_with_the_challenge_of_another_user(application: Application) -> None:
+async def test_pending_token_with_another_users_challenge_is_refused(application: Application) -> None:
     kim, sam = (
         await application.begin(await application.member()),
         await application.begin(await application.member()),
@@ -91,15 +91,17 @@ async def test_it_cannot_be_used_with_the_challenge_of_another_user(application:
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(10 * MINUTE - 0.001, 200), (10 * MINUTE, 400)])
-async def test_it_lasts_ten_minutes(application: Application, seconds: float, status: int) -> None:
+async def test_pending_token_expires_after_ten_minutes(
+    application: Application, seconds: float, status: int
+) -> None:
     pending = await application.begin(await application.member())
     application.clock.advance(seconds)
     factor = pending.body["authentication_factors"][0]["id"]
-    fresh = fields(await application.api.post(f"/auth/factors/{factor}/challenge"), 201)["id"]
-    answer = await application.answer(pending, authentication_challenge_id=fresh)
-    assert answer.status_code == status
+    new_challenge = fields(await application.api.post(f"/auth/factors/{factor}/challenge"), 201)["id"]
+    response = await application.answer(pending, authentication_challenge_id=new_challenge)
+    assert response.status_code == status
     if status == 400:
-        refused(answer, INVALID)
+        refused(response, INVALID)
 
 
 @pytest.mark.parametrize(
@@ -109,16 +111,18 @@ async def test_it_lasts_ten_minutes(application: Application, seconds: float, st
         {"password": "seven green bottles"},
         {"password_hash": "$2b$04$" + "." * 53, "password_hash_type": "bcrypt"},
     ],
-    ids=["another password", "the same again", "an imported hash"],
+    ids=["another password", "the same password", "an imported hash"],
 )
-async def test_it_dies_with_a_password_change(application: Application, change: dict[str, str]) -> None:
+async def test_password_change_revokes_the_pending_token(
+    application: Application, change: dict[str, str]
+) -> None:
     user = await application.member()
     pending = await application.begin(user)
     fields(await application.api.put(f"/user_management/users/{user['id']}", json=change), 200)
     refused(await application.answer(pending), INVALID)
 
 
-async def test_it_survives_other_changes_of_the_user(application: Application) -> None:
+async def test_other_user_changes_keep_the_pending_token(application: Application) -> None:
     user = await application.member()
     pending = await application.begin(user)
     path = f"/user_management/users/{user['id']}"
@@ -126,20 +130,20 @@ async def test_it_survives_other_changes_of_the_user(application: Application) -
     assert fields(await application.answer(pending), 200)["user"]["email"] == "new@example.org"
 
 
-async def test_it_dies_with_its_user(application: Application) -> None:
+async def test_deleting_the_user_revokes_the_pending_token(application: Application) -> None:
     user = await application.member()
     pending = await application.begin(user)
     assert (await application.api.delete(f"/user_management/users/{user['id']}")).status_code == 200
     refused(await application.answer(pending), INVALID)
-    # Somebody new with the same address does not inherit it.
-    again = await application.user(email=user["email"])
-    enrolled = await application.enroll(again, totp_secret=SECRET)
+    # A new user with the same email does not inherit it.
+    new_user = await application.user(email=user["email"])
+    enrolled = await application.enroll(new_user, totp_secret=SECRET)
     refused(
         await application.answer(pending, authentication_challenge_id=enrolled["challenge"]["id"]), INVALID
     )
 
 
-async def test_several_sign_ins_wait_side_by_side(application: Application) -> None:
+async def test_several_pending_sign_ins_of_a_user_can_complete(application: Application) -> None:
     user = await application.member()
     first, second = await application.begin(user), await application.begin(user)
     assert first.token != second.token
@@ -149,29 +153,29 @@ async def test_several_sign_ins_wait_side_by_side(application: Application) -> N
     assert len(await application.sessions(user)) == 2
 
 
-async def test_it_is_stored_hashed(application: Application) -> None:
+async def test_pending_and_refresh_tokens_are_not_stored_in_plain_text(application: Application) -> None:
     pending = await application.begin(await application.member())
-    refreshed = fields(await application.answer(pending), 200)["refresh_token"]
+    refresh_token = fields(await application.answer(pending), 200)["refresh_token"]
     stored = application.files()
     assert pending.token.encode() not in stored
-    assert refreshed.encode() not in stored
+    assert refresh_token.encode() not in stored
 
 
-async def test_it_is_no_refresh_token_and_a_refresh_token_is_no_pending_one(application: Application) -> None:
+async def test_pending_and_refresh_tokens_are_not_interchangeable(application: Application) -> None:
     user = await application.member()
     oauth_refused(await application.refresh((await application.begin(user)).token), "invalid_grant")
     tokens = await application.sign_in_twice_proven(user)
-    waiting = await application.begin(user)
-    mixed = Pending({**waiting.body, "pending_authentication_token": tokens["refresh_token"]}, SECRET)
+    new_pending = await application.begin(user)
+    mixed = Pending({**new_pending.body, "pending_authentication_token": tokens["refresh_token"]}, SECRET)
     refused(await application.answer(mixed), INVALID)
 
 
-async def test_a_code_alone_signs_nobody_in(application: Application) -> None:
+async def test_code_without_a_pending_token_is_refused(application: Application) -> None:
     pending = await application.begin(await application.member())
-    answer = await application.grant(
+    response = await application.grant(
         MFA_TOTP,
         code=application.code(),
         authentication_challenge_id=pending.challenge,
         pending_authentication_token=None,
     )
-    assert oauth_refused(answer, "invalid_request") == "Missing: pending_authentication_token."
+    assert oauth_refused(response, "invalid_request") == "Missing: pending_authentication_token."

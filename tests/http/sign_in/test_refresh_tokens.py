@@ -1,4 +1,4 @@
-"""Refresh tokens: each works once, a lost answer comes again for a moment, a stolen one ends the session."""
+"""Refresh tokens: single use, a short grace period for lost responses, and revocation on reuse."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,30 +24,30 @@ EXCHANGED = "Refresh token already exchanged."
 
 
 @pytest.fixture
-async def strict(database: tuple[Path, str], tmp_path: Path) -> AsyncIterator[Application]:
+async def short_lived(database: tuple[Path, str], tmp_path: Path) -> AsyncIterator[Application]:
     async with opened(
         database[0], tmp_path, database_url=database[1], session_inactivity=3600, session_life=7 * DAY
-    ) as it:
-        yield it
+    ) as opened_application:
+        yield opened_application
 
 
-async def test_it_rotates(application: Application) -> None:
+async def test_refresh_rotates_the_token(application: Application) -> None:
     user = await application.user()
     tokens = await application.sign_in(user)
     seen = {tokens["refresh_token"]}
     for _ in range(3):
         application.clock.advance(400)
-        fresh = fields(await application.refresh(tokens["refresh_token"]), 200)
-        assert set(fresh) == {"user", "access_token", "refresh_token", "authentication_method"}
-        assert fresh["authentication_method"] == "Password"
-        assert fresh["user"]["id"] == user["id"]
-        assert fresh["refresh_token"] not in seen
-        seen.add(fresh["refresh_token"])
-        tokens = fresh
+        refreshed = fields(await application.refresh(tokens["refresh_token"]), 200)
+        assert set(refreshed) == {"user", "access_token", "refresh_token", "authentication_method"}
+        assert refreshed["authentication_method"] == "Password"
+        assert refreshed["user"]["id"] == user["id"]
+        assert refreshed["refresh_token"] not in seen
+        seen.add(refreshed["refresh_token"])
+        tokens = refreshed
     assert len(await application.sessions(user)) == 1
 
 
-async def test_a_new_token_tells_of_the_same_sign_in(application: Application) -> None:
+async def test_refreshed_access_token_keeps_the_sign_in_claims(application: Application) -> None:
     old = claims(tokens := await application.sign_in_twice_proven(await application.member()))
     application.clock.advance(1000)
     new = claims(fields(await application.refresh(tokens["refresh_token"]), 200))
@@ -57,7 +57,7 @@ async def test_a_new_token_tells_of_the_same_sign_in(application: Application) -
     assert new["iat"] == application.clock.now // 1000
 
 
-async def test_a_public_client_needs_no_secret_and_a_wrong_one_is_refused(application: Application) -> None:
+async def test_client_secret_is_optional_but_verified(application: Application) -> None:
     tokens = await application.sign_in(await application.user())
     oauth_refused(
         await application.refresh(tokens["refresh_token"], client_secret="sk_wrong"), "invalid_client"
@@ -66,28 +66,30 @@ async def test_a_public_client_needs_no_secret_and_a_wrong_one_is_refused(applic
 
 
 @pytest.mark.parametrize("secret", [None, OTHER_KEY])
-async def test_another_environments_client_cannot_use_it(
+async def test_refresh_token_of_another_environment_is_refused(
     application: Application, secret: str | None
 ) -> None:
     tokens = await application.sign_in(await application.user())
-    answer = await application.refresh(tokens["refresh_token"], client_id=OTHER_CLIENT, client_secret=secret)
-    assert oauth_refused(answer, "invalid_grant") == INVALID
+    response = await application.refresh(
+        tokens["refresh_token"], client_id=OTHER_CLIENT, client_secret=secret
+    )
+    assert oauth_refused(response, "invalid_grant") == INVALID
     assert (await application.refresh(tokens["refresh_token"])).status_code == 200
 
 
 @pytest.mark.parametrize("seconds", [0, 29, 30])
-async def test_a_lost_answer_can_be_had_again_for_thirty_seconds(
+async def test_exchanged_token_returns_the_same_pair_for_thirty_seconds(
     application: Application, seconds: int
 ) -> None:
     tokens = await application.sign_in(await application.user())
     first = fields(await application.refresh(tokens["refresh_token"]), 200)
     application.clock.advance(seconds)
-    again = fields(await application.refresh(tokens["refresh_token"]), 200)
-    assert again == first
+    repeated = fields(await application.refresh(tokens["refresh_token"]), 200)
+    assert repeated == first
     assert (await application.refresh(first["refresh_token"])).status_code == 200
 
 
-async def test_a_later_use_ends_the_session_and_its_newest_token(application: Application) -> None:
+async def test_later_reuse_of_an_exchanged_token_revokes_the_session(application: Application) -> None:
     user = await application.user()
     other = await application.sign_in(user)
     tokens = await application.sign_in(user)
@@ -103,98 +105,98 @@ async def test_a_later_use_ends_the_session_and_its_newest_token(application: Ap
     assert (await application.refresh(other["refresh_token"])).status_code == 200
 
 
-async def test_twenty_at_once_get_exactly_one_pair(application: Application) -> None:
+async def test_concurrent_refreshes_return_one_token_pair(application: Application) -> None:
     tokens = await application.sign_in(await application.user())
-    answers = await asyncio.gather(*(application.refresh(tokens["refresh_token"]) for _ in range(20)))
-    bodies = [fields(answer, 200) for answer in answers]
+    responses = await asyncio.gather(*(application.refresh(tokens["refresh_token"]) for _ in range(20)))
+    bodies = [fields(response, 200) for response in responses]
     assert len({body["refresh_token"] for body in bodies}) == 1
     assert len({body["access_token"] for body in bodies}) == 1
     rows = await application.af.read(lambda tx: tx.db.all("SELECT count(*) FROM refresh_tokens"))
     assert rows[0][0] == 2
 
 
-async def test_the_kept_successor_is_sealed(application: Application) -> None:
+async def test_stored_successor_token_is_sealed(application: Application) -> None:
     tokens = await application.sign_in(await application.user())
-    fresh = fields(await application.refresh(tokens["refresh_token"]), 200)
+    refreshed = fields(await application.refresh(tokens["refresh_token"]), 200)
     stored = application.files()
-    assert fresh["refresh_token"].encode() not in stored
-    assert fresh["access_token"].encode() not in stored
+    assert refreshed["refresh_token"].encode() not in stored
+    assert refreshed["access_token"].encode() not in stored
 
 
-async def test_a_session_ends_after_its_life(strict: Application) -> None:
-    user = await strict.user()
-    tokens = await strict.sign_in(user)
+async def test_session_expires_after_its_lifetime_despite_use(short_lived: Application) -> None:
+    user = await short_lived.user()
+    tokens = await short_lived.sign_in(user)
     for _ in range(7 * 24):
-        strict.clock.advance(3599)
-        tokens = fields(await strict.refresh(tokens["refresh_token"]), 200)
-    strict.clock.advance(7 * 24)
-    assert oauth_refused(await strict.refresh(tokens["refresh_token"]), "invalid_grant") == INVALID
-    assert await strict.sessions(user) == []
+        short_lived.clock.advance(3599)
+        tokens = fields(await short_lived.refresh(tokens["refresh_token"]), 200)
+    short_lived.clock.advance(7 * 24)
+    assert oauth_refused(await short_lived.refresh(tokens["refresh_token"]), "invalid_grant") == INVALID
+    assert await short_lived.sessions(user) == []
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(3599.999, 200), (3600, 400)])
-async def test_a_session_ends_when_it_is_not_used(strict: Application, seconds: float, status: int) -> None:
-    tokens = await strict.sign_in(await strict.user())
-    strict.clock.advance(1800)
-    tokens = fields(await strict.refresh(tokens["refresh_token"]), 200)
-    strict.clock.advance(seconds)
-    assert (await strict.refresh(tokens["refresh_token"])).status_code == status
+async def test_inactive_session_expires(short_lived: Application, seconds: float, status: int) -> None:
+    tokens = await short_lived.sign_in(await short_lived.user())
+    short_lived.clock.advance(1800)
+    tokens = fields(await short_lived.refresh(tokens["refresh_token"]), 200)
+    short_lived.clock.advance(seconds)
+    assert (await short_lived.refresh(tokens["refresh_token"])).status_code == status
 
 
-async def test_a_session_lasts_a_year_without_use_by_default(application: Application) -> None:
+async def test_inactive_session_expires_after_a_year_by_default(application: Application) -> None:
     tokens = await application.sign_in(await application.user())
     application.clock.advance(365 * DAY - 1)
-    fresh = fields(await application.refresh(tokens["refresh_token"]), 200)
+    refreshed = fields(await application.refresh(tokens["refresh_token"]), 200)
     application.clock.advance(1)
-    assert oauth_refused(await application.refresh(fresh["refresh_token"]), "invalid_grant") == INVALID
+    assert oauth_refused(await application.refresh(refreshed["refresh_token"]), "invalid_grant") == INVALID
 
 
-async def test_a_deleted_users_token_is_refused(application: Application) -> None:
+async def test_deleted_users_token_is_refused(application: Application) -> None:
     user = await application.user()
     tokens = await application.sign_in(user)
     assert (await application.api.delete(f"/user_management/users/{user['id']}")).status_code == 200
     assert oauth_refused(await application.refresh(tokens["refresh_token"]), "invalid_grant") == INVALID
 
 
-async def test_a_revoked_sessions_token_is_refused(application: Application) -> None:
+async def test_revoked_sessions_token_is_refused(application: Application) -> None:
     tokens = await application.sign_in(await application.user())
-    answer = await application.api.post(
+    response = await application.api.post(
         "/user_management/sessions/revoke", json={"session_id": claims(tokens)["sid"]}
     )
-    assert answer.status_code == 200
+    assert response.status_code == 200
     assert oauth_refused(await application.refresh(tokens["refresh_token"]), "invalid_grant") == INVALID
 
 
-async def test_a_revoked_sessions_lost_answer_cannot_be_had_again(application: Application) -> None:
+async def test_revoked_sessions_exchanged_token_is_refused(application: Application) -> None:
     tokens = await application.sign_in(await application.user())
     fields(await application.refresh(tokens["refresh_token"]), 200)
     await application.api.post("/user_management/sessions/revoke", json={"session_id": claims(tokens)["sid"]})
     assert oauth_refused(await application.refresh(tokens["refresh_token"]), "invalid_grant") == INVALID
 
 
-async def test_without_its_factor_a_session_is_vouched_for_by_the_password_alone(
+async def test_deleting_the_factor_downgrades_the_session_to_password_only(
     application: Application,
 ) -> None:
     user = await application.member()
     tokens = await application.sign_in_twice_proven(user)
-    fresh = fields(await application.refresh(tokens["refresh_token"]), 200)
-    assert claims(fresh)["amr"] == ["pwd", "otp", "mfa"]
+    refreshed = fields(await application.refresh(tokens["refresh_token"]), 200)
+    assert claims(refreshed)["amr"] == ["pwd", "otp", "mfa"]
     await _remove_factors(application, user)
     application.clock.advance(60)
-    weaker = claims(fields(await application.refresh(fresh["refresh_token"]), 200))
-    assert weaker["amr"] == ["pwd"]
-    assert weaker["acr"] == "urn:authfactor:acr:1"
-    assert "mfa_at" not in weaker
+    downgraded = claims(fields(await application.refresh(refreshed["refresh_token"]), 200))
+    assert downgraded["amr"] == ["pwd"]
+    assert downgraded["acr"] == "urn:authfactor:acr:1"
+    assert "mfa_at" not in downgraded
 
 
-async def test_a_factor_enrolled_later_does_not_vouch_for_an_older_session(application: Application) -> None:
+async def test_factor_enrolled_later_does_not_upgrade_an_older_session(application: Application) -> None:
     user = await application.user()
     tokens = await application.sign_in(user)
     await application.enroll(user, totp_secret="JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
     assert claims(fields(await application.refresh(tokens["refresh_token"]), 200))["amr"] == ["pwd"]
 
 
-async def test_a_form_refreshes_too(application: Application) -> None:
+async def test_refresh_accepts_a_form_body(application: Application) -> None:
     tokens = await application.sign_in(await application.user())
     form = {
         "grant_type": "refresh_token",

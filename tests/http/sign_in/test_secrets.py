@@ -1,4 +1,4 @@
-"""What only the user, the phone or the application should hold is in no log line and in no event."""
+"""Passwords, codes, secrets and tokens are in no log line and in no event."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ EVENTS = (
 )
 
 
-def test_no_secret_of_a_sign_in_is_logged_or_told(tmp_path: Path) -> None:
+def test_sign_in_secrets_are_in_no_log_line_or_event(tmp_path: Path) -> None:
     with running(tmp_path / "data") as server, server.client() as api:
 
         def grant(grant_type: str, **body: str) -> httpx.Response:
@@ -36,30 +36,30 @@ def test_no_secret_of_a_sign_in_is_logged_or_told(tmp_path: Path) -> None:
         assert fields(api.post(verify, json={"code": first}), 201)["valid"] is True
 
         grant("password", email="kim@example.org", password=WRONG)
-        grant("password", email="nobody@example.org", password=WRONG)
+        grant("password", email="unknown@example.org", password=WRONG)
         pending = fields(grant("password", email="kim@example.org", password=PASSWORD), 403)
-        step = {
+        pending_fields = {
             "pending_authentication_token": pending["pending_authentication_token"],
             "authentication_challenge_id": pending["authentication_challenge"]["id"],
         }
         wrong = authenticator.wrong_code(secret)
         for code in (wrong, first):
-            assert grant(MFA_TOTP, code=code, **step).status_code == 400
-        tokens = fields(grant(MFA_TOTP, code=second, **step), 200)
-        assert grant(MFA_TOTP, code=second, **step).status_code == 400
-        fresh = fields(grant("refresh_token", refresh_token=tokens["refresh_token"]), 200)
+            assert grant(MFA_TOTP, code=code, **pending_fields).status_code == 400
+        tokens = fields(grant(MFA_TOTP, code=second, **pending_fields), 200)
+        assert grant(MFA_TOTP, code=second, **pending_fields).status_code == 400
+        refreshed = fields(grant("refresh_token", refresh_token=tokens["refresh_token"]), 200)
         api.post(AUTHENTICATE, content=b'{"password":"' + PASSWORD.encode() + b'",')
         api.post(AUTHENTICATE, json={"grant_type": [secret], "password": {PASSWORD: 1}, "code": 5})
 
-        told = api.get("/events", params={"events": ",".join(EVENTS), "limit": 100})
-        assert len(fields(told, 200)["data"]) > 8
-        output, events = server.output(), told.text
+        listed = api.get("/events", params={"events": ",".join(EVENTS), "limit": 100})
+        assert len(fields(listed, 200)["data"]) > 8
+        output, events = server.output(), listed.text
 
-    # The API key is not among them: the server shows a given one when it makes the first environment.
-    held = {PASSWORD, WRONG, secret, step["pending_authentication_token"]}
-    for pair in (tokens, fresh):
-        held |= {pair["access_token"], pair["refresh_token"]}
-    for text in held:
+    # The API key is not among them: the server prints a given key when it creates the first environment.
+    secrets = {PASSWORD, WRONG, secret, pending_fields["pending_authentication_token"]}
+    for pair in (tokens, refreshed):
+        secrets |= {pair["access_token"], pair["refresh_token"]}
+    for text in secrets:
         assert text not in output
         assert text not in events
     for code in (first, second, wrong):

@@ -1,4 +1,4 @@
-"""Sessions: what one looks like, listing the active ones, ending one."""
+"""Sessions: their fields, listing the active ones, and revoking one."""
 
 import datetime
 
@@ -12,7 +12,7 @@ from tests.support.server_process import fields
 REVOKE = "/user_management/sessions/revoke"
 
 
-async def test_a_session_tells_where_the_sign_in_came_from(application: Application) -> None:
+async def test_session_records_ip_address_and_user_agent(application: Application) -> None:
     user = await application.user()
     tokens = await application.sign_in(
         user, ip_address="203.0.113.9", user_agent="Mozilla/5.0", device_id="d1"
@@ -28,13 +28,13 @@ async def test_a_session_tells_where_the_sign_in_came_from(application: Applicat
     assert session["user_id"] == user["id"]
     assert (session["ip_address"], session["user_agent"]) == ("203.0.113.9", "Mozilla/5.0")
     assert session["ended_at"] is None
-    life = response_assertions.moment(session["expires_at"]) - response_assertions.moment(
+    lifetime = response_assertions.moment(session["expires_at"]) - response_assertions.moment(
         session["created_at"]
     )
-    assert life == datetime.timedelta(days=365)
+    assert lifetime == datetime.timedelta(days=365)
 
 
-async def test_password_and_code_is_a_password_session(application: Application) -> None:
+async def test_session_of_password_and_code_has_auth_method_password(application: Application) -> None:
     user = await application.member()
     tokens = await application.sign_in_twice_proven(user)
     assert tokens["authentication_method"] == "Password"
@@ -46,19 +46,21 @@ async def test_only_active_sessions_are_listed(application: Application) -> None
     user, other = await application.user(), await application.user()
     expired = await application.sign_in(user)
     application.clock.advance(364 * DAY)
-    ended, stays = await application.sign_in(user), await application.sign_in(user)
+    revoked, active = await application.sign_in(user), await application.sign_in(user)
     await application.sign_in(other)
     application.clock.advance(DAY)
-    assert (await application.api.post(REVOKE, json={"session_id": claims(ended)["sid"]})).status_code == 200
-    assert [session["id"] for session in await application.sessions(user)] == [claims(stays)["sid"]]
+    assert (
+        await application.api.post(REVOKE, json={"session_id": claims(revoked)["sid"]})
+    ).status_code == 200
+    assert [session["id"] for session in await application.sessions(user)] == [claims(active)["sid"]]
     assert claims(expired)["sid"] not in {session["id"] for session in await application.sessions(user)}
 
 
-async def test_pages_walk_through_all_sessions_once(application: Application) -> None:
+async def test_session_pages_visit_every_session_once(application: Application) -> None:
     user = await application.user()
-    made = [claims(await application.sign_in(user))["sid"] for _ in range(7)]
+    created = [claims(await application.sign_in(user))["sid"] for _ in range(7)]
     path = f"/user_management/users/{user['id']}/sessions"
-    for order, expected in (("desc", made[::-1]), ("asc", made)):
+    for order, expected in (("desc", created[::-1]), ("asc", created)):
         seen: list[str] = []
         after: str | None = None
         while True:
@@ -83,14 +85,16 @@ async def test_pages_walk_through_all_sessions_once(application: Application) ->
         ({"before": "x"}, "before"),
     ],
 )
-async def test_a_bad_query_is_named(application: Application, query: dict[str, str], field: str) -> None:
+async def test_invalid_session_query_is_named(
+    application: Application, query: dict[str, str], field: str
+) -> None:
     user = await application.user()
-    answer = await application.api.get(f"/user_management/users/{user['id']}/sessions", params=query)
-    items = refused(answer, "invalid_request_parameters", 422)["errors"]
+    response = await application.api.get(f"/user_management/users/{user['id']}/sessions", params=query)
+    items = refused(response, "invalid_request_parameters", 422)["errors"]
     assert [item["field"] for item in items] == [field]
 
 
-async def test_a_session_of_another_user_is_no_cursor(application: Application) -> None:
+async def test_another_users_session_is_refused_as_a_cursor(application: Application) -> None:
     kim, sam = await application.user(), await application.user()
     sid = claims(await application.sign_in(sam))["sid"]
     path = f"/user_management/users/{kim['id']}/sessions"
@@ -100,19 +104,19 @@ async def test_a_session_of_another_user_is_no_cursor(application: Application) 
 async def test_sessions_of_an_unknown_or_foreign_user_are_not_found(application: Application) -> None:
     foreign = await application.user(application.other)
     for user_id in ("user_01KXM8D0C4N6P8S2V5X7Z9B1DE", foreign["id"]):
-        answer = await application.api.get(f"/user_management/users/{user_id}/sessions")
-        assert refused(answer, "entity_not_found", 404)["entity_id"] == user_id
+        response = await application.api.get(f"/user_management/users/{user_id}/sessions")
+        assert refused(response, "entity_not_found", 404)["entity_id"] == user_id
 
 
-async def test_ending_a_session_answers_with_nothing_at_all(application: Application) -> None:
+async def test_revoking_a_session_returns_200_without_a_body(application: Application) -> None:
     user = await application.user()
     sid = claims(await application.sign_in(user))["sid"]
     application.clock.advance(60)
-    for _ in range(2):  # ending an ended one changes nothing
-        answer = await application.api.post(REVOKE, json={"session_id": sid})
-        assert (answer.status_code, answer.content) == (200, b"")
-        assert "content-type" not in answer.headers
-        assert answer.headers["content-length"] == "0"
+    for _ in range(2):  # revoking a revoked session changes nothing
+        response = await application.api.post(REVOKE, json={"session_id": sid})
+        assert (response.status_code, response.content) == (200, b"")
+        assert "content-type" not in response.headers
+        assert response.headers["content-length"] == "0"
         application.clock.advance(60)
     assert await application.sessions(user) == []
     (event,) = await application.events("session.revoked")
@@ -120,7 +124,7 @@ async def test_ending_a_session_answers_with_nothing_at_all(application: Applica
     assert event["data"]["ended_at"] == event["created_at"]
 
 
-async def test_ending_an_unknown_or_foreign_session_is_not_found(application: Application) -> None:
+async def test_revoking_an_unknown_or_foreign_session_is_not_found(application: Application) -> None:
     sid = claims(await application.sign_in(await application.user()))["sid"]
     for client, session_id in (
         (application.other, sid),
@@ -136,21 +140,21 @@ async def test_ending_an_unknown_or_foreign_session_is_not_found(application: Ap
 
 
 @pytest.mark.parametrize("body", [{}, {"session_id": None}, {"session_id": ""}, {"session_id": 5}])
-async def test_ending_needs_a_session_id(application: Application, body: dict[str, object]) -> None:
+async def test_revoking_requires_a_session_id(application: Application, body: dict[str, object]) -> None:
     items = refused(await application.api.post(REVOKE, json=body), "invalid_request_parameters", 422)[
         "errors"
     ]
     assert [item["field"] for item in items] == ["session_id"]
 
 
-async def test_deleting_a_user_removes_the_sessions(application: Application) -> None:
+async def test_deleting_a_user_deletes_its_sessions(application: Application) -> None:
     user = await application.user()
     sid = claims(await application.sign_in(user))["sid"]
     assert (await application.api.delete(f"/user_management/users/{user['id']}")).status_code == 200
     refused(await application.api.post(REVOKE, json={"session_id": sid}), "entity_not_found", 404)
 
 
-async def test_a_sign_in_stamps_the_user_silently(application: Application) -> None:
+async def test_sign_in_sets_last_sign_in_at_without_an_event(application: Application) -> None:
     user = await application.member()
     path = f"/user_management/users/{user['id']}"
     application.clock.advance(60)
