@@ -1,4 +1,4 @@
-"""Installations with a clock that the test holds, dispatchers that run for a while, and receivers."""
+"""Fixtures: installations with a fake clock on both stores, and a webhook receiver."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Make an empty database; every rule is tested on both kinds."""
+    """Create an empty database; every rule is tested on both stores."""
     if request.param == "postgres":
         return str(request.getfixturevalue("postgres_database"))
     shutil.copy(request.getfixturevalue("empty_database"), tmp_path / "authfactor.db")
@@ -34,35 +34,35 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 async def open_installation(
     tmp_path: Path, database_url: str, clock: FakeClock
 ) -> AsyncIterator[Callable[..., Any]]:
-    """Open the installation; opening it again stands for another process on the same database."""
-    opened: list[Authfactor] = []
+    """Return a function that opens the installation; a second call stands for another process."""
+    open_instances: list[Authfactor] = []
 
-    async def open_it(**settings: Any) -> WebhookInstallation:  # noqa: ANN401 - any setting
-        chosen = {
+    async def open_database(**settings: Any) -> WebhookInstallation:  # noqa: ANN401 - any setting
+        values = {
             "database_url": database_url,
             "webhook_private_addresses": True,
             "webhook_timeout": 2,
             **settings,
         }
         af = await Authfactor.open(
-            Settings(data=tmp_path, **chosen), clock=clock, entropy=os.urandom, profile=passwords.PRODUCTION
+            Settings(data=tmp_path, **values), clock=clock, entropy=os.urandom, profile=passwords.PRODUCTION
         )
-        opened.append(af)
+        open_instances.append(af)
         return WebhookInstallation(af, clock, (await af.read(lambda tx: tx.environments.all()))[0])
 
-    yield open_it
-    for af in opened:
+    yield open_database
+    for af in open_instances:
         await af.close()
 
 
 @pytest.fixture
 async def installation(open_installation: Callable[..., Any]) -> WebhookInstallation:
-    made = await open_installation()
-    assert isinstance(made, WebhookInstallation)
-    return made
+    opened_installation = await open_installation()
+    assert isinstance(opened_installation, WebhookInstallation)
+    return opened_installation
 
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with receiving() as made:
-        yield made
+    with receiving() as webhook_receiver:
+        yield webhook_receiver

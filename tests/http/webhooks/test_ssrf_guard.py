@@ -1,4 +1,4 @@
-"""Where a webhook may go: every road into the own network is closed, whatever it is called."""
+"""The SSRF guard: no spelling of an internal address is accepted as a webhook URL."""
 
 import ipaddress
 import socket
@@ -10,7 +10,7 @@ from authfactor.outbound.ssrf_guard import ForbiddenUrl, admit, is_public
 from authfactor.outbound.webhook_sender import WebhookSender, resolve
 from tests.support.webhook_receiver import Receiver
 
-INSIDE = [
+INTERNAL = [
     "127.0.0.1",
     "127.9.9.9",
     "0.0.0.0",  # noqa: S104 - an address to refuse
@@ -44,8 +44,8 @@ INSIDE = [
 ]
 
 
-@pytest.mark.parametrize("address", INSIDE)
-def test_addresses_inside_are_not_public(address: str) -> None:
+@pytest.mark.parametrize("address", INTERNAL)
+def test_internal_addresses_are_not_public(address: str) -> None:
     assert not is_public(ipaddress.ip_address(address))
 
 
@@ -53,7 +53,7 @@ def test_addresses_inside_are_not_public(address: str) -> None:
     "address",
     ["1.1.1.1", "93.184.216.34", "2606:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101", "2002:101:101::1"],
 )
-def test_addresses_outside_are_public(address: str) -> None:
+def test_internet_addresses_are_public(address: str) -> None:
     assert is_public(ipaddress.ip_address(address))
 
 
@@ -105,7 +105,7 @@ def test_addresses_outside_are_public(address: str) -> None:
         f"https://example.com/{'a' * 2048}",
     ],
 )
-def test_urls_that_lead_inside_or_nowhere_are_refused(url: str) -> None:
+def test_internal_or_malformed_urls_are_refused(url: str) -> None:
     with pytest.raises(ForbiddenUrl):
         admit(url, private=False)
 
@@ -121,11 +121,11 @@ def test_urls_that_lead_inside_or_nowhere_are_refused(url: str) -> None:
         ("HTTPS://hooks_1.example.com./x", ("https", "hooks_1.example.com.", 443, "/x")),
     ],
 )
-def test_urls_that_lead_outside_are_taken_apart(url: str, target: tuple[str, str, int, str]) -> None:
+def test_public_urls_are_parsed(url: str, target: tuple[str, str, int, str]) -> None:
     assert tuple(admit(url, private=False)) == target
 
 
-def test_with_the_setting_http_and_own_addresses_are_admitted_but_no_tricks() -> None:
+def test_private_setting_admits_http_and_loopback_but_no_malformed_urls() -> None:
     assert admit("http://127.0.0.1:8000/", private=True).authority == "127.0.0.1:8000"
     assert admit("http://[::1]/", private=True).authority == "[::1]"
     for url in ("http://user@127.0.0.1/", "ftp://127.0.0.1/", "http://127.0.0.1:0/"):
@@ -134,13 +134,13 @@ def test_with_the_setting_http_and_own_addresses_are_admitted_but_no_tricks() ->
 
 
 @pytest.mark.parametrize("answer", [["127.0.0.1"], ["93.184.216.34", "10.0.0.1"], ["::1"], ["::ffff:7f00:1"]])
-async def test_a_name_that_resolves_inside_is_refused_at_sending(
+async def test_host_that_resolves_to_an_internal_address_is_refused(
     answer: list[str], receiver: Receiver
 ) -> None:
-    asked = []
+    lookups = []
 
     async def resolver(host: str, port: int) -> list[str]:
-        asked.append((host, port))
+        lookups.append((host, port))
         return answer
 
     sender = WebhookSender(timeout=5, private=False, resolver=resolver)
@@ -148,15 +148,15 @@ async def test_a_name_that_resolves_inside_is_refused_at_sending(
     await sender.close()
     assert outcome.status is None
     assert outcome.error == "the URL leads into the server's own network"
-    assert asked == [("hooks.example", receiver.port)]
+    assert lookups == [("hooks.example", receiver.port)]
     assert receiver.received == []
 
 
-async def test_the_connection_goes_to_the_address_that_was_checked(receiver: Receiver) -> None:
+async def test_connection_uses_the_checked_address(receiver: Receiver) -> None:
     answers = iter([["127.0.0.1"]])
 
     async def resolver(_host: str, _port: int) -> list[str]:
-        # A second question, which rebinding would need, finds no answer here.
+        # DNS rebinding needs a second lookup, which has no answer here.
         return next(answers)
 
     sender = WebhookSender(timeout=5, private=True, resolver=resolver)
@@ -167,7 +167,7 @@ async def test_the_connection_goes_to_the_address_that_was_checked(receiver: Rec
     assert receiver.received[0].path == "/a?b"
 
 
-async def test_a_name_with_a_dead_address_is_reached_by_the_next(receiver: Receiver) -> None:
+async def test_unreachable_address_falls_back_to_the_next(receiver: Receiver) -> None:
     async def resolver(_host: str, _port: int) -> list[str]:
         return ["::1", "127.0.0.1"]
 
@@ -178,13 +178,13 @@ async def test_a_name_with_a_dead_address_is_reached_by_the_next(receiver: Recei
 
 
 @pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "0177.0.0.1", "127.1", "localhost"])
-async def test_what_the_resolver_makes_of_a_trick_is_seen_through(host: str) -> None:
-    found = await resolve(host, 443)
-    assert found
-    assert not any(is_public(ipaddress.ip_address(address)) for address in found)
+async def test_obfuscated_loopback_hosts_resolve_to_no_public_address(host: str) -> None:
+    addresses = await resolve(host, 443)
+    assert addresses
+    assert not any(is_public(ipaddress.ip_address(address)) for address in addresses)
 
 
-async def test_a_name_that_cannot_be_resolved_is_an_outcome() -> None:
+async def test_unresolvable_host_is_a_delivery_error() -> None:
     async def resolver(_host: str, _port: int) -> list[str]:
         raise socket.gaierror(-2, "unknown")
 
@@ -194,6 +194,6 @@ async def test_a_name_that_cannot_be_resolved_is_an_outcome() -> None:
     assert outcome.error == "the host name cannot be resolved"
 
 
-def test_a_literal_is_recognised_and_a_name_is_not() -> None:
+def test_ip_literals_are_recognized_and_host_names_are_not() -> None:
     assert ssrf_guard.literal("0x7f.1") == ipaddress.ip_address("127.0.0.1")
     assert ssrf_guard.literal("example.com") is None

@@ -1,4 +1,4 @@
-"""From an event to a receiver: signed, in order, at least once, and never in anybody's way."""
+"""Webhook delivery: signed, in order, at least once, and without delaying requests or other receivers."""
 
 import logging
 from collections.abc import Callable
@@ -46,7 +46,7 @@ async def test_events_arrive_signed_and_in_order(
     }
 
 
-async def test_only_what_an_endpoint_subscribes_to_is_put_into_its_outbox(
+async def test_only_subscribed_events_are_queued(
     installation: WebhookInstallation, receiver: Receiver
 ) -> None:
     await installation.endpoint(receiver.url, ["user.updated"])
@@ -55,7 +55,7 @@ async def test_only_what_an_endpoint_subscribes_to_is_put_into_its_outbox(
     assert [item.event for item in await installation.deliveries()] == ["user.updated"]
 
 
-async def test_a_receiver_that_was_down_gets_everything_in_the_order_of_each_user(
+async def test_recovered_receiver_gets_every_event_in_order_per_user(
     installation: WebhookInstallation, receiver: Receiver
 ) -> None:
     receiver.status = 503
@@ -84,7 +84,7 @@ async def test_a_receiver_that_was_down_gets_everything_in_the_order_of_each_use
         assert ids == sorted(ids)
 
 
-async def test_a_receiver_that_is_not_there_is_tried_again_until_it_is(
+async def test_unreachable_receiver_is_retried(
     installation: WebhookInstallation,
 ) -> None:
     port = free_port()
@@ -93,10 +93,10 @@ async def test_a_receiver_that_is_not_there_is_tried_again_until_it_is(
     async with installation.dispatching():
         await installation.until_attempts(1)
         assert (await installation.deliveries())[0].last_error == "the receiver cannot be reached"
-        with receiving(port) as back:
+        with receiving(port) as recovered:
             installation.clock.advance(5)
             await installation.until_none_pending()
-    assert back.names == ["user.created"]
+    assert recovered.names == ["user.created"]
 
 
 async def test_two_processes_on_one_database_send_each_event_once(
@@ -116,26 +116,28 @@ async def test_two_processes_on_one_database_send_each_event_once(
         assert ids == sorted(ids)
 
 
-async def test_a_dead_receiver_holds_up_neither_requests_nor_other_receivers(
+async def test_hanging_receiver_delays_neither_requests_nor_other_receivers(
     installation: WebhookInstallation, receiver: Receiver
 ) -> None:
-    with receiving() as dead:
-        dead.gate.clear()
-        await installation.endpoint(dead.url)
+    with receiving() as hanging:
+        hanging.gate.clear()
+        await installation.endpoint(hanging.url)
         async with installation.dispatching():
             await installation.user()
-            await installation.until(lambda: dead.waiting == 1, "the dead receiver is not asked")
+            await installation.until(lambda: hanging.waiting == 1, "no request reached the hanging receiver")
             users = [await installation.user() for _ in range(20)]
             await installation.endpoint(receiver.url, ["user.updated"])
-            await installation.until(lambda: dead.waiting >= MAX_CONCURRENT // 2, "nothing waits")
+            await installation.until(
+                lambda: hanging.waiting >= MAX_CONCURRENT // 2, "no requests wait at the hanging receiver"
+            )
             for user in users:
                 await installation.rename(user, "a")
-            await installation.until(lambda: len(receiver.received) == 20, "the other receiver waits")
-            dead.gate.set()
-            await installation.until(lambda: not dead.waiting, "the gate stays closed")
+            await installation.until(lambda: len(receiver.received) == 20, "the other receiver got no events")
+            hanging.gate.set()
+            await installation.until(lambda: not hanging.waiting, "the hanging receiver was not released")
 
 
-async def test_a_receiver_that_never_answers_is_given_up_after_the_time_limit(
+async def test_receiver_that_never_responds_times_out(
     open_installation: Callable[..., Any], receiver: Receiver
 ) -> None:
     installation = await open_installation(webhook_timeout=1)
@@ -147,24 +149,26 @@ async def test_a_receiver_that_never_answers_is_given_up_after_the_time_limit(
     assert [item.last_error for item in await installation.deliveries()] == ["no response within 1 s"]
 
 
-async def test_what_a_dead_process_had_claimed_is_sent_by_another(
+async def test_deliveries_claimed_by_a_dead_process_are_sent_by_another(
     open_installation: Callable[..., Any], clock: FakeClock, receiver: Receiver
 ) -> None:
-    dying, living = await open_installation(), await open_installation()
-    await dying.endpoint(receiver.url)
-    await dying.user()
-    claimed = await dying.af.run(dying.af.deliveries.claim(FIRST_ENDPOINT, {}, 8))
+    crashed, survivor = await open_installation(), await open_installation()
+    await crashed.endpoint(receiver.url)
+    await crashed.user()
+    claimed = await crashed.af.run(crashed.af.deliveries.claim(FIRST_ENDPOINT, {}, 8))
     assert len(claimed) == 1
-    assert await living.af.run(living.af.deliveries.claim(FIRST_ENDPOINT, {}, 8)) == []
-    clock.advance(dying.af.settings.webhook_timeout + LEASE_MARGIN / 1000)
-    async with living.dispatching():
-        await living.until_none_pending()
+    assert await survivor.af.run(survivor.af.deliveries.claim(FIRST_ENDPOINT, {}, 8)) == []
+    clock.advance(crashed.af.settings.webhook_timeout + LEASE_MARGIN / 1000)
+    async with survivor.dispatching():
+        await survivor.until_none_pending()
     assert receiver.names == ["user.created"]
-    assert not await dying.af.run(dying.af.deliveries.settle(claimed[0], DeliveryOutcome(500, "too late")))
-    assert [item.state for item in await living.deliveries()] == ["delivered"]
+    assert not await crashed.af.run(
+        crashed.af.deliveries.settle(claimed[0], DeliveryOutcome(500, "too late"))
+    )
+    assert [item.state for item in await survivor.deliveries()] == ["delivered"]
 
 
-async def test_a_claim_takes_one_delivery_of_a_user_and_none_behind_it(
+async def test_only_one_delivery_per_user_is_claimed_at_a_time(
     installation: WebhookInstallation, receiver: Receiver
 ) -> None:
     await installation.endpoint(receiver.url)
@@ -178,7 +182,7 @@ async def test_a_claim_takes_one_delivery_of_a_user_and_none_behind_it(
     assert [item.delivery.event for item in second] == ["user.updated"]
 
 
-async def test_after_the_last_attempt_a_delivery_fails_and_the_next_goes_on(
+async def test_exhausted_delivery_fails_and_the_next_one_is_sent(
     open_installation: Callable[..., Any], receiver: Receiver
 ) -> None:
     installation = await open_installation(webhook_attempts=2)
@@ -195,16 +199,16 @@ async def test_after_the_last_attempt_a_delivery_fails_and_the_next_goes_on(
         receiver.status = 200
         installation.clock.advance(5)
         await installation.until_none_pending()
-        again = await installation.af.run(
+        resent = await installation.af.run(
             installation.af.deliveries.resend(installation.environment, failed.id)
         )
-        assert (again.state, again.attempts, again.due_at) == ("pending", 0, installation.clock.now)
+        assert (resent.state, resent.attempts, resent.due_at) == ("pending", 0, installation.clock.now)
         await installation.until_none_pending()
     assert {item.state for item in await installation.deliveries()} == {"delivered"}
     assert receiver.names[-2:] == ["user.updated", "user.created"]
 
 
-async def test_what_is_being_sent_or_unknown_is_not_sent_again(
+async def test_resending_a_claimed_or_unknown_delivery_is_refused(
     installation: WebhookInstallation, receiver: Receiver
 ) -> None:
     await installation.endpoint(receiver.url)
@@ -218,45 +222,45 @@ async def test_what_is_being_sent_or_unknown_is_not_sent_again(
         await installation.af.run(installation.af.deliveries.resend(installation.environment, "wd_unknown"))
 
 
-def test_waits_grow_fourfold_to_a_day_and_the_last_attempt_fails() -> None:
+def test_retry_delays_grow_fourfold_up_to_a_day() -> None:
     settings = Settings(webhook_attempts=12)
     delivery = DeliveryRecord(
         "wd_1", "we_1", "event_1", "user.created", None, "pending", 0, 0, None, None, 0, 0
     )
-    waits = []
+    delays = []
     while True:
         delivery = settled(delivery, DeliveryOutcome(None, "gone"), 1000, settings)
         if delivery.state != "pending":
             break
-        waits.append((delivery.due_at - 1000) // 1000)
-    assert waits == [5, 20, 80, 320, 1280, 5120, 20480, 81920, 86400, 86400, 86400]
+        delays.append((delivery.due_at - 1000) // 1000)
+    assert delays == [5, 20, 80, 320, 1280, 5120, 20480, 81920, 86400, 86400, 86400]
     assert (delivery.state, delivery.attempts) == ("failed", 12)
 
 
-async def test_a_disabled_endpoint_is_told_nothing_until_it_is_enabled(
+async def test_disabled_endpoint_gets_no_deliveries_until_enabled(
     installation: WebhookInstallation, receiver: Receiver
 ) -> None:
     endpoint = await installation.endpoint(receiver.url)
 
-    async def switch(status: Any) -> None:  # noqa: ANN401 - one of two words
+    async def set_status(status: Any) -> None:  # noqa: ANN401 - enabled or disabled
         request = UpdateWebhookEndpoint(status=status)
         await installation.af.run(
             installation.af.webhooks.update(installation.environment, endpoint.id, request)
         )
 
     await installation.user()
-    await switch("disabled")
+    await set_status("disabled")
     await installation.user()
     assert len(await installation.deliveries()) == 1
     assert not await installation.af.read(installation.af.deliveries.any_due())
     assert await installation.af.run(installation.af.deliveries.claim(FIRST_ENDPOINT, {}, 8)) == []
-    await switch("enabled")
+    await set_status("enabled")
     async with installation.dispatching():
         await installation.until_none_pending()
     assert len(receiver.received) == 1
 
 
-async def test_a_deleted_endpoint_is_told_nothing_more(
+async def test_deleted_endpoint_gets_no_deliveries(
     installation: WebhookInstallation, receiver: Receiver
 ) -> None:
     endpoint = await installation.endpoint(receiver.url)
@@ -267,21 +271,23 @@ async def test_a_deleted_endpoint_is_told_nothing_more(
     assert await installation.deliveries() == []
 
 
-async def test_a_redirect_is_not_followed(installation: WebhookInstallation, receiver: Receiver) -> None:
-    with receiving() as inside:
+async def test_redirect_is_not_followed(installation: WebhookInstallation, receiver: Receiver) -> None:
+    with receiving() as redirect_target:
         receiver.status = 307
-        receiver.headers = {"location": inside.url}
+        receiver.headers = {"location": redirect_target.url}
         await installation.endpoint(receiver.url)
         await installation.user()
         async with installation.dispatching():
             await installation.until_attempts(1)
-        assert inside.received == []
+        assert redirect_target.received == []
     assert (await installation.deliveries())[0].last_error == (
         "the receiver responded with 307, and redirects are not followed"
     )
 
 
-async def test_a_long_answer_does_not_matter(installation: WebhookInstallation, receiver: Receiver) -> None:
+async def test_large_response_body_does_not_fail_a_delivery(
+    installation: WebhookInstallation, receiver: Receiver
+) -> None:
     receiver.answer = b"x" * 5_000_000
     await installation.endpoint(receiver.url)
     await installation.user()
@@ -290,7 +296,7 @@ async def test_a_long_answer_does_not_matter(installation: WebhookInstallation, 
     assert [item.state for item in await installation.deliveries()] == ["delivered"]
 
 
-async def test_the_secret_is_neither_in_the_database_nor_in_logs_nor_in_deliveries(
+async def test_signing_secret_is_in_no_database_log_or_delivery(
     installation: WebhookInstallation, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)

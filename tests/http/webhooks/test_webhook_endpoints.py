@@ -1,4 +1,4 @@
-"""Webhook endpoints over HTTP, as the contract shapes them."""
+"""Webhook endpoints over HTTP, as the contract describes them."""
 
 import json
 import uuid
@@ -24,8 +24,8 @@ KEYS = {"object", "id", "endpoint_url", "secret", "status", "events", "created_a
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     data = tmp_path_factory.mktemp("webhooks") / "data"
-    with running(data, {"AUTHFACTOR_WEBHOOK_PRIVATE_ADDRESSES": "true"}) as started:
-        yield started
+    with running(data, {"AUTHFACTOR_WEBHOOK_PRIVATE_ADDRESSES": "true"}) as running_server:
+        yield running_server
 
 
 @pytest.fixture(scope="module")
@@ -40,64 +40,68 @@ def url() -> str:
 
 
 @pytest.fixture
-def made(api: httpx.Client, url: str) -> dict[str, Any]:
+def endpoint(api: httpx.Client, url: str) -> dict[str, Any]:
     return fields(api.post(PATH, json={"endpoint_url": url, "events": ["user.created"]}), 201)
 
 
-def test_a_new_endpoint_is_enabled_and_has_a_secret_that_lists_show_too(
-    api: httpx.Client, made: dict[str, Any], url: str
+def test_new_endpoint_is_enabled_and_listed_with_its_secret(
+    api: httpx.Client, endpoint: dict[str, Any], url: str
 ) -> None:
-    assert set(made) == KEYS
-    assert made["object"] == "webhook_endpoint"
-    assert made["id"].startswith("we_")
-    assert made["secret"].startswith("whsec_")
-    assert (made["endpoint_url"], made["status"], made["events"]) == (url, "enabled", ["user.created"])
+    assert set(endpoint) == KEYS
+    assert endpoint["object"] == "webhook_endpoint"
+    assert endpoint["id"].startswith("we_")
+    assert endpoint["secret"].startswith("whsec_")
+    assert (endpoint["endpoint_url"], endpoint["status"], endpoint["events"]) == (
+        url,
+        "enabled",
+        ["user.created"],
+    )
     listed = fields(api.get(PATH, params={"limit": 100}), 200)
     assert listed["object"] == "list"
-    assert made in listed["data"]
+    assert endpoint in listed["data"]
 
 
-def test_lists_page_with_cursors(api: httpx.Client, made: dict[str, Any], url: str) -> None:
+def test_endpoint_list_pages_by_cursor(api: httpx.Client, endpoint: dict[str, Any], url: str) -> None:
     second = fields(api.post(PATH, json={"endpoint_url": f"{url}/2", "events": ["user.created"]}), 201)
     first_page = fields(api.get(PATH, params={"limit": 1}), 200)
     assert first_page["data"] == [second]
     assert first_page["list_metadata"] == {"before": None, "after": second["id"]}
     after = fields(api.get(PATH, params={"limit": 1, "after": second["id"]}), 200)
-    assert after["data"] == [made]
-    assert after["list_metadata"]["before"] == made["id"]
+    assert after["data"] == [endpoint]
+    assert after["list_metadata"]["before"] == endpoint["id"]
     unknown = fields(api.get(PATH, params={"after": "we_unknown"}), 422)
     assert unknown["code"] == "invalid_request_parameters"
 
 
-def test_a_patch_changes_what_it_names_and_nothing_else(
-    api: httpx.Client, made: dict[str, Any], url: str
-) -> None:
-    path = f"{PATH}/{made['id']}"
+def test_patch_changes_only_the_given_fields(api: httpx.Client, endpoint: dict[str, Any], url: str) -> None:
+    path = f"{PATH}/{endpoint['id']}"
     changed = fields(api.patch(path, json={"status": "disabled"}), 200)
-    assert changed == {**made, "status": "disabled", "updated_at": changed["updated_at"]}
+    assert changed == {**endpoint, "status": "disabled", "updated_at": changed["updated_at"]}
     changed = fields(api.patch(path, json={"endpoint_url": f"{url}/b", "events": ["session.created"]}), 200)
     assert (changed["endpoint_url"], changed["events"]) == (f"{url}/b", ["session.created"])
-    assert (changed["status"], changed["secret"]) == ("disabled", made["secret"])
+    assert (changed["status"], changed["secret"]) == ("disabled", endpoint["secret"])
     assert fields(api.patch(path, json={"endpoint_url": None, "status": None}), 200)["status"] == "disabled"
 
 
-def test_one_url_has_one_endpoint(api: httpx.Client, made: dict[str, Any], url: str) -> None:
-    again = fields(api.post(PATH, json={"endpoint_url": url, "events": ["user.updated"]}), 409)
-    assert again["code"] == "duplicate_endpoint"
+def test_duplicate_endpoint_url_is_refused(api: httpx.Client, endpoint: dict[str, Any], url: str) -> None:
+    duplicate = fields(api.post(PATH, json={"endpoint_url": url, "events": ["user.updated"]}), 409)
+    assert duplicate["code"] == "duplicate_endpoint"
     other = fields(api.post(PATH, json={"endpoint_url": f"{url}/b", "events": ["user.updated"]}), 201)
     refused = fields(api.patch(f"{PATH}/{other['id']}", json={"endpoint_url": url}), 409)
     assert refused["code"] == "duplicate_endpoint"
-    assert fields(api.patch(f"{PATH}/{made['id']}", json={"endpoint_url": url}), 200)["endpoint_url"] == url
+    assert (
+        fields(api.patch(f"{PATH}/{endpoint['id']}", json={"endpoint_url": url}), 200)["endpoint_url"] == url
+    )
 
 
-def test_a_deleted_endpoint_is_gone(api: httpx.Client, made: dict[str, Any]) -> None:
-    path = f"{PATH}/{made['id']}"
-    answer = api.delete(path)
-    assert (answer.status_code, answer.content) == (204, b"")
-    assert "content-type" not in answer.headers
-    for gone in (api.delete(path), api.patch(path, json={"status": "enabled"})):
-        body = fields(gone, 404)
-        assert (body["code"], body["entity_id"]) == ("entity_not_found", made["id"])
+def test_deleted_endpoint_is_not_found(api: httpx.Client, endpoint: dict[str, Any]) -> None:
+    path = f"{PATH}/{endpoint['id']}"
+    response = api.delete(path)
+    assert (response.status_code, response.content) == (204, b"")
+    assert "content-type" not in response.headers
+    for response in (api.delete(path), api.patch(path, json={"status": "enabled"})):
+        body = fields(response, 404)
+        assert (body["code"], body["entity_id"]) == ("entity_not_found", endpoint["id"])
 
 
 @pytest.mark.parametrize(
@@ -111,24 +115,28 @@ def test_a_deleted_endpoint_is_gone(api: httpx.Client, made: dict[str, Any]) -> 
         ({"endpoint_url": 5, "events": ["user.created"]}, ("endpoint_url", "endpoint_url_invalid")),
     ],
 )
-def test_a_broken_request_names_the_field(api: httpx.Client, body: Any, item: tuple[str, str]) -> None:  # noqa: ANN401 - JSON
+def test_invalid_endpoint_request_names_the_field(
+    api: httpx.Client,
+    body: Any,  # noqa: ANN401 - JSON
+    item: tuple[str, str],
+) -> None:
     refused = fields(api.post(PATH, json=body), 422)
     assert refused["code"] == "invalid_request_parameters"
     assert [(error["field"], error["code"]) for error in refused["errors"]] == [item]
     assert all(error["message"] for error in refused["errors"])
 
 
-def test_a_url_that_is_none_is_refused_with_its_own_code(api: httpx.Client, made: dict[str, Any]) -> None:
-    for answer in (
+def test_invalid_url_has_a_separate_error_code(api: httpx.Client, endpoint: dict[str, Any]) -> None:
+    for response in (
         api.post(PATH, json={"endpoint_url": "ftp://example.com", "events": ["user.created"]}),
-        api.patch(f"{PATH}/{made['id']}", json={"endpoint_url": "https://user@example.com"}),
+        api.patch(f"{PATH}/{endpoint['id']}", json={"endpoint_url": "https://user@example.com"}),
     ):
-        refused = fields(answer, 422)
+        refused = fields(response, 422)
         assert refused["code"] == "invalid_url"
         assert [error["field"] for error in refused["errors"]] == ["endpoint_url"]
 
 
-async def test_without_the_setting_own_addresses_and_http_are_refused(
+async def test_internal_urls_and_http_are_refused_by_default(
     open_installation: Callable[..., Any],
 ) -> None:
     installation: WebhookInstallation = await open_installation(webhook_private_addresses=False)
@@ -140,7 +148,7 @@ async def test_without_the_setting_own_addresses_and_http_are_refused(
         assert error_responses.status_of(raised.value) == 422
 
 
-async def test_endpoints_of_another_environment_are_unknown(installation: WebhookInstallation) -> None:
+async def test_endpoints_are_isolated_between_environments(installation: WebhookInstallation) -> None:
     endpoint = await installation.endpoint("https://example.com/hooks")
     other = await installation.af.run(installation.af.environments.create("other", team_name="Other"))
     with pytest.raises(errors.NotFound):
@@ -151,7 +159,7 @@ async def test_endpoints_of_another_environment_are_unknown(installation: Webhoo
     assert [item.endpoint_id for item in await installation.deliveries()] == [endpoint.id]
 
 
-def test_every_event_that_happens_here_can_be_subscribed_to() -> None:
+def test_every_emitted_event_can_be_subscribed_to() -> None:
     names = {
         value
         for name, value in vars(event_log).items()
@@ -162,33 +170,33 @@ def test_every_event_that_happens_here_can_be_subscribed_to() -> None:
     assert len(PUBLIC_EVENTS) == 93
 
 
-def test_a_server_delivers_and_the_command_line_shows_and_repeats_it(
+def test_server_delivers_and_the_cli_shows_and_resends(
     server: Server, api: httpx.Client, receiver: Receiver
 ) -> None:
     body = {"endpoint_url": receiver.url, "events": ["user.created"]}
     endpoint = fields(api.post(PATH, json=body), 201)
     user = fields(api.post("/user_management/users", json={"email": f"{uuid.uuid4().hex}@example.org"}), 201)
-    delivered = _wait(server, endpoint["id"], "delivered")
+    delivered = _wait_for_state(server, endpoint["id"], "delivered")
     assert receiver.received[0].event["data"] == user
     verified_time(receiver.received[0], endpoint["secret"])
     assert (delivered["event"], delivered["user_id"]) == ("user.created", user["id"])
-    shown = server.run("webhooks", "deliveries", "--endpoint", endpoint["id"])
-    assert delivered["id"] in shown.stdout
-    again = server.run("--json", "webhooks", "resend", delivered["id"])
-    assert json.loads(again.stdout)["state"] == "pending"
-    _wait(server, endpoint["id"], "delivered")
+    deliveries = server.run("webhooks", "deliveries", "--endpoint", endpoint["id"])
+    assert delivered["id"] in deliveries.stdout
+    resent = server.run("--json", "webhooks", "resend", delivered["id"])
+    assert json.loads(resent.stdout)["state"] == "pending"
+    _wait_for_state(server, endpoint["id"], "delivered")
     assert [item.event["id"] for item in receiver.received] == [delivered["event_id"]] * 2
     listed = server.run("webhooks", "list", "--limit", "100")
     assert endpoint["id"] in listed.stdout
     secret = endpoint["secret"]
-    assert secret not in listed.stdout + shown.stdout + json.dumps(delivered) + server.output()
+    assert secret not in listed.stdout + deliveries.stdout + json.dumps(delivered) + server.output()
     unknown = server.run("webhooks", "resend", "wd_unknown")
     assert unknown.returncode == 4
     assert unknown.stderr == "authfactor: Webhook Delivery not found: 'wd_unknown'.\n"
 
 
-def _wait(server: Server, endpoint_id: str, state: str) -> dict[str, Any]:
-    """Ask the command line until the endpoint's delivery is in a state."""
+def _wait_for_state(server: Server, endpoint_id: str, state: str) -> dict[str, Any]:
+    """Poll the command line until a delivery of the endpoint is in the state, and return it."""
     for _ in range(40):
         command = ("--json", "webhooks", "deliveries", "--endpoint", endpoint_id, "--state", state)
         found = json.loads(server.run(*command).stdout)["data"]
@@ -196,4 +204,4 @@ def _wait(server: Server, endpoint_id: str, state: str) -> dict[str, Any]:
             delivery = found[0]
             assert isinstance(delivery, dict)
             return delivery
-    raise AssertionError("the delivery does not get there")
+    raise AssertionError(f"no delivery is {state}")

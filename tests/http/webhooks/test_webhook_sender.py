@@ -1,4 +1,4 @@
-"""TLS: the certificate must be the host's, though the connection goes to a bare address."""
+"""TLS: the certificate is verified against the host name, though the connection goes to an IP address."""
 
 import datetime
 import ipaddress
@@ -18,65 +18,67 @@ from cryptography.x509.oid import NameOID
 from authfactor.models import DeliveryOutcome
 from authfactor.outbound.webhook_sender import WebhookSender
 
-ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+RESPONSE = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
 
 
-class Tls(NamedTuple):
-    """A TLS receiver whose certificate is for `hooks.example`, and the server names it was asked for."""
+class TlsReceiver(NamedTuple):
+    """A TLS receiver with a certificate for `hooks.example`, and the SNI names it received."""
 
     port: int
     authority: Path
-    asked: list[str | None]
+    server_names: list[str | None]
 
 
 @pytest.fixture
-def tls(tmp_path: Path) -> Iterator[Tls]:
+def tls_receiver(tmp_path: Path) -> Iterator[TlsReceiver]:
     certificate = _certificate(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    asked: list[str | None] = []
-    context.sni_callback = lambda _socket, name, _context: asked.append(name)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        threading.Thread(target=_serve, args=(listening, context), daemon=True).start()
-        yield Tls(listening.getsockname()[1], certificate, asked)
+    server_names: list[str | None] = []
+    context.sni_callback = lambda _socket, name, _context: server_names.append(name)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=_serve, args=(listener, context), daemon=True).start()
+        yield TlsReceiver(listener.getsockname()[1], certificate, server_names)
 
 
 @pytest.fixture
-def post(tls: Tls, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Awaitable[DeliveryOutcome]]:
+def send_to(
+    tls_receiver: TlsReceiver, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Awaitable[DeliveryOutcome]]:
     async def resolver(_host: str, _port: int) -> list[str]:
         return ["127.0.0.1"]
 
-    async def send(host: str, *, trusted: bool) -> DeliveryOutcome:
+    async def send_event(host: str, *, trusted: bool) -> DeliveryOutcome:
         if trusted:
-            monkeypatch.setenv("SSL_CERT_FILE", str(tls.authority))
+            monkeypatch.setenv("SSL_CERT_FILE", str(tls_receiver.authority))
         sender = WebhookSender(timeout=10, private=True, resolver=resolver)
         try:
-            return await sender.post(f"https://{host}:{tls.port}/", {}, b"{}")
+            return await sender.post(f"https://{host}:{tls_receiver.port}/", {}, b"{}")
         finally:
             await sender.close()
 
-    return send
+    return send_event
 
 
-async def test_a_certificate_for_the_host_is_accepted_and_its_name_is_asked_for(
-    post: Callable[..., Awaitable[DeliveryOutcome]], tls: Tls
+async def test_valid_certificate_is_accepted_and_sni_is_sent(
+    send_to: Callable[..., Awaitable[DeliveryOutcome]], tls_receiver: TlsReceiver
 ) -> None:
-    assert await post("hooks.example", trusted=True) == DeliveryOutcome(200, None)
-    assert tls.asked == ["hooks.example"]
+    assert await send_to("hooks.example", trusted=True) == DeliveryOutcome(200, None)
+    assert tls_receiver.server_names == ["hooks.example"]
 
 
 @pytest.mark.parametrize(("host", "trusted"), [("other.example", True), ("hooks.example", False)])
-async def test_a_certificate_for_another_host_or_of_no_known_authority_is_refused(
-    post: Callable[..., Awaitable[DeliveryOutcome]], host: str, trusted: bool
+async def test_mismatched_or_untrusted_certificate_is_refused(
+    send_to: Callable[..., Awaitable[DeliveryOutcome]], host: str, trusted: bool
 ) -> None:
     expected = DeliveryOutcome(None, "the receiver's certificate is not valid for this host")
-    assert await post(host, trusted=trusted) == expected
+    assert await send_to(host, trusted=trusted) == expected
 
 
-def _serve(listening: socket.socket, context: ssl.SSLContext) -> None:
+def _serve(listener: socket.socket, context: ssl.SSLContext) -> None:
     while True:
         try:
-            plain, _ = listening.accept()
+            plain, _ = listener.accept()
         except OSError:
             return
         try:
@@ -84,20 +86,20 @@ def _serve(listening: socket.socket, context: ssl.SSLContext) -> None:
                 request = b""
                 while not request.endswith(b"{}"):
                     request += connection.recv(65536)
-                connection.sendall(ANSWER)
+                connection.sendall(RESPONSE)
         except OSError:
             plain.close()
 
 
 def _certificate(folder: Path) -> Path:
-    """Write a certificate that signs itself, and its key, into one file."""
+    """Write a self-signed certificate and its key into one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hooks.example")])
     now = datetime.datetime.now(datetime.UTC)
     names = x509.SubjectAlternativeName(
         [x509.DNSName("hooks.example"), x509.IPAddress(ipaddress.ip_address("192.0.2.1"))]
     )
-    made = (
+    certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -110,7 +112,7 @@ def _certificate(folder: Path) -> Path:
         .sign(key, hashes.SHA256())
     )
     path = folder / "receiver.pem"
-    form = serialization.Encoding.PEM
-    secret = key.private_bytes(form, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    path.write_bytes(made.public_bytes(form) + secret)
+    encoding = serialization.Encoding.PEM
+    key_bytes = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(certificate.public_bytes(encoding) + key_bytes)
     return path
