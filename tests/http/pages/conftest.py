@@ -1,4 +1,4 @@
-"""One server for the tests of this folder that need one."""
+"""Fixtures: one server for this folder."""
 
 from collections.abc import Iterator
 
@@ -10,8 +10,10 @@ from tests.support.server_process import Server, running
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("pages") / "data", {"AUTHFACTOR_TEAM_NAME": "Acme"}) as started:
-        yield started
+    with running(
+        tmp_path_factory.mktemp("pages") / "data", {"AUTHFACTOR_TEAM_NAME": "Acme"}
+    ) as running_server:
+        yield running_server
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +24,6 @@ def api(server: Server) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="session")
 def browser(server: Server) -> Iterator[httpx.Client]:
-    """A client without an API key, as a browser is."""
+    """Return a client without an API key, as a browser is."""
     with server.client(key=None) as client:
         yield client

@@ -1,4 +1,4 @@
-"""Links over the API and the command line, and their pages without a browser's help."""
+"""Hosted links over the API and the command line, and their pages without a browser."""
 
 import json
 import sqlite3
@@ -13,8 +13,8 @@ import pytest
 from tests.support import authenticator
 from tests.support.server_process import Server, fields
 
-HERE = ("--environment", "default")
-MADE = {
+ENVIRONMENT = ("--environment", "default")
+LINK_FIELDS = {
     "object",
     "id",
     "user_id",
@@ -37,17 +37,17 @@ def path_of(link: dict[str, Any]) -> str:
     return "/link/" + str(link["url"].rpartition("/")[2])
 
 
-def test_a_link_is_made_read_and_its_address_shown_once(api: httpx.Client, user: dict[str, Any]) -> None:
+def test_link_url_is_returned_only_on_creation(api: httpx.Client, user: dict[str, Any]) -> None:
     body = {"user_id": user["id"]}
     link = fields(api.post("/authfactor/enrollment_links", json=body), 201)
-    assert set(link) == MADE | {"url"}
+    assert set(link) == LINK_FIELDS | {"url"}
     assert (link["object"], link["status"], link["user_id"]) == ("enrollment_link", "pending", user["id"])
     read = fields(api.get(f"/authfactor/enrollment_links/{link['id']}"), 200)
-    assert set(read) == MADE
+    assert set(read) == LINK_FIELDS
     assert read == {name: value for name, value in link.items() if name != "url"}
 
 
-def test_a_repeated_request_gives_the_same_link(api: httpx.Client, user: dict[str, Any]) -> None:
+def test_retried_request_returns_the_same_link(api: httpx.Client, user: dict[str, Any]) -> None:
     headers = {"idempotency-key": uuid.uuid4().hex}
     body = {"user_id": user["id"]}
     first, second = (api.post("/authfactor/enrollment_links", json=body, headers=headers) for _ in range(2))
@@ -55,7 +55,9 @@ def test_a_repeated_request_gives_the_same_link(api: httpx.Client, user: dict[st
 
 
 @pytest.mark.parametrize("kind", ["enrollment_links", "challenge_links"])
-def test_a_link_needs_an_api_key_and_a_user(api: httpx.Client, browser: httpx.Client, kind: str) -> None:
+def test_link_creation_requires_an_api_key_and_a_user(
+    api: httpx.Client, browser: httpx.Client, kind: str
+) -> None:
     assert browser.post(f"/authfactor/{kind}", json={}).status_code == 401
     assert browser.get(f"/authfactor/{kind}/link_x").status_code == 401
     refused = fields(api.post(f"/authfactor/{kind}", json={}), 422)
@@ -64,12 +66,12 @@ def test_a_link_needs_an_api_key_and_a_user(api: httpx.Client, browser: httpx.Cl
     assert api.get(f"/authfactor/{kind}/link_x").status_code == 404
 
 
-def test_without_a_factor_there_is_nothing_to_challenge(api: httpx.Client, user: dict[str, Any]) -> None:
+def test_challenge_link_requires_an_active_factor(api: httpx.Client, user: dict[str, Any]) -> None:
     refused = fields(api.post("/authfactor/challenge_links", json={"user_id": user["id"]}), 409)
     assert refused["code"] == "no_active_factor"
 
 
-def test_a_form_without_a_word_on_where_it_comes_from_is_refused(
+def test_form_without_an_origin_is_refused(
     api: httpx.Client, browser: httpx.Client, user: dict[str, Any], server: Server
 ) -> None:
     link = fields(api.post("/authfactor/enrollment_links", json={"user_id": user["id"]}), 201)
@@ -82,7 +84,7 @@ def test_a_form_without_a_word_on_where_it_comes_from_is_refused(
     assert opened.headers["location"] == f"/enroll/{link['id']}"
 
 
-def test_events_tell_of_a_link_without_its_address(
+def test_link_events_do_not_contain_the_url(
     api: httpx.Client, browser: httpx.Client, user: dict[str, Any], server: Server
 ) -> None:
     link = fields(api.post("/authfactor/enrollment_links", json={"user_id": user["id"]}), 201)
@@ -90,19 +92,21 @@ def test_events_tell_of_a_link_without_its_address(
     cookie = opened.headers["set-cookie"].partition(";")[0]
     page = browser.get(opened.headers["location"], headers={"cookie": cookie})
     secret = page.text.partition('data-copy-text="')[2].partition('"')[0]
-    origin = {"cookie": cookie, "origin": server.url}
-    done = browser.post(opened.headers["location"], data={"code": authenticator.code(secret)}, headers=origin)
-    assert (done.status_code, done.headers["location"]) == (303, f"/enroll/{link['id']}")
-    names = [f"authfactor.link_{what}" for what in ("created", "opened", "completed")]
+    headers = {"cookie": cookie, "origin": server.url}
+    verified = browser.post(
+        opened.headers["location"], data={"code": authenticator.code(secret)}, headers=headers
+    )
+    assert (verified.status_code, verified.headers["location"]) == (303, f"/enroll/{link['id']}")
+    names = [f"authfactor.link_{state}" for state in ("created", "opened", "completed")]
     query: dict[str, Any] = {"events": names, "limit": 100, "order": "desc"}
-    told = [
+    link_events = [
         item
         for item in fields(api.get("/events", params=query), 200)["data"]
         if item["data"]["link_id"] == link["id"]
     ]
-    assert [item["event"] for item in told] == names[::-1]
+    assert [item["event"] for item in link_events] == names[::-1]
     factor_id = fields(api.get(f"/authfactor/enrollment_links/{link['id']}"), 200)["factor_id"]
-    assert told[0]["data"] == {
+    assert link_events[0]["data"] == {
         "link_id": link["id"],
         "purpose": "enrollment",
         "user_id": user["id"],
@@ -110,7 +114,7 @@ def test_events_tell_of_a_link_without_its_address(
     }
 
 
-def test_what_is_no_form_is_refused_as_a_page(browser: httpx.Client, server: Server) -> None:
+def test_malformed_form_gets_an_html_error(browser: httpx.Client, server: Server) -> None:
     headers = {"origin": server.url, "content-type": "application/json", "cookie": "link_x=1"}
     refused = browser.post("/enroll/link_x", content=b'{"code":"1"}', headers=headers)
     assert refused.status_code == 422
@@ -121,7 +125,7 @@ def test_what_is_no_form_is_refused_as_a_page(browser: httpx.Client, server: Ser
     assert browser.post("/enroll/link_x", content=b"code=\xff", headers=form).status_code == 422
 
 
-def test_a_secret_that_does_not_open_is_a_page_with_a_reference_and_no_detail(tmp_path: Path) -> None:
+def test_undecryptable_secret_shows_a_reference_without_details(tmp_path: Path) -> None:
     server = Server(tmp_path / "data")
     server.start()
     with server.client() as api, server.client(key=None) as browser:
@@ -141,18 +145,18 @@ def test_a_secret_that_does_not_open_is_a_page_with_a_reference_and_no_detail(tm
     assert path_of(link).rpartition("/")[2] not in server.output()
 
 
-def test_the_command_line_makes_links(server: Server, user: dict[str, Any]) -> None:
-    made = server.run("--json", *HERE, "links", "enroll", user["id"])
-    assert made.returncode == 0, made.stderr
-    link = json.loads(made.stdout)
+def test_cli_creates_links(server: Server, user: dict[str, Any]) -> None:
+    creation = server.run("--json", *ENVIRONMENT, "links", "enroll", user["id"])
+    assert creation.returncode == 0, creation.stderr
+    link = json.loads(creation.stdout)
     assert link["url"].startswith("http://127.0.0.1:8080/link/")
-    shown = server.run(*HERE, "links", "get", link["id"])
-    assert "pending" in shown.stdout
-    assert link["url"] not in shown.stdout
-    refused = server.run(*HERE, "links", "challenge", user["id"])
+    details = server.run(*ENVIRONMENT, "links", "get", link["id"])
+    assert "pending" in details.stdout
+    assert link["url"] not in details.stdout
+    refused = server.run(*ENVIRONMENT, "links", "challenge", user["id"])
     assert refused.returncode == 5
     assert "no active factor" in refused.stderr
-    refused = server.run(*HERE, "links", "enroll", user["id"], "--return-to", "https://evil.example/")
+    refused = server.run(*ENVIRONMENT, "links", "enroll", user["id"], "--return-to", "https://evil.example/")
     assert refused.returncode == 2
     assert "--page-redirect" in refused.stderr
 

@@ -1,4 +1,4 @@
-"""Pages and static files over HTTP, and what they must not cost the rest."""
+"""Pages and static files over HTTP, and their side effects on the API and the command line."""
 
 import asyncio
 import gzip
@@ -25,8 +25,8 @@ from tests.support.server_process import API_KEY, Server, fields, running
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("assets") / "data") as started:
-        yield started
+    with running(tmp_path_factory.mktemp("assets") / "data") as running_server:
+        yield running_server
 
 
 @pytest.fixture(scope="session")
@@ -36,36 +36,36 @@ def browser(server: Server) -> Iterator[httpx.Client]:
 
 
 @pytest.mark.parametrize("name", sorted(assets.files()))
-def test_a_static_file_may_be_kept_for_a_year_and_comes_compressed(browser: httpx.Client, name: str) -> None:
+def test_static_files_are_compressed_and_cached_for_a_year(browser: httpx.Client, name: str) -> None:
     asset = assets.files()[name]
-    answer = browser.get(asset.url, headers={"accept-encoding": "gzip"})
-    assert answer.status_code == 200
-    assert answer.content == asset.plain
-    assert answer.headers["content-encoding"] == "gzip"
-    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["content-type"].encode() == asset.content_type
+    response = browser.get(asset.url, headers={"accept-encoding": "gzip"})
+    assert response.status_code == 200
+    assert response.content == asset.plain
+    assert response.headers["content-encoding"] == "gzip"
+    assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["content-type"].encode() == asset.content_type
     assert gzip.decompress(asset.compressed) == asset.plain
     plain = browser.get(asset.url, headers={"accept-encoding": "identity"})
     assert (plain.content, plain.headers.get("content-encoding")) == (asset.plain, None)
 
 
-def test_a_static_file_under_an_old_name_is_the_new_one_and_is_not_kept(browser: httpx.Client) -> None:
-    answer = browser.get("/assets/authfactor.000000000000.css")
-    assert answer.content == assets.files()["authfactor.css"].plain
-    assert answer.headers["cache-control"] == "no-cache"
+def test_outdated_asset_url_serves_the_current_file_uncached(browser: httpx.Client) -> None:
+    response = browser.get("/assets/authfactor.000000000000.css")
+    assert response.content == assets.files()["authfactor.css"].plain
+    assert response.headers["cache-control"] == "no-cache"
 
 
 @pytest.mark.parametrize("name", ["x.000000000000.css", "vendored.0.toml", "..%2fvisit.0.py", "a", ""])
-def test_nothing_else_is_served(browser: httpx.Client, name: str) -> None:
+def test_unknown_asset_is_404(browser: httpx.Client, name: str) -> None:
     assert browser.get(f"/assets/{name}").status_code == 404
 
 
-def test_pages_are_no_part_of_the_api_s_description(browser: httpx.Client) -> None:
+def test_assets_are_not_in_the_openapi_document(browser: httpx.Client) -> None:
     assert not [path for path in fields(browser.get("/openapi.json"), 200)["paths"] if "assets" in path]
 
 
-def test_answers_of_the_api_are_labelled_as_before(server: Server) -> None:
+def test_api_responses_have_no_page_headers(server: Server) -> None:
     with server.client(API_KEY) as client:
         headers = client.get("/user_management/users").headers
     assert headers["content-type"] == "application/json; charset=utf-8"
@@ -74,39 +74,39 @@ def test_answers_of_the_api_are_labelled_as_before(server: Server) -> None:
 
 
 @pytest.mark.parametrize("imported", ["authfactor.cli", "authfactor.http.app"])
-def test_neither_the_command_line_nor_the_api_loads_the_template_library(imported: str) -> None:
+def test_cli_and_api_do_not_import_the_template_library(imported: str) -> None:
     script = f"import sys, {imported}; print(sorted({{'jinja2', 'markupsafe'}} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    completed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert completed.stdout.strip() == "[]"
 
 
-async def test_pages_are_compiled_before_somebody_asks_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_templates_are_compiled_before_the_first_request(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app, "PREPARE_PAGES_AFTER_SECONDS", 0)
     templating._compile_all.cache_clear()
     reference.endpoints.cache_clear()
-    [prepare] = [work for work in app.BACKGROUND_TASKS if work.__name__ == "_prepare_pages"]
+    [prepare] = [task for task in app.BACKGROUND_TASKS if task.__name__ == "_prepare_pages"]
     async with asyncio.timeout(30):
         await prepare(cast("Authfactor", SimpleNamespace(settings=Settings())))
     assert templating._compile_all.cache_info().currsize == 1
     assert reference.endpoints.cache_info().currsize == 1
 
 
-async def test_an_unexpected_failure_is_a_page_with_a_reference_and_no_detail(
+async def test_unexpected_failure_shows_a_reference_without_details(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def broken(_visit: PageRequest) -> Response:
+    async def broken(_request: PageRequest) -> Response:
         raise ZeroDivisionError("a detail")
 
     af = await Authfactor.open(Settings(data=tmp_path))
     try:
-        call = Request(af, "GET", "/broken/secret-token", b"", {}, b"", (), 200)
-        answer = await page("GET", "/broken/{token}", broken, "Broken").handler(call)
+        request = Request(af, "GET", "/broken/secret-token", b"", {}, b"", (), 200)
+        response = await page("GET", "/broken/{token}", broken, "Broken").handler(request)
     finally:
         await af.close()
-    assert answer.status == 500
-    shown = answer.body.decode()
-    assert "Something went wrong" in shown
-    assert "a detail" not in shown
-    reference = shown.partition("mention this reference: ")[2][:12]
+    assert response.status == 500
+    html = response.body.decode()
+    assert "Something went wrong" in html
+    assert "a detail" not in html
+    reference = html.partition("mention this reference: ")[2][:12]
     assert f"unexpected failure on page broken, reference {reference}" in caplog.text
     assert "secret-token" not in caplog.text

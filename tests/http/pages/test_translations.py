@@ -1,4 +1,4 @@
-"""The catalogues say the same things in every language, and the right language is chosen."""
+"""The message catalogs are complete in every language, and the right language is chosen."""
 
 import re
 
@@ -7,7 +7,7 @@ import pytest
 from authfactor.http.pages import translations
 
 
-def spoken(language: str) -> dict[str, str]:
+def translatable(language: str) -> dict[str, str]:
     texts = translations.read_texts(language)
     return {name: text for name, text in texts.items() if name.split(".")[0] not in translations.ENGLISH_ONLY}
 
@@ -15,14 +15,14 @@ def spoken(language: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     "language", [tag for tag in translations.LANGUAGES if tag != translations.DEFAULT_LANGUAGE]
 )
-def test_every_language_says_everything_with_the_same_places(language: str) -> None:
-    english, other = spoken(translations.DEFAULT_LANGUAGE), spoken(language)
-    assert other.keys() == english.keys()
+def test_every_text_is_translated_with_the_same_placeholders(language: str) -> None:
+    english, translated = translatable(translations.DEFAULT_LANGUAGE), translatable(language)
+    assert translated.keys() == english.keys()
     for name, text in english.items():
-        assert re.findall(r"\{\w+\}", other[name]) == re.findall(r"\{\w+\}", text) or (
-            sorted(re.findall(r"\{\w+\}", other[name])) == sorted(re.findall(r"\{\w+\}", text))
+        assert re.findall(r"\{\w+\}", translated[name]) == re.findall(r"\{\w+\}", text) or (
+            sorted(re.findall(r"\{\w+\}", translated[name])) == sorted(re.findall(r"\{\w+\}", text))
         ), name
-        assert other[name] != text or len(text) < 25, f"{name} is not translated"
+        assert translated[name] != text or len(text) < 25, f"{name} is not translated"
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_every_language_says_everything_with_the_same_places(language: str) -> N
         ("," * 5000, (), "en"),
     ],
 )
-def test_the_language_is_the_preferred_one_else_the_browser_s(
+def test_preferred_language_overrides_the_browsers(
     accepted: str, preferred: tuple[str | None, ...], language: str
 ) -> None:
     assert translations.choose_language(accepted, *preferred) == language
@@ -57,10 +57,10 @@ def test_the_language_is_the_preferred_one_else_the_browser_s(
         (5_400_000, "2 hours"),
     ],
 )
-def test_a_duration_is_rounded_up(milliseconds: int, text: str) -> None:
+def test_duration_is_rounded_up(milliseconds: int, text: str) -> None:
     assert translations.catalog("en").duration(milliseconds) == text
 
 
-def test_an_unknown_name_is_an_error_and_not_an_empty_text() -> None:
+def test_unknown_text_name_raises() -> None:
     with pytest.raises(KeyError):
         translations.catalog("en")("common.no_such_text")
