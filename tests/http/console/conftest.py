@@ -1,4 +1,4 @@
-"""One console to look after, with an owner who is signed in."""
+"""Fixtures: a console, and a signed-in owner."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,9 +10,9 @@ from tests.support.console import Browser, Console, opened
 
 @pytest.fixture
 async def console(empty_database: Path, tmp_path: Path) -> AsyncIterator[Console]:
-    """Open with the default settings."""
-    async with opened(empty_database, tmp_path) as it:
-        yield it
+    """Open a console with the default settings."""
+    async with opened(empty_database, tmp_path) as opened_console:
+        yield opened_console
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Every role against every action, by requests that no button sends: the rules decide."""
+"""Every role against every action, by direct requests: the rules enforce permissions, not the buttons."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from authfactor.rules.unit import Scope
 from authfactor.wire.webhooks import CreateWebhookEndpoint
 from tests.support.console import HOME, OTHER_CLIENT, Browser, Console
 
-EVERY_TABLE = (
+TABLES = (
     "environments",
     "api_keys",
     "users",
@@ -29,8 +29,8 @@ EVERY_TABLE = (
 
 
 @dataclass(frozen=True)
-class Things:
-    """One thing of each kind to act on."""
+class Targets:
+    """The ids of one object of each kind to act on."""
 
     user: str
     factor: str
@@ -41,68 +41,69 @@ class Things:
     operator: str
 
 
-# What a form for the action sends: path and fields.
-FORMS: dict[Action, Callable[[Things], tuple[str, dict[str, str]]]] = {
+# The path and fields that a form for the action sends.
+FORMS: dict[Action, Callable[[Targets], tuple[str, dict[str, str]]]] = {
     "environment.create": lambda _: ("/console/environments", {"name": "three"}),
     "environment.update": lambda _: (
         f"{HOME}/settings",
         {"name": "renamed", "team_name": "New", "mfa_policy": "required"},
     ),
     "api_key.create": lambda _: (f"{HOME}/keys", {"name": "shop"}),
-    "api_key.revoke": lambda things: (f"{HOME}/keys/{things.key}/revoke", {}),
-    "user.unlock": lambda things: (f"{HOME}/users/{things.user}/unlock", {}),
-    "user.delete": lambda things: (f"{HOME}/users/{things.user}/delete", {}),
-    "session.revoke": lambda things: (f"{HOME}/users/{things.user}/sessions/{things.session}/revoke", {}),
-    "factor.enroll": lambda things: (f"{HOME}/users/{things.user}/enroll", {}),
-    "factor.reset": lambda things: (f"{HOME}/users/{things.user}/reset", {}),
-    "factor.delete": lambda things: (f"{HOME}/users/{things.user}/factors/{things.factor}/delete", {}),
+    "api_key.revoke": lambda targets: (f"{HOME}/keys/{targets.key}/revoke", {}),
+    "user.unlock": lambda targets: (f"{HOME}/users/{targets.user}/unlock", {}),
+    "user.delete": lambda targets: (f"{HOME}/users/{targets.user}/delete", {}),
+    "session.revoke": lambda targets: (f"{HOME}/users/{targets.user}/sessions/{targets.session}/revoke", {}),
+    "factor.enroll": lambda targets: (f"{HOME}/users/{targets.user}/enroll", {}),
+    "factor.reset": lambda targets: (f"{HOME}/users/{targets.user}/reset", {}),
+    "factor.delete": lambda targets: (f"{HOME}/users/{targets.user}/factors/{targets.factor}/delete", {}),
     "webhook_endpoint.create": lambda _: (
         f"{HOME}/webhooks",
         {"endpoint_url": "http://127.0.0.1:9/other", "event:user.created": "1"},
     ),
-    "webhook_endpoint.update": lambda things: (f"{HOME}/webhooks/{things.endpoint}/disable", {}),
-    "webhook_endpoint.delete": lambda things: (f"{HOME}/webhooks/{things.endpoint}/delete", {}),
-    "delivery.resend": lambda things: (f"{HOME}/deliveries/{things.delivery}/resend", {}),
+    "webhook_endpoint.update": lambda targets: (f"{HOME}/webhooks/{targets.endpoint}/disable", {}),
+    "webhook_endpoint.delete": lambda targets: (f"{HOME}/webhooks/{targets.endpoint}/delete", {}),
+    "delivery.resend": lambda targets: (f"{HOME}/deliveries/{targets.delivery}/resend", {}),
     "operator.invite": lambda _: ("/console/operators", {"email": "new@example.org", "role": "owner"}),
-    "operator.reset": lambda things: (f"/console/operators/{things.operator}/reset", {}),
-    "operator.change_role": lambda things: (
-        f"/console/operators/{things.operator}/role",
+    "operator.reset": lambda targets: (f"/console/operators/{targets.operator}/reset", {}),
+    "operator.change_role": lambda targets: (
+        f"/console/operators/{targets.operator}/role",
         {"role": "owner"},
     ),
-    "operator.disable": lambda things: (f"/console/operators/{things.operator}/disable", {}),
+    "operator.disable": lambda targets: (f"/console/operators/{targets.operator}/disable", {}),
 }
-SHOWN = {200, 303}
+SUCCESS = {200, 303}
 
 
 @pytest.fixture
-async def things(console: Console, owner: Browser) -> Things:
-    af, one = console.af, console.one
+async def targets(console: Console, owner: Browser) -> Targets:
+    af, environment = console.af, console.one
     endpoint = await af.run(
         af.webhooks.create(
-            one, CreateWebhookEndpoint(endpoint_url="http://127.0.0.1:9/hook", events=["user.created"])
+            environment,
+            CreateWebhookEndpoint(endpoint_url="http://127.0.0.1:9/hook", events=["user.created"]),
         )
     )
     user = await console.user()
     enrolled = await console.enroll(user)
     await console.lock(enrolled)
     prepared = await af.sessions.prepare(
-        af.store, one, user.id, amr="pwd", now=console.clock.now, ip_address=None, user_agent=None
+        af.store, environment, user.id, amr="pwd", now=console.clock.now, ip_address=None, user_agent=None
     )
-    await af.run(lambda tx: af.sessions.start(Scope(tx, one, console.clock.now), user, prepared))
-    key, _ = await af.run(af.environments.new_key(one, "first"))
+    await af.run(lambda tx: af.sessions.start(Scope(tx, environment, console.clock.now), user, prepared))
+    key, _ = await af.run(af.environments.new_key(environment, "first"))
     [delivery] = [row[0] for row in await af.read(lambda tx: tx.db.all("SELECT id FROM deliveries"))]
     [session] = [row[0] for row in await af.read(lambda tx: tx.db.all("SELECT id FROM sessions"))]
     operator, _ = await af.run(af.operators.invite("lee@example.org", "viewer"))
-    return Things(user.id, enrolled.factor.id, session, key.id, endpoint.id, delivery, operator.id)
+    return Targets(user.id, enrolled.factor.id, session, key.id, endpoint.id, delivery, operator.id)
 
 
 async def contents(console: Console) -> dict[str, list[tuple[object, ...]]]:
-    """Everything that an action could change."""
+    """Return the rows of every table that an action could change."""
     return {
         table: await console.af.read(
             lambda tx, table=table: tx.db.all(f"SELECT * FROM {table} ORDER BY 1, 2")  # type: ignore[misc]  # noqa: S608 - names from above
         )
-        for table in EVERY_TABLE
+        for table in TABLES
     }
 
 
@@ -114,11 +115,11 @@ def sign_in_as(console: Console, owner: Browser) -> Callable[[Role], Awaitable[B
     return sign_in
 
 
-def test_every_action_has_a_form_here() -> None:
+def test_every_action_is_covered_by_a_form() -> None:
     assert set(ACTIONS) == set(FORMS)
 
 
-def test_support_unlocks_and_resets_and_viewers_only_look() -> None:
+def test_support_may_unlock_and_reset_and_viewers_nothing() -> None:
     assert {
         "owner": frozenset(ACTIONS),
         "support": frozenset({"user.unlock", "factor.reset"}),
@@ -129,18 +130,18 @@ def test_support_unlocks_and_resets_and_viewers_only_look() -> None:
 @pytest.mark.parametrize(
     ("role", "action"), [(role, action) for role in ALLOWED for action in FORMS if action in ALLOWED[role]]
 )
-async def test_a_role_does_what_it_may(
+async def test_allowed_action_takes_effect_and_is_audited(
     console: Console,
-    things: Things,
+    targets: Targets,
     sign_in_as: Callable[[Role], Awaitable[Browser]],
     role: Role,
     action: Action,
 ) -> None:
     browser = await sign_in_as(role)
     before = await contents(console)
-    path, form = FORMS[action](things)
-    answer = await browser.post(path, {**form, "reason": "asked by phone"})
-    assert answer.status_code in SHOWN, answer.text
+    path, form = FORMS[action](targets)
+    response = await browser.post(path, {**form, "reason": "asked by phone"})
+    assert response.status_code in SUCCESS, response.text
     assert await contents(console) != before
     [entry] = (await console.af.read(console.af.audit.page(PageQuery(), action))).items
     assert (entry.actor, entry.actor_kind) == (browser.email, "operator")
@@ -150,34 +151,34 @@ async def test_a_role_does_what_it_may(
 
 
 @pytest.mark.parametrize("role", ["support", "viewer"])
-async def test_a_role_does_nothing_else(
-    console: Console, things: Things, sign_in_as: Callable[[Role], Awaitable[Browser]], role: Role
+async def test_forbidden_action_is_refused_without_effect(
+    console: Console, targets: Targets, sign_in_as: Callable[[Role], Awaitable[Browser]], role: Role
 ) -> None:
     browser = await sign_in_as(role)
     before = await contents(console)
-    for action, make in FORMS.items():
+    for action, build_form in FORMS.items():
         if action not in ALLOWED[role]:
-            path, form = make(things)
-            answer = await browser.post(path, {**form, "reason": "asked by phone"})
-            assert (answer.status_code, action) == (403, action)
-            assert "does not allow this" in answer.text
+            path, form = build_form(targets)
+            response = await browser.post(path, {**form, "reason": "asked by phone"})
+            assert (response.status_code, action) == (403, action)
+            assert "does not allow this" in response.text
     assert await contents(console) == before
 
 
-async def test_without_a_reason_nothing_is_done(console: Console, owner: Browser, things: Things) -> None:
+async def test_action_without_a_reason_is_refused(console: Console, owner: Browser, targets: Targets) -> None:
     before = await contents(console)
     for action in sorted(NEED_REASON):
-        path, form = FORMS[action](things)
-        answer = await owner.post(path, {**form, "reason": "  "})
-        assert (answer.status_code, action) == (422, action)
-        assert "A reason is required" in answer.text
+        path, form = FORMS[action](targets)
+        response = await owner.post(path, {**form, "reason": "  "})
+        assert (response.status_code, action) == (422, action)
+        assert "A reason is required" in response.text
     assert await contents(console) == before
 
 
-async def test_a_form_of_another_site_does_nothing(console: Console, owner: Browser, things: Things) -> None:
+async def test_cross_site_form_is_refused(console: Console, owner: Browser, targets: Targets) -> None:
     before = await contents(console)
-    for action, make in FORMS.items():
-        path, form = make(things)
+    for action, build_form in FORMS.items():
+        path, form = build_form(targets)
         for headers in (
             {"sec-fetch-site": "cross-site"},
             {"sec-fetch-site": "same-site"},
@@ -185,43 +186,43 @@ async def test_a_form_of_another_site_does_nothing(console: Console, owner: Brow
             {"origin": "null"},
             {"referer": "http://127.0.0.1:8080/console"},
         ):
-            answer = await owner.post(path, {**form, "reason": "x"}, headers)
-            assert (answer.status_code, action) == (403, action)
+            response = await owner.post(path, {**form, "reason": "x"}, headers)
+            assert (response.status_code, action) == (403, action)
     assert await contents(console) == before
 
 
-async def test_an_operator_who_was_demoted_meanwhile_may_do_nothing_more(
-    console: Console, owner: Browser, things: Things
+async def test_action_of_a_just_demoted_operator_is_refused(
+    console: Console, owner: Browser, targets: Targets
 ) -> None:
     lee = await console.operator("owner", "second@example.org")
-    seat = await console.af.operator_sign_in.context_of(console.af.store, lee.token() or "")
-    assert seat is not None
+    context = await console.af.operator_sign_in.context_of(console.af.store, lee.token() or "")
+    assert context is not None
     unit = console.af.console_actions.act(
-        seat,
+        context,
         "user.delete",
-        console.af.users.delete(console.one, things.user),
+        console.af.users.delete(console.one, targets.user),
         environment=console.one,
-        target=things.user,
+        target=targets.user,
         reason="x",
     )
-    await console.af.run(console.af.operators.change_role(seat.operator.id, "support"))
+    await console.af.run(console.af.operators.change_role(context.operator.id, "support"))
     before = await contents(console)
     with pytest.raises(NotAllowed):
         await console.af.run(unit)
     assert await contents(console) == before
 
 
-async def test_an_id_of_another_environment_is_an_unknown_id(
-    console: Console, owner: Browser, things: Things
+async def test_id_of_another_environment_is_not_found(
+    console: Console, owner: Browser, targets: Targets
 ) -> None:
     before = await contents(console)
-    tried = 0
-    for action, make in FORMS.items():
-        path, form = make(things)
+    attempts = 0
+    for action, build_form in FORMS.items():
+        path, form = build_form(targets)
         if path.startswith(HOME) and path.count("/") > HOME.count("/") + 1:
-            tried += 1
-            elsewhere = path.replace(HOME, f"/console/e/{OTHER_CLIENT}")
-            answer = await owner.post(elsewhere, {**form, "reason": "x"})
-            assert (answer.status_code, action) == (404, action)
-    assert tried >= 9
+            attempts += 1
+            foreign_path = path.replace(HOME, f"/console/e/{OTHER_CLIENT}")
+            response = await owner.post(foreign_path, {**form, "reason": "x"})
+            assert (response.status_code, action) == (404, action)
+    assert attempts >= 9
     assert await contents(console) == before
