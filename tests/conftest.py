@@ -1,4 +1,4 @@
-"""What every test may rely on: loopback-only sockets, one async backend, databases, and outside programs."""
+"""Fixtures of all tests: loopback-only sockets, one async backend, databases, and external programs."""
 
 import ipaddress
 import shutil
@@ -15,7 +15,7 @@ from tests.support.skip_or_fail import skip_or_fail
 
 __all__ = ["migrated_database", "postgres_database", "postgres_server"]
 
-# No deadline: machines are shared and noisy, and a timed assertion proves nothing about the code.
+# No deadline: on a shared, noisy machine, a timed assertion proves nothing about the code.
 settings.register_profile("authfactor", deadline=None, print_blob=True)
 settings.load_profile("authfactor")
 
@@ -28,7 +28,7 @@ def _refuse_the_internet(event: str, args: tuple[object, ...]) -> None:
         return
     host = str(address[0])
     if not ipaddress.ip_address(host).is_loopback:
-        message = f"a test tried to reach {host}; only loopback is allowed"
+        message = f"a test tried to connect to {host}; only loopback is allowed"
         raise RuntimeError(message)
 
 
@@ -37,13 +37,13 @@ sys.addaudithook(_refuse_the_internet)
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
-    """Async tests run on asyncio only, as the server does."""
+    """Run async tests on asyncio only, as the server does."""
     return "asyncio"
 
 
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Migrate an SQLite file once; tests work on copies."""
+    """Migrate an SQLite file once; tests use copies of it."""
     path = tmp_path_factory.mktemp("empty") / "authfactor.db"
     migrations.upgrade(f"sqlite:///{path}")
     return path
@@ -51,7 +51,7 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def needs() -> Callable[[str], Path]:
-    """Find an outside program: ``needs("oathtool")``; without it skip on a laptop, fail where CI is set."""
+    """Find an external program: ``needs("oathtool")``; if it is missing, skip, or fail where CI is set."""
 
     def find(tool: str) -> Path:
         found = shutil.which(tool)
@@ -65,7 +65,7 @@ def needs() -> Callable[[str], Path]:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
 ) -> None:
-    """Name the seed of a failed run: quiet runs hide the header that shows it."""
+    """Print the seed of a failed run: quiet runs hide the header that contains it."""
     if exitstatus == pytest.ExitCode.TESTS_FAILED:
         terminalreporter.write_line(
             f"repeat this order: --randomly-seed={config.getoption('randomly_seed', None)}"

@@ -1,4 +1,4 @@
-"""Base32 secrets as people and importers write them: what is read, what is refused, what is never told."""
+"""Base32 secrets as users and importers write them: accepted and refused spellings, error messages."""
 
 import base64
 from typing import Final
@@ -24,7 +24,7 @@ TEXT: Final = "JBSWY3DPEHPK3PXP"
         (6, "MZXW6YTBOI"),
     ],
 )
-def test_the_vectors_of_rfc_4648(size: int, text: str) -> None:
+def test_encoding_equals_the_vectors_of_rfc_4648(size: int, text: str) -> None:
     plain = b"foobar"[:size]
 
     assert base32.encode(plain) == text
@@ -45,11 +45,11 @@ def test_the_vectors_of_rfc_4648(size: int, text: str) -> None:
         "JBSWY3DPEHPK3PXP====",
     ],
 )
-def test_case_spaces_hyphens_and_padding_do_not_matter(text: str) -> None:
+def test_case_spaces_hyphens_and_padding_are_ignored(text: str) -> None:
     assert base32.decode(text, min_bytes=10) == SECRET
 
 
-def test_secrets_are_written_in_upper_case_without_padding_or_spaces() -> None:
+def test_secrets_are_encoded_in_upper_case_without_padding() -> None:
     assert base32.encode(SECRET) == TEXT
     assert base32.encode(bytes(range(16))) == base64.b32encode(bytes(range(16))).decode().rstrip("=")
 
@@ -83,7 +83,7 @@ def test_characters_outside_the_alphabet_are_refused(foreign: str, place: int) -
         pytest.param("\ud800", id="lone surrogate"),
     ],
 )
-def test_characters_that_only_look_right_are_refused(lookalike: str) -> None:
+def test_unicode_lookalike_characters_are_refused(lookalike: str) -> None:
     for text in (lookalike + TEXT[1:], lookalike + TEXT, TEXT + lookalike):
         with pytest.raises(base32.InvalidBase32, match="letters A to Z and digits 2 to 7"):
             base32.decode(text, min_bytes=1)
@@ -95,43 +95,43 @@ def test_padding_in_the_middle_is_refused() -> None:
 
 
 @pytest.mark.parametrize("size", [10, 16, 20, 32, 127, 128])
-def test_lengths_within_the_bounds_are_accepted(size: int) -> None:
+def test_secrets_of_10_to_128_bytes_are_accepted(size: int) -> None:
     secret = bytes(range(size))
 
     assert base32.decode(base32.encode(secret), min_bytes=10) == secret
 
 
 @pytest.mark.parametrize("size", [1, 5, 9])
-def test_short_secrets_are_refused_and_the_least_is_named(size: int) -> None:
+def test_short_secret_is_refused_with_the_minimum_length(size: int) -> None:
     with pytest.raises(
         base32.InvalidBase32, match=r"too short: use at least 16 base32 characters \(10 bytes\)"
     ):
         base32.decode(base32.encode(bytes(size)), min_bytes=10)
 
 
-@pytest.mark.parametrize(("least", "characters"), [(10, 16), (16, 26), (20, 32), (32, 52)])
-def test_the_least_is_counted_in_characters_that_suffice(least: int, characters: int) -> None:
+@pytest.mark.parametrize(("min_bytes", "characters"), [(10, 16), (16, 26), (20, 32), (32, 52)])
+def test_minimum_length_is_reported_in_base32_characters(min_bytes: int, characters: int) -> None:
     with pytest.raises(base32.InvalidBase32, match=f"at least {characters} base32 characters"):
-        base32.decode(base32.encode(bytes(least - 1)), min_bytes=least)
+        base32.decode(base32.encode(bytes(min_bytes - 1)), min_bytes=min_bytes)
 
-    assert len(base32.encode(bytes(least))) == characters
-    assert base32.decode("A" * characters, min_bytes=least) == bytes(least)
+    assert len(base32.encode(bytes(min_bytes))) == characters
+    assert base32.decode("A" * characters, min_bytes=min_bytes) == bytes(min_bytes)
 
 
 @pytest.mark.parametrize("text", ["", " ", "----", "====", "=", "\n"])
-def test_nothing_at_all_is_too_short(text: str) -> None:
+def test_empty_or_blank_secret_is_refused(text: str) -> None:
     with pytest.raises(base32.InvalidBase32, match="too short"):
         base32.decode(text, min_bytes=10)
 
 
 @pytest.mark.parametrize("size", [129, 130, 1024, 48 * 1024])
-def test_long_secrets_are_refused(size: int) -> None:
+def test_secret_over_128_bytes_is_refused(size: int) -> None:
     with pytest.raises(base32.InvalidBase32, match="too long: use at most 128 bytes"):
         base32.decode(base32.encode(bytes(size)), min_bytes=10)
 
 
 @pytest.mark.parametrize("length", [17, 19, 22, 25, 201])
-def test_lengths_that_no_bytes_have_are_refused(length: int) -> None:
+def test_truncated_secret_is_refused(length: int) -> None:
     with pytest.raises(base32.InvalidBase32, match="truncated"):
         base32.decode("A" * length, min_bytes=10)
 
@@ -147,10 +147,10 @@ def test_lengths_that_no_bytes_have_are_refused(length: int) -> None:
         "hunter2hunter2hunter2\x00",
     ],
 )
-def test_the_message_never_repeats_the_text(text: str) -> None:
+def test_error_message_does_not_repeat_the_secret(text: str) -> None:
     with pytest.raises(base32.InvalidBase32) as caught:
         base32.decode(text, min_bytes=10)
 
-    told = str(caught.value).upper()
-    assert "HUNTER" not in told
-    assert not any(text[at : at + 8].upper() in told for at in range(len(text) - 7))
+    message = str(caught.value).upper()
+    assert "HUNTER" not in message
+    assert not any(text[at : at + 8].upper() in message for at in range(len(text) - 7))

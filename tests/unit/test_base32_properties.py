@@ -1,4 +1,4 @@
-"""Base32: every secret comes back however it is written, and every text is read or refused."""
+"""Base32: every secret is decoded from any spelling, and any text is decoded or refused."""
 
 import base64
 import re
@@ -14,7 +14,7 @@ LETTERS: Final = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567abcdefghijklmnopqrstuv
 
 
 @given(SECRETS)
-def test_what_was_written_is_read(secret: bytes) -> None:
+def test_encoded_secret_decodes_to_the_same_bytes(secret: bytes) -> None:
     text = base32.encode(secret)
 
     assert base32.decode(text, min_bytes=10) == secret
@@ -22,35 +22,35 @@ def test_what_was_written_is_read(secret: bytes) -> None:
 
 
 @given(SECRETS, st.data())
-def test_groups_case_and_padding_do_not_matter(secret: bytes, data: st.DataObject) -> None:
+def test_grouping_case_and_padding_are_ignored(secret: bytes, data: st.DataObject) -> None:
     text = base32.encode(secret)
-    width = data.draw(st.integers(1, 8), label="characters a group")
+    width = data.draw(st.integers(1, 8), label="characters per group")
     groups = [text[at : at + width] for at in range(0, len(text), width)]
     cased = [data.draw(st.sampled_from([str.lower, str.upper]), label="case")(group) for group in groups]
-    written = data.draw(st.sampled_from([" ", "-", "  ", "\n", " - "]), label="between").join(cased)
-    written += "=" * data.draw(st.integers(0, 6), label="padding")
+    spelling = data.draw(st.sampled_from([" ", "-", "  ", "\n", " - "]), label="separator").join(cased)
+    spelling += "=" * data.draw(st.integers(0, 6), label="padding")
 
-    assert base32.decode(written, min_bytes=10) == secret
+    assert base32.decode(spelling, min_bytes=10) == secret
 
 
 @given(st.one_of(st.text(max_size=40), LETTERS))
-def test_any_text_is_a_secret_within_the_bounds_or_refused(text: str) -> None:
+def test_any_text_decodes_within_the_length_limits_or_is_refused(text: str) -> None:
     try:
         secret = base32.decode(text, min_bytes=10)
     except base32.InvalidBase32:
         return
 
     assert 10 <= len(secret) <= base32.MAX_BYTES
-    # Bits left over in the last character are ignored, so the text is the same but for that one.
+    # Leftover bits of the last character are ignored, so only that character may differ.
     letters = re.sub(r"[ \-\t\r\n]", "", text).upper().rstrip("=")
     assert base32.encode(secret)[:-1] == letters[:-1]
 
 
 @given(st.integers(0, 300), st.integers(1, 40))
-def test_only_the_number_of_bytes_decides_about_zeros(size: int, least: int) -> None:
+def test_zero_bytes_are_accepted_within_the_length_limits(size: int, minimum: int) -> None:
     try:
-        accepted = base32.decode(base32.encode(bytes(size)), min_bytes=least) == bytes(size)
+        accepted = base32.decode(base32.encode(bytes(size)), min_bytes=minimum) == bytes(size)
     except base32.InvalidBase32:
         accepted = False
 
-    assert accepted == (least <= size <= base32.MAX_BYTES)
+    assert accepted == (minimum <= size <= base32.MAX_BYTES)

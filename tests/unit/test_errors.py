@@ -1,4 +1,4 @@
-"""The family of errors: each is described, and each door knows what to answer."""
+"""The error classes: each has a description, an HTTP status, and an exit code."""
 
 import inspect
 import re
@@ -12,43 +12,43 @@ from authfactor.errors import AuthfactorError
 from authfactor.http import error_responses
 
 
-def _family(base: type[AuthfactorError]) -> list[type[AuthfactorError]]:
-    below = [inner for heir in base.__subclasses__() for inner in _family(heir)]
-    return [base, *(heir for heir in below if heir.__module__ == errors.__name__)]
+def _with_subclasses(base: type[AuthfactorError]) -> list[type[AuthfactorError]]:
+    below = [descendant for child in base.__subclasses__() for descendant in _with_subclasses(child)]
+    return [base, *(child for child in below if child.__module__ == errors.__name__)]
 
 
-FAMILY: Final = sorted(_family(AuthfactorError), key=lambda kind: kind.__name__)
-# Nothing raises these two themselves.
-GROUPS: Final = {AuthfactorError, errors.ChallengeRefused}
-WITH_A_CODE: Final = [kind for kind in FAMILY if "code" in vars(kind)]
+ERRORS: Final = sorted(_with_subclasses(AuthfactorError), key=lambda kind: kind.__name__)
+# Base classes that are never raised themselves.
+ABSTRACT: Final = {AuthfactorError, errors.ChallengeRefused}
+WITH_A_CODE: Final = [kind for kind in ERRORS if "code" in vars(kind)]
 
 
-@pytest.mark.parametrize("kind", FAMILY)
-def test_every_error_is_described(kind: type[AuthfactorError]) -> None:
+@pytest.mark.parametrize("kind", ERRORS)
+def test_every_error_class_has_a_docstring(kind: type[AuthfactorError]) -> None:
     assert re.match(r"[A-Z].{15,}\.", vars(kind)["__doc__"])
 
 
-def test_every_error_is_in_the_tree_at_the_top_of_the_module() -> None:
+def test_every_error_class_is_in_the_module_docstring() -> None:
     tree = inspect.getdoc(errors) or ""
 
-    assert [kind.__name__ for kind in FAMILY if not re.search(rf"\b{kind.__name__}\b", tree)] == []
+    assert [kind.__name__ for kind in ERRORS if not re.search(rf"\b{kind.__name__}\b", tree)] == []
 
 
-@pytest.mark.parametrize("kind", [kind for kind in FAMILY if kind not in GROUPS])
-def test_every_error_that_is_raised_has_a_status_of_its_own(kind: type[AuthfactorError]) -> None:
+@pytest.mark.parametrize("kind", [kind for kind in ERRORS if kind not in ABSTRACT])
+def test_every_raised_error_has_its_own_http_status(kind: type[AuthfactorError]) -> None:
     assert kind in error_responses.STATUSES
     assert 400 <= error_responses.STATUSES[kind] <= 599
     assert (error_responses.STATUSES[kind] >= 500) == (kind is errors.Unavailable)
 
 
-@pytest.mark.parametrize("kind", FAMILY)
-def test_every_error_has_an_exit_code_by_itself_or_its_base(kind: type[AuthfactorError]) -> None:
+@pytest.mark.parametrize("kind", ERRORS)
+def test_every_error_has_or_inherits_an_exit_code(kind: type[AuthfactorError]) -> None:
     code = next(exit_codes.CODES[base] for base in kind.__mro__ if base in exit_codes.CODES)
 
     assert 1 <= code <= 8
 
 
-def test_the_exit_codes_are_those_that_scripts_rely_on() -> None:
+def test_exit_codes_of_errors_never_change() -> None:
     raised: dict[Exception, int] = {
         ValueError("x"): 1,
         AuthfactorError("x"): 1,
@@ -72,13 +72,13 @@ def test_the_exit_codes_are_those_that_scripts_rely_on() -> None:
     }
 
 
-def test_every_exit_code_is_explained() -> None:
+def test_every_exit_code_is_documented() -> None:
     explained = {int(number) for number in re.findall(r"(\d) [a-z]", exit_codes.__doc__ or "")}
 
     assert explained == {0, *exit_codes.CODES.values()}
 
 
-def test_the_codes_of_the_wire_never_change() -> None:
+def test_error_codes_of_the_api_never_change() -> None:
     assert {kind.__name__: kind.code for kind in WITH_A_CODE} == {
         "AuthfactorError": "internal_error",
         "BodyTooLarge": "request_too_large",
@@ -103,17 +103,17 @@ def test_the_codes_of_the_wire_never_change() -> None:
     }
 
 
-def test_an_error_of_a_class_nobody_listed_is_answered_as_its_base() -> None:
+def test_unlisted_error_class_is_handled_like_its_base() -> None:
     class Unlisted(errors.NotFound):
-        """A stranger."""
+        """A subclass that no table lists."""
 
-    class Stranger(AuthfactorError):
-        """Another."""
+    class UnlistedRoot(AuthfactorError):
+        """A direct subclass that no table lists."""
 
     assert error_responses.status_of(Unlisted("User", "user_1")) == 404
     assert exit_codes.code_of(Unlisted("User", "user_1")) == 4
-    assert error_responses.status_of(Stranger("x")) == 500
-    assert exit_codes.code_of(Stranger("x")) == 1
+    assert error_responses.status_of(UnlistedRoot("x")) == 500
+    assert exit_codes.code_of(UnlistedRoot("x")) == 1
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_an_error_of_a_class_nobody_listed_is_answered_as_its_base() -> None:
         (errors.NotFound("User", "user_1"), "User not found: 'user_1'."),
         (errors.Unauthorized(), "Unauthorized"),
         (errors.InvalidRequest(), "Validation failed"),
-        (errors.InvalidRequest(message="Look."), "Look."),
+        (errors.InvalidRequest(message="Custom."), "Custom."),
         (errors.UserCreationFailed(), "Could not create user."),
         (errors.MethodNotAllowed(("GET", "POST")), "Method not allowed. Use GET or POST."),
         (errors.ChallengeExpired("c_1", 0), "The authentication challenge 'c_1' has expired."),
@@ -133,23 +133,23 @@ def test_an_error_of_a_class_nobody_listed_is_answered_as_its_base() -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
-def test_the_message_is_for_people(error: AuthfactorError, message: str) -> None:
+def test_errors_have_the_expected_messages(error: AuthfactorError, message: str) -> None:
     assert error.message == str(error) == message
 
 
-def test_a_lock_says_whether_waiting_helps() -> None:
+def test_lock_message_explains_how_to_continue() -> None:
     challenge = errors.TooManyAttempts(locked_until=None)
     lock = errors.TooManyAttempts(locked_until=1000)
-    stop = errors.TooManyAttempts(locked_until=None, hard_stop=True)
+    hard_stop = errors.TooManyAttempts(locked_until=None, hard_stop=True)
 
     assert "Create a new challenge" in challenge.message
     assert "Wait until the lock ends" in lock.message
-    assert "operator" in stop.message
-    assert (challenge.locked_until, lock.locked_until, stop.locked_until) == (None, 1000, None)
-    assert [error.hard_stop for error in (challenge, lock, stop)] == [False, False, True]
+    assert "operator" in hard_stop.message
+    assert (challenge.locked_until, lock.locked_until, hard_stop.locked_until) == (None, 1000, None)
+    assert [error.hard_stop for error in (challenge, lock, hard_stop)] == [False, False, True]
 
 
-def test_an_error_keeps_its_evidence() -> None:
+def test_errors_store_their_constructor_arguments() -> None:
     item = errors.Item("code", "code_invalid", "code: six digits.")
 
     assert errors.InvalidRequest(item, item).items == (item, item)

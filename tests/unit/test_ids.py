@@ -1,4 +1,4 @@
-"""Identifiers: their form, their order, and the time in them."""
+"""Ids: their format, their order, and the time they contain."""
 
 import itertools
 from collections.abc import Callable, Iterable
@@ -19,7 +19,7 @@ def _new_id(times: Iterable[int], entropy: Callable[[int], bytes] = bytes) -> id
     return ids.IdGenerator(lambda: next(clock), entropy)
 
 
-def test_the_prefixes_are_those_of_the_wire() -> None:
+def test_prefixes_equal_those_of_the_api() -> None:
     assert PREFIXES == {
         "USER": "user_",
         "FACTOR": "auth_factor_",
@@ -39,13 +39,13 @@ def test_the_prefixes_are_those_of_the_wire() -> None:
 
 
 @pytest.mark.parametrize("prefix", [*PREFIXES.values(), ""])
-def test_an_id_is_its_prefix_and_26_characters(prefix: str) -> None:
-    minted = _new_id([NOW])(prefix)
+def test_id_is_its_prefix_and_a_26_character_ulid(prefix: str) -> None:
+    created = _new_id([NOW])(prefix)
 
-    assert minted.startswith(prefix)
-    assert len(minted) == len(prefix) + 26
-    assert ids.is_ulid(minted.removeprefix(prefix))
-    assert ids.milliseconds_of(minted) == NOW
+    assert created.startswith(prefix)
+    assert len(created) == len(prefix) + 26
+    assert ids.is_ulid(created.removeprefix(prefix))
+    assert ids.milliseconds_of(created) == NOW
 
 
 # The time part is the example of the ULID specification.
@@ -84,43 +84,43 @@ def test_a_ulid_is_128_bits_in_crockford_base32(milliseconds: int, randomness: i
         "user_01ARYZ6S410000000000000000",
     ],
 )
-def test_anything_else_is_no_ulid(text: str) -> None:
+def test_malformed_ulid_is_not_accepted(text: str) -> None:
     assert not ids.is_ulid(text)
 
 
-def test_ids_of_later_milliseconds_are_greater_whatever_was_drawn() -> None:
+def test_id_of_a_later_millisecond_sorts_after_earlier_ids() -> None:
     draws = iter([b"\xff" * 10, bytes(10), b"\x80" * 10])
-    minted = list(map(_new_id([NOW, NOW + 1, NOW + 2], lambda _: next(draws)), [ids.USER] * 3))
+    created = list(map(_new_id([NOW, NOW + 1, NOW + 2], lambda _: next(draws)), [ids.USER] * 3))
 
-    assert minted == sorted(minted)
-    assert [ids.milliseconds_of(one) for one in minted] == [NOW, NOW + 1, NOW + 2]
+    assert created == sorted(created)
+    assert [ids.milliseconds_of(one) for one in created] == [NOW, NOW + 1, NOW + 2]
 
 
-def test_ids_of_one_millisecond_grow_by_one() -> None:
+def test_ids_of_one_millisecond_increase_by_one() -> None:
     new_id = _new_id(itertools.repeat(NOW))
-    minted = [new_id("") for _ in range(3)]
+    created = [new_id("") for _ in range(3)]
 
-    assert minted == [ids.ulid(NOW, randomness) for randomness in range(3)]
+    assert created == [ids.ulid(NOW, randomness) for randomness in range(3)]
 
 
-def test_the_greatest_draw_leaves_room_to_count_up() -> None:
+def test_maximum_entropy_leaves_room_for_increments() -> None:
     new_id = _new_id(itertools.repeat(NOW), lambda size: b"\xff" * size)
-    minted = [new_id("") for _ in range(3000)]
+    created = [new_id("") for _ in range(3000)]
 
-    assert minted == [ids.ulid(NOW, 2**79 - 1 + count) for count in range(3000)]
-    assert minted == sorted(set(minted))
+    assert created == [ids.ulid(NOW, 2**79 - 1 + count) for count in range(3000)]
+    assert created == sorted(set(created))
 
 
-def test_ids_grow_when_the_clock_goes_back() -> None:
+def test_ids_still_increase_after_the_clock_goes_back() -> None:
     times = [NOW, NOW - 1, NOW - 3_600_000, NOW, NOW + 1]
     new_id = _new_id(times, lambda size: b"\x55" * size)
-    minted = [new_id(ids.FACTOR) for _ in times]
+    created = [new_id(ids.FACTOR) for _ in times]
 
-    assert minted == sorted(set(minted))
-    assert [ids.milliseconds_of(one) for one in minted] == [NOW] * 4 + [NOW + 1]
+    assert created == sorted(set(created))
+    assert [ids.milliseconds_of(one) for one in created] == [NOW] * 4 + [NOW + 1]
 
 
-def test_entropy_is_drawn_once_a_millisecond_from_the_first_on() -> None:
+def test_entropy_is_drawn_once_per_millisecond() -> None:
     drawn: list[int] = []
 
     def entropy(size: int) -> bytes:
@@ -128,14 +128,14 @@ def test_entropy_is_drawn_once_a_millisecond_from_the_first_on() -> None:
         return bytes([len(drawn)] * size)
 
     new_id = _new_id([0, 0, 1, 1, 0, 2], entropy)
-    minted = [new_id("") for _ in range(6)]
+    created = [new_id("") for _ in range(6)]
 
     assert drawn == [10, 10, 10]
-    assert ids.milliseconds_of(minted[0]) == 0
-    assert minted[0] != ids.ulid(0, 0)
+    assert ids.milliseconds_of(created[0]) == 0
+    assert created[0] != ids.ulid(0, 0)
 
 
-def test_two_mints_of_one_millisecond_differ_by_what_they_drew() -> None:
+def test_two_generators_make_different_ids_in_one_millisecond() -> None:
     one, other = _new_id([NOW], b"\x01".__mul__)(""), _new_id([NOW], b"\x02".__mul__)("")
 
     assert one != other
@@ -143,6 +143,6 @@ def test_two_mints_of_one_millisecond_differ_by_what_they_drew() -> None:
 
 
 @pytest.mark.parametrize("text", ["user_01ARYZ6S4U0000000000000000", "user_!" + "0" * 25])
-def test_a_time_is_not_read_out_of_what_is_no_id(text: str) -> None:
+def test_reading_the_time_of_a_malformed_id_raises(text: str) -> None:
     with pytest.raises(ValueError, match="substring not found"):
         ids.milliseconds_of(text)

@@ -1,4 +1,4 @@
-"""Imported hashes: published vectors verify, malformed and costly ones are refused without an echo."""
+"""Imported hashes: published vectors verify, and malformed or costly hashes are refused."""
 
 import base64
 import hashlib
@@ -35,9 +35,7 @@ def _vectors() -> list[tuple[str, str, bytes]]:
 
 
 @pytest.mark.parametrize(("kind", "text", "password"), _vectors())
-def test_a_published_vector_is_verified_and_a_wrong_password_is_not(
-    kind: str, text: str, password: bytes
-) -> None:
+def test_published_vector_verifies_only_with_its_password(kind: str, text: str, password: bytes) -> None:
     stored = parse_imported(text, kind)
 
     assert verify_imported(password, stored)
@@ -46,13 +44,13 @@ def test_a_published_vector_is_verified_and_a_wrong_password_is_not(
 
 
 @pytest.mark.parametrize(("kind", "text", "password"), _vectors())
-def test_a_stored_import_imports_to_itself(kind: str, text: str, password: bytes) -> None:
+def test_parsing_a_stored_import_again_changes_nothing(kind: str, text: str, password: bytes) -> None:
     stored = parse_imported(text, kind)
 
     assert parse_imported(stored.removeprefix(f"{{{kind}}}"), kind) == stored
 
 
-def test_every_kind_has_a_vector() -> None:
+def test_every_hash_type_has_a_vector() -> None:
     assert {kind for kind, _, _ in _vectors()} == set(KINDS)
 
 
@@ -71,13 +69,13 @@ def test_every_kind_has_a_vector() -> None:
         ("pbkdf2", f"$pbkdf2$i=1000000,d=sha512${SALT}${DIGEST}"),
     ],
 )
-def test_workos_documented_examples_and_extremes_are_taken_as_they_are(kind: str, text: str) -> None:
+def test_documented_examples_and_extreme_costs_are_stored_unchanged(kind: str, text: str) -> None:
     assert parse_imported(text, kind) == f"{{{kind}}}{text}"
 
 
 @pytest.mark.parametrize("kind", ["ssha", "ssha256"])
 @pytest.mark.parametrize("position", ["prefix", "suffix", None])
-def test_the_salt_goes_on_the_side_it_is_said_to_be(kind: str, position: str | None) -> None:
+def test_salt_is_added_at_the_requested_position(kind: str, position: str | None) -> None:
     salted = b"saltpassword" if position == "prefix" else b"passwordsalt"
     digest = hashlib.new({"ssha": "sha1", "ssha256": "sha256"}[kind], salted).digest()
     text = f"{{{kind.upper()}}}{base64.b64encode(digest + b'salt').decode()}"
@@ -90,13 +88,13 @@ def test_the_salt_goes_on_the_side_it_is_said_to_be(kind: str, position: str | N
     assert kind_of(stored) == kind_of(other) == kind
 
 
-def test_the_salt_position_changes_nothing_where_the_type_fixes_its_input() -> None:
+def test_salt_position_is_ignored_for_bcrypt() -> None:
     text = f"$2b$05${BCRYPT_TAIL}"
 
     assert parse_imported(text, "bcrypt", "prefix") == parse_imported(text, "bcrypt")
 
 
-def test_the_label_of_a_salted_digest_may_be_missing_or_in_small_letters() -> None:
+def test_label_of_a_salted_digest_is_optional_and_case_insensitive() -> None:
     bare = base64.b64encode(hashlib.sha1(b"test123salt").digest() + b"salt").decode()  # noqa: S324 - SSHA is SHA-1
 
     stored = {parse_imported(text, "ssha") for text in (bare, f"{{SSHA}}{bare}", f"{{ssha}}{bare}")}
@@ -105,7 +103,7 @@ def test_the_label_of_a_salted_digest_may_be_missing_or_in_small_letters() -> No
     assert verify_imported(b"test123", stored.pop())
 
 
-def test_padding_alphabet_and_parameter_order_do_not_matter() -> None:
+def test_base64_variant_and_parameter_order_are_ignored() -> None:
     digest = base64.urlsafe_b64encode(b"\xfb\xff" * 16).decode()
     plain = base64.b64encode(b"\xfb\xff" * 16).decode().rstrip("=")
     assert "-" in digest
@@ -116,7 +114,7 @@ def test_padding_alphabet_and_parameter_order_do_not_matter() -> None:
     assert loose == parse_imported(f"$scrypt$v=1$n=16384,r=8,p=1${SALT}${plain}", "scrypt")
 
 
-def test_a_password_of_more_than_72_bytes_is_cut_for_bcrypt_as_it_was_where_it_came_from() -> None:
+def test_bcrypt_ignores_password_bytes_after_the_72nd() -> None:
     text = "$2a$05$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui"
     first_72 = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
     stored = parse_imported(text, "bcrypt")
@@ -127,7 +125,7 @@ def test_a_password_of_more_than_72_bytes_is_cut_for_bcrypt_as_it_was_where_it_c
 
 
 MALFORMED: Final = [
-    # bcrypt: version, cost, length, alphabet, and a salt with bits set that it does not have
+    # bcrypt: version, cost, length, alphabet, and a salt whose unused bits are set
     ("bcrypt", f"$2x$10${BCRYPT_TAIL}"),
     ("bcrypt", f"$2$10${BCRYPT_TAIL}"),
     ("bcrypt", f"$2b$03${BCRYPT_TAIL}"),
@@ -139,7 +137,7 @@ MALFORMED: Final = [
     ("bcrypt", f"$2b$10${BCRYPT_TAIL}\n"),
     ("bcrypt", f"$2b$10$+{BCRYPT_TAIL[1:]}"),
     ("bcrypt", f"$2b$10${BCRYPT_TAIL[:21]}A{BCRYPT_TAIL[22:]}"),
-    # scrypt: identifier, cost (not a power of two, the logarithm, too much), kl, unknown and missing fields
+    # scrypt: identifier, cost (not a power of two, a logarithm, too high), kl, unknown and missing fields
     ("scrypt", f"$script$n=16384,r=8,p=1${SALT}${DIGEST}"),
     ("scrypt", f"$scrypt$n=16383,r=8,p=1${SALT}${DIGEST}"),
     ("scrypt", f"$scrypt$n=14,r=8,p=1${SALT}${DIGEST}"),
@@ -156,7 +154,7 @@ MALFORMED: Final = [
     ("scrypt", f"$scrypt$v=2$n=16384,r=8,p=1${SALT}${DIGEST}"),
     ("scrypt", f"$scrypt$n=-16384,r=8,p=1${SALT}${DIGEST}"),
     ("scrypt", f"$scrypt$n=1_024,r=8,p=1${SALT}${DIGEST}"),
-    ("scrypt", f"$scrypt$n=１０２４,r=8,p=1${SALT}${DIGEST}"),  # noqa: RUF001 - full-width digits are no number here
+    ("scrypt", f"$scrypt$n=１０２４,r=8,p=1${SALT}${DIGEST}"),  # noqa: RUF001 - full-width digits are not a number here
     ("scrypt", f"$scrypt$n={'9' * 400},r=8,p=1${SALT}${DIGEST}"),
     ("scrypt", f"$scrypt$n=16384,r=8,p=1$${DIGEST}"),
     ("scrypt", f"$scrypt$n=16384,r=8,p=1${SALT}$"),
@@ -213,7 +211,7 @@ MALFORMED: Final = [
 
 
 @pytest.mark.parametrize(("kind", "text"), MALFORMED)
-def test_a_malformed_or_costly_hash_is_refused_without_being_repeated(kind: str, text: str) -> None:
+def test_malformed_or_costly_hash_is_refused_without_repeating_it(kind: str, text: str) -> None:
     with pytest.raises(InvalidImportedHash) as refusal:
         parse_imported(text, kind)
 
@@ -227,14 +225,14 @@ def test_a_malformed_or_costly_hash_is_refused_without_being_repeated(kind: str,
 
 
 @pytest.mark.parametrize(("kind", "text"), MALFORMED)
-def test_a_damaged_stored_import_matches_nothing(kind: str, text: str) -> None:
+def test_malformed_stored_import_never_verifies(kind: str, text: str) -> None:
     assert not verify_imported(b"password", f"{{{kind}}}{text}")
 
 
 @pytest.mark.parametrize(
     "stored", ["", "{}", "{bcrypt", "{md5}x", "{bcrypt:prefix}x", "$argon2id$", "bcrypt}x", "{\n}"]
 )
-def test_what_is_no_stored_import_has_no_kind_and_matches_nothing(stored: str) -> None:
+def test_text_that_is_not_an_import_has_no_type_and_never_verifies(stored: str) -> None:
     assert kind_of(stored) is None
     assert not verify_imported(b"password", stored)
 
@@ -242,6 +240,6 @@ def test_what_is_no_stored_import_has_no_kind_and_matches_nothing(stored: str) -
 @pytest.mark.parametrize(
     ("kind", "position"), [("md5", None), ("ssha:prefix", None), ("ssha", "middle"), ("", "")]
 )
-def test_an_unknown_type_or_position_is_refused(kind: str, position: str | None) -> None:
+def test_unknown_hash_type_or_salt_position_is_refused(kind: str, position: str | None) -> None:
     with pytest.raises(InvalidImportedHash, match="must be"):
         parse_imported("{SSHA}JFZFs0oHzxbMwkSJmYVeI8MnTDy/276a", kind, position)

@@ -1,4 +1,4 @@
-"""Access tokens and their keys, judged by PyJWT and by the cryptography library."""
+"""Access tokens and signing keys, checked with PyJWT and the cryptography library."""
 
 import base64
 import hashlib
@@ -56,14 +56,14 @@ def part(value: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
 
-def test_a_token_is_three_unpadded_parts_of_base64url(signer: jwt_rs256.Signer) -> None:
+def test_token_is_three_unpadded_base64url_parts(signer: jwt_rs256.Signer) -> None:
     header, claims, signature = jwt_rs256.sign(signer, CLAIMS).split(".")
     assert json.loads(decoded(header)) == {"alg": "RS256", "kid": "key_1", "typ": "JWT"}
     assert json.loads(decoded(claims)) == CLAIMS
     assert len(decoded(signature)) == 256
 
 
-def test_pyjwt_reads_the_claims_back(signer: jwt_rs256.Signer, public: PublicKey) -> None:
+def test_pyjwt_decodes_the_signed_claims(signer: jwt_rs256.Signer, public: PublicKey) -> None:
     assert jwt.decode(jwt_rs256.sign(signer, CLAIMS), jwk(public), algorithms=["RS256"]) == CLAIMS
 
 
@@ -74,7 +74,7 @@ def test_the_signature_covers_header_and_claims(signer: jwt_rs256.Signer, pair: 
     key.verify(decoded(signature), text.encode(), padding.PKCS1v15(), SHA256())
 
 
-def test_changed_claims_do_not_verify(signer: jwt_rs256.Signer, public: PublicKey) -> None:
+def test_token_with_changed_claims_is_refused(signer: jwt_rs256.Signer, public: PublicKey) -> None:
     header, _, signature = jwt_rs256.sign(signer, CLAIMS).split(".")
     forged = f"{header}.{part({**CLAIMS, 'sub': 'user_2'})}.{signature}"
     with pytest.raises(jwt.InvalidSignatureError):
@@ -82,7 +82,7 @@ def test_changed_claims_do_not_verify(signer: jwt_rs256.Signer, public: PublicKe
 
 
 @pytest.mark.parametrize("alg", ["none", "None", "HS256", "RS512"])
-def test_another_algorithm_is_refused_by_a_verifier_of_our_keys(
+def test_token_with_another_algorithm_is_refused_by_pyjwt(
     signer: jwt_rs256.Signer, pair: jwt_rs256.KeyPair, public: PublicKey, alg: str
 ) -> None:
     key = x509.load_der_x509_certificate(pair.certificate).public_key()
@@ -90,15 +90,13 @@ def test_another_algorithm_is_refused_by_a_verifier_of_our_keys(
     text = f"{part({'alg': alg, 'kid': 'key_1', 'typ': 'JWT'})}.{part(CLAIMS)}"
     mac = base64.urlsafe_b64encode(hmac.digest(pem, text.encode(), "sha256")).rstrip(b"=").decode()
     for signature in ("", mac, jwt_rs256.sign(signer, CLAIMS).rpartition(".")[2]):
-        # The key set says RS256; PyJWT holds a token to that even when the caller names no algorithm.
+        # The JWK says RS256, and PyJWT enforces it even when the caller names no algorithm.
         for algorithms in (None, ["RS256"]):
             with pytest.raises(jwt.InvalidTokenError):
                 jwt.decode(f"{text}.{signature}", jwk(public), algorithms=algorithms)
 
 
-def test_a_key_is_rsa_of_2048_bits_with_the_usual_exponent(
-    pair: jwt_rs256.KeyPair, public: PublicKey
-) -> None:
+def test_key_is_2048_bit_rsa_with_exponent_65537(pair: jwt_rs256.KeyPair, public: PublicKey) -> None:
     private = load_der_private_key(pair.private_key, None)
     assert isinstance(private, rsa.RSAPrivateKey)
     assert private.key_size == 2048
@@ -107,9 +105,7 @@ def test_a_key_is_rsa_of_2048_bits_with_the_usual_exponent(
     assert int.from_bytes(decoded(public.n), "big") == private.private_numbers().public_numbers.n
 
 
-def test_the_certificate_holds_the_same_key_and_signs_itself(
-    pair: jwt_rs256.KeyPair, public: PublicKey
-) -> None:
+def test_certificate_is_self_signed_with_the_signing_key(pair: jwt_rs256.KeyPair, public: PublicKey) -> None:
     der = base64.b64decode(public.certificate, validate=True)
     assert der == pair.certificate
     certificate = x509.load_der_x509_certificate(der)
@@ -117,23 +113,23 @@ def test_the_certificate_holds_the_same_key_and_signs_itself(
     assert certificate.subject.rfc4514_string() == "CN=client_1"
     assert certificate.serial_number == 2**152 - 1
     assert certificate.not_valid_before_utc.timestamp() == NOT_BEFORE
-    lasts = certificate.not_valid_after_utc - certificate.not_valid_before_utc
-    assert lasts.days == 3650
+    validity = certificate.not_valid_after_utc - certificate.not_valid_before_utc
+    assert validity.days == 3650
     assert decoded(public.thumbprint) == hashlib.sha256(der).digest()
 
 
-def test_a_long_client_id_still_fits_a_certificate() -> None:
-    made = jwt_rs256.new_key_pair("client_" + "x" * 300, not_before=NOT_BEFORE, serial=1)
-    subject = x509.load_der_x509_certificate(made.certificate).subject
+def test_long_client_id_is_cut_to_fit_the_certificate() -> None:
+    key_pair = jwt_rs256.new_key_pair("client_" + "x" * 300, not_before=NOT_BEFORE, serial=1)
+    subject = x509.load_der_x509_certificate(key_pair.certificate).subject
     assert [len(attribute.value) for attribute in subject] == [64]
 
 
-def test_two_keys_differ() -> None:
-    made = [jwt_rs256.new_key_pair("client_1", not_before=NOT_BEFORE, serial=1) for _ in range(2)]
-    assert made[0].private_key != made[1].private_key
+def test_each_new_key_pair_is_different() -> None:
+    key_pairs = [jwt_rs256.new_key_pair("client_1", not_before=NOT_BEFORE, serial=1) for _ in range(2)]
+    assert key_pairs[0].private_key != key_pairs[1].private_key
 
 
-def test_another_kind_of_key_is_refused() -> None:
+def test_key_that_is_not_rsa_is_refused() -> None:
     private = ec.generate_private_key(ec.SECP256R1())
     der = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     with pytest.raises(TypeError, match="RSA"):

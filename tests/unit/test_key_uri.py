@@ -1,4 +1,4 @@
-"""The otpauth URI: the exact live form, and names that apps show the way they were meant."""
+"""Key URIs: the exact WorkOS format, and names that authenticator apps display correctly."""
 
 import unicodedata
 from typing import Final
@@ -20,14 +20,14 @@ def _label(uri: str) -> list[str]:
     return unquote(urlsplit(uri).path.removeprefix("/"), errors="strict").split(":")
 
 
-def test_the_uri_is_the_live_one_to_the_byte() -> None:
+def test_uri_has_the_exact_workos_format() -> None:
     assert _uri("Acme Corp", "kim@example.org") == (
         f"otpauth://totp/Acme%20Corp:kim@example.org?secret={SECRET}"
         "&issuer=Acme%20Corp&algorithm=SHA1&digits=6&period=30"
     )
 
 
-def test_the_parameters_are_these_five_in_this_order() -> None:
+def test_uri_has_five_parameters_in_order() -> None:
     assert parse_qsl(urlsplit(_uri("Acme", "kim")).query, strict_parsing=True) == [
         ("secret", SECRET),
         ("issuer", "Acme"),
@@ -46,7 +46,7 @@ def test_the_parameters_are_these_five_in_this_order() -> None:
         ("Acme%3ACorp", "kim%3Alee", "Acme%253ACorp:kim%253Alee"),
     ],
 )
-def test_the_only_colon_of_the_label_is_the_separator(issuer: str, account: str, label: str) -> None:
+def test_label_has_no_colon_except_the_separator(issuer: str, account: str, label: str) -> None:
     uri = _uri(issuer, account)
 
     assert uri.split("?")[0] == f"otpauth://totp/{label}"
@@ -70,7 +70,7 @@ def test_the_only_colon_of_the_label_is_the_separator(issuer: str, account: str,
         ("a.b_c-d~e", "a.b_c-d~e"),
     ],
 )
-def test_names_are_quoted_by_rfc_3986(name: str, quoted: str) -> None:
+def test_names_are_percent_encoded_as_in_rfc_3986(name: str, quoted: str) -> None:
     assert key_uri.check_name(name, max_length=64) == name
 
     uri = _uri(name, name)
@@ -80,7 +80,7 @@ def test_names_are_quoted_by_rfc_3986(name: str, quoted: str) -> None:
     assert dict(parse_qsl(urlsplit(uri).query))["issuer"] == name
 
 
-def test_an_at_sign_is_literal_in_the_account_and_quoted_in_the_issuer() -> None:
+def test_at_sign_is_encoded_in_the_issuer_but_not_the_account() -> None:
     assert _uri("a@b", "a@b").startswith("otpauth://totp/a%40b:a@b?")
 
 
@@ -113,49 +113,49 @@ def test_control_characters_line_breaks_and_direction_overrides_are_refused(
         "\u0928\u092e\u0938\u094d\u0924\u0947",
     ],
 )
-def test_names_of_every_script_are_accepted(name: str) -> None:
+def test_names_in_non_latin_scripts_are_accepted(name: str) -> None:
     assert key_uri.check_name(name, max_length=64) == name
 
 
 @pytest.mark.parametrize("name", ["", " ", "   ", "\u00a0", "\u3000"])
-def test_empty_names_are_refused(name: str) -> None:
+def test_empty_or_blank_names_are_refused(name: str) -> None:
     with pytest.raises(key_uri.InvalidLabel, match="must not be empty"):
         key_uri.check_name(name, max_length=64)
 
 
-@pytest.mark.parametrize("longest", [key_uri.MAX_ISSUER, key_uri.MAX_ACCOUNT])
-def test_names_are_bounded(longest: int) -> None:
-    assert key_uri.check_name("a" * longest, max_length=longest) == "a" * longest
-    for length in (longest + 1, 2048):
-        with pytest.raises(key_uri.InvalidLabel, match=f"at most {longest} characters"):
-            key_uri.check_name("a" * length, max_length=longest)
+@pytest.mark.parametrize("limit", [key_uri.MAX_ISSUER, key_uri.MAX_ACCOUNT])
+def test_names_over_the_length_limit_are_refused(limit: int) -> None:
+    assert key_uri.check_name("a" * limit, max_length=limit) == "a" * limit
+    for length in (limit + 1, 2048):
+        with pytest.raises(key_uri.InvalidLabel, match=f"at most {limit} characters"):
+            key_uri.check_name("a" * length, max_length=limit)
 
 
-def test_the_longest_names_give_a_uri_of_less_than_two_thousand_characters_for_ascii() -> None:
+def test_uri_of_the_longest_ascii_names_is_under_2000_characters() -> None:
     uri = _uri("%" * key_uri.MAX_ISSUER, "%" * key_uri.MAX_ACCOUNT)
 
     assert len(uri) < 2000
 
 
-def test_names_are_composed() -> None:
+def test_names_are_normalized_to_nfc() -> None:
     assert key_uri.check_name("Zu\u0308rich", max_length=64) == "Z\u00fcrich"
     assert key_uri.check_name("e\u0301" * 64, max_length=64) == "\u00e9" * 64
 
 
-def test_the_length_is_that_of_the_composed_name() -> None:
-    grows = "\u0958"  # Composing writes it as two characters.
+def test_name_length_is_checked_after_normalization() -> None:
+    grows = "\u0958"  # NFC turns it into two characters.
     assert len(unicodedata.normalize("NFC", grows)) == 2
 
     with pytest.raises(key_uri.InvalidLabel, match="at most 64 characters"):
         key_uri.check_name(grows * 33, max_length=64)
 
 
-def test_composing_keeps_compatible_characters_apart() -> None:
+def test_compatibility_characters_are_not_normalized() -> None:
     assert key_uri.check_name("\uff21\u00b2\ufb01", max_length=64) == "\uff21\u00b2\ufb01"
 
 
 @pytest.mark.parametrize("name", ["Acme\nCorp", "\u202egnp.exe", "x" * 65])
-def test_the_message_says_what_to_change_and_not_the_name(name: str) -> None:
+def test_error_message_does_not_repeat_the_name(name: str) -> None:
     with pytest.raises(key_uri.InvalidLabel) as caught:
         key_uri.check_name(name, max_length=64)
 

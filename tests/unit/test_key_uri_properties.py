@@ -1,4 +1,4 @@
-"""The otpauth URI: whatever names pass the check, apps read back those names and the secret."""
+"""Key URIs: apps read back all accepted names and the secret."""
 
 import re
 import unicodedata
@@ -13,14 +13,14 @@ from authfactor.otp import base32, key_uri
 VISIBLE: Final = st.characters(codec="utf-8", categories=("L", "M", "N", "P", "S", "Zs"))
 NAMES: Final = st.text(VISIBLE, min_size=1, max_size=40).filter(lambda name: name.strip())
 SECRETS: Final = st.binary(min_size=10, max_size=128).map(base32.encode)
-# RFC 3986: unreserved characters, what may stand in a path and a query, and whole percent triplets.
+# RFC 3986: unreserved characters, those allowed in a path and a query, and complete percent triplets.
 URI: Final = re.compile(
     r"otpauth://totp/(?:[A-Za-z0-9._~@:-]|%[0-9A-F]{2})+\?(?:[A-Za-z0-9._~&=-]|%[0-9A-F]{2})+"
 )
 
 
 @given(NAMES, NAMES, SECRETS)
-def test_an_app_reads_back_the_names_and_the_secret(issuer: str, account: str, secret: str) -> None:
+def test_parsed_uri_contains_the_names_and_the_secret(issuer: str, account: str, secret: str) -> None:
     issuer, account = (key_uri.check_name(name, max_length=128) for name in (issuer, account))
     uri = key_uri.uri(issuer=issuer, account=account, secret=secret)
     parts = urlsplit(uri)
@@ -35,7 +35,7 @@ def test_an_app_reads_back_the_names_and_the_secret(issuer: str, account: str, s
 
 
 @given(st.text(max_size=80))
-def test_a_name_that_passes_is_composed_bounded_and_shown_in_one_line(text: str) -> None:
+def test_accepted_name_is_nfc_bounded_and_on_one_line(text: str) -> None:
     try:
         name = key_uri.check_name(text, max_length=64)
     except key_uri.InvalidLabel:
@@ -52,7 +52,7 @@ def test_a_name_that_passes_is_composed_bounded_and_shown_in_one_line(text: str)
 
 
 @given(NAMES, NAMES, SECRETS)
-def test_the_uri_depends_on_what_the_app_shows_alone(issuer: str, account: str, secret: str) -> None:
-    shown = key_uri.uri(issuer=issuer.replace(":", " "), account=account.replace(":", " "), secret=secret)
+def test_colons_in_names_are_encoded_like_spaces(issuer: str, account: str, secret: str) -> None:
+    expected = key_uri.uri(issuer=issuer.replace(":", " "), account=account.replace(":", " "), secret=secret)
 
-    assert key_uri.uri(issuer=issuer, account=account, secret=secret) == shown
+    assert key_uri.uri(issuer=issuer, account=account, secret=secret) == expected

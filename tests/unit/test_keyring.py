@@ -1,4 +1,4 @@
-"""The key ring's file: who may read it, what it must hold, and how it comes to be."""
+"""The key ring file: permissions, content, and creation."""
 
 import base64
 import os
@@ -27,7 +27,7 @@ def _written(path: Path, text: str | bytes, mode: int = 0o600) -> Path:
     return path
 
 
-def test_a_new_ring_holds_one_key_that_only_its_owner_can_read(tmp_path: Path) -> None:
+def test_new_ring_has_one_key_and_owner_only_permissions(tmp_path: Path) -> None:
     path = tmp_path / "data" / "keys"
     keys = keyring.create(path, lambda size: FIRST[:size])
 
@@ -38,17 +38,17 @@ def test_a_new_ring_holds_one_key_that_only_its_owner_can_read(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
-def test_the_mode_does_not_depend_on_the_umask(tmp_path: Path, umask: int) -> None:
-    before = os.umask(umask)
+def test_file_mode_does_not_depend_on_the_umask(tmp_path: Path, umask: int) -> None:
+    previous = os.umask(umask)
     try:
         keyring.create(tmp_path / "keys", bytes)
     finally:
-        os.umask(before)
+        os.umask(previous)
 
     assert stat.S_IMODE((tmp_path / "keys").stat().st_mode) == 0o600
 
 
-def test_the_file_tells_people_what_it_is(tmp_path: Path) -> None:
+def test_new_file_starts_with_explanatory_comments(tmp_path: Path) -> None:
     keyring.create(tmp_path / "keys", bytes)
     lines = (tmp_path / "keys").read_text().splitlines()
 
@@ -56,7 +56,7 @@ def test_the_file_tells_people_what_it_is(tmp_path: Path) -> None:
     assert "Back this file up" in lines[1]
 
 
-def test_nothing_else_is_left_in_the_folder(tmp_path: Path) -> None:
+def test_creating_a_ring_leaves_no_temporary_files(tmp_path: Path) -> None:
     keyring.create(tmp_path / "keys", bytes)
     keyring.create(tmp_path / "keys", bytes)
 
@@ -70,36 +70,36 @@ def test_an_existing_ring_is_never_replaced(tmp_path: Path) -> None:
     assert path.read_text() == _line(FIRST)
 
 
-def test_an_existing_ring_that_others_can_read_is_not_accepted_by_creating_it(tmp_path: Path) -> None:
+def test_create_refuses_an_existing_ring_readable_by_others(tmp_path: Path) -> None:
     path = _written(tmp_path / "keys", _line(FIRST), 0o644)
 
     with pytest.raises(keyring.KeyRingUnusable, match="readable by others"):
         keyring.create(path, bytes)
 
 
-def test_starters_at_the_same_moment_get_the_same_ring(tmp_path: Path) -> None:
+def test_concurrent_creation_yields_one_shared_ring(tmp_path: Path) -> None:
     for attempt in range(20):
-        path, starters = tmp_path / f"keys{attempt}", 8
-        barrier = threading.Barrier(starters)
+        path, threads = tmp_path / f"keys{attempt}", 8
+        barrier = threading.Barrier(threads)
 
-        def start(path: Path = path, barrier: threading.Barrier = barrier) -> list[Key]:
+        def create(path: Path = path, barrier: threading.Barrier = barrier) -> list[Key]:
             barrier.wait()
             return keyring.create(path, os.urandom)
 
-        with ThreadPoolExecutor(starters) as pool:
-            rings = [future.result() for future in [pool.submit(start) for _ in range(starters)]]
+        with ThreadPoolExecutor(threads) as pool:
+            rings = [future.result() for future in [pool.submit(create) for _ in range(threads)]]
 
-        assert rings == [keyring.read(path)] * starters
+        assert rings == [keyring.read(path)] * threads
 
 
-def test_the_order_of_the_file_is_the_order_of_the_ring(tmp_path: Path) -> None:
+def test_keys_are_read_in_the_order_of_the_file(tmp_path: Path) -> None:
     path = _written(tmp_path / "keys", f"# old\n{_line(FIRST)}\n  \n#new\n  {_line(SECOND)}")
 
     assert keyring.read(path) == [key_of(FIRST), key_of(SECOND)]
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o620, 0o610, 0o604, 0o602, 0o644, 0o777])
-def test_a_file_that_others_may_touch_is_refused_with_what_to_do(tmp_path: Path, mode: int) -> None:
+def test_file_accessible_to_others_is_refused_with_advice(tmp_path: Path, mode: int) -> None:
     path = _written(tmp_path / "keys", _line(FIRST), mode)
 
     with pytest.raises(keyring.KeyRingUnusable, match=rf"mode {mode:o}\). Run: chmod 600 ") as caught:
@@ -108,7 +108,7 @@ def test_a_file_that_others_may_touch_is_refused_with_what_to_do(tmp_path: Path,
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o400])
-def test_a_file_of_the_owner_alone_is_read(tmp_path: Path, mode: int) -> None:
+def test_file_with_owner_only_permissions_is_read(tmp_path: Path, mode: int) -> None:
     assert keyring.read(_written(tmp_path / "keys", _line(FIRST), mode)) == [key_of(FIRST)]
 
 
@@ -133,7 +133,7 @@ def test_a_ring_without_a_key_is_refused(tmp_path: Path, text: str) -> None:
         "A" * 10_000,
     ],
 )
-def test_a_line_that_is_no_key_is_named_and_not_shown(tmp_path: Path, line: str) -> None:
+def test_invalid_line_is_reported_by_number_without_its_text(tmp_path: Path, line: str) -> None:
     path = _written(tmp_path / "keys", f"{_line(SECOND)}{line}")
 
     with pytest.raises(
@@ -144,7 +144,7 @@ def test_a_line_that_is_no_key_is_named_and_not_shown(tmp_path: Path, line: str)
 
 
 @pytest.mark.parametrize("garbage", [b"\xff\xfe\x00", bytes(range(128, 256)), b"\x80" + FIRST])
-def test_a_file_that_is_no_text_is_refused(tmp_path: Path, garbage: bytes) -> None:
+def test_file_that_is_not_text_is_refused(tmp_path: Path, garbage: bytes) -> None:
     with pytest.raises(keyring.KeyRingUnusable, match="is not a text file"):
         keyring.read(_written(tmp_path / "keys", garbage))
 
@@ -156,17 +156,17 @@ def test_a_repeated_key_is_refused(tmp_path: Path) -> None:
         keyring.read(path)
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_missing_file_is_named_in_the_error(tmp_path: Path) -> None:
     with pytest.raises(keyring.KeyRingUnusable, match=r"keys cannot be read: No such file"):
         keyring.read(tmp_path / "keys")
 
 
-def test_a_folder_is_no_ring(tmp_path: Path) -> None:
+def test_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(keyring.KeyRingUnusable, match="cannot be read"):
         keyring.read(tmp_path)
 
 
-def test_a_ring_that_cannot_be_made_is_an_error_for_people(tmp_path: Path) -> None:
+def test_file_that_cannot_be_created_is_named_in_the_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     with pytest.raises(keyring.KeyRingUnusable, match=r"keys cannot be created: "):

@@ -1,4 +1,4 @@
-"""The key ring from a command: what it may print, how long it may take, what is said when it fails."""
+"""The key ring from a command: accepted output, the time limit, and error messages."""
 
 import base64
 import time
@@ -22,7 +22,7 @@ def script(folder: Path, text: str) -> str:
     return f"'{path}' 'an argument'"
 
 
-def test_a_command_prints_the_ring(tmp_path: Path) -> None:
+def test_key_ring_is_read_from_the_command_output(tmp_path: Path) -> None:
     source = CommandSource(
         script(tmp_path, f"[ \"$1\" = 'an argument' ] && printf '# ring\\n{LINES[0]}\\n{LINES[1]}\\n'"), 5
     )
@@ -30,7 +30,7 @@ def test_a_command_prints_the_ring(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("exit 3", "exit code 3: no error output"),
         ("echo first >&2; echo 'no such key' >&2; exit 1", "exit code 1: no such key"),
@@ -41,27 +41,27 @@ def test_a_command_prints_the_ring(tmp_path: Path) -> None:
         ("echo '# nothing'", "The ring printed by the key command holds no key"),
     ],
 )
-def test_what_goes_wrong_is_one_line_without_the_output(tmp_path: Path, text: str, said: str) -> None:
-    with pytest.raises(KeyRingUnusable, match=said) as failed:
+def test_command_failure_is_one_line_without_the_output(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(KeyRingUnusable, match=message) as failed:
         CommandSource(script(tmp_path, text), 5).read()
     assert "\n" not in str(failed.value)
     assert LINES[0] not in str(failed.value)
 
 
-def test_a_command_that_does_not_end_is_ended_with_what_it_started(tmp_path: Path) -> None:
-    began = time.monotonic()
+def test_command_over_its_time_limit_is_killed_with_its_children(tmp_path: Path) -> None:
+    started = time.monotonic()
     with pytest.raises(KeyRingUnusable, match="did not end within 1 s"):
         CommandSource(script(tmp_path, "sleep 30 & sleep 30; wait"), 1).read()
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - started < 10
 
 
 @pytest.mark.parametrize("command", ["/nowhere/at/all", "'unbalanced", " "])
-def test_a_command_that_cannot_be_started_is_said(command: str) -> None:
+def test_command_that_cannot_be_started_is_reported(command: str) -> None:
     with pytest.raises(KeyRingUnusable, match="cannot be started"):
         CommandSource(command, 1).read()
 
 
-def test_a_command_takes_no_new_key(tmp_path: Path) -> None:
+def test_command_source_refuses_to_add_or_remove_keys(tmp_path: Path) -> None:
     source = CommandSource(script(tmp_path, f"echo {LINES[0]}"), 5)
     with pytest.raises(KeyRingUnusable, match="add a key there"):
         source.add(bytes)
@@ -70,7 +70,7 @@ def test_a_command_takes_no_new_key(tmp_path: Path) -> None:
     assert source.remove("ffffff") == [key_of(FIRST)]
 
 
-def test_a_file_takes_and_gives_keys(tmp_path: Path) -> None:
+def test_keys_are_added_to_and_removed_from_a_file(tmp_path: Path) -> None:
     source = FileSource(tmp_path / "keys")
     first = source.create(lambda _: FIRST)[0]
     assert source.add(lambda _: SECOND) == [key_of(FIRST), key_of(SECOND)]
@@ -82,7 +82,7 @@ def test_a_file_takes_and_gives_keys(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["keys"]
 
 
-def test_settings_say_which(tmp_path: Path) -> None:
+def test_settings_select_a_file_or_command_source(tmp_path: Path) -> None:
     assert isinstance(source_of(Settings(data=tmp_path)), FileSource)
     assert isinstance(source_of(Settings(key_command="x")), CommandSource)
     with pytest.raises(InvalidSetting, match="exclude each other"):

@@ -1,4 +1,4 @@
-"""Passwords: hashing, verifying, when to rehash, what is too weak."""
+"""Passwords: hashing, verification, rehashing, and strength checks."""
 
 from typing import Any, Final
 
@@ -30,7 +30,7 @@ def _codes(password: str, email: str | None = None) -> list[str]:
     return [code for code, _ in check_strength(password, email=email)]
 
 
-def test_production_is_argon2id_of_19_mib_and_two_passes() -> None:
+def test_production_profile_is_argon2id_with_19_mib_and_two_passes() -> None:
     stored = hash_password("correct horse", salt=SALT, profile=PRODUCTION)
 
     assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$AAECAwQFBgcICQoLDA0ODw$")
@@ -45,7 +45,7 @@ def test_a_hash_made_by_the_argon2_library_is_verified() -> None:
     assert verify_password("correct horse", hasher.hash("correct horse", salt=SALT))
 
 
-def test_the_same_salt_and_password_give_the_same_hash_and_another_salt_another() -> None:
+def test_hash_depends_only_on_password_and_salt() -> None:
     first = hash_password("correct horse", salt=SALT, profile=CHEAPEST)
 
     assert hash_password("correct horse", salt=SALT, profile=CHEAPEST) == first
@@ -53,7 +53,7 @@ def test_the_same_salt_and_password_give_the_same_hash_and_another_salt_another(
 
 
 @pytest.mark.parametrize("size", [0, 15, 17])
-def test_a_salt_of_another_size_is_refused(size: int) -> None:
+def test_salt_that_is_not_16_bytes_is_refused(size: int) -> None:
     with pytest.raises(ValueError, match="16 bytes"):
         hash_password("correct horse", salt=bytes(size), profile=CHEAPEST)
 
@@ -61,7 +61,7 @@ def test_a_salt_of_another_size_is_refused(size: int) -> None:
 @pytest.mark.parametrize(
     "costs", [(19 * 1024, 0, 1), (19 * 1024, 11, 1), (7, 1, 1), (2**19, 1, 1), (2048, 1, 17)]
 )
-def test_a_profile_that_could_not_be_verified_cannot_be_made(costs: tuple[int, int, int]) -> None:
+def test_profile_with_costs_out_of_bounds_is_refused(costs: tuple[int, int, int]) -> None:
     with pytest.raises(ValueError, match="out of bounds"):
         Profile(*costs)
 
@@ -74,7 +74,7 @@ def test_a_profile_that_could_not_be_verified_cannot_be_made(costs: tuple[int, i
         ("\u212bngstr\u00f6m unit", "\u00c5ngstro\u0308m unit"),
     ],
 )
-def test_one_password_written_in_two_ways_is_one_password(stored_as: str, typed_as: str) -> None:
+def test_unicode_equivalent_spelling_of_a_password_verifies(stored_as: str, typed_as: str) -> None:
     assert stored_as != typed_as
     assert verify_password(typed_as, hash_password(stored_as, salt=SALT, profile=CHEAPEST))
 
@@ -82,7 +82,7 @@ def test_one_password_written_in_two_ways_is_one_password(stored_as: str, typed_
 @pytest.mark.parametrize(
     "password", ["nul \0 inside", "nul \0", "\U0001f511" * 10, "\ud800 half a pair", "", " " * 12]
 )
-def test_any_character_counts(password: str) -> None:
+def test_nul_and_unusual_characters_of_a_password_are_hashed(password: str) -> None:
     stored = hash_password(password, salt=SALT, profile=CHEAPEST)
 
     assert verify_password(password, stored)
@@ -103,36 +103,36 @@ def test_any_character_counts(password: str) -> None:
         "\0",
     ],
 )
-def test_a_damaged_stored_hash_matches_nothing_and_asks_for_a_rehash(stored: str) -> None:
+def test_damaged_stored_hash_never_verifies_and_needs_a_rehash(stored: str) -> None:
     assert not verify_password("correct horse", stored)
     assert needs_rehash(stored, CHEAPEST)
 
 
-def test_a_stored_hash_of_excessive_cost_is_not_even_tried() -> None:
+def test_stored_hash_with_excessive_costs_is_not_computed() -> None:
     stored = hash_password("correct horse", salt=SALT, profile=CHEAPEST).replace("m=8,", "m=99999999,")
 
     assert not verify_password("correct horse", stored)
 
 
-def test_an_imported_hash_is_verified_and_asks_for_a_rehash() -> None:
+def test_imported_hash_verifies_and_needs_a_rehash() -> None:
     assert verify_password("test123", SSHA)
     assert not verify_password("test124", SSHA, profile=CHEAPEST)
     assert needs_rehash(SSHA, CHEAPEST)
 
 
-def test_an_imported_argon2_hash_asks_for_a_rehash_however_strong_it_is() -> None:
+def test_imported_argon2_hash_always_needs_a_rehash() -> None:
     assert verify_password("password", ARGON2)
     assert needs_rehash(ARGON2, CHEAPEST)
 
 
 @pytest.mark.parametrize("hashed_as", ["e\u0301clair", "\u00e9clair"])
-def test_an_imported_hash_is_tried_as_typed_and_normalised(hashed_as: str) -> None:
+def test_imported_hash_verifies_the_raw_or_normalized_password(hashed_as: str) -> None:
     text = argon2.PasswordHasher(1, 8, 1).hash(hashed_as, salt=SALT)
 
     assert verify_password("e\u0301clair", parse_imported(text, "argon2"))
 
 
-def test_a_mismatch_against_an_unstretched_import_costs_what_an_unknown_user_costs(
+def test_wrong_password_for_a_fast_import_costs_a_decoy_hash(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     memory_kib: list[int] = []
@@ -161,7 +161,7 @@ def test_a_mismatch_against_an_unstretched_import_costs_what_an_unknown_user_cos
         (Profile(16, 1, 1), Profile(16, 1, 2), True),
     ],
 )
-def test_a_hash_cheaper_than_the_profile_asks_for_a_rehash(
+def test_hash_cheaper_than_the_profile_needs_a_rehash(
     made_with: Profile, wanted: Profile, *, expected: bool
 ) -> None:
     assert needs_rehash(hash_password("correct horse", salt=SALT, profile=made_with), wanted) is expected
@@ -174,12 +174,12 @@ def test_a_hash_cheaper_than_the_profile_asks_for_a_rehash(
         f"$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ${'A' * 43}",
     ],
 )
-def test_another_variant_or_a_short_salt_asks_for_a_rehash(stored: str) -> None:
+def test_other_argon2_variant_or_short_salt_needs_a_rehash(stored: str) -> None:
     assert needs_rehash(stored, CHEAPEST)
 
 
 @pytest.mark.parametrize("profile", [CHEAPEST, PRODUCTION])
-def test_the_decoy_has_the_costs_of_the_profile_and_matches_nothing(profile: Profile) -> None:
+def test_decoy_hash_costs_as_much_as_a_real_one_and_never_verifies(profile: Profile) -> None:
     decoy = decoy_hash(profile)
     real = hash_password("correct horse", salt=SALT, profile=profile)
 
@@ -199,21 +199,21 @@ def test_the_decoy_has_the_costs_of_the_profile_and_matches_nothing(profile: Pro
         "qwertyuiop, not alone",
     ],
 )
-def test_a_decent_password_is_accepted(password: str) -> None:
+def test_strong_password_is_accepted(password: str) -> None:
     assert check_strength(password, email="kim.doe@example.org") == []
 
 
 @pytest.mark.parametrize("password", ["", "short", "nine char", "\ufdfa", "e\u0301" * 5])
-def test_fewer_than_ten_characters_are_too_few_before_and_after_normalising(password: str) -> None:
+def test_password_under_ten_characters_raw_or_normalized_is_refused(password: str) -> None:
     assert _codes(password) == ["password_too_short"]
 
 
 @pytest.mark.parametrize("password", ["correct horse " * 19, "\ufdfa horse " * 15])
-def test_more_than_256_characters_are_too_many_before_or_after_normalising(password: str) -> None:
+def test_password_over_256_characters_raw_or_normalized_is_refused(password: str) -> None:
     assert _codes(password) == ["password_too_long"]
 
 
-def test_exactly_ten_and_exactly_256_characters_are_fine() -> None:
+def test_passwords_of_ten_and_of_256_characters_are_accepted() -> None:
     assert _codes("tenletters") == []
     assert _codes("horse,bat," * 25 + "staple") == []
 
@@ -231,7 +231,7 @@ def test_exactly_ten_and_exactly_256_characters_are_fine() -> None:
         ("my kim.doe password", "kim.doe", False),
     ],
 )
-def test_the_name_in_the_email_address_may_not_be_part(
+def test_password_that_contains_the_email_local_part_is_refused(
     password: str, email: str | None, *, expected: bool
 ) -> None:
     assert ("password_contains_email" in _codes(password, email)) is expected
@@ -259,11 +259,11 @@ def test_the_name_in_the_email_address_may_not_be_part(
         "\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18\uff19\uff10",
     ],
 )
-def test_runs_repetitions_and_the_most_used_passwords_are_too_weak(password: str) -> None:
+def test_sequences_repetitions_and_common_passwords_are_refused(password: str) -> None:
     assert _codes(password) == ["password_too_weak"]
 
 
-def test_several_problems_are_told_at_once_and_each_message_says_what_to_do() -> None:
+def test_all_strength_problems_are_returned_with_advice() -> None:
     problems = check_strength("kim.doe", email="kim.doe@example.org")
 
     assert [code for code, _ in problems] == ["password_too_short", "password_contains_email"]

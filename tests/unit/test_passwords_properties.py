@@ -1,4 +1,4 @@
-"""Passwords: properties over any text."""
+"""Passwords: properties that hold for any text."""
 
 import base64
 import contextlib
@@ -31,20 +31,18 @@ def _b64(value: bytes) -> str:
 
 @QUICK
 @given(ANY_TEXT, ANY_TEXT, st.binary(min_size=16, max_size=16))
-def test_a_hash_matches_exactly_the_passwords_that_normalise_alike(
-    made: str, typed: str, salt: bytes
-) -> None:
-    stored = hash_password(made, salt=salt, profile=CHEAPEST)
-    alike = unicodedata.normalize("NFKC", made) == unicodedata.normalize("NFKC", typed)
+def test_hash_verifies_exactly_the_passwords_with_equal_nfkc(hashed: str, typed: str, salt: bytes) -> None:
+    stored = hash_password(hashed, salt=salt, profile=CHEAPEST)
+    equivalent = unicodedata.normalize("NFKC", hashed) == unicodedata.normalize("NFKC", typed)
 
-    assert verify_password(made, stored)
-    assert verify_password(typed, stored) is alike
+    assert verify_password(hashed, stored)
+    assert verify_password(typed, stored) is equivalent
     assert not needs_rehash(stored, CHEAPEST)
 
 
 @QUICK
 @given(PASSWORD_BYTES, SALTS, st.sampled_from(["sha256", "sha512"]), st.integers(1, 50), st.integers(16, 64))
-def test_pbkdf2_made_by_the_standard_library_round_trips(
+def test_pbkdf2_hash_of_the_standard_library_verifies(
     password: bytes, salt: bytes, name: str, iterations: int, length: int
 ) -> None:
     digest = hashlib.pbkdf2_hmac(name, password, salt, iterations, length)
@@ -56,7 +54,7 @@ def test_pbkdf2_made_by_the_standard_library_round_trips(
 
 @QUICK
 @given(PASSWORD_BYTES, SALTS, st.integers(10, 12), st.integers(1, 8), st.integers(1, 2))
-def test_scrypt_made_by_the_standard_library_round_trips(
+def test_scrypt_hash_of_the_standard_library_verifies(
     password: bytes, salt: bytes, logarithm: int, block_size: int, lanes: int
 ) -> None:
     digest = hashlib.scrypt(password, salt=salt, n=1 << logarithm, r=block_size, p=lanes, dklen=32)
@@ -69,7 +67,7 @@ def test_scrypt_made_by_the_standard_library_round_trips(
 
 @QUICK
 @given(PASSWORD_BYTES, st.binary(min_size=1, max_size=32), st.sampled_from(["prefix", "suffix"]))
-def test_salted_digests_round_trip_with_the_salt_on_either_side(
+def test_salted_digest_verifies_with_the_salt_on_either_side(
     password: bytes, salt: bytes, position: str
 ) -> None:
     text = salt + password if position == "prefix" else password + salt
@@ -81,9 +79,7 @@ def test_salted_digests_round_trip_with_the_salt_on_either_side(
 
 @settings(deadline=None, max_examples=20)
 @given(st.binary(max_size=72), st.binary(min_size=16, max_size=16), st.binary(max_size=20))
-def test_bcrypt_made_by_the_library_round_trips_and_reads_72_bytes(
-    password: bytes, salt: bytes, more: bytes
-) -> None:
+def test_bcrypt_hash_verifies_by_the_first_72_bytes(password: bytes, salt: bytes, more: bytes) -> None:
     radix = str.maketrans(
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
         "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
@@ -99,7 +95,7 @@ def test_bcrypt_made_by_the_library_round_trips_and_reads_72_bytes(
 
 @settings(deadline=None)
 @given(st.sampled_from(KINDS), st.one_of(ANY_TEXT, st.text("$=,{}:0123456789abhiklmnprstv", max_size=60)))
-def test_no_text_makes_parsing_fail_other_than_by_a_refusal(kind: str, text: str) -> None:
+def test_parsing_any_text_raises_only_invalid_imported_hash(kind: str, text: str) -> None:
     with contextlib.suppress(InvalidImportedHash):
         assert kind_of(parse_imported(text, kind)) == kind
 
@@ -108,14 +104,12 @@ def test_no_text_makes_parsing_fail_other_than_by_a_refusal(kind: str, text: str
 @given(
     ANY_TEXT, st.sampled_from(("", "$argon2id$", "{ssha}", "{scrypt}$scrypt$", "{bcrypt}$2b$04$")), ANY_TEXT
 )
-def test_no_stored_text_makes_verifying_fail(password: str, head: str, tail: str) -> None:
+def test_verifying_against_any_stored_text_never_raises(password: str, head: str, tail: str) -> None:
     assert verify_password(password, head + tail, profile=CHEAPEST) is False
 
 
 @given(st.text(st.characters(codec=None), max_size=300), st.none() | st.emails())
-def test_judging_strength_never_fails_and_never_repeats_the_password(
-    password: str, email: str | None
-) -> None:
+def test_strength_check_never_raises_or_repeats_the_password(password: str, email: str | None) -> None:
     problems = check_strength(password, email=email)
 
     assert len({code for code, _ in problems}) == len(problems)

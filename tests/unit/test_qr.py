@@ -1,4 +1,4 @@
-"""Encoding: module by module against an independent encoder, and the edges of what fits."""
+"""QR encoding: compared module by module with an independent encoder, and at its capacity limits."""
 
 from dataclasses import FrozenInstanceError
 from typing import Final
@@ -25,8 +25,8 @@ def text_of(length: int) -> str:
     return (URI * (length // len(URI) + 1))[:length]
 
 
-def independently(text: str, mask: int) -> tuple[int, tuple[int, ...]]:
-    """Version and rows according to qrcodegen: byte mode, level M, no raised error correction."""
+def encode_with_qrcodegen(text: str, mask: int) -> tuple[int, tuple[int, ...]]:
+    """Return the version and rows of qrcodegen: byte mode, level M, error correction not raised."""
     code = qrcodegen.QrCode.encode_segments(
         [qrcodegen.QrSegment.make_bytes(text.encode())],
         qrcodegen.QrCode.Ecc.MEDIUM,
@@ -39,40 +39,40 @@ def independently(text: str, mask: int) -> tuple[int, tuple[int, ...]]:
 
 
 @pytest.mark.parametrize("version", range(1, LAST_VERSION + 1))
-def test_every_version_equals_the_independent_encoder_module_by_module(version: int) -> None:
+def test_modules_of_every_version_equal_those_of_qrcodegen(version: int) -> None:
     text = text_of(CAPACITIES[version - 1] - version % 3)
     mask = version % 8
     symbol = qr.encode(text, mask=mask)
 
     assert (symbol.version, symbol.mask, symbol.size) == (version, mask, 17 + 4 * version)
-    assert (symbol.version, symbol.rows) == independently(text, mask)
+    assert (symbol.version, symbol.rows) == encode_with_qrcodegen(text, mask)
 
 
 @pytest.mark.parametrize("mask", range(8))
 @pytest.mark.parametrize("text", ["", "a", URI, "otpauth://totp/Zoë 🔑 Ω?secret=A"])
-def test_every_mask_equals_the_independent_encoder_module_by_module(text: str, mask: int) -> None:
+def test_modules_of_every_mask_equal_those_of_qrcodegen(text: str, mask: int) -> None:
     symbol = qr.encode(text, mask=mask)
 
-    assert (symbol.version, symbol.rows) == independently(text, mask)
+    assert (symbol.version, symbol.rows) == encode_with_qrcodegen(text, mask)
 
 
-def test_the_chosen_mask_changes_nothing_but_the_mask() -> None:
+def test_automatic_mask_gives_the_same_symbol_as_an_explicit_one() -> None:
     symbol = qr.encode(URI)
 
     assert symbol == qr.encode(URI, mask=symbol.mask)
 
 
 @pytest.mark.parametrize("version", range(1, LAST_VERSION + 1))
-def test_a_version_is_used_up_to_its_last_byte(version: int) -> None:
-    fits = CAPACITIES[version - 1]
+def test_smallest_version_that_fits_the_text_is_chosen(version: int) -> None:
+    limit = CAPACITIES[version - 1]
 
-    assert capacity(version).data == fits + (2 if version < 10 else 3)
-    assert qr.encode("x" * fits, mask=0).version == version
+    assert capacity(version).data == limit + (2 if version < 10 else 3)
+    assert qr.encode("x" * limit, mask=0).version == version
     if version < LAST_VERSION:
-        assert qr.encode("x" * (fits + 1), mask=0).version == version + 1
+        assert qr.encode("x" * (limit + 1), mask=0).version == version + 1
 
 
-def test_one_byte_too_many_is_refused_with_both_figures_and_without_the_text() -> None:
+def test_text_one_byte_too_long_is_refused_without_repeating_it() -> None:
     with pytest.raises(qr.TooLong) as refused:
         qr.encode("x" * (MAX_BYTES - 1) + "é")
 
@@ -82,29 +82,29 @@ def test_one_byte_too_many_is_refused_with_both_figures_and_without_the_text() -
 
 
 @pytest.mark.parametrize("mask", [-1, 8])
-def test_a_mask_that_does_not_exist_is_refused(mask: int) -> None:
+def test_mask_outside_0_to_7_is_refused(mask: int) -> None:
     with pytest.raises(ValueError, match=f"mask {mask} is not one of 0 to 7"):
         qr.encode(URI, mask=mask)
 
 
-def test_text_that_is_not_unicode_is_refused() -> None:
+def test_text_with_a_lone_surrogate_is_refused() -> None:
     with pytest.raises(ValueError, match="surrogates not allowed"):
         qr.encode("\ud800")
 
 
 @pytest.mark.parametrize("field", ["version", "mask", "canvas"])
-def test_a_symbol_cannot_be_changed(field: str) -> None:
+def test_fields_of_a_symbol_cannot_be_assigned(field: str) -> None:
     symbol = qr.encode(URI)
 
     with pytest.raises(FrozenInstanceError):
         setattr(symbol, field, 3)
 
 
-def test_the_repr_of_a_symbol_shows_no_modules() -> None:
+def test_repr_of_a_symbol_omits_its_modules() -> None:
     assert repr(qr.encode(URI, mask=5)) == "Symbol(version=8, mask=5)"
 
 
-def test_what_is_public_is_declared() -> None:
+def test_package_exports_exactly_its_public_names() -> None:
     assert qr.__all__ == [
         "MAX_BYTES",
         "Drawing",

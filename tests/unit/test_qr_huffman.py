@@ -1,4 +1,4 @@
-"""Writing DEFLATE by hand: numbers and codes against what zlib reads."""
+"""DEFLATE encoding: Huffman codes and matches, checked with zlib."""
 
 import zlib
 
@@ -7,7 +7,7 @@ import pytest
 from authfactor.otp.qr.huffman import canonical, match_distance, match_length, packed, whole_start
 
 
-def test_codes_are_those_of_the_example_in_rfc_1951() -> None:
+def test_canonical_codes_equal_the_example_of_rfc_1951() -> None:
     lengths = dict(zip(b"ABCDEFGH", (3, 3, 3, 3, 3, 2, 4, 4), strict=True))
 
     assert canonical(lengths) == dict(
@@ -16,7 +16,7 @@ def test_codes_are_those_of_the_example_in_rfc_1951() -> None:
 
 
 @pytest.mark.parametrize("distance", [1, 2, 4, 5, 30, 58, 257])
-def test_zlib_reads_every_match_as_meant(distance: int) -> None:
+def test_zlib_decodes_matches_of_every_length(distance: int) -> None:
     for length in range(3, 258):
         symbol, length_extra = match_length(length)
         code, distance_extra = match_distance(distance)
@@ -32,5 +32,5 @@ def test_zlib_reads_every_match_as_meant(distance: int) -> None:
         assert inflate.eof
 
 
-def test_bytes_fill_from_their_lowest_bit() -> None:
+def test_bits_are_packed_from_the_lowest_bit() -> None:
     assert packed("10000000" + "01") == b"\x01\x02"

@@ -1,4 +1,4 @@
-"""Masks: the penalty counted on whole canvases equals the penalty counted module by module."""
+"""QR masks: the penalty computed on whole canvases equals the one counted module by module."""
 
 from itertools import groupby
 from typing import Final
@@ -34,7 +34,7 @@ def lookalikes(line: str) -> int:
 
 
 def penalty_parts(symbol: qr.Symbol) -> tuple[int, int]:
-    """Return the penalty of runs, blocks and balance, and that of lookalikes, as the standard words them."""
+    """Return the standard's penalty of runs, blocks and balance, and that of lookalikes."""
     rows = [f"{row:0{symbol.size}b}" for row in symbol.rows]
     columns = ["".join(column) for column in zip(*rows, strict=True)]
     last = range(symbol.size - 1)
@@ -60,20 +60,20 @@ def counted_parts(symbol: qr.Symbol) -> tuple[int, int]:
 
 @pytest.mark.parametrize("mask", range(8))
 @pytest.mark.parametrize("text", TEXTS)
-def test_both_parts_of_the_penalty_equal_a_plain_count(text: str, mask: int) -> None:
+def test_canvas_penalty_equals_a_module_by_module_count(text: str, mask: int) -> None:
     symbol = qr.encode(text, mask=mask)
 
     assert counted_parts(symbol) == penalty_parts(symbol)
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_the_mask_of_least_penalty_is_chosen_and_the_lowest_of_equals(text: str) -> None:
+def test_lowest_mask_of_least_penalty_is_chosen(text: str) -> None:
     penalties = [sum(penalty_parts(qr.encode(text, mask=mask))) for mask in range(8)]
 
     assert qr.encode(text).mask == penalties.index(min(penalties))
 
 
-def test_the_patterns_of_the_masks_know_their_neighbours() -> None:
+def test_precomputed_neighbors_of_mask_patterns_are_correct() -> None:
     layout = layout_of(8)
 
     for pattern in layout.patterns:

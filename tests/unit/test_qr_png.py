@@ -1,4 +1,4 @@
-"""PNG: pixel for pixel the symbol, well formed, and read by two independent decoders to exactly the text."""
+"""QR codes as PNG: every pixel, the file format, and what two independent decoders read."""
 
 import base64
 import io
@@ -21,14 +21,14 @@ URI: Final = (
     "otpauth://totp/Acme%20Corp:kim@example.org?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
     "&issuer=Acme%20Corp&algorithm=SHA1&digits=6&period=30"
 )
-# A decoder asked for every kind of code finds stray linear ones among the modules.
+# With every barcode format enabled, the decoder finds false linear codes among the modules.
 QR_ONLY: Final = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
-# One text for each way of drawing and its edges: versions 1, 7, 8, 11, 12 and 40.
+# One text for each rendering path and its limits: versions 1, 7, 8, 11, 12 and 40.
 TEXTS: Final = ["a", URI[:120], URI, URI + "&image=" + "i" * 100, URI * 2, URI * 17]
 
 
-def pixels(picture: bytes) -> NDArray[np.uint8]:
-    with Image.open(io.BytesIO(picture)) as image:
+def pixels(png: bytes) -> NDArray[np.uint8]:
+    with Image.open(io.BytesIO(png)) as image:
         return np.array(image.convert("L"))
 
 
@@ -38,21 +38,21 @@ def expected_pixels(symbol: qr.Symbol, scale: int) -> NDArray[np.uint8]:
     return np.kron(255 * (1 - modules), np.ones((scale, scale), dtype=np.uint8))
 
 
-def chunks(picture: bytes) -> list[tuple[bytes, bytes]]:
-    """Take a PNG apart, checking its signature and every checksum."""
-    assert picture.startswith(b"\x89PNG\r\n\x1a\n")
-    at, found = 8, []
-    while at < len(picture):
-        length = int.from_bytes(picture[at : at + 4])
-        named = picture[at + 4 : at + 8 + length]
-        assert zlib.crc32(named) == int.from_bytes(picture[at + 8 + length : at + 12 + length])
-        found.append((named[:4], named[4:]))
-        at += 12 + length
+def chunks(png: bytes) -> list[tuple[bytes, bytes]]:
+    """Split a PNG into types and contents of its chunks, checking its signature and every checksum."""
+    assert png.startswith(b"\x89PNG\r\n\x1a\n")
+    start, found = 8, []
+    while start < len(png):
+        length = int.from_bytes(png[start : start + 4])
+        chunk = png[start + 4 : start + 8 + length]
+        assert zlib.crc32(chunk) == int.from_bytes(png[start + 8 + length : start + 12 + length])
+        found.append((chunk[:4], chunk[4:]))
+        start += 12 + length
     return found
 
 
 @pytest.mark.parametrize("version", range(1, 41))
-def test_the_picture_shows_every_module_of_every_version(version: int) -> None:
+def test_png_pixels_match_the_modules_of_every_version(version: int) -> None:
     lengths = range(1, 2332, 7)
     text = next("s" * n for n in lengths if qr.encode("s" * n, mask=0).version == version)
     symbol = qr.encode(text)
@@ -62,14 +62,14 @@ def test_the_picture_shows_every_module_of_every_version(version: int) -> None:
 
 @pytest.mark.parametrize("scale", [1, 3, 4, 7, 8, 10])
 @pytest.mark.parametrize("text", TEXTS[:4])
-def test_any_scale_shows_the_same_modules(text: str, scale: int) -> None:
+def test_png_pixels_match_the_modules_at_every_scale(text: str, scale: int) -> None:
     symbol = qr.encode(text)
 
     assert np.array_equal(pixels(qr.png(symbol, scale=scale)), expected_pixels(symbol, scale))
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_the_png_is_well_formed_greyscale_of_one_bit(text: str) -> None:
+def test_png_is_well_formed_one_bit_grayscale(text: str) -> None:
     symbol = qr.encode(text)
     names, bodies = zip(*chunks(qr.png(symbol)), strict=True)
     side = (symbol.size + 8) * 8
@@ -83,7 +83,7 @@ def test_the_png_is_well_formed_greyscale_of_one_bit(text: str) -> None:
     assert len(lines) == side * (1 + side // 8)
 
 
-def test_the_stream_written_outright_stays_small() -> None:
+def test_png_of_small_versions_stays_under_1600_bytes() -> None:
     symbols = (qr.encode("s" * length) for length in range(1, 252, 10))
     sizes = {symbol.version: len(qr.png(symbol)) for symbol in symbols}
 
@@ -92,18 +92,18 @@ def test_the_stream_written_outright_stays_small() -> None:
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_the_picture_is_at_least_200_pixels_wide(text: str) -> None:
+def test_png_is_at_least_200_pixels_wide(text: str) -> None:
     assert pixels(qr.png(qr.encode(text))).shape[0] >= 200
 
 
 @pytest.mark.parametrize("scale", [0, -1])
-def test_less_than_a_pixel_a_module_is_refused(scale: int) -> None:
+def test_scale_below_one_pixel_per_module_is_refused(scale: int) -> None:
     with pytest.raises(ValueError, match=f"scale {scale} is below one pixel a module"):
         qr.png(qr.encode("a"), scale=scale)
 
 
 @pytest.mark.parametrize("text", [*TEXTS, "otpauth://totp/Zoë:Ωmega%20🔑?secret=JBSWY3DP"])
-def test_zxing_reads_the_data_uri_as_exactly_the_text(text: str) -> None:
+def test_zxing_decodes_the_data_uri_to_exactly_the_text(text: str) -> None:
     head, _, body = qr.png_data_uri(text).partition(",")
     found: list[Any] = zxingcpp.read_barcodes(
         pixels(base64.b64decode(body, validate=True)), formats=QR_ONLY, text_mode=zxingcpp.TextMode.Plain
@@ -116,19 +116,19 @@ def test_zxing_reads_the_data_uri_as_exactly_the_text(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_zbar_reads_the_picture_as_exactly_the_text(
+def test_zbar_decodes_the_png_to_exactly_the_text(
     text: str, tmp_path: Path, needs: Callable[[str], Path]
 ) -> None:
     zbarimg = needs("zbarimg")
-    picture = tmp_path / "symbol.png"
-    picture.write_bytes(qr.png(qr.encode(text)))
+    path = tmp_path / "symbol.png"
+    path.write_bytes(qr.png(qr.encode(text)))
     options = ["--raw", "--quiet", "--nodbus", "-Sdisable", "-Sqrcode.enable"]
-    read = subprocess.run([zbarimg, *options, picture], capture_output=True, text=True, check=True)
+    decoded = subprocess.run([zbarimg, *options, path], capture_output=True, text=True, check=True)
 
-    assert read.stdout == text + "\n"
+    assert decoded.stdout == text + "\n"
 
 
-def test_the_data_uri_is_that_of_the_png_of_the_text() -> None:
+def test_data_uri_contains_the_png_of_the_text() -> None:
     assert (
         qr.png_data_uri(URI) == "data:image/png;base64," + base64.b64encode(qr.png(qr.encode(URI))).decode()
     )

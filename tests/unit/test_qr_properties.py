@@ -1,4 +1,4 @@
-"""QR: whatever the account and issuer are called, a decoder reads back exactly the URI."""
+"""QR codes: a decoder reads back exactly the URI, for any account and issuer."""
 
 import base64
 import io
@@ -15,7 +15,7 @@ from PIL import Image
 from authfactor.otp import qr
 from authfactor.otp.qr.reedsolomon import check_codewords, multiply
 
-# A decoder asked for every kind of code finds stray linear ones among the modules.
+# With every barcode format enabled, the decoder finds false linear codes among the modules.
 QR_ONLY: Final = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
 NAMES: Final = st.text(st.characters(codec="utf-8", categories=("L", "M", "N", "P", "S", "Zs")), max_size=40)
 SECRETS: Final = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", min_size=16, max_size=64)
@@ -30,9 +30,9 @@ def uris(draw: st.DrawFn, extras: st.SearchStrategy[str]) -> str:
     return f"otpauth://totp/{issuer}:{account}?secret={secret}&issuer={issuer}&period=30{extra}"
 
 
-def read(data_uri: str) -> list[str]:
-    picture = base64.b64decode(data_uri.removeprefix("data:image/png;base64,"), validate=True)
-    with Image.open(io.BytesIO(picture)) as image:
+def decode(data_uri: str) -> list[str]:
+    png = base64.b64decode(data_uri.removeprefix("data:image/png;base64,"), validate=True)
+    with Image.open(io.BytesIO(png)) as image:
         found: list[Any] = zxingcpp.read_barcodes(
             np.array(image.convert("L")), formats=QR_ONLY, text_mode=zxingcpp.TextMode.Plain
         )
@@ -41,30 +41,30 @@ def read(data_uri: str) -> list[str]:
 
 @settings(max_examples=150)
 @given(uris(st.just("")))
-def test_any_uri_is_read_back_exactly(uri: str) -> None:
-    assert read(qr.png_data_uri(uri)) == [uri]
+def test_any_uri_is_decoded_exactly(uri: str) -> None:
+    assert decode(qr.png_data_uri(uri)) == [uri]
 
 
 @settings(max_examples=40)
 @given(uris(EXTRAS))
-def test_long_uris_are_read_back_exactly(uri: str) -> None:
-    assert read(qr.png_data_uri(uri)) == [uri]
+def test_long_uris_are_decoded_exactly(uri: str) -> None:
+    assert decode(qr.png_data_uri(uri)) == [uri]
 
 
 @pytest.mark.nightly
 @pytest.mark.timeout(3600)
 @settings(max_examples=20_000)
 @given(uris(EXTRAS | st.just("")))
-def test_very_many_uris_are_read_back_exactly(uri: str) -> None:
-    assert read(qr.png_data_uri(uri)) == [uri]
+def test_twenty_thousand_uris_are_decoded_exactly(uri: str) -> None:
+    assert decode(qr.png_data_uri(uri)) == [uri]
 
 
 @settings(max_examples=60)
 @given(uris(st.just("")), st.integers(0, 7))
-def test_any_mask_is_read_back_exactly(uri: str, mask: int) -> None:
-    picture = qr.png(qr.encode(uri, mask=mask))
+def test_uri_is_decoded_exactly_with_any_mask(uri: str, mask: int) -> None:
+    png = qr.png(qr.encode(uri, mask=mask))
 
-    assert read("data:image/png;base64," + base64.b64encode(picture).decode()) == [uri]
+    assert decode("data:image/png;base64," + base64.b64encode(png).decode()) == [uri]
 
 
 @settings(max_examples=60)

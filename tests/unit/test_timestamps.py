@@ -1,4 +1,4 @@
-"""Times on the wire: one form out, the forms of ISO 8601 in."""
+"""Timestamps of the API: one output format, and the ISO 8601 formats that are parsed."""
 
 import re
 from typing import Final
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from authfactor.wire import timestamps
 
-FORM: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
+OUTPUT_FORMAT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 END_OF_9999: Final = 253_402_300_799_999
 
 
@@ -28,32 +28,32 @@ END_OF_9999: Final = 253_402_300_799_999
         (END_OF_9999, "9999-12-31T23:59:59.999Z"),
     ],
 )
-def test_a_time_has_three_fraction_digits_and_ends_in_z(milliseconds: int, text: str) -> None:
+def test_timestamp_has_three_fraction_digits_and_ends_in_z(milliseconds: int, text: str) -> None:
     assert timestamps.format_ms(milliseconds) == text
     assert timestamps.parse(text) == milliseconds
 
 
-def test_neighbouring_milliseconds_do_not_share_their_fraction() -> None:
-    written = [timestamps.format_ms(1_700_000_000_000 + offset) for offset in (0, 1, 999, 1000, 0)]
+def test_adjacent_milliseconds_have_different_fractions() -> None:
+    formatted = [timestamps.format_ms(1_700_000_000_000 + offset) for offset in (0, 1, 999, 1000, 0)]
 
-    assert [text[-7:] for text in written] == ["20.000Z", "20.001Z", "20.999Z", "21.000Z", "20.000Z"]
+    assert [text[-7:] for text in formatted] == ["20.000Z", "20.001Z", "20.999Z", "21.000Z", "20.000Z"]
 
 
-def test_a_missing_time_stays_missing() -> None:
+def test_formatting_none_returns_none() -> None:
     assert timestamps.format_optional(None) is None
     assert timestamps.format_optional(0) == "1970-01-01T00:00:00.000Z"
 
 
 @given(st.integers(0, END_OF_9999))
-def test_every_millisecond_comes_back(milliseconds: int) -> None:
+def test_every_millisecond_can_be_parsed_back(milliseconds: int) -> None:
     text = timestamps.format_ms(milliseconds)
 
-    assert FORM.fullmatch(text)
+    assert OUTPUT_FORMAT.fullmatch(text)
     assert timestamps.parse(text) == milliseconds
 
 
 @given(st.integers(0, END_OF_9999), st.integers(0, END_OF_9999))
-def test_written_times_sort_as_times_do(one: int, other: int) -> None:
+def test_formatted_timestamps_sort_chronologically(one: int, other: int) -> None:
     assert (timestamps.format_ms(one) < timestamps.format_ms(other)) == (one < other)
 
 
@@ -70,7 +70,7 @@ def test_written_times_sort_as_times_do(one: int, other: int) -> None:
         ("1970-01-02", 86_400_000),
     ],
 )
-def test_other_forms_of_iso_8601_are_read(text: str, milliseconds: int) -> None:
+def test_other_iso_8601_formats_are_parsed(text: str, milliseconds: int) -> None:
     assert timestamps.parse(text) == milliseconds
 
 
@@ -87,13 +87,13 @@ def test_other_forms_of_iso_8601_are_read(text: str, milliseconds: int) -> None:
         "\0",
     ],
 )
-def test_what_is_no_time_is_refused(text: str) -> None:
+def test_invalid_timestamp_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         timestamps.parse(text)
 
 
 @given(st.text(max_size=40))
-def test_any_text_is_a_time_or_a_value_error(text: str) -> None:
+def test_parsing_any_text_raises_only_value_error(text: str) -> None:
     try:
         timestamps.parse(text)
     except ValueError:

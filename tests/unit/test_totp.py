@@ -1,4 +1,4 @@
-"""TOTP: the published vectors, the window of accepted steps, and what counts as a typed code."""
+"""TOTP: published vectors, the window of accepted steps, and the formats of a typed code."""
 
 import hmac
 import json
@@ -15,18 +15,18 @@ NOW: Final = 1_111_111_111
 
 
 def _published(name: str) -> list[Any]:
-    published: list[Any] = json.loads((VECTORS / name).read_text())["vectors"]
-    return published
+    vectors: list[Any] = json.loads((VECTORS / name).read_text())["vectors"]
+    return vectors
 
 
 @pytest.mark.parametrize("vector", _published("rfc4226.json"), ids=lambda v: f"counter {v['counter']}")
-def test_rfc_4226_appendix_d(vector: dict[str, Any]) -> None:
+def test_codes_equal_those_of_rfc_4226_appendix_d(vector: dict[str, Any]) -> None:
     assert totp.code_at(SECRET, vector["counter"]) == vector["code"]
     assert totp.code_number(SECRET, vector["counter"]) == vector["truncated"] % 1_000_000
 
 
 @pytest.mark.parametrize("vector", _published("rfc6238.json"), ids=lambda v: f"second {v['seconds']}")
-def test_rfc_6238_appendix_b(vector: dict[str, Any]) -> None:
+def test_codes_equal_those_of_rfc_6238_appendix_b(vector: dict[str, Any]) -> None:
     step = totp.step_at(vector["seconds"])
 
     assert step == int(vector["step"], 16)
@@ -35,12 +35,12 @@ def test_rfc_6238_appendix_b(vector: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("name", ["rfc4226.json", "rfc6238.json"])
-def test_the_published_secret_is_the_one_used_here(name: str) -> None:
+def test_vector_files_use_the_secret_of_these_tests(name: str) -> None:
     assert json.loads((VECTORS / name).read_text())["secret"].encode() == SECRET
 
 
 @pytest.mark.parametrize(("second", "step"), [(0, 0), (29, 0), (30, 1), (59, 1), (60, 2)])
-def test_a_step_is_thirty_seconds_from_the_epoch(second: int, step: int) -> None:
+def test_steps_are_thirty_seconds_counted_from_the_epoch(second: int, step: int) -> None:
     assert totp.step_at(second) == step
 
 
@@ -62,7 +62,7 @@ def test_exactly_the_steps_within_the_window_are_accepted(window: int) -> None:
 
 
 @pytest.mark.parametrize("window", [0, 1, 2])
-def test_the_answer_is_the_step_of_the_code_and_not_of_the_clock(window: int) -> None:
+def test_match_returns_the_step_of_the_code_not_of_the_clock(window: int) -> None:
     now = totp.step_at(NOW)
 
     for step in range(now - window, now + window + 1):
@@ -70,7 +70,7 @@ def test_the_answer_is_the_step_of_the_code_and_not_of_the_clock(window: int) ->
 
 
 @pytest.mark.parametrize("window", [0, 1, 2])
-def test_the_window_moves_when_the_step_does_and_not_a_second_earlier(window: int) -> None:
+def test_code_is_accepted_up_to_the_exact_edges_of_the_window(window: int) -> None:
     step = totp.step_at(NOW)
     code = totp.code_at(SECRET, step)
     first, last = (step - window) * totp.PERIOD_SECONDS, (step + window + 1) * totp.PERIOD_SECONDS - 1
@@ -89,16 +89,16 @@ def test_the_window_moves_when_the_step_does_and_not_a_second_earlier(window: in
         (2_288_500, 2_288_504, "129560"),
     ],
 )
-def test_of_two_steps_with_one_code_the_later_is_the_answer(earlier: int, later: int, code: str) -> None:
+def test_code_shared_by_two_steps_matches_the_later_step(earlier: int, later: int, code: str) -> None:
     assert totp.code_at(SECRET, earlier) == totp.code_at(SECRET, later) == code
-    at = (later - 2) * totp.PERIOD_SECONDS  # Both are within two steps of it.
+    at = (later - 2) * totp.PERIOD_SECONDS  # Both steps are within two steps of this time.
 
     assert totp.match_step(SECRET, code, at, 2) == later
 
 
 @pytest.mark.parametrize("window", [0, 1, 2])
 @pytest.mark.parametrize("distance", [-2, -1, 0, 1, 2, 9])
-def test_every_step_of_the_window_is_computed_and_compared_whatever_matches(
+def test_every_step_of_the_window_is_compared_even_after_a_match(
     monkeypatch: pytest.MonkeyPatch, window: int, distance: int
 ) -> None:
     now = totp.step_at(NOW)
@@ -126,15 +126,15 @@ def test_every_step_of_the_window_is_computed_and_compared_whatever_matches(
 
 
 @pytest.mark.parametrize("window", [0, 1, 2])
-def test_there_is_no_step_before_the_first(window: int) -> None:
+def test_window_at_the_epoch_has_no_negative_steps(window: int) -> None:
     assert totp.match_step(SECRET, totp.code_at(SECRET, 0), 0, window) == 0
     for step in range(3):
-        wanted = step if step <= window else None
-        assert totp.match_step(SECRET, totp.code_at(SECRET, step), 0, window) == wanted
+        expected = step if step <= window else None
+        assert totp.match_step(SECRET, totp.code_at(SECRET, step), 0, window) == expected
 
 
 @pytest.mark.parametrize("at", [-1, -30, -10_000])
-def test_before_the_epoch_nothing_matches(at: int) -> None:
+def test_no_code_matches_before_the_epoch(at: int) -> None:
     assert totp.match_step(SECRET, totp.code_at(SECRET, 0), at, 0) is None
 
 
@@ -142,17 +142,17 @@ def test_before_the_epoch_nothing_matches(at: int) -> None:
     "code",
     ["", "0", "50471", "14050471", "0504711", " 050471", "\uff10\uff15\uff10\uff14\uff17\uff11", "\ud800"],
 )
-def test_what_is_not_the_code_does_not_match(code: str) -> None:
+def test_malformed_code_does_not_match(code: str) -> None:
     assert totp.match_step(SECRET, "050471", NOW, 1) == totp.step_at(NOW)
     assert totp.match_step(SECRET, code, NOW, 1) is None
 
 
-def test_another_secret_has_other_codes() -> None:
+def test_code_of_another_secret_does_not_match() -> None:
     assert totp.match_step(SECRET[::-1], totp.code_at(SECRET, totp.step_at(NOW)), NOW, 2) is None
 
 
 @pytest.mark.parametrize("size", [1, 10, 20, 63, 64, 65, 128])
-def test_secrets_shorter_and_longer_than_a_sha_1_block_have_codes(size: int) -> None:
+def test_secrets_around_the_sha_1_block_size_match_their_codes(size: int) -> None:
     secret = bytes(range(size))
 
     assert totp.match_step(secret, totp.code_at(secret, 7), 7 * totp.PERIOD_SECONDS, 0) == 7
@@ -167,7 +167,7 @@ def test_secrets_shorter_and_longer_than_a_sha_1_block_have_codes(size: int) -> 
         (" 12 34 56 ", "123456"),
     ],
 )
-def test_six_digits_are_a_code_wherever_spaces_stand(typed: str, code: str) -> None:
+def test_spaces_in_a_typed_code_are_removed(typed: str, code: str) -> None:
     assert totp.clean_code(typed) == code
 
 
@@ -175,7 +175,7 @@ def test_six_digits_are_a_code_wherever_spaces_stand(typed: str, code: str) -> N
     "typed",
     [
         pytest.param("", id="empty"),
-        pytest.param("      ", id="spaces alone"),
+        pytest.param("      ", id="only spaces"),
         pytest.param("12345", id="five digits"),
         pytest.param("1234567", id="seven digits"),
         pytest.param("12345678", id="eight digits"),
@@ -188,7 +188,7 @@ def test_six_digits_are_a_code_wherever_spaces_stand(typed: str, code: str) -> N
         pytest.param("12.345", id="point"),
         pytest.param("123456\n", id="line feed after"),
         pytest.param("\n123456", id="line feed before"),
-        pytest.param("12345\n", id="line feed for a digit"),
+        pytest.param("12345\n", id="line feed as a digit"),
         pytest.param("123\t456", id="tab"),
         pytest.param("123\u00a0456", id="no-break space"),
         pytest.param("123456\0", id="nul"),
@@ -199,5 +199,5 @@ def test_six_digits_are_a_code_wherever_spaces_stand(typed: str, code: str) -> N
         pytest.param("12345\u2165", id="roman numeral"),
     ],
 )
-def test_anything_else_is_no_code(typed: str) -> None:
+def test_typed_code_that_is_not_six_digits_is_refused(typed: str) -> None:
     assert totp.clean_code(typed) is None

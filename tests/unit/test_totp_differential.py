@@ -1,4 +1,4 @@
-"""TOTP against two strangers: the cryptography library, and oathtool of the OATH toolkit."""
+"""TOTP compared with two independent implementations: the cryptography library and oathtool."""
 
 import random
 import subprocess
@@ -31,7 +31,7 @@ def _totp(secret: bytes) -> TOTP:
     return TOTP(secret, totp.DIGITS, sha1, totp.PERIOD_SECONDS, enforce_key_length=False)
 
 
-def test_codes_are_those_of_the_cryptography_library() -> None:
+def test_codes_equal_those_of_the_cryptography_library() -> None:
     differing = [
         (secret, at)
         for secret, at in _pairs(PAIRS)
@@ -43,7 +43,7 @@ def test_codes_are_those_of_the_cryptography_library() -> None:
 
 @pytest.mark.nightly
 @pytest.mark.timeout(900)
-def test_a_million_codes_are_those_of_the_cryptography_library() -> None:
+def test_a_million_codes_equal_those_of_the_cryptography_library() -> None:
     random_ = random.Random(SEED)
     for _ in range(1_000_000):
         secret, at = random_.randbytes(random_.randint(10, base32.MAX_BYTES)), random_.randint(200, 2**35)
@@ -51,7 +51,7 @@ def test_a_million_codes_are_those_of_the_cryptography_library() -> None:
         assert _totp(secret).generate(at).decode() == ours, (secret.hex(), at)
 
 
-def test_codes_of_any_64_bit_counter_are_those_of_the_cryptography_library() -> None:
+def test_codes_of_64_bit_counters_equal_those_of_the_cryptography_library() -> None:
     random_ = random.Random(SEED)
     sha1 = SHA1()  # noqa: S303 - RFC 4226 fixes SHA-1
     for secret, _ in _pairs(500):
@@ -61,7 +61,7 @@ def test_codes_of_any_64_bit_counter_are_those_of_the_cryptography_library() -> 
 
 
 @pytest.mark.parametrize("distance", range(-3, 4))
-def test_what_matches_at_a_moment_is_what_the_cryptography_library_verifies(distance: int) -> None:
+def test_matching_agrees_with_verification_by_the_cryptography_library(distance: int) -> None:
     for secret, at in _pairs(300):
         code = _totp(secret).generate(at + distance * totp.PERIOD_SECONDS)
         found = totp.match_step(secret, code.decode(), at, 0)
@@ -73,16 +73,16 @@ def test_what_matches_at_a_moment_is_what_the_cryptography_library_verifies(dist
             assert found == totp.step_at(at)
 
 
-def test_the_window_is_the_union_of_single_verifications() -> None:
+def test_window_accepts_exactly_the_codes_of_its_steps() -> None:
     random_ = random.Random(SEED)
     for secret, at in _pairs(500):
         step, window = totp.step_at(at) + random_.randint(-4, 4), random_.randint(0, 2)
         code = _totp(secret).generate(step * totp.PERIOD_SECONDS)
-        wanted = step if abs(step - totp.step_at(at)) <= window else None
-        assert totp.match_step(secret, code.decode(), at, window) == wanted
+        expected = step if abs(step - totp.step_at(at)) <= window else None
+        assert totp.match_step(secret, code.decode(), at, window) == expected
 
 
-def test_codes_are_those_of_oathtool(needs: Callable[[str], Path]) -> None:
+def test_codes_equal_those_of_oathtool(needs: Callable[[str], Path]) -> None:
     oathtool = needs("oathtool")
     for secret, at in _pairs(24):
         command = [
@@ -98,7 +98,7 @@ def test_codes_are_those_of_oathtool(needs: Callable[[str], Path]) -> None:
         assert printed == [totp.code_at(secret, step) for step in range(first, first + 10)]
 
 
-def test_oathtool_finds_the_code_at_the_same_distance(needs: Callable[[str], Path]) -> None:
+def test_distance_of_a_match_equals_that_of_oathtool(needs: Callable[[str], Path]) -> None:
     oathtool = needs("oathtool")
     for distance, (secret, at) in zip([-2, -1, 0, 1, 2, 0], _pairs(6), strict=True):
         code = totp.code_at(secret, totp.step_at(at) + distance)

@@ -1,4 +1,4 @@
-"""TOTP: for any secret and any moment, exactly the codes of the window are good."""
+"""TOTP: for any secret and time, exactly the codes of the window are accepted."""
 
 import re
 from typing import Final
@@ -14,7 +14,7 @@ WINDOWS: Final = st.integers(0, 2)
 
 
 @given(SECRETS, SECONDS)
-def test_a_code_is_six_ascii_digits_and_clean_already(secret: bytes, at: int) -> None:
+def test_generated_code_is_six_ascii_digits(secret: bytes, at: int) -> None:
     code = totp.code_at(secret, totp.step_at(at))
 
     assert totp.clean_code(code) == code
@@ -22,7 +22,7 @@ def test_a_code_is_six_ascii_digits_and_clean_already(secret: bytes, at: int) ->
 
 
 @given(SECRETS, SECONDS, WINDOWS, st.integers(-2, 2))
-def test_a_code_of_the_window_is_found_at_its_step_or_a_later_one_with_the_same_code(
+def test_code_of_the_window_matches_its_step_or_a_later_equal_one(
     secret: bytes, at: int, window: int, distance: int
 ) -> None:
     step = totp.step_at(at) + distance
@@ -37,7 +37,7 @@ def test_a_code_of_the_window_is_found_at_its_step_or_a_later_one_with_the_same_
 
 
 @given(SECRETS, SECONDS, WINDOWS, st.integers(0, 999_999))
-def test_whatever_matches_is_a_code_of_the_window(secret: bytes, at: int, window: int, guess: int) -> None:
+def test_only_codes_of_the_window_match(secret: bytes, at: int, window: int, guess: int) -> None:
     now = totp.step_at(at)
     steps = range(max(now - window, 0), now + window + 1)
     matching = [step for step in steps if totp.code_at(secret, step) == f"{guess:06d}"]
@@ -46,21 +46,21 @@ def test_whatever_matches_is_a_code_of_the_window(secret: bytes, at: int, window
 
 
 @given(SECRETS, SECONDS, WINDOWS, st.text(max_size=12))
-def test_no_text_can_break_the_comparison(secret: bytes, at: int, window: int, text: str) -> None:
+def test_matching_any_text_never_raises(secret: bytes, at: int, window: int, text: str) -> None:
     found = totp.match_step(secret, text, at, window)
 
     assert found is None or totp.code_at(secret, found) == text
 
 
 @given(st.text(max_size=12))
-def test_cleaning_gives_six_ascii_digits_or_nothing(text: str) -> None:
+def test_cleaning_returns_six_ascii_digits_or_none(text: str) -> None:
     code = totp.clean_code(text)
 
     assert code is None or (re.fullmatch("[0-9]{6}", code) and code == text.replace(" ", ""))
 
 
 @given(st.integers(0, 999_999), st.lists(st.integers(0, 6), max_size=8))
-def test_spaces_anywhere_do_not_matter(number: int, places: list[int]) -> None:
+def test_spaces_anywhere_in_a_code_are_removed(number: int, places: list[int]) -> None:
     code = f"{number:06d}"
     typed = code
     for place in places:

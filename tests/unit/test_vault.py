@@ -1,4 +1,4 @@
-"""Sealed secrets: what opens, what does not, and how keys are rotated."""
+"""The vault: sealing, unsealing, and key rotation."""
 
 import base64
 import itertools
@@ -16,7 +16,7 @@ SECRET: Final = b"12345678901234567890"
 
 
 def _counting() -> Callable[[int], bytes]:
-    """Entropy for tests: every draw is another number."""
+    """Return entropy for tests: each call yields the next number."""
     numbers = itertools.count(1)
     return lambda size: next(numbers).to_bytes(size, "big")
 
@@ -26,13 +26,13 @@ def _vault(*ring: Key) -> Vault:
 
 
 @pytest.mark.parametrize("size", [0, 1, 10, 20, 32, 128, 4096])
-def test_what_was_sealed_opens(size: int) -> None:
+def test_sealed_value_unseals_to_the_same_bytes(size: int) -> None:
     vault = _vault()
 
     assert vault.unseal(vault.seal(bytes(size), ROW), ROW) == bytes(size)
 
 
-def test_a_sealed_value_names_its_format_and_key_and_hides_the_secret() -> None:
+def test_sealed_value_names_format_and_key_but_hides_the_secret() -> None:
     form, key_id, text = _vault().seal(SECRET, ROW).split(":")
     blob = base64.urlsafe_b64decode(text)
 
@@ -41,14 +41,14 @@ def test_a_sealed_value_names_its_format_and_key_and_hides_the_secret() -> None:
     assert SECRET not in blob
 
 
-def test_the_form_of_sealed_values_never_changes() -> None:
+def test_format_of_sealed_values_never_changes() -> None:
     sealed = "v1:e82fb1:AAAAAAAAAAAAAAABJOSMyHHCByY3HmAL35IPwSKnJWRqyO6mjnnLy6KlIn2z9Cmm"
 
     assert _vault().seal(SECRET, ROW) == sealed
     assert _vault().unseal(sealed, ROW) == SECRET
 
 
-def test_sealing_twice_draws_another_nonce() -> None:
+def test_each_sealing_uses_a_new_nonce() -> None:
     vault = _vault()
     one, other = vault.seal(SECRET, ROW), vault.seal(SECRET, ROW)
     nonces = {base64.urlsafe_b64decode(sealed.split(":")[2])[:12] for sealed in (one, other)}
@@ -58,7 +58,7 @@ def test_sealing_twice_draws_another_nonce() -> None:
 
 
 @pytest.mark.parametrize("size", [18, 19, 20])
-def test_every_flipped_bit_of_the_text_is_noticed(size: int) -> None:
+def test_any_flipped_bit_of_the_text_is_detected(size: int) -> None:
     vault = _vault()
     sealed = vault.seal(SECRET[:size], ROW).encode("ascii")
 
@@ -70,7 +70,7 @@ def test_every_flipped_bit_of_the_text_is_noticed(size: int) -> None:
                 vault.unseal(flipped.decode("latin-1"), ROW)
 
 
-def test_every_flipped_bit_of_nonce_ciphertext_and_tag_is_noticed() -> None:
+def test_any_flipped_bit_of_nonce_ciphertext_or_tag_is_detected() -> None:
     vault = _vault()
     head, _, text = vault.seal(SECRET, ROW).rpartition(":")
     blob = base64.urlsafe_b64decode(text)
@@ -82,7 +82,7 @@ def test_every_flipped_bit_of_nonce_ciphertext_and_tag_is_noticed() -> None:
             vault.unseal(f"{head}:{base64.urlsafe_b64encode(flipped).decode()}", ROW)
 
 
-def test_every_cut_is_noticed() -> None:
+def test_truncated_sealed_value_is_detected() -> None:
     vault = _vault()
     sealed = vault.seal(SECRET, ROW)
 
@@ -92,7 +92,7 @@ def test_every_cut_is_noticed() -> None:
 
 
 @pytest.mark.parametrize("added", ["\n", " ", "=", "A", "AAAA", ":", "\0", "\u00e9", "\ud800"])
-def test_nothing_can_be_added(added: str) -> None:
+def test_added_characters_are_detected(added: str) -> None:
     vault = _vault()
     sealed = vault.seal(SECRET, ROW)
 
@@ -105,12 +105,12 @@ def test_nothing_can_be_added(added: str) -> None:
     "text",
     ["", "v1", "v1:", "v1::", ":::", "JBSWY3DPEHPK3PXP", "v1:e82fb1:", "v1:e82fb1:AAAA", "v1:e82fb1:!!!!"],
 )
-def test_what_was_never_sealed_does_not_open(text: str) -> None:
+def test_text_that_was_never_sealed_does_not_unseal(text: str) -> None:
     with pytest.raises(UnsealError):
         _vault().unseal(text, ROW)
 
 
-def test_another_format_does_not_open() -> None:
+def test_value_of_another_format_does_not_unseal() -> None:
     vault = _vault()
 
     with pytest.raises(UnsealError, match="unknown format"):
@@ -130,14 +130,14 @@ def test_another_format_does_not_open() -> None:
         SealedLocation(ROW.column, ROW.table, 1, ROW.id),
     ],
 )
-def test_a_value_moved_elsewhere_does_not_open(elsewhere: SealedLocation) -> None:
+def test_value_moved_to_another_location_does_not_unseal(elsewhere: SealedLocation) -> None:
     vault = _vault()
 
     with pytest.raises(UnsealError, match="does not belong to this row"):
         vault.unseal(vault.seal(SECRET, ROW), elsewhere)
 
 
-def test_a_missing_key_is_named() -> None:
+def test_missing_key_is_named_in_the_error() -> None:
     sealed = _vault(SECOND).seal(SECRET, ROW)
 
     with pytest.raises(UnknownKey, match=f"The key '{SECOND.id}' that sealed") as caught:
@@ -145,7 +145,7 @@ def test_a_missing_key_is_named() -> None:
     assert caught.value.key_id == SECOND.id
 
 
-def test_a_value_does_not_open_under_the_name_of_another_key() -> None:
+def test_value_does_not_unseal_under_another_key_id() -> None:
     vault = _vault(FIRST, SECOND)
     sealed = vault.seal(SECRET, ROW).replace(SECOND.id, FIRST.id)
 
@@ -153,7 +153,7 @@ def test_a_value_does_not_open_under_the_name_of_another_key() -> None:
         vault.unseal(sealed, ROW)
 
 
-def test_after_rotation_the_old_key_opens_and_the_newest_seals() -> None:
+def test_after_rotation_the_old_key_unseals_and_the_newest_seals() -> None:
     old = _vault(FIRST).seal(SECRET, ROW)
     rotated = _vault(FIRST, SECOND)
     new = rotated.seal(SECRET, ROW)
@@ -166,33 +166,33 @@ def test_after_rotation_the_old_key_opens_and_the_newest_seals() -> None:
     assert not rotated.is_stale(new)
 
 
-def test_a_value_sealed_again_outlives_the_old_key() -> None:
+def test_resealed_value_does_not_need_the_old_key() -> None:
     rotated = _vault(FIRST, SECOND)
-    again = rotated.seal(rotated.unseal(_vault(FIRST).seal(SECRET, ROW), ROW), ROW)
+    resealed = rotated.seal(rotated.unseal(_vault(FIRST).seal(SECRET, ROW), ROW), ROW)
 
-    assert _vault(SECOND).unseal(again, ROW) == SECRET
+    assert _vault(SECOND).unseal(resealed, ROW) == SECRET
 
 
-def test_a_ring_needs_a_key() -> None:
+def test_vault_with_an_empty_ring_is_refused() -> None:
     with pytest.raises(ValueError, match="the key ring is empty"):
         Vault([], _counting())
 
 
-def test_a_key_cannot_hide_another_of_the_same_id() -> None:
+def test_two_keys_with_the_same_id_are_refused() -> None:
     with pytest.raises(ValueError, match="two keys of the ring have the same id"):
         _vault(FIRST, Key(FIRST.id, SECOND.secret))
 
 
 @pytest.mark.parametrize("size", [0, 16, 31, 33, 64])
-def test_a_key_is_32_bytes(size: int) -> None:
+def test_key_that_is_not_32_bytes_is_refused(size: int) -> None:
     with pytest.raises(ValueError, match=f"a key is 32 bytes, not {size}"):
         key_of(bytes(size))
 
 
-def test_a_key_is_named_by_its_bytes_and_never_shown() -> None:
+def test_repr_of_a_key_has_its_id_but_not_its_bytes() -> None:
     assert key_of(FIRST.secret) == FIRST
     assert FIRST.id != SECOND.id
-    for shown in (repr(FIRST), str(FIRST), f"{FIRST}", f"{[FIRST]}", f"{{'key': {FIRST!r}}}"):
-        assert FIRST.id in shown
-        assert repr(FIRST.secret) not in shown
-        assert FIRST.secret.hex() not in shown
+    for text in (repr(FIRST), str(FIRST), f"{FIRST}", f"{[FIRST]}", f"{{'key': {FIRST!r}}}"):
+        assert FIRST.id in text
+        assert repr(FIRST.secret) not in text
+        assert FIRST.secret.hex() not in text

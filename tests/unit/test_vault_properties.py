@@ -1,4 +1,4 @@
-"""Sealed secrets: any value opens in its own row with a key of the ring, and nowhere else."""
+"""Sealed values: any value unseals only in its own row, with a key of the ring."""
 
 import base64
 from typing import Final
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from authfactor.crypto.vault import Key, SealedLocation, UnsealError, Vault, key_of
 
 KEY: Final = key_of(bytes(32))
-# What a row may be called: NUL separates the parts of the associated data.
+# Parts of a location: without NUL, which separates them in the associated data.
 WORDS: Final = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
 ROWS: Final = st.builds(SealedLocation, WORDS, WORDS, st.integers(0, 2**63 - 1), WORDS)
 VALUES: Final = st.binary(max_size=160)
@@ -20,7 +20,7 @@ RINGS: Final = st.lists(st.binary(min_size=32, max_size=32).map(key_of), min_siz
 
 
 @given(RINGS, NONCES, VALUES, ROWS)
-def test_any_value_opens_in_its_row_whatever_keys_were_added(
+def test_any_value_unseals_after_keys_were_added(
     ring: list[Key], nonce: bytes, value: bytes, row: SealedLocation
 ) -> None:
     vaults = [Vault(ring[: count + 1], lambda _: nonce) for count in range(len(ring))]
@@ -31,7 +31,7 @@ def test_any_value_opens_in_its_row_whatever_keys_were_added(
 
 
 @given(NONCES, VALUES, ROWS, ROWS)
-def test_no_value_opens_in_another_row(
+def test_no_value_unseals_in_another_row(
     nonce: bytes, value: bytes, row: SealedLocation, other: SealedLocation
 ) -> None:
     assume(row != other)
@@ -42,7 +42,9 @@ def test_no_value_opens_in_another_row(
 
 
 @given(NONCES, VALUES, ROWS, st.data())
-def test_no_other_bytes_open(nonce: bytes, value: bytes, row: SealedLocation, data: st.DataObject) -> None:
+def test_changed_bytes_never_unseal(
+    nonce: bytes, value: bytes, row: SealedLocation, data: st.DataObject
+) -> None:
     vault = Vault([KEY], lambda _: nonce)
     head, _, text = vault.seal(value, row).rpartition(":")
     blob = base64.urlsafe_b64decode(text)
@@ -55,6 +57,6 @@ def test_no_other_bytes_open(nonce: bytes, value: bytes, row: SealedLocation, da
 
 
 @given(st.one_of(st.text(), BLOBS.map(f"v1:{KEY.id}:{{}}".format)))
-def test_no_text_opens_that_was_not_sealed(text: str) -> None:
+def test_text_that_was_never_sealed_does_not_unseal(text: str) -> None:
     with pytest.raises(UnsealError):
         Vault([KEY], bytes).unseal(text, SealedLocation("factors", "secret", 1, "id"))
