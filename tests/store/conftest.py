@@ -1,6 +1,6 @@
-"""The databases that the contract is checked on, and rows to put into them.
+"""Fixtures of the store tests: databases of every backend, and rows to insert.
 
-A new backend is one function in `BACKENDS`: it makes an empty database and says how to open it.
+A new backend is one function in `BACKENDS`, which creates an empty database and returns its opener.
 """
 
 import random
@@ -26,11 +26,11 @@ from authfactor.store.opening import open_store
 from authfactor.store.postgres.store import PostgresStore
 
 Opener = Callable[[], Awaitable[Store]]
-Found = tuple[list[str], bool, bool]
+PageContent = tuple[list[str], bool, bool]
 
 
 class Backend:
-    """One database, opened as often as a test likes: every store stands for a process of its own."""
+    """One database that a test may open several times; each store acts as a separate process."""
 
     def __init__(self, name: str, opener: Opener) -> None:
         self.name = name
@@ -48,10 +48,10 @@ class Backend:
 
 
 class Rows:
-    """Records that differ by a number and are otherwise plain."""
+    """Builds records with default fields that differ by a number."""
 
     async def put(self, store: Store, row: Environment | UserRecord | FactorRecord | ChallengeRecord) -> bool:
-        """Write one of them, those that belong to an environment under number 1; False when it is refused."""
+        """Insert a record, in environment 1 if it belongs to one; return False when it is refused."""
 
         async def unit(tx: Tx) -> bool:
             if isinstance(row, Environment):
@@ -128,27 +128,27 @@ class Rows:
         return ChallengeRecord(**(values | changes))
 
 
-class Pages:
-    """Says what every page of a small list must hold."""
+class PaginationModel:
+    """Keyset pagination of a small list: the expected content of every page."""
 
     @staticmethod
-    def model(ids: Sequence[str], query: PageQuery) -> Found:
-        """Give the ids in the order asked for, and whether more lie before and after them."""
+    def expected(ids: Sequence[str], query: PageQuery) -> PageContent:
+        """Return the ids in the requested order, and whether more items exist before and after them."""
         listed = sorted(ids, reverse=query.order != "asc")
-        # Cursors mean places in the list as shown, but under `normal` `before` is older, so further on.
-        onward, backward = query.after, query.before
+        # Cursors are positions in the listed order; under `normal`, `before` means older items, listed later.
+        after, before = query.after, query.before
         if query.order == "normal":
-            onward, backward = backward, onward
-        start = listed.index(onward) + 1 if onward else 0
-        end = listed.index(backward) if backward else len(listed)
-        first = max(end - query.limit, 0) if backward else start
+            after, before = before, after
+        start = listed.index(after) + 1 if after else 0
+        end = listed.index(before) if before else len(listed)
+        first = max(end - query.limit, 0) if before else start
         last = min(first + query.limit, end)
         page = listed[first:last]
         return page, bool(page) and first > 0, bool(page) and last < len(listed)
 
     @staticmethod
     def queries(ids: Sequence[str], order: Literal["asc", "desc", "normal"]) -> list[PageQuery]:
-        """Ask for every page of this list: limits around every boundary, each item as either cursor."""
+        """Return queries for every page of this list: limits up to its length, each item as either cursor."""
         return [
             query
             for limit in range(1, len(ids) + 2)
@@ -160,15 +160,15 @@ class Pages:
         ]
 
     @staticmethod
-    def shown(page: tuple[Sequence[UserRecord | FactorRecord | EventRecord], bool, bool]) -> Found:
-        """Reduce what a table answered to what the model says."""
+    def ids_of(page: tuple[Sequence[UserRecord | FactorRecord | EventRecord], bool, bool]) -> PageContent:
+        """Reduce a page of a table to the form of the model."""
         items, more_before, more_after = page
         return [item.id for item in items], more_before, more_after
 
 
 @pytest.fixture(scope="session")
-def pages() -> Pages:
-    return Pages()
+def pagination() -> PaginationModel:
+    return PaginationModel()
 
 
 def _sqlite(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
@@ -190,14 +190,14 @@ BACKENDS: dict[str, Callable[[pytest.FixtureRequest, Path], Opener]] = {
 
 @pytest.fixture(params=list(BACKENDS))
 async def backend(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Backend]:
-    made = Backend(request.param, BACKENDS[request.param](request, tmp_path))
-    yield made
-    await made.close()
+    opened = Backend(request.param, BACKENDS[request.param](request, tmp_path))
+    yield opened
+    await opened.close()
 
 
 @pytest.fixture
 async def store(backend: Backend) -> Store:
-    """Open the database once: what most tests need."""
+    """Open the database once."""
     return await backend.open()
 
 
@@ -206,20 +206,20 @@ def rows() -> Rows:
     return Rows()
 
 
-class StoreOn(Protocol):
+class PostgresOpener(Protocol):
     """Opens a store that is closed at the end of the test."""
 
     def __call__(self, url: str, size: int = 8, wait: float = 1.5) -> PostgresStore: ...
 
 
 @pytest.fixture
-async def store_on() -> AsyncIterator[StoreOn]:
+async def open_postgres() -> AsyncIterator[PostgresOpener]:
     opened: list[PostgresStore] = []
 
-    def store(url: str, size: int = 8, wait: float = 1.5) -> PostgresStore:
+    def open_it(url: str, size: int = 8, wait: float = 1.5) -> PostgresStore:
         opened.append(PostgresStore(url, size=size, acquire_timeout=wait, jitter=random.random))
         return opened[-1]
 
-    yield store
-    for one in opened:
-        await one.close()
+    yield open_it
+    for store in opened:
+        await store.close()

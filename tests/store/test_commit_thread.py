@@ -1,4 +1,4 @@
-"""The thread for what would make the event loop wait: who is told when, and what happens at its end."""
+"""The commit thread: the order of its callbacks, errors, and shutdown."""
 
 import asyncio
 import threading
@@ -8,53 +8,53 @@ import pytest
 from authfactor.store.sqlite.commit_thread import CommitThread
 
 
-async def test_what_comes_then_comes_before_the_caller_goes_on_and_on_the_event_loop() -> None:
-    aside, order = CommitThread("test"), list[object]()
+async def test_on_done_runs_on_the_event_loop_before_the_caller_resumes() -> None:
+    commit_thread, order = CommitThread("test"), list[object]()
 
     def call() -> str:
         order.append(threading.current_thread().name)
-        return "made"
+        return "result"
 
-    result = await aside.run(call, [lambda: order.append("meanwhile")], lambda: order.append("then"))
-    assert result == "made"
-    # The call and what comes meanwhile are on different threads: either may be first.
-    assert (set(order[:-1]), order[-1]) == ({"test", "meanwhile"}, "then")
-    aside.close()
+    result = await commit_thread.run(call, [lambda: order.append("during")], lambda: order.append("done"))
+    assert result == "result"
+    # The call and the `during` callbacks run on different threads, so either may be first.
+    assert (set(order[:-1]), order[-1]) == ({"test", "during"}, "done")
+    commit_thread.close()
 
 
-async def test_nothing_comes_then_when_the_call_fails() -> None:
-    aside, order = CommitThread("test"), list[object]()
+async def test_on_done_is_skipped_when_the_call_fails() -> None:
+    commit_thread, order = CommitThread("test"), list[object]()
 
     def fails() -> None:
         raise OSError("on purpose")
 
     with pytest.raises(OSError, match="on purpose"):
-        await aside.run(fails, on_done=lambda: order.append("then"))
+        await commit_thread.run(fails, on_done=lambda: order.append("done"))
     assert order == []
-    assert await aside.run(lambda: 7) == 7
-    aside.close()
+    assert await commit_thread.run(lambda: 7) == 7
+    commit_thread.close()
 
 
-async def test_a_fault_in_what_comes_then_does_not_keep_the_caller_waiting() -> None:
-    loop, said = asyncio.get_running_loop(), list[object]()
-    loop.set_exception_handler(lambda _loop, context: said.append(context.get("exception")))
-    aside = CommitThread("test")
-    assert await asyncio.wait_for(aside.run(lambda: 7, on_done=lambda: said[0]), 10) == 7
+async def test_error_in_on_done_does_not_block_the_caller() -> None:
+    loop, reported = asyncio.get_running_loop(), list[object]()
+    loop.set_exception_handler(lambda _loop, context: reported.append(context.get("exception")))
+    commit_thread = CommitThread("test")
+    assert await asyncio.wait_for(commit_thread.run(lambda: 7, on_done=lambda: reported[0]), 10) == 7
     loop.set_exception_handler(None)
-    assert [type(error) for error in said] == [IndexError]
-    aside.close()
+    assert [type(error) for error in reported] == [IndexError]
+    commit_thread.close()
 
 
-def test_a_call_that_outlives_its_event_loop_ends_quietly() -> None:
+def test_call_that_outlives_its_event_loop_ends_its_thread() -> None:
     release = threading.Event()
 
     async def leave() -> threading.Thread:
-        aside = CommitThread("test")
-        waiting = asyncio.ensure_future(aside.run(lambda: release.wait(10)))
+        commit_thread = CommitThread("test")
+        waiting = asyncio.ensure_future(commit_thread.run(lambda: release.wait(10)))
         await asyncio.sleep(0.01)
-        aside.close(wait=False)
+        commit_thread.close(wait=False)
         waiting.cancel()
-        return aside._thread
+        return commit_thread._thread
 
     thread = asyncio.run(leave())
     release.set()

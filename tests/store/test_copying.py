@@ -1,4 +1,4 @@
-"""`authfactor copy`: all of it arrives, a killed run goes on, nothing is overwritten, no half is served."""
+"""`authfactor copy`: complete copies, resumed runs, refused targets, and partial copies not served."""
 
 import hashlib
 import json
@@ -28,20 +28,20 @@ PASSWORD: Final = "seven green bottles"
 SECRET: Final = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 MFA_TOTP: Final = "urn:workos:oauth:grant-type:mfa-totp"
 EVENTS: Final = 60_000
-OWN: Final = {"alembic_version", "turns"}
+NOT_COPIED: Final = {"alembic_version", "turns"}
 
 
 @pytest.fixture(scope="module")
-def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make an installation with a row in nearly every table, one of them sealed in each way."""
-    folder = tmp_path_factory.mktemp("lived-in") / "data"
+def source_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Create an installation with rows in nearly every table and in every sealed column."""
+    folder = tmp_path_factory.mktemp("source") / "data"
     with running(folder, {"AUTHFACTOR_WEBHOOK_PRIVATE_ADDRESSES": "true"}) as server, server.client() as api:
         hook = {"endpoint_url": "http://127.0.0.1:9/hook", "events": ["user.created"]}
         assert api.post("/webhook_endpoints", json=hook).status_code == 201
         user = fields(
             api.post(
                 "/user_management/users",
-                json={"email": "kim@example.org", "password": PASSWORD, "metadata": {"seat": "ä 7"}},
+                json={"email": "kim@example.org", "password": PASSWORD, "metadata": {"plan": "ä 7"}},
                 headers={"idempotency-key": "once"},
             ),
             201,
@@ -62,12 +62,12 @@ def credentials(grant: dict[str, str]) -> dict[str, str]:
     return {"client_id": CLIENT_ID, "client_secret": API_KEY, **grant}
 
 
-def sign_in(api: Any, ahead: int) -> dict[str, Any]:  # noqa: ANN401 - a client
+def sign_in(api: Any, step: int) -> dict[str, Any]:  # noqa: ANN401 - a client
     first = {"grant_type": "password", "email": "kim@example.org", "password": PASSWORD}
     pending = fields(api.post("/user_management/authenticate", json=credentials(first)), 403)
     second = {
         "grant_type": MFA_TOTP,
-        "code": authenticator.code(SECRET, ahead),
+        "code": authenticator.code(SECRET, step),
         "pending_authentication_token": pending["pending_authentication_token"],
         "authentication_challenge_id": pending["authentication_challenge"]["id"],
     }
@@ -79,7 +79,7 @@ def url_of(folder: Path) -> str:
 
 
 def content(url: str) -> dict[str, list[tuple[object, ...]]]:
-    """Read every row of every table but those of the database itself, columns by name."""
+    """Read every row of every copied table, with the columns sorted by name."""
     settings = Settings(database_url=url)
     if settings.sqlite_path is None:
         tables = [
@@ -92,7 +92,7 @@ def content(url: str) -> dict[str, list[tuple[object, ...]]]:
         ]
     found = {}
     for table in sorted(str(name) for name in tables):
-        if table in OWN or table.startswith("sqlite_"):
+        if table in NOT_COPIED or table.startswith("sqlite_"):
             continue
         if settings.sqlite_path is None:
             listed = databases.sql(
@@ -108,19 +108,21 @@ def content(url: str) -> dict[str, list[tuple[object, ...]]]:
 
 
 @pytest.fixture
-def empty(postgres_server: PostgresServer) -> str:
+def empty_url(postgres_server: PostgresServer) -> str:
     return postgres_server.url(postgres_server.create_database())
 
 
-def copy(source: str, target: str, *more: str, keys: Path | None = None) -> subprocess.CompletedProcess[str]:
-    named = {} if keys is None else {"AUTHFACTOR_KEYS": str(keys)}
-    return command_line("copy", "--from", source, "--to", target, *more, **named)
+def copy(
+    source: str, target: str, *options: str, keys: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    environ = {} if keys is None else {"AUTHFACTOR_KEYS": str(keys)}
+    return command_line("copy", "--from", source, "--to", target, *options, **environ)
 
 
-def test_there_and_back_again_is_the_same_and_goes_on_as_if_nothing_had_happened(
-    lived_in: Path, empty: str, tmp_path: Path
+def test_copy_to_postgresql_and_back_is_identical_and_works(
+    source_folder: Path, empty_url: str, tmp_path: Path
 ) -> None:
-    source = content(url_of(lived_in))
+    source = content(url_of(source_folder))
     filled = {table for table, rows in source.items() if rows}
     assert filled >= {
         *SEALED_COLUMN_BY_TABLE,
@@ -132,28 +134,28 @@ def test_there_and_back_again_is_the_same_and_goes_on_as_if_nothing_had_happened
         "failures",
         "sessions",
     }
-    there = copy(url_of(lived_in), empty, keys=lived_in / "keys")
+    there = copy(url_of(source_folder), empty_url, keys=source_folder / "keys")
     assert there.returncode == 0, there.stderr
     assert f"Copied and compared {sum(map(len, source.values()))} rows" in there.stdout
-    assert content(empty) == source
-    back = command_line("--json", "copy", "--from", empty, "--to", url_of(tmp_path / "back"))
+    assert content(empty_url) == source
+    back = command_line("--json", "copy", "--from", empty_url, "--to", url_of(tmp_path / "back"))
     assert back.returncode == 0, back.stderr
-    told = json.loads(back.stdout)
-    assert told["rows"] == sum(map(len, source.values()))
-    assert told["tables"]["users"] == 1
-    assert told["resealed"] is False
+    report = json.loads(back.stdout)
+    assert report["rows"] == sum(map(len, source.values()))
+    assert report["tables"]["users"] == 1
+    assert report["resealed"] is False
     assert content(url_of(tmp_path / "back")) == source
-    settings = {"AUTHFACTOR_DATABASE_URL": empty, "AUTHFACTOR_KEYS": str(lived_in / "keys")}
+    settings = {"AUTHFACTOR_DATABASE_URL": empty_url, "AUTHFACTOR_KEYS": str(source_folder / "keys")}
     with running(tmp_path / "server", settings) as server, server.client() as api:
         factor = factor_of(api)
         challenge = fields(api.post(f"/auth/factors/{factor}/challenge"), 201)
         path = f"/auth/challenges/{challenge['id']}/verify"
         (step,) = databases.sql(
-            Settings(database_url=empty), "SELECT last_step FROM factors WHERE id = ?", factor
+            Settings(database_url=empty_url), "SELECT last_step FROM factors WHERE id = ?", factor
         )[0]
-        # The last sign-in before the move spent the code of its step.
-        spent = fields(api.post(path, json={"code": authenticator.code_at(SECRET, int(str(step)))}), 201)
-        assert spent["valid"] is False
+        # The last sign-in before the copy used the code of its step.
+        reused = fields(api.post(path, json={"code": authenticator.code_at(SECRET, int(str(step)))}), 201)
+        assert reused["valid"] is False
         assert fields(api.post(path, json={"code": authenticator.code(SECRET, 1)}), 201)["valid"] is True
 
 
@@ -165,58 +167,63 @@ def factor_of(api: Any) -> str:  # noqa: ANN401 - a client
     return str(listed["data"][0]["id"])
 
 
-def test_secrets_can_be_sealed_anew_for_another_key_ring(lived_in: Path, empty: str, tmp_path: Path) -> None:
+def test_copy_reseals_secrets_for_another_key_ring(
+    source_folder: Path, empty_url: str, tmp_path: Path
+) -> None:
     ring = tmp_path / "other-keys"
-    new = keyring.create(ring, lambda count: bytes(range(count)))[-1].id
-    done = copy(url_of(lived_in), empty, "--reseal", str(ring), keys=lived_in / "keys")
+    new_key = keyring.create(ring, lambda count: bytes(range(count)))[-1].id
+    done = copy(url_of(source_folder), empty_url, "--reseal", str(ring), keys=source_folder / "keys")
     assert done.returncode == 0, done.stderr
-    old, now = content(url_of(lived_in)), content(empty)
-    assert {table for table in old if old[table] != now[table]} == {*SEALED_COLUMN_BY_TABLE, "vault_keys"}
-    assert now["vault_keys"] == []  # the target notes its own at its first start
+    before, after = content(url_of(source_folder)), content(empty_url)
+    assert {table for table in before if before[table] != after[table]} == {
+        *SEALED_COLUMN_BY_TABLE,
+        "vault_keys",
+    }
+    assert after["vault_keys"] == []  # the target records its own at its first start
     for table in SEALED_COLUMN_BY_TABLE:
-        sealed = [value for row in now[table] for value in row if str(value).startswith("v1:")]
+        sealed = [value for row in after[table] for value in row if str(value).startswith("v1:")]
         assert sealed
-        assert all(str(value).startswith(f"v1:{new}:") for value in sealed)
-    settings = {"AUTHFACTOR_DATABASE_URL": empty, "AUTHFACTOR_KEYS": str(ring)}
+        assert all(str(value).startswith(f"v1:{new_key}:") for value in sealed)
+    settings = {"AUTHFACTOR_DATABASE_URL": empty_url, "AUTHFACTOR_KEYS": str(ring)}
     with running(tmp_path / "server", settings) as server, server.client() as api:
         challenge = fields(api.post(f"/auth/factors/{factor_of(api)}/challenge"), 201)
         code = {"code": authenticator.code(SECRET, 1)}
         assert fields(api.post(f"/auth/challenges/{challenge['id']}/verify", json=code), 201)["valid"] is True
 
 
-def test_without_the_key_that_sealed_them_nothing_is_sealed_anew(
-    lived_in: Path, empty: str, tmp_path: Path
+def test_resealing_without_the_old_key_is_refused(
+    source_folder: Path, empty_url: str, tmp_path: Path
 ) -> None:
     for name in ("a", "b"):
         keyring.create(tmp_path / name, lambda count, name=name: name.encode() * count)  # type: ignore[misc]  # bound now
-    done = copy(url_of(lived_in), empty, "--reseal", str(tmp_path / "a"), keys=tmp_path / "b")
+    done = copy(url_of(source_folder), empty_url, "--reseal", str(tmp_path / "a"), keys=tmp_path / "b")
     assert done.returncode == 8
     assert "not on the key ring" in done.stderr
 
 
-@pytest.mark.parametrize("way", ["to postgres", "to sqlite"])
-def test_a_killed_copy_goes_on_and_nobody_serves_it_meanwhile(
-    lived_in: Path, empty: str, tmp_path: Path, way: str
+@pytest.mark.parametrize("direction", ["to postgres", "to sqlite"])
+def test_killed_copy_is_not_served_and_can_be_resumed(
+    source_folder: Path, empty_url: str, tmp_path: Path, direction: str
 ) -> None:
-    source, target = url_of(tmp_path / "big"), empty
+    source, target = url_of(tmp_path / "big"), empty_url
     (tmp_path / "big").mkdir()
-    with closing(sqlite3.connect(lived_in / "authfactor.db")) as old:
+    with closing(sqlite3.connect(source_folder / "authfactor.db")) as old:
         old.execute("VACUUM INTO ?", (str(tmp_path / "big" / "authfactor.db"),))
     with closing(sqlite3.connect(tmp_path / "big" / "authfactor.db")) as connection, connection:
         connection.executemany(
             "INSERT INTO events (environment, id, name, data, created_at) VALUES (1, ?, 'x', '{}', 1)",
             ((EVENT + ulid(number, 0),) for number in range(EVENTS)),
         )
-    if way == "to sqlite":
-        assert copy(source, empty).returncode == 0
-        source, target = empty, url_of(tmp_path / "small")
+    if direction == "to sqlite":
+        assert copy(source, empty_url).returncode == 0
+        source, target = empty_url, url_of(tmp_path / "small")
     command = [sys.executable, "-m", "authfactor", "copy", "--from", source, "--to", target]
     process = subprocess.Popen(
         command, env=clean_environment(), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
     )
     settings = Settings(database_url=target)
-    kill_half_way(settings, process)
-    assert 0 < arrived(settings) < EVENTS
+    kill_during_the_copy(settings, process)
+    assert 0 < count_copied_events(settings) < EVENTS
 
     refused = command_line(
         "environments", "list", AUTHFACTOR_DATABASE_URL=target, AUTHFACTOR_DATA=str(tmp_path)
@@ -227,52 +234,52 @@ def test_a_killed_copy_goes_on_and_nobody_serves_it_meanwhile(
     assert done.returncode == 0, done.stderr
     assert content(target) == content(source)
     listed = command_line(
-        "environments", "list", AUTHFACTOR_DATABASE_URL=target, AUTHFACTOR_KEYS=str(lived_in / "keys")
+        "environments", "list", AUTHFACTOR_DATABASE_URL=target, AUTHFACTOR_KEYS=str(source_folder / "keys")
     )
     assert listed.returncode == 0, listed.stderr
 
 
-def kill_half_way(settings: Settings, process: "subprocess.Popen[bytes]") -> None:
-    """Kill the copy once the first rows of the big table are there; it stands still while one looks."""
+def kill_during_the_copy(settings: Settings, process: "subprocess.Popen[bytes]") -> None:
+    """Kill the copy after the first rows of the big table arrived; it is stopped during each check."""
     end = time.monotonic() + 120
     while time.monotonic() < end and process.poll() is None:
         process.send_signal(signal.SIGSTOP)
-        if arrived(settings):
+        if count_copied_events(settings):
             process.kill()
             process.wait()
             return
         process.send_signal(signal.SIGCONT)
         time.sleep(0.005)
-    raise AssertionError("no rows arrive, or all did at once")
+    raise AssertionError("no rows arrived before the copy ended or timed out")
 
 
-def arrived(settings: Settings) -> int:
-    """Count the rows of the big table; none while there is no such table."""
+def count_copied_events(settings: Settings) -> int:
+    """Count the rows of the big table; 0 while it does not exist."""
     try:
         return int(str(databases.sql(settings, "SELECT count(*) FROM events")[0][0]))
-    except Exception:  # noqa: BLE001 - each database and driver says it in its own way
+    except Exception:  # noqa: BLE001 - each driver raises its own error
         return 0
 
 
-def test_a_target_with_content_is_refused_and_left_alone(lived_in: Path, tmp_path: Path) -> None:
+def test_target_that_is_not_empty_is_refused_unchanged(source_folder: Path, tmp_path: Path) -> None:
     with running(tmp_path / "other"):
         pass
     before = content(url_of(tmp_path / "other"))
-    done = copy(url_of(lived_in), url_of(tmp_path / "other"))
+    done = copy(url_of(source_folder), url_of(tmp_path / "other"))
     assert done.returncode == 5
     assert "is not empty" in done.stderr
     assert content(url_of(tmp_path / "other")) == before
 
 
-def test_a_row_that_was_changed_meanwhile_is_found(
-    lived_in: Path, empty: str, postgres_server: PostgresServer
+def test_row_changed_in_the_target_during_a_copy_is_reported(
+    source_folder: Path, empty_url: str, postgres_server: PostgresServer
 ) -> None:
-    assert copy(url_of(lived_in), empty).returncode == 0
-    database = empty.rpartition("/")[2]
-    mark = f"copy {fingerprint(lived_in)}"
-    databases.sql(Settings(database_url=empty), "INSERT INTO turns VALUES ('copy', ?, 0)", mark)
+    assert copy(url_of(source_folder), empty_url).returncode == 0
+    database = empty_url.rpartition("/")[2]
+    mark = f"copy {fingerprint(source_folder)}"
+    databases.sql(Settings(database_url=empty_url), "INSERT INTO turns VALUES ('copy', ?, 0)", mark)
     postgres_server.sql("UPDATE users SET email = 'eve@example.org'", database)
-    done = copy(url_of(lived_in), empty)
+    done = copy(url_of(source_folder), empty_url)
     assert done.returncode == 1
     assert re.search(r"A row of users \(1, user_\w{26}\) differs", done.stderr)
 
@@ -285,34 +292,32 @@ def fingerprint(folder: Path) -> str:
 
 
 def test_an_unfinished_copy_of_another_database_is_refused(
-    lived_in: Path, empty: str, postgres_server: PostgresServer
+    source_folder: Path, empty_url: str, postgres_server: PostgresServer
 ) -> None:
-    database = empty.rpartition("/")[2]
+    database = empty_url.rpartition("/")[2]
     postgres_server.sql(migrations.script("postgresql"), database)
     postgres_server.sql("INSERT INTO turns VALUES ('copy', 'copy of something else', 0)", database)
-    done = copy(url_of(lived_in), empty)
+    done = copy(url_of(source_folder), empty_url)
     assert done.returncode == 5
     assert "unfinished copy of another database" in done.stderr
 
 
-def test_a_source_that_is_not_there_and_a_copy_onto_itself_are_refused(
-    lived_in: Path, tmp_path: Path
-) -> None:
+def test_missing_source_and_copy_onto_itself_are_refused(source_folder: Path, tmp_path: Path) -> None:
     missing = copy(url_of(tmp_path / "nowhere"), url_of(tmp_path / "target"))
     assert (missing.returncode, "empty or missing" in missing.stderr) == (8, True)
-    itself = copy(url_of(lived_in), url_of(lived_in))
+    itself = copy(url_of(source_folder), url_of(source_folder))
     assert (itself.returncode, "the same database" in itself.stderr) == (2, True)
 
 
-def test_a_source_in_use_is_locked_while_it_is_read(lived_in: Path, empty: str) -> None:
-    with closing(sqlite3.connect(lived_in / "authfactor.db", isolation_level=None)) as writer:
+def test_copy_of_a_source_locked_by_a_writer_is_refused(source_folder: Path, empty_url: str) -> None:
+    with closing(sqlite3.connect(source_folder / "authfactor.db", isolation_level=None)) as writer:
         writer.execute("BEGIN IMMEDIATE")
-        done = copy(url_of(lived_in), empty)
+        done = copy(url_of(source_folder), empty_url)
     assert done.returncode == 7
     assert "busy" in done.stderr
 
 
-def test_every_column_that_a_vault_seals_is_known() -> None:
+def test_every_sealed_column_is_known_to_the_copy() -> None:
     root = Path(authfactor.__file__).parent
     found = {
         (table, column)
@@ -323,7 +328,7 @@ def test_every_column_that_a_vault_seals_is_known() -> None:
     assert found == set(SEALED_COLUMN_BY_TABLE.items())
 
 
-def test_a_new_postgres_gets_the_schema_of_this_release(lived_in: Path, empty: str) -> None:
-    assert copy(url_of(lived_in), empty).returncode == 0
+def test_copy_creates_the_current_schema_in_postgresql(source_folder: Path, empty_url: str) -> None:
+    assert copy(url_of(source_folder), empty_url).returncode == 0
     fresh = migrations.script("postgresql")
-    assert set(re.findall(r"CREATE TABLE (\w+)", fresh)) - OWN == set(content(empty))
+    assert set(re.findall(r"CREATE TABLE (\w+)", fresh)) - NOT_COPIED == set(content(empty_url))

@@ -1,4 +1,4 @@
-"""What the doctor reads, in any store."""
+"""Queries of `authfactor doctor` in every store."""
 
 import time
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tests.store.conftest import Rows
 
 
-async def test_secrets_come_in_pages_over_all_environments(store: Store, rows: "Rows") -> None:
+async def test_secrets_are_paged_across_all_environments(store: Store, rows: "Rows") -> None:
     for number in (1, 2, 3):
         await rows.put(store, rows.factor(number))
     first = await store.read(lambda tx: tx.diagnostics.secrets(0, "", 2))
@@ -22,7 +22,7 @@ async def test_secrets_come_in_pages_over_all_environments(store: Store, rows: "
     assert await store.read(lambda tx: tx.diagnostics.secrets(1, rows.factor(3).id, 2)) == []
 
 
-async def test_the_newest_row_and_what_is_not_there(store: Store, rows: "Rows") -> None:
+async def test_newest_row_is_found_and_missing_rows_count_as_zero(store: Store, rows: "Rows") -> None:
     assert await store.read(lambda tx: tx.diagnostics.newest(1)) == 0
     await rows.put(store, rows.factor(1))
     assert await store.read(lambda tx: tx.diagnostics.newest(1)) == rows.factor(1).created_at
@@ -31,8 +31,8 @@ async def test_the_newest_row_and_what_is_not_there(store: Store, rows: "Rows") 
     assert await store.read(lambda tx: tx.diagnostics.operators()) == 0
 
 
-async def test_postgresql_tells_its_time(store: Store) -> None:
+async def test_clock_of_postgresql_is_close_to_ours(store: Store) -> None:
     if not hasattr(store, "_pool"):
-        pytest.skip("the embedded database has no clock of its own")
-    theirs = await store.read(lambda tx: tx.diagnostics.database_clock())
-    assert abs(theirs - time.time() * 1000) < 5_000
+        pytest.skip("SQLite has no clock of its own")
+    database_time = await store.read(lambda tx: tx.diagnostics.database_clock())
+    assert abs(database_time - time.time() * 1000) < 5_000

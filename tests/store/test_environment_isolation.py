@@ -1,4 +1,4 @@
-"""No call of any table reaches into another environment, even with an id that exists there."""
+"""No table method reads or changes another environment, even with an id that exists there."""
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 USER, FACTOR, CHALLENGE, KEY = "user_0001", "auth_factor_0001", "auth_challenge_0001", "api_key_1"
 TOKEN = b"token hash"
-HERE, THERE = 1, 2
+OWN, OTHER = 1, 2
 TABLES = (
     "api_keys",
     "users",
@@ -39,12 +39,12 @@ TABLES = (
     "brandings",
     "throttles",
 )
-# These make a row in the environment they name, or find a caller by the hash of a secret.
+# These insert into the environment they name, or find a caller by the hash of a secret.
 CREATORS = {"insert", "insert_refresh", "append", "claim", "active_by_hash", "put"}
 CREATORS |= {"failures.charge", "throttles.charge"}
 CREATORS |= {"by_token", "by_session"}
 
-NOTHING = FailureRecord((), 0, None)
+EMPTY = FailureRecord((), 0, None)
 LOCKED = FailureRecord((9,), 9, 9)
 
 
@@ -55,96 +55,96 @@ def attempt(rows: "Rows", stored: FailureRecord | None) -> CodeAttempt:
 
 
 READS: dict[str, tuple[Callable[[Tx], Awaitable[object]], object]] = {
-    "api_keys.of_environment": (lambda tx: tx.api_keys.of_environment(THERE), []),
-    "users.by_id": (lambda tx: tx.users.by_id(THERE, USER), None),
-    "users.lock": (lambda tx: tx.users.lock(THERE, USER), None),
-    "users.by_email": (lambda tx: tx.users.by_email(THERE, "u1@example.com"), None),
-    "users.by_external_id": (lambda tx: tx.users.by_external_id(THERE, "x"), None),
-    "users.page": (lambda tx: tx.users.page(THERE, PageQuery(), None), ([], False, False)),
+    "api_keys.of_environment": (lambda tx: tx.api_keys.of_environment(OTHER), []),
+    "users.by_id": (lambda tx: tx.users.by_id(OTHER, USER), None),
+    "users.lock": (lambda tx: tx.users.lock(OTHER, USER), None),
+    "users.by_email": (lambda tx: tx.users.by_email(OTHER, "u1@example.com"), None),
+    "users.by_external_id": (lambda tx: tx.users.by_external_id(OTHER, "x"), None),
+    "users.page": (lambda tx: tx.users.page(OTHER, PageQuery(), None), ([], False, False)),
     "users.page by email": (
-        lambda tx: tx.users.page(THERE, PageQuery(), "u1@example.com"),
+        lambda tx: tx.users.page(OTHER, PageQuery(), "u1@example.com"),
         ([], False, False),
     ),
-    "users.search": (lambda tx: tx.users.search(THERE, "u1@", "", 9), []),
-    "users.count": (lambda tx: tx.users.count(THERE, 9), 0),
-    "factors.by_id": (lambda tx: tx.factors.by_id(THERE, FACTOR), None),
-    "factors.of_user": (lambda tx: tx.factors.of_user(THERE, USER), []),
-    "factors.ids_of_user": (lambda tx: tx.factors.ids_of_user(THERE, USER), []),
-    "factors.page": (lambda tx: tx.factors.page(THERE, USER, PageQuery()), ([], False, False)),
-    "challenges.with_factor": (lambda tx: tx.challenges.with_factor(THERE, CHALLENGE), None),
-    "challenges.by_id": (lambda tx: tx.challenges.by_id(THERE, CHALLENGE), None),
-    "events.by_id": (lambda tx: tx.events.by_id(THERE, "event_1"), None),
-    "events.page": (lambda tx: tx.events.page(THERE, ("x",), PageQuery(), 0, 9), ([], False, False)),
-    "events.recent": (lambda tx: tx.events.recent(THERE, PageQuery()), ([], False, False)),
-    "events.recent_of_user": (lambda tx: tx.events.recent_of_user(THERE, USER, 9, 9), []),
-    "events.counts": (lambda tx: tx.events.counts(THERE, "x", ["event_", "event_2"], 9), [0]),
-    "pending_sign_ins.by_hash": (lambda tx: tx.pending_sign_ins.by_hash(THERE, TOKEN), None),
-    "sessions.by_id": (lambda tx: tx.sessions.by_id(THERE, "session_1"), None),
+    "users.search": (lambda tx: tx.users.search(OTHER, "u1@", "", 9), []),
+    "users.count": (lambda tx: tx.users.count(OTHER, 9), 0),
+    "factors.by_id": (lambda tx: tx.factors.by_id(OTHER, FACTOR), None),
+    "factors.of_user": (lambda tx: tx.factors.of_user(OTHER, USER), []),
+    "factors.ids_of_user": (lambda tx: tx.factors.ids_of_user(OTHER, USER), []),
+    "factors.page": (lambda tx: tx.factors.page(OTHER, USER, PageQuery()), ([], False, False)),
+    "challenges.with_factor": (lambda tx: tx.challenges.with_factor(OTHER, CHALLENGE), None),
+    "challenges.by_id": (lambda tx: tx.challenges.by_id(OTHER, CHALLENGE), None),
+    "events.by_id": (lambda tx: tx.events.by_id(OTHER, "event_1"), None),
+    "events.page": (lambda tx: tx.events.page(OTHER, ("x",), PageQuery(), 0, 9), ([], False, False)),
+    "events.recent": (lambda tx: tx.events.recent(OTHER, PageQuery()), ([], False, False)),
+    "events.recent_of_user": (lambda tx: tx.events.recent_of_user(OTHER, USER, 9, 9), []),
+    "events.counts": (lambda tx: tx.events.counts(OTHER, "x", ["event_", "event_2"], 9), [0]),
+    "pending_sign_ins.by_hash": (lambda tx: tx.pending_sign_ins.by_hash(OTHER, TOKEN), None),
+    "sessions.by_id": (lambda tx: tx.sessions.by_id(OTHER, "session_1"), None),
     "sessions.active_page": (
-        lambda tx: tx.sessions.active_page(THERE, USER, PageQuery(), 2, -1),
+        lambda tx: tx.sessions.active_page(OTHER, USER, PageQuery(), 2, -1),
         ([], False, False),
     ),
-    "sessions.refresh_by_hash": (lambda tx: tx.sessions.refresh_by_hash(THERE, TOKEN), None),
-    "signing_keys.published": (lambda tx: tx.signing_keys.published(THERE, 1), []),
-    "links.by_id": (lambda tx: tx.links.by_id(THERE, "link_1"), None),
-    "links.abandoned": (lambda tx: tx.links.abandoned(THERE, USER, 99), []),
-    "brandings.of": (lambda tx: tx.brandings.of(THERE), None),
-    "sessions.ip_addresses_of": (lambda tx: tx.sessions.ip_addresses_of(THERE, USER), []),
-    "throttles.tat": (lambda tx: tx.throttles.tat(THERE, USER), 0),
-    "failures.of": (lambda tx: tx.failures.of(THERE, USER), FailureRecord((), 0, None)),
+    "sessions.refresh_by_hash": (lambda tx: tx.sessions.refresh_by_hash(OTHER, TOKEN), None),
+    "signing_keys.published": (lambda tx: tx.signing_keys.published(OTHER, 1), []),
+    "links.by_id": (lambda tx: tx.links.by_id(OTHER, "link_1"), None),
+    "links.abandoned": (lambda tx: tx.links.abandoned(OTHER, USER, 99), []),
+    "brandings.of": (lambda tx: tx.brandings.of(OTHER), None),
+    "sessions.ip_addresses_of": (lambda tx: tx.sessions.ip_addresses_of(OTHER, USER), []),
+    "throttles.tat": (lambda tx: tx.throttles.tat(OTHER, USER), 0),
+    "failures.of": (lambda tx: tx.failures.of(OTHER, USER), FailureRecord((), 0, None)),
 }
 WRITES: dict[str, tuple[Callable[[Tx, "Rows"], Awaitable[object]], object]] = {
-    "api_keys.revoke": (lambda tx, _: tx.api_keys.revoke(THERE, KEY, 9), False),
-    "api_keys.touch": (lambda tx, _: tx.api_keys.touch(THERE, KEY, 9), None),
-    "users.update": (lambda tx, rows: tx.users.update(THERE, rows.user(1, name="changed")), False),
-    "users.record_sign_in": (lambda tx, _: tx.users.record_sign_in(THERE, USER, 9), None),
+    "api_keys.revoke": (lambda tx, _: tx.api_keys.revoke(OTHER, KEY, 9), False),
+    "api_keys.touch": (lambda tx, _: tx.api_keys.touch(OTHER, KEY, 9), None),
+    "users.update": (lambda tx, rows: tx.users.update(OTHER, rows.user(1, name="changed")), False),
+    "users.record_sign_in": (lambda tx, _: tx.users.record_sign_in(OTHER, USER, 9), None),
     "users.replace_password_hash": (
-        lambda tx, _: tx.users.replace_password_hash(THERE, USER, "hash", "new"),
+        lambda tx, _: tx.users.replace_password_hash(OTHER, USER, "hash", "new"),
         False,
     ),
-    "users.delete": (lambda tx, _: tx.users.delete(THERE, USER), False),
-    "factors.reseal": (lambda tx, _: tx.factors.reseal(THERE, FACTOR, "sealed", "new"), None),
-    "factors.delete": (lambda tx, _: tx.factors.delete(THERE, FACTOR), False),
-    "factors.delete_pending": (lambda tx, _: tx.factors.delete_pending(THERE, FACTOR), False),
-    "factors.delete_of_user": (lambda tx, _: tx.factors.delete_of_user(THERE, USER), 0),
+    "users.delete": (lambda tx, _: tx.users.delete(OTHER, USER), False),
+    "factors.reseal": (lambda tx, _: tx.factors.reseal(OTHER, FACTOR, "sealed", "new"), None),
+    "factors.delete": (lambda tx, _: tx.factors.delete(OTHER, FACTOR), False),
+    "factors.delete_pending": (lambda tx, _: tx.factors.delete_pending(OTHER, FACTOR), False),
+    "factors.delete_of_user": (lambda tx, _: tx.factors.delete_of_user(OTHER, USER), 0),
     "challenges.insert_for_factor": (
-        lambda tx, rows: tx.challenges.insert_for_factor(THERE, rows.challenge(9)),
+        lambda tx, rows: tx.challenges.insert_for_factor(OTHER, rows.challenge(9)),
         False,
     ),
-    "attempts.charge": (lambda tx, _: tx.attempts.charge(THERE, CHALLENGE, 5, 9), None),
-    "attempts.spend": (lambda tx, rows: tx.attempts.spend(THERE, attempt(rows, None), 9, NOTHING, 9), 0),
+    "attempts.charge": (lambda tx, _: tx.attempts.charge(OTHER, CHALLENGE, 5, 9), None),
+    "attempts.spend": (lambda tx, rows: tx.attempts.spend(OTHER, attempt(rows, None), 9, EMPTY, 9), 0),
     "attempts.spend, counted with the outcome": (
-        lambda tx, rows: tx.attempts.spend(THERE, attempt(rows, NOTHING), 9, NOTHING, 9),
+        lambda tx, rows: tx.attempts.spend(OTHER, attempt(rows, EMPTY), 9, EMPTY, 9),
         0,
     ),
     "attempts.write_without_spending": (
-        lambda tx, rows: tx.attempts.write_without_spending(THERE, attempt(rows, None), LOCKED),
+        lambda tx, rows: tx.attempts.write_without_spending(OTHER, attempt(rows, None), LOCKED),
         None,
     ),
     "attempts.write_without_spending, counted with the outcome": (
-        lambda tx, rows: tx.attempts.write_without_spending(THERE, attempt(rows, NOTHING), NOTHING),
+        lambda tx, rows: tx.attempts.write_without_spending(OTHER, attempt(rows, EMPTY), EMPTY),
         None,
     ),
     "failures.write": (
-        lambda tx, _: tx.failures.write(THERE, USER, LOCKED),
+        lambda tx, _: tx.failures.write(OTHER, USER, LOCKED),
         None,
     ),
-    "failures.clear": (lambda tx, _: tx.failures.clear(THERE, USER), False),
-    "pending_sign_ins.spend": (lambda tx, _: tx.pending_sign_ins.spend(THERE, TOKEN, 2), False),
-    "sessions.touch": (lambda tx, _: tx.sessions.touch(THERE, "session_1", 2), False),
-    "sessions.end": (lambda tx, _: tx.sessions.end(THERE, "session_1", 2), False),
-    "sessions.clear_second_factor": (lambda tx, _: tx.sessions.clear_second_factor(THERE, USER, "pwd", 2), 0),
-    "sessions.delete_of_user": (lambda tx, _: tx.sessions.delete_of_user(THERE, USER), None),
-    "sessions.spend_refresh": (lambda tx, _: tx.sessions.spend_refresh(THERE, TOKEN, 2, "new"), False),
-    "signing_keys.retire_others": (lambda tx, _: tx.signing_keys.retire_others(THERE, "other", 2), 0),
-    "links.open": (lambda tx, _: tx.links.open(THERE, "link_1", 2, b"session", 9), False),
-    "links.attach": (lambda tx, _: tx.links.attach(THERE, "link_1", "other", "other"), False),
-    "links.complete": (lambda tx, _: tx.links.complete(THERE, "link_1", 2), False),
-    "links.delete_of_user": (lambda tx, _: tx.links.delete_of_user(THERE, USER), 0),
-    "throttles.refund": (lambda tx, _: tx.throttles.refund(THERE, USER, 1), None),
-    "throttles.clear": (lambda tx, _: tx.throttles.clear(THERE, USER), False),
+    "failures.clear": (lambda tx, _: tx.failures.clear(OTHER, USER), False),
+    "pending_sign_ins.spend": (lambda tx, _: tx.pending_sign_ins.spend(OTHER, TOKEN, 2), False),
+    "sessions.touch": (lambda tx, _: tx.sessions.touch(OTHER, "session_1", 2), False),
+    "sessions.end": (lambda tx, _: tx.sessions.end(OTHER, "session_1", 2), False),
+    "sessions.clear_second_factor": (lambda tx, _: tx.sessions.clear_second_factor(OTHER, USER, "pwd", 2), 0),
+    "sessions.delete_of_user": (lambda tx, _: tx.sessions.delete_of_user(OTHER, USER), None),
+    "sessions.spend_refresh": (lambda tx, _: tx.sessions.spend_refresh(OTHER, TOKEN, 2, "new"), False),
+    "signing_keys.retire_others": (lambda tx, _: tx.signing_keys.retire_others(OTHER, "other", 2), 0),
+    "links.open": (lambda tx, _: tx.links.open(OTHER, "link_1", 2, b"session", 9), False),
+    "links.attach": (lambda tx, _: tx.links.attach(OTHER, "link_1", "other", "other"), False),
+    "links.complete": (lambda tx, _: tx.links.complete(OTHER, "link_1", 2), False),
+    "links.delete_of_user": (lambda tx, _: tx.links.delete_of_user(OTHER, USER), 0),
+    "throttles.refund": (lambda tx, _: tx.throttles.refund(OTHER, USER, 1), None),
+    "throttles.clear": (lambda tx, _: tx.throttles.clear(OTHER, USER), False),
     "idempotency.store_response": (
-        lambda tx, _: tx.idempotency.store_response(IdempotencyClaim(THERE, b"k", b"b", 9), "new"),
+        lambda tx, _: tx.idempotency.store_response(IdempotencyClaim(OTHER, b"k", b"b", 9), "new"),
         None,
     ),
 }
@@ -173,7 +173,7 @@ async def fill(tx: Tx, rows: "Rows", environment: int) -> None:
 
 
 async def contents(store: Store) -> dict[str, list[tuple[object, ...]]]:
-    """Everything that is in the tables."""
+    """Return every row of the tables."""
 
     async def unit(tx: Tx) -> dict[str, list[tuple[object, ...]]]:
         return {
@@ -186,48 +186,48 @@ async def contents(store: Store) -> dict[str, list[tuple[object, ...]]]:
 
 @pytest.fixture
 async def filled(store: Store, rows: "Rows") -> Store:
-    await rows.put(store, rows.environment(HERE))
-    await rows.put(store, rows.environment(THERE))
-    await store.write(lambda tx: fill(tx, rows, HERE))
+    await rows.put(store, rows.environment(OWN))
+    await rows.put(store, rows.environment(OTHER))
+    await store.write(lambda tx: fill(tx, rows, OWN))
     return store
 
 
-@pytest.mark.parametrize("call", READS)
-async def test_what_is_here_is_not_found_there(filled: Store, call: str) -> None:
-    unit, nothing = READS[call]
-    assert await filled.write(unit) == nothing
+@pytest.mark.parametrize("method", READS)
+async def test_read_returns_no_row_of_another_environment(filled: Store, method: str) -> None:
+    unit, expected = READS[method]
+    assert await filled.write(unit) == expected
 
 
-@pytest.mark.parametrize("call", WRITES)
-async def test_what_is_here_is_not_changed_from_there(filled: Store, rows: "Rows", call: str) -> None:
-    unit, nothing = WRITES[call]
+@pytest.mark.parametrize("method", WRITES)
+async def test_write_changes_no_row_of_another_environment(filled: Store, rows: "Rows", method: str) -> None:
+    unit, expected = WRITES[method]
     before = await contents(filled)
-    assert await filled.write(lambda tx: unit(tx, rows)) == nothing
+    assert await filled.write(lambda tx: unit(tx, rows)) == expected
     after = await contents(filled)
-    assert {table: [row for row in after[table] if row[0] == HERE] for table in TABLES} == before
+    assert {table: [row for row in after[table] if row[0] == OWN] for table in TABLES} == before
 
 
-async def test_the_same_ids_live_side_by_side(filled: Store, rows: "Rows") -> None:
+async def test_same_ids_are_independent_in_two_environments(filled: Store, rows: "Rows") -> None:
     before = await contents(filled)
-    await filled.write(lambda tx: fill(tx, rows, THERE))
+    await filled.write(lambda tx: fill(tx, rows, OTHER))
     after = await contents(filled)
     for table in TABLES:
-        assert [row for row in after[table] if row[0] == HERE] == before[table]
+        assert [row for row in after[table] if row[0] == OWN] == before[table]
         assert len(after[table]) == 2
-    spent = await filled.write(lambda tx: tx.attempts.spend(THERE, attempt(rows, None), 9, NOTHING, 9))
+    spent = await filled.write(lambda tx: tx.attempts.spend(OTHER, attempt(rows, None), 9, EMPTY, 9))
     assert spent == SpendResult.ALL
-    here = await filled.read(lambda tx: tx.factors.by_id(HERE, FACTOR))
-    assert here == rows.factor(1)
+    unaffected = await filled.read(lambda tx: tx.factors.by_id(OWN, FACTOR))
+    assert unaffected == rows.factor(1)
 
 
-def test_every_call_that_takes_an_environment_is_listed_here() -> None:
-    """A call added to one of these tables must be added above."""
-    named = {name.split(" ")[0] for name in (*READS, *WRITES)}
-    tx = Tx(None)  # type: ignore[arg-type]  # only the classes are looked at
-    calls = {
-        f"{table}.{call}"
+def test_every_table_method_with_an_environment_is_listed() -> None:
+    """A method added to one of these tables must be added above."""
+    listed = {name.split(" ")[0] for name in (*READS, *WRITES)}
+    tx = Tx(None)  # type: ignore[arg-type]  # only the classes are inspected
+    methods = {
+        f"{table}.{method}"
         for table in {*TABLES, "attempts"} & set(Tx.__slots__)
-        for call in vars(type(getattr(tx, table)))
-        if not call.startswith("_") and not {call, f"{table}.{call}"} & CREATORS
+        for method in vars(type(getattr(tx, table)))
+        if not method.startswith("_") and not {method, f"{table}.{method}"} & CREATORS
     }
-    assert calls <= named
+    assert methods <= listed

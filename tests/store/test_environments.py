@@ -1,4 +1,4 @@
-"""Environments and API keys in any store."""
+"""Environments and API keys in every store."""
 
 from typing import TYPE_CHECKING
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 async def test_an_environment_is_found_by_number_client_id_and_name(store: Store, rows: "Rows") -> None:
-    made = rows.environment(7, mfa_policy="required", options='{"a":1}', created_at=5, updated_at=6)
-    assert await rows.put(store, made)
+    environment = rows.environment(7, mfa_policy="required", options='{"a":1}', created_at=5, updated_at=6)
+    assert await rows.put(store, environment)
 
     async def unit(tx: Tx) -> list[Environment | None]:
         table = tx.environments
@@ -27,10 +27,10 @@ async def test_an_environment_is_found_by_number_client_id_and_name(store: Store
             await table.by_name("client_7"),
         ]
 
-    assert await store.read(unit) == [made, made, made, None, None, None]
+    assert await store.read(unit) == [environment, environment, environment, None, None, None]
 
 
-async def test_numbers_start_at_one_and_follow_the_highest(store: Store, rows: "Rows") -> None:
+async def test_next_number_is_one_above_the_highest(store: Store, rows: "Rows") -> None:
     assert await store.read(lambda tx: tx.environments.next_number()) == 1
     await rows.put(store, rows.environment(1))
     await rows.put(store, rows.environment(41))
@@ -42,7 +42,7 @@ async def test_numbers_start_at_one_and_follow_the_highest(store: Store, rows: "
     [(1, "client_2", "n2"), (2, "client_1", "n2"), (2, "client_2", "n1")],
     ids=["number", "client id", "name"],
 )
-async def test_a_taken_number_client_id_or_name_is_refused_and_changes_nothing(
+async def test_duplicate_number_client_id_or_name_is_refused(
     store: Store, rows: "Rows", number: int, client_id: str, name: str
 ) -> None:
     first = rows.environment(1)
@@ -52,13 +52,13 @@ async def test_a_taken_number_client_id_or_name_is_refused_and_changes_nothing(
     assert await store.read(lambda tx: tx.environments.all()) == [first]
 
 
-async def test_all_lists_by_number(store: Store, rows: "Rows") -> None:
+async def test_environments_are_listed_by_number(store: Store, rows: "Rows") -> None:
     for number in (10, 2, 33):
         await rows.put(store, rows.environment(number))
     assert [found.number for found in await store.read(lambda tx: tx.environments.all())] == [2, 10, 33]
 
 
-async def test_update_writes_what_may_change_and_leaves_the_rest(store: Store, rows: "Rows") -> None:
+async def test_update_leaves_client_id_and_creation_time_unchanged(store: Store, rows: "Rows") -> None:
     first, other = rows.environment(1), rows.environment(2)
     await rows.put(store, first)
     await rows.put(store, other)
@@ -71,7 +71,7 @@ async def test_update_writes_what_may_change_and_leaves_the_rest(store: Store, r
     assert not await store.write(lambda tx: tx.environments.update(rows.environment(3)))
 
 
-async def test_a_key_is_found_with_its_environment_until_it_is_revoked(store: Store, rows: "Rows") -> None:
+async def test_api_key_is_found_until_it_is_revoked(store: Store, rows: "Rows") -> None:
     environment, key = rows.environment(3), rows.api_key(3, 1, name="k", hint="wxyz", created_at=7)
     await rows.put(store, environment)
     assert await store.write(lambda tx: tx.api_keys.insert(key, b"\x00hash\xff"))
@@ -85,7 +85,7 @@ async def test_a_key_is_found_with_its_environment_until_it_is_revoked(store: St
     assert [(found.id, found.revoked_at) for found in listed] == [(key.id, 50)]
 
 
-async def test_the_same_key_is_kept_once_even_under_two_environments(store: Store, rows: "Rows") -> None:
+async def test_same_key_in_another_environment_is_refused(store: Store, rows: "Rows") -> None:
     for number in (1, 2):
         await rows.put(store, rows.environment(number))
     assert await store.write(lambda tx: tx.api_keys.insert(rows.api_key(1, 1), b"same"))
@@ -93,7 +93,7 @@ async def test_the_same_key_is_kept_once_even_under_two_environments(store: Stor
     assert await store.read(lambda tx: tx.api_keys.of_environment(2)) == []
 
 
-async def test_keys_are_listed_oldest_first_and_touched_only_forward(store: Store, rows: "Rows") -> None:
+async def test_keys_are_listed_oldest_first_and_last_use_never_decreases(store: Store, rows: "Rows") -> None:
     await rows.put(store, rows.environment(1))
 
     async def unit(tx: Tx) -> list[ApiKey]:

@@ -1,4 +1,4 @@
-"""Events in any store: appended once, listed by names and time."""
+"""Events in every store: appended once, listed by name and time."""
 
 from typing import TYPE_CHECKING, Literal
 
@@ -8,7 +8,7 @@ from authfactor.models import EventRecord, PageQuery
 from authfactor.store import Store, Tx, Unit
 
 if TYPE_CHECKING:
-    from tests.store.conftest import Pages
+    from tests.store.conftest import PaginationModel
 
 Order = Literal["asc", "desc", "normal"]
 NAMES = ("user.created", "user.updated", "user.deleted")
@@ -19,9 +19,9 @@ def event(number: int) -> EventRecord:
     return EventRecord(f"event_{number:04}", NAMES[number % 3], "user_1", f'{{"n":{number}}}', 100 * number)
 
 
-def append(made: EventRecord, environment: int = 1) -> Unit[None]:
+def append(record: EventRecord, environment: int = 1) -> Unit[None]:
     return lambda tx: tx.events.append(
-        environment, made.id, made.name, made.user_id, made.data, made.created_at
+        environment, record.id, record.name, record.user_id, record.data, record.created_at
     )
 
 
@@ -31,36 +31,36 @@ def listing(
     return lambda tx: tx.events.page(1, names, query, start, end)
 
 
-async def test_an_event_comes_back_as_it_was_written(store: Store) -> None:
-    made = [
+async def test_event_is_read_as_it_was_written(store: Store) -> None:
+    records = [
         EventRecord("event_1", "user.created", "user_1", '{"ä":1}', 2**41),
         EventRecord("event_2", "x", None, "{}", 5),
     ]
-    for each in made:
+    for each in records:
         await store.write(append(each))
 
     async def unit(tx: Tx) -> list[EventRecord | None]:
         return [await tx.events.by_id(1, f"event_{number}") for number in (1, 2, 3)]
 
-    assert await store.read(unit) == [*made, None]
+    assert await store.read(unit) == [*records, None]
 
 
 @pytest.mark.parametrize("order", ["asc", "desc", "normal"])
 @pytest.mark.parametrize("names", [NAMES[:1], NAMES[:2], NAMES])
-async def test_every_page_of_some_names_is_the_models(
-    store: Store, pages: "Pages", names: tuple[str, ...], order: Order
+async def test_every_page_filtered_by_name_equals_the_model(
+    store: Store, pagination: "PaginationModel", names: tuple[str, ...], order: Order
 ) -> None:
-    made = [event(number) for number in range(7)]
-    for each in made:
+    records = [event(number) for number in range(7)]
+    for each in records:
         await store.write(append(each))
     await store.write(append(event(3), environment=2))
-    ids = [each.id for each in made if each.name in names]
-    for query in pages.queries(ids, order):
+    ids = [each.id for each in records if each.name in names]
+    for query in pagination.queries(ids, order):
         found = await store.read(listing(names, query, *ALL_TIME))
-        assert pages.shown(found) == pages.model(ids, query), query
+        assert pagination.ids_of(found) == pagination.expected(ids, query), query
 
 
-async def test_times_bound_a_list_from_the_start_on_and_before_the_end(store: Store) -> None:
+async def test_time_range_includes_its_start_and_excludes_its_end(store: Store) -> None:
     for number in range(6):
         await store.write(append(event(number)))
 

@@ -1,4 +1,4 @@
-"""Factors and challenges in any store: what is spent is spent once, however many try."""
+"""Factors and challenges in every store: steps, attempts and challenges are spent once."""
 
 import asyncio
 from typing import TYPE_CHECKING
@@ -15,24 +15,22 @@ if TYPE_CHECKING:
     from tests.store.conftest import Backend, Rows
 
 RACERS = 50
-# The statement that closes a challenge, and how many attempts it counts with it.
-CLOSINGS = [pytest.param(CLOSE, 0, id="counted before"), pytest.param(CHARGE_AND_CLOSE, 1, id="counts")]
+# A statement that closes a challenge, and the attempts that it counts.
+CLOSINGS = [pytest.param(CLOSE, 0, id="close"), pytest.param(CHARGE_AND_CLOSE, 1, id="charge and close")]
 NOW = 500_000
 
 
-async def test_a_factor_comes_back_as_it_was_written(store: Store, rows: "Rows") -> None:
+async def test_factor_is_read_as_it_was_written(store: Store, rows: "Rows") -> None:
     factor = FactorRecord("auth_factor_x", "user_x", "I", "a", "s", 2**41, 2**33, 2**42, 2**43)
     await rows.put(store, factor)
     assert await store.read(lambda tx: tx.factors.by_id(1, "auth_factor_x")) == factor
-    alone = rows.factor(2, user_id=None)
-    await rows.put(store, alone)
-    assert await store.read(lambda tx: tx.factors.by_id(1, alone.id)) == alone
+    standalone = rows.factor(2, user_id=None)
+    await rows.put(store, standalone)
+    assert await store.read(lambda tx: tx.factors.by_id(1, standalone.id)) == standalone
     assert await store.read(lambda tx: tx.factors.by_id(1, "auth_factor_y")) is None
 
 
-async def test_a_users_factors_are_listed_oldest_first_without_those_of_others(
-    store: Store, rows: "Rows"
-) -> None:
+async def test_factors_of_a_user_are_listed_oldest_first(store: Store, rows: "Rows") -> None:
     for number in (3, 1, 2):
         await rows.put(store, rows.factor(number))
     await rows.put(store, rows.factor(4, user_id="user_0002"))
@@ -43,7 +41,9 @@ async def test_a_users_factors_are_listed_oldest_first_without_those_of_others(
     assert known == [factor.id for factor in listed]
 
 
-async def test_a_step_only_grows_and_the_first_activates(store: Store, rows: "Rows") -> None:
+async def test_last_step_only_increases_and_the_first_activates_the_factor(
+    store: Store, rows: "Rows"
+) -> None:
     factor = rows.factor(1)
     await rows.put(store, factor)
 
@@ -60,8 +60,8 @@ async def test_a_step_only_grows_and_the_first_activates(store: Store, rows: "Ro
     assert await store.write(lambda tx: tx.db.run_while_matched(unknown)) == 0
 
 
-async def test_of_fifty_that_spend_one_step_one_wins(backend: "Backend", rows: "Rows") -> None:
-    """Each on its own challenge, as when one code is sent many times."""
+async def test_one_of_fifty_concurrent_spends_of_a_step_succeeds(backend: "Backend", rows: "Rows") -> None:
+    """Each spend has its own challenge, as when one code is sent many times."""
     stores = [await backend.open(), await backend.open()]
     await rows.put(stores[0], rows.factor(1))
     for racer in range(RACERS):
@@ -86,7 +86,7 @@ async def test_of_fifty_that_spend_one_step_one_wins(backend: "Backend", rows: "
     assert closed.verified_at == NOW + winner
 
 
-async def test_a_secret_is_resealed_only_while_it_is_what_was_read(store: Store, rows: "Rows") -> None:
+async def test_secret_is_resealed_only_if_it_is_unchanged(store: Store, rows: "Rows") -> None:
     factor = rows.factor(1, secret="first")
     await rows.put(store, factor)
     await store.write(lambda tx: tx.factors.reseal(1, factor.id, "other", "wrong"))
@@ -96,7 +96,7 @@ async def test_a_secret_is_resealed_only_while_it_is_what_was_read(store: Store,
     assert found == msgspec.structs.replace(factor, secret="second")
 
 
-async def test_deleting_removes_one_or_all_of_a_user(store: Store, rows: "Rows") -> None:
+async def test_delete_removes_one_factor_or_all_of_a_user(store: Store, rows: "Rows") -> None:
     for number in range(1, 5):
         user = "user_0002" if number == 4 else "user_0001"
         factor = rows.factor(number, user_id=user)
@@ -108,21 +108,21 @@ async def test_deleting_removes_one_or_all_of_a_user(store: Store, rows: "Rows")
     assert await store.read(lambda tx: tx.factors.by_id(1, rows.factor(4).id)) is not None
 
 
-async def test_a_challenge_comes_back_as_it_was_written(store: Store, rows: "Rows") -> None:
+async def test_challenge_is_read_as_it_was_written(store: Store, rows: "Rows") -> None:
     challenge = rows.challenge(1, attempts=3, created_at=2**40, expires_at=2**41, verified_at=2**42)
     await rows.put(store, challenge)
     assert await store.read(lambda tx: tx.challenges.by_id(1, challenge.id)) == challenge
     assert await store.read(lambda tx: tx.challenges.by_id(1, "auth_challenge_0002")) is None
 
 
-def attempt(challenge_id: str, most: int = 3, now: int = NOW) -> Unit[CodeAttempt | None]:
-    """Count an attempt and keep the count, as for a wrong code; None when there is no such challenge.
+def attempt(challenge_id: str, max_attempts: int = 3, now: int = NOW) -> Unit[CodeAttempt | None]:
+    """Charge an attempt and write the record, as for a wrong code; None for an unknown challenge.
 
-    Leaves out what only stores differ in.
+    Drops `stored`, in which the stores differ.
     """
 
     async def run(tx: Tx) -> CodeAttempt | None:
-        counted = await tx.attempts.charge(1, challenge_id, most, now)
+        counted = await tx.attempts.charge(1, challenge_id, max_attempts, now)
         if counted is None:
             return None
         await tx.attempts.write_without_spending(1, counted, counted.record)
@@ -131,17 +131,19 @@ def attempt(challenge_id: str, most: int = 3, now: int = NOW) -> Unit[CodeAttemp
     return run
 
 
-def charge(challenge_id: str, most: int) -> Unit[bool | None]:
-    """Count an attempt; whether the challenge had one left, None when there is no such challenge."""
+def charge(challenge_id: str, max_attempts: int) -> Unit[bool | None]:
+    """Charge an attempt; return whether the challenge had one left, None for an unknown challenge."""
 
     async def run(tx: Tx) -> bool | None:
-        counted = await attempt(challenge_id, most)(tx)
+        counted = await attempt(challenge_id, max_attempts)(tx)
         return counted and counted.charged
 
     return run
 
 
-async def test_an_attempt_comes_with_challenge_and_factor_as_they_were(store: Store, rows: "Rows") -> None:
+async def test_charging_an_attempt_returns_the_previous_challenge_and_factor(
+    store: Store, rows: "Rows"
+) -> None:
     factor = FactorRecord("auth_factor_x", "user_x", "I", "a", "s", 2**41, 2**33, 2**42, 2**43)
     challenge = msgspec.structs.replace(rows.challenge(1), factor_id=factor.id, expires_at=NOW + 1)
     await rows.put(store, factor)
@@ -155,7 +157,7 @@ async def test_an_attempt_comes_with_challenge_and_factor_as_they_were(store: St
     assert second.record.in_a_row == 2
 
 
-async def test_an_attempt_at_the_factor_of_nobody_counts_for_the_factor(store: Store, rows: "Rows") -> None:
+async def test_attempt_at_a_factor_without_a_user_counts_for_the_factor(store: Store, rows: "Rows") -> None:
     factor, challenge = rows.factor(1, user_id=None), rows.challenge(1, expires_at=NOW + 1)
     await rows.put(store, factor)
     await rows.put(store, challenge)
@@ -164,7 +166,7 @@ async def test_an_attempt_at_the_factor_of_nobody_counts_for_the_factor(store: S
 
 
 @pytest.mark.parametrize("over", [{"expires_at": NOW}, {"expires_at": NOW + 1, "verified_at": NOW - 1}])
-async def test_nothing_is_counted_on_a_challenge_that_is_over(
+async def test_attempt_at_an_expired_or_verified_challenge_is_not_counted(
     store: Store, rows: "Rows", over: dict[str, int]
 ) -> None:
     factor, challenge = rows.factor(1), rows.challenge(1, **over)
@@ -176,9 +178,7 @@ async def test_nothing_is_counted_on_a_challenge_that_is_over(
     assert await store.read(lambda tx: tx.failures.of(1, "user_0001")) == FailureRecord((), 0, None)
 
 
-async def test_a_locked_record_counts_the_attempt_and_the_challenge_does_not(
-    store: Store, rows: "Rows"
-) -> None:
+async def test_attempt_under_a_lock_does_not_charge_the_challenge(store: Store, rows: "Rows") -> None:
     factor, challenge = rows.factor(1), rows.challenge(1, expires_at=NOW + 2)
     await rows.put(store, factor)
     await rows.put(store, challenge)
@@ -187,7 +187,7 @@ async def test_a_locked_record_counts_the_attempt_and_the_challenge_does_not(
     await store.write(lambda tx: tx.failures.write(1, user, locked))
     counted = await store.write(attempt(challenge.id))
     assert counted == CodeAttempt(challenge, factor, FailureRecord((5, NOW // 1000), 2, NOW + 1), False)
-    # At the very millisecond at which the lock ends it is over.
+    # The lock has ended at its end millisecond.
     counted = await store.write(attempt(challenge.id, now=NOW + 1))
     assert counted is not None
     assert (counted.record.in_a_row, counted.charged) == (3, True)
@@ -195,7 +195,7 @@ async def test_a_locked_record_counts_the_attempt_and_the_challenge_does_not(
     assert found == msgspec.structs.replace(challenge, attempts=1)
 
 
-async def test_attempts_are_charged_up_to_the_limit_and_not_beyond(store: Store, rows: "Rows") -> None:
+async def test_attempts_are_charged_only_up_to_the_limit(store: Store, rows: "Rows") -> None:
     challenge = rows.challenge(1)
     await rows.put(store, challenge)
     await rows.put(store, rows.factor(1))
@@ -206,9 +206,7 @@ async def test_attempts_are_charged_up_to_the_limit_and_not_beyond(store: Store,
     assert not await store.write(charge("auth_challenge_0002", 3))
 
 
-async def test_of_fifty_that_charge_at_once_no_more_than_the_limit_pass(
-    backend: "Backend", rows: "Rows"
-) -> None:
+async def test_fifty_concurrent_charges_do_not_exceed_the_limit(backend: "Backend", rows: "Rows") -> None:
     stores = [await backend.open(), await backend.open()]
     challenge = rows.challenge(1)
     await rows.put(stores[0], challenge)
@@ -223,12 +221,12 @@ async def test_of_fifty_that_charge_at_once_no_more_than_the_limit_pass(
 
 
 def close(statement: str, challenge_id: str, now: int) -> Unit[int]:
-    """Close a challenge; 1 for the one that did."""
+    """Close a challenge; return 1 if this call closed it, else 0."""
     return lambda tx: tx.db.run_while_matched((statement, (1, challenge_id, now)))
 
 
 @pytest.mark.parametrize(("statement", "attempts"), CLOSINGS)
-async def test_a_challenge_closes_once_and_takes_no_charge_afterwards(
+async def test_challenge_closes_once_and_refuses_later_charges(
     store: Store, rows: "Rows", statement: str, attempts: int
 ) -> None:
     challenge = rows.challenge(1)
@@ -243,7 +241,7 @@ async def test_a_challenge_closes_once_and_takes_no_charge_afterwards(
 
 
 @pytest.mark.parametrize(("statement", "attempts"), CLOSINGS)
-async def test_of_fifty_that_close_one_challenge_one_wins(
+async def test_one_of_fifty_concurrent_closes_of_a_challenge_succeeds(
     backend: "Backend", rows: "Rows", statement: str, attempts: int
 ) -> None:
     stores = [await backend.open(), await backend.open()]

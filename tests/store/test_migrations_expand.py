@@ -1,6 +1,6 @@
-"""A revision only adds, so that the release before goes on working: tables, columns that may be left out.
+"""Revisions only add tables and optional columns, so that the previous release keeps working.
 
-What is taken away is listed here with the release that used it last, and goes one release later.
+Removals are listed here, and happen one release after the last release that used them.
 """
 
 import contextlib
@@ -14,14 +14,14 @@ from alembic.script import ScriptDirectory
 
 from authfactor.store import migrations
 
-# Revision that takes it away: the tables, or table and column, that no supported release uses any more.
-TAKEN_AWAY: Final[dict[str, set[str]]] = {}
+# Per revision: the removed tables, or `table.column`, that no supported release uses anymore.
+REMOVED: Final[dict[str, set[str]]] = {}
 
 
 class Column(NamedTuple):
-    """What matters to a statement that does not know the column."""
+    """Whether an INSERT may omit the column."""
 
-    may_be_left_out: bool
+    optional: bool
 
 
 def columns_at(path: Path, revision: str) -> dict[str, Column]:
@@ -43,35 +43,35 @@ def revisions() -> list[str]:
     return [script.revision for script in walked][::-1]
 
 
-def broken_by(before: dict[str, Column], after: dict[str, Column], taken_away: set[str]) -> list[str]:
-    """List what a release made for `before` would stumble over."""
-    known = {name.partition(".")[0] for name in before}
-    gone = [name for name in before if name not in after and not {name, name.partition(".")[0]} & taken_away]
-    demanded = [
+def broken_by(before: dict[str, Column], after: dict[str, Column], removed: set[str]) -> list[str]:
+    """List the tables and columns that break a release made for `before`."""
+    tables = {name.partition(".")[0] for name in before}
+    missing = [name for name in before if name not in after and not {name, name.partition(".")[0]} & removed]
+    required = [
         name
         for name, column in after.items()
-        if name not in before and name.partition(".")[0] in known and not column.may_be_left_out
+        if name not in before and name.partition(".")[0] in tables and not column.optional
     ]
-    return sorted(gone + demanded)
+    return sorted(missing + required)
 
 
-def test_no_revision_takes_away_or_demands_what_the_release_before_does_not_know(tmp_path: Path) -> None:
+def test_no_revision_breaks_the_previous_release(tmp_path: Path) -> None:
     path = tmp_path / "authfactor.db"
     states = [(revision, columns_at(path, revision)) for revision in revisions()]
     for (_, before), (revision, after) in itertools.pairwise(states):
-        assert broken_by(before, after, TAKEN_AWAY.get(revision, set())) == [], revision
+        assert broken_by(before, after, REMOVED.get(revision, set())) == [], revision
 
 
 @pytest.mark.parametrize(
     ("after", "broken"),
     [
-        ({"a.x": Column(may_be_left_out=False)}, []),
-        ({"a.x": Column(may_be_left_out=False), "a.y": Column(may_be_left_out=True)}, []),
-        ({"a.x": Column(may_be_left_out=False), "a.y": Column(may_be_left_out=False)}, ["a.y"]),
-        ({"a.x": Column(may_be_left_out=False), "b.y": Column(may_be_left_out=False)}, []),
+        ({"a.x": Column(optional=False)}, []),
+        ({"a.x": Column(optional=False), "a.y": Column(optional=True)}, []),
+        ({"a.x": Column(optional=False), "a.y": Column(optional=False)}, ["a.y"]),
+        ({"a.x": Column(optional=False), "b.y": Column(optional=False)}, []),
         ({}, ["a.x"]),
     ],
 )
-def test_the_check_finds_it(after: dict[str, Column], broken: list[str]) -> None:
-    assert broken_by({"a.x": Column(may_be_left_out=False)}, after, set()) == broken
-    assert broken_by({"a.x": Column(may_be_left_out=False)}, {}, {"a.x"}) == []
+def test_missing_and_required_columns_are_detected(after: dict[str, Column], broken: list[str]) -> None:
+    assert broken_by({"a.x": Column(optional=False)}, after, set()) == broken
+    assert broken_by({"a.x": Column(optional=False)}, {}, {"a.x"}) == []

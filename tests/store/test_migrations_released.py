@@ -1,4 +1,4 @@
-"""A released revision never changes: databases out there have run it."""
+"""Released revisions never change, because deployed databases have run them."""
 
 import hashlib
 import json
@@ -12,12 +12,12 @@ PINNED = Path(__file__).with_name("released.json")
 VERSIONS = migrations.LOCATION / "versions"
 
 
-def test_released_revisions_are_what_they_were() -> None:
+def test_released_revisions_are_unchanged() -> None:
     pinned = json.loads(PINNED.read_text())
     present = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in VERSIONS.glob("*.py")}
     changed = sorted(name for name in pinned if present.get(name) != pinned[name])
     assert not changed, (
-        f"{changed} changed or vanished after release. Take the change back and write a new revision; only a"
+        f"{changed} changed or were removed after release. Revert that and write a new revision; only a"
         f" revision that no release contains may change: then put its new sha256 into {PINNED}."
     )
     new = {name: digest for name, digest in present.items() if name not in pinned}

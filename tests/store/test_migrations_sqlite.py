@@ -1,4 +1,4 @@
-"""Bringing a SQLite file up to date: once, step by step, from two processes, and never backwards."""
+"""SQLite migrations: in one run, step by step, from concurrent processes, and never downward."""
 
 import contextlib
 import sqlite3
@@ -17,13 +17,13 @@ PROCESSES = 3
 
 
 def revisions() -> list[str]:
-    """Every revision, first to last."""
+    """Return every revision, first to last."""
     walked = ScriptDirectory.from_config(migrations.configuration()).walk_revisions()
     return [script.revision for script in walked][::-1]
 
 
 def dump(path: Path) -> list[tuple[object, ...]]:
-    """The schema as SQLite keeps it, with the version table's row."""
+    """Return the schema as SQLite stores it, and the row of the version table."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
         objects = connection.execute(
             "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name"
@@ -34,7 +34,7 @@ def dump(path: Path) -> list[tuple[object, ...]]:
         ]
 
 
-def test_the_last_revision_is_the_one_the_release_asks_for() -> None:
+def test_last_revision_is_the_required_schema() -> None:
     assert revisions()[-1] == schema.NEEDED
 
 
@@ -47,7 +47,7 @@ def test_a_fresh_database_equals_one_migrated_step_by_step(tmp_path: Path) -> No
     assert dump(fresh) == dump(stepped)
 
 
-def test_upgrading_again_changes_nothing(tmp_path: Path) -> None:
+def test_second_upgrade_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "twice.db"
     migrations.upgrade(f"sqlite:///{path}")
     before = path.read_bytes()
@@ -55,7 +55,7 @@ def test_upgrading_again_changes_nothing(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_every_table_is_clustered_on_a_key_that_starts_with_the_environment(tmp_path: Path) -> None:
+def test_every_table_is_clustered_by_environment(tmp_path: Path) -> None:
     path = tmp_path / "fresh.db"
     migrations.upgrade(f"sqlite:///{path}")
     with contextlib.closing(sqlite3.connect(path)) as connection:
@@ -70,11 +70,11 @@ def test_every_table_is_clustered_on_a_key_that_starts_with_the_environment(tmp_
         }
     assert {table for table, without_rowid in clustered.items() if not without_rowid} == {"idempotency"}
     assert keys.pop("environments") == ["number"]
-    # Whose turn it is to do what one process at a time does, over all environments.
+    # Leases of background jobs, which span all environments.
     assert keys.pop("turns") == ["name"]
-    # The key ring is that of the installation.
+    # The key ring belongs to the installation.
     assert keys.pop("vault_keys") == ["id"]
-    # Operators look after all environments.
+    # Operators manage all environments.
     assert keys.pop("operators") == ["id"]
     assert keys.pop("audit") == ["id"]
     assert keys.pop("operator_links") == ["token_hash"]
@@ -82,7 +82,7 @@ def test_every_table_is_clustered_on_a_key_that_starts_with_the_environment(tmp_
     assert {table for table, key in keys.items() if key != ["environment"]} == set()
 
 
-async def test_opening_migrates_a_new_file_and_leaves_a_current_one_alone(tmp_path: Path) -> None:
+async def test_opening_migrates_only_a_new_file(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path)
     for _ in range(2):
         store = await open_store(settings)
@@ -90,7 +90,7 @@ async def test_opening_migrates_a_new_file_and_leaves_a_current_one_alone(tmp_pa
         await store.close()
 
 
-async def test_a_newer_schema_is_refused_and_the_message_says_what_to_do(tmp_path: Path) -> None:
+async def test_newer_schema_is_refused_with_advice(tmp_path: Path) -> None:
     path = tmp_path / "authfactor.db"
     migrations.upgrade(f"sqlite:///{path}")
     with contextlib.closing(sqlite3.connect(path)) as connection:
@@ -112,7 +112,7 @@ STARTER = """
 import asyncio, sys
 from pathlib import Path
 from authfactor.settings import Settings
-from authfactor.store import migrations  # imported before the start signal: the race is for the file alone
+from authfactor.store import migrations  # imported before the start signal, so only opening races
 from authfactor.store.opening import open_store
 
 async def main():
@@ -126,7 +126,7 @@ asyncio.run(main())
 """
 
 
-def test_processes_that_start_on_a_new_file_at_once_all_find_it_migrated(tmp_path: Path) -> None:
+def test_concurrent_first_starts_all_find_the_file_migrated(tmp_path: Path) -> None:
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", STARTER, tmp_path / "data"],

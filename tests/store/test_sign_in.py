@@ -1,4 +1,4 @@
-"""Pending sign-ins, sessions, refresh tokens and signing keys in any store."""
+"""Pending sign-ins, sessions, refresh tokens and signing keys in every store."""
 
 import asyncio
 from typing import TYPE_CHECKING
@@ -23,17 +23,17 @@ def session(number: int, **changes: object) -> SessionRecord:
     return msgspec.structs.replace(plain, **changes)
 
 
-def put(made: SessionRecord) -> Unit[None]:
-    return lambda tx: tx.sessions.insert(1, made)
+def put(record: SessionRecord) -> Unit[None]:
+    return lambda tx: tx.sessions.insert(1, record)
 
 
-async def test_a_pending_sign_in_comes_back_as_it_was_written(store: Store) -> None:
+async def test_pending_sign_in_is_read_as_it_was_written(store: Store) -> None:
     await store.write(lambda tx: tx.pending_sign_ins.insert(1, TOKEN, PENDING))
     assert await store.read(lambda tx: tx.pending_sign_ins.by_hash(1, TOKEN)) == PENDING
     assert await store.read(lambda tx: tx.pending_sign_ins.by_hash(1, b"other")) is None
 
 
-async def test_a_pending_sign_in_is_spent_once_and_only_before_it_expires(store: Store) -> None:
+async def test_pending_sign_in_is_spent_once_and_before_it_expires(store: Store) -> None:
     async def unit(tx: Tx) -> list[bool]:
         await tx.pending_sign_ins.insert(1, TOKEN, PENDING)
         await tx.pending_sign_ins.insert(1, b"late", PENDING)
@@ -49,7 +49,7 @@ async def test_a_pending_sign_in_is_spent_once_and_only_before_it_expires(store:
     assert found == msgspec.structs.replace(PENDING, spent_at=599)
 
 
-async def test_of_fifty_that_spend_one_pending_sign_in_one_wins(backend: "Backend") -> None:
+async def test_one_of_fifty_concurrent_spends_of_a_pending_sign_in_succeeds(backend: "Backend") -> None:
     stores = [await backend.open(), await backend.open()]
     await stores[0].write(lambda tx: tx.pending_sign_ins.insert(1, TOKEN, PENDING))
     spent = await asyncio.gather(
@@ -61,35 +61,35 @@ async def test_of_fifty_that_spend_one_pending_sign_in_one_wins(backend: "Backen
     assert spent.count(True) == 1
 
 
-async def test_a_session_comes_back_as_it_was_written(store: Store) -> None:
+async def test_session_is_read_as_it_was_written(store: Store) -> None:
     full = SessionRecord("s", "u", "::1", "agent ä", "password", "pwd otp", 2**40, 2**41, 3, 4, 5, 6, 7)
-    for made in (full, session(1)):
-        await store.write(put(made))
+    for record in (full, session(1)):
+        await store.write(put(record))
     assert await store.read(lambda tx: tx.sessions.by_id(1, "s")) == full
     assert await store.read(lambda tx: tx.sessions.by_id(1, session(1).id)) == session(1)
     assert await store.read(lambda tx: tx.sessions.by_id(1, "unknown")) is None
 
 
-async def test_a_session_is_touched_until_it_ends_once(store: Store) -> None:
-    made = session(1)
+async def test_session_ends_once_and_is_touched_only_before(store: Store) -> None:
+    record = session(1)
 
     async def unit(tx: Tx) -> list[bool]:
-        await tx.sessions.insert(1, made)
+        await tx.sessions.insert(1, record)
         return [
-            await tx.sessions.touch(1, made.id, 50),
-            await tx.sessions.end(1, made.id, 60),
-            await tx.sessions.end(1, made.id, 70),
-            await tx.sessions.touch(1, made.id, 80),
+            await tx.sessions.touch(1, record.id, 50),
+            await tx.sessions.end(1, record.id, 60),
+            await tx.sessions.end(1, record.id, 70),
+            await tx.sessions.touch(1, record.id, 80),
             await tx.sessions.touch(1, "unknown", 80),
         ]
 
     assert await store.write(unit) == [True, True, False, False, False]
-    found = await store.read(lambda tx: tx.sessions.by_id(1, made.id))
-    assert found == msgspec.structs.replace(made, last_active_at=50, ended_at=60, updated_at=60)
+    found = await store.read(lambda tx: tx.sessions.by_id(1, record.id))
+    assert found == msgspec.structs.replace(record, last_active_at=50, ended_at=60, updated_at=60)
 
 
-async def test_only_sessions_that_run_are_listed_newest_first(store: Store) -> None:
-    for made in (
+async def test_only_active_sessions_are_listed_newest_first(store: Store) -> None:
+    for record in (
         session(1),
         session(2, ended_at=5),
         session(3, expires_at=100),
@@ -97,7 +97,7 @@ async def test_only_sessions_that_run_are_listed_newest_first(store: Store) -> N
         session(5, user_id="user_2"),
         session(6),
     ):
-        await store.write(put(made))
+        await store.write(put(record))
 
     async def listed(query: PageQuery, now: int) -> tuple[list[str], bool, bool]:
         found = await store.read(lambda tx: tx.sessions.active_page(1, "user_1", query, now, -1))
@@ -110,15 +110,15 @@ async def test_only_sessions_that_run_are_listed_newest_first(store: Store) -> N
     assert await listed(PageQuery(2, before="session_0003"), 99) == (["6", "4"], False, True)
 
 
-async def test_a_users_sessions_are_removed_together(store: Store) -> None:
-    for made in (session(1), session(2, ended_at=5), session(3, user_id="user_2")):
-        await store.write(put(made))
+async def test_deleting_the_sessions_of_a_user_leaves_those_of_others(store: Store) -> None:
+    for record in (session(1), session(2, ended_at=5), session(3, user_id="user_2")):
+        await store.write(put(record))
     await store.write(lambda tx: tx.sessions.delete_of_user(1, "user_1"))
-    left = await store.read(lambda tx: tx.db.all("SELECT id FROM sessions"))
-    assert [row[0] for row in left] == [session(3).id]
+    remaining = await store.read(lambda tx: tx.db.all("SELECT id FROM sessions"))
+    assert [row[0] for row in remaining] == [session(3).id]
 
 
-async def test_a_refresh_token_is_spent_once_and_leaves_its_successor(store: Store) -> None:
+async def test_refresh_token_is_spent_once_and_stores_its_successor(store: Store) -> None:
     async def unit(tx: Tx) -> list[bool]:
         await tx.sessions.insert_refresh(1, TOKEN, "session_1", 5)
         return [
@@ -133,7 +133,7 @@ async def test_a_refresh_token_is_spent_once_and_leaves_its_successor(store: Sto
     assert await store.read(lambda tx: tx.sessions.refresh_by_hash(1, b"unknown")) is None
 
 
-async def test_of_fifty_that_refresh_at_once_one_wins_and_all_read_its_successor(backend: "Backend") -> None:
+async def test_fifty_concurrent_refreshes_all_read_one_successor(backend: "Backend") -> None:
     stores = [await backend.open(), await backend.open()]
     await stores[0].write(lambda tx: tx.sessions.insert_refresh(1, TOKEN, "session_1", 5))
 
@@ -150,7 +150,7 @@ async def test_of_fifty_that_refresh_at_once_one_wins_and_all_read_its_successor
     assert {successor for _, successor in outcomes} == {str(winner)}
 
 
-async def test_a_signing_key_is_published_until_it_retires(store: Store) -> None:
+async def test_signing_key_is_published_until_it_is_retired(store: Store) -> None:
     keys = [SigningKey(f"key_{number}", "sealed", "certificate", 2**40, 2**41, None) for number in (1, 2, 3)]
 
     async def unit(tx: Tx) -> int:

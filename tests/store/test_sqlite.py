@@ -1,4 +1,4 @@
-"""What only the embedded database does: batches, locks of other processes, full and read-only disks."""
+"""SQLite only: batched commits, locks of other processes, full and read-only disks."""
 
 import asyncio
 import contextlib
@@ -34,34 +34,34 @@ def path(tmp_path: Path, empty_database: Path) -> Path:
 
 
 @pytest.fixture
-async def opened(path: Path) -> AsyncIterator[SqliteStore]:
+async def sqlite_store(path: Path) -> AsyncIterator[SqliteStore]:
     store = SqliteStore(path)
     yield store
     await store.close()
 
 
-def count(path: Path) -> int:
+def count_users(path: Path) -> int:
     with contextlib.closing(sqlite3.connect(path)) as connection:
         return int(connection.execute("SELECT COUNT(*) FROM users").fetchone()[0])
 
 
-async def test_the_file_is_in_wal_mode_and_every_commit_is_flushed(opened: SqliteStore) -> None:
+async def test_database_uses_wal_mode_and_full_synchronous_commits(sqlite_store: SqliteStore) -> None:
     pragma = {
-        name: opened._writer.execute(f"PRAGMA {name}").fetchone()[0]
+        name: sqlite_store._writer.execute(f"PRAGMA {name}").fetchone()[0]
         for name in ("journal_mode", "synchronous")
     }
     assert pragma == {"journal_mode": "wal", "synchronous": 2}
 
 
-async def test_a_new_file_is_its_owners_alone(tmp_path: Path) -> None:
-    store = await open_store(Settings(data=tmp_path / "made" / "here"))
+async def test_new_database_file_has_owner_only_permissions(tmp_path: Path) -> None:
+    store = await open_store(Settings(data=tmp_path / "new" / "folder"))
     await store.close()
-    made = tmp_path / "made" / "here" / "authfactor.db"
-    assert stat.S_IMODE(made.stat().st_mode) == 0o600
-    assert stat.S_IMODE(made.parent.stat().st_mode) == 0o700
+    path = tmp_path / "new" / "folder" / "authfactor.db"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
-async def test_a_file_that_is_no_database_or_cannot_be_opened_is_named_as_such(tmp_path: Path) -> None:
+async def test_file_that_is_not_a_database_is_refused_unchanged(tmp_path: Path) -> None:
     garbage = tmp_path / "garbage.db"
     garbage.write_bytes(b"x" * 5000)
     with pytest.raises(errors.Unavailable, match="not a SQLite database"):
@@ -71,7 +71,7 @@ async def test_a_file_that_is_no_database_or_cannot_be_opened_is_named_as_such(t
         SqliteStore(tmp_path)
 
 
-async def test_a_new_file_that_another_process_holds_is_waited_for(tmp_path: Path) -> None:
+async def test_opening_waits_for_a_file_locked_by_another_process(tmp_path: Path) -> None:
     path = tmp_path / "new.db"
     other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     other.execute("BEGIN EXCLUSIVE")
@@ -83,164 +83,162 @@ async def test_a_new_file_that_another_process_holds_is_waited_for(tmp_path: Pat
     await store.close()
 
 
-async def test_closing_empties_the_log_so_that_the_file_alone_is_a_whole_copy(
-    path: Path, rows: "Rows"
-) -> None:
+async def test_closing_moves_the_wal_into_the_file(path: Path, rows: "Rows") -> None:
     store = SqliteStore(path)
     await rows.put(store, rows.user(1))
     await store.close()
-    left = {found.name for found in path.parent.iterdir()}
-    assert not left & {"authfactor.db-wal", "authfactor.db-shm"}
-    assert count(path) == 1
+    names = {found.name for found in path.parent.iterdir()}
+    assert not names & {"authfactor.db-wal", "authfactor.db-shm"}
+    assert count_users(path) == 1
 
 
-async def test_units_that_wait_together_share_one_commit_and_are_read_only_after_it(
-    opened: SqliteStore, rows: "Rows"
+async def test_concurrent_units_share_one_commit_and_are_visible_after_it(
+    sqlite_store: SqliteStore, rows: "Rows"
 ) -> None:
     commits: list[str] = []
-    opened._writer.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
+    sqlite_store._writer.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
 
     async def second(tx: Tx) -> tuple[bool, bool]:
         within = await tx.users.by_id(1, "user_0001")
-        outside = await opened.read(lambda tx: tx.users.by_id(1, "user_0001"))
+        outside = await sqlite_store.read(lambda tx: tx.users.by_id(1, "user_0001"))
         return within is not None, outside is not None
 
     _, seen, *_ = await asyncio.gather(
-        rows.put(opened, rows.user(1)),
-        opened.write(second),
-        *(rows.put(opened, rows.user(number)) for number in range(2, 20)),
+        rows.put(sqlite_store, rows.user(1)),
+        sqlite_store.write(second),
+        *(rows.put(sqlite_store, rows.user(number)) for number in range(2, 20)),
     )
     assert seen == (True, False)
     assert commits == ["COMMIT"]
 
 
-async def test_once_all_of_a_batch_are_told_and_before_any_goes_on_somebody_may_prepare_for_it(
-    opened: SqliteStore, rows: "Rows"
+async def test_batch_callback_runs_before_any_writer_of_the_batch_resumes(
+    sqlite_store: SqliteStore, rows: "Rows"
 ) -> None:
     order: list[str] = []
 
     async def put(number: int) -> None:
-        await rows.put(opened, rows.user(number))
-        order.append("went on")
+        await rows.put(sqlite_store, rows.user(number))
+        order.append("resumed")
 
-    opened.on_batch_committed(lambda: order.append("told"))
+    sqlite_store.on_batch_committed(lambda: order.append("callback"))
     await asyncio.gather(*(put(number) for number in range(3)))
-    assert order == ["told", "went on", "went on", "went on"]
+    assert order == ["callback", "resumed", "resumed", "resumed"]
 
 
-async def test_what_arrives_while_another_process_has_its_turn_comes_along(
-    opened: SqliteStore, path: Path, rows: "Rows"
+async def test_units_waiting_for_the_write_lock_share_one_commit(
+    sqlite_store: SqliteStore, path: Path, rows: "Rows"
 ) -> None:
     commits: list[str] = []
-    opened._writer.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
-    another = WriteLock(path)
-    assert another.try_acquire()
-    first = asyncio.ensure_future(rows.put(opened, rows.user(1)))
+    sqlite_store._writer.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
+    other_lock = WriteLock(path)
+    assert other_lock.try_acquire()
+    first = asyncio.ensure_future(rows.put(sqlite_store, rows.user(1)))
     await asyncio.sleep(0.01)
-    others = [asyncio.ensure_future(rows.put(opened, rows.user(number))) for number in range(2, 6)]
-    given_up = asyncio.ensure_future(rows.put(opened, rows.user(6)))
+    others = [asyncio.ensure_future(rows.put(sqlite_store, rows.user(number))) for number in range(2, 6)]
+    canceled = asyncio.ensure_future(rows.put(sqlite_store, rows.user(6)))
     await asyncio.sleep(0.01)
-    given_up.cancel()
+    canceled.cancel()
     assert commits == []
-    another.release()
-    another.close()
+    other_lock.release()
+    other_lock.close()
     assert all(await asyncio.gather(first, *others))
     assert commits == ["COMMIT"]
-    assert count(path) == 5
+    assert count_users(path) == 5
 
 
-async def test_all_that_wait_are_told_when_no_turn_comes(
-    opened: SqliteStore, path: Path, rows: "Rows", monkeypatch: pytest.MonkeyPatch
+async def test_all_waiting_writers_fail_when_the_write_lock_times_out(
+    sqlite_store: SqliteStore, path: Path, rows: "Rows", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "BUSY_TIMEOUT_SECONDS", 0.05)
-    another = WriteLock(path)
-    assert another.try_acquire()
-    first = asyncio.ensure_future(rows.put(opened, rows.user(1)))
+    other_lock = WriteLock(path)
+    assert other_lock.try_acquire()
+    first = asyncio.ensure_future(rows.put(sqlite_store, rows.user(1)))
     await asyncio.sleep(0.01)
-    outcomes = await asyncio.gather(first, rows.put(opened, rows.user(2)), return_exceptions=True)
+    outcomes = await asyncio.gather(first, rows.put(sqlite_store, rows.user(2)), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [errors.Unavailable] * 2
-    another.close()
-    assert await rows.put(opened, rows.user(1))
+    other_lock.close()
+    assert await rows.put(sqlite_store, rows.user(1))
 
 
-async def test_a_turn_that_comes_too_late_is_passed_on(
-    opened: SqliteStore, path: Path, rows: "Rows", monkeypatch: pytest.MonkeyPatch
+async def test_write_lock_acquired_after_its_timeout_is_released(
+    sqlite_store: SqliteStore, path: Path, rows: "Rows", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "BUSY_TIMEOUT_SECONDS", 0.05)
-    another = WriteLock(path)
-    assert another.try_acquire()
+    other_lock = WriteLock(path)
+    assert other_lock.try_acquire()
     for _ in range(2):
         with pytest.raises(errors.Unavailable):
-            await rows.put(opened, rows.user(1))
-    another.release()
+            await rows.put(sqlite_store, rows.user(1))
+    other_lock.release()
     await asyncio.sleep(0.05)
-    assert another.try_acquire()
-    another.close()
-    assert await rows.put(opened, rows.user(1))
+    assert other_lock.try_acquire()
+    other_lock.close()
+    assert await rows.put(sqlite_store, rows.user(1))
 
 
-async def test_a_store_closes_while_another_process_keeps_the_turn(
+async def test_store_closes_while_another_process_has_the_write_lock(
     path: Path, rows: "Rows", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "BUSY_TIMEOUT_SECONDS", 0.05)
-    another = WriteLock(path)
-    assert another.try_acquire()
-    opened = SqliteStore(path)
+    other_lock = WriteLock(path)
+    assert other_lock.try_acquire()
+    sqlite_store = SqliteStore(path)
     with pytest.raises(errors.Unavailable):
-        await rows.put(opened, rows.user(1))
-    await asyncio.wait_for(opened.close(), 10)
-    another.close()
+        await rows.put(sqlite_store, rows.user(1))
+    await asyncio.wait_for(sqlite_store.close(), 10)
+    other_lock.close()
     await asyncio.sleep(0.05)
-    left = WriteLock(path)
-    assert left.try_acquire(), "the turn came to a store that is closed, and stayed there"
-    left.close()
+    lock = WriteLock(path)
+    assert lock.try_acquire(), "a closed store acquired the write lock and kept it"
+    lock.close()
 
 
-async def test_a_unit_that_breaks_a_constraint_fails_alone(opened: SqliteStore, rows: "Rows") -> None:
+async def test_unit_that_violates_a_constraint_fails_alone(sqlite_store: SqliteStore, rows: "Rows") -> None:
     async def twice(tx: Tx) -> None:
         await tx.users.insert(1, rows.user(1))
         await tx.events.append(1, "event_1", "x", None, "{}", 1)
         await tx.events.append(1, "event_1", "x", None, "{}", 1)
 
     outcomes = await asyncio.gather(
-        rows.put(opened, rows.user(2)),
-        opened.write(twice),
-        rows.put(opened, rows.user(3)),
+        rows.put(sqlite_store, rows.user(2)),
+        sqlite_store.write(twice),
+        rows.put(sqlite_store, rows.user(3)),
         return_exceptions=True,
     )
     assert outcomes[0] is True
     assert isinstance(outcomes[1], sqlite3.IntegrityError)
     assert outcomes[2] is True
-    assert await opened.read(lambda tx: tx.users.by_id(1, "user_0001")) is None
-    assert await opened.read(lambda tx: tx.db.all("SELECT id FROM events")) == []
+    assert await sqlite_store.read(lambda tx: tx.users.by_id(1, "user_0001")) is None
+    assert await sqlite_store.read(lambda tx: tx.db.all("SELECT id FROM events")) == []
 
 
-async def test_a_unit_that_waits_for_something_else_is_refused_and_undone(
-    opened: SqliteStore, rows: "Rows"
+async def test_unit_that_awaits_anything_else_is_refused_and_rolled_back(
+    sqlite_store: SqliteStore, rows: "Rows"
 ) -> None:
     async def waits(tx: Tx) -> None:
         await tx.users.insert(1, rows.user(1))
         await asyncio.sleep(0)
 
     with pytest.raises(RuntimeError, match="nothing but its transaction"):
-        await opened.write(waits)
+        await sqlite_store.write(waits)
     with pytest.raises(RuntimeError, match="nothing but its transaction"):
-        await opened.read(lambda _: asyncio.sleep(0))
-    assert await rows.put(opened, rows.user(2))
-    assert await opened.read(lambda tx: tx.db.all("SELECT id FROM users")) == [("user_0002",)]
+        await sqlite_store.read(lambda _: asyncio.sleep(0))
+    assert await rows.put(sqlite_store, rows.user(2))
+    assert await sqlite_store.read(lambda tx: tx.db.all("SELECT id FROM users")) == [("user_0002",)]
 
 
-async def test_reading_cannot_write(opened: SqliteStore, rows: "Rows") -> None:
+async def test_write_in_a_read_unit_is_refused(sqlite_store: SqliteStore, rows: "Rows") -> None:
     with pytest.raises(errors.Unavailable, match="read-only"):
-        await opened.read(lambda tx: tx.users.insert(1, rows.user(1)))
-    assert await opened.read(lambda tx: tx.users.by_id(1, "user_0001")) is None
+        await sqlite_store.read(lambda tx: tx.users.insert(1, rows.user(1)))
+    assert await sqlite_store.read(lambda tx: tx.users.by_id(1, "user_0001")) is None
 
 
-async def test_reads_share_a_snapshot_for_one_turn_of_the_event_loop_and_no_longer(
-    path: Path, opened: SqliteStore, rows: "Rows"
+async def test_read_snapshot_ends_with_the_event_loop_iteration(
+    path: Path, sqlite_store: SqliteStore, rows: "Rows"
 ) -> None:
     async def seen() -> bool:
-        return await opened.read(lambda tx: tx.users.by_id(1, "user_0001")) is not None
+        return await sqlite_store.read(lambda tx: tx.users.by_id(1, "user_0001")) is not None
 
     other = SqliteStore(path)
     assert not await seen()
@@ -248,88 +246,88 @@ async def test_reads_share_a_snapshot_for_one_turn_of_the_event_loop_and_no_long
     assert await seen()
     assert other._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 1
     await asyncio.sleep(0)
-    # One that stayed open would keep the log from being emptied.
+    # A snapshot that is still open would prevent the truncation.
     assert other._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
     await other.close()
 
 
-async def test_a_lock_of_another_process_is_waited_for_while_reads_go_on(
-    opened: SqliteStore, path: Path, rows: "Rows"
+async def test_write_waits_for_a_lock_of_another_process_while_reads_continue(
+    sqlite_store: SqliteStore, path: Path, rows: "Rows"
 ) -> None:
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    writing = asyncio.create_task(rows.put(opened, rows.user(1)))
+    writing = asyncio.create_task(rows.put(sqlite_store, rows.user(1)))
     for _ in range(20):
         await asyncio.sleep(0.001)
-        assert await opened.read(lambda tx: tx.users.by_id(1, "user_0001")) is None
+        assert await sqlite_store.read(lambda tx: tx.users.by_id(1, "user_0001")) is None
     assert not writing.done()
     other.execute("COMMIT")
     other.close()
     assert await writing is True
-    assert count(path) == 1
+    assert count_users(path) == 1
 
 
-async def test_a_fault_that_nobody_thought_of_is_raised_and_the_next_write_works(
-    opened: SqliteStore, rows: "Rows", monkeypatch: pytest.MonkeyPatch
+async def test_write_succeeds_after_an_unexpected_commit_error(
+    sqlite_store: SqliteStore, rows: "Rows", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(opened, "_commit", "no function")
+        patched.setattr(sqlite_store, "_commit", "not callable")
         with pytest.raises(TypeError):
-            await asyncio.wait_for(rows.put(opened, rows.user(1)), 10)
-    assert await rows.put(opened, rows.user(1))
+            await asyncio.wait_for(rows.put(sqlite_store, rows.user(1)), 10)
+    assert await rows.put(sqlite_store, rows.user(1))
 
 
-async def test_a_lock_held_too_long_is_an_answer_and_the_next_write_works(
-    opened: SqliteStore, path: Path, rows: "Rows", monkeypatch: pytest.MonkeyPatch
+async def test_lock_held_too_long_is_unavailable_and_the_next_write_succeeds(
+    sqlite_store: SqliteStore, path: Path, rows: "Rows", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "BUSY_TIMEOUT_SECONDS", 0.02)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     outcomes = await asyncio.gather(
-        *(rows.put(opened, rows.user(number)) for number in range(3)),
+        *(rows.put(sqlite_store, rows.user(number)) for number in range(3)),
         return_exceptions=True,
     )
     other.execute("ROLLBACK")
     other.close()
     assert [type(outcome) for outcome in outcomes] == [errors.Unavailable] * 3
     assert "busy" in str(outcomes[0])
-    assert await rows.put(opened, rows.user(1))
-    assert count(path) == 1
+    assert await rows.put(sqlite_store, rows.user(1))
+    assert count_users(path) == 1
 
 
-async def test_a_full_disk_is_an_answer_undoes_the_batch_and_passes(
-    opened: SqliteStore, path: Path, rows: "Rows"
+async def test_full_disk_is_unavailable_and_rolls_back_the_batch(
+    sqlite_store: SqliteStore, path: Path, rows: "Rows"
 ) -> None:
-    assert await rows.put(opened, rows.user(1))
-    pages = opened._writer.execute("PRAGMA page_count").fetchone()[0]
-    opened._writer.execute(f"PRAGMA max_page_count={pages}")
+    assert await rows.put(sqlite_store, rows.user(1))
+    pages = sqlite_store._writer.execute("PRAGMA page_count").fetchone()[0]
+    sqlite_store._writer.execute(f"PRAGMA max_page_count={pages}")
     outcomes = await asyncio.gather(
-        rows.put(opened, rows.user(2)),
-        rows.put(opened, rows.user(3, metadata="x" * 100_000)),
-        rows.put(opened, rows.user(4)),
+        rows.put(sqlite_store, rows.user(2)),
+        rows.put(sqlite_store, rows.user(3, metadata="x" * 100_000)),
+        rows.put(sqlite_store, rows.user(4)),
         return_exceptions=True,
     )
     assert [type(outcome) for outcome in outcomes] == [errors.Unavailable] * 3
     assert "full" in str(outcomes[0])
-    assert await opened.read(lambda tx: tx.db.all("SELECT id FROM users")) == [("user_0001",)]
+    assert await sqlite_store.read(lambda tx: tx.db.all("SELECT id FROM users")) == [("user_0001",)]
 
-    await opened.write(lambda tx: tx.users.record_sign_in(1, "user_0001", 5))
-    opened._writer.execute("PRAGMA max_page_count=1000000")
-    assert await rows.put(opened, rows.user(3, metadata="x" * 100_000))
-    assert count(path) == 2
+    await sqlite_store.write(lambda tx: tx.users.record_sign_in(1, "user_0001", 5))
+    sqlite_store._writer.execute("PRAGMA max_page_count=1000000")
+    assert await rows.put(sqlite_store, rows.user(3, metadata="x" * 100_000))
+    assert count_users(path) == 2
 
 
-async def test_a_file_that_became_read_only_is_still_read_and_refuses_writes(
-    opened: SqliteStore, rows: "Rows"
+async def test_read_only_database_serves_reads_and_refuses_writes(
+    sqlite_store: SqliteStore, rows: "Rows"
 ) -> None:
-    await rows.put(opened, rows.user(1))
-    # What SQLite answers on a read-only file, whoever runs the tests (root may write any file).
-    opened._writer.execute("PRAGMA query_only=1")
+    await rows.put(sqlite_store, rows.user(1))
+    # SQLite's behavior on a read-only file; file permissions would not stop root.
+    sqlite_store._writer.execute("PRAGMA query_only=1")
     with pytest.raises(errors.Unavailable, match="read-only"):
-        await rows.put(opened, rows.user(2))
-    assert await opened.read(lambda tx: tx.users.by_id(1, "user_0001")) == rows.user(1)
-    opened._writer.execute("PRAGMA query_only=0")
-    assert await rows.put(opened, rows.user(2))
+        await rows.put(sqlite_store, rows.user(2))
+    assert await sqlite_store.read(lambda tx: tx.users.by_id(1, "user_0001")) == rows.user(1)
+    sqlite_store._writer.execute("PRAGMA query_only=0")
+    assert await rows.put(sqlite_store, rows.user(2))
 
 
 WRITER = """
@@ -347,8 +345,8 @@ asyncio.run(main())
 """
 
 
-async def test_a_killed_process_loses_nothing_that_it_acknowledged(path: Path) -> None:
-    process = subprocess.Popen(  # noqa: ASYNC220 - this test has nothing else to do meanwhile
+async def test_killed_process_loses_no_acknowledged_write(path: Path) -> None:
+    process = subprocess.Popen(  # noqa: ASYNC220 - this test runs nothing else
         [sys.executable, "-c", WRITER, path], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
@@ -360,6 +358,6 @@ async def test_a_killed_process_loses_nothing_that_it_acknowledged(path: Path) -
     store = SqliteStore(path)
     found = await store.read(lambda tx: tx.db.all("SELECT created_at FROM events ORDER BY id"))
     await store.close()
-    kept = [row[0] for row in found]
-    assert kept[: len(acknowledged)] == acknowledged
-    assert len(kept) - len(acknowledged) in {0, 1}
+    stored = [row[0] for row in found]
+    assert stored[: len(acknowledged)] == acknowledged
+    assert len(stored) - len(acknowledged) in {0, 1}

@@ -1,4 +1,4 @@
-"""A pace that holds however many ask at once, in any store."""
+"""Throttles in every store: the allowance, its refill, and concurrent charges."""
 
 import asyncio
 from typing import TYPE_CHECKING
@@ -15,26 +15,26 @@ def charge(now: int, subject: str = "a") -> Unit[bool]:
     return lambda tx: tx.throttles.charge(1, subject, now, INTERVAL, ALLOWANCE)
 
 
-async def test_an_allowance_is_there_at_once_and_comes_back_one_by_one(store: Store) -> None:
+async def test_allowance_is_available_immediately_and_refills_over_time(store: Store) -> None:
     assert [await store.write(charge(1000)) for _ in range(5)] == [True, True, True, False, False]
     assert [await store.write(charge(at)) for at in (1099, 1100, 1101, 1200)] == [False, True, False, True]
     assert [await store.write(charge(9000)) for _ in range(4)] == [True, True, True, False]
     assert await store.write(charge(1000, "b"))
 
 
-async def test_what_is_given_back_can_be_taken_again(store: Store) -> None:
+async def test_refunded_charge_can_be_used_again(store: Store) -> None:
     assert [await store.write(charge(1000)) for _ in range(4)][-1] is False
     await store.write(lambda tx: tx.throttles.refund(1, "a", INTERVAL))
     assert [await store.write(charge(1000)) for _ in range(2)] == [True, False]
 
 
-async def test_fifty_at_once_get_no_more_than_the_allowance(backend: "Backend") -> None:
+async def test_fifty_concurrent_charges_do_not_exceed_the_allowance(backend: "Backend") -> None:
     stores = [await backend.open(), await backend.open()]
-    taken = await asyncio.gather(*(stores[racer % 2].write(charge(1000)) for racer in range(50)))
-    assert sum(taken) == ALLOWANCE
+    granted = await asyncio.gather(*(stores[racer % 2].write(charge(1000)) for racer in range(50)))
+    assert sum(granted) == ALLOWANCE
 
 
-async def test_only_throttles_of_the_past_are_cleaned_away(store: Store) -> None:
+async def test_only_expired_throttles_are_deleted(store: Store) -> None:
     await store.write(charge(1000, "old"))
     await store.write(charge(5000, "new"))
     assert await store.write(lambda tx: tx.expired_rows.throttles(1100)) == 1

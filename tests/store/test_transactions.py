@@ -1,4 +1,4 @@
-"""What a unit of work is in any store: whole or not at all, durable when acknowledged."""
+"""Units in every store: atomic, isolated, and durable once acknowledged."""
 
 import asyncio
 import contextlib
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class Refused(Exception):
-    """What a rule might raise."""
+    """An error that a rule raises."""
 
 
-def user_named(user_id: str) -> Unit[UserRecord | None]:
+def user_by_id(user_id: str) -> Unit[UserRecord | None]:
     return lambda tx: tx.users.by_id(1, user_id)
 
 
@@ -29,11 +29,11 @@ async def ids(store: Store) -> list[str]:
     return [row[0] for row in found]
 
 
-async def test_the_schema_is_the_one_this_release_needs(store: Store) -> None:
+async def test_schema_version_is_the_required_one(store: Store) -> None:
     assert await store.schema_version() == schema.NEEDED
 
 
-async def test_each_caller_gets_its_own_units_result(store: Store, rows: "Rows") -> None:
+async def test_each_caller_gets_the_result_of_its_unit(store: Store, rows: "Rows") -> None:
     def numbered(number: int) -> Unit[int]:
         async def unit(tx: Tx) -> int:
             await tx.users.insert(1, rows.user(number))
@@ -45,7 +45,9 @@ async def test_each_caller_gets_its_own_units_result(store: Store, rows: "Rows")
     assert results == list(range(30))
 
 
-async def test_a_unit_that_raises_leaves_nothing_and_its_neighbours_stand(store: Store, rows: "Rows") -> None:
+async def test_unit_that_raises_is_rolled_back_without_the_rest_of_its_batch(
+    store: Store, rows: "Rows"
+) -> None:
     def numbered(number: int) -> Unit[str]:
         async def unit(tx: Tx) -> str:
             await tx.users.insert(1, rows.user(number))
@@ -68,9 +70,7 @@ async def test_a_unit_that_raises_leaves_nothing_and_its_neighbours_stand(store:
     assert (sorted(record.times), record.in_a_row) == ([0, 2, 3, 5, 6, 8], 6)
 
 
-async def test_a_refusal_that_commits_keeps_its_traces_and_its_neighbors_stand(
-    store: Store, rows: "Rows"
-) -> None:
+async def test_refusal_that_commits_keeps_its_writes_within_a_batch(store: Store, rows: "Rows") -> None:
     def numbered(number: int) -> Unit[str]:
         async def unit(tx: Tx) -> str:
             await tx.users.insert(1, rows.user(number))
@@ -88,7 +88,7 @@ async def test_a_refusal_that_commits_keeps_its_traces_and_its_neighbors_stand(
     assert await ids(store) == [rows.user(number).id for number in (0, 1, 3, 4, 6, 7)]
 
 
-async def test_a_refusal_that_commits_keeps_its_traces_when_it_is_alone(store: Store, rows: "Rows") -> None:
+async def test_refusal_that_commits_keeps_its_writes_outside_a_batch(store: Store, rows: "Rows") -> None:
     async def unit(tx: Tx) -> None:
         await tx.users.insert(1, rows.user(1))
         raise errors.Conflict("refused", "later").after_commit()
@@ -98,29 +98,29 @@ async def test_a_refusal_that_commits_keeps_its_traces_when_it_is_alone(store: S
     assert await ids(store) == [rows.user(1).id]
 
 
-async def test_what_can_wait_is_done_while_the_commit_is_under_way(store: Store, rows: "Rows") -> None:
-    seen: list[list[str]] = []
+async def test_during_commit_callbacks_run_after_the_unit(store: Store, rows: "Rows") -> None:
+    called_within_the_unit: list[list[str]] = []
     called = asyncio.Event()
 
     async def unit(tx: Tx) -> None:
         tx.during_commit.append(called.set)
         await tx.users.insert(1, rows.user(1))
-        seen.append(["called"] if called.is_set() else [])
+        called_within_the_unit.append(["called"] if called.is_set() else [])
 
     await store.write(unit)
     async with asyncio.timeout(10):
         await called.wait()
-    assert seen == [[]]
+    assert called_within_the_unit == [[]]
     called.clear()
     await store.write(lambda tx: tx.users.insert(1, rows.user(2)))
     await asyncio.sleep(0.01)
     assert not called.is_set()
 
 
-async def test_what_fails_meanwhile_harms_nobody(store: Store, rows: "Rows") -> None:
-    told: asyncio.Queue[object] = asyncio.Queue()
+async def test_failing_during_commit_callback_does_not_fail_the_unit(store: Store, rows: "Rows") -> None:
+    reported: asyncio.Queue[object] = asyncio.Queue()
     loop = asyncio.get_running_loop()
-    loop.set_exception_handler(lambda _loop, context: told.put_nowait(context["exception"]))
+    loop.set_exception_handler(lambda _loop, context: reported.put_nowait(context["exception"]))
     called = asyncio.Event()
 
     async def unit(tx: Tx) -> bool:
@@ -129,12 +129,12 @@ async def test_what_fails_meanwhile_harms_nobody(store: Store, rows: "Rows") -> 
 
     assert await store.write(unit)
     async with asyncio.timeout(10):
-        assert isinstance(await told.get(), ZeroDivisionError)
+        assert isinstance(await reported.get(), ZeroDivisionError)
         await called.wait()
     assert await ids(store) == ["user_0001"]
 
 
-async def test_a_unit_that_catches_its_own_error_keeps_what_it_wrote(store: Store, rows: "Rows") -> None:
+async def test_unit_that_catches_its_own_error_keeps_its_writes(store: Store, rows: "Rows") -> None:
     async def unit(tx: Tx) -> None:
         await tx.users.insert(1, rows.user(1))
         with contextlib.suppress(Refused):
@@ -145,9 +145,7 @@ async def test_a_unit_that_catches_its_own_error_keeps_what_it_wrote(store: Stor
     assert await ids(store) == ["user_0001", "user_0002"]
 
 
-async def test_a_unit_sees_its_own_writes_and_readers_see_them_only_after_it_is_durable(
-    store: Store, rows: "Rows"
-) -> None:
+async def test_writes_are_visible_only_to_their_unit_until_the_commit(store: Store, rows: "Rows") -> None:
     async def unit(tx: Tx) -> tuple[UserRecord | None, UserRecord | None]:
         await tx.users.insert(1, rows.user(1))
         return (
@@ -159,16 +157,14 @@ async def test_a_unit_sees_its_own_writes_and_readers_see_them_only_after_it_is_
     assert await store.read(lambda tx: tx.users.by_id(1, "user_0001")) == rows.user(1)
 
 
-async def test_a_write_is_read_by_every_store_once_it_is_acknowledged(
-    backend: "Backend", rows: "Rows"
-) -> None:
+async def test_acknowledged_write_is_visible_to_every_store(backend: "Backend", rows: "Rows") -> None:
     first, second = await backend.open(), await backend.open()
     for number in range(10):
         await rows.put(first, rows.user(number))
         assert await ids(second) == [rows.user(seen).id for seen in range(number + 1)]
 
 
-async def test_readers_see_a_unit_whole_or_not_at_all(backend: "Backend", rows: "Rows") -> None:
+async def test_readers_never_see_part_of_a_unit(backend: "Backend", rows: "Rows") -> None:
     writer, reader = await backend.open(), await backend.open()
 
     async def unit(tx: Tx, number: int) -> None:
@@ -177,7 +173,7 @@ async def test_readers_see_a_unit_whole_or_not_at_all(backend: "Backend", rows: 
 
     async def write_all() -> None:
         for number in range(40):
-            await writer.write(lambda tx: unit(tx, number))  # noqa: B023 - awaited within the turn
+            await writer.write(lambda tx: unit(tx, number))  # noqa: B023 - awaited within the iteration
 
     writing = asyncio.create_task(write_all())
     seen = []
@@ -190,14 +186,14 @@ async def test_readers_see_a_unit_whole_or_not_at_all(backend: "Backend", rows: 
     assert len(await ids(reader)) == 80
 
 
-async def test_what_was_acknowledged_is_there_after_reopening(backend: "Backend", rows: "Rows") -> None:
+async def test_acknowledged_writes_survive_reopening(backend: "Backend", rows: "Rows") -> None:
     first = await backend.open()
     await rows.put(first, rows.user(1))
     with contextlib.suppress(Refused):
         await first.write(lambda tx: _refuse(tx, rows))
     await first.close()
-    again = await backend.open()
-    assert await ids(again) == ["user_0001"]
+    reopened = await backend.open()
+    assert await ids(reopened) == ["user_0001"]
 
 
 async def _refuse(tx: Tx, rows: "Rows") -> None:
@@ -205,7 +201,7 @@ async def _refuse(tx: Tx, rows: "Rows") -> None:
     raise Refused
 
 
-async def test_closing_finishes_what_waits_and_refuses_what_comes(backend: "Backend", rows: "Rows") -> None:
+async def test_closing_finishes_queued_units_and_refuses_new_ones(backend: "Backend", rows: "Rows") -> None:
     store = await backend.open()
     waiting = [asyncio.create_task(rows.put(store, rows.user(number))) for number in range(20)]
     await asyncio.sleep(0)
@@ -220,29 +216,29 @@ async def test_closing_finishes_what_waits_and_refuses_what_comes(backend: "Back
     assert len(await ids(await backend.open())) == 20
 
 
-async def test_closing_twice_is_closing_once(backend: "Backend") -> None:
+async def test_store_can_be_closed_twice(backend: "Backend") -> None:
     store = await backend.open()
     await store.close()
     await store.close()
 
 
-async def test_a_caller_that_gives_up_disturbs_nobody(store: Store, rows: "Rows") -> None:
+async def test_canceled_caller_does_not_affect_other_units(store: Store, rows: "Rows") -> None:
     tasks = [asyncio.create_task(rows.put(store, rows.user(number))) for number in range(10)]
     await asyncio.sleep(0)
     tasks[4].cancel()
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     assert [index for index, outcome in enumerate(outcomes) if outcome is not True] == [4]
-    kept = await ids(store)
-    assert set(kept) >= {rows.user(number).id for number in range(10) if number != 4}
+    stored = await ids(store)
+    assert set(stored) >= {rows.user(number).id for number in range(10) if number != 4}
     assert await rows.put(store, rows.user(11))
 
 
-async def test_two_stores_on_one_database_lose_nothing(backend: "Backend", rows: "Rows") -> None:
+async def test_concurrent_writes_of_two_stores_are_all_stored(backend: "Backend", rows: "Rows") -> None:
     stores = [await backend.open(), await backend.open()]
 
     async def count(tx: Tx) -> None:
         record = await tx.failures.charge(1, "counter", 1)
-        # Read, then write: only a store that keeps writers apart gets this right.
+        # Read, then write: correct only if the store serializes writers.
         await tx.failures.write(1, "counter", FailureRecord((), record.in_a_row, None))
 
     async def work(store: Store, first: int) -> None:
@@ -250,20 +246,18 @@ async def test_two_stores_on_one_database_lose_nothing(backend: "Backend", rows:
             await rows.put(store, rows.user(number))
             await store.write(count)
 
-    await asyncio.gather(*(work(stores[turn % 2], 100 * turn) for turn in range(4)))
+    await asyncio.gather(*(work(stores[worker % 2], 100 * worker) for worker in range(4)))
     assert len(await ids(stores[0])) == 240
     assert await ids(stores[0]) == await ids(stores[1])
     record = await stores[1].read(lambda tx: tx.failures.of(1, "counter"))
     assert record.in_a_row == 240
 
 
-async def test_a_statement_takes_text_of_any_kind_without_mistaking_it_for_sql(
-    store: Store, rows: "Rows"
-) -> None:
+async def test_text_values_are_never_interpreted_as_sql(store: Store, rows: "Rows") -> None:
     names = ["'; DROP TABLE users; --", "$1 ?1 :a %s", "FOR UPDATE OF x", "\N{SNOWMAN}" * 100, "line\nbreak"]
     for number, name in enumerate(names):
         await rows.put(store, rows.user(number, name=name))
     for number, name in enumerate(names):
-        found = await store.read(user_named(rows.user(number).id))
+        found = await store.read(user_by_id(rows.user(number).id))
         assert found is not None
         assert found.name == name

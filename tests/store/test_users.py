@@ -1,4 +1,4 @@
-"""Users in any store."""
+"""Users in every store."""
 
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from tests.store.conftest import Rows
 
 
-def full(rows: "Rows") -> UserRecord:
-    """Give every column a value of its own, so that a swap of two would show."""
+def user_with_all_fields(rows: "Rows") -> UserRecord:
+    """Return a user with a distinct value in every column, so that swapped columns are detected."""
     return rows.user(
         1,
         email="Kim@Example.com",
@@ -32,8 +32,8 @@ def full(rows: "Rows") -> UserRecord:
     )
 
 
-async def test_a_user_comes_back_as_it_was_written(store: Store, rows: "Rows") -> None:
-    user = full(rows)
+async def test_user_is_read_as_it_was_written(store: Store, rows: "Rows") -> None:
+    user = user_with_all_fields(rows)
     assert await rows.put(store, user)
 
     async def unit(tx: Tx) -> list[UserRecord | None]:
@@ -50,38 +50,36 @@ async def test_a_user_comes_back_as_it_was_written(store: Store, rows: "Rows") -
 
 
 @pytest.mark.parametrize("email", ["kim@example.com", "KIM@EXAMPLE.COM", " kim@example.com "])
-async def test_an_email_is_found_and_taken_whatever_its_case(store: Store, rows: "Rows", email: str) -> None:
-    user = full(rows)
+async def test_email_lookup_and_uniqueness_ignore_case(store: Store, rows: "Rows", email: str) -> None:
+    user = user_with_all_fields(rows)
     await rows.put(store, user)
     assert await store.read(lambda tx: tx.users.by_email(1, email)) == user
     assert not await rows.put(store, rows.user(2, email=email))
     assert await store.read(lambda tx: tx.users.by_id(1, "user_0002")) is None
 
 
-async def test_letters_beyond_ascii_are_compared_without_case_too(store: Store, rows: "Rows") -> None:
+async def test_email_comparison_ignores_case_of_non_ascii_letters(store: Store, rows: "Rows") -> None:
     await rows.put(store, rows.user(1, email="ÄRGER@example.com"))
     assert await store.read(lambda tx: tx.users.by_email(1, "ärger@example.com")) is not None
     assert not await rows.put(store, rows.user(2, email="ärger@example.com"))
 
 
-async def test_an_external_id_is_unique_and_its_absence_is_not(store: Store, rows: "Rows") -> None:
+async def test_external_id_is_unique_but_may_be_missing(store: Store, rows: "Rows") -> None:
     assert await rows.put(store, rows.user(1, external_id="x"))
     assert not await rows.put(store, rows.user(2, external_id="x"))
     assert await rows.put(store, rows.user(3))
     assert await rows.put(store, rows.user(4))
 
 
-async def test_the_same_id_is_not_inserted_twice(store: Store, rows: "Rows") -> None:
+async def test_duplicate_user_id_is_refused(store: Store, rows: "Rows") -> None:
     assert await rows.put(store, rows.user(1))
     assert not await rows.put(store, rows.user(1, email="other@example.com"))
-    kept = await store.read(lambda tx: tx.users.by_id(1, "user_0001"))
-    assert kept == rows.user(1)
+    stored = await store.read(lambda tx: tx.users.by_id(1, "user_0001"))
+    assert stored == rows.user(1)
 
 
-async def test_update_writes_the_changeable_columns_and_moves_the_email_key(
-    store: Store, rows: "Rows"
-) -> None:
-    old = full(rows)
+async def test_update_writes_only_mutable_columns_and_the_email_key(store: Store, rows: "Rows") -> None:
+    old = user_with_all_fields(rows)
     await rows.put(store, old)
     new = msgspec.structs.replace(
         old,
@@ -104,15 +102,15 @@ async def test_update_writes_the_changeable_columns_and_moves_the_email_key(
     assert not await store.write(lambda tx: tx.users.update(1, rows.user(2)))
 
 
-async def test_a_sign_in_is_stamped(store: Store, rows: "Rows") -> None:
-    user = full(rows)
+async def test_time_of_a_sign_in_is_recorded(store: Store, rows: "Rows") -> None:
+    user = user_with_all_fields(rows)
     await rows.put(store, user)
     await store.write(lambda tx: tx.users.record_sign_in(1, user.id, 77))
     found = await store.read(lambda tx: tx.users.by_id(1, user.id))
     assert found == msgspec.structs.replace(user, last_sign_in_at=77)
 
 
-async def test_a_rehash_never_overwrites_a_password_changed_meanwhile(store: Store, rows: "Rows") -> None:
+async def test_rehash_does_not_overwrite_a_changed_password(store: Store, rows: "Rows") -> None:
     await rows.put(store, rows.user(1, password_hash="old"))
     assert not await store.write(lambda tx: tx.users.replace_password_hash(1, "user_0001", "older", "new"))
     assert await store.write(lambda tx: tx.users.replace_password_hash(1, "user_0001", "old", "new"))
@@ -122,11 +120,11 @@ async def test_a_rehash_never_overwrites_a_password_changed_meanwhile(store: Sto
     assert found.password_hash == "new"
 
 
-async def test_a_deleted_user_is_gone_and_frees_email_and_external_id(store: Store, rows: "Rows") -> None:
-    user = full(rows)
+async def test_deleting_a_user_frees_email_and_external_id(store: Store, rows: "Rows") -> None:
+    user = user_with_all_fields(rows)
     await rows.put(store, user)
     assert await store.write(lambda tx: tx.users.delete(1, user.id))
     assert not await store.write(lambda tx: tx.users.delete(1, user.id))
     assert await store.read(lambda tx: tx.users.by_id(1, user.id)) is None
-    again = msgspec.structs.replace(user, id="user_0009")
-    assert await rows.put(store, again)
+    successor = msgspec.structs.replace(user, id="user_0009")
+    assert await rows.put(store, successor)
