@@ -42,7 +42,7 @@ SIGN_IN_SQLITE = (*SIGN_IN, "-k", "not postgres")
 AT_ONCE = ("tests/store/test_factors.py", "tests/rules/test_attempt_limits.py", "-k", "postgres")
 CANARY = ("tests/security/test_canary.py", "-k", "anywhere and sqlite")
 SEALS = ("tests/rules/test_event_sealing.py", "-k", "sqlite")
-SEALS_AT_ONCE = ("tests/rules/test_event_sealing.py", "-k", "postgres and at_once")
+SEALS_AT_ONCE = ("tests/rules/test_event_sealing.py", "-k", "postgres and concurrently")
 MODEL = ("tests/reliability/test_simulation.py", "-k", "five_thousand")
 
 MUTANTS = [

@@ -1,4 +1,4 @@
-"""One installation on a real database, with a clock and a source of entropy that the test holds."""
+"""Installations on real databases, with a clock and entropy that the test controls."""
 
 import random
 import shutil
@@ -22,7 +22,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Make an empty database; every rule is tested on both kinds."""
+    """Create an empty database; every rule is tested on both backends."""
     if request.param == "postgres":
         return str(request.getfixturevalue("postgres_database"))
     shutil.copy(request.getfixturevalue("empty_database"), tmp_path / "authfactor.db")
@@ -31,12 +31,12 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 async def open_installation(tmp_path: Path, database_url: str, clock: FakeClock) -> AsyncIterator[Opener]:
-    """Open an installation with settings of the test's choice; opening again finds the same data."""
+    """Return a function that opens an installation with given settings; all calls share the same data."""
     entropy = random.Random(20_240_229)
     opened: list[Authfactor] = []
 
     async def open_it(**settings: Any) -> Installation:  # noqa: ANN401 - any setting
-        # What a rule answers is tested here, not how long a busy machine may take for it.
+        # A long wait for a connection, so that a busy machine fails no test.
         chosen = {"team_name": "Acme", "pool_wait": 20_000, **settings}
         af = await Authfactor.open(
             Settings(data=tmp_path, database_url=database_url, **chosen),
@@ -60,5 +60,5 @@ async def open_installation(tmp_path: Path, database_url: str, clock: FakeClock)
 @pytest.fixture
 async def installation(open_installation: Opener) -> Installation:
     """Open with the default settings."""
-    made: Installation = await open_installation()
-    return made
+    opened: Installation = await open_installation()
+    return opened

@@ -1,4 +1,4 @@
-"""What a restored database must not do again."""
+"""Marking a restored database: earlier codes, challenges and links are no longer accepted."""
 
 from typing import TYPE_CHECKING
 
@@ -8,7 +8,7 @@ from authfactor import errors
 from authfactor.models import PageQuery
 from authfactor.rules.maintenance import after_restore
 from authfactor.rules.maintenance.after_restore import AfterRestore, RestoreMarks
-from tests.rules.test_links import enrollment, opened
+from tests.rules.test_links import enrollment_link, open_link
 
 if TYPE_CHECKING:
     from tests.support.installation import Installation, Opener
@@ -20,39 +20,41 @@ async def mark(installation: "Installation") -> RestoreMarks:
     )
 
 
-@pytest.mark.parametrize("ahead", [-1, 0, 1])
-async def test_no_code_of_up_to_now_is_good_after_a_restore(installation: "Installation", ahead: int) -> None:
+@pytest.mark.parametrize("step", [-1, 0, 1])
+async def test_codes_of_the_current_window_are_refused_after_a_restore(
+    installation: "Installation", step: int
+) -> None:
     enrolled = await installation.enroll_alone()
-    # The backup is from before this code was used: here it never was.
+    # The backup may predate the use of this code, so the database does not know whether it was used.
     await mark(installation)
-    refused = await installation.answer(enrolled, installation.code(enrolled, ahead))
+    refused = await installation.answer(enrolled, installation.code(enrolled, step))
     assert (refused.valid, refused.reason) == (False, "code_already_used")
 
 
-async def test_the_first_step_after_it_is_good_and_only_once(installation: "Installation") -> None:
+async def test_first_code_after_the_refused_window_is_accepted_once(installation: "Installation") -> None:
     enrolled = await installation.enroll_alone()
-    done = await mark(installation)
-    assert done.not_before == installation.clock.now // 30_000 + 2
+    marks = await mark(installation)
+    assert marks.not_before == installation.clock.now // 30_000 + 2
     installation.clock.advance(30)
-    ahead = installation.code(enrolled, 1)
-    assert (await installation.answer(enrolled, ahead)).valid
-    assert not (await installation.answer(enrolled, ahead)).valid
+    code = installation.code(enrolled, 1)
+    assert (await installation.answer(enrolled, code)).valid
+    assert not (await installation.answer(enrolled, code)).valid
 
 
-async def test_every_factor_of_every_environment_is_marked_in_batches(
+async def test_factors_of_every_environment_are_marked_in_batches(
     installation: "Installation", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(after_restore, "BATCH", 2)
     for _ in range(5):
         await installation.enroll_alone()
     installation.sql("UPDATE factors SET environment = 2 WHERE id = (SELECT min(id) FROM factors)")
-    done = await mark(installation)
-    assert done.factors == 5
+    marks = await mark(installation)
+    assert marks.factors == 5
     rows = await installation.af.read(lambda tx: tx.db.all("SELECT DISTINCT last_step FROM factors"))
-    assert [tuple(row) for row in rows] == [(done.not_before - 1,)]
+    assert [tuple(row) for row in rows] == [(marks.not_before - 1,)]
 
 
-async def test_a_mark_never_goes_back(installation: "Installation") -> None:
+async def test_marking_never_decreases_the_last_step(installation: "Installation") -> None:
     await installation.enroll_alone()
     first = await mark(installation)
     installation.clock.advance(-3600)
@@ -61,7 +63,7 @@ async def test_a_mark_never_goes_back(installation: "Installation") -> None:
     assert rows[0][0] == first.not_before - 1
 
 
-async def test_an_open_challenge_has_expired_and_a_verified_one_stays_verified(
+async def test_marking_expires_open_challenges_but_not_verified_ones(
     installation: "Installation",
 ) -> None:
     enrolled = await installation.enroll_alone()
@@ -75,26 +77,26 @@ async def test_an_open_challenge_has_expired_and_a_verified_one_stays_verified(
         await installation.verify(verified, installation.code(enrolled))
 
 
-async def test_it_is_in_the_audit_list_and_the_chain_holds(installation: "Installation") -> None:
+async def test_marking_appends_a_valid_audit_entry(installation: "Installation") -> None:
     await mark(installation)
     page = await installation.af.read(installation.af.audit.page(PageQuery()))
     assert [(entry.action, entry.reason) for entry in page.items] == [("database.restored", "a test")]
     assert (await installation.af.audit.check(installation.af.store)).broken is None
 
 
-async def test_links_and_page_sessions_have_expired(open_installation: "Opener") -> None:
+async def test_marking_expires_links_and_page_sessions(open_installation: "Opener") -> None:
     installation = await open_installation()
     user = await installation.user()
-    unopened = await enrollment(installation, user)
-    browser = await opened(installation, await enrollment(installation, user))
+    unopened = await enrollment_link(installation, user)
+    browser = await open_link(installation, await enrollment_link(installation, user))
     await mark(installation)
     with pytest.raises(errors.LinkExpired):
-        await opened(installation, unopened)
+        await open_link(installation, unopened)
     with pytest.raises(errors.LinkExpired):
         await browser.view()
 
 
-async def test_set_up_links_and_sessions_of_operators_end(installation: "Installation") -> None:
+async def test_marking_expires_set_up_links_of_operators(installation: "Installation") -> None:
     invited = await installation.af.run(installation.af.operators.invite("kim@example.org", "owner"))
     await mark(installation)
     rows = installation.sql(

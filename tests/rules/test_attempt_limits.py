@@ -1,4 +1,4 @@
-"""How many wrong codes are allowed, over challenges, factors and time."""
+"""Limits on wrong codes, across challenges, factors and time."""
 
 import asyncio
 from typing import TYPE_CHECKING
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from tests.support.installation import Installation, Opener
 
 MINUTE, DAY = 60, 24 * 3600
-# For what the shorter limits do; those of the month are looked at below.
-NO_MONTH = {"doubling_after": 1000, "failures_per_month": 1000}
+# For the tests of the shorter limits.
+NO_MONTHLY_LIMITS = {"doubling_after": 1000, "failures_per_month": 1000}
 LOCK = 15 * MINUTE
 
 
 async def fail(installation: "Installation", enrolled: Enrollment, times: int = 1) -> Verification:
-    """Give wrong codes, each on a challenge of its own."""
+    """Verify wrong codes, each on a new challenge; return the last result."""
     for _ in range(times - 1):
         assert not (await installation.answer(enrolled, installation.wrong(enrolled))).valid
     return await installation.answer(enrolled, installation.wrong(enrolled))
 
 
-async def locked(
+async def assert_locked(
     installation: "Installation", enrolled: Enrollment, code: str = ""
 ) -> errors.TooManyAttempts:
     with pytest.raises(errors.TooManyAttempts) as refused:
@@ -34,7 +34,7 @@ async def locked(
     return refused.value
 
 
-async def test_a_challenge_takes_five_codes_and_then_not_even_the_right_one(
+async def test_challenge_refuses_even_the_right_code_after_five_attempts(
     installation: "Installation",
 ) -> None:
     user = await installation.user()
@@ -52,7 +52,7 @@ async def test_a_challenge_takes_five_codes_and_then_not_even_the_right_one(
     assert (await installation.answer(enrolled, installation.code(enrolled))).valid
 
 
-async def test_of_many_codes_at_once_no_more_than_five_are_looked_at(installation: "Installation") -> None:
+async def test_only_five_of_many_concurrent_codes_are_checked(installation: "Installation") -> None:
     user = await installation.user()
     enrolled = await installation.enroll(user)
     wrong = installation.wrong(enrolled)
@@ -64,7 +64,7 @@ async def test_of_many_codes_at_once_no_more_than_five_are_looked_at(installatio
     assert (await installation.failures(user.id)).in_a_row == 5
 
 
-async def test_ten_wrong_codes_over_challenges_and_factors_lock_the_user_for_fifteen_minutes(
+async def test_ten_wrong_codes_across_factors_lock_the_user_for_fifteen_minutes(
     installation: "Installation",
 ) -> None:
     user = await installation.user()
@@ -78,15 +78,15 @@ async def test_ten_wrong_codes_over_challenges_and_factors_lock_the_user_for_fif
     assert (await installation.events()).count("authfactor.user_locked") == 1
 
     for enrolled in (phone, tablet):
-        refusal = await locked(installation, enrolled)
+        refusal = await assert_locked(installation, enrolled)
         assert (refusal.locked_until, refusal.hard_stop) == (until, False)
     installation.clock.advance(LOCK - 0.001)
-    await locked(installation, phone)
+    await assert_locked(installation, phone)
     installation.clock.advance(0.001)
     assert (await installation.answer(phone, installation.code(phone))).valid
 
 
-async def test_another_user_is_not_locked_too(installation: "Installation") -> None:
+async def test_lock_does_not_affect_another_user(installation: "Installation") -> None:
     mine, theirs = (
         await installation.enroll(await installation.user()),
         await installation.enroll(await installation.user()),
@@ -95,14 +95,16 @@ async def test_another_user_is_not_locked_too(installation: "Installation") -> N
     assert (await installation.answer(theirs, installation.code(theirs))).valid
 
 
-async def test_attempts_under_a_lock_neither_count_nor_lengthen_it(installation: "Installation") -> None:
+async def test_attempts_under_a_lock_do_not_count_or_extend_it(installation: "Installation") -> None:
     user = await installation.user()
     enrolled = await installation.enroll(user)
     until = (await fail(installation, enrolled, 10)).locked_until
     record = await installation.failures(user.id)
     for _ in range(14):
         installation.clock.advance(MINUTE)
-        assert (await locked(installation, enrolled, installation.wrong(enrolled))).locked_until == until
+        assert (
+            await assert_locked(installation, enrolled, installation.wrong(enrolled))
+        ).locked_until == until
     assert await installation.failures(user.id) == record
     assert (await installation.events()).count("authfactor.user_locked") == 1
     challenge = await installation.challenge(enrolled)
@@ -115,7 +117,7 @@ async def test_attempts_under_a_lock_neither_count_nor_lengthen_it(installation:
 async def test_wrong_codes_further_apart_than_the_window_do_not_lock(
     open_installation: "Opener",
 ) -> None:
-    installation: Installation = await open_installation(**NO_MONTH)
+    installation: Installation = await open_installation(**NO_MONTHLY_LIMITS)
     enrolled = await installation.enroll(await installation.user())
     for _ in range(20):
         assert (await fail(installation, enrolled)).locked_until is None
@@ -123,12 +125,12 @@ async def test_wrong_codes_further_apart_than_the_window_do_not_lock(
     await fail(installation, enrolled)
 
 
-async def test_a_right_code_does_not_wipe_the_window(installation: "Installation") -> None:
-    """Someone who holds one factor of a user must not be able to reset the count while guessing another."""
+async def test_right_code_does_not_reset_the_lock_window(installation: "Installation") -> None:
+    """An attacker who holds one factor of a user must not reset the count while guessing another."""
     user = await installation.user()
-    own, guessed = await installation.enroll(user), await installation.enroll(user)
+    held, guessed = await installation.enroll(user), await installation.enroll(user)
     await fail(installation, guessed, 9)
-    assert (await installation.answer(own, installation.code(own))).valid
+    assert (await installation.answer(held, installation.code(held))).valid
     assert (await fail(installation, guessed)).locked_until is not None
 
 
@@ -141,13 +143,13 @@ async def test_replays_are_counted_like_wrong_codes(installation: "Installation"
     last = await installation.answer(enrolled, code)
     assert (last.reason, last.attempts_remaining) == ("code_already_used", 0)
     assert last.locked_until is not None
-    await locked(installation, enrolled, installation.code(enrolled, 1))
+    await assert_locked(installation, enrolled, installation.code(enrolled, 1))
 
 
 async def test_fifty_wrong_codes_in_a_day_lock_until_the_day_has_passed(
     open_installation: "Opener",
 ) -> None:
-    installation: Installation = await open_installation(**NO_MONTH)
+    installation: Installation = await open_installation(**NO_MONTHLY_LIMITS)
     enrolled = await installation.enroll(await installation.user())
     first = installation.clock.now
     for _ in range(49):
@@ -156,15 +158,15 @@ async def test_fifty_wrong_codes_in_a_day_lock_until_the_day_has_passed(
     last = await fail(installation, enrolled)
     assert last.locked_until == first + DAY * 1000
     installation.clock.now = first + DAY * 1000 - 1
-    assert (await locked(installation, enrolled)).locked_until == first + DAY * 1000
+    assert (await assert_locked(installation, enrolled)).locked_until == first + DAY * 1000
     installation.clock.advance(0.001)
     assert (await installation.answer(enrolled, installation.code(enrolled))).valid
 
 
-async def test_a_hundred_wrong_codes_in_a_row_stop_until_an_operator_unlocks(
+async def test_hundred_wrong_codes_in_a_row_lock_until_an_operator_unlocks(
     open_installation: "Opener",
 ) -> None:
-    installation: Installation = await open_installation(**NO_MONTH)
+    installation: Installation = await open_installation(**NO_MONTHLY_LIMITS)
     user = await installation.user()
     enrolled = await installation.enroll(user, totp_secret="JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
     for _ in range(99):
@@ -174,16 +176,16 @@ async def test_a_hundred_wrong_codes_in_a_row_stop_until_an_operator_unlocks(
     assert (last.attempts_remaining, last.locked_until) == (0, None)
     for days in (0, 1, 3650):
         installation.clock.advance(days * DAY)
-        refusal = await locked(installation, enrolled)
+        refusal = await assert_locked(installation, enrolled)
         assert (refusal.locked_until, refusal.hard_stop) == (None, True)
     assert await installation.af.run(lambda tx: tx.failures.clear(installation.environment.number, user.id))
     assert (await installation.answer(enrolled, installation.code(enrolled))).valid
 
 
-async def test_a_right_code_ends_the_run(
+async def test_right_code_resets_the_count_in_a_row(
     open_installation: "Opener",
 ) -> None:
-    installation: Installation = await open_installation(**NO_MONTH)
+    installation: Installation = await open_installation(**NO_MONTHLY_LIMITS)
     user = await installation.user()
     enrolled = await installation.enroll(user)
     for _ in range(60):
@@ -197,7 +199,7 @@ async def test_a_right_code_ends_the_run(
         assert (await fail(installation, enrolled)).attempts_remaining
 
 
-async def test_a_factor_without_a_user_counts_on_its_own(installation: "Installation") -> None:
+async def test_factor_without_a_user_has_its_own_count(installation: "Installation") -> None:
     user = await installation.user()
     alone, other, owned = (
         await installation.enroll_alone(),
@@ -205,32 +207,32 @@ async def test_a_factor_without_a_user_counts_on_its_own(installation: "Installa
         await installation.enroll_alone(user.id),
     )
     assert (await fail(installation, alone, 10)).locked_until is not None
-    await locked(installation, alone)
+    await assert_locked(installation, alone)
     assert (await installation.answer(other, installation.code(other))).valid
     assert (await fail(installation, owned)).locked_until is None
     assert (await installation.failures(alone.factor.id)).in_a_row == 10
     assert (await installation.failures(user.id)).in_a_row == 1
 
 
-async def test_a_new_factor_gives_no_new_tries(installation: "Installation") -> None:
+async def test_new_factor_does_not_end_a_lock(installation: "Installation") -> None:
     user = await installation.user()
     first = await installation.enroll(user)
     await fail(installation, first, 10)
     await installation.af.run(installation.af.factors.delete(installation.environment, first.factor.id))
-    await locked(installation, await installation.enroll(user))
+    await assert_locked(installation, await installation.enroll(user))
 
 
-async def test_a_clock_set_back_lifts_no_lock(installation: "Installation") -> None:
+async def test_clock_set_back_does_not_end_a_lock(installation: "Installation") -> None:
     enrolled = await installation.enroll(await installation.user())
     installation.clock.advance(10)
     await fail(installation, enrolled, 9)
     installation.clock.advance(-5 * MINUTE)
     assert (await fail(installation, enrolled)).locked_until is not None
     installation.clock.advance(-DAY)
-    await locked(installation, enrolled)
+    await assert_locked(installation, enrolled)
 
 
-async def test_the_limits_are_settings(open_installation: "Opener") -> None:
+async def test_limits_follow_their_settings(open_installation: "Opener") -> None:
     installation: Installation = await open_installation(
         attempts_per_challenge=2, lock_after=3, lock_time=60, lock_window=60
     )
@@ -244,7 +246,7 @@ async def test_the_limits_are_settings(open_installation: "Opener") -> None:
     assert (await installation.answer(enrolled, installation.code(enrolled))).valid
 
 
-async def test_after_fifteen_wrong_codes_in_a_month_the_wait_doubles_and_a_right_code_does_not_end_it(
+async def test_lock_doubles_after_fifteen_wrong_codes_despite_right_ones(
     installation: "Installation",
 ) -> None:
     user = await installation.user()
@@ -263,7 +265,7 @@ async def test_after_fifteen_wrong_codes_in_a_month_the_wait_doubles_and_a_right
         installation.clock.advance(MINUTE)
 
 
-async def test_a_refused_attempt_leaves_its_event_and_no_count(installation: "Installation") -> None:
+async def test_refused_attempt_emits_an_event_but_is_not_counted(installation: "Installation") -> None:
     enrolled = await installation.enroll(await installation.user())
     challenge = await installation.challenge(enrolled)
     await fail(installation, enrolled, 10)
@@ -276,8 +278,8 @@ async def test_a_refused_attempt_leaves_its_event_and_no_count(installation: "In
     assert (await installation.verify(fresh, installation.code(enrolled))).valid
     with pytest.raises(errors.ChallengeAlreadyVerified):
         await installation.verify(fresh, installation.code(enrolled))
-    told = installation.sql("SELECT data FROM events WHERE name = 'authfactor.attempt_refused' ORDER BY id")
-    reasons = [str(row[0]).rpartition('"reason":"')[2].rstrip('"}') for row in told]
+    events = installation.sql("SELECT data FROM events WHERE name = 'authfactor.attempt_refused' ORDER BY id")
+    reasons = [str(row[0]).rpartition('"reason":"')[2].rstrip('"}') for row in events]
     assert reasons == [
         *["code_mismatch"] * 10,
         "one_time_code_too_many_attempts",
@@ -286,38 +288,40 @@ async def test_a_refused_attempt_leaves_its_event_and_no_count(installation: "In
     ]
 
 
-async def test_a_wrong_code_leaves_an_event_with_its_reason_and_a_replay_its_own(
+async def test_wrong_and_replayed_codes_emit_events_with_their_reasons(
     installation: "Installation",
 ) -> None:
     enrolled = await installation.enroll(await installation.user())
     await installation.answer(enrolled, installation.wrong(enrolled))
     await installation.answer(enrolled, installation.code(enrolled, -DRIFT_STEPS + 2))
-    good = installation.code(enrolled)
-    assert (await installation.answer(enrolled, good)).valid
-    await installation.answer(enrolled, good)
-    told = installation.sql("SELECT name, data FROM events WHERE name LIKE 'authfactor.%refused' ORDER BY id")
-    assert [(name, str(data).partition('"reason":')[2]) for name, data in told] == [
+    code = installation.code(enrolled)
+    assert (await installation.answer(enrolled, code)).valid
+    await installation.answer(enrolled, code)
+    events = installation.sql(
+        "SELECT name, data FROM events WHERE name LIKE 'authfactor.%refused' ORDER BY id"
+    )
+    assert [(name, str(data).partition('"reason":')[2]) for name, data in events] == [
         ("authfactor.attempt_refused", '"code_mismatch"}'),
         ("authfactor.attempt_refused", '"clock_drift"}'),
         ("authfactor.replay_refused", ""),
     ]
 
 
-async def test_whoever_goes_on_knocking_does_not_fill_the_disk(installation: "Installation") -> None:
+async def test_events_of_repeated_refusals_are_rate_limited(installation: "Installation") -> None:
     enrolled = await installation.enroll(await installation.user())
     challenge = await installation.challenge(enrolled)
     await fail(installation, enrolled, 10)
 
-    async def knock(times: int) -> int:
+    async def count_new_events(times: int) -> int:
         before = len(installation.sql("SELECT id FROM events"))
         for _ in range(times):
             with pytest.raises(errors.ChallengeRefused):
                 await installation.verify(challenge, "000000")
         return len(installation.sql("SELECT id FROM events")) - before
 
-    assert await knock(REFUSAL_BURST + 20) == REFUSAL_BURST
+    assert await count_new_events(REFUSAL_BURST + 20) == REFUSAL_BURST
     installation.clock.advance(2 * REFUSAL_INTERVAL / 1000)
-    assert await knock(10) == 2
+    assert await count_new_events(10) == 2
     installation.clock.advance(DAY)
-    # It has expired by now.
-    assert await knock(REFUSAL_BURST + 20) == REFUSAL_BURST
+    # The challenge has expired by now.
+    assert await count_new_events(REFUSAL_BURST + 20) == REFUSAL_BURST

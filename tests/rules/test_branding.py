@@ -1,4 +1,4 @@
-"""Branding: names and colours that are checked, and logos that are nothing but pictures."""
+"""Branding: validation of names, colors and logos."""
 
 import base64
 import io
@@ -33,7 +33,7 @@ async def change(installation: Installation, **fields: str | None) -> BrandingRe
     )
 
 
-async def test_absent_fields_stay_and_null_goes_back_to_the_default(installation: Installation) -> None:
+async def test_absent_fields_stay_and_null_resets_to_the_default(installation: Installation) -> None:
     assert await installation.af.read(installation.af.brandings.get(installation.environment)) is None
     logo = png()
     await change(installation, name="Shop", color="#0A7D5A")
@@ -66,43 +66,43 @@ async def test_absent_fields_stay_and_null_goes_back_to_the_default(installation
         ("logo", base64.b64encode(png(1, 1025)).decode()),
     ],
 )
-async def test_what_cannot_be_shown_is_refused(installation: Installation, field: str, value: str) -> None:
+async def test_invalid_branding_field_is_refused(installation: Installation, field: str, value: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         await change(installation, **{field: value})
     assert [item.field for item in refused.value.items] == [field]
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA"])
-def test_a_picture_of_any_kind_comes_out_as_it_went_in(mode: str) -> None:
-    picture = png(mode=mode)
-    kept = Image.open(io.BytesIO(logos.check(picture)))
-    assert kept.tobytes() == Image.open(io.BytesIO(picture)).tobytes()
+def test_logo_of_any_color_mode_keeps_its_pixels(mode: str) -> None:
+    image = png(mode=mode)
+    checked = Image.open(io.BytesIO(logos.check(image)))
+    assert checked.tobytes() == Image.open(io.BytesIO(image)).tobytes()
 
 
-def test_texts_times_and_what_follows_the_end_are_left_out() -> None:
+def test_logo_metadata_and_trailing_bytes_are_removed() -> None:
     info = PngImagePlugin.PngInfo()
     info.add_text("Comment", "<script>alert(1)</script>")
-    picture = png(pnginfo=info) + b"<script>more</script>"
-    assert b"script" not in logos.check(picture)
-    assert logos.check(logos.check(picture)) == logos.check(picture)
+    image = png(pnginfo=info) + b"<script>more</script>"
+    assert b"script" not in logos.check(image)
+    assert logos.check(logos.check(image)) == logos.check(image)
 
 
-SPOILT: Final[dict[str, Callable[[bytes], bytes]]] = {
-    "cut at the end": lambda picture: picture[:-1],
-    "cut in the middle": lambda picture: picture[:40],
-    "a wrong checksum": lambda picture: picture[:20] + b"\xff" + picture[21:],
-    "no header": lambda picture: picture[:8] + picture[33:],
-    "an empty header": lambda picture: picture[:8] + chunk(b"IHDR", b"") + picture[33:],
-    "a length beyond the end": lambda picture: picture[:8] + struct.pack(">I", 2**31) + picture[12:],
-    "an end alone": lambda picture: picture[:8] + chunk(b"IEND", b""),
-    "two headers": lambda picture: picture[:33] + picture[8:],
-    "no picture": lambda picture: picture[:33] + chunk(b"IEND", b""),
-    "nothing": lambda _: b"",
-    "too much": lambda picture: picture + bytes(logos.MAX_BYTES),
+DAMAGES: Final[dict[str, Callable[[bytes], bytes]]] = {
+    "cut at the end": lambda image: image[:-1],
+    "cut in the middle": lambda image: image[:40],
+    "a wrong checksum": lambda image: image[:20] + b"\xff" + image[21:],
+    "no header": lambda image: image[:8] + image[33:],
+    "an empty header": lambda image: image[:8] + chunk(b"IHDR", b"") + image[33:],
+    "a length beyond the end": lambda image: image[:8] + struct.pack(">I", 2**31) + image[12:],
+    "only an end": lambda image: image[:8] + chunk(b"IEND", b""),
+    "two headers": lambda image: image[:33] + image[8:],
+    "no image data": lambda image: image[:33] + chunk(b"IEND", b""),
+    "empty": lambda _: b"",
+    "too large": lambda image: image + bytes(logos.MAX_BYTES),
 }
 
 
-@pytest.mark.parametrize("spoilt", SPOILT)
-def test_a_broken_picture_is_refused(spoilt: str) -> None:
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_logo_is_refused(damage: str) -> None:
     with pytest.raises(logos.InvalidLogo):
-        logos.check(SPOILT[spoilt](png()))
+        logos.check(DAMAGES[damage](png()))

@@ -1,4 +1,4 @@
-"""Which codes are good, once."""
+"""Verification of codes: the window, single use, and expiry."""
 
 import asyncio
 from collections import Counter
@@ -44,7 +44,7 @@ async def test_a_right_code_is_valid_and_closes_the_challenge(installation: "Ins
     assert (await installation.failures(enrolled.factor.user_id or "")).times == ()
 
 
-async def test_a_wrong_code_is_an_answer_that_counts(installation: "Installation") -> None:
+async def test_wrong_code_is_refused_and_counted(installation: "Installation") -> None:
     user = await installation.user()
     enrolled = await installation.enroll(user)
     verification = await installation.verify(enrolled.challenge, installation.wrong(enrolled))
@@ -59,9 +59,7 @@ async def test_a_wrong_code_is_an_answer_that_counts(installation: "Installation
 
 
 @pytest.mark.parametrize("early", [1, 0.001])
-async def test_a_challenge_is_good_until_ten_minutes_have_passed(
-    installation: "Installation", early: float
-) -> None:
+async def test_challenge_expires_after_ten_minutes(installation: "Installation", early: float) -> None:
     enrolled = await installation.enroll(await installation.user())
     assert enrolled.challenge is not None
     assert enrolled.challenge.expires_at - enrolled.challenge.created_at == 600_000
@@ -88,7 +86,7 @@ async def test_a_challenge_is_good_until_ten_minutes_have_passed(
         (-20, MISMATCH),
     ],
 )
-async def test_the_window_is_one_step_either_way_and_only_the_past_is_named(
+async def test_window_is_one_step_and_only_late_codes_report_clock_drift(
     installation: "Installation", step: int, expected: tuple[bool, str | None]
 ) -> None:
     enrolled = await installation.enroll(await installation.user())
@@ -97,19 +95,21 @@ async def test_the_window_is_one_step_either_way_and_only_the_past_is_named(
     )
 
 
-@pytest.mark.parametrize(("window", "good"), [(0, [0]), (2, [-2, -1, 0, 1, 2])])
-async def test_the_window_is_a_setting(open_installation: "Opener", window: int, good: list[int]) -> None:
+@pytest.mark.parametrize(("window", "accepted"), [(0, [0]), (2, [-2, -1, 0, 1, 2])])
+async def test_window_follows_its_setting(
+    open_installation: "Opener", window: int, accepted: list[int]
+) -> None:
     installation: Installation = await open_installation(
         window=window, attempts_per_challenge=50, lock_after=50
     )
     for step in range(-4, 5):
         enrolled = await installation.enroll(await installation.user())
         assert (await installation.verify(enrolled.challenge, installation.code(enrolled, step))).valid == (
-            step in good
+            step in accepted
         )
 
 
-async def test_the_enrolment_code_counts_as_spent(installation: "Installation") -> None:
+async def test_code_used_for_enrollment_cannot_be_reused(installation: "Installation") -> None:
     enrolled = await installation.enroll(await installation.user())
     code = installation.code(enrolled)
     assert outcome(await installation.verify(enrolled.challenge, code)) == RIGHT
@@ -117,7 +117,7 @@ async def test_the_enrolment_code_counts_as_spent(installation: "Installation") 
     assert "authfactor.replay_refused" in await installation.events()
 
 
-async def test_a_replayed_code_is_counted_and_named_for_as_long_as_it_is_in_the_window(
+async def test_replayed_code_is_counted_and_reported_within_the_window(
     installation: "Installation",
 ) -> None:
     user = await installation.user()
@@ -134,20 +134,20 @@ async def test_a_replayed_code_is_counted_and_named_for_as_long_as_it_is_in_the_
     assert (await installation.failures(user.id)).in_a_row == 2
 
 
-async def test_the_previous_code_is_spent_by_a_newer_one(installation: "Installation") -> None:
+async def test_newer_code_invalidates_the_previous_one(installation: "Installation") -> None:
     enrolled = await installation.enroll(await installation.user())
     assert outcome(await installation.answer(enrolled, installation.code(enrolled, 0))) == RIGHT
     assert outcome(await installation.answer(enrolled, installation.code(enrolled, -1))) == USED
 
 
-async def test_two_codes_in_turn_are_not_accepted_again(installation: "Installation") -> None:
+async def test_two_alternating_codes_are_each_accepted_once(installation: "Installation") -> None:
     enrolled = await installation.enroll(await installation.user())
     first, second = installation.code(enrolled, 0), installation.code(enrolled, 1)
     outcomes = [outcome(await installation.answer(enrolled, code)) for code in (first, second, first, second)]
     assert outcomes == [RIGHT, RIGHT, USED, USED]
 
 
-async def test_a_code_of_the_next_step_spends_all_before_it(installation: "Installation") -> None:
+async def test_code_of_the_next_step_invalidates_earlier_ones(installation: "Installation") -> None:
     enrolled = await installation.enroll(await installation.user())
     assert outcome(await installation.answer(enrolled, installation.code(enrolled, 1))) == RIGHT
     assert outcome(await installation.answer(enrolled, installation.code(enrolled, 0))) == USED
@@ -156,7 +156,9 @@ async def test_a_code_of_the_next_step_spends_all_before_it(installation: "Insta
     assert outcome(await installation.answer(enrolled, installation.code(enrolled, 1))) == RIGHT
 
 
-async def test_one_code_on_two_challenges_at_once_is_good_on_one(installation: "Installation") -> None:
+async def test_code_sent_to_many_challenges_concurrently_is_accepted_once(
+    installation: "Installation",
+) -> None:
     enrolled = await installation.enroll(await installation.user())
     challenges = [await installation.challenge(enrolled) for _ in range(8)]
     code = installation.code(enrolled)
@@ -164,7 +166,7 @@ async def test_one_code_on_two_challenges_at_once_is_good_on_one(installation: "
     assert Counter(map(outcome, outcomes)) == {RIGHT: 1, USED: 7}
 
 
-async def test_one_code_sent_twice_to_one_challenge_is_good_once(installation: "Installation") -> None:
+async def test_code_sent_to_one_challenge_concurrently_is_accepted_once(installation: "Installation") -> None:
     enrolled = await installation.enroll(await installation.user())
     code = installation.code(enrolled)
     outcomes = await asyncio.gather(
@@ -174,7 +176,7 @@ async def test_one_code_sent_twice_to_one_challenge_is_good_once(installation: "
     assert sum(isinstance(each, errors.ChallengeAlreadyVerified) for each in outcomes) == 19
 
 
-async def test_a_clock_set_back_reopens_no_step(installation: "Installation") -> None:
+async def test_clock_set_back_does_not_make_used_codes_valid(installation: "Installation") -> None:
     enrolled = await installation.enroll(await installation.user())
     installation.clock.advance(300)
     earlier = installation.code(enrolled, -10)
@@ -188,7 +190,7 @@ async def test_a_clock_set_back_reopens_no_step(installation: "Installation") ->
 
 
 @pytest.mark.parametrize("form", ["{0}", " {0} ", "{1} {2}", "{1}  {2}", "{3}"])
-async def test_spaces_in_a_code_do_not_matter(installation: "Installation", form: str) -> None:
+async def test_spaces_in_a_code_are_ignored(installation: "Installation", form: str) -> None:
     enrolled = await installation.enroll(await installation.user())
     code = installation.code(enrolled)
     typed = form.format(code, code[:3], code[3:], " ".join(code))
@@ -204,7 +206,7 @@ def _arabic(code: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "spoil",
+    "change",
     [
         _full_width,
         _arabic,
@@ -230,18 +232,19 @@ def _arabic(code: str) -> str:
         "long",
     ],
 )
-async def test_what_is_not_six_digits_is_a_wrong_code_and_counts(
-    installation: "Installation", spoil: Callable[[str], str]
+async def test_code_that_is_not_six_digits_is_wrong_and_counted(
+    installation: "Installation", change: Callable[[str], str]
 ) -> None:
     user = await installation.user()
     enrolled = await installation.enroll(user)
     assert (
-        outcome(await installation.verify(enrolled.challenge, spoil(installation.code(enrolled)))) == MISMATCH
+        outcome(await installation.verify(enrolled.challenge, change(installation.code(enrolled))))
+        == MISMATCH
     )
     assert (await installation.failures(user.id)).in_a_row == 1
 
 
-async def test_another_factors_code_is_wrong(installation: "Installation") -> None:
+async def test_code_of_another_factor_is_wrong(installation: "Installation") -> None:
     user = await installation.user()
     phone, tablet = await installation.enroll(user), await installation.enroll(user)
     assert outcome(await installation.verify(phone.challenge, installation.code(tablet))) == MISMATCH
@@ -249,49 +252,49 @@ async def test_another_factors_code_is_wrong(installation: "Installation") -> No
     assert outcome(await installation.verify(phone.challenge, installation.code(phone))) == RIGHT
 
 
-async def test_the_ids_of_another_environment_are_unknown_everywhere(installation: "Installation") -> None:
+async def test_ids_of_another_environment_are_not_found(installation: "Installation") -> None:
     enrolled = await installation.enroll(await installation.user("kim@example.com", external_id="crm-1"))
     challenge, factor = enrolled.challenge, enrolled.factor
     assert challenge is not None
     assert factor.user_id is not None
-    af, there = installation.af, installation.other
+    af, other = installation.af, installation.other
     key, _ = await af.run(af.environments.new_key(installation.environment, "key"))
     units: list[Unit[Any]] = [
-        af.challenges.create(there, factor.id),
-        af.challenges.verify(there, challenge.id, installation.code(enrolled)),
-        af.factors.get(there, factor.id),
-        af.factors.delete(there, factor.id),
-        af.factors.page(there, factor.user_id, PageQuery()),
-        af.users.get(there, factor.user_id),
-        af.users.by_external_id(there, "crm-1"),
-        af.users.delete(there, factor.user_id),
-        await af.users.prepare_update(there, factor.user_id, UpdateUser(name="x")),
+        af.challenges.create(other, factor.id),
+        af.challenges.verify(other, challenge.id, installation.code(enrolled)),
+        af.factors.get(other, factor.id),
+        af.factors.delete(other, factor.id),
+        af.factors.page(other, factor.user_id, PageQuery()),
+        af.users.get(other, factor.user_id),
+        af.users.by_external_id(other, "crm-1"),
+        af.users.delete(other, factor.user_id),
+        await af.users.prepare_update(other, factor.user_id, UpdateUser(name="x")),
         af.factors.enroll_standalone(
-            there, EnrollFactor(type="totp", totp_issuer="i", totp_user="u", user_id=factor.user_id)
+            other, EnrollFactor(type="totp", totp_issuer="i", totp_user="u", user_id=factor.user_id)
         ),
-        af.factors.enroll(there, factor.user_id, EnrollUserFactor(type="totp")),
-        af.environments.revoke_key(there, key.id),
+        af.factors.enroll(other, factor.user_id, EnrollUserFactor(type="totp")),
+        af.environments.revoke_key(other, key.id),
     ]
     for unit in units:
         with pytest.raises(errors.NotFound):
             await af.run(unit)
-    page = await af.read(af.users.page(there, PageQuery(), "kim@example.com"))
+    page = await af.read(af.users.page(other, PageQuery(), "kim@example.com"))
     assert page.items == []
     with pytest.raises(errors.InvalidRequest):
-        await af.read(af.users.page(there, PageQuery(after=factor.user_id), None))
+        await af.read(af.users.page(other, PageQuery(after=factor.user_id), None))
     assert outcome(await installation.verify(challenge, installation.code(enrolled))) == RIGHT
 
 
-async def test_a_refused_sign_of_life_is_the_same_for_unknown_and_foreign_ids(
+async def test_unknown_and_foreign_challenge_ids_get_the_same_error(
     installation: "Installation",
 ) -> None:
     enrolled = await installation.enroll(await installation.user())
     assert enrolled.challenge is not None
-    texts = []
+    messages = []
     for challenge_id in (enrolled.challenge.id, "auth_challenge_x"):
         with pytest.raises(errors.NotFound) as refused:
             await installation.af.run(
                 installation.af.challenges.verify(installation.other, challenge_id, "000000")
             )
-        texts.append(str(refused.value).replace(challenge_id, "ID"))
-    assert texts[0] == texts[1]
+        messages.append(str(refused.value).replace(challenge_id, "ID"))
+    assert messages[0] == messages[1]

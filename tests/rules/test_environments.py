@@ -1,4 +1,4 @@
-"""Environments, API keys, and who a caller is."""
+"""Environments, API keys, and the authentication of callers."""
 
 import asyncio
 import threading
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.support.installation import Installation, Opener
 
 
-async def test_the_first_environment_is_made_once_with_the_settings_names(
+async def test_first_environment_is_created_once_from_the_settings(
     open_installation: "Opener",
 ) -> None:
     settings = {"bootstrap_api_key": "sk_test_x", "bootstrap_client_id": "client_x"}
@@ -28,15 +28,15 @@ async def test_the_first_environment_is_made_once_with_the_settings_names(
         assert len(await installation.af.read(lambda tx: tx.api_keys.of_environment(1))) == 1
 
 
-def until_none(count: Callable[[], list[tuple[object, ...]]]) -> list[tuple[object, ...]]:
-    """Ask until the answer is 0: the server notices a hang-up a moment later."""
+def poll_until_zero(count: Callable[[], list[tuple[object, ...]]]) -> list[tuple[object, ...]]:
+    """Poll until the count is 0: the server notices a closed connection a moment later."""
     end = time.monotonic() + 10
     while (found := count()) != [(0,)] and time.monotonic() < end:
         time.sleep(0.02)
     return found
 
 
-async def test_a_start_that_fails_lets_go_of_the_database(open_installation: "Opener") -> None:
+async def test_failed_start_closes_the_database(open_installation: "Opener") -> None:
     installation: Installation = await open_installation(bootstrap_client_id="client_x")
     await installation.af.close()
     before = set(threading.enumerate())
@@ -47,15 +47,17 @@ async def test_a_start_that_fails_lets_go_of_the_database(open_installation: "Op
         others = (
             "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'authfactor'"
         )
-        left = await asyncio.to_thread(until_none, lambda: installation.sql(f"SELECT count(*) {others}"))
-        assert left == [(0,)]
+        connections = await asyncio.to_thread(
+            poll_until_zero, lambda: installation.sql(f"SELECT count(*) {others}")
+        )
+        assert connections == [(0,)]
         return
-    fresh = set(threading.enumerate()) - before
-    assert not [each.name for each in fresh if each.name.startswith("authfactor-commit")]
+    new_threads = set(threading.enumerate()) - before
+    assert not [each.name for each in new_threads if each.name.startswith("authfactor-commit")]
     assert not path.with_name(f"{path.name}-wal").exists()
 
 
-async def test_a_key_names_its_environment_and_several_work_side_by_side(
+async def test_each_of_several_keys_identifies_its_environment(
     installation: "Installation",
 ) -> None:
     af = installation.af
@@ -77,7 +79,7 @@ async def test_an_unknown_key_is_unauthorized(installation: "Installation", key:
         await installation.af.environments.authenticate(installation.af.store, key)
 
 
-async def test_a_revoked_key_is_refused_within_a_second_and_the_others_live_on(
+async def test_revoked_key_is_refused_within_a_second(
     installation: "Installation",
 ) -> None:
     af = installation.af
@@ -94,9 +96,7 @@ async def test_a_revoked_key_is_refused_within_a_second_and_the_others_live_on(
 
 
 @pytest.mark.parametrize("jump", [-3600, 3600])
-async def test_a_clock_that_jumps_does_not_keep_a_revoked_key_alive(
-    installation: "Installation", jump: int
-) -> None:
+async def test_clock_jump_does_not_keep_a_revoked_key_valid(installation: "Installation", jump: int) -> None:
     af = installation.af
     record, text = await af.run(af.environments.new_key(installation.environment, "a"))
     await af.environments.authenticate(af.store, text)
@@ -106,13 +106,13 @@ async def test_a_clock_that_jumps_does_not_keep_a_revoked_key_alive(
         await af.environments.authenticate(af.store, text)
 
 
-async def test_a_known_key_is_answered_from_memory_for_less_than_a_second(
+async def test_key_is_cached_for_less_than_a_second(
     installation: "Installation",
 ) -> None:
     af = installation.af
     _, text = await af.run(af.environments.new_key(installation.environment, "a"))
     caller = await af.environments.authenticate(af.store, text)
-    # Taken out of the table behind the cache's back: whoever is still known is known from memory.
+    # Deleted without the cache noticing: a key that is still accepted comes from memory.
     installation.sql("DELETE FROM api_keys")
     installation.clock.advance(0.5)
     assert await af.environments.authenticate(af.store, text) == caller
@@ -121,7 +121,7 @@ async def test_a_known_key_is_answered_from_memory_for_less_than_a_second(
         await af.environments.authenticate(af.store, text)
 
 
-async def test_a_change_of_the_environment_reaches_callers_within_a_second(
+async def test_changed_environment_reaches_callers_within_a_second(
     installation: "Installation",
 ) -> None:
     af = installation.af
@@ -133,7 +133,7 @@ async def test_a_change_of_the_environment_reaches_callers_within_a_second(
     assert (caller.environment.team_name, caller.environment.mfa_policy) == ("New", "required")
 
 
-async def test_the_last_use_of_a_key_is_noted_now_and_then(installation: "Installation") -> None:
+async def test_flush_writes_the_last_use_of_a_key(installation: "Installation") -> None:
     af = installation.af
     record, text = await af.run(af.environments.new_key(installation.environment, "a"))
     await af.flush_last_used()
@@ -146,7 +146,7 @@ async def test_the_last_use_of_a_key_is_noted_now_and_then(installation: "Instal
     assert {key.id: key.last_used_at for key in listed}[record.id] == used
 
 
-async def test_the_text_of_a_key_is_forgotten_when_its_use_is_noted(installation: "Installation") -> None:
+async def test_flush_removes_the_key_text_from_memory(installation: "Installation") -> None:
     af = installation.af
     _, text = await af.run(af.environments.new_key(installation.environment, "a"))
     await af.environments.authenticate(af.store, text)
@@ -155,7 +155,7 @@ async def test_the_text_of_a_key_is_forgotten_when_its_use_is_noted(installation
     assert text not in repr(vars(af.environments))
 
 
-async def test_names_client_ids_and_keys_are_taken_once(installation: "Installation") -> None:
+async def test_duplicate_names_client_ids_and_keys_are_refused(installation: "Installation") -> None:
     af = installation.af
     with pytest.raises(errors.Conflict):
         await af.run(af.environments.create("other", team_name="x"))

@@ -1,4 +1,4 @@
-"""Events are sealed into the audit list, and whoever touches a sealed one is found."""
+"""Events are sealed in the audit log, and changes to sealed events are detected."""
 
 import asyncio
 from typing import TYPE_CHECKING, Final
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.support.installation import Opener
 
 DUE: Final = (HORIZON + INTERVAL) / 1000 + 1
-ENTER: Final = (
+INSERT_EVENT: Final = (
     "INSERT INTO events (environment, id, name, user_id, data, created_at) VALUES (?, ?, 'x', ?, ?, ?)"
 )
 
@@ -41,48 +41,50 @@ async def removals(installation: Installation) -> list[AuditEntry]:
     return [entry for entry in entries if entry.action == CLEANED]
 
 
-async def check(installation: Installation, *accept: str) -> tuple[VerifiedEvents, ChainResult | None]:
-    walk = ChainVerifier(await installation.af.audit.keys(installation.af.store))
-    assert await installation.af.audit.follow(installation.af.store, walk) is None
+async def verify(installation: Installation, *accept: str) -> tuple[VerifiedEvents, ChainResult | None]:
+    verifier = ChainVerifier(await installation.af.audit.keys(installation.af.store))
+    assert await installation.af.audit.follow(installation.af.store, verifier) is None
     return await installation.af.event_verification.check(
-        installation.af.store, walk, frozenset(accept), lambda *_: None
+        installation.af.store, verifier, frozenset(accept), lambda *_: None
     )
 
 
 async def findings(installation: Installation) -> list[str]:
-    checked, broken = await check(installation)
+    checked, broken = await verify(installation)
     assert broken is None
     return [str(finding) for finding in checked.findings]
 
 
-def enter(
+def insert_event(
     installation: Installation, at: int, *, environment: int = 1, number: int = 0, data: str = "{}"
 ) -> str:
-    """Add an event made at a moment, as a server that took its time would, or an intruder."""
+    """Insert an event of a time in milliseconds, as a slow server or an intruder would; return its id."""
     event_id = f"{ids.EVENT}{ids.ulid(at, number)}"
-    installation.sql(ENTER, environment, event_id, "user_1", data, at)
+    installation.sql(INSERT_EVENT, environment, event_id, "user_1", data, at)
     return event_id
 
 
 @pytest.fixture
 async def sealed(installation: Installation) -> Installation:
-    """Twelve events in two environments and that of operators, sealed by two entries."""
+    """Seal twelve events, of two environments and the operators' environment, in two audit entries."""
     for number in range(3):
         for environment in (0, 1, 2):
-            enter(installation, installation.clock.now + number, environment=environment, number=environment)
+            insert_event(
+                installation, installation.clock.now + number, environment=environment, number=environment
+            )
     installation.clock.advance(DUE)
     assert await seal(installation) == 9
     for environment in (0, 1, 2):
-        enter(installation, installation.clock.now, environment=environment, number=environment)
+        insert_event(installation, installation.clock.now, environment=environment, number=environment)
     installation.clock.advance(DUE)
     assert await seal(installation) == 3
     assert await findings(installation) == []
     return installation
 
 
-async def test_nothing_is_written_before_an_event_is_old_enough(installation: Installation) -> None:
+async def test_events_are_not_sealed_before_they_are_old_enough(installation: Installation) -> None:
     assert await seal(installation) == 0
-    enter(installation, installation.clock.now)
+    insert_event(installation, installation.clock.now)
     installation.clock.advance((HORIZON + INTERVAL) / 1000)
     assert await seal(installation) == 0
     assert installation.sql("SELECT count(*) FROM audit") == [(0,)]
@@ -94,18 +96,18 @@ async def test_nothing_is_written_before_an_event_is_old_enough(installation: In
     assert one.count == 1
 
 
-async def test_each_seal_begins_where_the_one_before_ended(sealed: Installation) -> None:
+async def test_each_seal_starts_where_the_previous_one_ended(sealed: Installation) -> None:
     first, second = await seals(sealed)
     assert first.end == second.start
     assert (first.count, second.count) == (9, 3)
     [entry] = await sealed.af.read(lambda tx: tx.audit.entries_after("audit_000000000000001", 1))
     assert (entry.actor_kind, entry.actor, entry.environment) == ("server", "server", None)
-    checked, _ = await check(sealed)
+    checked, _ = await verify(sealed)
     assert (checked.seals, checked.events) == (2, 12)
 
 
 @pytest.mark.parametrize(
-    "touch",
+    "statement",
     [
         "UPDATE events SET data = '{\"a\":1}' WHERE id = ?",
         "UPDATE events SET name = 'y' WHERE id = ?",
@@ -115,9 +117,9 @@ async def test_each_seal_begins_where_the_one_before_ended(sealed: Installation)
         "UPDATE events SET environment = 3 WHERE id = ?",
     ],
 )
-async def test_a_changed_event_is_named(sealed: Installation, touch: str) -> None:
+async def test_changed_event_is_reported(sealed: Installation, statement: str) -> None:
     [(target,)] = sealed.sql("SELECT id FROM events WHERE environment = 2 ORDER BY id LIMIT 1 OFFSET 1")
-    sealed.sql(touch, target)
+    sealed.sql(statement, target)
     [found] = await findings(sealed)
     assert found.startswith("Changed: ")
     assert str(target) in found
@@ -125,7 +127,7 @@ async def test_a_changed_event_is_named(sealed: Installation, touch: str) -> Non
     assert f"{first.entry} sealed 9 events from {first.start}" in found
 
 
-async def test_a_removed_event_is_named(sealed: Installation) -> None:
+async def test_removed_event_is_reported(sealed: Installation) -> None:
     [(target,)] = sealed.sql("SELECT id FROM events WHERE environment = 0 ORDER BY id LIMIT 1")
     sealed.sql("DELETE FROM events WHERE id = ?", target)
     [found] = await findings(sealed)
@@ -133,7 +135,7 @@ async def test_a_removed_event_is_named(sealed: Installation) -> None:
     assert found.endswith("; 8 exist.")
 
 
-async def test_several_that_were_removed_are_counted(sealed: Installation) -> None:
+async def test_several_removed_events_are_counted(sealed: Installation) -> None:
     sealed.sql("DELETE FROM events WHERE environment = 1")
     first, second = await findings(sealed)
     assert first.startswith("Removed: 3 of them. ")
@@ -143,103 +145,103 @@ async def test_several_that_were_removed_are_counted(sealed: Installation) -> No
 
 
 @pytest.mark.parametrize("environment", [0, 1, 77])
-async def test_an_inserted_event_is_named_also_between_two_that_are_sealed(
-    sealed: Installation, environment: int
-) -> None:
-    put = enter(sealed, sealed.clock.now - round(DUE * 1000) - 2, environment=environment, number=99)
+async def test_event_inserted_among_sealed_ones_is_reported(sealed: Installation, environment: int) -> None:
+    inserted = insert_event(
+        sealed, sealed.clock.now - round(DUE * 1000) - 2, environment=environment, number=99
+    )
     [found] = await findings(sealed)
-    assert found.startswith(f"Inserted: {put}. ")
+    assert found.startswith(f"Inserted: {inserted}. ")
 
 
-async def test_an_event_in_the_place_of_another_is_found(sealed: Installation) -> None:
+async def test_event_replaced_by_another_is_reported(sealed: Installation) -> None:
     [(target, at)] = sealed.sql("SELECT id, created_at FROM events WHERE environment = 1 ORDER BY id LIMIT 1")
     sealed.sql("DELETE FROM events WHERE id = ?", target)
-    put = enter(sealed, int(str(at)), number=99)
+    replacement = insert_event(sealed, int(str(at)), number=99)
     [found] = await findings(sealed)
     assert found.startswith("Changed: ")
-    assert put in found
+    assert replacement in found
 
 
-async def test_an_id_that_no_server_could_have_made_yet_is_named(sealed: Installation) -> None:
+async def test_event_with_an_impossible_id_is_reported(sealed: Installation) -> None:
     for name in ("event_zzz", "zzz"):
-        sealed.sql(ENTER, 1, name, "user_1", "{}", 1)
+        sealed.sql(INSERT_EVENT, 1, name, "user_1", "{}", 1)
         [found] = await findings(sealed)
         assert found.startswith(f"Inserted: {name}. ")
         sealed.sql("DELETE FROM events WHERE id = ?", name)
     assert await seal(sealed) == 0
 
 
-async def test_what_is_known_to_be_changed_is_accepted(sealed: Installation) -> None:
+async def test_findings_of_accepted_seals_are_not_reported(sealed: Installation) -> None:
     first, second = await seals(sealed)
     sealed.sql("DELETE FROM events")
-    checked, _ = await check(sealed, first.entry)
+    checked, _ = await verify(sealed, first.entry)
     assert [finding.seal for finding in checked.findings] == [second]
-    checked, _ = await check(sealed, first.entry, second.entry)
+    checked, _ = await verify(sealed, first.entry, second.entry)
     assert checked.findings == ()
 
 
-async def test_a_late_commit_within_the_horizon_is_in_the_next_seal(installation: Installation) -> None:
-    """Of a server with a slow database, or whose clock is behind."""
-    enter(installation, installation.clock.now)
+async def test_event_committed_late_is_in_the_next_seal(installation: Installation) -> None:
+    """As by a server whose database is slow or whose clock is late."""
+    insert_event(installation, installation.clock.now)
     installation.clock.advance(DUE)
-    enter(installation, installation.clock.now)
+    insert_event(installation, installation.clock.now)
     assert await seal(installation) == 1
-    enter(installation, installation.clock.now - HORIZON)
+    insert_event(installation, installation.clock.now - HORIZON)
     assert await findings(installation) == []
     installation.clock.advance(DUE)
     assert await seal(installation) == 2
     assert await findings(installation) == []
 
 
-async def test_long_ranges_are_cut_and_fit(
+async def test_long_ranges_are_split_into_adjacent_seals(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_sealing, "MAX_PER_ENVIRONMENT", 7)
     monkeypatch.setattr(event_sealing, "BATCH", 3)
     for number in range(20):
-        enter(installation, installation.clock.now + number, environment=1 + number % 2)
-    enter(installation, installation.clock.now, environment=0)
+        insert_event(installation, installation.clock.now + number, environment=1 + number % 2)
+    insert_event(installation, installation.clock.now, environment=0)
     installation.clock.advance(DUE)
     assert await seal(installation) == 21
-    made = await seals(installation)
-    assert sum(each.count for each in made) == 21
-    assert max(each.count for each in made) <= 3 * 7
-    assert len(made) == 2
+    found_seals = await seals(installation)
+    assert sum(each.count for each in found_seals) == 21
+    assert max(each.count for each in found_seals) <= 3 * 7
+    assert len(found_seals) == 2
     assert await findings(installation) == []
     installation.sql(
         "DELETE FROM events WHERE environment = 2 AND id = (SELECT max(id) FROM events WHERE environment = 2)"
     )
-    [found] = await findings(installation)
-    assert found.startswith("Removed: event_")
+    [finding] = await findings(installation)
+    assert finding.startswith("Removed: event_")
 
 
-async def test_servers_that_seal_at_once_leave_no_gap_and_no_overlap(
+async def test_servers_sealing_concurrently_leave_no_gap_or_overlap(
     open_installation: "Opener", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Even with the turn out of force: the look at the list in the unit that adds to it decides."""
+    """Even without the lease: the unit that appends a seal checks the previous one."""
     first, second = await open_installation(), await open_installation()
-    monkeypatch.setattr(EventSealing, "_acquire_lease", _yes)
+    monkeypatch.setattr(EventSealing, "_acquire_lease", _always)
     monkeypatch.setattr(event_sealing, "MAX_PER_ENVIRONMENT", 5)
     for _ in range(3):
         for number in range(20):
-            enter(first, first.clock.now + number, environment=1 + number % 2)
+            insert_event(first, first.clock.now + number, environment=1 + number % 2)
         first.clock.advance(DUE)
         counts = await asyncio.gather(*(seal(installation) for installation in (first, second) * 2))
         assert sum(counts) == 20
-    made = await seals(first)
-    assert [each.start for each in made[1:]] == [each.end for each in made[:-1]]
+    found_seals = await seals(first)
+    assert [each.start for each in found_seals[1:]] == [each.end for each in found_seals[:-1]]
     assert await findings(second) == []
 
 
-async def _yes(*_: object) -> bool:
+async def _always(*_: object) -> bool:
     return True
 
 
-async def test_one_server_seals_and_another_takes_over_when_it_is_gone(
+async def test_another_server_seals_after_the_lease_of_a_killed_one(
     open_installation: "Opener", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = await open_installation(), await open_installation()
-    enter(first, first.clock.now)
+    insert_event(first, first.clock.now)
     first.clock.advance(DUE)
 
     def die(*_: object) -> None:
@@ -250,14 +252,14 @@ async def test_one_server_seals_and_another_takes_over_when_it_is_gone(
         with pytest.raises(RuntimeError, match="killed"):
             await seal(first)
     assert await seals(first) == []
-    assert await seal(second) == 0  # the turn of the one that is gone
+    assert await seal(second) == 0  # the lease of the killed server
     first.clock.advance(event_sealing.LEASE_MS / 1000)
     assert await seal(second) == 1
     assert await findings(second) == []
 
 
-async def test_an_entry_that_leaves_out_events_is_found(sealed: Installation) -> None:
-    """A seal that does not begin where the one before ended, however well signed."""
+async def test_seal_that_skips_events_is_detected(sealed: Installation) -> None:
+    """A correctly signed seal that does not start where the previous one ended."""
 
     async def unit(tx: Tx) -> None:
         last = (await seals(sealed))[-1]
@@ -275,10 +277,10 @@ async def test_an_entry_that_leaves_out_events_is_found(sealed: Installation) ->
         sealed.sql("DELETE FROM audit WHERE id = ?", broken.broken)
 
 
-async def test_only_sealed_events_are_removed_and_the_list_says_so_first(sealed: Installation) -> None:
-    enter(sealed, sealed.clock.now)
+async def test_only_sealed_events_are_removed_and_an_audit_entry_comes_first(sealed: Installation) -> None:
+    insert_event(sealed, sealed.clock.now)
     sealed.clock.advance(sealed.af.settings.event_life + DUE)
-    # Nobody has sealed the last one.
+    # The last event is not sealed.
     assert await sealed.af.retention.run(sealed.af.store) == 12
     assert sealed.sql("SELECT count(*) FROM events") == [(1,)]
     [removal] = await removals(sealed)
@@ -289,12 +291,12 @@ async def test_only_sealed_events_are_removed_and_the_list_says_so_first(sealed:
     assert await findings(sealed) == []
     sealed.clock.advance(HOUR / 1000)
     assert await sealed.af.retention.run(sealed.af.store) == 1
-    checked, _ = await check(sealed)
+    checked, _ = await verify(sealed)
     assert (checked.findings, checked.seals) == ((), 0)
     assert checked.cleaned_upto == checked.sealed_upto
 
 
-async def test_removal_goes_by_whole_seals_and_not_before_their_time(sealed: Installation) -> None:
+async def test_events_are_removed_only_by_whole_expired_seals(sealed: Installation) -> None:
     first, second = await seals(sealed)
     sealed.clock.advance(sealed.af.settings.event_life - DUE - HORIZON / 1000 - 2)
     assert await sealed.af.retention.run(sealed.af.store) == 9
@@ -305,7 +307,9 @@ async def test_removal_goes_by_whole_seals_and_not_before_their_time(sealed: Ins
     assert second.entry in found
 
 
-async def test_a_longer_life_later_misses_nothing(sealed: Installation, open_installation: "Opener") -> None:
+async def test_raising_the_event_lifetime_causes_no_finding(
+    sealed: Installation, open_installation: "Opener"
+) -> None:
     sealed.clock.advance(sealed.af.settings.event_life + 60)
     assert await sealed.af.retention.run(sealed.af.store) == 12
     longer = await open_installation(event_life=5 * sealed.af.settings.event_life)
@@ -314,50 +318,50 @@ async def test_a_longer_life_later_misses_nothing(sealed: Installation, open_ins
     assert await findings(longer) == []
 
 
-async def test_a_life_shorter_than_the_horizon_works(
+async def test_event_lifetime_shorter_than_the_horizon_works(
     open_installation: "Opener", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_sealing, "HORIZON", 2 * DAY * 1000)
     installation = await open_installation(event_life=DAY)
     for _ in range(8):
-        enter(installation, installation.clock.now)
+        insert_event(installation, installation.clock.now)
         installation.clock.advance(DAY / 2 + 1)
         await seal(installation)
         await installation.af.retention.run(installation.af.store)
         assert await findings(installation) == []
-    # Four are too young to be sealed, and one more is the youngest that is.
+    # Four are too young to be sealed, and one is the youngest sealed event.
     assert 4 <= int(str(installation.sql("SELECT count(*) FROM events")[0][0])) <= 5
     assert len(await removals(installation)) >= 2
 
 
-async def test_sealing_begins_with_what_will_still_be_there_tomorrow(installation: Installation) -> None:
-    """A server of a release that knows no seals may still be at work beside this one."""
+async def test_first_seal_skips_events_that_expire_within_a_day(installation: Installation) -> None:
+    """A server of a release without seals may still be running next to this one."""
     life = installation.af.settings.event_life * 1000
-    old = enter(installation, installation.clock.now - life + 1000)
-    enter(installation, installation.clock.now - life + DAY * 1000 + 1000)
+    old = insert_event(installation, installation.clock.now - life + 1000)
+    insert_event(installation, installation.clock.now - life + DAY * 1000 + 1000)
     assert await seal(installation) == 1
     installation.sql("DELETE FROM events WHERE id = ?", old)
     assert await findings(installation) == []
-    enter(installation, installation.clock.now - life + 1000)
+    insert_event(installation, installation.clock.now - life + 1000)
     installation.clock.advance(2)
     assert await installation.af.retention.run(installation.af.store) == 1
     assert await removals(installation) == []
 
 
-async def test_cleaning_during_a_check_is_no_finding(
+async def test_removal_during_a_check_causes_no_finding(
     sealed: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sealed.clock.advance(sealed.af.settings.event_life + 60)
-    walk = ChainVerifier(await sealed.af.audit.keys(sealed.af.store))
-    assert await sealed.af.audit.follow(sealed.af.store, walk) is None
+    verifier = ChainVerifier(await sealed.af.audit.keys(sealed.af.store))
+    assert await sealed.af.audit.follow(sealed.af.store, verifier) is None
     assert await sealed.af.retention.run(sealed.af.store) == 12
     checked, broken = await sealed.af.event_verification.check(
-        sealed.af.store, walk, frozenset(), lambda *_: None
+        sealed.af.store, verifier, frozenset(), lambda *_: None
     )
     assert (checked.findings, broken) == ((), None)
 
 
-async def test_after_a_clock_was_set_back_new_events_are_not_among_sealed_ones(
+async def test_clock_set_back_puts_no_new_event_into_a_sealed_range(
     sealed: Installation, open_installation: "Opener"
 ) -> None:
     sealed.clock.advance(-HOUR / 1000)
@@ -369,17 +373,17 @@ async def test_after_a_clock_was_set_back_new_events_are_not_among_sealed_ones(
     assert await findings(restarted) == []
 
 
-async def test_the_lag_is_that_of_the_oldest_unsealed_event(installation: Installation) -> None:
+async def test_sealing_lag_follows_the_oldest_unsealed_event(installation: Installation) -> None:
     assert await installation.af.event_sealing.unsealed_since(installation.af.store) is None
     at = installation.clock.now
-    enter(installation, at)
+    insert_event(installation, at)
     assert await installation.af.event_sealing.unsealed_since(installation.af.store) == at
     installation.clock.advance(DUE)
     await seal(installation)
     assert await installation.af.event_sealing.unsealed_since(installation.af.store) is None
 
 
-async def test_a_list_without_filter_leaves_out_what_servers_write(sealed: Installation) -> None:
+async def test_unfiltered_audit_list_omits_entries_of_servers(sealed: Installation) -> None:
     async def listed(*filters: str | None) -> list[str]:
         page = await sealed.af.read(sealed.af.audit.page(PageQuery(limit=100), *filters))
         return [entry.action for entry in page.items]

@@ -21,7 +21,7 @@ def codes(refusal: errors.InvalidRequest) -> list[tuple[str, str]]:
     return [(item.field, item.code) for item in refusal.items]
 
 
-async def test_names_default_to_the_team_and_the_email(installation: "Installation") -> None:
+async def test_issuer_and_account_default_to_team_and_email(installation: "Installation") -> None:
     user = await installation.user("kim@example.com")
     enrolled = await installation.enroll(user)
     factor = enrolled.factor
@@ -43,7 +43,7 @@ async def test_names_default_to_the_team_and_the_email(installation: "Installati
     assert enrolled.qr_code.startswith("data:image/png;base64,")
 
 
-async def test_own_names_are_kept_and_empty_ones_mean_the_defaults(installation: "Installation") -> None:
+async def test_empty_issuer_and_account_mean_the_defaults(installation: "Installation") -> None:
     user = await installation.user("kim@example.com")
     own = (await installation.enroll(user, totp_issuer="My: App", totp_user="kim")).factor
     assert (own.issuer, own.account) == ("My: App", "kim")
@@ -51,7 +51,7 @@ async def test_own_names_are_kept_and_empty_ones_mean_the_defaults(installation:
     assert (empty.issuer, empty.account) == ("Acme", "kim@example.com")
 
 
-async def test_an_own_secret_is_normalised_and_active_at_once(installation: "Installation") -> None:
+async def test_imported_secret_is_normalized_and_active_immediately(installation: "Installation") -> None:
     user = await installation.user()
     enrolled = await installation.enroll(user, totp_secret="jbsw y3dp-ehpk 3pxp jbsw y3dp ehpk 3pxp====")
     assert enrolled.secret == "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
@@ -61,7 +61,7 @@ async def test_an_own_secret_is_normalised_and_active_at_once(installation: "Ins
 
 
 @pytest.mark.parametrize("secret", ["", "JBSWY3D", "JBSWY3DPEHPK3PX1", "A" * 300])
-async def test_a_secret_that_cannot_be_one_is_refused_without_being_repeated(
+async def test_invalid_secret_is_refused_without_repeating_it(
     installation: "Installation", secret: str
 ) -> None:
     user = await installation.user()
@@ -71,7 +71,7 @@ async def test_a_secret_that_cannot_be_one_is_refused_without_being_repeated(
     assert not secret or secret not in refused.value.items[0].message
 
 
-async def test_every_secret_is_different(installation: "Installation") -> None:
+async def test_every_generated_secret_is_different(installation: "Installation") -> None:
     user = await installation.user()
     secrets = {(await installation.enroll(user)).secret for _ in range(10)}
     assert len(secrets) == 10
@@ -105,7 +105,7 @@ async def test_a_user_has_at_most_ten_factors(installation: "Installation") -> N
     await installation.enroll(user)
 
 
-async def test_of_enrolments_at_once_no_more_than_ten_pass(installation: "Installation") -> None:
+async def test_concurrent_enrollments_do_not_exceed_ten_factors(installation: "Installation") -> None:
     user = await installation.user()
     outcomes = await asyncio.gather(*(installation.enroll(user) for _ in range(30)), return_exceptions=True)
     assert sum(isinstance(outcome, errors.InvalidRequest) for outcome in outcomes) == 20
@@ -115,7 +115,7 @@ async def test_of_enrolments_at_once_no_more_than_ten_pass(installation: "Instal
     assert len(listed) == 10
 
 
-async def test_factors_pending_for_more_than_a_day_make_room_and_active_ones_stay(
+async def test_enrolling_replaces_factors_pending_for_over_a_day(
     installation: "Installation",
 ) -> None:
     user = await installation.user()
@@ -136,19 +136,19 @@ async def test_factors_pending_for_more_than_a_day_make_room_and_active_ones_sta
         await installation.verify(pending[0].challenge, installation.code(pending[0]))
 
 
-async def test_an_enrolment_refused_for_the_limit_removes_nothing(open_installation: "Opener") -> None:
+async def test_enrollment_refused_for_the_limit_removes_nothing(open_installation: "Opener") -> None:
     installation = await open_installation()
     user = await installation.user()
     stale = await installation.enroll(user)
     installation.clock.advance(DAY + 1)
     narrow = await open_installation(max_factors_per_user=2)
-    kept = [await narrow.enroll(user) for _ in range(2)]
+    enrolled = [await narrow.enroll(user) for _ in range(2)]
     with pytest.raises(errors.NotFound):
         await installation.af.read(installation.af.factors.get(installation.environment, stale.factor.id))
     installation.clock.advance(-DAY)
     stale = await installation.enroll(user)
     installation.clock.advance(DAY + 1)
-    for each in kept:
+    for each in enrolled:
         assert (await installation.answer(each, installation.code(each))).valid
     with pytest.raises(errors.InvalidRequest):
         await (await open_installation(max_factors_per_user=1)).enroll(user)
@@ -164,7 +164,9 @@ async def test_an_enrolment_refused_for_the_limit_removes_nothing(open_installat
         ("TOTP", "type_not_supported"),
     ],
 )
-async def test_only_totp_is_enrolled(installation: "Installation", kind: str | None, code: str) -> None:
+async def test_factor_type_other_than_totp_is_refused(
+    installation: "Installation", kind: str | None, code: str
+) -> None:
     user = await installation.user()
     with pytest.raises(errors.InvalidRequest) as refused:
         installation.af.factors.enroll(
@@ -177,7 +179,7 @@ async def test_only_totp_is_enrolled(installation: "Installation", kind: str | N
 
 
 @pytest.mark.parametrize("name", ["a\nb", "a\u202eb", " ", "x" * 129, "\x00"])
-async def test_names_that_would_mislead_are_refused(installation: "Installation", name: str) -> None:
+async def test_misleading_issuer_and_account_are_refused(installation: "Installation", name: str) -> None:
     user = await installation.user()
     with pytest.raises(errors.InvalidRequest) as refused:
         await installation.enroll(user, totp_issuer=name, totp_user=name)
@@ -188,9 +190,7 @@ async def test_names_that_would_mislead_are_refused(installation: "Installation"
 
 
 @pytest.mark.parametrize("letter", ["\u6f22", "\U0001f600"])
-async def test_names_whose_picture_would_be_too_large_are_refused_and_nothing_is_kept(
-    installation: "Installation", letter: str
-) -> None:
+async def test_names_too_large_for_a_qr_code_are_refused(installation: "Installation", letter: str) -> None:
     user = await installation.user()
     names = {"totp_issuer": letter * 64, "totp_user": letter * 128}
     with pytest.raises(errors.InvalidRequest) as refused:
@@ -203,13 +203,15 @@ async def test_names_whose_picture_would_be_too_large_are_refused_and_nothing_is
             )
         )
     assert await installation.af.read(lambda tx: tx.db.all("SELECT id FROM factors")) == []
-    # The longest names that fit have a picture.
+    # The longest names that fit have a QR code.
     room = qr.MAX_BYTES - len((await installation.enroll(user, totp_issuer="i", totp_user="u")).uri)
-    made = await installation.enroll(user, totp_issuer="i", totp_user="u" + letter * (min(room // 12, 127)))
-    assert made.qr_code.startswith("data:image/png;base64,")
+    enrolled = await installation.enroll(
+        user, totp_issuer="i", totp_user="u" + letter * (min(room // 12, 127))
+    )
+    assert enrolled.qr_code.startswith("data:image/png;base64,")
 
 
-async def test_an_email_that_cannot_name_an_account_is_refused_unless_the_account_is_named(
+async def test_email_too_long_for_an_account_requires_an_explicit_account(
     installation: "Installation",
 ) -> None:
     user = await installation.user("kim@" + "x" * 63 + ".example")
@@ -221,7 +223,7 @@ async def test_an_email_that_cannot_name_an_account_is_refused_unless_the_accoun
     assert (await installation.enroll(long, totp_user="kim")).factor.account == "kim"
 
 
-async def test_enrolling_an_unknown_user_is_not_found(installation: "Installation") -> None:
+async def test_enrolling_for_an_unknown_user_is_not_found(installation: "Installation") -> None:
     user = await installation.user()
     request = EnrollUserFactor(type="totp")
     with pytest.raises(errors.NotFound):
@@ -235,7 +237,9 @@ async def test_enrolling_an_unknown_user_is_not_found(installation: "Installatio
     assert await installation.af.read(lambda tx: tx.db.all("SELECT id FROM factors")) == []
 
 
-async def test_the_older_route_needs_both_names_and_opens_no_challenge(installation: "Installation") -> None:
+async def test_legacy_enrollment_requires_both_names_and_creates_no_challenge(
+    installation: "Installation",
+) -> None:
     with pytest.raises(errors.InvalidRequest) as refused:
         installation.af.factors.enroll_standalone(
             installation.environment, EnrollFactor(type="totp", totp_issuer="")
@@ -250,10 +254,10 @@ async def test_the_older_route_needs_both_names_and_opens_no_challenge(installat
     assert (await installation.enroll_alone(user.id)).factor.user_id == user.id
 
 
-async def test_a_users_factors_are_paged_and_foreign_cursors_refused(installation: "Installation") -> None:
-    user, stranger = await installation.user(), await installation.user()
+async def test_factors_are_paged_and_cursors_of_other_users_refused(installation: "Installation") -> None:
+    user, other = await installation.user(), await installation.user()
     mine = [(await installation.enroll(user)).factor.id for _ in range(5)]
-    foreign = (await installation.enroll(stranger)).factor.id
+    others = (await installation.enroll(other)).factor.id
 
     async def page(**query: Any) -> tuple[list[str], str | None, str | None]:  # noqa: ANN401 - cursors, order
         found = await installation.af.read(
@@ -266,14 +270,14 @@ async def test_a_users_factors_are_paged_and_foreign_cursors_refused(installatio
     assert await page(after=mine[1]) == ([mine[0]], mine[0], None)
     assert await page(before=mine[2], order="desc") == ([mine[4], mine[3]], None, mine[3])
     assert await page(order="asc") == ([mine[0], mine[1]], None, mine[1])
-    for query in ({"after": foreign}, {"before": foreign}, {"after": "auth_factor_x"}):
+    for query in ({"after": others}, {"before": others}, {"after": "auth_factor_x"}):
         with pytest.raises(errors.InvalidRequest) as refused:
             await page(**query)
         (field,) = query
         assert codes(refused.value) == [(field, f"{field}_invalid")]
 
 
-async def test_a_deleted_factor_is_gone_with_its_challenges(installation: "Installation") -> None:
+async def test_deleting_a_factor_deletes_its_challenges(installation: "Installation") -> None:
     enrolled = await installation.enroll(await installation.user())
     delete = installation.af.factors.delete(installation.environment, enrolled.factor.id)
     await installation.af.run(delete)

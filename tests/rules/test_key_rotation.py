@@ -1,4 +1,4 @@
-"""Keys over time: everything is sealed again with the newest, and an old key can then be let go of."""
+"""Key rotation: everything is resealed with the newest key, and then an old key can be retired."""
 
 import os
 from typing import TYPE_CHECKING
@@ -16,28 +16,30 @@ if TYPE_CHECKING:
     from tests.support.installation import Installation, Opener
 
 
-def quiet(table: str, done: int) -> None:
+def ignore_progress(table: str, done: int) -> None:
     pass
 
 
 async def reseal(installation: "Installation") -> RotationResult:
-    return await installation.af.key_rotation.reseal(installation.af.store, installation.af.vault, quiet)
+    return await installation.af.key_rotation.reseal(
+        installation.af.store, installation.af.vault, ignore_progress
+    )
 
 
-async def rotated(installation: "Installation") -> str:
-    """Add a key, take it up as a server does, seal everything again."""
+async def add_key(installation: "Installation") -> str:
+    """Add a key and reload the ring as a server does; return the id of the key."""
     new = keyring.source_of(installation.af.settings).add(os.urandom)[-1].id
     await installation.af.reload_key_ring()
     assert installation.af.vault.newest == new
     return new
 
 
-async def test_everything_is_sealed_again_and_opens(
+async def test_every_value_is_resealed_and_still_unseals(
     installation: "Installation", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(key_rotation, "BATCH", 2)
     enrolled = [await installation.enroll_alone() for _ in range(5)]
-    new = await rotated(installation)
+    new = await add_key(installation)
     done = await reseal(installation)
     assert done.values >= 5
     assert set((await sealed_with(installation)).values()) == {new}
@@ -47,10 +49,10 @@ async def test_everything_is_sealed_again_and_opens(
     assert await reseal(installation) == RotationResult(0, ())
 
 
-async def test_what_was_done_before_an_interruption_is_passed_over(installation: "Installation") -> None:
+async def test_interrupted_resealing_skips_the_values_already_done(installation: "Installation") -> None:
     for _ in range(3):
         await installation.enroll_alone()
-    await rotated(installation)
+    await add_key(installation)
     installation.sql("UPDATE factors SET secret = secret WHERE id = id")
     tables: list[str] = []
 
@@ -66,21 +68,21 @@ async def test_what_was_done_before_an_interruption_is_passed_over(installation:
     )[installation.af.vault.newest] - 3
 
 
-async def test_a_value_that_no_key_opens_is_named_and_left(installation: "Installation") -> None:
+async def test_value_that_no_key_unseals_is_reported_and_skipped(installation: "Installation") -> None:
     mine, theirs = await installation.enroll_alone(), await installation.enroll_alone()
     installation.sql(
         "UPDATE factors SET secret = (SELECT secret FROM factors WHERE id = ?) WHERE id = ?",
         theirs.factor.id,
         mine.factor.id,
     )
-    await rotated(installation)
+    await add_key(installation)
     assert (await reseal(installation)).broken == (f"factors {mine.factor.id}",)
 
 
-async def test_a_key_in_use_is_not_let_go_of(installation: "Installation") -> None:
+async def test_key_in_use_cannot_be_retired(installation: "Installation") -> None:
     await installation.enroll_alone()
     old = installation.af.vault.newest
-    new = await rotated(installation)
+    new = await add_key(installation)
     with pytest.raises(KeyInUse, match=f"sealed with the key '{old}'"):
         await installation.af.key_rotation.retire_key(installation.af.store, old)
     await reseal(installation)
@@ -88,31 +90,31 @@ async def test_a_key_in_use_is_not_let_go_of(installation: "Installation") -> No
     assert await installation.af.key_rotation.missing_keys(installation.af.store, (new,)) == []
 
 
-async def test_a_process_that_has_not_seen_the_new_key_asks_for_it(open_installation: "Opener") -> None:
+async def test_process_without_the_new_key_reloads_the_ring(open_installation: "Opener") -> None:
     installation: Installation = await open_installation()
     enrolled = await installation.enroll_alone()
-    behind: Installation = await open_installation()
-    await rotated(installation)
+    other_process: Installation = await open_installation()
+    await add_key(installation)
     await reseal(installation)
-    assert behind.af.vault.newest != installation.af.vault.newest
-    assert (await behind.answer(enrolled, behind.code(enrolled))).valid
-    assert behind.af.vault.newest == installation.af.vault.newest
+    assert other_process.af.vault.newest != installation.af.vault.newest
+    assert (await other_process.answer(enrolled, other_process.code(enrolled))).valid
+    assert other_process.af.vault.newest == installation.af.vault.newest
 
 
-async def test_an_unknown_key_does_not_make_it_ask_all_the_time(installation: "Installation") -> None:
+async def test_unknown_key_does_not_reload_the_ring_every_time(installation: "Installation") -> None:
     enrolled = await installation.enroll_alone()
     installation.sql("UPDATE factors SET secret = 'v1:ffffff:AAAA'")
-    asked = installation.af.settings.keys_path
+    ring = installation.af.settings.keys_path
     with pytest.raises(vault.UnknownKey):
         await installation.answer(enrolled, "000000")
-    asked.unlink()
-    keyring.create(asked, os.urandom)
+    ring.unlink()
+    keyring.create(ring, os.urandom)
     with pytest.raises(vault.UnknownKey):
         await installation.answer(enrolled, "000000")
     assert len(installation.af.vault.key_ids) == 1
 
 
-async def test_two_rotations_keep_out_of_each_others_way(open_installation: "Opener") -> None:
+async def test_second_concurrent_rotation_is_refused(open_installation: "Opener") -> None:
     first, second = await open_installation(), await open_installation()
     async with first.af.key_rotation.lease(first.af.store):
         with pytest.raises(KeyInUse, match="Another rotation"):
@@ -122,7 +124,7 @@ async def test_two_rotations_keep_out_of_each_others_way(open_installation: "Ope
         pass
 
 
-async def test_after_the_old_key_is_gone_an_old_copy_of_a_deleted_users_secret_stays_shut(
+async def test_removed_key_makes_old_copies_of_deleted_secrets_unreadable(
     installation: "Installation", open_installation: "Opener"
 ) -> None:
     user = await installation.user()
@@ -133,15 +135,15 @@ async def test_after_the_old_key_is_gone_an_old_copy_of_a_deleted_users_secret_s
     assert row is not None
     await installation.af.run(installation.af.users.delete(installation.environment, user.id))
     old = installation.af.vault.newest
-    await rotated(installation)
+    await add_key(installation)
     await reseal(installation)
     await installation.af.key_rotation.retire_key(installation.af.store, old)
     keyring.source_of(installation.af.settings).remove(old)
-    later: Installation = await open_installation()
-    where = vault.SealedLocation("factors", "secret", installation.environment.number, enrolled.factor.id)
-    assert installation.af.vault.unseal(row.secret, where)
+    reopened: Installation = await open_installation()
+    location = vault.SealedLocation("factors", "secret", installation.environment.number, enrolled.factor.id)
+    assert installation.af.vault.unseal(row.secret, location)
     with pytest.raises(vault.UnknownKey):
-        later.af.vault.unseal(row.secret, where)
+        reopened.af.vault.unseal(row.secret, location)
 
 
 def test_every_sealed_column_is_rotated() -> None:

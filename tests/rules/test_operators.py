@@ -1,4 +1,4 @@
-"""Operators set themselves up by a link that works once, and sign in with password and code at once."""
+"""Console operators: single-use set-up links, sign-in with password and code, sessions and roles."""
 
 from dataclasses import dataclass
 
@@ -18,13 +18,13 @@ PASSWORD = "seven green bottles"
 
 @dataclass(frozen=True)
 class OperatorAccount:
-    """An operator who is set up, and what they know and hold."""
+    """An operator who has been set up, and their enrolled factor."""
 
     operator: Operator
     enrolled: Enrollment
 
 
-async def begin(
+async def begin_set_up(
     installation: Installation, token: str, email: str = EMAIL, password: str = PASSWORD
 ) -> Enrollment:
     return await installation.af.run(
@@ -33,7 +33,7 @@ async def begin(
 
 
 async def set_up(installation: Installation, token: str, email: str = EMAIL) -> OperatorAccount:
-    enrolled = await begin(installation, token, email)
+    enrolled = await begin_set_up(installation, token, email)
     operator, outcome = await installation.af.run(
         installation.af.operators.finish_set_up(token, installation.code(enrolled))
     )
@@ -73,13 +73,15 @@ async def sign_in(
     )
 
 
-async def started(installation: Installation, account: OperatorAccount, old: str = "") -> StartedSession:
+async def start_session(
+    installation: Installation, account: OperatorAccount, old: str = ""
+) -> StartedSession:
     result = await sign_in(installation, account, old=old)
     installation.clock.advance(totp.PERIOD_SECONDS)
     return result
 
 
-async def refused(
+async def assert_refused(
     installation: Installation, account: OperatorAccount, why: str = "invalid_credentials", **attempt: str
 ) -> None:
     with pytest.raises(errors.SignInRefused) as refusal:
@@ -87,18 +89,20 @@ async def refused(
     assert refusal.value.code == why
 
 
-async def seat(installation: Installation, token: str, *, active: bool = True) -> OperatorContext | None:
+async def context_of(
+    installation: Installation, token: str, *, active: bool = True
+) -> OperatorContext | None:
     return await installation.af.operator_sign_in.context_of(installation.af.store, token, active=active)
 
 
-async def another(
+async def add_operator(
     installation: Installation, email: str = "lee@example.org", role: str = "owner"
 ) -> OperatorAccount:
     _, token = await installation.af.run(installation.af.operators.invite(email, role))  # type: ignore[arg-type]  # a role's name
     return await set_up(installation, token)
 
 
-async def test_the_first_link_makes_an_owner_and_then_there_is_none(
+async def test_first_link_creates_an_owner_and_is_not_issued_again(
     installation: Installation, kim: OperatorAccount
 ) -> None:
     assert (kim.operator.role, kim.operator.state, kim.operator.email) == ("owner", "active", EMAIL)
@@ -106,67 +110,65 @@ async def test_the_first_link_makes_an_owner_and_then_there_is_none(
 
 
 @pytest.mark.parametrize("kind", ["first", "invited"])
-async def test_a_link_works_once(installation: Installation, kind: str) -> None:
+async def test_set_up_link_works_once(installation: Installation, kind: str) -> None:
     if kind == "first":
         token = await first_token(installation)
     else:
         _, token = await installation.af.run(installation.af.operators.invite(EMAIL, "owner"))
     await set_up(installation, token)
     with pytest.raises(SetUpLinkRefused):
-        await begin(installation, token)
+        await begin_set_up(installation, token)
     with pytest.raises(SetUpLinkRefused):
         await installation.af.run(installation.af.operators.finish_set_up(token, "000000"))
 
 
-async def test_a_link_ends_after_a_day(installation: Installation) -> None:
+async def test_set_up_link_expires_after_a_day(installation: Installation) -> None:
     token = await first_token(installation)
-    enrolled = await begin(installation, token)
+    enrolled = await begin_set_up(installation, token)
     installation.clock.advance(DAY)
     with pytest.raises(SetUpLinkRefused):
         await installation.af.run(installation.af.operators.finish_set_up(token, installation.code(enrolled)))
 
 
-async def test_of_first_links_only_the_last_works_and_none_once_an_owner_is_in(
+async def test_only_the_newest_first_link_works_until_an_owner_exists(
     installation: Installation,
 ) -> None:
     old = await first_token(installation)
     new = await first_token(installation)
     with pytest.raises(SetUpLinkRefused):
-        await begin(installation, old)
+        await begin_set_up(installation, old)
     _, invited = await installation.af.run(installation.af.operators.invite("lee@example.org", "owner"))
     await set_up(installation, invited)
     with pytest.raises(SetUpLinkRefused):
-        await begin(installation, new)
+        await begin_set_up(installation, new)
 
 
 @pytest.mark.parametrize("role", ["support", "viewer"])
-async def test_the_first_link_waits_for_an_owner_and_not_for_anybody(
-    installation: Installation, role: str
-) -> None:
+async def test_first_link_stays_valid_until_an_owner_exists(installation: Installation, role: str) -> None:
     token = await first_token(installation)
-    await another(installation, role=role)
+    await add_operator(installation, role=role)
     assert (await set_up(installation, token)).operator.role == "owner"
 
 
-async def test_the_first_half_may_be_done_again_and_the_earlier_factor_is_gone(
+async def test_repeated_start_of_set_up_replaces_the_earlier_factor(
     installation: Installation,
 ) -> None:
     token = await first_token(installation)
-    lost = await begin(installation, token, "typo@example.org")
-    kept = await begin(installation, token)
+    replaced = await begin_set_up(installation, token, "typo@example.org")
+    current = await begin_set_up(installation, token)
     _, outcome = await installation.af.run(
-        installation.af.operators.finish_set_up(token, installation.code(lost))
+        installation.af.operators.finish_set_up(token, installation.code(replaced))
     )
     assert not outcome.valid
     operator, outcome = await installation.af.run(
-        installation.af.operators.finish_set_up(token, installation.code(kept))
+        installation.af.operators.finish_set_up(token, installation.code(current))
     )
     assert outcome.valid
     assert operator.email == EMAIL
     assert len(await installation.af.read(lambda tx: tx.operators.all())) == 1
 
 
-async def test_an_invited_operator_has_no_choice_of_email_or_role(
+async def test_invited_operator_cannot_choose_email_or_role(
     installation: Installation, kim: OperatorAccount
 ) -> None:
     _, token = await installation.af.run(installation.af.operators.invite("lee@example.org", "viewer"))
@@ -177,42 +179,44 @@ async def test_an_invited_operator_has_no_choice_of_email_or_role(
 async def test_a_weak_password_is_refused_at_set_up(installation: Installation) -> None:
     token = await first_token(installation)
     with pytest.raises(errors.PasswordTooWeak):
-        await begin(installation, token, password="password123")
+        await begin_set_up(installation, token, password="password123")
 
 
-async def test_two_operators_cannot_have_one_email(installation: Installation, kim: OperatorAccount) -> None:
+async def test_second_operator_with_the_same_email_is_refused(
+    installation: Installation, kim: OperatorAccount
+) -> None:
     with pytest.raises(errors.Conflict):
         await installation.af.run(installation.af.operators.invite(EMAIL.upper(), "viewer"))
 
 
 async def test_password_and_code_start_a_session(installation: Installation, kim: OperatorAccount) -> None:
-    begun = await started(installation, kim)
-    found = await seat(installation, begun.token)
+    session = await start_session(installation, kim)
+    found = await context_of(installation, session.token)
     assert found is not None
     assert found.operator.id == kim.operator.id
-    assert await seat(installation, begun.token + "x") is None
+    assert await context_of(installation, session.token + "x") is None
 
 
-async def test_a_wrong_password_a_wrong_code_and_an_unknown_email_sound_the_same(
+async def test_wrong_password_or_code_and_unknown_email_get_the_same_error(
     installation: Installation, kim: OperatorAccount
 ) -> None:
-    await refused(installation, kim, password="wrong")
-    await refused(installation, kim, code=installation.wrong(kim.enrolled))
-    await refused(installation, kim, email="nobody@example.org")
-    await refused(installation, kim, code="")
+    await assert_refused(installation, kim, password="wrong")
+    await assert_refused(installation, kim, code=installation.wrong(kim.enrolled))
+    await assert_refused(installation, kim, email="unknown@example.org")
+    await assert_refused(installation, kim, code="")
 
 
-async def test_a_code_signs_in_once(installation: Installation, kim: OperatorAccount) -> None:
+async def test_code_signs_an_operator_in_once(installation: Installation, kim: OperatorAccount) -> None:
     code = installation.code(kim.enrolled)
     assert isinstance(await sign_in(installation, kim, code=code), StartedSession)
-    await refused(installation, kim, "one_time_code_previously_used", code=code)
+    await assert_refused(installation, kim, "one_time_code_previously_used", code=code)
 
 
 async def test_a_wrong_password_does_not_spend_the_code(
     installation: Installation, kim: OperatorAccount
 ) -> None:
     code = installation.code(kim.enrolled)
-    await refused(installation, kim, password="wrong", code=code)
+    await assert_refused(installation, kim, password="wrong", code=code)
     assert isinstance(await sign_in(installation, kim, code=code), StartedSession)
 
 
@@ -220,7 +224,7 @@ async def test_wrong_passwords_and_wrong_codes_count_together(
     installation: Installation, kim: OperatorAccount
 ) -> None:
     for number in range(10):
-        await refused(
+        await assert_refused(
             installation,
             kim,
             **({"password": "wrong"} if number % 2 else {"code": installation.wrong(kim.enrolled)}),
@@ -236,101 +240,101 @@ async def test_an_unknown_email_locks_like_a_known_one(
     installation: Installation, kim: OperatorAccount
 ) -> None:
     for _ in range(10):
-        await refused(installation, kim, email="nobody@example.org")
+        await assert_refused(installation, kim, email="unknown@example.org")
     with pytest.raises(errors.TooManyAttempts):
-        await sign_in(installation, kim, email="nobody@example.org")
-    await refused(installation, kim, email="somebody@example.org")
+        await sign_in(installation, kim, email="unknown@example.org")
+    await assert_refused(installation, kim, email="other@example.org")
 
 
-async def test_wrong_passwords_alone_never_stop_an_operator_for_good(
+async def test_wrong_passwords_alone_never_lock_an_operator_permanently(
     installation: Installation, kim: OperatorAccount
 ) -> None:
     for number in range(150):
         if number % 10 == 0:
             installation.clock.advance(DAY / 4)
-        await refused(installation, kim, password="wrong")
+        await assert_refused(installation, kim, password="wrong")
     installation.clock.advance(DAY)
     assert isinstance(await sign_in(installation, kim), StartedSession)
 
 
-async def test_signing_in_makes_a_new_token_and_ends_the_session_the_browser_had(
+async def test_signing_in_replaces_the_previous_session_of_the_browser(
     installation: Installation, kim: OperatorAccount
 ) -> None:
-    old = (await started(installation, kim)).token
-    new = (await started(installation, kim, old)).token
+    old = (await start_session(installation, kim)).token
+    new = (await start_session(installation, kim, old)).token
     assert old != new
-    assert await seat(installation, old) is None
-    assert await seat(installation, new) is not None
+    assert await context_of(installation, old) is None
+    assert await context_of(installation, new) is not None
 
 
-async def test_a_token_that_the_server_did_not_make_is_never_a_session(
+async def test_planted_session_token_is_never_accepted(
     installation: Installation, kim: OperatorAccount
 ) -> None:
     planted = "A" * 43
-    begun = await started(installation, kim, planted)
-    assert begun.token != planted
-    assert await seat(installation, planted) is None
+    session = await start_session(installation, kim, planted)
+    assert session.token != planted
+    assert await context_of(installation, planted) is None
 
 
-async def test_a_session_ends_when_idle_and_what_the_browser_does_by_itself_is_idle(
+async def test_session_ends_when_idle_despite_automatic_requests(
     installation: Installation, kim: OperatorAccount
 ) -> None:
-    token = (await started(installation, kim)).token
+    token = (await start_session(installation, kim)).token
     installation.clock.advance(29 * MINUTE)
-    assert await seat(installation, token) is not None
+    assert await context_of(installation, token) is not None
     installation.clock.advance(29 * MINUTE)
-    assert await seat(installation, token, active=False) is not None
+    assert await context_of(installation, token, active=False) is not None
     installation.clock.advance(2 * MINUTE)
-    assert await seat(installation, token) is None
+    assert await context_of(installation, token) is None
 
 
-async def test_a_session_ends_after_its_life_however_busy(
+async def test_session_ends_after_its_lifetime_despite_activity(
     installation: Installation, kim: OperatorAccount
 ) -> None:
-    token = (await started(installation, kim)).token
+    token = (await start_session(installation, kim)).token
     for _ in range(12 * 3 - 1):
         installation.clock.advance(20 * MINUTE)
-        assert await seat(installation, token) is not None
+        assert await context_of(installation, token) is not None
     installation.clock.advance(HOUR)
-    assert await seat(installation, token) is None
+    assert await context_of(installation, token) is None
 
 
 async def test_signing_out_ends_the_session(installation: Installation, kim: OperatorAccount) -> None:
-    token = (await started(installation, kim)).token
+    token = (await start_session(installation, kim)).token
     assert await installation.af.run(installation.af.operator_sign_in.sign_out(token))
-    assert await seat(installation, token) is None
+    assert await context_of(installation, token) is None
     assert not await installation.af.run(installation.af.operator_sign_in.sign_out(token))
 
 
-async def test_one_of_several_sessions_can_be_ended_but_not_another_operators(
+async def test_operator_can_revoke_only_their_own_sessions(
     installation: Installation, kim: OperatorAccount
 ) -> None:
-    lee = await another(installation)
-    one, two = await started(installation, kim), await started(installation, kim)
+    lee = await add_operator(installation)
+    one, two = await start_session(installation, kim), await start_session(installation, kim)
     with pytest.raises(errors.NotFound):
         await installation.af.run(
             installation.af.operator_sign_in.revoke(lee.operator, one.context.session.id)
         )
     await installation.af.run(installation.af.operator_sign_in.revoke(kim.operator, one.context.session.id))
-    assert await seat(installation, one.token) is None
+    assert await context_of(installation, one.token) is None
     live = await installation.af.read(installation.af.operator_sign_in.live(kim.operator))
     assert [session.id for session in live] == [two.context.session.id]
 
 
-async def test_disabling_ends_sessions_and_signing_in(
+async def test_disabled_operator_loses_sessions_and_cannot_sign_in(
     installation: Installation, kim: OperatorAccount
 ) -> None:
-    lee = await another(installation)
-    token = (await started(installation, lee)).token
+    lee = await add_operator(installation)
+    token = (await start_session(installation, lee)).token
     await installation.af.run(installation.af.operators.disable(lee.operator.id))
-    assert await seat(installation, token) is None
-    await refused(installation, lee)
+    assert await context_of(installation, token) is None
+    await assert_refused(installation, lee)
 
 
-async def test_the_last_owner_can_neither_be_disabled_nor_demoted(
+async def test_last_owner_cannot_be_disabled_or_demoted(
     installation: Installation, kim: OperatorAccount
 ) -> None:
-    lee = await another(installation, role="support")
+    lee = await add_operator(installation, role="support")
     for unit in (
         installation.af.operators.disable(kim.operator.id),
         installation.af.operators.change_role(kim.operator.id, "viewer"),
@@ -342,30 +346,32 @@ async def test_the_last_owner_can_neither_be_disabled_nor_demoted(
     await installation.af.run(installation.af.operators.disable(kim.operator.id))
 
 
-async def test_a_reset_takes_everything_and_a_new_link_gives_it_back(
+async def test_reset_revokes_access_until_the_new_link_is_used(
     installation: Installation, kim: OperatorAccount
 ) -> None:
-    lee = await another(installation)
-    session = (await started(installation, lee)).token
+    lee = await add_operator(installation)
+    session = (await start_session(installation, lee)).token
     for _ in range(10):
-        await refused(installation, lee, password="wrong")
+        await assert_refused(installation, lee, password="wrong")
     _, token = await installation.af.run(installation.af.operators.reset(lee.operator.id))
-    assert await seat(installation, session) is None
-    await refused(installation, lee)
-    again = await set_up(installation, token)
-    assert again.operator.id == lee.operator.id
-    assert (await started(installation, again)).context.operator.state == "active"
+    assert await context_of(installation, session) is None
+    await assert_refused(installation, lee)
+    account = await set_up(installation, token)
+    assert account.operator.id == lee.operator.id
+    assert (await start_session(installation, account)).context.operator.state == "active"
 
 
-async def test_what_is_stored_gives_nobody_a_way_in(installation: Installation, kim: OperatorAccount) -> None:
+async def test_no_operator_secret_is_stored_in_plaintext(
+    installation: Installation, kim: OperatorAccount
+) -> None:
     link = (await installation.af.run(installation.af.operators.invite("lee@example.org", "viewer")))[1]
-    session = (await started(installation, kim)).token
-    everything = installation.files()
+    session = (await start_session(installation, kim)).token
+    files = installation.files()
     for secret in (link, session, PASSWORD, kim.enrolled.secret):
-        assert secret.encode() not in everything
+        assert secret.encode() not in files
 
 
-async def test_operators_factors_belong_to_no_environment_that_an_api_key_reaches(
+async def test_operator_factors_are_not_found_in_any_environment(
     installation: Installation, kim: OperatorAccount
 ) -> None:
     known = await installation.af.read(lambda tx: tx.environments.all())
@@ -375,11 +381,9 @@ async def test_operators_factors_belong_to_no_environment_that_an_api_key_reache
             await installation.af.read(installation.af.factors.get(environment, kim.enrolled.factor.id))
 
 
-async def test_what_has_had_its_time_is_cleaned_away(
-    installation: Installation, kim: OperatorAccount
-) -> None:
-    await started(installation, kim)
-    await first_link_of_nobody(installation)
+async def test_expired_operator_rows_are_deleted(installation: Installation, kim: OperatorAccount) -> None:
+    await start_session(installation, kim)
+    await invite_without_set_up(installation)
     installation.clock.advance(3 * DAY)
     await installation.af.retention.run(installation.af.store)
     for table in ("operator_sessions", "operator_links"):
@@ -387,24 +391,22 @@ async def test_what_has_had_its_time_is_cleaned_away(
     assert installation.sql("SELECT count(*) FROM challenges WHERE environment = 0") == [(0,)]
 
 
-async def first_link_of_nobody(installation: Installation) -> None:
-    await installation.af.run(installation.af.operators.invite("gone@example.org", "viewer"))
+async def invite_without_set_up(installation: Installation) -> None:
+    await installation.af.run(installation.af.operators.invite("unused@example.org", "viewer"))
 
 
-async def test_an_operators_session_does_not_outlive_other_settings(open_installation: Opener) -> None:
+async def test_operator_session_follows_the_inactivity_setting(open_installation: Opener) -> None:
     installation: Installation = await open_installation(console_session_inactivity=60)
     account = await set_up(installation, await first_token(installation))
-    token = (await started(installation, account)).token
+    token = (await start_session(installation, account)).token
     installation.clock.advance(61)
-    assert await seat(installation, token) is None
+    assert await context_of(installation, token) is None
 
 
-async def test_setting_up_signing_in_and_a_lock_are_written_down(
-    installation: Installation, kim: OperatorAccount
-) -> None:
-    await started(installation, kim)
+async def test_set_up_sign_in_and_lock_are_audited(installation: Installation, kim: OperatorAccount) -> None:
+    await start_session(installation, kim)
     for _ in range(10):
-        await refused(installation, kim, password="wrong")
+        await assert_refused(installation, kim, password="wrong")
     listed = (await installation.af.read(installation.af.audit.page(PageQuery()))).items
     assert [item.action for item in listed] == ["operator.locked", "operator.signed_in", "operator.set_up"]
     assert {item.actor for item in listed} == {EMAIL}

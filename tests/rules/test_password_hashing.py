@@ -1,4 +1,4 @@
-"""Passwords are hashed beside the loop, on few threads, behind a queue that ends."""
+"""Passwords are hashed outside the event loop, on few threads, behind a bounded queue."""
 
 import asyncio
 import random
@@ -13,13 +13,13 @@ from authfactor.settings import Settings
 PASSWORD = "several unrelated words"
 
 
-def hasher(*, threads: int = 1, queue: int = 2) -> PasswordHasher:
+def new_hasher(*, threads: int = 1, queue: int = 2) -> PasswordHasher:
     settings = Settings(password_threads=threads, password_queue=queue)
     return PasswordHasher(random.Random(7).randbytes, settings, passwords.CHEAPEST)
 
 
-async def test_more_than_the_queue_holds_are_told_to_come_back_and_the_rest_are_served() -> None:
-    hashing = hasher()
+async def test_hashes_beyond_the_queue_are_refused_with_retry_after() -> None:
+    hashing = new_hasher()
     outcomes = await asyncio.gather(*(hashing.hash(PASSWORD) for _ in range(5)), return_exceptions=True)
     assert [isinstance(each, str) for each in outcomes] == [True, True, True, False, False]
     for refused in outcomes[3:]:
@@ -29,8 +29,8 @@ async def test_more_than_the_queue_holds_are_told_to_come_back_and_the_rest_are_
     hashing.close()
 
 
-async def test_verifying_waits_in_the_same_queue_known_or_not() -> None:
-    hashing = hasher(queue=1)
+async def test_verification_for_unknown_users_uses_the_same_queue() -> None:
+    hashing = new_hasher(queue=1)
     stored = await hashing.hash(PASSWORD)
     outcomes = await asyncio.gather(
         hashing.verify(PASSWORD, stored),
@@ -44,8 +44,8 @@ async def test_verifying_waits_in_the_same_queue_known_or_not() -> None:
     hashing.close()
 
 
-async def test_a_place_in_the_queue_is_given_back_after_a_failure() -> None:
-    hashing = hasher(queue=1)
+async def test_queue_slot_is_released_after_an_error() -> None:
+    hashing = new_hasher(queue=1)
 
     def fail() -> None:
         raise ZeroDivisionError
@@ -57,7 +57,7 @@ async def test_a_place_in_the_queue_is_given_back_after_a_failure() -> None:
     hashing.close()
 
 
-async def test_every_hash_has_a_salt_of_its_own() -> None:
-    hashing = hasher()
+async def test_every_hash_has_its_own_salt() -> None:
+    hashing = new_hasher()
     assert await hashing.hash(PASSWORD) != await hashing.hash(PASSWORD)
     hashing.close()

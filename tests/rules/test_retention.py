@@ -1,4 +1,4 @@
-"""What has had its time goes, in small batches and by one process at a time; everything else stays."""
+"""Retention: only expired rows are deleted, in small batches and by one process at a time."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +16,7 @@ from tests.support.installation import Installation
 if TYPE_CHECKING:
     from tests.support.installation import Opener
 
-# Of each table with rows that grow old: an insert of rows that differ by their key.
+# For each table whose rows expire: an INSERT of rows that differ by their key.
 BULK: Final = {
     "challenges": (
         "(environment, id, factor_id, attempts, created_at, expires_at)"
@@ -59,7 +59,7 @@ async def count(af: Authfactor, table: str) -> int:
 
 
 async def fill(installation: Installation, table: str, rows: int, environment: int) -> None:
-    """Add rows of the year 1970."""
+    """Insert rows of the year 1970."""
 
     async def unit(tx: Tx) -> None:
         for number in range(rows):
@@ -72,7 +72,7 @@ async def fill(installation: Installation, table: str, rows: int, environment: i
 
 
 @pytest.mark.parametrize("table", list(BULK))
-async def test_old_rows_of_every_environment_go_in_batches_of_at_most_a_thousand(
+async def test_expired_rows_are_deleted_in_batches_of_at_most_a_thousand(
     installation: Installation, table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = await count(installation.af, table)
@@ -81,11 +81,11 @@ async def test_old_rows_of_every_environment_go_in_batches_of_at_most_a_thousand
     batches: list[int] = []
     original = getattr(ExpiredRows, table)
 
-    async def watched(self: ExpiredRows, *arguments: int) -> int:
+    async def recorded(self: ExpiredRows, *arguments: int) -> int:
         batches.append(await original(self, *arguments))
         return batches[-1]
 
-    monkeypatch.setattr(ExpiredRows, table, watched)
+    monkeypatch.setattr(ExpiredRows, table, recorded)
     assert await installation.af.retention.run(installation.af.store) == BATCH_ROWS + 12
     assert await count(installation.af, table) == before
     assert max(batches) == BATCH_ROWS
@@ -93,8 +93,8 @@ async def test_old_rows_of_every_environment_go_in_batches_of_at_most_a_thousand
     assert await installation.af.retention.run(installation.af.store) == 0
 
 
-async def test_what_is_still_needed_stays_until_its_time(installation: Installation) -> None:
-    """A challenge of now, one that expired an hour ago, an event of yesterday with its delivery."""
+async def test_rows_are_not_deleted_before_they_expire(installation: Installation) -> None:
+    """With a new challenge, one that expired an hour ago, and yesterday's event and its delivery."""
     await installation.af.run(
         installation.af.webhooks.create(
             installation.environment, CreateWebhookEndpoint("https://example.org/hook", ["user.created"])
@@ -102,9 +102,9 @@ async def test_what_is_still_needed_stays_until_its_time(installation: Installat
     )
     user = await installation.user()
     enrolled = await installation.enroll(user)
-    kept = {table: await count(installation.af, table) for table in BULK}
-    assert kept["challenges"] == kept["deliveries"] == 1
-    assert kept["events"] >= 2
+    counts = {table: await count(installation.af, table) for table in BULK}
+    assert counts["challenges"] == counts["deliveries"] == 1
+    assert counts["events"] >= 2
     installation.clock.advance(DAY)
     await installation.challenge(enrolled)
     assert await installation.af.retention.run(installation.af.store) == 0
@@ -115,17 +115,18 @@ async def test_what_is_still_needed_stays_until_its_time(installation: Installat
     assert await count(installation.af, "challenges") == 1
     installation.clock.advance(installation.af.settings.event_life)
     assert (
-        await installation.af.retention.run(installation.af.store) == 1 + kept["events"] + kept["deliveries"]
+        await installation.af.retention.run(installation.af.store)
+        == 1 + counts["events"] + counts["deliveries"]
     )
     assert await count(installation.af, "factors") == await count(installation.af, "users") == 1
 
 
-async def test_one_process_cleans_and_another_takes_over_when_it_is_gone(open_installation: "Opener") -> None:
+async def test_another_process_cleans_up_after_the_lease_expires(open_installation: "Opener") -> None:
     first, second = await open_installation(), await open_installation()
     assert await first.af.retention.run(first.af.store) == 0
     assert await second.af.retention.run(second.af.store) is None
     first.clock.advance(60)
-    assert await first.af.retention.run(first.af.store) == 0  # its own turn, lengthened
+    assert await first.af.retention.run(first.af.store) == 0  # its own lease, renewed
     first.clock.advance(LEASE_MS / 1000 - 1)
     assert await second.af.retention.run(second.af.store) is None
     first.clock.advance(1)
@@ -133,29 +134,29 @@ async def test_one_process_cleans_and_another_takes_over_when_it_is_gone(open_in
     assert await first.af.retention.run(first.af.store) is None
 
 
-async def test_a_turn_that_was_lost_meanwhile_ends_the_work(
+async def test_cleanup_stops_when_its_lease_is_lost(
     open_installation: "Opener", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow, other = await open_installation(), await open_installation()
     await fill(slow, "challenges", 2 * BATCH_ROWS, 1)
     original = ExpiredRows.challenges
 
-    async def stall(self: ExpiredRows, environment: int, older_than: str) -> int:
+    async def remove_slowly(self: ExpiredRows, environment: int, older_than: str) -> int:
         removed = await original(self, environment, older_than)
         if removed:
             slow.clock.advance(LEASE_MS / 1000)
         return removed
 
-    monkeypatch.setattr(ExpiredRows, "challenges", stall)
-    taken: list[int | None] = []
+    monkeypatch.setattr(ExpiredRows, "challenges", remove_slowly)
+    removed_by_other: list[int | None] = []
     renew = slow.af.retention._acquire_lease
 
-    async def after_the_other(store: Store) -> bool:
+    async def renew_after_the_other(store: Store) -> bool:
         if slow.clock.now > 1_700_000_010_000:
             monkeypatch.setattr(ExpiredRows, "challenges", original)
-            taken.append(await other.af.retention.run(other.af.store))
+            removed_by_other.append(await other.af.retention.run(other.af.store))
         return bool(await renew(store))
 
-    monkeypatch.setattr(slow.af.retention, "_acquire_lease", after_the_other)
+    monkeypatch.setattr(slow.af.retention, "_acquire_lease", renew_after_the_other)
     assert await slow.af.retention.run(slow.af.store) == BATCH_ROWS
-    assert taken == [BATCH_ROWS]
+    assert removed_by_other == [BATCH_ROWS]

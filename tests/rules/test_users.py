@@ -27,7 +27,7 @@ def codes(refusal: errors.InvalidRequest) -> list[tuple[str, str]]:
     return [(item.field, item.code) for item in refusal.items]
 
 
-async def test_a_user_comes_back_with_what_was_given(installation: "Installation") -> None:
+async def test_created_user_has_the_given_fields(installation: "Installation") -> None:
     user = await installation.user(
         " Kim@Example.com ",
         first_name="Kim",
@@ -35,7 +35,7 @@ async def test_a_user_comes_back_with_what_was_given(installation: "Installation
         name="Kim Doe",
         email_verified=True,
         external_id="crm-77",
-        metadata={"plan": "pro", "gone": None},
+        metadata={"plan": "pro", "absent": None},
         locale="de",
         password=PASSWORD,
     )
@@ -52,14 +52,16 @@ async def test_a_user_comes_back_with_what_was_given(installation: "Installation
     assert not await installation.af.hasher.verify(PASSWORD + " ", user.password_hash)
 
 
-async def test_an_email_alone_is_enough(installation: "Installation") -> None:
+async def test_user_can_be_created_with_only_an_email(installation: "Installation") -> None:
     user = await installation.user("a@b")
     assert (user.email_verified, user.metadata, user.password_hash) == (False, "{}", None)
     assert (user.first_name, user.external_id, user.last_sign_in_at) == (None, None, None)
 
 
 @pytest.mark.parametrize("email", [None, "", "  "])
-async def test_the_email_is_required(installation: "Installation", email: str | None) -> None:
+async def test_creating_a_user_without_an_email_is_refused(
+    installation: "Installation", email: str | None
+) -> None:
     with pytest.raises(errors.InvalidRequest) as refused:
         await installation.af.users.prepare_create(installation.environment, CreateUser(email=email))
     assert codes(refused.value) == [("email", "email_string_required")]
@@ -68,7 +70,7 @@ async def test_the_email_is_required(installation: "Installation", email: str | 
 @pytest.mark.parametrize(
     "email", ["a", "@b", "a@", "a@b@c", "a b@c", "a\x00@b", "a\u200b@b", "a" * 250 + "@b.cd"]
 )
-async def test_an_email_must_look_like_one(installation: "Installation", email: str) -> None:
+async def test_malformed_email_is_refused(installation: "Installation", email: str) -> None:
     with pytest.raises(errors.InvalidRequest) as refused:
         await installation.af.users.prepare_create(installation.environment, CreateUser(email=email))
     assert codes(refused.value) == [("email", "email_invalid")]
@@ -78,7 +80,7 @@ async def test_an_email_must_look_like_one(installation: "Installation", email: 
     assert refused.value.code == "invalid_email"
 
 
-async def test_an_email_in_another_case_and_an_external_id_are_taken(installation: "Installation") -> None:
+async def test_duplicate_email_in_any_case_or_external_id_is_refused(installation: "Installation") -> None:
     await installation.user("Kim@example.com", external_id="crm-1")
     with pytest.raises(errors.UserCreationFailed) as refused:
         await installation.user("kIM@EXAMPLE.com", external_id="crm-1")
@@ -97,7 +99,7 @@ async def test_an_email_in_another_case_and_an_external_id_are_taken(installatio
     )
 
 
-async def test_of_many_with_one_email_at_once_one_is_created(installation: "Installation") -> None:
+async def test_concurrent_creations_with_one_email_create_one_user(installation: "Installation") -> None:
     outcomes = await asyncio.gather(
         *(installation.user("kim@example.com") for _ in range(20)), return_exceptions=True
     )
@@ -147,7 +149,7 @@ async def test_a_weak_password_is_refused(installation: "Installation", password
         ({"metadata": {"k": "a\x00b"}}, "invalid_metadata"),
     ],
 )
-async def test_what_excludes_each_other_or_cannot_be_used_is_refused(
+async def test_conflicting_or_invalid_user_fields_are_refused(
     installation: "Installation", fields: dict[str, Any], code: str
 ) -> None:
     with pytest.raises(errors.InvalidUserField) as refused:
@@ -171,7 +173,7 @@ async def test_what_excludes_each_other_or_cannot_be_used_is_refused(
         ("external_id", "ä"),
     ],
 )
-async def test_a_field_that_is_too_long_is_named(
+async def test_field_that_is_too_long_is_reported(
     installation: "Installation", field: str, value: str
 ) -> None:
     with pytest.raises(errors.InvalidRequest) as refused:
@@ -182,7 +184,7 @@ async def test_a_field_that_is_too_long_is_named(
     assert codes(refused.value) == [(field, f"{field}_invalid")]
 
 
-async def test_an_imported_hash_verifies_and_is_to_be_replaced(installation: "Installation") -> None:
+async def test_imported_hash_verifies_and_needs_a_rehash(installation: "Installation") -> None:
     user = await installation.user(password_hash=BCRYPT, password_hash_type="bcrypt")
     assert user.password_hash is not None
     assert not await installation.af.hasher.verify("wrong", user.password_hash)
@@ -193,7 +195,7 @@ async def test_an_imported_hash_verifies_and_is_to_be_replaced(installation: "In
     assert not installation.af.hasher.needs_rehash(hashed)
 
 
-async def test_an_absent_field_stays_and_null_clears(installation: "Installation") -> None:
+async def test_update_keeps_absent_fields_and_clears_null_ones(installation: "Installation") -> None:
     user = await installation.user(
         first_name="a",
         last_name="b",
@@ -206,7 +208,7 @@ async def test_an_absent_field_stays_and_null_clears(installation: "Installation
     )
     installation.clock.advance(5)
     untouched = await update(installation, user)
-    assert untouched == replaced(user, updated_at=installation.clock.now)
+    assert untouched == with_changes(user, updated_at=installation.clock.now)
     cleared = await update(
         installation,
         user,
@@ -217,7 +219,7 @@ async def test_an_absent_field_stays_and_null_clears(installation: "Installation
         metadata=None,
         locale=None,
     )
-    assert cleared == replaced(
+    assert cleared == with_changes(
         untouched,
         first_name=None,
         last_name=None,
@@ -231,11 +233,11 @@ async def test_an_absent_field_stays_and_null_clears(installation: "Installation
     assert (await update(installation, user, email="New@example.com")).email == "New@example.com"
 
 
-def replaced(user: UserRecord, **fields: Any) -> UserRecord:  # noqa: ANN401 - any field
+def with_changes(user: UserRecord, **fields: Any) -> UserRecord:  # noqa: ANN401 - any field
     return UserRecord(**({name: getattr(user, name) for name in UserRecord.__struct_fields__} | fields))
 
 
-async def test_metadata_is_merged_null_deletes_a_key_and_an_empty_object_all(
+async def test_metadata_is_merged_and_null_or_empty_deletes(
     installation: "Installation",
 ) -> None:
     user = await installation.user(metadata={"a": "1", "b": "2"})
@@ -253,7 +255,7 @@ async def test_metadata_is_merged_null_deletes_a_key_and_an_empty_object_all(
     assert len(await after({"0": None, "one more": "v"})) == 50
 
 
-async def test_an_update_to_a_taken_email_or_external_id_is_refused(installation: "Installation") -> None:
+async def test_update_to_a_duplicate_email_or_external_id_is_refused(installation: "Installation") -> None:
     await installation.user("kim@example.com", external_id="crm-1")
     user = await installation.user("lee@example.com", external_id="crm-2")
     for fields, code in (
@@ -266,10 +268,12 @@ async def test_an_update_to_a_taken_email_or_external_id_is_refused(installation
     same = await update(installation, user, email="LEE@example.com", external_id="crm-2")
     assert (same.email, same.external_id) == ("LEE@example.com", "crm-2")
     with pytest.raises(errors.NotFound):
-        await update(installation, replaced(user, id="user_x"), name="x")
+        await update(installation, with_changes(user, id="user_x"), name="x")
 
 
-async def test_of_many_updates_at_once_to_one_external_id_one_wins(installation: "Installation") -> None:
+async def test_one_of_many_concurrent_updates_to_one_external_id_succeeds(
+    installation: "Installation",
+) -> None:
     users = [await installation.user() for _ in range(10)]
     outcomes = await asyncio.gather(
         *(update(installation, user, external_id="crm-1") for user in users), return_exceptions=True
@@ -278,11 +282,11 @@ async def test_of_many_updates_at_once_to_one_external_id_one_wins(installation:
     assert sum(isinstance(each, errors.InvalidUserField) for each in outcomes) == 9
 
 
-async def test_deleting_a_user_takes_factors_and_failures_along(installation: "Installation") -> None:
+async def test_deleting_a_user_deletes_factors_and_failures(installation: "Installation") -> None:
     user, other = await installation.user(), await installation.user()
     factors = [await installation.enroll(user) for _ in range(2)]
-    kept = await installation.enroll(other)
-    for each in (*factors, kept):
+    unaffected = await installation.enroll(other)
+    for each in (*factors, unaffected):
         await installation.answer(each, installation.wrong(each))
     await installation.af.run(installation.af.users.delete(installation.environment, user.id))
     with pytest.raises(errors.NotFound):
@@ -294,20 +298,24 @@ async def test_deleting_a_user_takes_factors_and_failures_along(installation: "I
             await installation.verify(each.challenge, installation.code(each))
     assert (await installation.failures(user.id)).times == ()
     assert (await installation.failures(other.id)).in_a_row == 1
-    assert (await installation.answer(kept, installation.code(kept))).valid
+    assert (await installation.answer(unaffected, installation.code(unaffected))).valid
     assert (await installation.user(user.email)).id != user.id
 
 
 async def test_users_are_paged_and_found_by_email(installation: "Installation") -> None:
-    made = [(await installation.user()).id for _ in range(3)]
+    user_ids = [(await installation.user()).id for _ in range(3)]
     page = await installation.af.read(
         installation.af.users.page(installation.environment, PageQuery(2), None)
     )
-    assert ([user.id for user in page.items], page.before, page.after) == ([made[2], made[1]], None, made[1])
+    assert ([user.id for user in page.items], page.before, page.after) == (
+        [user_ids[2], user_ids[1]],
+        None,
+        user_ids[1],
+    )
     page = await installation.af.read(
         installation.af.users.page(installation.environment, PageQuery(), "USER2@example.com")
     )
-    assert [user.id for user in page.items] == [made[1]]
+    assert [user.id for user in page.items] == [user_ids[1]]
     with pytest.raises(errors.InvalidRequest) as refused:
         await installation.af.read(
             installation.af.users.page(installation.environment, PageQuery(after="user_x"), None)
@@ -315,7 +323,7 @@ async def test_users_are_paged_and_found_by_email(installation: "Installation") 
     assert codes(refused.value) == [("after", "after_invalid")]
 
 
-async def test_an_event_is_written_with_its_cause_or_not_at_all(installation: "Installation") -> None:
+async def test_event_is_written_in_the_transaction_of_its_cause(installation: "Installation") -> None:
     user = await installation.user("kim@example.com")
     await update(installation, user, name="Kim")
     with pytest.raises(errors.UserCreationFailed):
@@ -343,7 +351,7 @@ async def test_an_event_is_written_with_its_cause_or_not_at_all(installation: "I
     assert len(await installation.events()) == 3
 
 
-async def test_no_event_holds_a_password_hash(installation: "Installation") -> None:
+async def test_no_event_contains_a_password_hash(installation: "Installation") -> None:
     user = await installation.user(password=PASSWORD)
     await update(installation, user, password=PASSWORD + "!")
     rows = await installation.af.read(lambda tx: tx.db.all("SELECT data FROM events"))
