@@ -1,4 +1,4 @@
-"""`authfactor audit`: checking in the database and in a file, and what each finds."""
+"""`authfactor audit`: verification of the database and of exported files."""
 
 import json
 import re
@@ -30,7 +30,7 @@ def change(data: Path, statement: str) -> None:
         connection.execute(statement)
 
 
-def test_the_line_that_verify_prints_is_what_expect_takes(data: Path) -> None:
+def test_expect_detects_a_truncated_audit_log(data: Path) -> None:
     checked = run(data, "audit", "verify")
     assert (checked.returncode, "3 entries, intact" in checked.stdout) == (0, True)
     [line] = re.findall(r"audit_\d{15}:[0-9a-f]{64}", checked.stdout)
@@ -41,22 +41,22 @@ def test_the_line_that_verify_prints_is_what_expect_takes(data: Path) -> None:
     assert (cut.returncode, "cut off" in cut.stdout) == (5, True)
 
 
-def test_a_broken_list_names_its_first_entry(data: Path) -> None:
+def test_verify_names_the_first_changed_entry(data: Path) -> None:
     change(data, "UPDATE audit SET target = 'x' WHERE id = 'audit_000000000000002'")
     checked = run(data, "--json", "audit", "verify")
     assert checked.returncode == 5
-    told = json.loads(checked.stdout)
-    assert (told["intact"], told["broken_at"]) == (False, "audit_000000000000002")
+    report = json.loads(checked.stdout)
+    assert (report["intact"], report["broken_at"]) == (False, "audit_000000000000002")
 
 
-def test_an_export_is_checked_without_a_database_and_with_keys_its_signatures_too(data: Path) -> None:
+def test_an_export_is_verified_offline_and_its_signatures_with_keys(data: Path) -> None:
     file = exported(data)
     nowhere = data.parent / "nowhere"
     alone = run(nowhere, "--json", "audit", "verify", "--file", str(file))
     assert (alone.returncode, json.loads(alone.stdout)["signatures_checked"]) == (0, False)
     assert not nowhere.exists()
     signed = file.read_text(encoding="utf-8")
-    # A signature alone is changed: only the keys tell.
+    # Only the signature is forged: verification without the keys cannot detect it.
     last = json.loads(signed.splitlines()[-1])
     forged = signed.replace(last["signature"], "00" * 32)
     file.write_text(forged, encoding="utf-8")
@@ -69,7 +69,7 @@ def test_an_export_is_checked_without_a_database_and_with_keys_its_signatures_to
     assert run(nowhere, "audit", "verify", "--file", str(file)).returncode == 5
 
 
-def test_an_export_goes_on_where_it_ended_and_is_filtered(data: Path) -> None:
+def test_an_export_resumes_after_an_entry_and_filters(data: Path) -> None:
     whole = exported(data).read_text(encoding="utf-8").splitlines()
     rest = run(data, "audit", "export", "--since", "audit_000000000000001").stdout.splitlines()
     assert rest == whole[1:]
@@ -79,7 +79,7 @@ def test_an_export_goes_on_where_it_ended_and_is_filtered(data: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("verify", "--expect", "audit_000000000000001:xyz"), "--expect"),
         (("verify", "--with-keys"), "--file"),
@@ -87,13 +87,15 @@ def test_an_export_goes_on_where_it_ended_and_is_filtered(data: Path) -> None:
         (("export", "--since", "audit_000000000000009"), "audit_000000000000009"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_a_line(data: Path, words: tuple[str, ...], said: str) -> None:
+def test_invalid_audit_options_are_reported_in_one_line(
+    data: Path, words: tuple[str, ...], message: str
+) -> None:
     done = run(data, "audit", *words)
     assert done.returncode not in {0, 5}
-    assert_one_line(done.stderr, said)
+    assert_one_line(done.stderr, message)
 
 
-def test_a_file_that_is_no_export_is_refused(data: Path) -> None:
+def test_verify_refuses_a_file_that_is_not_an_export(data: Path) -> None:
     file = data.parent / "no.jsonl"
     file.write_text('{"object":"user"}\n', encoding="utf-8")
     done = run(data, "audit", "verify", "--file", str(file))

@@ -1,4 +1,4 @@
-"""The page docs/how-to/audit.md: its commands, run as they stand."""
+"""The page docs/how-to/audit.md: its commands, run as written."""
 
 import os
 import re
@@ -11,13 +11,13 @@ from tests.support import server_process
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "audit.md"
 
 
-def test_every_command_of_the_page_works_in_its_order(tmp_path: Path) -> None:
+def test_commands_of_the_audit_page_work_in_order(tmp_path: Path) -> None:
     blocks = re.findall(r"```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert len(blocks) == 4
-    kept = ""
+    checkpoint = ""
     for block in blocks:
         path = f"{Path(sys.prefix) / 'bin'}:{os.environ['PATH']}"
-        environment = {"PATH": path, "AUTHFACTOR_DATA": str(tmp_path / "data"), "KEPT": kept}
+        environment = {"PATH": path, "AUTHFACTOR_DATA": str(tmp_path / "data"), "KEPT": checkpoint}
         done = subprocess.run(
             ["bash", "-euc", block],
             env=server_process.clean_environment(**environment),
@@ -28,5 +28,5 @@ def test_every_command_of_the_page_works_in_its_order(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, f"{block}\n{done.stdout}{done.stderr}"
         lines = re.findall(r"audit_\d{15}:[0-9a-f]{64}", done.stdout)
-        kept = lines[0] if lines else kept
-    assert kept
+        checkpoint = lines[0] if lines else checkpoint
+    assert checkpoint

@@ -1,4 +1,4 @@
-"""`authfactor audit verify` on sealed events: what it says, and of restored and copied installations."""
+"""`authfactor audit verify` on sealed events, also in restored and copied installations."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ from tests.cli.test_command_line import run
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Two users, whose events are sealed as a server would a quarter of an hour later."""
+    """Two users, whose events are sealed as by a server a quarter of an hour later."""
     folder = tmp_path / "data"
     for name in ("kim", "lee"):
         assert run(folder, "users", "create", f"{name}@example.org").returncode == 0
@@ -48,23 +48,23 @@ def assert_intact(data: Path, events: int = 2) -> None:
     assert "unchanged since they were sealed" in done.stdout
 
 
-def test_a_changed_event_is_named_and_the_exit_code_says_so(data: Path) -> None:
+def test_verify_names_a_changed_event_and_exits_with_5(data: Path) -> None:
     assert_intact(data)
     [(event,)] = sql(data, "SELECT id FROM events ORDER BY id LIMIT 1")
     sql(data, "UPDATE events SET data = '{}' WHERE id = ?", event)
     done = run(data, "audit", "verify")
     assert done.returncode == 5
     assert f"Changed: {event}. audit_" in done.stdout
-    told = json.loads(run(data, "--json", "audit", "verify").stdout)
-    assert (told["intact"], told["broken_at"]) == (False, None)
-    [finding] = told["events"]["findings"]
+    report = json.loads(run(data, "--json", "audit", "verify").stdout)
+    assert (report["intact"], report["broken_at"]) == (False, None)
+    [finding] = report["events"]["findings"]
     assert (finding["what"], finding["suspects"]) == ("changed", [event])
     entry = finding["sealed_by"]
     assert run(data, "audit", "verify", "--entries-only").returncode == 0
     assert run(data, "audit", "verify", "--accept", entry).returncode == 0
 
 
-def test_an_export_with_seals_is_checked_offline(data: Path, tmp_path: Path) -> None:
+def test_an_export_with_event_seals_is_verified_offline(data: Path, tmp_path: Path) -> None:
     file = tmp_path / "audit.jsonl"
     file.write_text(run(data, "audit", "export").stdout, encoding="utf-8")
     assert '"actor_kind":"server"' in file.read_text(encoding="utf-8")
@@ -72,14 +72,14 @@ def test_an_export_with_seals_is_checked_offline(data: Path, tmp_path: Path) -> 
     assert run(data, "audit", "verify", "--file", str(file), "--with-keys").returncode == 0
 
 
-def test_lists_show_seals_to_whoever_asks(data: Path) -> None:
+def test_event_seals_are_listed_only_on_request(data: Path) -> None:
     assert "events.sealed" not in run(data, "audit", "list").stdout
     shown = run(data, "audit", "list", "--actor", "server").stdout
     assert "events.sealed" in shown
     assert "2 events from event_" in shown
 
 
-def test_a_restored_installation_fits_its_seals(data: Path, tmp_path: Path) -> None:
+def test_sealed_events_verify_after_a_restore(data: Path, tmp_path: Path) -> None:
     file = tmp_path / "backup"
     assert run(data, "backup", str(file)).returncode == 0
     restored = tmp_path / "restored"
@@ -90,7 +90,7 @@ def test_a_restored_installation_fits_its_seals(data: Path, tmp_path: Path) -> N
     assert_intact(restored)
 
 
-def test_a_copied_installation_fits_its_seals(data: Path, tmp_path: Path) -> None:
+def test_sealed_events_verify_after_a_copy(data: Path, tmp_path: Path) -> None:
     copied = tmp_path / "copied"
     copied.mkdir()
     shutil.copy(data / "keys", copied / "keys")

@@ -1,4 +1,4 @@
-"""Every command and every route that changes something is recorded, and here it says where."""
+"""Where each command and each route that changes something is recorded."""
 
 import json
 from pathlib import Path
@@ -14,9 +14,9 @@ from authfactor.rules.events.webhook_endpoints import KNOWN_EVENTS
 from tests.cli.test_command_line import COMMANDS, run
 from tests.support.server_process import fields, running
 
-# An entry of the audit list (by its action), events (by name), or nothing, with the reason.
+# Actions of audit entries, names of events, or the reason why there is no record.
 READS: Final = "changes nothing"
-# A wrong code is a time in the user's record of failures, and an event.
+# A wrong code adds a time to the user's failure record and writes an event.
 VERIFIED: Final = (
     event_log.FACTOR_ACTIVATED,
     event_log.REPLAY_REFUSED,
@@ -31,7 +31,7 @@ COMMAND_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "backup": READS,
     "config check": READS,
     "config show": READS,
-    "copy": "the target gets the source's entries, and nothing else",
+    "copy": "the target gets the source's entries and nothing else",
     "doctor": READS,
     "environments brand": ("branding.update",),
     "environments create": ("environment.create", "api_key.create"),
@@ -50,13 +50,13 @@ COMMAND_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "links challenge": ("link.create",),
     "links enroll": ("link.create",),
     "links get": READS,
-    "migrate": "the schema's own table of revisions says it",
+    "migrate": "the schema's revision table records it",
     "operators disable": ("operator.disable",),
     "operators invite": ("operator.invite",),
     "operators list": READS,
     "operators reset": ("operator.reset",),
     "restore": ("database.restored",),
-    "serve": "what it changes comes in by the routes below",
+    "serve": "its changes are made by the routes below",
     "users create": ("user.create",),
     "users delete": ("user.delete",),
     "users get": READS,
@@ -99,7 +99,7 @@ ROUTE_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "POST /enroll/{link_id}": (event_log.LINK_COMPLETED, event_log.FACTOR_ENROLLED),
     "POST /challenge/{link_id}": (event_log.LINK_COMPLETED, *VERIFIED),
     "POST /console/sign-in": ("operator.signed_in", "operator.locked"),
-    "POST /console/sign-out": "the operator's session row says when it ended",
+    "POST /console/sign-out": "the operator's session row records its end",
     "POST /console/set-up/{token}": "the set-up that it begins is recorded by the next one",
     "POST /console/set-up/{token}/code": ("operator.set_up",),
     "POST /console/environments": ("environment.create",),
@@ -122,24 +122,24 @@ ROUTE_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "POST /console/operators/{operator}/reset": ("operator.reset",),
     "POST /console/operators/{operator}/role": ("operator.change_role",),
     "POST /console/operators/{operator}/disable": ("operator.disable",),
-    "POST /console/account/sessions/{session}/end": "the operator's session row says when it ended",
+    "POST /console/account/sessions/{session}/end": "the operator's session row records its end",
 }
 
 
-def test_every_command_says_where_it_is_recorded() -> None:
+def test_every_command_declares_its_audit_record() -> None:
     assert sorted(COMMAND_RECORDS) == [" ".join(path) for path in COMMANDS]
 
 
-def test_every_route_that_changes_something_says_where_it_is_recorded() -> None:
+def test_every_writing_route_declares_its_audit_record() -> None:
     assert set(ROUTE_RECORDS) == {route.name for route in all_routes() if route.method != "GET"}
 
 
-def test_every_action_of_the_console_is_of_some_route() -> None:
+def test_every_console_action_is_recorded_by_a_route() -> None:
     named = {name for names in ROUTE_RECORDS.values() if isinstance(names, tuple) for name in names}
     assert set(ACTIONS) <= named
 
 
-def test_the_console_can_look_for_every_action() -> None:
+def test_the_console_can_filter_by_every_audit_action() -> None:
     for table in (COMMAND_RECORDS, ROUTE_RECORDS):
         named = {name for names in table.values() if isinstance(names, tuple) for name in names}
         assert named - KNOWN_EVENTS <= set(AUDIT_ACTIONS)
@@ -151,40 +151,40 @@ def entries(data: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in exported.stdout.splitlines()]
 
 
-def test_what_the_command_line_changes_is_in_the_list_with_who_and_why(tmp_path: Path) -> None:
+def test_command_line_changes_are_audited_with_actor_and_reason(tmp_path: Path) -> None:
     data = tmp_path / "data"
 
-    def do(*words: str, result: str = "id") -> str:
+    def run_json(*words: str, result: str = "id") -> str:
         done = run(data, "--json", *words)
         assert done.returncode == 0, (words, done.stderr)
         return str(json.loads(done.stdout)[result])
 
-    user = do("users", "create", "kim@example.org")
-    do("users", "update", user, "--first-name", "Kim")
-    do("users", "unlock", user, "--reason", "lost phone")
+    user = run_json("users", "create", "kim@example.org")
+    run_json("users", "update", user, "--first-name", "Kim")
+    run_json("users", "unlock", user, "--reason", "lost phone")
     made = run(data, "--json", "factors", "enroll", user)
     factor = str(json.loads(made.stdout)["authentication_factor"]["id"])
     for words in (("links", "enroll", user), ("links", "challenge", user)):
         run(data, *words)
-    do("factors", "delete", factor, "--yes", "--reason", "sold phone")
-    do("users", "delete", user, "--yes", "--reason", "asked for it")
-    key = do("keys", "create")
-    do("keys", "revoke", key, "--reason", "leaked")
-    do("keys", "rotate-signing")
-    do("environments", "update", "default", "--mfa-policy", "required", result="name")
-    do("environments", "brand", "default", "--color", "#0a7d5a", result="color")
-    do("operators", "invite", "kim@example.org")
-    do("operators", "invite", "lee@example.org")
-    do("operators", "reset", "lee@example.org", "--reason", "new phone")
-    do("operators", "disable", "lee@example.org", "--reason", "left")
-    old = do("vault", "rotate", "--wait", "0", result="key")
-    do("vault", "rotate", "--wait", "0", result="key")
-    do("vault", "retire", old, "--reason", "a year old", result="retired")
-    do("environments", "create", "staging", result="name")
+    run_json("factors", "delete", factor, "--yes", "--reason", "sold phone")
+    run_json("users", "delete", user, "--yes", "--reason", "asked for it")
+    key = run_json("keys", "create")
+    run_json("keys", "revoke", key, "--reason", "leaked")
+    run_json("keys", "rotate-signing")
+    run_json("environments", "update", "default", "--mfa-policy", "required", result="name")
+    run_json("environments", "brand", "default", "--color", "#0a7d5a", result="color")
+    run_json("operators", "invite", "kim@example.org")
+    run_json("operators", "invite", "lee@example.org")
+    run_json("operators", "reset", "lee@example.org", "--reason", "new phone")
+    run_json("operators", "disable", "lee@example.org", "--reason", "left")
+    old = run_json("vault", "rotate", "--wait", "0", result="key")
+    run_json("vault", "rotate", "--wait", "0", result="key")
+    run_json("vault", "retire", old, "--reason", "a year old", result="retired")
+    run_json("environments", "create", "staging", result="name")
 
     found = entries(data)
-    asked = {name for names in COMMAND_RECORDS.values() if isinstance(names, tuple) for name in names}
-    audited = {name for name in asked if not name.startswith(("authentication.", "authfactor."))}
+    declared = {name for names in COMMAND_RECORDS.values() if isinstance(names, tuple) for name in names}
+    audited = {name for name in declared if not name.startswith(("authentication.", "authfactor."))}
     # A restore and a delivery have their own tests.
     assert {entry["action"] for entry in found} == audited - {"database.restored", "delivery.resend"}
     reasons = {entry["action"]: entry["reason"] for entry in found if entry["reason"]}
@@ -200,24 +200,24 @@ def test_what_the_command_line_changes_is_in_the_list_with_who_and_why(tmp_path:
     assert {(entry["actor_kind"], entry["actor"]) for entry in found} == {("command_line", "command line")}
     assert all(entry["actor_id"] for entry in found)
     assert {entry["target"] for entry in found if entry["action"] == "user.delete"} == {user}
-    # Signed with three keys by now, the vault's first of which is gone: every entry still fits.
+    # Signed with three keys, of which the vault's first is retired: every entry still verifies.
     checked = run(data, "--json", "audit", "verify")
     assert checked.returncode == 0, checked.stdout
     assert len({entry["key_id"] for entry in found}) == 3
 
 
 @pytest.mark.timeout(60)
-def test_what_the_api_administers_names_the_key_and_the_request(tmp_path: Path) -> None:
+def test_api_changes_are_audited_with_key_and_request_id(tmp_path: Path) -> None:
     with running(tmp_path / "data") as server:
         with server.client() as client:
             user = fields(client.post("/user_management/users", json={"email": "kim@example.org"}), 201)["id"]
             path = f"/user_management/users/{user}/auth_factors"
             factor = fields(client.post(path, json={"type": "totp"}), 201)["authentication_factor"]["id"]
             hook = {"endpoint_url": "https://example.org/hook", "events": ["user.created"]}
-            made = client.post("/webhook_endpoints", json=hook)
-            endpoint = f"/webhook_endpoints/{fields(made, 201)['id']}"
-            answers = {
-                "webhook_endpoint.create": made,
+            created = client.post("/webhook_endpoints", json=hook)
+            endpoint = f"/webhook_endpoints/{fields(created, 201)['id']}"
+            responses = {
+                "webhook_endpoint.create": created,
                 "webhook_endpoint.update": client.patch(endpoint, json={"status": "disabled"}),
                 "webhook_endpoint.delete": client.delete(endpoint),
                 "branding.update": client.put("/authfactor/branding", json={"color": "#0a7d5a"}),
@@ -226,11 +226,11 @@ def test_what_the_api_administers_names_the_key_and_the_request(tmp_path: Path) 
             }
             refused = client.delete(f"/user_management/users/{user}")
         exported = server.run("audit", "export")
-    assert all(answer.is_success for answer in answers.values())
+    assert all(response.is_success for response in responses.values())
     assert refused.status_code == 404
     found = [json.loads(line) for line in exported.stdout.splitlines()]
     assert {entry["action"]: entry["request_id"] for entry in found} == {
-        action: answer.headers["x-request-id"] for action, answer in answers.items()
+        action: response.headers["x-request-id"] for action, response in responses.items()
     }
     assert {(entry["actor_kind"], entry["actor_id"][:8], entry["address"]) for entry in found} == {
         ("api_key", "api_key_", "127.0.0.1")

@@ -1,4 +1,4 @@
-"""The page docs/how-to/back-up.md: its commands, run as they stand."""
+"""The page docs/how-to/back-up.md: its commands, run as written."""
 
 import os
 import re
@@ -16,7 +16,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "back-up.md"
 
 
 @pytest.mark.timeout(120)
-def test_every_command_of_the_page_works_in_its_order(tmp_path: Path) -> None:
+def test_commands_of_the_backup_page_work_in_order(tmp_path: Path) -> None:
     blocks = re.findall(r"```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert len(blocks) == 5
     for name in ("backups", "tmp"):

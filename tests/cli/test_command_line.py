@@ -1,4 +1,4 @@
-"""The command line for people and scripts: exit codes, one clear line, examples, a QR picture to scan."""
+"""The command line for people and scripts: exit codes, one-line errors, examples, the terminal QR code."""
 
 import json
 import os
@@ -24,7 +24,7 @@ UNKNOWN_USER: Final = "user_01ZZZZZZZZZZZZZZZZZZZZZZZZ"
 
 
 def commands(group: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Walk over every command, groups left out."""
+    """Yield the path of every command, groups excluded."""
     children = getattr(group, "commands", None)
     if children is None:
         yield path
@@ -37,7 +37,7 @@ COMMANDS: Final = sorted(commands(app))
 
 
 def assert_one_line(stderr: str, *words: str) -> None:
-    """Check that a failure said one thing, clearly."""
+    """Check that a failure printed one line and no traceback."""
     assert stderr.startswith("authfactor: "), stderr
     assert stderr.count("\n") == 1, stderr
     assert "Traceback" not in stderr
@@ -51,28 +51,28 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a command said and how it ended."""
+class CommandResult:
+    """A command's exit code and output."""
 
     returncode: int
     stdout: str
     stderr: str
 
 
-def run(data: Path, *arguments: str, **environment: str) -> Said:
-    """Run a command on a data folder, in this process: starting one for each would take minutes."""
+def run(data: Path, *arguments: str, **environment: str) -> CommandResult:
+    """Run a command on a data folder, in this process: one process for each would take minutes."""
     clean = {name: None for name in os.environ if name.startswith("AUTHFACTOR_")}
     settings = {**clean, "COLUMNS": "200", **environment}
     done = CliRunner().invoke(app, ["--data", str(data), *arguments], env=settings)
-    # In a process of its own, anything else would end in a traceback.
+    # In a separate process, any other exception would print a traceback.
     assert done.exception is None or isinstance(done.exception, SystemExit), repr(done.exception)
-    return Said(done.exit_code, done.stdout, done.stderr)
+    return CommandResult(done.exit_code, done.stdout, done.stderr)
 
 
-def start(data: Path, *arguments: str, **environment: str) -> Said:
-    """Run a command as a process of its own."""
+def start(data: Path, *arguments: str, **environment: str) -> CommandResult:
+    """Run a command in a separate process."""
     done = command_line("--data", str(data), *arguments, **environment)
-    return Said(done.returncode, done.stdout, done.stderr)
+    return CommandResult(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def user_id(data: Path) -> str:
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=[" ".join(path) for path in COMMANDS])
-def test_the_help_of_every_command_ends_in_an_example_of_that_very_command(path: tuple[str, ...]) -> None:
+def test_help_of_every_command_has_its_own_example(path: tuple[str, ...]) -> None:
     shown = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "200"})
 
     assert shown.exit_code == 0
@@ -92,7 +92,7 @@ def test_the_help_of_every_command_ends_in_an_example_of_that_very_command(path:
     assert " ".join(path) in example[1]
 
 
-def test_the_commands_of_the_documentation_exist() -> None:
+def test_documented_commands_exist() -> None:
     assert set(COMMANDS) >= {
         ("serve",),
         *(("users", name) for name in ("create", "get", "list", "update", "delete")),
@@ -102,7 +102,7 @@ def test_the_commands_of_the_documentation_exist() -> None:
     }
 
 
-def test_without_a_command_and_with_help_it_shows_what_there_is() -> None:
+def test_commands_are_listed_without_arguments_and_with_help() -> None:
     shown = command_line("--help")
 
     assert shown.returncode == 0
@@ -110,32 +110,32 @@ def test_without_a_command_and_with_help_it_shows_what_there_is() -> None:
     assert "serve" in command_line().stdout + command_line().stderr
 
 
-def test_the_version_is_a_number() -> None:
+def test_version_option_prints_a_version_number() -> None:
     shown = command_line("--version")
 
     assert (shown.returncode, bool(re.fullmatch(r"\d+\.\d+\.\d+\S*\n", shown.stdout))) == (0, True)
 
 
-def test_the_picture_in_the_terminal_is_read_as_the_uri_below_it(data: Path, user_id: str) -> None:
+def test_terminal_qr_code_decodes_to_the_printed_uri(data: Path, user_id: str) -> None:
     shown = run(data, "factors", "enroll", user_id, "--issuer", "Acme")
     assert shown.returncode == 0, shown.stderr
 
     lines = [line for line in shown.stdout.splitlines() if line and set(line) <= set(BLOCKS)]
     cells = [[BLOCKS[character] for character in line] for line in lines if line.strip(" ") or len(line) > 20]
-    inked = np.array([[cell[half] for cell in row] for row in cells for half in (0, 1)], dtype=np.uint8)
-    # On a pipe nothing says which colour the paper has: one of the two readings is the picture.
-    read = []
-    for dark in (inked, 1 - inked):
-        grey = np.kron(255 * (1 - np.pad(dark, 4)), np.ones((4, 4), dtype=np.uint8))
-        found: list[Any] = zxingcpp.read_barcodes(grey.astype(np.uint8), try_invert=False)
-        read += [item.text for item in found]
+    printed = np.array([[cell[half] for cell in row] for row in cells for half in (0, 1)], dtype=np.uint8)
+    # On a pipe the background color is unknown: one of the two polarities must decode.
+    decoded = []
+    for dark in (printed, 1 - printed):
+        gray = np.kron(255 * (1 - np.pad(dark, 4)), np.ones((4, 4), dtype=np.uint8))
+        found: list[Any] = zxingcpp.read_barcodes(gray.astype(np.uint8), try_invert=False)
+        decoded += [item.text for item in found]
     uri = re.search(r"^uri\s+(\S+)$", shown.stdout, re.MULTILINE)
     assert uri is not None
-    assert uri[1] in read
+    assert uri[1] in decoded
     assert "authfactor factors verify auth_challenge_" in shown.stdout
 
 
-def test_exit_codes_tell_refused_from_right_and_locked_from_refused(data: Path, user_id: str) -> None:
+def test_exit_codes_distinguish_valid_refused_and_locked(data: Path, user_id: str) -> None:
     made = json.loads(run(data, "--json", "factors", "enroll", user_id).stdout)
     challenge_id, secret = made["challenge"]["id"], made["factor"]["totp"]["secret"]
 
@@ -145,15 +145,15 @@ def test_exit_codes_tell_refused_from_right_and_locked_from_refused(data: Path, 
     assert "Attempts left: 4" in refused.stdout
     right = run(data, "factors", "verify", challenge_id, authenticator.code(secret))
     assert (right.returncode, right.stdout) == (0, "Valid.\n")
-    again = run(data, "factors", "verify", challenge_id, authenticator.code(secret, 1))
-    assert again.returncode == 5
-    assert_one_line(again.stderr, "already been verified")
+    repeated = run(data, "factors", "verify", challenge_id, authenticator.code(secret, 1))
+    assert repeated.returncode == 5
+    assert_one_line(repeated.stderr, "already been verified")
     other = json.loads(run(data, "--json", "factors", "challenge", made["factor"]["id"]).stdout)
     codes = [run(data, "factors", "verify", other["id"], wrong).returncode for _ in range(6)]
     assert codes == [5, 5, 5, 5, 5, 6]
 
 
-def test_an_unknown_id_ends_with_4_and_one_line(data: Path) -> None:
+def test_an_unknown_id_exits_with_4_and_one_line(data: Path) -> None:
     for arguments in (
         ("users", "get", UNKNOWN_USER),
         ("factors", "list", UNKNOWN_USER),
@@ -165,7 +165,7 @@ def test_an_unknown_id_ends_with_4_and_one_line(data: Path) -> None:
         assert_one_line(done.stderr, UNKNOWN_USER)
 
 
-def test_wrong_use_and_broken_rules_end_with_2(data: Path, user_id: str) -> None:
+def test_wrong_usage_and_invalid_values_exit_with_2(data: Path, user_id: str) -> None:
     assert run(data, "factors", "explode").returncode == 2
     assert run(data, "factors", "enroll").returncode == 2
     assert run(data, "--no-such-option", "users", "list").returncode == 2
@@ -180,7 +180,7 @@ def test_wrong_use_and_broken_rules_end_with_2(data: Path, user_id: str) -> None
         assert "Traceback" not in done.stderr
 
 
-def test_deleting_asks_first_and_without_an_answer_does_nothing(data: Path, user_id: str) -> None:
+def test_deletion_without_confirmation_deletes_nothing(data: Path, user_id: str) -> None:
     made = json.loads(run(data, "--json", "factors", "enroll", user_id).stdout)
     factor_id = made["factor"]["id"]
 
@@ -193,7 +193,7 @@ def test_deleting_asks_first_and_without_an_answer_does_nothing(data: Path, user
     assert run(data, "factors", "get", factor_id).returncode == 4
 
 
-def test_ids_in_tables_are_whole_in_a_narrow_terminal_and_a_pipe(data: Path, user_id: str) -> None:
+def test_ids_are_not_truncated_in_a_narrow_terminal(data: Path, user_id: str) -> None:
     made = json.loads(run(data, "--json", "factors", "enroll", user_id, "--account", "k" * 60).stdout)
 
     shown = run(data, "factors", "list", user_id, COLUMNS="40")
@@ -202,9 +202,7 @@ def test_ids_in_tables_are_whole_in_a_narrow_terminal_and_a_pipe(data: Path, use
 
 
 @pytest.mark.parametrize("command", [("users", "list"), ("serve", "--port", "0")])
-def test_an_unknown_variable_stops_the_start_and_the_right_one_is_suggested(
-    data: Path, command: tuple[str, ...]
-) -> None:
+def test_an_unknown_variable_is_refused_with_a_suggestion(data: Path, command: tuple[str, ...]) -> None:
     done = start(data, *command, AUTHFACTOR_CHALENGE_LIFE="60")
 
     assert (done.returncode, done.stdout) == (8, "")
@@ -212,7 +210,7 @@ def test_an_unknown_variable_stops_the_start_and_the_right_one_is_suggested(
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "says"),
+    ("variable", "value", "expected"),
     [
         ("AUTHFACTOR_WINDOW", "3", "0, 1 or 2"),
         ("AUTHFACTOR_WINDOW", "one", "whole number"),
@@ -220,16 +218,16 @@ def test_an_unknown_variable_stops_the_start_and_the_right_one_is_suggested(
         ("AUTHFACTOR_DATABASE_URL", "mysql://x", "sqlite:///"),
     ],
 )
-def test_a_value_that_cannot_be_used_is_named_with_what_would_do(
-    data: Path, variable: str, value: str, says: str
+def test_an_invalid_setting_is_named_with_its_valid_values(
+    data: Path, variable: str, value: str, expected: str
 ) -> None:
     done = run(data, "users", "list", **{variable: value})
 
     assert done.returncode == 8
-    assert_one_line(done.stderr, variable, says)
+    assert_one_line(done.stderr, variable, expected)
 
 
-def test_a_port_in_use_is_said_in_one_line(data: Path) -> None:
+def test_a_port_in_use_is_reported_in_one_line(data: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -238,11 +236,11 @@ def test_a_port_in_use_is_said_in_one_line(data: Path) -> None:
 
     assert done.returncode == 1
     assert_one_line(done.stderr, port, "in use")
-    # Nobody should be told that it listens, and then that it does not.
+    # The command must not claim to listen before it fails to.
     assert "listening" not in done.stdout
 
 
-def test_an_address_that_is_not_ours_is_said_in_one_line(data: Path) -> None:
+def test_a_foreign_bind_address_is_reported_in_one_line(data: Path) -> None:
     done = start(data, "serve", "--host", "192.0.2.1", "--port", str(free_port()))
 
     assert done.returncode == 1
@@ -251,7 +249,7 @@ def test_an_address_that_is_not_ours_is_said_in_one_line(data: Path) -> None:
 
 @pytest.mark.parametrize("command", [("users", "list"), ("serve", "--port", "0")])
 @pytest.mark.parametrize("broken", ["folder", "no key", "open to others", "empty", "binary"])
-def test_a_key_ring_that_cannot_be_used_stops_with_8_and_says_which_file(
+def test_an_unusable_key_ring_exits_with_8_and_names_the_file(
     tmp_path: Path, broken: str, command: tuple[str, ...]
 ) -> None:
     path = tmp_path / "data" / "keys"
@@ -269,7 +267,7 @@ def test_a_key_ring_that_cannot_be_used_stops_with_8_and_says_which_file(
     assert_one_line(done.stderr, str(path))
 
 
-def test_another_key_ring_than_the_one_that_sealed_is_told_apart(tmp_path: Path) -> None:
+def test_a_replaced_key_ring_exits_with_8(tmp_path: Path) -> None:
     data = tmp_path / "data"
     user = json.loads(run(data, "--json", "users", "create", "kim@example.org").stdout)
     made = json.loads(run(data, "--json", "factors", "enroll", user["id"]).stdout)
@@ -281,10 +279,10 @@ def test_another_key_ring_than_the_one_that_sealed_is_told_apart(tmp_path: Path)
     assert_one_line(done.stderr, "key")
 
 
-def test_a_database_of_something_else_is_said_in_one_line(tmp_path: Path) -> None:
+def test_a_foreign_database_file_is_reported_in_one_line(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
-    (data / "authfactor.db").write_bytes(b"this is no database, whatever its name says" * 50)
+    (data / "authfactor.db").write_bytes(b"this file is not a database" * 50)
 
     done = start(data, "users", "list")
 
@@ -292,12 +290,12 @@ def test_a_database_of_something_else_is_said_in_one_line(tmp_path: Path) -> Non
     assert_one_line(done.stderr, "database")
 
 
-def test_files_with_secrets_are_for_their_owner_only(data: Path, user_id: str) -> None:
+def test_files_with_secrets_are_readable_only_by_their_owner(data: Path, user_id: str) -> None:
     assert (data / "keys").stat().st_mode & 0o077 == 0
     assert data.stat().st_mode & 0o077 == 0
 
 
-def test_keys_are_made_shown_once_and_revoked_while_a_server_runs(tmp_path: Path) -> None:
+def test_api_keys_are_shown_once_and_revoked_on_a_running_server(tmp_path: Path) -> None:
     with running(tmp_path / "data") as server:
         made = json.loads(server.run("--json", "keys", "create", "--name", "billing").stdout)
         assert status_with(server, made["api_key"]) == 200
@@ -307,7 +305,7 @@ def test_keys_are_made_shown_once_and_revoked_while_a_server_runs(tmp_path: Path
         assert made["api_key"] not in listed.stdout
 
         assert server.run("keys", "revoke", made["id"]).returncode == 0
-        # The server may keep for a second what it knows of a key.
+        # The server may cache a key for a second.
         statuses = [status_with(server, made["api_key"])]
         while statuses[-1] == 200 and len(statuses) < 200:
             time.sleep(0.05)
@@ -321,7 +319,7 @@ def status_with(server: Server, key: str) -> int:
         return client.get("/user_management/users").status_code
 
 
-def test_with_several_environments_one_must_be_named(tmp_path: Path) -> None:
+def test_several_environments_require_the_environment_option(tmp_path: Path) -> None:
     data = tmp_path / "data"
     made = json.loads(run(data, "--json", "environments", "create", "staging").stdout)
     assert made["api_key"].startswith("sk_")
@@ -338,7 +336,7 @@ def test_with_several_environments_one_must_be_named(tmp_path: Path) -> None:
     assert names == ["default", "staging"]
 
 
-def test_the_demo_prints_a_line_that_enrols_when_pasted(tmp_path: Path) -> None:
+def test_the_demo_prints_a_working_enrollment_command(tmp_path: Path) -> None:
     server = Server(tmp_path / "data")
     server.start("--demo")
     try:
@@ -346,7 +344,7 @@ def test_the_demo_prints_a_line_that_enrols_when_pasted(tmp_path: Path) -> None:
         request = re.search(r"curl -s (\S+) -H '(\w+): (.*?)' -H '.*?' -d '(.*)'", line)
         assert request is not None, line
         with server.client(key=None) as client:
-            answer = client.post(request[1], headers={request[2]: request[3]}, content=request[4])
-        assert answer.status_code == 201, answer.text
+            response = client.post(request[1], headers={request[2]: request[3]}, content=request[4])
+        assert response.status_code == 201, response.text
     finally:
         assert server.stop() == 0

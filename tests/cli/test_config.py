@@ -1,4 +1,4 @@
-"""`authfactor config`: what is set and where it came from; whether a server could start."""
+"""`authfactor config`: values and their origins, and whether a server could start."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ from tests.support.server_process import command_line
 SECRET = "hunter2hunter2"
 
 
-def shown(*arguments: str, **environment: str) -> dict[str, Any]:
+def run_json(*arguments: str, **environment: str) -> dict[str, Any]:
     done = command_line("--json", *arguments, **environment)
     assert done.returncode == 0, done.stderr
     assert SECRET not in done.stdout
@@ -30,10 +30,10 @@ def one_line(done: "subprocess.CompletedProcess[str]", code: int) -> str:
     return done.stderr
 
 
-def test_every_setting_is_shown_with_its_origin_and_no_secret(tmp_path: Path) -> None:
+def test_config_show_prints_every_origin_and_no_secret(tmp_path: Path) -> None:
     file = tmp_path / "a.toml"
     file.write_text('lock_after = 5\nlog_level = "error"\n')
-    found = shown(
+    found = run_json(
         *("--config", str(file), "--data", str(tmp_path), "config", "show"),
         AUTHFACTOR_METRICS_TOKEN=SECRET,
         AUTHFACTOR_DATABASE_URL=f"postgresql://a:{SECRET}@db/a",
@@ -47,7 +47,7 @@ def test_every_setting_is_shown_with_its_origin_and_no_secret(tmp_path: Path) ->
     assert found["metrics_token"]["value"] == found["database_url"]["value"] == "***"
 
 
-def test_people_see_a_table_and_only_what_was_changed_if_they_like(tmp_path: Path) -> None:
+def test_config_show_changed_prints_only_changed_settings(tmp_path: Path) -> None:
     done = command_line(
         "config", "show", "--changed", AUTHFACTOR_LOCK_AFTER="7", AUTHFACTOR_METRICS_TOKEN=SECRET
     )
@@ -59,15 +59,15 @@ def test_people_see_a_table_and_only_what_was_changed_if_they_like(tmp_path: Pat
     assert SECRET not in done.stdout
 
 
-def test_the_file_may_be_named_by_a_variable(tmp_path: Path) -> None:
+def test_a_variable_can_name_the_configuration_file(tmp_path: Path) -> None:
     file = tmp_path / "a.toml"
     file.write_text("lock_after = 5\n")
 
-    assert shown("config", "show", AUTHFACTOR_CONFIG=str(file))["lock_after"]["value"] == 5
+    assert run_json("config", "show", AUTHFACTOR_CONFIG=str(file))["lock_after"]["value"] == 5
 
 
-def test_a_check_of_nothing_says_what_a_start_would_make(tmp_path: Path) -> None:
-    found = shown("--data", str(tmp_path / "data"), "config", "check")
+def test_config_check_lists_what_a_first_start_creates(tmp_path: Path) -> None:
+    found = run_json("--data", str(tmp_path / "data"), "config", "check")
 
     assert found["settings"] == "valid"
     assert found["key ring"].startswith("will be created")
@@ -75,10 +75,10 @@ def test_a_check_of_nothing_says_what_a_start_would_make(tmp_path: Path) -> None
     assert not (tmp_path / "data").exists(), "a check changes nothing"
 
 
-def test_a_check_of_an_installation_finds_keys_and_schema(tmp_path: Path) -> None:
+def test_config_check_finds_key_ring_and_schema(tmp_path: Path) -> None:
     assert command_line("--data", str(tmp_path), "environments", "list").returncode == 0
 
-    found = shown("--data", str(tmp_path), "config", "check")
+    found = run_json("--data", str(tmp_path), "config", "check")
 
     assert found["key ring"].startswith("readable")
     assert found["database"].startswith("has schema")
@@ -93,18 +93,20 @@ def test_a_check_of_an_installation_finds_keys_and_schema(tmp_path: Path) -> Non
         ({"AUTHFACTOR_WORKERS": "65"}, "must be at most 64"),
     ],
 )
-def test_a_wrong_setting_is_one_line_and_exit_code_8(environment: dict[str, str], expected: str) -> None:
+def test_a_wrong_setting_is_reported_in_one_line_with_exit_code_8(
+    environment: dict[str, str], expected: str
+) -> None:
     assert expected in one_line(command_line("config", "check", **environment), 8)
 
 
-def test_a_broken_key_ring_is_found(tmp_path: Path) -> None:
+def test_config_check_reports_a_broken_key_ring(tmp_path: Path) -> None:
     (tmp_path / "keys").write_text("not a key ring\n")
     (tmp_path / "keys").chmod(0o600)
 
     assert str(tmp_path / "keys") in one_line(command_line("--data", str(tmp_path), "config", "check"), 8)
 
 
-def test_tls_files_that_are_none_are_found(tmp_path: Path) -> None:
+def test_config_check_reports_invalid_tls_files(tmp_path: Path) -> None:
     for name in ("cert.pem", "key.pem"):
         (tmp_path / name).write_text("not PEM\n")
     done = command_line(

@@ -1,4 +1,4 @@
-"""A start that cannot succeed: one clear line that says what to do, a non-zero exit, no traceback."""
+"""Failed starts: one clear line that says what to do, a non-zero exit code, no traceback."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ from tests.support.skip_or_fail import skip_or_fail
 DATABASE: Final = "authfactor.db"
 
 
-def one_line(done: "subprocess.CompletedProcess[str]", *expected: str) -> None:
+def assert_one_line(done: "subprocess.CompletedProcess[str]", *expected: str) -> None:
     assert done.returncode not in (0, 1) or "in use" in done.stderr, (done.returncode, done.stderr)
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
@@ -36,63 +36,66 @@ def serve(data: Path, *options: str, **environment: str) -> "subprocess.Complete
     return command_line("serve", "--data", str(data), "--port", str(free_port()), *options, **environment)
 
 
-def made(data: Path) -> None:
+def create_installation(data: Path) -> None:
     assert command_line("--data", str(data), "environments", "list").returncode == 0
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_wrong_setting(tmp_path: Path, workers: str) -> None:
+def test_an_unknown_setting_is_refused_with_a_suggestion(tmp_path: Path, workers: str) -> None:
     done = serve(tmp_path, "--workers", workers, AUTHFACTOR_LOCK_AFTR="3")
-    one_line(done, "AUTHFACTOR_LOCK_AFTR is not a setting", "Did you mean AUTHFACTOR_LOCK_AFTER?")
+    assert_one_line(done, "AUTHFACTOR_LOCK_AFTR is not a setting", "Did you mean AUTHFACTOR_LOCK_AFTER?")
 
 
-def test_a_value_out_of_bounds(tmp_path: Path) -> None:
-    one_line(serve(tmp_path, AUTHFACTOR_LOCK_AFTER="0"), "AUTHFACTOR_LOCK_AFTER must be at least 1, not 0.")
+def test_a_setting_out_of_bounds_is_refused(tmp_path: Path) -> None:
+    assert_one_line(
+        serve(tmp_path, AUTHFACTOR_LOCK_AFTER="0"), "AUTHFACTOR_LOCK_AFTER must be at least 1, not 0."
+    )
 
 
-def test_a_key_ring_that_others_can_read(tmp_path: Path) -> None:
-    made(tmp_path)
+def test_a_key_ring_readable_by_others_is_refused(tmp_path: Path) -> None:
+    create_installation(tmp_path)
     (tmp_path / "keys").chmod(0o644)
-    one_line(serve(tmp_path), "readable by others", f"Run: chmod 600 {tmp_path / 'keys'}")
+    assert_one_line(serve(tmp_path), "readable by others", f"Run: chmod 600 {tmp_path / 'keys'}")
 
 
-def test_a_key_ring_that_cannot_be_read(tmp_path: Path) -> None:
-    made(tmp_path)
+def test_an_unreadable_key_ring_is_refused(tmp_path: Path) -> None:
+    create_installation(tmp_path)
     (tmp_path / "keys").unlink()
     (tmp_path / "keys").mkdir(mode=0o700)
-    one_line(serve(tmp_path), str(tmp_path / "keys"), "cannot be read")
+    assert_one_line(serve(tmp_path), str(tmp_path / "keys"), "cannot be read")
 
 
-def test_a_port_in_use(tmp_path: Path) -> None:
+def test_a_port_in_use_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = command_line("serve", "--data", str(tmp_path), "--port", str(port))
-    one_line(done, "in use", f"127.0.0.1:{port}")
+    assert_one_line(done, "in use", f"127.0.0.1:{port}")
 
 
-def test_a_database_of_a_newer_schema(tmp_path: Path) -> None:
-    made(tmp_path)
+def test_a_database_with_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    create_installation(tmp_path)
     with sqlite3.connect(tmp_path / DATABASE) as database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
     database.close()
-    one_line(serve(tmp_path), "9999", schema.NEEDED, "Run the newer release")
+    assert_one_line(serve(tmp_path), "9999", schema.NEEDED, "Run the newer release")
 
 
-def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / DATABASE).write_bytes(b"no database " * 1000)
-    one_line(serve(tmp_path), "not a SQLite database")
+    assert_one_line(serve(tmp_path), "not a SQLite database")
 
 
-def test_tls_files_that_do_not_fit(tmp_path: Path) -> None:
-    done = serve(tmp_path, "--tls-cert", str(tmp_path / "gone.pem"), "--tls-key", str(tmp_path / "gone.pem"))
-    one_line(done, "gone.pem cannot be read: No such file")
+def test_missing_tls_files_are_refused(tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing.pem")
+    done = serve(tmp_path, "--tls-cert", missing, "--tls-key", missing)
+    assert_one_line(done, "missing.pem cannot be read: No such file")
 
 
 def small_disk(script: str) -> "subprocess.CompletedProcess[str]":
-    """Run a script with $DISK, a file system of its own of half a megabyte that is full but for a little."""
+    """Run a script with $DISK, a file system of 512 KiB in a mount namespace of its own."""
     enter = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
     if shutil.which("unshare") is None or subprocess.run([*enter, "true"], check=False).returncode != 0:
-        skip_or_fail("this system lets nobody mount a small file system")
+        skip_or_fail("a small file system cannot be mounted here")
     return subprocess.run(
         [*enter, "sh", "-ec", f'mkdir -p "$DISK"; mount -t tmpfs -o size=512k none "$DISK"; {script}'],
         capture_output=True,
@@ -104,25 +107,27 @@ def small_disk(script: str) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.mark.parametrize("filled", ["500", "508", "512"])
-def test_a_full_disk(tmp_path: Path, filled: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_in_one_line(
+    tmp_path: Path, filled: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DISK", str(tmp_path / "disk"))
     done = small_disk(
         f'dd if=/dev/zero of="$DISK/filled" bs=1k count={filled} 2>/dev/null || true;'
         f'exec "$PYTHON" -m authfactor serve --port {free_port()} --data "$DISK/data"'
     )
     if "mount:" in done.stderr:
-        skip_or_fail("this system lets nobody mount a small file system")
-    one_line(done)
+        skip_or_fail("a small file system cannot be mounted here")
+    assert_one_line(done)
     assert "full" in done.stderr or "No space left on device" in done.stderr, done.stderr
 
 
-async def test_a_clock_in_1970_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+async def test_a_clock_in_1970_is_refused_before_files_are_created(tmp_path: Path) -> None:
     with pytest.raises(errors.AuthfactorError, match=r"clock says 1970-01-01.*Set the clock"):
         await Authfactor.open(Settings(data=tmp_path / "data"), clock=lambda: 5_000)
     assert not (tmp_path / "data").exists()
 
 
-def test_a_machine_whose_clock_stands_at_1970(tmp_path: Path) -> None:
+def test_a_server_on_a_machine_in_1970_does_not_start(tmp_path: Path) -> None:
     faketime = shutil.which("faketime")
     if faketime is None:
         skip_or_fail("faketime is not on PATH")
@@ -145,4 +150,4 @@ def test_a_machine_whose_clock_stands_at_1970(tmp_path: Path) -> None:
         timeout=50,
         env=clean_environment(),
     )
-    one_line(done, "clock says 1970", "Set the clock")
+    assert_one_line(done, "clock says 1970", "Set the clock")

@@ -1,4 +1,4 @@
-"""Commands are imported when they are called: the list about them is true, and completion knows them all."""
+"""Commands are imported when they are called: their registry is complete, and completion knows them all."""
 
 import os
 import shutil
@@ -17,14 +17,14 @@ PROGRAM = Path(sys.executable).parent / "authfactor"
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_line_about_a_command_is_the_beginning_of_its_own_help(name: str) -> None:
+def test_listed_summary_matches_the_commands_own_help(name: str) -> None:
     command = app.commands[name]
 
     assert command.name == name
     assert COMMANDS[name].about == command.get_short_help_str(limit=200)
 
 
-def test_every_command_is_on_the_list() -> None:
+def test_every_command_is_registered() -> None:
     folder = Path(sys.modules["authfactor.cli"].__file__ or "").parent
     modules = [file.stem for file in folder.glob("*.py") if "\n@click." in file.read_text()]
     groups = {
@@ -43,7 +43,7 @@ def test_every_command_is_on_the_list() -> None:
     assert groups == below | {(late.module, name) for name, late in COMMANDS.items()}
 
 
-def test_the_list_is_looked_at_and_not_changed() -> None:
+def test_the_command_list_is_read_only() -> None:
     assert "serve" in app.commands
     assert "server" not in app.commands
     assert len(app.commands) == len(COMMANDS)
@@ -54,21 +54,21 @@ def test_the_list_is_looked_at_and_not_changed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["user"], "No such command 'user'. (Did you mean one of: 'serve', 'users'?)"),
         (["users", "lst"], "No such command 'lst'. Did you mean 'list'?"),
         (["users", "list", "--limt", "3"], "No such option '--limt'. Did you mean '--limit'?"),
     ],
 )
-def test_a_misspelt_word_is_answered_with_a_near_one(words: list[str], said: str) -> None:
+def test_a_misspelled_word_gets_a_suggestion(words: list[str], message: str) -> None:
     done = CliRunner().invoke(app, words)
 
     assert done.exit_code == 2
-    assert said in done.stderr
+    assert message in done.stderr
 
 
-# What a terminal does on TAB: load the script, let the function that it names fill COMPREPLY.
+# As a shell does on TAB: load the script and let the function that it names fill COMPREPLY.
 TAB = """
 source "$1"
 shift
@@ -90,7 +90,9 @@ printf '%s\\n' "${COMPREPLY[@]}"
         (["authfactor", "environments", "create", "x", "--mfa-policy", "re"], {"required"}),
     ],
 )
-def test_bash_completes_with_what_it_is_shown(tmp_path: Path, words: list[str], found: set[str]) -> None:
+def test_bash_completes_commands_options_and_values(
+    tmp_path: Path, words: list[str], found: set[str]
+) -> None:
     bash = shutil.which("bash")
     if bash is None:
         skip_or_fail("bash")
@@ -119,7 +121,7 @@ def test_bash_completes_with_what_it_is_shown(tmp_path: Path, words: list[str], 
         ("fish", ".config/fish/completions/authfactor.fish", None),
     ],
 )
-def test_completion_is_put_where_the_shell_reads_it(
+def test_completion_is_installed_where_the_shell_reads_it(
     tmp_path: Path, shell: str, file: str, line: tuple[str, str] | None
 ) -> None:
     if line is not None:
@@ -136,7 +138,7 @@ def test_completion_is_put_where_the_shell_reads_it(
         assert (tmp_path / line[0]).read_text() == f"# mine\n{expected}\n"
 
 
-def test_a_shell_without_completion_is_said() -> None:
+def test_an_unsupported_shell_is_reported() -> None:
     named = CliRunner().invoke(app, ["--show-completion", "tcsh"])
     unknown = CliRunner(env={"SHELL": ""}).invoke(app, ["--install-completion"])
 

@@ -1,4 +1,4 @@
-"""`authfactor migrate` and `authfactor serve` on PostgreSQL, as an operator runs them."""
+"""`authfactor migrate` and `authfactor serve` on PostgreSQL."""
 
 from pathlib import Path
 
@@ -14,30 +14,30 @@ def empty(postgres_server: PostgresServer) -> str:
     return postgres_server.url(postgres_server.create_database())
 
 
-def test_migrate_tells_prints_does_and_then_has_nothing_to_do(empty: str, tmp_path: Path) -> None:
+def test_migrate_checks_prints_and_applies_the_upgrade_once(empty: str, tmp_path: Path) -> None:
     def migrate(*options: str) -> tuple[int, str]:
         done = command_line("--data", str(tmp_path), "migrate", *options, AUTHFACTOR_DATABASE_URL=empty)
         assert "Traceback" not in done.stderr
         return done.returncode, done.stdout + done.stderr
 
-    code, said = migrate("--check")
-    assert (code, "Run: authfactor migrate" in said) == (8, True)
-    code, said = migrate("--sql")
-    assert (code, "CREATE TABLE factors" in said) == (0, True)
+    code, output = migrate("--check")
+    assert (code, "Run: authfactor migrate" in output) == (8, True)
+    code, output = migrate("--sql")
+    assert (code, "CREATE TABLE factors" in output) == (0, True)
     assert migrate() == (0, f"Upgraded the schema from an empty database to {schema.NEEDED}.\n")
     for options in ((), ("--check",)):
         assert migrate(*options) == (0, f"The schema is {schema.NEEDED}. No upgrade is needed.\n")
     assert migrate("--sql") == (0, "")
 
 
-def test_serve_on_an_older_schema_says_what_to_run_and_ends(empty: str, tmp_path: Path) -> None:
+def test_serve_on_an_older_schema_names_the_command_and_exits(empty: str, tmp_path: Path) -> None:
     done = command_line("serve", "--port", "0", "--data", str(tmp_path), AUTHFACTOR_DATABASE_URL=empty)
     assert done.returncode == 8
     assert "Run: authfactor migrate" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_server_answers_503_while_its_database_is_away_and_200_when_it_is_back(tmp_path: Path) -> None:
+def test_requests_get_503_during_a_database_outage_and_recover(tmp_path: Path) -> None:
     database = PostgresServer(find_programs())
     try:
         database.start()
@@ -50,9 +50,9 @@ def test_a_server_answers_503_while_its_database_is_away_and_200_when_it_is_back
             user = fields(client.post("/user_management/users", json={"email": "kim@example.com"}), 201)
             path = f"/user_management/users/{user['id']}"
             database.kill()
-            for answer in (client.get(path), client.post(f"{path}/auth_factors", json={"type": "totp"})):
-                assert fields(answer, 503)["code"] == "service_unavailable"
-                assert answer.headers["retry-after"] == "1"
+            for response in (client.get(path), client.post(f"{path}/auth_factors", json={"type": "totp"})):
+                assert fields(response, 503)["code"] == "service_unavailable"
+                assert response.headers["retry-after"] == "1"
             assert client.get("/healthz").status_code == 200
             database.start()
             assert fields(client.get(path), 200) == user

@@ -1,4 +1,4 @@
-"""One scenario through all three doors: the library, HTTP, the command line. The answers must be the same."""
+"""One scenario through the library, HTTP and the command line, with the same results."""
 
 import asyncio
 import json
@@ -22,31 +22,31 @@ from tests.support.server_process import Json, Server, command_line, running
 
 EMAIL: Final = "kim@example.org"
 SECRET: Final = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
-Story = dict[str, Any]
+Results = dict[str, Any]
 
 
-def tell(door: "Core | Web | Terminal") -> Story:
-    """Enrol, verify, try the same code again, list, delete, look again; keep every answer."""
-    story: Story = {"user": door.create_user()}
-    user_id = story["user"]["id"]
-    story["enrolled"] = door.enroll(user_id)
-    factor_id, challenge_id = story["enrolled"]["factor"]["id"], story["enrolled"]["challenge"]["id"]
+def run_scenario(interface: "Core | Web | Terminal") -> Results:
+    """Enroll, verify, repeat the code, list, delete, read again; return the result of each step."""
+    results: Results = {"user": interface.create_user()}
+    user_id = results["user"]["id"]
+    results["enrolled"] = interface.enroll(user_id)
+    factor_id, challenge_id = results["enrolled"]["factor"]["id"], results["enrolled"]["challenge"]["id"]
     code = authenticator.code(SECRET)
-    story["verified"] = door.verify(challenge_id, code)
-    story["verified again"] = door.verify(challenge_id, code)
-    story["challenge"] = door.challenge(factor_id)
-    story["replayed"] = door.verify(story["challenge"]["id"], code)
-    story["listed"] = door.list(user_id)
-    story["read"] = door.get(factor_id)
-    story["deleted"] = door.delete(factor_id)
-    story["read after deletion"] = door.get(factor_id)
-    story["listed after deletion"] = door.list(user_id)
-    story["refused secret"] = door.enroll(user_id, secret="0189")
-    return story
+    results["verified"] = interface.verify(challenge_id, code)
+    results["verified again"] = interface.verify(challenge_id, code)
+    results["challenge"] = interface.challenge(factor_id)
+    results["replayed"] = interface.verify(results["challenge"]["id"], code)
+    results["listed"] = interface.list(user_id)
+    results["read"] = interface.get(factor_id)
+    results["deleted"] = interface.delete(factor_id)
+    results["read after deletion"] = interface.get(factor_id)
+    results["listed after deletion"] = interface.list(user_id)
+    results["refused secret"] = interface.enroll(user_id, secret="0189")
+    return results
 
 
 class Core:
-    """Our own Python code on an open installation."""
+    """The library, on an open installation."""
 
     def __init__(self, af: Authfactor, run: Callable[..., Any]) -> None:
         self._af = af
@@ -144,7 +144,7 @@ class Web:
 
 
 class Terminal:
-    """The command line, one process a step. A refusal is its exit code and what it says."""
+    """The command line, one process per step. A refusal is its exit code and message."""
 
     def __init__(self, data: Path) -> None:
         self._data = data
@@ -180,8 +180,8 @@ class Terminal:
         return {"exit": done.returncode, "message": first.removeprefix("authfactor: "), "items": items}
 
 
-def comparable(story: Story) -> Story:
-    """Replace what differs between installations: ids by the order of their first appearance, times."""
+def comparable(results: Results) -> Results:
+    """Replace what differs between installations: ids (by order of first appearance) and times."""
     names: dict[str, str] = {}
 
     def walk(value: Json) -> Json:
@@ -196,11 +196,11 @@ def comparable(story: Story) -> Story:
                 value = names.setdefault(value, f"<{len(names)}>")
         return value
 
-    return {step: walk(answer) for step, answer in story.items()}
+    return {step: walk(answer) for step, answer in results.items()}
 
 
 def as_terminal(answer: dict[str, Any]) -> dict[str, Any]:
-    """Say an error body as the command line does."""
+    """Return an error body as the command line prints it."""
     code = {
         "entity_not_found": 4,
         "invalid_request_parameters": 2,
@@ -211,61 +211,61 @@ def as_terminal(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def stories(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Story]:
-    folder = tmp_path_factory.mktemp("doors")
+def results_by_interface(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Results]:
+    folder = tmp_path_factory.mktemp("interfaces")
     with asyncio.Runner() as runner:
         af = runner.run(Authfactor.open(Settings(data=folder / "core")))
         try:
-            core = tell(Core(af, runner.run))
+            core = run_scenario(Core(af, runner.run))
         finally:
             runner.run(af.close())
     with running(folder / "web") as server:
-        web_door = Web(server)
-        web = tell(web_door)
-        web_door.close()
-    terminal = tell(Terminal(folder / "terminal"))
+        http = Web(server)
+        web = run_scenario(http)
+        http.close()
+    terminal = run_scenario(Terminal(folder / "terminal"))
     return {"core": comparable(core), "web": comparable(web), "terminal": comparable(terminal)}
 
 
-def test_http_answers_what_the_library_answers(stories: dict[str, Story]) -> None:
-    assert stories["web"] == stories["core"]
+def test_http_and_the_library_return_the_same_results(results_by_interface: dict[str, Results]) -> None:
+    assert results_by_interface["web"] == results_by_interface["core"]
 
 
-def test_the_command_line_prints_what_http_answers(stories: dict[str, Story]) -> None:
+def test_the_command_line_and_http_return_the_same_results(results_by_interface: dict[str, Results]) -> None:
     expected = {
         step: as_terminal(answer) if answer and "code" in answer else answer
-        for step, answer in stories["web"].items()
+        for step, answer in results_by_interface["web"].items()
     }
 
-    assert stories["terminal"] == expected
+    assert results_by_interface["terminal"] == expected
 
 
-def test_the_story_is_the_one_that_was_meant(stories: dict[str, Story]) -> None:
-    story = stories["web"]
+def test_the_scenario_has_the_expected_outcomes(results_by_interface: dict[str, Results]) -> None:
+    results = results_by_interface["web"]
 
-    assert story["enrolled"]["factor"]["totp"]["secret"] == SECRET
-    assert story["verified"]["valid"] is True
-    assert story["verified again"]["code"] == "authentication_challenge_previously_verified"
-    assert (story["replayed"]["valid"], story["replayed"]["reason"]) == (False, "code_already_used")
-    assert [factor["id"] for factor in story["listed"]["data"]] == [story["enrolled"]["factor"]["id"]]
-    assert SECRET not in json.dumps([story["listed"], story["read"]])
-    assert story["deleted"] is None
-    assert story["read after deletion"]["code"] == "entity_not_found"
-    assert story["listed after deletion"]["data"] == []
-    assert [item["code"] for item in story["refused secret"]["errors"]] == ["totp_secret_invalid"]
+    assert results["enrolled"]["factor"]["totp"]["secret"] == SECRET
+    assert results["verified"]["valid"] is True
+    assert results["verified again"]["code"] == "authentication_challenge_previously_verified"
+    assert (results["replayed"]["valid"], results["replayed"]["reason"]) == (False, "code_already_used")
+    assert [factor["id"] for factor in results["listed"]["data"]] == [results["enrolled"]["factor"]["id"]]
+    assert SECRET not in json.dumps([results["listed"], results["read"]])
+    assert results["deleted"] is None
+    assert results["read after deletion"]["code"] == "entity_not_found"
+    assert results["listed after deletion"]["data"] == []
+    assert [item["code"] for item in results["refused secret"]["errors"]] == ["totp_secret_invalid"]
 
 
-def test_what_one_door_makes_the_others_find(tmp_path: Path) -> None:
+def test_http_and_the_command_line_share_one_database(tmp_path: Path) -> None:
     with running(tmp_path / "data") as server:
         web, terminal = Web(server), Terminal(server.data)
         user_id = web.create_user()["id"]
-        made = terminal.enroll(user_id)
+        enrolled = terminal.enroll(user_id)
         code = authenticator.code(SECRET)
 
-        assert web.verify(made["challenge"]["id"], code)["valid"] is True
-        challenge = web.challenge(made["factor"]["id"])
+        assert web.verify(enrolled["challenge"]["id"], code)["valid"] is True
+        challenge = web.challenge(enrolled["factor"]["id"])
         assert terminal.verify(challenge["id"], code)["reason"] == "code_already_used"
-        assert web.get(made["factor"]["id"]) == terminal.get(made["factor"]["id"])
-        terminal.delete(made["factor"]["id"])
+        assert web.get(enrolled["factor"]["id"]) == terminal.get(enrolled["factor"]["id"])
+        terminal.delete(enrolled["factor"]["id"])
         assert web.list(user_id)["data"] == []
         web.close()

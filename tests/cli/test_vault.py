@@ -1,4 +1,4 @@
-"""`authfactor vault` beside a server that answers requests in two processes."""
+"""`authfactor vault` while a server with two workers handles requests."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def enroll(server: server_process.Server) -> tuple[str, str]:
 
 
 class Load:
-    """Clients that enrol and verify until told to stop; whatever is not answered as it should is kept."""
+    """Clients that enroll and verify until stopped; `wrong` collects unexpected outcomes."""
 
     def __init__(self, server: server_process.Server) -> None:
         self._server = server
@@ -66,12 +66,12 @@ class Load:
                     if not answer["valid"]:
                         self.wrong.append(str(answer))
                     self.done += 1
-        except Exception as error:  # noqa: BLE001 - told to the test
+        except Exception as error:  # noqa: BLE001 - reported to the test
             self.wrong.append(repr(error))
 
 
 @pytest.mark.timeout(180)
-def test_a_rotation_under_load_fails_no_request(tmp_path: Path) -> None:
+def test_a_key_rotation_under_load_fails_no_request(tmp_path: Path) -> None:
     with server_process.running(tmp_path / "data", {"AUTHFACTOR_WORKERS": "2"}) as server:
         before = [enroll(server) for _ in range(20)]
         ((_, [old]),) = (status(server),)
@@ -101,30 +101,30 @@ def test_a_rotation_under_load_fails_no_request(tmp_path: Path) -> None:
         assert [key["id"] for key in status(server)[1]] == [new["key"]]
 
 
-@pytest.mark.parametrize("noted", [False, True])
-def test_a_rotation_that_was_interrupted_goes_on_with_the_same_key(tmp_path: Path, noted: bool) -> None:
+@pytest.mark.parametrize("recorded", [False, True])
+def test_an_interrupted_rotation_resumes_with_the_same_key(tmp_path: Path, recorded: bool) -> None:
     with server_process.running(tmp_path / "data") as server:
         enroll(server)
-    # As it is when a rotation ended after adding its key, before or after that was noted.
+    # The state after a rotation that stopped after adding its key, before or after recording it.
     added = keyring.FileSource(tmp_path / "data" / "keys").add(os.urandom)[-1].id
-    if noted:
+    if recorded:
         with closing(sqlite3.connect(tmp_path / "data" / "authfactor.db", isolation_level=None)) as database:
             database.execute("INSERT INTO vault_keys VALUES (?, 1)", (added,))
-    again = json.loads(server.run("--json", "vault", "rotate", "--wait", "0").stdout)
-    assert (again["key"], again["added"]) == (added, False)
-    assert again["resealed"] >= 1
+    resumed = json.loads(server.run("--json", "vault", "rotate", "--wait", "0").stdout)
+    assert (resumed["key"], resumed["added"]) == (added, False)
+    assert resumed["resealed"] >= 1
     assert json.loads(server.run("--json", "vault", "rotate", "--wait", "0").stdout)["added"]
 
 
-def test_without_a_needed_key_the_server_refuses_to_start_in_one_line(tmp_path: Path) -> None:
+def test_a_server_without_a_needed_key_does_not_start(tmp_path: Path) -> None:
     with server_process.running(tmp_path / "data") as server:
         enroll(server)
     ring = tmp_path / "data" / "keys"
-    ring.rename(tmp_path / "kept")
+    ring.rename(tmp_path / "moved-away")
     refused = server.run("serve", "--port", str(server_process.free_port()))
     assert refused.returncode != 0
-    said = [line for line in refused.stderr.splitlines() + refused.stdout.splitlines() if line.strip()]
-    assert any("Put it back from the backup of the key ring" in line for line in said), said
+    lines = [line for line in refused.stderr.splitlines() + refused.stdout.splitlines() if line.strip()]
+    assert any("Put it back from the backup of the key ring" in line for line in lines), lines
     assert "Traceback" not in refused.stderr + refused.stdout
     assert not ring.exists()
     code, keys = status(server)
@@ -132,7 +132,7 @@ def test_without_a_needed_key_the_server_refuses_to_start_in_one_line(tmp_path: 
     assert keys[0]["secrets"] >= 1
 
 
-def test_a_server_with_a_key_command(tmp_path: Path) -> None:
+def test_a_server_reads_its_key_ring_from_a_command(tmp_path: Path) -> None:
     made = server_process.command_line("--data", str(tmp_path / "first"), "vault", "status")
     assert made.returncode == 0, made.stderr
     subprocess.run(
