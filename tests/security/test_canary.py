@@ -1,4 +1,4 @@
-"""Known secrets go in everywhere; then everything that came out or was kept is searched for them."""
+"""Known secrets are sent everywhere; then all output and stored data is searched for them."""
 
 import json
 import re
@@ -21,9 +21,7 @@ EVENTS = ["user.created", "session.created", "session.revoked"]
 
 
 @pytest.mark.parametrize("store", ["sqlite", "postgres"])
-def test_no_secret_is_kept_or_told_anywhere(
-    store: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_no_known_secret_leaks_anywhere(store: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     settings = {
         "AUTHFACTOR_BOOTSTRAP_API_KEY": f"sk_{secrets.token_urlsafe(24)}",
         "AUTHFACTOR_METRICS_TOKEN": secrets.token_urlsafe(24),
@@ -57,7 +55,7 @@ def test_no_secret_is_kept_or_told_anywhere(
             walk.shown("API key, made", key[0])
             for part in (way.factors, way.sign_in, way.links, way.console, way.wrong_places):
                 part(walk)
-            look_around(walk, tmp_path)
+            read_all_outputs(walk, tmp_path)
             assert hook.received
             for client in walk.clients:
                 client.close()
@@ -68,16 +66,16 @@ def test_no_secret_is_kept_or_told_anywhere(
             walk.outputs.append(Output("webhook", json.dumps(item.headers).encode() + item.body))
         assert traces
         walk.outputs += [Output("trace", body) for body in traces]
-    said = server.output()
-    first = re.findall(r"/console/set-up/([\w-]{20,})", said)[0]
-    # Shown to whoever starts the server, once: that line is taken out, every other is searched.
-    walk.outputs.append(Output("log", said.replace(f"/console/set-up/{first}", "", 1).encode()))
+    log = server.output()
+    set_up_token = re.findall(r"/console/set-up/([\w-]{20,})", log)[0]
+    # The log shows it once to the operator: that line is left out, every other one is searched.
+    walk.outputs.append(Output("log", log.replace(f"/console/set-up/{set_up_token}", "", 1).encode()))
     leaks = found(walk.marks, walk.outputs)
     assert leaks == [], "\n".join(leaks)
 
 
-def look_around(walk: Walk, folder: Path) -> None:
-    """Read whatever can be read of a running server: API, commands, processes, files, rows."""
+def read_all_outputs(walk: Walk, folder: Path) -> None:
+    """Read everything that a running server exposes: API, commands, processes, files, rows."""
     server = walk.server
     names = "&".join(f"events={name}" for name in sorted(KNOWN_EVENTS))
     paths = (
@@ -109,7 +107,7 @@ def look_around(walk: Walk, folder: Path) -> None:
     )
     for words in commands:
         walk.run(*words)
-    walk.run("doctor", code=None)  # it may find something to say
+    walk.run("doctor", code=None)  # it may report findings
     for pid in (server.pid, *server.children()):
         walk.outputs.append(Output("command line", Path(f"/proc/{pid}/cmdline").read_bytes()))
     url = server.settings.get("AUTHFACTOR_DATABASE_URL", "")
@@ -145,6 +143,6 @@ def test_a_planted_leak_is_found(place: str, content: bytes) -> None:
     assert len(found(marks, [Output(place, content)])) == 1
 
 
-def test_six_digits_within_something_longer_are_no_code() -> None:
-    seen = Output("event", b'{"id": "event_01J482133", "at": 1482133000, "ms": 0.482133}')
-    assert found([Mark("code", "482133")], [seen]) == []
+def test_six_digits_inside_a_longer_word_are_not_a_code() -> None:
+    output = Output("event", b'{"id": "event_01J482133", "at": 1482133000, "ms": 0.482133}')
+    assert found([Mark("code", "482133")], [output]) == []

@@ -1,4 +1,4 @@
-"""Attacks on codes: replays, races, guesses. Each is named in docs/threat-model.md."""
+"""Attacks on codes: replays, races and guesses. docs/threat-model.md names each one."""
 
 import uuid
 from collections import Counter
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 RACERS: Final = 24
 
 
-def at_once(application: "Application", send: Callable[[httpx.Client, int], httpx.Response]) -> list[Any]:
-    """Send from many connections at the same moment; any worker may take each. Returns the bodies."""
+def send_concurrently(
+    application: "Application", send: Callable[[httpx.Client, int], httpx.Response]
+) -> list[Any]:
+    """Send on many connections at the same moment, to any worker, and return the bodies."""
     barrier = Barrier(RACERS)
 
     def one(number: int) -> Any:  # noqa: ANN401 - a JSON document
@@ -35,78 +37,78 @@ def verify(client: httpx.Client, challenge_id: str, code: str) -> httpx.Response
     return client.post(f"/auth/challenges/{challenge_id}/verify", json={"code": code})
 
 
-def test_a_code_twice_in_its_step(app: "Application") -> None:
+def test_second_use_of_a_code_in_its_step_is_refused(app: "Application") -> None:
     factor = app.enroll()
     code = factor.code()
     assert app.verify(factor.challenge_id, code)["valid"]
     for _ in range(3):
-        again = app.answer(factor, code)
-        assert (again["valid"], again["reason"]) == (False, "code_already_used")
+        repeated = app.answer(factor, code)
+        assert (repeated["valid"], repeated["reason"]) == (False, "code_already_used")
 
 
-def test_the_code_of_the_step_before_after_the_newer_one(app: "Application") -> None:
+def test_an_older_code_after_a_newer_one_is_refused(app: "Application") -> None:
     factor = app.enroll()
     older, newer = factor.code(), factor.code(1)
     assert app.verify(factor.challenge_id, newer)["valid"]
     assert app.answer(factor, older)["reason"] == "code_already_used"
 
 
-def test_codes_of_two_steps_in_turn(app: "Application") -> None:
+def test_alternating_codes_of_two_steps_are_accepted_once_each(app: "Application") -> None:
     factor = app.enroll()
     first, second = factor.code(), factor.code(1)
     outcomes = [app.answer(factor, code)["valid"] for code in (first, second, first, second, first)]
     assert outcomes == [True, True, False, False, False]
 
 
-def test_one_code_from_many_connections_at_once(app: "Application") -> None:
+def test_one_code_on_many_connections_is_accepted_once(app: "Application") -> None:
     for _ in range(5):
         factor = app.enroll()
         challenges, code = [app.challenge(factor) for _ in range(6)], factor.code()
-        answers = at_once(app, lambda client, number: verify(client, challenges[number % 6], code))  # noqa: B023 - used at once
-        assert sum(answer.get("valid") is True for answer in answers) == 1
+        bodies = send_concurrently(app, lambda client, number: verify(client, challenges[number % 6], code))  # noqa: B023 - used at once
+        assert sum(body.get("valid") is True for body in bodies) == 1
 
 
-def test_guessing_within_one_challenge(app: "Application") -> None:
+def test_a_challenge_takes_five_wrong_codes(app: "Application") -> None:
     factor = app.enroll()
-    left = [app.verify(factor.challenge_id, factor.wrong())["attempts_remaining"] for _ in range(5)]
-    assert left == [4, 3, 2, 1, 0]
+    remaining = [app.verify(factor.challenge_id, factor.wrong())["attempts_remaining"] for _ in range(5)]
+    assert remaining == [4, 3, 2, 1, 0]
     assert app.verify(factor.challenge_id, factor.code())["code"] == "one_time_code_too_many_attempts"
 
 
-def test_guessing_at_once_within_one_challenge(app: "Application") -> None:
+def test_concurrent_guesses_get_five_attempts_per_challenge(app: "Application") -> None:
     factor = app.enroll()
-    answers = at_once(app, lambda client, _: verify(client, factor.challenge_id, factor.wrong()))
-    assert sum("valid" in answer for answer in answers) == 5
+    bodies = send_concurrently(app, lambda client, _: verify(client, factor.challenge_id, factor.wrong()))
+    assert sum("valid" in body for body in bodies) == 5
 
 
-def test_guessing_over_many_challenges(app: "Application") -> None:
+def test_guesses_across_challenges_lock_after_ten(app: "Application") -> None:
     factor = app.enroll()
-    looked_at = sum("valid" in app.answer(factor, factor.wrong()) for _ in range(14))
-    assert looked_at == 10
+    compared = sum("valid" in app.answer(factor, factor.wrong()) for _ in range(14))
+    assert compared == 10
     assert app.answer(factor, factor.code())["code"] == "one_time_code_too_many_attempts"
 
 
-def test_guessing_at_once_over_challenges_factors_and_workers(app: "Application") -> None:
+def test_concurrent_guesses_across_factors_and_workers_lock_after_ten(app: "Application") -> None:
     first = app.enroll()
     factors = [first, *(app.enroll(first.user_id) for _ in range(3))]
     challenges = [app.challenge(factor) for factor in factors for _ in range(RACERS // 4)]
-    answers = at_once(app, lambda client, number: verify(client, challenges[number], "000000"))
-    assert sum("valid" in answer for answer in answers) == 10
+    bodies = send_concurrently(app, lambda client, number: verify(client, challenges[number], "000000"))
+    assert sum("valid" in body for body in bodies) == 10
     assert app.answer(first, first.code())["code"] == "one_time_code_too_many_attempts"
 
 
-def test_guessing_over_sessions_and_addresses(app: "Application") -> None:
+def test_guesses_across_sign_ins_and_ip_addresses_lock_after_ten(app: "Application") -> None:
     user, factor = app.member()
-    answers: Counter[str] = Counter()
+    codes: Counter[str] = Counter()
     for number in range(3):
         pending = app.pending(user)
         for attempt in range(4):
-            answer = app.second_step(pending, factor.wrong(), ip_address=f"203.0.{number}.{attempt}")
-            answers[fields(answer, 400)["code"]] += 1
-    assert answers == {"invalid_one_time_code": 10, "one_time_code_too_many_attempts": 2}
+            response = app.second_step(pending, factor.wrong(), ip_address=f"203.0.{number}.{attempt}")
+            codes[fields(response, 400)["code"]] += 1
+    assert codes == {"invalid_one_time_code": 10, "one_time_code_too_many_attempts": 2}
 
 
-def test_guessing_on_after_a_restart(app: "Application") -> None:
+def test_a_restart_does_not_reset_the_guess_count(app: "Application") -> None:
     factor = app.enroll()
     for _ in range(9):
         assert app.answer(factor, factor.wrong())["valid"] is False
@@ -116,7 +118,7 @@ def test_guessing_on_after_a_restart(app: "Application") -> None:
     assert app.answer(factor, factor.code())["code"] == "one_time_code_too_many_attempts"
 
 
-def test_guessing_at_the_enrolment_and_on_the_older_route_counts_too(app: "Application") -> None:
+def test_guesses_at_enrollment_and_on_the_legacy_route_count(app: "Application") -> None:
     factor = app.enroll()
     for _ in range(5):
         assert app.verify(factor.challenge_id, factor.wrong())["valid"] is False
@@ -134,7 +136,7 @@ def test_a_right_code_under_a_lock_is_refused_like_a_wrong_one(app: "Application
     assert right == wrong
 
 
-def test_other_spellings_of_a_code_are_wrong_codes_and_counted(app: "Application") -> None:
+def test_other_spellings_of_a_code_count_as_wrong(app: "Application") -> None:
     factor = app.enroll()
     code = factor.code()
     spellings = [code.translate({48 + n: 0xFF10 + n for n in range(10)}), f"{code}0", f"+{code}", f"{code}\0"]
@@ -144,17 +146,17 @@ def test_other_spellings_of_a_code_are_wrong_codes_and_counted(app: "Application
     assert app.answer(factor, factor.wrong())["attempts_remaining"] == 0
 
 
-def test_a_locked_user_does_not_lock_another_nor_what_needs_no_code(app: "Application") -> None:
+def test_a_lock_affects_neither_other_users_nor_passwords(app: "Application") -> None:
     user, factor = app.member()
     for _ in range(10):
         app.answer(factor, factor.wrong())
     bystander = app.enroll()
     assert app.verify(bystander.challenge_id, bystander.code())["valid"]
-    # The password still works as far as it goes, and wrong codes have not counted against it.
+    # The password is still accepted: wrong codes do not count against it.
     app.pending(user)
 
 
-def test_knocking_at_a_locked_door_does_not_lengthen_the_lock(app: "Application") -> None:
+def test_attempts_under_a_lock_do_not_extend_it(app: "Application") -> None:
     factor = app.enroll()
     for _ in range(9):
         app.answer(factor, factor.wrong())
@@ -162,7 +164,7 @@ def test_knocking_at_a_locked_door_does_not_lengthen_the_lock(app: "Application"
     assert {app.answer(factor, factor.wrong())["locked_until"] for _ in range(20)} == {until}
 
 
-def test_a_second_device_shares_the_count_of_its_user_only(app: "Application") -> None:
+def test_wrong_codes_below_the_limit_lock_no_device_or_user(app: "Application") -> None:
     phone = app.enroll()
     tablet, stranger = app.enroll(phone.user_id), app.enroll()
     for _ in range(9):
@@ -171,37 +173,37 @@ def test_a_second_device_shares_the_count_of_its_user_only(app: "Application") -
     assert app.answer(stranger, stranger.code())["valid"]
 
 
-def test_a_challenge_twice(app: "Application") -> None:
+def test_second_use_of_a_challenge_is_refused(app: "Application") -> None:
     factor = app.enroll()
     assert app.verify(factor.challenge_id, factor.code())["valid"]
-    again = app.verify(factor.challenge_id, factor.code(1))
-    assert again["code"] == "authentication_challenge_previously_verified"
+    repeated = app.verify(factor.challenge_id, factor.code(1))
+    assert repeated["code"] == "authentication_challenge_previously_verified"
 
 
-def test_a_challenge_whose_factor_was_deleted(app: "Application") -> None:
+def test_a_challenge_of_a_deleted_factor_is_refused(app: "Application") -> None:
     factor = app.enroll()
     assert app.client.delete(f"/auth/factors/{factor.id}").status_code == 204
     assert app.verify(factor.challenge_id, factor.code())["code"] == "entity_not_found"
 
 
-def test_codes_outside_the_window(app: "Application") -> None:
+def test_codes_outside_the_window_are_refused(app: "Application") -> None:
     factor = app.enroll()
-    # Two of the edge may be a step off when a step ends meanwhile; three cannot be in the window.
+    # A code two steps away may enter the window when a step ends meanwhile; one three steps away cannot.
     for ahead in (3, 4, 20, -3, -4, -20):
         assert app.answer(factor, factor.code(ahead))["valid"] is False
 
 
-def test_the_code_of_one_user_on_the_challenge_of_another(app: "Application") -> None:
+def test_another_users_code_is_refused(app: "Application") -> None:
     mine, theirs = app.enroll(), app.enroll()
     assert app.verify(theirs.challenge_id, mine.code())["valid"] is False
 
 
-def test_ids_of_another_environment(app: "Application", other: "Application") -> None:
+def test_ids_of_another_environment_are_not_found(app: "Application", other: "Application") -> None:
     factor = app.enroll()
     unknown = "auth_challenge_01KXM8G7H9K1M3P5R7T9V1X3Z5"
     foreign = other.verify(factor.challenge_id, factor.code())
     assert foreign["code"] == other.verify(unknown, "000000")["code"] == "entity_not_found"
-    answers = [
+    responses = [
         other.client.get(f"/auth/factors/{factor.id}"),
         other.client.delete(f"/auth/factors/{factor.id}"),
         other.post(f"/auth/factors/{factor.id}/challenge"),
@@ -210,13 +212,11 @@ def test_ids_of_another_environment(app: "Application", other: "Application") ->
         other.client.get(f"/user_management/users/{factor.user_id}/auth_factors"),
         other.post(f"/user_management/users/{factor.user_id}/auth_factors", {"type": "totp"}),
     ]
-    assert [answer.status_code for answer in answers] == [404] * len(answers)
+    assert [response.status_code for response in responses] == [404] * len(responses)
     assert app.verify(factor.challenge_id, factor.code())["valid"]
 
 
-def test_one_idempotency_key_for_another_body_or_another_caller(
-    app: "Application", other: "Application"
-) -> None:
+def test_an_idempotency_key_is_bound_to_body_and_caller(app: "Application", other: "Application") -> None:
     factor, key = app.enroll(), str(uuid.uuid4())
     path = f"/auth/challenges/{factor.challenge_id}/verify"
     headers = {"idempotency-key": key}

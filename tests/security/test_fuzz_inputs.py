@@ -1,4 +1,4 @@
-"""Random and hostile input to every reader of text: an answer or a refusal of our own, never a surprise."""
+"""Random and hostile input to every parser: a result or a defined error, never another exception."""
 
 import base64
 import json
@@ -15,9 +15,9 @@ from authfactor.crypto.vault import SealedLocation, UnsealError, Vault, key_of
 from authfactor.otp import base32, key_uri, totp
 from authfactor.wire import requests
 
-# 100 times in CI, 2,500 times a night.
+# 100 examples in CI, 2,500 nightly.
 EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES", "4"))
-AS_OFTEN: Final = settings(max_examples=25 * EXAMPLES, deadline=None)
+FUZZED: Final = settings(max_examples=25 * EXAMPLES, deadline=None)
 pytestmark = pytest.mark.timeout(60 + 5 * EXAMPLES)
 TEXT: Final = st.text(max_size=300)
 JSON: Final = st.recursive(
@@ -37,11 +37,11 @@ VAULT: Final = Vault([key_of(b"k" * 32)], lambda count: b"n" * count)
 WHERE: Final = SealedLocation("factors", "secret", 1, "auth_factor_1")
 
 
-@AS_OFTEN
+@FUZZED
 @given(TEXT)
 @example("=" * 300)
 @example("\0")
-def test_base32_gives_bytes_or_says_what_is_wrong(text: str) -> None:
+def test_base32_returns_bytes_or_raises_value_error(text: str) -> None:
     try:
         secret = base32.decode(text, min_bytes=10)
     except ValueError:
@@ -50,33 +50,33 @@ def test_base32_gives_bytes_or_says_what_is_wrong(text: str) -> None:
     assert base32.decode(base64.b32encode(secret).decode(), min_bytes=10) == secret
 
 
-@AS_OFTEN
+@FUZZED
 @given(TEXT)
-def test_a_code_is_six_ascii_digits_or_nothing(text: str) -> None:
+def test_a_cleaned_code_is_six_ascii_digits_or_none(text: str) -> None:
     code = totp.clean_code(text)
     assert code is None or (len(code) == 6 and all("0" <= digit <= "9" for digit in code))
 
 
 @pytest.mark.parametrize("shape", BODIES)
-@AS_OFTEN
+@FUZZED
 @given(body=st.binary(max_size=400) | JSON.map(lambda value: json.dumps(value).encode()))
-def test_a_body_is_read_or_refused(shape: type[requests.RequestModel], body: bytes) -> None:
+def test_a_body_is_parsed_or_refused(shape: type[requests.RequestModel], body: bytes) -> None:
     try:
         assert isinstance(requests.read(shape, body), shape)
     except errors.InvalidRequest:
         return
 
 
-@AS_OFTEN
+@FUZZED
 @given(st.text(max_size=200) | st.from_regex(r"v1:[0-9a-f]{6}:[A-Za-z0-9_-]{0,80}={0,2}", fullmatch=True))
-def test_a_sealed_string_that_was_not_sealed_here_does_not_open(text: str) -> None:
+def test_a_foreign_sealed_string_cannot_be_unsealed(text: str) -> None:
     with pytest.raises(UnsealError):
         VAULT.unseal(text, WHERE)
 
 
 @settings(max_examples=50 * EXAMPLES, deadline=None)
 @given(st.binary(max_size=100), st.integers(0, 400), st.integers(1, 255))
-def test_a_sealed_string_with_one_character_changed_does_not_open(value: bytes, at: int, by: int) -> None:
+def test_a_changed_sealed_string_cannot_be_unsealed(value: bytes, at: int, by: int) -> None:
     sealed = VAULT.seal(value, WHERE)
     at %= len(sealed)
     changed = sealed[:at] + chr((ord(sealed[at]) + by) % 256) + sealed[at + 1 :]
@@ -84,9 +84,9 @@ def test_a_sealed_string_with_one_character_changed_does_not_open(value: bytes, 
         VAULT.unseal(changed, WHERE)
 
 
-@AS_OFTEN
+@FUZZED
 @given(TEXT, TEXT)
-def test_a_uri_says_what_went_in(issuer: str, account: str) -> None:
+def test_issuer_and_account_cannot_break_a_key_uri(issuer: str, account: str) -> None:
     try:
         uri = key_uri.uri(issuer=issuer, account=account, secret="JBSWY3DPEHPK3PXP")
     except (ValueError, errors.InvalidRequest):
