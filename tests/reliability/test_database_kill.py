@@ -1,4 +1,4 @@
-"""A PostgreSQL that is killed under load, again and again, and a server that goes on with it."""
+"""PostgreSQL is killed repeatedly under load while one server keeps running."""
 
 import random
 import sys
@@ -16,15 +16,15 @@ from tests.support.server_process import Server, command_line, running
 
 ROUNDS: Final = 30
 NIGHTLY_ROUNDS: Final = 200
-# Commits wait for the disk. After a crash a server flushes its folder, file by file; Linux can do it at once.
+# After a crash PostgreSQL flushes its data folder file by file; on Linux, syncfs does it in one call.
 QUICK: Final = {"recovery_init_sync_method": "syncfs"} if sys.platform == "linux" else {}
 DURABLE: Final = {"fsync": "on", "shared_buffers": "2MB", **QUICK}
 
 
-def _one_death(server: Server, database: PostgresServer, chance: random.Random) -> Acknowledged:
+def _kill_once(server: Server, database: PostgresServer, chance: random.Random) -> Acknowledged:
     with Clients(server) as clients:
         time.sleep(chance.uniform(0.1, 0.4))
-        # The postmaster alone, while sessions may still commit; or all, whatever they are at.
+        # Only the postmaster, while sessions may still commit; or all processes.
         chance.choice((database.kill, database.kill_all))()
         time.sleep(0.05)
         database.start()
@@ -35,33 +35,34 @@ def _one_death(server: Server, database: PostgresServer, chance: random.Random) 
 def _kill_postgres(folder: Path, rounds: int) -> None:
     chance = random.Random(11)
     database = PostgresServer(find_programs(), **DURABLE)
-    everything = Acknowledged()
+    all_acknowledged = Acknowledged()
     try:
         database.start()
         url = database.url(database.create_database())
         assert command_line("migrate", AUTHFACTOR_DATABASE_URL=url).returncode == 0
         with running(folder / "data", {"AUTHFACTOR_DATABASE_URL": url}) as server:
             for _ in range(rounds):
-                acknowledged = _one_death(server, database, chance)
+                acknowledged = _kill_once(server, database, chance)
                 assert broken(Settings(database_url=url), acknowledged) == []
-                everything.factors |= acknowledged.factors
-                everything.accepted += acknowledged.accepted
-            # What survived the next kill must survive the last one.
-            assert broken(Settings(database_url=url), everything) == []
+                all_acknowledged.factors |= acknowledged.factors
+                all_acknowledged.accepted += acknowledged.accepted
+            # What survived one kill must survive all later ones.
+            assert broken(Settings(database_url=url), all_acknowledged) == []
     finally:
         database.stop()
-    assert len(everything.accepted) > rounds
+    assert len(all_acknowledged.accepted) > rounds
     print(  # noqa: T201 - for `make nightly`
-        f"{rounds} kills, {len(everything.factors)} enrolments and {len(everything.accepted)} codes kept"
+        f"{rounds} kills, {len(all_acknowledged.factors)} enrollments"
+        f" and {len(all_acknowledged.accepted)} codes kept"
     )
 
 
 @pytest.mark.timeout(300)
-def test_killing_postgresql_in_thirty_rounds_loses_nothing_that_was_answered(tmp_path: Path) -> None:
+def test_thirty_kills_of_postgresql_lose_no_acknowledged_write(tmp_path: Path) -> None:
     _kill_postgres(tmp_path, ROUNDS)
 
 
 @pytest.mark.nightly
 @pytest.mark.timeout(1800)
-def test_killing_postgresql_in_two_hundred_rounds_loses_nothing_that_was_answered(tmp_path: Path) -> None:
+def test_two_hundred_kills_of_postgresql_lose_no_acknowledged_write(tmp_path: Path) -> None:
     _kill_postgres(tmp_path, NIGHTLY_ROUNDS)

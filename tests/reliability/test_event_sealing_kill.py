@@ -1,4 +1,4 @@
-"""A process that seals and removes events is killed again and again; whoever comes next leaves no gap."""
+"""A process that seals and removes events is killed repeatedly; its successors leave no gap."""
 
 import asyncio
 import random
@@ -18,7 +18,7 @@ from authfactor.settings import Settings
 from tests.support import server_process
 
 ROUNDS: Final = 5
-# Days go by in a second: events are made, sealed and removed all the time. Says a dot once it has sealed.
+# Simulated days pass in a second while events are created, sealed and removed. Prints a dot per sealing.
 PROCESS: Final = """
 import asyncio, sys
 from pathlib import Path
@@ -50,9 +50,9 @@ asyncio.run(main())
 
 
 @pytest.mark.timeout(120)
-def test_no_event_is_missed_or_sealed_twice_however_often_the_sealer_is_killed(tmp_path: Path) -> None:
-    data, dice = tmp_path / "data", random.Random(23)
-    before = removed = ""
+def test_a_killed_sealer_skips_no_event_and_seals_none_twice(tmp_path: Path) -> None:
+    data, chance = tmp_path / "data", random.Random(23)
+    previous_end = cleaned_upto = ""
     for number in range(ROUNDS):
         start = 1_700_000_000_000 + number * 30 * 86_400_000
         process = subprocess.Popen(
@@ -62,15 +62,15 @@ def test_no_event_is_missed_or_sealed_twice_however_often_the_sealer_is_killed(t
         )
         assert process.stdout is not None
         assert process.stdout.read(1) == b"."
-        time.sleep(dice.uniform(0, 0.3))
+        time.sleep(chance.uniform(0, 0.3))
         process.send_signal(signal.SIGKILL)
         process.wait()
         process.stdout.close()
         checked = asyncio.run(check(data))
         assert [str(finding) for finding in checked.findings] == []
-        assert checked.sealed_upto > before
-        before, removed = checked.sealed_upto, checked.cleaned_upto
-    assert removed
+        assert checked.sealed_upto > previous_end
+        previous_end, cleaned_upto = checked.sealed_upto, checked.cleaned_upto
+    assert cleaned_upto
 
 
 async def check(data: Path) -> VerifiedEvents:

@@ -1,4 +1,4 @@
-"""One answer in ten is lost after the work was done; clients ask again under the same Idempotency-Key."""
+"""One response in ten is lost after processing; clients retry with the same Idempotency-Key."""
 
 import threading
 import time
@@ -23,8 +23,8 @@ SECONDS: Final = 4.0
 SEED: Final = 7
 
 
-class Stubborn:
-    """An application that asks until it is answered, each thing under one key of its own."""
+class RetryingApplication:
+    """An application that retries each request, under its own key, until it gets a response."""
 
     def __init__(self, url: str) -> None:
         self.acknowledged = Acknowledged()
@@ -49,10 +49,10 @@ class Stubborn:
         step = authenticator.current_step()
         code = {"code": authenticator.code_at(factor["totp"]["secret"], step)}
         verify = f"/auth/challenges/{challenge_id}/verify"
-        # Whoever asks again is told what was true the first time, not that the code was used.
+        # A retry gets the first response, not `code_already_used`.
         assert self._post(client, verify, code)["valid"] is True
-        again = self._post(client, f"/auth/factors/{factor['id']}/challenge", {})["id"]
-        refused = self._post(client, f"/auth/challenges/{again}/verify", code)
+        second_challenge = self._post(client, f"/auth/factors/{factor['id']}/challenge", {})["id"]
+        refused = self._post(client, f"/auth/challenges/{second_challenge}/verify", code)
         assert (refused["valid"], refused["reason"]) == (False, "code_already_used")
         with self._lock:
             self.users[user["id"]] += 1
@@ -67,7 +67,7 @@ class Stubborn:
             except httpx.TransportError:
                 with self._lock:
                     self.retries += 1
-        raise AssertionError(f"{path}: no answer eight times")
+        raise AssertionError(f"{path}: no response in eight attempts")
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -75,18 +75,18 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
     settings = {}
     if request.param == "postgres":
         settings["AUTHFACTOR_DATABASE_URL"] = request.getfixturevalue("postgres_database")
-    with running(tmp_path / "data", settings) as made:
-        yield made
+    with running(tmp_path / "data", settings) as started:
+        yield started
 
 
 @pytest.mark.timeout(120)
-def test_what_is_asked_for_again_happens_once(server: Server) -> None:
+def test_retried_requests_take_effect_once(server: Server) -> None:
     lost = AnswersLost(SEED)
     with spoiling(server.url, lost) as url, ThreadPoolExecutor(CLIENTS) as pool:
-        application = Stubborn(url)
+        application = RetryingApplication(url)
         for each in [pool.submit(application.work, SECONDS) for _ in range(CLIENTS)]:
             each.result()
-    # Every kind of POST lost answers, and whoever lost one asked again.
+    # Every kind of POST lost responses, and each loss caused one retry.
     assert len(lost.lost) == 4, lost.lost
     assert application.retries == lost.lost.total() > 20
     assert set(application.users.values()) == {1}

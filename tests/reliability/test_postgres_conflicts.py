@@ -1,4 +1,4 @@
-"""A fifth of all transactions fails in a conflict, half of them only at the commit: no client notices."""
+"""A fifth of all transactions fail with a conflict, half of them only at the commit; no request fails."""
 
 import asyncio
 import uuid
@@ -12,9 +12,9 @@ from tests.support.postgres_server import PostgresServer
 from tests.support.server_process import running
 
 CLIENTS: Final = 16
-LIVES: Final = 12  # of factors, each client
-# One throw of the dice for each transaction at its first change, one at its commit: together one in five.
-# A sequence counts, since it is not rolled back with what failed.
+LIFECYCLES: Final = 12  # of a factor, per client
+# Each transaction may fail at its first change and at its commit: together one in five does.
+# A sequence counts the failures, because it is not rolled back.
 DICE: Final = """
 CREATE SEQUENCE thrown;
 CREATE FUNCTION throw() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -46,7 +46,7 @@ END $$;
 """
 
 
-def test_a_fifth_of_all_transactions_failing_in_a_conflict_fails_no_request(
+def test_conflicts_in_a_fifth_of_transactions_fail_no_request(
     postgres_server: PostgresServer, tmp_path: Path
 ) -> None:
     database = postgres_server.create_database()
@@ -57,30 +57,30 @@ def test_a_fifth_of_all_transactions_failing_in_a_conflict_fails_no_request(
 
         async def run() -> list[int]:
             connections = [await Connection.open(server) for _ in range(CLIENTS)]
-            done = await asyncio.gather(*map(_live, connections))
+            counts = await asyncio.gather(*map(_run_lifecycles, connections))
             for connection in connections:
                 await connection.close()
-            return list(done)
+            return list(counts)
 
         writes = sum(asyncio.run(run()))
     thrown = int(postgres_server.sql("SELECT last_value FROM thrown", database))
-    # Of all attempts, those that failed included, one in five.
+    # One in five of all attempts, including those that failed.
     assert 0.12 < thrown / (writes + thrown) < 0.28
     assert thrown > 100
 
 
-async def _live(connection: Connection) -> int:
-    """Lead factors through their lives, every answer as if nothing happened; return how often was written."""
+async def _run_lifecycles(connection: Connection) -> int:
+    """Run factors through their life cycle and return the number of writes; every request must succeed."""
     writes = 0
 
     async def post(path: str, body: dict[str, str], key: str = "") -> dict[str, object]:
         nonlocal writes
         writes += 1
-        status, answer = await connection.post(path, body, key)
-        assert status == 201, (path, status, answer)
-        return answer
+        status, response = await connection.post(path, body, key)
+        assert status == 201, (path, status, response)
+        return response
 
-    for _ in range(LIVES):
+    for _ in range(LIFECYCLES):
         user = await post("/user_management/users", {"email": f"{uuid.uuid4().hex}@example.org"})
         path, key = f"/user_management/users/{user['id']}/auth_factors", str(uuid.uuid4())
         made = await post(path, {"type": "totp"}, key)

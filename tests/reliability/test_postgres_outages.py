@@ -1,4 +1,4 @@
-"""Outages seen by a client: a clean 503 in two seconds, nothing accepted by accident, back by itself."""
+"""Database outages as clients see them: a 503 within two seconds, no wrong acceptance, recovery."""
 
 import asyncio
 import contextlib
@@ -23,14 +23,14 @@ from tests.support.server_process import Server, fields, running
 from tests.support.skip_or_fail import skip_or_fail
 from tests.support.tcp_proxy import proxied
 
-PROMISED_SECONDS: Final = 2.0
-# A machine that is busy with other things may be late once, but not in half of all cases.
-PATIENCE: Final = 8.0
+TARGET_SECONDS: Final = 2.0
+# On a busy machine single responses may be late; the median must not be.
+TOLERATED_SECONDS: Final = 8.0
 REQUESTS: Final = 12
 
 
 class EnrolledUser:
-    """A user with a fresh factor."""
+    """A user with a new factor."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -51,24 +51,24 @@ class EnrolledUser:
             return api.post(f"/auth/challenges/{self.challenge}/verify", json={"code": code})
 
 
-def assert_refused(answers: list[httpx.Response]) -> None:
-    """Every one a 503 that says when to come back, in time."""
-    for answer in answers:
-        body = fields(answer, 503)
-        assert answer.headers["retry-after"] == "1"
+def assert_refused(responses: list[httpx.Response]) -> None:
+    """Check that every response is a 503 with `Retry-After`, in time."""
+    for response in responses:
+        body = fields(response, 503)
+        assert response.headers["retry-after"] == "1"
         assert body["code"] == "service_unavailable", body
         assert "valid" not in body
-    assert_in_time(answers)
+    assert_in_time(responses)
 
 
-def assert_in_time(answers: list[httpx.Response]) -> None:
-    times = [answer.elapsed.total_seconds() for answer in answers]
-    assert statistics.median(times) < PROMISED_SECONDS, times
-    assert max(times) < PATIENCE, times
+def assert_in_time(responses: list[httpx.Response]) -> None:
+    times = [response.elapsed.total_seconds() for response in responses]
+    assert statistics.median(times) < TARGET_SECONDS, times
+    assert max(times) < TOLERATED_SECONDS, times
 
 
-def everything(server: Server, user: EnrolledUser) -> list[httpx.Response]:
-    """Ask for all that a second factor is, at the same time."""
+def send_all_requests(server: Server, user: EnrolledUser) -> list[httpx.Response]:
+    """Send one request of each kind concurrently."""
     calls: list[tuple[str, str, dict[str, Any] | None]] = [
         ("POST", f"/auth/challenges/{user.challenge}/verify", {"code": authenticator.code(user.secret)}),
         ("POST", f"/auth/factors/{user.factor}/challenge", {}),
@@ -86,21 +86,21 @@ def everything(server: Server, user: EnrolledUser) -> list[httpx.Response]:
         return list(pool.map(send, calls))
 
 
-def assert_back(server: Server, user: EnrolledUser) -> None:
-    """The code that nobody accepted is still good, once; new people can come."""
+def assert_recovered(server: Server, user: EnrolledUser) -> None:
+    """Check that the code that was not accepted is still valid, once, and that users can enroll."""
     code = authenticator.code(user.secret, 1)
     assert fields(user.verify(code), 201)["valid"] is True
     with server.client() as api:
         fields(api.get("/readyz"), 200)
         challenge = fields(api.post(f"/auth/factors/{user.factor}/challenge"), 201)
-        again = fields(api.post(f"/auth/challenges/{challenge['id']}/verify", json={"code": code}), 201)
-    assert again["reason"] == "code_already_used"
+        repeated = fields(api.post(f"/auth/challenges/{challenge['id']}/verify", json={"code": code}), 201)
+    assert repeated["reason"] == "code_already_used"
     EnrolledUser(server)
 
 
 @pytest.fixture(scope="module")
-def fragile() -> Iterator[PostgresServer]:
-    """Start a PostgreSQL that the tests here may kill, with a migrated database."""
+def outage_server() -> Iterator[PostgresServer]:
+    """Start a PostgreSQL with a migrated database that the tests of this module may kill."""
     made = PostgresServer(find_programs())
     made.start()
     made.sql(migrations.script("postgresql"))
@@ -110,41 +110,43 @@ def fragile() -> Iterator[PostgresServer]:
 
 @contextlib.contextmanager
 def served(folder: Path, url: str, **settings: str) -> Iterator[Server]:
-    named = {f"AUTHFACTOR_{name.upper()}": value for name, value in settings.items()}
-    # The tests share the database, so they share the keys it needs.
-    shared = {"AUTHFACTOR_DATABASE_URL": url, "AUTHFACTOR_KEYS": str(folder.parent / "keys-of-the-fragile")}
-    with running(folder / "data", {**shared, **named}) as server:
+    given = {f"AUTHFACTOR_{name.upper()}": value for name, value in settings.items()}
+    # The tests share the database and therefore its keys.
+    shared = {"AUTHFACTOR_DATABASE_URL": url, "AUTHFACTOR_KEYS": str(folder.parent / "shared-keys")}
+    with running(folder / "data", {**shared, **given}) as server:
         yield server
 
 
-def test_a_database_that_is_down(fragile: PostgresServer, tmp_path: Path) -> None:
-    with served(tmp_path, fragile.url()) as server:
+def test_requests_get_503_while_the_database_is_down(outage_server: PostgresServer, tmp_path: Path) -> None:
+    with served(tmp_path, outage_server.url()) as server:
         user = EnrolledUser(server)
-        fragile.kill()
+        outage_server.kill()
         try:
             with server.client() as api:
                 assert fields(api.get("/healthz"), 200) == {"status": "ok"}
                 assert_refused([api.get("/readyz")])
-            assert_refused(everything(server, user))
+            assert_refused(send_all_requests(server, user))
         finally:
-            fragile.start()
-        assert_back(server, user)
+            outage_server.start()
+        assert_recovered(server, user)
 
 
-def test_a_database_that_hangs(fragile: PostgresServer, tmp_path: Path) -> None:
-    with served(tmp_path, fragile.url()) as server:
+def test_requests_get_503_while_the_database_hangs(outage_server: PostgresServer, tmp_path: Path) -> None:
+    with served(tmp_path, outage_server.url()) as server:
         user = EnrolledUser(server)
-        fragile.freeze()
+        outage_server.freeze()
         try:
-            assert_refused(everything(server, user))
+            assert_refused(send_all_requests(server, user))
         finally:
-            fragile.thaw()
-        assert_back(server, user)
+            outage_server.thaw()
+        assert_recovered(server, user)
 
 
-def test_a_database_300_ms_away(fragile: PostgresServer, tmp_path: Path) -> None:
-    """What takes a few round trips succeeds, what takes too many is refused, both in time."""
-    with proxied(fragile.url()) as proxy, served(tmp_path, proxy.url) as server:
+def test_requests_to_a_slow_database_succeed_or_get_503_in_time(
+    outage_server: PostgresServer, tmp_path: Path
+) -> None:
+    """Requests with few round trips succeed, those with too many are refused, both in time."""
+    with proxied(outage_server.url()) as proxy, served(tmp_path, proxy.url) as server:
         user = EnrolledUser(server)
         code = authenticator.code(user.secret)
         proxy.delay = 0.3
@@ -155,47 +157,52 @@ def test_a_database_300_ms_away(fragile: PostgresServer, tmp_path: Path) -> None
         assert_refused(answers)
         assert_in_time([read])
         proxy.delay = 0
-        assert_back(server, user)
+        assert_recovered(server, user)
 
 
-def test_a_pool_with_no_connection_left(fragile: PostgresServer, tmp_path: Path) -> None:
-    """Two connections, both waiting for rows that somebody else holds."""
-    with served(tmp_path, fragile.url(), pool_size="2") as server:
+def test_requests_get_503_when_the_connection_pool_is_exhausted(
+    outage_server: PostgresServer, tmp_path: Path
+) -> None:
+    """Two connections, both waiting for rows that another transaction has locked."""
+    with served(tmp_path, outage_server.url(), pool_size="2") as server:
         held, other = EnrolledUser(server), EnrolledUser(server)
-        with holding(fragile, "SELECT 1 FROM users FOR UPDATE"), ThreadPoolExecutor(REQUESTS) as pool:
+        with (
+            holding_locks(outage_server, "SELECT 1 FROM users FOR UPDATE"),
+            ThreadPoolExecutor(REQUESTS) as pool,
+        ):
             answers = list(pool.map(lambda _: _enroll(server, held), range(REQUESTS)))
             assert_refused(answers)
-            # The next wave finds connections again once the first has given up.
+            # Later requests get connections once the first ones have timed out.
             assert_refused([_enroll(server, other)])
-        assert_back(server, other)
-        assert_back(server, held)
+        assert_recovered(server, other)
+        assert_recovered(server, held)
 
 
-def test_a_postgresql_whose_disk_is_full(fragile: PostgresServer, tmp_path: Path) -> None:
+def test_a_full_postgresql_disk_gets_503_and_recovers(outage_server: PostgresServer, tmp_path: Path) -> None:
     with small_disk(24) as disk:
         shutil.chown(disk, *as_whom().values())
         place = disk / "tablespace"
         place.mkdir()
         shutil.chown(place, *as_whom().values())
-        fragile.sql(f"CREATE TABLESPACE small LOCATION '{place}'")
-        fragile.sql("CREATE DATABASE small TABLESPACE small")
+        outage_server.sql(f"CREATE TABLESPACE small LOCATION '{place}'")
+        outage_server.sql("CREATE DATABASE small TABLESPACE small")
         try:
-            fragile.sql(migrations.script("postgresql"), "small")
-            with served(tmp_path, fragile.url("small")) as server:
+            outage_server.sql(migrations.script("postgresql"), "small")
+            with served(tmp_path, outage_server.url("small")) as server:
                 filler = Filler(disk)
-                filled_and_freed(server, filler)
+                check_full_disk(server, filler)
         finally:
-            fragile.sql("DROP DATABASE IF EXISTS small WITH (FORCE)")
-            fragile.sql("DROP TABLESPACE small")
+            outage_server.sql("DROP DATABASE IF EXISTS small WITH (FORCE)")
+            outage_server.sql("DROP TABLESPACE small")
 
 
-def test_a_sqlite_whose_disk_is_full(tmp_path: Path) -> None:
+def test_a_full_sqlite_disk_gets_503_and_recovers(tmp_path: Path) -> None:
     with small_disk(8) as disk, running(disk / "data") as server:
-        filled_and_freed(server, Filler(disk))
+        check_full_disk(server, Filler(disk))
 
 
 class Filler:
-    """Takes all the room there is, and gives it back."""
+    """Fills a disk and frees it again."""
 
     def __init__(self, disk: Path) -> None:
         self._path = disk / "filler"
@@ -209,14 +216,14 @@ class Filler:
         self._path.unlink()
 
 
-def filled_and_freed(server: Server, filler: Filler) -> None:
-    """Enrol on a full disk until it is refused, verify there, free it, and look at what was promised."""
+def check_full_disk(server: Server, filler: Filler) -> None:
+    """Enroll until the full disk refuses it, verify, free the disk and check every acknowledged write."""
     users = [EnrolledUser(server) for _ in range(3)]
     filler.fill()
     enrolled: list[str] = []
     refused: list[httpx.Response] = []
     for _ in range(2000):
-        # Pages that were half empty take a few more.
+        # Half-empty pages still have space for a few rows.
         answer = _enroll_stand_alone(server)
         if answer.status_code != 201:
             refused.append(answer)
@@ -230,7 +237,7 @@ def filled_and_freed(server: Server, filler: Filler) -> None:
         for _ in range(3):
             answer = user.verify(authenticator.code(user.secret, 1))
             if answer.status_code == 201:
-                # There was room for this one: then it is spent like any other.
+                # This write had space: the code is spent.
                 assert fields(answer, 201)["valid"] is True
                 assert user.secret not in accepted
                 accepted.add(user.secret)
@@ -252,13 +259,13 @@ def filled_and_freed(server: Server, filler: Filler) -> None:
 
 @contextlib.contextmanager
 def small_disk(megabytes: int) -> Iterator[Path]:
-    """Mount a file system of this size; only root may, others skip (and fail in CI)."""
+    """Mount a file system of this size; without root, skip (or fail in CI)."""
     folder = Path(tempfile.mkdtemp(prefix="authfactor-disk-"))
     folder.chmod(0o755)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0755", "none", str(folder)]
     if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
         folder.rmdir()
-        reason = "a small file system cannot be mounted: that takes root"
+        reason = "a small file system cannot be mounted without root"
         skip_or_fail(reason)
     try:
         yield folder
@@ -268,8 +275,8 @@ def small_disk(megabytes: int) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def holding(server: PostgresServer, statement: str) -> Iterator[None]:
-    """Keep the locks of a statement for as long as the block lasts."""
+def holding_locks(server: PostgresServer, statement: str) -> Iterator[None]:
+    """Hold the locks of a statement during the block."""
     loop = asyncio.new_event_loop()
     try:
         connection: Any = loop.run_until_complete(asyncpg.connect(server.url()))

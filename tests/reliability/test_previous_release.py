@@ -1,7 +1,7 @@
-"""During an upgrade the previous release's servers go on working on the new schema, beside the new ones.
+"""During an upgrade the previous release's servers keep working on the new schema, next to the new ones.
 
-The previous release is taken from the repository's history: the last release's tag, or before there is one
-the last state that needed an older schema.
+The previous release comes from the repository's history: the last tag or, without a tag, the last commit
+with an older schema.
 """
 
 import io
@@ -32,7 +32,7 @@ def git(*arguments: str) -> bytes:
 
 
 def previous_state() -> str:
-    """Name the commit of the release before this one. Raises `LookupError` when history does not have it."""
+    """Return the commit of the previous release. Raises `LookupError` when the history lacks it."""
     tags = git("tag", "--list", "v*", "--sort=-version:refname", "--merged", "HEAD").decode().split()
     here = git("rev-parse", "HEAD").decode().strip()
     for tag in tags:
@@ -43,7 +43,7 @@ def previous_state() -> str:
         needed = re.search(rb'NEEDED: Final = "(\d+)"', git("show", f"{before}:{SCHEMA}"))
         if needed and needed[1].decode() < schema.NEEDED:
             return before
-    raise LookupError("the history has no state with an older schema")
+    raise LookupError("the history has no commit with an older schema")
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def previous(tmp_path_factory: pytest.TempPathFactory) -> Path:
     try:
         archive = git("archive", "--format=tar", previous_state(), "src")
     except (OSError, LookupError, subprocess.CalledProcessError) as error:
-        reason = f"the previous release is not to be had: {error}"
+        reason = f"the previous release is not available: {error}"
         if os.environ.get("CI") and shutil.which("git") and (ROOT / ".git").exists():
             pytest.fail(f"{reason}; CI needs the whole history", pytrace=False)
         pytest.skip(reason)
@@ -62,7 +62,7 @@ def previous(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "src"
 
 
-def test_an_old_and_a_new_server_share_a_database_with_the_new_schema(
+def test_the_previous_release_works_on_the_new_schema(
     previous: Path, postgres_server: PostgresServer, tmp_path: Path
 ) -> None:
     database = postgres_server.create_database()
@@ -72,38 +72,38 @@ def test_an_old_and_a_new_server_share_a_database_with_the_new_schema(
         "AUTHFACTOR_KEYS": str(tmp_path / "keys"),
     }
     old_settings = {**settings, "PYTHONPATH": str(previous)}
-    asked = "import authfactor.store.schema as s; print(s.__file__, s.NEEDED)"
-    found = subprocess.run(
-        [sys.executable, "-c", asked],
+    program = "import authfactor.store.schema as s; print(s.__file__, s.NEEDED)"
+    output = subprocess.run(
+        [sys.executable, "-c", program],
         env=clean_environment(**old_settings),
         capture_output=True,
         text=True,
         check=True,
     ).stdout
-    assert found.startswith(str(previous))
+    assert output.startswith(str(previous))
     with running(tmp_path / "old", old_settings) as old, running(tmp_path / "new", settings) as new:
-        for here, there in ((old, new), (new, old)):
-            begin_here_and_end_there(here, there)
+        for first, second in ((old, new), (new, old)):
+            start_on_one_and_finish_on_other(first, second)
 
 
-def begin_here_and_end_there(here: Server, there: Server) -> None:
-    with here.client() as one, there.client() as other:
+def start_on_one_and_finish_on_other(first: Server, second: Server) -> None:
+    with first.client() as client, second.client() as other:
         email = f"{uuid.uuid4().hex}@example.org"
-        user = fields(one.post("/user_management/users", json={"email": email}), 201)
+        user = fields(client.post("/user_management/users", json={"email": email}), 201)
         path = f"/user_management/users/{user['id']}/auth_factors"
         key = {"idempotency-key": uuid.uuid4().hex}
-        made = fields(one.post(path, json={"type": "totp"}, headers=key), 201)
-        assert fields(one.post(path, json={"type": "totp"}, headers=key), 201) == made
+        made = fields(client.post(path, json={"type": "totp"}, headers=key), 201)
+        assert fields(client.post(path, json={"type": "totp"}, headers=key), 201) == made
         factor, challenge = made["authentication_factor"], made["authentication_challenge"]
         code = {"code": authenticator.code(factor["totp"]["secret"])}
         wrong = {"code": authenticator.wrong_code(factor["totp"]["secret"])}
         verify = f"/auth/challenges/{challenge['id']}/verify"
-        assert fields(one.post(verify, json=wrong), 201)["valid"] is False
+        assert fields(client.post(verify, json=wrong), 201)["valid"] is False
         assert fields(other.post(verify, json=code), 201)["valid"] is True
-        again = fields(one.post(f"/auth/factors/{factor['id']}/challenge"), 201)
-        spent = fields(one.post(f"/auth/challenges/{again['id']}/verify", json=code), 201)
+        second_challenge = fields(client.post(f"/auth/factors/{factor['id']}/challenge"), 201)
+        spent = fields(client.post(f"/auth/challenges/{second_challenge['id']}/verify", json=code), 201)
         assert spent["reason"] == "code_already_used"
         assert fields(other.get(path), 200)["data"][0]["id"] == factor["id"]
-        assert fields(one.get("/events", params={"events": "user.created"}), 200)["data"]
+        assert fields(client.get("/events", params={"events": "user.created"}), 200)["data"]
         assert other.delete(f"/auth/factors/{factor['id']}").status_code == 204
-        assert one.get(f"/auth/factors/{factor['id']}").status_code == 404
+        assert client.get(f"/auth/factors/{factor['id']}").status_code == 404

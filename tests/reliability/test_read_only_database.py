@@ -1,4 +1,4 @@
-"""A database that turns read-only while it is served: a clean 503, reads go on, no restart is needed."""
+"""A database becomes read-only under a running server: writes get 503, reads continue, writes resume."""
 
 import shutil
 import subprocess
@@ -17,7 +17,7 @@ from tests.support.fault_load import Clients
 from tests.support.server_process import Server, assert_no_surprise, fields
 from tests.support.skip_or_fail import skip_or_fail
 
-# What a kernel answers on a file system that it has made read-only after an error, to files that are open.
+# What the kernel returns for open files on a file system that it remounted read-only after an error.
 READ_ONLY: Final = r"""
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -46,12 +46,12 @@ static int refused(int fd) {
 WRITE(pwrite) WRITE(pwrite64) CUT(ftruncate) CUT(ftruncate64)
 """
 
-Turn = Callable[[bool], None]
+Switch = Callable[[bool], None]
 
 
 @pytest.fixture(params=["file system", "files"])
-def turned(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Server, Turn]]:
-    """Make a server, and a call that makes its database read-only, or no more."""
+def server_and_switch(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Server, Switch]]:
+    """A server, and a function that makes its database read-only or writable."""
     data = tmp_path / "data"
     if request.param == "files":
         server = Server(data)
@@ -61,20 +61,20 @@ def turned(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Ser
         return
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
-        skip_or_fail("no C compiler to turn a file system read-only with")
+        skip_or_fail("no C compiler to build the read-only shim with")
     (tmp_path / "shim.c").write_text(READ_ONLY)
     library, mark = tmp_path / "shim.so", tmp_path / "read-only"
     build = [compiler, "-shared", "-fPIC", "-o", str(library), str(tmp_path / "shim.c"), "-ldl"]
     subprocess.run(build, check=True)
 
-    def turn(on: bool) -> None:
+    def switch(on: bool) -> None:
         if on:
             mark.touch()
         else:
             mark.unlink()
 
     server = Server(data, {"LD_PRELOAD": str(library), "READ_ONLY_WHILE": str(mark)})
-    yield server, turn
+    yield server, switch
     _end(server)
 
 
@@ -83,45 +83,45 @@ def _end(server: Server) -> None:
         server.kill()
 
 
-def _immutable(data: Path) -> Turn:
+def _immutable(data: Path) -> Switch:
     data.mkdir()
     probe = data / "probe"
     probe.touch()
     for sign in ("+i", "-i"):
-        done = subprocess.run(["chattr", sign, str(probe)], capture_output=True, check=False)
-        if done.returncode != 0:
-            pytest.skip("files cannot be made immutable here: that takes root and a file system that can")
+        probed = subprocess.run(["chattr", sign, str(probe)], capture_output=True, check=False)
+        if probed.returncode != 0:
+            pytest.skip("files cannot be made immutable here: it needs root and file system support")
     probe.unlink()
 
-    def turn(on: bool) -> None:
-        # Not the index of the log: it is memory that is mapped, and who writes there is ended by SIGBUS.
+    def switch(on: bool) -> None:
+        # Not the memory-mapped `-shm` file: a process that writes to it would be killed by SIGBUS.
         files = [str(path) for path in data.glob("authfactor.db*") if not path.name.endswith("-shm")]
         subprocess.run(["chattr", "+i" if on else "-i", *files, str(data)], check=True)
 
-    return turn
+    return switch
 
 
 @pytest.mark.timeout(120)
-def test_a_database_that_turns_read_only_refuses_cleanly_is_read_and_recovers(
-    turned: tuple[Server, Turn],
+def test_a_read_only_database_serves_reads_and_recovers(
+    server_and_switch: tuple[Server, Switch],
 ) -> None:
-    server, turn = turned
+    server, switch = server_and_switch
     server.start()
     factor, _ = enroll(server)
     with Clients(server) as clients, server.client() as reader:
         for _ in range(3):
             _wait_for(clients, 201, 20)
-            turn(True)
+            switch(True)
             _wait_for(clients, 503, 20)
             written = clients.answers[201]
             for _ in range(20):
                 assert fields(reader.get(f"/auth/factors/{factor}"), 200)["id"] == factor
                 time.sleep(0.01)
-            # Not one write more was answered as done, from the first refusal of everybody on.
+            # After every client was refused, no further write was acknowledged.
             assert clients.answers[201] == written
             refused = fields(reader.post("/user_management/users", json={"email": "kim@example.org"}), 503)
             assert "read-only" in refused["message"]
-            turn(False)
+            switch(False)
     assert set(clients.answers) == {201, 503}
     assert broken(Settings(data=server.data), clients.acknowledged) == []
     assert server.stop() == 0

@@ -1,4 +1,4 @@
-"""SIGHUP: what may change changes at once, the rest is named, and a mistake changes nothing."""
+"""SIGHUP: reloadable settings change at once, others are named, and an invalid file changes nothing."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ def reload(server: Server) -> None:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_what_may_change_changes_and_the_rest_is_named(tmp_path: Path, workers: str) -> None:
+def test_sighup_reloads_settings_and_names_those_that_need_a_restart(tmp_path: Path, workers: str) -> None:
     file = tmp_path / "authfactor.toml"
     file.write_text("")
     server = Server(tmp_path / "data", {"AUTHFACTOR_CONFIG": str(file)})
@@ -41,7 +41,7 @@ def test_what_may_change_changes_and_the_rest_is_named(tmp_path: Path, workers: 
     assert TOKEN not in server.output()
 
 
-def test_a_successor_has_what_was_reloaded(tmp_path: Path) -> None:
+def test_a_replaced_worker_has_the_reloaded_settings(tmp_path: Path) -> None:
     file = tmp_path / "authfactor.toml"
     file.write_text("")
     server = Server(tmp_path / "data", {"AUTHFACTOR_CONFIG": str(file)})

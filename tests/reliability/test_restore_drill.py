@@ -1,4 +1,4 @@
-"""The restore drill: a backup under load, a killed server, an old backup; no code of before is good again."""
+"""Restore drill: a backup under load, a killed server, a restore; no earlier code is accepted again."""
 
 import json
 import time
@@ -22,13 +22,13 @@ def answer(server: Server, factor: str, code: str) -> dict[str, Any]:
         return fields(client.post(f"/auth/challenges/{challenge['id']}/verify", json={"code": code}), 201)
 
 
-def lose(data: Path) -> None:
+def delete_database(data: Path) -> None:
     for path in data.glob("authfactor.db*"):
         path.unlink()
 
 
 @pytest.mark.timeout(240)
-def test_a_restored_backup_has_all_of_before_it_and_takes_no_code_of_before_the_restore(
+def test_a_restored_backup_is_complete_and_accepts_no_earlier_code(
     tmp_path: Path,
 ) -> None:
     data, file = tmp_path / "data", tmp_path / "backup"
@@ -36,49 +36,53 @@ def test_a_restored_backup_has_all_of_before_it_and_takes_no_code_of_before_the_
     server.start()
     used_before, used_after, unused = enroll(server), enroll(server), enroll(server)
     with server.client() as client:
-        gone = fields(client.post("/user_management/users", json={"email": "gone@example.org"}), 201)["id"]
-        back = fields(client.post("/user_management/users", json={"email": "back@example.org"}), 201)["id"]
-        client.delete(f"/user_management/users/{gone}")
+        deleted_before = fields(
+            client.post("/user_management/users", json={"email": "before@example.org"}), 201
+        )["id"]
+        deleted_after = fields(
+            client.post("/user_management/users", json={"email": "after@example.org"}), 201
+        )["id"]
+        client.delete(f"/user_management/users/{deleted_before}")
     first = authenticator.code(used_before[1])
     assert answer(server, used_before[0], first)["valid"]
     with Clients(server) as clients:
         time.sleep(1)
-        # What was answered by now must be in the backup; what comes while it is made may be.
-        sure = deepcopy(clients.acknowledged)
-        made = server.run("--json", "backup", str(file))
+        # Writes acknowledged so far must be in the backup; concurrent ones may be.
+        acknowledged = deepcopy(clients.acknowledged)
+        backup = server.run("--json", "backup", str(file))
         time.sleep(0.5)
         second = authenticator.code(used_after[1])
         assert answer(server, used_after[0], second)["valid"]
         with server.client() as client:
-            client.delete(f"/user_management/users/{back}")
-        later = len(clients.acknowledged.factors)
+            client.delete(f"/user_management/users/{deleted_after}")
+        acknowledged_at_kill = len(clients.acknowledged.factors)
         server.kill()
-    assert made.returncode == 0, made.stderr
+    assert backup.returncode == 0, backup.stderr
     assert set(clients.answers) == {201}
-    assert later > len(sure.factors) > 0
-    lose(data)
+    assert acknowledged_at_kill > len(acknowledged.factors) > 0
+    delete_database(data)
 
     restored = server.run("--json", "restore", str(file))
     assert restored.returncode == 0, restored.stderr
     marked = json.loads(restored.stdout)["marked"]
-    assert marked["factors"] >= len(sure.factors) + 3
-    sure.marked = marked["not_before"] - 1
-    assert broken(Settings(data=data), sure) == []
+    assert marked["factors"] >= len(acknowledged.factors) + 3
+    acknowledged.marked = marked["not_before"] - 1
+    assert broken(Settings(data=data), acknowledged) == []
 
     server.start()
     for factor, code in ((used_before[0], first), (used_after[0], second)):
         assert answer(server, factor, code)["valid"] is False
-    # Nor one that the server would have taken at the moment of the restore.
+    # Nor is a code that the server would have accepted at the moment of the restore.
     for ahead in (0, 1):
-        code = authenticator.code_at(unused[1], sure.marked - 1 + ahead)
+        code = authenticator.code_at(unused[1], acknowledged.marked - 1 + ahead)
         assert answer(server, unused[0], code)["valid"] is False
     with server.client() as client:
-        assert client.get(f"/user_management/users/{gone}").status_code == 404
-        # Deleted after the backup: it is there again, as the command says.
-        assert client.get(f"/user_management/users/{back}").status_code == 200
+        assert client.get(f"/user_management/users/{deleted_before}").status_code == 404
+        # Deleted after the backup, so the restore brings it back, as the command warns.
+        assert client.get(f"/user_management/users/{deleted_after}").status_code == 200
     while authenticator.current_step() < marked["not_before"] - 1:
         time.sleep(0.2)
-    # A phone that is a step ahead has the first code that is good; it is good once.
+    # A phone that is one step ahead shows the first code that is accepted, once.
     for factor, secret in (used_before, used_after, unused):
         code = authenticator.code_at(secret, marked["not_before"])
         assert answer(server, factor, code)["valid"]
@@ -88,7 +92,7 @@ def test_a_restored_backup_has_all_of_before_it_and_takes_no_code_of_before_the_
 
 
 @pytest.mark.timeout(120)
-def test_a_copy_of_the_file_that_is_put_back_by_hand_is_made_safe_by_a_mark(tmp_path: Path) -> None:
+def test_a_manually_restored_file_accepts_no_used_code_after_mark(tmp_path: Path) -> None:
     data = tmp_path / "data"
     server = Server(data)
     server.start()
@@ -100,7 +104,7 @@ def test_a_copy_of_the_file_that_is_put_back_by_hand_is_made_safe_by_a_mark(tmp_
     code = authenticator.code_at(secret, step)
     assert answer(server, factor, code)["valid"]
     assert server.stop() == 0
-    lose(data)
+    delete_database(data)
     (data / "authfactor.db").write_bytes(old)
     (data / "authfactor.db").chmod(0o600)
     marked = json.loads(server.run("--json", "restore", "--mark").stdout)["marked"]

@@ -1,4 +1,4 @@
-"""Processes are stopped, replaced and upgraded under load, and no request is lost."""
+"""Processes are stopped, replaced and upgraded under load without losing a request."""
 
 import http.client
 import os
@@ -19,7 +19,7 @@ CLIENTS: Final = 8
 
 
 class Load:
-    """Clients that ask without a pause on connections they keep; each takes note of every answer."""
+    """Clients that send requests without a pause on persistent connections and record every outcome."""
 
     def __init__(self, port: int, paths: list[tuple[str, str, bytes | None]]) -> None:
         self.answers: Counter[int] = Counter()
@@ -59,7 +59,7 @@ class Load:
                     self.closed += 1
                     connection.close()
             except (OSError, http.client.HTTPException) as error:
-                # No second try: whatever is lost here an application would have lost.
+                # No retry: a request lost here is a request that an application loses.
                 self.failures.append(f"{method} {path}: {error!r}")
                 connection.close()
         connection.close()
@@ -67,13 +67,13 @@ class Load:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    made = Server(tmp_path / "data", {"AUTHFACTOR_LOG_REQUESTS": "false"})
-    made.start("--workers", "2")
+    started = Server(tmp_path / "data", {"AUTHFACTOR_LOG_REQUESTS": "false"})
+    started.start("--workers", "2")
     try:
-        yield made
+        yield started
     finally:
-        if made.is_running():
-            assert made.stop() == 0, made.output()
+        if started.is_running():
+            assert started.stop() == 0, started.output()
 
 
 def paths(server: Server) -> list[tuple[str, str, bytes | None]]:
@@ -90,7 +90,7 @@ def paths(server: Server) -> list[tuple[str, str, bytes | None]]:
 
 
 def restart_one(server: Server, chance: random.Random) -> None:
-    """End one of the two workers and wait until two answer again, one of them new."""
+    """Stop one of the two workers and wait until two are running again, one of them new."""
     before = sorted(server.children())
     victim = chance.choice(before)
     os.kill(victim, signal.SIGTERM)
@@ -111,26 +111,26 @@ def restarts(server: Server, count: int) -> Load:
     return load
 
 
-def check(load: Load, least_closed: int) -> None:
+def check(load: Load, min_closed: int) -> None:
     assert load.failures == [], f"{len(load.failures)} of {load.answers.total()}: {load.failures[:5]}"
     assert set(load.answers) == {200, 201}, load.answers
     assert load.answers.total() > 100
-    assert load.closed >= least_closed, "a leaving process closes connections with an answer"
+    assert load.closed >= min_closed, "an exiting process closes connections with a response"
 
 
 @pytest.mark.timeout(180)
-def test_25_restarts_of_one_of_two_workers_lose_no_request(server: Server) -> None:
-    check(restarts(server, 25), least_closed=10)
+def test_25_worker_restarts_lose_no_request(server: Server) -> None:
+    check(restarts(server, 25), min_closed=10)
 
 
 @pytest.mark.nightly
 @pytest.mark.timeout(3600)
-def test_500_restarts_of_one_of_two_workers_lose_no_request(server: Server) -> None:
-    check(restarts(server, 500), least_closed=200)
+def test_500_worker_restarts_lose_no_request(server: Server) -> None:
+    check(restarts(server, 500), min_closed=200)
 
 
 @pytest.mark.timeout(120)
-def test_a_new_program_takes_over_from_the_old_one_without_a_lost_request(server: Server) -> None:
+def test_an_upgrade_under_load_loses_no_request(server: Server) -> None:
     before = set(server.children())
     with Load(server.port, paths(server)) as load:
         for _ in range(2):
@@ -141,13 +141,13 @@ def test_a_new_program_takes_over_from_the_old_one_without_a_lost_request(server
                 time.sleep(0.05)
             assert not old & set(server.children()), server.output()
 
-    check(load, least_closed=4)
+    check(load, min_closed=4)
     assert len(server.children()) == 2
     assert not before & set(server.children())
 
 
 @pytest.mark.timeout(120)
-def test_an_upgrade_that_could_not_start_leaves_the_old_processes_at_work(tmp_path: Path) -> None:
+def test_a_failed_upgrade_keeps_the_old_processes(tmp_path: Path) -> None:
     file = tmp_path / "authfactor.toml"
     file.write_text("lock_after = 5\n")
     server = Server(tmp_path / "data", {"AUTHFACTOR_CONFIG": str(file)})
@@ -164,7 +164,7 @@ def test_an_upgrade_that_could_not_start_leaves_the_old_processes_at_work(tmp_pa
         assert server.stop() == 0, server.output()
 
 
-def test_a_worker_that_dies_is_replaced(server: Server) -> None:
+def test_a_killed_worker_is_replaced(server: Server) -> None:
     victim = server.children()[0]
     os.kill(victim, signal.SIGKILL)
     # "exited unexpectedly", or "failed to start" if it was not ready yet.
@@ -184,7 +184,7 @@ def test_workers_do_not_outlive_their_supervisor(server: Server) -> None:
     assert [pid for pid in left if Path(f"/proc/{pid}").exists()] == []
 
 
-def test_a_request_under_way_at_a_stop_is_answered(tmp_path: Path) -> None:
+def test_a_request_in_progress_at_a_stop_is_answered(tmp_path: Path) -> None:
     server = Server(tmp_path / "data")
     server.start()
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
@@ -204,7 +204,7 @@ def test_a_request_under_way_at_a_stop_is_answered(tmp_path: Path) -> None:
     stopping.join()
 
 
-def test_a_server_that_waits_before_it_stops_says_that_it_is_not_ready(tmp_path: Path) -> None:
+def test_a_draining_server_reports_not_ready(tmp_path: Path) -> None:
     server = Server(tmp_path / "data", {"AUTHFACTOR_DRAIN_WAIT": "2"})
     server.start()
     stopping = threading.Thread(target=server.stop)

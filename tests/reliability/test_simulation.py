@@ -21,7 +21,7 @@ from tests.support.simulated_store import SimulatedStore
 
 START: Final = 1_700_000_010_000
 ENVIRONMENT: Final = Environment(1, "client", "one", "Acme", "if_enrolled", "{}", 0, 0)
-# Small numbers, so that a short schedule meets every limit.
+# Small numbers, so that a short schedule reaches every limit.
 SETTINGS: Final = Settings(
     attempts_per_challenge=3,
     lock_after=4,
@@ -36,7 +36,7 @@ SECRETS: Final = ("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", "GEZDGNBVGY3TQOJQGEZDGNBVG
 
 
 class Schedule:
-    """One user with two factors, a few rounds of attempts at once, drawn from one seed."""
+    """One user with two factors and a few rounds of concurrent attempts, drawn from one seed."""
 
     def __init__(self, seed: int, *, racy: bool = False) -> None:
         self.chance = random.Random(seed)
@@ -85,10 +85,12 @@ class Schedule:
         def committed(number: int, outcome: object) -> None:
             challenge_id, code, now = attempts[number]
             expected = self.reference.verify(challenge_id, code, now)
-            assert _told(outcome) == expected, f"attempt {number}: {outcome!r}, the reference says {expected}"
+            assert _outcome_name(outcome) == expected, (
+                f"attempt {number}: {outcome!r}, the reference says {expected}"
+            )
             if expected == "valid":
                 factor_id = self.reference.questions[challenge_id].factor
-                assert (factor_id, code) not in self.accepted, "a code was good twice"
+                assert (factor_id, code) not in self.accepted, "a code was accepted twice"
                 self.accepted.append((factor_id, code))
 
         self.store.run(units, committed, self.chance.choice((0.0, 0.0, 0.05)))
@@ -111,7 +113,7 @@ class Schedule:
         assert until == (state.locked_until if state.locked_until > self.now else 0)
 
 
-def _told(outcome: object) -> str:
+def _outcome_name(outcome: object) -> str:
     if isinstance(outcome, Verification):
         return "valid" if outcome.valid else "wrong"
     assert isinstance(outcome, errors.ChallengeRefused), outcome
@@ -127,18 +129,18 @@ def simulate(seeds: range, *, racy: bool = False) -> None:
             raise AssertionError(f"{repeat}: {error}") from error
 
 
-def test_five_thousand_schedules_answer_as_the_reference_does() -> None:
+def test_five_thousand_schedules_match_the_reference_verifier() -> None:
     first = int(os.environ.get("SIMULATION_SEED", "0"))
     simulate(range(first, first + 5000))
 
 
 @pytest.mark.nightly
 @pytest.mark.timeout(3000)
-def test_a_hundred_thousand_schedules_answer_as_the_reference_does() -> None:
+def test_a_hundred_thousand_schedules_match_the_reference_verifier() -> None:
     first = int(os.environ.get("SIMULATION_SEED", "1000000"))
     simulate(range(first, first + 100_000))
 
 
-def test_reading_before_writing_is_found() -> None:
+def test_the_simulation_detects_a_read_before_write_race() -> None:
     with pytest.raises(AssertionError, match=r"schedule seed \d+; repeat it"):
         simulate(range(3000), racy=True)

@@ -1,4 +1,4 @@
-"""What may happen once happens once, over two servers with two workers each on one PostgreSQL."""
+"""Single-use guarantees over two servers with two workers each on one PostgreSQL."""
 
 import asyncio
 import uuid
@@ -18,7 +18,7 @@ from tests.support.server_process import API_KEY, CLIENT_ID, Server, assert_no_s
 REQUESTS: Final = 64
 PASSWORD: Final = "seven green bottles"
 SECRET: Final = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
-FEW_OR_MANY: Final = pytest.mark.parametrize(
+ROUNDS: Final = pytest.mark.parametrize(
     "rounds", [15, pytest.param(200, marks=[pytest.mark.cluster, pytest.mark.timeout(600)])]
 )
 
@@ -33,23 +33,23 @@ def servers(
     settings = {
         "AUTHFACTOR_DATABASE_URL": postgres_server.url(name),
         "AUTHFACTOR_KEYS": str(folder / "keys"),
-        # The time limits of requests have tests of their own: a busy machine shall not decide this one.
+        # No time limit on connections, which other tests cover: a busy machine must not fail this one.
         "AUTHFACTOR_POOL_WAIT": "20000",
-        # Four workers: as many connections as this PostgreSQL has for them.
+        # For four workers, as many connections as this PostgreSQL allows.
         "AUTHFACTOR_POOL_SIZE": "20",
     }
-    made = [Server(folder / str(number), settings) for number in range(2)]
+    created = [Server(folder / str(number), settings) for number in range(2)]
     started: list[Server] = []
     try:
-        for server in made:
+        for server in created:
             server.start("--workers", "2")
             started.append(server)
-        yield made
+        yield created
     except BaseException:
         for server in started:
             server.kill()
         raise
-    for server in made:
+    for server in created:
         assert server.stop() == 0, server.output()
         assert_no_surprise(server)
 
@@ -64,14 +64,14 @@ async def connected(servers: list[Server], count: int = REQUESTS) -> AsyncIterat
             await connection.close()
 
 
-@FEW_OR_MANY
-def test_of_64_requests_with_one_code_one_is_valid(servers: list[Server], rounds: int) -> None:
+@ROUNDS
+def test_one_of_64_concurrent_requests_with_a_code_is_valid(servers: list[Server], rounds: int) -> None:
     async def run() -> list[Counter[str]]:
         async with connected(servers) as connections:
             outcomes = []
             for number in range(rounds):
                 factor_id, secret, challenge_id = await concurrent_requests.enroll(connections[0])
-                # One challenge for all, or one for each four requests: five attempts are allowed on one.
+                # One challenge for all requests, or one for every four: a challenge allows five attempts.
                 path = f"/auth/factors/{factor_id}/challenge"
                 more = range(0 if number % 2 else REQUESTS // 4)
                 opened = await asyncio.gather(*(connections[at].post(path, {}) for at in more))
@@ -84,10 +84,8 @@ def test_of_64_requests_with_one_code_one_is_valid(servers: list[Server], rounds
     assert all(counts.total() == REQUESTS for counts in outcomes)
 
 
-@FEW_OR_MANY
-def test_64_enrolments_with_one_idempotency_key_make_one_factor_and_get_the_same_answer(
-    servers: list[Server], rounds: int
-) -> None:
+@ROUNDS
+def test_64_enrollments_with_one_idempotency_key_make_one_factor(servers: list[Server], rounds: int) -> None:
     async def run() -> list[tuple[int, int]]:
         found = []
         for _ in range(rounds):
@@ -107,13 +105,13 @@ def test_64_enrolments_with_one_idempotency_key_make_one_factor_and_get_the_same
     assert asyncio.run(run()) == [(1, 1)] * rounds
 
 
-@FEW_OR_MANY
-def test_of_64_uses_of_one_pending_token_one_signs_in(servers: list[Server], rounds: int) -> None:
+@ROUNDS
+def test_one_of_64_uses_of_a_pending_token_signs_in(servers: list[Server], rounds: int) -> None:
     async def run() -> list[Counter[int]]:
         found = []
         for _ in range(rounds):
             async with connected(servers, 1) as connections:
-                grant = await _begin(connections[0])
+                grant = await _start_sign_in(connections[0])
             async with connected(servers) as connections:
                 answers = await asyncio.gather(
                     *(connection.post("/user_management/authenticate", grant) for connection in connections)
@@ -127,8 +125,8 @@ def test_of_64_uses_of_one_pending_token_one_signs_in(servers: list[Server], rou
     assert all(counts.total() == REQUESTS for counts in outcomes)
 
 
-async def _begin(connection: Connection) -> dict[str, Any]:
-    """Sign a new user in up to the code; return the grant that ends it."""
+async def _start_sign_in(connection: Connection) -> dict[str, Any]:
+    """Sign a new user in up to the second step and return the grant that completes it."""
     email = f"kim.{uuid.uuid4().hex}@example.org"
     status, user = await connection.post("/user_management/users", {"email": email, "password": PASSWORD})
     assert status == 201, user

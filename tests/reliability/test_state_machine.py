@@ -1,4 +1,4 @@
-"""Hypothesis drives the real core on a real database and compares every answer with the reference."""
+"""Hypothesis drives the real core on a real database and compares every result with the reference."""
 
 import asyncio
 import random
@@ -35,7 +35,7 @@ LIMITS: Final[dict[str, Any]] = {
 
 
 class Verifying(RuleBasedStateMachine):
-    """Two users, up to a few factors each, attempts of every kind, a clock that moves both ways."""
+    """Two users with a few factors each, attempts of every kind, a clock that moves both ways."""
 
     factors = Bundle("factors")
     challenges = Bundle("challenges")
@@ -79,7 +79,7 @@ class Verifying(RuleBasedStateMachine):
 
         try:
             factor_id, secret = self.loop.run_until_complete(enroll())
-        except errors.InvalidRequest:  # ten factors are enough
+        except errors.InvalidRequest:  # the user already has ten factors
             return next(iter(self.reference.secrets))
         self.reference.secrets[factor_id] = secret
         self._owner(factor_id, self.users[user])
@@ -107,10 +107,10 @@ class Verifying(RuleBasedStateMachine):
         expected = self.reference.verify(challenge, code, self.now)
         unit = self.af.challenges.verify(self.environment, challenge, code)
         try:
-            told = "valid" if self.loop.run_until_complete(self.af.run(unit)).valid else "wrong"
+            outcome = "valid" if self.loop.run_until_complete(self.af.run(unit)).valid else "wrong"
         except errors.ChallengeRefused:
-            told = "refused"
-        assert told == expected
+            outcome = "refused"
+        assert outcome == expected
 
     @rule(seconds=st.sampled_from([1, 29, 30, 61, 120, 600, 3600, 86_400, -30, -300, -3600]))
     def move_the_clock(self, seconds: int) -> None:

@@ -1,4 +1,4 @@
-"""A disk that is full, slow, torn or failing; an hour that jumps. Then the invariants."""
+"""A full, slow or failing disk, a torn write-ahead log and a jumping clock; then the invariants."""
 
 import os
 import random
@@ -22,7 +22,7 @@ from tests.support.skip_or_fail import skip_or_fail
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 24 MB, room for the log of writes at its longest; only root may make one."""
+    """A file system of 24 MB, large enough for the longest write-ahead log; needs root."""
     folder = tmp_path / "small"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=24m,mode=700", "tmpfs", str(folder)]
@@ -34,7 +34,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.timeout(120)
-def test_a_full_disk_refuses_cleanly_and_goes_on_when_there_is_room(small_disk: Path) -> None:
+def test_a_full_disk_gets_503_and_recovers_when_space_is_freed(small_disk: Path) -> None:
     ballast = small_disk / "ballast"
     with started(Server(small_disk / "data")) as server, Clients(server) as clients:
         time.sleep(0.3)
@@ -53,7 +53,7 @@ def test_a_full_disk_refuses_cleanly_and_goes_on_when_there_is_room(small_disk: 
     assert broken(Settings(data=server.data), clients.acknowledged) == []
 
 
-def test_a_log_that_cannot_be_written_keeps_nobody_from_an_answer(small_disk: Path, tmp_path: Path) -> None:
+def test_an_unwritable_log_does_not_block_responses(small_disk: Path, tmp_path: Path) -> None:
     server = Server(tmp_path / "data")
     server.log = small_disk / "server.log"
     with started(server), server.client() as client:
@@ -76,7 +76,7 @@ def _fill(ballast: Path) -> None:
 
 
 @pytest.mark.timeout(120)
-def test_what_a_crash_leaves_torn_at_the_end_of_the_log_is_not_read(tmp_path: Path) -> None:
+def test_a_torn_frame_at_the_end_of_the_wal_is_ignored(tmp_path: Path) -> None:
     chance = random.Random(5)
     server = Server(tmp_path / "data")
     acknowledged = []
@@ -88,7 +88,7 @@ def test_what_a_crash_leaves_torn_at_the_end_of_the_log_is_not_read(tmp_path: Pa
         acknowledged.append(clients.acknowledged)
         log = server.data / "authfactor.db-wal"
         tail = log.read_bytes()[-4120:]
-        # Half of a frame that looks like the last one, or noise: a write that was under way.
+        # Half a frame that looks like the last one, or noise: a write that was in progress.
         with log.open("ab") as file:
             half = tail[: chance.randrange(1, len(tail))]
             file.write(half if chance.random() < 0.5 else chance.randbytes(6000))
@@ -104,11 +104,11 @@ FAILING: Final = """const char *file = getenv("FAIL_WHILE");
     return real(fd);"""
 
 
-def _instead_of_fsync(folder: Path, what: str) -> str:
-    """Build a library that does this where a program flushes a file; return its path for LD_PRELOAD."""
+def _fsync_shim(folder: Path, what: str) -> str:
+    """Build a library that replaces fsync and fdatasync; return its path for LD_PRELOAD."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
-        skip_or_fail("no C compiler to get between a program and fsync")
+        skip_or_fail("no C compiler to build the fsync shim with")
     includes = "".join(f"#include <{name}.h>\n" for name in ("dlfcn", "errno", "stdlib", "unistd"))
     functions = "".join(
         f'int {name}(int fd) {{ int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, "{name}");\n    {what} }}\n'
@@ -121,20 +121,20 @@ def _instead_of_fsync(folder: Path, what: str) -> str:
 
 
 @pytest.mark.timeout(120)
-def test_a_slow_disk_makes_everybody_wait_together_and_not_in_turn(tmp_path: Path) -> None:
-    library = _instead_of_fsync(tmp_path, SLOW)
+def test_clients_share_commits_on_a_slow_disk(tmp_path: Path) -> None:
+    library = _fsync_shim(tmp_path, SLOW)
     with running(tmp_path / "data", {"LD_PRELOAD": library}) as server, Clients(server) as clients:
         time.sleep(4)
-    # One at a time there would be 20 writes in a second; eight clients share each commit.
+    # One commit at a time would allow 20 writes per second; eight clients share each commit.
     assert clients.answers[201] > 4 * 20 * 2
     assert set(clients.answers) == {201}
     assert broken(Settings(data=server.data), clients.acknowledged) == []
 
 
 @pytest.mark.timeout(120)
-def test_a_disk_that_fails_to_flush_is_a_503_and_what_was_answered_stays(tmp_path: Path) -> None:
+def test_failed_flushes_get_503_and_lose_no_acknowledged_write(tmp_path: Path) -> None:
     failing = tmp_path / "failing"
-    library = _instead_of_fsync(tmp_path, FAILING)
+    library = _fsync_shim(tmp_path, FAILING)
     with running(tmp_path / "data", {"LD_PRELOAD": library, "FAIL_WHILE": str(failing)}) as server:
         with Clients(server) as clients:
             for _ in range(5):
@@ -158,8 +158,8 @@ def _wait_for(clients: Clients, status: int, more: int) -> None:
         time.sleep(0.01)
 
 
-# The server's own interpreter reads its clock from a file, so that the whole product is under it.
-MOVED: Final = """
+# The server's interpreter adds an offset from a file to its clock, so that it applies to the whole product.
+SHIFTED_CLOCK: Final = """
 import os, time
 _real, _file = time.time_ns, os.environ["MOVED_CLOCK"]
 def _moved():
@@ -173,12 +173,12 @@ time.time_ns = _moved
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("jump", [30, -30, 3600, -3600, -300, 86_400, -86_400])
-def test_no_used_code_is_good_again_after_the_clock_has_jumped(tmp_path: Path, jump: int) -> None:
-    (tmp_path / "sitecustomize.py").write_text(MOVED)
-    moved = tmp_path / "clock"
-    moved.write_text("0")
+def test_a_clock_jump_makes_no_used_code_valid_again(tmp_path: Path, jump: int) -> None:
+    (tmp_path / "sitecustomize.py").write_text(SHIFTED_CLOCK)
+    clock_offset = tmp_path / "clock"
+    clock_offset.write_text("0")
     path = f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"
-    settings = {"PYTHONPATH": path, "MOVED_CLOCK": str(moved)}
+    settings = {"PYTHONPATH": path, "MOVED_CLOCK": str(clock_offset)}
     with running(tmp_path / "data", settings) as server, server.client() as client:
         user = fields(client.post("/user_management/users", json={"email": "kim@example.org"}), 201)
         route = f"/user_management/users/{user['id']}/auth_factors"
@@ -192,10 +192,10 @@ def test_no_used_code_is_good_again_after_the_clock_has_jumped(tmp_path: Path, j
 
         step = authenticator.current_step()
         assert answer(step)["valid"]
-        moved.write_text(str(jump))
+        clock_offset.write_text(str(jump))
         assert answer(step)["valid"] is False
         after = authenticator.current_step() + jump // 30
-        # Ahead the new step's code is good at once; behind nothing is until the clock has caught up.
+        # After a jump ahead the new step's code is valid; after one back, none is until the clock catches up.
         assert answer(after)["valid"] is (jump > 0)
-        moved.write_text("0")
+        clock_offset.write_text("0")
         assert answer(step)["valid"] is False

@@ -1,4 +1,4 @@
-"""Clients that enrol and verify without a pause, and remember every promise they were given."""
+"""Clients that enroll and verify continuously and record what the service acknowledged."""
 
 import asyncio
 import json
@@ -11,14 +11,14 @@ from urllib.parse import urlsplit
 
 from tests.support import authenticator
 
-# The server promises two seconds; the rest is for a machine that is busy with other things.
+# The service aims at two seconds; the rest is tolerance for a busy machine.
 ANSWER_SECONDS: Final = 10.0
 PAUSE_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True)
 class Spent:
-    """A code that was answered `valid: true`."""
+    """An accepted code."""
 
     factor_id: str
     secret: str
@@ -27,41 +27,41 @@ class Spent:
 
 
 @dataclass
-class Promises:
-    """What clients were told."""
+class Observed:
+    """What clients observed."""
 
     factors: dict[str, str] = field(default_factory=dict)
-    """Factor id to user id, for every enrolment answered 201."""
+    """Factor id to user id, for every acknowledged enrollment."""
     spent: list[Spent] = field(default_factory=list)
-    twice: list[Spent] = field(default_factory=list)
-    """Codes that were answered `valid: true` more than once: there must be none."""
+    reused: list[Spent] = field(default_factory=list)
+    """Codes that were accepted more than once: there must be none."""
     statuses: Counter[str] = field(default_factory=Counter)
-    strange: list[str] = field(default_factory=list)
+    unexpected: list[str] = field(default_factory=list)
     slowest: float = 0.0
     successes: list[tuple[float, float]] = field(default_factory=list)
-    """When a write was sent and when its success was answered, by the monotonic clock."""
+    """When a write was sent and when its 201 arrived, by the monotonic clock (seconds)."""
 
     def first_success_after(self, moment: float) -> float | None:
-        """When the first write that was sent after this moment succeeded."""
+        """Return when the first write sent after `moment` succeeded, or None."""
         return min((answered for sent, answered in self.successes if sent > moment), default=None)
 
 
 class Refused(Exception):
-    """An answer that is no success; the request may be sent again."""
+    """The request did not succeed and may be sent again."""
 
 
 class Client:
-    """One connection to the service, opened again whenever it is lost."""
+    """A connection to the service, reopened whenever it is lost."""
 
-    def __init__(self, url: str, key: str, promises: Promises) -> None:
+    def __init__(self, url: str, key: str, observed: Observed) -> None:
         parts = urlsplit(url)
         self._where = (parts.hostname, parts.port)
         self._key = key
-        self._promises = promises
+        self._observed = observed
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Enrol and verify until told to stop."""
+        """Enroll and verify until `stopping` is set."""
         while not stopping.is_set():
             try:
                 await self._life_of_a_factor()
@@ -71,7 +71,7 @@ class Client:
         self.close()
 
     async def verify_again(self, spent: Spent) -> bool | None:
-        """Send a spent code once more on a challenge of its own; None without a clear answer."""
+        """Send a spent code again on a new challenge; return None without a clear outcome."""
         try:
             challenge = await self.post(f"/auth/factors/{spent.factor_id}/challenge", {})
             code = authenticator.code_at(spent.secret, spent.step)
@@ -81,23 +81,23 @@ class Client:
         return bool(answer["valid"])
 
     async def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Send a request once. Raises `Refused` for every answer but a 2xx, and for none."""
+        """Send a request once. Raises `Refused` for any response but a 201, and for none."""
         sent = time.monotonic()
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 status, head, content = await self._exchange(path, body)
         except (OSError, EOFError, TimeoutError) as error:
             self.close()
-            self._promises.statuses[type(error).__name__] += 1
+            self._observed.statuses[type(error).__name__] += 1
             raise Refused from error
         answered = time.monotonic()
-        self._promises.slowest = max(self._promises.slowest, answered - sent)
-        self._promises.statuses[str(status)] += 1
+        self._observed.slowest = max(self._observed.slowest, answered - sent)
+        self._observed.statuses[str(status)] += 1
         if status == 201:
-            self._promises.successes.append((sent, answered))
+            self._observed.successes.append((sent, answered))
             return dict(json.loads(content))
         if status != 503 or b"\r\nretry-after: 1\r\n" not in head.lower() or b'"code"' not in content:
-            self._promises.strange.append(f"{path}: {status} {content[:300]!r}")
+            self._observed.unexpected.append(f"{path}: {status} {content[:300]!r}")
         raise Refused
 
     def close(self) -> None:
@@ -110,13 +110,13 @@ class Client:
         path = f"/user_management/users/{user['id']}/auth_factors"
         made = await self.post(path, {"type": "totp"})
         factor = made["authentication_factor"]
-        self._promises.factors[factor["id"]] = user["id"]
-        # The step to come: of the codes accepted now, the one that would be good for longest if it were lost.
+        self._observed.factors[factor["id"]] = user["id"]
+        # Of the codes accepted now, the next step's stays valid longest if its use were lost.
         step = authenticator.current_step() + 1
         code = authenticator.code_at(factor["totp"]["secret"], step)
         valid = 0
         for attempt in range(3):
-            # Without an answer to the first attempt nobody knows; the next one tells.
+            # Without a response to the first attempt its outcome is unknown; the next attempt shows it.
             try:
                 if attempt == 0:
                     challenge = made["authentication_challenge"]
@@ -129,9 +129,9 @@ class Client:
             if answer["valid"]:
                 valid += 1
                 spent = Spent(factor["id"], factor["totp"]["secret"], step, time.monotonic())
-                (self._promises.spent if valid == 1 else self._promises.twice).append(spent)
+                (self._observed.spent if valid == 1 else self._observed.reused).append(spent)
             elif answer["reason"] != "code_already_used":
-                self._promises.strange.append(f"a right code: {answer['reason']}")
+                self._observed.unexpected.append(f"a right code: {answer['reason']}")
 
     async def _exchange(self, path: str, body: dict[str, Any]) -> tuple[int, bytes, bytes]:
         if self._streams is None:
