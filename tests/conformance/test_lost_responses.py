@@ -1,4 +1,4 @@
-"""One answer in ten is lost after the work was done: every user signs in all the same, exactly once."""
+"""One response in ten is lost after processing: every user still signs in exactly once."""
 
 import subprocess
 from collections import Counter
@@ -39,7 +39,7 @@ def by_sdk(name: str) -> SignIn:
 
     def sign_in(url: str, emails: list[str]) -> list[str]:
         if not (CACHE / environment).is_dir():
-            reason = f"`make conformance` has not made {environment} yet"
+            reason = f"`make conformance` has not created {environment} yet"
             skip_or_fail(reason)
         done = subprocess.run(
             [*command, *emails],
@@ -56,7 +56,7 @@ def by_sdk(name: str) -> SignIn:
 
 
 def by_client(url: str, emails: list[str]) -> list[str]:
-    """Sign in with our own client, which is shared among threads."""
+    """Sign in with the product's own client, shared among threads."""
 
     def sign_in(email: str) -> str:
         user = client.user_management.create_user(email=email, password=PASSWORD)
@@ -91,12 +91,12 @@ def by_client(url: str, emails: list[str]) -> list[str]:
 )
 def test_every_user_signs_in_exactly_once(server: Server, name: str, sign_in: SignIn) -> None:
     emails = [f"{name}.{number}@example.org" for number in range(USERS)]
-    fault = http_fault_proxy.AnswersLost(SEED)
+    fault = http_fault_proxy.LostResponses(SEED)
     with http_fault_proxy.spoiling(server.url, fault) as url:
-        said = sign_in(url, emails)
+        printed = sign_in(url, emails)
 
-    assert sorted(said) == sorted(f"signed in {email}" for email in emails)
-    # One in ten of each kind, and the retries count too.
+    assert sorted(printed) == sorted(f"signed in {email}" for email in emails)
+    # One in ten requests of each kind, retries included.
     assert len(fault.lost) == 5, fault.lost
     assert min(fault.lost.values()) >= USERS // fault.OF
     print(fault.lost)  # noqa: T201 - shown with a failed test
@@ -112,8 +112,8 @@ def test_every_user_signs_in_exactly_once(server: Server, name: str, sign_in: Si
             assert started[user.id] == 1
 
 
-def test_the_proxy_loses_one_answer_in_ten() -> None:
-    fault = http_fault_proxy.AnswersLost(SEED)
+def test_the_proxy_loses_one_response_in_ten() -> None:
+    fault = http_fault_proxy.LostResponses(SEED)
     exchanges = [
         http_fault_proxy.Exchange("POST", "/user_management/users", b"", 201, {}, b"") for _ in range(50)
     ]

@@ -1,4 +1,4 @@
-"""What a program prints becomes results; what cannot run is never counted as passed."""
+"""The output of a program becomes results; a program that cannot run never counts as passed."""
 
 import hashlib
 import sys
@@ -21,7 +21,7 @@ def program(source: str) -> Row:
     return Row("a program", (), "", (sys.executable, "-c", source))
 
 
-def test_lines_become_results_and_the_line_after_a_failure_its_reason() -> None:
+def test_output_lines_become_results_and_reasons() -> None:
     outcome = matrix.read(ROW, "ok enroll\nnot ok verify\n# it said no\nnoise\nok get\n", 1, 0)
 
     assert outcome.results == {"enroll": "ok", "verify": "not ok", "get": "ok"}
@@ -29,11 +29,11 @@ def test_lines_become_results_and_the_line_after_a_failure_its_reason() -> None:
     assert (outcome.failed, outcome.passed) == (["verify"], False)
 
 
-def test_a_step_that_nobody_knows_is_a_failure() -> None:
-    assert matrix.read(ROW, "ok enrol\n", 0, 0).failed == ["enrol"]
+def test_an_unknown_step_is_a_failure() -> None:
+    assert matrix.read(ROW, "ok no-such-step\n", 0, 0).failed == ["no-such-step"]
 
 
-def test_a_program_that_breaks_off_has_failed_whatever_it_printed() -> None:
+def test_a_program_with_a_nonzero_exit_code_has_failed() -> None:
     outcome = walk(program("print('ok enroll'); raise SystemExit('gone')"), NOWHERE)
 
     assert outcome.failed == ["whole program"]
@@ -44,14 +44,14 @@ def test_a_program_that_prints_nothing_has_failed() -> None:
     assert walk(program(""), NOWHERE).failed == ["whole program"]
 
 
-def test_a_program_that_does_not_end_is_stopped_and_has_failed() -> None:
+def test_a_program_that_times_out_is_stopped_and_has_failed() -> None:
     source = "import time; print('ok enroll', flush=True); time.sleep(50)"
     outcome = walk(program(source), NOWHERE, seconds=2)
 
     assert outcome.results == {"enroll": "ok", "whole program": "not ok"}
 
 
-def test_a_missing_toolchain_is_said_and_fails_only_where_nothing_may_be_skipped() -> None:
+def test_a_missing_toolchain_is_reported_and_fails_in_strict_mode() -> None:
     outcome = walk(Row("an SDK", ("no-such-tool",), "", ()), NOWHERE)
 
     assert outcome.missing == "no-such-tool is not on PATH"
@@ -60,16 +60,16 @@ def test_a_missing_toolchain_is_said_and_fails_only_where_nothing_may_be_skipped
     assert matrix.tally([outcome], strict=True) == (0, 1)
 
 
-def test_the_document_has_a_line_per_row_and_a_sign_per_step() -> None:
-    good = matrix.read(ROW, "".join(f"ok {step}\n" for step in STEPS), 0, 0)
-    line = next(line for line in matrix.document([good]).splitlines() if line.startswith("| an SDK"))
+def test_the_document_has_a_row_per_sdk_and_a_cell_per_step() -> None:
+    passed = matrix.read(ROW, "".join(f"ok {step}\n" for step in STEPS), 0, 0)
+    line = next(line for line in matrix.document([passed]).splitlines() if line.startswith("| an SDK"))
 
     assert line == "| an SDK" + " | ok" * len(STEPS) + " |"
-    assert good.passed
+    assert passed.passed
     assert not Outcome(ROW).passed
 
 
-def test_a_jar_that_is_not_listed_as_it_is_stops_the_preparation(tmp_path: Path) -> None:
+def test_a_jar_that_differs_from_its_lock_is_refused(tmp_path: Path) -> None:
     lock = tmp_path / "jars.sha256"
     lock.write_text(f"{hashlib.sha256(b'one').hexdigest()}  one.jar\n", encoding="utf-8")
     (tmp_path / "one.jar").write_bytes(b"one")

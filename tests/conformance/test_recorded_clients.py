@@ -1,4 +1,4 @@
-"""PHP's and Ruby's own HTTP clients say what they cannot decode: recorded rows can fail by it."""
+"""PHP's and Ruby's own HTTP clients report what they cannot decode, so that recorded rows can fail."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,20 +18,20 @@ def through(request: pytest.FixtureRequest, needs: Callable[[str], Path]) -> str
     return str(request.param)
 
 
-def test_requests_and_answers_pass_unchanged(through: str) -> None:
-    answers = [(201, {**JSON, "X-Request-Id": "r-1"}, b'{"a": "\xc3\xb6"}'), (204, {}, b"")]
-    with answering(answers) as (url, came), httpx.Client(transport=Through(through)) as client:
-        made = client.post(f"{url}/a?b=c", json={"d": "ö"}, headers={"authorization": "Bearer sk_x"})
-        gone = client.delete(f"{url}/a")
+def test_requests_and_responses_pass_unchanged(through: str) -> None:
+    responses = [(201, {**JSON, "X-Request-Id": "r-1"}, b'{"a": "\xc3\xb6"}'), (204, {}, b"")]
+    with answering(responses) as (url, received), httpx.Client(transport=Through(through)) as client:
+        created = client.post(f"{url}/a?b=c", json={"d": "ö"}, headers={"authorization": "Bearer sk_x"})
+        deleted = client.delete(f"{url}/a")
 
-    assert (made.status_code, made.json(), made.headers["x-request-id"]) == (201, {"a": "ö"}, "r-1")
-    assert (gone.status_code, gone.content) == (204, b"")
-    assert came[0]["authorization"] == "Bearer sk_x"
-    assert came[0]["content-type"] == "application/json"
+    assert (created.status_code, created.json(), created.headers["x-request-id"]) == (201, {"a": "ö"}, "r-1")
+    assert (deleted.status_code, deleted.content) == (204, b"")
+    assert received[0]["authorization"] == "Bearer sk_x"
+    assert received[0]["content-type"] == "application/json"
 
 
 @pytest.mark.parametrize("body", [b"{", b"<html>"])
-def test_what_that_language_cannot_decode_is_a_failure(through: str, body: bytes) -> None:
+def test_a_body_that_the_client_cannot_decode_is_a_failure(through: str, body: bytes) -> None:
     with (
         answering([(200, JSON, body)]) as (url, _),
         httpx.Client(transport=Through(through)) as client,

@@ -1,4 +1,4 @@
-"""A real browser on a real server. Debian's chromium is driven by Playwright; nothing is downloaded."""
+"""A real browser, Debian's chromium driven by Playwright, and a real server. Nothing is downloaded."""
 
 import sqlite3
 import uuid
@@ -21,7 +21,7 @@ OPTIONS: Final = [
     "--disable-background-networking",
     "--disable-dev-shm-usage",
 ]
-PATIENCE: Final = 15_000
+TIMEOUT_MILLISECONDS: Final = 15_000
 WELCOME: Final = "/welcome"
 
 
@@ -36,8 +36,8 @@ def server(tmp_path_factory: pytest.TempPathFactory, app: Application) -> Iterat
     started = Server(tmp_path_factory.mktemp("e2e") / "data", {"AUTHFACTOR_TEAM_NAME": "Acme"})
     started._environment["AUTHFACTOR_BASE_URL"] = started.url
     started.start()
-    done = started.run("environments", "update", "default", "--page-redirect", app.url + WELCOME)
-    assert done.returncode == 0, done.stderr
+    updated = started.run("environments", "update", "default", "--page-redirect", app.url + WELCOME)
+    assert updated.returncode == 0, updated.stderr
     yield started
     assert started.stop() == 0, started.output()
     assert_no_surprise(started)
@@ -60,14 +60,14 @@ def browser(needs: Callable[[str], Path]) -> Iterator[Browser]:
 
 @pytest.fixture
 def context(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
-    """Open browsers that know nothing of each other; keyword arguments are Playwright's."""
+    """Open isolated browser contexts; keyword arguments are Playwright's."""
     opened: list[BrowserContext] = []
 
     def make(**options: Any) -> BrowserContext:  # noqa: ANN401 - Playwright's own
-        made = browser.new_context(**({"locale": "en-GB"} | options))
-        made.set_default_timeout(PATIENCE)
-        opened.append(made)
-        return made
+        created = browser.new_context(**({"locale": "en-GB"} | options))
+        created.set_default_timeout(TIMEOUT_MILLISECONDS)
+        opened.append(created)
+        return created
 
     yield make
     for each in opened:
@@ -94,10 +94,10 @@ def user(setting: Setting) -> BrowserUser:
 
 @pytest.fixture
 def expire(server: Server) -> Callable[[str], None]:
-    """Let the time of a link be over."""
+    """Return a function that makes a link expire."""
 
-    def do(link_id: str) -> None:
+    def expire_link(link_id: str) -> None:
         with closing(sqlite3.connect(server.data / "authfactor.db", timeout=20)) as database, database:
             assert database.execute("UPDATE links SET expires_at = 1 WHERE id = ?", (link_id,)).rowcount == 1
 
-    return do
+    return expire_link

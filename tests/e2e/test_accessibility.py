@@ -1,4 +1,4 @@
-"""With a keyboard, with a screen reader, on a small screen, over a slow line."""
+"""The link pages with a keyboard, a screen reader, a small screen and a slow connection."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -12,13 +12,13 @@ from tests.support.browser_user import CODE, BrowserUser
 pytestmark = pytest.mark.e2e
 
 Contexts = Callable[..., BrowserContext]
-MOST_BYTES: Final = 60 * 1024
+MAX_BYTES: Final = 60 * 1024
 # Best practices of axe as well as WCAG 2.0 to 2.2, A and AA.
 OPTIONS: Final = {"resultTypes": ["violations"]}
 
 
-def states(page: Page, user: BrowserUser) -> Iterator[str]:
-    """Go through every page that a person can see, and stop at each."""
+def page_states(page: Page, user: BrowserUser) -> Iterator[str]:
+    """Visit every page that a user can see and yield its name."""
     link = user.link(return_to=None)
     page.goto(link["url"])
     yield "start"
@@ -45,26 +45,26 @@ def states(page: Page, user: BrowserUser) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(context: Contexts, user: BrowserUser, scheme: str) -> None:
+def test_pages_have_no_accessibility_violations(context: Contexts, user: BrowserUser, scheme: str) -> None:
     page = context(color_scheme=scheme).new_page()
-    for state in states(page, user):
+    for state in page_states(page, user):
         results = Axe().run(page, options=OPTIONS)
         assert results.violations_count == 0, f"{state}: {results.generate_report()}"
 
 
 @pytest.mark.parametrize("locale", ["en-GB", "de-DE"])
-def test_nothing_sticks_out_on_the_smallest_screen(context: Contexts, user: BrowserUser, locale: str) -> None:
+def test_pages_fit_a_screen_of_320_pixels(context: Contexts, user: BrowserUser, locale: str) -> None:
     page = context(locale=locale, viewport={"width": 320, "height": 568}).new_page()
     page.set_default_timeout(15_000)
-    for state in states(page, user):
-        wide = page.evaluate(
+    for state in page_states(page, user):
+        too_wide = page.evaluate(
             "[...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > 320.5)"
             ".map(e => e.outerHTML.slice(0, 80))"
         )
-        assert page.evaluate("document.documentElement.scrollWidth") == 320, (state, wide)
+        assert page.evaluate("document.documentElement.scrollWidth") == 320, (state, too_wide)
 
 
-def test_the_keyboard_is_enough(page: Page, user: BrowserUser) -> None:
+def test_enrollment_works_with_the_keyboard_alone(page: Page, user: BrowserUser) -> None:
     page.goto(user.link()["url"])
     expect(page.get_by_role("button")).to_be_focused()
     page.keyboard.press("Enter")
@@ -91,14 +91,14 @@ def test_the_keyboard_is_enough(page: Page, user: BrowserUser) -> None:
     page.wait_for_url(f"{user.setting.welcome}*")
 
 
-def test_a_page_is_small_and_its_files_are_kept(context: Contexts, user: BrowserUser) -> None:
+def test_pages_are_small_and_their_files_are_cached(context: Contexts, user: BrowserUser) -> None:
     page = context().new_page()
     sizes: dict[str, int] = {}
 
-    def note(response: Response) -> None:
+    def record(response: Response) -> None:
         sizes[response.url] = sizes.get(response.url, 0) + len(response.body())
 
-    page.on("response", lambda response: note(response) if response.status == 200 else None)
+    page.on("response", lambda response: record(response) if response.status == 200 else None)
     for kind, count in (("enrollment", 4), ("challenge", 4)):
         if kind == "challenge":
             user.enroll_by_api()
@@ -107,10 +107,10 @@ def test_a_page_is_small_and_its_files_are_kept(context: Contexts, user: Browser
         user.open(page, link)
         page.wait_for_load_state("networkidle")
         pages = {url: size for url, size in sizes.items() if "/link/" not in url}
-        assert sum(pages.values()) < MOST_BYTES, pages
+        assert sum(pages.values()) < MAX_BYTES, pages
         assert len(pages) <= count
-    asked: list[Any] = []
-    page.on("request", lambda request: asked.append(request.url))
+    requested: list[Any] = []
+    page.on("request", lambda request: requested.append(request.url))
     page.goto(user.link()["url"])
     page.wait_for_load_state("networkidle")
     assert page.evaluate("performance.getEntriesByType('resource').every(e => e.transferSize === 0)")

@@ -1,4 +1,4 @@
-"""What others try: links used twice or elsewhere, frames, forged forms, planted cookies, scripts."""
+"""Attacks in the browser: links used twice or elsewhere, frames, forged forms, planted cookies, scripts."""
 
 import json
 import uuid
@@ -19,66 +19,64 @@ SCRIPT: Final = "<script>hacked=1</script>"
 NASTY: Final = "\"'><img src=x onerror=hacked=1>"
 
 
-def test_a_link_that_was_opened_is_refused_in_every_other_browser(
-    context: Contexts, user: BrowserUser
-) -> None:
+def test_an_opened_link_is_refused_in_other_browsers(context: Contexts, user: BrowserUser) -> None:
     link = user.link()
     first, second = context().new_page(), context().new_page()
     second.goto(link["url"])
     user.open(first, link)
     second.get_by_role("button").click()
     expect(second.get_by_role("heading")).to_have_text("This link has already been used")
-    answer = second.goto(link["url"])
-    assert answer is not None
-    assert answer.status == 410
-    answer = second.goto(f"{user.setting.server.url}/enroll/{link['id']}")
-    assert answer is not None
-    assert answer.status == 404
+    response = second.goto(link["url"])
+    assert response is not None
+    assert response.status == 410
+    response = second.goto(f"{user.setting.server.url}/enroll/{link['id']}")
+    assert response is not None
+    assert response.status == 404
     assert user.scan(first)
 
 
-def test_programs_that_preview_links_do_not_use_them_up(user: BrowserUser, page: Page) -> None:
+def test_link_previews_do_not_use_up_a_link(user: BrowserUser, page: Page) -> None:
     link = user.link()
     with httpx.Client() as bot:
         for _ in range(3):
-            seen = bot.get(link["url"])
-            assert seen.status_code == 200
-            assert user.email not in seen.text
+            preview = bot.get(link["url"])
+            assert preview.status_code == 200
+            assert user.email not in preview.text
             assert bot.head(link["url"]).status_code == 200
     assert user.status(link) == "pending"
     user.open(page, link)
     assert user.scan(page)
 
 
-def test_an_application_sees_and_makes_links_of_its_own_environment_only(
-    server: Server, user: BrowserUser
-) -> None:
+def test_links_belong_to_their_environment(server: Server, user: BrowserUser) -> None:
     link = user.link()
     made = server.run("--json", "environments", "create", f"other-{uuid.uuid4().hex[:6]}")
-    with server.client(json.loads(made.stdout)["api_key"]) as stranger:
-        assert stranger.get(f"/authfactor/enrollment_links/{link['id']}").status_code == 404
-        answer = stranger.post("/authfactor/enrollment_links", json={"user_id": user.user_id})
-        assert answer.status_code == 404
-        # What this application allows is no business of the other one.
-        other = fields(stranger.post("/user_management/users", json={"email": "kim@example.org"}), 201)
-        body = {"user_id": other["id"], "return_to": user.setting.welcome}
-        assert stranger.post("/authfactor/enrollment_links", json=body).status_code == 422
+    with server.client(json.loads(made.stdout)["api_key"]) as other_application:
+        assert other_application.get(f"/authfactor/enrollment_links/{link['id']}").status_code == 404
+        response = other_application.post("/authfactor/enrollment_links", json={"user_id": user.user_id})
+        assert response.status_code == 404
+        # The other environment does not allow this application's redirects.
+        other_user = fields(
+            other_application.post("/user_management/users", json={"email": "kim@example.org"}), 201
+        )
+        body = {"user_id": other_user["id"], "return_to": user.setting.welcome}
+        assert other_application.post("/authfactor/enrollment_links", json=body).status_code == 422
 
 
-def test_the_session_of_one_link_opens_no_other(context: Contexts, user: BrowserUser) -> None:
+def test_a_session_cookie_works_for_its_own_link_only(context: Contexts, user: BrowserUser) -> None:
     mine, theirs = user.link(), user.link()
-    known, page = context(), context().new_page()
-    user.open(known.new_page(), mine)
+    own, page = context(), context().new_page()
+    user.open(own.new_page(), mine)
     user.open(page, theirs)
-    secret = known.cookies()[0]["value"]
+    secret = own.cookies()[0]["value"]
     forged = {"name": theirs["id"], "value": secret, "url": user.setting.server.url}
-    known.add_cookies([forged])  # type: ignore[list-item]  # a TypedDict
-    answer = known.new_page().goto(f"{user.setting.server.url}/enroll/{theirs['id']}")
-    assert answer is not None
-    assert answer.status == 404
+    own.add_cookies([forged])  # type: ignore[list-item]  # a TypedDict
+    response = own.new_page().goto(f"{user.setting.server.url}/enroll/{theirs['id']}")
+    assert response is not None
+    assert response.status == 404
 
 
-def test_a_cookie_planted_beforehand_is_not_taken_over(context: Contexts, user: BrowserUser) -> None:
+def test_a_planted_session_cookie_is_not_adopted(context: Contexts, user: BrowserUser) -> None:
     link = user.link()
     victim = context()
     planted = {"name": link["id"], "value": "planted", "url": user.setting.server.url}
@@ -89,24 +87,22 @@ def test_a_cookie_planted_beforehand_is_not_taken_over(context: Contexts, user: 
     assert [cookie["value"] for cookie in victim.cookies() if cookie["name"] == link["id"]] != ["planted"]
     attacker = context()
     attacker.add_cookies([planted])  # type: ignore[list-item]  # a TypedDict
-    answer = attacker.new_page().goto(f"{user.setting.server.url}/enroll/{link['id']}")
-    assert answer is not None
-    assert answer.status == 404
+    response = attacker.new_page().goto(f"{user.setting.server.url}/enroll/{link['id']}")
+    assert response is not None
+    assert response.status == 404
 
 
-def test_the_session_cookie_is_out_of_reach_of_scripts_and_dies_with_the_page(
-    context: Contexts, user: BrowserUser
-) -> None:
-    known = context()
-    page = known.new_page()
+def test_the_session_cookie_is_http_only_and_expires(context: Contexts, user: BrowserUser) -> None:
+    browser_context = context()
+    page = browser_context.new_page()
     user.open(page, user.link())
-    cookie: Any = known.cookies()[0]
+    cookie: Any = browser_context.cookies()[0]
     assert (cookie["httpOnly"], cookie["sameSite"], cookie["path"]) == (True, "Lax", "/")
     assert 0 < cookie["expires"] - page.evaluate("Date.now() / 1000") <= 600
     assert page.evaluate("document.cookie") == ""
 
 
-def test_no_page_of_ours_shows_in_another_site_s_frame(page: Page, user: BrowserUser) -> None:
+def test_pages_cannot_be_framed_by_another_site(page: Page, user: BrowserUser) -> None:
     link = user.link()
     app = user.setting.app
     app.pages["/frame"] = f'<iframe src="{link["url"]}"></iframe>'
@@ -118,7 +114,7 @@ def test_no_page_of_ours_shows_in_another_site_s_frame(page: Page, user: Browser
 
 
 @pytest.mark.parametrize("host", ["elsewhere", "url"], ids=["another site", "the same site, another port"])
-def test_a_form_on_another_page_neither_opens_a_link_nor_answers(
+def test_cross_site_forms_neither_open_a_link_nor_submit_a_code(
     page: Page, user: BrowserUser, host: str
 ) -> None:
     app = user.setting.app
@@ -132,18 +128,18 @@ def test_a_form_on_another_page_neither_opens_a_link_nor_answers(
             "<button>Win a prize</button></form>"
         )
         page.goto(f"{getattr(app, host)}/forge")
-        with page.expect_response(action) as answered:
+        with page.expect_response(action) as submitted:
             page.get_by_role("button").click()
-        assert answered.value.status == 403
+        assert submitted.value.status == 403
         expect(page.get_by_role("heading")).to_have_text("This form was not sent from our page")
     assert (user.status(waiting), user.status(opened)) == ("pending", "opened")
 
 
 @pytest.mark.parametrize("bypass", [True, False], ids=["policy off", "policy on"])
-def test_names_are_shown_as_they_are_and_never_run(
+def test_names_are_escaped_and_never_run(
     context: Contexts, user: BrowserUser, server: Server, bypass: bool
 ) -> None:
-    """With the policy switched off in the browser, escaping alone must do."""
+    """With the content security policy off in the browser, escaping alone must suffice."""
     key = json.loads(server.run("--json", "environments", "create", f"x{uuid.uuid4().hex[:6]}").stdout)[
         "api_key"
     ]
@@ -165,26 +161,26 @@ def test_names_are_shown_as_they_are_and_never_run(
         assert page.locator("img[src=x]").count() == 0
 
 
-def test_a_policy_violation_would_be_noticed_and_there_is_none(page: Page, user: BrowserUser) -> None:
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+def test_pages_do_not_violate_their_content_security_policy(page: Page, user: BrowserUser) -> None:
+    violations: list[str] = []
+    page.on("console", lambda message: violations.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: violations.append(str(error)))
     user.open(page, user.link())
     user.scan(page)
     user.type_code(page, user.code())
     page.wait_for_url(user.setting.welcome)
-    assert complaints == []
+    assert violations == []
     user.open(page, user.link("challenge"))
     page.evaluate("document.body.setAttribute('onclick', 'hacked=1')")
     page.locator("body").click()
-    assert any("Content Security Policy" in text for text in complaints)
+    assert any("Content Security Policy" in text for text in violations)
 
 
-def test_pages_with_secrets_are_kept_by_nobody(page: Page, user: BrowserUser) -> None:
+def test_pages_with_secrets_are_neither_cached_nor_logged(page: Page, user: BrowserUser) -> None:
     link = user.link()
-    with page.expect_response("**/enroll/*") as shown:
+    with page.expect_response("**/enroll/*") as response:
         user.open(page, link)
-    headers = shown.value.headers
+    headers = response.value.headers
     assert headers["cache-control"] == "no-store"
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
     assert headers["x-frame-options"] == "DENY"

@@ -1,4 +1,4 @@
-"""The reference as a developer uses it: pick a language, copy, search, try."""
+"""The reference as developers use it: choose a language, copy a sample, search, send a request."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from tests.support.server_process import API_KEY, Server, running
 
 pytestmark = pytest.mark.e2e
 
-LOOKED_AT = [
+PAGES = [
     "/docs",
     "/docs/guide",
     "/docs/errors",
@@ -29,42 +29,44 @@ def docs_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def page(context: Callable[..., BrowserContext], docs_server: Server) -> Page:
-    made = context(base_url=docs_server.url, permissions=["clipboard-read", "clipboard-write"])
-    return made.new_page()
+    browser_context = context(base_url=docs_server.url, permissions=["clipboard-read", "clipboard-write"])
+    return browser_context.new_page()
 
 
 @pytest.fixture
 def user_id(docs_server: Server) -> str:
     with docs_server.client() as client:
         listed = client.get("/user_management/users").json()["data"]
-        made = listed or [client.post("/user_management/users", json={"email": "kim@example.org"}).json()]
-        return str(made[0]["id"])
+        users = listed or [client.post("/user_management/users", json={"email": "kim@example.org"}).json()]
+        return str(users[0]["id"])
 
 
-def picked(page: Page) -> str:
+def chosen_language(page: Page) -> str:
     return page.locator(".tabs [aria-current]").inner_text()
 
 
-def test_the_language_holds_from_page_to_page_and_in_the_next_visit(page: Page) -> None:
+def test_the_chosen_language_persists_across_pages_and_visits(page: Page) -> None:
     page.goto("/docs/enroll-auth-factor")
-    assert picked(page) == "cURL"
+    assert chosen_language(page) == "cURL"
     page.get_by_role("link", name="Python", exact=True).click()
     assert "user_management.enroll_auth_factor(" in page.locator("#sample").inner_text()
     expect(page.locator("#parameters + p + ul")).to_contain_text("totp_issuer")
     page.get_by_role("link", name="Verify a challenge", exact=True).click()
     page.wait_for_url("**/verify-challenge")
-    assert picked(page) == "Python"
-    again = page.context.new_page()
-    again.goto("/docs/get-user")
-    assert picked(again) == "Python"
+    assert chosen_language(page) == "Python"
+    later_visit = page.context.new_page()
+    later_visit.goto("/docs/get-user")
+    assert chosen_language(later_visit) == "Python"
 
 
-def test_the_language_needs_no_script(context: Callable[..., BrowserContext], docs_server: Server) -> None:
+def test_language_and_search_work_without_javascript(
+    context: Callable[..., BrowserContext], docs_server: Server
+) -> None:
     page = context(base_url=docs_server.url, java_script_enabled=False).new_page()
     page.goto("/docs/get-user")
     page.get_by_role("link", name="Go", exact=True).click()
     page.goto("/docs/delete-user")
-    assert picked(page) == "Go"
+    assert chosen_language(page) == "Go"
     expect(page.get_by_role("button", name="Copy")).to_have_count(0)
     expect(page.get_by_text("needs JavaScript")).to_be_visible()
     expect(page.locator("form[data-try]")).to_be_hidden()
@@ -85,40 +87,40 @@ def test_the_copy_button_copies_the_sample(page: Page, language: str) -> None:
 
 def test_typing_filters_the_index(page: Page) -> None:
     page.goto("/docs")
-    shown = page.locator(".docs-index li:visible")
-    expect(shown).to_have_count(len(reference.endpoints()))
+    entries = page.locator(".docs-index li:visible")
+    expect(entries).to_have_count(len(reference.endpoints()))
     page.get_by_role("searchbox").fill("verifyChallenge")
-    expect(shown).to_have_count(1)
+    expect(entries).to_have_count(1)
     expect(page.get_by_role("heading", level=2)).to_have_count(1)
     page.get_by_role("searchbox").fill("no such thing")
     expect(page.locator("#nothing-found")).to_be_visible()
     page.get_by_role("searchbox").fill("")
-    expect(shown).to_have_count(len(reference.endpoints()))
+    expect(entries).to_have_count(len(reference.endpoints()))
 
 
-def test_trying_sends_a_real_request_and_shows_the_answer(page: Page, user_id: str) -> None:
+def test_the_try_form_sends_a_request_and_shows_the_response(page: Page, user_id: str) -> None:
     page.goto("/docs/enroll-auth-factor")
     page.get_by_label("API key of a test environment").fill(API_KEY)
     page.locator("#try-user_id").fill(user_id)
     page.get_by_text("3 optional parameters").click()
     page.locator("#try-totp_issuer").fill("Acme & Söhne")
     page.get_by_role("button", name="Send POST").click()
-    answer = page.locator("[data-response]")
-    expect(answer.locator(".badge")).to_have_text(re.compile(r"^201 · \d+ ms$"))
-    expect(answer.locator("pre")).to_contain_text('"issuer": "Acme & Söhne"')
+    response = page.locator("[data-response]")
+    expect(response.locator(".badge")).to_have_text(re.compile(r"^201 · \d+ ms$"))
+    expect(response.locator("pre")).to_contain_text('"issuer": "Acme & Söhne"')
 
 
-def test_a_refusal_is_shown_like_any_answer(page: Page) -> None:
+def test_the_try_form_shows_a_refused_request(page: Page) -> None:
     page.goto("/docs/get-user")
     page.get_by_label("API key of a test environment").fill("sk_test_wrong")
     page.locator("#try-user_id").fill("../../events?events=user.created")
     page.get_by_role("button", name="Send GET").click()
-    answer = page.locator("[data-response]")
-    expect(answer.locator(".badge")).to_have_text(re.compile("^401 "))
-    expect(answer.locator("pre")).to_contain_text("Unauthorized")
+    response = page.locator("[data-response]")
+    expect(response.locator(".badge")).to_have_text(re.compile("^401 "))
+    expect(response.locator("pre")).to_contain_text("Unauthorized")
 
 
-def test_types_reach_the_server_as_the_page_says(page: Page, user_id: str) -> None:
+def test_the_try_form_sends_values_with_their_types(page: Page, user_id: str) -> None:
     page.goto("/docs/update-user")
     page.get_by_label("API key of a test environment").fill(API_KEY)
     page.locator("#try-user_id").fill(user_id)
@@ -133,17 +135,19 @@ def test_types_reach_the_server_as_the_page_says(page: Page, user_id: str) -> No
     expect(page.locator("[data-response] pre")).to_contain_text('"plan": "pro"')
 
 
-def test_the_key_goes_into_one_header_and_nowhere_else(page: Page, docs_server: Server, user_id: str) -> None:
+def test_the_api_key_goes_only_into_the_authorization_header(
+    page: Page, docs_server: Server, user_id: str
+) -> None:
     requests: list[Request] = []
-    page.on("request", lambda request: requests.append(request))  # noqa: PLW0108 - Playwright marks what it is given
+    page.on("request", lambda request: requests.append(request))  # noqa: PLW0108 - Playwright sets attributes on it
     page.goto("/docs/get-user")
     page.get_by_label("API key of a test environment").fill(API_KEY)
     page.locator("#try-user_id").fill(user_id)
     page.get_by_role("button", name="Send GET").click()
     expect(page.locator("[data-response] pre")).to_contain_text(user_id)
-    told = [request for request in requests if API_KEY in str(request.all_headers())]
-    assert [request.url for request in told] == [f"{docs_server.url}/user_management/users/{user_id}"]
-    assert told[0].all_headers().get("cookie") is None
+    with_key = [request for request in requests if API_KEY in str(request.all_headers())]
+    assert [request.url for request in with_key] == [f"{docs_server.url}/user_management/users/{user_id}"]
+    assert with_key[0].all_headers().get("cookie") is None
     assert not [r for r in requests if API_KEY in r.url or API_KEY in (r.post_data or "")]
     assert {r.url.split("/")[2] for r in requests} == {docs_server.url.split("/")[2]}
     stored = page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
@@ -154,25 +158,25 @@ def test_the_key_goes_into_one_header_and_nowhere_else(page: Page, docs_server: 
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_are_accessible_and_fit(
+def test_docs_pages_are_accessible_and_fit_a_small_screen(
     context: Callable[..., BrowserContext], docs_server: Server, scheme: str
 ) -> None:
     page = context(base_url=docs_server.url, color_scheme=scheme).new_page()
-    troubles: list[str] = []
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.on("console", lambda said: troubles.append(said.text) if said.type == "error" else None)
-    for path in LOOKED_AT:
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    for path in PAGES:
         page.set_viewport_size({"width": 1280, "height": 800})
         page.goto(path)
         page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
-        found = Axe().run(page)
-        assert found.violations_count == 0, f"{path}: {found.generate_report()}"
+        results = Axe().run(page)
+        assert results.violations_count == 0, f"{path}: {results.generate_report()}"
         page.set_viewport_size({"width": 320, "height": 600})
         assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
-    assert troubles == []
+    assert problems == []
 
 
-def test_everything_can_be_reached_by_keyboard(page: Page) -> None:
+def test_controls_can_be_reached_by_keyboard(page: Page) -> None:
     page.goto("/docs/get-user")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()

@@ -1,4 +1,4 @@
-"""As people do it: open the link, scan, type the code, be back in the application."""
+"""A user follows a link: open it, scan, type the code, return to the application."""
 
 import re
 from collections.abc import Callable
@@ -25,7 +25,7 @@ Contexts = Callable[..., BrowserContext]
     ],
     ids=["light", "dark", "no JavaScript", "phone"],
 )
-def test_a_person_enrols_and_is_back_in_the_application(
+def test_a_user_enrolls_and_returns_to_the_application(
     context: Contexts, user: BrowserUser, options: dict[str, Any]
 ) -> None:
     page = context(**options).new_page()
@@ -43,15 +43,15 @@ def test_a_person_enrols_and_is_back_in_the_application(
     assert parse_qs(urlsplit(arrival.path).query) == {"state": ["order 7&x=1"]}
     assert arrival.referer is None
     assert user.status(link) == "completed"
-    # The same factor confirms a challenge: by another link, with the next code.
-    again = user.link("challenge")
-    user.open(page, again)
+    # The same factor confirms a challenge, opened by another link, with the next code.
+    challenge_link = user.link("challenge")
+    user.open(page, challenge_link)
     user.type_code(page, user.code(1))
     page.wait_for_url(user.setting.welcome)
-    assert user.status(again) == "completed"
+    assert user.status(challenge_link) == "completed"
 
 
-def test_without_a_place_to_go_the_page_says_that_it_is_done(page: Page, user: BrowserUser) -> None:
+def test_enrollment_without_return_to_ends_on_a_confirmation(page: Page, user: BrowserUser) -> None:
     link = user.link(return_to=None)
     user.open(page, link)
     user.scan(page)
@@ -62,10 +62,10 @@ def test_without_a_place_to_go_the_page_says_that_it_is_done(page: Page, user: B
     assert user.secret not in page.content().replace(" ", "")
 
 
-def test_a_code_may_be_typed_or_pasted_with_blanks(context: Contexts, user: BrowserUser) -> None:
-    known = context()
-    known.grant_permissions(["clipboard-read", "clipboard-write"])
-    page = known.new_page()
+def test_a_code_pasted_with_a_space_is_accepted(context: Contexts, user: BrowserUser) -> None:
+    browser_context = context()
+    browser_context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = browser_context.new_page()
     user.open(page, user.link())
     user.scan(page)
     code = user.code()
@@ -77,32 +77,30 @@ def test_a_code_may_be_typed_or_pasted_with_blanks(context: Contexts, user: Brow
     page.wait_for_url(user.setting.welcome)
 
 
-def test_the_field_is_one_that_phones_fill_in(page: Page, user: BrowserUser) -> None:
+def test_the_code_field_supports_autofill(page: Page, user: BrowserUser) -> None:
     user.open(page, user.link())
     box = page.get_by_label(CODE, exact=True)
     for name, value in (("autocomplete", "one-time-code"), ("inputmode", "numeric"), ("type", "text")):
         expect(box).to_have_attribute(name, value)
 
 
-def test_who_cannot_scan_types_or_copies_the_key(context: Contexts, user: BrowserUser) -> None:
-    known = context()
-    known.grant_permissions(["clipboard-read", "clipboard-write"])
-    page = known.new_page()
+def test_the_key_can_be_read_and_copied_instead_of_scanned(context: Contexts, user: BrowserUser) -> None:
+    browser_context = context()
+    browser_context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = browser_context.new_page()
     user.open(page, user.link())
     user.scan(page)
     expect(page.locator("#key")).to_be_hidden()
     page.get_by_text("scan?").click()
-    shown = page.locator("#key").inner_text()
-    assert re.fullmatch(r"([A-Z2-7]{4} ){7}[A-Z2-7]{4}", shown)
-    assert shown.replace(" ", "") == user.secret
+    key = page.locator("#key").inner_text()
+    assert re.fullmatch(r"([A-Z2-7]{4} ){7}[A-Z2-7]{4}", key)
+    assert key.replace(" ", "") == user.secret
     page.get_by_role("button", name="Copy").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == user.secret
 
 
-def test_without_javascript_there_is_no_copy_button_that_does_nothing(
-    context: Contexts, user: BrowserUser
-) -> None:
+def test_the_copy_button_is_hidden_without_javascript(context: Contexts, user: BrowserUser) -> None:
     page = context(java_script_enabled=False).new_page()
     user.open(page, user.link())
     page.get_by_text("scan?").click()
@@ -110,9 +108,7 @@ def test_without_javascript_there_is_no_copy_button_that_does_nothing(
     expect(page.locator("[data-copy]")).to_be_hidden()
 
 
-def test_on_a_phone_a_link_opens_the_app_and_on_a_desk_it_is_not_there(
-    context: Contexts, user: BrowserUser
-) -> None:
+def test_the_authenticator_link_is_shown_on_phones_only(context: Contexts, user: BrowserUser) -> None:
     phone = context(is_mobile=True, has_touch=True, viewport={"width": 390, "height": 844}).new_page()
     user.open(phone, user.link())
     uri = user.scan(phone)
@@ -143,9 +139,7 @@ def test_a_used_and_an_old_code_are_explained(page: Page, user: BrowserUser) -> 
     user.expect_problem(page, "the clock on your phone is slow")
 
 
-def test_too_many_wrong_codes_end_a_challenge_and_then_lock_for_a_while(
-    page: Page, user: BrowserUser
-) -> None:
+def test_wrong_codes_end_a_challenge_and_then_lock_the_user(page: Page, user: BrowserUser) -> None:
     user.enroll_by_api()
     user.open(page, user.link("challenge"))
     for left in ("4 attempts", "3 attempts", "2 attempts", "one attempt"):
@@ -166,14 +160,14 @@ def test_too_many_wrong_codes_end_a_challenge_and_then_lock_for_a_while(
     user.expect_problem(page, "Too many wrong codes. Try again in 15 minutes.")
 
 
-def test_an_expired_link_and_an_expired_page_say_so(
+def test_expired_links_and_pages_are_reported(
     page: Page, user: BrowserUser, expire: Callable[[str], None]
 ) -> None:
     link = user.link()
     expire(link["id"])
-    answer = page.goto(link["url"])
-    assert answer is not None
-    assert answer.status == 410
+    response = page.goto(link["url"])
+    assert response is not None
+    assert response.status == 410
     expect(page.get_by_role("heading")).to_have_text("This link has expired")
     link = user.link()
     user.open(page, link)
@@ -184,7 +178,7 @@ def test_an_expired_link_and_an_expired_page_say_so(
     assert user.status(link) == "expired"
 
 
-def test_reloading_and_going_back_are_harmless(page: Page, user: BrowserUser) -> None:
+def test_reloading_and_going_back_keep_the_same_secret(page: Page, user: BrowserUser) -> None:
     link = user.link()
     user.open(page, link)
     uri = user.scan(page)
@@ -195,14 +189,14 @@ def test_reloading_and_going_back_are_harmless(page: Page, user: BrowserUser) ->
     assert user.scan(page) == uri
 
 
-def test_a_double_click_opens_the_link_once_and_goes_on(page: Page, user: BrowserUser) -> None:
+def test_a_double_click_opens_the_link_once(page: Page, user: BrowserUser) -> None:
     page.goto(user.link()["url"])
     page.get_by_role("button").dblclick()
     page.wait_for_url("**/enroll/*")
     user.scan(page)
 
 
-def test_the_pages_speak_german_and_the_choice_is_kept(context: Contexts, user: BrowserUser) -> None:
+def test_pages_are_in_german_and_keep_the_chosen_language(context: Contexts, user: BrowserUser) -> None:
     page = context(locale="de-AT").new_page()
     page.goto(user.link()["url"])
     expect(page.get_by_role("heading")).to_have_text("Anmeldung in zwei Schritten einrichten")
@@ -213,7 +207,7 @@ def test_the_pages_speak_german_and_the_choice_is_kept(context: Contexts, user: 
     expect(page.get_by_role("heading", level=1)).to_have_text("Add your authenticator app")
 
 
-def test_the_language_known_of_the_user_comes_before_the_browser_s(page: Page, user: BrowserUser) -> None:
+def test_the_users_locale_overrides_the_browsers(page: Page, user: BrowserUser) -> None:
     user.setting.api.put(f"/user_management/users/{user.user_id}", json={"locale": "de"})
     page.goto(user.link()["url"])
     expect(page.get_by_role("heading")).to_have_text("Anmeldung in zwei Schritten einrichten")

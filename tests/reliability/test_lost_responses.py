@@ -15,7 +15,7 @@ import pytest
 from authfactor.settings import Settings
 from tests.support import authenticator, databases
 from tests.support.fault_invariants import Acknowledged, broken
-from tests.support.http_fault_proxy import AnswersLost, spoiling
+from tests.support.http_fault_proxy import LostResponses, spoiling
 from tests.support.server_process import API_KEY, Server, fields, running
 
 CLIENTS: Final = 8
@@ -81,7 +81,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
 
 @pytest.mark.timeout(120)
 def test_retried_requests_take_effect_once(server: Server) -> None:
-    lost = AnswersLost(SEED)
+    lost = LostResponses(SEED)
     with spoiling(server.url, lost) as url, ThreadPoolExecutor(CLIENTS) as pool:
         application = RetryingApplication(url)
         for each in [pool.submit(application.work, SECONDS) for _ in range(CLIENTS)]:

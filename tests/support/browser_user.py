@@ -9,7 +9,7 @@ import zxingcpp
 from playwright.sync_api import Page, expect
 
 from tests.support import authenticator
-from tests.support.qr_reader import picture_of
+from tests.support.qr_reader import screenshot_of
 from tests.support.server_process import Server, fields
 from tests.support.web_application import Application
 
@@ -66,7 +66,7 @@ class BrowserUser:
 
     def scan(self, page: Page) -> str:
         """Point the phone at the screen; return the URI that it reads."""
-        found = zxingcpp.read_barcodes(picture_of(page))
+        found = zxingcpp.read_barcodes(screenshot_of(page))
         assert len(found) == 1, "no QR symbol on the screen"
         uri = found[0].text
         parts = urlsplit(uri)

@@ -73,7 +73,7 @@ def errors_as_strings(exchange: Exchange) -> None:
         exchange.answer = {**found, "errors": [item["message"] for item in found["errors"]]}
 
 
-def labelled_nothing(exchange: Exchange) -> None:
+def empty_body_labeled_json(exchange: Exchange) -> None:
     """Label an empty body as JSON."""
     if not exchange.body:
         exchange.headers["content-type"] = "application/json; charset=utf-8"
@@ -95,7 +95,7 @@ def replay_allowed() -> Fault:
     return fault
 
 
-class AnswersLost:
+class LostResponses:
     """Hang up instead of answering one POST in ten of each kind, after the server has done the work.
 
     Which one of the ten is drawn, so that it is another one in every round; the seed repeats a run.

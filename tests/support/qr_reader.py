@@ -1,4 +1,4 @@
-"""A camera that looks at a page."""
+"""Screenshots of a page, to read QR codes from."""
 
 import io
 from typing import Final
@@ -6,16 +6,16 @@ from typing import Final
 from PIL import Image
 from playwright.sync_api import Error, Page
 
-TRIES: Final = 3
+ATTEMPTS: Final = 3
 PAUSE_MILLISECONDS: Final = 500
 
 
-def picture_of(page: Page) -> Image.Image:
-    """Take a picture of what is on the screen.
+def screenshot_of(page: Page) -> Image.Image:
+    """Take a screenshot.
 
-    A browser on a busy machine may have nothing drawn yet and says so: then it is asked again.
+    On a busy machine the browser may not have drawn the page yet and raises an error: then it is retried.
     """
-    for _ in range(TRIES - 1):
+    for _ in range(ATTEMPTS - 1):
         try:
             return Image.open(io.BytesIO(page.screenshot()))
         except Error as error:
