@@ -18,7 +18,7 @@ import pytest
 
 from authfactor.store import migrations
 from tests.support import authenticator
-from tests.support.postgres_server import PostgresServer, as_whom, find_programs
+from tests.support.postgres_server import PostgresServer, find_programs, run_as
 from tests.support.server_process import Server, fields, running
 from tests.support.skip_or_fail import skip_or_fail
 from tests.support.tcp_proxy import proxied
@@ -180,10 +180,10 @@ def test_requests_get_503_when_the_connection_pool_is_exhausted(
 
 def test_a_full_postgresql_disk_gets_503_and_recovers(outage_server: PostgresServer, tmp_path: Path) -> None:
     with small_disk(24) as disk:
-        shutil.chown(disk, *as_whom().values())
+        shutil.chown(disk, *run_as().values())
         place = disk / "tablespace"
         place.mkdir()
-        shutil.chown(place, *as_whom().values())
+        shutil.chown(place, *run_as().values())
         outage_server.sql(f"CREATE TABLESPACE small LOCATION '{place}'")
         outage_server.sql("CREATE DATABASE small TABLESPACE small")
         try:

@@ -1,7 +1,7 @@
-"""What an application does to sign its users in, against the real application with a clock the test holds.
+"""An application that signs its users in, against the real server with a fake clock.
 
-Requests go through the ASGI application in this process, so everything but the socket is as in production;
-password hashing is cheap.
+Requests go to the ASGI application in this process: everything but the socket and the password hashing cost
+is as in production.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Pending:
-    """A sign-in that waits for its code: what the 403 said."""
+    """A sign-in that awaits its code: the body of the 403."""
 
     body: Json
     secret: str
@@ -52,7 +52,7 @@ class Pending:
 
 
 class Application:
-    """An application with one environment of its own and another one next to it."""
+    """An application with its own environment, and another environment next to it."""
 
     def __init__(
         self, af: Authfactor, clock: FakeClock, api: httpx.AsyncClient, other: httpx.AsyncClient
@@ -67,11 +67,11 @@ class Application:
         return await self.af.read(self.af.environments.by_client_id(client_id))
 
     async def configure(self, policy: MfaPolicy | None = None, *redirects: str) -> None:
-        """Set the environment's policy and the list of its logout redirects."""
+        """Set the environment's MFA policy and its logout redirects."""
         options = EnvironmentOptions(redirects) if redirects else None
         unit = self.af.environments.update(await self.environment(), mfa_policy=policy, options=options)
         await self.af.run(unit)
-        # Callers are remembered for most of a second.
+        # Callers are cached for most of a second.
         self.clock.advance(1)
 
     async def user(self, client: httpx.AsyncClient | None = None, **more: Any) -> Json:  # noqa: ANN401 - any field
@@ -82,12 +82,12 @@ class Application:
         return fields(await (client or self.api).post("/user_management/users", json=body), 201)
 
     async def enroll(self, user: Json, **more: str) -> Json:
-        """Enrol a factor; it is pending unless `totp_secret` is given. Returns the whole answer."""
+        """Enroll a factor, pending unless `totp_secret` is given; return the response's body."""
         path = f"/user_management/users/{user['id']}/auth_factors"
         return fields(await self.api.post(path, json={"type": "totp", **more}), 201)
 
     async def member(self) -> Json:
-        """Make a user whose factor, with the secret `SECRET`, is active."""
+        """Create a user with an active factor whose secret is `SECRET`."""
         user = await self.user()
         await self.enroll(user, totp_secret=SECRET)
         return user
@@ -95,24 +95,24 @@ class Application:
     async def grant(
         self, grant_type: str, *, headers: dict[str, str] | None = None, **body: object
     ) -> httpx.Response:
-        """Send a grant with the right client; None leaves a field out."""
-        whole = {"grant_type": grant_type, "client_id": CLIENT, "client_secret": KEY, **body}
-        sent = {name: value for name, value in whole.items() if value is not None}
-        return await self.api.post(AUTHENTICATE, json=sent, headers=headers)
+        """Send a grant with valid client credentials; None leaves a field out."""
+        defaults = {"grant_type": grant_type, "client_id": CLIENT, "client_secret": KEY}
+        given = {name: value for name, value in {**defaults, **body}.items() if value is not None}
+        return await self.api.post(AUTHENTICATE, json=given, headers=headers)
 
     async def password(self, user: Json, password: str = PASSWORD, **more: Any) -> httpx.Response:  # noqa: ANN401 - any field
         return await self.grant("password", email=user["email"], password=password, **more)
 
     async def begin(self, user: Json, secret: str = SECRET) -> Pending:
-        """Give the right password of a user with a factor."""
+        """Send the right password of a user with a factor."""
         return Pending(fields(await self.password(user), 403), secret)
 
     def code(self, secret: str = SECRET, ahead: int = 0) -> str:
-        """Say what the app shows now, or some steps from now."""
+        """Return the authenticator's code, `ahead` steps from now."""
         return code_at(secret, self.clock.step + ahead)
 
     def wrong(self, secret: str = SECRET) -> str:
-        """Say a code that no step anywhere near has."""
+        """Return a code that no step near the current one has."""
         near = {self.code(secret, step) for step in range(-40, 41)}
         return next(code for code in map("{:06d}".format, range(1000)) if code not in near)
 
@@ -131,7 +131,7 @@ class Application:
         return fields(await self.password(user, **more), 200)
 
     async def sign_in_twice_proven(self, user: Json) -> Json:
-        """Sign in a user with a factor, by password and code; then move on, so that the next code is new."""
+        """Sign in with password and code, then advance the clock to a new code."""
         tokens = fields(await self.answer(await self.begin(user)), 200)
         self.clock.advance(PERIOD)
         return tokens
@@ -145,7 +145,7 @@ class Application:
         return list(fields(await self.api.get(path, params={"limit": 100}), 200)["data"])
 
     async def events(self, *names: str) -> list[Json]:
-        """List the events of these names, first to last."""
+        """List the events with these names, oldest first."""
         query = {"events": ",".join(names), "limit": "100"}
         return list(fields(await self.api.get("/events", params=query), 200)["data"])
 
@@ -153,26 +153,26 @@ class Application:
         return list(fields(await self.api.get(f"/sso/jwks/{CLIENT}"), 200)["keys"])
 
     async def count_sessions(self) -> int:
-        """Count the rows, ended sessions too."""
+        """Count all session rows, ended sessions included."""
         rows = await self.af.read(lambda tx: tx.db.all("SELECT count(*) FROM sessions"))
         return int(rows[0][0])
 
     def sql(self, statement: str, *parameters: object) -> list[tuple[object, ...]]:
-        """Read the database as an intruder with the file could."""
+        """Run a statement on the database, as an attacker with the file could."""
         return databases.sql(self.af.settings, statement, *parameters)
 
     def files(self) -> bytes:
-        """Everything that is stored, logs included, the key ring not."""
+        """Return everything stored, with the write-ahead log, without the key ring."""
         return databases.stored(self.af.settings)
 
 
 def claims(tokens: Json) -> Json:
-    """Read the claims of an access token without judging it."""
+    """Read the claims of an access token without verifying it."""
     return dict(jwt.decode(tokens["access_token"], options={"verify_signature": False}))
 
 
 def refused(answer: httpx.Response, code: str, status: int = 400) -> Json:
-    """Check a plain refusal: `code` and `message`, and no `error` beside them (node takes that for OAuth)."""
+    """Check a refusal with `code` and `message` and without `error`, which the Node SDK takes for OAuth."""
     body = fields(answer, status)
     assert body["code"] == code
     assert isinstance(body["message"], str)
@@ -182,7 +182,7 @@ def refused(answer: httpx.Response, code: str, status: int = 400) -> Json:
 
 
 def oauth_refused(answer: httpx.Response, error: str) -> str:
-    """Check a refusal in the shape of RFC 6749 section 5.2 and return its description."""
+    """Check an error response of RFC 6749 section 5.2 and return its description."""
     body = fields(answer, 400)
     assert set(body) == {"error", "error_description"}
     assert body["error"] == error
@@ -191,7 +191,7 @@ def oauth_refused(answer: httpx.Response, error: str) -> str:
 
 
 async def make_template(folder: Path, database_url: str = "") -> None:
-    """Make a data folder with two environments, each with its API key and its first signing key."""
+    """Create a data folder with two environments, each with an API key and a signing key."""
     clock = FakeClock()
     clock.advance(-DAY)
     settings = Settings(
@@ -222,32 +222,32 @@ def client(app: App, key: str) -> httpx.AsyncClient:
 
 @asynccontextmanager
 async def opened(template: Path, folder: Path, **settings: Any) -> AsyncIterator[Application]:  # noqa: ANN401 - any setting
-    """Start the application on a copy of the template, with settings of the test's choice."""
+    """Start the application on a copy of the template with the given settings."""
     data = folder / "data"
     shutil.copytree(template, data)
     clock, entropy = FakeClock(), random.Random(20_240_229)
-    made: list[Authfactor] = []
+    opened_instances: list[Authfactor] = []
 
     async def opener() -> Authfactor:
         af = await Authfactor.open(
-            # What a rule answers is tested here, not how long a busy machine may take for it.
+            # No time limit on connections: a busy machine must not fail these tests.
             Settings(data=data, **{"pool_wait": 20_000, **settings}),
             clock=clock,
             entropy=entropy.randbytes,
             profile=passwords.CHEAPEST,
         )
-        made.append(af)
+        opened_instances.append(af)
         return af
 
     app = App(opener)
-    told: asyncio.Queue[Json] = asyncio.Queue()
-    said: asyncio.Queue[Any] = asyncio.Queue()
-    life = asyncio.create_task(app({"type": "lifespan"}, told.get, said.put))
-    await told.put({"type": "lifespan.startup"})
-    assert (await said.get()) == {"type": "lifespan.startup.complete"}
+    to_app: asyncio.Queue[Json] = asyncio.Queue()
+    from_app: asyncio.Queue[Any] = asyncio.Queue()
+    life = asyncio.create_task(app({"type": "lifespan"}, to_app.get, from_app.put))
+    await to_app.put({"type": "lifespan.startup"})
+    assert (await from_app.get()) == {"type": "lifespan.startup.complete"}
     try:
         async with client(app, KEY) as api, client(app, OTHER_KEY) as other:
-            yield Application(made[0], clock, api, other)
+            yield Application(opened_instances[0], clock, api, other)
     finally:
-        await told.put({"type": "lifespan.shutdown"})
+        await to_app.put({"type": "lifespan.shutdown"})
         await life

@@ -1,4 +1,4 @@
-"""An authenticator app for tests: RFC 6238 written down once more, independent of the product."""
+"""An authenticator app for tests: RFC 6238 implemented independently of the product."""
 
 import base64
 import hmac
@@ -23,15 +23,15 @@ def current_step() -> int:
 
 
 def code(secret: str, ahead: int = 0) -> str:
-    """Return the code of now, or of `ahead` steps later.
+    """Return the current code, or that of `ahead` steps later.
 
-    0 and then 1 are both good within the server's window, even when a step ends in between.
+    The codes of 0 and then 1 are both in the server's window, even when a step ends in between.
     """
     return code_at(secret, current_step() + ahead)
 
 
 def wrong_code(secret: str) -> str:
-    """Return six digits that are no code of this secret for many minutes around now."""
+    """Return six digits that are no code of this secret within 20 minutes of now."""
     now = current_step()
     near = {code_at(secret, step) for step in range(now - 40, now + 41)}
     return next(digits for digits in (f"{number:06d}" for number in range(1000)) if digits not in near)

@@ -1,4 +1,4 @@
-"""What a page in a real browser must not do: break its own rules by itself, or keep some of its users out."""
+"""Checks of a page in a real browser: no script errors, no policy violations, no accessibility violations."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -7,39 +7,39 @@ from weakref import WeakKeyDictionary
 from playwright.sync_api import ConsoleMessage, Page
 
 
-class Troubles(list[str]):
-    """What went wrong in a page by itself."""
+class PageErrors(list[str]):
+    """Errors of a page, other than failed requests."""
 
     def note(self, message: ConsoleMessage) -> None:
-        # A refused request is what some tests are about; they look at the answer.
+        # Some tests expect refused requests and check the response.
         if message.type == "error" and "Failed to load resource" not in message.text:
             self.append(message.text)
 
 
-_TROUBLES: WeakKeyDictionary[Page, Troubles] = WeakKeyDictionary()
+_PAGE_ERRORS: WeakKeyDictionary[Page, PageErrors] = WeakKeyDictionary()
 
 
 def watched(page: Page) -> Page:
-    """Remember when the page breaks its own content security policy or throws."""
-    troubles = _TROUBLES[page] = Troubles()
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.on("console", troubles.note)
+    """Record uncaught exceptions and content security policy violations of the page."""
+    errors = _PAGE_ERRORS[page] = PageErrors()
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", errors.note)
     return page
 
 
 def assert_quiet(page: Page) -> None:
-    assert _TROUBLES[page] == []
+    assert _PAGE_ERRORS[page] == []
 
 
 def assert_accessible(page: Page) -> None:
-    """Check a page with axe: no violation, contrast included."""
+    """Check that axe finds no violation, contrast included."""
     package = find_spec("axe_playwright_python")
     assert package is not None
     assert package.origin is not None
     page.evaluate(Path(package.origin).with_name("axe.min.js").read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run()")
-    told = [
+    results = page.evaluate("axe.run()")
+    messages = [
         f"{violation['id']}: {violation['help']}: {[node['html'] for node in violation['nodes'][:3]]}"
-        for violation in found["violations"]
+        for violation in results["violations"]
     ]
-    assert not told, f"{page.url}\n" + "\n".join(told)
+    assert not messages, f"{page.url}\n" + "\n".join(messages)

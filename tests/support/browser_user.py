@@ -1,4 +1,4 @@
-"""A person with a phone: follows links, scans what is on the screen, types what the app shows."""
+"""A user with a phone, who follows links, scans QR codes and types codes."""
 
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -18,7 +18,7 @@ CODE: Final = "Code"
 
 @dataclass(frozen=True)
 class Setting:
-    """What surrounds a person: the application's key to the API, the server, the application."""
+    """A user's surroundings: the API with the application's key, the server, the application."""
 
     api: httpx.Client
     server: Server
@@ -48,7 +48,7 @@ class BrowserUser:
         return str(fields(self.setting.api.get(f"/authfactor/{link['object']}s/{link['id']}"), 200)["status"])
 
     def enroll_by_api(self) -> None:
-        """Have an active factor, and a step of it spent."""
+        """Enroll an active factor and spend a step of it."""
         path = f"/user_management/users/{self.user_id}/auth_factors"
         made = fields(self.setting.api.post(path, json={"type": "totp"}), 201)
         self.secret = made["authentication_factor"]["totp"]["secret"]
@@ -65,7 +65,7 @@ class BrowserUser:
         page.wait_for_url("**/link_*")
 
     def scan(self, page: Page) -> str:
-        """Point the phone at the screen; return the URI that it reads."""
+        """Scan the QR code on the screen and return its URI."""
         found = zxingcpp.read_barcodes(screenshot_of(page))
         assert len(found) == 1, "no QR symbol on the screen"
         uri = found[0].text
@@ -86,7 +86,7 @@ class BrowserUser:
         page.get_by_label(CODE, exact=True).press("Enter")
 
     def expect_problem(self, page: Page, text: str) -> None:
-        """See the message, tied to the field that has the focus again."""
+        """Expect the message, associated with the code field, which has the focus and is empty."""
         expect(page.get_by_role("alert")).to_contain_text(text)
         box = page.get_by_label(CODE, exact=True)
         expect(box).to_have_attribute("aria-invalid", "true")

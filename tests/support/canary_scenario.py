@@ -1,4 +1,4 @@
-"""A walk through a real server with known secrets: what is sent, what comes back, what may show what."""
+"""Requests and commands to a real server with known secrets, and where each secret may appear."""
 
 import base64
 import json
@@ -16,37 +16,43 @@ from tests.support.server_process import CLIENT_ID, Server, command_line
 MFA_TOTP: Final = "urn:workos:oauth:grant-type:mfa-totp"
 FROM_OUR_PAGE: Final = {"sec-fetch-site": "same-origin"}
 
-# Where a kind of secret is shown on purpose, once: the answer that makes it (and again under the
-# same Idempotency-Key), and the page that a person reads it from. docs/threat-model.md has the same table.
+# Where each kind of secret may appear: the response that creates it (again under the same
+# Idempotency-Key) and the page that displays it. docs/threat-model.md has the same table.
 MAY_BE_SHOWN: Final = {
-    "TOTP secret, made": {"enrol", "enrol again", "enrol stand-alone", "enrol page", "CLI factors enroll"},
-    "TOTP secret, given": {"enrol with secret"},
+    "TOTP secret, made": {
+        "enroll",
+        "enroll again",
+        "enroll stand-alone",
+        "enroll page",
+        "CLI factors enroll",
+    },
+    "TOTP secret, given": {"enroll with secret"},
     "TOTP secret, operator": {"console set-up"},
     "API key, made": {"CLI keys create", "console keys create"},
-    # A spent one is named in the refusal, as the contract has it.
+    # The refusal of a spent token contains it, as the contract specifies.
     "pending token": {"sign in", "second step again"},
     "access token": {"second step", "refresh"},
     "refresh token": {"second step", "refresh"},
-    # In lists too: SDKs require it.
+    # Also in lists, where SDKs require it.
     "webhook secret": {"make endpoint", "GET /webhook_endpoints"},
-    "link token": {"make enrolment link", "make challenge link", "CLI links enroll", "console enroll"},
+    "link token": {"make enrollment link", "make challenge link", "CLI links enroll", "console enroll"},
     "set-up token": {"console set-up", "serve prints", "CLI operators invite", "console operators invite"},
     "page cookie": {"link cookie"},
     "operator cookie": {"console sign-in"},
 }
 
 
-# Places whose requests are meant to be refused: the steps of the walk that are wrong on purpose.
+# Places whose requests are meant to be refused.
 REFUSED: Final = (
     "wrong ",
     "verify",
-    "enrol refused",
+    "enroll refused",
     "refresh refused",
     "import refused",
     "second step again",
     "console refused",
     "sign in",
-    "enrol page",
+    "enroll page",
     "challenge page",
     "console set-up",
     "query ",
@@ -66,7 +72,7 @@ def random_word() -> str:
 
 
 class Walk:
-    """Sends requests and remembers every answer; whatever is learned has a kind."""
+    """Sends requests, records every response, and collects the known secrets by kind."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
@@ -96,17 +102,17 @@ class Walk:
         answer = (by or self.api).request(method, path, **options)
         headers = b"\n".join(name + b": " + value for name, value in answer.headers.raw)
         self.outputs.append(Output(place, headers + b"\n\n" + answer.content))
-        # A refusal must be one that was meant: otherwise the walk would pass by what it is to look at.
+        # An unintended refusal would leave outputs unsearched.
         fine = answer.is_success or answer.is_redirect or place.startswith(REFUSED)
         assert fine, (place, answer.status_code, answer.text[:300])
         return answer
 
     def post(self, place: str, path: str, body: object = None, **headers: str) -> dict[str, Any]:
-        shown: dict[str, Any] = self.ask(place, "POST", path, json=body, headers=headers).json()
-        return shown
+        decoded: dict[str, Any] = self.ask(place, "POST", path, json=body, headers=headers).json()
+        return decoded
 
     def shown(self, kind: str, value: str) -> str:
-        """The last answer shows a secret, and is a place where that kind may be shown."""
+        """Check that the last response contains a secret, in a place where that kind may appear."""
         last = self.outputs[-1]
         assert last.place in MAY_BE_SHOWN[kind], (kind, last.place)
         mark = Mark(kind, value)
@@ -115,7 +121,7 @@ class Walk:
         return self.know(kind, value)
 
     def run(self, *words: str, code: int | None = 0) -> str:
-        """Run the command line as on the server's machine; everything it printed is an output."""
+        """Run the command line on the server's data and record its output."""
         done = command_line("--data", str(self.server.data), *words, **self.server.settings)
         assert code in (None, done.returncode), (words, done.returncode, done.stdout, done.stderr)
         self.outputs.append(
@@ -131,20 +137,20 @@ class Walk:
 
 
 def factors(walk: Walk) -> None:
-    """Enrol, read, challenge and verify in every way, right and wrong."""
+    """Enroll, read, challenge and verify in every way, with right and wrong codes."""
     user = walk.post("make user", "/user_management/users", {"email": "kim@example.org"})["id"]
     path = f"/user_management/users/{user}/auth_factors"
     key = {"idempotency-key": walk.know("idempotency key", secrets.token_hex(16))}
-    made = walk.post("enrol", path, {"type": "totp"}, **key)
+    made = walk.post("enroll", path, {"type": "totp"}, **key)
     secret = walk.shown("TOTP secret, made", made["factor"]["totp"]["secret"])
     walk.outputs[-1].may_show.add(secret)
-    walk.post("enrol again", path, {"type": "totp"}, **key)
+    walk.post("enroll again", path, {"type": "totp"}, **key)
     walk.shown("TOTP secret, made", secret)
     given = random_secret()
-    walk.post("enrol with secret", path, {"type": "totp", "totp_secret": given})
+    walk.post("enroll with secret", path, {"type": "totp", "totp_secret": given})
     walk.shown("TOTP secret, given", given)
     alone = walk.post(
-        "enrol stand-alone", "/auth/factors/enroll", {"type": "totp", "totp_issuer": "A", "totp_user": "kim"}
+        "enroll stand-alone", "/auth/factors/enroll", {"type": "totp", "totp_issuer": "A", "totp_user": "kim"}
     )
     walk.shown("TOTP secret, made", alone["totp"]["secret"])
     challenge = f"/auth/challenges/{made['challenge']['id']}/verify"
@@ -156,14 +162,14 @@ def factors(walk: Walk) -> None:
     old = walk.post("challenge", "/auth/factors/challenge", {"authentication_factor_id": alone["id"]})
     code = walk.know("code", authenticator.code(alone["totp"]["secret"]))
     walk.post(
-        "verify as before 2022",
+        "verify on the legacy route",
         "/auth/factors/verify",
         {"authentication_challenge_id": old["id"], "code": code},
     )
     for read in (f"/auth/factors/{made['factor']['id']}", path, f"/user_management/users/{user}"):
         walk.ask(f"GET {read}", "GET", read)
     for weak in (given[:15] + "1", given + "!", secret + "é"):
-        walk.post("enrol refused", path, {"type": "totp", "totp_secret": walk.know("broken secret", weak)})
+        walk.post("enroll refused", path, {"type": "totp", "totp_secret": walk.know("broken secret", weak)})
     printed = walk.run("--json", "factors", "enroll", user)
     walk.shown("TOTP secret, made", json.loads(printed)["factor"]["totp"]["secret"])
     for words in (("list", user), ("get", made["factor"]["id"])):
@@ -173,20 +179,23 @@ def factors(walk: Walk) -> None:
 
 
 def sign_in(walk: Walk) -> None:
-    """Passwords, tokens and sessions, right and wrong."""
+    """Use right and wrong passwords, tokens and sessions."""
     password = walk.know("password", random_word())
     secret, email = random_secret(), "pat@example.org"
     user = walk.post("make user", "/user_management/users", {"email": email, "password": password})["id"]
     body = {"type": "totp", "totp_secret": secret}
-    walk.post("enrol with secret", f"/user_management/users/{user}/auth_factors", body)
+    walk.post("enroll with secret", f"/user_management/users/{user}/auth_factors", body)
     walk.shown("TOTP secret, given", secret)
-    who = {"client_id": CLIENT_ID, "client_secret": walk.server.setting("AUTHFACTOR_BOOTSTRAP_API_KEY")}
-    grant, path = {**who, "grant_type": "password", "email": email}, "/user_management/authenticate"
+    credentials = {
+        "client_id": CLIENT_ID,
+        "client_secret": walk.server.setting("AUTHFACTOR_BOOTSTRAP_API_KEY"),
+    }
+    grant, path = {**credentials, "grant_type": "password", "email": email}, "/user_management/authenticate"
     walk.post("wrong password", path, {**grant, "password": walk.know("wrong password", random_word())})
     pending = walk.post("sign in", path, {**grant, "password": password})
     token = walk.shown("pending token", pending["pending_authentication_token"])
     step = {
-        **who,
+        **credentials,
         "grant_type": MFA_TOTP,
         "pending_authentication_token": token,
         "authentication_challenge_id": pending["authentication_challenge"]["id"],
@@ -195,11 +204,11 @@ def sign_in(walk: Walk) -> None:
     right = walk.know("code", authenticator.code(secret))
     session = walk.post("second step", path, {**step, "code": right})
     walk.shown("access token", session["access_token"])
-    refresh = {**who, "grant_type": "refresh_token"}
+    refresh = {**credentials, "grant_type": "refresh_token"}
     spent = walk.shown("refresh token", session["refresh_token"])
-    again = walk.post("refresh", path, {**refresh, "refresh_token": spent})
-    walk.shown("access token", again["access_token"])
-    walk.shown("refresh token", again["refresh_token"])
+    renewed = walk.post("refresh", path, {**refresh, "refresh_token": spent})
+    walk.shown("access token", renewed["access_token"])
+    walk.shown("refresh token", renewed["refresh_token"])
     walk.post("second step again", path, {**step, "code": right})
     walk.shown("pending token", token)
     walk.post("refresh refused", path, {**refresh, "refresh_token": walk.know("wrong token", random_word())})
@@ -221,20 +230,20 @@ def sign_in(walk: Walk) -> None:
 
 
 def links(walk: Walk) -> None:
-    """Links, their pages, and the cookies of those who follow them."""
+    """Create links and follow them, with their pages and cookies."""
     user = walk.post("make user", "/user_management/users", {"email": "lee@example.org"})["id"]
-    made = walk.post("make enrolment link", "/authfactor/enrollment_links", {"user_id": user})
+    made = walk.post("make enrollment link", "/authfactor/enrollment_links", {"user_id": user})
     token = walk.shown("link token", made["url"].rpartition("/")[2])
     browser = walk.client()
     walk.ask("link page", "GET", f"/link/{token}", by=browser)
-    # Its form leads to the address of the page that it is on.
+    # Its form is submitted to the page's own URL.
     walk.outputs[-1].may_show.add(token)
     opened = walk.form("link cookie", f"/link/{token}", browser)
     walk.shown("page cookie", opened.headers["set-cookie"].partition("=")[2].partition(";")[0])
-    page = walk.ask("enrol page", "GET", opened.headers["location"], by=browser)
+    page = walk.ask("enroll page", "GET", opened.headers["location"], by=browser)
     secret = walk.shown("TOTP secret, made", grouped(page))
     wrong = walk.know("wrong code", authenticator.wrong_code(secret))
-    walk.form("enrol page", opened.headers["location"], browser, code=wrong)
+    walk.form("enroll page", opened.headers["location"], browser, code=wrong)
     walk.shown("TOTP secret, made", secret)
     code = walk.know("code", authenticator.code(secret))
     walk.form("enrolled page", opened.headers["location"], browser, code=code)
@@ -265,7 +274,7 @@ def only(pattern: str, page: httpx.Response) -> str:
 
 
 def console(walk: Walk) -> None:
-    """An operator from the first link on: set up, signed in, on every page that shows or takes a secret."""
+    """Set up an operator, sign in, and visit every page that shows or takes a secret."""
     first = re.search(r"/console/set-up/(\S+)", walk.server.output())
     assert first
     token, browser = walk.know("set-up token", first[1]), walk.browser
@@ -314,12 +323,12 @@ def console(walk: Walk) -> None:
 
 
 def wrong_places(walk: Walk) -> None:
-    """One secret of each kind where none belongs: path, query, headers, broken bodies, other fields."""
-    # Longest last of each kind, so that the choice does not change from run to run.
+    """Send one secret of each kind where none belongs: paths, queries, headers, bodies, other fields."""
+    # The longest of each kind, so that the choice is the same in every run.
     one_each = {mark.kind: mark.value for mark in sorted(walk.marks, key=lambda mark: len(mark.value))}
-    stranger = walk.client()
+    anonymous = walk.client()
     for kind, value in one_each.items():
-        # A header and a path are ASCII.
+        # Headers and paths are ASCII.
         plain = value.encode().decode("ascii", "ignore")
         within = {value} | {mark.value for mark in walk.marks if mark.value in plain}
         for path in (
@@ -333,7 +342,7 @@ def wrong_places(walk: Walk) -> None:
             walk.ask(f"query {path}", "GET", path + plain)
             walk.outputs[-1].may_show.update(within if path in MAY_ECHO else ())
         for path in ("/", "/link/", "/enroll/", "/console/set-up/", "/sso/jwks/"):
-            walk.ask(f"path {path}", "GET", path + plain, by=stranger)
+            walk.ask(f"path {path}", "GET", path + plain, by=anonymous)
             walk.outputs[-1].may_show.update(within if path in MAY_ECHO else ())
         for name in (
             "authorization",
@@ -349,7 +358,7 @@ def wrong_places(walk: Walk) -> None:
             prefix = {"authorization": "Bearer ", "cookie": "operator="}.get(name, "")
             sent = {name: prefix + plain}
             walk.ask(
-                f"header {name}", "POST", "/user_management/users", by=stranger, headers=sent, content=b"{}"
+                f"header {name}", "POST", "/user_management/users", by=anonymous, headers=sent, content=b"{}"
             )
             if name not in {"authorization", "content-type"}:
                 walk.ask(f"header {name}", "POST", "/user_management/users", headers=sent, content=b"{}")
@@ -378,4 +387,4 @@ def wrong_places(walk: Walk) -> None:
 
 
 MAY_ECHO: Final = frozenset({"/sso/jwks/", "/user_management/users?before=", "/console/set-up/"})
-"""Where a refusal names the id that was asked for, to whoever asked, or a form leads to its own address."""
+"""Where a refusal names the requested id to the client that sent it, or a form has the URL of its page."""

@@ -1,4 +1,4 @@
-"""Known secrets, each form in which one may be written, and where one turned up that must not be there."""
+"""Known secrets, the encodings they may appear in, and a search for them where they must not appear."""
 
 import base64
 import binascii
@@ -10,36 +10,36 @@ from typing import Final
 from urllib.parse import quote
 
 CODE: Final = re.compile(r"\d{6}")
-_LEAST: Final = 8
-"""Bytes below which a form is not looked for: shorter ones are found by chance."""
+_MIN_BYTES: Final = 8
+"""Minimum length in bytes of a form that is searched for: shorter ones occur by chance."""
 
 
 @dataclass(frozen=True)
 class Mark:
-    """One secret: what kind it is, and its text."""
+    """A secret: its kind and its text."""
 
     kind: str
     value: str
 
     def forms(self) -> set[bytes]:
-        """Every way to write it down that is looked for, codes aside."""
-        found = set(_written(self.value.encode()))
+        """Return every encoding that is searched for; one-time codes are matched otherwise."""
+        found = set(_encodings(self.value.encode()))
         found |= {json.dumps(self.value)[1:-1].encode(), quote(self.value, safe="").encode()}
         found.add("".join(f"\\u{ord(letter):04x}" for letter in self.value).encode())
         found.add("".join(f"%{byte:02X}" for byte in self.value.encode()).encode())
         if self.kind.startswith("TOTP secret"):
             groups = [self.value[at : at + 4] for at in range(0, len(self.value), 4)]
             found |= {self.value.lower().encode(), " ".join(groups).encode()}
-            found |= set(_written(base64.b32decode(self.value + "=" * (-len(self.value) % 8))))
-        return {form for form in found if len(form) >= _LEAST}
+            found |= set(_encodings(base64.b32decode(self.value + "=" * (-len(self.value) % 8))))
+        return {form for form in found if len(form) >= _MIN_BYTES}
 
 
-def _written(raw: bytes) -> Iterator[bytes]:
+def _encodings(raw: bytes) -> Iterator[bytes]:
     yield raw
     yield binascii.hexlify(raw)
     yield binascii.hexlify(raw).upper()
     yield base64.b32encode(raw).rstrip(b"=")
-    # Inside a longer text base64 depends on where the secret begins: three ways, without the ends that vary.
+    # Within a longer text, base64 depends on the secret's offset: three variants, without the ends that vary.
     for before in range(3):
         middle = base64.b64encode(b"\0" * before + raw)[4 if before else 0 :].rstrip(b"=")[:-1]
         yield middle
@@ -48,7 +48,7 @@ def _written(raw: bytes) -> Iterator[bytes]:
 
 @dataclass
 class Output:
-    """One thing that came out, and the secrets that it may show."""
+    """An output and the secrets that it may contain."""
 
     place: str
     content: bytes
@@ -56,12 +56,12 @@ class Output:
 
 
 def found(marks: Iterable[Mark], outputs: Iterable[Output]) -> list[str]:
-    """Say `KIND in PLACE` for each secret where it must not be."""
+    """Return `KIND in PLACE` for each secret where it must not appear."""
     outputs = _joined(outputs)
     leaks = set()
     for mark in set(marks):
         if CODE.fullmatch(mark.value):
-            # Six digits are a code only as a whole word: ids, moments and hashes hold any six.
+            # Six digits are a code only as a whole word: ids, times and hashes contain any six digits.
             word = re.compile(rb"(?<![0-9A-Za-z+/=_.-])" + mark.value.encode() + rb"(?![0-9A-Za-z+/=_.-])")
             leaks |= {(mark, out.place) for out in outputs if word.search(out.content)
                       and mark.value not in out.may_show}  # fmt: skip
@@ -74,7 +74,7 @@ def found(marks: Iterable[Mark], outputs: Iterable[Output]) -> list[str]:
 
 
 def _joined(outputs: Iterable[Output]) -> list[Output]:
-    """Put together what came out at one place with one allowance: few long texts are searched faster."""
+    """Join the outputs of one place with the same allowed secrets: few long texts are searched faster."""
     parts: dict[tuple[str, frozenset[str]], list[bytes]] = {}
     for out in outputs:
         parts.setdefault((out.place, frozenset(out.may_show)), []).append(out.content)

@@ -1,18 +1,18 @@
-"""A clock that only a test moves, and the lengths of time that tests move it by."""
+"""A fake clock, and durations in seconds to advance it by."""
 
 from typing import Final
 
 from tests.support.authenticator import PERIOD
 
 START: Final = 1_700_000_010_000
-"""Milliseconds since the epoch: the first one of a TOTP step."""
+"""Milliseconds since the epoch: the beginning of a TOTP step."""
 MINUTE: Final = 60
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
 
 
 class FakeClock:
-    """Frozen until a test moves it; `now` is in milliseconds since the epoch."""
+    """Stands still until a test moves it; `now` is in milliseconds since the epoch."""
 
     def __init__(self, now: int = START) -> None:
         self.now = now
@@ -26,5 +26,5 @@ class FakeClock:
 
     @property
     def step(self) -> int:
-        """The TOTP step of now."""
+        """The current TOTP step."""
         return self.now // 1000 // PERIOD

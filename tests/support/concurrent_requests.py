@@ -1,4 +1,4 @@
-"""Many requests with one code at the same moment, over connections that are already open."""
+"""Many concurrent requests with one code, over connections that are already open."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ CONNECTIONS: Final = 50
 
 
 class Connection:
-    """One kept-open connection that sends requests as bytes."""
+    """A persistent connection that sends requests as bytes."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -42,7 +42,7 @@ class Connection:
 
 
 async def enroll(connection: Connection) -> tuple[str, str, str]:
-    """Make a user with a factor; return the factor's id, its secret and its challenge's id."""
+    """Create a user with a factor; return the factor's id, its secret and its challenge's id."""
     email = f"kim.{uuid.uuid4().hex}@example.org"
     _, user = await connection.post("/user_management/users", {"email": email})
     status, made = await connection.post(
@@ -54,7 +54,7 @@ async def enroll(connection: Connection) -> tuple[str, str, str]:
 
 
 async def race(connections: list[Connection], challenge_ids: list[str], code: str) -> Counter[str]:
-    """Send the code on all connections at once, over these challenges in turn, and count the outcomes."""
+    """Send the code on all connections concurrently, cycling through the challenges; count the outcomes."""
     answers = await asyncio.gather(
         *(
             connection.post(
@@ -80,7 +80,7 @@ def outcome(status: int, body: dict[str, Any]) -> str:
 
 
 async def rounds(server: Server, number: int, challenges: int) -> list[Counter[str]]:
-    """Race `number` times for a new factor's code over this many challenges; return each race's outcomes."""
+    """Run `number` races, each for a new factor's code over this many challenges; return their outcomes."""
     connections = [await Connection.open(server) for _ in range(CONNECTIONS)]
     try:
         outcomes = []

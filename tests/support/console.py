@@ -1,4 +1,4 @@
-"""The console in this process: the real application, a clock the test holds, a browser for each operator."""
+"""The console in this process: the real application, a fake clock, a browser for each operator."""
 
 import asyncio
 import random
@@ -31,7 +31,7 @@ FROM_OUR_PAGE: Final = {"sec-fetch-site": "same-origin"}
 
 @dataclass
 class Browser:
-    """Somebody's browser: keeps cookies, sends forms from our own pages unless told otherwise."""
+    """A browser with cookies; its forms come from the console's own pages unless `headers` say otherwise."""
 
     client: httpx.AsyncClient
     email: str = ""
@@ -53,7 +53,7 @@ class Browser:
 
 @dataclass
 class Console:
-    """One installation with two environments, and the people who look after it."""
+    """One installation with two environments, and its operators."""
 
     af: Authfactor
     app: App
@@ -63,7 +63,7 @@ class Console:
     opened: list[httpx.AsyncClient] = field(default_factory=list)
 
     def stranger(self, **headers: str) -> Browser:
-        """Open a browser that knows nothing."""
+        """Open a browser without cookies."""
         transport = httpx.ASGITransport(self.app)
         client = httpx.AsyncClient(transport=transport, base_url=BASE, headers=headers)
         self.opened.append(client)
@@ -73,7 +73,7 @@ class Console:
         return code_at(secret, self.clock.step)
 
     async def set_up(self, link_token: str, email: str) -> Browser:
-        """Follow a set-up link to its end, as a person does."""
+        """Follow a set-up link and complete it."""
         browser = self.stranger()
         path = f"/console/set-up/{link_token}"
         assert (await browser.get(path)).status_code == 200
@@ -108,14 +108,14 @@ class Console:
         return await self.af.run(self.af.factors.enroll(self.one, user.id, request))
 
     async def lock(self, enrolled: Enrollment) -> None:
-        """Give wrong codes until the user is locked."""
+        """Send wrong codes until the user is locked."""
         for _ in range(10):
             challenge = await self.af.run(self.af.challenges.create(self.one, enrolled.factor.id))
             await self.af.run(self.af.challenges.verify(self.one, challenge.id, "no code"))
 
 
 def secret_on(page: httpx.Response) -> str:
-    """Read the secret in groups of four."""
+    """Return the secret that a page shows in groups of four."""
     found = re.search(r'id="secret">([A-Z2-7 ]+)<', page.text)
     assert found, page.text
     return found[1].replace(" ", "")
@@ -123,7 +123,7 @@ def secret_on(page: httpx.Response) -> str:
 
 @asynccontextmanager
 async def opened(template: Path, folder: Path, **settings: Any) -> AsyncIterator[Console]:  # noqa: ANN401 - any setting
-    """Start the application on a copy of the template, with settings of the test's choice."""
+    """Start the application on a copy of the template with the given settings."""
     data = folder / "data"
     data.mkdir()
     shutil.copy(template, data / "authfactor.db")
@@ -132,7 +132,7 @@ async def opened(template: Path, folder: Path, **settings: Any) -> AsyncIterator
 
     async def opener() -> Authfactor:
         af = await Authfactor.open(
-            # Webhooks may go to this machine, where nobody takes them: that is refused at once.
+            # Webhooks may go to this machine, where nothing listens: connections are refused at once.
             Settings(
                 data=data,
                 team_name="Acme",

@@ -1,4 +1,4 @@
-"""A database seen from outside the product: what an intruder or an operator sees in it, and does to it."""
+"""Direct access to a database, as an attacker or an operator has it."""
 
 import asyncio
 import re
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def sql(settings: Settings, statement: str, *parameters: object) -> list[tuple[object, ...]]:
-    """Run one statement (parameters as `?`) on a connection of its own."""
+    """Run one statement (parameters as `?`) on a new connection."""
     path = settings.sqlite_path
     if path is not None:
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
@@ -31,7 +31,7 @@ def sql(settings: Settings, statement: str, *parameters: object) -> list[tuple[o
 
 
 def stored(settings: Settings) -> bytes:
-    """Everything that is kept: SQLite's files as they are, logs included, or every value of every table."""
+    """Return all stored data: SQLite's files, write-ahead log included, or every value of every table."""
     path = settings.sqlite_path
     if path is not None:
         found = sorted(path.parent.glob(f"{path.name}*"))
@@ -52,7 +52,7 @@ def stored(settings: Settings) -> bytes:
 
 
 def _connected(url: str, work: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
-    """Work on a connection of a loop of its own: those who ask are often inside one already."""
+    """Run `work` on a connection in a new event loop, because callers often run inside one."""
 
     async def inside() -> T:
         connection = await asyncpg.connect(url)

@@ -1,6 +1,6 @@
-"""What must hold after any fault, read from the database itself and compared with what clients were answered.
+"""What must hold after any fault: the database is compared with the responses that clients received.
 
-A test of a fault collects `Acknowledged` while it happens; afterwards `broken` must find nothing.
+A test collects `Acknowledged` during the fault; afterwards `broken` must return nothing.
 """
 
 import json
@@ -13,12 +13,12 @@ from tests.support import databases
 
 @dataclass
 class Acknowledged:
-    """What clients were answered: enrolled factors, and (factor, challenge, step) of accepted codes."""
+    """Acknowledged writes: factor id to user id, and (factor, challenge, step) of accepted codes."""
 
     factors: dict[str, str] = field(default_factory=dict)
     accepted: list[tuple[str, str, int]] = field(default_factory=list)
     marked: int = -1
-    """The last step that a restore has spent for everybody, without a challenge."""
+    """The last step that a restore has spent for every factor, without a challenge."""
 
 
 # Each counts rows that must not be there.
@@ -39,7 +39,7 @@ NEVER = {
         "SELECT count(*) FROM factors WHERE last_step > 0 AND last_step <> {marked} AND activated_at IS NULL"
     ),
     "a session without a user": "SELECT count(*) FROM sessions WHERE user_id NOT IN (SELECT id FROM users)",
-    "more tries than a challenge has": "SELECT count(*) FROM challenges WHERE attempts > 5",
+    "more attempts than a challenge allows": "SELECT count(*) FROM challenges WHERE attempts > 5",
 }
 
 
@@ -56,19 +56,19 @@ def broken(settings: Settings, acknowledged: Acknowledged) -> list[str]:
             found.append(f"{name}: {count}")
     rows = databases.sql(settings, "SELECT id, user_id, last_step FROM factors")
     factors = {row[0]: row[1:] for row in rows}
-    told_of = databases.sql(settings, "SELECT data FROM events WHERE name = 'authfactor.factor_enrolled'")
-    enrolled = Counter(json.loads(str(data))["id"] for (data,) in told_of)
+    recorded = databases.sql(settings, "SELECT data FROM events WHERE name = 'authfactor.factor_enrolled'")
+    enrolled = Counter(json.loads(str(data))["id"] for (data,) in recorded)
     found += [
-        f"an enrolment without its event: {factor_id}" for factor_id in factors if not enrolled[factor_id]
+        f"an enrollment without its event: {factor_id}" for factor_id in factors if not enrolled[factor_id]
     ]
-    found += [f"an enrolment with {count} events: {key}" for key, count in enrolled.items() if count > 1]
+    found += [f"an enrollment with {count} events: {key}" for key, count in enrolled.items() if count > 1]
     found += [
-        f"an enrolment that was answered is lost: {factor_id}"
+        f"an acknowledged enrollment is lost: {factor_id}"
         for factor_id, user_id in acknowledged.factors.items()
         if factor_id not in factors or factors[factor_id][0] != user_id
     ]
     found += [
-        f"a step of before the restore is good: {factor_id}"
+        f"a step from before the restore is accepted: {factor_id}"
         for factor_id, (_, last) in factors.items()
         if isinstance(last, int) and last < acknowledged.marked
     ]
@@ -80,5 +80,5 @@ def broken(settings: Settings, acknowledged: Acknowledged) -> list[str]:
             found.append(f"an accepted challenge is open again: {challenge_id}")
         last = factors.get(factor_id, ("", 0))[1]
         if not isinstance(last, int) or last < step - 1:
-            found.append(f"a spent step is good again: {factor_id}")
+            found.append(f"a spent step can be used again: {factor_id}")
     return found

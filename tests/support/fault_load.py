@@ -1,4 +1,4 @@
-"""Clients that enrol and verify until they are stopped, whatever the server answers meanwhile."""
+"""Clients that enroll and verify until they are stopped, regardless of errors."""
 
 import contextlib
 import threading
@@ -16,7 +16,7 @@ THREADS: Final = 8
 
 
 class Clients:
-    """A few threads; `acknowledged` is what they were answered, `answers` counts every status."""
+    """A few client threads; `acknowledged` holds acknowledged writes, `answers` counts every status."""
 
     def __init__(self, server: Server) -> None:
         self.acknowledged = Acknowledged()
@@ -37,7 +37,7 @@ class Clients:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            # No answer is no promise; a 503 is none either.
+            # Neither a missing response nor a 503 acknowledges a write.
             with contextlib.suppress(httpx.TransportError), self._server.client() as client:
                 while not self._stopping.is_set() and self._once(client):
                     pass

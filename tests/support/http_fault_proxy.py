@@ -1,4 +1,4 @@
-"""A server between an SDK and authfactor that spoils answers: what the runner must notice."""
+"""A proxy between an SDK and authfactor that corrupts or loses responses."""
 
 import http.client
 import json
@@ -20,7 +20,7 @@ HOP_BY_HOP: Final = {"connection", "keep-alive", "transfer-encoding", "content-l
 
 @dataclass(slots=True)
 class Exchange:
-    """One request and its answer; a fault changes the answer."""
+    """One request and its response; a fault changes the response."""
 
     method: str
     path: str
@@ -44,7 +44,7 @@ Fault = Callable[[Exchange], None]
 
 
 def without_fault(exchange: Exchange) -> None:
-    """Pass everything on as it is."""
+    """Change nothing."""
 
 
 def without_expiry(exchange: Exchange) -> None:
@@ -52,8 +52,8 @@ def without_expiry(exchange: Exchange) -> None:
 
     def stripped(found: Json) -> Json:
         if isinstance(found, dict):
-            gone = "expires_at" if found.get("object") == "authentication_challenge" else ""
-            return {name: stripped(value) for name, value in found.items() if name != gone}
+            removed = "expires_at" if found.get("object") == "authentication_challenge" else ""
+            return {name: stripped(value) for name, value in found.items() if name != removed}
         return found
 
     if exchange.body:
@@ -61,13 +61,13 @@ def without_expiry(exchange: Exchange) -> None:
 
 
 def bare_factor(exchange: Exchange) -> None:
-    """Answer an enrollment with the factor alone."""
+    """Reduce the response to an enrollment to the factor."""
     if exchange.method == "POST" and exchange.path.endswith("/auth_factors") and exchange.status == 201:
         exchange.answer = exchange.answer["authentication_factor"]
 
 
 def errors_as_strings(exchange: Exchange) -> None:
-    """Say in strings what is wrong with a request."""
+    """Replace the items of `errors` by strings."""
     found = exchange.answer
     if exchange.status == 422 and "errors" in found:
         exchange.answer = {**found, "errors": [item["message"] for item in found["errors"]]}
@@ -80,25 +80,25 @@ def empty_body_labeled_json(exchange: Exchange) -> None:
 
 
 def replay_allowed() -> Fault:
-    """Take a code again that was taken before."""
-    taken: set[str] = set()
+    """Accept a code again that was accepted before."""
+    accepted: set[str] = set()
 
     def fault(exchange: Exchange) -> None:
         if not exchange.path.endswith("/verify") or exchange.status != 201:
             return
         code = json.loads(exchange.sent)["code"]
         if exchange.answer["valid"]:
-            taken.add(code)
-        elif code in taken:
+            accepted.add(code)
+        elif code in accepted:
             exchange.answer = {**exchange.answer, "valid": True}
 
     return fault
 
 
 class LostResponses:
-    """Hang up instead of answering one POST in ten of each kind, after the server has done the work.
+    """Close the connection instead of responding to one POST in ten of each kind, after it was processed.
 
-    Which one of the ten is drawn, so that it is another one in every round; the seed repeats a run.
+    Which one of each ten is random; the seed makes a run repeatable.
     """
 
     OF: Final = 10
@@ -125,7 +125,7 @@ class LostResponses:
 
 @contextmanager
 def spoiling(url: str, fault: Fault) -> Iterator[str]:
-    """Listen on a free port, pass every request on to `url`, and spoil its answer."""
+    """Listen on a free port, forward every request to `url`, and apply the fault to its response."""
     upstream = urlsplit(url).netloc
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""One installation as the library offers it, on a real database, and what an application does with it."""
+"""An open installation on a real database, and what an application does with it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +23,7 @@ Opener = Callable[..., Any]
 
 
 class Installation:
-    """What an application does with one installation, in a word each."""
+    """One method for each thing that an application does with an installation."""
 
     def __init__(
         self, af: Authfactor, clock: FakeClock, environment: Environment, other: Environment
@@ -57,16 +57,16 @@ class Installation:
         return await self.af.run(self.af.challenges.verify(self.environment, challenge.id, code))
 
     async def answer(self, enrolled: Enrollment, code: str) -> Verification:
-        """Verify on a challenge of its own."""
+        """Verify on a new challenge."""
         return await self.verify(await self.challenge(enrolled), code)
 
     def code(self, enrolled: Enrollment, step: int = 0) -> str:
-        """Say what the app shows now, or some steps from now."""
+        """Return the authenticator's code, `step` steps from now."""
         secret = base32.decode(enrolled.secret, min_bytes=1)
         return totp.code_at(secret, totp.step_at(self.clock.now // 1000) + step)
 
     def wrong(self, enrolled: Enrollment) -> str:
-        """Say a code that no step anywhere near has."""
+        """Return a code that no step near the current one has."""
         near = {self.code(enrolled, step) for step in range(-2 * DRIFT_STEPS, 2 * DRIFT_STEPS)}
         return next(code for code in map("{:06d}".format, range(1000)) if code not in near)
 
@@ -74,17 +74,17 @@ class Installation:
         return await self.af.read(lambda tx: tx.failures.of(self.environment.number, subject))
 
     async def events(self) -> list[str]:
-        """Names of the events so far, first to last."""
+        """Return the names of all events, oldest first."""
         rows = await self.af.read(lambda tx: tx.db.all("SELECT name FROM events ORDER BY id"))
         return [row[0] for row in rows]
 
     def sql(self, statement: str, *parameters: object) -> list[tuple[object, ...]]:
-        """Do to the database what an intruder with the file could do."""
+        """Run a statement on the database, as an attacker with the file could."""
         found = databases.sql(self.af.settings, statement, *parameters)
         if isinstance(self.af.store, SqliteStore):
-            self.af.store.end_reading()  # as the event loop does before its next turn
+            self.af.store.end_reading()  # as at the end of an event-loop iteration
         return found
 
     def files(self) -> bytes:
-        """Everything that is stored, logs included, the key ring not."""
+        """Return everything stored, with the write-ahead log, without the key ring."""
         return databases.stored(self.af.settings)

@@ -1,4 +1,4 @@
-"""A receiver of traces, as an OpenTelemetry collector is one: it takes bodies and keeps them."""
+"""An OpenTelemetry collector that records the bodies it receives."""
 
 import threading
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 @contextmanager
 def collecting() -> Iterator[tuple[dict[str, str], list[bytes]]]:
-    """Give the environment of a server that sends its traces here, and the bodies that have come."""
+    """Yield environment variables that make a server send its traces here, and the received bodies."""
     bodies: list[bytes] = []
 
     class Collector(BaseHTTPRequestHandler):

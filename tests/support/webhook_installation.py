@@ -1,4 +1,4 @@
-"""One installation whose events go to webhook endpoints, with a dispatcher that runs for a while."""
+"""An installation with webhook endpoints and a dispatcher that runs on demand."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ USER_EVENTS: Final = ["user.created", "user.updated", "user.deleted"]
 
 
 class WebhookInstallation:
-    """One installation, and what the tests of this folder do with it."""
+    """An installation, and what webhook tests do with it."""
 
     def __init__(self, af: Authfactor, clock: FakeClock, environment: Environment) -> None:
         self.af = af
@@ -52,7 +52,7 @@ class WebhookInstallation:
 
     @contextlib.asynccontextmanager
     async def dispatching(self) -> AsyncIterator[None]:
-        """Deliver for the length of the block; leaving it waits for what is on its way."""
+        """Run the dispatcher during the block; leaving it waits for deliveries in progress."""
         task = asyncio.create_task(deliver_forever(self.af))
         try:
             yield
@@ -62,7 +62,7 @@ class WebhookInstallation:
                 await task
 
     async def until(self, met: Callable[[], Any], what: str) -> None:
-        """Wait until something is true; the limit only ends a test that would hang."""
+        """Wait until `met` returns a true value; the time limit only ends a test that would hang."""
         async with asyncio.timeout(PATIENCE):
             while True:
                 result = met()
@@ -80,7 +80,7 @@ class WebhookInstallation:
         await self.until(met, "deliveries stay pending")
 
     async def until_attempts(self, count: int) -> None:
-        """Wait until so many attempts have been made and written down in all."""
+        """Wait until `count` attempts in total have been recorded."""
 
         async def met() -> bool:
             return sum(item.attempts for item in await self.deliveries()) >= count

@@ -1,4 +1,4 @@
-"""A webhook receiver on loopback that remembers what it was sent and answers as it is told."""
+"""A webhook receiver on loopback that records requests and sends configured responses."""
 
 import hashlib
 import hmac
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 
 class Received(NamedTuple):
-    """One request as it came in."""
+    """A received request."""
 
     path: str
     headers: dict[str, str]
@@ -30,7 +30,7 @@ class Received(NamedTuple):
 
 
 class Receiver:
-    """`status` and `headers` are the answer; while `gate` is closed nothing is answered."""
+    """Responds with `status` and `headers`, while `gate` is set; otherwise requests wait."""
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}/hooks?from=authfactor"
@@ -60,7 +60,7 @@ class Receiver:
 
 @contextmanager
 def receiving(port: int = 0) -> Iterator[Receiver]:
-    """Listen until the end of the block; a port of one's own choice brings back a receiver that was gone."""
+    """Listen during the block, on a free port or, to restart an earlier receiver, on its port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -82,7 +82,7 @@ def receiving(port: int = 0) -> Iterator[Receiver]:
                 self.close_connection = True
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Keep the tests' output quiet."""
 
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
@@ -99,7 +99,7 @@ def receiving(port: int = 0) -> Iterator[Receiver]:
 
 
 def verified_time(received: Received, secret: str) -> int:
-    """Check the signature as SDKs do, written down once more; return its time in milliseconds."""
+    """Check the signature like SDKs, implemented independently; return its time in milliseconds."""
     stamp, signature = received.headers["workos-signature"].split(", ")
     assert stamp.startswith("t=")
     assert signature.startswith("v1=")
