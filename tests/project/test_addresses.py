@@ -27,7 +27,7 @@ def run(*files: Path, cwd: Path | None = None) -> subprocess.CompletedProcess[st
     ],
     ids=["wheel", "index", "npm", "superuser", "workspace", "home"],
 )
-def test_a_line_with_an_address_is_named_by_file_and_line(tmp_path: Path, parts: tuple[str, ...]) -> None:
+def test_registry_hosts_and_machine_paths_are_reported(tmp_path: Path, parts: tuple[str, ...]) -> None:
     file = tmp_path / "x.lock"
     file.write_text("fine\n" + "".join(parts) + "\n")
     result = run(file)
@@ -44,25 +44,25 @@ def test_a_line_with_an_address_is_named_by_file_and_line(tmp_path: Path, parts:
         "//github.com/pypi/warehouse",
     ],
 )
-def test_ordinary_addresses_and_relative_paths_pass(tmp_path: Path, line: str) -> None:
+def test_ordinary_urls_and_relative_paths_pass(tmp_path: Path, line: str) -> None:
     file = tmp_path / "page.md"
     file.write_text(f"{line}\n")
     assert run(file).returncode == 0
 
 
-def test_binary_files_are_not_read_as_text(tmp_path: Path) -> None:
+def test_binary_files_are_ignored(tmp_path: Path) -> None:
     file = tmp_path / "picture.png"
     file.write_bytes(b"\0" + b"/" + b"root/x")
     assert run(file).returncode == 0
 
 
-def test_without_arguments_tracked_and_new_files_are_read_but_ignored_ones_are_not(tmp_path: Path) -> None:
+def test_tracked_and_new_files_are_checked_but_ignored_ones_are_not(tmp_path: Path) -> None:
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
-    offence = "/" + "work/x\n"
+    offense = "/" + "work/x\n"
     (tmp_path / ".gitignore").write_text("ignored\n")
-    (tmp_path / "ignored").write_text(offence)
+    (tmp_path / "ignored").write_text(offense)
     assert run(cwd=tmp_path).returncode == 0
-    (tmp_path / "new").write_text(offence)
+    (tmp_path / "new").write_text(offense)
     result = run(cwd=tmp_path)
     assert result.returncode == 1
     assert "new:1: path of one machine" in result.stdout

@@ -1,4 +1,4 @@
-"""The packages: the same bytes each time, one version, everything that is needed and nothing else."""
+"""The packages: reproducible, one version, everything that is needed and nothing else."""
 
 import hashlib
 import os
@@ -44,9 +44,9 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_a_second_build_gives_the_same_bytes(built: dict[str, Path], tmp_path: Path) -> None:
-    again = build(tmp_path / "again")
-    assert {name: digest(path) for name, path in again.items()} == {
+def test_builds_are_reproducible(built: dict[str, Path], tmp_path: Path) -> None:
+    second = build(tmp_path / "again")
+    assert {name: digest(path) for name, path in second.items()} == {
         name: digest(path) for name, path in built.items()
     }
     assert set(built) == {".whl", ".tar.gz"}
@@ -58,7 +58,7 @@ def test_the_version_is_written_in_one_place(built: dict[str, Path]) -> None:
     assert all(f"authfactor-{authfactor.__version__}" in path.name for path in built.values())
 
 
-def test_the_wheel_holds_the_package_and_nothing_else(built: dict[str, Path]) -> None:
+def test_the_wheel_contains_the_package_and_nothing_else(built: dict[str, Path]) -> None:
     with zipfile.ZipFile(built[".whl"]) as wheel:
         names = set(wheel.namelist())
     inside = {
@@ -74,13 +74,13 @@ def test_the_wheel_holds_the_package_and_nothing_else(built: dict[str, Path]) ->
     assert "authfactor/py.typed" in names
 
 
-def test_the_sdist_can_be_built_and_tested(built: dict[str, Path]) -> None:
+def test_the_sdist_contains_sources_and_project_files(built: dict[str, Path]) -> None:
     with tarfile.open(built[".tar.gz"]) as sdist:
         names = {name.partition("/")[2] for name in sdist.getnames()}
     assert {"pyproject.toml", "LICENSE", "README.md", "CHANGELOG.md", "src/authfactor/__init__.py"} <= names
 
 
-def test_the_pythons_that_are_declared() -> None:
+def test_supported_python_versions_are_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = [text.rpartition(" ")[2] for text in project["classifiers"] if re.search(r":: 3\.\d+$", text)]
     assert declared == ["3.11", "3.12", "3.13", "3.14"]
@@ -91,14 +91,14 @@ def commands(
     command: click.Command,
     path: tuple[str, ...] = (),
 ) -> list[tuple[tuple[str, ...], click.Command]]:
-    below = getattr(command, "commands", None)
-    if below is None:
+    subcommands = getattr(command, "commands", None)
+    if subcommands is None:
         return [(path, command)]
-    return [found for name, inner in below.items() for found in commands(inner, (*path, name))]
+    return [found for name, inner in subcommands.items() for found in commands(inner, (*path, name))]
 
 
 @pytest.mark.parametrize("path", [path for path, _ in commands(app)], ids=" ".join)
-def test_every_command_shows_an_example_that_names_it(path: tuple[str, ...]) -> None:
+def test_help_of_every_command_has_an_example(path: tuple[str, ...]) -> None:
     text = dict(commands(app))[path].help or ""
     example = re.search(r"Example:\s+(authfactor .*)", text)
     assert example, f"the help of `authfactor {' '.join(path)}` has no example"
@@ -106,15 +106,15 @@ def test_every_command_shows_an_example_that_names_it(path: tuple[str, ...]) -> 
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_can_be_installed_and_completes(shell: str) -> None:
-    shown = subprocess.run(
+def test_a_completion_script_is_printed_for_every_shell(shell: str) -> None:
+    printed = subprocess.run(
         [sys.executable, "-m", "authfactor", "--show-completion", shell],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert shown.returncode == 0, shown.stderr
-    assert "COMPLETE" in shown.stdout
+    assert printed.returncode == 0, printed.stderr
+    assert "COMPLETE" in printed.stdout
 
 
 def test_bash_completes_the_commands() -> None:

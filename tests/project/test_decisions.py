@@ -8,12 +8,12 @@ import pytest
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "decisions"
 RECORDS: Final = {path.name[:4]: path for path in sorted(FOLDER.glob("[0-9]*.md"))}
-# What a record says about others, and what those say about it.
+# How a record refers to another one, and how that one must refer back.
 MUTUAL: Final = {"amends": "amended by", "supersedes in part": "superseded in part by"}
 
 
 def header(number: str) -> str:
-    """Return what stands between title and context, without line breaks."""
+    """Return the text between title and context, without line breaks."""
     return " ".join(RECORDS[number].read_text(encoding="utf-8").partition("\n## ")[0].lower().split())
 
 
@@ -23,7 +23,7 @@ def related(number: str, phrase: str) -> set[str]:
     return {named for text in found for named in re.findall(r"\[(\d{4})\]", text)}
 
 
-def test_numbers_are_consecutive() -> None:
+def test_record_numbers_are_consecutive() -> None:
     assert list(RECORDS) == [f"{number:04}" for number in range(1, len(RECORDS) + 1)]
 
 
@@ -36,7 +36,7 @@ def test_a_record_has_title_date_status_and_the_usual_sections(number: str) -> N
 
 
 @pytest.mark.parametrize("number", RECORDS)
-def test_the_index_has_a_record_with_its_title_date_and_status(number: str) -> None:
+def test_the_index_lists_every_record_with_title_and_date(number: str) -> None:
     text = RECORDS[number].read_text(encoding="utf-8")
     title, date = re.findall(r"^# \d{4} (.*)$|^- Date: (.*)$", text, re.MULTILINE)
     row = next(
@@ -51,7 +51,7 @@ def test_the_index_has_a_record_with_its_title_date_and_status(number: str) -> N
 
 
 @pytest.mark.parametrize("number", RECORDS)
-def test_records_that_change_each_other_say_so_on_both_sides(number: str) -> None:
+def test_amended_records_refer_to_each_other(number: str) -> None:
     for active, passive in MUTUAL.items():
         for other in related(number, active):
             assert number in related(other, passive), f"{other} does not name {number}"

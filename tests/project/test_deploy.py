@@ -1,4 +1,4 @@
-"""The files under deploy/: linted by the tools of their kind, and true about the product."""
+"""The files under deploy/: accepted by the tools of their kind, and consistent with the product."""
 
 import json
 import os
@@ -30,7 +30,7 @@ DASHBOARD: Final = DEPLOY / "observability" / "dashboard.json"
 
 
 def tool(name: str) -> str:
-    """Find a program, in our own environment first; without it skip on a laptop, fail where CI is set."""
+    """Find a program, in this environment first; without it, skip (or fail in CI)."""
     found = shutil.which(name, path=f"{Path(sys.prefix) / 'bin'}{os.pathsep}{os.environ['PATH']}")
     if found is None:
         skip_or_fail(f"{name} is not on PATH")
@@ -58,8 +58,8 @@ def expressions() -> list[str]:
     return [*rules, *(target["expr"] for panel in panels for target in panel["targets"])]
 
 
-def known() -> dict[str, tuple[str, tuple[str, ...]]]:
-    """Every series that `/metrics` can have, with its labels."""
+def known_series() -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Return every series that `/metrics` can have, with its kind and labels."""
     found = {}
     for name, kind, labels, _ in metric_names.described([route.name for route in all_routes()]):
         for end in ("_bucket", "_sum", "_count") if kind == "histogram" else ("",):
@@ -68,19 +68,19 @@ def known() -> dict[str, tuple[str, tuple[str, ...]]]:
 
 
 @pytest.mark.parametrize("expression", expressions())
-def test_every_metric_and_label_that_is_asked_for_exists(expression: str) -> None:
-    asked = re.findall(r"\b(authfactor_\w+)(?:\{([^}]*)\})?", expression)
+def test_queried_metrics_and_labels_exist(expression: str) -> None:
+    queried = re.findall(r"\b(authfactor_\w+)(?:\{([^}]*)\})?", expression)
 
-    assert asked or expression.startswith("up{")
-    for name, selector in asked:
-        assert name in known(), name
+    assert queried or expression.startswith("up{")
+    for name, selector in queried:
+        assert name in known_series(), name
         labels = set(re.findall(r"(\w+)=", selector)) - {"instance", "job"}
-        assert labels <= set(known()[name][1]), (name, selector)
+        assert labels <= set(known_series()[name][1]), (name, selector)
     grouped = {label for part in re.findall(r"by \(([^)]*)\)", expression) for label in part.split(", ")}
-    assert grouped <= {"instance"} | {label for name, _ in asked for label in known()[name][1]}
+    assert grouped <= {"instance"} | {label for name, _ in queried for label in known_series()[name][1]}
 
 
-def test_promtool_understands_every_expression_of_the_dashboard(tmp_path: Path) -> None:
+def test_promtool_accepts_the_dashboards_expressions(tmp_path: Path) -> None:
     rules = [
         {
             "record": f"panel:{number}",
@@ -100,7 +100,7 @@ def test_every_metric_is_on_the_dashboard() -> None:
     assert [name for name, *_ in metric_names.described(["GET /x"]) if name not in text] == []
 
 
-def test_every_alert_says_what_to_do() -> None:
+def test_every_alert_has_a_summary_and_an_action() -> None:
     for group in yaml.safe_load(ALERTS.read_text())["groups"]:
         for rule in group["rules"]:
             assert {"summary", "action"} <= set(rule["annotations"]), rule["alert"]
@@ -108,12 +108,12 @@ def test_every_alert_says_what_to_do() -> None:
 
 
 def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
-    # Where it looks for the program there is one; everything else is as shipped.
+    # The path of the program is replaced by an existing one; everything else is as shipped.
     copy = tmp_path / "authfactor.service"
     copy.write_text(UNIT.read_text().replace("/opt/authfactor/bin/authfactor", "/bin/true"))
     done = run(tool("systemd-analyze"), "verify", copy)
-    said = [line for line in done.stderr.splitlines() if "authfactor.service" in line]
-    assert (done.returncode, said) == (0, []), done.stderr
+    complaints = [line for line in done.stderr.splitlines() if "authfactor.service" in line]
+    assert (done.returncode, complaints) == (0, []), done.stderr
 
 
 def test_the_unit_is_hardened() -> None:
@@ -122,7 +122,7 @@ def test_the_unit_is_hardened() -> None:
 
 
 def unit_commands() -> list[list[str]]:
-    """What the unit runs, without the program's path."""
+    """Return the arguments of the commands that the unit runs."""
     lines = re.findall(
         r"^Exec(?:Start|StartPre)=/opt/authfactor/bin/authfactor (.*)$", UNIT.read_text(), re.MULTILINE
     )
@@ -131,18 +131,18 @@ def unit_commands() -> list[list[str]]:
 
 
 @pytest.mark.parametrize("command", [*unit_commands(), ["migrate"], ["serve", "--workers", "2"], ["serve"]])
-def test_every_command_that_is_run_is_one_of_ours(command: list[str]) -> None:
-    # Parsed by the real command line, stopped by --help before anything happens.
+def test_deployed_commands_exist(command: list[str]) -> None:
+    # Parsed by the real command line; --help stops it before it does anything.
     done = CliRunner().invoke(app, [*command, "--help"])
     assert done.exit_code == 0, done.output
 
 
-def test_hadolint_has_nothing_to_say_about_the_containerfile() -> None:
+def test_hadolint_accepts_the_containerfile() -> None:
     done = run(tool("hadolint"), CONTAINER)
     assert (done.returncode, done.stdout) == (0, "")
 
 
-def test_the_container_runs_without_root_on_a_read_only_root_and_is_probed() -> None:
+def test_the_container_is_unprivileged_read_only_and_probed() -> None:
     text = CONTAINER.read_text()
     last = text.rpartition("\nFROM ")[2]
     assert re.search(r"^USER (?!0\b|root\b)\d+:\d+$", last, re.MULTILINE)
@@ -162,7 +162,7 @@ def test_kubernetes_accepts_the_manifests(manifest: dict[str, Any]) -> None:
     kubernetes_validate.validate(manifest, "1.33", strict=True)
 
 
-def test_the_deployment_is_probed_protected_and_given_time() -> None:
+def test_the_deployment_has_probes_hardening_and_drain_time() -> None:
     found = {manifest["kind"]: manifest for manifest in manifests()}
     pod = found["Deployment"]["spec"]["template"]["spec"]
     container = pod["containers"][0]
@@ -176,7 +176,7 @@ def test_the_deployment_is_probed_protected_and_given_time() -> None:
 
 
 @pytest.mark.parametrize("file", [KUBERNETES, COMPOSE, CONTAINER, UNIT], ids=lambda file: file.name)
-def test_every_setting_that_is_named_exists(file: Path) -> None:
+def test_settings_named_in_deploy_files_exist(file: Path) -> None:
     named = set(re.findall(rf"\b{PREFIX}[A-Z_]+", file.read_text())) - {f"{PREFIX}DATABASE_PASSWORD"}
     unknown = [name for name in named if not hasattr(Settings(), name.removeprefix(PREFIX).lower())]
     assert (bool(named), unknown) == (True, [])

@@ -1,4 +1,4 @@
-"""tools/nightly.py: every stage runs, whatever became of those before, and the table tells."""
+"""tools/nightly.py: every stage runs, even after a failed one, and the table shows the results."""
 
 import re
 import sys
@@ -15,19 +15,19 @@ def stage(name: str, code: int) -> nightly.Stage:
     return nightly.Stage(name, "a test of it", (sys.executable, "-c", f"raise SystemExit({code})"))
 
 
-def test_a_stage_that_fails_does_not_keep_the_others_from_running(
+def test_a_failed_stage_does_not_stop_the_others(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(nightly, "STAGES", (stage("first", 3), stage("second", 0)))
     monkeypatch.setattr(sys, "argv", ["nightly"])
     assert nightly.main() == 1
-    told = capsys.readouterr().out
-    assert re.search(r"^first      FAILED \(3\) .* a test of it$", told, re.MULTILINE)
-    assert re.search(r"^second     passed ", told, re.MULTILINE)
-    assert told.endswith("1 passed, 1 failed\n")
+    output = capsys.readouterr().out
+    assert re.search(r"^first      FAILED \(3\) .* a test of it$", output, re.MULTILINE)
+    assert re.search(r"^second     passed ", output, re.MULTILINE)
+    assert output.endswith("1 passed, 1 failed\n")
 
 
-def test_names_pick_stages_and_an_unknown_one_is_named(
+def test_stages_are_selected_by_name_and_unknown_names_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(nightly, "STAGES", (stage("first", 3), stage("second", 0)))
@@ -39,7 +39,7 @@ def test_names_pick_stages_and_an_unknown_one_is_named(
     assert capsys.readouterr().out == "no stage third; there are first, second\n"
 
 
-def test_every_test_that_is_marked_nightly_is_in_one_stage() -> None:
+def test_every_nightly_test_is_in_exactly_one_stage() -> None:
     marked = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "tests").rglob("test_*.py")

@@ -1,4 +1,4 @@
-"""The README's tour, run as a newcomer pastes it: block after block, in one shell, against a demo server."""
+"""The README's tour, run block after block in one shell, against a demo server."""
 
 import os
 import re
@@ -29,14 +29,14 @@ def tour() -> list[str]:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Server:
-    # As `make run` starts it, but for the port and the folder.
+    # As `make run` starts it, except for the port and the folder.
     return Server(
         tmp_path / "data", {"AUTHFACTOR_BOOTSTRAP_API_KEY": "", "AUTHFACTOR_BOOTSTRAP_CLIENT_ID": ""}
     )
 
 
 def script(server: Server) -> str:
-    """Join the blocks; a failing line ends the run, a marker tells the blocks' outputs apart."""
+    """Join the blocks; a failing line ends the run, and markers separate the blocks' outputs."""
     blocks = [f"echo '{BETWEEN.format(number)}'\n{block}" for number, block in enumerate(tour())]
     return "set -eo pipefail\n" + "\n".join(blocks).replace(WRITTEN_URL, server.url)
 
@@ -58,8 +58,8 @@ def run_tour(server: Server, folder: Path) -> "subprocess.CompletedProcess[str]"
     )
 
 
-def test_the_tour_works_as_written(server: Server, tmp_path: Path) -> None:
-    # The tour is run in the folder of the README; what it makes lies in the data folder.
+def test_the_readme_tour_works_as_written(server: Server, tmp_path: Path) -> None:
+    # The tour runs in the README's folder; its files are in the data folder.
     folder = tmp_path / "clone"
     folder.mkdir()
     (folder / ".venv").symlink_to(Path(sys.executable).parent.parent)
@@ -80,16 +80,16 @@ def test_the_tour_works_as_written(server: Server, tmp_path: Path) -> None:
 
     assert len(outputs) == len(tour()) > 3
     assert done.stderr.strip() == ""
-    # What the text promises around the blocks.
+    # What the text around the blocks says.
     assert re.search(r'"valid": true', done.stdout)
     assert re.search(r'"valid": false', done.stdout)
     assert "code_already_used" in done.stdout
     assert "otpauth://totp/Acme:" in done.stdout
-    assert any(factors), "the tour enrols a factor"
+    assert any(factors), "the tour enrolls a factor"
     assert "internal_error" not in done.stdout
 
 
-def test_the_addresses_and_targets_that_the_readme_names_exist() -> None:
+def test_urls_and_make_targets_in_the_readme_exist() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
 
@@ -101,7 +101,7 @@ def test_the_addresses_and_targets_that_the_readme_names_exist() -> None:
     assert WRITTEN_URL.removeprefix("http://127.0.0.1:") in makefile
 
 
-def test_every_file_that_the_readme_links_to_exists() -> None:
+def test_files_linked_from_the_readme_exist() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
 
     links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]

@@ -1,4 +1,4 @@
-"""The pages about the code agree with it: the generated reference, the map of modules, the decisions."""
+"""The pages about the code agree with it: the generated reference, the module table, the decisions."""
 
 import re
 import subprocess
@@ -25,18 +25,18 @@ def reference(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def modules() -> set[str]:
-    """Every module of the package as the architecture page writes it: `rules/factors/challenges`, `core`."""
+    """Return the package's modules as the architecture page names them: `core`, `rules/pagination`."""
     found = {path.relative_to(PACKAGE).with_suffix("").as_posix() for path in PACKAGE.rglob("*.py")}
     return {name for name in found if not name.split("/")[-1].startswith("__") and "versions/" not in name}
 
 
-def test_the_reference_is_what_the_code_says_today() -> None:
+def test_the_generated_reference_is_up_to_date() -> None:
     result = reference("--check")
     assert result.returncode == 0, f"run `make reference`\n{result.stdout}{result.stderr}"
 
 
 @pytest.mark.timeout(240)  # writes the reference four times
-def test_a_page_that_was_edited_by_hand_is_named(tmp_path: Path) -> None:
+def test_stale_reference_pages_are_named(tmp_path: Path) -> None:
     assert reference("--into", tmp_path).returncode == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(PAGES)
     assert reference("--into", tmp_path, "--check").returncode == 0
@@ -48,7 +48,7 @@ def test_a_page_that_was_edited_by_hand_is_named(tmp_path: Path) -> None:
     assert not (tmp_path / "errors.md").exists()
 
 
-def test_every_file_that_the_architecture_page_names_exists() -> None:
+def test_files_named_in_the_architecture_page_exist() -> None:
     text = (DOCS / "architecture.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`([a-z_]+(?:/[a-z_0-9]+)*(?:/|\.[a-z]+))`", text))
     assert len(named) > 10, "the page names files in backticks"
@@ -56,20 +56,20 @@ def test_every_file_that_the_architecture_page_names_exists() -> None:
     assert not missing
 
 
-def test_the_table_of_modules_names_every_module_and_no_other() -> None:
+def test_the_module_table_lists_exactly_the_modules() -> None:
     text = (DOCS / "architecture.md").read_text(encoding="utf-8")
     table = text.partition("## Modules")[2].partition("\n## ")[0]
     rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     named = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
-    whole = {name.removesuffix("/") for name in named if name.endswith("/")}
-    of_whole = {name for name in modules() if any(name.startswith(f"{folder}/") for folder in whole)}
+    folders = {name.removesuffix("/") for name in named if name.endswith("/")}
+    in_folders = {name for name in modules() if any(name.startswith(f"{folder}/") for folder in folders)}
     single = {name for name in named if not name.endswith("/")}
-    assert modules() - of_whole - single == set(), "modules that the table in docs/architecture.md lacks"
+    assert modules() - in_folders - single == set(), "modules that the table in docs/architecture.md lacks"
     assert single - modules() == set(), "modules that no longer exist"
-    assert all((PACKAGE / folder).is_dir() for folder in whole)
+    assert all((PACKAGE / folder).is_dir() for folder in folders)
 
 
-def test_every_decision_that_the_source_cites_is_written_down() -> None:
+def test_decisions_cited_in_the_source_exist() -> None:
     cited = {
         (number, path)
         for path in PACKAGE.rglob("*.py")
@@ -82,7 +82,7 @@ def test_every_decision_that_the_source_cites_is_written_down() -> None:
     assert not missing
 
 
-def test_every_decision_says_context_decision_alternatives_and_consequences() -> None:
+def test_every_decision_has_the_four_sections() -> None:
     for path in DECISIONS.glob("[0-9]*.md"):
         text = path.read_text(encoding="utf-8").lower()
         absent = [
@@ -93,7 +93,7 @@ def test_every_decision_says_context_decision_alternatives_and_consequences() ->
         assert not absent, f"{path.name} lacks {absent}"
 
 
-def test_every_link_between_our_pages_leads_somewhere() -> None:
+def test_links_between_pages_resolve() -> None:
     pages = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "SECURITY.md", *DOCS.rglob("*.md")]
     dead = [
         f"{page.relative_to(ROOT)}: {target}"

@@ -1,4 +1,4 @@
-"""Every sample belongs to a page, shows the page's method, and the pages show the samples as they are."""
+"""Every sample belongs to a page and shows its method, and the package has the current samples."""
 
 import re
 import subprocess
@@ -15,40 +15,40 @@ from tests.project.test_reference import ROOT
 ROWS = [(language, page) for page in reference.endpoints().values() for language in page.reference]
 
 
-def test_the_package_holds_the_samples_as_they_are_today() -> None:
-    ended = subprocess.run(
+def test_packaged_samples_are_up_to_date() -> None:
+    result = subprocess.run(
         [sys.executable, ROOT / "tools" / "samples.py", "--check"],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert ended.returncode == 0, f"run `make reference`\n{ended.stdout}{ended.stderr}"
+    assert result.returncode == 0, f"run `make reference`\n{result.stdout}{result.stderr}"
 
 
 @pytest.mark.parametrize("language", reference.LANGUAGES)
-def test_every_page_has_its_sample_and_every_sample_its_page(language: str) -> None:
+def test_pages_and_samples_match_one_to_one(language: str) -> None:
     pages = {name for name, page in reference.endpoints().items() if language in page.reference}
     assert programs.names(language) == pages
     assert "connect" in reference.samples()[language]
 
 
 @pytest.mark.parametrize("language", reference.LANGUAGES)
-def test_every_sample_was_run_or_checked_and_none_else(language: str) -> None:
+def test_exactly_the_existing_samples_were_run_or_checked(language: str) -> None:
     checked = reference.recorded().checked[language]
     assert set(checked) == programs.names(language)
     ways = {"run"} if language in {"curl", "js", "python", "go"} else {"replayed", "parsed"}
     assert {how.split()[0] for how in checked.values()} <= ways
 
 
-def test_every_page_shows_an_answer_that_was_recorded() -> None:
+def test_every_page_has_a_recorded_response() -> None:
     assert set(reference.recorded().answers) == set(reference.endpoints())
-    for name, answer in reference.recorded().answers.items():
-        assert answer.status < 400, name
-        assert answer.request.split()[0] == reference.endpoints()[name].http.type
+    for name, response in reference.recorded().answers.items():
+        assert response.status < 400, name
+        assert response.request.split()[0] == reference.endpoints()[name].http.type
 
 
 @pytest.mark.parametrize(("language", "page"), ROWS, ids=[f"{row[0]}-{row[1].name}" for row in ROWS])
-def test_a_sample_calls_the_method_that_its_page_names(language: str, page: reference.Endpoint) -> None:
+def test_samples_call_the_method_that_their_page_names(language: str, page: reference.Endpoint) -> None:
     code = reference.samples()[language][page.name].code
     method = page.reference[language]
     if language == "curl":
@@ -65,7 +65,7 @@ def exchange(target: str = "/healthz", status: int = 200, sent: bytes = b"") -> 
 
 
 @pytest.mark.parametrize(
-    ("exchanges", "said"),
+    ("exchanges", "problem"),
     [
         ([], "sent 0 requests"),
         ([exchange(), exchange()], "sent 2 requests"),
@@ -75,27 +75,25 @@ def exchange(target: str = "/healthz", status: int = 200, sent: bytes = b"") -> 
         ([exchange("/healthz?deep=1")], "does not describe: deep"),
     ],
 )
-def test_a_sample_that_does_another_thing_than_its_page_says_is_found(
-    exchanges: list[Exchange], said: str
-) -> None:
+def test_a_sample_that_contradicts_its_page_is_found(exchanges: list[Exchange], problem: str) -> None:
     page = reference.endpoints()["healthz"]
     assert checking.problem(page, [exchange()], strictly=True) == ""
-    assert said in checking.problem(page, exchanges, strictly=True)
+    assert problem in checking.problem(page, exchanges, strictly=True)
 
 
-def test_answers_agree_in_shape_not_in_values() -> None:
+def test_responses_are_compared_by_shape_not_by_values() -> None:
     assert checking.shape({"id": "a", "list": [{"n": 1}]}) == checking.shape({"list": [{"n": 2}], "id": "b"})
     assert checking.shape({"id": "a"}) != checking.shape({"id": None})
     assert checking.shape({"id": "a"}) != checking.shape({"id": "a", "more": 1})
 
 
-def test_a_file_without_a_region_is_refused(tmp_path: Path) -> None:
+def test_a_sample_without_a_region_is_refused(tmp_path: Path) -> None:
     code = f"import sys; sys.path.insert(0, {str(ROOT / 'tools')!r}); import samples, pathlib;"
     (tmp_path / "a.py").write_text("print(1)\n")
-    ended = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", f"{code} samples.region(pathlib.Path({str(tmp_path / 'a.py')!r}))"],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert "0 regions instead of one" in ended.stderr
+    assert "0 regions instead of one" in result.stderr

@@ -1,4 +1,4 @@
-"""The documentation: a site that builds strictly, fetches nothing, and covers what the code has."""
+"""The documentation: a site that builds strictly, fetches nothing, and covers the code."""
 
 import re
 import subprocess
@@ -18,7 +18,7 @@ ROOT: Final = Path(__file__).parents[2]
 DOCS: Final = ROOT / "docs"
 REFERENCE: Final = DOCS / "reference"
 HOW_TO: Final = sorted((DOCS / "how-to").glob("*.md"))
-# A how-to names the test that runs it, or says that there is none.
+# A how-to page names the test that runs it, or says that there is none.
 WALKED: Final = re.compile(r"^(?:Tested by\b|Not tested\b)", re.MULTILINE)
 
 
@@ -38,7 +38,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.timeout(240)
-def test_the_site_builds_without_a_warning_and_fetches_nothing(site: Path) -> None:
+def test_the_site_builds_strictly_and_fetches_nothing(site: Path) -> None:
     pages = {path.relative_to(site).with_suffix("").as_posix() for path in site.rglob("*.html")} - {"404"}
     sources = {path.relative_to(DOCS).with_suffix("").as_posix() for path in DOCS.rglob("*.md")}
     assert pages == sources
@@ -55,7 +55,7 @@ def test_the_site_builds_without_a_warning_and_fetches_nothing(site: Path) -> No
 
 
 @pytest.mark.parametrize("page", HOW_TO, ids=lambda page: page.stem)
-def test_a_how_to_says_whether_a_test_walks_it(page: Path) -> None:
+def test_how_to_pages_say_whether_they_are_tested(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert WALKED.search(text), (
         f"{page.name} must say 'Tested by `tests/…`' or 'Not tested …' at the start of a line"
@@ -64,7 +64,7 @@ def test_a_how_to_says_whether_a_test_walks_it(page: Path) -> None:
         assert (ROOT / name).exists(), name
 
 
-def test_there_is_a_how_to_for_each_common_job() -> None:
+def test_common_tasks_have_a_how_to_page() -> None:
     names = {page.stem for page in HOW_TO}
     assert {
         "tls",
@@ -75,26 +75,28 @@ def test_there_is_a_how_to_for_each_common_job() -> None:
     } <= names
 
 
-def test_every_metric_log_field_event_and_signal_is_in_the_reference() -> None:
-    told = {name: (REFERENCE / f"{name}.md").read_text() for name in ("metrics", "logs", "events", "signals")}
+def test_metrics_log_fields_events_and_signals_are_documented() -> None:
+    pages = {
+        name: (REFERENCE / f"{name}.md").read_text() for name in ("metrics", "logs", "events", "signals")
+    }
     named = [value for name, value in vars(event_log).items() if name.isupper() and isinstance(value, str)]
     routes = [route.name for route in all_routes()]
 
-    assert [name for name, *_ in metric_names.described(routes) if f"`{name}`" not in told["metrics"]] == []
-    assert [name for name in FIELDS if f"`{name}`" not in told["logs"]] == []
+    assert [name for name, *_ in metric_names.described(routes) if f"`{name}`" not in pages["metrics"]] == []
+    assert [name for name in FIELDS if f"`{name}`" not in pages["logs"]] == []
     assert len(named) > 10
-    assert [name for name in named if f"`{name}`" not in told["events"]] == []
-    # SIGCHLD is between the supervisor and its children.
-    assert [one.name for one in SIGNALS if one.name != "SIGCHLD" and one.name not in told["signals"]] == []
+    assert [name for name in named if f"`{name}`" not in pages["events"]] == []
+    # SIGCHLD is internal to the supervisor and its children.
+    assert [one.name for one in SIGNALS if one.name != "SIGCHLD" and one.name not in pages["signals"]] == []
 
 
-def test_every_event_that_the_code_can_write_is_one_of_the_list() -> None:
-    """No name of an event is written anywhere but in the module that lists them."""
-    shaped = re.compile(r"""["'](authfactor\.[a-z_]+)["']""")
-    loose = [
+def test_event_names_are_defined_only_in_event_log() -> None:
+    """Check that event names are written only in the module that defines them."""
+    event_name = re.compile(r"""["'](authfactor\.[a-z_]+)["']""")
+    elsewhere = [
         f"{path.name}: {name}"
         for path in (ROOT / "src" / "authfactor" / "rules").rglob("*.py")
         if path.name != "event_log.py"
-        for name in shaped.findall(path.read_text(encoding="utf-8"))
+        for name in event_name.findall(path.read_text(encoding="utf-8"))
     ]
-    assert loose == []
+    assert elsewhere == []

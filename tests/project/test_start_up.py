@@ -1,4 +1,4 @@
-"""What the program loads before it can answer: modules, since seconds depend on the machine."""
+"""The modules that the program loads at the start, counted because seconds depend on the machine."""
 
 import os
 import re
@@ -40,7 +40,7 @@ NEVER_AT_A_START = {
     "tomllib",
     "typer",
 }
-"""What neither a help text nor a server needs before its first answer."""
+"""What neither a help text nor a server needs before its first response."""
 
 NOTHING_RUNS = NEVER_AT_A_START | {
     "argon2",
@@ -54,11 +54,11 @@ NOTHING_RUNS = NEVER_AT_A_START | {
     "ssl",
     "uvicorn",
 }
-"""What a help text can do without besides."""
+"""What a help text does not need either."""
 
 
-def of(loaded: set[str], packages: set[str]) -> set[str]:
-    """Return which of the packages (or modules) have been loaded, or a part of them."""
+def loaded_from(loaded: set[str], packages: set[str]) -> set[str]:
+    """Return which of the packages (or modules) were loaded, at least in part."""
     return {
         package
         for package in packages
@@ -68,15 +68,17 @@ def of(loaded: set[str], packages: set[str]) -> set[str]:
 
 
 def loaded(*words: str) -> set[str]:
-    """Return the modules that one run of the program has loaded by its end."""
-    outside = {name: value for name, value in os.environ.items() if not name.startswith(("AUTH", "COVERAGE"))}
+    """Return the modules that one run of the program loads."""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("AUTH", "COVERAGE"))
+    }
     command = [sys.executable, "-X", "importtime", "-m", "authfactor", *words]
-    done = subprocess.run(command, env=outside, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
     return set(IMPORT.findall(done.stderr))
 
 
 @pytest.mark.parametrize(
-    ("most", "words"),
+    ("limit", "words"),
     [
         (130, ("--help",)),
         (120, ("--version",)),
@@ -85,41 +87,45 @@ def loaded(*words: str) -> set[str]:
         (170, ("factors", "verify", "--help")),
     ],
 )
-def test_a_help_text_loads_little(most: int, words: tuple[str, ...]) -> None:
+def test_help_texts_load_few_modules(limit: int, words: tuple[str, ...]) -> None:
     modules = loaded(*words)
-    assert of(modules, NOTHING_RUNS) == set()
-    assert len(modules) <= most, f"{len(modules)} modules; what of them can be loaded later?"
+    assert loaded_from(modules, NOTHING_RUNS) == set()
+    assert len(modules) <= limit, f"{len(modules)} modules; which of them can be loaded later?"
 
 
 @pytest.mark.parametrize(
-    ("most", "words"), [(380, ("--json", "users", "list")), (380, ("--json", "vault", "status"))]
+    ("limit", "words"), [(380, ("--json", "users", "list")), (380, ("--json", "vault", "status"))]
 )
-def test_a_command_loads_no_server(tmp_path: Path, most: int, words: tuple[str, ...]) -> None:
+def test_commands_do_not_load_the_server(tmp_path: Path, limit: int, words: tuple[str, ...]) -> None:
     with Client(data=tmp_path) as client:
         client.user_management.create_user(email="kim@example.org")
     modules = loaded("--data", str(tmp_path), *words)
-    assert of(modules, NEVER_AT_A_START | {"authfactor.http", "uvicorn"}) == set()
-    assert len(modules) <= most, f"{len(modules)} modules; what of them can be loaded later?"
+    assert loaded_from(modules, NEVER_AT_A_START | {"authfactor.http", "uvicorn"}) == set()
+    assert len(modules) <= limit, f"{len(modules)} modules; which of them can be loaded later?"
 
 
-def test_a_server_loads_what_requests_need(tmp_path: Path) -> None:
-    first = Server(tmp_path / "data")
-    first.start()
-    assert first.stop() == 0
-    # The heavier kind of log: lines for people are written by a library of their own.
-    told = {"PYTHONPROFILEIMPORTTIME": "1", "COVERAGE_PROCESS_START": "", "AUTHFACTOR_LOG_FORMAT": "human"}
-    server = Server(tmp_path / "data", told)
+def test_a_starting_server_loads_no_unneeded_modules(tmp_path: Path) -> None:
+    initial = Server(tmp_path / "data")
+    initial.start()
+    assert initial.stop() == 0
+    # The log format that loads more: lines for people need another library.
+    environment = {
+        "PYTHONPROFILEIMPORTTIME": "1",
+        "COVERAGE_PROCESS_START": "",
+        "AUTHFACTOR_LOG_FORMAT": "human",
+    }
+    server = Server(tmp_path / "data", environment)
     server.log = tmp_path / "second.log"
 
     server.start()
     modules = set(IMPORT.findall(server.output()))
-    assert of(modules, NEVER_AT_A_START) == set()
-    assert len(modules) <= 500, f"{len(modules)} modules; what of them can be loaded later?"
+    assert loaded_from(modules, NEVER_AT_A_START) == set()
+    assert len(modules) <= 500, f"{len(modules)} modules; which of them can be loaded later?"
 
-    # What was put off is there when it is asked for.
+    # Deferred modules are loaded when they are needed.
     with server.client(API_KEY) as client:
         assert client.get("/openapi.json").json()["openapi"] == "3.1.0"
-        made = client.post(
+        created = client.post(
             "/user_management/users",
             json={
                 "email": "kim@example.org",
@@ -127,5 +133,5 @@ def test_a_server_loads_what_requests_need(tmp_path: Path) -> None:
                 "password_hash_type": "ssha",
             },
         )
-        assert made.status_code == 201, made.text
+        assert created.status_code == 201, created.text
     assert server.stop() == 0

@@ -1,4 +1,4 @@
-"""What is installed with a server: written down, explained, looked up."""
+"""The packages that a server installs: listed, explained, checked for licenses and vulnerabilities."""
 
 import json
 import os
@@ -43,13 +43,13 @@ def bill() -> str:
     return done.stdout
 
 
-def test_the_bill_is_valid_by_the_schema(bill: str) -> None:
+def test_the_bill_of_materials_is_valid_cyclonedx(bill: str) -> None:
     validator = JsonStrictValidator(SchemaVersion.V1_6)
     assert validator.validate_str(bill) is None
     assert validator.validate_str(bill.replace('"type": "library"', '"type": "book"', 1)) is not None
 
 
-def test_the_bill_has_every_package_of_the_lock_with_all_its_hashes(bill: str) -> None:
+def test_the_bill_lists_every_locked_package_with_its_hashes(bill: str) -> None:
     lock = (ROOT / "requirements/runtime.lock").read_text()
     pinned = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", lock, re.MULTILINE))
     parts = json.loads(bill)["components"]
@@ -66,20 +66,18 @@ def test_the_bill_has_every_package_of_the_lock_with_all_its_hashes(bill: str) -
     assert set(hashes) <= set(held)
 
 
-def test_every_part_of_the_bill_is_there_because_something_needs_it(bill: str) -> None:
-    made = json.loads(bill)
-    needs = {each["ref"]: each.get("dependsOn", []) for each in made["dependencies"]}
+def test_every_component_of_the_bill_is_a_dependency(bill: str) -> None:
+    document = json.loads(bill)
+    needs = {each["ref"]: each.get("dependsOn", []) for each in document["dependencies"]}
     reached, fresh = set(), {"authfactor"}
     while fresh:
         reached |= fresh
         fresh = {below for each in fresh for below in needs[each]} - reached
-    assert reached == {"authfactor"} | {each["bom-ref"] for each in made["components"]}
-    assert made["metadata"]["component"]["version"] == authfactor.__version__
+    assert reached == {"authfactor"} | {each["bom-ref"] for each in document["components"]}
+    assert document["metadata"]["component"]["version"] == authfactor.__version__
 
 
-def test_the_bill_is_the_same_each_time_and_names_no_machine_and_no_registry(
-    bill: str, tmp_path: Path
-) -> None:
+def test_the_bill_is_reproducible_and_names_no_machine_or_registry(bill: str, tmp_path: Path) -> None:
     file = tmp_path / "new" / "bill.json"
     assert run("tools.sbom", str(file), PYTHONHASHSEED="2", TZ="Asia/Tokyo").returncode == 0
     assert file.read_text() == bill
@@ -158,11 +156,11 @@ def audit(url: str, *more: str, **environment: str) -> subprocess.CompletedProce
     return run("tools.advisories", "--osv-url", url, *more, **{"AUDIT_REQUIRED": "", **environment})
 
 
-def test_every_locked_package_is_looked_up(database: str) -> None:
+def test_every_locked_package_is_checked_for_vulnerabilities(database: str) -> None:
     done = audit(database, "--required")
     assert done.returncode == 0, done.stdout + done.stderr
     assert ", 0 known vulnerabilities" in done.stdout
-    # A package for another platform is looked up there.
+    # A package for another platform is checked on that platform.
     elsewhere = {
         name
         for lock in ("runtime.lock", "dev.lock")
@@ -173,7 +171,9 @@ def test_every_locked_package_is_looked_up(database: str) -> None:
     assert everything - elsewhere <= set(Advisories.asked) <= everything
 
 
-def test_a_known_vulnerability_is_red_and_named(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_known_vulnerability_fails_the_audit_and_is_named(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Advisories, "of", "msgspec")
     done = audit(database)
     assert done.returncode == 1
@@ -182,7 +182,7 @@ def test_a_known_vulnerability_is_red_and_named(database: str, monkeypatch: pyte
     assert ", 1 known vulnerabilities" in done.stdout
 
 
-def test_without_a_network_it_says_so_and_passes_unless_one_is_required() -> None:
+def test_an_unreachable_database_fails_the_audit_only_when_required() -> None:
     unreachable = f"http://127.0.0.1:{free_port()}/v1/query"
     done = audit(unreachable)
     assert done.returncode == 0
@@ -191,11 +191,11 @@ def test_without_a_network_it_says_so_and_passes_unless_one_is_required() -> Non
     assert audit(unreachable, AUDIT_REQUIRED="1").returncode == 2
 
 
-def test_every_security_rule_of_ruff_is_on_and_each_exception_has_its_reason(tmp_path: Path) -> None:
-    offence = tmp_path / "offence.py"
-    offence.write_text('import subprocess\nsubprocess.run("x", shell=True)\neval("1")\n')
+def test_ruff_security_rules_are_on_and_exceptions_have_reasons(tmp_path: Path) -> None:
+    offense = tmp_path / "offense.py"
+    offense.write_text('import subprocess\nsubprocess.run("x", shell=True)\neval("1")\n')
     config = ("--config", str(ROOT / "pyproject.toml"), "--no-cache", "--output-format", "concise")
-    done = run("ruff", "check", *config, str(offence))
+    done = run("ruff", "check", *config, str(offense))
     assert {"S602", "S307"} <= set(re.findall(r"\b(S\d+)\b", done.stdout))
     for path in (ROOT / "src").rglob("*.py"):
         for line in path.read_text().splitlines():

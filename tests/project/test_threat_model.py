@@ -1,4 +1,4 @@
-"""Threat model and reliability name tests that exist, and leave no attack and no fault out."""
+"""The threat model and the reliability page name existing tests and leave out no attack and no fault."""
 
 import re
 from pathlib import Path
@@ -16,38 +16,38 @@ DEFINED: Final = r"^(?:async )?def (test_\w+)"
 INSTEAD: Final = {"there are no recovery codes", "there are no trusted devices"}
 
 
-def named_in(path: str) -> set[str]:
+def defined_in(path: str) -> set[str]:
     return set(re.findall(DEFINED, (ROOT / path).read_text(), re.MULTILINE))
 
 
 @pytest.mark.parametrize("page", [MODEL, RELIABILITY], ids=["threat model", "reliability"])
-def test_every_test_it_names_exists(page: str) -> None:
+def test_tests_named_in_the_pages_exist(page: str) -> None:
     for path, name in re.findall(TEST, page):
         assert (ROOT / path).exists(), path
-        assert not name or name in named_in(path), f"{path}::{name}"
+        assert not name or name in defined_in(path), f"{path}::{name}"
 
 
-def test_every_attack_that_is_tested_is_named() -> None:
+def test_every_attack_test_is_in_the_threat_model() -> None:
     for path in sorted((ROOT / "tests/security").glob("test_*_attacks.py")):
         where = str(path.relative_to(ROOT))
-        assert named_in(where) == {name for named, name in NAMED if named == where}
+        assert defined_in(where) == {name for named, name in NAMED if named == where}
 
 
-def test_all_thirty_five_kinds_of_attack_have_a_row_with_a_test_or_a_reason() -> None:
+def test_all_35_attacks_have_a_test_or_a_reason() -> None:
     rows = re.findall(r"^\| (\d+) \|[^|]+\| ([^|]+) \|$", MODEL, re.MULTILINE)
     assert {int(number) for number, _ in rows} == set(range(1, 36))
-    for number, shown in rows:
-        assert re.search(TEST, shown) or shown in INSTEAD, number
+    for number, cell in rows:
+        assert re.search(TEST, cell) or cell in INSTEAD, number
 
 
-def test_all_twenty_faults_have_a_row_with_a_test_or_a_plain_word() -> None:
+def test_all_20_faults_have_a_test_or_a_reason() -> None:
     rows = re.findall(r"^\| R(\d+) \|[^|]+\| ([^|]+) \|$", RELIABILITY, re.MULTILINE)
     assert {int(number) for number, _ in rows} == set(range(1, 21))
-    for number, shown in rows:
-        assert re.search(rf"{TEST}|`make \w+`|not done|there is none", shown), number
+    for number, cell in rows:
+        assert re.search(rf"{TEST}|`make \w+`|not done|there is none", cell), number
 
 
-def test_every_test_of_a_fault_runs_in_a_file_that_reliability_or_the_threat_model_names() -> None:
+def test_every_reliability_test_file_is_documented() -> None:
     named = {path for path, _ in re.findall(TEST, RELIABILITY + MODEL)}
     for path in sorted((ROOT / "tests/reliability").glob("test_*.py")):
         assert str(path.relative_to(ROOT)) in named
