@@ -1,4 +1,4 @@
-"""Fail when a file names a package registry's host or an absolute path of one machine.
+"""Fail when a file contains a package registry's host name or an absolute path of one machine.
 
 Usage: python tools/addresses.py [FILE ...]   (default: everything git tracks or would track)
 
@@ -19,7 +19,7 @@ MACHINE_PATH = re.compile(rb"(?<![\w./-])/(?:[r]oot|[w]ork|home/[a-z][\w-]*|Us[e
 
 
 def candidates() -> list[Path]:
-    """Return what is or would be committed, as git lists it."""
+    """Return the files that are or would be committed, as listed by git."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         check=True,
@@ -29,7 +29,7 @@ def candidates() -> list[Path]:
 
 
 def findings(path: Path) -> list[str]:
-    """Return one line per offending line of a text file; binary files have none."""
+    """Return a message for each offending line of a text file; binary files have none."""
     content = path.read_bytes()
     if b"\0" in content[:8192]:
         return []

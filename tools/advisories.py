@@ -1,8 +1,8 @@
-"""Look every locked package up in the advisory database: `python -m tools.advisories [--required]`.
+"""Check every locked package for known vulnerabilities: `python -m tools.advisories [--required]`.
 
-pip-audit asks OSV about requirements/*.lock, what only development uses included. Exit code 1: a version with
-a known vulnerability. Where the database cannot be reached nothing was looked at; that is said aloud and ends
-with 0, unless `--required` (or AUDIT_REQUIRED=1) says that there is a network: then it ends with 2.
+pip-audit queries OSV for requirements/*.lock, development dependencies included. The exit code is 1 for a
+version with a known vulnerability. If the database cannot be reached, nothing is checked: the run says so and
+exits with 0, or with 2 given `--required` (or AUDIT_REQUIRED=1).
 """
 
 import argparse
@@ -22,7 +22,7 @@ NOT_OURS: dict[str, str] = {}
 
 
 class Known(NamedTuple):
-    """One vulnerability of one locked version."""
+    """A vulnerability of a locked version."""
 
     name: str
     version: str
@@ -48,7 +48,7 @@ def ask(url: str | None) -> "subprocess.CompletedProcess[str]":
 
 
 def known(report: Any) -> list[Known]:  # noqa: ANN401 - a JSON document
-    """Return what the report found, by name."""
+    """Return the vulnerabilities in a report of pip-audit, sorted by package."""
     return sorted(
         Known(
             each["name"], each["version"], found["id"], ", ".join(found["fix_versions"]) or "no version yet"
@@ -59,10 +59,10 @@ def known(report: Any) -> list[Known]:  # noqa: ANN401 - a JSON document
 
 
 def main() -> int:
-    """Ask, and say what came of it."""
+    """Run pip-audit and print its findings."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--required", action="store_true", help="fail when the database cannot be reached")
-    parser.add_argument("--osv-url", help="another address of the OSV interface")
+    parser.add_argument("--osv-url", help="another URL of the OSV API")
     chosen = parser.parse_args()
     done = ask(chosen.osv_url)
     try:

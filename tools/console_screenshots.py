@@ -1,4 +1,4 @@
-"""Take pictures of the pages, at two widths, light and dark, of a server with a lively past.
+"""Take screenshots of the console at two widths, light and dark, on a server with invented activity.
 
 Usage: python tools/console_screenshots.py [--into FOLDER] [NAME ...]   (default: docs/screenshots)
 """
@@ -48,7 +48,7 @@ NAMES: Final = (
 
 
 class Shot(NamedTuple):
-    """A page to take a picture of; `open` names a summary to click first."""
+    """A page to take a screenshot of; `open` is the text of a summary to click first."""
 
     name: str
     path: str
@@ -56,9 +56,9 @@ class Shot(NamedTuple):
 
 
 async def live(folder: Path) -> str:
-    """Give an installation a past; return the id of a user in trouble."""
+    """Fill an installation with invented activity; return the id of a locked user."""
     clock = FakeClock(int(time.time() * 1000) - HOURS * HOUR * 1000)
-    dice = random.Random(7)  # noqa: S311 - an invented past
+    dice = random.Random(7)  # noqa: S311 - invented activity
     settings = Settings(
         data=folder,
         team_name="Acme",
@@ -129,7 +129,7 @@ async def _trouble(af: Authfactor, one: Environment, clock: FakeClock, user: Use
 
 
 def shots(user_id: str, link: str) -> list[Shot]:
-    """List the pictures of the console."""
+    """Return the console's screenshots."""
     return [
         Shot("console-overview", HOME),
         Shot("console-users", f"{HOME}/users"),
@@ -176,7 +176,7 @@ def sign_in(browser: Browser, server: Server) -> StorageState:
 
 
 def take(page: Page, shot: Shot, width: int, scheme: str, folder: Path) -> None:
-    """Take one picture and keep it small."""
+    """Take one screenshot and reduce its colors to keep the file small."""
     page.goto(shot.path)
     if shot.open:
         page.locator("summary", has_text=shot.open).first.click()
@@ -192,7 +192,7 @@ def take(page: Page, shot: Shot, width: int, scheme: str, folder: Path) -> None:
 
 @contextmanager
 def served() -> Iterator[tuple[Server, str]]:
-    """Serve an installation with a past."""
+    """Serve an installation with invented activity."""
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"
         user_id = asyncio.run(live(data))
@@ -202,7 +202,7 @@ def served() -> Iterator[tuple[Server, str]]:
 
 
 def main() -> None:
-    """Take the pictures."""
+    """Take the screenshots."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--into", type=Path, default=ROOT / "docs" / "screenshots")
     parser.add_argument("names", nargs="*")
@@ -213,8 +213,8 @@ def main() -> None:
             executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
         )
         state = sign_in(browser, server)
-        said = server.run("operators", "invite", "new@example.org", "--role", "support")
-        link = re.findall(r"/console/set-up/\S+", said.stdout)[0]
+        invitation = server.run("operators", "invite", "new@example.org", "--role", "support")
+        link = re.findall(r"/console/set-up/\S+", invitation.stdout)[0]
         for width, height in SIZES.items():
             for scheme in ("light", "dark"):
                 context = browser.new_context(

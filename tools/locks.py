@@ -1,4 +1,4 @@
-"""Read requirements/*.lock: what is pinned, the hashes of its files, and who asked for it."""
+"""Read requirements/*.lock: the pinned packages, the hashes of their files, and what requires them."""
 
 import re
 import tomllib
@@ -14,7 +14,7 @@ OURSELVES = "authfactor"
 
 
 class Pinned(NamedTuple):
-    """One package of a lock; `asked_by` holds names, `OURSELVES` among them for what pyproject.toml names."""
+    """A locked package; `asked_by` names what requires it, `OURSELVES` standing for pyproject.toml."""
 
     name: str
     version: str
@@ -39,7 +39,7 @@ def read(lock: str) -> dict[str, Pinned]:
 
 
 def needed_by(names: set[str], packages: dict[str, Pinned]) -> set[str]:
-    """Return the names and all that they need, directly or not."""
+    """Return the names and all their direct and indirect dependencies."""
     needed = names & set(packages)
     while more := {each.name for each in packages.values() if needed & set(each.asked_by)} - needed:
         needed |= more
@@ -47,14 +47,14 @@ def needed_by(names: set[str], packages: dict[str, Pinned]) -> set[str]:
 
 
 def extras() -> set[str]:
-    """Return the names that the extras of pyproject.toml ask for."""
+    """Return the names that the extras of pyproject.toml require."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     asked = [each for extra in project["optional-dependencies"].values() for each in extra]
     return {re.split(r"[^A-Za-z0-9._-]", each, maxsplit=1)[0].lower() for each in asked}
 
 
 def of_a_server() -> tuple[dict[str, Pinned], set[str]]:
-    """Return what a server may have, extras included, and the names of what every server has."""
+    """Return the packages of a server with all extras, and the names of those that every server has."""
     runtime, everything = read("runtime.lock"), read("dev.lock")
     optional = needed_by(extras(), everything) - set(runtime)
     return runtime | {name: everything[name] for name in optional}, set(runtime)

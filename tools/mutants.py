@@ -1,9 +1,9 @@
-"""Break the product on purpose, one guard at a time, and see that a test notices.
+"""Remove one guard of the product at a time and check that a test fails.
 
 Usage: python tools/mutants.py [NAME ...] [--list] [--check]
 
 Each mutant is one replacement in one file, applied to a copy; the tests it names run against that copy. A
-mutant that no test notices is a guard that nobody watches. `--check` only tells whether each still applies.
+mutant that survives is a guard without a test. `--check` only checks that each replacement still applies.
 """
 
 import argparse
@@ -22,7 +22,7 @@ SOURCE = "src/authfactor"
 
 
 class Mutant(NamedTuple):
-    """One guard taken away: in which file, which text, what instead, and which tests should notice."""
+    """A removed guard: the file, the text, its replacement, and the tests of which one must fail."""
 
     name: str
     file: str
@@ -47,126 +47,126 @@ MODEL = ("tests/reliability/test_simulation.py", "-k", "five_thousand")
 
 MUTANTS = [
     Mutant(
-        "a turn that nobody wants is kept",
+        "an unwanted write lock is kept",
         "store/sqlite/store.py",
         "if acquisition.exception() is None:",
         "if False:",
         ("tests/store/test_sqlite.py",),
     ),
     Mutant(
-        "the log never begins anew",
+        "the write-ahead log is never restarted",
         "store/sqlite/checkpointer.py",
         "self._caught_up = True",
         "self._caught_up = False",
         ("tests/store/test_checkpointer.py",),
     ),
     Mutant(
-        "an answer overtakes one that is held back",
+        "a response overtakes a batched one",
         "http1/response_batching.py",
         "            self.flush()\n            _write",
         "            _write",
         ("tests/http/test_response_batching.py",),
     ),
     Mutant(
-        "hanging up before the answer has left",
+        "the connection closes before batched responses are sent",
         "http1/connection.py",
         "        self._batcher.flush()\n",
         "",
         ("tests/http/test_connection.py", "-k", "closes_the_connection"),
     ),
     Mutant(
-        "no last-step check",
+        "last step is not checked",
         "store/tables/factors.py",
         "AND last_step < $3",
         "AND last_step < $3 + 1000000000",
         VERIFYING,
     ),
     Mutant(
-        "earlier steps accepted",
+        "earlier steps are accepted",
         "store/tables/factors.py",
         "AND last_step < $3",
         "AND last_step <> $3",
         VERIFYING,
     ),
     Mutant(
-        "an attempt at a challenge that is over is counted",
+        "attempts at a closed challenge are counted",
         "store/queries/attempts.py",
         "if challenge.verified_at is not None or challenge.expires_at <= now:",
         "if False:",
         ("tests/store/test_factors.py", "tests/rules/test_attempt_limits.py", "-k", "sqlite"),
     ),
     Mutant(
-        "count after compare: wrong codes taken back",
+        "wrong codes are refunded",
         "rules/factors/challenges.py",
         "        settled = attempt_limits.record_failure(record, scope.now, self._settings)\n",
         "        settled = attempt_limits.refund_refusal(record)\n",
         LIMITS,
     ),
     Mutant(
-        "lock not looked at",
+        "lock is ignored",
         "rules/factors/challenges.py",
         "        if until is not None:\n            refunded",
         "        if until is not None and False:\n            refunded",
         LIMITS,
     ),
     Mutant(
-        "knocking lengthens the count",
+        "attempts under a lock are not refunded",
         "rules/factors/attempt_limits.py",
         "    return FailureRecord(record.times[:-1], record.in_a_row - 1, record.locked_until)",
         "    return record",
         LIMITS,
     ),
     Mutant(
-        "a success wipes the window",
+        "a success clears the failure window",
         "rules/factors/attempt_limits.py",
         "return FailureRecord(record.times[:-1], 0, None)",
         "return FailureRecord((), 0, None)",
         ("tests/unit/test_attempt_limits.py",),
     ),
     Mutant(
-        "no budget for the month",
+        "monthly failure budget is not enforced",
         "rules/factors/attempt_limits.py",
         "if months and len(times) >= settings.failures_per_month:",
         "if False:",
         ("tests/unit/test_attempt_limits.py",),
     ),
     Mutant(
-        "no doubling of waits",
+        "lock time does not double",
         "rules/factors/attempt_limits.py",
         "doubled = settings.lock_time << min(len(times) - settings.doubling_after, 32)",
         "doubled = settings.lock_time",
         ("tests/unit/test_attempt_limits.py",),
     ),
     Mutant(
-        "failures forgotten after a day",
+        "failures are forgotten after a day",
         "rules/factors/attempt_limits.py",
         "if at > seconds - MONTH)[-limit:]",
         "if at > seconds - DAY)[-limit:]",
         MODEL,
     ),
     Mutant(
-        "counted per factor, not per user",
+        "failures are counted per factor, not per user",
         "store/queries/attempts.py",
         "return factor.user_id or factor.id",
         "return factor.id",
         LIMITS,
     ),
     Mutant(
-        "no binding of challenge to user",
+        "challenge is not bound to its user",
         "rules/authentication/sign_in.py",
         "if factor.user_id != user.id:",
         "if False:",
         SIGN_IN_SQLITE,
     ),
     Mutant(
-        "an unconfirmed factor admits",
+        "an unconfirmed factor completes a sign-in",
         "rules/authentication/sign_in.py",
         "if any(other.activated_at is not None for other in factors):",
         "if False:",
         SIGN_IN_SQLITE,
     ),
     Mutant(
-        "pending token not spent",
+        "pending token is not spent",
         "store/tables/sessions.py",
         "AND spent_at IS NULL",
         "",
@@ -185,84 +185,84 @@ MUTANTS = [
         SIGN_IN_SQLITE,
     ),
     Mutant(
-        "expired challenge accepted",
+        "expired challenge is accepted",
         "rules/factors/challenges.py",
         "if challenge.expires_at <= now:",
         "if False:",
         VERIFYING,
     ),
     Mutant(
-        "`==` compare",
+        "codes are compared with `==`",
         "otp/totp.py",
         'equal = hmac.compare_digest(b"%06d" % code_number(secret, step), given)',
         'equal = b"%06d" % code_number(secret, step) == given',
         ("tests/unit/test_totp.py",),
     ),
     Mutant(
-        "search ends at the first match",
+        "window search stops at the first match",
         "otp/totp.py",
         "        found = step if equal else found\n",
         "        found = step if equal else found\n        if equal:\n            return found\n",
         ("tests/unit/test_totp.py",),
     ),
     Mutant(
-        "window one step wider",
+        "window is one step wider",
         "otp/totp.py",
         "range(max(now - window, 0), now + window + 1)",
         "range(max(now - window, 0), now + window + 2)",
         ("tests/unit/test_totp.py",),
     ),
     Mutant(
-        "full-width digits accepted",
+        "full-width digits are accepted",
         "otp/totp.py",
         "and digits.isascii() and digits.isdigit()",
         "and digits.isdigit()",
         ("tests/unit/test_totp.py",),
     ),
     Mutant(
-        "sealed value not bound to its row",
+        "sealed value is not bound to its row",
         "crypto/vault.py",
         'join(("authfactor", where.table, where.column, str(where.environment), where.id))',
         'join(("authfactor",))',
         ("tests/unit/test_vault.py", "tests/rules/test_sealed_secrets.py", "-k", "not postgres"),
     ),
     Mutant(
-        "commit not awaited",
+        "commit is not awaited",
         "store/sqlite/store.py",
         "            await self._commit_thread.run(self._commit, self._write_tx.during_commit, resolve)\n",
         "            resolve()\n            asyncio.ensure_future(self._commit_thread.run(self._commit))\n",
         ("tests/store/test_sqlite.py", "-k", "lock_of_another or lock_held or full_disk"),
     ),
     Mutant(
-        "synchronous=NORMAL",
+        "SQLite runs with synchronous=NORMAL",
         "store/sqlite/connection.py",
         "PRAGMA synchronous=FULL",
         "PRAGMA synchronous=NORMAL",
         ("tests/store/test_sqlite.py",),
     ),
     Mutant(
-        "failed unit not rolled back",
+        "failed unit is not rolled back",
         "store/sqlite/store.py",
         '            execute("ROLLBACK TO unit")\n',
         "",
         ("tests/store/test_transactions.py", "-k", "sqlite"),
     ),
     Mutant(
-        "a unit that failed after it wrote is not undone",
+        "a unit that fails after a write is not rolled back",
         "store/sqlite/store.py",
         "if self._writer.total_changes != written or isinstance",
         "if isinstance",
         ("tests/store/test_transactions.py", "-k", "sqlite"),
     ),
     Mutant(
-        "ids of another environment found",
+        "ids of another environment are found",
         "store/tables/factors.py",
         "WHERE environment = $1 AND id = $2",
         "WHERE $1 = $1 AND id = $2",
         ("tests/store/test_environment_isolation.py", "-k", "sqlite"),
     ),
     Mutant(
-        "limits on passwords in memory of nobody",
+        "password throttles that never refuse",
         "store/tables/throttles.py",
         "WHERE throttles.full_at <= $6",
         "WHERE throttles.full_at <= $6 OR TRUE",
@@ -276,7 +276,7 @@ MUTANTS = [
         ("tests/security/test_sign_in_attacks.py", "-k", "sqlite and stranger"),
     ),
     Mutant(
-        "idempotency key good for another body",
+        "idempotency key is accepted with another body",
         "http/idempotency.py",
         "earlier.body_hash != claimed.body_hash",
         "False",
@@ -290,141 +290,141 @@ MUTANTS = [
         ("tests/rules/test_idempotency.py", "-k", "sqlite"),
     ),
     Mutant(
-        "a refusal's traces are rolled back",
+        "a refusal's writes are rolled back",
         "store/sqlite/store.py",
         "            if _commits(error):\n                return None, error\n",
         "",
         ("tests/store/test_transactions.py", "-k", "sqlite and commits"),
     ),
     Mutant(
-        "PostgreSQL: a refusal's traces are rolled back",
+        "PostgreSQL: a refusal's writes are rolled back",
         "store/postgres/connection.py",
         "        if not error.commits:\n",
         "        if True:\n",
         ("tests/store/test_transactions.py", "-k", "postgres and commits"),
     ),
     Mutant(
-        "an enrolment whose picture cannot be drawn",
+        "an enrollment whose picture cannot be drawn",
         "rules/factors/factors.py",
         "if len(uri) > qr.MAX_BYTES:",
         "if False:",
         ("tests/rules/test_factors.py", "-k", "sqlite and too_large"),
     ),
-    # PostgreSQL counts an attempt in a statement of its own.
+    # PostgreSQL counts an attempt in a separate statement.
     Mutant(
-        "PostgreSQL: more codes than a challenge takes",
+        "PostgreSQL: attempt limit of a challenge is ignored",
         "store/queries/attempts.py",
         "AND verified_at IS NULL AND attempts < $5",
         "AND attempts < $5 + 1000",
         AT_ONCE,
     ),
     Mutant(
-        "PostgreSQL: wrong codes not counted",
+        "PostgreSQL: wrong codes are not counted",
         "store/queries/attempts.py",
         "SET times = failures.times || ',' || excluded.times, in_a_row = failures.in_a_row + 1",
         "SET times = failures.times",
         AT_ONCE,
     ),
     Mutant(
-        "PostgreSQL: attempts under a lock use a challenge up",
+        "PostgreSQL: attempts under a lock count against the challenge",
         "store/queries/attempts.py",
         "AND EXISTS (SELECT 1 FROM record WHERE locked_until IS NULL OR locked_until <= $4)",
         "AND EXISTS (SELECT 1 FROM record)",
         AT_ONCE,
     ),
     Mutant(
-        "PostgreSQL: counted per factor, not per user",
+        "PostgreSQL: failures are counted per factor, not per user",
         "store/queries/attempts.py",
         "coalesce(user_id, factor)",
         "factor",
         AT_ONCE,
     ),
     Mutant(
-        "attempts under a lock use a challenge up",
+        "attempts under a lock count against the challenge",
         "store/queries/attempts.py",
         "if record.locked_until is not None and record.locked_until > now:",
         "if False:",
         ("tests/store/test_factors.py", "-k", "sqlite"),
     ),
     Mutant(
-        "wrong codes do not use a challenge up",
+        "wrong codes do not count against the challenge",
         "store/queries/attempts.py",
         "        if attempt.charged:\n",
         "        if False:\n",
         LIMITS,
     ),
     Mutant(
-        "more codes than a challenge takes",
+        "attempt limit of a challenge is ignored",
         "store/queries/attempts.py",
         "challenge.attempts < max_attempts, stored)",
         "True, stored)",
         LIMITS,
     ),
     Mutant(
-        "wrong codes not counted",
+        "wrong codes are not counted",
         "store/queries/attempts.py",
         "FailureRecord((*stored.times, seconds), stored.in_a_row + 1, stored.locked_until)",
         "FailureRecord((*stored.times, seconds)[-1:], 1, stored.locked_until)",
         LIMITS,
     ),
     Mutant(
-        "tokens kept as they are",
+        "tokens are stored unhashed",
         "rules/authentication/sessions.py",
         'return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()',
         'return token.encode("utf-8", "surrogatepass")',
         CANARY,
     ),
     Mutant(
-        "paths in the log",
+        "request paths are logged",
         "http/dispatcher.py",
         "request_id, name, response.status, outcome",
         'request_id, scope["raw_path"].decode("latin-1"), response.status, outcome',
         CANARY,
     ),
     Mutant(
-        "events: the digest leaves out the data",
+        "event digest omits the data",
         "rules/audit/event_digests.py",
         ".update(encode(row))",
         ".update(encode((*row[:4], row[5])))",
         SEALS,
     ),
     Mutant(
-        "events: removed before they are sealed",
+        "events are removed before they are sealed",
         "rules/audit/event_sealing.py",
         "if seal is None or limit <= seal.start:",
         "if True:",
         SEALS,
     ),
     Mutant(
-        "events: sealed without a horizon",
+        "events are sealed without a horizon",
         "rules/audit/event_sealing.py",
         "await self._begin(scope), ids.first(ids.EVENT, now - HORIZON)",
         "await self._begin(scope), ids.first(ids.EVENT, now)",
         SEALS,
     ),
     Mutant(
-        "events: seals that overlap",
+        "event seals may overlap",
         "rules/audit/event_sealing.py",
         "if last is not None and last.target != start:",
         "if False:",
         SEALS_AT_ONCE,
     ),
     Mutant(
-        "events: a gap between seals is no finding",
+        "a gap between event seals is not reported",
         "rules/audit/event_digests.py",
         'if self.upto not in ("", seal.start):',
         "if False:",
         SEALS,
     ),
     Mutant(
-        "knocking fills the disk",
+        "refusal events are not throttled",
         "rules/factors/challenges.py",
         "if await self._log.take_refusal_event_slot(scope, attempt.subject):",
         "if True:",
         LIMITS,
     ),
     Mutant(
-        "a wrong code leaves no event",
+        "a wrong code writes no event",
         "rules/factors/challenges.py",
         "        elif emit:\n",
         "        elif False:\n",
@@ -434,15 +434,15 @@ MUTANTS = [
 
 
 def mutated(mutant: Mutant) -> str:
-    """Return the file with the guard taken away. Raises `LookupError` when the text is not there (once)."""
+    """Return the file without the guard. Raises `LookupError` when the text is not in the file."""
     text = (ROOT / SOURCE / mutant.file).read_text(encoding="utf-8")
     if mutant.old not in text:
-        raise LookupError(f"{mutant.name}: {mutant.file} has changed; mend the mutant")
+        raise LookupError(f"{mutant.name}: {mutant.file} has changed; update the mutant")
     return text.replace(mutant.old, mutant.new)
 
 
 def run(mutant: Mutant) -> tuple[bool, float, str]:
-    """Apply a mutant to a copy and run its tests: whether they noticed, how long it took, the last line."""
+    """Run a mutant's tests on a copy; return whether one failed, the seconds, and the failure's line."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="authfactor-mutant-") as folder:
         copy = Path(folder)
@@ -461,16 +461,16 @@ def run(mutant: Mutant) -> tuple[bool, float, str]:
             check=False,
         )
     lines = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    # 1: tests ran and failed. Anything else (no tests, a broken import) proves nothing.
+    # Exit code 1 means that tests ran and failed; any other (no tests, a broken import) proves nothing.
     return done.returncode == 1, time.monotonic() - started, lines[0] if lines else done.stdout[-200:]
 
 
 def main() -> int:
-    """Run what was asked for, print a table, return 1 if a mutant got through."""
+    """Run the selected mutants, print a table, and return 1 if one survived."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("names", nargs="*", help="only mutants whose name contains one of these")
     parser.add_argument("--list", action="store_true", help="print the names")
-    parser.add_argument("--check", action="store_true", help="only see whether each still applies")
+    parser.add_argument("--check", action="store_true", help="only check that each still applies")
     parser.add_argument("--jobs", type=int, default=2, help="mutants at a time (default 2)")
     chosen = parser.parse_args()
     mutants = [each for each in MUTANTS if not chosen.names or any(n in each.name for n in chosen.names)]

@@ -1,6 +1,6 @@
-"""Run what takes too long for every change, one after the other: `python -m tools.nightly [NAME ...]`.
+"""Run the tests that take too long for every change: `python -m tools.nightly [NAME ...]`.
 
-Goes on after a stage that failed; the table at the end says how each went. Names pick stages.
+Continues after a failed stage and prints a table of the results. Names select stages.
 """
 
 import os
@@ -14,7 +14,7 @@ LONG = (*PYTEST, "-m", "nightly", "-rP", "--durations=0", "--durations-min=1")
 
 
 class Stage(NamedTuple):
-    """One part of the night."""
+    """One command of the nightly run and the settings it needs."""
 
     name: str
     what: str
@@ -42,8 +42,8 @@ STAGES = (
         (*LONG, "tests/reliability/test_rolling_restart.py"),
     ),
     Stage(
-        "strangers",
-        "a million codes, twenty thousand pictures",
+        "codes",
+        "a million codes and 20,000 QR codes against other implementations",
         (*LONG, "tests/unit"),
     ),
     Stage("webhooks", "a receiver that is down for a minute", (*LONG, "tests/http/webhooks")),
@@ -53,12 +53,12 @@ STAGES = (
         (*PYTEST, "tests/security/test_fuzz_inputs.py", "tests/security/test_fuzz_http.py"),
         (("FUZZ_EXAMPLES", "100"),),
     ),
-    Stage("mutants", "every guard is taken away once", (sys.executable, "tools/mutants.py")),
+    Stage("mutants", "every guard is removed once", (sys.executable, "tools/mutants.py")),
 )
 
 
 def run(stage: Stage) -> tuple[Stage, int, float]:
-    """Run one stage, its output passed on; return its exit code and seconds."""
+    """Run one stage with its output shown; return its exit code and seconds."""
     print(f"\n== {stage.name}: {stage.what}", flush=True)
     started = time.monotonic()
     code = subprocess.run(stage.command, env={**os.environ, **dict(stage.settings)}, check=False).returncode
@@ -66,16 +66,16 @@ def run(stage: Stage) -> tuple[Stage, int, float]:
 
 
 def main() -> int:
-    """Run all, or those that are named."""
+    """Run all stages, or those that are named."""
     known = {stage.name for stage in STAGES}
     if unknown := set(sys.argv[1:]) - known:
         print(f"no stage {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
         return 2
     outcomes = [run(stage) for stage in STAGES if not sys.argv[1:] or stage.name in sys.argv[1:]]
-    print("\n== the night")
+    print("\n== results")
     for stage, code, seconds in outcomes:
-        told = "passed" if code == 0 else f"FAILED ({code})"
-        print(f"{stage.name:<10} {told:<12} {seconds:6.0f} s   {stage.what}")
+        result = "passed" if code == 0 else f"FAILED ({code})"
+        print(f"{stage.name:<10} {result:<12} {seconds:6.0f} s   {stage.what}")
     failed = sum(code != 0 for _, code, _ in outcomes)
     print(f"{len(outcomes) - failed} passed, {failed} failed")
     return 1 if failed else 0

@@ -2,7 +2,7 @@
 
 Usage: python tools/reference.py [--into FOLDER] [--check]
 
-`--check` writes nothing; it names the pages that differ from the code and ends with 1 if there are any.
+`--check` writes nothing; it prints the pages that differ from the code and exits with 1 if there are any.
 """
 
 import argparse
@@ -37,18 +37,18 @@ WIDTH: Final = 100
 
 
 def table(columns: list[str], rows: list[list[str]]) -> str:
-    """Write a Markdown table."""
+    """Return a Markdown table."""
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 def code(text: object) -> str:
-    """Write text as code; nothing stays nothing."""
+    """Return text as Markdown code; an empty text stays empty."""
     return f"`{text}`" if str(text) else ""
 
 
 def page(title: str, *paragraphs: str) -> str:
-    """Put a page together."""
+    """Return a page with its title, the note on its origin, and paragraphs."""
     return "\n\n".join([f"# {title}", NOTE.rstrip(), *paragraphs]) + "\n"
 
 
@@ -69,12 +69,12 @@ def family(kind: type[errors.AuthfactorError]) -> Iterator[type[errors.Authfacto
 
 
 def status_of(kind: type[errors.AuthfactorError]) -> int:
-    """Return the status by the class or its nearest base that has one."""
+    """Return the status of the class or of its nearest base that has one."""
     return next(error_responses.STATUSES[base] for base in kind.__mro__ if base in error_responses.STATUSES)
 
 
 def first_words(node: ast.expr) -> str | None:
-    """Read a text argument; a name inside braces stands for a part that varies."""
+    """Return a text argument, with the expression in braces for a part that varies; None otherwise."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.JoinedStr):
@@ -88,7 +88,7 @@ def first_words(node: ast.expr) -> str | None:
 
 
 def calls(name: str, argument: int) -> list[str]:
-    """List what the package passes as one argument to a class of this name."""
+    """Return the texts that the package passes as one argument to a class of this name, sorted."""
     found: set[str] = set()
     for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -100,7 +100,7 @@ def calls(name: str, argument: int) -> list[str]:
 
 
 def password_codes() -> list[str]:
-    """List the items of a refused password: pairs of code and text in `passwords`."""
+    """Return the codes of refused passwords: the pairs of code and text in `passwords`."""
     tree = ast.parse((PACKAGE / "crypto/passwords.py").read_text(encoding="utf-8"))
     pairs = [node.elts[0] for node in ast.walk(tree) if isinstance(node, ast.Tuple) and node.elts]
     found = [text for text in map(first_words, pairs) if text is not None]
@@ -108,7 +108,7 @@ def password_codes() -> list[str]:
 
 
 def error_rows() -> list[list[str]]:
-    """One row for each error; a class whose code is given when it is raised has a row for each code."""
+    """Return a row per error; a class whose code is passed when it is raised has a row per code."""
     rows = []
     for kind in dict.fromkeys(family(errors.AuthfactorError)):
         codes = [kind.code] if "code" in vars(kind) else calls(kind.__name__, 0)
@@ -116,11 +116,14 @@ def error_rows() -> list[list[str]]:
             codes = sorted({*codes, *(refusal[0] for refusal in CODE_REFUSALS.values())})
         rows += [[code(name), str(status_of(kind)), kind.__name__, summary(kind)] for name in codes]
     base = errors.AuthfactorError
-    return [*rows, [code(base.code), str(status_of(base)), base.__name__, "A fault of ours; the log has it."]]
+    return [
+        *rows,
+        [code(base.code), str(status_of(base)), base.__name__, "An internal error; the log has the details."],
+    ]
 
 
 def errors_page() -> str:
-    """The codes that programs may rely on."""
+    """Return the page of error codes."""
     reasons = [
         name
         for option in get_args(get_type_hints(responses.VerifyResponse)["reason"])
@@ -129,7 +132,7 @@ def errors_page() -> str:
     return page(
         "Errors",
         "Every error body has `message`, for people, and `code`, for programs. Only a 401 has no `code`."
-        " A wrong code from an authenticator is no error: the answer is 201 with `valid` false"
+        " A wrong code from an authenticator is not an error: the response is 201 with `valid` false"
         " and a `reason`.",
         table(["code", "status", "class", "meaning"], error_rows()),
         "## Items of a refused request",
@@ -145,12 +148,12 @@ def errors_page() -> str:
 
 
 def shown(default: object) -> str:
-    """Write a default as people set it."""
+    """Return a default as it is written in a settings file."""
     return str(default).lower() if isinstance(default, bool) else str(default)
 
 
 def bounds(item: Any) -> str:  # noqa: ANN401 - a dataclass field
-    """Write what a setting's value may be."""
+    """Return a setting's allowed values."""
     said = item.metadata
     if said["choices"]:
         return ", ".join(code(choice) for choice in said["choices"])
@@ -163,7 +166,7 @@ def bounds(item: Any) -> str:  # noqa: ANN401 - a dataclass field
 
 
 def settings_page() -> str:
-    """Every setting, its environment variable, default and limits."""
+    """Return the page of settings, with their environment variables, defaults and limits."""
     rows = []
     for item in fields(settings.Settings):
         about = item.metadata["about"] + (" Secret: never shown." if item.metadata["secret"] else "")
@@ -180,13 +183,13 @@ def settings_page() -> str:
     return page(
         "Settings",
         "A value comes from the default, then one TOML file (lower-case names without"
-        f" `{settings.PREFIX}`), then the environment, then the command line. The last one counts."
-        " An unknown name stops the start.",
+        f" `{settings.PREFIX}`), then the environment, then the command line. The last one wins."
+        " An unknown name prevents the start.",
         f"The file is the one given with `--config`, else the one that `{reading.FILE_VARIABLE}` names, else"
-        f" `{reading.FILE_NAME}` in the folder where the command runs. `authfactor config show` tells every"
-        " value and where it came from, `authfactor config check` whether a server could start.",
-        "SIGHUP makes a running server read its settings again. It takes up those marked *reload* and the TLS"
-        " files at once; it names the others that changed, which hold until the processes are replaced.",
+        f" `{reading.FILE_NAME}` in the folder where the command runs. `authfactor config show` prints every"
+        " value and its origin, `authfactor config check` whether a server could start.",
+        "SIGHUP makes a running server read its settings again. Those marked *reload* and the TLS files take"
+        " effect at once; other changed settings are logged and take effect when the processes are replaced.",
         table(["variable", "default", "values", "unit", "reload", "about"], rows),
     )
 
@@ -195,14 +198,14 @@ def settings_page() -> str:
 
 
 def fields_of(shape: type | None) -> str:
-    """Name the fields of a body."""
+    """Return the names of a body's fields."""
     if shape is None:
         return ""
     return ", ".join(code(item.encode_name) for item in msgspec.structs.fields(shape))
 
 
 def endpoint(route: Route, *, keyless: bool) -> str:
-    """Describe one endpoint; `keyless` when its whole subject needs no key."""
+    """Return the section of one endpoint; `keyless` means that its whole tag needs no API key."""
     key = "" if route.needs_key or keyless else "not needed"
     facts = [
         ("API key", key),
@@ -218,12 +221,12 @@ def endpoint(route: Route, *, keyless: bool) -> str:
 
 
 def refusals(route: Route) -> list[int]:
-    """List the statuses of a route's own refusals, and 401 where a key is needed."""
+    """Return the statuses of a route's refusals, with 401 where it needs an API key."""
     return sorted({*route.refusals, *([401] if route.needs_key else [])})
 
 
 def endpoints_page() -> str:
-    """Every endpoint, by subject."""
+    """Return the page of endpoints, by tag."""
     routes = [*ROUTES, *health.routes(ROUTES)]
     paragraphs = []
     for tag in dict.fromkeys(route.tag for route in routes):
@@ -244,7 +247,7 @@ def endpoints_page() -> str:
 
 
 def helps(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[str]:
-    """Yield the help of a command and of every command below it, as the terminal shows it."""
+    """Yield the help of a command and of its subcommands, as shown in a terminal."""
     context = click.Context(
         command, info_name=name, parent=parent, terminal_width=WIDTH, max_content_width=WIDTH
     )
@@ -255,7 +258,7 @@ def helps(command: click.Command, name: str, parent: click.Context | None = None
 
 
 def cli_page() -> str:
-    """Every command's help, and the exit codes."""
+    """Return the page of commands with their help, and of exit codes."""
     about, _, listed = (exit_codes.__doc__ or "").partition("\n\n")
     codes = re.findall(r"(\d) ([^·\d]+)", listed)
     return page(
@@ -268,54 +271,54 @@ def cli_page() -> str:
     )
 
 
-# --- what operators look at ---
+# --- monitoring ---
 
 
 def metrics_page() -> str:
-    """Every metric."""
+    """Return the page of metrics."""
     rows = [
         [code(name), kind, ", ".join(map(code, labels)), about]
         for name, kind, labels, about in metric_names.described([route.name for route in all_routes()])
     ]
     return page(
         "Metrics",
-        "`GET /metrics` in the format of Prometheus, on a port of its own (`metrics_port`) or on the API's"
-        " with a token (`metrics_token`). Whichever process answers tells for all processes of its server,"
-        " also for those that have ended. A label `route` is method and path as in"
+        "`GET /metrics` in the format of Prometheus, on a separate port (`metrics_port`) or, with a token"
+        " (`metrics_token`), on the API's. The metrics cover all processes of the server, including exited"
+        " ones. A label `route` is method and path as in"
         " [endpoints](endpoints.md).",
         table(["metric", "kind", "labels", "about"], rows),
     )
 
 
 def logs_page() -> str:
-    """Every field that a log line can have."""
+    """Return the page of a log line's fields."""
     return page(
         "Log lines",
         "Lines go to standard error: JSON, or for people on a terminal (`log_format`). A field that is not in"
         " this list is dropped, whoever added it; texts lose what looks like a credential. Bodies are never"
         " logged.",
         table(["field", "about"], [[code(name), about] for name, about in log_setup.FIELDS.items()]),
-        "Lines of requests (`log_requests`) gather for a tenth of a second and go out together.",
+        "Request lines (`log_requests`) are buffered for a tenth of a second and written together.",
     )
 
 
 def event_names() -> list[str]:
-    """Every name of an event that `rules/events/event_log` defines."""
+    """Return the names of events that `rules/events/event_log` defines."""
     return [value for name, value in vars(event_log).items() if name.isupper() and isinstance(value, str)]
 
 
 def events_page() -> str:
-    """Every event."""
+    """Return the page of events."""
     return page(
         "Events",
-        "Written in the transaction of their cause, kept for `event_life`, listed by `GET /events`, and"
-        " delivered to webhook endpoints. Names under `authfactor.` are this product's own.",
+        "Written in the same transaction as their cause, kept for `event_life`, listed by `GET /events`, and"
+        " delivered to webhook endpoints. Names under `authfactor.` are specific to this product.",
         "\n".join(f"- {code(name)}" for name in event_names()),
     )
 
 
 def pages() -> dict[str, str]:
-    """Write every page."""
+    """Return all pages by file name."""
     return {
         "errors.md": errors_page(),
         "settings.md": settings_page(),

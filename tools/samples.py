@@ -1,4 +1,4 @@
-"""Write the samples that the pages of the reference show, from the files that the runner executes.
+"""Package the samples that the pages of the reference show, from the files that the runner executes.
 
 Usage: python tools/samples.py [--check]
 """

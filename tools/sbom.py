@@ -51,7 +51,7 @@ def component(package: locks.Pinned, *, required: bool) -> Component:
 
 
 def edges(found: dict[str, locks.Pinned], refs: dict[str, BomRef]) -> Iterator[Dependency]:
-    """Yield what each package needs, and what we need."""
+    """Yield the dependencies of each package and of the product."""
     direct = locks.read("runtime.lock")
     own = {name for name, each in direct.items() if locks.OURSELVES in each.asked_by} | locks.extras()
     for name, ref in refs.items():
@@ -64,7 +64,7 @@ def edges(found: dict[str, locks.Pinned], refs: dict[str, BomRef]) -> Iterator[D
 
 
 def bom() -> Bom:
-    """Make the whole bill."""
+    """Return the bill of materials."""
     found, required = locks.of_a_server()
     made = Bom()
     made.metadata.timestamp = None  # type: ignore[assignment]  # the setter takes it: no time, the same bytes
@@ -88,7 +88,7 @@ def bom() -> Bom:
 
 
 def main() -> int:
-    """Write the bill where it was asked for."""
+    """Write the bill to the given file or to standard output."""
     text = JsonV1Dot6(made := bom()).output_as_string(indent=2) + "\n"
     if len(sys.argv) == 1:
         print(text, end="")

@@ -1,8 +1,8 @@
-"""Take pictures of the pages for the docs: every scene at 390 and 1280 px, light and dark.
+"""Take screenshots of the pages for the docs: every scene at 390 and 1280 px, light and dark.
 
 Usage: python tools/screenshots.py [--into DIR] [--only WORD]   (make screenshots)
 
-Needs chromium. A scene is a generator in SCENES: it drives a page and yields a name where a picture is due.
+Needs chromium. A scene is a generator in SCENES: it drives a page and yields a name for each screenshot.
 """
 
 import argparse
@@ -31,7 +31,7 @@ Scene = Callable[[Page, Setting], Iterator[str]]
 
 
 def newcomer(setting: Setting, name: str) -> BrowserUser:
-    """Make a user, or a new one under the same name."""
+    """Create a user, after deleting an earlier one with the same email."""
     known = setting.api.get("/user_management/users", params={"email": f"{name}@example.org"}).json()["data"]
     for user in known:
         setting.api.delete(f"/user_management/users/{user['id']}")
@@ -59,7 +59,7 @@ def enrolling(page: Page, setting: Setting) -> Iterator[str]:
 
 
 def challenging(page: Page, setting: Setting) -> Iterator[str]:
-    """Challenge by link: the question, too many wrong codes, and a link that was used."""
+    """Challenge by link: the form, too many wrong codes, and a used link."""
     user = newcomer(setting, "kim")
     user.enroll_by_api()
     link = user.link("challenge")
@@ -94,7 +94,7 @@ def branded(page: Page, setting: Setting) -> Iterator[str]:
 
 
 def reading(page: Page, setting: Setting) -> Iterator[str]:
-    """The reference: index, a page with its answer to a try, the guide."""
+    """The reference: index, a page with the response to a request, the guide."""
     page.goto(f"{setting.server.url}/docs")
     yield "docs-index"
     user = newcomer(setting, "lee")

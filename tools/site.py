@@ -1,7 +1,7 @@
-"""A hook of mkdocs: what lies outside docs/ but belongs to the site, and links to files that are no pages.
+"""A hook of mkdocs: content from outside docs/, and links to files that are not pages.
 
-The quick start is the tour of the README (a test runs it), so that it is written once. Links to the
-repository's other files are shown as plain code: a site has no files of the repository.
+The quick start is the README's tour, which a test runs, so that it is written once. Links to other files of
+the repository become plain text, because the site does not contain them.
 """
 
 import re
@@ -16,7 +16,7 @@ QUICK_START: Final = "quick-start.md"
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:  # noqa: ANN401 - mkdocs' types
-    """Fill in the tour, and take links that lead out of docs/ off."""
+    """Insert the tour and replace links that leave docs/ by their text."""
     source = str(page.file.src_path)
     if source == QUICK_START:
         found = TOUR.search((ROOT / "README.md").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Fail when a module or a function of the package has outgrown its limit; print the distribution.
+"""Fail when a module or a function of the package exceeds its limit; print the distribution.
 
 Usage: python tools/sizes.py [FOLDER ...]   (default: src)
 """
@@ -14,14 +14,14 @@ FUNCTION_LIMIT = 60
 
 
 class Size(NamedTuple):
-    """How many lines one module or function spans, decorators and docstring included."""
+    """The lines of one module or function, decorators and docstring included."""
 
     where: str
     lines: int
 
 
 def function_sizes(path: Path, tree: ast.Module) -> Iterator[Size]:
-    """Yield every function of a module, nested ones too (they count for themselves and for the outer one)."""
+    """Yield every function of a module; nested ones count for themselves and for the outer function."""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
