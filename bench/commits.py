@@ -1,4 +1,4 @@
-"""What durability costs: the disk's own sync, a write alone, and writes that share a commit.
+"""What durability costs: the disk's sync, a single write, and writes that share a commit.
 
 Usage: .venv/bin/python bench/commits.py [--seconds S] [--rounds N] [--folder DIR] [--json]
 
@@ -10,7 +10,7 @@ pages    how many pages an enrolment writes into the log, and what it takes to w
 each     16 tasks that open challenges, but every one commits for itself
 shared   the same 16 tasks, with the store's group commit
 
-In process, on a server's event loop, so that the figures are the store's and not the network's; the rounds
+In process, on a server's event loop, so that the figures are the store's and not the network's. The rounds
 are interleaved.
 Runs in the repository's environment.
 """
@@ -47,7 +47,7 @@ MICRO = 1e6
 
 
 def sync_us(folder: Path, seconds: float, pages: int = 1) -> float:
-    """Return the median of so many pages written and synced, in microseconds."""
+    """Return the median time to write and sync that many pages, in microseconds."""
     path = folder / "pages"
     path.write_bytes(PAGE * LOG_PAGES)
     times = []
@@ -66,7 +66,7 @@ def sync_us(folder: Path, seconds: float, pages: int = 1) -> float:
 
 
 def picture_us(uris: list[str], seconds: float) -> float:
-    """Return the median of drawing one picture after the other, in microseconds."""
+    """Return the median time to draw a QR code, in microseconds."""
     times: list[float] = []
     end = time.perf_counter() + seconds
     while (started := time.perf_counter()) < end:
@@ -76,7 +76,7 @@ def picture_us(uris: list[str], seconds: float) -> float:
 
 
 async def alone_us(act: Callable[[int], Awaitable[object]], seconds: float) -> float:
-    """Return the median of one write after the other, in microseconds."""
+    """Return the median time of sequential writes, in microseconds."""
     times: list[float] = []
     end = time.perf_counter() + seconds
     while (started := time.perf_counter()) < end:
@@ -86,15 +86,15 @@ async def alone_us(act: Callable[[int], Awaitable[object]], seconds: float) -> f
 
 
 async def rate(act: Callable[[int], Awaitable[object]], seconds: float, *, shared: bool) -> float:
-    """Return writes per second of 16 tasks; without sharing a lock lets one commit at a time."""
+    """Return the writes per second of 16 tasks; unless `shared`, a lock makes each commit separately."""
     done = 0
-    turn = contextlib.nullcontext() if shared else asyncio.Lock()
+    lock = contextlib.nullcontext() if shared else asyncio.Lock()
     end = time.perf_counter() + seconds
 
     async def writer(number: int) -> None:
         nonlocal done
         while time.perf_counter() < end:
-            async with turn:
+            async with lock:
                 await act(number)
             done += 1
 
@@ -104,7 +104,7 @@ async def rate(act: Callable[[int], Awaitable[object]], seconds: float, *, share
 
 
 async def pages_of(path: Path, act: Callable[[int], Awaitable[object]], times: int = 50) -> float:
-    """Return how many pages a write puts into the log; `times` must not fill it."""
+    """Return the pages that a write adds to the write-ahead log, which `times` writes must not fill."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA wal_checkpoint(RESTART)")
         await act(0)
@@ -171,7 +171,7 @@ def main() -> None:
     parser.add_argument("--folder", help="where the database is made (the system's temporary folder)")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     given = parser.parse_args()
-    # As in a server: the commit thread gets the interpreter sooner than after Python's five milliseconds.
+    # As in a server: the commit thread gets the GIL sooner than after Python's default of 5 ms.
     sys.setswitchinterval(SWITCH_SECONDS)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=given.folder) as name:
         found = uvloop.run(measure(Path(name), given.seconds, given.rounds))

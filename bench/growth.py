@@ -1,10 +1,9 @@
-"""How latency and size grow with the number of factors, on both databases: `bench/growth.py --help`.
+"""How latency and size grow with the number of factors on both databases: `bench/growth.py --help`.
 
-For each size and each kind of database an installation is filled with valid rows (a user with one active
-factor, its first challenge, three events) without going through the API. Then a server runs on each, and one
-client asks one request at a time: all sizes in turn, forwards in one round and backwards in the next, so that
-a slow minute of the machine hits all of them. The ratio is the median over the rounds of the ratio within
-each round.
+For each size and each kind of database, an installation is filled with valid rows (a user with one active
+factor, its first challenge, three events) without the API. Then a server runs on each, and one client sends
+one request at a time to all sizes, in ascending order in one round and in descending order in the next, so
+that a slow minute of the machine affects all of them. A ratio is the median of the ratios within the rounds.
 """
 
 import argparse
@@ -44,7 +43,7 @@ from authfactor.store.copying.table_schema import CopyEndpoint, TableSchema
 BENCH = Path(__file__).resolve().parent
 KEY = "sk_growth"
 BATCH = 5000
-# Milliseconds from user to user, the last one now: a million are too young to be cleaned up meanwhile.
+# Milliseconds between users, the last one now: even of a million, none is old enough for retention.
 APART = 50
 KINDS = ("sqlite", "postgres")
 SAMPLE = "sample.json"
@@ -55,25 +54,25 @@ console = Console(stderr=True, highlight=False)
 
 @dataclasses.dataclass
 class Place:
-    """One filled installation."""
+    """A filled installation."""
 
     kind: str
     size: int
     settings: Settings
     bytes_per_factor: float = 0.0
     own_bytes: float | None = None
-    """Of these, a factor's own: its row, its entry in the index by user, its challenge. SQLite can tell."""
+    """Of these, for a factor's row, its entry in the index by user, and its challenge (SQLite only)."""
     newest: int = dataclasses.field(default_factory=lambda: time.time_ns() // 1_000_000)
-    """When the last row was made, in milliseconds of the epoch."""
+    """The creation time of the last row, in milliseconds since the epoch."""
     secrets: dict[str, bytes] = dataclasses.field(default_factory=dict)
-    """Some factors, by id: those that are asked for."""
+    """Secrets of the requested factors, by id."""
     users: list[str] = dataclasses.field(default_factory=list)
     client: httpx.Client | None = None
     spent: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
-    """Set what a server on this place needs, and nothing of ours besides."""
+    """Return the environment of a server on this installation."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AUTHFACTOR_")}
     return kept | {
         "AUTHFACTOR_DATA": str(settings.data),
@@ -84,7 +83,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
 
 
 async def fill(place: Place, progress: Progress) -> None:
-    """Put everything in, in key order, table by table within a batch."""
+    """Insert all rows in key order, in batches, table by table."""
     side = await opening.open_copy_endpoint(place.settings)
     try:
         shapes = await side.schemas()
@@ -135,7 +134,7 @@ async def _put(
                 "account": email,
                 "secret": sealed,
                 "activated_at": born + 20,
-                # Two before: even the newest factors can be asked for a code right away.
+                # Two steps back: even the newest factors have unused codes right away.
                 "last_step": born // 30_000 - 2,
             }
         )
@@ -177,7 +176,7 @@ def free_port() -> int:
 
 @contextmanager
 def served(place: Place) -> Iterator[None]:
-    """Run a server on a place."""
+    """Run a server on an installation."""
     port = free_port()
     command = [sys.executable, "-m", "authfactor", "serve", "--port", str(port)]
     command += ["--data", str(place.settings.data)]
@@ -201,7 +200,7 @@ def served(place: Place) -> Iterator[None]:
 
 
 def ask(place: Place, operation: str, count: int, chance: random.Random) -> float:
-    """Send requests one after the other and return the median of their times, in microseconds."""
+    """Send requests one after the other and return their median time, in microseconds."""
     client = place.client
     assert client is not None
     factors = chance.sample(list(place.secrets), count)
@@ -217,7 +216,7 @@ def ask(place: Place, operation: str, count: int, chance: random.Random) -> floa
 
 
 def warm(place: Place) -> None:
-    """Read what will be asked for once, so that no disk's first read is measured."""
+    """Request everything once, so that no first read from the disk is measured."""
     client = place.client
     assert client is not None
     for factor, user in zip(place.secrets, place.users, strict=True):
@@ -229,7 +228,7 @@ def warm(place: Place) -> None:
 def prepare(
     client: httpx.Client, operation: str, factor: str, user: str, place: Place
 ) -> tuple[str, str, dict[str, str] | None]:
-    """Say what to send; a challenge to verify is opened before."""
+    """Return method, path and body of a request; for `verify`, a challenge is opened first."""
     if operation == "enroll":
         return "POST", "/auth/factors/enroll", {"type": "totp", "totp_issuer": "Growth", "totp_user": user}
     if operation == "challenge":
@@ -249,7 +248,7 @@ def prepare(
 
 
 async def make(kind: str, size: int, folder: Path, url: str | None, progress: Progress) -> Place:
-    """Make and fill one installation, and measure how large it is."""
+    """Create and fill an installation, and measure its size."""
     data = folder / f"{kind}-{size}"
     name, database = f"growth_{size}", ""
     if kind == "postgres":
@@ -257,7 +256,7 @@ async def make(kind: str, size: int, folder: Path, url: str | None, progress: Pr
         database = urlsplit(url)._replace(path=f"/{name}").geturl()
     place = Place(kind, size, Settings(data=data, database_url=database))
     if kept(place):
-        await run(place, "migrate")  # it may be of an earlier release
+        await run(place, "migrate")  # it may have an older schema
         return place
     if url and database:
         connection = await asyncpg.connect(url)
@@ -265,7 +264,7 @@ async def make(kind: str, size: int, folder: Path, url: str | None, progress: Pr
         await connection.execute(f"CREATE DATABASE {name}")
         await connection.close()
     await run(place, "migrate")
-    await run(place, "environments", "list")  # makes keys and environment
+    await run(place, "environments", "list")  # creates keys and environment
     before = await used_bytes(place.settings)
     await fill(place, progress)
     place.bytes_per_factor = (await used_bytes(place.settings) - before) / size
@@ -275,14 +274,14 @@ async def make(kind: str, size: int, folder: Path, url: str | None, progress: Pr
 
 
 async def run(place: Place, *command: str) -> None:
-    """Run the command line on a place."""
+    """Run the command line on an installation."""
     call = [sys.executable, "-m", "authfactor", *command]
     environment = environment_of(place.settings)
     await asyncio.to_thread(subprocess.run, call, env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
 def keep(place: Place) -> None:
-    """Write down, beside the database, what measuring needs to know of it."""
+    """Save what a later measurement needs, next to the database."""
     known = {
         "bytes": place.bytes_per_factor,
         "own": place.own_bytes,
@@ -293,7 +292,7 @@ def keep(place: Place) -> None:
 
 
 def kept(place: Place) -> bool:
-    """Take up an installation that an earlier run has filled and kept; False when there is none."""
+    """Load an installation that an earlier run filled; return False when there is none."""
     sample = place.settings.data / SAMPLE
     if not sample.exists():
         return False
@@ -305,7 +304,7 @@ def kept(place: Place) -> bool:
 
 
 def own_bytes(place: Place) -> float | None:
-    """Add up the pages of a factor's own trees, for each factor."""
+    """Return the bytes per factor in the trees of factors and challenges."""
     path = place.settings.sqlite_path
     if path is None:
         return None
@@ -316,7 +315,7 @@ def own_bytes(place: Place) -> float | None:
 
 
 async def used_bytes(settings: Settings) -> int:
-    """Measure a database, tidied up."""
+    """Return the size of a database, on PostgreSQL after VACUUM."""
     path = settings.sqlite_path
     if path is not None:
         return sum(found.stat().st_size for found in path.parent.glob(f"{path.name}*"))
@@ -329,7 +328,7 @@ async def used_bytes(settings: Settings) -> int:
 
 
 def measure(places: list[Place], rounds: int, count: int) -> dict[str, dict[int, list[float]]]:
-    """Ask all places in turn; medians by operation and size, one a round."""
+    """Measure all installations; return medians by operation and size, one per round."""
     chance = random.Random(11)
     found: dict[str, dict[int, list[float]]] = {
         operation: {place.size: [] for place in places} for operation in OPERATIONS
@@ -342,7 +341,7 @@ def measure(places: list[Place], rounds: int, count: int) -> dict[str, dict[int,
 
 
 def report(kind: str, places: list[Place], found: dict[str, dict[int, list[float]]]) -> dict[str, object]:
-    """Print a table and return what is in it."""
+    """Print a table and return its contents."""
     smallest = places[0].size
     ratios: dict[str, dict[int, float]] = {}
     print(f"\n{kind}: median latency in µs, one client (ratio to {smallest:,} factors)")

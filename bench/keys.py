@@ -2,8 +2,8 @@
 
 Usage: .venv/bin/python bench/keys.py [--requests N] [--rounds N] [--json]
 
-Through the application itself, without a network: key, decoding, rules, store with its commits, encoding.
-The four kinds take turns; a figure is the median of the rounds' process time per request, in microseconds.
+Runs the application without a network: API key, decoding, rules, store with its commits, encoding. The four
+kinds alternate; a figure is the median of the rounds' process time per request, in microseconds.
 Runs in the repository's environment.
 """
 
@@ -28,7 +28,7 @@ HEADERS = [(b"authorization", f"Bearer {API_KEY}".encode()), (b"content-type", b
 
 
 async def post(door: Dispatcher, path: str, body: bytes, key: str | None = None) -> dict[str, Any]:
-    """Send one POST and return the decoded answer."""
+    """Send one POST and return the decoded response."""
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": body, "more_body": False}

@@ -1,9 +1,9 @@
-"""Time of the server for each page: of a link, of the reference, and (in process) of the console.
+"""The server's time for each page of links, of the reference and (in process) of the console.
 
 Usage: python bench/pages.py [--rounds N]
 
 Prints milliseconds (median, 95th percentile) and bytes. A page should take less than 20 ms and, with style
-sheet and script, 60 KiB before pictures.
+sheet and script, 60 KiB without images.
 """
 
 import argparse
@@ -27,11 +27,11 @@ from tests.http.console.test_pages import fill, paths  # noqa: E402 - the same
 from tests.support import authenticator, console  # noqa: E402 - the same
 from tests.support.server_process import Server  # noqa: E402 - the same
 
-MOST_MILLISECONDS = 20
+MAX_MILLISECONDS = 20
 
 
 def timed(call: Callable[[], httpx.Response], rounds: int) -> tuple[list[float], int]:
-    """Call it, and return the times in milliseconds and the size of the last answer."""
+    """Return the milliseconds of each call and the size of the last response."""
     times, size = [], 0
     for _ in range(rounds):
         start = time.perf_counter()
@@ -45,11 +45,11 @@ def report(name: str, times: list[float], size: int) -> bool:
     ordered = sorted(times)
     median, late = statistics.median(ordered), ordered[int(len(ordered) * 0.95)]
     print(f"{name:<22} {median:8.2f} {late:8.2f} {size:8d}")
-    return median < MOST_MILLISECONDS
+    return median < MAX_MILLISECONDS
 
 
 def opened(api: httpx.Client, url: str, user_id: str, kind: str) -> tuple[str, dict[str, str]]:
-    """Make a link and open it; return the page's address and the cookies for it."""
+    """Create a link and open it; return the page's URL and its cookies."""
     link = api.post(f"/authfactor/{kind}_links", json={"user_id": user_id}).json()
     answer = httpx.post(link["url"], headers={"origin": url})
     assert answer.status_code == 303, answer.text
@@ -97,7 +97,7 @@ def measure(server: Server, rounds: int) -> bool:
 
 
 async def measure_console(folder: Path) -> bool:
-    """Ask for every page of a console that has something to show."""
+    """Request every page of a console with data."""
     empty = folder / "empty.db"
     migrations.upgrade(f"sqlite:///{empty}")
     fine = []

@@ -1,8 +1,8 @@
-"""QR pictures: what one costs, whether every one is read back, and what choosing a mask is worth.
+"""QR codes: what one costs, whether each can be read back, and what choosing a mask is worth.
 
-python bench/qr.py                  microseconds a picture, stage by stage, beside other encoders
+python bench/qr.py                  microseconds per image, by stage, compared with other encoders
 python bench/qr.py --check 100000   that many random URIs through zxing-cpp, which must return each exactly
-python bench/qr.py --masks 300      ways to choose the mask: time, and how many bad photographs are read
+python bench/qr.py --masks 300      ways to choose the mask: time, and how many degraded images are read
 """
 
 import argparse
@@ -61,7 +61,7 @@ def any_uri(draw: random.Random) -> str:
 
 
 def microseconds(action: Callable[[Any], object], inputs: list[Any], runs: int = 15) -> float:
-    """Median over runs of the mean time of one call."""
+    """Return the median over runs of the mean time of one call."""
     means = []
     gc.disable()
     for _ in range(runs):
@@ -157,7 +157,7 @@ def pixels(picture: bytes) -> Image.Image:
 
 
 def check(number: int, seed: int) -> int:
-    """Read back that many pictures; report the first that is not read exactly."""
+    """Read back this many images; report the first that is not read exactly."""
     draw = random.Random(seed)
     versions: dict[int, int] = {}
     for done in range(1, number + 1):
@@ -206,7 +206,7 @@ def always(mask: int) -> Callable[[Layout, int], tuple[int, int]]:
 
 
 def photographed(picture: Image.Image, kind: str, severity: float, seed: int) -> np.ndarray[Any, Any]:
-    """Degrade a picture as a camera would; the same seed gives every mask the same misfortune."""
+    """Degrade an image as a camera would; the same seed degrades every mask's image alike."""
     noise = np.random.default_rng(seed)
     modules = picture.width // 8
     turn = float(noise.uniform(-20, 20))
@@ -226,7 +226,7 @@ def photographed(picture: Image.Image, kind: str, severity: float, seed: int) ->
     return np.clip(grey * shade, 0, 255).astype(np.uint8)
 
 
-# Near the edge of what the decoder still reads, or nothing would differ.
+# Near the limit of what the decoder reads, because otherwise the masks would not differ.
 HARDSHIPS = [
     *(("small", severity) for severity in (1.35, 1.4, 1.45, 1.5)),
     *(("blurred", severity) for severity in (0.44, 0.47, 0.5, 0.53)),
@@ -236,7 +236,7 @@ HARDSHIPS = [
 
 
 def varied_uris(draw: random.Random, number: int) -> list[str]:
-    """Return URIs of version 7 to 9, no two of the same names."""
+    """Return URIs of version 7 to 9 with random names."""
     uris: list[str] = []
     while len(uris) < number:
         uri = any_uri(draw)
@@ -245,7 +245,7 @@ def varied_uris(draw: random.Random, number: int) -> list[str]:
 
 
 def repetitive_uris(draw: random.Random, number: int) -> list[str]:
-    """Return URIs whose account is one short word over and over: the text most at odds with a mask."""
+    """Return URIs whose account repeats a short word, the worst case for a mask."""
     words = (
         "".join(draw.choices(string.ascii_letters + string.digits, k=1 + place % 3))
         for place in range(number)
@@ -265,7 +265,7 @@ def placed_bits(uri: str) -> tuple[int, Layout, int]:
 
 
 def photographs_read(way: Way, uris: list[str]) -> np.ndarray[Any, Any]:
-    """Return whether each URI was read under each hardship."""
+    """Return whether each URI was read under each degradation."""
     outcomes = np.zeros((len(uris), len(HARDSHIPS)))
     for index, uri in enumerate(uris):
         version, layout, bits = placed_bits(uri)

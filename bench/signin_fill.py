@@ -1,9 +1,9 @@
-"""Put users with an active factor and open sign-ins into a new database, for signin_load.py.
+"""Fill a new database with users that have an active factor and pending sign-ins, for signin_load.py.
 
 Usage: .venv/bin/python bench/signin_fill.py FOLDER USERS
 
-Runs in the server's own environment and leaves waiting.json in the folder: per user the secret and, for
-each open sign-in, its pending token and challenge.
+Runs in the server's environment and writes waiting.json into the folder: per user the secret and, for each
+pending sign-in, its token and challenge.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from authfactor.store import Tx
 from authfactor.wire.requests import CreateUser
 
 CLIENT_ID, API_KEY = "client_bench", "sk_bench"
-SIGN_INS = 3  # as many as a factor has good codes at a time
+SIGN_INS = 3  # as many as a factor has valid codes at a time
 BATCH = 500
 
 

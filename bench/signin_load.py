@@ -1,12 +1,12 @@
-"""Measure sign-in: does the time tell, do codes wait for passwords, how many second steps a second.
+"""Measure sign-in: timing differences, codes waiting for passwords, second steps per second.
 
 Usage: python bench/signin_load.py [--requests N] [--seconds S] [--users N] [--profile] [time] [wait] [grant]
 
-time   an unknown email against a wrong password, in turns on one connection: medians and their ratio
-wait   32 connections sign in with passwords while another verifies codes, at 1 and 2 password threads
-grant  the grant `mfa-totp` on 16 connections: rate, latency, CPU per grant; --profile names what dominates
+time   an unknown email and a wrong password, alternating on one connection: medians and their ratio
+wait   32 connections sign in with passwords while another verifies codes, with 1 and 2 password threads
+grant  the grant `mfa-totp` on 16 connections: rate, latency, CPU per grant; --profile shows where time goes
 
-Runs in the benchmark's environment; the server, and signin_fill.py before it, in the repository's.
+Runs in the benchmark's environment; the server and signin_fill.py run in the repository's.
 """
 
 import argparse
@@ -46,7 +46,7 @@ Waiting = list[dict[str, Any]]
 
 @contextlib.contextmanager
 def serving(users: int, **settings: str) -> Iterator[tuple[servers.Server, Waiting]]:
-    """Run a server on a database filled with so many users."""
+    """Run a server on a database with this many users."""
     with tempfile.TemporaryDirectory(prefix="signin-") as name:
         folder = Path(name)
         python = REPOSITORY / ".venv" / "bin" / "python"
@@ -77,14 +77,14 @@ def serving(users: int, **settings: str) -> Iterator[tuple[servers.Server, Waiti
 
 
 class Connection:
-    """One connection that is kept open."""
+    """A persistent connection."""
 
     def __init__(self, server: servers.Server) -> None:
         """Connect at the first request."""
         self._http = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
 
     def post(self, path: str, body: dict[str, str]) -> tuple[int, dict[str, Any], float]:
-        """Send a body; return status, answer, and the seconds it took."""
+        """Send a body; return the status, the decoded response and the seconds it took."""
         text = json.dumps(body)
         headers = {"content-type": "application/json", "authorization": f"Bearer {API_KEY}"}
         before = time.perf_counter()
@@ -104,7 +104,7 @@ def create(connection: Connection, email: str) -> None:
 
 
 def measure_time(count: int) -> None:
-    """Ask in turns, so that whatever the machine does meets both."""
+    """Alternate the two kinds, so that the machine's noise affects both equally."""
     with serving(0) as (server, _):
         connection = Connection(server)
         create(connection, "kim@example.org")
@@ -124,7 +124,7 @@ def measure_time(count: int) -> None:
 
 
 def verify_for(connection: Connection, waiting: Waiting, seconds: float) -> list[float]:
-    """Verify one right code after the other; return the milliseconds of each."""
+    """Verify right codes one after the other; return the milliseconds of each."""
     took = []
     end = time.monotonic() + seconds
     while waiting and time.monotonic() < end:
@@ -145,7 +145,7 @@ def shown(took: list[float]) -> str:
 
 
 def measure_wait(seconds: int) -> None:
-    """Verify codes alone, then beside sign-ins that keep every password thread busy."""
+    """Verify codes without other load, then during sign-ins that keep every password thread busy."""
     for threads in (1, 2):
         with serving(600 * seconds // 2, AUTHFACTOR_PASSWORD_THREADS=str(threads)) as (server, waiting):
             connection = Connection(server)
@@ -173,7 +173,7 @@ def measure_wait(seconds: int) -> None:
 
 
 def grants(waiting: Waiting, seconds: int) -> list[wrk.Call]:
-    """Write the second steps; the codes come last, in a step that outlasts the run, so all three are good."""
+    """Prepare the second steps, in a step that outlasts the run, so that all three codes stay valid."""
     left = totp.PERIOD - time.time() % totp.PERIOD
     if left < seconds + SLACK_SECONDS:
         time.sleep(left + 0.01)
@@ -195,7 +195,7 @@ def grants(waiting: Waiting, seconds: int) -> list[wrk.Call]:
 
 
 def measure_grant(seconds: int, users: int, *, profile: bool) -> None:
-    """Finish prepared sign-ins as fast as the server can."""
+    """Complete prepared sign-ins at the highest rate."""
     with serving(users) as (server, waiting):
         warm, rest = waiting[:200], waiting[200:]
         load = wrk.Load(seconds, GRANTERS, once=True, expect='"access_token"')
@@ -218,7 +218,7 @@ def measure_grant(seconds: int, users: int, *, profile: bool) -> None:
 
 @contextlib.contextmanager
 def profiling(server: servers.Server) -> Iterator[None]:
-    """Sample the server by py-spy and print where it was."""
+    """Sample the server with py-spy and print where it spent its time."""
     with tempfile.TemporaryDirectory() as name:
         output = Path(name) / "folded"
         command = [
@@ -239,7 +239,7 @@ def profiling(server: servers.Server) -> Iterator[None]:
 
 
 def print_profile(folded: str) -> None:
-    """Print the share of samples per innermost frame, and per function of ours with all that it calls."""
+    """Print the share of samples per innermost frame, and per function of the product with its callees."""
     innermost: Counter[str] = Counter()
     within: Counter[str] = Counter()
     for line in folded.splitlines():

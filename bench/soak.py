@@ -1,4 +1,4 @@
-"""Load authfactor at half of what it can and watch its memory: `python bench/soak.py --help`."""
+"""Load authfactor at half its maximum rate and watch its memory: `python bench/soak.py --help`."""
 
 import sys
 

@@ -1,13 +1,13 @@
-"""How long until the program answers: `serve` on an existing database, help texts, short commands.
+"""Start-up times: `serve` on an existing database, help texts, short commands.
 
 Usage: .venv/bin/python bench/startup.py [--runs N] [--json]
 
-Every run starts each program once, in turns. Milliseconds from the start of the process, least and median:
-wall-clock time, and CPU time of the program with all its processes, which other work on the machine disturbs
-less. A bare `python -c pass` is there to compare. Then the largest imports of `serve`, by package.
+Every run starts each program once. Prints milliseconds from the start of the process, minimum and median:
+wall-clock time, and CPU time of the program with all its processes, which other load on the machine affects
+less. A bare `python -c pass` is for comparison. Then the largest imports of `serve`, by package.
 
-Programs run with compiled modules, as `pip install` leaves them: in a folder of their own, filled by a
-first run that is not counted. Runs in the repository's environment.
+Programs run with compiled modules, as `pip install` leaves them: in a separate folder that a first, uncounted
+run fills. Runs in the repository's environment.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from typing import NamedTuple
 
 PROGRAM = str(Path(sys.prefix) / "bin" / "authfactor")
 PAUSE_SECONDS = 0.002
-LONGEST_SECONDS = 60
+TIMEOUT_SECONDS = 60
 LARGEST = 12
 IMPORT = re.compile(r"^import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)$", re.MULTILINE)
 
@@ -51,30 +51,30 @@ def free_port() -> int:
 
 
 def until_ready(command: list[str], environment: dict[str, str], errors: Path) -> Took:
-    """Start a server, wait for `/readyz`, stop it; return what it took until it was ready."""
+    """Start a server, wait for `/readyz`, stop it; return the times until it was ready."""
     port = free_port()
     started = time.perf_counter()
     with (
-        errors.open("wb") as said,
+        errors.open("wb") as error_file,
         subprocess.Popen(
-            [*command, "--port", str(port)], env=environment, stdout=subprocess.DEVNULL, stderr=said
+            [*command, "--port", str(port)], env=environment, stdout=subprocess.DEVNULL, stderr=error_file
         ) as process,
     ):
         try:
-            while time.perf_counter() < started + LONGEST_SECONDS:
+            while time.perf_counter() < started + TIMEOUT_SECONDS:
                 try:
                     with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
                         wall = (time.perf_counter() - started) * 1000
                         return Took(wall, cpu_of(process.pid))
                 except (urllib.error.URLError, OSError):
                     time.sleep(PAUSE_SECONDS)
-            sys.exit(f"not ready after {LONGEST_SECONDS} s: {errors.read_text()[-500:]}")
+            sys.exit(f"not ready after {TIMEOUT_SECONDS} s: {errors.read_text()[-500:]}")
         finally:
             process.send_signal(signal.SIGTERM)
 
 
 def cpu_of(pid: int) -> float:
-    """Add up the CPU milliseconds of a process, its threads and the processes that it started."""
+    """Return the CPU milliseconds of a process, its threads and its child processes."""
     total = 0.0
     for task in Path(f"/proc/{pid}/task").iterdir():
         total += int((task / "schedstat").read_text().split()[0]) / 1e6
@@ -83,7 +83,7 @@ def cpu_of(pid: int) -> float:
 
 
 def until_done(command: list[str], environment: dict[str, str]) -> Took:
-    """Run a command to its end."""
+    """Run a command to its end and return the times."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
     subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=True)
@@ -94,7 +94,7 @@ def until_done(command: list[str], environment: dict[str, str]) -> Took:
 
 
 def imports(command: list[str], environment: dict[str, str], errors: Path, runs: int) -> dict[str, float]:
-    """Milliseconds of importing by package, of each module the quickest of a few runs."""
+    """Return the import time in milliseconds by package, using each module's fastest run."""
     best: dict[str, int] = {}
     for _ in range(runs):
         until_ready(command, {**environment, "PYTHONPROFILEIMPORTTIME": "1"}, errors)
@@ -107,7 +107,7 @@ def imports(command: list[str], environment: dict[str, str], errors: Path, runs:
 
 
 def main() -> None:
-    """Measure in turns and print."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--runs", type=int, default=15, help="%(default)s")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")

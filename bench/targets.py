@@ -1,12 +1,12 @@
-"""Every target for speed and size, measured and judged: `make targets`.
+"""Measure and check every target for speed and size: `make targets`.
 
 Usage: .venv/bin/python bench/targets.py [--database-url URL] [--list] [PART ...]
 
-Runs the other benchmarks one after the other (nothing else should run meanwhile), prints for each target what
-was wanted and what was found, and ends with status 1 if one was missed. All of it takes two hours and a half,
-of which the soak is half an hour and the comparison on both databases one. Without a PostgreSQL
-(`--database-url`, a server where databases may be made) one is started for the run, from a wheel or from the
-system's packages. Needs wrk.
+Runs the other benchmarks one after the other (nothing else should run meanwhile), prints the target and the
+measured value, and exits with 1 if a target was missed. All parts take two and a half hours, of which the
+soak takes half an hour and the comparison on both databases one hour. Without `--database-url` (a PostgreSQL
+server where databases may be created) a PostgreSQL from a wheel or the system's packages is started. Needs
+wrk.
 
 Results are kept in bench/results/targets.json. Runs in the repository's environment.
 """
@@ -36,7 +36,7 @@ console = Console(stderr=True, highlight=False)
 
 
 class Found(NamedTuple):
-    """One target: what was wanted, as a person reads it, and what was found."""
+    """A target: the wanted and the measured value as text, and whether it was met."""
 
     what: str
     wanted: str
@@ -45,12 +45,12 @@ class Found(NamedTuple):
 
 
 def least(what: str, wanted: float, found: float, unit: str = "") -> Found:
-    """Judge something of which there should be at least so much."""
+    """Check a value that must be at least `wanted`."""
     return Found(what, f"≥ {wanted:,g}{unit}", f"{found:,.4g}{unit}", found >= wanted)
 
 
 def most(what: str, wanted: float, found: float, unit: str = "") -> Found:
-    """Judge something of which there should be at most so much."""
+    """Check a value that must be at most `wanted`."""
     return Found(what, f"≤ {wanted:,g}{unit}", f"{found:,.4g}{unit}", found <= wanted)
 
 
@@ -60,7 +60,7 @@ def medians(result: Json) -> dict[str, list[Json]]:
 
 
 def against_the_stack(result: Json) -> Iterator[Found]:
-    """Rates, 99th percentiles and processor time at 16 connections."""
+    """Check rates, 99th percentiles and CPU time at 16 connections."""
     for row in result["rows"]:
         name, (ours, theirs) = row["operation"], row["medians"]
         yield least(f"{name}: times as many as the usual stack", TIMES[name], row["ratios"][0])
@@ -82,7 +82,7 @@ def at_64(result: Json) -> Iterator[Found]:
 
 
 def commits(result: Json) -> Iterator[Found]:
-    """What is due to the disk."""
+    """Check the costs of durability."""
     sync, alone = result["sync"], result["enroll"] - result["picture"]
     yield least("16 writers: commits shared, times as many", 3, result["shared"] / result["each"])
     yield most("a challenge alone, in syncs of the disk", 3, result["alone"] / sync)
@@ -91,7 +91,7 @@ def commits(result: Json) -> Iterator[Found]:
 
 
 def second_worker(wanted: float) -> Callable[[Json], Iterator[Found]]:
-    """Two workers against one, which is the first server of the run."""
+    """Return a check of two workers against one, which is the run's first server."""
 
     def judge(result: Json) -> Iterator[Found]:
         store = result["settings"]["store"]
@@ -102,27 +102,27 @@ def second_worker(wanted: float) -> Callable[[Json], Iterator[Found]]:
 
 
 def against_privacyidea(result: Json) -> Iterator[Found]:
-    """Times as many."""
+    """Check the ratio of the rates."""
     for row in result["rows"]:
         yield least(f"{row['operation']}: times as many as privacyIDEA", 100, row["ratios"][0])
 
 
 def keys(result: Json) -> Iterator[Found]:
-    """What an Idempotency-Key costs."""
+    """Check the cost of an Idempotency-Key."""
     for name in ("challenge", "enroll"):
         yield most(f"{name}: an Idempotency-Key", 60, result[f"{name} keyed"] - result[name], " µs")
 
 
 def start(result: Json) -> Iterator[Found]:
-    """How long a start takes."""
+    """Check start-up times."""
     for name, wanted in (("serve", 500), ("--help", 200)):
         yield most(
-            f"{name}: until it is there, median", wanted, result["milliseconds"][name]["wall_median"], " ms"
+            f"{name}: start-up time, median", wanted, result["milliseconds"][name]["wall_median"], " ms"
         )
 
 
 def growth(result: Json) -> Iterator[Found]:
-    """What a hundred times as many factors cost."""
+    """Check the costs of a hundred times as many factors."""
     for database in result:
         for operation, by_size in database["ratio"].items():
             what = f"{operation} at a million factors for ten thousand, {database['kind']}"
@@ -133,21 +133,21 @@ def growth(result: Json) -> Iterator[Found]:
 
 
 def soak(result: Json) -> Iterator[Found]:
-    """Memory under half load, from the tenth part of the time on."""
+    """Check memory growth under half load, after the first tenth of the time."""
     last = result[-1]
     warm = next(line for line in result if line["seconds"] >= last["seconds"] * 0.1)
     grown = (last["resident_bytes"] / warm["resident_bytes"] - 1) * 100
     yield most(f"memory more after {last['seconds'] / 60:.0f} minutes", 5, grown, " %")
-    yield most(f"wrong answers of {last['requests']:,}", 0, last["errors"])
+    yield most(f"wrong responses of {last['requests']:,}", 0, last["errors"])
 
 
 def no_target(_result: Json) -> Iterator[Found]:
-    """Judge nothing."""
+    """Check nothing."""
     return iter(())
 
 
 class Part(NamedTuple):
-    """Some targets that one command measures; `store` is PostgreSQL where it is given a server of it."""
+    """Targets that one command measures; `store` is PostgreSQL if the command gets a PostgreSQL server."""
 
     command: list[str]
     judge: Callable[[Json], Iterator[Found]]
@@ -180,7 +180,7 @@ PARTS = {
     ),
     "growth": Part(["growth.py"], growth, "PostgreSQL"),
     "soak": Part(["soak.py"], soak),
-    # Both stores, one worker and two, beside the usual stack: a table and a picture, nothing to judge.
+    # Both databases, one worker and two, and the usual stack: a table and a plot without targets.
     "both-stores": Part(
         ["run.py", "--servers", BOTH, "--plot", str(BENCH / "results" / "both-stores.png")],
         no_target,
@@ -191,7 +191,7 @@ PARTS = {
 
 @contextlib.contextmanager
 def database(given: str | None) -> Iterator[str]:
-    """Give the URL of a PostgreSQL, which is started where none is given."""
+    """Yield the URL of a PostgreSQL server, which is started unless one is given."""
     if given:
         yield given
         return
@@ -207,13 +207,13 @@ def database(given: str | None) -> Iterator[str]:
 
 
 def measured(name: str, url: str) -> Json:
-    """Run a part and return its result. Raises `subprocess.CalledProcessError` where it gave none."""
+    """Run a part and return its result. Raises `subprocess.CalledProcessError` without one."""
     part = PARTS[name]
     command = [sys.executable, str(BENCH / part.command[0]), *part.command[1:], "--json"]
     if part.store == "PostgreSQL":
         command += ["--database-url", url]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=False, text=True)
-    # A report for people may come before.
+    # A report for people may precede the JSON.
     starts = [at for at in (done.stdout.find("\n["), done.stdout.find("\n{")) if at >= 0]
     text = done.stdout if done.stdout.startswith(("{", "[")) else done.stdout[min(starts, default=0) :]
     try:
@@ -226,7 +226,7 @@ def measured(name: str, url: str) -> Json:
 
 
 def main() -> int:
-    """Measure, judge, print."""
+    """Measure, check and print."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -261,7 +261,7 @@ def main() -> int:
 
 
 def show(lines: list[tuple[str, Found]]) -> None:
-    """Print a line for each target."""
+    """Print a row for each target."""
     table = Table(title="targets")
     for heading in ("part", "target", "wanted", "found", ""):
         table.add_column(heading)

@@ -1,4 +1,4 @@
-"""Say where the server's time goes under load, by part: `python bench/where.py --help`."""
+"""Print where the server's time goes under load, by part: `python bench/where.py --help`."""
 
 import sys
 

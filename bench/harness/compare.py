@@ -1,8 +1,8 @@
-"""Load authfactor and its peer in turn, round after round, and compare them.
+"""Load authfactor and its peer alternately, round by round, and compare them.
 
-Both servers run at once on fresh folders, but only one is loaded at a time: A, B, then B, A in the next
-round, so that a slow minute of the machine hits both. Every verification carries a right, unused code, and
-every answer to it is checked; a round with a wrong answer does not count and makes the run fail.
+Both servers run in new folders, but only one is loaded at a time: A, B, then B, A in the next round, so that
+a slow minute of the machine affects both. Every verification carries a right, unused code, and every response
+is checked; a round with a wrong response does not count and makes the run fail.
 """
 
 import argparse
@@ -32,14 +32,14 @@ LATEST = BENCH / "results" / "latest.json"
 MISSING_WRK = "wrk is missing: apt-get install wrk"
 WARM_SECONDS = 1
 POSTGRESQL = "-postgresql"
-LONGEST_SECONDS = 25
+MAX_SECONDS = 25
 
 console = Console(stderr=True, highlight=False)
 
 
 @dataclass(frozen=True)
 class Options:
-    """The command line."""
+    """The options of the command line."""
 
     servers: list[str]
     operations: list[str]
@@ -58,12 +58,12 @@ class Options:
 
 
 def split(text: str) -> list[str]:
-    """Read a list with commas."""
+    """Split a comma-separated list."""
     return [part for part in text.split(",") if part]
 
 
 def parse(arguments: list[str] | None = None) -> Options:
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(prog="bench/run.py", description=__doc__.partition("\n")[0])
     parser.add_argument(
         "--servers", default="authfactor,usual_stack", help=f"of: {', '.join(LAUNCHES)}; :N for N workers"
@@ -114,19 +114,19 @@ def parse(arguments: list[str] | None = None) -> Options:
         parser.error(f"unknown servers: {', '.join(sorted(unknown))}")
     if any(POSTGRESQL in name for name in options.servers) and not options.database_url:
         parser.error("a server on PostgreSQL needs --database-url")
-    if options.seconds > LONGEST_SECONDS:
-        parser.error(f"--seconds: at most {LONGEST_SECONDS}, because the codes of a run share a step of 30 s")
+    if options.seconds > MAX_SECONDS:
+        parser.error(f"--seconds: at most {MAX_SECONDS}, because the codes of a run share a step of 30 s")
     return options
 
 
 def on_postgresql(name: str, servers: list[str]) -> bool:
-    """Tell whether a server gets a PostgreSQL: those that are named so, or all that can where none is."""
+    """Return whether a server gets a PostgreSQL: those named so or, if none is, all that support it."""
     named = [server for server in servers if POSTGRESQL in server]
     return name in named if named else kind(name) != "privacyidea"
 
 
 def prepare(server: Server, options: Options) -> Bench:
-    """Check that the server does the assumed work, fill it, and warm every operation up."""
+    """Check that the server does the same work, fill it, and warm up every operation."""
     if kind(server.name) == "privacyidea":
         privacyidea.rehearse(server)
         bench = Bench(server, Stock(server), privacyidea.OPERATIONS)
@@ -142,7 +142,7 @@ def prepare(server: Server, options: Options) -> Bench:
 
 
 def compare(benches: list[Bench], options: Options) -> list[Sample]:
-    """Run all rounds, a line of progress for each measurement."""
+    """Run all rounds and print a line for each measurement."""
     samples: list[Sample] = []
     each = sum(len(bench.common(options.operations)) for bench in benches)
     total = options.rounds * len(options.connections) * each
@@ -154,11 +154,11 @@ def compare(benches: list[Bench], options: Options) -> list[Sample]:
                         continue
                     sample = bench.measure(operation, connections, options.seconds, number)
                     samples.append(sample)
-                    tell(sample, f"{len(samples)}/{total}")
+                    print_sample(sample, f"{len(samples)}/{total}")
     return samples
 
 
-def tell(sample: Sample, place: str) -> None:
+def print_sample(sample: Sample, place: str) -> None:
     """Print one measurement."""
     line = f"{place:>8} {sample.operation:<9} {sample.connections:>3} conns  {sample.server:<12}"
     line += f"{sample.rate:>9,.0f}/s  p50 {sample.p50_us / 1000:>7.2f}  p99 {sample.p99_us / 1000:>7.2f} ms"
@@ -168,13 +168,14 @@ def tell(sample: Sample, place: str) -> None:
 
 
 def profile(bench: Bench, options: Options, picture: Path) -> None:
-    """Draw a flame graph of each operation's load; several pictures get the operation into their name."""
+    """Write a flame graph of each operation's load; with several, file names contain the operation."""
     for operation in options.operations:
         several = len(options.operations) > 1
         path = picture.with_stem(f"{picture.stem}-{operation}") if several else picture
         path.parent.mkdir(parents=True, exist_ok=True)
         watch = partial(Profiler, bench.server, path)
-        tell(bench.measure(operation, options.connections[-1], options.seconds, watch=watch), str(path))
+        sample = bench.measure(operation, options.connections[-1], options.seconds, watch=watch)
+        print_sample(sample, str(path))
 
 
 def finish(samples: list[Sample], options: Options) -> int:
@@ -195,7 +196,7 @@ def finish(samples: list[Sample], options: Options) -> int:
         )
     wrong = sum(sample.errors for sample in samples)
     if wrong:
-        console.print(f"invalid: {wrong} wrong answers, see {LATEST}")
+        console.print(f"invalid: {wrong} wrong responses, see {LATEST}")
     return 1 if wrong else 0
 
 

@@ -1,4 +1,4 @@
-"""A database of its own for each server of a run: what an earlier run left must not be measured."""
+"""A new database for each server of a run, without the rows of earlier runs."""
 
 import asyncio
 import secrets
@@ -10,15 +10,15 @@ import asyncpg
 
 
 class NoDatabase(Exception):
-    """No database could be made."""
+    """The database could not be created."""
 
 
 @contextmanager
 def fresh(url: str) -> Iterator[str]:
-    """Make a database on the server that `url` leads to, give its URL, and drop it at the end.
+    """Create a database on the server at `url`, yield its URL, and drop it at the end.
 
     Raises:
-        NoDatabase: the server is not there, or does not let this user make databases.
+        NoDatabase: the server is not reachable, or this user may not create databases.
     """
     name = f"bench_{secrets.token_hex(6)}"
     try:

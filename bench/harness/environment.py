@@ -1,4 +1,4 @@
-"""The benchmark's own virtual environment; standard library only, because it runs before that exists."""
+"""The benchmark's virtual environment. Standard library only, because it runs before that exists."""
 
 import hashlib
 import os
@@ -14,7 +14,7 @@ LOCK = BENCH / "requirements.lock"
 
 
 def installed(folder: Path, lock: Path) -> Path:
-    """Return the `bin` folder of an environment that holds what a lock names, made or refreshed first."""
+    """Return the `bin` folder of an environment with the locked packages, created or updated first."""
     wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
     stamp = folder / "lock.sha256"
     if not stamp.is_file() or stamp.read_text() != wanted:
@@ -28,7 +28,7 @@ def installed(folder: Path, lock: Path) -> Path:
 
 
 def run_inside(module: str, arguments: list[str]) -> NoReturn:
-    """Replace this process by `python -m module` in the benchmark's environment, made or refreshed first."""
+    """Replace this process by `python -m module` in the benchmark's environment."""
     python = installed(FOLDER, LOCK) / "python"
     os.environ["PYTHONPATH"] = str(BENCH)
     os.execv(python, [str(python), "-m", module, *arguments])

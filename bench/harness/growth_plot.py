@@ -8,7 +8,7 @@ import matplotlib as mpl
 
 
 def main() -> None:
-    """One panel a database: latency by size, one line an operation; bytes for each factor below."""
+    """Draw a panel per database: latency by size, with a line per operation, and the bytes per factor."""
     mpl.use("Agg")
     from matplotlib import pyplot as plt  # noqa: PLC0415 - the backend must be chosen before
 
@@ -28,7 +28,7 @@ def main() -> None:
         panel.set_xlabel("factors (log)")
         panel.grid(alpha=0.25)
         panel.spines[["top", "right"]].set_visible(False)
-    # After all panels are drawn: they share the axis, and its top is then where the slowest of them is.
+    # After all panels are drawn, because they share an axis whose top depends on the slowest.
     panels[0][0].set_ylim(bottom=0)
     panels[0][0].set_ylabel("median latency, one client (ms)")
     panels[0][0].legend(frameon=False, fontsize=9)

@@ -1,4 +1,4 @@
-"""How a server under test is started."""
+"""How to start a server under test."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,10 +6,10 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Launch:
-    """How one server is started: commands to run first, the server's command, its environment.
+    """How to start one server: commands to run first, the server's command, its environment.
 
-    `authorization`: the header's value, where it is not a bearer of the API key. `ready`: the path that
-    answers 200 once the server is up.
+    `authorization`: the header's value, unless it is `Bearer` with the API key. `ready`: the path that
+    returns 200 once the server is up.
     """
 
     before: list[list[str]]
@@ -21,7 +21,7 @@ class Launch:
 
 @dataclass(frozen=True)
 class Settings:
-    """What every launch needs to know."""
+    """The settings of every launch."""
 
     port: int
     workers: int

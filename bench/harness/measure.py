@@ -1,4 +1,4 @@
-"""One measurement: prepare, load, and what the server spent on it."""
+"""One measurement: prepare the requests, load the server, and read what it used."""
 
 import signal
 import subprocess
@@ -14,7 +14,7 @@ from harness.servers import Server
 from harness.stock import Stock
 
 FIRST_GUESS = 500
-"""Requests to prepare for an operation whose rate is not known yet."""
+"""How many requests to prepare for an operation whose rate is unknown."""
 HEADROOM = 1.3
 
 
@@ -40,7 +40,7 @@ class Sample:
 
 @dataclass
 class Bench:
-    """A server, its stock, and how fast each operation has been on it."""
+    """A server, its stock, and the measured rate of each operation."""
 
     server: Server
     stock: Stock
@@ -62,7 +62,7 @@ class Bench:
         *,
         watch: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> Sample:
-        """Load the server with one operation; `watch` wraps the load alone, without its preparation."""
+        """Load the server with one operation; `watch` wraps the load without its preparation."""
         key = (operation, connections)
         known = self.rates.get(key)
         count = FIRST_GUESS if known is None else int(known * seconds * HEADROOM) + connections
@@ -75,7 +75,7 @@ class Bench:
             report = wrk.run(self.server, prepared.calls, load)
         after = self.server.usage()
         prepared.settle(report.issued)
-        # A run that ran out ended before the server was warm, so the next one may need many more.
+        # A run that used up its requests was too short to be representative: prepare twice as many.
         self.rates[key] = report.rate * (2.0 if report.ran_out else 1.0)
         return Sample(
             server=self.server.name,
@@ -96,10 +96,10 @@ class Bench:
 
 
 class Profiler:
-    """py-spy on a server and its workers: a flame graph (as .txt: the stacks) of a `with` block's time."""
+    """Records a server and its workers with py-spy during a `with` block: a flame graph, or stacks (.txt)."""
 
     def __init__(self, server: Server, picture: Path) -> None:
-        """Remember what to watch."""
+        """Take the server and the path of the flame graph."""
         self._server, self._picture = server, picture
 
     def __enter__(self) -> None:
@@ -112,8 +112,8 @@ class Profiler:
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
     def __exit__(self, *_unused: object) -> None:
-        """Stop sampling; py-spy then writes the picture. What it says matters only when there is none."""
+        """Stop sampling; py-spy then writes its file. Its output is shown only if there is none."""
         self._process.send_signal(signal.SIGINT)
-        said, _ = self._process.communicate(timeout=60)
+        output, _ = self._process.communicate(timeout=60)
         if not self._picture.exists():
-            sys.exit(f"bench: py-spy wrote nothing: {said.decode(errors='replace')}")
+            sys.exit(f"bench: py-spy wrote nothing: {output.decode(errors='replace')}")

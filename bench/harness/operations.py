@@ -1,4 +1,4 @@
-"""The operations under load: each prepares its requests on a stock and settles what was spent."""
+"""The operations under load: each prepares its requests from a stock and records what was used up."""
 
 import json
 import time
@@ -13,15 +13,15 @@ SLACK_SECONDS = 2.0
 
 
 def nothing(_issued: int) -> None:
-    """Settle an operation that spends nothing."""
+    """Record nothing, for an operation that uses nothing up."""
 
 
 @dataclass(frozen=True)
 class Prepared:
     """Requests ready to be sent.
 
-    `once`: each request is good for one success. `expect`: text that a right answer contains. `settle` is
-    told how many requests were issued, in order.
+    `once`: each request can succeed only once. `expect`: text that a right response contains. `settle` takes
+    the number of requests that were issued, in order.
     """
 
     calls: list[Call]
@@ -31,7 +31,7 @@ class Prepared:
 
 
 Prepare = Callable[[Stock, int, int], Prepared]
-"""(stock, how many requests at most, seconds of the run) -> requests."""
+"""(stock, maximum number of requests, seconds of the run) -> requests."""
 
 
 def enroll(stock: Stock, count: int, _seconds: int) -> Prepared:
@@ -49,14 +49,14 @@ def enroll(stock: Stock, count: int, _seconds: int) -> Prepared:
 
 
 def challenge(stock: Stock, _count: int, _seconds: int) -> Prepared:
-    """Challenge one factor after the other."""
+    """Challenge the factors one after the other."""
     return Prepared([Call("POST", f"/auth/factors/{factor.id}/challenge", "{}") for factor in stock.factors])
 
 
 def verify(stock: Stock, count: int, seconds: int) -> Prepared:
     """Verify open challenges with right, unused codes.
 
-    The codes are computed last, in a step that outlasts the run: then all three of the window stay good.
+    The codes are computed last, in a step that outlasts the run, so that all three of the window stay valid.
     """
     challenges = stock.open_challenges(count)
     left = totp.PERIOD - time.time() % totp.PERIOD
@@ -80,12 +80,12 @@ def verify(stock: Stock, count: int, seconds: int) -> Prepared:
 
 
 def get(stock: Stock, _count: int, _seconds: int) -> Prepared:
-    """Get one factor after the other."""
+    """Get the factors one after the other."""
     return Prepared([Call("GET", f"/auth/factors/{factor.id}") for factor in stock.factors])
 
 
 def list_ten(stock: Stock, _count: int, _seconds: int) -> Prepared:
-    """List the ten factors of one user after the other."""
+    """List the ten factors of each user."""
     users = dict.fromkeys(factor.user_id for factor in stock.factors)
     path = f"/user_management/users/%s/auth_factors?limit={FACTORS_PER_USER}"
     return Prepared([Call("GET", path % user) for user in users])

@@ -14,7 +14,7 @@ PEERS = {"usual_stack": "#9aa4b2", "privacyidea": "#d4a72c"}
 def draw(lines: Sequence[Row], servers: Sequence[str], path: Path) -> None:
     """Write a PNG: one panel per number of connections, one group of bars per operation.
 
-    Above the first server's bar stands its ratio to the last.
+    The label of the first server's bar is its ratio to the last server.
     """
     mpl.use("Agg")
     from matplotlib import pyplot as plt  # noqa: PLC0415 - the backend must be chosen before

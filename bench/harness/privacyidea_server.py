@@ -1,7 +1,7 @@
-"""Set privacyIDEA up in a fresh folder, as its documentation describes, and say how it is started.
+"""Set privacyIDEA up in a new folder as its documentation describes, and describe how to start it.
 
-It gets what it needs to be quick: SQLite, errors only in its log, threads that keep connections alive. Its
-audit log and the signature of its answers stay on, as they are out of the box.
+It is configured for speed: SQLite, only errors in its log, threads with persistent connections. Its audit log
+and the signing of its responses stay on, as by default.
 """
 
 import secrets
@@ -18,7 +18,7 @@ ADMINISTRATOR = "bench"
 
 
 def configuration(folder: Path) -> str:
-    """Write the configuration file's text: keys of its own, everything inside the folder."""
+    """Return the text of the configuration file: new keys, all paths inside the folder."""
     values: dict[str, str | int | list[str]] = {
         "SUPERUSER_REALM": ["super"],
         "SQLALCHEMY_DATABASE_URI": f"sqlite:///{folder}/privacyidea.sqlite",
@@ -34,7 +34,7 @@ def configuration(folder: Path) -> str:
 
 
 def launch(settings: Settings) -> Launch:
-    """Make keys, tables, an administrator and an API token; describe gunicorn with threads.
+    """Create keys, tables, an administrator and an API token; return the launch of gunicorn with threads.
 
     Raises:
         subprocess.CalledProcessError: one of the steps failed.

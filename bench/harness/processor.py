@@ -1,7 +1,7 @@
-"""Give processes a fixed share of a processor, so that one worker and two can be compared on a small machine.
+"""Limit processes to a share of a processor, so that one worker and two can be compared on a small machine.
 
-On two processors the load generator, the database and two workers compete; what two workers would do with
-processors of their own shows when each gets the same small share (Linux control groups, as root).
+On two processors the load generator, the database and two workers compete. With the same small share for each
+worker, the ratio is that of workers with processors of their own (Linux control groups, as root).
 """
 
 from collections.abc import Iterable
@@ -11,20 +11,20 @@ import psutil
 
 GROUPS = Path("/sys/fs/cgroup")
 PERIOD_US = 10_000
-"""Short, so that a worker that has used its share up waits for milliseconds only."""
+"""Short, so that a worker that has used up its share waits only milliseconds."""
 
 
 class NoControlGroups(Exception):
-    """The system has no control groups for processors, or this user may not make them."""
+    """The system has no control groups for processors, or this user cannot create them."""
 
 
 def limit(processes: Iterable[psutil.Process], share: float) -> None:
-    """Put each process into a group of its own that may use so much of one processor.
+    """Limit each process, in a control group of its own, to a share of one processor.
 
     The empty groups are removed at the next call, because a group outlives its process.
 
     Raises:
-        NoControlGroups: they cannot be made here.
+        NoControlGroups: the groups cannot be created.
     """
     top = GROUPS / "cpu" if (GROUPS / "cpu").is_dir() else GROUPS
     quota = str(int(share * PERIOD_US))

@@ -1,4 +1,4 @@
-"""One scenario on each server before the load: both must do the same work, or the figures compare nothing."""
+"""A scenario on each server before the load, to check that both do the same work."""
 
 import json
 import time
@@ -12,13 +12,13 @@ from harness.servers import Server
 
 
 class Unequal(Exception):
-    """A server answers other than the comparison assumes."""
+    """A server responds differently from what the comparison assumes."""
 
 
 def send(
     server: Server, method: str, path: str, body: dict[str, Any] | None = None
 ) -> tuple[int, dict[str, Any]]:
-    """Send one request and return the status and the decoded answer."""
+    """Send one request and return the status and the decoded response."""
     headers = {"Authorization": server.authorization, "Content-Type": "application/json"}
     content = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(server.url + path, content, headers, method=method)

@@ -1,4 +1,4 @@
-"""What a comparison says: medians, ratios, a table, a JSON file."""
+"""The results of a comparison: medians, ratios, a table, a JSON document."""
 
 import os
 import platform
@@ -31,7 +31,7 @@ class Median:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: each server's medians, and the ratios of the first server to each other one.
+    """A row of the table: each server's medians, and the first server's ratio to each other one.
 
     None where a server does not have the operation.
     """
@@ -43,7 +43,7 @@ class Row:
 
 
 def middle(samples: Sequence[Sample]) -> Median:
-    """Reduce the rounds; one with a wrong answer does not count."""
+    """Return the medians of the rounds without wrong responses."""
     first = samples[0]
     valid = [sample for sample in samples if not sample.errors]
 
@@ -85,7 +85,7 @@ def rows(samples: Sequence[Sample], servers: Sequence[str]) -> list[Row]:
 
 
 def table(lines: Sequence[Row], servers: Sequence[str]) -> Table:
-    """Draw the rows: per server requests a second, latency and CPU per request, then the ratios."""
+    """Return a table: per server the requests per second, latency and CPU per request, then the ratios."""
     drawn = Table(title="requests/s (p50 / p99 ms, server CPU µs per request)")
     drawn.add_column("operation")
     drawn.add_column("conns", justify="right")
@@ -109,7 +109,7 @@ def table(lines: Sequence[Row], servers: Sequence[str]) -> Table:
 
 
 def machine() -> dict[str, str | int | None]:
-    """Describe where the figures come from."""
+    """Return a description of the machine."""
     wrk_version = subprocess.run(["wrk", "--version"], capture_output=True, text=True, check=False).stdout
     return {
         "system": platform.platform(),
@@ -120,7 +120,7 @@ def machine() -> dict[str, str | int | None]:
 
 
 def document(settings: dict[str, Any], samples: Sequence[Sample], lines: Sequence[Row]) -> dict[str, Any]:
-    """Put everything into one JSON object."""
+    """Return all results as one JSON object."""
     return {
         "settings": settings,
         "machine": machine(),

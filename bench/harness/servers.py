@@ -27,12 +27,12 @@ STOP_SECONDS = 30.0
 
 
 class ServerFailed(Exception):
-    """A server did not start, or ended while it was needed."""
+    """A server did not start, or exited while it was needed."""
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What a server's process tree has used: CPU seconds so far, resident bytes now."""
+    """What a server's process tree uses: CPU seconds since the start, resident bytes now."""
 
     cpu_seconds: float
     resident_bytes: int
@@ -52,11 +52,11 @@ class Server:
 
     @property
     def url(self) -> str:
-        """The address without a trailing slash."""
+        """The base URL without a trailing slash."""
         return f"http://127.0.0.1:{self.port}"
 
     def usage(self) -> Usage:
-        """Add up CPU time and resident memory over the process and all that it started."""
+        """Return CPU time and resident memory of the process and its descendants."""
         cpu, resident = 0.0, 0
         for process in (self.process, *self.process.children(recursive=True)):
             with process.oneshot():
@@ -116,10 +116,10 @@ def free_port() -> int:
 
 
 def wait_until_ready(url: str, process: psutil.Popen, log: Path) -> None:
-    """Poll a URL until it answers 200.
+    """Poll a URL until it returns 200.
 
     Raises:
-        ServerFailed: the process ended, or nothing answered within `START_SECONDS`.
+        ServerFailed: the process exited, or there was no 200 within `START_SECONDS`.
     """
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
@@ -143,9 +143,9 @@ def running(
     database_url: str | None = None,
     share: float | None = None,
 ) -> Iterator[Server]:
-    """Run a server for the length of a `with` block; its output goes to `server.log` in its folder.
+    """Run a server during a `with` block; its output goes to `server.log` in its folder.
 
-    `share`: how much of a processor each worker may have, where less than all that it can get is wanted.
+    `share`: the share of a processor to which each worker is limited, if any.
     """
     folder.mkdir(parents=True)
     api_key = f"sk_{secrets.token_hex(24)}"
@@ -172,7 +172,7 @@ def running(
 
 
 def stop(process: psutil.Popen) -> None:
-    """End a server with SIGTERM, and what is left of its tree with SIGKILL."""
+    """Stop a server with SIGTERM and remaining processes of its tree with SIGKILL."""
     if process.poll() is not None:
         return
     tree = process.children(recursive=True)

@@ -1,4 +1,4 @@
-"""Half load for a long time: does memory grow, does anything fail, does it get slower."""
+"""Half the maximum load for a long time: memory growth, failures and latency."""
 
 import argparse
 import json
@@ -23,10 +23,10 @@ from harness.wrk import Load, LoadFailed
 MIB = 1 << 20
 CONNECTIONS = 16
 SLICE_SECONDS = 5
-"""How long each operation runs before the next one has its turn."""
+"""How long each operation runs before the next one."""
 PROBE_SECONDS = 3
 WARM_SHARE = 0.1
-"""The part of the time after which every pool and cache has its size: growth counts from there."""
+"""The part of the time after which pools and caches have their final size: growth counts from then on."""
 LIMIT = 0.05
 
 console = Console(stderr=True, highlight=False)
@@ -34,7 +34,7 @@ console = Console(stderr=True, highlight=False)
 
 @dataclass(frozen=True)
 class Minute:
-    """One line of the report: seconds and requests since the start, resident bytes, the slowest hundredth."""
+    """A line of the report: seconds and requests since the start, resident bytes, 99th percentile."""
 
     seconds: float
     requests: int
@@ -44,12 +44,12 @@ class Minute:
 
 
 def pause_ms(rate: float) -> int:
-    """Return how long 16 connections have to wait before each request to send half of a rate."""
+    """Return the pause before each request with which 16 connections send half of a rate."""
     return max(round(CONNECTIONS / (rate / 2) * 1000), 1)
 
 
 def slices(server: Server, seconds: float) -> Iterator[wrk.Report]:
-    """Run every operation in turn until the time is over, each at half of its own full rate."""
+    """Run the operations one after the other until the time is over, each at half its maximum rate."""
     stock = Stock(server)
     stock.enroll(1000)
     pauses: dict[str, int] = {}
@@ -79,7 +79,7 @@ def slices(server: Server, seconds: float) -> Iterator[wrk.Report]:
 
 
 def soak(server: Server, seconds: float) -> list[Minute]:
-    """Run the load and note a line a minute."""
+    """Run the load and record a line per minute."""
     started, noted = time.monotonic(), 0.0
     requests = errors = 0
     slowest: list[int] = []
@@ -106,7 +106,7 @@ def soak(server: Server, seconds: float) -> list[Minute]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Soak and judge: exit status 1 when memory grew by 5 % or an answer was wrong."""
+    """Run the soak test; the exit status is 1 when memory grew by 5 % or a response was wrong."""
     parser = argparse.ArgumentParser(prog="bench/soak.py", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30, help="%(default)s")
     parser.add_argument("--workers", type=int, default=1, help="%(default)s")

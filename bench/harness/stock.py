@@ -1,4 +1,4 @@
-"""Users, factors and challenges of one server, made over HTTP before they are needed under load."""
+"""Users, factors and challenges of one server, created over HTTP before the load."""
 
 import json
 import time
@@ -10,14 +10,14 @@ from harness.servers import Server
 from harness.wrk import COLLECT_CONNECTIONS, Call, collect
 
 FACTORS_PER_USER = 10
-"""How many factors the servers allow a user."""
+"""The servers' limit of factors per user."""
 WINDOW = (-1, 0, 1)
 """The steps around the current one whose codes are accepted."""
 
 
 @dataclass
 class Factor:
-    """A factor with a secret that we know; `last_step` is the newest step that we spent."""
+    """A factor with its secret; `last_step` is the newest spent step."""
 
     id: str
     user_id: str
@@ -25,10 +25,10 @@ class Factor:
     last_step: int = 0
 
     def usable_steps(self, now_step: int) -> list[int]:
-        """Return the steps whose codes would be accepted, oldest first.
+        """Return the steps whose codes are accepted now, oldest first.
 
-        A factor of which two steps have the same code (a few in a million) gives none: that code spends the
-        later step. The run may begin a step later.
+        A factor with the same code in two nearby steps (a few in a million) has none, because that code
+        spends the later step. The range has one more step because the run may begin a step later.
         """
         near = range(now_step + WINDOW[0], now_step + WINDOW[-1] + 2)
         if len({totp.code(self.secret, step) for step in near}) < len(near):
@@ -38,7 +38,7 @@ class Factor:
 
 @dataclass(frozen=True)
 class OpenChallenge:
-    """An open challenge and the factor whose code answers it."""
+    """An open challenge and its factor."""
 
     id: str
     factor: Factor
@@ -46,7 +46,7 @@ class OpenChallenge:
 
 @dataclass
 class Stock:
-    """What has been made on one server."""
+    """What has been created on one server."""
 
     server: Server
     factors: list[Factor] = field(default_factory=list)
@@ -63,7 +63,7 @@ class Stock:
         return [json.loads(answer)["id"] for answer in collect(self.server, calls)]
 
     def reserve_vacancies(self, count: int) -> None:
-        """Have at least that many places for one more factor; places of the same user lie far apart."""
+        """Ensure that many vacancies, each for one more factor; those of the same user are far apart."""
         missing = count - len(self.vacancies)
         if missing > 0:
             fresh = self.create_users(-(-missing // FACTORS_PER_USER))
@@ -86,10 +86,10 @@ class Stock:
             self.factors.append(Factor(shown["id"], shown["user_id"], shown["totp"]["secret"]))
 
     def open_challenges(self, count: int) -> list[OpenChallenge]:
-        """Open challenges that can each be answered now with a code of its own.
+        """Open challenges that can each be verified now with a different code.
 
-        A factor gives up to three codes at once: the step before, the current and the next, in that order.
-        When all of them are too few, more factors are enrolled.
+        A factor has up to three valid codes: of the previous, the current and the next step, in that order.
+        If these are too few, more factors are enrolled.
         """
         now_step = int(time.time()) // totp.PERIOD
         passes = [

@@ -1,4 +1,4 @@
-"""TOTP codes for the load (RFC 6238: SHA-1, 6 digits, 30 s), written apart from the product's own."""
+"""TOTP codes for the load (RFC 6238: SHA-1, 6 digits, 30 s), implemented independently of the product."""
 
 import base64
 import hmac
@@ -8,7 +8,7 @@ PERIOD = 30
 
 
 def new_secret() -> str:
-    """Return a fresh secret of 160 bits in base32."""
+    """Return a new secret of 160 bits in base32."""
     return base64.b32encode(secrets.token_bytes(20)).decode()
 
 

@@ -1,6 +1,6 @@
-"""Sample the server under one operation after the other and add the time up by what it was spent on.
+"""Sample the server under each operation and add up the time by part of the program.
 
-A sample counts for the innermost Python function; what that calls in C (SQLite, zlib, a socket) is its own.
+A sample counts for the innermost Python function, including its calls into C (SQLite, zlib, sockets).
 """
 
 import argparse
@@ -23,18 +23,25 @@ from harness.stock import Stock
 from harness.wrk import LoadFailed
 
 PARTS: dict[str, tuple[str, ...]] = {
-    "picture": ("authfactor/qr/",),
-    "commit": ("_commit (authfactor/store/", "turn.py"),
+    "QR code": ("authfactor/otp/qr/",),
+    "commit": ("_commit (authfactor/store/", "write_lock.py"),
     "database": ("authfactor/store/", "sqlite3/"),
-    "seal and open": ("authfactor/crypto/vault.py",),
-    "code": ("authfactor/otp/totp.py", "authfactor/otp/base32.py", "authfactor/otp/key_uri.py"),
+    "encrypt and decrypt": ("authfactor/crypto/vault.py",),
+    "TOTP code": ("authfactor/otp/totp.py", "authfactor/otp/base32.py", "authfactor/otp/key_uri.py"),
     "decode and encode": ("authfactor/wire/", "msgspec/"),
     "rules": ("authfactor/rules/", "authfactor/core.py", "authfactor/ids.py", "authfactor/models.py"),
     "HTTP protocol": ("http1/connection.py", "http1/request_cycle.py", "uvicorn/protocols/", "httptools/"),
-    "door": ("authfactor/http/",),
-    "loop and sockets": ("uvloop/", "asyncio/", "uvicorn/", "concurrent/", "selectors.py", "threading.py"),
+    "dispatcher, with log and metrics": ("authfactor/http/",),
+    "event loop and sockets": (
+        "uvloop/",
+        "asyncio/",
+        "uvicorn/",
+        "concurrent/",
+        "selectors.py",
+        "threading.py",
+    ),
 }
-"""Looked at in this order: what a function's `name (file)` contains."""
+"""Parts and substrings of a function's `name (file)`, tested in this order."""
 SECONDS = 5
 CONNECTIONS = 16
 
@@ -51,7 +58,7 @@ def shares(stacks: Path) -> dict[str, float]:
     counts: Counter[str] = Counter()
     for line in stacks.read_text().splitlines():
         stack, _, count = line.rpartition(" ")
-        # Looking into a process that runs on now and then finds nonsense.
+        # Sampling a running process sometimes yields malformed stacks.
         if count.isdigit():
             counts[part_of(stack.rpartition(";")[2])] += int(count)
     total = counts.total() or 1
@@ -59,7 +66,7 @@ def shares(stacks: Path) -> dict[str, float]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Load, sample, and print a table: a column an operation, microseconds of CPU by part."""
+    """Load, sample, and print a table of CPU microseconds by part, with a column per operation."""
     parser = argparse.ArgumentParser(prog="bench/where.py", description=__doc__)
     parser.add_argument("--only", default=",".join(OPERATIONS), metavar="OPERATIONS", help="%(default)s")
     given = parser.parse_args(arguments)

@@ -18,7 +18,7 @@ COLLECT_CONNECTIONS = 16
 
 
 class LoadFailed(Exception):
-    """wrk failed, or answers came back that the preparation cannot use."""
+    """wrk failed, or returned responses that the preparation cannot use."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Report:
-    """What wrk counted in one run; times in microseconds."""
+    """What wrk measured in one run; times in microseconds."""
 
     requests: int
     duration_us: int
@@ -51,7 +51,7 @@ class Report:
 
     @property
     def errors(self) -> int:
-        """Answers that were not right, or never came."""
+        """The number of wrong or missing responses."""
         return max(self.wrong, self.status_errors) + self.socket_errors + self.timeouts
 
     @property
@@ -62,9 +62,9 @@ class Report:
 
 @dataclass(frozen=True)
 class Load:
-    """How a run is driven: how long, over how many connections, and what each answer must contain.
+    """How to drive a run: seconds, number of connections, and the text that each response must contain.
 
-    `pause_ms`: how long each connection waits before each request.
+    `pause_ms`: milliseconds that each connection waits before each request.
     """
 
     seconds: int
@@ -76,7 +76,7 @@ class Load:
 
 
 def installed() -> bool:
-    """Say whether wrk can be called."""
+    """Return whether wrk is installed."""
     return shutil.which("wrk") is not None
 
 

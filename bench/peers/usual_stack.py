@@ -1,10 +1,10 @@
-"""The same service as most teams would write it: FastAPI, SQLAlchemy's async ORM, pyotp and qrcode.
+"""The same service as most teams would write it, with FastAPI, SQLAlchemy's async ORM, pyotp and qrcode.
 
-It is the yardstick of `bench/run.py`, so it is written to be fast and right within its stack: SQLite in WAL
-mode with `synchronous=FULL`, one commit per request, conditional writes for single use, QR pictures off the
-event loop. It does less than authfactor: secrets in clear, no idempotency, no events, no lock per user.
+It is the reference of `bench/run.py`, so it is written to be fast and correct within its stack: SQLite in WAL
+mode with `synchronous=FULL`, one commit per request, conditional writes for single use, QR codes drawn off
+the event loop. It does less than authfactor: plaintext secrets, no idempotency, no events, no lock per user.
 
-`PEER_DATABASE_URL`: an SQLAlchemy URL; `PEER_API_KEY`: its key. `python usual_stack.py` makes the tables.
+`PEER_DATABASE_URL`: a SQLAlchemy URL; `PEER_API_KEY`: its key. `python usual_stack.py` creates the tables.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ if engine.dialect.name == "sqlite":
 
     @event.listens_for(engine.sync_engine, "connect")
     def configure_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-        """Ask for the same durability as authfactor: WAL, and a sync of every commit."""
+        """Configure the same durability as authfactor: WAL, and a sync of every commit."""
         cursor = connection.cursor()
         for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")
@@ -285,16 +285,16 @@ def qr_code(uri: str) -> str:
 
 
 class Problem(Exception):
-    """An answer that is not a success."""
+    """An error response."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
-        """Keep what the answer needs."""
+        """Take the status, code and message of the response."""
         super().__init__(message)
         self.status, self.code, self.message = status, code, message
 
 
 def not_found(label: str, identifier: str) -> Problem:
-    """Return the problem of an unknown id."""
+    """Return the error for an unknown id."""
     return Problem(404, "entity_not_found", f"{label} not found: '{identifier}'.")
 
 
@@ -325,13 +325,13 @@ api = APIRouter(dependencies=[Depends(require_api_key)])
 
 @app.exception_handler(Problem)
 async def render_problem(_request: Request, problem: Problem) -> JSONResponse:
-    """Render a problem as the wire does."""
+    """Render an error response."""
     return JSONResponse({"code": problem.code, "message": problem.message}, status_code=problem.status)
 
 
 @app.get("/readyz")
 async def ready() -> dict[str, str]:
-    """Say that the server is up."""
+    """Report that the server is ready."""
     return {"status": "ok"}
 
 
