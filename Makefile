@@ -66,12 +66,13 @@ cov: setup ## run the tests with branch coverage, including subprocesses
 	$(BIN)/coverage report
 
 .PHONY: lint
-lint: setup ## ruff, formatting, spelling, sizes, registry URLs
+lint: setup ## ruff, formatting, spelling, words, sizes, registry URLs
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/codespell
 	$(BIN)/python tools/sizes.py
 	$(BIN)/python tools/addresses.py
+	$(BIN)/python -m tools.words
 
 .PHONY: types
 types: setup ## mypy and pyright, strict
@@ -163,9 +164,9 @@ walk: setup ## try a new installation: empty venv, wheel, PostgreSQL, the system
 
 # --- upkeep ---
 
-.PHONY: licences
-licences: setup ## check the license of every package that a server may install
-	$(BIN)/python -m tools.licences
+.PHONY: licenses
+licenses: setup ## check the license of every package that a server may install
+	$(BIN)/python -m tools.licenses
 
 .PHONY: audit
 audit: setup ## check the locked versions for known vulnerabilities (AUDIT_REQUIRED=1 fails without a network)

@@ -4,9 +4,9 @@ Usage: .venv/bin/python bench/commits.py [--seconds S] [--rounds N] [--folder DI
 
 sync     fdatasync after one page, written into a file that has its size already, as the log of writes does
 alone    opening a challenge, one at a time: the median, and how many syncs that is
-enrol    the same for an enrolment, with its picture; it should take three syncs and what the picture takes
+enroll    the same for an enrollment, with its picture; it should take three syncs and what the picture takes
 picture  drawing one of those pictures, and nothing else
-pages    how many pages an enrolment writes into the log, and what it takes to write and sync as many
+pages    how many pages an enrollment writes into the log, and what it takes to write and sync as many
 each     16 tasks that open challenges, but every one commits for itself
 shared   the same 16 tasks, with the store's group commit
 
@@ -41,7 +41,7 @@ PAGE = bytes(4096)
 LOG_PAGES = 1000
 WRITERS = 16
 FACTORS = 64
-# An enrolment looks at the user's other factors: they must stay few.
+# An enrollment looks at the user's other factors: they must stay few.
 USERS = 1000
 MICRO = 1e6
 
@@ -179,7 +179,7 @@ def main() -> None:
         print(json.dumps(found))
         return
     print(f"fdatasync of a page       {found['sync']:>8,.0f} µs")
-    for name, title in (("alone", "challenge, alone"), ("enroll", "enrolment, alone")):
+    for name, title in (("alone", "challenge, alone"), ("enroll", "enrollment, alone")):
         print(f"{title:<25} {found[name]:>8,.0f} µs = {found[name] / found['sync']:.1f} syncs")
     rest = found["enroll"] - found["picture"]
     print(f"  without its picture     {rest:>8,.0f} µs = {rest / found['sync']:.1f} syncs")

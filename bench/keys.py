@@ -1,4 +1,4 @@
-"""What an `Idempotency-Key` costs: CPU time of challenges and enrolments with and without one.
+"""What an `Idempotency-Key` costs: CPU time of challenges and enrollments with and without one.
 
 Usage: .venv/bin/python bench/keys.py [--requests N] [--rounds N] [--json]
 
@@ -55,8 +55,8 @@ async def measure(folder: Path, requests: int, rounds: int) -> dict[str, float]:
         data=folder, bootstrap_api_key=API_KEY, max_factors_per_user=1000, log_level="warning"
     )
     af = await Authfactor.open(settings)
-    board, desk = make_counters(1), ServerState()
-    door = Dispatcher(af, all_routes(desk), desk, CounterWriter(board.layout, board.region(1)), 1)
+    board, state = make_counters(1), ServerState()
+    door = Dispatcher(af, all_routes(state), state, CounterWriter(board.layout, board.region(1)), 1)
     try:
         emails = [f"user{number}@bench.example" for number in range(requests // AT_ONCE)]
         users = [

@@ -1,4 +1,4 @@
-"""Enrol 100,000 factors and report the server's memory before and after: `python bench/memory.py --help`."""
+"""Enroll 100,000 factors and report the server's memory before and after: `python bench/memory.py --help`."""
 
 import sys
 

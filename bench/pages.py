@@ -85,7 +85,7 @@ def measure(server: Server, rounds: int) -> bool:
         fine.append(report("done", *timed(lambda: browser.get(page, headers=known), rounds)))
         styles = re.findall(r'(?:href|src)="(/assets/[^"]+)"', seen.text)
         total = len(seen.content) + sum(len(browser.get(server.url + path).content) for path in styles)
-        print(f"enrolment page with everything it loads, uncompressed: {total} bytes")
+        print(f"enrollment page with everything it loads, uncompressed: {total} bytes")
         for path in (
             "/docs",
             "/docs/guide",

@@ -147,8 +147,8 @@ def measure() -> None:
 # --- reading back ---
 
 
-def read(grey: np.ndarray[Any, Any]) -> list[str]:
-    found = zxingcpp.read_barcodes(grey, formats=QR_ONLY, text_mode=zxingcpp.TextMode.Plain)
+def read(gray: np.ndarray[Any, Any]) -> list[str]:
+    found = zxingcpp.read_barcodes(gray, formats=QR_ONLY, text_mode=zxingcpp.TextMode.Plain)
     return [code.text for code in found]
 
 
@@ -215,15 +215,15 @@ def photographed(picture: Image.Image, kind: str, severity: float, seed: int) ->
     image = image.rotate(turn, Image.Resampling.BICUBIC, expand=True, fillcolor=255)
     if kind == "blurred":
         image = image.filter(ImageFilter.GaussianBlur(severity * 8))
-    grey = np.asarray(image, dtype=float)
+    gray = np.asarray(image, dtype=float)
     if kind == "noisy":
-        grey = grey + noise.normal(0, severity, grey.shape)
+        gray = gray + noise.normal(0, severity, gray.shape)
     if kind == "smeared":
         for _ in range(int(severity)):
-            row, column = noise.integers(side // 6, grey.shape[0] - side // 6, 2)
-            grey[row : row + 24, column : column + 24] = noise.integers(0, 2) * 255
-    shade = np.linspace(0.55, 1.0, grey.shape[1])
-    return np.clip(grey * shade, 0, 255).astype(np.uint8)
+            row, column = noise.integers(side // 6, gray.shape[0] - side // 6, 2)
+            gray[row : row + 24, column : column + 24] = noise.integers(0, 2) * 255
+    shade = np.linspace(0.55, 1.0, gray.shape[1])
+    return np.clip(gray * shade, 0, 255).astype(np.uint8)
 
 
 # Near the limit of what the decoder reads, because otherwise the masks would not differ.

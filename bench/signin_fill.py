@@ -44,7 +44,7 @@ async def fill(data: Path, users: int) -> None:
 
 
 async def add_user(af: Authfactor, environment: Environment, number: int) -> dict[str, Any]:
-    """Write what an enrolment and some right passwords would have left, without their hashes and pictures."""
+    """Write the rows that an enrollment and some sign-ins leave, without password hashes and pictures."""
     email = f"user{number}@example.org"
     create = await af.users.prepare_create(environment, CreateUser(email=email))
     new_id = af.challenges._new_id  # noqa: SLF001 - ids must come from the installation's own new_id

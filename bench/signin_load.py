@@ -108,7 +108,7 @@ def measure_time(count: int) -> None:
     with serving(0) as (server, _):
         connection = Connection(server)
         create(connection, "kim@example.org")
-        took: dict[str, list[float]] = {"nobody@example.org": [], "kim@example.org": []}
+        took: dict[str, list[float]] = {"unknown@example.org": [], "kim@example.org": []}
         for number in range(count + 10):
             for email in sorted(took, reverse=bool(number % 2)):
                 status, body, seconds = connection.post(AUTHENTICATE, password(email, WRONG))
@@ -154,7 +154,7 @@ def measure_wait(seconds: int) -> None:
                 create(connection, email)
             verify_for(connection, waiting, 1)
             alone = shown(verify_for(connection, waiting, 5))
-            print(f"wait: {threads} password threads, nobody signs in: {alone}")
+            print(f"wait: {threads} password threads, no sign-ins: {alone}")
             calls = [
                 wrk.Call("POST", AUTHENTICATE, json.dumps(password(email, PASSWORD))) for email in emails
             ]
@@ -179,7 +179,7 @@ def grants(waiting: Waiting, seconds: int) -> list[wrk.Call]:
         time.sleep(left + 0.01)
     now = int(time.time()) // totp.PERIOD
     calls = []
-    # The first code of everybody, then the second: two connections must not overtake each other.
+    # Every user's first code, then every user's second: two connections must not overtake each other.
     for at in range(3):
         for item in waiting:
             token, challenge = item["sign_ins"][at]

@@ -69,13 +69,13 @@ def against_the_stack(result: Json) -> Iterator[Found]:
 
 
 def at_64(result: Json) -> Iterator[Found]:
-    """Enrolments beside challenges, and how even verifications are."""
+    """Enrollments beside challenges, and how even verifications are."""
     of = {name: ours for name, (ours,) in medians(result).items()}
     enroll, challenge = of["enroll"]["rate"], of["challenge"]["rate"]
     met = (enroll >= 1500 and challenge >= 5500) or enroll / challenge >= 0.27
     found = f"{enroll:,.0f} beside {challenge:,.0f}, {enroll / challenge:.2f}"
     yield Found(
-        "enrolments/s beside challenges/s, 64 connections", "≥ 1,500 beside 5,500, or 0.27", found, met
+        "enrollments/s beside challenges/s, 64 connections", "≥ 1,500 beside 5,500, or 0.27", found, met
     )
     verify = of["verify"]
     yield most("verify: p99, times its median, 64 connections", 4, verify["p99_us"] / verify["p50_us"])
@@ -86,7 +86,7 @@ def commits(result: Json) -> Iterator[Found]:
     sync, alone = result["sync"], result["enroll"] - result["picture"]
     yield least("16 writers: commits shared, times as many", 3, result["shared"] / result["each"])
     yield most("a challenge alone, in syncs of the disk", 3, result["alone"] / sync)
-    yield most("an enrolment alone but for its picture, in syncs", 3, alone / sync)
+    yield most("an enrollment alone but for its picture, in syncs", 3, alone / sync)
     yield most("a QR picture", 250, result["picture"], " µs")
 
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from tools import locks
 
 TIMEOUT_SECONDS = "15"
-# What pip-audit's error says when nobody answered, as opposed to an error of its own.
+# Words of pip-audit's error when the database did not respond, as opposed to an error of its own.
 UNREACHABLE = ("ConnectionError", "ConnectTimeout", "ReadTimeout", "NameResolutionError", "ServiceError")
 # An advisory that does not concern us, and why; pip-audit takes any of its names.
 NOT_OURS: dict[str, str] = {}

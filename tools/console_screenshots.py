@@ -39,7 +39,7 @@ HOME: Final = f"/console/e/{CLIENT_ID}"
 PASSWORD: Final = "seven green bottles"  # noqa: S105 - a throw-away credential
 SIZES: Final = {390: 844, 1280: 800}
 TALLEST: Final = 1800
-COLOURS: Final = 96
+COLORS: Final = 96
 HOURS: Final = 30
 NAMES: Final = (
     *("ada", "ben", "cleo", "dan", "eve", "finn", "gia", "hugo", "ida", "jan"),
@@ -119,7 +119,7 @@ async def _sign_in(af: Authfactor, one: Environment, user: UserRecord) -> None:
 
 
 async def _trouble(af: Authfactor, one: Environment, clock: FakeClock, user: UserRecord) -> str:
-    """Let somebody guess until the user is locked."""
+    """Send wrong codes until the user is locked."""
     [factor] = await af.read(lambda tx: tx.factors.of_user(one.number, user.id))
     clock.now = int(time.time() * 1000) - 60_000
     for _ in range(10):
@@ -183,7 +183,7 @@ def take(page: Page, shot: Shot, width: int, scheme: str, folder: Path) -> None:
     height = min(page.evaluate("document.documentElement.scrollHeight"), TALLEST)
     page.set_viewport_size(ViewportSize(width=width, height=max(height, SIZES[width])))
     picture = Image.open(io.BytesIO(page.screenshot()))
-    small = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    small = picture.convert("RGB").quantize(COLORS, dither=Image.Dither.NONE)
     path = folder / f"{shot.name}-{width}-{scheme}.png"
     small.save(path, optimize=True)
     print(f"{path.name}  {path.stat().st_size // 1024} KB")

@@ -295,8 +295,7 @@ def logs_page() -> str:
     return page(
         "Log lines",
         "Lines go to standard error: JSON, or for people on a terminal (`log_format`). A field that is not in"
-        " this list is dropped, whoever added it; texts lose what looks like a credential. Bodies are never"
-        " logged.",
+        " this list is dropped; in texts, what looks like a credential is removed. Bodies are never logged.",
         table(["field", "about"], [[code(name), about] for name, about in log_setup.FIELDS.items()]),
         "Request lines (`log_requests`) are buffered for a tenth of a second and written together.",
     )

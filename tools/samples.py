@@ -30,7 +30,7 @@ LEXERS: Final = {
 REGION: Final = re.compile(
     r"^[ \t]*(?:#|//) region\n(.*?)^[ \t]*(?:#|//) endregion$", re.DOTALL | re.MULTILINE
 )
-# Few classes, so that a page stays small and the colours keep their contrast.
+# Few classes, so that a page stays small and the colors keep their contrast.
 CLASSES: Final[dict[_TokenType, str]] = {
     Token.Comment: "c",
     Token.Keyword: "k",
@@ -52,7 +52,7 @@ def region(path: Path) -> str:
 def html(code: str, language: str) -> str:
     """Write code as HTML, its tokens in spans."""
     lexer = get_lexer_by_name(LEXERS[language][0], **({"startinline": True} if language == "php" else {}))
-    pieces: list[tuple[str, str]] = []  # class and text, neighbours of one class together
+    pieces: list[tuple[str, str]] = []  # class and text, neighbors of one class together
     for kind, text in lex(code, lexer):
         name = next((name for base, name in CLASSES.items() if kind in base), "")
         if pieces and (pieces[-1][0] == name or not text.strip()):

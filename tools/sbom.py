@@ -1,7 +1,7 @@
 """Write the software bill of materials: `python -m tools.sbom [FILE]` (CycloneDX 1.6 as JSON).
 
 Required components are those of requirements/runtime.lock. What only an extra of pyproject.toml brings
-(PostgreSQL, OpenTelemetry) is optional. Each has its version, package address, licence, the hashes of its
+(PostgreSQL, OpenTelemetry) is optional. Each has its version, package address, license, the hashes of its
 files and who needs it. The same lock gives the same bytes: there is no time in it, and the serial number is
 made from the content.
 """
@@ -21,16 +21,16 @@ from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
 import authfactor
-from tools import licences, locks
+from tools import licenses, locks
 
-# What a package calls its licence where SPDX has several of that name; looked up in the package's own file.
+# For a package whose metadata name several SPDX licenses could match; from the package's own license file.
 PRECISELY = {"colorama": "BSD-3-Clause", "httpx": "BSD-3-Clause", "jinja2": "BSD-3-Clause"}
 
 
 def component(package: locks.Pinned, *, required: bool) -> Component:
     """Describe one package."""
     address = PackageURL("pypi", name=package.name, version=package.version)
-    licence = PRECISELY.get(package.name) or licences.licence_of(package.name)
+    expression = PRECISELY.get(package.name) or licenses.license_of(package.name)
     files = ExternalReference(
         type=ExternalReferenceType.DISTRIBUTION,
         url=XsUri(str(address)),
@@ -44,7 +44,7 @@ def component(package: locks.Pinned, *, required: bool) -> Component:
         bom_ref=str(address),
         purl=address,
         scope=ComponentScope.REQUIRED if required else ComponentScope.OPTIONAL,
-        licenses=[LicenseFactory().make_from_string(licence)] if licence else [],
+        licenses=[LicenseFactory().make_from_string(expression)] if expression else [],
         external_references=[files],
         properties=[Property(name="authfactor:only-where", value=package.marker)] if package.marker else [],
     )

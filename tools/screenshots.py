@@ -40,7 +40,7 @@ def newcomer(setting: Setting, name: str) -> BrowserUser:
 
 
 def enrolling(page: Page, setting: Setting) -> Iterator[str]:
-    """Enrolment by link: start, picture, key, a wrong code, done."""
+    """Enrollment by link: start, picture, key, a wrong code, done."""
     user = newcomer(setting, "pat")
     page.goto(user.link(return_to=None)["url"])
     yield "enroll-start"
@@ -74,7 +74,7 @@ def challenging(page: Page, setting: Setting) -> Iterator[str]:
 
 
 def branded(page: Page, setting: Setting) -> Iterator[str]:
-    """Enrolment under an environment's own name, colour and logo."""
+    """Enrollment under an environment's own name, color and logo."""
     picture = Image.new("RGBA", (240, 240))
     draw = ImageDraw.Draw(picture)
     draw.ellipse((20, 20, 220, 220), fill="#0a7d5a")
@@ -128,7 +128,7 @@ def take(browser: Browser, setting: Setting, scene: Scene, into: Path) -> None:
                 path = into / f"{name}-{width}-{scheme}.png"
                 page.evaluate("document.activeElement.blur()")
                 page.screenshot(path=path, full_page=True, animations="disabled")
-                # Few colours: a palette makes the file a third.
+                # Few colors: a palette makes the file a third.
                 with Image.open(path) as picture:
                     picture.convert("RGB").quantize(64, dither=Image.Dither.NONE).save(path, optimize=True)
                 print(path)

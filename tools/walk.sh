@@ -74,7 +74,7 @@ enrolled=$(call "/user_management/users/$user/auth_factors" -d '{"type": "totp",
 challenge=$(echo "$enrolled" | field authentication_challenge.id)
 secret=$(echo "$enrolled" | field authentication_factor.totp.secret)
 code=$("$place/venv/bin/python" -c 'import sys, time
-from authfactor import base32, totp
+from authfactor.otp import base32, totp
 print(totp.code_at(base32.decode(sys.argv[1], min_bytes=10), totp.step_at(int(time.time()))))' "$secret")
 [ "$(call "/auth/challenges/$challenge/verify" -d "{\"code\": \"$code\"}" | field valid)" = True ]
 factor=$(echo "$enrolled" | field authentication_factor.id)

@@ -1,4 +1,4 @@
-"""Enrol many factors and report the server's memory before and after."""
+"""Enroll many factors and report the server's memory before and after."""
 
 import argparse
 import sys
@@ -22,7 +22,7 @@ console = Console(highlight=False)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Warm one server up, enrol, and print resident memory after every tenth of the way."""
+    """Warm one server up, enroll, and print resident memory after every tenth of the way."""
     parser = argparse.ArgumentParser(prog="bench/memory.py", description=__doc__)
     parser.add_argument("--server", default="authfactor", choices=list(LAUNCHES))
     parser.add_argument("--factors", type=int, default=100_000, help="%(default)s")

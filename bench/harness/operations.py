@@ -35,7 +35,7 @@ Prepare = Callable[[Stock, int, int], Prepared]
 
 
 def enroll(stock: Stock, count: int, _seconds: int) -> Prepared:
-    """Enrol factors, secret and picture made by the server, no user twice in a row."""
+    """Enroll factors, secret and picture made by the server, no user twice in a row."""
     stock.reserve_vacancies(count)
     body = json.dumps({"type": "totp"})
     calls = [

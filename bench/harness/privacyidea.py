@@ -1,4 +1,4 @@
-"""The operations on privacyIDEA: enrol a TOTP token, with its picture, and check a code of it.
+"""The operations on privacyIDEA: enroll a TOTP token, with its picture, and check a code of it.
 
 It has no challenge that a code would have to answer, so a check is one request where authfactor needs two.
 """
@@ -19,12 +19,12 @@ RIGHT = '"value": true'
 
 
 def imported(secret: str) -> dict[str, str]:
-    """Return the body that enrols a token with a secret of ours, given in base32."""
+    """Return the body that enrolls a token with a secret of ours, given in base32."""
     return {"type": "totp", "otpkey": base64.b32decode(secret).hex()}
 
 
 def enroll_tokens(stock: Stock, count: int) -> None:
-    """Enrol that many more tokens with secrets of ours."""
+    """Enroll that many more tokens with secrets of ours."""
     secrets = [totp.new_secret() for _ in range(count)]
     calls = [Call("POST", "/token/init", json.dumps(imported(secret))) for secret in secrets]
     for call, answer in zip(calls, collect(stock.server, calls, connections=1), strict=True):
@@ -34,7 +34,7 @@ def enroll_tokens(stock: Stock, count: int) -> None:
 
 
 def enroll(_stock: Stock, count: int, _seconds: int) -> Prepared:
-    """Enrol tokens of nobody, secret and picture made by the server."""
+    """Enroll tokens without an owner, secret and picture made by the server."""
     body = json.dumps({"type": "totp", "genkey": True})
     return Prepared([Call("POST", "/token/init", body)] * count, once=True)
 
@@ -72,7 +72,7 @@ OPERATIONS: dict[str, Prepare] = {"enroll": enroll, "verify": verify}
 
 
 def rehearse(server: Server) -> None:
-    """Enrol, check a right code, and see the same code refused.
+    """Enroll, check a right code, and see the same code refused.
 
     Raises:
         Unequal: one of the answers is another.

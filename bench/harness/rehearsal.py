@@ -30,7 +30,7 @@ def send(
 
 
 def rehearse(server: Server) -> None:
-    """Enrol, list, get, challenge, verify, and see a spent challenge, a spent code and a wrong key refused.
+    """Enroll, list, get, challenge, verify, and see a spent challenge, a spent code and a wrong key refused.
 
     Raises:
         Unequal: one of the answers is another.

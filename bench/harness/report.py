@@ -65,7 +65,7 @@ def middle(samples: Sequence[Sample]) -> Median:
 
 
 def ratio(ours: Iterable[Sample], theirs: Iterable[Sample]) -> float | None:
-    """Return the median ratio of the rates; a round's two runs are neighbours in time, so noise cancels."""
+    """Return the median ratio of the rates; a round's two runs are neighbors in time, so noise cancels."""
     other = {sample.round: sample.rate for sample in theirs if not sample.errors}
     pairs = [s.rate / other[s.round] for s in ours if not s.errors and other.get(s.round)]
     return median(pairs) if pairs else None

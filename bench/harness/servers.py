@@ -109,7 +109,7 @@ def kind(name: str) -> str:
 
 
 def free_port() -> int:
-    """Ask the system for a port that nobody listens on."""
+    """Return a free TCP port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

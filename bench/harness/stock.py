@@ -70,7 +70,7 @@ class Stock:
             self.vacancies += fresh * FACTORS_PER_USER
 
     def enroll(self, count: int, connections: int = COLLECT_CONNECTIONS) -> None:
-        """Enrol that many more factors with secrets of ours, ten to a user."""
+        """Enroll that many more factors with secrets of ours, ten to a user."""
         users = self.create_users(-(-count // FACTORS_PER_USER))
         secrets = [(user, totp.new_secret()) for _ in range(FACTORS_PER_USER) for user in users][:count]
         calls = [

@@ -157,7 +157,7 @@ class UserOut(Stamped):
 
 
 class Enrollment(BaseModel):
-    """The body that enrols a factor."""
+    """The body that enrolls a factor."""
 
     type: Literal["totp"]
     totp_issuer: str | None = None
@@ -166,14 +166,14 @@ class Enrollment(BaseModel):
 
 
 class Totp(BaseModel):
-    """What a factor shows after its enrolment."""
+    """What a factor shows after its enrollment."""
 
     issuer: str
     user: str
 
 
 class EnrolledTotp(Totp):
-    """What a factor shows once, at its enrolment."""
+    """What a factor shows once, at its enrollment."""
 
     secret: str
     qr_code: str
@@ -204,7 +204,7 @@ class ChallengeOut(Stamped):
 
 
 class Enrolled(BaseModel):
-    """The answer to an enrolment."""
+    """The answer to an enrollment."""
 
     authentication_factor: EnrolledFactorOut
     authentication_challenge: ChallengeOut
@@ -346,7 +346,7 @@ async def create_user(body: NewUser, session: Session) -> User:
 
 @api.post("/user_management/users/{user_id}/auth_factors", status_code=201, response_model=Enrolled)
 async def enroll(user_id: str, body: Enrollment, session: Session) -> Enrolled:
-    """Enrol a user in a factor and open its first challenge."""
+    """Enroll a user in a factor and open its first challenge."""
     user = await session.get(User, user_id)
     if user is None:
         raise not_found("User", user_id)

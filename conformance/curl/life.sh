@@ -5,7 +5,7 @@ set -uo pipefail
 PASSWORD='a long and rare passphrase 7!'
 SECRET=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ
 EMAIL="kim.$$.$(date +%s%N)@example.org"
-NOBODY=user_01HZZZZZZZZZZZZZZZZZZZZZZZ
+UNKNOWN_USER=user_01HZZZZZZZZZZZZZZZZZZZZZZZ
 NOTHING=auth_factor_01HZZZZZZZZZZZZZZZZZZZZZZZ
 FACTORS=/user_management/users/%s/auth_factors
 FAILURES=0
@@ -124,7 +124,7 @@ get() {
 
 unknown_ids() {
     local request
-    for request in "GET /user_management/users/$NOBODY" "GET /auth/factors/$NOTHING" \
+    for request in "GET /user_management/users/$UNKNOWN_USER" "GET /auth/factors/$NOTHING" \
         "DELETE /auth/factors/$NOTHING" "POST /auth/factors/$NOTHING/challenge"; do
         call ${request}
         same status "$STATUS" 404

@@ -3,7 +3,7 @@
 import * as steps from "./steps.mjs";
 import { ensure, refused, same } from "./steps.mjs";
 
-const NOBODY = "user_01HZZZZZZZZZZZZZZZZZZZZZZZ";
+const UNKNOWN_USER = "user_01HZZZZZZZZZZZZZZZZZZZZZZZ";
 const NOTHING = "auth_factor_01HZZZZZZZZZZZZZZZZZZZZZZZ";
 
 export async function live(sdk, names) {
@@ -77,8 +77,8 @@ export async function live(sdk, names) {
     },
     "unknown ids": async () => {
       for (const call of [
-        () => users.getUser(NOBODY),
-        () => enroll({ userId: NOBODY, type: "totp" }),
+        () => users.getUser(UNKNOWN_USER),
+        () => enroll({ userId: UNKNOWN_USER, type: "totp" }),
         () => mfa.getFactor(NOTHING),
         () => mfa.deleteFactor(NOTHING),
         () => mfa.challengeFactor({ authenticationFactorId: NOTHING }),

@@ -107,10 +107,10 @@ class Life:
 
     @step("unknown ids")
     async def unknown(self) -> None:
-        nobody, nothing = "user_01HZZZZZZZZZZZZZZZZZZZZZZZ", "auth_factor_01HZZZZZZZZZZZZZZZZZZZZZZZ"
+        unknown_user, nothing = "user_01HZZZZZZZZZZZZZZZZZZZZZZZ", "auth_factor_01HZZZZZZZZZZZZZZZZZZZZZZZ"
         for call in (
-            lambda: self.users.get_user(nobody),
-            lambda: self.users.enroll_auth_factor(user_id=nobody, type="totp"),
+            lambda: self.users.get_user(unknown_user),
+            lambda: self.users.enroll_auth_factor(user_id=unknown_user, type="totp"),
             lambda: self.mfa.get_factor(nothing),
             lambda: self.mfa.delete_factor(nothing),
             lambda: self.mfa.challenge_factor(authentication_factor_id=nothing),

@@ -102,10 +102,10 @@ class Life:
 
     @step("unknown ids")
     def unknown(self) -> None:
-        nobody, nothing = "user_01HZZZZZZZZZZZZZZZZZZZZZZZ", "auth_factor_01HZZZZZZZZZZZZZZZZZZZZZZZ"
+        unknown_user, nothing = "user_01HZZZZZZZZZZZZZZZZZZZZZZZ", "auth_factor_01HZZZZZZZZZZZZZZZZZZZZZZZ"
         for call in (
-            lambda: self.users.get_user(nobody),
-            lambda: self.mfa.create_user_auth_factor(nobody, type="totp"),
+            lambda: self.users.get_user(unknown_user),
+            lambda: self.mfa.create_user_auth_factor(unknown_user, type="totp"),
             lambda: self.mfa.get_factor(nothing),
             lambda: self.mfa.delete_factor(nothing),
             lambda: self.mfa.challenge_factor(nothing),

@@ -123,7 +123,7 @@ def check(answer: httpx.Response, step: str, status: int) -> None:
         assert not answer.content, "a body where there should be none"
         assert "content-type" not in answer.headers, "an empty body with a label"
         return
-    assert answer.headers.get("content-type", "").startswith("application/json"), "not labelled as JSON"
+    assert answer.headers.get("content-type", "").startswith("application/json"), "not labeled as JSON"
     body = answer.json()
     step = "enroll" if step == "enroll own" else step
     if answer.request.method == "POST" or step in {"list", "get", "jwks"}:

@@ -1,6 +1,6 @@
 <?php
 // The HTTP client of PHP's SDK, curl: requests come as lines of JSON, answers go as lines of JSON.
-// As the SDK does, it decodes what is labelled as JSON; what it cannot decode is said in `complaint`.
+// As the SDK does, it decodes what is labeled as JSON; what it cannot decode is said in `complaint`.
 
 if (!extension_loaded('curl')) {
     fwrite(STDERR, "php has no curl extension\n");
@@ -30,7 +30,7 @@ while (($line = fgets(STDIN)) !== false) {
     $body = curl_exec($curl);
     $complaint = $body === false ? curl_error($curl) : '';
     if (str_starts_with($headers['content-type'] ?? '', 'application/json') && !is_array(json_decode($body, true))) {
-        $complaint = 'labelled as JSON, but PHP decodes no array: ' . json_last_error_msg();
+        $complaint = 'labeled as JSON, but PHP decodes no array: ' . json_last_error_msg();
     }
     echo json_encode([
         'status' => curl_getinfo($curl, CURLINFO_RESPONSE_CODE),

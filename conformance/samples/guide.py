@@ -10,7 +10,7 @@ from authfactor.reference import RecordedAnswer
 from conformance.samples import checking, scenes
 from tests.support.server_process import API_KEY, CLIENT_ID
 
-NOBODY: Final = "user_01HZZZZZZZZZZZZZZZZZZZZZZZ"
+UNKNOWN_USER: Final = "/user_management/users/user_01HZZZZZZZZZZZZZZZZZZZZZZZ"
 
 
 def answers(client: httpx.Client) -> Iterator[tuple[str, RecordedAnswer]]:
@@ -25,8 +25,8 @@ def answers(client: httpx.Client) -> Iterator[tuple[str, RecordedAnswer]]:
         return RecordedAnswer(request, status, checking.shown(answer.content))
 
     user = scenes.prepare("list_auth_factors", client)
-    yield "unauthorized", ask("GET", f"/user_management/users/{NOBODY}", 401, Authorization="Bearer sk_wrong")
-    yield "not_found", ask("GET", f"/user_management/users/{NOBODY}", 404)
+    yield "unauthorized", ask("GET", UNKNOWN_USER, 401, Authorization="Bearer sk_wrong")
+    yield "not_found", ask("GET", UNKNOWN_USER, 404)
     enroll = f"/user_management/users/{user['user_id']}/auth_factors"
     yield "invalid", ask("POST", enroll, 422, {"type": "totp", "totp_secret": "0189!"})
     pending = scenes.prepare("authenticate_with_totp", client)

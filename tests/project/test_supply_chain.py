@@ -18,7 +18,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 import authfactor
 from tests.support.server_process import free_port
-from tools import addresses, licences, locks, sbom
+from tools import addresses, licenses, locks, sbom
 
 ROOT: Final = Path(__file__).parents[2]
 DIRECT: Final = r"^\| `([\w-]+)` \|(?:[^|]+\|){2} ([^|]+) \|[^|]+\|[^|]+\|$"
@@ -86,7 +86,7 @@ def test_the_bill_is_reproducible_and_names_no_machine_or_registry(bill: str, tm
     assert re.findall(r"https?://[^\"]*", bill) == ["http://cyclonedx.org/schema/bom-1.6.schema.json"]
 
 
-def test_every_dependency_has_its_row_with_its_licence() -> None:
+def test_every_dependency_has_its_row_with_its_license() -> None:
     page = (ROOT / "docs/dependencies.md").read_text()
     packages, _ = locks.of_a_server()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -96,21 +96,21 @@ def test_every_dependency_has_its_row_with_its_licence() -> None:
     ]
     direct = {re.split(r"[>=;\s]", each)[0] for each in asked}
     explained = dict(re.findall(DIRECT, page, re.MULTILINE))
-    brought = {name: (by, licence) for name, by, licence in re.findall(BROUGHT, page, re.MULTILINE)}
+    brought = {name: (by, expression) for name, by, expression in re.findall(BROUGHT, page, re.MULTILINE)}
     assert set(explained) == direct
     assert set(brought) == set(packages) - direct
-    for name, told in explained.items() | {(name, licence) for name, (_, licence) in brought.items()}:
-        assert told == (sbom.PRECISELY.get(name) or licences.licence_of(name)), name
+    for name, told in explained.items() | {(name, expression) for name, (_, expression) in brought.items()}:
+        assert told == (sbom.PRECISELY.get(name) or licenses.license_of(name)), name
     for name, (by, _) in brought.items():
         assert set(re.findall(r"`([\w-]+)`", by)) == set(packages[name].asked_by) & set(packages), name
 
 
-def test_a_licence_that_is_not_on_the_list_is_no_licence() -> None:
-    assert licences.allowed("MIT OR AGPL-3.0")
-    assert licences.allowed("Apache-2.0 AND BSD-2-Clause")
-    assert not licences.allowed("MIT AND AGPL-3.0")
-    assert not licences.allowed("")
-    assert run("tools.licences").returncode == 0
+def test_a_license_that_is_not_on_the_list_is_no_license() -> None:
+    assert licenses.allowed("MIT OR AGPL-3.0")
+    assert licenses.allowed("Apache-2.0 AND BSD-2-Clause")
+    assert not licenses.allowed("MIT AND AGPL-3.0")
+    assert not licenses.allowed("")
+    assert run("tools.licenses").returncode == 0
 
 
 class Advisories(BaseHTTPRequestHandler):

@@ -17,11 +17,11 @@ import (
 )
 
 const (
-	password  = "a long and rare passphrase 7!"
-	ownSecret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
-	badSecret = "0189!"
-	nobody    = "user_01HZZZZZZZZZZZZZZZZZZZZZZZ"
-	nothing   = "auth_factor_01HZZZZZZZZZZZZZZZZZZZZZZZ"
+	password    = "a long and rare passphrase 7!"
+	ownSecret   = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+	badSecret   = "0189!"
+	unknownUser = "user_01HZZZZZZZZZZZZZZZZZZZZZZZ"
+	nothing     = "auth_factor_01HZZZZZZZZZZZZZZZZZZZZZZZ"
 )
 
 var (
@@ -171,8 +171,8 @@ func (l *life) get() {
 
 func (l *life) unknownIDs() {
 	for _, call := range []func() (any, error){
-		func() (any, error) { return l.users.GetUser(ctx, usermanagement.GetUserOpts{User: nobody}) },
-		func() (any, error) { return l.enrolled(usermanagement.EnrollAuthFactorOpts{User: nobody}) },
+		func() (any, error) { return l.users.GetUser(ctx, usermanagement.GetUserOpts{User: unknownUser}) },
+		func() (any, error) { return l.enrolled(usermanagement.EnrollAuthFactorOpts{User: unknownUser}) },
 		func() (any, error) { return l.mfa.GetFactor(ctx, mfa.GetFactorOpts{FactorID: nothing}) },
 		func() (any, error) { return nil, l.mfa.DeleteFactor(ctx, mfa.DeleteFactorOpts{FactorID: nothing}) },
 		func() (any, error) { return l.mfa.ChallengeFactor(ctx, mfa.ChallengeFactorOpts{FactorID: nothing}) },

@@ -49,7 +49,7 @@ public final class Life {
   private static final String PASSWORD = "a long and rare passphrase 7!";
   private static final String OWN_SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
   private static final String BAD_SECRET = "0189!";
-  private static final String NOBODY = "user_01HZZZZZZZZZZZZZZZZZZZZZZZ";
+  private static final String UNKNOWN_USER = "user_01HZZZZZZZZZZZZZZZZZZZZZZZ";
   private static final String NOTHING = "auth_factor_01HZZZZZZZZZZZZZZZZZZZZZZZ";
   private static final String CLIENT_ID = System.getenv("CLIENT_ID");
 
@@ -101,7 +101,7 @@ public final class Life {
     steps.put("refresh", this::refresh);
     steps.put("sessions", this::sessions);
     // No "events": this version decodes the events it knows into classes that its own list does not
-    // take, whoever has answered. The webhook's step reads one with the same classes.
+    // take, whichever server has answered. The webhook's step reads one with the same classes.
     steps.put("webhook", this::webhook);
     steps.put("delete", this::delete);
     steps.put("delete user", this::deleteUser);
@@ -156,7 +156,7 @@ public final class Life {
   }
 
   // This SDK's Idempotency-Key is made from the request, and so the same for the same call. Shortly
-  // after one another the two count as one, as a retry would; a challenge of before is another one.
+  // after one another the two count as one, as a retry would; an earlier challenge is another one.
   private void ask() {
     again = mfa.challengeFactor(factor.getId());
     Steps.same("challenged factor", again.getAuthenticationFactorId(), factor.getId());
@@ -184,8 +184,8 @@ public final class Life {
   private void unknownIds() throws Exception {
     List<Steps.Step> calls =
         List.of(
-            () -> users.get(NOBODY),
-            () -> mfa.createUserAuthFactor(NOBODY, "totp"),
+            () -> users.get(UNKNOWN_USER),
+            () -> mfa.createUserAuthFactor(UNKNOWN_USER, "totp"),
             () -> mfa.getFactor(NOTHING),
             () -> mfa.deleteFactor(NOTHING),
             () -> mfa.challengeFactor(NOTHING));

@@ -1,7 +1,7 @@
-"""Check the licence of all that a server may have, extras included: `python -m tools.licences [--list]`.
+"""Check the license of every package a server may have, with extras: `python -m tools.licenses [--list]`.
 
-The names come from the locks, the licences from what each package says of itself. A licence
-that is not on the list below, or a package that names none, ends the run with status 1: somebody must look.
+The names come from the locks, the licenses from each package's metadata. A license that is not on the list
+below, or a package that names none, ends the run with status 1 and needs a decision.
 """
 
 import re
@@ -37,44 +37,44 @@ SPELLINGS = {
 }
 
 
-def licence_of(name: str) -> str:
-    """Return the licence in SPDX words where it says so, or its own; empty when it names none."""
-    told = metadata.metadata(name)
-    expressions, free = told.get_all("License-Expression") or [], told.get_all("License") or []
-    for text in (*expressions, *classified(told), *free):
+def license_of(name: str) -> str:
+    """Return a package's license, as an SPDX expression where we know it; empty when it names none."""
+    fields = metadata.metadata(name)
+    expressions, free = fields.get_all("License-Expression") or [], fields.get_all("License") or []
+    for text in (*expressions, *classified(fields), *free):
         if text.strip() and "\n" not in text.strip():
             return SPELLINGS.get(str(text).strip().lower(), str(text).strip())
     return ""
 
 
-def classified(told: metadata.PackageMetadata) -> Iterator[str]:
-    """Yield the licences among the classifiers."""
-    for classifier in told.get_all("Classifier") or []:
+def classified(fields: metadata.PackageMetadata) -> Iterator[str]:
+    """Yield the licenses among the classifiers."""
+    for classifier in fields.get_all("Classifier") or []:
         if classifier.startswith("License :: OSI Approved :: "):
             yield str(classifier).rpartition(" :: ")[2]
 
 
-def allowed(licence: str) -> bool:
-    """Say whether a licence, or one of those to choose from, is on the list."""
-    parts = [part.strip(" ()") for part in re.split(r"\bOR\b", licence)]
+def allowed(expression: str) -> bool:
+    """Return whether a license, or one of its alternatives, is on the list."""
+    parts = [part.strip(" ()") for part in re.split(r"\bOR\b", expression)]
     return any(all(word.strip(" ()") in ALLOWED for word in re.split(r"\bAND\b", part)) for part in parts)
 
 
 def main() -> int:
-    """Check all, print what is wrong (with --list: everything)."""
+    """Check all packages; print those with a problem (with --list: all)."""
     wrong = 0
     packages, _ = locks.of_a_server()
     for name in sorted(packages):
         try:
-            licence = licence_of(name)
+            expression = license_of(name)
         except metadata.PackageNotFoundError:
             continue  # for another platform
-        good = allowed(licence)
+        good = allowed(expression)
         wrong += not good
         if not good or "--list" in sys.argv[1:]:
-            told = f"{licence or '(none named)'}{'' if good else '   NOT ON THE LIST'}"
-            print(f"{name:<40} {packages[name].version:<12} {told}")
-    print(f"licences: {len(packages)} packages, {wrong} to look at")
+            verdict = f"{expression or '(none named)'}{'' if good else '   NOT ON THE LIST'}"
+            print(f"{name:<40} {packages[name].version:<12} {verdict}")
+    print(f"licenses: {len(packages)} packages, {wrong} not allowed")
     return 1 if wrong else 0
 
 
