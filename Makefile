@@ -82,6 +82,7 @@ types: setup ## mypy and pyright, strict
 .PHONY: imports
 imports: setup ## check which module imports which
 	$(BIN)/lint-imports
+	$(BIN)/python tools/import_cycles.py
 
 .PHONY: fmt
 fmt: setup ## format and apply safe fixes
