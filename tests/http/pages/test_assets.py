@@ -69,7 +69,7 @@ def test_vendored_files_match_the_manifest() -> None:
     assert present == set(manifest)
     for name, entry in manifest.items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == entry["sha256"], name
-        assert all(entry[key] for key in ("package", "version", "path", "licence"))
+        assert all(entry[key] for key in ("package", "version", "path", "license"))
 
 
 def test_asset_urls_contain_the_content_hash() -> None:

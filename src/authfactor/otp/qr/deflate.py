@@ -72,7 +72,7 @@ def frame_of(version: int) -> Frame:
     codes = canonical(lengths)
     dark, light = codes[_DARK], codes[_LIGHT]
     blank = (dark + light * (line - 1) + repeat) * QUIET_ZONE
-    colours = [[light, dark][quad >> place & 1] for quad in range(16) for place in (3, 2, 1, 0)]
+    colors = [[light, dark][quad >> place & 1] for quad in range(16) for place in (3, 2, 1, 0)]
     width = layout.stride // 4
     return Frame(
         before=_ZLIB_HEADER + whole_start(lengths, distances, blank + dark),
@@ -81,7 +81,7 @@ def frame_of(version: int) -> Frame:
         after=packed(light + repeat + blank + codes[END_OF_BLOCK]),
         rows=tuple(slice(start, start + width) for start in range(0, width * layout.side, width)),
         digits=width * layout.side,
-        quads=bytes.maketrans(b"0123456789abcdef", packed("".join(colours))),
+        quads=bytes.maketrans(b"0123456789abcdef", packed("".join(colors))),
         light_sums=_light_sums(line),
         weights=tuple(_weights(layout.side, line)),
     )

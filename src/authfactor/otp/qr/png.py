@@ -1,4 +1,4 @@
-"""PNG of a symbol: greyscale, one bit a pixel, dark on white, eight pixels a module unless asked otherwise.
+"""PNG of a symbol: grayscale, one bit a pixel, dark on white, eight pixels a module unless asked otherwise.
 
 Every picture authfactor shows takes the short way of `authfactor.otp.qr.deflate`, which writes the compressed
 stream outright; large symbols and other scales go through zlib.
