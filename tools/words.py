@@ -66,6 +66,7 @@ ALLOWED = (
     (".cancelled()", "asyncio's name"),
     ("nobody:nogroup", "Debian's account"),
     ("--reuid nobody", "the same"),
+    ('getpwnam("nobody")', "the same"),
     ("kept_aside", "a field in the output of `authfactor restore --json`"),
 )
 # Written by others, in another language, or recorded from other programs; and this list.

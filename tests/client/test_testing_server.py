@@ -139,7 +139,7 @@ def test_stopped_server_deletes_its_data_and_bad_settings_raise(monkeypatch: pyt
         pass
     with (
         pytest.raises(errors.AuthfactorError, match="does not respond"),
-        serving(database_url="postgresql://nobody@127.0.0.1:1/nothing"),
+        serving(database_url="postgresql://user@127.0.0.1:1/nothing"),
     ):
         pass
 
