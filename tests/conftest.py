@@ -1,10 +1,14 @@
 """Fixtures of all tests: loopback-only sockets, one async backend, databases, and external programs."""
 
+import functools
 import ipaddress
+import os
 import shutil
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -20,19 +24,26 @@ settings.register_profile("authfactor", deadline=None, print_blob=True)
 settings.load_profile("authfactor")
 
 
-def _refuse_the_internet(event: str, args: tuple[object, ...]) -> None:
-    if event != "socket.connect":
-        return
-    address = args[1]
-    if not isinstance(address, tuple) or address[0] == "localhost":
-        return
-    host = str(address[0])
-    if not ipaddress.ip_address(host).is_loopback:
-        message = f"a test tried to connect to {host}; only loopback is allowed"
-        raise RuntimeError(message)
+def _loopback_only(connect: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap `socket.connect` to refuse everything but loopback.
+
+    Not an audit hook: in Python 3.11 a hook written in Python can interrupt `settrace`, which coverage needs.
+    """
+
+    @functools.wraps(connect)
+    def checked(self: socket.socket, address: Any) -> Any:  # noqa: ANN401 - as socket.connect
+        if isinstance(address, tuple) and address[0] != "localhost":
+            host = str(address[0])
+            if not ipaddress.ip_address(host).is_loopback:
+                message = f"a test tried to connect to {host}; only loopback is allowed"
+                raise RuntimeError(message)
+        return connect(self, address)
+
+    return checked
 
 
-sys.addaudithook(_refuse_the_internet)
+for _name in ("connect", "connect_ex"):
+    setattr(socket.socket, _name, _loopback_only(getattr(socket.socket, _name)))
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +71,15 @@ def needs() -> Callable[[str], Path]:
         return Path(found)
 
     return find
+
+
+def pytest_sessionfinish() -> None:
+    """Save what coverage has measured in a worker of pytest-xdist: it may be killed before it exits."""
+    coverage = sys.modules.get("coverage")
+    measured = coverage.Coverage.current() if coverage and "PYTEST_XDIST_WORKER" in os.environ else None
+    if measured is not None:
+        measured.stop()
+        measured.save()
 
 
 def pytest_terminal_summary(

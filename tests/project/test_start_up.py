@@ -111,7 +111,7 @@ def test_a_starting_server_loads_no_unneeded_modules(tmp_path: Path) -> None:
     # The log format that loads more: lines for people need another library.
     environment = {
         "PYTHONPROFILEIMPORTTIME": "1",
-        "COVERAGE_PROCESS_START": "",
+        "COVERAGE_PROCESS_CONFIG": "",
         "AUTHFACTOR_LOG_FORMAT": "human",
     }
     server = Server(tmp_path / "data", environment)

