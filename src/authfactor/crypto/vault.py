@@ -133,11 +133,5 @@ class Vault:
         return not sealed.startswith(f"{_FORMAT}:{self.newest}:")
 
 
-def key_id_of(sealed: str) -> str:
-    """Return the id of the key that sealed a value; empty when it is not a sealed value."""
-    form, _, rest = sealed.partition(":")
-    return rest.partition(":")[0] if form == _FORMAT else ""
-
-
 def _associated_data(where: SealedLocation) -> bytes:
     return "\0".join(("authfactor", where.table, where.column, str(where.environment), where.id)).encode()

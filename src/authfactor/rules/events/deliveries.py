@@ -213,9 +213,10 @@ async def _claim_of(
     deliveries = scope.tx.deliveries
     claimed = []
     for delivery_id in await deliveries.due(environment, endpoint.id, scope.now, limit):
-        if await deliveries.claim(environment, delivery_id, scope.now, until):
-            delivery = await deliveries.by_id(environment, delivery_id)
-            if delivery is not None:
-                event = await scope.tx.events.by_id(environment, delivery.event_id)
-                claimed.append(ClaimedDelivery(environment, until, delivery, endpoint, event))
+        if (
+            await deliveries.claim(environment, delivery_id, scope.now, until)
+            and (delivery := await deliveries.by_id(environment, delivery_id)) is not None
+        ):
+            event = await scope.tx.events.by_id(environment, delivery.event_id)
+            claimed.append(ClaimedDelivery(environment, until, delivery, endpoint, event))
     return claimed
