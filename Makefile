@@ -59,11 +59,12 @@ test: setup ## run the tests in three processes (PYTEST_ARGS=... adds options)
 	$(BIN)/python -m pytest -q -n 3 --dist worksteal $(PYTEST_ARGS)
 
 .PHONY: cov
-cov: setup ## run the tests with branch coverage, including subprocesses
+cov: setup ## run the tests with branch coverage, including subprocesses, and fail below the floors
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -q $(PYTEST_ARGS)
+	COVERAGE_FILE=$(CURDIR)/.coverage $(BIN)/coverage run -m pytest -q -n 3 --dist worksteal $(PYTEST_ARGS)
 	$(BIN)/coverage combine -q
-	$(BIN)/coverage report
+	$(BIN)/coverage report --fail-under=95
+	$(BIN)/coverage report --fail-under=100 --include='src/authfactor/otp/*,src/authfactor/crypto/*,src/authfactor/rules/*'
 
 .PHONY: lint
 lint: setup ## ruff, formatting, spelling, words, sizes, registry URLs
