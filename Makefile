@@ -61,7 +61,7 @@ test: setup ## run the tests in three processes (PYTEST_ARGS=... adds options)
 .PHONY: cov
 cov: setup ## run the tests with branch coverage, including subprocesses, and fail below the floors
 	$(BIN)/coverage erase
-	COVERAGE_FILE=$(CURDIR)/.coverage $(BIN)/coverage run -m pytest -q -n 3 --dist worksteal $(PYTEST_ARGS)
+	$(BIN)/coverage run -m pytest -q -n 3 --dist worksteal --timeout 120 $(PYTEST_ARGS)
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report --fail-under=95
 	$(BIN)/coverage report --fail-under=100 --include='src/authfactor/otp/*,src/authfactor/crypto/*,src/authfactor/rules/*'

@@ -3,6 +3,7 @@
 import datetime
 import os
 import signal
+import socket
 import ssl
 from pathlib import Path
 from typing import Final
@@ -59,23 +60,27 @@ def serial_on_disk(path: Path) -> int:
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_sighup_reloads_the_tls_certificate(tmp_path: Path, workers: str) -> None:
     cert, key = write_certificate(tmp_path)
-    server = Server(tmp_path / "data", {"AUTHFACTOR_TLS_CERT": str(cert), "AUTHFACTOR_TLS_KEY": str(key)})
+    settings = {"AUTHFACTOR_TLS_CERT": str(cert), "AUTHFACTOR_TLS_KEY": str(key)}
+    server = Server(tmp_path / "data", {**settings, "NOTIFY_SOCKET": str(tmp_path / "notify")})
     server.scheme = "https"
-    server.start("--workers", workers)
-    try:
-        context = ssl.create_default_context(cafile=str(cert))
-        context.check_hostname = False
-        assert (
-            httpx.get(f"https://127.0.0.1:{server.port}/readyz", verify=context, trust_env=False).status_code
-            == 200
-        )
-        assert served_serial(server.port) == serial_on_disk(cert)
-        write_certificate(tmp_path)
-        os.kill(server.pid, signal.SIGHUP)
-        server.wait_for_output("a new TLS certificate is in use", int(workers))
-        assert served_serial(server.port) == serial_on_disk(cert)
-    finally:
-        assert server.stop() == 0, server.output()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.settimeout(40)
+        systemd.bind(str(tmp_path / "notify"))
+        server.start("--workers", workers)
+        try:
+            # All workers are up: one that started during the change below could read half of it.
+            assert systemd.recv(100) == b"READY=1"
+            context = ssl.create_default_context(cafile=str(cert))
+            context.check_hostname = False
+            ready = f"https://127.0.0.1:{server.port}/readyz"
+            assert httpx.get(ready, verify=context, trust_env=False).status_code == 200
+            assert served_serial(server.port) == serial_on_disk(cert)
+            write_certificate(tmp_path)
+            os.kill(server.pid, signal.SIGHUP)
+            server.wait_for_output("a new TLS certificate is in use", int(workers))
+            assert served_serial(server.port) == serial_on_disk(cert)
+        finally:
+            assert server.stop() == 0, server.output()
 
 
 def test_mismatched_key_pair_keeps_the_old_certificate(tmp_path: Path) -> None:

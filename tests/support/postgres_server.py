@@ -208,15 +208,13 @@ def find_programs() -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
-    """Run one server for the whole run, shared by all tests, which must not kill it."""
+def postgres_server(request: pytest.FixtureRequest) -> PostgresServer:
+    """Start one server for the whole run, shared by all tests, which must not kill it."""
     server = PostgresServer(find_programs())
-    try:
-        server.start()
-        yield server
-    finally:
-        # Not at exit: pytest-xdist kills workers that take longer than ten seconds for it.
-        server.stop()
+    # Outside the time limit of the last test, and not at exit: pytest-xdist kills workers that exit slowly.
+    request.config.add_cleanup(server.stop)
+    server.start()
+    return server
 
 
 @pytest.fixture(scope="session")
