@@ -66,10 +66,11 @@ class Server:
         return Usage(cpu, resident)
 
 
-def authfactor(settings: Settings) -> Launch:
+def authfactor(settings: Settings, tree: Path = REPOSITORY) -> Launch:
     """Describe the server of this repository; `migrate` prepares a PostgreSQL database."""
-    binary = str(REPOSITORY / ".venv" / "bin" / "authfactor")
+    binary = [str(REPOSITORY / ".venv" / "bin" / "python"), "-m", "authfactor"]
     environment = {
+        "PYTHONPATH": str(tree / "src"),
         "AUTHFACTOR_BOOTSTRAP_API_KEY": settings.api_key,
         "AUTHFACTOR_BOOTSTRAP_CLIENT_ID": "client_bench",
         "AUTHFACTOR_DATA": str(settings.folder),
@@ -77,10 +78,18 @@ def authfactor(settings: Settings) -> Launch:
     before = []
     if settings.database_url:
         environment["AUTHFACTOR_DATABASE_URL"] = settings.database_url
-        before.append([binary, "migrate"])
-    command = [binary, "serve", "--host", "127.0.0.1", "--port", str(settings.port)]
+        before.append([*binary, "migrate"])
+    command = [*binary, "serve", "--host", "127.0.0.1", "--port", str(settings.port)]
     command += ["--workers", str(settings.workers), "--data", str(settings.folder)]
     return Launch(before, command, environment)
+
+
+def baseline(settings: Settings) -> Launch:
+    """Describe the server of another checkout, whose folder the variable `BASELINE` names.
+
+    It runs in this repository's environment, so both checkouts must have the same dependencies.
+    """
+    return authfactor(settings, Path(os.environ["BASELINE"]).resolve())
 
 
 def usual_stack(settings: Settings) -> Launch:
@@ -98,6 +107,7 @@ def usual_stack(settings: Settings) -> Launch:
 
 LAUNCHES: dict[str, Callable[[Settings], Launch]] = {
     "authfactor": authfactor,
+    "baseline": baseline,
     "usual_stack": usual_stack,
     "privacyidea": privacyidea_server.launch,
 }
