@@ -189,6 +189,17 @@ async def test_deleting_the_factor_downgrades_the_session_to_password_only(
     assert "mfa_at" not in downgraded
 
 
+async def test_deleting_one_of_two_factors_leaves_the_session_as_it_was(application: Application) -> None:
+    user = await application.member()
+    tokens = await application.sign_in_twice_proven(user)
+    other = await application.enroll(user, totp_secret="JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
+    path = f"/auth/factors/{other['authentication_factor']['id']}"
+    assert (await application.api.delete(path)).status_code == 204
+    assert claims(fields(await application.refresh(tokens["refresh_token"]), 200))["amr"] == [
+        *("pwd", "otp", "mfa")
+    ]
+
+
 async def test_factor_enrolled_later_does_not_upgrade_an_older_session(application: Application) -> None:
     user = await application.user()
     tokens = await application.sign_in(user)
