@@ -185,10 +185,13 @@ class Sessions:
         return pagination.page(items, query, more_before=more_before, more_after=more_after)
 
     @unit
-    async def revoke(self, scope: Scope, session_id: str) -> None:
-        """End a session; ending an ended one changes nothing. Raises `NotFound`."""
+    async def revoke(self, scope: Scope, session_id: str, *, user_id: str | None = None) -> None:
+        """End a session; ending an ended one changes nothing.
+
+        Raises `NotFound`, also when a `user_id` is given and the session is another user's.
+        """
         session = await scope.tx.sessions.by_id(scope.number, session_id)
-        if session is None:
+        if session is None or user_id not in {None, session.user_id}:
             raise errors.NotFound("Session", session_id)
         await self._end(scope, session)
 

@@ -124,10 +124,9 @@ async def delete_factor(request: ConsoleRequest) -> Response:
 
 async def revoke_session(request: ConsoleRequest) -> Response:
     """End a session of a user."""
-    session_id = request.ids[1]
-    await request.act(
-        "session.revoke", request.af.sessions.revoke(request.environment, session_id), session_id
-    )
+    user_id, session_id = request.ids
+    unit = request.af.sessions.revoke(request.environment, session_id, user_id=user_id)
+    await request.act("session.revoke", unit, session_id)
     return request.redirect(_user_path(request), "ended")
 
 
