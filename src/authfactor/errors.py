@@ -18,6 +18,7 @@
     ├── LinkRefused               a link to a hosted page cannot be followed
     │   └── LinkUnknown  LinkUsed  LinkExpired
     ├── Conflict                  the current state does not allow it
+    │   └── Outdated              the object has changed since the caller read it
     ├── TooManyRequests           the caller's rate limit is exceeded
     └── Unavailable               a temporary failure; retry
 
@@ -289,6 +290,16 @@ class Conflict(AuthfactorError):
         """`code` is one of the contract's codes."""
         super().__init__(message)
         self.code = code
+
+
+class Outdated(Conflict):
+    """The object has changed since the caller read it."""
+
+    code = "changed_since"
+
+    def __init__(self, now: str) -> None:
+        """`now` says what the object is like now."""
+        super().__init__(self.code, f"This has been changed since you opened it. It is now: {now}.")
 
 
 class TooManyRequests(AuthfactorError):

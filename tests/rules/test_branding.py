@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 from PIL import Image, PngImagePlugin
 
-from authfactor.errors import InvalidRequest
+from authfactor.errors import InvalidRequest, Outdated
 from authfactor.models import BrandingRecord
 from authfactor.rules.links import logos
 from authfactor.wire.links import UpdateBranding
@@ -106,3 +106,13 @@ DAMAGES: Final[dict[str, Callable[[bytes], bytes]]] = {
 def test_damaged_logo_is_refused(damage: str) -> None:
     with pytest.raises(logos.InvalidLogo):
         logos.check(DAMAGES[damage](png()))
+
+
+async def test_change_from_an_older_version_of_the_branding_is_refused(installation: Installation) -> None:
+    update, environment = installation.af.brandings.update, installation.environment
+    first = await installation.af.run(update(environment, UpdateBranding(name="First"), if_updated_at=0))
+    with pytest.raises(Outdated):
+        await installation.af.run(update(environment, UpdateBranding(name="Second"), if_updated_at=0))
+    second = UpdateBranding(name="Second")
+    changed = await installation.af.run(update(environment, second, if_updated_at=first.updated_at))
+    assert (changed.name, changed.updated_at > first.updated_at) == ("Second", True)

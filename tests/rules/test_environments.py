@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from authfactor import errors
@@ -174,3 +175,61 @@ async def test_an_environment_is_found_by_name_or_client_id(installation: "Insta
     assert await af.read(af.environments.find(installation.other.client_id)) == installation.other
     with pytest.raises(errors.NotFound):
         await af.read(af.environments.find("nowhere"))
+
+
+async def test_an_older_copy_of_an_environment_undoes_no_change_of_another_field(
+    installation: "Installation",
+) -> None:
+    """Another process has an environment in memory that it read before the policy was changed."""
+    update, stale = installation.af.environments.update, installation.environment
+    await installation.af.run(update(stale, mfa_policy="required"))
+    changed = await installation.af.run(update(stale, team_name="New"))
+    assert (changed.mfa_policy, changed.team_name, changed.name) == ("required", "New", stale.name)
+    assert await installation.af.read(lambda tx: tx.environments.by_number(1)) == changed
+
+
+async def test_concurrent_changes_of_different_fields_of_an_environment_all_take_effect(
+    installation: "Installation",
+) -> None:
+    update, stale = installation.af.environments.update, installation.environment
+    for number in range(25):
+        await asyncio.gather(
+            installation.af.run(update(stale, name=f"name {number}")),
+            installation.af.run(update(stale, team_name=f"team {number}")),
+        )
+        found = await installation.af.read(lambda tx: tx.environments.by_number(1))
+        assert found is not None
+        assert (found.name, found.team_name) == (f"name {number}", f"team {number}")
+
+
+async def test_change_from_an_older_version_of_an_environment_is_refused(
+    installation: "Installation",
+) -> None:
+    update, seen = installation.af.environments.update, installation.environment
+    changed = await installation.af.run(update(seen, team_name="New", if_updated_at=seen.updated_at))
+    # Versions differ even within a millisecond.
+    assert changed.updated_at > seen.updated_at
+    with pytest.raises(errors.Outdated) as refusal:
+        await installation.af.run(update(seen, mfa_policy="off", if_updated_at=seen.updated_at))
+    assert refusal.value.code == "changed_since"
+    assert await installation.af.read(lambda tx: tx.environments.by_number(1)) == changed
+
+
+async def test_one_of_many_concurrent_changes_from_the_same_version_is_made(
+    installation: "Installation",
+) -> None:
+    update, seen = installation.af.environments.update, installation.environment
+    results = await asyncio.gather(
+        *(
+            installation.af.run(update(seen, team_name=f"team {number}", if_updated_at=seen.updated_at))
+            for number in range(50)
+        ),
+        return_exceptions=True,
+    )
+    assert sum(isinstance(result, errors.Outdated) for result in results) == 49
+
+
+async def test_change_of_an_unknown_environment_is_not_found(installation: "Installation") -> None:
+    unknown = msgspec.structs.replace(installation.environment, number=99, client_id="client_x")
+    with pytest.raises(errors.NotFound):
+        await installation.af.run(installation.af.environments.update(unknown, team_name="New"))

@@ -118,7 +118,12 @@ def update_environment(
 
         changed = msgspec.structs.replace(options_of(environment), **redirects) if redirects else None
         unit = af.environments.update(
-            environment, team_name=team_name, mfa_policy=mfa_policy, options=changed
+            environment,
+            team_name=team_name,
+            mfa_policy=mfa_policy,
+            options=changed,
+            # One list of redirects is given, the other was read: it must not undo a change.
+            if_updated_at=environment.updated_at if redirects else None,
         )
         target = environment.client_id
         return await context.run_audited(af, environment, unit, "environment.update", target, reason)

@@ -113,7 +113,8 @@ class WebhookEndpoints:
     async def _update(
         self, scope: Scope, endpoint_id: str, request: UpdateWebhookEndpoint, names: tuple[str, ...] | None
     ) -> WebhookEndpointRecord:
-        known = await scope.tx.webhook_endpoints.by_id(scope.number, endpoint_id)
+        # Locked, so that concurrent changes of different fields both take effect.
+        known = await scope.tx.webhook_endpoints.lock(scope.number, endpoint_id)
         if known is None:
             raise errors.NotFound(KIND, endpoint_id)
         changed = msgspec.structs.replace(

@@ -6,6 +6,7 @@ from typing import Final
 
 from msgspec import UNSET
 
+from authfactor import errors
 from authfactor.errors import InvalidRequest, Item
 from authfactor.models import BrandingRecord, Clock, Environment
 from authfactor.otp import key_uri
@@ -30,28 +31,42 @@ class Brandings:
         """Return the branding; None when none was ever set."""
         return await scope.tx.brandings.of(scope.number)
 
-    def update(self, environment: Environment, request: UpdateBranding) -> Unit[BrandingRecord]:
-        """Change the given fields. Raises `InvalidRequest`."""
+    def update(
+        self, environment: Environment, request: UpdateBranding, *, if_updated_at: int | None = None
+    ) -> Unit[BrandingRecord]:
+        """Change the given fields. Raises `InvalidRequest`.
+
+        The unit raises `Outdated` when the branding has changed since `if_updated_at`, the `updated_at` that
+        the caller saw.
+        """
         items: list[Item] = []
         name = _name(request.name, items)
         color = _color(request.color, items)
         logo = _logo(request.logo, items)
         if items:
             raise InvalidRequest(*items)
-        return self._update(environment, request, name, color, logo)
+        return self._update(environment, request, name, color, logo, if_updated_at)
 
     @unit
     async def _update(
-        self, scope: Scope, request: UpdateBranding, name: str | None, color: str | None, logo: bytes | None
+        self,
+        scope: Scope,
+        request: UpdateBranding,
+        name: str | None,
+        color: str | None,
+        logo: bytes | None,
+        if_updated_at: int | None,
     ) -> BrandingRecord:
         # Locked, so that concurrent changes of different fields both take effect.
         await scope.tx.environments.lock(scope.number)
         known = await scope.tx.brandings.of(scope.number) or NO_BRANDING
+        if if_updated_at not in {None, known.updated_at}:
+            raise errors.Outdated(f"name {known.name or 'not set'}, color {known.color or 'not set'}")
         changed = BrandingRecord(
             known.name if request.name is UNSET else name,
             known.color if request.color is UNSET else color,
             known.logo if request.logo is UNSET else logo,
-            scope.now,
+            max(scope.now, known.updated_at + 1),
         )
         await scope.tx.brandings.put(scope.number, changed)
         return changed

@@ -22,7 +22,7 @@ CALLER_TTL_MS: Final = 900
 MAX_CACHED: Final = 4096
 # The characters of a URL (RFC 3986 section 2); all others are percent-encoded.
 _URL: Final = re.compile(r"[A-Za-z0-9._~:/?@!$&'()*+,;=%\[\]-]+")
-POLICIES: Final = ("off", "if_enrolled", "required")
+POLICIES: Final[tuple[MfaPolicy, ...]] = ("off", "if_enrolled", "required")
 
 
 def options_of(environment: Environment) -> EnvironmentOptions:
@@ -47,6 +47,11 @@ def check_redirect(url: str) -> str:
         )
         raise InvalidRequest(Item("page_redirects", "page_redirect_invalid", text))
     return url
+
+
+def is_weaker(policy: MfaPolicy, than: MfaPolicy) -> bool:
+    """Return whether a policy asks fewer users for a code than another one."""
+    return POLICIES.index(policy) < POLICIES.index(than)
 
 
 def hash_of(key: str) -> bytes:
@@ -121,30 +126,42 @@ class Environments:
         team_name: str | None = None,
         mfa_policy: MfaPolicy | None = None,
         options: EnvironmentOptions | None = None,
+        if_updated_at: int | None = None,
     ) -> Unit[Environment]:
-        """Change an environment; None leaves a field as it is. Raises `InvalidRequest`.
+        """Change the given fields of an environment; None leaves a field as it is. Raises `InvalidRequest`.
 
-        The unit raises `Conflict` when another environment has the name.
+        The unit raises `Conflict` when another environment has the name, and `Outdated` when the environment
+        has changed since `if_updated_at`, the `updated_at` that the caller saw.
         """
         for url in options.page_redirects if options is not None else ():
             check_redirect(url)
-        changed = msgspec.structs.replace(
-            environment,
-            name=environment.name if name is None else name,
-            team_name=environment.team_name if team_name is None else team_name,
-            mfa_policy=mfa_policy or environment.mfa_policy,
-            options=environment.options if options is None else msgspec.json.encode(options).decode(),
-        )
-        return self._update(environment, changed, name)
+        given = {
+            "name": name,
+            "team_name": team_name,
+            "mfa_policy": mfa_policy,
+            "options": None if options is None else msgspec.json.encode(options).decode(),
+        }
+        changes = {field: value for field, value in given.items() if value is not None}
+        return self._update(environment, changes, if_updated_at)
 
     @unit
-    async def _update(self, scope: Scope, changed: Environment, name: str | None) -> Environment:
-        stamped = msgspec.structs.replace(changed, updated_at=scope.now)
-        same = await scope.tx.environments.by_name(stamped.name) if name is not None else None
-        if same is not None and same.number != stamped.number:
+    async def _update(self, scope: Scope, changes: dict[str, str], if_updated_at: int | None) -> Environment:
+        environments = scope.tx.environments
+        # Locked and read again: the caller's copy may be older than a change by another process.
+        known = await environments.lock(scope.number)
+        if known is None:
+            raise errors.NotFound("Environment", scope.environment.client_id)
+        if if_updated_at not in {None, known.updated_at}:
+            raise errors.Outdated(f"{known.name}, {known.team_name}, {known.mfa_policy}")
+        name = changes.get("name")
+        same = await environments.by_name(name) if name is not None else None
+        if same is not None and same.number != known.number:
             raise errors.Conflict("environment_exists", f"An environment '{name}' already exists.")
-        await scope.tx.environments.update(stamped)
-        return stamped
+        # Later than before, even within one millisecond: it tells versions apart.
+        updated_at = max(scope.now, known.updated_at + 1)
+        changed = msgspec.structs.replace(known, **changes, updated_at=updated_at)
+        await environments.update(changed)
+        return changed
 
     @unit
     async def new_key(self, scope: Scope, name: str, *, key: str = "") -> tuple[ApiKey, str]:

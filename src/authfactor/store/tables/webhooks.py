@@ -22,6 +22,8 @@ ON CONFLICT DO NOTHING
 
 ENDPOINT_BY_ID = f"SELECT {ENDPOINT_COLUMNS} FROM webhook_endpoints WHERE environment = $1 AND id = $2"
 
+LOCK_ENDPOINT = f"{ENDPOINT_BY_ID} FOR UPDATE"
+
 ENDPOINTS = keyset_pagination.Listing(
     f"SELECT {ENDPOINT_COLUMNS} FROM webhook_endpoints WHERE environment = $1", 1
 )
@@ -156,6 +158,11 @@ class WebhookEndpointsTable:
     async def by_id(self, environment: int, endpoint_id: str) -> WebhookEndpointRecord | None:
         """Return the row with this id, or None."""
         row = await self._db.one(ENDPOINT_BY_ID, environment, endpoint_id)
+        return None if row is None else _endpoint(row)
+
+    async def lock(self, environment: int, endpoint_id: str) -> WebhookEndpointRecord | None:
+        """Return the row with this id, locked until the unit ends, or None."""
+        row = await self._db.one(LOCK_ENDPOINT, environment, endpoint_id)
         return None if row is None else _endpoint(row)
 
     async def page(
