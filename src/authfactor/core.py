@@ -25,6 +25,7 @@ from authfactor.rules.authentication.password_hashing import PasswordHasher
 from authfactor.rules.authentication.sessions import Sessions
 from authfactor.rules.authentication.sign_in import SignIn
 from authfactor.rules.authentication.token_signing import TokenSigning
+from authfactor.rules.console.operator_set_up import OperatorSetUp
 from authfactor.rules.console.operator_sign_in import OperatorSignIn
 from authfactor.rules.console.operators import Operators
 from authfactor.rules.events.deliveries import Deliveries
@@ -105,8 +106,9 @@ class Authfactor:
         self.page_sessions = PageSessions(clock, entropy, vault, log, settings, self.factors, self.challenges)
         self.key_rotation = KeyRotation(clock, new_id(""))
         self.audit = AuditLog(clock, entropy, vault)
-        self.operators = Operators(
-            clock, entropy, new_id, self.hasher, self.challenges, self.factors, self.audit, settings
+        self.operators = Operators(clock, entropy, new_id)
+        self.operator_set_up = OperatorSetUp(
+            clock, new_id, self.hasher, self.challenges, self.factors, self.audit, settings
         )
         self.operator_sign_in = OperatorSignIn(
             clock, entropy, new_id, self.hasher, self.challenges, self.audit, settings

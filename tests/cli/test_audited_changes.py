@@ -98,7 +98,7 @@ ROUTE_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "POST /link/{token}": (event_log.LINK_OPENED,),
     "POST /enroll/{link_id}": (event_log.LINK_COMPLETED, event_log.FACTOR_ENROLLED),
     "POST /challenge/{link_id}": (event_log.LINK_COMPLETED, *VERIFIED),
-    "POST /console/sign-in": ("operator.signed_in", "operator.locked"),
+    "POST /console/sign-in": ("operator.signed_in", "operator.locked", "operator.sign_in_refused"),
     "POST /console/sign-out": "the operator's session row records its end",
     "POST /console/set-up/{token}": "the set-up that it begins is recorded by the next one",
     "POST /console/set-up/{token}/code": ("operator.set_up",),

@@ -4,8 +4,10 @@ import json
 import os
 import re
 import socket
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -317,6 +319,18 @@ def test_api_keys_are_shown_once_and_revoked_on_a_running_server(tmp_path: Path)
 def status_with(server: Server, key: str) -> int:
     with server.client(key) as client:
         return client.get("/user_management/users").status_code
+
+
+def test_the_command_line_resets_the_only_owner_but_does_not_disable_them(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    made = json.loads(run(data, "--json", "operators", "invite", "kim@example.org").stdout)
+    with closing(sqlite3.connect(data / "authfactor.db")) as database, database:
+        database.execute("UPDATE operators SET state = 'active'")
+    refused = run(data, "operators", "disable", made["id"], "--reason", "x")
+    assert refused.returncode == 5
+    assert_one_line(refused.stderr, "only owner")
+    reset = run(data, "--json", "operators", "reset", made["id"], "--reason", "lost phone")
+    assert (reset.returncode, json.loads(reset.stdout)["state"]) == (0, "invited")
 
 
 def test_several_environments_require_the_environment_option(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from authfactor.crypto import passwords
 from authfactor.settings import Settings
 from tests.support.clock import FakeClock
 from tests.support.installation import Installation, Opener
+from tests.support.operators import OperatorAccount, first_token, set_up
 
 
 @pytest.fixture
@@ -62,3 +63,8 @@ async def installation(open_installation: Opener) -> Installation:
     """Open with the default settings."""
     opened: Installation = await open_installation()
     return opened
+
+
+@pytest.fixture
+async def kim(installation: Installation) -> OperatorAccount:
+    return await set_up(installation, await first_token(installation))

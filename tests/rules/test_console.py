@@ -1,55 +1,20 @@
 """The console: operators who change meanwhile are refused; reasons; the dashboard's caches."""
 
-from dataclasses import dataclass
-
 import pytest
 
 from authfactor import errors
-from authfactor.models import Enrollment, Operator, OperatorContext
-from authfactor.otp import totp
+from authfactor.models import OperatorContext
 from authfactor.rules.console import dashboard_counts, roles
 from authfactor.rules.console.dashboard_counts import CACHE_TTL_MS
+from authfactor.rules.console.operator_set_up import SetUpLinkRefused
 from authfactor.rules.console.operator_sign_in import SignInForm
-from authfactor.rules.console.operators import SetUpLinkRefused
 from authfactor.store import Tx
 from authfactor.store.tables.operators import OperatorsTable
 from tests.support.installation import Installation
-
-EMAIL, PASSWORD = "kim@example.org", "seven green bottles"
-
-
-@dataclass(frozen=True)
-class Account:
-    """An operator who is set up, and their factor."""
-
-    operator: Operator
-    enrolled: Enrollment
+from tests.support.operators import EMAIL, PASSWORD, OperatorAccount, begin_set_up, first_token
 
 
-async def begin(installation: Installation, token: str, email: str = EMAIL) -> Enrollment:
-    operators = installation.af.operators
-    return await installation.af.run(
-        await operators.prepare_set_up(installation.af.store, token, email, PASSWORD)
-    )
-
-
-async def first_link(installation: Installation) -> str:
-    token = await installation.af.run(installation.af.operators.first_link())
-    assert token is not None
-    return token
-
-
-@pytest.fixture
-async def kim(installation: Installation) -> Account:
-    token = await first_link(installation)
-    enrolled = await begin(installation, token)
-    finish = installation.af.operators.finish_set_up(token, installation.code(enrolled))
-    operator, _ = await installation.af.run(finish)
-    installation.clock.advance(totp.PERIOD_SECONDS)
-    return Account(operator, enrolled)
-
-
-async def context(installation: Installation, account: Account) -> OperatorContext:
+async def context(installation: Installation, account: OperatorAccount) -> OperatorContext:
     form = SignInForm(
         email=account.operator.email, password=PASSWORD, code=installation.code(account.enrolled)
     )
@@ -79,8 +44,8 @@ async def test_unknown_operator_is_not_found(installation: Installation) -> None
 
 
 async def test_email_taken_during_a_set_up_is_refused(installation: Installation) -> None:
-    token = await first_link(installation)
-    unit = await installation.af.operators.prepare_set_up(installation.af.store, token, EMAIL, PASSWORD)
+    token = await first_token(installation)
+    unit = await installation.af.operator_set_up.prepare_set_up(installation.af.store, token, EMAIL, PASSWORD)
     await installation.af.run(installation.af.operators.invite(EMAIL, "viewer"))
 
     with pytest.raises(errors.Conflict) as refused:
@@ -90,44 +55,44 @@ async def test_email_taken_during_a_set_up_is_refused(installation: Installation
 
 
 async def test_set_up_cannot_finish_before_it_began(installation: Installation) -> None:
-    token = await first_link(installation)
+    token = await first_token(installation)
     with pytest.raises(SetUpLinkRefused):
-        await installation.af.run(installation.af.operators.finish_set_up(token, "000000"))
+        await installation.af.run(installation.af.operator_set_up.finish_set_up(token, "000000"))
 
 
 async def test_set_up_cannot_finish_without_its_factor(installation: Installation) -> None:
-    token = await first_link(installation)
-    enrolled = await begin(installation, token)
+    token = await first_token(installation)
+    enrolled = await begin_set_up(installation, token)
     code = installation.code(enrolled)
     installation.sql("DELETE FROM factors")
 
     with pytest.raises(SetUpLinkRefused):
-        await installation.af.run(installation.af.operators.finish_set_up(token, code))
+        await installation.af.run(installation.af.operator_set_up.finish_set_up(token, code))
 
 
 async def test_set_up_link_spent_meanwhile_activates_no_operator(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    token = await first_link(installation)
-    code = installation.code(await begin(installation, token))
+    token = await first_token(installation)
+    code = installation.code(await begin_set_up(installation, token))
 
     async def lost(*_: object) -> bool:
         return False
 
     monkeypatch.setattr(OperatorsTable, "spend_link", lost)
     with pytest.raises(SetUpLinkRefused):
-        await installation.af.run(installation.af.operators.finish_set_up(token, code))
+        await installation.af.run(installation.af.operator_set_up.finish_set_up(token, code))
     assert (await installation.af.read(installation.af.operators.find(EMAIL))).state == "invited"
 
 
-async def test_deleted_factor_admits_no_operator(installation: Installation, kim: Account) -> None:
+async def test_deleted_factor_admits_no_operator(installation: Installation, kim: OperatorAccount) -> None:
     installation.sql("DELETE FROM factors")
     with pytest.raises(errors.SignInRefused) as refused:
         await context(installation, kim)
     assert refused.value.code == "invalid_credentials"
 
 
-async def test_old_code_is_reported_as_clock_drift(installation: Installation, kim: Account) -> None:
+async def test_old_code_is_reported_as_clock_drift(installation: Installation, kim: OperatorAccount) -> None:
     old = installation.code(kim.enrolled, -5)
     form = SignInForm(email=EMAIL, password=PASSWORD, code=old)
     with pytest.raises(errors.SignInRefused, match="sets its clock automatically") as refused:
@@ -138,7 +103,7 @@ async def test_old_code_is_reported_as_clock_drift(installation: Installation, k
 
 
 async def test_operator_changed_after_the_hash_was_compared_has_to_try_again(
-    installation: Installation, kim: Account
+    installation: Installation, kim: OperatorAccount
 ) -> None:
     form = SignInForm(email=EMAIL, password=PASSWORD, code=installation.code(kim.enrolled))
     unit = await installation.af.operator_sign_in.prepare_sign_in(installation.af.store, form)
@@ -148,7 +113,7 @@ async def test_operator_changed_after_the_hash_was_compared_has_to_try_again(
         await installation.af.run(unit)
 
 
-async def test_deleted_operator_cannot_act(installation: Installation, kim: Account) -> None:
+async def test_deleted_operator_cannot_act(installation: Installation, kim: OperatorAccount) -> None:
     act = installation.af.console_actions.act(
         await context(installation, kim), "environment.create", nothing, target="environment_1"
     )

@@ -1,105 +1,27 @@
 """Console operators: single-use set-up links, sign-in with password and code, sessions and roles."""
 
-from dataclasses import dataclass
-
 import pytest
 
 from authfactor import errors
-from authfactor.models import Enrollment, Operator, OperatorContext, PageQuery
-from authfactor.otp import totp
-from authfactor.rules.console.operator_sign_in import SignInForm, StartedSession
-from authfactor.rules.console.operators import CONSOLE, SetUpLinkRefused
+from authfactor.models import PageQuery
+from authfactor.rules.console.operator_set_up import SetUpLinkRefused
+from authfactor.rules.console.operator_sign_in import StartedSession
+from authfactor.rules.console.operators import CONSOLE
 from tests.support.clock import DAY, HOUR, MINUTE
 from tests.support.installation import Installation, Opener
-
-EMAIL = "kim@example.org"
-PASSWORD = "seven green bottles"
-
-
-@dataclass(frozen=True)
-class OperatorAccount:
-    """An operator who has been set up, and their enrolled factor."""
-
-    operator: Operator
-    enrolled: Enrollment
-
-
-async def begin_set_up(
-    installation: Installation, token: str, email: str = EMAIL, password: str = PASSWORD
-) -> Enrollment:
-    return await installation.af.run(
-        await installation.af.operators.prepare_set_up(installation.af.store, token, email, password)
-    )
-
-
-async def set_up(installation: Installation, token: str, email: str = EMAIL) -> OperatorAccount:
-    enrolled = await begin_set_up(installation, token, email)
-    operator, outcome = await installation.af.run(
-        installation.af.operators.finish_set_up(token, installation.code(enrolled))
-    )
-    assert outcome.valid
-    installation.clock.advance(totp.PERIOD_SECONDS)
-    return OperatorAccount(operator, enrolled)
-
-
-async def first_token(installation: Installation) -> str:
-    token = await installation.af.run(installation.af.operators.first_link())
-    assert token is not None
-    return token
-
-
-@pytest.fixture
-async def kim(installation: Installation) -> OperatorAccount:
-    return await set_up(installation, await first_token(installation))
-
-
-async def sign_in(
-    installation: Installation,
-    account: OperatorAccount,
-    *,
-    password: str = PASSWORD,
-    code: str | None = None,
-    email: str = "",
-    old: str = "",
-) -> StartedSession:
-    attempt = SignInForm(
-        email=email or account.operator.email,
-        password=password,
-        code=installation.code(account.enrolled) if code is None else code,
-        old_token=old or None,
-    )
-    return await installation.af.run(
-        await installation.af.operator_sign_in.prepare_sign_in(installation.af.store, attempt)
-    )
-
-
-async def start_session(
-    installation: Installation, account: OperatorAccount, old: str = ""
-) -> StartedSession:
-    result = await sign_in(installation, account, old=old)
-    installation.clock.advance(totp.PERIOD_SECONDS)
-    return result
-
-
-async def assert_refused(
-    installation: Installation, account: OperatorAccount, why: str = "invalid_credentials", **attempt: str
-) -> None:
-    with pytest.raises(errors.SignInRefused) as refusal:
-        await sign_in(installation, account, **attempt)
-    assert refusal.value.code == why
-
-
-async def context_of(
-    installation: Installation, token: str, *, active: bool = True
-) -> OperatorContext | None:
-    return await installation.af.operator_sign_in.context_of(installation.af.store, token, active=active)
-
-
-async def add_operator(
-    installation: Installation, email: str = "lee@example.org", role: str = "owner"
-) -> OperatorAccount:
-    _, token = await installation.af.run(installation.af.operators.invite(email, role))  # type: ignore[arg-type]  # a role's name
-    return await set_up(installation, token)
+from tests.support.operators import (
+    EMAIL,
+    PASSWORD,
+    OperatorAccount,
+    add_operator,
+    assert_refused,
+    begin_set_up,
+    context_of,
+    first_token,
+    set_up,
+    sign_in,
+    start_session,
+)
 
 
 async def test_first_link_creates_an_owner_and_is_not_issued_again(
@@ -119,7 +41,7 @@ async def test_set_up_link_works_once(installation: Installation, kind: str) -> 
     with pytest.raises(SetUpLinkRefused):
         await begin_set_up(installation, token)
     with pytest.raises(SetUpLinkRefused):
-        await installation.af.run(installation.af.operators.finish_set_up(token, "000000"))
+        await installation.af.run(installation.af.operator_set_up.finish_set_up(token, "000000"))
 
 
 async def test_set_up_link_expires_after_a_day(installation: Installation) -> None:
@@ -127,7 +49,9 @@ async def test_set_up_link_expires_after_a_day(installation: Installation) -> No
     enrolled = await begin_set_up(installation, token)
     installation.clock.advance(DAY)
     with pytest.raises(SetUpLinkRefused):
-        await installation.af.run(installation.af.operators.finish_set_up(token, installation.code(enrolled)))
+        await installation.af.run(
+            installation.af.operator_set_up.finish_set_up(token, installation.code(enrolled))
+        )
 
 
 async def test_only_the_newest_first_link_works_until_an_owner_exists(
@@ -157,11 +81,11 @@ async def test_repeated_start_of_set_up_replaces_the_earlier_factor(
     replaced = await begin_set_up(installation, token, "typo@example.org")
     current = await begin_set_up(installation, token)
     _, outcome = await installation.af.run(
-        installation.af.operators.finish_set_up(token, installation.code(replaced))
+        installation.af.operator_set_up.finish_set_up(token, installation.code(replaced))
     )
     assert not outcome.valid
     operator, outcome = await installation.af.run(
-        installation.af.operators.finish_set_up(token, installation.code(current))
+        installation.af.operator_set_up.finish_set_up(token, installation.code(current))
     )
     assert outcome.valid
     assert operator.email == EMAIL
@@ -407,6 +331,7 @@ async def test_set_up_sign_in_and_lock_are_audited(installation: Installation, k
     await start_session(installation, kim)
     for _ in range(10):
         await assert_refused(installation, kim, password="wrong")
-    listed = (await installation.af.read(installation.af.audit.page(PageQuery()))).items
-    assert [item.action for item in listed] == ["operator.locked", "operator.signed_in", "operator.set_up"]
+    listed = (await installation.af.read(installation.af.audit.page(PageQuery(limit=50)))).items
+    actions = [item.action for item in listed if item.action != "operator.sign_in_refused"]
+    assert actions == ["operator.locked", "operator.signed_in", "operator.set_up"]
     assert {item.actor for item in listed} == {EMAIL}

@@ -75,6 +75,8 @@ def invite(ctx: click.Context, email: str, role: Role) -> None:
 def reset(ctx: click.Context, operator: str, reason: str | None) -> None:
     """Delete an operator's password, factor, locks and sessions; print a new one-time set-up link.
 
+    Unlike the console, this also resets the last owner who can sign in.
+
     Example: authfactor operators reset kim@example.org
     """
     options = context.global_options(ctx)
@@ -82,7 +84,12 @@ def reset(ctx: click.Context, operator: str, reason: str | None) -> None:
     async def work(af: Authfactor) -> tuple[Operator, str]:
         found = await af.read(af.operators.find(operator))
         return await context.run_audited(
-            af, None, af.operators.reset(found.id), "operator.reset", found.id, reason
+            af,
+            None,
+            af.operators.reset(found.id, even_last_owner=True),
+            "operator.reset",
+            found.id,
+            reason,
         )
 
     changed, token = context.run_installation(options, work)

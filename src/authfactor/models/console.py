@@ -33,7 +33,10 @@ class OperatorLink(Record, frozen=True, gc=False):
 
 
 class OperatorSession(Record, frozen=True, gc=False):
-    """An operator's session; the store finds it by the hash of the browser's token."""
+    """An operator's session; the store finds it by the hash of the browser's token.
+
+    `authenticated_at`: when a second factor was last checked in it; None in sessions of older releases.
+    """
 
     id: str
     operator_id: str
@@ -43,6 +46,7 @@ class OperatorSession(Record, frozen=True, gc=False):
     last_active_at: int
     expires_at: int
     ended_at: int | None
+    authenticated_at: int | None = None
 
 
 class OperatorContext(Record, frozen=True, gc=False):

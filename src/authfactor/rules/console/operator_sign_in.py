@@ -23,7 +23,9 @@ from authfactor.models import (
 from authfactor.rules.audit.audit_log import NO_ORIGIN, Actor, AuditLog, Origin
 from authfactor.rules.authentication.opaque_tokens import random_token
 from authfactor.rules.authentication.password_hashing import PasswordHasher
-from authfactor.rules.console.operators import CONSOLE, token_hash
+from authfactor.rules.console import refused_attempts
+from authfactor.rules.console.operators import CONSOLE, check_code, token_hash
+from authfactor.rules.console.refused_attempts import UNKNOWN_OPERATOR, WRONG_CODE, WRONG_PASSWORD
 from authfactor.rules.factors import attempt_limits
 from authfactor.rules.factors.challenges import Challenges
 from authfactor.rules.unit import InstallationScope, installation_unit
@@ -101,41 +103,51 @@ class OperatorSignIn:
     ) -> StartedSession:
         """Judge a form; `known` is the operator whose hash was compared, `right` its result."""
         tx, now = scope.tx, scope.now
+        # The operator first, as in every unit that locks both.
+        operator = await tx.operators.lock(known.id) if known else None
         record = await tx.failures.charge(CONSOLE.number, subject, now // 1000)
         _refuse_locked(record, now)
-        operator = await tx.operators.lock(known.id) if known else None
         if operator is None or known is None or not right:
             # Not part of a run of wrong codes: otherwise anyone could lock an operator permanently.
             counted = FailureRecord(record.times, record.in_a_row - 1, record.locked_until)
             settled = attempt_limits.record_failure(counted, now, self._settings, months=False)
             await tx.failures.write(CONSOLE.number, subject, settled)
-            await self._audit_lock(scope, operator, settled, form.origin)
-            raise _refusal().after_commit()
+            await self._audit_refusal(
+                scope, operator, WRONG_PASSWORD if operator else UNKNOWN_OPERATOR, settled, form.origin
+            )
+            raise refusal().after_commit()
         if operator.password_hash != known.password_hash or operator.state != "active":
             raise errors.Unavailable("This operator has just been changed. Try again.")
         # The code is counted by its own challenge, on the same record.
         refunded = FailureRecord(record.times[:-1], record.in_a_row - 1, record.locked_until)
         await tx.failures.write(CONSOLE.number, subject, refunded)
-        outcome = await self._check_code(scope, operator, form.code)
+        outcome = await check_code(scope, self._challenges, operator, form.code)
         if outcome is None or not outcome.valid:
             latest = await tx.failures.of(CONSOLE.number, subject)
-            await self._audit_lock(scope, operator, latest, form.origin)
-            raise _refusal(outcome).after_commit()
+            await self._audit_refusal(scope, operator, WRONG_CODE, latest, form.origin)
+            raise refusal(outcome).after_commit()
         if form.old_token:
             await tx.operator_sessions.end(token_hash(form.old_token), now)
         return await self._start(scope, operator, form.ip_address, form.user_agent, form.origin)
 
     @installation_unit
-    async def start(
+    async def finish_set_up(
         self,
         scope: InstallationScope,
-        operator: Operator,
+        finish: Unit[tuple[Operator, Verification]],
         ip_address: str | None,
         user_agent: str | None,
         *,
         origin: Origin = NO_ORIGIN,
-    ) -> StartedSession:
-        """Start a session with a new token, for an operator who has just been set up."""
+    ) -> StartedSession | Verification:
+        """Finish a set-up and start the first session, in one unit: nothing can come between the two.
+
+        `finish` is the unit of `OperatorSetUp.finish_set_up`. Returns its outcome when the code was wrong;
+        raises what it raises.
+        """
+        operator, outcome = await finish(scope.tx)
+        if not outcome.valid:
+            return outcome
         return await self._start(scope, operator, ip_address, user_agent, origin)
 
     async def _start(
@@ -156,9 +168,12 @@ class OperatorSignIn:
             now,
             now + self._settings.console_session_life * 1000,
             None,
+            # Both callers have just checked a code.
+            now,
         )
+        if not await scope.tx.operators.record_sign_in(operator.id, now):
+            raise errors.Unauthorized
         stamped = msgspec.structs.replace(operator, last_sign_in_at=now)
-        await scope.tx.operators.update(stamped)
         await scope.tx.operator_sessions.insert(token_hash(token), session)
         actor = Actor("operator", operator.id, operator.email)
         await self._audit.append(scope.tx, actor, "operator.signed_in", session.id, origin=origin)
@@ -196,23 +211,18 @@ class OperatorSignIn:
         since = scope.now - self._settings.console_session_inactivity * 1000
         return await scope.tx.operator_sessions.live_of(operator.id, scope.now, since)
 
-    async def _audit_lock(
-        self, scope: InstallationScope, operator: Operator | None, record: FailureRecord, origin: Origin
+    async def _audit_refusal(
+        self,
+        scope: InstallationScope,
+        operator: Operator | None,
+        why: str,
+        record: FailureRecord,
+        origin: Origin,
     ) -> None:
-        """Append an audit entry when wrong guesses have locked an operator."""
-        if operator is not None and attempt_limits.locked_until(record, scope.now) is not None:
-            actor = Actor("operator", operator.id, operator.email)
-            await self._audit.append(scope.tx, actor, "operator.locked", operator.id, origin=origin)
-
-    async def _check_code(
-        self, scope: InstallationScope, operator: Operator, code: str
-    ) -> Verification | None:
-        factor = await scope.tx.factors.by_id(CONSOLE.number, operator.factor_id or "")
-        if factor is None:
-            return None
-        console = scope.within(CONSOLE)
-        challenge = await self._challenges.open(console, factor.id)
-        return await self._challenges.check(console, challenge.id, code)
+        """Append audit entries of a refusal, and of a lock that it has caused."""
+        await refused_attempts.append(scope, self._audit, operator, "operator.sign_in_refused", why, origin)
+        if operator is not None:
+            await refused_attempts.append_lock(scope, self._audit, operator, record, origin)
 
 
 def _refuse_locked(record: FailureRecord, now: int) -> None:
@@ -228,7 +238,7 @@ def _stranger(email: str) -> str:
     return f"stranger_{int.from_bytes(digest[:4], 'big') % STRANGERS}"
 
 
-def _refusal(outcome: Verification | None = None) -> errors.SignInRefused:
+def refusal(outcome: Verification | None = None) -> errors.SignInRefused:
     """Return a refusal with details only for a caller whose password was right."""
     reason = outcome.reason if outcome else None
     if reason == "code_already_used":

@@ -1,60 +1,27 @@
-"""Operators of the console: invitation, set-up, roles, and disabling.
+"""Operators of the console: invitation, roles, reset, and disabling.
 
-A single-use link lets a new operator choose a password and enroll a factor. Operators' factors are ordinary
-standalone factors of an environment that no API key can reach (decision 0022).
+Operators' factors are ordinary standalone factors of an environment that no API key can reach (decision
+0022). A unit that locks several rows begins with the owners; then come the operator, the link, the failures
+and the audit log, so that no two units wait for each other.
 """
 
 import hashlib
-from typing import Final, NamedTuple, get_args
-
-import msgspec
+from typing import Final, Literal, get_args
 
 from authfactor import errors, ids
-from authfactor.crypto import passwords
 from authfactor.errors import InvalidRequest, Item
 from authfactor.ids import IdGenerator
-from authfactor.models import (
-    Clock,
-    Enrollment,
-    Entropy,
-    Environment,
-    Operator,
-    OperatorLink,
-    Role,
-    Verification,
-)
-from authfactor.rules.audit.audit_log import NO_ORIGIN, Actor, AuditLog, Origin
+from authfactor.models import Clock, Entropy, Environment, Operator, OperatorLink, Role, Verification
 from authfactor.rules.authentication.opaque_tokens import random_token
-from authfactor.rules.authentication.password_hashing import PasswordHasher
 from authfactor.rules.factors.challenges import Challenges
-from authfactor.rules.factors.factors import Factors
 from authfactor.rules.tenants.users import is_email
 from authfactor.rules.unit import InstallationScope, installation_unit
-from authfactor.settings import Settings
-from authfactor.store import Store, Tx, Unit
-from authfactor.wire.requests import EnrollFactor
+from authfactor.store import Tx, Unit
 
 LINK_TTL_MS: Final = 24 * 3600 * 1000
 KIND: Final = "Operator"
 # Environment 0 has no row: no API key, list or client id leads to it.
 CONSOLE: Final = Environment(0, "", "console", "authfactor console", "required", "{}", 0, 0)
-
-
-class SetUpLinkRefused(errors.SignInRefused):
-    """A set-up link is unknown, used or expired; the message does not reveal which."""
-
-    code = "operator_link_invalid"
-
-    def __init__(self) -> None:
-        """Say what to do."""
-        super().__init__(self.code, "This link has been used or has expired. Ask an owner for a new one.")
-
-
-class SetUpLink(NamedTuple):
-    """A valid link and the operator it is for; None for the first link of an installation."""
-
-    link: OperatorLink
-    operator: Operator | None
 
 
 def token_hash(token: str) -> bytes:
@@ -63,28 +30,13 @@ def token_hash(token: str) -> bytes:
 
 
 class Operators:
-    """Invites, sets up, changes and disables operators."""
+    """Invites, changes, resets and disables operators."""
 
-    def __init__(
-        self,
-        clock: Clock,
-        entropy: Entropy,
-        new_id: IdGenerator,
-        hasher: PasswordHasher,
-        challenges: Challenges,
-        factors: Factors,
-        audit: AuditLog,
-        settings: Settings,
-    ) -> None:
-        """Keep the collaborators; `settings` names the issuer of operators' factors."""
+    def __init__(self, clock: Clock, entropy: Entropy, new_id: IdGenerator) -> None:
+        """Keep the collaborators; time and randomness come from `clock` and `entropy` alone."""
         self._clock = clock
         self._entropy = entropy
         self._new_id = new_id
-        self._hasher = hasher
-        self._challenges = challenges
-        self._factors = factors
-        self._audit = audit
-        self._issuer = f"{settings.team_name} console"
 
     @installation_unit
     async def first_link(self, scope: InstallationScope) -> str | None:
@@ -104,7 +56,7 @@ class Operators:
 
         Raises `InvalidRequest`; the unit raises `Conflict` when another operator has the email.
         """
-        email = _checked_email(email)
+        email = checked_email(email)
         _check_role(role)
         return self._invite(email, role)
 
@@ -113,21 +65,22 @@ class Operators:
         now = scope.now
         operator = Operator(self._new_id(ids.OPERATOR), email, role, "invited", None, None, None, now, now)
         if not await scope.tx.operators.insert(operator):
-            raise _email_taken(email)
+            raise email_taken(email)
         return operator, await self._link(scope, operator)
 
     @installation_unit
-    async def reset(self, scope: InstallationScope, operator_id: str) -> tuple[Operator, str]:
+    async def reset(
+        self, scope: InstallationScope, operator_id: str, *, even_last_owner: bool = False
+    ) -> tuple[Operator, str]:
         """Remove an operator's password, factor, locks and sessions; a new link sets them up again.
 
-        Returns the operator and the token of the link. Raises `NotFound`.
+        Returns the operator and the token of the link. `even_last_owner` is for the command line, the way
+        back for an owner who lost the phone. Raises `NotFound`, and `Conflict` for the last owner who can
+        sign in.
         """
-        operator = await _lock(scope.tx, operator_id)
-        await self._withdraw(scope, operator)
-        changed = msgspec.structs.replace(
-            operator, state="invited", password_hash=None, factor_id=None, updated_at=scope.now
-        )
-        await scope.tx.operators.update(changed)
+        if not even_last_owner:
+            await _keep_an_owner(scope.tx, operator_id)
+        changed = await self._withdraw(scope, await lock(scope.tx, operator_id), "invited")
         return changed, await self._link(scope, changed)
 
     @installation_unit
@@ -137,27 +90,30 @@ class Operators:
         Raises `NotFound`, and `Conflict` for the last owner who can sign in.
         """
         await _keep_an_owner(scope.tx, operator_id)
-        operator = await _lock(scope.tx, operator_id)
-        await self._withdraw(scope, operator)
-        changed = msgspec.structs.replace(
-            operator, state="disabled", password_hash=None, factor_id=None, updated_at=scope.now
-        )
-        await scope.tx.operators.update(changed)
-        return changed
+        return await self._withdraw(scope, await lock(scope.tx, operator_id), "disabled")
 
-    def change_role(self, operator_id: str, role: Role) -> Unit[Operator]:
-        """Give an operator another role. Raises `InvalidRequest`; the unit raises as `disable` does."""
+    def change_role(
+        self, operator_id: str, role: Role, *, if_updated_at: int | None = None
+    ) -> Unit[Operator]:
+        """Give an operator another role.
+
+        Raises `InvalidRequest`; the unit raises as `disable` does, and `Outdated` when the operator has
+        changed since `if_updated_at`, the `updated_at` that the caller saw.
+        """
         _check_role(role)
-        return self._change_role(operator_id, role)
+        return self._change_role(operator_id, role, if_updated_at)
 
     @installation_unit
-    async def _change_role(self, scope: InstallationScope, operator_id: str, role: Role) -> Operator:
+    async def _change_role(
+        self, scope: InstallationScope, operator_id: str, role: Role, if_updated_at: int | None
+    ) -> Operator:
         if role != "owner":
             await _keep_an_owner(scope.tx, operator_id)
-        operator = await _lock(scope.tx, operator_id)
-        changed = msgspec.structs.replace(operator, role=role, updated_at=scope.now)
-        await scope.tx.operators.update(changed)
-        return changed
+        operator = await lock(scope.tx, operator_id)
+        if if_updated_at not in {None, operator.updated_at}:
+            raise errors.Outdated(f"{operator.email}: role {operator.role}, {operator.state}")
+        await scope.tx.operators.set_role(operator_id, role, scope.now)
+        return await lock(scope.tx, operator_id)
 
     @installation_unit
     async def find(self, scope: InstallationScope, email_or_id: str) -> Operator:
@@ -168,107 +124,39 @@ class Operators:
             raise errors.NotFound(KIND, email_or_id)
         return found
 
-    @installation_unit
-    async def find_link(self, scope: InstallationScope, token: str) -> SetUpLink:
-        """Return a set-up link without using it. Raises `SetUpLinkRefused`."""
-        operators = scope.tx.operators
-        link = _check_link(await operators.link_by_hash(token_hash(token)), scope.now)
-        return SetUpLink(link, await operators.by_id(link.operator_id) if link.operator_id else None)
-
-    async def prepare_set_up(self, store: Store, token: str, email: str, password: str) -> Unit[Enrollment]:
-        """Prepare the first half of a set-up: store the password, enroll a factor. It may be repeated.
-
-        `email` counts only for a bootstrap link. Raises `SetUpLinkRefused`, `InvalidRequest`,
-        `PasswordTooWeak` and `Unavailable`; the unit raises `SetUpLinkRefused`, and `Conflict` when another
-        operator has the email.
-        """
-        link, known = await store.read(self.find_link(token))
-        email = _checked_email(email if link.first or known is None else known.email)
-        weak = passwords.check_strength(password, email=email)
-        if weak:
-            raise errors.PasswordTooWeak(*(Item("password", code, text) for code, text in weak))
-        password_hash = await self._hasher.hash(password)
-        request = EnrollFactor(type="totp", totp_issuer=self._issuer, totp_user=email)
-        enroll = self._factors.enroll_standalone(CONSOLE, request)
-        return self._set_up(token_hash(token), email, password_hash, enroll)
-
-    @installation_unit
-    async def _set_up(
-        self,
-        scope: InstallationScope,
-        hashed: bytes,
-        email: str,
-        password_hash: str,
-        enroll: Unit[Enrollment],
-    ) -> Enrollment:
-        tx, now = scope.tx, scope.now
-        link = _check_link(await tx.operators.lock_link(hashed), now)
-        old = await tx.operators.lock(link.operator_id) if link.operator_id else None
-        if old is not None and old.factor_id is not None:
-            await tx.factors.delete(CONSOLE.number, old.factor_id)
-            await tx.failures.clear(CONSOLE.number, old.factor_id)
-        enrollment = await enroll(tx)
-        operator = Operator(
-            old.id if old else self._new_id(ids.OPERATOR),
-            email,
-            link.role,
-            "invited",
-            password_hash,
-            enrollment.factor.id,
-            None,
-            old.created_at if old else now,
-            now,
-        )
-        if not await (tx.operators.update(operator) if old else tx.operators.insert(operator)):
-            raise _email_taken(email)
-        await tx.operators.bind_link(hashed, operator.id)
-        return enrollment
-
-    @installation_unit
-    async def finish_set_up(
-        self, scope: InstallationScope, token: str, code: str, origin: Origin = NO_ORIGIN
-    ) -> tuple[Operator, Verification]:
-        """Check the first code and spend the link; from then on the operator can sign in.
-
-        A wrong code is a result (`valid` False) and is counted. Raises `SetUpLinkRefused` and
-        `TooManyAttempts`.
-        """
-        tx, hashed = scope.tx, token_hash(token)
-        link = _check_link(await tx.operators.lock_link(hashed), scope.now)
-        operator = await tx.operators.lock(link.operator_id) if link.operator_id else None
-        if operator is None or operator.factor_id is None:
-            raise SetUpLinkRefused
-        factor = await tx.factors.by_id(CONSOLE.number, operator.factor_id)
-        if factor is None:
-            raise SetUpLinkRefused
-        console = scope.within(CONSOLE)
-        challenge = await self._challenges.open(console, factor.id)
-        outcome = await self._challenges.check(console, challenge.id, code)
-        if not outcome.valid:
-            return operator, outcome
-        if not await tx.operators.spend_link(hashed, scope.now):
-            raise SetUpLinkRefused
-        if operator.role == "owner":
-            # Not before: until an owner can sign in, only a bootstrap link can create one.
-            await tx.operators.drop_first_links()
-        active = msgspec.structs.replace(operator, state="active", updated_at=scope.now)
-        await tx.operators.update(active)
-        actor = Actor("operator", active.id, active.email)
-        await self._audit.append(tx, actor, "operator.set_up", active.id, origin=origin)
-        return active, outcome
-
     async def _link(self, scope: InstallationScope, operator: Operator) -> str:
         token = random_token(self._entropy)
         link = _new_link(scope, operator.id, operator.role)
         await scope.tx.operators.insert_link(token_hash(token), link)
         return token
 
-    async def _withdraw(self, scope: InstallationScope, operator: Operator) -> None:
-        await scope.tx.operators.drop_links_of(operator.id)
-        await scope.tx.operator_sessions.end_of(operator.id, scope.now)
+    async def _withdraw(
+        self, scope: InstallationScope, operator: Operator, state: Literal["invited", "disabled"]
+    ) -> Operator:
+        """End all access of a locked operator; return the row as it is then."""
+        tx = scope.tx
+        await tx.operators.withdraw(operator.id, state, scope.now)
+        await tx.operators.drop_links_of(operator.id)
+        await tx.operator_sessions.end_of(operator.id, scope.now)
         if operator.factor_id is not None:
-            await scope.tx.factors.delete(CONSOLE.number, operator.factor_id)
-            await scope.tx.failures.clear(CONSOLE.number, operator.factor_id)
+            await tx.factors.delete(CONSOLE.number, operator.factor_id)
+            await tx.failures.clear(CONSOLE.number, operator.factor_id)
+        return await lock(tx, operator.id)
+
+
+async def check_code(
+    scope: InstallationScope, challenges: Challenges, operator: Operator, code: str
+) -> Verification | None:
+    """Check a code of an operator whom this unit has locked; None when they have no factor.
+
+    A wrong one is a result and counts on the operator's own record. Raises `TooManyAttempts`.
+    """
+    factor = await scope.tx.factors.by_id(CONSOLE.number, operator.factor_id or "")
+    if factor is None:
+        return None
+    console = scope.within(CONSOLE)
+    challenge = await challenges.open(console, factor.id)
+    return await challenges.check(console, challenge.id, code)
 
 
 def _new_link(scope: InstallationScope, operator_id: str | None, role: Role) -> OperatorLink:
@@ -276,14 +164,7 @@ def _new_link(scope: InstallationScope, operator_id: str | None, role: Role) -> 
     return OperatorLink(operator_id, role, first, scope.now, scope.now + LINK_TTL_MS, None)
 
 
-def _check_link(link: OperatorLink | None, now: int) -> OperatorLink:
-    """Return a link that can be used. Raises `SetUpLinkRefused`."""
-    if link is None or link.used_at is not None or link.expires_at <= now:
-        raise SetUpLinkRefused
-    return link
-
-
-async def _lock(tx: Tx, operator_id: str) -> Operator:
+async def lock(tx: Tx, operator_id: str) -> Operator:
     """Return an operator, locked against changes until the unit ends. Raises `NotFound`."""
     operator = await tx.operators.lock(operator_id)
     if operator is None:
@@ -299,7 +180,8 @@ async def _keep_an_owner(tx: Tx, operator_id: str) -> None:
         )
 
 
-def _checked_email(email: str) -> str:
+def checked_email(email: str) -> str:
+    """Return an email address without surrounding space. Raises `InvalidRequest`."""
     if not is_email(email):
         raise InvalidRequest(Item("email", "email_invalid", "email: not an email address."))
     return email.strip()
@@ -310,5 +192,6 @@ def _check_role(role: str) -> None:
         raise InvalidRequest(Item("role", "role_invalid", f"role: one of {', '.join(get_args(Role))}."))
 
 
-def _email_taken(email: str) -> errors.Conflict:
+def email_taken(email: str) -> errors.Conflict:
+    """Return the refusal of an email that another operator has."""
     return errors.Conflict("operator_exists", f"An operator with the email '{email}' already exists.")

@@ -1,6 +1,7 @@
 """Console operators, their sessions and their set-up links. Tokens are stored as hashes.
 
-Operators belong to the installation, not to an environment.
+Operators belong to the installation, not to an environment. Each statement writes only the columns that it is
+about, and names the state in which it may: a row that was read earlier never overwrites a newer change.
 """
 
 from typing import TYPE_CHECKING
@@ -26,17 +27,36 @@ BY_EMAIL = f"SELECT {COLUMNS} FROM operators WHERE email_key = $1"
 
 ALL = f"SELECT {COLUMNS} FROM operators ORDER BY id"
 
+ACTIVE_OWNERS = "SELECT id FROM operators WHERE role = 'owner' AND state = 'active' ORDER BY id"
+
 # Locked until the unit ends: of two units that would each remove one of the last two owners, the second sees
 # the first's change.
-ACTIVE_OWNERS = "SELECT id FROM operators WHERE role = 'owner' AND state = 'active' ORDER BY id FOR UPDATE"
+LOCK_ACTIVE_OWNERS = f"{ACTIVE_OWNERS} FOR UPDATE"
 
-UPDATE = """
-UPDATE operators SET email = $2, role = $3, state = $4, password_hash = $5, factor_id = $6,
-  last_sign_in_at = $7, updated_at = $8, email_key = $9
-WHERE id = $1 AND NOT EXISTS (
-  SELECT 1 FROM operators other WHERE other.email_key = $9 AND other.id <> $1
+# `updated_at` grows even when two changes fall into one millisecond: a form compares it.
+_STAMP = "updated_at = CASE WHEN updated_at < {now} THEN {now} ELSE updated_at + 1 END"
+
+BEGIN_SET_UP = f"""
+UPDATE operators SET email = $2, email_key = $3, password_hash = $4, factor_id = $5, {_STAMP.format(now="$6")}
+WHERE id = $1 AND state = 'invited' AND NOT EXISTS (
+  SELECT 1 FROM operators other WHERE other.email_key = $3 AND other.id <> $1
 )
 """
+
+# The only statement that lets an operator in, and only the one whose factor was just confirmed.
+ACTIVATE = f"""
+UPDATE operators SET state = 'active', {_STAMP.format(now="$3")}
+WHERE id = $1 AND state = 'invited' AND factor_id = $2 AND password_hash IS NOT NULL
+"""
+
+WITHDRAW = f"""
+UPDATE operators SET state = $2, password_hash = NULL, factor_id = NULL, {_STAMP.format(now="$3")}
+WHERE id = $1
+"""
+
+SET_ROLE = f"UPDATE operators SET role = $2, {_STAMP.format(now='$3')} WHERE id = $1"
+
+RECORD_SIGN_IN = "UPDATE operators SET last_sign_in_at = $2 WHERE id = $1 AND state = 'active'"
 
 LINK_COLUMNS = "operator_id, role, first, created_at, expires_at, used_at"
 
@@ -63,10 +83,17 @@ DROP_LINKS_OF = "DELETE FROM operator_links WHERE operator_id = $1 AND used_at I
 # Bootstrap links, valid until the first operator has signed in.
 DROP_FIRST_LINKS = "DELETE FROM operator_links WHERE used_at IS NULL AND first = 1"
 
-SESSION_COLUMNS = "id, operator_id, ip_address, user_agent, created_at, last_active_at, expires_at, ended_at"
+SESSION_COLUMNS = (
+    "id, operator_id, ip_address, user_agent, created_at, last_active_at, expires_at, ended_at,"
+    " authenticated_at"
+)
 
 INSERT_SESSION = f"""
-INSERT INTO operator_sessions (token_hash, {SESSION_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+INSERT INTO operator_sessions (token_hash, {SESSION_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+"""
+
+LIVE_BY_ID = f"""
+SELECT {SESSION_COLUMNS} FROM operator_sessions WHERE id = $1 AND ended_at IS NULL AND expires_at > $2
 """
 
 LIVE_BY_HASH = f"""
@@ -84,6 +111,12 @@ ORDER BY id DESC LIMIT 50
 """
 
 TOUCH_SESSION = "UPDATE operator_sessions SET last_active_at = $2 WHERE token_hash = $1 AND ended_at IS NULL"
+
+# The old token ends with this statement: of any number of concurrent confirmations, one finds it.
+RENEW_SESSION = """
+UPDATE operator_sessions SET token_hash = $2, authenticated_at = $3
+WHERE token_hash = $1 AND ended_at IS NULL AND expires_at > $3
+"""
 
 END_BY_HASH = "UPDATE operator_sessions SET ended_at = $2 WHERE token_hash = $1 AND ended_at IS NULL"
 
@@ -132,23 +165,34 @@ class OperatorsTable:
 
     async def active_owners(self) -> list[str]:
         """Return the ids of the owners who can sign in, their rows locked until the unit ends."""
-        return [row[0] for row in await self._db.all(ACTIVE_OWNERS)]
+        return [row[0] for row in await self._db.all(LOCK_ACTIVE_OWNERS)]
 
-    async def update(self, operator: Operator) -> bool:
-        """Update the mutable columns; False when another operator has the email."""
-        changed = await self._db.run(
-            UPDATE,
-            operator.id,
-            operator.email,
-            operator.role,
-            operator.state,
-            operator.password_hash,
-            operator.factor_id,
-            operator.last_sign_in_at,
-            operator.updated_at,
-            email_key(operator.email),
-        )
-        return changed == 1
+    async def has_active_owner(self) -> bool:
+        """Return whether an owner can sign in, without a lock."""
+        return await self._db.one(ACTIVE_OWNERS) is not None
+
+    async def begin_set_up(
+        self, operator_id: str, email: str, password_hash: str, factor_id: str, now: int
+    ) -> bool:
+        """Store what an invited operator chose; False when they are not invited, or the email is taken."""
+        row = (operator_id, email, email_key(email), password_hash, factor_id, now)
+        return await self._db.run(BEGIN_SET_UP, *row) == 1
+
+    async def activate(self, operator_id: str, factor_id: str, now: int) -> bool:
+        """Let an invited operator with this factor in; False when either does not hold."""
+        return await self._db.run(ACTIVATE, operator_id, factor_id, now) == 1
+
+    async def withdraw(self, operator_id: str, state: str, now: int) -> None:
+        """Remove password and factor, and set the state: `invited` or `disabled`."""
+        await self._db.run(WITHDRAW, operator_id, state, now)
+
+    async def set_role(self, operator_id: str, role: str, now: int) -> None:
+        """Set the role."""
+        await self._db.run(SET_ROLE, operator_id, role, now)
+
+    async def record_sign_in(self, operator_id: str, now: int) -> bool:
+        """Set when an active operator last signed in; False when they are not active."""
+        return await self._db.run(RECORD_SIGN_IN, operator_id, now) == 1
 
     async def insert_link(self, token_hash: bytes, link: OperatorLink) -> None:
         """Insert a set-up link."""
@@ -213,6 +257,15 @@ class OperatorSessionsTable:
         if row is None:
             return None
         return OperatorSession(*row[:_SESSION_FIELDS]), Operator(*row[_SESSION_FIELDS:])
+
+    async def live_by_id(self, session_id: str, now: int) -> OperatorSession | None:
+        """Return a session that has neither ended nor expired by `now`, however idle, or None."""
+        row = await self._db.one(LIVE_BY_ID, session_id, now)
+        return None if row is None else OperatorSession(*row)
+
+    async def renew(self, token_hash: bytes, new_hash: bytes, now: int) -> bool:
+        """Give a session a new token and record a second factor in it; True for exactly one caller."""
+        return await self._db.run(RENEW_SESSION, token_hash, new_hash, now) == 1
 
     async def live_of(self, operator_id: str, now: int, active_since: int) -> list[OperatorSession]:
         """Return an operator's 50 newest live sessions, newest first."""

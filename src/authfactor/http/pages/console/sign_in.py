@@ -13,9 +13,9 @@ from authfactor.http.pages.console.console_request import (
 )
 from authfactor.http.pages.page_request import PageRequest
 from authfactor.http.response import Response
-from authfactor.models import Enrollment
+from authfactor.models import Enrollment, Verification
+from authfactor.rules.console.operator_set_up import SetUpLink, SetUpLinkRefused
 from authfactor.rules.console.operator_sign_in import SignInForm
-from authfactor.rules.console.operators import SetUpLink, SetUpLinkRefused
 from authfactor.store import Tx
 
 HOME = "/console"
@@ -81,7 +81,7 @@ async def show_set_up(request: PageRequest, problem: errors.AuthfactorError | No
         error_code=None if problem is None else problem.code,
         problems=[] if problem is None else error_messages(problem),
         languages={},
-        role=opened.link.role,
+        role=opened.operator.role if opened.operator else opened.link.role,
         fixed_email=fixed_email,
         email=fixed_email or request.form().get("email", ""),
         token=request.ids[0],
@@ -95,7 +95,7 @@ async def begin_set_up(request: PageRequest) -> Response:
         mismatch = errors.Item("again", "passwords_differ", "The passwords do not match.")
         return await show_set_up(request, errors.InvalidRequest(mismatch))
     try:
-        unit = await request.af.operators.prepare_set_up(
+        unit = await request.af.operator_set_up.prepare_set_up(
             request.af.store, request.ids[0], form.get("email", ""), form.get("password", "")
         )
         enrolled = await request.af.run(unit)
@@ -108,24 +108,20 @@ async def begin_set_up(request: PageRequest) -> Response:
 
 async def finish_set_up(request: PageRequest) -> Response:
     """Check the first code and start the first session."""
-    af = request.af
+    af, origin = request.af, request.http_request.origin
+    finish = af.operator_set_up.finish_set_up(request.ids[0], request.form().get("code", ""), origin)
     try:
-        operator, outcome = await af.run(
-            af.operators.finish_set_up(
-                request.ids[0], request.form().get("code", ""), request.http_request.origin
-            )
+        started = await af.run(
+            af.operator_sign_in.finish_set_up(finish, None, _user_agent(request), origin=origin)
         )
     except SetUpLinkRefused:
         return _show_invalid_link(request)
     except errors.TooManyAttempts as error:
         return _show_code(request, None, error)
-    if not outcome.valid:
-        drifted = outcome.reason == "clock_drift"
+    if isinstance(started, Verification):
+        drifted = started.reason == "clock_drift"
         text = "This code is old. Check your phone's clock." if drifted else "This code is wrong."
         return _show_code(request, None, errors.InvalidRequest(message=f"{text} Enter the current code."))
-
-    origin = request.http_request.origin
-    started = await af.run(af.operator_sign_in.start(operator, None, _user_agent(request), origin=origin))
     return request.redirect(HOME, cookies=[session_cookie(started.token)])
 
 
@@ -148,7 +144,7 @@ def _show_code(
 
 async def _open_set_up_link(request: PageRequest) -> SetUpLink | Response:
     try:
-        return await request.af.read(request.af.operators.find_link(request.ids[0]))
+        return await request.af.read(request.af.operator_set_up.find_link(request.ids[0]))
     except SetUpLinkRefused:
         return _show_invalid_link(request)
 
