@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from authfactor.rules.audit.event_verification import EventVerification
     from authfactor.rules.console.actions import ConsoleActions
     from authfactor.rules.console.dashboard_counts import Dashboard
+    from authfactor.rules.console.reauthentication import Reauthentication
     from authfactor.rules.links.branding import Brandings
     from authfactor.rules.maintenance.retention import Retention
 
@@ -147,7 +148,14 @@ class Authfactor:
         """Audited actions of operators."""
         from authfactor.rules.console.actions import ConsoleActions  # noqa: PLC0415 - for pages of operators alone
 
-        return ConsoleActions(self.audit)
+        return ConsoleActions(self.clock, self.audit)
+
+    @functools.cached_property
+    def reauthentication(self) -> "Reauthentication":
+        """Confirmation of dangerous actions with a code."""
+        from authfactor.rules.console.reauthentication import Reauthentication  # noqa: PLC0415 - for pages of operators alone
+
+        return Reauthentication(self.clock, self.entropy, self.challenges, self.audit)
 
     @functools.cached_property
     def dashboard(self) -> "Dashboard":

@@ -121,6 +121,15 @@ def secret_on(page: httpx.Response) -> str:
     return found[1].replace(" ", "")
 
 
+def version_on(page: httpx.Response, action: str) -> str:
+    """Read the hidden version of the form with this action."""
+    found = re.search(
+        rf'action="{re.escape(action)}".*?name="updated_at" value="(\d+)"', page.text, re.DOTALL
+    )
+    assert found, page.text
+    return found[1]
+
+
 @asynccontextmanager
 async def opened(template: Path, folder: Path, **settings: Any) -> AsyncIterator[Console]:  # noqa: ANN401 - any setting
     """Start the application on a copy of the template with the given settings."""

@@ -7,7 +7,7 @@ import pytest
 from authfactor.models import PageQuery, UserRecord
 from authfactor.rules.unit import Scope
 from authfactor.wire.webhooks import CreateWebhookEndpoint
-from tests.support.console import BASE, CLIENT, HOME, PASSWORD, Browser, Console
+from tests.support.console import BASE, CLIENT, HOME, PASSWORD, Browser, Console, version_on
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
 MAX_BYTES = 60_000
@@ -219,12 +219,13 @@ async def test_factor_reset_returns_a_working_enrollment_link(console: Console, 
 
 
 async def test_branding_form_sets_name_and_color(console: Console, owner: Browser) -> None:
-    form = {"brand_name": "Acme Shop", "colored": "1", "color": "#aa3300"}
+    form = {"brand_name": "Acme Shop", "colored": "1", "color": "#aa3300", "updated_at": "0"}
     assert (await owner.post(f"{HOME}/look", form)).status_code == 303
-    page = (await owner.get(f"{HOME}/settings")).text
-    assert 'value="Acme Shop"' in page
-    assert 'value="#aa3300"' in page
-    assert (await owner.post(f"{HOME}/look", {"color": "#aa3300"})).status_code == 303
+    page = await owner.get(f"{HOME}/settings")
+    assert 'value="Acme Shop"' in page.text
+    assert 'value="#aa3300"' in page.text
+    cleared = {"color": "#aa3300", "updated_at": version_on(page, f"{HOME}/look")}
+    assert (await owner.post(f"{HOME}/look", cleared)).status_code == 303
     branding = await console.af.read(console.af.brandings.get(console.one))
     assert branding is not None
     assert (branding.name, branding.color) == (None, None)
@@ -298,13 +299,16 @@ async def test_operator_can_end_their_other_sessions(console: Console, owner: Br
 
 
 async def test_settings_form_saves_name_team_and_mfa_policy(console: Console, owner: Browser) -> None:
+    page = await owner.get(f"{HOME}/settings")
     form = {"name": "production", "team_name": "Acme Shop", "mfa_policy": "required"}
+    form["updated_at"] = version_on(page, f"{HOME}/settings")
     response = await owner.post(f"{HOME}/settings", form)
     assert response.headers["location"].startswith(f"{HOME}/settings")
     changed = await console.af.read(console.af.environments.by_client_id(CLIENT))
     assert (changed.name, changed.team_name, changed.mfa_policy) == ("production", "Acme Shop", "required")
+    form["updated_at"] = version_on(await owner.get(f"{HOME}/settings"), f"{HOME}/settings")
     taken = await owner.post(f"{HOME}/settings", {**form, "name": "two"})
-    assert taken.status_code == 409
+    assert (taken.status_code, "already exists" in taken.text) == (409, True)
     invalid = await owner.post(f"{HOME}/settings", {**form, "mfa_policy": "sometimes"})
     assert invalid.status_code == 422
 

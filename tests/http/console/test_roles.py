@@ -39,14 +39,22 @@ class Targets:
     endpoint: str
     delivery: str
     operator: str
+    # What the forms were rendered from.
+    environment_version: str
+    operator_version: str
 
 
 # The path and fields that a form for the action sends.
 FORMS: dict[Action, Callable[[Targets], tuple[str, dict[str, str]]]] = {
     "environment.create": lambda _: ("/console/environments", {"name": "three"}),
-    "environment.update": lambda _: (
+    "environment.update": lambda targets: (
         f"{HOME}/settings",
-        {"name": "renamed", "team_name": "New", "mfa_policy": "required"},
+        {
+            "name": "renamed",
+            "team_name": "New",
+            "mfa_policy": "required",
+            "updated_at": targets.environment_version,
+        },
     ),
     "api_key.create": lambda _: (f"{HOME}/keys", {"name": "shop"}),
     "api_key.revoke": lambda targets: (f"{HOME}/keys/{targets.key}/revoke", {}),
@@ -67,7 +75,7 @@ FORMS: dict[Action, Callable[[Targets], tuple[str, dict[str, str]]]] = {
     "operator.reset": lambda targets: (f"/console/operators/{targets.operator}/reset", {}),
     "operator.change_role": lambda targets: (
         f"/console/operators/{targets.operator}/role",
-        {"role": "owner"},
+        {"role": "owner", "updated_at": targets.operator_version},
     ),
     "operator.disable": lambda targets: (f"/console/operators/{targets.operator}/disable", {}),
 }
@@ -94,7 +102,10 @@ async def targets(console: Console, owner: Browser) -> Targets:
     [delivery] = [row[0] for row in await af.read(lambda tx: tx.db.all("SELECT id FROM deliveries"))]
     [session] = [row[0] for row in await af.read(lambda tx: tx.db.all("SELECT id FROM sessions"))]
     operator, _ = await af.run(af.operators.invite("lee@example.org", "viewer"))
-    return Targets(user.id, enrolled.factor.id, session, key.id, endpoint.id, delivery, operator.id)
+    versions = (str(environment.updated_at), str(operator.updated_at))
+    return Targets(
+        user.id, enrolled.factor.id, session, key.id, endpoint.id, delivery, operator.id, *versions
+    )
 
 
 async def contents(console: Console) -> dict[str, list[tuple[object, ...]]]:

@@ -1,4 +1,4 @@
-"""What each role may do in the console, and which actions require a reason (decision 0022).
+"""What each role may do in the console, and which actions require a reason or a code (decisions 0022, 0035).
 
 All roles may read. Support may help users who are locked out; owners may do everything.
 """
@@ -46,6 +46,20 @@ NEED_REASON: Final[frozenset[Action]] = frozenset(
         "factor.reset",
         "factor.delete",
         "webhook_endpoint.delete",
+        "operator.reset",
+        "operator.change_role",
+        "operator.disable",
+    }
+)
+# Actions that change who can sign in, to the console or as a user, or how: they need a recent second factor.
+# `environment.update` does too when it weakens the policy.
+NEED_RECENT_AUTHENTICATION: Final[frozenset[Action]] = frozenset(
+    {
+        "api_key.create",
+        "factor.enroll",
+        "factor.reset",
+        "factor.delete",
+        "operator.invite",
         "operator.reset",
         "operator.change_role",
         "operator.disable",

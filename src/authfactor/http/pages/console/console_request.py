@@ -1,18 +1,24 @@
-"""Requests for console pages: the operator's session, the environment, and permissions."""
+"""Requests for console pages: the operator's session, the environment, permissions, and confirmations."""
 
 import datetime
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
+import msgspec
+
 from authfactor import errors
 from authfactor.http import error_responses
+from authfactor.http.pages import browser_security
 from authfactor.http.pages.browser_security import Cookie
+from authfactor.http.pages.console import confirmation
+from authfactor.http.pages.console.confirmation import CODE_FIELD, VERSION_FIELD
 from authfactor.http.pages.page_request import PageRequest, page
 from authfactor.http.response import Response
 from authfactor.http.routing import Route
 from authfactor.models import Environment, OperatorContext, PageQuery
 from authfactor.rules.console import roles
+from authfactor.rules.console.reauthentication import ConfirmationRefused, ReauthenticationRequired
 from authfactor.rules.console.roles import Action
 from authfactor.store import Unit
 from authfactor.wire.requests import without_nul
@@ -20,6 +26,8 @@ from authfactor.wire.requests import without_nul
 SESSION_COOKIE: Final = "operator"
 SIGN_IN_PATH: Final = "/console/sign-in"
 PAGE_SIZE: Final = 25
+UNKNOWN_VERSION: Final = -1
+_MAX_VERSION_DIGITS: Final = 18
 T = TypeVar("T")
 # Messages after a change. The query selects one by its key, so a link cannot inject other text.
 DONE_MESSAGES: Final = {
@@ -54,6 +62,7 @@ class ConsoleRequest:
         self.environments = environments
         self._environment = environment
         self.problem: errors.AuthfactorError | None = None
+        self._new_token: str | None = None
 
     @property
     def environment(self) -> Environment:
@@ -80,31 +89,80 @@ class ConsoleRequest:
         """Return a field of the submitted form, stripped; empty if it was not sent."""
         return self.page_request.form().get(name, "").strip()
 
+    def version(self) -> int:
+        """Return the `updated_at` that the submitted form was rendered from; without one it is outdated."""
+        text = self.field(VERSION_FIELD)
+        known = text.isascii() and text.isdigit() and len(text) <= _MAX_VERSION_DIGITS
+        return int(text) if known else UNKNOWN_VERSION
+
+    async def reload_environment(self) -> None:
+        """Read the environment in the path again: it has changed since this request began."""
+        self._environment = await self.af.read(self.af.environments.by_client_id(self.environment.client_id))
+
     def page_query(self) -> PageQuery:
         """Return the cursors of a list from the query, with the console's page size."""
         query = self.page_request.query()
         return PageQuery(limit=PAGE_SIZE, before=query.get("before"), after=query.get("after"))
 
     async def act(
-        self,
-        action: Action,
-        unit: Unit[T],
-        target: str | Callable[[T], str],
+        self, action: Action, unit: Unit[T], target: str | Callable[[T], str], *, dangerous: bool = False
     ) -> T:
         """Run a unit if the role permits it, with an audit entry that has the form's reason.
 
-        `target` is the id of the changed object, or computes it from the result. Raises `Forbidden`.
+        `target` is the id of the changed object, or computes it from the result. `dangerous` asks for a
+        recent code where the action alone does not. A code in the form counts only if one is needed. Raises
+        `Forbidden`, `ReauthenticationRequired` and `ConfirmationRefused`.
         """
-        action_unit = self.af.console_actions.act(
-            self.context,
-            action,
-            unit,
-            environment=self._environment,
-            target=target,
-            reason=self.field("reason"),
-            origin=self.page_request.http_request.origin,
+
+        def prepare() -> Unit[T]:
+            return self.af.console_actions.act(
+                self.context,
+                action,
+                unit,
+                environment=self._environment,
+                target=target,
+                reason=self.field("reason"),
+                dangerous=dangerous,
+                origin=self.page_request.http_request.origin,
+            )
+
+        try:
+            return await self.af.run(prepare())
+        except ReauthenticationRequired:
+            if not self.field(CODE_FIELD):
+                raise
+        await self._confirm(self.field(CODE_FIELD))
+        return await self.af.run(prepare())
+
+    async def _confirm(self, code: str) -> None:
+        """Check a code, and continue in the session's new token."""
+        af, origin = self.af, self.page_request.http_request.origin
+        token = self.page_request.cookie(SESSION_COOKIE) or ""
+        self._new_token = await af.run(af.reauthentication.confirm(self.context, token, code, origin))
+        context = await af.operator_sign_in.context_of(af.store, self._new_token)
+        if context is None:
+            raise errors.Unauthorized
+        self.context = context
+
+    async def ask_for_code(self, summary: str) -> Response:
+        """Show what was submitted, with a field for a code; the page submits both to the same URL."""
+        submitted = await confirmation.submitted(self.page_request, self._environment)
+        return self.render(
+            "confirm.html",
+            here="",
+            summary=summary,
+            submitted=submitted,
+            code_field=CODE_FIELD,
+            locked_until=getattr(self.problem, "locked_until", None),
+            now=self.af.clock(),
         )
-        return await self.af.run(action_unit)
+
+    def with_session(self, response: Response) -> Response:
+        """Return a response that sets the cookie of the session's new token, if it has one."""
+        if self._new_token is None:
+            return response
+        set_cookie = browser_security.cookie(session_cookie(self._new_token), self.page_request.base_url)
+        return msgspec.structs.replace(response, headers=(*response.headers, set_cookie))
 
     def render(self, template: str, **names: Any) -> Response:  # noqa: ANN401 - template variables
         """Render a console template, with the status of `problem` if it is set."""
@@ -120,11 +178,16 @@ class ConsoleRequest:
             may=self.may,
             format_time=format_time,
             done=DONE_MESSAGES.get(self.page_request.query().get("done", "")),
-            problems=[] if self.problem is None else error_messages(self.problem),
+            problems=self._problems(),
             form=_Form(form if self.problem is not None else {}),
             is_htmx=self.page_request.http_request.headers.get(b"hx-request") == b"true",
             **names,
         )
+
+    def _problems(self) -> list[str]:
+        # A question is no problem.
+        asked = self.problem is None or isinstance(self.problem, ReauthenticationRequired)
+        return [] if asked or self.problem is None else error_messages(self.problem)
 
     def redirect(self, url: str, done: str = "") -> Response:
         """Redirect to a console page after a form; `done` is a key of `DONE_MESSAGES`."""
@@ -183,17 +246,34 @@ def operator_page(
         if isinstance(console_request, Response):
             return console_request
         try:
-            return await handler(console_request)
+            response = await handler(console_request)
+        except errors.Unauthorized:
+            # The session has ended since this request began.
+            return request.redirect(SIGN_IN_PATH)
         except errors.AuthfactorError as error:
             console_request.problem = error
-            correctable = isinstance(error, errors.InvalidRequest | errors.Conflict)
-            if on_error is not None and correctable:
-                return await on_error(console_request)
-            return console_request.render("problem.html", here="")
+            response = await _render_problem(console_request, error, summary, on_error)
+        return console_request.with_session(response)
 
     respond.__name__ = handler.__name__
     respond.__doc__ = handler.__doc__
     return page(method, path, respond, summary)
+
+
+async def _render_problem(
+    request: ConsoleRequest, error: errors.AuthfactorError, summary: str, on_error: Handler | None
+) -> Response:
+    """Ask for a code, show the form again, or say what went wrong."""
+    if isinstance(error, ReauthenticationRequired | ConfirmationRefused | errors.TooManyAttempts):
+        ended = isinstance(error, ConfirmationRefused) and error.session_ended
+        return request.render("problem.html", here="") if ended else await request.ask_for_code(summary)
+    if on_error is not None and isinstance(error, errors.InvalidRequest | errors.Conflict):
+        try:
+            return await on_error(request)
+        except errors.AuthfactorError as second:
+            # What the form was about is gone.
+            request.problem = second
+    return request.render("problem.html", here="")
 
 
 def _check_enabled(request: PageRequest) -> None:
@@ -212,7 +292,8 @@ async def _authenticate(request: PageRequest, path: str) -> ConsoleRequest | Res
     if context is None:
         if is_htmx:
             return Response(401, b"", ((b"hx-redirect", SIGN_IN_PATH.encode()),), errors.Unauthorized.code)
-        return request.redirect(SIGN_IN_PATH, cookies=[expired_cookie()] if token else [])
+        # The cookie stays: a late response to an old token must not delete the cookie of a new one.
+        return request.redirect(SIGN_IN_PATH)
     environments = await af.read(lambda tx: tx.environments.all())
     if not path.startswith("/console/e/"):
         return ConsoleRequest(request, context, environments, None)

@@ -3,18 +3,24 @@
 import dataclasses
 from typing import Any, Final, NamedTuple, cast, get_args
 
-from authfactor import settings
+from authfactor import errors, settings
 from authfactor.errors import InvalidRequest, Item
 from authfactor.http.pages import page_branding
-from authfactor.http.pages.console.console_request import ConsoleRequest, operator_page
+from authfactor.http.pages.console.console_request import UNKNOWN_VERSION, ConsoleRequest, operator_page
 from authfactor.http.response import Response
-from authfactor.models import Environment, MfaPolicy
+from authfactor.models import BrandingRecord, Environment, MfaPolicy
 from authfactor.rules.links.branding import NO_BRANDING
+from authfactor.rules.tenants.environments import is_weaker
 from authfactor.wire.links import UpdateBranding
 
 MAX_NAME: Final = 64
 # As in the templates.
 LABELS: Final = {"name": "Name", "team_name": "Issuer in authenticator apps"}
+POLICY_LABELS: Final[dict[MfaPolicy, str]] = {
+    "off": "Never",
+    "if_enrolled": "When the user has a factor",
+    "required": "Always; users without a factor must enroll first",
+}
 DEFAULT_COLOR: Final = "#1f5fd0"
 # The settings that explain why a user was locked out or signed out.
 SHOWN_LIMITS: Final = (
@@ -34,6 +40,14 @@ SHOWN_LIMITS: Final = (
     "session_inactivity",
     "event_life",
 )
+
+
+class Difference(NamedTuple):
+    """A field of an outdated form: what is stored now, and what was typed."""
+
+    label: str
+    stored: str
+    typed: str
 
 
 class SettingRow(NamedTuple):
@@ -62,13 +76,21 @@ async def create_environment(request: ConsoleRequest) -> Response:
 
 
 async def show_settings(request: ConsoleRequest) -> Response:
-    """Show an environment's name, issuer, policy and branding, and the limits of the installation."""
+    """Show an environment's name, issuer, policy and branding, and the limits of the installation.
+
+    After an outdated form: what was typed, beside what is stored now.
+    """
+    outdated = isinstance(request.problem, errors.Outdated)
+    if outdated:
+        await request.reload_environment()
     branding = await request.af.read(request.af.brandings.get(request.environment)) or NO_BRANDING
     return request.render(
         "settings.html",
         here="settings",
         branding=branding,
+        differences=_differences(request, branding) if outdated else [],
         shown_branding=page_branding.page_branding(request.environment, branding),
+        policies=POLICY_LABELS,
         default_color=DEFAULT_COLOR,
         limits=[_setting_row(request, name) for name in SHOWN_LIMITS],
     )
@@ -79,13 +101,19 @@ async def save_settings(request: ConsoleRequest) -> Response:
     policy = request.field("mfa_policy")
     if policy not in get_args(MfaPolicy):
         raise InvalidRequest(Item("mfa_policy", "mfa_policy_invalid", "Choose a policy."))
+    known = request.environment
+    policy = cast("MfaPolicy", policy)
+    # Compared here with what the form was rendered from, and in the unit with what is stored by then.
+    unchanged = request.version() == known.updated_at
     unit = request.af.environments.update(
-        request.environment,
+        known,
         name=_name(request, "name"),
         team_name=_name(request, "team_name"),
-        mfa_policy=cast("MfaPolicy", policy),
+        mfa_policy=policy,
+        if_updated_at=known.updated_at if unchanged else UNKNOWN_VERSION,
     )
-    await request.act("environment.update", unit, request.environment.client_id)
+    weakens = unchanged and is_weaker(policy, known.mfa_policy)
+    await request.act("environment.update", unit, known.client_id, dangerous=weakens)
     return request.redirect(f"{request.home}/settings", "saved")
 
 
@@ -95,9 +123,30 @@ async def save_branding(request: ConsoleRequest) -> Response:
         name=request.field("brand_name") or None,
         color=request.field("color") if request.field("colored") else None,
     )
-    unit = request.af.brandings.update(request.environment, body)
+    unit = request.af.brandings.update(request.environment, body, if_updated_at=request.version())
     await request.act("environment.update", unit, request.environment.client_id)
     return request.redirect(f"{request.home}/settings", "saved")
+
+
+def _differences(request: ConsoleRequest, branding: BrandingRecord) -> list[Difference]:
+    """Return the fields of an outdated form that differ from what is stored now."""
+    environment, field = request.environment, request.field
+    if field("mfa_policy"):
+        rows = [
+            Difference("Name", environment.name, field("name")),
+            Difference("Issuer in authenticator apps", environment.team_name, field("team_name")),
+            Difference(
+                "When a sign-in asks for a code",
+                POLICY_LABELS[environment.mfa_policy],
+                POLICY_LABELS.get(cast("MfaPolicy", field("mfa_policy")), ""),
+            ),
+        ]
+    else:
+        rows = [
+            Difference("Name on pages", branding.name or "", field("brand_name")),
+            Difference("Color", branding.color or "", field("color") if field("colored") else ""),
+        ]
+    return [row for row in rows if row.stored != row.typed]
 
 
 def _name(request: ConsoleRequest, field: str) -> str:

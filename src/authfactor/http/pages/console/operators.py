@@ -2,6 +2,7 @@
 
 from typing import NamedTuple, cast
 
+from authfactor import errors
 from authfactor.http.pages.console.console_request import ConsoleRequest, operator_page
 from authfactor.http.response import Response
 from authfactor.models import Operator, Role
@@ -18,8 +19,15 @@ class OperatorInvitation(NamedTuple):
 async def show_operators(request: ConsoleRequest, invitation: OperatorInvitation | None = None) -> Response:
     """List the operators. `invitation` is a new one, whose link is shown only now."""
     operators = await request.af.read(lambda tx: tx.operators.all())
+    outdated = isinstance(request.problem, errors.Outdated)
     return request.render(
-        "operators.html", here="operators", operators=operators, invitation=invitation, roles=ROLES
+        "operators.html",
+        here="operators",
+        operators=operators,
+        invitation=invitation,
+        roles=ROLES,
+        # Whose form is open again, with what was typed.
+        typed_for=request.ids[0] if outdated else "",
     )
 
 
@@ -38,7 +46,9 @@ async def reset(request: ConsoleRequest) -> Response:
 
 async def change_role(request: ConsoleRequest) -> Response:
     """Give an operator another role."""
-    unit = request.af.operators.change_role(request.ids[0], cast("Role", request.field("role")))
+    unit = request.af.operators.change_role(
+        request.ids[0], cast("Role", request.field("role")), if_updated_at=request.version()
+    )
     await request.act("operator.change_role", unit, request.ids[0])
     return request.redirect("/console/operators", "role")
 
