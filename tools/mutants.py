@@ -43,6 +43,9 @@ AT_ONCE = ("tests/store/test_factors.py", "tests/rules/test_attempt_limits.py", 
 CANARY = ("tests/security/test_canary.py", "-k", "anywhere and sqlite")
 SEALS = ("tests/rules/test_event_sealing.py", "-k", "sqlite")
 SEALS_AT_ONCE = ("tests/rules/test_event_sealing.py", "-k", "postgres and concurrently")
+SET_UP = ("tests/rules/test_operator_set_up.py", "-k", "sqlite")
+CONFIRMING = ("tests/rules/test_reauthentication.py", "-k", "not postgres")
+REFUSED_ATTEMPTS = ("tests/rules/test_refused_attempts.py", "-k", "sqlite")
 MODEL = ("tests/reliability/test_simulation.py", "-k", "five_thousand")
 
 MUTANTS = [
@@ -274,6 +277,206 @@ MUTANTS = [
         "if user is not None and await _is_familiar(scope, user.id, network):",
         "if False:",
         ("tests/security/test_sign_in_attacks.py", "-k", "sqlite and stranger"),
+    ),
+    Mutant(
+        "a set-up link decides the role",
+        "rules/console/operator_set_up.py",
+        "        active = await lock(tx, operator.id)",
+        "        link = await tx.operators.link_by_hash(hashed)\n"
+        "        await tx.operators.set_role(operator.id, link.role if link else operator.role, scope.now)\n"
+        "        active = await lock(tx, operator.id)",
+        SET_UP,
+    ),
+    Mutant(
+        "a set-up link is good for a disabled operator",
+        "rules/console/operator_set_up.py",
+        'if operator is not None and operator.state != "invited":',
+        "if False:",
+        SET_UP,
+    ),
+    Mutant(
+        "a first link is good beside an owner",
+        "rules/console/operator_set_up.py",
+        "if link.first and await tx.operators.has_active_owner():",
+        "if False:",
+        SET_UP,
+    ),
+    Mutant(
+        "an operator is activated in any state",
+        "store/tables/operators.py",
+        "WHERE id = $1 AND state = 'invited' AND factor_id = $2 AND password_hash IS NOT NULL",
+        "WHERE id = $1 AND $2 = $2",
+        ("tests/store/test_operators.py", "-k", "sqlite"),
+    ),
+    Mutant(
+        "a disabled operator gets a session",
+        "rules/console/operator_sign_in.py",
+        "if not await scope.tx.operators.record_sign_in(operator.id, now):",
+        "if not await scope.tx.operators.record_sign_in(operator.id, now) and False:",
+        SET_UP,
+    ),
+    Mutant(
+        "the last owner is reset away",
+        "rules/console/operators.py",
+        "if not even_last_owner:",
+        "if False:",
+        SET_UP,
+    ),
+    Mutant(
+        "an outdated form changes a role",
+        "rules/console/operators.py",
+        "if if_updated_at not in {None, operator.updated_at}:",
+        "if False:",
+        SET_UP,
+    ),
+    Mutant(
+        "an outdated form changes an environment",
+        "rules/tenants/environments.py",
+        "if if_updated_at not in {None, known.updated_at}:",
+        "if False:",
+        ("tests/rules/test_environments.py", "-k", "sqlite"),
+    ),
+    Mutant(
+        "an outdated form changes the branding",
+        "rules/links/branding.py",
+        "if if_updated_at not in {None, known.updated_at}:",
+        "if False:",
+        ("tests/rules/test_branding.py", "-k", "sqlite"),
+    ),
+    Mutant(
+        "a form is compared with what is stored, not with what it showed",
+        "http/pages/console/environments.py",
+        "unchanged = request.version() == known.updated_at",
+        "unchanged = True",
+        ("tests/http/console/test_outdated_forms.py",),
+    ),
+    Mutant(
+        "two changes within a millisecond have one version",
+        "rules/tenants/environments.py",
+        "updated_at = max(scope.now, known.updated_at + 1)",
+        "updated_at = scope.now",
+        ("tests/rules/test_environments.py", "-k", "sqlite"),
+    ),
+    Mutant(
+        "a second factor counts for the whole session",
+        "rules/console/reauthentication.py",
+        "if at is None or not 0 <= now - at < RECENT_MILLISECONDS:",
+        "if at is None:",
+        CONFIRMING,
+    ),
+    Mutant(
+        "a clock that is set back stretches the five minutes",
+        "rules/console/reauthentication.py",
+        "not 0 <= now - at < RECENT_MILLISECONDS",
+        "not now - at < RECENT_MILLISECONDS",
+        CONFIRMING,
+    ),
+    Mutant(
+        "the caller's copy of the session decides",
+        "rules/console/actions.py",
+        "                require_recent_authentication(session, now)",
+        "                pass",
+        CONFIRMING,
+    ),
+    Mutant(
+        "an ended session still acts",
+        "rules/console/actions.py",
+        "if latest is None or session is None:",
+        "if latest is None:",
+        CONFIRMING,
+    ),
+    Mutant(
+        "a new API key needs no code",
+        "rules/console/roles.py",
+        'NEED_RECENT_AUTHENTICATION: Final[frozenset[Action]] = frozenset(\n    {\n        "api_key.create",',
+        "NEED_RECENT_AUTHENTICATION: Final[frozenset[Action]] = frozenset(\n    {",
+        CONFIRMING,
+    ),
+    Mutant(
+        "a weaker policy needs no code",
+        "http/pages/console/environments.py",
+        "dangerous=weakens",
+        "dangerous=False",
+        ("tests/http/console/test_confirmation.py", "-k", "policy"),
+    ),
+    Mutant(
+        "a confirmation leaves the old token valid",
+        "rules/console/reauthentication.py",
+        "renew(token_hash(token), token_hash(new_token), now)",
+        "renew(token_hash(token), token_hash(token), now)",
+        CONFIRMING,
+    ),
+    Mutant(
+        "an ended session is renewed",
+        "store/tables/operators.py",
+        "WHERE token_hash = $1 AND ended_at IS NULL AND expires_at > $3",
+        "WHERE token_hash = $1",
+        ("tests/store/test_operators.py", "-k", "sqlite"),
+    ),
+    Mutant(
+        "a code confirms in another operator's session",
+        "rules/console/reauthentication.py",
+        "if operator is None or found is None or found[0].operator_id != operator.id:",
+        "if operator is None or found is None:",
+        CONFIRMING,
+    ),
+    Mutant(
+        "guessing a confirmation never ends the session",
+        "rules/console/reauthentication.py",
+        "            if locked:",
+        "            if False:",
+        CONFIRMING,
+    ),
+    Mutant(
+        "a wrong confirmation leaves no audit entry",
+        "rules/console/reauthentication.py",
+        "            await refused_attempts.append(\n"
+        '                scope, self._audit, operator, "operator.confirmation_refused",'
+        " WRONG_CONFIRMATION, origin\n"
+        "            )\n",
+        "",
+        CONFIRMING,
+    ),
+    Mutant(
+        "a session is ended under another user's id",
+        "rules/authentication/sessions.py",
+        "if session is None or user_id not in {None, session.user_id}:",
+        "if session is None:",
+        ("tests/http/console/test_users.py",),
+    ),
+    Mutant(
+        "a refused console sign-in leaves no audit entry",
+        "rules/console/operator_sign_in.py",
+        "        await refused_attempts.append(scope, self._audit, operator,"
+        ' "operator.sign_in_refused", why, origin)',
+        "        pass",
+        REFUSED_ATTEMPTS,
+    ),
+    Mutant(
+        "wrong console passwords fill the audit log",
+        "rules/console/refused_attempts.py",
+        "    if not await _take(scope, subject, BURST):\n        return\n",
+        "",
+        REFUSED_ATTEMPTS,
+    ),
+    Mutant(
+        "unknown emails from everywhere fill the audit log",
+        "rules/console/refused_attempts.py",
+        'if operator is None and not await _take(scope, "strangers", STRANGERS_BURST):',
+        "if False:",
+        REFUSED_ATTEMPTS,
+    ),
+    Mutant(
+        "a refused console sign-in is logged as an internal error",
+        "http/pages/console/sign_in.py",
+        "        error_code=None if problem is None else problem.code,\n"
+        "        problems=[] if problem is None else error_messages(problem),\n"
+        "        languages={},\n"
+        "        locked_until",
+        "        problems=[] if problem is None else error_messages(problem),\n"
+        "        languages={},\n"
+        "        locked_until",
+        ("tests/security/test_console_attacks.py", "-k", "sqlite and fill_the_log"),
     ),
     Mutant(
         "idempotency key is accepted with another body",
