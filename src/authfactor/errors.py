@@ -303,7 +303,7 @@ class Outdated(Conflict):
 
 
 class TooManyRequests(AuthfactorError):
-    """The API key or IP address exceeds its rate limit."""
+    """The API key or IP address exceeds its rate limit; authenticate sends it as `too_many_requests`."""
 
     code = "rate_limit_exceeded"
 

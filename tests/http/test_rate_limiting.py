@@ -108,6 +108,27 @@ def test_excess_requests_get_429_with_retry_after(tmp_path: Path) -> None:
     assert health == {200}, "health probes are never limited"
 
 
+def test_excess_sign_ins_get_429_in_the_shape_of_an_oauth_error(tmp_path: Path) -> None:
+    server = Server(
+        tmp_path / "data", {"AUTHFACTOR_RATE_PER_ADDRESS": "1", "AUTHFACTOR_RATE_PER_ADDRESS_BURST": "2"}
+    )
+    server.start()
+    with server.client() as client:
+        sign_ins = [
+            client.post("/user_management/authenticate", json={"grant_type": "password"}) for _ in range(10)
+        ]
+        elsewhere = [client.get("/user_management/users") for _ in range(5)]
+    assert server.stop() == 0
+    response = next(each for each in sign_ins if each.status_code == 429)
+    assert response.json() == {
+        "error": "too_many_requests",
+        "error_description": "Too many requests. Wait a moment, then slow down.",
+    }
+    assert 1 <= int(response.headers["retry-after"]) <= 5
+    refused = [each.json() for each in elsewhere if each.status_code == 429]
+    assert {body["code"] for body in refused} == {"rate_limit_exceeded"}
+
+
 def test_requests_are_unlimited_by_default(tmp_path: Path) -> None:
     server = Server(tmp_path / "data")
     server.start()

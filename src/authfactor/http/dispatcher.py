@@ -90,7 +90,7 @@ class Dispatcher:
             request.origin = Origin(request_id, self._client_addresses.of(scope))
             response = await match.route.handler(request)
         except errors.AuthfactorError as error:
-            response, extra = error_responses.render(error), error_responses.headers(error)
+            response, extra = error_responses.render(error, name), error_responses.headers(error)
         except UnsealError as error:
             # Damaged, moved to another row, or sealed with a missing key: an operator must repair it.
             fields = {"request_id": request_id, "route": name}

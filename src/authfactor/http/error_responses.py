@@ -10,6 +10,8 @@ from authfactor.http.response import Response
 from authfactor.http.telemetry.shared_counters import LOCKED, VERDICT_BY_REASON
 from authfactor.wire import responses, timestamps
 
+# The route whose 429 has the shape of an OAuth error (contract section 1.4).
+AUTHENTICATE: Final = "POST /user_management/authenticate"
 STATUSES: Final[dict[type[errors.AuthfactorError], int]] = {
     errors.AuthfactorError: 500,
     errors.InvalidRequest: 422,
@@ -77,13 +79,19 @@ def _step_up(error: errors.StepUpRequired) -> responses.ErrorBody:
     )
 
 
-def render(error: errors.AuthfactorError) -> Response:
-    """Build the response for an error; an OAuth error has the body of RFC 6749 section 5.2."""
+def render(error: errors.AuthfactorError, route: str = "") -> Response:
+    """Build the response for an error on a route; an OAuth error has the body of RFC 6749 section 5.2."""
     if isinstance(error, errors.OAuthRefused):
-        body = msgspec.json.encode({"error": error.code, "error_description": error.message})
+        body = _oauth(error.code, error.message)
+    elif isinstance(error, errors.TooManyRequests) and route == AUTHENTICATE:
+        body = _oauth("too_many_requests", error.message)
     else:
         body = responses.encode(body_of(error))
     return Response(status_of(error), body, code=error.code, verdict=verdict_of(error))
+
+
+def _oauth(code: str, description: str) -> bytes:
+    return msgspec.json.encode({"error": code, "error_description": description})
 
 
 def verdict_of(error: errors.AuthfactorError) -> str | None:
