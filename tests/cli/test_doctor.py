@@ -70,8 +70,44 @@ async def test_doctor_finds_no_problem_in_a_new_installation(tmp_path: Path, sec
     found = await examine_installation(tmp_path)
     assert [finding for finding in found if finding.level is not Level.OK] == []
     assert {finding.check for finding in found} >= {
-        "files", "disk", "keys", "schema", "integrity", "clock", "webhooks", "secrets", "strength", "seeds"
+        "files", "disk", "keys", "schema", "integrity", "clock", "webhooks", "emails", "secrets", "strength",
+        "seeds",
     }  # fmt: skip
+
+
+async def test_emails_that_find_another_user_are_listed_with_the_commands(
+    tmp_path: Path, secret: bytes
+) -> None:
+    af = await Authfactor.open(settings_for(tmp_path))
+    try:
+        environment = (await af.read(lambda tx: tx.environments.all()))[0]
+        users = []
+        for email in ("ceo@jose\u0301.fr", "ceo@jos\u00e9.fr"):
+            users.append(await af.run(await af.users.prepare_create(environment, CreateUser(email=email))))
+            databases.sql(af.settings, "UPDATE users SET email_key = email WHERE id = ?", users[-1].id)
+        for email in ("lee@jose\u0301.fr", "lee@jos\u00e9.fr"):
+            await af.run(af.operators.invite(email, "viewer"))
+            databases.sql(af.settings, "UPDATE operators SET email_key = email WHERE email = ?", email)
+    finally:
+        await af.close()
+    found = [each for each in await examine_installation(tmp_path) if each.check == "emails"]
+    assert [each.level for each in found] == [Level.WARNING] * 2
+    operator, user = found
+    assert user.text.startswith(f"{users[0].id} has the same email as {users[1].id}, spelled differently")
+    assert f"authfactor --environment '{environment.name}' users update {users[0].id} --email" in user.advice
+    assert f"users delete {users[0].id}" in user.advice
+    assert "authfactor operators disable operator_" in operator.advice
+    assert not any(each.email in finding.text for each in users for finding in found)
+
+
+async def test_emails_stored_by_an_earlier_release_are_counted(tmp_path: Path, secret: bytes) -> None:
+    path = settings_for(tmp_path).data / "authfactor.db"
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE users SET email = 'ceo@faß.de', email_key = 'ceo@fass.de'")
+        database.commit()
+    finding = only_failed(await examine_installation(tmp_path), "emails")
+    assert finding.text.startswith("1 emails were stored by a server of an earlier release")
+    assert "authfactor migrate" in finding.advice
 
 
 async def test_doctor_does_not_change_the_database(tmp_path: Path, secret: bytes) -> None:

@@ -171,6 +171,36 @@ def test_other_spellings_of_email_and_ip_address_share_a_limit(app: "Application
     assert codes.count("too_many_password_attempts") == 1
 
 
+def test_another_spelling_of_a_domain_is_no_new_limit(app: "Application") -> None:
+    name = uuid.uuid4().hex
+    app.user(email=f"{name}@faß.de", password="seven green bottles")
+    spellings = (f"{name}@faß.de", f"{name}@xn--fa-hia.de", f"{name.upper()}@FAß.DE")
+    for emails in (spellings, [f"unknown-{each}" for each in spellings]):
+        codes = [
+            fields(app.password(emails[number % 3], "not this one", ip_address="198.51.100.8"), 400)["code"]
+            for number in range(11)
+        ]
+        assert codes.count("too_many_password_attempts") == 1
+
+
+def test_an_address_that_looks_alike_is_another_user(app: "Application") -> None:
+    """Case folding makes `ss` of `ß`, `s` of the long s, and `fi` of the ligature."""
+    name = uuid.uuid4().hex
+    for victim, attacker in (
+        (f"{name}@fass.de", f"{name}@faß.de"),
+        (f"s{name}@example.org", f"\u017f{name}@example.org"),
+        (f"fi{name}@example.org", f"\ufb01{name}@example.org"),
+        (f"ss{name}@example.org", f"ß{name}@example.org"),
+    ):
+        owner = app.user(email=victim, password="seven green bottles")
+        assert fields(app.password(attacker), 400)["code"] == "invalid_credentials"
+        own = app.user(email=attacker, password="eight green bottles")
+        assert own["id"] != owner["id"]
+        assert fields(app.password(victim), 200)["user"]["id"] == owner["id"]
+        listed = app.client.get("/user_management/users", params={"email": attacker})
+        assert [user["id"] for user in fields(listed, 200)["data"]] == [own["id"]]
+
+
 def test_no_setting_bypasses_the_second_step(app: "Application") -> None:
     """No setting skips the second step, and an invented one prevents the start."""
     for name in ("AUTHFACTOR_BYPASS_CODE", "AUTHFACTOR_TEST_MODE", "AUTHFACTOR_DEBUG"):

@@ -58,6 +58,7 @@ async def examine(
         findings += await clock.against_database(settings, store, at)
         findings += await database.webhooks(store, at)
         findings += await database.operators(settings, store)
+        findings += await database.emails(store)
         findings += await database.seals(store)
         findings += await keys.needed(store, vault, at)
         if vault is not None:

@@ -9,7 +9,8 @@ from authfactor.models import Clock
 from authfactor.rules.audit.event_digests import SEALED, time_of
 from authfactor.rules.factors.challenges import secret_row
 from authfactor.settings import Settings
-from authfactor.store import Store
+from authfactor.store import Store, Tx, email_keys
+from authfactor.store.queries.email_keys import StoredEmail
 
 _PAGE: Final = 500
 _HOUR_MS: Final = 3600 * 1000
@@ -107,6 +108,38 @@ async def webhooks(store: Store, clock: Clock) -> list[DoctorFinding]:
             advice = f"Run: authfactor --environment '{environment.name}' webhooks deliveries"
             findings.append(warning("webhooks", text, advice))
     return findings or [ok("webhooks", "no delivery has been pending for an hour")]
+
+
+async def emails(store: Store) -> list[DoctorFinding]:
+    """Find users and operators that emails do not find: their key is taken, or not recomputed."""
+    names = {each.number: each.name for each in await store.read(lambda tx: tx.environments.all())}
+    found = []
+    waiting = 0
+    for row in await email_keys.outdated(store):
+        other = await store.read(lambda tx, row=row: _other_with_email(tx, row))  # type: ignore[misc]  # bound now
+        if other is None:
+            waiting += 1
+            continue
+        text = f"{row.id} has the same email as {other}, spelled differently; the email finds {other} only"
+        if row.environment is None:
+            advice = f"Disable the one that is not needed: authfactor operators disable {row.id}"
+        else:
+            command = f"authfactor --environment '{names.get(row.environment)}' users"
+            advice = f"Run: {command} update {row.id} --email OTHER. Or: {command} delete {row.id}"
+        found.append(warning("emails", text, advice))
+    if waiting:
+        text = f"{waiting} emails were stored by a server of an earlier release, and are not found"
+        found.append(warning("emails", text, "Stop such servers, then run: authfactor migrate"))
+    return found or [ok("emails", "each user and operator is found by email")]
+
+
+async def _other_with_email(tx: Tx, row: StoredEmail) -> str | None:
+    """Return the id of the user or operator that is stored under the key of another one's email."""
+    if row.environment is None:
+        operator = await tx.operators.by_email(row.email)
+        return None if operator is None else operator.id
+    user = await tx.users.by_email(row.environment, row.email)
+    return None if user is None else user.id
 
 
 async def operators(settings: Settings, store: Store) -> list[DoctorFinding]:

@@ -10,6 +10,7 @@ from authfactor.settings import Settings
 from authfactor.store import schema
 from authfactor.store.protocol import Store
 from authfactor.store.sqlite.store import SqliteStore
+from authfactor.store.tables.leases import OUTDATED_EMAIL_KEYS
 from authfactor.store.transaction import Tx
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class UnfinishedCopy(WrongSchema):
 async def open_store(settings: Settings, entropy: Entropy | None = None) -> Store:
     """Open the database. SQLite is migrated here if needed; PostgreSQL only by `authfactor migrate`.
 
+    Keys of emails that a migration has marked as outdated are recomputed here on either database.
     `entropy` provides the jitter of PostgreSQL retries after a conflict. Raises `WrongSchema` when a
     PostgreSQL schema is too old or any schema is newer than this release supports, `UnfinishedCopy`, and
     `errors.Unavailable`.
@@ -42,10 +44,18 @@ async def open_store(settings: Settings, entropy: Entropy | None = None) -> Stor
     store: Store = await (_open_postgres(settings, entropy) if path is None else _open_sqlite(path))
     try:
         await store.read(_refuse_unfinished_copy)
+        if await store.read(lambda tx: tx.leases.exists(OUTDATED_EMAIL_KEYS)):
+            await _recompute_email_keys(store)
     except BaseException:
         await store.close()
         raise
     return store
+
+
+async def _recompute_email_keys(store: Store) -> None:
+    from authfactor.store import email_keys  # noqa: PLC0415 - after an upgrade only
+
+    await email_keys.recompute(store)
 
 
 async def _refuse_unfinished_copy(tx: Tx) -> None:
@@ -123,12 +133,24 @@ def open_existing_store(settings: Settings) -> Store:
 async def upgrade(settings: Settings) -> str | None:
     """Migrate the schema to this release's revision and return the previous one; idempotent.
 
+    Recomputes the keys of emails each time: servers of the previous release may have written some meanwhile.
     Raises `errors.Unavailable`, and `WrongSchema` when the schema is newer than this release supports.
     """
     before = await schema_version(settings)
-    if before is not None and before >= schema.NEEDED:
+    if before is not None and before > schema.NEEDED:
         check_schema(before)
         return before
+    if before != schema.NEEDED:
+        before = await _migrate(settings, before)
+    store = open_existing_store(settings)
+    try:
+        await _recompute_email_keys(store)
+    finally:
+        await store.close()
+    return before
+
+
+async def _migrate(settings: Settings, before: str | None) -> str | None:
     from authfactor.store import migrations  # noqa: PLC0415 - half a second of imports, for upgrades only
 
     path = settings.sqlite_path

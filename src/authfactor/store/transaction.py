@@ -28,6 +28,7 @@ from authfactor.store.tables.webhooks import DeliveriesTable, WebhookEndpointsTa
 
 if TYPE_CHECKING:
     from authfactor.store.queries.after_restore import RestoredRows
+    from authfactor.store.queries.email_keys import EmailKeys
     from authfactor.store.queries.event_ranges import EventRanges
 
 T = TypeVar("T")
@@ -104,6 +105,13 @@ class Tx:
         from authfactor.store.queries.after_restore import RestoredRows  # noqa: PLC0415 - for one command
 
         return RestoredRows(self.db)
+
+    @property
+    def email_keys(self) -> "EmailKeys":
+        """Statements that recompute the keys of emails."""
+        from authfactor.store.queries.email_keys import EmailKeys  # noqa: PLC0415 - after an upgrade only
+
+        return EmailKeys(self.db)
 
     @property
     def event_ranges(self) -> "EventRanges":

@@ -8,6 +8,7 @@ import hashlib
 import ipaddress
 from typing import Final, NamedTuple
 
+from authfactor.email_identity import email_key
 from authfactor.errors import SignInRefused
 from authfactor.models import UserRecord
 from authfactor.rules.unit import Scope
@@ -35,7 +36,7 @@ async def limits_of(
 
     Unknown emails are throttled exactly like known ones. An unparsable IP address has no limits of its own.
     """
-    account = _digest(email.strip().casefold())
+    account = _digest(email_key(email))
     network = _network(address)
     found = []
     if network is not None:
@@ -87,7 +88,7 @@ def refusal() -> SignInRefused:
 
 def account_subject(email: str) -> str:
     """Return the subject of an account's own limit."""
-    return f"account:{_digest(email.strip().casefold())}"
+    return f"account:{_digest(email_key(email))}"
 
 
 def stranger_subject(address: str | None) -> str:

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from authfactor import errors, ids
+from authfactor.email_identity import email_key
 from authfactor.ids import IdGenerator
 from authfactor.models import (
     Clock,
@@ -234,7 +235,7 @@ def _refuse_locked(record: FailureRecord, now: int) -> None:
 
 def _stranger(email: str) -> str:
     """Return the subject of the record that counts guesses at an unknown email."""
-    digest = hashlib.sha256(email.strip().casefold().encode("utf-8", "surrogatepass")).digest()
+    digest = hashlib.sha256(email_key(email).encode("utf-8", "surrogatepass")).digest()
     return f"stranger_{int.from_bytes(digest[:4], 'big') % STRANGERS}"
 
 

@@ -3,11 +3,14 @@
 A lease is a row with an expiry instead of an advisory lock, so it works on any database.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from authfactor.store.db import Db
 
+
+OUTDATED_EMAIL_KEYS: Final = "email keys"
+"""No lease but a mark, left by a migration until the keys of emails are recomputed."""
 
 # Acquires a lease that is free, expired, or already held by this holder.
 ACQUIRE = """
@@ -18,6 +21,8 @@ WHERE turns.ends_at <= $4 OR turns.holder = excluded.holder
 
 
 EXISTS = "SELECT 1 FROM turns WHERE name = $1"
+
+REMOVE = "DELETE FROM turns WHERE name = $1"
 
 
 class LeasesTable:
@@ -36,3 +41,7 @@ class LeasesTable:
     async def exists(self, name: str) -> bool:
         """Return whether the lease has a row, expired or not."""
         return await self._db.one(EXISTS, name) is not None
+
+    async def remove(self, name: str) -> None:
+        """Delete the lease's row, if there is one."""
+        await self._db.run(REMOVE, name)

@@ -6,8 +6,8 @@ about, and names the state in which it may: a row that was read earlier never ov
 
 from typing import TYPE_CHECKING
 
+from authfactor.email_identity import email_key
 from authfactor.models import Operator, OperatorLink, OperatorSession
-from authfactor.store.tables.users import email_key
 
 if TYPE_CHECKING:
     from authfactor.store.db import Db, Row
@@ -156,7 +156,7 @@ class OperatorsTable:
         return _operator(await self._db.one(LOCK, operator_id))
 
     async def by_email(self, email: str) -> Operator | None:
-        """Return the operator with this email, ignoring case, or None."""
+        """Return the operator with this email, in any spelling of the same address, or None."""
         return _operator(await self._db.one(BY_EMAIL, email_key(email)))
 
     async def all(self) -> list[Operator]:

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from authfactor.email_identity import email_key
 from authfactor.models import PageQuery, UserRecord
 from authfactor.store.queries import keyset_pagination
 
@@ -27,9 +28,11 @@ BY_EMAIL = f"SELECT {COLUMNS} FROM users WHERE environment = $1 AND email_key = 
 
 BY_EXTERNAL_ID = f"SELECT {COLUMNS} FROM users WHERE environment = $1 AND external_id = $2"
 
+# An unchanged email keeps its key, which is not its own if another user has the same email (decision 0037).
 UPDATE = """
 UPDATE users SET email = $3, email_verified = $4, first_name = $5, last_name = $6, name = $7,
-  external_id = $8, metadata = $9, locale = $10, updated_at = $11, password_hash = $12, email_key = $13
+  external_id = $8, metadata = $9, locale = $10, updated_at = $11, password_hash = $12,
+  email_key = CASE WHEN email = $3 THEN email_key ELSE $13 END
 WHERE environment = $1 AND id = $2
 """
 
@@ -53,11 +56,6 @@ WHERE environment = $1 AND email_key >= $2 AND email_key < $3 AND email_key > $4
 COUNT = "SELECT COUNT(*) FROM (SELECT 1 FROM users WHERE environment = $1 LIMIT $2) counted"
 
 _MAX_CHARACTER = "\U0010ffff"
-
-
-def email_key(email: str) -> str:
-    """Return the form in which emails are compared, ignoring case (contract section 3.2)."""
-    return email.strip().casefold()
 
 
 class UsersTable:
@@ -84,7 +82,7 @@ class UsersTable:
         return _user(await self._db.one(LOCK, environment, user_id))
 
     async def by_email(self, environment: int, email: str) -> UserRecord | None:
-        """Return the user with this email, ignoring case, or None."""
+        """Return the user with this email, in any spelling of the same address, or None."""
         return _user(await self._db.one(BY_EMAIL, environment, email_key(email)))
 
     async def by_external_id(self, environment: int, external_id: str) -> UserRecord | None:
