@@ -46,6 +46,8 @@ SEALS_AT_ONCE = ("tests/rules/test_event_sealing.py", "-k", "postgres and concur
 SET_UP = ("tests/rules/test_operator_set_up.py", "-k", "sqlite")
 CONFIRMING = ("tests/rules/test_reauthentication.py", "-k", "not postgres")
 REFUSED_ATTEMPTS = ("tests/rules/test_refused_attempts.py", "-k", "sqlite")
+EMAILS = ("tests/unit/test_email_identity.py",)
+STRICTER_POLICY = ("tests/http/sign_in/test_stricter_policy.py", "-k", "sqlite")
 MODEL = ("tests/reliability/test_simulation.py", "-k", "five_thousand")
 
 MUTANTS = [
@@ -183,7 +185,7 @@ MUTANTS = [
     Mutant(
         "pending token survives a new password",
         "rules/authentication/sign_in.py",
-        "if _mark(user.password_hash) != pending.password_mark:",
+        "if password_mark(user.password_hash) != pending.password_mark:",
         "if False:",
         SIGN_IN_SQLITE,
     ),
@@ -572,7 +574,7 @@ MUTANTS = [
     ),
     Mutant(
         "tokens are stored unhashed",
-        "rules/authentication/sessions.py",
+        "rules/authentication/opaque_tokens.py",
         'return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()',
         'return token.encode("utf-8", "surrogatepass")',
         CANARY,
@@ -632,6 +634,104 @@ MUTANTS = [
         "        elif emit:\n",
         "        elif False:\n",
         LIMITS,
+    ),
+    Mutant(
+        "an email is case-folded",
+        "email_identity.py",
+        "text).lower())",
+        "text).casefold())",
+        EMAILS,
+    ),
+    Mutant(
+        "an email is not normalized",
+        "email_identity.py",
+        'unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).lower())',
+        "text.lower()",
+        EMAILS,
+    ),
+    Mutant(
+        "an A-label is another domain than its U-label",
+        "email_identity.py",
+        "labels.append(idna.ulabel(label))",
+        "labels.append(label)",
+        EMAILS,
+    ),
+    Mutant(
+        "an email of any length is normalized",
+        "email_identity.py",
+        "if len(text) > _MAX_NORMALIZED:",
+        "if False:",
+        EMAILS,
+    ),
+    Mutant(
+        "the keys of emails stay as an earlier release stored them",
+        "store/opening.py",
+        "if await store.read(lambda tx: tx.leases.exists(OUTDATED_EMAIL_KEYS)):",
+        "if False:",
+        ("tests/store/test_email_keys.py", "-k", "sqlite"),
+    ),
+    Mutant(
+        "a user whose email another user has cannot be changed",
+        "store/tables/users.py",
+        "email_key = CASE WHEN email = $3 THEN email_key ELSE $13 END",
+        "email_key = $13",
+        ("tests/rules/test_users.py", "-k", "sqlite"),
+    ),
+    Mutant(
+        "a changed email stays verified",
+        "rules/tenants/users.py",
+        "old.email_verified and email_key(email) == email_key(old.email)",
+        "old.email_verified",
+        ("tests/rules/test_users.py", "-k", "sqlite"),
+    ),
+    Mutant(
+        "a changed password ends no session",
+        "rules/tenants/users.py",
+        "if new_hash is not None and self",
+        "if False and self",
+        ("tests/http/sign_in/test_password_change.py", "-k", "sqlite"),
+    ),
+    Mutant(
+        "a session outlives a stricter policy",
+        "rules/authentication/sessions.py",
+        "if may_be_due(scope.environment, session) and not prepared.spent:",
+        "if False:",
+        STRICTER_POLICY,
+    ),
+    Mutant(
+        "a spent refresh token begins a step-up",
+        "rules/authentication/sessions.py",
+        " and not prepared.spent:",
+        ":",
+        STRICTER_POLICY,
+    ),
+    Mutant(
+        "enrolling a factor ends the session",
+        "rules/authentication/step_up.py",
+        "return any((factor.activated_at or 0) <= session.authenticated_at for factor in active)",
+        "return bool(active)",
+        STRICTER_POLICY,
+    ),
+    Mutant(
+        "a stepped-up session goes on beside its successor",
+        "rules/authentication/sign_in.py",
+        "if pending.session_id and not await",
+        "if False and not await",
+        STRICTER_POLICY,
+    ),
+    Mutant(
+        "a stored sign-in outlives its session",
+        "http/idempotency.py",
+        "if before_replay is not None and isinstance(stored, Response):",
+        "if False:",
+        ("tests/http/sign_in/test_retries.py", "-k", "sqlite"),
+    ),
+    Mutant(
+        "a 429 of authenticate in the shape of other routes",
+        "http/error_responses.py",
+        "and route == AUTHENTICATE:",
+        "and False:",
+        ("tests/http/test_rate_limiting.py",),
     ),
 ]
 

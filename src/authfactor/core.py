@@ -24,6 +24,7 @@ from authfactor.rules.audit.event_digests import SEALED
 from authfactor.rules.authentication.password_hashing import PasswordHasher
 from authfactor.rules.authentication.sessions import Sessions
 from authfactor.rules.authentication.sign_in import SignIn
+from authfactor.rules.authentication.step_up import StepUp
 from authfactor.rules.authentication.token_signing import TokenSigning
 from authfactor.rules.console.operator_set_up import OperatorSetUp
 from authfactor.rules.console.operator_sign_in import OperatorSignIn
@@ -97,11 +98,12 @@ class Authfactor:
         self.environments = Environments(clock, entropy, new_id)
         self.webhooks = WebhookEndpoints(clock, entropy, new_id, vault, settings)
         self.deliveries = Deliveries(clock, self.webhooks, log, settings)
-        self.users = Users(clock, new_id, self.hasher, log)
         self.challenges = Challenges(clock, new_id, vault, log, settings)
         self.token_signing = TokenSigning(clock, entropy, new_id, vault, settings)
-        self.sessions = Sessions(clock, entropy, new_id, vault, log, settings, self.token_signing)
-        self.sign_in = SignIn(clock, entropy, self.hasher, log, settings, self.challenges, self.sessions)
+        step_up = StepUp(entropy, settings, self.challenges)
+        self.sessions = Sessions(clock, entropy, new_id, vault, log, settings, self.token_signing, step_up)
+        self.users = Users(clock, new_id, self.hasher, log, settings, self.sessions)
+        self.sign_in = SignIn(clock, self.hasher, log, settings, self.challenges, self.sessions, step_up)
         self.factors = Factors(clock, entropy, new_id, vault, log, settings, self.challenges)
         self.links = Links(clock, entropy, new_id, log, settings)
         self.page_sessions = PageSessions(clock, entropy, vault, log, settings, self.factors, self.challenges)

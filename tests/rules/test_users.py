@@ -107,6 +107,81 @@ async def test_concurrent_creations_with_one_email_create_one_user(installation:
     assert sum(isinstance(each, errors.UserCreationFailed) for each in outcomes) == 19
 
 
+SAME_EMAIL = [
+    ("ceo@faß.de", "CEO@xn--fa-hia.de"),
+    ("ceo@jos\u00e9.fr", "ceo@jose\u0301.fr"),
+    ("jos\u00e9@example.com", "jose\u0301@example.com"),
+    ("ceo@\ufb01rm.de", "ceo@firm.de"),
+]
+OTHER_EMAIL = [
+    ("ceo@faß.de", "ceo@fass.de"),
+    ("weiß@example.com", "weiss@example.com"),
+    ("\u017fam@example.com", "sam@example.com"),
+    ("\ufb01n@example.com", "fin@example.com"),
+]
+
+
+async def found(installation: "Installation", email: str) -> list[str]:
+    """Return the ids of the users that the list finds by an email."""
+    unit = installation.af.users.page(installation.environment, PageQuery(), email)
+    return [user.id for user in (await installation.af.read(unit)).items]
+
+
+@pytest.mark.parametrize(("one", "other"), SAME_EMAIL)
+async def test_one_address_in_two_spellings_is_one_user(
+    installation: "Installation", one: str, other: str
+) -> None:
+    user = await installation.user(one)
+    assert await found(installation, other) == [user.id]
+    with pytest.raises(errors.UserCreationFailed) as refused:
+        await installation.user(other)
+    assert codes(refused.value) == [("email", "email_not_available")]
+    with pytest.raises(errors.InvalidUserField) as refused_update:
+        await update(installation, await installation.user(), email=other)
+    assert refused_update.value.code == "email_not_available"
+
+
+@pytest.mark.parametrize(("one", "other"), OTHER_EMAIL)
+async def test_two_addresses_that_look_alike_are_two_users(
+    installation: "Installation", one: str, other: str
+) -> None:
+    first, second = await installation.user(one), await installation.user(other)
+    assert await found(installation, one) == [first.id]
+    assert await found(installation, other) == [second.id]
+
+
+async def test_concurrent_creations_in_two_spellings_create_one_user(installation: "Installation") -> None:
+    spellings = ["ceo@jos\u00e9.fr", "ceo@jose\u0301.fr", "CEO@xn--jos-dma.fr"]
+    outcomes = await asyncio.gather(
+        *(installation.user(spellings[number % 3]) for number in range(50)), return_exceptions=True
+    )
+    assert sum(isinstance(each, UserRecord) for each in outcomes) == 1
+    assert sum(isinstance(each, errors.UserCreationFailed) for each in outcomes) == 49
+
+
+async def test_changed_email_is_unverified_unless_told_otherwise(installation: "Installation") -> None:
+    user = await installation.user("kim@example.com", email_verified=True)
+    assert (await update(installation, user, first_name="Kim")).email_verified is True
+    assert (await update(installation, user, email="KIM@example.com")).email_verified is True
+    assert (await update(installation, user, email="lee@example.com")).email_verified is False
+    told = await update(installation, user, email="kim@example.com", email_verified=True)
+    assert told.email_verified is True
+    # The address that looks alike is another one.
+    assert (await update(installation, user, email="\u0199im@example.com")).email_verified is False
+
+
+async def test_user_whose_email_another_user_has_can_still_be_changed(installation: "Installation") -> None:
+    user = await installation.user("ceo@jose\u0301.fr")
+    installation.sql("UPDATE users SET email_key = email WHERE id = ?", user.id)
+    holder = await installation.user("ceo@jos\u00e9.fr")
+    assert (await update(installation, user, name="Kim", password=PASSWORD)).name == "Kim"
+    with pytest.raises(errors.InvalidUserField):
+        await update(installation, user, email="CEO@jos\u00e9.fr")
+    assert await found(installation, user.email) == [holder.id]
+    await update(installation, user, email="cfo@jos\u00e9.fr")
+    assert await found(installation, "cfo@jose\u0301.fr") == [user.id]
+
+
 @pytest.mark.parametrize(
     ("password", "code"),
     [

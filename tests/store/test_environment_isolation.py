@@ -40,7 +40,7 @@ TABLES = (
     "throttles",
 )
 # These insert into the environment they name, or find a caller by the hash of a secret.
-CREATORS = {"insert", "insert_refresh", "append", "claim", "active_by_hash", "put"}
+CREATORS = {"insert", "insert_refresh", "append", "append_all", "claim", "active_by_hash", "put"}
 CREATORS |= {"failures.charge", "throttles.charge"}
 CREATORS |= {"by_token", "by_session"}
 
@@ -133,6 +133,7 @@ WRITES: dict[str, tuple[Callable[[Tx, "Rows"], Awaitable[object]], object]] = {
     "pending_sign_ins.spend": (lambda tx, _: tx.pending_sign_ins.spend(OTHER, TOKEN, 2), False),
     "sessions.touch": (lambda tx, _: tx.sessions.touch(OTHER, "session_1", 2), False),
     "sessions.end": (lambda tx, _: tx.sessions.end(OTHER, "session_1", 2), False),
+    "sessions.end_of_user": (lambda tx, _: tx.sessions.end_of_user(OTHER, USER, 2), []),
     "sessions.clear_second_factor": (lambda tx, _: tx.sessions.clear_second_factor(OTHER, USER, "pwd", 2), 0),
     "sessions.delete_of_user": (lambda tx, _: tx.sessions.delete_of_user(OTHER, USER), None),
     "sessions.spend_refresh": (lambda tx, _: tx.sessions.spend_refresh(OTHER, TOKEN, 2, "new"), False),

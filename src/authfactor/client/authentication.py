@@ -93,7 +93,8 @@ class AuthenticationMethods(Group):
             refresh_token: The newest refresh token of the session. It can be used once.
 
         Raises `BadRequestError` (`code` is `invalid_grant`) if the token was used before or the session has
-        ended.
+        ended; and `MfaChallengeError` or `MfaEnrollmentError` if the policy requires a factor by now, which
+        the session was not made with.
         """
         body = {"grant_type": "refresh_token", "refresh_token": refresh_token}
         return ApiCall("POST", AUTHENTICATE, decoder(AuthenticationResponse), body, credentials=SECRET)

@@ -204,8 +204,8 @@ class _UserManagement(AuthenticationMethods):
 
         Args:
             user_id: The user to update.
-            email: New email address.
-            password: New password, at least 10 characters. It ends no session.
+            email: New email address. It is unverified unless `email_verified` is given.
+            password: New password, at least 10 characters. It ends the user's sessions by default.
             password_hash: Hash from another system, instead of `password`.
             password_hash_type: Algorithm of `password_hash`.
             first_name: First name; None clears it.

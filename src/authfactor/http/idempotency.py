@@ -49,14 +49,19 @@ def claim_of(
 
 
 async def run_once(
-    af: Authfactor, claim: IdempotencyClaim, unit: Unit[T], render: Callable[[T], Response]
+    af: Authfactor,
+    claim: IdempotencyClaim,
+    unit: Unit[T],
+    render: Callable[[T], Response],
+    before_replay: Callable[[Response], Unit[None]] | None = None,
 ) -> Response:
     """Run a unit that writes, unless an identical request with this key has run: then return its response.
 
     Raises the unit's errors that do not commit, and `IdempotencyKeyReused` if the key was used with another
-    body. An error that commits is stored and returned like any other response.
+    body. An error that commits is stored and returned like any other response. `before_replay` returns a unit
+    that runs before a stored response is returned, in its transaction, and may raise instead.
     """
-    outcome = await af.store.write(_run_once(claim, unit, render, af.vault, af.clock()))
+    outcome = await af.store.write(_run_once(claim, unit, render, af.vault, af.clock(), before_replay))
     return outcome if isinstance(outcome, Response) else render(cast("T", outcome))
 
 
@@ -66,6 +71,7 @@ def _run_once(
     render: Callable[[T], Response],
     vault: Vault,
     now: int,
+    before_replay: Callable[[Response], Unit[None]] | None,
 ) -> Unit[object]:
     """Wrap a unit so that its response is stored with its change.
 
@@ -79,7 +85,10 @@ def _run_once(
         if earlier is not None and earlier.answer is not None:
             if earlier.body_hash != claimed.body_hash:
                 raise errors.IdempotencyKeyReused
-            return stored_responses.decode(vault.unseal(earlier.answer, location))
+            stored = stored_responses.decode(vault.unseal(earlier.answer, location))
+            if before_replay is not None and isinstance(stored, Response):
+                await before_replay(stored)(tx)
+            return stored
         outcome: Response | Enrollment
         try:
             result = await unit(tx)

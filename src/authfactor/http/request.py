@@ -103,10 +103,12 @@ class Request:
         unit: Unit[T],
         render: Callable[[T], object] | None,
         verdict: Callable[[T], str] | None = None,
+        before_replay: Callable[[Response], Unit[None]] | None = None,
     ) -> Response:
         """Run a unit that writes, once per Idempotency-Key, and render its result.
 
         Without `render` the body is empty. `verdict` returns the metrics verdict on a one-time code.
+        `before_replay` returns a unit that raises if a stored response must not be sent again.
         """
 
         def respond(result: T) -> Response:
@@ -116,7 +118,8 @@ class Request:
         key = self.headers.get(b"idempotency-key")
         if not key or self.method != "POST":
             return respond(await self.af.run(unit))
-        return await idempotency.run_once(self.af, self._claim(key.decode("latin-1")), unit, respond)
+        claim = self._claim(key.decode("latin-1"))
+        return await idempotency.run_once(self.af, claim, unit, respond, before_replay)
 
     async def administer(
         self,

@@ -5,13 +5,17 @@ from authfactor.models.tenants import UserRecord
 
 
 class PendingSignIn(Record, frozen=True, gc=False):
-    """A sign-in that waits for its code; `password_mark` no longer matches after a password change."""
+    """A sign-in that waits for its code; `password_mark` no longer matches after a password change.
+
+    `session_id` is the session that the completed sign-in replaces, if a refresh of it asked for a factor.
+    """
 
     user_id: str
     password_mark: bytes
     created_at: int
     expires_at: int
     spent_at: int | None
+    session_id: str | None = None
 
 
 class SessionRecord(Record, frozen=True, gc=False):

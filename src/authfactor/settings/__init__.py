@@ -138,6 +138,10 @@ class Settings:
     session_inactivity: int = _setting(
         0, "Maximum time between refreshes of a session; 0: its whole lifetime.", unit="seconds"
     )
+    password_change_ends_sessions: bool = _setting(
+        True,  # noqa: FBT003 - a default
+        "End all sessions of a user whose password is changed.",
+    )
     event_life: int = _setting(90 * DAY_SECONDS, "Retention of events.", unit="seconds", minimum=DAY_SECONDS)
     signing_threads: int = _setting(1, "Threads that sign access tokens.", minimum=1)
     idempotency_life: int = _setting(

@@ -1,5 +1,6 @@
 """Response bodies of sessions, sign-ins and the JWKS."""
 
+import base64
 from typing import Literal
 
 import msgspec
@@ -16,6 +17,35 @@ class AuthenticateResponse(ResponseModel, frozen=True, gc=False):
     access_token: str
     refresh_token: str
     authentication_method: Literal["Password"] = "Password"
+
+
+class _StoredUser(msgspec.Struct, frozen=True, gc=False):
+    id: str
+
+
+class StoredSignIn(msgspec.Struct, frozen=True, gc=False):
+    """A stored response of a sign-in: it has a session, only a user (a step-up), or neither (a refusal)."""
+
+    user: _StoredUser | None = None
+    access_token: str | None = None
+
+    @property
+    def user_id(self) -> str | None:
+        """The user's id."""
+        return None if self.user is None else self.user.id
+
+    @property
+    def session_id(self) -> str | None:
+        """The session's id, from the access token; its signature is not checked, as it was stored sealed."""
+        if self.access_token is None:
+            return None
+        payload = self.access_token.split(".")[1]
+        claims = msgspec.json.decode(base64.urlsafe_b64decode(payload + "=="), type=_SessionClaim)
+        return claims.sid
+
+
+class _SessionClaim(msgspec.Struct, frozen=True, gc=False):
+    sid: str
 
 
 class SessionObject(ResponseModel, frozen=True, gc=False, tag_field="object", tag="session"):

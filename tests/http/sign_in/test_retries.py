@@ -1,14 +1,16 @@
 """Sign-in requests that an SDK retries with the same `Idempotency-Key` after losing the response."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 
-from tests.support.application import Application, Pending, claims, refused
+from tests.support.application import Application, Json, Pending, claims, oauth_refused, refused
 from tests.support.clock import DAY
 from tests.support.server_process import fields
 
 KEY = {"idempotency-key": "retry-1c9e3f0a-7d0b-4c0e-9f53-3f1d2b7c8a90"}
+End = Callable[[Application, Json], Awaitable[None]]
 DERIVED = {"idempotency-key": "retry-" + "5" * 64}
 
 
@@ -99,6 +101,83 @@ async def test_stored_response_is_not_returned_to_a_wrong_client(
     assert (await application.answer(pending, headers=KEY)).status_code == 200
     response = await application.answer(pending, headers=KEY, **change)
     assert fields(response, 400)["error"] == "invalid_client"
+
+
+async def revoke(application: Application, tokens: Json) -> None:
+    path = "/user_management/sessions/revoke"
+    session_id = claims(tokens)["sid"]
+    assert (await application.api.post(path, json={"session_id": session_id})).status_code == 200
+
+
+async def delete(application: Application, tokens: Json) -> None:
+    path = f"/user_management/users/{tokens['user']['id']}"
+    assert (await application.api.delete(path)).status_code == 200
+
+
+async def change_password(application: Application, tokens: Json) -> None:
+    path = f"/user_management/users/{tokens['user']['id']}"
+    assert (await application.api.put(path, json={"password": "eight green bottles"})).status_code == 200
+
+
+async def expire(application: Application, tokens: Json) -> None:
+    application.sql("UPDATE sessions SET expires_at = 1 WHERE id = ?", claims(tokens)["sid"])
+
+
+ENDS = [revoke, delete, change_password, expire]
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_stored_password_sign_in_dies_with_its_session(application: Application, end: End) -> None:
+    user = await application.user()
+    tokens = await application.sign_in(user, headers=KEY)
+    assert await application.sign_in(user, headers=KEY) == tokens
+    await end(application, tokens)
+    response = await application.password(user, headers=KEY)
+    assert oauth_refused(response, "invalid_grant").startswith("This sign-in has ended.")
+    # The key is not free for another sign-in either.
+    oauth_refused(await application.password(user, headers=KEY), "invalid_grant")
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_stored_code_sign_in_dies_with_its_session(application: Application, end: End) -> None:
+    pending = await application.begin(await application.member())
+    code = application.code()
+    tokens = fields(await application.answer(pending, code, headers=KEY), 200)
+    await end(application, tokens)
+    oauth_refused(await application.answer(pending, code, headers=KEY), "invalid_grant")
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_stored_refresh_dies_with_its_session(application: Application, end: End) -> None:
+    tokens = await application.sign_in(await application.user())
+    assert (await application.refresh(tokens["refresh_token"], headers=KEY)).status_code == 200
+    await end(application, tokens)
+    oauth_refused(await application.refresh(tokens["refresh_token"], headers=KEY), "invalid_grant")
+
+
+async def test_stored_mfa_challenge_dies_with_its_user(application: Application) -> None:
+    user = await application.member()
+    body = fields(await application.password(user, headers=KEY), 403)
+    await delete(application, body)
+    oauth_refused(await application.password(user, headers=KEY), "invalid_grant")
+
+
+async def test_stored_refusal_is_returned_after_its_user_is_deleted(application: Application) -> None:
+    user = await application.user()
+    first = await application.password(user, "wrong green bottles", headers=KEY)
+    await delete(application, {"user": user})
+    retried = await application.password(user, "wrong green bottles", headers=KEY)
+    assert retried.content == first.content
+    refused(retried, "invalid_credentials")
+
+
+async def test_stored_response_of_another_endpoint_is_returned_after_a_revocation(
+    application: Application,
+) -> None:
+    tokens = await application.sign_in(await application.user())
+    path, body = "/user_management/sessions/revoke", {"session_id": claims(tokens)["sid"]}
+    for _ in range(2):
+        assert (await application.api.post(path, json=body, headers=KEY)).status_code == 200
 
 
 async def test_tokens_of_stored_responses_are_sealed(application: Application) -> None:

@@ -3,6 +3,8 @@
 from typing import Final
 from urllib.parse import parse_qsl
 
+import msgspec
+
 from authfactor import errors
 from authfactor.errors import InvalidRequest, Item, OAuthRefused
 from authfactor.http.api import logout
@@ -40,16 +42,24 @@ async def authenticate(request: Request) -> Response:
     """Sign in by one of the supported grant types."""
     body = _read_grant(request)
     request.caller = caller = await _authenticate_client(request, body)
-    verdict = _right_code if body.grant_type == MFA_TOTP else None
     try:
-        return await request.write(
-            await _unit(request, caller.environment, body), authentication.signed_in, verdict
-        )
+        return await _sign_in(request, caller.environment, body)
     except PasswordHashChanged:
         # A concurrent sign-in has probably upgraded an imported hash; retry once with the new one.
-        return await request.write(
-            await _unit(request, caller.environment, body), authentication.signed_in, verdict
-        )
+        return await _sign_in(request, caller.environment, body)
+
+
+async def _sign_in(request: Request, environment: Environment, body: Authenticate) -> Response:
+    def require_active(stored: Response) -> Unit[None]:
+        signed_in = msgspec.json.decode(stored.body, type=authentication.StoredSignIn)
+        return request.af.sessions.require_active(environment, signed_in.user_id, signed_in.session_id)
+
+    return await request.write(
+        await _unit(request, environment, body),
+        authentication.signed_in,
+        _right_code if body.grant_type == MFA_TOTP else None,
+        require_active,
+    )
 
 
 def _right_code(_: SignedIn) -> str:

@@ -1,6 +1,5 @@
 """Sessions: start, refresh tokens, list, end."""
 
-import hashlib
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -21,7 +20,8 @@ from authfactor.models import (
     UserRecord,
 )
 from authfactor.rules import pagination
-from authfactor.rules.authentication.opaque_tokens import random_token
+from authfactor.rules.authentication.opaque_tokens import random_token, token_hash
+from authfactor.rules.authentication.step_up import StepUp, may_be_due
 from authfactor.rules.authentication.token_signing import TokenSigning
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
@@ -48,9 +48,14 @@ class PreparedSession(NamedTuple):
     tokens: TokenPair
 
 
-def token_hash(token: str) -> bytes:
-    """Return the stored form of a token; 256 random bits need no slow hash."""
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+class PreparedRefresh(NamedTuple):
+    """A refresh that is not written yet: its session, the hash of the token, and the sealed new pair."""
+
+    session_id: str
+    token_hash: bytes
+    tokens: TokenPair
+    successor: str
+    spent: bool
 
 
 class Sessions:
@@ -65,6 +70,7 @@ class Sessions:
         log: EventLog,
         settings: Settings,
         signing: TokenSigning,
+        step_up: StepUp,
     ) -> None:
         """Keep the collaborators; time and randomness come from `clock` and `entropy` alone."""
         self._clock = clock
@@ -74,6 +80,7 @@ class Sessions:
         self._log = log
         self._settings = settings
         self._signing = signing
+        self._step_up = step_up
 
     async def prepare(
         self,
@@ -125,26 +132,33 @@ class Sessions:
 
         For `refresh_grace` seconds after that it returns the same new tokens again, because a response may
         have been lost; later use ends the session, because someone else may have the token (RFC 9700
-        section 4.14.2). Raises `OAuthRefused` for an unknown token; the unit raises it too.
+        section 4.14.2). Raises `OAuthRefused` for an unknown token; the unit raises it too, and
+        `StepUpRequired` for a session that today's policy would not have started without a factor.
         """
         now = self._clock()
         hashed = token_hash(refresh_token)
-        session = await store.read(lambda tx: _session_of(Scope(tx, environment, now), hashed))
+        token, session = await store.read(lambda tx: _session_of(Scope(tx, environment, now), hashed))
         tokens = await self._new_tokens(store, environment, session, now)
         successor = self._vault.seal(msgspec.json.encode(tokens), _successor_row(environment.number, hashed))
-        return lambda tx: self._refresh(Scope(tx, environment, now), session.id, hashed, tokens, successor)
+        spent = token.spent_at is not None
+        prepared = PreparedRefresh(session.id, hashed, tokens, successor, spent)
+        return lambda tx: self._refresh(Scope(tx, environment, now), prepared)
 
-    async def _refresh(
-        self, scope: Scope, session_id: str, hashed: bytes, tokens: TokenPair, successor: str
-    ) -> SignedIn:
+    async def _refresh(self, scope: Scope, prepared: PreparedRefresh) -> SignedIn:
         number, now, sessions = scope.number, scope.now, scope.tx.sessions
-        session = await sessions.by_id(number, session_id)
+        hashed, tokens = prepared.token_hash, prepared.tokens
+        session = await sessions.by_id(number, prepared.session_id)
         if session is None or not self._is_alive(session, now):
             raise _refused()
         user = await scope.tx.users.by_id(number, session.user_id)
         if user is None:
             raise _refused()
-        if await sessions.spend_refresh(number, hashed, now, successor):
+        # Not for a spent token: its grace period and its replay are `_refresh_spent`'s.
+        if may_be_due(scope.environment, session) and not prepared.spent:
+            step_up = await self._step_up.demand(scope, user, user.password_hash, session)
+            if step_up is not None:
+                raise step_up.after_commit()
+        if await sessions.spend_refresh(number, hashed, now, prepared.successor):
             if not await sessions.touch(number, session.id, now):
                 raise _refused()
             await sessions.insert_refresh(number, token_hash(tokens.refresh_token), session.id, now)
@@ -195,19 +209,49 @@ class Sessions:
             raise errors.NotFound("Session", session_id)
         await self._end(scope, session)
 
-    async def _end(self, scope: Scope, session: SessionRecord) -> None:
-        if await scope.tx.sessions.end(scope.number, session.id, scope.now):
-            ended = msgspec.structs.replace(session, ended_at=scope.now, updated_at=scope.now)
-            shape = authentication.session(ended, scope.now)
-            await self._log.append(scope, event_log.SESSION_REVOKED, session.user_id, shape)
+    @unit
+    async def require_active(self, scope: Scope, user_id: str | None, session_id: str | None) -> None:
+        """Raise `OAuthRefused` if the session of a sign-in is not active, or its user does not exist anymore.
+
+        A sign-in without a session waits for a factor; one without a user was refused.
+        """
+        if session_id is not None:
+            session = await scope.tx.sessions.by_id(scope.number, session_id)
+            active = session is not None and self._is_alive(session, scope.now)
+        else:
+            active = user_id is None or await scope.tx.users.by_id(scope.number, user_id) is not None
+        if not active:
+            raise _refused("This sign-in has ended. Sign in again, with a new Idempotency-Key.")
+
+    async def end_replaced(self, scope: Scope, session_id: str) -> bool:
+        """End a session that a new sign-in replaces; False if it has ended before."""
+        session = await scope.tx.sessions.by_id(scope.number, session_id)
+        return session is not None and await self._end(scope, session)
+
+    async def end_of_user(self, scope: Scope, user_id: str) -> None:
+        """End all of a user's sessions, with an event for each that was active."""
+        ended = await scope.tx.sessions.end_of_user(scope.number, user_id, scope.now)
+        shapes = [
+            authentication.session(session, scope.now)
+            for session in ended
+            if not self._is_expired(session, scope.now)
+        ]
+        await self._log.append_all(scope, event_log.SESSION_REVOKED, user_id, shapes)
+
+    async def _end(self, scope: Scope, session: SessionRecord) -> bool:
+        if not await scope.tx.sessions.end(scope.number, session.id, scope.now):
+            return False
+        ended = msgspec.structs.replace(session, ended_at=scope.now, updated_at=scope.now)
+        shape = authentication.session(ended, scope.now)
+        await self._log.append(scope, event_log.SESSION_REVOKED, session.user_id, shape)
+        return True
 
     def _is_alive(self, session: SessionRecord, now: int) -> bool:
+        return session.ended_at is None and not self._is_expired(session, now)
+
+    def _is_expired(self, session: SessionRecord, now: int) -> bool:
         idle = self._settings.session_inactivity * 1000
-        return (
-            session.ended_at is None
-            and session.expires_at > now
-            and (not idle or session.last_active_at + idle > now)
-        )
+        return session.expires_at <= now or bool(idle and session.last_active_at + idle <= now)
 
     async def _new_tokens(
         self, store: Store, environment: Environment, session: SessionRecord, now: int
@@ -231,13 +275,13 @@ class Sessions:
         return TokenPair(await self._signing.sign(store, environment, claims), random_token(self._entropy))
 
 
-async def _session_of(scope: Scope, hashed: bytes) -> SessionRecord:
-    """Return the session of a refresh token. Raises `OAuthRefused` for an unknown token."""
+async def _session_of(scope: Scope, hashed: bytes) -> tuple[RefreshToken, SessionRecord]:
+    """Return a refresh token and its session. Raises `OAuthRefused` for an unknown token."""
     token = await scope.tx.sessions.refresh_by_hash(scope.number, hashed)
     session = await scope.tx.sessions.by_id(scope.number, token.session_id) if token else None
-    if session is None:
+    if token is None or session is None:
         raise _refused()
-    return session
+    return token, session
 
 
 def _successor_row(environment: int, hashed: bytes) -> SealedLocation:

@@ -1,6 +1,5 @@
 """Sign-in: the password, then a code if the environment's policy or the user's factors require one."""
 
-import hashlib
 from typing import Final
 
 import msgspec
@@ -9,7 +8,6 @@ from authfactor import errors
 from authfactor.models import (
     ChallengeRecord,
     Clock,
-    Entropy,
     Environment,
     FactorRecord,
     PendingSignIn,
@@ -17,15 +15,15 @@ from authfactor.models import (
     UserRecord,
 )
 from authfactor.rules.authentication import password_throttling
-from authfactor.rules.authentication.opaque_tokens import random_token
+from authfactor.rules.authentication.opaque_tokens import token_hash
 from authfactor.rules.authentication.password_hashing import PasswordHasher
 from authfactor.rules.authentication.sessions import (
     ONE_STEP,
     TWO_STEPS,
     PreparedSession,
     Sessions,
-    token_hash,
 )
+from authfactor.rules.authentication.step_up import StepUp, password_mark
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors.challenges import Challenges
@@ -61,21 +59,21 @@ class SignIn:
     def __init__(
         self,
         clock: Clock,
-        entropy: Entropy,
         hasher: PasswordHasher,
         log: EventLog,
         settings: Settings,
         challenges: Challenges,
         sessions: Sessions,
+        step_up: StepUp,
     ) -> None:
-        """Keep the collaborators; time and randomness come from `clock` and `entropy` alone."""
+        """Keep the collaborators; the time comes from `clock` alone."""
         self._clock = clock
-        self._entropy = entropy
         self._hasher = hasher
         self._log = log
         self._settings = settings
         self._challenges = challenges
         self._sessions = sessions
+        self._step_up = step_up
 
     async def prepare_password(
         self, store: Store, environment: Environment, request: Authenticate
@@ -127,7 +125,7 @@ class SignIn:
         if better != stored:
             await scope.tx.users.replace_password_hash(scope.number, user.id, stored, better)
         await self._emit(scope, event_log.PASSWORD_SUCCEEDED, latest, request)
-        step_up = await self._step_up(scope, latest, better)
+        step_up = await self._step_up.demand(scope, latest, better)
         if step_up is not None:
             raise step_up.after_commit()
         return await self._sessions.start(scope, latest, prepared)
@@ -163,7 +161,7 @@ class SignIn:
         user = await scope.tx.users.lock(scope.number, pending.user_id)
         if user is None:
             raise _bad_pending(token)
-        if _mark(user.password_hash) != pending.password_mark:
+        if password_mark(user.password_hash) != pending.password_mark:
             await self._emit_refused(scope, user, _PASSWORD_CHANGED, request)
             raise _bad_pending(token).after_commit()
         try:
@@ -180,6 +178,8 @@ class SignIn:
         if not await scope.tx.pending_sign_ins.spend(scope.number, hashed, scope.now):
             raise _bad_pending(token)
         await self._emit(scope, event_log.MFA_SUCCEEDED, user, request)
+        if pending.session_id and not await self._sessions.end_replaced(scope, pending.session_id):
+            raise _bad_pending(token)
         return await self._sessions.start(scope, user, prepared)
 
     async def _prepare_session(
@@ -193,37 +193,6 @@ class SignIn:
             now=now,
             ip_address=request.ip_address,
             user_agent=request.user_agent,
-        )
-
-    async def _step_up(
-        self, scope: Scope, user: UserRecord, password_hash: str
-    ) -> errors.StepUpRequired | None:
-        """Return what must come before a session: a code, an enrollment, or nothing."""
-        policy = scope.environment.mfa_policy
-        if policy == "off":
-            return None
-        factors = await scope.tx.factors.of_user(scope.number, user.id)
-        active = [factor for factor in factors if factor.activated_at is not None]
-        if not active and policy == "if_enrolled":
-            return None
-        token = random_token(self._entropy)
-        expires_at = scope.now + self._settings.pending_sign_in_life * 1000
-        pending = PendingSignIn(user.id, _mark(password_hash), scope.now, expires_at, None)
-        await scope.tx.pending_sign_ins.insert(scope.number, token_hash(token), pending)
-        if not active:
-            return errors.StepUpRequired(
-                "mfa_enrollment",
-                "The user must enroll in MFA to finish authenticating.",
-                pending_token=token,
-                user=user,
-            )
-        return errors.StepUpRequired(
-            "mfa_challenge",
-            "The user must complete an MFA challenge to finish authenticating.",
-            pending_token=token,
-            user=user,
-            factor_ids=tuple(factor.id for factor in reversed(active)),
-            challenge=await self._challenges.open(scope, active[-1].id),
         )
 
     async def _load(
@@ -330,11 +299,6 @@ class SignIn:
             error=event_log.Failure(refusal.code, refusal.message) if refusal else msgspec.UNSET,
         )
         await self._log.append(scope, name, shape.user_id, shape)
-
-
-def _mark(password_hash: str | None) -> bytes:
-    """Return a fingerprint of the password hash: a new password invalidates pending sign-ins."""
-    return hashlib.sha256((password_hash or "").encode()).digest()[:16]
 
 
 def _bad_credentials(request: Authenticate) -> errors.SignInRefused:

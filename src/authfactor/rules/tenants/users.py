@@ -7,15 +7,18 @@ from msgspec import UNSET
 
 from authfactor import errors, ids
 from authfactor.crypto import passwords
+from authfactor.email_identity import email_key
 from authfactor.errors import InvalidRequest, InvalidUserField, Item
 from authfactor.ids import IdGenerator
 from authfactor.models import Clock, Environment, PageQuery, RecordPage, UserRecord
 from authfactor.rules import pagination
 from authfactor.rules.authentication import password_throttling
 from authfactor.rules.authentication.password_hashing import PasswordHasher
+from authfactor.rules.authentication.sessions import Sessions
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.unit import Scope, unit
+from authfactor.settings import Settings
 from authfactor.store import Unit
 from authfactor.wire import responses
 from authfactor.wire.requests import CreateUser, Metadata, UpdateUser
@@ -31,12 +34,22 @@ MAX_METADATA_VALUE: Final = 600
 class Users:
     """Creates, reads, updates and deletes users."""
 
-    def __init__(self, clock: Clock, new_id: IdGenerator, hasher: PasswordHasher, log: EventLog) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        new_id: IdGenerator,
+        hasher: PasswordHasher,
+        log: EventLog,
+        settings: Settings,
+        sessions: Sessions,
+    ) -> None:
         """Keep the collaborators; time and ids come from `clock` and `new_id` alone."""
         self._clock = clock
         self._new_id = new_id
         self._hasher = hasher
         self._log = log
+        self._settings = settings
+        self._sessions = sessions
 
     async def prepare_create(self, environment: Environment, request: CreateUser) -> Unit[UserRecord]:
         """Prepare a new user; the password is hashed before any lock is held.
@@ -98,8 +111,10 @@ class Users:
     ) -> Unit[UserRecord]:
         """Prepare a change; a password is hashed before any lock is held.
 
-        Raises `InvalidRequest`, `InvalidUserField`, `PasswordTooWeak` and `Unavailable`; the unit raises
-        `NotFound` and `InvalidUserField`.
+        A changed email is unverified unless the request says otherwise. A changed password ends the user's
+        sessions unless the settings say otherwise: the request does not say which one may go on. Raises
+        `InvalidRequest`, `InvalidUserField`, `PasswordTooWeak` and `Unavailable`; the unit raises `NotFound`
+        and `InvalidUserField`.
         """
         if request.email is not None and not is_email(request.email):
             raise InvalidUserField("invalid_email", "The email address is not valid.")
@@ -116,6 +131,8 @@ class Users:
         await _check_free(scope, old, user)
         await scope.tx.users.update(scope.number, user)
         await self._emit(scope, event_log.USER_UPDATED, user)
+        if new_hash is not None and self._settings.password_change_ends_sessions:
+            await self._sessions.end_of_user(scope, user_id)
         return user
 
     @unit
@@ -256,10 +273,14 @@ def _changed(old: UserRecord, request: UpdateUser, new_hash: str | None, now: in
     def pick(given: object, present: object) -> object:
         return present if given is UNSET else given
 
+    email = old.email if request.email is None else request.email.strip()
+    verified = request.email_verified
+    if verified is None:
+        verified = old.email_verified and email_key(email) == email_key(old.email)
     return msgspec.structs.replace(
         old,
-        email=old.email if request.email is None else request.email.strip(),
-        email_verified=old.email_verified if request.email_verified is None else request.email_verified,
+        email=email,
+        email_verified=verified,
         first_name=pick(request.first_name, old.first_name),
         last_name=pick(request.last_name, old.last_name),
         name=pick(request.name, old.name),
@@ -281,9 +302,10 @@ async def _taken(scope: Scope, user: UserRecord) -> list[Item]:
 
 
 async def _check_free(scope: Scope, old: UserRecord, user: UserRecord) -> None:
-    same_email = await scope.tx.users.by_email(scope.number, user.email)
-    if same_email is not None and same_email.id != old.id:
-        raise InvalidUserField("email_not_available", "This email is not available.")
+    if user.email != old.email:
+        same_email = await scope.tx.users.by_email(scope.number, user.email)
+        if same_email is not None and same_email.id != old.id:
+            raise InvalidUserField("email_not_available", "This email is not available.")
     if user.external_id and user.external_id != old.external_id:
         same = await scope.tx.users.by_external_id(scope.number, user.external_id)
         if same is not None and same.id != old.id:

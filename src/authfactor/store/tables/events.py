@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from authfactor.models import EventRecord, PageQuery
 from authfactor.store.queries import keyset_pagination
+from authfactor.store.queries.insert_pairs import insert_pairs
 
 if TYPE_CHECKING:
     from authfactor.store.db import Db
@@ -13,6 +14,10 @@ COLUMNS = "id, name, user_id, data, created_at"
 INSERT = (
     "INSERT INTO events (environment, id, name, user_id, data, created_at) VALUES ($1, $2, $3, $4, $5, $6)"
 )
+
+INSERT_ALL = """
+INSERT INTO events (environment, name, user_id, created_at, id, data) SELECT $1, $2, $3, $4, column1, column2
+"""
 
 BY_ID = f"SELECT {COLUMNS} FROM events WHERE environment = $1 AND id = $2"
 
@@ -59,6 +64,12 @@ class EventsTable:
     ) -> None:
         """Append an event; `data` is JSON text."""
         await self._db.run(INSERT, environment, event_id, name, user_id, data, now)
+
+    async def append_all(
+        self, environment: int, name: str, user_id: str | None, now: int, events: list[tuple[str, str]]
+    ) -> None:
+        """Append events, each given by its id and its data as JSON text."""
+        await insert_pairs(self._db, INSERT_ALL, (environment, name, user_id, now), events)
 
     async def by_id(self, environment: int, event_id: str) -> EventRecord | None:
         """Return the row with this id, or None."""

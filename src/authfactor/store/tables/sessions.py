@@ -8,10 +8,11 @@ from authfactor.store.queries import keyset_pagination
 if TYPE_CHECKING:
     from authfactor.store.db import Db
 
-PENDING_COLUMNS = "user_id, password_mark, created_at, expires_at, spent_at"
+PENDING_COLUMNS = "user_id, password_mark, created_at, expires_at, spent_at, session_id"
 
 INSERT_PENDING = f"""
-INSERT INTO pending_sign_ins (environment, token_hash, {PENDING_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO pending_sign_ins (environment, token_hash, {PENDING_COLUMNS})
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 """
 
 PENDING_BY_HASH = f"SELECT {PENDING_COLUMNS} FROM pending_sign_ins WHERE environment = $1 AND token_hash = $2"
@@ -48,6 +49,11 @@ WHERE environment = $1 AND id = $2 AND ended_at IS NULL
 
 END_SESSION = """
 UPDATE sessions SET ended_at = $3, updated_at = $3 WHERE environment = $1 AND id = $2 AND ended_at IS NULL
+"""
+
+END_SESSIONS_OF_USER = f"""
+UPDATE sessions INDEXED BY sessions_user SET ended_at = $3, updated_at = $3
+WHERE environment = $1 AND user_id = $2 AND ended_at IS NULL RETURNING {SESSION_COLUMNS}
 """
 
 CLEAR_SECOND_FACTOR = """
@@ -140,6 +146,11 @@ class SessionsTable:
     async def end(self, environment: int, session_id: str, now: int) -> bool:
         """End a session; True for exactly one caller."""
         return await self._db.run(END_SESSION, environment, session_id, now) == 1
+
+    async def end_of_user(self, environment: int, user_id: str, now: int) -> list[SessionRecord]:
+        """End all of a user's sessions; return those that this call ended, oldest first."""
+        rows = await self._db.all(END_SESSIONS_OF_USER, environment, user_id, now)
+        return sorted((SessionRecord(*row) for row in rows), key=lambda session: session.id)
 
     async def clear_second_factor(self, environment: int, user_id: str, amr: str, now: int) -> int:
         """Remove the second factor from a user's sessions, setting `amr`; return how many had one."""

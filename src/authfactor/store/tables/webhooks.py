@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from authfactor.models import DeliveryRecord, PageQuery, WebhookEndpointRecord
 from authfactor.store.queries import keyset_pagination
+from authfactor.store.queries.insert_pairs import insert_pairs
 
 if TYPE_CHECKING:
     from authfactor.store.db import Db, Row
@@ -49,6 +50,16 @@ VALUES ($1, $2, $3, $4, $5, 'pending', 0, COALESCE((
   WHERE earlier.environment = $1 AND earlier.endpoint_id = $3 AND earlier.user_id = $5
     AND earlier.state = 'pending'
 ), $6), $6, $6)
+"""
+
+INSERT_DELIVERIES = """
+INSERT INTO deliveries
+  (environment, endpoint_id, user_id, id, event_id, state, attempts, due_at, created_at, updated_at)
+SELECT $1, $2, $3, column1, column2, 'pending', 0, COALESCE((
+  SELECT MAX(earlier.due_at) FROM deliveries earlier INDEXED BY deliveries_turn
+  WHERE earlier.environment = $1 AND earlier.endpoint_id = $2 AND earlier.user_id = $3
+    AND earlier.state = 'pending'
+), $4), $4, $4
 """
 
 # The next endpoint with pending deliveries, without scanning all pending rows.
@@ -215,6 +226,12 @@ class DeliveriesTable:
     ) -> None:
         """Insert a pending delivery of an event to an endpoint."""
         await self._db.run(INSERT_DELIVERY, environment, delivery_id, endpoint_id, event_id, user_id, now)
+
+    async def insert_all(
+        self, environment: int, endpoint_id: str, user_id: str | None, now: int, queued: list[tuple[str, str]]
+    ) -> None:
+        """Insert pending deliveries to an endpoint, each given by its id and its event's."""
+        await insert_pairs(self._db, INSERT_DELIVERIES, (environment, endpoint_id, user_id, now), queued)
 
     async def next_endpoint(self, environment: int, endpoint_id: str) -> tuple[int, str] | None:
         """Return the first endpoint after this one with pending deliveries, as (environment, id), or None."""
