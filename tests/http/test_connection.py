@@ -1,6 +1,7 @@
 """HTTP/1.1 on a socket: whole, partial, pipelined and invalid requests, limits and timeouts."""
 
 import asyncio
+import gc
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,8 +13,10 @@ import pytest
 from uvicorn.server import ServerState
 
 from authfactor.http1 import connection
-from authfactor.http1.connection import MAX_HEADER_BYTES, MAX_PIPELINED, Connection
-from authfactor.http1.request_cycle import Message, Receive, Send
+from authfactor.http1.connection import MAX_PIPELINED, Connection
+from authfactor.http1.connection_limits import ConnectionLimits
+from authfactor.http1.request_cycle import Message, Receive, RequestCycle, Send
+from authfactor.http1.request_parser import MAX_HEADER_BYTES
 from authfactor.http1.response_batching import ResponseBatcher
 from tests.support.server_process import API_KEY, Server
 
@@ -75,7 +78,8 @@ async def connect(echo: Echo, keep_alive: float) -> AsyncIterator[Connect]:
     state = ServerState()
     state.default_headers = [(b"date", b"today")]
     loop, batcher = asyncio.get_running_loop(), ResponseBatcher()
-    server = await loop.create_server(lambda: Connection(batcher, config, state, {}), "127.0.0.1", 0)  # type: ignore[arg-type]  # a partial Config
+    limits = ConnectionLimits(max_connections=100, write_timeout=30)
+    server = await loop.create_server(lambda: Connection(batcher, limits, config, state, {}), "127.0.0.1", 0)  # type: ignore[arg-type]  # a partial Config
     host, port = server.sockets[0].getsockname()[:2]
     writers: list[asyncio.StreamWriter] = []
 
@@ -159,6 +163,49 @@ async def test_pipelined_requests_are_answered_in_order(connect: Connect, echo: 
     assert (await read_response(reader))[2] == b"GET /slow? "
     for number in range(count):
         assert (await read_response(reader))[2] == b"POST /%d? %02d" % (number, number)
+
+
+async def test_requests_beyond_eight_waiting_are_not_parsed(connect: Connect, echo: Echo) -> None:
+    reader, writer = await connect()
+    writer.write(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n" + b"GET /p HTTP/1.1\r\nhost: x\r\n\r\n" * 100)
+    await asyncio.sleep(0.1)
+    unanswered = [
+        each for each in gc.get_objects() if isinstance(each, RequestCycle) and not each.response_complete
+    ]
+    assert len(unanswered) == 1 + MAX_PIPELINED
+    del unanswered
+    echo.release.set()
+    for _ in range(101):
+        assert (await read_response(reader))[0] == 200
+
+
+async def test_pipelined_input_beyond_64_kib_is_neither_held_nor_answered(
+    connect: Connect, echo: Echo
+) -> None:
+    reader, writer = await connect()
+    writer.write(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n" + b"GET /p HTTP/1.1\r\nhost: x\r\n\r\n" * 5000)
+    await asyncio.sleep(0.1)
+    echo.release.set()
+    responses = [await read_response(reader) for _ in range(1 + MAX_PIPELINED)]
+    assert [headers.get("connection") for _, headers, _ in responses] == [None] * MAX_PIPELINED + ["close"]
+    assert await at_end(reader)
+
+
+async def test_pipelined_bodies_are_not_parsed_beyond_64_kib(connect: Connect, echo: Echo) -> None:
+    reader, writer = await connect()
+    writer.write(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n")
+    await asyncio.sleep(0.05)
+    request = b"POST /p HTTP/1.1\r\nhost: x\r\ncontent-length: 30000\r\n\r\n" + b"x" * 30_000
+    writer.write(request * 4)
+    await asyncio.sleep(0.1)
+    waiting = [
+        each for each in gc.get_objects() if isinstance(each, RequestCycle) and not each.response_complete
+    ]
+    assert len(waiting) < 1 + 4
+    del waiting
+    echo.release.set()
+    for _ in range(5):
+        assert (await read_response(reader))[0] == 200
 
 
 async def test_unread_request_body_applies_backpressure(connect: Connect, echo: Echo) -> None:
@@ -369,6 +416,7 @@ def test_broken_chunked_body_is_not_taken_for_an_empty_one(server: Server, api: 
     path = f"/auth/factors/{enrolled['authentication_factor']['id']}/challenge"
     lines = (
         f"POST {path} HTTP/1.1",
+        "host: x",
         f"authorization: Bearer {API_KEY}",
         "transfer-encoding: chunked",
         "",

@@ -20,6 +20,8 @@ from authfactor.settings import InvalidSetting
 from tests.support.server_process import Server
 
 NAME: Final = "auth.example.org"
+# More than the server's 10 seconds, less than the 60 of its event loop.
+GIVEN_UP_SECONDS: Final = 35
 
 
 def write_certificate(folder: Path, name: str = NAME) -> tuple[Path, Path]:
@@ -81,6 +83,18 @@ def test_sighup_reloads_the_tls_certificate(tmp_path: Path, workers: str) -> Non
             assert served_serial(server.port) == serial_on_disk(cert)
         finally:
             assert server.stop() == 0, server.output()
+
+
+def test_client_that_does_not_finish_its_handshake_is_given_up(tmp_path: Path) -> None:
+    cert, key = write_certificate(tmp_path)
+    server = Server(tmp_path / "data", {"AUTHFACTOR_TLS_CERT": str(cert), "AUTHFACTOR_TLS_KEY": str(key)})
+    server.scheme = "https"
+    server.start()
+    try:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=GIVEN_UP_SECONDS) as silent:
+            assert silent.recv(1) == b""
+    finally:
+        assert server.stop() == 0, server.output()
 
 
 def test_mismatched_key_pair_keeps_the_old_certificate(tmp_path: Path) -> None:

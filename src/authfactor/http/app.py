@@ -61,6 +61,7 @@ class App:
         self.server_state: Final = health.ServerState()
         self.dispatcher: Dispatcher | None = None
         self._traced: TracingDispatcher | None = None
+        self._writer: CounterWriter | None = None
         # `http1.connection` calls this directly; other servers call the ASGI application.
         self.respond: RespondDirectly | None = None
         # Whether GET handlers rarely suspend, so that starting them without a task pays (`http1.eager_task`).
@@ -79,6 +80,11 @@ class App:
             )
             await send({"type": "http.response.body", "body": response.body})
 
+    def count_closed_connection(self, reason: str) -> None:
+        """Count a connection that the server refused or closed (`http1.connection_limits.REASONS`)."""
+        if self._writer is not None:
+            self._writer.add("authfactor_connections_closed_total", reason)
+
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
@@ -86,7 +92,7 @@ class App:
         except Exception as error:  # noqa: BLE001 - the server prints the message and exits
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
-        writer = CounterWriter(self._counters.layout, self._counters.region(self._region))
+        self._writer = writer = CounterWriter(self._counters.layout, self._counters.region(self._region))
         collector = MetricsCollector(af, self._counters, writer)
         self.dispatcher = Dispatcher(
             af, all_routes(self.server_state), self.server_state, writer, self._region

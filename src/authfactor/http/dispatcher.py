@@ -124,7 +124,8 @@ class Dispatcher:
     async def _admit(self, match: Match, scope: Message, receive: Receive) -> Request:
         """Apply the rate limits and authenticate the request, then read its body."""
         method: str = scope["method"]
-        headers = dict(scope["headers"])
+        # Our own protocol has built the mapping already.
+        headers: dict[bytes, bytes] = scope.get("fields") or dict(scope["headers"])
         route = match.route
         if self._address_limit is not None and route.tag != health.TAG:
             self._apply_rate_limit(
@@ -165,7 +166,7 @@ async def _read_body(receive: Receive, headers: dict[bytes, bytes], max_bytes: i
         message = await receive()
         if message["type"] == "http.disconnect":
             # A truncated body can look complete, an empty one always does; it must not be processed.
-            raise errors.MalformedBody(message="The request body is incomplete.")
+            raise errors.MalformedBody(message=message.get("reason") or "The request body is incomplete.")
         body += message.get("body", b"")
         more = message.get("more_body", False)
         if len(body) > max_bytes:

@@ -12,6 +12,8 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
 # Reading pauses while more bytes of a body than this wait for the application.
 BODY_HIGH_WATER: Final = 65_536
+# After a response that did not wait for the body, the connection is kept if at most this much is to come.
+DISCARD_BYTES: Final = 8_192
 STATUS_LINES: Final = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
 }
@@ -54,8 +56,8 @@ class ResponseWriter(Protocol):
     def default_headers(self) -> bytes:
         """Return the headers that every response carries, serialized."""
 
-    def update_read_flow(self, *, backlogged: bool) -> None:
-        """Pause reading from the socket while the body is backlogged; otherwise resume."""
+    def update_read_flow(self) -> None:
+        """Pause reading from the socket while a body is backlogged; otherwise resume."""
 
     async def drain(self) -> None:
         """Wait until the write buffer has room."""
@@ -70,6 +72,7 @@ class RequestCycle:
     __slots__ = (
         *("_body", "_connection", "_expect_continue", "_response_start", "_waiter"),
         *("body_complete", "disconnected", "keep_alive", "only_reads", "response_complete", "scope"),
+        "_disconnect_reason",
     )
 
     def __init__(
@@ -83,6 +86,7 @@ class RequestCycle:
         self._connection = connection
         self._expect_continue = expect_continue
         self._body = b""
+        self._disconnect_reason = ""
         self._waiter: asyncio.Future[None] | None = None
         self._response_start: tuple[int, Headers] | None = None
 
@@ -107,12 +111,18 @@ class RequestCycle:
             self._response_start = _SERVER_ERROR
             await self.send({"body": b""})
 
+    @property
+    def backlogged(self) -> bool:
+        """Whether so much of the body waits for the application that reading must pause."""
+        return len(self._body) > BODY_HIGH_WATER
+
     def feed_body(self, chunk: bytes) -> None:
         """Buffer a chunk of the body; dropped once the response is complete."""
         if self.response_complete:
             return
         self._body += chunk
-        self._connection.update_read_flow(backlogged=len(self._body) > BODY_HIGH_WATER)
+        if len(self._body) > BODY_HIGH_WATER:
+            self._connection.update_read_flow()
         self._wake()
 
     def end_body(self) -> None:
@@ -120,9 +130,10 @@ class RequestCycle:
         self.body_complete = True
         self._wake()
 
-    def disconnect(self) -> None:
-        """Mark the client as disconnected; `receive` reports it if the body is incomplete."""
+    def disconnect(self, reason: str = "The request body is incomplete.") -> None:
+        """Mark the client as disconnected; `receive` reports it with the reason if the body is incomplete."""
         self.disconnected = not self.body_complete
+        self._disconnect_reason = reason
         self.keep_alive = False
         self._wake()
 
@@ -139,9 +150,10 @@ class RequestCycle:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
         if self.disconnected:
-            return {"type": "http.disconnect"}
+            return {"type": "http.disconnect", "reason": self._disconnect_reason}
         body, self._body = self._body, b""
-        self._connection.update_read_flow(backlogged=False)
+        if len(body) > BODY_HIGH_WATER:
+            self._connection.update_read_flow()
         return {"type": "http.request", "body": body, "more_body": not self.body_complete}
 
     async def send(self, message: Message) -> None:
@@ -156,6 +168,9 @@ class RequestCycle:
     def _write(self, status: int, own_headers: bytes, body: bytes) -> None:
         """Write a response; `own_headers` are serialized and exclude the connection's default headers."""
         connection = self._connection
+        if not self.body_complete:
+            self.keep_alive = self.keep_alive and self._rest_is_small()
+            self._body = b""
         if _CLOSE in own_headers:
             self.keep_alive = False
         elif not self.keep_alive:
@@ -165,6 +180,18 @@ class RequestCycle:
             b"".join((STATUS_LINES[status], connection.default_headers(), own_headers, b"\r\n", body))
         )
         connection.response_sent(self)
+
+    def _rest_is_small(self) -> bool:
+        """Return whether the rest of the body is at most `DISCARD_BYTES` and surely on its way.
+
+        A client that waits for `100 Continue` may send its next request instead of the body.
+        """
+        declared = self.scope["fields"].get(b"content-length", b"")
+        return (
+            not self._expect_continue
+            and declared.isdigit()
+            and int(declared) - len(self._body) <= DISCARD_BYTES
+        )
 
 
 def serialize_headers(headers: Headers) -> bytes:

@@ -6,23 +6,32 @@ from typing import Final
 import uvicorn
 
 from authfactor.http.api.health import METRICS_TYPE, ServerState
+from authfactor.http1.connection_limits import ConnectionLimits
 from authfactor.http1.request_cycle import Message, Receive, Send
 from authfactor.http1.response_batching import ResponseBatcher
 from authfactor.server.listening_sockets import uvicorn_config
+from authfactor.settings import Settings
 
 PATH: Final = "/metrics"
+MAX_CONNECTIONS: Final = 16
 _TEXT: Final = [(b"content-type", b"text/plain; charset=utf-8")]
 
 
 class MetricsServer:
     """A second uvicorn server in a worker's event loop."""
 
-    def __init__(self, server_state: ServerState, sock: socket.socket) -> None:
+    def __init__(self, server_state: ServerState, sock: socket.socket, settings: Settings) -> None:
         """Serve on `sock`, which all workers share: any of them reports the metrics of all."""
         self._server_state = server_state
         self._sock = sock
         self._server = uvicorn.Server(
-            uvicorn_config(self._respond, ResponseBatcher(), lifespan="off", timeout_graceful_shutdown=1)
+            uvicorn_config(
+                self._respond,
+                ResponseBatcher(),
+                ConnectionLimits(MAX_CONNECTIONS, settings.write_timeout),
+                lifespan="off",
+                timeout_graceful_shutdown=1,
+            )
         )
 
     async def start(self) -> None:

@@ -112,9 +112,10 @@ def _make_worker(
     standalone: bool,
 ) -> Worker:
     app = App(functools.partial(Authfactor.open, settings), counters, region)
-    worker = Worker(app, settings, read_settings, standalone=standalone)
+    limits = listening_sockets.limits(settings, app.count_closed_connection)
+    worker = Worker(app, settings, limits, read_settings, standalone=standalone)
     if listening_sockets.METRICS in sockets:
-        worker.metrics = MetricsServer(app.server_state, sockets[listening_sockets.METRICS])
+        worker.metrics = MetricsServer(app.server_state, sockets[listening_sockets.METRICS], settings)
     return worker
 
 
@@ -141,5 +142,11 @@ def _notify_systemd(state: str) -> None:
 def embedded_server(app: App) -> uvicorn.Server:
     """Make a server for an event loop that the caller runs: await its `serve(sockets=[...])`."""
     return uvicorn.Server(
-        listening_sockets.uvicorn_config(app, app.batcher, lifespan="on", timeout_graceful_shutdown=1)
+        listening_sockets.uvicorn_config(
+            app,
+            app.batcher,
+            listening_sockets.limits(Settings()),
+            lifespan="on",
+            timeout_graceful_shutdown=1,
+        )
     )

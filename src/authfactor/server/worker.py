@@ -7,6 +7,7 @@ timeout. uvicorn would close idle connections at once, while a request may alrea
 
 import asyncio
 import contextlib
+import functools
 import gc
 import logging
 import os
@@ -22,12 +23,20 @@ from authfactor import settings as setting
 from authfactor.http.app import App
 from authfactor.http.telemetry import log_setup
 from authfactor.http1.connection import Connection
+from authfactor.http1.connection_limits import ConnectionLimits
 from authfactor.server import tls
 from authfactor.server.listening_sockets import uvicorn_config
 from authfactor.server.metrics_server import MetricsServer
 from authfactor.settings import InvalidSetting, Settings
 
 IDLE_SECONDS: Final = 1.0
+# While draining: how long a client may read nothing of its response.
+SILENT_SECONDS: Final = 5.0
+# For requests still in progress after the drain time, once their connections are closed.
+CANCEL_SECONDS: Final = 1
+# uvloop's defaults are 60 and 30: so long a client that does nothing would hold a descriptor.
+TLS_HANDSHAKE_SECONDS: Final = 10.0
+TLS_SHUTDOWN_SECONDS: Final = 5.0
 _POLL_SECONDS: Final = 0.02
 # Net allocations of container objects before the garbage collector runs.
 GC_THRESHOLD: Final = 20_000
@@ -42,7 +51,13 @@ class Worker(uvicorn.Server):
     """A server that drains, reloads on SIGHUP, and watches its certificate."""
 
     def __init__(
-        self, app: App, settings: Settings, read_settings: ReadSettings, *, standalone: bool
+        self,
+        app: App,
+        settings: Settings,
+        limits: ConnectionLimits,
+        read_settings: ReadSettings,
+        *,
+        standalone: bool,
     ) -> None:
         """`standalone`: no supervisor has forked this process."""
         self._certificate = tls.certificate(settings)
@@ -51,8 +66,9 @@ class Worker(uvicorn.Server):
             uvicorn_config(
                 app,
                 app.batcher,
+                limits,
                 lifespan="on",
-                timeout_graceful_shutdown=settings.drain_time,
+                timeout_graceful_shutdown=CANCEL_SECONDS,
                 ssl_context_factory=(lambda _config, _default: certificate.context) if certificate else None,
             )
         )
@@ -73,8 +89,11 @@ class Worker(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the application and start serving."""
-        await super().startup(sockets)
+        # uvicorn opens no socket here: it cannot limit the time of TLS handshakes.
+        await super().startup([])
         loop = asyncio.get_running_loop()
+        for sock in sockets or []:
+            self.servers.append(await self._listen(loop, sock))
         loop.add_signal_handler(signal.SIGHUP, self.reload)
         loop.add_signal_handler(signal.SIGUSR1, self.begin_drain)
         if self._certificate is not None:
@@ -83,6 +102,20 @@ class Worker(uvicorn.Server):
             await self.metrics.start()
         _tune_python()
         self.on_ready()
+
+    async def _listen(self, loop: asyncio.AbstractEventLoop, sock: socket.socket) -> asyncio.Server:
+        """Accept connections on a socket."""
+        config = self.config
+        make_protocol = cast("Callable[..., Connection]", config.http_protocol_class)
+        tls_seconds = (TLS_HANDSHAKE_SECONDS, TLS_SHUTDOWN_SECONDS) if config.ssl else (None, None)
+        return await loop.create_server(
+            functools.partial(make_protocol, config, self.server_state, self.lifespan.state),
+            sock=sock,
+            ssl=config.ssl,
+            backlog=config.backlog,
+            ssl_handshake_timeout=tls_seconds[0],
+            ssl_shutdown_timeout=tls_seconds[1],
+        )
 
     async def on_tick(self, counter: int) -> bool:
         """Return, ten times a second, whether to stop; also if the supervisor has died."""
@@ -119,23 +152,36 @@ class Worker(uvicorn.Server):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.drain_time):
                 await self._drain()
+        for connection in self._connections():
+            connection.abort()
         if self.metrics is not None:
             await self.metrics.stop()
         await super().shutdown(sockets)
 
     async def _drain(self) -> None:
-        """Wait until no connection is open, closing those that have become idle."""
+        """Wait until no connection is open; close those that are idle or whose clients do not read."""
         loop = asyncio.get_running_loop()
         idle: dict[Connection, float] = {}
-        while self.server_state.connections:
+        unread: dict[Connection, tuple[int, float]] = {}
+        while connections := self._connections():
             now = loop.time()
-            for connection in cast("list[Connection]", list(self.server_state.connections)):
-                since = connection.idle_since
-                if since is None or connection.has_unread():
+            for connection in connections:
+                size, since = connection.unsent_bytes, connection.idle_since
+                if size:
+                    last_size, unchanged_since = unread.get(connection, (0, now))
+                    if size != last_size:
+                        unread[connection] = (size, now)
+                    elif now - unchanged_since > SILENT_SECONDS:
+                        connection.abort()
+                elif since is None or connection.has_unread():
                     idle.pop(connection, None)
                 elif now - idle.setdefault(connection, since) > IDLE_SECONDS:
                     connection.shutdown()
             await asyncio.sleep(_POLL_SECONDS)
+
+    def _connections(self) -> list[Connection]:
+        # uvicorn types the set for its own protocols.
+        return cast("list[Connection]", list(self.server_state.connections))
 
     async def _watch_certificate(self, certificate: tls.Certificate) -> None:
         while True:

@@ -189,6 +189,18 @@ class Settings:
     host: str = _setting("127.0.0.1", "IP address or host name to listen on.")
     port: int = _setting(8080, "Port to listen on; 0: any free port.", maximum=65_535)
     workers: int = _setting(1, "Number of worker processes that serve requests.", minimum=1, maximum=64)
+    max_connections: int = _setting(
+        0,
+        "Maximum number of open connections per worker; further ones get a 503 with Retry-After. 0: as many"
+        " as the process may open files for, at most 4096.",
+    )
+    write_timeout: int = _setting(
+        30,
+        "How long a client may take to read a response before its connection is closed.",
+        unit="seconds",
+        minimum=1,
+        maximum=3600,
+    )
     tls_cert: str = _setting(
         "", "File with the TLS certificate and its chain; empty: plain HTTP, with TLS left to a proxy."
     )

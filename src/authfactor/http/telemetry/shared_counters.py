@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from authfactor import errors
+from authfactor.http1.connection_limits import REASONS
 
 Kind = Literal["counter", "gauge", "histogram"]
 WORD_BYTES: Final = 8
@@ -145,6 +146,14 @@ def families(routes: Sequence[str]) -> dict[str, MetricFamily]:
             "Requests rejected by a rate limit.",
             ("by",),
             (("key",), ("address",)),
+        ),
+        MetricFamily(
+            "authfactor_connections_closed_total",
+            "counter",
+            "Connections refused or closed by the server: limit (refused, all in use), evicted (idle, for a"
+            " new one), slow_reader, slow_request, invalid_request.",
+            ("reason",),
+            tuple((reason,) for reason in REASONS),
         ),
     )
     return {family.name: family for family in (*request_families, *PER_PROCESS)}
