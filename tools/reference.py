@@ -298,6 +298,9 @@ def logs_page() -> str:
         " this list is dropped; in texts, what looks like a credential is removed. Bodies are never logged.",
         table(["field", "about"], [[code(name), about] for name, about in log_setup.FIELDS.items()]),
         "Request lines (`log_requests`) are buffered for a tenth of a second and written together.",
+        "A reader that stalls stops no request: about a megabyte of text waits in each process. Further lines"
+        " are dropped, counted in `authfactor_log_lines_dropped_total`, and reported by a line when the"
+        " reader continues. A process that exits waits a second for it.",
     )
 
 

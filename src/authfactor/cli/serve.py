@@ -46,8 +46,10 @@ def serve(
 
     Example: authfactor serve --port 8080 --data /var/lib/authfactor
     """
+    from authfactor.http.telemetry import log_stream
     from authfactor.server import run
 
+    log_stream.install()
     before = context.global_options(ctx)
     options = context.GlobalOptions(data or before.data, before.config, before.environment, before.as_json)
     overrides = {"host": host, "port": port, "workers": workers, "tls_cert": tls_cert, "tls_key": tls_key}

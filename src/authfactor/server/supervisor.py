@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from authfactor.http.telemetry import log_stream
 from authfactor.http.telemetry.shared_counters import SharedCounters
 
 # What a worker writes to its status pipe.
@@ -128,8 +129,7 @@ class Supervisor:
             log.exception("unexpected failure of a worker")
         finally:
             with contextlib.suppress(Exception):
-                sys.stdout.flush()
-                sys.stderr.flush()
+                log_stream.drain()
             os._exit(code)
 
     def _read_status(self, status_fd: int, wakeup_fd: int) -> None:
@@ -192,6 +192,7 @@ class Supervisor:
         # Blocked signals stay pending until the new program has installed its handlers.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         self.before_exec()
+        log_stream.drain()
         os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - the same program again
 
     def _reap(self) -> None:

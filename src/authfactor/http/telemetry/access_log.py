@@ -5,7 +5,7 @@ are a fixed subset of `log_setup.FIELDS`.
 """
 
 import asyncio
-import logging
+import contextlib
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -20,8 +20,6 @@ FLUSH_SECONDS: Final = 0.1
 MAX_LINES: Final = 200
 _MS_PER_SECOND: Final = 1000
 _ADDRESS_CHARACTERS: Final = frozenset("0123456789abcdefABCDEF.:")
-
-log = logging.getLogger("authfactor.http")
 
 Writer = Callable[[str, str, int, str, int, str, int | None], None]
 
@@ -38,7 +36,6 @@ class RequestLog:
         self._second = (0, "")
         self._worker = worker
         self._line_end = lru_cache(maxsize=256)(self._format_line_end)
-        self._dropped = 0
         self.write: Final[Writer] = self._human if human else self._json
 
     def _json(
@@ -85,22 +82,15 @@ class RequestLog:
         )
 
     def flush(self) -> None:
-        """Write the buffered lines. If the stream fails (full disk, closed pipe) they are dropped.
+        """Write the buffered lines. Sign-ins must not depend on the log.
 
-        Sign-ins must not depend on the log. The number of dropped lines is logged when writing works again.
+        A server's stream never blocks and never fails (`log_stream`); one of a host application may fail.
         """
-        if not self._lines:
-            return
-        try:
-            self._out.write("".join(self._lines))
-            self._out.flush()
-        except OSError:
-            self._dropped += len(self._lines)
-        else:
-            if self._dropped:
-                log.warning("the request log could not be written: %d lines were dropped", self._dropped)
-                self._dropped = 0
-        self._lines.clear()
+        if self._lines:
+            with contextlib.suppress(OSError):
+                self._out.write("".join(self._lines))
+                self._out.flush()
+            self._lines.clear()
 
     def _add(self, line: str) -> None:
         if not self._lines:

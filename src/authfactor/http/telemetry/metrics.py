@@ -6,6 +6,7 @@ from time import monotonic
 
 from authfactor import errors
 from authfactor.core import Authfactor
+from authfactor.http.telemetry import log_stream
 from authfactor.http.telemetry.metric_names import DRIFT, INFO, SCRAPED, ScrapedValues
 from authfactor.http.telemetry.shared_counters import CounterWriter, SharedCounters
 from authfactor.models import OutboxBacklog
@@ -34,6 +35,7 @@ class MetricsCollector:
         put("authfactor_pool_sessions", [stats.busy], "busy")
         put("authfactor_pool_sessions", [stats.idle], "idle")
         put("authfactor_pool_waiting", [stats.waiting])
+        put("authfactor_log_lines_dropped_total", [log_stream.dropped_lines()])
         for outcome, count in self._af.deliveries.sent.items():
             put("authfactor_webhook_deliveries_total", [count], outcome)
 

@@ -91,6 +91,11 @@ PER_PROCESS: Final = (
     ),
     MetricFamily("authfactor_pool_waiting", "gauge", "Units of work waiting for a PostgreSQL session."),
     MetricFamily(
+        "authfactor_log_lines_dropped_total",
+        "counter",
+        "Log lines dropped because their reader had stalled or the disk was full.",
+    ),
+    MetricFamily(
         "authfactor_webhook_deliveries_total",
         "counter",
         "Attempts to deliver a webhook.",
