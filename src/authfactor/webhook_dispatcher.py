@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 from authfactor import errors
 from authfactor.core import Authfactor
 from authfactor.models import ClaimedDelivery, DeliveryOutcome
-from authfactor.rules.events.deliveries import FIRST_ENDPOINT, MAX_CONCURRENT, EndpointKey, NothingToSend
+from authfactor.rules.events.deliveries import FIRST_ENDPOINT, MAX_PER_CLAIM, NothingToSend
+from authfactor.rules.events.delivery_places import MAX_CONCURRENT, EndpointKey
 
 if TYPE_CHECKING:
     from authfactor.outbound.webhook_sender import WebhookSender
@@ -78,13 +79,14 @@ class WebhookDispatcher:
         return True
 
     async def _start_due(self, *, woken: bool) -> None:
-        capacity = MAX_CONCURRENT - len(self._tasks)
+        capacity = min(MAX_CONCURRENT - len(self._tasks), MAX_PER_CLAIM)
         # The wake-up precedes the commit of its event: only a writing unit is sure to run after that commit.
         if capacity < 1 or not (woken or await self._af.read(self._af.deliveries.any_due())):
             return
-        for claimed in await self._af.run(
-            self._af.deliveries.claim(self._last_endpoint, self._in_flight, capacity)
-        ):
+        claims = await self._af.run(self._af.deliveries.claim(self._last_endpoint, self._in_flight, capacity))
+        if len(claims) == capacity:
+            self._wake.set()  # there may be more
+        for claimed in claims:
             self._last_endpoint = _endpoint_key(claimed)
             self._in_flight[self._last_endpoint] += 1
             task = asyncio.create_task(self._deliver(claimed))
@@ -102,14 +104,14 @@ class WebhookDispatcher:
         except Exception:
             log.exception("unexpected failure, delivery %s", claimed.delivery.id)
         finally:
-            self._in_flight[_endpoint_key(claimed)] -= 1
+            self._in_flight -= Counter([_endpoint_key(claimed)])  # without keeping zeros
             self._wake.set()
 
     async def _send(self, claimed: ClaimedDelivery) -> DeliveryOutcome:
         try:
             signed = self._af.deliveries.sign(claimed)
         except NothingToSend as error:
-            return DeliveryOutcome(None, str(error))
+            return DeliveryOutcome(None, str(error), requested=False)
         return await self._open_sender().post(*signed)
 
     def _open_sender(self) -> "WebhookSender":

@@ -180,8 +180,9 @@ async def test_undecryptable_values_of_other_tables_are_found(tmp_path: Path, se
     with contextlib.closing(sqlite3.connect(settings_for(tmp_path).data / "authfactor.db")) as database:
         database.execute("UPDATE signing_keys SET private_key = (SELECT secret FROM factors)")
         database.execute(
-            "INSERT INTO webhook_endpoints SELECT environment, 'we_1', 'https://a.example', secret,"
-            " 'enabled', '[]', 1, 1 FROM factors"
+            "INSERT INTO webhook_endpoints (environment, id, endpoint_url, secret, status, events,"
+            " created_at, updated_at) SELECT environment, 'we_1', 'https://a.example', secret, 'enabled',"
+            " '[]', 1, 1 FROM factors"
         )
         database.commit()
     finding = only_failed(await examine_installation(tmp_path), "keys")

@@ -23,6 +23,7 @@ from authfactor.models.events import (
     DeliveryRecord,
     EventRecord,
     OutboxBacklog,
+    PausePolicy,
     WebhookEndpointRecord,
 )
 from authfactor.models.factors import ChallengeRecord, Enrollment, FactorRecord, FailureRecord, Verification
@@ -62,6 +63,7 @@ __all__ = [
     "OperatorSession",
     "OutboxBacklog",
     "PageQuery",
+    "PausePolicy",
     "PendingSignIn",
     "PublicKey",
     "Record",

@@ -162,6 +162,9 @@ class Settings:
     webhook_first_retry: int = _setting(
         5, "Wait before the second attempt of a webhook delivery.", unit="seconds", minimum=1
     )
+    max_webhook_endpoints: int = _setting(
+        16, "Maximum number of webhook endpoints per environment.", minimum=1
+    )
     webhook_private_addresses: bool = _setting(
         False,  # noqa: FBT003 - a default
         "Allow webhooks to http URLs and to addresses in the server's own network.",

@@ -12,6 +12,7 @@ from authfactor.store.tables.api_keys import ApiKeysTable
 from authfactor.store.tables.audit import AuditTable
 from authfactor.store.tables.brandings import BrandingsTable
 from authfactor.store.tables.challenges import ChallengesTable
+from authfactor.store.tables.deliveries import DeliveriesTable
 from authfactor.store.tables.environments import EnvironmentsTable
 from authfactor.store.tables.events import EventsTable
 from authfactor.store.tables.factors import FactorsTable
@@ -24,7 +25,7 @@ from authfactor.store.tables.sessions import PendingSignInsTable, SessionsTable
 from authfactor.store.tables.signing_keys import SigningKeysTable
 from authfactor.store.tables.throttles import ThrottlesTable
 from authfactor.store.tables.users import UsersTable
-from authfactor.store.tables.webhooks import DeliveriesTable, WebhookEndpointsTable
+from authfactor.store.tables.webhook_endpoints import WebhookEndpointsTable
 
 if TYPE_CHECKING:
     from authfactor.store.queries.after_restore import RestoredRows

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Final, Literal
 
+import msgspec
 from msgspec import Meta
 
 from authfactor.models import DeliveryRecord, RecordPage, WebhookEndpointRecord
@@ -76,6 +77,21 @@ class WebhookEndpointObject(ResponseModel, frozen=True, gc=False, tag_field="obj
     updated_at: Timestamp
 
 
+class WebhookEndpointHealth(WebhookEndpointObject, frozen=True, gc=False):
+    """A webhook endpoint with its failures, for operators. `paused_until` is set while it keeps failing."""
+
+    failures: int
+    paused_until: Timestamp | None
+    last_error: str | None
+
+
+class PingedEndpoint(ResponseModel, frozen=True, gc=False, tag_field="object", tag="webhook_endpoint"):
+    """Data of the test event: the endpoint that it is sent to."""
+
+    id: str
+    endpoint_url: str
+
+
 class WebhookDelivery(ResponseModel, frozen=True, gc=False, tag_field="object", tag="webhook_delivery"):
     """The delivery of one event to one endpoint, for operators."""
 
@@ -109,6 +125,20 @@ def endpoint(record: WebhookEndpointRecord) -> WebhookEndpointObject:
 def endpoints(page: RecordPage[WebhookEndpointRecord]) -> ListOf[WebhookEndpointObject]:
     """Render a page of endpoints."""
     return ListOf([endpoint(item) for item in page.items], ListMetadataObject(page.before, page.after))
+
+
+def endpoints_health(page: RecordPage[WebhookEndpointRecord]) -> ListOf[WebhookEndpointHealth]:
+    """Render a page of endpoints with their failures."""
+    items = [
+        WebhookEndpointHealth(
+            **msgspec.structs.asdict(endpoint(item)),
+            failures=item.failures,
+            paused_until=None if item.paused_until is None else timestamps.format_ms(item.paused_until),
+            last_error=item.last_error,
+        )
+        for item in page.items
+    ]
+    return ListOf(items, ListMetadataObject(page.before, page.after))
 
 
 def delivery(record: DeliveryRecord) -> WebhookDelivery:

@@ -8,7 +8,8 @@ import pytest
 
 from authfactor import __version__, errors
 from authfactor.models import DeliveryOutcome, DeliveryRecord
-from authfactor.rules.events.deliveries import FIRST_ENDPOINT, LEASE_MARGIN, MAX_CONCURRENT, settled
+from authfactor.rules.events.deliveries import FIRST_ENDPOINT, LEASE_MARGIN, PAUSES, settled
+from authfactor.rules.events.delivery_places import MAX_CONCURRENT, MAX_PER_ENDPOINT
 from authfactor.settings import Settings
 from authfactor.wire.webhooks import UpdateWebhookEndpoint
 from tests.support import databases
@@ -128,13 +129,61 @@ async def test_hanging_receiver_delays_neither_requests_nor_other_receivers(
             users = [await installation.user() for _ in range(20)]
             await installation.endpoint(receiver.url, ["user.updated"])
             await installation.until(
-                lambda: hanging.waiting >= MAX_CONCURRENT // 2, "no requests wait at the hanging receiver"
+                lambda: hanging.waiting == MAX_PER_ENDPOINT, "no requests wait at the hanging receiver"
             )
             for user in users:
                 await installation.rename(user, "a")
             await installation.until(lambda: len(receiver.received) == 20, "the other receiver got no events")
             hanging.gate.set()
             await installation.until(lambda: not hanging.waiting, "the hanging receiver was not released")
+
+
+async def test_dead_receivers_of_one_environment_do_not_delay_those_of_another(
+    open_installation: Callable[..., Any], receiver: Receiver
+) -> None:
+    # No place becomes free by a time limit.
+    installation = await open_installation(webhook_timeout=60)
+    af = installation.af
+    other = WebhookInstallation(
+        af, installation.clock, await af.run(af.environments.create("other", team_name="Other"))
+    )
+    with receiving() as hanging:
+        hanging.gate.clear()
+        for number in range(6):
+            await installation.endpoint(f"http://127.0.0.1:{hanging.port}/{number}")
+        await other.endpoint(receiver.url, ["user.updated"])
+        users = [await other.user() for _ in range(20)]
+        for _ in range(20):
+            await installation.user()
+        async with installation.dispatching():
+            await installation.until(
+                lambda: hanging.waiting == MAX_CONCURRENT // 2, "the dead receivers do not take their places"
+            )
+            for user in users:
+                await other.rename(user, "a")
+            await other.until(lambda: len(receiver.received) == 20, "the other environment got no events")
+            assert hanging.waiting == MAX_CONCURRENT // 2
+            hanging.gate.set()
+
+
+async def test_receiver_that_keeps_failing_is_paused_and_probed(
+    installation: WebhookInstallation, receiver: Receiver
+) -> None:
+    receiver.status = 503
+    await installation.endpoint(receiver.url)
+    async with installation.dispatching():
+        for _ in range(PAUSES.failures):
+            await installation.user()
+        await installation.until_attempts(PAUSES.failures)
+        backlog = await installation.af.read(installation.af.deliveries.backlog())
+        assert backlog.paused == 1
+        await installation.user()
+        receiver.status = 200
+        installation.clock.advance(PAUSES.first / 1000)
+        await installation.until_none_pending()
+    assert len(receiver.received) == 2 * PAUSES.failures + 1
+    backlog = await installation.af.read(installation.af.deliveries.backlog())
+    assert backlog.paused == 0
 
 
 async def test_receiver_that_never_responds_times_out(

@@ -8,8 +8,13 @@ from authfactor.http.telemetry.shared_counters import CounterLayout
 # Read from the database or the process at each scrape: name, kind, help.
 SCRAPED: Final = (
     ("authfactor_webhooks_pending", "gauge", "Pending webhook deliveries, counted up to 10,000."),
-    ("authfactor_webhook_lag_seconds", "gauge", "How long the oldest due delivery is overdue."),
+    (
+        "authfactor_webhook_lag_seconds",
+        "gauge",
+        "How long the oldest due delivery is overdue, paused endpoints left out.",
+    ),
     ("authfactor_event_lag_seconds", "gauge", "Age of the oldest event not yet delivered to a webhook."),
+    ("authfactor_webhook_endpoints_paused", "gauge", "Webhook endpoints paused because they kept failing."),
     ("authfactor_events_unsealed_seconds", "gauge", "Age of the oldest event that no seal covers yet."),
     (
         "authfactor_clock_drift_seconds",

@@ -59,9 +59,9 @@ class MetricsCollector:
             return values
         if database is not None:
             drift["database"] = (self._af.clock() - database) / 1000
-        times = (backlog.oldest_due, backlog.oldest_event, unsealed)
-        database_values = (backlog.pending, *(_age(now, time) for time in times))
-        # `SCRAPED` starts with these four.
+        lags = (_age(now, backlog.oldest_due), _age(now, backlog.oldest_event))
+        database_values = (backlog.pending, *lags, backlog.paused, _age(now, unsealed))
+        # `SCRAPED` starts with these five.
         return values | {name: value for (name, *_), value in zip(SCRAPED, database_values, strict=False)}
 
 

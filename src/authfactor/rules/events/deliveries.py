@@ -20,25 +20,29 @@ from authfactor.models import (
     DeliveryRecord,
     OutboxBacklog,
     PageQuery,
+    PausePolicy,
     RecordPage,
     WebhookEndpointRecord,
 )
 from authfactor.rules import pagination
+from authfactor.rules.events import event_log
+from authfactor.rules.events.delivery_places import DeliveryPlaces, EndpointKey
 from authfactor.rules.events.event_log import EventLog
-from authfactor.rules.events.webhook_endpoints import WebhookEndpoints
+from authfactor.rules.events.webhook_endpoints import KIND, WebhookEndpoints
 from authfactor.rules.unit import InstallationScope, Scope, installation_unit, unit
 from authfactor.settings import Settings
 from authfactor.store import Tx
 from authfactor.version import __version__
 from authfactor.wire import events as wire_events
 from authfactor.wire import responses
+from authfactor.wire.webhooks import PingedEndpoint
 
 State = Literal["pending", "delivered", "failed"]
-EndpointKey = tuple[int, str]
 FIRST_ENDPOINT: Final[EndpointKey] = (0, "")
-# A receiver that never responds must leave capacity for the others.
-MAX_CONCURRENT: Final = 8
-MAX_PER_ENDPOINT: Final = 6
+# Longer claims would delay the requests of this process.
+MAX_PER_CLAIM: Final = 8
+# An endpoint that keeps failing gets one request per pause, so that it holds places and costs time rarely.
+PAUSES: Final = PausePolicy(failures=5, first=10_000, longest=300_000)
 BACK_OFF: Final = 4  # each wait is this many times the one before
 MAX_WAIT: Final = 24 * 3600 * 1000
 LEASE_MARGIN: Final = 30_000
@@ -64,6 +68,7 @@ class Deliveries:
         self._clock = clock
         self._webhooks = webhooks
         self._settings = settings
+        self._log = log
         self.grew = log.outbox_grew
         # Attempts of this process by outcome, for the metrics.
         self.sent = {"delivered": 0, "failed": 0}
@@ -72,7 +77,7 @@ class Deliveries:
     async def any_due(self, scope: InstallationScope) -> bool:
         """Return whether any delivery could be claimed now; only reads."""
         for environment, endpoint_id in await _endpoints(scope.tx, FIRST_ENDPOINT):
-            if await _enabled(scope.tx, environment, endpoint_id) and await scope.tx.deliveries.due(
+            if await self._receptive(scope, environment, endpoint_id) and await scope.tx.deliveries.due(
                 environment, endpoint_id, scope.now, 1
             ):
                 return True
@@ -80,8 +85,16 @@ class Deliveries:
 
     @installation_unit
     async def backlog(self, scope: InstallationScope) -> OutboxBacklog:
-        """Return how many deliveries are pending and the age of the oldest; only reads."""
-        return OutboxBacklog(*await scope.tx.deliveries.backlog())
+        """Count the pending deliveries and the paused endpoints, and find the oldest; only reads."""
+        tx = scope.tx
+        pending, oldest_event = await tx.deliveries.backlog()
+        due_times = []
+        for key in await _endpoints(tx, FIRST_ENDPOINT):
+            endpoint = await tx.webhook_endpoints.by_id(*key)
+            if endpoint is not None and endpoint.status == "enabled" and endpoint.paused_until is None:
+                due_times.append(await tx.deliveries.oldest_due(*key))
+        oldest_due = min((due for due in due_times if due is not None), default=None)
+        return OutboxBacklog(pending, oldest_due, oldest_event, await tx.webhook_endpoints.count_paused())
 
     @installation_unit
     async def claim(
@@ -91,15 +104,55 @@ class Deliveries:
 
         `in_flight` counts what this process is sending to each endpoint.
         """
-        until = scope.now + self._settings.webhook_timeout * 1000 + LEASE_MARGIN
+        places = DeliveryPlaces(in_flight)
         claimed: list[ClaimedDelivery] = []
         for key in await _endpoints(scope.tx, after):
-            count = min(limit - len(claimed), MAX_PER_ENDPOINT - in_flight.get(key, 0))
-            endpoint = await _enabled(scope.tx, *key) if count > 0 else None
+            count = min(limit - len(claimed), places.available(key))
+            endpoint = await self._receptive(scope, *key) if count > 0 else None
             if endpoint is not None:
-                claimed += await _claim_of(scope, key[0], endpoint, until, count)
+                found = await self._claim_of(scope, key[0], endpoint, count)
+                places.take(key, len(found))
+                claimed += found
             if len(claimed) >= limit:
                 break
+        return claimed
+
+    async def _receptive(
+        self, scope: InstallationScope, environment: int, endpoint_id: str
+    ) -> WebhookEndpointRecord | None:
+        """Return the endpoint if it is enabled and not paused, or None."""
+        endpoint = await scope.tx.webhook_endpoints.by_id(environment, endpoint_id)
+        if endpoint is None or endpoint.status != "enabled":
+            return None
+        # A pause that ends too late was written before the clock was set back.
+        longest = max(PAUSES.longest, self._lease)
+        paused = endpoint.paused_until is not None and 0 < endpoint.paused_until - scope.now <= longest
+        return None if paused else endpoint
+
+    @property
+    def _lease(self) -> int:
+        """How long a claim lasts, in milliseconds."""
+        return self._settings.webhook_timeout * 1000 + LEASE_MARGIN
+
+    async def _claim_of(
+        self, scope: InstallationScope, environment: int, endpoint: WebhookEndpointRecord, limit: int
+    ) -> list[ClaimedDelivery]:
+        """Claim due deliveries of an endpoint; after a pause a single one in all processes, the probe."""
+        deliveries, until, pause_end = scope.tx.deliveries, scope.now + self._lease, endpoint.paused_until
+        probe = pause_end is not None
+        due = await deliveries.due(environment, endpoint.id, scope.now, 1 if probe else limit)
+        if due and pause_end is not None:
+            endpoints = scope.tx.webhook_endpoints
+            first = await endpoints.start_probe(environment, endpoint.id, pause_end, until)
+            due = due if first else []
+        claimed: list[ClaimedDelivery] = []
+        for delivery_id in due:
+            if (
+                await deliveries.claim(environment, delivery_id, scope.now, until)
+                and (delivery := await deliveries.by_id(environment, delivery_id)) is not None
+            ):
+                event = await scope.tx.events.by_id(environment, delivery.event_id)
+                claimed.append(ClaimedDelivery(environment, until, delivery, endpoint, event, probe))
         return claimed
 
     def sign(self, claimed: ClaimedDelivery) -> SignedRequest:
@@ -124,14 +177,37 @@ class Deliveries:
     ) -> bool:
         """Record how an attempt ended; False when the lease had expired and the claim was lost."""
         result = settled(claimed.delivery, outcome, scope.now, self._settings)
-        environment = claimed.environment
+        environment, endpoint_id = claimed.environment, claimed.endpoint.id
         if not await scope.tx.deliveries.settle(environment, claimed.claimed_until, result):
             return False
         if result.state == "pending":
             await scope.tx.deliveries.postpone_followers(environment, result, result.due_at)
         else:
             await scope.tx.deliveries.advance_next(environment, result, scope.now)
+        endpoints = scope.tx.webhook_endpoints
+        if outcome.error is None:
+            await endpoints.record_success(environment, endpoint_id)
+        elif outcome.requested:
+            await endpoints.record_failure(
+                environment, endpoint_id, outcome.error, scope.now, PAUSES, probe=claimed.probe
+            )
         return True
+
+    @unit
+    async def ping(self, scope: Scope, endpoint_id: str) -> DeliveryRecord:
+        """Queue a test event for an endpoint, whatever its subscriptions, and end its pause if it has one.
+
+        Raises `NotFound`, and `Conflict` while the endpoint is disabled.
+        """
+        endpoint = await scope.tx.webhook_endpoints.by_id(scope.number, endpoint_id)
+        if endpoint is None:
+            raise errors.NotFound(KIND, endpoint_id)
+        if endpoint.status != "enabled":
+            text = f"'{endpoint_id}' is disabled and receives nothing. Enable it first."
+            raise errors.Conflict("webhook_endpoint_disabled", text)
+        data = PingedEndpoint(endpoint.id, endpoint.endpoint_url)
+        await scope.tx.webhook_endpoints.end_pause(scope.number, endpoint_id, scope.now)
+        return await self._log.append_for(scope, event_log.PING, endpoint_id, data)
 
     @unit
     async def page(
@@ -200,23 +276,3 @@ async def _endpoints(tx: Tx, after: EndpointKey) -> list[EndpointKey]:
         found.append(at)
         at = await tx.deliveries.next_endpoint(*at)
     return [key for key in found if key > after] + [key for key in found if key <= after]
-
-
-async def _enabled(tx: Tx, environment: int, endpoint_id: str) -> WebhookEndpointRecord | None:
-    endpoint = await tx.webhook_endpoints.by_id(environment, endpoint_id)
-    return endpoint if endpoint is not None and endpoint.status == "enabled" else None
-
-
-async def _claim_of(
-    scope: InstallationScope, environment: int, endpoint: WebhookEndpointRecord, until: int, limit: int
-) -> list[ClaimedDelivery]:
-    deliveries = scope.tx.deliveries
-    claimed = []
-    for delivery_id in await deliveries.due(environment, endpoint.id, scope.now, limit):
-        if (
-            await deliveries.claim(environment, delivery_id, scope.now, until)
-            and (delivery := await deliveries.by_id(environment, delivery_id)) is not None
-        ):
-            event = await scope.tx.events.by_id(environment, delivery.event_id)
-            claimed.append(ClaimedDelivery(environment, until, delivery, endpoint, event))
-    return claimed

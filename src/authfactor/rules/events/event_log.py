@@ -12,7 +12,7 @@ import msgspec
 
 from authfactor import ids
 from authfactor.ids import IdGenerator
-from authfactor.models import Clock, EventRecord, PageQuery, RecordPage
+from authfactor.models import Clock, DeliveryRecord, EventRecord, PageQuery, RecordPage
 from authfactor.rules import pagination
 from authfactor.rules.unit import Scope, unit
 
@@ -35,6 +35,8 @@ LINK_COMPLETED: Final = "authfactor.link_completed"
 ATTEMPT_REFUSED: Final = "authfactor.attempt_refused"
 USER_LOCKED: Final = "authfactor.user_locked"
 USER_UNLOCKED: Final = "authfactor.user_unlocked"
+# Sent on request to one endpoint; no subscription selects it.
+PING: Final = "authfactor.ping"
 
 # Burst size and refill interval (milliseconds) of refusal events, per user.
 REFUSAL_BURST: Final = 100
@@ -112,6 +114,16 @@ class EventLog:
             queued = [(self._new_id(ids.DELIVERY), event_id) for event_id, _ in rows]
             await tx.deliveries.insert_all(environment, endpoint_id, user_id, scope.now, queued)
             self.outbox_grew.set()
+
+    async def append_for(self, scope: Scope, name: str, endpoint_id: str, data: object) -> DeliveryRecord:
+        """Write one event for a single endpoint, whatever its subscriptions."""
+        event_id, delivery_id = self._new_id(ids.EVENT), self._new_id(ids.DELIVERY)
+        now, text = scope.now, _ENCODER.encode(data).decode()
+        await scope.tx.events.append(scope.number, event_id, name, None, text, now)
+        await scope.tx.deliveries.insert(scope.number, delivery_id, endpoint_id, event_id, None, now)
+        self.outbox_grew.set()
+        about = (delivery_id, endpoint_id, event_id, name, None)
+        return DeliveryRecord(*about, "pending", 0, now, None, None, now, now)
 
     @unit
     async def page(self, scope: Scope, query: EventQuery) -> RecordPage[EventRecord]:

@@ -56,18 +56,19 @@ class WebhookEndpoints:
     def __init__(
         self, clock: Clock, entropy: Entropy, new_id: IdGenerator, vault: Vault, settings: Settings
     ) -> None:
-        """Keep the collaborators; `settings` says whether private addresses may be endpoints."""
+        """Keep the collaborators; `settings` says how many endpoints there may be, and where."""
         self._clock = clock
         self._entropy = entropy
         self._new_id = new_id
         self._vault = vault
         self._private = settings.webhook_private_addresses
+        self._max_per_environment = settings.max_webhook_endpoints
 
     def create(self, environment: Environment, request: CreateWebhookEndpoint) -> Unit[WebhookEndpointRecord]:
         """Create an endpoint with a secret of its own.
 
-        Raises `InvalidRequest` and `InvalidWebhookUrl`; the unit raises `Conflict` when another endpoint has
-        the URL.
+        Raises `InvalidRequest` and `InvalidWebhookUrl`; the unit raises `InvalidRequest` at the limit, and
+        `Conflict` when another endpoint has the URL.
         """
         if not request.endpoint_url:
             text = "endpoint_url: required, the https URL to which events are posted."
@@ -77,6 +78,13 @@ class WebhookEndpoints:
 
     @unit
     async def _create(self, scope: Scope, url: str, names: tuple[str, ...]) -> WebhookEndpointRecord:
+        await scope.tx.environments.lock(scope.number)
+        if await scope.tx.webhook_endpoints.count(scope.number) >= self._max_per_environment:
+            text = (
+                f"The environment may have at most {self._max_per_environment} webhook endpoints."
+                " Delete one first."
+            )
+            raise InvalidRequest(Item("endpoint_url", "endpoint_limit_reached", text))
         endpoint_id, now = self._new_id(ids.WEBHOOK_ENDPOINT), scope.now
         secret = PREFIX + random_token(self._entropy)
         shown = WebhookEndpointRecord(endpoint_id, url, secret, "enabled", names, now, now)
@@ -100,6 +108,8 @@ class WebhookEndpoints:
         self, environment: Environment, endpoint_id: str, request: UpdateWebhookEndpoint
     ) -> Unit[WebhookEndpointRecord]:
         """Change an endpoint; absent fields stay. A disabled endpoint receives nothing until it is enabled.
+
+        A new URL or status ends a pause.
 
         Raises `InvalidRequest` and `InvalidWebhookUrl`; the unit raises `NotFound`, and `Conflict` when
         another endpoint has the URL.
@@ -126,6 +136,8 @@ class WebhookEndpoints:
         )
         if not await scope.tx.webhook_endpoints.update(scope.number, changed):
             raise _duplicate(changed.endpoint_url)
+        if request.endpoint_url or request.status:
+            await scope.tx.webhook_endpoints.record_success(scope.number, endpoint_id)
         return self.unsealed(scope.number, changed)
 
     @unit

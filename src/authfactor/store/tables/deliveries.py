@@ -1,4 +1,4 @@
-"""Webhook endpoints and their deliveries: a transactional outbox, filled in the transaction of the change.
+"""Deliveries to webhook endpoints: a transactional outbox, filled in the transaction of the change.
 
 The partial indexes contain pending rows only, so that old deliveries do not slow down a claim:
 `deliveries_due` (environment, endpoint_id, due_at, id) and `deliveries_turn` (environment, endpoint_id,
@@ -7,39 +7,12 @@ user_id, id), both WHERE state = 'pending'.
 
 from typing import TYPE_CHECKING
 
-from authfactor.models import DeliveryRecord, PageQuery, WebhookEndpointRecord
+from authfactor.models import DeliveryRecord, PageQuery
 from authfactor.store.queries import keyset_pagination
 from authfactor.store.queries.insert_pairs import insert_pairs
 
 if TYPE_CHECKING:
-    from authfactor.store.db import Db, Row
-
-ENDPOINT_COLUMNS = "id, endpoint_url, secret, status, events, created_at, updated_at"
-
-INSERT_ENDPOINT = f"""
-INSERT INTO webhook_endpoints (environment, {ENDPOINT_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-ON CONFLICT DO NOTHING
-"""
-
-ENDPOINT_BY_ID = f"SELECT {ENDPOINT_COLUMNS} FROM webhook_endpoints WHERE environment = $1 AND id = $2"
-
-LOCK_ENDPOINT = f"{ENDPOINT_BY_ID} FOR UPDATE"
-
-ENDPOINTS = keyset_pagination.Listing(
-    f"SELECT {ENDPOINT_COLUMNS} FROM webhook_endpoints WHERE environment = $1", 1
-)
-
-UPDATE_ENDPOINT = """
-UPDATE webhook_endpoints SET endpoint_url = $3, status = $4, events = $5, updated_at = $6
-WHERE environment = $1 AND id = $2 AND NOT EXISTS (
-  SELECT 1 FROM webhook_endpoints other
-  WHERE other.environment = $1 AND other.endpoint_url = $3 AND other.id <> $2
-)
-"""
-
-DELETE_ENDPOINT = "DELETE FROM webhook_endpoints WHERE environment = $1 AND id = $2"
-
-ENABLED = "SELECT id, events FROM webhook_endpoints WHERE environment = $1 AND status = 'enabled' ORDER BY id"
+    from authfactor.store.db import Db
 
 # Due no earlier than the pending deliveries before it of the same user, so that claims skip blocked rows.
 INSERT_DELIVERY = """
@@ -114,9 +87,14 @@ WHERE environment = $1 AND state = 'pending' AND due_at > $5 AND attempts = 0 AN
 
 # For metrics only, so the count is capped: an unbounded backlog must not slow down a scrape.
 BACKLOG = """
-SELECT COUNT(*), MIN(due_at), MIN(created_at) FROM (
-  SELECT due_at, created_at FROM deliveries INDEXED BY deliveries_due WHERE state = 'pending' LIMIT 10000
+SELECT COUNT(*), MIN(created_at) FROM (
+  SELECT created_at FROM deliveries INDEXED BY deliveries_due WHERE state = 'pending' LIMIT 10000
 ) AS waiting
+"""
+
+OLDEST_DUE = """
+SELECT MIN(due_at) FROM deliveries INDEXED BY deliveries_due
+WHERE environment = $1 AND endpoint_id = $2 AND state = 'pending'
 """
 
 RESEND = """
@@ -140,70 +118,6 @@ LEFT JOIN events e ON e.environment = d.environment AND e.id = d.event_id WHERE 
 """
 
 DELIVERY_BY_ID = f"{DELIVERIES} AND d.id = $2"
-
-
-class WebhookEndpointsTable:
-    """The table `webhook_endpoints`."""
-
-    __slots__ = ("_db",)
-
-    def __init__(self, db: "Db") -> None:
-        """Run all statements on `db`."""
-        self._db = db
-
-    async def insert(self, environment: int, endpoint: WebhookEndpointRecord) -> bool:
-        """Insert an endpoint; False when its URL is taken."""
-        written = await self._db.run(
-            INSERT_ENDPOINT,
-            environment,
-            endpoint.id,
-            endpoint.endpoint_url,
-            endpoint.secret,
-            endpoint.status,
-            ",".join(endpoint.events),
-            endpoint.created_at,
-            endpoint.updated_at,
-        )
-        return written == 1
-
-    async def by_id(self, environment: int, endpoint_id: str) -> WebhookEndpointRecord | None:
-        """Return the row with this id, or None."""
-        row = await self._db.one(ENDPOINT_BY_ID, environment, endpoint_id)
-        return None if row is None else _endpoint(row)
-
-    async def lock(self, environment: int, endpoint_id: str) -> WebhookEndpointRecord | None:
-        """Return the row with this id, locked until the unit ends, or None."""
-        row = await self._db.one(LOCK_ENDPOINT, environment, endpoint_id)
-        return None if row is None else _endpoint(row)
-
-    async def page(
-        self, environment: int, query: PageQuery
-    ) -> tuple[list[WebhookEndpointRecord], bool, bool]:
-        """Return one page of the endpoints."""
-        page = await keyset_pagination.fetch(self._db, ENDPOINTS, query, environment)
-        return [_endpoint(row) for row in page.rows], page.more_before, page.more_after
-
-    async def update(self, environment: int, endpoint: WebhookEndpointRecord) -> bool:
-        """Update the mutable columns; False when another endpoint has the URL."""
-        written = await self._db.run(
-            UPDATE_ENDPOINT,
-            environment,
-            endpoint.id,
-            endpoint.endpoint_url,
-            endpoint.status,
-            ",".join(endpoint.events),
-            endpoint.updated_at,
-        )
-        return written == 1
-
-    async def delete(self, environment: int, endpoint_id: str) -> bool:
-        """Delete an endpoint; False when it does not exist."""
-        return await self._db.run(DELETE_ENDPOINT, environment, endpoint_id) == 1
-
-    async def subscribed(self, environment: int, name: str) -> list[str]:
-        """Return the ids of the enabled endpoints subscribed to this event name."""
-        rows = await self._db.all(ENABLED, environment)
-        return [row[0] for row in rows if name in row[1].split(",")]
 
 
 class DeliveriesTable:
@@ -238,10 +152,15 @@ class DeliveriesTable:
         row = await self._db.one(NEXT_ENDPOINT, environment, endpoint_id)
         return None if row is None else (row[0], row[1])
 
-    async def backlog(self) -> tuple[int, int | None, int | None]:
-        """Return the number of pending deliveries, up to 10,000, and the earliest due and creation times."""
+    async def backlog(self) -> tuple[int, int | None]:
+        """Return the number of pending deliveries, up to 10,000, and the creation time of the oldest."""
         row = await self._db.one(BACKLOG)
-        return (0, None, None) if row is None else (row[0], row[1], row[2])
+        return (0, None) if row is None else (row[0], row[1])
+
+    async def oldest_due(self, environment: int, endpoint_id: str) -> int | None:
+        """Return the earliest due time of an endpoint's pending deliveries, or None."""
+        row = await self._db.one(OLDEST_DUE, environment, endpoint_id)
+        return None if row is None else row[0]
 
     async def due(self, environment: int, endpoint_id: str, now: int, limit: int) -> list[str]:
         """Return the ids of deliveries that are due, unclaimed and first of their user, oldest due first."""
@@ -308,7 +227,3 @@ class DeliveriesTable:
             await self._db.run(
                 statement, environment, delivery.endpoint_id, delivery.user_id, delivery.id, due_at
             )
-
-
-def _endpoint(row: "Row") -> WebhookEndpointRecord:
-    return WebhookEndpointRecord(row[0], row[1], row[2], row[3], tuple(row[4].split(",")), row[5], row[6])
