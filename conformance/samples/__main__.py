@@ -36,6 +36,7 @@ GRANTS: Final = {
 }
 SETTINGS: Final = {
     "AUTHFACTOR_WEBHOOK_PRIVATE_ADDRESSES": "true",
+    "AUTHFACTOR_MAX_WEBHOOK_ENDPOINTS": "1000",
     "AUTHFACTOR_METRICS_TOKEN": scenes.METRICS_TOKEN,
 }
 RECORDED: Final = reference.FOLDER / "recorded.json"

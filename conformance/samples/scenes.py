@@ -48,6 +48,7 @@ TAKES: Final[Mapping[str, tuple[str, ...]]] = {
     "create_webhook_endpoint": ("endpoint_url",),
     "update_webhook_endpoint": ("endpoint_id",),
     "delete_webhook_endpoint": ("endpoint_id",),
+    "ping_webhook_endpoint": ("endpoint_id",),
 }
 
 

@@ -68,6 +68,7 @@ COMMAND_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "vault status": READS,
     "webhooks deliveries": READS,
     "webhooks list": READS,
+    "webhooks ping": ("webhook_endpoint.ping",),
     "webhooks resend": ("delivery.resend",),
 }
 CHALLENGED: Final = "a challenge is a row of its own; its outcome leaves events"
@@ -92,6 +93,7 @@ ROUTE_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "POST /webhook_endpoints": ("webhook_endpoint.create",),
     "PATCH /webhook_endpoints/{endpoint_id}": ("webhook_endpoint.update",),
     "DELETE /webhook_endpoints/{endpoint_id}": ("webhook_endpoint.delete",),
+    "POST /authfactor/webhook_endpoints/{endpoint_id}/ping": ("webhook_endpoint.ping",),
     "POST /authfactor/enrollment_links": (event_log.LINK_CREATED,),
     "POST /authfactor/challenge_links": (event_log.LINK_CREATED,),
     "PUT /authfactor/branding": ("branding.update",),
@@ -117,6 +119,7 @@ ROUTE_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     f"{HOME}/webhooks/{{endpoint}}/enable": ("webhook_endpoint.update",),
     f"{HOME}/webhooks/{{endpoint}}/disable": ("webhook_endpoint.update",),
     f"{HOME}/webhooks/{{endpoint}}/delete": ("webhook_endpoint.delete",),
+    f"{HOME}/webhooks/{{endpoint}}/ping": ("webhook_endpoint.ping",),
     f"{HOME}/deliveries/{{delivery}}/resend": ("delivery.resend",),
     "POST /console/operators": ("operator.invite",),
     "POST /console/operators/{operator}/reset": ("operator.reset",),
@@ -185,8 +188,9 @@ def test_command_line_changes_are_audited_with_actor_and_reason(tmp_path: Path) 
     found = entries(data)
     declared = {name for names in COMMAND_RECORDS.values() if isinstance(names, tuple) for name in names}
     audited = {name for name in declared if not name.startswith(("authentication.", "authfactor."))}
-    # A restore and a delivery have their own tests.
-    assert {entry["action"] for entry in found} == audited - {"database.restored", "delivery.resend"}
+    # A restore and webhooks have their own tests.
+    elsewhere = {"database.restored", "delivery.resend", "webhook_endpoint.ping"}
+    assert {entry["action"] for entry in found} == audited - elsewhere
     reasons = {entry["action"]: entry["reason"] for entry in found if entry["reason"]}
     assert reasons == {
         "user.unlock": "lost phone",
@@ -218,6 +222,7 @@ def test_api_changes_are_audited_with_key_and_request_id(tmp_path: Path) -> None
             endpoint = f"/webhook_endpoints/{fields(created, 201)['id']}"
             responses = {
                 "webhook_endpoint.create": created,
+                "webhook_endpoint.ping": client.post(f"/authfactor{endpoint}/ping"),
                 "webhook_endpoint.update": client.patch(endpoint, json={"status": "disabled"}),
                 "webhook_endpoint.delete": client.delete(endpoint),
                 "branding.update": client.put("/authfactor/branding", json={"color": "#0a7d5a"}),

@@ -27,7 +27,7 @@ PUBLIC: Final = {
     " ClientError ConflictError ErrorItem Event Jwk Jwks ListMetadata MfaChallengeError"
     " MfaEnrollmentError NotFoundError Page RateLimitExceededError ServerError Session"
     " SignatureInvalidError TooManyAttemptsError Totp TotpExtended UNSET UnprocessableEntityError User"
-    " WebhookEndpoint verify_event",
+    " WebhookDelivery WebhookEndpoint verify_event",
     "Client": "close events mfa user_management webhooks",
     "AsyncClient": "aclose events mfa user_management webhooks",
     "user_management": "authenticate_with_password authenticate_with_refresh_token authenticate_with_totp"
@@ -36,7 +36,7 @@ PUBLIC: Final = {
     "mfa": "challenge_factor delete_factor enroll_factor get_factor verify_challenge",
     "events": "list_events",
     "webhooks": "create_webhook_endpoint delete_webhook_endpoint list_webhook_endpoints"
-    " update_webhook_endpoint verify_event",
+    " ping_webhook_endpoint update_webhook_endpoint verify_event",
 }
 
 

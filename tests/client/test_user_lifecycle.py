@@ -12,6 +12,7 @@ from authfactor import AsyncClient, Client
 from authfactor.client import (
     AuthenticationError,
     BadRequestError,
+    ConflictError,
     MfaChallengeError,
     NotFoundError,
     TooManyAttemptsError,
@@ -181,6 +182,19 @@ def test_webhook_endpoints_are_created_updated_and_deleted(client: Client) -> No
     client.webhooks.delete_webhook_endpoint(created.id)
     with pytest.raises(NotFoundError):
         client.webhooks.delete_webhook_endpoint(created.id)
+
+
+def test_webhook_endpoint_is_pinged(client: Client) -> None:
+    created = client.webhooks.create_webhook_endpoint(
+        endpoint_url="https://example.org/pinged", events=["user.created"]
+    )
+    queued = client.webhooks.ping_webhook_endpoint(created.id)
+    assert (queued.endpoint_id, queued.event, queued.state) == (created.id, "authfactor.ping", "pending")
+    client.webhooks.update_webhook_endpoint(created.id, status="disabled")
+    with pytest.raises(ConflictError) as refused:
+        client.webhooks.ping_webhook_endpoint(created.id)
+    assert refused.value.code == "webhook_endpoint_disabled"
+    client.webhooks.delete_webhook_endpoint(created.id)
 
 
 def test_repr_shows_no_secrets_or_tokens(client: Client, email: str) -> None:

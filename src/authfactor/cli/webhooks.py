@@ -1,4 +1,4 @@
-"""`authfactor webhooks`: list endpoints; list and resend deliveries."""
+"""`authfactor webhooks`: list and ping endpoints; list and resend deliveries."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.group("webhooks", no_args_is_help=True)
 def webhooks() -> None:
-    """List webhook endpoints; list and resend deliveries."""
+    """List and ping webhook endpoints; list and resend deliveries."""
 
 
 State = Literal["pending", "delivered", "failed"]
@@ -37,14 +37,34 @@ def list_endpoints(ctx: click.Context, limit: int, after: str | None) -> None:
         return await af.read(af.webhooks.page(environment, PageQuery(limit=limit, after=after)))
 
     page = context.run(options, work)
-    rows = [[item.id, item.endpoint_url, item.status, ", ".join(item.events)] for item in page.items]
+    rows = [[item.id, item.endpoint_url, _status(item), ", ".join(item.events)] for item in page.items]
 
     def print_text() -> None:
         context.print_table(["id", "url", "status", "events"], rows, "No webhook endpoints.")
         if page.after:
             print(f"Next page: --after {page.after}")
 
-    context.print_result(options, wire.endpoints(page), print_text)
+    context.print_result(options, wire.endpoints_health(page), print_text)
+
+
+@webhooks.command("ping")
+@click.argument("endpoint_id")
+@click.pass_context
+def ping(ctx: click.Context, endpoint_id: str) -> None:
+    """Send the test event authfactor.ping to an endpoint. Example: authfactor webhooks ping we_01…"""
+    options = context.global_options(ctx)
+
+    async def work(af: Authfactor, environment: Environment) -> DeliveryRecord:
+        unit = af.deliveries.ping(environment, endpoint_id)
+        return await context.run_audited(af, environment, unit, "webhook_endpoint.ping", endpoint_id)
+
+    queued = context.run(options, work)
+
+    def print_text() -> None:
+        print(f"{queued.id} is queued; a running server sends it within a second. Its outcome:")
+        print(f"  authfactor webhooks deliveries --endpoint {endpoint_id} --limit 1")
+
+    context.print_result(options, wire.delivery(queued), print_text)
 
 
 @webhooks.command("deliveries")
@@ -103,6 +123,14 @@ def resend(ctx: click.Context, delivery_id: str) -> None:
         wire.delivery(due),
         lambda: print(f"{due.id} will be sent again; it is due since {timestamps.format_ms(due.due_at)}."),
     )
+
+
+def _status(endpoint: WebhookEndpointRecord) -> str:
+    """Describe whether an endpoint receives events, and its latest failure."""
+    status: str = endpoint.status
+    if status == "enabled" and endpoint.paused_until is not None:
+        status = f"paused until {timestamps.format_ms(endpoint.paused_until)}"
+    return f"{status}\nlast error: {endpoint.last_error}" if endpoint.last_error else status
 
 
 def _last_response(delivery: DeliveryRecord) -> str:

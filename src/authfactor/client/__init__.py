@@ -43,6 +43,7 @@ from authfactor.client.types import (
     Totp,
     TotpExtended,
     User,
+    WebhookDelivery,
     WebhookEndpoint,
 )
 from authfactor.client.webhooks import SignatureInvalidError, verify_event
@@ -86,6 +87,7 @@ __all__ = [
     "TotpExtended",
     "UnprocessableEntityError",
     "User",
+    "WebhookDelivery",
     "WebhookEndpoint",
     "verify_event",
 ]

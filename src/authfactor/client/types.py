@@ -182,6 +182,24 @@ class WebhookEndpoint(Model, frozen=True, kw_only=True):
         return f"WebhookEndpoint(id={self.id!r}, endpoint_url={self.endpoint_url!r}, secret=***)"
 
 
+class WebhookDelivery(Model, frozen=True, kw_only=True):
+    """The delivery of one event to one webhook endpoint, as it was when it was queued."""
+
+    id: str
+    endpoint_id: str
+    event_id: str
+    state: Literal["pending", "delivered", "failed"]
+    attempts: int
+    due_at: datetime
+    created_at: datetime
+    updated_at: datetime
+    event: str | None = None
+    user_id: str | None = None
+    last_status: int | None = None
+    last_error: str | None = None
+    object: Literal["webhook_delivery"] = "webhook_delivery"
+
+
 class Jwk(Model, frozen=True, kw_only=True):
     """A public key that verifies access tokens (RFC 7517)."""
 

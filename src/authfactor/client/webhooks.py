@@ -22,7 +22,7 @@ from authfactor.client.operations import (
     path,
     query,
 )
-from authfactor.client.types import Event, ListResponse, Order, WebhookEndpoint
+from authfactor.client.types import Event, ListResponse, Order, WebhookDelivery, WebhookEndpoint
 
 TOLERANCE: Final = 180
 """Default difference allowed between the signature's time and now, in seconds."""
@@ -144,6 +144,17 @@ class _Webhooks(Group):
     def delete_webhook_endpoint(self, webhook_endpoint_id: str) -> ApiCall[None]:
         """Delete a webhook endpoint and its pending deliveries. Raises `NotFoundError`."""
         return ApiCall("DELETE", path("/webhook_endpoints/{}", webhook_endpoint_id), decode_nothing)
+
+    @operation
+    def ping_webhook_endpoint(self, webhook_endpoint_id: str) -> ApiCall[WebhookDelivery]:
+        """Send the test event `authfactor.ping` to a webhook endpoint, whatever events it subscribes to.
+
+        The event is queued, signed and retried like any other. A paused endpoint is tried at once.
+
+        Raises `NotFoundError`, and `ConflictError` if the endpoint is disabled.
+        """
+        url_path = path("/authfactor/webhook_endpoints/{}/ping", webhook_endpoint_id)
+        return ApiCall("POST", url_path, decoder(WebhookDelivery))
 
 
 class Webhooks(_Webhooks, SyncGroup):

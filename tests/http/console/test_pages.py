@@ -6,7 +6,7 @@ import pytest
 
 from authfactor.models import PageQuery, UserRecord
 from authfactor.rules.unit import Scope
-from authfactor.wire.webhooks import CreateWebhookEndpoint
+from authfactor.wire.webhooks import CreateWebhookEndpoint, UpdateWebhookEndpoint
 from tests.support.console import BASE, CLIENT, HOME, PASSWORD, Browser, Console, version_on
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
@@ -252,6 +252,33 @@ async def test_webhook_secret_is_shown_once(console: Console, owner: Browser) ->
     listed = (await owner.get(f"{HOME}/webhooks")).text
     assert secret not in listed
     assert "whsec_" not in listed
+
+
+async def test_console_sends_a_test_event_and_shows_a_paused_endpoint(
+    console: Console, owner: Browser
+) -> None:
+    af = console.af
+    made = await af.run(
+        af.webhooks.create(console.one, CreateWebhookEndpoint("http://127.0.0.1:9/hook", ["user.created"]))
+    )
+    assert "Send test event" in (await owner.get(f"{HOME}/webhooks")).text
+    assert (await owner.post(f"{HOME}/webhooks/{made.id}/ping")).status_code == 303
+    assert "authfactor.ping" in (await owner.get(f"{HOME}/deliveries")).text
+    await af.run(
+        lambda tx: tx.db.run(
+            "UPDATE webhook_endpoints SET failures = 5, last_error = $1, paused_until = $2",
+            HOSTILE,
+            console.clock.now,
+        )
+    )
+    page = (await owner.get(f"{HOME}/webhooks")).text
+    assert ">paused</span>" in page
+    assert "after 5 failures in a row" in page
+    assert HOSTILE not in page
+    await af.run(af.webhooks.update(console.one, made.id, UpdateWebhookEndpoint(status="disabled")))
+    assert "Send test event" not in (await owner.get(f"{HOME}/webhooks")).text
+    refused = await owner.post(f"{HOME}/webhooks/{made.id}/ping")
+    assert (refused.status_code, "is disabled" in refused.text) == (409, True)
 
 
 async def test_refused_form_keeps_the_typed_values(console: Console, owner: Browser) -> None:

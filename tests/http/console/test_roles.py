@@ -70,6 +70,7 @@ FORMS: dict[Action, Callable[[Targets], tuple[str, dict[str, str]]]] = {
     ),
     "webhook_endpoint.update": lambda targets: (f"{HOME}/webhooks/{targets.endpoint}/disable", {}),
     "webhook_endpoint.delete": lambda targets: (f"{HOME}/webhooks/{targets.endpoint}/delete", {}),
+    "webhook_endpoint.ping": lambda targets: (f"{HOME}/webhooks/{targets.endpoint}/ping", {}),
     "delivery.resend": lambda targets: (f"{HOME}/deliveries/{targets.delivery}/resend", {}),
     "operator.invite": lambda _: ("/console/operators", {"email": "new@example.org", "role": "owner"}),
     "operator.reset": lambda targets: (f"/console/operators/{targets.operator}/reset", {}),

@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,7 +14,7 @@ from authfactor.http import error_responses
 from authfactor.rules.events import event_log
 from authfactor.rules.events.webhook_endpoints import KNOWN_EVENTS, InvalidWebhookUrl
 from authfactor.wire.webhooks import PUBLIC_EVENTS, CreateWebhookEndpoint
-from tests.support.server_process import Server, fields, running
+from tests.support.server_process import Server, command_line, fields, running
 from tests.support.webhook_installation import WebhookInstallation
 from tests.support.webhook_receiver import Receiver, verified_time
 
@@ -24,7 +25,11 @@ KEYS = {"object", "id", "endpoint_url", "secret", "status", "events", "created_a
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     data = tmp_path_factory.mktemp("webhooks") / "data"
-    with running(data, {"AUTHFACTOR_WEBHOOK_PRIVATE_ADDRESSES": "true"}) as running_server:
+    settings = {
+        "AUTHFACTOR_WEBHOOK_PRIVATE_ADDRESSES": "true",
+        "AUTHFACTOR_MAX_WEBHOOK_ENDPOINTS": "100",
+    }
+    with running(data, settings) as running_server:
         yield running_server
 
 
@@ -166,7 +171,8 @@ def test_every_emitted_event_can_be_subscribed_to() -> None:
         if name.isupper() and isinstance(value, str) and not name.startswith("_")
     }
     assert len(names) > 10
-    assert names <= KNOWN_EVENTS
+    # The test event needs no subscription.
+    assert names - KNOWN_EVENTS == {event_log.PING}
     assert len(PUBLIC_EVENTS) == 93
 
 
@@ -193,6 +199,83 @@ def test_server_delivers_and_the_cli_shows_and_resends(
     unknown = server.run("webhooks", "resend", "wd_unknown")
     assert unknown.returncode == 4
     assert unknown.stderr == "authfactor: Webhook Delivery not found: 'wd_unknown'.\n"
+
+
+def test_test_events_of_api_and_command_line_arrive_and_are_audited(
+    server: Server, api: httpx.Client, receiver: Receiver
+) -> None:
+    body = {"endpoint_url": receiver.url, "events": ["session.created"]}
+    endpoint = fields(api.post(PATH, json=body), 201)
+    pinged = fields(api.post(f"/authfactor{PATH}/{endpoint['id']}/ping"), 202)
+    assert (pinged["object"], pinged["event"], pinged["state"]) == (
+        "webhook_delivery",
+        "authfactor.ping",
+        "pending",
+    )
+    assert _wait_for_state(server, endpoint["id"], "delivered")["id"] == pinged["id"]
+    again = json.loads(server.run("--json", "webhooks", "ping", endpoint["id"]).stdout)
+    while len(receiver.received) < 2:
+        _wait_for_state(server, endpoint["id"], "delivered")
+    assert [item.event["id"] for item in receiver.received] == [pinged["event_id"], again["event_id"]]
+    for item in receiver.received:
+        verified_time(item, endpoint["secret"])
+        assert item.event["event"] == "authfactor.ping"
+        assert item.event["data"] == {
+            "object": "webhook_endpoint",
+            "id": endpoint["id"],
+            "endpoint_url": receiver.url,
+        }
+    entries = [json.loads(line) for line in server.run("audit", "export").stdout.splitlines()]
+    pings = [entry for entry in entries if entry["action"] == "webhook_endpoint.ping"]
+    assert [(entry["actor_kind"], entry["target"]) for entry in pings] == [
+        ("api_key", endpoint["id"]),
+        ("command_line", endpoint["id"]),
+    ]
+
+
+def test_refused_test_event_says_why(server: Server, api: httpx.Client, endpoint: dict[str, Any]) -> None:
+    unknown = fields(api.post(f"/authfactor{PATH}/we_unknown/ping"), 404)
+    assert unknown["entity_id"] == "we_unknown"
+    fields(api.patch(f"{PATH}/{endpoint['id']}", json={"status": "disabled"}), 200)
+    refused = fields(api.post(f"/authfactor{PATH}/{endpoint['id']}/ping"), 409)
+    assert refused["code"] == "webhook_endpoint_disabled"
+    done = server.run("webhooks", "ping", endpoint["id"])
+    assert (done.returncode, "is disabled" in done.stderr) == (5, True)
+
+
+def test_endpoints_beyond_the_limit_are_refused(tmp_path: Path) -> None:
+    with (
+        running(tmp_path / "data", {"AUTHFACTOR_MAX_WEBHOOK_ENDPOINTS": "1"}) as server,
+        server.client() as api,
+    ):
+        bodies = [{"endpoint_url": f"https://example.com/{n}", "events": ["user.created"]} for n in "ab"]
+        fields(api.post(PATH, json=bodies[0]), 201)
+        refused = fields(api.post(PATH, json=bodies[1]), 422)
+    assert [(item["field"], item["code"]) for item in refused["errors"]] == [
+        ("endpoint_url", "endpoint_limit_reached")
+    ]
+
+
+async def test_command_line_shows_pauses_and_their_cause(
+    installation: WebhookInstallation, tmp_path: Path
+) -> None:
+    endpoint = await installation.endpoint("https://example.com/hooks")
+    error, until = "the receiver responded with 503", installation.clock.now
+    await installation.af.run(
+        lambda tx: tx.db.run(
+            "UPDATE webhook_endpoints SET failures = 5, last_error = $1, paused_until = $2", error, until
+        )
+    )
+    environment = {
+        "AUTHFACTOR_DATA": str(tmp_path),
+        "AUTHFACTOR_DATABASE_URL": installation.af.settings.database_url,
+    }
+    table = command_line("webhooks", "list", **environment)
+    assert "paused until 2023-11-14T22:13:30.000Z" in table.stdout
+    assert f"last error: {error}" in table.stdout
+    [listed] = json.loads(command_line("--json", "webhooks", "list", **environment).stdout)["data"]
+    assert (listed["id"], listed["failures"], listed["last_error"]) == (endpoint.id, 5, error)
+    assert listed["paused_until"] == "2023-11-14T22:13:30.000Z"
 
 
 def _wait_for_state(server: Server, endpoint_id: str, state: str) -> dict[str, Any]:

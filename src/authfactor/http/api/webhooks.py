@@ -34,6 +34,12 @@ async def delete_webhook_endpoint(request: Request) -> Response:
     return await request.administer(unit, None, "webhook_endpoint.delete", request.ids[0])
 
 
+async def ping_webhook_endpoint(request: Request) -> Response:
+    """Send a test event to a webhook endpoint."""
+    unit = request.af.deliveries.ping(request.environment, request.ids[0])
+    return await request.administer(unit, webhooks.delivery, "webhook_endpoint.ping", request.ids[0])
+
+
 ROUTES = [
     Route(
         "GET",
@@ -75,6 +81,16 @@ ROUTES = [
         204,
         "Delete a webhook endpoint",
         refusals=(404,),
+        tag=TAG,
+    ),
+    Route(
+        "POST",
+        "/authfactor/webhook_endpoints/{endpoint_id}/ping",
+        ping_webhook_endpoint,
+        202,
+        "Send a test event to a webhook endpoint",
+        gives=webhooks.WebhookDelivery,
+        refusals=(404, 409, 422),
         tag=TAG,
     ),
 ]

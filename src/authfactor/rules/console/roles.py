@@ -23,6 +23,7 @@ Action = Literal[
     "webhook_endpoint.create",
     "webhook_endpoint.update",
     "webhook_endpoint.delete",
+    "webhook_endpoint.ping",
     "delivery.resend",
     "operator.invite",
     "operator.reset",

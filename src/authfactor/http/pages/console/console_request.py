@@ -39,6 +39,7 @@ DONE_MESSAGES: Final = {
     "nothing": "There was nothing to unlock.",
     "disabled": "Disabled.",
     "enabled": "Enabled.",
+    "pinged": "The test event will be sent in a moment. Its outcome is among the deliveries.",
     "resent": "The delivery will be sent in a moment.",
     "ended": "The session has ended.",
     "role": "The role was changed and applies from the next request.",

@@ -63,6 +63,13 @@ async def delete(request: ConsoleRequest) -> Response:
     return request.redirect(f"{request.home}/webhooks", "deleted")
 
 
+async def ping(request: ConsoleRequest) -> Response:
+    """Send a test event to an endpoint."""
+    unit = request.af.deliveries.ping(request.environment, request.ids[0])
+    await request.act("webhook_endpoint.ping", unit, request.ids[0])
+    return request.redirect(f"{request.home}/webhooks", "pinged")
+
+
 async def show_deliveries(request: ConsoleRequest) -> Response:
     """List deliveries, newest first."""
     query = request.page_request.query()
@@ -109,6 +116,9 @@ ROUTES = [
     ),
     operator_page(
         "POST", f"{_ENDPOINT}/delete", delete, "Delete a webhook endpoint", on_error=show_endpoints
+    ),
+    operator_page(
+        "POST", f"{_ENDPOINT}/ping", ping, "Send a test event to a webhook endpoint", on_error=show_endpoints
     ),
     operator_page("GET", "/console/e/{environment}/deliveries", show_deliveries, "Deliveries"),
     operator_page(
