@@ -50,6 +50,11 @@ EMAILS = ("tests/unit/test_email_identity.py",)
 STRICTER_POLICY = ("tests/http/sign_in/test_stricter_policy.py", "-k", "sqlite")
 FRAMING = ("tests/security/test_http_framing.py",)
 HTTP_LIMITS = ("tests/security/test_http_limits.py", "-k")
+LOG_STREAM = ("tests/http/test_log_stream.py",)
+STALLED_LOG = ("tests/reliability/test_stalled_log_reader.py",)
+PAUSES = ("tests/rules/test_webhook_pauses.py", "-k", "sqlite")
+PAUSES_AT_ONCE = ("tests/rules/test_webhook_pauses.py", "-k", "postgres")
+PLACES = ("tests/unit/test_delivery_places.py",)
 MODEL = ("tests/reliability/test_simulation.py", "-k", "five_thousand")
 
 MUTANTS = [
@@ -910,6 +915,132 @@ MUTANTS = [
         "and route == AUTHENTICATE:",
         "and False:",
         ("tests/http/test_rate_limiting.py",),
+    ),
+    Mutant(
+        "the event loop writes the log itself",
+        "cli/serve.py",
+        "    log_stream.install()\n",
+        "",
+        (*STALLED_LOG, "-k", "drops"),
+    ),
+    Mutant(
+        "the supervisor starts no worker beside a stalled log reader",
+        "http/telemetry/log_stream.py",
+        'for name in ("stdout", "stderr"):',
+        'for name in ("stderr",):',
+        (*STALLED_LOG, "-k", "upgrade"),
+    ),
+    Mutant(
+        "log lines wait without a limit",
+        "http/telemetry/log_stream.py",
+        "if self._queued >= MAX_QUEUED and",
+        "if False and",
+        LOG_STREAM,
+    ),
+    Mutant(
+        "dropped log lines are not counted",
+        "http/telemetry/log_stream.py",
+        'self.dropped += text.count("\\n")',
+        "pass",
+        LOG_STREAM,
+    ),
+    Mutant(
+        "log lines that fail are not counted",
+        "http/telemetry/log_stream.py",
+        "self.dropped += failed",
+        "self.dropped += 0",
+        LOG_STREAM,
+    ),
+    Mutant(
+        "dropped log lines are not reported",
+        "http/telemetry/log_stream.py",
+        "        if count:\n",
+        "        if False:\n",
+        LOG_STREAM,
+    ),
+    Mutant(
+        "an exit waits for a stalled log reader forever",
+        "http/telemetry/log_stream.py",
+        "self._writer is None, seconds)",
+        "self._writer is None, None)",
+        LOG_STREAM,
+    ),
+    Mutant(
+        "processes mix their log lines",
+        "http/telemetry/log_stream.py",
+        "start + select.PIPE_BUF",
+        "start + 1000 * select.PIPE_BUF",
+        LOG_STREAM,
+    ),
+    Mutant(
+        "a forked process writes its parent's log lines again",
+        "http/telemetry/log_stream.py",
+        "        os.register_at_fork(after_in_child=self._start_empty)\n",
+        "",
+        LOG_STREAM,
+    ),
+    Mutant(
+        "an exiting worker does not drain its log",
+        "server/supervisor.py",
+        "                log_stream.drain()\n            os._exit(code)",
+        "                pass\n            os._exit(code)",
+        (*STALLED_LOG, "-k", "last_lines"),
+    ),
+    Mutant(
+        "dead webhook receivers of one environment take all places",
+        "rules/events/delivery_places.py",
+        "for_environment = _share(self._free, self._by_environment.get(endpoint[0], 0))",
+        "for_environment = self._free",
+        PLACES,
+    ),
+    Mutant(
+        "a dead webhook receiver takes the places of its environment",
+        "rules/events/delivery_places.py",
+        "_share(for_environment, taken), MAX_PER_ENDPOINT - taken)",
+        "for_environment, MAX_CONCURRENT)",
+        PLACES,
+    ),
+    Mutant(
+        "failing webhook endpoints are not paused",
+        "rules/events/deliveries.py",
+        "return None if paused else endpoint",
+        "return endpoint",
+        PAUSES,
+    ),
+    Mutant(
+        "every claim probes a paused webhook endpoint",
+        "rules/events/deliveries.py",
+        "due = due if first else []",
+        "pass",
+        PAUSES_AT_ONCE,
+    ),
+    Mutant(
+        "a probe sends all that is due to a paused webhook endpoint",
+        "rules/events/deliveries.py",
+        "1 if probe else limit",
+        "limit",
+        PAUSES,
+    ),
+    Mutant(
+        "requests sent before a pause prolong it",
+        "store/tables/webhook_endpoints.py",
+        "paused_until IS NULL OR $8 = 1)",
+        "paused_until IS NULL OR $8 >= 0)",
+        PAUSES,
+    ),
+    Mutant(
+        "an environment has any number of webhook endpoints",
+        "rules/events/webhook_endpoints.py",
+        "if await scope.tx.webhook_endpoints.count(scope.number) >= self._max_per_environment:",
+        "if False:",
+        PAUSES,
+    ),
+    Mutant(
+        "webhook endpoints are counted without a lock",
+        "rules/events/webhook_endpoints.py",
+        "        await scope.tx.environments.lock(scope.number)\n        if await scope.tx.webhook",
+        "        if await scope.tx.webhook",
+        PAUSES_AT_ONCE,
     ),
 ]
 
