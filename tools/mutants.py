@@ -55,6 +55,7 @@ STALLED_LOG = ("tests/reliability/test_stalled_log_reader.py",)
 PAUSES = ("tests/rules/test_webhook_pauses.py", "-k", "sqlite")
 PAUSES_AT_ONCE = ("tests/rules/test_webhook_pauses.py", "-k", "postgres")
 PLACES = ("tests/unit/test_delivery_places.py",)
+LOGOUT = ("tests/http/sign_in/test_logout.py", "-k", "not postgres")
 MODEL = ("tests/reliability/test_simulation.py", "-k", "five_thousand")
 
 MUTANTS = [
@@ -1041,6 +1042,32 @@ MUTANTS = [
         "        await scope.tx.environments.lock(scope.number)\n        if await scope.tx.webhook",
         "        if await scope.tx.webhook",
         PAUSES_AT_ONCE,
+        "an unknown session is logged out to any environment's URL",
+        "store/tables/environments.py",
+        "WHERE sessions.id IS NOT NULL OR (SELECT COUNT(*) FROM environments) = 1",
+        "WHERE 1 = 1",
+        LOGOUT,
+    ),
+    Mutant(
+        "a logout finds another environment than the session's",
+        "store/tables/environments.py",
+        "ON sessions.environment = environments.number AND sessions.id = $1",
+        "ON sessions.id = $1",
+        LOGOUT,
+    ),
+    Mutant(
+        "a logout of an ended or unknown session writes",
+        "rules/authentication/sessions.py",
+        "        if is_open:\n",
+        "        if True:\n",
+        LOGOUT,
+    ),
+    Mutant(
+        "a logout redirects to any URL",
+        "http/api/logout.py",
+        "if return_to is not None and return_to in allowed:",
+        "if return_to is not None:",
+        LOGOUT,
     ),
 ]
 

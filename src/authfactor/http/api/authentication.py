@@ -98,7 +98,7 @@ async def log_out(request: Request) -> Response:
     """End the session of a browser and redirect it."""
     query = request.query()
     session_id = required(query.get("session_id"), "session_id")
-    return await logout.log_out(request.af, session_id, query.get("return_to"))
+    return await logout.log_out(request, session_id, query.get("return_to"))
 
 
 async def list_events(request: Request) -> Response:

@@ -1,46 +1,31 @@
-"""Logging out in a browser, with a redirect to a URL on the environment's allowlist only."""
+"""Logging out in a browser, with a redirect only to a URL of the session's own environment."""
 
-import contextlib
 from typing import Final
 from urllib.parse import quote
 
-import msgspec
-
-from authfactor import errors
-from authfactor.core import Authfactor
+from authfactor.http.pages import logged_out_page
+from authfactor.http.request import Request
 from authfactor.http.response import Response
-from authfactor.models import Environment, EnvironmentOptions
+from authfactor.models import Environment
+from authfactor.rules.tenants.environments import options_of
 
 # All other characters, line breaks above all, are percent-encoded in the Location header.
 URL_CHARACTERS: Final = "%/:?#[]@!$&'()*+,;=~-._"
 
 
-async def log_out(af: Authfactor, session_id: str, return_to: str | None) -> Response:
-    """End the session if it exists, and redirect either way, so that the response reveals nothing.
-
-    Raises `InvalidRequest` if no logout redirect is configured.
-    """
-    environments = await af.read(lambda tx: tx.environments.all())
-    for environment in environments:
-        with contextlib.suppress(errors.NotFound):
-            await af.run(af.sessions.revoke(environment, session_id))
-            environments = [environment]
-            break
-    allowed = [url for environment in environments for url in _redirects(environment)]
-    return Response(
-        302, b"", ((b"location", quote(_redirect_target(allowed, return_to), safe=URL_CHARACTERS).encode()),)
-    )
+async def log_out(request: Request, session_id: str, return_to: str | None) -> Response:
+    """End the session if it is open, and redirect the browser, or show that it is signed out."""
+    environment = await request.af.sessions.log_out(request.af.store, session_id)
+    url = None if environment is None else _redirect_target(environment, return_to)
+    if url is None:
+        return await logged_out_page.show(request, environment)
+    return Response(302, b"", ((b"location", quote(url, safe=URL_CHARACTERS).encode()),))
 
 
-def _redirects(environment: Environment) -> tuple[str, ...]:
-    return msgspec.json.decode(environment.options, type=EnvironmentOptions).logout_redirects
-
-
-def _redirect_target(allowed: list[str], return_to: str | None) -> str:
+def _redirect_target(environment: Environment, return_to: str | None) -> str | None:
+    """Return `return_to` if it is on the environment's list, else the first of the list, if there is one."""
+    allowed = options_of(environment).logout_redirects
     # Compared as a whole: a prefix matches `https://app.example.org.evil.example`.
     if return_to is not None and return_to in allowed:
         return return_to
-    if allowed:
-        return allowed[0]
-    item = errors.Item("return_to", "return_to_not_allowed", "return_to: no logout redirect is configured.")
-    raise errors.InvalidRequest(item)
+    return allowed[0] if allowed else None

@@ -1,5 +1,6 @@
 """Sessions: start, refresh tokens, list, end."""
 
+import contextlib
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -208,6 +209,22 @@ class Sessions:
         if session is None or user_id not in {None, session.user_id}:
             raise errors.NotFound("Session", session_id)
         await self._end(scope, session)
+
+    async def log_out(self, store: Store, session_id: str) -> Environment | None:
+        """End a session named by its id alone, which needs no credentials, and return its environment.
+
+        Only the end of an open session writes; for all other ids a stranger costs one look-up. None: the
+        installation has several environments, and none of them has the session.
+        """
+        found = await store.read(lambda tx: tx.environments.of_session(session_id))
+        if found is None:
+            return None
+        environment, is_open = found
+        if is_open:
+            # The session may have been deleted in the meantime, with its user.
+            with contextlib.suppress(errors.NotFound):
+                await store.write(self.revoke(environment, session_id))
+        return environment
 
     @unit
     async def require_active(self, scope: Scope, user_id: str | None, session_id: str | None) -> None:

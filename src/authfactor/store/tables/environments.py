@@ -26,6 +26,15 @@ BY_NAME = f"SELECT {COLUMNS} FROM environments WHERE name = $1"
 
 ALL = f"SELECT {COLUMNS} FROM environments ORDER BY number"
 
+# Of an unknown session, the only environment that there is. The join is one index look-up per environment.
+OF_SESSION = f"""
+SELECT {", ".join(f"environments.{name}" for name in COLUMNS.split(", "))},
+    sessions.id IS NOT NULL AND sessions.ended_at IS NULL
+FROM environments LEFT JOIN sessions ON sessions.environment = environments.number AND sessions.id = $1
+WHERE sessions.id IS NOT NULL OR (SELECT COUNT(*) FROM environments) = 1
+LIMIT 1
+"""
+
 UPDATE = """
 UPDATE environments SET name = $2, team_name = $3, mfa_policy = $4, options = $5, updated_at = $6
 WHERE number = $1
@@ -65,6 +74,14 @@ class EnvironmentsTable:
     async def by_name(self, name: str) -> Environment | None:
         """Return the environment with this name, or None."""
         return _environment(await self._db.one(BY_NAME, name))
+
+    async def of_session(self, session_id: str) -> tuple[Environment, bool] | None:
+        """Return a session's environment, and whether the session is open; None if no environment has it.
+
+        With a single environment, that is the environment of every session, known or not.
+        """
+        row = await self._db.one(OF_SESSION, session_id)
+        return None if row is None else (Environment(*row[:-1]), bool(row[-1]))
 
     async def all(self) -> list[Environment]:
         """Return all environments, oldest first."""
