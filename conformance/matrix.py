@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from authfactor.http.api import unserved
 from conformance.rows import ROWS, STEPS, Row
 
 LINE: Final = re.compile(r"(ok|not ok) (.+)")
@@ -101,6 +102,53 @@ HOW: Final = """
 | java 7 | `WorkOS.builder().apiKey(key).clientId(...).apiBaseUrl("http://127.0.0.1:8080").build()` |
 | curl | `Authorization: Bearer KEY` and a JSON body |
 """
+NOT_SERVED: Final = """
+## Not served
+
+What the WorkOS API has and this server does not is refused, never silently ignored
+([0039](decisions/0039-refused-instead-of-ignored.md)). A running server shows this at `/docs/compatibility`.
+
+### Refused parameters
+
+A value other than null or an empty string gets a 422 `invalid_request_parameters` with the item
+`NAME_not_supported`. In the query of a list they are refused even if empty, and so is every parameter
+that is not documented (`parameter_unknown`): a misspelled filter would list everything.
+
+| parameter | operations |
+|---|---|"""
+IGNORED: Final = """
+### Parameters without an effect
+
+Accepted, because nothing depends on them. Fields of a body that neither API knows are ignored too, as SDKs
+send such fields.
+
+| parameter | operations | why it is safe |
+|---|---|---|"""
+ENDPOINTS: Final = """
+### Endpoints
+
+A request gets a 501 with the code `not_supported`; the SDK for Java and Kotlin retries it three times, as it
+does with every 5xx. Nothing is served of these products: {areas}. Of the others, these are not served:
+
+| path | methods |
+|---|---|"""
+
+
+def not_served() -> str:
+    """Return the section on what the server refuses or ignores, written from its own tables."""
+    refused = [f"| `{name}` | {operations} |" for name, operations in unserved.REFUSED_PARAMETERS.items()]
+    ignored = [
+        f"| {', '.join(f'`{each}`' for each in name.split(', '))} | {operations} | {reason} |"
+        for name, (operations, reason) in unserved.IGNORED_PARAMETERS.items()
+    ]
+    areas = ", ".join(f"`/{area}`" for area in sorted(unserved.AREAS))
+    paths: dict[str, list[str]] = {}
+    for method, path in unserved.OPERATIONS:
+        paths.setdefault(path, []).append(method)
+    operations = [f"| `{path}` | {', '.join(methods)} |" for path, methods in paths.items()]
+    return "\n".join(
+        [NOT_SERVED, *refused, IGNORED, *ignored, ENDPOINTS.format(areas=areas), *operations, ""]
+    )
 
 
 def document(outcomes: Sequence[Outcome]) -> str:
@@ -115,4 +163,4 @@ def document(outcomes: Sequence[Outcome]) -> str:
         if row.note:
             notes.setdefault(row.note, []).append(row.name)
     lines += ["", *(f"- {', '.join(names)}: {note}" for note, names in notes.items())]
-    return "\n".join(lines) + "\n" + HOW
+    return "\n".join(lines) + "\n" + HOW + not_served()

@@ -55,6 +55,9 @@ STALLED_LOG = ("tests/reliability/test_stalled_log_reader.py",)
 PAUSES = ("tests/rules/test_webhook_pauses.py", "-k", "sqlite")
 PAUSES_AT_ONCE = ("tests/rules/test_webhook_pauses.py", "-k", "postgres")
 PLACES = ("tests/unit/test_delivery_places.py",)
+NOT_SERVED = ("tests/http/test_not_served.py",)
+ENCRYPTED = ("tests/http/console/test_sign_in.py", "-k", "plain_http")
+WRONG_FOLDER = ("tests/cli/test_wrong_folder.py", "-k", "users or working")
 LOGOUT = ("tests/http/sign_in/test_logout.py", "-k", "not postgres")
 MODEL = ("tests/reliability/test_simulation.py", "-k", "five_thousand")
 
@@ -1068,6 +1071,69 @@ MUTANTS = [
         "if return_to is not None and return_to in allowed:",
         "if return_to is not None:",
         LOGOUT,
+    ),
+    Mutant(
+        "a filter that is not served is ignored",
+        "http/api/parameters.py",
+        "    refuse_unknown([name for name, _ in pairs if name not in PAGE and name not in filters])\n",
+        "",
+        NOT_SERVED,
+    ),
+    Mutant(
+        "a filter of events that is not served is ignored",
+        "http/api/authentication.py",
+        "    refuse_unknown([key for key, _ in others if key not in PAGE and key not in EVENT_FILTERS])\n",
+        "",
+        NOT_SERVED,
+    ),
+    Mutant(
+        "an empty email lists every user",
+        "http/api/parameters.py",
+        "if value or name in filters}",
+        "if value}",
+        NOT_SERVED,
+    ),
+    Mutant(
+        "a sign-in ignores what it should be bound to",
+        "http/api/authentication.py",
+        "    requests.refuse_not_served(body)\n",
+        "",
+        NOT_SERVED,
+    ),
+    Mutant(
+        "a stand-alone factor gets another secret than the given one",
+        "http/api/factors.py",
+        "    requests.refuse_not_served(body)\n",
+        "",
+        NOT_SERVED,
+    ),
+    Mutant(
+        "an unserved operation is an unknown route",
+        "http/dispatcher.py",
+        "            unserved.refuse(method, path, docs_pages.compatibility_link(self.settings))\n",
+        "",
+        NOT_SERVED,
+    ),
+    Mutant(
+        "unknown routes are not counted per address",
+        "http/dispatcher.py",
+        "            self._limit_address(scope)\n            unserved",
+        "            unserved",
+        NOT_SERVED,
+    ),
+    Mutant(
+        "the console's secrets are shown over plain HTTP",
+        "http/pages/console/console_request.py",
+        "    browser_security.check_encrypted(request.http_request.headers, request.af.settings)\n",
+        "",
+        ENCRYPTED,
+    ),
+    Mutant(
+        "a reading command creates an installation",
+        "cli/context.py",
+        "        af = await Authfactor.open(loaded, create=create)\n",
+        "        af = await Authfactor.open(loaded)\n",
+        WRONG_FOLDER,
     ),
 ]
 

@@ -9,6 +9,7 @@
     ├── Forbidden                 the caller is authenticated but not permitted
     ├── NotFound                  this environment has no such object with this id
     ├── RouteNotFound  MethodNotAllowed
+    ├── NotSupported              an operation of the WorkOS API that this server does not have
     ├── ChallengeRefused          the challenge can no longer be verified
     │   ├── ChallengeExpired  ChallengeAlreadyVerified
     │   └── TooManyAttempts
@@ -166,6 +167,17 @@ class MethodNotAllowed(AuthfactorError):
         """`allowed` are the supported methods."""
         super().__init__(f"Method not allowed. Use {' or '.join(allowed)}.")
         self.allowed = allowed
+
+
+class NotSupported(AuthfactorError):
+    """The WorkOS API has this operation, but this server does not; the message links to the list."""
+
+    code = "not_supported"
+
+    def __init__(self, operation: str, link: str) -> None:
+        """`operation` is a method and a path template, or the path of a whole product."""
+        super().__init__(f"{operation} of the WorkOS API is not supported by this server. See {link}")
+        self.operation = operation
 
 
 class ChallengeRefused(AuthfactorError):

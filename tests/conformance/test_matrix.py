@@ -86,3 +86,10 @@ def test_a_jar_that_differs_from_its_lock_is_refused(tmp_path: Path) -> None:
     (tmp_path / "one.jar").unlink()
     with pytest.raises(OSError, match=r"one\.jar .*: None instead of"):
         check_jars(tmp_path, lock)
+
+
+def test_the_compatibility_page_lists_what_the_server_refuses() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "compatibility.md").read_text(encoding="utf-8")
+
+    assert page.endswith(matrix.not_served()), "run make conformance, or replace the section Not served"
+    assert matrix.document([]).endswith(matrix.HOW + matrix.not_served())

@@ -330,8 +330,9 @@ def test_cursor_of_another_users_list_is_refused(
         assert_items(fields(api.get(path, params={"after": cursor}), 422), [("after", "after_invalid")])
 
 
-def test_unknown_query_parameters_are_ignored(api: httpx.Client, factors_path: str) -> None:
-    fields(api.get(factors_path, params={"include": "secret", "page": "2"}), 200)
+def test_unknown_query_parameters_of_a_list_are_refused(api: httpx.Client, factors_path: str) -> None:
+    refused = fields(api.get(factors_path, params={"include": "secret", "page": "2"}), 422)
+    assert_items(refused, [("include", "parameter_unknown"), ("page", "parameter_unknown")])
 
 
 INVALID_CREDENTIALS: list[dict[str, str]] = [

@@ -38,7 +38,7 @@ def test_every_error_class_is_in_the_module_docstring() -> None:
 def test_every_raised_error_has_its_own_http_status(kind: type[AuthfactorError]) -> None:
     assert kind in error_responses.STATUSES
     assert 400 <= error_responses.STATUSES[kind] <= 599
-    assert (error_responses.STATUSES[kind] >= 500) == (kind is errors.Unavailable)
+    assert (error_responses.STATUSES[kind] >= 500) == (kind in {errors.Unavailable, errors.NotSupported})
 
 
 @pytest.mark.parametrize("kind", ERRORS)
@@ -93,6 +93,7 @@ def test_error_codes_of_the_api_never_change() -> None:
         "MalformedBody": "invalid_json",
         "MethodNotAllowed": "method_not_allowed",
         "NotFound": "entity_not_found",
+        "NotSupported": "not_supported",
         "PasswordTooWeak": "password_strength_error",
         "RouteNotFound": "not_found",
         "TooManyAttempts": "one_time_code_too_many_attempts",

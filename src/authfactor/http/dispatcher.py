@@ -10,7 +10,8 @@ from authfactor import errors
 from authfactor.core import Authfactor
 from authfactor.crypto.vault import UnsealError
 from authfactor.http import api_key_auth, error_responses, rate_limiting, request_ids
-from authfactor.http.api import health
+from authfactor.http.api import health, unserved
+from authfactor.http.pages import docs_pages
 from authfactor.http.request import Request
 from authfactor.http.response import OutgoingResponse
 from authfactor.http.routing import Match, Route, Router
@@ -82,9 +83,7 @@ class Dispatcher:
         extra: Headers = []
         name, request = UNMATCHED, None
         try:
-            match = self._router.find(
-                "GET" if method == "HEAD" else method, scope["raw_path"].decode("latin-1")
-            )
+            match = self._find_route(scope)
             name = match.route.name
             request = await self._admit(match, scope, receive)
             request.origin = Origin(request_id, self._client_addresses.of(scope))
@@ -121,16 +120,34 @@ class Dispatcher:
             )
         return OutgoingResponse(response, request_id, extra, name, outcome, bodiless=method == "HEAD")
 
+    def _find_route(self, scope: Message) -> Match:
+        """Find the route of a request.
+
+        Raises `RouteNotFound`, `MethodNotAllowed` and `NotSupported`; these count in the rate limit of the
+        client's address, and `TooManyRequests` is raised instead beyond it.
+        """
+        method: str = "GET" if scope["method"] == "HEAD" else scope["method"]
+        path: str = scope["raw_path"].decode("latin-1")
+        try:
+            return self._router.find(method, path)
+        except (errors.RouteNotFound, errors.MethodNotAllowed):
+            self._limit_address(scope)
+            unserved.refuse(method, path, docs_pages.compatibility_link(self.settings))
+            raise
+
+    def _limit_address(self, scope: Message) -> None:
+        if self._address_limit is not None:
+            client = rate_limiting.client_network(self._client_addresses.of(scope))
+            self._apply_rate_limit("address", self._address_limit, client)
+
     async def _admit(self, match: Match, scope: Message, receive: Receive) -> Request:
         """Apply the rate limits and authenticate the request, then read its body."""
         method: str = scope["method"]
         # Our own protocol has built the mapping already.
         headers: dict[bytes, bytes] = scope.get("fields") or dict(scope["headers"])
         route = match.route
-        if self._address_limit is not None and route.tag != health.TAG:
-            self._apply_rate_limit(
-                "address", self._address_limit, rate_limiting.client_network(self._client_addresses.of(scope))
-            )
+        if route.tag != health.TAG:
+            self._limit_address(scope)
         # Before the body is read, so that unauthenticated clients cannot make the server buffer bodies.
         caller = await api_key_auth.authenticate(self._af, headers) if route.needs_key else None
         if self._key_limit is not None and caller is not None:

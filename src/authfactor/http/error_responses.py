@@ -26,6 +26,7 @@ STATUSES: Final[dict[type[errors.AuthfactorError], int]] = {
     errors.NotFound: 404,
     errors.RouteNotFound: 404,
     errors.MethodNotAllowed: 405,
+    errors.NotSupported: 501,
     errors.ChallengeExpired: 422,
     errors.ChallengeAlreadyVerified: 422,
     errors.TooManyAttempts: 400,

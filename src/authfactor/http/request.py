@@ -71,11 +71,15 @@ class Request:
         return requests.read(model, self.body)
 
     def query(self) -> dict[str, str]:
-        """Parse the query string. The last duplicate wins; unknown names are ignored."""
+        """Parse the query string. The last duplicate wins; empty values are left out."""
+        return {name: value for name, value in self.query_pairs() if value}
+
+    def query_pairs(self) -> list[tuple[str, str]]:
+        """Parse the query string into names and values, in order."""
         if not self.query_string:
-            return {}
-        pairs = parse_qsl(self.query_string.decode("latin-1"), keep_blank_values=False)
-        return {name: requests.without_nul(value) for name, value in pairs}
+            return []
+        pairs = parse_qsl(self.query_string.decode("latin-1"), keep_blank_values=True)
+        return [(name, requests.without_nul(value)) for name, value in pairs]
 
     def page_query(self, query: dict[str, str]) -> PageQuery:
         """Parse limit, order and cursors. Raises `InvalidRequest` with an item for each invalid one."""

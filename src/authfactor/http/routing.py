@@ -9,7 +9,7 @@ import msgspec
 from authfactor import errors
 from authfactor.http.request import Request
 from authfactor.http.response import Response
-from authfactor.wire.requests import without_nul
+from authfactor.wire.requests import RequestModel, without_nul
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -26,7 +26,7 @@ class Route(msgspec.Struct, frozen=True):
     handler: Handler
     status: int
     summary: str
-    takes: type | None = None
+    takes: type[RequestModel] | None = None
     gives: Any = None
     requires: tuple[str, ...] = ()
     query: tuple[str, ...] = ()

@@ -1,10 +1,13 @@
 """Request bodies. Unknown fields are ignored, null means absent, and so does "" for names.
 
+Fields that the WorkOS API knows and this server does not serve are refused where ignoring them would be less
+secure than expected.
+
 SDKs send more than documented (contract section 1.1): extra keys, explicit nulls, empty strings, and `null`
 or `[]` for an empty body. All of this is tolerated here and only here.
 """
 
-from typing import Annotated, Any, Literal, TypeVar, cast, get_args
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, cast, get_args
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -13,12 +16,19 @@ from msgspec import UNSET, Meta, UnsetType
 from authfactor.errors import InvalidRequest, Item, MalformedBody
 
 B = TypeVar("B", bound="RequestModel")
+_ABSENT: tuple[object, ...] = (None, "")
 _NO_FIELDS = frozenset({b"", b"null", b"[]", b"{}"})
 _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class RequestModel(msgspec.Struct, frozen=True, gc=False):
-    """Base of all request bodies."""
+    """Base of all request bodies.
+
+    `NOT_SERVED` names the fields that are refused, because ignoring one would narrow, bind or secure less
+    than the caller asked for (decision 0039). They are decoded, but are not in the OpenAPI document.
+    """
+
+    NOT_SERVED: ClassVar[tuple[str, ...]] = ()
 
 
 class EnrollUserFactor(RequestModel, frozen=True, gc=False):
@@ -46,6 +56,9 @@ class EnrollFactor(RequestModel, frozen=True, gc=False):
     totp_issuer: str | None = None
     totp_user: str | None = None
     user_id: str | None = None
+    totp_secret: Any = None
+
+    NOT_SERVED = ("totp_secret",)
 
 
 class ChallengeFactor(RequestModel, frozen=True, gc=False):
@@ -127,9 +140,14 @@ class Authenticate(RequestModel, frozen=True, gc=False):
     pending_authentication_token: str | None = None
     authentication_challenge_id: str | None = None
     refresh_token: str | None = None
-    organization_id: str | None = None
     ip_address: str | None = None
     user_agent: str | None = None
+    organization_id: Any = None
+    invitation_token: Any = None
+    code_verifier: Any = None
+    radar_auth_attempt_id: Any = None
+
+    NOT_SERVED = ("organization_id", "invitation_token", "code_verifier", "radar_auth_attempt_id")
 
 
 class RevokeSession(RequestModel, frozen=True, gc=False):
@@ -139,6 +157,18 @@ class RevokeSession(RequestModel, frozen=True, gc=False):
 
 
 _DECODERS: dict[type[RequestModel], msgspec.json.Decoder[Any]] = {}
+
+
+def refuse_not_served(body: RequestModel) -> None:
+    """Raise `InvalidRequest` with an item for each field that is given but not served."""
+    given = [name for name in body.NOT_SERVED if getattr(body, name) not in _ABSENT]
+    if given:
+        raise InvalidRequest(*map(not_supported, given))
+
+
+def not_supported(name: str) -> Item:
+    """Return the item for a parameter that is refused, because it cannot be ignored safely."""
+    return Item(name, f"{name}_not_supported", f"{name}: not supported by this server, and never ignored.")
 
 
 def read(shape: type[B], body: bytes) -> B:

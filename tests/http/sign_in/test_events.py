@@ -160,7 +160,7 @@ async def test_event_ids_are_ordered_under_concurrency(application: Application)
         "events[0]=user.created&events[1]=session.created",
         "events%5B0%5D=user.created&events%5B1%5D=session.created",
         "events[]=user.created&events[]=session.created",
-        "events=user.created,,session.created,user.created&organization_id=org_1",
+        "events=user.created,,session.created,user.created",
         "events=user.created,session.created,no.such.event",
     ],
 )

@@ -1,14 +1,13 @@
 """The endpoints of sign-in and sessions, the key set, and the events."""
 
 from typing import Final
-from urllib.parse import parse_qsl
 
 import msgspec
 
 from authfactor import errors
 from authfactor.errors import InvalidRequest, Item, OAuthRefused
 from authfactor.http.api import logout
-from authfactor.http.api.parameters import PAGE, required
+from authfactor.http.api.parameters import PAGE, list_query, refuse_unknown, required
 from authfactor.http.request import Request
 from authfactor.http.response import Response
 from authfactor.http.routing import Route
@@ -22,6 +21,7 @@ from authfactor.wire import events as event_shapes
 from authfactor.wire.requests import Authenticate
 
 TAG, EVENTS = "sign-in", "events"
+EVENT_FILTERS: Final = ("range_start", "range_end")
 MFA_TOTP: Final = "urn:workos:oauth:grant-type:mfa-totp"
 FORM: Final = b"application/x-www-form-urlencoded"
 MAX_EVENT_NAMES: Final = 100
@@ -84,7 +84,8 @@ async def jwks(request: Request) -> Response:
 async def list_sessions(request: Request) -> Response:
     """List a user's active sessions."""
     now = request.af.clock()
-    unit = request.af.sessions.page(request.environment, request.ids[0], request.page_query(request.query()))
+    query = request.page_query(list_query(request))
+    unit = request.af.sessions.page(request.environment, request.ids[0], query)
     return await request.read(unit, lambda page: authentication.sessions(page, now))
 
 
@@ -109,7 +110,7 @@ async def list_events(request: Request) -> Response:
 
 
 def _read_grant(request: Request) -> Authenticate:
-    """Read the body, JSON or form. Raises `OAuthRefused("invalid_request")`."""
+    """Read the body, JSON or form. Raises `OAuthRefused("invalid_request")` and `InvalidRequest`."""
     content_type = request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
     try:
         body = (
@@ -125,6 +126,7 @@ def _read_grant(request: Request) -> Authenticate:
     missing = [field for field in required_fields if not getattr(body, field)]
     if missing:
         raise OAuthRefused("invalid_request", f"Missing: {', '.join(missing)}.")
+    requests.refuse_not_served(body)
     return body
 
 
@@ -148,24 +150,24 @@ async def _authenticate_client(request: Request, body: Authenticate) -> ApiCalle
 
 
 def _event_query(request: Request) -> event_log.EventQuery:
-    pairs = parse_qsl(request.query_string.decode("latin-1"))
-    # The SDKs send `a,b`, a repeated name, `events[0]=` or `events[]=` (contract section 6.1).
-    names = [
-        name
-        for key, value in pairs
-        if key == "events" or (key.startswith("events[") and key.endswith("]"))
-        for name in value.split(",")
-        if name
-    ]
+    pairs = request.query_pairs()
+    names = [name for key, value in pairs if _names_events(key) for name in value.split(",") if name]
     if not names:
         text = "One or more event names (e.g. user.created) must be provided using the events parameter."
         raise errors.InvalidUserField("invalid_events_request", text)
-    query = dict(pairs)
+    others = [(key, value) for key, value in pairs if not _names_events(key)]
+    refuse_unknown([key for key, _ in others if key not in PAGE and key not in EVENT_FILTERS])
+    query = {key: value for key, value in others if value}
     page = request.page_query(query)
     if "order" not in query:
         page = PageQuery(page.limit, "asc", page.before, page.after)
     start, end = (_timestamp(query.get(field), field) for field in ("range_start", "range_end"))
     return event_log.EventQuery(tuple(dict.fromkeys(names))[:MAX_EVENT_NAMES], page, start, end)
+
+
+def _names_events(key: str) -> bool:
+    # The SDKs send `a,b`, a repeated name, `events[0]=` or `events[]=` (contract section 6.1).
+    return key == "events" or (key.startswith("events[") and key.endswith("]"))
 
 
 def _timestamp(text: str | None, field: str) -> int | None:
@@ -243,7 +245,7 @@ ROUTES = [
         200,
         "List events",
         gives=responses.ListOf[event_shapes.EventObject],
-        query=(*PAGE, "events", "range_start", "range_end", "organization_id"),
+        query=(*PAGE, "events", *EVENT_FILTERS),
         refusals=(400, 422),
         tag=EVENTS,
     ),

@@ -1,7 +1,7 @@
 """The endpoints of factors and challenges: parse, make one call, render."""
 
 from authfactor.errors import InvalidRequest, Item
-from authfactor.http.api.parameters import FACTORS, PAGE, required
+from authfactor.http.api.parameters import FACTORS, PAGE, list_query, required
 from authfactor.http.request import Request
 from authfactor.http.response import Response
 from authfactor.http.routing import Route
@@ -19,7 +19,7 @@ async def enroll_user_factor(request: Request) -> Response:
 
 async def list_user_factors(request: Request) -> Response:
     """List a user's factors."""
-    query = request.page_query(request.query())
+    query = request.page_query(list_query(request))
     return await request.read(
         request.af.factors.page(request.environment, request.ids[0], query), responses.factors
     )
@@ -27,7 +27,9 @@ async def list_user_factors(request: Request) -> Response:
 
 async def enroll_factor(request: Request) -> Response:
     """Enroll a stand-alone factor."""
-    unit = request.af.factors.enroll_standalone(request.environment, request.read_body(requests.EnrollFactor))
+    body = request.read_body(requests.EnrollFactor)
+    requests.refuse_not_served(body)
+    unit = request.af.factors.enroll_standalone(request.environment, body)
     return await request.write(unit, responses.factor_enrolled)
 
 

@@ -48,7 +48,7 @@ def document(routes: list[Route]) -> bytes:
         _require_always_sent(model, components.get(model.__name__.removesuffix("Object")))
     for route in routes:
         if route.takes:
-            _describe_body(components[route.takes.__name__], route.requires)
+            _describe_body(components[route.takes.__name__], route.requires, route.takes.NOT_SERVED)
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schema_of)
@@ -83,8 +83,13 @@ def _require_always_sent(model: type, schema: dict[str, Any] | None) -> None:
         schema["required"] = sorted({*schema.get("required", ()), *always})
 
 
-def _describe_body(schema: dict[str, Any], requires: tuple[str, ...]) -> None:
-    """Remove null defaults and set the required fields: null is accepted as absent, but not advertised."""
+def _describe_body(schema: dict[str, Any], requires: tuple[str, ...], not_served: tuple[str, ...]) -> None:
+    """Remove null defaults and refused fields, and set the required fields.
+
+    Null is accepted as absent, but not advertised.
+    """
+    for name in not_served:
+        schema["properties"].pop(name, None)
     for name, described in schema["properties"].items():
         if described.get("default", ...) is None:
             del described["default"]

@@ -1,6 +1,6 @@
 """The endpoints of users."""
 
-from authfactor.http.api.parameters import PAGE, USERS
+from authfactor.http.api.parameters import PAGE, USERS, list_query
 from authfactor.http.request import Request
 from authfactor.http.response import Response
 from authfactor.http.routing import Route
@@ -27,7 +27,7 @@ async def get_user_by_external_id(request: Request) -> Response:
 
 async def list_users(request: Request) -> Response:
     """List users."""
-    query = request.query()
+    query = list_query(request, "email")
     unit = request.af.users.page(request.environment, request.page_query(query), query.get("email"))
     return await request.read(unit, responses.users)
 
@@ -66,7 +66,7 @@ ROUTES = [
         200,
         "List users",
         gives=responses.ListOf[responses.UserObject],
-        query=(*PAGE, "email", "organization_id"),
+        query=(*PAGE, "email"),
         refusals=(422,),
         tag=USERS,
     ),

@@ -1,6 +1,6 @@
 """The endpoints of webhooks: parse, make one call, render."""
 
-from authfactor.http.api.parameters import PAGE
+from authfactor.http.api.parameters import PAGE, list_query
 from authfactor.http.request import Request
 from authfactor.http.response import Response
 from authfactor.http.routing import Route
@@ -11,7 +11,7 @@ TAG = "webhooks"
 
 async def list_webhook_endpoints(request: Request) -> Response:
     """List the webhook endpoints."""
-    query = request.page_query(request.query())
+    query = request.page_query(list_query(request))
     return await request.read(request.af.webhooks.page(request.environment, query), webhooks.endpoints)
 
 

@@ -8,16 +8,19 @@ import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from authfactor import errors, reference
+from authfactor.http.api import unserved
 from authfactor.http.pages.browser_security import Cookie
 from authfactor.http.pages.page_request import PageRequest, page
 from authfactor.http.response import Response
 from authfactor.reference import LANGUAGES, Endpoint, Parameter
+from authfactor.settings import Settings
 
 if TYPE_CHECKING:
     import markupsafe
 
 LANGUAGE_COOKIE: Final = "docs_language"
 DEFAULT_LANGUAGE: Final = "curl"
+COMPATIBILITY: Final = "/docs/compatibility"
 # The major version of each SDK that introduced its newer method names.
 NEWER_SINCE: Final = {"js": "9", "python": "6", "go": "7", "php": "5", "ruby": "7", "java": "5"}
 _YEAR_SECONDS: Final = 365 * 24 * 3600
@@ -80,6 +83,11 @@ def search_text(endpoint: Endpoint) -> str:
     return f"{endpoint.title} {endpoint.operation} {endpoint.name} {methods}".lower()
 
 
+def compatibility_link(settings: Settings) -> str:
+    """Return where the server says what it does not serve: a URL if there is a page, else a file."""
+    return f"{settings.base_url.rstrip('/')}{COMPATIBILITY}" if settings.docs else "docs/compatibility.md"
+
+
 async def show_index(request: PageRequest) -> Response:
     """Show the index, or the results of a search."""
     query = request.query().get("q", "").strip()[:100]
@@ -89,12 +97,21 @@ async def show_index(request: PageRequest) -> Response:
 
 
 async def show_page(request: PageRequest) -> Response:
-    """Show the page of an endpoint, the guide, or the error codes. Raises `RouteNotFound`."""
+    """Show an endpoint, the guide, the error codes, or what is not served. Raises `RouteNotFound`."""
     name = request.ids[0]
     if name == "guide":
         return _render(request, "reference/guide.html", responses=reference.recorded().guide)
     if name == "errors":
         return _render(request, "reference/errors.html", codes=reference.error_codes())
+    if name == "compatibility":
+        return _render(
+            request,
+            "reference/compatibility.html",
+            refused=unserved.REFUSED_PARAMETERS,
+            ignored=unserved.IGNORED_PARAMETERS,
+            areas=sorted(unserved.AREAS),
+            operations=unserved.OPERATIONS,
+        )
     endpoint = reference.endpoints().get(name.replace("-", "_"))
     if endpoint is None or endpoint.slug != name:
         raise errors.RouteNotFound("Not Found")

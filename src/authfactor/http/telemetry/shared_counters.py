@@ -34,7 +34,7 @@ STATUSES: Final = (
         "413",
         "422",
     ),
-    *("429", "500", "503", "other"),
+    *("429", "500", "501", "503", "other"),
 )
 RIGHT: Final = "right"
 LOCKED: Final = "locked"
