@@ -264,7 +264,7 @@ async def make(kind: str, size: int, folder: Path, url: str | None, progress: Pr
         await connection.execute(f"CREATE DATABASE {name}")
         await connection.close()
     await run(place, "migrate")
-    await run(place, "environments", "list")  # creates keys and environment
+    await run(place, "keys", "create")  # creates key ring and environment too
     before = await used_bytes(place.settings)
     await fill(place, progress)
     place.bytes_per_factor = (await used_bytes(place.settings) - before) / size

@@ -65,7 +65,7 @@ for _ in $(seq 300); do
 done
 
 step "the tour"
-KEY=$(sed -n 's/^  API key  *//p' "$place/server.log")
+KEY=$(cat "$place/state/bootstrap-api-key")
 call() { path=$1; shift; curl -sS "http://127.0.0.1:$api$path" -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' "$@"; }
 field() { "$place/venv/bin/python" -c 'import functools, json, sys
 print(functools.reduce(lambda part, name: part[name], sys.argv[1].split("."), json.load(sys.stdin)))' "$1"; }

@@ -39,9 +39,9 @@ from authfactor.rules.links.page_sessions import PageSessions
 from authfactor.rules.maintenance.key_rotation import KeyRotation
 from authfactor.rules.tenants.environments import Environments
 from authfactor.rules.tenants.users import Users
-from authfactor.settings import Settings
+from authfactor.settings import Settings, server_url
 from authfactor.store import Store, Unit
-from authfactor.store.opening import open_store
+from authfactor.store.opening import NoInstallation, open_store
 
 if TYPE_CHECKING:
     from authfactor.rules.audit.event_sealing import EventSealing
@@ -174,17 +174,24 @@ class Authfactor:
         clock: Clock = system_clock,
         entropy: Entropy = os.urandom,
         profile: Profile = PRODUCTION,
+        create: bool = True,
     ) -> "Authfactor":
         """Open key ring and database, creating both at the first start, and ensure the first environment.
 
-        Raises `ClockNotSet`, `keyring.KeyRingUnusable`, `store.opening.WrongSchema` and `errors.Unavailable`.
+        Without `create`, only an existing installation is opened. Raises `ClockNotSet`,
+        `keyring.KeyRingUnusable`, `store.opening.WrongSchema`, `errors.Unavailable`, and without `create`
+        `NoInstallation`.
         """
         check_clock(clock())
+        settings = server_url.resolved(settings)
         source = keyring.source_of(settings)
         ring = source.read() if source.exists() else None
-        store = await open_store(settings, entropy)
+        store = await open_store(settings, entropy, create=create)
         try:
-            vault = await _open_vault(source, ring, store, clock, entropy)
+            vault = await _open_vault(source, ring, store, clock, entropy, create=create)
+            environments = None if create else await store.read(lambda tx: tx.environments.all())
+            if vault is None or environments == []:
+                raise NoInstallation(settings)  # noqa: TRY301 - the store is closed below
             self = cls(settings, store, vault, clock, entropy, profile)
             await self.key_rotation.record_keys_in_use(store, vault.newest)
             # If the clock has been set back, new events must not get ids within a sealed range.
@@ -193,16 +200,17 @@ class Authfactor:
         except BaseException:
             await store.close()
             raise
-        first = self.environments.ensure_first(
-            team_name=settings.team_name,
-            client_id=settings.bootstrap_client_id,
-            key=settings.bootstrap_api_key,
-        )
-        try:
-            await self.run(first)
-        except BaseException:
-            await self.close()
-            raise
+        if create:
+            first = self.environments.ensure_first(
+                team_name=settings.team_name,
+                client_id=settings.bootstrap_client_id,
+                key=settings.bootstrap_api_key,
+            )
+            try:
+                await self.run(first)
+            except BaseException:
+                await self.close()
+                raise
         return self
 
     async def run(self, unit: Unit[T]) -> T:
@@ -238,9 +246,18 @@ class Authfactor:
 
 
 async def _open_vault(
-    source: keyring.KeySource, ring: list[Key] | None, store: Store, clock: Clock, entropy: Entropy
-) -> Vault:
-    """Build the vault, creating a ring if the database needs no key yet. Raises `keyring.KeyMissing`."""
+    source: keyring.KeySource,
+    ring: list[Key] | None,
+    store: Store,
+    clock: Clock,
+    entropy: Entropy,
+    *,
+    create: bool,
+) -> Vault | None:
+    """Build the vault. If the database needs no key yet and there is no ring, create one, or return None.
+
+    Raises `keyring.KeyMissing`.
+    """
     known = tuple(key.id for key in ring or ())
     missing = await KeyRotation(clock, "").missing_keys(store, known)
     if missing and ring is None and source.exists():
@@ -249,6 +266,8 @@ async def _open_vault(
         missing = [key_id for key_id in missing if key_id not in {key.id for key in ring}]
     if missing:
         raise keyring.KeyMissing(source.description, missing, ring_found=ring is not None)
+    if ring is None and not create:
+        return None
     return Vault(ring or source.create(entropy), entropy, _rate_limited_reader(source, clock))
 
 

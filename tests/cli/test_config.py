@@ -76,7 +76,7 @@ def test_config_check_lists_what_a_first_start_creates(tmp_path: Path) -> None:
 
 
 def test_config_check_finds_key_ring_and_schema(tmp_path: Path) -> None:
-    assert command_line("--data", str(tmp_path), "environments", "list").returncode == 0
+    assert command_line("--data", str(tmp_path), "keys", "create").returncode == 0
 
     found = run_json("--data", str(tmp_path), "config", "check")
 

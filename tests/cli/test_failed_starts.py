@@ -37,7 +37,7 @@ def serve(data: Path, *options: str, **environment: str) -> "subprocess.Complete
 
 
 def create_installation(data: Path) -> None:
-    assert command_line("--data", str(data), "environments", "list").returncode == 0
+    assert command_line("--data", str(data), "keys", "create").returncode == 0
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -66,10 +66,7 @@ def test_no_known_secret_leaks_anywhere(store: str, tmp_path: Path, request: pyt
             walk.outputs.append(Output("webhook", json.dumps(item.headers).encode() + item.body))
         assert traces
         walk.outputs += [Output("trace", body) for body in traces]
-    log = server.output()
-    set_up_token = re.findall(r"/console/set-up/([\w-]{20,})", log)[0]
-    # The log shows it once to the operator: that line is left out, every other one is searched.
-    walk.outputs.append(Output("log", log.replace(f"/console/set-up/{set_up_token}", "", 1).encode()))
+    walk.outputs.append(Output("log", server.output().encode()))
     leaks = found(walk.marks, walk.outputs)
     assert leaks == [], "\n".join(leaks)
 

@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from authfactor import settings
-from authfactor.settings import InvalidSetting, Settings, reading
+from authfactor.settings import InvalidSetting, Settings, reading, server_url
 
 NAMES: Final = [item.name for item in fields(Settings)]
 NUMBERS: Final = [item.name for item in fields(Settings) if item.type is int]
@@ -314,3 +314,82 @@ def test_reload_applies_only_reloadable_settings_and_lists_the_rest() -> None:
 
     assert applied == Settings(port=1, log_level="error")
     assert ignored == ["window", "port"]
+
+
+SERVICE_LINKS: Final = {
+    "AUTHFACTOR_SERVICE_HOST": "10.96.7.1",
+    "AUTHFACTOR_SERVICE_PORT": "80",
+    "AUTHFACTOR_SERVICE_PORT_HTTP": "80",
+    "AUTHFACTOR_PORT": "tcp://10.96.7.1:80",
+    "AUTHFACTOR_PORT_80_TCP": "tcp://10.96.7.1:80",
+    "AUTHFACTOR_PORT_80_TCP_PROTO": "tcp",
+    "AUTHFACTOR_PORT_80_TCP_PORT": "80",
+    "AUTHFACTOR_PORT_80_TCP_ADDR": "10.96.7.1",
+    # of services named authfactor-db and authfactor-metrics, the last like the setting `metrics_port`
+    "AUTHFACTOR_DB_SERVICE_HOST": "10.96.7.2",
+    "AUTHFACTOR_DB_SERVICE_PORT": "5432",
+    "AUTHFACTOR_DB_PORT_5432_TCP_ADDR": "10.96.7.2",
+    "AUTHFACTOR_METRICS_PORT": "tcp://10.96.7.3:9464",
+    "AUTHFACTOR_METRICS_PORT_9464_UDP": "udp://10.96.7.3:9464",
+}
+
+
+def test_variables_that_kubernetes_makes_for_services_are_ignored() -> None:
+    assert reading.read(SERVICE_LINKS) == Settings()
+    loaded = reading.load({**SERVICE_LINKS, "AUTHFACTOR_PORT": "9000"})
+    assert (loaded.settings.port, loaded.origins["port"]) == (9000, "AUTHFACTOR_PORT")
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("AUTHFACTOR_PORT", "http://10.96.7.1:80"),
+        ("AUTHFACTOR_PORT", "tcp"),
+        ("AUTHFACTOR_HOST_PORT", "80"),
+        ("AUTHFACTOR_SERVICE", "x"),
+        ("AUTHFACTOR_SERVICE_HOSTS", "x"),
+        ("AUTHFACTOR_SERVICE_ACCOUNT", "x"),
+        ("AUTHFACTOR_PORT_TCP", "x"),
+        ("AUTHFACTOR_PORT_80_TCP_MODE", "x"),
+        ("AUTHFACTOR_PORT_80_HTTP", "x"),
+        ("AUTHFACTOR_LOCK_AFTR", "tcp://10.96.7.1:80"),
+    ],
+)
+def test_variables_that_only_resemble_those_of_services_are_refused(variable: str, text: str) -> None:
+    with pytest.raises(InvalidSetting, match=variable):
+        reading.read({variable: text})
+
+
+URLS: Final = [
+    (("127.0.0.1", 9000), "", "http://127.0.0.1:9000", True),
+    (("127.0.0.1", 9000), "cert.pem", "https://127.0.0.1:9000", True),
+    (("::1", 9000, 0, 0), "", "http://[::1]:9000", True),
+    (("fe80::1%eth0", 9000, 0, 2), "", "http://[fe80::1]:9000", False),
+    (("192.0.2.7", 8080), "", "http://192.0.2.7:8080", False),
+    (("192.0.2.7", 8443), "cert.pem", "https://192.0.2.7:8443", True),
+    # An address that means all addresses is nothing to send a user to, whatever the scheme.
+    (("0.0.0.0", 8443), "cert.pem", "https://0.0.0.0:8443", False),  # noqa: S104 - as `getsockname` returns it
+    (("::", 8443, 0, 0), "cert.pem", "https://[::]:8443", False),
+    ("/run/authfactor.sock", "", "http://0.0.0.0:0", False),
+]
+
+
+@pytest.mark.parametrize(("address", "tls", "url", "is_safe"), URLS)
+def test_base_url_follows_the_listening_socket(address: object, tls: str, url: str, is_safe: bool) -> None:
+    bound = server_url.bound_to(Settings(tls_cert=tls, tls_key=tls), address)
+
+    assert (bound.base_url, bound.base_url_is_safe) == (url, is_safe)
+    given = Settings(base_url="https://mfa.example.org")
+    assert server_url.bound_to(given, address) == server_url.resolved(given) == given
+
+
+@pytest.mark.parametrize(
+    ("host", "is_loopback"),
+    [
+        *(("127.0.0.1", True), ("127.8.0.1", True), ("::1", True), ("localhost", True)),
+        *(("0.0.0.0", False), ("::", False), ("192.0.2.7", False), ("db.example.org", False), ("", False)),  # noqa: S104 - compared
+    ],
+)
+def test_only_a_loopback_address_needs_no_base_url(host: str, is_loopback: bool) -> None:
+    assert (server_url.warning(Settings(), host) is None) == is_loopback
+    assert server_url.warning(Settings(base_url="https://mfa.example.org"), host) is None

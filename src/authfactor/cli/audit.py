@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from authfactor import errors
-from authfactor.cli import context
+from authfactor.cli import context, terminal
 from authfactor.models import AuditEntry, PageQuery, RecordPage
 from authfactor.wire import audit_entries, timestamps
 
@@ -74,7 +74,7 @@ def list_entries(
     def print_text() -> None:
         context.print_table(["time", "actor", "action", "target", "reason", "id"], rows, "No entries.")
         if page.after:
-            print(f"Next page: --after {page.after}")
+            terminal.show(f"Next page: --after {page.after}")
 
     context.print_result(options, [audit_entries.entry(item) for item in page.items], print_text)
 
@@ -165,7 +165,8 @@ def export(
             raise errors.NotFound("audit entry", since)
         async for entry in _entries_after(af, since or ""):
             if all(getattr(entry, name) == value for name, value in filters.items()):
-                sys.stdout.write(msgspec.json.encode(audit_entries.entry(entry)).decode() + "\n")
+                line = msgspec.json.encode(audit_entries.entry(entry)).decode()
+                sys.stdout.write(terminal.printable_json(line) + "\n")
 
     context.run_installation(options, work)
 
@@ -242,7 +243,7 @@ def _parse_expected(text: str) -> tuple[str, bytes]:
 
 def _print_chain(result: ChainResult, *, signatures: bool) -> None:
     if result.broken is not None:
-        print(f"The audit log is not valid from {result.broken} on: {result.why}.")
+        terminal.show(f"The audit log is not valid from {result.broken} on: {result.why}.")
         return
     if result.last is None:
         print("The audit log is empty.")
@@ -252,7 +253,7 @@ def _print_chain(result: ChainResult, *, signatures: bool) -> None:
     if not signatures:
         print("The hashes are valid. To verify signatures too, add --with-keys.")
     print(f"{result.entries} entries, intact. Store this line in another place, for --expect:")
-    print(f"  {result.last.id}:{result.last.hash.hex()}")
+    terminal.show(f"  {result.last.id}:{result.last.hash.hex()}")
 
 
 def _shape(result: ChainResult, events: VerifiedEvents | None, *, signatures: bool) -> dict[str, object]:
@@ -299,7 +300,7 @@ def _time_of(event_id: str) -> str | None:
 
 def _print_events(events: VerifiedEvents) -> None:
     for finding in events.findings:
-        print(finding)
+        terminal.show(str(finding))
     if not events.sealed_upto:
         print("No events are sealed yet. A running server seals them about 15 minutes after they happen.")
         return

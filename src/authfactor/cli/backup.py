@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from authfactor import errors
 from authfactor.cli import context
 from authfactor.cli.progress import bars
 
@@ -77,11 +76,12 @@ def restore(ctx: click.Context, file: Path | None, check: bool, mark: bool, forc
 def _backup(settings: Settings, file: Path, *, replace: bool) -> str:
     from authfactor.core import system_clock, system_entropy
     from authfactor.crypto import backup_format, keyring
+    from authfactor.store import opening
     from authfactor.store.sqlite import backup
 
     path = context.sqlite_path_of(settings, _POSTGRES)
-    if not path.exists():
-        raise errors.InvalidRequest(message=f"There is no database at {path}.")
+    if not opening.exists(settings):
+        raise opening.NoInstallation(settings)
     if file.exists() and not replace:
         raise backup.TargetOccupied(f"{file} exists. Choose another name, or replace it with --force.")
     ring = keyring.source_of(settings).read()

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from authfactor.cli import context
-from authfactor.settings import Settings, masked
+from authfactor.settings import Settings, masked, server_url
 from authfactor.settings.reading import DEFAULT
 
 
@@ -73,6 +73,8 @@ async def _check(settings: Settings) -> dict[str, str]:
     from authfactor.store import opening, schema
 
     facts = {"settings": "valid"}
+    if problem := server_url.warning(settings, settings.host):
+        facts["warning"] = problem
     source = keyring.source_of(settings)
     where = "from the key command" if settings.key_command else str(settings.keys_path)
     if source.exists():

@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from authfactor import errors, settings
+from authfactor.cli import terminal
 from authfactor.settings import reading
 
 if TYPE_CHECKING:
@@ -63,9 +64,9 @@ def fail(error: Exception) -> NoReturn:
         text = f"{error.strerror or error}{where}"
     else:
         text = getattr(error, "message", None) or str(error)
-    print(f"authfactor: {text}", file=sys.stderr)
+    terminal.show(f"authfactor: {terminal.printable(text)}", sys.stderr)
     for item in items:
-        print(f"  - {item.message}", file=sys.stderr)
+        terminal.show(f"  - {terminal.printable(item.message)}", sys.stderr)
     from authfactor.cli import exit_codes
 
     raise SystemExit(exit_codes.code_of(error))
@@ -92,29 +93,37 @@ def expected_errors() -> tuple[type[Exception], ...]:
     )
 
 
-def run(options: GlobalOptions, work: Callable[[Authfactor, Environment], Awaitable[T]]) -> T:
-    """Open the installation, call `work` with it and the selected environment, close it, exit on errors."""
+def run(
+    options: GlobalOptions,
+    work: Callable[[Authfactor, Environment], Awaitable[T]],
+    *,
+    create: bool = False,
+) -> T:
+    """Like `run_installation`, but call `work` with the selected environment too."""
+
+    async def with_environment(af: Authfactor) -> T:
+        return await work(af, await _find_environment(af, options.environment))
+
+    return run_installation(options, with_environment, create=create)
+
+
+def run_installation(
+    options: GlobalOptions, work: Callable[[Authfactor], Awaitable[T]], *, create: bool = False
+) -> T:
+    """Open the installation, call `work` with it, close it, exit on errors.
+
+    `create`: also where there is none yet, which is reported. All other commands exit with code 8 there, so
+    that a wrong directory never looks like an empty installation.
+    """
     from authfactor.core import Authfactor
+    from authfactor.store import opening
 
     async def open_and_run() -> T:
-        af = await Authfactor.open(read_settings(options))
-        try:
-            return await work(af, await _find_environment(af, options.environment))
-        finally:
-            await af.close()
-
-    try:
-        return run_async(open_and_run())
-    except expected_errors() as error:
-        fail(error)
-
-
-def run_installation(options: GlobalOptions, work: Callable[[Authfactor], Awaitable[T]]) -> T:
-    """Open the installation, call `work` with it, close it, exit on errors."""
-    from authfactor.core import Authfactor
-
-    async def open_and_run() -> T:
-        af = await Authfactor.open(read_settings(options))
+        loaded = read_settings(options)
+        is_new = not opening.exists(loaded)
+        af = await Authfactor.open(loaded, create=create)
+        if is_new:
+            terminal.show(f"authfactor: created a new installation in {loaded.data}", sys.stderr)
         try:
             return await work(af)
         finally:
@@ -135,6 +144,19 @@ async def _find_environment(af: Authfactor, name_or_client_id: str | None) -> En
         text = f"There are several environments ({names}). Choose one with --environment."
         raise errors.InvalidRequest(message=text)
     return environments[0]
+
+
+def secret_argument(value: str) -> str:
+    """Return a secret argument; for `-`, the next line of standard input, which no process list shows.
+
+    Without a line there, exits with code 2.
+    """
+    if value != "-":
+        return value
+    line = sys.stdin.readline().rstrip("\r\n")
+    if not line:
+        fail(errors.InvalidRequest(message="Standard input has no line to read for the argument -."))
+    return line
 
 
 def actor() -> Actor:
@@ -171,7 +193,7 @@ async def run_audited(
 def print_result(options: GlobalOptions, shape: Any, print_text: Callable[[], None]) -> None:  # noqa: ANN401 - any wire shape
     """With --json, print `shape` as JSON; otherwise call `print_text`."""
     if options.as_json:
-        print(msgspec.json.format(msgspec.json.encode(shape)).decode())
+        print(terminal.printable_json(msgspec.json.format(msgspec.json.encode(shape)).decode()))
     else:
         print_text()
 
@@ -184,10 +206,12 @@ def print_table(columns: list[str], rows: list[list[str]], empty: str) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     grid = Table(*columns, box=box.SIMPLE_HEAD)
     for row in rows:
-        grid.add_row(*row)
+        # A string would be markup: `[link=…]` in a name would become a link.
+        grid.add_row(*(Text(terminal.printable(cell)) for cell in row))
     # Users copy ids from the table, so it may be wider than the terminal or the pipe.
     console = Console()
     console.width = max(console.width, Console(width=_WIDE).measure(grid).maximum)
@@ -198,7 +222,7 @@ def print_pairs(values: list[tuple[str, object]]) -> None:
     """Print names and values in two aligned columns; None is shown as `-`."""
     width = max(len(name) for name, _ in values)
     for name, value in values:
-        print(f"{name:<{width}}  {'-' if value is None else value}")
+        terminal.show(f"{name:<{width}}  {'-' if value is None else terminal.printable(str(value))}")
 
 
 def sqlite_path_of(loaded: settings.Settings, message: str) -> Path:

@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 
 @click.command("copy")
 @click.option("--from", "source", required=True, help="Source database: sqlite:///… or postgresql://…")
-@click.option("--to", "target", required=True, help="Target database; it must be empty.")
+@click.option(
+    "--to",
+    "target",
+    required=True,
+    help="Target database; it must be empty. For both, - reads the URL from the next line of standard input,"
+    " so that process lists do not show its password.",
+)
 @click.option(
     "--reseal",
     type=click.Path(path_type=Path),
@@ -40,12 +46,13 @@ def copy(ctx: click.Context, source: str, target: str, reseal: Path | None) -> N
     Secrets stay encrypted with the same keys, so the target's servers need the same key ring. With --reseal,
     they are decrypted with this installation's key ring and encrypted with another one.
 
-    Example: authfactor copy --from sqlite:///var/lib/authfactor/authfactor.db --to postgresql://db/authfactor
+    Example: authfactor copy --from sqlite:////var/lib/authfactor/authfactor.db --to - < target-url
     """
     options = context.global_options(ctx)
     settings = context.read_settings(options)
+    source, target = context.secret_argument(source), context.secret_argument(target)
     try:
-        counts = context.run_async(_copy(settings, source, target, reseal))
+        counts, keys = context.run_async(_copy(settings, source, target, reseal))
     except context.expected_errors() as error:
         context.fail(error)
     shape = {
@@ -58,34 +65,77 @@ def copy(ctx: click.Context, source: str, target: str, reseal: Path | None) -> N
     context.print_result(
         options,
         shape,
-        lambda: _print_result(counts, target, settings.keys_path if reseal is None else reseal),
+        lambda: _print_result(counts, target, keys),
     )
 
 
-async def _copy(settings: Settings, source: str, target: str, reseal: Path | None) -> dict[str, int]:
+async def _copy(
+    settings: Settings, source: str, target: str, reseal: Path | None
+) -> tuple[dict[str, int], str]:
+    """Copy; return the rows of each table, and the setting that names the target's key ring."""
     from authfactor.crypto import keyring
     from authfactor.crypto.vault import Vault
     from authfactor.store import copying, opening
 
     if _is_same_database(source, target):
         raise errors.InvalidRequest(message="--from and --to are the same database.")
-    old = dataclasses.replace(settings, database_url=source)
+    old = _of_source(settings, source)
     new = dataclasses.replace(settings, database_url=target)
     sealing = None
     if reseal is not None:
-        rings = keyring.source_of(settings).read(), keyring.read(reseal)
+        rings = keyring.source_of(old).read(), keyring.read(reseal)
         sealing = copying.ReopenAndSeal(*(Vault(ring, os.urandom) for ring in rings))  # noqa: TID251 - a nonce, in a command
     found = await opening.schema_version(old)
     opening.check_exact_schema(found)
+    keys = _keys_variable(reseal) if reseal is not None else await _keys_setting(old)
     await opening.upgrade(new)
     here, there = await opening.open_copy_endpoint(old), await opening.open_copy_endpoint(new)
     try:
         await here.lock()
         with _progress_bars() as progress:
-            return await copying.copy(here, there, progress, sealing)
+            return await copying.copy(here, there, progress, sealing), keys
     finally:
         await there.close()
         await here.close()
+
+
+def _of_source(settings: Settings, source: str) -> Settings:
+    """Return the settings of the installation to copy: a SQLite database has its key ring beside it."""
+    old = dataclasses.replace(settings, database_url=source)
+    if settings.keys or settings.key_command or old.sqlite_path is None:
+        return old
+    beside = dataclasses.replace(old, data=old.sqlite_path.parent)
+    return beside if beside.keys_path.exists() else old
+
+
+async def _keys_setting(old: Settings) -> str:
+    """Return the setting that names the source's key ring, or that the ring is not where it was looked for.
+
+    Raises `errors.Unavailable`.
+    """
+    from authfactor.core import system_clock
+    from authfactor.crypto import keyring
+    from authfactor.rules.maintenance.key_rotation import KeyRotation
+    from authfactor.store import opening
+
+    source = keyring.source_of(old)
+    ring: tuple[str, ...] = ()
+    # Copying itself needs no key, so a ring that cannot be read is no reason to fail.
+    with contextlib.suppress(keyring.KeyRingUnusable):
+        ring = tuple(key.id for key in source.read()) if source.exists() else ()
+    store = opening.open_existing_store(old)
+    try:
+        missing = await KeyRotation(system_clock, "").missing_keys(store, ring)
+    finally:
+        await store.close()
+    if ring and not missing:
+        return f"{PREFIX}KEY_COMMAND={old.key_command}" if old.key_command else _keys_variable(old.keys_path)
+    what = f"lacks the keys {', '.join(missing)} of this database" if ring else "cannot be read"
+    return f"{PREFIX}KEYS=…, the source's key ring. It is not {source.description}, which {what}."
+
+
+def _keys_variable(path: Path) -> str:
+    return f"{PREFIX}KEYS={path.absolute()}"
 
 
 def _is_same_database(source: str, target: str) -> bool:
@@ -94,11 +144,11 @@ def _is_same_database(source: str, target: str) -> bool:
     return source == target
 
 
-def _print_result(counts: dict[str, int], target: str, ring: Path) -> None:
+def _print_result(counts: dict[str, int], target: str, keys: str) -> None:
     context.print_table(["table", "rows"], [[table, str(rows)] for table, rows in counts.items() if rows], "")
     print(f"Copied and compared {sum(counts.values())} rows. Now set:")
     print(f"  {PREFIX}DATABASE_URL={_without_password(target)}")
-    print(f"  {PREFIX}KEYS={ring.absolute()}")
+    print(f"  {keys}")
 
 
 def _without_password(url: str) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from authfactor.cli import context
+from authfactor.cli import context, terminal
 from authfactor.settings import reading
 
 
@@ -40,7 +40,7 @@ def doctor(ctx: click.Context, url: str | None, backup: tuple[Path, ...], strict
 
     def print_text() -> None:
         for finding in found:
-            print(_line(finding))
+            terminal.show(_line(finding))
         counts = {level: sum(finding.level is level for finding in found) for level in Level}
         print(f"\nproblems: {counts[Level.PROBLEM]}, warnings: {counts[Level.WARNING]}", end="")
         print(f", ok: {counts[Level.OK]}")

@@ -75,7 +75,7 @@ def create_environment(
         return made, (await context.run_audited(af, made, first, "api_key.create", lambda it: it[0].id))[1]
 
     made, key = context.run(
-        context.GlobalOptions(options.data, options.config, "default", options.as_json), work
+        context.GlobalOptions(options.data, options.config, "default", options.as_json), work, create=True
     )
     context.print_result(options, {**_shape(made), "api_key": key}, lambda: _print_environment(made, key))
 
@@ -226,7 +226,7 @@ def create_key(ctx: click.Context, name: str) -> None:
         unit = af.environments.new_key(environment, name)
         return await context.run_audited(af, environment, unit, "api_key.create", lambda it: it[0].id)
 
-    made, text = context.run(options, work)
+    made, text = context.run(options, work, create=True)
     context.print_result(
         options,
         {**_key_shape(made), "api_key": text},

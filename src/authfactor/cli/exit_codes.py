@@ -1,7 +1,8 @@
 """Exit codes of the command line, by kind of error. They are stable: scripts can rely on them.
 
 0 success · 1 unexpected error · 2 invalid usage or input · 3 not allowed · 4 not found
-5 rejected (wrong code, conflict) · 6 locked · 7 temporarily unavailable · 8 configuration, keys or schema
+5 rejected (wrong code, conflict) · 6 locked · 7 temporarily unavailable
+8 configuration, keys or schema, or no installation where the command looked for one
 """
 
 from typing import Final
@@ -28,6 +29,7 @@ CODES: Final[dict[type[Exception], int]] = {
     errors.Unavailable: 7,
     core.ClockNotSet: 8,
     opening.WrongSchema: 8,
+    opening.NoInstallation: 8,
     settings.InvalidSetting: 8,
     keyring.KeyRingUnusable: 8,
     vault.UnsealError: 8,

@@ -34,7 +34,11 @@ def factors() -> None:
 @click.argument("user_id")
 @click.option("--issuer", help="Name of your application. Default: the team name.")
 @click.option("--account", help="Name of the account. Default: the user's email.")
-@click.option("--secret", help="Base32 secret to import. Default: a new random one.")
+@click.option(
+    "--secret",
+    help="Base32 secret to import; - reads it from standard input, so that process lists do not show it."
+    " Default: a new random one.",
+)
 @click.pass_context
 def enroll(
     ctx: click.Context, user_id: str, issuer: str | None, account: str | None, secret: str | None
@@ -42,9 +46,12 @@ def enroll(
     """Enroll a user in a factor, show its QR code and create the first challenge.
 
     Example: authfactor factors enroll user_01… --issuer Acme
+
+    To import a secret: authfactor factors enroll user_01… --secret - < secret.txt
     """
     options = context.global_options(ctx)
-    request = EnrollUserFactor("totp", totp_issuer=issuer, totp_user=account, totp_secret=secret)
+    given = None if secret is None else context.secret_argument(secret)
+    request = EnrollUserFactor("totp", totp_issuer=issuer, totp_user=account, totp_secret=given)
 
     async def work(af: Authfactor, environment: Environment) -> Enrollment:
         unit = af.factors.enroll(environment, user_id, request)
@@ -131,11 +138,12 @@ def challenge(ctx: click.Context, factor_id: str) -> None:
 @click.argument("code")
 @click.pass_context
 def verify(ctx: click.Context, challenge_id: str, code: str) -> None:
-    """Verify a code. Exits with code 5 if it is not valid.
+    """Verify a code, or with - the one on standard input. Exits with code 5 if it is not valid.
 
     Example: authfactor factors verify auth_challenge_01… 123456
     """
     options = context.global_options(ctx)
+    code = context.secret_argument(code)
 
     async def work(af: Authfactor, environment: Environment) -> Verification:
         return await af.run(af.challenges.verify(environment, challenge_id, code))

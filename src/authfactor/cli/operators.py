@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import click
 
-from authfactor.cli import context
+from authfactor.cli import context, terminal
 from authfactor.models import Operator
+from authfactor.settings import server_url
 from authfactor.wire import timestamps
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def invite(ctx: click.Context, email: str, role: Role) -> None:
         invited = af.operators.invite(email, role)
         return await context.run_audited(af, None, invited, "operator.invite", lambda made: made[0].id)
 
-    operator, token = context.run_installation(options, work)
+    operator, token = context.run_installation(options, work, create=True)
     _print_link(options, operator, token)
 
 
@@ -113,14 +114,15 @@ def disable(ctx: click.Context, operator: str, reason: str | None) -> None:
     changed = context.run_installation(options, work)
     undo = f"authfactor operators reset {changed.email}"
     text = f"{changed.email} can no longer sign in. To enable them again, run: {undo}"
-    context.print_result(options, _shape(changed), lambda: print(text))
+    context.print_result(options, _shape(changed), lambda: terminal.show(text))
 
 
 def _print_link(options: context.GlobalOptions, operator: Operator, token: str) -> None:
-    link = f"{context.read_settings(options).base_url.rstrip('/')}/console/set-up/{token}"
+    base = server_url.on_this_machine(server_url.resolved(context.read_settings(options)).base_url)
+    link = f"{base}/console/set-up/{token}"
 
     def print_text() -> None:
-        print(f"Set-up link for {operator.email} ({operator.role}), valid once, for 24 hours:")
+        terminal.show(f"Set-up link for {operator.email} ({operator.role}), valid once, for 24 hours:")
         print(f"\n  {link}\n")
 
     context.print_result(options, {**_shape(operator), "link": link}, print_text)

@@ -143,7 +143,7 @@ async def _open_and_mark(
     from authfactor.rules.maintenance.key_rotation import KeyRotation
     from authfactor.store.opening import open_store
 
-    store = await open_store(settings, system_entropy)
+    store = await open_store(settings, system_entropy, create=False)
     try:
         if check:
             sealing = KeyRotation(system_clock, "")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
 
-from authfactor.cli import context
+from authfactor.cli import context, terminal
 from authfactor.models import Environment, PageQuery, RecordPage, UserRecord
 from authfactor.wire import responses, timestamps
 from authfactor.wire.requests import CreateUser, UpdateUser
@@ -20,7 +21,15 @@ def users() -> None:
     """Manage the users of your applications."""
 
 
-password_option = click.option("--password", is_flag=True, help="Prompt for a password.")
+_password_prompt = click.option("--password", is_flag=True, help="Prompt for a password.")
+_password_stdin = click.option(
+    "--password-stdin", is_flag=True, help="Read the password from the first line of standard input."
+)
+
+
+def password_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options for a password, neither of which shows it in a process list."""
+    return _password_prompt(_password_stdin(command))
 
 
 @users.command("create")
@@ -29,7 +38,7 @@ password_option = click.option("--password", is_flag=True, help="Prompt for a pa
 @click.option("--last-name")
 @click.option("--external-id", help="Your own id for the user.")
 @click.option("--email-verified", is_flag=True)
-@password_option
+@password_options
 @click.pass_context
 def create(
     ctx: click.Context,
@@ -39,6 +48,7 @@ def create(
     external_id: str | None,
     email_verified: bool,
     password: bool,
+    password_stdin: bool,
 ) -> None:
     """Create a user. Example: authfactor users create kim@example.org --email-verified"""
     options = context.global_options(ctx)
@@ -48,14 +58,14 @@ def create(
         last_name=last_name,
         external_id=external_id,
         email_verified=email_verified,
-        password=_prompt_password() if password else None,
+        password=_read_password(prompt=password, stdin=password_stdin),
     )
 
     async def work(af: Authfactor, environment: Environment) -> UserRecord:
         unit = await af.users.prepare_create(environment, request)
         return await context.run_audited(af, environment, unit, "user.create", lambda made: made.id)
 
-    _print_user(options, context.run(options, work))
+    _print_user(options, context.run(options, work, create=True))
 
 
 @users.command("get")
@@ -92,7 +102,7 @@ def list_users(ctx: click.Context, email: str | None, limit: int, after: str | N
     def print_text() -> None:
         context.print_table(["id", "email", "external id", "created"], rows, "No users.")
         if page.after:
-            print(f"Next page: --after {page.after}")
+            terminal.show(f"Next page: --after {page.after}")
 
     context.print_result(options, responses.users(page), print_text)
 
@@ -103,7 +113,7 @@ def list_users(ctx: click.Context, email: str | None, limit: int, after: str | N
 @click.option("--first-name")
 @click.option("--last-name")
 @click.option("--external-id")
-@password_option
+@password_options
 @click.pass_context
 def update(
     ctx: click.Context,
@@ -113,13 +123,14 @@ def update(
     last_name: str | None,
     external_id: str | None,
     password: bool,
+    password_stdin: bool,
 ) -> None:
     """Update a user. Example: authfactor users update user_01… --email kim.doe@example.org"""
     options = context.global_options(ctx)
     fields = {"email": email, "first_name": first_name, "last_name": last_name, "external_id": external_id}
     request = UpdateUser(
         **{name: value for name, value in fields.items() if value is not None},  # type: ignore[arg-type]  # all are strings
-        password=_prompt_password() if password else None,
+        password=_read_password(prompt=password, stdin=password_stdin),
     )
 
     async def work(af: Authfactor, environment: Environment) -> UserRecord:
@@ -165,8 +176,10 @@ def unlock(ctx: click.Context, user_id: str, reason: str | None) -> None:
     context.print_result(options, {"id": user_id, "unlocked": done}, lambda: print(text))
 
 
-def _prompt_password() -> str:
-    return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+def _read_password(*, prompt: bool, stdin: bool) -> str | None:
+    if stdin:
+        return context.secret_argument("-")
+    return str(click.prompt("Password", hide_input=True, confirmation_prompt=True)) if prompt else None
 
 
 def _print_user(options: context.GlobalOptions, user: UserRecord) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from authfactor.cli import context
+from authfactor.cli import context, terminal
 
 if TYPE_CHECKING:
     from authfactor.crypto.keyring import KeySource
@@ -113,7 +113,7 @@ def rotate(ctx: click.Context, wait: int | None) -> None:
         new = "the new key" if added else "the key"
         print(f"Re-encrypted {done.values} secrets with {new} {key_id}.")
         for row in done.broken:
-            print(f"Not changed, because no key decrypts it: {row}")
+            terminal.show(f"Not changed, because no key decrypts it: {row}")
 
     shape = {"key": key_id, "added": added, "resealed": done.values, "broken": list(done.broken)}
     context.print_result(options, shape, print_text)
@@ -182,7 +182,7 @@ def _run(options: context.GlobalOptions, work: Callable[[KeySource, Store, KeyRo
     settings = context.read_settings(options)
 
     async def open_and_run() -> T:
-        store = await open_store(settings)
+        store = await open_store(settings, create=False)
         try:
             holder = IdGenerator(system_clock, os.urandom)("")  # noqa: TID251 - an id, in a command
             return await work(keyring.source_of(settings), store, KeyRotation(system_clock, holder))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import click
 
-from authfactor.cli import context
+from authfactor.cli import context, terminal
 from authfactor.models import DeliveryRecord, Environment, PageQuery, RecordPage, WebhookEndpointRecord
 from authfactor.wire import timestamps
 from authfactor.wire import webhooks as wire
@@ -42,7 +42,7 @@ def list_endpoints(ctx: click.Context, limit: int, after: str | None) -> None:
     def print_text() -> None:
         context.print_table(["id", "url", "status", "events"], rows, "No webhook endpoints.")
         if page.after:
-            print(f"Next page: --after {page.after}")
+            terminal.show(f"Next page: --after {page.after}")
 
     context.print_result(options, wire.endpoints_health(page), print_text)
 
@@ -101,7 +101,7 @@ def list_deliveries(
             ["id", "event", "user", "state", "attempts", "last response"], rows, "No deliveries."
         )
         if page.after:
-            print(f"Next page: --after {page.after}")
+            terminal.show(f"Next page: --after {page.after}")
 
     context.print_result(options, wire.deliveries(page), print_text)
 
@@ -121,7 +121,9 @@ def resend(ctx: click.Context, delivery_id: str) -> None:
     context.print_result(
         options,
         wire.delivery(due),
-        lambda: print(f"{due.id} will be sent again; it is due since {timestamps.format_ms(due.due_at)}."),
+        lambda: terminal.show(
+            f"{due.id} will be sent again; it is due since {timestamps.format_ms(due.due_at)}."
+        ),
     )
 
 

@@ -13,7 +13,7 @@ from authfactor.doctor import backups as encrypted_backups
 from authfactor.doctor import clock, database, files, keys, plaintext_secrets
 from authfactor.doctor.finding import DoctorFinding, Level, ok, problem, warning
 from authfactor.models import Clock, Entropy
-from authfactor.settings import Settings
+from authfactor.settings import Settings, server_url
 from authfactor.store import opening, schema
 
 __all__ = ["DoctorFinding", "Level", "examine"]
@@ -39,7 +39,7 @@ async def examine(
         backups: Files to search for secrets in plaintext, besides the database. Encrypted backups are
             decrypted first.
     """
-    findings = [*files.modes(settings, config), *files.space(settings)]
+    findings = [*files.modes(settings, config), *files.space(settings), *_base_url(settings)]
     ring = keys.ring(settings, findings)
     vault = Vault(ring, entropy) if ring else None
     if url is not None:
@@ -49,7 +49,7 @@ async def examine(
     except errors.AuthfactorError as error:
         text = getattr(error, "message", None) or str(error)
         return [*findings, problem("database", text, "Check that the database is running and accessible.")]
-    findings.append(_schema(version))
+    findings.append(_schema(settings, version))
     if version != schema.NEEDED:
         return findings
     findings += files.integrity(settings)
@@ -79,9 +79,18 @@ async def examine(
     return findings
 
 
-def _schema(version: str | None) -> DoctorFinding:
+def _base_url(settings: Settings) -> list[DoctorFinding]:
+    text = server_url.warning(settings, settings.host)
+    if text is None:
+        return [ok("base URL", f"links point to {server_url.resolved(settings).base_url}")]
+    problem_text, _, advice = text.rpartition(". ")
+    return [warning("base URL", problem_text, advice)]
+
+
+def _schema(settings: Settings, version: str | None) -> DoctorFinding:
     if version is None:
-        return warning("schema", "the database is empty or does not exist", "Run: authfactor serve")
+        text, _, advice = opening.NoInstallation(settings).message.partition(". ")
+        return problem("schema", f"{text[0].lower()}{text[1:]}", advice)
     if version == schema.NEEDED:
         return ok("schema", f"{version}, the version that this release needs")
     if version < schema.NEEDED:

@@ -15,6 +15,8 @@ _WRITABLE_BY_OTHERS: Final = 0o022
 _LOW_SHARE: Final = 0.05
 _LOW_BYTES: Final = 1 << 30
 _SUFFIXES: Final = ("-wal", "-shm", "-turn")
+# Files in the data directory that `serve` writes.
+_CREDENTIALS: Final = ("bootstrap-api-key", "console-set-up-link", "demo-api-key")
 
 
 def of_database(settings: Settings) -> list[Path]:
@@ -28,7 +30,7 @@ def of_database(settings: Settings) -> list[Path]:
 
 def modes(settings: Settings, config: Path | None) -> list[DoctorFinding]:
     """Check that other users cannot access database, key ring and settings, nor write to their folders."""
-    private = [settings.keys_path, *of_database(settings), settings.data / "demo-api-key"]
+    private = [settings.keys_path, *of_database(settings), *(settings.data / name for name in _CREDENTIALS)]
     private += [config] if config is not None else []
     findings = [*_readable(private), *_writable([settings.data, settings.keys_path.parent])]
     return findings or [ok("files", "other users cannot access the database, the key ring or the settings")]

@@ -15,6 +15,7 @@ PREFIX: Final = "AUTHFACTOR_"
 MINUTE_SECONDS: Final = 60
 DAY_SECONDS: Final = 24 * 3600
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "off")
+_UNSPECIFIED: Final = frozenset({"0.0.0.0", "::", None})  # noqa: S104 - compared, never bound
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -56,7 +57,9 @@ class Settings:
     )
     team_name: str = _setting("authfactor", "Issuer shown in authenticator apps, for new environments.")
     base_url: str = _setting(
-        "http://127.0.0.1:8080", "URL at which users and applications reach this server."
+        "",
+        "URL at which users and applications reach this server; empty: the address and port that it listens"
+        " on, which is enough only on this machine.",
     )
     bootstrap_api_key: str = _setting(
         "", "API key of the first environment, created if it does not exist.", secret=True
@@ -288,8 +291,10 @@ class Settings:
 
     @property
     def base_url_is_safe(self) -> bool:
-        """Whether secrets may be shown at the base URL: HTTPS, or plain HTTP on a loopback address."""
-        return urlsplit(self.base_url).scheme == "https" or is_loopback(self.base_url)
+        """Whether secrets may be shown at the base URL: HTTPS at a real host, or plain HTTP on loopback."""
+        parts = urlsplit(self.base_url)
+        real = parts.scheme == "https" and parts.hostname not in _UNSPECIFIED
+        return real or is_loopback(self.base_url)
 
     @property
     def sqlite_path(self) -> Path | None:

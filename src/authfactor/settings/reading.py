@@ -1,8 +1,10 @@
 """Load the settings: defaults, then one TOML file, then the environment, then the command line.
 
-An unknown name is an error: a misspelled limit must not silently keep its default.
+An unknown name is an error: a misspelled limit must not silently keep its default. Only the variables that
+Kubernetes makes for services are ignored.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -14,6 +16,12 @@ from authfactor.settings import PREFIX, InvalidSetting, Settings
 FILE_VARIABLE: Final = f"{PREFIX}CONFIG"
 FILE_NAME: Final = "authfactor.toml"
 DEFAULT: Final = "default"
+_SERVICE: Final = rf"{PREFIX}(?:[A-Z0-9_]+_)?"
+_SERVICE_LINK: Final = re.compile(
+    rf"{_SERVICE}(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)"
+)
+_SERVICE_PORT: Final = re.compile(f"{_SERVICE}PORT")
+_PORT_URL: Final = re.compile(r"(?:tcp|udp|sctp)://")
 _KINDS: Final[dict[object, str]] = {int: "a whole number", bool: "true or false"}
 
 
@@ -61,12 +69,23 @@ def load(environ: Mapping[str, str], file: Path | None = None, **overrides: obje
             values[name] = _parse(item, str(value), shown)
             origins[name] = str(file)
     for variable, text in environ.items():
-        if variable.startswith(PREFIX) and variable != FILE_VARIABLE:
+        if variable.startswith(PREFIX) and variable != FILE_VARIABLE and not is_service_link(variable, text):
             name = _require_known(variable.removeprefix(PREFIX).lower(), known, variable)
             values[name] = _parse(known[name], text, variable)
             origins[name] = variable
     given = {name: value for name, value in overrides.items() if value is not None}
     return LoadedSettings(Settings(**values | given), origins | dict.fromkeys(given, "command line"))
+
+
+def is_service_link(variable: str, text: str) -> bool:
+    """Return whether Kubernetes has set a variable for a service named `authfactor` or `authfactor-…`.
+
+    Every pod of the namespace gets these. `AUTHFACTOR_PORT`, also a setting, is one if it is a URL of TCP or
+    UDP.
+    """
+    return bool(
+        _SERVICE_LINK.fullmatch(variable) or (_SERVICE_PORT.fullmatch(variable) and _PORT_URL.match(text))
+    )
 
 
 def _toml(file: Path) -> dict[str, object]:

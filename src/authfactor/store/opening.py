@@ -32,15 +32,32 @@ class UnfinishedCopy(WrongSchema):
     code = "half_copied"
 
 
-async def open_store(settings: Settings, entropy: Entropy | None = None) -> Store:
+class NoInstallation(errors.AuthfactorError):
+    """There is no installation where a command looked for one; such a command never creates one."""
+
+    code = "no_installation"
+
+    def __init__(self, settings: Settings) -> None:
+        """Name the place, and what to do."""
+        path = settings.sqlite_path
+        where = "the database" if path is None else path.parent.absolute()
+        super().__init__(
+            f"There is no installation in {where}. Name its directory with --data, or create one with:"
+            " authfactor serve"
+        )
+
+
+async def open_store(settings: Settings, entropy: Entropy | None = None, *, create: bool = True) -> Store:
     """Open the database. SQLite is migrated here if needed; PostgreSQL only by `authfactor migrate`.
 
     Keys of emails that a migration has marked as outdated are recomputed here on either database.
     `entropy` provides the jitter of PostgreSQL retries after a conflict. Raises `WrongSchema` when a
-    PostgreSQL schema is too old or any schema is newer than this release supports, `UnfinishedCopy`, and
-    `errors.Unavailable`.
+    PostgreSQL schema is too old or any schema is newer than this release supports, `UnfinishedCopy`,
+    `errors.Unavailable`, and without `create` `NoInstallation` if there is no SQLite database yet.
     """
     path = settings.sqlite_path
+    if not create and not exists(settings):
+        raise NoInstallation(settings)
     store: Store = await (_open_postgres(settings, entropy) if path is None else _open_sqlite(path))
     try:
         await store.read(_refuse_unfinished_copy)
@@ -50,6 +67,12 @@ async def open_store(settings: Settings, entropy: Entropy | None = None) -> Stor
         await store.close()
         raise
     return store
+
+
+def exists(settings: Settings) -> bool:
+    """Return whether there is a database file with content; always True for PostgreSQL."""
+    path = settings.sqlite_path
+    return path is None or (path.exists() and (not path.is_file() or path.stat().st_size > 0))
 
 
 async def _recompute_email_keys(store: Store) -> None:
@@ -91,7 +114,7 @@ async def schema_version(settings: Settings) -> str | None:
     path = settings.sqlite_path
     if path is None:
         store: Store = postgres_store(settings, None)
-    elif path.exists():
+    elif exists(settings):
         store = SqliteStore(path)
     else:
         return None

@@ -149,7 +149,7 @@ def test_cli_creates_links(server: Server, user: dict[str, Any]) -> None:
     creation = server.run("--json", *ENVIRONMENT, "links", "enroll", user["id"])
     assert creation.returncode == 0, creation.stderr
     link = json.loads(creation.stdout)
-    assert link["url"].startswith("http://127.0.0.1:8080/link/")
+    assert link["url"].startswith(f"{server.url}/link/")
     details = server.run(*ENVIRONMENT, "links", "get", link["id"])
     assert "pending" in details.stdout
     assert link["url"] not in details.stdout
