@@ -76,6 +76,8 @@ def test_every_response_has_the_security_headers(
     }
     assert {name: headers.get(name) for name in expected} == expected
     assert "server" not in headers
+    # Over plain HTTP, it is the TLS terminator's to send (RFC 6797 section 7.2).
+    assert "strict-transport-security" not in headers
 
 
 def test_401_has_security_headers_and_a_request_id(anonymous: httpx.Client) -> None:

@@ -75,7 +75,11 @@ def test_sighup_reloads_the_tls_certificate(tmp_path: Path, workers: str) -> Non
             context = ssl.create_default_context(cafile=str(cert))
             context.check_hostname = False
             ready = f"https://127.0.0.1:{server.port}/readyz"
-            assert httpx.get(ready, verify=context, trust_env=False).status_code == 200
+            response = httpx.get(ready, verify=context, trust_env=False)
+            assert response.status_code == 200
+            assert response.headers["strict-transport-security"] == "max-age=31536000"
+            unknown = httpx.get(ready.replace("readyz", "unknown"), verify=context, trust_env=False)
+            assert unknown.headers["strict-transport-security"] == "max-age=31536000"
             assert served_serial(server.port) == serial_on_disk(cert)
             write_certificate(tmp_path)
             os.kill(server.pid, signal.SIGHUP)

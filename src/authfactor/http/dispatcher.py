@@ -13,7 +13,7 @@ from authfactor.http import api_key_auth, error_responses, rate_limiting, reques
 from authfactor.http.api import health, unserved
 from authfactor.http.pages import docs_pages
 from authfactor.http.request import Request
-from authfactor.http.response import OutgoingResponse
+from authfactor.http.response import STRICT_TRANSPORT, OutgoingResponse
 from authfactor.http.routing import Match, Route, Router
 from authfactor.http.telemetry import log_setup
 from authfactor.http.telemetry.access_log import RequestLog
@@ -54,6 +54,7 @@ class Dispatcher:
         self._new_request_id = request_ids.RequestIds(af)
         self._loop_time = asyncio.get_running_loop().time
         self._request_log: RequestLog | None = None
+        self._has_tls = bool(af.settings.tls_cert)
         self.apply(af.settings)
 
     def apply(self, settings: Settings) -> None:
@@ -103,6 +104,8 @@ class Dispatcher:
             )
         if self._server_state.draining:
             extra = [*extra, CONNECTION_CLOSE]
+        if self._has_tls:
+            extra = [*extra, STRICT_TRANSPORT]
         failed = response.status >= _FIRST_ERROR_STATUS
         outcome = response.code or (errors.AuthfactorError.code if failed else OUTCOME_OK)
         if failed:

@@ -5,7 +5,6 @@ from typing import Final
 from authfactor.http1.request_cycle import Headers, serialize_headers
 from authfactor.models import Record
 
-# HSTS is left to the TLS terminator.
 SECURITY_HEADERS: Final = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -13,6 +12,9 @@ SECURITY_HEADERS: Final = [
     (b"cache-control", b"no-store"),
     (b"vary", b"origin, accept-encoding"),
 ]
+# RFC 6797, for a server with its own TLS; otherwise left to the TLS terminator. Without `includeSubDomains`:
+# other servers of the domain are not ours to decide about.
+STRICT_TRANSPORT: Final = (b"strict-transport-security", b"max-age=31536000")
 NO_CONTENT: Final = 204
 JSON_TYPE: Final = (b"content-type", b"application/json; charset=utf-8")
 _JSON_HEAD: Final = serialize_headers([*SECURITY_HEADERS, JSON_TYPE]).replace(b"%", b"%%") + (

@@ -20,6 +20,33 @@ async def test_bootstrap_link_signs_in_an_owner_once(console: Console) -> None:
     assert "no longer works" in second_use.text
 
 
+async def test_console_over_plain_http_from_elsewhere_takes_and_shows_no_secret(
+    console: Console, owner: Browser
+) -> None:
+    _, token = await console.af.run(console.af.operators.invite("lee@example.org", "viewer"))
+    set_up = f"/console/set-up/{token}"
+    elsewhere = {"host": "192.0.2.7:8080"}
+    form = {"email": "lee@example.org", "password": PASSWORD, "again": PASSWORD}
+    own_page = {**elsewhere, "origin": "http://192.0.2.7:8080"}
+    browser = console.stranger()
+    refused = [
+        *[await browser.get(path, headers=elsewhere) for path in (set_up, "/console/sign-in")],
+        *[await owner.get(path, headers=elsewhere) for path in (HOME, f"{HOME}/webhooks")],
+        *[
+            await browser.post(path, form, own_page)
+            for path in (set_up, f"{set_up}/code", "/console/sign-in")
+        ],
+    ]
+    for response in refused:
+        assert response.status_code == 403
+        assert "not encrypted" in response.text
+        assert "set-cookie" not in response.headers
+        assert "<form" not in response.text
+    through_a_proxy = await browser.post(set_up, form, {**elsewhere, "origin": "https://192.0.2.7:8080"})
+    assert through_a_proxy.status_code == 200
+    assert secret_on(through_a_proxy)
+
+
 async def test_set_up_form_reports_errors_and_keeps_the_email(console: Console) -> None:
     token = await console.af.run(console.af.operators.first_link())
     browser = console.stranger()

@@ -3,7 +3,8 @@
 import pytest
 
 from authfactor.http.pages import browser_security
-from authfactor.http.pages.browser_security import Cookie, CrossOrigin
+from authfactor.http.pages.browser_security import ConnectionNotEncrypted, Cookie, CrossOrigin
+from authfactor.settings import Settings
 
 BASE = "https://mfa.example.org"
 
@@ -51,6 +52,57 @@ def test_cross_origin_form_is_refused(headers: dict[bytes, bytes], method: str) 
 
 def test_cross_origin_get_is_allowed() -> None:
     browser_security.check_origin("GET", request_headers(sec_fetch_site="cross-site"), BASE)
+
+
+LOOPBACK = "http://127.0.0.1:8080"
+NOT_SET = "http://0.0.0.0:8080"
+
+
+@pytest.mark.parametrize(
+    ("headers", "base"),
+    [
+        (request_headers(origin=BASE), BASE),
+        (request_headers(origin="https://other.example.org", host="10.0.0.1:8080"), LOOPBACK),
+        (request_headers(origin="http://localhost:8080", host="10.0.0.1:8080"), NOT_SET),
+        # Browsers send it only to https and loopback URLs.
+        (request_headers(sec_fetch_site="none", host="10.0.0.1:8080"), NOT_SET),
+        (request_headers(origin="null", sec_fetch_site="same-origin", host="10.0.0.1:8080"), BASE),
+        (request_headers(), BASE),
+        (request_headers(host="MFA.example.org"), BASE),
+        *((request_headers(host=host), NOT_SET) for host in ("127.0.0.1:8080", "[::1]:8080", "localhost")),
+    ],
+)
+def test_pages_with_secrets_are_served_over_https_and_on_this_machine(
+    headers: dict[bytes, bytes], base: str
+) -> None:
+    browser_security.check_encrypted(headers, Settings(base_url=base))
+
+
+@pytest.mark.parametrize(
+    ("headers", "base"),
+    [
+        (request_headers(origin="http://mfa.example.org"), BASE),
+        (request_headers(origin="http://10.0.0.1:8080", sec_fetch_site="same-origin"), BASE),
+        (request_headers(origin="http://127.0.0.1.evil.example", host="127.0.0.1:8080"), LOOPBACK),
+        (request_headers(origin="httpsx://mfa.example.org"), BASE),
+        (request_headers(host="mfa.example.org:8080"), BASE),
+        (request_headers(host="10.0.0.1:8080"), BASE),
+        (request_headers(host="10.0.0.1:8080"), LOOPBACK),
+        (request_headers(host="10.0.0.1:8080"), NOT_SET),
+        (request_headers(host="10.0.0.1:8080"), "http://10.0.0.1:8080"),
+        *(
+            (request_headers(host=host), NOT_SET)
+            for host in ("0.0.0.0:8080", "", "[::1", "localhost.evil.example")
+        ),
+    ],
+)
+def test_pages_with_secrets_are_refused_over_plain_http_from_elsewhere(
+    headers: dict[bytes, bytes], base: str
+) -> None:
+    with pytest.raises(ConnectionNotEncrypted):
+        browser_security.check_encrypted(headers, Settings(base_url=base))
+    # With TLS of its own, there is no plain HTTP.
+    browser_security.check_encrypted(headers, Settings(base_url=base, tls_cert="cert.pem", tls_key="key.pem"))
 
 
 def test_cookie_is_host_only_secure_and_http_only() -> None:

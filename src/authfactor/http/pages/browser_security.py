@@ -1,9 +1,10 @@
-"""Browser security of pages: headers, CSRF protection by origin, cookies (decision 0018)."""
+"""Browser security of pages: headers, CSRF protection by origin, encryption, cookies (decision 0018)."""
 
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from authfactor import errors, settings
+from authfactor.settings import server_url
 
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self';"
@@ -31,6 +32,16 @@ class CrossOrigin(errors.AuthfactorError):
     def __init__(self) -> None:
         """Use the fixed message."""
         super().__init__("This form was not sent from our own page. Open the page again and retry.")
+
+
+class ConnectionNotEncrypted(errors.AuthfactorError):
+    """A page that takes or shows secrets was requested over plain HTTP, and not on the server itself."""
+
+    code = "connection_not_encrypted"
+
+    def __init__(self) -> None:
+        """Use the fixed message."""
+        super().__init__("The console needs https, except on the server itself.")
 
 
 class Cookie(NamedTuple):
@@ -75,6 +86,34 @@ def check_origin(method: str, headers: dict[bytes, bytes], base_url: str) -> Non
     if urlsplit(origin).netloc and (urlsplit(origin).netloc == host or origin == origin_of(base_url)):
         return
     raise CrossOrigin
+
+
+def check_encrypted(headers: dict[bytes, bytes], serving: settings.Settings) -> None:
+    """Check that the browser uses HTTPS or is on this machine. Raises `ConnectionNotEncrypted`.
+
+    Behind a TLS proxy only the browser knows: the `Origin` of a form has the scheme, and `Sec-Fetch-Site` is
+    sent only to HTTPS and loopback URLs (W3C Fetch Metadata section 2). Older browsers send neither with a
+    GET; then the `Host` must be loopback, or that of an https `base_url`.
+    """
+    if serving.tls_cert:
+        return
+    origin = headers.get(b"origin", b"null").decode("latin-1")
+    if origin != "null":
+        encrypted = origin.startswith("https://") or _is_on_this_machine(origin)
+    elif b"sec-fetch-site" in headers:
+        encrypted = True
+    else:
+        host = headers.get(b"host", b"").decode("latin-1").lower()
+        encrypted = _is_on_this_machine(f"http://{host}") or origin_of(serving.base_url) == f"https://{host}"
+    if not encrypted:
+        raise ConnectionNotEncrypted
+
+
+def _is_on_this_machine(url: str) -> bool:
+    try:
+        return server_url.is_loopback_host(urlsplit(url).hostname or "")
+    except ValueError:  # a malformed IPv6 address
+        return False
 
 
 def origin_of(url: str) -> str:

@@ -113,7 +113,8 @@ class PageRequest:
 
     def render_error(self, error: errors.AuthfactorError) -> Response:
         """Render an error page, with the catalog's title and text for the error code if it has them."""
-        status = 403 if isinstance(error, browser_security.CrossOrigin) else error_responses.status_of(error)
+        forbidden = isinstance(error, browser_security.CrossOrigin | browser_security.ConnectionNotEncrypted)
+        status = 403 if forbidden else error_responses.status_of(error)
         code, text = error.code, error.message
         if isinstance(error, errors.InvalidRequest) and error.items:
             code, text = error.items[0].code, error.items[0].message

@@ -225,7 +225,7 @@ def public_page(
     """Make the route of a console page that needs no session."""
 
     async def respond(request: PageRequest) -> Response:
-        _check_enabled(request)
+        _check_access(request)
         return await handler(request)
 
     respond.__name__ = handler.__name__
@@ -242,7 +242,7 @@ def operator_page(
     """
 
     async def respond(request: PageRequest) -> Response:
-        _check_enabled(request)
+        _check_access(request)
         console_request = await _authenticate(request, path)
         if isinstance(console_request, Response):
             return console_request
@@ -277,10 +277,12 @@ async def _render_problem(
     return request.render("problem.html", here="")
 
 
-def _check_enabled(request: PageRequest) -> None:
+def _check_access(request: PageRequest) -> None:
+    """Raise `RouteNotFound` if the console is disabled, `ConnectionNotEncrypted` over plain HTTP."""
     if not request.af.settings.console:
         raise errors.RouteNotFound("Not Found")
     request.set_language("en")
+    browser_security.check_encrypted(request.http_request.headers, request.af.settings)
 
 
 async def _authenticate(request: PageRequest, path: str) -> ConsoleRequest | Response:
