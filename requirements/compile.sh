@@ -1,5 +1,5 @@
 #!/bin/sh
-# Compile the three locks from pyproject.toml: requirements/compile.sh UV [--upgrade]
+# Compile the locks from pyproject.toml: requirements/compile.sh UV [--upgrade]
 # Universal (one file for every platform and Python from 3.11), hashed, and without index addresses.
 set -eu
 uv=$1
@@ -13,4 +13,5 @@ compile() {
 }
 compile runtime.lock pyproject.toml "$@"
 compile dev.lock pyproject.toml --all-extras --group dev --constraints requirements/runtime.lock "$@"
+compile postgres.lock pyproject.toml --extra postgres --constraints requirements/dev.lock "$@"
 compile build.lock --group build --constraints requirements/dev.lock "$@"

@@ -16,8 +16,9 @@ from click.testing import CliRunner
 from authfactor.cli import app
 from authfactor.http.app import all_routes
 from authfactor.http.telemetry import metric_names
-from authfactor.settings import PREFIX, Settings
+from authfactor.settings import PREFIX, Settings, reading
 from tests.support.skip_or_fail import skip_or_fail
+from tools import locks
 
 ROOT: Final = Path(__file__).parents[2]
 DEPLOY: Final = ROOT / "deploy"
@@ -160,6 +161,53 @@ def test_kubernetes_accepts_the_manifests(manifest: dict[str, Any]) -> None:
     import kubernetes_validate  # noqa: PLC0415 - megabytes of schemas
 
     kubernetes_validate.validate(manifest, "1.33", strict=True)
+
+
+def pods() -> dict[str, dict[str, Any]]:
+    return {
+        manifest["kind"]: manifest["spec"]["template"]["spec"]
+        for manifest in manifests()
+        if manifest["kind"] in {"Job", "Deployment"}
+    }
+
+
+def test_pods_get_no_variables_of_services_which_look_like_settings() -> None:
+    assert {kind: pod["enableServiceLinks"] for kind, pod in pods().items()} == {
+        "Job": False,
+        "Deployment": False,
+    }
+
+
+def test_every_deployment_says_to_which_server_links_point() -> None:
+    (container,) = pods()["Deployment"]["containers"]
+    from_secret = {"valueFrom": {"secretKeyRef": {"name": "authfactor", "key": "base-url"}}}
+    assert {"name": f"{PREFIX}BASE_URL", **from_secret} in container["env"]
+    server = yaml.safe_load(COMPOSE.read_text())["services"]["server"]
+    address = server["ports"][0].rpartition(":")[0]
+    assert server["environment"][f"{PREFIX}BASE_URL"] == f"${{{PREFIX}BASE_URL:-http://{address}}}"
+    assert f"-e {PREFIX}BASE_URL=http://127.0.0.1:8080 authfactor" in CONTAINER.read_text()
+    loaded = reading.read({}, UNIT.with_suffix(".toml"))
+    assert loaded.base_url == f"http://{loaded.host}:{loaded.port}"
+
+
+def test_the_container_installs_only_what_a_lock_has_a_hash_for() -> None:
+    installs = re.findall(r"pip install (.*)", CONTAINER.read_text())
+    assert installs == [
+        "--require-hashes -r requirements/postgres.lock -r requirements/build.lock",
+        "--no-build-isolation --no-deps .",
+    ]
+    runtime, postgres = locks.read("runtime.lock"), locks.read("postgres.lock")
+    assert set(postgres) == set(runtime) | {"asyncpg"}
+    tested = locks.read("dev.lock")
+    for name, each in postgres.items():
+        assert (each.version, each.hashes) == (tested[name].version, tested[name].hashes), name
+        assert each.hashes
+
+
+def test_the_sample_cluster_says_that_it_is_for_a_laptop() -> None:
+    for file in (DEPLOY / "cluster").iterdir():
+        if file.suffix != ".py" and file.is_file():
+            assert "for a laptop" in file.read_text()[:300].lower(), file.name
 
 
 def test_the_deployment_has_probes_hardening_and_drain_time() -> None:
