@@ -1045,6 +1045,8 @@ MUTANTS = [
         "        await scope.tx.environments.lock(scope.number)\n        if await scope.tx.webhook",
         "        if await scope.tx.webhook",
         PAUSES_AT_ONCE,
+    ),
+    Mutant(
         "an unknown session is logged out to any environment's URL",
         "store/tables/environments.py",
         "WHERE sessions.id IS NOT NULL OR (SELECT COUNT(*) FROM environments) = 1",

@@ -5,13 +5,17 @@
 """
 
 import ipaddress
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
-PREFIX: Final = "AUTHFACTOR_"
+from authfactor.settings.field import PREFIX as PREFIX
+from authfactor.settings.field import InvalidSetting as InvalidSetting
+from authfactor.settings.field import check_bounds
+from authfactor.settings.field import masked as masked
+from authfactor.settings.field import setting as _setting
+
 MINUTE_SECONDS: Final = 60
 DAY_SECONDS: Final = 24 * 3600
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "off")
@@ -19,30 +23,13 @@ _UNSPECIFIED: Final = frozenset({"0.0.0.0", "::", None})  # noqa: S104 - compare
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-class InvalidSetting(ValueError):
-    """A setting is unknown or its value invalid; the message names it and says what to do."""
-
-
-def _setting(
-    default: Any,  # noqa: ANN401 - as many types as fields
-    about: str,
-    *,
-    unit: str = "",
-    secret: bool = False,
-    minimum: int = 0,
-    maximum: int | None = None,
-    choices: tuple[str, ...] = (),
-    reload: bool = False,
-) -> Any:  # noqa: ANN401 - a dataclass field
-    metadata = {"about": about, "unit": unit, "secret": secret, "minimum": minimum, "maximum": maximum}
-    return field(default=default, metadata={**metadata, "choices": choices, "reload": reload})
-
-
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """The settings of one server. Raises `InvalidSetting` for values out of bounds."""
 
-    data: Path = _setting(Path(".authfactor"), "Directory of the SQLite database and the key ring.")
+    data: Path = _setting(  # noqa: RUF009 - returns a dataclass field
+        Path(".authfactor"), "Directory of the SQLite database and the key ring."
+    )
     database_url: str = _setting(
         "", "sqlite:///path or postgresql://…; empty: authfactor.db in the data directory.", secret=True
     )
@@ -275,7 +262,7 @@ class Settings:
     def __post_init__(self) -> None:
         """Validate bounds, choices and combinations. Raises `InvalidSetting`."""
         for item in fields(self):
-            _check_bounds(item.name, getattr(self, item.name), item.metadata)
+            check_bounds(item.name, getattr(self, item.name), item.metadata)
         if bool(self.tls_cert) != bool(self.tls_key):
             raise InvalidSetting(
                 f"{PREFIX}TLS_CERT and {PREFIX}TLS_KEY belong together: set both or neither."
@@ -322,11 +309,6 @@ def is_loopback(url: str) -> bool:
     return parts.scheme == "http" and parts.hostname in _LOOPBACK
 
 
-def masked(metadata: Mapping[str, Any], value: object) -> object:
-    """Return `***` instead of a secret setting's value, unless it is empty."""
-    return "***" if metadata["secret"] and value else value
-
-
 def reloaded(running: Settings, fresh: Settings) -> tuple[Settings, list[str]]:
     """Return the running settings with reloadable changes applied, and the names of the other changes."""
     changed = [item for item in fields(Settings) if getattr(running, item.name) != getattr(fresh, item.name)]
@@ -342,13 +324,3 @@ def trusted_networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6N
         raise InvalidSetting(
             f"{PREFIX}TRUSTED_PROXIES must be addresses or networks such as 10.0.0.0/8: {error}."
         ) from error
-
-
-def _check_bounds(name: str, value: object, metadata: Mapping[str, Any]) -> None:
-    variable = f"{PREFIX}{name.upper()}"
-    if metadata["choices"] and value not in metadata["choices"]:
-        raise InvalidSetting(f"{variable} must be one of {', '.join(metadata['choices'])}, not '{value}'.")
-    if isinstance(value, int) and value < metadata["minimum"]:
-        raise InvalidSetting(f"{variable} must be at least {metadata['minimum']}, not {value}.")
-    if isinstance(value, int) and metadata["maximum"] is not None and value > metadata["maximum"]:
-        raise InvalidSetting(f"{variable} must be at most {metadata['maximum']}, not {value}.")
