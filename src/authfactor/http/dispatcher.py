@@ -19,6 +19,7 @@ from authfactor.http.telemetry import log_setup
 from authfactor.http.telemetry.access_log import RequestLog
 from authfactor.http.telemetry.shared_counters import UNMATCHED, CounterWriter
 from authfactor.http1.request_cycle import Headers, Message, Receive
+from authfactor.models import ApiCaller
 from authfactor.rules.audit.audit_log import Origin
 from authfactor.settings import Settings
 from authfactor.store.protocol import request_began
@@ -90,7 +91,8 @@ class Dispatcher:
             request.origin = Origin(request_id, self._client_addresses.of(scope))
             response = await match.route.handler(request)
         except errors.AuthfactorError as error:
-            response, extra = error_responses.render(error, name), error_responses.headers(error)
+            refusal = (await self._count_unmatched(scope) or error) if name == UNMATCHED else error
+            response, extra = error_responses.render(refusal, name), error_responses.headers(refusal)
         except UnsealError as error:
             # Damaged, moved to another row, or sealed with a missing key: an operator must repair it.
             fields = {"request_id": request_id, "route": name}
@@ -124,24 +126,26 @@ class Dispatcher:
         return OutgoingResponse(response, request_id, extra, name, outcome, bodiless=method == "HEAD")
 
     def _find_route(self, scope: Message) -> Match:
-        """Find the route of a request.
-
-        Raises `RouteNotFound`, `MethodNotAllowed` and `NotSupported`; these count in the rate limit of the
-        client's address, and `TooManyRequests` is raised instead beyond it.
-        """
+        """Find the route of a request. Raises `RouteNotFound`, `MethodNotAllowed` and `NotSupported`."""
         method: str = "GET" if scope["method"] == "HEAD" else scope["method"]
         path: str = scope["raw_path"].decode("latin-1")
         try:
             return self._router.find(method, path)
         except (errors.RouteNotFound, errors.MethodNotAllowed):
-            self._limit_address(scope)
             unserved.refuse(method, path, docs_pages.compatibility_link(self.settings))
             raise
 
-    def _limit_address(self, scope: Message) -> None:
-        if self._address_limit is not None:
-            client = rate_limiting.client_network(self._client_addresses.of(scope))
-            self._apply_rate_limit("address", self._address_limit, client)
+    async def _count_unmatched(self, scope: Message) -> errors.AuthfactorError | None:
+        """Count a request without a route like any other; return the error if it exceeds a rate limit."""
+        try:
+            self._count_address(scope)
+            if self._key_limit is not None:
+                self._count_key(await api_key_auth.authenticate(self._af, dict(scope["headers"])))
+        except errors.Unauthorized:
+            return None
+        except errors.AuthfactorError as error:
+            return error
+        return None
 
     async def _admit(self, match: Match, scope: Message, receive: Receive) -> Request:
         """Apply the rate limits and authenticate the request, then read its body."""
@@ -150,18 +154,29 @@ class Dispatcher:
         headers: dict[bytes, bytes] = scope.get("fields") or dict(scope["headers"])
         route = match.route
         if route.tag != health.TAG:
-            self._limit_address(scope)
+            self._count_address(scope)
         # Before the body is read, so that unauthenticated clients cannot make the server buffer bodies.
         caller = await api_key_auth.authenticate(self._af, headers) if route.needs_key else None
-        if self._key_limit is not None and caller is not None:
-            self._apply_rate_limit("key", self._key_limit, caller.key_id)
+        if caller is not None:
+            self._count_key(caller)
         body = b"" if method in _BODILESS else await _read_body(receive, headers, self._af.settings.max_body)
         path: str = scope["raw_path"].decode("latin-1")
         request = Request(
             self._af, method, path, scope["query_string"], headers, body, match.ids, route.status
         )
-        request.caller = caller
+        request.caller, request.count_key = caller, self._count_key
         return request
+
+    def _count_address(self, scope: Message) -> None:
+        """Count a request of the client's address. Raises `TooManyRequests`."""
+        if self._address_limit is not None:
+            client = rate_limiting.client_network(self._client_addresses.of(scope))
+            self._apply_rate_limit("address", self._address_limit, client)
+
+    def _count_key(self, caller: ApiCaller) -> None:
+        """Count a request with an API key. Raises `TooManyRequests`."""
+        if self._key_limit is not None:
+            self._apply_rate_limit("key", self._key_limit, caller.key_id)
 
     def _apply_rate_limit(self, by: str, buckets: rate_limiting.TokenBuckets, client: str) -> None:
         wait = buckets.take(client, monotonic())

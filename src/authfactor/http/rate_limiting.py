@@ -3,22 +3,19 @@
 They protect the server from load; accounts are protected by the limits in the database. Off by default.
 """
 
-import ipaddress
 import math
 from collections import OrderedDict
 from functools import lru_cache
 from typing import Any, Final
 
+from authfactor import ip_addresses
+from authfactor.ip_addresses import IPNetwork
 from authfactor.settings import Settings, trusted_networks
 
 # A client can use any number of IPv6 addresses, so the least recently used buckets are dropped.
 MAX_BUCKETS: Final = 10_000
 MAX_WAIT: Final = 5
-# A home network is assigned a /64, so one client is one such network.
-IPV6_CLIENT_BITS: Final = 64
 FORWARDED_FOR: Final = b"x-forwarded-for"
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class TokenBuckets:
@@ -63,7 +60,7 @@ class ClientAddresses:
     def of(self, scope: Any) -> str:  # noqa: ANN401 - an ASGI scope
         """Return the client's address: the nearest hop that is not a trusted proxy."""
         client = scope["client"]
-        address: str = client[0] if client else ""
+        address = _canonical(client[0]) if client else ""
         if not self._has_proxies or not self._is_trusted(address):
             return address
         hops = b",".join(value for name, value in scope["headers"] if name == FORWARDED_FOR).split(b",")
@@ -81,8 +78,14 @@ def client_network(address: str) -> str:
     """Return the name of a client's bucket: its IPv4 address, or its IPv6 /64 network."""
     if ":" not in address:
         return address
-    network = ipaddress.ip_network((address.partition("%")[0], IPV6_CLIENT_BITS), strict=False)
-    return str(network.network_address)
+    return ip_addresses.client_network(address) or address
+
+
+@lru_cache(maxsize=256)
+def _canonical(peer: str) -> str:
+    """Return the address that a socket reports as every other part of the server writes it."""
+    parsed = ip_addresses.parse(peer)
+    return peer if parsed is None else str(parsed)
 
 
 def _parse_hop(hop: str) -> str | None:
@@ -92,15 +95,10 @@ def _parse_hop(hop: str) -> str | None:
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
         text = text.partition(":")[0]
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError:
-        return None
+    parsed = ip_addresses.parse(text)
+    return None if parsed is None else str(parsed)
 
 
-def _in_networks(text: str, networks: tuple[Network, ...]) -> bool:
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return any(address in network for network in networks)
+def _in_networks(text: str, networks: tuple[IPNetwork, ...]) -> bool:
+    address = ip_addresses.parse(text)
+    return address is not None and any(address in network for network in networks)

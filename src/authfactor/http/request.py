@@ -27,6 +27,7 @@ class Request:
         "af",
         "body",
         "caller",
+        "count_key",
         "headers",
         "ids",
         "method",
@@ -47,7 +48,11 @@ class Request:
         ids: tuple[str, ...],
         status: int,
     ) -> None:
-        """`ids` are the path parameters, `status` that of a success. The dispatcher sets `caller`."""
+        """`ids` are the path parameters, `status` that of a success. The dispatcher sets the other fields.
+
+        A handler that finds the API key in the body passes its caller to `count_key`, which applies the rate
+        limit.
+        """
         self.af = af
         self.method = method
         self.path = path
@@ -57,6 +62,7 @@ class Request:
         self.ids = ids
         self.status = status
         self.caller: ApiCaller | None = None
+        self.count_key: Callable[[ApiCaller], None] | None = None
         self.origin = NO_ORIGIN
 
     @property

@@ -4,12 +4,12 @@
 `reload=True`; the others take effect when its processes are replaced.
 """
 
-import ipaddress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from authfactor import ip_addresses
 from authfactor.settings.field import PREFIX as PREFIX
 from authfactor.settings.field import InvalidSetting as InvalidSetting
 from authfactor.settings.field import check_bounds
@@ -139,7 +139,10 @@ class Settings:
     )
     password_threads: int = _setting(1, "Threads that compute password hashes.", minimum=1)
     password_queue: int = _setting(
-        64, "Sign-ins that may wait for a password hash; further ones get a 503 with Retry-After.", minimum=1
+        64,
+        "Sign-ins that may wait for a password hash; beyond that, the environment and network with the most"
+        " waiting work gets a 503 with Retry-After.",
+        minimum=1,
     )
     webhook_timeout: int = _setting(
         5, "Time limit for a webhook receiver's response.", unit="seconds", minimum=1
@@ -316,10 +319,10 @@ def reloaded(running: Settings, fresh: Settings) -> tuple[Settings, list[str]]:
     return replace(running, **taken), [item.name for item in changed if not item.metadata["reload"]]
 
 
-def trusted_networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+def trusted_networks(text: str) -> tuple[ip_addresses.IPNetwork, ...]:
     """Parse a comma-separated list of IP addresses and networks. Raises `InvalidSetting`."""
     try:
-        return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
+        return tuple(ip_addresses.parse_network(part) for part in text.split(",") if part.strip())
     except ValueError as error:
         raise InvalidSetting(
             f"{PREFIX}TRUSTED_PROXIES must be addresses or networks such as 10.0.0.0/8: {error}."

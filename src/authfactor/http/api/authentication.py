@@ -146,6 +146,8 @@ async def _authenticate_client(request: Request, body: Authenticate) -> ApiCalle
         caller = None
     if caller is None or caller.environment.client_id != client_id:
         raise OAuthRefused("invalid_client", "Invalid client ID or client secret.")
+    if request.count_key is not None:
+        request.count_key(caller)
     return caller
 
 
