@@ -8,10 +8,14 @@ from typing import Final
 
 import pytest
 
+from authfactor.crypto.imported_formats import PARSERS
 from authfactor.crypto.imported_hashes import (
     KINDS,
+    UNSTRETCHED,
+    ImportTooCostly,
     InvalidImportedHash,
     kind_of,
+    load_of,
     parse_imported,
     verify_imported,
 )
@@ -21,6 +25,35 @@ SALT: Final = "c29tZXNhbHRzb21lc2FsdA"
 DIGEST: Final = base64.b64encode(bytes(range(32))).decode().rstrip("=")
 KEY_OF_64: Final = "q7pfdBQMJujd5FX/qX+ozM2O6aNqP+mo1ZnHGH15XM2vlhroQfPA037UpbdfpH4H66OrSPjsUhfkAMuNoBiQvw"
 BCRYPT_TAIL: Final = "CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"
+
+
+AT_THE_LIMIT: Final = [
+    ("argon2", f"$argon2id$v=19$m=262144,t=1,p=8${SALT}${DIGEST}"),
+    ("argon2", f"$argon2id$v=19$m=65536,t=4,p=1${SALT}${DIGEST}"),
+    ("pbkdf2", f"$pbkdf2$i=1000000,d=sha512${SALT}${DIGEST}"),
+    ("pbkdf2", f"$pbkdf2$i=2000000,d=sha256${SALT}${DIGEST}"),
+    ("bcrypt", f"$2b$13${BCRYPT_TAIL}"),
+    ("scrypt", f"$scrypt$v=1$n=131072,r=8,p=1,kl=32${SALT}${DIGEST}"),
+    ("scrypt", f"$scrypt$v=1$n=65536,r=8,p=2,kl=32${SALT}${DIGEST}"),
+    ("firebase-scrypt", f"$firebase-scrypt$v=1$r=8,m=17,ss=Bw,sk={DIGEST}${SALT}${DIGEST}"),
+]
+# Earlier releases stored these.
+ABOVE_THE_LIMIT: Final = [
+    ("argon2", f"$argon2id$v=19$m=262144,t=2,p=8${SALT}${DIGEST}"),
+    ("argon2", f"$argon2id$v=19$m=65536,t=5,p=1${SALT}${DIGEST}"),
+    ("pbkdf2", f"$pbkdf2$i=1000001,d=sha512${SALT}${DIGEST}"),
+    ("pbkdf2", f"$pbkdf2$i=5000000,d=sha256${SALT}${DIGEST}"),
+    ("bcrypt", f"$2b$14${BCRYPT_TAIL}"),
+    ("scrypt", f"$scrypt$v=1$n=131072,r=8,p=2,kl=32${SALT}${DIGEST}"),
+    ("firebase-scrypt", f"$firebase-scrypt$v=1$r=8,m=18,ss=Bw,sk={DIGEST}${SALT}${DIGEST}"),
+]
+BEYOND_ANY_CHECK: Final = [
+    ("argon2", f"$argon2id$v=19$m=262145,t=3,p=4${SALT}${DIGEST}"),
+    ("pbkdf2", f"$pbkdf2$i=5000001,d=sha256${SALT}${DIGEST}"),
+    ("bcrypt", f"$2b$16${BCRYPT_TAIL}"),
+    ("scrypt", f"$scrypt$n=1048576,r=8,p=1${SALT}${DIGEST}"),
+    ("firebase-scrypt", f"$firebase-scrypt$r=8,m=19,ss=Bw,sk={DIGEST}${SALT}${DIGEST}"),
+]
 
 
 def _vectors() -> list[tuple[str, str, bytes]]:
@@ -64,12 +97,11 @@ def test_every_hash_type_has_a_vector() -> None:
         ),
         ("argon2", "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHQ$RdescudvJCsgt3ub+b+dWRWJTmaaJObG"),
         ("bcrypt", "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy"),
-        ("argon2", f"$argon2id$v=19$m=262144,t=5,p=8${SALT}${DIGEST}"),
         ("argon2", f"$argon2id$v=19$m=4096,t=1,p=1${SALT}${DIGEST}"),
-        ("pbkdf2", f"$pbkdf2$i=1000000,d=sha512${SALT}${DIGEST}"),
+        *AT_THE_LIMIT,
     ],
 )
-def test_documented_examples_and_extreme_costs_are_stored_unchanged(kind: str, text: str) -> None:
+def test_documented_examples_and_highest_costs_are_stored_unchanged(kind: str, text: str) -> None:
     assert parse_imported(text, kind) == f"{{{kind}}}{text}"
 
 
@@ -243,3 +275,38 @@ def test_text_that_is_not_an_import_has_no_type_and_never_verifies(stored: str) 
 def test_unknown_hash_type_or_salt_position_is_refused(kind: str, position: str | None) -> None:
     with pytest.raises(InvalidImportedHash, match="must be"):
         parse_imported("{SSHA}JFZFs0oHzxbMwkSJmYVeI8MnTDy/276a", kind, position)
+
+
+@pytest.mark.parametrize(("kind", "text"), [*ABOVE_THE_LIMIT, *BEYOND_ANY_CHECK])
+def test_import_that_costs_too_much_to_check_is_refused_as_such(kind: str, text: str) -> None:
+    with pytest.raises(ImportTooCostly, match="at most") as refusal:
+        parse_imported(text, kind)
+    assert DIGEST not in str(refusal.value)
+
+
+@pytest.mark.parametrize(("kind", "text"), ABOVE_THE_LIMIT)
+def test_load_of_a_stored_import_above_the_limit_is_over_one(kind: str, text: str) -> None:
+    assert 1 < load_of(f"{{{kind}}}{text}") <= 8
+
+
+@pytest.mark.parametrize(("kind", "text"), AT_THE_LIMIT)
+def test_load_of_an_import_at_the_limit_is_one(kind: str, text: str) -> None:
+    assert load_of(f"{{{kind}}}{text}") == 1
+
+
+@pytest.mark.parametrize("stored", ["", "$argon2id$", "{bcrypt}x", "{ssha}JFZFs0oHzxbMwkSJmYVeI8MnTDy/276a"])
+def test_load_of_anything_else_is_zero(stored: str) -> None:
+    assert load_of(stored) == 0
+
+
+@pytest.mark.parametrize("kind", sorted(UNSTRETCHED))
+def test_unstretched_hash_has_no_highest_cost(kind: str) -> None:
+    size = {"ssha": 20, "ssha256": 32}[kind]
+    assert PARSERS[kind](base64.b64encode(bytes(size + 8)).decode()).limit == "any"
+
+
+def test_stored_import_above_the_limit_still_verifies() -> None:
+    digest = base64.b64encode(hashlib.pbkdf2_hmac("sha512", b"password", b"salt" * 4, 1_000_001)).decode()
+    stored = f"{{pbkdf2}}$pbkdf2$i=1000001,d=sha512${base64.b64encode(b'salt' * 4).decode()}${digest}"
+    assert verify_imported(b"password", stored)
+    assert not verify_imported(b"another", stored)

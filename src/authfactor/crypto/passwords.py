@@ -22,6 +22,8 @@ SALT_BYTES: Final = 16
 MIN_LENGTH: Final = 10
 MAX_LENGTH: Final = 256
 MIN_LOCAL_PART: Final = 4
+# An imported hash at its limit costs about as much as so many hashes of `PRODUCTION`.
+OWN_HASHES_PER_IMPORT_LIMIT: Final = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,15 @@ def verify_password(password: str, stored: str, *, profile: Profile = PRODUCTION
     if kind in UNSTRETCHED:
         verify_password(password, decoy_hash(profile))
     return False
+
+
+def import_load(stored: str) -> float:
+    """Return the cost of a stored import as a share of the highest that an import may have; else 0."""
+    if not stored.startswith("{"):
+        return 0.0
+    from authfactor.crypto.imported_hashes import load_of  # noqa: PLC0415 - not at a start
+
+    return load_of(stored)
 
 
 def needs_rehash(stored: str, profile: Profile) -> bool:

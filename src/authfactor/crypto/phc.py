@@ -15,10 +15,12 @@ from argon2.low_level import ARGON2_VERSION, Type, hash_secret_raw
 MAX_TEXT: Final = 1024
 MAX_FIELD_BYTES: Final = 128
 
-# One check at these bounds takes about two seconds and 256 MiB.
+# One check at these bounds takes about two seconds and 256 MiB. An import is bounded more narrowly.
 MAX_ARGON2_MEMORY_KIB: Final = 256 * 1024
 MAX_ARGON2_TIME_COST: Final = 10
 MAX_ARGON2_PARALLELISM: Final = 16
+# Memory times passes of an imported hash; about 0.3 s of CPU.
+MAX_IMPORT_KIB_PASSES: Final = 256 * 1024
 MIN_ARGON2_SALT_BYTES: Final = 8
 MIN_ARGON2_DIGEST_BYTES: Final = 12
 
@@ -26,11 +28,16 @@ _WITH_VERSION: Final = 6
 _WITHOUT_VERSION: Final = 5
 _BASE64: Final = re.compile(r"([A-Za-z0-9+/_-]*)={0,2}")
 _DIGITS: Final = re.compile(r"[0-9]{1,10}")
+_MAX_INTEGER: Final = 10**10 - 1
 _TYPES: Final = {"argon2id": Type.ID, "argon2i": Type.I, "argon2d": Type.D}
 
 
 class MalformedHash(ValueError):
     """The text is not a hash in the expected format, or its costs are out of bounds."""
+
+
+class CostTooHigh(MalformedHash):
+    """The costs of the hash are too high to check it."""
 
 
 @dataclass(slots=True)
@@ -68,6 +75,13 @@ class PhcFields:
             raise MalformedHash(f"The parameter {name} must be an integer from {low} to {high}.")
         return int(text)
 
+    def cost(self, name: str, low: int, high: int) -> int:
+        """Take a parameter as `integer` does. Raises `CostTooHigh` if it is above `high`."""
+        value = self.integer(name, low, _MAX_INTEGER)
+        if value > high:
+            raise CostTooHigh(f"The parameter {name} must be at most {high}.")
+        return value
+
     def text(self, name: str) -> str:
         """Take a parameter as text; empty when it is missing."""
         return self._parameters.pop(name, "")
@@ -101,11 +115,21 @@ class Argon2Hash:
         if variant is None:
             raise MalformedHash("The hash must begin with $argon2id$, $argon2i$ or $argon2d$.")
         fields.integer("v", ARGON2_VERSION, ARGON2_VERSION)
-        parallelism = fields.integer("p", 1, MAX_ARGON2_PARALLELISM)
-        memory_kib = fields.integer("m", 8 * parallelism, MAX_ARGON2_MEMORY_KIB)
-        time_cost = fields.integer("t", 1, MAX_ARGON2_TIME_COST)
+        parallelism = fields.cost("p", 1, MAX_ARGON2_PARALLELISM)
+        memory_kib = fields.cost("m", 8 * parallelism, MAX_ARGON2_MEMORY_KIB)
+        time_cost = fields.cost("t", 1, MAX_ARGON2_TIME_COST)
         fields.require(min_salt=MIN_ARGON2_SALT_BYTES, min_digest=MIN_ARGON2_DIGEST_BYTES)
         return cls(variant, memory_kib, time_cost, parallelism, fields.salt, fields.digest)
+
+    @property
+    def load(self) -> float:
+        """Its cost as a share of the highest cost that an import may have."""
+        return self.memory_kib * self.time_cost / MAX_IMPORT_KIB_PASSES
+
+    @property
+    def limit(self) -> str:
+        """The highest cost that an import may have, for people."""
+        return f"{MAX_IMPORT_KIB_PASSES // 1024} MiB of memory times passes"
 
     def encode(self) -> str:
         """Return the canonical PHC string."""
