@@ -21,11 +21,14 @@ from authfactor.ids import IdGenerator
 from authfactor.models import Clock, Entropy
 from authfactor.rules.audit.audit_log import AuditLog
 from authfactor.rules.audit.event_digests import SEALED
+from authfactor.rules.authentication.password_attempts import PasswordAttempts
 from authfactor.rules.authentication.password_hashing import PasswordHasher
+from authfactor.rules.authentication.password_throttling import PasswordThrottling
 from authfactor.rules.authentication.sessions import Sessions
 from authfactor.rules.authentication.sign_in import SignIn
 from authfactor.rules.authentication.step_up import StepUp
 from authfactor.rules.authentication.token_signing import TokenSigning
+from authfactor.rules.console.known_devices import KnownDevices
 from authfactor.rules.console.operator_set_up import OperatorSetUp
 from authfactor.rules.console.operator_sign_in import OperatorSignIn
 from authfactor.rules.console.operators import Operators
@@ -98,12 +101,14 @@ class Authfactor:
         self.environments = Environments(clock, entropy, new_id)
         self.webhooks = WebhookEndpoints(clock, entropy, new_id, vault, settings)
         self.deliveries = Deliveries(clock, self.webhooks, log, settings)
+        throttling = PasswordThrottling(vault, settings)
         self.challenges = Challenges(clock, new_id, vault, log, settings)
         self.token_signing = TokenSigning(clock, entropy, new_id, vault, settings)
         step_up = StepUp(entropy, settings, self.challenges)
         self.sessions = Sessions(clock, entropy, new_id, vault, log, settings, self.token_signing, step_up)
-        self.users = Users(clock, new_id, self.hasher, log, settings, self.sessions)
-        self.sign_in = SignIn(clock, self.hasher, log, settings, self.challenges, self.sessions, step_up)
+        self.users = Users(clock, new_id, self.hasher, log, settings, self.sessions, throttling)
+        attempts = PasswordAttempts(clock, log, throttling)
+        self.sign_in = SignIn(clock, self.hasher, attempts, settings, self.challenges, self.sessions, step_up)
         self.factors = Factors(clock, entropy, new_id, vault, log, settings, self.challenges)
         self.links = Links(clock, entropy, new_id, log, settings)
         self.page_sessions = PageSessions(clock, entropy, vault, log, settings, self.factors, self.challenges)
@@ -114,7 +119,14 @@ class Authfactor:
             clock, new_id, self.hasher, self.challenges, self.factors, self.audit, settings
         )
         self.operator_sign_in = OperatorSignIn(
-            clock, entropy, new_id, self.hasher, self.challenges, self.audit, settings
+            clock,
+            entropy,
+            new_id,
+            self.hasher,
+            self.challenges,
+            KnownDevices(clock, entropy, vault),
+            self.audit,
+            settings,
         )
 
     @functools.cached_property

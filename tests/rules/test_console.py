@@ -11,7 +11,7 @@ from authfactor.rules.console.operator_sign_in import SignInForm
 from authfactor.store import Tx
 from authfactor.store.tables.operators import OperatorsTable
 from tests.support.installation import Installation
-from tests.support.operators import EMAIL, PASSWORD, OperatorAccount, begin_set_up, first_token
+from tests.support.operators import EMAIL, PASSWORD, OperatorAccount, begin_set_up, first_token, start_session
 
 
 async def context(installation: Installation, account: OperatorAccount) -> OperatorContext:
@@ -93,8 +93,9 @@ async def test_deleted_factor_admits_no_operator(installation: Installation, kim
 
 
 async def test_old_code_is_reported_as_clock_drift(installation: Installation, kim: OperatorAccount) -> None:
+    device = (await start_session(installation, kim)).device
     old = installation.code(kim.enrolled, -5)
-    form = SignInForm(email=EMAIL, password=PASSWORD, code=old)
+    form = SignInForm(email=EMAIL, password=PASSWORD, code=old, device=device)
     with pytest.raises(errors.SignInRefused, match="sets its clock automatically") as refused:
         await installation.af.run(
             await installation.af.operator_sign_in.prepare_sign_in(installation.af.store, form)

@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from authfactor.crypto import passwords
-from authfactor.rules.authentication.password_hashing import NICENESS, PasswordHasher
+from authfactor.rules.authentication.hashing_pool import NICENESS
+from authfactor.rules.authentication.password_hashing import PasswordHasher, api_share
 from authfactor.settings import Settings
 
 
@@ -22,7 +23,7 @@ async def test_threads_lower_their_priority_on_linux_alone(
         random.Random(7).randbytes, Settings(password_threads=1, password_queue=1), passwords.CHEAPEST
     )
     try:
-        await hasher.hash("seven green bottles")
+        await hasher.hash("seven green bottles", api_share(1))
     finally:
         hasher.close()
     assert lowered == expected

@@ -21,7 +21,14 @@ from authfactor.store import Unit
 from authfactor.store.sqlite.store import SqliteStore
 from tests.support.clock import MINUTE
 from tests.support.installation import Installation
-from tests.support.operators import OperatorAccount, add_operator, assert_refused, context_of, start_session
+from tests.support.operators import (
+    OperatorAccount,
+    add_operator,
+    assert_refused,
+    context_of,
+    sign_in,
+    start_session,
+)
 
 AT_ONCE = 50
 
@@ -115,7 +122,8 @@ async def test_code_is_accepted_once_across_sign_in_and_confirmation(
     started = await start_session(installation, kim)
     code = installation.code(kim.enrolled)
     await confirm(installation, started, code)
-    await assert_refused(installation, kim, "one_time_code_previously_used", code=code)
+    device = started.device
+    await assert_refused(installation, kim, "one_time_code_previously_used", code=code, device=device)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +156,7 @@ async def test_wrong_confirmations_count_with_the_sign_ins_and_the_lock_ends_the
         assert (await assert_wrong(installation, started, wrong)).session_ended == (number == 5)
     assert await context_of(installation, started.token) is None
     with pytest.raises(errors.TooManyAttempts):
-        await start_session(installation, kim)
+        await sign_in(installation, kim, device=started.device)
     listed = (await installation.af.read(installation.af.audit.page(PageQuery(limit=50)))).items
     actions = [item.action for item in listed]
     assert actions.count("operator.confirmation_refused") == 6
@@ -160,7 +168,7 @@ async def test_confirmation_under_a_lock_is_refused_without_ending_the_session(
 ) -> None:
     started = await start_session(installation, kim)
     for _ in range(10):
-        await assert_refused(installation, kim, password="wrong")
+        await assert_refused(installation, kim, code=installation.wrong(kim.enrolled))
     with pytest.raises(errors.TooManyAttempts):
         await confirm(installation, started, installation.code(kim.enrolled))
     assert await context_of(installation, started.token) is not None

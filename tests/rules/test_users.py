@@ -8,6 +8,7 @@ import pytest
 
 from authfactor import errors, ids
 from authfactor.models import PageQuery, UserRecord
+from authfactor.rules.authentication.password_hashing import api_share
 from authfactor.wire.requests import CreateUser, UpdateUser
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 BCRYPT = "$2b$04$abcdefghijklmnopqrstuuxg3mnJtW3FdpGk1wIbyBAMRNXEYKjYa"
 PASSWORD = "several unrelated words"
+SHARE = api_share(1)
 
 
 async def update(installation: "Installation", user: UserRecord, **fields: Any) -> UserRecord:  # noqa: ANN401 - any field
@@ -48,8 +50,8 @@ async def test_created_user_has_the_given_fields(installation: "Installation") -
         await installation.af.read(installation.af.users.by_external_id(installation.environment, "crm-77"))
         == user
     )
-    assert await installation.af.hasher.verify(PASSWORD, user.password_hash)
-    assert not await installation.af.hasher.verify(PASSWORD + " ", user.password_hash)
+    assert await installation.af.hasher.verify(PASSWORD, user.password_hash, SHARE)
+    assert not await installation.af.hasher.verify(PASSWORD + " ", user.password_hash, SHARE)
 
 
 async def test_user_can_be_created_with_only_an_email(installation: "Installation") -> None:
@@ -262,12 +264,36 @@ async def test_field_that_is_too_long_is_reported(
 async def test_imported_hash_verifies_and_needs_a_rehash(installation: "Installation") -> None:
     user = await installation.user(password_hash=BCRYPT, password_hash_type="bcrypt")
     assert user.password_hash is not None
-    assert not await installation.af.hasher.verify("wrong", user.password_hash)
+    assert not await installation.af.hasher.verify("wrong", user.password_hash, SHARE)
     assert installation.af.hasher.needs_rehash(user.password_hash)
     hashed = (await update(installation, user, password=PASSWORD)).password_hash
     assert hashed is not None
-    assert await installation.af.hasher.verify(PASSWORD, hashed)
+    assert await installation.af.hasher.verify(PASSWORD, hashed, SHARE)
     assert not installation.af.hasher.needs_rehash(hashed)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (
+            "pbkdf2",
+            "$pbkdf2$i=5000000,d=sha256$c29tZXNhbHRzb21lc2FsdA$AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8",
+        ),
+        ("bcrypt", "$2b$14$abcdefghijklmnopqrstuuxg3mnJtW3FdpGk1wIbyBAMRNXEYKjYa"),
+    ],
+)
+async def test_import_that_costs_too_much_is_refused_with_its_limit(
+    installation: "Installation", kind: str, text: str
+) -> None:
+    user = await installation.user()
+    with pytest.raises(errors.InvalidRequest) as created:
+        await installation.user(password_hash=text, password_hash_type=kind)
+    with pytest.raises(errors.InvalidRequest) as updated:
+        await update(installation, user, password_hash=text, password_hash_type=kind)
+    for refused in (created, updated):
+        assert codes(refused.value) == [("password_hash", "password_hash_too_costly")]
+        assert "at most" in refused.value.items[0].message
+        assert refused.value.code == errors.InvalidRequest.code
 
 
 async def test_update_keeps_absent_fields_and_clears_null_ones(installation: "Installation") -> None:

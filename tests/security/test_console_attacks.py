@@ -262,4 +262,4 @@ def test_wrong_console_passwords_are_recorded_and_do_not_fill_the_log(owner: Ope
     server.wait_for_output("POST /console/sign-in")
     logged = [json.loads(line) for line in server.output().splitlines()[lines:] if '"route"' in line]
     outcomes = {line["outcome"] for line in logged if line["route"] == "POST /console/sign-in"}
-    assert outcomes == {"invalid_credentials"}
+    assert outcomes == {"invalid_credentials", "too_many_password_attempts"}

@@ -86,9 +86,9 @@ class Application:
         path = f"/user_management/users/{user['id']}/auth_factors"
         return fields(await self.api.post(path, json={"type": "totp", **more}), 201)
 
-    async def member(self) -> Json:
+    async def member(self, **more: Any) -> Json:  # noqa: ANN401 - any field
         """Create a user with an active factor whose secret is `SECRET`."""
-        user = await self.user()
+        user = await self.user(**more)
         await self.enroll(user, totp_secret=SECRET)
         return user
 

@@ -39,6 +39,7 @@ MAY_BE_SHOWN: Final = {
     "set-up token": {"console set-up", "CLI operators invite", "console operators invite"},
     "page cookie": {"link cookie"},
     "operator cookie": {"console sign-in"},
+    "device cookie": {"console sign-in"},
 }
 
 
@@ -292,6 +293,7 @@ def console(walk: Walk) -> None:
     code = walk.know("code", authenticator.code(secret))
     walk.form("console sign-in", f"{path}/code", browser, code=code)
     walk.shown("operator cookie", browser.cookies["operator"])
+    walk.shown("device cookie", browser.cookies["operator_device"])
     walk.form(
         "console refused",
         "/console/sign-in",

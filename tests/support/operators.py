@@ -7,6 +7,7 @@ import pytest
 from authfactor import errors
 from authfactor.models import Enrollment, Operator, OperatorContext
 from authfactor.otp import totp
+from authfactor.rules.audit.audit_log import Origin
 from authfactor.rules.console.operator_sign_in import SignInForm, StartedSession
 from tests.support.installation import Installation
 
@@ -54,12 +55,16 @@ async def sign_in(
     code: str | None = None,
     email: str = "",
     old: str = "",
+    device: str = "",
+    address: str | None = None,
 ) -> StartedSession:
     attempt = SignInForm(
         email=email or account.operator.email,
         password=password,
         code=installation.code(account.enrolled) if code is None else code,
         old_token=old or None,
+        device=device or None,
+        origin=Origin(None, address),
     )
     return await installation.af.run(
         await installation.af.operator_sign_in.prepare_sign_in(installation.af.store, attempt)

@@ -305,16 +305,6 @@ def test_right_codes_of_the_user_give_an_attacker_no_extra_guesses() -> None:
     assert 20 < guesses <= 33
 
 
-def test_failures_recorded_without_months_skip_the_monthly_limits() -> None:
-    record = EMPTY
-    for number in range(40):
-        record = attempt_limits.record_failure(
-            _charged(record, START + number * HOUR), (START + number * HOUR) * 1000, DEFAULTS, months=False
-        )
-
-    assert record.locked_until is None
-
-
 def test_refund_of_a_refused_attempt_keeps_the_lock() -> None:
     locked = _failures_at([START] * 10)
 

@@ -1,6 +1,7 @@
 """The vault: sealing, unsealing, and key rotation."""
 
 import base64
+import hmac
 import itertools
 from collections.abc import Callable
 from typing import Final
@@ -196,3 +197,35 @@ def test_repr_of_a_key_has_its_id_but_not_its_bytes() -> None:
         assert FIRST.id in text
         assert repr(FIRST.secret) not in text
         assert FIRST.secret.hex() not in text
+
+
+def test_digest_depends_on_key_purpose_and_text() -> None:
+    digests = {
+        vault.digest(purpose, text)
+        for vault in (_vault(), _vault(SECOND))
+        for purpose in ("one", "two")
+        for text in ("a", "b", "")
+    }
+    assert len(digests) == 12
+    assert {len(each) for each in digests} == {64}
+    assert _vault().digest("one", "\ud800") == _vault().digest("one", "\ud800")
+
+
+def test_digest_is_recognized_after_a_rotation_and_made_with_the_newest_key() -> None:
+    vault = _vault()
+    before = vault.digest("one", "a")
+    vault.extend([FIRST, SECOND])
+    after = vault.digest("one", "a")
+    assert after == _vault(SECOND).digest("one", "a") != before
+    for digest in (before, after):
+        assert vault.has_made(digest, "one", "a")
+        assert not vault.has_made(digest, "one", "b")
+        assert not vault.has_made(digest, "two", "a")
+    assert not vault.has_made("", "one", "a")
+    assert not _vault().has_made(after, "one", "a")
+
+
+def test_digest_reveals_nothing_about_the_sealing_key() -> None:
+    """The key that makes digests is derived, so that it differs from the one that encrypts."""
+    digest = _vault().digest("one", "a")
+    assert digest != hmac.digest(FIRST.secret, b"one\0a", "sha256").hex()

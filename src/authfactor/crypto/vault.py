@@ -3,10 +3,13 @@
 A sealed string is `v1:<key id>:<base64url of nonce + ciphertext + tag>` (decision 0004). The associated
 data is table, column, environment and row id, so a sealed value copied to another row does not open. Any key
 of the ring opens values; the newest one seals them.
+
+The ring also makes keyed digests (HMAC-SHA-256), with keys derived from those that seal.
 """
 
 import base64
 import hashlib
+import hmac
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
@@ -78,6 +81,7 @@ class Vault:
         self._ciphers = {key.id: AESGCM(key.secret) for key in keys}
         if len(self._ciphers) < len(keys):
             raise ValueError("two keys of the ring have the same id")
+        self._digest_keys = {key.id: _digest_key(key) for key in keys}
         self.newest = keys[-1].id
         self._entropy = entropy
         self._refresh = refresh
@@ -86,6 +90,7 @@ class Vault:
         """Add the ring's new keys; keys removed from it still open values until the process ends."""
         keys = list(ring)
         fresh = {key.id: AESGCM(key.secret) for key in keys if key.id not in self._ciphers}
+        self._digest_keys = {**self._digest_keys, **{key.id: _digest_key(key) for key in keys}}
         self._ciphers = {**self._ciphers, **fresh}
         self.newest = keys[-1].id
 
@@ -128,9 +133,30 @@ class Vault:
             raise UnknownKey(key_id)
         return cipher
 
+    def digest(self, purpose: str, text: str) -> str:
+        """Return a keyed digest in hex, made with the newest key, which cannot be computed without the ring.
+
+        Digests of different purposes are unrelated.
+        """
+        return _digest(self._digest_keys[self.newest], purpose, text)
+
+    def has_made(self, digest: str, purpose: str, text: str) -> bool:
+        """Return whether `digest` made this digest, with whichever key of the ring."""
+        made = [_digest(key, purpose, text) for key in self._digest_keys.values()]
+        return any(hmac.compare_digest(digest.encode(), each.encode()) for each in made)
+
     def is_stale(self, sealed: str) -> bool:
         """Return whether an older key sealed this value, so that it should be resealed."""
         return not sealed.startswith(f"{_FORMAT}:{self.newest}:")
+
+
+def _digest_key(key: Key) -> bytes:
+    return hmac.digest(key.secret, b"authfactor digest key", "sha256")
+
+
+def _digest(key: bytes, purpose: str, text: str) -> str:
+    message = f"{purpose}\0{text}".encode("utf-8", "surrogatepass")
+    return hmac.digest(key, message, "sha256").hex()
 
 
 def _associated_data(where: SealedLocation) -> bytes:

@@ -133,18 +133,45 @@ async def test_reused_code_is_reported_as_used(console: Console, owner: Browser)
 
 async def test_lock_message_states_the_remaining_time(console: Console, owner: Browser) -> None:
     for _ in range(10):
-        await console.sign_in(owner, password="wrong")
+        await console.sign_in(owner, code="000000")
     response = await console.sign_in(owner)
     assert response.status_code == 400
     assert "You can try again in 1" in response.text
     assert "minutes" in response.text
 
 
-async def test_session_cookie_is_http_only_and_same_site_strict(console: Console, owner: Browser) -> None:
-    cookie = (await console.sign_in(owner)).headers["set-cookie"]
-    assert "HttpOnly" in cookie
-    assert "SameSite=Strict" in cookie
-    assert "Path=/" in cookie
+async def test_pace_message_states_the_remaining_time(console: Console, owner: Browser) -> None:
+    form = {"email": "unknown@example.org", "password": "wrong", "code": "000000"}
+    stranger = console.stranger()
+    for _ in range(10):
+        assert (await stranger.post("/console/sign-in", form)).status_code == 400
+    response = await stranger.post("/console/sign-in", form)
+    assert response.status_code == 400
+    assert "Too many failed sign-ins from here." in response.text
+    assert "You can try again in 30 seconds" in response.text
+
+
+async def test_browser_that_has_signed_in_keeps_its_turn_beside_strangers_in_its_network(
+    console: Console, owner: Browser
+) -> None:
+    await owner.post("/console/sign-out")
+    form = {"email": owner.email, "password": "wrong", "code": "000000"}
+    stranger = console.stranger()
+    for _ in range(20):
+        await stranger.post("/console/sign-in", form)
+    right = {**form, "password": PASSWORD, "code": console.code(owner.secret)}
+    assert (await stranger.post("/console/sign-in", right)).status_code == 400
+    assert (await owner.post("/console/sign-in", right)).status_code == 303
+
+
+async def test_cookies_are_http_only_and_same_site_strict(console: Console, owner: Browser) -> None:
+    cookies = (await console.sign_in(owner)).headers.get_list("set-cookie")
+    assert [cookie.partition("=")[0] for cookie in cookies] == ["operator", "operator_device"]
+    for cookie in cookies:
+        assert "HttpOnly" in cookie
+        assert "SameSite=Strict" in cookie
+        assert "Path=/" in cookie
+    assert "Max-Age=15552000" in cookies[1]
 
 
 async def test_session_cookie_over_https_has_the_host_prefix(empty_database: Path, tmp_path: Path) -> None:
@@ -155,8 +182,11 @@ async def test_session_cookie_over_https_has_the_host_prefix(empty_database: Pat
         form = {"email": "kim@example.org", "password": PASSWORD, "again": PASSWORD}
         page = await browser.post(path, form)
         completed = await browser.post(f"{path}/code", {"code": console.code(secret_on(page))})
-        assert completed.headers["set-cookie"].startswith("__Host-operator=")
-        assert "Secure" in completed.headers["set-cookie"]
+        session, device = completed.headers.get_list("set-cookie")
+        assert session.startswith("__Host-operator=")
+        assert device.startswith("__Host-operator_device=")
+        assert "Secure" in session
+        assert "Secure" in device
 
 
 async def test_background_polling_does_not_extend_the_session(console: Console, owner: Browser) -> None:

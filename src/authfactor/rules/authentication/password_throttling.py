@@ -1,15 +1,16 @@
 """Rate limits on password guesses: per account and network, per network, and per account.
 
-The account's own limit does not apply to networks from which its user has signed in before, so that a
-stranger cannot lock a user out (decision 0013). A network is an IPv4 address or an IPv6 /64.
+The account's own limit does not apply to networks from which its user has signed in before, nor to sign-ins
+that send a code with the password, so that a stranger cannot lock a user out (decisions 0013 and 0034). A
+network is an IPv4 address or an IPv6 /64.
 """
 
-import hashlib
-import ipaddress
 from typing import Final, NamedTuple
 
+from authfactor.crypto.vault import Vault
 from authfactor.email_identity import email_key
 from authfactor.errors import SignInRefused
+from authfactor.ip_addresses import client_network
 from authfactor.models import UserRecord
 from authfactor.rules.unit import Scope
 from authfactor.settings import Settings
@@ -29,26 +30,48 @@ class ThrottleLimit(NamedTuple):
     allowance: int
 
 
-async def limits_of(
-    scope: Scope, user: UserRecord | None, email: str, address: str | None, settings: Settings
-) -> list[ThrottleLimit]:
-    """Return every limit that an attempt counts against, always in the same order.
+class PasswordThrottling:
+    """Which limits an attempt at a user's password counts against."""
 
-    Unknown emails are throttled exactly like known ones. An unparsable IP address has no limits of its own.
-    """
-    account = _digest(email_key(email))
-    network = _network(address)
-    found = []
-    if network is not None:
+    def __init__(self, vault: Vault, settings: Settings) -> None:
+        """`vault` makes the digests by which accounts are named."""
+        self._vault = vault
+        self._settings = settings
+
+    async def limits_of(
+        self, scope: Scope, user: UserRecord | None, email: str, address: str | None, *, with_code: bool
+    ) -> list[ThrottleLimit]:
+        """Return every limit that an attempt counts against, always in the same order.
+
+        Unknown emails are throttled exactly like known ones. An unparsable IP address has no limits of its
+        own. `with_code`: the attempt succeeds only with a code too, so strangers learn nothing from it.
+        """
+        network, account = client_network(address), self._account(email)
+        by_account = ThrottleLimit(
+            f"account:{account}", ACCOUNT_INTERVAL, self._settings.passwords_per_account
+        )
+        if network is None:
+            return [by_account]
+        familiar = user is not None and await _is_familiar(scope, user.id, network)
+        # Strangers in the same network cannot use up the attempts of those who have signed in from there.
+        share = "familiar-address" if familiar else "address"
         found = [
-            ThrottleLimit(f"address:{network}", ADDRESS_INTERVAL, settings.passwords_per_address),
+            ThrottleLimit(f"{share}:{network}", ADDRESS_INTERVAL, self._settings.passwords_per_address),
             ThrottleLimit(
-                f"pair:{account}:{network}", PAIR_INTERVAL, settings.passwords_per_account_and_address
+                f"pair:{account}:{network}",
+                PAIR_INTERVAL,
+                self._settings.passwords_per_account_and_address,
             ),
         ]
-        if user is not None and await _is_familiar(scope, user.id, network):
-            return found
-    return [*found, ThrottleLimit(account_subject(email), ACCOUNT_INTERVAL, settings.passwords_per_account)]
+        return found if familiar or with_code else [*found, by_account]
+
+    def account_subject(self, email: str) -> str:
+        """Return the subject of an account's own limit."""
+        return f"account:{self._account(email)}"
+
+    def _account(self, email: str) -> str:
+        # Keyed: a copy of the database does not reveal for which emails passwords were tried.
+        return self._vault.digest("throttled account", email_key(email))[:32]
 
 
 async def charge(scope: Scope, limits: list[ThrottleLimit]) -> bool:
@@ -71,11 +94,16 @@ async def refund(scope: Scope, limits: list[ThrottleLimit]) -> None:
 async def is_open(scope: Scope, limits: list[ThrottleLimit]) -> bool:
     """Return whether `charge` would succeed now, without counting."""
     for limit in limits:
-        # Theoretical arrival time (GCRA): when the limit would be unused again.
-        tat = await scope.tx.throttles.tat(scope.number, limit.subject)
-        if tat > scope.now + (limit.allowance - 1) * limit.interval:
+        if await opens_at(scope, limit) > scope.now:
             return False
     return True
+
+
+async def opens_at(scope: Scope, limit: ThrottleLimit) -> int:
+    """Return when a limit allows the next attempt (milliseconds); a time that has passed if it does now."""
+    # Theoretical arrival time (GCRA): when the limit would be unused again.
+    tat = await scope.tx.throttles.tat(scope.number, limit.subject)
+    return tat - (limit.allowance - 1) * limit.interval
 
 
 def refusal() -> SignInRefused:
@@ -86,33 +114,11 @@ def refusal() -> SignInRefused:
     return SignInRefused("too_many_password_attempts", "Too many wrong passwords. Try again in some minutes.")
 
 
-def account_subject(email: str) -> str:
-    """Return the subject of an account's own limit."""
-    return f"account:{_digest(email_key(email))}"
-
-
 def stranger_subject(address: str | None) -> str:
     """Return the subject that all unknown emails from one network share."""
-    return f"stranger:{_network(address) or ''}"
+    return f"stranger:{client_network(address) or ''}"
 
 
 async def _is_familiar(scope: Scope, user_id: str, network: str) -> bool:
     known = await scope.tx.sessions.ip_addresses_of(scope.number, user_id)
-    return any(_network(each) == network for each in known if each)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-
-
-def _network(address: str | None) -> str | None:
-    """Return what one person usually has: an IPv4 address, or the /64 of an IPv6 address."""
-    try:
-        parsed = ipaddress.ip_address((address or "").strip())
-    except ValueError:
-        return None
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.ip_network((int(parsed), 64), strict=False).network_address)
+    return any(client_network(each) == network for each in known if each)

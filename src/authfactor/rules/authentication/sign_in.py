@@ -2,9 +2,8 @@
 
 from typing import Final
 
-import msgspec
-
 from authfactor import errors
+from authfactor.ip_addresses import client_network
 from authfactor.models import (
     ChallengeRecord,
     Clock,
@@ -16,7 +15,8 @@ from authfactor.models import (
 )
 from authfactor.rules.authentication import password_throttling
 from authfactor.rules.authentication.opaque_tokens import token_hash
-from authfactor.rules.authentication.password_hashing import PasswordHasher
+from authfactor.rules.authentication.password_attempts import PasswordAttempts, bad_credentials
+from authfactor.rules.authentication.password_hashing import PasswordHasher, api_share
 from authfactor.rules.authentication.sessions import (
     ONE_STEP,
     TWO_STEPS,
@@ -25,14 +25,11 @@ from authfactor.rules.authentication.sessions import (
 )
 from authfactor.rules.authentication.step_up import StepUp, password_mark
 from authfactor.rules.events import event_log
-from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors.challenges import Challenges
 from authfactor.rules.unit import Scope, unit
 from authfactor.settings import Settings
 from authfactor.store import Store, Unit
 from authfactor.wire.requests import Authenticate, without_nul
-
-Refusal = errors.SignInRefused | errors.TooManyAttempts
 
 # For the event, which must not contain the token.
 _PASSWORD_CHANGED: Final = errors.SignInRefused(
@@ -60,7 +57,7 @@ class SignIn:
         self,
         clock: Clock,
         hasher: PasswordHasher,
-        log: EventLog,
+        attempts: PasswordAttempts,
         settings: Settings,
         challenges: Challenges,
         sessions: Sessions,
@@ -69,7 +66,7 @@ class SignIn:
         """Keep the collaborators; the time comes from `clock` alone."""
         self._clock = clock
         self._hasher = hasher
-        self._log = log
+        self._attempts = attempts
         self._settings = settings
         self._challenges = challenges
         self._sessions = sessions
@@ -87,21 +84,19 @@ class SignIn:
         email = without_nul(request.email or "")
         user = await store.read(lambda tx: tx.users.by_email(environment.number, email))
         # Only spares the slow hash: the charge in the unit decides.
-        if not await store.read(self._may_try(environment, user, request)):
+        if not await store.read(self._attempts.may_try(environment, user, request)):
             now = self._clock()
-            return lambda tx: self._refuse_over_limit(Scope(tx, environment, now), user, request)
-        stored = user.password_hash if user else None
-        right = await self._hasher.verify(request.password or "", stored)
+            return lambda tx: self._attempts.refuse_over_limit(Scope(tx, environment, now), user, request)
+        share = api_share(environment.number, client_network(request.ip_address))
+        stored, password = user.password_hash if user else None, request.password or ""
+        right = await self._hasher.verify(password, stored, share)
         now = self._clock()
         if user is None or stored is None or not right:
-            return self._refuse_password(environment, user, request)
-        better = (
-            await self._hasher.hash(request.password or "") if self._hasher.needs_rehash(stored) else stored
-        )
-        prepared = await self._prepare_session(store, environment, user.id, ONE_STEP, request, now)
-        return lambda tx: self._accept_password(
-            Scope(tx, environment, now), user, request, stored, better, prepared
-        )
+            return self._attempts.refuse(environment, user, request)
+        better = await self._hasher.hash(password, share) if self._hasher.needs_rehash(stored) else stored
+        proven, accept = (TWO_STEPS, self._accept_both) if request.code else (ONE_STEP, self._accept_password)
+        prepared = await self._prepare_session(store, environment, user.id, proven, request, now)
+        return lambda tx: accept(Scope(tx, environment, now), user, request, stored, better, prepared)
 
     async def _accept_password(
         self,
@@ -113,22 +108,71 @@ class SignIn:
         prepared: PreparedSession,
     ) -> SignedIn:
         """Sign in a user whose password matched the hash `stored`, which `better` replaces."""
-        latest = await scope.tx.users.lock(scope.number, user.id)
-        if latest is None:
-            raise _bad_credentials(request)
-        if latest.password_hash != stored:
-            raise PasswordHashChanged
-        if not await self._count_attempt(scope, user, request, right=True):
+        latest = await self._lock(scope, user, request, stored)
+        if not await self._attempts.count(scope, user, request, right=True):
             refusal = password_throttling.refusal()
-            await self._emit_refused(scope, latest, refusal, request, event_log.PASSWORD_FAILED)
+            await self._attempts.emit_refused(scope, latest, refusal, request, event_log.PASSWORD_FAILED)
             raise refusal.after_commit()
         if better != stored:
             await scope.tx.users.replace_password_hash(scope.number, user.id, stored, better)
-        await self._emit(scope, event_log.PASSWORD_SUCCEEDED, latest, request)
+        await self._attempts.emit(scope, event_log.PASSWORD_SUCCEEDED, latest, request)
         step_up = await self._step_up.demand(scope, latest, better)
         if step_up is not None:
             raise step_up.after_commit()
         return await self._sessions.start(scope, latest, prepared)
+
+    async def _lock(self, scope: Scope, user: UserRecord, request: Authenticate, stored: str) -> UserRecord:
+        """Return the user, locked. Raises `PasswordHashChanged` unless the hash is still `stored`."""
+        latest = await scope.tx.users.lock(scope.number, user.id)
+        if latest is None:
+            raise bad_credentials(request)
+        if latest.password_hash != stored:
+            raise PasswordHashChanged
+        return latest
+
+    async def _accept_both(
+        self,
+        scope: Scope,
+        user: UserRecord,
+        request: Authenticate,
+        stored: str,
+        better: str,
+        prepared: PreparedSession,
+    ) -> SignedIn:
+        """Sign in a user whose password matched, if the code sent with it is right too (decision 0034).
+
+        A wrong code gets the refusal of a wrong password, so it does not reveal that the password is right.
+        """
+        latest = await self._lock(scope, user, request, stored)
+        limits = await self._attempts.limits(scope, user, request)
+        if not await password_throttling.charge(scope, limits):
+            await self._attempts.refuse_over_limit(scope, latest, request)
+        if not await self._is_right_code(scope, latest, request):
+            refusal = bad_credentials(request)
+            await self._attempts.emit(scope, event_log.MFA_FAILED, latest, request, refusal)
+            raise refusal.after_commit()
+        await password_throttling.refund(scope, limits)
+        if better != stored:
+            await scope.tx.users.replace_password_hash(scope.number, user.id, stored, better)
+        await self._attempts.emit(scope, event_log.PASSWORD_SUCCEEDED, latest, request)
+        await self._attempts.emit(scope, event_log.MFA_SUCCEEDED, latest, request)
+        return await self._sessions.start(scope, latest, prepared)
+
+    async def _is_right_code(self, scope: Scope, user: UserRecord, request: Authenticate) -> bool:
+        """Judge a code sent with a right password, on the given challenge or a new one; count it if wrong."""
+        factors = await scope.tx.factors.of_user(scope.number, user.id)
+        active = [factor for factor in factors if factor.activated_at is not None]
+        if not active:
+            return False
+        try:
+            if request.authentication_challenge_id is None:
+                challenge = await self._challenges.open(scope, active[-1].id)
+            else:
+                challenge, _ = await self._load(scope, user, without_nul(request.authentication_challenge_id))
+            outcome = await self._challenges.check(scope, challenge.id, request.code or "", emit=False)
+        except (errors.SignInRefused, errors.TooManyAttempts, errors.NotFound):
+            return False
+        return outcome.valid
 
     async def prepare_code(
         self, store: Store, environment: Environment, request: Authenticate
@@ -162,22 +206,22 @@ class SignIn:
         if user is None:
             raise _bad_pending(token)
         if password_mark(user.password_hash) != pending.password_mark:
-            await self._emit_refused(scope, user, _PASSWORD_CHANGED, request)
+            await self._attempts.emit_refused(scope, user, _PASSWORD_CHANGED, request)
             raise _bad_pending(token).after_commit()
         try:
             challenge, _ = await self._load(scope, user, challenge_id)
             outcome = await self._challenges.check(scope, challenge.id, code, emit=False)
         except (errors.SignInRefused, errors.TooManyAttempts) as refusal:
-            await self._emit_refused(scope, user, refusal, request)
+            await self._attempts.emit_refused(scope, user, refusal, request)
             raise refusal.after_commit() from None
         if not outcome.valid:
             reason = outcome.reason or "code_mismatch"
             wrong = errors.SignInRefused(*CODE_REFUSALS[reason], reason=reason)
-            await self._emit(scope, event_log.MFA_FAILED, user, request, wrong)
+            await self._attempts.emit(scope, event_log.MFA_FAILED, user, request, wrong)
             raise wrong.after_commit()
         if not await scope.tx.pending_sign_ins.spend(scope.number, hashed, scope.now):
             raise _bad_pending(token)
-        await self._emit(scope, event_log.MFA_SUCCEEDED, user, request)
+        await self._attempts.emit(scope, event_log.MFA_SUCCEEDED, user, request)
         if pending.session_id and not await self._sessions.end_replaced(scope, pending.session_id):
             raise _bad_pending(token)
         return await self._sessions.start(scope, user, prepared)
@@ -219,91 +263,6 @@ class SignIn:
     @unit
     async def _refuse(self, _: Scope, refusal: errors.SignInRefused) -> SignedIn:
         raise refusal
-
-    @unit
-    async def _refuse_password(
-        self, scope: Scope, user: UserRecord | None, request: Authenticate
-    ) -> SignedIn:
-        if not await self._count_attempt(scope, user, request, right=False):
-            # The same refusal as for a right password: over the limit, the response reveals nothing.
-            return await self._refuse_over_limit(scope, user, request)
-        refusal = _bad_credentials(request)
-        await self._emit(scope, event_log.PASSWORD_FAILED, user, request, refusal)
-        raise refusal.after_commit()
-
-    async def _refuse_over_limit(
-        self, scope: Scope, user: UserRecord | None, request: Authenticate
-    ) -> SignedIn:
-        """Raise the refusal of an attempt over the limit.
-
-        Invented emails are unlimited, so they share one event quota per network.
-        """
-        refusal = password_throttling.refusal()
-        subject = user.id if user else password_throttling.stranger_subject(request.ip_address)
-        if await self._log.take_refusal_event_slot(scope, subject):
-            await self._emit(scope, event_log.PASSWORD_FAILED, user, request, refusal)
-        raise refusal.after_commit()
-
-    @unit
-    async def _may_try(self, scope: Scope, user: UserRecord | None, request: Authenticate) -> bool:
-        return await password_throttling.is_open(scope, await self._limits(scope, user, request))
-
-    async def _count_attempt(
-        self, scope: Scope, user: UserRecord | None, request: Authenticate, *, right: bool
-    ) -> bool:
-        """Count an attempt if it is wrong; False when no attempt was left, for a right one too."""
-        limits = await self._limits(scope, user, request)
-        if right and scope.tx.db.serializes_writes:
-            return await password_throttling.is_open(scope, limits)
-        # With concurrent units a right attempt is charged as well, which orders it among the others.
-        if not await password_throttling.charge(scope, limits):
-            return False
-        if right:
-            await password_throttling.refund(scope, limits)
-        return True
-
-    async def _limits(
-        self, scope: Scope, user: UserRecord | None, request: Authenticate
-    ) -> list[password_throttling.ThrottleLimit]:
-        email, address = without_nul(request.email or ""), request.ip_address
-        return await password_throttling.limits_of(scope, user, email, address, self._settings)
-
-    async def _emit_refused(
-        self,
-        scope: Scope,
-        user: UserRecord,
-        refusal: Refusal,
-        request: Authenticate,
-        name: str = event_log.MFA_FAILED,
-    ) -> None:
-        """Emit the event of a refusal that no limit counts."""
-        if await self._log.take_refusal_event_slot(scope, user.id):
-            await self._emit(scope, name, user, request, refusal)
-
-    async def _emit(
-        self,
-        scope: Scope,
-        name: str,
-        user: UserRecord | None,
-        request: Authenticate,
-        refusal: Refusal | None = None,
-    ) -> None:
-        kind, _, outcome = name.removeprefix("authentication.").partition("_")
-        shape = event_log.Authentication(
-            type=kind,
-            status=outcome,
-            ip_address=request.ip_address,
-            user_agent=request.user_agent,
-            user_id=user.id if user else None,
-            email=user.email if user else request.email,
-            error=event_log.Failure(refusal.code, refusal.message) if refusal else msgspec.UNSET,
-        )
-        await self._log.append(scope, name, shape.user_id, shape)
-
-
-def _bad_credentials(request: Authenticate) -> errors.SignInRefused:
-    text = f"Invalid credentials for '{without_nul(request.email or '')}'."
-    return errors.SignInRefused("invalid_credentials", text)
 
 
 def _bad_pending(token: str) -> errors.SignInRefused:

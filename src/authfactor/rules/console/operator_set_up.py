@@ -12,7 +12,7 @@ from authfactor.errors import Item
 from authfactor.ids import IdGenerator
 from authfactor.models import Clock, Enrollment, Operator, OperatorLink, Verification
 from authfactor.rules.audit.audit_log import NO_ORIGIN, Actor, AuditLog, Origin
-from authfactor.rules.authentication.password_hashing import PasswordHasher
+from authfactor.rules.authentication.password_hashing import KNOWN_OPERATORS, PasswordHasher
 from authfactor.rules.console.operators import (
     CONSOLE,
     check_code,
@@ -88,7 +88,7 @@ class OperatorSetUp:
         weak = passwords.check_strength(password, email=email)
         if weak:
             raise errors.PasswordTooWeak(*(Item("password", code, text) for code, text in weak))
-        password_hash = await self._hasher.hash(password)
+        password_hash = await self._hasher.hash(password, KNOWN_OPERATORS)
         request = EnrollFactor(type="totp", totp_issuer=self._issuer, totp_user=email)
         enroll = self._factors.enroll_standalone(CONSOLE, request)
         return self._set_up(token_hash(token), email, password_hash, enroll)

@@ -1,33 +1,41 @@
 """Sign-in to the console, with password and code in one step, and the sessions of operators.
 
-The order is that of every code (decision 0003): charge, compare, spend. Wrong passwords and wrong codes of
-an operator count against one record, so that one cannot be guessed while the other is locked.
+Failed attempts are paced by the network they come from; a device on which the operator has signed in before
+has a limit of its own. So strangers cannot lock an operator out (decision 0034). Nothing that a stranger can
+see depends on the account: unknown emails, wrong passwords, wrong codes and locked codes get one answer.
+
+A code is compared only after the right password, and then counts in the operator's guess budget like every
+code (decision 0003): charge, compare, spend.
 """
 
-import hashlib
 from typing import Final
 
 import msgspec
 
 from authfactor import errors, ids
-from authfactor.email_identity import email_key
 from authfactor.ids import IdGenerator
+from authfactor.ip_addresses import client_network
 from authfactor.models import (
     Clock,
     Entropy,
-    FailureRecord,
     Operator,
     OperatorContext,
     OperatorSession,
     Verification,
 )
 from authfactor.rules.audit.audit_log import NO_ORIGIN, Actor, AuditLog, Origin
+from authfactor.rules.authentication import password_throttling
 from authfactor.rules.authentication.opaque_tokens import random_token
-from authfactor.rules.authentication.password_hashing import PasswordHasher
+from authfactor.rules.authentication.password_hashing import (
+    KNOWN_OPERATORS,
+    PasswordHasher,
+    console_share,
+)
+from authfactor.rules.authentication.password_throttling import ThrottleLimit
 from authfactor.rules.console import refused_attempts
+from authfactor.rules.console.known_devices import KnownDevices
 from authfactor.rules.console.operators import CONSOLE, check_code, token_hash
 from authfactor.rules.console.refused_attempts import UNKNOWN_OPERATOR, WRONG_CODE, WRONG_PASSWORD
-from authfactor.rules.factors import attempt_limits
 from authfactor.rules.factors.challenges import Challenges
 from authfactor.rules.unit import InstallationScope, installation_unit
 from authfactor.settings import Settings
@@ -36,13 +44,17 @@ from authfactor.wire.requests import without_nul
 
 # A session's last activity is written at most this often, so that pages do not need a commit.
 TOUCH_MILLISECONDS: Final = 60_000
-# Guesses at unknown emails share this many records, so that they cannot fill the disk.
-STRANGERS: Final = 4096
+# Failed attempts in a burst, and how long until the next one (milliseconds).
+ATTEMPTS: Final = 10
+INTERVAL: Final = 30_000
 MAX_USER_AGENT: Final = 300
 
 
 class SignInForm(msgspec.Struct, frozen=True, gc=False):
-    """A submitted sign-in form; `old_token` is that of the browser's previous session, if any."""
+    """A submitted sign-in form.
+
+    `old_token` is that of the browser's previous session, `device` the token of a known device, if any.
+    """
 
     email: str
     password: str
@@ -50,14 +62,28 @@ class SignInForm(msgspec.Struct, frozen=True, gc=False):
     ip_address: str | None = None
     user_agent: str | None = None
     old_token: str | None = None
+    device: str | None = None
     origin: Origin = NO_ORIGIN
 
 
 class StartedSession(msgspec.Struct, frozen=True, gc=False):
-    """A new session and the token for the browser's cookie."""
+    """A new session and the tokens for the browser's cookies: the session's and the device's."""
 
     context: OperatorContext
     token: str
+    device: str
+
+
+class SignInPaced(errors.TooManyAttempts):
+    """Too many failed sign-ins from this network, or from this device; `locked_until` says how long."""
+
+    code = "too_many_password_attempts"
+
+    def __init__(self, locked_until: int) -> None:
+        """`locked_until` is when the next attempt is allowed, in milliseconds since the epoch."""
+        text = "Too many failed sign-ins from here. Wait a moment, then try again."
+        errors.AuthfactorError.__init__(self, text)
+        self.locked_until, self.hard_stop = locked_until, False
 
 
 class OperatorSignIn:
@@ -70,6 +96,7 @@ class OperatorSignIn:
         new_id: IdGenerator,
         hasher: PasswordHasher,
         challenges: Challenges,
+        devices: KnownDevices,
         audit: AuditLog,
         settings: Settings,
     ) -> None:
@@ -79,56 +106,67 @@ class OperatorSignIn:
         self._new_id = new_id
         self._hasher = hasher
         self._challenges = challenges
+        self._devices = devices
         self._audit = audit
         self._settings = settings
 
     async def prepare_sign_in(self, store: Store, form: SignInForm) -> Unit[StartedSession]:
         """Prepare a sign-in. An unknown email takes the same work as a wrong password.
 
-        Raises `TooManyAttempts` and `Unavailable`; the unit raises both too, and `SignInRefused` after the
-        commit of its count.
+        Raises `SignInPaced` and `Unavailable`; the unit raises both too, `SignInRefused` after the commit of
+        its count, and on a known device `TooManyAttempts`.
         """
         email = without_nul(form.email)
         found = await store.read(lambda tx: tx.operators.by_email(email))
         known = found if found is not None and found.state == "active" and found.factor_id else None
-        subject = _stranger(email) if known is None or known.factor_id is None else known.factor_id
+        device, network = self._devices.recognize(known, form.device), client_network(form.origin.address)
+        limit = _limit(device, network)
         # Only spares the slow hash: the charge in the unit decides.
-        _refuse_locked(await store.read(lambda tx: tx.failures.of(CONSOLE.number, subject)), self._clock())
-        checked = known.password_hash if known else None
-        right = await self._hasher.verify(form.password, checked)
-        return self._sign_in(form, known, subject, right=right)
+        await store.read(self._check_open(limit))
+        share = console_share(network) if device is None else KNOWN_OPERATORS
+        right = await self._hasher.verify(form.password, known.password_hash if known else None, share)
+        return self._sign_in(form, known, limit, right=right, on_known_device=device is not None)
+
+    @installation_unit
+    async def _check_open(self, scope: InstallationScope, limit: ThrottleLimit) -> None:
+        opens_at = await password_throttling.opens_at(scope.within(CONSOLE), limit)
+        if opens_at > scope.now:
+            raise SignInPaced(opens_at)
 
     @installation_unit
     async def _sign_in(
-        self, scope: InstallationScope, form: SignInForm, known: Operator | None, subject: str, *, right: bool
+        self,
+        scope: InstallationScope,
+        form: SignInForm,
+        known: Operator | None,
+        limit: ThrottleLimit,
+        *,
+        right: bool,
+        on_known_device: bool,
     ) -> StartedSession:
         """Judge a form; `known` is the operator whose hash was compared, `right` its result."""
-        tx, now = scope.tx, scope.now
-        # The operator first, as in every unit that locks both.
-        operator = await tx.operators.lock(known.id) if known else None
-        record = await tx.failures.charge(CONSOLE.number, subject, now // 1000)
-        _refuse_locked(record, now)
-        if operator is None or known is None or not right:
-            # Not part of a run of wrong codes: otherwise anyone could lock an operator permanently.
-            counted = FailureRecord(record.times, record.in_a_row - 1, record.locked_until)
-            settled = attempt_limits.record_failure(counted, now, self._settings, months=False)
-            await tx.failures.write(CONSOLE.number, subject, settled)
-            await self._audit_refusal(
-                scope, operator, WRONG_PASSWORD if operator else UNKNOWN_OPERATOR, settled, form.origin
-            )
+        tx, console = scope.tx, scope.within(CONSOLE)
+        if not await password_throttling.charge(console, [limit]):
+            raise SignInPaced(await password_throttling.opens_at(console, limit))
+        if known is None or not right:
+            why = UNKNOWN_OPERATOR if known is None else WRONG_PASSWORD
+            await self._audit_refusal(scope, known, why, form.origin)
             raise refusal().after_commit()
-        if operator.password_hash != known.password_hash or operator.state != "active":
+        operator = await tx.operators.lock(known.id)
+        if operator is None or operator.password_hash != known.password_hash or operator.state != "active":
             raise errors.Unavailable("This operator has just been changed. Try again.")
-        # The code is counted by its own challenge, on the same record.
-        refunded = FailureRecord(record.times[:-1], record.in_a_row - 1, record.locked_until)
-        await tx.failures.write(CONSOLE.number, subject, refunded)
-        outcome = await check_code(scope, self._challenges, operator, form.code)
+        try:
+            outcome = await check_code(scope, self._challenges, operator, form.code)
+        except errors.TooManyAttempts as locked:
+            raise (locked if on_known_device else refusal()).after_commit() from None
         if outcome is None or not outcome.valid:
-            latest = await tx.failures.of(CONSOLE.number, subject)
-            await self._audit_refusal(scope, operator, WRONG_CODE, latest, form.origin)
-            raise refusal(outcome).after_commit()
+            await self._audit_refusal(scope, operator, WRONG_CODE, form.origin)
+            record = await tx.failures.of(CONSOLE.number, operator.factor_id or "")
+            await refused_attempts.append_lock(scope, self._audit, operator, record, form.origin)
+            raise refusal(outcome if on_known_device else None).after_commit()
+        await password_throttling.refund(console, [limit])
         if form.old_token:
-            await tx.operator_sessions.end(token_hash(form.old_token), now)
+            await tx.operator_sessions.end(token_hash(form.old_token), scope.now)
         return await self._start(scope, operator, form.ip_address, form.user_agent, form.origin)
 
     @installation_unit
@@ -178,7 +216,7 @@ class OperatorSignIn:
         await scope.tx.operator_sessions.insert(token_hash(token), session)
         actor = Actor("operator", operator.id, operator.email)
         await self._audit.append(scope.tx, actor, "operator.signed_in", session.id, origin=origin)
-        return StartedSession(OperatorContext(stamped, session), token)
+        return StartedSession(OperatorContext(stamped, session), token, self._devices.issue(operator))
 
     async def context_of(self, store: Store, token: str, *, active: bool = True) -> OperatorContext | None:
         """Return the operator and the session of a token; None when the session is over.
@@ -213,34 +251,19 @@ class OperatorSignIn:
         return await scope.tx.operator_sessions.live_of(operator.id, scope.now, since)
 
     async def _audit_refusal(
-        self,
-        scope: InstallationScope,
-        operator: Operator | None,
-        why: str,
-        record: FailureRecord,
-        origin: Origin,
+        self, scope: InstallationScope, operator: Operator | None, why: str, origin: Origin
     ) -> None:
-        """Append audit entries of a refusal, and of a lock that it has caused."""
         await refused_attempts.append(scope, self._audit, operator, "operator.sign_in_refused", why, origin)
-        if operator is not None:
-            await refused_attempts.append_lock(scope, self._audit, operator, record, origin)
 
 
-def _refuse_locked(record: FailureRecord, now: int) -> None:
-    until = attempt_limits.locked_until(record, now)
-    if until is not None:
-        hard = until == attempt_limits.NEVER
-        raise errors.TooManyAttempts(locked_until=None if hard else until, hard_stop=hard)
-
-
-def _stranger(email: str) -> str:
-    """Return the subject of the record that counts guesses at an unknown email."""
-    digest = hashlib.sha256(email_key(email).encode("utf-8", "surrogatepass")).digest()
-    return f"stranger_{int.from_bytes(digest[:4], 'big') % STRANGERS}"
+def _limit(device: str | None, network: str | None) -> ThrottleLimit:
+    """Return the limit that a failed attempt counts against: its known device's, or its network's."""
+    subject = f"address:{network or ''}" if device is None else f"device:{device}"
+    return ThrottleLimit(subject, INTERVAL, ATTEMPTS)
 
 
 def refusal(outcome: Verification | None = None) -> errors.SignInRefused:
-    """Return a refusal with details only for a caller whose password was right."""
+    """Return a refusal. Details are for known devices only, as they confirm that the password is right."""
     reason = outcome.reason if outcome else None
     if reason == "code_already_used":
         return errors.SignInRefused(
@@ -251,4 +274,7 @@ def refusal(outcome: Verification | None = None) -> errors.SignInRefused:
             "invalid_one_time_code",
             "This code is old. Check that the phone sets its clock automatically.",
         )
-    return errors.SignInRefused("invalid_credentials", "Email, password or code is wrong.")
+    return errors.SignInRefused(
+        "invalid_credentials",
+        "Email, password or code is wrong. After ten wrong codes, right ones are refused for 15 minutes too.",
+    )

@@ -21,13 +21,10 @@ def locked_until(record: FailureRecord, now: int) -> int | None:
     return record.locked_until if record.locked_until is not None and record.locked_until > now else None
 
 
-def record_failure(
-    record: FailureRecord, now: int, settings: Settings, *, months: bool = True
-) -> FailureRecord:
+def record_failure(record: FailureRecord, now: int, settings: Settings) -> FailureRecord:
     """Return the record with a lock if it has reached a limit, without failures too old for any limit.
 
-    The failure itself is in `record` already. `months` False skips the monthly limits: for failures that
-    anyone can cause without a password.
+    The failure itself is in `record` already.
     """
     seconds = now // 1000
     limit = max(settings.failures_per_day, settings.failures_per_month)
@@ -39,10 +36,10 @@ def record_failure(
         until = now + settings.lock_time * 1000
     if len(today) >= settings.failures_per_day:
         until = max(until or 0, (today[0] + DAY) * 1000)
-    if months and len(times) >= settings.doubling_after:
+    if len(times) >= settings.doubling_after:
         doubled = settings.lock_time << min(len(times) - settings.doubling_after, 32)
         until = max(until or 0, now + min(doubled, settings.longest_wait) * 1000)
-    if months and len(times) >= settings.failures_per_month:
+    if len(times) >= settings.failures_per_month:
         until = max(until or 0, (times[-settings.failures_per_month] + MONTH) * 1000)
     if record.in_a_row >= settings.failures_in_a_row:
         until = NEVER

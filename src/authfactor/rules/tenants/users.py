@@ -12,8 +12,8 @@ from authfactor.errors import InvalidRequest, InvalidUserField, Item
 from authfactor.ids import IdGenerator
 from authfactor.models import Clock, Environment, PageQuery, RecordPage, UserRecord
 from authfactor.rules import pagination
-from authfactor.rules.authentication import password_throttling
-from authfactor.rules.authentication.password_hashing import PasswordHasher
+from authfactor.rules.authentication.password_hashing import PasswordHasher, api_share
+from authfactor.rules.authentication.password_throttling import PasswordThrottling
 from authfactor.rules.authentication.sessions import Sessions
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
@@ -42,6 +42,7 @@ class Users:
         log: EventLog,
         settings: Settings,
         sessions: Sessions,
+        throttling: PasswordThrottling,
     ) -> None:
         """Keep the collaborators; time and ids come from `clock` and `new_id` alone."""
         self._clock = clock
@@ -50,6 +51,7 @@ class Users:
         self._log = log
         self._settings = settings
         self._sessions = sessions
+        self._throttling = throttling
 
     async def prepare_create(self, environment: Environment, request: CreateUser) -> Unit[UserRecord]:
         """Prepare a new user; the password is hashed before any lock is held.
@@ -77,7 +79,7 @@ class Users:
             last_sign_in_at=None,
             created_at=now,
             updated_at=now,
-            password_hash=await self._password_hash(request, request.email),
+            password_hash=await self._password_hash(environment, request),
         )
         return lambda tx: self._insert(Scope(tx, environment, now), user)
 
@@ -119,7 +121,7 @@ class Users:
         if request.email is not None and not is_email(request.email):
             raise InvalidUserField("invalid_email", "The email address is not valid.")
         _check_names(request)
-        new_hash = await self._password_hash(request, request.email)
+        new_hash = await self._password_hash(environment, request)
         return self._update(environment, user_id, request, new_hash)
 
     @unit
@@ -154,7 +156,7 @@ class Users:
         """
         user = await self._lock(scope, user_id)
         codes = await scope.tx.failures.clear(scope.number, user_id)
-        account = password_throttling.account_subject(user.email)
+        account = self._throttling.account_subject(user.email)
         tried = await scope.tx.throttles.clear(scope.number, account)
         if not (codes or tried):
             return False
@@ -168,7 +170,7 @@ class Users:
     async def _emit(self, scope: Scope, name: str, user: UserRecord) -> None:
         await self._log.append(scope, name, user.id, responses.user(user))
 
-    async def _password_hash(self, request: CreateUser | UpdateUser, email: str | None) -> str | None:
+    async def _password_hash(self, environment: Environment, request: CreateUser | UpdateUser) -> str | None:
         """Return the hash of the request's password, or its imported hash; None when it has neither."""
         if request.password is not None:
             if request.password_hash is not None:
@@ -186,22 +188,27 @@ class Users:
                 "password_salt_position goes with password_hash only.",
             )
         if request.password is not None:
-            weak = passwords.check_strength(request.password, email=email)
+            weak = passwords.check_strength(request.password, email=request.email)
             if weak:
                 raise errors.PasswordTooWeak(*(Item("password", code, text) for code, text in weak))
-            return await self._hasher.hash(request.password)
-        if request.password_hash is None:
-            return None
-        from authfactor.crypto import imported_hashes  # noqa: PLC0415 - formats of five libraries; not needed at startup
+            return await self._hasher.hash(request.password, api_share(environment.number))
+        return None if request.password_hash is None else _imported_hash(request, request.password_hash)
 
-        if request.password_hash_type is None:
-            raise InvalidUserField("invalid_password_hash", "password_hash needs a password_hash_type.")
-        try:
-            return imported_hashes.parse_imported(
-                request.password_hash, request.password_hash_type, request.password_salt_position
-            )
-        except imported_hashes.InvalidImportedHash as error:
-            raise InvalidUserField("invalid_password_hash", str(error)) from error
+
+def _imported_hash(request: CreateUser | UpdateUser, text: str) -> str:
+    """Return the stored form of an imported hash. Raises `InvalidUserField` and `InvalidRequest`."""
+    from authfactor.crypto import imported_hashes  # noqa: PLC0415 - formats of five libraries; not needed at startup
+
+    if request.password_hash_type is None:
+        raise InvalidUserField("invalid_password_hash", "password_hash needs a password_hash_type.")
+    try:
+        return imported_hashes.parse_imported(
+            text, request.password_hash_type, request.password_salt_position
+        )
+    except imported_hashes.ImportTooCostly as error:
+        raise InvalidRequest(Item("password_hash", "password_hash_too_costly", str(error))) from error
+    except imported_hashes.InvalidImportedHash as error:
+        raise InvalidUserField("invalid_password_hash", str(error)) from error
 
 
 def _found(user: UserRecord | None, wanted: str) -> UserRecord:

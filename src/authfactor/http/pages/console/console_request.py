@@ -17,13 +17,14 @@ from authfactor.http.pages.page_request import PageRequest, page
 from authfactor.http.response import Response
 from authfactor.http.routing import Route
 from authfactor.models import Environment, OperatorContext, PageQuery
-from authfactor.rules.console import roles
+from authfactor.rules.console import known_devices, roles
 from authfactor.rules.console.reauthentication import ConfirmationRefused, ReauthenticationRequired
 from authfactor.rules.console.roles import Action
 from authfactor.store import Unit
 from authfactor.wire.requests import without_nul
 
 SESSION_COOKIE: Final = "operator"
+DEVICE_COOKIE: Final = "operator_device"
 SIGN_IN_PATH: Final = "/console/sign-in"
 PAGE_SIZE: Final = 25
 UNKNOWN_VERSION: Final = -1
@@ -312,6 +313,11 @@ async def _authenticate(request: PageRequest, path: str) -> ConsoleRequest | Res
 def session_cookie(token: str) -> Cookie:
     """Return the cookie with a session's token; it lasts for the browser session."""
     return Cookie(SESSION_COOKIE, token, None, "Strict")
+
+
+def device_cookie(token: str) -> Cookie:
+    """Return the cookie by which a later sign-in recognizes this device."""
+    return Cookie(DEVICE_COOKIE, token, known_devices.LIFE_SECONDS, "Strict")
 
 
 def expired_cookie() -> Cookie:

@@ -3,8 +3,10 @@
 from authfactor import errors
 from authfactor.http import error_responses
 from authfactor.http.pages.console.console_request import (
+    DEVICE_COOKIE,
     SESSION_COOKIE,
     ConsoleRequest,
+    device_cookie,
     error_messages,
     expired_cookie,
     operator_page,
@@ -51,6 +53,7 @@ async def sign_in(request: PageRequest) -> Response:
         code=form.get("code", ""),
         user_agent=_user_agent(request),
         old_token=request.cookie(SESSION_COOKIE),
+        device=request.cookie(DEVICE_COOKIE),
         origin=request.http_request.origin,
     )
     try:
@@ -58,7 +61,7 @@ async def sign_in(request: PageRequest) -> Response:
         started = await request.af.run(unit)
     except (errors.SignInRefused, errors.TooManyAttempts, errors.Unavailable) as error:
         return await show_sign_in(request, error)
-    return request.redirect(HOME, cookies=[session_cookie(started.token)])
+    return request.redirect(HOME, cookies=[session_cookie(started.token), device_cookie(started.device)])
 
 
 async def sign_out(request: ConsoleRequest) -> Response:
@@ -122,7 +125,7 @@ async def finish_set_up(request: PageRequest) -> Response:
         drifted = started.reason == "clock_drift"
         text = "This code is old. Check your phone's clock." if drifted else "This code is wrong."
         return _show_code(request, None, errors.InvalidRequest(message=f"{text} Enter the current code."))
-    return request.redirect(HOME, cookies=[session_cookie(started.token)])
+    return request.redirect(HOME, cookies=[session_cookie(started.token), device_cookie(started.device)])
 
 
 def _show_code(
