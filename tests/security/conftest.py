@@ -102,7 +102,7 @@ class Application:
 
 @pytest.fixture(scope="session", params=["sqlite", "postgres"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    settings = {}
+    settings = {"AUTHFACTOR_REFUSAL_TIME": "0"}
     if request.param == "postgres":
         database = request.getfixturevalue("postgres_server")
         url = database.url(database.create_database())

@@ -231,7 +231,7 @@ async def opened(template: Path, folder: Path, **settings: Any) -> AsyncIterator
     async def opener() -> Authfactor:
         af = await Authfactor.open(
             # No time limit on connections: a busy machine must not fail these tests.
-            Settings(data=data, **{"pool_wait": 20_000, **settings}),
+            Settings(data=data, **{"pool_wait": 20_000, "refusal_time": 0, **settings}),
             clock=clock,
             entropy=entropy.randbytes,
             profile=passwords.CHEAPEST,

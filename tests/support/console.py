@@ -147,7 +147,7 @@ async def opened(template: Path, folder: Path, **settings: Any) -> AsyncIterator
                 team_name="Acme",
                 bootstrap_client_id=CLIENT,
                 webhook_private_addresses=True,
-                **settings,
+                **{"refusal_time": 0, **settings},
             ),
             clock=clock,
             entropy=entropy.randbytes,

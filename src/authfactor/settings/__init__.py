@@ -111,6 +111,13 @@ class Settings:
     passwords_per_address: int = _setting(
         100, "Burst of wrong passwords per IP address; refills one every 36 seconds.", minimum=1
     )
+    refusal_time: int = _setting(
+        1000,
+        "Time after which a refused password is answered, always the same, so that it does not tell which"
+        " emails have an account. Set it above twice the time that your slowest imported hash takes.",
+        unit="milliseconds",
+        maximum=10_000,
+    )
     pending_sign_in_life: int = _setting(
         10 * MINUTE_SECONDS, "Lifetime of a sign-in that waits for its code.", unit="seconds", minimum=30
     )

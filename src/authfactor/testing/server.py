@@ -258,6 +258,8 @@ def _defaults(folder: Path, credentials: Credentials) -> dict[str, Any]:
         "bootstrap_client_id": credentials.client_id,
         "team_name": "Test",
         "log_requests": False,
+        # Tests that send wrong passwords should not wait.
+        "refusal_time": 0,
         # The webhook receivers of tests listen on the loopback interface.
         "webhook_private_addresses": True,
     }

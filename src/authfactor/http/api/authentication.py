@@ -6,6 +6,7 @@ import msgspec
 
 from authfactor import errors
 from authfactor.errors import InvalidRequest, Item, OAuthRefused
+from authfactor.http import refusal_timing
 from authfactor.http.api import logout
 from authfactor.http.api.parameters import PAGE, list_query, refuse_unknown, required
 from authfactor.http.request import Request
@@ -42,11 +43,18 @@ async def authenticate(request: Request) -> Response:
     """Sign in by one of the supported grant types."""
     body = _read_grant(request)
     request.caller = caller = await _authenticate_client(request, body)
+    responding = _retry_changed_hash(request, caller.environment, body)
+    if body.grant_type != "password":
+        return await responding
+    return await refusal_timing.hold_refusals(request.af.settings, responding)
+
+
+async def _retry_changed_hash(request: Request, environment: Environment, body: Authenticate) -> Response:
     try:
-        return await _sign_in(request, caller.environment, body)
+        return await _sign_in(request, environment, body)
     except PasswordHashChanged:
         # A concurrent sign-in has probably upgraded an imported hash; retry once with the new one.
-        return await _sign_in(request, caller.environment, body)
+        return await _sign_in(request, environment, body)
 
 
 async def _sign_in(request: Request, environment: Environment, body: Authenticate) -> Response:
@@ -54,10 +62,11 @@ async def _sign_in(request: Request, environment: Environment, body: Authenticat
         signed_in = msgspec.json.decode(stored.body, type=authentication.StoredSignIn)
         return request.af.sessions.require_active(environment, signed_in.user_id, signed_in.session_id)
 
+    checks_code = body.grant_type == MFA_TOTP or (body.grant_type == "password" and body.code)
     return await request.write(
         await _unit(request, environment, body),
         authentication.signed_in,
-        _right_code if body.grant_type == MFA_TOTP else None,
+        _right_code if checks_code else None,
         require_active,
     )
 

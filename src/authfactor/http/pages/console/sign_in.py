@@ -1,7 +1,7 @@
 """The set-up link of an operator, sign-in and sign-out."""
 
 from authfactor import errors
-from authfactor.http import error_responses
+from authfactor.http import error_responses, refusal_timing
 from authfactor.http.pages.console.console_request import (
     DEVICE_COOKIE,
     SESSION_COOKIE,
@@ -46,6 +46,10 @@ async def show_sign_in(request: PageRequest, problem: errors.AuthfactorError | N
 
 async def sign_in(request: PageRequest) -> Response:
     """Check the credentials and start a session with a new token."""
+    return await refusal_timing.hold_refusals(request.af.settings, _sign_in(request))
+
+
+async def _sign_in(request: PageRequest) -> Response:
     form = request.form()
     attempt = SignInForm(
         email=form.get("email", ""),
