@@ -1117,13 +1117,6 @@ MUTANTS = [
         NOT_SERVED,
     ),
     Mutant(
-        "unknown routes are not counted per address",
-        "http/dispatcher.py",
-        "            self._limit_address(scope)\n            unserved",
-        "            unserved",
-        NOT_SERVED,
-    ),
-    Mutant(
         "the console's secrets are shown over plain HTTP",
         "http/pages/console/console_request.py",
         "    browser_security.check_encrypted(request.http_request.headers, request.af.settings)\n",
