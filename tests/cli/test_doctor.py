@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from authfactor.core import Authfactor, system_clock
@@ -21,6 +22,7 @@ from authfactor.doctor import DoctorFinding, Level, examine
 from authfactor.doctor.clock import judge
 from authfactor.models import Clock
 from authfactor.otp import base32
+from authfactor.rules.factors.challenges import secret_row
 from authfactor.settings import Settings
 from authfactor.wire.requests import CreateUser, EnrollUserFactor
 from tests.support import databases
@@ -71,7 +73,7 @@ async def test_doctor_finds_no_problem_in_a_new_installation(tmp_path: Path, sec
     assert [finding for finding in found if finding.level is not Level.OK] == []
     assert {finding.check for finding in found} >= {
         "files", "disk", "base URL", "keys", "schema", "integrity", "clock", "webhooks", "emails", "secrets",
-        "strength", "seeds",
+        "strength", "duplicates", "seeds",
     }  # fmt: skip
 
 
@@ -281,6 +283,26 @@ async def test_a_weak_secret_is_found(tmp_path: Path, given: str, level: Level) 
     await enroll(af, given)
     await af.close()
     assert only_failed(await examine_installation(tmp_path), "strength").level is level
+
+
+async def test_factors_of_one_user_with_the_same_secret_are_found(tmp_path: Path, secret: bytes) -> None:
+    af = await Authfactor.open(settings_for(tmp_path))
+    await enroll(af, base32.encode(secret), "lee@example.org")
+    (environment, *_) = await af.read(lambda tx: tx.environments.all())
+    number = environment.number
+    (factor, *_) = await af.read(lambda tx: tx.diagnostics.secrets(-1, "", 1))
+    stored = await af.read(lambda tx: tx.factors.by_id(number, factor.id))
+    assert stored is not None
+    # As an older release enrolled it; one more without a user, for which the user's app has no entry.
+    for copy_id, user_id in (("auth_factor_copy", stored.user_id), ("auth_factor_other", None)):
+        sealed = af.vault.seal(secret + b"\0", secret_row(number, copy_id))
+        row = msgspec.structs.replace(stored, id=copy_id, user_id=user_id, secret=sealed)
+        await af.run(lambda tx, row=row: tx.factors.insert(number, row))  # type: ignore[misc]  # bound now
+    await af.close()
+    finding = only_failed(await examine_installation(tmp_path), "duplicates")
+    assert finding.level is Level.WARNING
+    assert finding.text.startswith("1 factors have the secret of an older factor of their user")
+    assert "auth_factor_copy" in finding.text
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,8 @@ async def test_enrolling_replaces_factors_pending_for_over_a_day(
 ) -> None:
     user = await installation.user()
     active = [
-        await installation.enroll(user, totp_secret="JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP") for _ in range(2)
+        await installation.enroll(user, totp_secret=f"{letter}BSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
+        for letter in "JK"
     ]
     pending = [await installation.enroll(user) for _ in range(8)]
     installation.clock.advance(DAY)

@@ -16,7 +16,7 @@ async def test_secrets_are_paged_across_all_environments(store: Store, rows: "Ro
         await rows.put(store, rows.factor(number))
     first = await store.read(lambda tx: tx.diagnostics.secrets(0, "", 2))
     assert [secret.id for secret in first] == [rows.factor(1).id, rows.factor(2).id]
-    assert first[0] == (1, rows.factor(1).id, rows.factor(1).secret)
+    assert first[0] == (1, rows.factor(1).id, rows.factor(1).secret, rows.factor(1).user_id)
     rest = await store.read(lambda tx: tx.diagnostics.secrets(1, rows.factor(2).id, 2))
     assert [secret.id for secret in rest] == [rows.factor(3).id]
     assert await store.read(lambda tx: tx.diagnostics.secrets(1, rows.factor(3).id, 2)) == []

@@ -164,7 +164,10 @@ def _tables(store: SimulatedStore) -> SimpleNamespace:  # noqa: C901 - one small
         record = await charge(_, factor.user_id or factor.id, now // 1000)
         if record.locked_until is not None and record.locked_until > now:
             return CodeAttempt(challenge, factor, record, charged=False)
-        return CodeAttempt(challenge, factor, record, await charge_challenge(_, challenge_id, limit))
+        others = [row for (table, key), row in store.rows.items() if table == "factor" and key != factor.id]
+        secrets = ",".join(f"{row.id} {row.secret}" for row in others if row.user_id == factor.user_id)
+        charged = await charge_challenge(_, challenge_id, limit)
+        return CodeAttempt(challenge, factor, record, charged, secrets or None)
 
     async def keep(_: int, attempt: CodeAttempt, settled: FailureRecord) -> None:
         if settled != attempt.record:
@@ -190,13 +193,21 @@ def _tables(store: SimulatedStore) -> SimpleNamespace:  # noqa: C901 - one small
         await store.write("failures", attempt.subject, lambda _: settled)
         return SpendResult.ALL
 
+    async def spend_duplicate(_: int, factor_id: str, step: int) -> None:
+        def advance(row: FactorRecord) -> FactorRecord | None:
+            return None if row.last_step >= step else msgspec.structs.replace(row, last_step=step)
+
+        await store.write("factor", factor_id, advance)
+
     async def nothing(*_: object) -> list[object]:
         await Pause()
         return []
 
     return SimpleNamespace(
         challenges=SimpleNamespace(by_id=by_id),
-        attempts=SimpleNamespace(charge=charge_attempt, write_without_spending=keep, spend=spend),
+        attempts=SimpleNamespace(
+            charge=charge_attempt, write_without_spending=keep, spend=spend, spend_duplicate=spend_duplicate
+        ),
         events=SimpleNamespace(append=nothing),
         throttles=SimpleNamespace(charge=nothing),
         webhook_endpoints=SimpleNamespace(subscribed=nothing),

@@ -1,5 +1,7 @@
 """TOTP: for any secret and time, exactly the codes of the window are accepted."""
 
+import hashlib
+import hmac
 import re
 from typing import Final
 
@@ -67,3 +69,22 @@ def test_spaces_anywhere_in_a_code_are_removed(number: int, places: list[int]) -
         typed = f"{typed[:place]} {typed[place:]}"
 
     assert totp.clean_code(typed) == code
+
+
+@given(SECRETS, st.integers(1, 128), SECONDS)
+def test_spellings_of_a_secret_with_the_same_codes_are_recognized(secret: bytes, size: int, at: int) -> None:
+    padded = secret.ljust(size, b"\0")
+    assume(len(padded) <= 64 or len(secret) > 64)
+    assume(len(secret) <= 64 or padded == secret)
+    digest = hashlib.sha1(secret).digest() if len(secret) > 64 else secret  # noqa: S324 - RFC 2104
+
+    for other in (padded, digest):
+        assert totp.is_same_secret(secret, other)
+        assert totp.code_number(secret, at) == totp.code_number(other, at)
+
+
+@given(SECRETS, SECRETS)
+def test_secrets_with_other_keys_are_not_the_same(one: bytes, other: bytes) -> None:
+    same = hmac.digest(one, b"", "sha1") == hmac.digest(other, b"", "sha1")
+
+    assert totp.is_same_secret(one, other) == same

@@ -64,6 +64,7 @@ async def examine(
         if vault is not None:
             secrets = await database.open_secrets(store, vault, findings)
             findings += database.weak(secrets)
+            findings += database.duplicates(secrets)
             encrypted = [path for path in backups if encrypted_backups.is_encrypted(path)]
             plain = [path for path in backups if path not in encrypted]
             findings += plaintext_secrets.search(secrets, [*files.of_database(settings), *plain])

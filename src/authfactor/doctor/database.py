@@ -6,6 +6,7 @@ from authfactor.crypto import vault as vaults
 from authfactor.crypto.vault import Vault
 from authfactor.doctor.finding import DoctorFinding, ok, problem, warning
 from authfactor.models import Clock
+from authfactor.otp import totp
 from authfactor.rules.audit.event_digests import SEALED, time_of
 from authfactor.rules.factors.challenges import secret_row
 from authfactor.settings import Settings
@@ -21,10 +22,11 @@ _WELL_KNOWN: Final = frozenset({b"12345678901234567890", b"Hello!\xde\xad\xbe\xe
 
 
 class FactorSecret(NamedTuple):
-    """A decrypted secret of a factor."""
+    """A decrypted secret of a factor; `owner` is its environment and user, None for a stand-alone factor."""
 
     factor_id: str
     value: bytes
+    owner: tuple[int, str] | None
 
     def __repr__(self) -> str:
         """Omit the secret, for logs and tracebacks."""
@@ -40,9 +42,9 @@ async def open_secrets(store: Store, vault: Vault, findings: list[DoctorFinding]
     while page := await store.read(lambda tx, at=cursor: tx.diagnostics.secrets(*at, _PAGE)):  # type: ignore[misc]  # bound now
         for row in page:
             try:
-                opened.append(
-                    FactorSecret(row.id, vault.unseal(row.sealed, secret_row(row.environment, row.id)))
-                )
+                value = vault.unseal(row.sealed, secret_row(row.environment, row.id))
+                owner = None if row.user_id is None else (row.environment, row.user_id)
+                opened.append(FactorSecret(row.id, value, owner))
             except vaults.UnknownKey as error:
                 missing[error.key_id] = missing.get(error.key_id, 0) + 1
             except vaults.UnsealError:
@@ -94,6 +96,23 @@ def weak(secrets: list[FactorSecret]) -> list[DoctorFinding]:
             warning("strength", text, "They were imported. Enroll their users again at the next opportunity.")
         )
     return findings or [ok("strength", "no factor has a short or well-known secret")]
+
+
+def duplicates(secrets: list[FactorSecret]) -> list[DoctorFinding]:
+    """Find users who have one secret in several factors, as older releases allowed."""
+    first: dict[tuple[tuple[int, str], bytes], str] = {}
+    again: list[str] = []
+    for secret in secrets:
+        if secret.owner is None:
+            continue
+        key = secret.owner, totp.hmac_key(secret.value)
+        if first.setdefault(key, secret.factor_id) != secret.factor_id:
+            again.append(secret.factor_id)
+    if not again:
+        return [ok("duplicates", "no user has the same secret twice")]
+    text = f"{len(again)} factors have the secret of an older factor of their user ({_first_few(again)})"
+    advice = "Delete them (authfactor factors delete); the user's app works with the older factor."
+    return [warning("duplicates", text, advice)]
 
 
 async def webhooks(store: Store, clock: Clock) -> list[DoctorFinding]:

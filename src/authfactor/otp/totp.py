@@ -3,6 +3,7 @@
 Several authenticator apps silently ignore any other profile, so none is offered.
 """
 
+import hashlib
 import hmac
 from typing import Final
 
@@ -10,6 +11,22 @@ PERIOD_SECONDS: Final = 30
 DIGITS: Final = 6
 SECRET_BYTES: Final = 20
 _MODULUS: Final = 10**DIGITS
+_BLOCK_BYTES: Final = 64  # of SHA-1
+
+
+def is_same_secret(one: bytes, other: bytes) -> bool:
+    """Return whether two secrets give the same codes."""
+    return hmac.compare_digest(hmac_key(one), hmac_key(other))
+
+
+def hmac_key(secret: bytes) -> bytes:
+    """Return the form that all secrets with the same codes share.
+
+    HMAC hashes a key that is longer than its block, and pads a shorter one with zero bytes (RFC 2104 section
+    2): secrets that differ in nothing else are one secret.
+    """
+    key = hashlib.sha1(secret, usedforsecurity=False).digest() if len(secret) > _BLOCK_BYTES else secret
+    return key.rstrip(b"\0")
 
 
 def step_at(seconds: int) -> int:

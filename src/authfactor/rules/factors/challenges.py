@@ -6,7 +6,7 @@ The order in `verify` is what makes it secure: charge, compare, spend, in one tr
 from typing import Final, Literal
 
 from authfactor import errors, ids
-from authfactor.crypto.vault import SealedLocation, Vault
+from authfactor.crypto.vault import SealedLocation, UnsealError, Vault
 from authfactor.ids import IdGenerator
 from authfactor.models import ChallengeRecord, Clock, FactorRecord, Verification
 from authfactor.otp import totp
@@ -116,7 +116,10 @@ class Challenges:
         challenge, factor = attempt.challenge, attempt.factor
         secret = self._vault.unseal(factor.secret, secret_row(scope.number, factor.id))
         found = self._compare(secret, code, scope.now)
-        reason = await self._spend(scope, attempt, found) if isinstance(found, int) else found
+        if isinstance(found, int):
+            reason = await self._spend(scope, attempt, secret, found)
+        else:
+            reason = found
         if reason is not None:
             return await self._refuse(scope, attempt, reason, emit=emit)
         if self._vault.is_stale(factor.secret):
@@ -158,7 +161,7 @@ class Challenges:
             return "clock_drift" if self._is_late(secret, digits, seconds) else "code_mismatch"
         return step
 
-    async def _spend(self, scope: Scope, attempt: CodeAttempt, step: int) -> _Reason | None:
+    async def _spend(self, scope: Scope, attempt: CodeAttempt, secret: bytes, step: int) -> _Reason | None:
         """Spend step and challenge and refund the charge; return why not, if the step was spent before."""
         settled = attempt_limits.record_success(attempt.record)
         # RFC 6238 section 5.2: a step is good once, and after it no earlier one is, whatever the challenge.
@@ -168,7 +171,19 @@ class Challenges:
         if result == SpendResult.CHALLENGE_CLOSED:
             # Rolls back: the step was advanced.
             raise errors.ChallengeAlreadyVerified(attempt.challenge.id)
+        for factor_id, sealed in attempt.other_secrets():
+            if self._is_duplicate(secret, sealed, secret_row(scope.number, factor_id)):
+                await scope.tx.attempts.spend_duplicate(scope.number, factor_id, step)
         return None
+
+    def _is_duplicate(self, secret: bytes, sealed: str, location: SealedLocation) -> bool:
+        """Whether another factor has the same secret, as an older release may have enrolled it."""
+        try:
+            other = self._vault.unseal(sealed, location)
+        except UnsealError:
+            # What cannot be opened cannot be verified either.
+            return False
+        return totp.is_same_secret(secret, other)
 
     def _is_late(self, secret: bytes, digits: str, seconds: int) -> bool:
         half = DRIFT_STEPS // 2

@@ -34,6 +34,13 @@ _UNDRAWABLE: Final = Item(
     "totp_user and totp_issuer: together too long for a QR code in these letters. Shorten one of them.",
 )
 
+# Importers take this text for a reason to skip the factor.
+_ENROLLED: Final = Item(
+    "totp_secret",
+    "factor_already_enrolled",
+    "totp_secret: this factor already exists. The user has a factor with this secret.",
+)
+
 
 class Factors:
     """Enrolls, reads and deletes factors."""
@@ -64,7 +71,7 @@ class Factors:
 
         A factor whose secret the caller supplies is active at once: importers do not verify (contract 2.2).
         Raises `InvalidRequest`; the unit raises `NotFound`, and `InvalidRequest` for an email that cannot
-        name the account.
+        name the account, at the limit, and for a secret that the user already has (decision 0036).
         """
         items = _type_problems(request.type)
         secret = self._secret(request.totp_secret, items)
@@ -81,7 +88,9 @@ class Factors:
     ) -> Enrollment:
         user = await self._lock_user(scope, user_id)
         name = _account_of(user) if account is None else account
-        await self._enforce_limit(scope, user_id)
+        # Two generated secrets are never equal.
+        known = await (self._refuse_duplicate(scope, user_id, secret) if active else _ids(scope, user_id))
+        await self._enforce_limit(scope, user_id, known)
         made = self._new(scope, user_id, issuer, name, secret, active=active)
         await self._insert(scope, made)
         challenge = await self._challenges.open(scope, made.factor.id)
@@ -110,7 +119,7 @@ class Factors:
     ) -> Enrollment:
         if user_id is not None:
             await self._lock_user(scope, user_id)
-            await self._enforce_limit(scope, user_id)
+            await self._enforce_limit(scope, user_id, await _ids(scope, user_id))
         secret = self._entropy(totp.SECRET_BYTES)
         made = self._new(scope, user_id, issuer, account, secret, active=False)
         await self._insert(scope, made)
@@ -211,10 +220,25 @@ class Factors:
             raise errors.NotFound("User", user_id)
         return user
 
-    async def _enforce_limit(self, scope: Scope, user_id: str) -> None:
-        """Delete a user's pending factors that have expired; raise `InvalidRequest` at the limit."""
+    async def _refuse_duplicate(self, scope: Scope, user_id: str, secret: bytes) -> list[str]:
+        """Return the ids of a user's factors; raise `InvalidRequest` if one of them has this secret.
+
+        Each of its codes would be good twice. The user's row is locked, so of any number of concurrent
+        enrollments exactly one finds no such factor.
+        """
+        factors = await scope.tx.factors.of_user(scope.number, user_id)
+        for factor in factors:
+            other = self._vault.unseal(factor.secret, secret_row(scope.number, factor.id))
+            if totp.is_same_secret(secret, other):
+                raise InvalidRequest(_ENROLLED, message="Validation failed: this factor already exists.")
+        return [factor.id for factor in factors]
+
+    async def _enforce_limit(self, scope: Scope, user_id: str, known: list[str]) -> None:
+        """Delete a user's pending factors that have expired; raise `InvalidRequest` at the limit.
+
+        `known` are the ids of the user's factors, oldest first.
+        """
         stale = scope.now - self._settings.pending_factor_life * 1000
-        known = await scope.tx.factors.ids_of_user(scope.number, user_id)
         count = len(known)
         # Ids hold their creation time and come oldest first, so usually no row has to be read.
         if known and ids.milliseconds_of(known[0]) < stale:
@@ -229,6 +253,10 @@ class Factors:
 
     async def _emit(self, scope: Scope, name: str, factor: FactorRecord) -> None:
         await self._log.append(scope, name, factor.user_id, responses.factor(factor))
+
+
+async def _ids(scope: Scope, user_id: str) -> list[str]:
+    return await scope.tx.factors.ids_of_user(scope.number, user_id)
 
 
 def _account_of(user: UserRecord) -> str:

@@ -9,22 +9,32 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from authfactor.models import ChallengeRecord, FactorRecord, FailureRecord
-from authfactor.store.tables.challenges import CHARGE, CHARGE_AND_CLOSE, CLOSE, WITH_FACTOR
-from authfactor.store.tables.factors import ADVANCE_STEP
+from authfactor.store.tables.challenges import CHARGE, CHARGE_AND_CLOSE, CLOSE, JOINED, JOINED_COLUMNS
+from authfactor.store.tables.factors import ADVANCE_DUPLICATE, ADVANCE_STEP
 from authfactor.store.tables.failures import BY_SUBJECT, PUT, failure_record, write_step
 
 if TYPE_CHECKING:
-    from authfactor.store.db import Db, Step
+    from authfactor.store.db import Db, Row, Step
 
 _NO_FAILURES = FailureRecord((), 0, None)
-_CHALLENGE_END, _FACTOR_END = 6, 15  # where each record's columns end in a row of `WITH_FACTOR`
+_CHALLENGE_END, _FACTOR_END = 6, 15  # where each record's columns end in a row
+_FOUND_END = 16  # where the columns of the challenge and its factors end
+
+# The sealed secrets of the user's other factors, as `id secret,…`; each database has its aggregate.
+_OTHERS = """
+(SELECT {aggregate} FROM factors o INDEXED BY factors_user
+ WHERE o.environment = f.environment AND o.user_id = f.user_id AND o.id <> f.id)
+"""
+_FIND = f"SELECT {JOINED_COLUMNS}, {_OTHERS} {JOINED}"
+FIND_SQLITE = _FIND.format(aggregate="group_concat(o.id || ' ' || o.secret)")
+FIND_POSTGRES = _FIND.format(aggregate="string_agg(o.id || ' ' || o.secret, ',')")
 
 # PostgreSQL: a round trip costs more than a statement. All CTEs see one snapshot; each waits for its row lock
 # and then rechecks its own WHERE clause.
 CHARGE_IN_ONE_STATEMENT = f"""
 WITH found (id, factor_id, attempts, created_at, expires_at, verified_at,
-  factor, user_id, issuer, account, secret, activated_at, last_step, factor_created_at, updated_at)
-  AS ({WITH_FACTOR}),
+  factor, user_id, issuer, account, secret, activated_at, last_step, factor_created_at, updated_at, others)
+  AS ({FIND_POSTGRES}),
 record AS (
   INSERT INTO failures (environment, subject, times, in_a_row, locked_until)
   SELECT $1, coalesce(user_id, factor), $3, 1, NULL FROM found WHERE verified_at IS NULL AND expires_at > $4
@@ -45,20 +55,29 @@ class CodeAttempt(NamedTuple):
     """An attempt at a code, with the state it was decided on.
 
     `record` includes this attempt; it is empty when the challenge was expired or verified. `charged` is False
-    when the attempt did not count against the challenge. `stored` is the record in the table where the count
-    is written only with the outcome (SQLite), else None.
+    when the attempt did not count against the challenge. `others` holds the user's other factors for
+    `other_secrets`. `stored` is the record in the table where the count is written only with the outcome
+    (SQLite), else None.
     """
 
     challenge: ChallengeRecord
     factor: FactorRecord
     record: FailureRecord
     charged: bool
+    others: str | None = None
     stored: FailureRecord | None = None
 
     @property
     def subject(self) -> str:
         """The id that failures are counted under: the user's, or a stand-alone factor's."""
         return subject_of(self.factor)
+
+    def other_secrets(self) -> list[tuple[str, str]]:
+        """Return the id and the sealed secret of each of the user's other factors."""
+        if self.others is None:
+            return []
+        pairs = [pair.partition(" ") for pair in self.others.split(",")]
+        return [(factor_id, sealed) for factor_id, _, sealed in pairs]
 
 
 class SpendResult(IntEnum):
@@ -96,20 +115,16 @@ class Attempts:
         )
         if row is None:
             return None
-        challenge, factor = (
-            ChallengeRecord(*row[:_CHALLENGE_END]),
-            FactorRecord(*row[_CHALLENGE_END:_FACTOR_END]),
-        )
-        record = _NO_FAILURES if row[_FACTOR_END] is None else failure_record(row[_FACTOR_END:])
-        return CodeAttempt(challenge, factor, record, row[-1] == 1)
+        record = _NO_FAILURES if row[_FOUND_END] is None else failure_record(row[_FOUND_END:])
+        return CodeAttempt(*_found(row), record, charged=row[-1] == 1, others=row[_FACTOR_END])
 
     async def _charge_serialized(
         self, environment: int, challenge_id: str, seconds: int, max_attempts: int, now: int
     ) -> CodeAttempt | None:
-        row = await self._db.one(WITH_FACTOR, environment, challenge_id)
+        row = await self._db.one(FIND_SQLITE, environment, challenge_id)
         if row is None:
             return None
-        challenge, factor = ChallengeRecord(*row[:_CHALLENGE_END]), FactorRecord(*row[_CHALLENGE_END:])
+        challenge, factor = _found(row)
         if challenge.verified_at is not None or challenge.expires_at <= now:
             return CodeAttempt(challenge, factor, _NO_FAILURES, charged=False)
         stored_row = await self._db.one(BY_SUBJECT, environment, subject_of(factor))
@@ -117,7 +132,8 @@ class Attempts:
         record = FailureRecord((*stored.times, seconds), stored.in_a_row + 1, stored.locked_until)
         if record.locked_until is not None and record.locked_until > now:
             return CodeAttempt(challenge, factor, record, charged=False, stored=stored)
-        return CodeAttempt(challenge, factor, record, challenge.attempts < max_attempts, stored)
+        charged = challenge.attempts < max_attempts
+        return CodeAttempt(challenge, factor, record, charged=charged, others=row[_FACTOR_END], stored=stored)
 
     async def write_without_spending(
         self, environment: int, attempt: CodeAttempt, updated: FailureRecord
@@ -154,9 +170,17 @@ class Attempts:
             await self._write(write_step(environment, attempt.subject, updated, PUT))
         return SpendResult.ALL
 
+    async def spend_duplicate(self, environment: int, factor_id: str, step: int) -> None:
+        """Spend the step of another factor with the same secret, in the unit of `spend`."""
+        await self._db.run(ADVANCE_DUPLICATE, environment, factor_id, step)
+
     async def _write(self, step: "Step") -> None:
         statement, parameters = step
         await self._db.run(statement, *parameters)
+
+
+def _found(row: "Row") -> tuple[ChallengeRecord, FactorRecord]:
+    return ChallengeRecord(*row[:_CHALLENGE_END]), FactorRecord(*row[_CHALLENGE_END:_FACTOR_END])
 
 
 def subject_of(factor: FactorRecord) -> str:

@@ -6,7 +6,7 @@ if TYPE_CHECKING:
     from authfactor.store.db import Db
 
 SECRETS = """
-SELECT environment, id, secret FROM factors
+SELECT environment, id, secret, user_id FROM factors
 WHERE (environment, id) > ($1, $2) ORDER BY environment, id LIMIT $3
 """
 
@@ -42,6 +42,7 @@ class SealedSecret(NamedTuple):
     environment: int
     id: str
     sealed: str
+    user_id: str | None
 
 
 class EndpointBacklog(NamedTuple):

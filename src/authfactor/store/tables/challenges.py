@@ -26,12 +26,15 @@ INSERT INTO challenges (environment, {COLUMNS}) SELECT $1, $2, $3, $4, $5, $6, $
 WHERE EXISTS (SELECT 1 FROM factors WHERE environment = $1 AND id = $3)
 """
 
-WITH_FACTOR = """
-SELECT c.id, c.factor_id, c.attempts, c.created_at, c.expires_at, c.verified_at,
+JOINED_COLUMNS = """
+  c.id, c.factor_id, c.attempts, c.created_at, c.expires_at, c.verified_at,
   f.id, f.user_id, f.issuer, f.account, f.secret, f.activated_at, f.last_step, f.created_at, f.updated_at
+"""
+JOINED = """
 FROM challenges c JOIN factors f ON f.environment = c.environment AND f.id = c.factor_id
 WHERE c.environment = $1 AND c.id = $2
 """
+WITH_FACTOR = f"SELECT {JOINED_COLUMNS} {JOINED}"
 
 CLOSE = "UPDATE challenges SET verified_at = $3 WHERE environment = $1 AND id = $2 AND verified_at IS NULL"
 

@@ -33,6 +33,11 @@ UPDATE factors SET last_step = $3, activated_at = COALESCE(activated_at, $4), up
 WHERE environment = $1 AND id = $2 AND last_step < $3
 """
 
+# Of another factor with the same secret, in the unit that spent the step.
+ADVANCE_DUPLICATE = """
+UPDATE factors SET last_step = $3 WHERE environment = $1 AND id = $2 AND last_step < $3
+"""
+
 RESEAL = "UPDATE factors SET secret = $4 WHERE environment = $1 AND id = $2 AND secret = $3"
 
 DELETE = "DELETE FROM factors WHERE environment = $1 AND id = $2"
