@@ -18,8 +18,8 @@ from authfactor.core import Authfactor
 from authfactor.crypto import passwords
 from authfactor.models import Environment, FactorRecord, PendingSignIn
 from authfactor.otp import base32
+from authfactor.rules.authentication.second_step import password_mark
 from authfactor.rules.authentication.sessions import token_hash
-from authfactor.rules.authentication.sign_in import _mark
 from authfactor.rules.factors.challenges import secret_row
 from authfactor.rules.unit import Scope
 from authfactor.settings import Settings
@@ -59,7 +59,7 @@ async def add_user(af: Authfactor, environment: Environment, number: int) -> dic
         sign_ins = []
         for _ in range(SIGN_INS):
             token = secrets.token_urlsafe(32)
-            pending = PendingSignIn(user.id, _mark(None), now, now + 600_000, None)
+            pending = PendingSignIn(user.id, password_mark(None), now, now + 600_000, None)
             await tx.pending_sign_ins.insert(environment.number, token_hash(token), pending)
             challenge = await af.challenges.open(Scope(tx, environment, now), factor_id)
             sign_ins.append([token, challenge.id])

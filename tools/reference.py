@@ -25,7 +25,7 @@ from authfactor.http.api.routes import ROUTES
 from authfactor.http.app import all_routes
 from authfactor.http.routing import Route
 from authfactor.http.telemetry import log_setup, metric_names
-from authfactor.rules.authentication.sign_in import CODE_REFUSALS
+from authfactor.rules.authentication.code_refusals import CODE_REFUSALS
 from authfactor.rules.events import event_log
 from authfactor.settings import reading
 from authfactor.wire import responses

@@ -24,8 +24,11 @@ from authfactor.rules.audit.event_digests import SEALED
 from authfactor.rules.authentication.password_attempts import PasswordAttempts
 from authfactor.rules.authentication.password_hashing import PasswordHasher
 from authfactor.rules.authentication.password_throttling import PasswordThrottling
+from authfactor.rules.authentication.repeated_sign_ins import RepeatedSignIns
+from authfactor.rules.authentication.second_step import SecondStep
 from authfactor.rules.authentication.sessions import Sessions
 from authfactor.rules.authentication.sign_in import SignIn
+from authfactor.rules.authentication.sign_in_events import SignInEvents
 from authfactor.rules.authentication.step_up import StepUp
 from authfactor.rules.authentication.token_signing import TokenSigning
 from authfactor.rules.console.known_devices import KnownDevices
@@ -107,8 +110,11 @@ class Authfactor:
         step_up = StepUp(entropy, settings, self.challenges)
         self.sessions = Sessions(clock, entropy, new_id, vault, log, settings, self.token_signing, step_up)
         self.users = Users(clock, new_id, self.hasher, log, settings, self.sessions, throttling)
-        attempts = PasswordAttempts(clock, log, throttling)
-        self.sign_in = SignIn(clock, self.hasher, attempts, settings, self.challenges, self.sessions, step_up)
+        events = SignInEvents(log)
+        repeated = RepeatedSignIns(vault, self.sessions)
+        self.second_step = SecondStep(clock, events, self.challenges, self.sessions, repeated)
+        attempts = PasswordAttempts(clock, log, throttling, events)
+        self.sign_in = SignIn(clock, self.hasher, attempts, events, self.sessions, step_up, self.second_step)
         self.factors = Factors(clock, entropy, new_id, vault, log, settings, self.challenges)
         self.links = Links(clock, entropy, new_id, log, settings)
         self.page_sessions = PageSessions(clock, entropy, vault, log, settings, self.factors, self.challenges)

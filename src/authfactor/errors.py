@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
 if TYPE_CHECKING:
-    from authfactor.models import ChallengeRecord, UserRecord
+    from authfactor.models import ChallengeRecord, CodeReason, UserRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,10 +226,10 @@ class TooManyAttempts(ChallengeRefused):
 class SignInRefused(AuthfactorError):
     """The sign-in was refused; the code names the reason (contract: failures of authenticate)."""
 
-    reason: str | None = None
+    reason: "CodeReason | None" = None
     """Why a one-time code was refused, as in `Verification.reason`; None for other refusals."""
 
-    def __init__(self, code: str, message: str, *, reason: str | None = None) -> None:
+    def __init__(self, code: str, message: str, *, reason: "CodeReason | None" = None) -> None:
         """`code` is one of the contract's codes."""
         super().__init__(message)
         self.code = code

@@ -34,8 +34,11 @@ def run_scenario(interface: "Core | Web | Terminal") -> Results:
     code = authenticator.code(SECRET)
     results["verified"] = interface.verify(challenge_id, code)
     results["verified again"] = interface.verify(challenge_id, code)
+    results["another code"] = interface.verify(challenge_id, authenticator.wrong_code(SECRET))
+    results["enrolled again"] = interface.enroll(user_id)
     results["challenge"] = interface.challenge(factor_id)
     results["replayed"] = interface.verify(results["challenge"]["id"], code)
+    results["malformed"] = interface.verify(results["challenge"]["id"], "12345")
     results["listed"] = interface.list(user_id)
     results["read"] = interface.get(factor_id)
     results["deleted"] = interface.delete(factor_id)
@@ -245,7 +248,13 @@ def test_the_scenario_has_the_expected_outcomes(results_by_interface: dict[str, 
 
     assert results["enrolled"]["factor"]["totp"]["secret"] == SECRET
     assert results["verified"]["valid"] is True
-    assert results["verified again"]["code"] == "authentication_challenge_previously_verified"
+    assert results["verified again"] == results["verified"]
+    assert results["another code"]["code"] == "authentication_challenge_previously_verified"
+    assert [item["code"] for item in results["enrolled again"]["errors"]] == ["factor_already_enrolled"]
+    assert (results["malformed"]["reason"], results["malformed"]["attempts_remaining"]) == (
+        "code_malformed",
+        4,
+    )
     assert (results["replayed"]["valid"], results["replayed"]["reason"]) == (False, "code_already_used")
     assert [factor["id"] for factor in results["listed"]["data"]] == [results["enrolled"]["factor"]["id"]]
     assert SECRET not in json.dumps([results["listed"], results["read"]])

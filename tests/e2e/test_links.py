@@ -124,7 +124,7 @@ def test_a_wrong_code_is_explained_and_the_right_one_still_works(page: Page, use
     user.type_code(page, user.wrong())
     user.expect_problem(page, "That code is not right.")
     user.type_code(page, "12345")
-    user.expect_problem(page, "That code is not right.")
+    user.expect_problem(page, "A code is six digits.")
     user.type_code(page, user.code())
     page.wait_for_url(user.setting.welcome)
 

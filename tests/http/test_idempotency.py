@@ -33,13 +33,22 @@ def test_retried_enrollment_creates_one_factor(api: httpx.Client, factors_path: 
     assert factor_count(api, factors_path) == 1
 
 
-def test_retried_correct_code_is_valid_only_with_the_key(api: httpx.Client, enrolled: Enrolled) -> None:
+def test_retried_correct_code_is_valid_with_and_for_a_moment_without_the_key(
+    api: httpx.Client, enrolled: Enrolled
+) -> None:
     headers, body = new_key(), {"code": authenticator.code(enrolled.secret)}
     responses = [api.post(enrolled.verify_path, json=body, headers=headers) for _ in range(2)]
 
     assert fields(responses[0], 201)["valid"] is True
     assert responses[0].content == responses[1].content
-    assert fields(api.post(enrolled.verify_path, json=body), 422)["code"].endswith("previously_verified")
+    for more in (None, new_key()):
+        assert api.post(enrolled.verify_path, json=body, headers=more).content == responses[0].content
+    other = {"code": authenticator.wrong_code(enrolled.secret)}
+    for different in (other, body):
+        refused = fields(api.post(enrolled.verify_path, json=different), 422)
+        assert refused["code"].endswith("previously_verified")
+    # What is stored under the key outlives that.
+    assert api.post(enrolled.verify_path, json=body, headers=headers).content == responses[0].content
 
 
 def test_retried_wrong_code_is_counted_once(api: httpx.Client, enrolled: Enrolled) -> None:

@@ -167,14 +167,18 @@ BAD_CODES = [
 
 
 @pytest.mark.parametrize("code", BAD_CODES, ids=[ascii(code[:12]) for code in BAD_CODES])
-def test_malformed_code_counts_as_a_wrong_code(api: httpx.Client, enrolled: Enrolled, code: str) -> None:
-    response = fields(api.post(enrolled.verify_path, json={"code": code}), 201)
+def test_malformed_code_uses_no_attempt(api: httpx.Client, enrolled: Enrolled, code: str) -> None:
+    for _ in range(6):
+        response = fields(api.post(enrolled.verify_path, json={"code": code}), 201)
 
-    assert (response["valid"], response["reason"], response["attempts_remaining"]) == (
-        False,
-        "code_mismatch",
-        4,
-    )
+        assert (response["valid"], response["reason"], response["attempts_remaining"]) == (
+            False,
+            "code_malformed",
+            5,
+        )
+        assert response["challenge"] == enrolled.challenge
+    right = {"code": authenticator.code(enrolled.secret)}
+    assert fields(api.post(enrolled.verify_path, json=right), 201)["valid"] is True
 
 
 def test_correct_code_in_full_width_digits_is_wrong(api: httpx.Client, enrolled: Enrolled) -> None:

@@ -99,8 +99,12 @@ def test_verification_outcomes_are_counted(tmp_path: Path) -> None:
             )
             secret, factor_id = factor["totp"]["secret"], factor["id"]
             code = authenticator.code(secret)
+            first = challenge(factor_id)
+            for _ in range(2):  # a repeated response is counted once
+                client.post(f"/auth/challenges/{first}/verify", json={"code": code})
             verify(factor_id, code)
-            verify(factor_id, code)
+            for malformed in ("", "12345"):
+                verify(factor_id, malformed)
             verify(factor_id, authenticator.code_at(secret, authenticator.current_step() - 6))
             verify(factor_id, authenticator.wrong_code(secret))
             verify(factor_id, authenticator.wrong_code(secret))
@@ -113,7 +117,7 @@ def test_verification_outcomes_are_counted(tmp_path: Path) -> None:
         kind: total(found, "authfactor_verifications_total", outcome=kind)
         for kind in shared_counters.VERDICTS
     }
-    assert outcomes == {"right": 1, "replay": 1, "drift": 1, "wrong": 1, "locked": 1}
+    assert outcomes == {"right": 1, "replay": 1, "drift": 1, "wrong": 1, "malformed": 2, "locked": 1}
     assert total(found, "authfactor_errors_total", code="one_time_code_too_many_attempts") == 1
     assert total(found, "authfactor_commit_batch_units_count") > 5
     assert abs(total(found, "authfactor_clock_drift_seconds", against="uptime")) < 5
@@ -135,6 +139,8 @@ def test_verifications_on_hosted_pages_are_counted(tmp_path: Path) -> None:
             headers = {"cookie": opened.headers["set-cookie"].partition(";")[0], "origin": server.url}
             page = browser.get(opened.headers["location"], headers=headers)
             secret = page.text.partition('data-copy-text="')[2].partition('"')[0]
+            if not correct:
+                browser.post(opened.headers["location"], data={"code": "12345"}, headers=headers)
             kind = authenticator.code if correct else authenticator.wrong_code
             for _ in range(1 if correct else 2):
                 browser.post(opened.headers["location"], data={"code": kind(secret)}, headers=headers)
@@ -144,7 +150,7 @@ def test_verifications_on_hosted_pages_are_counted(tmp_path: Path) -> None:
         kind: total(found, "authfactor_verifications_total", outcome=kind)
         for kind in shared_counters.VERDICTS
     }
-    assert outcomes == {"right": 1, "replay": 0, "drift": 0, "wrong": 1, "locked": 1}
+    assert outcomes == {"right": 1, "replay": 0, "drift": 0, "wrong": 1, "malformed": 1, "locked": 1}
 
 
 def test_metrics_on_the_api_port_require_the_token(server: Server) -> None:

@@ -1,4 +1,4 @@
-"""One response in ten is lost after processing; clients retry with the same Idempotency-Key."""
+"""Responses are lost after processing; clients retry, with the same Idempotency-Key or without one."""
 
 import threading
 import time
@@ -15,12 +15,14 @@ import pytest
 from authfactor.settings import Settings
 from tests.support import authenticator, databases
 from tests.support.fault_invariants import Acknowledged, broken
-from tests.support.http_fault_proxy import LostResponses, spoiling
-from tests.support.server_process import API_KEY, Server, fields, running
+from tests.support.http_fault_proxy import Exchange, LostResponses, spoiling
+from tests.support.server_process import API_KEY, CLIENT_ID, Server, fields, running
 
 CLIENTS: Final = 8
 SECONDS: Final = 4.0
 SEED: Final = 7
+USERS: Final = 20
+PASSWORD: Final = "a long and rare passphrase 7!"
 
 
 class RetryingApplication:
@@ -103,3 +105,58 @@ def test_retried_requests_take_effect_once(server: Server) -> None:
     }
     for statement, expected in tried.items():
         assert databases.sql(settings, statement) == [(expected,)], statement
+
+
+class FirstResponsesLost:
+    """Lose the response to each request with a code once, unless it is repeated."""
+
+    def __init__(self) -> None:
+        self.requests: Counter[bytes] = Counter()
+
+    def __call__(self, exchange: Exchange) -> None:
+        if b'"code"' in exchange.sent:
+            self.requests[exchange.sent] += 1
+            exchange.lost = self.requests[exchange.sent] == 1
+
+
+# What the SDKs of PHP and Ruby do by themselves.
+@pytest.mark.parametrize("key_on_retry", [False, True], ids=["no key", "key on the retry"])
+@pytest.mark.timeout(120)
+def test_lost_codes_without_an_idempotency_key_still_sign_in(server: Server, *, key_on_retry: bool) -> None:
+    lost = FirstResponsesLost()
+    with spoiling(server.url, lost) as url, server.client() as api:
+        headers = {"authorization": f"Bearer {API_KEY}"}
+        with httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False) as client:
+            for _ in range(USERS):
+                _sign_in_with_lost_responses(api, client, key_on_retry=key_on_retry)
+    assert set(lost.requests.values()) == {2}
+    settings = Settings(data=server.data, database_url=server.settings.get("AUTHFACTOR_DATABASE_URL", ""))
+    for table in ("sessions", "refresh_tokens"):
+        assert databases.sql(settings, f"SELECT count(*) FROM {table}") == [(USERS,)]  # noqa: S608 - names from above
+
+
+def _sign_in_with_lost_responses(api: httpx.Client, client: httpx.Client, *, key_on_retry: bool) -> None:
+    def retried(path: str, body: dict[str, Any], status: int) -> dict[str, Any]:
+        with pytest.raises(httpx.TransportError):
+            client.post(path, json=body)
+        headers = {"idempotency-key": uuid.uuid4().hex} if key_on_retry else {}
+        return fields(client.post(path, json=body, headers=headers), status)
+
+    new = {"email": f"{uuid.uuid4().hex}@example.org", "password": PASSWORD}
+    user = fields(api.post("/user_management/users", json=new), 201)
+    path = f"/user_management/users/{user['id']}/auth_factors"
+    made = fields(api.post(path, json={"type": "totp"}), 201)
+    secret, step = made["factor"]["totp"]["secret"], authenticator.current_step()
+    verify = f"/auth/challenges/{made['challenge']['id']}/verify"
+    assert retried(verify, {"code": authenticator.code_at(secret, step)}, 201)["valid"] is True
+    caller = {"client_id": CLIENT_ID, "client_secret": API_KEY}
+    password = {**caller, **new, "grant_type": "password"}
+    pending = fields(api.post("/user_management/authenticate", json=password), 403)
+    grant = {
+        **caller,
+        "grant_type": "urn:workos:oauth:grant-type:mfa-totp",
+        "pending_authentication_token": pending["pending_authentication_token"],
+        "authentication_challenge_id": pending["authentication_challenge"]["id"],
+        "code": authenticator.code_at(secret, step + 1),
+    }
+    assert retried("/user_management/authenticate", grant, 200)["user"]["id"] == user["id"]

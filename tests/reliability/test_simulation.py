@@ -32,7 +32,13 @@ SETTINGS: Final = Settings(
     failures_per_month=12,
     failures_in_a_row=10,
 )
-SECRETS: Final = ("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")
+# The last factor is a duplicate of the first, as older releases enrolled them.
+SECRETS: Final = (
+    *("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"),
+    "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
+)
+MALFORMED: Final = ("", "12345", "abcdef")
+NOT_COUNTED: Final = {"malformed", "refused"}
 
 
 class Schedule:
@@ -85,20 +91,27 @@ class Schedule:
         def committed(number: int, outcome: object) -> None:
             challenge_id, code, now = attempts[number]
             expected = self.reference.verify(challenge_id, code, now)
-            assert _outcome_name(outcome) == expected, (
+            name = _outcome_name(outcome)
+            # What cannot be a code locks no row: it may be answered as before another unit's commit.
+            concurrent = len(attempts) > 1 and code in MALFORMED and {name, expected} <= NOT_COUNTED
+            assert name == expected or concurrent, (
                 f"attempt {number}: {outcome!r}, the reference says {expected}"
             )
             if expected == "valid":
-                factor_id = self.reference.questions[challenge_id].factor
-                assert (factor_id, code) not in self.accepted, "a code was accepted twice"
-                self.accepted.append((factor_id, code))
+                secret = self.reference.secrets[self.reference.questions[challenge_id].factor]
+                assert (secret, code) not in self.accepted, "a code was accepted twice"
+                self.accepted.append((secret, code))
 
         self.store.run(units, committed, self.chance.choice((0.0, 0.0, 0.05)))
         self._compare_records()
 
     def _code(self, challenge_id: str) -> str:
-        if self.chance.random() < 0.4:
+        if self.chance.random() < 0.3:
             return f"{self.chance.randrange(10**6):06d}"
+        if self.chance.random() < 0.1:
+            return self.chance.choice(MALFORMED)
+        if self.chance.random() < 0.3:
+            return self.reference.questions[challenge_id].code or "000000"
         secret = self.reference.secrets[self.reference.questions[challenge_id].factor]
         step = self.now // 1000 // 30 + self.chance.choice((-3, -1, -1, 0, 0, 0, 1, 2))
         return authenticator.code_at(secret, step)
@@ -115,7 +128,9 @@ class Schedule:
 
 def _outcome_name(outcome: object) -> str:
     if isinstance(outcome, Verification):
-        return "valid" if outcome.valid else "wrong"
+        if outcome.valid:
+            return "repeated" if outcome.repeated else "valid"
+        return "malformed" if outcome.reason == "code_malformed" else "wrong"
     assert isinstance(outcome, errors.ChallengeRefused), outcome
     return "refused"
 

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
@@ -13,7 +14,9 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from authfactor import errors
 from authfactor.core import Authfactor
 from authfactor.crypto import passwords
-from authfactor.models import FailureRecord
+from authfactor.models import FactorRecord, FailureRecord
+from authfactor.otp import base32
+from authfactor.rules.factors.challenges import secret_row
 from authfactor.settings import Settings
 from authfactor.store import Unit
 from authfactor.wire.requests import CreateUser, EnrollUserFactor
@@ -103,14 +106,43 @@ class Verifying(RuleBasedStateMachine):
     def guess(self, challenge: str, code: str) -> None:
         self._verify(challenge, code)
 
+    @rule(challenge=challenges, form=st.sampled_from(["{}", " {} ", "-{}"]))
+    def answer_again(self, challenge: str, form: str) -> None:
+        self._verify(challenge, form.format(self.reference.questions[challenge].code or "000000"))
+
+    @rule(factor=factors)
+    def enroll_again(self, factor: str) -> None:
+        request = EnrollUserFactor(type="totp", totp_secret=self.reference.secrets[factor].lower())
+        unit = self.af.factors.enroll(self.environment, self.owners[factor], request)
+        with pytest.raises(errors.InvalidRequest) as refused:
+            self.loop.run_until_complete(self.af.run(unit))
+        assert [item.code for item in refused.value.items] == ["factor_already_enrolled"]
+
+    @rule(target=factors, factor=factors)
+    def add_duplicate(self, factor: str) -> str:
+        """Add a factor with the same secret, as an older release did."""
+        secret, user = self.reference.secrets[factor], self.owners[factor]
+        factor_id = f"auth_factor_{len(self.reference.secrets):026}"
+        raw = base32.decode(secret, min_bytes=1)
+        sealed = self.af.vault.seal(raw, secret_row(1, factor_id))
+        row = FactorRecord(factor_id, user, "Acme", "kim", sealed, None, 0, self.now, self.now)
+        self.loop.run_until_complete(self.af.run(lambda tx: tx.factors.insert(1, row)))
+        self.reference.secrets[factor_id] = secret
+        self._owner(factor_id, user)
+        return factor_id
+
     def _verify(self, challenge: str, code: str) -> None:
         expected = self.reference.verify(challenge, code, self.now)
         unit = self.af.challenges.verify(self.environment, challenge, code)
         try:
-            outcome = "valid" if self.loop.run_until_complete(self.af.run(unit)).valid else "wrong"
+            outcome = self.loop.run_until_complete(self.af.run(unit))
         except errors.ChallengeRefused:
-            outcome = "refused"
-        assert outcome == expected
+            assert expected == "refused"
+            return
+        if outcome.valid:
+            assert ("repeated" if outcome.repeated else "valid") == expected
+        else:
+            assert ("malformed" if outcome.reason == "code_malformed" else "wrong") == expected
 
     @rule(seconds=st.sampled_from([1, 29, 30, 61, 120, 600, 3600, 86_400, -30, -300, -3600]))
     def move_the_clock(self, seconds: int) -> None:

@@ -77,6 +77,16 @@ async def test_marking_expires_open_challenges_but_not_verified_ones(
         await installation.verify(verified, installation.code(enrolled))
 
 
+async def test_marking_ends_the_repeating_of_results(installation: "Installation") -> None:
+    enrolled = await installation.enroll_alone()
+    challenge, code = await installation.challenge(enrolled), installation.code(enrolled)
+    assert (await installation.verify(challenge, code)).valid
+    assert (await installation.verify(challenge, code)).repeated
+    await mark(installation)
+    with pytest.raises(errors.ChallengeAlreadyVerified):
+        await installation.verify(challenge, code)
+
+
 async def test_marking_appends_a_valid_audit_entry(installation: "Installation") -> None:
     await mark(installation)
     page = await installation.af.read(installation.af.audit.page(PageQuery()))

@@ -237,7 +237,8 @@ async def test_limits_follow_their_settings(open_installation: "Opener") -> None
         attempts_per_challenge=2, lock_after=3, lock_time=60, lock_window=60
     )
     enrolled = await installation.enroll(await installation.user())
-    left = [(await installation.verify(enrolled.challenge, "x")).attempts_remaining for _ in range(2)]
+    wrong = installation.wrong(enrolled)
+    left = [(await installation.verify(enrolled.challenge, wrong)).attempts_remaining for _ in range(2)]
     assert left == [1, 0]
     with pytest.raises(errors.TooManyAttempts):
         await installation.verify(enrolled.challenge, installation.code(enrolled))
@@ -277,7 +278,7 @@ async def test_refused_attempt_emits_an_event_but_is_not_counted(installation: "
     fresh = await installation.challenge(enrolled)
     assert (await installation.verify(fresh, installation.code(enrolled))).valid
     with pytest.raises(errors.ChallengeAlreadyVerified):
-        await installation.verify(fresh, installation.code(enrolled))
+        await installation.verify(fresh, installation.code(enrolled, 1))
     events = installation.sql("SELECT data FROM events WHERE name = 'authfactor.attempt_refused' ORDER BY id")
     reasons = [str(row[0]).rpartition('"reason":"')[2].rstrip('"}') for row in events]
     assert reasons == [
@@ -325,3 +326,43 @@ async def test_events_of_repeated_refusals_are_rate_limited(installation: "Insta
     installation.clock.advance(DAY)
     # The challenge has expired by now.
     assert await count_new_events(REFUSAL_BURST + 20) == REFUSAL_BURST
+
+
+async def test_response_to_a_malformed_code_has_the_attempts_that_are_left(
+    installation: "Installation",
+) -> None:
+    enrolled = await installation.enroll(await installation.user())
+    assert (await installation.verify(enrolled.challenge, "12345")).attempts_remaining == 5
+    await installation.verify(enrolled.challenge, installation.wrong(enrolled))
+    assert (await installation.verify(enrolled.challenge, "12345")).attempts_remaining == 4
+    # Of the user's, if the challenge has more.
+    await fail(installation, enrolled, 8)
+    assert (await installation.answer(enrolled, "")).attempts_remaining == 1
+
+
+async def test_malformed_code_is_refused_where_no_code_is_compared(installation: "Installation") -> None:
+    enrolled = await installation.enroll(await installation.user())
+    used_up = await installation.challenge(enrolled)
+    for _ in range(5):
+        await installation.verify(used_up, installation.wrong(enrolled))
+    with pytest.raises(errors.TooManyAttempts) as refused:
+        await installation.verify(used_up, "12345")
+    assert refused.value.locked_until is None
+    await fail(installation, enrolled, 5)
+    before = await installation.events()
+    refusal = await assert_locked(installation, enrolled, "12345")
+    assert refusal.locked_until == installation.clock.now + LOCK * 1000
+    installation.clock.advance(DAY)
+    with pytest.raises(errors.ChallengeExpired):
+        await installation.verify(enrolled.challenge, "12345")
+    assert await installation.events() == before
+
+
+async def test_malformed_code_after_a_lock_has_one_attempt_left(
+    open_installation: "Opener",
+) -> None:
+    installation = await open_installation(lock_after=3, lock_time=60, lock_window=600)
+    enrolled = await installation.enroll(await installation.user())
+    await fail(installation, enrolled, 3)
+    installation.clock.advance(60)
+    assert (await installation.answer(enrolled, "12345")).attempts_remaining == 1

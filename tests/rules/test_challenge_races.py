@@ -19,7 +19,7 @@ async def test_challenge_closed_between_comparing_and_spending_is_refused(
     enrolled = await installation.enroll_alone()
     code = installation.code(enrolled)
 
-    async def closed(*_: object) -> SpendResult:
+    async def closed(*_: object, **__: object) -> SpendResult:
         return SpendResult.CHALLENGE_CLOSED
 
     with monkeypatch.context() as patched:
@@ -56,8 +56,8 @@ async def test_challenge_verified_between_loading_and_charging_starts_no_session
     with monkeypatch.context() as patched:
         patched.setattr(Attempts, "charge", overtaken)
         with pytest.raises(errors.ChallengeAlreadyVerified):
-            await af.run(await af.sign_in.prepare_code(af.store, environment, second))
+            await af.run(await af.second_step.prepare(af.store, environment, second))
     assert installation.sql("SELECT count(*) FROM sessions") == [(0,)]
 
-    signed_in = await af.run(await af.sign_in.prepare_code(af.store, environment, second))
+    signed_in = await af.run(await af.second_step.prepare(af.store, environment, second))
     assert signed_in.user.id == user.id

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from authfactor import errors
-from authfactor.models import PageQuery, Verification
+from authfactor.models import FailureRecord, PageQuery, Verification
 from authfactor.store import Unit
 from authfactor.wire.requests import EnrollFactor, EnrollUserFactor, UpdateUser
 
@@ -26,6 +26,7 @@ RIGHT = (True, None)
 MISMATCH = (False, "code_mismatch")
 USED = (False, "code_already_used")
 LATE = (False, "clock_drift")
+MALFORMED = (False, "code_malformed")
 
 
 async def test_a_right_code_is_valid_and_closes_the_challenge(installation: "Installation") -> None:
@@ -38,7 +39,7 @@ async def test_a_right_code_is_valid_and_closes_the_challenge(installation: "Ins
     assert verification.challenge.attempts == 1
     stored = await installation.af.read(lambda tx: tx.challenges.by_id(1, verification.challenge.id))
     assert stored == verification.challenge
-    for code in (installation.code(enrolled), installation.code(enrolled, 1), installation.wrong(enrolled)):
+    for code in (installation.code(enrolled, 1), installation.wrong(enrolled), installation.code(enrolled)):
         with pytest.raises(errors.ChallengeAlreadyVerified):
             await installation.verify(enrolled.challenge, code)
     assert (await installation.failures(enrolled.factor.user_id or "")).times == ()
@@ -166,14 +167,17 @@ async def test_code_sent_to_many_challenges_concurrently_is_accepted_once(
     assert Counter(map(outcome, outcomes)) == {RIGHT: 1, USED: 7}
 
 
-async def test_code_sent_to_one_challenge_concurrently_is_accepted_once(installation: "Installation") -> None:
-    enrolled = await installation.enroll(await installation.user())
+async def test_code_sent_to_one_challenge_concurrently_is_accepted_once_and_repeated(
+    installation: "Installation",
+) -> None:
+    user = await installation.user()
+    enrolled = await installation.enroll(user)
     code = installation.code(enrolled)
-    outcomes = await asyncio.gather(
-        *(installation.verify(enrolled.challenge, code) for _ in range(20)), return_exceptions=True
-    )
-    assert sum(isinstance(each, Verification) and each.valid for each in outcomes) == 1
-    assert sum(isinstance(each, errors.ChallengeAlreadyVerified) for each in outcomes) == 19
+    outcomes = await asyncio.gather(*(installation.verify(enrolled.challenge, code) for _ in range(50)))
+    assert Counter((each.valid, each.repeated) for each in outcomes) == {(True, False): 1, (True, True): 49}
+    assert len({each.challenge for each in outcomes}) == 1
+    assert (await installation.failures(user.id)).times == ()
+    assert (await installation.events()).count("authfactor.factor_activated") == 1
 
 
 async def test_clock_set_back_does_not_make_used_codes_valid(installation: "Installation") -> None:
@@ -189,8 +193,8 @@ async def test_clock_set_back_does_not_make_used_codes_valid(installation: "Inst
     assert outcome(await installation.answer(enrolled, installation.code(enrolled))) == RIGHT
 
 
-@pytest.mark.parametrize("form", ["{0}", " {0} ", "{1} {2}", "{1}  {2}", "{3}"])
-async def test_spaces_in_a_code_are_ignored(installation: "Installation", form: str) -> None:
+@pytest.mark.parametrize("form", ["{0}", " {0} ", "{1} {2}", "{1}  {2}", "{3}", "{1}-{2}", "{1} - {2}"])
+async def test_spaces_and_hyphens_in_a_code_are_ignored(installation: "Installation", form: str) -> None:
     enrolled = await installation.enroll(await installation.user())
     code = installation.code(enrolled)
     typed = form.format(code, code[:3], code[3:], " ".join(code))
@@ -213,7 +217,7 @@ def _arabic(code: str) -> str:
         lambda code: code[:5],
         lambda code: code + "00",
         lambda code: code + "\n",
-        lambda code: code[:3] + "-" + code[3:],
+        lambda code: "-" + code[1:],
         lambda code: "+" + code[1:],
         lambda _: "",
         lambda _: "\ud800" * 6,
@@ -232,16 +236,20 @@ def _arabic(code: str) -> str:
         "long",
     ],
 )
-async def test_code_that_is_not_six_digits_is_wrong_and_counted(
+async def test_code_that_is_not_six_digits_is_malformed_and_not_counted(
     installation: "Installation", change: Callable[[str], str]
 ) -> None:
     user = await installation.user()
     enrolled = await installation.enroll(user)
-    assert (
-        outcome(await installation.verify(enrolled.challenge, change(installation.code(enrolled))))
-        == MISMATCH
-    )
-    assert (await installation.failures(user.id)).in_a_row == 1
+    before = await installation.events()
+    malformed = change(installation.code(enrolled))
+    for _ in range(20):
+        verification = await installation.verify(enrolled.challenge, malformed)
+        assert outcome(verification) == MALFORMED
+        assert (verification.challenge, verification.attempts_remaining) == (enrolled.challenge, 5)
+    assert await installation.failures(user.id) == FailureRecord((), 0, None)
+    assert await installation.events() == before
+    assert outcome(await installation.verify(enrolled.challenge, installation.code(enrolled))) == RIGHT
 
 
 async def test_code_of_another_factor_is_wrong(installation: "Installation") -> None:

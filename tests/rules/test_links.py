@@ -439,3 +439,23 @@ async def test_retention_removes_expired_links(installation: Installation) -> No
     await installation.af.retention.run(installation.af.store)
     with pytest.raises(errors.NotFound):
         await status(installation, issued.link)
+
+
+@pytest.mark.parametrize("kind", ["enrollment", "challenge"])
+async def test_what_cannot_be_a_code_uses_no_attempt_of_a_link(installation: Installation, kind: str) -> None:
+    user = await installation.user()
+    if kind == "challenge":
+        enrolled = await installation.enroll(user, totp_secret="JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
+        browser = await open_link(installation, await challenge_link(installation, user))
+        code = installation.code(enrolled)
+    else:
+        browser = await open_link(installation, await enrollment_link(installation, user))
+        code = await browser.code()
+    for malformed in ("", "12345", "abcdef", "9" * 100) * 5:
+        outcome = await browser.answer(malformed)
+        assert outcome is not None
+        assert (outcome.valid, outcome.reason, outcome.attempts_remaining) == (False, "code_malformed", 5)
+    assert (await installation.failures(user.id)).times == ()
+    outcome = await browser.answer(code)
+    assert outcome is not None
+    assert outcome.valid

@@ -131,7 +131,20 @@ async def test_wrong_password_or_code_and_unknown_email_get_the_same_error(
     await assert_refused(installation, kim, password="wrong")
     await assert_refused(installation, kim, code=installation.wrong(kim.enrolled))
     await assert_refused(installation, kim, email="unknown@example.org")
-    await assert_refused(installation, kim, code="")
+
+
+@pytest.mark.parametrize("code", ["", "12345", "abcdef"])
+async def test_what_cannot_be_a_code_tells_nothing_about_email_or_password(
+    installation: Installation, kim: OperatorAccount, code: str
+) -> None:
+    refusals = []
+    for changes in ({}, {"password": "wrong"}, {"email": "unknown@example.org"}):
+        with pytest.raises(errors.SignInRefused) as refused:
+            await sign_in(installation, kim, **{"code": code, **changes})
+        refusals.append((refused.value.code, refused.value.message, refused.value.reason))
+    assert refusals == [("invalid_one_time_code", refusals[0][1], "code_malformed")] * 3
+    assert installation.sql("SELECT count(*) FROM failures") == [(0,)]
+    assert isinstance(await sign_in(installation, kim), StartedSession)
 
 
 async def test_code_signs_an_operator_in_once(installation: Installation, kim: OperatorAccount) -> None:

@@ -144,6 +144,22 @@ async def test_refused_code_says_why_and_leaves_the_session_as_it_was(
     assert context.session.authenticated_at == started.context.session.authenticated_at
 
 
+async def test_what_cannot_be_a_code_is_neither_counted_nor_audited_at_a_confirmation(
+    installation: Installation, kim: OperatorAccount
+) -> None:
+    started = await start_session(installation, kim)
+    installation.clock.advance(30)
+    entries = installation.sql("SELECT count(*) FROM audit")
+    for malformed in ("", "12345", "abcdef") * 5:
+        refusal = await assert_wrong(installation, started, malformed)
+        assert (refusal.message, refusal.session_ended) == (
+            "A code is six digits. Enter the current one.",
+            False,
+        )
+    assert installation.sql("SELECT count(*) FROM audit") == entries
+    assert await confirm(installation, started, installation.code(kim.enrolled))
+
+
 async def test_wrong_confirmations_count_with_the_sign_ins_and_the_lock_ends_the_session(
     installation: Installation, kim: OperatorAccount
 ) -> None:

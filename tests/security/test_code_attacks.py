@@ -65,7 +65,9 @@ def test_one_code_on_many_connections_is_accepted_once(app: "Application") -> No
         factor = app.enroll()
         challenges, code = [app.challenge(factor) for _ in range(6)], factor.code()
         bodies = send_concurrently(app, lambda client, number: verify(client, challenges[number % 6], code))  # noqa: B023 - used at once
-        assert sum(body.get("valid") is True for body in bodies) == 1
+        # The response is repeated to the same challenge, and given for no other.
+        verified = [body["challenge"]["id"] for body in bodies if body.get("valid") is True]
+        assert len(set(verified)) == 1
 
 
 def test_a_challenge_takes_five_wrong_codes(app: "Application") -> None:
@@ -136,14 +138,44 @@ def test_a_right_code_under_a_lock_is_refused_like_a_wrong_one(app: "Application
     assert right == wrong
 
 
-def test_other_spellings_of_a_code_count_as_wrong(app: "Application") -> None:
+def test_what_cannot_be_a_code_is_never_valid_and_gives_no_guess(app: "Application") -> None:
     factor = app.enroll()
     code = factor.code()
     spellings = [code.translate({48 + n: 0xFF10 + n for n in range(10)}), f"{code}0", f"+{code}", f"{code}\0"]
-    spellings += [code[:5], "", "\u0660" * 6, f"0x{code}", f"{int(code)}.0"]
+    spellings += [code[:5], "", "\u0660" * 6, f"0x{code}", f"{int(code)}.0", f"{code}\n", "9" * 8000]
+    wrong = [app.answer(factor, factor.wrong())["attempts_remaining"] for _ in range(4)]
     for spelling in spellings:
-        assert app.answer(factor, spelling)["valid"] is False
-    assert app.answer(factor, factor.wrong())["attempts_remaining"] == 0
+        malformed = app.answer(factor, spelling)
+        assert (malformed["valid"], malformed["reason"]) == (False, "code_malformed")
+        assert malformed["attempts_remaining"] == 5
+    # Between them the count goes on as if nothing had been sent.
+    wrong += [app.answer(factor, factor.wrong())["attempts_remaining"] for _ in range(6)]
+    assert wrong == [4, 4, 4, 4, 4, 4, 3, 2, 1, 0]
+    assert app.answer(factor, "12345")["code"] == "one_time_code_too_many_attempts"
+
+
+def test_guessing_at_a_verified_challenge_ends_the_repeating(app: "Application") -> None:
+    for _ in range(3):
+        factor = app.enroll()
+        code, wrong = factor.code(), factor.wrong()
+        assert app.verify(factor.challenge_id, code)["valid"]
+        assert app.verify(factor.challenge_id, code)["valid"]
+        guesses = send_concurrently(app, lambda client, _: verify(client, factor.challenge_id, wrong))  # noqa: B023 - used at once
+        assert {guess["code"] for guess in guesses} == {"authentication_challenge_previously_verified"}
+        assert app.verify(factor.challenge_id, code)["code"] == "authentication_challenge_previously_verified"
+
+
+def test_one_secret_in_two_factors_accepts_a_code_once(app: "Application") -> None:
+    first = app.enroll()
+    path = f"/user_management/users/{first.user_id}/auth_factors"
+    for secret in (first.secret, first.secret.lower(), f"{first.secret}AAAAAAAA"):
+        refused = fields(app.post(path, {"type": "totp", "totp_secret": secret}), 422)
+        assert [item["code"] for item in refused["errors"]] == ["factor_already_enrolled"]
+    secret = first.secret[::-1]
+    racing = send_concurrently(
+        app, lambda client, _: client.post(path, json={"type": "totp", "totp_secret": secret})
+    )
+    assert sum("authentication_factor" in body for body in racing) == 1
 
 
 def test_a_lock_affects_neither_other_users_nor_passwords(app: "Application") -> None:

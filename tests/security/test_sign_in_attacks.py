@@ -1,7 +1,7 @@
 """Attacks on sign-in: skipping the second step, using another user's, guessing passwords."""
 
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jwt
 import pytest
@@ -76,7 +76,37 @@ def test_concurrent_uses_of_a_pending_token_sign_in_once(app: "Application") -> 
         "code": code,
     }
     bodies = send_concurrently(app, lambda client, _: client.post(AUTHENTICATE, json=body))
-    assert sum("access_token" in grant_response for grant_response in bodies) == 1
+    assert len({grant_response["refresh_token"] for grant_response in bodies}) == 1
+    listed = fields(app.client.get(f"/user_management/users/{user['id']}/sessions"), 200)
+    assert len(listed["data"]) == 1
+
+
+def test_a_lost_sign_in_is_repeated_only_to_the_same_request(app: "Application") -> None:
+    user, factor = app.member()
+    pending, code = app.pending(user), factor.code()
+    session = fields(app.second_step(pending, code), 200)
+    assert fields(app.second_step(pending, code), 200) == session
+    # Who saw the code has another pending token; who stole the token has no code.
+    assert app.second_step(app.pending(user), code).status_code == 400
+    stolen = app.second_step(app.pending(user), code, authentication_challenge_id=_challenge_of(pending))
+    assert stolen.status_code == 400
+    assert fields(app.second_step(pending, code), 200) == session
+    guesses = send_concurrently(app, lambda *_: app.second_step(pending, factor.wrong()))
+    assert {guess["code"] for guess in guesses} == {"invalid_pending_authentication_token"}
+    assert app.second_step(pending, code).status_code == 400
+
+
+def test_a_repeated_sign_in_dies_with_its_session(app: "Application") -> None:
+    user, factor = app.member()
+    pending, code = app.pending(user), factor.code()
+    fields(app.second_step(pending, code), 200)
+    listed = fields(app.client.get(f"/user_management/users/{user['id']}/sessions"), 200)
+    app.post("/user_management/sessions/revoke", {"session_id": listed["data"][0]["id"]})
+    assert app.second_step(pending, code).status_code == 400
+
+
+def _challenge_of(pending: dict[str, Any]) -> str:
+    return str(pending["authentication_challenge"]["id"])
 
 
 def test_a_password_alone_does_not_create_a_session(app: "Application") -> None:

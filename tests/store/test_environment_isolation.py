@@ -16,12 +16,14 @@ from authfactor.models import (
     SigningKey,
 )
 from authfactor.store import CodeAttempt, SpendResult, Store, Tx
+from authfactor.store.tables.challenges import CLOSE
 
 if TYPE_CHECKING:
     from tests.store.conftest import Rows
 
 USER, FACTOR, CHALLENGE, KEY = "user_0001", "auth_factor_0001", "auth_challenge_0001", "api_key_1"
-TOKEN = b"token hash"
+VERIFIED, WITHDRAWN = "auth_challenge_0002", "auth_challenge_0003"
+TOKEN, SPENT = b"token hash", b"spent token hash"
 OWN, OTHER = 1, 2
 TABLES = (
     "api_keys",
@@ -79,6 +81,7 @@ READS: dict[str, tuple[Callable[[Tx], Awaitable[object]], object]] = {
     "events.recent_of_user": (lambda tx: tx.events.recent_of_user(OTHER, USER, 9, 9), []),
     "events.counts": (lambda tx: tx.events.counts(OTHER, "x", ["event_", "event_2"], 9), [0]),
     "pending_sign_ins.by_hash": (lambda tx: tx.pending_sign_ins.by_hash(OTHER, TOKEN), None),
+    "pending_sign_ins.answer": (lambda tx: tx.pending_sign_ins.answer(OTHER, SPENT, 0, 9), None),
     "sessions.by_id": (lambda tx: tx.sessions.by_id(OTHER, "session_1"), None),
     "sessions.active_page": (
         lambda tx: tx.sessions.active_page(OTHER, USER, PageQuery(), 2, -1),
@@ -130,7 +133,11 @@ WRITES: dict[str, tuple[Callable[[Tx, "Rows"], Awaitable[object]], object]] = {
         None,
     ),
     "failures.clear": (lambda tx, _: tx.failures.clear(OTHER, USER), False),
-    "pending_sign_ins.spend": (lambda tx, _: tx.pending_sign_ins.spend(OTHER, TOKEN, 2), False),
+    "pending_sign_ins.spend": (lambda tx, _: tx.pending_sign_ins.spend(OTHER, TOKEN, 2, "answer"), False),
+    "pending_sign_ins.forget_answer": (lambda tx, _: tx.pending_sign_ins.forget_answer(OTHER, SPENT), None),
+    "challenges.withdraw_step": (lambda tx, _: tx.challenges.withdraw_step(OTHER, VERIFIED, 0, 9), None),
+    "challenges.restore_step": (lambda tx, _: tx.challenges.restore_step(OTHER, WITHDRAWN), None),
+    "attempts.spend_duplicate": (lambda tx, _: tx.attempts.spend_duplicate(OTHER, FACTOR, 9), None),
     "sessions.touch": (lambda tx, _: tx.sessions.touch(OTHER, "session_1", 2), False),
     "sessions.end": (lambda tx, _: tx.sessions.end(OTHER, "session_1", 2), False),
     "sessions.end_of_user": (lambda tx, _: tx.sessions.end_of_user(OTHER, USER, 2), []),
@@ -155,13 +162,19 @@ async def fill(tx: Tx, rows: "Rows", environment: int) -> None:
     await tx.api_keys.insert(rows.api_key(environment, 1), b"hash %d" % environment)
     await tx.users.insert(environment, rows.user(1, external_id="x", password_hash="hash"))
     await tx.factors.insert(environment, rows.factor(1))
-    await tx.challenges.insert(environment, rows.challenge(1))
+    for number in (1, 2, 3):
+        await tx.challenges.insert(environment, rows.challenge(number))
+    for number in (2, 3):
+        await tx.db.run(CLOSE, environment, rows.challenge(number).id, 1, 7)
+    await tx.challenges.withdraw_step(environment, WITHDRAWN, 0, 9)
     await tx.failures.charge(environment, USER, 5)
     await tx.throttles.charge(environment, USER, 5, 10, 3)
     await tx.idempotency.claim(IdempotencyClaim(environment, b"k", b"b", 9), 1)
     await tx.idempotency.store_response(IdempotencyClaim(environment, b"k", b"b", 9), "answer")
     await tx.events.append(environment, "event_1", "x", None, "{}", 1)
-    await tx.pending_sign_ins.insert(environment, TOKEN, PendingSignIn(USER, b"mark", 1, 9, None))
+    for token in (TOKEN, SPENT):
+        await tx.pending_sign_ins.insert(environment, token, PendingSignIn(USER, b"mark", 1, 9, None))
+    await tx.pending_sign_ins.spend(environment, SPENT, 1, "answer")
     session = SessionRecord("session_1", USER, None, None, "password", "pwd", 1, None, 1, 9, None, 1, 1)
     await tx.sessions.insert(environment, session)
     await tx.sessions.insert_refresh(environment, TOKEN, session.id, 1)
@@ -178,7 +191,7 @@ async def contents(store: Store) -> dict[str, list[tuple[object, ...]]]:
 
     async def unit(tx: Tx) -> dict[str, list[tuple[object, ...]]]:
         return {
-            table: [tuple(row) for row in await tx.db.all(f"SELECT * FROM {table} ORDER BY environment")]  # noqa: S608 - names from above
+            table: [tuple(row) for row in await tx.db.all(f"SELECT * FROM {table} ORDER BY 1, 2")]  # noqa: S608 - names from above
             for table in TABLES
         }
 
@@ -214,7 +227,7 @@ async def test_same_ids_are_independent_in_two_environments(filled: Store, rows:
     after = await contents(filled)
     for table in TABLES:
         assert [row for row in after[table] if row[0] == OWN] == before[table]
-        assert len(after[table]) == 2
+        assert len(after[table]) == 2 * len(before[table]) > 0
     spent = await filled.write(lambda tx: tx.attempts.spend(OTHER, attempt(rows, None), 9, EMPTY, 9))
     assert spent == SpendResult.ALL
     unaffected = await filled.read(lambda tx: tx.factors.by_id(OWN, FACTOR))

@@ -222,7 +222,7 @@ async def test_fifty_concurrent_charges_do_not_exceed_the_limit(backend: "Backen
 
 def close(statement: str, challenge_id: str, now: int) -> Unit[int]:
     """Close a challenge; return 1 if this call closed it, else 0."""
-    return lambda tx: tx.db.run_while_matched((statement, (1, challenge_id, now)))
+    return lambda tx: tx.db.run_while_matched((statement, (1, challenge_id, now, 7)))
 
 
 @pytest.mark.parametrize(("statement", "attempts"), CLOSINGS)
@@ -253,3 +253,69 @@ async def test_one_of_fifty_concurrent_closes_of_a_challenge_succeeds(
     assert sorted(closed) == [0] * (RACERS - 1) + [1]
     found = await stores[1].read(lambda tx: tx.challenges.by_id(1, challenge.id))
     assert found == msgspec.structs.replace(challenge, verified_at=closed.index(1), attempts=attempts)
+
+
+async def test_step_of_a_verified_challenge_is_withdrawn_once_until_it_is_restored(
+    store: Store, rows: "Rows"
+) -> None:
+    challenge = rows.challenge(1)
+    await rows.put(store, challenge)
+
+    async def unit(tx: Tx) -> list[int | None]:
+        found = []
+        for earliest, latest in ((0, 99), (71, 99), (0, 69), (70, 70), (70, 70)):
+            step = await tx.challenges.withdraw_step(1, challenge.id, earliest, latest)
+            found.append(step and step.step)
+        await tx.challenges.restore_step(1, challenge.id)
+        await tx.challenges.restore_step(1, challenge.id)
+        again = await tx.challenges.withdraw_step(1, challenge.id, 70, 70)
+        assert again is not None
+        assert again.challenge == msgspec.structs.replace(challenge, verified_at=70)
+        return [*found, again.step]
+
+    assert await store.write(lambda tx: tx.challenges.withdraw_step(1, challenge.id, 0, 99)) is None
+    assert await store.write(close(CLOSE, challenge.id, 70)) == 1
+    assert await store.write(unit) == [7, None, None, None, None, 7]
+
+
+async def test_one_of_fifty_concurrent_withdrawals_of_a_step_succeeds(
+    backend: "Backend", rows: "Rows"
+) -> None:
+    stores = [await backend.open(), await backend.open()]
+    challenge = rows.challenge(1)
+    await rows.put(stores[0], challenge)
+    await stores[0].write(close(CLOSE, challenge.id, 70))
+    found = await asyncio.gather(
+        *(
+            stores[racer % 2].write(lambda tx: tx.challenges.withdraw_step(1, challenge.id, 0, 99))
+            for racer in range(RACERS)
+        )
+    )
+    assert sum(each is not None for each in found) == 1
+
+
+async def test_attempt_has_the_secrets_of_the_users_other_factors(store: Store, rows: "Rows") -> None:
+    challenge = rows.challenge(1, expires_at=NOW + 1)
+    await rows.put(store, challenge)
+    await rows.put(store, rows.factor(1))
+    alone = await store.write(attempt(challenge.id))
+    assert alone is not None
+    assert alone.other_secrets() == []
+    for number in (2, 3):
+        await rows.put(store, rows.factor(number, secret=f"v1:abcdef:{number}="))
+    await rows.put(store, rows.factor(4, user_id="user_0002"))
+    await rows.put(store, rows.factor(5, user_id=None))
+    counted = await store.write(attempt(challenge.id))
+    assert counted is not None
+    assert sorted(counted.other_secrets()) == [
+        (rows.factor(number).id, f"v1:abcdef:{number}=") for number in (2, 3)
+    ]
+
+
+async def test_duplicates_step_only_increases_and_does_not_activate_it(store: Store, rows: "Rows") -> None:
+    factor = rows.factor(1, last_step=5, activated_at=None)
+    await rows.put(store, factor)
+    for step in (4, 7, 6):
+        await store.write(lambda tx, step=step: tx.attempts.spend_duplicate(1, factor.id, step))  # type: ignore[misc]  # bound now
+    found = await store.read(lambda tx: tx.factors.by_id(1, factor.id))
+    assert found == msgspec.structs.replace(factor, last_step=7)

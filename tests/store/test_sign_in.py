@@ -38,15 +38,31 @@ async def test_pending_sign_in_is_spent_once_and_before_it_expires(store: Store)
         await tx.pending_sign_ins.insert(1, TOKEN, PENDING)
         await tx.pending_sign_ins.insert(1, b"late", PENDING)
         return [
-            await tx.pending_sign_ins.spend(1, b"late", 600),
-            await tx.pending_sign_ins.spend(1, TOKEN, 599),
-            await tx.pending_sign_ins.spend(1, TOKEN, 599),
-            await tx.pending_sign_ins.spend(1, b"unknown", 599),
+            await tx.pending_sign_ins.spend(1, b"late", 600, "late"),
+            await tx.pending_sign_ins.spend(1, TOKEN, 599, "first"),
+            await tx.pending_sign_ins.spend(1, TOKEN, 599, "second"),
+            await tx.pending_sign_ins.spend(1, b"unknown", 599, "unknown"),
         ]
 
     assert await store.write(unit) == [False, True, False, False]
     found = await store.read(lambda tx: tx.pending_sign_ins.by_hash(1, TOKEN))
     assert found == msgspec.structs.replace(PENDING, spent_at=599)
+    assert await store.read(lambda tx: tx.pending_sign_ins.answer(1, TOKEN, 0, 999)) == "first"
+    assert await store.read(lambda tx: tx.pending_sign_ins.answer(1, b"late", 0, 999)) is None
+
+
+async def test_answer_is_found_only_for_the_time_given_and_until_it_is_forgotten(store: Store) -> None:
+    async def unit(tx: Tx) -> list[str | None]:
+        await tx.pending_sign_ins.insert(1, TOKEN, PENDING)
+        await tx.pending_sign_ins.insert(1, b"other", PENDING)
+        for token in (TOKEN, b"other"):
+            await tx.pending_sign_ins.spend(1, token, 500, "answer")
+        ranges = [(500, 500), (0, 499), (501, 999)]
+        found = [await tx.pending_sign_ins.answer(1, TOKEN, *times) for times in ranges]
+        await tx.pending_sign_ins.forget_answer(1, TOKEN)
+        return [*found, *[await tx.pending_sign_ins.answer(1, token, 0, 999) for token in (TOKEN, b"other")]]
+
+    assert await store.write(unit) == ["answer", None, None, None, "answer"]
 
 
 async def test_one_of_fifty_concurrent_spends_of_a_pending_sign_in_succeeds(backend: "Backend") -> None:
@@ -54,7 +70,7 @@ async def test_one_of_fifty_concurrent_spends_of_a_pending_sign_in_succeeds(back
     await stores[0].write(lambda tx: tx.pending_sign_ins.insert(1, TOKEN, PENDING))
     spent = await asyncio.gather(
         *(
-            stores[racer % 2].write(lambda tx: tx.pending_sign_ins.spend(1, TOKEN, 20))
+            stores[racer % 2].write(lambda tx: tx.pending_sign_ins.spend(1, TOKEN, 20, "answer"))
             for racer in range(RACERS)
         )
     )

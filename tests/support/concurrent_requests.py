@@ -54,7 +54,10 @@ async def enroll(connection: Connection) -> tuple[str, str, str]:
 
 
 async def race(connections: list[Connection], challenge_ids: list[str], code: str) -> Counter[str]:
-    """Send the code on all connections concurrently, cycling through the challenges; count the outcomes."""
+    """Send the code on all connections concurrently, cycling through the challenges; count the outcomes.
+
+    A challenge is `valid` once; the same response to the same challenge and code again is `repeated`.
+    """
     answers = await asyncio.gather(
         *(
             connection.post(
@@ -63,7 +66,11 @@ async def race(connections: list[Connection], challenge_ids: list[str], code: st
             for at, connection in enumerate(connections)
         )
     )
-    return Counter(outcome(status, body) for status, body in answers)
+    counts = Counter(outcome(status, body) for status, body in answers)
+    verified = {json.dumps(body) for status, body in answers if outcome(status, body) == "valid"}
+    counts["repeated"] = counts["valid"] - len(verified)
+    counts["valid"] = len(verified)
+    return counts
 
 
 def outcome(status: int, body: dict[str, Any]) -> str:

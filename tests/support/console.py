@@ -111,7 +111,8 @@ class Console:
         """Send wrong codes until the user is locked."""
         for _ in range(10):
             challenge = await self.af.run(self.af.challenges.create(self.one, enrolled.factor.id))
-            await self.af.run(self.af.challenges.verify(self.one, challenge.id, "no code"))
+            wrong = f"{int(self.code(enrolled.secret)[0]) ^ 1}{'0' * 5}"
+            await self.af.run(self.af.challenges.verify(self.one, challenge.id, wrong))
 
 
 def secret_on(page: httpx.Response) -> str:

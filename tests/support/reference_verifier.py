@@ -4,6 +4,7 @@ It shares only the settings with the product. Under any interleaving, crash and 
 the same as this verifier for the same attempts in the order of their commits.
 """
 
+import re
 from dataclasses import dataclass, field
 
 from authfactor.settings import Settings
@@ -11,6 +12,7 @@ from tests.support import authenticator
 
 MINUTE, DAY, MONTH = 60, 24 * 3600, 30 * 24 * 3600
 FOREVER = 2**62
+REPEAT = 30_000
 
 
 @dataclass
@@ -24,45 +26,64 @@ class UserState:
 
 @dataclass
 class Question:
-    """A challenge: its user and factor, expiry (milliseconds), attempts, and whether it was verified."""
+    """A challenge: its user and factor, expiry (milliseconds) and attempts; when and by which code verified.
+
+    `code` is forgotten when another one is tried while it would be repeated.
+    """
 
     user: str
     factor: str
     expires_at: int
     tries: int = 0
-    answered: bool = False
+    answered_at: int | None = None
+    code: str | None = None
 
 
 class Verifier:
-    """Returns `valid`, `wrong` (counted) or `refused` (not compared)."""
+    """Returns `valid`, `repeated`, `wrong` (counted), `malformed` (no code) or `refused` (not compared)."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.secrets: dict[str, str] = {}
-        self.last_step: dict[str, int] = {}
+        self.last_step: dict[tuple[str, str], int] = {}
+        """By user and secret: a code is good once, however many factors have its secret."""
         self.users: dict[str, UserState] = {}
         self.questions: dict[str, Question] = {}
 
     def verify(self, question_id: str, code: str, now: int) -> str:
         question = self.questions[question_id]
         state = self.users.setdefault(question.user, UserState())
-        if question.answered or question.expires_at <= now or state.locked_until > now:
+        digits = code.replace(" ", "").replace("-", "")
+        well_formed = re.fullmatch("[0-9]{6}", digits) is not None
+        if question.answered_at is not None:
+            in_time = abs(now - question.answered_at) <= REPEAT
+            return self._again(question, digits) if well_formed and in_time else "refused"
+        used_up = question.tries >= self.settings.attempts_per_challenge
+        if question.expires_at <= now or state.locked_until > now or used_up:
             return "refused"
-        if question.tries >= self.settings.attempts_per_challenge:
-            return "refused"
+        if not well_formed:
+            return "malformed"
         question.tries += 1
         step = now // 1000 // 30
         window = range(step - self.settings.window, step + self.settings.window + 1)
-        right = [at for at in window if authenticator.code_at(self.secrets[question.factor], at) == code]
-        if right and max(right) > self.last_step.get(question.factor, 0):
-            self.last_step[question.factor] = max(right)
-            question.answered = True
+        secret = self.secrets[question.factor]
+        right = [at for at in window if authenticator.code_at(secret, at) == digits]
+        if right and max(right) > self.last_step.get((question.user, secret), 0):
+            self.last_step[question.user, secret] = max(right)
+            question.answered_at, question.code = now, digits
             state.in_a_row, state.locked_until = 0, 0
             return "valid"
         state.in_a_row += 1
         state.wrong.append(now // 1000)
         state.locked_until = max(state.locked_until, self._lock(state, now))
         return "wrong"
+
+    @staticmethod
+    def _again(question: Question, digits: str) -> str:
+        if digits == question.code:
+            return "repeated"
+        question.code = None
+        return "refused"
 
     def _lock(self, state: UserState, now: int) -> int:
         settings, seconds, locks = self.settings, now // 1000, [0]

@@ -15,6 +15,7 @@ import msgspec
 from authfactor.models import ChallengeRecord, FactorRecord, FailureRecord
 from authfactor.store import Tx, Unit
 from authfactor.store.queries.attempts import CodeAttempt, SpendResult
+from authfactor.store.tables.challenges import VerifiedStep
 
 Key = tuple[str, str]
 
@@ -123,7 +124,7 @@ class SimulatedStore:
 NOTHING: Final = FailureRecord((), 0, None)
 
 
-def _tables(store: SimulatedStore) -> SimpleNamespace:  # noqa: C901 - one small function for each call
+def _tables(store: SimulatedStore) -> SimpleNamespace:  # noqa: C901, PLR0915 - one small function for each call
     async def with_factor(_: int, challenge_id: str) -> tuple[ChallengeRecord, FactorRecord] | None:
         await Pause()
         challenge = store.read("challenge", challenge_id)
@@ -173,7 +174,15 @@ def _tables(store: SimulatedStore) -> SimpleNamespace:  # noqa: C901 - one small
         if settled != attempt.record:
             await store.write("failures", attempt.subject, lambda _: settled)
 
-    async def spend(_: int, attempt: CodeAttempt, step: int, settled: FailureRecord, now: int) -> SpendResult:
+    async def spend(
+        _: int,
+        attempt: CodeAttempt,
+        step: int,
+        settled: FailureRecord,
+        now: int,
+        *,
+        repeatable: bool = False,
+    ) -> SpendResult:
         factor_id, challenge_id = attempt.factor.id, attempt.challenge.id
         observed = store.read("factor", factor_id).last_step
         await Pause()
@@ -190,6 +199,8 @@ def _tables(store: SimulatedStore) -> SimpleNamespace:  # noqa: C901 - one small
             return SpendResult.STEP_USED
         if await store.write("challenge", challenge_id, close) is None:
             return SpendResult.CHALLENGE_CLOSED
+        if repeatable:
+            await store.write("verified step", challenge_id, lambda _: step)
         await store.write("failures", attempt.subject, lambda _: settled)
         return SpendResult.ALL
 
@@ -199,12 +210,33 @@ def _tables(store: SimulatedStore) -> SimpleNamespace:  # noqa: C901 - one small
 
         await store.write("factor", factor_id, advance)
 
+    async def withdraw_step(_: int, challenge_id: str, earliest: int, latest: int) -> VerifiedStep | None:
+        challenge = store.read("challenge", challenge_id)
+        if not earliest <= challenge.verified_at <= latest:
+            return None
+
+        def withdraw(step: int | None) -> int | None:
+            return None if step is None or step < 0 else -step
+
+        step = await store.write("verified step", challenge_id, withdraw)
+        return None if step is None else VerifiedStep(-step, challenge)
+
+    async def restore_step(_: int, challenge_id: str) -> None:
+        await store.write("verified step", challenge_id, lambda step: -step)
+
+    async def failures_of(_: int, subject: str) -> FailureRecord:
+        await Pause()
+        return cast("FailureRecord", store.read("failures", subject) or NOTHING)
+
     async def nothing(*_: object) -> list[object]:
         await Pause()
         return []
 
     return SimpleNamespace(
-        challenges=SimpleNamespace(by_id=by_id),
+        challenges=SimpleNamespace(
+            by_id=by_id, with_factor=with_factor, withdraw_step=withdraw_step, restore_step=restore_step
+        ),
+        failures=SimpleNamespace(of=failures_of),
         attempts=SimpleNamespace(
             charge=charge_attempt, write_without_spending=keep, spend=spend, spend_duplicate=spend_duplicate
         ),

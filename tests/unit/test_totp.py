@@ -165,9 +165,11 @@ def test_secrets_around_the_sha_1_block_size_match_their_codes(size: int) -> Non
         ("000000", "000000"),
         ("123 456", "123456"),
         (" 12 34 56 ", "123456"),
+        ("123-456", "123456"),
+        ("- 12-34-56 -", "123456"),
     ],
 )
-def test_spaces_in_a_typed_code_are_removed(typed: str, code: str) -> None:
+def test_spaces_and_hyphens_in_a_typed_code_are_removed(typed: str, code: str) -> None:
     assert totp.clean_code(typed) == code
 
 
@@ -181,7 +183,7 @@ def test_spaces_in_a_typed_code_are_removed(typed: str, code: str) -> None:
         pytest.param("12345678", id="eight digits"),
         pytest.param("-12345", id="minus"),
         pytest.param("+12345", id="plus"),
-        pytest.param("123-456", id="hyphen"),
+        pytest.param("12345-", id="hyphen as a digit"),
         pytest.param("12345a", id="letter"),
         pytest.param("1e1000", id="exponent"),
         pytest.param("1_2345", id="underscore"),

@@ -188,6 +188,7 @@ REASONS = {
     "code_mismatch": "the code does not match.",
     "code_already_used": "the code was already used; wait for the next one.",
     "clock_drift": "the code is too old; check the phone's clock.",
+    "code_malformed": "a code is six digits; this was not counted.",
 }
 
 

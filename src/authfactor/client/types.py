@@ -98,7 +98,8 @@ class AuthenticationChallengeVerificationResponse(Model, frozen=True, kw_only=Tr
     challenge: AuthenticationChallenge
     valid: bool
     reason: str | None = None
-    """If not valid: `code_mismatch`, `code_already_used` or `clock_drift`."""
+    """If not valid: `code_mismatch`, `code_already_used`, `clock_drift`, or `code_malformed`: not a code, and
+    not counted."""
     attempts_remaining: int | None = None
     """If not valid: attempts left on this challenge."""
     locked_until: datetime | None = None

@@ -112,12 +112,12 @@ class Request:
         self,
         unit: Unit[T],
         render: Callable[[T], object] | None,
-        verdict: Callable[[T], str] | None = None,
+        verdict: Callable[[T], str | None] | None = None,
         before_replay: Callable[[Response], Unit[None]] | None = None,
     ) -> Response:
         """Run a unit that writes, once per Idempotency-Key, and render its result.
 
-        Without `render` the body is empty. `verdict` returns the metrics verdict on a one-time code.
+        Without `render` the body is empty. `verdict` returns the metrics verdict on a one-time code, or None.
         `before_replay` returns a unit that raises if a stored response must not be sent again.
         """
 

@@ -26,7 +26,14 @@ from authfactor.models.events import (
     PausePolicy,
     WebhookEndpointRecord,
 )
-from authfactor.models.factors import ChallengeRecord, Enrollment, FactorRecord, FailureRecord, Verification
+from authfactor.models.factors import (
+    ChallengeRecord,
+    CodeReason,
+    Enrollment,
+    FactorRecord,
+    FailureRecord,
+    Verification,
+)
 from authfactor.models.links import BrandingRecord, LinkRecord
 from authfactor.models.tenants import (
     ApiCaller,
@@ -45,6 +52,7 @@ __all__ = [
     "ChallengeRecord",
     "ClaimedDelivery",
     "Clock",
+    "CodeReason",
     "DeliveryOutcome",
     "DeliveryRecord",
     "Enrollment",

@@ -66,8 +66,9 @@ class PublicKey(Record, frozen=True, gc=False):
 
 
 class SignedIn(Record, frozen=True, gc=False):
-    """The result of a completed sign-in or refresh."""
+    """The result of a completed sign-in or refresh; `repeated`: of a sign-in that was completed before."""
 
     user: UserRecord
     access_token: str
     refresh_token: str
+    repeated: bool = False

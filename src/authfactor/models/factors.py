@@ -57,11 +57,19 @@ class Enrollment(Record, frozen=True, gc=False):
         return self.picture()
 
 
+CodeReason = Literal["code_mismatch", "code_already_used", "clock_drift", "code_malformed"]
+"""Why a code was not valid."""
+
+
 class Verification(Record, frozen=True, gc=False):
-    """The result of verifying a code; `reason` and `attempts_remaining` are set only if it was not valid."""
+    """The result of verifying a code; `reason` and `attempts_remaining` are set only if it was not valid.
+
+    `repeated`: the code had closed this challenge moments before, and this is the same result again.
+    """
 
     challenge: ChallengeRecord
     valid: bool
-    reason: Literal["code_mismatch", "code_already_used", "clock_drift"] | None = None
+    reason: CodeReason | None = None
     attempts_remaining: int | None = None
     locked_until: int | None = None
+    repeated: bool = False

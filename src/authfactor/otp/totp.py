@@ -64,8 +64,8 @@ def match_step(secret: bytes, code: str, at: int, window: int) -> int | None:
 
 
 def clean_code(text: str) -> str | None:
-    """Return the typed text as six ASCII digits, with spaces removed, or None if it cannot be a code."""
-    digits = text.replace(" ", "")
+    """Return the typed text as six ASCII digits, without spaces and hyphens; None if it cannot be a code."""
+    digits = text.replace(" ", "").replace("-", "")
     # `isdigit` alone would accept full-width and Arabic digits.
     if len(digits) == DIGITS and digits.isascii() and digits.isdigit():
         return digits

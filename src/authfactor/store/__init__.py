@@ -2,7 +2,7 @@
 
 from authfactor.store.db import Db
 from authfactor.store.protocol import Single, Store, Unit
-from authfactor.store.queries.attempts import CodeAttempt, SpendResult
+from authfactor.store.queries.attempts import CodeAttempt, SpendResult, subject_of
 from authfactor.store.queries.sealed_values import SEALED_COLUMNS, SealedColumn, SealedValue
 from authfactor.store.transaction import Tx
 
@@ -17,4 +17,5 @@ __all__ = [
     "Store",
     "Tx",
     "Unit",
+    "subject_of",
 ]

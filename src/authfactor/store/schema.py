@@ -2,4 +2,4 @@
 
 from typing import Final
 
-NEEDED: Final = "0010"
+NEEDED: Final = "0011"

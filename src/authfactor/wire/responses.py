@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 
 from authfactor.models import (
     ChallengeRecord,
+    CodeReason,
     Enrollment,
     FactorRecord,
     RecordPage,
@@ -98,7 +99,7 @@ class VerifyResponse(ResponseModel, frozen=True, gc=False):
 
     challenge: AuthenticationChallengeObject
     valid: bool
-    reason: Literal["code_mismatch", "code_already_used", "clock_drift"] | UnsetType = UNSET
+    reason: CodeReason | UnsetType = UNSET
     attempts_remaining: int | UnsetType = UNSET
     locked_until: Timestamp | UnsetType = UNSET
 
@@ -157,6 +158,7 @@ class ErrorBody(ResponseModel, frozen=True, gc=False):
 
     message: str
     code: str | UnsetType = UNSET
+    reason: CodeReason | UnsetType = UNSET
     entity_id: str | UnsetType = UNSET
     errors: list[ErrorItemObject] | UnsetType = UNSET
     locked_until: Timestamp | UnsetType = UNSET

@@ -60,6 +60,8 @@ async def test_set_up_form_reports_errors_and_keeps_the_email(console: Console) 
     assert (weak.status_code, "harder to guess" in weak.text) == (400, True)
     assert PASSWORD not in mismatch.text
     await browser.post(path, {**form, "again": PASSWORD})
+    malformed = await browser.post(f"{path}/code", {"code": "12345"})
+    assert (malformed.status_code, "is six digits" in malformed.text) == (422, True)
     wrong = await browser.post(f"{path}/code", {"code": "000000"})
     assert (wrong.status_code, "is wrong" in wrong.text) == (422, True)
     assert browser.token() is None
@@ -123,6 +125,17 @@ async def test_every_wrong_credential_gets_the_same_message(
     assert "Email, password or code is wrong." in response.text
     assert "set-cookie" not in response.headers
     assert PASSWORD not in response.text
+
+
+@pytest.mark.parametrize("changes", [{}, {"password": "wrong"}, {"email": "unknown@example.org"}])
+async def test_what_cannot_be_a_code_is_explained_before_the_password_is_compared(
+    console: Console, owner: Browser, changes: dict[str, str]
+) -> None:
+    for _ in range(12):
+        response = await console.sign_in(owner, code="12345", **changes)
+        assert response.status_code == 400
+        assert "A code is six digits." in response.text
+    assert (await console.sign_in(owner)).status_code == 303
 
 
 async def test_reused_code_is_reported_as_used(console: Console, owner: Browser) -> None:

@@ -1,5 +1,6 @@
 """Hosted links over the API and the command line, and their pages without a browser."""
 
+import base64
 import json
 import sqlite3
 import uuid
@@ -123,6 +124,41 @@ def test_malformed_form_gets_an_html_error(browser: httpx.Client, server: Server
     refused = browser.post("/enroll/link_x", content=b"&".join([b"a=1"] * 101), headers=form)
     assert refused.status_code == 422
     assert browser.post("/enroll/link_x", content=b"code=\xff", headers=form).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("language", "text"), [("en", "A code is six digits."), ("de", "Ein Code besteht aus sechs Ziffern.")]
+)
+@pytest.mark.parametrize("kind", ["enrollment", "challenge"])
+def test_what_cannot_be_a_code_is_explained_and_not_counted(
+    api: httpx.Client,
+    browser: httpx.Client,
+    user: dict[str, Any],
+    server: Server,
+    language: str,
+    text: str,
+    kind: str,
+) -> None:
+    factors = f"/user_management/users/{user['id']}/auth_factors"
+    secret = base64.b32encode(uuid.uuid4().bytes).decode().rstrip("=")
+    if kind == "challenge":
+        fields(api.post(factors, json={"type": "totp", "totp_secret": secret}), 201)
+    link = fields(api.post(f"/authfactor/{kind}_links", json={"user_id": user["id"]}), 201)
+    headers = {"origin": server.url, "accept-language": language}
+    opened = browser.post(path_of(link), headers=headers)
+    headers["cookie"] = opened.headers["set-cookie"].partition(";")[0]
+    page = opened.headers["location"]
+    if kind == "enrollment":
+        secret = browser.get(page, headers=headers).text.partition('data-copy-text="')[2].partition('"')[0]
+    for code in ("12345", "abcdef", "", "1234567", "12345", "12345"):
+        refused = browser.post(page, data={"code": code}, headers=headers)
+        assert refused.status_code == 422
+        assert text in refused.text
+        assert "attempt left" not in refused.text
+        assert "Versuch." not in refused.text
+    code = authenticator.code(secret)
+    done = browser.post(page, data={"code": f"{code[:3]}-{code[3:]}"}, headers=headers)
+    assert done.status_code == 303
 
 
 def test_undecryptable_secret_shows_a_reference_without_details(tmp_path: Path) -> None:

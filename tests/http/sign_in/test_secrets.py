@@ -46,7 +46,8 @@ def test_sign_in_secrets_are_in_no_log_line_or_event(tmp_path: Path) -> None:
         for code in (wrong, first):
             assert grant(MFA_TOTP, code=code, **pending_fields).status_code == 400
         tokens = fields(grant(MFA_TOTP, code=second, **pending_fields), 200)
-        assert grant(MFA_TOTP, code=second, **pending_fields).status_code == 400
+        assert fields(grant(MFA_TOTP, code=second, **pending_fields), 200) == tokens
+        assert grant(MFA_TOTP, code=wrong, **pending_fields).status_code == 400
         refreshed = fields(grant("refresh_token", refresh_token=tokens["refresh_token"]), 200)
         api.post(AUTHENTICATE, content=b'{"password":"' + PASSWORD.encode() + b'",')
         api.post(AUTHENTICATE, json={"grant_type": [secret], "password": {PASSWORD: 1}, "code": 5})

@@ -71,15 +71,15 @@ async def _sign_in(request: Request, environment: Environment, body: Authenticat
     )
 
 
-def _right_code(_: SignedIn) -> str:
-    return RIGHT
+def _right_code(outcome: SignedIn) -> str | None:
+    return None if outcome.repeated else RIGHT
 
 
 async def _unit(request: Request, environment: Environment, body: Authenticate) -> Unit[SignedIn]:
     if body.grant_type == "password":
         return await request.af.sign_in.prepare_password(request.af.store, environment, body)
     if body.grant_type == MFA_TOTP:
-        return await request.af.sign_in.prepare_code(request.af.store, environment, body)
+        return await request.af.second_step.prepare(request.af.store, environment, body)
     return await request.af.sessions.prepare_refresh(request.af.store, environment, body.refresh_token or "")
 
 
@@ -133,6 +133,8 @@ def _read_grant(request: Request) -> Authenticate:
     if required_fields is None:
         raise OAuthRefused("invalid_request", f"grant_type must be one of {', '.join(REQUIRED_FIELDS)}.")
     missing = [field for field in required_fields if not getattr(body, field)]
+    if body.code is not None and "code" in missing:
+        missing.remove("code")  # "" is malformed, as `verify` has it
     if missing:
         raise OAuthRefused("invalid_request", f"Missing: {', '.join(missing)}.")
     requests.refuse_not_served(body)

@@ -76,12 +76,12 @@ async def verify_challenge_by_id(request: Request) -> Response:
     return await request.write(unit, responses.verification, _verdict)
 
 
-def _verdict(outcome: Verification) -> str:
-    return VERDICT_BY_REASON[outcome.reason]
+def _verdict(outcome: Verification) -> str | None:
+    return None if outcome.repeated else VERDICT_BY_REASON[outcome.reason]
 
 
 def _code(value: str | None) -> str:
-    # An empty code counts as a wrong code; a missing one is an invalid request.
+    # An empty code is malformed; a missing one is an invalid request.
     if value is None:
         raise InvalidRequest(Item("code", "code_required", "code: required, the six digits as a string."))
     return value

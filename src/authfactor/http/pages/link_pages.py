@@ -15,7 +15,7 @@ from authfactor.http.response import Response
 from authfactor.http.telemetry.shared_counters import LOCKED, RIGHT, VERDICT_BY_REASON
 from authfactor.models import LinkRecord, Verification
 from authfactor.otp import qr
-from authfactor.rules.authentication.sign_in import CODE_REFUSALS
+from authfactor.rules.authentication.code_refusals import CODE_REFUSALS
 from authfactor.rules.links.page_sessions import CodeOutcome, PageSession, check_unopened
 
 PATHS: Final = {"enrollment": "/enroll/", "challenge": "/challenge/"}
@@ -146,7 +146,7 @@ def _problem_text(request: PageRequest, link: LinkRecord, verification: Verifica
         return texts("code.used_up")
     text = texts(f"code.{verification.reason}")
     # Enrollment continues with a new challenge, so its attempts are not shown.
-    if link.purpose == "challenge" and left:
+    if link.purpose == "challenge" and left and verification.reason != "code_malformed":
         text = f"{text} {texts('code.left', count=left)}"
     return text
 

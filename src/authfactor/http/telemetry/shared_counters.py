@@ -38,13 +38,15 @@ STATUSES: Final = (
 )
 RIGHT: Final = "right"
 LOCKED: Final = "locked"
-VERDICTS: Final = (RIGHT, "wrong", "replay", "drift", LOCKED)
+MALFORMED: Final = "malformed"
+VERDICTS: Final = (RIGHT, "wrong", "replay", "drift", MALFORMED, LOCKED)
 # The verdict in the metrics, by the verification's reason.
 VERDICT_BY_REASON: Final = {
     None: RIGHT,
     "code_mismatch": "wrong",
     "code_already_used": "replay",
     "clock_drift": "drift",
+    "code_malformed": MALFORMED,
 }
 UNMATCHED: Final = "unmatched"
 OTHER: Final = "other"
@@ -141,7 +143,7 @@ def families(routes: Sequence[str]) -> dict[str, MetricFamily]:
             "authfactor_verifications_total",
             "counter",
             "Checked one-time codes by outcome: right, wrong, replay (right but already used),"
-            " drift (too old), locked (not checked).",
+            " drift (too old), malformed (not a code, not counted), locked (not checked).",
             ("outcome",),
             tuple((verdict,) for verdict in VERDICTS),
         ),

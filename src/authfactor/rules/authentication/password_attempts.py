@@ -1,29 +1,29 @@
-"""Attempts at passwords: counted against their limits, with the events of sign-ins."""
+"""Attempts at passwords: counted against their limits."""
 
 from typing import NoReturn
-
-import msgspec
 
 from authfactor import errors
 from authfactor.models import Clock, UserRecord
 from authfactor.rules.authentication import password_throttling
 from authfactor.rules.authentication.password_throttling import PasswordThrottling, ThrottleLimit
+from authfactor.rules.authentication.sign_in_events import SignInEvents
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.unit import Scope, unit
 from authfactor.wire.requests import Authenticate, without_nul
 
-Refusal = errors.SignInRefused | errors.TooManyAttempts
-
 
 class PasswordAttempts:
-    """Counts attempts at passwords and emits the events of sign-ins."""
+    """Counts attempts at passwords and refuses those beyond a limit."""
 
-    def __init__(self, clock: Clock, log: EventLog, throttling: PasswordThrottling) -> None:
+    def __init__(
+        self, clock: Clock, log: EventLog, throttling: PasswordThrottling, events: SignInEvents
+    ) -> None:
         """Keep the collaborators; time comes from `clock` alone."""
         self._clock = clock
         self._log = log
         self._throttling = throttling
+        self._events = events
 
     @unit
     async def may_try(self, scope: Scope, user: UserRecord | None, request: Authenticate) -> bool:
@@ -58,7 +58,7 @@ class PasswordAttempts:
             # The same refusal as for a right password: over the limit, the response reveals nothing.
             await self.refuse_over_limit(scope, user, request)
         refusal = bad_credentials(request)
-        await self.emit(scope, event_log.PASSWORD_FAILED, user, request, refusal)
+        await self._events.emit(scope, event_log.PASSWORD_FAILED, user, request, refusal)
         raise refusal.after_commit()
 
     async def refuse_over_limit(
@@ -71,41 +71,8 @@ class PasswordAttempts:
         refusal = password_throttling.refusal()
         subject = user.id if user else password_throttling.stranger_subject(request.ip_address)
         if await self._log.take_refusal_event_slot(scope, subject):
-            await self.emit(scope, event_log.PASSWORD_FAILED, user, request, refusal)
+            await self._events.emit(scope, event_log.PASSWORD_FAILED, user, request, refusal)
         raise refusal.after_commit()
-
-    async def emit_refused(
-        self,
-        scope: Scope,
-        user: UserRecord,
-        refusal: Refusal,
-        request: Authenticate,
-        name: str = event_log.MFA_FAILED,
-    ) -> None:
-        """Emit the event of a refusal that no limit counts."""
-        if await self._log.take_refusal_event_slot(scope, user.id):
-            await self.emit(scope, name, user, request, refusal)
-
-    async def emit(
-        self,
-        scope: Scope,
-        name: str,
-        user: UserRecord | None,
-        request: Authenticate,
-        refusal: Refusal | None = None,
-    ) -> None:
-        """Emit an `authentication.…` event."""
-        kind, _, outcome = name.removeprefix("authentication.").partition("_")
-        shape = event_log.Authentication(
-            type=kind,
-            status=outcome,
-            ip_address=request.ip_address,
-            user_agent=request.user_agent,
-            user_id=user.id if user else None,
-            email=user.email if user else request.email,
-            error=event_log.Failure(refusal.code, refusal.message) if refusal else msgspec.UNSET,
-        )
-        await self._log.append(scope, name, shape.user_id, shape)
 
 
 def bad_credentials(request: Authenticate) -> errors.SignInRefused:

@@ -126,6 +126,14 @@ class Sessions:
         await self._log.append(scope, event_log.SESSION_CREATED, user.id, shape)
         return SignedIn(msgspec.structs.replace(user, last_sign_in_at=now), *tokens)
 
+    async def is_unused(self, scope: Scope, session_id: str, refresh_token: str) -> bool:
+        """Return whether a session is alive, its second factor counts, and its first token is unspent."""
+        session = await scope.tx.sessions.by_id(scope.number, session_id)
+        if session is None or session.mfa_at is None or not self._is_alive(session, scope.now):
+            return False
+        token = await scope.tx.sessions.refresh_by_hash(scope.number, token_hash(refresh_token))
+        return token is not None and token.spent_at is None
+
     async def prepare_refresh(
         self, store: Store, environment: Environment, refresh_token: str
     ) -> Unit[SignedIn]:

@@ -23,8 +23,10 @@ from authfactor.models import (
     OperatorSession,
     Verification,
 )
+from authfactor.otp import totp
 from authfactor.rules.audit.audit_log import NO_ORIGIN, Actor, AuditLog, Origin
 from authfactor.rules.authentication import password_throttling
+from authfactor.rules.authentication.code_refusals import code_refusal
 from authfactor.rules.authentication.opaque_tokens import random_token
 from authfactor.rules.authentication.password_hashing import (
     KNOWN_OPERATORS,
@@ -114,8 +116,11 @@ class OperatorSignIn:
         """Prepare a sign-in. An unknown email takes the same work as a wrong password.
 
         Raises `SignInPaced` and `Unavailable`; the unit raises both too, `SignInRefused` after the commit of
-        its count, and on a known device `TooManyAttempts`.
+        its count, and on a known device `TooManyAttempts`. Raises `SignInRefused` for what cannot be a code.
         """
+        if totp.clean_code(form.code) is None:
+            # Before the password is compared: the answer tells nothing about it (decision 0036).
+            raise code_refusal("code_malformed")
         email = without_nul(form.email)
         found = await store.read(lambda tx: tx.operators.by_email(email))
         known = found if found is not None and found.state == "active" and found.factor_id else None

@@ -41,6 +41,7 @@ class ConfirmationRefused(errors.SignInRefused):
         text = {
             "code_already_used": "This code was used before. Wait for the next one.",
             "clock_drift": "This code is old. Check that the phone sets its clock automatically.",
+            "code_malformed": "A code is six digits. Enter the current one.",
         }
         message = text.get(reason or "", "This code is wrong.")
         if session_ended:
@@ -91,6 +92,9 @@ class Reauthentication:
         if operator is None or found is None or found[0].operator_id != operator.id:
             raise errors.Unauthorized
         outcome = await check_code(scope, self._challenges, operator, code)
+        if outcome is not None and outcome.reason == "code_malformed":
+            # No guess (decision 0036): neither counted nor audited.
+            raise ConfirmationRefused(outcome, session_ended=False)
         if outcome is None or not outcome.valid:
             record = await tx.failures.of(CONSOLE.number, operator.factor_id or "")
             await refused_attempts.append(

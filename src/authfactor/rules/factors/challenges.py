@@ -3,25 +3,28 @@
 The order in `verify` is what makes it secure: charge, compare, spend, in one transaction (decision 0003).
 """
 
-from typing import Final, Literal
+import hmac
+from typing import Final
 
 from authfactor import errors, ids
 from authfactor.crypto.vault import SealedLocation, UnsealError, Vault
 from authfactor.ids import IdGenerator
-from authfactor.models import ChallengeRecord, Clock, FactorRecord, Verification
+from authfactor.models import ChallengeRecord, Clock, CodeReason, FactorRecord, FailureRecord, Verification
 from authfactor.otp import totp
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors import attempt_limits
 from authfactor.rules.unit import Scope, single_unit, unit
 from authfactor.settings import Settings
-from authfactor.store import CodeAttempt, SpendResult
-
-_Reason = Literal["code_mismatch", "code_already_used", "clock_drift"]
+from authfactor.store import CodeAttempt, SpendResult, subject_of
 
 # How many steps back a code is recognized, only to tell a user that the phone's clock is slow. A code of a
 # future step is never named: an attacker who guessed one would learn when to use it.
 DRIFT_STEPS: Final = 10
+
+# How long the response to a right code is repeated to the same request, because it may have been lost
+# (decision 0036); in milliseconds, in either direction, as the clocks of two servers differ.
+REPEAT_TIME: Final = 30_000
 
 
 def secret_row(environment: int, factor_id: str) -> SealedLocation:
@@ -62,17 +65,25 @@ class Challenges:
 
     @unit
     async def verify(self, scope: Scope, challenge_id: str, code: str) -> Verification:
-        """Check a code. A wrong one is a result (`valid=False`) and is counted.
+        """Check a code. A wrong one is a result (`valid=False`) and is counted, unless it cannot be a code.
 
-        Raises `NotFound`, and `ChallengeExpired`, `ChallengeAlreadyVerified` and `TooManyAttempts` after the
-        commit of their events.
+        The code that verified the challenge moments ago gets the same result again (`repeated`). Raises
+        `NotFound`, and `ChallengeExpired`, `ChallengeAlreadyVerified` and `TooManyAttempts` after the commit
+        of their events.
         """
+        digits = totp.clean_code(code)
+        if digits is None:
+            return await self._refuse_malformed(scope, challenge_id)
         attempt = await self._charge(scope, challenge_id)
-        refusal = _stale(attempt.challenge, scope.now)
-        if refusal is not None:
-            await self._emit_refused(scope, attempt, refusal)
-            raise refusal.after_commit()
-        return await self._judge(scope, attempt, code, emit=True)
+        refusal = _stale(attempt.challenge, scope.now) or await self._refusal(scope, attempt)
+        if refusal is None:
+            return await self._judge(scope, attempt, digits, emit=True, repeatable=True)
+        if isinstance(refusal, errors.ChallengeAlreadyVerified):
+            repeated = await self._repeat(scope, attempt, digits)
+            if repeated is not None:
+                return repeated
+        await self._emit_refused(scope, attempt, refusal)
+        raise refusal.after_commit()
 
     async def load(self, scope: Scope, challenge_id: str) -> tuple[ChallengeRecord, FactorRecord]:
         """Return a challenge that can still be verified, and its factor.
@@ -91,13 +102,40 @@ class Challenges:
     async def check(self, scope: Scope, challenge_id: str, code: str, *, emit: bool = True) -> Verification:
         """Verify a challenge that this unit has loaded or opened; counts and raises as `verify` does.
 
-        `emit` False: the caller emits the event about a wrong code.
+        Never repeats a result: what the caller does with it would happen twice. `emit` False: the caller
+        emits the event about a wrong code.
         """
+        digits = totp.clean_code(code)
+        if digits is None:
+            return await self._refuse_malformed(scope, challenge_id)
         attempt = await self._charge(scope, challenge_id)
         refusal = _stale(attempt.challenge, scope.now)
         if refusal is not None:
             raise refusal
-        return await self._judge(scope, attempt, code, emit=emit)
+        refusal = await self._refusal(scope, attempt)
+        if refusal is not None:
+            await self._emit_refused(scope, attempt, refusal)
+            raise refusal.after_commit()
+        return await self._judge(scope, attempt, digits, emit=emit)
+
+    async def _refuse_malformed(self, scope: Scope, challenge_id: str) -> Verification:
+        """Return the result for what cannot be a code: no guess, so nothing is counted or written.
+
+        Raises what `load` raises, and `TooManyAttempts` where a code would not be compared either.
+        """
+        challenge, factor = await self.load(scope, challenge_id)
+        record = await scope.tx.failures.of(scope.number, subject_of(factor))
+        locked = _locked(record, scope.now)
+        if locked is not None:
+            raise locked
+        left = self._settings.attempts_per_challenge - challenge.attempts
+        if left <= 0:
+            raise errors.TooManyAttempts(locked_until=None)
+        # The next code is compared, although the record may allow no wrong one without a lock.
+        allowed = max(attempt_limits.tries_left(record, scope.now, self._settings), 1)
+        return Verification(
+            challenge, valid=False, reason="code_malformed", attempts_remaining=min(left, allowed)
+        )
 
     async def _charge(self, scope: Scope, challenge_id: str) -> CodeAttempt:
         """Count this attempt before its code is compared, unless the challenge is over."""
@@ -107,17 +145,15 @@ class Challenges:
             raise errors.NotFound("Authentication Challenge", challenge_id)
         return attempt
 
-    async def _judge(self, scope: Scope, attempt: CodeAttempt, code: str, *, emit: bool) -> Verification:
-        """Refuse when no attempt was left; else compare, and spend step and challenge for a right code."""
-        locked = await self._locked(scope, attempt)
-        if locked is not None:
-            await self._emit_refused(scope, attempt, locked)
-            raise locked.after_commit()
+    async def _judge(
+        self, scope: Scope, attempt: CodeAttempt, digits: str, *, emit: bool, repeatable: bool = False
+    ) -> Verification:
+        """Compare the code of a charged attempt, and spend step and challenge if it is right."""
         challenge, factor = attempt.challenge, attempt.factor
         secret = self._vault.unseal(factor.secret, secret_row(scope.number, factor.id))
-        found = self._compare(secret, code, scope.now)
+        found = self._compare(secret, digits, scope.now)
         if isinstance(found, int):
-            reason = await self._spend(scope, attempt, secret, found)
+            reason = await self._spend(scope, attempt, secret, found, repeatable=repeatable)
         else:
             reason = found
         if reason is not None:
@@ -129,43 +165,58 @@ class Challenges:
             await self._emit(scope, event_log.FACTOR_ACTIVATED, factor)
         return Verification(_closed(challenge, scope.now), valid=True)
 
-    async def _locked(self, scope: Scope, attempt: CodeAttempt) -> errors.TooManyAttempts | None:
-        """Return the refusal when no attempt is left.
+    async def _refusal(self, scope: Scope, attempt: CodeAttempt) -> errors.ChallengeRefused | None:
+        """Return the refusal when no attempt is left, or a concurrent one has verified the challenge.
 
         A refusal takes the charge back, so that attempts under a lock cannot lengthen it.
         """
-        attempts, record = scope.tx.attempts, attempt.record
-        until = attempt_limits.locked_until(record, scope.now)
-        if until is not None:
-            refunded = attempt_limits.refund_refusal(record)
-            await attempts.write_without_spending(scope.number, attempt, refunded)
-            hard = until == attempt_limits.NEVER
-            return errors.TooManyAttempts(locked_until=None if hard else until, hard_stop=hard)
-        if not attempt.charged:
-            latest = await scope.tx.challenges.by_id(scope.number, attempt.challenge.id)
-            if latest is not None and latest.verified_at is not None:
-                raise errors.ChallengeAlreadyVerified(latest.id)
-            refunded = attempt_limits.refund_refusal(record)
-            await attempts.write_without_spending(scope.number, attempt, refunded)
-            return errors.TooManyAttempts(locked_until=None)
-        return None
+        refusal: errors.ChallengeRefused | None = _locked(attempt.record, scope.now)
+        if refusal is None and attempt.charged:
+            return None
+        latest = await scope.tx.challenges.by_id(scope.number, attempt.challenge.id)
+        if latest is not None and latest.verified_at is not None:
+            refusal = errors.ChallengeAlreadyVerified(latest.id)
+        elif refusal is None:
+            refusal = errors.TooManyAttempts(locked_until=None)
+        refunded = attempt_limits.refund_refusal(attempt.record)
+        await scope.tx.attempts.write_without_spending(scope.number, attempt, refunded)
+        return refusal
 
-    def _compare(self, secret: bytes, code: str, now: int) -> "_Reason | int":
+    async def _repeat(self, scope: Scope, attempt: CodeAttempt, digits: str) -> Verification | None:
+        """Return the result again to the code that verified the challenge moments ago, else None.
+
+        The step is withdrawn before the comparison and comes back only for the same code: another code is
+        compared once, and ends the repeating.
+        """
+        number, now, challenge_id = scope.number, scope.now, attempt.challenge.id
+        found = await scope.tx.challenges.withdraw_step(
+            number, challenge_id, now - REPEAT_TIME, now + REPEAT_TIME
+        )
+        if found is None:
+            return None
+        secret = self._vault.unseal(attempt.factor.secret, secret_row(number, attempt.factor.id))
+        if not hmac.compare_digest(totp.code_at(secret, found.step), digits):
+            return None
+        await scope.tx.challenges.restore_step(number, challenge_id)
+        return Verification(found.challenge, valid=True, repeated=True)
+
+    def _compare(self, secret: bytes, digits: str, now: int) -> CodeReason | int:
         """Return the step whose code it is, or the reason why it is none."""
-        digits = totp.clean_code(code)
-        if digits is None:
-            return "code_mismatch"
         seconds = now // 1000
         step = totp.match_step(secret, digits, seconds, self._settings.window)
         if step is None:
             return "clock_drift" if self._is_late(secret, digits, seconds) else "code_mismatch"
         return step
 
-    async def _spend(self, scope: Scope, attempt: CodeAttempt, secret: bytes, step: int) -> _Reason | None:
+    async def _spend(
+        self, scope: Scope, attempt: CodeAttempt, secret: bytes, step: int, *, repeatable: bool
+    ) -> CodeReason | None:
         """Spend step and challenge and refund the charge; return why not, if the step was spent before."""
         settled = attempt_limits.record_success(attempt.record)
         # RFC 6238 section 5.2: a step is good once, and after it no earlier one is, whatever the challenge.
-        result = await scope.tx.attempts.spend(scope.number, attempt, step, settled, scope.now)
+        result = await scope.tx.attempts.spend(
+            scope.number, attempt, step, settled, scope.now, repeatable=repeatable
+        )
         if result == SpendResult.STEP_USED:
             return "code_already_used"
         if result == SpendResult.CHALLENGE_CLOSED:
@@ -191,7 +242,7 @@ class Challenges:
         return totp.match_step(secret, digits, middle, half) is not None
 
     async def _refuse(
-        self, scope: Scope, attempt: CodeAttempt, reason: _Reason, *, emit: bool
+        self, scope: Scope, attempt: CodeAttempt, reason: CodeReason, *, emit: bool
     ) -> Verification:
         """Keep the charge, lock if it was one too many, and return how many attempts are left.
 
@@ -235,6 +286,14 @@ class Challenges:
     async def _emit(self, scope: Scope, name: str, factor: FactorRecord) -> None:
         data = {"factor_id": factor.id, "user_id": factor.user_id}
         await self._log.append(scope, name, factor.user_id, data)
+
+
+def _locked(record: FailureRecord, now: int) -> errors.TooManyAttempts | None:
+    until = attempt_limits.locked_until(record, now)
+    if until is None:
+        return None
+    hard = until == attempt_limits.NEVER
+    return errors.TooManyAttempts(locked_until=None if hard else until, hard_stop=hard)
 
 
 def _stale(challenge: ChallengeRecord, now: int) -> errors.ChallengeRefused | None:

@@ -18,6 +18,9 @@ EXPIRE_CHALLENGES = f"""
 UPDATE challenges SET expires_at = $5 WHERE {_BETWEEN} AND verified_at IS NULL AND expires_at > $5
 """
 
+# Else the code of a challenge verified just before the backup would be answered once more (decision 0036).
+FORGET_STEPS = f"UPDATE challenges SET verified_step = NULL WHERE {_BETWEEN} AND verified_step IS NOT NULL"
+
 END_OPERATOR_SESSIONS = "UPDATE operator_sessions SET ended_at = $1 WHERE ended_at IS NULL"
 
 # Tables of short-lived single-use rows: one used since the backup would be unused again.
@@ -52,7 +55,8 @@ class RestoredRows:
         return await self._db.run(END_SESSIONS, *after, *through, now)
 
     async def expire_challenges(self, after: Key, through: Key, now: int) -> int:
-        """Expire these challenges if they are open; return how many were."""
+        """Expire these challenges if they are open; return how many were. The others repeat no result."""
+        await self._db.run(FORGET_STEPS, *after, *through)
         return await self._db.run(EXPIRE_CHALLENGES, *after, *through, now)
 
     async def end_operator_sessions(self, now: int) -> int:

@@ -150,15 +150,23 @@ class Attempts:
             await self._write(write_step(environment, attempt.subject, updated, PUT))
 
     async def spend(
-        self, environment: int, attempt: CodeAttempt, step: int, updated: FailureRecord, now: int
+        self,
+        environment: int,
+        attempt: CodeAttempt,
+        step: int,
+        updated: FailureRecord,
+        now: int,
+        *,
+        repeatable: bool = False,
     ) -> SpendResult:
         """Advance the factor's step, close the challenge and write the failure record `updated`.
 
         Of any number of concurrent callers with the same step, exactly one gets beyond `STEP_USED`. After
         `CHALLENGE_CLOSED` the caller must roll the unit back, because the step has been advanced.
+        `repeatable`: keep the step with the challenge, so that the response can be repeated.
         """
         advance = ADVANCE_STEP, (environment, attempt.factor.id, step, now)
-        closing = environment, attempt.challenge.id, now
+        closing = environment, attempt.challenge.id, now, step if repeatable else None
         if attempt.stored is None:
             # `charge` created the record and holds its row lock.
             failures = write_step(environment, attempt.subject, updated)

@@ -49,6 +49,7 @@ SEALED_COLUMNS: Final = (
     SealedColumn("audit_keys", "secret", "id", ""),
     SealedColumn("factors", "secret", "id", ""),
     SealedColumn("idempotency", "answer", "key", b""),
+    SealedColumn("pending_sign_ins", "answer", "token_hash", b""),
     SealedColumn("refresh_tokens", "successor", "token_hash", b""),
     SealedColumn("signing_keys", "private_key", "id", ""),
     SealedColumn("webhook_endpoints", "secret", "id", ""),

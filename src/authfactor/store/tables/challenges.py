@@ -1,6 +1,6 @@
 """Challenges of a factor: a few attempts each, verified at most once."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from authfactor.models import ChallengeRecord, FactorRecord
 
@@ -36,13 +36,35 @@ WHERE c.environment = $1 AND c.id = $2
 """
 WITH_FACTOR = f"SELECT {JOINED_COLUMNS} {JOINED}"
 
-CLOSE = "UPDATE challenges SET verified_at = $3 WHERE environment = $1 AND id = $2 AND verified_at IS NULL"
+# `verified_step` is NULL where the response may not be repeated.
+CLOSE = """
+UPDATE challenges SET verified_at = $3, verified_step = $4
+WHERE environment = $1 AND id = $2 AND verified_at IS NULL
+"""
 
 # Also counts the attempt, which SQLite has not written yet.
 CHARGE_AND_CLOSE = """
-UPDATE challenges SET verified_at = $3, attempts = attempts + 1
+UPDATE challenges SET verified_at = $3, verified_step = $4, attempts = attempts + 1
 WHERE environment = $1 AND id = $2 AND verified_at IS NULL
 """
+
+# A negative step is withdrawn: of any number of concurrent requests, the one that holds the row compares.
+WITHDRAW_STEP = f"""
+UPDATE challenges SET verified_step = -verified_step
+WHERE environment = $1 AND id = $2 AND verified_step > 0 AND verified_at >= $3 AND verified_at <= $4
+RETURNING -verified_step, {COLUMNS}
+"""
+
+RESTORE_STEP = """
+UPDATE challenges SET verified_step = -verified_step WHERE environment = $1 AND id = $2 AND verified_step < 0
+"""
+
+
+class VerifiedStep(NamedTuple):
+    """A verified challenge and the TOTP step whose code closed it."""
+
+    step: int
+    challenge: ChallengeRecord
 
 
 class ChallengesTable:
@@ -86,6 +108,20 @@ class ChallengesTable:
         """Return a challenge and its factor; None when either does not exist."""
         row = await self._db.one(WITH_FACTOR, environment, challenge_id)
         return None if row is None else (ChallengeRecord(*row[:6]), FactorRecord(*row[6:]))
+
+    async def withdraw_step(
+        self, environment: int, challenge_id: str, earliest: int, latest: int
+    ) -> VerifiedStep | None:
+        """Withdraw the step of a challenge verified between these times and return it; lock the row.
+
+        None when there is none to withdraw, for example because another code was tried since.
+        """
+        row = await self._db.one(WITHDRAW_STEP, environment, challenge_id, earliest, latest)
+        return None if row is None else VerifiedStep(row[0], ChallengeRecord(*row[1:]))
+
+    async def restore_step(self, environment: int, challenge_id: str) -> None:
+        """Put a step back that this unit has withdrawn."""
+        await self._db.run(RESTORE_STEP, environment, challenge_id)
 
     async def by_id(self, environment: int, challenge_id: str) -> ChallengeRecord | None:
         """Return the row with this id, or None."""

@@ -18,9 +18,16 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 PENDING_BY_HASH = f"SELECT {PENDING_COLUMNS} FROM pending_sign_ins WHERE environment = $1 AND token_hash = $2"
 
 SPEND_PENDING = """
-UPDATE pending_sign_ins SET spent_at = $3
+UPDATE pending_sign_ins SET spent_at = $3, answer = $4
 WHERE environment = $1 AND token_hash = $2 AND spent_at IS NULL AND expires_at > $3
 """
+
+PENDING_ANSWER = """
+SELECT answer FROM pending_sign_ins
+WHERE environment = $1 AND token_hash = $2 AND spent_at >= $3 AND spent_at <= $4
+"""
+
+FORGET_ANSWER = "UPDATE pending_sign_ins SET answer = NULL WHERE environment = $1 AND token_hash = $2"
 
 SESSION_COLUMNS = (
     "id, user_id, ip_address, user_agent, auth_method, amr, authenticated_at, mfa_at, last_active_at,"
@@ -103,9 +110,18 @@ class PendingSignInsTable:
         row = await self._db.one(PENDING_BY_HASH, environment, token_hash)
         return None if row is None else PendingSignIn(*row)
 
-    async def spend(self, environment: int, token_hash: bytes, now: int) -> bool:
-        """Spend an unexpired token; True for exactly one caller."""
-        return await self._db.run(SPEND_PENDING, environment, token_hash, now) == 1
+    async def spend(self, environment: int, token_hash: bytes, now: int, answer: str) -> bool:
+        """Spend an unexpired token and store its sealed answer; True for exactly one caller."""
+        return await self._db.run(SPEND_PENDING, environment, token_hash, now, answer) == 1
+
+    async def answer(self, environment: int, token_hash: bytes, earliest: int, latest: int) -> str | None:
+        """Return the sealed answer of a token that was spent between these times, or None."""
+        row = await self._db.one(PENDING_ANSWER, environment, token_hash, earliest, latest)
+        return None if row is None else row[0]
+
+    async def forget_answer(self, environment: int, token_hash: bytes) -> None:
+        """Delete the answer of a spent token."""
+        await self._db.run(FORGET_ANSWER, environment, token_hash)
 
 
 class SessionsTable:

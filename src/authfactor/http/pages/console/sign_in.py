@@ -1,5 +1,7 @@
 """The set-up link of an operator, sign-in and sign-out."""
 
+from typing import Final
+
 from authfactor import errors
 from authfactor.http import error_responses, refusal_timing
 from authfactor.http.pages.console.console_request import (
@@ -20,7 +22,11 @@ from authfactor.rules.console.operator_set_up import SetUpLink, SetUpLinkRefused
 from authfactor.rules.console.operator_sign_in import SignInForm
 from authfactor.store import Tx
 
-HOME = "/console"
+HOME: Final = "/console"
+_CODE_PROBLEMS: Final = {
+    "clock_drift": "This code is old. Check your phone's clock.",
+    "code_malformed": "A code is six digits.",
+}
 
 
 async def show_sign_in(request: PageRequest, problem: errors.AuthfactorError | None = None) -> Response:
@@ -126,8 +132,7 @@ async def finish_set_up(request: PageRequest) -> Response:
     except errors.TooManyAttempts as error:
         return _show_code(request, None, error)
     if isinstance(started, Verification):
-        drifted = started.reason == "clock_drift"
-        text = "This code is old. Check your phone's clock." if drifted else "This code is wrong."
+        text = _CODE_PROBLEMS.get(started.reason or "", "This code is wrong.")
         return _show_code(request, None, errors.InvalidRequest(message=f"{text} Enter the current code."))
     return request.redirect(HOME, cookies=[session_cookie(started.token), device_cookie(started.device)])
 

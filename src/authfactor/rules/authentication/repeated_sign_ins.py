@@ -1,0 +1,77 @@
+"""The answer to a second step, given once more to the same request when it was lost (decision 0036).
+
+It is stored, sealed, with the pending token that it spent, and is good for `REPEAT_TIME`. What must be the
+same: API key, pending token, challenge and code. Any other code or challenge ends it.
+"""
+
+import hashlib
+import hmac
+
+import msgspec
+
+from authfactor.crypto.vault import SealedLocation, Vault
+from authfactor.models import Record, SignedIn, UserRecord
+from authfactor.otp import totp
+from authfactor.rules.authentication.sessions import PreparedSession, Sessions
+from authfactor.rules.factors.challenges import REPEAT_TIME
+from authfactor.rules.unit import Scope
+from authfactor.wire.requests import Authenticate, without_nul
+
+
+class StoredSignIn(Record, frozen=True, gc=False, array_like=True):
+    """The answer as it is sealed: a digest of the request, the session and its first tokens."""
+
+    request: bytes
+    session_id: str
+    access_token: str
+    refresh_token: str
+
+
+class RepeatedSignIns:
+    """Stores the answers to second steps and finds them again."""
+
+    def __init__(self, vault: Vault, sessions: Sessions) -> None:
+        """Keep the collaborators."""
+        self._vault = vault
+        self._sessions = sessions
+
+    def seal(
+        self, environment: int, token_hash: bytes, request: Authenticate, prepared: PreparedSession
+    ) -> str:
+        """Return the answer to a request that has spent its pending token, sealed for the token's row."""
+        stored = StoredSignIn(_digest(request), prepared.session.id, *prepared.tokens)
+        return self._vault.seal(msgspec.msgpack.encode(stored), _row(environment, token_hash))
+
+    async def find(
+        self, scope: Scope, user: UserRecord, token_hash: bytes, request: Authenticate
+    ) -> SignedIn | None:
+        """Return the answer of a token spent moments ago if this is the same request, else None.
+
+        The caller holds the lock on `user`, so another code is compared once: then the answer is deleted.
+        """
+        number, now, pending_sign_ins = scope.number, scope.now, scope.tx.pending_sign_ins
+        if totp.clean_code(request.code or "") is None:
+            return None
+        sealed = await pending_sign_ins.answer(number, token_hash, now - REPEAT_TIME, now + REPEAT_TIME)
+        if sealed is None:
+            return None
+        stored = msgspec.msgpack.decode(
+            self._vault.unseal(sealed, _row(number, token_hash)), type=StoredSignIn
+        )
+        if not hmac.compare_digest(stored.request, _digest(request)):
+            await pending_sign_ins.forget_answer(number, token_hash)
+            return None
+        if not await self._sessions.is_unused(scope, stored.session_id, stored.refresh_token):
+            return None
+        return SignedIn(user, stored.access_token, stored.refresh_token, repeated=True)
+
+
+def _digest(request: Authenticate) -> bytes:
+    """Return a digest of what a repeated request must have in common with the first, besides the token."""
+    challenge_id = without_nul(request.authentication_challenge_id or "")
+    code = totp.clean_code(request.code or "") or ""
+    return hashlib.sha256("\0".join((request.client_secret or "", challenge_id, code)).encode()).digest()
+
+
+def _row(environment: int, token_hash: bytes) -> SealedLocation:
+    return SealedLocation("pending_sign_ins", "answer", environment, token_hash.hex())

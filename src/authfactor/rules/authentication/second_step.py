@@ -1,0 +1,177 @@
+"""The second step of a sign-in: a code for the pending token that the password gave."""
+
+from typing import Final
+
+from authfactor import errors
+from authfactor.models import (
+    ChallengeRecord,
+    Clock,
+    Environment,
+    FactorRecord,
+    PendingSignIn,
+    SignedIn,
+    UserRecord,
+)
+from authfactor.otp import totp
+from authfactor.rules.authentication.code_refusals import code_refusal
+from authfactor.rules.authentication.opaque_tokens import token_hash
+from authfactor.rules.authentication.repeated_sign_ins import RepeatedSignIns
+from authfactor.rules.authentication.sessions import TWO_STEPS, PreparedSession, Sessions
+from authfactor.rules.authentication.sign_in_events import SignInEvents
+from authfactor.rules.authentication.step_up import password_mark
+from authfactor.rules.events import event_log
+from authfactor.rules.factors.challenges import Challenges
+from authfactor.rules.unit import Scope, unit
+from authfactor.store import Store, Unit
+from authfactor.wire.requests import Authenticate, without_nul
+
+# For the event, which must not contain the token.
+_PASSWORD_CHANGED: Final = errors.SignInRefused(
+    "invalid_pending_authentication_token", "The password was changed since this sign-in began."
+)
+
+
+class SecondStep:
+    """The grant `urn:workos:oauth:grant-type:mfa-totp`."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        events: SignInEvents,
+        challenges: Challenges,
+        sessions: Sessions,
+        repeated: RepeatedSignIns,
+    ) -> None:
+        """Keep the collaborators."""
+        self._clock = clock
+        self._events = events
+        self._challenges = challenges
+        self._sessions = sessions
+        self._repeated = repeated
+
+    async def prepare(self, store: Store, environment: Environment, request: Authenticate) -> Unit[SignedIn]:
+        """Prepare the second step.
+
+        One transaction spends pending token, challenge and step, and starts the session; a wrong code spends
+        none of them but is counted. The same request again gets the same answer for a moment. The unit raises
+        `SignInRefused` and `TooManyAttempts`.
+        """
+        token = request.pending_authentication_token or ""
+        hashed = token_hash(token)
+        pending = await store.read(lambda tx: tx.pending_sign_ins.by_hash(environment.number, hashed))
+        now = self._clock()
+        if pending is not None and pending.spent_at is not None:
+            return lambda tx: self._answer_again(Scope(tx, environment, now), hashed, pending, request)
+        if pending is None or pending.expires_at <= now:
+            # Raised by a unit, so that a repeat of the request that spent the token gets the stored response.
+            return self._refuse(environment, _bad_pending(token))
+        prepared = None
+        if totp.clean_code(request.code or "") is not None:  # else it is refused, without a costly signature
+            prepared = await self._sessions.prepare(
+                store,
+                environment,
+                pending.user_id,
+                amr=TWO_STEPS,
+                now=now,
+                ip_address=request.ip_address,
+                user_agent=request.user_agent,
+            )
+        return lambda tx: self._accept_code(Scope(tx, environment, now), hashed, pending, request, prepared)
+
+    async def _accept_code(
+        self,
+        scope: Scope,
+        hashed: bytes,
+        pending: PendingSignIn,
+        request: Authenticate,
+        prepared: PreparedSession | None,
+    ) -> SignedIn:
+        """Sign in the user of a pending token. `prepared` is None for what cannot be a code."""
+        token = request.pending_authentication_token or ""
+        challenge_id, code = without_nul(request.authentication_challenge_id or ""), request.code or ""
+        user = await scope.tx.users.lock(scope.number, pending.user_id)
+        if user is None:
+            raise _bad_pending(token)
+        if password_mark(user.password_hash) != pending.password_mark:
+            await self._events.emit_refused(scope, user, _PASSWORD_CHANGED, request)
+            raise _bad_pending(token).after_commit()
+        try:
+            challenge, _ = await self._load(scope, user, challenge_id)
+            outcome = await self._challenges.check(scope, challenge.id, code, emit=False)
+        except (errors.SignInRefused, errors.TooManyAttempts) as refusal:
+            # The same request may have completed since this one was prepared.
+            repeated = await self._repeated.find(scope, user, hashed, request)
+            if repeated is not None:
+                return repeated
+            await self._events.emit_refused(scope, user, refusal, request)
+            raise refusal.after_commit() from None
+        if not outcome.valid or prepared is None:
+            wrong = code_refusal(outcome.reason or "code_mismatch")
+            if outcome.reason == "code_malformed":
+                raise wrong
+            await self._events.emit(scope, event_log.MFA_FAILED, user, request, wrong)
+            raise wrong.after_commit()
+        answer = self._repeated.seal(scope.number, hashed, request, prepared)
+        if not await scope.tx.pending_sign_ins.spend(scope.number, hashed, scope.now, answer):
+            raise _bad_pending(token)
+        await self._events.emit(scope, event_log.MFA_SUCCEEDED, user, request)
+        if pending.session_id and not await self._sessions.end_replaced(scope, pending.session_id):
+            raise _bad_pending(token)
+        return await self._sessions.start(scope, user, prepared)
+
+    async def _answer_again(
+        self, scope: Scope, hashed: bytes, pending: PendingSignIn, request: Authenticate
+    ) -> SignedIn:
+        """Return the answer to the request that spent a token, if this is the same one."""
+        user = await scope.tx.users.lock(scope.number, pending.user_id)
+        if user is not None and password_mark(user.password_hash) == pending.password_mark:
+            repeated = await self._repeated.find(scope, user, hashed, request)
+            if repeated is not None:
+                return repeated
+        raise _bad_pending(request.pending_authentication_token or "").after_commit()
+
+    async def is_right_code(self, scope: Scope, user: UserRecord, request: Authenticate) -> bool:
+        """Judge a code sent with a right password, on the given challenge or a new one; count it if wrong."""
+        factors = await scope.tx.factors.of_user(scope.number, user.id)
+        active = [factor for factor in factors if factor.activated_at is not None]
+        if not active:
+            return False
+        try:
+            if request.authentication_challenge_id is None:
+                challenge = await self._challenges.open(scope, active[-1].id)
+            else:
+                challenge, _ = await self._load(scope, user, without_nul(request.authentication_challenge_id))
+            outcome = await self._challenges.check(scope, challenge.id, request.code or "", emit=False)
+        except (errors.SignInRefused, errors.TooManyAttempts, errors.NotFound):
+            return False
+        return outcome.valid
+
+    async def _load(
+        self, scope: Scope, user: UserRecord, challenge_id: str
+    ) -> tuple[ChallengeRecord, FactorRecord]:
+        """Return challenge and factor. Raises `SignInRefused` unless the factor may sign this user in."""
+        try:
+            challenge, factor = await self._challenges.load(scope, challenge_id)
+        except errors.ChallengeAlreadyVerified as error:
+            raise errors.SignInRefused("one_time_code_previously_used", error.message) from error
+        except errors.ChallengeExpired as error:
+            raise errors.SignInRefused("one_time_code_expired", error.message) from error
+        if factor.user_id != user.id:
+            raise errors.SignInRefused("user_mismatch", "The challenge belongs to another user.")
+        if factor.activated_at is None:
+            factors = await scope.tx.factors.of_user(scope.number, user.id)
+            # Otherwise an attacker who has only the password could enroll a factor and bypass the real one.
+            if any(other.activated_at is not None for other in factors):
+                raise errors.SignInRefused(
+                    "invalid_one_time_code", "This factor is not active. Use a challenge of an active factor."
+                )
+        return challenge, factor
+
+    @unit
+    async def _refuse(self, _: Scope, refusal: errors.SignInRefused) -> SignedIn:
+        raise refusal
+
+
+def _bad_pending(token: str) -> errors.SignInRefused:
+    text = f"The pending_authentication_token '{token}' has expired or is invalid."
+    return errors.SignInRefused("invalid_pending_authentication_token", text)
