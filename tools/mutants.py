@@ -59,6 +59,9 @@ NOT_SERVED = ("tests/http/test_not_served.py",)
 ENCRYPTED = ("tests/http/console/test_sign_in.py", "-k", "plain_http")
 WRONG_FOLDER = ("tests/cli/test_wrong_folder.py", "-k", "users or working")
 LOGOUT = ("tests/http/sign_in/test_logout.py", "-k", "not postgres")
+DUPLICATES = ("tests/rules/test_duplicate_secrets.py", "-k", "sqlite")
+REPEATED = ("tests/rules/test_repeated_verifications.py", "-k", "sqlite")
+REPEATED_SIGN_INS = ("tests/http/sign_in/test_repeated_sign_ins.py", "-k", "not postgres")
 MODEL = ("tests/reliability/test_simulation.py", "-k", "five_thousand")
 
 MUTANTS = [
@@ -297,8 +300,8 @@ MUTANTS = [
     Mutant(
         "lock is ignored",
         "rules/factors/challenges.py",
-        "        if until is not None:\n            refunded",
-        "        if until is not None and False:\n            refunded",
+        "refusal: errors.ChallengeRefused | None = _locked(attempt.record, scope.now)",
+        "refusal: errors.ChallengeRefused | None = None",
         LIMITS,
     ),
     Mutant(
@@ -345,14 +348,14 @@ MUTANTS = [
     ),
     Mutant(
         "challenge is not bound to its user",
-        "rules/authentication/sign_in.py",
+        "rules/authentication/second_step.py",
         "if factor.user_id != user.id:",
         "if False:",
         SIGN_IN_SQLITE,
     ),
     Mutant(
         "an unconfirmed factor completes a sign-in",
-        "rules/authentication/sign_in.py",
+        "rules/authentication/second_step.py",
         "if any(other.activated_at is not None for other in factors):",
         "if False:",
         SIGN_IN_SQLITE,
@@ -371,7 +374,7 @@ MUTANTS = [
     ),
     Mutant(
         "pending token survives a new password",
-        "rules/authentication/sign_in.py",
+        "rules/authentication/second_step.py",
         "if password_mark(user.password_hash) != pending.password_mark:",
         "if False:",
         SIGN_IN_SQLITE,
@@ -748,8 +751,8 @@ MUTANTS = [
     Mutant(
         "attempt limit of a challenge is ignored",
         "store/queries/attempts.py",
-        "challenge.attempts < max_attempts, stored)",
-        "True, stored)",
+        "charged = challenge.attempts < max_attempts",
+        "charged = True",
         LIMITS,
     ),
     Mutant(
@@ -901,7 +904,7 @@ MUTANTS = [
     ),
     Mutant(
         "a stepped-up session goes on beside its successor",
-        "rules/authentication/sign_in.py",
+        "rules/authentication/second_step.py",
         "if pending.session_id and not await",
         "if False and not await",
         STRICTER_POLICY,
@@ -1217,7 +1220,7 @@ MUTANTS = [
     Mutant(
         "a code with the password is not compared",
         "rules/authentication/sign_in.py",
-        "if not await self._is_right_code(scope, latest, request):",
+        "if not await self._second_step.is_right_code(scope, latest, request):",
         "if False:",
         ("tests/http/sign_in/test_password_with_code.py",),
     ),
@@ -1262,6 +1265,168 @@ MUTANTS = [
         "if rest > 0:",
         "if False:",
         ("tests/http/sign_in/test_refusal_timing.py", "-k", "same_time"),
+    ),
+    Mutant(
+        "a secret that the user already has is enrolled again",
+        "rules/factors/factors.py",
+        "if totp.is_same_secret(secret, other):",
+        "if False:",
+        DUPLICATES,
+    ),
+    Mutant(
+        "trailing zero bytes make a secret another one",
+        "otp/totp.py",
+        'return key.rstrip(b"\\0")',
+        "return key",
+        DUPLICATES,
+    ),
+    Mutant(
+        "a long secret and its digest are two secrets",
+        "otp/totp.py",
+        "if len(secret) > _BLOCK_BYTES else secret",
+        "if False else secret",
+        DUPLICATES,
+    ),
+    Mutant(
+        "a step is not spent for factors with the same secret",
+        "rules/factors/challenges.py",
+        "if self._is_duplicate(secret, sealed, secret_row(scope.number, factor_id)):",
+        "if False:",
+        DUPLICATES,
+    ),
+    Mutant(
+        "the step of a duplicate goes back",
+        "store/tables/factors.py",
+        "UPDATE factors SET last_step = $3 WHERE environment = $1 AND id = $2 AND last_step < $3",
+        "UPDATE factors SET last_step = $3 WHERE environment = $1 AND id = $2",
+        ("tests/store/test_factors.py", "-k", "sqlite and duplicates"),
+    ),
+    Mutant(
+        "doctor does not find duplicate secrets",
+        "doctor/database.py",
+        "if first.setdefault(key, secret.factor_id) != secret.factor_id:",
+        "if False:",
+        ("tests/cli/test_doctor.py", "-k", "same_secret"),
+    ),
+    Mutant(
+        "a result is repeated without a limit of time",
+        "rules/factors/challenges.py",
+        "number, challenge_id, now - REPEAT_TIME, now + REPEAT_TIME",
+        "number, challenge_id, 0, 2**62",
+        REPEATED,
+    ),
+    Mutant(
+        "another code gets the result of a verified challenge",
+        "rules/factors/challenges.py",
+        "if not hmac.compare_digest(totp.code_at(secret, found.step), digits):",
+        "if False:",
+        REPEATED,
+    ),
+    Mutant(
+        "guesses at a verified challenge do not end the repeating",
+        "rules/factors/challenges.py",
+        "found.step), digits):\n            return None\n",
+        "found.step), digits):\n"
+        "            await scope.tx.challenges.restore_step(number, challenge_id)\n            return None\n",
+        REPEATED,
+    ),
+    Mutant(
+        "a code that a page accepted is repeated by the API",
+        "rules/factors/challenges.py",
+        "return await self._judge(scope, attempt, digits, emit=emit)",
+        "return await self._judge(scope, attempt, digits, emit=emit, repeatable=True)",
+        REPEATED,
+    ),
+    Mutant(
+        "a restore leaves results that are repeated",
+        "store/queries/after_restore.py",
+        "await self._db.run(FORGET_STEPS, *after, *through)",
+        "pass",
+        ("tests/rules/test_after_restore.py", "-k", "sqlite"),
+    ),
+    Mutant(
+        "lost tokens are given without a limit of time",
+        "rules/authentication/repeated_sign_ins.py",
+        "token_hash, now - REPEAT_TIME, now + REPEAT_TIME",
+        "token_hash, 0, 2**62",
+        REPEATED_SIGN_INS,
+    ),
+    Mutant(
+        "another code, challenge or API key gets the lost tokens",
+        "rules/authentication/repeated_sign_ins.py",
+        "if not hmac.compare_digest(stored.request, _digest(request)):",
+        "if False:",
+        REPEATED_SIGN_INS,
+    ),
+    Mutant(
+        "another API key gets the lost tokens",
+        "rules/authentication/repeated_sign_ins.py",
+        '(request.client_secret or "", challenge_id, code)',
+        "(challenge_id, code)",
+        REPEATED_SIGN_INS,
+    ),
+    Mutant(
+        "guesses at a completed sign-in do not end the repeating",
+        "rules/authentication/repeated_sign_ins.py",
+        "            await pending_sign_ins.forget_answer(number, token_hash)\n",
+        "",
+        REPEATED_SIGN_INS,
+    ),
+    Mutant(
+        "lost tokens outlive their session",
+        "rules/authentication/repeated_sign_ins.py",
+        "if not await self._sessions.is_unused(scope, stored.session_id, stored.refresh_token):",
+        "if False:",
+        REPEATED_SIGN_INS,
+    ),
+    Mutant(
+        "lost tokens outlive the factor that earned them",
+        "rules/authentication/sessions.py",
+        "if session is None or session.mfa_at is None or not",
+        "if session is None or not",
+        REPEATED_SIGN_INS,
+    ),
+    Mutant(
+        "lost tokens outlive the password",
+        "rules/authentication/second_step.py",
+        "if user is not None and password_mark(user.password_hash) == pending.password_mark:",
+        "if user is not None:",
+        REPEATED_SIGN_INS,
+    ),
+    Mutant(
+        "what cannot be a code is compared under a lock",
+        "rules/factors/challenges.py",
+        "        if locked is not None:\n            raise locked\n",
+        "",
+        LIMITS,
+    ),
+    Mutant(
+        "what cannot be a code is accepted by a used-up challenge",
+        "rules/factors/challenges.py",
+        "        if left <= 0:\n",
+        "        if False:\n",
+        LIMITS,
+    ),
+    Mutant(
+        "what cannot be a code writes an event at each sign-in",
+        "rules/authentication/second_step.py",
+        'if outcome.reason == "code_malformed":',
+        "if False:",
+        REPEATED_SIGN_INS,
+    ),
+    Mutant(
+        "what cannot be a code is counted at the console",
+        "rules/console/operator_sign_in.py",
+        "if totp.clean_code(form.code) is None:",
+        "if False:",
+        ("tests/http/console/test_sign_in.py", "-k", "cannot_be_a_code"),
+    ),
+    Mutant(
+        "what cannot be a code is audited at a confirmation",
+        "rules/console/reauthentication.py",
+        'if outcome is not None and outcome.reason == "code_malformed":',
+        "if False:",
+        ("tests/rules/test_reauthentication.py", "-k", "sqlite and cannot_be_a_code"),
     ),
 ]
 

@@ -93,8 +93,9 @@ wrong_code() { verified "$CHALLENGE" "$(tell wrong "$OWN_SECRET")" false; }
 verify() {
     CODE=$(tell code "$OWN_SECRET")
     verified "$CHALLENGE" "$CODE" true
-    call POST "/auth/challenges/$CHALLENGE/verify" "{\"code\": \"$CODE\"}"
-    same 'status of the second time' "$STATUS" 422
+    verified "$CHALLENGE" "$CODE" true
+    call POST "/auth/challenges/$CHALLENGE/verify" "{\"code\": \"$(tell wrong "$OWN_SECRET")\"}"
+    same 'status of another code' "$STATUS" 422
     same code "$(field code)" authentication_challenge_previously_verified
 }
 

@@ -137,9 +137,11 @@ func (l *life) verified(challenge mfa.Challenge, code string) bool {
 func (l *life) verify() {
 	l.code = code(l.factor.TOTP.Secret, 0)
 	same("valid", l.verified(l.challenge, l.code), true)
-	_, err := l.mfa.VerifyChallenge(ctx, mfa.VerifyChallengeOpts{ChallengeID: l.challenge.ID, Code: l.code})
+	same("valid, repeated", l.verified(l.challenge, l.code), true)
+	another := wrongCode(l.factor.TOTP.Secret)
+	_, err := l.mfa.VerifyChallenge(ctx, mfa.VerifyChallengeOpts{ChallengeID: l.challenge.ID, Code: another})
 	refusal := refused[mfa.VerificationResponseError](nil, err)
-	same("second time", refusal.Code, "authentication_challenge_previously_verified")
+	same("another code", refusal.Code, "authentication_challenge_previously_verified")
 }
 
 func (l *life) ask() {
