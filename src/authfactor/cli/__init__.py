@@ -38,7 +38,9 @@ COMMANDS: Final = {
     "operators": LazyCommand(f"{_HERE}.operators", "Manage the operators, who can sign in to the console."),
     "audit": LazyCommand(f"{_HERE}.audit", "List, export and verify the audit log."),
     "vault": LazyCommand(f"{_HERE}.vault", "Manage the keys that encrypt secrets in the database."),
-    "webhooks": LazyCommand(f"{_HERE}.webhooks", "List webhook endpoints; list and resend deliveries."),
+    "webhooks": LazyCommand(
+        f"{_HERE}.webhooks", "List and ping webhook endpoints; list and resend deliveries."
+    ),
 }
 
 

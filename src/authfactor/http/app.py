@@ -16,7 +16,7 @@ from authfactor.crypto.vault import UnsealError
 from authfactor.http.api import health
 from authfactor.http.api.routes import ROUTES
 from authfactor.http.dispatcher import Dispatcher
-from authfactor.http.pages import templating
+from authfactor.http.pages import deferred_pages, templating
 from authfactor.http.pages.routes import ROUTES as PAGES
 from authfactor.http.routing import Route
 from authfactor.http.telemetry.metrics import MetricsCollector
@@ -164,6 +164,7 @@ async def _reload_key_ring(af: Authfactor) -> None:
 async def _prepare_pages(af: Authfactor) -> None:
     """Compile the templates in advance: the first page would otherwise take a quarter of a second."""
     await asyncio.sleep(PREPARE_PAGES_AFTER_SECONDS)
+    await asyncio.to_thread(deferred_pages.load_all)
     await templating.prepare()
     if af.settings.docs:
         from authfactor import reference  # noqa: PLC0415 - keep start-up fast

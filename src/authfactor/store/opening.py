@@ -82,9 +82,7 @@ async def _recompute_email_keys(store: Store) -> None:
 
 
 async def _refuse_unfinished_copy(tx: Tx) -> None:
-    from authfactor.store.copying.table_schema import COPY_MARK  # noqa: PLC0415 - no help text needs it
-
-    if await tx.leases.exists(COPY_MARK):
+    if await tx.leases.exists(schema.COPY_MARK):
         raise UnfinishedCopy(
             "This database is an unfinished copy. Run the same authfactor copy command again."
         )

@@ -1,5 +1,9 @@
-"""The schema revision this release needs, kept here so that a start does not import Alembic."""
+"""Facts about the schema that a start needs, kept here so that it imports neither Alembic nor the copying."""
 
 from typing import Final
 
 NEEDED: Final = "0011"
+"""The schema revision this release needs."""
+
+COPY_MARK: Final = "copy"
+"""Name of the lease that marks a target of `authfactor copy` until the copy is complete."""

@@ -16,7 +16,7 @@ from authfactor import reference
 from authfactor.core import Authfactor
 from authfactor.http import app
 from authfactor.http.pages import assets, templating
-from authfactor.http.pages.page_request import PageRequest, page
+from authfactor.http.pages.page_request import PageRequest, respond_with
 from authfactor.http.request import Request
 from authfactor.http.response import Response
 from authfactor.settings import Settings
@@ -100,7 +100,7 @@ async def test_unexpected_failure_shows_a_reference_without_details(
     af = await Authfactor.open(Settings(data=tmp_path))
     try:
         request = Request(af, "GET", "/broken/secret-token", b"", {}, b"", (), 200)
-        response = await page("GET", "/broken/{token}", broken, "Broken").handler(request)
+        response = await respond_with(broken)(request)
     finally:
         await af.close()
     assert response.status == 500

@@ -2,16 +2,15 @@
 
 To add a page:
 
-1. Write a handler that takes a `PageRequest` and returns a `Response`, and put it into a route:
+1. Write a handler that takes a `PageRequest` and returns a `Response`, in `user_pages.py`:
 
        async def show_user(request: PageRequest) -> Response:
            user = await request.af.read(...)
            return request.render("users/user.html", user=user)
 
-       ROUTES = [page("GET", "/users/{user_id}", show_user, "A user")]
-
-   Add the list to `pages.routes.ROUTES`. `request.ids` holds the path parameters, `request.form()` the fields
-   of a submitted form, `request.cookie(name)` a cookie, `request.query()` the query parameters.
+   Add `page("GET", "/users/{user_id}", "user_pages.show_user", "A user")` to `pages.routes.ROUTES`: the
+   module is imported at the first request. `request.ids` holds the path parameters, `request.form()` the
+   fields of a submitted form, `request.cookie(name)` a cookie, `request.query()` the query parameters.
    `request.render(template, status=…, cookies=…, **names)` renders a template, and
    `request.redirect(path, cookies=…)` redirects after a POST (303). An `AuthfactorError` becomes a page.
 2. Write the template under `templates/`, starting with `{% extends "base.html" %}`. Values are escaped.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from authfactor import errors, reference
 from authfactor.http.api import unserved
 from authfactor.http.pages.browser_security import Cookie
-from authfactor.http.pages.page_request import PageRequest, page
+from authfactor.http.pages.page_request import PageRequest
 from authfactor.http.response import Response
 from authfactor.reference import LANGUAGES, Endpoint, Parameter
 from authfactor.settings import Settings
@@ -154,9 +154,3 @@ def _render(request: PageRequest, template: str, **names: Any) -> Response:  # n
         base_url=request.base_url,
         **names,
     )
-
-
-ROUTES: Final = [
-    page("GET", "/docs", show_index, "The API reference"),
-    page("GET", "/docs/{name}", show_page, "A page of the API reference"),
-]

@@ -10,7 +10,7 @@ from typing import Any, Final
 from authfactor import errors
 from authfactor.http.pages.browser_security import Cookie
 from authfactor.http.pages.page_branding import page_branding
-from authfactor.http.pages.page_request import PageRequest, page
+from authfactor.http.pages.page_request import PageRequest
 from authfactor.http.response import Response
 from authfactor.http.telemetry.shared_counters import LOCKED, RIGHT, VERDICT_BY_REASON
 from authfactor.models import LinkRecord, Verification
@@ -172,13 +172,3 @@ def _secret(request: PageRequest) -> str:
     if not secret:
         raise errors.LinkUnknown
     return secret
-
-
-ROUTES: Final = [
-    page("GET", "/link/{token}", show_link, "Start page of a link"),
-    page("POST", "/link/{token}", open_link, "Open a link"),
-    page("GET", "/enroll/{link_id}", show_step, "Enroll in a factor"),
-    page("POST", "/enroll/{link_id}", submit_code, "Confirm a factor"),
-    page("GET", "/challenge/{link_id}", show_step, "Enter a code"),
-    page("POST", "/challenge/{link_id}", submit_code, "Check a code"),
-]

@@ -15,12 +15,10 @@ from authfactor.http.pages import browser_security, templating, translations
 from authfactor.http.pages.browser_security import Cookie
 from authfactor.http.request import Request
 from authfactor.http.response import Response
-from authfactor.http.routing import Route
 from authfactor.wire.requests import without_nul
 
 FORM_TYPE: Final = b"application/x-www-form-urlencoded"
 MAX_FIELDS: Final = 100
-TAG: Final = "pages"
 LANGUAGE_COOKIE: Final = "language"
 _YEAR_SECONDS: Final = 365 * 24 * 3600
 
@@ -142,15 +140,11 @@ class PageRequest:
         return [browser_security.cookie(item, self.base_url) for item in all_cookies]
 
 
-def page(
-    method: str,
-    path: str,
-    handler: Callable[[PageRequest], Awaitable[Response]],
-    summary: str,
-    *,
-    status: int = 200,
-) -> Route:
-    """Make the route of a page. A POST must come from our own pages; every error becomes an error page."""
+PageHandler = Callable[[PageRequest], Awaitable[Response]]
+
+
+def respond_with(handler: PageHandler) -> Callable[[Request], Awaitable[Response]]:
+    """Make the handler of a page. A POST must come from our own pages; every error becomes an error page."""
 
     async def respond(request: Request) -> Response:
         await templating.load()
@@ -173,5 +167,4 @@ def page(
             return page_request.render_failure(reference)
 
     respond.__name__ = handler.__name__
-    respond.__doc__ = handler.__doc__
-    return Route(method, path, respond, status, summary, needs_key=False, tag=TAG)
+    return respond

@@ -2,23 +2,19 @@
 
 from typing import Final
 
-from authfactor.http.pages import assets, docs_pages, link_pages, page_branding
 from authfactor.http.pages.console.routes import ROUTES as CONSOLE
-from authfactor.http.pages.page_request import TAG
-from authfactor.http.routing import Route
+from authfactor.http.pages.deferred_pages import file, page
 
 ROUTES: Final = [
-    Route("GET", "/assets/{name}", assets.serve, 200, "A static file", needs_key=False, tag=TAG),
-    Route(
-        "GET",
-        "/assets/brand/{client_id}/{file}",
-        page_branding.serve,
-        200,
-        "A style sheet or logo",
-        needs_key=False,
-        tag=TAG,
-    ),
-    *link_pages.ROUTES,
-    *docs_pages.ROUTES,
+    file("/assets/{name}", "assets.serve", "A static file"),
+    file("/assets/brand/{client_id}/{file}", "page_branding.serve", "A style sheet or logo"),
+    page("GET", "/link/{token}", "link_pages.show_link", "Start page of a link"),
+    page("POST", "/link/{token}", "link_pages.open_link", "Open a link"),
+    page("GET", "/enroll/{link_id}", "link_pages.show_step", "Enroll in a factor"),
+    page("POST", "/enroll/{link_id}", "link_pages.submit_code", "Confirm a factor"),
+    page("GET", "/challenge/{link_id}", "link_pages.show_step", "Enter a code"),
+    page("POST", "/challenge/{link_id}", "link_pages.submit_code", "Check a code"),
+    page("GET", "/docs", "docs_pages.show_index", "The API reference"),
+    page("GET", "/docs/{name}", "docs_pages.show_page", "A page of the API reference"),
     *CONSOLE,
 ]

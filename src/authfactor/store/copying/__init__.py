@@ -11,8 +11,9 @@ from typing import Final, Protocol
 
 from authfactor import errors
 from authfactor.store.copying.resealing import KeepSealed, ReopenAndSeal, ResealPolicy
-from authfactor.store.copying.table_schema import COPY_MARK, CopyEndpoint, TableSchema
+from authfactor.store.copying.table_schema import CopyEndpoint, TableSchema
 from authfactor.store.db import Row
+from authfactor.store.schema import COPY_MARK
 
 __all__ = ["CannotCopy", "CopyMismatch", "CopyProgress", "ReopenAndSeal", "copy"]
 

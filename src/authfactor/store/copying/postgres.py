@@ -6,9 +6,10 @@ from typing import Any, Final, TypeVar
 import asyncpg
 
 from authfactor import errors
-from authfactor.store.copying.table_schema import COPY_MARK, EXCLUDED_TABLES, TableSchema
+from authfactor.store.copying.table_schema import EXCLUDED_TABLES, TableSchema
 from authfactor.store.db import Row
 from authfactor.store.postgres.failures import to_authfactor_error
+from authfactor.store.schema import COPY_MARK
 
 T = TypeVar("T")
 CONNECT_SECONDS: Final = 10

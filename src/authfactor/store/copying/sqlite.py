@@ -3,8 +3,9 @@
 import sqlite3
 from pathlib import Path
 
-from authfactor.store.copying.table_schema import COPY_MARK, EXCLUDED_TABLES, TableSchema
+from authfactor.store.copying.table_schema import EXCLUDED_TABLES, TableSchema
 from authfactor.store.db import Row
+from authfactor.store.schema import COPY_MARK
 from authfactor.store.sqlite.connection import begin_immediate_waiting, connect, to_unavailable
 
 

@@ -4,7 +4,6 @@ from typing import Final, NamedTuple, Protocol
 
 from authfactor.store.db import Row
 
-COPY_MARK: Final = "copy"
 # Leases and the schema revision belong to the database, not to the installation.
 EXCLUDED_TABLES: Final = frozenset({"alembic_version", "turns"})
 

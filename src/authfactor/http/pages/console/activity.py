@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from authfactor.http.pages.console.console_request import ConsoleRequest, operator_page, page_links
+from authfactor.http.pages.console.console_request import ConsoleRequest, page_links
 from authfactor.http.response import Response
 from authfactor.models import EventRecord, RecordPage
 from authfactor.rules import pagination
@@ -95,9 +95,3 @@ async def show_audit(request: ConsoleRequest) -> Response:
         newer=newer,
         older=older,
     )
-
-
-ROUTES = [
-    operator_page("GET", "/console/e/{environment}/events", show_events, "Events"),
-    operator_page("GET", "/console/audit", show_audit, "Audit log"),
-]

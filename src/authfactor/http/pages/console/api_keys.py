@@ -1,7 +1,7 @@
 """API keys: list, create (the key is shown once), revoke."""
 
 from authfactor.errors import InvalidRequest, Item
-from authfactor.http.pages.console.console_request import ConsoleRequest, operator_page
+from authfactor.http.pages.console.console_request import ConsoleRequest
 from authfactor.http.response import Response
 from authfactor.models import ApiKey
 
@@ -32,18 +32,3 @@ async def revoke_key(request: ConsoleRequest) -> Response:
     unit = request.af.environments.revoke_key(request.environment, request.ids[0])
     await request.act("api_key.revoke", unit, request.ids[0])
     return request.redirect(f"{request.home}/keys", "revoked")
-
-
-ROUTES = [
-    operator_page("GET", "/console/e/{environment}/keys", show_keys, "API keys"),
-    operator_page(
-        "POST", "/console/e/{environment}/keys", create_key, "Create an API key", on_error=show_keys
-    ),
-    operator_page(
-        "POST",
-        "/console/e/{environment}/keys/{key}/revoke",
-        revoke_key,
-        "Revoke an API key",
-        on_error=show_keys,
-    ),
-]

@@ -13,9 +13,8 @@ from authfactor.http.pages import browser_security
 from authfactor.http.pages.browser_security import Cookie
 from authfactor.http.pages.console import confirmation
 from authfactor.http.pages.console.confirmation import CODE_FIELD, VERSION_FIELD
-from authfactor.http.pages.page_request import PageRequest, page
+from authfactor.http.pages.page_request import PageHandler, PageRequest
 from authfactor.http.response import Response
-from authfactor.http.routing import Route
 from authfactor.models import Environment, OperatorContext, PageQuery
 from authfactor.rules.console import known_devices, roles
 from authfactor.rules.console.reauthentication import ConfirmationRefused, ReauthenticationRequired
@@ -220,24 +219,21 @@ def format_time(milliseconds: int | None) -> str:
     return time.strftime("%Y-%m-%d %H:%M UTC")
 
 
-def public_page(
-    method: str, path: str, handler: Callable[[PageRequest], Awaitable[Response]], summary: str
-) -> Route:
-    """Make the route of a console page that needs no session."""
+def public_handler(handler: PageHandler) -> PageHandler:
+    """Make the handler of a console page that needs no session."""
 
     async def respond(request: PageRequest) -> Response:
         _check_access(request)
         return await handler(request)
 
     respond.__name__ = handler.__name__
-    respond.__doc__ = handler.__doc__
-    return page(method, path, respond, summary)
+    return respond
 
 
-def operator_page(
-    method: str, path: str, handler: Handler, summary: str, *, on_error: Handler | None = None
-) -> Route:
-    """Make the route of a console page for a signed-in operator.
+def operator_handler(
+    handler: Handler, path: str, summary: str, *, on_error: Handler | None = None
+) -> PageHandler:
+    """Make the handler of a console page for a signed-in operator; `path` is that of its route.
 
     An invalid form is rendered again by `on_error`, with the error messages and the submitted values.
     """
@@ -258,8 +254,7 @@ def operator_page(
         return console_request.with_session(response)
 
     respond.__name__ = handler.__name__
-    respond.__doc__ = handler.__doc__
-    return page(method, path, respond, summary)
+    return respond
 
 
 async def _render_problem(

@@ -1,7 +1,7 @@
 """The dashboard of an environment."""
 
 from authfactor.http.pages.console import charts
-from authfactor.http.pages.console.console_request import ConsoleRequest, operator_page
+from authfactor.http.pages.console.console_request import ConsoleRequest
 from authfactor.http.response import Response
 from authfactor.rules.console.dashboard_counts import SPANS, Span
 
@@ -37,9 +37,3 @@ async def show_dashboard(request: ConsoleRequest) -> Response:
         width=charts.WIDTH,
         height=charts.HEIGHT,
     )
-
-
-ROUTES = [
-    operator_page("GET", "/console", go_home, "The console"),
-    operator_page("GET", "/console/e/{environment}", show_dashboard, "Dashboard"),
-]

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple, cast, get_args
 from authfactor import errors, settings
 from authfactor.errors import InvalidRequest, Item
 from authfactor.http.pages import page_branding
-from authfactor.http.pages.console.console_request import UNKNOWN_VERSION, ConsoleRequest, operator_page
+from authfactor.http.pages.console.console_request import UNKNOWN_VERSION, ConsoleRequest
 from authfactor.http.response import Response
 from authfactor.models import BrandingRecord, Environment, MfaPolicy
 from authfactor.rules.links.branding import NO_BRANDING
@@ -174,30 +174,3 @@ def _setting_row(request: ConsoleRequest, name: str) -> SettingRow:
         f"{settings.PREFIX}{name.upper()}",
         value == field.default,
     )
-
-
-ROUTES = [
-    operator_page("GET", "/console/environments", show_environments, "Environments"),
-    operator_page(
-        "POST",
-        "/console/environments",
-        create_environment,
-        "Create an environment",
-        on_error=show_environments,
-    ),
-    operator_page("GET", "/console/e/{environment}/settings", show_settings, "Policy and limits"),
-    operator_page(
-        "POST",
-        "/console/e/{environment}/settings",
-        save_settings,
-        "Update an environment",
-        on_error=show_settings,
-    ),
-    operator_page(
-        "POST",
-        "/console/e/{environment}/look",
-        save_branding,
-        "Update the branding of pages",
-        on_error=show_settings,
-    ),
-]

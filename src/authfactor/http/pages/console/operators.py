@@ -3,7 +3,7 @@
 from typing import NamedTuple, cast
 
 from authfactor import errors
-from authfactor.http.pages.console.console_request import ConsoleRequest, operator_page
+from authfactor.http.pages.console.console_request import ConsoleRequest
 from authfactor.http.response import Response
 from authfactor.models import Operator, Role
 from authfactor.rules.console.roles import ROLES
@@ -75,28 +75,3 @@ async def end_session(request: ConsoleRequest) -> Response:
 
 def _invitation(request: ConsoleRequest, operator: Operator, token: str) -> OperatorInvitation:
     return OperatorInvitation(operator, f"{request.page_request.base_url}/console/set-up/{token}")
-
-
-ROUTES = [
-    operator_page("GET", "/console/operators", show_operators, "Operators"),
-    operator_page("POST", "/console/operators", invite, "Invite an operator", on_error=show_operators),
-    operator_page(
-        "POST", "/console/operators/{operator}/reset", reset, "Reset an operator", on_error=show_operators
-    ),
-    operator_page(
-        "POST",
-        "/console/operators/{operator}/role",
-        change_role,
-        "Change an operator's role",
-        on_error=show_operators,
-    ),
-    operator_page(
-        "POST",
-        "/console/operators/{operator}/disable",
-        disable,
-        "Disable an operator",
-        on_error=show_operators,
-    ),
-    operator_page("GET", "/console/account", show_account, "Your sessions"),
-    operator_page("POST", "/console/account/sessions/{session}/end", end_session, "End a session"),
-]

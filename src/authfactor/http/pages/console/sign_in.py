@@ -11,8 +11,6 @@ from authfactor.http.pages.console.console_request import (
     device_cookie,
     error_messages,
     expired_cookie,
-    operator_page,
-    public_page,
     session_cookie,
 )
 from authfactor.http.pages.page_request import PageRequest
@@ -173,13 +171,3 @@ def _user_agent(request: PageRequest) -> str | None:
 
 async def _has_owner(tx: Tx) -> bool:
     return any(item.role == "owner" and item.state == "active" for item in await tx.operators.all())
-
-
-ROUTES = [
-    public_page("GET", "/console/sign-in", show_sign_in, "Sign in to the console"),
-    public_page("POST", "/console/sign-in", sign_in, "Sign in to the console"),
-    operator_page("POST", "/console/sign-out", sign_out, "Sign out of the console"),
-    public_page("GET", "/console/set-up/{token}", show_set_up, "Set up an operator"),
-    public_page("POST", "/console/set-up/{token}", begin_set_up, "Set up an operator"),
-    public_page("POST", "/console/set-up/{token}/code", finish_set_up, "Set up an operator"),
-]

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from authfactor import errors, ids
-from authfactor.http.pages.console.console_request import PAGE_SIZE, ConsoleRequest, operator_page, page_links
+from authfactor.http.pages.console.console_request import PAGE_SIZE, ConsoleRequest, page_links
 from authfactor.http.response import Response
 from authfactor.models import FactorRecord, PageQuery, UserRecord
 from authfactor.otp import totp
@@ -160,20 +160,3 @@ def _factor_row(factor: FactorRecord) -> FactorRow:
     return FactorRow(
         factor, factor.updated_at, steps * totp.PERIOD_SECONDS if abs(steps) <= MAX_DRIFT_STEPS else None
     )
-
-
-ROUTES = [
-    operator_page("GET", "/console/e/{environment}/users", show_users, "Users"),
-    operator_page("GET", "/console/e/{environment}/users/{user}", show_user, "A user"),
-    *(
-        operator_page("POST", f"/console/e/{{environment}}/users/{path}", handler, summary, on_error=on_error)
-        for path, handler, summary, on_error in (
-            ("{user}/unlock", unlock, "Unlock a user", show_user),
-            ("{user}/enroll", enroll, "Create an enrollment link", show_user),
-            ("{user}/reset", reset, "Delete all factors of a user", show_user),
-            ("{user}/delete", delete_user, "Delete a user", show_user),
-            ("{user}/factors/{factor}/delete", delete_factor, "Delete a factor", show_user),
-            ("{user}/sessions/{session}/revoke", revoke_session, "End a session", show_user),
-        )
-    ),
-]

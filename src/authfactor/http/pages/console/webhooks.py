@@ -3,7 +3,7 @@
 from typing import Final, cast, get_args
 
 from authfactor.http.pages.console.activity import EVENT_NAMES
-from authfactor.http.pages.console.console_request import ConsoleRequest, operator_page, page_links
+from authfactor.http.pages.console.console_request import ConsoleRequest, page_links
 from authfactor.http.response import Response
 from authfactor.models import PageQuery, WebhookEndpointRecord
 from authfactor.rules.events.deliveries import State
@@ -96,36 +96,3 @@ async def resend(request: ConsoleRequest) -> Response:
     unit = request.af.deliveries.resend(request.environment, request.ids[0])
     await request.act("delivery.resend", unit, request.ids[0])
     return request.redirect(f"{request.home}/deliveries", "resent")
-
-
-_ENDPOINT: Final = "/console/e/{environment}/webhooks/{endpoint}"
-ROUTES = [
-    operator_page("GET", "/console/e/{environment}/webhooks", show_endpoints, "Webhook endpoints"),
-    operator_page(
-        "POST",
-        "/console/e/{environment}/webhooks",
-        create_endpoint,
-        "Create a webhook endpoint",
-        on_error=show_endpoints,
-    ),
-    operator_page(
-        "POST", f"{_ENDPOINT}/enable", enable, "Enable a webhook endpoint", on_error=show_endpoints
-    ),
-    operator_page(
-        "POST", f"{_ENDPOINT}/disable", disable, "Disable a webhook endpoint", on_error=show_endpoints
-    ),
-    operator_page(
-        "POST", f"{_ENDPOINT}/delete", delete, "Delete a webhook endpoint", on_error=show_endpoints
-    ),
-    operator_page(
-        "POST", f"{_ENDPOINT}/ping", ping, "Send a test event to a webhook endpoint", on_error=show_endpoints
-    ),
-    operator_page("GET", "/console/e/{environment}/deliveries", show_deliveries, "Deliveries"),
-    operator_page(
-        "POST",
-        "/console/e/{environment}/deliveries/{delivery}/resend",
-        resend,
-        "Send a delivery now",
-        on_error=show_deliveries,
-    ),
-]
