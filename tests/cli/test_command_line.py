@@ -18,6 +18,7 @@ import pytest
 import zxingcpp
 from click.testing import CliRunner
 
+from authfactor import Client
 from authfactor.cli import app
 from tests.support import authenticator
 from tests.support.server_process import Server, command_line, free_port, running
@@ -50,7 +51,9 @@ def assert_one_line(stderr: str, *words: str) -> None:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("command-line") / "data"
+    folder = tmp_path_factory.mktemp("command-line") / "data"
+    Client(data=folder).close()  # commands that read create no installation
+    return folder
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,7 @@ ARGUMENTS: Final[dict[tuple[str, ...], tuple[str, ...]]] = {
     ("vault", "status"): (),
     ("webhooks", "deliveries"): (),
     ("webhooks", "list"): (),
+    ("webhooks", "ping"): (ID,),
     ("webhooks", "resend"): (ID,),
 }
 CREATING: Final[dict[tuple[str, ...], tuple[str, ...]]] = {
