@@ -78,13 +78,14 @@ def samples() -> str:
     """Read every sample."""
     found: dict[str, dict[str, dict[str, str]]] = {}
     for language, (_, extension) in LEXERS.items():
-        for path in sorted((SAMPLES / language).glob(f"*{extension}")):
-            if path.name != "main.go":
-                code = region(path)
-                found.setdefault(language, {})[page_of(path, language)] = {
-                    "code": code,
-                    "html": html(code, language),
-                }
+        for edition, folder in ((language, ""), (f"{language}-newest", "newest")):
+            for path in sorted((SAMPLES / language / folder).glob(f"*{extension}")):
+                if path.name != "main.go":
+                    code = region(path)
+                    found.setdefault(edition, {})[page_of(path, language)] = {
+                        "code": code,
+                        "html": html(code, language),
+                    }
     return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
 
 

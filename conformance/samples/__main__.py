@@ -1,10 +1,11 @@
 # ruff: noqa: T201 - it reports by printing
 """Run every sample of the reference: `python -m conformance.samples [--record] [LANGUAGE ...]`.
 
-curl, js, python and go run against a server with the real SDKs. php, ruby and java, whose SDKs cannot be had
-everywhere, have their syntax checked; what such code sends is replayed by `make conformance`. Every sample
-must send the one request that its page describes. `--record` writes the answers that the pages show and how
-each sample was checked; without it both must still be so.
+curl, js, python and go run against a server with the real SDKs; js, python and java also with the newest. php,
+ruby and the older java, whose packages the registries here do not serve, have their syntax checked; what such
+code sends is replayed by `make conformance`. Every sample must send the one request that its page describes,
+with each field and value of curl's, and print what the answer holds. `--record` writes the answers that the
+pages show and how each sample was checked; without it both must still be so.
 """
 
 import argparse
@@ -12,7 +13,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -39,6 +40,8 @@ SETTINGS: Final = {
     "AUTHFACTOR_MAX_WEBHOOK_ENDPOINTS": "1000",
     "AUTHFACTOR_METRICS_TOKEN": scenes.METRICS_TOKEN,
 }
+# Fields of curl's samples that an SDK's method cannot send.
+UNSENT: Final = {("go", "list_auth_factors"): ("limit",)}
 RECORDED: Final = reference.FOLDER / "recorded.json"
 
 
@@ -51,6 +54,7 @@ class Run:
         self.checked: dict[str, dict[str, str]] = {}
         self.answers: dict[str, RecordedAnswer] = {}
         self.guide: dict[str, RecordedAnswer] = {}
+        self.wanted: dict[str, checking.Request] = {}  # by page, what curl's sample sends
 
     def note(self, language: str, name: str, how: str, problem: str) -> None:
         if problem:
@@ -64,6 +68,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--record", action="store_true")
     chosen = parser.parse_args(arguments)
     languages = chosen.languages or list(reference.LANGUAGES)
+    if "curl" not in languages:  # whose requests the others are compared with
+        languages = ["curl", *languages]
     run = Run()
     with tempfile.TemporaryDirectory(prefix="samples-") as folder:
         data = Path(folder)
@@ -92,9 +98,10 @@ def _language(
     elif language == "curl":
         for name, page in pages.items():
             recorder.begin(name)
-            told = programs.run_curl(recorder.url, name, scenes.prepare(name, client))
+            scene = scenes.prepare(name, client)
+            told = programs.run_curl(recorder.url, name, scene)
             problem = "" if told.ok else told.said
-            run.note(language, name, "run", problem or _sent(run, page, recorder, strictly=True))
+            run.note(language, name, "run", problem or _sent(run, language, page, recorder, scene))
     else:
         for major in sorted({page.reference[language].sdk for page in pages.values()}):
             of_major = {name: page for name, page in pages.items() if page.reference[language].sdk == major}
@@ -103,37 +110,67 @@ def _language(
             except Missing as missing:
                 run.missing.append(f"{language} {major}: {missing}")
     print(f"{language}: {len(pages)} samples", flush=True)
+    if (newest := f"{language}-newest") in programs.NEWEST:
+        _newest(run, newest, recorder, client, folder)
+
+
+def _newest(run: Run, edition: str, recorder: Recorder, client: httpx.Client, folder: Path) -> None:
+    """Run the samples of a language's newest SDK: those of every page that has an older one, and more."""
+    language, major = edition.partition("-")[0], programs.NEWEST[edition]
+    pages = {name: page for name, page in reference.endpoints().items() if name in programs.names(edition)}
+    older = {
+        name
+        for name, page in reference.endpoints().items()
+        if (method := page.reference.get(language)) and method.title != "httpx" and method.sdk != major
+    } - programs.WITHOUT.get(edition, set())
+    for name in sorted((older - pages.keys()) | (programs.names(edition) - pages.keys())):
+        run.failed[f"{edition} {name}"] = "there is a page without a sample, or a sample without a page"
+    try:
+        _execute(run, edition, major, pages, recorder, client, folder)
+    except Missing as missing:
+        run.missing.append(f"{edition} {major}: {missing}")
+    print(f"{edition} ({major}): {len(pages)} samples", flush=True)
 
 
 def _execute(
     run: Run,
-    language: str,
+    edition: str,
     major: str,
     pages: dict[str, Endpoint],
     recorder: Recorder,
     client: httpx.Client,
     folder: Path,
 ) -> None:
-    programs.prepare(programs.row(language, major))
+    version = programs.row(edition.partition("-")[0], major)
+    programs.prepare(version)
     prepared = {name: scenes.prepare(name, client) for name in pages}
-    for name, told in programs.run(language, major, recorder.url, prepared, folder).items():
+    for name, told in programs.run(edition, major, recorder.url, prepared, folder).items():
         problem = "" if told.ok else told.said
         if not problem and told.result:  # an address that the sample made for a browser
             recorder.current = name
             httpx.get(told.result, trust_env=False)
-        how = f"run {programs.row(language, major).name.split()[1]}" if major else "run"
-        run.note(language, name, how, problem or _sent(run, pages[name], recorder, strictly=False))
+        problem = problem or _sent(run, edition, pages[name], recorder, prepared[name])
+        problem = problem or checking.print_problem(
+            told.printed, programs.path_of(edition, name).read_text(encoding="utf-8")
+        )
+        run.note(edition, name, f"run {version.name.split()[1]}" if major else "run", problem)
     recorder.current = ""
 
 
-def _sent(run: Run, page: Endpoint, recorder: Recorder, *, strictly: bool) -> str:
+def _sent(run: Run, edition: str, page: Endpoint, recorder: Recorder, scene: Mapping[str, str]) -> str:
     exchanges = recorder.exchanges[page.name]
+    strictly = edition == "curl"
     problem = checking.problem(page, exchanges, strictly=strictly)
-    if strictly and not problem:
-        one = exchanges[0]
+    if problem:
+        return problem
+    one = exchanges[0]
+    sent = checking.request(one, scene)
+    if strictly:
         body = checking.shown(one.body)
         run.answers[page.name] = RecordedAnswer(f"{one.method} {one.target}", one.status, body)
-    return problem
+        run.wanted[page.name] = sent
+        return ""
+    return checking.difference(run.wanted[page.name], sent, UNSENT.get((edition, page.name), ()))
 
 
 def _check(run: Run, language: str, pages: dict[str, Endpoint]) -> None:

@@ -2,13 +2,17 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from authfactor.reference import Endpoint, flat
 from conformance.samples.recorder import Exchange
 
+# What a language prints for a value that is not there.
+ABSENT: Final = re.compile(r"\b(undefined|None|null|nil|NaN)\b|<nil>")
+PRINTS: Final = re.compile(r"console\.log|\bprint\(|fmt\.Print|\.println\(")
 LONGEST: Final = 72  # of a text in a recorded answer
 
 
@@ -29,6 +33,53 @@ def problem(page: Endpoint, exchanges: Sequence[Exchange], *, strictly: bool) ->
         sent = {key for key, _ in parse_qsl(target.query)} | set(json.loads(one.sent or b"{}"))
         if sent - known:
             return f"sent what the page does not describe: {', '.join(sorted(sent - known))}"
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request with the scene's values replaced by their names, so that two samples can be compared."""
+
+    path: str
+    fields: Mapping[str, object]
+
+
+def request(one: Exchange, scene: Mapping[str, str]) -> Request:
+    """Reduce what was sent to what two samples of a page have in common."""
+    target = urlsplit(one.target)
+    named = {value: f"{{{name}}}" for name, value in scene.items()}
+    path = "/".join(named.get(unquote(part), part) for part in target.path.split("/"))
+    lists: dict[str, list[str]] = {}
+    for key, value in parse_qsl(target.query):  # SDKs write lists as a=1,2 or a=1&a=2 or a[0]=1
+        lists.setdefault(key.partition("[")[0], []).append(value)
+    body = json.loads(one.sent or b"{}") or {}
+    sent: dict[str, Any] = {**{key: ",".join(values) for key, values in lists.items()}, **body}
+    return Request(
+        path,
+        {key: named.get(value, value) if isinstance(value, str) else value for key, value in sent.items()},
+    )
+
+
+def difference(wanted: Request, sent: Request, unsent: Collection[str] = ()) -> str:
+    """Say what a sample does not send although the page's curl sends it, or nothing.
+
+    An SDK ignores a parameter that it does not know, for example one that it has renamed. The call then succeeds
+    and does something else.
+    """
+    if wanted.path != sent.path:
+        return f"sent {sent.path} instead of {wanted.path}"
+    for key, value in wanted.fields.items():
+        if key not in unsent and sent.fields.get(key) != value:
+            return f"sent {key} = {sent.fields.get(key)!r} instead of {value!r}"
+    return ""
+
+
+def print_problem(printed: str, source: str) -> str:
+    """Say what is wrong with what a sample printed, or nothing: a field that an answer lacks is silent, too."""
+    if found := ABSENT.search(printed):
+        return f"printed {found.group()}: {printed[:200]}"
+    if PRINTS.search(source) and not printed.strip():
+        return "printed nothing"
     return ""
 
 

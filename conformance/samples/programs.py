@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from conformance.rows import CACHE, SDKS, Row
-from conformance.toolchains import Missing, prepare
+from conformance.toolchains import QUICK_JAVA, Missing, prepare
 from tests.support.server_process import API_KEY, CLIENT_ID
 
 HERE: Final = Path(__file__).resolve().parent
@@ -32,7 +32,12 @@ ROWS: Final = {
     ("python", "10"): "python 10.8.0",
     ("python", ""): "python 5.46.0",  # httpx, which that SDK brings along
     ("go", "6"): "go 6.5.0",
+    ("java", "7"): "java 7.2.0",
 }
+# The newest SDKs whose packages can be had, by the name of their samples: samples/LANGUAGE/newest.
+NEWEST: Final = {"js-newest": "11", "python-newest": "10", "java-newest": "7"}
+# Pages that no sample of the newest SDK can exist for. java 7 does not decode the events that it lists.
+WITHOUT: Final = {"java-newest": {"list_events"}}
 SECONDS: Final = 120
 Scenes: TypeAlias = Mapping[str, Mapping[str, str]]
 
@@ -44,6 +49,7 @@ class Told:
     ok: bool
     said: str
     result: str
+    printed: str = ""
 
 
 def row(language: str, major: str) -> Row:
@@ -51,27 +57,34 @@ def row(language: str, major: str) -> Row:
     return next(one for one in SDKS if one.name == ROWS[language, major])
 
 
-def names(language: str) -> set[str]:
-    """Name the samples of a language, as its reference names the pages."""
-    found = {path.stem for path in (SAMPLES / language).glob(f"*{EXTENSIONS[language]}")}
+def folder_of(edition: str) -> Path:
+    """Where the samples of a language are, or of its newest SDK (`js-newest`)."""
+    return SAMPLES.joinpath(*edition.split("-"))
+
+
+def names(edition: str) -> set[str]:
+    """Name the samples of a language or of its newest SDK, as its reference names the pages."""
+    language = edition.partition("-")[0]
+    found = {path.stem for path in folder_of(edition).glob(f"*{EXTENSIONS[language]}")}
     if language == "java":
         found = {_snake(name) for name in found}
     return {name for name in found if name != "main" and not name.startswith("connect")}
 
 
-def path_of(language: str, name: str) -> Path:
+def path_of(edition: str, name: str) -> Path:
     """Where a sample is."""
+    language = edition.partition("-")[0]
     stem = "".join(part.capitalize() for part in name.split("_")) if language == "java" else name
-    return SAMPLES / language / f"{stem}{EXTENSIONS[language]}"
+    return folder_of(edition) / f"{stem}{EXTENSIONS[language]}"
 
 
 def _snake(name: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
 
 
-def run(language: str, major: str, base_url: str, scenes: Scenes, folder: Path) -> dict[str, Told]:
+def run(edition: str, major: str, base_url: str, scenes: Scenes, folder: Path) -> dict[str, Told]:
     """Run samples of one SDK in one program. Raises Missing when it cannot be had here."""
-    made = row(language, major)
+    made = row(edition.partition("-")[0], major)
     prepare(made)
     environment = _environment(base_url) | {
         "SCENES": str(folder / "scenes.json"),
@@ -79,10 +92,10 @@ def run(language: str, major: str, base_url: str, scenes: Scenes, folder: Path) 
     }
     (folder / "scenes.json").write_text(json.dumps(scenes), encoding="utf-8")
     (folder / "results.json").write_text("{}", encoding="utf-8")
-    ended = _run(_command(language, made), environment)
+    ended = _run(_command(edition, made, folder), environment)
     results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     if set(results) != set(scenes):
-        raise AssertionError(f"the {language} program broke off: {ended.stdout[-2000:]}")
+        raise AssertionError(f"the {edition} program broke off: {ended.stdout[-2000:]}")
     return {name: Told(**told) for name, told in results.items()}
 
 
@@ -91,21 +104,46 @@ def run_curl(base_url: str, name: str, scene: Mapping[str, str]) -> Told:
     environment = _environment(base_url) | {key.upper(): value for key, value in scene.items()}
     connect, sample = SAMPLES / "curl" / "connect.sh", path_of("curl", name)
     ended = _run(("bash", "-euc", f'source "{connect}"; source "{sample}"'), environment)
-    return Told(ended.returncode == 0, ended.stdout[-500:], "")
+    return Told(ended.returncode == 0, ended.stdout[-500:], "", ended.stdout)
 
 
-def _command(language: str, made: Row) -> tuple[str, ...]:
-    cache = CACHE / made.environment
+def _command(edition: str, made: Row, folder: Path) -> tuple[str, ...]:
+    cache, samples = CACHE / made.environment, folder_of(edition)
+    language = edition.partition("-")[0]
     if language == "js":
-        for program in (HERE / "run.mjs", SAMPLES / "js" / "connect.mjs"):
+        for program in (HERE / "run.mjs", samples / "connect.mjs"):
             shutil.copy(program, cache)
-        return ("node", str(cache / "run.mjs"), str(SAMPLES / "js"))
+        return ("node", str(cache / "run.mjs"), str(samples))
     if language == "python":
-        return (str(cache / "bin" / "python"), str(HERE / "run_python.py"), str(SAMPLES / "python"))
-    built = cache / "samples"
+        connect_httpx = SAMPLES / "python" / "connect_httpx.py"
+        return (
+            str(cache / "bin" / "python"),
+            str(HERE / "run_python.py"),
+            str(samples),
+            str(connect_httpx),
+        )
+    if language == "java":
+        return _java(made, samples, folder)
+    return (_built_go(SAMPLES / "go", cache / "samples"),)
+
+
+def _java(made: Row, samples: Path, folder: Path) -> tuple[str, ...]:
+    """Compile the samples against the SDK's jars; the names of parameters say what each takes."""
+    jars = CACHE / made.environment / "jars" / "*"
+    classes = folder / "classes"
+    sources = [HERE / "Run.java", *sorted(samples.glob("*.java"))]
+    options = ("-parameters", "-encoding", "UTF-8", "-cp", str(jars), "-d", str(classes))
+    quick = tuple(f"-J{option}" for option in QUICK_JAVA)
+    ended = _run(("javac", *quick, *options, *map(str, sources)), dict(os.environ))
+    if ended.returncode:
+        raise AssertionError(f"the java samples do not compile: {ended.stdout[-4000:]}")
+    return ("java", *QUICK_JAVA, "-cp", f"{classes}{os.pathsep}{jars}", "Run")
+
+
+def _built_go(sources: Path, built: Path) -> str:
     ended = subprocess.run(
         ("go", "build", "-mod=readonly", "-o", str(built), "."),
-        cwd=SAMPLES / "go",
+        cwd=sources,
         env={**os.environ, "GOTOOLCHAIN": "local"},
         capture_output=True,
         text=True,
@@ -114,7 +152,7 @@ def _command(language: str, made: Row) -> tuple[str, ...]:
     )
     if ended.returncode:
         raise AssertionError(f"the go samples do not compile: {ended.stderr}")
-    return (str(built),)
+    return str(built)
 
 
 PARSE_PHP: Final = """

@@ -3,6 +3,7 @@
 
 import { readFile, writeFile } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
+import { format } from "node:util";
 import { workos } from "./connect.mjs";
 
 const { BASE_URL, SCENES, RESULTS } = process.env;
@@ -15,10 +16,15 @@ for (const [name, inputs] of Object.entries(scenes)) {
   const given = Object.fromEntries(Object.entries(inputs).map(([key, value]) => [camel(key), value]));
   // Tells the recorder whose requests follow.
   await fetch(`${BASE_URL}/-/begin/${name}`);
+  let printed = "";
+  console.log = (...values) => {
+    printed += `${format(...values)}\n`;
+  };
   try {
     results[name] = { ok: true, said: "", result: (await sample({ workos, ...given })) ?? "" };
   } catch (error) {
     results[name] = { ok: false, said: String(error), result: "" };
   }
+  results[name].printed = printed;
 }
 await writeFile(RESULTS, JSON.stringify(results));

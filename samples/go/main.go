@@ -68,6 +68,8 @@ type told struct {
 	OK     bool   `json:"ok"`
 	Said   string `json:"said"`
 	Result string `json:"result"`
+	// What the sample printed.
+	Printed string `json:"printed"`
 }
 
 // main reads the scenes from a file, runs each sample once, and writes what became of it to another file.
@@ -82,12 +84,28 @@ func main() {
 		answer, err := http.Get(os.Getenv("BASE_URL") + "/-/begin/" + name)
 		check(err)
 		check(answer.Body.Close())
-		result, err := samples[name](with, in)
-		results[name] = told{err == nil, fmt.Sprint(err), result}
+		var result string
+		printed := capture(func() { result, err = samples[name](with, in) })
+		results[name] = told{err == nil, fmt.Sprint(err), result, printed}
 	}
 	written, err := json.Marshal(results)
 	check(err)
 	check(os.WriteFile(os.Getenv("RESULTS"), written, 0o600))
+}
+
+// capture returns what a function prints.
+func capture(run func()) string {
+	file, err := os.CreateTemp("", "printed")
+	check(err)
+	defer os.Remove(file.Name())
+	stdout := os.Stdout
+	os.Stdout = file
+	run()
+	os.Stdout = stdout
+	check(file.Close())
+	printed, err := os.ReadFile(file.Name())
+	check(err)
+	return string(printed)
 }
 
 func check(err error) {

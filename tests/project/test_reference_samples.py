@@ -40,6 +40,23 @@ def test_exactly_the_existing_samples_were_run_or_checked(language: str) -> None
     assert {how.split()[0] for how in checked.values()} <= ways
 
 
+@pytest.mark.parametrize("edition", programs.NEWEST)
+def test_every_sample_of_a_newest_sdk_was_run(edition: str) -> None:
+    checked = reference.recorded().checked[edition]
+    assert set(checked) == programs.names(edition)
+    (how,) = set(checked.values())
+    assert how.startswith(f"run {programs.NEWEST[edition]}.")
+    language = edition.partition("-")[0]
+    older = {
+        name
+        for name, page in reference.endpoints().items()
+        if language in page.reference
+        and page.reference[language].sdk not in {"", programs.NEWEST[edition]}
+        and page.reference[language].title != "httpx"
+    }
+    assert older - set(checked) == programs.WITHOUT.get(edition, set())
+
+
 def test_every_page_has_a_recorded_response() -> None:
     assert set(reference.recorded().answers) == set(reference.endpoints())
     for name, response in reference.recorded().answers.items():
@@ -79,6 +96,41 @@ def test_a_sample_that_contradicts_its_page_is_found(exchanges: list[Exchange], 
     page = reference.endpoints()["healthz"]
     assert checking.problem(page, [exchange()], strictly=True) == ""
     assert problem in checking.problem(page, exchanges, strictly=True)
+
+
+WANTED = checking.Request("/users/{user_id}", {"password": "{password}", "limit": "10"})
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "body", "problem"),
+    [
+        ("/users/u_1", "limit=10", b'{"password": "secret", "more": 1}', ""),
+        ("/users/u_1", "limit=10", b'{"pass_word": "secret"}', "password = None"),
+        ("/users/u_1", "limit=5", b'{"password": "secret"}', "limit = '5' instead of '10'"),
+        ("/users/u_1", "limit=10", b'{"password": {"password": "secret"}}', "instead of '{password}'"),
+        ("/users/u_2", "limit=10", b'{"password": "secret"}', "sent /users/u_2"),
+    ],
+)
+def test_a_parameter_that_an_sdk_ignores_is_found(path: str, query: str, body: bytes, problem: str) -> None:
+    scene = {"user_id": "u_1", "password": "secret"}
+    sent = checking.request(exchange(f"{path}?{query}", sent=body), scene)
+    difference = checking.difference(WANTED, sent)
+    assert problem in difference
+    assert bool(problem) == bool(difference)
+
+
+def test_lists_in_a_query_are_equal_however_an_sdk_writes_them() -> None:
+    forms = ["?events=a,b", "?events=a&events=b", "?events[0]=a&events[1]=b"]
+    assert {str(checking.request(exchange(f"/events{form}"), {})) for form in forms} == {
+        str(checking.Request("/events", {"events": "a,b"}))
+    }
+
+
+@pytest.mark.parametrize("printed", ["", "undefined", "id None", "null", "&{0 <nil>}", "user_1 nil"])
+def test_a_field_that_an_answer_lacks_is_found_in_what_a_sample_prints(printed: str) -> None:
+    assert checking.print_problem(printed, "console.log(user.id)")
+    assert checking.print_problem("user_1 welcome", "console.log(user.id)") == ""
+    assert checking.print_problem("", "workos.users.delete(id)") == ""
 
 
 def test_responses_are_compared_by_shape_not_by_values() -> None:

@@ -56,6 +56,9 @@ def test_endpoint_page_shows_sample_parameters_response_and_check(
     text = visible_text(browser.get(f"/docs/{page.slug}", params={"lang": language}).text)
     shown_language = language if language in page.reference else "curl"
     assert reference.samples()[shown_language][page.name].code in text
+    if newest := reference.samples().get(f"{language}-newest", {}).get(page.name):
+        assert newest.code in text
+        assert f"with version {reference.recorded().checked[f'{language}-newest'][page.name][4:]} of" in text
     if shown_language != language:
         assert "has no method for this endpoint" in text
     for parameter in reference.flat(page.reference[shown_language].parameters):

@@ -1,0 +1,5 @@
+export default async ({ workos, factorId }) => {
+  // region
+  await workos.multiFactorAuth.deleteFactor(factorId);
+  // endregion
+};

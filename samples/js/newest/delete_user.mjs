@@ -1,0 +1,5 @@
+export default async ({ workos, userId }) => {
+  // region
+  await workos.userManagement.deleteUser(userId);
+  // endregion
+};

@@ -1,0 +1,7 @@
+export default async ({ workos, externalId }) => {
+  // region
+  const user = await workos.userManagement.getUserByExternalId(externalId);
+
+  console.log(user.id);
+  // endregion
+};

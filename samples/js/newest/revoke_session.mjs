@@ -1,0 +1,5 @@
+export default async ({ workos, sessionId }) => {
+  // region
+  await workos.userManagement.revokeSession({ sessionId });
+  // endregion
+};
