@@ -1,11 +1,11 @@
 # ruff: noqa: T201 - it reports by printing
 """Run every sample of the reference: `python -m conformance.samples [--record] [LANGUAGE ...]`.
 
-curl, js, python and go run against a server with the real SDKs; js, python and java also with the newest. php,
-ruby and the older java, whose packages the registries here do not serve, have their syntax checked; what such
-code sends is replayed by `make conformance`. Every sample must send the one request that its page describes,
-with each field and value of curl's, and print what the answer holds. `--record` writes the answers that the
-pages show and how each sample was checked; without it both must still be so.
+curl, js, python and go run against a server with the real SDKs; js, python and java also with the newest.
+php, ruby and the older java, whose packages are not available here, have their syntax checked; what such code
+sends is replayed by `make conformance`. Every sample must send the one request that its page describes, with
+each field and value of curl's, and print what the answer holds. `--record` writes the answers that the pages
+show and how each sample was checked; without it both must still be so.
 """
 
 import argparse

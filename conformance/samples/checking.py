@@ -63,8 +63,8 @@ def request(one: Exchange, scene: Mapping[str, str]) -> Request:
 def difference(wanted: Request, sent: Request, unsent: Collection[str] = ()) -> str:
     """Say what a sample does not send although the page's curl sends it, or nothing.
 
-    An SDK ignores a parameter that it does not know, for example one that it has renamed. The call then succeeds
-    and does something else.
+    An SDK ignores a parameter that it does not know, for example one that it has renamed. The call then
+    succeeds and does something else.
     """
     if wanted.path != sent.path:
         return f"sent {sent.path} instead of {wanted.path}"
@@ -75,7 +75,7 @@ def difference(wanted: Request, sent: Request, unsent: Collection[str] = ()) -> 
 
 
 def print_problem(printed: str, source: str) -> str:
-    """Say what is wrong with what a sample printed, or nothing: a field that an answer lacks is silent, too."""
+    """Say what is wrong with what a sample printed, or nothing: an absent field raises no error either."""
     if found := ABSENT.search(printed):
         return f"printed {found.group()}: {printed[:200]}"
     if PRINTS.search(source) and not printed.strip():

@@ -1,6 +1,6 @@
 """Run the Python samples: each takes what it needs out of a scene that the runner has prepared.
 
-Runs in the SDK's own environment, so it imports nothing else of ours: `python run_python.py FOLDER CONNECT_HTTPX`.
+Runs in the SDK's own environment, so it imports nothing else of ours: `run_python.py FOLDER CONNECT_HTTPX`.
 """
 
 import contextlib

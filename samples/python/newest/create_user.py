@@ -1,9 +1,7 @@
-from workos.user_management import PasswordPlaintext
-
-
 def sample(workos, email, password):
     # region
-    # from workos.user_management import PasswordPlaintext
+    from workos.user_management import PasswordPlaintext
+
     user = workos.user_management.create_user(
         email=email,
         password=PasswordPlaintext(password),
