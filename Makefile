@@ -100,9 +100,10 @@ conformance: setup ## test all factor operations with the official SDKs (CONFORM
 	$(BIN)/python -m conformance.run $(CONFORMANCE_ARGS)
 
 .PHONY: samples
-samples: setup ## run the samples of the API reference (RECORD=1 records responses; SAMPLES_ARGS="js" selects)
+samples: setup ## run the samples of the API reference and of docs/how-to/sign-in.md (RECORD=1 records responses; SAMPLES_ARGS="js" selects)
 	$(BIN)/python tools/samples.py
 	$(BIN)/python -m conformance.samples $(if $(RECORD),--record) $(SAMPLES_ARGS)
+	$(BIN)/python -m conformance.sign_in
 
 .PHONY: broken
 broken: setup ## check that conformance detects broken servers and tolerates lost responses (after make conformance)
