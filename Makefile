@@ -105,6 +105,10 @@ samples: setup ## run the samples of the API reference and of docs/how-to/sign-i
 	$(BIN)/python -m conformance.samples $(if $(RECORD),--record) $(SAMPLES_ARGS)
 	$(BIN)/python -m conformance.sign_in
 
+.PHONY: examples
+examples: setup ## install, run and walk through the applications of examples/
+	$(BIN)/python -m pytest -q --durations=5 -m examples tests/examples $(PYTEST_ARGS)
+
 .PHONY: broken
 broken: setup ## check that conformance detects broken servers and tolerates lost responses (after make conformance)
 	$(BIN)/python -m pytest -q -n 3 --dist worksteal -m conformance tests/conformance $(PYTEST_ARGS)
