@@ -166,8 +166,9 @@ dist: setup ## build wheel and sdist into dist/, reproducibly
 	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || echo 1735689600)} $(BIN)/hatchling build
 
 .PHONY: walk
-walk: setup ## try a new installation: empty venv, wheel, PostgreSQL, the systemd unit's command line, the tour
+walk: setup ## try a new installation (wheel, PostgreSQL, the systemd unit's command line), and follow the docs to a first sign-in
 	@sh tools/walk.sh
+	@$(BIN)/python -m tools.walk_docs
 
 # --- upkeep ---
 

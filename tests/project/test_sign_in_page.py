@@ -33,7 +33,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def test_each_language_has_one_program_and_the_command_that_runs_it(language: str) -> None:
     program = page.program(SECTIONS[language])
     run = page.commands(SECTIONS[language])[-1]
-    assert run.rstrip().endswith(f"kim@{run.rpartition('@')[2].strip()}")
+    assert run.rstrip().endswith(f"robin@{run.rpartition('@')[2].strip()}")
     assert program.file in run or language == "Go"
     assert "mfa_challenge" in program.text or "MFAChallengeError" in program.text
     assert "pending" in program.text.lower()
