@@ -6,6 +6,10 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST_ARGS ?=
+EPOCH = $${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || echo 1735689600)}
+# Outside this folder, so that it is built once for a machine.
+HELM_VERSION := v3.19.5
+HELM := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/authfactor/helm-$(HELM_VERSION)/helm
 BENCH_ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -93,6 +97,7 @@ fmt: setup ## format and apply safe fixes
 .PHONY: reference
 reference: setup ## generate docs/reference from the code
 	$(BIN)/python tools/reference.py
+	$(BIN)/python tools/manual.py
 	$(BIN)/python tools/samples.py
 
 .PHONY: conformance
@@ -161,9 +166,31 @@ docs: setup ## build the documentation site into site/ in strict mode
 	@echo "site/index.html"
 
 .PHONY: dist
-dist: setup ## build wheel and sdist into dist/, reproducibly
+dist: setup ## build wheel, sdist and the client's wheel into dist/, reproducibly, and check their metadata
 	@rm -rf dist
-	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || echo 1735689600)} $(BIN)/hatchling build
+	@SOURCE_DATE_EPOCH=$(EPOCH) $(BIN)/hatchling build
+	@cd packages/client && SOURCE_DATE_EPOCH=$(EPOCH) $(abspath $(BIN))/hatchling build -t wheel -d ../../dist
+	@$(BIN)/twine check --strict dist/*.whl dist/*.tar.gz
+
+.PHONY: image
+image: setup ## build the container image into dist/image, an OCI layout, as root (needs Debian's mmdebstrap)
+	@SOURCE_DATE_EPOCH=$(EPOCH) $(BIN)/python tools/image.py dist/image
+
+.PHONY: executable
+executable: setup ## build dist/authfactor, a single-file executable for this system
+	@$(BIN)/pyinstaller --log-level WARN --distpath dist --workpath build/executable deploy/executable/authfactor.spec
+
+$(HELM):
+	@echo "building helm $(HELM_VERSION) with Go (once, about three minutes of CPU time)"
+	@GOBIN=$(dir $(HELM)) GOFLAGS=-trimpath go install helm.sh/helm/v3/cmd/helm@$(HELM_VERSION)
+
+.PHONY: chart
+chart: setup $(HELM) ## check the Helm chart: lint, render, validate every object (needs Go 1.24 or newer)
+	$(BIN)/python -m pytest -q -m packages tests/packages/test_chart.py $(PYTEST_ARGS)
+
+.PHONY: packages
+packages: setup $(HELM) ## build, start and use what is released: client, image, chart, executable (as root)
+	$(BIN)/python -m pytest -q -m packages --durations=8 tests/packages $(PYTEST_ARGS)
 
 .PHONY: walk
 walk: setup ## try a new installation (wheel, PostgreSQL, the systemd unit's command line), and follow the docs to a first sign-in

@@ -180,6 +180,11 @@ def settings_page() -> str:
                 about,
             ]
         )
+    secrets = [
+        code(f"{settings.PREFIX}{item.name.upper()}_FILE")
+        for item in fields(settings.Settings)
+        if item.metadata["secret"]
+    ]
     return page(
         "Settings",
         "A value comes from the default, then one TOML file (lower-case names without"
@@ -190,6 +195,9 @@ def settings_page() -> str:
         " value and its origin, `authfactor config check` whether a server could start.",
         "SIGHUP makes a running server read its settings again. Those marked *reload* and the TLS files take"
         " effect at once; other changed settings are logged and take effect when the processes are replaced.",
+        "A secret's variable with `_FILE` at its end names a file that has the value, as container platforms"
+        f" mount secrets: {', '.join(secrets)}. White space around the value is ignored; a file that cannot"
+        " be read or is empty prevents the start, and so do both variables at once.",
         table(["variable", "default", "values", "unit", "reload", "about"], rows),
     )
 
@@ -249,7 +257,12 @@ def endpoints_page() -> str:
 def helps(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[str]:
     """Yield the help of a command and of its subcommands, as shown in a terminal."""
     context = click.Context(
-        command, info_name=name, parent=parent, terminal_width=WIDTH, max_content_width=WIDTH
+        command,
+        info_name=name,
+        parent=parent,
+        terminal_width=WIDTH,
+        max_content_width=WIDTH,
+        **command.context_settings,
     )
     text = "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
     yield f"## `{context.command_path}`\n\n```text\n{text}\n```"

@@ -13,6 +13,7 @@ from typing import Final
 
 import click
 import pytest
+from click.testing import CliRunner
 
 import authfactor
 from authfactor.cli import app
@@ -67,17 +68,40 @@ def test_the_wheel_contains_the_package_and_nothing_else(built: dict[str, Path])
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert inside <= names, sorted(inside - names)
-    assert {name.split("/")[0] for name in names} == {
-        "authfactor",
-        f"authfactor-{authfactor.__version__}.dist-info",
-    }
+    version = f"authfactor-{authfactor.__version__}"
+    assert {name.split("/")[0] for name in names} == {"authfactor", f"{version}.dist-info", f"{version}.data"}
+    extra = [name for name in names if name.startswith(f"{version}.data/")]
+    assert extra == [f"{version}.data/data/share/man/man1/authfactor.1"]
     assert "authfactor/py.typed" in names
+
+
+def test_the_package_index_gets_a_readme_with_absolute_links(built: dict[str, Path]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "twine", "check", "--strict", *map(str, built.values())],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    with zipfile.ZipFile(built[".whl"]) as wheel:
+        (name,) = (name for name in wheel.namelist() if name.endswith("/METADATA"))
+        text = wheel.read(name).decode()
+    fields, _, readme = text.partition("\n\n")
+    assert {"Project-URL", "Keywords", "Summary", "License-Expression", "Classifier"} <= {
+        line.partition(":")[0] for line in fields.splitlines()
+    }
+    assert "# authfactor" in readme
+    links = re.findall(r"""\]\(([^)\s]+)|(?:src|href)="([^"]+)""", readme)
+    targets = [first or second for first, second in links]
+    assert len(targets) > 10
+    assert [each for each in targets if not re.match(r"https?://|mailto:|#", each)] == []
 
 
 def test_the_sdist_contains_sources_and_project_files(built: dict[str, Path]) -> None:
     with tarfile.open(built[".tar.gz"]) as sdist:
         names = {name.partition("/")[2] for name in sdist.getnames()}
     assert {"pyproject.toml", "LICENSE", "README.md", "CHANGELOG.md", "src/authfactor/__init__.py"} <= names
+    assert "docs/man/authfactor.1" in names
 
 
 def test_supported_python_versions_are_declared() -> None:
@@ -103,6 +127,13 @@ def test_help_of_every_command_has_an_example(path: tuple[str, ...]) -> None:
     example = re.search(r"Example:\s+(authfactor .*)", text)
     assert example, f"the help of `authfactor {' '.join(path)}` has no example"
     assert " ".join(path) in example.group(1)
+
+
+@pytest.mark.parametrize("path", [(), *(path for path, _ in commands(app))], ids=" ".join)
+def test_every_command_accepts_the_short_help_option(path: tuple[str, ...]) -> None:
+    short, long = (CliRunner().invoke(app, [*path, option]) for option in ("-h", "--help"))
+    assert (short.exit_code, short.output) == (0, long.output)
+    assert "-h, --help" in short.output
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

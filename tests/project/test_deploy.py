@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from authfactor.cli import app
 from authfactor.http.app import all_routes
 from authfactor.http.telemetry import metric_names
 from authfactor.settings import PREFIX, Settings, reading
+from tests.support.server_process import running
 from tests.support.skip_or_fail import skip_or_fail
 from tools import locks
 
@@ -122,6 +124,22 @@ def test_the_unit_is_hardened() -> None:
     assert done.returncode == 0, done.stdout[-2000:]
 
 
+def test_the_units_reload_needs_nothing_but_a_shell(tmp_path: Path) -> None:
+    # As systemd runs it: split like a command line, with MAINPID in the environment and no other programs.
+    (line,) = re.findall(r"^ExecReload=(.*)$", UNIT.read_text(), re.MULTILINE)
+    shell, *arguments = shlex.split(line)
+    with running(tmp_path / "data") as server:
+        done = subprocess.run(
+            [shell, *arguments],
+            env={"MAINPID": str(server.pid), "PATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (shell, done.returncode, done.stderr) == ("/bin/sh", 0, "")
+        server.wait_for_output("settings reloaded")
+
+
 def unit_commands() -> list[list[str]]:
     """Return the arguments of the commands that the unit runs."""
     lines = re.findall(
@@ -131,7 +149,9 @@ def unit_commands() -> list[list[str]]:
     return [line.split() for line in lines]
 
 
-@pytest.mark.parametrize("command", [*unit_commands(), ["migrate"], ["serve", "--workers", "2"], ["serve"]])
+@pytest.mark.parametrize(
+    "command", [*unit_commands(), ["migrate"], ["serve", "--workers", "2"], ["serve"], ["ready"]]
+)
 def test_deployed_commands_exist(command: list[str]) -> None:
     # Parsed by the real command line; --help stops it before it does anything.
     done = CliRunner().invoke(app, [*command, "--help"])
@@ -147,8 +167,8 @@ def test_the_container_is_unprivileged_read_only_and_probed() -> None:
     text = CONTAINER.read_text()
     last = text.rpartition("\nFROM ")[2]
     assert re.search(r"^USER (?!0\b|root\b)\d+:\d+$", last, re.MULTILINE)
-    assert "HEALTHCHECK" in last
-    assert "/readyz" in last
+    # Through the settings, so that it follows the port.
+    assert 'CMD ["authfactor", "ready"]' in last
     assert set(re.findall(r"^VOLUME (.*)$", last, re.MULTILINE)) == {"/var/lib/authfactor"}
     for name in re.findall(r"COPY (?!--from)(.*) \S+$", text, re.MULTILINE):
         assert all((ROOT / part).exists() for part in name.split()), name
@@ -226,5 +246,6 @@ def test_the_deployment_has_probes_hardening_and_drain_time() -> None:
 @pytest.mark.parametrize("file", [KUBERNETES, COMPOSE, CONTAINER, UNIT], ids=lambda file: file.name)
 def test_settings_named_in_deploy_files_exist(file: Path) -> None:
     named = set(re.findall(rf"\b{PREFIX}[A-Z_]+", file.read_text())) - {f"{PREFIX}DATABASE_PASSWORD"}
-    unknown = [name for name in named if not hasattr(Settings(), name.removeprefix(PREFIX).lower())]
+    settings = {name: name.removeprefix(PREFIX).lower().removesuffix("_file") for name in named}
+    unknown = [name for name, setting in settings.items() if not hasattr(Settings(), setting)]
     assert (bool(named), unknown) == (True, [])

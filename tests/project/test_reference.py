@@ -3,9 +3,12 @@
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from authfactor.settings import Settings, reading
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "authfactor"
@@ -46,6 +49,41 @@ def test_stale_reference_pages_are_named(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert {line.rpartition("/")[2] for line in result.stdout.splitlines()} == {"settings.md", "errors.md"}
     assert not (tmp_path / "errors.md").exists()
+
+
+def test_man_page_and_sample_settings_are_up_to_date() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "tools" / "manual.py", "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"run `make reference`\n{done.stdout}{done.stderr}"
+
+
+def test_groff_formats_the_man_page_without_a_warning(needs: Callable[[str], Path]) -> None:
+    page = DOCS / "man" / "authfactor.1"
+    done = subprocess.run(
+        [needs("groff"), "-man", "-Tutf8", "-ww", "-k", "-P-c", page],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    shown = " ".join(re.sub(r".\x08", "", done.stdout).split())
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "authfactor users list [OPTIONS]" in shown
+    assert "AUTHFACTOR_DATABASE_URL_FILE" in shown
+    assert "8 configuration, keys or schema" in shown
+
+
+def test_the_sample_names_every_setting_with_its_default(tmp_path: Path) -> None:
+    text = (ROOT / "deploy" / "authfactor.toml").read_text(encoding="utf-8")
+    assert reading.read({}, ROOT / "deploy" / "authfactor.toml") == Settings()
+    file = tmp_path / "authfactor.toml"
+    file.write_text(re.sub(r"^#(?=\w+ = )", "", text, flags=re.MULTILINE), encoding="utf-8")
+    loaded = reading.load({}, file)
+    assert loaded.settings == Settings()
+    assert set(loaded.origins.values()) == {str(file)}
 
 
 def test_files_named_in_the_architecture_page_exist() -> None:

@@ -17,7 +17,7 @@ from authfactor.server.supervisor import SIGNALS
 ROOT: Final = Path(__file__).parents[2]
 DOCS: Final = ROOT / "docs"
 REFERENCE: Final = DOCS / "reference"
-HOW_TO: Final = sorted((DOCS / "how-to").glob("*.md"))
+HOW_TO: Final = sorted([*(DOCS / "how-to").glob("*.md"), *(DOCS / "install").glob("*.md")])
 # A how-to page names the test that runs it, or says that there is none.
 WALKED: Final = re.compile(r"^(?:Tested by\b|Not tested\b)", re.MULTILINE)
 

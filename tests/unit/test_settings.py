@@ -204,6 +204,63 @@ def test_exactly_the_credential_settings_are_secret() -> None:
     assert [item.name for item in fields(Settings) if item.metadata["secret"]] == SECRETS
 
 
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_is_read_from_the_file_that_its_variable_names(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "secret"
+    file.write_text(" postgresql://a:hunter2@b/c\n")
+    loaded = reading.load({f"AUTHFACTOR_{name.upper()}_FILE": str(file)})
+
+    assert getattr(loaded.settings, name) == "postgresql://a:hunter2@b/c"
+    assert loaded.origins[name] == f"AUTHFACTOR_{name.upper()}_FILE"
+
+
+def test_a_secret_given_directly_and_as_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("hunter2")
+    environ = {
+        "AUTHFACTOR_METRICS_TOKEN": "hunter2",
+        "AUTHFACTOR_METRICS_TOKEN_FILE": str(tmp_path / "token"),
+    }
+    with pytest.raises(InvalidSetting) as caught:
+        reading.read(environ)
+
+    assert str(caught.value) == (
+        "AUTHFACTOR_METRICS_TOKEN and AUTHFACTOR_METRICS_TOKEN_FILE exclude each other: set one."
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        (b"", "is empty"),
+        (b" \n", "is empty"),
+        (b"\xff", "is not a text file"),
+    ],
+)
+def test_an_unusable_secret_file_is_refused_by_name(
+    tmp_path: Path, content: bytes | None, problem: str
+) -> None:
+    file = tmp_path / "url"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(InvalidSetting) as caught:
+        reading.read({"AUTHFACTOR_DATABASE_URL_FILE": str(file)})
+
+    assert str(caught.value) == f"AUTHFACTOR_DATABASE_URL_FILE: {file} {problem}."
+
+
+def test_an_empty_name_of_a_secret_file_is_refused() -> None:
+    with pytest.raises(InvalidSetting, match=r"^AUTHFACTOR_DATABASE_URL_FILE: no file cannot be read"):
+        reading.read({"AUTHFACTOR_DATABASE_URL_FILE": ""})
+
+
+@pytest.mark.parametrize("name", ["PORT", "TEAM_NAME", "KEYS", "DATABASE"])
+def test_only_secrets_are_read_from_files(tmp_path: Path, name: str) -> None:
+    (tmp_path / "value").write_text("8081")
+    with pytest.raises(InvalidSetting, match=f"^AUTHFACTOR_{name}_FILE is not a setting of this release"):
+        reading.read({f"AUTHFACTOR_{name}_FILE": str(tmp_path / "value")})
+
+
 @pytest.mark.parametrize("to_text", [repr, str, "{}".format])
 def test_secret_settings_are_not_printed(to_text: Callable[[Settings], str]) -> None:
     printed = to_text(

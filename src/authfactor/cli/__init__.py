@@ -12,6 +12,7 @@ from authfactor.version import __version__
 _HERE: Final = "authfactor.cli"
 COMMANDS: Final = {
     "serve": LazyCommand(f"{_HERE}.serve", "Serve the API until SIGTERM."),
+    "ready": LazyCommand(f"{_HERE}.ready", "Exit with 0 if the server is ready, with 7 if it is not."),
     "migrate": LazyCommand(
         f"{_HERE}.migrate", "Upgrade the database schema to the version that this release needs."
     ),
@@ -69,7 +70,12 @@ def _completion_option(flag: str, function: str, about: str) -> Decorator:
     )
 
 
-@click.group(cls=LazyGroup, listed=COMMANDS, no_args_is_help=True)
+@click.group(
+    cls=LazyGroup,
+    listed=COMMANDS,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.option("--data", type=click.Path(path_type=Path), help="Directory of the database and the key ring.")
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file with settings.")
 @click.option("--environment", help="Name or client id of the environment.")

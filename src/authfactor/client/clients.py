@@ -1,5 +1,6 @@
 """`Client` and `AsyncClient`. `Client` runs the asynchronous implementation on a background thread."""
 
+import importlib.util
 import os
 from dataclasses import dataclass
 from types import TracebackType
@@ -59,6 +60,10 @@ class ClientConfig:
         identity = self.identity()
         if identity is not None:
             return HttpTransport(identity, timeout=self.timeout, http_client=http_client)
+        if importlib.util.find_spec("authfactor.core") is None:
+            raise ValueError(
+                "database_url and data need the service: install authfactor instead of authfactor-client."
+            )
         from authfactor.client import in_process_transport  # noqa: PLC0415 - an HTTP client must not import the server
 
         return in_process_transport.InProcessTransport(

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -120,7 +121,15 @@ def _make_worker(
 
 
 def _check_upgrade(command: list[str]) -> None:
-    """Check that the installed program could start. Raises `InvalidSetting` with its error message."""
+    """Check that the installed program could start. Raises `InvalidSetting` with its error message.
+
+    A single-file executable always raises: its supervisor is a child of the program that unpacked it, and so
+    cannot take over that process.
+    """
+    if getattr(sys, "frozen", False):
+        raise InvalidSetting(
+            "a single-file executable cannot be replaced while it runs; stop it and start the new one"
+        )
     result = subprocess.run(  # noqa: S603 - our own command line
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=CHECK_SECONDS, check=False
     )

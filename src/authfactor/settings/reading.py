@@ -22,6 +22,8 @@ _SERVICE_LINK: Final = re.compile(
 )
 _SERVICE_PORT: Final = re.compile(f"{_SERVICE}PORT")
 _PORT_URL: Final = re.compile(r"(?:tcp|udp|sctp)://")
+# AUTHFACTOR_METRICS_TOKEN_FILE names a file with the value of the secret setting `metrics_token`.
+FILE_SUFFIX: Final = "_file"
 _KINDS: Final[dict[object, str]] = {int: "a whole number", bool: "true or false"}
 
 
@@ -70,8 +72,8 @@ def load(environ: Mapping[str, str], file: Path | None = None, **overrides: obje
             origins[name] = str(file)
     for variable, text in environ.items():
         if variable.startswith(PREFIX) and variable != FILE_VARIABLE and not is_service_link(variable, text):
-            name = _require_known(variable.removeprefix(PREFIX).lower(), known, variable)
-            values[name] = _parse(known[name], text, variable)
+            name, value_text = _named(variable, text, environ, known)
+            values[name] = _parse(known[name], value_text, variable)
             origins[name] = variable
     given = {name: value for name, value in overrides.items() if value is not None}
     return LoadedSettings(Settings(**values | given), origins | dict.fromkeys(given, "command line"))
@@ -86,6 +88,26 @@ def is_service_link(variable: str, text: str) -> bool:
     return bool(
         _SERVICE_LINK.fullmatch(variable) or (_SERVICE_PORT.fullmatch(variable) and _PORT_URL.match(text))
     )
+
+
+def _named(variable: str, text: str, environ: Mapping[str, str], known: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the setting that a variable names, and its text: the variable's, or that of a secret's file."""
+    name = variable.removeprefix(PREFIX).lower()
+    secret = name.removesuffix(FILE_SUFFIX)
+    if name == secret or secret not in known or not known[secret].metadata["secret"]:
+        return _require_known(name, known, variable), text
+    direct = f"{PREFIX}{secret.upper()}"
+    if direct in environ:
+        raise InvalidSetting(f"{direct} and {variable} exclude each other: set one.")
+    try:
+        content = Path(text).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise InvalidSetting(f"{variable}: {text or 'no file'} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise InvalidSetting(f"{variable}: {text} is not a text file.") from error
+    if not content:
+        raise InvalidSetting(f"{variable}: {text} is empty.")
+    return secret, content
 
 
 def _toml(file: Path) -> dict[str, object]:
