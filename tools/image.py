@@ -3,7 +3,8 @@
 FOLDER becomes an OCI image layout with one image for this machine's architecture, tagged with the version: no
 shell, no package manager, only Debian's Python with its libraries, the locked packages, and authfactor.
 Everything is installed below a temporary directory and packed in a fixed order with the time of
-SOURCE_DATE_EPOCH, so the same packages and sources give the same digest. Needs root and Debian's mmdebstrap.
+SOURCE_DATE_EPOCH, so the same packages and sources give the same digest. Needs root and
+Debian's mmdebstrap and binutils.
 """
 
 import argparse
@@ -117,6 +118,8 @@ def install_program(root: Path, wheels: str, work: Path) -> None:
     shutil.rmtree(site / "bin", ignore_errors=True)
     for path in [*site.glob("*.dist-info/RECORD"), *site.glob(".lock")]:
         path.unlink()
+    # Symbols for a debugger: a fifth of the image.
+    run("strip", "--strip-debug", *sorted(site.rglob("*.so")))
     program = root / "usr/local/bin/authfactor"
     program.parent.mkdir(parents=True)
     program.write_text(PROGRAM, encoding="utf-8")

@@ -102,7 +102,7 @@ def man_page() -> str:
 def described(item: Any) -> str:  # noqa: ANN401 - a dataclass field
     """Return a setting's description with its unit."""
     unit = item.metadata["unit"]
-    return item.metadata["about"] + (f" Unit: {unit}." if unit else "")
+    return str(item.metadata["about"]) + (f" Unit: {unit}." if unit else "")
 
 
 def sample() -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.server_process import command_line, free_port, running
+from tests.support.certificates import write_certificate
+from tests.support.server_process import Server, command_line, free_port, running, started
 
 
 def test_ready_asks_the_port_of_the_settings(tmp_path: Path) -> None:
@@ -18,6 +19,16 @@ def test_ready_asks_the_port_of_the_settings(tmp_path: Path) -> None:
         file = tmp_path / "authfactor.toml"
         file.write_text(f"port = {server.port}\n")
         assert command_line("--config", str(file), "--json", "ready").stdout == '{\n  "ready": true\n}\n'
+
+
+def test_ready_asks_over_tls_whatever_name_the_certificate_has(tmp_path: Path) -> None:
+    certificate, key = write_certificate(tmp_path)
+    settings = {"AUTHFACTOR_TLS_CERT": str(certificate), "AUTHFACTOR_TLS_KEY": str(key)}
+    server = Server(tmp_path / "server", settings)
+    server.scheme = "https"
+    with started(server):
+        done = command_line("ready", "--port", str(server.port), **settings)
+        assert (done.returncode, done.stdout) == (0, "ready\n"), done.stderr
 
 
 def test_ready_exits_with_7_where_nothing_listens() -> None:
