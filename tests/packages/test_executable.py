@@ -14,6 +14,7 @@ import pytest
 
 import authfactor
 from tests.support.first_factor import enroll_and_verify, wait_until_ready
+from tests.support.postgres_server import PostgresServer
 from tests.support.server_process import API_KEY, free_port
 
 ROOT: Final = Path(__file__).parents[2]
@@ -84,6 +85,24 @@ def test_the_executable_prints_its_version_and_help(program: Path, environment: 
         )
         assert done.returncode == 0, done.stderr
         assert expected in done.stdout
+
+
+def test_the_executable_migrates_postgresql_named_by_a_secret_file(
+    program: Path, environment: dict[str, str], postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    secret = tmp_path / "database-url"
+    secret.write_text(f"{postgres_server.url(postgres_server.create_database())}\n")
+    for _ in range(2):
+        done = subprocess.run(
+            [program, "migrate"],
+            cwd=program.parent,
+            env={**environment, "AUTHFACTOR_DATABASE_URL_FILE": str(secret)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_the_executable_serves_refuses_an_upgrade_in_place_and_stops(

@@ -15,6 +15,7 @@ import pytest
 
 import authfactor
 from tests.support.first_factor import enroll_and_verify, wait_until_ready
+from tests.support.postgres_server import PostgresServer
 from tests.support.server_process import API_KEY, free_port
 from tests.support.skip_or_fail import skip_or_fail
 from tools import addresses
@@ -184,6 +185,14 @@ def test_a_container_is_not_root_and_cannot_write_outside_its_volume(container: 
     owned = container.inside("python3", "-c", "import os; print(oct(os.stat('.').st_mode), os.listdir('.'))")
     assert owned.stdout.startswith("0o40700"), owned.stdout
     assert "authfactor.db" in owned.stdout
+
+
+def test_a_container_has_the_driver_of_postgresql(
+    container: Container, postgres_server: PostgresServer
+) -> None:
+    variable = f"AUTHFACTOR_DATABASE_URL={postgres_server.url(postgres_server.create_database())}"
+    done = container.runc("exec", "--env", variable, container.name, "authfactor", "migrate")
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_health_check_follows_the_configured_port(container: Container) -> None:
