@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import fields
@@ -23,7 +24,7 @@ VALUES: Final = sorted((CHART / "ci").glob("*-values.yaml"))
 CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "authfactor"
 KUBERNETES: Final = ("1.29", "1.33")
 # A helm that `go install` built does not know which Kubernetes it was built for.
-TEMPLATE: Final = ("template", "test", CHART, "--kube-version", KUBERNETES[-1])
+TEMPLATE: Final = (CHART, "--kube-version", KUBERNETES[-1])
 
 values_files = pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
 
@@ -36,8 +37,8 @@ def helm(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run([found, *arguments], capture_output=True, text=True, check=False, timeout=50)
 
 
-def rendered(*arguments: str | Path) -> list[dict[str, Any]]:
-    done = helm(*TEMPLATE, *arguments)
+def rendered(*arguments: str | Path, release: str = "test") -> list[dict[str, Any]]:
+    done = helm("template", release, *TEMPLATE, *arguments)
     assert done.returncode == 0, done.stderr
     return [document for document in yaml.safe_load_all(done.stdout) if document]
 
@@ -156,6 +157,20 @@ def test_postgresql_has_several_pods_a_migration_before_them_and_its_secrets_as_
 
 
 @pytest.mark.packages
+def test_installations_as_documented_are_accepted() -> None:
+    page = (CHART.parents[2] / "docs" / "install" / "kubernetes.md").read_text().replace("\\\n", " ")
+    installed = re.findall(r"^helm install (\S+) deploy/chart/authfactor (.*)$", page, re.MULTILINE)
+    assert len(installed) == 2
+    for _, options in installed:
+        objects = rendered(*options.split())
+        assert variables(objects)["AUTHFACTOR_BASE_URL"] == "https://mfa.example.org"
+        for each in objects:
+            kubernetes_validate.validate(each, KUBERNETES[-1], strict=True)
+    name = by_kind(rendered(release=installed[0][0]))["Deployment"]["metadata"]["name"]
+    assert f"deployment/{name} " in page
+
+
+@pytest.mark.packages
 @pytest.mark.parametrize(
     ("given", "problem"),
     [
@@ -169,6 +184,6 @@ def test_postgresql_has_several_pods_a_migration_before_them_and_its_secrets_as_
     ],
 )
 def test_wrong_values_are_refused_by_name(given: str, problem: str) -> None:
-    done = helm(*TEMPLATE, "--set", given)
+    done = helm("template", "test", *TEMPLATE, "--set", given)
     assert done.returncode != 0
     assert problem in done.stderr

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from click.testing import CliRunner
 
+from authfactor.cli import app
 from authfactor.http.app import all_routes
 from authfactor.http.telemetry import metric_names
 from authfactor.http.telemetry.log_setup import FIELDS
@@ -62,6 +64,26 @@ def test_how_to_pages_say_whether_they_are_tested(page: Path) -> None:
     )
     for name in re.findall(r"`(tests/[\w/.]+)`", text):
         assert (ROOT / name).exists(), name
+
+
+def install_commands() -> list[str]:
+    """Return the command lines of the pages about installing, each as one line."""
+    text = "\n".join(page.read_text(encoding="utf-8") for page in sorted((DOCS / "install").glob("*.md")))
+    blocks = re.findall(r"^```sh\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return [line for block in blocks for line in block.replace("\\\n", " ").splitlines() if line]
+
+
+def test_commands_of_the_install_pages_exist() -> None:
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    made = [line.split()[1] for line in install_commands() if line.startswith("make ")]
+    found = [re.search(r"^(?:(?:\S*/)?|.* -- )authfactor (.+)$", line) for line in install_commands()]
+    ours = [match[1] for match in found if match]
+    assert (set(made) <= set(targets), len(made)) == (True, 3)
+    assert len(ours) >= 5
+    for arguments in ours:
+        # --help stops the command before it does anything, after all its options were accepted.
+        done = CliRunner().invoke(app, [*arguments.split(), "--help"])
+        assert done.exit_code == 0, (arguments, done.output)
 
 
 def test_common_tasks_have_a_how_to_page() -> None:
