@@ -240,6 +240,8 @@ MUTANTS = [
         'if b"transfer-encoding" in fields or self._parser.get_method() == b"CONNECT":',
         "if False:",
         ("tests/security/test_reverse_proxies.py", "-k", "server_itself"),
+    ),
+    Mutant(
         "a secret is taken from two places",
         "settings/reading.py",
         "if direct in environ:",
