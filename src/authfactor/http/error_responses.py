@@ -2,7 +2,6 @@
 
 from typing import Final
 
-import msgspec
 from msgspec import UNSET
 
 from authfactor import errors
@@ -86,16 +85,12 @@ def _step_up(error: errors.StepUpRequired) -> responses.ErrorBody:
 def render(error: errors.AuthfactorError, route: str = "") -> Response:
     """Build the response for an error on a route; an OAuth error has the body of RFC 6749 section 5.2."""
     if isinstance(error, errors.OAuthRefused):
-        body = _oauth(error.code, error.message)
+        body = responses.encode(responses.OAuthErrorBody(error.code, error.message))
     elif isinstance(error, errors.TooManyRequests) and route == AUTHENTICATE:
-        body = _oauth("too_many_requests", error.message)
+        body = responses.encode(responses.OAuthErrorBody("too_many_requests", error.message))
     else:
         body = responses.encode(body_of(error))
     return Response(status_of(error), body, code=error.code, verdict=verdict_of(error))
-
-
-def _oauth(code: str, description: str) -> bytes:
-    return msgspec.json.encode({"error": code, "error_description": description})
 
 
 def verdict_of(error: errors.AuthfactorError) -> str | None:

@@ -83,6 +83,13 @@ class Object(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fields: tuple[Parameter, ...]
 
 
+class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An event. `data` is the name of the object that it carries."""
+
+    description: str
+    data: str
+
+
 class ErrorCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An error code. `everywhere`: endpoints that have it, those with a `body`, with a `key`, or `all`."""
 
@@ -131,6 +138,12 @@ def endpoints() -> dict[str, Endpoint]:
 def objects() -> dict[str, Object]:
     """Return the objects of the API, by the name that parameter types use."""
     return msgspec.convert(_toml("objects.toml"), dict[str, Object])
+
+
+@functools.cache
+def events() -> dict[str, Event]:
+    """Return the events by name."""
+    return msgspec.convert(_toml("events.toml"), dict[str, Event])
 
 
 @functools.cache

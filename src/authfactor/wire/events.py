@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta, Raw
+from msgspec import UNSET, Meta, Raw, UnsetType
 
 from authfactor.models import EventRecord, RecordPage
 from authfactor.wire import timestamps
@@ -18,6 +18,56 @@ class EventObject(ResponseModel, frozen=True, gc=False, tag_field="object", tag=
     data: Annotated[Raw, Meta(extra_json_schema={"type": "object"})]
     created_at: Timestamp
     context: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class SignInFailure(ResponseModel, frozen=True, gc=False):
+    """Why a sign-in failed."""
+
+    code: str
+    message: str
+
+
+class SignInAttempt(ResponseModel, frozen=True, gc=False):
+    """Data of the `authentication.…` events."""
+
+    type: str
+    status: str
+    ip_address: str | None
+    user_agent: str | None
+    user_id: str | None
+    email: str | None
+    error: SignInFailure | UnsetType = UNSET
+
+
+class FactorEvent(ResponseModel, frozen=True, gc=False):
+    """Data of events about a factor that does not change."""
+
+    factor_id: str
+    user_id: str | None
+
+
+class RefusedAttempt(ResponseModel, frozen=True, gc=False):
+    """Data of the event of a code that was refused."""
+
+    challenge_id: str
+    factor_id: str
+    user_id: str | None
+    reason: str
+
+
+class UnlockedUser(ResponseModel, frozen=True, gc=False):
+    """Data of the event of an unlocked user."""
+
+    user_id: str
+
+
+class LinkEvent(ResponseModel, frozen=True, gc=False):
+    """Data of events about a link: ids, never its URL."""
+
+    link_id: str
+    purpose: str
+    user_id: str
+    factor_id: str | None
 
 
 def event(record: EventRecord) -> EventObject:

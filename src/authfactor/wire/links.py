@@ -6,6 +6,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from authfactor.models import BrandingRecord, LinkRecord
 from authfactor.wire import timestamps
+from authfactor.wire.events import LinkEvent
 from authfactor.wire.requests import RequestModel
 from authfactor.wire.responses import ResponseModel, Timestamp
 
@@ -120,14 +121,9 @@ def link(record: LinkRecord, now: int, url: str | UnsetType = UNSET) -> Enrollme
     )
 
 
-def link_event_data(record: LinkRecord) -> dict[str, str | None]:
-    """Return the data of an event about a link: ids, never its URL."""
-    return {
-        "link_id": record.id,
-        "purpose": record.purpose,
-        "user_id": record.user_id,
-        "factor_id": record.factor_id,
-    }
+def link_event_data(record: LinkRecord) -> LinkEvent:
+    """Return the data of an event about a link."""
+    return LinkEvent(record.id, record.purpose, record.user_id, record.factor_id)
 
 
 def branding(record: BrandingRecord | None, logo_url: str | None) -> Branding:

@@ -168,6 +168,13 @@ class ErrorBody(ResponseModel, frozen=True, gc=False):
     user: UserObject | UnsetType = UNSET
 
 
+class OAuthErrorBody(ResponseModel, frozen=True, gc=False):
+    """An error of a sign-in in the form of RFC 6749, section 5.2."""
+
+    error: str
+    error_description: str
+
+
 def factor(record: FactorRecord) -> AuthenticationFactor:
     """Render a factor without its secret."""
     return AuthenticationFactor(

@@ -7,6 +7,7 @@ from authfactor.models import UserRecord
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.unit import Scope
+from authfactor.wire.events import SignInAttempt, SignInFailure
 from authfactor.wire.requests import Authenticate
 
 Refusal = errors.SignInRefused | errors.TooManyAttempts
@@ -41,13 +42,13 @@ class SignInEvents:
     ) -> None:
         """Emit the event `name`, of a user or, without one, of the email that was given."""
         kind, _, outcome = name.removeprefix("authentication.").partition("_")
-        shape = event_log.Authentication(
+        shape = SignInAttempt(
             type=kind,
             status=outcome,
             ip_address=request.ip_address,
             user_agent=request.user_agent,
             user_id=user.id if user else None,
             email=user.email if user else request.email,
-            error=event_log.Failure(refusal.code, refusal.message) if refusal else msgspec.UNSET,
+            error=SignInFailure(refusal.code, refusal.message) if refusal else msgspec.UNSET,
         )
         await self._log.append(scope, name, shape.user_id, shape)

@@ -45,25 +45,6 @@ _END_OF_TIME: Final = 2**62
 _ENCODER = msgspec.json.Encoder()
 
 
-class Failure(msgspec.Struct, frozen=True, gc=False):
-    """Why a sign-in failed."""
-
-    code: str
-    message: str
-
-
-class Authentication(msgspec.Struct, frozen=True, gc=False):
-    """Data of the `authentication.…` events."""
-
-    type: str
-    status: str
-    ip_address: str | None
-    user_agent: str | None
-    user_id: str | None
-    email: str | None
-    error: Failure | msgspec.UnsetType = msgspec.UNSET
-
-
 class EventQuery(msgspec.Struct, frozen=True, gc=False):
     """Which events to list; times in milliseconds, `range_start` inclusive, `range_end` exclusive."""
 

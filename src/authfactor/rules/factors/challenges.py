@@ -17,6 +17,7 @@ from authfactor.rules.factors import attempt_limits
 from authfactor.rules.unit import Scope, single_unit, unit
 from authfactor.settings import Settings
 from authfactor.store import CodeAttempt, SpendResult, subject_of
+from authfactor.wire.events import FactorEvent, RefusedAttempt
 
 # How many steps back a code is recognized, only to tell a user that the phone's clock is slow. A code of a
 # future step is never named: an attacker who guessed one would learn when to use it.
@@ -275,17 +276,11 @@ class Challenges:
 
     async def _emit_attempt(self, scope: Scope, attempt: CodeAttempt, reason: str) -> None:
         challenge, factor = attempt.challenge, attempt.factor
-        data = {
-            "challenge_id": challenge.id,
-            "factor_id": factor.id,
-            "user_id": factor.user_id,
-            "reason": reason,
-        }
+        data = RefusedAttempt(challenge.id, factor.id, factor.user_id, reason)
         await self._log.append(scope, event_log.ATTEMPT_REFUSED, factor.user_id, data)
 
     async def _emit(self, scope: Scope, name: str, factor: FactorRecord) -> None:
-        data = {"factor_id": factor.id, "user_id": factor.user_id}
-        await self._log.append(scope, name, factor.user_id, data)
+        await self._log.append(scope, name, factor.user_id, FactorEvent(factor.id, factor.user_id))
 
 
 def _locked(record: FailureRecord, now: int) -> errors.TooManyAttempts | None:

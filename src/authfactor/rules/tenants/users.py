@@ -21,6 +21,7 @@ from authfactor.rules.unit import Scope, unit
 from authfactor.settings import Settings
 from authfactor.store import Unit
 from authfactor.wire import responses
+from authfactor.wire.events import UnlockedUser
 from authfactor.wire.requests import CreateUser, Metadata, UpdateUser
 
 MAX_EMAIL: Final = 254
@@ -160,7 +161,7 @@ class Users:
         tried = await scope.tx.throttles.clear(scope.number, account)
         if not (codes or tried):
             return False
-        await self._log.append(scope, event_log.USER_UNLOCKED, user.id, {"user_id": user.id})
+        await self._log.append(scope, event_log.USER_UNLOCKED, user.id, UnlockedUser(user.id))
         return True
 
     async def _lock(self, scope: Scope, user_id: str) -> UserRecord:
