@@ -1,0 +1,160 @@
+"""One event of every kind, caused by real calls; its ids do not depend on entropy."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from authfactor import errors
+from authfactor.core import Authfactor
+from authfactor.crypto import passwords
+from authfactor.models import Enrollment, PageQuery, UserRecord
+from authfactor.rules.events import event_log
+from authfactor.rules.events.event_log import EventQuery
+from authfactor.settings import Settings
+from authfactor.wire import events as wire_events
+from authfactor.wire import responses
+from authfactor.wire.links import CreateEnrollmentLink
+from authfactor.wire.requests import Authenticate, UpdateUser
+from authfactor.wire.webhooks import CreateWebhookEndpoint
+from tests.support.clock import FakeClock
+from tests.support.installation import Installation
+
+PASSWORD: Final = "seven green bottles"
+EMAIL: Final = "kim@example.org"
+BROWSER: Final = {"ip_address": "203.0.113.7", "user_agent": "Mozilla/5.0 (X11; Linux x86_64)"}
+START: Final = 1_793_178_000_000
+"""Milliseconds since the epoch: 2026-10-28 09:00 UTC, the beginning of a TOTP step."""
+ID: Final = re.compile(r"\b([a-z][a-z_]*_)[0-9A-HJKMNP-TV-Z]{26}\b")
+WRONG_CODES: Final = 10
+
+
+def event_names() -> list[str]:
+    """Return the names of all events, in the order of their definition."""
+    return [value for name, value in vars(event_log).items() if name.isupper() and isinstance(value, str)]
+
+
+async def recorded(folder: Path) -> dict[str, Any]:
+    """Cause every event on a new database; return the first of each name as applications get it."""
+    async with _installation(folder) as installation:
+        await _cause_all(installation)
+        names = tuple(event_names())
+        query = EventQuery(names, PageQuery(limit=100, order="asc"))
+        page = await installation.af.read(installation.af.events.page(installation.environment, query))
+    first: dict[str, Any] = {}
+    for record in page.items:
+        first.setdefault(record.name, msgspec.json.decode(responses.encode(wire_events.event(record))))
+    text = msgspec.json.encode({name: first[name] for name in names if name in first}).decode()
+    result: dict[str, Any] = msgspec.json.decode(_renumbered(text))
+    return result
+
+
+def _renumbered(text: str) -> str:
+    """Replace the random part of each id by its number in the order of appearance."""
+    numbers: dict[str, str] = {}
+
+    def replaced(match: re.Match[str]) -> str:
+        return numbers.setdefault(match.group(), f"{match.group(1)}01K8N2P5Q0{len(numbers) + 1:016}")
+
+    return ID.sub(replaced, text)
+
+
+@asynccontextmanager
+async def _installation(folder: Path) -> AsyncIterator[Installation]:
+    clock = FakeClock(START)
+    settings = Settings(data=folder, team_name="Acme", base_url="https://mfa.example.org")
+    af = await Authfactor.open(settings, clock=clock, profile=passwords.CHEAPEST)
+    try:
+        environment = await af.read(lambda tx: tx.environments.by_number(1))
+        assert environment is not None
+        yield Installation(af, clock, environment, environment)
+    finally:
+        await af.close()
+
+
+async def _cause_all(installation: Installation) -> None:
+    af, environment = installation.af, installation.environment
+    user = await installation.user(EMAIL, password=PASSWORD, first_name="Kim", last_name="Lee")
+    change = await af.users.prepare_update(environment, user.id, UpdateUser(last_name="Park"))
+    await af.run(change)
+
+    enrolled = await installation.enroll(user)
+    code = installation.code(enrolled)
+    assert (await installation.answer(enrolled, code)).valid
+    await _refused_code(installation, enrolled, code)
+
+    installation.clock.advance(30)
+    await _sign_in(installation, user, enrolled)
+    sessions = await af.read(af.sessions.page(environment, user.id, PageQuery(limit=1, order="asc")))
+    await af.run(af.sessions.revoke(environment, sessions.items[0].id))
+    await _open_link(installation, user)
+
+    for _ in range(WRONG_CODES):
+        await _refused_code(installation, enrolled, installation.wrong(enrolled))
+    assert await af.run(af.users.unlock(environment, user.id))
+
+    endpoint = CreateWebhookEndpoint("https://app.example.org/webhooks", ["user.created"])
+    made = await af.run(af.webhooks.create(environment, endpoint))
+    await af.run(af.deliveries.ping(environment, made.id))
+    await af.run(af.factors.delete(environment, enrolled.factor.id))
+    await af.run(af.users.delete(environment, user.id))
+
+
+async def _refused_code(installation: Installation, enrolled: Enrollment, code: str) -> None:
+    try:
+        assert not (await installation.answer(enrolled, code)).valid
+    except errors.TooManyAttempts:
+        return
+
+
+async def _sign_in(installation: Installation, user: UserRecord, enrolled: Enrollment) -> None:
+    """Sign in with a wrong password, the right one, a wrong code, and the right one."""
+    af, environment = installation.af, installation.environment
+    wrong = Authenticate(email=user.email, password="eight green bottles", **BROWSER)
+    try:
+        await af.run(await af.sign_in.prepare_password(af.store, environment, wrong))
+    except errors.SignInRefused as refused:
+        assert refused.code == "invalid_credentials"  # noqa: PT017 - not in a test
+    right = Authenticate(email=user.email, password=PASSWORD, **BROWSER)
+    step_up: errors.StepUpRequired | None = None
+    try:
+        await af.run(await af.sign_in.prepare_password(af.store, environment, right))
+    except errors.StepUpRequired as required:
+        step_up = required
+    assert step_up is not None
+    assert step_up.challenge is not None
+
+    def second(code: str) -> Authenticate:
+        assert step_up is not None
+        assert step_up.challenge is not None
+        return Authenticate(
+            code=code,
+            pending_authentication_token=step_up.pending_token,
+            authentication_challenge_id=step_up.challenge.id,
+            **BROWSER,
+        )
+
+    try:
+        wrong_code = second(installation.wrong(enrolled))
+        await af.run(await af.second_step.prepare(af.store, environment, wrong_code))
+    except errors.SignInRefused as refused:
+        assert refused.code == "invalid_one_time_code"  # noqa: PT017 - not in a test
+    await af.run(await af.second_step.prepare(af.store, environment, second(installation.code(enrolled))))
+
+
+async def _open_link(installation: Installation, user: UserRecord) -> None:
+    """Create a link that enrolls, open it, and give the new factor's first code."""
+    af, environment = installation.af, installation.environment
+    issued = await af.run(af.links.create_enrollment(environment, CreateEnrollmentLink(user_id=user.id)))
+    opened = await af.page_sessions.prepare_open(af.store, issued.url.rpartition("/")[2])
+    link, session = await af.run(opened)
+    shown = await af.read(af.page_sessions.view(link.id, session))
+    secret = af.page_sessions.secret_of(shown).text
+    assert shown.factor is not None
+    code = installation.code(Enrollment(shown.factor, None, secret, "", str))
+    done = await af.run(af.page_sessions.verify(link.id, session, code))
+    assert done.verification is not None
+    assert done.verification.valid
