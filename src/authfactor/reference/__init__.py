@@ -2,7 +2,8 @@
 
 An endpoint's file has its descriptions and, for each language, the SDK method with its parameters and return
 values. `(area.name)` refers to a description in the same file or in `descriptions.toml`. Tools write
-`samples.json` and `recorded.json`: the samples that the conformance runner executes, and their responses.
+`samples.json` and `recorded.json`, the samples that the conformance runner executes and their responses, and
+`event_examples.json`.
 """
 
 import functools
@@ -99,6 +100,22 @@ class ErrorCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     everywhere: str = ""
 
 
+class OpenApiTexts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The texts of the OpenAPI document that no page has."""
+
+    description: str
+    key: str
+    authenticate: str
+    page: str
+    done: str
+    redirect: str
+    signature_header: str
+    received: str
+    tags: dict[str, str]
+    headers: dict[str, str]
+    statuses: dict[str, str]
+
+
 class Sample(msgspec.Struct, frozen=True):
     """A code sample as text and as highlighted HTML."""
 
@@ -114,12 +131,13 @@ class Recorded(msgspec.Struct, frozen=True):
     checked: dict[str, dict[str, str]]
 
 
-class RecordedAnswer(msgspec.Struct, frozen=True):
-    """A response of a real server, with long values shortened."""
+class RecordedAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A response of a real server, and the JSON that a sample `sent`, with long values shortened."""
 
     request: str
     status: int
     body: str
+    sent: str = ""
 
 
 @functools.cache
@@ -144,6 +162,19 @@ def objects() -> dict[str, Object]:
 def events() -> dict[str, Event]:
     """Return the events by name."""
     return msgspec.convert(_toml("events.toml"), dict[str, Event])
+
+
+@functools.cache
+def event_examples() -> dict[str, Any]:
+    """Return a recorded event of each name."""
+    found: dict[str, Any] = msgspec.json.decode((FOLDER / "event_examples.json").read_bytes())
+    return found
+
+
+@functools.cache
+def openapi_texts() -> OpenApiTexts:
+    """Return the texts of the OpenAPI document that no page has."""
+    return msgspec.convert(_toml("openapi.toml"), OpenApiTexts)
 
 
 @functools.cache
