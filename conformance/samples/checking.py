@@ -116,5 +116,5 @@ def shown(body: bytes) -> str:
         return "\n".join(body.decode().splitlines()[:12]) + "\n…"
     found = shortened(json.loads(body))
     if "openapi" in found:
-        found["paths"] = found["components"] = "…"
+        found["paths"] = found["webhooks"] = found["components"] = "…"
     return json.dumps(found, indent=2, ensure_ascii=False)

@@ -1,17 +1,24 @@
-"""The OpenAPI document: valid, true of real responses, and nowhere weaker than the public contract."""
+"""The OpenAPI document: valid, complete, true of responses, and nowhere weaker than the public contract."""
 
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 import jsonschema
+import msgspec
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from authfactor import reference
+from authfactor.http.api.authentication import REQUIRED_FIELDS
+from authfactor.rules.events import event_log
+from authfactor.wire.requests import Authenticate
 from tests.http.conftest import Enrolled
 from tests.support import authenticator
-from tests.support.server_process import fields
+from tests.support.server_process import API_KEY, CLIENT_ID, fields
 
 # Names, types and required keys of the schemas in the public, MIT-licensed OpenAPI document.
 CONTRACT: Final = json.loads((Path(__file__).parent / "contract-shapes.json").read_text())
@@ -56,8 +63,14 @@ class OurSchema:
         if "$ref" in schema:
             name = schema["$ref"].removeprefix("#/components/schemas/")
             return self._flatten(self._document["components"]["schemas"][name])
-        if "anyOf" in schema:
-            return [choice for part in schema["anyOf"] for choice in self._flatten(part)]
+        if "allOf" in schema:
+            merged: dict[str, Any] = {"type": "object", "properties": {}}
+            for part in schema["allOf"]:
+                merged["properties"] |= self._flatten(part)[0]["properties"]
+            return [merged]
+        for several in ("anyOf", "oneOf"):
+            if several in schema:
+                return [choice for part in schema[several] for choice in self._flatten(part)]
         return [schema]
 
     def types(self) -> set[str]:
@@ -72,14 +85,18 @@ class OurSchema:
         return found
 
     def values(self) -> set[str] | None:
-        """Return the allowed values, or None if every value is allowed."""
+        """Return the allowed texts, or None if every text is allowed."""
         found: set[str] = set()
         for choice in self._alternatives:
             if "enum" in choice or "const" in choice:
                 found |= {*choice.get("enum", ()), *((choice["const"],) if "const" in choice else ())}
+                found.discard(None)
             elif choice.get("type") != "null":
                 return None
         return found
+
+    def choices(self) -> list[dict[str, Any]]:
+        return self._alternatives
 
     def object(self) -> dict[str, Any]:
         return next(choice for choice in self._alternatives if choice.get("type") == "object")
@@ -133,12 +150,128 @@ def test_the_document_is_valid_openapi(document: dict[str, Any]) -> None:
     OpenAPIV31SpecValidator(document).validate()
 
 
-def test_operation_ids_are_unique_and_operations_are_summarized(document: dict[str, Any]) -> None:
-    operations = [operation for path in document["paths"].values() for operation in path.values()]
+def operations_of(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the operations, and the requests of webhooks, by method and path or by event."""
+    paths = {
+        f"{method.upper()} {path}": operation
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+    }
+    return paths | {name: item["post"] for name, item in document["webhooks"].items()}
+
+
+def test_operation_ids_are_unique_and_operations_are_described(document: dict[str, Any]) -> None:
+    operations = operations_of(document).values()
 
     ids = [operation["operationId"] for operation in operations]
     assert len(ids) == len(set(ids))
-    assert all(operation["summary"] and operation["tags"] for operation in operations)
+    assert all(operation["summary"] and operation["description"] for operation in operations)
+    described = {tag["name"] for tag in document["tags"] if tag["description"]}
+    assert {tag for operation in operations for tag in operation["tags"]} == described
+
+
+def test_every_parameter_and_property_is_described(document: dict[str, Any]) -> None:
+    missing = [
+        f"{name} {parameter['name']}"
+        for name, operation in operations_of(document).items()
+        for parameter in operation["parameters"]
+        if not parameter.get("description")
+    ]
+    for name, schema in document["components"]["schemas"].items():
+        missing += [name] if not schema.get("description") else []
+        missing += [
+            f"{name}.{field}"
+            for field, described in schema.get("properties", {}).items()
+            if not described.get("description")
+        ]
+    assert missing == []
+
+
+def test_null_is_one_of_several_types(document: dict[str, Any]) -> None:
+    text = json.dumps(document["components"]["schemas"])
+    assert '"nullable"' not in text
+    assert not re.search(r'"anyOf": \[\{"type": "\w+"\}, \{"type": "null"\}\]', text)
+    user = document["components"]["schemas"]["User"]["properties"]
+    assert user["last_sign_in_at"]["type"] == ["string", "null"]
+    salt = document["components"]["schemas"]["CreateUser"]["properties"]["password_salt_position"]
+    assert (salt["type"], salt["enum"]) == (["string", "null"], ["prefix", "suffix", None])
+
+
+def examples_of(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], Any]]:
+    """Yield a name, the schema and the value of every example."""
+    for name, operation in operations_of(document).items():
+        for parameter in operation["parameters"]:
+            if "example" in parameter:
+                yield f"{name} {parameter['name']}", parameter["schema"], parameter["example"]
+        bodies = {"request": operation.get("requestBody", {}), **operation["responses"]}
+        for place, body in bodies.items():
+            for content in resolved(document, body).get("content", {}).values():
+                for key, example in content.get("examples", {}).items():
+                    yield f"{name} {place} {key}", content["schema"], example["value"]
+
+
+def test_every_example_matches_its_schema(document: dict[str, Any]) -> None:
+    found = list(examples_of(document))
+    for name, schema, value in found:
+        try:
+            if isinstance(value, dict):
+                check(document, schema, value)
+            else:
+                jsonschema.Draft202012Validator(schema).validate(value)
+        except (AssertionError, jsonschema.ValidationError) as error:
+            raise AssertionError(f"{name}: {error}") from error
+    assert len(found) > 100
+
+
+def test_recorded_samples_and_responses_are_the_examples(document: dict[str, Any]) -> None:
+    operations = operations_of(document)
+    for page in reference.endpoints().values():
+        operation, answer = operations.get(page.operation), reference.recorded().answers[page.name]
+        if operation is None:
+            assert page.operation in {"GET /metrics", "GET /openapi.json"}
+            continue
+        response = resolved(document, operation["responses"][str(answer.status)])
+        if answer.body:
+            shown = response["content"]["application/json"]["examples"][page.name]["value"]
+            assert shown == json.loads(answer.body)
+        else:
+            assert "content" not in response
+        assert ("requestBody" in operation) == bool(answer.sent) or page.name == "challenge_factor"
+        if answer.sent:
+            body = operation["requestBody"]["content"]["application/json"]
+            assert body["examples"][page.name]["value"] == json.loads(answer.sent)
+
+
+def test_there_is_a_webhook_for_every_event_with_its_data(document: dict[str, Any]) -> None:
+    names = {value for name, value in vars(event_log).items() if name.isupper() and isinstance(value, str)}
+    assert set(document["webhooks"]) == names
+    for name, item in document["webhooks"].items():
+        content = item["post"]["requestBody"]["content"]["application/json"]
+        example = content["examples"][name]["value"]
+        check(document, content["schema"], example)
+        data = content["schema"]["allOf"][1]["properties"]["data"]
+        check(document, data, example["data"])
+        with pytest.raises(jsonschema.ValidationError):
+            check(document, content["schema"], {**example, "event": "another.event"})
+
+
+def test_each_grant_has_a_schema_with_the_fields_that_the_server_requires(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    grants = {
+        grant: OurSchema(document, {"$ref": target}).object()
+        for grant, target in schemas["Authenticate"]["discriminator"]["mapping"].items()
+    }
+    assert schemas["Authenticate"]["oneOf"] == [
+        {"$ref": target} for target in schemas["Authenticate"]["discriminator"]["mapping"].values()
+    ]
+    assert {grant: set(schema["required"]) for grant, schema in grants.items()} == {
+        grant: {"grant_type", *names} for grant, names in REQUIRED_FIELDS.items()
+    }
+    for grant, schema in grants.items():
+        assert schema["properties"]["grant_type"]["const"] == grant
+    known = {field.encode_name for field in msgspec.structs.fields(Authenticate)}
+    described = {name for schema in grants.values() for name in schema["properties"]}
+    assert described == known - {*Authenticate.NOT_SERVED}
 
 
 @pytest.mark.parametrize("name", RESPONSES)
@@ -167,15 +300,32 @@ def validate(document: dict[str, Any], response: httpx.Response, path: str) -> N
     operation = document["paths"][path][response.request.method.lower()]
     responses = operation["responses"]
     assert str(response.status_code) in responses, f"{response.request.method} {path}: {response.status_code}"
-    content = responses[str(response.status_code)].get("content")
+    content = resolved(document, responses[str(response.status_code)]).get("content")
     if content is None:
         assert response.content == b""
         return
-    schema = {**content["application/json"]["schema"], "components": document["components"]}
-    checker = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
-    checker.validate(response.json())
-    shape = OurSchema(document, content["application/json"]["schema"]).object()
-    assert set(response.json()) <= set(shape["properties"]), "an undocumented key"
+    kind = response.headers["content-type"].partition(";")[0]
+    if kind == "application/json":
+        check(document, content[kind]["schema"], response.json())
+    else:
+        assert set(content) == {kind}
+
+
+def resolved(document: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
+    """Follow a reference to a component."""
+    if "$ref" not in part:
+        return part
+    kind, name = part["$ref"].removeprefix("#/components/").split("/")
+    found: dict[str, Any] = document["components"][kind][name]
+    return found
+
+
+def check(document: dict[str, Any], schema: dict[str, Any], value: dict[str, Any]) -> None:
+    """Check a value against a schema, which must name each of its keys."""
+    whole = {**schema, "components": document["components"]}
+    jsonschema.Draft202012Validator(whole, format_checker=jsonschema.FormatChecker()).validate(value)
+    known = [choice.get("properties", {}) for choice in OurSchema(document, schema).choices()]
+    assert any(set(value) <= set(properties) for properties in known), "an undocumented key"
 
 
 ENROLL = "/user_management/users/{user_id}/auth_factors"
@@ -240,6 +390,30 @@ def test_user_responses_match_the_document(
         (api.get(f"{all_users}/external_id/x"), by_external_id),
         (api.delete(user_path), one_user),
         (api.delete(user_path), one_user),
+    ):
+        validate(document, response, path)
+
+
+def test_responses_to_sign_ins_and_to_browsers_match_the_document(
+    api: httpx.Client, anonymous: httpx.Client, document: dict[str, Any], user: dict[str, Any]
+) -> None:
+    authenticate, log_out = "/user_management/authenticate", "/user_management/sessions/logout"
+    body = {"grant_type": "password", "client_id": CLIENT_ID, "client_secret": API_KEY}
+    wrong = {**body, "email": user["email"], "password": "a wrong passphrase"}
+    for response, path in (
+        (anonymous.post(authenticate, json={}), authenticate),
+        (anonymous.post(authenticate, content=b"{"), authenticate),
+        (anonymous.post(authenticate, json={**wrong, "client_secret": "sk_x"}), authenticate),
+        (anonymous.post(authenticate, json=wrong), authenticate),
+        (anonymous.post(authenticate, json={**wrong, "organization_id": "org_1"}), authenticate),
+        (anonymous.get(log_out), log_out),
+        (anonymous.get(log_out, params={"session_id": "x"}), log_out),
+        (anonymous.get("/healthz"), "/healthz"),
+        (anonymous.get("/readyz"), "/readyz"),
+        (api.get("/events"), "/events"),
+        (api.get("/events", params={"events": "user.created"}), "/events"),
+        (api.post("/webhook_endpoints", json={}), "/webhook_endpoints"),
+        (api.get("/authfactor/branding"), "/authfactor/branding"),
     ):
         validate(document, response, path)
 

@@ -19,6 +19,7 @@ class Route(msgspec.Struct, frozen=True):
 
     `takes` and `gives` are the types of the request and response bodies, `requires` the body's required
     fields, `query` the query parameters, `refusals` the error statuses, `status` that of a success.
+    `shows_page`: a browser may get a page instead.
     """
 
     method: str
@@ -33,6 +34,7 @@ class Route(msgspec.Struct, frozen=True):
     refusals: tuple[int, ...] = ()
     needs_key: bool = True
     tag: str = ""
+    shows_page: bool = False
     # Method and path: the route's name in the log and the metrics.
     name: str = ""
 

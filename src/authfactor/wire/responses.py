@@ -168,6 +168,19 @@ class ErrorBody(ResponseModel, frozen=True, gc=False):
     user: UserObject | UnsetType = UNSET
 
 
+class Alive(ResponseModel, frozen=True, gc=False):
+    """The process is alive."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Ready(ResponseModel, frozen=True, gc=False):
+    """The process is ready."""
+
+    status: Literal["ready"]
+    schema: str | None
+
+
 class OAuthErrorBody(ResponseModel, frozen=True, gc=False):
     """An error of a sign-in in the form of RFC 6749, section 5.2."""
 

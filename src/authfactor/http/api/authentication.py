@@ -250,6 +250,7 @@ ROUTES = [
         refusals=(422,),
         needs_key=False,
         tag=TAG,
+        shows_page=True,
     ),
     Route(
         "GET",

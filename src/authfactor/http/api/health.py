@@ -4,15 +4,17 @@ import functools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-import msgspec
-
 from authfactor import errors
 from authfactor.http.request import Request
 from authfactor.http.response import Response
 from authfactor.http.routing import Route
+from authfactor.wire import responses
 
 TAG = "operations"
 METRICS_TYPE = ((b"content-type", b"text/plain; version=0.0.4; charset=utf-8"),)
+
+
+_ALIVE = responses.encode(responses.Alive())
 
 
 @dataclass(slots=True)
@@ -27,7 +29,7 @@ class ServerState:
 
 async def healthz(_request: Request) -> Response:
     """Return 200 while the process responds."""
-    return Response(200, b'{"status":"ok"}')
+    return Response(200, _ALIVE)
 
 
 def routes(described: list[Route], server_state: ServerState | None = None) -> list[Route]:
@@ -39,7 +41,7 @@ def routes(described: list[Route], server_state: ServerState | None = None) -> l
         if server_state.draining:
             raise errors.Unavailable("The server is stopping.")
         version = await request.af.store.schema_version()
-        return Response(200, msgspec.json.encode({"status": "ready", "schema": version}))
+        return Response(200, responses.encode(responses.Ready("ready", version)))
 
     async def metrics(request: Request) -> Response:
         """Return the metrics, given the token. Raises `RouteNotFound` and `Unauthorized`."""
@@ -59,8 +61,26 @@ def routes(described: list[Route], server_state: ServerState | None = None) -> l
         return Response(200, document())
 
     own = [
-        Route("GET", "/healthz", healthz, 200, "Check that the process is alive", needs_key=False, tag=TAG),
-        Route("GET", "/readyz", readyz, 200, "Check that the server is ready", needs_key=False, tag=TAG),
+        Route(
+            "GET",
+            "/healthz",
+            healthz,
+            200,
+            "Check that the process is alive",
+            gives=responses.Alive,
+            needs_key=False,
+            tag=TAG,
+        ),
+        Route(
+            "GET",
+            "/readyz",
+            readyz,
+            200,
+            "Check that the server is ready",
+            gives=responses.Ready,
+            needs_key=False,
+            tag=TAG,
+        ),
     ]
     return [
         *own,

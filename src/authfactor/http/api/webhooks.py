@@ -59,6 +59,7 @@ ROUTES = [
         201,
         "Create a webhook endpoint",
         takes=webhooks.CreateWebhookEndpoint,
+        requires=("endpoint_url", "events"),
         gives=webhooks.WebhookEndpointObject,
         refusals=(409, 422),
         tag=TAG,
