@@ -165,6 +165,10 @@ docs: setup ## build the documentation site into site/ in strict mode
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean
 	@echo "site/index.html"
 
+.PHONY: openapi
+openapi: setup ## check the OpenAPI document with Spectral and Redocly (Node.js)
+	$(BIN)/python tools/openapi_lint.py
+
 .PHONY: dist
 dist: setup ## build wheel, sdist and the client's wheel into dist/, reproducibly, and check their metadata
 	@rm -rf dist
