@@ -1,6 +1,6 @@
-"""A hook of mkdocs: content from outside docs/, links to files that are not pages, and diagrams.
+"""A hook of mkdocs: folders in the navigation, links to files that are not pages, and diagrams.
 
-The quick start is the README's tour, which a test runs, so that it is written once. Links to other files of
+An entry of the navigation that ends in a slash stands for all pages of that folder. Links to other files of
 the repository become plain text, because the site does not contain them. Mermaid diagrams become SVG, one for
 each color scheme: the site loads no script from another host.
 """
@@ -13,9 +13,7 @@ import mermaidx
 
 ROOT: Final = Path(__file__).parents[1]
 DOCS: Final = ROOT / "docs"
-TOUR: Final = re.compile(r"<!-- tour:start -->(.*?)<!-- tour:end -->", re.DOTALL)
 LINK: Final = re.compile(r"\[([^\]]+)\]\(([^)\s]+)\)")
-QUICK_START: Final = "quick-start.md"
 DIAGRAM: Final = re.compile(r"^```mermaid\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 DRAWN: Final = re.compile(r'<div class="diagram" data-number="(\d+)"></div>')
 THEMES: Final = {"default": "diagram-light", "dark": "diagram-dark"}
@@ -23,14 +21,28 @@ THEMES: Final = {"default": "diagram-light", "dark": "diagram-dark"}
 _sources: list[str] = []
 
 
+def on_config(config: Any, **_: Any) -> Any:  # noqa: ANN401 - mkdocs' types
+    """Replace each folder in the navigation by its pages, the index first."""
+    config.nav = [_expanded(entry) for entry in config.nav]
+    return config
+
+
+def _expanded(entry: Any) -> Any:  # noqa: ANN401 - an entry of mkdocs' navigation
+    """Return an entry of the navigation without folders."""
+    if isinstance(entry, dict):
+        return {title: _expanded(below) for title, below in entry.items()}
+    if isinstance(entry, list):
+        return [_expanded(each) for each in entry]
+    if not entry.endswith("/"):
+        return entry
+    names = {path.name for path in (DOCS / entry).glob("*.md")} - {"index.md"}
+    return [f"{entry}index.md", *(f"{entry}{name}" for name in sorted(names))]
+
+
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:  # noqa: ANN401 - mkdocs' types
-    """Insert the tour and replace links that leave docs/ by their text."""
-    source = str(page.file.src_path)
-    if source == QUICK_START:
-        found = TOUR.search((ROOT / "README.md").read_text(encoding="utf-8"))
-        markdown = markdown.replace("<!-- tour -->", found.group(1) if found else "")
+    """Replace links that leave docs/ by their text, and diagrams by places that are drawn later."""
     markdown = DIAGRAM.sub(_placeholder, markdown)
-    return LINK.sub(lambda match: _kept(match, DOCS / source), markdown)
+    return LINK.sub(lambda match: _kept(match, DOCS / str(page.file.src_path)), markdown)
 
 
 def _kept(match: re.Match[str], page: Path) -> str:

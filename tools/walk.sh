@@ -1,7 +1,7 @@
 #!/bin/sh
 # A newcomer's walk, on this machine but in empty folders: build the wheel, install it with the PostgreSQL driver into an empty
 # environment outside this tree, start PostgreSQL from the system's packages, check, migrate and serve with the command lines of the
-# systemd unit, and go through the README's steps with curl. Needs: postgresql, curl, a package index. Leaves nothing behind.
+# systemd unit, and go through the quick start's steps with curl. Needs: postgresql, curl, a package index. Leaves nothing behind.
 set -eu
 cd "$(dirname "$0")/.."
 root=$PWD
