@@ -96,6 +96,7 @@ fmt: setup ## format and apply safe fixes
 
 .PHONY: reference
 reference: setup ## generate docs/reference from the code
+	$(BIN)/python tools/event_examples.py
 	$(BIN)/python tools/reference.py
 	$(BIN)/python tools/manual.py
 	$(BIN)/python tools/samples.py
@@ -157,6 +158,7 @@ targets: setup ## measure every target of docs/performance.md: two and a half ho
 screenshots: setup ## retake docs/screenshots (Debian's chromium)
 	$(BIN)/python tools/screenshots.py
 	$(BIN)/python tools/console_screenshots.py
+	$(BIN)/python tools/front_picture.py
 
 # --- documentation and packages ---
 

@@ -7,6 +7,7 @@ Usage: python tools/reference.py [--into FOLDER] [--check]
 
 import argparse
 import ast
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -34,6 +35,9 @@ ROOT: Final = Path(__file__).parents[1]
 PACKAGE: Final = ROOT / "src" / "authfactor"
 NOTE: Final = "<!-- Written by `make reference` from the code. Change the code, not this page. -->\n"
 WIDTH: Final = 100
+EVENT_EXAMPLES: Final = json.loads(
+    (PACKAGE / "reference" / "event_examples.json").read_text(encoding="utf-8")
+)
 
 
 def table(columns: list[str], rows: list[list[str]]) -> str:
@@ -322,13 +326,23 @@ def event_names() -> list[str]:
     return [value for name, value in vars(event_log).items() if name.isupper() and isinstance(value, str)]
 
 
+def example_of(name: str) -> str:
+    """Return the section of an event: the JSON that applications get."""
+    shown = json.dumps(EVENT_EXAMPLES[name], indent=2, ensure_ascii=False)
+    return f"## {code(name)}\n\n```json\n{shown}\n```"
+
+
 def events_page() -> str:
-    """Return the page of events."""
+    """Return the page of events, with an example of each that was recorded from a real call."""
     return page(
         "Events",
         "Written in the same transaction as their cause, kept for `event_life`, listed by `GET /events`, and"
         " delivered to webhook endpoints. Names under `authfactor.` are specific to this product.",
-        "\n".join(f"- {code(name)}" for name in event_names()),
+        "The body of a webhook request is one event, as below. Its signature is in the header"
+        " `WorkOS-Signature`; official SDKs verify it. An event may be delivered more than once, so compare"
+        " its `id`. Fields may be added; `context` is empty.",
+        "\n".join(f"- [{code(name)}](#{name.replace('.', '')})" for name in event_names()),
+        *map(example_of, event_names()),
     )
 
 
