@@ -49,7 +49,7 @@ def compose() -> Image.Image:
     ):
         with Image.open(SCREENSHOTS / name) as screenshot:
             picture.paste(framed(screenshot, part, size), (place[0] - FRAME, place[1] - FRAME))
-    return picture.quantize(128, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    return picture.quantize(128, kmeans=4, dither=Image.Dither.NONE)
 
 
 def main(arguments: list[str]) -> int:
