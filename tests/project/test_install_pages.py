@@ -29,6 +29,15 @@ OF_A_SERVICE: Final = {
     *("read_only", "restart", "security_opt", "stop_grace_period", "tmpfs", "volumes"),
 }
 
+# The dependencies of the wheel are those of this environment; nothing is downloaded.
+OFFLINE: Final = {
+    "PIP_NO_DEPS": "1",
+    "PIP_NO_INDEX": "1",
+    "PIP_IGNORE_INSTALLED": "1",
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    "PYTHONPATH": sysconfig.get_path("purelib"),
+}
+
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
@@ -152,12 +161,7 @@ def test_the_systemd_page_works_as_written(
         machine,
         moved,
         CURL_HOME=str(machine),
-        # The dependencies of the wheel are those of this environment; nothing is downloaded.
-        PIP_NO_DEPS="1",
-        PIP_NO_INDEX="1",
-        PIP_IGNORE_INSTALLED="1",
-        PIP_DISABLE_PIP_VERSION_CHECK="1",
-        PYTHONPATH=sysconfig.get_path("purelib"),
+        **OFFLINE,
     )
     commands = replaced(blocks(INSTALL / "systemd.md"), moved)
 
@@ -186,6 +190,29 @@ def unit_and_drop_in_are_accepted(machine: Path, systemd_analyze: Path) -> None:
     )
     complaints = [line for line in done.stderr.splitlines() if "authfactor" in line]
     assert (done.returncode, complaints) == (0, []), done.stderr
+
+
+@pytest.mark.timeout(180)
+def test_the_python_page_works_as_written(clone: Path, machine: Path) -> None:
+    (machine / "opt").mkdir()
+    moved = {path: f"{machine}{path}" for path in ("/opt/authfactor", "/var/lib/authfactor")}
+    dist, install = replaced(blocks(INSTALL / "python.md")[:2], moved)
+    # The last line serves until it is stopped.
+    *before, serve = install.splitlines()
+    url = f"127.0.0.1:{free_port()}"
+    in_background = f"""{serve} --port {url.rpartition(":")[2]} > server.log 2>&1 &
+server=$!
+for _ in $(seq 300); do curl -fsS -o /dev/null http://{url}/readyz 2> /dev/null && break; sleep 0.1; done
+curl -fsS http://{url}/readyz
+kill $server
+wait $server
+"""
+    variables = environment(machine, moved, **OFFLINE)
+
+    done = in_one_shell([dist, "\n".join(before), in_background], clone, variables, machine / "bin")
+
+    assert len(done.outputs) == 3
+    assert (machine / "var" / "lib" / "authfactor" / "authfactor.db").is_file()
 
 
 def test_the_index_names_every_way_to_install() -> None:
