@@ -164,7 +164,7 @@ screenshots: setup ## retake docs/screenshots (Debian's chromium)
 
 .PHONY: docs
 docs: setup ## build the documentation site into site/ in strict mode
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --clean
 	@echo "site/index.html"
 
 .PHONY: openapi

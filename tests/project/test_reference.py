@@ -1,5 +1,6 @@
 """The pages about the code agree with it: the generated reference, the module table, the decisions."""
 
+import json
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from authfactor.settings import Settings, reading
+from tests.support import event_scenario
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "authfactor"
@@ -36,6 +38,21 @@ def modules() -> set[str]:
 def test_the_generated_reference_is_up_to_date() -> None:
     result = reference("--check")
     assert result.returncode == 0, f"run `make reference`\n{result.stdout}{result.stderr}"
+
+
+def test_examples_of_events_are_what_real_calls_cause() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "tools" / "event_examples.py", "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"run `make reference`\n{done.stdout}{done.stderr}"
+    page = (DOCS / "reference" / "events.md").read_text(encoding="utf-8")
+    sections = re.findall(r"^## `([\w.]+)`\n\n```json\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert [(name, json.loads(text)["event"]) for name, text in sections] == [
+        (name, name) for name in event_scenario.event_names()
+    ]
 
 
 @pytest.mark.timeout(240)  # writes the reference four times
