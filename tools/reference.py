@@ -18,7 +18,7 @@ from typing import Any, Final, get_args, get_type_hints
 import click
 import msgspec
 
-from authfactor import errors, settings
+from authfactor import errors, reference, settings
 from authfactor.cli import app, exit_codes
 from authfactor.http import error_responses
 from authfactor.http.api import health
@@ -35,9 +35,6 @@ ROOT: Final = Path(__file__).parents[1]
 PACKAGE: Final = ROOT / "src" / "authfactor"
 NOTE: Final = "<!-- Written by `make reference` from the code. Change the code, not this page. -->\n"
 WIDTH: Final = 100
-EVENT_EXAMPLES: Final = json.loads(
-    (PACKAGE / "reference" / "event_examples.json").read_text(encoding="utf-8")
-)
 
 
 def table(columns: list[str], rows: list[list[str]]) -> str:
@@ -326,10 +323,10 @@ def event_names() -> list[str]:
     return [value for name, value in vars(event_log).items() if name.isupper() and isinstance(value, str)]
 
 
-def example_of(name: str) -> str:
-    """Return the section of an event: the JSON that applications get."""
-    shown = json.dumps(EVENT_EXAMPLES[name], indent=2, ensure_ascii=False)
-    return f"## {code(name)}\n\n```json\n{shown}\n```"
+def event_section(name: str) -> str:
+    """Return the section of an event: when it is written, and the JSON that applications get."""
+    shown = json.dumps(reference.event_examples()[name], indent=2, ensure_ascii=False)
+    return f"## {code(name)}\n\n{reference.events()[name].description}\n\n```json\n{shown}\n```"
 
 
 def events_page() -> str:
@@ -342,7 +339,7 @@ def events_page() -> str:
         " `WorkOS-Signature`; official SDKs verify it. An event may be delivered more than once, so compare"
         " its `id`. Fields may be added; `context` is empty.",
         "\n".join(f"- [{code(name)}](#{name.replace('.', '')})" for name in event_names()),
-        *map(example_of, event_names()),
+        *map(event_section, event_names()),
     )
 
 

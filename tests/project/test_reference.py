@@ -49,7 +49,7 @@ def test_examples_of_events_are_what_real_calls_cause() -> None:
     )
     assert done.returncode == 0, f"run `make reference`\n{done.stdout}{done.stderr}"
     page = (DOCS / "reference" / "events.md").read_text(encoding="utf-8")
-    sections = re.findall(r"^## `([\w.]+)`\n\n```json\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    sections = re.findall(r"^## `([\w.]+)`\n\n[^\n]+\n\n```json\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     assert [(name, json.loads(text)["event"]) for name, text in sections] == [
         (name, name) for name in event_scenario.event_names()
     ]
