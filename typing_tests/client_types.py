@@ -15,6 +15,8 @@ from authfactor.client import (
     AuthenticationFactorTotpExtended,
     AuthenticationResponse,
     Event,
+    HostedPageBranding,
+    HostedPageLink,
     MfaChallengeError,
     Page,
     User,
@@ -43,6 +45,10 @@ def blocking(client: Client) -> None:
     assert_type(client.webhooks.verify_event(event_body=b"", event_signature="", secret=""), Event)
     assert_type(verify_event(event_body=b"", event_signature="", secret=""), Event)
     assert_type(client.user_management.get_jwks_url(), str)
+    link = client.hosted_pages.create_enrollment_link(user_id=user.id)
+    assert_type(link, HostedPageLink)
+    assert_type(link.url, str | None)
+    assert_type(client.hosted_pages.update_branding(logo=None), HostedPageBranding)
     client.user_management.delete_user(user.id)
     try:
         client.user_management.authenticate_with_password(email="kim@example.org", password="…")
@@ -57,6 +63,8 @@ async def waiting(client: AsyncClient) -> None:
         assert_type(opened, AsyncClient)
     user = await client.user_management.create_user(email="kim@example.org")
     assert_type(user, User)
+    assert_type(await client.hosted_pages.get_challenge_link("link_1"), HostedPageLink)
+    assert_type(await client.hosted_pages.get_branding(), HostedPageBranding)
     page = await client.user_management.list_users(order="asc")
     assert_type(page, AsyncPage[User])
     assert_type(page.auto_paging_iter(), AsyncIterator[User])

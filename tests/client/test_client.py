@@ -24,17 +24,19 @@ PUBLIC: Final = {
     " AuthenticationChallenge AuthenticationChallengeVerificationResponse AuthenticationError"
     " AuthenticationFactorReference AuthenticationFactorTotp AuthenticationFactorTotpAndChallengeResponse"
     " AuthenticationFactorTotpExtended AuthenticationResponse AuthorizationError BadRequestError Client"
-    " ClientError ConflictError ErrorItem Event Jwk Jwks ListMetadata MfaChallengeError"
-    " MfaEnrollmentError NotFoundError Page RateLimitExceededError ServerError Session"
+    " ClientError ConflictError ErrorItem Event HostedPageBranding HostedPageLink Jwk Jwks ListMetadata"
+    " MfaChallengeError MfaEnrollmentError NotFoundError Page RateLimitExceededError ServerError Session"
     " SignatureInvalidError TooManyAttemptsError Totp TotpExtended UNSET UnprocessableEntityError User"
     " WebhookDelivery WebhookEndpoint verify_event",
-    "Client": "close events mfa user_management webhooks",
-    "AsyncClient": "aclose events mfa user_management webhooks",
+    "Client": "close events hosted_pages mfa user_management webhooks",
+    "AsyncClient": "aclose events hosted_pages mfa user_management webhooks",
     "user_management": "authenticate_with_password authenticate_with_refresh_token authenticate_with_totp"
     " create_user delete_user enroll_auth_factor get_jwks get_jwks_url get_logout_url get_user"
     " get_user_by_external_id list_auth_factors list_sessions list_users revoke_session update_user",
     "mfa": "challenge_factor delete_factor enroll_factor get_factor verify_challenge",
     "events": "list_events",
+    "hosted_pages": "create_challenge_link create_enrollment_link get_branding get_challenge_link"
+    " get_enrollment_link update_branding",
     "webhooks": "create_webhook_endpoint delete_webhook_endpoint list_webhook_endpoints"
     " ping_webhook_endpoint update_webhook_endpoint verify_event",
 }
@@ -67,7 +69,7 @@ def test_public_names_of_the_client_are_unchanged() -> None:
         "Client": names(client),
         "AsyncClient": names(async_client),
     }
-    for group in ("user_management", "mfa", "events", "webhooks"):
+    for group in ("user_management", "mfa", "events", "hosted_pages", "webhooks"):
         names_found[group] = names(getattr(client, group))
         assert names(getattr(async_client, group)) == names_found[group]
 

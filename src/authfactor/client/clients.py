@@ -10,6 +10,7 @@ import httpx
 
 from authfactor.client.blocking_portal import BlockingPortal
 from authfactor.client.events import AsyncEvents, Events
+from authfactor.client.hosted_pages import AsyncHostedPages, HostedPages
 from authfactor.client.http_transport import HttpTransport, Identity, Transport
 from authfactor.client.mfa import AsyncMfa, Mfa
 from authfactor.client.requester import Requester
@@ -138,6 +139,7 @@ class AsyncClient:
         self.mfa = AsyncMfa(self._requester)
         self.events = AsyncEvents(self._requester)
         self.webhooks = AsyncWebhooks(self._requester)
+        self.hosted_pages = AsyncHostedPages(self._requester)
 
     async def __aenter__(self) -> Self:
         await self._requester.open()
@@ -212,6 +214,7 @@ class Client:
         self.mfa = Mfa(self._portal)
         self.events = Events(self._portal)
         self.webhooks = Webhooks(self._portal)
+        self.hosted_pages = HostedPages(self._portal)
 
     def __enter__(self) -> Self:
         self._portal.ensure_started()

@@ -201,6 +201,39 @@ class WebhookDelivery(Model, frozen=True, kw_only=True):
     object: Literal["webhook_delivery"] = "webhook_delivery"
 
 
+class HostedPageLink(Model, frozen=True, kw_only=True):
+    """A link with which a user enrolls a factor or enters a code on a hosted page."""
+
+    object: Literal["enrollment_link", "challenge_link"]
+    id: str
+    user_id: str
+    status: Literal["pending", "opened", "completed", "expired"]
+    """`completed`: the code was right. Of an enrollment link, the factor is active from then on."""
+    created_at: datetime
+    expires_at: datetime
+    factor_id: str | None = None
+    """Of an enrollment link, set once it has been opened."""
+    return_to: str | None = None
+    opened_at: datetime | None = None
+    completed_at: datetime | None = None
+    url: str | None = None
+    """Where to send the user's browser; only in the response that creates the link."""
+
+    def __repr__(self) -> str:
+        """Omit the URL, which works for everyone who has it, for logs and tracebacks."""
+        return f"HostedPageLink(id={self.id!r}, user_id={self.user_id!r}, status={self.status!r}, url=***)"
+
+
+class HostedPageBranding(Model, frozen=True, kw_only=True):
+    """The branding of the hosted pages; None in a field means the default."""
+
+    name: str | None = None
+    color: str | None = None
+    logo_url: str | None = None
+    updated_at: datetime | None = None
+    object: Literal["branding"] = "branding"
+
+
 class Jwk(Model, frozen=True, kw_only=True):
     """A public key that verifies access tokens (RFC 7517)."""
 
