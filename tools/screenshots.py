@@ -109,7 +109,18 @@ def reading(page: Page, setting: Setting) -> Iterator[str]:
     yield "docs-guide"
 
 
+def arriving(page: Page, setting: Setting) -> Iterator[str]:
+    """The server's URL in a browser, in English and German, and an address that does not exist."""
+    page.goto(setting.server.url)
+    yield "landing"
+    page.goto(f"{setting.server.url}/?language=de")
+    yield "landing-de"
+    page.goto(f"{setting.server.url}/nowhere?language=en")
+    yield "not-found"
+
+
 SCENES: dict[str, Scene] = {
+    "arriving": arriving,
     "enrolling": enrolling,
     "challenging": challenging,
     "branded": branded,

@@ -44,6 +44,57 @@ def page_states(page: Page, user: BrowserUser) -> Iterator[str]:
     yield "unknown link"
 
 
+def public_states(page: Page, user: BrowserUser) -> Iterator[str]:
+    """Visit the landing page and an error page, in both languages, and yield their names."""
+    url = user.setting.server.url
+    for path, status in (("/", 200), ("/nowhere", 404)):
+        response = page.goto(url + path)
+        assert response is not None
+        assert response.status == status
+        yield f"{path} {page.locator('html').get_attribute('lang')}"
+        page.get_by_role("contentinfo").get_by_role("link").click()
+        page.wait_for_url(f"{url}{path}?language=*")
+        yield f"{path} {page.locator('html').get_attribute('lang')}"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_landing_and_error_pages_have_no_accessibility_violations(
+    context: Contexts, user: BrowserUser, scheme: str
+) -> None:
+    page = context(color_scheme=scheme).new_page()
+    states = []
+    for state in public_states(page, user):
+        results = Axe().run(page, options=OPTIONS)
+        assert results.violations_count == 0, f"{state}: {results.generate_report()}"
+        states.append(state)
+    assert states == ["/ en", "/ de", "/nowhere de", "/nowhere en"]
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "de-DE"])
+def test_landing_and_error_pages_fit_a_screen_of_320_pixels(
+    context: Contexts, user: BrowserUser, locale: str
+) -> None:
+    page = context(locale=locale, viewport={"width": 320, "height": 568}).new_page()
+    for state in public_states(page, user):
+        assert page.evaluate("document.documentElement.scrollWidth") == 320, state
+
+
+def test_the_landing_page_leads_to_the_reference_and_the_console(page: Page, user: BrowserUser) -> None:
+    url = user.setting.server.url
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text))
+    page.on("requestfailed", lambda request: problems.append(request.url))
+    page.goto(url)
+    page.get_by_role("link", name="API reference").click()
+    expect(page.get_by_role("heading", name="Reference", exact=True)).to_be_visible()
+    page.goto(url)
+    page.get_by_role("link", name="Console").click()
+    page.wait_for_url("**/console/sign-in")
+    page.goto(f"{url}/docs/")
+    page.wait_for_url(f"{url}/docs")
+    assert problems == []
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_have_no_accessibility_violations(context: Contexts, user: BrowserUser, scheme: str) -> None:
     page = context(color_scheme=scheme).new_page()

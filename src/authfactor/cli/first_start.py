@@ -43,6 +43,8 @@ async def prepare(prepared: settings.Settings, listening_on: str, *, demo: bool)
         print(f"  client id  {environment.client_id}")
         if prepared.docs:
             print(f"  reference  {base}/docs")
+        if prepared.console:
+            print(f"  console    {base}/console")
         print(f"  API key    {key}", flush=True)
         if prepared.console:
             await _print_set_up_link(af, base)

@@ -12,8 +12,9 @@ from authfactor.crypto.vault import UnsealError
 from authfactor.http import api_key_auth, error_responses, rate_limiting, request_ids
 from authfactor.http.api import health, unserved
 from authfactor.http.pages import docs_pages
+from authfactor.http.pages.error_pages import ErrorPages
 from authfactor.http.request import Request
-from authfactor.http.response import STRICT_TRANSPORT, OutgoingResponse
+from authfactor.http.response import STRICT_TRANSPORT, OutgoingResponse, Response
 from authfactor.http.routing import Match, Route, Router
 from authfactor.http.telemetry import log_setup
 from authfactor.http.telemetry.access_log import RequestLog
@@ -30,6 +31,9 @@ _BODILESS: Final = frozenset({"GET", "DELETE", "HEAD"})
 _FIRST_ERROR_STATUS: Final = 400
 _UNSEAL_FAILED: Final = errors.Unavailable(
     "A stored secret cannot be unsealed. Look up the request id in the server's log or run authfactor doctor."
+)
+_UNEXPECTED: Final = errors.AuthfactorError(
+    "Something went wrong. Look up the request id in the server's log."
 )
 
 log = logging.getLogger("authfactor.http")
@@ -52,6 +56,7 @@ class Dispatcher:
         self._counters = counters
         self._worker = worker
         self._router = Router(routes)
+        self._error_pages = ErrorPages(routes)
         self._new_request_id = request_ids.RequestIds(af)
         self._loop_time = asyncio.get_running_loop().time
         self._request_log: RequestLog | None = None
@@ -92,18 +97,16 @@ class Dispatcher:
             response = await match.route.handler(request)
         except errors.AuthfactorError as error:
             refusal = (await self._count_unmatched(scope) or error) if name == UNMATCHED else error
-            response, extra = error_responses.render(refusal, name), error_responses.headers(refusal)
+            response, extra = await self._render_error(refusal, name, scope, request_id)
         except UnsealError as error:
             # Damaged, moved to another row, or sealed with a missing key: an operator must repair it.
             fields = {"request_id": request_id, "route": name}
             log.error("a stored secret cannot be unsealed: %s", error, extra=fields)  # noqa: TRY400 - no traceback needed
-            response, extra = error_responses.render(_UNSEAL_FAILED), error_responses.headers(_UNSEAL_FAILED)
+            response, extra = await self._render_error(_UNSEAL_FAILED, name, scope, request_id)
         except Exception:
             # The response names only the request id; the details stay in the log.
             log.exception("unexpected failure", extra={"request_id": request_id, "route": name})
-            response = error_responses.render(
-                errors.AuthfactorError("Something went wrong. Look up the request id in the server's log.")
-            )
+            response, extra = await self._render_error(_UNEXPECTED, name, scope, request_id)
         if self._server_state.draining:
             extra = [*extra, CONNECTION_CLOSE]
         if self._has_tls:
@@ -124,6 +127,20 @@ class Dispatcher:
                 request_id, name, response.status, outcome, microseconds, address, environment
             )
         return OutgoingResponse(response, request_id, extra, name, outcome, bodiless=method == "HEAD")
+
+    async def _render_error(
+        self, error: errors.AuthfactorError, route: str, scope: Message, request_id: str
+    ) -> tuple[Response, Headers]:
+        """Render an error as JSON, or as a page for a browser; return it with the error's headers."""
+        headers: dict[bytes, bytes] = scope.get("fields") or dict(scope["headers"])
+        path: str = scope["raw_path"].decode("latin-1")
+        if self._error_pages.wanted(path, headers.get(b"accept", b"")):
+            method, query = scope["method"], scope["query_string"]
+            request = Request(self._af, method, path, query, headers, b"", (), 200)
+            page = await self._error_pages.render(request, error, request_id)
+            if page is not None:
+                return page, []
+        return error_responses.render(error, route), error_responses.headers(error)
 
     def _find_route(self, scope: Message) -> Match:
         """Find the route of a request. Raises `RouteNotFound`, `MethodNotAllowed` and `NotSupported`."""

@@ -169,6 +169,10 @@ class Settings:
         False,  # noqa: FBT003 - a default
         "Allow webhooks to http URLs and to addresses in the server's own network.",
     )
+    landing_page: bool = _setting(
+        True,  # noqa: FBT003 - a default
+        "Say at / what this server is and link to the reference and the console; off: 404.",
+    )
     docs: bool = _setting(True, "Serve the API reference at /docs.")  # noqa: FBT003 - a default
     docs_try: bool = _setting(
         False,  # noqa: FBT003 - a default

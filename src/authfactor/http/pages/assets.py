@@ -15,6 +15,7 @@ PREFIX: Final = "/assets/"
 VENDORED: Final = FOLDER / "vendor" / "vendored.toml"
 _HASH_LENGTH: Final = 12
 _IMMUTABLE: Final = b"public, max-age=31536000, immutable"
+_ONE_DAY: Final = b"public, max-age=86400"
 _TYPES: Final = {
     ".css": b"text/css; charset=utf-8",
     ".js": b"text/javascript; charset=utf-8",
@@ -65,7 +66,15 @@ async def serve(request: Request) -> Response:
     if asset is None:
         raise errors.RouteNotFound("Not Found")
     # In a rolling upgrade a page of the other release requests its own version: send ours, uncached.
-    cache_control = _IMMUTABLE if asset.url == request.path else b"no-cache"
+    return _send(request, asset, _IMMUTABLE if asset.url == request.path else b"no-cache")
+
+
+async def serve_icon(request: Request) -> Response:
+    """Send the icon, at the path that browsers request where no page names one."""
+    return _send(request, files()["icon.svg"], _ONE_DAY)
+
+
+def _send(request: Request, asset: Asset, cache_control: bytes) -> Response:
     headers = (
         (b"content-type", asset.content_type),
         (b"cache-control", cache_control),

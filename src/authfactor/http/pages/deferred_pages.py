@@ -56,7 +56,7 @@ def public_page(method: str, path: str, handler: str, summary: str) -> Route:
 
 
 def file(path: str, handler: str, summary: str) -> Route:
-    """Make the route of a file that pages include: its handler takes a `Request`."""
+    """Make the route of a file, or of anything else whose handler takes a `Request`."""
     return _route("GET", path, lambda: _function(handler), summary)
 
 

@@ -8,6 +8,10 @@ from authfactor.http.pages.deferred_pages import file, page
 ROUTES: Final = [
     file("/assets/{name}", "assets.serve", "A static file"),
     file("/assets/brand/{client_id}/{file}", "page_branding.serve", "A style sheet or logo"),
+    file("/", "landing_page.show", "What runs here"),
+    file("/docs/", "landing_page.redirect_to_reference", "The API reference"),
+    file("/console/", "landing_page.redirect_to_console", "The console"),
+    file("/favicon.ico", "assets.serve_icon", "The icon"),
     page("GET", "/link/{token}", "link_pages.show_link", "Start page of a link"),
     page("POST", "/link/{token}", "link_pages.open_link", "Open a link"),
     page("GET", "/enroll/{link_id}", "link_pages.show_step", "Enroll in a factor"),
