@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -12,13 +11,12 @@ import click
 import msgspec
 
 from authfactor import errors
-from authfactor.cli import context, terminal
+from authfactor.cli import context, progress, terminal
 from authfactor.models import AuditEntry, PageQuery, RecordPage
 from authfactor.wire import audit_entries, timestamps
 
 if TYPE_CHECKING:
     from authfactor.core import Authfactor
-    from authfactor.rules.audit.audit_log import ReportProgress
     from authfactor.rules.audit.event_verification import VerifiedEvents
     from authfactor.rules.audit.hash_chain import ChainResult
 
@@ -30,6 +28,8 @@ def audit() -> None:
 
 BROKEN = 5
 _HASH_BYTES = 32
+# Entries between two updates of the progress bar.
+_REPORTED = 1000
 
 
 @audit.command("list")
@@ -163,10 +163,16 @@ def export(
     async def work(af: Authfactor) -> None:
         if since is not None and await af.read(lambda tx: tx.audit.by_id(since)) is None:
             raise errors.NotFound("audit entry", since)
-        async for entry in _entries_after(af, since or ""):
-            if all(getattr(entry, name) == value for name, value in filters.items()):
-                line = msgspec.json.encode(audit_entries.entry(entry)).decode()
-                sys.stdout.write(terminal.printable_json(line) + "\n")
+        # Lines on a terminal are progress enough.
+        with progress.bar("entries", silent=options.as_json or sys.stdout.isatty()) as report:
+            read = 0
+            async for entry in _entries_after(af, since or ""):
+                read += 1
+                if read % _REPORTED == 0:
+                    report("entries", read)
+                if all(getattr(entry, name) == value for name, value in filters.items()):
+                    line = msgspec.json.encode(audit_entries.entry(entry)).decode()
+                    sys.stdout.write(terminal.printable_json(line) + "\n")
 
     context.run_installation(options, work)
 
@@ -188,7 +194,7 @@ def _verify_database(
 
     async def work(af: Authfactor) -> tuple[ChainResult, VerifiedEvents | None]:
         verifier = ChainVerifier(await af.audit.keys(af.store), expect=expect, accept=accept)
-        with _progress_bars() as report:
+        with progress.bar("entries", silent=options.as_json) as report:
             broken = await af.audit.follow(af.store, verifier, report)
             if broken or entries_only:
                 return broken or verifier.end(), None
@@ -212,20 +218,24 @@ def _verify_export(
     keys = context.run_installation(options, lambda af: af.audit.keys(af.store)) if with_keys else None
     verifier = ChainVerifier(keys, expect=expect, accept=accept)
     try:
-        for number, entry in enumerate(_read_export(file), 1):
-            if entry is None:
-                context.fail(errors.InvalidRequest(message=f"Line {number} of {file} is not an audit entry."))
-            if why := verifier.step(entry):
-                return verifier.stop(entry, why)
-    except OSError as error:
+        with progress.bar("entries", silent=options.as_json) as report:
+            for number, entry in enumerate(_read_export(file), 1):
+                if why := verifier.step(entry):
+                    return verifier.stop(entry, why)
+                if number % _REPORTED == 0:
+                    report("entries", number)
+    except (errors.InvalidRequest, OSError) as error:
         context.fail(error)
     return verifier.end()
 
 
-def _read_export(file: Path) -> Iterator[AuditEntry | None]:
+def _read_export(file: Path) -> Iterator[AuditEntry]:
     with file.open("rb") as lines:
-        for line in lines:
-            yield audit_entries.read(line)
+        for number, line in enumerate(lines, 1):
+            entry = audit_entries.read(line)
+            if entry is None:
+                raise errors.InvalidRequest(message=f"Line {number} of {file} is not an audit entry.")
+            yield entry
 
 
 def _parse_expected(text: str) -> tuple[str, bytes]:
@@ -306,27 +316,6 @@ def _print_events(events: VerifiedEvents) -> None:
         return
     state = "checked" if events.findings else "unchanged since they were sealed"
     print(f"{events.events} events up to {_time_of(events.sealed_upto)}, {state}.")
-
-
-@contextlib.contextmanager
-def _progress_bars() -> Iterator[ReportProgress]:
-    """Draw progress bars if standard error is a terminal, and clear them at the end."""
-    if not sys.stderr.isatty():
-        yield lambda *_: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description:<8}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    tasks = {}
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-
-        def report(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total)
-
-        yield report
 
 
 def _reason(entry: AuditEntry) -> str:

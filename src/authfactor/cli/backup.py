@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from authfactor.cli import context
-from authfactor.cli.progress import bars
+from authfactor.cli import context, progress
 
 if TYPE_CHECKING:
     from authfactor.settings import Settings
@@ -38,7 +37,8 @@ def backup(ctx: click.Context, file: Path, force: bool) -> None:
     """
     options = context.global_options(ctx)
     try:
-        key_id = _backup(context.read_settings(options), file, replace=force)
+        with progress.bar("opening the database", silent=options.as_json) as report:
+            key_id = _backup(context.read_settings(options), file, report, replace=force)
     except context.expected_errors() as error:
         context.fail(error)
     size = file.stat().st_size
@@ -73,7 +73,7 @@ def restore(ctx: click.Context, file: Path | None, check: bool, mark: bool, forc
     restore.run(context.global_options(ctx), file, check=check, mark=mark, force=force)
 
 
-def _backup(settings: Settings, file: Path, *, replace: bool) -> str:
+def _backup(settings: Settings, file: Path, report: progress.Report, *, replace: bool) -> str:
     from authfactor.core import system_clock, system_entropy
     from authfactor.crypto import backup_format, keyring
     from authfactor.store import opening
@@ -86,23 +86,24 @@ def _backup(settings: Settings, file: Path, *, replace: bool) -> str:
         raise backup.TargetOccupied(f"{file} exists. Choose another name, or replace it with --force.")
     ring = keyring.source_of(settings).read()
     head = backup_format.BackupHeader(ring[-1].id, system_entropy(backup_format.SALT_BYTES), system_clock())
-    with _draft(file.parent) as draft, bars() as progress:
-        copying = progress.add_task("copying", total=None)
+    with _draft(file.parent) as draft:
+        # The complete copy is checked before it is yielded.
         with backup.snapshot(
-            path, lambda done, total: progress.update(copying, completed=done, total=total)
+            path,
+            lambda done, total: (
+                report("copying", done, total) if done < total else report("checking the copy")
+            ),
         ) as plain:
             size = os.fstat(plain.fileno()).st_size
             plain.seek(0)
-            writing = progress.add_task("encrypting", total=size)
             with draft.open("wb") as target:
-                backup_format.write(
-                    plain, target, ring[-1], head, lambda count: progress.advance(writing, count)
-                )
+                add = progress.adding(report, "encrypting", size)
+                backup_format.write(plain, target, ring[-1], head, add)
         backup.fsync_path(draft)
-        reading = progress.add_task("verifying", total=size)
+        add = progress.adding(report, "verifying", size)
         with draft.open("rb") as source:
             for chunk in backup_format.read(source, ring)[1]:
-                progress.advance(reading, len(chunk))
+                add(len(chunk))
         _rename(draft, file, replace=replace)
         backup.fsync_path(file.parent)
     return ring[-1].id

@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from authfactor import errors, settings
-from authfactor.cli import terminal
+from authfactor.cli import progress, terminal
 from authfactor.settings import reading
 
 if TYPE_CHECKING:
@@ -121,7 +121,9 @@ def run_installation(
     async def open_and_run() -> T:
         loaded = read_settings(options)
         is_new = not opening.exists(loaded)
-        af = await Authfactor.open(loaded, create=create)
+        # A release's first command on a SQLite database upgrades its schema.
+        with progress.bar("opening the database", silent=options.as_json):
+            af = await Authfactor.open(loaded, create=create)
         if is_new:
             terminal.show(f"authfactor: created a new installation in {loaded.data}", sys.stderr)
         try:

@@ -5,19 +5,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
 
 from authfactor import errors
-from authfactor.cli import context
+from authfactor.cli import context, progress
 from authfactor.settings import PREFIX, Settings
-
-if TYPE_CHECKING:
-    from authfactor.store.copying import CopyProgress
 
 
 @click.command("copy")
@@ -52,7 +47,8 @@ def copy(ctx: click.Context, source: str, target: str, reseal: Path | None) -> N
     settings = context.read_settings(options)
     source, target = context.secret_argument(source), context.secret_argument(target)
     try:
-        counts, keys = context.run_async(_copy(settings, source, target, reseal))
+        with progress.bar("opening the databases", silent=options.as_json) as report:
+            counts, keys = context.run_async(_copy(settings, source, target, reseal, report))
     except context.expected_errors() as error:
         context.fail(error)
     shape = {
@@ -70,7 +66,7 @@ def copy(ctx: click.Context, source: str, target: str, reseal: Path | None) -> N
 
 
 async def _copy(
-    settings: Settings, source: str, target: str, reseal: Path | None
+    settings: Settings, source: str, target: str, reseal: Path | None, report: progress.Report
 ) -> tuple[dict[str, int], str]:
     """Copy; return the rows of each table, and the setting that names the target's key ring."""
     from authfactor.crypto import keyring
@@ -92,8 +88,10 @@ async def _copy(
     here, there = await opening.open_copy_endpoint(old), await opening.open_copy_endpoint(new)
     try:
         await here.lock()
-        with _progress_bars() as progress:
-            return await copying.copy(here, there, progress, sealing), keys
+        counts = await copying.copy(
+            here, there, lambda step, table, done, total: report(f"{step} {table}", done, total), sealing
+        )
+        return counts, keys
     finally:
         await there.close()
         await here.close()
@@ -158,30 +156,3 @@ def _without_password(url: str) -> str:
         return url
     user, _, host = parts.netloc.rpartition("@")
     return parts._replace(netloc=f"{user.partition(':')[0]}:***@{host}").geturl()
-
-
-@contextlib.contextmanager
-def _progress_bars() -> Iterator[CopyProgress]:
-    """Draw a progress bar on standard error for each table that has rows."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-
-    columns = (
-        TextColumn("{task.description:<28}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("rows"),
-        TimeRemainingColumn(),
-    )
-    tasks = {}
-    with Bars(*columns, console=Console(stderr=True)) as bars:
-
-        def report(step: str, table: str, done: int, total: int) -> None:
-            if total:
-                name = f"{step} {table}"
-                if name not in tasks:
-                    tasks[name] = bars.add_task(name, total=total)
-                bars.update(tasks[name], completed=done)
-
-        yield report

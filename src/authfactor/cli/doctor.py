@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from authfactor.cli import context, terminal
+from authfactor.cli import context, progress, terminal
 from authfactor.settings import reading
 
 
@@ -34,9 +34,10 @@ def doctor(ctx: click.Context, url: str | None, backup: tuple[Path, ...], strict
     options = context.global_options(ctx)
     loaded = context.load_settings(options)
     file = reading.find_file(os.environ, options.config)
-    found = context.run_async(
-        examine(loaded.settings, system_clock, system_entropy, config=file, url=url, backups=backup)
-    )
+    with progress.bar("examining the installation", silent=options.as_json):
+        found = context.run_async(
+            examine(loaded.settings, system_clock, system_entropy, config=file, url=url, backups=backup)
+        )
 
     def print_text() -> None:
         for finding in found:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from authfactor.cli import context
+from authfactor.cli import context, progress
 
 if TYPE_CHECKING:
     from authfactor.settings import Settings
@@ -34,7 +34,8 @@ def migrate(ctx: click.Context, check: bool, sql: bool) -> None:
             version = context.run_async(opening.schema_version(settings))
             print(opening.upgrade_script(settings, version), end="")
             return
-        found = context.run_async(_check(settings) if check else opening.upgrade(settings))
+        with progress.bar("reading the schema" if check else "upgrading the schema", silent=options.as_json):
+            found = context.run_async(_check(settings) if check else opening.upgrade(settings))
     except context.expected_errors() as error:
         context.fail(error)
     now = found if found is not None and found > schema.NEEDED else schema.NEEDED

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from authfactor import errors
-from authfactor.cli import context
-from authfactor.cli.progress import bars
+from authfactor.cli import context, progress
 from authfactor.core import check_clock, system_clock, system_entropy
 from authfactor.crypto import keyring
 from authfactor.settings import Settings
@@ -36,13 +35,14 @@ def run(options: context.GlobalOptions, file: Path | None, *, check: bool, mark:
         context.fail(errors.InvalidRequest(message="Give either a backup file or --mark."))
     try:
         check_clock(system_clock())
-        if file is None:
-            ring = keyring.source_of(settings).read()
-            done = _RestoreResult(
-                None, asyncio.run(_open_and_mark(settings, ring, "marked after a restore", mark=True))
-            )
-        else:
-            done = _restore(settings, file, check=check, force=force)
+        with progress.bar("ending sessions and rejecting codes", silent=options.as_json) as report:
+            if file is None:
+                ring = keyring.source_of(settings).read()
+                done = _RestoreResult(
+                    None, asyncio.run(_open_and_mark(settings, ring, "marked after a restore", mark=True))
+                )
+            else:
+                done = _restore(settings, file, report, check=check, force=force)
     except context.expected_errors() as error:
         context.fail(error)
     context.print_result(options, done.shape(), lambda: done.print_text(file))
@@ -85,7 +85,9 @@ class _RestoreResult:
             print("Users deleted since the backup exist again. Users enrolled since must enroll again.")
 
 
-def _restore(settings: Settings, file: Path, *, check: bool, force: bool) -> _RestoreResult:
+def _restore(
+    settings: Settings, file: Path, report: progress.Report, *, check: bool, force: bool
+) -> _RestoreResult:
     from authfactor.crypto import backup_format
     from authfactor.store.sqlite import backup, keep_restrictions
 
@@ -96,23 +98,26 @@ def _restore(settings: Settings, file: Path, *, check: bool, force: bool) -> _Re
     with _draft_folder(path.parent) as folder:
         draft = folder / path.name
         draft.touch(mode=0o600)
-        with file.open("rb") as source, draft.open("wb") as target, bars() as progress:
-            task = progress.add_task("decrypting", total=file.stat().st_size)
+        with file.open("rb") as source, draft.open("wb") as target:
+            add = progress.adding(report, "decrypting", file.stat().st_size)
             head, chunks = backup_format.read(source, ring)
             for chunk in chunks:
                 target.write(chunk)
-                progress.advance(task, len(chunk))
+                add(len(chunk))
+        report("checking every page")
         found = backup.file_integrity_errors(draft)
         if found:
             raise backup_format.InvalidBackup(f"The database in the backup is damaged: {found[0]}")
         made = _format_time(head.created_at)
         fresh = dataclasses.replace(settings, database_url=f"sqlite:///{draft}")
+        report("checking every secret")
         marked = asyncio.run(_open_and_mark(fresh, ring, f"backup of {made}", check=True, mark=not check))
         if check:
             return _RestoreResult(head.created_at, None)
         aside = kept = None
         if path.exists():
             aside = path.with_name(f"{path.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%S}")  # noqa: TID251 - a name
+            report("keeping the restrictions of the old database")
             kept = keep_restrictions.keep(draft, path)
         backup.install(draft, path, aside)
     return _RestoreResult(head.created_at, marked, aside, kept)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from authfactor.cli import context, terminal
+from authfactor.cli import context, progress, terminal
 
 if TYPE_CHECKING:
     from authfactor.crypto.keyring import KeySource
     from authfactor.crypto.vault import Key
     from authfactor.rules.audit.audit_log import AuditLog
-    from authfactor.rules.maintenance.key_rotation import KeyRotation, RotationProgress, RotationResult
+    from authfactor.rules.maintenance.key_rotation import KeyRotation, RotationResult
     from authfactor.store import Store, Tx, Unit
 
 T = TypeVar("T")
@@ -37,12 +37,14 @@ def status(ctx: click.Context) -> None:
     """
     options = context.global_options(ctx)
 
-    async def work(source: KeySource, store: Store, sealing: KeyRotation) -> tuple[list[Key], dict[str, int]]:
+    async def work(
+        source: KeySource, store: Store, sealing: KeyRotation, _report: progress.Report
+    ) -> tuple[list[Key], dict[str, int]]:
         ring = source.read() if source.exists() else []
         counts = dict.fromkeys(await store.read(lambda tx: tx.vault_keys.ids()), 0)
         return ring, counts | await sealing.counts(store)
 
-    ring, counts = _run(options, work)
+    ring, counts = _run(options, "counting the secrets of each key", work)
     keys = [
         {"id": key.id, "state": "seals" if key is ring[-1] else "opens", "secrets": counts.pop(key.id, 0)}
         for key in ring
@@ -87,9 +89,9 @@ def rotate(ctx: click.Context, wait: int | None) -> None:
 
     options = context.global_options(ctx)
 
-    async def work(source: KeySource, store: Store, sealing: KeyRotation) -> tuple[str, bool, RotationResult]:
-        import asyncio
-
+    async def work(
+        source: KeySource, store: Store, sealing: KeyRotation, report: progress.Report
+    ) -> tuple[str, bool, RotationResult]:
         async with sealing.lease(store):
             ring = source.read()
             counts = await sealing.counts(store)
@@ -100,14 +102,16 @@ def rotate(ctx: click.Context, wait: int | None) -> None:
             if added:
                 ring = source.add(os.urandom)  # noqa: TID251 - a key, in a command
             await sealing.record_keys_in_use(store, ring[-1].id)
-            _print_status(options, f"Servers load the key {ring[-1].id} within {source.recheck_seconds} s.")
-            await asyncio.sleep(source.recheck_seconds + _MARGIN_SECONDS if wait is None else wait)
+            seconds = source.recheck_seconds + _MARGIN_SECONDS if wait is None else wait
+            await _wait(seconds, f"waiting until servers have loaded the key {ring[-1].id}", report)
             vault_ = Vault(ring, os.urandom)  # noqa: TID251 - nonces
-            done = await sealing.reseal(store, vault_, _row_counter(options))
+            done = await sealing.reseal(
+                store, vault_, lambda table, checked: report(f"re-encrypting {table}", checked)
+            )
             await store.write(_rotate_audit_key(AuditLog(system_clock, os.urandom, vault_), ring[-1].id))  # noqa: TID251 - a key, in a command
             return ring[-1].id, added, done
 
-    key_id, added, done = _run(options, work)
+    key_id, added, done = _run(options, "counting the secrets of each key", work)
 
     def print_text() -> None:
         new = "the new key" if added else "the key"
@@ -140,7 +144,9 @@ def retire(ctx: click.Context, key: str, reason: str | None) -> None:
 
     options = context.global_options(ctx)
 
-    async def work(source: KeySource, store: Store, sealing: KeyRotation) -> list[Key]:
+    async def work(
+        source: KeySource, store: Store, sealing: KeyRotation, _report: progress.Report
+    ) -> list[Key]:
         async with sealing.lease(store):
             if source.exists() and source.read()[-1].id == key:
                 raise keyring.KeyRingUnusable(
@@ -153,7 +159,7 @@ def retire(ctx: click.Context, key: str, reason: str | None) -> None:
             )
             return source.remove(key)
 
-    ring = _run(options, work)
+    ring = _run(options, "counting the secrets of each key", work)
     context.print_result(
         options,
         {"retired": key, "keys": [each.id for each in ring]},
@@ -171,8 +177,15 @@ def _rotate_audit_key(audit: AuditLog, key_id: str) -> Unit[None]:
     return run
 
 
-def _run(options: context.GlobalOptions, work: Callable[[KeySource, Store, KeyRotation], Awaitable[T]]) -> T:
-    """Open the database and the key ring even if needed keys are missing, call `work`, exit on errors."""
+def _run(
+    options: context.GlobalOptions,
+    step: str,
+    work: Callable[[KeySource, Store, KeyRotation, progress.Report], Awaitable[T]],
+) -> T:
+    """Open the database and the key ring even if needed keys are missing, call `work`, exit on errors.
+
+    The progress bar begins with `step`.
+    """
     from authfactor.core import system_clock
     from authfactor.crypto import keyring
     from authfactor.ids import IdGenerator
@@ -181,31 +194,24 @@ def _run(options: context.GlobalOptions, work: Callable[[KeySource, Store, KeyRo
 
     settings = context.read_settings(options)
 
-    async def open_and_run() -> T:
+    async def open_and_run(report: progress.Report) -> T:
         store = await open_store(settings, create=False)
         try:
             holder = IdGenerator(system_clock, os.urandom)("")  # noqa: TID251 - an id, in a command
-            return await work(keyring.source_of(settings), store, KeyRotation(system_clock, holder))
+            return await work(keyring.source_of(settings), store, KeyRotation(system_clock, holder), report)
         finally:
             await store.close()
 
     try:
-        return context.run_async(open_and_run())
+        with progress.bar(step, silent=options.as_json) as report:
+            return context.run_async(open_and_run(report))
     except context.expected_errors() as error:
         context.fail(error)
 
 
-def _print_status(options: context.GlobalOptions, text: str) -> None:
-    if not options.as_json:
-        click.echo(text, err=True)
+async def _wait(seconds: int, step: str, report: progress.Report) -> None:
+    import asyncio
 
-
-def _row_counter(options: context.GlobalOptions) -> RotationProgress:
-    """Return a callback that prints the progress to standard error every 10,000 rows."""
-    step = 10_000
-
-    def report(table: str, done: int) -> None:
-        if done % step == 0:
-            _print_status(options, f"{table}: {done}")
-
-    return report
+    for passed in range(seconds):
+        report(step, passed, seconds)
+        await asyncio.sleep(1)
