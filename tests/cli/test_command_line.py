@@ -116,12 +116,6 @@ def test_commands_are_listed_without_arguments_and_with_help() -> None:
     assert "serve" in command_line().stdout + command_line().stderr
 
 
-def test_version_option_prints_a_version_number() -> None:
-    shown = command_line("--version")
-
-    assert (shown.returncode, bool(re.fullmatch(r"\d+\.\d+\.\d+\S*\n", shown.stdout))) == (0, True)
-
-
 def test_terminal_qr_code_decodes_to_the_printed_uri(data: Path, user_id: str) -> None:
     shown = run(data, "factors", "enroll", user_id, "--issuer", "Acme")
     assert shown.returncode == 0, shown.stderr

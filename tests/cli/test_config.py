@@ -4,7 +4,7 @@ import json
 import subprocess
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -82,6 +82,61 @@ def test_config_check_finds_key_ring_and_schema(tmp_path: Path) -> None:
 
     assert found["key ring"].startswith("readable")
     assert found["database"].startswith("has schema")
+
+
+PUBLIC: Final = {
+    "AUTHFACTOR_BASE_URL": "https://mfa.example.org",
+    "AUTHFACTOR_TRUSTED_PROXIES": "10.0.0.1",
+}
+DOUBTFUL: Final[list[tuple[dict[str, str], str, str]]] = [
+    ({"AUTHFACTOR_HOST": "::"}, "AUTHFACTOR_BASE_URL is not set", "Set it to the server's https URL"),
+    ({"AUTHFACTOR_BASE_URL": "http://mfa.example.org"}, "unencrypted", "Set it to an https URL"),
+    (
+        {"AUTHFACTOR_BASE_URL": "https://mfa.example.org"},
+        "a proxy must be in front",
+        "Set AUTHFACTOR_TRUSTED_PROXIES",
+    ),
+    ({**PUBLIC, "AUTHFACTOR_DOCS_TRY": "true"}, "AUTHFACTOR_DOCS_TRY", "Turn it off"),
+    (
+        {**PUBLIC, "AUTHFACTOR_WEBHOOK_PRIVATE_ADDRESSES": "true"},
+        "into its own network",
+        "Turn it off unless",
+    ),
+    (
+        {"AUTHFACTOR_METRICS_HOST": "192.0.2.1", "AUTHFACTOR_METRICS_PORT": "9000"},
+        "The metrics port 9000 listens on 192.0.2.1 without a token",
+        "AUTHFACTOR_METRICS_TOKEN",
+    ),
+    ({"AUTHFACTOR_WINDOW": "2"}, "AUTHFACTOR_WINDOW is 2", "Set AUTHFACTOR_FAILURES_PER_MONTH to 20"),
+]
+
+
+@pytest.mark.parametrize(("environment", "problem", "advice"), DOUBTFUL)
+def test_config_check_warns_of_doubtful_settings_and_says_what_to_do(
+    tmp_path: Path, environment: dict[str, str], problem: str, advice: str
+) -> None:
+    checked = command_line("--data", str(tmp_path), "config", "check", **environment)
+    (line,) = [line for line in checked.stdout.splitlines() if line.startswith("warning: ")]
+    assert problem in line
+    assert advice in line
+    assert checked.returncode == 0
+
+    found = run_json("--data", str(tmp_path), "config", "check", **environment)
+    assert found["warnings"] == [line.removeprefix("warning: ")]
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {},
+        PUBLIC,
+        {"AUTHFACTOR_DOCS_TRY": "true", "AUTHFACTOR_WEBHOOK_PRIVATE_ADDRESSES": "true"},
+        {"AUTHFACTOR_WINDOW": "2", "AUTHFACTOR_FAILURES_PER_MONTH": "20"},
+        {"AUTHFACTOR_METRICS_PORT": "9000"},
+    ],
+)
+def test_config_check_does_not_warn_of_sound_settings(tmp_path: Path, environment: dict[str, str]) -> None:
+    assert run_json("--data", str(tmp_path), "config", "check", **environment)["warnings"] == []
 
 
 @pytest.mark.parametrize(

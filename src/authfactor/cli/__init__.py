@@ -7,7 +7,6 @@ from typing import Final
 import click
 
 from authfactor.cli.lazy_group import LazyCommand, LazyGroup
-from authfactor.version import __version__
 
 _HERE: Final = "authfactor.cli"
 COMMANDS: Final = {
@@ -70,17 +69,22 @@ def _completion_option(flag: str, function: str, about: str) -> Decorator:
     )
 
 
+# `invoke_without_command`: --version needs no command, and may come before or after --json.
 @click.group(
     cls=LazyGroup,
     listed=COMMANDS,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
+    invoke_without_command=True,
+    subcommand_metavar="COMMAND [ARGS]...",
 )
 @click.option("--data", type=click.Path(path_type=Path), help="Directory of the database and the key ring.")
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file with settings.")
 @click.option("--environment", help="Name or client id of the environment.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, in the format of the API.")
-@click.version_option(__version__, message="%(version)s", help="Print the version and exit.")
+@click.option(
+    "--version", is_flag=True, help="Print the versions of this program, of Python, SQLite and packages."
+)
 @_completion_option(
     "--install-completion",
     "install",
@@ -89,12 +93,24 @@ def _completion_option(flag: str, function: str, about: str) -> Decorator:
 @_completion_option("--show-completion", "show", "Print the completion script, to review or customize it.")
 @click.pass_context
 def app(
-    ctx: click.Context, data: Path | None, config: Path | None, environment: str | None, as_json: bool
+    ctx: click.Context,
+    data: Path | None,
+    config: Path | None,
+    environment: str | None,
+    as_json: bool,
+    version: bool,
 ) -> None:
     """Run a self-hosted multi-factor authentication service with the WorkOS API."""
     from authfactor.cli import context
 
     ctx.obj = context.GlobalOptions(data, config, environment, as_json)
+    if version:
+        from authfactor.cli import versions
+
+        context.print_result(ctx.obj, versions.found(), lambda: print(versions.text()))
+        ctx.exit()
+    if ctx.invoked_subcommand is None:
+        ctx.fail("Missing command.")
 
 
 def main() -> None:

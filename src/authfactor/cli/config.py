@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from authfactor.cli import context
-from authfactor.settings import Settings, masked, server_url
+from authfactor.cli import context, terminal
+from authfactor.settings import Settings, doubtful, masked
 from authfactor.settings.reading import DEFAULT
 
 
@@ -53,7 +53,8 @@ def show(ctx: click.Context, changed: bool) -> None:
 def check(ctx: click.Context) -> None:
     """Check the settings, the key ring, the TLS files and the database schema. Changes nothing.
 
-    Exits with code 8 if a server could not start with them.
+    Exits with code 8 if a server could not start with them. Warns about settings that are valid and probably
+    not meant, and says what to do; that does not change the exit code.
 
     Example: authfactor --config /etc/authfactor.toml config check
     """
@@ -63,7 +64,14 @@ def check(ctx: click.Context) -> None:
         facts = context.run_async(_check(settings))
     except context.expected_errors() as error:
         context.fail(error)
-    context.print_result(options, facts, lambda: context.print_pairs(list(facts.items())))
+    found = doubtful.warnings(settings)
+
+    def print_text() -> None:
+        context.print_pairs(list(facts.items()))
+        for text in found:
+            terminal.show(f"\nwarning: {text}")
+
+    context.print_result(options, {**facts, "warnings": found}, print_text)
 
 
 async def _check(settings: Settings) -> dict[str, str]:
@@ -73,8 +81,6 @@ async def _check(settings: Settings) -> dict[str, str]:
     from authfactor.store import opening, schema
 
     facts = {"settings": "valid"}
-    if problem := server_url.warning(settings, settings.host):
-        facts["warning"] = problem
     source = keyring.source_of(settings)
     where = "from the key command" if settings.key_command else str(settings.keys_path)
     if source.exists():
