@@ -81,7 +81,7 @@ def screen(columns: int) -> Iterator[Screen]:
 def own_screen(columns: int) -> Iterator[Screen]:
     """Make standard error of this process a terminal, with the bar at once.
 
-    No fixture: pytest sets standard error anew before the test.
+    No fixture: pytest sets standard error again before the test.
     """
     with (
         screen(columns) as opened,

@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from authfactor import errors, settings
-from authfactor.cli import progress, terminal
+from authfactor.cli import terminal
 from authfactor.settings import reading
 
 if TYPE_CHECKING:
@@ -115,6 +115,7 @@ def run_installation(
     `create`: also where there is none yet, which is reported. All other commands exit with code 8 there, so
     that a wrong directory never looks like an empty installation.
     """
+    from authfactor.cli import progress
     from authfactor.core import Authfactor
     from authfactor.store import opening
 

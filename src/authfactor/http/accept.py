@@ -13,8 +13,6 @@ def prefers_html(accept: bytes) -> bool:
 
     Browsers name it. SDKs send `application/json`, curl and probes send `*/*` or nothing: they get JSON.
     """
-    if b"text/html" not in accept.lower():
-        return False
     weights = _weights(accept.decode("latin-1").lower())
     json = weights.get(JSON, weights.get("application/*", weights.get("*/*", 0.0)))
     return weights.get(HTML, 0.0) > json

@@ -1,10 +1,11 @@
 """Handle requests: routing, admission, error responses, logging and counting."""
 
 import asyncio
+import functools
 import hmac
 import logging
 from time import monotonic, perf_counter_ns
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from authfactor import errors
 from authfactor.core import Authfactor
@@ -12,7 +13,6 @@ from authfactor.crypto.vault import UnsealError
 from authfactor.http import api_key_auth, error_responses, rate_limiting, request_ids
 from authfactor.http.api import health, unserved
 from authfactor.http.pages import docs_pages
-from authfactor.http.pages.error_pages import ErrorPages
 from authfactor.http.request import Request
 from authfactor.http.response import STRICT_TRANSPORT, OutgoingResponse, Response
 from authfactor.http.routing import Match, Route, Router
@@ -24,6 +24,9 @@ from authfactor.models import ApiCaller
 from authfactor.rules.audit.audit_log import Origin
 from authfactor.settings import Settings
 from authfactor.store.protocol import request_began
+
+if TYPE_CHECKING:
+    from authfactor.http.pages.error_pages import ErrorPages
 
 OUTCOME_OK: Final = "ok"
 CONNECTION_CLOSE: Final = (b"connection", b"close")
@@ -56,7 +59,6 @@ class Dispatcher:
         self._counters = counters
         self._worker = worker
         self._router = Router(routes)
-        self._error_pages = ErrorPages(routes)
         self._new_request_id = request_ids.RequestIds(af)
         self._loop_time = asyncio.get_running_loop().time
         self._request_log: RequestLog | None = None
@@ -134,13 +136,20 @@ class Dispatcher:
         """Render an error as JSON, or as a page for a browser; return it with the error's headers."""
         headers: dict[bytes, bytes] = scope.get("fields") or dict(scope["headers"])
         path: str = scope["raw_path"].decode("latin-1")
-        if self._error_pages.wanted(path, headers.get(b"accept", b"")):
+        accept = headers.get(b"accept", b"")
+        if b"html" in accept.lower() and self._error_pages.wanted(path, accept):
             method, query = scope["method"], scope["query_string"]
             request = Request(self._af, method, path, query, headers, b"", (), 200)
             page = await self._error_pages.render(request, error, request_id)
             if page is not None:
                 return page, []
         return error_responses.render(error, route), error_responses.headers(error)
+
+    @functools.cached_property
+    def _error_pages(self) -> "ErrorPages":
+        from authfactor.http.pages.error_pages import ErrorPages  # noqa: PLC0415 - for browsers only
+
+        return ErrorPages(self._router.routes)
 
     def _find_route(self, scope: Message) -> Match:
         """Find the route of a request. Raises `RouteNotFound`, `MethodNotAllowed` and `NotSupported`."""

@@ -76,12 +76,15 @@ def test_landing_page_says_what_runs_here_and_links_to_it(browser: httpx.Client)
         assert browser.get(path, headers=PAGE, follow_redirects=True).status_code == 200, path
 
 
-def test_landing_page_is_german_for_a_german_browser_and_can_be_switched(browser: httpx.Client) -> None:
-    german = browser.get("/", headers=GERMAN)
-    assert "Dieser Server läuft" in german.text
-    assert '<html lang="de">' in german.text
-    switched = browser.get("/?language=en", headers=GERMAN)
-    assert "This server is running" in switched.text
+def test_landing_page_is_german_for_a_german_browser_and_can_be_switched(server: Server) -> None:
+    # A client of its own, as the choice is kept in a cookie.
+    with server.client(None) as browser:
+        german = browser.get("/", headers=GERMAN)
+        assert "Dieser Server läuft" in german.text
+        assert '<html lang="de">' in german.text
+        switched = browser.get("/?language=en", headers=GERMAN)
+        assert "This server is running" in switched.text
+        assert "This server is running" in browser.get("/", headers=GERMAN).text
 
 
 @pytest.mark.parametrize("accept", PROGRAMS)
