@@ -58,6 +58,7 @@ PLACES = ("tests/unit/test_delivery_places.py",)
 NOT_SERVED = ("tests/http/test_not_served.py",)
 ENCRYPTED = ("tests/http/console/test_sign_in.py", "-k", "plain_http")
 WRONG_FOLDER = ("tests/cli/test_wrong_folder.py", "-k", "users or working")
+LANDING = ("tests/http/pages/test_landing_page.py",)
 LOGOUT = ("tests/http/sign_in/test_logout.py", "-k", "not postgres")
 DUPLICATES = ("tests/rules/test_duplicate_secrets.py", "-k", "sqlite")
 REPEATED = ("tests/rules/test_repeated_verifications.py", "-k", "sqlite")
@@ -1427,6 +1428,20 @@ MUTANTS = [
         "        if left <= 0:\n",
         "        if False:\n",
         LIMITS,
+    ),
+    Mutant(
+        "an error of the API is a page",
+        "http/pages/error_pages.py",
+        '.partition("/")[0] not in self._api',
+        '.partition("/")[0] not in ()',
+        LANDING,
+    ),
+    Mutant(
+        "the landing page cannot be turned off",
+        "http/pages/landing_page.py",
+        "if not settings.landing_page:",
+        "if False:",
+        LANDING,
     ),
     Mutant(
         "what cannot be a code writes an event at each sign-in",

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Final
 
@@ -72,7 +73,8 @@ def server(
 
 def test_the_executable_prints_its_version_and_help(program: Path, environment: dict[str, str]) -> None:
     for arguments, expected in (
-        (["--version"], authfactor.__version__),
+        (["--version"], f"authfactor {authfactor.__version__}\n"),
+        (["--version"], f"\ncryptography {metadata.version('cryptography')}\n"),
         (["users", "list", "-h"], "Usage: authfactor users list"),
     ):
         done = subprocess.run(
