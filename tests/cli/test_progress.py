@@ -1,5 +1,6 @@
 """Progress: one bar on a terminal that fits in its line, nothing with --json or in a file."""
 
+import codecs
 import fcntl
 import os
 import re
@@ -44,6 +45,7 @@ class Screen:
         fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         self.columns = columns
         self.output = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def read(self, text: str = "") -> None:
         """Read what has been written, until `text` is there."""
@@ -51,7 +53,7 @@ class Screen:
         while select.select([self._main], [], [], 0.02)[0] or text not in self.output:
             assert time.monotonic() < end, f"'{text}' is not in {self.output!r}"
             if select.select([self._main], [], [], 0)[0]:
-                self.output += os.read(self._main, 65_536).decode()
+                self.output += self._decoder.decode(os.read(self._main, 65_536))
 
     def lines(self) -> list[str]:
         """Return the lines that were drawn, one over the other."""
@@ -184,21 +186,27 @@ LAST_STEP: Final = {
 }
 
 
-def run(name: str, data: Path, new: Path, stderr: int, *options: str) -> subprocess.CompletedProcess[str]:
-    """Run a command with its standard error at a descriptor, and the bar at once."""
+def start(name: str, data: Path, new: Path, stderr: int, *options: str) -> "subprocess.Popen[bytes]":
+    """Start a command with its standard error at a descriptor, and the bar at once."""
     words = [word.format(data=data, new=new) for word in COMMANDS[name]]
-    environment = clean_environment(TERM="xterm")
+    environment = clean_environment(TERM="xterm", NO_COLOR="1")
     environment.pop("COLUMNS", None)
-    return subprocess.run(
+    return subprocess.Popen(
         [sys.executable, "-c", AT_ONCE, "--data", str(data), *options, *words],
         env=environment,
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
         stderr=stderr,
-        text=True,
-        timeout=50,
-        check=False,
     )
+
+
+def run_on(opened: Screen, name: str, data: Path, new: Path, *options: str) -> None:
+    """Run a command on a screen, and read all that it draws: the terminal's buffer is small."""
+    with start(name, data, new, opened.terminal, *options) as process:
+        while process.poll() is None:
+            opened.read()
+        opened.read()
+    assert process.returncode in {0, 8}, opened.output
 
 
 @pytest.fixture
@@ -223,9 +231,7 @@ def test_commands_that_may_take_seconds_show_a_bar_on_a_small_terminal(
     data: Path, new: Path, name: str
 ) -> None:
     with screen(40) as opened:
-        done = run(name, data, new, opened.terminal)
-        opened.read()
-    assert done.returncode in {0, 8}, opened.output
+        run_on(opened, name, data, new)
     assert LAST_STEP[name][:18] in ESCAPES.sub("", opened.output), opened.output
     opened.assert_one_line_at_a_time()
 
@@ -233,14 +239,12 @@ def test_commands_that_may_take_seconds_show_a_bar_on_a_small_terminal(
 @pytest.mark.parametrize("name", COMMANDS)
 def test_no_bar_with_json_or_where_standard_error_is_a_file(data: Path, new: Path, name: str) -> None:
     with screen(40) as opened:
-        assert run(name, data, new, opened.terminal, "--json").returncode in {0, 8}
-        opened.read()
+        run_on(opened, name, data, new, "--json")
     assert opened.output == ""
     for file in new.iterdir():
         if file.name not in {"kept", "export"}:
             file.unlink()
     with (new / "stderr").open("w+") as stderr:
-        done = run(name, data, new, stderr.fileno())
+        assert start(name, data, new, stderr.fileno()).wait(50) in {0, 8}
         stderr.seek(0)
         assert stderr.read() == ""
-    assert done.returncode in {0, 8}

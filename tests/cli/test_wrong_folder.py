@@ -62,7 +62,7 @@ CREATING: Final[dict[tuple[str, ...], tuple[str, ...]]] = {
     ("users", "create"): ("kim@example.org",),
 }
 # They have no installation of their own, or their purpose is to create one.
-OTHERS: Final = {("config", "check"), ("config", "show"), ("serve",), ("migrate",), ("restore",)}
+OTHERS: Final = {("config", "check"), ("config", "show"), ("serve",), ("ready",), ("migrate",), ("restore",)}
 
 
 def run(data: Path, *arguments: str, **settings: str) -> tuple[int, str, str]:
