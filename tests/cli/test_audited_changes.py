@@ -55,6 +55,7 @@ COMMAND_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "operators invite": ("operator.invite",),
     "operators list": READS,
     "operators reset": ("operator.reset",),
+    "ready": READS,
     "restore": ("database.restored",),
     "serve": "its changes are made by the routes below",
     "users create": ("user.create",),
