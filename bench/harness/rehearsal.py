@@ -62,7 +62,9 @@ def rehearse(server: Server) -> None:
     body = {"code": totp.code(factor["totp"]["secret"], step)}
     status, verified = send(server, "POST", f"/auth/challenges/{challenge_id}/verify", body)
     need("right code", holds=status == 201 and verified["valid"] is True, answer=verified)
-    status, again = send(server, "POST", f"/auth/challenges/{challenge_id}/verify", body)
+    # With another code: the same request gets the same response for a moment (decision 0036).
+    other = {"code": totp.code(factor["totp"]["secret"], step + 5)}
+    status, again = send(server, "POST", f"/auth/challenges/{challenge_id}/verify", other)
     need("spent challenge", holds=status == 422, answer=again)
     status, replayed = send(server, "POST", f"/auth/challenges/{new_challenge()}/verify", body)
     need("spent code", holds=status == 201 and replayed["valid"] is False, answer=replayed)
