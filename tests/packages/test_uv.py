@@ -30,4 +30,4 @@ def test_uv_installs_the_command_as_the_page_says(tmp_path: Path) -> None:
 
     command = [str(tmp_path / "bin" / "authfactor"), "--version"]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert printed.strip() == __version__
+    assert printed.splitlines()[0] == f"authfactor {__version__}"

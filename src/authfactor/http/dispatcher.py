@@ -1,6 +1,7 @@
 """Handle requests: routing, admission, error responses, logging and counting."""
 
 import asyncio
+import contextlib
 import functools
 import hmac
 import logging
@@ -92,13 +93,14 @@ class Dispatcher:
         extra: Headers = []
         name, request = UNMATCHED, None
         try:
-            match = self._find_route(scope)
+            sought = "GET" if method == "HEAD" else method
+            match = self._router.find(sought, scope["raw_path"].decode("latin-1"))
             name = match.route.name
             request = await self._admit(match, scope, receive)
             request.origin = Origin(request_id, self._client_addresses.of(scope))
             response = await match.route.handler(request)
         except errors.AuthfactorError as error:
-            refusal = (await self._count_unmatched(scope) or error) if name == UNMATCHED else error
+            refusal = await self._refuse_unmatched(scope, error) if name == UNMATCHED else error
             response, extra = await self._render_error(refusal, name, scope, request_id)
         except UnsealError as error:
             # Damaged, moved to another row, or sealed with a missing key: an operator must repair it.
@@ -151,27 +153,21 @@ class Dispatcher:
 
         return ErrorPages(self._router.routes)
 
-    def _find_route(self, scope: Message) -> Match:
-        """Find the route of a request. Raises `RouteNotFound`, `MethodNotAllowed` and `NotSupported`."""
-        method: str = "GET" if scope["method"] == "HEAD" else scope["method"]
-        path: str = scope["raw_path"].decode("latin-1")
-        try:
-            return self._router.find(method, path)
-        except (errors.RouteNotFound, errors.MethodNotAllowed):
-            unserved.refuse(method, path, docs_pages.compatibility_link(self.settings))
-            raise
-
-    async def _count_unmatched(self, scope: Message) -> errors.AuthfactorError | None:
-        """Count a request without a route like any other; return the error if it exceeds a rate limit."""
+    async def _refuse_unmatched(
+        self, scope: Message, error: errors.AuthfactorError
+    ) -> errors.AuthfactorError:
+        """Count a request without a route like any other, and return the error that refuses it."""
         try:
             self._count_address(scope)
             if self._key_limit is not None:
-                self._count_key(await api_key_auth.authenticate(self._af, dict(scope["headers"])))
-        except errors.Unauthorized:
-            return None
-        except errors.AuthfactorError as error:
-            return error
-        return None
+                with contextlib.suppress(errors.Unauthorized):
+                    self._count_key(await api_key_auth.authenticate(self._af, dict(scope["headers"])))
+            method: str = "GET" if scope["method"] == "HEAD" else scope["method"]
+            path: str = scope["raw_path"].decode("latin-1")
+            unserved.refuse(method, path, docs_pages.compatibility_link(self.settings))
+        except errors.AuthfactorError as refusal:
+            return refusal
+        return error
 
     async def _admit(self, match: Match, scope: Message, receive: Receive) -> Request:
         """Apply the rate limits and authenticate the request, then read its body."""
@@ -179,11 +175,11 @@ class Dispatcher:
         # Our own protocol has built the mapping already.
         headers: dict[bytes, bytes] = scope.get("fields") or dict(scope["headers"])
         route = match.route
-        if route.tag != health.TAG:
+        if self._address_limit is not None and route.tag != health.TAG:
             self._count_address(scope)
         # Before the body is read, so that unauthenticated clients cannot make the server buffer bodies.
         caller = await api_key_auth.authenticate(self._af, headers) if route.needs_key else None
-        if caller is not None:
+        if self._key_limit is not None and caller is not None:
             self._count_key(caller)
         body = b"" if method in _BODILESS else await _read_body(receive, headers, self._af.settings.max_body)
         path: str = scope["raw_path"].decode("latin-1")

@@ -12,6 +12,7 @@ import io
 import logging
 import os
 import select
+import stat
 import sys
 import threading
 import time
@@ -34,6 +35,9 @@ class LogStream(io.TextIOBase):
         super().__init__()
         self._stream = stream  # would close its descriptor when it is garbage-collected
         self._descriptor = stream.fileno()
+        # A file takes any length atomically; what other processes write to a pipe may come between pieces.
+        is_file = stat.S_ISREG(os.fstat(self._descriptor).st_mode)
+        self._piece_bytes = MAX_QUEUED if is_file else select.PIPE_BUF
         self._start_empty()
         # A forked process has neither the thread nor a reason to write what its parent had queued.
         os.register_at_fork(after_in_child=self._start_empty)
@@ -102,7 +106,7 @@ class LogStream(io.TextIOBase):
         """
         failed, start = 0, 0
         while start < len(data):
-            end = data.rfind(b"\n", start, start + select.PIPE_BUF) + 1 or data.find(b"\n", start) + 1
+            end = data.rfind(b"\n", start, start + self._piece_bytes) + 1 or data.find(b"\n", start) + 1
             piece = data[start : end or len(data)]
             start += len(piece)
             try:
