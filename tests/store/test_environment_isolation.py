@@ -12,6 +12,7 @@ from authfactor.models import (
     LinkRecord,
     PageQuery,
     PendingSignIn,
+    RecoveryCodeCount,
     SessionRecord,
     SigningKey,
 )
@@ -40,9 +41,10 @@ TABLES = (
     "links",
     "brandings",
     "throttles",
+    "recovery_codes",
 )
 # These insert into the environment they name, or find a caller by the hash of a secret.
-CREATORS = {"insert", "insert_refresh", "append", "append_all", "claim", "active_by_hash", "put"}
+CREATORS = {"insert", "insert_refresh", "append", "append_all", "claim", "active_by_hash", "put", "replace"}
 CREATORS |= {"failures.charge", "throttles.charge"}
 CREATORS |= {"by_token", "by_session"}
 
@@ -71,6 +73,13 @@ READS: dict[str, tuple[Callable[[Tx], Awaitable[object]], object]] = {
     "users.count": (lambda tx: tx.users.count(OTHER, 9), 0),
     "factors.by_id": (lambda tx: tx.factors.by_id(OTHER, FACTOR), None),
     "factors.of_user": (lambda tx: tx.factors.of_user(OTHER, USER), []),
+    "factors.details_of_user": (lambda tx: tx.factors.details_of_user(OTHER, USER), []),
+    "factors.details": (lambda tx: tx.factors.details(OTHER, FACTOR), None),
+    "recovery_codes.count": (lambda tx: tx.recovery_codes.count(OTHER, USER), RecoveryCodeCount(0, 0, None)),
+    "recovery_codes.was_spent_for": (
+        lambda tx: tx.recovery_codes.was_spent_for(OTHER, USER, ["spent"], CHALLENGE, 0, 9),
+        False,
+    ),
     "factors.ids_of_user": (lambda tx: tx.factors.ids_of_user(OTHER, USER), []),
     "factors.page": (lambda tx: tx.factors.page(OTHER, USER, PageQuery()), ([], False, False)),
     "challenges.with_factor": (lambda tx: tx.challenges.with_factor(OTHER, CHALLENGE), None),
@@ -107,6 +116,12 @@ WRITES: dict[str, tuple[Callable[[Tx, "Rows"], Awaitable[object]], object]] = {
     ),
     "users.delete": (lambda tx, _: tx.users.delete(OTHER, USER), False),
     "factors.reseal": (lambda tx, _: tx.factors.reseal(OTHER, FACTOR, "sealed", "new"), None),
+    "factors.rename": (lambda tx, _: tx.factors.rename(OTHER, FACTOR, "name", 9), False),
+    "recovery_codes.delete_of_user": (lambda tx, _: tx.recovery_codes.delete_of_user(OTHER, USER), 0),
+    "recovery_codes.spend": (
+        lambda tx, _: tx.recovery_codes.spend(OTHER, USER, ["unused"], 9, CHALLENGE),
+        False,
+    ),
     "factors.delete": (lambda tx, _: tx.factors.delete(OTHER, FACTOR), False),
     "factors.delete_pending": (lambda tx, _: tx.factors.delete_pending(OTHER, FACTOR), False),
     "factors.delete_of_user": (lambda tx, _: tx.factors.delete_of_user(OTHER, USER), 0),
@@ -169,6 +184,8 @@ async def fill(tx: Tx, rows: "Rows", environment: int) -> None:
     await tx.challenges.withdraw_step(environment, WITHDRAWN, 0, 9)
     await tx.failures.charge(environment, USER, 5)
     await tx.throttles.charge(environment, USER, 5, 10, 3)
+    await tx.recovery_codes.replace(environment, USER, ["unused", "spent"], "abcdef", 1)
+    await tx.recovery_codes.spend(environment, USER, ["spent"], 1, CHALLENGE)
     await tx.idempotency.claim(IdempotencyClaim(environment, b"k", b"b", 9), 1)
     await tx.idempotency.store_response(IdempotencyClaim(environment, b"k", b"b", 9), "answer")
     await tx.events.append(environment, "event_1", "x", None, "{}", 1)

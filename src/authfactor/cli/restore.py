@@ -79,6 +79,8 @@ class _RestoreResult:
             count = self.marked
             print(f"All codes up to now are rejected, for {count.factors} factors.")
             print(f"Ended: {count.sessions} sessions and {count.expired} challenges, sign-ins and links.")
+            if count.recovery_codes:
+                print(f"Deleted: {count.recovery_codes} recovery codes. Their users need new ones.")
             if not self.kept_stricter:
                 print("API keys revoked and operators disabled since the backup are active again. Check:")
                 print("  authfactor keys list\n  authfactor operators list")

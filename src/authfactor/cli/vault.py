@@ -39,12 +39,13 @@ def status(ctx: click.Context) -> None:
 
     async def work(
         source: KeySource, store: Store, sealing: KeyRotation, _report: progress.Report
-    ) -> tuple[list[Key], dict[str, int]]:
+    ) -> tuple[list[Key], dict[str, int], dict[str, int]]:
         ring = source.read() if source.exists() else []
         counts = dict.fromkeys(await store.read(lambda tx: tx.vault_keys.ids()), 0)
-        return ring, counts | await sealing.counts(store)
+        return ring, counts | await sealing.counts(store), await sealing.recovery_codes(store)
 
-    ring, counts = _run(options, "counting the secrets of each key", work)
+    ring, counts, codes = _run(options, "counting the secrets of each key", work)
+    older = sum(count for key_id, count in codes.items() if not ring or key_id != ring[-1].id)
     keys = [
         {"id": key.id, "state": "seals" if key is ring[-1] else "opens", "secrets": counts.pop(key.id, 0)}
         for key in ring
@@ -55,6 +56,8 @@ def status(ctx: click.Context) -> None:
     def print_text() -> None:
         rows = [[str(key["id"]), str(key["state"]), str(key["secrets"])] for key in keys]
         context.print_table(["key", "state", "secrets"], rows, "There is no key ring yet.")
+        if older:
+            print(f"{older} unused recovery codes need older keys, until their users make new ones.")
         if counts:
             print("A needed key is not on the ring. Restore the key ring from its backup.")
         elif waiting:

@@ -140,9 +140,13 @@ class Vault:
         """
         return _digest(self._digest_keys[self.newest], purpose, text)
 
+    def digests(self, purpose: str, text: str) -> tuple[str, ...]:
+        """Return what `digest` makes, with each key of the ring, oldest first."""
+        return tuple(_digest(key, purpose, text) for key in self._digest_keys.values())
+
     def has_made(self, digest: str, purpose: str, text: str) -> bool:
         """Return whether `digest` made this digest, with whichever key of the ring."""
-        made = [_digest(key, purpose, text) for key in self._digest_keys.values()]
+        made = self.digests(purpose, text)
         return any(hmac.compare_digest(digest.encode(), each.encode()) for each in made)
 
     def is_stale(self, sealed: str) -> bool:

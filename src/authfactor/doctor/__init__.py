@@ -62,6 +62,7 @@ async def examine(
         findings += await database.seals(store)
         findings += await keys.needed(store, vault, at)
         if vault is not None:
+            findings += await database.recovery_codes(store, vault)
             secrets = await database.open_secrets(store, vault, findings)
             findings += database.weak(secrets)
             findings += database.duplicates(secrets)

@@ -115,6 +115,18 @@ def duplicates(secrets: list[FactorSecret]) -> list[DoctorFinding]:
     return [warning("duplicates", text, advice)]
 
 
+async def recovery_codes(store: Store, vault: Vault) -> list[DoctorFinding]:
+    """Count the recovery codes that need an older key, or a key that is not on the ring."""
+    counts = await store.read(lambda tx: tx.diagnostics.recovery_codes_by_key())
+    lost = {key_id: count for key_id, count in counts.items() if key_id not in vault.key_ids}
+    if lost:
+        text = f"{sum(lost.values())} codes need keys that are not on the ring ({', '.join(sorted(lost))})"
+        return [problem("recovery codes", text, "Restore the key ring from its backup.")]
+    older = sum(count for key_id, count in counts.items() if key_id != vault.newest)
+    text = f"{sum(counts.values())} unused, {older} of them need an older key"
+    return [ok("recovery codes", text)]
+
+
 async def webhooks(store: Store, clock: Clock) -> list[DoctorFinding]:
     """Find endpoints with deliveries that have been pending for an hour."""
     before = clock() - _HOUR_MS

@@ -30,8 +30,10 @@ from authfactor.models.factors import (
     ChallengeRecord,
     CodeReason,
     Enrollment,
+    FactorDetails,
     FactorRecord,
     FailureRecord,
+    RecoveryCodeCount,
     Verification,
 )
 from authfactor.models.links import BrandingRecord, LinkRecord
@@ -60,6 +62,7 @@ __all__ = [
     "Environment",
     "EnvironmentOptions",
     "EventRecord",
+    "FactorDetails",
     "FactorRecord",
     "FailureRecord",
     "IdempotencyClaim",
@@ -76,6 +79,7 @@ __all__ = [
     "PublicKey",
     "Record",
     "RecordPage",
+    "RecoveryCodeCount",
     "RefreshToken",
     "Role",
     "SessionRecord",

@@ -20,6 +20,22 @@ class FactorRecord(Record, frozen=True, gc=False):
     updated_at: int
 
 
+class FactorDetails(FactorRecord, frozen=True, gc=False):
+    """A factor with what only lists and people need: its type, its name, and when a code was last right."""
+
+    type: str = "totp"
+    name: str | None = None
+    last_used_at: int | None = None
+
+
+class RecoveryCodeCount(Record, frozen=True, gc=False):
+    """How many recovery codes a user's set has and how many are unused; 0 and None without a set."""
+
+    total: int
+    remaining: int
+    created_at: int | None
+
+
 class ChallengeRecord(Record, frozen=True, gc=False):
     """A challenge of one factor, open for a few attempts until it expires or is verified."""
 

@@ -21,6 +21,7 @@ from authfactor.store.tables.idempotency import IdempotencyTable
 from authfactor.store.tables.leases import LeasesTable
 from authfactor.store.tables.links import LinksTable
 from authfactor.store.tables.operators import OperatorSessionsTable, OperatorsTable
+from authfactor.store.tables.recovery_codes import RecoveryCodesTable
 from authfactor.store.tables.sessions import PendingSignInsTable, SessionsTable
 from authfactor.store.tables.signing_keys import SigningKeysTable
 from authfactor.store.tables.throttles import ThrottlesTable
@@ -59,6 +60,7 @@ class Tx:
         "operator_sessions",
         "operators",
         "pending_sign_ins",
+        "recovery_codes",
         "sealed_values",
         "sessions",
         "signing_keys",
@@ -86,6 +88,7 @@ class Tx:
         self.sessions = SessionsTable(db)
         self.signing_keys = SigningKeysTable(db)
         self.attempts = Attempts(db)
+        self.recovery_codes = RecoveryCodesTable(db)
         self.events = EventsTable(db)
         self.throttles = ThrottlesTable(db)
         self.expired_rows = ExpiredRows(db)

@@ -179,9 +179,10 @@ class Factors:
         return len(factors)
 
     async def _withdraw(self, scope: Scope, user_id: str) -> None:
-        """Stop sessions from claiming a second factor (next token: `pwd` alone) once no factor is active."""
+        """Once no factor is active, delete the recovery codes; next tokens of sessions claim `pwd` alone."""
         left = await scope.tx.factors.of_user(scope.number, user_id)
         if all(factor.activated_at is None for factor in left):
+            await scope.tx.recovery_codes.delete_of_user(scope.number, user_id)
             await scope.tx.sessions.clear_second_factor(scope.number, user_id, ONE_STEP, scope.now)
 
     def _secret(self, given: str | None, items: list[Item]) -> bytes:

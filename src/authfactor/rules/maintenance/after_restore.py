@@ -23,6 +23,7 @@ class RestoreMarks(NamedTuple):
     factors: int
     sessions: int
     expired: int
+    recovery_codes: int
 
 
 class AfterRestore:
@@ -40,6 +41,8 @@ class AfterRestore:
     async def mark(self, store: Store, reason: str) -> RestoreMarks:
         """Refuse every code up to now, window included; end sessions, challenges, pending sign-ins and links.
 
+        Recovery codes are deleted: nothing tells which were used since the backup.
+
         Every verification checks a factor's `last_step` anyway, so requests do not get slower. Running it
         again marks again, with the later time. `reason` is for the audit log.
         """
@@ -50,8 +53,11 @@ class AfterRestore:
         challenges = await _walk(
             store, "challenges", lambda tx, a, b: tx.restored_rows.expire_challenges(a, b, now)
         )
+        codes = 0
+        while deleted := await store.write(lambda tx: tx.restored_rows.delete_recovery_codes(BATCH)):
+            codes += deleted
         rest = await store.write(lambda tx: self._expire_rest(InstallationScope(tx, now), reason))
-        return RestoreMarks(step + 1, factors, sessions, challenges + rest)
+        return RestoreMarks(step + 1, factors, sessions, challenges + rest, codes)
 
     async def _expire_rest(self, scope: InstallationScope, reason: str) -> int:
         await scope.tx.restored_rows.end_operator_sessions(scope.now)

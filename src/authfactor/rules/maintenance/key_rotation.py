@@ -71,6 +71,10 @@ class KeyRotation:
             found.update(await store.read(lambda tx, column=column: tx.sealed_values.count(column)))  # type: ignore[misc]  # bound per table
         return dict(found)
 
+    async def recovery_codes(self, store: Store) -> dict[str, int]:
+        """Count unused recovery codes by the key of their digests, which no rotation can replace."""
+        return await store.read(lambda tx: tx.diagnostics.recovery_codes_by_key())
+
     async def missing_keys(self, store: Store, ring: tuple[str, ...]) -> list[str]:
         """Return the ids of keys that this database needs and the ring lacks.
 
@@ -169,11 +173,17 @@ class KeyRotation:
     async def retire_key(self, store: Store, key_id: str, audit: Unit[None] | None = None) -> None:
         """Record that a key is no longer needed; `audit` appends the audit entry in the same unit.
 
-        Raises `KeyInUse` when values are sealed with it.
+        Raises `KeyInUse` when values are sealed with it, or recovery codes need it.
         """
         count = (await self.counts(store)).get(key_id, 0)
         if count:
             raise KeyInUse(f"{count} values are sealed with the key '{key_id}'. Run: authfactor vault rotate")
+        codes = (await self.recovery_codes(store)).get(key_id, 0)
+        if codes:
+            raise KeyInUse(
+                f"{codes} unused recovery codes need the key '{key_id}'. Their users can make new ones; or"
+                " delete them: authfactor recovery-codes delete USER"
+            )
 
         await store.write(self._retire(key_id, audit))
 

@@ -143,6 +143,7 @@ class Users:
         """Delete a user with factors, failed attempts, sessions and links. Raises `NotFound`."""
         user = await self._lock(scope, user_id)
         await scope.tx.factors.delete_of_user(scope.number, user_id)
+        await scope.tx.recovery_codes.delete_of_user(scope.number, user_id)
         await scope.tx.failures.clear(scope.number, user_id)
         await scope.tx.sessions.delete_of_user(scope.number, user_id)
         await scope.tx.links.delete_of_user(scope.number, user_id)

@@ -11,7 +11,9 @@ from authfactor.store.queries.sealed_values import SEALED_COLUMNS
 SEALED_COLUMN_BY_TABLE: Final = {place.table: place.column for place in SEALED_COLUMNS}
 
 
-VAULT_KEYS_TABLE: Final = "vault_keys"
+# Of no use under another key ring: the ids of keys in use, which the target records at its first start, and
+# keyed digests, which cannot be computed again. Users need new recovery codes there.
+BOUND_TO_KEY_RING: Final = frozenset({"recovery_codes", "vault_keys"})
 
 
 class ResealPolicy(Protocol):
@@ -52,8 +54,8 @@ class ReopenAndSeal:
         self._new = new
 
     def includes(self, table: str) -> bool:
-        """Skip the list of keys in use: the target uses other keys and records them at its first start."""
-        return table != VAULT_KEYS_TABLE
+        """Skip what is of no use under other keys."""
+        return table not in BOUND_TO_KEY_RING
 
     def reseal(self, schema: TableSchema, row: Row) -> Row:
         """Reseal the row's secret for the target. Raises `vault.UnsealError`."""

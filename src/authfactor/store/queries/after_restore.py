@@ -21,6 +21,12 @@ UPDATE challenges SET expires_at = $5 WHERE {_BETWEEN} AND verified_at IS NULL A
 # Else the code of a challenge verified just before the backup would be answered once more (decision 0036).
 FORGET_STEPS = f"UPDATE challenges SET verified_step = NULL WHERE {_BETWEEN} AND verified_step IS NOT NULL"
 
+# A code used since the backup would be unused again, and nothing else tells.
+DELETE_RECOVERY_CODES = """
+DELETE FROM recovery_codes WHERE (environment, user_id, digest) IN
+  (SELECT environment, user_id, digest FROM recovery_codes ORDER BY environment, user_id, digest LIMIT $1)
+"""
+
 END_OPERATOR_SESSIONS = "UPDATE operator_sessions SET ended_at = $1 WHERE ended_at IS NULL"
 
 # Tables of short-lived single-use rows: one used since the backup would be unused again.
@@ -58,6 +64,10 @@ class RestoredRows:
         """Expire these challenges if they are open; return how many were. The others repeat no result."""
         await self._db.run(FORGET_STEPS, *after, *through)
         return await self._db.run(EXPIRE_CHALLENGES, *after, *through, now)
+
+    async def delete_recovery_codes(self, limit: int) -> int:
+        """Delete up to `limit` recovery codes; return how many."""
+        return await self._db.run(DELETE_RECOVERY_CODES, limit)
 
     async def end_operator_sessions(self, now: int) -> int:
         """End every operator session; return how many were active."""

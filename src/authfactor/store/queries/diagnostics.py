@@ -53,6 +53,11 @@ class EndpointBacklog(NamedTuple):
     since: int
 
 
+RECOVERY_CODES_BY_KEY = """
+SELECT key_id, count(*) FROM recovery_codes WHERE used_at IS NULL GROUP BY key_id
+"""
+
+
 class Diagnostics:
     """Read-only statements of the doctor."""
 
@@ -96,3 +101,7 @@ class Diagnostics:
         """Count the operators."""
         row = await self._db.one(OPERATOR_COUNT)
         return 0 if row is None else row[0]
+
+    async def recovery_codes_by_key(self) -> dict[str, int]:
+        """Count unused recovery codes by the key of their digests. Reads the whole table."""
+        return {row[0]: row[1] for row in await self._db.all(RECOVERY_CODES_BY_KEY)}

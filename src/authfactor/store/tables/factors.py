@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from authfactor.models import FactorRecord, PageQuery
+from authfactor.models import FactorDetails, FactorRecord, PageQuery
 from authfactor.store.queries import keyset_pagination
 
 if TYPE_CHECKING:
@@ -18,6 +18,15 @@ OF_USER = f"""
 SELECT {COLUMNS} FROM factors INDEXED BY factors_user WHERE environment = $1 AND user_id = $2 ORDER BY id
 """
 
+DETAILS_OF_USER = f"""
+SELECT {COLUMNS}, type, name, last_used_at FROM factors INDEXED BY factors_user
+WHERE environment = $1 AND user_id = $2 ORDER BY id
+"""
+
+RENAME = "UPDATE factors SET name = $3, updated_at = $4 WHERE environment = $1 AND id = $2"
+
+DETAILS = f"SELECT {COLUMNS}, type, name, last_used_at FROM factors WHERE environment = $1 AND id = $2"
+
 # A covering index scan.
 IDS_OF_USER = """
 SELECT id FROM factors INDEXED BY factors_user WHERE environment = $1 AND user_id = $2 ORDER BY id
@@ -29,7 +38,8 @@ LISTING = keyset_pagination.Listing(
 
 # The only statement that spends a code: of any number of concurrent requests, one finds the step unspent.
 ADVANCE_STEP = """
-UPDATE factors SET last_step = $3, activated_at = COALESCE(activated_at, $4), updated_at = $4
+UPDATE factors
+SET last_step = $3, activated_at = COALESCE(activated_at, $4), updated_at = $4, last_used_at = $4
 WHERE environment = $1 AND id = $2 AND last_step < $3
 """
 
@@ -79,6 +89,19 @@ class FactorsTable:
     async def of_user(self, environment: int, user_id: str) -> list[FactorRecord]:
         """Return a user's factors, oldest first; their number is limited by `max_factors_per_user`."""
         return [FactorRecord(*row) for row in await self._db.all(OF_USER, environment, user_id)]
+
+    async def details_of_user(self, environment: int, user_id: str) -> list[FactorDetails]:
+        """Return a user's factors with their details, oldest first."""
+        return [FactorDetails(*row) for row in await self._db.all(DETAILS_OF_USER, environment, user_id)]
+
+    async def details(self, environment: int, factor_id: str) -> FactorDetails | None:
+        """Return a factor with its details, or None."""
+        row = await self._db.one(DETAILS, environment, factor_id)
+        return None if row is None else FactorDetails(*row)
+
+    async def rename(self, environment: int, factor_id: str, name: str | None, now: int) -> bool:
+        """Set or clear a factor's name; False when the factor does not exist."""
+        return await self._db.run(RENAME, environment, factor_id, name, now) == 1
 
     async def ids_of_user(self, environment: int, user_id: str) -> list[str]:
         """Return the ids of a user's factors, oldest first."""
