@@ -1383,8 +1383,8 @@ MUTANTS = [
     Mutant(
         "another API key gets the lost tokens",
         "rules/authentication/repeated_sign_ins.py",
-        '(request.client_secret or "", challenge_id, code)',
-        "(challenge_id, code)",
+        'parts = request.client_secret or "", challenge_id,',
+        "parts = challenge_id,",
         REPEATED_SIGN_INS,
     ),
     Mutant(

@@ -40,6 +40,7 @@ from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.events.webhook_endpoints import WebhookEndpoints
 from authfactor.rules.factors.challenges import Challenges
 from authfactor.rules.factors.factors import Factors
+from authfactor.rules.factors.recovery_codes import RecoveryCodes
 from authfactor.rules.links.links import Links
 from authfactor.rules.links.page_sessions import PageSessions
 from authfactor.rules.maintenance.key_rotation import KeyRotation
@@ -105,7 +106,8 @@ class Authfactor:
         self.webhooks = WebhookEndpoints(clock, entropy, new_id, vault, settings)
         self.deliveries = Deliveries(clock, self.webhooks, log, settings)
         throttling = PasswordThrottling(vault, settings)
-        self.challenges = Challenges(clock, new_id, vault, log, settings)
+        self.recovery_codes = RecoveryCodes(clock, entropy, vault, log)
+        self.challenges = Challenges(clock, new_id, vault, log, settings, self.recovery_codes)
         self.token_signing = TokenSigning(clock, entropy, new_id, vault, settings)
         step_up = StepUp(entropy, settings, self.challenges)
         self.sessions = Sessions(clock, entropy, new_id, vault, log, settings, self.token_signing, step_up)

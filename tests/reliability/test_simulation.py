@@ -14,6 +14,7 @@ from authfactor.otp import base32
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors import attempt_limits
 from authfactor.rules.factors.challenges import Challenges, secret_row
+from authfactor.rules.factors.recovery_codes import RecoveryCodes
 from authfactor.settings import Settings
 from tests.support import authenticator
 from tests.support.reference_verifier import Question, Verifier
@@ -49,7 +50,9 @@ class Schedule:
         self.now = START
         vault = Vault([key_of(self.chance.randbytes(32))], self.chance.randbytes)
         new_id = IdGenerator(lambda: self.now, self.chance.randbytes)
-        self.rules = Challenges(lambda: self.now, new_id, vault, EventLog(lambda: self.now, new_id), SETTINGS)
+        log = EventLog(lambda: self.now, new_id)
+        recovery_codes = RecoveryCodes(lambda: self.now, self.chance.randbytes, vault, log)
+        self.rules = Challenges(lambda: self.now, new_id, vault, log, SETTINGS, recovery_codes)
         self.store = SimulatedStore(self.chance, racy=racy)
         self.reference = Verifier(SETTINGS)
         self.accepted: list[tuple[str, str]] = []

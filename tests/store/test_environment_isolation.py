@@ -76,10 +76,7 @@ READS: dict[str, tuple[Callable[[Tx], Awaitable[object]], object]] = {
     "factors.details_of_user": (lambda tx: tx.factors.details_of_user(OTHER, USER), []),
     "factors.details": (lambda tx: tx.factors.details(OTHER, FACTOR), None),
     "recovery_codes.count": (lambda tx: tx.recovery_codes.count(OTHER, USER), RecoveryCodeCount(0, 0, None)),
-    "recovery_codes.was_spent_for": (
-        lambda tx: tx.recovery_codes.was_spent_for(OTHER, USER, ["spent"], CHALLENGE, 0, 9),
-        False,
-    ),
+    "recovery_codes.use_of": (lambda tx: tx.recovery_codes.use_of(OTHER, USER, ["spent"]), None),
     "factors.ids_of_user": (lambda tx: tx.factors.ids_of_user(OTHER, USER), []),
     "factors.page": (lambda tx: tx.factors.page(OTHER, USER, PageQuery()), ([], False, False)),
     "challenges.with_factor": (lambda tx: tx.challenges.with_factor(OTHER, CHALLENGE), None),
@@ -129,6 +126,7 @@ WRITES: dict[str, tuple[Callable[[Tx, "Rows"], Awaitable[object]], object]] = {
         lambda tx, rows: tx.challenges.insert_for_factor(OTHER, rows.challenge(9)),
         False,
     ),
+    "challenges.close": (lambda tx, _: tx.challenges.close(OTHER, CHALLENGE, 9), False),
     "attempts.charge": (lambda tx, _: tx.attempts.charge(OTHER, CHALLENGE, 5, 9), None),
     "attempts.spend": (lambda tx, rows: tx.attempts.spend(OTHER, attempt(rows, None), 9, EMPTY, 9), 0),
     "attempts.spend, counted with the outcome": (

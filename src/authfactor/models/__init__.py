@@ -33,7 +33,9 @@ from authfactor.models.factors import (
     FactorDetails,
     FactorRecord,
     FailureRecord,
+    NewRecoveryCodes,
     RecoveryCodeCount,
+    RecoveryCodeUse,
     Verification,
 )
 from authfactor.models.links import BrandingRecord, LinkRecord
@@ -68,6 +70,7 @@ __all__ = [
     "IdempotencyClaim",
     "LinkRecord",
     "MfaPolicy",
+    "NewRecoveryCodes",
     "Operator",
     "OperatorContext",
     "OperatorLink",
@@ -80,6 +83,7 @@ __all__ = [
     "Record",
     "RecordPage",
     "RecoveryCodeCount",
+    "RecoveryCodeUse",
     "RefreshToken",
     "Role",
     "SessionRecord",

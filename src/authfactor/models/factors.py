@@ -36,6 +36,24 @@ class RecoveryCodeCount(Record, frozen=True, gc=False):
     created_at: int | None
 
 
+class RecoveryCodeUse(Record, frozen=True, gc=False):
+    """When a recovery code was used, and on which challenge."""
+
+    used_at: int
+    challenge_id: str
+
+
+class NewRecoveryCodes(Record, frozen=True, gc=False):
+    """A new set, in the form that people type; nothing else ever has the codes."""
+
+    codes: tuple[str, ...]
+    created_at: int
+
+    def __repr__(self) -> str:
+        """Omit the codes, for logs and tracebacks."""
+        return f"NewRecoveryCodes({len(self.codes)}, ***)"
+
+
 class ChallengeRecord(Record, frozen=True, gc=False):
     """A challenge of one factor, open for a few attempts until it expires or is verified."""
 
@@ -81,6 +99,7 @@ class Verification(Record, frozen=True, gc=False):
     """The result of verifying a code; `reason` and `attempts_remaining` are set only if it was not valid.
 
     `repeated`: the code had closed this challenge moments before, and this is the same result again.
+    `recovery_codes_remaining` is set if a recovery code was used: how many are left.
     """
 
     challenge: ChallengeRecord
@@ -89,3 +108,4 @@ class Verification(Record, frozen=True, gc=False):
     attempts_remaining: int | None = None
     locked_until: int | None = None
     repeated: bool = False
+    recovery_codes_remaining: int | None = None

@@ -36,6 +36,7 @@ class SignInAttempt(ResponseModel, frozen=True, gc=False):
     user_agent: str | None
     user_id: str | None
     email: str | None
+    method: str | UnsetType = UNSET
     error: SignInFailure | UnsetType = UNSET
 
 
@@ -59,6 +60,28 @@ class UnlockedUser(ResponseModel, frozen=True, gc=False):
     """Data of the event of an unlocked user."""
 
     user_id: str
+
+
+class CreatedRecoveryCodes(ResponseModel, frozen=True, gc=False):
+    """Data of the event of a new set of recovery codes."""
+
+    user_id: str
+    total: int
+
+
+class UsedRecoveryCode(ResponseModel, frozen=True, gc=False):
+    """Data of the event of a recovery code that was accepted: how many are left."""
+
+    user_id: str
+    challenge_id: str
+    remaining: int
+
+
+class FewRecoveryCodes(ResponseModel, frozen=True, gc=False):
+    """Data of the event that a user has few recovery codes left."""
+
+    user_id: str
+    remaining: int
 
 
 class LinkEvent(ResponseModel, frozen=True, gc=False):

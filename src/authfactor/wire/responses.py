@@ -102,6 +102,7 @@ class VerifyResponse(ResponseModel, frozen=True, gc=False):
     reason: CodeReason | UnsetType = UNSET
     attempts_remaining: int | UnsetType = UNSET
     locked_until: Timestamp | UnsetType = UNSET
+    recovery_codes_remaining: int | UnsetType = UNSET
 
 
 class UserObject(ResponseModel, frozen=True, gc=False, tag_field="object", tag="user"):
@@ -233,7 +234,10 @@ def enrolled(enrollment: Enrollment) -> EnrollResponse:
 def verification(outcome: Verification) -> VerifyResponse:
     """Render the result of verifying a code."""
     if outcome.valid:
-        return VerifyResponse(challenge(outcome.challenge), valid=True)
+        left = outcome.recovery_codes_remaining
+        return VerifyResponse(
+            challenge(outcome.challenge), valid=True, recovery_codes_remaining=UNSET if left is None else left
+        )
     return VerifyResponse(
         challenge(outcome.challenge),
         valid=False,

@@ -11,9 +11,9 @@ import msgspec
 
 from authfactor.crypto.vault import SealedLocation, Vault
 from authfactor.models import Record, SignedIn, UserRecord
-from authfactor.otp import totp
 from authfactor.rules.authentication.sessions import PreparedSession, Sessions
 from authfactor.rules.factors.challenges import REPEAT_TIME
+from authfactor.rules.factors.code_shape import read_code
 from authfactor.rules.unit import Scope
 from authfactor.wire.requests import Authenticate, without_nul
 
@@ -50,7 +50,7 @@ class RepeatedSignIns:
         The caller holds the lock on `user`, so another code is compared once: then the answer is deleted.
         """
         number, now, pending_sign_ins = scope.number, scope.now, scope.tx.pending_sign_ins
-        if totp.clean_code(request.code or "") is None:
+        if read_code(request.code or "") is None:
             return None
         sealed = await pending_sign_ins.answer(number, token_hash, now - REPEAT_TIME, now + REPEAT_TIME)
         if sealed is None:
@@ -69,8 +69,9 @@ class RepeatedSignIns:
 def _digest(request: Authenticate) -> bytes:
     """Return a digest of what a repeated request must have in common with the first, besides the token."""
     challenge_id = without_nul(request.authentication_challenge_id or "")
-    code = totp.clean_code(request.code or "") or ""
-    return hashlib.sha256("\0".join((request.client_secret or "", challenge_id, code)).encode()).digest()
+    typed = read_code(request.code or "")
+    parts = request.client_secret or "", challenge_id, "" if typed is None else typed.text
+    return hashlib.sha256("\0".join(parts).encode()).digest()
 
 
 def _row(environment: int, token_hash: bytes) -> SealedLocation:

@@ -12,15 +12,15 @@ from authfactor.models import (
     SignedIn,
     UserRecord,
 )
-from authfactor.otp import totp
 from authfactor.rules.authentication.code_refusals import code_refusal
 from authfactor.rules.authentication.opaque_tokens import token_hash
 from authfactor.rules.authentication.repeated_sign_ins import RepeatedSignIns
-from authfactor.rules.authentication.sessions import TWO_STEPS, PreparedSession, Sessions
+from authfactor.rules.authentication.sessions import AMR, PreparedSession, Sessions
 from authfactor.rules.authentication.sign_in_events import SignInEvents
 from authfactor.rules.authentication.step_up import password_mark
 from authfactor.rules.events import event_log
 from authfactor.rules.factors.challenges import Challenges
+from authfactor.rules.factors.code_shape import Method, read_code
 from authfactor.rules.unit import Scope, unit
 from authfactor.store import Store, Unit
 from authfactor.wire.requests import Authenticate, without_nul
@@ -66,12 +66,13 @@ class SecondStep:
             # Raised by a unit, so that a repeat of the request that spent the token gets the stored response.
             return self._refuse(environment, _bad_pending(token))
         prepared = None
-        if totp.clean_code(request.code or "") is not None:  # else it is refused, without a costly signature
+        typed = read_code(request.code or "")
+        if typed is not None:  # else it is refused, without a costly signature
             prepared = await self._sessions.prepare(
                 store,
                 environment,
                 pending.user_id,
-                amr=TWO_STEPS,
+                amr=AMR[typed.method],
                 now=now,
                 ip_address=request.ip_address,
                 user_agent=request.user_agent,
@@ -114,7 +115,7 @@ class SecondStep:
         answer = self._repeated.seal(scope.number, hashed, request, prepared)
         if not await scope.tx.pending_sign_ins.spend(scope.number, hashed, scope.now, answer):
             raise _bad_pending(token)
-        await self._events.emit(scope, event_log.MFA_SUCCEEDED, user, request)
+        await self._events.emit(scope, event_log.MFA_SUCCEEDED, user, request, method=method_of(request))
         if pending.session_id and not await self._sessions.end_replaced(scope, pending.session_id):
             raise _bad_pending(token)
         return await self._sessions.start(scope, user, prepared)
@@ -170,6 +171,12 @@ class SecondStep:
     @unit
     async def _refuse(self, _: Scope, refusal: errors.SignInRefused) -> SignedIn:
         raise refusal
+
+
+def method_of(request: Authenticate) -> Method:
+    """Return which kind of proof a code is; `totp` for what can be none, which is refused anyway."""
+    typed = read_code(request.code or "")
+    return "totp" if typed is None else typed.method
 
 
 def _bad_pending(token: str) -> errors.SignInRefused:

@@ -26,6 +26,7 @@ from authfactor.rules.authentication.step_up import StepUp, may_be_due
 from authfactor.rules.authentication.token_signing import TokenSigning
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
+from authfactor.rules.factors.code_shape import Method
 from authfactor.rules.unit import Scope, unit
 from authfactor.settings import Settings
 from authfactor.store import Store, Unit
@@ -33,6 +34,9 @@ from authfactor.wire import authentication
 
 ONE_STEP: Final = "pwd"
 TWO_STEPS: Final = "pwd otp mfa"
+# RFC 8176 registers no value for a recovery code.
+BY_RECOVERY_CODE: Final = "pwd recovery_code mfa"
+AMR: Final[dict[Method, str]] = {"totp": TWO_STEPS, "recovery_code": BY_RECOVERY_CODE}
 
 
 class TokenPair(NamedTuple):
@@ -106,7 +110,7 @@ class Sessions:
             auth_method="password",
             amr=amr,
             authenticated_at=now,
-            mfa_at=now if amr == TWO_STEPS else None,
+            mfa_at=None if amr == ONE_STEP else now,
             last_active_at=now,
             expires_at=now + self._settings.session_life * 1000,
             ended_at=None,

@@ -11,10 +11,10 @@ from authfactor.models import (
 from authfactor.rules.authentication import password_throttling
 from authfactor.rules.authentication.password_attempts import PasswordAttempts, bad_credentials
 from authfactor.rules.authentication.password_hashing import PasswordHasher, api_share
-from authfactor.rules.authentication.second_step import SecondStep
+from authfactor.rules.authentication.second_step import SecondStep, method_of
 from authfactor.rules.authentication.sessions import (
+    AMR,
     ONE_STEP,
-    TWO_STEPS,
     PreparedSession,
     Sessions,
 )
@@ -74,7 +74,9 @@ class SignIn:
         if user is None or stored is None or not right:
             return self._attempts.refuse(environment, user, request)
         better = await self._hasher.hash(password, share) if self._hasher.needs_rehash(stored) else stored
-        proven, accept = (TWO_STEPS, self._accept_both) if request.code else (ONE_STEP, self._accept_password)
+        proven, accept = ONE_STEP, self._accept_password
+        if request.code:
+            proven, accept = AMR[method_of(request)], self._accept_both
         prepared = await self._prepare_session(store, environment, user.id, proven, request, now)
         return lambda tx: accept(Scope(tx, environment, now), user, request, stored, better, prepared)
 
@@ -135,7 +137,7 @@ class SignIn:
         if better != stored:
             await scope.tx.users.replace_password_hash(scope.number, user.id, stored, better)
         await self._events.emit(scope, event_log.PASSWORD_SUCCEEDED, latest, request)
-        await self._events.emit(scope, event_log.MFA_SUCCEEDED, latest, request)
+        await self._events.emit(scope, event_log.MFA_SUCCEEDED, latest, request, method=method_of(request))
         return await self._sessions.start(scope, latest, prepared)
 
     async def _prepare_session(

@@ -10,10 +10,11 @@ from authfactor import errors, ids
 from authfactor.crypto.vault import SealedLocation, UnsealError, Vault
 from authfactor.ids import IdGenerator
 from authfactor.models import ChallengeRecord, Clock, CodeReason, FactorRecord, FailureRecord, Verification
-from authfactor.otp import totp
+from authfactor.otp import recovery_code, totp
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors import attempt_limits
+from authfactor.rules.factors.recovery_codes import RecoveryCodes
 from authfactor.rules.unit import Scope, single_unit, unit
 from authfactor.settings import Settings
 from authfactor.store import CodeAttempt, SpendResult, subject_of
@@ -40,7 +41,13 @@ class Challenges:
     """Opens and verifies challenges."""
 
     def __init__(
-        self, clock: Clock, new_id: IdGenerator, vault: Vault, log: EventLog, settings: Settings
+        self,
+        clock: Clock,
+        new_id: IdGenerator,
+        vault: Vault,
+        log: EventLog,
+        settings: Settings,
+        recovery_codes: RecoveryCodes,
     ) -> None:
         """Keep the collaborators; time and ids come from `clock` and `new_id` alone."""
         self._clock = clock
@@ -49,6 +56,7 @@ class Challenges:
         self._log = log
         self._settings = settings
         self._known_duplicates: dict[tuple[int, str, str | None], tuple[str, ...]] = {}
+        self._recovery_codes = recovery_codes
 
     @single_unit
     async def create(self, scope: Scope, factor_id: str) -> ChallengeRecord:
@@ -78,7 +86,7 @@ class Challenges:
         """
         digits = totp.clean_code(code)
         if digits is None:
-            return await self._refuse_malformed(scope, challenge_id)
+            return await self._check_other(scope, challenge_id, code, emit=True, repeatable=True)
         attempt = await self._charge(scope, challenge_id)
         refusal = _stale(attempt.challenge, scope.now) or await self._refusal(scope, attempt)
         if refusal is None:
@@ -112,7 +120,7 @@ class Challenges:
         """
         digits = totp.clean_code(code)
         if digits is None:
-            return await self._refuse_malformed(scope, challenge_id)
+            return await self._check_other(scope, challenge_id, code, emit=emit)
         attempt = await self._charge(scope, challenge_id)
         refusal = _stale(attempt.challenge, scope.now)
         if refusal is not None:
@@ -122,6 +130,27 @@ class Challenges:
             await self._emit_refused(scope, attempt, refusal)
             raise refusal.after_commit()
         return await self._judge(scope, attempt, digits, emit=emit)
+
+    async def _check_other(
+        self, scope: Scope, challenge_id: str, text: str, *, emit: bool, repeatable: bool = False
+    ) -> Verification:
+        """Verify by a recovery code, which only a user's active factor takes; refuse all other texts."""
+        code = recovery_code.clean_code(text)
+        found = None if code is None else await scope.tx.challenges.with_factor(scope.number, challenge_id)
+        if code is None or found is None or found[1].user_id is None or found[1].activated_at is None:
+            return await self._refuse_malformed(scope, challenge_id)
+        challenge, factor = found
+        refusal = _stale(challenge, scope.now)
+        if refusal is not None and not (repeatable and challenge.verified_at is not None):
+            raise refusal
+        return await self._recovery_codes.judge(
+            scope,
+            challenge,
+            factor,
+            code,
+            emit=emit,
+            repeated_since=scope.now - REPEAT_TIME if repeatable else None,
+        )
 
     async def _refuse_malformed(self, scope: Scope, challenge_id: str) -> Verification:
         """Return the result for what cannot be a code: no guess, so nothing is counted or written.

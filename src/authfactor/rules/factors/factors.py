@@ -156,6 +156,9 @@ class Factors:
     async def delete(self, scope: Scope, factor_id: str) -> None:
         """Delete a factor, which ends its open challenges. Raises `NotFound`."""
         factor = await scope.tx.factors.by_id(scope.number, factor_id)
+        if factor is not None and factor.user_id is not None:
+            # Else a concurrent unit could make recovery codes for the factor that goes.
+            await scope.tx.users.lock(scope.number, factor.user_id)
         if factor is None or not await scope.tx.factors.delete(scope.number, factor_id):
             raise errors.NotFound("Authentication Factor", factor_id)
         await self._emit(scope, event_log.FACTOR_DELETED, factor)

@@ -109,6 +109,10 @@ class ChallengesTable:
         row = await self._db.one(WITH_FACTOR, environment, challenge_id)
         return None if row is None else (ChallengeRecord(*row[:6]), FactorRecord(*row[6:]))
 
+    async def close(self, environment: int, challenge_id: str, now: int) -> bool:
+        """Close an open challenge by something else than a TOTP code; False when it is closed already."""
+        return await self._db.run(CLOSE, environment, challenge_id, now, None) == 1
+
     async def withdraw_step(
         self, environment: int, challenge_id: str, earliest: int, latest: int
     ) -> VerifiedStep | None:

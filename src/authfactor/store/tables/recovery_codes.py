@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from authfactor.models import RecoveryCodeCount
+from authfactor.models import RecoveryCodeCount, RecoveryCodeUse
 from authfactor.store.queries.insert_pairs import insert_pairs
 
 if TYPE_CHECKING:
@@ -28,10 +28,9 @@ UPDATE recovery_codes SET used_at = $3, used_for = $4
 WHERE environment = $1 AND user_id = $2 AND used_at IS NULL AND digest IN ({digests})
 """
 
-SPENT_FOR = """
-SELECT 1 FROM recovery_codes
-WHERE environment = $1 AND user_id = $2 AND used_for = $3 AND used_at >= $4 AND used_at <= $5
-  AND digest IN ({digests})
+USE_OF = """
+SELECT used_at, used_for FROM recovery_codes
+WHERE environment = $1 AND user_id = $2 AND used_at IS NOT NULL AND digest IN ({digests})
 """
 
 
@@ -68,19 +67,11 @@ class RecoveryCodesTable:
         statement = SPEND.format(digests=_places(4, digests))
         return await self._db.run(statement, environment, user_id, now, challenge_id, *digests) == 1
 
-    async def was_spent_for(
-        self,
-        environment: int,
-        user_id: str,
-        digests: Sequence[str],
-        challenge_id: str,
-        earliest: int,
-        latest: int,
-    ) -> bool:
-        """Return whether the code was spent on this challenge between these times."""
-        statement = SPENT_FOR.format(digests=_places(5, digests))
-        row = await self._db.one(statement, environment, user_id, challenge_id, earliest, latest, *digests)
-        return row is not None
+    async def use_of(self, environment: int, user_id: str, digests: Sequence[str]) -> RecoveryCodeUse | None:
+        """Return how the user's code with one of these digests was used; None if it was not."""
+        statement = USE_OF.format(digests=_places(2, digests))
+        row = await self._db.one(statement, environment, user_id, *digests)
+        return None if row is None else RecoveryCodeUse(*row)
 
 
 def _places(before: int, digests: Sequence[str]) -> str:

@@ -1,0 +1,190 @@
+"""Recovery codes: made as a set, each accepted once in place of a TOTP code (decision 0041).
+
+A code has 80 bits, so it cannot be guessed: it is looked up even under a lock, and wrong ones lock no user.
+"""
+
+from typing import Final
+
+from authfactor import errors
+from authfactor.crypto.vault import Vault
+from authfactor.errors import InvalidRequest, Item
+from authfactor.models import (
+    ChallengeRecord,
+    Clock,
+    CodeReason,
+    Entropy,
+    FactorRecord,
+    NewRecoveryCodes,
+    RecoveryCodeCount,
+    RecoveryCodeUse,
+    Verification,
+)
+from authfactor.otp import recovery_code
+from authfactor.rules.events import event_log
+from authfactor.rules.events.event_log import EventLog
+from authfactor.rules.factors import attempt_limits
+from authfactor.rules.unit import Scope, unit
+from authfactor.wire.events import (
+    CreatedRecoveryCodes,
+    FactorEvent,
+    FewRecoveryCodes,
+    RefusedAttempt,
+    UnlockedUser,
+    UsedRecoveryCode,
+)
+
+# The pace of wrong codes, which bounds only events: 10 at once, then one in 6 minutes.
+BURST: Final = 10
+INTERVAL: Final = 6 * 60_000
+LOW: Final = 3
+_PURPOSE: Final = "recovery code"
+_NO_FACTOR: Final = Item(
+    "user_id", "no_active_factor", "Recovery codes replace a factor, and the user has no active one."
+)
+
+
+class RecoveryCodes:
+    """Makes, counts, deletes and accepts recovery codes."""
+
+    def __init__(self, clock: Clock, entropy: Entropy, vault: Vault, log: EventLog) -> None:
+        """Keep the collaborators; `vault` makes the digests."""
+        self._clock = clock
+        self._entropy = entropy
+        self._vault = vault
+        self._log = log
+
+    @unit
+    async def create(self, scope: Scope, user_id: str) -> NewRecoveryCodes:
+        """Make a user's set, which replaces the old one. Only this result has the codes.
+
+        Raises `NotFound`, and `InvalidRequest` for a user without an active factor.
+        """
+        await _lock_user(scope, user_id)
+        factors = await scope.tx.factors.of_user(scope.number, user_id)
+        if all(factor.activated_at is None for factor in factors):
+            raise InvalidRequest(_NO_FACTOR)
+        return await self.replace(scope, user_id)
+
+    async def replace(self, scope: Scope, user_id: str) -> NewRecoveryCodes:
+        """Make the set of a user whose row is locked and who has an active factor."""
+        codes = [recovery_code.make(self._entropy) for _ in range(recovery_code.COUNT)]
+        digests = [self._vault.digest(_PURPOSE, _bound(scope, user_id, code)) for code in codes]
+        await scope.tx.recovery_codes.replace(scope.number, user_id, digests, self._vault.newest, scope.now)
+        data = CreatedRecoveryCodes(user_id, len(codes))
+        await self._log.append(scope, event_log.RECOVERY_CODES_CREATED, user_id, data)
+        return NewRecoveryCodes(tuple(map(recovery_code.grouped, codes)), scope.now)
+
+    @unit
+    async def count(self, scope: Scope, user_id: str) -> RecoveryCodeCount:
+        """Count a user's codes. Raises `NotFound`."""
+        if await scope.tx.users.by_id(scope.number, user_id) is None:
+            raise errors.NotFound("User", user_id)
+        return await scope.tx.recovery_codes.count(scope.number, user_id)
+
+    @unit
+    async def delete(self, scope: Scope, user_id: str) -> int:
+        """Delete a user's set; return how many codes it had. Raises `NotFound`."""
+        await _lock_user(scope, user_id)
+        return await scope.tx.recovery_codes.delete_of_user(scope.number, user_id)
+
+    async def judge(
+        self,
+        scope: Scope,
+        challenge: ChallengeRecord,
+        factor: FactorRecord,
+        code: str,
+        *,
+        emit: bool,
+        repeated_since: int | None,
+    ) -> Verification:
+        """Spend a code on a challenge of an active factor, whatever locks its user.
+
+        `repeated_since`: the code that closed this challenge since then gets its result again; None repeats
+        nothing. Raises `TooManyAttempts` for a wrong code beyond the pace, and `ChallengeAlreadyVerified`
+        when a concurrent code has closed the challenge.
+        """
+        user_id = factor.user_id or ""
+        digests = self._vault.digests(_PURPOSE, _bound(scope, user_id, code))
+        if challenge.verified_at is None and await scope.tx.recovery_codes.spend(
+            scope.number, user_id, digests, scope.now, challenge.id
+        ):
+            return await self._accept(scope, challenge, user_id)
+        use = await scope.tx.recovery_codes.use_of(scope.number, user_id, digests)
+        if (
+            use is not None
+            and use.challenge_id == challenge.id
+            and _is_recent(use, scope.now, repeated_since)
+        ):
+            left = (await scope.tx.recovery_codes.count(scope.number, user_id)).remaining
+            closed = await scope.tx.challenges.by_id(scope.number, challenge.id) or challenge
+            return Verification(closed, valid=True, repeated=True, recovery_codes_remaining=left)
+        if challenge.verified_at is not None:
+            raise errors.ChallengeAlreadyVerified(challenge.id)
+        reason: CodeReason = "code_mismatch" if use is None else "code_already_used"
+        return await self._refuse(scope, challenge, factor, reason, emit=emit)
+
+    async def _accept(self, scope: Scope, challenge: ChallengeRecord, user_id: str) -> Verification:
+        """Lift the user's lock, close the challenge, and tell how many codes are left."""
+        tx, number = scope.tx, scope.number
+        record = await tx.failures.of(number, user_id)
+        # In the order in which a TOTP code locks rows: the user's record, then the challenge.
+        await tx.failures.clear(number, user_id)
+        await tx.throttles.clear(number, _pace(user_id))
+        if not await tx.challenges.close(number, challenge.id, scope.now):
+            # Rolls back: the code stays unused.
+            raise errors.ChallengeAlreadyVerified(challenge.id)
+        if attempt_limits.locked_until(record, scope.now) is not None:
+            await self._log.append(scope, event_log.USER_UNLOCKED, user_id, UnlockedUser(user_id))
+        left = (await tx.recovery_codes.count(number, user_id)).remaining
+        used = UsedRecoveryCode(user_id, challenge.id, left)
+        await self._log.append(scope, event_log.RECOVERY_CODES_USED, user_id, used)
+        if left <= LOW:
+            few = FewRecoveryCodes(user_id, left)
+            await self._log.append(scope, event_log.RECOVERY_CODES_LOW, user_id, few)
+        closed = await tx.challenges.by_id(number, challenge.id)
+        return Verification(closed or challenge, valid=True, recovery_codes_remaining=left)
+
+    async def _refuse(
+        self,
+        scope: Scope,
+        challenge: ChallengeRecord,
+        factor: FactorRecord,
+        reason: CodeReason,
+        *,
+        emit: bool,
+    ) -> Verification:
+        """Count a wrong code at its own pace, which never keeps a right one out."""
+        user_id = factor.user_id or ""
+        if not await scope.tx.throttles.charge(scope.number, _pace(user_id), scope.now, INTERVAL, BURST):
+            opens_at = await scope.tx.throttles.tat(scope.number, _pace(user_id)) - (BURST - 1) * INTERVAL
+            refusal = errors.TooManyAttempts(locked_until=opens_at)
+            if await self._log.take_refusal_event_slot(scope, user_id):
+                about = RefusedAttempt(challenge.id, factor.id, user_id, refusal.code)
+                await self._log.append(scope, event_log.ATTEMPT_REFUSED, user_id, about)
+            raise refusal.after_commit()
+        if reason == "code_already_used":
+            replayed = FactorEvent(factor.id, user_id)
+            await self._log.append(scope, event_log.REPLAY_REFUSED, user_id, replayed)
+        elif emit:
+            about = RefusedAttempt(challenge.id, factor.id, user_id, reason)
+            await self._log.append(scope, event_log.ATTEMPT_REFUSED, user_id, about)
+        return Verification(challenge, valid=False, reason=reason)
+
+
+def _is_recent(use: RecoveryCodeUse, now: int, since: int | None) -> bool:
+    """Return whether a use is at most as far from now as `since`, in either direction."""
+    return since is not None and since <= use.used_at <= 2 * now - since
+
+
+async def _lock_user(scope: Scope, user_id: str) -> None:
+    if await scope.tx.users.lock(scope.number, user_id) is None:
+        raise errors.NotFound("User", user_id)
+
+
+def _bound(scope: Scope, user_id: str, code: str) -> str:
+    """Return what is digested: a code of another user or environment has another digest."""
+    return f"{scope.number}\0{user_id}\0{code}"
+
+
+def _pace(user_id: str) -> str:
+    return f"recovery:{user_id}"
