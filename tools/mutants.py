@@ -46,6 +46,7 @@ SEALS_AT_ONCE = ("tests/rules/test_event_sealing.py", "-k", "postgres and concur
 SET_UP = ("tests/rules/test_operator_set_up.py", "-k", "sqlite")
 CONFIRMING = ("tests/rules/test_reauthentication.py", "-k", "not postgres")
 REFUSED_ATTEMPTS = ("tests/rules/test_refused_attempts.py", "-k", "sqlite")
+RECOVERY = ("tests/rules/test_recovery_codes.py", "-k", "sqlite")
 EMAILS = ("tests/unit/test_email_identity.py",)
 STRICTER_POLICY = ("tests/http/sign_in/test_stricter_policy.py", "-k", "sqlite")
 FRAMING = ("tests/security/test_http_framing.py",)

@@ -21,6 +21,11 @@ TAKES: Final[Mapping[str, tuple[str, ...]]] = {
     "list_auth_factors": ("user_id", "factor_id"),
     "get_factor": ("factor_id",),
     "delete_factor": ("factor_id",),
+    "create_recovery_codes": ("member_id",),
+    "get_recovery_codes": ("recovery_codes_user_id",),
+    "delete_recovery_codes": ("recovery_codes_user_id",),
+    "list_all_factors": ("member_id",),
+    "rename_factor": ("factor_id",),
     "challenge_factor": ("factor_id",),
     "verify_challenge": ("challenge_id", "code"),
     "challenge_factor_before_2022": ("factor_id",),
@@ -51,14 +56,22 @@ TAKES: Final[Mapping[str, tuple[str, ...]]] = {
     "ping_webhook_endpoint": ("endpoint_id",),
 }
 
+# The names in the samples, where several pages use the same one.
+SHOWN_AS: Final[Mapping[str, str]] = {
+    "new_email": "email",
+    "challenge_link_id": "link_id",
+    "member_id": "user_id",
+    "recovery_codes_user_id": "user_id",
+}
+
 
 def prepare(page: str, client: httpx.Client) -> dict[str, str]:
     """Make what the samples of a page need, and return its values by name."""
     scene = _Scene(client)
     values = {name: str(getattr(scene, name)) for name in TAKES.get(page, ())}
-    for name in ("new_email", "challenge_link_id"):  # the same names in the samples of two pages
+    for name, shown in SHOWN_AS.items():
         if name in values:
-            values[name.removeprefix("new_").removeprefix("challenge_")] = values.pop(name)
+            values[shown] = values.pop(name)
     return values
 
 
@@ -95,6 +108,16 @@ class _Scene:
     @cached_property
     def factor_id(self) -> str:
         return str(self._enrolled["authentication_factor"]["id"])
+
+    @cached_property
+    def member_id(self) -> str:
+        assert self.factor_id
+        return self.user_id
+
+    @cached_property
+    def recovery_codes_user_id(self) -> str:
+        self._post(f"/authfactor/users/{self.member_id}/recovery_codes")
+        return self.user_id
 
     @cached_property
     def challenge_id(self) -> str:

@@ -119,7 +119,9 @@ class Authfactor:
         self.sign_in = SignIn(clock, self.hasher, attempts, events, self.sessions, step_up, self.second_step)
         self.factors = Factors(clock, entropy, new_id, vault, log, settings, self.challenges)
         self.links = Links(clock, entropy, new_id, log, settings)
-        self.page_sessions = PageSessions(clock, entropy, vault, log, settings, self.factors, self.challenges)
+        self.page_sessions = PageSessions(
+            clock, entropy, vault, log, settings, self.factors, self.challenges, self.recovery_codes
+        )
         self.key_rotation = KeyRotation(clock, new_id(""))
         self.audit = AuditLog(clock, entropy, vault)
         self.operators = Operators(clock, entropy, new_id)

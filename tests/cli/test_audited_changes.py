@@ -42,6 +42,7 @@ COMMAND_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "factors enroll": ("factor.enroll",),
     "factors get": READS,
     "factors list": READS,
+    "factors rename": ("factor.rename",),
     "factors verify": VERIFIED,
     "keys create": ("api_key.create",),
     "keys list": READS,
@@ -56,6 +57,9 @@ COMMAND_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "operators list": READS,
     "operators reset": ("operator.reset",),
     "ready": READS,
+    "recovery-codes count": READS,
+    "recovery-codes create": ("recovery_codes.create",),
+    "recovery-codes delete": ("recovery_codes.delete",),
     "restore": ("database.restored",),
     "serve": "its changes are made by the routes below",
     "users create": ("user.create",),
@@ -80,6 +84,9 @@ ROUTE_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "POST /auth/factors/challenge": CHALLENGED,
     "POST /auth/factors/verify": VERIFIED,
     "DELETE /auth/factors/{factor_id}": ("factor.delete",),
+    "POST /authfactor/users/{user_id}/recovery_codes": ("recovery_codes.create",),
+    "DELETE /authfactor/users/{user_id}/recovery_codes": ("recovery_codes.delete",),
+    "PATCH /authfactor/factors/{factor_id}": ("factor.rename",),
     "POST /auth/factors/{factor_id}/challenge": CHALLENGED,
     "POST /auth/challenges/{challenge_id}/verify": VERIFIED,
     "POST /user_management/users": (event_log.USER_CREATED,),
@@ -100,6 +107,8 @@ ROUTE_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "PUT /authfactor/branding": ("branding.update",),
     "POST /link/{token}": (event_log.LINK_OPENED,),
     "POST /enroll/{link_id}": (event_log.LINK_COMPLETED, event_log.FACTOR_ENROLLED),
+    "POST /enroll/{link_id}/recovery-codes": (event_log.RECOVERY_CODES_CREATED,),
+    "POST /enroll/{link_id}/recovery-codes.txt": "returns what the form has",
     "POST /challenge/{link_id}": (event_log.LINK_COMPLETED, *VERIFIED),
     "POST /console/sign-in": ("operator.signed_in", "operator.locked", "operator.sign_in_refused"),
     "POST /console/sign-out": "the operator's session row records its end",
@@ -170,6 +179,7 @@ def test_command_line_changes_are_audited_with_actor_and_reason(tmp_path: Path) 
     factor = str(json.loads(made.stdout)["authentication_factor"]["id"])
     for words in (("links", "enroll", user), ("links", "challenge", user)):
         run(data, *words)
+    run_json("factors", "rename", factor, "Blue phone")
     run_json("factors", "delete", factor, "--yes", "--reason", "sold phone")
     run_json("users", "delete", user, "--yes", "--reason", "asked for it")
     key = run_json("keys", "create")
@@ -189,8 +199,9 @@ def test_command_line_changes_are_audited_with_actor_and_reason(tmp_path: Path) 
     found = entries(data)
     declared = {name for names in COMMAND_RECORDS.values() if isinstance(names, tuple) for name in names}
     audited = {name for name in declared if not name.startswith(("authentication.", "authfactor."))}
-    # A restore and webhooks have their own tests.
+    # A restore, webhooks and recovery codes have their own tests.
     elsewhere = {"database.restored", "delivery.resend", "webhook_endpoint.ping"}
+    elsewhere |= {"recovery_codes.create", "recovery_codes.delete"}
     assert {entry["action"] for entry in found} == audited - elsewhere
     reasons = {entry["action"]: entry["reason"] for entry in found if entry["reason"]}
     assert reasons == {

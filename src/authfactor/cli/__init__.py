@@ -33,7 +33,10 @@ COMMANDS: Final = {
     ),
     "keys": LazyCommand(f"{_HERE}.environments", "Manage the API keys and signing keys of an environment."),
     "users": LazyCommand(f"{_HERE}.users", "Manage the users of your applications."),
-    "factors": LazyCommand(f"{_HERE}.factors", "Enroll, challenge, verify and delete TOTP factors."),
+    "factors": LazyCommand(f"{_HERE}.factors", "Enroll, name, challenge, verify and delete TOTP factors."),
+    "recovery-codes": LazyCommand(
+        f"{_HERE}.recovery_codes", "Create, count and delete the recovery codes of a user."
+    ),
     "links": LazyCommand(f"{_HERE}.links", "Create links to hosted pages: enroll a factor, enter a code."),
     "operators": LazyCommand(f"{_HERE}.operators", "Manage the operators, who can sign in to the console."),
     "audit": LazyCommand(f"{_HERE}.audit", "List, export and verify the audit log."),

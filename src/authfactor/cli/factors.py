@@ -1,4 +1,4 @@
-"""`authfactor factors`: enroll, list, challenge, verify and delete TOTP factors."""
+"""`authfactor factors`: enroll, list, name, challenge, verify and delete TOTP factors."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from authfactor.models import (
     ChallengeRecord,
     Enrollment,
     Environment,
+    FactorDetails,
     FactorRecord,
     PageQuery,
     RecordPage,
@@ -20,6 +21,7 @@ from authfactor.models import (
 from authfactor.otp import totp
 from authfactor.wire import responses, timestamps
 from authfactor.wire.requests import EnrollUserFactor
+from authfactor.wire.user_factors import RenameFactor, user_factor
 
 if TYPE_CHECKING:
     from authfactor.core import Authfactor
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 @click.group("factors", no_args_is_help=True)
 def factors() -> None:
-    """Enroll, challenge, verify and delete TOTP factors."""
+    """Enroll, name, challenge, verify and delete TOTP factors."""
 
 
 @factors.command("enroll")
@@ -152,15 +154,38 @@ def verify(ctx: click.Context, challenge_id: str, code: str) -> None:
 
     def print_text() -> None:
         if outcome.valid:
-            print("Valid.")
+            left = outcome.recovery_codes_remaining
+            print("Valid." + ("" if left is None else f" Recovery codes left: {left}."))
         else:
             reason = REASONS[outcome.reason or "code_mismatch"]
-            print(f"Not valid: {reason} Attempts left: {outcome.attempts_remaining}.")
+            left = outcome.attempts_remaining
+            print(f"Not valid: {reason}" + ("" if left is None else f" Attempts left: {left}."))
 
     context.print_result(options, responses.verification(outcome), print_text)
     from authfactor.cli import exit_codes
 
     raise SystemExit(0 if outcome.valid else exit_codes.REFUSED)
+
+
+@factors.command("rename")
+@click.argument("factor_id")
+@click.argument("name")
+@click.pass_context
+def rename(ctx: click.Context, factor_id: str, name: str) -> None:
+    """Name a factor; an empty name removes it.
+
+    Example: authfactor factors rename auth_factor_01… "Blue phone"
+    """
+    options = context.global_options(ctx)
+
+    async def work(af: Authfactor, environment: Environment) -> FactorDetails:
+        unit = af.factors.rename(environment, factor_id, RenameFactor(name or None))
+        return await context.run_audited(af, environment, unit, "factor.rename", factor_id)
+
+    found = context.run(options, work)
+    context.print_result(
+        options, user_factor(found), lambda: print(f"{factor_id} is now {found.name or 'without a name'}.")
+    )
 
 
 @factors.command("delete")
@@ -188,7 +213,7 @@ REASONS = {
     "code_mismatch": "the code does not match.",
     "code_already_used": "the code was already used; wait for the next one.",
     "clock_drift": "the code is too old; check the phone's clock.",
-    "code_malformed": "a code is six digits; this was not counted.",
+    "code_malformed": "this is neither six digits nor a recovery code, and was not counted.",
 }
 
 

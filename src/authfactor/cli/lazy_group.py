@@ -24,7 +24,9 @@ class _LazyCommands(MutableMapping[str, click.Command]):
         self._listed: Final = listed
 
     def __getitem__(self, name: str) -> click.Command:
-        found: click.Command = getattr(importlib.import_module(self._listed[name].module), name)
+        found: click.Command = getattr(
+            importlib.import_module(self._listed[name].module), name.replace("-", "_")
+        )
         return found
 
     def __contains__(self, name: object) -> bool:

@@ -18,6 +18,10 @@ from authfactor.client.types import (
     AuthenticationChallengeVerificationResponse,
     AuthenticationFactorTotp,
     AuthenticationFactorTotpExtended,
+    ListResponse,
+    RecoveryCodes,
+    RecoveryCodesCreated,
+    UserFactor,
 )
 
 
@@ -80,6 +84,40 @@ class _Mfa(Group):
         """
         url_path = path("/auth/challenges/{}/verify", authentication_challenge_id)
         return ApiCall("POST", url_path, decoder(AuthenticationChallengeVerificationResponse), {"code": code})
+
+    @operation
+    def create_recovery_codes(self, user_id: str) -> ApiCall[RecoveryCodesCreated]:
+        """Create ten recovery codes for a user with an active factor; they replace the user's old ones.
+
+        Raises `NotFoundError`, and `UnprocessableEntityError` without an active factor.
+        """
+        url_path = path("/authfactor/users/{}/recovery_codes", user_id)
+        return ApiCall("POST", url_path, decoder(RecoveryCodesCreated), {})
+
+    @operation
+    def get_recovery_codes(self, user_id: str) -> ApiCall[RecoveryCodes]:
+        """Count a user's recovery codes. Raises `NotFoundError`."""
+        return ApiCall("GET", path("/authfactor/users/{}/recovery_codes", user_id), decoder(RecoveryCodes))
+
+    @operation
+    def delete_recovery_codes(self, user_id: str) -> ApiCall[None]:
+        """Delete a user's recovery codes. Raises `NotFoundError`."""
+        return ApiCall("DELETE", path("/authfactor/users/{}/recovery_codes", user_id), decode_nothing)
+
+    @operation
+    def list_all_factors(self, user_id: str) -> ApiCall[ListResponse[UserFactor]]:
+        """List all factors of a user, newest first, with names and last use. Raises `NotFoundError`."""
+        url_path = path("/authfactor/users/{}/factors", user_id)
+        return ApiCall("GET", url_path, decoder(ListResponse[UserFactor]))
+
+    @operation
+    def rename_factor(self, authentication_factor_id: str, name: str | None) -> ApiCall[UserFactor]:
+        """Name a factor, with at most 64 characters; None removes the name.
+
+        Raises `NotFoundError`, `UnprocessableEntityError`.
+        """
+        url_path = path("/authfactor/factors/{}", authentication_factor_id)
+        return ApiCall("PATCH", url_path, decoder(UserFactor), {"name": name})
 
 
 class Mfa(_Mfa, SyncGroup):

@@ -104,6 +104,48 @@ class AuthenticationChallengeVerificationResponse(Model, frozen=True, kw_only=Tr
     """If not valid: attempts left on this challenge."""
     locked_until: datetime | None = None
     """If this code locked the user: when the lock ends."""
+    recovery_codes_remaining: int | None = None
+    """If the code was a recovery code: how many are left."""
+
+
+class RecoveryCodesCreated(Model, frozen=True, kw_only=True):
+    """A user's new recovery codes. Nothing returns them again."""
+
+    user_id: str
+    codes: list[str]
+    total: int
+    remaining: int
+    created_at: datetime
+    object: Literal["recovery_codes"] = "recovery_codes"
+
+    def __repr__(self) -> str:
+        """Omit the codes, for logs and tracebacks."""
+        return f"RecoveryCodesCreated(user_id={self.user_id!r}, total={self.total}, codes=***)"
+
+
+class RecoveryCodes(Model, frozen=True, kw_only=True):
+    """How many recovery codes a user has; `created_at` is None without a set."""
+
+    user_id: str
+    total: int
+    remaining: int
+    created_at: datetime | None = None
+    object: Literal["recovery_codes"] = "recovery_codes"
+
+
+class UserFactor(Model, frozen=True, kw_only=True):
+    """A factor of any type, with its name, its state, and the time of its last right code."""
+
+    id: str
+    type: str
+    state: Literal["pending", "active"]
+    totp: Totp
+    created_at: datetime
+    updated_at: datetime
+    user_id: str | None = None
+    name: str | None = None
+    last_used_at: datetime | None = None
+    object: Literal["authentication_factor"] = "authentication_factor"
 
 
 class User(Model, frozen=True, kw_only=True):

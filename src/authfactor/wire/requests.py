@@ -77,7 +77,7 @@ class ChallengeFactorById(RequestModel, frozen=True, gc=False):
 class VerifyChallenge(RequestModel, frozen=True, gc=False):
     """Verify a challenge."""
 
-    code: Annotated[str | None, Meta(description="The six digits.")] = None
+    code: Annotated[str | None, Meta(description="The six digits, or a recovery code.")] = None
 
 
 class VerifyChallengeById(RequestModel, frozen=True, gc=False):

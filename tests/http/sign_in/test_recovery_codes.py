@@ -29,7 +29,7 @@ async def test_code_finishes_a_sign_in_with_its_own_claims(application: Applicat
     assert (renewed["amr"], renewed["mfa_at"]) == (AMR, found["mfa_at"])
     (event,) = await application.events("authentication.mfa_succeeded")
     assert event["data"]["method"] == "recovery_code"
-    # What a TOTP code proves is told as the contract tells it.
+    # After a TOTP code the event has the fields of the contract alone.
     fields(await application.answer(await application.begin(user)), 200)
     totp = (await application.events("authentication.mfa_succeeded"))[-1]
     assert "method" not in totp["data"]

@@ -12,8 +12,9 @@ from authfactor.http.api.parameters import PAGE, list_query, refuse_unknown, req
 from authfactor.http.request import Request
 from authfactor.http.response import Response
 from authfactor.http.routing import Route
-from authfactor.http.telemetry.shared_counters import RIGHT
+from authfactor.http.telemetry.shared_counters import RECOVERED, RIGHT
 from authfactor.models import ApiCaller, Environment, PageQuery, SignedIn
+from authfactor.rules.authentication.second_step import method_of
 from authfactor.rules.authentication.sign_in import PasswordHashChanged
 from authfactor.rules.events import event_log
 from authfactor.store import Unit
@@ -62,17 +63,17 @@ async def _sign_in(request: Request, environment: Environment, body: Authenticat
         signed_in = msgspec.json.decode(stored.body, type=authentication.StoredSignIn)
         return request.af.sessions.require_active(environment, signed_in.user_id, signed_in.session_id)
 
+    def right_code(outcome: SignedIn) -> str | None:
+        recovered = method_of(body) == "recovery_code"
+        return None if outcome.repeated else RECOVERED if recovered else RIGHT
+
     checks_code = body.grant_type == MFA_TOTP or (body.grant_type == "password" and body.code)
     return await request.write(
         await _unit(request, environment, body),
         authentication.signed_in,
-        _right_code if checks_code else None,
+        right_code if checks_code else None,
         require_active,
     )
-
-
-def _right_code(outcome: SignedIn) -> str | None:
-    return None if outcome.repeated else RIGHT
 
 
 async def _unit(request: Request, environment: Environment, body: Authenticate) -> Unit[SignedIn]:

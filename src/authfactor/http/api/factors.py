@@ -5,7 +5,7 @@ from authfactor.http.api.parameters import FACTORS, PAGE, list_query, required
 from authfactor.http.request import Request
 from authfactor.http.response import Response
 from authfactor.http.routing import Route
-from authfactor.http.telemetry.shared_counters import VERDICT_BY_REASON
+from authfactor.http.telemetry.shared_counters import RECOVERED, VERDICT_BY_REASON
 from authfactor.models import Verification
 from authfactor.wire import requests, responses
 
@@ -77,7 +77,9 @@ async def verify_challenge_by_id(request: Request) -> Response:
 
 
 def _verdict(outcome: Verification) -> str | None:
-    return None if outcome.repeated else VERDICT_BY_REASON[outcome.reason]
+    if outcome.repeated:
+        return None
+    return VERDICT_BY_REASON[outcome.reason] if outcome.recovery_codes_remaining is None else RECOVERED
 
 
 def _code(value: str | None) -> str:

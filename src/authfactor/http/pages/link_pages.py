@@ -12,7 +12,7 @@ from authfactor.http.pages.browser_security import Cookie
 from authfactor.http.pages.page_branding import page_branding
 from authfactor.http.pages.page_request import PageRequest
 from authfactor.http.response import Response
-from authfactor.http.telemetry.shared_counters import LOCKED, RIGHT, VERDICT_BY_REASON
+from authfactor.http.telemetry.shared_counters import LOCKED, RECOVERED, RIGHT, VERDICT_BY_REASON
 from authfactor.models import LinkRecord, Verification
 from authfactor.otp import qr
 from authfactor.rules.authentication.code_refusals import CODE_REFUSALS
@@ -71,8 +71,12 @@ def _render_outcome(request: PageRequest, outcome: CodeOutcome) -> Response:
     link = page_session.link
     return request.redirect(
         link.return_to or PATHS[link.purpose] + link.id,
-        verdict=None if verification is None else RIGHT,
+        verdict=None if verification is None else _right(verification),
     )
+
+
+def _right(verification: Verification) -> str:
+    return RIGHT if verification.recovery_codes_remaining is None else RECOVERED
 
 
 def _render_locked(
@@ -117,7 +121,9 @@ def _render_step(
         "verdict": verdict,
     }
     if page_session.is_done:
-        return request.render("link/done.html", **names)
+        # The codes of a user who has some are not this page's to replace; it says so when asked.
+        offers = link.purpose == "enrollment"
+        return request.render("link/done.html", offers_codes=offers, **names)
     status = 200 if problem is None else 422
     if link.purpose == "challenge":
         return request.render("link/challenge.html", status=status, form_target=link.return_to, **names)

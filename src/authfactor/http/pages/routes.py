@@ -16,6 +16,8 @@ ROUTES: Final = [
     page("POST", "/link/{token}", "link_pages.open_link", "Open a link"),
     page("GET", "/enroll/{link_id}", "link_pages.show_step", "Enroll in a factor"),
     page("POST", "/enroll/{link_id}", "link_pages.submit_code", "Confirm a factor"),
+    page("POST", "/enroll/{link_id}/recovery-codes", "recovery_code_pages.make_codes", "Make recovery codes"),
+    page("POST", "/enroll/{link_id}/recovery-codes.txt", "recovery_code_pages.download_codes", "Download"),
     page("GET", "/challenge/{link_id}", "link_pages.show_step", "Enter a code"),
     page("POST", "/challenge/{link_id}", "link_pages.submit_code", "Check a code"),
     page("GET", "/docs", "docs_pages.show_index", "The API reference"),

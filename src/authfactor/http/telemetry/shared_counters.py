@@ -39,7 +39,8 @@ STATUSES: Final = (
 RIGHT: Final = "right"
 LOCKED: Final = "locked"
 MALFORMED: Final = "malformed"
-VERDICTS: Final = (RIGHT, "wrong", "replay", "drift", MALFORMED, LOCKED)
+RECOVERED: Final = "recovered"
+VERDICTS: Final = (RIGHT, "wrong", "replay", "drift", MALFORMED, LOCKED, RECOVERED)
 # The verdict in the metrics, by the verification's reason.
 VERDICT_BY_REASON: Final = {
     None: RIGHT,
@@ -143,7 +144,8 @@ def families(routes: Sequence[str]) -> dict[str, MetricFamily]:
             "authfactor_verifications_total",
             "counter",
             "Checked one-time codes by outcome: right, wrong, replay (right but already used),"
-            " drift (too old), malformed (not a code, not counted), locked (not checked).",
+            " drift (too old), malformed (not a code, not counted), locked (not checked),"
+            " recovered (a right recovery code).",
             ("outcome",),
             tuple((verdict,) for verdict in VERDICTS),
         ),

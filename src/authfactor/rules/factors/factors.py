@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from msgspec import UNSET
+
 from authfactor import errors, ids
 from authfactor.crypto.vault import Vault
 from authfactor.errors import InvalidRequest, Item
@@ -11,6 +13,7 @@ from authfactor.models import (
     Enrollment,
     Entropy,
     Environment,
+    FactorDetails,
     FactorRecord,
     PageQuery,
     RecordPage,
@@ -25,7 +28,7 @@ from authfactor.rules.factors.challenges import Challenges, secret_row
 from authfactor.rules.unit import Scope, unit
 from authfactor.settings import Settings
 from authfactor.store import Unit
-from authfactor.wire import requests, responses
+from authfactor.wire import requests, responses, user_factors
 
 # A non-ASCII letter takes up to twelve characters in a URI, which contains the issuer twice.
 _UNDRAWABLE: Final = Item(
@@ -33,6 +36,8 @@ _UNDRAWABLE: Final = Item(
     "totp_user_invalid",
     "totp_user and totp_issuer: together too long for a QR code in these letters. Shorten one of them.",
 )
+
+MAX_NAME: Final = 64
 
 # Importers take this text for a reason to skip the factor.
 _ENROLLED: Final = Item(
@@ -147,6 +152,32 @@ class Factors:
         if not items:
             await self._check_user(scope, user_id)
         return pagination.page(items, query, more_before=more_before, more_after=more_after)
+
+    @unit
+    async def of_user(self, scope: Scope, user_id: str) -> list[FactorDetails]:
+        """List all factors of a user, newest first, with their names. Raises `NotFound`."""
+        await self._check_user(scope, user_id)
+        return (await scope.tx.factors.details_of_user(scope.number, user_id))[::-1]
+
+    def rename(
+        self, environment: Environment, factor_id: str, request: user_factors.RenameFactor
+    ) -> Unit[FactorDetails]:
+        """Name a factor, or remove its name. Raises `InvalidRequest`; the unit raises `NotFound`."""
+        name = None if request.name is None or request.name is UNSET else request.name.strip()
+        if request.name is UNSET:
+            raise InvalidRequest(Item("name", "name_required", "name: required; null removes the name."))
+        if name is not None and not (0 < len(name) <= MAX_NAME and name.isprintable()):
+            text = f"name: 1 to {MAX_NAME} characters, all of them visible."
+            raise InvalidRequest(Item("name", "name_invalid", text))
+        return self._rename(environment, factor_id, name)
+
+    @unit
+    async def _rename(self, scope: Scope, factor_id: str, name: str | None) -> FactorDetails:
+        await scope.tx.factors.rename(scope.number, factor_id, name, scope.now)
+        factor = await scope.tx.factors.details(scope.number, factor_id)
+        if factor is None:
+            raise errors.NotFound("Authentication Factor", factor_id)
+        return factor
 
     async def _check_user(self, scope: Scope, user_id: str) -> None:
         if await scope.tx.users.by_id(scope.number, user_id) is None:

@@ -17,6 +17,7 @@ from authfactor.models import (
     Environment,
     FactorRecord,
     LinkRecord,
+    NewRecoveryCodes,
     UserRecord,
     Verification,
 )
@@ -26,6 +27,7 @@ from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors.challenges import Challenges, secret_row
 from authfactor.rules.factors.factors import Factors
+from authfactor.rules.factors.recovery_codes import RecoveryCodes
 from authfactor.rules.links.links import hash_of
 from authfactor.rules.unit import InstallationScope, Scope, installation_unit, unit
 from authfactor.settings import Settings
@@ -78,6 +80,7 @@ class PageSessions:
         settings: Settings,
         factors: Factors,
         challenges: Challenges,
+        recovery_codes: RecoveryCodes,
     ) -> None:
         """Keep the collaborators; time and randomness come from `clock` and `entropy` alone."""
         self._clock = clock
@@ -87,6 +90,7 @@ class PageSessions:
         self._settings = settings
         self._factors = factors
         self._challenges = challenges
+        self._recovery_codes = recovery_codes
 
     @installation_unit
     async def find(self, scope: InstallationScope, token: str) -> PageSession:
@@ -170,6 +174,26 @@ class PageSessions:
             done = await scope.tx.links.by_id(inside.number, link_id)
             await self._emit(inside, event_log.LINK_COMPLETED, done or page_session.link)
         return CodeOutcome(page_session, verification)
+
+    @installation_unit
+    async def make_recovery_codes(
+        self, scope: InstallationScope, link_id: str, secret: str
+    ) -> tuple[PageSession, NewRecoveryCodes]:
+        """Make the codes of a user who has just enrolled and has none.
+
+        Raises what `view` raises, and `LinkUsed` if there is a set: a new one is not this page's to make.
+        """
+        page_session = await self._load_open(scope, link_id, secret)
+        inside, user_id = scope.within(page_session.environment), page_session.user.id
+        factor = page_session.factor
+        active = factor is not None and factor.activated_at is not None
+        if page_session.link.purpose != "enrollment" or not active:
+            raise errors.LinkUnknown
+        # Of concurrent requests one finds no set.
+        await scope.tx.users.lock(inside.number, user_id)
+        if (await scope.tx.recovery_codes.count(inside.number, user_id)).total:
+            raise errors.LinkUsed
+        return page_session, await self._recovery_codes.replace(inside, user_id)
 
     async def _challenge(self, scope: Scope, link: LinkRecord) -> ChallengeRecord:
         """Return the challenge for the next code. Raises `LinkUnknown`, `LinkUsed` and `LinkExpired`.

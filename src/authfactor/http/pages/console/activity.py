@@ -17,6 +17,9 @@ EVENT_NAMES: Final = tuple(
     sorted(value for name, value in vars(event_log).items() if name.isupper() and isinstance(value, str))
 )
 OTHER_ACTIONS: Final = (
+    "factor.rename",
+    "recovery_codes.create",
+    "recovery_codes.delete",
     "branding.update",
     "database.restored",
     "events.cleaned",

@@ -1,0 +1,83 @@
+"""`authfactor recovery-codes`: create, count and delete the recovery codes of a user."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from authfactor.cli import context
+from authfactor.models import Environment, NewRecoveryCodes, RecoveryCodeCount
+from authfactor.wire import user_factors
+
+if TYPE_CHECKING:
+    from authfactor.core import Authfactor
+
+
+@click.group("recovery-codes", no_args_is_help=True)
+def recovery_codes() -> None:
+    """Create, count and delete the recovery codes of a user."""
+
+
+@recovery_codes.command("create")
+@click.argument("user_id")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@context.reason_option
+@click.pass_context
+def create(ctx: click.Context, user_id: str, yes: bool, reason: str | None) -> None:
+    """Create ten recovery codes, which replace the user's old ones. Nothing shows them again.
+
+    Example: authfactor recovery-codes create user_01…
+    """
+    options = context.global_options(ctx)
+    if not yes:
+        click.confirm(f"Create recovery codes for {user_id}? Earlier ones will stop working.", abort=True)
+
+    async def work(af: Authfactor, environment: Environment) -> NewRecoveryCodes:
+        unit = af.recovery_codes.create(environment, user_id)
+        return await context.run_audited(af, environment, unit, "recovery_codes.create", user_id, reason)
+
+    made = context.run(options, work)
+    shape = user_factors.recovery_codes_created(user_id, made)
+    context.print_result(options, shape, lambda: print("\n".join(made.codes)))
+
+
+@recovery_codes.command("count")
+@click.argument("user_id")
+@click.pass_context
+def count(ctx: click.Context, user_id: str) -> None:
+    """Show how many recovery codes a user has. Example: authfactor recovery-codes count user_01…"""
+    options = context.global_options(ctx)
+
+    async def work(af: Authfactor, environment: Environment) -> RecoveryCodeCount:
+        return await af.read(af.recovery_codes.count(environment, user_id))
+
+    found = context.run(options, work)
+    shape = user_factors.recovery_codes(user_id, found)
+    lines: list[tuple[str, object]] = [
+        ("total", found.total),
+        ("unused", found.remaining),
+        ("created", shape.created_at or "-"),
+    ]
+    context.print_result(options, shape, lambda: context.print_pairs(lines))
+
+
+@recovery_codes.command("delete")
+@click.argument("user_id")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@context.reason_option
+@click.pass_context
+def delete(ctx: click.Context, user_id: str, yes: bool, reason: str | None) -> None:
+    """Delete a user's recovery codes. Example: authfactor recovery-codes delete user_01… --yes"""
+    options = context.global_options(ctx)
+    if not yes:
+        click.confirm(f"Delete the recovery codes of {user_id}?", abort=True)
+
+    async def work(af: Authfactor, environment: Environment) -> int:
+        unit = af.recovery_codes.delete(environment, user_id)
+        return await context.run_audited(af, environment, unit, "recovery_codes.delete", user_id, reason)
+
+    deleted = context.run(options, work)
+    context.print_result(
+        options, {"user_id": user_id, "deleted": deleted}, lambda: print(f"Deleted {deleted} recovery codes.")
+    )
