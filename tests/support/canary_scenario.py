@@ -28,6 +28,11 @@ MAY_BE_SHOWN: Final = {
     },
     "TOTP secret, given": {"enroll with secret"},
     "TOTP secret, operator": {"console set-up"},
+    "recovery code": {
+        "make recovery codes",
+        "make recovery codes again",
+        "CLI recovery-codes create",
+    },
     "API key, made": {"CLI keys create", "console keys create"},
     # The refusal of a spent token contains it, as the contract specifies.
     "pending token": {"sign in", "second step again"},
@@ -177,6 +182,25 @@ def factors(walk: Walk) -> None:
         walk.run("--json", "factors", *words)
     opened = walk.post("challenge", f"/auth/factors/{made['factor']['id']}/challenge")["id"]
     walk.run("factors", "verify", opened, wrong, code=5)
+    recovery_codes(walk, user, made["factor"]["id"])
+
+
+def recovery_codes(walk: Walk, user: str, factor: str) -> None:
+    """Make recovery codes and use them: right, wrong, twice."""
+    path, key = f"/authfactor/users/{user}/recovery_codes", {"idempotency-key": secrets.token_hex(16)}
+    codes = walk.post("make recovery codes", path, **key)["codes"]
+    for place in ("make recovery codes again", ""):
+        for code in codes:
+            walk.shown("recovery code", code)
+        if place:
+            walk.post(place, path, **key)
+    opened = walk.post("challenge", f"/auth/factors/{factor}/challenge")["id"]
+    for code in (walk.know("wrong recovery code", "zyxw-vtsr-qpnm-kjhg"), codes[0], codes[0], codes[1]):
+        walk.post("verify", f"/auth/challenges/{opened}/verify", {"code": code})
+    walk.ask(f"GET {path}", "GET", path)
+    walk.ask("factors", "GET", f"/authfactor/users/{user}/factors")
+    for code in json.loads(walk.run("--json", "recovery-codes", "create", user, "--yes"))["codes"]:
+        walk.shown("recovery code", code)
 
 
 def sign_in(walk: Walk) -> None:

@@ -9,7 +9,7 @@ CODE_REFUSALS: Final[dict[CodeReason, tuple[str, str]]] = {
     "code_mismatch": ("invalid_one_time_code", "The code is not valid."),
     "code_malformed": (
         "invalid_one_time_code",
-        "A code is six digits, or a recovery code. This attempt was not counted.",
+        "This is neither six digits nor a recovery code, and was not counted.",
     ),
     "clock_drift": ("invalid_one_time_code", "The code is old. Check the clock of the phone."),
     "code_already_used": (

@@ -53,6 +53,7 @@ async def show_user(request: ConsoleRequest, issued: IssuedLink | None = None) -
     number = environment.number
     factors = await af.read(lambda tx: tx.factors.of_user(number, user_id))
     record = await af.read(lambda tx: tx.failures.of(number, user_id))
+    codes = await af.read(lambda tx: tx.recovery_codes.count(number, user_id))
     sessions = await af.read(af.sessions.page(environment, user_id, PageQuery(limit=MAX_SESSIONS)))
     recent_events = await af.read(
         lambda tx: tx.events.recent_of_user(number, user_id, RECENT_EVENT_SCAN, RECENT_EVENTS)
@@ -68,6 +69,7 @@ async def show_user(request: ConsoleRequest, issued: IssuedLink | None = None) -
         factors=[_factor_row(factor) for factor in factors],
         recent_failures=sum(seconds > window_start for seconds in record.times),
         record=record,
+        recovery_codes=codes,
         locked_until=locked_until,
         is_permanent=locked_until == attempt_limits.NEVER,
         sessions=sessions.items,
