@@ -12,6 +12,9 @@ from authfactor.models import Enrollment, FailureRecord, PageQuery, UserRecord
 from authfactor.rules.factors.recovery_codes import BURST
 from authfactor.rules.maintenance.after_restore import AfterRestore
 from authfactor.rules.maintenance.key_rotation import KeyInUse
+from authfactor.rules.unit import Scope
+from authfactor.store import Tx
+from tests.rules.test_links import enrollment_link, open_link
 
 if TYPE_CHECKING:
     from tests.support.installation import Installation
@@ -106,6 +109,42 @@ async def test_fifty_codes_of_one_challenge_close_it_once(installation: "Install
     results = [each for each in found if not isinstance(each, BaseException)]
     assert [each.valid for each in results] == [True]
     assert await remaining(installation, user) == (10, 9)
+
+
+async def test_code_stays_unused_when_its_challenge_was_closed_meanwhile(
+    installation: "Installation",
+) -> None:
+    user, enrolled = await enrolled_user(installation)
+    codes = await make(installation, user)
+    stale = await installation.challenge(enrolled)
+    assert (await installation.verify(stale, codes[0])).valid
+    af, now = installation.af, installation.clock.now
+
+    async def judge_stale(tx: Tx) -> None:
+        scope = Scope(tx, installation.environment, now)
+        code = codes[1].replace("-", "")
+        await af.recovery_codes.judge(scope, stale, enrolled.factor, code, emit=True, repeated_since=None)
+
+    with pytest.raises(errors.ChallengeAlreadyVerified):
+        await af.run(judge_stale)
+    assert await remaining(installation, user) == (10, 9)
+
+
+async def test_page_of_an_enrollment_makes_one_set_however_often_it_is_asked(
+    installation: "Installation",
+) -> None:
+    user = await installation.user()
+    page = await open_link(installation, await enrollment_link(installation, user))
+    pages, link_id, secret = installation.af.page_sessions, page.link.id, page.session
+    with pytest.raises(errors.LinkUnknown):
+        await installation.af.run(pages.make_recovery_codes(link_id, secret))
+    installation.sql("UPDATE factors SET activated_at = 1")
+    found = await asyncio.gather(
+        *[installation.af.run(pages.make_recovery_codes(link_id, secret)) for _ in range(RACERS)],
+        return_exceptions=True,
+    )
+    assert Counter(type(each) for each in found) == {tuple: 1, errors.LinkUsed: RACERS - 1}
+    assert await remaining(installation, user) == (10, 10)
 
 
 async def test_result_is_repeated_to_the_same_code_for_thirty_seconds(installation: "Installation") -> None:

@@ -14,6 +14,7 @@ from authfactor.crypto import passwords
 from authfactor.models import Enrollment, PageQuery, UserRecord
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventQuery
+from authfactor.rules.factors.recovery_codes import LOW
 from authfactor.settings import Settings
 from authfactor.wire import events as wire_events
 from authfactor.wire import responses
@@ -91,6 +92,9 @@ async def _cause_all(installation: Installation) -> None:
     sessions = await af.read(af.sessions.page(environment, user.id, PageQuery(limit=1, order="asc")))
     await af.run(af.sessions.revoke(environment, sessions.items[0].id))
     await _open_link(installation, user)
+    codes = await af.run(af.recovery_codes.create(environment, user.id))
+    for recovery_code in codes.codes[LOW:]:
+        assert (await installation.answer(enrolled, recovery_code)).valid
 
     for _ in range(WRONG_CODES):
         await _refused_code(installation, enrolled, installation.wrong(enrolled))

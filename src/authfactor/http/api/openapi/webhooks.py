@@ -16,6 +16,9 @@ EVENT_DATA: Final = (
     events.FactorEvent,
     events.RefusedAttempt,
     events.UnlockedUser,
+    events.CreatedRecoveryCodes,
+    events.UsedRecoveryCode,
+    events.FewRecoveryCodes,
     events.LinkEvent,
     PingedEndpoint,
 )
