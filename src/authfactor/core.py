@@ -40,7 +40,6 @@ from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.events.webhook_endpoints import WebhookEndpoints
 from authfactor.rules.factors.challenges import Challenges
 from authfactor.rules.factors.factors import Factors
-from authfactor.rules.factors.recovery_codes import RecoveryCodes
 from authfactor.rules.links.links import Links
 from authfactor.rules.links.page_sessions import PageSessions
 from authfactor.rules.maintenance.key_rotation import KeyRotation
@@ -56,6 +55,7 @@ if TYPE_CHECKING:
     from authfactor.rules.console.actions import ConsoleActions
     from authfactor.rules.console.dashboard_counts import Dashboard
     from authfactor.rules.console.reauthentication import Reauthentication
+    from authfactor.rules.factors.recovery_codes import RecoveryCodes
     from authfactor.rules.links.branding import Brandings
     from authfactor.rules.maintenance.retention import Retention
 
@@ -106,8 +106,7 @@ class Authfactor:
         self.webhooks = WebhookEndpoints(clock, entropy, new_id, vault, settings)
         self.deliveries = Deliveries(clock, self.webhooks, log, settings)
         throttling = PasswordThrottling(vault, settings)
-        self.recovery_codes = RecoveryCodes(clock, entropy, vault, log)
-        self.challenges = Challenges(clock, new_id, vault, log, settings, self.recovery_codes)
+        self.challenges = Challenges(clock, new_id, vault, log, settings, lambda: self.recovery_codes)
         self.token_signing = TokenSigning(clock, entropy, new_id, vault, settings)
         step_up = StepUp(entropy, settings, self.challenges)
         self.sessions = Sessions(clock, entropy, new_id, vault, log, settings, self.token_signing, step_up)
@@ -120,7 +119,7 @@ class Authfactor:
         self.factors = Factors(clock, entropy, new_id, vault, log, settings, self.challenges)
         self.links = Links(clock, entropy, new_id, log, settings)
         self.page_sessions = PageSessions(
-            clock, entropy, vault, log, settings, self.factors, self.challenges, self.recovery_codes
+            clock, entropy, vault, log, settings, self.factors, self.challenges, lambda: self.recovery_codes
         )
         self.key_rotation = KeyRotation(clock, new_id(""))
         self.audit = AuditLog(clock, entropy, vault)
@@ -138,6 +137,13 @@ class Authfactor:
             self.audit,
             settings,
         )
+
+    @functools.cached_property
+    def recovery_codes(self) -> "RecoveryCodes":
+        """Recovery codes."""
+        from authfactor.rules.factors.recovery_codes import RecoveryCodes  # noqa: PLC0415 - when there are some
+
+        return RecoveryCodes(self.clock, self.entropy, self.vault, self.events)
 
     @functools.cached_property
     def retention(self) -> "Retention":

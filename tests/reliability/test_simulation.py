@@ -52,7 +52,7 @@ class Schedule:
         new_id = IdGenerator(lambda: self.now, self.chance.randbytes)
         log = EventLog(lambda: self.now, new_id)
         recovery_codes = RecoveryCodes(lambda: self.now, self.chance.randbytes, vault, log)
-        self.rules = Challenges(lambda: self.now, new_id, vault, log, SETTINGS, recovery_codes)
+        self.rules = Challenges(lambda: self.now, new_id, vault, log, SETTINGS, lambda: recovery_codes)
         self.store = SimulatedStore(self.chance, racy=racy)
         self.reference = Verifier(SETTINGS)
         self.accepted: list[tuple[str, str]] = []

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from authfactor.otp import recovery_code
-from authfactor.rules.factors.code_shape import TypedCode, read_code
+from authfactor.otp.recovery_code import TypedCode, read_code
 
 CODE: Final = "0123456789abcdef"
 

@@ -20,8 +20,7 @@ from authfactor.models import (
 )
 from authfactor.otp import totp
 from authfactor.wire import responses, timestamps
-from authfactor.wire.requests import EnrollUserFactor
-from authfactor.wire.user_factors import RenameFactor, user_factor
+from authfactor.wire.requests import EnrollUserFactor, RenameFactor
 
 if TYPE_CHECKING:
     from authfactor.core import Authfactor
@@ -184,7 +183,9 @@ def rename(ctx: click.Context, factor_id: str, name: str) -> None:
 
     found = context.run(options, work)
     context.print_result(
-        options, user_factor(found), lambda: print(f"{factor_id} is now {found.name or 'without a name'}.")
+        options,
+        responses.user_factor(found),
+        lambda: print(f"{factor_id} is now {found.name or 'without a name'}."),
     )
 
 

@@ -1,7 +1,14 @@
-"""Recovery codes: 80 random bits as 16 characters of Crockford's base32, shown in groups of four."""
+"""Recovery codes: 80 random bits as 16 characters of Crockford's base32, shown in groups of four.
+
+`read_code` tells them from six digits: the shape alone decides, and no text has two (decision 0041).
+"""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Literal, NamedTuple
+
+from authfactor.otp import totp
+
+Method = Literal["totp", "recovery_code"]
 
 COUNT: Final = 10
 LENGTH: Final = 16
@@ -33,3 +40,23 @@ def clean_code(text: str) -> str | None:
 def grouped(code: str) -> str:
     """Return the code as it is shown: xxxx-xxxx-xxxx-xxxx."""
     return "-".join(code[start : start + _GROUP] for start in range(0, LENGTH, _GROUP))
+
+
+class TypedCode(NamedTuple):
+    """A code of one kind, without what people type around it."""
+
+    method: Method
+    text: str
+
+    def __repr__(self) -> str:
+        """Omit the code, for logs and tracebacks."""
+        return f"TypedCode({self.method}, ***)"
+
+
+def read_code(text: str) -> TypedCode | None:
+    """Return what a text is; None if it can be no code at all."""
+    digits = totp.clean_code(text)
+    if digits is not None:
+        return TypedCode("totp", digits)
+    code = clean_code(text)
+    return None if code is None else TypedCode("recovery_code", code)

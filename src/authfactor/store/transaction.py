@@ -21,7 +21,6 @@ from authfactor.store.tables.idempotency import IdempotencyTable
 from authfactor.store.tables.leases import LeasesTable
 from authfactor.store.tables.links import LinksTable
 from authfactor.store.tables.operators import OperatorSessionsTable, OperatorsTable
-from authfactor.store.tables.recovery_codes import RecoveryCodesTable
 from authfactor.store.tables.sessions import PendingSignInsTable, SessionsTable
 from authfactor.store.tables.signing_keys import SigningKeysTable
 from authfactor.store.tables.throttles import ThrottlesTable
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from authfactor.store.queries.after_restore import RestoredRows
     from authfactor.store.queries.email_keys import EmailKeys
     from authfactor.store.queries.event_ranges import EventRanges
+    from authfactor.store.tables.recovery_codes import RecoveryCodesTable
 
 T = TypeVar("T")
 
@@ -60,7 +60,6 @@ class Tx:
         "operator_sessions",
         "operators",
         "pending_sign_ins",
-        "recovery_codes",
         "sealed_values",
         "sessions",
         "signing_keys",
@@ -88,7 +87,6 @@ class Tx:
         self.sessions = SessionsTable(db)
         self.signing_keys = SigningKeysTable(db)
         self.attempts = Attempts(db)
-        self.recovery_codes = RecoveryCodesTable(db)
         self.events = EventsTable(db)
         self.throttles = ThrottlesTable(db)
         self.expired_rows = ExpiredRows(db)
@@ -109,6 +107,13 @@ class Tx:
         from authfactor.store.queries.after_restore import RestoredRows  # noqa: PLC0415 - for one command
 
         return RestoredRows(self.db)
+
+    @property
+    def recovery_codes(self) -> "RecoveryCodesTable":
+        """The table of recovery codes."""
+        from authfactor.store.tables.recovery_codes import RecoveryCodesTable  # noqa: PLC0415 - when there are some
+
+        return RecoveryCodesTable(self.db)
 
     @property
     def email_keys(self) -> "EmailKeys":

@@ -87,6 +87,15 @@ class VerifyChallengeById(RequestModel, frozen=True, gc=False):
     code: str | None = None
 
 
+class RenameFactor(RequestModel, frozen=True, gc=False):
+    """Name a factor."""
+
+    name: Annotated[
+        str | UnsetType | None,
+        Meta(description="At most 64 characters, such as the name of the phone; null removes the name."),
+    ] = UNSET
+
+
 HashType = Literal["bcrypt", "firebase-scrypt", "ssha", "ssha256", "scrypt", "pbkdf2", "argon2"]
 Metadata = dict[str, str | None]
 

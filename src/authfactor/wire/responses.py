@@ -13,8 +13,11 @@ from authfactor.models import (
     ChallengeRecord,
     CodeReason,
     Enrollment,
+    FactorDetails,
     FactorRecord,
+    NewRecoveryCodes,
     RecordPage,
+    RecoveryCodeCount,
     UserRecord,
     Verification,
 )
@@ -137,6 +140,39 @@ class ListOf(ResponseModel, Generic[T], frozen=True, gc=False, tag_field="object
 
     data: list[T]
     list_metadata: ListMetadataObject
+
+
+class RecoveryCodesCreated(ResponseModel, frozen=True, gc=False, tag_field="object", tag="recovery_codes"):
+    """A new set. No other response has the codes."""
+
+    user_id: str
+    codes: list[str]
+    total: int
+    remaining: int
+    created_at: Timestamp
+
+
+class RecoveryCodes(ResponseModel, frozen=True, gc=False, tag_field="object", tag="recovery_codes"):
+    """How many recovery codes a user has; `created_at` is null without a set."""
+
+    user_id: str
+    total: int
+    remaining: int
+    created_at: Timestamp | None
+
+
+class UserFactor(ResponseModel, frozen=True, gc=False, tag_field="object", tag="authentication_factor"):
+    """A factor of any type, with its name, its state, and when a code of it was last right."""
+
+    id: str
+    user_id: str | None
+    type: str
+    name: str | None
+    state: Literal["pending", "active"]
+    totp: TotpObject
+    last_used_at: Timestamp | None
+    created_at: Timestamp
+    updated_at: Timestamp
 
 
 class ErrorItemObject(ResponseModel, frozen=True, gc=False):
@@ -269,6 +305,36 @@ def user(record: UserRecord) -> UserObject:
 def factors(page: RecordPage[FactorRecord]) -> ListOf[AuthenticationFactor]:
     """Render a page of factors."""
     return ListOf([factor(item) for item in page.items], ListMetadataObject(page.before, page.after))
+
+
+def recovery_codes_created(user_id: str, made: NewRecoveryCodes) -> RecoveryCodesCreated:
+    """Render a new set."""
+    total, created_at = len(made.codes), timestamps.format_ms(made.created_at)
+    return RecoveryCodesCreated(user_id, list(made.codes), total, total, created_at)
+
+
+def recovery_codes(user_id: str, count: RecoveryCodeCount) -> RecoveryCodes:
+    """Render the count of a set."""
+    created = timestamps.format_optional(count.created_at)
+    return RecoveryCodes(user_id, count.total, count.remaining, created)
+
+
+def user_factor(record: FactorDetails) -> UserFactor:
+    """Render a factor with its details."""
+    return UserFactor(
+        record.id,
+        record.user_id,
+        record.type,
+        record.name,
+        "active" if record.activated_at else "pending",
+        TotpObject(record.issuer, record.account),
+        *map(timestamps.format_optional, (record.last_used_at, record.created_at, record.updated_at)),  # type: ignore[arg-type]  # only the first may be None
+    )
+
+
+def user_factors(factors: list[FactorDetails]) -> ListOf[UserFactor]:
+    """Render all factors of a user: one page, as their number is limited."""
+    return ListOf(list(map(user_factor, factors)), ListMetadataObject(None, None))
 
 
 def users(page: RecordPage[UserRecord]) -> ListOf[UserObject]:

@@ -2,12 +2,11 @@
 
 from typing import Final
 
-from authfactor.http.api import authentication, factors, links, user_factors, users, webhooks
+from authfactor.http.api import authentication, factors, links, users, webhooks
 from authfactor.http.routing import Route
 
 ROUTES: Final[list[Route]] = [
     *factors.ROUTES,
-    *user_factors.ROUTES,
     *users.ROUTES,
     *authentication.ROUTES,
     *webhooks.ROUTES,

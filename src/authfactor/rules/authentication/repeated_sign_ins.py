@@ -13,7 +13,6 @@ from authfactor.crypto.vault import SealedLocation, Vault
 from authfactor.models import Record, SignedIn, UserRecord
 from authfactor.rules.authentication.sessions import PreparedSession, Sessions
 from authfactor.rules.factors.challenges import REPEAT_TIME
-from authfactor.rules.factors.code_shape import read_code
 from authfactor.rules.unit import Scope
 from authfactor.wire.requests import Authenticate, without_nul
 
@@ -50,7 +49,7 @@ class RepeatedSignIns:
         The caller holds the lock on `user`, so another code is compared once: then the answer is deleted.
         """
         number, now, pending_sign_ins = scope.number, scope.now, scope.tx.pending_sign_ins
-        if read_code(request.code or "") is None:
+        if not _typed(request):
             return None
         sealed = await pending_sign_ins.answer(number, token_hash, now - REPEAT_TIME, now + REPEAT_TIME)
         if sealed is None:
@@ -69,9 +68,16 @@ class RepeatedSignIns:
 def _digest(request: Authenticate) -> bytes:
     """Return a digest of what a repeated request must have in common with the first, besides the token."""
     challenge_id = without_nul(request.authentication_challenge_id or "")
-    typed = read_code(request.code or "")
-    parts = request.client_secret or "", challenge_id, "" if typed is None else typed.text
+    parts = request.client_secret or "", challenge_id, _typed(request)
     return hashlib.sha256("\0".join(parts).encode()).digest()
+
+
+def _typed(request: Authenticate) -> str:
+    """Return the code without what people type around it; empty for what can be none."""
+    from authfactor.otp.recovery_code import read_code  # noqa: PLC0415 - not needed at a start
+
+    typed = read_code(request.code or "")
+    return "" if typed is None else typed.text
 
 
 def _row(environment: int, token_hash: bytes) -> SealedLocation:

@@ -1,6 +1,6 @@
 """The second step of a sign-in: a code for the pending token that the password gave."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from authfactor import errors
 from authfactor.models import (
@@ -20,10 +20,12 @@ from authfactor.rules.authentication.sign_in_events import SignInEvents
 from authfactor.rules.authentication.step_up import password_mark
 from authfactor.rules.events import event_log
 from authfactor.rules.factors.challenges import Challenges
-from authfactor.rules.factors.code_shape import Method, read_code
 from authfactor.rules.unit import Scope, unit
 from authfactor.store import Store, Unit
 from authfactor.wire.requests import Authenticate, without_nul
+
+if TYPE_CHECKING:
+    from authfactor.otp.recovery_code import Method
 
 # For the event, which must not contain the token.
 _PASSWORD_CHANGED: Final = errors.SignInRefused(
@@ -66,6 +68,8 @@ class SecondStep:
             # Raised by a unit, so that a repeat of the request that spent the token gets the stored response.
             return self._refuse(environment, _bad_pending(token))
         prepared = None
+        from authfactor.otp.recovery_code import read_code  # noqa: PLC0415 - not needed at a start
+
         typed = read_code(request.code or "")
         if typed is not None:  # else it is refused, without a costly signature
             prepared = await self._sessions.prepare(
@@ -173,8 +177,10 @@ class SecondStep:
         raise refusal
 
 
-def method_of(request: Authenticate) -> Method:
+def method_of(request: Authenticate) -> "Method":
     """Return which kind of proof a code is; `totp` for what can be none, which is refused anyway."""
+    from authfactor.otp.recovery_code import read_code  # noqa: PLC0415 - not needed at a start
+
     typed = read_code(request.code or "")
     return "totp" if typed is None else typed.method
 

@@ -1,7 +1,7 @@
 """Sessions: start, refresh tokens, list, end."""
 
 import contextlib
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
@@ -26,17 +26,19 @@ from authfactor.rules.authentication.step_up import StepUp, may_be_due
 from authfactor.rules.authentication.token_signing import TokenSigning
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
-from authfactor.rules.factors.code_shape import Method
 from authfactor.rules.unit import Scope, unit
 from authfactor.settings import Settings
 from authfactor.store import Store, Unit
 from authfactor.wire import authentication
 
+if TYPE_CHECKING:
+    from authfactor.otp.recovery_code import Method
+
 ONE_STEP: Final = "pwd"
 TWO_STEPS: Final = "pwd otp mfa"
 # RFC 8176 registers no value for a recovery code.
 BY_RECOVERY_CODE: Final = "pwd recovery_code mfa"
-AMR: Final[dict[Method, str]] = {"totp": TWO_STEPS, "recovery_code": BY_RECOVERY_CODE}
+AMR: "Final[dict[Method, str]]" = {"totp": TWO_STEPS, "recovery_code": BY_RECOVERY_CODE}
 
 
 class TokenPair(NamedTuple):

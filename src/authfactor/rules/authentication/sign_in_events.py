@@ -1,15 +1,19 @@
 """The events of sign-ins."""
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from authfactor import errors
 from authfactor.models import UserRecord
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
-from authfactor.rules.factors.code_shape import Method
 from authfactor.rules.unit import Scope
 from authfactor.wire.events import SignInAttempt, SignInFailure
 from authfactor.wire.requests import Authenticate
+
+if TYPE_CHECKING:
+    from authfactor.otp.recovery_code import Method
 
 Refusal = errors.SignInRefused | errors.TooManyAttempts
 
@@ -40,7 +44,7 @@ class SignInEvents:
         user: UserRecord | None,
         request: Authenticate,
         refusal: Refusal | None = None,
-        method: Method = "totp",
+        method: "Method" = "totp",
     ) -> None:
         """Emit the event `name`, of a user or, without one, of the email that was given.
 

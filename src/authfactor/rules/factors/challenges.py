@@ -4,21 +4,24 @@ The order in `verify` is what makes it secure: charge, compare, spend, in one tr
 """
 
 import hmac
-from typing import Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
 from authfactor import errors, ids
 from authfactor.crypto.vault import SealedLocation, UnsealError, Vault
 from authfactor.ids import IdGenerator
 from authfactor.models import ChallengeRecord, Clock, CodeReason, FactorRecord, FailureRecord, Verification
-from authfactor.otp import recovery_code, totp
+from authfactor.otp import totp
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors import attempt_limits
-from authfactor.rules.factors.recovery_codes import RecoveryCodes
 from authfactor.rules.unit import Scope, single_unit, unit
 from authfactor.settings import Settings
 from authfactor.store import CodeAttempt, SpendResult, subject_of
 from authfactor.wire.events import FactorEvent, RefusedAttempt
+
+if TYPE_CHECKING:
+    from authfactor.rules.factors.recovery_codes import RecoveryCodes
 
 # How many steps back a code is recognized, only to tell a user that the phone's clock is slow. A code of a
 # future step is never named: an attacker who guessed one would learn when to use it.
@@ -47,7 +50,7 @@ class Challenges:
         vault: Vault,
         log: EventLog,
         settings: Settings,
-        recovery_codes: RecoveryCodes,
+        recovery_codes: "Callable[[], RecoveryCodes]",
     ) -> None:
         """Keep the collaborators; time and ids come from `clock` and `new_id` alone."""
         self._clock = clock
@@ -135,6 +138,8 @@ class Challenges:
         self, scope: Scope, challenge_id: str, text: str, *, emit: bool, repeatable: bool = False
     ) -> Verification:
         """Verify by a recovery code, which only a user's active factor takes; refuse all other texts."""
+        from authfactor.otp import recovery_code  # noqa: PLC0415 - not needed at a start
+
         code = recovery_code.clean_code(text)
         found = None if code is None else await scope.tx.challenges.with_factor(scope.number, challenge_id)
         if code is None or found is None or found[1].user_id is None or found[1].activated_at is None:
@@ -143,7 +148,7 @@ class Challenges:
         refusal = _stale(challenge, scope.now)
         if refusal is not None and not (repeatable and challenge.verified_at is not None):
             raise refusal
-        return await self._recovery_codes.judge(
+        return await self._recovery_codes().judge(
             scope,
             challenge,
             factor,

@@ -28,7 +28,7 @@ from authfactor.rules.factors.challenges import Challenges, secret_row
 from authfactor.rules.unit import Scope, unit
 from authfactor.settings import Settings
 from authfactor.store import Unit
-from authfactor.wire import requests, responses, user_factors
+from authfactor.wire import requests, responses
 
 # A non-ASCII letter takes up to twelve characters in a URI, which contains the issuer twice.
 _UNDRAWABLE: Final = Item(
@@ -160,7 +160,7 @@ class Factors:
         return (await scope.tx.factors.details_of_user(scope.number, user_id))[::-1]
 
     def rename(
-        self, environment: Environment, factor_id: str, request: user_factors.RenameFactor
+        self, environment: Environment, factor_id: str, request: requests.RenameFactor
     ) -> Unit[FactorDetails]:
         """Name a factor, or remove its name. Raises `InvalidRequest`; the unit raises `NotFound`."""
         name = None if request.name is None or request.name is UNSET else request.name.strip()

@@ -4,7 +4,8 @@ Reading a link changes nothing, because programs that preview messages fetch it 
 conditional write that binds it to a new page session; later requests to open it are refused.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 from authfactor import errors
 from authfactor.crypto.vault import Vault
@@ -27,13 +28,15 @@ from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors.challenges import Challenges, secret_row
 from authfactor.rules.factors.factors import Factors
-from authfactor.rules.factors.recovery_codes import RecoveryCodes
 from authfactor.rules.links.links import hash_of
 from authfactor.rules.unit import InstallationScope, Scope, installation_unit, unit
 from authfactor.settings import Settings
 from authfactor.store import Store, Unit
 from authfactor.wire import links as wire
 from authfactor.wire.requests import EnrollUserFactor
+
+if TYPE_CHECKING:
+    from authfactor.rules.factors.recovery_codes import RecoveryCodes
 
 
 class PageSession(NamedTuple):
@@ -80,7 +83,7 @@ class PageSessions:
         settings: Settings,
         factors: Factors,
         challenges: Challenges,
-        recovery_codes: RecoveryCodes,
+        recovery_codes: "Callable[[], RecoveryCodes]",
     ) -> None:
         """Keep the collaborators; time and randomness come from `clock` and `entropy` alone."""
         self._clock = clock
@@ -193,7 +196,7 @@ class PageSessions:
         await scope.tx.users.lock(inside.number, user_id)
         if (await scope.tx.recovery_codes.count(inside.number, user_id)).total:
             raise errors.LinkUsed
-        return page_session, await self._recovery_codes.replace(inside, user_id)
+        return page_session, await self._recovery_codes().replace(inside, user_id)
 
     async def _challenge(self, scope: Scope, link: LinkRecord) -> ChallengeRecord:
         """Return the challenge for the next code. Raises `LinkUnknown`, `LinkUsed` and `LinkExpired`.
