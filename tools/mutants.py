@@ -1313,8 +1313,8 @@ MUTANTS = [
     Mutant(
         "a step is not spent for factors with the same secret",
         "rules/factors/challenges.py",
-        "if totp.is_same_secret(secret, other):\n                found",
-        "if False:\n                found",
+        "if self._is_duplicate(secret, sealed, secret_row(scope.number, factor_id)):",
+        "if False:",
         DUPLICATES,
     ),
     Mutant(

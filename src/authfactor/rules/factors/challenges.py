@@ -31,9 +31,6 @@ DRIFT_STEPS: Final = 10
 # (decision 0036); in milliseconds, in either direction, as the clocks of two servers differ.
 REPEAT_TIME: Final = 30_000
 
-# Users whose other factors' secrets a process has compared; about 2 KB each.
-MAX_KNOWN_DUPLICATES: Final = 1024
-
 
 def secret_row(environment: int, factor_id: str) -> SealedLocation:
     """Return where a factor's sealed secret is stored."""
@@ -58,7 +55,6 @@ class Challenges:
         self._vault = vault
         self._log = log
         self._settings = settings
-        self._known_duplicates: dict[tuple[int, str, str | None], tuple[str, ...]] = {}
         self._recovery_codes = recovery_codes
 
     @single_unit
@@ -261,36 +257,19 @@ class Challenges:
         if result == SpendResult.CHALLENGE_CLOSED:
             # Rolls back: the step was advanced.
             raise errors.ChallengeAlreadyVerified(attempt.challenge.id)
-        if attempt.others is not None:
-            for factor_id in self._duplicates(scope, attempt, secret):
+        for factor_id, sealed in attempt.other_secrets():
+            if self._is_duplicate(secret, sealed, secret_row(scope.number, factor_id)):
                 await scope.tx.attempts.spend_duplicate(scope.number, factor_id, step)
         return None
 
-    def _duplicates(self, scope: Scope, attempt: CodeAttempt, secret: bytes) -> tuple[str, ...]:
-        """Return the user's other factors with the same secret.
-
-        Unsealing nine secrets costs more than the rest of a verification, so what was found for the same
-        sealed texts is remembered.
-        """
-        key = (scope.number, attempt.factor.secret, attempt.others)
-        known = self._known_duplicates.get(key)
-        if known is not None:
-            return known
-        found, complete = [], True
-        for factor_id, sealed in attempt.other_secrets():
-            try:
-                other = self._vault.unseal(sealed, secret_row(scope.number, factor_id))
-            except UnsealError:
-                # What cannot be opened cannot be verified either, until its key is back in the ring.
-                complete = False
-                continue
-            if totp.is_same_secret(secret, other):
-                found.append(factor_id)
-        if complete:
-            if len(self._known_duplicates) >= MAX_KNOWN_DUPLICATES:
-                self._known_duplicates.clear()
-            self._known_duplicates[key] = tuple(found)
-        return tuple(found)
+    def _is_duplicate(self, secret: bytes, sealed: str, location: SealedLocation) -> bool:
+        """Whether another factor has the same secret, as an older release may have enrolled it."""
+        try:
+            other = self._vault.unseal(sealed, location)
+        except UnsealError:
+            # What cannot be opened cannot be verified either.
+            return False
+        return totp.is_same_secret(secret, other)
 
     def _is_late(self, secret: bytes, digits: str, seconds: int) -> bool:
         half = DRIFT_STEPS // 2

@@ -20,10 +20,12 @@ _NO_FAILURES = FailureRecord((), 0, None)
 _CHALLENGE_END, _FACTOR_END = 6, 15  # where each record's columns end in a row
 _FOUND_END = 16  # where the columns of the challenge and its factors end
 
-# The sealed secrets of the user's other factors, as `id secret,…`; each database has its aggregate.
+# The sealed secrets of the user's other factors that may have the same secret, as `id secret,…`: at least one
+# of the two was enrolled by a release that did not compare them. Each database has its aggregate.
 _OTHERS = """
 (SELECT {aggregate} FROM factors o INDEXED BY factors_user
- WHERE o.environment = f.environment AND o.user_id = f.user_id AND o.id <> f.id)
+ WHERE o.environment = f.environment AND o.user_id = f.user_id AND o.id <> f.id
+ AND o.secret_compared + f.secret_compared < 2)
 """
 _FIND = f"SELECT {JOINED_COLUMNS}, {_OTHERS} {JOINED}"
 FIND_SQLITE = _FIND.format(aggregate="group_concat(o.id || ' ' || o.secret)")

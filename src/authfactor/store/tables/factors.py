@@ -10,7 +10,10 @@ if TYPE_CHECKING:
 
 COLUMNS = "id, user_id, issuer, account, secret, activated_at, last_step, created_at, updated_at"
 
-INSERT = f"INSERT INTO factors (environment, {COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+INSERT = f"""
+INSERT INTO factors (environment, {COLUMNS}, secret_compared)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1)
+"""
 
 BY_ID = f"SELECT {COLUMNS} FROM factors WHERE environment = $1 AND id = $2"
 

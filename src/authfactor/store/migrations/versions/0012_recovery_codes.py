@@ -22,6 +22,8 @@ def upgrade() -> None:
         sa.Column("digits", sa.Integer, nullable=False, server_default="6"),
         sa.Column("period", sa.Integer, nullable=False, server_default="30"),
         sa.Column("drift", sa.Integer, nullable=False, server_default="0"),
+        # 1: the enrollment compared the secret with those of the user's other factors (decision 0036).
+        sa.Column("secret_compared", sa.Integer, nullable=False, server_default="0"),
     ):
         op.add_column("factors", column)
     op.create_table(
