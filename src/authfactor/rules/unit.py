@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
 from authfactor.models import Clock, Environment
-from authfactor.store import Single, Tx, Unit
+from authfactor.store import Shared, Single, Tx, Unit
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -79,17 +79,33 @@ class unit(Generic[P, T]):  # noqa: N801 - used as a decorator
         return prepare
 
 
-class single_unit(unit[P, T]):  # noqa: N801 - used as a decorator
-    """A unit of one statement, which needs no BEGIN and COMMIT around it."""
+class shared_unit(unit[P, T]):  # noqa: N801 - used as a decorator
+    """A unit that may share statements and a commit with others of its kind that wait."""
 
     def __get__(
         self, rules: HasClock, owner: type | None = None
     ) -> Callable[Concatenate[Environment, P], Unit[T]]:
         """Return the function that prepares the unit."""
-        prepare = super().__get__(rules, owner)
+        prepare, kind = super().__get__(rules, owner), self._method.__qualname__
+
+        def shared(environment: Environment, /, *args: P.args, **kwargs: P.kwargs) -> Unit[T]:
+            return Shared(kind, prepare(environment, *args, **kwargs))
+
+        vars(rules)[self._name] = shared
+        return shared
+
+
+class single_unit(unit[P, T]):  # noqa: N801 - used as a decorator
+    """A shared unit of one statement, which needs no BEGIN and COMMIT around it when it runs alone."""
+
+    def __get__(
+        self, rules: HasClock, owner: type | None = None
+    ) -> Callable[Concatenate[Environment, P], Unit[T]]:
+        """Return the function that prepares the unit."""
+        prepare, kind = super().__get__(rules, owner), self._method.__qualname__
 
         def single(environment: Environment, /, *args: P.args, **kwargs: P.kwargs) -> Unit[T]:
-            return Single(prepare(environment, *args, **kwargs))
+            return Shared(kind, Single(prepare(environment, *args, **kwargs)))
 
         vars(rules)[self._name] = single
         return single

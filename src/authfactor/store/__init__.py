@@ -1,7 +1,7 @@
 """Storage: one protocol, two databases; all SQL is in `tables` and `queries`."""
 
 from authfactor.store.db import Db
-from authfactor.store.protocol import Single, Store, Unit
+from authfactor.store.protocol import Shared, Single, Store, Unit
 from authfactor.store.queries.attempts import CodeAttempt, SpendResult, subject_of
 from authfactor.store.queries.sealed_values import SEALED_COLUMNS, SealedColumn, SealedValue
 from authfactor.store.transaction import Tx
@@ -12,6 +12,7 @@ __all__ = [
     "Db",
     "SealedColumn",
     "SealedValue",
+    "Shared",
     "Single",
     "SpendResult",
     "Store",

@@ -34,13 +34,32 @@ class Single(Generic[T]):
         return self._unit(tx)
 
 
+class Shared(Generic[T]):
+    """A unit that may share statements and a commit with others of its kind that wait (decision 0040).
+
+    Its statements must be right when they run for several units at once: what decides is a conditional write
+    or a locked row, and no two of its units that go on have locked the same row.
+    """
+
+    __slots__ = ("kind", "unit")
+
+    def __init__(self, kind: str, unit: Unit[T]) -> None:
+        """Wrap `unit`, which runs as it is when nothing else waits. SQLite runs every unit as it is."""
+        self.kind = kind
+        self.unit = unit
+
+    def __call__(self, tx: Tx) -> Awaitable[T]:
+        """Run the wrapped unit."""
+        return self.unit(tx)
+
+
 class StoreStats(NamedTuple):
     """A store's counters in this process since it was opened, and its current load.
 
-    SQLite: `batches` counts commits by the number of units in them, in classes of 1, 2-3, 4-7 and so on;
-    `units` is the sum of those numbers, `failed` counts failed batches, and `queue` the units waiting now for
-    the next commit. PostgreSQL: `busy` and `idle` count pooled connections, `waiting` the units waiting now
-    for one.
+    `batches` counts commits by the number of units in them, in classes of 1, 2-3, 4-7 and so on (PostgreSQL:
+    shared commits only); `units` is the sum of those numbers, `failed` counts failed batches, and `queue` the
+    units waiting now for the next commit. PostgreSQL: `busy` and `idle` count pooled connections, `waiting`
+    the units waiting now for one.
     """
 
     batches: tuple[int, ...] = (0,) * 9
@@ -72,7 +91,7 @@ class Store(Protocol):
     def on_batch_committed(self, callback: Callable[[], None]) -> None:
         """Register a callback run after a batch's waiters are resolved and before any of them resumes.
 
-        Never called by a database that commits each unit separately.
+        Never called for a unit that is committed separately.
         """
 
     async def schema_version(self) -> str | None:

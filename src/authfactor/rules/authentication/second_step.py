@@ -21,7 +21,7 @@ from authfactor.rules.authentication.step_up import password_mark
 from authfactor.rules.events import event_log
 from authfactor.rules.factors.challenges import Challenges
 from authfactor.rules.unit import Scope, unit
-from authfactor.store import Store, Unit
+from authfactor.store import Shared, Store, Unit
 from authfactor.wire.requests import Authenticate, without_nul
 
 if TYPE_CHECKING:
@@ -81,7 +81,10 @@ class SecondStep:
                 ip_address=request.ip_address,
                 user_agent=request.user_agent,
             )
-        return lambda tx: self._accept_code(Scope(tx, environment, now), hashed, pending, request, prepared)
+        return Shared(
+            "SecondStep.accept",
+            lambda tx: self._accept_code(Scope(tx, environment, now), hashed, pending, request, prepared),
+        )
 
     async def _accept_code(
         self,

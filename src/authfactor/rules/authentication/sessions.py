@@ -28,7 +28,7 @@ from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.unit import Scope, unit
 from authfactor.settings import Settings
-from authfactor.store import Store, Unit
+from authfactor.store import Shared, Store, Unit
 from authfactor.wire import authentication
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ class Sessions:
         successor = self._vault.seal(msgspec.json.encode(tokens), _successor_row(environment.number, hashed))
         spent = token.spent_at is not None
         prepared = PreparedRefresh(session.id, hashed, tokens, successor, spent)
-        return lambda tx: self._refresh(Scope(tx, environment, now), prepared)
+        return Shared("Sessions.refresh", lambda tx: self._refresh(Scope(tx, environment, now), prepared))
 
     async def _refresh(self, scope: Scope, prepared: PreparedRefresh) -> SignedIn:
         number, now, sessions = scope.number, scope.now, scope.tx.sessions

@@ -15,7 +15,7 @@ from authfactor.otp import totp
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors import attempt_limits
-from authfactor.rules.unit import Scope, single_unit, unit
+from authfactor.rules.unit import Scope, shared_unit, single_unit
 from authfactor.settings import Settings
 from authfactor.store import CodeAttempt, SpendResult, subject_of
 from authfactor.wire.events import FactorEvent, RefusedAttempt
@@ -75,7 +75,7 @@ class Challenges:
         expires_at = now + self._settings.challenge_life * 1000
         return ChallengeRecord(self._new_id(ids.CHALLENGE), factor_id, 0, now, expires_at, None)
 
-    @unit
+    @shared_unit
     async def verify(self, scope: Scope, challenge_id: str, code: str) -> Verification:
         """Check a code. A wrong one is a result (`valid=False`) and is counted, unless it cannot be a code.
 

@@ -25,7 +25,7 @@ from authfactor.rules.authentication.sessions import ONE_STEP
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors.challenges import Challenges, secret_row
-from authfactor.rules.unit import Scope, unit
+from authfactor.rules.unit import Scope, shared_unit, unit
 from authfactor.settings import Settings
 from authfactor.store import Unit
 from authfactor.wire import requests, responses
@@ -87,7 +87,7 @@ class Factors:
         account = given if request.totp_user else None
         return self._enroll(environment, user_id, issuer, account, secret, active=bool(request.totp_secret))
 
-    @unit
+    @shared_unit
     async def _enroll(
         self, scope: Scope, user_id: str, issuer: str, account: str | None, secret: bytes, *, active: bool
     ) -> Enrollment:
@@ -118,7 +118,7 @@ class Factors:
         user_id = requests.without_nul(request.user_id) if request.user_id else None
         return self._enroll_standalone(environment, user_id, issuer, account)
 
-    @unit
+    @shared_unit
     async def _enroll_standalone(
         self, scope: Scope, user_id: str | None, issuer: str, account: str
     ) -> Enrollment:

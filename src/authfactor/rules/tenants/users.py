@@ -19,7 +19,7 @@ from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.unit import Scope, unit
 from authfactor.settings import Settings
-from authfactor.store import Unit
+from authfactor.store import Shared, Unit
 from authfactor.wire import responses
 from authfactor.wire.events import UnlockedUser
 from authfactor.wire.requests import CreateUser, Metadata, UpdateUser
@@ -82,7 +82,7 @@ class Users:
             updated_at=now,
             password_hash=await self._password_hash(environment, request),
         )
-        return lambda tx: self._insert(Scope(tx, environment, now), user)
+        return Shared("Users.create", lambda tx: self._insert(Scope(tx, environment, now), user))
 
     async def _insert(self, scope: Scope, user: UserRecord) -> UserRecord:
         if not await scope.tx.users.insert(scope.number, user):

@@ -2,48 +2,25 @@
 
 import asyncio
 import contextlib
-import functools
-import re
 from typing import Any, Final, TypeVar, cast
 
 from authfactor import errors
 from authfactor.store.db import Row, Step
+from authfactor.store.postgres.array_statements import chain_text, dialect
 from authfactor.store.postgres.failures import ERRORS, is_refused
+from authfactor.store.postgres.shared_statements import ArrayStatements, SharedStatements
+from authfactor.store.postgres.shared_transaction import SharingUnit, UndoneByNeighbor, run_together
 from authfactor.store.protocol import Unit
 from authfactor.store.transaction import Tx
 
 T = TypeVar("T")
 
-
 _CLOSE_SECONDS: Final = 1.0
-_PARAMETER: Final = re.compile(r"\$(\d+)")
-_INDEXED_BY: Final = re.compile(r"\s+INDEXED BY \w+")
+# Several units do not wait for a row that another transaction has locked: each goes on alone.
+_BEGIN_SHARED: Final = "BEGIN; SET LOCAL lock_timeout = 100"
 _OUTCOME_UNKNOWN: Final = (
     "The database did not confirm the change: it may or may not have been made. Check before repeating it."
 )
-
-
-@functools.cache
-def _dialect(statement: str) -> str:
-    """Drop `INDEXED BY`: PostgreSQL chooses its indexes itself."""
-    return _INDEXED_BY.sub("", statement)
-
-
-@functools.cache
-def _chain_sql(statements: tuple[tuple[str, int], ...]) -> str:
-    """Combine statements, each given with its number of parameters, into one that counts the matches.
-
-    Each becomes a CTE that runs only if the previous one affected a row. All of them see one snapshot, but
-    each waits for row locks and rechecks its WHERE clause by itself, exactly as it would alone.
-    """
-    parts, shift = [], 0
-    for at, (statement, parameters) in enumerate(statements):
-        text = _PARAMETER.sub(lambda found: f"${int(found[1]) + shift}", statement)  # noqa: B023 - used at once
-        needs = f" AND EXISTS (SELECT 1 FROM s{at - 1})" if at else ""
-        parts.append(f"s{at} AS ({text.strip()}{needs} RETURNING 1)")
-        shift += parameters
-    counts = " + ".join(f"(SELECT count(*) FROM s{at})" for at in range(len(statements)))
-    return f"WITH {', '.join(parts)} SELECT {counts}"
 
 
 class PostgresDb:
@@ -60,21 +37,21 @@ class PostgresDb:
 
     async def one(self, statement: str, *parameters: object) -> Row | None:
         """Return the statement's first row, or None."""
-        return cast("Row | None", await self._fetchrow(_dialect(statement), *parameters))
+        return cast("Row | None", await self._fetchrow(dialect(statement), *parameters))
 
     async def all(self, statement: str, *parameters: object) -> list[Row]:
         """Return all rows of the statement."""
-        return cast("list[Row]", await self._fetch(_dialect(statement), *parameters))
+        return cast("list[Row]", await self._fetch(dialect(statement), *parameters))
 
     async def run(self, statement: str, *parameters: object) -> int:
         """Execute a write and return the number of affected rows."""
         # Command tags: "UPDATE 1", "INSERT 0 1", "DELETE 1"; statements without a count end in a word.
-        count = (await self._execute(_dialect(statement), *parameters)).rpartition(" ")[2]
+        count = (await self._execute(dialect(statement), *parameters)).rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
 
     async def run_while_matched(self, *steps: Step) -> int:
         """Run statements until one affects no row, in one round trip; return how many affected one."""
-        statement = _chain_sql(tuple([(text, len(parameters)) for text, parameters in steps]))
+        statement = chain_text(tuple([(text, len(parameters)) for text, parameters in steps]))
         row = await self._fetchrow(statement, *[value for _, parameters in steps for value in parameters])
         return int(row[0])
 
@@ -130,6 +107,33 @@ class PgConnection:
         if refusal is not None:
             raise refusal
         return cast("T", result)
+
+    async def write_together(self, units: list[SharingUnit], known: ArrayStatements, deadline: float) -> None:
+        """Run several units in one transaction; then each has its outcome. `known`: derived statements.
+
+        Raises `UndoneByNeighbor` when nothing was committed and each may run alone, `TimeoutError`, and
+        `errors.Unavailable` when the outcome of the commit is unknown.
+        """
+        self._clean = committing = False
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._connection.execute(_BEGIN_SHARED)
+                await run_together(units, SharedStatements(self._connection, known).execute)
+                committing = True
+                for unit in units:
+                    for call in unit.tx.during_commit:
+                        asyncio.get_running_loop().call_soon(call)
+                status = await self._connection.execute("COMMIT")
+        except Exception as error:
+            if committing and not is_refused(error):
+                raise errors.Unavailable(_OUTCOME_UNKNOWN) from error
+            if isinstance(error, TimeoutError):
+                raise
+            await self._roll_back(deadline)
+            raise UndoneByNeighbor from error
+        self._clean = True
+        if status != "COMMIT":
+            raise UndoneByNeighbor
 
     async def write_single(self, unit: Unit[T], deadline: float) -> T:
         """Run a unit of one statement, which commits by itself; parameters and errors are as in `write`."""

@@ -1,13 +1,14 @@
-"""The store on PostgreSQL and compatible databases: one transaction per unit, on a pooled connection.
+"""The store on PostgreSQL and compatible databases: a pooled connection for each transaction.
 
 Every call ends within its time limit: a busy, slow, unreachable or frozen server raises `errors.Unavailable`.
-Units are retried after conflicts, and once after a connection is lost before the commit was sent. Decision
-0009 explains why commits are not grouped as they are on SQLite.
+Units are retried after conflicts, and once after a connection is lost before the commit was sent. Units of
+the kinds that most requests need share a transaction while they wait; any other has its own (decisions 0009
+and 0040).
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final, TypeVar, cast
 
 import asyncpg
 
@@ -22,7 +23,10 @@ from authfactor.store.postgres.failures import (
     to_authfactor_error,
 )
 from authfactor.store.postgres.pool import Pool
-from authfactor.store.protocol import Single, StoreStats, Unit, request_began
+from authfactor.store.postgres.shared_statements import ArrayStatements
+from authfactor.store.postgres.shared_transaction import RequestingDb, SharingUnit, UndoneByNeighbor
+from authfactor.store.postgres.waiting_units import Waiting, WaitingUnits
+from authfactor.store.protocol import Shared, Single, StoreStats, Unit, request_began
 from authfactor.store.transaction import Tx
 
 T = TypeVar("T")
@@ -55,21 +59,34 @@ class PostgresStore:
         self._pool: Pool[PgConnection] = Pool(self._connect, size)
         self._closing = False
         self._loop = asyncio.get_running_loop()
+        self._kinds: dict[str, WaitingUnits] = {}
+        self._array_statements: ArrayStatements = {}
+        self._free_tx: list[Tx] = []
+        self._again: set[asyncio.Task[None]] = set()
+        self._on_batch_committed: Callable[[], None] = _nothing
+        self._batches = list(StoreStats().batches)
+        self._units = self._failed = 0
 
     async def write(self, unit: Unit[T]) -> T:
         """Run the unit in a transaction, retrying after conflicts; return its result once committed."""
-        if isinstance(unit, Single):
-            return await self._run_with_retries(
-                lambda session, deadline: session.write_single(unit, deadline)
-            )
-        return await self._run_with_retries(lambda session, deadline: session.write(unit, deadline))
+        if not isinstance(unit, Shared):
+            return await self._write_alone(unit, self._deadline())
+        if self._closing:
+            raise errors.Unavailable("The service is stopping.")
+        kind = self._kinds.get(unit.kind)
+        if kind is None:
+            kind = self._kinds[unit.kind] = WaitingUnits(self._write_alone, self._write_together)
+        return cast("T", await kind.write(unit.unit, self._deadline()))
 
     async def read(self, unit: Unit[T]) -> T:
         """Run a read-only unit on committed data, without locks."""
-        return await self._run_with_retries(lambda session, deadline: session.read(unit, deadline))
+        return await self._run_with_retries(
+            lambda session, deadline: session.read(unit, deadline), self._deadline()
+        )
 
     def on_batch_committed(self, callback: Callable[[], None]) -> None:
-        """Do nothing: each unit is committed separately."""
+        """Register the callback run after the waiters of a shared commit are resolved."""
+        self._on_batch_committed = callback
 
     async def schema_version(self) -> str | None:
         """Return the Alembic revision of the schema, or None for an empty database."""
@@ -92,23 +109,104 @@ class PostgresStore:
         return await self.read(query)
 
     def stats(self) -> StoreStats:
-        """Return the pool's counts."""
+        """Return the sizes of shared commits, how many units wait for one, and the pool's counts."""
         busy, idle, waiting = self._pool.counts()
-        return StoreStats(busy=busy, idle=idle, waiting=waiting)
+        queue = sum(map(len, self._kinds.values()))
+        return StoreStats(tuple(self._batches), self._units, self._failed, queue, busy, idle, waiting)
 
     async def close(self) -> None:
         """Close idle connections; those in use are closed when their units end."""
+        for kind in self._kinds.values():
+            await kind.close()
+        while self._again:
+            await asyncio.wait(self._again)
         self._closing = True
         await self._pool.close()
 
-    async def _run_with_retries(self, work: Callable[[PgConnection, float], Awaitable[T]]) -> T:
+    def _deadline(self) -> float:
+        """Return the end of a call's time, in seconds of the event loop's clock."""
+        now = self._loop.time()
+        return max((request_began.get() or now) + self._acquire_timeout + _WORK_SECONDS, now + _MIN_SECONDS)
+
+    async def _write_alone(self, unit: Unit[T], deadline: float) -> T:
+        if isinstance(unit, Single):
+            return await self._run_with_retries(
+                lambda session, deadline: session.write_single(unit, deadline), deadline
+            )
+        return await self._run_with_retries(lambda session, deadline: session.write(unit, deadline), deadline)
+
+    async def _write_together(self, waiting: list[Waiting]) -> None:
+        """Run waiting units in one transaction and resolve their futures; those that cannot run alone."""
+        now = self._loop.time()
+        together = [each for each in waiting if each.deadline >= now + _MIN_SECONDS]
+        again = [each for each in waiting if each.deadline < now + _MIN_SECONDS]
+        if len(together) == 1:
+            again, together = waiting, []
+        try:
+            if together:
+                again += await self._commit_together(together, min(each.deadline for each in together))
+        except Exception as error:  # noqa: BLE001 - passed on to the waiters
+            refusal = to_authfactor_error(error) or error
+            for each in together:
+                if not each.future.done():
+                    each.future.set_exception(refusal)
+        self._on_batch_committed()
+        for each in again:
+            task = self._loop.create_task(self._write_again(each))
+            self._again.add(task)
+            task.add_done_callback(self._again.discard)
+
+    async def _commit_together(self, waiting: list[Waiting], deadline: float) -> list[Waiting]:
+        """Return the units that must run alone; the futures of the others are resolved.
+
+        Raises what keeps every unit from being committed.
+        """
+        session = self._pool.try_acquire() or await self._wait_for_session(
+            min(self._loop.time() + self._acquire_timeout, deadline)
+        )
+        units = [SharingUnit(each.unit, self._take_tx()) for each in waiting]
+        try:
+            await session.write_together(units, self._array_statements, deadline)
+        except UndoneByNeighbor:
+            self._failed += 1
+            return waiting
+        except BaseException:
+            self._failed += 1
+            session.discard()
+            raise
+        finally:
+            if session.lost:
+                session.discard()
+                self._pool.drop_idle()
+            self._pool.release(session)
+            self._free_tx += [unit.tx for unit in units]
+        again = list(_resolve(waiting, units))
+        committed = len(units) - len(again)
+        self._units += committed
+        self._batches[min(committed.bit_length(), len(self._batches)) - 1] += 1
+        return again
+
+    def _take_tx(self) -> Tx:
+        return self._free_tx.pop() if self._free_tx else Tx(RequestingDb())
+
+    async def _write_again(self, waiting: Waiting) -> None:
+        """Run a unit alone that could not share a transaction."""
+        try:
+            result = await self._write_alone(waiting.unit, waiting.deadline)
+        except Exception as error:  # noqa: BLE001 - passed on to the waiter
+            if not waiting.future.done():
+                waiting.future.set_exception(error)
+        else:
+            if not waiting.future.done():
+                waiting.future.set_result(result)
+
+    async def _run_with_retries(
+        self, work: Callable[[PgConnection, float], Awaitable[T]], deadline: float
+    ) -> T:
         """Retry `work` until it succeeds, fails permanently, or runs out of time."""
         if self._closing:
             raise errors.Unavailable("The service is stopping.")
         start = self._loop.time()
-        deadline = max(
-            (request_began.get() or start) + self._acquire_timeout + _WORK_SECONDS, start + _MIN_SECONDS
-        )
         reconnected = False
         for attempt in range(_MAX_ATTEMPTS):
             session = self._pool.try_acquire() or await self._wait_for_session(
@@ -167,3 +265,20 @@ class PostgresStore:
         if self._loop.time() + seconds > deadline:
             raise errors.Unavailable("The database is busy. Try again in a moment.")
         await asyncio.sleep(seconds)
+
+
+def _resolve(waiting: list[Waiting], units: list[SharingUnit]) -> Iterable[Waiting]:
+    """Resolve the futures of committed units; return those of the units that left the transaction."""
+    for each, unit in zip(waiting, units, strict=True):
+        if unit.alone:
+            yield each
+        elif each.future.done():
+            continue
+        elif unit.error is None:
+            each.future.set_result(unit.result)
+        else:
+            each.future.set_exception(unit.error)
+
+
+def _nothing() -> None:
+    """Default for `on_batch_committed`."""

@@ -28,15 +28,19 @@ _OTHERS = """
  AND o.secret_compared + f.secret_compared < 2)
 """
 _FIND = f"SELECT {JOINED_COLUMNS}, {_OTHERS} {JOINED}"
+_AGGREGATE_POSTGRES = "string_agg(o.id || ' ' || o.secret, ',')"
 FIND_SQLITE = _FIND.format(aggregate="group_concat(o.id || ' ' || o.secret)")
-FIND_POSTGRES = _FIND.format(aggregate="string_agg(o.id || ' ' || o.secret, ',')")
+FIND_POSTGRES = _FIND.format(aggregate=_AGGREGATE_POSTGRES)
+
+_FOUND = (
+    "id, factor_id, attempts, created_at, expires_at, verified_at, factor, user_id, issuer, account, secret,"
+    " activated_at, last_step, factor_created_at, updated_at, others"
+)
 
 # PostgreSQL: a round trip costs more than a statement. All CTEs see one snapshot; each waits for its row lock
 # and then rechecks its own WHERE clause.
 CHARGE_IN_ONE_STATEMENT = f"""
-WITH found (id, factor_id, attempts, created_at, expires_at, verified_at,
-  factor, user_id, issuer, account, secret, activated_at, last_step, factor_created_at, updated_at, others)
-  AS ({FIND_POSTGRES}),
+WITH found ({_FOUND}) AS ({FIND_POSTGRES}),
 record AS (
   INSERT INTO failures (environment, subject, times, in_a_row, locked_until)
   SELECT $1, coalesce(user_id, factor), $3, 1, NULL FROM found WHERE verified_at IS NULL AND expires_at > $4
@@ -50,6 +54,35 @@ charged AS (
   RETURNING 1)
 SELECT found.*, record.times, record.in_a_row, record.locked_until, (SELECT count(*) FROM charged)
 FROM found LEFT JOIN record ON TRUE
+"""
+
+# The same for several units: `keys` are their parameters, numbered by `at`. Records are created and locked in
+# one order, whatever the order of the units (decision 0040). Of several units with the same subject the first
+# is charged; the others get a negative number, and each runs alone.
+CHARGE_MANY = f"""
+WITH k AS MATERIALIZED (SELECT * FROM {{keys}}),
+found (at, number, seconds, now, allowed, subject, {_FOUND}) AS (
+  SELECT k.at, k.p1, k.p3, k.p4, k.p5, coalesce(f.user_id, f.id), {JOINED_COLUMNS},
+    {_OTHERS.format(aggregate=_AGGREGATE_POSTGRES)}
+  FROM k JOIN challenges c ON c.environment = k.p1 AND c.id = k.p2
+  JOIN factors f ON f.environment = c.environment AND f.id = c.factor_id),
+turns AS (SELECT *, row_number() OVER (PARTITION BY number, subject ORDER BY at) AS turn FROM found),
+record AS (
+  INSERT INTO failures (environment, subject, times, in_a_row, locked_until)
+  SELECT number, subject, seconds, 1, NULL FROM turns
+  WHERE turn = 1 AND verified_at IS NULL AND expires_at > now ORDER BY number, subject
+  ON CONFLICT (environment, subject) DO UPDATE
+  SET times = failures.times || ',' || excluded.times, in_a_row = failures.in_a_row + 1
+  RETURNING environment, subject, times, in_a_row, locked_until),
+charged AS (
+  UPDATE challenges c SET attempts = c.attempts + 1
+  FROM turns t JOIN record r ON r.environment = t.number AND r.subject = t.subject AND t.turn = 1
+  WHERE c.environment = t.number AND c.id = t.id AND c.verified_at IS NULL AND c.attempts < t.allowed
+    AND (r.locked_until IS NULL OR r.locked_until <= t.now)
+  RETURNING t.at)
+SELECT CASE WHEN t.turn = 1 THEN t.at ELSE -t.at END, t.{_FOUND.replace(", ", ", t.")},
+  r.times, r.in_a_row, r.locked_until, (SELECT count(*) FROM charged WHERE charged.at = t.at)
+FROM turns t LEFT JOIN record r ON r.environment = t.number AND r.subject = t.subject AND t.turn = 1
 """
 
 

@@ -1,0 +1,142 @@
+"""Executes the same statement of several units as one, on one connection (decision 0040)."""
+
+from typing import Any
+
+from authfactor.store.postgres.array_statements import (
+    Answer,
+    ArrayStatement,
+    chain_text,
+    derive,
+    derive_chain,
+    dialect,
+)
+from authfactor.store.postgres.shared_transaction import (
+    ALL,
+    CHAIN,
+    ONE,
+    RUN,
+    SharingUnit,
+    Statement,
+    UndoneByNeighbor,
+)
+
+ArrayStatements = dict[Statement, ArrayStatement | None]
+"""The derived statements of a database, by the statement of one unit."""
+
+
+class SharedStatements:
+    """The statements of one shared transaction."""
+
+    __slots__ = ("_connection", "_known", "_locked")
+
+    def __init__(self, connection: Any, known: ArrayStatements) -> None:  # noqa: ANN401 - the driver ships no types
+        """Execute on `connection`; `known` is filled with what is derived."""
+        self._connection = connection
+        self._known = known
+        self._locked: set[tuple[Statement, tuple[object, ...]]] = set()
+
+    async def execute(self, method: str, statement: Statement, units: list[SharingUnit]) -> None:
+        """Give each unit the answer to its request, or let it leave the transaction.
+
+        Raises `UndoneByNeighbor` and the driver's errors.
+        """
+        known = self._known
+        array = known[statement] if statement in known else await self._derive(statement)
+        if array is not None and array.locks:
+            units = self._without_second_locks(statement, units)
+        if array is None or len(units) == 1:
+            for unit in units:
+                await self._execute_one(method, statement, unit)
+        elif array.answer is Answer.INSERTED:
+            await self._insert(array.text, units)
+        else:
+            # Rows are locked in the order of their keys, which every process keeps.
+            units.sort(key=_key)
+            rows = await self._connection.fetch(array.text, *_columns(units))
+            if array.answer is Answer.ROWS:
+                _give_rows(method, units, rows, writes=array.writes)
+            else:
+                _give_counts(units, rows)
+
+    async def _insert(self, text: str, units: list[SharingUnit]) -> None:
+        status = await self._connection.execute(text, *_columns(units))
+        if int(status.rpartition(" ")[2]) != len(units):
+            # Which one was refused is found out by each alone.
+            raise UndoneByNeighbor
+        for unit in units:
+            unit.answer, unit.wrote = 1, True
+
+    async def _execute_one(self, method: str, statement: Statement, unit: SharingUnit) -> None:
+        text = dialect(statement) if isinstance(statement, str) else chain_text(statement)
+        parameters = _parameters(unit)
+        if method == ALL:
+            unit.answer = await self._connection.fetch(text, *parameters)
+        elif method == RUN:
+            count = (await self._connection.execute(text, *parameters)).rpartition(" ")[2]
+            unit.answer = int(count) if count.isdigit() else 0
+        else:
+            unit.answer = await self._connection.fetchrow(text, *parameters)
+            if method == CHAIN:
+                unit.answer = int(unit.answer[0])
+        unit.wrote |= bool(unit.answer) and not text.lstrip().startswith("SELECT")
+
+    def _without_second_locks(self, statement: Statement, units: list[SharingUnit]) -> list[SharingUnit]:
+        """Let every unit leave whose row another unit of this transaction has locked."""
+        first = []
+        for unit in units:
+            row = statement, _parameters(unit)
+            if row in self._locked:
+                unit.leave()
+            else:
+                self._locked.add(row)
+                first.append(unit)
+        return first
+
+    async def _derive(self, statement: Statement) -> ArrayStatement | None:
+        """Derive an array statement; the database says which types the parameters have."""
+        text = dialect(statement) if isinstance(statement, str) else chain_text(statement)
+        prepared = await self._connection.prepare(text)
+        types = tuple(parameter.name for parameter in prepared.get_parameters())
+        array = derive(statement, types) if isinstance(statement, str) else derive_chain(statement, types)
+        self._known[statement] = array
+        return array
+
+
+def _columns(units: list[SharingUnit]) -> list[list[Any]]:
+    """Return the units' parameters as one array for each parameter."""
+    return [list(column) for column in zip(*[_parameters(unit) for unit in units], strict=True)]
+
+
+def _give_counts(units: list[SharingUnit], rows: list[Any]) -> None:
+    """Answer with the number of affected rows, or of statements of a chain that affected one."""
+    for unit in units:
+        unit.answer = 0
+    for row in rows:
+        unit = units[row[0] - 1]
+        unit.answer += row[1]
+        unit.wrote = True
+
+
+def _give_rows(method: str, units: list[SharingUnit], rows: list[Any], *, writes: bool) -> None:
+    for unit in units:
+        unit.answer = None if method == ONE else []
+    for row in rows:
+        at = row[0]
+        if at < 0:
+            units[-at - 1].leave()
+            continue
+        unit = units[at - 1]
+        if method == ONE:
+            unit.answer = row[1:]
+        else:
+            unit.answer.append(row[1:])
+        unit.wrote |= writes
+
+
+def _parameters(unit: SharingUnit) -> tuple[Any, ...]:
+    return () if unit.asked is None else unit.asked.parameters
+
+
+def _key(unit: SharingUnit) -> tuple[Any, ...]:
+    """Return the environment and the id, the first two parameters of every statement."""
+    return _parameters(unit)[:2]
