@@ -1,6 +1,7 @@
 """The operations under load: each prepares its requests from a stock and records what was used up."""
 
 import json
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,6 +49,14 @@ def enroll(stock: Stock, count: int, _seconds: int) -> Prepared:
     return Prepared(calls, once=True, settle=settle)
 
 
+def create(_stock: Stock, count: int, _seconds: int) -> Prepared:
+    """Create users without a password."""
+    run = secrets.token_hex(6)
+    emails = (f"{run}-{number}@bench.example" for number in range(count))
+    calls = [Call("POST", "/user_management/users", json.dumps({"email": email})) for email in emails]
+    return Prepared(calls, once=True)
+
+
 def challenge(stock: Stock, _count: int, _seconds: int) -> Prepared:
     """Challenge the factors one after the other."""
     return Prepared([Call("POST", f"/auth/factors/{factor.id}/challenge", "{}") for factor in stock.factors])
@@ -92,6 +101,7 @@ def list_ten(stock: Stock, _count: int, _seconds: int) -> Prepared:
 
 
 OPERATIONS: dict[str, Prepare] = {
+    "create": create,
     "enroll": enroll,
     "challenge": challenge,
     "verify": verify,

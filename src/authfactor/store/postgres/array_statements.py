@@ -14,11 +14,10 @@ from authfactor.store.queries.attempts import CHARGE_IN_ONE_STATEMENT, CHARGE_MA
 
 _INDEXED_BY: Final = re.compile(r"\s+INDEXED BY \w+")
 PARAMETER: Final = re.compile(r"\$(\d+)")
-_INSERT_VALUES: Final = re.compile(
-    r"(INSERT INTO \w+ \([\w, ]+\))\s+VALUES \(([$\d, ]+)\)(\s+ON CONFLICT DO NOTHING)?"
-)
-_INSERT_IF: Final = re.compile(
-    r"(INSERT INTO \w+ \([\w, ]+\))\s+SELECT ([$\d, ]+)\s+WHERE (EXISTS .*)", re.DOTALL
+_INSERT: Final = re.compile(
+    r"INSERT INTO (\w+) \((\w+), (\w+)([\w, ]*)\)\s+"
+    r"(?:VALUES \(([$\d, ]+)\)(\s+ON CONFLICT DO NOTHING)?|SELECT ([$\d, ]+)\s+WHERE (EXISTS .*))",
+    re.DOTALL,
 )
 _UPDATE: Final = re.compile(r"(UPDATE \w+ SET [^()]*?(?:COALESCE\([^()]*\)[^()]*?)?)\s+WHERE (.*)", re.DOTALL)
 _DELETE: Final = re.compile(r"DELETE FROM (\w+)\s+WHERE (.*)", re.DOTALL)
@@ -29,7 +28,7 @@ class Answer(Enum):
 
     ROWS = "the rows of the units' own statements, each with `at` in front"
     COUNTS = "`at` and 1 for each row that was affected, or, of a chain, how many statements affected one"
-    INSERTED = "none; every unit inserted its row, unless fewer were inserted"
+    KEYS = "the key of each row that was inserted: the unit's own first two parameters"
 
 
 class ArrayStatement(NamedTuple):
@@ -61,12 +60,8 @@ def derive(statement: str, types: tuple[str, ...]) -> ArrayStatement | None:
     if text.startswith("SELECT "):
         rows = f"SELECT k.at, r.* FROM {keys} CROSS JOIN LATERAL ({text}) r ORDER BY k.at"
         return ArrayStatement(rows, Answer.ROWS, locks=text.endswith("FOR UPDATE"))
-    if found := _INSERT_VALUES.fullmatch(statement.strip()):
-        head, values, conflict = found[1], _named(found[2], 0), found[3] or ""
-        return ArrayStatement(f"{head} SELECT {values} FROM {keys}{conflict}", Answer.INSERTED)
-    if found := _INSERT_IF.fullmatch(statement.strip()):
-        head, values, condition = found[1], _named(found[2], 0), _named(found[3], 0)
-        return ArrayStatement(f"{head} SELECT {values} FROM {keys} WHERE {condition}", Answer.INSERTED)
+    if found := _INSERT.fullmatch(statement.strip()):
+        return _insert(found, keys)
     change = _change(text, keys)
     return None if change is None else ArrayStatement(f"{change} RETURNING k.at, 1", Answer.COUNTS)
 
@@ -89,6 +84,16 @@ def derive_chain(statements: tuple[tuple[str, int], ...], types: tuple[str, ...]
     each = " UNION ALL ".join(f"SELECT at FROM s{number}" for number in range(len(statements)))
     text = f"WITH {', '.join(parts)} SELECT at, count(*) FROM ({each}) matched GROUP BY at"
     return ArrayStatement(text, Answer.COUNTS)
+
+
+def _insert(found: re.Match[str], keys: str) -> ArrayStatement | None:
+    table, environment, key, others, values, conflict, selected, condition = found.groups()
+    if not (values or selected).startswith("$1, $2"):
+        return None
+    head = f"INSERT INTO {table} ({environment}, {key}{others})"
+    rows = f"SELECT {_named(values or selected, 0)} FROM {keys}"
+    tail = f" WHERE {_named(condition, 0)}" if condition else conflict or ""
+    return ArrayStatement(f"{head} {rows}{tail} RETURNING {environment}, {key}", Answer.KEYS)
 
 
 def _keys(types: tuple[str, ...]) -> str:

@@ -114,6 +114,9 @@ class PgConnection:
         Raises `UndoneByNeighbor` when nothing was committed and each may run alone, `TimeoutError`, and
         `errors.Unavailable` when the outcome of the commit is unknown.
         """
+        if all(unit.single for unit in units):
+            await self._write_singles_together(units, known, deadline)
+            return
         self._clean = committing = False
         try:
             async with asyncio.timeout_at(deadline):
@@ -134,6 +137,22 @@ class PgConnection:
         self._clean = True
         if status != "COMMIT":
             raise UndoneByNeighbor
+
+    async def _write_singles_together(
+        self, units: list[SharingUnit], known: ArrayStatements, deadline: float
+    ) -> None:
+        """Run units of one statement each; the statement that they share commits by itself."""
+        self._clean = False
+        shared = SharedStatements(self._connection, known)
+        try:
+            async with asyncio.timeout_at(deadline):
+                await run_together(units, shared.execute_once)
+        except Exception as error:
+            if isinstance(error, TimeoutError) or self.lost or shared.committed:
+                raise errors.Unavailable(_OUTCOME_UNKNOWN) from error
+            self._clean = True
+            raise UndoneByNeighbor from error
+        self._clean = True
 
     async def write_single(self, unit: Unit[T], deadline: float) -> T:
         """Run a unit of one statement, which commits by itself; parameters and errors are as in `write`."""

@@ -17,7 +17,6 @@ from authfactor.store.postgres.shared_transaction import (
     RUN,
     SharingUnit,
     Statement,
-    UndoneByNeighbor,
 )
 
 ArrayStatements = dict[Statement, ArrayStatement | None]
@@ -27,18 +26,19 @@ ArrayStatements = dict[Statement, ArrayStatement | None]
 class SharedStatements:
     """The statements of one shared transaction."""
 
-    __slots__ = ("_connection", "_known", "_locked")
+    __slots__ = ("_connection", "_known", "_locked", "committed")
 
     def __init__(self, connection: Any, known: ArrayStatements) -> None:  # noqa: ANN401 - the driver ships no types
         """Execute on `connection`; `known` is filled with what is derived."""
         self._connection = connection
         self._known = known
         self._locked: set[tuple[Statement, tuple[object, ...]]] = set()
+        self.committed = False
 
     async def execute(self, method: str, statement: Statement, units: list[SharingUnit]) -> None:
         """Give each unit the answer to its request, or let it leave the transaction.
 
-        Raises `UndoneByNeighbor` and the driver's errors.
+        Raises `UndoneByNeighbor` when one that would have to leave has written, and the driver's errors.
         """
         known = self._known
         array = known[statement] if statement in known else await self._derive(statement)
@@ -47,24 +47,30 @@ class SharedStatements:
         if array is None or len(units) == 1:
             for unit in units:
                 await self._execute_one(method, statement, unit)
-        elif array.answer is Answer.INSERTED:
-            await self._insert(array.text, units)
         else:
             # Rows are locked in the order of their keys, which every process keeps.
             units.sort(key=_key)
             rows = await self._connection.fetch(array.text, *_columns(units))
             if array.answer is Answer.ROWS:
                 _give_rows(method, units, rows, writes=array.writes)
-            else:
+            elif array.answer is Answer.COUNTS:
                 _give_counts(units, rows)
+            else:
+                _give_inserted(units, rows)
 
-    async def _insert(self, text: str, units: list[SharingUnit]) -> None:
-        status = await self._connection.execute(text, *_columns(units))
-        if int(status.rpartition(" ")[2]) != len(units):
-            # Which one was refused is found out by each alone.
-            raise UndoneByNeighbor
-        for unit in units:
-            unit.answer, unit.wrote = 1, True
+    async def execute_once(self, method: str, statement: Statement, units: list[SharingUnit]) -> None:
+        """Do the same outside a transaction, once: a statement for all units, or for one, is atomic.
+
+        Any other unit leaves.
+        """
+        known = self._known
+        array = known[statement] if statement in known else await self._derive(statement)
+        if self.committed or (array is None and len(units) > 1):
+            for unit in units:
+                unit.leave()
+            return
+        await self.execute(method, statement, units)
+        self.committed = True
 
     async def _execute_one(self, method: str, statement: Statement, unit: SharingUnit) -> None:
         text = dialect(statement) if isinstance(statement, str) else chain_text(statement)
@@ -115,6 +121,16 @@ def _give_counts(units: list[SharingUnit], rows: list[Any]) -> None:
         unit = units[row[0] - 1]
         unit.answer += row[1]
         unit.wrote = True
+
+
+def _give_inserted(units: list[SharingUnit], rows: list[Any]) -> None:
+    """Answer with 1 to the units whose row was inserted; of several with the same key, to one."""
+    inserted = {tuple(row) for row in rows}
+    for unit in units:
+        key = _key(unit)
+        unit.answer = int(key in inserted)
+        unit.wrote |= key in inserted
+        inserted.discard(key)
 
 
 def _give_rows(method: str, units: list[SharingUnit], rows: list[Any], *, writes: bool) -> None:

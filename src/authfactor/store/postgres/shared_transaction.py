@@ -6,14 +6,12 @@ would see alone, because a unit that would have to wait for another one of the t
 """
 
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
 from authfactor import errors
 from authfactor.store.db import Row, Step
+from authfactor.store.protocol import Single, Unit
 from authfactor.store.transaction import Tx
-
-if TYPE_CHECKING:
-    from authfactor.store.protocol import Unit
 
 ONE: Final = "one"
 ALL: Final = "all"
@@ -65,12 +63,27 @@ class UndoneByNeighbor(Exception):
 
 
 class SharingUnit:
-    """A unit in a shared transaction. Once `ended`, it has a result, an error, or must run `alone`."""
+    """A unit in a shared transaction. Once `ended`, it has a result, an error, or must run `alone`.
 
-    __slots__ = ("_coroutine", "alone", "answer", "asked", "ended", "error", "result", "tx", "wrote")
+    `single`: its only statement commits by itself.
+    """
 
-    def __init__(self, unit: "Unit[Any]", tx: Tx) -> None:
+    __slots__ = (
+        "_coroutine",
+        "alone",
+        "answer",
+        "asked",
+        "ended",
+        "error",
+        "result",
+        "single",
+        "tx",
+        "wrote",
+    )
+
+    def __init__(self, unit: Unit[Any], tx: Tx) -> None:
         """Start with nothing executed; `tx` runs on a `RequestingDb` and is this unit's until it ends."""
+        self.single = isinstance(unit, Single)
         self.tx = tx
         tx.during_commit = []
         self._coroutine = cast("Coroutine[Request, Any, Any]", unit(tx))
@@ -87,7 +100,8 @@ class SharingUnit:
         except StopIteration as stop:
             self.result, self.ended = stop.value, True
         except Exception as error:
-            if self.wrote and not (isinstance(error, errors.AuthfactorError) and error.commits):
+            commits = self.single or (isinstance(error, errors.AuthfactorError) and error.commits)
+            if self.wrote and not commits:
                 raise UndoneByNeighbor from error
             self.error, self.ended = error, True
 

@@ -1,7 +1,7 @@
 """Units of one kind that wait share the next transaction (decision 0040).
 
-A unit that finds nothing in flight runs alone, as it is. Units that arrive while enough others of their kind
-are in flight wait, and all that wait run together when one of those ends: no unit waits for company.
+A unit that finds few others of its kind in flight runs alone, as it is. Units that arrive while more are in
+flight wait, and all that wait run together when enough of those have ended: no unit waits for company.
 """
 
 import asyncio
@@ -12,9 +12,9 @@ from typing import Any, Final
 from authfactor.store.protocol import Unit
 
 MAX_TOGETHER: Final = 64
-# How many transactions of a kind are in flight at once. While one waits for the database, the process runs
-# the units of the other.
-IN_FLIGHT: Final = 2
+# How many units of a kind may be in flight when more of them start. With fewer requests at once than that,
+# each runs alone and none waits; with one transaction at a time, two requests at once would take turns.
+IN_FLIGHT: Final = 4
 # What has not ended by then waits for a lock or a slow database; it does not keep others waiting.
 STALLED_SECONDS: Final = 0.1
 
@@ -43,7 +43,7 @@ class WaitingUnits:
         self._run_together = run_together
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Waiting] = deque()
-        self._started: dict[object, float] = {}
+        self._started: dict[object, tuple[float, int]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._gathering = self._closing = False
         self._timer: asyncio.TimerHandle | None = None
@@ -70,7 +70,7 @@ class WaitingUnits:
             future = self._loop.create_future()
             self._waiting.appendleft(Waiting(unit, future, deadline))
             return await future
-        started = self._begin()
+        started = self._begin(1)
         try:
             return await self._run_alone(unit, deadline)
         finally:
@@ -86,10 +86,8 @@ class WaitingUnits:
             self._timer.cancel()
 
     def _is_full(self) -> bool:
-        if len(self._started) < IN_FLIGHT or self._closing:
-            return False
         stalled = self._loop.time() - STALLED_SECONDS
-        if sum(began > stalled for began in self._started.values()) < IN_FLIGHT:
+        if self._closing or sum(n for began, n in self._started.values() if began > stalled) < IN_FLIGHT:
             return False
         if self._timer is None:
             self._timer = self._loop.call_later(STALLED_SECONDS, self._start_after_stall)
@@ -107,7 +105,7 @@ class WaitingUnits:
                 each for each in (self._waiting.popleft() for _ in range(count)) if not each.future.done()
             ]
             if units:
-                task = self._loop.create_task(self._run(units, self._begin()))
+                task = self._loop.create_task(self._run(units, self._begin(len(units))))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
@@ -117,9 +115,9 @@ class WaitingUnits:
         finally:
             self._end(started)
 
-    def _begin(self) -> object:
+    def _begin(self, units: int) -> object:
         started = object()
-        self._started[started] = self._loop.time()
+        self._started[started] = self._loop.time(), units
         return started
 
     def _end(self, started: object) -> None:
