@@ -66,7 +66,86 @@ REPEATED = ("tests/rules/test_repeated_verifications.py", "-k", "sqlite")
 REPEATED_SIGN_INS = ("tests/http/sign_in/test_repeated_sign_ins.py", "-k", "not postgres")
 MODEL = ("tests/reliability/test_simulation.py", "-k", "five_thousand")
 
+SHARED = ("tests/store/test_shared_transactions.py", "-k")
+SHARED_COMMITS = ("tests/rules/test_shared_commits.py", "-k")
+
 MUTANTS = [
+    Mutant(
+        "rows of a shared statement are locked as units arrive",
+        "store/postgres/shared_statements.py",
+        "            units.sort(key=_key)\n",
+        "",
+        (*SHARED, "one_order"),
+    ),
+    Mutant(
+        "records of a shared charge are locked as units arrive",
+        "store/queries/attempts.py",
+        " ORDER BY number, subject\n  ON CONFLICT",
+        " ORDER BY at\n  ON CONFLICT",
+        ("tests/rules/test_shared_lock_order.py",),
+    ),
+    Mutant(
+        "what a failed unit wrote is committed with its neighbors",
+        "store/postgres/shared_transaction.py",
+        "if self.wrote and not commits:",
+        "if self.wrote and commits is None:",
+        (*SHARED, "fails_no_neighbor"),
+    ),
+    Mutant(
+        "a shared commit without an answer is repeated",
+        "store/postgres/connection.py",
+        """                raise errors.Unavailable(_OUTCOME_UNKNOWN) from error
+            if isinstance(error, TimeoutError):
+                raise
+""",
+        """                raise UndoneByNeighbor from error
+            if isinstance(error, TimeoutError):
+                raise
+""",
+        (*SHARED, "lost_answer"),
+    ),
+    Mutant(
+        "two units of a shared transaction hold one row",
+        "store/postgres/shared_statements.py",
+        "if row in self._locked:",
+        "if row is self._locked:",
+        (*SHARED, "same_row"),
+    ),
+    Mutant(
+        "codes of one user in a shared charge are counted once",
+        "store/queries/attempts.py",
+        "SELECT CASE WHEN t.turn = 1 THEN t.at ELSE -t.at END,",
+        "SELECT t.at,",
+        (*SHARED_COMMITS, "one_user and postgres"),
+    ),
+    Mutant(
+        "a shared spend closes challenges of used codes",
+        "store/postgres/array_statements.py",
+        'f"k JOIN s{number - 1} USING (at)"',
+        '"k"',
+        (*SHARED, "own_rows"),
+    ),
+    Mutant(
+        "a shared spend does not ask whether the step was used",
+        "store/tables/factors.py",
+        "updated_at = $4\nWHERE environment = $1 AND id = $2 AND last_step < $3",
+        "updated_at = $4\nWHERE environment = $1 AND id = $2",
+        (*SHARED_COMMITS, "own_code and postgres"),
+    ),
+    Mutant(
+        "units that share a transaction wait for a locked row",
+        "store/postgres/connection.py",
+        '"BEGIN; SET LOCAL lock_timeout = 100"',
+        '"BEGIN"',
+        (*SHARED, "no_neighbor_waiting"),
+    ),
+    Mutant(
+        "stalled transactions keep their kind waiting",
+        "store/postgres/waiting_units.py",
+        " if began > stalled)",
+        ")",
+        (*SHARED, "stalled"),
+    ),
     Mutant(
         "bytes beside the body are not counted",
         "http1/request_parser.py",

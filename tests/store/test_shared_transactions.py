@@ -70,7 +70,7 @@ async def test_units_at_once_share_one_transaction(open_postgres: PostgresOpener
     outcomes = await at_once(store, add, ALL)
     assert len(set(outcomes)) == 1
     assert await counts(store) == [1] * ROWS
-    assert (store.stats().units, store.stats().failed) == (ROWS, 0)
+    assert (store.stats().units, store.stats().undone) == (ROWS, 0)
 
 
 async def test_unit_that_is_not_shared_has_its_own_transaction(
@@ -162,7 +162,7 @@ async def test_units_of_one_statement_commit_with_it(open_postgres: PostgresOpen
     outcomes = await asyncio.gather(*map(store.write, units), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [errors.NotFound, int, int, errors.NotFound]
     assert (await counts(store))[ROWS:] == [7, 7]
-    assert store.stats().failed == 0
+    assert store.stats().undone == 0
 
 
 async def test_refused_insert_is_refused_to_its_own_unit(open_postgres: PostgresOpener, counter: str) -> None:
@@ -172,7 +172,7 @@ async def test_refused_insert_is_refused_to_its_own_unit(open_postgres: Postgres
         return await tx.db.run(f"{PUT} ON CONFLICT DO NOTHING", 1, row, 0)
 
     assert await at_once(store, insert, [3, 11, 12, 12]) == [0, 1, 1, 0]
-    assert store.stats().failed == 0
+    assert store.stats().undone == 0
 
 
 async def test_two_units_never_hold_the_same_row_in_one_transaction(

@@ -59,7 +59,7 @@ class StoreStats(NamedTuple):
     `batches` counts commits by the number of units in them, in classes of 1, 2-3, 4-7 and so on (PostgreSQL:
     shared commits only); `units` is the sum of those numbers, `failed` counts failed batches, and `queue` the
     units waiting now for the next commit. PostgreSQL: `busy` and `idle` count pooled connections, `waiting`
-    the units waiting now for one.
+    the units waiting now for one, and `undone` the shared transactions whose units ran again, each alone.
     """
 
     batches: tuple[int, ...] = (0,) * 9
@@ -69,6 +69,7 @@ class StoreStats(NamedTuple):
     busy: int = 0
     idle: int = 0
     waiting: int = 0
+    undone: int = 0
 
 
 class Store(Protocol):

@@ -80,10 +80,10 @@ PER_PROCESS: Final = (
     MetricFamily(
         "authfactor_commit_batch_units",
         "histogram",
-        "Units of work per commit (embedded database).",
+        "Units of work per commit (PostgreSQL: shared commits).",
         bounds=BATCH_BOUNDS,
     ),
-    MetricFamily("authfactor_commit_failures_total", "counter", "Failed commits (embedded database)."),
+    MetricFamily("authfactor_commit_failures_total", "counter", "Failed commits (PostgreSQL: shared)."),
     MetricFamily("authfactor_commit_queue", "gauge", "Units of work waiting for the next commit."),
     MetricFamily(
         "authfactor_pool_sessions",

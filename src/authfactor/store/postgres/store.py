@@ -65,7 +65,7 @@ class PostgresStore:
         self._again: set[asyncio.Task[None]] = set()
         self._on_batch_committed: Callable[[], None] = _nothing
         self._batches = list(StoreStats().batches)
-        self._units = self._failed = 0
+        self._units = self._failed = self._undone = 0
 
     async def write(self, unit: Unit[T]) -> T:
         """Run the unit in a transaction, retrying after conflicts; return its result once committed."""
@@ -112,7 +112,8 @@ class PostgresStore:
         """Return the sizes of shared commits, how many units wait for one, and the pool's counts."""
         busy, idle, waiting = self._pool.counts()
         queue = sum(map(len, self._kinds.values()))
-        return StoreStats(tuple(self._batches), self._units, self._failed, queue, busy, idle, waiting)
+        batches = tuple(self._batches), self._units, self._failed, queue
+        return StoreStats(*batches, busy, idle, waiting, self._undone)
 
     async def close(self) -> None:
         """Close idle connections; those in use are closed when their units end."""
@@ -168,7 +169,7 @@ class PostgresStore:
         try:
             await session.write_together(units, self._array_statements, deadline)
         except UndoneByNeighbor:
-            self._failed += 1
+            self._undone += 1
             return waiting
         except BaseException:
             self._failed += 1
