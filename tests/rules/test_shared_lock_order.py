@@ -10,7 +10,8 @@ from tests.support.postgres_server import PostgresServer
 USERS = 8
 # Slow enough that the statements of both processes overlap.
 SLOW_FAILURES = """
-CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.005); RETURN NEW; END $$;
+CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql
+AS $$ BEGIN PERFORM pg_sleep(0.005); RETURN NEW; END $$;
 CREATE TRIGGER wait BEFORE INSERT ON failures FOR EACH ROW EXECUTE FUNCTION wait();
 """
 DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = '{name}'"
