@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.table import Table
 
+from harness.environment import REPOSITORY
 from harness.measure import Sample
 
 
@@ -86,7 +87,8 @@ def rows(samples: Sequence[Sample], servers: Sequence[str]) -> list[Row]:
 
 def table(lines: Sequence[Row], servers: Sequence[str]) -> Table:
     """Return a table: per server the requests per second, latency and CPU per request, then the ratios."""
-    drawn = Table(title="requests/s (p50 / p99 ms, server CPU µs per request)")
+    title = "requests/s (p50 / p99 ms, server CPU µs per request)"
+    drawn = Table(title=title, caption=f"Python {python_build()}")
     drawn.add_column("operation")
     drawn.add_column("conns", justify="right")
     for name in servers:
@@ -108,13 +110,31 @@ def table(lines: Sequence[Row], servers: Sequence[str]) -> Table:
     return drawn
 
 
+_BUILD = """
+import os, platform, sys, sysconfig
+given = sysconfig.get_config_var("CONFIG_ARGS") or ""
+options = [name for name in ("--enable-optimizations", "--with-lto") if name in given]
+print(platform.python_version(), os.path.realpath(sys.executable), *(options or ["no PGO or LTO recorded"]))
+"""
+
+
+def python_build() -> str:
+    """Return version, path and recorded optimizations of the Python that runs our servers.
+
+    Debian's is built with PGO and LTO without recording it.
+    """
+    python = str(REPOSITORY / ".venv" / "bin" / "python")
+    done = subprocess.run([python, "-c", _BUILD], capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
 def machine() -> dict[str, str | int | None]:
     """Return a description of the machine."""
     wrk_version = subprocess.run(["wrk", "--version"], capture_output=True, text=True, check=False).stdout
     return {
         "system": platform.platform(),
         "processors": os.cpu_count(),
-        "python": platform.python_version(),
+        "python": python_build(),
         "wrk": wrk_version.partition(" [")[0].strip(),
     }
 

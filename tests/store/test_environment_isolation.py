@@ -156,6 +156,7 @@ WRITES: dict[str, tuple[Callable[[Tx, "Rows"], Awaitable[object]], object]] = {
     "sessions.end_of_user": (lambda tx, _: tx.sessions.end_of_user(OTHER, USER, 2), []),
     "sessions.clear_second_factor": (lambda tx, _: tx.sessions.clear_second_factor(OTHER, USER, "pwd", 2), 0),
     "sessions.delete_of_user": (lambda tx, _: tx.sessions.delete_of_user(OTHER, USER), None),
+    "sessions.refresh_with_session": (lambda tx, _: tx.sessions.refresh_with_session(OTHER, TOKEN), None),
     "sessions.spend_refresh": (lambda tx, _: tx.sessions.spend_refresh(OTHER, TOKEN, 2, "new"), False),
     "signing_keys.retire_others": (lambda tx, _: tx.signing_keys.retire_others(OTHER, "other", 2), 0),
     "links.open": (lambda tx, _: tx.links.open(OTHER, "link_1", 2, b"session", 9), False),

@@ -308,11 +308,10 @@ class Sessions:
 
 async def _session_of(scope: Scope, hashed: bytes) -> tuple[RefreshToken, SessionRecord]:
     """Return a refresh token and its session. Raises `OAuthRefused` for an unknown token."""
-    token = await scope.tx.sessions.refresh_by_hash(scope.number, hashed)
-    session = await scope.tx.sessions.by_id(scope.number, token.session_id) if token else None
-    if token is None or session is None:
+    found = await scope.tx.sessions.refresh_with_session(scope.number, hashed)
+    if found is None:
         raise _refused()
-    return token, session
+    return found
 
 
 def _successor_row(environment: int, hashed: bytes) -> SealedLocation:

@@ -78,6 +78,12 @@ INSERT INTO refresh_tokens (environment, token_hash, {REFRESH_COLUMNS}) VALUES (
 
 REFRESH_BY_HASH = f"SELECT {REFRESH_COLUMNS} FROM refresh_tokens WHERE environment = $1 AND token_hash = $2"
 
+REFRESH_WITH_SESSION = f"""
+SELECT r.session_id, r.created_at, r.spent_at, r.successor, s.{SESSION_COLUMNS.replace(", ", ", s.")}
+FROM refresh_tokens r JOIN sessions s ON s.environment = r.environment AND s.id = r.session_id
+WHERE r.environment = $1 AND r.token_hash = $2
+"""
+
 # Of any number of concurrent refreshes, one finds the token unspent; the others read the stored successor.
 SPEND_REFRESH = """
 UPDATE refresh_tokens SET spent_at = $3, successor = $4
@@ -184,6 +190,13 @@ class SessionsTable:
         """Return the refresh token with this hash, or None."""
         row = await self._db.one(REFRESH_BY_HASH, environment, token_hash)
         return None if row is None else RefreshToken(*row)
+
+    async def refresh_with_session(
+        self, environment: int, token_hash: bytes
+    ) -> tuple[RefreshToken, SessionRecord] | None:
+        """Return the refresh token with this hash and its session; None when either does not exist."""
+        row = await self._db.one(REFRESH_WITH_SESSION, environment, token_hash)
+        return None if row is None else (RefreshToken(*row[:4]), SessionRecord(*row[4:]))
 
     async def spend_refresh(self, environment: int, token_hash: bytes, now: int, successor: str) -> bool:
         """Spend a refresh token and store its sealed successor; True for exactly one caller."""
