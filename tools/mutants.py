@@ -142,7 +142,7 @@ MUTANTS = [
     Mutant(
         "stalled transactions keep their kind waiting",
         "store/postgres/waiting_units.py",
-        " if began > stalled)",
+        " if began > earliest)",
         ")",
         (*SHARED, "stalled"),
     ),

@@ -82,15 +82,18 @@ async def test_unit_that_is_not_shared_has_its_own_transaction(
 
 
 async def test_units_that_arrive_during_a_transaction_share_the_next(
-    open_postgres: PostgresOpener, counter: str
+    open_postgres: PostgresOpener, counter: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(waiting_units, "LONGEST_WAIT", TIME_LIMIT)
     store = open_postgres(counter)
     both_run = asyncio.Event()
     running = 0
 
     async def late(row: int) -> Any:  # noqa: ANN401 - a result or an error
         await both_run.wait()
-        return await store.write(Shared("test", lambda tx: add(tx, row)))
+        for _ in range(row):  # each in its own iteration of the event loop
+            await asyncio.sleep(0)
+        return await store.write(unit_of(add, row))
 
     async def slow(tx: Tx) -> int:
         nonlocal running
@@ -98,7 +101,7 @@ async def test_units_that_arrive_during_a_transaction_share_the_next(
         if running == waiting_units.IN_FLIGHT:
             both_run.set()
         await both_run.wait()
-        await tx.db.one("SELECT pg_sleep(0.05)")
+        await tx.db.one("SELECT pg_sleep(0.2)")
         return await transaction(tx)
 
     tasks: list[asyncio.Future[int]] = []

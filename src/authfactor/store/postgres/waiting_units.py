@@ -1,7 +1,8 @@
 """Units of one kind that wait share the next transaction (decision 0040).
 
 A unit that finds few others of its kind in flight runs alone, as it is. Units that arrive while more are in
-flight wait, and all that wait run together when enough of those have ended: no unit waits for company.
+flight wait, and all that wait run together when those have ended, or after two milliseconds: no unit waits
+for company.
 """
 
 import asyncio
@@ -12,11 +13,14 @@ from typing import Any, Final
 from authfactor.store.protocol import Unit
 
 MAX_TOGETHER: Final = 64
-# How many units of a kind may be in flight when more of them start. With fewer requests at once than that,
-# each runs alone and none waits; with one transaction at a time, two requests at once would take turns.
+# How many units of a kind may be in flight side by side, each alone, while few arrive. With one transaction
+# at a time, two requests at once would take turns.
 IN_FLIGHT: Final = 4
-# What has not ended by then waits for a lock or a slow database; it does not keep others waiting.
-STALLED_SECONDS: Final = 0.1
+# While more units than that share a transaction on average, one transaction at a time gathers the most.
+FEW: Final = 2.0
+# The longest wait for a transaction in flight, in seconds: a distant database, a lock, or a busy machine must
+# not make requests take turns.
+LONGEST_WAIT: Final = 0.002
 
 
 class Waiting:
@@ -44,6 +48,7 @@ class WaitingUnits:
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Waiting] = deque()
         self._started: dict[object, tuple[float, int]] = {}
+        self._average = 1.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._gathering = self._closing = False
         self._timer: asyncio.TimerHandle | None = None
@@ -86,14 +91,16 @@ class WaitingUnits:
             self._timer.cancel()
 
     def _is_full(self) -> bool:
-        stalled = self._loop.time() - STALLED_SECONDS
-        if self._closing or sum(n for began, n in self._started.values() if began > stalled) < IN_FLIGHT:
+        """Whether a unit must wait; then a timer is set that ends the wait."""
+        earliest = self._loop.time() - LONGEST_WAIT
+        units = sum(count for began, count in self._started.values() if began > earliest)
+        if self._closing or not units or (units < IN_FLIGHT and self._average <= FEW):
             return False
         if self._timer is None:
-            self._timer = self._loop.call_later(STALLED_SECONDS, self._start_after_stall)
+            self._timer = self._loop.call_later(LONGEST_WAIT, self._start_after_wait)
         return True
 
-    def _start_after_stall(self) -> None:
+    def _start_after_wait(self) -> None:
         self._timer = None
         self._start()
 
@@ -116,6 +123,7 @@ class WaitingUnits:
             self._end(started)
 
     def _begin(self, units: int) -> object:
+        self._average += (units - self._average) / 4
         started = object()
         self._started[started] = self._loop.time(), units
         return started
