@@ -128,8 +128,8 @@ MUTANTS = [
     Mutant(
         "a shared spend does not ask whether the step was used",
         "store/tables/factors.py",
-        "updated_at = $4\nWHERE environment = $1 AND id = $2 AND last_step < $3",
-        "updated_at = $4\nWHERE environment = $1 AND id = $2",
+        "last_used_at = $4\nWHERE environment = $1 AND id = $2 AND last_step < $3",
+        "last_used_at = $4\nWHERE environment = $1 AND id = $2",
         (*SHARED_COMMITS, "own_code and postgres"),
     ),
     Mutant(
