@@ -41,3 +41,22 @@ def test_request_span_joins_the_callers_trace(tmp_path: Path) -> None:
     }
     assert b"hunter2" not in b"".join(bodies)
     assert b"auth_factor_unknown" not in b"".join(bodies)
+
+
+def test_opentelemetrys_own_variables_configure_the_traces(tmp_path: Path) -> None:
+    with collecting() as (environment, bodies):
+        endpoint = environment.pop("AUTHFACTOR_TRACE_ENDPOINT").removesuffix("/v1/traces")
+        standard = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_SERVICE_NAME": "mfa"}
+        server = Server(tmp_path / "data", environment | standard)
+        server.start()
+        with server.client() as client:
+            client.get("/auth/factors/auth_factor_unknown")
+        assert server.stop() == 0, server.output()
+    names = {
+        attribute.value.string_value
+        for body in bodies
+        for resource in ExportTraceServiceRequest.FromString(body).resource_spans
+        for attribute in resource.resource.attributes
+        if attribute.key == "service.name"
+    }
+    assert names == {"mfa"}

@@ -450,3 +450,26 @@ def test_base_url_follows_the_listening_socket(address: object, tls: str, url: s
 def test_only_a_loopback_address_needs_no_base_url(host: str, is_loopback: bool) -> None:
     assert (server_url.warning(Settings(), host) is None) == is_loopback
     assert server_url.warning(Settings(base_url="https://mfa.example.org"), host) is None
+
+
+BASE = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318/"}
+TRACES = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:4318/traces"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "endpoint", "origin"),
+    [
+        ({}, "", "default"),
+        (BASE, "http://127.0.0.1:4318/v1/traces", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+        (BASE | TRACES, "http://127.0.0.1:4318/traces", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
+        (BASE | {"OTEL_SDK_DISABLED": "true"}, "", "default"),
+        (BASE | {"OTEL_TRACES_EXPORTER": "none"}, "", "default"),
+        (BASE | {"AUTHFACTOR_TRACE_ENDPOINT": "http://a/b"}, "http://a/b", "AUTHFACTOR_TRACE_ENDPOINT"),
+        (BASE | {"AUTHFACTOR_TRACE_ENDPOINT": ""}, "", "AUTHFACTOR_TRACE_ENDPOINT"),
+    ],
+)
+def test_opentelemetrys_variables_apply_unless_the_setting_is_given(
+    environ: dict[str, str], endpoint: str, origin: str
+) -> None:
+    loaded = reading.load(environ)
+    assert (loaded.settings.trace_endpoint, loaded.origins["trace_endpoint"]) == (endpoint, origin)

@@ -252,7 +252,9 @@ class Settings:
         reload=True,
     )
     trace_endpoint: str = _setting(
-        "", "URL of an OpenTelemetry collector (OTLP over HTTP); empty: no traces."
+        "",
+        "URL of an OpenTelemetry collector (OTLP over HTTP); empty: the variable OTEL_EXPORTER_OTLP_ENDPOINT,"
+        " or no traces.",
     )
     rate_per_key: int = _setting(
         0,

@@ -75,8 +75,27 @@ def load(environ: Mapping[str, str], file: Path | None = None, **overrides: obje
             name, value_text = _named(variable, text, environ, known)
             values[name] = _parse(known[name], value_text, variable)
             origins[name] = variable
+    if "trace_endpoint" not in values:
+        variable, endpoint = _standard_trace_endpoint(environ)
+        if endpoint:
+            values["trace_endpoint"], origins["trace_endpoint"] = endpoint, variable
     given = {name: value for name, value in overrides.items() if value is not None}
     return LoadedSettings(Settings(**values | given), origins | dict.fromkeys(given, "command line"))
+
+
+def _standard_trace_endpoint(environ: Mapping[str, str]) -> tuple[str, str]:
+    """Return OpenTelemetry's own variable for the collector, and the URL for traces; empty without one.
+
+    The SDK reads the other variables of its specification, such as OTEL_SERVICE_NAME, itself.
+    """
+    off = environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+    if off or environ.get("OTEL_TRACES_EXPORTER", "otlp").strip() != "otlp":
+        return "", ""
+    traces, base = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"
+    if environ.get(traces):
+        return traces, environ[traces]
+    # OTLP's specification: the path is appended only to the variable of all signals.
+    return (base, environ[base].rstrip("/") + "/v1/traces") if environ.get(base) else ("", "")
 
 
 def is_service_link(variable: str, text: str) -> bool:

@@ -62,11 +62,13 @@ def traced(dispatcher: Dispatcher, endpoint: str) -> TracingDispatcher:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415 - an extra
             OTLPSpanExporter,
         )
-        from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - the same
+        from opentelemetry.sdk.resources import OTELResourceDetector, Resource  # noqa: PLC0415 - the same
         from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - the same
         from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - the same
     except ModuleNotFoundError as error:
         raise InvalidSetting(f"{PREFIX}TRACE_ENDPOINT needs: pip install 'authfactor[otel]'") from error
-    provider = TracerProvider(resource=Resource.create({"service.name": "authfactor"}))
+    # `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` take precedence.
+    resource = Resource({"service.name": "authfactor"}).merge(OTELResourceDetector().detect())
+    provider = TracerProvider(resource=Resource.create().merge(resource))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
     return TracingDispatcher(dispatcher, provider)
