@@ -375,7 +375,6 @@ def test_authorization_scheme_is_case_insensitive(anonymous: httpx.Client) -> No
 def test_unknown_path_is_404_and_wrong_method_is_405(api: httpx.Client, anonymous: httpx.Client) -> None:
     for path in (
         "/nothing",
-        "/",
         "/auth",
         "/auth/factors",
         "/user_management/users/",

@@ -10,6 +10,7 @@ import pytest
 from authfactor import errors
 from authfactor.store import Shared, Single, Tx
 from authfactor.store.postgres import waiting_units
+from authfactor.store.postgres.shared_transaction import RequestingDb, SharingUnit, UndoneByNeighbor
 from authfactor.store.postgres.store import PostgresStore
 from tests.store.conftest import PostgresOpener
 from tests.support.postgres_server import PostgresServer
@@ -231,6 +232,21 @@ async def test_lost_answer_to_a_shared_commit_is_unknown_to_each_and_not_repeate
     assert all(isinstance(outcome, errors.Unavailable) for outcome in outcomes)
     assert all("may or may not have been made" in outcome.message for outcome in outcomes)
     assert runs[1:] == [1] * ROWS
+
+
+async def test_units_of_a_transaction_that_cannot_begin_are_closed(
+    open_postgres: PostgresOpener, counter: str
+) -> None:
+    store = open_postgres(counter)
+    await store.write(unit_of(add, 1))
+    session = store._pool.try_acquire()
+    assert session is not None
+    session._connection._protocol.abort()  # as by a server that ended
+    units = [SharingUnit(unit_of(add, row), Tx(RequestingDb())) for row in ALL]
+    with pytest.raises(UndoneByNeighbor):
+        await session.write_together(units, {}, asyncio.get_running_loop().time() + TIME_LIMIT)
+    assert all(unit.ended for unit in units)
+    store._pool.release(session)
 
 
 @pytest.mark.parametrize("when", ["IMMEDIATE", "DEFERRED"])

@@ -19,6 +19,15 @@ CODE_REFUSALS: Final[dict[CodeReason, tuple[str, str]]] = {
 }
 
 
+# Operators have no recovery codes.
+OPERATOR_CODE_MALFORMED: Final = "A code is six digits. This attempt was not counted."
+
+
+def operator_code_refusal() -> errors.SignInRefused:
+    """Return the error of an operator's code that cannot be one."""
+    return errors.SignInRefused("invalid_one_time_code", OPERATOR_CODE_MALFORMED, reason="code_malformed")
+
+
 def code_refusal(reason: CodeReason) -> errors.SignInRefused:
     """Return the error of a code that was not valid for this reason."""
     return errors.SignInRefused(*CODE_REFUSALS[reason], reason=reason)

@@ -26,7 +26,7 @@ from authfactor.models import (
 from authfactor.otp import totp
 from authfactor.rules.audit.audit_log import NO_ORIGIN, Actor, AuditLog, Origin
 from authfactor.rules.authentication import password_throttling
-from authfactor.rules.authentication.code_refusals import code_refusal
+from authfactor.rules.authentication.code_refusals import operator_code_refusal
 from authfactor.rules.authentication.opaque_tokens import random_token
 from authfactor.rules.authentication.password_hashing import (
     KNOWN_OPERATORS,
@@ -120,7 +120,7 @@ class OperatorSignIn:
         """
         if totp.clean_code(form.code) is None:
             # Before the password is compared: the answer tells nothing about it (decision 0036).
-            raise code_refusal("code_malformed")
+            raise operator_code_refusal()
         email = without_nul(form.email)
         found = await store.read(lambda tx: tx.operators.by_email(email))
         known = found if found is not None and found.state == "active" and found.factor_id else None

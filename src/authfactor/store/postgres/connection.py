@@ -114,9 +114,19 @@ class PgConnection:
         Raises `UndoneByNeighbor` when nothing was committed and each may run alone, `TimeoutError`, and
         `errors.Unavailable` when the outcome of the commit is unknown.
         """
-        if all(unit.single for unit in units):
-            await self._write_singles_together(units, known, deadline)
-            return
+        together = (
+            self._write_singles_together if all(unit.single for unit in units) else self._share_transaction
+        )
+        try:
+            await together(units, known, deadline)
+        finally:
+            for unit in units:
+                # Not even started, if the transaction could not begin.
+                unit.close()
+
+    async def _share_transaction(
+        self, units: list[SharingUnit], known: ArrayStatements, deadline: float
+    ) -> None:
         self._clean = committing = False
         try:
             async with asyncio.timeout_at(deadline):

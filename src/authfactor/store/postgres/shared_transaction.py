@@ -126,19 +126,14 @@ async def run_together(units: list[SharingUnit], execute: Execute) -> None:
 
     Raises `UndoneByNeighbor` and what `execute` raises; then no unit has an outcome that counts.
     """
-    try:
-        running = units
-        while running:
-            groups: dict[tuple[str, Statement], list[SharingUnit]] = {}
-            for unit in running:
-                unit.resume()
-                if not unit.ended and unit.asked is not None:
-                    groups.setdefault((unit.asked.method, unit.asked.statement), []).append(unit)
-            # In one order, for the locks: units that took different ways ask for different statements.
-            for method, statement in sorted(groups, key=str) if len(groups) > 1 else groups:
-                await execute(method, statement, groups[method, statement])
-            running = [unit for unit in running if not unit.ended]
-    finally:
-        for unit in units:
-            if not unit.ended:
-                unit.close()
+    running = units
+    while running:
+        groups: dict[tuple[str, Statement], list[SharingUnit]] = {}
+        for unit in running:
+            unit.resume()
+            if not unit.ended and unit.asked is not None:
+                groups.setdefault((unit.asked.method, unit.asked.statement), []).append(unit)
+        # In one order, for the locks: units that took different ways ask for different statements.
+        for method, statement in sorted(groups, key=str) if len(groups) > 1 else groups:
+            await execute(method, statement, groups[method, statement])
+        running = [unit for unit in running if not unit.ended]
