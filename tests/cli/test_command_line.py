@@ -52,7 +52,8 @@ def assert_one_line(stderr: str, *words: str) -> None:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("command-line") / "data"
-    Client(data=folder).close()  # commands that read create no installation
+    with Client(data=folder) as client:  # commands that read create no installation
+        client.user_management.list_users()
     return folder
 
 

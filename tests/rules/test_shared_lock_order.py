@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from authfactor.store import migrations
 from tests.support.installation import Installation, Opener
 from tests.support.postgres_server import PostgresServer
 
@@ -18,9 +19,10 @@ DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = '{name}'"
 
 
 @pytest.fixture
-def database_url(postgres_server: PostgresServer, migrated_database: str) -> str:
+def database_url(postgres_server: PostgresServer) -> str:
     """Create a database with slow failure records that finds deadlocks before a lock times out."""
-    name = postgres_server.create_database(migrated_database)
+    name = postgres_server.create_database()
+    postgres_server.sql(migrations.script("postgresql"), name)
     postgres_server.sql(SLOW_FAILURES, name)
     postgres_server.sql(f"ALTER DATABASE {name} SET deadlock_timeout = '10ms'")
     return postgres_server.url(name)
