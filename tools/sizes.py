@@ -1,4 +1,4 @@
-"""Fail when a module or a function of the package exceeds its limit; print the distribution.
+"""Fail when a module or a function exceeds its limit, or two classes share a name; print the distribution.
 
 Usage: python tools/sizes.py [FOLDER ...]   (default: src)
 """
@@ -39,6 +39,16 @@ def measure(folders: list[Path]) -> tuple[list[Size], list[Size]]:
     return modules, functions
 
 
+def repeated_classes(folders: list[Path]) -> dict[str, list[str]]:
+    """Return the names of classes that are defined more than once below the folders, with the places."""
+    places: dict[str, list[str]] = {}
+    for path in sorted(path for folder in folders for path in folder.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(f"{path}:{node.lineno}")
+    return {name: found for name, found in places.items() if len(found) > 1}
+
+
 def percentile(sizes: list[Size], share: float) -> int:
     """Return the size that the given share (0 to 1) of the sizes does not exceed."""
     ordered = sorted(size.lines for size in sizes)
@@ -46,7 +56,8 @@ def percentile(sizes: list[Size], share: float) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    modules, functions = measure([Path(argument) for argument in arguments or ["src"]])
+    folders = [Path(argument) for argument in arguments or ["src"]]
+    modules, functions = measure(folders)
     for name, sizes in (("modules", modules), ("functions", functions)):
         median, p90, longest = (percentile(sizes, share) for share in (0.5, 0.9, 1.0))
         print(f"{name}: {len(sizes)}, median {median}, p90 {p90}, longest {longest} lines")
@@ -54,7 +65,10 @@ def main(arguments: list[str]) -> int:
     too_long += [size for size in functions if size.lines > FUNCTION_LIMIT]
     for size in too_long:
         print(f"too long: {size.where} ({size.lines} lines)")
-    return 1 if too_long else 0
+    repeated = repeated_classes(folders)
+    for name, places in repeated.items():
+        print(f"defined more than once: {name} ({', '.join(places)})")
+    return 1 if too_long or repeated else 0
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from authfactor.rules.console.actions import ConsoleActions
     from authfactor.rules.console.dashboard_counts import Dashboard
     from authfactor.rules.console.reauthentication import Reauthentication
-    from authfactor.rules.factors.recovery_codes import RecoveryCodes
+    from authfactor.rules.factors.recovery_codes import RecoveryCodeSets
     from authfactor.rules.links.branding import Brandings
     from authfactor.rules.maintenance.retention import Retention
 
@@ -139,11 +139,11 @@ class Authfactor:
         )
 
     @functools.cached_property
-    def recovery_codes(self) -> "RecoveryCodes":
+    def recovery_codes(self) -> "RecoveryCodeSets":
         """Recovery codes."""
-        from authfactor.rules.factors.recovery_codes import RecoveryCodes  # noqa: PLC0415 - when there are some
+        from authfactor.rules.factors.recovery_codes import RecoveryCodeSets  # noqa: PLC0415 - when there are some
 
-        return RecoveryCodes(self.clock, self.entropy, self.vault, self.events)
+        return RecoveryCodeSets(self.clock, self.entropy, self.vault, self.events)
 
     @functools.cached_property
     def retention(self) -> "Retention":

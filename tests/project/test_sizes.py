@@ -42,3 +42,14 @@ def test_an_empty_folder_passes(tmp_path: Path) -> None:
     result = run(tmp_path)
     assert result.returncode == 0
     assert "modules: 0" in result.stdout
+
+
+def test_a_class_name_in_two_modules_is_reported(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.py", tmp_path / "b.py"
+    first.write_text("class Event:\n    pass\n")
+    second.write_text("class Other:\n    pass\n")
+    assert run(tmp_path).returncode == 0
+    second.write_text("\nclass Event:\n    pass\n")
+    result = run(tmp_path)
+    assert result.returncode == 1
+    assert f"defined more than once: Event ({first}:1, {second}:2)" in result.stdout

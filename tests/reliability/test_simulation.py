@@ -14,7 +14,7 @@ from authfactor.otp import base32
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors import attempt_limits
 from authfactor.rules.factors.challenges import Challenges, secret_row
-from authfactor.rules.factors.recovery_codes import RecoveryCodes
+from authfactor.rules.factors.recovery_codes import RecoveryCodeSets
 from authfactor.settings import Settings
 from tests.support import authenticator
 from tests.support.reference_verifier import Question, Verifier
@@ -51,7 +51,7 @@ class Schedule:
         vault = Vault([key_of(self.chance.randbytes(32))], self.chance.randbytes)
         new_id = IdGenerator(lambda: self.now, self.chance.randbytes)
         log = EventLog(lambda: self.now, new_id)
-        recovery_codes = RecoveryCodes(lambda: self.now, self.chance.randbytes, vault, log)
+        recovery_codes = RecoveryCodeSets(lambda: self.now, self.chance.randbytes, vault, log)
         self.rules = Challenges(lambda: self.now, new_id, vault, log, SETTINGS, lambda: recovery_codes)
         self.store = SimulatedStore(self.chance, racy=racy)
         self.reference = Verifier(SETTINGS)

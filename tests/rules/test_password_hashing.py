@@ -11,7 +11,7 @@ import pytest
 from authfactor import errors
 from authfactor.crypto import passwords
 from authfactor.crypto.phc import to_base64
-from authfactor.rules.authentication.hashing_pool import HashingPool, Requester
+from authfactor.rules.authentication.hashing_pool import HashingCaller, HashingPool
 from authfactor.rules.authentication.password_hashing import (
     CONSOLE_QUEUE,
     KNOWN_OPERATORS,
@@ -40,11 +40,11 @@ class BusyPool:
         self._holding: asyncio.Task[object] | None = None
 
     async def hold(self, environment: int = 0, weight: int = 1) -> None:
-        requester = Requester(environment, "")
+        requester = HashingCaller(environment, "")
         self._holding = asyncio.create_task(self.pool.run(requester, weight, self._held.wait))
         await asyncio.sleep(0)
 
-    async def submit(self, requester: Requester, name: str = "", weight: int = 1) -> "asyncio.Task[None]":
+    async def submit(self, requester: HashingCaller, name: str = "", weight: int = 1) -> "asyncio.Task[None]":
         """Queue a job; it has its place when this returns."""
         label = name or f"{requester.environment}{requester.network}"
         task = asyncio.create_task(self.pool.run(requester, weight, lambda: self.order.append(label)))
@@ -113,8 +113,8 @@ async def test_queue_slot_is_released_after_an_error() -> None:
 
     for _ in range(10):
         with pytest.raises(ZeroDivisionError):
-            await pool.run(Requester(1, ""), 1, fail)
-    assert await pool.run(Requester(1, ""), 1, lambda: True)
+            await pool.run(HashingCaller(1, ""), 1, fail)
+    assert await pool.run(HashingCaller(1, ""), 1, lambda: True)
     pool.close()
 
 
@@ -130,7 +130,7 @@ async def test_strangers_at_the_console_neither_delay_the_api_nor_known_operator
     stored = await hashing.hash(PASSWORD, SHARE)
     held = threading.Event()
     console = hashing._pools["console"]
-    holding = asyncio.create_task(console.run(Requester(0, "198.51.100.1"), 1, held.wait))
+    holding = asyncio.create_task(console.run(HashingCaller(0, "198.51.100.1"), 1, held.wait))
     await asyncio.sleep(0)
     waiting = [
         asyncio.create_task(hashing.verify("wrong", None, console_share("198.51.100.1")))
@@ -153,17 +153,17 @@ async def test_environments_take_turns_however_many_jobs_one_has(
 ) -> None:
     pool = busy_pool(100)
     await pool.hold()
-    tasks = [await pool.submit(Requester(1, ""), "loud") for _ in range(20)]
-    tasks += [await pool.submit(Requester(2, ""), "quiet") for _ in range(3)]
+    tasks = [await pool.submit(HashingCaller(1, ""), "loud") for _ in range(20)]
+    tasks += [await pool.submit(HashingCaller(2, ""), "quiet") for _ in range(3)]
     assert (await pool.release(tasks))[:6] == ["loud", "quiet"] * 3
 
 
 async def test_networks_take_turns_within_their_environment(busy_pool: Callable[[int], BusyPool]) -> None:
     pool = busy_pool(100)
     await pool.hold()
-    tasks = [await pool.submit(Requester(1, "198.51.100.1"), "loud") for _ in range(20)]
-    tasks += [await pool.submit(Requester(1, "203.0.113.7"), "quiet") for _ in range(2)]
-    tasks += [await pool.submit(Requester(2, ""), "other environment") for _ in range(2)]
+    tasks = [await pool.submit(HashingCaller(1, "198.51.100.1"), "loud") for _ in range(20)]
+    tasks += [await pool.submit(HashingCaller(1, "203.0.113.7"), "quiet") for _ in range(2)]
+    tasks += [await pool.submit(HashingCaller(2, ""), "other environment") for _ in range(2)]
     order = await pool.release(tasks)
     assert order[:4] == ["loud", "other environment", "quiet", "other environment"]
     assert order[4:6] == ["loud", "quiet"]
@@ -174,8 +174,8 @@ async def test_full_queue_makes_room_for_the_environment_that_uses_less_of_it(
 ) -> None:
     pool = busy_pool(8)
     await pool.hold()
-    loud = [await pool.submit(Requester(1, ""), "loud") for _ in range(20)]
-    quiet = [await pool.submit(Requester(2, ""), "quiet") for _ in range(3)]
+    loud = [await pool.submit(HashingCaller(1, ""), "loud") for _ in range(20)]
+    quiet = [await pool.submit(HashingCaller(2, ""), "quiet") for _ in range(3)]
     order = await pool.release([*loud, *quiet])
     assert order.count("quiet") == 3
     assert order.count("loud") == 5
@@ -189,8 +189,8 @@ async def test_full_queue_makes_room_for_the_network_that_uses_less_of_it(
 ) -> None:
     pool = busy_pool(8)
     await pool.hold()
-    loud = [await pool.submit(Requester(1, "198.51.100.1"), "loud") for _ in range(20)]
-    quiet = [await pool.submit(Requester(1, f"203.0.113.{number}"), "quiet") for number in range(4)]
+    loud = [await pool.submit(HashingCaller(1, "198.51.100.1"), "loud") for _ in range(20)]
+    quiet = [await pool.submit(HashingCaller(1, f"203.0.113.{number}"), "quiet") for number in range(4)]
     order = await pool.release([*loud, *quiet])
     assert (order.count("loud"), order.count("quiet")) == (4, 4)
 
@@ -200,8 +200,8 @@ async def test_environment_that_fills_the_queue_alone_is_refused_itself(
 ) -> None:
     pool = busy_pool(8)
     await pool.hold()
-    quiet = await pool.submit(Requester(2, ""), "quiet")
-    loud = [await pool.submit(Requester(1, ""), "loud") for _ in range(8)]
+    quiet = await pool.submit(HashingCaller(2, ""), "quiet")
+    loud = [await pool.submit(HashingCaller(1, ""), "loud") for _ in range(8)]
     assert (await pool.release([quiet, *loud])).count("quiet") == 1
     assert isinstance(loud[-1].exception(), errors.Unavailable)
 
@@ -209,8 +209,8 @@ async def test_environment_that_fills_the_queue_alone_is_refused_itself(
 async def test_costly_job_counts_as_several(busy_pool: Callable[[int], BusyPool]) -> None:
     pool = busy_pool(100)
     await pool.hold()
-    tasks = [await pool.submit(Requester(1, ""), "costly", weight=3) for _ in range(3)]
-    tasks += [await pool.submit(Requester(2, ""), "cheap") for _ in range(6)]
+    tasks = [await pool.submit(HashingCaller(1, ""), "costly", weight=3) for _ in range(3)]
+    tasks += [await pool.submit(HashingCaller(2, ""), "cheap") for _ in range(6)]
     assert (await pool.release(tasks))[:8] == ["costly", *["cheap"] * 3, "costly", *["cheap"] * 3]
 
 
@@ -218,16 +218,16 @@ async def test_cost_of_a_running_job_is_remembered(busy_pool: Callable[[int], Bu
     """An environment that never has more than one costly job waiting gets no more than its share either."""
     pool = busy_pool(100)
     await pool.hold(1, weight=4)
-    tasks = [await pool.submit(Requester(1, ""), "costly", weight=4)]
-    tasks += [await pool.submit(Requester(2, ""), "cheap") for _ in range(6)]
+    tasks = [await pool.submit(HashingCaller(1, ""), "costly", weight=4)]
+    tasks += [await pool.submit(HashingCaller(2, ""), "cheap") for _ in range(6)]
     assert (await pool.release(tasks)).index("costly") == 4
 
 
 async def test_costly_jobs_make_room_first(busy_pool: Callable[[int], BusyPool]) -> None:
     pool = busy_pool(4)
     await pool.hold()
-    costly = [await pool.submit(Requester(1, ""), "costly", weight=18) for _ in range(2)]
-    cheap = [await pool.submit(Requester(2, ""), "cheap") for _ in range(3)]
+    costly = [await pool.submit(HashingCaller(1, ""), "costly", weight=18) for _ in range(2)]
+    cheap = [await pool.submit(HashingCaller(2, ""), "cheap") for _ in range(3)]
     order = await pool.release([*costly, *cheap])
     assert (order.count("costly"), order.count("cheap")) == (1, 3)
 
@@ -235,12 +235,12 @@ async def test_costly_jobs_make_room_first(busy_pool: Callable[[int], BusyPool])
 async def test_caller_that_gives_up_leaves_its_place(busy_pool: Callable[[int], BusyPool]) -> None:
     pool = busy_pool(2)
     await pool.hold()
-    given_up, waiting = [await pool.submit(Requester(1, ""), name) for name in ("given up", "waiting")]
+    given_up, waiting = [await pool.submit(HashingCaller(1, ""), name) for name in ("given up", "waiting")]
     given_up.cancel()
     await asyncio.sleep(0)
-    newcomer = await pool.submit(Requester(1, ""), "newcomer")
+    newcomer = await pool.submit(HashingCaller(1, ""), "newcomer")
     assert await pool.release([given_up, waiting, newcomer]) == ["waiting", "newcomer"]
-    assert await pool.pool.run(Requester(1, ""), 1, lambda: "free again") == "free again"
+    assert await pool.pool.run(HashingCaller(1, ""), 1, lambda: "free again") == "free again"
 
 
 async def test_turn_of_a_caller_that_gives_up_at_that_moment_passes_on(
@@ -248,7 +248,7 @@ async def test_turn_of_a_caller_that_gives_up_at_that_moment_passes_on(
 ) -> None:
     pool = busy_pool(2)
     await pool.hold()
-    first, second = [await pool.submit(Requester(1, ""), name) for name in ("first", "second")]
+    first, second = [await pool.submit(HashingCaller(1, ""), name) for name in ("first", "second")]
     pool.pool._next_turn()  # as when the running job ends
     first.cancel()
     await asyncio.sleep(0)
@@ -258,7 +258,7 @@ async def test_turn_of_a_caller_that_gives_up_at_that_moment_passes_on(
 async def test_caller_that_has_just_given_up_gets_no_turn(busy_pool: Callable[[int], BusyPool]) -> None:
     pool = busy_pool(2)
     await pool.hold()
-    first, second = [await pool.submit(Requester(1, ""), name) for name in ("first", "second")]
+    first, second = [await pool.submit(HashingCaller(1, ""), name) for name in ("first", "second")]
     first.cancel()
     pool.pool._next_turn()  # before the canceled caller runs
     assert await pool.release([first, second]) == ["second"]
@@ -267,7 +267,7 @@ async def test_caller_that_has_just_given_up_gets_no_turn(busy_pool: Callable[[i
 async def test_waiting_jobs_are_canceled_when_the_pool_closes(busy_pool: Callable[[int], BusyPool]) -> None:
     pool = busy_pool(2)
     await pool.hold()
-    waiting = await pool.submit(Requester(1, ""))
+    waiting = await pool.submit(HashingCaller(1, ""))
     pool.close()
     with pytest.raises(asyncio.CancelledError):
         await waiting
@@ -279,7 +279,7 @@ async def test_import_above_the_limit_still_verifies_but_waits_for_no_other_hash
     costly = to_base64(hashlib.pbkdf2_hmac("sha512", PASSWORD.encode(), b"salt" * 4, 1_000_001))
     stored = f"{{pbkdf2}}$pbkdf2$i=1000001,d=sha512${to_base64(b'salt' * 4)}${costly}"
     held = threading.Event()
-    holding = asyncio.create_task(hashing._costly.run(Requester(1, ""), 18, held.wait))
+    holding = asyncio.create_task(hashing._costly.run(HashingCaller(1, ""), 18, held.wait))
     await asyncio.sleep(0)
     waiting = asyncio.create_task(hashing.verify(PASSWORD, stored, SHARE))
     await asyncio.sleep(0)

@@ -162,7 +162,10 @@ async def test_units_of_one_statement_commit_with_it(open_postgres: PostgresOpen
             raise errors.NotFound("User", str(row))
         return row
 
-    units = (Shared("single", Single(lambda tx, row=row: insert(tx, row))) for row in (3, 11, 12, 12))  # type: ignore[misc]
+    def unit(row: int) -> Shared[int]:
+        return Shared("single", Single(lambda tx: insert(tx, row)))
+
+    units = [unit(row) for row in (3, 11, 12, 12)]
     outcomes = await asyncio.gather(*map(store.write, units), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [errors.NotFound, int, int, errors.NotFound]
     assert (await counts(store))[ROWS:] == [7, 7]

@@ -84,7 +84,7 @@ class Object(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fields: tuple[Parameter, ...]
 
 
-class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class EventDescription(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An event. `data` is the name of the object that it carries."""
 
     description: str
@@ -159,9 +159,9 @@ def objects() -> dict[str, Object]:
 
 
 @functools.cache
-def events() -> dict[str, Event]:
+def events() -> dict[str, EventDescription]:
     """Return the events by name."""
-    return msgspec.convert(_toml("events.toml"), dict[str, Event])
+    return msgspec.convert(_toml("events.toml"), dict[str, EventDescription])
 
 
 @functools.cache

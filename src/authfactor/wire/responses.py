@@ -142,7 +142,9 @@ class ListOf(ResponseModel, Generic[T], frozen=True, gc=False, tag_field="object
     list_metadata: ListMetadataObject
 
 
-class RecoveryCodesCreated(ResponseModel, frozen=True, gc=False, tag_field="object", tag="recovery_codes"):
+class RecoveryCodesCreatedObject(
+    ResponseModel, frozen=True, gc=False, tag_field="object", tag="recovery_codes"
+):
     """A new set. No other response has the codes."""
 
     user_id: str
@@ -152,7 +154,7 @@ class RecoveryCodesCreated(ResponseModel, frozen=True, gc=False, tag_field="obje
     created_at: Timestamp
 
 
-class RecoveryCodes(ResponseModel, frozen=True, gc=False, tag_field="object", tag="recovery_codes"):
+class RecoveryCodesObject(ResponseModel, frozen=True, gc=False, tag_field="object", tag="recovery_codes"):
     """How many recovery codes a user has; `created_at` is null without a set."""
 
     user_id: str
@@ -161,7 +163,7 @@ class RecoveryCodes(ResponseModel, frozen=True, gc=False, tag_field="object", ta
     created_at: Timestamp | None
 
 
-class UserFactor(ResponseModel, frozen=True, gc=False, tag_field="object", tag="authentication_factor"):
+class UserFactorObject(ResponseModel, frozen=True, gc=False, tag_field="object", tag="authentication_factor"):
     """A factor of any type, with its name, its state, and when a code of it was last right."""
 
     id: str
@@ -307,21 +309,21 @@ def factors(page: RecordPage[FactorRecord]) -> ListOf[AuthenticationFactor]:
     return ListOf([factor(item) for item in page.items], ListMetadataObject(page.before, page.after))
 
 
-def recovery_codes_created(user_id: str, made: NewRecoveryCodes) -> RecoveryCodesCreated:
+def recovery_codes_created(user_id: str, made: NewRecoveryCodes) -> RecoveryCodesCreatedObject:
     """Render a new set."""
     total, created_at = len(made.codes), timestamps.format_ms(made.created_at)
-    return RecoveryCodesCreated(user_id, list(made.codes), total, total, created_at)
+    return RecoveryCodesCreatedObject(user_id, list(made.codes), total, total, created_at)
 
 
-def recovery_codes(user_id: str, count: RecoveryCodeCount) -> RecoveryCodes:
+def recovery_codes(user_id: str, count: RecoveryCodeCount) -> RecoveryCodesObject:
     """Render the count of a set."""
     created = timestamps.format_optional(count.created_at)
-    return RecoveryCodes(user_id, count.total, count.remaining, created)
+    return RecoveryCodesObject(user_id, count.total, count.remaining, created)
 
 
-def user_factor(record: FactorDetails) -> UserFactor:
+def user_factor(record: FactorDetails) -> UserFactorObject:
     """Render a factor with its details."""
-    return UserFactor(
+    return UserFactorObject(
         record.id,
         record.user_id,
         record.type,
@@ -332,7 +334,7 @@ def user_factor(record: FactorDetails) -> UserFactor:
     )
 
 
-def user_factors(factors: list[FactorDetails]) -> ListOf[UserFactor]:
+def user_factors(factors: list[FactorDetails]) -> ListOf[UserFactorObject]:
     """Render all factors of a user: one page, as their number is limited."""
     return ListOf(list(map(user_factor, factors)), ListMetadataObject(None, None))
 

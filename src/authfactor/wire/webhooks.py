@@ -92,7 +92,7 @@ class PingedEndpoint(ResponseModel, frozen=True, gc=False, tag_field="object", t
     endpoint_url: str
 
 
-class WebhookDelivery(ResponseModel, frozen=True, gc=False, tag_field="object", tag="webhook_delivery"):
+class WebhookDeliveryObject(ResponseModel, frozen=True, gc=False, tag_field="object", tag="webhook_delivery"):
     """The delivery of one event to one endpoint, for operators."""
 
     id: str
@@ -141,9 +141,9 @@ def endpoints_health(page: RecordPage[WebhookEndpointRecord]) -> ListOf[WebhookE
     return ListOf(items, ListMetadataObject(page.before, page.after))
 
 
-def delivery(record: DeliveryRecord) -> WebhookDelivery:
+def delivery(record: DeliveryRecord) -> WebhookDeliveryObject:
     """Render a delivery."""
-    return WebhookDelivery(
+    return WebhookDeliveryObject(
         record.id,
         record.endpoint_id,
         record.event_id,
@@ -159,6 +159,6 @@ def delivery(record: DeliveryRecord) -> WebhookDelivery:
     )
 
 
-def deliveries(page: RecordPage[DeliveryRecord]) -> ListOf[WebhookDelivery]:
+def deliveries(page: RecordPage[DeliveryRecord]) -> ListOf[WebhookDeliveryObject]:
     """Render a page of deliveries."""
     return ListOf([delivery(item) for item in page.items], ListMetadataObject(page.before, page.after))

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from authfactor.rules.authentication.hashing_pool import HashingPool, Requester
+from authfactor.rules.authentication.hashing_pool import HashingCaller, HashingPool
 from tests.support import authenticator
 from tests.support.application import AUTHENTICATE
 from tests.support.server_process import API_KEY, CLIENT_ID, Server, fields, running
@@ -21,7 +21,7 @@ SIGN_INS = 24
 async def test_hashing_threads_run_at_lower_priority() -> None:
     pool = HashingPool("test", 1, 1)
     main_priority = os.getpriority(os.PRIO_PROCESS, 0)
-    hashing_priority = await pool.run(Requester(1, ""), 1, lambda: os.getpriority(os.PRIO_PROCESS, 0))
+    hashing_priority = await pool.run(HashingCaller(1, ""), 1, lambda: os.getpriority(os.PRIO_PROCESS, 0))
     pool.close()
     assert hashing_priority == min(main_priority + 10, 19)
     assert os.getpriority(os.PRIO_PROCESS, 0) == main_priority

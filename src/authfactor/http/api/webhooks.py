@@ -90,7 +90,7 @@ ROUTES = [
         ping_webhook_endpoint,
         202,
         "Send a test event to a webhook endpoint",
-        gives=webhooks.WebhookDelivery,
+        gives=webhooks.WebhookDeliveryObject,
         refusals=(404, 409, 422),
         tag=TAG,
     ),

@@ -19,7 +19,7 @@ T = TypeVar("T")
 NICENESS: Final = 10
 
 
-class Requester(NamedTuple):
+class HashingCaller(NamedTuple):
     """Who asks for a hash: the environment's number and the network of the client (empty: unknown)."""
 
     environment: int
@@ -31,7 +31,7 @@ class _Job:
 
     __slots__ = ("requester", "turn", "weight")
 
-    def __init__(self, requester: Requester, weight: int, turn: "asyncio.Future[None]") -> None:
+    def __init__(self, requester: HashingCaller, weight: int, turn: "asyncio.Future[None]") -> None:
         self.requester = requester
         self.weight = weight
         self.turn = turn
@@ -70,7 +70,7 @@ class FairQueue:
         if len(self._jobs) <= self._limit:
             return None
         waiting: Counter[int] = Counter()
-        of_network: Counter[Requester] = Counter()
+        of_network: Counter[HashingCaller] = Counter()
         for each in self._jobs:
             waiting[each.requester.environment] += each.weight
             of_network[each.requester] += each.weight
@@ -91,7 +91,7 @@ class FairQueue:
         self.charge(job.requester, job.weight)
         return job
 
-    def charge(self, requester: Requester, weight: int) -> None:
+    def charge(self, requester: HashingCaller, weight: int) -> None:
         """Count a job that starts now."""
         environment = requester.environment
         self._environments.serve(environment, weight)
@@ -122,7 +122,7 @@ class HashingPool:
         self._free = threads
         self._queue = FairQueue(queue)
 
-    async def run(self, requester: Requester, weight: int, work: Callable[[], T]) -> T:
+    async def run(self, requester: HashingCaller, weight: int, work: Callable[[], T]) -> T:
         """Run a job on a thread. `weight` is its cost in hashes of our own profile.
 
         Raises `Unavailable` when the queue is full and no other requester uses more of it.
@@ -133,7 +133,7 @@ class HashingPool:
         finally:
             self._next_turn()
 
-    async def _take_turn(self, requester: Requester, weight: int) -> None:
+    async def _take_turn(self, requester: HashingCaller, weight: int) -> None:
         if self._free:
             self._free -= 1
             self._queue.charge(requester, weight)

@@ -11,7 +11,7 @@ from typing import Final, Literal, NamedTuple
 
 from authfactor.crypto import passwords
 from authfactor.models import Entropy
-from authfactor.rules.authentication.hashing_pool import HashingPool, Requester
+from authfactor.rules.authentication.hashing_pool import HashingCaller, HashingPool
 from authfactor.settings import Settings
 
 SALT_BYTES: Final = 16
@@ -26,20 +26,20 @@ class HashingShare(NamedTuple):
     """Which pool a hash is computed in, and on whose account."""
 
     pool: PoolName
-    requester: Requester
+    requester: HashingCaller
 
 
-KNOWN_OPERATORS: Final = HashingShare("known_operators", Requester(0, ""))
+KNOWN_OPERATORS: Final = HashingShare("known_operators", HashingCaller(0, ""))
 
 
 def api_share(environment: int, network: str | None = None) -> HashingShare:
     """Return an environment's share of the API's pool; `network` is that of its client, if known."""
-    return HashingShare("api", Requester(environment, network or ""))
+    return HashingShare("api", HashingCaller(environment, network or ""))
 
 
 def console_share(network: str | None) -> HashingShare:
     """Return the share of a stranger at the console."""
-    return HashingShare("console", Requester(0, network or ""))
+    return HashingShare("console", HashingCaller(0, network or ""))
 
 
 class PasswordHasher:

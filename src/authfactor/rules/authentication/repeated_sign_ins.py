@@ -17,7 +17,7 @@ from authfactor.rules.unit import Scope
 from authfactor.wire.requests import Authenticate, without_nul
 
 
-class StoredSignIn(Record, frozen=True, gc=False, array_like=True):
+class SealedSignIn(Record, frozen=True, gc=False, array_like=True):
     """The answer as it is sealed: a digest of the request, the session and its first tokens."""
 
     request: bytes
@@ -38,7 +38,7 @@ class RepeatedSignIns:
         self, environment: int, token_hash: bytes, request: Authenticate, prepared: PreparedSession
     ) -> str:
         """Return the answer to a request that has spent its pending token, sealed for the token's row."""
-        stored = StoredSignIn(_digest(request), prepared.session.id, *prepared.tokens)
+        stored = SealedSignIn(_digest(request), prepared.session.id, *prepared.tokens)
         return self._vault.seal(msgspec.msgpack.encode(stored), _row(environment, token_hash))
 
     async def find(
@@ -55,7 +55,7 @@ class RepeatedSignIns:
         if sealed is None:
             return None
         stored = msgspec.msgpack.decode(
-            self._vault.unseal(sealed, _row(number, token_hash)), type=StoredSignIn
+            self._vault.unseal(sealed, _row(number, token_hash)), type=SealedSignIn
         )
         if not hmac.compare_digest(stored.request, _digest(request)):
             await pending_sign_ins.forget_answer(number, token_hash)

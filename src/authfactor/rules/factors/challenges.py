@@ -21,7 +21,7 @@ from authfactor.store import CodeAttempt, SpendResult, subject_of
 from authfactor.wire.events import FactorEvent, RefusedAttempt
 
 if TYPE_CHECKING:
-    from authfactor.rules.factors.recovery_codes import RecoveryCodes
+    from authfactor.rules.factors.recovery_codes import RecoveryCodeSets
 
 # How many steps back a code is recognized, only to tell a user that the phone's clock is slow. A code of a
 # future step is never named: an attacker who guessed one would learn when to use it.
@@ -47,7 +47,7 @@ class Challenges:
         vault: Vault,
         log: EventLog,
         settings: Settings,
-        recovery_codes: "Callable[[], RecoveryCodes]",
+        recovery_codes: "Callable[[], RecoveryCodeSets]",
     ) -> None:
         """Keep the collaborators; time and ids come from `clock` and `new_id` alone."""
         self._clock = clock

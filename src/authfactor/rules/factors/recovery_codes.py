@@ -43,7 +43,7 @@ _NO_FACTOR: Final = Item(
 )
 
 
-class RecoveryCodes:
+class RecoveryCodeSets:
     """Makes, counts, deletes and accepts recovery codes."""
 
     def __init__(self, clock: Clock, entropy: Entropy, vault: Vault, log: EventLog) -> None:

@@ -36,7 +36,7 @@ from authfactor.wire import links as wire
 from authfactor.wire.requests import EnrollUserFactor
 
 if TYPE_CHECKING:
-    from authfactor.rules.factors.recovery_codes import RecoveryCodes
+    from authfactor.rules.factors.recovery_codes import RecoveryCodeSets
 
 
 class PageSession(NamedTuple):
@@ -83,7 +83,7 @@ class PageSessions:
         settings: Settings,
         factors: Factors,
         challenges: Challenges,
-        recovery_codes: "Callable[[], RecoveryCodes]",
+        recovery_codes: "Callable[[], RecoveryCodeSets]",
     ) -> None:
         """Keep the collaborators; time and randomness come from `clock` and `entropy` alone."""
         self._clock = clock

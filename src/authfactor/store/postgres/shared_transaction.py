@@ -21,14 +21,14 @@ CHAIN: Final = "chain"
 Statement = str | tuple[tuple[str, int], ...]
 
 
-class Request(NamedTuple):
+class StatementRequest(NamedTuple):
     """What a unit asks of the database: one of the methods of `Db`, its statement and its parameters."""
 
     method: str
     statement: Statement
     parameters: tuple[object, ...]
 
-    def __await__(self) -> Generator["Request", Any, Any]:
+    def __await__(self) -> Generator["StatementRequest", Any, Any]:
         """Suspend the unit until the answer is there."""
         return (yield self)
 
@@ -41,21 +41,21 @@ class RequestingDb:
 
     async def one(self, statement: str, *parameters: object) -> Row | None:
         """Return the statement's first row, or None."""
-        return cast("Row | None", await Request(ONE, statement, parameters))
+        return cast("Row | None", await StatementRequest(ONE, statement, parameters))
 
     async def all(self, statement: str, *parameters: object) -> list[Row]:
         """Return all rows of the statement."""
-        return cast("list[Row]", await Request(ALL, statement, parameters))
+        return cast("list[Row]", await StatementRequest(ALL, statement, parameters))
 
     async def run(self, statement: str, *parameters: object) -> int:
         """Execute a write and return the number of affected rows."""
-        return cast("int", await Request(RUN, statement, parameters))
+        return cast("int", await StatementRequest(RUN, statement, parameters))
 
     async def run_while_matched(self, *steps: Step) -> int:
         """Run statements until one affects no row; return how many affected one."""
         texts = tuple([(text, len(parameters)) for text, parameters in steps])
         values = tuple([value for _, parameters in steps for value in parameters])
-        return cast("int", await Request(CHAIN, texts, values))
+        return cast("int", await StatementRequest(CHAIN, texts, values))
 
 
 class UndoneByNeighbor(Exception):
@@ -86,9 +86,9 @@ class SharingUnit:
         self.single = isinstance(unit, Single)
         self.tx = tx
         tx.during_commit = []
-        self._coroutine = cast("Coroutine[Request, Any, Any]", unit(tx))
+        self._coroutine = cast("Coroutine[StatementRequest, Any, Any]", unit(tx))
         self.answer: Any = None
-        self.asked: Request | None = None
+        self.asked: StatementRequest | None = None
         self.result: Any = None
         self.error: Exception | None = None
         self.ended = self.alone = self.wrote = False

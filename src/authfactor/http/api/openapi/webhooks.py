@@ -31,7 +31,7 @@ def webhooks(texts: OpenApiTexts) -> dict[str, Any]:
     }
 
 
-def _request(name: str, event: reference.Event, texts: OpenApiTexts) -> dict[str, Any]:
+def _request(name: str, event: reference.EventDescription, texts: OpenApiTexts) -> dict[str, Any]:
     carried = reference.objects()[event.data].schema
     schema = {
         "allOf": [
