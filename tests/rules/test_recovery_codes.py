@@ -391,5 +391,5 @@ async def test_verifying_a_totp_code_runs_no_further_statement(
     def fail(*_: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr("authfactor.rules.factors.recovery_codes.RecoveryCodes.judge", fail)
+    monkeypatch.setattr("authfactor.rules.factors.recovery_codes.RecoveryCodeSets.judge", fail)
     assert (await installation.verify(challenge, installation.code(enrolled))).valid

@@ -8,7 +8,7 @@ import click
 
 from authfactor.cli import context
 from authfactor.models import Environment, NewRecoveryCodes, RecoveryCodeCount
-from authfactor.wire import responses
+from authfactor.wire import recovery_codes as wire_codes
 
 if TYPE_CHECKING:
     from authfactor.core import Authfactor
@@ -38,7 +38,7 @@ def create(ctx: click.Context, user_id: str, yes: bool, reason: str | None) -> N
         return await context.run_audited(af, environment, unit, "recovery_codes.create", user_id, reason)
 
     made = context.run(options, work)
-    shape = responses.recovery_codes_created(user_id, made)
+    shape = wire_codes.created(user_id, made)
     context.print_result(options, shape, lambda: print("\n".join(made.codes)))
 
 
@@ -53,7 +53,7 @@ def count(ctx: click.Context, user_id: str) -> None:
         return await af.read(af.recovery_codes.count(environment, user_id))
 
     found = context.run(options, work)
-    shape = responses.recovery_codes(user_id, found)
+    shape = wire_codes.counted(user_id, found)
     lines: list[tuple[str, object]] = [
         ("total", found.total),
         ("unused", found.remaining),

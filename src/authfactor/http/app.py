@@ -7,7 +7,7 @@ Written on bare ASGI because a framework's request and routing layers cost more 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from authfactor import errors
 from authfactor.core import Authfactor
@@ -21,10 +21,12 @@ from authfactor.http.pages.routes import ROUTES as PAGES
 from authfactor.http.routing import Route
 from authfactor.http.telemetry.metrics import MetricsCollector
 from authfactor.http.telemetry.shared_counters import CounterLayout, CounterWriter, SharedCounters
-from authfactor.http.telemetry.tracing import TracingDispatcher, traced
 from authfactor.http1.request_cycle import Message, Receive, RespondDirectly, Send
 from authfactor.http1.response_batching import ResponseBatcher
 from authfactor.webhook_dispatcher import deliver_forever
+
+if TYPE_CHECKING:
+    from authfactor.http.telemetry.tracing import TracingDispatcher
 
 OpenInstallation = Callable[[], Awaitable[Authfactor]]
 HOUSEKEEPING_SECONDS: Final = 60
@@ -98,6 +100,8 @@ class App:
             af, all_routes(self.server_state), self.server_state, writer, self._region
         )
         if af.settings.trace_endpoint:
+            from authfactor.http.telemetry.tracing import traced  # noqa: PLC0415 - few servers trace
+
             self._traced = traced(self.dispatcher, af.settings.trace_endpoint)
         self.respond = (self._traced or self.dispatcher).respond
         self.reads_never_suspend = af.store.reads_never_suspend

@@ -15,9 +15,7 @@ from authfactor.models import (
     Enrollment,
     FactorDetails,
     FactorRecord,
-    NewRecoveryCodes,
     RecordPage,
-    RecoveryCodeCount,
     UserRecord,
     Verification,
 )
@@ -140,27 +138,6 @@ class ListOf(ResponseModel, Generic[T], frozen=True, gc=False, tag_field="object
 
     data: list[T]
     list_metadata: ListMetadataObject
-
-
-class RecoveryCodesCreatedObject(
-    ResponseModel, frozen=True, gc=False, tag_field="object", tag="recovery_codes"
-):
-    """A new set. No other response has the codes."""
-
-    user_id: str
-    codes: list[str]
-    total: int
-    remaining: int
-    created_at: Timestamp
-
-
-class RecoveryCodesObject(ResponseModel, frozen=True, gc=False, tag_field="object", tag="recovery_codes"):
-    """How many recovery codes a user has; `created_at` is null without a set."""
-
-    user_id: str
-    total: int
-    remaining: int
-    created_at: Timestamp | None
 
 
 class UserFactorObject(ResponseModel, frozen=True, gc=False, tag_field="object", tag="authentication_factor"):
@@ -307,18 +284,6 @@ def user(record: UserRecord) -> UserObject:
 def factors(page: RecordPage[FactorRecord]) -> ListOf[AuthenticationFactor]:
     """Render a page of factors."""
     return ListOf([factor(item) for item in page.items], ListMetadataObject(page.before, page.after))
-
-
-def recovery_codes_created(user_id: str, made: NewRecoveryCodes) -> RecoveryCodesCreatedObject:
-    """Render a new set."""
-    total, created_at = len(made.codes), timestamps.format_ms(made.created_at)
-    return RecoveryCodesCreatedObject(user_id, list(made.codes), total, total, created_at)
-
-
-def recovery_codes(user_id: str, count: RecoveryCodeCount) -> RecoveryCodesObject:
-    """Render the count of a set."""
-    created = timestamps.format_optional(count.created_at)
-    return RecoveryCodesObject(user_id, count.total, count.remaining, created)
 
 
 def user_factor(record: FactorDetails) -> UserFactorObject:

@@ -9,7 +9,7 @@ from authfactor.http.response import Response
 from authfactor.http.routing import Route
 from authfactor.http.telemetry.shared_counters import RECOVERED, VERDICT_BY_REASON
 from authfactor.models import Verification
-from authfactor.wire import requests, responses
+from authfactor.wire import recovery_codes, requests, responses
 
 RECOVERY_CODES = "recovery codes"
 
@@ -84,7 +84,7 @@ async def create_recovery_codes(request: Request) -> Response:
     """Make a user's recovery codes."""
     user_id = request.ids[0]
     unit = request.af.recovery_codes.create(request.environment, user_id)
-    render = partial(responses.recovery_codes_created, user_id)
+    render = partial(recovery_codes.created, user_id)
     return await request.administer(unit, render, "recovery_codes.create", user_id)
 
 
@@ -92,7 +92,7 @@ async def get_recovery_codes(request: Request) -> Response:
     """Count a user's recovery codes."""
     user_id = request.ids[0]
     unit = request.af.recovery_codes.count(request.environment, user_id)
-    return await request.read(unit, partial(responses.recovery_codes, user_id))
+    return await request.read(unit, partial(recovery_codes.counted, user_id))
 
 
 async def delete_recovery_codes(request: Request) -> Response:
@@ -235,7 +235,7 @@ ROUTES = [
         create_recovery_codes,
         201,
         "Create recovery codes",
-        gives=responses.RecoveryCodesCreatedObject,
+        gives=recovery_codes.RecoveryCodesCreatedObject,
         refusals=(404, 422),
         tag=RECOVERY_CODES,
     ),
@@ -245,7 +245,7 @@ ROUTES = [
         get_recovery_codes,
         200,
         "Count recovery codes",
-        gives=responses.RecoveryCodesObject,
+        gives=recovery_codes.RecoveryCodesObject,
         refusals=(404,),
         tag=RECOVERY_CODES,
     ),
