@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from authfactor.http.api import health, openapi
-from authfactor.http.api.routes import ROUTES
+from authfactor.http.api.routes import documented
 from authfactor.http.routing import Route
 
 ROOT: Final = Path(__file__).parents[1]
@@ -80,7 +80,7 @@ def findings(linter: str, document: Path) -> list[str]:
 
 def described() -> list[Route]:
     """Return the routes that a server describes at `/openapi.json`."""
-    return [*ROUTES, *(route for route in health.routes(ROUTES) if route.gives)]
+    return [*documented(), *(route for route in health.routes(documented) if route.gives)]
 
 
 def main(arguments: list[str]) -> int:

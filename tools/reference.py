@@ -22,7 +22,7 @@ from authfactor import errors, reference, settings
 from authfactor.cli import app, exit_codes
 from authfactor.http import error_responses
 from authfactor.http.api import health
-from authfactor.http.api.routes import ROUTES
+from authfactor.http.api.routes import documented
 from authfactor.http.app import all_routes
 from authfactor.http.routing import Route
 from authfactor.http.telemetry import log_setup, metric_names
@@ -236,7 +236,7 @@ def refusals(route: Route) -> list[int]:
 
 def endpoints_page() -> str:
     """Return the page of endpoints, by tag."""
-    routes = [*ROUTES, *health.routes(ROUTES)]
+    routes = [*documented(), *health.routes(documented)]
     paragraphs = []
     for tag in dict.fromkeys(route.tag for route in routes):
         paragraphs.append(f"## {tag.capitalize()}")

@@ -40,8 +40,6 @@ from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.events.webhook_endpoints import WebhookEndpoints
 from authfactor.rules.factors.challenges import Challenges
 from authfactor.rules.factors.factors import Factors
-from authfactor.rules.links.links import Links
-from authfactor.rules.links.page_sessions import PageSessions
 from authfactor.rules.maintenance.key_rotation import KeyRotation
 from authfactor.rules.tenants.environments import Environments
 from authfactor.rules.tenants.users import Users
@@ -57,6 +55,8 @@ if TYPE_CHECKING:
     from authfactor.rules.console.reauthentication import Reauthentication
     from authfactor.rules.factors.recovery_codes import RecoveryCodeSets
     from authfactor.rules.links.branding import Brandings
+    from authfactor.rules.links.links import Links
+    from authfactor.rules.links.page_sessions import PageSessions
     from authfactor.rules.maintenance.retention import Retention
 
 T = TypeVar("T")
@@ -117,10 +117,6 @@ class Authfactor:
         attempts = PasswordAttempts(clock, log, throttling, events)
         self.sign_in = SignIn(clock, self.hasher, attempts, events, self.sessions, step_up, self.second_step)
         self.factors = Factors(clock, entropy, new_id, vault, log, settings, self.challenges)
-        self.links = Links(clock, entropy, new_id, log, settings)
-        self.page_sessions = PageSessions(
-            clock, entropy, vault, log, settings, self.factors, self.challenges, lambda: self.recovery_codes
-        )
         self.key_rotation = KeyRotation(clock, new_id(""))
         self.audit = AuditLog(clock, entropy, vault)
         self.operators = Operators(clock, entropy, new_id)
@@ -144,6 +140,29 @@ class Authfactor:
         from authfactor.rules.factors.recovery_codes import RecoveryCodeSets  # noqa: PLC0415 - when there are some
 
         return RecoveryCodeSets(self.clock, self.entropy, self.vault, self.events)
+
+    @functools.cached_property
+    def links(self) -> "Links":
+        """Links to hosted pages."""
+        from authfactor.rules.links.links import Links  # noqa: PLC0415 - for pages alone
+
+        return Links(self.clock, self.entropy, self.new_id, self.events, self.settings)
+
+    @functools.cached_property
+    def page_sessions(self) -> "PageSessions":
+        """The sessions of hosted pages."""
+        from authfactor.rules.links.page_sessions import PageSessions  # noqa: PLC0415 - for pages alone
+
+        return PageSessions(
+            self.clock,
+            self.entropy,
+            self.vault,
+            self.events,
+            self.settings,
+            self.factors,
+            self.challenges,
+            lambda: self.recovery_codes,
+        )
 
     @functools.cached_property
     def retention(self) -> "Retention":

@@ -13,8 +13,8 @@ from authfactor import errors
 from authfactor.core import Authfactor
 from authfactor.crypto.keyring import KeyRingUnusable, source_of
 from authfactor.crypto.vault import UnsealError
-from authfactor.http.api import health
-from authfactor.http.api.routes import ROUTES
+from authfactor.http.api import deferred_routes, health
+from authfactor.http.api.routes import ROUTES, documented
 from authfactor.http.dispatcher import Dispatcher
 from authfactor.http.pages import deferred_pages, templating
 from authfactor.http.pages.routes import ROUTES as PAGES
@@ -39,7 +39,7 @@ log = logging.getLogger("authfactor.http")
 
 def all_routes(server_state: health.ServerState | None = None) -> list[Route]:
     """Return every route that the server handles, the documented ones first."""
-    return [*ROUTES, *health.routes(ROUTES, server_state), *PAGES]
+    return [*ROUTES, *health.routes(documented, server_state), *PAGES]
 
 
 def make_counters(processes: int) -> SharedCounters:
@@ -168,6 +168,7 @@ async def _reload_key_ring(af: Authfactor) -> None:
 async def _prepare_pages(af: Authfactor) -> None:
     """Compile the templates in advance: the first page would otherwise take a quarter of a second."""
     await asyncio.sleep(PREPARE_PAGES_AFTER_SECONDS)
+    await asyncio.to_thread(deferred_routes.load_all)
     await asyncio.to_thread(deferred_pages.load_all)
     await templating.prepare()
     if af.settings.docs:

@@ -1,7 +1,5 @@
 """The endpoints of factors and challenges: parse, make one call, render."""
 
-from functools import partial
-
 from authfactor.errors import InvalidRequest, Item
 from authfactor.http.api.parameters import FACTORS, PAGE, list_query, required
 from authfactor.http.request import Request
@@ -9,9 +7,7 @@ from authfactor.http.response import Response
 from authfactor.http.routing import Route
 from authfactor.http.telemetry.shared_counters import RECOVERED, VERDICT_BY_REASON
 from authfactor.models import Verification
-from authfactor.wire import recovery_codes, requests, responses
-
-RECOVERY_CODES = "recovery codes"
+from authfactor.wire import requests, responses
 
 
 async def enroll_user_factor(request: Request) -> Response:
@@ -78,40 +74,6 @@ async def verify_challenge_by_id(request: Request) -> Response:
     challenge_id = required(body.authentication_challenge_id, "authentication_challenge_id")
     unit = request.af.challenges.verify(request.environment, challenge_id, _code(body.code))
     return await request.write(unit, responses.verification, _verdict)
-
-
-async def create_recovery_codes(request: Request) -> Response:
-    """Make a user's recovery codes."""
-    user_id = request.ids[0]
-    unit = request.af.recovery_codes.create(request.environment, user_id)
-    render = partial(recovery_codes.created, user_id)
-    return await request.administer(unit, render, "recovery_codes.create", user_id)
-
-
-async def get_recovery_codes(request: Request) -> Response:
-    """Count a user's recovery codes."""
-    user_id = request.ids[0]
-    unit = request.af.recovery_codes.count(request.environment, user_id)
-    return await request.read(unit, partial(recovery_codes.counted, user_id))
-
-
-async def delete_recovery_codes(request: Request) -> Response:
-    """Delete a user's recovery codes."""
-    unit = request.af.recovery_codes.delete(request.environment, request.ids[0])
-    return await request.administer(unit, None, "recovery_codes.delete", request.ids[0])
-
-
-async def list_all_factors(request: Request) -> Response:
-    """List all factors of a user."""
-    unit = request.af.factors.of_user(request.environment, request.ids[0])
-    return await request.read(unit, responses.user_factors)
-
-
-async def rename_factor(request: Request) -> Response:
-    """Name a factor."""
-    body = request.read_body(requests.RenameFactor)
-    unit = request.af.factors.rename(request.environment, request.ids[0], body)
-    return await request.administer(unit, responses.user_factor, "factor.rename", request.ids[0])
 
 
 def _verdict(outcome: Verification) -> str | None:
@@ -227,57 +189,6 @@ ROUTES = [
         requires=("code",),
         gives=responses.VerifyResponse,
         refusals=(400, 404, 422),
-        tag=FACTORS,
-    ),
-    Route(
-        "POST",
-        "/authfactor/users/{user_id}/recovery_codes",
-        create_recovery_codes,
-        201,
-        "Create recovery codes",
-        gives=recovery_codes.RecoveryCodesCreatedObject,
-        refusals=(404, 422),
-        tag=RECOVERY_CODES,
-    ),
-    Route(
-        "GET",
-        "/authfactor/users/{user_id}/recovery_codes",
-        get_recovery_codes,
-        200,
-        "Count recovery codes",
-        gives=recovery_codes.RecoveryCodesObject,
-        refusals=(404,),
-        tag=RECOVERY_CODES,
-    ),
-    Route(
-        "DELETE",
-        "/authfactor/users/{user_id}/recovery_codes",
-        delete_recovery_codes,
-        204,
-        "Delete recovery codes",
-        refusals=(404,),
-        tag=RECOVERY_CODES,
-    ),
-    Route(
-        "GET",
-        "/authfactor/users/{user_id}/factors",
-        list_all_factors,
-        200,
-        "List all factors",
-        gives=responses.ListOf[responses.UserFactorObject],
-        refusals=(404,),
-        tag=FACTORS,
-    ),
-    Route(
-        "PATCH",
-        "/authfactor/factors/{factor_id}",
-        rename_factor,
-        200,
-        "Rename a factor",
-        takes=requests.RenameFactor,
-        requires=("name",),
-        gives=responses.UserFactorObject,
-        refusals=(404, 422),
         tag=FACTORS,
     ),
 ]

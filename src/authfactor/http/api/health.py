@@ -32,8 +32,10 @@ async def healthz(_request: Request) -> Response:
     return Response(200, _ALIVE)
 
 
-def routes(described: list[Route], server_state: ServerState | None = None) -> list[Route]:
-    """Make these routes. The OpenAPI document covers the `described` routes and the two health checks."""
+def routes(
+    describe_others: Callable[[], list[Route]], server_state: ServerState | None = None
+) -> list[Route]:
+    """Make these routes. The OpenAPI document covers them and those that `describe_others` returns."""
     server_state = server_state or ServerState()
 
     async def readyz(request: Request) -> Response:
@@ -55,7 +57,7 @@ def routes(described: list[Route], server_state: ServerState | None = None) -> l
     def document() -> bytes:
         from authfactor.http.api import openapi  # noqa: PLC0415 - generated on first use
 
-        return openapi.document([*described, *own])
+        return openapi.document([*describe_others(), *own])
 
     async def describe(_request: Request) -> Response:
         return Response(200, document())

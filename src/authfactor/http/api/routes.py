@@ -1,14 +1,43 @@
-"""All routes of the API. The OpenAPI document describes these routes."""
+"""All routes of the API; the OpenAPI document has those of `documented`."""
 
 from typing import Final
 
-from authfactor.http.api import authentication, factors, links, users, webhooks
+from authfactor.http.api import authentication, deferred_routes, factors, users
+from authfactor.http.api.deferred_routes import deferred
 from authfactor.http.routing import Route
 
+_EAGER: Final[list[Route]] = [*factors.ROUTES, *users.ROUTES, *authentication.ROUTES]
+
 ROUTES: Final[list[Route]] = [
-    *factors.ROUTES,
-    *users.ROUTES,
-    *authentication.ROUTES,
-    *webhooks.ROUTES,
-    *links.ROUTES,
+    *_EAGER,
+    *deferred(
+        "recovery_codes",
+        ("POST", "/authfactor/users/{user_id}/recovery_codes", 201),
+        ("GET", "/authfactor/users/{user_id}/recovery_codes", 200),
+        ("DELETE", "/authfactor/users/{user_id}/recovery_codes", 204),
+        ("GET", "/authfactor/users/{user_id}/factors", 200),
+        ("PATCH", "/authfactor/factors/{factor_id}", 200),
+    ),
+    *deferred(
+        "webhooks",
+        ("GET", "/webhook_endpoints", 200),
+        ("POST", "/webhook_endpoints", 201),
+        ("PATCH", "/webhook_endpoints/{endpoint_id}", 200),
+        ("DELETE", "/webhook_endpoints/{endpoint_id}", 204),
+        ("POST", "/authfactor/webhook_endpoints/{endpoint_id}/ping", 202),
+    ),
+    *deferred(
+        "links",
+        ("POST", "/authfactor/enrollment_links", 201),
+        ("GET", "/authfactor/enrollment_links/{link_id}", 200),
+        ("POST", "/authfactor/challenge_links", 201),
+        ("GET", "/authfactor/challenge_links/{link_id}", 200),
+        ("GET", "/authfactor/branding", 200),
+        ("PUT", "/authfactor/branding", 200),
+    ),
 ]
+
+
+def documented() -> list[Route]:
+    """Return all routes with their descriptions, which imports the deferred modules."""
+    return [*_EAGER, *deferred_routes.load_all()]
