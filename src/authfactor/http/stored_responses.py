@@ -13,9 +13,15 @@ from authfactor.http.response import Response
 from authfactor.models import ChallengeRecord, Enrollment, FactorRecord, Record
 from authfactor.otp import key_uri, qr
 
+_FACTOR_FIELDS: Final = 9
+_CHALLENGE_FIELDS: Final = 6
+
 
 class StoredEnrollment(Record, frozen=True, gc=False, array_like=True):
-    """An enrollment's records by position: `FactorRecord` without its sealed secret, `ChallengeRecord`."""
+    """An enrollment's records by position: `FactorRecord` without its sealed secret, `ChallengeRecord`.
+
+    Only the fields that a new factor and its challenge can have set.
+    """
 
     factor: tuple[str, str | None, str, str, str, int | None, int, int, int]
     challenge: tuple[str, str, int, int, int, int | None] | None
@@ -33,8 +39,10 @@ def encode(outcome: Response | Enrollment) -> bytes:
     """Write a response, or an enrollment whose response will be rendered again."""
     if isinstance(outcome, Response):
         return msgspec.msgpack.encode(StoredResponse(msgspec.structs.replace(outcome, verdict=None)))
-    factor = msgspec.structs.astuple(msgspec.structs.replace(outcome.factor, secret=""))
-    challenge = None if outcome.challenge is None else msgspec.structs.astuple(outcome.challenge)
+    factor = msgspec.structs.astuple(msgspec.structs.replace(outcome.factor, secret=""))[:_FACTOR_FIELDS]
+    challenge = None
+    if outcome.challenge is not None:
+        challenge = msgspec.structs.astuple(outcome.challenge)[:_CHALLENGE_FIELDS]
     return msgspec.msgpack.encode(StoredResponse(None, StoredEnrollment(factor, challenge, outcome.secret)))
 
 

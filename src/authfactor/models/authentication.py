@@ -19,7 +19,10 @@ class PendingSignIn(Record, frozen=True, gc=False):
 
 
 class SessionRecord(Record, frozen=True, gc=False):
-    """A user's session. `amr` holds authentication methods (RFC 8176), separated by spaces."""
+    """A user's session. `amr` holds authentication methods (RFC 8176), separated by spaces.
+
+    `trusted_device_id` is the device that was accepted instead of a second factor.
+    """
 
     id: str
     user_id: str
@@ -34,6 +37,7 @@ class SessionRecord(Record, frozen=True, gc=False):
     ended_at: int | None
     created_at: int
     updated_at: int
+    trusted_device_id: str | None = None
 
 
 class RefreshToken(Record, frozen=True, gc=False):

@@ -7,7 +7,10 @@ from authfactor.models.base import Record
 
 
 class FactorRecord(Record, frozen=True, gc=False):
-    """A TOTP factor, pending until `activated_at`; `secret` is sealed, steps up to `last_step` are spent."""
+    """A TOTP factor, pending until `activated_at`; `secret` is sealed, steps up to `last_step` are spent.
+
+    `drift` is how many steps its clock is known to be off, `last_offset` how far from that the last code was.
+    """
 
     id: str
     user_id: str | None
@@ -18,6 +21,8 @@ class FactorRecord(Record, frozen=True, gc=False):
     last_step: int
     created_at: int
     updated_at: int
+    drift: int = 0
+    last_offset: int = 0
 
 
 class FactorDetails(FactorRecord, frozen=True, gc=False):
@@ -55,7 +60,10 @@ class NewRecoveryCodes(Record, frozen=True, gc=False):
 
 
 class ChallengeRecord(Record, frozen=True, gc=False):
-    """A challenge of one factor, open for a few attempts until it expires or is verified."""
+    """A challenge of one factor, open for a few attempts until it expires or is verified.
+
+    `session_id` is the session that a right code raises, if there is one.
+    """
 
     id: str
     factor_id: str
@@ -63,6 +71,7 @@ class ChallengeRecord(Record, frozen=True, gc=False):
     created_at: int
     expires_at: int
     verified_at: int | None
+    session_id: str | None = None
 
 
 class FailureRecord(Record, frozen=True, gc=False):

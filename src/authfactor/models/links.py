@@ -9,7 +9,8 @@ class LinkRecord(Record, frozen=True, gc=False):
     """A one-time link to a hosted page, on which a user enrolls a factor or enters a code.
 
     `return_to` is the URL the page redirects to at the end. An enrollment's `factor_id` and `challenge_id`
-    are set when the link is opened; from then on `expires_at` is the end of the page session.
+    are set when the link is opened; from then on `expires_at` is the end of the page session. `session_id` is
+    the session that a right code raises.
     """
 
     environment: int
@@ -25,6 +26,7 @@ class LinkRecord(Record, frozen=True, gc=False):
     expires_at: int
     opened_at: int | None
     completed_at: int | None
+    session_id: str | None = None
 
 
 class BrandingRecord(Record, frozen=True, gc=False):

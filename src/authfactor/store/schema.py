@@ -2,7 +2,7 @@
 
 from typing import Final
 
-NEEDED: Final = "0012"
+NEEDED: Final = "0013"
 """The schema revision this release needs."""
 
 COPY_MARK: Final = "copy"

@@ -341,4 +341,5 @@ def _closed(challenge: ChallengeRecord, now: int) -> ChallengeRecord:
         challenge.created_at,
         challenge.expires_at,
         now,
+        challenge.session_id,
     )

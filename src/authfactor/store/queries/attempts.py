@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from authfactor.store.db import Db, Row, Step
 
 _NO_FAILURES = FailureRecord((), 0, None)
-_CHALLENGE_END, _FACTOR_END = 6, 15  # where each record's columns end in a row
-_FOUND_END = 16  # where the columns of the challenge and its factors end
+_CHALLENGE_END, _FACTOR_END = 7, 18  # where each record's columns end in a row
+_FOUND_END = 19  # where the columns of the challenge and its factors end
 
 # The sealed secrets of the user's other factors that may have the same secret, as `id secret,…`: at least one
 # of the two was enrolled by a release that did not compare them. Each database has its aggregate.
@@ -33,8 +33,8 @@ FIND_SQLITE = _FIND.format(aggregate="group_concat(o.id || ' ' || o.secret)")
 FIND_POSTGRES = _FIND.format(aggregate=_AGGREGATE_POSTGRES)
 
 _FOUND = (
-    "id, factor_id, attempts, created_at, expires_at, verified_at, factor, user_id, issuer, account, secret,"
-    " activated_at, last_step, factor_created_at, updated_at, others"
+    "id, factor_id, attempts, created_at, expires_at, verified_at, session_id, factor, user_id, issuer,"
+    " account, secret, activated_at, last_step, factor_created_at, updated_at, drift, last_offset, others"
 )
 
 # PostgreSQL: a round trip costs more than a statement. All CTEs see one snapshot; each waits for its row lock

@@ -7,9 +7,9 @@ from authfactor.models import ChallengeRecord, FactorRecord
 if TYPE_CHECKING:
     from authfactor.store.db import Db
 
-COLUMNS = "id, factor_id, attempts, created_at, expires_at, verified_at"
+COLUMNS = "id, factor_id, attempts, created_at, expires_at, verified_at, session_id"
 
-INSERT = f"INSERT INTO challenges (environment, {COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7)"
+INSERT = f"INSERT INTO challenges (environment, {COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
 
 BY_ID = f"SELECT {COLUMNS} FROM challenges WHERE environment = $1 AND id = $2"
 
@@ -22,13 +22,14 @@ WHERE environment = $1 AND id = $2 AND verified_at IS NULL AND attempts < $3
 
 # Inserts nothing if the factor does not exist.
 INSERT_FOR_FACTOR = f"""
-INSERT INTO challenges (environment, {COLUMNS}) SELECT $1, $2, $3, $4, $5, $6, $7
+INSERT INTO challenges (environment, {COLUMNS}) SELECT $1, $2, $3, $4, $5, $6, $7, $8
 WHERE EXISTS (SELECT 1 FROM factors WHERE environment = $1 AND id = $3)
 """
 
 JOINED_COLUMNS = """
-  c.id, c.factor_id, c.attempts, c.created_at, c.expires_at, c.verified_at,
-  f.id, f.user_id, f.issuer, f.account, f.secret, f.activated_at, f.last_step, f.created_at, f.updated_at
+  c.id, c.factor_id, c.attempts, c.created_at, c.expires_at, c.verified_at, c.session_id,
+  f.id, f.user_id, f.issuer, f.account, f.secret, f.activated_at, f.last_step, f.created_at, f.updated_at,
+  f.drift, f.last_offset
 """
 JOINED = """
 FROM challenges c JOIN factors f ON f.environment = c.environment AND f.id = c.factor_id
@@ -78,36 +79,18 @@ class ChallengesTable:
 
     async def insert(self, environment: int, challenge: ChallengeRecord) -> None:
         """Insert a challenge."""
-        await self._db.run(
-            INSERT,
-            environment,
-            challenge.id,
-            challenge.factor_id,
-            challenge.attempts,
-            challenge.created_at,
-            challenge.expires_at,
-            challenge.verified_at,
-        )
+        await self._db.run(INSERT, *_values(environment, challenge))
 
     async def insert_for_factor(self, environment: int, challenge: ChallengeRecord) -> bool:
         """Insert a challenge if its factor exists; False when it does not."""
-        values = (
-            environment,
-            challenge.id,
-            challenge.factor_id,
-            challenge.attempts,
-            challenge.created_at,
-            challenge.expires_at,
-            challenge.verified_at,
-        )
-        return await self._db.run(INSERT_FOR_FACTOR, *values) == 1
+        return await self._db.run(INSERT_FOR_FACTOR, *_values(environment, challenge)) == 1
 
     async def with_factor(
         self, environment: int, challenge_id: str
     ) -> tuple[ChallengeRecord, FactorRecord] | None:
         """Return a challenge and its factor; None when either does not exist."""
         row = await self._db.one(WITH_FACTOR, environment, challenge_id)
-        return None if row is None else (ChallengeRecord(*row[:6]), FactorRecord(*row[6:]))
+        return None if row is None else (ChallengeRecord(*row[:7]), FactorRecord(*row[7:]))
 
     async def close(self, environment: int, challenge_id: str, now: int) -> bool:
         """Close an open challenge by something else than a TOTP code; False when it is closed already."""
@@ -131,3 +114,16 @@ class ChallengesTable:
         """Return the row with this id, or None."""
         row = await self._db.one(BY_ID, environment, challenge_id)
         return None if row is None else ChallengeRecord(*row)
+
+
+def _values(environment: int, challenge: ChallengeRecord) -> tuple[object, ...]:
+    return (
+        environment,
+        challenge.id,
+        challenge.factor_id,
+        challenge.attempts,
+        challenge.created_at,
+        challenge.expires_at,
+        challenge.verified_at,
+        challenge.session_id,
+    )

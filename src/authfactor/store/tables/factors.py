@@ -8,10 +8,11 @@ from authfactor.store.queries import keyset_pagination
 if TYPE_CHECKING:
     from authfactor.store.db import Db, Row
 
-COLUMNS = "id, user_id, issuer, account, secret, activated_at, last_step, created_at, updated_at"
+INSERTED = "id, user_id, issuer, account, secret, activated_at, last_step, created_at, updated_at"
+COLUMNS = f"{INSERTED}, drift, last_offset"
 
 INSERT = f"""
-INSERT INTO factors (environment, {COLUMNS}, secret_compared)
+INSERT INTO factors (environment, {INSERTED}, secret_compared)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1)
 """
 

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     "environment, id, purpose, user_id, factor_id, challenge_id, issuer, account, return_to, created_at,"
-    " expires_at, opened_at, completed_at"
+    " expires_at, opened_at, completed_at, session_id"
 )
 
 INSERT = f"""
 INSERT INTO links ({COLUMNS}, token_hash)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 """
 
 BY_ID = f"SELECT {COLUMNS} FROM links WHERE environment = $1 AND id = $2"

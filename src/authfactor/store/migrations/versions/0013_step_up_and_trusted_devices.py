@@ -1,0 +1,68 @@
+"""Trusted devices, challenges that raise a session, learned clock drift, and policies of single users.
+
+Older releases neither read nor write the new columns; their inserts leave the defaults.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0013"
+down_revision = "0012"
+
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
+
+def upgrade() -> None:
+    """Add the columns and the tables."""
+    # The offset of the last accepted code from the drift, and whether two of the same sign came in a row.
+    op.add_column("factors", sa.Column("last_offset", sa.Integer, nullable=False, server_default="0"))
+    # The session that a right code raises.
+    op.add_column("challenges", sa.Column("session_id", TEXT))
+    op.add_column("links", sa.Column("session_id", TEXT))
+    op.add_column("sessions", sa.Column("trusted_device_id", TEXT))
+    op.create_table(
+        "trusted_devices",
+        sa.Column("environment", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("id", TEXT, primary_key=True),
+        sa.Column("user_id", TEXT, nullable=False),
+        # The session it was made in: one session makes one device.
+        sa.Column("session_id", TEXT, nullable=False),
+        # A fingerprint of password and factors.
+        sa.Column("mark", sa.LargeBinary, nullable=False),
+        sa.Column("name", TEXT),
+        sa.Column("ip_address", TEXT),
+        sa.Column("user_agent", TEXT),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
+        sa.Column("last_used_at", sa.BigInteger),
+        sa.Column("expires_at", sa.BigInteger, nullable=False),
+        sa.Column("ended_at", sa.BigInteger),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("trusted_devices_user", "trusted_devices", ["environment", "user_id", "id"])
+    op.create_index("trusted_devices_session", "trusted_devices", ["environment", "session_id"], unique=True)
+    op.create_table(
+        "trusted_device_tokens",
+        sa.Column("environment", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("token_hash", sa.LargeBinary, primary_key=True),
+        sa.Column("device_id", TEXT, nullable=False),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
+        sa.Column("spent_at", sa.BigInteger),
+        # The sealed token that replaced it.
+        sa.Column("successor", TEXT),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("trusted_device_tokens_device", "trusted_device_tokens", ["environment", "device_id"])
+    op.create_table(
+        "user_mfa_policies",
+        sa.Column("environment", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("user_id", TEXT, primary_key=True),
+        sa.Column("policy", TEXT, nullable=False),
+        sa.Column("until", sa.BigInteger),
+        sa.Column("reason", TEXT),
+        # Written once, at the first sign-in that the policy would have refused.
+        sa.Column("grace_until", sa.BigInteger),
+        # When the user's last active factor was deleted: grace is over for good.
+        sa.Column("held_factor_at", sa.BigInteger),
+        sa.Column("updated_at", sa.BigInteger, nullable=False),
+        sqlite_with_rowid=False,
+    )
