@@ -73,7 +73,7 @@ MUTANTS = [
     Mutant(
         "rows of a shared statement are locked as units arrive",
         "store/postgres/shared_statements.py",
-        "            units.sort(key=_key)\n",
+        "        units.sort(key=_key)\n",
         "",
         (*SHARED, "one_order"),
     ),

@@ -20,6 +20,10 @@ TIME_LIMIT = 10
 ADD = "UPDATE counter SET n = n + $3 WHERE environment = $1 AND id = $2"
 LOCK = "SELECT id FROM counter WHERE environment = $1 AND id = $2 FOR UPDATE"
 SLOW_LOCK = "SELECT id, pg_sleep(0.01) FROM counter WHERE environment = $1 AND id = $2 FOR UPDATE"
+SLOW_UPSERT = """
+INSERT INTO counter (environment, id, n) SELECT $1::int, $2::int, $3::int FROM pg_sleep(0.01)
+ON CONFLICT (environment, id) DO UPDATE SET n = counter.n + excluded.n
+"""
 PUT = "INSERT INTO counter (environment, id, n) VALUES ($1, $2, $3)"
 
 UnitOfRow = Callable[[Tx, int], Awaitable[Any]]
@@ -287,20 +291,25 @@ async def test_row_locked_by_another_transaction_keeps_no_neighbor_waiting(
     await other.close()
 
 
+async def lock_and_add(tx: Tx, row: int) -> int:
+    await tx.db.one(SLOW_LOCK, 1, row)
+    return await add(tx, row)
+
+
+async def add_or_insert(tx: Tx, row: int) -> int:
+    """Count by a statement that is executed once for each unit."""
+    await tx.db.run(SLOW_UPSERT, 1, row, 1)
+    return await transaction(tx)
+
+
+@pytest.mark.parametrize("unit", [lock_and_add, add_or_insert])
 async def test_two_processes_lock_the_same_rows_in_one_order(
-    open_postgres: PostgresOpener, counter: str
+    open_postgres: PostgresOpener, counter: str, unit: UnitOfRow
 ) -> None:
     stores = open_postgres(counter), open_postgres(counter)
-
-    async def lock_and_add(tx: Tx, row: int) -> int:
-        await tx.db.one(SLOW_LOCK, 1, row)
-        return await add(tx, row)
-
     for store in stores:  # connections are open and statements derived
-        await at_once(store, lock_and_add, ALL[4:])
-    outcomes = await asyncio.gather(
-        at_once(stores[0], lock_and_add, ALL[:4]), at_once(stores[1], lock_and_add, ALL[3::-1])
-    )
+        await at_once(store, unit, ALL[4:])
+    outcomes = await asyncio.gather(at_once(stores[0], unit, ALL[:4]), at_once(stores[1], unit, ALL[3::-1]))
     assert [len(set(each)) for each in outcomes] == [1, 1]
     assert await counts(stores[0]) == [2] * ROWS
 

@@ -44,12 +44,12 @@ class SharedStatements:
         array = known[statement] if statement in known else await self._derive(statement)
         if array is not None and array.locks:
             units = self._without_second_locks(statement, units)
+        # Rows are locked in the order of their keys, which every process keeps.
+        units.sort(key=_key)
         if array is None or len(units) == 1:
             for unit in units:
                 await self._execute_one(method, statement, unit)
         else:
-            # Rows are locked in the order of their keys, which every process keeps.
-            units.sort(key=_key)
             rows = await self._connection.fetch(array.text, *_columns(units))
             if array.answer is Answer.ROWS:
                 _give_rows(method, units, rows, writes=array.writes)
