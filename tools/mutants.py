@@ -114,7 +114,7 @@ MUTANTS = [
     Mutant(
         "codes of one user in a shared charge are counted once",
         "store/queries/attempts.py",
-        "SELECT CASE WHEN t.turn = 1 THEN t.at ELSE -t.at END,",
+        "SELECT CASE WHEN t.rank = 1 THEN t.at ELSE -t.at END,",
         "SELECT t.at,",
         (*SHARED_COMMITS, "one_user and postgres"),
     ),

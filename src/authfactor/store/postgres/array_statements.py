@@ -23,7 +23,7 @@ _UPDATE: Final = re.compile(r"(UPDATE \w+ SET [^()]*?(?:COALESCE\([^()]*\)[^()]*
 _DELETE: Final = re.compile(r"DELETE FROM (\w+)\s+WHERE (.*)", re.DOTALL)
 
 
-class Answer(Enum):
+class ResultKind(Enum):
     """What the rows of an array statement are."""
 
     ROWS = "the rows of the units' own statements, each with `at` in front"
@@ -39,7 +39,7 @@ class ArrayStatement(NamedTuple):
     """
 
     text: str
-    answer: Answer
+    result: ResultKind
     locks: bool = False
     writes: bool = False
 
@@ -56,14 +56,16 @@ def derive(statement: str, types: tuple[str, ...]) -> ArrayStatement | None:
         return None
     keys, text = _keys(types), _named(dialect(statement).strip(), 0)
     if statement == CHARGE_IN_ONE_STATEMENT:
-        return ArrayStatement(dialect(CHARGE_MANY.format(keys=keys)), Answer.ROWS, locks=True, writes=True)
+        return ArrayStatement(
+            dialect(CHARGE_MANY.format(keys=keys)), ResultKind.ROWS, locks=True, writes=True
+        )
     if text.startswith("SELECT "):
         rows = f"SELECT k.at, r.* FROM {keys} CROSS JOIN LATERAL ({text}) r ORDER BY k.at"
-        return ArrayStatement(rows, Answer.ROWS, locks=text.endswith("FOR UPDATE"))
+        return ArrayStatement(rows, ResultKind.ROWS, locks=text.endswith("FOR UPDATE"))
     if found := _INSERT.fullmatch(statement.strip()):
         return _insert(found, keys)
     change = _change(text, keys)
-    return None if change is None else ArrayStatement(f"{change} RETURNING k.at, 1", Answer.COUNTS)
+    return None if change is None else ArrayStatement(f"{change} RETURNING k.at, 1", ResultKind.COUNTS)
 
 
 def derive_chain(statements: tuple[tuple[str, int], ...], types: tuple[str, ...]) -> ArrayStatement | None:
@@ -83,7 +85,7 @@ def derive_chain(statements: tuple[tuple[str, int], ...], types: tuple[str, ...]
         shift += parameters
     each = " UNION ALL ".join(f"SELECT at FROM s{number}" for number in range(len(statements)))
     text = f"WITH {', '.join(parts)} SELECT at, count(*) FROM ({each}) matched GROUP BY at"
-    return ArrayStatement(text, Answer.COUNTS)
+    return ArrayStatement(text, ResultKind.COUNTS)
 
 
 def _insert(found: re.Match[str], keys: str) -> ArrayStatement | None:
@@ -93,7 +95,7 @@ def _insert(found: re.Match[str], keys: str) -> ArrayStatement | None:
     head = f"INSERT INTO {table} ({environment}, {key}{others})"
     rows = f"SELECT {_named(values or selected, 0)} FROM {keys}"
     tail = f" WHERE {_named(condition, 0)}" if condition else conflict or ""
-    return ArrayStatement(f"{head} {rows}{tail} RETURNING {environment}, {key}", Answer.KEYS)
+    return ArrayStatement(f"{head} {rows}{tail} RETURNING {environment}, {key}", ResultKind.KEYS)
 
 
 def _keys(types: tuple[str, ...]) -> str:

@@ -108,8 +108,10 @@ class PgConnection:
             raise refusal
         return cast("T", result)
 
-    async def write_together(self, units: list[SharingUnit], known: ArrayStatements, deadline: float) -> None:
-        """Run several units in one transaction; then each has its outcome. `known`: derived statements.
+    async def write_together(
+        self, units: list[SharingUnit], derived: ArrayStatements, deadline: float
+    ) -> None:
+        """Run several units in one transaction; then each has its outcome. `derived`: the array statements.
 
         Raises `UndoneByNeighbor` when nothing was committed and each may run alone, `TimeoutError`, and
         `errors.Unavailable` when the outcome of the commit is unknown.
@@ -118,20 +120,20 @@ class PgConnection:
             self._write_singles_together if all(unit.single for unit in units) else self._share_transaction
         )
         try:
-            await together(units, known, deadline)
+            await together(units, derived, deadline)
         finally:
             for unit in units:
                 # Not even started, if the transaction could not begin.
                 unit.close()
 
     async def _share_transaction(
-        self, units: list[SharingUnit], known: ArrayStatements, deadline: float
+        self, units: list[SharingUnit], derived: ArrayStatements, deadline: float
     ) -> None:
         self._clean = committing = False
         try:
             async with asyncio.timeout_at(deadline):
                 await self._connection.execute(_BEGIN_SHARED)
-                await run_together(units, SharedStatements(self._connection, known).execute)
+                await run_together(units, SharedStatements(self._connection, derived).execute)
                 committing = True
                 for unit in units:
                     for call in unit.tx.during_commit:
@@ -149,11 +151,11 @@ class PgConnection:
             raise UndoneByNeighbor
 
     async def _write_singles_together(
-        self, units: list[SharingUnit], known: ArrayStatements, deadline: float
+        self, units: list[SharingUnit], derived: ArrayStatements, deadline: float
     ) -> None:
         """Run units of one statement each; the statement that they share commits by itself."""
         self._clean = False
-        shared = SharedStatements(self._connection, known)
+        shared = SharedStatements(self._connection, derived)
         try:
             async with asyncio.timeout_at(deadline):
                 await run_together(units, shared.execute_once)

@@ -3,8 +3,8 @@
 from typing import Any
 
 from authfactor.store.postgres.array_statements import (
-    Answer,
     ArrayStatement,
+    ResultKind,
     chain_text,
     derive,
     derive_chain,
@@ -26,22 +26,22 @@ ArrayStatements = dict[Statement, ArrayStatement | None]
 class SharedStatements:
     """The statements of one shared transaction."""
 
-    __slots__ = ("_connection", "_known", "_locked", "committed")
+    __slots__ = ("_connection", "_derived", "_locked", "committed")
 
-    def __init__(self, connection: Any, known: ArrayStatements) -> None:  # noqa: ANN401 - the driver ships no types
-        """Execute on `connection`; `known` is filled with what is derived."""
+    def __init__(self, connection: Any, derived: ArrayStatements) -> None:  # noqa: ANN401 - the driver ships no types
+        """Execute on `connection`; `derived` is filled with array statements."""
         self._connection = connection
-        self._known = known
+        self._derived = derived
         self._locked: set[tuple[Statement, tuple[object, ...]]] = set()
         self.committed = False
 
     async def execute(self, method: str, statement: Statement, units: list[SharingUnit]) -> None:
-        """Give each unit the answer to its request, or let it leave the transaction.
+        """Give each unit the response to its request, or let it leave the transaction.
 
         Raises `UndoneByNeighbor` when one that would have to leave has written, and the driver's errors.
         """
-        known = self._known
-        array = known[statement] if statement in known else await self._derive(statement)
+        derived = self._derived
+        array = derived[statement] if statement in derived else await self._derive(statement)
         if array is not None and array.locks:
             units = self._without_second_locks(statement, units)
         # Rows are locked in the order of their keys, which every process keeps.
@@ -51,9 +51,9 @@ class SharedStatements:
                 await self._execute_one(method, statement, unit)
         else:
             rows = await self._connection.fetch(array.text, *_columns(units))
-            if array.answer is Answer.ROWS:
+            if array.result is ResultKind.ROWS:
                 _give_rows(method, units, rows, writes=array.writes)
-            elif array.answer is Answer.COUNTS:
+            elif array.result is ResultKind.COUNTS:
                 _give_counts(units, rows)
             else:
                 _give_inserted(units, rows)
@@ -63,8 +63,8 @@ class SharedStatements:
 
         Any other unit leaves.
         """
-        known = self._known
-        array = known[statement] if statement in known else await self._derive(statement)
+        derived = self._derived
+        array = derived[statement] if statement in derived else await self._derive(statement)
         if self.committed or (array is None and len(units) > 1):
             for unit in units:
                 unit.leave()
@@ -76,15 +76,15 @@ class SharedStatements:
         text = dialect(statement) if isinstance(statement, str) else chain_text(statement)
         parameters = _parameters(unit)
         if method == ALL:
-            unit.answer = await self._connection.fetch(text, *parameters)
+            unit.response = await self._connection.fetch(text, *parameters)
         elif method == RUN:
             count = (await self._connection.execute(text, *parameters)).rpartition(" ")[2]
-            unit.answer = int(count) if count.isdigit() else 0
+            unit.response = int(count) if count.isdigit() else 0
         else:
-            unit.answer = await self._connection.fetchrow(text, *parameters)
+            unit.response = await self._connection.fetchrow(text, *parameters)
             if method == CHAIN:
-                unit.answer = int(unit.answer[0])
-        unit.wrote |= bool(unit.answer) and not text.lstrip().startswith("SELECT")
+                unit.response = int(unit.response[0])
+        unit.wrote |= bool(unit.response) and not text.lstrip().startswith("SELECT")
 
     def _without_second_locks(self, statement: Statement, units: list[SharingUnit]) -> list[SharingUnit]:
         """Let every unit leave whose row another unit of this transaction has locked."""
@@ -104,7 +104,7 @@ class SharedStatements:
         prepared = await self._connection.prepare(text)
         types = tuple(parameter.name for parameter in prepared.get_parameters())
         array = derive(statement, types) if isinstance(statement, str) else derive_chain(statement, types)
-        self._known[statement] = array
+        self._derived[statement] = array
         return array
 
 
@@ -114,28 +114,28 @@ def _columns(units: list[SharingUnit]) -> list[list[Any]]:
 
 
 def _give_counts(units: list[SharingUnit], rows: list[Any]) -> None:
-    """Answer with the number of affected rows, or of statements of a chain that affected one."""
+    """Return to each unit the number of affected rows, or of statements of a chain that affected one."""
     for unit in units:
-        unit.answer = 0
+        unit.response = 0
     for row in rows:
         unit = units[row[0] - 1]
-        unit.answer += row[1]
+        unit.response += row[1]
         unit.wrote = True
 
 
 def _give_inserted(units: list[SharingUnit], rows: list[Any]) -> None:
-    """Answer with 1 to the units whose row was inserted; of several with the same key, to one."""
+    """Return 1 to the units whose row was inserted; of several with the same key, to one; else 0."""
     inserted = {tuple(row) for row in rows}
     for unit in units:
         key = _key(unit)
-        unit.answer = int(key in inserted)
+        unit.response = int(key in inserted)
         unit.wrote |= key in inserted
         inserted.discard(key)
 
 
 def _give_rows(method: str, units: list[SharingUnit], rows: list[Any], *, writes: bool) -> None:
     for unit in units:
-        unit.answer = None if method == ONE else []
+        unit.response = None if method == ONE else []
     for row in rows:
         at = row[0]
         if at < 0:
@@ -143,14 +143,14 @@ def _give_rows(method: str, units: list[SharingUnit], rows: list[Any], *, writes
             continue
         unit = units[at - 1]
         if method == ONE:
-            unit.answer = row[1:]
+            unit.response = row[1:]
         else:
-            unit.answer.append(row[1:])
+            unit.response.append(row[1:])
         unit.wrote |= writes
 
 
 def _parameters(unit: SharingUnit) -> tuple[Any, ...]:
-    return () if unit.asked is None else unit.asked.parameters
+    return () if unit.request is None else unit.request.parameters
 
 
 def _key(unit: SharingUnit) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""Several units in one transaction: what they ask for next is asked together (decision 0040).
+"""Several units in one transaction: the same statements of different units run as one (decision 0040).
 
 The units run in rounds on the event loop. In each, every unit runs until it needs the database; then the
 same statements of different units are executed as one, and each unit gets its own rows. A unit sees what it
@@ -22,14 +22,14 @@ Statement = str | tuple[tuple[str, int], ...]
 
 
 class StatementRequest(NamedTuple):
-    """What a unit asks of the database: one of the methods of `Db`, its statement and its parameters."""
+    """A unit's call of the database: one of the methods of `Db`, its statement and its parameters."""
 
     method: str
     statement: Statement
     parameters: tuple[object, ...]
 
     def __await__(self) -> Generator["StatementRequest", Any, Any]:
-        """Suspend the unit until the answer is there."""
+        """Suspend the unit until the response is there."""
         return (yield self)
 
 
@@ -71,10 +71,10 @@ class SharingUnit:
     __slots__ = (
         "_coroutine",
         "alone",
-        "answer",
-        "asked",
         "ended",
         "error",
+        "request",
+        "response",
         "result",
         "single",
         "tx",
@@ -87,8 +87,8 @@ class SharingUnit:
         self.tx = tx
         tx.during_commit = []
         self._coroutine = cast("Coroutine[StatementRequest, Any, Any]", unit(tx))
-        self.answer: Any = None
-        self.asked: StatementRequest | None = None
+        self.response: Any = None
+        self.request: StatementRequest | None = None
         self.result: Any = None
         self.error: Exception | None = None
         self.ended = self.alone = self.wrote = False
@@ -96,7 +96,7 @@ class SharingUnit:
     def resume(self) -> None:
         """Run until the next request, or the end. Raises `UndoneByNeighbor` if its writes must be undone."""
         try:
-            self.asked = self._coroutine.send(self.answer)
+            self.request = self._coroutine.send(self.response)
         except StopIteration as stop:
             self.result, self.ended = stop.value, True
         except Exception as error:
@@ -122,7 +122,7 @@ Execute = Callable[[str, Statement, list[SharingUnit]], Awaitable[None]]
 
 
 async def run_together(units: list[SharingUnit], execute: Execute) -> None:
-    """Run all units to their end. `execute` answers the same request of several units.
+    """Run all units to their end. `execute` responds to the same request of several units.
 
     Raises `UndoneByNeighbor` and what `execute` raises; then no unit has an outcome that counts.
     """
@@ -131,9 +131,9 @@ async def run_together(units: list[SharingUnit], execute: Execute) -> None:
         groups: dict[tuple[str, Statement], list[SharingUnit]] = {}
         for unit in running:
             unit.resume()
-            if not unit.ended and unit.asked is not None:
-                groups.setdefault((unit.asked.method, unit.asked.statement), []).append(unit)
-        # In one order, for the locks: units that took different ways ask for different statements.
+            if not unit.ended and unit.request is not None:
+                groups.setdefault((unit.request.method, unit.request.statement), []).append(unit)
+        # In one order, for the locks: units that took different ways need different statements.
         for method, statement in sorted(groups, key=str) if len(groups) > 1 else groups:
             await execute(method, statement, groups[method, statement])
         running = [unit for unit in running if not unit.ended]

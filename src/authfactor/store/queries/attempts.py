@@ -66,23 +66,23 @@ found (at, number, seconds, now, allowed, subject, {_FOUND}) AS (
     {_OTHERS.format(aggregate=_AGGREGATE_POSTGRES)}
   FROM k JOIN challenges c ON c.environment = k.p1 AND c.id = k.p2
   JOIN factors f ON f.environment = c.environment AND f.id = c.factor_id),
-turns AS (SELECT *, row_number() OVER (PARTITION BY number, subject ORDER BY at) AS turn FROM found),
+ranked AS (SELECT *, row_number() OVER (PARTITION BY number, subject ORDER BY at) AS rank FROM found),
 record AS (
   INSERT INTO failures (environment, subject, times, in_a_row, locked_until)
-  SELECT number, subject, seconds, 1, NULL FROM turns
-  WHERE turn = 1 AND verified_at IS NULL AND expires_at > now ORDER BY number, subject
+  SELECT number, subject, seconds, 1, NULL FROM ranked
+  WHERE rank = 1 AND verified_at IS NULL AND expires_at > now ORDER BY number, subject
   ON CONFLICT (environment, subject) DO UPDATE
   SET times = failures.times || ',' || excluded.times, in_a_row = failures.in_a_row + 1
   RETURNING environment, subject, times, in_a_row, locked_until),
 charged AS (
   UPDATE challenges c SET attempts = c.attempts + 1
-  FROM turns t JOIN record r ON r.environment = t.number AND r.subject = t.subject AND t.turn = 1
+  FROM ranked t JOIN record r ON r.environment = t.number AND r.subject = t.subject AND t.rank = 1
   WHERE c.environment = t.number AND c.id = t.id AND c.verified_at IS NULL AND c.attempts < t.allowed
     AND (r.locked_until IS NULL OR r.locked_until <= t.now)
   RETURNING t.at)
-SELECT CASE WHEN t.turn = 1 THEN t.at ELSE -t.at END, t.{_FOUND.replace(", ", ", t.")},
+SELECT CASE WHEN t.rank = 1 THEN t.at ELSE -t.at END, t.{_FOUND.replace(", ", ", t.")},
   r.times, r.in_a_row, r.locked_until, (SELECT count(*) FROM charged WHERE charged.at = t.at)
-FROM turns t LEFT JOIN record r ON r.environment = t.number AND r.subject = t.subject AND t.turn = 1
+FROM ranked t LEFT JOIN record r ON r.environment = t.number AND r.subject = t.subject AND t.rank = 1
 """
 
 

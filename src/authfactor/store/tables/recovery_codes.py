@@ -64,16 +64,16 @@ class RecoveryCodesTable:
         self, environment: int, user_id: str, digests: Sequence[str], now: int, challenge_id: str
     ) -> bool:
         """Spend the user's unused code with one of these digests, one per key; False when there is none."""
-        statement = SPEND.format(digests=_places(4, digests))
+        statement = SPEND.format(digests=_numbered(4, digests))
         return await self._db.run(statement, environment, user_id, now, challenge_id, *digests) == 1
 
     async def use_of(self, environment: int, user_id: str, digests: Sequence[str]) -> RecoveryCodeUse | None:
         """Return how the user's code with one of these digests was used; None if it was not."""
-        statement = USE_OF.format(digests=_places(2, digests))
+        statement = USE_OF.format(digests=_numbered(2, digests))
         row = await self._db.one(statement, environment, user_id, *digests)
         return None if row is None else RecoveryCodeUse(*row)
 
 
-def _places(before: int, digests: Sequence[str]) -> str:
+def _numbered(before: int, digests: Sequence[str]) -> str:
     """Return the numbered parameters of the digests, which follow `before` others."""
     return ", ".join(f"${before + at}" for at in range(1, len(digests) + 1))
