@@ -70,13 +70,9 @@ def list_entries(
         ]
         for item in page.items
     ]
-
-    def print_text() -> None:
-        context.print_table(["time", "actor", "action", "target", "reason", "id"], rows, "No entries.")
-        if page.after:
-            terminal.show(f"Next page: --after {page.after}")
-
-    context.print_result(options, [audit_entries.entry(item) for item in page.items], print_text)
+    columns = ["time", "actor", "action", "target", "reason", "id"]
+    shape = [audit_entries.entry(item) for item in page.items]
+    context.print_page(options, shape, columns, rows, "No entries.", page.after)
 
 
 @audit.command("verify")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 reason_option = click.option("--reason", help="Reason to record in the audit log.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 _WIDE = 1000
 
 
@@ -162,6 +163,12 @@ def secret_argument(value: str) -> str:
     return line
 
 
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask on the terminal, unless `--yes` was given; any answer but yes ends the command with code 1."""
+    if not yes:
+        click.confirm(question, abort=True)
+
+
 def actor() -> Actor:
     """Return the actor for the audit log: the operating system's user that runs the command."""
     from authfactor.rules.audit.audit_log import COMMAND_LINE, Actor
@@ -199,6 +206,24 @@ def print_result(options: GlobalOptions, shape: Any, print_text: Callable[[], No
         print(terminal.printable_json(msgspec.json.format(msgspec.json.encode(shape)).decode()))
     else:
         print_text()
+
+
+def print_page(
+    options: GlobalOptions,
+    shape: Any,  # noqa: ANN401 - any wire shape
+    columns: list[str],
+    rows: list[list[str]],
+    empty: str,
+    after: str | None,
+) -> None:
+    """Like `print_result` with `print_table`, and the option that shows the page `after` this one."""
+
+    def print_text() -> None:
+        print_table(columns, rows, empty)
+        if after:
+            terminal.show(f"Next page: --after {after}")
+
+    print_result(options, shape, print_text)
 
 
 def print_table(columns: list[str], rows: list[list[str]], empty: str) -> None:

@@ -191,16 +191,13 @@ def rename(ctx: click.Context, factor_id: str, name: str) -> None:
 
 @factors.command("delete")
 @click.argument("factor_id")
-@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@context.yes_option
 @context.reason_option
 @click.pass_context
 def delete(ctx: click.Context, factor_id: str, yes: bool, reason: str | None) -> None:
     """Delete a factor. Example: authfactor factors delete auth_factor_01… --yes"""
     options = context.global_options(ctx)
-    if not yes:
-        click.confirm(
-            f"Delete {factor_id}? Its entry in the authenticator app will stop working.", abort=True
-        )
+    context.confirm(f"Delete {factor_id}? Its entry in the authenticator app will stop working.", yes=yes)
 
     async def work(af: Authfactor, environment: Environment) -> None:
         unit = af.factors.delete(environment, factor_id)

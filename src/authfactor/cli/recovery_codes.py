@@ -21,7 +21,7 @@ def recovery_codes() -> None:
 
 @recovery_codes.command("create")
 @click.argument("user_id")
-@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@context.yes_option
 @context.reason_option
 @click.pass_context
 def create(ctx: click.Context, user_id: str, yes: bool, reason: str | None) -> None:
@@ -30,8 +30,7 @@ def create(ctx: click.Context, user_id: str, yes: bool, reason: str | None) -> N
     Example: authfactor recovery-codes create user_01…
     """
     options = context.global_options(ctx)
-    if not yes:
-        click.confirm(f"Create recovery codes for {user_id}? Earlier ones will stop working.", abort=True)
+    context.confirm(f"Create recovery codes for {user_id}? Earlier ones will stop working.", yes=yes)
 
     async def work(af: Authfactor, environment: Environment) -> NewRecoveryCodes:
         unit = af.recovery_codes.create(environment, user_id)
@@ -64,14 +63,13 @@ def count(ctx: click.Context, user_id: str) -> None:
 
 @recovery_codes.command("delete")
 @click.argument("user_id")
-@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@context.yes_option
 @context.reason_option
 @click.pass_context
 def delete(ctx: click.Context, user_id: str, yes: bool, reason: str | None) -> None:
     """Delete a user's recovery codes. Example: authfactor recovery-codes delete user_01… --yes"""
     options = context.global_options(ctx)
-    if not yes:
-        click.confirm(f"Delete the recovery codes of {user_id}?", abort=True)
+    context.confirm(f"Delete the recovery codes of {user_id}?", yes=yes)
 
     async def work(af: Authfactor, environment: Environment) -> int:
         unit = af.recovery_codes.delete(environment, user_id)

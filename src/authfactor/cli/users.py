@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from authfactor.cli import context, terminal
+from authfactor.cli import context
 from authfactor.models import Environment, PageQuery, RecordPage, UserRecord
 from authfactor.wire import responses, timestamps
 from authfactor.wire.requests import CreateUser, UpdateUser
@@ -98,13 +98,8 @@ def list_users(ctx: click.Context, email: str | None, limit: int, after: str | N
         [item.id, item.email, item.external_id or "-", timestamps.format_ms(item.created_at)]
         for item in page.items
     ]
-
-    def print_text() -> None:
-        context.print_table(["id", "email", "external id", "created"], rows, "No users.")
-        if page.after:
-            terminal.show(f"Next page: --after {page.after}")
-
-    context.print_result(options, responses.users(page), print_text)
+    columns = ["id", "email", "external id", "created"]
+    context.print_page(options, responses.users(page), columns, rows, "No users.", page.after)
 
 
 @users.command("update")
@@ -142,14 +137,13 @@ def update(
 
 @users.command("delete")
 @click.argument("user_id")
-@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@context.yes_option
 @context.reason_option
 @click.pass_context
 def delete(ctx: click.Context, user_id: str, yes: bool, reason: str | None) -> None:
     """Delete a user and all their factors. Example: authfactor users delete user_01… --yes"""
     options = context.global_options(ctx)
-    if not yes:
-        click.confirm(f"Delete {user_id} with all factors and sessions?", abort=True)
+    context.confirm(f"Delete {user_id} with all factors and sessions?", yes=yes)
 
     async def work(af: Authfactor, environment: Environment) -> None:
         unit = af.users.delete(environment, user_id)

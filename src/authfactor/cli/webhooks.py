@@ -38,13 +38,8 @@ def list_endpoints(ctx: click.Context, limit: int, after: str | None) -> None:
 
     page = context.run(options, work)
     rows = [[item.id, item.endpoint_url, _status(item), ", ".join(item.events)] for item in page.items]
-
-    def print_text() -> None:
-        context.print_table(["id", "url", "status", "events"], rows, "No webhook endpoints.")
-        if page.after:
-            terminal.show(f"Next page: --after {page.after}")
-
-    context.print_result(options, wire.endpoints_health(page), print_text)
+    columns, empty = ["id", "url", "status", "events"], "No webhook endpoints."
+    context.print_page(options, wire.endpoints_health(page), columns, rows, empty, page.after)
 
 
 @webhooks.command("ping")
@@ -95,15 +90,8 @@ def list_deliveries(
         ]
         for item in page.items
     ]
-
-    def print_text() -> None:
-        context.print_table(
-            ["id", "event", "user", "state", "attempts", "last response"], rows, "No deliveries."
-        )
-        if page.after:
-            terminal.show(f"Next page: --after {page.after}")
-
-    context.print_result(options, wire.deliveries(page), print_text)
+    columns = ["id", "event", "user", "state", "attempts", "last response"]
+    context.print_page(options, wire.deliveries(page), columns, rows, "No deliveries.", page.after)
 
 
 @webhooks.command("resend")
