@@ -90,6 +90,7 @@ async def test_one_code_fifty_times_at_once_is_accepted_once(
     )
     results = [each for each in found if not isinstance(each, BaseException)]
     assert sum(each.valid and not each.repeated for each in results) == 1
+    assert {each.challenge.verified_at for each in results if each.valid} == {installation.clock.now}
     if challenges > 1:
         assert not any(each.repeated for each in results)
     refusals = [each for each in found if isinstance(each, BaseException)]

@@ -5,6 +5,8 @@ A code has 80 bits, so it cannot be guessed: it is looked up even under a lock, 
 
 from typing import Final
 
+import msgspec
+
 from authfactor import errors
 from authfactor.crypto.vault import Vault
 from authfactor.errors import InvalidRequest, Item
@@ -116,7 +118,7 @@ class RecoveryCodeSets:
             and _is_recent(use, scope.now, repeated_since)
         ):
             left = (await scope.tx.recovery_codes.count(scope.number, user_id)).remaining
-            closed = await scope.tx.challenges.by_id(scope.number, challenge.id) or challenge
+            closed = _closed(challenge, use.used_at)
             return Verification(closed, valid=True, repeated=True, recovery_codes_remaining=left)
         if challenge.verified_at is not None:
             raise errors.ChallengeAlreadyVerified(challenge.id)
@@ -141,8 +143,7 @@ class RecoveryCodeSets:
         if left <= LOW:
             few = FewRecoveryCodes(user_id, left)
             await self._log.append(scope, event_log.RECOVERY_CODES_LOW, user_id, few)
-        closed = await tx.challenges.by_id(number, challenge.id)
-        return Verification(closed or challenge, valid=True, recovery_codes_remaining=left)
+        return Verification(_closed(challenge, scope.now), valid=True, recovery_codes_remaining=left)
 
     async def _refuse(
         self,
@@ -169,6 +170,11 @@ class RecoveryCodeSets:
             about = RefusedAttempt(challenge.id, factor.id, user_id, reason)
             await self._log.append(scope, event_log.ATTEMPT_REFUSED, user_id, about)
         return Verification(challenge, valid=False, reason=reason)
+
+
+def _closed(challenge: ChallengeRecord, used_at: int) -> ChallengeRecord:
+    """Return a challenge as the use of a code has closed it, which counts no attempt."""
+    return msgspec.structs.replace(challenge, verified_at=used_at)
 
 
 def _is_recent(use: RecoveryCodeUse, now: int, since: int | None) -> bool:
