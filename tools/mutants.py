@@ -1607,6 +1607,13 @@ MUTANTS = [
         "if False:",
         ("tests/http/pages/test_recovery_codes.py",),
     ),
+    Mutant(
+        "the page of an enrollment makes codes for a factor that is being deleted",
+        "rules/links/page_sessions.py",
+        "await codes.lock_user(inside, user_id)",
+        "await scope.tx.users.lock(inside.number, user_id)",
+        ("tests/rules/test_recovery_codes.py", "-k", "deleted_meanwhile"),
+    ),
 ]
 
 

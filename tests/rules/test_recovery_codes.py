@@ -14,12 +14,14 @@ from authfactor.rules.maintenance.after_restore import AfterRestore
 from authfactor.rules.maintenance.key_rotation import KeyInUse
 from authfactor.rules.unit import Scope
 from authfactor.store import Tx
+from authfactor.store.postgres.store import PostgresStore
 from tests.rules.test_links import enrollment_link, open_link
 
 if TYPE_CHECKING:
     from tests.support.installation import Installation
 
 RACERS: Final = 50
+WAITING: Final = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 UNKNOWN: Final = "zzzz-zzzz-zzzz-zzzz"
 
 
@@ -146,6 +148,31 @@ async def test_page_of_an_enrollment_makes_one_set_however_often_it_is_asked(
     )
     assert Counter(type(each) for each in found) == {tuple: 1, errors.LinkUsed: RACERS - 1}
     assert await remaining(installation, user) == (10, 10)
+
+
+async def test_page_makes_no_codes_for_a_factor_that_is_deleted_meanwhile(
+    installation: "Installation",
+) -> None:
+    if not isinstance(installation.af.store, PostgresStore):
+        return  # SQLite runs one unit at a time
+    user = await installation.user()
+    page = await open_link(installation, await enrollment_link(installation, user))
+    assert (await page.answer(await page.code())) is not None
+    af, factor = installation.af, (await page.view()).factor
+    assert factor is not None
+    deleting = af.factors.delete(installation.environment, factor.id)
+    codes = af.page_sessions.make_recovery_codes(page.link.id, page.session)
+
+    async def delete_while_the_page_waits(tx: Tx) -> "asyncio.Task[object]":
+        await deleting(tx)
+        making: asyncio.Task[object] = asyncio.ensure_future(af.run(codes))
+        while not (making.done() or installation.sql(WAITING)[0][0]):  # noqa: ASYNC110 - the database's state
+            await asyncio.sleep(0.01)
+        return making
+
+    with pytest.raises(errors.InvalidRequest):
+        await (await af.run(delete_while_the_page_waits))
+    assert installation.sql("SELECT count(*) FROM recovery_codes")[0][0] == 0
 
 
 async def test_result_is_repeated_to_the_same_code_for_thirty_seconds(installation: "Installation") -> None:

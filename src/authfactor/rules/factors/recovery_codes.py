@@ -61,14 +61,21 @@ class RecoveryCodeSets:
 
         Raises `NotFound`, and `InvalidRequest` for a user without an active factor.
         """
-        await _lock_user(scope, user_id)
+        await self.lock_user(scope, user_id)
+        return await self.replace(scope, user_id)
+
+    async def lock_user(self, scope: Scope, user_id: str) -> None:
+        """Lock a user who may have a set, until the unit ends; the deletion of a factor waits for that.
+
+        Raises `NotFound`, and `InvalidRequest` for a user without an active factor.
+        """
+        await _lock(scope, user_id)
         factors = await scope.tx.factors.of_user(scope.number, user_id)
         if all(factor.activated_at is None for factor in factors):
             raise InvalidRequest(_NO_FACTOR)
-        return await self.replace(scope, user_id)
 
     async def replace(self, scope: Scope, user_id: str) -> NewRecoveryCodes:
-        """Make the set of a user whose row is locked and who has an active factor."""
+        """Make the set of a user whom `lock_user` has locked."""
         codes = [recovery_code.make(self._entropy) for _ in range(recovery_code.COUNT)]
         digests = [self._vault.digest(_PURPOSE, _bound(scope, user_id, code)) for code in codes]
         await scope.tx.recovery_codes.replace(scope.number, user_id, digests, self._vault.newest, scope.now)
@@ -86,7 +93,7 @@ class RecoveryCodeSets:
     @unit
     async def delete(self, scope: Scope, user_id: str) -> int:
         """Delete a user's set; return how many codes it had. Raises `NotFound`."""
-        await _lock_user(scope, user_id)
+        await _lock(scope, user_id)
         return await scope.tx.recovery_codes.delete_of_user(scope.number, user_id)
 
     async def judge(
@@ -182,7 +189,7 @@ def _is_recent(use: RecoveryCodeUse, now: int, since: int | None) -> bool:
     return since is not None and since <= use.used_at <= 2 * now - since
 
 
-async def _lock_user(scope: Scope, user_id: str) -> None:
+async def _lock(scope: Scope, user_id: str) -> None:
     if await scope.tx.users.lock(scope.number, user_id) is None:
         raise errors.NotFound("User", user_id)
 

@@ -185,6 +185,7 @@ class PageSessions:
         """Make the codes of a user who has just enrolled and has none.
 
         Raises what `view` raises, and `LinkUsed` if there is a set: a new one is not this page's to make.
+        Raises `InvalidRequest` when the last active factor was deleted meanwhile.
         """
         page_session = await self._load_open(scope, link_id, secret)
         inside, user_id = scope.within(page_session.environment), page_session.user.id
@@ -192,11 +193,12 @@ class PageSessions:
         active = factor is not None and factor.activated_at is not None
         if page_session.link.purpose != "enrollment" or not active:
             raise errors.LinkUnknown
+        codes = self._recovery_codes()
         # Of concurrent requests one finds no set.
-        await scope.tx.users.lock(inside.number, user_id)
+        await codes.lock_user(inside, user_id)
         if (await scope.tx.recovery_codes.count(inside.number, user_id)).total:
             raise errors.LinkUsed
-        return page_session, await self._recovery_codes().replace(inside, user_id)
+        return page_session, await codes.replace(inside, user_id)
 
     async def _challenge(self, scope: Scope, link: LinkRecord) -> ChallengeRecord:
         """Return the challenge for the next code. Raises `LinkUnknown`, `LinkUsed` and `LinkExpired`.
