@@ -1603,7 +1603,7 @@ MUTANTS = [
     Mutant(
         "the page of an enrollment replaces recovery codes",
         "rules/links/page_sessions.py",
-        "if (await scope.tx.recovery_codes.count(inside.number, user_id)).total:",
+        "if await _has_codes(scope, page_session):",
         "if False:",
         ("tests/http/pages/test_recovery_codes.py",),
     ),
@@ -1613,6 +1613,13 @@ MUTANTS = [
         "await codes.lock_user(inside, user_id)",
         "await scope.tx.users.lock(inside.number, user_id)",
         ("tests/rules/test_recovery_codes.py", "-k", "deleted_meanwhile"),
+    ),
+    Mutant(
+        "the page of an enrollment offers codes to a user who has some",
+        "rules/links/page_sessions.py",
+        "offers = offers and not await _has_codes(scope, page_session)",
+        "await _has_codes(scope, page_session)",
+        ("tests/rules/test_recovery_codes.py", "-k", "offers_codes and sqlite"),
     ),
 ]
 

@@ -139,7 +139,7 @@ def test_enrollment_works_with_the_keyboard_alone(page: Page, user: BrowserUser)
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Confirm")).to_be_focused()
     page.keyboard.press("Enter")
-    page.wait_for_url(f"{user.setting.welcome}*")
+    user.return_to_application(page)
 
 
 def test_pages_are_small_and_their_files_are_cached(context: Contexts, user: BrowserUser) -> None:

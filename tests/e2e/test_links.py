@@ -37,7 +37,7 @@ def test_a_user_enrolls_and_returns_to_the_application(
     expect(page.locator("dl")).to_contain_text(user.email)
     user.scan(page)
     user.type_code(page, user.code())
-    page.wait_for_url(f"{user.setting.welcome}*")
+    user.return_to_application(page)
 
     arrival = [seen for seen in user.setting.app.arrivals if seen.path.startswith("/welcome")][-1]
     assert parse_qs(urlsplit(arrival.path).query) == {"state": ["order 7&x=1"]}
@@ -74,7 +74,7 @@ def test_a_code_pasted_with_a_space_is_accepted(context: Contexts, user: Browser
     page.keyboard.press("Control+V")
     expect(page.get_by_label(CODE, exact=True)).to_have_value(f"{code[:3]} {code[3:]}")
     page.keyboard.press("Enter")
-    page.wait_for_url(user.setting.welcome)
+    user.return_to_application(page)
 
 
 def test_the_code_field_supports_autofill(page: Page, user: BrowserUser) -> None:
@@ -126,7 +126,7 @@ def test_a_wrong_code_is_explained_and_the_right_one_still_works(page: Page, use
     user.type_code(page, "12345")
     user.expect_problem(page, "A code is six digits.")
     user.type_code(page, user.code())
-    page.wait_for_url(user.setting.welcome)
+    user.return_to_application(page)
 
 
 def test_a_used_and_an_old_code_are_explained(page: Page, user: BrowserUser) -> None:

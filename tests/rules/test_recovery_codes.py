@@ -15,7 +15,7 @@ from authfactor.rules.maintenance.key_rotation import KeyInUse
 from authfactor.rules.unit import Scope
 from authfactor.store import Tx
 from authfactor.store.postgres.store import PostgresStore
-from tests.rules.test_links import enrollment_link, open_link
+from tests.rules.test_links import challenge_link, enrollment_link, open_link
 
 if TYPE_CHECKING:
     from tests.support.installation import Installation
@@ -173,6 +173,21 @@ async def test_page_makes_no_codes_for_a_factor_that_is_deleted_meanwhile(
     with pytest.raises(errors.InvalidRequest):
         await (await af.run(delete_while_the_page_waits))
     assert installation.sql("SELECT count(*) FROM recovery_codes")[0][0] == 0
+
+
+async def test_page_offers_codes_only_to_a_user_who_has_enrolled_and_has_none(
+    installation: "Installation",
+) -> None:
+    user = await installation.user()
+    page = await open_link(installation, await enrollment_link(installation, user))
+    assert not (await page.view()).offers_codes
+    await page.answer(await page.code())
+    assert (await page.view()).offers_codes
+    await make(installation, user)
+    assert not (await page.view()).offers_codes
+    installation.clock.advance(60)
+    other = await open_link(installation, await challenge_link(installation, user))
+    assert not (await other.view()).offers_codes
 
 
 async def test_result_is_repeated_to_the_same_code_for_thirty_seconds(installation: "Installation") -> None:

@@ -85,6 +85,12 @@ class BrowserUser:
         page.get_by_label(CODE, exact=True).fill(code)
         page.get_by_label(CODE, exact=True).press("Enter")
 
+    def return_to_application(self, page: Page) -> None:
+        """Go back without recovery codes, which a user who has just enrolled and has none is offered."""
+        expect(page.get_by_role("button", name="Show recovery codes")).to_be_visible()
+        page.get_by_role("link", name="Back to Acme").click()
+        page.wait_for_url(f"{self.setting.welcome}*")
+
     def expect_problem(self, page: Page, text: str) -> None:
         """Expect the message, associated with the code field, which has the focus and is empty."""
         expect(page.get_by_role("alert")).to_contain_text(text)

@@ -1,5 +1,6 @@
 """The hosted pages make recovery codes once, give them as a file, and take one in place of a phone."""
 
+import json
 import re
 import uuid
 from typing import Any, Final
@@ -62,7 +63,30 @@ def test_page_makes_codes_once(api: httpx.Client, enrolled: Visit, user: dict[st
     again = enrolled.post("/recovery-codes")
     assert again.status_code in {409, 410}
     assert not CODE.findall(again.text)
-    assert not CODE.findall(enrolled.get().text)
+    after = enrolled.get().text
+    assert not CODE.findall(after)
+    assert "/recovery-codes" not in after
+
+
+def test_codes_are_offered_once_on_the_way_back_to_the_application(
+    server: Server, browser: httpx.Client
+) -> None:
+    name, welcome = f"offers-{uuid.uuid4().hex[:8]}", "https://app.example.org/welcome"
+    key = json.loads(server.run("--json", "environments", "create", name).stdout)["api_key"]
+    assert server.run("environments", "update", name, "--page-redirect", welcome).returncode == 0
+    with server.client(key) as api:
+        person = fields(api.post("/user_management/users", json={"email": "pat@example.org"}), 201)
+        for first in (True, False):
+            body = {"user_id": person["id"], "return_to": welcome}
+            visit = Visit(server, browser, fields(api.post("/authfactor/enrollment_links", json=body), 201))
+            secret = visit.get().text.partition('data-copy-text="')[2].partition('"')[0]
+            code = authenticator.code(secret)
+            for _ in range(2):  # the second form finds the page done
+                assert visit.post(code=code).headers["location"] == (visit.path if first else welcome)
+            assert ("/recovery-codes" in visit.get().text) is first
+            assert f'href="{welcome}"' in visit.get().text
+            if first:
+                assert f'href="{welcome}"' in visit.post("/recovery-codes").text
 
 
 def test_codes_are_downloaded_by_a_form(enrolled: Visit) -> None:

@@ -51,7 +51,7 @@ async def show_step(request: PageRequest) -> Response:
 
 
 async def submit_code(request: PageRequest) -> Response:
-    """Check the submitted code; a valid one redirects to the application."""
+    """Check the submitted code; a valid one redirects to the application, or first to the recovery codes."""
     code = request.form().get("code", "")
     secret = _secret(request)
     try:
@@ -69,8 +69,10 @@ def _render_outcome(request: PageRequest, outcome: CodeOutcome) -> Response:
     if verification is not None and not verification.valid:
         return _render_step(request, page_session, verification)
     link = page_session.link
+    here = PATHS[link.purpose] + link.id
+    # The page that offers recovery codes leads on to `return_to`.
     return request.redirect(
-        link.return_to or PATHS[link.purpose] + link.id,
+        here if page_session.offers_codes else link.return_to or here,
         verdict=None if verification is None else _right(verification),
     )
 
@@ -121,9 +123,7 @@ def _render_step(
         "verdict": verdict,
     }
     if page_session.is_done:
-        # The codes of a user who has some are not this page's to replace; it says so when asked.
-        offers = link.purpose == "enrollment"
-        return request.render("link/done.html", offers_codes=offers, **names)
+        return request.render("link/done.html", offers_codes=page_session.offers_codes, **names)
     status = 200 if problem is None else 422
     if link.purpose == "challenge":
         return request.render("link/challenge.html", status=status, form_target=link.return_to, **names)

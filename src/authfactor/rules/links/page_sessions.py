@@ -40,13 +40,17 @@ if TYPE_CHECKING:
 
 
 class PageSession(NamedTuple):
-    """A link with everything that its page shows; without a factor, one that is not open yet."""
+    """A link with everything that its page shows; without a factor, one that is not open yet.
+
+    `offers_codes`: the page offers recovery codes, to a user who has just enrolled and has none.
+    """
 
     link: LinkRecord
     environment: Environment
     branding: BrandingRecord | None
     user: UserRecord
     factor: FactorRecord | None = None
+    offers_codes: bool = False
 
     @property
     def is_done(self) -> bool:
@@ -146,7 +150,8 @@ class PageSessions:
 
         Raises `LinkUnknown` for the secret of any other session, and `LinkExpired`.
         """
-        return await self._load_open(scope, link_id, secret)
+        page_session = await self._load_open(scope, link_id, secret)
+        return await self._with_offer(scope, page_session)
 
     def secret_of(self, page_session: PageSession) -> SetupSecret:
         """Unseal the secret of a factor that its page session still has to confirm.
@@ -168,14 +173,15 @@ class PageSessions:
         """
         page_session = await self._load_open(scope, link_id, secret)
         if page_session.is_done or page_session.factor is None:
-            return CodeOutcome(page_session, None)
+            return CodeOutcome(await self._with_offer(scope, page_session), None)
         inside = scope.within(page_session.environment)
         challenge = await self._challenge(inside, page_session.link)
         verification = await self._challenges.check(inside, challenge.id, code)
         if verification.valid:
             await scope.tx.links.complete(inside.number, link_id, scope.now)
-            done = await scope.tx.links.by_id(inside.number, link_id)
-            await self._emit(inside, event_log.LINK_COMPLETED, done or page_session.link)
+            link = await scope.tx.links.by_id(inside.number, link_id) or page_session.link
+            await self._emit(inside, event_log.LINK_COMPLETED, link)
+            page_session = await self._with_offer(scope, page_session._replace(link=link))
         return CodeOutcome(page_session, verification)
 
     @installation_unit
@@ -196,7 +202,7 @@ class PageSessions:
         codes = self._recovery_codes()
         # Of concurrent requests one finds no set.
         await codes.lock_user(inside, user_id)
-        if (await scope.tx.recovery_codes.count(inside.number, user_id)).total:
+        if await _has_codes(scope, page_session):
             raise errors.LinkUsed
         return page_session, await codes.replace(inside, user_id)
 
@@ -229,6 +235,12 @@ class PageSessions:
             raise errors.LinkUnknown
         return page_session._replace(factor=factor)
 
+    async def _with_offer(self, scope: InstallationScope, page_session: PageSession) -> PageSession:
+        """Return the page session with `offers_codes`."""
+        offers = page_session.link.purpose == "enrollment" and page_session.is_done
+        offers = offers and not await _has_codes(scope, page_session)
+        return page_session._replace(offers_codes=offers)
+
     async def _emit(self, scope: Scope, name: str, link: LinkRecord) -> None:
         await self._log.append(scope, name, link.user_id, wire.link_event_data(link))
 
@@ -239,6 +251,11 @@ def check_unopened(link: LinkRecord, now: int) -> None:
         raise errors.LinkUsed
     if link.expires_at <= now:
         raise errors.LinkExpired
+
+
+async def _has_codes(scope: InstallationScope, page_session: PageSession) -> bool:
+    count = await scope.tx.recovery_codes.count(page_session.environment.number, page_session.user.id)
+    return count.total > 0
 
 
 async def _load(scope: InstallationScope, link: LinkRecord | None) -> PageSession:
