@@ -62,6 +62,19 @@ def test_enrollment_without_return_to_ends_on_a_confirmation(page: Page, user: B
     assert user.secret not in page.content().replace(" ", "")
 
 
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_recovery_codes_can_be_read_whole(context: Contexts, user: BrowserUser, width: int) -> None:
+    page = context(viewport={"width": width, "height": 844}).new_page()
+    user.open(page, user.link(return_to=None))
+    user.scan(page)
+    user.type_code(page, user.code())
+    page.get_by_role("button", name="Show recovery codes").click()
+    codes = page.locator(".recovery-codes code")
+    expect(codes).to_have_count(10)
+    widths = codes.evaluate_all("codes => codes.map(code => [code.scrollWidth, code.clientWidth])")
+    assert [shown for needed, shown in widths if needed > shown] == []
+
+
 def test_a_code_pasted_with_a_space_is_accepted(context: Contexts, user: BrowserUser) -> None:
     browser_context = context()
     browser_context.grant_permissions(["clipboard-read", "clipboard-write"])
