@@ -165,7 +165,7 @@ screenshots: setup ## retake docs/screenshots (Debian's chromium)
 .PHONY: docs
 docs: setup ## build the documentation site into site/ in strict mode
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --clean
-	@echo "site/index.html"
+	@echo "site/index.html (its search needs a web server: python3 -m http.server --directory site)"
 
 .PHONY: openapi
 openapi: setup ## check the OpenAPI document with Spectral and Redocly (Node.js)

@@ -1,8 +1,9 @@
-"""A hook of mkdocs: folders in the navigation, links to files that are not pages, and diagrams.
+"""A hook of mkdocs: folders in the navigation, links to other files, diagrams, and code in tables.
 
 An entry of the navigation that ends in a slash stands for all pages of that folder. Links to other files of
 the repository become plain text, because the site does not contain them. Mermaid diagrams become SVG, one for
-each color scheme: the site loads no script from another host.
+each color scheme: the site loads no script from another host. Code in tables may break after an underscore or
+a slash.
 """
 
 import re
@@ -16,6 +17,9 @@ DOCS: Final = ROOT / "docs"
 LINK: Final = re.compile(r"\[([^\]]+)\]\(([^)\s]+)\)")
 DIAGRAM: Final = re.compile(r"^```mermaid\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 DRAWN: Final = re.compile(r'<div class="diagram" data-number="(\d+)"></div>')
+CELL: Final = re.compile(r"<td\b.*?</td>", re.DOTALL)
+CODE: Final = re.compile(r"(?<=<code>)[^<]*(?=</code>)")
+BREAK: Final = re.compile(r"(?<=[_/])(?=\w)")
 THEMES: Final = {"default": "diagram-light", "dark": "diagram-dark"}
 
 _sources: list[str] = []
@@ -55,7 +59,8 @@ def _kept(match: re.Match[str], page: Path) -> str:
 
 
 def on_page_content(html: str, **_: Any) -> str:  # noqa: ANN401 - mkdocs' types
-    """Draw the diagrams of a page."""
+    """Draw the diagrams of a page, and let code in its tables break."""
+    html = CELL.sub(lambda cell: CODE.sub(lambda code: BREAK.sub("<wbr>", code.group()), cell.group()), html)
     return DRAWN.sub(lambda match: _drawn(int(match.group(1))), html)
 
 

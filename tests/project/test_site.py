@@ -47,6 +47,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.timeout(240)
+def test_long_names_in_tables_break_between_words_and_are_found(site: Path) -> None:
+    page = (site / "reference" / "settings.html").read_text(encoding="utf-8")
+    assert "<code>AUTHFACTOR_<wbr>DATABASE_<wbr>URL</code>" in page
+    assert "<wbr>" not in page.partition("<table")[0]
+    assert "AUTHFACTOR_DATABASE_URL" in (site / "search" / "search_index.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.timeout(240)
 def test_the_site_builds_strictly_and_fetches_nothing(site: Path) -> None:
     pages = {path.relative_to(site).with_suffix("").as_posix() for path in site.rglob("*.html")} - {"404"}
     sources = {path.relative_to(DOCS).with_suffix("").as_posix() for path in DOCS.rglob("*.md")}
