@@ -173,7 +173,9 @@ def test_the_container_is_unprivileged_read_only_and_probed() -> None:
     for name in re.findall(r"COPY (?!--from)(.*) \S+$", text, re.MULTILINE):
         assert all((ROOT / part).exists() for part in name.split()), name
     for service in ("server", "migrate"):
-        assert yaml.safe_load(COMPOSE.read_text())["services"][service]["read_only"] is True
+        found = yaml.safe_load(COMPOSE.read_text())["services"][service]
+        assert found["read_only"] is True, service
+        assert (found["cap_drop"], found["security_opt"]) == (["ALL"], ["no-new-privileges:true"]), service
 
 
 @pytest.mark.parametrize("manifest", manifests(), ids=lambda manifest: str(manifest["kind"]))
