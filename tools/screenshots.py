@@ -40,7 +40,7 @@ def newcomer(setting: Setting, name: str) -> BrowserUser:
 
 
 def enrolling(page: Page, setting: Setting) -> Iterator[str]:
-    """Enrollment by link: start, picture, key, a wrong code, done."""
+    """Enrollment by link: start, picture, key, a wrong code, done, recovery codes."""
     user = newcomer(setting, "pat")
     page.goto(user.link(return_to=None)["url"])
     yield "enroll-start"
@@ -56,15 +56,20 @@ def enrolling(page: Page, setting: Setting) -> Iterator[str]:
     user.type_code(page, user.code())
     page.get_by_role("status").wait_for()
     yield "enroll-done"
+    page.get_by_role("button", name="Show recovery codes").click()
+    page.locator(".recovery-codes").wait_for()
+    yield "recovery-codes"
 
 
 def challenging(page: Page, setting: Setting) -> Iterator[str]:
-    """Challenge by link: the form, too many wrong codes, and a used link."""
+    """Challenge by link: the form, the one for a recovery code, too many wrong codes, and a used link."""
     user = newcomer(setting, "kim")
     user.enroll_by_api()
     link = user.link("challenge")
     user.open(page, link)
     yield "challenge"
+    page.locator("summary").click()
+    yield "challenge-recovery-code"
     for _ in range(5):
         user.type_code(page, user.wrong())
     yield "challenge-ended"
