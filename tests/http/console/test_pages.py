@@ -129,6 +129,7 @@ async def test_dashboard_counts_users_sign_ins_and_locks(console: Console, owner
     assert stat(text, "Users") == "31"
     assert stat(text, "Sign-ins") == "1"
     assert stat(text, "Locked users") == "1"
+    assert stat(text, "Failed sign-ins") == "0"  # the lock came from wrong codes outside a sign-in
     assert stat(text, "Enrollment").startswith("1")
     assert (await owner.get(f"{HOME}/users/{user.id}")).status_code == 200
     other = (await owner.get("/console/e/client_two")).text

@@ -20,7 +20,7 @@ async def show_dashboard(request: ConsoleRequest) -> Response:
     counts = await request.af.dashboard.counts(request.af.store, request.environment, span)
     drawn = [
         charts.chart(counts, "sign_ins", "Sign-ins", "ok"),
-        charts.chart(counts, "failures", "Wrong passwords and codes", "warn"),
+        charts.chart(counts, "failures", "Failed sign-ins", "warn"),
         charts.chart(counts, "replays", "Rejected replays", "error"),
         charts.chart(counts, "locks", "Locked users", "error"),
     ]
