@@ -21,12 +21,12 @@ _PERMANENT: Final = 308
 _VARY: Final = (b"vary", b"accept, accept-language, origin, accept-encoding")
 
 
-def places(settings: Settings) -> dict[str, str]:
+def linked_paths(settings: Settings) -> dict[str, str]:
     """Return the paths of what this server serves to people and tools, by name."""
-    found = {"reference": "/docs"} if settings.docs else {}
+    paths = {"reference": "/docs"} if settings.docs else {}
     if settings.console:
-        found["console"] = "/console"
-    return found | {"health": "/readyz", "openapi": "/openapi.json"}
+        paths["console"] = "/console"
+    return paths | {"health": "/readyz", "openapi": "/openapi.json"}
 
 
 async def show(request: Request) -> Response:
@@ -34,12 +34,12 @@ async def show(request: Request) -> Response:
     settings = request.af.settings
     if not settings.landing_page:
         raise errors.RouteNotFound("Not Found")
-    linked = places(settings)
+    paths = linked_paths(settings)
     if prefers_html(request.headers.get(b"accept", b"")):
         await templating.load()
-        response = PageRequest(request).render("landing.html", places=linked, version=__version__)
+        response = PageRequest(request).render("landing.html", paths=paths, version=__version__)
         return msgspec.structs.replace(response, headers=(*response.headers, _VARY))
-    document = {"name": PROGRAM, "version": __version__, **linked}
+    document = {"name": PROGRAM, "version": __version__, **paths}
     return Response(200, msgspec.json.encode(document), (_VARY,))
 
 
