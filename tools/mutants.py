@@ -274,10 +274,17 @@ MUTANTS = [
     ),
     Mutant(
         "a TLS handshake may take a minute",
-        "server/worker.py",
-        "(TLS_HANDSHAKE_SECONDS, TLS_SHUTDOWN_SECONDS) if config.ssl else (None, None)",
-        "(None, None)",
-        ("tests/http/test_tls.py", "-k", "handshake"),
+        "server/tls.py",
+        "ssl_handshake_timeout=HANDSHAKE_SECONDS",
+        "ssl_handshake_timeout=60.0",
+        ("tests/http/test_tls.py", "-k", "finish_its_handshake"),
+    ),
+    Mutant(
+        "TLS handshakes may take every descriptor",
+        "server/tls.py",
+        "if len(handshakes) >= room:",
+        "if False:",
+        ("tests/http/test_tls.py", "-k", "give_way"),
     ),
     Mutant(
         "a half-closed connection gets no response",

@@ -1,5 +1,6 @@
 """TLS without a proxy: served, TLS 1.2 or later, and certificates reloaded from their files."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -12,7 +13,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from authfactor.server.tls import Certificate
+from authfactor.server import tls
+from authfactor.server.tls import MIN_HANDSHAKES, Certificate, TlsServer
 from authfactor.settings import InvalidSetting
 from tests.support.certificates import write_certificate
 from tests.support.server_process import Server
@@ -70,6 +72,28 @@ def test_client_that_does_not_finish_its_handshake_is_given_up(tmp_path: Path) -
             assert silent.recv(1) == b""
     finally:
         assert server.stop() == 0, server.output()
+
+
+async def test_oldest_unfinished_handshakes_give_way_to_new_connections(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tls, "HANDSHAKE_SECONDS", 3600.0)
+    cert, key = write_certificate(tmp_path)
+    sock = socket.create_server(("127.0.0.1", 0))
+    address = sock.getsockname()
+    server = TlsServer(sock, Certificate(str(cert), str(key)).context, asyncio.Protocol, (), 0)
+    silent = [await asyncio.open_connection(*address) for _ in range(MIN_HANDSHAKES + 1)]
+    try:
+        oldest, *others = (reader for reader, _ in silent)
+        assert await oldest.read() == b""
+        assert not any(reader.at_eof() for reader in others)
+    finally:
+        server.close()
+        await server.wait_closed()
+        for _, writer in silent:
+            writer.close()
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(*address)
 
 
 def test_mismatched_key_pair_keeps_the_old_certificate(tmp_path: Path) -> None:

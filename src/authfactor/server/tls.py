@@ -1,13 +1,24 @@
-"""TLS without a proxy: one context that reloads its certificate when the files change."""
+"""TLS without a proxy: accepting connections, and a certificate that is reloaded when its files change."""
 
+import asyncio
+import contextlib
 import logging
 import os
+import socket
 import ssl
+from collections.abc import Callable, Sized
 from typing import Final
 
 from authfactor.settings import InvalidSetting, Settings
 
 POLL_SECONDS: Final = 10
+# uvloop's defaults are 60 and 30: so long a client that does nothing would hold a descriptor.
+HANDSHAKE_SECONDS: Final = 10.0
+SHUTDOWN_SECONDS: Final = 5.0
+# Handshakes that may be in progress while connections use up the rest of `max_connections`.
+MIN_HANDSHAKES: Final = 16
+_ACCEPTED_AT_ONCE: Final = 16
+_RETRY_SECONDS: Final = 0.1
 
 log = logging.getLogger("authfactor.http")
 
@@ -45,6 +56,87 @@ class Certificate:
         except OSError as error:
             raise InvalidSetting(f"{error.filename} cannot be read: {error.strerror}.") from error
         return tuple((stat.st_mtime_ns, stat.st_ino) for stat in stats)
+
+
+class TlsServer:
+    """Accepts TLS connections on a socket, in place of an `asyncio.Server`.
+
+    That one shows a connection to its protocol only after the handshake, so that clients which send nothing
+    would take every descriptor. Here handshakes count against `max_connections`; beyond it, the oldest gives
+    way (decision 0033).
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        context: ssl.SSLContext,
+        make_protocol: Callable[[], asyncio.Protocol],
+        connections: Sized,
+        max_connections: int,
+    ) -> None:
+        """`connections` are those whose handshake is complete."""
+        self._loop = asyncio.get_running_loop()
+        self._sock = sock
+        self._context = context
+        self._make_protocol = make_protocol
+        self._connections = connections
+        self._max_connections = max_connections
+        # In the order in which they began.
+        self._handshakes: dict[asyncio.Task[None], None] = {}
+        sock.setblocking(False)  # noqa: FBT003 - positional-only
+        self._start_accepting()
+
+    def close(self) -> None:
+        """Accept no more connections."""
+        if self._sock.fileno() >= 0:
+            self._loop.remove_reader(self._sock)
+            self._sock.close()
+
+    async def wait_closed(self) -> None:
+        """Give up the handshakes that are not complete."""
+        for handshake in self._handshakes:
+            handshake.cancel()
+        await asyncio.gather(*self._handshakes, return_exceptions=True)
+
+    def _start_accepting(self) -> None:
+        if self._sock.fileno() >= 0:
+            self._loop.add_reader(self._sock, self._accept)
+
+    def _accept(self) -> None:
+        for _ in range(_ACCEPTED_AT_ONCE):
+            try:
+                client, _address = self._sock.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            except OSError:
+                # No descriptor is left; the socket stays readable meanwhile.
+                self._loop.remove_reader(self._sock)
+                self._loop.call_later(_RETRY_SECONDS, self._start_accepting)
+                return
+            client.setblocking(False)  # noqa: FBT003 - positional-only
+            self._begin_handshake(client)
+
+    def _begin_handshake(self, client: socket.socket) -> None:
+        handshakes = self._handshakes
+        room = max(self._max_connections - len(self._connections), MIN_HANDSHAKES)
+        if len(handshakes) >= room:
+            oldest = next(iter(handshakes))
+            del handshakes[oldest]
+            oldest.cancel()
+        handshake = self._loop.create_task(self._complete_handshake(client))
+        handshakes[handshake] = None
+        handshake.add_done_callback(lambda done: handshakes.pop(done, None))
+
+    async def _complete_handshake(self, client: socket.socket) -> None:
+        # A failure is the client's; the transport has closed the socket then.
+        with contextlib.suppress(OSError):
+            await self._loop.connect_accepted_socket(
+                self._make_protocol,
+                client,
+                ssl=self._context,
+                ssl_handshake_timeout=HANDSHAKE_SECONDS,
+                ssl_shutdown_timeout=SHUTDOWN_SECONDS,
+            )
 
 
 def certificate(settings: Settings) -> Certificate | None:

@@ -34,9 +34,6 @@ IDLE_SECONDS: Final = 1.0
 SILENT_SECONDS: Final = 5.0
 # For requests still in progress after the drain time, once their connections are closed.
 CANCEL_SECONDS: Final = 1
-# uvloop's defaults are 60 and 30: so long a client that does nothing would hold a descriptor.
-TLS_HANDSHAKE_SECONDS: Final = 10.0
-TLS_SHUTDOWN_SECONDS: Final = 5.0
 _POLL_SECONDS: Final = 0.02
 # Net allocations of container objects before the garbage collector runs.
 GC_THRESHOLD: Final = 20_000
@@ -73,6 +70,7 @@ class Worker(uvicorn.Server):
             )
         )
         self._app = app
+        self._limits = limits
         self._settings = settings
         self._read_settings = read_settings
         self._standalone = standalone
@@ -89,7 +87,7 @@ class Worker(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the application and start serving."""
-        # uvicorn opens no socket here: it cannot limit the time of TLS handshakes.
+        # uvicorn opens no socket here: it cannot limit TLS handshakes, neither their time nor their number.
         await super().startup([])
         loop = asyncio.get_running_loop()
         for sock in sockets or []:
@@ -106,16 +104,14 @@ class Worker(uvicorn.Server):
     async def _listen(self, loop: asyncio.AbstractEventLoop, sock: socket.socket) -> asyncio.Server:
         """Accept connections on a socket."""
         config = self.config
-        make_protocol = cast("Callable[..., Connection]", config.http_protocol_class)
-        tls_seconds = (TLS_HANDSHAKE_SECONDS, TLS_SHUTDOWN_SECONDS) if config.ssl else (None, None)
-        return await loop.create_server(
-            functools.partial(make_protocol, config, self.server_state, self.lifespan.state),
-            sock=sock,
-            ssl=config.ssl,
-            backlog=config.backlog,
-            ssl_handshake_timeout=tls_seconds[0],
-            ssl_shutdown_timeout=tls_seconds[1],
-        )
+        make = cast("Callable[..., Connection]", config.http_protocol_class)
+        make_protocol = functools.partial(make, config, self.server_state, self.lifespan.state)
+        if config.ssl is None:
+            return await loop.create_server(make_protocol, sock=sock, backlog=config.backlog)
+        connections = self.server_state.connections
+        server = tls.TlsServer(sock, config.ssl, make_protocol, connections, self._limits.max_connections)
+        # uvicorn closes its servers and does nothing else with them.
+        return cast("asyncio.Server", server)
 
     async def on_tick(self, counter: int) -> bool:
         """Return, ten times a second, whether to stop; also if the supervisor has died."""
