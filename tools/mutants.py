@@ -287,6 +287,20 @@ MUTANTS = [
         ("tests/http/test_tls.py", "-k", "give_way"),
     ),
     Mutant(
+        "refused sign-ins may hold every connection",
+        "http/refusal_timing.py",
+        "            _answer_one_early()",
+        "            pass",
+        ("tests/http/sign_in/test_refusal_timing.py", "-k", "makes_room"),
+    ),
+    Mutant(
+        "a flood of refused sign-ins shortens the wait of others",
+        "http/refusal_timing.py",
+        "if _held[held][0] == busiest",
+        "if busiest",
+        ("tests/http/sign_in/test_refusal_timing.py", "-k", "makes_room"),
+    ),
+    Mutant(
         "a half-closed connection gets no response",
         "http1/connection.py",
         "if self._current is None or not self.transport.can_write_eof():",
@@ -1371,7 +1385,7 @@ MUTANTS = [
     Mutant(
         "refused passwords are answered at once",
         "http/refusal_timing.py",
-        "if rest > 0:",
+        "if due > now:",
         "if False:",
         ("tests/http/sign_in/test_refusal_timing.py", "-k", "same_time"),
     ),

@@ -97,6 +97,25 @@ async def test_held_refusal_occupies_no_hashing_thread_and_delays_no_right_passw
     await asyncio.gather(*held, return_exceptions=True)
 
 
+async def test_network_with_most_held_refusals_makes_room_for_others(template: Path, tmp_path: Path) -> None:
+    """Two refusals may be held; of three, the older of the two that came from one network is answered."""
+    async with opened(template, tmp_path, refusal_time=LONG, max_connections=4) as application:
+        user = await application.user()
+        held = []
+        for number, address in enumerate(("198.51.100.8", "198.51.100.7", "198.51.100.7")):
+            held.append(asyncio.create_task(application.password(user, "wrong", ip_address=address)))
+            while len(await application.events("authentication.password_failed")) <= number:  # noqa: ASYNC110 - the commit of another request
+                await asyncio.sleep(0.001)
+        other, older, newer = held
+        assert (await older).status_code == 400
+        assert (await application.password(user, ip_address="198.51.100.7")).status_code == 200
+        assert not other.done()
+        assert not newer.done()
+        for task in held:
+            task.cancel()
+        await asyncio.gather(*held, return_exceptions=True)
+
+
 async def test_required_code_and_refused_client_are_answered_at_once(held_long: Application) -> None:
     """Neither is a refused password."""
     member = await held_long.member()

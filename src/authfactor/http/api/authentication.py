@@ -47,7 +47,8 @@ async def authenticate(request: Request) -> Response:
     responding = _retry_changed_hash(request, caller.environment, body)
     if body.grant_type != "password":
         return await responding
-    return await refusal_timing.hold_refusals(request.af.settings, responding)
+    client = (caller.environment.number, body.ip_address)
+    return await refusal_timing.hold_refusals(request.af.settings, client, responding)
 
 
 async def _retry_changed_hash(request: Request, environment: Environment, body: Authenticate) -> Response:

@@ -18,6 +18,7 @@ from authfactor.http.response import Response
 from authfactor.models import Enrollment, Verification
 from authfactor.rules.console.operator_set_up import SetUpLink, SetUpLinkRefused
 from authfactor.rules.console.operator_sign_in import SignInForm
+from authfactor.rules.console.operators import CONSOLE
 from authfactor.store import Tx
 
 HOME: Final = "/console"
@@ -50,7 +51,8 @@ async def show_sign_in(request: PageRequest, problem: errors.AuthfactorError | N
 
 async def sign_in(request: PageRequest) -> Response:
     """Check the credentials and start a session with a new token."""
-    return await refusal_timing.hold_refusals(request.af.settings, _sign_in(request))
+    client = (CONSOLE.number, request.http_request.origin.address)
+    return await refusal_timing.hold_refusals(request.af.settings, client, _sign_in(request))
 
 
 async def _sign_in(request: PageRequest) -> Response:
