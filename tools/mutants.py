@@ -301,6 +301,13 @@ MUTANTS = [
         ("tests/http/sign_in/test_refusal_timing.py", "-k", "makes_room"),
     ),
     Mutant(
+        "the first requests at once each compile all templates",
+        "http/pages/templating.py",
+        "    with _compiling:\n        _compile_all()",
+        "    _compile_all()",
+        ("tests/http/pages/test_page_serving.py", "-k", "compiled_once"),
+    ),
+    Mutant(
         "a half-closed connection gets no response",
         "http1/connection.py",
         "if self._current is None or not self.transport.can_write_eof():",

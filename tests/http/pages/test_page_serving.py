@@ -4,12 +4,14 @@ import asyncio
 import gzip
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
 import httpx
+import jinja2
 import pytest
 
 from authfactor import reference
@@ -110,3 +112,20 @@ async def test_unexpected_failure_shows_a_reference_without_details(
     reference = html.partition("mention this reference: ")[2][:12]
     assert f"unexpected failure on page broken, reference {reference}" in caplog.text
     assert "secret-token" not in caplog.text
+
+
+async def test_template_is_compiled_once_for_the_first_requests_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compiled: Counter[str] = Counter()
+    compile_template = jinja2.Environment.compile
+
+    def count(env: jinja2.Environment, source: str, name: str, filename: str) -> object:
+        compiled[name] += 1
+        return compile_template(env, source, name, filename)
+
+    monkeypatch.setattr(jinja2.Environment, "compile", count)
+    templating.environment.cache_clear()
+    templating._compile_all.cache_clear()
+    await asyncio.gather(*(templating.load() for _ in range(8)))
+    assert set(compiled.values()) == {1}

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -46,6 +47,15 @@ def _htmx_script() -> "markupsafe.Markup":
     return markupsafe.Markup(f"<meta name=\"htmx-config\" content='{HTMX_CONFIG}'>{script}")  # noqa: S704 - constants
 
 
+# Otherwise every one of the first requests at once would compile all templates.
+_compiling: Final = threading.Lock()
+
+
+def _compile_once() -> None:
+    with _compiling:
+        _compile_all()
+
+
 @functools.cache
 def _compile_all() -> bool:
     env = environment()
@@ -58,7 +68,7 @@ def _compile_all() -> bool:
 async def load() -> None:
     """Compile every template, once, in a thread, so that the event loop is not blocked."""
     if not _compile_all.cache_info().currsize:
-        await asyncio.to_thread(_compile_all)
+        await asyncio.to_thread(_compile_once)
 
 
 async def prepare() -> None:
