@@ -308,6 +308,13 @@ MUTANTS = [
         ("tests/http/pages/test_page_serving.py", "-k", "compiled_once"),
     ),
     Mutant(
+        "any number of forwarded hops is looked at",
+        "http/rate_limiting.py",
+        "[-MAX_HOPS:]",
+        "",
+        ("tests/http/test_rate_limiting.py", "-k", "hops"),
+    ),
+    Mutant(
         "a half-closed connection gets no response",
         "http1/connection.py",
         "if self._current is None or not self.transport.can_write_eof():",

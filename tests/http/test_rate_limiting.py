@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from authfactor.http.rate_limiting import ClientAddresses, TokenBuckets, client_network
+from authfactor.http.rate_limiting import MAX_HOPS, ClientAddresses, TokenBuckets, client_network
 from authfactor.settings import Settings
 from tests.support.server_process import CLIENT_ID, Server, running
 
@@ -82,6 +82,13 @@ def test_trusted_proxies_may_be_given_in_their_ipv6_form(proxies: str) -> None:
 
 def test_forwarded_header_is_ignored_without_trusted_proxies() -> None:
     assert ClientAddresses(Settings()).of(scope("127.0.0.1", "198.51.100.7")) == "127.0.0.1"
+
+
+def test_only_the_nearest_forwarded_hops_are_looked_at() -> None:
+    addresses = ClientAddresses(Settings(trusted_proxies="10.0.0.0/8"))
+    nearest = [f"10.0.0.{number}" for number in range(MAX_HOPS)]
+    assert addresses.of(scope("10.9.9.9", ", ".join(["192.0.2.1", *nearest[1:]]))) == "192.0.2.1"
+    assert addresses.of(scope("10.9.9.9", ", ".join(["192.0.2.1", *nearest]))) == "10.0.0.0"
 
 
 def test_ipv6_clients_are_limited_by_their_64_network() -> None:

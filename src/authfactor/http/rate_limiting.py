@@ -15,6 +15,8 @@ from authfactor.settings import Settings, trusted_networks
 # A client can use any number of IPv6 addresses, so the least recently used buckets are dropped.
 MAX_BUCKETS: Final = 10_000
 MAX_WAIT: Final = 5
+# Hops in X-Forwarded-For that are looked at, from the nearest: a client can send any number.
+MAX_HOPS: Final = 20
 FORWARDED_FOR: Final = b"x-forwarded-for"
 
 
@@ -63,8 +65,8 @@ class ClientAddresses:
         address = _canonical(client[0]) if client else ""
         if not self._has_proxies or not self._is_trusted(address):
             return address
-        hops = b",".join(value for name, value in scope["headers"] if name == FORWARDED_FOR).split(b",")
-        for hop in reversed(hops):
+        hops = b",".join(value for name, value in scope["headers"] if name == FORWARDED_FOR)
+        for hop in reversed(hops.rsplit(b",", MAX_HOPS)[-MAX_HOPS:]):
             parsed = _parse_hop(hop.decode("latin-1"))
             if parsed is None:
                 break
