@@ -308,6 +308,13 @@ MUTANTS = [
         ("tests/http/pages/test_page_serving.py", "-k", "compiled_once"),
     ),
     Mutant(
+        "OpenTelemetry's variables stop a server without its packages",
+        "settings/reading.py",
+        " or not _can_trace()",
+        "",
+        ("tests/unit/test_settings.py", "-k", "without_the_extra"),
+    ),
+    Mutant(
         "any number of forwarded hops is looked at",
         "http/rate_limiting.py",
         "[-MAX_HOPS:]",

@@ -1,5 +1,6 @@
 """Settings: sources and their precedence, refused values, and secrets that are never printed."""
 
+import importlib.util
 import re
 from collections.abc import Callable
 from dataclasses import Field, FrozenInstanceError, fields
@@ -473,3 +474,14 @@ def test_opentelemetrys_variables_apply_unless_the_setting_is_given(
 ) -> None:
     loaded = reading.load(environ)
     assert (loaded.settings.trace_endpoint, loaded.origins["trace_endpoint"]) == (endpoint, origin)
+
+
+def test_opentelemetrys_variables_have_no_effect_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are often set for everything on a machine, and must not keep a server from starting."""
+
+    def not_installed(name: str) -> None:
+        raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr(importlib.util, "find_spec", not_installed)
+    assert reading.load(BASE).settings.trace_endpoint == ""
+    assert reading.load({"AUTHFACTOR_TRACE_ENDPOINT": "http://a/b"}).settings.trace_endpoint == "http://a/b"

@@ -4,6 +4,7 @@ An unknown name is an error: a misspelled limit must not silently keep its defau
 Kubernetes makes for services are ignored.
 """
 
+import importlib.util
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -86,16 +87,27 @@ def load(environ: Mapping[str, str], file: Path | None = None, **overrides: obje
 def _standard_trace_endpoint(environ: Mapping[str, str]) -> tuple[str, str]:
     """Return OpenTelemetry's own variable for the collector, and the URL for traces; empty without one.
 
-    The SDK reads the other variables of its specification, such as OTEL_SERVICE_NAME, itself.
+    The SDK reads the other variables of its specification, such as OTEL_SERVICE_NAME, itself. Without the
+    extra `otel` they have no effect: they are often set for everything on a machine.
     """
     off = environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+    traces, base = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"
     if off or environ.get("OTEL_TRACES_EXPORTER", "otlp").strip() != "otlp":
         return "", ""
-    traces, base = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"
+    if not (environ.get(traces) or environ.get(base)) or not _can_trace():
+        return "", ""
     if environ.get(traces):
         return traces, environ[traces]
     # OTLP's specification: the path is appended only to the variable of all signals.
-    return (base, environ[base].rstrip("/") + "/v1/traces") if environ.get(base) else ("", "")
+    return base, environ[base].rstrip("/") + "/v1/traces"
+
+
+def _can_trace() -> bool:
+    """Return whether the extra `otel` is installed."""
+    try:
+        return importlib.util.find_spec("opentelemetry.exporter.otlp.proto.http") is not None
+    except ModuleNotFoundError:  # a package above it
+        return False
 
 
 def is_service_link(variable: str, text: str) -> bool:
