@@ -998,6 +998,20 @@ MUTANTS = [
         EMAILS,
     ),
     Mutant(
+        "a password of any length is normalized",
+        "crypto/passwords.py",
+        "return password if len(password) > _MAX_NORMALIZED else",
+        "return",
+        ("tests/unit/test_passwords.py",),
+    ),
+    Mutant(
+        "a name of any length is normalized",
+        "otp/key_uri.py",
+        "name = text if len(text) > 4 * max_length else",
+        "name =",
+        ("tests/unit/test_key_uri.py",),
+    ),
+    Mutant(
         "the keys of emails stay as an earlier release stored them",
         "store/opening.py",
         "if await store.read(lambda tx: tx.leases.exists(OUTDATED_EMAIL_KEYS)):",

@@ -1,7 +1,7 @@
 """Key URIs: the exact WorkOS format, and names that authenticator apps display correctly."""
 
 import unicodedata
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
@@ -161,3 +161,19 @@ def test_error_message_does_not_repeat_the_name(name: str) -> None:
 
     assert str(caught.value).startswith("must ")
     assert name not in str(caught.value)
+
+
+def test_a_text_far_longer_than_a_name_is_not_normalized(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Normalizing a run of combining marks is quadratic: 32,000 of them would stop all requests for 0.8 s."""
+    lengths: list[int] = []
+    normalize = unicodedata.normalize
+
+    def counting(form: Literal["NFC"], text: str) -> str:
+        lengths.append(len(text))
+        return normalize(form, text)
+
+    monkeypatch.setattr(unicodedata, "normalize", counting)
+    for length in (256, 257, 32_000):
+        with pytest.raises(key_uri.InvalidLabel, match="at most 64 characters"):
+            key_uri.check_name("\u0315\u0300" * (length // 2) + "." * (length % 2), max_length=64)
+    assert lengths == [256]

@@ -24,7 +24,8 @@ def check_name(text: str, *, max_length: int) -> str:
     Raises `InvalidLabel` for an empty or too long name, and for control characters, line breaks and
     bidirectional overrides.
     """
-    name = unicodedata.normalize("NFC", text)
+    # Four characters become one at most. Normalizing is quadratic in the length of a run of combining marks.
+    name = text if len(text) > 4 * max_length else unicodedata.normalize("NFC", text)
     if not name.strip():
         raise InvalidLabel("must not be empty")
     if len(name) > max_length:
