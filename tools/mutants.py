@@ -1012,6 +1012,27 @@ MUTANTS = [
         ("tests/unit/test_key_uri.py",),
     ),
     Mutant(
+        "an event stores an email of any length",
+        "rules/authentication/sign_in_events.py",
+        "else _shortened(request.email)",
+        "else request.email",
+        ("tests/http/sign_in/test_events.py", "-k", "sqlite and long"),
+    ),
+    Mutant(
+        "an event stores a refusal of any length",
+        "rules/authentication/sign_in_events.py",
+        "refusal.message[:MAX_STORED]",
+        "refusal.message",
+        ("tests/http/sign_in/test_events.py", "-k", "sqlite and long"),
+    ),
+    Mutant(
+        "an event stores addresses and user agents of any length",
+        "rules/authentication/sign_in_events.py",
+        "text[:MAX_STORED]",
+        "text[:64_000]",
+        ("tests/http/sign_in/test_events.py", "-k", "sqlite and long"),
+    ),
+    Mutant(
         "the keys of emails stay as an earlier release stored them",
         "store/opening.py",
         "if await store.read(lambda tx: tx.leases.exists(OUTDATED_EMAIL_KEYS)):",

@@ -121,6 +121,16 @@ async def test_unknown_email_records_a_failure_without_a_user(application: Appli
     assert (event["data"]["ip_address"], event["data"]["user_agent"]) == (None, None)
 
 
+async def test_event_stores_little_of_a_strangers_long_texts(application: Application) -> None:
+    """Each refused sign-in is an event that is kept for months; a body has up to 64 KiB."""
+    long: Json = dict.fromkeys(("email", "ip_address", "user_agent"), "\0" + "x" * 10_000)
+    answer = refused(await application.grant("password", password=PASSWORD, **long), "invalid_credentials")
+    assert len(answer["message"]) > 10_000
+    ((stored,),) = application.sql("SELECT length(data) FROM events")
+    assert isinstance(stored, int)
+    assert stored < 2500
+
+
 async def test_requests_with_invalid_credentials_record_no_event(application: Application) -> None:
     user = await application.member()
     await application.password(user, client_secret="sk_wrong")

@@ -92,9 +92,7 @@ class SignIn:
         """Sign in a user whose password matched the hash `stored`, which `better` replaces."""
         latest = await self._lock(scope, user, request, stored)
         if not await self._attempts.count(scope, user, request, right=True):
-            refusal = password_throttling.refusal()
-            await self._events.emit_refused(scope, latest, refusal, request, event_log.PASSWORD_FAILED)
-            raise refusal.after_commit()
+            await self._attempts.refuse_over_limit(scope, latest, request)
         if better != stored:
             await scope.tx.users.replace_password_hash(scope.number, user.id, stored, better)
         await self._events.emit(scope, event_log.PASSWORD_SUCCEEDED, latest, request)

@@ -1,6 +1,6 @@
 """The events of sign-ins."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from authfactor.otp.recovery_code import Method
 
 Refusal = errors.SignInRefused | errors.TooManyAttempts
+# Strangers write what a sign-in gives, up to the 64 KiB of a body, and events are kept for months.
+MAX_STORED: Final = 500
 
 
 class SignInEvents:
@@ -26,16 +28,11 @@ class SignInEvents:
         self._log = log
 
     async def emit_refused(
-        self,
-        scope: Scope,
-        user: UserRecord,
-        refusal: Refusal,
-        request: Authenticate,
-        name: str = event_log.MFA_FAILED,
+        self, scope: Scope, user: UserRecord, refusal: Refusal, request: Authenticate
     ) -> None:
-        """Emit the event of a refusal that no limit counts."""
+        """Emit the event of a second step whose refusal no limit counts."""
         if await self._log.take_refusal_event_slot(scope, user.id):
-            await self.emit(scope, name, user, request, refusal)
+            await self.emit(scope, event_log.MFA_FAILED, user, request, refusal)
 
     async def emit(
         self,
@@ -54,12 +51,16 @@ class SignInEvents:
         shape = SignInAttempt(
             type=kind,
             status=outcome,
-            ip_address=request.ip_address,
-            user_agent=request.user_agent,
+            ip_address=_shortened(request.ip_address),
+            user_agent=_shortened(request.user_agent),
             user_id=user.id if user else None,
-            email=user.email if user else request.email,
+            email=user.email if user else _shortened(request.email),
             # The contract's event has no such field: only a proof that it does not know is named.
             method=msgspec.UNSET if method == "totp" else method,
-            error=SignInFailure(refusal.code, refusal.message) if refusal else msgspec.UNSET,
+            error=SignInFailure(refusal.code, refusal.message[:MAX_STORED]) if refusal else msgspec.UNSET,
         )
         await self._log.append(scope, name, shape.user_id, shape)
+
+
+def _shortened(text: str | None) -> str | None:
+    return None if text is None else text[:MAX_STORED]
