@@ -333,6 +333,8 @@ async def test_return_url_that_the_environment_does_not_allow_is_refused(install
         "https://app.example.org/\r\nset-cookie: x=1",
         "https:///nowhere",
         "myapp://done",
+        "https://[",
+        "https://[app.example.org]/",
         "",
     ],
 )

@@ -36,17 +36,24 @@ def check_redirect(url: str) -> str:
     Allowed are HTTPS, plain HTTP on this machine, and an app's own scheme, which contains a dot (RFC 8252
     section 7.1). Raises `InvalidRequest`.
     """
-    parts = urlsplit(url)
-    own = "." in parts.scheme and not parts.netloc
-    web = parts.scheme == "https" and bool(parts.hostname)
-    written = _URL.fullmatch(url) and "@" not in parts.netloc and not parts.fragment
-    if not written or not (own or web or is_loopback(url)):
+    if not _may_redirect(url):
         text = (
             f"page_redirects: '{url[:200]}' must be an https URL without user name and fragment"
             " (or http on this machine, or an app's own scheme such as org.example.app:/done)."
         )
         raise InvalidRequest(Item("page_redirects", "page_redirect_invalid", text))
     return url
+
+
+def _may_redirect(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # brackets that hold no IPv6 address
+        return False
+    own = "." in parts.scheme and not parts.netloc
+    web = parts.scheme == "https" and bool(parts.hostname)
+    written = bool(_URL.fullmatch(url)) and "@" not in parts.netloc and not parts.fragment
+    return written and (own or web or is_loopback(url))
 
 
 def is_weaker(policy: MfaPolicy, than: MfaPolicy) -> bool:
