@@ -1012,6 +1012,20 @@ MUTANTS = [
         ("tests/unit/test_key_uri.py",),
     ),
     Mutant(
+        "a form may come from another origin",
+        "http/pages/browser_security.py",
+        "if not host or origin not in",
+        "if not host and origin not in",
+        ("tests/http/pages/test_browser_security.py",),
+    ),
+    Mutant(
+        "a redirect that is no URL is an unexpected failure",
+        "rules/tenants/environments.py",
+        "except ValueError:  # brackets",
+        "except KeyError:  # brackets",
+        ("tests/rules/test_links.py", "-k", "sqlite and unsafe_redirect"),
+    ),
+    Mutant(
         "an event stores an email of any length",
         "rules/authentication/sign_in_events.py",
         "else _shortened(request.email)",

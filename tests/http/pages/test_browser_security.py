@@ -40,6 +40,8 @@ def test_same_origin_form_is_accepted(headers: dict[bytes, bytes]) -> None:
         request_headers(origin="https://mfa.example.org:444"),
         request_headers(origin="null"),
         request_headers(origin=""),
+        request_headers(origin="https://"),
+        request_headers(origin="https://["),
         request_headers(host="", origin="null"),
         request_headers(),
     ],
