@@ -50,6 +50,7 @@ from authfactor.store.opening import NoInstallation, open_store
 if TYPE_CHECKING:
     from authfactor.rules.audit.event_sealing import EventSealing
     from authfactor.rules.audit.event_verification import EventVerification
+    from authfactor.rules.authentication.session_checks import SessionChecks
     from authfactor.rules.console.actions import ConsoleActions
     from authfactor.rules.console.dashboard_counts import Dashboard
     from authfactor.rules.console.reauthentication import Reauthentication
@@ -106,7 +107,8 @@ class Authfactor:
         self.webhooks = WebhookEndpoints(clock, entropy, new_id, vault, settings)
         self.deliveries = Deliveries(clock, self.webhooks, log, settings)
         throttling = PasswordThrottling(vault, settings)
-        self.challenges = Challenges(clock, new_id, vault, log, settings, lambda: self.recovery_codes)
+        made_later = lambda: self.recovery_codes, lambda: self.session_checks.raising
+        self.challenges = Challenges(clock, new_id, vault, log, settings, *made_later)
         self.token_signing = TokenSigning(clock, entropy, new_id, vault, settings)
         step_up = StepUp(entropy, settings, self.challenges)
         self.sessions = Sessions(clock, entropy, new_id, vault, log, settings, self.token_signing, step_up)
@@ -114,7 +116,7 @@ class Authfactor:
         events = SignInEvents(log)
         repeated = RepeatedSignIns(vault, self.sessions)
         self.second_step = SecondStep(clock, events, self.challenges, self.sessions, repeated)
-        attempts = PasswordAttempts(clock, log, throttling, events)
+        self.attempts = attempts = PasswordAttempts(clock, log, throttling, events)
         self.sign_in = SignIn(clock, self.hasher, attempts, events, self.sessions, step_up, self.second_step)
         self.factors = Factors(clock, entropy, new_id, vault, log, settings, self.challenges)
         self.key_rotation = KeyRotation(clock, new_id(""))
@@ -140,6 +142,15 @@ class Authfactor:
         from authfactor.rules.factors.recovery_codes import RecoveryCodeSets  # noqa: PLC0415 - when there are some
 
         return RecoveryCodeSets(self.clock, self.entropy, self.vault, self.events)
+
+    @functools.cached_property
+    def session_checks(self) -> "SessionChecks":
+        """Checks, challenges and reauthentications of sessions."""
+        from authfactor.rules.authentication.session_checks import SessionChecks  # noqa: PLC0415 - for few calls
+
+        return SessionChecks(
+            self.clock, self.settings, self.hasher, self.attempts, self.events, self.challenges
+        )
 
     @functools.cached_property
     def links(self) -> "Links":

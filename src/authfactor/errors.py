@@ -19,6 +19,7 @@
     ├── LinkRefused               a link to a hosted page cannot be followed
     │   └── LinkUnknown  LinkUsed  LinkExpired
     ├── Conflict                  the current state does not allow it
+    │   ├── SessionEnded          the session was revoked or has expired
     │   └── Outdated              the object has changed since the caller read it
     ├── TooManyRequests           the caller's rate limit is exceeded
     └── Unavailable               a temporary failure; retry
@@ -302,6 +303,14 @@ class Conflict(AuthfactorError):
         """`code` is one of the contract's codes."""
         super().__init__(message)
         self.code = code
+
+
+class SessionEnded(Conflict):
+    """The session was revoked, has expired, or was idle for too long."""
+
+    def __init__(self, session_id: str) -> None:
+        """Use a fixed code and message."""
+        super().__init__("session_ended", f"The session '{session_id}' has ended. Sign in again.")
 
 
 class Outdated(Conflict):

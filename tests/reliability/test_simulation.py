@@ -11,6 +11,7 @@ from authfactor.crypto.vault import Vault, key_of
 from authfactor.ids import IdGenerator
 from authfactor.models import ChallengeRecord, Environment, FactorRecord, FailureRecord, Verification
 from authfactor.otp import base32
+from authfactor.rules.authentication.session_raising import SessionRaising
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors import attempt_limits
 from authfactor.rules.factors.challenges import Challenges, secret_row
@@ -52,7 +53,10 @@ class Schedule:
         new_id = IdGenerator(lambda: self.now, self.chance.randbytes)
         log = EventLog(lambda: self.now, new_id)
         recovery_codes = RecoveryCodeSets(lambda: self.now, self.chance.randbytes, vault, log)
-        self.rules = Challenges(lambda: self.now, new_id, vault, log, SETTINGS, lambda: recovery_codes)
+        raising = SessionRaising(log, SETTINGS)
+        self.rules = Challenges(
+            lambda: self.now, new_id, vault, log, SETTINGS, lambda: recovery_codes, lambda: raising
+        )
         self.store = SimulatedStore(self.chance, racy=racy)
         self.reference = Verifier(SETTINGS)
         self.accepted: list[tuple[str, str]] = []

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 ALGORITHM: Final = "RS256"
 KEY_BITS: Final = 2048
-ACR_ONE_STEP: Final = "urn:authfactor:acr:1"
-ACR_TWO_STEPS: Final = "urn:authfactor:acr:2"
 
 
 class KeyPair(NamedTuple):

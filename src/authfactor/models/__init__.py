@@ -1,12 +1,14 @@
 """Frozen records shared by store, rules and wire. Times are milliseconds since the epoch."""
 
 from authfactor.models.authentication import (
+    CheckedSession,
     PendingSignIn,
     PublicKey,
     RefreshToken,
     SessionRecord,
     SignedIn,
     SigningKey,
+    Unsatisfied,
 )
 from authfactor.models.base import Clock, Entropy, IdempotencyClaim, PageQuery, Record, RecordPage
 from authfactor.models.console import (
@@ -54,6 +56,7 @@ __all__ = [
     "AuditEntry",
     "BrandingRecord",
     "ChallengeRecord",
+    "CheckedSession",
     "ClaimedDelivery",
     "Clock",
     "CodeReason",
@@ -89,6 +92,7 @@ __all__ = [
     "SessionRecord",
     "SignedIn",
     "SigningKey",
+    "Unsatisfied",
     "UserRecord",
     "Verification",
     "WebhookEndpointRecord",

@@ -1,5 +1,7 @@
 """Sign-ins, sessions, and the keys that sign access tokens."""
 
+from typing import Literal
+
 from authfactor.models.base import Record
 from authfactor.models.tenants import UserRecord
 
@@ -38,6 +40,26 @@ class SessionRecord(Record, frozen=True, gc=False):
     created_at: int
     updated_at: int
     trusted_device_id: str | None = None
+
+
+Unsatisfied = Literal["session_ended", "acr_too_low", "method_missing", "too_old"]
+"""Why a session does not satisfy a check."""
+
+
+class CheckedSession(Record, frozen=True, gc=False):
+    """How a session was authenticated, and why that does not satisfy a check: `reason`, None if it does.
+
+    Times in milliseconds; `age` in seconds, of the proof that was asked for, None if there was none.
+    """
+
+    session_id: str
+    amr: tuple[str, ...]
+    acr: str
+    auth_time: int
+    mfa_at: int | None
+    age: int | None
+    reason: Unsatisfied | None = None
+    www_authenticate: str | None = None
 
 
 class RefreshToken(Record, frozen=True, gc=False):

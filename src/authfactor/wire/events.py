@@ -84,6 +84,14 @@ class FewRecoveryCodes(ResponseModel, frozen=True, gc=False):
     remaining: int
 
 
+class RaisedSession(ResponseModel, frozen=True, gc=False):
+    """Data of the event of a session in which a second factor was proven again: how."""
+
+    session_id: str
+    user_id: str
+    method: str
+
+
 class LinkEvent(ResponseModel, frozen=True, gc=False):
     """Data of events about a link: ids, never its URL."""
 

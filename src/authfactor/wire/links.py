@@ -40,6 +40,9 @@ class CreateChallengeLink(RequestModel, frozen=True, gc=False):
     ] = None
     return_to: ReturnTo = None
     state: State = None
+    session_id: Annotated[
+        str | None, Meta(description="A session of the user, which a correct code raises.")
+    ] = None
 
 
 class EnrollmentLink(ResponseModel, frozen=True, gc=False, tag_field="object", tag="enrollment_link"):
@@ -61,7 +64,10 @@ class EnrollmentLink(ResponseModel, frozen=True, gc=False, tag_field="object", t
 
 
 class ChallengeLink(ResponseModel, frozen=True, gc=False, tag_field="object", tag="challenge_link"):
-    """A link with which a user enters a code; `completed` means that the code was correct."""
+    """A link with which a user enters a code; `completed` means that the code was correct.
+
+    `session_id` is the session that it has raised then, if there is one.
+    """
 
     id: str
     user_id: str
@@ -72,6 +78,7 @@ class ChallengeLink(ResponseModel, frozen=True, gc=False, tag_field="object", ta
     expires_at: Timestamp
     opened_at: Timestamp | None
     completed_at: Timestamp | None
+    session_id: str | None
     url: str | UnsetType = UNSET
 
 
@@ -106,19 +113,20 @@ def status_of(link: LinkRecord, now: int) -> Status:
 
 def link(record: LinkRecord, now: int, url: str | UnsetType = UNSET) -> EnrollmentLink | ChallengeLink:
     """Render a link with its status at `now` (milliseconds), and its URL if it is being created."""
-    shape = EnrollmentLink if record.purpose == "enrollment" else ChallengeLink
-    return shape(
-        id=record.id,
-        user_id=record.user_id,
-        status=status_of(record, now),
-        factor_id=record.factor_id,
-        return_to=record.return_to,
-        created_at=timestamps.format_ms(record.created_at),
-        expires_at=timestamps.format_ms(record.expires_at),
-        opened_at=timestamps.format_optional(record.opened_at),
-        completed_at=timestamps.format_optional(record.completed_at),
-        url=url,
+    about = (
+        record.id,
+        record.user_id,
+        status_of(record, now),
+        record.factor_id,
+        record.return_to,
+        timestamps.format_ms(record.created_at),
+        timestamps.format_ms(record.expires_at),
+        timestamps.format_optional(record.opened_at),
+        timestamps.format_optional(record.completed_at),
     )
+    if record.purpose == "enrollment":
+        return EnrollmentLink(*about, url)
+    return ChallengeLink(*about, record.session_id, url)
 
 
 def link_event_data(record: LinkRecord) -> LinkEvent:

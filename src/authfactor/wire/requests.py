@@ -252,7 +252,13 @@ def _expectation(kind: object, complaint: str) -> str:
         return "must be one of " + ", ".join(value for value in allowed if not value.startswith("<"))
     if "at `$[" in complaint:
         return "must be an object of strings"
-    for name, words in (("str", "a string"), ("bool", "true or false"), ("object", "an object of strings")):
+    for name, words in (
+        ("str", "a string"),
+        ("bool", "true or false"),
+        ("int", "a whole number"),
+        ("array", "a list of strings"),
+        ("object", "an object of strings"),
+    ):
         if f"Expected `{name}" in complaint:
             return f"must be {words}"
     return "has the wrong type"

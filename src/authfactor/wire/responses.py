@@ -95,6 +95,13 @@ class EnrollResponse(ResponseModel, frozen=True, gc=False):
     challenge: AuthenticationChallengeObject
 
 
+class RaisedSessionReference(ResponseModel, frozen=True, gc=False):
+    """The session that a right code has raised, and when."""
+
+    id: str
+    mfa_at: Timestamp
+
+
 class VerifyResponse(ResponseModel, frozen=True, gc=False):
     """The result of verifying a code."""
 
@@ -104,6 +111,7 @@ class VerifyResponse(ResponseModel, frozen=True, gc=False):
     attempts_remaining: int | UnsetType = UNSET
     locked_until: Timestamp | UnsetType = UNSET
     recovery_codes_remaining: int | UnsetType = UNSET
+    session: RaisedSessionReference | UnsetType = UNSET
 
 
 class UserObject(ResponseModel, frozen=True, gc=False, tag_field="object", tag="user"):
@@ -249,9 +257,12 @@ def enrolled(enrollment: Enrollment) -> EnrollResponse:
 def verification(outcome: Verification) -> VerifyResponse:
     """Render the result of verifying a code."""
     if outcome.valid:
-        left = outcome.recovery_codes_remaining
+        left, verified = outcome.recovery_codes_remaining, outcome.challenge
         return VerifyResponse(
-            challenge(outcome.challenge), valid=True, recovery_codes_remaining=UNSET if left is None else left
+            challenge(verified),
+            valid=True,
+            recovery_codes_remaining=UNSET if left is None else left,
+            session=UNSET if verified.session_id is None else _raised(verified),
         )
     return VerifyResponse(
         challenge(outcome.challenge),
@@ -260,6 +271,12 @@ def verification(outcome: Verification) -> VerifyResponse:
         attempts_remaining=UNSET if outcome.attempts_remaining is None else outcome.attempts_remaining,
         locked_until=UNSET if outcome.locked_until is None else timestamps.format_ms(outcome.locked_until),
     )
+
+
+def _raised(verified: ChallengeRecord) -> RaisedSessionReference:
+    """Render the session of a verified challenge, which was raised when that was verified."""
+    raised_at = timestamps.format_ms(verified.verified_at or verified.created_at)
+    return RaisedSessionReference(verified.session_id or "", raised_at)
 
 
 def user(record: UserRecord) -> UserObject:

@@ -146,7 +146,7 @@ ROUTES = [
         takes=requests.VerifyChallengeById,
         requires=("authentication_challenge_id", "code"),
         gives=responses.VerifyResponse,
-        refusals=(400, 404, 422),
+        refusals=(400, 404, 409, 422),
         tag=FACTORS,
     ),
     Route(
@@ -188,7 +188,7 @@ ROUTES = [
         takes=requests.VerifyChallenge,
         requires=("code",),
         gives=responses.VerifyResponse,
-        refusals=(400, 404, 422),
+        refusals=(400, 404, 409, 422),
         tag=FACTORS,
     ),
 ]

@@ -19,6 +19,12 @@ ROUTES: Final[list[Route]] = [
         ("PATCH", "/authfactor/factors/{factor_id}", 200),
     ),
     *deferred(
+        "session_checks",
+        ("POST", "/authfactor/sessions/{session_id}/check", 200),
+        ("POST", "/authfactor/sessions/{session_id}/challenges", 201),
+        ("POST", "/authfactor/sessions/{session_id}/reauthenticate", 200),
+    ),
+    *deferred(
         "webhooks",
         ("GET", "/webhook_endpoints", 200),
         ("POST", "/webhook_endpoints", 201),

@@ -166,6 +166,11 @@ class SecondStep:
             raise errors.SignInRefused("one_time_code_expired", error.message) from error
         if factor.user_id != user.id:
             raise errors.SignInRefused("user_mismatch", "The challenge belongs to another user.")
+        if challenge.session_id is not None:
+            # Its code was asked for to confirm something else.
+            raise errors.SignInRefused(
+                "invalid_one_time_code", "This challenge belongs to a session. Use one of this sign-in."
+            )
         if factor.activated_at is None:
             factors = await scope.tx.factors.of_user(scope.number, user.id)
             # Otherwise an attacker who has only the password could enroll a factor and bypass the real one.

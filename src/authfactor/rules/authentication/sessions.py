@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from authfactor import errors, ids
-from authfactor.crypto import jwt_rs256
 from authfactor.crypto.vault import SealedLocation, Vault
 from authfactor.ids import IdGenerator
 from authfactor.models import (
@@ -21,6 +20,7 @@ from authfactor.models import (
     UserRecord,
 )
 from authfactor.rules import pagination
+from authfactor.rules.authentication import session_state
 from authfactor.rules.authentication.opaque_tokens import random_token, token_hash
 from authfactor.rules.authentication.step_up import StepUp, may_be_due
 from authfactor.rules.authentication.token_signing import TokenSigning
@@ -207,9 +207,9 @@ class Sessions:
             at = await scope.tx.sessions.by_id(scope.number, cursor) if cursor else None
             if cursor and (at is None or at.user_id != user_id):
                 raise pagination.unknown_cursor(field, cursor)
-        idle = self._settings.session_inactivity * 1000
+        idle_since = session_state.idle_since(self._settings, scope.now)
         items, more_before, more_after = await scope.tx.sessions.active_page(
-            scope.number, user_id, query, scope.now, scope.now - idle if idle else -1
+            scope.number, user_id, query, scope.now, idle_since
         )
         return pagination.page(items, query, more_before=more_before, more_after=more_after)
 
@@ -265,7 +265,7 @@ class Sessions:
         shapes = [
             authentication.session(session, scope.now)
             for session in ended
-            if not self._is_expired(session, scope.now)
+            if not session_state.is_expired(session, self._settings, scope.now)
         ]
         await self._log.append_all(scope, event_log.SESSION_REVOKED, user_id, shapes)
 
@@ -278,11 +278,7 @@ class Sessions:
         return True
 
     def _is_alive(self, session: SessionRecord, now: int) -> bool:
-        return session.ended_at is None and not self._is_expired(session, now)
-
-    def _is_expired(self, session: SessionRecord, now: int) -> bool:
-        idle = self._settings.session_inactivity * 1000
-        return session.expires_at <= now or bool(idle and session.last_active_at + idle <= now)
+        return session_state.is_alive(session, self._settings, now)
 
     async def _new_tokens(
         self, store: Store, environment: Environment, session: SessionRecord, now: int
@@ -299,7 +295,7 @@ class Sessions:
             "client_id": environment.client_id,
             "auth_time": session.authenticated_at // 1000,
             "amr": session.amr.split(" "),
-            "acr": jwt_rs256.ACR_ONE_STEP if session.mfa_at is None else jwt_rs256.ACR_TWO_STEPS,
+            "acr": session_state.acr_of(session),
         }
         if session.mfa_at is not None:
             claims["mfa_at"] = session.mfa_at // 1000

@@ -62,12 +62,13 @@ class StepUp:
 def may_be_due(environment: Environment, session: SessionRecord) -> bool:
     """Return whether a session was made without a factor under a policy that may have become stricter.
 
-    False for every other session, so that its refresh needs no further statement.
+    False for every other session, so that its refresh needs no further statement. When the password was last
+    entered does not matter: that may have been after the policy changed (decision 0043).
     """
     if session.mfa_at is not None or environment.mfa_policy == "off":
         return False
     changed = environment.updated_at + POLICY_DELAY_MS
-    return environment.mfa_policy == "required" or session.authenticated_at <= changed
+    return environment.mfa_policy == "required" or session.created_at <= changed
 
 
 def password_mark(password_hash: str | None) -> bytes:
@@ -79,4 +80,4 @@ def _were_active(active: list[FactorRecord], session: SessionRecord | None) -> b
     """Return whether a factor is active now and, if a session is given, was so before it began."""
     if session is None:
         return bool(active)
-    return any((factor.activated_at or 0) <= session.authenticated_at for factor in active)
+    return any((factor.activated_at or 0) <= session.created_at for factor in active)

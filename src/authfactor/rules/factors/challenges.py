@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Final
 from authfactor import errors, ids
 from authfactor.crypto.vault import SealedLocation, UnsealError, Vault
 from authfactor.ids import IdGenerator
-from authfactor.models import ChallengeRecord, Clock, CodeReason, FactorRecord, FailureRecord, Verification
+from authfactor.models import ChallengeRecord, Clock, CodeReason, FactorRecord, Verification
 from authfactor.otp import totp
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
-from authfactor.rules.factors import attempt_limits
+from authfactor.rules.factors import attempt_limits, challenge_state
 from authfactor.rules.unit import Scope, shared_unit, single_unit
 from authfactor.settings import Settings
 from authfactor.store import CodeAttempt, SpendResult, subject_of
 from authfactor.wire.events import FactorEvent, RefusedAttempt
 
 if TYPE_CHECKING:
+    from authfactor.rules.authentication.session_raising import SessionRaising
     from authfactor.rules.factors.recovery_codes import RecoveryCodeSets
 
 # How many steps back a code is recognized, only to tell a user that the phone's clock is slow. A code of a
@@ -48,6 +49,7 @@ class Challenges:
         log: EventLog,
         settings: Settings,
         recovery_codes: "Callable[[], RecoveryCodeSets]",
+        session_raising: "Callable[[], SessionRaising]",
     ) -> None:
         """Keep the collaborators; time and ids come from `clock` and `new_id` alone."""
         self._clock = clock
@@ -56,6 +58,7 @@ class Challenges:
         self._log = log
         self._settings = settings
         self._recovery_codes = recovery_codes
+        self._session_raising = session_raising
 
     @single_unit
     async def create(self, scope: Scope, factor_id: str) -> ChallengeRecord:
@@ -65,15 +68,15 @@ class Challenges:
             raise errors.NotFound("Authentication Factor", factor_id)
         return challenge
 
-    async def open(self, scope: Scope, factor_id: str) -> ChallengeRecord:
-        """Open a challenge for a factor that is known to exist."""
-        challenge = self._new(factor_id, scope.now)
+    async def open(self, scope: Scope, factor_id: str, session_id: str | None = None) -> ChallengeRecord:
+        """Open a challenge for a factor that is known to exist, to raise a session if one is given."""
+        challenge = self._new(factor_id, scope.now, session_id)
         await scope.tx.challenges.insert(scope.number, challenge)
         return challenge
 
-    def _new(self, factor_id: str, now: int) -> ChallengeRecord:
+    def _new(self, factor_id: str, now: int, session_id: str | None = None) -> ChallengeRecord:
         expires_at = now + self._settings.challenge_life * 1000
-        return ChallengeRecord(self._new_id(ids.CHALLENGE), factor_id, 0, now, expires_at, None)
+        return ChallengeRecord(self._new_id(ids.CHALLENGE), factor_id, 0, now, expires_at, None, session_id)
 
     @shared_unit
     async def verify(self, scope: Scope, challenge_id: str, code: str) -> Verification:
@@ -81,13 +84,14 @@ class Challenges:
 
         The code that verified the challenge moments ago gets the same result again (`repeated`). Raises
         `NotFound`, and `ChallengeExpired`, `ChallengeAlreadyVerified` and `TooManyAttempts` after the commit
-        of their events.
+        of their events; and `SessionEnded` for a right code that would raise a session that has ended, which
+        spends nothing.
         """
         digits = totp.clean_code(code)
         if digits is None:
             return await self._check_other(scope, challenge_id, code, emit=True, repeatable=True)
         attempt = await self._charge(scope, challenge_id)
-        refusal = _stale(attempt.challenge, scope.now) or await self._refusal(scope, attempt)
+        refusal = challenge_state.stale(attempt.challenge, scope.now) or await self._refusal(scope, attempt)
         if refusal is None:
             return await self._judge(scope, attempt, digits, emit=True, repeatable=True)
         if isinstance(refusal, errors.ChallengeAlreadyVerified):
@@ -106,7 +110,7 @@ class Challenges:
         if found is None:
             raise errors.NotFound("Authentication Challenge", challenge_id)
         challenge, factor = found
-        refusal = _stale(challenge, scope.now)
+        refusal = challenge_state.stale(challenge, scope.now)
         if refusal is not None:
             raise refusal
         return challenge, factor
@@ -121,7 +125,7 @@ class Challenges:
         if digits is None:
             return await self._check_other(scope, challenge_id, code, emit=emit)
         attempt = await self._charge(scope, challenge_id)
-        refusal = _stale(attempt.challenge, scope.now)
+        refusal = challenge_state.stale(attempt.challenge, scope.now)
         if refusal is not None:
             raise refusal
         refusal = await self._refusal(scope, attempt)
@@ -141,10 +145,13 @@ class Challenges:
         if code is None or found is None or found[1].user_id is None or found[1].activated_at is None:
             return await self._refuse_malformed(scope, challenge_id)
         challenge, factor = found
-        refusal = _stale(challenge, scope.now)
+        raising = None if challenge.session_id is None else self._session_raising()
+        if raising is not None and not await raising.allows_recovery(scope, challenge):
+            return await self._refuse_malformed(scope, challenge_id)
+        refusal = challenge_state.stale(challenge, scope.now)
         if refusal is not None and not (repeatable and challenge.verified_at is not None):
             raise refusal
-        return await self._recovery_codes().judge(
+        outcome = await self._recovery_codes().judge(
             scope,
             challenge,
             factor,
@@ -152,6 +159,11 @@ class Challenges:
             emit=emit,
             repeated_since=scope.now - REPEAT_TIME if repeatable else None,
         )
+        if raising is not None and outcome.repeated:
+            await raising.require_alive(scope, challenge)
+        elif raising is not None and outcome.valid:
+            await raising.raise_session(scope, challenge, factor, "recovery_code")
+        return outcome
 
     async def _refuse_malformed(self, scope: Scope, challenge_id: str) -> Verification:
         """Return the result for what cannot be a code: no guess, so nothing is counted or written.
@@ -160,7 +172,7 @@ class Challenges:
         """
         challenge, factor = await self.load(scope, challenge_id)
         record = await scope.tx.failures.of(scope.number, subject_of(factor))
-        locked = _locked(record, scope.now)
+        locked = challenge_state.locked(record, scope.now)
         if locked is not None:
             raise locked
         left = self._settings.attempts_per_challenge - challenge.attempts
@@ -198,14 +210,16 @@ class Challenges:
             await scope.tx.factors.reseal(scope.number, factor.id, factor.secret, sealed)
         if factor.activated_at is None:
             await self._emit(scope, event_log.FACTOR_ACTIVATED, factor)
-        return Verification(_closed(challenge, scope.now), valid=True)
+        if challenge.session_id is not None:
+            await self._session_raising().raise_session(scope, challenge, factor, "totp")
+        return Verification(challenge_state.closed(challenge, scope.now), valid=True)
 
     async def _refusal(self, scope: Scope, attempt: CodeAttempt) -> errors.ChallengeRefused | None:
         """Return the refusal when no attempt is left, or a concurrent one has verified the challenge.
 
         A refusal takes the charge back, so that attempts under a lock cannot lengthen it.
         """
-        refusal: errors.ChallengeRefused | None = _locked(attempt.record, scope.now)
+        refusal: errors.ChallengeRefused | None = challenge_state.locked(attempt.record, scope.now)
         if refusal is None and attempt.charged:
             return None
         latest = await scope.tx.challenges.by_id(scope.number, attempt.challenge.id)
@@ -232,6 +246,8 @@ class Challenges:
         secret = self._vault.unseal(attempt.factor.secret, secret_row(number, attempt.factor.id))
         if not hmac.compare_digest(totp.code_at(secret, found.step), digits):
             return None
+        if found.challenge.session_id is not None:
+            await self._session_raising().require_alive(scope, found.challenge)
         await scope.tx.challenges.restore_step(number, challenge_id)
         return Verification(found.challenge, valid=True, repeated=True)
 
@@ -315,31 +331,3 @@ class Challenges:
 
     async def _emit(self, scope: Scope, name: str, factor: FactorRecord) -> None:
         await self._log.append(scope, name, factor.user_id, FactorEvent(factor.id, factor.user_id))
-
-
-def _locked(record: FailureRecord, now: int) -> errors.TooManyAttempts | None:
-    until = attempt_limits.locked_until(record, now)
-    if until is None:
-        return None
-    hard = until == attempt_limits.NEVER
-    return errors.TooManyAttempts(locked_until=None if hard else until, hard_stop=hard)
-
-
-def _stale(challenge: ChallengeRecord, now: int) -> errors.ChallengeRefused | None:
-    if challenge.verified_at is not None:
-        return errors.ChallengeAlreadyVerified(challenge.id)
-    if challenge.expires_at <= now:
-        return errors.ChallengeExpired(challenge.id, challenge.expires_at)
-    return None
-
-
-def _closed(challenge: ChallengeRecord, now: int) -> ChallengeRecord:
-    return ChallengeRecord(
-        challenge.id,
-        challenge.factor_id,
-        challenge.attempts + 1,
-        challenge.created_at,
-        challenge.expires_at,
-        now,
-        challenge.session_id,
-    )

@@ -12,6 +12,7 @@ from authfactor.errors import InvalidRequest, Item
 from authfactor.ids import IdGenerator
 from authfactor.models import Clock, Entropy, Environment, FactorRecord, LinkRecord
 from authfactor.otp import key_uri
+from authfactor.rules.authentication import session_state
 from authfactor.rules.authentication.opaque_tokens import random_token
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
@@ -83,8 +84,9 @@ class Links:
     ) -> Unit[IssuedLink]:
         """Create a link with which a user enters a code of an active factor.
 
-        Raises as `create_enrollment` does; the unit raises `NotFound` for an unknown user or factor,
-        `Conflict` without an active factor, and `InvalidRequest` when it is not clear which factor is meant.
+        Raises as `create_enrollment` does; the unit raises `NotFound` for an unknown user or factor, or a
+        session that is not the user's, `SessionEnded`, `Conflict` without an active factor, and
+        `InvalidRequest` when it is not clear which factor is meant.
         """
         items: list[Item] = []
         user_id = _required(request.user_id, items)
@@ -92,14 +94,23 @@ class Links:
         if items:
             raise InvalidRequest(*items)
         self._check_base_url()
-        return self._create_challenge(environment, user_id, request.factor_id, return_to)
+        session_id = without_nul(request.session_id or "") or None
+        return self._create_challenge(environment, user_id, request.factor_id, return_to, session_id)
 
     @unit
     async def _create_challenge(
-        self, scope: Scope, user_id: str, factor_id: str | None, return_to: str | None
+        self, scope: Scope, user_id: str, factor_id: str | None, return_to: str | None, session_id: str | None
     ) -> IssuedLink:
+        if session_id is not None:
+            session = await scope.tx.sessions.by_id(scope.number, session_id)
+            if session is None or session.user_id != user_id:
+                raise errors.NotFound("Session", session_id)
+            if not session_state.is_alive(session, self._settings, scope.now):
+                raise errors.SessionEnded(session_id)
         factor_id = _requested_factor(await scope.tx.factors.of_user(scope.number, user_id), factor_id)
-        link = self._new(scope, "challenge", user_id, return_to=return_to, factor_id=factor_id)
+        link = self._new(
+            scope, "challenge", user_id, return_to=return_to, factor_id=factor_id, session_id=session_id
+        )
         return await self._issue(scope, link)
 
     @unit
@@ -128,6 +139,7 @@ class Links:
         factor_id: str | None = None,
         issuer: str | None = None,
         account: str | None = None,
+        session_id: str | None = None,
     ) -> LinkRecord:
         return LinkRecord(
             environment=scope.number,
@@ -143,6 +155,7 @@ class Links:
             expires_at=scope.now + self._settings.link_life * 1000,
             opened_at=None,
             completed_at=None,
+            session_id=session_id,
         )
 
     async def _issue(self, scope: Scope, link: LinkRecord) -> IssuedLink:

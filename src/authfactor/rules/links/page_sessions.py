@@ -138,7 +138,7 @@ class PageSessions:
             factor_id = link.factor_id or ""
             if await tx.factors.by_id(number, factor_id) is None:
                 raise errors.LinkUnknown
-            challenge = await self._challenges.open(scope, factor_id)
+            challenge = await self._challenges.open(scope, factor_id, link.session_id)
         await tx.links.attach(number, link.id, factor_id, challenge.id if challenge else "")
         opened = await tx.links.by_id(number, link.id)
         await self._emit(scope, event_log.LINK_OPENED, opened or link)
@@ -169,7 +169,7 @@ class PageSessions:
     async def verify(self, scope: InstallationScope, link_id: str, secret: str, code: str) -> CodeOutcome:
         """Check a code. A wrong one is a result and is counted like any other.
 
-        Raises what `view` raises, and `TooManyAttempts`.
+        Raises what `view` raises, `TooManyAttempts`, and `SessionEnded`.
         """
         page_session = await self._load_open(scope, link_id, secret)
         if page_session.is_done or page_session.factor is None:

@@ -26,6 +26,13 @@ INSERT INTO challenges (environment, {COLUMNS}) SELECT $1, $2, $3, $4, $5, $6, $
 WHERE EXISTS (SELECT 1 FROM factors WHERE environment = $1 AND id = $3)
 """
 
+# For challenges of sessions, and read for recovery codes alone: the hot statements do not have the column.
+ALLOW_RECOVERY = "UPDATE challenges SET allows_recovery = 1 WHERE environment = $1 AND id = $2"
+
+ALLOWS_RECOVERY = """
+SELECT 1 FROM challenges WHERE environment = $1 AND id = $2 AND allows_recovery = 1
+"""
+
 JOINED_COLUMNS = """
   c.id, c.factor_id, c.attempts, c.created_at, c.expires_at, c.verified_at, c.session_id,
   f.id, f.user_id, f.issuer, f.account, f.secret, f.activated_at, f.last_step, f.created_at, f.updated_at,
@@ -109,6 +116,14 @@ class ChallengesTable:
     async def restore_step(self, environment: int, challenge_id: str) -> None:
         """Put a step back that this unit has withdrawn."""
         await self._db.run(RESTORE_STEP, environment, challenge_id)
+
+    async def allow_recovery(self, environment: int, challenge_id: str) -> None:
+        """Let a recovery code verify a session's challenge."""
+        await self._db.run(ALLOW_RECOVERY, environment, challenge_id)
+
+    async def allows_recovery(self, environment: int, challenge_id: str) -> bool:
+        """Return whether a recovery code may verify a session's challenge."""
+        return await self._db.one(ALLOWS_RECOVERY, environment, challenge_id) is not None
 
     async def by_id(self, environment: int, challenge_id: str) -> ChallengeRecord | None:
         """Return the row with this id, or None."""

@@ -68,6 +68,24 @@ UPDATE sessions INDEXED BY sessions_user SET amr = $3, mfa_at = NULL, updated_at
 WHERE environment = $1 AND user_id = $2 AND mfa_at IS NOT NULL
 """
 
+# Of any number of concurrent ends and raises, one decides: a session that has ended is raised no more.
+RAISE_SESSION = """
+UPDATE sessions SET mfa_at = $4, updated_at = $4
+WHERE environment = $1 AND id = $2 AND user_id = $3 AND ended_at IS NULL AND expires_at > $4
+  AND last_active_at > $5
+RETURNING amr
+"""
+
+# After `RAISE_SESSION`, whose row lock the unit holds.
+SET_METHODS = "UPDATE sessions SET amr = $3 WHERE environment = $1 AND id = $2"
+
+REAUTHENTICATE_SESSION = """
+UPDATE sessions SET authenticated_at = $4, updated_at = $4
+WHERE environment = $1 AND id = $2 AND user_id = $3 AND ended_at IS NULL AND expires_at > $4
+  AND last_active_at > $5
+RETURNING amr
+"""
+
 DELETE_SESSIONS_OF_USER = "DELETE FROM sessions WHERE environment = $1 AND user_id = $2"
 
 REFRESH_COLUMNS = "session_id, created_at, spent_at, successor"
@@ -177,6 +195,24 @@ class SessionsTable:
     async def clear_second_factor(self, environment: int, user_id: str, amr: str, now: int) -> int:
         """Remove the second factor from a user's sessions, setting `amr`; return how many had one."""
         return await self._db.run(CLEAR_SECOND_FACTOR, environment, user_id, amr, now)
+
+    async def raise_session(
+        self, environment: int, session_id: str, user_id: str, now: int, idle_since: int
+    ) -> str | None:
+        """Set `mfa_at` of a user's session that is alive, lock its row, and return its methods; else None."""
+        row = await self._db.one(RAISE_SESSION, environment, session_id, user_id, now, idle_since)
+        return None if row is None else row[0]
+
+    async def reauthenticate(
+        self, environment: int, session_id: str, user_id: str, now: int, idle_since: int
+    ) -> str | None:
+        """Set when the user of a session that is alive entered the password, as `raise_session` does."""
+        row = await self._db.one(REAUTHENTICATE_SESSION, environment, session_id, user_id, now, idle_since)
+        return None if row is None else row[0]
+
+    async def set_methods(self, environment: int, session_id: str, amr: str) -> None:
+        """Set the methods of a session whose row this unit has locked."""
+        await self._db.run(SET_METHODS, environment, session_id, amr)
 
     async def delete_of_user(self, environment: int, user_id: str) -> None:
         """Delete a user's sessions; their refresh tokens are then refused, and deleted by retention later."""

@@ -18,6 +18,8 @@ def upgrade() -> None:
     op.add_column("factors", sa.Column("last_offset", sa.Integer, nullable=False, server_default="0"))
     # The session that a right code raises.
     op.add_column("challenges", sa.Column("session_id", TEXT))
+    # 1 if a recovery code raises it too.
+    op.add_column("challenges", sa.Column("allows_recovery", sa.Integer))
     op.add_column("links", sa.Column("session_id", TEXT))
     op.add_column("sessions", sa.Column("trusted_device_id", TEXT))
     op.create_table(

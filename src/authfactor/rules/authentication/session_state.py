@@ -1,0 +1,51 @@
+"""What a session amounts to: whether it is alive, its methods (`amr`) and their class (`acr`)."""
+
+from typing import TYPE_CHECKING, Final
+
+from authfactor.models import SessionRecord
+from authfactor.settings import Settings
+
+if TYPE_CHECKING:
+    from authfactor.otp.recovery_code import Method
+
+ACR_VALUES: Final = ("urn:authfactor:acr:1", "urn:authfactor:acr:2", "urn:authfactor:acr:3")
+"""One step, two steps, phishing resistant. Each includes those before it."""
+TWO_STEPS: Final = 2
+PHISHING_RESISTANT: Final = 3
+
+SECOND_FACTOR_AMR: "Final[dict[Method, str]]" = {"totp": "otp mfa", "recovery_code": "recovery_code mfa"}
+"""What a proof adds to the methods of a session that it raises; RFC 8176 has no value for a recovery code."""
+
+
+def acr_level(session: SessionRecord) -> int:
+    """Return the class of a session's authentication, from 1; `ACR_VALUES` has the value of each."""
+    if session.mfa_at is None:
+        return 1
+    # `pop`: proof of possession of a key, which a passkey gives (OpenID EAP ACR Values 1.0).
+    return PHISHING_RESISTANT if "pop" in session.amr.split(" ") else TWO_STEPS
+
+
+def acr_of(session: SessionRecord) -> str:
+    """Return a session's authentication context class."""
+    return ACR_VALUES[acr_level(session) - 1]
+
+
+def add_methods(amr: str, added: str) -> str:
+    """Return the methods of both, separated by spaces; those of `amr` first and none twice."""
+    return " ".join(dict.fromkeys([*amr.split(" "), *added.split(" ")]))
+
+
+def is_alive(session: SessionRecord, settings: Settings, now: int) -> bool:
+    """Return whether a session is neither ended nor expired nor idle for too long at `now` (milliseconds)."""
+    return session.ended_at is None and not is_expired(session, settings, now)
+
+
+def is_expired(session: SessionRecord, settings: Settings, now: int) -> bool:
+    """Return whether a session has expired or was idle for too long, whether or not it was ended before."""
+    return session.expires_at <= now or session.last_active_at <= idle_since(settings, now)
+
+
+def idle_since(settings: Settings, now: int) -> int:
+    """Return the time (milliseconds) at which a session must have been active after; -1 without a limit."""
+    idle = settings.session_inactivity * 1000
+    return now - idle if idle else -1
