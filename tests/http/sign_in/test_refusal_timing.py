@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.support import console as consoles
-from tests.support.application import PASSWORD, Application, Json, opened
+from tests.support.application import PASSWORD, Application, Json, claims, opened
 
 SECONDS = 0.15
 FAST_IMPORT = "$2b$04$abcdefghijklmnopqrstuuxg3mnJtW3FdpGk1wIbyBAMRNXEYKjYa"
@@ -52,6 +52,9 @@ async def test_every_refusal_of_a_password_is_held_until_the_same_time(held: App
         "kept": await duration_of(held.grant("password", headers=once, **body)),
         "kept, repeated": await duration_of(held.grant("password", headers=once, **body)),
     }
+    session = claims(await held.sign_in(user))["sid"]
+    again = f"/authfactor/sessions/{session}/reauthenticate"
+    durations["in a session"] = await duration_of(held.api.post(again, json={"password": "wrong"}))
     await asyncio.gather(*(held.password(user, "wrong", ip_address="198.51.100.7") for _ in range(10)))
     durations["over the limit"] = await duration_of(held.password(user, ip_address="198.51.100.7"))
     assert {name: duration for name, duration in durations.items() if duration < SECONDS} == {}
