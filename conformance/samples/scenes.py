@@ -42,6 +42,9 @@ TAKES: Final[Mapping[str, tuple[str, ...]]] = {
     "get_jwks": ("client_id",),
     "list_sessions": ("user_id", "session_id"),
     "revoke_session": ("session_id",),
+    "check_session": ("session_id",),
+    "challenge_session": ("enrolled_session_id",),
+    "reauthenticate_session": ("session_id", "password"),
     "log_out": ("session_id", "return_to"),
     "list_events": ("user_id",),
     "create_enrollment_link": ("user_id", "return_to"),
@@ -61,6 +64,7 @@ SHOWN_AS: Final[Mapping[str, str]] = {
     "new_email": "email",
     "challenge_link_id": "link_id",
     "member_id": "user_id",
+    "enrolled_session_id": "session_id",
     "recovery_codes_user_id": "user_id",
 }
 
@@ -147,6 +151,12 @@ class _Scene:
         self._signed_in()
         sessions = self._client.get(f"/user_management/users/{self.user_id}/sessions").json()
         return str(sessions["data"][0]["id"])
+
+    @cached_property
+    def enrolled_session_id(self) -> str:
+        session_id = self.session_id  # before there is a factor, which the sign-in would ask for
+        assert self.factor_id
+        return session_id
 
     @cached_property
     def link_id(self) -> str:

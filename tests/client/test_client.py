@@ -25,14 +25,16 @@ PUBLIC: Final = {
     " AuthenticationFactorReference AuthenticationFactorTotp AuthenticationFactorTotpAndChallengeResponse"
     " AuthenticationFactorTotpExtended AuthenticationResponse AuthorizationError BadRequestError Client"
     " ClientError ConflictError ErrorItem Event HostedPageBranding HostedPageLink Jwk Jwks ListMetadata"
-    " MfaChallengeError MfaEnrollmentError NotFoundError Page RateLimitExceededError RecoveryCodes"
-    " RecoveryCodesCreated ServerError Session SignatureInvalidError TooManyAttemptsError Totp TotpExtended"
-    " UNSET UnprocessableEntityError User UserFactor WebhookDelivery WebhookEndpoint verify_event",
+    " MfaChallengeError MfaEnrollmentError NotFoundError Page RaisedSession RateLimitExceededError"
+    " RecoveryCodes RecoveryCodesCreated ServerError Session SessionCheck SignatureInvalidError"
+    " TooManyAttemptsError Totp TotpExtended UNSET UnprocessableEntityError User UserFactor WebhookDelivery"
+    " WebhookEndpoint verify_event",
     "Client": "close events hosted_pages mfa user_management webhooks",
     "AsyncClient": "aclose events hosted_pages mfa user_management webhooks",
     "user_management": "authenticate_with_password authenticate_with_refresh_token authenticate_with_totp"
-    " create_user delete_user enroll_auth_factor get_jwks get_jwks_url get_logout_url get_user"
-    " get_user_by_external_id list_auth_factors list_sessions list_users revoke_session update_user",
+    " challenge_session check_session create_user delete_user enroll_auth_factor get_jwks get_jwks_url"
+    " get_logout_url get_user get_user_by_external_id list_auth_factors list_sessions list_users"
+    " reauthenticate_session revoke_session update_user",
     "mfa": "challenge_factor create_recovery_codes delete_factor delete_recovery_codes enroll_factor"
     " get_factor get_recovery_codes list_all_factors rename_factor verify_challenge",
     "events": "list_events",

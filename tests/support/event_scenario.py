@@ -20,6 +20,7 @@ from authfactor.wire import events as wire_events
 from authfactor.wire import responses
 from authfactor.wire.links import CreateEnrollmentLink
 from authfactor.wire.requests import Authenticate, UpdateUser
+from authfactor.wire.session_checks import ChallengeSession
 from authfactor.wire.webhooks import CreateWebhookEndpoint
 from tests.support.clock import FakeClock
 from tests.support.installation import Installation
@@ -90,6 +91,9 @@ async def _cause_all(installation: Installation) -> None:
     installation.clock.advance(30)
     await _sign_in(installation, user, enrolled)
     sessions = await af.read(af.sessions.page(environment, user.id, PageQuery(limit=1, order="asc")))
+    installation.clock.advance(30)
+    asked = af.session_checks.challenge(environment, sessions.items[0].id, ChallengeSession())
+    assert (await installation.verify(await af.run(asked), installation.code(enrolled))).valid
     await af.run(af.sessions.revoke(environment, sessions.items[0].id))
     await _open_link(installation, user)
     codes = await af.run(af.recovery_codes.create(environment, user.id))

@@ -37,6 +37,9 @@ COMMANDS: Final = {
     "recovery-codes": LazyCommand(
         f"{_HERE}.recovery_codes", "Create, count and delete the recovery codes of a user."
     ),
+    "sessions": LazyCommand(
+        f"{_HERE}.sessions", "Check how, and how long ago, the user of a session proved who they are."
+    ),
     "links": LazyCommand(f"{_HERE}.links", "Create links to hosted pages: enroll a factor, enter a code."),
     "operators": LazyCommand(f"{_HERE}.operators", "Manage the operators, who can sign in to the console."),
     "audit": LazyCommand(f"{_HERE}.audit", "List, export and verify the audit log."),

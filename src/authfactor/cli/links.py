@@ -47,11 +47,16 @@ def enroll(ctx: click.Context, user_id: str, return_to: str | None, issuer: str 
 @click.argument("user_id")
 @return_option
 @click.option("--factor", help="Id of the factor, if the user has several.")
+@click.option("--session", help="Id of a session of the user, which a right code raises.")
 @click.pass_context
-def challenge(ctx: click.Context, user_id: str, return_to: str | None, factor: str | None) -> None:
+def challenge(
+    ctx: click.Context, user_id: str, return_to: str | None, factor: str | None, session: str | None
+) -> None:
     """Create a link to a page where the user enters a code. Example: authfactor links challenge user_01…"""
     options = context.global_options(ctx)
-    request = wire.CreateChallengeLink(user_id=user_id, return_to=return_to, factor_id=factor)
+    request = wire.CreateChallengeLink(
+        user_id=user_id, return_to=return_to, factor_id=factor, session_id=session
+    )
 
     async def work(af: Authfactor, environment: Environment) -> tuple[IssuedLink, int]:
         unit = af.links.create_challenge(environment, request)

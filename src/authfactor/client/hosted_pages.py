@@ -63,6 +63,7 @@ class _HostedPages(Group):
         factor_id: str | None = None,
         return_to: str | None = None,
         state: str | None = None,
+        session_id: str | None = None,
     ) -> ApiCall[HostedPageLink]:
         """Create a single-use link to a page where the user enters a factor's code.
 
@@ -74,11 +75,14 @@ class _HostedPages(Group):
             factor_id: The factor; needed only if the user has several active ones.
             return_to: URL that the page redirects to at the end; one of the environment's page redirects.
             state: With `return_to`: returned as `state` in its query; at most 512 characters.
+            session_id: A session of the user, which a right code raises. Default: none.
 
-        Raises `NotFoundError`, `UnprocessableEntityError`, and `ConflictError` if the user has no factor, or
-        if the server's base URL is not an https URL.
+        Raises `NotFoundError`, `UnprocessableEntityError`, and `ConflictError` if the user has no factor, if
+        the session has ended, or if the server's base URL is not an https URL.
         """
-        body = drop_none(user_id=user_id, factor_id=factor_id, return_to=return_to, state=state)
+        body = drop_none(
+            user_id=user_id, factor_id=factor_id, return_to=return_to, state=state, session_id=session_id
+        )
         return ApiCall("POST", "/authfactor/challenge_links", decoder(HostedPageLink), body)
 
     @operation

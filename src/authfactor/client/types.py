@@ -106,6 +106,15 @@ class AuthenticationChallengeVerificationResponse(Model, frozen=True, kw_only=Tr
     """If this code locked the user: when the lock ends."""
     recovery_codes_remaining: int | None = None
     """If the code was a recovery code: how many are left."""
+    session: "RaisedSession | None" = None
+    """If the challenge belonged to a session, and the code was right."""
+
+
+class RaisedSession(Model, frozen=True, kw_only=True):
+    """The session that a right code has raised, and when."""
+
+    id: str
+    mfa_at: datetime
 
 
 class RecoveryCodesCreated(Model, frozen=True, kw_only=True):
@@ -197,6 +206,26 @@ class Session(Model, frozen=True, kw_only=True):
     object: Literal["session"] = "session"
 
 
+class SessionCheck(Model, frozen=True, kw_only=True):
+    """Whether a session satisfies what was asked, and what it has."""
+
+    session_id: str
+    satisfied: bool
+    amr: tuple[str, ...]
+    acr: str
+    auth_time: datetime
+    """When the password was last entered."""
+    mfa_at: datetime | None = None
+    """When a second factor was last proven."""
+    age: int | None = None
+    """Seconds since the proof that was asked for."""
+    reason: str | None = None
+    """If not satisfied: `session_ended`, `acr_too_low`, `method_missing` or `too_old`."""
+    www_authenticate: str | None = None
+    """If not satisfied: a value for the header `WWW-Authenticate` of a 401."""
+    object: Literal["session_check"] = "session_check"
+
+
 class Event(Model, frozen=True, kw_only=True):
     """An event. `data` is the JSON of the object that it is about."""
 
@@ -255,6 +284,8 @@ class HostedPageLink(Model, frozen=True, kw_only=True):
     expires_at: datetime
     factor_id: str | None = None
     """Of an enrollment link, set once it has been opened."""
+    session_id: str | None = None
+    """Of a challenge link: the session that a right code raises."""
     return_to: str | None = None
     opened_at: datetime | None = None
     completed_at: datetime | None = None

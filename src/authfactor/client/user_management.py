@@ -18,6 +18,7 @@ from authfactor.client.operations import (
     path,
     query,
 )
+from authfactor.client.session_checks import SessionCheckMethods
 from authfactor.client.types import (
     AuthenticationFactorTotp,
     AuthenticationFactorTotpAndChallengeResponse,
@@ -29,7 +30,7 @@ from authfactor.client.types import (
 HashType = Literal["bcrypt", "firebase-scrypt", "ssha", "ssha256", "scrypt", "pbkdf2", "argon2"]
 
 
-class _UserManagement(AuthenticationMethods):
+class _UserManagement(AuthenticationMethods, SessionCheckMethods):
     """The methods, written once for both clients. `errors` lists what every method can raise."""
 
     # --- factors ---

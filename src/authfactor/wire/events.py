@@ -84,7 +84,7 @@ class FewRecoveryCodes(ResponseModel, frozen=True, gc=False):
     remaining: int
 
 
-class RaisedSession(ResponseModel, frozen=True, gc=False):
+class RaisedSessionEvent(ResponseModel, frozen=True, gc=False):
     """Data of the event of a session in which a second factor was proven again: how."""
 
     session_id: str

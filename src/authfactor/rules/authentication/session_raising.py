@@ -13,7 +13,7 @@ from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.unit import Scope
 from authfactor.settings import Settings
-from authfactor.wire.events import RaisedSession
+from authfactor.wire.events import RaisedSessionEvent
 from authfactor.wire.requests import Authenticate
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class SessionRaising:
         await self._events.emit(
             scope, event_log.REAUTHENTICATION_SUCCEEDED, user, Authenticate(), method=method
         )
-        raised = RaisedSession(session_id, user_id, method)
+        raised = RaisedSessionEvent(session_id, user_id, method)
         await self._log.append(scope, event_log.SESSION_RAISED, user_id, raised)
 
     async def require_alive(self, scope: Scope, challenge: ChallengeRecord) -> None:

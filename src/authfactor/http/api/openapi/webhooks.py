@@ -19,6 +19,7 @@ EVENT_DATA: Final = (
     events.CreatedRecoveryCodes,
     events.UsedRecoveryCode,
     events.FewRecoveryCodes,
+    events.RaisedSessionEvent,
     events.LinkEvent,
     PingedEndpoint,
 )
