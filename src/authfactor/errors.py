@@ -119,10 +119,8 @@ class IdempotencyKeyReused(InvalidRequest):
 
     def __init__(self) -> None:
         """Use a fixed message."""
-        super().__init__(
-            message="This Idempotency-Key was used with a different request body."
-            " Use a new key for a new request."
-        )
+        text = "This Idempotency-Key was used with a different request body. Use a new key for a new request."
+        super().__init__(message=text)
 
 
 class Unauthorized(AuthfactorError):
@@ -308,9 +306,11 @@ class Conflict(AuthfactorError):
 class SessionEnded(Conflict):
     """The session was revoked, has expired, or was idle for too long."""
 
+    code = "session_ended"
+
     def __init__(self, session_id: str) -> None:
-        """Use a fixed code and message."""
-        super().__init__("session_ended", f"The session '{session_id}' has ended. Sign in again.")
+        """Use a fixed message."""
+        super().__init__(self.code, f"The session '{session_id}' has ended. Sign in again.")
 
 
 class Outdated(Conflict):
