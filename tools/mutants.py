@@ -46,6 +46,7 @@ SEALS_AT_ONCE = ("tests/rules/test_event_sealing.py", "-k", "postgres and concur
 SET_UP = ("tests/rules/test_operator_set_up.py", "-k", "sqlite")
 CONFIRMING = ("tests/rules/test_reauthentication.py", "-k", "not postgres")
 REFUSED_ATTEMPTS = ("tests/rules/test_refused_attempts.py", "-k", "sqlite")
+STEP_UP = ("tests/http/sign_in/test_session_checks.py", "-k", "sqlite")
 RECOVERY = ("tests/rules/test_recovery_codes.py", "-k", "sqlite")
 EMAILS = ("tests/unit/test_email_identity.py",)
 STRICTER_POLICY = ("tests/http/sign_in/test_stricter_policy.py", "-k", "sqlite")
@@ -444,7 +445,7 @@ MUTANTS = [
     Mutant(
         "lock is ignored",
         "rules/factors/challenges.py",
-        "refusal: errors.ChallengeRefused | None = _locked(attempt.record, scope.now)",
+        "refusal: errors.ChallengeRefused | None = challenge_state.locked(attempt.record, scope.now)",
         "refusal: errors.ChallengeRefused | None = None",
         LIMITS,
     ),
@@ -525,7 +526,7 @@ MUTANTS = [
     ),
     Mutant(
         "expired challenge is accepted",
-        "rules/factors/challenges.py",
+        "rules/factors/challenge_state.py",
         "if challenge.expires_at <= now:",
         "if False:",
         VERIFYING,
@@ -1091,7 +1092,7 @@ MUTANTS = [
     Mutant(
         "enrolling a factor ends the session",
         "rules/authentication/step_up.py",
-        "return any((factor.activated_at or 0) <= session.authenticated_at for factor in active)",
+        "return any((factor.activated_at or 0) <= session.created_at for factor in active)",
         "return bool(active)",
         STRICTER_POLICY,
     ),
@@ -1711,6 +1712,67 @@ MUTANTS = [
         "offers = offers and not await _has_codes(scope, page_session)",
         "await _has_codes(scope, page_session)",
         ("tests/rules/test_recovery_codes.py", "-k", "offers_codes and sqlite"),
+        "an ended session is raised",
+        "store/tables/sessions.py",
+        "user_id = $3 AND ended_at IS NULL AND expires_at > $4",
+        "user_id = $3 AND $4 = $4",
+        STEP_UP,
+    ),
+    Mutant(
+        "a session of another user is raised",
+        "store/tables/sessions.py",
+        "WHERE environment = $1 AND id = $2 AND user_id = $3 AND ended_at IS NULL AND expires_at > $4",
+        "WHERE environment = $1 AND id = $2 AND $3 = $3 AND ended_at IS NULL AND expires_at > $4",
+        STEP_UP,
+    ),
+    Mutant(
+        "a repeated result raises the session again",
+        "rules/factors/challenges.py",
+        "await self._session_raising().require_alive(scope, found.challenge)",
+        'await self._session_raising().raise_session(scope, found.challenge, attempt.factor, "totp")',
+        STEP_UP,
+    ),
+    Mutant(
+        "a recovery code raises a session without leave",
+        "rules/factors/challenges.py",
+        "if raising is not None and not await raising.allows_recovery(scope, challenge):",
+        "if False:",
+        STEP_UP,
+    ),
+    Mutant(
+        "the challenge of a session signs in",
+        "rules/authentication/second_step.py",
+        "if challenge.session_id is not None:",
+        "if False:",
+        STEP_UP,
+    ),
+    Mutant(
+        "a check of the age 0 is satisfied",
+        "rules/authentication/session_checks.py",
+        " or not required.max_age)",
+        ")",
+        STEP_UP,
+    ),
+    Mutant(
+        "entering the password hides a session from a stricter policy",
+        "rules/authentication/step_up.py",
+        'environment.mfa_policy == "required" or session.created_at <= changed',
+        'environment.mfa_policy == "required" or session.authenticated_at <= changed',
+        STEP_UP,
+    ),
+    Mutant(
+        "a right password within a session is told beyond the limit",
+        "rules/authentication/session_checks.py",
+        "if not await self._attempts.count(scope, user, attempt, right=True):",
+        "if False:",
+        STEP_UP,
+    ),
+    Mutant(
+        "the page of a session's link raises nothing",
+        "rules/links/page_sessions.py",
+        "self._challenges.open(scope, factor_id, link.session_id)",
+        "self._challenges.open(scope, factor_id)",
+        ("tests/rules/test_session_links.py", "-k", "sqlite"),
     ),
 ]
 

@@ -7,7 +7,10 @@ from typing import Final
 import httpx
 import pytest
 
+from authfactor import errors
+from authfactor.models import CheckedSession
 from authfactor.rules.authentication.sign_in import PasswordHashChanged
+from authfactor.store import Unit
 from authfactor.wire.session_checks import ReauthenticateSession
 from tests.support.application import PASSWORD, SECRET, Application, Json, claims, refused
 from tests.support.clock import DAY, HOUR, MINUTE
@@ -498,6 +501,54 @@ async def test_concurrent_guesses_do_not_pass_the_limit(application: Application
     assert codes == {"invalid_credentials": limit, "too_many_password_attempts": RACERS - limit}
 
 
+async def prepared(application: Application, session: str) -> Unit[CheckedSession]:
+    """Check the right password, and return the unit that then decides."""
+    af, environment = application.af, await application.environment()
+    request = ReauthenticateSession(password=PASSWORD, ip_address="192.0.2.7")
+    return await af.session_checks.prepare_reauthenticate(af.store, environment, session, request)
+
+
+async def test_limit_that_others_use_up_meanwhile_refuses_a_right_password(
+    application: Application,
+) -> None:
+    _, tokens = await password_session(application)
+    before, unit = row_of(application, sid(tokens)), await prepared(application, sid(tokens))
+    for _ in range(application.af.settings.passwords_per_account_and_address):
+        await reauthenticate(application, sid(tokens), "wrong horse battery", ip_address="192.0.2.7")
+    with pytest.raises(errors.SignInRefused) as refusal:
+        await application.af.run(unit)
+    assert refusal.value.code == "too_many_password_attempts"
+    assert row_of(application, sid(tokens)) == before
+
+
+@pytest.mark.parametrize("gone", ["session", "user"])
+async def test_session_that_ends_while_its_password_is_checked(application: Application, gone: str) -> None:
+    user, tokens = await password_session(application)
+    unit = await prepared(application, sid(tokens))
+    if gone == "session":
+        await revoke(application, sid(tokens))
+    else:
+        await application.api.delete(f"/user_management/users/{user['id']}")
+    with pytest.raises(errors.SessionEnded if gone == "session" else errors.NotFound):
+        await application.af.run(unit)
+    assert not (await event_names(application)).total()
+
+
+async def test_session_without_its_user_is_not_found(application: Application) -> None:
+    user, tokens = await password_session(application)
+    application.sql("DELETE FROM users WHERE id = ?", user["id"])
+    refused(await reauthenticate(application, sid(tokens)), "entity_not_found", 404)
+
+
+async def test_password_is_added_to_the_methods_of_a_session_without_one(application: Application) -> None:
+    """As a session that began with a passkey will be."""
+    _, tokens = await password_session(application)
+    application.sql("UPDATE sessions SET amr = 'pop user mfa', mfa_at = authenticated_at")
+    assert (await check(application, sid(tokens), acr=ACR[3]))["satisfied"]
+    body = fields(await reauthenticate(application, sid(tokens)), 200)
+    assert (body["amr"], body["acr"]) == (["pop", "user", "mfa", "pwd"], ACR[3])
+
+
 async def test_user_without_a_password_is_refused_like_a_wrong_one(application: Application) -> None:
     _, tokens = await password_session(application)
     application.sql("UPDATE users SET password_hash = NULL")
@@ -528,11 +579,9 @@ async def test_password_does_not_end_a_session_that_enrolled_later(application: 
 async def test_hash_that_changes_during_the_check_is_checked_again(application: Application) -> None:
     user, tokens = await password_session(application)
     hashed = application.sql("SELECT password_hash FROM users WHERE id = ?", user["id"])[0][0]
-    af, environment = application.af, await application.environment()
-    request = ReauthenticateSession(password=PASSWORD)
-    unit = await af.session_checks.prepare_reauthenticate(af.store, environment, sid(tokens), request)
+    unit = await prepared(application, sid(tokens))
     application.sql("UPDATE users SET password_hash = 'other' WHERE id = ?", user["id"])
     with pytest.raises(PasswordHashChanged):
-        await af.run(unit)
+        await application.af.run(unit)
     application.sql("UPDATE users SET password_hash = ? WHERE id = ?", hashed, user["id"])
-    assert (await af.run(unit)).reason is None
+    assert (await application.af.run(unit)).reason is None
