@@ -1712,6 +1712,8 @@ MUTANTS = [
         "offers = offers and not await _has_codes(scope, page_session)",
         "await _has_codes(scope, page_session)",
         ("tests/rules/test_recovery_codes.py", "-k", "offers_codes and sqlite"),
+    ),
+    Mutant(
         "an ended session is raised",
         "store/tables/sessions.py",
         "user_id = $3 AND ended_at IS NULL AND expires_at > $4",
@@ -1761,7 +1763,7 @@ MUTANTS = [
         STEP_UP,
     ),
     Mutant(
-        "a right password within a session is told beyond the limit",
+        "a right password within a session is accepted beyond the limit",
         "rules/authentication/session_checks.py",
         "if not await self._attempts.count(scope, user, attempt, right=True):",
         "if False:",

@@ -289,7 +289,7 @@ async def test_code_of_a_session_that_ended_is_not_spent(application: Applicatio
 async def test_session_that_changed_since_the_challenge_is_not_raised(
     application: Application, change: str
 ) -> None:
-    """It expired, or somebody with the database has given it to another user."""
+    """It expired, or an attacker with the database has given it to another user."""
     _, tokens = await password_session(application)
     opened = await challenge(application, sid(tokens))
     application.sql(f"UPDATE sessions SET {change} WHERE id = ?", sid(tokens))  # noqa: S608 - of this file
@@ -354,8 +354,8 @@ async def test_factor_of_a_challenge_is_the_newest_active_one(application: Appli
     stranger = (await application.enroll(await application.user(), totp_secret=SECRET))["factor"]["id"]
     for factor in (stranger, "auth_factor_unknown", "a\0b"):
         refused(await application.api.post(path, json={"factor_id": factor}), "entity_not_found", 404)
-    nobody = sid(await application.sign_in(await application.user()))
-    refused(await application.api.post(f"/authfactor/sessions/{nobody}/challenges"), "no_active_factor", 409)
+    bare = sid(await application.sign_in(await application.user()))
+    refused(await application.api.post(f"/authfactor/sessions/{bare}/challenges"), "no_active_factor", 409)
 
 
 async def test_removed_factor_shows_at_once(application: Application) -> None:
@@ -416,7 +416,7 @@ async def test_recovery_code_of_a_session_that_ended_is_not_spent(application: A
     assert application.sql("SELECT count(*) FROM recovery_codes WHERE used_at IS NOT NULL") == [(0,)]
 
 
-async def test_challenge_of_a_session_signs_nobody_in(application: Application) -> None:
+async def test_challenge_of_a_session_completes_no_sign_in(application: Application) -> None:
     """Its code was asked for to confirm something else."""
     user, tokens = await proven_session(application)
     pending = await application.begin(user)

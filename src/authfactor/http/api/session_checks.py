@@ -29,7 +29,8 @@ async def reauthenticate_session(request: Request) -> Response:
     """Check the password of a session's user again."""
     body = request.read_body(session_checks.ReauthenticateSession)
     required(body.password, "password")
-    return await refusal_timing.hold_refusals(request.af.settings, _retry_changed_hash(request, body))
+    client = (request.environment.number, body.ip_address)
+    return await refusal_timing.hold_refusals(request.af.settings, client, _retry_changed_hash(request, body))
 
 
 async def _retry_changed_hash(request: Request, body: session_checks.ReauthenticateSession) -> Response:

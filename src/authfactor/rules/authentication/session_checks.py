@@ -18,7 +18,7 @@ from authfactor.models import (
     Unsatisfied,
     UserRecord,
 )
-from authfactor.rules.authentication import password_throttling, session_state
+from authfactor.rules.authentication import session_state
 from authfactor.rules.authentication.password_attempts import PasswordAttempts
 from authfactor.rules.authentication.password_hashing import PasswordHasher, api_share
 from authfactor.rules.authentication.session_raising import SessionRaising
@@ -149,9 +149,7 @@ class SessionChecks:
         if user.password_hash != stored:
             raise PasswordHashChanged
         if not await self._attempts.count(scope, user, attempt, right=True):
-            refusal = password_throttling.refusal()
-            await self._events.emit_refused(scope, user, refusal, attempt, event_log.PASSWORD_FAILED)
-            raise refusal.after_commit()
+            await self._attempts.refuse_over_limit(scope, user, attempt)
         idle_since = session_state.idle_since(self._settings, scope.now)
         amr = await scope.tx.sessions.reauthenticate(scope.number, session.id, user.id, scope.now, idle_since)
         if amr is None:
