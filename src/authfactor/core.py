@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from authfactor.rules.console.actions import ConsoleActions
     from authfactor.rules.console.dashboard_counts import Dashboard
     from authfactor.rules.console.reauthentication import Reauthentication
+    from authfactor.rules.factors.clock_resync import ClockResync
     from authfactor.rules.factors.recovery_codes import RecoveryCodeSets
     from authfactor.rules.links.branding import Brandings
     from authfactor.rules.links.links import Links
@@ -151,6 +152,12 @@ class Authfactor:
         return SessionChecks(
             self.clock, self.settings, self.hasher, self.attempts, self.events, self.challenges
         )
+
+    def clock_resync(self) -> "ClockResync":
+        """Resync of a phone's clock."""
+        from authfactor.rules.factors.clock_resync import ClockResync  # noqa: PLC0415 - rarely needed
+
+        return ClockResync(self.clock, self.vault, self.events, self.settings, self.challenges)
 
     @functools.cached_property
     def links(self) -> "Links":

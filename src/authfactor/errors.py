@@ -227,12 +227,22 @@ class SignInRefused(AuthfactorError):
 
     reason: "CodeReason | None" = None
     """Why a one-time code was refused, as in `Verification.reason`; None for other refusals."""
+    offset_seconds: int | None = None
+    """As in `Verification.offset_seconds`."""
 
-    def __init__(self, code: str, message: str, *, reason: "CodeReason | None" = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        reason: "CodeReason | None" = None,
+        offset_seconds: int | None = None,
+    ) -> None:
         """`code` is one of the contract's codes."""
         super().__init__(message)
         self.code = code
         self.reason = reason
+        self.offset_seconds = offset_seconds
 
 
 class OAuthRefused(SignInRefused):

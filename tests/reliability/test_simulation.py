@@ -18,7 +18,7 @@ from authfactor.rules.factors.challenges import Challenges, secret_row
 from authfactor.rules.factors.recovery_codes import RecoveryCodeSets
 from authfactor.settings import Settings
 from tests.support import authenticator
-from tests.support.reference_verifier import Question, Verifier
+from tests.support.reference_verifier import Drift, Question, Verifier
 from tests.support.simulated_store import SimulatedStore
 
 START: Final = 1_700_000_010_000
@@ -95,9 +95,10 @@ class Schedule:
             attempts.append((challenge_id, self._code(challenge_id), self.now))
         units = [self.rules.verify(ENVIRONMENT, challenge_id, code) for challenge_id, code, _ in attempts]
 
-        def committed(number: int, outcome: object) -> None:
+        def committed(number: int, outcome: object, read: FactorRecord | None) -> None:
             challenge_id, code, now = attempts[number]
-            expected = self.reference.verify(challenge_id, code, now)
+            found = None if read is None else Drift(read.drift, read.last_offset, read.last_step)
+            expected = self.reference.verify(challenge_id, code, now, found)
             name = _outcome_name(outcome)
             # What cannot be a code locks no row: it may be answered as before another unit's commit.
             concurrent = len(attempts) > 1 and code in MALFORMED and {name, expected} <= NOT_COUNTED

@@ -18,7 +18,7 @@ from authfactor.models import FactorRecord, FailureRecord
 from authfactor.otp import base32
 from authfactor.rules.factors.challenges import secret_row
 from authfactor.settings import Settings
-from authfactor.store import Unit
+from authfactor.store import Tx, Unit
 from authfactor.wire.requests import CreateUser, EnrollUserFactor
 from tests.support import authenticator
 from tests.support.reference_verifier import Question, UserState, Verifier
@@ -125,8 +125,16 @@ class Verifying(RuleBasedStateMachine):
         factor_id = f"auth_factor_{len(self.reference.secrets):026}"
         raw = base32.decode(secret, min_bytes=1)
         sealed = self.af.vault.seal(raw, secret_row(1, factor_id))
-        row = FactorRecord(factor_id, user, "Acme", "kim", sealed, None, 0, self.now, self.now)
-        self.loop.run_until_complete(self.af.run(lambda tx: tx.factors.insert(1, row)))
+        spent = self.reference.last_step.get((user, secret), 0)
+        row = FactorRecord(factor_id, user, "Acme", "kim", sealed, None, spent, self.now, self.now)
+
+        async def insert(tx: Tx) -> None:
+            await tx.factors.insert(1, row)
+            await tx.db.run(
+                "UPDATE factors SET secret_compared = 0 WHERE environment = 1 AND id = $1", row.id
+            )
+
+        self.loop.run_until_complete(self.af.run(insert))
         self.reference.secrets[factor_id] = secret
         self._owner(factor_id, user)
         return factor_id

@@ -8,7 +8,7 @@ import pytest
 from authfactor import errors
 from authfactor.models import Enrollment, Verification
 from authfactor.rules.events.event_log import REFUSAL_BURST, REFUSAL_INTERVAL
-from authfactor.rules.factors.challenges import DRIFT_STEPS
+from authfactor.rules.factors.clock_drift import LATE_STEPS
 
 if TYPE_CHECKING:
     from tests.support.installation import Installation, Opener
@@ -294,7 +294,7 @@ async def test_wrong_and_replayed_codes_emit_events_with_their_reasons(
 ) -> None:
     enrolled = await installation.enroll(await installation.user())
     await installation.answer(enrolled, installation.wrong(enrolled))
-    await installation.answer(enrolled, installation.code(enrolled, -DRIFT_STEPS + 2))
+    await installation.answer(enrolled, installation.code(enrolled, -LATE_STEPS + 2))
     code = installation.code(enrolled)
     assert (await installation.answer(enrolled, code)).valid
     await installation.answer(enrolled, code)

@@ -113,6 +113,7 @@ WRITES: dict[str, tuple[Callable[[Tx, "Rows"], Awaitable[object]], object]] = {
     ),
     "users.delete": (lambda tx, _: tx.users.delete(OTHER, USER), False),
     "factors.reseal": (lambda tx, _: tx.factors.reseal(OTHER, FACTOR, "sealed", "new"), None),
+    "factors.resync": (lambda tx, _: tx.factors.resync(OTHER, FACTOR, 9, 1, 9), False),
     "factors.rename": (lambda tx, _: tx.factors.rename(OTHER, FACTOR, "name", 9), False),
     "recovery_codes.delete_of_user": (lambda tx, _: tx.recovery_codes.delete_of_user(OTHER, USER), 0),
     "recovery_codes.spend": (
@@ -128,9 +129,12 @@ WRITES: dict[str, tuple[Callable[[Tx, "Rows"], Awaitable[object]], object]] = {
     ),
     "challenges.close": (lambda tx, _: tx.challenges.close(OTHER, CHALLENGE, 9), False),
     "attempts.charge": (lambda tx, _: tx.attempts.charge(OTHER, CHALLENGE, 5, 9), None),
-    "attempts.spend": (lambda tx, rows: tx.attempts.spend(OTHER, attempt(rows, None), 9, EMPTY, 9), 0),
+    "attempts.spend": (
+        lambda tx, rows: tx.attempts.spend(OTHER, attempt(rows, None), 9, EMPTY, 9, learned=(0, 0)),
+        0,
+    ),
     "attempts.spend, counted with the outcome": (
-        lambda tx, rows: tx.attempts.spend(OTHER, attempt(rows, EMPTY), 9, EMPTY, 9),
+        lambda tx, rows: tx.attempts.spend(OTHER, attempt(rows, EMPTY), 9, EMPTY, 9, learned=(0, 0)),
         0,
     ),
     "attempts.write_without_spending": (
@@ -244,7 +248,9 @@ async def test_same_ids_are_independent_in_two_environments(filled: Store, rows:
     for table in TABLES:
         assert [row for row in after[table] if row[0] == OWN] == before[table]
         assert len(after[table]) == 2 * len(before[table]) > 0
-    spent = await filled.write(lambda tx: tx.attempts.spend(OTHER, attempt(rows, None), 9, EMPTY, 9))
+    spent = await filled.write(
+        lambda tx: tx.attempts.spend(OTHER, attempt(rows, None), 9, EMPTY, 9, learned=(0, 0))
+    )
     assert spent == SpendResult.ALL
     unaffected = await filled.read(lambda tx: tx.factors.by_id(OWN, FACTOR))
     assert unaffected == rows.factor(1)

@@ -50,13 +50,14 @@ async def test_last_step_only_increases_and_the_first_activates_the_factor(
     async def unit(tx: Tx) -> list[int]:
         steps = [(10, 1000), (10, 1001), (9, 1002), (12, 1003), (11, 1004), (12, 1005)]
         return [
-            await tx.db.run_while_matched((ADVANCE_STEP, (1, factor.id, step, now))) for step, now in steps
+            await tx.db.run_while_matched((ADVANCE_STEP, (1, factor.id, step, now, 0, 0, 0)))
+            for step, now in steps
         ]
 
     assert await store.write(unit) == [1, 0, 0, 1, 0, 0]
     found = await store.read(lambda tx: tx.factors.by_id(1, factor.id))
     assert found == msgspec.structs.replace(factor, activated_at=1000, last_step=12, updated_at=1003)
-    unknown = (ADVANCE_STEP, (1, "auth_factor_0002", 13, 1006))
+    unknown = (ADVANCE_STEP, (1, "auth_factor_0002", 13, 1006, 0, 0, 0))
     assert await store.write(lambda tx: tx.db.run_while_matched(unknown)) == 0
 
 
@@ -71,7 +72,9 @@ async def test_one_of_fifty_concurrent_spends_of_a_step_succeeds(backend: "Backe
         async def run(tx: Tx) -> SpendResult:
             counted = await tx.attempts.charge(1, rows.challenge(racer).id, 3, NOW)
             assert counted is not None
-            return await tx.attempts.spend(1, counted, 5, FailureRecord((), 0, None), NOW + racer)
+            return await tx.attempts.spend(
+                1, counted, 5, FailureRecord((), 0, None), NOW + racer, learned=(0, 0)
+            )
 
         return run
 

@@ -13,7 +13,7 @@ from authfactor.models import (
     Verification,
 )
 from authfactor.otp import base32, totp
-from authfactor.rules.factors.challenges import DRIFT_STEPS
+from authfactor.rules.factors.clock_drift import RESYNC_STEPS
 from authfactor.store.sqlite.store import SqliteStore
 from authfactor.wire.requests import CreateUser, EnrollFactor, EnrollUserFactor
 from tests.support import databases
@@ -67,7 +67,7 @@ class Installation:
 
     def wrong(self, enrolled: Enrollment) -> str:
         """Return a code that no step near the current one has."""
-        near = {self.code(enrolled, step) for step in range(-2 * DRIFT_STEPS, 2 * DRIFT_STEPS)}
+        near = {self.code(enrolled, step) for step in range(-RESYNC_STEPS, RESYNC_STEPS)}
         return next(code for code in map("{:06d}".format, range(1000)) if code not in near)
 
     async def failures(self, subject: str) -> FailureRecord:

@@ -25,6 +25,29 @@ class UserState:
 
 
 @dataclass
+class Drift:
+    """How many steps a factor's window is moved, the side of its last code, and the last step spent."""
+
+    steps: int = 0
+    side: int = 0
+    last: int = 0
+
+    def forget(self, step: int, *, learning: bool) -> None:
+        """Start anew after 90 days without a code, or where learning is off."""
+        if not learning or step - self.last >= 90 * 2880:
+            self.steps = self.side = 0
+
+    def learn(self, offset: int) -> None:
+        """Move toward a second code in a row on one side; away from 0 not beyond 2."""
+        side = (offset > 0) - (offset < 0)
+        moved = self.steps + side
+        if side != 0 and side == self.side and (abs(moved) <= 2 or abs(moved) < abs(self.steps)):
+            self.steps, self.side = moved, 0
+        else:
+            self.side = side
+
+
+@dataclass
 class Question:
     """A challenge: its user and factor, expiry (milliseconds) and attempts; when and by which code verified.
 
@@ -47,10 +70,12 @@ class Verifier:
         self.secrets: dict[str, str] = {}
         self.last_step: dict[tuple[str, str], int] = {}
         """By user and secret: a code is good once, however many factors have its secret."""
+        self.drift: dict[str, Drift] = {}
         self.users: dict[str, UserState] = {}
         self.questions: dict[str, Question] = {}
 
-    def verify(self, question_id: str, code: str, now: int) -> str:
+    def verify(self, question_id: str, code: str, now: int, read: Drift | None = None) -> str:
+        """Return the answer. `read` is the drift that the attempt found before it waited its turn."""
         question = self.questions[question_id]
         state = self.users.setdefault(question.user, UserState())
         digits = code.replace(" ", "").replace("-", "")
@@ -65,10 +90,16 @@ class Verifier:
             return "malformed"
         question.tries += 1
         step = now // 1000 // 30
-        window = range(step - self.settings.window, step + self.settings.window + 1)
         secret = self.secrets[question.factor]
+        last = self.last_step.get((question.user, secret), 0)
+        drift = self.drift.setdefault(question.factor, Drift())
+        found = read or Drift(drift.steps, drift.side, last)
+        found.forget(step, learning=self.settings.learn_drift)
+        middle = step + found.steps
+        window = range(middle - self.settings.window, middle + self.settings.window + 1)
         right = [at for at in window if authenticator.code_at(secret, at) == digits]
-        if right and max(right) > self.last_step.get((question.user, secret), 0):
+        if right and max(right) > last:
+            self._learn(drift, found, max(right) - middle, overtaken=found.last != last)
             self.last_step[question.user, secret] = max(right)
             question.answered_at, question.code = now, digits
             state.in_a_row, state.locked_until = 0, 0
@@ -77,6 +108,15 @@ class Verifier:
         state.wrong.append(now // 1000)
         state.locked_until = max(state.locked_until, self._lock(state, now))
         return "wrong"
+
+    def _learn(self, drift: Drift, read: Drift, offset: int, *, overtaken: bool) -> None:
+        """Learn from a code, unless another one was accepted since its attempt began."""
+        if overtaken:
+            drift.side = 0
+            return
+        drift.steps, drift.side = read.steps, read.side
+        if self.settings.learn_drift:
+            drift.learn(offset)
 
     @staticmethod
     def _again(question: Question, digits: str) -> str:

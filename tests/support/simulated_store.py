@@ -38,6 +38,8 @@ class Task:
     coroutine: Coroutine[Pause, None, Any]
     writes: dict[Key, Any] = field(default_factory=dict)
     wanted: Key | None = None
+    read_factor: FactorRecord | None = None
+    """The factor as this unit read it, before it waited for any lock."""
 
 
 class SimulatedStore:
@@ -58,7 +60,7 @@ class SimulatedStore:
     def run(
         self,
         units: list[Unit[Any]],
-        committed: Callable[[int, Any], None],
+        committed: Callable[[int, Any, FactorRecord | None], None],
         crash_rate: float,
     ) -> dict[int, Any]:
         """Run units in a random interleaving, some crashing without effect; return their results."""
@@ -85,14 +87,14 @@ class SimulatedStore:
                 self._end(task)
                 tasks.remove(task)
                 results[task.name] = stop.value
-                committed(task.name, stop.value)
+                committed(task.name, stop.value, task.read_factor)
             except Exception as error:  # noqa: BLE001 - what a unit raises is its result
                 if getattr(error, "commits", False):
                     self.rows.update(task.writes)
                 self._end(task)
                 tasks.remove(task)
                 results[task.name] = error
-                committed(task.name, error)
+                committed(task.name, error, task.read_factor)
         return results
 
     def _may_go_on(self, task: Task) -> bool:
@@ -160,6 +162,8 @@ def _tables(store: SimulatedStore) -> SimpleNamespace:  # noqa: C901, PLR0915 - 
         if found is None:
             return None
         challenge, factor = found
+        assert store.current is not None
+        store.current.read_factor = factor
         if challenge.verified_at is not None or challenge.expires_at <= now:
             return CodeAttempt(challenge, factor, NOTHING, charged=False)
         record = await charge(_, factor.user_id or factor.id, now // 1000)
@@ -181,6 +185,7 @@ def _tables(store: SimulatedStore) -> SimpleNamespace:  # noqa: C901, PLR0915 - 
         settled: FailureRecord,
         now: int,
         *,
+        learned: tuple[int, int],
         repeatable: bool = False,
     ) -> SpendResult:
         factor_id, challenge_id = attempt.factor.id, attempt.challenge.id
@@ -190,7 +195,11 @@ def _tables(store: SimulatedStore) -> SimpleNamespace:  # noqa: C901, PLR0915 - 
         def advance(row: FactorRecord) -> FactorRecord | None:
             if (observed if store.racy else row.last_step) >= step:
                 return None
-            return msgspec.structs.replace(row, last_step=step, activated_at=row.activated_at or now)
+            unchanged = row.last_step == attempt.factor.last_step
+            drift, offset = learned if unchanged else (row.drift, 0)
+            return msgspec.structs.replace(
+                row, last_step=step, drift=drift, last_offset=offset, activated_at=row.activated_at or now
+            )
 
         def close(row: ChallengeRecord) -> ChallengeRecord | None:
             return None if row.verified_at is not None else msgspec.structs.replace(row, verified_at=now)

@@ -1,4 +1,4 @@
-"""`authfactor factors`: enroll, list, name, challenge, verify and delete TOTP factors."""
+"""`authfactor factors`: enroll, list, name, challenge, verify, resync and delete TOTP factors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from authfactor.models import (
 )
 from authfactor.otp import totp
 from authfactor.wire import responses, timestamps
-from authfactor.wire.requests import EnrollUserFactor, RenameFactor
+from authfactor.wire.requests import EnrollUserFactor, RenameFactor, ResyncFactor
 
 if TYPE_CHECKING:
     from authfactor.core import Authfactor
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @click.group("factors", no_args_is_help=True)
 def factors() -> None:
-    """Enroll, name, challenge, verify and delete TOTP factors."""
+    """Enroll, name, challenge, verify, resync and delete TOTP factors."""
 
 
 @factors.command("enroll")
@@ -158,7 +158,8 @@ def verify(ctx: click.Context, challenge_id: str, code: str) -> None:
         else:
             reason = REASONS[outcome.reason or "code_mismatch"]
             left = outcome.attempts_remaining
-            print(f"Not valid: {reason}" + ("" if left is None else f" Attempts left: {left}."))
+            behind = f" It is {-outcome.offset_seconds} s behind." if outcome.offset_seconds else ""
+            print(f"Not valid: {reason}{behind}" + ("" if left is None else f" Attempts left: {left}."))
 
     context.print_result(options, responses.verification(outcome), print_text)
     from authfactor.cli import exit_codes
@@ -189,6 +190,33 @@ def rename(ctx: click.Context, factor_id: str, name: str) -> None:
     )
 
 
+@factors.command("resync")
+@click.argument("factor_id")
+@click.argument("codes", nargs=2, metavar="CODE CODE")
+@click.pass_context
+def resync(ctx: click.Context, factor_id: str, codes: tuple[str, str]) -> None:
+    """Accept the codes of a phone whose clock is up to ten minutes off.
+
+    The two codes are those that the phone shows one after the other; - reads one from standard input. Both
+    are used up. A wrong pair counts as one wrong code.
+
+    Example: authfactor factors resync auth_factor_01… 123456 234567
+    """
+    options = context.global_options(ctx)
+    request = ResyncFactor([context.secret_argument(code) for code in codes])
+
+    async def work(af: Authfactor, environment: Environment) -> FactorDetails:
+        unit = af.clock_resync.resync(environment, factor_id, request)
+        return await context.run_audited(af, environment, unit, "factor.resync", factor_id)
+
+    found = context.run(options, work)
+    context.print_result(
+        options,
+        responses.user_factor(found),
+        lambda: print(f"Resynced: this phone's clock is {_off(found.drift)}. Its next codes are accepted."),
+    )
+
+
 @factors.command("delete")
 @click.argument("factor_id")
 @context.yes_option
@@ -213,6 +241,13 @@ REASONS = {
     "clock_drift": "the code is too old; check the phone's clock.",
     "code_malformed": "this is neither six digits nor a recovery code, and was not counted.",
 }
+
+
+def _off(drift: int) -> str:
+    if drift == 0:
+        return "right"
+    seconds = abs(drift) * totp.PERIOD_SECONDS
+    return f"about {seconds} s {'ahead' if drift > 0 else 'behind'}"
 
 
 def _state(factor: FactorRecord) -> str:

@@ -1,5 +1,6 @@
 """`client.mfa`: factors by id, and their challenges."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from authfactor.client.operations import (
@@ -118,6 +119,20 @@ class _Mfa(Group):
         """
         url_path = path("/authfactor/factors/{}", authentication_factor_id)
         return ApiCall("PATCH", url_path, decoder(UserFactor), {"name": name})
+
+    @operation
+    def resync_factor(self, authentication_factor_id: str, codes: Sequence[str]) -> ApiCall[UserFactor]:
+        """Accept an active factor's codes from a phone whose clock is up to ten minutes off.
+
+        Args:
+            authentication_factor_id: Id of the factor.
+            codes: Two codes that the phone showed one after the other, the older one first.
+
+        Raises `NotFoundError`, `TooManyAttemptsError`, and `UnprocessableEntityError` for a wrong pair, which
+        counts as one wrong code.
+        """
+        url_path = path("/authfactor/factors/{}/resync", authentication_factor_id)
+        return ApiCall("POST", url_path, decoder(UserFactor), {"codes": list(codes)})
 
 
 class Mfa(_Mfa, SyncGroup):

@@ -108,6 +108,8 @@ class AuthenticationChallengeVerificationResponse(Model, frozen=True, kw_only=Tr
     """If the code was a recovery code: how many are left."""
     session: "RaisedSession | None" = None
     """If the challenge belonged to a session, and the code was right."""
+    offset_seconds: int | None = None
+    """If the reason is `clock_drift`: how far the phone's clock is behind, negative, in steps of 30 s."""
 
 
 class RaisedSession(Model, frozen=True, kw_only=True):

@@ -57,12 +57,13 @@ def body_of(error: errors.AuthfactorError) -> responses.ErrorBody:
     items = error.items if isinstance(error, errors.InvalidRequest) else ()
     if isinstance(error, errors.StepUpRequired):
         return _step_up(error)
-    reason = error.reason if isinstance(error, errors.SignInRefused) else None
+    refused = error if isinstance(error, errors.SignInRefused) else None
     until = error.locked_until if isinstance(error, errors.TooManyAttempts) else None
     return responses.ErrorBody(
         message=error.message,
         code=UNSET if isinstance(error, errors.Unauthorized) else error.code,
-        reason=reason or UNSET,
+        reason=(refused and refused.reason) or UNSET,
+        offset_seconds=(refused and refused.offset_seconds) or UNSET,
         entity_id=entity_id,
         errors=[responses.ErrorItemObject(item.field, item.code, item.message) for item in items] or UNSET,
         locked_until=UNSET if until is None else timestamps.format_ms(until),

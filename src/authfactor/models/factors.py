@@ -108,7 +108,8 @@ class Verification(Record, frozen=True, gc=False):
     """The result of verifying a code; `reason` and `attempts_remaining` are set only if it was not valid.
 
     `repeated`: the code had closed this challenge moments before, and this is the same result again.
-    `recovery_codes_remaining` is set if a recovery code was used: how many are left.
+    `recovery_codes_remaining` is set if a recovery code was used: how many are left. `offset_seconds` is set
+    for `clock_drift`: the time of the code's step minus that of the server, negative.
     """
 
     challenge: ChallengeRecord
@@ -118,3 +119,4 @@ class Verification(Record, frozen=True, gc=False):
     locked_until: int | None = None
     repeated: bool = False
     recovery_codes_remaining: int | None = None
+    offset_seconds: int | None = None

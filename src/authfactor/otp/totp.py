@@ -5,6 +5,7 @@ Several authenticator apps silently ignore any other profile, so none is offered
 
 import hashlib
 import hmac
+from itertools import pairwise
 from typing import Final
 
 PERIOD_SECONDS: Final = 30
@@ -59,6 +60,24 @@ def match_step(secret: bytes, code: str, at: int, window: int) -> int | None:
     found: int | None = None
     for step in range(max(now - window, 0), now + window + 1):
         equal = hmac.compare_digest(b"%06d" % code_number(secret, step), given)
+        found = step if equal else found
+    return found
+
+
+def match_two_steps(secret: bytes, first: str, second: str, at: int, window: int) -> int | None:
+    """Return the step that has the code `first` and whose next one has `second`, or None.
+
+    Both steps are within `window` steps of the epoch second `at`. Every step is computed and compared, as in
+    `match_step`; if two pairs match, the later one is returned.
+    """
+    now = step_at(at)
+    start = max(now - window, 0)
+    codes = [b"%06d" % code_number(secret, step) for step in range(start, now + window + 1)]
+    one, two = first.encode("ascii", "replace"), second.encode("ascii", "replace")
+    found: int | None = None
+    for step, (code, following) in enumerate(pairwise(codes), start):
+        # Not `and`: the second comparison does not depend on the first.
+        equal = hmac.compare_digest(code, one) & hmac.compare_digest(following, two)
         found = step if equal else found
     return found
 

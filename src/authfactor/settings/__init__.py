@@ -73,6 +73,10 @@ class Settings:
         minimum=60,
     )
     window: int = _setting(1, "Time steps of 30 s accepted before and after the current one (0 to 2).")
+    learn_drift: bool = _setting(
+        True,  # noqa: FBT003 - a default
+        "Learn from accepted codes how far a phone's clock is off, and move its window by up to 2 steps.",
+    )
     attempts_per_challenge: int = _setting(5, "Maximum number of codes tried per challenge.", minimum=1)
     lock_after: int = _setting(
         10, "Failed codes of a user within the lock window before the user is locked.", minimum=1

@@ -47,10 +47,18 @@ class FactorEvent(ResponseModel, frozen=True, gc=False):
     user_id: str | None
 
 
-class RefusedAttempt(ResponseModel, frozen=True, gc=False):
-    """Data of the event of a code that was refused."""
+class ResyncedFactor(ResponseModel, frozen=True, gc=False):
+    """Data of the event of a factor whose clock was resynced: how far it is ahead of this server's."""
 
-    challenge_id: str
+    factor_id: str
+    user_id: str | None
+    offset_seconds: int
+
+
+class RefusedAttempt(ResponseModel, frozen=True, gc=False):
+    """Data of the event of a code that was refused; a resync has no challenge."""
+
+    challenge_id: str | None
     factor_id: str
     user_id: str | None
     reason: str

@@ -112,6 +112,7 @@ class VerifyResponse(ResponseModel, frozen=True, gc=False):
     locked_until: Timestamp | UnsetType = UNSET
     recovery_codes_remaining: int | UnsetType = UNSET
     session: RaisedSessionReference | UnsetType = UNSET
+    offset_seconds: int | UnsetType = UNSET
 
 
 class UserObject(ResponseModel, frozen=True, gc=False, tag_field="object", tag="user"):
@@ -183,6 +184,7 @@ class ErrorBody(ResponseModel, frozen=True, gc=False):
     message: str
     code: str | UnsetType = UNSET
     reason: CodeReason | UnsetType = UNSET
+    offset_seconds: int | UnsetType = UNSET
     entity_id: str | UnsetType = UNSET
     errors: list[ErrorItemObject] | UnsetType = UNSET
     locked_until: Timestamp | UnsetType = UNSET
@@ -270,6 +272,7 @@ def verification(outcome: Verification) -> VerifyResponse:
         reason=outcome.reason or UNSET,
         attempts_remaining=UNSET if outcome.attempts_remaining is None else outcome.attempts_remaining,
         locked_until=UNSET if outcome.locked_until is None else timestamps.format_ms(outcome.locked_until),
+        offset_seconds=UNSET if outcome.offset_seconds is None else outcome.offset_seconds,
     )
 
 

@@ -18,6 +18,7 @@ ROUTES: Final[list[Route]] = [
         ("GET", "/authfactor/users/{user_id}/factors", 200),
         ("PATCH", "/authfactor/factors/{factor_id}", 200),
     ),
+    *deferred("clock_resync", ("POST", "/authfactor/factors/{factor_id}/resync", 200)),
     *deferred(
         "session_checks",
         ("POST", "/authfactor/sessions/{session_id}/check", 200),

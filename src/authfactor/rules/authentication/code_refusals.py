@@ -3,7 +3,7 @@
 from typing import Final
 
 from authfactor import errors
-from authfactor.models import CodeReason
+from authfactor.models import CodeReason, Verification
 
 CODE_REFUSALS: Final[dict[CodeReason, tuple[str, str]]] = {
     "code_mismatch": ("invalid_one_time_code", "The code is not valid."),
@@ -28,6 +28,7 @@ def operator_code_refusal() -> errors.SignInRefused:
     return errors.SignInRefused("invalid_one_time_code", OPERATOR_CODE_MALFORMED, reason="code_malformed")
 
 
-def code_refusal(reason: CodeReason) -> errors.SignInRefused:
-    """Return the error of a code that was not valid for this reason."""
-    return errors.SignInRefused(*CODE_REFUSALS[reason], reason=reason)
+def code_refusal(outcome: Verification) -> errors.SignInRefused:
+    """Return the error of a code that was not valid."""
+    reason = outcome.reason or "code_mismatch"
+    return errors.SignInRefused(*CODE_REFUSALS[reason], reason=reason, offset_seconds=outcome.offset_seconds)

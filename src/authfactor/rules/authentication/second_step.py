@@ -114,7 +114,7 @@ class SecondStep:
             await self._events.emit_refused(scope, user, refusal, request)
             raise refusal.after_commit() from None
         if not outcome.valid or prepared is None:
-            wrong = code_refusal(outcome.reason or "code_mismatch")
+            wrong = code_refusal(outcome)
             if outcome.reason == "code_malformed":
                 raise wrong
             await self._events.emit(scope, event_log.MFA_FAILED, user, request, wrong)

@@ -14,7 +14,8 @@ from authfactor.models import ChallengeRecord, Clock, CodeReason, FactorRecord, 
 from authfactor.otp import totp
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
-from authfactor.rules.factors import attempt_limits, challenge_state
+from authfactor.rules.factors import attempt_limits, challenge_state, clock_drift
+from authfactor.rules.factors.server_clock import ServerClock
 from authfactor.rules.unit import Scope, shared_unit, single_unit
 from authfactor.settings import Settings
 from authfactor.store import CodeAttempt, SpendResult, subject_of
@@ -23,10 +24,6 @@ from authfactor.wire.events import FactorEvent, RefusedAttempt
 if TYPE_CHECKING:
     from authfactor.rules.authentication.session_raising import SessionRaising
     from authfactor.rules.factors.recovery_codes import RecoveryCodeSets
-
-# How many steps back a code is recognized, only to tell a user that the phone's clock is slow. A code of a
-# future step is never named: an attacker who guessed one would learn when to use it.
-DRIFT_STEPS: Final = 10
 
 # How long the response to a right code is repeated to the same request, because it may have been lost
 # (decision 0036); in milliseconds, in either direction, as the clocks of two servers differ.
@@ -59,6 +56,7 @@ class Challenges:
         self._settings = settings
         self._recovery_codes = recovery_codes
         self._session_raising = session_raising
+        self.server_clock = ServerClock()
 
     @single_unit
     async def create(self, scope: Scope, factor_id: str) -> ChallengeRecord:
@@ -198,13 +196,16 @@ class Challenges:
         """Compare the code of a charged attempt, and spend step and challenge if it is right."""
         challenge, factor = attempt.challenge, attempt.factor
         secret = self._vault.unseal(factor.secret, secret_row(scope.number, factor.id))
-        found = self._compare(secret, digits, scope.now)
-        if isinstance(found, int):
-            reason = await self._spend(scope, attempt, secret, found, repeatable=repeatable)
-        else:
-            reason = found
-        if reason is not None:
-            return await self._refuse(scope, attempt, reason, emit=emit)
+        seconds, window = scope.now // 1000, self._settings.window
+        drift = clock_drift.drift_of(factor, seconds, self._settings)
+        step = totp.match_step(secret, digits, seconds + drift * totp.PERIOD_SECONDS, window)
+        if step is None:
+            late = clock_drift.late_offset(secret, digits, seconds, drift, window)
+            reason: CodeReason = "code_mismatch" if late is None else "clock_drift"
+            return await self._refuse(scope, attempt, reason, late, emit=emit)
+        if not await self._spend(scope, attempt, secret, step, repeatable=repeatable):
+            return await self._refuse(scope, attempt, "code_already_used", emit=emit)
+        self.server_clock.add(seconds, step - totp.step_at(seconds))
         if self._vault.is_stale(factor.secret):
             sealed = self._vault.seal(secret, secret_row(scope.number, factor.id))
             await scope.tx.factors.reseal(scope.number, factor.id, factor.secret, sealed)
@@ -251,34 +252,27 @@ class Challenges:
         await scope.tx.challenges.restore_step(number, challenge_id)
         return Verification(found.challenge, valid=True, repeated=True)
 
-    def _compare(self, secret: bytes, digits: str, now: int) -> CodeReason | int:
-        """Return the step whose code it is, or the reason why it is none."""
-        seconds = now // 1000
-        step = totp.match_step(secret, digits, seconds, self._settings.window)
-        if step is None:
-            return "clock_drift" if self._is_late(secret, digits, seconds) else "code_mismatch"
-        return step
-
     async def _spend(
         self, scope: Scope, attempt: CodeAttempt, secret: bytes, step: int, *, repeatable: bool
-    ) -> CodeReason | None:
-        """Spend step and challenge and refund the charge; return why not, if the step was spent before."""
+    ) -> bool:
+        """Spend step and challenge and refund the charge; False if the step was spent before."""
         settled = attempt_limits.record_success(attempt.record)
+        learned = clock_drift.learn(attempt.factor, step, scope.now // 1000, self._settings)
         # RFC 6238 section 5.2: a step is good once, and after it no earlier one is, whatever the challenge.
         result = await scope.tx.attempts.spend(
-            scope.number, attempt, step, settled, scope.now, repeatable=repeatable
+            scope.number, attempt, step, settled, scope.now, learned=learned, repeatable=repeatable
         )
         if result == SpendResult.STEP_USED:
-            return "code_already_used"
+            return False
         if result == SpendResult.CHALLENGE_CLOSED:
             # Rolls back: the step was advanced.
             raise errors.ChallengeAlreadyVerified(attempt.challenge.id)
         for factor_id, sealed in attempt.other_secrets():
-            if self._is_duplicate(secret, sealed, secret_row(scope.number, factor_id)):
+            if self.is_duplicate(secret, sealed, secret_row(scope.number, factor_id)):
                 await scope.tx.attempts.spend_duplicate(scope.number, factor_id, step)
-        return None
+        return True
 
-    def _is_duplicate(self, secret: bytes, sealed: str, location: SealedLocation) -> bool:
+    def is_duplicate(self, secret: bytes, sealed: str, location: SealedLocation) -> bool:
         """Whether another factor has the same secret, as an older release may have enrolled it."""
         try:
             other = self._vault.unseal(sealed, location)
@@ -287,17 +281,12 @@ class Challenges:
             return False
         return totp.is_same_secret(secret, other)
 
-    def _is_late(self, secret: bytes, digits: str, seconds: int) -> bool:
-        half = DRIFT_STEPS // 2
-        middle = seconds - (self._settings.window + 1 + half) * totp.PERIOD_SECONDS
-        return totp.match_step(secret, digits, middle, half) is not None
-
     async def _refuse(
-        self, scope: Scope, attempt: CodeAttempt, reason: CodeReason, *, emit: bool
+        self, scope: Scope, attempt: CodeAttempt, reason: CodeReason, late: int | None = None, *, emit: bool
     ) -> Verification:
         """Keep the charge, lock if it was one too many, and return how many attempts are left.
 
-        The limits on wrong codes bound the number of events.
+        The limits on wrong codes bound the number of events. `late`: how many steps the clock is off.
         """
         challenge, factor, record = attempt.challenge, attempt.factor, attempt.record
         settled = attempt_limits.record_failure(record, scope.now, self._settings)
@@ -314,7 +303,12 @@ class Challenges:
         left = 0 if until is not None else min(left, allowed)
         shown = None if until == attempt_limits.NEVER else until
         return Verification(
-            challenge, valid=False, reason=reason, attempts_remaining=left, locked_until=shown
+            challenge,
+            valid=False,
+            reason=reason,
+            attempts_remaining=left,
+            locked_until=shown,
+            offset_seconds=None if late is None else late * totp.PERIOD_SECONDS,
         )
 
     async def _emit_refused(

@@ -19,7 +19,9 @@ _INSERT: Final = re.compile(
     r"(?:VALUES \(([$\d, ]+)\)(\s+ON CONFLICT DO NOTHING)?|SELECT ([$\d, ]+)\s+WHERE (EXISTS .*))",
     re.DOTALL,
 )
-_UPDATE: Final = re.compile(r"(UPDATE \w+ SET [^()]*?(?:COALESCE\([^()]*\)[^()]*?)?)\s+WHERE (.*)", re.DOTALL)
+_UPDATE: Final = re.compile(
+    r"(UPDATE \w+\s+SET [^()]*?(?:COALESCE\([^()]*\)[^()]*?)?)\s+WHERE (.*)", re.DOTALL
+)
 _DELETE: Final = re.compile(r"DELETE FROM (\w+)\s+WHERE (.*)", re.DOTALL)
 
 

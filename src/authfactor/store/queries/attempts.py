@@ -192,15 +192,18 @@ class Attempts:
         updated: FailureRecord,
         now: int,
         *,
+        learned: tuple[int, int],
         repeatable: bool = False,
     ) -> SpendResult:
         """Advance the factor's step, close the challenge and write the failure record `updated`.
 
         Of any number of concurrent callers with the same step, exactly one gets beyond `STEP_USED`. After
         `CHALLENGE_CLOSED` the caller must roll the unit back, because the step has been advanced.
+        `learned` are the drift and the last offset that follow from the attempt's factor and this step.
         `repeatable`: keep the step with the challenge, so that the response can be repeated.
         """
-        advance = ADVANCE_STEP, (environment, attempt.factor.id, step, now)
+        factor = attempt.factor
+        advance = ADVANCE_STEP, (environment, factor.id, step, now, *learned, factor.last_step)
         closing = environment, attempt.challenge.id, now, step if repeatable else None
         if attempt.stored is None:
             # `charge` created the record and holds its row lock.

@@ -41,10 +41,21 @@ LISTING = keyset_pagination.Listing(
 )
 
 # The only statement that spends a code: of any number of concurrent requests, one finds the step unspent.
+# What the code tells about the phone's clock ($5, $6) was decided on the row with $7: if another code was
+# accepted since, the drift stays as that one left it.
 ADVANCE_STEP = """
 UPDATE factors
-SET last_step = $3, activated_at = COALESCE(activated_at, $4), updated_at = $4, last_used_at = $4
+SET last_step = $3, activated_at = COALESCE(activated_at, $4), updated_at = $4, last_used_at = $4,
+  drift = CASE WHEN last_step = $7 THEN $5 ELSE drift END,
+  last_offset = CASE WHEN last_step = $7 THEN $6 ELSE 0 END
 WHERE environment = $1 AND id = $2 AND last_step < $3
+"""
+
+# Spends two codes in a row, of the steps $3 and $3 + 1.
+RESYNC = """
+UPDATE factors
+SET last_step = $3 + 1, drift = $4, last_offset = 0, updated_at = $5, last_used_at = $5
+WHERE environment = $1 AND id = $2 AND last_step < $3 AND activated_at IS NOT NULL
 """
 
 # Of another factor with the same secret, in the unit that spent the step.
@@ -121,6 +132,10 @@ class FactorsTable:
     async def reseal(self, environment: int, factor_id: str, old: str, new: str) -> None:
         """Replace a sealed secret with the same secret sealed under a newer key."""
         await self._db.run(RESEAL, environment, factor_id, old, new)
+
+    async def resync(self, environment: int, factor_id: str, step: int, drift: int, now: int) -> bool:
+        """Spend `step` and the next one and set the drift; False if not both are unspent, or not active."""
+        return await self._db.run(RESYNC, environment, factor_id, step, drift, now) == 1
 
     async def delete(self, environment: int, factor_id: str) -> bool:
         """Delete a factor; False when it does not exist."""
