@@ -19,7 +19,7 @@ from authfactor.otp import base32
 from authfactor.rules.factors.challenges import secret_row
 from authfactor.settings import Settings
 from authfactor.store import Tx, Unit
-from authfactor.wire.requests import CreateUser, EnrollUserFactor
+from authfactor.wire.requests import CreateUser, EnrollUserFactor, ResyncFactor
 from tests.support import authenticator
 from tests.support.reference_verifier import Question, UserState, Verifier
 
@@ -49,9 +49,9 @@ class Verifying(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.now = START
 
-    @initialize()
-    def open(self) -> None:
-        settings = Settings(data=Path(self.folder.name), **LIMITS)
+    @initialize(learn_drift=st.sampled_from([True, True, True, False]))
+    def open(self, learn_drift: bool) -> None:
+        settings = Settings(data=Path(self.folder.name), learn_drift=learn_drift, **LIMITS)
         self.reference = Verifier(settings)
         opening = Authfactor.open(
             settings,
@@ -139,6 +139,24 @@ class Verifying(RuleBasedStateMachine):
         self._owner(factor_id, user)
         return factor_id
 
+    @rule(
+        factor=factors, first=st.sampled_from([-20, -9, -1, 0, 4, 19, 20]), apart=st.sampled_from([1, 1, 2])
+    )
+    def resync(self, factor: str, first: int, apart: int) -> None:
+        secret, step = self.reference.secrets[factor], self.now // 30_000 + first
+        codes = [authenticator.code_at(secret, step + at) for at in (0, apart)]
+        try:
+            outcome = "resynced"
+            unit = self.af.clock_resync.resync(self.environment, factor, ResyncFactor(codes))
+            self.loop.run_until_complete(self.af.run(unit))
+        except errors.InvalidRequest as refused:
+            if refused.items[0].code in {"factor_not_active", "clock_drift_off"}:
+                return
+            outcome = "wrong"
+        except errors.TooManyAttempts:
+            outcome = "refused"
+        assert outcome == self.reference.resync(factor, self.owners[factor], codes, self.now)
+
     def _verify(self, challenge: str, code: str) -> None:
         expected = self.reference.verify(challenge, code, self.now)
         unit = self.af.challenges.verify(self.environment, challenge, code)
@@ -152,7 +170,7 @@ class Verifying(RuleBasedStateMachine):
         else:
             assert ("malformed" if outcome.reason == "code_malformed" else "wrong") == expected
 
-    @rule(seconds=st.sampled_from([1, 29, 30, 61, 120, 600, 3600, 86_400, -30, -300, -3600]))
+    @rule(seconds=st.sampled_from([1, 29, 30, 61, 120, 600, 3600, 86_400, 91 * 86_400, -30, -300, -3600]))
     def move_the_clock(self, seconds: int) -> None:
         self.now += seconds * 1000
 

@@ -34,11 +34,30 @@ async def test_codes_of_the_current_window_are_refused_after_a_restore(
 async def test_first_code_after_the_refused_window_is_accepted_once(installation: "Installation") -> None:
     enrolled = await installation.enroll_alone()
     marks = await mark(installation)
-    assert marks.not_before == installation.clock.now // 30_000 + 2
-    installation.clock.advance(30)
+    assert marks.not_before == installation.clock.now // 30_000 + 4
+    installation.clock.advance(90)
     code = installation.code(enrolled, 1)
     assert (await installation.answer(enrolled, code)).valid
     assert not (await installation.answer(enrolled, code)).valid
+
+
+async def test_codes_of_clocks_that_are_ahead_are_refused_after_a_restore(
+    installation: "Installation",
+) -> None:
+    """One had drifted before the backup, one may have drifted since."""
+    known, learned = await installation.enroll_alone(), await installation.enroll_alone()
+    installation.sql("UPDATE factors SET drift = 7, last_step = ? WHERE id = ?", 56666000, known.factor.id)
+    used = {known.factor.id: installation.code(known, 8), learned.factor.id: installation.code(learned, 3)}
+    await mark(installation)
+    for enrolled, later in ((known, 30), (learned, 60)):
+        installation.clock.advance(later)
+        refused = await installation.answer(enrolled, used[enrolled.factor.id])
+        assert refused.reason == "code_already_used"
+
+
+async def test_without_learning_a_restore_refuses_only_the_window(open_installation: "Opener") -> None:
+    installation: Installation = await open_installation(learn_drift=False)
+    assert (await mark(installation)).not_before == installation.clock.now // 30_000 + 2
 
 
 async def test_factors_of_every_environment_are_marked_in_batches(

@@ -104,9 +104,7 @@ class Verifier:
             question.answered_at, question.code = now, digits
             state.in_a_row, state.locked_until = 0, 0
             return "valid"
-        state.in_a_row += 1
-        state.wrong.append(now // 1000)
-        state.locked_until = max(state.locked_until, self._lock(state, now))
+        self._count_wrong(state, now)
         return "wrong"
 
     def _learn(self, drift: Drift, read: Drift, offset: int, *, overtaken: bool) -> None:
@@ -117,6 +115,28 @@ class Verifier:
         drift.steps, drift.side = read.steps, read.side
         if self.settings.learn_drift:
             drift.learn(offset)
+
+    def resync(self, factor: str, user: str, codes: list[str], now: int) -> str:
+        """Return `resynced`, `wrong` (counted) or `refused` (not compared); the factor is active."""
+        state = self.users.setdefault(user, UserState())
+        if state.locked_until > now:
+            return "refused"
+        secret, middle = self.secrets[factor], now // 1000 // 30
+        for step in range(middle + 19, middle - 21, -1):
+            if codes == [authenticator.code_at(secret, step + at) for at in (0, 1)]:
+                if step <= self.last_step.get((user, secret), 0):
+                    break
+                self.last_step[user, secret] = step + 1
+                self.drift[factor] = Drift(step + 1 - middle)
+                state.in_a_row, state.locked_until = 0, 0
+                return "resynced"
+        self._count_wrong(state, now)
+        return "wrong"
+
+    def _count_wrong(self, state: UserState, now: int) -> None:
+        state.in_a_row += 1
+        state.wrong.append(now // 1000)
+        state.locked_until = max(state.locked_until, self._lock(state, now))
 
     @staticmethod
     def _again(question: Question, digits: str) -> str:

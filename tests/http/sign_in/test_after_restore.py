@@ -15,7 +15,7 @@ async def test_pending_sign_in_is_refused_after_a_restore(application: Applicati
     pending = await application.begin(user)
     # It may have been used after the backup was made; here it was not.
     await mark_restored(application)
-    application.clock.advance(60)
+    application.clock.advance(120)
     refused(await application.answer(pending), "invalid_pending_authentication_token")
     assert (await application.answer(await application.begin(user))).status_code == 200
 

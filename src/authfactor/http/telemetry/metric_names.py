@@ -19,7 +19,7 @@ SCRAPED: Final = (
     (
         "authfactor_clock_drift_seconds",
         "gauge",
-        "This clock minus another: the database server's, or (uptime) this process's monotonic clock.",
+        "This clock minus another: the database server's, this process's monotonic one (uptime), or phones'.",
     ),
     ("authfactor_info", "gauge", "Always 1; the label has the release."),
 )

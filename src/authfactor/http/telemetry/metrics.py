@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from time import monotonic
+from typing import Final
 
 from authfactor import errors
 from authfactor.core import Authfactor
@@ -10,9 +11,11 @@ from authfactor.http.telemetry import log_stream
 from authfactor.http.telemetry.metric_names import DRIFT, INFO, SCRAPED, ScrapedValues
 from authfactor.http.telemetry.shared_counters import CounterWriter, SharedCounters
 from authfactor.models import OutboxBacklog
+from authfactor.otp import totp
 from authfactor.version import __version__
 
 log = logging.getLogger("authfactor.metrics")
+WARNING_SECONDS: Final = 3600
 
 
 class MetricsCollector:
@@ -24,6 +27,7 @@ class MetricsCollector:
         self._counters = counters
         self._writer = writer
         self._initial_offset = af.clock() - monotonic() * 1000
+        self._warn_not_before = 0.0
 
     def publish(self) -> None:
         """Copy this process's statistics to its region; called every second and before a scrape."""
@@ -38,6 +42,24 @@ class MetricsCollector:
         put("authfactor_log_lines_dropped_total", [log_stream.dropped_lines()])
         for outcome, count in self._af.deliveries.sent.items():
             put("authfactor_webhook_deliveries_total", [count], outcome)
+        self._warn_about_clock()
+
+    def _warn_about_clock(self) -> None:
+        """Warn once an hour while most phones are off to the same side, which is this server's clock."""
+        offset, now = self._phones_ahead(), monotonic()
+        if offset and now >= self._warn_not_before:
+            self._warn_not_before = now + WARNING_SECONDS
+            log.warning(
+                "the clock of this server is probably wrong: most phones are about %d s %s it",
+                abs(offset),
+                "ahead of" if offset > 0 else "behind",
+                extra={"offset_seconds": offset},
+            )
+
+    def _phones_ahead(self) -> int | None:
+        """Return how far most phones are ahead of this clock, in seconds; None if too few tell."""
+        steps = self._af.challenges.server_clock.median(self._af.clock() // 1000)
+        return None if steps is None else steps * totp.PERIOD_SECONDS
 
     async def text(self) -> bytes:
         """Return all metrics as text. Values of an unavailable database are left out."""
@@ -49,6 +71,9 @@ class MetricsCollector:
     async def _scrape(self) -> ScrapedValues:
         now = self._af.clock()
         drift = {"uptime": (now - monotonic() * 1000 - self._initial_offset) / 1000}
+        phones = self._phones_ahead()
+        if phones is not None:
+            drift["phones"] = -phones
         values: dict[str, float | Mapping[str, float]] = {DRIFT: drift, INFO: {__version__: 1}}
         try:
             backlog: OutboxBacklog = await self._af.read(self._af.deliveries.backlog())

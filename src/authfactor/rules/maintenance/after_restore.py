@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from authfactor.models import Clock
 from authfactor.otp import totp
 from authfactor.rules.audit.audit_log import COMMAND_LINE, Actor, AuditLog
+from authfactor.rules.factors.clock_drift import LEARNED_STEPS
 from authfactor.rules.unit import InstallationScope
 from authfactor.settings import Settings
 from authfactor.store import Store, Tx
@@ -17,7 +18,7 @@ _FIRST: Final[_Key] = (-(2**31), "")
 
 
 class RestoreMarks(NamedTuple):
-    """What was marked; `not_before` is the first step whose codes are accepted."""
+    """What was marked; `not_before` is the first step whose codes are accepted, of most clocks."""
 
     not_before: int
     factors: int
@@ -41,6 +42,8 @@ class AfterRestore:
     async def mark(self, store: Store, reason: str) -> RestoreMarks:
         """Refuse every code up to now, window included; end sessions, challenges, pending sign-ins and links.
 
+        The window is that of a clock ahead of now as far as learning may have moved it since the backup.
+
         Recovery codes are deleted: nothing tells which were used since the backup.
 
         Every verification checks a factor's `last_step` anyway, so requests do not get slower. Running it
@@ -48,7 +51,10 @@ class AfterRestore:
         """
         now = self._clock()
         step = totp.step_at(now // 1000) + self._settings.window
-        factors = await _walk(store, "factors", lambda tx, a, b: tx.restored_rows.spend_steps(a, b, step))
+        learned = LEARNED_STEPS if self._settings.learn_drift else 0
+        factors = await _walk(
+            store, "factors", lambda tx, a, b: tx.restored_rows.spend_steps(a, b, step, learned)
+        )
         sessions = await _walk(store, "sessions", lambda tx, a, b: tx.restored_rows.end_sessions(a, b, now))
         challenges = await _walk(
             store, "challenges", lambda tx, a, b: tx.restored_rows.expire_challenges(a, b, now)
@@ -57,7 +63,7 @@ class AfterRestore:
         while deleted := await store.write(lambda tx: tx.restored_rows.delete_recovery_codes(BATCH)):
             codes += deleted
         rest = await store.write(lambda tx: self._expire_rest(InstallationScope(tx, now), reason))
-        return RestoreMarks(step + 1, factors, sessions, challenges + rest, codes)
+        return RestoreMarks(step + learned + 1, factors, sessions, challenges + rest, codes)
 
     async def _expire_rest(self, scope: InstallationScope, reason: str) -> int:
         await scope.tx.restored_rows.end_operator_sessions(scope.now)
