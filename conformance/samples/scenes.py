@@ -26,6 +26,7 @@ TAKES: Final[Mapping[str, tuple[str, ...]]] = {
     "delete_recovery_codes": ("recovery_codes_user_id",),
     "list_all_factors": ("member_id",),
     "rename_factor": ("factor_id",),
+    "resync_factor": ("factor_id", "code", "next_code"),
     "challenge_factor": ("factor_id",),
     "verify_challenge": ("challenge_id", "code"),
     "challenge_factor_before_2022": ("factor_id",),
@@ -130,6 +131,10 @@ class _Scene:
     @cached_property
     def code(self) -> str:
         return totp.code_at(base32.decode(SECRET, min_bytes=10), totp.step_at(int(time.time())))
+
+    @cached_property
+    def next_code(self) -> str:
+        return totp.code_at(base32.decode(SECRET, min_bytes=10), totp.step_at(int(time.time())) + 1)
 
     @cached_property
     def pending_authentication_token(self) -> str:

@@ -43,6 +43,7 @@ COMMAND_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "factors get": READS,
     "factors list": READS,
     "factors rename": ("factor.rename",),
+    "factors resync": ("factor.resync",),
     "factors verify": VERIFIED,
     "keys create": ("api_key.create",),
     "keys list": READS,
@@ -88,6 +89,7 @@ ROUTE_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "POST /authfactor/users/{user_id}/recovery_codes": ("recovery_codes.create",),
     "DELETE /authfactor/users/{user_id}/recovery_codes": ("recovery_codes.delete",),
     "PATCH /authfactor/factors/{factor_id}": ("factor.rename",),
+    "POST /authfactor/factors/{factor_id}/resync": ("factor.resync",),
     "POST /auth/factors/{factor_id}/challenge": CHALLENGED,
     "POST /auth/challenges/{challenge_id}/verify": VERIFIED,
     "POST /user_management/users": (event_log.USER_CREATED,),
@@ -206,9 +208,9 @@ def test_command_line_changes_are_audited_with_actor_and_reason(tmp_path: Path) 
     found = entries(data)
     declared = {name for names in COMMAND_RECORDS.values() if isinstance(names, tuple) for name in names}
     audited = {name for name in declared if not name.startswith(("authentication.", "authfactor."))}
-    # A restore, webhooks and recovery codes have their own tests.
+    # A restore, webhooks, recovery codes and resyncs have their own tests.
     elsewhere = {"database.restored", "delivery.resend", "webhook_endpoint.ping"}
-    elsewhere |= {"recovery_codes.create", "recovery_codes.delete"}
+    elsewhere |= {"recovery_codes.create", "recovery_codes.delete", "factor.resync"}
     assert {entry["action"] for entry in found} == audited - elsewhere
     reasons = {entry["action"]: entry["reason"] for entry in found if entry["reason"]}
     assert reasons == {

@@ -36,7 +36,7 @@ PUBLIC: Final = {
     " get_logout_url get_user get_user_by_external_id list_auth_factors list_sessions list_users"
     " reauthenticate_session revoke_session update_user",
     "mfa": "challenge_factor create_recovery_codes delete_factor delete_recovery_codes enroll_factor"
-    " get_factor get_recovery_codes list_all_factors rename_factor verify_challenge",
+    " get_factor get_recovery_codes list_all_factors rename_factor resync_factor verify_challenge",
     "events": "list_events",
     "hosted_pages": "create_challenge_link create_enrollment_link get_branding get_challenge_link"
     " get_enrollment_link update_branding",

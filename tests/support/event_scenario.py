@@ -19,7 +19,7 @@ from authfactor.settings import Settings
 from authfactor.wire import events as wire_events
 from authfactor.wire import responses
 from authfactor.wire.links import CreateEnrollmentLink
-from authfactor.wire.requests import Authenticate, UpdateUser
+from authfactor.wire.requests import Authenticate, ResyncFactor, UpdateUser
 from authfactor.wire.session_checks import ChallengeSession
 from authfactor.wire.webhooks import CreateWebhookEndpoint
 from tests.support.clock import FakeClock
@@ -99,6 +99,9 @@ async def _cause_all(installation: Installation) -> None:
     codes = await af.run(af.recovery_codes.create(environment, user.id))
     for recovery_code in codes.codes[LOW:]:
         assert (await installation.answer(enrolled, recovery_code)).valid
+
+    pair = ResyncFactor([installation.code(enrolled, step) for step in (3, 4)])
+    await af.run(af.clock_resync.resync(environment, enrolled.factor.id, pair))
 
     for _ in range(WRONG_CODES):
         await _refused_code(installation, enrolled, installation.wrong(enrolled))

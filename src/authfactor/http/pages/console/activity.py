@@ -18,6 +18,7 @@ EVENT_NAMES: Final = tuple(
 )
 OTHER_ACTIONS: Final = (
     "factor.rename",
+    "factor.resync",
     "recovery_codes.create",
     "recovery_codes.delete",
     "branding.update",
