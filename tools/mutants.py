@@ -48,6 +48,9 @@ CONFIRMING = ("tests/rules/test_reauthentication.py", "-k", "not postgres")
 REFUSED_ATTEMPTS = ("tests/rules/test_refused_attempts.py", "-k", "sqlite")
 STEP_UP = ("tests/http/sign_in/test_session_checks.py", "-k", "sqlite")
 RECOVERY = ("tests/rules/test_recovery_codes.py", "-k", "sqlite")
+DRIFT = ("tests/unit/test_clock_drift.py",)
+DRIFTING = ("tests/rules/test_clock_drift.py", "-k", "sqlite")
+RESYNC = ("tests/rules/test_clock_resync.py", "-k", "sqlite")
 EMAILS = ("tests/unit/test_email_identity.py",)
 STRICTER_POLICY = ("tests/http/sign_in/test_stricter_policy.py", "-k", "sqlite")
 FRAMING = ("tests/security/test_http_framing.py",)
@@ -1635,6 +1638,83 @@ MUTANTS = [
         'if outcome is not None and outcome.reason == "code_malformed":',
         "if False:",
         ("tests/rules/test_reauthentication.py", "-k", "sqlite and cannot_be_a_code"),
+    ),
+    Mutant(
+        "learned drift has no bound",
+        "rules/factors/clock_drift.py",
+        "if not second or abs(moved) > max(LEARNED_STEPS, abs(drift)):",
+        "if not second:",
+        DRIFT,
+    ),
+    Mutant(
+        "one code moves the window",
+        "rules/factors/clock_drift.py",
+        "second = factor.last_offset == side and",
+        "second = True and",
+        DRIFT,
+    ),
+    Mutant(
+        "drift never expires",
+        "rules/factors/clock_drift.py",
+        "if factor.drift == 0 or not settings.learn_drift or _is_unused(factor, seconds):",
+        "if factor.drift == 0 or not settings.learn_drift:",
+        DRIFT,
+    ),
+    Mutant(
+        "a code that a slow clock will show is named",
+        "rules/factors/clock_drift.py",
+        "return None if step is None or step >= now + drift - window else step - now",
+        "return None if step is None else step - now",
+        DRIFTING,
+    ),
+    Mutant(
+        "a code overwrites what a later one taught",
+        "store/tables/factors.py",
+        "drift = CASE WHEN last_step = $7 THEN $5 ELSE drift END,",
+        "drift = CASE WHEN last_step = $7 THEN $5 ELSE $5 END,",
+        DRIFTING,
+    ),
+    Mutant(
+        "a resync is not counted",
+        "rules/factors/clock_resync.py",
+        "settled = attempt_limits.record_failure(record, scope.now, self._settings)",
+        "settled = attempt_limits.record_success(record)",
+        RESYNC,
+    ),
+    Mutant(
+        "a resync works under a lock",
+        "rules/factors/clock_resync.py",
+        "await self._check_lock(scope, factor, record)",
+        "pass",
+        RESYNC,
+    ),
+    Mutant(
+        "a resync takes spent codes",
+        "store/tables/factors.py",
+        "WHERE environment = $1 AND id = $2 AND last_step < $3 AND activated_at IS NOT NULL",
+        "WHERE environment = $1 AND id = $2 AND activated_at IS NOT NULL",
+        RESYNC,
+    ),
+    Mutant(
+        "a resync spends one code",
+        "store/tables/factors.py",
+        "SET last_step = $3 + 1, drift = $4",
+        "SET last_step = $3, drift = $4",
+        RESYNC,
+    ),
+    Mutant(
+        "a resync leaves the codes of a duplicate",
+        "rules/factors/clock_resync.py",
+        "if other.id != factor_id and self._challenges",
+        "if False and self._challenges",
+        RESYNC,
+    ),
+    Mutant(
+        "a restore forgets that windows move",
+        "rules/maintenance/after_restore.py",
+        "learned = LEARNED_STEPS if self._settings.learn_drift else 0",
+        "learned = 0",
+        ("tests/rules/test_after_restore.py", "-k", "sqlite"),
     ),
     Mutant(
         "a recovery code works twice",

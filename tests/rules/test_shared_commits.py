@@ -9,7 +9,11 @@ import pytest
 
 from authfactor import errors
 from authfactor.models import Enrollment
+from authfactor.store.postgres.array_statements import derive_chain
 from authfactor.store.postgres.store import PostgresStore
+from authfactor.store.tables.challenges import CLOSE
+from authfactor.store.tables.factors import ADVANCE_STEP
+from authfactor.store.tables.failures import CLEAR, WRITE
 from authfactor.wire.webhooks import CreateWebhookEndpoint
 from tests.support.installation import Installation, Opener
 
@@ -53,6 +57,33 @@ async def test_right_codes_of_different_users_share_a_commit(installation: Insta
     for each in enrolled:
         assert (await installation.failures(each.factor.user_id or "")).times == ()
         assert not (await installation.answer(each, installation.code(each))).valid
+
+
+async def test_codes_in_one_commit_each_teach_their_own_factor(installation: Installation) -> None:
+    enrolled = await enrolled_users(installation)
+    offsets = [at % 3 - 1 for at in range(USERS)]
+    for _ in range(2):
+        before = shared(installation)
+        challenges = await asyncio.gather(*map(installation.challenge, enrolled))
+        outcomes = await asyncio.gather(
+            *(
+                installation.verify(challenge, installation.code(each, offset))
+                for each, challenge, offset in zip(enrolled, challenges, offsets, strict=True)
+            )
+        )
+        assert all(outcome.valid for outcome in outcomes)
+        assert shared(installation)[0] >= before[0] + USERS
+        installation.clock.now += 120_000
+    found = {row[0]: row[1] for row in installation.sql("SELECT id, drift FROM factors")}
+    assert [found[each.factor.id] for each in enrolled] == offsets
+
+
+@pytest.mark.parametrize("failures", [WRITE, CLEAR])
+def test_statements_that_spend_a_code_have_an_array_form(failures: str) -> None:
+    """Without one, each unit of a shared transaction would run its own."""
+    chain = ((ADVANCE_STEP, 7), (CLOSE, 4), (failures, 5 if failures == WRITE else 2))
+    parameters = sum(count for _, count in chain)
+    assert derive_chain(chain, ("int8",) * parameters) is not None
 
 
 async def test_every_outcome_in_one_commit_is_that_of_its_own_code(installation: Installation) -> None:
