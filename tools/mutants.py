@@ -132,8 +132,8 @@ MUTANTS = [
     Mutant(
         "a shared spend does not ask whether the step was used",
         "store/tables/factors.py",
-        "last_used_at = $4\nWHERE environment = $1 AND id = $2 AND last_step < $3",
-        "last_used_at = $4\nWHERE environment = $1 AND id = $2",
+        "ELSE 0 END\nWHERE environment = $1 AND id = $2 AND last_step < $3",
+        "ELSE 0 END\nWHERE environment = $1 AND id = $2",
         (*SHARED_COMMITS, "own_code and postgres"),
     ),
     Mutant(
@@ -449,6 +449,7 @@ MUTANTS = [
         "lock is ignored",
         "rules/factors/challenges.py",
         "refusal: errors.ChallengeRefused | None = challenge_state.locked(attempt.record, scope.now)",
+        "refusal: errors.ChallengeRefused | None = locked(attempt.record, scope.now)",
         "refusal: errors.ChallengeRefused | None = None",
         LIMITS,
     ),
@@ -1487,7 +1488,7 @@ MUTANTS = [
     Mutant(
         "a step is not spent for factors with the same secret",
         "rules/factors/challenges.py",
-        "if self._is_duplicate(secret, sealed, secret_row(scope.number, factor_id)):",
+        "if self.is_duplicate(secret, sealed, secret_row(scope.number, factor_id)):",
         "if False:",
         DUPLICATES,
     ),
@@ -1593,8 +1594,8 @@ MUTANTS = [
     Mutant(
         "what cannot be a code is compared under a lock",
         "rules/factors/challenges.py",
-        "        if locked is not None:\n            raise locked\n",
-        "",
+        "        refusal = locked(record, scope.now)\n",
+        "        refusal = None\n",
         LIMITS,
     ),
     Mutant(

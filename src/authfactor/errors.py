@@ -230,19 +230,11 @@ class SignInRefused(AuthfactorError):
     offset_seconds: int | None = None
     """As in `Verification.offset_seconds`."""
 
-    def __init__(
-        self,
-        code: str,
-        message: str,
-        *,
-        reason: "CodeReason | None" = None,
-        offset_seconds: int | None = None,
-    ) -> None:
+    def __init__(self, code: str, message: str, *, reason: "CodeReason | None" = None) -> None:
         """`code` is one of the contract's codes."""
         super().__init__(message)
         self.code = code
         self.reason = reason
-        self.offset_seconds = offset_seconds
 
 
 class OAuthRefused(SignInRefused):

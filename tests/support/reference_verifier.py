@@ -33,7 +33,7 @@ class Drift:
     last: int = 0
 
     def forget(self, step: int, *, learning: bool) -> None:
-        """Start anew after 90 days without a code, or where learning is off."""
+        """Forget it after 90 days without a code, or where learning is off."""
         if not learning or step - self.last >= 90 * 2880:
             self.steps = self.side = 0
 

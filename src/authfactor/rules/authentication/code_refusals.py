@@ -31,4 +31,6 @@ def operator_code_refusal() -> errors.SignInRefused:
 def code_refusal(outcome: Verification) -> errors.SignInRefused:
     """Return the error of a code that was not valid."""
     reason = outcome.reason or "code_mismatch"
-    return errors.SignInRefused(*CODE_REFUSALS[reason], reason=reason, offset_seconds=outcome.offset_seconds)
+    refusal = errors.SignInRefused(*CODE_REFUSALS[reason], reason=reason)
+    refusal.offset_seconds = outcome.offset_seconds
+    return refusal

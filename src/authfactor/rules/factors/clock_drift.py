@@ -30,7 +30,7 @@ def drift_of(factor: FactorRecord, seconds: int, settings: Settings) -> int:
 def learn(factor: FactorRecord, step: int, seconds: int, settings: Settings) -> tuple[int, int]:
     """Return the factor's next drift and last offset, after the code of `step` was accepted at this second.
 
-    Two codes in a row on the same side of the middle move the drift by one; one in the middle starts anew.
+    Two codes in a row on the same side of the middle move the drift by one; one in the middle clears that.
     """
     if not settings.learn_drift:
         return 0, 0
