@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from authfactor.rules.factors.clock_resync import ClockResync
     from authfactor.rules.factors.recovery_codes import RecoveryCodeSets
     from authfactor.rules.links.branding import Brandings
+    from authfactor.rules.links.factor_pages import FactorPages
     from authfactor.rules.links.links import Links
     from authfactor.rules.links.page_sessions import PageSessions
     from authfactor.rules.maintenance.retention import Retention
@@ -181,6 +182,14 @@ class Authfactor:
             self.challenges,
             lambda: self.recovery_codes,
         )
+
+    @functools.cached_property
+    def factor_pages(self) -> "FactorPages":
+        """The page on which users manage their factors."""
+        from authfactor.rules.links.factor_pages import FactorPages  # noqa: PLC0415 - for pages alone
+
+        rules = (self.factors, self.challenges, self.sessions, lambda: self.recovery_codes)
+        return FactorPages(self.clock, self.events, self.settings, *rules)
 
     @functools.cached_property
     def retention(self) -> "Retention":

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, get_args
 
 import click
 
 from authfactor.cli import context
-from authfactor.models import Environment, LinkRecord
+from authfactor.models import Environment, LinkPurpose, LinkRecord
 from authfactor.wire import links as wire
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.group("links", no_args_is_help=True)
 def links() -> None:
-    """Create links to hosted pages: enroll a factor, enter a code."""
+    """Create links to hosted pages: enroll a factor, enter a code, manage all factors."""
 
 
 return_option = click.option(
@@ -66,17 +66,35 @@ def challenge(
     _print_issued(options, *context.run(options, work))
 
 
+@links.command("factors")
+@click.argument("user_id")
+@return_option
+@click.option("--session", help="Id of the session that stays when the user ends all others.")
+@click.pass_context
+def factors(ctx: click.Context, user_id: str, return_to: str | None, session: str | None) -> None:
+    """Create a link to a page where the user manages factors. Example: authfactor links factors user_01…"""
+    options = context.global_options(ctx)
+    request = wire.CreateFactorsLink(user_id=user_id, return_to=return_to, session_id=session)
+
+    async def work(af: Authfactor, environment: Environment) -> tuple[IssuedLink, int]:
+        unit = af.links.create_factors(environment, request)
+        made = await context.run_audited(af, environment, unit, "link.create", lambda it: it.link.id)
+        return made, af.clock()
+
+    _print_issued(options, *context.run(options, work))
+
+
 @links.command("get")
 @click.argument("link_id")
 @click.option(
     "--kind",
-    type=click.Choice(get_args(Literal["enrollment", "challenge"])),
+    type=click.Choice(get_args(LinkPurpose)),
     default="enrollment",
     show_default=True,
     help="Kind of the link.",
 )
 @click.pass_context
-def get(ctx: click.Context, link_id: str, kind: Literal["enrollment", "challenge"]) -> None:
+def get(ctx: click.Context, link_id: str, kind: LinkPurpose) -> None:
     """Show a link and its status. Example: authfactor links get link_01… --kind challenge"""
     options = context.global_options(ctx)
 
@@ -91,12 +109,14 @@ def _print_issued(options: context.GlobalOptions, issued: IssuedLink, now: int) 
     _print_link(options, wire.link(issued.link, now, issued.url))
 
 
-def _print_link(options: context.GlobalOptions, shape: wire.EnrollmentLink | wire.ChallengeLink) -> None:
+def _print_link(options: context.GlobalOptions, shape: wire.Link) -> None:
     lines: list[tuple[str, object]] = [
         ("id", shape.id),
         ("user id", shape.user_id),
         ("status", shape.status),
-        ("factor id", shape.factor_id),
+        ("session id", shape.session_id)
+        if isinstance(shape, wire.FactorsLink)
+        else ("factor id", shape.factor_id),
         ("returns to", shape.return_to),
         ("expires", shape.expires_at),
     ]

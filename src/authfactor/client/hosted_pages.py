@@ -1,4 +1,4 @@
-"""`client.hosted_pages`: links to the pages that enroll a factor or ask for a code, and their branding."""
+"""`client.hosted_pages`: links to the pages for users, and their branding."""
 
 from base64 import b64encode
 
@@ -89,6 +89,38 @@ class _HostedPages(Group):
     def get_challenge_link(self, challenge_link_id: str) -> ApiCall[HostedPageLink]:
         """Return a challenge link and its status, without its `url`. Raises `NotFoundError`."""
         url_path = path("/authfactor/challenge_links/{}", challenge_link_id)
+        return ApiCall("GET", url_path, decoder(HostedPageLink))
+
+    @operation
+    def create_factors_link(
+        self,
+        *,
+        user_id: str,
+        session_id: str | None = None,
+        return_to: str | None = None,
+        state: str | None = None,
+    ) -> ApiCall[HostedPageLink]:
+        """Create a single-use link to the page where the user manages their factors.
+
+        The user can rename, add and remove authenticator apps there, make new recovery codes, and end
+        sessions. Send only this user's browser there, signed in a moment ago.
+
+        Args:
+            user_id: The user.
+            session_id: The session that the browser is signed in with; it stays when all others are ended.
+            return_to: URL that the page redirects to at the end; one of the environment's page redirects.
+            state: With `return_to`: returned as `state` in its query; at most 512 characters.
+
+        Raises `NotFoundError`, `UnprocessableEntityError`, and `ConflictError` if the server's base URL is
+        not an https URL.
+        """
+        body = drop_none(user_id=user_id, session_id=session_id, return_to=return_to, state=state)
+        return ApiCall("POST", "/authfactor/factors_links", decoder(HostedPageLink), body)
+
+    @operation
+    def get_factors_link(self, factors_link_id: str) -> ApiCall[HostedPageLink]:
+        """Return a link to the factors page and its status, without its `url`. Raises `NotFoundError`."""
+        url_path = path("/authfactor/factors_links/{}", factors_link_id)
         return ApiCall("GET", url_path, decoder(HostedPageLink))
 
     @operation

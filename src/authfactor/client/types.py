@@ -275,19 +275,21 @@ class WebhookDelivery(Model, frozen=True, kw_only=True):
 
 
 class HostedPageLink(Model, frozen=True, kw_only=True):
-    """A link with which a user enrolls a factor or enters a code on a hosted page."""
+    """A link with which a user enrolls a factor, enters a code or manages factors on a hosted page."""
 
-    object: Literal["enrollment_link", "challenge_link"]
+    object: Literal["enrollment_link", "challenge_link", "factors_link"]
     id: str
     user_id: str
     status: Literal["pending", "opened", "completed", "expired"]
-    """`completed`: the code was right. Of an enrollment link, the factor is active from then on."""
+    """`completed`: the code was right. Of an enrollment link, the factor is active from then on. Of a factors
+    link: the user has left the page."""
     created_at: datetime
     expires_at: datetime
     factor_id: str | None = None
     """Of an enrollment link, set once it has been opened."""
     session_id: str | None = None
-    """Of a challenge link: the session that a right code raises."""
+    """Of a challenge link: the session that a right code raises. Of a factors link: the one that stays when the
+    user ends all others."""
     return_to: str | None = None
     opened_at: datetime | None = None
     completed_at: datetime | None = None

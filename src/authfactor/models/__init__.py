@@ -40,7 +40,7 @@ from authfactor.models.factors import (
     RecoveryCodeUse,
     Verification,
 )
-from authfactor.models.links import BrandingRecord, LinkRecord
+from authfactor.models.links import BrandingRecord, LinkPurpose, LinkRecord
 from authfactor.models.tenants import (
     ApiCaller,
     ApiKey,
@@ -71,6 +71,7 @@ __all__ = [
     "FactorRecord",
     "FailureRecord",
     "IdempotencyClaim",
+    "LinkPurpose",
     "LinkRecord",
     "MfaPolicy",
     "NewRecoveryCodes",

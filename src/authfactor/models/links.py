@@ -4,18 +4,22 @@ from typing import Literal
 
 from authfactor.models.base import Record
 
+LinkPurpose = Literal["enrollment", "challenge", "factors"]
+"""What the page of a link is for: enroll a factor, enter a code, manage all factors."""
+
 
 class LinkRecord(Record, frozen=True, gc=False):
-    """A one-time link to a hosted page, on which a user enrolls a factor or enters a code.
+    """A one-time link to a hosted page, on which a user enrolls a factor, enters a code or manages factors.
 
     `return_to` is the URL the page redirects to at the end. An enrollment's `factor_id` and `challenge_id`
     are set when the link is opened; from then on `expires_at` is the end of the page session. `session_id` is
-    the session that a right code raises.
+    the session that a right code raises; of a link to the factors page, the one that its browser is signed in
+    with, and `factor_id` is a factor that is being added. `confirmed_at`: when a code was last right there.
     """
 
     environment: int
     id: str
-    purpose: Literal["enrollment", "challenge"]
+    purpose: LinkPurpose
     user_id: str
     factor_id: str | None
     challenge_id: str | None
@@ -27,6 +31,7 @@ class LinkRecord(Record, frozen=True, gc=False):
     opened_at: int | None
     completed_at: int | None
     session_id: str | None = None
+    confirmed_at: int | None = None
 
 
 class BrandingRecord(Record, frozen=True, gc=False):

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from authfactor.store.queries.after_restore import RestoredRows
     from authfactor.store.queries.email_keys import EmailKeys
     from authfactor.store.queries.event_ranges import EventRanges
+    from authfactor.store.queries.sign_in_history import SignInHistory
     from authfactor.store.tables.recovery_codes import RecoveryCodesTable
 
 T = TypeVar("T")
@@ -114,6 +115,13 @@ class Tx:
         from authfactor.store.tables.recovery_codes import RecoveryCodesTable  # noqa: PLC0415 - when there are some
 
         return RecoveryCodesTable(self.db)
+
+    @property
+    def sign_in_history(self) -> "SignInHistory":
+        """Statements about a user's sessions, ended ones included."""
+        from authfactor.store.queries.sign_in_history import SignInHistory  # noqa: PLC0415 - for one page
+
+        return SignInHistory(self.db)
 
     @property
     def email_keys(self) -> "EmailKeys":

@@ -1,6 +1,6 @@
 """Request and response bodies of links to hosted pages and of branding: extensions of the public contract."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -45,6 +45,20 @@ class CreateChallengeLink(RequestModel, frozen=True, gc=False):
     ] = None
 
 
+class CreateFactorsLink(RequestModel, frozen=True, gc=False):
+    """Create a link to the page on which a user manages their factors."""
+
+    user_id: UserId = None
+    session_id: Annotated[
+        str | None,
+        Meta(
+            description="The session that the browser is signed in with; it stays when all others are ended."
+        ),
+    ] = None
+    return_to: ReturnTo = None
+    state: State = None
+
+
 class EnrollmentLink(ResponseModel, frozen=True, gc=False, tag_field="object", tag="enrollment_link"):
     """A link with which a user enrolls a factor; `url` is only in the response that creates it.
 
@@ -82,6 +96,24 @@ class ChallengeLink(ResponseModel, frozen=True, gc=False, tag_field="object", ta
     url: str | UnsetType = UNSET
 
 
+class FactorsLink(ResponseModel, frozen=True, gc=False, tag_field="object", tag="factors_link"):
+    """A link to the page on which a user manages their factors; `completed`: the user has left the page."""
+
+    id: str
+    user_id: str
+    status: Status
+    session_id: str | None
+    return_to: str | None
+    created_at: Timestamp
+    expires_at: Timestamp
+    opened_at: Timestamp | None
+    completed_at: Timestamp | None
+    url: str | UnsetType = UNSET
+
+
+Link = EnrollmentLink | ChallengeLink | FactorsLink
+
+
 class UpdateBranding(RequestModel, frozen=True, gc=False):
     """Change the branding of hosted pages. Absent fields are unchanged; null restores the default."""
 
@@ -111,22 +143,24 @@ def status_of(link: LinkRecord, now: int) -> Status:
     return "pending" if link.opened_at is None else "opened"
 
 
-def link(record: LinkRecord, now: int, url: str | UnsetType = UNSET) -> EnrollmentLink | ChallengeLink:
+def link(record: LinkRecord, now: int, url: str | UnsetType = UNSET) -> Link:
     """Render a link with its status at `now` (milliseconds), and its URL if it is being created."""
-    about = (
-        record.id,
-        record.user_id,
-        status_of(record, now),
-        record.factor_id,
-        record.return_to,
-        timestamps.format_ms(record.created_at),
-        timestamps.format_ms(record.expires_at),
-        timestamps.format_optional(record.opened_at),
-        timestamps.format_optional(record.completed_at),
-    )
+    fields: dict[str, Any] = {
+        "id": record.id,
+        "user_id": record.user_id,
+        "status": status_of(record, now),
+        "return_to": record.return_to,
+        "created_at": timestamps.format_ms(record.created_at),
+        "expires_at": timestamps.format_ms(record.expires_at),
+        "opened_at": timestamps.format_optional(record.opened_at),
+        "completed_at": timestamps.format_optional(record.completed_at),
+        "url": url,
+    }
+    if record.purpose == "factors":
+        return FactorsLink(session_id=record.session_id, **fields)
     if record.purpose == "enrollment":
-        return EnrollmentLink(*about, url)
-    return ChallengeLink(*about, record.session_id, url)
+        return EnrollmentLink(factor_id=record.factor_id, **fields)
+    return ChallengeLink(factor_id=record.factor_id, session_id=record.session_id, **fields)
 
 
 def link_event_data(record: LinkRecord) -> LinkEvent:

@@ -6,7 +6,7 @@ from authfactor.http.pages import page_branding
 from authfactor.http.request import Request
 from authfactor.http.response import Response
 from authfactor.http.routing import Route
-from authfactor.models import BrandingRecord
+from authfactor.models import BrandingRecord, LinkPurpose
 from authfactor.rules.links.links import IssuedLink
 from authfactor.wire import links
 
@@ -23,8 +23,7 @@ async def create_enrollment_link(request: Request) -> Response:
 
 async def get_enrollment_link(request: Request) -> Response:
     """Get an enrollment link and its state."""
-    unit = request.af.links.get(request.environment, "enrollment", request.ids[0])
-    return await request.read(unit, lambda link: links.link(link, request.af.clock()))
+    return await _get(request, "enrollment")
 
 
 async def create_challenge_link(request: Request) -> Response:
@@ -35,8 +34,18 @@ async def create_challenge_link(request: Request) -> Response:
 
 async def get_challenge_link(request: Request) -> Response:
     """Get a challenge link and its state."""
-    unit = request.af.links.get(request.environment, "challenge", request.ids[0])
-    return await request.read(unit, lambda link: links.link(link, request.af.clock()))
+    return await _get(request, "challenge")
+
+
+async def create_factors_link(request: Request) -> Response:
+    """Create a link to the factors page."""
+    body = request.read_body(links.CreateFactorsLink)
+    return await request.write(request.af.links.create_factors(request.environment, body), _issued(request))
+
+
+async def get_factors_link(request: Request) -> Response:
+    """Get a link to the factors page and its state."""
+    return await _get(request, "factors")
 
 
 async def get_branding(request: Request) -> Response:
@@ -54,8 +63,13 @@ async def update_branding(request: Request) -> Response:
     )
 
 
-def _issued(request: Request) -> Callable[[IssuedLink], links.EnrollmentLink | links.ChallengeLink]:
-    def render(issued: IssuedLink) -> links.EnrollmentLink | links.ChallengeLink:
+async def _get(request: Request, purpose: LinkPurpose) -> Response:
+    unit = request.af.links.get(request.environment, purpose, request.ids[0])
+    return await request.read(unit, lambda link: links.link(link, request.af.clock()))
+
+
+def _issued(request: Request) -> Callable[[IssuedLink], links.Link]:
+    def render(issued: IssuedLink) -> links.Link:
         return links.link(issued.link, request.af.clock(), issued.url)
 
     return render
@@ -109,6 +123,28 @@ ROUTES = [
         200,
         "Get a challenge link",
         gives=links.ChallengeLink,
+        refusals=(404,),
+        tag=TAG,
+    ),
+    Route(
+        "POST",
+        "/authfactor/factors_links",
+        create_factors_link,
+        201,
+        "Create a link to the factors page",
+        takes=links.CreateFactorsLink,
+        requires=("user_id",),
+        gives=links.FactorsLink,
+        refusals=(404, 409, 422),
+        tag=TAG,
+    ),
+    Route(
+        "GET",
+        "/authfactor/factors_links/{link_id}",
+        get_factors_link,
+        200,
+        "Get a link to the factors page",
+        gives=links.FactorsLink,
         refusals=(404,),
         tag=TAG,
     ),

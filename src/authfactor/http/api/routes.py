@@ -39,6 +39,8 @@ ROUTES: Final[list[Route]] = [
         ("GET", "/authfactor/enrollment_links/{link_id}", 200),
         ("POST", "/authfactor/challenge_links", 201),
         ("GET", "/authfactor/challenge_links/{link_id}", 200),
+        ("POST", "/authfactor/factors_links", 201),
+        ("GET", "/authfactor/factors_links/{link_id}", 200),
         ("GET", "/authfactor/branding", 200),
         ("PUT", "/authfactor/branding", 200),
     ),

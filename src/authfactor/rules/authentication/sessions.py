@@ -259,9 +259,9 @@ class Sessions:
         session = await scope.tx.sessions.by_id(scope.number, session_id)
         return session is not None and await self._end(scope, session)
 
-    async def end_of_user(self, scope: Scope, user_id: str) -> None:
-        """End all of a user's sessions, with an event for each that was active."""
-        ended = await scope.tx.sessions.end_of_user(scope.number, user_id, scope.now)
+    async def end_of_user(self, scope: Scope, user_id: str, *, keep: str = "") -> None:
+        """End all of a user's sessions but `keep`, with an event for each that was active."""
+        ended = await scope.tx.sessions.end_of_user(scope.number, user_id, scope.now, keep)
         shapes = [
             authentication.session(session, scope.now)
             for session in ended

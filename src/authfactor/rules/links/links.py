@@ -4,13 +4,13 @@ The store has only the hash of the token in the URL. `rules.links.page_sessions`
 """
 
 import hashlib
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from authfactor import errors, ids
 from authfactor.errors import InvalidRequest, Item
 from authfactor.ids import IdGenerator
-from authfactor.models import Clock, Entropy, Environment, FactorRecord, LinkRecord
+from authfactor.models import Clock, Entropy, Environment, FactorRecord, LinkPurpose, LinkRecord
 from authfactor.otp import key_uri
 from authfactor.rules.authentication import session_state
 from authfactor.rules.authentication.opaque_tokens import random_token
@@ -23,10 +23,13 @@ from authfactor.store import Unit
 from authfactor.wire import links as wire
 from authfactor.wire.requests import without_nul
 
-KINDS: Final = {"enrollment": "Enrollment Link", "challenge": "Challenge Link"}
+KINDS: Final[dict[LinkPurpose, str]] = {
+    "enrollment": "Enrollment Link",
+    "challenge": "Challenge Link",
+    "factors": "Factors Link",
+}
 PATH: Final = "/link/"
 MAX_STATE: Final = 512
-Purpose = Literal["enrollment", "challenge"]
 
 
 class IssuedLink(NamedTuple):
@@ -113,8 +116,34 @@ class Links:
         )
         return await self._issue(scope, link)
 
+    def create_factors(self, environment: Environment, request: wire.CreateFactorsLink) -> Unit[IssuedLink]:
+        """Create a link to the page on which a user manages their factors (decision 0046).
+
+        Raises as `create_enrollment` does; the unit raises `NotFound`, also for a session that is not an open
+        one of this user.
+        """
+        items: list[Item] = []
+        user_id = _required(request.user_id, items)
+        return_to = _return_to(environment, request.return_to, request.state, items)
+        self._check_base_url()
+        if items:
+            raise InvalidRequest(*items)
+        session_id = without_nul(request.session_id) if request.session_id else None
+        return self._create_factors(environment, user_id, session_id, return_to)
+
     @unit
-    async def get(self, scope: Scope, purpose: Purpose, link_id: str) -> LinkRecord:
+    async def _create_factors(
+        self, scope: Scope, user_id: str, session_id: str | None, return_to: str | None
+    ) -> IssuedLink:
+        if session_id is not None:
+            session = await scope.tx.sessions.by_id(scope.number, session_id)
+            if session is None or session.user_id != user_id or session.ended_at is not None:
+                raise errors.NotFound("Session", session_id)
+        link = self._new(scope, "factors", user_id, return_to=return_to, session_id=session_id)
+        return await self._issue(scope, link)
+
+    @unit
+    async def get(self, scope: Scope, purpose: LinkPurpose, link_id: str) -> LinkRecord:
         """Return a link. Raises `NotFound`."""
         link = await scope.tx.links.by_id(scope.number, link_id)
         if link is None or link.purpose != purpose:
@@ -132,7 +161,7 @@ class Links:
     def _new(
         self,
         scope: Scope,
-        purpose: Purpose,
+        purpose: LinkPurpose,
         user_id: str,
         *,
         return_to: str | None,

@@ -5,7 +5,7 @@ conditional write that binds it to a new page session; later requests to open it
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from authfactor import errors
 from authfactor.crypto.vault import Vault
@@ -17,6 +17,7 @@ from authfactor.models import (
     Entropy,
     Environment,
     FactorRecord,
+    LinkPurpose,
     LinkRecord,
     NewRecoveryCodes,
     UserRecord,
@@ -39,8 +40,12 @@ if TYPE_CHECKING:
     from authfactor.rules.factors.recovery_codes import RecoveryCodeSets
 
 
+# People read there and fetch a second phone, for longer than a code takes; in milliseconds.
+FACTORS_PAGE_LIFE: Final = 30 * 60_000
+
+
 class PageSession(NamedTuple):
-    """A link with everything that its page shows; without a factor, one that is not open yet.
+    """A link with everything that its page shows; `factor` is the one that it enrolls or asks about.
 
     `offers_codes`: the page offers recovery codes, to a user who has just enrolled and has none.
     """
@@ -124,22 +129,24 @@ class PageSessions:
     ) -> tuple[LinkRecord, str]:
         tx, number, now = scope.tx, scope.number, scope.now
         secret = random_token(self._entropy)
-        expires_at = now + self._settings.link_life * 1000
-        if not await tx.links.open(number, link.id, now, hash_of(secret), expires_at):
+        life = FACTORS_PAGE_LIFE if link.purpose == "factors" else self._settings.link_life * 1000
+        if not await tx.links.open(number, link.id, now, hash_of(secret), now + life):
             latest = await tx.links.by_id(number, link.id)
             check_unopened(latest or link, now)
             raise errors.LinkUsed
-        if enroll is not None:
+        if link.purpose != "challenge":
             for factor_id in await tx.links.abandoned(number, link.user_id, now):
                 await tx.factors.delete_pending(number, factor_id)
+        if enroll is not None:
             enrolled = await enroll(tx)
-            factor_id, challenge = enrolled.factor.id, enrolled.challenge
-        else:
+            challenge = enrolled.challenge
+            await tx.links.attach(number, link.id, enrolled.factor.id, challenge.id if challenge else "")
+        elif link.purpose == "challenge":
             factor_id = link.factor_id or ""
             if await tx.factors.by_id(number, factor_id) is None:
                 raise errors.LinkUnknown
             challenge = await self._challenges.open(scope, factor_id, link.session_id)
-        await tx.links.attach(number, link.id, factor_id, challenge.id if challenge else "")
+            await tx.links.attach(number, link.id, factor_id, challenge.id)
         opened = await tx.links.by_id(number, link.id)
         await self._emit(scope, event_log.LINK_OPENED, opened or link)
         return opened or link, secret
@@ -159,7 +166,8 @@ class PageSessions:
         Raises `LinkUsed` once it is confirmed: from then on the secret is never shown again.
         """
         factor = page_session.factor
-        if factor is None or page_session.link.purpose != "enrollment" or page_session.is_done:
+        is_shown = page_session.link.purpose != "challenge" and not page_session.is_done
+        if factor is None or factor.activated_at is not None or not is_shown:
             raise errors.LinkUsed
         row = secret_row(page_session.environment.number, factor.id)
         text = base32.encode(self._vault.unseal(factor.secret, row))
@@ -226,10 +234,8 @@ class PageSessions:
         return challenge
 
     async def _load_open(self, scope: InstallationScope, link_id: str, secret: str) -> PageSession:
-        page_session = await _load(scope, await scope.tx.links.by_session(hash_of(secret), link_id))
+        page_session = await load_open(scope, link_id, secret, "enrollment", "challenge")
         link = page_session.link
-        if link.expires_at <= scope.now:
-            raise errors.LinkExpired
         factor = await scope.tx.factors.by_id(link.environment, link.factor_id or "")
         if factor is None:
             raise errors.LinkUnknown
@@ -256,6 +262,21 @@ def check_unopened(link: LinkRecord, now: int) -> None:
 async def _has_codes(scope: InstallationScope, page_session: PageSession) -> bool:
     count = await scope.tx.recovery_codes.count(page_session.environment.number, page_session.user.id)
     return count.total > 0
+
+
+async def load_open(
+    scope: InstallationScope, link_id: str, secret: str, *purposes: LinkPurpose
+) -> PageSession:
+    """Return the page session of a link of one of these purposes.
+
+    Raises `LinkUnknown` for another purpose and for the secret of any other session, and `LinkExpired`.
+    """
+    page_session = await _load(scope, await scope.tx.links.by_session(hash_of(secret), link_id))
+    if page_session.link.purpose not in purposes:
+        raise errors.LinkUnknown
+    if page_session.link.expires_at <= scope.now:
+        raise errors.LinkExpired
+    return page_session
 
 
 async def _load(scope: InstallationScope, link: LinkRecord | None) -> PageSession:

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     "environment, id, purpose, user_id, factor_id, challenge_id, issuer, account, return_to, created_at,"
-    " expires_at, opened_at, completed_at, session_id"
+    " expires_at, opened_at, completed_at, session_id, confirmed_at"
 )
 
 INSERT = f"""
 INSERT INTO links ({COLUMNS}, token_hash)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 """
 
 BY_ID = f"SELECT {COLUMNS} FROM links WHERE environment = $1 AND id = $2"
@@ -37,9 +37,21 @@ ATTACH = "UPDATE links SET factor_id = $3, challenge_id = $4 WHERE environment =
 
 COMPLETE = "UPDATE links SET completed_at = $3 WHERE environment = $1 AND id = $2 AND completed_at IS NULL"
 
+# Of the page on which a user manages factors: what follows may need a code that was right a moment ago.
+CONFIRM = """
+UPDATE links SET confirmed_at = $4
+WHERE environment = $1 AND id = $2 AND session_hash = $3 AND completed_at IS NULL
+"""
+
+# The page session has no access from then on.
+LEAVE = """
+UPDATE links SET completed_at = $3, session_hash = NULL
+WHERE environment = $1 AND id = $2 AND completed_at IS NULL
+"""
+
 ABANDONED = """
 SELECT factor_id FROM links
-WHERE environment = $1 AND user_id = $2 AND purpose = 'enrollment' AND factor_id IS NOT NULL
+WHERE environment = $1 AND user_id = $2 AND purpose IN ('enrollment', 'factors') AND factor_id IS NOT NULL
   AND completed_at IS NULL AND expires_at <= $3
 """
 
@@ -79,7 +91,9 @@ class LinksTable:
         """Bind an unexpired link to a page session; True for exactly one caller."""
         return await self._db.run(OPEN, environment, link_id, now, session_hash, expires_at) == 1
 
-    async def attach(self, environment: int, link_id: str, factor_id: str, challenge_id: str) -> bool:
+    async def attach(
+        self, environment: int, link_id: str, factor_id: str | None, challenge_id: str | None
+    ) -> bool:
         """Set the factor and challenge that the page uses; False when the link does not exist."""
         return await self._db.run(ATTACH, environment, link_id, factor_id, challenge_id) == 1
 
@@ -87,8 +101,16 @@ class LinksTable:
         """Mark the link as completed; True for exactly one caller."""
         return await self._db.run(COMPLETE, environment, link_id, now) == 1
 
+    async def confirm(self, environment: int, link_id: str, session_hash: bytes, now: int) -> bool:
+        """Set when a code was right in a page session; False when the session has ended."""
+        return await self._db.run(CONFIRM, environment, link_id, session_hash, now) == 1
+
+    async def leave(self, environment: int, link_id: str, now: int) -> bool:
+        """Complete the link and end its page session; True for exactly one caller."""
+        return await self._db.run(LEAVE, environment, link_id, now) == 1
+
     async def abandoned(self, environment: int, user_id: str, now: int) -> list[str]:
-        """Return the factor ids of a user's expired enrollment links that were not completed."""
+        """Return the factor ids that a user's expired links were to enroll, and that may be pending."""
         return [row[0] for row in await self._db.all(ABANDONED, environment, user_id, now)]
 
     async def delete_of_user(self, environment: int, user_id: str) -> int:

@@ -60,7 +60,7 @@ UPDATE sessions SET ended_at = $3, updated_at = $3 WHERE environment = $1 AND id
 
 END_SESSIONS_OF_USER = f"""
 UPDATE sessions INDEXED BY sessions_user SET ended_at = $3, updated_at = $3
-WHERE environment = $1 AND user_id = $2 AND ended_at IS NULL RETURNING {SESSION_COLUMNS}
+WHERE environment = $1 AND user_id = $2 AND ended_at IS NULL AND id <> $4 RETURNING {SESSION_COLUMNS}
 """
 
 CLEAR_SECOND_FACTOR = """
@@ -187,9 +187,11 @@ class SessionsTable:
         """End a session; True for exactly one caller."""
         return await self._db.run(END_SESSION, environment, session_id, now) == 1
 
-    async def end_of_user(self, environment: int, user_id: str, now: int) -> list[SessionRecord]:
-        """End all of a user's sessions; return those that this call ended, oldest first."""
-        rows = await self._db.all(END_SESSIONS_OF_USER, environment, user_id, now)
+    async def end_of_user(
+        self, environment: int, user_id: str, now: int, keep: str = ""
+    ) -> list[SessionRecord]:
+        """End all of a user's sessions but `keep`; return those that this call ended, oldest first."""
+        rows = await self._db.all(END_SESSIONS_OF_USER, environment, user_id, now, keep)
         return sorted((SessionRecord(*row) for row in rows), key=lambda session: session.id)
 
     async def clear_second_factor(self, environment: int, user_id: str, amr: str, now: int) -> int:

@@ -21,6 +21,8 @@ def upgrade() -> None:
     # 1 if a recovery code raises it too.
     op.add_column("challenges", sa.Column("allows_recovery", sa.Integer))
     op.add_column("links", sa.Column("session_id", TEXT))
+    # When a code was right on the page on which users manage their factors.
+    op.add_column("links", sa.Column("confirmed_at", sa.BigInteger))
     op.add_column("sessions", sa.Column("trusted_device_id", TEXT))
     op.create_table(
         "trusted_devices",
