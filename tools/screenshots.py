@@ -22,9 +22,10 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tests.support.browser_user import BrowserUser, Setting  # noqa: E402 - the same
-from tests.support.server_process import API_KEY, Server  # noqa: E402 - the same
+from tests.support.server_process import API_KEY, CLIENT_ID, Server  # noqa: E402 - the same
 from tests.support.web_application import application  # noqa: E402 - the path comes first
 
+PASSWORD = "correct horse battery staple"
 SIZES = {390: 844, 1280: 860}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 Scene = Callable[[Page, Setting], Iterator[str]]
@@ -78,6 +79,62 @@ def challenging(page: Page, setting: Setting) -> Iterator[str]:
     yield "link-used"
 
 
+def managing(page: Page, setting: Setting) -> Iterator[str]:
+    """The factors page: empty, full of life, the code it asks for, and its steps."""
+    user = newcomer(setting, "sam")
+    link = user.link("factors")
+    page.goto(link["url"])
+    yield "factors-start"
+    page.get_by_role("button").click()
+    page.wait_for_url("**/factors/*")
+    yield "factors-empty"
+    # Before there is a factor, so that no code is needed.
+    sign_in_from_browsers(setting, user)
+    user.enroll_by_api()
+    name = {"name": "My phone"}
+    setting.api.patch(f"/authfactor/factors/{user.factor_id}", json=name).raise_for_status()
+    setting.api.post(f"/authfactor/users/{user.user_id}/recovery_codes").raise_for_status()
+    user.open(page, user.link("factors"))
+    yield "factors"
+    page.get_by_role("button", name="Add another app").click()
+    page.wait_for_url("**/confirm/*")
+    yield "factors-confirm"
+    user.type_code(page, user.code(1))
+    page.wait_for_url("**/add/code")
+    yield "factors-add"
+    home = page.url.removesuffix("/add/code")
+    page.goto(f"{home}/remove/{user.factor_id}")
+    yield "factors-remove-last"
+    page.goto(f"{home}/recovery-codes")
+    yield "factors-new-codes"
+    page.get_by_role("button").click()
+    page.locator(".recovery-codes").wait_for()
+    yield "factors-codes"
+    page.goto(f"{home}/sessions")
+    yield "factors-sessions"
+
+
+def sign_in_from_browsers(setting: Setting, user: BrowserUser) -> None:
+    """Sign a user in three times, from a phone, a computer and a program."""
+    setting.api.put(f"/user_management/users/{user.user_id}", json={"password": PASSWORD}).raise_for_status()
+    agents = (
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605 Version/18.0 Safari/604.1",
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:145.0) Gecko/20100101 Firefox/145.0",
+        "python-httpx/0.28.1",
+    )
+    for number, agent in enumerate(agents):
+        body = {
+            "grant_type": "password",
+            "client_id": CLIENT_ID,
+            "client_secret": API_KEY,
+            "email": user.email,
+            "password": PASSWORD,
+            "user_agent": agent,
+            "ip_address": f"192.0.2.{number + 10}",
+        }
+        setting.api.post("/user_management/authenticate", json=body).raise_for_status()
+
+
 def branded(page: Page, setting: Setting) -> Iterator[str]:
     """Enrollment under an environment's own name, color and logo."""
     picture = Image.new("RGBA", (240, 240))
@@ -128,6 +185,7 @@ SCENES: dict[str, Scene] = {
     "arriving": arriving,
     "enrolling": enrolling,
     "challenging": challenging,
+    "managing": managing,
     "branded": branded,
     "reading": reading,
 }

@@ -52,6 +52,8 @@ TAKES: Final[Mapping[str, tuple[str, ...]]] = {
     "get_enrollment_link": ("user_id", "link_id"),
     "create_challenge_link": ("user_id", "factor_id", "return_to"),
     "get_challenge_link": ("factor_id", "challenge_link_id"),
+    "create_factors_link": ("user_id", "session_id", "return_to"),
+    "get_factors_link": ("user_id", "factors_link_id"),
     "metrics": ("metrics_token",),
     "list_webhook_endpoints": ("endpoint_id",),
     "create_webhook_endpoint": ("endpoint_url",),
@@ -64,6 +66,7 @@ TAKES: Final[Mapping[str, tuple[str, ...]]] = {
 SHOWN_AS: Final[Mapping[str, str]] = {
     "new_email": "email",
     "challenge_link_id": "link_id",
+    "factors_link_id": "link_id",
     "member_id": "user_id",
     "enrolled_session_id": "session_id",
     "recovery_codes_user_id": "user_id",
@@ -170,6 +173,10 @@ class _Scene:
     @cached_property
     def challenge_link_id(self) -> str:
         return str(self._post("/authfactor/challenge_links", {"user_id": self.user_id})["id"])
+
+    @cached_property
+    def factors_link_id(self) -> str:
+        return str(self._post("/authfactor/factors_links", {"user_id": self.user_id})["id"])
 
     @cached_property
     def endpoint_id(self) -> str:

@@ -19,7 +19,7 @@ from authfactor.settings import Settings
 from authfactor.wire import events as wire_events
 from authfactor.wire import responses
 from authfactor.wire.links import CreateEnrollmentLink
-from authfactor.wire.requests import Authenticate, ResyncFactor, UpdateUser
+from authfactor.wire.requests import Authenticate, RenameFactor, ResyncFactor, UpdateUser
 from authfactor.wire.session_checks import ChallengeSession
 from authfactor.wire.webhooks import CreateWebhookEndpoint
 from tests.support.clock import FakeClock
@@ -87,6 +87,7 @@ async def _cause_all(installation: Installation) -> None:
     code = installation.code(enrolled)
     assert (await installation.answer(enrolled, code)).valid
     await _refused_code(installation, enrolled, code)
+    await af.run(af.factors.rename(environment, enrolled.factor.id, RenameFactor(name="Work phone")))
 
     installation.clock.advance(30)
     await _sign_in(installation, user, enrolled)

@@ -47,6 +47,14 @@ class FactorEvent(ResponseModel, frozen=True, gc=False):
     user_id: str | None
 
 
+class RenamedFactor(ResponseModel, frozen=True, gc=False):
+    """Data of the event of a renamed factor; null: its name was removed."""
+
+    factor_id: str
+    user_id: str | None
+    name: str | None
+
+
 class ResyncedFactor(ResponseModel, frozen=True, gc=False):
     """Data of the event of a factor whose clock was resynced: how far it is ahead of this server's."""
 

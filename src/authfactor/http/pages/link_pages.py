@@ -1,5 +1,7 @@
 """The pages behind a link: a start page, then enrollment or challenge, then a confirmation.
 
+`factor_pages` has the page on which users manage their factors.
+
 `GET /link/{token}` changes nothing, as link previews also send it. The start page's button opens the link: a
 POST binds it to a cookie of this browser and redirects to a URL without the token, which can be reloaded for
 as long as the page session lasts.
@@ -8,18 +10,21 @@ as long as the page session lasts.
 from typing import Any, Final
 
 from authfactor import errors
+from authfactor.http.pages import code_problems, setup_secret
 from authfactor.http.pages.browser_security import Cookie
 from authfactor.http.pages.page_branding import page_branding
 from authfactor.http.pages.page_request import PageRequest
 from authfactor.http.response import Response
-from authfactor.http.telemetry.shared_counters import LOCKED, RECOVERED, RIGHT, VERDICT_BY_REASON
-from authfactor.models import LinkRecord, Verification
-from authfactor.otp import qr
+from authfactor.http.telemetry.shared_counters import LOCKED, VERDICT_BY_REASON
+from authfactor.models import LinkPurpose, LinkRecord, Verification
 from authfactor.rules.authentication.code_refusals import CODE_REFUSALS
 from authfactor.rules.links.page_sessions import CodeOutcome, PageSession, check_unopened
 
-PATHS: Final = {"enrollment": "/enroll/", "challenge": "/challenge/"}
-KEY_GROUP_LENGTH: Final = 4
+PATHS: Final[dict[LinkPurpose, str]] = {
+    "enrollment": "/enroll/",
+    "challenge": "/challenge/",
+    "factors": "/factors/",
+}
 
 
 async def show_link(request: PageRequest) -> Response:
@@ -73,26 +78,15 @@ def _render_outcome(request: PageRequest, outcome: CodeOutcome) -> Response:
     # The page that offers recovery codes leads on to `return_to`.
     return request.redirect(
         here if page_session.offers_codes else link.return_to or here,
-        verdict=None if verification is None else _right(verification),
+        verdict=code_problems.verdict_of(verification),
     )
-
-
-def _right(verification: Verification) -> str:
-    return RIGHT if verification.recovery_codes_remaining is None else RECOVERED
 
 
 def _render_locked(
     request: PageRequest, page_session: PageSession, error: errors.TooManyAttempts
 ) -> Response:
     """Explain that no code is accepted now: for how long, or what to do."""
-    if error.locked_until is not None:
-        wait = request.texts.duration(error.locked_until - request.af.clock())
-        problem = request.texts("code.locked", wait=wait)
-    elif error.hard_stop:
-        problem = request.texts("code.stopped")
-    else:
-        problem = request.texts("code.used_up")
-    return _render_step(request, page_session, problem=problem, error=error)
+    return _render_step(request, page_session, problem=code_problems.locked(request, error), error=error)
 
 
 def _render_step(
@@ -110,7 +104,9 @@ def _render_step(
     verdict = None if error is None else LOCKED
     error_code = None if error is None else error.code
     if verification is not None:
-        problem, ended = _problem_text(request, link, verification), _is_exhausted(link, verification)
+        # Enrollment continues with a new challenge, so its attempts are not shown.
+        problem = code_problems.rejected(request, verification, counts_down=link.purpose == "challenge")
+        ended = _is_exhausted(link, verification)
         verdict = VERDICT_BY_REASON[verification.reason]
         error_code = CODE_REFUSALS[verification.reason or "code_mismatch"][0]
     names: dict[str, Any] = {
@@ -127,34 +123,8 @@ def _render_step(
     status = 200 if problem is None else 422
     if link.purpose == "challenge":
         return request.render("link/challenge.html", status=status, form_target=link.return_to, **names)
-    secret = request.af.page_sessions.secret_of(page_session)
-    groups = [
-        secret.text[start : start + KEY_GROUP_LENGTH]
-        for start in range(0, len(secret.text), KEY_GROUP_LENGTH)
-    ]
-    return request.render(
-        "link/enroll.html",
-        status=status,
-        form_target=link.return_to,
-        qr_code=qr.svg(qr.encode(secret.uri)),
-        uri=secret.uri,
-        groups=groups,
-        **names,
-    )
-
-
-def _problem_text(request: PageRequest, link: LinkRecord, verification: Verification) -> str:
-    """Return a sentence on why a code was rejected and what to do."""
-    texts, left = request.texts, verification.attempts_remaining
-    if verification.locked_until is not None:
-        return texts("code.locked", wait=texts.duration(verification.locked_until - request.af.clock()))
-    if _is_exhausted(link, verification):
-        return texts("code.used_up")
-    text = texts(f"code.{verification.reason}")
-    # Enrollment continues with a new challenge, so its attempts are not shown.
-    if link.purpose == "challenge" and left and verification.reason != "code_malformed":
-        text = f"{text} {texts('code.left', count=left)}"
-    return text
+    names |= setup_secret.names(request, page_session)
+    return request.render("link/enroll.html", status=status, form_target=link.return_to, back=None, **names)
 
 
 def _is_exhausted(link: LinkRecord, verification: Verification) -> bool:

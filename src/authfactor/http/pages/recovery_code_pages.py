@@ -25,12 +25,19 @@ async def make_codes(request: PageRequest) -> Response:
         link=page_session.link,
         branding=page_branding(page_session.environment, page_session.branding),
         codes=made.codes,
+        download=f"/enroll/{request.ids[0]}/recovery-codes.txt",
+        back=None,
     )
 
 
 async def download_codes(request: PageRequest) -> Response:
     """Return the codes of the submitted form as a file: nothing else has them."""
     await request.af.read(request.af.page_sessions.view(request.ids[0], _secret(request)))
+    return codes_as_file(request)
+
+
+def codes_as_file(request: PageRequest) -> Response:
+    """Return the codes of the submitted form as a file. Raises `InvalidRequest` if it has anything else."""
     typed = request.form().get("codes", "").split()
     codes = [code for code in map(recovery_code.clean_code, typed) if code is not None]
     if not codes or len(codes) != len(typed) or len(codes) > recovery_code.COUNT:

@@ -5,6 +5,8 @@ from typing import Final
 from authfactor.http.pages.console.routes import ROUTES as CONSOLE
 from authfactor.http.pages.deferred_pages import file, page
 
+_FACTORS: Final = "/factors/{link_id}"
+
 ROUTES: Final = [
     file("/assets/{name}", "assets.serve", "A static file"),
     file("/assets/brand/{client_id}/{file}", "page_branding.serve", "A style sheet or logo"),
@@ -20,6 +22,21 @@ ROUTES: Final = [
     page("POST", "/enroll/{link_id}/recovery-codes.txt", "recovery_code_pages.download_codes", "Download"),
     page("GET", "/challenge/{link_id}", "link_pages.show_step", "Enter a code"),
     page("POST", "/challenge/{link_id}", "link_pages.submit_code", "Check a code"),
+    page("GET", _FACTORS, "factor_pages.show_page", "Manage factors"),
+    page("GET", f"{_FACTORS}/confirm/{{then}}", "factor_pages.show_confirmation", "Confirm with a code"),
+    page("POST", f"{_FACTORS}/confirm/{{then}}", "factor_pages.confirm", "Check a code"),
+    page("POST", f"{_FACTORS}/rename/{{factor_id}}", "factor_pages.rename", "Rename a factor"),
+    page("POST", f"{_FACTORS}/add", "factor_pages.start_adding", "Enroll in another factor"),
+    page("GET", f"{_FACTORS}/add/code", "factor_pages.show_adding", "Enroll in another factor"),
+    page("POST", f"{_FACTORS}/add/code", "factor_pages.finish_adding", "Confirm a factor"),
+    page("GET", f"{_FACTORS}/remove/{{factor_id}}", "factor_pages.show_removal", "Remove a factor"),
+    page("POST", f"{_FACTORS}/remove/{{factor_id}}", "factor_pages.remove", "Remove a factor"),
+    page("GET", f"{_FACTORS}/recovery-codes", "factor_pages.show_new_codes", "Make recovery codes"),
+    page("POST", f"{_FACTORS}/recovery-codes", "factor_pages.make_codes", "Make recovery codes"),
+    page("POST", f"{_FACTORS}/recovery-codes.txt", "factor_pages.download_codes", "Download"),
+    page("GET", f"{_FACTORS}/sessions", "factor_pages.show_sessions_end", "End sessions"),
+    page("POST", f"{_FACTORS}/sessions", "factor_pages.end_sessions", "End sessions"),
+    page("POST", f"{_FACTORS}/leave", "factor_pages.leave", "Leave the page"),
     page("GET", "/docs", "docs_pages.show_index", "The API reference"),
     page("GET", "/docs/{name}", "docs_pages.show_page", "A page of the API reference"),
     *CONSOLE,

@@ -25,6 +25,7 @@ OWN_EVENTS: Final = frozenset(
         event_log.MFA_FAILED,
         event_log.FACTOR_ENROLLED,
         event_log.FACTOR_ACTIVATED,
+        event_log.FACTOR_RENAMED,
         event_log.FACTOR_DELETED,
         event_log.REPLAY_REFUSED,
         event_log.RECOVERY_CODES_CREATED,

@@ -29,6 +29,7 @@ from authfactor.rules.unit import Scope, shared_unit, unit
 from authfactor.settings import Settings
 from authfactor.store import Unit
 from authfactor.wire import requests, responses
+from authfactor.wire.events import RenamedFactor
 
 # A non-ASCII letter takes up to twelve characters in a URI, which contains the issuer twice.
 _UNDRAWABLE: Final = Item(
@@ -177,6 +178,8 @@ class Factors:
         factor = await scope.tx.factors.details(scope.number, factor_id)
         if factor is None:
             raise errors.NotFound("Authentication Factor", factor_id)
+        renamed = RenamedFactor(factor_id, factor.user_id, name)
+        await self._log.append(scope, event_log.FACTOR_RENAMED, factor.user_id, renamed)
         return factor
 
     async def _check_user(self, scope: Scope, user_id: str) -> None:

@@ -17,6 +17,7 @@ EVENT_DATA: Final = (
     events.RefusedAttempt,
     events.UnlockedUser,
     events.CreatedRecoveryCodes,
+    events.RenamedFactor,
     events.UsedRecoveryCode,
     events.FewRecoveryCodes,
     events.RaisedSessionEvent,

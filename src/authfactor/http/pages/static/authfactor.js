@@ -11,6 +11,12 @@ addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-once]")) form.dataset.once = "";
 });
 document.documentElement.classList.add("scripted");
+// Times in the reader's own zone.
+for (const time of document.querySelectorAll("time[data-local]")) {
+  const style = { dateStyle: "long", timeStyle: "short" };
+  const own = navigator.languages.find((tag) => tag.startsWith(document.documentElement.lang));
+  time.textContent = new Date(time.dateTime).toLocaleString(own || document.documentElement.lang, style);
+}
 document.addEventListener("click", async (event) => {
   const button = event.target instanceof Element ? event.target.closest("[data-copy]") : null;
   if (!button) return;

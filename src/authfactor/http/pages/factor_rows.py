@@ -1,0 +1,80 @@
+"""Factors and sign-ins as rows of the page on which users manage them."""
+
+from typing import Final, NamedTuple
+
+from authfactor.http.pages.browser_names import browser_name
+from authfactor.http.pages.dates import ShownTime, day, shown_time
+from authfactor.http.pages.translations import Translations
+from authfactor.models import FactorDetails
+from authfactor.store.queries.sign_in_history import PastSignIn
+
+MAX_NAME: Final = 64
+
+
+class RefusedName(NamedTuple):
+    """A name that a factor cannot have, as it was typed, and why."""
+
+    factor_id: str
+    name: str
+    problem: str
+
+
+class AppRow(NamedTuple):
+    """A factor; `label` is its name, or what the app shows."""
+
+    id: str
+    label: str
+    account: str
+    name: str
+    is_active: bool
+    added: str
+    last_used: str | None
+    problem: str | None
+
+
+class SignInRow(NamedTuple):
+    """A sign-in; `client` is the browser in plain words."""
+
+    at: ShownTime
+    client: str
+    ip_address: str | None
+    is_active: bool
+    is_current: bool
+    had_code: bool
+
+
+def app_row(texts: Translations, factor: FactorDetails, refused: RefusedName | None = None) -> AppRow:
+    """Return the row of a factor; with a refused name, if it is this factor's."""
+    own = refused if refused is not None and refused.factor_id == factor.id else None
+    account = f"{factor.issuer} ({factor.account})"
+    return AppRow(
+        factor.id,
+        factor.name or account,
+        account,
+        (factor.name or "") if own is None else own.name,
+        factor.activated_at is not None,
+        day(texts, factor.created_at),
+        None if factor.last_used_at is None else day(texts, factor.last_used_at),
+        None if own is None else own.problem,
+    )
+
+
+def sign_in_row(texts: Translations, sign_in: PastSignIn, current: str | None) -> SignInRow:
+    """Return the row of a session; `current` is the id of this browser's, if it is known."""
+    session = sign_in.session
+    return SignInRow(
+        shown_time(texts, session.created_at),
+        client_text(texts, session.user_agent),
+        session.ip_address,
+        sign_in.is_active,
+        session.id == current,
+        session.mfa_at is not None,
+    )
+
+
+def client_text(texts: Translations, user_agent: str | None) -> str:
+    """Return a browser and its system in plain words."""
+    browser, system = browser_name(user_agent)
+    if browser and system:
+        return texts("factors.browser_on_system", browser=browser, system=system)
+    return browser or system or texts("factors.unknown_browser")
