@@ -8,6 +8,7 @@ Needs chromium. A scene is a generator in SCENES: it drives a page and yields a 
 import argparse
 import base64
 import io
+import secrets
 import shutil
 import sys
 import tempfile
@@ -25,7 +26,7 @@ from tests.support.browser_user import BrowserUser, Setting  # noqa: E402 - the 
 from tests.support.server_process import API_KEY, CLIENT_ID, Server  # noqa: E402 - the same
 from tests.support.web_application import application  # noqa: E402 - the path comes first
 
-PASSWORD = "correct horse battery staple"
+USER_PASSWORD = secrets.token_urlsafe(16)
 SIZES = {390: 844, 1280: 860}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 Scene = Callable[[Page, Setting], Iterator[str]]
@@ -116,7 +117,9 @@ def managing(page: Page, setting: Setting) -> Iterator[str]:
 
 def sign_in_from_browsers(setting: Setting, user: BrowserUser) -> None:
     """Sign a user in three times, from a phone, a computer and a program."""
-    setting.api.put(f"/user_management/users/{user.user_id}", json={"password": PASSWORD}).raise_for_status()
+    setting.api.put(
+        f"/user_management/users/{user.user_id}", json={"password": USER_PASSWORD}
+    ).raise_for_status()
     agents = (
         "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605 Version/18.0 Safari/604.1",
         "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:145.0) Gecko/20100101 Firefox/145.0",
@@ -128,7 +131,7 @@ def sign_in_from_browsers(setting: Setting, user: BrowserUser) -> None:
             "client_id": CLIENT_ID,
             "client_secret": API_KEY,
             "email": user.email,
-            "password": PASSWORD,
+            "password": USER_PASSWORD,
             "user_agent": agent,
             "ip_address": f"192.0.2.{number + 10}",
         }

@@ -47,6 +47,7 @@ def blocking(client: Client) -> None:
     assert_type(client.user_management.get_jwks_url(), str)
     link = client.hosted_pages.create_enrollment_link(user_id=user.id)
     assert_type(link, HostedPageLink)
+    assert_type(client.hosted_pages.create_factors_link(user_id=user.id), HostedPageLink)
     assert_type(link.url, str | None)
     assert_type(client.hosted_pages.update_branding(logo=None), HostedPageBranding)
     client.user_management.delete_user(user.id)

@@ -51,6 +51,7 @@ COMMAND_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "keys rotate-signing": ("signing_key.rotate",),
     "links challenge": ("link.create",),
     "links enroll": ("link.create",),
+    "links factors": ("link.create",),
     "links get": READS,
     "migrate": "the schema's revision table records it",
     "operators disable": ("operator.disable",),
@@ -113,11 +114,21 @@ ROUTE_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "POST /authfactor/webhook_endpoints/{endpoint_id}/ping": ("webhook_endpoint.ping",),
     "POST /authfactor/enrollment_links": (event_log.LINK_CREATED,),
     "POST /authfactor/challenge_links": (event_log.LINK_CREATED,),
+    "POST /authfactor/factors_links": (event_log.LINK_CREATED,),
     "PUT /authfactor/branding": ("branding.update",),
     "POST /link/{token}": (event_log.LINK_OPENED,),
     "POST /enroll/{link_id}": (event_log.LINK_COMPLETED, event_log.FACTOR_ENROLLED),
     "POST /enroll/{link_id}/recovery-codes": (event_log.RECOVERY_CODES_CREATED,),
     "POST /enroll/{link_id}/recovery-codes.txt": "returns what the form has",
+    "POST /factors/{link_id}/confirm/{then}": (*VERIFIED,),
+    "POST /factors/{link_id}/rename/{factor_id}": (event_log.FACTOR_RENAMED,),
+    "POST /factors/{link_id}/add": (event_log.FACTOR_ENROLLED,),
+    "POST /factors/{link_id}/add/code": (event_log.FACTOR_ACTIVATED,),
+    "POST /factors/{link_id}/remove/{factor_id}": (event_log.FACTOR_DELETED,),
+    "POST /factors/{link_id}/recovery-codes": (event_log.RECOVERY_CODES_CREATED,),
+    "POST /factors/{link_id}/recovery-codes.txt": "returns what the form has",
+    "POST /factors/{link_id}/sessions": (event_log.SESSION_REVOKED,),
+    "POST /factors/{link_id}/leave": (event_log.LINK_COMPLETED,),
     "POST /challenge/{link_id}": (event_log.LINK_COMPLETED, *VERIFIED),
     "POST /console/sign-in": ("operator.signed_in", "operator.locked", "operator.sign_in_refused"),
     "POST /console/sign-out": "the operator's session row records its end",
@@ -130,6 +141,7 @@ ROUTE_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     f"{HOME}/keys/{{key}}/revoke": ("api_key.revoke",),
     f"{HOME}/users/{{user}}/unlock": ("user.unlock",),
     f"{HOME}/users/{{user}}/enroll": ("factor.enroll",),
+    f"{HOME}/users/{{user}}/factors-link": ("link.create",),
     f"{HOME}/users/{{user}}/reset": ("factor.reset",),
     f"{HOME}/users/{{user}}/delete": ("user.delete",),
     f"{HOME}/users/{{user}}/factors/{{factor}}/delete": ("factor.delete",),
@@ -186,7 +198,7 @@ def test_command_line_changes_are_audited_with_actor_and_reason(tmp_path: Path) 
     run_json("users", "unlock", user, "--reason", "lost phone")
     made = run(data, "--json", "factors", "enroll", user)
     factor = str(json.loads(made.stdout)["authentication_factor"]["id"])
-    for words in (("links", "enroll", user), ("links", "challenge", user)):
+    for words in (("links", "enroll", user), ("links", "challenge", user), ("links", "factors", user)):
         run(data, *words)
     run_json("factors", "rename", factor, "Blue phone")
     run_json("factors", "delete", factor, "--yes", "--reason", "sold phone")

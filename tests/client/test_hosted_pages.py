@@ -45,6 +45,20 @@ def test_enrollment_link_is_created_once_with_its_url(client: Client, email: str
     assert (again.id, again.status, again.url, again.factor_id) == (link.id, "pending", None, None)
 
 
+def test_factors_link_names_the_session_that_stays(client: Client, email: str) -> None:
+    user = client.user_management.create_user(email=email)
+    link = client.hosted_pages.create_factors_link(user_id=user.id)
+    assert (link.object, link.status, link.session_id) == ("factors_link", "pending", None)
+    assert link.url is not None
+    assert link.url not in repr(link)
+    again = client.hosted_pages.get_factors_link(link.id)
+    assert (again.id, again.url) == (link.id, None)
+    with pytest.raises(NotFoundError):
+        client.hosted_pages.create_factors_link(user_id=user.id, session_id="session_x")
+    with pytest.raises(NotFoundError):
+        client.hosted_pages.get_enrollment_link(link.id)
+
+
 def test_challenge_link_is_for_one_factor(client: Client, email: str) -> None:
     user = client.user_management.create_user(email=email)
     with pytest.raises(ConflictError):

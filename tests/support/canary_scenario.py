@@ -40,7 +40,13 @@ MAY_BE_SHOWN: Final = {
     "refresh token": {"second step", "refresh"},
     # Also in lists, where SDKs require it.
     "webhook secret": {"make endpoint", "GET /webhook_endpoints"},
-    "link token": {"make enrollment link", "make challenge link", "CLI links enroll", "console enroll"},
+    "link token": {
+        "make enrollment link",
+        "make challenge link",
+        "make factors link",
+        "CLI links enroll",
+        "console enroll",
+    },
     "set-up token": {"console set-up", "CLI operators invite", "console operators invite"},
     "page cookie": {"link cookie"},
     "operator cookie": {"console sign-in"},
@@ -281,8 +287,23 @@ def links(walk: Walk) -> None:
     walk.ask("challenge page", "GET", opened.headers["location"], by=browser)
     walk.form("challenge page", opened.headers["location"], browser, code=wrong)
     walk.form("challenge page", opened.headers["location"], browser, code=code)
+    factors_page(walk, browser, user)
     printed = json.loads(walk.run("--json", "links", "enroll", user))
     walk.shown("link token", printed["url"].rpartition("/")[2])
+
+
+def factors_page(walk: Walk, browser: httpx.Client, user: str) -> None:
+    """Follow a link to the factors page, and see each step of it."""
+    made = walk.post("make factors link", "/authfactor/factors_links", {"user_id": user})
+    token = walk.shown("link token", made["url"].rpartition("/")[2])
+    opened = walk.form("link cookie", f"/link/{token}", browser)
+    walk.shown("page cookie", opened.headers["set-cookie"].partition("=")[2].partition(";")[0])
+    home = opened.headers["location"]
+    wrong = walk.know("wrong code", "000000")
+    walk.form("wrong code on factors page", f"{home}/confirm/add", browser, code=wrong)
+    for path in ("", "/recovery-codes", "/sessions", "/add/code"):
+        walk.ask("factors page", "GET", f"{home}{path}", by=browser)
+    walk.form("factors page", f"{home}/leave", browser)
 
 
 def grouped(page: httpx.Response) -> str:

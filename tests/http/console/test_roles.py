@@ -61,6 +61,7 @@ FORMS: dict[Action, Callable[[Targets], tuple[str, dict[str, str]]]] = {
     "user.unlock": lambda targets: (f"{HOME}/users/{targets.user}/unlock", {}),
     "user.delete": lambda targets: (f"{HOME}/users/{targets.user}/delete", {}),
     "session.revoke": lambda targets: (f"{HOME}/users/{targets.user}/sessions/{targets.session}/revoke", {}),
+    "link.create": lambda targets: (f"{HOME}/users/{targets.user}/factors-link", {}),
     "factor.enroll": lambda targets: (f"{HOME}/users/{targets.user}/enroll", {}),
     "factor.reset": lambda targets: (f"{HOME}/users/{targets.user}/reset", {}),
     "factor.delete": lambda targets: (f"{HOME}/users/{targets.user}/factors/{targets.factor}/delete", {}),

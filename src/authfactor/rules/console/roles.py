@@ -18,6 +18,7 @@ Action = Literal[
     "user.delete",
     "session.revoke",
     "factor.enroll",
+    "link.create",
     "factor.reset",
     "factor.delete",
     "webhook_endpoint.create",
@@ -58,6 +59,7 @@ NEED_RECENT_AUTHENTICATION: Final[frozenset[Action]] = frozenset(
     {
         "api_key.create",
         "factor.enroll",
+        "link.create",
         "factor.reset",
         "factor.delete",
         "operator.invite",

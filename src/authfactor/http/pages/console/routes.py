@@ -73,6 +73,13 @@ ROUTES: Final = [
     ),
     operator_page(
         "POST",
+        "/console/e/{environment}/users/{user}/factors-link",
+        "users.link_to_factors",
+        "Create a link to the factors page",
+        on_error="users.show_user",
+    ),
+    operator_page(
+        "POST",
         "/console/e/{environment}/users/{user}/reset",
         "users.reset",
         "Delete all factors of a user",

@@ -12,7 +12,7 @@ from authfactor.otp import totp
 from authfactor.rules.factors import attempt_limits
 from authfactor.rules.links.links import IssuedLink
 from authfactor.store import Tx, Unit
-from authfactor.wire.links import CreateEnrollmentLink
+from authfactor.wire.links import CreateEnrollmentLink, CreateFactorsLink
 
 RECENT_EVENT_SCAN: Final = 2000
 RECENT_EVENTS: Final = 15
@@ -90,6 +90,14 @@ async def unlock(request: ConsoleRequest) -> Response:
 async def enroll(request: ConsoleRequest) -> Response:
     """Create an enrollment link and show it."""
     issued = await request.act("factor.enroll", _enrollment_link(request), lambda made: made.link.user_id)
+    return await show_user(request, issued)
+
+
+async def link_to_factors(request: ConsoleRequest) -> Response:
+    """Create a link to the page on which the user manages their factors, and show it."""
+    body = CreateFactorsLink(user_id=request.ids[0])
+    unit = request.af.links.create_factors(request.environment, body)
+    issued = await request.act("link.create", unit, lambda made: made.link.id)
     return await show_user(request, issued)
 
 
