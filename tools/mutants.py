@@ -51,6 +51,7 @@ RECOVERY = ("tests/rules/test_recovery_codes.py", "-k", "sqlite")
 DRIFT = ("tests/unit/test_clock_drift.py",)
 DRIFTING = ("tests/rules/test_clock_drift.py", "-k", "sqlite")
 RESYNC = ("tests/rules/test_clock_resync.py", "-k", "sqlite")
+FACTOR_PAGES = ("tests/rules/test_factor_pages.py", "-k", "sqlite")
 EMAILS = ("tests/unit/test_email_identity.py",)
 STRICTER_POLICY = ("tests/http/sign_in/test_stricter_policy.py", "-k", "sqlite")
 FRAMING = ("tests/security/test_http_framing.py",)
@@ -1793,6 +1794,67 @@ MUTANTS = [
         "offers = offers and not await _has_codes(scope, page_session)",
         "await _has_codes(scope, page_session)",
         ("tests/rules/test_recovery_codes.py", "-k", "offers_codes and sqlite"),
+        "the page of factors changes another user factor",
+        "rules/links/factor_pages.py",
+        "if factor is None or factor.user_id != page_session.user.id:",
+        "if factor is None:",
+        FACTOR_PAGES,
+    ),
+    Mutant(
+        "a confirmation of the factors page never ends",
+        "rules/links/factor_pages.py",
+        "link.confirmed_at is not None and 0 <= now - link.confirmed_at < CONFIRMATION_LIFE",
+        "link.confirmed_at is not None and 0 <= now - link.confirmed_at",
+        FACTOR_PAGES,
+    ),
+    Mutant(
+        "a clock that was set back stretches a confirmation",
+        "rules/links/factor_pages.py",
+        "link.confirmed_at is not None and 0 <= now - link.confirmed_at < CONFIRMATION_LIFE",
+        "link.confirmed_at is not None and now - link.confirmed_at < CONFIRMATION_LIFE",
+        FACTOR_PAGES,
+    ),
+    Mutant(
+        "a pending factor confirms on the factors page",
+        "rules/links/factor_pages.py",
+        "active = sorted(_active(found), key=_last_used, reverse=True)",
+        "active = sorted(found, key=_last_used, reverse=True)",
+        FACTOR_PAGES,
+    ),
+    Mutant(
+        "the last factor goes without a warning",
+        "rules/links/factor_pages.py",
+        "if not knows_last and await self._is_last(inside, factor):",
+        "if False:",
+        FACTOR_PAGES,
+    ),
+    Mutant(
+        "two clicks make two sets of recovery codes",
+        "rules/links/factor_pages.py",
+        "if (known.created_at or 0) != replaces:",
+        "if False:",
+        FACTOR_PAGES,
+    ),
+    Mutant(
+        "a page session of factors opens the enrollment page",
+        "rules/links/page_sessions.py",
+        'load_open(scope, link_id, secret, "enrollment", "challenge")',
+        'load_open(scope, link_id, secret, "enrollment", "challenge", "factors")',
+        FACTOR_PAGES,
+    ),
+    Mutant(
+        "a page session outlives its end",
+        "store/tables/links.py",
+        "UPDATE links SET completed_at = $3, session_hash = NULL",
+        "UPDATE links SET completed_at = $3",
+        FACTOR_PAGES,
+    ),
+    Mutant(
+        "ending other sessions ends the own one",
+        "store/tables/sessions.py",
+        "AND ended_at IS NULL AND id <> $4 RETURNING",
+        "AND ended_at IS NULL AND $4 = $4 RETURNING",
+        FACTOR_PAGES,
     ),
     Mutant(
         "an ended session is raised",

@@ -2,6 +2,7 @@
 
 from authfactor.models.authentication import (
     CheckedSession,
+    PastSignIn,
     PendingSignIn,
     PublicKey,
     RefreshToken,
@@ -81,6 +82,7 @@ __all__ = [
     "OperatorSession",
     "OutboxBacklog",
     "PageQuery",
+    "PastSignIn",
     "PausePolicy",
     "PendingSignIn",
     "PublicKey",

@@ -62,6 +62,13 @@ class CheckedSession(Record, frozen=True, gc=False):
     www_authenticate: str | None = None
 
 
+class PastSignIn(Record, frozen=True, gc=False):
+    """A session of a user's history, and whether it is still active."""
+
+    session: SessionRecord
+    is_active: bool
+
+
 class RefreshToken(Record, frozen=True, gc=False):
     """A refresh token of a session. Once spent, its sealed successor is returned for a grace period."""
 

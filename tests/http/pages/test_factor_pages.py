@@ -123,7 +123,7 @@ def test_other_browsers_and_sites_get_nothing(visit: Visit, browser: httpx.Clien
             assert browser.post(f"{visit.home}/{step}", headers=headers).status_code == 403, step
 
 
-def test_user_without_a_factor_is_told_what_to_do(visit: Visit) -> None:
+def test_page_without_a_factor_says_what_to_do(visit: Visit) -> None:
     text = visit.get().text
     assert "No authenticator app yet" in text
     assert "No sign-in yet" in text
@@ -294,7 +294,7 @@ def test_sign_ins_are_shown_in_plain_words_and_end(
     assert "There is no other active session" in visit.get("/sessions").text
 
 
-def test_full_account_is_told_to_remove_one(server: Server, visit: Visit, api: httpx.Client) -> None:
+def test_page_of_a_full_account_says_to_remove_one(server: Server, visit: Visit, api: httpx.Client) -> None:
     user_id = visit.link["user_id"]
     for _ in range(10):
         api.post(f"/user_management/users/{user_id}/auth_factors", json={"type": "totp"})

@@ -5,8 +5,7 @@ from typing import Final, NamedTuple
 from authfactor.http.pages.browser_names import browser_name
 from authfactor.http.pages.dates import ShownTime, day, shown_time
 from authfactor.http.pages.translations import Translations
-from authfactor.models import FactorDetails
-from authfactor.store.queries.sign_in_history import PastSignIn
+from authfactor.models import FactorDetails, PastSignIn
 
 MAX_NAME: Final = 64
 

@@ -15,6 +15,7 @@ from authfactor.models import (
     FactorRecord,
     LinkRecord,
     NewRecoveryCodes,
+    PastSignIn,
     RecoveryCodeCount,
 )
 from authfactor.rules.authentication.sessions import Sessions
@@ -26,7 +27,6 @@ from authfactor.rules.links.links import hash_of
 from authfactor.rules.links.page_sessions import CodeOutcome, PageSession, load_open
 from authfactor.rules.unit import InstallationScope, Scope, installation_unit
 from authfactor.settings import Settings
-from authfactor.store.queries.sign_in_history import PastSignIn
 from authfactor.wire import links as wire
 from authfactor.wire.requests import EnrollUserFactor, RenameFactor
 
@@ -49,7 +49,7 @@ class ConfirmationRequired(errors.Forbidden):
 
 
 class LastFactor(errors.Conflict):
-    """The factor is the last active one, and whoever removes it was not told what follows."""
+    """The factor is the last active one, and the form that removes it did not say what follows."""
 
     def __init__(self) -> None:
         """Use the fixed code and message."""

@@ -1,8 +1,8 @@
 """A user's newest sessions, ended ones included, and how many are active."""
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-from authfactor.models import SessionRecord
+from authfactor.models import PastSignIn, SessionRecord
 from authfactor.store.tables.sessions import SESSION_COLUMNS
 
 if TYPE_CHECKING:
@@ -19,13 +19,6 @@ COUNT_OTHERS = f"""
 SELECT count(*) FROM sessions INDEXED BY sessions_user
 WHERE environment = $1 AND user_id = $2 AND {_ACTIVE} AND id <> $5
 """
-
-
-class PastSignIn(NamedTuple):
-    """A session, and whether it is still active."""
-
-    session: SessionRecord
-    is_active: bool
 
 
 class SignInHistory:
