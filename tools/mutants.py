@@ -1795,6 +1795,7 @@ MUTANTS = [
         "await _has_codes(scope, page_session)",
         ("tests/rules/test_recovery_codes.py", "-k", "offers_codes and sqlite"),
         "the page of factors changes another user factor",
+        "the factors page changes a factor of another user",
         "rules/links/factor_pages.py",
         "if factor is None or factor.user_id != page_session.user.id:",
         "if factor is None:",
