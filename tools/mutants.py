@@ -1794,7 +1794,8 @@ MUTANTS = [
         "offers = offers and not await _has_codes(scope, page_session)",
         "await _has_codes(scope, page_session)",
         ("tests/rules/test_recovery_codes.py", "-k", "offers_codes and sqlite"),
-        "the page of factors changes another user factor",
+    ),
+    Mutant(
         "the factors page changes a factor of another user",
         "rules/links/factor_pages.py",
         "if factor is None or factor.user_id != page_session.user.id:",
