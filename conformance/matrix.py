@@ -85,9 +85,9 @@ HEAD: Final = """\
 
 Written by `make conformance`; do not edit. A row walks the whole life of a user and its factors through an
 SDK's own methods and error classes, against a real server: create a user, enroll, read the QR code, verify,
-be refused, sign in with password and code, refresh, list, revoke, delete. Codes are computed by the program,
-never taken from the server. A recorded row sends again what that SDK sent, byte for byte, and checks that
-the answers hold every field the SDK reads.
+be refused, sign in with password and code, refresh, list, revoke, verify and sign in with recovery codes,
+delete. Codes of the app are computed by the program, never taken from the server. A recorded row sends again
+what that SDK sent, byte for byte, and checks that the answers hold every field the SDK reads.
 
 `ok`: went well. `NOT OK`: did not. `-`: not part of this row.
 """

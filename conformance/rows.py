@@ -115,6 +115,7 @@ STEPS: Final = (
     "sessions",
     "events",
     "webhook",
+    "recovery code",
     "delete",
     "delete user",
 )

@@ -203,6 +203,25 @@ events() {
     same user "$(field data.0.data.user_id)" "$USER_ID"
 }
 
+recovery_code() {
+    call POST "/authfactor/users/$USER_ID/recovery_codes"
+    same status "$STATUS" 201
+    local first second
+    first=$(field codes.0) second=$(field codes.1)
+    call POST "/auth/factors/$OWN/challenge"
+    verified "$(field id)" "$first" true
+    call POST "/auth/factors/$OWN/challenge"
+    AGAIN=$(field id)
+    verified "$AGAIN" "$first" false
+    authenticate password "\"email\": \"$EMAIL\", \"password\": \"$PASSWORD\""
+    authenticate urn:workos:oauth:grant-type:mfa-totp "\"code\": \"$second\",
+        \"pending_authentication_token\": \"$(field pending_authentication_token)\",
+        \"authentication_challenge_id\": \"$AGAIN\""
+    same status "$STATUS" 200
+    BODY=$(tell claims "$(field access_token)")
+    same methods "$(field amr)" '["pwd", "recovery_code", "mfa"]'
+}
+
 delete() {
     call DELETE "/auth/factors/$FACTOR"
     same 'empty answer' "$STATUS $KIND$BODY" '204 '
@@ -236,6 +255,7 @@ step jwks jwks
 step refresh refresh
 step sessions sessions
 step events events
+step 'recovery code' recovery_code
 step delete delete
 step 'delete user' delete_user
 [ "$FAILURES" -eq 0 ]

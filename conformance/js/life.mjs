@@ -150,6 +150,24 @@ export async function live(sdk, names) {
       } while (after);
       same("events", [...found].toSorted(), wanted.toSorted());
     },
+    "recovery code": async () => {
+      const [first, second] = await steps.recoveryCodes(made.user.id);
+      const challenged = () => mfa.challengeFactor({ authenticationFactorId: made.own.id });
+      same("valid", await verified((await challenged()).id, first), true);
+      const challenge = await challenged();
+      same("valid twice", await verified(challenge.id, first), false);
+      const error = await refused(names.challengeError, () =>
+        users.authenticateWithPassword({ clientId, email, password: steps.PASSWORD }),
+      );
+      const { accessToken } = await users.authenticateWithTotp({
+        clientId,
+        code: second,
+        authenticationChallengeId: challenge.id,
+        pendingAuthenticationToken: names.pendingToken(error),
+      });
+      const { amr } = await steps.claimsOf(accessToken, users.getJwksUrl(clientId));
+      same("methods", amr, ["pwd", "recovery_code", "mfa"]);
+    },
     delete: async () => {
       same("answer", await mfa.deleteFactor(made.factor.id), undefined);
       await refused(sdk.NotFoundException, () => mfa.getFactor(made.factor.id));

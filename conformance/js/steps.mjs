@@ -51,6 +51,16 @@ export async function claimsOf(accessToken, url) {
   return payload;
 }
 
+/** A set of recovery codes, which no SDK has a method for. */
+export async function recoveryCodes(userId) {
+  const answer = await fetch(new URL(`/authfactor/users/${userId}/recovery_codes`, BASE_URL), {
+    method: "POST",
+    headers: { Authorization: `Bearer ${API_KEY}` },
+  });
+  same("status", answer.status, 201);
+  return (await answer.json()).codes;
+}
+
 export function same(what, found, expected) {
   const [left, right] = [JSON.stringify(found), JSON.stringify(expected)];
   if (left !== right) {

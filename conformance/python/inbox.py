@@ -1,17 +1,13 @@
 """A webhook receiver of the programs' own, on loopback, and the endpoint that sends to it."""
 
-import json
 import queue
 import threading
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import steps
-
-PATIENCE: Final = 20
 
 
 class Letter(NamedTuple):
@@ -28,7 +24,7 @@ class Inbox(NamedTuple):
     secret: str
 
     def next(self) -> Letter:
-        return self.letters.get(timeout=PATIENCE)
+        return self.letters.get(timeout=steps.PATIENCE)
 
 
 @contextmanager
@@ -49,21 +45,9 @@ def subscribed(*events: str) -> Iterator[Inbox]:
     with HTTPServer(("127.0.0.1", 0), Handler) as receiver:
         threading.Thread(target=receiver.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{receiver.server_port}/"
-        endpoint = _call("POST", "/webhook_endpoints", {"endpoint_url": url, "events": events})
+        endpoint = steps.call("POST", "/webhook_endpoints", {"endpoint_url": url, "events": events})
         try:
             yield Inbox(letters, str(endpoint["secret"]))
         finally:
-            _call("DELETE", f"/webhook_endpoints/{endpoint['id']}", None)
+            steps.call("DELETE", f"/webhook_endpoints/{endpoint['id']}")
             receiver.shutdown()
-
-
-def _call(method: str, path: str, body: object) -> dict[str, object]:
-    request = urllib.request.Request(
-        steps.BASE_URL.rstrip("/") + path,
-        None if body is None else json.dumps(body).encode(),
-        {"Authorization": f"Bearer {steps.API_KEY}", "Content-Type": "application/json"},
-        method=method,
-    )
-    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
-        text = answer.read()
-    return dict(json.loads(text)) if text else {}

@@ -212,6 +212,25 @@ class Life:
             with refused(ValueError):
                 Webhooks().verify_event(**said, secret="whsec_wrong")
 
+    @step("recovery code")
+    async def recovery_code(self) -> None:
+        first, second, *_ = steps.recovery_codes(self.user.id)
+        challenge = await settled(self.mfa.challenge_factor(authentication_factor_id=self.own.id))
+        same("valid", await self.verified(challenge.id, first), True)
+        challenge = await settled(self.mfa.challenge_factor(authentication_factor_id=self.own.id))
+        same("valid twice", await self.verified(challenge.id, first), False)
+        with refused(AuthorizationException) as caught:
+            await settled(self.users.authenticate_with_password(email=self.email, password=steps.PASSWORD))
+        signed_in = await settled(
+            self.users.authenticate_with_totp(
+                code=second,
+                authentication_challenge_id=challenge.id,
+                pending_authentication_token=caught.error.response_json["pending_authentication_token"],
+            )
+        )
+        claims = steps.claims_of(signed_in.access_token, self.users.get_jwks_url())
+        same("methods", claims["amr"], steps.WITH_RECOVERY_CODE)
+
     @step("delete")
     async def delete(self) -> None:
         await settled(self.mfa.delete_factor(self.factor.id))

@@ -194,6 +194,23 @@ class Life:
             with refused(ValueError):
                 self.client.webhooks.verify_event(**said, secret="whsec_wrong")
 
+    @step("recovery code")
+    def recovery_code(self) -> None:
+        first, second, *_ = steps.recovery_codes(self.user.id)
+        challenge = self.mfa.challenge_factor(self.own.id)
+        same("valid", self.mfa.verify_challenge(challenge.id, code=first).valid, True)
+        challenge = self.mfa.challenge_factor(self.own.id)
+        same("valid twice", self.mfa.verify_challenge(challenge.id, code=first).valid, False)
+        with refused(MfaChallengeError) as caught:
+            self.users.authenticate_with_password(email=self.email, password=steps.PASSWORD)
+        signed_in = self.users.authenticate_with_totp(
+            code=second,
+            authentication_challenge_id=challenge.id,
+            pending_authentication_token=caught.error.response_json["pending_authentication_token"],
+        )
+        claims = steps.claims_of(signed_in.access_token, self.users.get_jwks_url())
+        same("methods", claims["amr"], steps.WITH_RECOVERY_CODE)
+
     @step("delete")
     def delete(self) -> None:
         self.mfa.delete_factor(self.factor.id)

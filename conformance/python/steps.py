@@ -5,10 +5,12 @@ import base64
 import hmac
 import inspect
 import io
+import json
 import os
 import struct
 import time
 import traceback
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TypeAlias, TypeVar
@@ -23,6 +25,8 @@ CLIENT_ID: Final = os.environ["CLIENT_ID"]
 PASSWORD: Final = "a long and rare passphrase 7!"
 SECRET: Final = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 BAD_SECRET: Final = "0189!"
+PATIENCE: Final = 20
+WITH_RECOVERY_CODE: Final = ["pwd", "recovery_code", "mfa"]  # how the session began, in its claims
 
 Answer: TypeAlias = Any  # of an SDK, whichever its generation
 Step = TypeVar("Step", bound=Callable[..., object])
@@ -69,6 +73,24 @@ def claims_of(access_token: str, url: str) -> dict[str, Any]:
     """Check an access token against the published keys and return its claims."""
     key = jwt.PyJWKClient(url).get_signing_key_from_jwt(access_token)
     return jwt.decode(access_token, key, algorithms=["RS256"], options={"verify_aud": False})
+
+
+def call(method: str, path: str, body: object = None) -> dict[str, Any]:
+    """Send a request that no SDK has a method for."""
+    request = urllib.request.Request(
+        BASE_URL.rstrip("/") + path,
+        None if body is None else json.dumps(body).encode(),
+        {"Authorization": f"Bearer {API_KEY}", "Content-Type": "application/json"},
+        method=method,
+    )
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+        text = answer.read()
+    return dict(json.loads(text)) if text else {}
+
+
+def recovery_codes(user_id: str) -> list[str]:
+    """Make a set of recovery codes."""
+    return list(call("POST", f"/authfactor/users/{user_id}/recovery_codes")["codes"])
 
 
 def same(what: str, found: object, expected: object) -> None:

@@ -19,7 +19,7 @@ import jwt
 
 from conformance.recorded.needs import lacking
 from conformance.recorded.through import CLIENTS, Through
-from tests.support.sdk_replay import Replay
+from tests.support.sdk_replay import Replay, without_key
 
 EMAIL: Final = "kim@example.org"
 SECRET: Final = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
@@ -48,6 +48,7 @@ class Life:
         self.user_deleted = False
         self.with_code = any("mfa-totp" in request["body"] for request in requests)
         self.user = self.factor = ""
+        self.reasons: dict[str, str] = {}
 
     def expected(self, request: dict[str, Any]) -> tuple[str, int]:
         """Return a request's step and the status it must get."""
@@ -67,6 +68,8 @@ class Life:
         """Send one request and check its answer."""
         if step == "password":
             self.enroll()
+        if step == "delete user" and not self.user_deleted:
+            self.reasons["recovery code"] = attempt(self.use_recovery_codes)
         if step == "sign in":
             self.post(f"/auth/factors/{self.factor}/challenge")
         answer = self.replay.send(request)
@@ -96,9 +99,28 @@ class Life:
         self.client.delete(f"/auth/factors/{self.factor}", headers=authorized())
         check(self.replay.send(request), "sign in", 200)
 
+    def use_recovery_codes(self) -> None:
+        """Send the recorded verification, and the sign-in if it has a code, with recovery codes."""
+        if not self.with_code:
+            self.enroll()
+        again = {self.expected(request)[0]: without_key(request) for request in self.requests}
+        answer = self.client.post(f"/authfactor/users/{self.user}/recovery_codes", headers=authorized())
+        codes = answer.json()["codes"]
+        self.post(f"/auth/factors/{self.factor}/challenge")
+        self.replay.code = codes[0]
+        check(self.replay.send(again["verify"]), "verify", 201)
+        self.post(f"/auth/factors/{self.factor}/challenge")
+        taken = self.replay.send(again["verify"]).json()["valid"]
+        assert taken is False, "a recovery code was taken twice"
+        if self.with_code:
+            self.replay.code = codes[1]
+            check(self.replay.send(again["password"]), "password", 403)
+            check(self.replay.send(again["sign in"]), "sign in", 200)
+        self.replay.code = ""
+
     def walk(self) -> dict[str, str]:
         """Send everything; return a reason per step, empty when all of its requests went well."""
-        reasons: dict[str, str] = {}
+        reasons = self.reasons
         for request in self.requests:
             step, status = self.expected(request)
             reasons[step] = reasons.get(step) or attempt(partial(self.send, request, step, status))

@@ -76,7 +76,9 @@ def test_an_empty_json_body_fails_the_steps_that_read_it(server: Server, row: Ro
 
 
 def test_a_code_accepted_twice_fails_replay(server: Server, row: Row) -> None:
-    assert walk_through(http_fault_proxy.replay_allowed(), row, server).failed == ["replay"]
+    failed = walk_through(http_fault_proxy.replay_allowed(), row, server).failed
+
+    assert failed == ["replay", "recovery code"]
 
 
 @pytest.mark.parametrize(
@@ -86,6 +88,7 @@ def test_a_code_accepted_twice_fails_replay(server: Server, row: Row) -> None:
         (http_fault_proxy.bare_factor, {"enroll", "enroll own"}),
         (http_fault_proxy.errors_as_strings, {"bad secret"}),
         (http_fault_proxy.empty_body_labeled_json, {"delete", "delete user"}),
+        (http_fault_proxy.replay_allowed(), {"recovery code"}),
     ],
 )
 def test_a_recorded_row_fails_where_its_sdk_would(

@@ -31,6 +31,7 @@ class Replay:
         self._secrets: dict[str, str] = {}
         self._asked = ""
         self._spent: dict[str, int] = {}
+        self.code = ""  # sent instead of a code of the app
 
     def send(self, request: dict[str, Any]) -> httpx.Response:
         path, _, query = request["target"].partition("?")
@@ -60,7 +61,7 @@ class Replay:
         return re.sub(r"\{(\w+)\}", lambda match: self._value(match[1]), text)
 
     def _value(self, name: str) -> str:
-        return self._code() if name == "code" else quote(self._known[name], safe=" !")
+        return (self.code or self._code()) if name == "code" else quote(self._known[name], safe=" !")
 
     def _code(self) -> str:
         """Return the next unused code of the latest challenge's factor."""

@@ -73,6 +73,7 @@ func main() {
 		{"refresh", one.refresh},
 		{"sessions", one.sessions},
 		{"events", one.listEvents},
+		{"recovery code", one.recoveryCode},
 		{"delete", one.delete},
 		{"delete user", one.deleteUser},
 	})
@@ -285,6 +286,23 @@ func (l *life) listEvents() {
 	}
 	sort.Strings(found)
 	same("events", found, wanted)
+}
+
+func (l *life) recoveryCode() {
+	codes := recoveryCodes(l.user.ID)
+	asked, err := l.mfa.ChallengeFactor(ctx, mfa.ChallengeFactorOpts{FactorID: l.own.ID})
+	check(err)
+	same("valid", l.verified(asked, codes[0]), true)
+	asked, err = l.mfa.ChallengeFactor(ctx, mfa.ChallengeFactorOpts{FactorID: l.own.ID})
+	check(err)
+	same("valid twice", l.verified(asked, codes[0]), false)
+	l.password()
+	answer, err := l.users.AuthenticateWithTOTP(ctx, usermanagement.AuthenticateWithTOTPOpts{
+		ClientID: clientID, Code: codes[1],
+		PendingAuthenticationToken: l.pending, AuthenticationChallengeID: asked.ID,
+	})
+	check(err)
+	same("methods", l.claims(answer.AccessToken).Methods, []string{"pwd", "recovery_code", "mfa"})
 }
 
 func (l *life) delete() {

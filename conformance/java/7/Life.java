@@ -9,6 +9,7 @@ import com.workos.common.exceptions.UnauthorizedException;
 import com.workos.common.exceptions.UnprocessableEntityException;
 import com.workos.common.exceptions.WorkOSGenericException;
 import com.workos.common.http.Page;
+import com.workos.common.http.RequestOptions;
 import com.workos.models.AuthenticateResponse;
 import com.workos.models.AuthenticationChallenge;
 import com.workos.models.AuthenticationFactor;
@@ -43,6 +44,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.UUID;
 
 /** The whole life through com.workos:workos 7. */
 public final class Life {
@@ -103,6 +105,7 @@ public final class Life {
     // No "events": this version decodes the events it knows into classes that its own list does not
     // take, whichever server has answered. The webhook's step reads one with the same classes.
     steps.put("webhook", this::webhook);
+    steps.put("recovery code", this::recoveryCode);
     steps.put("delete", this::delete);
     steps.put("delete user", this::deleteUser);
     return steps;
@@ -296,6 +299,31 @@ public final class Life {
           SignatureException.class,
           () -> webhook.constructEvent(letter.body(), letter.signature(), "whsec_wrong"));
     }
+  }
+
+  /** A key of its own: without it, the same call within ten seconds counts as a retry. */
+  private static RequestOptions once() {
+    return RequestOptions.builder().idempotencyKey(UUID.randomUUID().toString()).build();
+  }
+
+  private void recoveryCode() throws Exception {
+    List<String> codes = Steps.recoveryCodes(user.getId());
+    Steps.same("valid", verified(mfa.challengeFactor(own.getId(), null, once()), codes.get(0)), true);
+    AuthenticationChallenge asked = mfa.challengeFactor(own.getId(), null, once());
+    Steps.same("valid twice", verified(asked, codes.get(0)), false);
+    WorkOSGenericException refusal =
+        Steps.refused(
+            WorkOSGenericException.class,
+            () ->
+                users.authenticateWithPassword(
+                    email, PASSWORD, null, null, null, null, null, null, once()));
+    String token =
+        new ObjectMapper().readTree(refusal.rawBody).get("pending_authentication_token").asText();
+    AuthenticateResponse answer = users.authenticateWithTotp(codes.get(1), token, asked.getId());
+    Steps.same(
+        "methods",
+        claims(answer.getAccessToken()).getStringListClaim("amr"),
+        List.of("pwd", "recovery_code", "mfa"));
   }
 
   private void delete() throws Exception {

@@ -1,3 +1,4 @@
+import com.fasterxml.jackson.databind.ObjectMapper;
 import com.google.zxing.BinaryBitmap;
 import com.google.zxing.DecodeHintType;
 import com.google.zxing.RGBLuminanceSource;
@@ -5,10 +6,16 @@ import com.google.zxing.common.HybridBinarizer;
 import com.google.zxing.qrcode.QRCodeReader;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayInputStream;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.ByteBuffer;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.Base64;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
@@ -78,6 +85,22 @@ final class Steps {
     // Drawn, not photographed: the reader need not search for the symbol, which now and then goes wrong.
     Map<DecodeHintType, Object> drawn = Map.of(DecodeHintType.PURE_BARCODE, true);
     return new QRCodeReader().decode(new BinaryBitmap(new HybridBinarizer(light)), drawn).getText();
+  }
+
+  /** A set of recovery codes, which no SDK has a method for. */
+  static List<String> recoveryCodes(String userId) throws Exception {
+    URI path = URI.create(System.getenv("BASE_URL") + "/authfactor/users/" + userId + "/recovery_codes");
+    HttpRequest request =
+        HttpRequest.newBuilder(path)
+            .header("Authorization", "Bearer " + System.getenv("API_KEY"))
+            .POST(HttpRequest.BodyPublishers.noBody())
+            .build();
+    HttpResponse<String> answer =
+        HttpClient.newHttpClient().send(request, HttpResponse.BodyHandlers.ofString());
+    same("status", answer.statusCode(), 201);
+    List<String> codes = new ArrayList<>();
+    new ObjectMapper().readTree(answer.body()).get("codes").forEach(one -> codes.add(one.asText()));
+    return codes;
   }
 
   static void same(String what, Object found, Object expected) {
