@@ -1,5 +1,7 @@
 """Package the samples that the pages of the reference show, from the files that the runner executes.
 
+Those of endpoints that no SDK has a method for are written here from the sample with curl.
+
 Usage: python tools/samples.py [--check]
 """
 
@@ -16,6 +18,11 @@ from pygments.lexers import get_lexer_by_name
 from pygments.token import Token, _TokenType
 
 ROOT: Final = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from authfactor import reference  # noqa: E402 - the path comes first
+from tools import http_samples  # noqa: E402 - the path comes first
+
 SAMPLES: Final = ROOT / "samples"
 INTO: Final = ROOT / "src" / "authfactor" / "reference" / "samples.json"
 LEXERS: Final = {
@@ -86,6 +93,11 @@ def samples() -> str:
                         "code": code,
                         "html": html(code, language),
                     }
+    for name, page in reference.endpoints().items():
+        for language in http_samples.languages(page):
+            code = http_samples.write(language, page, found["curl"][name]["code"])
+            generated = found.setdefault(f"{language}-http", {})
+            generated[name] = {"code": code, "html": html(code, language)}
     return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
 
 

@@ -3,7 +3,9 @@
 
 curl, js, python and go run against a server with the real SDKs; js, python and java also with the newest.
 php, ruby and the older java, whose packages are not available here, have their syntax checked; what such code
-sends is replayed by `make conformance`. Every sample must send the one request that its page describes, with
+sends is replayed by `make conformance`. Samples without an SDK run in all languages.
+
+Every sample must send the one request that its page describes, with
 each field and value of curl's, and print what the answer holds. `--record` writes the answers that the pages
 show and how each sample was checked; without it both must still be so.
 """
@@ -23,7 +25,7 @@ import msgspec
 from authfactor import reference
 from authfactor.reference import Endpoint, Recorded, RecordedAnswer
 from conformance.recorded.replay import AUTHENTICATE
-from conformance.samples import checking, guide, programs, scenes
+from conformance.samples import checking, guide, http_programs, programs, scenes
 from conformance.samples.recorder import Recorder, recording
 from conformance.toolchains import Missing
 from tests.support.server_process import Server, running
@@ -109,8 +111,34 @@ def _language(
             except Missing as missing:
                 run.missing.append(f"{language} {major}: {missing}")
     print(f"{language}: {len(pages)} samples", flush=True)
+    if codes := programs.generated(language):
+        _without_sdk(run, language, codes, recorder, client, folder)
     if (newest := f"{language}-newest") in programs.NEWEST:
         _newest(run, newest, recorder, client, folder)
+
+
+def _without_sdk(
+    run: Run, language: str, codes: Mapping[str, str], recorder: Recorder, client: httpx.Client, folder: Path
+) -> None:
+    """Run the samples of endpoints that no SDK has a method for."""
+    edition = f"{language}-http"
+    curls = {name: reference.samples()["curl"][name].code for name in codes}
+    try:
+        command = http_programs.build(language, codes, curls, folder / edition)
+    except Missing as missing:
+        run.missing.append(f"{edition}: {missing}")
+        return
+    for name in codes:
+        recorder.begin(name)
+        scene = scenes.prepare(name, client)
+        told = http_programs.run(command, name, recorder.url, scene)
+        problem = "" if told.ok else told.said or "failed"
+        problem = problem or _sent(run, edition, reference.endpoints()[name], recorder, scene)
+        if not problem and recorder.exchanges[name][0].body and not told.printed.strip():
+            problem = "printed nothing"
+        run.note(edition, name, "run", problem)
+    recorder.current = ""
+    print(f"{edition}: {len(codes)} samples", flush=True)
 
 
 def _newest(run: Run, edition: str, recorder: Recorder, client: httpx.Client, folder: Path) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from authfactor import reference
 from conformance.rows import CACHE, SDKS, Row
 from conformance.toolchains import QUICK_JAVA, Missing, prepare
 from tests.support.server_process import API_KEY, CLIENT_ID
@@ -62,6 +63,11 @@ def folder_of(edition: str) -> Path:
     return SAMPLES.joinpath(*edition.split("-"))
 
 
+def generated(language: str) -> dict[str, str]:
+    """Return the samples that send requests without an SDK, by page."""
+    return {name: sample.code for name, sample in reference.samples().get(f"{language}-http", {}).items()}
+
+
 def names(edition: str) -> set[str]:
     """Name the samples of a language or of its newest SDK, as its reference names the pages."""
     language = edition.partition("-")[0]
@@ -86,7 +92,7 @@ def run(edition: str, major: str, base_url: str, scenes: Scenes, folder: Path) -
     """Run samples of one SDK in one program. Raises Missing when it cannot be had here."""
     made = row(edition.partition("-")[0], major)
     prepare(made)
-    environment = _environment(base_url) | {
+    environment = environment_of(base_url) | {
         "SCENES": str(folder / "scenes.json"),
         "RESULTS": str(folder / "results.json"),
     }
@@ -101,7 +107,7 @@ def run(edition: str, major: str, base_url: str, scenes: Scenes, folder: Path) -
 
 def run_curl(base_url: str, name: str, scene: Mapping[str, str]) -> Told:
     """Run one sample in a shell."""
-    environment = _environment(base_url) | {key.upper(): value for key, value in scene.items()}
+    environment = environment_of(base_url) | {key.upper(): value for key, value in scene.items()}
     connect, sample = SAMPLES / "curl" / "connect.sh", path_of("curl", name)
     ended = _run(("bash", "-euc", f'source "{connect}"; source "{sample}"'), environment)
     return Told(ended.returncode == 0, ended.stdout[-500:], "", ended.stdout)
@@ -189,7 +195,8 @@ def check(language: str) -> dict[str, str]:
     return wrong
 
 
-def _environment(base_url: str) -> dict[str, str]:
+def environment_of(base_url: str) -> dict[str, str]:
+    """Return the environment of a sample's program: the server's address and its key."""
     kept = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
     return {**kept, "BASE_URL": base_url, "API_KEY": API_KEY, "CLIENT_ID": CLIENT_ID}
 

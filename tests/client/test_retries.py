@@ -53,7 +53,7 @@ def answering(responses: Responses) -> Iterator[tuple[str, list[Any]]]:
             self.end_headers()
             self.wfile.write(body)
 
-        do_GET = do_POST = do_DELETE = handle_any  # noqa: N815 - the base class calls these names
+        do_GET = do_POST = do_PUT = do_DELETE = handle_any  # noqa: N815 - the base class calls these names
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's parameter name
             """Keep the tests' output quiet."""

@@ -1,5 +1,6 @@
 """Every sample belongs to a page and shows its method, and the package has the current samples."""
 
+import json
 import re
 import subprocess
 import sys
@@ -8,9 +9,15 @@ from pathlib import Path
 import pytest
 
 from authfactor import reference
-from conformance.samples import checking, programs
-from conformance.samples.recorder import Exchange
+from conformance.samples import checking, http_programs, programs
+from conformance.samples.recorder import Exchange, recording
+from conformance.toolchains import Missing
+from tests.client.test_retries import answering
 from tests.project.test_reference import ROOT
+from tests.support.server_process import API_KEY
+from tests.support.skip_or_fail import skip_or_fail
+from tools import curl_requests, http_samples
+from tools.curl_requests import Variable
 
 ROWS = [(language, page) for page in reference.endpoints().values() for language in page.reference]
 
@@ -38,6 +45,82 @@ def test_exactly_the_existing_samples_were_run_or_checked(language: str) -> None
     assert set(checked) == programs.names(language)
     ways = {"run"} if language in {"curl", "js", "python", "go"} else {"replayed", "parsed"}
     assert {how.split()[0] for how in checked.values()} <= ways
+
+
+@pytest.mark.parametrize("language", http_samples.WRITERS)
+def test_a_page_without_an_sdk_has_a_sample_that_was_run_in_every_language(language: str) -> None:
+    without_sdk = {
+        name
+        for name, page in reference.endpoints().items()
+        if all(method.title == "httpx" for other, method in page.reference.items() if other != "curl")
+    }
+    by_hand = programs.names(language) & without_sdk
+    assert set(programs.generated(language)) == without_sdk - by_hand
+    assert reference.recorded().checked[f"{language}-http"] == dict.fromkeys(without_sdk - by_hand, "run")
+
+
+CURL = """curl --request PUT "$BASE_URL/things/$THING_ID/parts?deep=true" \\
+  --header "Authorization: Bearer $API_KEY" \\
+  --header "Content-Type: application/json" \\
+  --header "Audit-Reason: ticket-7" \\
+  --data "{\\"user_id\\": \\"$USER_ID\\", \\"tags\\": [\\"a\\", null, true, 2.5]}"
+"""
+
+
+def test_a_sample_with_curl_is_read_as_the_request_that_it_sends() -> None:
+    request = curl_requests.read(CURL)
+    assert (request.method, request.path) == ("PUT", ("/things/", Variable("thing_id"), "/parts"))
+    assert (request.query, request.key) == ((("deep", "true"),), "API_KEY")
+    assert request.headers == (("Audit-Reason", "ticket-7"),)
+    assert request.body == {"user_id": Variable("user_id"), "tags": ["a", None, True, 2.5]}
+    assert request.variables == ["thing_id", "user_id"]
+
+
+@pytest.mark.parametrize(
+    "curl",
+    [
+        'wget "$BASE_URL/"',
+        'curl "$BASE_URL/a" --form "a=b"',
+        'curl "$BASE_URL/a" --data "{\\"a\\": \\"https://$HOST\\"}"',
+    ],
+)
+def test_a_sample_with_curl_that_cannot_be_translated_is_refused(curl: str) -> None:
+    with pytest.raises(ValueError, match=r"curl|whole value"):
+        curl_requests.read(curl)
+
+
+@pytest.mark.parametrize("language", http_samples.WRITERS)
+def test_a_translated_sample_sends_everything_that_curl_sends(language: str, tmp_path: Path) -> None:
+    code = http_samples.WRITERS[language](curl_requests.read(CURL), "json")
+    try:
+        command = http_programs.build(language, {"put_parts": code}, {"put_parts": CURL}, tmp_path)
+    except Missing as missing:
+        skip_or_fail(str(missing))
+    given = {"thing_id": "thing_1", "user_id": "user_1"}
+    responses = [(200, {"content-type": "application/json"}, b'{"done": 1}')]
+    with answering(responses) as (upstream, received), recording(upstream) as recorder:
+        recorder.begin("put_parts")
+        told = http_programs.run(command, "put_parts", recorder.url, given)
+    assert told.ok, told.said
+    assert "done" in told.printed
+    (one,) = recorder.exchanges["put_parts"]
+    assert (one.method, one.target) == ("PUT", "/things/thing_1/parts?deep=true")
+    assert json.loads(one.sent) == {"user_id": "user_1", "tags": ["a", None, True, 2.5]}
+    (sent,) = received
+    assert sent["authorization"] == f"Bearer {API_KEY}"
+    assert (sent["audit-reason"], sent["content-type"]) == ("ticket-7", "application/json")
+
+
+@pytest.mark.parametrize("language", http_samples.WRITERS)
+def test_a_translated_sample_fails_when_the_request_is_refused(language: str, tmp_path: Path) -> None:
+    curl = 'curl "$BASE_URL/things" --header "Authorization: Bearer $API_KEY"'
+    code = http_samples.WRITERS[language](curl_requests.read(curl), "json")
+    try:
+        command = http_programs.build(language, {"get_things": code}, {"get_things": curl}, tmp_path)
+    except Missing as missing:
+        skip_or_fail(str(missing))
+    with answering([(422, {"content-type": "application/json"}, b'{"done": 1}')]) as (url, _):
+        assert not http_programs.run(command, "get_things", url, {}).ok
 
 
 @pytest.mark.parametrize("edition", programs.NEWEST)

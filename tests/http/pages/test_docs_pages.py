@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from authfactor import reference
+from authfactor.http.pages import docs_pages
 from tests.support.server_process import Server, running
 
 PATHS = [
@@ -55,11 +56,15 @@ def test_endpoint_page_shows_sample_parameters_response_and_check(
 ) -> None:
     text = visible_text(browser.get(f"/docs/{page.slug}", params={"lang": language}).text)
     shown_language = language if language in page.reference else "curl"
-    assert reference.samples()[shown_language][page.name].code in text
+    plain = page.name in reference.samples().get(f"{language}-http", {})
+    edition = f"{language}-http" if plain else shown_language
+    assert reference.samples()[edition][page.name].code in text
     if newest := reference.samples().get(f"{language}-newest", {}).get(page.name):
         assert newest.code in text
         assert f"with version {reference.recorded().checked[f'{language}-newest'][page.name][4:]} of" in text
-    if shown_language != language:
+    if plain:
+        assert f"sends the request with {docs_pages.CLIENTS[language]}." in text
+    elif shown_language != language:
         assert "has no method for this endpoint" in text
     for parameter in reference.flat(page.reference[shown_language].parameters):
         assert parameter.key in text
@@ -67,7 +72,7 @@ def test_endpoint_page_shows_sample_parameters_response_and_check(
         assert body in text
     for code in page.errors:
         assert reference.error_codes()[code].meaning.replace("`", "") in text
-    check = reference.recorded().checked[shown_language][page.name].split()
+    check = reference.recorded().checked[edition][page.name].split()
     assert {"run": "This code runs", "replayed": "is replayed", "parsed": "Only the syntax"}[check[0]] in text
     assert all(version in text for version in check[1:])
 

@@ -23,6 +23,15 @@ DEFAULT_LANGUAGE: Final = "curl"
 COMPATIBILITY: Final = "/docs/compatibility"
 # The major version of each SDK that introduced its newer method names.
 NEWER_SINCE: Final = {"js": "9", "python": "6", "go": "7", "php": "5", "ruby": "7", "java": "5"}
+# What samples without an SDK send requests with.
+CLIENTS: Final = {
+    "js": "fetch",
+    "python": "httpx",
+    "go": "net/http",
+    "php": "curl",
+    "ruby": "net/http",
+    "java": "java.net.http",
+}
 _YEAR_SECONDS: Final = 365 * 24 * 3600
 _MARKUP: Final = re.compile(r"`([^`]+)`|\[([^\]]+)\]\((/docs/[a-z0-9-]+)\)")
 _LITERAL: Final = re.compile(r'"([^"]+)"')
@@ -145,6 +154,7 @@ def _render(request: PageRequest, template: str, **names: Any) -> Response:  # n
         lang=lang if lang in LANGUAGES else DEFAULT_LANGUAGE,
         names=LANGUAGES,
         newer_since=NEWER_SINCE,
+        clients=CLIENTS,
         menu=search(),
         samples=reference.samples(),
         checked=reference.recorded().checked,
