@@ -52,6 +52,7 @@ DRIFT = ("tests/unit/test_clock_drift.py",)
 DRIFTING = ("tests/rules/test_clock_drift.py", "-k", "sqlite")
 RESYNC = ("tests/rules/test_clock_resync.py", "-k", "sqlite")
 FACTOR_PAGES = ("tests/rules/test_factor_pages.py", "-k", "sqlite")
+IMPORTED = ("tests/rules/test_imported_recovery_codes.py", "-k", "sqlite")
 EMAILS = ("tests/unit/test_email_identity.py",)
 STRICTER_POLICY = ("tests/http/sign_in/test_stricter_policy.py", "-k", "sqlite")
 FRAMING = ("tests/security/test_http_framing.py",)
@@ -1721,8 +1722,8 @@ MUTANTS = [
     Mutant(
         "a recovery code works twice",
         "store/tables/recovery_codes.py",
-        "WHERE environment = $1 AND user_id = $2 AND used_at IS NULL AND digest IN ({digests})",
-        "WHERE environment = $1 AND user_id = $2 AND digest IN ({digests})",
+        "AND user_id = $2 AND used_at IS NULL AND (bits",
+        "AND user_id = $2 AND (bits",
         RECOVERY,
     ),
     Mutant(
@@ -1920,6 +1921,60 @@ MUTANTS = [
         "self._challenges.open(scope, factor_id, link.session_id)",
         "self._challenges.open(scope, factor_id)",
         ("tests/rules/test_session_links.py", "-k", "sqlite"),
+        "imported recovery codes of few bits are guessed without a count",
+        "rules/factors/challenges.py",
+        "if bits < recovery_code.ENOUGH_BITS:",
+        "if False:",
+        IMPORTED,
+    ),
+    Mutant(
+        "an imported recovery code of few bits is spent under a lock",
+        "store/tables/recovery_codes.py",
+        " AND (bits IS NULL OR bits >= $5)",
+        " AND $5 >= 0",
+        IMPORTED,
+    ),
+    Mutant(
+        "a set of few bits is imported in the form of codes made here",
+        "rules/factors/imported_recovery_codes.py",
+        "if bits < recovery_code.ENOUGH_BITS:",
+        "if False:",
+        IMPORTED,
+    ),
+    Mutant(
+        "an import makes used recovery codes good again",
+        "store/tables/recovery_codes.py",
+        "kept = {digest for digests in codes for digest in digests} & used",
+        "kept = set[str]()",
+        IMPORTED,
+    ),
+    Mutant(
+        "an import after a key rotation makes used recovery codes good again",
+        "store/tables/recovery_codes.py",
+        "for digests in codes for digest in digests}",
+        "for digests in codes for digest in digests[-1:]}",
+        IMPORTED,
+    ),
+    Mutant(
+        "an imported recovery code is spent on a closed challenge",
+        "rules/factors/recovery_codes.py",
+        "settled)\n        if not await tx.challenges.close(number, challenge.id, scope.now):",
+        "settled)\n        if False:",
+        ("tests/rules/test_imported_recovery_codes.py", "-k", "short_code and postgres"),
+    ),
+    Mutant(
+        "six digits are imported as a recovery code",
+        "otp/recovery_code.py",
+        "SHORTEST_IMPORTED: Final = 8",
+        "SHORTEST_IMPORTED: Final = 6",
+        IMPORTED,
+    ),
+    Mutant(
+        "any text of a code's shape costs a signature",
+        "rules/authentication/second_step.py",
+        "                typed = None\n",
+        "                pass\n",
+        ("tests/http/sign_in/test_imported_recovery_codes.py",),
     ),
 ]
 

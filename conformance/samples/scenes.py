@@ -22,6 +22,7 @@ TAKES: Final[Mapping[str, tuple[str, ...]]] = {
     "get_factor": ("factor_id",),
     "delete_factor": ("factor_id",),
     "create_recovery_codes": ("member_id",),
+    "import_recovery_codes": ("member_id",),
     "get_recovery_codes": ("recovery_codes_user_id",),
     "delete_recovery_codes": ("recovery_codes_user_id",),
     "list_all_factors": ("member_id",),

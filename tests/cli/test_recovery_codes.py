@@ -43,3 +43,26 @@ def test_codes_are_created_used_counted_and_deleted(tmp_path: Path) -> None:
     for action in ("recovery_codes.create", "recovery_codes.delete", "factor.rename"):
         assert f'"{action}"' in exported
     assert not any(code in exported for code in codes)
+
+
+def test_codes_of_another_system_are_imported_from_a_file(tmp_path: Path) -> None:
+    data, file = tmp_path / "data", tmp_path / "codes.txt"
+    user = read(data, "users", "create", "kim@example.org")["id"]
+    factor = read(data, "factors", "enroll", user, "--secret", SECRET)["factor"]["id"]
+    file.write_text("k7x9-q2mu-45wd\n\n8vhu-3rl6-zp1c\n")
+    asked = run(data, "recovery-codes", "import", user, str(file))
+    assert asked.returncode != 0
+    assert "Earlier ones will stop working" in asked.stdout + asked.stderr
+    assert read(data, "recovery-codes", "count", user)["total"] == 0
+    assert "2 codes are unused" in run(data, "recovery-codes", "import", user, str(file), "--yes").stdout
+    challenge = read(data, "factors", "challenge", factor)["id"]
+    assert read(data, "factors", "verify", challenge, "k7x9-q2mu-45wd")["recovery_codes_remaining"] == 1
+    assert read(data, "recovery-codes", "import", user, str(file), "--yes")["remaining"] == 1
+    file.write_text("123456\n")
+    refused = run(data, "recovery-codes", "import", user, str(file), "--yes")
+    assert refused.returncode != 0
+    assert "six digits are a code of the app" in refused.stdout + refused.stderr
+    assert "123456" not in refused.stdout + refused.stderr
+    exported = run(data, "audit", "export").stdout
+    assert '"recovery_codes.import"' in exported
+    assert "k7x9" not in exported

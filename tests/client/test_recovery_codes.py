@@ -25,6 +25,18 @@ def test_recovery_codes_through_the_client(client: Client, email: str) -> None:
         client.mfa.create_recovery_codes("user_unknown")
 
 
+def test_recovery_codes_of_another_system_through_the_client(client: Client, email: str) -> None:
+    user = client.user_management.create_user(email=email)
+    made = client.user_management.enroll_auth_factor(user_id=user.id, totp_secret=SECRET)
+    with pytest.raises(UnprocessableEntityError) as refused:
+        client.mfa.import_recovery_codes(user.id, ["123456"])
+    assert "123456" not in str(refused.value)
+    assert client.mfa.import_recovery_codes(user.id, ["k7x9-q2mu-45wd", "8vhu-3rl6-zp1c"]).remaining == 2
+    challenge = client.mfa.challenge_factor(made.authentication_factor.id)
+    verified = client.mfa.verify_challenge(challenge.id, "k7x9q2mu45wd")
+    assert (verified.valid, verified.recovery_codes_remaining) == (True, 1)
+
+
 def test_factors_are_named_through_the_client(client: Client, email: str) -> None:
     user = client.user_management.create_user(email=email)
     made = client.user_management.enroll_auth_factor(user_id=user.id, totp_secret=SECRET)

@@ -52,6 +52,41 @@ def test_set_is_made_counted_used_and_deleted(api: httpx.Client, enrolled: Enrol
     assert fields(api.get(path), 200)["total"] == 0
 
 
+def test_set_of_another_system_is_imported_and_used(api: httpx.Client, enrolled: Enrolled) -> None:
+    path, codes = codes_path(enrolled), {"codes": ["k7x9-q2mu-45wd", "8vhu-3rl6-zp1c"]}
+    refused = fields(api.put(path, json=codes), 422)
+    assert [item["code"] for item in refused["errors"]] == ["no_active_factor"]
+    activate(api, enrolled)
+    answer = api.put(path, json=codes)
+    counted = fields(answer, 200)
+    assert (counted["object"], counted["total"], counted["remaining"]) == ("recovery_codes", 2, 2)
+    assert "k7x9" not in answer.text
+    used = fields(api.post(challenge(api, enrolled), json={"code": "K7X9 Q2MU 45WD"}), 201)
+    assert (used["valid"], used["recovery_codes_remaining"]) == (True, 1)
+    wrong = fields(api.post(challenge(api, enrolled), json={"code": "zzzz-zzzz-zzzz"}), 201)
+    assert (wrong["valid"], wrong["reason"], wrong["attempts_remaining"]) == (False, "code_mismatch", 4)
+    assert fields(api.put(path, json=codes), 200)["remaining"] == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "refused"),
+    [
+        ({}, "codes_required"),
+        ({"codes": []}, "codes_required"),
+        ({"codes": ["123456"]}, "recovery_code_malformed"),
+        ({"codes": ["1234567890123456"]}, "recovery_code_guessable"),
+    ],
+)
+def test_unusable_sets_of_another_system_are_refused(
+    api: httpx.Client, enrolled: Enrolled, body: object, refused: str
+) -> None:
+    activate(api, enrolled)
+    answer = api.put(codes_path(enrolled), json=body)
+    assert [item["code"] for item in fields(answer, 422)["errors"]] == [refused]
+    assert "1234" not in answer.text
+    assert fields(api.get(codes_path(enrolled)), 200)["total"] == 0
+
+
 def test_idempotency_key_gives_the_same_set(api: httpx.Client, enrolled: Enrolled) -> None:
     activate(api, enrolled)
     headers = {"idempotency-key": str(uuid.uuid4())}
@@ -61,17 +96,17 @@ def test_idempotency_key_gives_the_same_set(api: httpx.Client, enrolled: Enrolle
     assert not set(other["codes"]) & set(fields(answers[0], 201)["codes"])
 
 
-@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
 def test_unknown_and_foreign_users_are_not_found(
     api: httpx.Client, method: str, other_environment: OtherEnvironment, enrolled: Enrolled
 ) -> None:
     activate(api, enrolled)
     path = f"/authfactor/users/{UNKNOWN}/recovery_codes"
-    assert fields(api.request(method, path), 404)["entity_id"] == UNKNOWN
+    body = {"codes": ["k7x9-q2mu-45wd"]} if method == "PUT" else None
+    assert fields(api.request(method, path, json=body), 404)["entity_id"] == UNKNOWN
     foreign = {"authorization": f"Bearer {other_environment.key}"}
-    assert fields(api.request(method, codes_path(enrolled), headers=foreign), 404)["code"] == (
-        "entity_not_found"
-    )
+    answer = api.request(method, codes_path(enrolled), headers=foreign, json=body)
+    assert fields(answer, 404)["code"] == "entity_not_found"
     assert fields(api.get(codes_path(enrolled)), 200)["total"] == 0
 
 

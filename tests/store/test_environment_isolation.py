@@ -77,6 +77,7 @@ READS: dict[str, tuple[Callable[[Tx], Awaitable[object]], object]] = {
     "factors.details": (lambda tx: tx.factors.details(OTHER, FACTOR), None),
     "recovery_codes.count": (lambda tx: tx.recovery_codes.count(OTHER, USER), RecoveryCodeCount(0, 0, None)),
     "recovery_codes.use_of": (lambda tx: tx.recovery_codes.use_of(OTHER, USER, ["spent"]), None),
+    "recovery_codes.imported_bits": (lambda tx: tx.recovery_codes.imported_bits(OTHER, USER), None),
     "factors.ids_of_user": (lambda tx: tx.factors.ids_of_user(OTHER, USER), []),
     "factors.page": (lambda tx: tx.factors.page(OTHER, USER, PageQuery()), ([], False, False)),
     "challenges.with_factor": (lambda tx: tx.challenges.with_factor(OTHER, CHALLENGE), None),
@@ -118,8 +119,12 @@ WRITES: dict[str, tuple[Callable[[Tx, "Rows"], Awaitable[object]], object]] = {
     "factors.resync": (lambda tx, _: tx.factors.resync(OTHER, FACTOR, 9, 1, 9), False),
     "factors.rename": (lambda tx, _: tx.factors.rename(OTHER, FACTOR, "name", 9), False),
     "recovery_codes.delete_of_user": (lambda tx, _: tx.recovery_codes.delete_of_user(OTHER, USER), 0),
+    "recovery_codes.replace_imported": (
+        lambda tx, _: tx.recovery_codes.replace_imported(OTHER, USER, [["new"]], "abcdef", 9, 41),
+        None,
+    ),
     "recovery_codes.spend": (
-        lambda tx, _: tx.recovery_codes.spend(OTHER, USER, ["unused"], 9, CHALLENGE),
+        lambda tx, _: tx.recovery_codes.spend(OTHER, USER, ["unused"], 9, CHALLENGE, 0),
         False,
     ),
     "factors.delete": (lambda tx, _: tx.factors.delete(OTHER, FACTOR), False),
@@ -191,8 +196,8 @@ async def fill(tx: Tx, rows: "Rows", environment: int) -> None:
     await tx.challenges.withdraw_step(environment, WITHDRAWN, 0, 9)
     await tx.failures.charge(environment, USER, 5)
     await tx.throttles.charge(environment, USER, 5, 10, 3)
-    await tx.recovery_codes.replace(environment, USER, ["unused", "spent"], "abcdef", 1)
-    await tx.recovery_codes.spend(environment, USER, ["spent"], 1, CHALLENGE)
+    await tx.recovery_codes.replace_imported(environment, USER, [["unused"], ["spent"]], "abcdef", 1, 64)
+    await tx.recovery_codes.spend(environment, USER, ["spent"], 1, CHALLENGE, 0)
     await tx.idempotency.claim(IdempotencyClaim(environment, b"k", b"b", 9), 1)
     await tx.idempotency.store_response(IdempotencyClaim(environment, b"k", b"b", 9), "answer")
     await tx.events.append(environment, "event_1", "x", None, "{}", 1)

@@ -81,11 +81,75 @@ def test_no_text_is_two_kinds_of_code(text: str) -> None:
     typed = read_code(text)
     if typed is None:
         assert not kinds
+    elif typed.imported:
+        assert not kinds
+        assert recovery_code.clean_imported(text) == typed.text
+        assert len(typed.text) >= 8
     elif typed.method == "totp":
         assert not kinds
         assert len(typed.text) == 6
     else:
         assert kinds == [typed.text]
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [
+        ("AB12cd34", "ab12cd34"),
+        (" ab12-cd34 ", "ab12cd34"),
+        ("f47ac10b-58cc-4372-a567-0e02b2c3d479", "f47ac10b58cc4372a5670e02b2c3d479"),
+        ("12345678", "12345678"),
+        ("O0Il" * 3, "o0ilo0ilo0il"),
+        ("x" * 40, "x" * 40),
+    ],
+)
+def test_code_of_another_system_is_read_whatever_is_typed_around_it(typed: str, code: str) -> None:
+    assert read_code(typed) == TypedCode("recovery_code", code, imported=True)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "",
+        "ab12cd3",
+        "x" * 41,
+        "td_12345678",
+        '{"id": "12345678"}',
+        "ab12_cd34",
+        "\xe4b12cd34",
+        "\uff112345678",
+    ],
+)
+def test_other_shapes_are_no_code_of_another_system(typed: str) -> None:
+    assert read_code(typed) is None
+
+
+@pytest.mark.parametrize("typed", ["123456", "123 456", CODE, CODE.upper(), "o" * 16])
+def test_what_has_another_meaning_is_no_code_of_another_system(typed: str) -> None:
+    found = read_code(typed)
+    assert found is not None
+    assert not found.imported
+    assert recovery_code.clean_imported(typed) is None
+
+
+@pytest.mark.parametrize(
+    ("codes", "bits"),
+    [
+        (["12345678", "87654321"], 26),
+        (["a1b2c3d4", "12345678"], 32),
+        (["k7x9q2m4", "lzzuzzz9"], 41),
+        (["k7x9q2m4w1", "abcdefghil"], 51),
+        (["abc1def2gh9u", "1234567890al"], 62),
+        (["ab" * 8], 64),
+        (["ab" * 7 + "a"], 60),
+        (["f47ac10b58cc4372a5670e02b2c3d479"], 128),
+        (["f47ac10b58cc4372a5670e02b2c3d479", "12345678"], 32),
+    ],
+)
+def test_bits_are_estimated_from_the_alphabet_of_the_set_and_its_shortest_code(
+    codes: list[str], bits: int
+) -> None:
+    assert recovery_code.estimated_bits(codes) == bits
 
 
 def test_repr_of_a_typed_code_omits_it() -> None:

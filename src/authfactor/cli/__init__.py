@@ -35,7 +35,7 @@ COMMANDS: Final = {
     "users": LazyCommand(f"{_HERE}.users", "Manage the users of your applications."),
     "factors": LazyCommand(f"{_HERE}.factors", "Enroll, name, challenge, verify and delete TOTP factors."),
     "recovery-codes": LazyCommand(
-        f"{_HERE}.recovery_codes", "Create, count and delete the recovery codes of a user."
+        f"{_HERE}.recovery_codes", "Create, import, count and delete the recovery codes of a user."
     ),
     "sessions": LazyCommand(
         f"{_HERE}.sessions", "Check how, and how long ago, the user of a session proved who they are."

@@ -1,8 +1,8 @@
-"""`authfactor recovery-codes`: create, count and delete the recovery codes of a user."""
+"""`authfactor recovery-codes`: create, import, count and delete the recovery codes of a user."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.group("recovery-codes", no_args_is_help=True)
 def recovery_codes() -> None:
-    """Create, count and delete the recovery codes of a user."""
+    """Create, import, count and delete the recovery codes of a user."""
 
 
 @recovery_codes.command("create")
@@ -39,6 +39,34 @@ def create(ctx: click.Context, user_id: str, yes: bool, reason: str | None) -> N
     made = context.run(options, work)
     shape = wire_codes.created(user_id, made)
     context.print_result(options, shape, lambda: print("\n".join(made.codes)))
+
+
+@recovery_codes.command("import")
+@click.argument("user_id")
+@click.argument("file", type=click.File(encoding="utf-8"))
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@context.reason_option
+@click.pass_context
+def import_(ctx: click.Context, user_id: str, file: TextIO, yes: bool, reason: str | None) -> None:
+    """Replace a user's recovery codes by unused ones of another system, one a line of FILE.
+
+    A code has 8 to 40 letters and digits. FILE is - for the standard input, so that no code is in a list of
+    processes.
+
+    Example: authfactor recovery-codes import user_01… codes.txt --yes
+    """
+    options = context.global_options(ctx)
+    codes = [line.strip() for line in file if line.strip()]
+    if not yes:
+        click.confirm(f"Import {len(codes)} codes for {user_id}? Earlier ones will stop working.", abort=True)
+
+    async def work(af: Authfactor, environment: Environment) -> RecoveryCodeCount:
+        unit = af.recovery_codes.import_set(environment, user_id, codes)
+        return await context.run_audited(af, environment, unit, "recovery_codes.import", user_id, reason)
+
+    found = context.run(options, work)
+    shape = wire_codes.counted(user_id, found)
+    context.print_result(options, shape, lambda: print(f"Imported; {found.remaining} codes are unused."))
 
 
 @recovery_codes.command("count")

@@ -96,6 +96,19 @@ class _Mfa(Group):
         return ApiCall("POST", url_path, decoder(RecoveryCodesCreated), {})
 
     @operation
+    def import_recovery_codes(self, user_id: str, codes: Sequence[str]) -> ApiCall[RecoveryCodes]:
+        """Replace a user's recovery codes by unused ones of another system.
+
+        Args:
+            user_id: The user, who has an active factor.
+            codes: 1 to 50 codes of 8 to 40 letters and digits.
+
+        Raises `NotFoundError`, and `UnprocessableEntityError` for unusable codes or without an active factor.
+        """
+        url_path = path("/authfactor/users/{}/recovery_codes", user_id)
+        return ApiCall("PUT", url_path, decoder(RecoveryCodes), {"codes": list(codes)})
+
+    @operation
     def get_recovery_codes(self, user_id: str) -> ApiCall[RecoveryCodes]:
         """Count a user's recovery codes. Raises `NotFoundError`."""
         return ApiCall("GET", path("/authfactor/users/{}/recovery_codes", user_id), decoder(RecoveryCodes))

@@ -1,9 +1,12 @@
 """Recovery codes: 80 random bits as 16 characters of Crockford's base32, shown in groups of four.
 
-`read_code` tells them from six digits: the shape alone decides, and no text has two (decision 0041).
+Codes of another system, imported for a user, have other shapes: 8 to 40 letters and digits. `read_code` tells
+them from each other and from six digits: the shape alone decides, and no text has two (decision 0041).
 """
 
-from collections.abc import Callable
+import math
+import string
+from collections.abc import Callable, Sequence
 from typing import Final, Literal, NamedTuple
 
 from authfactor.otp import totp
@@ -18,6 +21,25 @@ _BITS: Final = 5
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _LOOKALIKES: Final = str.maketrans({"o": "0", "i": "1", "l": "1", "-": None})
 _LONGEST_TYPED: Final = 64
+
+SHORTEST_IMPORTED: Final = 8
+LONGEST_IMPORTED: Final = 40
+BITS: Final = 8 * BYTES
+# Codes of fewer bits could be guessed, so they are counted and locked as six digits are.
+ENOUGH_BITS: Final = 64
+_ALPHABETS: Final = tuple(
+    map(
+        set,
+        (
+            string.digits,
+            string.hexdigits.lower(),
+            string.ascii_lowercase,
+            _ALPHABET,
+            string.ascii_lowercase + "234567",
+            string.ascii_lowercase + string.digits,
+        ),
+    )
+)
 
 
 def make(entropy: Callable[[int], bytes]) -> str:
@@ -37,16 +59,42 @@ def clean_code(text: str) -> str | None:
     return code if len(code) == LENGTH and set(code) <= set(_ALPHABET) else None
 
 
+def clean_imported(text: str) -> str | None:
+    """Return the typed text as a code of another system; None if it cannot be one, or is one of ours.
+
+    Case, white space and hyphens do not matter.
+    """
+    if len(text) > 2 * LONGEST_IMPORTED or not text.isascii() or clean_code(text) is not None:
+        return None
+    code = "".join(text.lower().split()).replace("-", "")
+    return code if SHORTEST_IMPORTED <= len(code) <= LONGEST_IMPORTED and code.isalnum() else None
+
+
+def estimated_bits(codes: Sequence[str]) -> int:
+    """Return how many bits the shortest of cleaned codes has if each of its characters is random.
+
+    The alphabet is the smallest usual one with all characters of the set. It is an upper bound: nothing tells
+    whether the other system's codes were random.
+    """
+    used = set("".join(codes))
+    size = next(len(alphabet) for alphabet in _ALPHABETS if used <= alphabet)
+    return int(min(map(len, codes)) * math.log2(size))
+
+
 def grouped(code: str) -> str:
     """Return the code as it is shown: xxxx-xxxx-xxxx-xxxx."""
     return "-".join(code[start : start + _GROUP] for start in range(0, LENGTH, _GROUP))
 
 
 class TypedCode(NamedTuple):
-    """A code of one kind, without what people type around it."""
+    """A code of one kind, without what people type around it.
+
+    `imported`: of another system's shape, so that it is one only if its user has such a set.
+    """
 
     method: Method
     text: str
+    imported: bool = False
 
     def __repr__(self) -> str:
         """Omit the code, for logs and tracebacks."""
@@ -59,4 +107,7 @@ def read_code(text: str) -> TypedCode | None:
     if digits is not None:
         return TypedCode("totp", digits)
     code = clean_code(text)
-    return None if code is None else TypedCode("recovery_code", code)
+    if code is not None:
+        return TypedCode("recovery_code", code)
+    imported = clean_imported(text)
+    return None if imported is None else TypedCode("recovery_code", imported, imported=True)

@@ -1,8 +1,29 @@
-"""Response bodies of recovery codes."""
+"""Bodies of requests and responses of recovery codes."""
+
+from typing import Annotated
+
+from msgspec import Meta
 
 from authfactor.models import NewRecoveryCodes, RecoveryCodeCount
 from authfactor.wire import timestamps
+from authfactor.wire.requests import RequestModel
 from authfactor.wire.responses import ResponseModel, Timestamp
+
+
+class ImportRecoveryCodes(RequestModel, frozen=True, gc=False):
+    """Import the recovery codes of another system."""
+
+    codes: Annotated[
+        list[str] | None,
+        Meta(
+            description="1 to 50 unused codes of 8 to 40 letters and digits; case, spaces and hyphens do not"
+            " matter."
+        ),
+    ] = None
+
+    def __repr__(self) -> str:
+        """Omit the codes, for logs and tracebacks."""
+        return "ImportRecoveryCodes(***)"
 
 
 class RecoveryCodesCreatedObject(

@@ -19,6 +19,15 @@ async def create_recovery_codes(request: Request) -> Response:
     return await request.administer(unit, render, "recovery_codes.create", user_id)
 
 
+async def import_recovery_codes(request: Request) -> Response:
+    """Replace a user's recovery codes by those of another system."""
+    user_id = request.ids[0]
+    body = request.read_body(recovery_codes.ImportRecoveryCodes)
+    unit = request.af.recovery_codes.import_set(request.environment, user_id, body.codes)
+    render = partial(recovery_codes.counted, user_id)
+    return await request.administer(unit, render, "recovery_codes.import", user_id)
+
+
 async def get_recovery_codes(request: Request) -> Response:
     """Count a user's recovery codes."""
     user_id = request.ids[0]
@@ -53,6 +62,18 @@ ROUTES = [
         201,
         "Create recovery codes",
         gives=recovery_codes.RecoveryCodesCreatedObject,
+        refusals=(404, 422),
+        tag=RECOVERY_CODES,
+    ),
+    Route(
+        "PUT",
+        "/authfactor/users/{user_id}/recovery_codes",
+        import_recovery_codes,
+        200,
+        "Import recovery codes",
+        takes=recovery_codes.ImportRecoveryCodes,
+        requires=("codes",),
+        gives=recovery_codes.RecoveryCodesObject,
         refusals=(404, 422),
         tag=RECOVERY_CODES,
     ),

@@ -13,6 +13,7 @@ ROUTES: Final[list[Route]] = [
     *deferred(
         "recovery_codes",
         ("POST", "/authfactor/users/{user_id}/recovery_codes", 201),
+        ("PUT", "/authfactor/users/{user_id}/recovery_codes", 200),
         ("GET", "/authfactor/users/{user_id}/recovery_codes", 200),
         ("DELETE", "/authfactor/users/{user_id}/recovery_codes", 204),
         ("GET", "/authfactor/users/{user_id}/factors", 200),

@@ -71,6 +71,10 @@ class SecondStep:
         from authfactor.otp.recovery_code import read_code  # noqa: PLC0415 - not needed at a start
 
         typed = read_code(request.code or "")
+        if typed is not None and typed.imported:
+            owner = environment.number, pending.user_id
+            if await store.read(lambda tx: tx.recovery_codes.imported_bits(*owner)) is None:
+                typed = None
         if typed is not None:  # else it is refused, without a costly signature
             prepared = await self._sessions.prepare(
                 store,
@@ -96,7 +100,8 @@ class SecondStep:
     ) -> SignedIn:
         """Sign in the user of a pending token. `prepared` is None for what cannot be a code."""
         token = request.pending_authentication_token or ""
-        challenge_id, code = without_nul(request.authentication_challenge_id or ""), request.code or ""
+        challenge_id = without_nul(request.authentication_challenge_id or "")
+        code = "" if prepared is None else request.code or ""
         user = await scope.tx.users.lock(scope.number, pending.user_id)
         if user is None:
             raise _bad_pending(token)

@@ -99,12 +99,14 @@ class Challenges:
         await self._emit_refused(scope, attempt, refusal)
         raise refusal.after_commit()
 
-    async def load(self, scope: Scope, challenge_id: str) -> tuple[ChallengeRecord, FactorRecord]:
-        """Return a challenge that can still be verified, and its factor.
+    async def load(
+        self, scope: Scope, challenge_id: str, found: tuple[ChallengeRecord, FactorRecord] | None = None
+    ) -> tuple[ChallengeRecord, FactorRecord]:
+        """Return a challenge that can still be verified, and its factor; `found` if they are read already.
 
         Raises `NotFound`, `ChallengeExpired` and `ChallengeAlreadyVerified`.
         """
-        found = await scope.tx.challenges.with_factor(scope.number, challenge_id)
+        found = found or await scope.tx.challenges.with_factor(scope.number, challenge_id)
         if found is None:
             raise errors.NotFound("Authentication Challenge", challenge_id)
         challenge, factor = found
@@ -122,6 +124,11 @@ class Challenges:
         digits = totp.clean_code(code)
         if digits is None:
             return await self._check_other(scope, challenge_id, code, emit=emit)
+        attempt = await self._attempt(scope, challenge_id)
+        return await self._judge(scope, attempt, digits, emit=emit)
+
+    async def _attempt(self, scope: Scope, challenge_id: str) -> CodeAttempt:
+        """Charge an attempt. Raises what keeps its code from being compared."""
         attempt = await self._charge(scope, challenge_id)
         refusal = challenge_state.stale(attempt.challenge, scope.now)
         if refusal is not None:
@@ -130,7 +137,7 @@ class Challenges:
         if refusal is not None:
             await self._emit_refused(scope, attempt, refusal)
             raise refusal.after_commit()
-        return await self._judge(scope, attempt, digits, emit=emit)
+        return attempt
 
     async def _check_other(
         self, scope: Scope, challenge_id: str, text: str, *, emit: bool, repeatable: bool = False
@@ -138,37 +145,56 @@ class Challenges:
         """Verify by a recovery code, which only a user's active factor takes; refuse all other texts."""
         from authfactor.otp import recovery_code  # noqa: PLC0415 - not needed at a start
 
-        code = recovery_code.clean_code(text)
-        found = None if code is None else await scope.tx.challenges.with_factor(scope.number, challenge_id)
-        if code is None or found is None or found[1].user_id is None or found[1].activated_at is None:
-            return await self._refuse_malformed(scope, challenge_id)
+        typed = recovery_code.read_code(text)
+        found = None if typed is None else await scope.tx.challenges.with_factor(scope.number, challenge_id)
+        if typed is None or found is None or found[1].user_id is None or found[1].activated_at is None:
+            return await self._refuse_malformed(scope, challenge_id, found)
         challenge, factor = found
         raising = None if challenge.session_id is None else self._session_raising()
         if raising is not None and not await raising.allows_recovery(scope, challenge):
-            return await self._refuse_malformed(scope, challenge_id)
-        refusal = challenge_state.stale(challenge, scope.now)
-        if refusal is not None and not (repeatable and challenge.verified_at is not None):
-            raise refusal
-        outcome = await self._recovery_codes().judge(
-            scope,
-            challenge,
-            factor,
-            code,
-            emit=emit,
-            repeated_since=scope.now - REPEAT_TIME if repeatable else None,
-        )
+            return await self._refuse_malformed(scope, challenge_id, found)
+        bits = await self._recovery_codes().bits(scope, factor, typed)
+        if bits is None:
+            return await self._refuse_malformed(scope, challenge_id, found)
+        if bits < recovery_code.ENOUGH_BITS:
+            # Never repeated: guesses at a closed challenge would be counted nowhere.
+            outcome = await self._judge_guessable(scope, challenge_id, typed.text, emit=emit)
+        else:
+            refusal = challenge_state.stale(challenge, scope.now)
+            if refusal is not None and not (repeatable and challenge.verified_at is not None):
+                raise refusal
+            outcome = await self._recovery_codes().judge(
+                scope,
+                challenge,
+                factor,
+                typed.text,
+                emit=emit,
+                repeated_since=scope.now - REPEAT_TIME if repeatable else None,
+            )
         if raising is not None and outcome.repeated:
             await raising.require_alive(scope, challenge)
         elif raising is not None and outcome.valid:
             await raising.raise_session(scope, challenge, factor, "recovery_code")
         return outcome
 
-    async def _refuse_malformed(self, scope: Scope, challenge_id: str) -> Verification:
+    async def _judge_guessable(
+        self, scope: Scope, challenge_id: str, code: str, *, emit: bool
+    ) -> Verification:
+        """Charge an attempt with an imported recovery code of few bits before it is looked up."""
+        attempt = await self._attempt(scope, challenge_id)
+        found = await self._recovery_codes().spend_guessable(scope, attempt, code)
+        if isinstance(found, Verification):
+            return found
+        return await self._refuse(scope, attempt, found, emit=emit)
+
+    async def _refuse_malformed(
+        self, scope: Scope, challenge_id: str, found: tuple[ChallengeRecord, FactorRecord] | None
+    ) -> Verification:
         """Return the result for what cannot be a code: no guess, so nothing is counted or written.
 
         Raises what `load` raises, and `TooManyAttempts` where a code would not be compared either.
         """
-        challenge, factor = await self.load(scope, challenge_id)
+        challenge, factor = await self.load(scope, challenge_id, found)
         record = await scope.tx.failures.of(scope.number, subject_of(factor))
         locked = challenge_state.locked(record, scope.now)
         if locked is not None:

@@ -1,8 +1,10 @@
 """Recovery codes: made as a set, each accepted once in place of a TOTP code (decision 0041).
 
 A code has 80 bits, so it cannot be guessed: it is looked up even under a lock, and wrong ones lock no user.
+Imported codes of fewer than 64 bits are counted and locked as six digits are.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -22,10 +24,12 @@ from authfactor.models import (
     Verification,
 )
 from authfactor.otp import recovery_code
+from authfactor.otp.recovery_code import TypedCode
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
-from authfactor.rules.factors import attempt_limits
+from authfactor.rules.factors import attempt_limits, challenge_state, imported_recovery_codes
 from authfactor.rules.unit import Scope, unit
+from authfactor.store import CodeAttempt
 from authfactor.wire.events import (
     CreatedRecoveryCodes,
     FactorEvent,
@@ -96,6 +100,50 @@ class RecoveryCodeSets:
         await _lock(scope, user_id)
         return await scope.tx.recovery_codes.delete_of_user(scope.number, user_id)
 
+    @unit
+    async def import_set(self, scope: Scope, user_id: str, texts: Sequence[str] | None) -> RecoveryCodeCount:
+        """Replace a user's set by unused codes of another system; those that were used here stay used.
+
+        Raises `NotFound`, and `InvalidRequest` for unusable codes and a user without an active factor.
+        """
+        given = imported_recovery_codes.read(texts)
+        await self.lock_user(scope, user_id)
+        digests = [self._vault.digests(_PURPOSE, _bound(scope, user_id, code)) for code in given.codes]
+        await scope.tx.recovery_codes.replace_imported(
+            scope.number, user_id, digests, self._vault.newest, scope.now, given.bits
+        )
+        data = CreatedRecoveryCodes(user_id, len(given.codes))
+        await self._log.append(scope, event_log.RECOVERY_CODES_CREATED, user_id, data)
+        return await scope.tx.recovery_codes.count(scope.number, user_id)
+
+    async def bits(self, scope: Scope, factor: FactorRecord, typed: TypedCode) -> int | None:
+        """Return how many bits a code has; None if its shape is foreign and the user has no imported set."""
+        if not typed.imported:
+            return recovery_code.BITS
+        return await scope.tx.recovery_codes.imported_bits(scope.number, factor.user_id or "")
+
+    async def spend_guessable(
+        self, scope: Scope, attempt: CodeAttempt, code: str
+    ) -> Verification | CodeReason:
+        """Spend an imported code and the challenge of a charged attempt; return why not, if it is wrong.
+
+        Raises `ChallengeAlreadyVerified` when a concurrent code has closed the challenge.
+        """
+        tx, number = scope.tx, scope.number
+        challenge, user_id = attempt.challenge, attempt.factor.user_id or ""
+        digests = self._vault.digests(_PURPOSE, _bound(scope, user_id, code))
+        if not await tx.recovery_codes.spend(number, user_id, digests, scope.now, challenge.id, 0):
+            use = await tx.recovery_codes.use_of(number, user_id, digests)
+            return "code_mismatch" if use is None else "code_already_used"
+        settled = attempt_limits.record_success(attempt.record)
+        await tx.attempts.write_without_spending(number, attempt, settled)
+        if not await tx.challenges.close(number, challenge.id, scope.now):
+            # Rolls back: the code stays unused.
+            raise errors.ChallengeAlreadyVerified(challenge.id)
+        left = await self._tell_use(scope, user_id, challenge)
+        closed = challenge_state.closed(challenge, scope.now)
+        return Verification(closed, valid=True, recovery_codes_remaining=left)
+
     async def judge(
         self,
         scope: Scope,
@@ -115,7 +163,7 @@ class RecoveryCodeSets:
         user_id = factor.user_id or ""
         digests = self._vault.digests(_PURPOSE, _bound(scope, user_id, code))
         if challenge.verified_at is None and await scope.tx.recovery_codes.spend(
-            scope.number, user_id, digests, scope.now, challenge.id
+            scope.number, user_id, digests, scope.now, challenge.id, recovery_code.ENOUGH_BITS
         ):
             return await self._accept(scope, challenge, user_id)
         use = await scope.tx.recovery_codes.use_of(scope.number, user_id, digests)
@@ -144,13 +192,18 @@ class RecoveryCodeSets:
             raise errors.ChallengeAlreadyVerified(challenge.id)
         if attempt_limits.locked_until(record, scope.now) is not None:
             await self._log.append(scope, event_log.USER_UNLOCKED, user_id, UnlockedUser(user_id))
-        left = (await tx.recovery_codes.count(number, user_id)).remaining
+        left = await self._tell_use(scope, user_id, challenge)
+        return Verification(_closed(challenge, scope.now), valid=True, recovery_codes_remaining=left)
+
+    async def _tell_use(self, scope: Scope, user_id: str, challenge: ChallengeRecord) -> int:
+        """Append the events of a use; return how many codes are left."""
+        left = (await scope.tx.recovery_codes.count(scope.number, user_id)).remaining
         used = UsedRecoveryCode(user_id, challenge.id, left)
         await self._log.append(scope, event_log.RECOVERY_CODES_USED, user_id, used)
         if left <= LOW:
             few = FewRecoveryCodes(user_id, left)
             await self._log.append(scope, event_log.RECOVERY_CODES_LOW, user_id, few)
-        return Verification(_closed(challenge, scope.now), valid=True, recovery_codes_remaining=left)
+        return left
 
     async def _refuse(
         self,

@@ -1,4 +1,4 @@
-"""Trusted devices, challenges that raise a session, learned clock drift, and policies of single users.
+"""Trusted devices, challenges that raise a session, clock drift, policies of users, imported recovery codes.
 
 Older releases neither read nor write the new columns; their inserts leave the defaults.
 """
@@ -24,6 +24,8 @@ def upgrade() -> None:
     # When a code was right on the page on which users manage their factors.
     op.add_column("links", sa.Column("confirmed_at", sa.BigInteger))
     op.add_column("sessions", sa.Column("trusted_device_id", TEXT))
+    # Estimated bits of the codes of an imported set; NULL for one made here.
+    op.add_column("recovery_codes", sa.Column("bits", sa.Integer))
     op.create_table(
         "trusted_devices",
         sa.Column("environment", sa.Integer, primary_key=True, autoincrement=False),
