@@ -205,6 +205,16 @@ def recovery_codes(walk: Walk, user: str, factor: str) -> None:
         walk.post("verify", f"/auth/challenges/{opened}/verify", {"code": code})
     walk.ask(f"GET {path}", "GET", path)
     walk.ask("factors", "GET", f"/authfactor/users/{user}/factors")
+    given = [walk.know("imported recovery code", secrets.token_hex(10)) for _ in range(3)]
+    walk.ask("import recovery codes", "PUT", path, json={"codes": given[:2]})
+    opened = walk.post("challenge", f"/auth/factors/{factor}/challenge")["id"]
+    for code in (walk.know("wrong recovery code", "wrongimportedcode"), given[0].upper(), given[1]):
+        walk.post("verify", f"/auth/challenges/{opened}/verify", {"code": code})
+    walk.ask("import refused", "PUT", path, json={"codes": [given[2], given[2]]})
+    file = walk.server.data.parent / "codes.txt"
+    file.write_text("\n".join(given))
+    walk.run("recovery-codes", "import", user, str(file), "--yes")
+    file.unlink()
     for code in json.loads(walk.run("--json", "recovery-codes", "create", user, "--yes"))["codes"]:
         walk.shown("recovery code", code)
 

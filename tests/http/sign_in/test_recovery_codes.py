@@ -59,6 +59,21 @@ async def test_wrong_and_used_codes_are_refused(application: Application) -> Non
     fields(await application.answer(pending, codes[1]), 200)
 
 
+async def test_password_and_tokens_make_no_codes(application: Application) -> None:
+    """Who knows the password only gets a pending token; nothing that a user holds makes a set."""
+    user, codes = await member_with_codes(application)
+    pending = await application.begin(user)
+    signed_in = fields(await application.answer(pending, codes[0]), 200)
+    path = f"/authfactor/users/{user['id']}/recovery_codes"
+    for token in (pending.token, signed_in["access_token"], signed_in["refresh_token"], codes[1], ""):
+        headers = {"authorization": f"Bearer {token}"}
+        for method in ("POST", "PUT", "GET", "DELETE"):
+            body = {"codes": ["k7x9-q2mu-45wd"]} if method == "PUT" else None
+            answer = await application.api.request(method, path, headers=headers, json=body)
+            assert answer.status_code == 401, (method, answer.text)
+    fields(await application.answer(await application.begin(user), codes[1]), 200)
+
+
 async def test_code_of_another_user_is_refused(application: Application) -> None:
     user, _ = await member_with_codes(application)
     _, foreign = await member_with_codes(application)
