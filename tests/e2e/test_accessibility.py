@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, Page, Response, expect
+from playwright.sync_api import BrowserContext, Locator, Page, Response, expect
 
 from tests.support.browser_user import CODE, BrowserUser
 
@@ -33,9 +33,20 @@ def page_states(page: Page, user: BrowserUser) -> Iterator[str]:
     user.type_code(page, user.code())
     expect(page.get_by_role("status")).to_be_visible()
     yield "done"
+    page.get_by_role("button", name="Show recovery codes").or_(
+        page.get_by_role("button", name="Wiederherstellungscodes anzeigen")
+    ).click()
+    page.locator(".recovery-codes").wait_for()
+    yield "recovery codes"
     challenge = user.link("challenge")
     user.open(page, challenge)
     yield "challenge"
+    page.locator("summary").click()
+    yield "challenge, recovery code"
+    page.locator("#recovery-code").fill("zzzz-zzzz-zzzz-zzzz")
+    page.locator("#recovery-code").press("Enter")
+    expect(page.get_by_role("alert")).to_be_visible()
+    yield "wrong recovery code"
     for _ in range(5):
         user.type_code(page, user.wrong())
     expect(page.get_by_role("textbox")).to_have_count(0)
@@ -140,6 +151,43 @@ def test_enrollment_works_with_the_keyboard_alone(page: Page, user: BrowserUser)
     expect(page.get_by_role("button", name="Confirm")).to_be_focused()
     page.keyboard.press("Enter")
     user.return_to_application(page)
+
+
+def test_recovery_codes_work_with_the_keyboard_alone(page: Page, user: BrowserUser) -> None:
+    user.open(page, user.link(return_to=None))
+    user.scan(page)
+    user.type_code(page, user.code())
+    expect(page.get_by_role("status")).to_be_visible()
+    tab_to(page, page.get_by_role("button", name="Show recovery codes"))
+    page.keyboard.press("Enter")
+    page.locator(".recovery-codes").wait_for()
+    codes = page.locator(".recovery-codes code").all_inner_texts()
+    assert len(codes) == 10
+    tab_to(page, page.get_by_role("button", name="Download as a file"))
+    with page.expect_download() as download:
+        page.keyboard.press("Enter")
+    assert download.value.path().read_text(encoding="utf-8").split() == codes
+
+    user.open(page, user.link("challenge"))
+    tab_to(page, page.locator("summary"))
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.get_by_label("Recovery code", exact=True)).to_be_focused()
+    page.keyboard.type(codes[0])
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Use this code")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{user.setting.welcome}*")
+
+
+def tab_to(page: Page, wanted: Locator) -> None:
+    """Move the focus with the Tab key alone, at most as often as a page has controls, and see where it is."""
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if wanted.evaluate("e => e === document.activeElement"):
+            break
+    expect(wanted).to_be_focused()
+    assert wanted.evaluate("e => getComputedStyle(e).outlineStyle") == "solid"
 
 
 def test_pages_are_small_and_their_files_are_cached(context: Contexts, user: BrowserUser) -> None:
