@@ -82,6 +82,7 @@ READS: dict[str, tuple[Callable[[Tx], Awaitable[object]], object]] = {
     "factors.page": (lambda tx: tx.factors.page(OTHER, USER, PageQuery()), ([], False, False)),
     "challenges.with_factor": (lambda tx: tx.challenges.with_factor(OTHER, CHALLENGE), None),
     "challenges.by_id": (lambda tx: tx.challenges.by_id(OTHER, CHALLENGE), None),
+    "challenges.allows_recovery": (lambda tx: tx.challenges.allows_recovery(OTHER, VERIFIED), False),
     "events.by_id": (lambda tx: tx.events.by_id(OTHER, "event_1"), None),
     "events.page": (lambda tx: tx.events.page(OTHER, ("x",), PageQuery(), 0, 9), ([], False, False)),
     "events.recent": (lambda tx: tx.events.recent(OTHER, PageQuery()), ([], False, False)),
@@ -166,6 +167,16 @@ WRITES: dict[str, tuple[Callable[[Tx, "Rows"], Awaitable[object]], object]] = {
     "sessions.end": (lambda tx, _: tx.sessions.end(OTHER, "session_1", 2), False),
     "sessions.end_of_user": (lambda tx, _: tx.sessions.end_of_user(OTHER, USER, 2), []),
     "sessions.clear_second_factor": (lambda tx, _: tx.sessions.clear_second_factor(OTHER, USER, "pwd", 2), 0),
+    "challenges.allow_recovery": (lambda tx, _: tx.challenges.allow_recovery(OTHER, CHALLENGE), None),
+    "sessions.raise_session": (
+        lambda tx, _: tx.sessions.raise_session(OTHER, "session_1", USER, 2, -1),
+        None,
+    ),
+    "sessions.reauthenticate": (
+        lambda tx, _: tx.sessions.reauthenticate(OTHER, "session_1", USER, 2, -1),
+        None,
+    ),
+    "sessions.set_methods": (lambda tx, _: tx.sessions.set_methods(OTHER, "session_1", "pwd otp mfa"), None),
     "sessions.delete_of_user": (lambda tx, _: tx.sessions.delete_of_user(OTHER, USER), None),
     "sessions.refresh_with_session": (lambda tx, _: tx.sessions.refresh_with_session(OTHER, TOKEN), None),
     "sessions.spend_refresh": (lambda tx, _: tx.sessions.spend_refresh(OTHER, TOKEN, 2, "new"), False),
@@ -194,6 +205,7 @@ async def fill(tx: Tx, rows: "Rows", environment: int) -> None:
     for number in (2, 3):
         await tx.db.run(CLOSE, environment, rows.challenge(number).id, 1, 7)
     await tx.challenges.withdraw_step(environment, WITHDRAWN, 0, 9)
+    await tx.challenges.allow_recovery(environment, VERIFIED)
     await tx.failures.charge(environment, USER, 5)
     await tx.throttles.charge(environment, USER, 5, 10, 3)
     await tx.recovery_codes.replace_imported(environment, USER, [["unused"], ["spent"]], "abcdef", 1, 64)

@@ -95,6 +95,7 @@ def test_error_codes_of_the_api_never_change() -> None:
         "NotFound": "entity_not_found",
         "NotSupported": "not_supported",
         "Outdated": "changed_since",
+        "SessionEnded": "session_ended",
         "PasswordTooWeak": "password_strength_error",
         "RouteNotFound": "not_found",
         "TooManyAttempts": "one_time_code_too_many_attempts",

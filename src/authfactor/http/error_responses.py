@@ -38,6 +38,7 @@ STATUSES: Final[dict[type[errors.AuthfactorError], int]] = {
     errors.LinkRefused: 410,
     errors.Conflict: 409,
     errors.Outdated: 409,
+    errors.SessionEnded: 409,
     errors.TooManyRequests: 429,
     errors.Unavailable: 503,
 }
