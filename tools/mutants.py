@@ -451,7 +451,6 @@ MUTANTS = [
         "lock is ignored",
         "rules/factors/challenges.py",
         "refusal: errors.ChallengeRefused | None = challenge_state.locked(attempt.record, scope.now)",
-        "refusal: errors.ChallengeRefused | None = locked(attempt.record, scope.now)",
         "refusal: errors.ChallengeRefused | None = None",
         LIMITS,
     ),
@@ -1490,7 +1489,7 @@ MUTANTS = [
     Mutant(
         "a step is not spent for factors with the same secret",
         "rules/factors/challenges.py",
-        "if self.is_duplicate(secret, sealed, secret_row(scope.number, factor_id)):",
+        "if challenge_state.is_duplicate(self._vault, secret, sealed, secret_row(scope.number, factor_id)):",
         "if False:",
         DUPLICATES,
     ),
@@ -1596,8 +1595,8 @@ MUTANTS = [
     Mutant(
         "what cannot be a code is compared under a lock",
         "rules/factors/challenges.py",
-        "        refusal = locked(record, scope.now)\n",
-        "        refusal = None\n",
+        "        locked = challenge_state.locked(record, scope.now)\n",
+        "        locked = None\n",
         LIMITS,
     ),
     Mutant(
@@ -1708,8 +1707,8 @@ MUTANTS = [
     Mutant(
         "a resync leaves the codes of a duplicate",
         "rules/factors/clock_resync.py",
-        "if other.id != factor_id and self._challenges",
-        "if False and self._challenges",
+        "if other.id != factor_id and is_duplicate(",
+        "if False and is_duplicate(",
         RESYNC,
     ),
     Mutant(
@@ -1921,6 +1920,8 @@ MUTANTS = [
         "self._challenges.open(scope, factor_id, link.session_id)",
         "self._challenges.open(scope, factor_id)",
         ("tests/rules/test_session_links.py", "-k", "sqlite"),
+    ),
+    Mutant(
         "imported recovery codes of few bits are guessed without a count",
         "rules/factors/challenges.py",
         "if bits < recovery_code.ENOUGH_BITS:",

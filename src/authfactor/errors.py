@@ -14,13 +14,11 @@
     │   ├── ChallengeExpired  ChallengeAlreadyVerified
     │   └── TooManyAttempts
     ├── SignInRefused             the authenticate endpoint refuses the sign-in
-    │   ├── OAuthRefused          in the shape of `error` and `error_description`
-    │   └── StepUpRequired        a second factor is required
+    │   └── OAuthRefused  StepUpRequired
     ├── LinkRefused               a link to a hosted page cannot be followed
     │   └── LinkUnknown  LinkUsed  LinkExpired
     ├── Conflict                  the current state does not allow it
-    │   ├── SessionEnded          the session was revoked or has expired
-    │   └── Outdated              the object has changed since the caller read it
+    │   └── SessionEnded  Outdated
     ├── TooManyRequests           the caller's rate limit is exceeded
     └── Unavailable               a temporary failure; retry
 

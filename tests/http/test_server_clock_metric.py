@@ -16,7 +16,7 @@ from tests.support.clock import FakeClock
 PHONES = 'authfactor_clock_drift_seconds{against="phones"}'
 
 
-async def test_wrong_server_clock_is_told_once_an_hour(
+async def test_wrong_server_clock_is_logged_once_an_hour(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock, uptime = FakeClock(), [10_000.0]

@@ -25,6 +25,13 @@ from authfactor.client.errors import (
     TooManyAttemptsError,
     UnprocessableEntityError,
 )
+from authfactor.client.own_types import (
+    HostedPageBranding,
+    HostedPageLink,
+    RecoveryCodes,
+    RecoveryCodesCreated,
+    SessionCheck,
+)
 from authfactor.client.paging import AsyncPage, Page
 from authfactor.client.types import (
     AuthenticationChallenge,
@@ -36,16 +43,11 @@ from authfactor.client.types import (
     AuthenticationResponse,
     ErrorItem,
     Event,
-    HostedPageBranding,
-    HostedPageLink,
     Jwk,
     Jwks,
     ListMetadata,
     RaisedSession,
-    RecoveryCodes,
-    RecoveryCodesCreated,
     Session,
-    SessionCheck,
     Totp,
     TotpExtended,
     User,

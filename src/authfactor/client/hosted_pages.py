@@ -14,7 +14,7 @@ from authfactor.client.operations import (
     operation,
     path,
 )
-from authfactor.client.types import HostedPageBranding, HostedPageLink
+from authfactor.client.own_types import HostedPageBranding, HostedPageLink
 
 
 class _HostedPages(Group):

@@ -14,14 +14,13 @@ from authfactor.client.operations import (
     operation,
     path,
 )
+from authfactor.client.own_types import RecoveryCodes, RecoveryCodesCreated
 from authfactor.client.types import (
     AuthenticationChallenge,
     AuthenticationChallengeVerificationResponse,
     AuthenticationFactorTotp,
     AuthenticationFactorTotpExtended,
     ListResponse,
-    RecoveryCodes,
-    RecoveryCodesCreated,
     UserFactor,
 )
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from authfactor.client.operations import ApiCall, Group, decoder, drop_none, operation, path
-from authfactor.client.types import AuthenticationChallenge, SessionCheck
+from authfactor.client.own_types import SessionCheck
+from authfactor.client.types import AuthenticationChallenge
 
 Acr = Literal["urn:authfactor:acr:1", "urn:authfactor:acr:2", "urn:authfactor:acr:3"]
 

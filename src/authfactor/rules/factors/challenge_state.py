@@ -1,7 +1,9 @@
 """What keeps a challenge from being verified, and what it is once it has been."""
 
 from authfactor import errors
+from authfactor.crypto.vault import SealedLocation, UnsealError, Vault
 from authfactor.models import ChallengeRecord, FailureRecord
+from authfactor.otp import totp
 from authfactor.rules.factors import attempt_limits
 
 
@@ -34,3 +36,13 @@ def closed(challenge: ChallengeRecord, now: int) -> ChallengeRecord:
         now,
         challenge.session_id,
     )
+
+
+def is_duplicate(vault: Vault, secret: bytes, sealed: str, location: SealedLocation) -> bool:
+    """Return whether another factor has the same secret, as an older release may have enrolled it."""
+    try:
+        other = vault.unseal(sealed, location)
+    except UnsealError:
+        # What cannot be opened cannot be verified either.
+        return False
+    return totp.is_same_secret(secret, other)

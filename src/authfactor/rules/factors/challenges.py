@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from authfactor import errors, ids
-from authfactor.crypto.vault import SealedLocation, UnsealError, Vault
+from authfactor.crypto.vault import SealedLocation, Vault
 from authfactor.ids import IdGenerator
 from authfactor.models import ChallengeRecord, Clock, CodeReason, FactorRecord, Verification
 from authfactor.otp import totp
@@ -294,18 +294,9 @@ class Challenges:
             # Rolls back: the step was advanced.
             raise errors.ChallengeAlreadyVerified(attempt.challenge.id)
         for factor_id, sealed in attempt.other_secrets():
-            if self.is_duplicate(secret, sealed, secret_row(scope.number, factor_id)):
+            if challenge_state.is_duplicate(self._vault, secret, sealed, secret_row(scope.number, factor_id)):
                 await scope.tx.attempts.spend_duplicate(scope.number, factor_id, step)
         return True
-
-    def is_duplicate(self, secret: bytes, sealed: str, location: SealedLocation) -> bool:
-        """Whether another factor has the same secret, as an older release may have enrolled it."""
-        try:
-            other = self._vault.unseal(sealed, location)
-        except UnsealError:
-            # What cannot be opened cannot be verified either.
-            return False
-        return totp.is_same_secret(secret, other)
 
     async def _refuse(
         self, scope: Scope, attempt: CodeAttempt, reason: CodeReason, late: int | None = None, *, emit: bool

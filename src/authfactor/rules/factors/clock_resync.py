@@ -10,7 +10,7 @@ from authfactor.otp import totp
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors import attempt_limits
-from authfactor.rules.factors.challenge_state import locked
+from authfactor.rules.factors.challenge_state import is_duplicate, locked
 from authfactor.rules.factors.challenges import Challenges, secret_row
 from authfactor.rules.factors.clock_drift import RESYNC_STEPS
 from authfactor.rules.unit import Scope, unit
@@ -115,7 +115,7 @@ class ClockResync:
         """Spend the codes of the user's other factors with this secret, as an older release enrolled them."""
         for other in await scope.tx.factors.of_user(scope.number, user_id):
             location = secret_row(scope.number, other.id)
-            if other.id != factor_id and self._challenges.is_duplicate(secret, other.secret, location):
+            if other.id != factor_id and is_duplicate(self._vault, secret, other.secret, location):
                 await scope.tx.attempts.spend_duplicate(scope.number, other.id, step)
 
 

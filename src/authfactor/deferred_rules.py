@@ -1,0 +1,151 @@
+"""Rules that an installation makes when they are first needed, so that a start does not import them."""
+
+import functools
+from typing import TYPE_CHECKING
+
+from authfactor.ids import IdGenerator
+
+if TYPE_CHECKING:
+    from authfactor.crypto.vault import Vault
+    from authfactor.models import Clock, Entropy
+    from authfactor.rules.audit.audit_log import AuditLog
+    from authfactor.rules.audit.event_sealing import EventSealing
+    from authfactor.rules.audit.event_verification import EventVerification
+    from authfactor.rules.authentication.password_attempts import PasswordAttempts
+    from authfactor.rules.authentication.password_hashing import PasswordHasher
+    from authfactor.rules.authentication.session_checks import SessionChecks
+    from authfactor.rules.authentication.sessions import Sessions
+    from authfactor.rules.console.actions import ConsoleActions
+    from authfactor.rules.console.dashboard_counts import Dashboard
+    from authfactor.rules.console.reauthentication import Reauthentication
+    from authfactor.rules.events.event_log import EventLog
+    from authfactor.rules.factors.challenges import Challenges
+    from authfactor.rules.factors.clock_resync import ClockResync
+    from authfactor.rules.factors.factors import Factors
+    from authfactor.rules.factors.recovery_codes import RecoveryCodeSets
+    from authfactor.rules.links.branding import Brandings
+    from authfactor.rules.links.factor_pages import FactorPages
+    from authfactor.rules.links.links import Links
+    from authfactor.rules.links.page_sessions import PageSessions
+    from authfactor.rules.maintenance.retention import Retention
+    from authfactor.settings import Settings
+
+
+class DeferredRules:
+    """Makes each of them once, from the attributes that `core.Authfactor` has."""
+
+    attempts: "PasswordAttempts"
+    audit: "AuditLog"
+    challenges: "Challenges"
+    clock: "Clock"
+    entropy: "Entropy"
+    events: "EventLog"
+    factors: "Factors"
+    hasher: "PasswordHasher"
+    new_id: IdGenerator
+    sessions: "Sessions"
+    settings: "Settings"
+    vault: "Vault"
+
+    @functools.cached_property
+    def recovery_codes(self) -> "RecoveryCodeSets":
+        """Recovery codes."""
+        from authfactor.rules.factors.recovery_codes import RecoveryCodeSets  # noqa: PLC0415 - when there are some
+
+        return RecoveryCodeSets(self.clock, self.entropy, self.vault, self.events)
+
+    @functools.cached_property
+    def session_checks(self) -> "SessionChecks":
+        """Checks, challenges and reauthentications of sessions."""
+        from authfactor.rules.authentication.session_checks import SessionChecks  # noqa: PLC0415 - for few calls
+
+        return SessionChecks(
+            self.clock, self.settings, self.hasher, self.attempts, self.events, self.challenges
+        )
+
+    @functools.cached_property
+    def clock_resync(self) -> "ClockResync":
+        """Resync of a phone's clock."""
+        from authfactor.rules.factors.clock_resync import ClockResync  # noqa: PLC0415 - rarely needed
+
+        return ClockResync(self.clock, self.vault, self.events, self.settings, self.challenges)
+
+    @functools.cached_property
+    def links(self) -> "Links":
+        """Links to hosted pages."""
+        from authfactor.rules.links.links import Links  # noqa: PLC0415 - for pages alone
+
+        return Links(self.clock, self.entropy, self.new_id, self.events, self.settings)
+
+    @functools.cached_property
+    def page_sessions(self) -> "PageSessions":
+        """The sessions of hosted pages."""
+        from authfactor.rules.links.page_sessions import PageSessions  # noqa: PLC0415 - for pages alone
+
+        return PageSessions(
+            self.clock,
+            self.entropy,
+            self.vault,
+            self.events,
+            self.settings,
+            self.factors,
+            self.challenges,
+            lambda: self.recovery_codes,
+        )
+
+    @functools.cached_property
+    def factor_pages(self) -> "FactorPages":
+        """The page on which users manage their factors."""
+        from authfactor.rules.links.factor_pages import FactorPages  # noqa: PLC0415 - for pages alone
+
+        rules = (self.factors, self.challenges, self.sessions, lambda: self.recovery_codes)
+        return FactorPages(self.clock, self.events, self.settings, *rules)
+
+    @functools.cached_property
+    def retention(self) -> "Retention":
+        """Deletion of expired rows."""
+        from authfactor.rules.maintenance.retention import Retention  # noqa: PLC0415 - for servers alone
+
+        return Retention(self.clock, IdGenerator(self.clock, self.entropy), self.settings, self.event_sealing)
+
+    @functools.cached_property
+    def event_sealing(self) -> "EventSealing":
+        """Sealing of event ranges."""
+        from authfactor.rules.audit.event_sealing import EventSealing  # noqa: PLC0415 - for servers alone
+
+        return EventSealing(self.clock, IdGenerator(self.clock, self.entropy), self.audit, self.settings)
+
+    @functools.cached_property
+    def event_verification(self) -> "EventVerification":
+        """Verification of events against their seals."""
+        from authfactor.rules.audit.event_verification import EventVerification  # noqa: PLC0415 - for one command
+
+        return EventVerification(self.clock, self.audit)
+
+    @functools.cached_property
+    def brandings(self) -> "Brandings":
+        """Branding of hosted pages."""
+        from authfactor.rules.links.branding import Brandings  # noqa: PLC0415 - for pages alone
+
+        return Brandings(self.clock)
+
+    @functools.cached_property
+    def console_actions(self) -> "ConsoleActions":
+        """Audited actions of operators."""
+        from authfactor.rules.console.actions import ConsoleActions  # noqa: PLC0415 - for pages of operators alone
+
+        return ConsoleActions(self.clock, self.audit)
+
+    @functools.cached_property
+    def reauthentication(self) -> "Reauthentication":
+        """Confirmation of dangerous actions with a code."""
+        from authfactor.rules.console.reauthentication import Reauthentication  # noqa: PLC0415 - for pages of operators alone
+
+        return Reauthentication(self.clock, self.entropy, self.challenges, self.audit)
+
+    @functools.cached_property
+    def dashboard(self) -> "Dashboard":
+        """Counts for the console's dashboard."""
+        from authfactor.rules.console.dashboard_counts import Dashboard  # noqa: PLC0415 - for pages of operators alone
+
+        return Dashboard(self.clock)
