@@ -5,7 +5,14 @@ from typing import Final
 import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from authfactor.models import FactorRecord
 from authfactor.rules.factors.clock_drift import LEARNED_STEPS, RESYNC_STEPS, drift_of, learn
@@ -79,5 +86,7 @@ class Learning(RuleBasedStateMachine):
             }
 
 
-TestLearning = Learning.TestCase
-TestLearning.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+def test_no_schedule_makes_more_codes_right() -> None:
+    run_state_machine_as_test(
+        Learning, settings=settings(max_examples=150, stateful_step_count=40, deadline=None)
+    )

@@ -21,6 +21,7 @@ EVENT_DATA: Final = (
     events.UsedRecoveryCode,
     events.FewRecoveryCodes,
     events.RaisedSessionEvent,
+    events.ResyncedFactor,
     events.LinkEvent,
     PingedEndpoint,
 )
