@@ -34,7 +34,11 @@ STAGES = (
     Stage(
         "schedules",
         "a hundred thousand schedules against the reference",
-        (*LONG, "tests/reliability/test_simulation.py"),
+        (
+            *LONG,
+            "tests/reliability/test_simulation.py",
+            "tests/reliability/test_recovery_codes_simulation.py",
+        ),
     ),
     Stage(
         "restarts",
