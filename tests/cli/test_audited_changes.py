@@ -62,6 +62,7 @@ COMMAND_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "recovery-codes count": READS,
     "recovery-codes create": ("recovery_codes.create",),
     "recovery-codes delete": ("recovery_codes.delete",),
+    "recovery-codes import": ("recovery_codes.import",),
     "restore": ("database.restored",),
     "serve": "its changes are made by the routes below",
     "sessions check": READS,
@@ -88,6 +89,7 @@ ROUTE_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "POST /auth/factors/verify": VERIFIED,
     "DELETE /auth/factors/{factor_id}": ("factor.delete",),
     "POST /authfactor/users/{user_id}/recovery_codes": ("recovery_codes.create",),
+    "PUT /authfactor/users/{user_id}/recovery_codes": ("recovery_codes.import",),
     "DELETE /authfactor/users/{user_id}/recovery_codes": ("recovery_codes.delete",),
     "PATCH /authfactor/factors/{factor_id}": ("factor.rename",),
     "POST /authfactor/factors/{factor_id}/resync": ("factor.resync",),
@@ -222,7 +224,7 @@ def test_command_line_changes_are_audited_with_actor_and_reason(tmp_path: Path) 
     audited = {name for name in declared if not name.startswith(("authentication.", "authfactor."))}
     # A restore, webhooks, recovery codes and resyncs have their own tests.
     elsewhere = {"database.restored", "delivery.resend", "webhook_endpoint.ping"}
-    elsewhere |= {"recovery_codes.create", "recovery_codes.delete", "factor.resync"}
+    elsewhere |= {"recovery_codes.create", "recovery_codes.import", "recovery_codes.delete", "factor.resync"}
     assert {entry["action"] for entry in found} == audited - elsewhere
     reasons = {entry["action"]: entry["reason"] for entry in found if entry["reason"]}
     assert reasons == {

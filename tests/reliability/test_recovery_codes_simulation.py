@@ -5,6 +5,7 @@ from typing import Final
 
 import pytest
 
+from authfactor.models import FactorRecord
 from authfactor.otp.recovery_code import read_code
 from authfactor.rules.factors import recovery_codes as rules
 from tests.reliability.test_simulation import ENVIRONMENT, Schedule, _outcome_name
@@ -65,7 +66,7 @@ class Recovery(Schedule):
             attempts.append((challenge_id, self._code(challenge_id), self.now))
         units = [self.rules.verify(ENVIRONMENT, challenge_id, code) for challenge_id, code, _ in attempts]
 
-        def committed(number: int, outcome: object) -> None:
+        def committed(number: int, outcome: object, _read: FactorRecord | None) -> None:
             challenge_id, code, now = attempts[number]
             expected, name = self._expected(challenge_id, code, now), _outcome_name(outcome)
             typed = read_code(code)

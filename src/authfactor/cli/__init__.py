@@ -33,14 +33,18 @@ COMMANDS: Final = {
     ),
     "keys": LazyCommand(f"{_HERE}.environments", "Manage the API keys and signing keys of an environment."),
     "users": LazyCommand(f"{_HERE}.users", "Manage the users of your applications."),
-    "factors": LazyCommand(f"{_HERE}.factors", "Enroll, name, challenge, verify and delete TOTP factors."),
+    "factors": LazyCommand(
+        f"{_HERE}.factors", "Enroll, name, challenge, verify, resync and delete TOTP factors."
+    ),
     "recovery-codes": LazyCommand(
         f"{_HERE}.recovery_codes", "Create, import, count and delete the recovery codes of a user."
     ),
     "sessions": LazyCommand(
         f"{_HERE}.sessions", "Check how, and how long ago, the user of a session proved who they are."
     ),
-    "links": LazyCommand(f"{_HERE}.links", "Create links to hosted pages: enroll a factor, enter a code."),
+    "links": LazyCommand(
+        f"{_HERE}.links", "Create links to hosted pages: enroll a factor, enter a code, manage all factors."
+    ),
     "operators": LazyCommand(f"{_HERE}.operators", "Manage the operators, who can sign in to the console."),
     "audit": LazyCommand(f"{_HERE}.audit", "List, export and verify the audit log."),
     "vault": LazyCommand(f"{_HERE}.vault", "Manage the keys that encrypt secrets in the database."),

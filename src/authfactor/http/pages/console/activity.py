@@ -21,6 +21,7 @@ OTHER_ACTIONS: Final = (
     "factor.resync",
     "recovery_codes.create",
     "recovery_codes.delete",
+    "recovery_codes.import",
     "branding.update",
     "database.restored",
     "events.cleaned",
