@@ -90,19 +90,19 @@ class Authfactor(DeferredRules):
         self.clock = clock
         self.entropy = entropy
         self.hasher = PasswordHasher(entropy, settings, profile)
-        self.environments = Environments(clock, entropy, new_id)
+        self.environments = Environments(clock, entropy, new_id, log)
         self.webhooks = WebhookEndpoints(clock, entropy, new_id, vault, settings)
         self.deliveries = Deliveries(clock, self.webhooks, log, settings)
         throttling = PasswordThrottling(vault, settings)
         made_later = lambda: self.recovery_codes, lambda: self.session_checks.raising
         self.challenges = Challenges(clock, new_id, vault, log, settings, *made_later)
         self.token_signing = TokenSigning(clock, entropy, new_id, vault, settings)
-        step_up = StepUp(entropy, settings, self.challenges)
+        step_up = StepUp(entropy, settings, self.challenges, log)
         self.sessions = Sessions(clock, entropy, new_id, vault, log, settings, self.token_signing, step_up)
         self.users = Users(clock, new_id, self.hasher, log, settings, self.sessions, throttling)
         events = SignInEvents(log)
         repeated = RepeatedSignIns(vault, self.sessions)
-        self.second_step = SecondStep(clock, events, self.challenges, self.sessions, repeated)
+        self.second_step = SecondStep(clock, events, self.challenges, self.sessions, repeated, step_up)
         self.attempts = attempts = PasswordAttempts(clock, log, throttling, events)
         self.sign_in = SignIn(clock, self.hasher, attempts, events, self.sessions, step_up, self.second_step)
         self.factors = Factors(clock, entropy, new_id, vault, log, settings, self.challenges)

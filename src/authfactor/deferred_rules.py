@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from authfactor.rules.links.links import Links
     from authfactor.rules.links.page_sessions import PageSessions
     from authfactor.rules.maintenance.retention import Retention
+    from authfactor.rules.tenants.environments import Environments
+    from authfactor.rules.tenants.mfa_policies import MfaPolicies
     from authfactor.settings import Settings
 
 
@@ -39,6 +41,7 @@ class DeferredRules:
     challenges: "Challenges"
     clock: "Clock"
     entropy: "Entropy"
+    environments: "Environments"
     events: "EventLog"
     factors: "Factors"
     hasher: "PasswordHasher"
@@ -53,6 +56,13 @@ class DeferredRules:
         from authfactor.rules.factors.recovery_codes import RecoveryCodeSets  # noqa: PLC0415 - when there are some
 
         return RecoveryCodeSets(self.clock, self.entropy, self.vault, self.events)
+
+    @functools.cached_property
+    def mfa_policies(self) -> "MfaPolicies":
+        """Policies of environments and users."""
+        from authfactor.rules.tenants.mfa_policies import MfaPolicies  # noqa: PLC0415 - for operators alone
+
+        return MfaPolicies(self.clock, self.events, self.environments)
 
     @functools.cached_property
     def session_checks(self) -> "SessionChecks":

@@ -251,13 +251,15 @@ class StepUpRequired(SignInRefused):
         user: "UserRecord",
         factor_ids: tuple[str, ...] = (),
         challenge: "ChallengeRecord | None" = None,
+        methods: tuple[str, ...] = (),
     ) -> None:
-        """`code` is `mfa_challenge` or `mfa_enrollment`."""
+        """`code` is `mfa_challenge` or `mfa_enrollment`; `methods` are the only ones that count, if any."""
         super().__init__(code, message)
         self.pending_token = pending_token
         self.user = user
         self.factor_ids = factor_ids
         self.challenge = challenge
+        self.methods = methods
 
 
 class LinkRefused(AuthfactorError):

@@ -81,6 +81,7 @@ def _step_up(error: errors.StepUpRequired) -> responses.ErrorBody:
         authentication_factors=references or UNSET,
         authentication_challenge=responses.challenge(error.challenge) if error.challenge else UNSET,
         user=responses.user(error.user),
+        methods=list(error.methods) or UNSET,
     )
 
 

@@ -137,6 +137,8 @@ class Request:
         render: Callable[[T], object] | None,
         action: str,
         target: str | Callable[[T], str],
+        *,
+        reason: str | None = None,
     ) -> Response:
         """Like `write`, with an audit entry that names the API key.
 
@@ -151,6 +153,7 @@ class Request:
             action,
             target,
             environment=caller.environment.number,
+            reason=reason,
             origin=self.origin,
         )
         return await self.write(audited, render)

@@ -99,9 +99,13 @@ class PublicKey(Record, frozen=True, gc=False):
 
 
 class SignedIn(Record, frozen=True, gc=False):
-    """The result of a completed sign-in or refresh; `repeated`: of a sign-in that was completed before."""
+    """The result of a completed sign-in or refresh; `repeated`: of a sign-in that was completed before.
+
+    `mfa_deadline`: the user must have enrolled by then; in milliseconds.
+    """
 
     user: UserRecord
     access_token: str
     refresh_token: str
     repeated: bool = False
+    mfa_deadline: int | None = None

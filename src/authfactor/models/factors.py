@@ -100,7 +100,9 @@ class Enrollment(Record, frozen=True, gc=False):
         return self.picture()
 
 
-CodeReason = Literal["code_mismatch", "code_already_used", "clock_drift", "code_malformed"]
+CodeReason = Literal[
+    "code_mismatch", "code_already_used", "clock_drift", "code_malformed", "method_not_allowed"
+]
 """Why a code was not valid."""
 
 

@@ -20,11 +20,43 @@ class Environment(Record, frozen=True, gc=False):
     updated_at: int
 
 
+class MfaTerms(Record, frozen=True, gc=False, omit_defaults=True):
+    """The terms of a policy: from when a factor is required, days of grace, and which methods count.
+
+    `required_from` in milliseconds; None: at once. `methods` None: all of them.
+    """
+
+    required_from: int | None = None
+    grace_days: int = 0
+    methods: tuple[str, ...] | None = None
+
+
+class MfaRule(MfaTerms, frozen=True, gc=False, omit_defaults=True):
+    """A policy for the users whose metadata has these values, or whose email has this domain."""
+
+    policy: MfaPolicy = "off"
+    metadata: dict[str, str] | None = None
+    email_domain: str | None = None
+
+
+class MfaOptions(MfaTerms, frozen=True, gc=False, omit_defaults=True):
+    """What an environment's policy has besides `Environment.mfa_policy`; the first rule that matches counts.
+
+    `users_differ`: operators have required a factor of single users, so that a sign-in must look;
+    `grace_given`: they have given deadlines.
+    """
+
+    rules: tuple[MfaRule, ...] = ()
+    users_differ: bool = False
+    grace_given: bool = False
+
+
 class EnvironmentOptions(Record, frozen=True, gc=False):
     """Further options of an environment, stored as JSON in `Environment.options`."""
 
     logout_redirects: tuple[str, ...] = ()
     page_redirects: tuple[str, ...] = ()
+    mfa: MfaOptions = MfaOptions()
 
 
 class ApiKey(Record, frozen=True, gc=False):

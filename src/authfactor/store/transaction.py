@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     from authfactor.store.queries.after_restore import RestoredRows
     from authfactor.store.queries.email_keys import EmailKeys
     from authfactor.store.queries.event_ranges import EventRanges
+    from authfactor.store.queries.policy_subjects import PolicySubjects
     from authfactor.store.queries.sign_in_history import SignInHistory
     from authfactor.store.tables.recovery_codes import RecoveryCodesTable
+    from authfactor.store.tables.user_mfa_policies import UserMfaPoliciesTable
 
 T = TypeVar("T")
 
@@ -122,6 +124,20 @@ class Tx:
         from authfactor.store.queries.sign_in_history import SignInHistory  # noqa: PLC0415 - for one page
 
         return SignInHistory(self.db)
+
+    @property
+    def user_mfa_policies(self) -> "UserMfaPoliciesTable":
+        """The table of single users' policies and deadlines."""
+        from authfactor.store.tables.user_mfa_policies import UserMfaPoliciesTable  # noqa: PLC0415 - when there are some
+
+        return UserMfaPoliciesTable(self.db)
+
+    @property
+    def policy_subjects(self) -> "PolicySubjects":
+        """What policies decide by."""
+        from authfactor.store.queries.policy_subjects import PolicySubjects  # noqa: PLC0415 - for operators alone
+
+        return PolicySubjects(self.db)
 
     @property
     def email_keys(self) -> "EmailKeys":

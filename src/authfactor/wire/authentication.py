@@ -4,10 +4,18 @@ import base64
 from typing import Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from authfactor.models import PublicKey, RecordPage, SessionRecord, SignedIn
 from authfactor.wire import timestamps
 from authfactor.wire.responses import ListMetadataObject, ListOf, ResponseModel, Timestamp, UserObject, user
+
+
+class MfaDeadline(ResponseModel, frozen=True, gc=False):
+    """The user must have enrolled in MFA by then to go on signing in."""
+
+    required: Literal[True]
+    deadline: Timestamp
 
 
 class AuthenticateResponse(ResponseModel, frozen=True, gc=False):
@@ -17,6 +25,7 @@ class AuthenticateResponse(ResponseModel, frozen=True, gc=False):
     access_token: str
     refresh_token: str
     authentication_method: Literal["Password"] = "Password"
+    mfa: MfaDeadline | UnsetType = UNSET
 
 
 class _StoredUser(msgspec.Struct, frozen=True, gc=False):
@@ -116,7 +125,10 @@ def session(record: SessionRecord, now: int) -> SessionObject:
 
 def signed_in(result: SignedIn) -> AuthenticateResponse:
     """Render a completed sign-in."""
-    return AuthenticateResponse(user(result.user), result.access_token, result.refresh_token)
+    if result.mfa_deadline is None:
+        return AuthenticateResponse(user(result.user), result.access_token, result.refresh_token)
+    mfa = MfaDeadline(required=True, deadline=timestamps.format_ms(result.mfa_deadline))
+    return AuthenticateResponse(user(result.user), result.access_token, result.refresh_token, mfa=mfa)
 
 
 def jwks(keys: list[tuple[str, PublicKey]]) -> JwksResponse:

@@ -1,6 +1,6 @@
 """Events as JSON, in `GET /events` and in webhook deliveries alike (contract section 6.2)."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
@@ -106,6 +106,48 @@ class RaisedSessionEvent(ResponseModel, frozen=True, gc=False):
     session_id: str
     user_id: str
     method: str
+
+
+class ChangedPolicy(ResponseModel, frozen=True, gc=False):
+    """Data of the event of a changed policy: the policy without rules, before and now."""
+
+    policy: str
+    previous_policy: str
+    required_from: Timestamp | None
+    grace_days: int
+    rules: int
+
+
+class StartedGrace(ResponseModel, frozen=True, gc=False):
+    """Data of the event that a user got a deadline for enrolling."""
+
+    user_id: str
+    deadline: Timestamp
+
+    @classmethod
+    def until(cls, user_id: str, deadline: int) -> "StartedGrace":
+        """Render a deadline in milliseconds."""
+        return cls(user_id, timestamps.format_ms(deadline))
+
+
+class EndedGrace(ResponseModel, frozen=True, gc=False):
+    """Data of the event that a user's grace is over."""
+
+    user_id: str
+    reason: Literal["enrolled", "deadline_passed"]
+
+
+class ExemptedUser(ResponseModel, frozen=True, gc=False):
+    """Data of the event that a user was exempted from a required factor."""
+
+    user_id: str
+    until: Timestamp
+    reason: str
+
+    @classmethod
+    def until_time(cls, user_id: str, until: int, reason: str) -> "ExemptedUser":
+        """Render an exemption that ends at `until`, in milliseconds."""
+        return cls(user_id, timestamps.format_ms(until), reason)
 
 
 class LinkEvent(ResponseModel, frozen=True, gc=False):

@@ -192,6 +192,7 @@ class ErrorBody(ResponseModel, frozen=True, gc=False):
     authentication_factors: list[FactorReference] | UnsetType = UNSET
     authentication_challenge: AuthenticationChallengeObject | UnsetType = UNSET
     user: UserObject | UnsetType = UNSET
+    methods: list[str] | UnsetType = UNSET
 
 
 class Alive(ResponseModel, frozen=True, gc=False):

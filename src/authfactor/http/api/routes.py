@@ -27,6 +27,16 @@ ROUTES: Final[list[Route]] = [
         ("POST", "/authfactor/sessions/{session_id}/reauthenticate", 200),
     ),
     *deferred(
+        "mfa_policies",
+        ("GET", "/authfactor/mfa_policy", 200),
+        ("PUT", "/authfactor/mfa_policy", 200),
+        ("POST", "/authfactor/mfa_policy/preview", 200),
+        ("GET", "/authfactor/reports/mfa_coverage", 200),
+        ("GET", "/authfactor/users/{user_id}/mfa_policy", 200),
+        ("PUT", "/authfactor/users/{user_id}/mfa_policy", 200),
+        ("DELETE", "/authfactor/users/{user_id}/mfa_policy", 204),
+    ),
+    *deferred(
         "webhooks",
         ("GET", "/webhook_endpoints", 200),
         ("POST", "/webhook_endpoints", 201),

@@ -48,6 +48,7 @@ VERDICT_BY_REASON: Final = {
     "code_already_used": "replay",
     "clock_drift": "drift",
     "code_malformed": MALFORMED,
+    "method_not_allowed": MALFORMED,
 }
 UNMATCHED: Final = "unmatched"
 OTHER: Final = "other"

@@ -11,6 +11,10 @@ CODE_REFUSALS: Final[dict[CodeReason, tuple[str, str]]] = {
         "invalid_one_time_code",
         "This is neither six digits nor a recovery code, and was not counted.",
     ),
+    "method_not_allowed": (
+        "invalid_one_time_code",
+        "The policy does not accept this kind of code. It was neither counted nor used up.",
+    ),
     "clock_drift": ("invalid_one_time_code", "The code is old. Check the clock of the phone."),
     "code_already_used": (
         "one_time_code_previously_used",

@@ -12,12 +12,12 @@ from authfactor.models import (
     SignedIn,
     UserRecord,
 )
-from authfactor.rules.authentication.code_refusals import code_refusal
+from authfactor.rules.authentication.code_refusals import CODE_REFUSALS, code_refusal
 from authfactor.rules.authentication.opaque_tokens import token_hash
 from authfactor.rules.authentication.repeated_sign_ins import RepeatedSignIns
 from authfactor.rules.authentication.sessions import AMR, PreparedSession, Sessions
 from authfactor.rules.authentication.sign_in_events import SignInEvents
-from authfactor.rules.authentication.step_up import password_mark
+from authfactor.rules.authentication.step_up import StepUp, password_mark
 from authfactor.rules.events import event_log
 from authfactor.rules.factors.challenges import Challenges
 from authfactor.rules.unit import Scope, unit
@@ -43,6 +43,7 @@ class SecondStep:
         challenges: Challenges,
         sessions: Sessions,
         repeated: RepeatedSignIns,
+        step_up: StepUp,
     ) -> None:
         """Keep the collaborators."""
         self._clock = clock
@@ -50,6 +51,7 @@ class SecondStep:
         self._challenges = challenges
         self._sessions = sessions
         self._repeated = repeated
+        self._step_up = step_up
 
     async def prepare(self, store: Store, environment: Environment, request: Authenticate) -> Unit[SignedIn]:
         """Prepare the second step.
@@ -109,7 +111,8 @@ class SecondStep:
             await self._events.emit_refused(scope, user, _PASSWORD_CHANGED, request)
             raise _bad_pending(token).after_commit()
         try:
-            challenge, _ = await self._load(scope, user, challenge_id)
+            challenge, factor = await self._load(scope, user, challenge_id)
+            await self._check_method(scope, user, factor.id, request)
             outcome = await self._challenges.check(scope, challenge.id, code, emit=False)
         except (errors.SignInRefused, errors.TooManyAttempts) as refusal:
             # The same request may have completed since this one was prepared.
@@ -120,7 +123,7 @@ class SecondStep:
             raise refusal.after_commit() from None
         if not outcome.valid or prepared is None:
             wrong = code_refusal(outcome)
-            if outcome.reason == "code_malformed":
+            if outcome.reason in {"code_malformed", "method_not_allowed"}:
                 raise wrong
             await self._events.emit(scope, event_log.MFA_FAILED, user, request, wrong)
             raise wrong.after_commit()
@@ -147,13 +150,16 @@ class SecondStep:
         """Judge a code sent with a right password, on the given challenge or a new one; count it if wrong."""
         factors = await scope.tx.factors.of_user(scope.number, user.id)
         active = [factor for factor in factors if factor.activated_at is not None]
-        if not active:
+        usable = await self._step_up.usable(scope, user, active)
+        if not usable:
             return False
         try:
             if request.authentication_challenge_id is None:
-                challenge = await self._challenges.open(scope, active[-1].id)
+                challenge = await self._challenges.open(scope, usable[-1].id)
             else:
-                challenge, _ = await self._load(scope, user, without_nul(request.authentication_challenge_id))
+                challenge_id = without_nul(request.authentication_challenge_id)
+                challenge, factor = await self._load(scope, user, challenge_id)
+                await self._check_method(scope, user, factor.id, request)
             outcome = await self._challenges.check(scope, challenge.id, request.code or "", emit=False)
         except (errors.SignInRefused, errors.TooManyAttempts, errors.NotFound):
             return False
@@ -184,6 +190,18 @@ class SecondStep:
                     "invalid_one_time_code", "This factor is not active. Use a challenge of an active factor."
                 )
         return challenge, factor
+
+    async def _check_method(
+        self, scope: Scope, user: UserRecord, factor_id: str, request: Authenticate
+    ) -> None:
+        """Raise `SignInRefused` if the user's policy accepts no factor of this kind.
+
+        A recovery code is no proof of the challenge's factor; `check` asks the policy about it.
+        """
+        if method_of(request) == "recovery_code":
+            return
+        if not await self._step_up.accepts_factor(scope, user, factor_id):
+            raise errors.SignInRefused(*CODE_REFUSALS["method_not_allowed"], reason="method_not_allowed")
 
     @unit
     async def _refuse(self, _: Scope, refusal: errors.SignInRefused) -> SignedIn:

@@ -22,7 +22,7 @@ from authfactor.models import (
 from authfactor.rules import pagination
 from authfactor.rules.authentication import session_state
 from authfactor.rules.authentication.opaque_tokens import random_token, token_hash
-from authfactor.rules.authentication.step_up import StepUp, may_be_due
+from authfactor.rules.authentication.step_up import StepUp, may_be_due, with_deadline
 from authfactor.rules.authentication.token_signing import TokenSigning
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
@@ -169,15 +169,18 @@ class Sessions:
         if user is None:
             raise _refused()
         # Not for a spent token: its grace period and its replay are `_refresh_spent`'s.
-        if may_be_due(scope.environment, session) and not prepared.spent:
+        grace = None
+        if may_be_due(scope.environment, session, user, now) and not prepared.spent:
             step_up = await self._step_up.demand(scope, user, user.password_hash, session)
-            if step_up is not None:
+            if isinstance(step_up, errors.StepUpRequired):
                 raise step_up.after_commit()
+            grace = step_up
         if await sessions.spend_refresh(number, hashed, now, prepared.successor):
             if not await sessions.touch(number, session.id, now):
                 raise _refused()
             await sessions.insert_refresh(number, token_hash(tokens.refresh_token), session.id, now)
-            return SignedIn(user, *tokens)
+            signed_in = SignedIn(user, *tokens)
+            return signed_in if grace is None else with_deadline(signed_in, grace)
         spent = await sessions.refresh_by_hash(number, hashed)
         return await self._refresh_spent(scope, user, session, spent, hashed)
 

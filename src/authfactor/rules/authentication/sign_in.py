@@ -19,7 +19,7 @@ from authfactor.rules.authentication.sessions import (
     Sessions,
 )
 from authfactor.rules.authentication.sign_in_events import SignInEvents
-from authfactor.rules.authentication.step_up import StepUp
+from authfactor.rules.authentication.step_up import StepUp, with_deadline
 from authfactor.rules.events import event_log
 from authfactor.rules.unit import Scope
 from authfactor.store import Store, Unit
@@ -97,9 +97,10 @@ class SignIn:
             await scope.tx.users.replace_password_hash(scope.number, user.id, stored, better)
         await self._events.emit(scope, event_log.PASSWORD_SUCCEEDED, latest, request)
         step_up = await self._step_up.demand(scope, latest, better)
-        if step_up is not None:
+        if isinstance(step_up, errors.StepUpRequired):
             raise step_up.after_commit()
-        return await self._sessions.start(scope, latest, prepared)
+        signed_in = await self._sessions.start(scope, latest, prepared)
+        return signed_in if step_up is None else with_deadline(signed_in, step_up)
 
     async def _lock(self, scope: Scope, user: UserRecord, request: Authenticate, stored: str) -> UserRecord:
         """Return the user, locked. Raises `PasswordHashChanged` unless the hash is still `stored`."""

@@ -1,13 +1,32 @@
 """Step-up: the factor that the policy requires before a session starts, or before an older one goes on."""
 
+import functools
 import hashlib
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from authfactor import errors
-from authfactor.models import Entropy, Environment, FactorRecord, PendingSignIn, SessionRecord, UserRecord
+from authfactor.models import (
+    AppliedPolicy,
+    Entropy,
+    Environment,
+    FactorRecord,
+    GracePeriod,
+    PendingSignIn,
+    SessionRecord,
+    SignedIn,
+    UserRecord,
+)
+from authfactor.rules.authentication.applied_policy import options_of, policy_for
 from authfactor.rules.authentication.opaque_tokens import random_token, token_hash
+from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors.challenges import Challenges
 from authfactor.rules.unit import Scope
 from authfactor.settings import Settings
+
+if TYPE_CHECKING:
+    from authfactor.rules.authentication.user_policies import UserPolicies
 
 # A sign-in may use a policy that was replaced this long ago: API callers are cached (`environments`).
 POLICY_DELAY_MS = 1000
@@ -16,59 +35,125 @@ POLICY_DELAY_MS = 1000
 class StepUp:
     """Decides whether a code or an enrollment must come first, and opens the pending sign-in for it."""
 
-    def __init__(self, entropy: Entropy, settings: Settings, challenges: Challenges) -> None:
+    def __init__(
+        self,
+        entropy: Entropy,
+        settings: Settings,
+        challenges: Challenges,
+        log: EventLog,
+    ) -> None:
         """Keep the collaborators; randomness comes from `entropy` alone."""
         self._entropy = entropy
         self._settings = settings
         self._challenges = challenges
+        self._log = log
+
+    @functools.cached_property
+    def _user_policies(self) -> "UserPolicies":
+        from authfactor.rules.authentication.user_policies import UserPolicies  # noqa: PLC0415 - when there are some
+
+        return UserPolicies(self._log)
 
     async def demand(
         self, scope: Scope, user: UserRecord, password_hash: str | None, session: SessionRecord | None = None
-    ) -> errors.StepUpRequired | None:
-        """Return what must come before a session: a code, an enrollment, or nothing.
+    ) -> errors.StepUpRequired | GracePeriod | None:
+        """Return what must come before a session: a code, an enrollment, later an enrollment, or nothing.
 
         `session` is the session that is refreshed; the completed sign-in replaces it. Under the policy
         `if_enrolled` it goes on if no factor was active when it began: enrolling does not end a session.
         """
-        policy = scope.environment.mfa_policy
-        if policy == "off":
+        policy = policy_for(scope.environment, user, scope.now)
+        if policy.mode == "off" and not policy.differs:
             return None
         factors = await scope.tx.factors.of_user(scope.number, user.id)
         active = [factor for factor in factors if factor.activated_at is not None]
-        if policy == "if_enrolled" and not _were_active(active, session):
+        usable = await self.usable(scope, user, active)
+        asked = policy.mode == "required" or (policy.mode == "if_enrolled" and _were_active(active, session))
+        if not asked and not policy.differs:
             return None
+        if not asked or not usable:
+            found = await self._user_policies.decide(
+                scope, user, policy, asked=asked, has_factor=bool(active), is_allowed=bool(usable)
+            )
+            if found == "pass":
+                return None
+            if isinstance(found, GracePeriod):
+                return found
+            usable = (usable or active) if found == "challenge" else []
+        return await self._refusal(scope, user, password_hash, session, policy, usable)
+
+    async def _refusal(
+        self,
+        scope: Scope,
+        user: UserRecord,
+        password_hash: str | None,
+        session: SessionRecord | None,
+        policy: AppliedPolicy,
+        usable: list[FactorRecord],
+    ) -> errors.StepUpRequired:
+        """Open the pending sign-in: a challenge of the newest factor, or an enrollment if there is none."""
         token = random_token(self._entropy)
         expires_at = scope.now + self._settings.pending_sign_in_life * 1000
         replaced = None if session is None else session.id
         pending = PendingSignIn(user.id, password_mark(password_hash), scope.now, expires_at, None, replaced)
         await scope.tx.pending_sign_ins.insert(scope.number, token_hash(token), pending)
-        if not active:
+        if not usable:
             return errors.StepUpRequired(
                 "mfa_enrollment",
                 "The user must enroll in MFA to finish authenticating.",
                 pending_token=token,
                 user=user,
+                methods=policy.methods or (),
             )
         return errors.StepUpRequired(
             "mfa_challenge",
             "The user must complete an MFA challenge to finish authenticating.",
             pending_token=token,
             user=user,
-            factor_ids=tuple(factor.id for factor in reversed(active)),
-            challenge=await self._challenges.open(scope, active[-1].id),
+            factor_ids=tuple(factor.id for factor in reversed(usable)),
+            challenge=await self._challenges.open(scope, usable[-1].id),
         )
 
+    async def usable(self, scope: Scope, user: UserRecord, active: list[FactorRecord]) -> list[FactorRecord]:
+        """Return the active factors of the kinds that the user's policy allows."""
+        policy = policy_for(scope.environment, user, scope.now)
+        if policy.methods is None or not active:
+            return active
+        details = await scope.tx.factors.details_of_user(scope.number, user.id)
+        allowed = {factor.id for factor in details if policy.allows(factor.type)}
+        return [factor for factor in active if factor.id in allowed]
 
-def may_be_due(environment: Environment, session: SessionRecord) -> bool:
+    async def accepts_factor(self, scope: Scope, user: UserRecord, factor_id: str) -> bool:
+        """Return whether a factor of this kind completes a sign-in: the policy may name others."""
+        policy = policy_for(scope.environment, user, scope.now)
+        if policy.methods is None:
+            return True
+        factor = await scope.tx.factors.details(scope.number, factor_id)
+        if factor is not None and policy.allows(factor.type):
+            return True
+        return await self._user_policies.is_exempt(scope, user.id)
+
+
+def may_be_due(environment: Environment, session: SessionRecord, user: UserRecord, now: int) -> bool:
     """Return whether a session was made without a factor under a policy that may have become stricter.
 
     False for every other session, so that its refresh needs no further statement. When the password was last
     entered does not matter: that may have been after the policy changed (decision 0043).
     """
-    if session.mfa_at is not None or environment.mfa_policy == "off":
+    if session.mfa_at is not None:
         return False
-    changed = environment.updated_at + POLICY_DELAY_MS
-    return environment.mfa_policy == "required" or session.created_at <= changed
+    policy = policy_for(environment, user, now)
+    if policy.mode != "if_enrolled" or policy.differs:
+        return policy.mode == "required" or policy.differs
+    # With rules, a change of the user may have changed the policy.
+    by_rules = options_of(environment.options).mfa.rules
+    changed = max(environment.updated_at, user.updated_at if by_rules else 0) + POLICY_DELAY_MS
+    return session.created_at <= changed
+
+
+def with_deadline(signed_in: SignedIn, grace: GracePeriod) -> SignedIn:
+    """Return a sign-in in grace, with the time by which the user must have enrolled."""
+    return msgspec.structs.replace(signed_in, mfa_deadline=grace.deadline)
 
 
 def password_mark(password_hash: str | None) -> bytes:

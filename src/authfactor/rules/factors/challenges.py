@@ -14,7 +14,7 @@ from authfactor.models import ChallengeRecord, Clock, CodeReason, FactorRecord, 
 from authfactor.otp import totp
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
-from authfactor.rules.factors import attempt_limits, challenge_state, clock_drift
+from authfactor.rules.factors import activation, attempt_limits, challenge_state, clock_drift
 from authfactor.rules.factors.server_clock import ServerClock
 from authfactor.rules.unit import Scope, shared_unit, single_unit
 from authfactor.settings import Settings
@@ -236,7 +236,7 @@ class Challenges:
             sealed = self._vault.seal(secret, secret_row(scope.number, factor.id))
             await scope.tx.factors.reseal(scope.number, factor.id, factor.secret, sealed)
         if factor.activated_at is None:
-            await self._emit(scope, event_log.FACTOR_ACTIVATED, factor)
+            await activation.announce(scope, self._log, factor)
         if challenge.session_id is not None:
             await self._session_raising().raise_session(scope, challenge, factor, "totp")
         return Verification(challenge_state.closed(challenge, scope.now), valid=True)

@@ -24,6 +24,7 @@ from authfactor.rules import pagination
 from authfactor.rules.authentication.sessions import ONE_STEP
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
+from authfactor.rules.factors import activation
 from authfactor.rules.factors.challenges import Challenges, secret_row
 from authfactor.rules.unit import Scope, shared_unit, unit
 from authfactor.settings import Settings
@@ -99,6 +100,8 @@ class Factors:
         await self._enforce_limit(scope, user_id, known)
         made = self._new(scope, user_id, issuer, name, secret, active=active)
         await self._insert(scope, made)
+        if active:
+            await activation.end_grace_of_enrolled(scope, self._log, user_id)
         challenge = await self._challenges.open(scope, made.factor.id)
         return Enrollment(made.factor, challenge, made.secret, made.uri, made.picture)
 
@@ -197,7 +200,7 @@ class Factors:
             raise errors.NotFound("Authentication Factor", factor_id)
         await self._emit(scope, event_log.FACTOR_DELETED, factor)
         if factor.user_id is not None:
-            await self._withdraw(scope, factor.user_id)
+            await self._withdraw(scope, factor.user_id, [factor])
 
     @unit
     async def reset(self, scope: Scope, user_id: str) -> int:
@@ -212,15 +215,20 @@ class Factors:
             await scope.tx.factors.delete(scope.number, factor.id)
             await self._emit(scope, event_log.FACTOR_DELETED, factor)
         await scope.tx.failures.clear(scope.number, user_id)
-        await self._withdraw(scope, user_id)
+        await self._withdraw(scope, user_id, factors)
         return len(factors)
 
-    async def _withdraw(self, scope: Scope, user_id: str) -> None:
-        """Once no factor is active, delete the recovery codes; next tokens of sessions claim `pwd` alone."""
+    async def _withdraw(self, scope: Scope, user_id: str, deleted: list[FactorRecord]) -> None:
+        """Once no factor is active, delete the recovery codes; next tokens of sessions claim `pwd` alone.
+
+        Whoever had an active factor gets no grace for the next one.
+        """
         left = await scope.tx.factors.of_user(scope.number, user_id)
         if all(factor.activated_at is None for factor in left):
             await scope.tx.recovery_codes.delete_of_user(scope.number, user_id)
             await scope.tx.sessions.clear_second_factor(scope.number, user_id, ONE_STEP, scope.now)
+            if any(factor.activated_at is not None for factor in deleted):
+                await scope.tx.user_mfa_policies.record_held_factor(scope.number, user_id, scope.now)
 
     def _secret(self, given: str | None, items: list[Item]) -> bytes:
         if given is None:

@@ -25,6 +25,7 @@ from authfactor.models import (
 )
 from authfactor.otp import recovery_code
 from authfactor.otp.recovery_code import TypedCode
+from authfactor.rules.authentication.applied_policy import names_methods, policy_for
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors import attempt_limits, challenge_state, imported_recovery_codes
@@ -154,13 +155,15 @@ class RecoveryCodeSets:
         emit: bool,
         repeated_since: int | None,
     ) -> Verification:
-        """Spend a code on a challenge of an active factor, whatever locks its user.
+        """Spend a code on a challenge of an active factor, whatever locks its user, if the policy allows it.
 
         `repeated_since`: the code that closed this challenge since then gets its result again; None repeats
         nothing. Raises `TooManyAttempts` for a wrong code beyond the pace, and `ChallengeAlreadyVerified`
         when a concurrent code has closed the challenge.
         """
         user_id = factor.user_id or ""
+        if names_methods(scope.environment) and not await _is_allowed(scope, user_id):
+            return Verification(challenge, valid=False, reason="method_not_allowed")
         digests = self._vault.digests(_PURPOSE, _bound(scope, user_id, code))
         if challenge.verified_at is None and await scope.tx.recovery_codes.spend(
             scope.number, user_id, digests, scope.now, challenge.id, recovery_code.ENOUGH_BITS
@@ -235,6 +238,15 @@ class RecoveryCodeSets:
 def _closed(challenge: ChallengeRecord, used_at: int) -> ChallengeRecord:
     """Return a challenge as the use of a code has closed it, which counts no attempt."""
     return msgspec.structs.replace(challenge, verified_at=used_at)
+
+
+async def _is_allowed(scope: Scope, user_id: str) -> bool:
+    """Return whether the policy accepts a recovery code of this user."""
+    user = await scope.tx.users.by_id(scope.number, user_id)
+    if user is None or policy_for(scope.environment, user, scope.now).allows("recovery_code"):
+        return True
+    stored = await scope.tx.user_mfa_policies.of(scope.number, user_id)
+    return stored is not None and stored.own(scope.now) == "exempt"
 
 
 def _is_recent(use: RecoveryCodeUse, now: int, since: int | None) -> bool:

@@ -12,9 +12,13 @@ from authfactor.errors import InvalidRequest, Item
 from authfactor.ids import IdGenerator
 from authfactor.models import ApiCaller, ApiKey, Clock, Entropy, Environment, EnvironmentOptions, MfaPolicy
 from authfactor.rules.authentication.opaque_tokens import random_token
+from authfactor.rules.events import event_log
+from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.unit import InstallationScope, Scope, installation_unit, unit
 from authfactor.settings import is_loopback
 from authfactor.store import Store, Unit
+from authfactor.wire import timestamps
+from authfactor.wire.events import ChangedPolicy
 
 KEY_PREFIX: Final = "sk_"
 # Cached callers: every worker refuses a revoked key within a second.
@@ -22,7 +26,6 @@ CALLER_TTL_MS: Final = 900
 MAX_CACHED: Final = 4096
 # The characters of a URL (RFC 3986 section 2); all others are percent-encoded.
 _URL: Final = re.compile(r"[A-Za-z0-9._~:/?@!$&'()*+,;=%\[\]-]+")
-POLICIES: Final[tuple[MfaPolicy, ...]] = ("off", "if_enrolled", "required")
 
 
 def options_of(environment: Environment) -> EnvironmentOptions:
@@ -56,11 +59,6 @@ def _may_redirect(url: str) -> bool:
     return written and (own or web or is_loopback(url))
 
 
-def is_weaker(policy: MfaPolicy, than: MfaPolicy) -> bool:
-    """Return whether a policy asks fewer users for a code than another one."""
-    return POLICIES.index(policy) < POLICIES.index(than)
-
-
 def hash_of(key: str) -> bytes:
     """Return the stored form of an API key; 256 random bits need no slow hash."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
@@ -69,11 +67,12 @@ def hash_of(key: str) -> bytes:
 class Environments:
     """Creates environments and API keys, and authenticates callers by their keys."""
 
-    def __init__(self, clock: Clock, entropy: Entropy, new_id: IdGenerator) -> None:
+    def __init__(self, clock: Clock, entropy: Entropy, new_id: IdGenerator, log: EventLog) -> None:
         """Keep the collaborators; callers and the last use of keys are cached in memory."""
         self._clock = clock
         self._entropy = entropy
         self._new_id = new_id
+        self._log = log
         # By the key itself, because hashing it would be a large part of a request. Emptied once a minute.
         self._known: dict[str, tuple[ApiCaller, int]] = {}
         self._used: dict[tuple[int, str], int] = {}
@@ -168,7 +167,36 @@ class Environments:
         updated_at = max(scope.now, known.updated_at + 1)
         changed = msgspec.structs.replace(known, **changes, updated_at=updated_at)
         await environments.update(changed)
+        await self._announce(scope, known, changed)
         return changed
+
+    async def change(
+        self, scope: Scope, known: Environment, policy: MfaPolicy, options: EnvironmentOptions
+    ) -> Environment:
+        """Store policy and options of an environment whose row is locked."""
+        changed = msgspec.structs.replace(
+            known,
+            mfa_policy=policy,
+            options=msgspec.json.encode(options).decode(),
+            updated_at=max(scope.now, known.updated_at + 1),
+        )
+        await scope.tx.environments.update(changed)
+        await self._announce(scope, known, changed)
+        return changed
+
+    async def _announce(self, scope: Scope, known: Environment, changed: Environment) -> None:
+        """Write the event of a changed policy."""
+        before, after = options_of(known).mfa, options_of(changed).mfa
+        terms = [(mfa.required_from, mfa.grace_days, mfa.methods, mfa.rules) for mfa in (before, after)]
+        if known.mfa_policy != changed.mfa_policy or terms[0] != terms[1]:
+            data = ChangedPolicy(
+                changed.mfa_policy,
+                known.mfa_policy,
+                timestamps.format_optional(after.required_from),
+                after.grace_days,
+                len(after.rules),
+            )
+            await self._log.append(scope, event_log.POLICY_CHANGED, None, data)
 
     @unit
     async def new_key(self, scope: Scope, name: str, *, key: str = "") -> tuple[ApiKey, str]:

@@ -144,6 +144,7 @@ class Users:
         user = await self._lock(scope, user_id)
         await scope.tx.factors.delete_of_user(scope.number, user_id)
         await scope.tx.recovery_codes.delete_of_user(scope.number, user_id)
+        await scope.tx.user_mfa_policies.delete(scope.number, user_id)
         await scope.tx.failures.clear(scope.number, user_id)
         await scope.tx.sessions.delete_of_user(scope.number, user_id)
         await scope.tx.links.delete_of_user(scope.number, user_id)

@@ -9,8 +9,8 @@ from authfactor.http.pages import page_branding
 from authfactor.http.pages.console.console_request import UNKNOWN_VERSION, ConsoleRequest
 from authfactor.http.response import Response
 from authfactor.models import BrandingRecord, Environment, MfaPolicy
+from authfactor.rules.authentication.applied_policy import is_weaker
 from authfactor.rules.links.branding import NO_BRANDING
-from authfactor.rules.tenants.environments import is_weaker
 from authfactor.wire.links import UpdateBranding
 
 MAX_NAME: Final = 64

@@ -1,0 +1,131 @@
+"""Which policy applies to a user: the first rule that matches, or the environment's (decision 0045).
+
+Decided without a statement: a sign-in has loaded the environment and the user.
+"""
+
+import functools
+from typing import Final, NamedTuple, Protocol
+
+import msgspec
+
+from authfactor.email_identity import email_key
+from authfactor.models import (
+    AppliedPolicy,
+    Environment,
+    EnvironmentOptions,
+    MfaOptions,
+    MfaPolicy,
+    MfaRule,
+    MfaTerms,
+)
+
+# From the weakest to the strictest.
+POLICIES: Final[tuple[MfaPolicy, ...]] = ("off", "if_enrolled", "required")
+# Kinds of proof that a policy can name. The kinds of factors come first: one of them must be allowed.
+FACTOR_KINDS: Final[tuple[str, ...]] = ("totp",)
+METHODS: Final[tuple[str, ...]] = (*FACTOR_KINDS, "recovery_code")
+
+
+class PolicyUser(Protocol):
+    """What rules look at."""
+
+    @property
+    def email(self) -> str:
+        """The email address."""
+
+    @property
+    def email_verified(self) -> bool:
+        """Whether the application has verified it."""
+
+    @property
+    def metadata(self) -> str:
+        """A JSON object."""
+
+
+def is_weaker(policy: MfaPolicy, than: MfaPolicy) -> bool:
+    """Return whether a policy asks fewer users for a code than another one."""
+    return POLICIES.index(policy) < POLICIES.index(than)
+
+
+def policy_for(environment: Environment, user: PolicyUser, now: int) -> AppliedPolicy:
+    """Return the policy of an environment for a user, without what operators have decided for the user."""
+    return policy_in(environment.mfa_policy, options_of(environment.options).mfa, user, now)
+
+
+def policy_in(base: MfaPolicy, options: MfaOptions, user: PolicyUser, now: int) -> AppliedPolicy:
+    """Return the policy of a document for a user; `base` is its policy without the rules."""
+    found = Matched(base, options, None)
+    if options.rules:
+        domain = domain_of(user.email)
+        found = _first_match(found, options.rules, 0, user, msgspec.json.decode(user.metadata), domain)
+    terms, mode = found.terms, found.policy
+    if mode == "required" and terms.required_from is not None and now < terms.required_from:
+        mode = "if_enrolled"
+    return AppliedPolicy(
+        mode, terms.grace_days, terms.methods, found.rule, terms.required_from, options.users_differ
+    )
+
+
+def domain_of(email: str) -> str:
+    """Return the domain of an email address in the form in which domains are compared."""
+    return email_key(email).rpartition("@")[2]
+
+
+class Matched(NamedTuple):
+    """A policy with its terms, and the index of its rule."""
+
+    policy: MfaPolicy
+    terms: MfaTerms
+    rule: int | None
+
+    def is_weaker(self, than: "Matched") -> bool:
+        """Whether this asks less of some user, or later, or accepts more."""
+        if is_weaker(self.policy, than.policy):
+            return True
+        mine, theirs = self.terms, than.terms
+        later = self.policy == than.policy == "required" and (
+            mine.grace_days > theirs.grace_days or (mine.required_from or 0) > (theirs.required_from or 0)
+        )
+        mine_only = set(METHODS if mine.methods is None else mine.methods)
+        return later or (theirs.methods is not None and not mine_only.issubset(theirs.methods))
+
+
+def _first_match(
+    base: Matched,
+    rules: tuple[MfaRule, ...],
+    start: int,
+    user: PolicyUser,
+    metadata: dict[str, str],
+    domain: str,
+) -> Matched:
+    """Return the first rule from `start` on that matches, or `base`."""
+    for index, rule in enumerate(rules[start:], start):
+        if rule.metadata is not None:
+            if all(metadata.get(key) == value for key, value in rule.metadata.items()):
+                return Matched(rule.policy, rule, index)
+        elif rule.email_domain == domain:
+            found = Matched(rule.policy, rule, index)
+            if user.email_verified:
+                return found
+            # Whoever types an email must not choose a weaker policy with it.
+            others = _first_match(base, rules, index + 1, user, metadata, domain)
+            return others if found.is_weaker(others) else found
+    return base
+
+
+@functools.lru_cache(maxsize=256)
+def options_of(text: str) -> EnvironmentOptions:
+    """Decode an environment's options; the last ones are kept, because each sign-in needs them."""
+    return msgspec.json.decode(text, type=EnvironmentOptions)
+
+
+def names_methods(environment: Environment) -> bool:
+    """Return whether a policy of the environment leaves out a method for some users."""
+    options = options_of(environment.options).mfa
+    return any(terms.methods is not None for terms in (options, *options.rules))
+
+
+def may_have_grace(environment: Environment) -> bool:
+    """Return whether users of the environment may have a deadline."""
+    options = options_of(environment.options).mfa
+    return options.grace_given or any(terms.grace_days for terms in (options, *options.rules))
