@@ -236,6 +236,45 @@ def test_forced_restore_keeps_the_old_database_and_its_restrictions(
     assert (data / "authfactor.db").stat().st_mode & 0o777 == 0o600
 
 
+def test_forced_restore_keeps_deadlines_and_withdrawn_exemptions(
+    installation: Installation, tmp_path: Path
+) -> None:
+    file, columns = tmp_path / "backup", "environment, user_id, policy, until, grace_until, updated_at"
+    ((number, user),) = installation.sql("SELECT environment, id FROM users")
+    others = [f"{user}{letter}" for letter in "abcde"]
+    for other in others:
+        installation.sql(
+            "INSERT INTO users (environment, id, email, email_verified, metadata, created_at, updated_at,"
+            " email_key) VALUES (?, ?, ?, 0, '{}', 1, 1, ?)",
+            *(number, other, f"{other}@example.org", f"{other}@example.org"),
+        )
+    insert = f"INSERT INTO user_mfa_policies ({columns}) VALUES (?, ?, ?, ?, ?, 1)"  # noqa: S608 - columns from above
+    installation.sql(insert, number, user, "exempt", 99, None)
+    installation.sql(insert, number, others[0], "exempt", 99, 50)
+    installation.sql(insert, number, others[1], "default", None, 50)
+    installation.sql(insert, number, others[4], "exempt", 99, None)
+    installation.backup(file)
+    installation.sql("UPDATE user_mfa_policies SET policy = 'default', until = NULL WHERE user_id = ?", user)
+    installation.sql("UPDATE user_mfa_policies SET grace_until = 40 WHERE user_id = ?", others[0])
+    installation.sql("UPDATE user_mfa_policies SET held_factor_at = 7 WHERE user_id = ?", others[1])
+    installation.sql(insert, number, others[2], "exempt", 99, 60)
+    installation.sql(insert, number, others[3], "required", None, None)
+    installation.sql("DELETE FROM user_mfa_policies WHERE user_id = ?", others[4])
+    assert installation.run("--json", "restore", str(file), "--force").exit_code == 0
+    assert installation.sql(
+        "SELECT user_id, policy, until, grace_until, held_factor_at FROM user_mfa_policies ORDER BY user_id"
+    ) == [
+        (user, "default", 99, None, None),
+        (others[0], "exempt", 99, 40, None),
+        (others[1], "default", None, 50, 7),
+        (others[2], "default", None, 60, None),
+        (others[3], "required", None, None, None),
+        (others[4], "default", None, None, None),
+    ]
+    ((options,),) = installation.sql("SELECT options FROM environments WHERE number = ?", number)
+    assert json.loads(options)["mfa"]["users_differ"] is True
+
+
 def test_forced_restore_keeps_an_unreadable_database(installation: Installation, tmp_path: Path) -> None:
     data, file = installation.data, tmp_path / "backup"
     installation.backup(file)

@@ -42,11 +42,13 @@ TABLES = (
     "brandings",
     "throttles",
     "recovery_codes",
+    "user_mfa_policies",
 )
 # These insert into the environment they name, or find a caller by the hash of a secret.
 CREATORS = {"insert", "insert_refresh", "append", "append_all", "claim", "active_by_hash", "put", "replace"}
 CREATORS |= {"failures.charge", "throttles.charge"}
 CREATORS |= {"by_token", "by_session"}
+CREATORS |= {"set_policy", "start_grace", "grant_grace", "record_held_factor"}
 
 EMPTY = FailureRecord((), 0, None)
 LOCKED = FailureRecord((9,), 9, 9)
@@ -75,6 +77,7 @@ READS: dict[str, tuple[Callable[[Tx], Awaitable[object]], object]] = {
     "factors.of_user": (lambda tx: tx.factors.of_user(OTHER, USER), []),
     "factors.details_of_user": (lambda tx: tx.factors.details_of_user(OTHER, USER), []),
     "factors.details": (lambda tx: tx.factors.details(OTHER, FACTOR), None),
+    "user_mfa_policies.of": (lambda tx: tx.user_mfa_policies.of(OTHER, USER), None),
     "recovery_codes.count": (lambda tx: tx.recovery_codes.count(OTHER, USER), RecoveryCodeCount(0, 0, None)),
     "recovery_codes.use_of": (lambda tx: tx.recovery_codes.use_of(OTHER, USER, ["spent"]), None),
     "recovery_codes.imported_bits": (lambda tx: tx.recovery_codes.imported_bits(OTHER, USER), None),
@@ -119,6 +122,8 @@ WRITES: dict[str, tuple[Callable[[Tx, "Rows"], Awaitable[object]], object]] = {
     "factors.reseal": (lambda tx, _: tx.factors.reseal(OTHER, FACTOR, "sealed", "new"), None),
     "factors.resync": (lambda tx, _: tx.factors.resync(OTHER, FACTOR, 9, 1, 9), False),
     "factors.rename": (lambda tx, _: tx.factors.rename(OTHER, FACTOR, "name", 9), False),
+    "user_mfa_policies.end_grace": (lambda tx, _: tx.user_mfa_policies.end_grace(OTHER, USER, 9), False),
+    "user_mfa_policies.delete": (lambda tx, _: tx.user_mfa_policies.delete(OTHER, USER), False),
     "recovery_codes.delete_of_user": (lambda tx, _: tx.recovery_codes.delete_of_user(OTHER, USER), 0),
     "recovery_codes.replace_imported": (
         lambda tx, _: tx.recovery_codes.replace_imported(OTHER, USER, [["new"]], "abcdef", 9, 41),
@@ -210,6 +215,7 @@ async def fill(tx: Tx, rows: "Rows", environment: int) -> None:
     await tx.throttles.charge(environment, USER, 5, 10, 3)
     await tx.recovery_codes.replace_imported(environment, USER, [["unused"], ["spent"]], "abcdef", 1, 64)
     await tx.recovery_codes.spend(environment, USER, ["spent"], 1, CHALLENGE, 0)
+    await tx.user_mfa_policies.start_grace(environment, USER, 5, 1)
     await tx.idempotency.claim(IdempotencyClaim(environment, b"k", b"b", 9), 1)
     await tx.idempotency.store_response(IdempotencyClaim(environment, b"k", b"b", 9), "answer")
     await tx.events.append(environment, "event_1", "x", None, "{}", 1)
@@ -283,7 +289,7 @@ def test_every_table_method_with_an_environment_is_listed() -> None:
     tx = Tx(None)  # type: ignore[arg-type]  # only the classes are inspected
     methods = {
         f"{table}.{method}"
-        for table in {*TABLES, "attempts"} & {*Tx.__slots__, "recovery_codes"}
+        for table in {*TABLES, "attempts"} & {*Tx.__slots__, "recovery_codes", "user_mfa_policies"}
         for method in vars(type(getattr(tx, table)))
         if not method.startswith("_") and not {method, f"{table}.{method}"} & CREATORS
     }

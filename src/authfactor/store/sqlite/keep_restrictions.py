@@ -1,7 +1,7 @@
 """Carry restrictions from the replaced database into the one restored over it.
 
-Locks, failed codes, revoked API keys, spent TOTP steps, disabled or demoted operators, throttles: for each,
-the stricter of the two databases wins (decision 0015).
+Locks, failed codes, revoked API keys, spent TOTP steps, disabled or demoted operators, throttles, withdrawn
+exemptions, deadlines of grace: for each, the stricter of the two databases wins (decision 0015).
 """
 
 import sqlite3
@@ -41,6 +41,43 @@ INSERT INTO throttles (environment, subject, full_at) SELECT environment, subjec
 WHERE true ON CONFLICT (environment, subject) DO UPDATE SET full_at = max(throttles.full_at, excluded.full_at)
 """
 
+# An exemption counts where both have it, a required factor where one has it. The earlier deadline counts, and
+# grace that is over in one is over.
+USER_POLICIES = """
+INSERT INTO user_mfa_policies (environment, user_id, policy, until, reason, grace_until, grace_granted_at,
+  grace_ended_at, held_factor_at, updated_at)
+SELECT environment, user_id, CASE policy WHEN 'exempt' THEN 'default' ELSE policy END,
+  CASE policy WHEN 'exempt' THEN NULL ELSE until END, reason, grace_until, grace_granted_at, grace_ended_at,
+  held_factor_at, updated_at
+FROM old.user_mfa_policies AS o
+WHERE EXISTS (SELECT 1 FROM users AS u WHERE u.environment = o.environment AND u.id = o.user_id)
+ON CONFLICT (environment, user_id) DO UPDATE SET
+  policy = CASE WHEN excluded.policy = 'required' THEN 'required'
+    WHEN user_mfa_policies.policy <> 'exempt' THEN user_mfa_policies.policy
+    ELSE (SELECT o.policy FROM old.user_mfa_policies AS o
+      WHERE o.environment = excluded.environment AND o.user_id = excluded.user_id) END,
+  until = CASE WHEN excluded.policy = 'required' THEN excluded.until ELSE user_mfa_policies.until END,
+  grace_until = min(coalesce(user_mfa_policies.grace_until, excluded.grace_until),
+    coalesce(excluded.grace_until, user_mfa_policies.grace_until)),
+  grace_ended_at = coalesce(user_mfa_policies.grace_ended_at, excluded.grace_ended_at),
+  held_factor_at = coalesce(user_mfa_policies.held_factor_at, excluded.held_factor_at)
+"""
+
+# Users without a row in the old database have no exemption there.
+EXEMPTIONS = """
+UPDATE user_mfa_policies SET policy = 'default', until = NULL WHERE policy = 'exempt'
+  AND (environment, user_id) NOT IN
+  (SELECT environment, user_id FROM old.user_mfa_policies WHERE policy = 'exempt')
+"""
+
+LOOK_AT_USERS = """
+UPDATE environments SET options = json_patch(options, '{"mfa": {"users_differ": true}}')
+WHERE number IN (SELECT environment FROM user_mfa_policies WHERE policy = 'required')
+"""
+
+# A database that an older release has left has no such table.
+HAS_POLICIES = "SELECT 1 FROM old.sqlite_master WHERE name = 'user_mfa_policies'"
+
 FAILURES = "SELECT environment, subject, times, in_a_row, locked_until FROM {}failures"
 
 PUT_FAILURE = """
@@ -56,6 +93,9 @@ def keep(path: Path, old: Path) -> bool:
             connection.execute("BEGIN IMMEDIATE")
             for statement in (REVOKED_KEYS, SPENT_STEPS, DISABLED_OPERATORS, DEMOTED_OPERATORS, THROTTLES):
                 connection.execute(statement)
+            if connection.execute(HAS_POLICIES).fetchone():
+                for statement in (USER_POLICIES, EXEMPTIONS, LOOK_AT_USERS):
+                    connection.execute(statement)
             ours = {row[:2]: row[2:] for row in connection.execute(FAILURES.format(""))}
             for environment, subject, *theirs in connection.execute(FAILURES.format("old.")).fetchall():
                 merged = _stricter(ours.get((environment, subject), ("", 0, None)), tuple(theirs))
