@@ -3,6 +3,7 @@
 import time
 import uuid
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Final
 
@@ -28,6 +29,13 @@ TAKES: Final[Mapping[str, tuple[str, ...]]] = {
     "list_all_factors": ("member_id",),
     "rename_factor": ("factor_id",),
     "resync_factor": ("factor_id", "code", "next_code"),
+    "get_mfa_policy": (),
+    "set_mfa_policy": (),
+    "preview_mfa_policy": (),
+    "get_mfa_coverage": (),
+    "get_user_mfa_policy": ("user_id",),
+    "set_user_mfa_policy": ("user_id", "until"),
+    "delete_user_mfa_policy": ("user_id",),
     "challenge_factor": ("factor_id",),
     "verify_challenge": ("challenge_id", "code"),
     "challenge_factor_before_2022": ("factor_id",),
@@ -102,6 +110,11 @@ class _Scene:
         assert answer.status_code == status, f"{path}: {answer.text}"
         found: dict[str, Any] = answer.json()
         return found
+
+    @cached_property
+    def until(self) -> str:
+        soon = datetime.now(UTC) + timedelta(days=7)
+        return soon.isoformat(timespec="seconds")
 
     @cached_property
     def user_id(self) -> str:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from authfactor.rules.links.page_sessions import PageSessions
     from authfactor.rules.maintenance.retention import Retention
     from authfactor.rules.tenants.environments import Environments
-    from authfactor.rules.tenants.mfa_policies import MfaPolicies
+    from authfactor.rules.tenants.mfa_policies import EnvironmentPolicies
     from authfactor.settings import Settings
 
 
@@ -58,11 +58,11 @@ class DeferredRules:
         return RecoveryCodeSets(self.clock, self.entropy, self.vault, self.events)
 
     @functools.cached_property
-    def mfa_policies(self) -> "MfaPolicies":
+    def mfa_policies(self) -> "EnvironmentPolicies":
         """Policies of environments and users."""
-        from authfactor.rules.tenants.mfa_policies import MfaPolicies  # noqa: PLC0415 - for operators alone
+        from authfactor.rules.tenants.mfa_policies import EnvironmentPolicies  # noqa: PLC0415 - for operators alone
 
-        return MfaPolicies(self.clock, self.events, self.environments)
+        return EnvironmentPolicies(self.clock, self.events, self.environments)
 
     @functools.cached_property
     def session_checks(self) -> "SessionChecks":

@@ -25,18 +25,21 @@ PUBLIC: Final = {
     " AuthenticationFactorReference AuthenticationFactorTotp AuthenticationFactorTotpAndChallengeResponse"
     " AuthenticationFactorTotpExtended AuthenticationResponse AuthorizationError BadRequestError Client"
     " ClientError ConflictError ErrorItem Event HostedPageBranding HostedPageLink Jwk Jwks ListMetadata"
-    " MfaChallengeError MfaEnrollmentError NotFoundError Page RaisedSession RateLimitExceededError"
-    " RecoveryCodes RecoveryCodesCreated ServerError Session SessionCheck SignatureInvalidError"
-    " TooManyAttemptsError Totp TotpExtended UNSET UnprocessableEntityError User UserFactor WebhookDelivery"
-    " WebhookEndpoint verify_event",
-    "Client": "close events hosted_pages mfa user_management webhooks",
-    "AsyncClient": "aclose events hosted_pages mfa user_management webhooks",
+    " MfaChallengeError MfaCoverage MfaDeadline MfaEnrollmentError MfaPolicy MfaPolicyPreview MfaPolicyRule"
+    " NotFoundError Page PolicyOutcomes RaisedSession RateLimitExceededError RecoveryCodes"
+    " RecoveryCodesCreated ServerError Session SessionCheck SignatureInvalidError TooManyAttemptsError Totp TotpExtended"
+    " UNSET UnprocessableEntityError User UserFactor UserMfaPolicy WebhookDelivery WebhookEndpoint"
+    " verify_event",
+    "Client": "close events hosted_pages mfa mfa_policies user_management webhooks",
+    "AsyncClient": "aclose events hosted_pages mfa mfa_policies user_management webhooks",
     "user_management": "authenticate_with_password authenticate_with_refresh_token authenticate_with_totp"
     " challenge_session check_session create_user delete_user enroll_auth_factor get_jwks get_jwks_url"
     " get_logout_url get_user get_user_by_external_id list_auth_factors list_sessions list_users"
     " reauthenticate_session revoke_session update_user",
     "mfa": "challenge_factor create_recovery_codes delete_factor delete_recovery_codes enroll_factor"
     " get_factor get_recovery_codes list_all_factors rename_factor resync_factor verify_challenge",
+    "mfa_policies": "get_coverage get_policy get_user_policy preview_policy reset_user_policy set_policy"
+    " set_user_policy",
     "events": "list_events",
     "hosted_pages": "create_challenge_link create_enrollment_link get_branding get_challenge_link"
     " get_enrollment_link update_branding",
@@ -72,7 +75,7 @@ def test_public_names_of_the_client_are_unchanged() -> None:
         "Client": names(client),
         "AsyncClient": names(async_client),
     }
-    for group in ("user_management", "mfa", "events", "hosted_pages", "webhooks"):
+    for group in ("user_management", "mfa", "mfa_policies", "events", "hosted_pages", "webhooks"):
         names_found[group] = names(getattr(client, group))
         assert names(getattr(async_client, group)) == names_found[group]
 

@@ -17,9 +17,10 @@ from authfactor.rules.events.event_log import EventQuery
 from authfactor.rules.factors.recovery_codes import LOW
 from authfactor.settings import Settings
 from authfactor.wire import events as wire_events
-from authfactor.wire import responses
+from authfactor.wire import responses, timestamps
 from authfactor.wire.links import CreateEnrollmentLink
-from authfactor.wire.requests import Authenticate, RenameFactor, ResyncFactor, UpdateUser
+from authfactor.wire.mfa_policies import SetMfaPolicy, SetUserMfaPolicy
+from authfactor.wire.requests import Authenticate, EnrollUserFactor, RenameFactor, ResyncFactor, UpdateUser
 from authfactor.wire.session_checks import ChallengeSession
 from authfactor.wire.webhooks import CreateWebhookEndpoint
 from tests.support.clock import FakeClock
@@ -103,7 +104,7 @@ async def _cause_all(installation: Installation) -> None:
 
     pair = ResyncFactor([installation.code(enrolled, step) for step in (3, 4)])
     await af.run(af.clock_resync.resync(environment, enrolled.factor.id, pair))
-
+    await _require(installation)
     for _ in range(WRONG_CODES):
         await _refused_code(installation, enrolled, installation.wrong(enrolled))
     assert await af.run(af.users.unlock(environment, user.id))
@@ -113,6 +114,25 @@ async def _cause_all(installation: Installation) -> None:
     await af.run(af.deliveries.ping(environment, made.id))
     await af.run(af.factors.delete(environment, enrolled.factor.id))
     await af.run(af.users.delete(environment, user.id))
+
+
+async def _require(installation: Installation) -> None:
+    """Require a factor of everybody: one user is exempt, another enrolls in grace."""
+    af = installation.af
+    robot, late = await installation.user("robot@example.org"), await installation.user(password=PASSWORD)
+    until = timestamps.format_ms(installation.clock.now + 30 * 24 * 3600 * 1000)
+    exemption = SetUserMfaPolicy(policy="exempt", until=until, reason="Nightly export")
+    await af.run(af.mfa_policies.set_for_user(installation.environment, robot.id, exemption))
+    required = SetMfaPolicy(policy="required", grace_days=14)
+    environment = await af.run(af.mfa_policies.set(installation.environment, required))
+    right = Authenticate(email=late.email, password=PASSWORD, **BROWSER)
+    signed_in = await af.run(await af.sign_in.prepare_password(af.store, environment, right))
+    assert signed_in.mfa_deadline
+    enrollment = EnrollUserFactor(type="totp")
+    enrolled = await af.run(af.factors.enroll(environment, late.id, enrollment))
+    assert enrolled.challenge
+    code = installation.code(enrolled)
+    assert (await af.run(af.challenges.verify(environment, enrolled.challenge.id, code))).valid
 
 
 async def _refused_code(installation: Installation, enrolled: Enrollment, code: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from authfactor.cli import context
+from authfactor.cli.user_policies import grace, policy
 from authfactor.models import Environment, PageQuery, RecordPage, UserRecord
 from authfactor.wire import responses, timestamps
 from authfactor.wire.requests import CreateUser, UpdateUser
@@ -188,3 +189,7 @@ def _print_user(options: context.GlobalOptions, user: UserRecord) -> None:
         ("created", timestamps.format_ms(user.created_at)),
     ]
     context.print_result(options, responses.user(user), lambda: context.print_pairs(lines))
+
+
+users.add_command(policy)
+users.add_command(grace)

@@ -33,6 +33,14 @@ from authfactor.client.own_types import (
     SessionCheck,
 )
 from authfactor.client.paging import AsyncPage, Page
+from authfactor.client.policy_types import (
+    MfaCoverage,
+    MfaPolicy,
+    MfaPolicyPreview,
+    MfaPolicyRule,
+    PolicyOutcomes,
+    UserMfaPolicy,
+)
 from authfactor.client.types import (
     AuthenticationChallenge,
     AuthenticationChallengeVerificationResponse,
@@ -46,6 +54,7 @@ from authfactor.client.types import (
     Jwk,
     Jwks,
     ListMetadata,
+    MfaDeadline,
     RaisedSession,
     Session,
     Totp,
@@ -86,9 +95,15 @@ __all__ = [
     "Jwks",
     "ListMetadata",
     "MfaChallengeError",
+    "MfaCoverage",
+    "MfaDeadline",
     "MfaEnrollmentError",
+    "MfaPolicy",
+    "MfaPolicyPreview",
+    "MfaPolicyRule",
     "NotFoundError",
     "Page",
+    "PolicyOutcomes",
     "RaisedSession",
     "RateLimitExceededError",
     "RecoveryCodes",
@@ -103,6 +118,7 @@ __all__ = [
     "UnprocessableEntityError",
     "User",
     "UserFactor",
+    "UserMfaPolicy",
     "WebhookDelivery",
     "WebhookEndpoint",
     "verify_event",

@@ -155,6 +155,11 @@ class MfaEnrollmentError(AuthorizationError):
         return self._read(str, "pending_authentication_token") or ""
 
     @property
+    def methods(self) -> list[str]:
+        """The only methods that count for this user; empty if all do."""
+        return self._read(list[str], "methods") or []
+
+    @property
     def user(self) -> User | None:
         """The user who is signing in."""
         return self._read(User, "user")

@@ -105,8 +105,8 @@ class AuthenticationChallengeVerificationResponse(Model, frozen=True, kw_only=Tr
     challenge: AuthenticationChallenge
     valid: bool
     reason: str | None = None
-    """If not valid: `code_mismatch`, `code_already_used`, `clock_drift`, or `code_malformed`: not a code, and
-    not counted."""
+    """If not valid: `code_mismatch`, `code_already_used`, `clock_drift`, or, not counted, `code_malformed`:
+    not a code, and `method_not_allowed`: the policy leaves out this kind of code."""
     attempts_remaining: int | None = None
     """If not valid: attempts left on this challenge."""
     locked_until: datetime | None = None
@@ -153,6 +153,13 @@ class User(Model, frozen=True, kw_only=True):
     object: Literal["user"] = "user"
 
 
+class MfaDeadline(Model, frozen=True, kw_only=True):
+    """The user must enroll a factor by `deadline`."""
+
+    required: bool
+    deadline: datetime
+
+
 class AuthenticationResponse(Model, frozen=True, kw_only=True):
     """The result of a completed sign-in or a token refresh."""
 
@@ -161,6 +168,8 @@ class AuthenticationResponse(Model, frozen=True, kw_only=True):
     refresh_token: str
     authentication_method: str | None = None
     organization_id: str | None = None
+    mfa: MfaDeadline | None = None
+    """If the user must enroll by a deadline to go on signing in."""
 
     def __repr__(self) -> str:
         """Omit the tokens, for logs and tracebacks."""

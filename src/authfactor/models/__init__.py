@@ -49,7 +49,7 @@ from authfactor.models.mfa_policies import (
     OutcomeCounts,
     OwnPolicy,
     PolicySubject,
-    UserMfaPolicy,
+    StoredUserPolicy,
     UserPolicyInForce,
 )
 from authfactor.models.tenants import (
@@ -117,6 +117,7 @@ __all__ = [
     "SessionRecord",
     "SignedIn",
     "SigningKey",
+    "StoredUserPolicy",
     "Unsatisfied",
     "UserMfaPolicy",
     "UserPolicyInForce",

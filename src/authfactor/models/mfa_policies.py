@@ -12,7 +12,7 @@ Outcome = Literal["not_asked", "password_only", "exempt", "code", "in_grace", "m
 """What a user's next sign-in with a right password leads to."""
 
 
-class UserMfaPolicy(Record, frozen=True, gc=False):
+class StoredUserPolicy(Record, frozen=True, gc=False):
     """What is stored about one user: an operator's decision, and the deadline of grace.
 
     `until` ends the decision. `grace_until` is written once, and again only by an operator
@@ -59,7 +59,7 @@ class PolicySubject(Record, frozen=True, gc=False):
     email_verified: bool
     metadata: str
     last_sign_in_at: int | None
-    own: UserMfaPolicy | None
+    own: StoredUserPolicy | None
     kinds: frozenset[str]
     has_recovery_codes: bool
 
@@ -99,7 +99,7 @@ class UserPolicyInForce(Record, frozen=True, gc=False):
     """The policy in force for one user, and why."""
 
     user_id: str
-    stored: UserMfaPolicy
+    stored: StoredUserPolicy
     own: OwnPolicy
     applied: AppliedPolicy
     mode: MfaPolicy

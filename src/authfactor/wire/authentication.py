@@ -11,7 +11,7 @@ from authfactor.wire import timestamps
 from authfactor.wire.responses import ListMetadataObject, ListOf, ResponseModel, Timestamp, UserObject, user
 
 
-class MfaDeadline(ResponseModel, frozen=True, gc=False):
+class MfaDeadlineObject(ResponseModel, frozen=True, gc=False):
     """The user must have enrolled in MFA by then to go on signing in."""
 
     required: Literal[True]
@@ -25,7 +25,7 @@ class AuthenticateResponse(ResponseModel, frozen=True, gc=False):
     access_token: str
     refresh_token: str
     authentication_method: Literal["Password"] = "Password"
-    mfa: MfaDeadline | UnsetType = UNSET
+    mfa: MfaDeadlineObject | UnsetType = UNSET
 
 
 class _StoredUser(msgspec.Struct, frozen=True, gc=False):
@@ -127,7 +127,7 @@ def signed_in(result: SignedIn) -> AuthenticateResponse:
     """Render a completed sign-in."""
     if result.mfa_deadline is None:
         return AuthenticateResponse(user(result.user), result.access_token, result.refresh_token)
-    mfa = MfaDeadline(required=True, deadline=timestamps.format_ms(result.mfa_deadline))
+    mfa = MfaDeadlineObject(required=True, deadline=timestamps.format_ms(result.mfa_deadline))
     return AuthenticateResponse(user(result.user), result.access_token, result.refresh_token, mfa=mfa)
 
 

@@ -37,18 +37,22 @@ Methods = Annotated[
 ]
 
 
-class PolicyMatch(RequestModel, frozen=True, gc=False, forbid_unknown_fields=True):
+class SetPolicyMatch(RequestModel, frozen=True, gc=False, forbid_unknown_fields=True):
     """The users that a rule is about: those with this metadata, or with this domain in their email."""
 
-    metadata: dict[str, str] | None = None
-    email_domain: str | None = None
+    metadata: Annotated[
+        dict[str, str] | None, Meta(description="1 to 10 names with the values that a user must have.")
+    ] = None
+    email_domain: Annotated[
+        str | None, Meta(description="A domain without its subdomains, such as `example.org`.")
+    ] = None
 
 
-class PolicyRule(RequestModel, frozen=True, gc=False, forbid_unknown_fields=True):
+class SetPolicyRule(RequestModel, frozen=True, gc=False, forbid_unknown_fields=True):
     """A policy for the users that match."""
 
-    match: PolicyMatch
-    policy: MfaPolicy
+    match: Annotated[SetPolicyMatch, Meta(description="Either `metadata` or `email_domain`.")]
+    policy: Annotated[MfaPolicy, Meta(description="`off`, `if_enrolled` or `required`.")]
     required_from: RequiredFrom = None
     grace_days: GraceDays = None
     methods: Methods = None
@@ -62,7 +66,7 @@ class SetMfaPolicy(RequestModel, frozen=True, gc=False, forbid_unknown_fields=Tr
     grace_days: GraceDays = None
     methods: Methods = None
     rules: Annotated[
-        list[PolicyRule] | None, Meta(description="At most 20; the first that matches a user counts.")
+        list[SetPolicyRule] | None, Meta(description="At most 20; the first that matches a user counts.")
     ] = None
     updated_at: Annotated[
         str | None,
@@ -137,7 +141,7 @@ class UserMfaPolicyObject(ResponseModel, frozen=True, gc=False, tag_field="objec
     outcome: Outcome
 
 
-class PolicyOutcomes(ResponseModel, frozen=True, gc=False):
+class PolicyOutcomesObject(ResponseModel, frozen=True, gc=False):
     """Users by what their next sign-in with a right password leads to."""
 
     not_asked: int
@@ -148,15 +152,17 @@ class PolicyOutcomes(ResponseModel, frozen=True, gc=False):
     must_enroll: int
 
 
-class MfaPolicyPreview(ResponseModel, frozen=True, gc=False, tag_field="object", tag="mfa_policy_preview"):
+class MfaPolicyPreviewObject(
+    ResponseModel, frozen=True, gc=False, tag_field="object", tag="mfa_policy_preview"
+):
     """What a policy would lead to; `complete` is false if there are more users than were counted."""
 
     users: int
     complete: bool
-    outcomes: PolicyOutcomes
+    outcomes: PolicyOutcomesObject
 
 
-class MfaCoverage(ResponseModel, frozen=True, gc=False, tag_field="object", tag="mfa_coverage"):
+class MfaCoverageObject(ResponseModel, frozen=True, gc=False, tag_field="object", tag="mfa_coverage"):
     """How far the rollout is; `complete` is false if there are more users than were counted."""
 
     users: int
@@ -165,7 +171,7 @@ class MfaCoverage(ResponseModel, frozen=True, gc=False, tag_field="object", tag=
     in_grace: int
     overdue: int
     exempt: int
-    outcomes: PolicyOutcomes
+    outcomes: PolicyOutcomesObject
 
 
 def read(shape: type[B], body: bytes) -> B:
@@ -221,15 +227,15 @@ def user_policy(found: UserPolicyInForce) -> UserMfaPolicyObject:
     )
 
 
-def preview(counts: OutcomeCounts) -> MfaPolicyPreview:
+def preview(counts: OutcomeCounts) -> MfaPolicyPreviewObject:
     """Render what a policy would lead to."""
-    return MfaPolicyPreview(counts.users, counts.complete, _outcomes(counts))
+    return MfaPolicyPreviewObject(counts.users, counts.complete, _outcomes(counts))
 
 
-def coverage(counts: OutcomeCounts) -> MfaCoverage:
+def coverage(counts: OutcomeCounts) -> MfaCoverageObject:
     """Render how far the rollout is."""
     outcomes = _outcomes(counts)
-    return MfaCoverage(
+    return MfaCoverageObject(
         counts.users,
         counts.complete,
         counts.enrolled,
@@ -240,9 +246,11 @@ def coverage(counts: OutcomeCounts) -> MfaCoverage:
     )
 
 
-def _outcomes(counts: OutcomeCounts) -> PolicyOutcomes:
+def _outcomes(counts: OutcomeCounts) -> PolicyOutcomesObject:
     found: dict[Any, int] = dict(counts.outcomes)
-    return PolicyOutcomes(**{name: found.get(name, 0) for name in PolicyOutcomes.__struct_fields__})
+    return PolicyOutcomesObject(
+        **{name: found.get(name, 0) for name in PolicyOutcomesObject.__struct_fields__}
+    )
 
 
 def _rule(rule: MfaRule) -> PolicyRuleObject:

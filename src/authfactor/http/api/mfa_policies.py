@@ -94,7 +94,7 @@ ROUTES = [
         "Preview an MFA policy",
         takes=SetMfaPolicy,
         requires=("policy",),
-        gives=mfa_policies.MfaPolicyPreview,
+        gives=mfa_policies.MfaPolicyPreviewObject,
         refusals=(422,),
         tag=POLICY,
     ),
@@ -104,7 +104,7 @@ ROUTES = [
         report_mfa_coverage,
         200,
         "Report MFA coverage",
-        gives=mfa_policies.MfaCoverage,
+        gives=mfa_policies.MfaCoverageObject,
         tag=POLICY,
     ),
     Route(

@@ -6,7 +6,7 @@ transaction of the sign-in.
 
 from typing import Final, Literal
 
-from authfactor.models import AppliedPolicy, GracePeriod, UserMfaPolicy, UserRecord
+from authfactor.models import AppliedPolicy, GracePeriod, StoredUserPolicy, UserRecord
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors.activation import end_grace
@@ -14,7 +14,7 @@ from authfactor.rules.unit import Scope
 from authfactor.wire.events import StartedGrace
 
 DAY: Final = 24 * 3600 * 1000
-NOTHING_STORED: Final = UserMfaPolicy()
+NOTHING_STORED: Final = StoredUserPolicy()
 
 Decision = Literal["pass", "challenge", "enroll"]
 
@@ -59,7 +59,7 @@ class UserPolicies:
         return stored is not None and stored.own(scope.now) == "exempt"
 
     async def _grace(
-        self, scope: Scope, user: UserRecord, policy: AppliedPolicy, stored: UserMfaPolicy
+        self, scope: Scope, user: UserRecord, policy: AppliedPolicy, stored: StoredUserPolicy
     ) -> GracePeriod | None:
         """Return the grace of a user without a factor; write its deadline if this is the first sign-in."""
         now = latest_time(scope.now, user.last_sign_in_at)
@@ -84,7 +84,7 @@ def latest_time(now: int, last_sign_in_at: int | None) -> int:
     return max(now, last_sign_in_at or 0)
 
 
-def running_deadline(policy: AppliedPolicy, stored: UserMfaPolicy, now: int) -> int | None:
+def running_deadline(policy: AppliedPolicy, stored: StoredUserPolicy, now: int) -> int | None:
     """Return the deadline of a grace that is running, else None.
 
     A policy without days of grace ends what an earlier one gave, but not what an operator has given.

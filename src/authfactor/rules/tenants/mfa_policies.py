@@ -10,7 +10,7 @@ from authfactor.models import (
     Clock,
     Environment,
     OwnPolicy,
-    UserMfaPolicy,
+    StoredUserPolicy,
     UserPolicyInForce,
 )
 from authfactor.rules.authentication.applied_policy import options_of, policy_in
@@ -40,7 +40,7 @@ def document_of(environment: Environment) -> PolicyDocument:
     return PolicyDocument(environment.mfa_policy, options_of(environment.options).mfa)
 
 
-class MfaPolicies:
+class EnvironmentPolicies:
     """Reads and changes policies."""
 
     def __init__(self, clock: Clock, log: EventLog, environments: Environments) -> None:
@@ -60,15 +60,15 @@ class MfaPolicies:
     ) -> Unit[Environment]:
         """Replace the policy as a whole. Raises `InvalidRequest`.
 
-        The unit raises `Outdated` when the environment has changed since `if_updated_at`, or since the
-        `updated_at` of the request.
+        The unit raises `Outdated` when the environment has changed since the `updated_at` of the request, or
+        without one since `if_updated_at`.
         """
         items: list[Item] = []
         seen = read_time(request.updated_at, "updated_at", items)
         if items:
             raise InvalidRequest(*items)
         document = policy_documents.check(request)
-        return self._set(environment, document, seen if if_updated_at is None else if_updated_at)
+        return self._set(environment, document, if_updated_at if seen is None else seen)
 
     @unit
     async def _set(self, scope: Scope, document: PolicyDocument, if_updated_at: int | None) -> Environment:
@@ -202,7 +202,7 @@ class MfaPolicies:
             raise errors.NotFound("User", user_id)
         document = document_of(environment)
         applied = policy_in(document.policy, document.options, subject, scope.now)
-        stored: UserMfaPolicy = subject.own or NOTHING_STORED
+        stored: StoredUserPolicy = subject.own or NOTHING_STORED
         own = stored.own(scope.now)
         mode = applied.mode
         if own == "required":

@@ -8,7 +8,7 @@ from authfactor.errors import InvalidRequest, Item
 from authfactor.models import MfaOptions, MfaPolicy, MfaRule, MfaTerms
 from authfactor.rules.authentication.applied_policy import FACTOR_KINDS, METHODS, Matched, domain_of
 from authfactor.wire import timestamps
-from authfactor.wire.mfa_policies import PolicyMatch, PolicyRule, SetMfaPolicy
+from authfactor.wire.mfa_policies import SetMfaPolicy, SetPolicyMatch, SetPolicyRule
 
 MAX_RULES: Final = 20
 MAX_GRACE_DAYS: Final = 90
@@ -63,7 +63,7 @@ def read_time(text: str | None, member: str, items: list[Item]) -> int | None:
     return time
 
 
-def _rule(rule: PolicyRule, path: str, items: list[Item]) -> MfaRule:
+def _rule(rule: SetPolicyRule, path: str, items: list[Item]) -> MfaRule:
     terms = _terms(rule, path, items)
     metadata, domain = _match(rule.match, f"{path}match", items)
     return MfaRule(
@@ -71,7 +71,7 @@ def _rule(rule: PolicyRule, path: str, items: list[Item]) -> MfaRule:
     )
 
 
-def _terms(given: SetMfaPolicy | PolicyRule, path: str, items: list[Item]) -> MfaTerms:
+def _terms(given: SetMfaPolicy | SetPolicyRule, path: str, items: list[Item]) -> MfaTerms:
     required_from = read_time(given.required_from, f"{path}required_from", items)
     days = given.grace_days or 0
     if not 0 <= days <= MAX_GRACE_DAYS:
@@ -93,7 +93,7 @@ def _methods(given: list[str] | None, member: str, items: list[Item]) -> tuple[s
     return tuple(name for name in METHODS if name in given)
 
 
-def _match(match: PolicyMatch, member: str, items: list[Item]) -> tuple[dict[str, str] | None, str | None]:
+def _match(match: SetPolicyMatch, member: str, items: list[Item]) -> tuple[dict[str, str] | None, str | None]:
     if (match.metadata is None) == (match.email_domain is None):
         items.append(_item(member, "either metadata or email_domain"))
         return None, None

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from authfactor.models import PolicySubject, UserMfaPolicy
+from authfactor.models import PolicySubject, StoredUserPolicy
 
 if TYPE_CHECKING:
     from authfactor.store.db import Db, Row
@@ -49,7 +49,7 @@ class PolicySubjects:
 
 def _subject(row: "Row") -> PolicySubject:
     user_id, email, verified, metadata, last_sign_in_at = row[:5]
-    own = None if row[5] is None else UserMfaPolicy(*row[_POLICY])
+    own = None if row[5] is None else StoredUserPolicy(*row[_POLICY])
     totp, other, codes = row[13:]
     kinds = frozenset(kind for kind, active in (("totp", totp), ("other", other)) if active)
     return PolicySubject(user_id, email, bool(verified), metadata, last_sign_in_at, own, kinds, bool(codes))

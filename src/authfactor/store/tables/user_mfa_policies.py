@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from authfactor.models import UserMfaPolicy
+from authfactor.models import StoredUserPolicy
 
 if TYPE_CHECKING:
     from authfactor.store.db import Db
@@ -62,10 +62,10 @@ class UserMfaPoliciesTable:
         """Run all statements on `db`."""
         self._db = db
 
-    async def of(self, environment: int, user_id: str) -> UserMfaPolicy | None:
+    async def of(self, environment: int, user_id: str) -> StoredUserPolicy | None:
         """Return what is stored about a user, or None."""
         row = await self._db.one(OF_USER, environment, user_id)
-        return None if row is None else UserMfaPolicy(*row)
+        return None if row is None else StoredUserPolicy(*row)
 
     async def set_policy(
         self, environment: int, user_id: str, policy: str, until: int | None, reason: str | None, now: int

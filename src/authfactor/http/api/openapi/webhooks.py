@@ -22,6 +22,10 @@ EVENT_DATA: Final = (
     events.FewRecoveryCodes,
     events.RaisedSessionEvent,
     events.ResyncedFactor,
+    events.ChangedPolicy,
+    events.StartedGrace,
+    events.EndedGrace,
+    events.ExemptedUser,
     events.LinkEvent,
     PingedEndpoint,
 )

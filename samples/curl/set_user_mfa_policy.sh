@@ -1,0 +1,6 @@
+# region
+curl --request PUT "$BASE_URL/authfactor/users/$USER_ID/mfa_policy" \
+  --header "Authorization: Bearer $API_KEY" \
+  --header "Content-Type: application/json" \
+  --data '{"policy": "exempt", "until": "'"$UNTIL"'", "reason": "Phone in repair"}'
+# endregion
