@@ -55,6 +55,9 @@ FACTOR_PAGES = ("tests/rules/test_factor_pages.py", "-k", "sqlite")
 IMPORTED = ("tests/rules/test_imported_recovery_codes.py", "-k", "sqlite")
 EMAILS = ("tests/unit/test_email_identity.py",)
 STRICTER_POLICY = ("tests/http/sign_in/test_stricter_policy.py", "-k", "sqlite")
+GRACE = ("tests/http/sign_in/test_grace.py", "-k", "sqlite")
+POLICY_RULES = ("tests/http/sign_in/test_policy_rules.py", "-k", "sqlite")
+POLICY_DOCUMENTS = ("tests/http/sign_in/test_policy_documents.py", "-k", "sqlite")
 FRAMING = ("tests/security/test_http_framing.py",)
 HTTP_LIMITS = ("tests/security/test_http_limits.py", "-k")
 LOG_STREAM = ("tests/http/test_log_stream.py",)
@@ -1083,7 +1086,7 @@ MUTANTS = [
     Mutant(
         "a session outlives a stricter policy",
         "rules/authentication/sessions.py",
-        "if may_be_due(scope.environment, session) and not prepared.spent:",
+        "if may_be_due(scope.environment, session, user, now) and not prepared.spent:",
         "if False:",
         STRICTER_POLICY,
     ),
@@ -1623,7 +1626,7 @@ MUTANTS = [
     Mutant(
         "what cannot be a code writes an event at each sign-in",
         "rules/authentication/second_step.py",
-        'if outcome.reason == "code_malformed":',
+        'if outcome.reason in {"code_malformed", "method_not_allowed"}:',
         "if False:",
         REPEATED_SIGN_INS,
     ),
@@ -1794,6 +1797,81 @@ MUTANTS = [
         "offers = offers and not await _has_codes(scope, page_session)",
         "await _has_codes(scope, page_session)",
         ("tests/rules/test_recovery_codes.py", "-k", "offers_codes and sqlite"),
+        "grace is written again",
+        "store/tables/user_mfa_policies.py",
+        "WHERE user_mfa_policies.grace_until IS NULL AND user_mfa_policies.grace_ended_at IS NULL",
+        "WHERE user_mfa_policies.grace_ended_at IS NULL",
+        ("tests/http/sign_in/test_grace.py", "-k", "fifty and sqlite"),
+    ),
+    Mutant(
+        "a deleted factor leaves grace",
+        "rules/factors/factors.py",
+        "if any(factor.activated_at is not None for factor in deleted):",
+        "if False:",
+        GRACE,
+    ),
+    Mutant(
+        "a clock set back extends grace",
+        "rules/authentication/user_policies.py",
+        "return max(now, last_sign_in_at or 0)",
+        "return now",
+        GRACE,
+    ),
+    Mutant(
+        "grace outlives its deadline when the clock is set back",
+        "rules/authentication/user_policies.py",
+        'await end_grace(scope, self._log, user.id, "deadline_passed")',
+        "pass",
+        GRACE,
+    ),
+    Mutant(
+        "a rule without grace is evaded by an earlier deadline",
+        "rules/authentication/user_policies.py",
+        "return stored.grace_until if policy.grace_days or stored.grace_granted_at is not None else None",
+        "return stored.grace_until",
+        GRACE,
+    ),
+    Mutant(
+        "an exemption does not end",
+        "models/mfa_policies.py",
+        "if self.until is None or now < self.until else",
+        "if True else",
+        POLICY_RULES,
+    ),
+    Mutant(
+        "an exemption has no end",
+        "rules/tenants/mfa_policies.py",
+        'if policy == "exempt" and request.until is None:',
+        "if False:",
+        POLICY_RULES,
+    ),
+    Mutant(
+        "an unverified email chooses a weaker policy",
+        "rules/authentication/applied_policy.py",
+        "if user.email_verified:",
+        "if True:",
+        POLICY_RULES,
+    ),
+    Mutant(
+        "a recovery code counts although the policy leaves it out",
+        "rules/factors/recovery_codes.py",
+        "if names_methods(scope.environment) and not await _is_allowed(scope, user_id):",
+        "if False:",
+        POLICY_RULES,
+    ),
+    Mutant(
+        "a factor of another kind completes a sign-in",
+        "rules/authentication/second_step.py",
+        "if not await self._step_up.accepts_factor(scope, user, factor_id):",
+        "if False:",
+        POLICY_RULES,
+    ),
+    Mutant(
+        "an unknown member of a policy is accepted",
+        "wire/mfa_policies.py",
+        "class SetMfaPolicy(RequestModel, frozen=True, gc=False, forbid_unknown_fields=True):",
+        "class SetMfaPolicy(RequestModel, frozen=True, gc=False):",
+        POLICY_DOCUMENTS,
     ),
     Mutant(
         "the factors page changes a factor of another user",

@@ -31,7 +31,7 @@ def test_policy_is_shown_previewed_set_and_reported(tmp_path: Path) -> None:
     wrong = run(data, "policy", "set", str(file))
     assert (wrong.returncode, "unknown field `grace`" in wrong.stderr) == (2, True)
     assert run(data, "policy", "preview", str(tmp_path / "absent.json")).returncode != 0
-    missing = run(data, "users", "policy", "nobody@example.org")
+    missing = run(data, "users", "policy", "absent@example.org")
     assert missing.returncode == 4
     exported = run(data, "audit", "export").stdout
     assert '"mfa_policy.update"' in exported

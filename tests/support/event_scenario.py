@@ -117,7 +117,7 @@ async def _cause_all(installation: Installation) -> None:
 
 
 async def _require(installation: Installation) -> None:
-    """Require a factor of everybody: one user is exempt, another enrolls in grace."""
+    """Require a factor of all users: one user is exempt, another enrolls in grace."""
     af = installation.af
     robot, late = await installation.user("robot@example.org"), await installation.user(password=PASSWORD)
     until = timestamps.format_ms(installation.clock.now + 30 * 24 * 3600 * 1000)

@@ -162,7 +162,7 @@ async def test_older_ways_to_set_the_policy_emit_the_event_and_keep_the_document
     assert (await application.api.get(POLICY)).json()["grace_days"] == 3
 
 
-async def everybody(application: Application) -> list[Json]:
+async def all_kinds(application: Application) -> list[Json]:
     """Create users of all kinds; return them."""
     await application.configure("off")
     made: list[Json] = []
@@ -210,7 +210,7 @@ DOCUMENTS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 async def test_preview_tells_what_sign_ins_then_do(application: Application, document: Json) -> None:
-    users = await everybody(application)
+    users = await all_kinds(application)
     preview = fields(await application.api.post(PREVIEW, json=document), 200)
     assert application.sql("SELECT count(*) FROM user_mfa_policies WHERE grace_until IS NOT NULL") == [(0,)]
     await put(application, **document)

@@ -107,7 +107,7 @@ def _first_match(
             found = Matched(rule.policy, rule, index)
             if user.email_verified:
                 return found
-            # Whoever types an email must not choose a weaker policy with it.
+            # A user who types an email must not choose a weaker policy with it.
             others = _first_match(base, rules, index + 1, user, metadata, domain)
             return others if found.is_weaker(others) else found
     return base

@@ -221,7 +221,7 @@ class Factors:
     async def _withdraw(self, scope: Scope, user_id: str, deleted: list[FactorRecord]) -> None:
         """Once no factor is active, delete the recovery codes; next tokens of sessions claim `pwd` alone.
 
-        Whoever had an active factor gets no grace for the next one.
+        A user who had an active factor gets no grace for the next one.
         """
         left = await scope.tx.factors.of_user(scope.number, user_id)
         if all(factor.activated_at is None for factor in left):

@@ -26,9 +26,19 @@ class PolicyDocument(NamedTuple):
     options: MfaOptions
 
     def is_weaker(self, than: "PolicyDocument") -> bool:
-        """Whether this may ask less of some user; any change of the rules may."""
-        mine, theirs = (Matched(one.policy, one.options, None) for one in (self, than))
-        return mine.is_weaker(theirs) or self.options.rules != than.options.rules
+        """Whether this may ask less of some user.
+
+        With other rules, users may come from any policy of one document to any of the other.
+        """
+        mine, theirs = self.policies(), than.policies()
+        if self.options.rules == than.options.rules:
+            return mine[0].is_weaker(theirs[0])
+        return any(one.is_weaker(other) for one in mine for other in theirs)
+
+    def policies(self) -> list[Matched]:
+        """Return the policy for users that no rule matches, then those of the rules."""
+        rules = [Matched(rule.policy, rule, index) for index, rule in enumerate(self.options.rules)]
+        return [Matched(self.policy, self.options, None), *rules]
 
 
 def check(request: SetMfaPolicy) -> PolicyDocument:
@@ -88,7 +98,7 @@ def _methods(given: list[str] | None, member: str, items: list[Item]) -> tuple[s
     if unknown:
         items.append(_item(member, f"only {', '.join(METHODS)}"))
     elif not any(name in FACTOR_KINDS for name in given):
-        # A recovery code replaces a factor, so that nobody could sign in.
+        # A recovery code replaces a factor, so that no user could sign in.
         items.append(_item(member, f"at least one of {', '.join(FACTOR_KINDS)}"))
     return tuple(name for name in METHODS if name in given)
 
