@@ -139,6 +139,7 @@ def shots(user_id: str, link: str) -> list[Shot]:
         Shot("console-webhooks", f"{HOME}/webhooks"),
         Shot("console-deliveries", f"{HOME}/deliveries"),
         Shot("console-policy", f"{HOME}/settings"),
+        Shot("console-rules", f"{HOME}/mfa-policy"),
         Shot("console-environments", "/console/environments"),
         Shot("console-operators", "/console/operators"),
         Shot("console-audit", "/console/audit"),

@@ -24,6 +24,7 @@ TABLES = (
     "operator_links",
     "links",
     "brandings",
+    "user_mfa_policies",
     "audit",
 )
 
@@ -55,6 +56,14 @@ FORMS: dict[Action, Callable[[Targets], tuple[str, dict[str, str]]]] = {
             "mfa_policy": "required",
             "updated_at": targets.environment_version,
         },
+    ),
+    "mfa_policy.update": lambda targets: (
+        f"{HOME}/mfa-policy",
+        {"policy": "required", "totp": "1", "updated_at": targets.environment_version},
+    ),
+    "user.set_mfa_policy": lambda targets: (
+        f"{HOME}/users/{targets.user}/mfa-policy",
+        {"decision": "exempt", "days": "9"},
     ),
     "api_key.create": lambda _: (f"{HOME}/keys", {"name": "shop"}),
     "api_key.revoke": lambda targets: (f"{HOME}/keys/{targets.key}/revoke", {}),

@@ -12,8 +12,10 @@ from authfactor.models import Operator, Role
 Action = Literal[
     "environment.create",
     "environment.update",
+    "mfa_policy.update",
     "api_key.create",
     "api_key.revoke",
+    "user.set_mfa_policy",
     "user.unlock",
     "user.delete",
     "session.revoke",
@@ -42,6 +44,7 @@ ALLOWED: Final[dict[Role, frozenset[Action]]] = {
 NEED_REASON: Final[frozenset[Action]] = frozenset(
     {
         "api_key.revoke",
+        "user.set_mfa_policy",
         "user.unlock",
         "user.delete",
         "session.revoke",
@@ -54,10 +57,11 @@ NEED_REASON: Final[frozenset[Action]] = frozenset(
     }
 )
 # Actions that change who can sign in, to the console or as a user, or how: they need a recent second factor.
-# `environment.update` does too when it weakens the policy.
+# `environment.update` and `mfa_policy.update` do too when they weaken the policy.
 NEED_RECENT_AUTHENTICATION: Final[frozenset[Action]] = frozenset(
     {
         "api_key.create",
+        "user.set_mfa_policy",
         "factor.enroll",
         "link.create",
         "factor.reset",

@@ -19,6 +19,7 @@ EVENT_NAMES: Final = tuple(
 OTHER_ACTIONS: Final = (
     "factor.rename",
     "factor.resync",
+    "user.grant_grace",
     "recovery_codes.create",
     "recovery_codes.delete",
     "recovery_codes.import",

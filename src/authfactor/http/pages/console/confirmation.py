@@ -17,6 +17,9 @@ VERSION_FIELD: Final = "updated_at"
 FIELD_LABELS: Final = {
     "name": "Name",
     "team_name": "Issuer in authenticator apps",
+    "policy": "When a sign-in asks for a code",
+    "totp": "Codes of an authenticator app count",
+    "recovery_code": "Recovery codes count",
     "mfa_policy": "When a sign-in asks for a code",
     "email": "Email",
     "role": "Role",
@@ -38,7 +41,7 @@ async def submitted(request: PageRequest, environment: Environment | None) -> Su
     fields = request.form()
     fields.pop(CODE_FIELD, None)
     shown = {
-        FIELD_LABELS.get(name, name): value
+        FIELD_LABELS.get(name) or name.replace("_", " ").capitalize(): value
         for name, value in fields.items()
         if value and name != VERSION_FIELD
     }

@@ -34,6 +34,23 @@ ROUTES: Final = [
         on_error="environments.show_settings",
     ),
     operator_page(
+        "GET", "/console/e/{environment}/mfa-policy", "mfa_policies.show_policy", "Rules and grace"
+    ),
+    operator_page(
+        "POST",
+        "/console/e/{environment}/mfa-policy",
+        "mfa_policies.save_policy",
+        "Change the policy",
+        on_error="mfa_policies.show_policy",
+    ),
+    operator_page(
+        "POST",
+        "/console/e/{environment}/users/{user}/mfa-policy",
+        "mfa_policies.decide",
+        "Decide about a user's factor",
+        on_error="users.show_user",
+    ),
+    operator_page(
         "POST",
         "/console/e/{environment}/look",
         "environments.save_branding",

@@ -6,12 +6,15 @@ import msgspec
 
 from authfactor import errors, ids
 from authfactor.http.pages.console.console_request import PAGE_SIZE, ConsoleRequest, page_links
+from authfactor.http.pages.console.environments import POLICY_LABELS
+from authfactor.http.pages.console.mfa_policies import DECISIONS, OUTCOME_LABELS
 from authfactor.http.response import Response
 from authfactor.models import FactorRecord, PageQuery, UserRecord
 from authfactor.otp import totp
 from authfactor.rules.factors import attempt_limits
 from authfactor.rules.links.links import IssuedLink
 from authfactor.store import Tx, Unit
+from authfactor.wire import mfa_policies
 from authfactor.wire.links import CreateEnrollmentLink, CreateFactorsLink
 
 RECENT_EVENT_SCAN: Final = 2000
@@ -58,6 +61,7 @@ async def show_user(request: ConsoleRequest, issued: IssuedLink | None = None) -
     recent_events = await af.read(
         lambda tx: tx.events.recent_of_user(number, user_id, RECENT_EVENT_SCAN, RECENT_EVENTS)
     )
+    policy = await af.read(af.mfa_policies.of_user(environment, user_id))
     now = af.clock()
     locked_until = attempt_limits.locked_until(record, now)
     window_start = now // 1000 - af.settings.lock_window
@@ -70,6 +74,10 @@ async def show_user(request: ConsoleRequest, issued: IssuedLink | None = None) -
         recent_failures=sum(seconds > window_start for seconds in record.times),
         record=record,
         recovery_codes=codes,
+        policy=mfa_policies.user_policy(policy),
+        policies=POLICY_LABELS,
+        outcomes=OUTCOME_LABELS,
+        decisions=DECISIONS,
         locked_until=locked_until,
         is_permanent=locked_until == attempt_limits.NEVER,
         sessions=sessions.items,
