@@ -29,6 +29,7 @@ from authfactor.models import Environment, UserRecord  # noqa: E402
 from authfactor.otp import base32, totp  # noqa: E402 - after the path
 from authfactor.rules.unit import Scope  # noqa: E402 - after the path
 from authfactor.settings import Settings  # noqa: E402
+from authfactor.wire.mfa_policies import SetMfaPolicy, SetPolicyMatch, SetPolicyRule  # noqa: E402
 from authfactor.wire.requests import CreateUser, EnrollUserFactor  # noqa: E402
 from authfactor.wire.webhooks import CreateWebhookEndpoint  # noqa: E402
 from tests.support.authenticator import code_at, current_step  # noqa: E402
@@ -80,6 +81,9 @@ async def live(folder: Path) -> str:
                 ),
             )
         )
+        admins = SetPolicyRule(match=SetPolicyMatch(metadata={"role": "admin"}), policy="required")
+        document = SetMfaPolicy(policy="required", grace_days=14, rules=[admins])
+        one = await af.run(af.mfa_policies.set(one, document))
         users = [await _user(af, one, f"{name}@example.com") for name in NAMES[:6]]
         for hour in range(HOURS):
             clock.advance(HOUR)

@@ -14,8 +14,8 @@ from authfactor.rules.authentication.user_policies import (
 from authfactor.rules.tenants.policy_documents import PolicyDocument
 from authfactor.store import Store
 
-BATCH: Final = 500
-# Users that one report counts at most: about two seconds of work, in steps of milliseconds.
+BATCH: Final = 200
+# Users that one report counts at most: some seconds of work, in steps of milliseconds.
 MAX_USERS: Final = 200_000
 
 

@@ -7,13 +7,16 @@ from authfactor.models import PolicySubject, StoredUserPolicy
 if TYPE_CHECKING:
     from authfactor.store.db import Db, Row
 
+# Without `INDEXED BY`, SQLite walks all factors of the environment for each user.
 _SELECT = """
 SELECT u.id, u.email, u.email_verified, u.metadata, u.last_sign_in_at,
   p.policy, p.until, p.reason, p.grace_until, p.grace_granted_at, p.grace_ended_at, p.held_factor_at,
   p.updated_at,
-  EXISTS (SELECT 1 FROM factors f WHERE f.environment = u.environment AND f.user_id = u.id
+  EXISTS (SELECT 1 FROM factors f INDEXED BY factors_user
+    WHERE f.environment = u.environment AND f.user_id = u.id
     AND f.activated_at IS NOT NULL AND f.type = 'totp'),
-  EXISTS (SELECT 1 FROM factors f WHERE f.environment = u.environment AND f.user_id = u.id
+  EXISTS (SELECT 1 FROM factors f INDEXED BY factors_user
+    WHERE f.environment = u.environment AND f.user_id = u.id
     AND f.activated_at IS NOT NULL AND f.type <> 'totp'),
   EXISTS (SELECT 1 FROM recovery_codes c WHERE c.environment = u.environment AND c.user_id = u.id
     AND c.used_at IS NULL)
