@@ -1797,11 +1797,13 @@ MUTANTS = [
         "offers = offers and not await _has_codes(scope, page_session)",
         "await _has_codes(scope, page_session)",
         ("tests/rules/test_recovery_codes.py", "-k", "offers_codes and sqlite"),
+    ),
+    Mutant(
         "grace is written again",
         "store/tables/user_mfa_policies.py",
         "WHERE user_mfa_policies.grace_until IS NULL AND user_mfa_policies.grace_ended_at IS NULL",
         "WHERE user_mfa_policies.grace_ended_at IS NULL",
-        ("tests/http/sign_in/test_grace.py", "-k", "fifty and sqlite"),
+        ("tests/store/test_user_mfa_policies.py", "-k", "sqlite"),
     ),
     Mutant(
         "a deleted factor leaves grace",

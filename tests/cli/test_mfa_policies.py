@@ -24,7 +24,7 @@ def test_policy_is_shown_previewed_set_and_reported(tmp_path: Path) -> None:
     file.write_text('{"policy": "off"}', encoding="utf-8")
     asked = run(data, "policy", "set", str(file))
     assert asked.returncode != 0
-    assert "for less" in asked.stderr
+    assert "for less" in asked.stdout
     assert read(data, "policy", "show")["policy"] == "required"
     assert read(data, "policy", "set", str(file), "--yes")["policy"] == "off"
     file.write_text('{"policy": "off", "grace": 1}', encoding="utf-8")

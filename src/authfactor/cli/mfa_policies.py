@@ -68,9 +68,9 @@ def set_policy(ctx: click.Context, file: Path, yes: bool, reason: str | None) ->
 
         known = await af.read(af.mfa_policies.get(environment))
         weaker = policy_documents.check(request).is_weaker(document_of(known))
-        if weaker and not yes:
-            text = "This may ask some users for less than the policy does now. Go on?"
-            click.confirm(text, abort=True, err=True)
+        if weaker:
+            question = "This may ask some users for less than the policy does now. Go on?"
+            context.confirm(question, yes=yes)
         unit = af.mfa_policies.set(environment, request, if_updated_at=known.updated_at)
         target = environment.client_id
         return await context.run_audited(af, environment, unit, "mfa_policy.update", target, reason)
