@@ -306,6 +306,7 @@ def test_every_console_page_is_accessible_and_fits_a_phone(
         f"{HOME}/webhooks",
         f"{HOME}/deliveries",
         f"{HOME}/settings",
+        f"{HOME}/mfa-policy",
         "/console/environments",
         "/console/operators",
         "/console/account",

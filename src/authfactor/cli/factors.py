@@ -239,6 +239,7 @@ REASONS = {
     "code_mismatch": "the code does not match.",
     "code_already_used": "the code was already used; wait for the next one.",
     "clock_drift": "the code is too old; check the phone's clock.",
+    "method_not_allowed": "the policy does not accept this kind of code; it was neither counted nor used up.",
     "code_malformed": "this is neither six digits nor a recovery code, and was not counted.",
 }
 

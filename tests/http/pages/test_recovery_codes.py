@@ -124,3 +124,23 @@ def test_lost_phone_is_replaced_by_a_code_on_the_challenge_page(
     assert visit.post(code=codes[0]).status_code == 303
     assert fields(api.get(f"/authfactor/challenge_links/{link['id']}"), 200)["status"] == "completed"
     assert remaining(api, user) == 9
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_page_says_that_the_policy_takes_no_recovery_code(
+    server: Server, browser: httpx.Client, language: str
+) -> None:
+    name = f"methods-{uuid.uuid4().hex[:8]}"
+    key = json.loads(server.run("--json", "environments", "create", name).stdout)["api_key"]
+    with server.client(key) as api:
+        fields(api.put("/authfactor/mfa_policy", json={"policy": "if_enrolled", "methods": ["totp"]}), 200)
+        body = {"email": "pat@example.org", "locale": language}
+        person = fields(api.post("/user_management/users", json=body), 201)["id"]
+        secret = {"type": "totp", "totp_secret": "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"}
+        fields(api.post(f"/user_management/users/{person}/auth_factors", json=secret), 201)
+        codes = fields(api.post(f"/authfactor/users/{person}/recovery_codes"), 201)["codes"]
+        link = fields(api.post("/authfactor/challenge_links", json={"user_id": person}), 201)
+        refused = Visit(server, browser, link).post(code=codes[0])
+        expected = {"en": "Recovery codes are not accepted", "de": "gelten keine Wiederherstellungscodes"}
+        assert expected[language] in refused.text
+        assert remaining(api, {"id": person}) == 10
