@@ -58,18 +58,24 @@ COMMAND_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "operators invite": ("operator.invite",),
     "operators list": READS,
     "operators reset": ("operator.reset",),
+    "policy preview": READS,
+    "policy set": ("mfa_policy.update",),
+    "policy show": READS,
     "ready": READS,
     "recovery-codes count": READS,
     "recovery-codes create": ("recovery_codes.create",),
     "recovery-codes delete": ("recovery_codes.delete",),
     "recovery-codes import": ("recovery_codes.import",),
+    "reports coverage": READS,
     "restore": ("database.restored",),
     "serve": "its changes are made by the routes below",
     "sessions check": READS,
     "users create": ("user.create",),
     "users delete": ("user.delete",),
     "users get": READS,
+    "users grace": ("user.grant_grace",),
     "users list": READS,
+    "users policy": ("user.set_mfa_policy",),
     "users unlock": ("user.unlock",),
     "users update": ("user.update",),
     "vault retire": ("vault.retire",),
@@ -93,6 +99,10 @@ ROUTE_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "DELETE /authfactor/users/{user_id}/recovery_codes": ("recovery_codes.delete",),
     "PATCH /authfactor/factors/{factor_id}": ("factor.rename",),
     "POST /authfactor/factors/{factor_id}/resync": ("factor.resync",),
+    "PUT /authfactor/mfa_policy": ("mfa_policy.update",),
+    "POST /authfactor/mfa_policy/preview": READS,
+    "PUT /authfactor/users/{user_id}/mfa_policy": ("user.set_mfa_policy",),
+    "DELETE /authfactor/users/{user_id}/mfa_policy": ("user.set_mfa_policy",),
     "POST /auth/factors/{factor_id}/challenge": CHALLENGED,
     "POST /auth/challenges/{challenge_id}/verify": VERIFIED,
     "POST /user_management/users": (event_log.USER_CREATED,),
@@ -138,6 +148,8 @@ ROUTE_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "POST /console/set-up/{token}/code": ("operator.set_up",),
     "POST /console/environments": ("environment.create",),
     f"{HOME}/settings": ("environment.update",),
+    f"{HOME}/mfa-policy": ("mfa_policy.update",),
+    f"{HOME}/users/{{user}}/mfa-policy": ("user.set_mfa_policy",),
     f"{HOME}/look": ("environment.update",),
     f"{HOME}/keys": ("api_key.create",),
     f"{HOME}/keys/{{key}}/revoke": ("api_key.revoke",),
@@ -222,9 +234,11 @@ def test_command_line_changes_are_audited_with_actor_and_reason(tmp_path: Path) 
     found = entries(data)
     declared = {name for names in COMMAND_RECORDS.values() if isinstance(names, tuple) for name in names}
     audited = {name for name in declared if not name.startswith(("authentication.", "authfactor."))}
-    # A restore, webhooks, recovery codes and resyncs have their own tests.
+    # A restore, webhooks, recovery codes, resyncs and policies have their own tests.
     elsewhere = {"database.restored", "delivery.resend", "webhook_endpoint.ping"}
     elsewhere |= {"recovery_codes.create", "recovery_codes.import", "recovery_codes.delete", "factor.resync"}
+    elsewhere |= {"recovery_codes.create", "recovery_codes.delete", "factor.resync"}
+    elsewhere |= {"mfa_policy.update", "user.grant_grace", "user.set_mfa_policy"}
     assert {entry["action"] for entry in found} == audited - elsewhere
     reasons = {entry["action"]: entry["reason"] for entry in found if entry["reason"]}
     assert reasons == {

@@ -27,8 +27,8 @@ PUBLIC: Final = {
     " ClientError ConflictError ErrorItem Event HostedPageBranding HostedPageLink Jwk Jwks ListMetadata"
     " MfaChallengeError MfaCoverage MfaDeadline MfaEnrollmentError MfaPolicy MfaPolicyPreview MfaPolicyRule"
     " NotFoundError Page PolicyOutcomes RaisedSession RateLimitExceededError RecoveryCodes"
-    " RecoveryCodesCreated ServerError Session SessionCheck SignatureInvalidError TooManyAttemptsError Totp TotpExtended"
-    " UNSET UnprocessableEntityError User UserFactor UserMfaPolicy WebhookDelivery WebhookEndpoint"
+    " RecoveryCodesCreated ServerError Session SessionCheck SignatureInvalidError TooManyAttemptsError Totp"
+    " TotpExtended UNSET UnprocessableEntityError User UserFactor UserMfaPolicy WebhookDelivery WebhookEndpoint"
     " verify_event",
     "Client": "close events hosted_pages mfa mfa_policies user_management webhooks",
     "AsyncClient": "aclose events hosted_pages mfa mfa_policies user_management webhooks",
