@@ -1983,8 +1983,8 @@ MUTANTS = [
     Mutant(
         "entering the password hides a session from a stricter policy",
         "rules/authentication/step_up.py",
-        'environment.mfa_policy == "required" or session.created_at <= changed',
-        'environment.mfa_policy == "required" or session.authenticated_at <= changed',
+        "return session.created_at <= changed",
+        "return session.authenticated_at <= changed",
         STEP_UP,
     ),
     Mutant(

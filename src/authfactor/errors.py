@@ -255,11 +255,9 @@ class StepUpRequired(SignInRefused):
     ) -> None:
         """`code` is `mfa_challenge` or `mfa_enrollment`; `methods` are the only ones that count, if any."""
         super().__init__(code, message)
-        self.pending_token = pending_token
-        self.user = user
-        self.factor_ids = factor_ids
+        self.pending_token, self.user = pending_token, user
+        self.factor_ids, self.methods = factor_ids, methods
         self.challenge = challenge
-        self.methods = methods
 
 
 class LinkRefused(AuthfactorError):

@@ -28,8 +28,8 @@ PUBLIC: Final = {
     " MfaChallengeError MfaCoverage MfaDeadline MfaEnrollmentError MfaPolicy MfaPolicyPreview MfaPolicyRule"
     " NotFoundError Page PolicyOutcomes RaisedSession RateLimitExceededError RecoveryCodes"
     " RecoveryCodesCreated ServerError Session SessionCheck SignatureInvalidError TooManyAttemptsError Totp"
-    " TotpExtended UNSET UnprocessableEntityError User UserFactor UserMfaPolicy WebhookDelivery WebhookEndpoint"
-    " verify_event",
+    " TotpExtended UNSET UnprocessableEntityError User UserFactor UserMfaPolicy WebhookDelivery"
+    " WebhookEndpoint verify_event",
     "Client": "close events hosted_pages mfa mfa_policies user_management webhooks",
     "AsyncClient": "aclose events hosted_pages mfa mfa_policies user_management webhooks",
     "user_management": "authenticate_with_password authenticate_with_refresh_token authenticate_with_totp"

@@ -65,13 +65,8 @@ def upgrade() -> None:
         sa.Column("policy", TEXT, nullable=False),
         sa.Column("until", sa.BigInteger),
         sa.Column("reason", TEXT),
-        # Written once, at the first sign-in that the policy would have refused; again only by an operator,
-        # at `grace_granted_at`.
-        sa.Column("grace_until", sa.BigInteger),
-        sa.Column("grace_granted_at", sa.BigInteger),
-        # When grace was found to be past, or a first factor became active: it is over for good.
-        sa.Column("grace_ended_at", sa.BigInteger),
-        # When the user's last active factor was deleted: grace is over for good.
+        # The deadline is written once, again only by an operator; the last two end grace for good.
+        *(sa.Column(f"grace_{name}", sa.BigInteger) for name in ("until", "granted_at", "ended_at")),
         sa.Column("held_factor_at", sa.BigInteger),
         sa.Column("updated_at", sa.BigInteger, nullable=False),
         sqlite_with_rowid=False,
