@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from authfactor.cli import context
-from authfactor.models import Environment, OutcomeCounts
+from authfactor.models import Environment
+from authfactor.models.mfa_policies import OutcomeCounts
 
 if TYPE_CHECKING:
     from authfactor.core import Authfactor

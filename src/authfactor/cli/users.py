@@ -9,7 +9,8 @@ import click
 
 from authfactor import errors
 from authfactor.cli import context
-from authfactor.models import Environment, PageQuery, RecordPage, UserPolicyInForce, UserRecord
+from authfactor.models import Environment, PageQuery, RecordPage, UserRecord
+from authfactor.models.mfa_policies import UserPolicyInForce
 from authfactor.wire import responses, timestamps
 from authfactor.wire.requests import CreateUser, UpdateUser
 

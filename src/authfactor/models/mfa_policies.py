@@ -3,7 +3,7 @@
 from typing import Literal
 
 from authfactor.models.base import Record
-from authfactor.models.tenants import MfaPolicy
+from authfactor.models.tenants import AppliedPolicy, MfaPolicy
 
 OwnPolicy = Literal["default", "required", "exempt"]
 """What an operator has decided for one user."""
@@ -45,12 +45,6 @@ class StoredUserPolicy(Record, frozen=True, gc=False):
         return self.grace_ended_at is not None or self.held_factor_at is not None
 
 
-class GracePeriod(Record, frozen=True, gc=False):
-    """A sign-in that goes on without the factor that the policy requires, until the deadline."""
-
-    deadline: int
-
-
 class PolicySubject(Record, frozen=True, gc=False):
     """What decides about one user: what rules match, the stored decision, and the kinds of active factors."""
 
@@ -62,25 +56,6 @@ class PolicySubject(Record, frozen=True, gc=False):
     own: StoredUserPolicy | None
     kinds: frozenset[str]
     has_recovery_codes: bool
-
-
-class AppliedPolicy(Record, frozen=True, gc=False):
-    """The policy of an environment for one user at one time; `rule` is the index of the rule that matched.
-
-    `mode` is `if_enrolled` before the day from which a factor is required. `differs`: operators have required
-    a factor of single users of this environment.
-    """
-
-    mode: MfaPolicy
-    grace_days: int
-    methods: tuple[str, ...] | None
-    rule: int | None
-    required_from: int | None
-    differs: bool
-
-    def allows(self, method: str) -> bool:
-        """Return whether a proof of this kind satisfies the policy."""
-        return self.methods is None or method in self.methods
 
 
 class OutcomeCounts(Record, frozen=True, gc=False):

@@ -51,6 +51,31 @@ class MfaOptions(MfaTerms, frozen=True, gc=False, omit_defaults=True):
     grace_given: bool = False
 
 
+class GracePeriod(Record, frozen=True, gc=False):
+    """A sign-in that goes on without the factor that the policy requires, until the deadline."""
+
+    deadline: int
+
+
+class AppliedPolicy(Record, frozen=True, gc=False):
+    """The policy of an environment for one user at one time; `rule` is the index of the rule that matched.
+
+    `mode` is `if_enrolled` before the day from which a factor is required. `differs`: operators have required
+    a factor of single users of this environment.
+    """
+
+    mode: MfaPolicy
+    grace_days: int
+    methods: tuple[str, ...] | None
+    rule: int | None
+    required_from: int | None
+    differs: bool
+
+    def allows(self, method: str) -> bool:
+        """Return whether a proof of this kind satisfies the policy."""
+        return self.methods is None or method in self.methods
+
+
 class EnvironmentOptions(Record, frozen=True, gc=False):
     """Further options of an environment, stored as JSON in `Environment.options`."""
 

@@ -6,16 +6,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from authfactor.errors import InvalidRequest, Item, MalformedBody
-from authfactor.models import (
-    Environment,
-    MfaOptions,
-    MfaPolicy,
-    MfaRule,
-    Outcome,
-    OutcomeCounts,
-    OwnPolicy,
-    UserPolicyInForce,
-)
+from authfactor.models import Environment, MfaOptions, MfaPolicy, MfaRule
+from authfactor.models.mfa_policies import Outcome, OutcomeCounts, OwnPolicy, UserPolicyInForce
 from authfactor.wire import timestamps
 from authfactor.wire.requests import RequestModel
 from authfactor.wire.responses import ResponseModel, Timestamp

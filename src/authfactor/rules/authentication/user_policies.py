@@ -6,7 +6,8 @@ transaction of the sign-in.
 
 from typing import Final, Literal
 
-from authfactor.models import AppliedPolicy, GracePeriod, StoredUserPolicy, UserRecord
+from authfactor.models import AppliedPolicy, GracePeriod, UserRecord
+from authfactor.models.mfa_policies import StoredUserPolicy
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors.activation import end_grace

@@ -14,7 +14,7 @@ from authfactor.models import ChallengeRecord, Clock, CodeReason, FactorRecord, 
 from authfactor.otp import totp
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
-from authfactor.rules.factors import activation, attempt_limits, challenge_state, clock_drift
+from authfactor.rules.factors import attempt_limits, challenge_state, clock_drift
 from authfactor.rules.factors.server_clock import ServerClock
 from authfactor.rules.unit import Scope, shared_unit, single_unit
 from authfactor.settings import Settings
@@ -236,6 +236,8 @@ class Challenges:
             sealed = self._vault.seal(secret, secret_row(scope.number, factor.id))
             await scope.tx.factors.reseal(scope.number, factor.id, factor.secret, sealed)
         if factor.activated_at is None:
+            from authfactor.rules.factors import activation  # noqa: PLC0415 - not needed at a start
+
             await activation.announce(scope, self._log, factor)
         if challenge.session_id is not None:
             await self._session_raising().raise_session(scope, challenge, factor, "totp")

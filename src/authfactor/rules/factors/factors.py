@@ -24,7 +24,6 @@ from authfactor.rules import pagination
 from authfactor.rules.authentication.sessions import ONE_STEP
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
-from authfactor.rules.factors import activation
 from authfactor.rules.factors.challenges import Challenges, secret_row
 from authfactor.rules.unit import Scope, shared_unit, unit
 from authfactor.settings import Settings
@@ -101,6 +100,8 @@ class Factors:
         made = self._new(scope, user_id, issuer, name, secret, active=active)
         await self._insert(scope, made)
         if active:
+            from authfactor.rules.factors import activation  # noqa: PLC0415 - not needed at a start
+
             await activation.end_grace_of_enrolled(scope, self._log, user_id)
         challenge = await self._challenges.open(scope, made.factor.id)
         return Enrollment(made.factor, challenge, made.secret, made.uri, made.picture)

@@ -6,13 +6,8 @@ import msgspec
 
 from authfactor import errors
 from authfactor.errors import InvalidRequest, Item
-from authfactor.models import (
-    Clock,
-    Environment,
-    OwnPolicy,
-    StoredUserPolicy,
-    UserPolicyInForce,
-)
+from authfactor.models import Clock, Environment
+from authfactor.models.mfa_policies import OwnPolicy, StoredUserPolicy, UserPolicyInForce
 from authfactor.rules.authentication.applied_policy import options_of, policy_in
 from authfactor.rules.authentication.user_policies import (
     DAY,

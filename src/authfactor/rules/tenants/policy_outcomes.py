@@ -4,7 +4,8 @@ import asyncio
 from collections import Counter
 from typing import Final
 
-from authfactor.models import AppliedPolicy, Clock, Environment, Outcome, OutcomeCounts, PolicySubject
+from authfactor.models import AppliedPolicy, Clock, Environment
+from authfactor.models.mfa_policies import Outcome, OutcomeCounts, PolicySubject
 from authfactor.rules.authentication.applied_policy import policy_in
 from authfactor.rules.authentication.user_policies import (
     NOTHING_STORED,

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from authfactor.models import PolicySubject, StoredUserPolicy
+from authfactor.models.mfa_policies import PolicySubject, StoredUserPolicy
 
 if TYPE_CHECKING:
     from authfactor.store.db import Db, Row

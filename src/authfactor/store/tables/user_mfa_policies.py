@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from authfactor.models import StoredUserPolicy
+from authfactor.models.mfa_policies import StoredUserPolicy
 
 if TYPE_CHECKING:
     from authfactor.store.db import Db
