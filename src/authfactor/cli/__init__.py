@@ -47,7 +47,6 @@ COMMANDS: Final = {
     ),
     "policy": LazyCommand(f"{_HERE}.mfa_policies", "Show, set and preview when sign-ins require a factor."),
     "reports": LazyCommand(f"{_HERE}.mfa_policies", "Report on the users of an environment."),
-    "links": LazyCommand(f"{_HERE}.links", "Create links to hosted pages: enroll a factor, enter a code."),
     "operators": LazyCommand(f"{_HERE}.operators", "Manage the operators, who can sign in to the console."),
     "audit": LazyCommand(f"{_HERE}.audit", "List, export and verify the audit log."),
     "vault": LazyCommand(f"{_HERE}.vault", "Manage the keys that encrypt secrets in the database."),
