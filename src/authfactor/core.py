@@ -31,10 +31,6 @@ from authfactor.rules.authentication.sign_in import SignIn
 from authfactor.rules.authentication.sign_in_events import SignInEvents
 from authfactor.rules.authentication.step_up import StepUp
 from authfactor.rules.authentication.token_signing import TokenSigning
-from authfactor.rules.console.known_devices import KnownDevices
-from authfactor.rules.console.operator_set_up import OperatorSetUp
-from authfactor.rules.console.operator_sign_in import OperatorSignIn
-from authfactor.rules.console.operators import Operators
 from authfactor.rules.events.deliveries import Deliveries
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.events.webhook_endpoints import WebhookEndpoints
@@ -108,20 +104,6 @@ class Authfactor(DeferredRules):
         self.factors = Factors(clock, entropy, new_id, vault, log, settings, self.challenges)
         self.key_rotation = KeyRotation(clock, new_id(""))
         self.audit = AuditLog(clock, entropy, vault)
-        self.operators = Operators(clock, entropy, new_id)
-        self.operator_set_up = OperatorSetUp(
-            clock, new_id, self.hasher, self.challenges, self.factors, self.audit, settings
-        )
-        self.operator_sign_in = OperatorSignIn(
-            clock,
-            entropy,
-            new_id,
-            self.hasher,
-            self.challenges,
-            KnownDevices(clock, entropy, vault),
-            self.audit,
-            settings,
-        )
 
     @classmethod
     async def open(

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from authfactor.rules.authentication.sessions import Sessions
     from authfactor.rules.console.actions import ConsoleActions
     from authfactor.rules.console.dashboard_counts import Dashboard
+    from authfactor.rules.console.operator_set_up import OperatorSetUp
+    from authfactor.rules.console.operator_sign_in import OperatorSignIn
+    from authfactor.rules.console.operators import Operators
     from authfactor.rules.console.reauthentication import Reauthentication
     from authfactor.rules.events.event_log import EventLog
     from authfactor.rules.factors.challenges import Challenges
@@ -138,6 +141,38 @@ class DeferredRules:
         from authfactor.rules.links.branding import Brandings  # noqa: PLC0415 - for pages alone
 
         return Brandings(self.clock)
+
+    @functools.cached_property
+    def operators(self) -> "Operators":
+        """Operators and their invitations."""
+        from authfactor.rules.console.operators import Operators  # noqa: PLC0415 - for operators alone
+
+        return Operators(self.clock, self.entropy, self.new_id)
+
+    @functools.cached_property
+    def operator_set_up(self) -> "OperatorSetUp":
+        """The first sign-in of an operator."""
+        from authfactor.rules.console.operator_set_up import OperatorSetUp  # noqa: PLC0415 - for operators alone
+
+        made_with = (self.clock, self.new_id, self.hasher, self.challenges, self.factors, self.audit)
+        return OperatorSetUp(*made_with, self.settings)
+
+    @functools.cached_property
+    def operator_sign_in(self) -> "OperatorSignIn":
+        """Sign-in of operators."""
+        from authfactor.rules.console.known_devices import KnownDevices  # noqa: PLC0415 - for operators alone
+        from authfactor.rules.console.operator_sign_in import OperatorSignIn  # noqa: PLC0415 - for operators alone
+
+        return OperatorSignIn(
+            self.clock,
+            self.entropy,
+            self.new_id,
+            self.hasher,
+            self.challenges,
+            KnownDevices(self.clock, self.entropy, self.vault),
+            self.audit,
+            self.settings,
+        )
 
     @functools.cached_property
     def console_actions(self) -> "ConsoleActions":

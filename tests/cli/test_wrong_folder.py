@@ -15,6 +15,7 @@ from tests.support.server_process import command_line
 
 ID: Final = UNKNOWN_USER
 # With arguments that pass the checks of usage.
+POLICY: Final = Path(__file__).with_name("policy.json")
 ARGUMENTS: Final[dict[tuple[str, ...], tuple[str, ...]]] = {
     ("audit", "export"): (),
     ("audit", "list"): (),
@@ -44,12 +45,18 @@ ARGUMENTS: Final[dict[tuple[str, ...], tuple[str, ...]]] = {
     ("operators", "disable"): (ID,),
     ("operators", "list"): (),
     ("operators", "reset"): (ID,),
+    ("policy", "preview"): (str(POLICY),),
+    ("policy", "set"): (str(POLICY),),
+    ("policy", "show"): (),
     ("recovery-codes", "count"): (ID,),
     ("recovery-codes", "create"): (ID, "--yes"),
     ("recovery-codes", "delete"): (ID, "--yes"),
     ("recovery-codes", "import"): (ID, "-", "--yes"),
     ("restore", "--mark"): (),
+    ("reports", "coverage"): (),
     ("sessions", "check"): (ID,),
+    ("users", "grace"): (ID, "--days", "7", "--reason", "new phone"),
+    ("users", "policy"): (ID,),
     ("users", "delete"): (ID, "--yes"),
     ("users", "get"): (ID,),
     ("users", "list"): (),

@@ -37,12 +37,12 @@ PUBLIC: Final = {
     " get_logout_url get_user get_user_by_external_id list_auth_factors list_sessions list_users"
     " reauthenticate_session revoke_session update_user",
     "mfa": "challenge_factor create_recovery_codes delete_factor delete_recovery_codes enroll_factor"
-    " get_factor get_recovery_codes list_all_factors rename_factor resync_factor verify_challenge",
+    " get_factor get_recovery_codes import_recovery_codes list_all_factors rename_factor resync_factor verify_challenge",
     "mfa_policies": "get_coverage get_policy get_user_policy preview_policy reset_user_policy set_policy"
     " set_user_policy",
     "events": "list_events",
-    "hosted_pages": "create_challenge_link create_enrollment_link get_branding get_challenge_link"
-    " get_enrollment_link update_branding",
+    "hosted_pages": "create_challenge_link create_enrollment_link create_factors_link get_branding"
+    " get_challenge_link get_enrollment_link get_factors_link update_branding",
     "webhooks": "create_webhook_endpoint delete_webhook_endpoint list_webhook_endpoints"
     " ping_webhook_endpoint update_webhook_endpoint verify_event",
 }
