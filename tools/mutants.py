@@ -53,6 +53,13 @@ DRIFTING = ("tests/rules/test_clock_drift.py", "-k", "sqlite")
 RESYNC = ("tests/rules/test_clock_resync.py", "-k", "sqlite")
 FACTOR_PAGES = ("tests/rules/test_factor_pages.py", "-k", "sqlite")
 IMPORTED = ("tests/rules/test_imported_recovery_codes.py", "-k", "sqlite")
+DEVICES = (
+    "tests/http/sign_in/test_trusted_devices.py",
+    "tests/rules/test_trusted_devices.py",
+    "-k",
+    "sqlite",
+)
+BROWSERS = ("tests/http/pages/test_trusted_browsers.py", "tests/rules/test_trusted_browsers.py")
 EMAILS = ("tests/unit/test_email_identity.py",)
 STRICTER_POLICY = ("tests/http/sign_in/test_stricter_policy.py", "-k", "sqlite")
 GRACE = ("tests/http/sign_in/test_grace.py", "-k", "sqlite")
@@ -1577,15 +1584,15 @@ MUTANTS = [
     Mutant(
         "lost tokens outlive their session",
         "rules/authentication/repeated_sign_ins.py",
-        "if not await self._sessions.is_unused(scope, stored.session_id, stored.refresh_token):",
+        "if not await self._sessions.is_unused(scope, user, stored.session_id, stored.refresh_token):",
         "if False:",
         REPEATED_SIGN_INS,
     ),
     Mutant(
         "lost tokens outlive the factor that earned them",
         "rules/authentication/sessions.py",
-        "if session is None or session.mfa_at is None or not",
-        "if session is None or not",
+        "if session.mfa_at is None and not await self._step_up.is_trusted(scope, user, session):",
+        "if False:",
         REPEATED_SIGN_INS,
     ),
     Mutant(
@@ -1985,6 +1992,8 @@ MUTANTS = [
         "rules/authentication/step_up.py",
         "return session.created_at <= changed",
         "return session.authenticated_at <= changed",
+        "return session.created_at <= environment.updated_at + POLICY_DELAY_MS",
+        "return session.authenticated_at <= environment.updated_at + POLICY_DELAY_MS",
         STEP_UP,
     ),
     Mutant(
@@ -2056,6 +2065,139 @@ MUTANTS = [
         "                typed = None\n",
         "                pass\n",
         ("tests/http/sign_in/test_imported_recovery_codes.py",),
+    ),
+    Mutant(
+        "a device's token works twice",
+        "store/tables/trusted_devices.py",
+        "WHERE environment = $1 AND token_hash = $2 AND spent_at IS NULL",
+        "WHERE environment = $1 AND token_hash = $2",
+        DEVICES,
+    ),
+    Mutant(
+        "a trusted device's token is judged as a code",
+        "rules/factors/challenges.py",
+        'if typed is not None and typed.method == "trusted_device":',
+        "if False:",
+        DEVICES,
+    ),
+    Mutant(
+        "a device's mark is not compared",
+        "rules/authentication/trusted_device_tokens.py",
+        'return "active" if self._vault.has_made(device.mark, _PURPOSE, bound) else "ended"',
+        'return "active"',
+        DEVICES,
+    ),
+    Mutant(
+        "a device's mark does not bind its user",
+        "rules/authentication/trusted_device_tokens.py",
+        'return "\\0".join((str(scope.number), user.id, device_id,',
+        'return "\\0".join((str(scope.number), device_id,',
+        DEVICES,
+    ),
+    Mutant(
+        "a spent token of a device is answered for ever",
+        "rules/authentication/trusted_device_tokens.py",
+        " or scope.now - row.spent_at > GRACE:",
+        ":",
+        DEVICES,
+    ),
+    Mutant(
+        "an older token of a device is answered",
+        "rules/authentication/trusted_device_tokens.py",
+        "return None if successor is None or successor.spent_at is not None else token",
+        "return None if successor is None else token",
+        DEVICES,
+    ),
+    Mutant(
+        "a stolen device's sessions go on",
+        "rules/authentication/trusted_device_tokens.py",
+        "await self._end_sessions(scope, device.user_id, device.id)",
+        "pass",
+        DEVICES,
+    ),
+    Mutant(
+        "devices from before they were off are trusted",
+        "rules/authentication/trusted_device_tokens.py",
+        " or device.created_at < since:",
+        ":",
+        DEVICES,
+    ),
+    Mutant(
+        "a recovery code makes a trusted device",
+        "rules/authentication/trusted_devices.py",
+        'frozenset({"otp", "sms", "pop"})',
+        'frozenset({"otp", "sms", "pop", "recovery_code"})',
+        DEVICES,
+    ),
+    Mutant(
+        "a trusted device makes another",
+        "rules/authentication/trusted_devices.py",
+        " and session.trusted_device_id is None\n",
+        "\n",
+        DEVICES,
+    ),
+    Mutant(
+        "an old code makes a trusted device",
+        "rules/authentication/trusted_devices.py",
+        " or now - session.mfa_at > PROOF_LIFE:",
+        ":",
+        DEVICES,
+    ),
+    Mutant(
+        "a trusted device meets the step-up of a refresh",
+        "rules/authentication/trusted_sign_in.py",
+        "if prepared is None or pending.session_id is not None:",
+        "if prepared is None:",
+        DEVICES,
+    ),
+    Mutant(
+        "a session outlives its trusted device",
+        "rules/authentication/step_up.py",
+        'if environment.mfa_policy == "required" or session.trusted_device_id is not None:',
+        'if environment.mfa_policy == "required":',
+        DEVICES,
+    ),
+    Mutant(
+        "trusted devices outlive a recovery code",
+        "rules/factors/recovery_codes.py",
+        'await end_devices(scope, self._log, user_id, "recovery_code_used")',
+        "pass",
+        DEVICES,
+    ),
+    Mutant(
+        "trusted devices outlive a password that is changed back",
+        "rules/tenants/users.py",
+        'await end_devices(scope, self._log, user_id, "password_changed")',
+        "pass",
+        DEVICES,
+    ),
+    Mutant(
+        "a trusted device comes back when an added factor is deleted",
+        "rules/factors/factors.py",
+        "await self._end_trusted_devices(scope, factor.user_id)",
+        "pass",
+        DEVICES,
+    ),
+    Mutant(
+        "trusted devices outlive a restore",
+        "store/queries/after_restore.py",
+        "UPDATE trusted_devices SET ended_at = $5 WHERE {_BETWEEN}",
+        "UPDATE trusted_devices SET ended_at = $5 WHERE 1 = 0 AND {_BETWEEN}",
+        DEVICES,
+    ),
+    Mutant(
+        "the page that raises a session offers to trust the browser",
+        "rules/links/trusted_browsers.py",
+        " and link.session_id is None\n",
+        "\n",
+        BROWSERS,
+    ),
+    Mutant(
+        "a recovery code trusts the browser",
+        "rules/links/trusted_browsers.py",
+        ' or link.method != "totp":',
+        ":",
+        BROWSERS,
     ),
 ]
 

@@ -77,6 +77,7 @@ def main(arguments: Sequence[str]) -> int:
         data = Path(folder)
         with running(data / "data", SETTINGS) as server:
             places = ("--logout-redirect", scenes.RETURN_TO, "--page-redirect", scenes.RETURN_TO)
+            places += ("--trusted-devices", "allowed")
             told = server.run("environments", "update", "default", *places)
             assert told.returncode == 0, told.stdout
             with recording(server.url) as recorder, server.client() as client:

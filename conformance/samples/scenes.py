@@ -26,6 +26,11 @@ TAKES: Final[Mapping[str, tuple[str, ...]]] = {
     "import_recovery_codes": ("member_id",),
     "get_recovery_codes": ("recovery_codes_user_id",),
     "delete_recovery_codes": ("recovery_codes_user_id",),
+    "create_trusted_device": ("fresh_session_id",),
+    "rotate_trusted_device": ("device_token",),
+    "list_trusted_devices": ("device_id", "user_id"),
+    "revoke_trusted_device": ("device_id", "user_id"),
+    "revoke_trusted_devices": ("device_id", "user_id"),
     "list_all_factors": ("member_id",),
     "rename_factor": ("factor_id",),
     "resync_factor": ("factor_id", "code", "next_code"),
@@ -78,6 +83,7 @@ SHOWN_AS: Final[Mapping[str, str]] = {
     "factors_link_id": "link_id",
     "member_id": "user_id",
     "enrolled_session_id": "session_id",
+    "fresh_session_id": "session_id",
     "recovery_codes_user_id": "user_id",
 }
 
@@ -179,6 +185,33 @@ class _Scene:
         session_id = self.session_id  # before there is a factor, which the sign-in would ask for
         assert self.factor_id
         return session_id
+
+    @cached_property
+    def fresh_session_id(self) -> str:
+        body = {
+            "grant_type": "urn:workos:oauth:grant-type:mfa-totp",
+            "client_id": CLIENT_ID,
+            "client_secret": API_KEY,
+            "code": self.code,
+            "pending_authentication_token": self.pending_authentication_token,
+            "authentication_challenge_id": self.challenge_id,
+        }
+        self._post("/user_management/authenticate", body, 200)
+        sessions = self._client.get(f"/user_management/users/{self.user_id}/sessions").json()
+        return str(sessions["data"][0]["id"])
+
+    @cached_property
+    def _device(self) -> dict[str, Any]:
+        body = {"session_id": self.fresh_session_id, "name": "Firefox on Linux"}
+        return self._post("/authfactor/trusted_devices", body)
+
+    @cached_property
+    def device_id(self) -> str:
+        return str(self._device["id"])
+
+    @cached_property
+    def device_token(self) -> str:
+        return str(self._device["token"])
 
     @cached_property
     def link_id(self) -> str:

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from authfactor.rules.audit.event_verification import EventVerification
     from authfactor.rules.authentication.password_attempts import PasswordAttempts
     from authfactor.rules.authentication.password_hashing import PasswordHasher
+    from authfactor.rules.authentication.repeated_sign_ins import RepeatedSignIns
     from authfactor.rules.authentication.session_checks import SessionChecks
     from authfactor.rules.authentication.sessions import Sessions
+    from authfactor.rules.authentication.trusted_devices import TrustedDevices
     from authfactor.rules.console.actions import ConsoleActions
     from authfactor.rules.console.dashboard_counts import Dashboard
     from authfactor.rules.console.operator_set_up import OperatorSetUp
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from authfactor.rules.links.factor_pages import FactorPages
     from authfactor.rules.links.links import Links
     from authfactor.rules.links.page_sessions import PageSessions
+    from authfactor.rules.links.trusted_browsers import TrustedBrowsers
     from authfactor.rules.maintenance.retention import Retention
     from authfactor.rules.tenants.environments import Environments
     from authfactor.rules.tenants.mfa_policies import EnvironmentPolicies
@@ -49,6 +52,7 @@ class DeferredRules:
     factors: "Factors"
     hasher: "PasswordHasher"
     new_id: IdGenerator
+    repeated_sign_ins: "RepeatedSignIns"
     sessions: "Sessions"
     settings: "Settings"
     vault: "Vault"
@@ -66,6 +70,14 @@ class DeferredRules:
         from authfactor.rules.tenants.mfa_policies import EnvironmentPolicies  # noqa: PLC0415 - for operators alone
 
         return EnvironmentPolicies(self.clock, self.events, self.environments)
+
+    @functools.cached_property
+    def trusted_devices(self) -> "TrustedDevices":
+        """Trusted devices."""
+        from authfactor.rules.authentication.trusted_devices import TrustedDevices  # noqa: PLC0415 - when there are some
+
+        made_with = (self.clock, self.entropy, self.new_id, self.vault, self.events)
+        return TrustedDevices(*made_with, self.sessions, self.repeated_sign_ins)
 
     @functools.cached_property
     def session_checks(self) -> "SessionChecks":
@@ -105,6 +117,13 @@ class DeferredRules:
             self.challenges,
             lambda: self.recovery_codes,
         )
+
+    @functools.cached_property
+    def trusted_browsers(self) -> "TrustedBrowsers":
+        """Trusted devices of hosted pages."""
+        from authfactor.rules.links.trusted_browsers import TrustedBrowsers  # noqa: PLC0415 - for pages alone
+
+        return TrustedBrowsers(self.clock, self.events, self.trusted_devices.tokens)
 
     @functools.cached_property
     def factor_pages(self) -> "FactorPages":

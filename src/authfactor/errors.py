@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
 if TYPE_CHECKING:
-    from authfactor.models import ChallengeRecord, CodeReason, UserRecord
+    from authfactor.models import ChallengeRecord, RefusalReason, UserRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,12 +223,12 @@ class TooManyAttempts(ChallengeRefused):
 class SignInRefused(AuthfactorError):
     """The sign-in was refused; the code names the reason (contract: failures of authenticate)."""
 
-    reason: "CodeReason | None" = None
+    reason: "RefusalReason | None" = None
     """Why a one-time code was refused, as in `Verification.reason`; None for other refusals."""
     offset_seconds: int | None = None
     """As in `Verification.offset_seconds`."""
 
-    def __init__(self, code: str, message: str, *, reason: "CodeReason | None" = None) -> None:
+    def __init__(self, code: str, message: str, *, reason: "RefusalReason | None" = None) -> None:
         """`code` is one of the contract's codes."""
         super().__init__(message)
         self.code = code

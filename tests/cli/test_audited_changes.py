@@ -32,6 +32,8 @@ COMMAND_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "config check": READS,
     "config show": READS,
     "copy": "the target gets the source's entries and nothing else",
+    "devices list": READS,
+    "devices revoke": ("trusted_device.revoke",),
     "doctor": READS,
     "environments brand": ("branding.update",),
     "environments create": ("environment.create", "api_key.create"),
@@ -103,6 +105,10 @@ ROUTE_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "POST /authfactor/mfa_policy/preview": READS,
     "PUT /authfactor/users/{user_id}/mfa_policy": ("user.set_mfa_policy",),
     "DELETE /authfactor/users/{user_id}/mfa_policy": ("user.set_mfa_policy",),
+    "POST /authfactor/trusted_devices": (event_log.TRUSTED_DEVICE_CREATED,),
+    "POST /authfactor/trusted_devices/rotate": (event_log.TRUSTED_DEVICE_THEFT_SUSPECTED,),
+    "DELETE /authfactor/users/{user_id}/trusted_devices/{device_id}": ("trusted_device.revoke",),
+    "DELETE /authfactor/users/{user_id}/trusted_devices": ("trusted_device.revoke",),
     "POST /auth/factors/{factor_id}/challenge": CHALLENGED,
     "POST /auth/challenges/{challenge_id}/verify": VERIFIED,
     "POST /user_management/users": (event_log.USER_CREATED,),
@@ -112,6 +118,8 @@ ROUTE_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
         event_log.PASSWORD_SUCCEEDED,
         event_log.PASSWORD_FAILED,
         *SIGNED_IN,
+        event_log.TRUSTED_DEVICE_USED,
+        event_log.TRUSTED_DEVICE_THEFT_SUSPECTED,
     ),
     "POST /user_management/sessions/revoke": (event_log.SESSION_REVOKED,),
     "POST /authfactor/sessions/{session_id}/check": READS,
@@ -141,7 +149,11 @@ ROUTE_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "POST /factors/{link_id}/recovery-codes.txt": "returns what the form has",
     "POST /factors/{link_id}/sessions": (event_log.SESSION_REVOKED,),
     "POST /factors/{link_id}/leave": (event_log.LINK_COMPLETED,),
-    "POST /challenge/{link_id}": (event_log.LINK_COMPLETED, *VERIFIED),
+    "POST /challenge/{link_id}": (
+        event_log.LINK_COMPLETED,
+        event_log.TRUSTED_DEVICE_CREATED,
+        *VERIFIED,
+    ),
     "POST /console/sign-in": ("operator.signed_in", "operator.locked", "operator.sign_in_refused"),
     "POST /console/sign-out": "the operator's session row records its end",
     "POST /console/set-up/{token}": "the set-up that it begins is recorded by the next one",
@@ -159,6 +171,7 @@ ROUTE_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     f"{HOME}/users/{{user}}/reset": ("factor.reset",),
     f"{HOME}/users/{{user}}/delete": ("user.delete",),
     f"{HOME}/users/{{user}}/factors/{{factor}}/delete": ("factor.delete",),
+    f"{HOME}/users/{{user}}/devices/{{device}}/revoke": ("trusted_device.revoke",),
     f"{HOME}/users/{{user}}/sessions/{{session}}/revoke": ("session.revoke",),
     f"{HOME}/webhooks": ("webhook_endpoint.create",),
     f"{HOME}/webhooks/{{endpoint}}/enable": ("webhook_endpoint.update",),
@@ -234,10 +247,11 @@ def test_command_line_changes_are_audited_with_actor_and_reason(tmp_path: Path) 
     found = entries(data)
     declared = {name for names in COMMAND_RECORDS.values() if isinstance(names, tuple) for name in names}
     audited = {name for name in declared if not name.startswith(("authentication.", "authfactor."))}
-    # A restore, webhooks, recovery codes, resyncs and policies have their own tests.
+    # A restore, webhooks, recovery codes, resyncs, policies and trusted devices have their own tests.
     elsewhere = {"database.restored", "delivery.resend", "webhook_endpoint.ping"}
     elsewhere |= {"recovery_codes.create", "recovery_codes.import", "recovery_codes.delete", "factor.resync"}
     elsewhere |= {"mfa_policy.update", "user.grant_grace", "user.set_mfa_policy"}
+    elsewhere |= {"trusted_device.revoke"}
     assert {entry["action"] for entry in found} == audited - elsewhere
     reasons = {entry["action"]: entry["reason"] for entry in found if entry["reason"]}
     assert reasons == {

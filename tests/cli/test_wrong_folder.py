@@ -48,6 +48,8 @@ ARGUMENTS: Final[dict[tuple[str, ...], tuple[str, ...]]] = {
     ("policy", "preview"): (str(POLICY),),
     ("policy", "set"): (str(POLICY),),
     ("policy", "show"): (),
+    ("devices", "list"): (ID,),
+    ("devices", "revoke"): (ID, "--all", "--yes"),
     ("recovery-codes", "count"): (ID,),
     ("recovery-codes", "create"): (ID, "--yes"),
     ("recovery-codes", "delete"): (ID, "--yes"),

@@ -29,7 +29,7 @@ PUBLIC: Final = {
     " NotFoundError Page PolicyOutcomes RaisedSession RateLimitExceededError RecoveryCodes"
     " RecoveryCodesCreated ServerError Session SessionCheck SignatureInvalidError TooManyAttemptsError Totp"
     " TotpExtended UNSET UnprocessableEntityError User UserFactor UserMfaPolicy WebhookDelivery"
-    " WebhookEndpoint verify_event",
+    " WebhookEndpoint verify_event TrustedDevice TrustedDeviceIssued TrustedDeviceNextToken",
     "Client": "close events hosted_pages mfa mfa_policies user_management webhooks",
     "AsyncClient": "aclose events hosted_pages mfa mfa_policies user_management webhooks",
     "user_management": "authenticate_with_password authenticate_with_refresh_token authenticate_with_totp"
@@ -37,7 +37,9 @@ PUBLIC: Final = {
     " get_logout_url get_user get_user_by_external_id list_auth_factors list_sessions list_users"
     " reauthenticate_session revoke_session update_user",
     "mfa": "challenge_factor create_recovery_codes delete_factor delete_recovery_codes enroll_factor"
-    " get_factor get_recovery_codes import_recovery_codes list_all_factors rename_factor resync_factor verify_challenge",
+    " get_factor get_recovery_codes import_recovery_codes list_all_factors rename_factor resync_factor"
+    " verify_challenge create_trusted_device list_trusted_devices revoke_trusted_device revoke_trusted_devices"
+    " rotate_trusted_device",
     "mfa_policies": "get_coverage get_policy get_user_policy preview_policy reset_user_policy set_policy"
     " set_user_policy",
     "events": "list_events",

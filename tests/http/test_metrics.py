@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from authfactor.http.app import all_routes
 from authfactor.http.telemetry import shared_counters
+from tests.reliability.test_trusted_devices_kill import second_step, trust
 from tests.support import authenticator
 from tests.support.server_process import Server, fields, free_port, running
 
@@ -118,7 +119,7 @@ def test_verification_outcomes_are_counted(tmp_path: Path) -> None:
         for kind in shared_counters.VERDICTS
     }
     once = dict.fromkeys(("right", "replay", "drift", "wrong", "locked"), 1)
-    assert outcomes == {**once, "malformed": 2, "recovered": 0}
+    assert outcomes == {**dict.fromkeys(shared_counters.VERDICTS, 0), **once, "malformed": 2}
     assert total(found, "authfactor_errors_total", code="one_time_code_too_many_attempts") == 1
     assert total(found, "authfactor_commit_batch_units_count") > 5
     assert abs(total(found, "authfactor_clock_drift_seconds", against="uptime")) < 5
@@ -152,7 +153,24 @@ def test_verifications_on_hosted_pages_are_counted(tmp_path: Path) -> None:
         for kind in shared_counters.VERDICTS
     }
     once = dict.fromkeys(("right", "wrong", "malformed", "locked"), 1)
-    assert outcomes == {**once, "replay": 0, "drift": 0, "recovered": 0}
+    assert outcomes == {**dict.fromkeys(shared_counters.VERDICTS, 0), **once}
+
+
+def test_trusted_devices_are_counted_apart_from_codes(tmp_path: Path) -> None:
+    with (
+        running(tmp_path / "data", {"AUTHFACTOR_METRICS_TOKEN": TOKEN}) as server,
+        server.client() as api,
+    ):
+        allowed = ("environments", "update", "default", "--trusted-devices", "allowed")
+        assert server.run(*allowed).returncode == 0
+        time.sleep(1)  # callers are cached
+        (token,) = trust(api, "pat@example.org")
+        for code, status in ((token, 200), ("td_junk", 400)):
+            fields(second_step(api, "pat@example.org", code), status)
+        response = api.get("/metrics", headers={"authorization": f"Bearer {TOKEN}"})
+    found = series(response.text)
+    for outcome in ("right", "trusted_device", "device_not_trusted"):
+        assert total(found, "authfactor_verifications_total", outcome=outcome) == 1
 
 
 def test_metrics_on_the_api_port_require_the_token(server: Server) -> None:

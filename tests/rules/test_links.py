@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -63,7 +63,7 @@ async def enrollment_link(installation: Installation, user: UserRecord, **fields
     )
 
 
-async def challenge_link(installation: Installation, user: UserRecord, **fields: str) -> IssuedLink:
+async def challenge_link(installation: Installation, user: UserRecord, **fields: Any) -> IssuedLink:  # noqa: ANN401 - any field
     request = CreateChallengeLink(user_id=user.id, **fields)
     return await installation.af.run(
         installation.af.links.create_challenge(installation.environment, request)

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from authfactor.models import (
@@ -15,6 +16,7 @@ from authfactor.models import (
     RecoveryCodeCount,
     SessionRecord,
     SigningKey,
+    TrustedDeviceRecord,
 )
 from authfactor.store import CodeAttempt, SpendResult, Store, Tx
 from authfactor.store.tables.challenges import CLOSE
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 USER, FACTOR, CHALLENGE, KEY = "user_0001", "auth_factor_0001", "auth_challenge_0001", "api_key_1"
 VERIFIED, WITHDRAWN = "auth_challenge_0002", "auth_challenge_0003"
+DEVICE = "trusted_device_1"
 TOKEN, SPENT = b"token hash", b"spent token hash"
 OWN, OTHER = 1, 2
 TABLES = (
@@ -43,11 +46,13 @@ TABLES = (
     "throttles",
     "recovery_codes",
     "user_mfa_policies",
+    "trusted_devices",
+    "trusted_device_tokens",
 )
 # These insert into the environment they name, or find a caller by the hash of a secret.
 CREATORS = {"insert", "insert_refresh", "append", "append_all", "claim", "active_by_hash", "put", "replace"}
 CREATORS |= {"failures.charge", "throttles.charge"}
-CREATORS |= {"by_token", "by_session"}
+CREATORS |= {"by_token", "by_session", "insert_token"}
 CREATORS |= {"set_policy", "start_grace", "grant_grace", "record_held_factor"}
 
 EMPTY = FailureRecord((), 0, None)
@@ -81,6 +86,9 @@ READS: dict[str, tuple[Callable[[Tx], Awaitable[object]], object]] = {
     "recovery_codes.count": (lambda tx: tx.recovery_codes.count(OTHER, USER), RecoveryCodeCount(0, 0, None)),
     "recovery_codes.use_of": (lambda tx: tx.recovery_codes.use_of(OTHER, USER, ["spent"]), None),
     "recovery_codes.imported_bits": (lambda tx: tx.recovery_codes.imported_bits(OTHER, USER), None),
+    "trusted_devices.by_id": (lambda tx: tx.trusted_devices.by_id(OTHER, DEVICE), None),
+    "trusted_devices.of_user": (lambda tx: tx.trusted_devices.of_user(OTHER, USER), []),
+    "trusted_devices.token_by_hash": (lambda tx: tx.trusted_devices.token_by_hash(OTHER, TOKEN), None),
     "factors.ids_of_user": (lambda tx: tx.factors.ids_of_user(OTHER, USER), []),
     "factors.page": (lambda tx: tx.factors.page(OTHER, USER, PageQuery()), ([], False, False)),
     "challenges.with_factor": (lambda tx: tx.challenges.with_factor(OTHER, CHALLENGE), None),
@@ -171,6 +179,16 @@ WRITES: dict[str, tuple[Callable[[Tx, "Rows"], Awaitable[object]], object]] = {
     "sessions.touch": (lambda tx, _: tx.sessions.touch(OTHER, "session_1", 2), False),
     "sessions.end": (lambda tx, _: tx.sessions.end(OTHER, "session_1", 2), False),
     "sessions.end_of_user": (lambda tx, _: tx.sessions.end_of_user(OTHER, USER, 2), []),
+    "sessions.end_of_device": (lambda tx, _: tx.sessions.end_of_device(OTHER, USER, DEVICE, 2), []),
+    "trusted_devices.touch": (lambda tx, _: tx.trusted_devices.touch(OTHER, DEVICE, 2), False),
+    "trusted_devices.end": (lambda tx, _: tx.trusted_devices.end(OTHER, DEVICE, 2), False),
+    "trusted_devices.end_of_user": (lambda tx, _: tx.trusted_devices.end_of_user(OTHER, USER, 2), []),
+    "trusted_devices.delete": (lambda tx, _: tx.trusted_devices.delete(OTHER, DEVICE), None),
+    "trusted_devices.delete_of_user": (lambda tx, _: tx.trusted_devices.delete_of_user(OTHER, USER), 0),
+    "trusted_devices.spend_token": (
+        lambda tx, _: tx.trusted_devices.spend_token(OTHER, TOKEN, 2, "sealed"),
+        False,
+    ),
     "sessions.clear_second_factor": (lambda tx, _: tx.sessions.clear_second_factor(OTHER, USER, "pwd", 2), 0),
     "challenges.allow_recovery": (lambda tx, _: tx.challenges.allow_recovery(OTHER, CHALLENGE), None),
     "sessions.raise_session": (
@@ -188,7 +206,7 @@ WRITES: dict[str, tuple[Callable[[Tx, "Rows"], Awaitable[object]], object]] = {
     "signing_keys.retire_others": (lambda tx, _: tx.signing_keys.retire_others(OTHER, "other", 2), 0),
     "links.open": (lambda tx, _: tx.links.open(OTHER, "link_1", 2, b"session", 9), False),
     "links.attach": (lambda tx, _: tx.links.attach(OTHER, "link_1", "other", "other"), False),
-    "links.complete": (lambda tx, _: tx.links.complete(OTHER, "link_1", 2), False),
+    "links.complete": (lambda tx, _: tx.links.complete(OTHER, "link_1", 2, "totp"), False),
     "links.confirm": (lambda tx, _: tx.links.confirm(OTHER, "link_1", b"session", 2), False),
     "links.leave": (lambda tx, _: tx.links.leave(OTHER, "link_1", 2), False),
     "links.delete_of_user": (lambda tx, _: tx.links.delete_of_user(OTHER, USER), 0),
@@ -223,7 +241,10 @@ async def fill(tx: Tx, rows: "Rows", environment: int) -> None:
         await tx.pending_sign_ins.insert(environment, token, PendingSignIn(USER, b"mark", 1, 9, None))
     await tx.pending_sign_ins.spend(environment, SPENT, 1, "answer")
     session = SessionRecord("session_1", USER, None, None, "password", "pwd", 1, None, 1, 9, None, 1, 1)
-    await tx.sessions.insert(environment, session)
+    await tx.sessions.insert(environment, msgspec.structs.replace(session, trusted_device_id=DEVICE))
+    device = TrustedDeviceRecord(DEVICE, USER, session.id, "mark", None, None, None, 1, None, 9, None)
+    await tx.trusted_devices.insert(environment, device)
+    await tx.trusted_devices.insert_token(environment, TOKEN, DEVICE, 1)
     await tx.sessions.insert_refresh(environment, TOKEN, session.id, 1)
     link = LinkRecord(
         environment, "link_1", "enrollment", USER, FACTOR, None, None, None, None, 1, 9, None, None
@@ -289,7 +310,8 @@ def test_every_table_method_with_an_environment_is_listed() -> None:
     tx = Tx(None)  # type: ignore[arg-type]  # only the classes are inspected
     methods = {
         f"{table}.{method}"
-        for table in {*TABLES, "attempts"} & {*Tx.__slots__, "recovery_codes", "user_mfa_policies"}
+        for table in {*TABLES, "attempts"}
+        & {*Tx.__slots__, "recovery_codes", "trusted_devices", "user_mfa_policies"}
         for method in vars(type(getattr(tx, table)))
         if not method.startswith("_") and not {method, f"{table}.{method}"} & CREATORS
     }

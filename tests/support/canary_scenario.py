@@ -5,9 +5,11 @@ import json
 import os
 import re
 import secrets
+import time
 from typing import Any, Final
 
 import httpx
+import jwt
 
 from tests.support import authenticator
 from tests.support.canary_secrets import Mark, Output
@@ -36,8 +38,9 @@ MAY_BE_SHOWN: Final = {
     "API key, made": {"CLI keys create", "console keys create"},
     # The refusal of a spent token contains it, as the contract specifies.
     "pending token": {"sign in", "second step again"},
-    "access token": {"second step", "refresh"},
-    "refresh token": {"second step", "refresh"},
+    "access token": {"second step", "refresh", "device sign-in"},
+    "refresh token": {"second step", "refresh", "device sign-in"},
+    "trusted device": {"trust device", "rotate device", "device sign-in"},
     # Also in lists, where SDKs require it.
     "webhook secret": {"make endpoint", "GET /webhook_endpoints"},
     "link token": {
@@ -252,6 +255,7 @@ def sign_in(walk: Walk) -> None:
     walk.shown("refresh token", renewed["refresh_token"])
     walk.post("second step again", path, {**step, "code": right})
     walk.shown("pending token", token)
+    trusted_devices(walk, renewed["access_token"], {**grant, "password": password}, step)
     walk.post("refresh refused", path, {**refresh, "refresh_token": walk.know("wrong token", random_word())})
     walk.ask("sessions", "GET", f"/user_management/users/{user}/sessions")
     hashed = walk.know(
@@ -268,6 +272,31 @@ def sign_in(walk: Walk) -> None:
     new = walk.know("password", random_word())
     walk.ask("new password", "PUT", f"/user_management/users/{user}", json={"password": new})
     walk.run("--json", "users", "get", user)
+
+
+def trusted_devices(walk: Walk, access: str, first: dict[str, str], step: dict[str, str]) -> None:
+    """Trust the device of a session, sign in with it, and send tokens that are wrong or spent."""
+    walk.run("environments", "update", "default", "--trusted-devices", "allowed")
+    time.sleep(1)  # callers are cached
+    claims = jwt.decode(access, options={"verify_signature": False})
+    path, body = "/authfactor/trusted_devices", {"session_id": claims["sid"]}
+    spent = walk.shown("trusted device", walk.post("trust device", path, body)["token"])
+    token = walk.post("rotate device", f"{path}/rotate", {"token": spent})["token"]
+    walk.shown("trusted device", token)
+    pending = walk.post("sign in", "/user_management/authenticate", first)
+    held = walk.shown("pending token", pending["pending_authentication_token"])
+    second = {**step, "pending_authentication_token": held}
+    forged = walk.know("forged device", f"td_{secrets.token_urlsafe(32)}")
+    walk.post("wrong device", "/user_management/authenticate", {**second, "code": forged})
+    answer = walk.post("device sign-in", "/user_management/authenticate", {**second, "code": token})
+    walk.shown("trusted device", answer["trusted_device"]["token"])
+    walk.shown("access token", answer["access_token"])
+    walk.shown("refresh token", answer["refresh_token"])
+    walk.post("wrong device", f"{path}/rotate", {"token": spent})
+    user = claims["sub"]
+    walk.ask("devices", "GET", f"/authfactor/users/{user}/trusted_devices")
+    walk.run("--json", "devices", "list", user)
+    walk.run("devices", "revoke", user, "--all", "--yes")
 
 
 def links(walk: Walk) -> None:

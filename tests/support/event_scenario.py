@@ -11,7 +11,7 @@ import msgspec
 from authfactor import errors
 from authfactor.core import Authfactor
 from authfactor.crypto import passwords
-from authfactor.models import Enrollment, PageQuery, UserRecord
+from authfactor.models import Enrollment, EnvironmentOptions, PageQuery, UserRecord
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventQuery
 from authfactor.rules.factors.recovery_codes import LOW
@@ -22,6 +22,7 @@ from authfactor.wire.links import CreateEnrollmentLink
 from authfactor.wire.mfa_policies import SetMfaPolicy, SetUserMfaPolicy
 from authfactor.wire.requests import Authenticate, EnrollUserFactor, RenameFactor, ResyncFactor, UpdateUser
 from authfactor.wire.session_checks import ChallengeSession
+from authfactor.wire.trusted_devices import CreateTrustedDevice
 from authfactor.wire.webhooks import CreateWebhookEndpoint
 from tests.support.clock import FakeClock
 from tests.support.installation import Installation
@@ -97,6 +98,7 @@ async def _cause_all(installation: Installation) -> None:
     asked = af.session_checks.challenge(environment, sessions.items[0].id, ChallengeSession())
     assert (await installation.verify(await af.run(asked), installation.code(enrolled))).valid
     await af.run(af.sessions.revoke(environment, sessions.items[0].id))
+    await _trust_devices(installation, user, enrolled)
     await _open_link(installation, user)
     codes = await af.run(af.recovery_codes.create(environment, user.id))
     for recovery_code in codes.codes[LOW:]:
@@ -175,6 +177,46 @@ async def _sign_in(installation: Installation, user: UserRecord, enrolled: Enrol
     except errors.SignInRefused as refused:
         assert refused.code == "invalid_one_time_code"  # noqa: PT017 - not in a test
     await af.run(await af.second_step.prepare(af.store, environment, second(installation.code(enrolled))))
+
+
+async def _trust_devices(installation: Installation, user: UserRecord, enrolled: Enrollment) -> None:
+    """Have two devices trusted: one is used and its first token sent again later, the other is revoked."""
+    af = installation.af
+    options = EnvironmentOptions(trusted_devices="allowed")
+    environment = await af.run(af.environments.update(installation.environment, options=options))
+    installation.environment = environment
+    made = []
+    for _ in range(2):
+        installation.clock.advance(30)
+        await _finish_sign_in(installation, user, installation.code(enrolled))
+        page = await af.read(af.sessions.page(environment, user.id, PageQuery(limit=1)))
+        request = CreateTrustedDevice(session_id=page.items[0].id)
+        made.append(await af.run(af.trusted_devices.create(environment, request)))
+    used, revoked = made
+    await _finish_sign_in(installation, user, used.token)
+    await af.run(af.trusted_devices.revoke(environment, user.id, revoked.device.id))
+    installation.clock.advance(61)
+    try:
+        await af.run(af.trusted_devices.rotate(environment, used.token))
+    except errors.SignInRefused as refused:
+        assert refused.reason == "device_not_trusted"  # noqa: PT017 - not in a test
+
+
+async def _finish_sign_in(installation: Installation, user: UserRecord, code: str) -> None:
+    """Sign in with the right password and a right code, or with what replaces it."""
+    af, environment = installation.af, installation.environment
+    first = Authenticate(email=user.email, password=PASSWORD, **BROWSER)
+    try:
+        await af.run(await af.sign_in.prepare_password(af.store, environment, first))
+    except errors.StepUpRequired as required:
+        assert required.challenge is not None  # noqa: PT017 - not in a test
+        second = Authenticate(
+            code=code,
+            pending_authentication_token=required.pending_token,
+            authentication_challenge_id=required.challenge.id,
+            **BROWSER,
+        )
+        await af.run(await af.second_step.prepare(af.store, environment, second))
 
 
 async def _open_link(installation: Installation, user: UserRecord) -> None:

@@ -32,6 +32,7 @@ def test_prefixes_equal_those_of_the_api() -> None:
         "API_KEY": "api_key_",
         "SIGNING_KEY": "key_",
         "LINK": "link_",
+        "TRUSTED_DEVICE": "trusted_device_",
         "OPERATOR": "operator_",
         "AUDIT": "audit_",
         "OPERATOR_SESSION": "operator_session_",

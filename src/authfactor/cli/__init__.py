@@ -42,6 +42,9 @@ COMMANDS: Final = {
     "sessions": LazyCommand(
         f"{_HERE}.sessions", "Check how, and how long ago, the user of a session proved who they are."
     ),
+    "devices": LazyCommand(
+        f"{_HERE}.devices", "List and revoke the trusted devices of a user, which sign in without a code."
+    ),
     "links": LazyCommand(
         f"{_HERE}.links", "Create links to hosted pages: enroll a factor, enter a code, manage all factors."
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import click
 import msgspec
@@ -86,44 +86,50 @@ def create_environment(
 @policy_option
 @click.option(
     "--logout-redirect",
+    "logout_redirects",
     multiple=True,
     help="URL to which a logout may redirect. Can be repeated; the first is the default. Replaces the list.",
 )
 @click.option(
     "--page-redirect",
+    "page_redirects",
     multiple=True,
     help="URL to which a hosted page may redirect at the end. Can be repeated. Replaces the list.",
+)
+@click.option(
+    "--trusted-devices",
+    type=click.Choice(get_args(models.TrustedDevicePolicy)),
+    help="Whether users may have devices trusted, which sign in without a code. Off ends all of them.",
+)
+@click.option(
+    "--trusted-device-days", type=int, help="For how many days a device is trusted, 1 to 90. Default: 30."
 )
 @context.reason_option
 @click.pass_context
 def update_environment(
     ctx: click.Context,
+    /,
     name: str,
     team_name: str | None,
     mfa_policy: Policy | None,
-    logout_redirect: tuple[str, ...],
-    page_redirect: tuple[str, ...],
     reason: str | None,
+    **given: Any,  # noqa: ANN401 - the options of the environment
 ) -> None:
     """Change an environment. Example: authfactor environments update default --mfa-policy required"""
     options = context.global_options(ctx)
-    redirects = {
-        name: tuple(urls)
-        for name, urls in (("logout_redirects", logout_redirect), ("page_redirects", page_redirect))
-        if urls
-    }
+    changes = {name: value for name, value in given.items() if value not in (None, ())}
 
     async def work(af: Authfactor, environment: Environment) -> Environment:
         from authfactor.rules.tenants.environments import options_of
 
-        changed = msgspec.structs.replace(options_of(environment), **redirects) if redirects else None
+        changed = msgspec.structs.replace(options_of(environment), **changes) if changes else None
         unit = af.environments.update(
             environment,
             team_name=team_name,
             mfa_policy=mfa_policy,
             options=changed,
-            # One list of redirects is given, the other was read: it must not undo a change.
-            if_updated_at=environment.updated_at if redirects else None,
+            # Some options are given, the others were read: they must not undo a change.
+            if_updated_at=environment.updated_at if changes else None,
         )
         target = environment.client_id
         return await context.run_audited(af, environment, unit, "environment.update", target, reason)
@@ -270,12 +276,17 @@ def rotate_signing(ctx: click.Context) -> None:
     context.print_result(options, shape, lambda: context.print_pairs(list(shape.items())))
 
 
-def _shape(environment: models.Environment) -> dict[str, str]:
+def _shape(environment: models.Environment) -> dict[str, str | int]:
+    from authfactor.rules.tenants.environments import options_of
+
+    options = options_of(environment)
     return {
         "name": environment.name,
         "client_id": environment.client_id,
         "team_name": environment.team_name,
         "mfa_policy": environment.mfa_policy,
+        "trusted_devices": options.trusted_devices,
+        "trusted_device_days": options.trusted_device_days,
         "created_at": timestamps.format_ms(environment.created_at),
     }
 

@@ -48,14 +48,24 @@ def enroll(ctx: click.Context, user_id: str, return_to: str | None, issuer: str 
 @return_option
 @click.option("--factor", help="Id of the factor, if the user has several.")
 @click.option("--session", help="Id of a session of the user, which a right code raises.")
+@click.option("--remember-device", is_flag=True, help="Offer to trust the browser, and accept a trusted one.")
 @click.pass_context
 def challenge(
-    ctx: click.Context, user_id: str, return_to: str | None, factor: str | None, session: str | None
+    ctx: click.Context,
+    user_id: str,
+    return_to: str | None,
+    factor: str | None,
+    session: str | None,
+    remember_device: bool,
 ) -> None:
     """Create a link to a page where the user enters a code. Example: authfactor links challenge user_01…"""
     options = context.global_options(ctx)
     request = wire.CreateChallengeLink(
-        user_id=user_id, return_to=return_to, factor_id=factor, session_id=session
+        user_id=user_id,
+        return_to=return_to,
+        factor_id=factor,
+        session_id=session,
+        remember_device=remember_device,
     )
 
     async def work(af: Authfactor, environment: Environment) -> tuple[IssuedLink, int]:
@@ -120,6 +130,8 @@ def _print_link(options: context.GlobalOptions, shape: wire.Link) -> None:
         ("returns to", shape.return_to),
         ("expires", shape.expires_at),
     ]
+    if isinstance(shape, wire.ChallengeLink):
+        lines.append(("completed by", shape.method))
     if isinstance(shape.url, str):
         lines.append(("url", shape.url))
     context.print_result(options, shape, lambda: context.print_pairs(lines))

@@ -79,6 +79,8 @@ class _RestoreResult:
             count = self.marked
             print(f"All codes up to now are rejected, for {count.factors} factors.")
             print(f"Ended: {count.sessions} sessions and {count.expired} challenges, sign-ins and links.")
+            if count.trusted_devices:
+                print(f"Ended: {count.trusted_devices} trusted devices. Their users enter a code again.")
             if count.recovery_codes:
                 print(f"Deleted: {count.recovery_codes} recovery codes. Their users need new ones.")
             if not self.kept_stricter:

@@ -41,6 +41,7 @@ from authfactor.client.policy_types import (
     PolicyOutcomes,
     UserMfaPolicy,
 )
+from authfactor.client.trusted_device_types import TrustedDevice, TrustedDeviceIssued
 from authfactor.client.types import (
     AuthenticationChallenge,
     AuthenticationChallengeVerificationResponse,
@@ -59,6 +60,7 @@ from authfactor.client.types import (
     Session,
     Totp,
     TotpExtended,
+    TrustedDeviceNextToken,
     User,
     UserFactor,
     WebhookDelivery,
@@ -115,6 +117,9 @@ __all__ = [
     "TooManyAttemptsError",
     "Totp",
     "TotpExtended",
+    "TrustedDevice",
+    "TrustedDeviceIssued",
+    "TrustedDeviceNextToken",
     "UnprocessableEntityError",
     "User",
     "UserFactor",

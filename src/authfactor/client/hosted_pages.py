@@ -64,6 +64,7 @@ class _HostedPages(Group):
         return_to: str | None = None,
         state: str | None = None,
         session_id: str | None = None,
+        remember_device: bool | None = None,
     ) -> ApiCall[HostedPageLink]:
         """Create a single-use link to a page where the user enters a factor's code.
 
@@ -76,12 +77,19 @@ class _HostedPages(Group):
             return_to: URL that the page redirects to at the end; one of the environment's page redirects.
             state: With `return_to`: returned as `state` in its query; at most 512 characters.
             session_id: A session of the user, which a right code raises. Default: none.
+            remember_device: True lets the page offer to trust the browser, and accept a trusted one without a
+                code, if the environment allows it.
 
         Raises `NotFoundError`, `UnprocessableEntityError`, and `ConflictError` if the user has no factor, if
         the session has ended, or if the server's base URL is not an https URL.
         """
         body = drop_none(
-            user_id=user_id, factor_id=factor_id, return_to=return_to, state=state, session_id=session_id
+            user_id=user_id,
+            factor_id=factor_id,
+            return_to=return_to,
+            state=state,
+            session_id=session_id,
+            remember_device=remember_device,
         )
         return ApiCall("POST", "/authfactor/challenge_links", decoder(HostedPageLink), body)
 

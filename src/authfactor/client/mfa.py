@@ -15,6 +15,7 @@ from authfactor.client.operations import (
     path,
 )
 from authfactor.client.own_types import RecoveryCodes, RecoveryCodesCreated
+from authfactor.client.trusted_device_types import TrustedDevice, TrustedDeviceIssued
 from authfactor.client.types import (
     AuthenticationChallenge,
     AuthenticationChallengeVerificationResponse,
@@ -116,6 +117,56 @@ class _Mfa(Group):
     def delete_recovery_codes(self, user_id: str) -> ApiCall[None]:
         """Delete a user's recovery codes. Raises `NotFoundError`."""
         return ApiCall("DELETE", path("/authfactor/users/{}/recovery_codes", user_id), decode_nothing)
+
+    @operation
+    def create_trusted_device(
+        self,
+        *,
+        session_id: str,
+        name: str | None = None,
+        user_agent: str | None = None,
+        ip_address: str | None = None,
+    ) -> ApiCall[TrustedDeviceIssued]:
+        """Trust the device of a session. Only this response has its first token.
+
+        Args:
+            session_id: A session whose code was accepted within the last ten minutes: the claim `sid`.
+            name: Shown in lists, such as `Firefox on Linux`; at most 64 characters.
+            user_agent: User agent of the browser, shown in lists.
+            ip_address: IP address of the browser, shown in lists.
+
+        Raises `NotFoundError`, `UnprocessableEntityError`, and `ConflictError` if the environment trusts no
+        devices or the session has made one before.
+        """
+        body = drop_none(session_id=session_id, name=name, user_agent=user_agent, ip_address=ip_address)
+        return ApiCall("POST", "/authfactor/trusted_devices", decoder(TrustedDeviceIssued), body)
+
+    @operation
+    def rotate_trusted_device(self, token: str) -> ApiCall[TrustedDeviceIssued]:
+        """Exchange a trusted device's token for the next one.
+
+        A token that was used for a sign-in within the last minute gets the token of that sign-in's response.
+        Raises `BadRequestError` for a token of a device that is not trusted.
+        """
+        url_path, body = "/authfactor/trusted_devices/rotate", {"token": token}
+        return ApiCall("POST", url_path, decoder(TrustedDeviceIssued), body)
+
+    @operation
+    def list_trusted_devices(self, user_id: str) -> ApiCall[ListResponse[TrustedDevice]]:
+        """List a user's trusted devices, newest first, ended ones too. Raises `NotFoundError`."""
+        url_path = path("/authfactor/users/{}/trusted_devices", user_id)
+        return ApiCall("GET", url_path, decoder(ListResponse[TrustedDevice]))
+
+    @operation
+    def revoke_trusted_device(self, user_id: str, trusted_device_id: str) -> ApiCall[None]:
+        """End a trusted device of a user: its next sign-in needs a code. Raises `NotFoundError`."""
+        url_path = path("/authfactor/users/{}/trusted_devices/{}", user_id, trusted_device_id)
+        return ApiCall("DELETE", url_path, decode_nothing)
+
+    @operation
+    def revoke_trusted_devices(self, user_id: str) -> ApiCall[None]:
+        """End all trusted devices of a user. Raises `NotFoundError`."""
+        return ApiCall("DELETE", path("/authfactor/users/{}/trusted_devices", user_id), decode_nothing)
 
     @operation
     def list_all_factors(self, user_id: str) -> ApiCall[ListResponse[UserFactor]]:

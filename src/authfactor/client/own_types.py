@@ -73,6 +73,8 @@ class HostedPageLink(Model, frozen=True, kw_only=True):
     return_to: str | None = None
     opened_at: datetime | None = None
     completed_at: datetime | None = None
+    method: str | None = None
+    """Of a completed challenge link: `totp`, `recovery_code` or `trusted_device`."""
     url: str | None = None
     """Where to send the user's browser; only in the response that creates the link."""
 

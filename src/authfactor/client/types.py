@@ -160,6 +160,18 @@ class MfaDeadline(Model, frozen=True, kw_only=True):
     deadline: datetime
 
 
+class TrustedDeviceNextToken(Model, frozen=True, kw_only=True):
+    """The token that a trusted device sends at its next sign-in; the one it has sent works no longer."""
+
+    token: str
+    expires_at: datetime
+    """When the device stops being trusted."""
+
+    def __repr__(self) -> str:
+        """Omit the token, for logs and tracebacks."""
+        return "TrustedDeviceNextToken(token=***)"
+
+
 class AuthenticationResponse(Model, frozen=True, kw_only=True):
     """The result of a completed sign-in or a token refresh."""
 
@@ -170,6 +182,8 @@ class AuthenticationResponse(Model, frozen=True, kw_only=True):
     organization_id: str | None = None
     mfa: MfaDeadline | None = None
     """If the user must enroll by a deadline to go on signing in."""
+    trusted_device: TrustedDeviceNextToken | None = None
+    """If the code was the token of a trusted device: the next one."""
 
     def __repr__(self) -> str:
         """Omit the tokens, for logs and tracebacks."""

@@ -2,6 +2,10 @@
 
 from authfactor.models.authentication import (
     CheckedSession,
+    DeviceStatus,
+    DeviceWithStatus,
+    IssuedDeviceToken,
+    NextDeviceToken,
     PastSignIn,
     PendingSignIn,
     PublicKey,
@@ -9,6 +13,8 @@ from authfactor.models.authentication import (
     SessionRecord,
     SignedIn,
     SigningKey,
+    TrustedDeviceRecord,
+    TrustedDeviceToken,
     Unsatisfied,
 )
 from authfactor.models.base import Clock, Entropy, IdempotencyClaim, PageQuery, Record, RecordPage
@@ -39,9 +45,10 @@ from authfactor.models.factors import (
     NewRecoveryCodes,
     RecoveryCodeCount,
     RecoveryCodeUse,
+    RefusalReason,
     Verification,
 )
-from authfactor.models.links import BrandingRecord, LinkPurpose, LinkRecord
+from authfactor.models.links import BrandingRecord, LinkPurpose, LinkRecord, ProofMethod
 from authfactor.models.tenants import (
     ApiCaller,
     ApiKey,
@@ -53,6 +60,7 @@ from authfactor.models.tenants import (
     MfaPolicy,
     MfaRule,
     MfaTerms,
+    TrustedDevicePolicy,
     UserRecord,
 )
 
@@ -69,6 +77,8 @@ __all__ = [
     "CodeReason",
     "DeliveryOutcome",
     "DeliveryRecord",
+    "DeviceStatus",
+    "DeviceWithStatus",
     "Enrollment",
     "Entropy",
     "Environment",
@@ -79,6 +89,7 @@ __all__ = [
     "FailureRecord",
     "GracePeriod",
     "IdempotencyClaim",
+    "IssuedDeviceToken",
     "LinkPurpose",
     "LinkRecord",
     "MfaOptions",
@@ -86,6 +97,7 @@ __all__ = [
     "MfaRule",
     "MfaTerms",
     "NewRecoveryCodes",
+    "NextDeviceToken",
     "Operator",
     "OperatorContext",
     "OperatorLink",
@@ -95,16 +107,21 @@ __all__ = [
     "PastSignIn",
     "PausePolicy",
     "PendingSignIn",
+    "ProofMethod",
     "PublicKey",
     "Record",
     "RecordPage",
     "RecoveryCodeCount",
     "RecoveryCodeUse",
     "RefreshToken",
+    "RefusalReason",
     "Role",
     "SessionRecord",
     "SignedIn",
     "SigningKey",
+    "TrustedDevicePolicy",
+    "TrustedDeviceRecord",
+    "TrustedDeviceToken",
     "Unsatisfied",
     "UserMfaPolicy",
     "UserRecord",

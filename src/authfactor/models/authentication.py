@@ -1,4 +1,4 @@
-"""Sign-ins, sessions, and the keys that sign access tokens."""
+"""Sign-ins, sessions, trusted devices, and the keys that sign access tokens."""
 
 from typing import Literal
 
@@ -78,6 +78,56 @@ class RefreshToken(Record, frozen=True, gc=False):
     successor: str | None
 
 
+class TrustedDeviceRecord(Record, frozen=True, gc=False):
+    """A browser or an app that replaces the second factor of its user until `expires_at` or `ended_at`.
+
+    `source_id` is the session or the link it was made in. `mark` is a keyed digest of user, device, password
+    hash and active factors: a device of another one of these is not trusted.
+    """
+
+    id: str
+    user_id: str
+    source_id: str
+    mark: str
+    name: str | None
+    ip_address: str | None
+    user_agent: str | None
+    created_at: int
+    last_used_at: int | None
+    expires_at: int
+    ended_at: int | None
+
+
+class TrustedDeviceToken(Record, frozen=True, gc=False):
+    """A token of a trusted device. Once spent, its sealed successor is returned for a grace period."""
+
+    device_id: str
+    created_at: int
+    spent_at: int | None
+    successor: str | None
+
+
+DeviceStatus = Literal["active", "expired", "ended"]
+
+
+class DeviceWithStatus(Record, frozen=True, gc=False):
+    """A trusted device and whether it is trusted now."""
+
+    device: TrustedDeviceRecord
+    status: DeviceStatus
+
+
+class IssuedDeviceToken(Record, frozen=True, gc=False):
+    """A new token of a trusted device; `token` is the only copy."""
+
+    device: TrustedDeviceRecord
+    token: str
+
+    def __repr__(self) -> str:
+        """Omit the token, for logs and tracebacks."""
+        return f"IssuedDeviceToken({self.device.id}, token=***)"
+
+
 class SigningKey(Record, frozen=True, gc=False):
     """A key that signs access tokens. The private key is sealed; the key is published until `retired_at`."""
 
@@ -98,10 +148,18 @@ class PublicKey(Record, frozen=True, gc=False):
     thumbprint: str
 
 
+class NextDeviceToken(Record, frozen=True, gc=False, array_like=True):
+    """The token to send next time, and when its device stops being trusted."""
+
+    token: str
+    expires_at: int
+
+
 class SignedIn(Record, frozen=True, gc=False):
     """The result of a completed sign-in or refresh; `repeated`: of a sign-in that was completed before.
 
-    `mfa_deadline`: the user must have enrolled by then; in milliseconds.
+    `mfa_deadline`: the user must have enrolled by then; in milliseconds. `trusted_device`: the next token of
+    the device that replaced the second factor.
     """
 
     user: UserRecord
@@ -109,3 +167,4 @@ class SignedIn(Record, frozen=True, gc=False):
     refresh_token: str
     repeated: bool = False
     mfa_deadline: int | None = None
+    trusted_device: NextDeviceToken | None = None

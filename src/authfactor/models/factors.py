@@ -105,6 +105,16 @@ CodeReason = Literal[
 ]
 """Why a code was not valid."""
 
+RefusalReason = Literal[
+    "code_mismatch",
+    "code_already_used",
+    "clock_drift",
+    "code_malformed",
+    "method_not_allowed",
+    "device_not_trusted",
+]
+"""Why a sign-in refused a proof."""
+
 
 class Verification(Record, frozen=True, gc=False):
     """The result of verifying a code; `reason` and `attempts_remaining` are set only if it was not valid.

@@ -5,6 +5,7 @@ from typing import Literal
 from authfactor.models.base import Record
 
 MfaPolicy = Literal["off", "if_enrolled", "required"]
+TrustedDevicePolicy = Literal["off", "allowed"]
 
 
 class Environment(Record, frozen=True, gc=False):
@@ -77,11 +78,18 @@ class AppliedPolicy(Record, frozen=True, gc=False):
 
 
 class EnvironmentOptions(Record, frozen=True, gc=False):
-    """Further options of an environment, stored as JSON in `Environment.options`."""
+    """Further options of an environment, stored as JSON in `Environment.options`.
+
+    Devices are trusted for `trusted_device_days`; those made before `trusted_devices_since` (milliseconds)
+    were made before trusted devices were off.
+    """
 
     logout_redirects: tuple[str, ...] = ()
     page_redirects: tuple[str, ...] = ()
     mfa: MfaOptions = MfaOptions()
+    trusted_devices: TrustedDevicePolicy = "off"
+    trusted_device_days: int = 30
+    trusted_devices_since: int = 0
 
 
 class ApiKey(Record, frozen=True, gc=False):

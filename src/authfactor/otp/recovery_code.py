@@ -1,7 +1,8 @@
 """Recovery codes: 80 random bits as 16 characters of Crockford's base32, shown in groups of four.
 
 Codes of another system, imported for a user, have other shapes: 8 to 40 letters and digits. `read_code` tells
-them from each other and from six digits: the shape alone decides, and no text has two (decision 0041).
+them from each other, from six digits and from tokens of trusted devices: the shape alone decides, and no text
+has two (decisions 0041, 0042).
 """
 
 import math
@@ -11,7 +12,9 @@ from typing import Final, Literal, NamedTuple
 
 from authfactor.otp import totp
 
-Method = Literal["totp", "recovery_code"]
+Method = Literal["totp", "recovery_code", "trusted_device"]
+
+TRUSTED_DEVICE_PREFIX: Final = "td_"
 
 COUNT: Final = 10
 LENGTH: Final = 16
@@ -106,6 +109,8 @@ def read_code(text: str) -> TypedCode | None:
     digits = totp.clean_code(text)
     if digits is not None:
         return TypedCode("totp", digits)
+    if text.strip().startswith(TRUSTED_DEVICE_PREFIX):
+        return TypedCode("trusted_device", text.strip())
     code = clean_code(text)
     if code is not None:
         return TypedCode("recovery_code", code)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from authfactor.store.queries.policy_subjects import PolicySubjects
     from authfactor.store.queries.sign_in_history import SignInHistory
     from authfactor.store.tables.recovery_codes import RecoveryCodesTable
+    from authfactor.store.tables.trusted_devices import TrustedDevicesTable
     from authfactor.store.tables.user_mfa_policies import UserMfaPoliciesTable
 
 T = TypeVar("T")
@@ -138,6 +139,13 @@ class Tx:
         from authfactor.store.queries.policy_subjects import PolicySubjects  # noqa: PLC0415 - for operators alone
 
         return PolicySubjects(self.db)
+
+    @property
+    def trusted_devices(self) -> "TrustedDevicesTable":
+        """The tables of trusted devices."""
+        from authfactor.store.tables.trusted_devices import TrustedDevicesTable  # noqa: PLC0415 - when there are some
+
+        return TrustedDevicesTable(self.db)
 
     @property
     def email_keys(self) -> "EmailKeys":

@@ -18,6 +18,13 @@ class MfaDeadlineObject(ResponseModel, frozen=True, gc=False):
     deadline: Timestamp
 
 
+class NextTrustedDeviceToken(ResponseModel, frozen=True, gc=False):
+    """The token that the device sends next time; the one that was sent works no longer."""
+
+    token: str
+    expires_at: Timestamp
+
+
 class AuthenticateResponse(ResponseModel, frozen=True, gc=False):
     """The response to a completed sign-in or refresh."""
 
@@ -26,6 +33,7 @@ class AuthenticateResponse(ResponseModel, frozen=True, gc=False):
     refresh_token: str
     authentication_method: Literal["Password"] = "Password"
     mfa: MfaDeadlineObject | UnsetType = UNSET
+    trusted_device: NextTrustedDeviceToken | UnsetType = UNSET
 
 
 class _StoredUser(msgspec.Struct, frozen=True, gc=False):
@@ -125,10 +133,15 @@ def session(record: SessionRecord, now: int) -> SessionObject:
 
 def signed_in(result: SignedIn) -> AuthenticateResponse:
     """Render a completed sign-in."""
-    if result.mfa_deadline is None:
-        return AuthenticateResponse(user(result.user), result.access_token, result.refresh_token)
-    mfa = MfaDeadlineObject(required=True, deadline=timestamps.format_ms(result.mfa_deadline))
-    return AuthenticateResponse(user(result.user), result.access_token, result.refresh_token, mfa=mfa)
+    answer = AuthenticateResponse(user(result.user), result.access_token, result.refresh_token)
+    if result.mfa_deadline is not None:
+        mfa = MfaDeadlineObject(required=True, deadline=timestamps.format_ms(result.mfa_deadline))
+        answer = msgspec.structs.replace(answer, mfa=mfa)
+    if result.trusted_device is not None:
+        token = result.trusted_device.token
+        until = timestamps.format_ms(result.trusted_device.expires_at)
+        answer = msgspec.structs.replace(answer, trusted_device=NextTrustedDeviceToken(token, until))
+    return answer
 
 
 def jwks(keys: list[tuple[str, PublicKey]]) -> JwksResponse:

@@ -150,6 +150,30 @@ class ExemptedUser(ResponseModel, frozen=True, gc=False):
         return cls(user_id, timestamps.format_ms(until), reason)
 
 
+class TrustedDeviceEvent(ResponseModel, frozen=True, gc=False):
+    """Data of events about a trusted device."""
+
+    trusted_device_id: str
+    user_id: str
+
+
+class UsedTrustedDevice(ResponseModel, frozen=True, gc=False):
+    """Data of the event of a trusted device that replaced a code: in which sign-in, or on which page."""
+
+    trusted_device_id: str
+    user_id: str
+    session_id: str | None
+    link_id: str | None
+
+
+class RevokedTrustedDevice(ResponseModel, frozen=True, gc=False):
+    """Data of the event of a trusted device that has ended, and why."""
+
+    trusted_device_id: str
+    user_id: str
+    reason: str
+
+
 class LinkEvent(ResponseModel, frozen=True, gc=False):
     """Data of events about a link: ids, never its URL."""
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from authfactor.models import BrandingRecord, LinkRecord
+from authfactor.models import BrandingRecord, LinkRecord, ProofMethod
 from authfactor.wire import timestamps
 from authfactor.wire.events import LinkEvent
 from authfactor.wire.requests import RequestModel
@@ -43,6 +43,13 @@ class CreateChallengeLink(RequestModel, frozen=True, gc=False):
     session_id: Annotated[
         str | None, Meta(description="A session of the user, which a correct code raises.")
     ] = None
+    remember_device: Annotated[
+        bool | None,
+        Meta(
+            description="Whether the page offers to trust the browser, and accepts a trusted one without a"
+            " code, if the environment allows trusted devices. Default: false."
+        ),
+    ] = None
 
 
 class CreateFactorsLink(RequestModel, frozen=True, gc=False):
@@ -80,7 +87,8 @@ class EnrollmentLink(ResponseModel, frozen=True, gc=False, tag_field="object", t
 class ChallengeLink(ResponseModel, frozen=True, gc=False, tag_field="object", tag="challenge_link"):
     """A link with which a user enters a code; `completed` means that the code was correct.
 
-    `session_id` is the session that it has raised then, if there is one.
+    `session_id` is the session that it has raised then, if there is one. `method` is what completed it, or
+    null.
     """
 
     id: str
@@ -93,6 +101,7 @@ class ChallengeLink(ResponseModel, frozen=True, gc=False, tag_field="object", ta
     opened_at: Timestamp | None
     completed_at: Timestamp | None
     session_id: str | None
+    method: ProofMethod | None
     url: str | UnsetType = UNSET
 
 
@@ -160,7 +169,8 @@ def link(record: LinkRecord, now: int, url: str | UnsetType = UNSET) -> Link:
         return FactorsLink(session_id=record.session_id, **fields)
     if record.purpose == "enrollment":
         return EnrollmentLink(factor_id=record.factor_id, **fields)
-    return ChallengeLink(factor_id=record.factor_id, session_id=record.session_id, **fields)
+    fields |= {"factor_id": record.factor_id, "session_id": record.session_id}
+    return ChallengeLink(method=record.method, **fields)
 
 
 def link_event_data(record: LinkRecord) -> LinkEvent:

@@ -16,6 +16,7 @@ from authfactor.models import (
     FactorDetails,
     FactorRecord,
     RecordPage,
+    RefusalReason,
     UserRecord,
     Verification,
 )
@@ -183,7 +184,7 @@ class ErrorBody(ResponseModel, frozen=True, gc=False):
 
     message: str
     code: str | UnsetType = UNSET
-    reason: CodeReason | UnsetType = UNSET
+    reason: RefusalReason | UnsetType = UNSET
     offset_seconds: int | UnsetType = UNSET
     entity_id: str | UnsetType = UNSET
     errors: list[ErrorItemObject] | UnsetType = UNSET

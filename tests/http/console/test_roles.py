@@ -18,6 +18,7 @@ TABLES = (
     "factors",
     "failures",
     "sessions",
+    "trusted_devices",
     "webhook_endpoints",
     "deliveries",
     "operators",
@@ -36,6 +37,7 @@ class Targets:
     user: str
     factor: str
     session: str
+    device: str
     key: str
     endpoint: str
     delivery: str
@@ -71,6 +73,10 @@ FORMS: dict[Action, Callable[[Targets], tuple[str, dict[str, str]]]] = {
     "user.delete": lambda targets: (f"{HOME}/users/{targets.user}/delete", {}),
     "session.revoke": lambda targets: (f"{HOME}/users/{targets.user}/sessions/{targets.session}/revoke", {}),
     "link.create": lambda targets: (f"{HOME}/users/{targets.user}/factors-link", {}),
+    "trusted_device.revoke": lambda targets: (
+        f"{HOME}/users/{targets.user}/devices/{targets.device}/revoke",
+        {},
+    ),
     "factor.enroll": lambda targets: (f"{HOME}/users/{targets.user}/enroll", {}),
     "factor.reset": lambda targets: (f"{HOME}/users/{targets.user}/reset", {}),
     "factor.delete": lambda targets: (f"{HOME}/users/{targets.user}/factors/{targets.factor}/delete", {}),
@@ -109,13 +115,25 @@ async def targets(console: Console, owner: Browser) -> Targets:
         af.store, environment, user.id, amr="pwd", now=console.clock.now, ip_address=None, user_agent=None
     )
     await af.run(lambda tx: af.sessions.start(Scope(tx, environment, console.clock.now), user, prepared))
+    device = await af.run(
+        lambda tx: af.trusted_devices.tokens.make(
+            Scope(tx, environment, console.clock.now),
+            user,
+            "session_1",
+            name=None,
+            ip_address=None,
+            user_agent=None,
+        )
+    )
     key, _ = await af.run(af.environments.new_key(environment, "first"))
     [delivery] = [row[0] for row in await af.read(lambda tx: tx.db.all("SELECT id FROM deliveries"))]
     [session] = [row[0] for row in await af.read(lambda tx: tx.db.all("SELECT id FROM sessions"))]
     operator, _ = await af.run(af.operators.invite("lee@example.org", "viewer"))
     versions = (str(environment.updated_at), str(operator.updated_at))
     return Targets(
-        user.id, enrolled.factor.id, session, key.id, endpoint.id, delivery, operator.id, *versions
+        *(user.id, enrolled.factor.id, session, device.device.id),
+        *(key.id, endpoint.id, delivery, operator.id),
+        *versions,
     )
 
 

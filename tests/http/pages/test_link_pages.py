@@ -209,4 +209,7 @@ def test_page_redirects_and_logout_redirects_do_not_overwrite_each_other(server:
     assert json.loads(text) == {
         "logout_redirects": ["https://a.example/"],
         "page_redirects": ["https://b.example/"],
+        "trusted_devices": "off",
+        "trusted_device_days": 30,
+        "trusted_devices_since": 0,
     }

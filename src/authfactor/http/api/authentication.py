@@ -12,7 +12,7 @@ from authfactor.http.api.parameters import PAGE, list_query, refuse_unknown, req
 from authfactor.http.request import Request
 from authfactor.http.response import Response
 from authfactor.http.routing import Route
-from authfactor.http.telemetry.shared_counters import RECOVERED, RIGHT
+from authfactor.http.telemetry.shared_counters import RECOVERED, RIGHT, TRUSTED
 from authfactor.models import ApiCaller, Environment, PageQuery, SignedIn
 from authfactor.rules.authentication.second_step import method_of
 from authfactor.rules.authentication.sign_in import PasswordHashChanged
@@ -27,6 +27,7 @@ EVENT_FILTERS: Final = ("range_start", "range_end")
 MFA_TOTP: Final = "urn:workos:oauth:grant-type:mfa-totp"
 FORM: Final = b"application/x-www-form-urlencoded"
 MAX_EVENT_NAMES: Final = 100
+VERDICT_BY_METHOD: Final = {"totp": RIGHT, "recovery_code": RECOVERED, "trusted_device": TRUSTED}
 REQUIRED_FIELDS: Final = {
     "password": ("client_id", "client_secret", "email", "password"),
     MFA_TOTP: (
@@ -65,8 +66,7 @@ async def _sign_in(request: Request, environment: Environment, body: Authenticat
         return request.af.sessions.require_active(environment, signed_in.user_id, signed_in.session_id)
 
     def right_code(outcome: SignedIn) -> str | None:
-        recovered = method_of(body) == "recovery_code"
-        return None if outcome.repeated else RECOVERED if recovered else RIGHT
+        return None if outcome.repeated else VERDICT_BY_METHOD[method_of(body)]
 
     checks_code = body.grant_type == MFA_TOTP or (body.grant_type == "password" and body.code)
     return await request.write(

@@ -37,6 +37,14 @@ ROUTES: Final[list[Route]] = [
         ("DELETE", "/authfactor/users/{user_id}/mfa_policy", 204),
     ),
     *deferred(
+        "trusted_devices",
+        ("POST", "/authfactor/trusted_devices", 201),
+        ("POST", "/authfactor/trusted_devices/rotate", 200),
+        ("GET", "/authfactor/users/{user_id}/trusted_devices", 200),
+        ("DELETE", "/authfactor/users/{user_id}/trusted_devices/{device_id}", 204),
+        ("DELETE", "/authfactor/users/{user_id}/trusted_devices", 204),
+    ),
+    *deferred(
         "webhooks",
         ("GET", "/webhook_endpoints", 200),
         ("POST", "/webhook_endpoints", 201),

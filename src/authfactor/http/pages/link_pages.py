@@ -10,15 +10,16 @@ as long as the page session lasts.
 from typing import Any, Final
 
 from authfactor import errors
-from authfactor.http.pages import code_problems, setup_secret
+from authfactor.http.pages import code_problems, setup_secret, trusted_browser_cookie
 from authfactor.http.pages.browser_security import Cookie
 from authfactor.http.pages.page_branding import page_branding
 from authfactor.http.pages.page_request import PageRequest
 from authfactor.http.response import Response
-from authfactor.http.telemetry.shared_counters import LOCKED, VERDICT_BY_REASON
+from authfactor.http.telemetry.shared_counters import LOCKED, TRUSTED, VERDICT_BY_REASON
 from authfactor.models import LinkPurpose, LinkRecord, Verification
 from authfactor.rules.authentication.code_refusals import CODE_REFUSALS
 from authfactor.rules.links.page_sessions import CodeOutcome, PageSession, check_unopened
+from authfactor.rules.links.trusted_browsers import days_offered
 
 PATHS: Final[dict[LinkPurpose, str]] = {
     "enrollment": "/enroll/",
@@ -45,7 +46,13 @@ async def open_link(request: PageRequest) -> Response:
         await request.af.page_sessions.prepare_open(request.af.store, request.ids[0])
     )
     seconds = max(1, (link.expires_at - request.af.clock()) // 1000)
-    return request.redirect(PATHS[link.purpose] + link.id, cookies=[Cookie(link.id, secret, seconds)])
+    completed, cookies = await trusted_browser_cookie.accept(request, link, secret)
+    page = PATHS[link.purpose] + link.id
+    return request.redirect(
+        (link.return_to if completed else None) or page,
+        cookies=[Cookie(link.id, secret, seconds), *cookies],
+        verdict=TRUSTED if completed else None,
+    )
 
 
 async def show_step(request: PageRequest) -> Response:
@@ -66,10 +73,13 @@ async def submit_code(request: PageRequest) -> Response:
         _set_user_language(request, page_session)
         return _render_locked(request, page_session, error)
     _set_user_language(request, outcome.page_session)
-    return _render_outcome(request, outcome)
+    cookies = []
+    if outcome.verification is not None and outcome.verification.valid:
+        cookies = await trusted_browser_cookie.trust(request, outcome.page_session, secret)
+    return _render_outcome(request, outcome, cookies)
 
 
-def _render_outcome(request: PageRequest, outcome: CodeOutcome) -> Response:
+def _render_outcome(request: PageRequest, outcome: CodeOutcome, cookies: list[Cookie]) -> Response:
     page_session, verification = outcome
     if verification is not None and not verification.valid:
         return _render_step(request, page_session, verification)
@@ -78,6 +88,7 @@ def _render_outcome(request: PageRequest, outcome: CodeOutcome) -> Response:
     # The page that offers recovery codes leads on to `return_to`.
     return request.redirect(
         here if page_session.offers_codes else link.return_to or here,
+        cookies=cookies,
         verdict=code_problems.verdict_of(verification),
     )
 
@@ -115,6 +126,7 @@ def _render_step(
         "branding": page_branding(page_session.environment, page_session.branding),
         "problem": problem,
         "ended": ended,
+        "days_offered": days_offered(page_session),
         "error_code": error_code,
         "verdict": verdict,
     }

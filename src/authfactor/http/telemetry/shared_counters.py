@@ -40,7 +40,11 @@ RIGHT: Final = "right"
 LOCKED: Final = "locked"
 MALFORMED: Final = "malformed"
 RECOVERED: Final = "recovered"
-VERDICTS: Final = (RIGHT, "wrong", "replay", "drift", MALFORMED, LOCKED, RECOVERED)
+TRUSTED: Final = "trusted_device"
+VERDICTS: Final = (
+    *(RIGHT, "wrong", "replay", "drift", MALFORMED, LOCKED, RECOVERED),
+    *(TRUSTED, "device_not_trusted"),
+)
 # The verdict in the metrics, by the verification's reason.
 VERDICT_BY_REASON: Final = {
     None: RIGHT,
@@ -49,6 +53,7 @@ VERDICT_BY_REASON: Final = {
     "clock_drift": "drift",
     "code_malformed": MALFORMED,
     "method_not_allowed": MALFORMED,
+    "device_not_trusted": "device_not_trusted",
 }
 UNMATCHED: Final = "unmatched"
 OTHER: Final = "other"
@@ -146,7 +151,8 @@ def families(routes: Sequence[str]) -> dict[str, MetricFamily]:
             "counter",
             "Checked one-time codes by outcome: right, wrong, replay (right but already used),"
             " drift (too old), malformed (not a code, not counted), locked (not checked),"
-            " recovered (a right recovery code).",
+            " recovered (a right recovery code), trusted_device and device_not_trusted (a device's token in"
+            " place of a code).",
             ("outcome",),
             tuple((verdict,) for verdict in VERDICTS),
         ),

@@ -38,3 +38,9 @@ def code_refusal(outcome: Verification) -> errors.SignInRefused:
     refusal = errors.SignInRefused(*CODE_REFUSALS[reason], reason=reason)
     refusal.offset_seconds = outcome.offset_seconds
     return refusal
+
+
+def bad_pending(token: str) -> errors.SignInRefused:
+    """Return the error of a pending token that is unknown, spent, expired, or of an older password."""
+    text = f"The pending_authentication_token '{token}' has expired or is invalid."
+    return errors.SignInRefused("invalid_pending_authentication_token", text)

@@ -10,7 +10,7 @@ import hmac
 import msgspec
 
 from authfactor.crypto.vault import SealedLocation, Vault
-from authfactor.models import Record, SignedIn, UserRecord
+from authfactor.models import NextDeviceToken, Record, SignedIn, UserRecord
 from authfactor.rules.authentication.sessions import PreparedSession, Sessions
 from authfactor.rules.factors.challenges import REPEAT_TIME
 from authfactor.rules.unit import Scope
@@ -18,12 +18,16 @@ from authfactor.wire.requests import Authenticate, without_nul
 
 
 class SealedSignIn(Record, frozen=True, gc=False, array_like=True):
-    """The answer as it is sealed: a digest of the request, the session and its first tokens."""
+    """The answer as it is sealed: a digest of the request, the session and its first tokens.
+
+    `trusted_device`: the next token of the device that replaced the second factor.
+    """
 
     request: bytes
     session_id: str
     access_token: str
     refresh_token: str
+    trusted_device: NextDeviceToken | None = None
 
 
 class RepeatedSignIns:
@@ -35,10 +39,15 @@ class RepeatedSignIns:
         self._sessions = sessions
 
     def seal(
-        self, environment: int, token_hash: bytes, request: Authenticate, prepared: PreparedSession
+        self,
+        environment: int,
+        token_hash: bytes,
+        request: Authenticate,
+        prepared: PreparedSession,
+        trusted_device: NextDeviceToken | None = None,
     ) -> str:
         """Return the answer to a request that has spent its pending token, sealed for the token's row."""
-        stored = SealedSignIn(_digest(request), prepared.session.id, *prepared.tokens)
+        stored = SealedSignIn(_digest(request), prepared.session.id, *prepared.tokens, trusted_device)
         return self._vault.seal(msgspec.msgpack.encode(stored), _row(environment, token_hash))
 
     async def find(
@@ -60,9 +69,15 @@ class RepeatedSignIns:
         if not hmac.compare_digest(stored.request, _digest(request)):
             await pending_sign_ins.forget_answer(number, token_hash)
             return None
-        if not await self._sessions.is_unused(scope, stored.session_id, stored.refresh_token):
+        if not await self._sessions.is_unused(scope, user, stored.session_id, stored.refresh_token):
             return None
-        return SignedIn(user, stored.access_token, stored.refresh_token, repeated=True)
+        return SignedIn(
+            user,
+            stored.access_token,
+            stored.refresh_token,
+            repeated=True,
+            trusted_device=stored.trusted_device,
+        )
 
 
 def _digest(request: Authenticate) -> bytes:

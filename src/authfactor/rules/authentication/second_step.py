@@ -12,7 +12,7 @@ from authfactor.models import (
     SignedIn,
     UserRecord,
 )
-from authfactor.rules.authentication.code_refusals import CODE_REFUSALS, code_refusal
+from authfactor.rules.authentication.code_refusals import CODE_REFUSALS, bad_pending, code_refusal
 from authfactor.rules.authentication.opaque_tokens import token_hash
 from authfactor.rules.authentication.repeated_sign_ins import RepeatedSignIns
 from authfactor.rules.authentication.sessions import AMR, PreparedSession, Sessions
@@ -25,7 +25,10 @@ from authfactor.store import Shared, Store, Unit
 from authfactor.wire.requests import Authenticate, without_nul
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from authfactor.otp.recovery_code import Method
+    from authfactor.rules.authentication.trusted_sign_in import TrustedSignIn
 
 # For the event, which must not contain the token.
 _PASSWORD_CHANGED: Final = errors.SignInRefused(
@@ -44,14 +47,16 @@ class SecondStep:
         sessions: Sessions,
         repeated: RepeatedSignIns,
         step_up: StepUp,
+        trusted: "Callable[[], TrustedSignIn]",
     ) -> None:
-        """Keep the collaborators."""
+        """Keep the collaborators; `trusted` handles tokens of trusted devices."""
         self._clock = clock
         self._events = events
         self._challenges = challenges
         self._sessions = sessions
         self._repeated = repeated
         self._step_up = step_up
+        self._trusted = trusted
 
     async def prepare(self, store: Store, environment: Environment, request: Authenticate) -> Unit[SignedIn]:
         """Prepare the second step.
@@ -68,11 +73,13 @@ class SecondStep:
             return lambda tx: self._answer_again(Scope(tx, environment, now), hashed, pending, request)
         if pending is None or pending.expires_at <= now:
             # Raised by a unit, so that a repeat of the request that spent the token gets the stored response.
-            return self._refuse(environment, _bad_pending(token))
+            return self._refuse(environment, bad_pending(token))
         prepared = None
         from authfactor.otp.recovery_code import read_code  # noqa: PLC0415 - not needed at a start
 
         typed = read_code(request.code or "")
+        if typed is not None and typed.method == "trusted_device":
+            return await self._trusted().prepare(store, environment, hashed, pending, request, now)
         if typed is not None and typed.imported:
             owner = environment.number, pending.user_id
             if await store.read(lambda tx: tx.recovery_codes.imported_bits(*owner)) is None:
@@ -106,10 +113,10 @@ class SecondStep:
         code = "" if prepared is None else request.code or ""
         user = await scope.tx.users.lock(scope.number, pending.user_id)
         if user is None:
-            raise _bad_pending(token)
+            raise bad_pending(token)
         if password_mark(user.password_hash) != pending.password_mark:
             await self._events.emit_refused(scope, user, _PASSWORD_CHANGED, request)
-            raise _bad_pending(token).after_commit()
+            raise bad_pending(token).after_commit()
         try:
             challenge, factor = await self._load(scope, user, challenge_id)
             await self._check_method(scope, user, factor.id, request)
@@ -129,10 +136,10 @@ class SecondStep:
             raise wrong.after_commit()
         answer = self._repeated.seal(scope.number, hashed, request, prepared)
         if not await scope.tx.pending_sign_ins.spend(scope.number, hashed, scope.now, answer):
-            raise _bad_pending(token)
+            raise bad_pending(token)
         await self._events.emit(scope, event_log.MFA_SUCCEEDED, user, request, method=method_of(request))
         if pending.session_id and not await self._sessions.end_replaced(scope, pending.session_id):
-            raise _bad_pending(token)
+            raise bad_pending(token)
         return await self._sessions.start(scope, user, prepared)
 
     async def _answer_again(
@@ -144,7 +151,7 @@ class SecondStep:
             repeated = await self._repeated.find(scope, user, hashed, request)
             if repeated is not None:
                 return repeated
-        raise _bad_pending(request.pending_authentication_token or "").after_commit()
+        raise bad_pending(request.pending_authentication_token or "").after_commit()
 
     async def is_right_code(self, scope: Scope, user: UserRecord, request: Authenticate) -> bool:
         """Judge a code sent with a right password, on the given challenge or a new one; count it if wrong."""
@@ -214,8 +221,3 @@ def method_of(request: Authenticate) -> "Method":
 
     typed = read_code(request.code or "")
     return "totp" if typed is None else typed.method
-
-
-def _bad_pending(token: str) -> errors.SignInRefused:
-    text = f"The pending_authentication_token '{token}' has expired or is invalid."
-    return errors.SignInRefused("invalid_pending_authentication_token", text)

@@ -38,7 +38,13 @@ ONE_STEP: Final = "pwd"
 TWO_STEPS: Final = "pwd otp mfa"
 # RFC 8176 registers no value for a recovery code.
 BY_RECOVERY_CODE: Final = "pwd recovery_code mfa"
-AMR: "Final[dict[Method, str]]" = {"totp": TWO_STEPS, "recovery_code": BY_RECOVERY_CODE}
+BY_TRUSTED_DEVICE: Final = "pwd trusted_device"
+AMR: "Final[dict[Method, str]]" = {
+    "totp": TWO_STEPS,
+    "recovery_code": BY_RECOVERY_CODE,
+    "trusted_device": BY_TRUSTED_DEVICE,
+}
+_NO_SECOND_FACTOR: Final = (ONE_STEP, BY_TRUSTED_DEVICE)
 
 
 class TokenPair(NamedTuple):
@@ -99,10 +105,11 @@ class Sessions:
         now: int,
         ip_address: str | None,
         user_agent: str | None,
+        trusted_device_id: str | None = None,
     ) -> PreparedSession:
         """Build a session and sign its first tokens, before any lock is held; `start` writes it.
 
-        `now` in milliseconds: the time of the sign-in.
+        `now` in milliseconds: the time of the sign-in. `trusted_device_id`: what replaced the second factor.
         """
         session = SessionRecord(
             id=self._new_id(ids.SESSION),
@@ -112,12 +119,13 @@ class Sessions:
             auth_method="password",
             amr=amr,
             authenticated_at=now,
-            mfa_at=None if amr == ONE_STEP else now,
+            mfa_at=None if amr in _NO_SECOND_FACTOR else now,
             last_active_at=now,
             expires_at=now + self._settings.session_life * 1000,
             ended_at=None,
             created_at=now,
             updated_at=now,
+            trusted_device_id=trusted_device_id,
         )
         return PreparedSession(session, await self._new_tokens(store, environment, session, now))
 
@@ -132,10 +140,12 @@ class Sessions:
         await self._log.append(scope, event_log.SESSION_CREATED, user.id, shape)
         return SignedIn(msgspec.structs.replace(user, last_sign_in_at=now), *tokens)
 
-    async def is_unused(self, scope: Scope, session_id: str, refresh_token: str) -> bool:
+    async def is_unused(self, scope: Scope, user: UserRecord, session_id: str, refresh_token: str) -> bool:
         """Return whether a session is alive, its second factor counts, and its first token is unspent."""
         session = await scope.tx.sessions.by_id(scope.number, session_id)
-        if session is None or session.mfa_at is None or not self._is_alive(session, scope.now):
+        if session is None or not self.is_alive(session, scope.now):
+            return False
+        if session.mfa_at is None and not await self._step_up.is_trusted(scope, user, session):
             return False
         token = await scope.tx.sessions.refresh_by_hash(scope.number, token_hash(refresh_token))
         return token is not None and token.spent_at is None
@@ -163,7 +173,7 @@ class Sessions:
         number, now, sessions = scope.number, scope.now, scope.tx.sessions
         hashed, tokens = prepared.token_hash, prepared.tokens
         session = await sessions.by_id(number, prepared.session_id)
-        if session is None or not self._is_alive(session, now):
+        if session is None or not self.is_alive(session, now):
             raise _refused()
         user = await scope.tx.users.by_id(number, session.user_id)
         if user is None:
@@ -251,7 +261,7 @@ class Sessions:
         """
         if session_id is not None:
             session = await scope.tx.sessions.by_id(scope.number, session_id)
-            active = session is not None and self._is_alive(session, scope.now)
+            active = session is not None and self.is_alive(session, scope.now)
         else:
             active = user_id is None or await scope.tx.users.by_id(scope.number, user_id) is not None
         if not active:
@@ -263,8 +273,22 @@ class Sessions:
         return session is not None and await self._end(scope, session)
 
     async def end_of_user(self, scope: Scope, user_id: str, *, keep: str = "") -> None:
-        """End all of a user's sessions but `keep`, with an event for each that was active."""
+        """End all of a user's sessions but `keep`, with an event for each that was active.
+
+        No device is trusted then.
+        """
+        from authfactor.rules.authentication.trusted_device_endings import end_devices  # noqa: PLC0415 - seldom
+
+        await end_devices(scope, self._log, user_id, "sessions_revoked")
         ended = await scope.tx.sessions.end_of_user(scope.number, user_id, scope.now, keep)
+        await self._emit_ended(scope, user_id, ended)
+
+    async def end_of_device(self, scope: Scope, user_id: str, device_id: str) -> None:
+        """End the sessions that a user's trusted device started."""
+        ended = await scope.tx.sessions.end_of_device(scope.number, user_id, device_id, scope.now)
+        await self._emit_ended(scope, user_id, ended)
+
+    async def _emit_ended(self, scope: Scope, user_id: str, ended: list[SessionRecord]) -> None:
         shapes = [
             authentication.session(session, scope.now)
             for session in ended
@@ -280,7 +304,8 @@ class Sessions:
         await self._log.append(scope, event_log.SESSION_REVOKED, session.user_id, shape)
         return True
 
-    def _is_alive(self, session: SessionRecord, now: int) -> bool:
+    def is_alive(self, session: SessionRecord, now: int) -> bool:
+        """Return whether a session has neither ended nor expired."""
         return session_state.is_alive(session, self._settings, now)
 
     async def _new_tokens(

@@ -26,6 +26,9 @@ from authfactor.rules.unit import Scope
 from authfactor.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from authfactor.rules.authentication.trusted_device_tokens import TrustedDeviceTokens
     from authfactor.rules.authentication.user_policies import UserPolicies
 
 # A sign-in may use a policy that was replaced this long ago: API callers are cached (`environments`).
@@ -41,8 +44,10 @@ class StepUp:
         settings: Settings,
         challenges: Challenges,
         log: EventLog,
+        device_tokens: "Callable[[], TrustedDeviceTokens]",
     ) -> None:
         """Keep the collaborators; randomness comes from `entropy` alone."""
+        self._device_tokens = device_tokens
         self._entropy = entropy
         self._settings = settings
         self._challenges = challenges
@@ -60,10 +65,13 @@ class StepUp:
         """Return what must come before a session: a code, an enrollment, later an enrollment, or nothing.
 
         `session` is the session that is refreshed; the completed sign-in replaces it. Under the policy
-        `if_enrolled` it goes on if no factor was active when it began: enrolling does not end a session.
+        `if_enrolled` it goes on if no factor was active when it began: enrolling does not end a session. One
+        that a trusted device started goes on while the device is trusted.
         """
         policy = policy_for(scope.environment, user, scope.now)
         if policy.mode == "off" and not policy.differs:
+            return None
+        if session is not None and await self.is_trusted(scope, user, session):
             return None
         factors = await scope.tx.factors.of_user(scope.number, user.id)
         active = [factor for factor in factors if factor.activated_at is not None]
@@ -123,6 +131,11 @@ class StepUp:
         allowed = {factor.id for factor in details if policy.allows(factor.type)}
         return [factor for factor in active if factor.id in allowed]
 
+    async def is_trusted(self, scope: Scope, user: UserRecord, session: SessionRecord) -> bool:
+        """Return whether a trusted device started a session, and is still trusted."""
+        device_id = session.trusted_device_id
+        return device_id is not None and await self._device_tokens().is_trusted(scope, user, device_id)
+
     async def accepts_factor(self, scope: Scope, user: UserRecord, factor_id: str) -> bool:
         """Return whether a factor of this kind completes a sign-in: the policy may name others."""
         policy = policy_for(scope.environment, user, scope.now)
@@ -137,14 +150,17 @@ class StepUp:
 def may_be_due(environment: Environment, session: SessionRecord, user: UserRecord, now: int) -> bool:
     """Return whether a session was made without a factor under a policy that may have become stricter.
 
-    False for every other session, so that its refresh needs no further statement. When the password was last
-    entered does not matter: that may have been after the policy changed (decision 0043).
+    Or with a trusted device, which may have ended. False for every other session, so that its refresh needs
+    no further statement. When the password was last entered does not matter: that may have been after the
+    policy changed (decision 0043).
     """
     if session.mfa_at is not None:
         return False
     policy = policy_for(environment, user, now)
     if policy.mode != "if_enrolled" or policy.differs:
         return policy.mode == "required" or policy.differs
+    if session.trusted_device_id is not None:
+        return True
     # With rules, a change of the user may have changed the policy.
     by_rules = options_of(environment.options).mfa.rules
     changed = max(environment.updated_at, user.updated_at if by_rules else 0) + POLICY_DELAY_MS
@@ -162,7 +178,10 @@ def password_mark(password_hash: str | None) -> bytes:
 
 
 def _were_active(active: list[FactorRecord], session: SessionRecord | None) -> bool:
-    """Return whether a factor is active now and, if a session is given, was so before it began."""
-    if session is None:
+    """Return whether a factor is active now and, if a session is given, was so before it began.
+
+    A trusted device was accepted in place of a factor that was active.
+    """
+    if session is None or session.trusted_device_id is not None:
         return bool(active)
     return any((factor.activated_at or 0) <= session.created_at for factor in active)

@@ -146,6 +146,8 @@ class Challenges:
         from authfactor.otp import recovery_code  # noqa: PLC0415 - not needed at a start
 
         typed = recovery_code.read_code(text)
+        if typed is not None and typed.method == "trusted_device":
+            typed = None  # good for a sign-in alone (decision 0042)
         found = None if typed is None else await scope.tx.challenges.with_factor(scope.number, challenge_id)
         if typed is None or found is None or found[1].user_id is None or found[1].activated_at is None:
             return await self._refuse_malformed(scope, challenge_id, found)

@@ -201,6 +201,8 @@ class Factors:
             raise errors.NotFound("Authentication Factor", factor_id)
         await self._emit(scope, event_log.FACTOR_DELETED, factor)
         if factor.user_id is not None:
+            if factor.activated_at is not None:
+                await self._end_trusted_devices(scope, factor.user_id)
             await self._withdraw(scope, factor.user_id, [factor])
 
     @unit
@@ -216,8 +218,14 @@ class Factors:
             await scope.tx.factors.delete(scope.number, factor.id)
             await self._emit(scope, event_log.FACTOR_DELETED, factor)
         await scope.tx.failures.clear(scope.number, user_id)
+        await self._end_trusted_devices(scope, user_id)
         await self._withdraw(scope, user_id, factors)
         return len(factors)
+
+    async def _end_trusted_devices(self, scope: Scope, user_id: str) -> None:
+        from authfactor.rules.authentication.trusted_device_endings import end_devices  # noqa: PLC0415 - seldom
+
+        await end_devices(scope, self._log, user_id, "factor_deleted")
 
     async def _withdraw(self, scope: Scope, user_id: str, deleted: list[FactorRecord]) -> None:
         """Once no factor is active, delete the recovery codes; next tokens of sessions claim `pwd` alone.

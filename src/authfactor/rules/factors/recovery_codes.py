@@ -26,6 +26,7 @@ from authfactor.models import (
 from authfactor.otp import recovery_code
 from authfactor.otp.recovery_code import TypedCode
 from authfactor.rules.authentication.applied_policy import names_methods, policy_for
+from authfactor.rules.authentication.trusted_device_endings import end_devices
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors import attempt_limits, challenge_state, imported_recovery_codes
@@ -195,6 +196,7 @@ class RecoveryCodeSets:
             raise errors.ChallengeAlreadyVerified(challenge.id)
         if attempt_limits.locked_until(record, scope.now) is not None:
             await self._log.append(scope, event_log.USER_UNLOCKED, user_id, UnlockedUser(user_id))
+        await end_devices(scope, self._log, user_id, "recovery_code_used")
         left = await self._tell_use(scope, user_id, challenge)
         return Verification(_closed(challenge, scope.now), valid=True, recovery_codes_remaining=left)
 

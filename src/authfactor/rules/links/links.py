@@ -7,6 +7,8 @@ import hashlib
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
+import msgspec
+
 from authfactor import errors, ids
 from authfactor.errors import InvalidRequest, Item
 from authfactor.ids import IdGenerator
@@ -98,11 +100,26 @@ class Links:
             raise InvalidRequest(*items)
         self._check_base_url()
         session_id = without_nul(request.session_id or "") or None
-        return self._create_challenge(environment, user_id, request.factor_id, return_to, session_id)
+        remember = bool(request.remember_device)
+        if session_id is not None and remember:
+            text = (
+                "remember_device: not with session_id; a trusted device is no second factor, so raises none."
+            )
+            raise InvalidRequest(Item("remember_device", "remember_device_with_session_id", text))
+        return self._create_challenge(
+            environment, user_id, request.factor_id, return_to, session_id, remember_device=remember
+        )
 
     @unit
     async def _create_challenge(
-        self, scope: Scope, user_id: str, factor_id: str | None, return_to: str | None, session_id: str | None
+        self,
+        scope: Scope,
+        user_id: str,
+        factor_id: str | None,
+        return_to: str | None,
+        session_id: str | None,
+        *,
+        remember_device: bool,
     ) -> IssuedLink:
         if session_id is not None:
             session = await scope.tx.sessions.by_id(scope.number, session_id)
@@ -112,8 +129,14 @@ class Links:
                 raise errors.SessionEnded(session_id)
         factor_id = _requested_factor(await scope.tx.factors.of_user(scope.number, user_id), factor_id)
         link = self._new(
-            scope, "challenge", user_id, return_to=return_to, factor_id=factor_id, session_id=session_id
+            scope,
+            "challenge",
+            user_id,
+            return_to=return_to,
+            factor_id=factor_id,
+            session_id=session_id,
         )
+        link = msgspec.structs.replace(link, remember_device=remember_device)
         return await self._issue(scope, link)
 
     def create_factors(self, environment: Environment, request: wire.CreateFactorsLink) -> Unit[IssuedLink]:

@@ -20,6 +20,7 @@ from authfactor.models import (
     LinkPurpose,
     LinkRecord,
     NewRecoveryCodes,
+    ProofMethod,
     UserRecord,
     Verification,
 )
@@ -186,7 +187,9 @@ class PageSessions:
         challenge = await self._challenge(inside, page_session.link)
         verification = await self._challenges.check(inside, challenge.id, code)
         if verification.valid:
-            await scope.tx.links.complete(inside.number, link_id, scope.now)
+            recovered = verification.recovery_codes_remaining is not None
+            method: ProofMethod = "recovery_code" if recovered else "totp"
+            await scope.tx.links.complete(inside.number, link_id, scope.now, method)
             link = await scope.tx.links.by_id(inside.number, link_id) or page_session.link
             await self._emit(inside, event_log.LINK_COMPLETED, link)
             page_session = await self._with_offer(scope, page_session._replace(link=link))

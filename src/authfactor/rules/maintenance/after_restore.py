@@ -25,6 +25,7 @@ class RestoreMarks(NamedTuple):
     sessions: int
     expired: int
     recovery_codes: int
+    trusted_devices: int
 
 
 class AfterRestore:
@@ -44,7 +45,7 @@ class AfterRestore:
 
         The window is that of a clock ahead of now as far as learning may have moved it since the backup.
 
-        Recovery codes are deleted: nothing tells which were used since the backup.
+        Recovery codes are deleted and trusted devices ended: nothing tells which were used since the backup.
 
         Every verification checks a factor's `last_step` anyway, so requests do not get slower. Running it
         again marks again, with the later time. `reason` is for the audit log.
@@ -59,11 +60,14 @@ class AfterRestore:
         challenges = await _walk(
             store, "challenges", lambda tx, a, b: tx.restored_rows.expire_challenges(a, b, now)
         )
+        devices = await _walk(
+            store, "trusted_devices", lambda tx, a, b: tx.restored_rows.end_trusted_devices(a, b, now)
+        )
         codes = 0
         while deleted := await store.write(lambda tx: tx.restored_rows.delete_recovery_codes(BATCH)):
             codes += deleted
         rest = await store.write(lambda tx: self._expire_rest(InstallationScope(tx, now), reason))
-        return RestoreMarks(step + learned + 1, factors, sessions, challenges + rest, codes)
+        return RestoreMarks(step + learned + 1, factors, sessions, challenges + rest, codes, devices)
 
     async def _expire_rest(self, scope: InstallationScope, reason: str) -> int:
         await scope.tx.restored_rows.end_operator_sessions(scope.now)

@@ -7,6 +7,7 @@ from authfactor.ids import IdGenerator
 from authfactor.models import Clock
 from authfactor.rules.audit.event_sealing import EventSealing
 from authfactor.rules.console.operators import CONSOLE
+from authfactor.rules.tenants.environments import MAX_DEVICE_DAYS
 from authfactor.settings import Settings
 from authfactor.store import Store, Unit
 
@@ -59,6 +60,7 @@ class Retention:
         deliveries = ids.first(ids.DELIVERY, now - settings.event_life * 1000)
         sessions = ids.first(ids.SESSION, now - settings.session_life * 1000 - DAY)
         links = ids.first(ids.LINK, now - 2 * settings.link_life * 1000 - DAY)
+        devices = ids.first(ids.TRUSTED_DEVICE, now - (MAX_DEVICE_DAYS + 1) * DAY)
         batches: list[Unit[int]] = [
             lambda tx: tx.expired_rows.idempotency(now),
             lambda tx: tx.expired_rows.pending_sign_ins(now - DAY),
@@ -71,6 +73,7 @@ class Retention:
         for environment in await store.read(lambda tx: tx.environments.all()):
             batches += _of_environment(environment.number, challenges, deliveries, events, sessions)
             batches.append(_links_of(environment.number, links))
+            batches += _trusted_devices_of(environment.number, devices)
         return batches
 
 
@@ -88,3 +91,10 @@ def _of_environment(
 
 def _links_of(number: int, links: str) -> Unit[int]:
     return lambda tx: tx.expired_rows.links(number, links)
+
+
+def _trusted_devices_of(number: int, devices: str) -> list[Unit[int]]:
+    return [
+        lambda tx: tx.expired_rows.trusted_device_tokens(number, devices),
+        lambda tx: tx.expired_rows.trusted_devices(number, devices),
+    ]

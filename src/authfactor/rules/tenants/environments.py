@@ -26,6 +26,7 @@ CALLER_TTL_MS: Final = 900
 MAX_CACHED: Final = 4096
 # The characters of a URL (RFC 3986 section 2); all others are percent-encoded.
 _URL: Final = re.compile(r"[A-Za-z0-9._~:/?@!$&'()*+,;=%\[\]-]+")
+MAX_DEVICE_DAYS: Final = 90
 
 
 def options_of(environment: Environment) -> EnvironmentOptions:
@@ -59,9 +60,33 @@ def _may_redirect(url: str) -> bool:
     return written and (own or web or is_loopback(url))
 
 
+def trusts_more(options: EnvironmentOptions, than: EnvironmentOptions) -> bool:
+    """Return whether options let devices replace codes where, or for longer than, other options do."""
+    if options.trusted_devices == "off":
+        return False
+    return than.trusted_devices == "off" or options.trusted_device_days > than.trusted_device_days
+
+
 def hash_of(key: str) -> bytes:
     """Return the stored form of an API key; 256 random bits need no slow hash."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+
+
+def _check_device_days(days: int) -> None:
+    if not 1 <= days <= MAX_DEVICE_DAYS:
+        text = f"trusted_device_days: a whole number from 1 to {MAX_DEVICE_DAYS}."
+        raise InvalidRequest(Item("trusted_device_days", "trusted_device_days_invalid", text))
+
+
+def _dated(text: str, known: Environment, now: int) -> str:
+    """Return options as they are stored: those that switch trusted devices on say when.
+
+    Else devices from before they were off would be trusted again.
+    """
+    options, before = msgspec.json.decode(text, type=EnvironmentOptions), options_of(known)
+    switched_on = options.trusted_devices != "off" and before.trusted_devices == "off"
+    since = now if switched_on else before.trusted_devices_since
+    return msgspec.json.encode(msgspec.structs.replace(options, trusted_devices_since=since)).decode()
 
 
 class Environments:
@@ -141,6 +166,8 @@ class Environments:
         """
         for url in options.page_redirects if options is not None else ():
             check_redirect(url)
+        if options is not None:
+            _check_device_days(options.trusted_device_days)
         given = {
             "name": name,
             "team_name": team_name,
@@ -165,6 +192,8 @@ class Environments:
             raise errors.Conflict("environment_exists", f"An environment '{name}' already exists.")
         # Later than before, even within one millisecond: it tells versions apart.
         updated_at = max(scope.now, known.updated_at + 1)
+        if "options" in changes:
+            changes = {**changes, "options": _dated(changes["options"], known, scope.now)}
         changed = msgspec.structs.replace(known, **changes, updated_at=updated_at)
         await environments.update(changed)
         await self._announce(scope, known, changed)
@@ -177,7 +206,7 @@ class Environments:
         changed = msgspec.structs.replace(
             known,
             mfa_policy=policy,
-            options=msgspec.json.encode(options).decode(),
+            options=_dated(msgspec.json.encode(options).decode(), known, scope.now),
             updated_at=max(scope.now, known.updated_at + 1),
         )
         await scope.tx.environments.update(changed)

@@ -134,17 +134,22 @@ class Users:
         await _check_free(scope, old, user)
         await scope.tx.users.update(scope.number, user)
         await self._emit(scope, event_log.USER_UPDATED, user)
+        if new_hash is not None:
+            from authfactor.rules.authentication.trusted_device_endings import end_devices  # noqa: PLC0415 - seldom
+
+            await end_devices(scope, self._log, user_id, "password_changed")
         if new_hash is not None and self._settings.password_change_ends_sessions:
             await self._sessions.end_of_user(scope, user_id)
         return user
 
     @unit
     async def delete(self, scope: Scope, user_id: str) -> None:
-        """Delete a user with factors, failed attempts, sessions and links. Raises `NotFound`."""
+        """Delete a user with factors, devices, failed attempts, sessions and links. Raises `NotFound`."""
         user = await self._lock(scope, user_id)
         await scope.tx.factors.delete_of_user(scope.number, user_id)
         await scope.tx.recovery_codes.delete_of_user(scope.number, user_id)
         await scope.tx.user_mfa_policies.delete(scope.number, user_id)
+        await scope.tx.trusted_devices.delete_of_user(scope.number, user_id)
         await scope.tx.failures.clear(scope.number, user_id)
         await scope.tx.sessions.delete_of_user(scope.number, user_id)
         await scope.tx.links.delete_of_user(scope.number, user_id)

@@ -12,8 +12,11 @@ SEALED_COLUMN_BY_TABLE: Final = {place.table: place.column for place in SEALED_C
 
 
 # Of no use under another key ring: the ids of keys in use, which the target records at its first start, and
-# keyed digests, which cannot be computed again. Users need new recovery codes there.
-BOUND_TO_KEY_RING: Final = frozenset({"recovery_codes", "vault_keys"})
+# keyed digests, which cannot be computed again. Users need new recovery codes there, and
+# no device is trusted.
+BOUND_TO_KEY_RING: Final = frozenset(
+    {"recovery_codes", "trusted_device_tokens", "trusted_devices", "vault_keys"}
+)
 
 
 class ResealPolicy(Protocol):

@@ -31,6 +31,9 @@ DELETE FROM recovery_codes WHERE (environment, user_id, digest) IN
   (SELECT environment, user_id, digest FROM recovery_codes ORDER BY environment, user_id, digest LIMIT $1)
 """
 
+# A token used since the backup would be unspent again.
+END_TRUSTED_DEVICES = f"UPDATE trusted_devices SET ended_at = $5 WHERE {_BETWEEN} AND ended_at IS NULL"
+
 END_OPERATOR_SESSIONS = "UPDATE operator_sessions SET ended_at = $1 WHERE ended_at IS NULL"
 
 # Tables of short-lived single-use rows: one used since the backup would be unused again.
@@ -71,6 +74,10 @@ class RestoredRows:
         """Expire these challenges if they are open; return how many were. The others repeat no result."""
         await self._db.run(FORGET_STEPS, *after, *through)
         return await self._db.run(EXPIRE_CHALLENGES, *after, *through, now)
+
+    async def end_trusted_devices(self, after: Key, through: Key, now: int) -> int:
+        """End these trusted devices; return how many had not ended."""
+        return await self._db.run(END_TRUSTED_DEVICES, *after, *through, now)
 
     async def delete_recovery_codes(self, limit: int) -> int:
         """Delete up to `limit` recovery codes; return how many."""

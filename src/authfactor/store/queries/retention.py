@@ -59,6 +59,17 @@ DELETE FROM throttles WHERE (environment, subject) IN
   (SELECT environment, subject FROM throttles WHERE full_at <= $1 ORDER BY full_at LIMIT $2)
 """
 
+TRUSTED_DEVICES = """
+DELETE FROM trusted_devices WHERE environment = $1 AND id IN
+  (SELECT id FROM trusted_devices WHERE environment = $1 AND id < $2 ORDER BY id LIMIT $3)
+"""
+
+TRUSTED_DEVICE_TOKENS = """
+DELETE FROM trusted_device_tokens WHERE environment = $1 AND token_hash IN
+  (SELECT token_hash FROM trusted_device_tokens INDEXED BY trusted_device_tokens_device
+   WHERE environment = $1 AND device_id < $2 ORDER BY device_id LIMIT $3)
+"""
+
 BATCH_ROWS: Final = 1000
 
 
@@ -94,6 +105,14 @@ class ExpiredRows:
     async def links(self, environment: int, older_than: str) -> int:
         """Delete links with ids below `older_than`."""
         return await self._db.run(LINKS, environment, older_than, BATCH_ROWS)
+
+    async def trusted_devices(self, environment: int, older_than: str) -> int:
+        """Delete trusted devices with ids below `older_than`."""
+        return await self._db.run(TRUSTED_DEVICES, environment, older_than, BATCH_ROWS)
+
+    async def trusted_device_tokens(self, environment: int, older_than: str) -> int:
+        """Delete tokens of trusted devices with ids below `older_than`."""
+        return await self._db.run(TRUSTED_DEVICE_TOKENS, environment, older_than, BATCH_ROWS)
 
     async def idempotency(self, now: int) -> int:
         """Delete stored idempotent responses that expired by `now` (milliseconds), in all environments."""

@@ -52,6 +52,7 @@ SEALED_COLUMNS: Final = (
     SealedColumn("pending_sign_ins", "answer", "token_hash", b""),
     SealedColumn("refresh_tokens", "successor", "token_hash", b""),
     SealedColumn("signing_keys", "private_key", "id", ""),
+    SealedColumn("trusted_device_tokens", "successor", "token_hash", b""),
     SealedColumn("webhook_endpoints", "secret", "id", ""),
 )
 

@@ -6,19 +6,19 @@ nothing else that identifies it.
 
 from typing import TYPE_CHECKING
 
-from authfactor.models import LinkRecord
+from authfactor.models import LinkRecord, ProofMethod
 
 if TYPE_CHECKING:
     from authfactor.store.db import Db, Row
 
 COLUMNS = (
     "environment, id, purpose, user_id, factor_id, challenge_id, issuer, account, return_to, created_at,"
-    " expires_at, opened_at, completed_at, session_id, confirmed_at"
+    " expires_at, opened_at, completed_at, session_id, confirmed_at, remember_device, method"
 )
 
 INSERT = f"""
 INSERT INTO links ({COLUMNS}, token_hash)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 """
 
 BY_ID = f"SELECT {COLUMNS} FROM links WHERE environment = $1 AND id = $2"
@@ -35,7 +35,10 @@ WHERE environment = $1 AND id = $2 AND opened_at IS NULL AND expires_at > $3
 
 ATTACH = "UPDATE links SET factor_id = $3, challenge_id = $4 WHERE environment = $1 AND id = $2"
 
-COMPLETE = "UPDATE links SET completed_at = $3 WHERE environment = $1 AND id = $2 AND completed_at IS NULL"
+COMPLETE = """
+UPDATE links SET completed_at = $3, method = $4
+WHERE environment = $1 AND id = $2 AND completed_at IS NULL
+"""
 
 # Of the page on which a user manages factors: what follows may need a code that was right a moment ago.
 CONFIRM = """
@@ -57,6 +60,8 @@ WHERE environment = $1 AND user_id = $2 AND purpose IN ('enrollment', 'factors')
 
 DELETE_OF_USER = "DELETE FROM links WHERE environment = $1 AND user_id = $2"
 
+_REMEMBER_DEVICE = LinkRecord.__struct_fields__.index("remember_device")
+
 
 class LinksTable:
     """The table `links`. Times are in milliseconds."""
@@ -69,9 +74,9 @@ class LinksTable:
 
     async def insert(self, link: LinkRecord, token_hash: bytes) -> None:
         """Insert a link."""
-        await self._db.run(
-            INSERT, *(getattr(link, name) for name in LinkRecord.__struct_fields__), token_hash
-        )
+        values = [getattr(link, name) for name in LinkRecord.__struct_fields__]
+        values[_REMEMBER_DEVICE] = int(link.remember_device)
+        await self._db.run(INSERT, *values, token_hash)
 
     async def by_id(self, environment: int, link_id: str) -> LinkRecord | None:
         """Return the row with this id, or None."""
@@ -97,9 +102,9 @@ class LinksTable:
         """Set the factor and challenge that the page uses; False when the link does not exist."""
         return await self._db.run(ATTACH, environment, link_id, factor_id, challenge_id) == 1
 
-    async def complete(self, environment: int, link_id: str, now: int) -> bool:
-        """Mark the link as completed; True for exactly one caller."""
-        return await self._db.run(COMPLETE, environment, link_id, now) == 1
+    async def complete(self, environment: int, link_id: str, now: int, method: ProofMethod) -> bool:
+        """Mark the link as completed, by which kind of proof; True for exactly one caller."""
+        return await self._db.run(COMPLETE, environment, link_id, now, method) == 1
 
     async def confirm(self, environment: int, link_id: str, session_hash: bytes, now: int) -> bool:
         """Set when a code was right in a page session; False when the session has ended."""
@@ -119,4 +124,10 @@ class LinksTable:
 
 
 def _link(row: "Row | None") -> LinkRecord | None:
-    return None if row is None else LinkRecord(*row)
+    return None if row is None else _read(row)
+
+
+def _read(row: "Row") -> LinkRecord:
+    values = list(row)
+    values[_REMEMBER_DEVICE] = bool(values[_REMEMBER_DEVICE])
+    return LinkRecord(*values)

@@ -63,9 +63,15 @@ UPDATE sessions INDEXED BY sessions_user SET ended_at = $3, updated_at = $3
 WHERE environment = $1 AND user_id = $2 AND ended_at IS NULL AND id <> $4 RETURNING {SESSION_COLUMNS}
 """
 
+END_SESSIONS_OF_DEVICE = f"""
+UPDATE sessions INDEXED BY sessions_user SET ended_at = $4, updated_at = $4
+WHERE environment = $1 AND user_id = $2 AND trusted_device_id = $3 AND ended_at IS NULL
+RETURNING {SESSION_COLUMNS}
+"""
+
 CLEAR_SECOND_FACTOR = """
 UPDATE sessions INDEXED BY sessions_user SET amr = $3, mfa_at = NULL, updated_at = $4
-WHERE environment = $1 AND user_id = $2 AND mfa_at IS NOT NULL
+WHERE environment = $1 AND user_id = $2 AND (mfa_at IS NOT NULL OR trusted_device_id IS NOT NULL)
 """
 
 # Of any number of concurrent ends and raises, one decides: a session that has ended is raised no more.
@@ -194,8 +200,15 @@ class SessionsTable:
         rows = await self._db.all(END_SESSIONS_OF_USER, environment, user_id, now, keep)
         return sorted((SessionRecord(*row) for row in rows), key=lambda session: session.id)
 
+    async def end_of_device(
+        self, environment: int, user_id: str, device_id: str, now: int
+    ) -> list[SessionRecord]:
+        """End a user's sessions that a trusted device started; return those that this call ended."""
+        rows = await self._db.all(END_SESSIONS_OF_DEVICE, environment, user_id, device_id, now)
+        return sorted((SessionRecord(*row) for row in rows), key=lambda session: session.id)
+
     async def clear_second_factor(self, environment: int, user_id: str, amr: str, now: int) -> int:
-        """Remove the second factor from a user's sessions, setting `amr`; return how many had one."""
+        """Remove the second factor, or what replaced it, from a user's sessions; return from how many."""
         return await self._db.run(CLEAR_SECOND_FACTOR, environment, user_id, amr, now)
 
     async def raise_session(

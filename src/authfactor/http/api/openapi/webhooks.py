@@ -26,6 +26,9 @@ EVENT_DATA: Final = (
     events.StartedGrace,
     events.EndedGrace,
     events.ExemptedUser,
+    events.TrustedDeviceEvent,
+    events.UsedTrustedDevice,
+    events.RevokedTrustedDevice,
     events.LinkEvent,
     PingedEndpoint,
 )

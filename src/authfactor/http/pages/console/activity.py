@@ -40,7 +40,13 @@ OTHER_ACTIONS: Final = (
     "vault.rotate",
 )
 AUDIT_ACTIONS: Final = tuple(sorted((*ACTIONS, *OTHER_ACTIONS)))
-BADGE_BY_WORD: Final = {"failed": "warn", "refused": "error", "locked": "error", "deleted": "warn"}
+BADGE_BY_WORD: Final = {
+    "failed": "warn",
+    "refused": "error",
+    "locked": "error",
+    "deleted": "warn",
+    "suspected": "error",
+}
 
 
 async def show_events(request: ConsoleRequest) -> Response:

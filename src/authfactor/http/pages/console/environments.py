@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Any, Final, NamedTuple, cast, get_args
 
+import msgspec
+
 from authfactor import errors, settings
 from authfactor.errors import InvalidRequest, Item
 from authfactor.http.pages import page_branding
@@ -11,6 +13,7 @@ from authfactor.http.response import Response
 from authfactor.models import BrandingRecord, Environment, MfaPolicy
 from authfactor.rules.authentication.applied_policy import is_weaker
 from authfactor.rules.links.branding import NO_BRANDING
+from authfactor.rules.tenants.environments import MAX_DEVICE_DAYS, options_of, trusts_more
 from authfactor.wire.links import UpdateBranding
 
 MAX_NAME: Final = 64
@@ -91,6 +94,8 @@ async def show_settings(request: ConsoleRequest) -> Response:
         differences=_differences(request, branding) if outdated else [],
         shown_branding=page_branding.page_branding(request.environment, branding),
         policies=POLICY_LABELS,
+        options=options_of(request.environment),
+        max_device_days=MAX_DEVICE_DAYS,
         default_color=DEFAULT_COLOR,
         limits=[_setting_row(request, name) for name in SHOWN_LIMITS],
     )
@@ -105,14 +110,17 @@ async def save_settings(request: ConsoleRequest) -> Response:
     policy = cast("MfaPolicy", policy)
     # Compared here with what the form was rendered from, and in the unit with what is stored by then.
     unchanged = request.version() == known.updated_at
+    before = options_of(known)
+    options = msgspec.structs.replace(before, **_trusted_devices(request))
     unit = request.af.environments.update(
         known,
         name=_name(request, "name"),
         team_name=_name(request, "team_name"),
         mfa_policy=policy,
+        options=options,
         if_updated_at=known.updated_at if unchanged else UNKNOWN_VERSION,
     )
-    weakens = unchanged and is_weaker(policy, known.mfa_policy)
+    weakens = unchanged and (is_weaker(policy, known.mfa_policy) or trusts_more(options, before))
     await request.act("environment.update", unit, known.client_id, dangerous=weakens)
     return request.redirect(f"{request.home}/settings", "saved")
 
@@ -131,6 +139,7 @@ async def save_branding(request: ConsoleRequest) -> Response:
 def _differences(request: ConsoleRequest, branding: BrandingRecord) -> list[Difference]:
     """Return the fields of an outdated form that differ from what is stored now."""
     environment, field = request.environment, request.field
+    options = options_of(environment)
     if field("mfa_policy"):
         rows = [
             Difference("Name", environment.name, field("name")),
@@ -139,6 +148,11 @@ def _differences(request: ConsoleRequest, branding: BrandingRecord) -> list[Diff
                 "When a sign-in asks for a code",
                 POLICY_LABELS[environment.mfa_policy],
                 POLICY_LABELS.get(cast("MfaPolicy", field("mfa_policy")), ""),
+            ),
+            Difference(
+                "Trusted devices",
+                _device_label(options.trusted_devices == "allowed", options.trusted_device_days),
+                _device_label(bool(field("trusted_devices")), field("trusted_device_days")),
             ),
         ]
     else:
@@ -149,6 +163,10 @@ def _differences(request: ConsoleRequest, branding: BrandingRecord) -> list[Diff
     return [row for row in rows if row.stored != row.typed]
 
 
+def _device_label(allowed: bool, days: object) -> str:  # noqa: FBT001 - of a pair
+    return f"For {days} days" if allowed else "Off"
+
+
 def _name(request: ConsoleRequest, field: str) -> str:
     text = request.field(field)
     if not text or len(text) > MAX_NAME or not text.isprintable():
@@ -157,6 +175,17 @@ def _name(request: ConsoleRequest, field: str) -> str:
             Item(field, f"{field}_invalid", f"{label}: enter 1 to {MAX_NAME} printable characters.")
         )
     return text
+
+
+def _trusted_devices(request: ConsoleRequest) -> dict[str, Any]:
+    """Return the options that the form changes; none for the form of an older release."""
+    text = request.field("trusted_device_days")
+    if not text:
+        return {}
+    # Any other text is refused as 0 is.
+    days = int(text) if text.isascii() and text.isdecimal() and len(text) < 4 else 0  # noqa: PLR2004 - digits
+    policy = "allowed" if request.field("trusted_devices") else "off"
+    return {"trusted_devices": policy, "trusted_device_days": days}
 
 
 def _client_id(environment: Environment) -> str:

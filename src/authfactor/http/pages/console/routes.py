@@ -123,6 +123,13 @@ ROUTES: Final = [
         "End a session",
         on_error="users.show_user",
     ),
+    operator_page(
+        "POST",
+        "/console/e/{environment}/users/{user}/devices/{device}/revoke",
+        "users.revoke_device",
+        "Revoke a trusted device",
+        on_error="users.show_user",
+    ),
     operator_page("GET", "/console/e/{environment}/events", "activity.show_events", "Events"),
     operator_page("GET", "/console/audit", "activity.show_audit", "Audit log"),
     operator_page("GET", "/console/e/{environment}/webhooks", "webhooks.show_endpoints", "Webhook endpoints"),

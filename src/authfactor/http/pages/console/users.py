@@ -58,6 +58,7 @@ async def show_user(request: ConsoleRequest, issued: IssuedLink | None = None) -
     record = await af.read(lambda tx: tx.failures.of(number, user_id))
     codes = await af.read(lambda tx: tx.recovery_codes.count(number, user_id))
     sessions = await af.read(af.sessions.page(environment, user_id, PageQuery(limit=MAX_SESSIONS)))
+    devices = await af.read(af.trusted_devices.list_of_user(environment, user_id))
     recent_events = await af.read(
         lambda tx: tx.events.recent_of_user(number, user_id, RECENT_EVENT_SCAN, RECENT_EVENTS)
     )
@@ -81,6 +82,7 @@ async def show_user(request: ConsoleRequest, issued: IssuedLink | None = None) -
         locked_until=locked_until,
         is_permanent=locked_until == attempt_limits.NEVER,
         sessions=sessions.items,
+        devices=devices,
         events=recent_events,
         scanned_events=RECENT_EVENT_SCAN,
         issued=issued,
@@ -145,6 +147,14 @@ async def revoke_session(request: ConsoleRequest) -> Response:
     user_id, session_id = request.ids
     unit = request.af.sessions.revoke(request.environment, session_id, user_id=user_id)
     await request.act("session.revoke", unit, session_id)
+    return request.redirect(_user_path(request), "ended")
+
+
+async def revoke_device(request: ConsoleRequest) -> Response:
+    """End a trusted device of a user."""
+    user_id, device_id = request.ids
+    unit = request.af.trusted_devices.revoke(request.environment, user_id, device_id)
+    await request.act("trusted_device.revoke", unit, device_id)
     return request.redirect(_user_path(request), "ended")
 
 

@@ -14,6 +14,11 @@ TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 def upgrade() -> None:
     """Add the columns and the tables."""
+    _add_columns()
+    _add_tables()
+
+
+def _add_columns() -> None:
     # The offset of the last accepted code from the drift, and whether two of the same sign came in a row.
     op.add_column("factors", sa.Column("last_offset", sa.Integer, nullable=False, server_default="0"))
     # The session that a right code raises.
@@ -23,18 +28,24 @@ def upgrade() -> None:
     op.add_column("links", sa.Column("session_id", TEXT))
     # When a code was right on the page on which users manage their factors.
     op.add_column("links", sa.Column("confirmed_at", sa.BigInteger))
+    # Whether the page of a challenge may offer to trust the browser, and which kind of proof completed it.
+    op.add_column("links", sa.Column("remember_device", sa.Integer, nullable=False, server_default="0"))
+    op.add_column("links", sa.Column("method", TEXT))
     op.add_column("sessions", sa.Column("trusted_device_id", TEXT))
     # Estimated bits of the codes of an imported set; NULL for one made here.
     op.add_column("recovery_codes", sa.Column("bits", sa.Integer))
+
+
+def _add_tables() -> None:
     op.create_table(
         "trusted_devices",
         sa.Column("environment", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("id", TEXT, primary_key=True),
         sa.Column("user_id", TEXT, nullable=False),
-        # The session it was made in: one session makes one device.
-        sa.Column("session_id", TEXT, nullable=False),
-        # A fingerprint of password and factors.
-        sa.Column("mark", sa.LargeBinary, nullable=False),
+        # The session or the hosted page's link it was made in, each of which makes one device.
+        sa.Column("source_id", TEXT, nullable=False),
+        # A keyed digest of user, device, password hash and active factors.
+        sa.Column("mark", TEXT, nullable=False),
         sa.Column("name", TEXT),
         sa.Column("ip_address", TEXT),
         sa.Column("user_agent", TEXT),
@@ -45,7 +56,7 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("trusted_devices_user", "trusted_devices", ["environment", "user_id", "id"])
-    op.create_index("trusted_devices_session", "trusted_devices", ["environment", "session_id"], unique=True)
+    op.create_index("trusted_devices_source", "trusted_devices", ["environment", "source_id"], unique=True)
     op.create_table(
         "trusted_device_tokens",
         sa.Column("environment", sa.Integer, primary_key=True, autoincrement=False),
