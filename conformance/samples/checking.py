@@ -54,10 +54,13 @@ def request(one: Exchange, scene: Mapping[str, str]) -> Request:
         lists.setdefault(key.partition("[")[0], []).append(value)
     body = json.loads(one.sent or b"{}") or {}
     sent: dict[str, Any] = {**{key: ",".join(values) for key, values in lists.items()}, **body}
-    return Request(
-        path,
-        {key: named.get(value, value) if isinstance(value, str) else value for key, value in sent.items()},
-    )
+
+    def name(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+        if isinstance(value, list):
+            return [name(each) for each in value]
+        return named.get(value, value) if isinstance(value, str) else value
+
+    return Request(path, {key: name(value) for key, value in sent.items()})
 
 
 def difference(wanted: Request, sent: Request, unsent: Collection[str] = ()) -> str:

@@ -39,7 +39,7 @@ TAKES: Final[Mapping[str, tuple[str, ...]]] = {
     "preview_mfa_policy": (),
     "get_mfa_coverage": (),
     "get_user_mfa_policy": ("user_id",),
-    "set_user_mfa_policy": ("user_id", "until"),
+    "set_user_mfa_policy": ("user_id", "ends_at"),
     "delete_user_mfa_policy": ("user_id",),
     "challenge_factor": ("factor_id",),
     "verify_challenge": ("challenge_id", "code"),
@@ -118,7 +118,7 @@ class _Scene:
         return found
 
     @cached_property
-    def until(self) -> str:
+    def ends_at(self) -> str:
         soon = datetime.now(UTC) + timedelta(days=7)
         return soon.isoformat(timespec="seconds")
 
@@ -152,12 +152,17 @@ class _Scene:
         return str(self._enrolled["authentication_challenge"]["id"])
 
     @cached_property
+    def _step(self) -> int:
+        # One for both codes, which must follow each other.
+        return totp.step_at(int(time.time()))
+
+    @cached_property
     def code(self) -> str:
-        return totp.code_at(base32.decode(SECRET, min_bytes=10), totp.step_at(int(time.time())))
+        return totp.code_at(base32.decode(SECRET, min_bytes=10), self._step)
 
     @cached_property
     def next_code(self) -> str:
-        return totp.code_at(base32.decode(SECRET, min_bytes=10), totp.step_at(int(time.time())) + 1)
+        return totp.code_at(base32.decode(SECRET, min_bytes=10), self._step + 1)
 
     @cached_property
     def pending_authentication_token(self) -> str:
