@@ -19,7 +19,8 @@ from authfactor.otp import base32
 from authfactor.rules.factors.challenges import secret_row
 from authfactor.settings import Settings
 from authfactor.store import Tx, Unit
-from authfactor.wire.requests import CreateUser, EnrollUserFactor, ResyncFactor
+from authfactor.wire.clock_resync import ResyncFactor
+from authfactor.wire.requests import CreateUser, EnrollUserFactor
 from tests.support import authenticator
 from tests.support.reference_verifier import Question, UserState, Verifier
 

@@ -9,7 +9,7 @@ import pytest
 from authfactor import errors
 from authfactor.models import Enrollment, FactorDetails
 from authfactor.rules.factors.challenges import secret_row
-from authfactor.wire.requests import ResyncFactor
+from authfactor.wire.clock_resync import ResyncFactor
 from tests.rules.test_clock_drift import accepted, answer, enroll, learned
 
 if TYPE_CHECKING:

@@ -18,9 +18,10 @@ from authfactor.rules.factors.recovery_codes import LOW
 from authfactor.settings import Settings
 from authfactor.wire import events as wire_events
 from authfactor.wire import responses, timestamps
+from authfactor.wire.clock_resync import ResyncFactor
 from authfactor.wire.links import CreateEnrollmentLink
 from authfactor.wire.mfa_policies import SetMfaPolicy, SetUserMfaPolicy
-from authfactor.wire.requests import Authenticate, EnrollUserFactor, RenameFactor, ResyncFactor, UpdateUser
+from authfactor.wire.requests import Authenticate, EnrollUserFactor, RenameFactor, UpdateUser
 from authfactor.wire.session_checks import ChallengeSession
 from authfactor.wire.trusted_devices import CreateTrustedDevice
 from authfactor.wire.webhooks import CreateWebhookEndpoint

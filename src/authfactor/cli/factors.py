@@ -20,7 +20,8 @@ from authfactor.models import (
 )
 from authfactor.otp import totp
 from authfactor.wire import responses, timestamps
-from authfactor.wire.requests import EnrollUserFactor, RenameFactor, ResyncFactor
+from authfactor.wire.clock_resync import ResyncFactor
+from authfactor.wire.requests import EnrollUserFactor, RenameFactor
 
 if TYPE_CHECKING:
     from authfactor.core import Authfactor

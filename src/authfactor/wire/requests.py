@@ -96,15 +96,6 @@ class RenameFactor(RequestModel, frozen=True, gc=False):
     ] = UNSET
 
 
-class ResyncFactor(RequestModel, frozen=True, gc=False):
-    """Resync a factor with a phone whose clock is off."""
-
-    codes: Annotated[
-        list[str] | UnsetType,
-        Meta(description="Two codes in a row, each of six digits, the older one first."),
-    ] = UNSET
-
-
 HashType = Literal["bcrypt", "firebase-scrypt", "ssha", "ssha256", "scrypt", "pbkdf2", "argon2"]
 Metadata = dict[str, str | None]
 

@@ -211,5 +211,6 @@ def test_page_redirects_and_logout_redirects_do_not_overwrite_each_other(server:
         "page_redirects": ["https://b.example/"],
         "trusted_devices": "off",
         "trusted_device_days": 30,
+        "mfa": {},
         "trusted_devices_since": 0,
     }

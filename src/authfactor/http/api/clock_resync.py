@@ -4,12 +4,13 @@ from authfactor.http.api.parameters import FACTORS
 from authfactor.http.request import Request
 from authfactor.http.response import Response
 from authfactor.http.routing import Route
-from authfactor.wire import requests, responses
+from authfactor.wire import responses
+from authfactor.wire.clock_resync import ResyncFactor
 
 
 async def resync_factor(request: Request) -> Response:
     """Resync a factor."""
-    body = request.read_body(requests.ResyncFactor)
+    body = request.read_body(ResyncFactor)
     unit = request.af.clock_resync.resync(request.environment, request.ids[0], body)
     return await request.administer(unit, responses.user_factor, "factor.resync", request.ids[0])
 
@@ -21,7 +22,7 @@ ROUTES = [
         resync_factor,
         200,
         "Resync a factor",
-        takes=requests.ResyncFactor,
+        takes=ResyncFactor,
         requires=("codes",),
         gives=responses.UserFactorObject,
         refusals=(400, 404, 422),

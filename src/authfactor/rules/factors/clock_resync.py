@@ -1,7 +1,5 @@
 """Resync of a factor with a phone whose clock is off, by two codes in a row (decision 0044)."""
 
-from msgspec import UNSET
-
 from authfactor import errors
 from authfactor.crypto.vault import Vault
 from authfactor.errors import InvalidRequest, Item
@@ -16,8 +14,8 @@ from authfactor.rules.factors.clock_drift import RESYNC_STEPS
 from authfactor.rules.unit import Scope, unit
 from authfactor.settings import Settings
 from authfactor.store import Unit, subject_of
+from authfactor.wire.clock_resync import ResyncFactor
 from authfactor.wire.events import FactorEvent, RefusedAttempt, ResyncedFactor
-from authfactor.wire.requests import ResyncFactor
 
 _TEXTS = {
     "codes_invalid": "codes: two codes in a row, each of six digits. They were not counted.",
@@ -46,7 +44,7 @@ class ClockResync:
         A wrong pair counts as one wrong code. Raises `InvalidRequest`; the unit raises `NotFound`, and after
         the commit of its count `InvalidRequest` and `TooManyAttempts`.
         """
-        codes = () if request.codes is UNSET else tuple(map(totp.clean_code, request.codes))
+        codes = tuple(map(totp.clean_code, request.codes or ()))
         if len(codes) != 2 or codes[0] is None or codes[1] is None:  # noqa: PLR2004 - a pair
             raise _refused("codes_invalid")
         if not self._settings.learn_drift:
