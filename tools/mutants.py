@@ -1883,6 +1883,20 @@ MUTANTS = [
         POLICY_DOCUMENTS,
     ),
     Mutant(
+        "a policy that trusts devices more counts as no weaker",
+        "rules/tenants/policy_documents.py",
+        "if trusts_more(self, than):",
+        "if False:",
+        ("tests/http/sign_in/test_policy_documents.py", "-k", "weaker"),
+    ),
+    Mutant(
+        "the form of the policy switches trusted devices off",
+        "http/pages/console/mfa_policies.py",
+        "trusted_devices=kept.trusted_devices,",
+        'trusted_devices="off",',
+        ("tests/http/console/test_mfa_policies.py", "-k", "trusted_devices"),
+    ),
+    Mutant(
         "the factors page changes a factor of another user",
         "rules/links/factor_pages.py",
         "if factor is None or factor.user_id != page_session.user.id:",

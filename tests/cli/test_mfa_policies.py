@@ -27,6 +27,9 @@ def test_policy_is_shown_previewed_set_and_reported(tmp_path: Path) -> None:
     assert "for less" in asked.stdout
     assert read(data, "policy", "show")["policy"] == "required"
     assert read(data, "policy", "set", str(file), "--yes")["policy"] == "off"
+    file.write_text('{"policy": "off", "trusted_devices": "allowed"}', encoding="utf-8")
+    assert "trust devices" in run(data, "policy", "set", str(file)).stdout
+    assert read(data, "policy", "set", str(file), "--yes")["trusted_devices"] == "allowed"
     file.write_text('{"policy": "off", "grace": 1}', encoding="utf-8")
     wrong = run(data, "policy", "set", str(file))
     assert (wrong.returncode, "unknown field `grace`" in wrong.stderr) == (2, True)

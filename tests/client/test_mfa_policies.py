@@ -19,10 +19,11 @@ def test_policies_through_the_client(client: Client, email: str) -> None:
     user = client.user_management.create_user(email=email)
     known = client.mfa_policies.get_policy()
     rule = MfaPolicyRule(match={"email_domain": "else.example"}, policy="required", grace_days=3)
-    changed = msgspec.structs.replace(known, rules=[rule])
+    changed = msgspec.structs.replace(known, rules=[rule], trusted_devices="allowed", trusted_device_days=7)
     assert client.mfa_policies.preview_policy(changed).outcomes.must_enroll == 0
     stored = client.mfa_policies.set_policy(changed)
     assert stored.rules == [rule]
+    assert (stored.trusted_devices, stored.trusted_device_days) == ("allowed", 7)
     with pytest.raises(ConflictError):
         client.mfa_policies.set_policy(known)
     assert client.mfa_policies.get_coverage().users >= 1

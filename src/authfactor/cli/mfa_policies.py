@@ -56,7 +56,7 @@ def show(ctx: click.Context) -> None:
 def set_policy(ctx: click.Context, file: Path, yes: bool, reason: str | None) -> None:
     """Replace the policy as a whole by the JSON in a file (- is standard input).
 
-    What is absent gets its default. Try it first with `policy preview`.
+    What is absent gets its default; trusted devices are then off. Try it first with `policy preview`.
 
     Example: authfactor policy set policy.json --reason "rollout, step 2"
     """
@@ -70,7 +70,7 @@ def set_policy(ctx: click.Context, file: Path, yes: bool, reason: str | None) ->
         known = await af.read(af.mfa_policies.get(environment))
         weaker = policy_documents.check(request).is_weaker(document_of(known))
         if weaker:
-            question = "This may ask some users for less than the policy does now. Go on?"
+            question = "This may ask some users for less than now, or trust devices for longer. Go on?"
             context.confirm(question, yes=yes)
         unit = af.mfa_policies.set(environment, request, if_updated_at=known.updated_at)
         target = environment.client_id
@@ -137,10 +137,10 @@ def _read(file: Path) -> SetMfaPolicy:
 
 
 def _shape(environment: Environment) -> MfaPolicyObject:
-    from authfactor.rules.tenants.mfa_policies import document_of
+    from authfactor.rules.authentication.applied_policy import options_of
     from authfactor.wire import mfa_policies
 
-    return mfa_policies.policy(environment, document_of(environment).options)
+    return mfa_policies.policy(environment, options_of(environment.options))
 
 
 def _print(shape: MfaPolicyObject) -> None:

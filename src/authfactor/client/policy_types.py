@@ -29,6 +29,8 @@ class MfaPolicy(Model, frozen=True, kw_only=True):
     grace_days: int = 0
     methods: list[str] | None = None
     rules: list[MfaPolicyRule] = msgspec.field(default_factory=list)
+    trusted_devices: str = "off"
+    trusted_device_days: int = 30
     updated_at: datetime | None = None
     """If set, `set_policy` is refused when the policy has changed since."""
     object: Literal["mfa_policy"] = "mfa_policy"

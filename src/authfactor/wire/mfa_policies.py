@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from authfactor.errors import InvalidRequest, Item, MalformedBody
-from authfactor.models import Environment, MfaOptions, MfaPolicy, MfaRule
+from authfactor.models import Environment, EnvironmentOptions, MfaPolicy, MfaRule, TrustedDevicePolicy
 from authfactor.models.mfa_policies import Outcome, OutcomeCounts, OwnPolicy, UserPolicyInForce
 from authfactor.wire import timestamps
 from authfactor.wire.requests import RequestModel
@@ -60,6 +60,13 @@ class SetMfaPolicy(RequestModel, frozen=True, gc=False, forbid_unknown_fields=Tr
     rules: Annotated[
         list[SetPolicyRule] | None, Meta(description="At most 20; the first that matches a user counts.")
     ] = None
+    trusted_devices: Annotated[
+        TrustedDevicePolicy | None,
+        Meta(description="`allowed`: a trusted device may replace a code. Default: `off`."),
+    ] = None
+    trusted_device_days: Annotated[
+        int | None, Meta(description="1 to 90: how long a device is trusted. Default: 30.")
+    ] = None
     updated_at: Annotated[
         str | None,
         Meta(description="`updated_at` as you have read it: refused if the policy has changed since."),
@@ -110,6 +117,8 @@ class MfaPolicyObject(ResponseModel, frozen=True, gc=False, tag_field="object", 
     grace_days: int
     methods: list[str] | None
     rules: list[PolicyRuleObject]
+    trusted_devices: TrustedDevicePolicy
+    trusted_device_days: int
     updated_at: Timestamp
 
 
@@ -180,14 +189,17 @@ def read(shape: type[B], body: bytes) -> B:
         raise MalformedBody(message="The request body is not valid JSON.") from error
 
 
-def policy(environment: Environment, options: MfaOptions) -> MfaPolicyObject:
+def policy(environment: Environment, options: EnvironmentOptions) -> MfaPolicyObject:
     """Render an environment's policy."""
+    mfa = options.mfa
     return MfaPolicyObject(
         environment.mfa_policy,
-        timestamps.format_optional(options.required_from),
-        options.grace_days,
-        _list(options.methods),
-        [_rule(rule) for rule in options.rules],
+        timestamps.format_optional(mfa.required_from),
+        mfa.grace_days,
+        _list(mfa.methods),
+        [_rule(rule) for rule in mfa.rules],
+        options.trusted_devices,
+        options.trusted_device_days,
         timestamps.format_ms(environment.updated_at),
     )
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from authfactor.models import Environment
+from authfactor.models import Environment, EnvironmentOptions
 from authfactor.rules.tenants.mfa_policies import document_of
 from authfactor.wire.mfa_policies import SetMfaPolicy, SetPolicyMatch, SetPolicyRule
 from tests.http.console.test_confirmation import CODE, STALE, asks_for_a_code
@@ -51,6 +51,16 @@ async def test_form_shows_what_it_has_saved(console: Console, owner: Browser) ->
     assert again["grace_days"] == "14"
     (entry,) = [item for item in await actions(console) if item[0] == "mfa_policy.update"]
     assert entry[1] == CLIENT
+
+
+async def test_form_leaves_trusted_devices_as_they_are(console: Console, owner: Browser) -> None:
+    options = EnvironmentOptions(trusted_devices="allowed", trusted_device_days=7)
+    await console.af.run(console.af.environments.update(await stored(console), options=options))
+    before = document_of(await stored(console))
+    saved = await owner.post(PATH, await form(console, policy="required"))
+    assert saved.headers["location"] == f"{PATH}?done=saved"
+    after = document_of(await stored(console))
+    assert (after.policy, after[2:], before[2:]) == ("required", ("allowed", 7), ("allowed", 7))
 
 
 async def actions(console: Console) -> list[tuple[str, str]]:

@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from authfactor.models import EnvironmentOptions
+from authfactor.rules.tenants import policy_documents
+from authfactor.rules.tenants.environments import options_of
 from authfactor.rules.tenants.mfa_policies import document_of
+from authfactor.wire.mfa_policies import SetMfaPolicy
 from tests.http.sign_in.test_grace import POLICY, decide, later, put
 from tests.support.application import Application, Json
 from tests.support.clock import DAY
@@ -31,6 +34,8 @@ async def test_document_is_returned_as_it_was_set_and_can_be_sent_back(applicati
         "grace_days": 0,
         "methods": None,
         "rules": [],
+        "trusted_devices": "off",
+        "trusted_device_days": 30,
         "updated_at": read["updated_at"],
     }
     stored = await put(
@@ -73,7 +78,10 @@ async def test_document_is_returned_as_it_was_set_and_can_be_sent_back(applicati
         ({"policy": None}, "policy"),
         ({"policy": "always"}, "policy"),
         ({"policy": "required", "grace": 3}, "body"),
-        ({"policy": "required", "trusted_device_days": 3}, "body"),
+        ({"policy": "required", "trusted_device_days": 0}, "trusted_device_days"),
+        ({"policy": "required", "trusted_device_days": 91}, "trusted_device_days"),
+        ({"policy": "required", "trusted_device_days": "9"}, "trusted_device_days"),
+        ({"policy": "required", "trusted_devices": "always"}, "trusted_devices"),
         ({"policy": "required", "grace_days": 91}, "grace_days"),
         ({"policy": "required", "grace_days": -1}, "grace_days"),
         ({"policy": "required", "grace_days": "9"}, "grace_days"),
@@ -111,6 +119,41 @@ async def test_wrong_document_is_refused_and_named(
         body = fields(await application.api.request(method, path, json=document), 422)
         assert [item["field"] for item in body["errors"]] == [field]
     assert fields(await application.api.get(POLICY), 200) == before
+
+
+async def test_trusted_devices_are_of_the_document_and_go_with_one_that_leaves_them_out(
+    application: Application,
+) -> None:
+    stored = await put(application, policy="required", trusted_devices="allowed", trusted_device_days=7)
+    assert (stored["trusted_devices"], stored["trusted_device_days"]) == ("allowed", 7)
+    options = options_of(await application.environment())
+    assert (options.trusted_devices, options.trusted_device_days) == ("allowed", 7)
+    since = options.trusted_devices_since
+    application.clock.advance(60)
+    again = await put(application, policy="off", trusted_devices="allowed")
+    assert (again["trusted_devices"], again["trusted_device_days"]) == ("allowed", 30)
+    assert options_of(await application.environment()).trusted_devices_since == since
+    left_out = await put(application, policy="off")
+    assert (left_out["trusted_devices"], left_out["trusted_device_days"]) == ("off", 30)
+    # On again: devices from before stay ended.
+    await put(application, policy="off", trusted_devices="allowed")
+    assert options_of(await application.environment()).trusted_devices_since > since + 60_000
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "weaker"),
+    [
+        ({}, {"trusted_devices": "allowed"}, True),
+        ({"trusted_devices": "allowed"}, {"trusted_devices": "allowed"}, False),
+        ({"trusted_devices": "allowed"}, {"trusted_devices": "allowed", "trusted_device_days": 31}, True),
+        ({"trusted_devices": "allowed"}, {"trusted_devices": "allowed", "trusted_device_days": 29}, False),
+        ({"trusted_devices": "allowed"}, {}, False),
+        ({}, {"trusted_device_days": 90}, False),
+    ],
+)
+def test_document_that_trusts_devices_more_is_weaker(before: Json, after: Json, weaker: bool) -> None:
+    old, new = (policy_documents.check(SetMfaPolicy(policy="required", **given)) for given in (before, after))
+    assert new.is_weaker(old) is weaker
 
 
 @pytest.mark.parametrize("body", ["{", "[1]", '"off"', "null", '{"policy": "off"'])

@@ -4,6 +4,7 @@ from authfactor.http.request import Request
 from authfactor.http.response import Response
 from authfactor.http.routing import Route
 from authfactor.models import Environment
+from authfactor.rules.authentication.applied_policy import options_of
 from authfactor.rules.tenants import policy_documents
 from authfactor.rules.tenants.mfa_policies import document_of
 from authfactor.wire import mfa_policies, responses
@@ -61,7 +62,7 @@ async def delete_user_mfa_policy(request: Request) -> Response:
 
 
 def _rendered(environment: Environment) -> mfa_policies.MfaPolicyObject:
-    return mfa_policies.policy(environment, document_of(environment).options)
+    return mfa_policies.policy(environment, options_of(environment.options))
 
 
 ROUTES = [

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 import msgspec
@@ -10,7 +10,16 @@ import msgspec
 from authfactor import errors, ids
 from authfactor.errors import InvalidRequest, Item
 from authfactor.ids import IdGenerator
-from authfactor.models import ApiCaller, ApiKey, Clock, Entropy, Environment, EnvironmentOptions, MfaPolicy
+from authfactor.models import (
+    ApiCaller,
+    ApiKey,
+    Clock,
+    Entropy,
+    Environment,
+    EnvironmentOptions,
+    MfaPolicy,
+    TrustedDevicePolicy,
+)
 from authfactor.rules.authentication.opaque_tokens import random_token
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
@@ -60,7 +69,19 @@ def _may_redirect(url: str) -> bool:
     return written and (own or web or is_loopback(url))
 
 
-def trusts_more(options: EnvironmentOptions, than: EnvironmentOptions) -> bool:
+class DeviceTerms(Protocol):
+    """Whether devices are trusted, and for how many days."""
+
+    @property
+    def trusted_devices(self) -> TrustedDevicePolicy:
+        """Whether they are."""
+
+    @property
+    def trusted_device_days(self) -> int:
+        """For how many days."""
+
+
+def trusts_more(options: DeviceTerms, than: DeviceTerms) -> bool:
     """Return whether options let devices replace codes where, or for longer than, other options do."""
     if options.trusted_devices == "off":
         return False

@@ -32,7 +32,10 @@ MAX_REASON: Final = 300
 
 def document_of(environment: Environment) -> PolicyDocument:
     """Return the policy that is stored."""
-    return PolicyDocument(environment.mfa_policy, options_of(environment.options).mfa)
+    options = options_of(environment.options)
+    return PolicyDocument(
+        environment.mfa_policy, options.mfa, options.trusted_devices, options.trusted_device_days
+    )
 
 
 class EnvironmentPolicies:
@@ -76,7 +79,12 @@ class EnvironmentPolicies:
             users_differ=options.mfa.users_differ,
             grace_given=options.mfa.grace_given,
         )
-        changed = msgspec.structs.replace(options, mfa=mfa)
+        changed = msgspec.structs.replace(
+            options,
+            mfa=mfa,
+            trusted_devices=document.trusted_devices,
+            trusted_device_days=document.trusted_device_days,
+        )
         return await self._environments.change(scope, known, document.policy, changed)
 
     @unit

@@ -5,8 +5,16 @@ from typing import Final, NamedTuple
 import msgspec
 
 from authfactor.errors import InvalidRequest, Item
-from authfactor.models import MfaOptions, MfaPolicy, MfaRule, MfaTerms
+from authfactor.models import (
+    EnvironmentOptions,
+    MfaOptions,
+    MfaPolicy,
+    MfaRule,
+    MfaTerms,
+    TrustedDevicePolicy,
+)
 from authfactor.rules.authentication.applied_policy import FACTOR_KINDS, METHODS, Matched, domain_of
+from authfactor.rules.tenants.environments import MAX_DEVICE_DAYS, trusts_more
 from authfactor.wire import timestamps
 from authfactor.wire.mfa_policies import SetMfaPolicy, SetPolicyMatch, SetPolicyRule
 
@@ -17,6 +25,7 @@ MAX_MATCHED_VALUE: Final = 600
 MAX_DOMAIN: Final = 253
 # 9999-12-31, the last day that a time in JSON can have.
 _LAST_TIME: Final = 253_402_300_799_999
+_DEFAULTS: Final = EnvironmentOptions()
 
 
 class PolicyDocument(NamedTuple):
@@ -24,12 +33,16 @@ class PolicyDocument(NamedTuple):
 
     policy: MfaPolicy
     options: MfaOptions
+    trusted_devices: TrustedDevicePolicy
+    trusted_device_days: int
 
     def is_weaker(self, than: "PolicyDocument") -> bool:
-        """Whether this may ask less of some user.
+        """Whether this may ask less of some user, or trusts devices more or for longer.
 
         With other rules, users may come from any policy of one document to any of the other.
         """
+        if trusts_more(self, than):
+            return True
         mine, theirs = self.policies(), than.policies()
         if self.options.rules == than.options.rules:
             return mine[0].is_weaker(theirs[0])
@@ -50,12 +63,18 @@ def check(request: SetMfaPolicy) -> PolicyDocument:
     if len(rules) > MAX_RULES:
         items.append(_item("rules", f"at most {MAX_RULES}"))
     terms = _terms(request, "", items)
+    days = request.trusted_device_days
+    days = _DEFAULTS.trusted_device_days if days is None else days
+    if not 1 <= days <= MAX_DEVICE_DAYS:
+        items.append(_item("trusted_device_days", f"1 to {MAX_DEVICE_DAYS}"))
     checked = tuple(_rule(rule, f"rules[{at}].", items) for at, rule in enumerate(rules[:MAX_RULES]))
     if items:
         raise InvalidRequest(*items)
     return PolicyDocument(
         request.policy or "if_enrolled",
         MfaOptions(terms.required_from, terms.grace_days, terms.methods, checked),
+        request.trusted_devices or _DEFAULTS.trusted_devices,
+        days,
     )
 
 

@@ -2,6 +2,8 @@
 
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from authfactor import errors
 from authfactor.errors import InvalidRequest, Item
 from authfactor.http.pages.console.console_request import UNKNOWN_VERSION, ConsoleRequest
@@ -77,7 +79,13 @@ async def show_policy(request: ConsoleRequest, counts: PolicyOutcomesObject | No
 async def save_policy(request: ConsoleRequest) -> Response:
     """Store the policy, or count what it would lead to. One that may ask for less needs a recent code."""
     form = request.page_request.form()
-    body = _read(form)
+    # The form has no fields for trusted devices: those are among the settings, and stay as they are.
+    kept = document_of(request.environment)
+    body = msgspec.structs.replace(
+        _read(form),
+        trusted_devices=kept.trusted_devices,
+        trusted_device_days=kept.trusted_device_days,
+    )
     document = policy_documents.check(body)
     known = request.environment
     if "preview" in form:
@@ -88,7 +96,7 @@ async def save_policy(request: ConsoleRequest) -> Response:
     unit = request.af.mfa_policies.set(
         known, body, if_updated_at=known.updated_at if unchanged else UNKNOWN_VERSION
     )
-    weakens = unchanged and document.is_weaker(document_of(known))
+    weakens = unchanged and document.is_weaker(kept)
     await request.act("mfa_policy.update", unit, known.client_id, dangerous=weakens)
     return request.redirect(f"{request.home}/mfa-policy", "saved")
 
