@@ -1904,6 +1904,21 @@ MUTANTS = [
         FACTOR_PAGES,
     ),
     Mutant(
+        "the factors page forgets a device without a code",
+        "rules/links/factor_pages.py",
+        """await self._require_confirmed(inside, page_session)
+        revoke =""",
+        "revoke =",
+        ("tests/rules/test_factor_page_devices.py", "-k", "sqlite"),
+    ),
+    Mutant(
+        "the factors page lists devices that have ended",
+        "rules/links/factor_pages.py",
+        'if each.status == "active"]',
+        "if each.status]",
+        ("tests/rules/test_factor_page_devices.py", "-k", "sqlite"),
+    ),
+    Mutant(
         "a confirmation of the factors page never ends",
         "rules/links/factor_pages.py",
         "link.confirmed_at is not None and 0 <= now - link.confirmed_at < CONFIRMATION_LIFE",

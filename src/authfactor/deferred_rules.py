@@ -130,8 +130,9 @@ class DeferredRules:
         """The page on which users manage their factors."""
         from authfactor.rules.links.factor_pages import FactorPages  # noqa: PLC0415 - for pages alone
 
-        rules = (self.factors, self.challenges, self.sessions, lambda: self.recovery_codes)
-        return FactorPages(self.clock, self.events, self.settings, *rules)
+        rules = (self.factors, self.challenges, self.sessions)
+        made_later = (lambda: self.recovery_codes, lambda: self.trusted_devices)
+        return FactorPages(self.clock, self.events, self.settings, *rules, *made_later)
 
     @functools.cached_property
     def retention(self) -> "Retention":

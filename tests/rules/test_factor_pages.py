@@ -15,13 +15,8 @@ from authfactor.models import (
     Verification,
 )
 from authfactor.otp import base32, totp
-from authfactor.rules.links.factor_pages import (
-    CONFIRMATION_LIFE,
-    ConfirmationRequired,
-    FactorsPage,
-    LastFactor,
-    RecoveryCodesMade,
-)
+from authfactor.rules.links.factor_page_refusals import ConfirmationRequired, LastFactor, RecoveryCodesMade
+from authfactor.rules.links.factor_pages import CONFIRMATION_LIFE, FactorsPage
 from authfactor.rules.links.page_sessions import FACTORS_PAGE_LIFE
 from authfactor.store import Unit
 from authfactor.wire.links import CreateFactorsLink

@@ -13,7 +13,8 @@ from authfactor.http.response import Response
 from authfactor.http.telemetry.shared_counters import LOCKED, VERDICT_BY_REASON
 from authfactor.models import Verification
 from authfactor.rules.authentication.code_refusals import CODE_REFUSALS
-from authfactor.rules.links.factor_pages import ConfirmationRequired, FactorsPage
+from authfactor.rules.links.factor_page_refusals import ConfirmationRequired
+from authfactor.rules.links.factor_pages import FactorsPage
 from authfactor.rules.links.page_sessions import PageSession
 
 # What the page says after a change, and how.
@@ -23,6 +24,8 @@ DONE: Final = {
     "removed": "ok",
     "removed_last": "warn",
     "sessions_ended": "ok",
+    "forgotten": "ok",
+    "device_gone": "warn",
     "gone": "warn",
     "full": "warn",
     "codes_already_made": "warn",

@@ -15,12 +15,8 @@ from authfactor.http.pages.browser_security import Cookie
 from authfactor.http.pages.page_request import PageRequest
 from authfactor.http.response import Response
 from authfactor.models import Verification
-from authfactor.rules.links.factor_pages import (
-    ConfirmationRequired,
-    FactorsPage,
-    LastFactor,
-    RecoveryCodesMade,
-)
+from authfactor.rules.links.factor_page_refusals import ConfirmationRequired, LastFactor, RecoveryCodesMade
+from authfactor.rules.links.factor_pages import FactorsPage
 from authfactor.rules.links.page_sessions import PageSession
 
 
@@ -47,7 +43,7 @@ def _render_page(
         done_kind=parts.DONE.get(done),
         apps=[factor_rows.app_row(request.texts, factor, renamed) for factor in page.factors],
         sign_ins=[factor_rows.sign_in_row(request.texts, each, current) for each in page.sign_ins],
-        # Trusted devices: their rows go here, and their list into the template where it says so.
+        devices=[factor_rows.device_row(request.texts, device) for device in page.devices or ()],
     )
 
 
@@ -75,6 +71,8 @@ async def confirm(request: PageRequest) -> Response:
     verdict = code_problems.verdict_of(verification)
     if then == "add":
         return msgspec.structs.replace(await start_adding(request), verdict=verdict)
+    if then.startswith(ids.TRUSTED_DEVICE):
+        return msgspec.structs.replace(await forget_device(request), verdict=verdict)
     return request.redirect(_path_after(request), verdict=verdict)
 
 
@@ -241,6 +239,17 @@ async def download_codes(request: PageRequest) -> Response:
     """Return the codes of the submitted form as a file."""
     await parts.view(request)
     return recovery_code_pages.codes_as_file(request)
+
+
+@parts.asks_for_a_code()
+async def forget_device(request: PageRequest) -> Response:
+    """End a trusted device; its next sign-in asks for a code."""
+    link_id, device_id = request.ids
+    try:
+        await request.af.run(request.af.factor_pages.forget_device(link_id, parts.secret(request), device_id))
+    except errors.NotFound:
+        return parts.done(request, "device_gone")
+    return parts.done(request, "forgotten")
 
 
 @parts.asks_for_a_code("sessions")

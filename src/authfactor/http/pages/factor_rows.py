@@ -1,11 +1,11 @@
-"""Factors and sign-ins as rows of the page on which users manage them."""
+"""Factors, trusted devices and sign-ins as rows of the page on which users manage them."""
 
 from typing import Final, NamedTuple
 
 from authfactor.http.pages.browser_names import browser_name
 from authfactor.http.pages.dates import ShownTime, day, shown_time
 from authfactor.http.pages.translations import Translations
-from authfactor.models import FactorDetails, PastSignIn
+from authfactor.models import FactorDetails, PastSignIn, TrustedDeviceRecord
 
 MAX_NAME: Final = 64
 
@@ -29,6 +29,16 @@ class AppRow(NamedTuple):
     added: str
     last_used: str | None
     problem: str | None
+
+
+class DeviceRow(NamedTuple):
+    """A trusted device; `label` is its name, or its browser in plain words."""
+
+    id: str
+    label: str
+    added: str
+    last_used: str | None
+    ends: str
 
 
 class SignInRow(NamedTuple):
@@ -55,6 +65,17 @@ def app_row(texts: Translations, factor: FactorDetails, refused: RefusedName | N
         day(texts, factor.created_at),
         None if factor.last_used_at is None else day(texts, factor.last_used_at),
         None if own is None else own.problem,
+    )
+
+
+def device_row(texts: Translations, device: TrustedDeviceRecord) -> DeviceRow:
+    """Return the row of a trusted device."""
+    return DeviceRow(
+        device.id,
+        device.name or client_text(texts, device.user_agent),
+        day(texts, device.created_at),
+        None if device.last_used_at is None else day(texts, device.last_used_at),
+        day(texts, device.expires_at),
     )
 
 

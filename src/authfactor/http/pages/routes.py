@@ -31,6 +31,7 @@ ROUTES: Final = [
     page("POST", f"{_FACTORS}/add/code", "factor_pages.finish_adding", "Confirm a factor"),
     page("GET", f"{_FACTORS}/remove/{{factor_id}}", "factor_pages.show_removal", "Remove a factor"),
     page("POST", f"{_FACTORS}/remove/{{factor_id}}", "factor_pages.remove", "Remove a factor"),
+    page("POST", f"{_FACTORS}/forget/{{device_id}}", "factor_pages.forget_device", "Forget a trusted device"),
     page("GET", f"{_FACTORS}/recovery-codes", "factor_pages.show_new_codes", "Make recovery codes"),
     page("POST", f"{_FACTORS}/recovery-codes", "factor_pages.make_codes", "Make recovery codes"),
     page("POST", f"{_FACTORS}/recovery-codes.txt", "factor_pages.download_codes", "Download"),

@@ -17,12 +17,15 @@ from authfactor.models import (
     NewRecoveryCodes,
     PastSignIn,
     RecoveryCodeCount,
+    TrustedDeviceRecord,
 )
 from authfactor.rules.authentication.sessions import Sessions
+from authfactor.rules.authentication.trusted_device_tokens import is_allowed
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors.challenges import Challenges
 from authfactor.rules.factors.factors import Factors
+from authfactor.rules.links.factor_page_refusals import ConfirmationRequired, LastFactor, RecoveryCodesMade
 from authfactor.rules.links.links import hash_of
 from authfactor.rules.links.page_sessions import CodeOutcome, PageSession, load_open
 from authfactor.rules.unit import InstallationScope, Scope, installation_unit
@@ -31,6 +34,7 @@ from authfactor.wire import links as wire
 from authfactor.wire.requests import EnrollUserFactor, RenameFactor
 
 if TYPE_CHECKING:
+    from authfactor.rules.authentication.trusted_devices import TrustedDevices
     from authfactor.rules.factors.recovery_codes import RecoveryCodeSets
 
 F = TypeVar("F", bound=FactorRecord)
@@ -38,38 +42,16 @@ CONFIRMATION_LIFE: Final = 10 * 60_000
 HISTORY_LENGTH: Final = 10
 
 
-class ConfirmationRequired(errors.Forbidden):
-    """No code was right in this page session within the last ten minutes."""
-
-    code = "confirmation_required"
-
-    def __init__(self) -> None:
-        """Say what to do."""
-        super().__init__("Enter a code of an existing factor first.")
-
-
-class LastFactor(errors.Conflict):
-    """The factor is the last active one, and the form that removes it did not say what follows."""
-
-    def __init__(self) -> None:
-        """Use the fixed code and message."""
-        super().__init__("last_factor", "This is the last active factor. Removing it has further effects.")
-
-
-class RecoveryCodesMade(errors.Conflict):
-    """The set that was to be replaced is not there anymore: another click has replaced it."""
-
-    def __init__(self) -> None:
-        """Use the fixed code and message."""
-        super().__init__("recovery_codes_already_made", "New recovery codes have just been made.")
-
-
 class FactorsPage(NamedTuple):
-    """What the page shows. `other_sessions`: how many active ones there are besides this browser's."""
+    """What the page shows. `other_sessions`: how many active ones there are besides this browser's.
+
+    `devices` are those that are trusted now; None where the environment trusts none.
+    """
 
     page_session: PageSession
     factors: list[FactorDetails]
     recovery_codes: RecoveryCodeCount
+    devices: list[TrustedDeviceRecord] | None
     sign_ins: list[PastSignIn]
     other_sessions: int
     is_confirmed: bool
@@ -93,6 +75,7 @@ class FactorPages:
         challenges: Challenges,
         sessions: Sessions,
         recovery_codes: "Callable[[], RecoveryCodeSets]",
+        trusted_devices: "Callable[[], TrustedDevices]",
     ) -> None:
         """Keep the collaborators."""
         self._clock = clock
@@ -102,6 +85,7 @@ class FactorPages:
         self._challenges = challenges
         self._sessions = sessions
         self._recovery_codes = recovery_codes
+        self._trusted_devices = trusted_devices
 
     @installation_unit
     async def view(self, scope: InstallationScope, link_id: str, secret: str) -> FactorsPage:
@@ -116,6 +100,7 @@ class FactorPages:
             page_session,
             factors,
             await tx.recovery_codes.count(number, user_id),
+            await self._devices(inside, user_id) if is_allowed(inside.environment) else None,
             await tx.sign_in_history.newest(number, user_id, inside.now, since, HISTORY_LENGTH),
             await tx.sign_in_history.count_others(number, user_id, inside.now, since, current),
             is_confirmed=_is_confirmed(page_session.link, inside.now) or not _active(factors),
@@ -243,8 +228,21 @@ class FactorPages:
         return page_session, await self._recovery_codes().replace(inside, user_id)
 
     @installation_unit
+    async def forget_device(
+        self, scope: InstallationScope, link_id: str, secret: str, device_id: str
+    ) -> None:
+        """End a trusted device by the ordinary rule. Raises `NotFound` and `ConfirmationRequired`."""
+        page_session, inside = await self._locked(scope, link_id, secret)
+        await self._require_confirmed(inside, page_session)
+        revoke = self._trusted_devices().revoke
+        await revoke(page_session.environment, page_session.user.id, device_id)(inside.tx)
+
+    @installation_unit
     async def end_other_sessions(self, scope: InstallationScope, link_id: str, secret: str) -> None:
-        """End all sessions of the user but the link's. Raises `ConfirmationRequired`."""
+        """End all sessions of the user but the link's, and all trusted devices.
+
+        Raises `ConfirmationRequired`.
+        """
         page_session, inside = await self._locked(scope, link_id, secret)
         await self._require_confirmed(inside, page_session)
         keep = page_session.link.session_id or ""
@@ -262,6 +260,10 @@ class FactorPages:
             data = wire.link_event_data(link)
             await self._log.append(inside, event_log.LINK_COMPLETED, link.user_id, data)
         return page_session
+
+    async def _devices(self, scope: Scope, user_id: str) -> list[TrustedDeviceRecord]:
+        found = await self._trusted_devices().list_of_user(scope.environment, user_id)(scope.tx)
+        return [each.device for each in found if each.status == "active"]
 
     async def _locked(self, scope: InstallationScope, link_id: str, secret: str) -> tuple[PageSession, Scope]:
         """Lock the user against other changes of factors, then load the page session as it is now."""
