@@ -24,7 +24,12 @@ import authfactor
 from tools import licenses, locks
 
 # For a package whose metadata name several SPDX licenses could match; from the package's own license file.
-PRECISELY = {"colorama": "BSD-3-Clause", "httpx": "BSD-3-Clause", "jinja2": "BSD-3-Clause"}
+PRECISELY = {
+    "colorama": "BSD-3-Clause",
+    "fido2": "Apache-2.0 AND BSD-2-Clause AND MPL-2.0",
+    "httpx": "BSD-3-Clause",
+    "jinja2": "BSD-3-Clause",
+}
 
 
 def component(package: locks.Pinned, *, required: bool) -> Component:
