@@ -27,6 +27,7 @@ NEVER_AT_A_START = {
     "bcrypt",
     "cryptography.hazmat.primitives.serialization",
     "cryptography.x509",
+    "fido2",
     "httpx",
     "jinja2",
     "jwt",
