@@ -3,7 +3,8 @@
 import base64
 import json
 import os
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
@@ -13,7 +14,10 @@ from hypothesis import strategies as st
 from authfactor import errors
 from authfactor.crypto.vault import SealedLocation, UnsealError, Vault, key_of
 from authfactor.otp import base32, key_uri, totp
+from authfactor.webauthn import responses
+from authfactor.webauthn.refusals import CeremonyRefused
 from authfactor.wire import requests
+from tests.support.passkeys import Site, to_bytes, to_text
 
 # 100 examples in CI, 2,500 nightly.
 EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES", "4"))
@@ -95,3 +99,54 @@ def test_issuer_and_account_cannot_break_a_key_uri(issuer: str, account: str) ->
     assert (parts.scheme, parts.netloc, parts.fragment) == ("otpauth", "totp", "")
     assert parse_qs(parts.query)["secret"] == ["JBSWY3DPEHPK3PXP"]
     assert unquote(parts.path).count(":") == 1
+
+
+PASSKEY: Final = Site()
+CREATION: Final = PASSKEY.creation_response()
+ASSERTION: Final = PASSKEY.request_response()
+
+
+def is_parsed_or_refused(read: Callable[[bytes], object], body: bytes) -> bool:
+    try:
+        return read(body) is not None
+    except CeremonyRefused as refusal:
+        return refusal.reason == "webauthn_response_malformed"
+
+
+@pytest.mark.parametrize("read", [responses.read_registration, responses.read_assertion])
+@FUZZED
+@given(body=st.binary(max_size=400) | JSON.map(lambda value: json.dumps(value).encode()))
+def test_a_passkey_response_is_parsed_or_refused(read: Callable[[bytes], object], body: bytes) -> None:
+    assert is_parsed_or_refused(read, body)
+
+
+@pytest.mark.parametrize(
+    ("read", "response", "field"),
+    [
+        (responses.read_registration, CREATION, "attestationObject"),
+        (responses.read_registration, CREATION, "clientDataJSON"),
+        (responses.read_assertion, ASSERTION, "authenticatorData"),
+        (responses.read_assertion, ASSERTION, "clientDataJSON"),
+    ],
+)
+@FUZZED
+@given(
+    at=st.integers(0, 400),
+    taken=st.integers(0, 8) | st.integers(0, 400),
+    put=st.binary(max_size=12),
+    other=JSON,
+)
+def test_a_passkey_response_with_changed_bytes_is_parsed_or_refused(
+    read: Callable[[bytes], object],
+    response: dict[str, Any],
+    field: str,
+    at: int,
+    taken: int,
+    put: bytes,
+    other: object,
+) -> None:
+    value = to_bytes(response["response"][field])
+    changed = value[: at % (len(value) + 1)] + put + value[at % (len(value) + 1) + taken :]
+    for sent in (to_text(changed), other):
+        body = response | {"response": response["response"] | {field: sent}}
+        assert is_parsed_or_refused(read, json.dumps(body).encode())
