@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Final
 
 import httpx
 import pytest
 
 from authfactor.crypto.vault import key_of
-from tests.support.application import MFA_TOTP, Application, Json, Pending, oauth_refused, refused
+from tests.support.application import MFA_TOTP, Application, Json, Pending, oauth_refused, opened, refused
 from tests.support.server_process import fields
 
 RACERS: Final = 50
@@ -145,6 +146,18 @@ async def test_response_dies_with_session_user_and_factor(application: Applicati
     user, pending, first = await completed(application)
     await end(application, user, first.json())
     refused(await application.answer(pending), INVALID)
+
+
+async def test_response_dies_with_the_password_also_where_sessions_go_on(
+    database: tuple[Path, str], tmp_path: Path
+) -> None:
+    async with opened(
+        database[0], tmp_path, database_url=database[1], password_change_ends_sessions=False
+    ) as application:
+        user, pending, first = await completed(application)
+        await _change_password(application, user, first.json())
+        assert len(await application.sessions(user)) == 1
+        refused(await application.answer(pending), INVALID)
 
 
 async def test_response_outlives_the_pending_token_and_the_challenge(application: Application) -> None:
