@@ -38,6 +38,7 @@ STAGES = (
             *LONG,
             "tests/reliability/test_simulation.py",
             "tests/reliability/test_recovery_codes_simulation.py",
+            "tests/reliability/test_trusted_devices_simulation.py",
         ),
     ),
     Stage(
