@@ -2096,6 +2096,8 @@ MUTANTS = [
         "                typed = None\n",
         "                pass\n",
         ("tests/http/sign_in/test_imported_recovery_codes.py",),
+    ),
+    Mutant(
         "a registration is taken for an assertion",
         "webauthn/ceremony.py",
         "if client.type != kind:",
