@@ -145,6 +145,7 @@ ROUTE_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "POST /factors/{link_id}/add": (event_log.FACTOR_ENROLLED,),
     "POST /factors/{link_id}/add/code": (event_log.FACTOR_ACTIVATED,),
     "POST /factors/{link_id}/remove/{factor_id}": (event_log.FACTOR_DELETED,),
+    "POST /factors/{link_id}/forget/{device_id}": (event_log.TRUSTED_DEVICE_REVOKED,),
     "POST /factors/{link_id}/recovery-codes": (event_log.RECOVERY_CODES_CREATED,),
     "POST /factors/{link_id}/recovery-codes.txt": "returns what the form has",
     "POST /factors/{link_id}/sessions": (event_log.SESSION_REVOKED,),

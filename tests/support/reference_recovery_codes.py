@@ -13,6 +13,7 @@ from tests.support.reference_verifier import REPEAT, Question, UserState, Verifi
 BURST: Final = 10
 INTERVAL: Final = 6 * 60_000
 OURS: Final = "[0-9a-hjkmnp-tv-z]{16}"
+IMPORTED_SHAPE: Final = r"[0-9a-z]{8,40}"
 Kind = Literal["ours", "long", "guessable"]
 
 
@@ -73,7 +74,8 @@ class RecoveryReference:
         question, code = self.verifier.questions[question_id], plain(text)
         own = self.sets.get(question.user, CodeSet("ours"))
         foreign = re.fullmatch(OURS, code) is None
-        if not self.is_active(question.factor) or (foreign and own.kind == "ours"):
+        no_code = foreign and (own.kind == "ours" or re.fullmatch(IMPORTED_SHAPE, code) is None)
+        if no_code or not self.is_active(question.factor):
             return self.verifier.verify(question_id, "", now)
         if foreign and own.kind == "guessable":
             return self._verify_guessable(question_id, question, own, code, now)

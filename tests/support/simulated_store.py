@@ -252,4 +252,6 @@ def _tables(store: SimulatedStore) -> SimpleNamespace:  # noqa: C901, PLR0915 - 
         events=SimpleNamespace(append=nothing),
         throttles=SimpleNamespace(charge=nothing),
         webhook_endpoints=SimpleNamespace(subscribed=nothing),
+        # No user of these schedules has any.
+        trusted_devices=SimpleNamespace(end_of_user=nothing),
     )

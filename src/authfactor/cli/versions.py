@@ -15,6 +15,7 @@ PACKAGES: Final = (
     "bcrypt",
     "click",
     "cryptography",
+    "fido2",
     "httptools",
     "httpx",
     "idna",

@@ -666,11 +666,13 @@ async def test_policy_that_names_factors_takes_no_device(trusting: Trusting) -> 
     assert await trusting.status() == "ended"
 
 
-async def test_policy_document_leaves_the_options_of_devices(trusting: Trusting) -> None:
+async def test_policy_document_keeps_devices_only_if_it_says_so(trusting: Trusting) -> None:
     application = trusting.application
     path = "/authfactor/mfa_policy"
     document = fields(await application.api.get(path), 200)
+    kept = {name: document[name] for name in ("trusted_devices", "trusted_device_days")}
     body = {"policy": "required", "grace_days": document["grace_days"]}
-    fields(await application.api.put(path, json=body), 200)
+    fields(await application.api.put(path, json=body | kept), 200)
     application.clock.advance(1)
     await trusting.next_sign_in()
+    assert fields(await application.api.put(path, json=body), 200)["trusted_devices"] == "off"
