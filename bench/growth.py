@@ -236,7 +236,7 @@ def prepare(
     if operation == "verify":
         challenge = client.post(f"/auth/factors/{factor}/challenge").json()["id"]
         now = int(time.time()) // totp.PERIOD_SECONDS
-        step = max(now - 1, place.spent.get(factor, 0) + 1)
+        step = max(now, place.spent.get(factor, 0) + 1)
         if step > now + 1:
             time.sleep((step - 1) * totp.PERIOD_SECONDS - time.time() + 0.05)
         place.spent[factor] = step

@@ -65,7 +65,7 @@ def challenge(stock: Stock, _count: int, _seconds: int) -> Prepared:
 def verify(stock: Stock, count: int, seconds: int) -> Prepared:
     """Verify open challenges with right, unused codes.
 
-    The codes are computed last, in a step that outlasts the run, so that all three of the window stay valid.
+    The codes are computed last, in a step that outlasts the run, so that both of a factor stay valid.
     """
     challenges = stock.open_challenges(count)
     left = totp.PERIOD - time.time() % totp.PERIOD
@@ -75,7 +75,7 @@ def verify(stock: Stock, count: int, seconds: int) -> Prepared:
     last = {id(opened.factor): opened.factor.last_step for opened in challenges}
     calls, spent = [], []
     for opened in challenges:
-        step = max(last[id(opened.factor)] + 1, now_step - 1)
+        step = max(last[id(opened.factor)] + 1, now_step)
         last[id(opened.factor)] = step
         body = json.dumps({"code": totp.code(opened.factor.secret, step)})
         calls.append(Call("POST", f"/auth/challenges/{opened.id}/verify", body))

@@ -40,14 +40,16 @@ def enroll(_stock: Stock, count: int, _seconds: int) -> Prepared:
 
 
 def verify(stock: Stock, count: int, seconds: int) -> Prepared:
-    """Check right, unused codes: up to three of a token, the step before, the current and the next."""
+    """Check right, unused codes: two of a token, the current and the next."""
     enroll_tokens(stock, max(-(-count // len(WINDOW)) - len(stock.factors), 0))
     left = totp.PERIOD - time.time() % totp.PERIOD
     if left < seconds + SLACK_SECONDS:
         time.sleep(left + 0.01)
     now_step = int(time.time()) // totp.PERIOD
     while True:
-        turns = [[f for f in stock.factors if len(f.usable_steps(now_step)) > turn] for turn in range(3)]
+        turns = [
+            [f for f in stock.factors if len(f.usable_steps(now_step)) > turn] for turn in range(len(WINDOW))
+        ]
         missing = count - sum(map(len, turns))
         if missing <= 0:
             break
@@ -56,7 +58,7 @@ def verify(stock: Stock, count: int, seconds: int) -> Prepared:
     last = {factor.id: factor.last_step for factor in wanted}
     calls, spent = [], []
     for factor in wanted:
-        last[factor.id] = step = max(last[factor.id] + 1, now_step - 1)
+        last[factor.id] = step = max(last[factor.id] + 1, now_step)
         body = json.dumps({"serial": factor.id, "pass": totp.code(factor.secret, step)})
         calls.append(Call("POST", "/validate/check", body))
         spent.append((factor, step))

@@ -11,8 +11,8 @@ from harness.wrk import COLLECT_CONNECTIONS, Call, collect
 
 FACTORS_PER_USER = 10
 """The servers' limit of factors per user."""
-WINDOW = (-1, 0, 1)
-"""The steps around the current one whose codes are accepted."""
+WINDOW = (0, 1)
+"""The steps, from the current one, whose codes a run enters."""
 
 
 @dataclass
@@ -25,15 +25,17 @@ class Factor:
     last_step: int = 0
 
     def usable_steps(self, now_step: int) -> list[int]:
-        """Return the steps whose codes are accepted now, oldest first.
+        """Return the steps whose codes are used now, oldest first: those of a phone whose clock is right.
 
-        A factor with the same code in two nearby steps (a few in a million) has none, because that code
-        spends the later step. The range has one more step because the run may begin a step later.
+        The current one comes first, and there are both or none, so that a server that learns how far a
+        phone's clock is off never sees two codes in a row that are early. A factor with the same code in two
+        nearby steps (a few in a million) has none, because that code spends the later step. The range has one
+        more step because the run may begin a step later.
         """
-        near = range(now_step + WINDOW[0], now_step + WINDOW[-1] + 2)
+        near = range(now_step - 1, now_step + WINDOW[-1] + 2)
         if len({totp.code(self.secret, step) for step in near}) < len(near):
             return []
-        return [now_step + offset for offset in WINDOW if now_step + offset > self.last_step]
+        return [now_step + offset for offset in WINDOW] if now_step > self.last_step else []
 
 
 @dataclass(frozen=True)
