@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authfactor.models import Enrollment
-from authfactor.store import SpendResult
+from authfactor.models import Enrollment, Verification
+from authfactor.store import SpendResult, Tx, Unit
 
 if TYPE_CHECKING:
     from tests.support.installation import Installation, Opener
@@ -43,7 +43,7 @@ async def accepted(installation: "Installation", enrolled: Enrollment) -> list[i
             installation.environment, challenge.id, installation.code(enrolled, step)
         )
 
-        async def attempt(tx, verify=verify):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        async def attempt(tx: Tx, verify: Unit[Verification] = verify) -> None:
             if (await verify(tx)).valid:
                 raise Undo("right")
             raise Undo("wrong")
@@ -221,8 +221,9 @@ async def test_what_was_learned_from_an_older_row_does_not_overwrite_a_later_cod
     challenge = await installation.challenge(enrolled)
     now = installation.clock.now
 
-    async def overtaken(tx):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    async def overtaken(tx: Tx) -> SpendResult:
         attempt = await tx.attempts.charge(1, challenge.id, 5, now)
+        assert attempt is not None
         changed = "UPDATE factors SET drift = -9, last_offset = 1, last_step = $2 WHERE id = $1"
         await tx.db.run(changed, enrolled.factor.id, step - 8)
         return await tx.attempts.spend(1, attempt, step, attempt.record, now, learned=(1, 0))

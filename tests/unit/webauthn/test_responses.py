@@ -64,10 +64,10 @@ LIMITS: Final = [
 
 @pytest.mark.parametrize(("field", "limit"), LIMITS)
 def test_every_member_has_a_limit(field: str, limit: int) -> None:
+    read: Callable[[bytes], object] = responses.read_assertion
+    response = request()
     if field == "attestationObject":
         response, read = creation(), responses.read_registration
-    else:
-        response, read = request(), responses.read_assertion  # type: ignore[assignment]
     response["response"][field] = to_text(bytes(limit + 1))
     assert refused(read, response) == f"{field} is longer than {limit} bytes."
 
