@@ -33,9 +33,6 @@ class Recovering(Verifying):
             self._recovery = RecoveryReference(self.reference)
         return self._recovery
 
-    def _run(self, unit: Unit[T]) -> T:
-        return self.loop.run_until_complete(self.af.run(unit))
-
     def _has_active_factor(self, user: str) -> bool:
         owned = [factor for factor, owner in self._owners().items() if owner == user]
         return any(map(self.recovery.is_active, owned))

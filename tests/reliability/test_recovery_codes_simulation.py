@@ -1,6 +1,5 @@
 """Seeded schedules of recovery codes beside six digits: the real rules on a simulated store."""
 
-import os
 from typing import Final
 
 import pytest
@@ -10,6 +9,7 @@ from authfactor.otp.recovery_code import read_code
 from authfactor.rules.factors import recovery_codes as rules
 from tests.reliability.test_simulation import ENVIRONMENT, Schedule, _outcome_name
 from tests.support.reference_recovery_codes import Kind, RecoveryReference, plain
+from tests.support.seeded_schedules import play, seeds
 from tests.support.simulated_recovery_codes import SimulatedCodes
 
 SETS: Final[dict[Kind, tuple[int | None, list[str]]]] = {
@@ -83,27 +83,16 @@ class Recovery(Schedule):
         self._compare_records()
 
 
-def simulate(seeds: range, *, racy: bool = False) -> None:
-    for seed in seeds:
-        try:
-            Recovery(seed, racy=racy).play()
-        except AssertionError as error:
-            repeat = f"schedule seed {seed}; repeat it: SIMULATION_SEED={seed} pytest tests/reliability"
-            raise AssertionError(f"{repeat}: {error}") from error
-
-
 def test_two_thousand_schedules_match_the_reference() -> None:
-    first = int(os.environ.get("SIMULATION_SEED", "0"))
-    simulate(range(first, first + 2000))
+    play(Recovery, seeds(2000))
 
 
 @pytest.mark.nightly
 @pytest.mark.timeout(3000)
 def test_fifty_thousand_schedules_match_the_reference() -> None:
-    first = int(os.environ.get("SIMULATION_SEED", "1000000"))
-    simulate(range(first, first + 50_000))
+    play(Recovery, seeds(50_000, first=1_000_000))
 
 
 def test_the_simulation_detects_a_code_that_is_read_before_it_is_spent() -> None:
     with pytest.raises(AssertionError, match=r"schedule seed \d+; repeat it"):
-        simulate(range(3000), racy=True)
+        play(Recovery, range(3000), racy=True)

@@ -1,6 +1,5 @@
 """Seeded schedules: the real rules on a simulated store, against the reference verifier."""
 
-import os
 import random
 from typing import Final
 
@@ -19,6 +18,7 @@ from authfactor.rules.factors.recovery_codes import RecoveryCodeSets
 from authfactor.settings import Settings
 from tests.support import authenticator
 from tests.support.reference_verifier import Drift, Question, Verifier
+from tests.support.seeded_schedules import play, seeds
 from tests.support.simulated_store import SimulatedStore
 
 START: Final = 1_700_000_010_000
@@ -143,27 +143,16 @@ def _outcome_name(outcome: object) -> str:
     return "refused"
 
 
-def simulate(seeds: range, *, racy: bool = False) -> None:
-    for seed in seeds:
-        try:
-            Schedule(seed, racy=racy).play()
-        except AssertionError as error:
-            repeat = f"schedule seed {seed}; repeat it: SIMULATION_SEED={seed} pytest tests/reliability"
-            raise AssertionError(f"{repeat}: {error}") from error
-
-
 def test_five_thousand_schedules_match_the_reference_verifier() -> None:
-    first = int(os.environ.get("SIMULATION_SEED", "0"))
-    simulate(range(first, first + 5000))
+    play(Schedule, seeds(5000))
 
 
 @pytest.mark.nightly
 @pytest.mark.timeout(3000)
 def test_a_hundred_thousand_schedules_match_the_reference_verifier() -> None:
-    first = int(os.environ.get("SIMULATION_SEED", "1000000"))
-    simulate(range(first, first + 100_000))
+    play(Schedule, seeds(100_000, first=1_000_000))
 
 
 def test_the_simulation_detects_a_read_before_write_race() -> None:
     with pytest.raises(AssertionError, match=r"schedule seed \d+; repeat it"):
-        simulate(range(3000), racy=True)
+        play(Schedule, range(3000), racy=True)

@@ -1,30 +1,23 @@
 """Hypothesis drives the real core on a real database and compares every result with the reference."""
 
-import asyncio
-import random
-import tempfile
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import Bundle, initialize, invariant, rule
 
 from authfactor import errors
-from authfactor.core import Authfactor
-from authfactor.crypto import passwords
 from authfactor.models import FactorRecord, FailureRecord
 from authfactor.otp import base32
 from authfactor.rules.factors.challenges import secret_row
-from authfactor.settings import Settings
 from authfactor.store import Tx, Unit
 from authfactor.wire.clock_resync import ResyncFactor
-from authfactor.wire.requests import CreateUser, EnrollUserFactor
+from authfactor.wire.requests import EnrollUserFactor
 from tests.support import authenticator
+from tests.support.database_machine import DatabaseMachine
 from tests.support.reference_verifier import Question, UserState, Verifier
 
-START: Final = 1_700_000_010_000
 LIMITS: Final[dict[str, Any]] = {
     "attempts_per_challenge": 3,
     "lock_after": 4,
@@ -38,40 +31,16 @@ LIMITS: Final[dict[str, Any]] = {
 }
 
 
-class Verifying(RuleBasedStateMachine):
+class Verifying(DatabaseMachine):
     """Two users with a few factors each, attempts of every kind, a clock that moves both ways."""
 
     factors = Bundle("factors")
     challenges = Bundle("challenges")
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.loop = asyncio.new_event_loop()
-        self.folder = tempfile.TemporaryDirectory()
-        self.now = START
-
     @initialize(learn_drift=st.sampled_from([True, True, True, False]))
     def open(self, learn_drift: bool) -> None:
-        settings = Settings(data=Path(self.folder.name), learn_drift=learn_drift, **LIMITS)
-        self.reference = Verifier(settings)
-        opening = Authfactor.open(
-            settings,
-            clock=lambda: self.now,
-            entropy=random.Random(7).randbytes,
-            profile=passwords.CHEAPEST,
-        )
-        self.af = self.loop.run_until_complete(opening)
-        first = self.loop.run_until_complete(self.af.read(lambda tx: tx.environments.by_number(1)))
-        assert first is not None
-        self.environment = first
+        self.reference = Verifier(self._open(learn_drift=learn_drift, **LIMITS))
         self.users = [self._user(f"user{number}@example.org") for number in range(2)]
-
-    def _user(self, email: str) -> str:
-        async def create() -> str:
-            unit = await self.af.users.prepare_create(self.environment, CreateUser(email=email))
-            return (await self.af.run(unit)).id
-
-        return self.loop.run_until_complete(create())
 
     @rule(target=factors, user=st.integers(0, 1))
     def enroll(self, user: int) -> str:
@@ -94,7 +63,7 @@ class Verifying(RuleBasedStateMachine):
 
     @rule(target=challenges, factor=factors)
     def challenge(self, factor: str) -> str:
-        made = self.loop.run_until_complete(self.af.run(self.af.challenges.create(self.environment, factor)))
+        made = self._run(self.af.challenges.create(self.environment, factor))
         self.reference.questions[made.id] = Question(self.owners[factor], factor, made.expires_at)
         return made.id
 
@@ -116,7 +85,7 @@ class Verifying(RuleBasedStateMachine):
         request = EnrollUserFactor(type="totp", totp_secret=self.reference.secrets[factor].lower())
         unit = self.af.factors.enroll(self.environment, self.owners[factor], request)
         with pytest.raises(errors.InvalidRequest) as refused:
-            self.loop.run_until_complete(self.af.run(unit))
+            self._run(unit)
         assert [item.code for item in refused.value.items] == ["factor_already_enrolled"]
 
     @rule(target=factors, factor=factors)
@@ -135,7 +104,7 @@ class Verifying(RuleBasedStateMachine):
                 "UPDATE factors SET secret_compared = 0 WHERE environment = 1 AND id = $1", row.id
             )
 
-        self.loop.run_until_complete(self.af.run(insert))
+        self._run(insert)
         self.reference.secrets[factor_id] = secret
         self._owner(factor_id, user)
         return factor_id
@@ -149,7 +118,7 @@ class Verifying(RuleBasedStateMachine):
         try:
             outcome = "resynced"
             unit = self.af.clock_resync.resync(self.environment, factor, ResyncFactor(codes))
-            self.loop.run_until_complete(self.af.run(unit))
+            self._run(unit)
         except errors.InvalidRequest as refused:
             if refused.items[0].code in {"factor_not_active", "clock_drift_off"}:
                 return
@@ -162,7 +131,7 @@ class Verifying(RuleBasedStateMachine):
         expected = self.reference.verify(challenge, code, self.now)
         unit = self.af.challenges.verify(self.environment, challenge, code)
         try:
-            outcome = self.loop.run_until_complete(self.af.run(unit))
+            outcome = self._run(unit)
         except errors.ChallengeRefused:
             assert expected == "refused"
             return
@@ -177,7 +146,7 @@ class Verifying(RuleBasedStateMachine):
 
     @rule(user=st.integers(0, 1))
     def unlock(self, user: int) -> None:
-        self.loop.run_until_complete(self.af.run(self.af.users.unlock(self.environment, self.users[user])))
+        self._run(self.af.users.unlock(self.environment, self.users[user]))
         self.reference.users.pop(self.users[user], None)
 
     @invariant()
@@ -194,12 +163,6 @@ class Verifying(RuleBasedStateMachine):
     @staticmethod
     def _record_of(user: str) -> Unit[FailureRecord]:
         return lambda tx: tx.failures.of(1, user)
-
-    def teardown(self) -> None:
-        if hasattr(self, "af"):
-            self.loop.run_until_complete(self.af.close())
-        self.loop.close()
-        self.folder.cleanup()
 
 
 TestVerifying = Verifying.TestCase

@@ -1,9 +1,5 @@
 """Hypothesis drives trusted devices on a real database, against their reference."""
 
-import asyncio
-import random
-import tempfile
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import jwt
@@ -14,7 +10,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
     MultipleResults,
-    RuleBasedStateMachine,
     initialize,
     invariant,
     multiple,
@@ -22,8 +17,6 @@ from hypothesis.stateful import (
 )
 
 from authfactor import errors
-from authfactor.core import Authfactor
-from authfactor.crypto import passwords
 from authfactor.models import MfaOptions, PendingSignIn
 from authfactor.rules.authentication.opaque_tokens import token_hash
 from authfactor.rules.authentication.sessions import BY_RECOVERY_CODE, ONE_STEP, TWO_STEPS
@@ -31,15 +24,14 @@ from authfactor.rules.authentication.step_up import password_mark
 from authfactor.rules.maintenance.after_restore import AfterRestore
 from authfactor.rules.tenants.environments import options_of
 from authfactor.rules.unit import Scope
-from authfactor.settings import Settings
-from authfactor.store import Tx, Unit
-from authfactor.wire.requests import Authenticate, CreateUser, EnrollUserFactor, UpdateUser
+from authfactor.store import Tx
+from authfactor.wire.requests import Authenticate, EnrollUserFactor, UpdateUser
 from authfactor.wire.trusted_devices import CreateTrustedDevice
 from tests.support import authenticator
+from tests.support.database_machine import DatabaseMachine
 from tests.support.reference_trusted_devices import DeviceReference, Session, User
 
 T = TypeVar("T")
-START: Final = 1_700_000_010_000
 HASHES: Final = ["$2b$04$" + first + "." * 52 for first in "./"]
 REFUSED: Final = {
     "off": "trusted_devices_off",
@@ -53,7 +45,7 @@ USERS: Final = st.integers(0, 1)
 MOVES: Final = [1, 30_000, 59_999, 60_000, 60_001, 600_000, 600_001, 86_400_000, 31 * 86_400_000, -1, -90_000]
 
 
-class Trusting(RuleBasedStateMachine):
+class Trusting(DatabaseMachine):
     """Two users who sign in by codes and by devices, all that ends a device, a clock that moves both ways."""
 
     sessions = Bundle("sessions")
@@ -61,29 +53,15 @@ class Trusting(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.loop = asyncio.new_event_loop()
-        self.folder = tempfile.TemporaryDirectory()
-        self.now = START
         self.pending = 0
 
     @initialize(keep=st.sampled_from([False, False, True]))
     def open(self, keep: bool) -> None:
-        settings = Settings(
-            data=Path(self.folder.name),
+        self._open(
             password_change_ends_sessions=not keep,
             pending_factor_life=10**9,
             session_life=10**9,
         )
-        opening = Authfactor.open(
-            settings,
-            clock=lambda: self.now,
-            entropy=random.Random(7).randbytes,
-            profile=passwords.CHEAPEST,
-        )
-        self.af = self.loop.run_until_complete(opening)
-        first = self.loop.run_until_complete(self.af.read(lambda tx: tx.environments.by_number(1)))
-        assert first is not None
-        self.environment = first
         self.reference = DeviceReference(password_ends_sessions=not keep)
         self.users = [self._user(f"user{number}@example.org") for number in range(2)]
         for number in range(2):
@@ -91,20 +69,13 @@ class Trusting(RuleBasedStateMachine):
         self.allow(True, 30)
 
     def _user(self, email: str) -> str:
-        async def create() -> str:
-            unit = await self.af.users.prepare_create(self.environment, CreateUser(email=email))
-            return (await self.af.run(unit)).id
-
-        user = self.loop.run_until_complete(create())
+        user = super()._user(email)
         self.reference.users[user] = User()
         return user
 
     @staticmethod
     def _compare(expected: object, found: object) -> None:
         assert found == expected
-
-    def _run(self, unit: Unit[T]) -> T:
-        return self.loop.run_until_complete(self.af.run(unit))
 
     @rule(target=sessions, user=USERS, proof=st.sampled_from(["code", "code", "code", *METHODS]))
     def sign_in(self, user: int, proof: str) -> str:
@@ -422,12 +393,6 @@ class Trusting(RuleBasedStateMachine):
             return [tuple(row) for row in await tx.db.all(statement)]
 
         return self.loop.run_until_complete(self.af.read(read))
-
-    def teardown(self) -> None:
-        if hasattr(self, "af"):
-            self.loop.run_until_complete(self.af.close())
-        self.loop.close()
-        self.folder.cleanup()
 
 
 TestTrusting = Trusting.TestCase

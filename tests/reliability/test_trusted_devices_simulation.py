@@ -1,6 +1,5 @@
 """Seeded schedules of a trusted device's tokens: the real rules on a simulated store."""
 
-import os
 import random
 from types import SimpleNamespace
 from typing import Any, Final, cast
@@ -28,6 +27,7 @@ from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.unit import Scope
 from authfactor.store import Tx, Unit
 from tests.support.reference_trusted_devices import DAY, Device, DeviceReference, Session, Token, User
+from tests.support.seeded_schedules import play, seeds
 from tests.support.simulated_store import SimulatedStore
 from tests.support.simulated_trusted_devices import USER, SimulatedDevices
 
@@ -155,27 +155,16 @@ def _user() -> UserRecord:
     )
 
 
-def simulate(seeds: range, *, racy: bool = False) -> None:
-    for seed in seeds:
-        try:
-            Schedule(seed, racy=racy).play()
-        except AssertionError as error:
-            repeat = f"schedule seed {seed}; repeat it: SIMULATION_SEED={seed} pytest tests/reliability"
-            raise AssertionError(f"{repeat}: {error}") from error
-
-
 def test_two_thousand_schedules_of_devices_match_the_reference() -> None:
-    first = int(os.environ.get("SIMULATION_SEED", "0"))
-    simulate(range(first, first + 2000))
+    play(Schedule, seeds(2000))
 
 
 @pytest.mark.nightly
 @pytest.mark.timeout(3000)
 def test_fifty_thousand_schedules_of_devices_match_the_reference() -> None:
-    first = int(os.environ.get("SIMULATION_SEED", "1000000"))
-    simulate(range(first, first + 50_000))
+    play(Schedule, seeds(50_000, first=1_000_000))
 
 
 def test_the_simulation_detects_a_device_token_that_is_read_before_it_is_spent() -> None:
     with pytest.raises(AssertionError, match=r"schedule seed \d+; repeat it"):
-        simulate(range(3000), racy=True)
+        play(Schedule, range(3000), racy=True)
