@@ -8,9 +8,16 @@ import pytest
 
 from authfactor import errors
 from authfactor.models import Enrollment, FactorDetails
+from authfactor.rules.authentication.code_refusals import operator_code_refusal
+from authfactor.rules.authentication.sign_in_events import SignInEvents
+from authfactor.rules.events.event_log import REFUSAL_BURST
 from authfactor.rules.factors.challenges import secret_row
+from authfactor.rules.unit import Scope
+from authfactor.store import Tx
 from authfactor.wire.clock_resync import ResyncFactor
+from authfactor.wire.requests import Authenticate, EnrollFactor
 from tests.rules.test_clock_drift import accepted, answer, enroll, learned
+from tests.rules.test_recovery_codes import enrolled_user, lock
 
 if TYPE_CHECKING:
     from tests.support.installation import Installation, Opener
@@ -201,3 +208,32 @@ async def test_a_resync_spends_the_codes_of_a_duplicate(installation: "Installat
 
 def _row(enrolled: Enrollment) -> Any:  # noqa: ANN401 - a location in the vault
     return secret_row(1, enrolled.factor.id)
+
+
+async def test_factor_without_a_user_is_resynced(installation: "Installation") -> None:
+    af = installation.af
+    request = EnrollFactor(type="totp", totp_issuer="Acme", totp_user="kim")
+    enrolled = await af.run(af.factors.enroll_standalone(installation.environment, request))
+    assert (await installation.answer(enrolled, installation.code(enrolled))).valid
+    installation.clock.advance(3600)
+    assert (await resync(installation, enrolled, pair(installation, enrolled, 4))).drift == 5
+
+
+async def test_refusals_under_a_lock_stop_writing_events(installation: "Installation") -> None:
+    user, enrolled = await enrolled_user(installation)
+    await lock(installation, user, enrolled)
+    unit = installation.af.clock_resync.resync(
+        installation.environment, enrolled.factor.id, ResyncFactor(pair(installation, enrolled, 4))
+    )
+    for _ in range(REFUSAL_BURST + 2):
+        with pytest.raises(errors.TooManyAttempts):
+            await installation.af.run(unit)
+    written = len(await installation.events())
+
+    async def refuse(tx: Tx) -> None:
+        scope = Scope(tx, installation.environment, installation.clock.now)
+        events = SignInEvents(installation.af.events)
+        await events.emit_refused(scope, user, operator_code_refusal(), Authenticate())
+
+    await installation.af.run(refuse)
+    assert len(await installation.events()) == written

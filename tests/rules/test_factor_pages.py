@@ -19,6 +19,7 @@ from authfactor.rules.links.factor_page_refusals import ConfirmationRequired, La
 from authfactor.rules.links.factor_pages import CONFIRMATION_LIFE, FactorsPage
 from authfactor.rules.links.page_sessions import FACTORS_PAGE_LIFE
 from authfactor.store import Unit
+from authfactor.store.tables.links import LinksTable
 from authfactor.wire.links import CreateFactorsLink
 from authfactor.wire.requests import CreateUser
 from tests.support.clock import MINUTE
@@ -510,3 +511,44 @@ async def test_next_link_removes_what_an_expired_page_left_behind(installation: 
     await page.do("start_adding")
     installation.clock.now += FACTORS_PAGE_LIFE
     assert (await (await visit(installation, user)).view()).factors == []
+
+
+async def test_page_that_is_left_twice_at_once_writes_no_second_event(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = await visit(installation, await installation.user())
+    leave = LinksTable.leave
+
+    async def late(table: LinksTable, environment: int, link_id: str, now: int) -> bool:
+        assert await leave(table, environment, link_id, now - 1)
+        return await leave(table, environment, link_id, now)
+
+    monkeypatch.setattr(LinksTable, "leave", late)
+    left = await page.do("leave")
+    assert left.link.id == page.link_id
+    assert "authfactor.link_completed" not in await installation.events()
+    assert installation.sql("SELECT completed_at FROM links") == [(installation.clock.now - 1,)]
+    with pytest.raises(errors.LinkUnknown):
+        await page.do("leave")
+
+
+async def test_code_stays_unspent_when_the_page_is_left_before_it_confirms(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = await installation.user()
+    enrolled = await active(installation, user)
+    page = await visit(installation, user)
+    confirm = LinksTable.confirm
+
+    async def late(table: LinksTable, environment: int, link_id: str, session_hash: bytes, now: int) -> bool:
+        assert await table.leave(environment, link_id, now)
+        return await confirm(table, environment, link_id, session_hash, now)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LinksTable, "confirm", late)
+        with pytest.raises(errors.LinkUnknown):
+            await page.confirm(enrolled)
+    assert not (await page.view()).is_confirmed
+    verification = await page.confirm(enrolled)
+    assert verification is not None
+    assert verification.valid

@@ -9,8 +9,10 @@ import pytest
 from authfactor import errors
 from authfactor.crypto.vault import key_of
 from authfactor.models import Enrollment, FailureRecord, UserRecord, Verification
+from authfactor.rules.factors import imported_recovery_codes
 from authfactor.rules.factors import recovery_codes as rules
 from authfactor.rules.maintenance.after_restore import AfterRestore
+from authfactor.store.tables.challenges import ChallengesTable
 from tests.rules.test_recovery_codes import RACERS, enrolled_user, lock, make, remaining
 
 if TYPE_CHECKING:
@@ -330,3 +332,24 @@ async def test_only_a_foreign_shape_on_a_users_active_challenge_asks_for_an_impo
     assert asked == 0
     await installation.answer(enrolled, SHORT[0])
     assert asked == 1
+
+
+def test_imported_set_shows_no_code_in_logs() -> None:
+    shown = repr(imported_recovery_codes.read(SHORT))
+    assert "10 codes" in shown
+    assert SHORT[0] not in shown
+
+
+async def test_guessable_code_stays_unused_if_its_challenge_cannot_be_closed(
+    installation: "Installation", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, enrolled = await imported(installation, SHORT)
+    challenge = await installation.challenge(enrolled)
+
+    async def lost(*_: object) -> bool:
+        return False
+
+    monkeypatch.setattr(ChallengesTable, "close", lost)
+    with pytest.raises(errors.ChallengeAlreadyVerified):
+        await installation.verify(challenge, SHORT[0])
+    assert await remaining(installation, user) == (10, 10)

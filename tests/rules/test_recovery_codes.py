@@ -4,11 +4,20 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import pytest
 
 from authfactor import errors
 from authfactor.crypto.vault import key_of
-from authfactor.models import Enrollment, FailureRecord, PageQuery, UserRecord
+from authfactor.models import (
+    Enrollment,
+    EnvironmentOptions,
+    FailureRecord,
+    MfaOptions,
+    MfaRule,
+    PageQuery,
+    UserRecord,
+)
 from authfactor.rules.factors.recovery_codes import BURST
 from authfactor.rules.maintenance.after_restore import AfterRestore
 from authfactor.rules.maintenance.key_rotation import KeyInUse
@@ -436,3 +445,14 @@ async def test_verifying_a_totp_code_runs_no_further_statement(
 
     monkeypatch.setattr("authfactor.rules.factors.recovery_codes.RecoveryCodeSets.judge", fail)
     assert (await installation.verify(challenge, installation.code(enrolled))).valid
+
+
+async def test_policy_of_others_leaves_a_users_recovery_codes_alone(installation: "Installation") -> None:
+    user, enrolled = await enrolled_user(installation)
+    codes = await make(installation, user)
+    rule = MfaRule(policy="required", email_domain="other.example", methods=("totp",))
+    options = EnvironmentOptions(mfa=MfaOptions(rules=(rule,)))
+    text = msgspec.json.encode(options).decode()
+    installation.environment = msgspec.structs.replace(installation.environment, options=text)
+    challenge = await installation.challenge(enrolled)
+    assert (await installation.verify(challenge, codes[0])).valid

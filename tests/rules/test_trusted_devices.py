@@ -14,6 +14,7 @@ from authfactor.rules.authentication.trusted_device_tokens import GRACE, DeviceU
 from authfactor.rules.tenants.environments import options_of
 from authfactor.rules.unit import Scope
 from authfactor.store import Tx
+from authfactor.store.tables.trusted_devices import TrustedDevicesTable
 from tests.support.clock import DAY
 
 if TYPE_CHECKING:
@@ -60,8 +61,9 @@ async def use(installation: "Installation", user: UserRecord, token: str) -> Dev
     return await af.run(unit)
 
 
-async def member(installation: "Installation") -> UserRecord:
-    user = await installation.user()
+async def member(installation: "Installation", password: str | None = None) -> UserRecord:
+    """Return a user with a factor."""
+    user = await installation.user(password=password)
     enrolled = await installation.enroll(user)
     assert (await installation.verify(enrolled.challenge, installation.code(enrolled))).valid
     installation.clock.advance(60)
@@ -112,7 +114,9 @@ async def test_use_and_recovery_code_at_once_leave_no_trusted_device(installatio
     assert (await use(installation, user, made.token)).token is None
 
 
-async def test_use_of_a_device_that_ends_meanwhile_is_refused(installation: "Installation") -> None:
+async def test_use_of_a_device_that_ends_meanwhile_is_refused(
+    installation: "Installation", monkeypatch: pytest.MonkeyPatch
+) -> None:
     await allow(installation)
     user = await member(installation)
     made = await make(installation, user)
@@ -120,18 +124,15 @@ async def test_use_of_a_device_that_ends_meanwhile_is_refused(installation: "Ins
 
     async def unit(tx: Tx) -> DeviceUse:
         scope = Scope(tx, installation.environment, now)
-        table = type(tx.trusted_devices)
-        touch = table.touch
+        touch = TrustedDevicesTable.touch
 
         async def end_first(self: object, number: int, device_id: str, at: int) -> bool:
             await tx.trusted_devices.end(number, device_id, at)
             return await touch(tx.trusted_devices, number, device_id, at)
 
-        table.touch = end_first  # type: ignore[assignment, method-assign]  # a concurrent unit
-        try:
+        with monkeypatch.context() as patch:
+            patch.setattr(TrustedDevicesTable, "touch", end_first)
             return await af.trusted_devices.tokens.judge(scope, user, made.token)
-        finally:
-            table.touch = touch  # type: ignore[method-assign]
 
     assert (await af.run(unit)).token is None
 
@@ -233,3 +234,35 @@ async def test_unknown_users_and_devices_are_not_found(installation: "Installati
     ):
         with pytest.raises(errors.NotFound):
             await af.run(unit)
+
+
+async def test_unknown_device_is_not_trusted(installation: "Installation") -> None:
+    await allow(installation)
+    user = await member(installation)
+    made = await make(installation, user)
+    af, now = installation.af, installation.clock.now
+
+    async def trusted(tx: Tx) -> tuple[bool, bool]:
+        scope = Scope(tx, installation.environment, now)
+        tokens = af.trusted_devices.tokens
+        return (
+            await tokens.is_trusted(scope, user, made.device.id),
+            await tokens.is_trusted(scope, user, "trusted_device_x"),
+        )
+
+    assert await af.read(trusted) == (True, False)
+
+
+async def test_device_of_a_user_without_an_active_factor_has_ended(installation: "Installation") -> None:
+    await allow(installation)
+    user = await member(installation)
+    made = await make(installation, user)
+    af, now = installation.af, installation.clock.now
+
+    async def both(tx: Tx) -> tuple[DeviceStatus, DeviceStatus]:
+        scope = Scope(tx, installation.environment, now)
+        factors = await tx.factors.of_user(scope.number, user.id)
+        status_of = af.trusted_devices.tokens.status_of
+        return status_of(scope, user, factors, made.device), status_of(scope, user, [], made.device)
+
+    assert await af.read(both) == ("active", "ended")

@@ -1,27 +1,17 @@
-"""Trusted devices that are unknown or without a factor, and sign-ins that something overtakes."""
+"""Sign-ins by a trusted device whose user, password or pending token changes before they commit."""
 
 from typing import Final
 
 import pytest
 
 from authfactor import errors
-from authfactor.models import DeviceStatus, SignedIn, UserRecord
-from authfactor.rules.unit import Scope
-from authfactor.store import Tx, Unit
+from authfactor.models import SignedIn, UserRecord
+from authfactor.store import Unit
 from authfactor.wire.requests import Authenticate, UpdateUser
-from tests.rules.test_trusted_devices import allow, make, use
+from tests.rules.test_trusted_devices import allow, make, member, use
 from tests.support.installation import Installation
 
 PASSWORD: Final = "seven green bottles"
-
-
-async def member(installation: Installation) -> UserRecord:
-    """Return a user with a password and a factor."""
-    user = await installation.user(password=PASSWORD)
-    enrolled = await installation.enroll(user)
-    assert (await installation.verify(enrolled.challenge, installation.code(enrolled))).valid
-    installation.clock.advance(60)
-    return user
 
 
 async def pending_token(installation: Installation, user: UserRecord) -> str:
@@ -50,44 +40,12 @@ def spent(installation: Installation) -> object:
     return installation.sql("SELECT count(*) FROM trusted_device_tokens WHERE spent_at IS NOT NULL")[0][0]
 
 
-async def test_unknown_device_is_not_trusted(installation: Installation) -> None:
-    await allow(installation)
-    user = await member(installation)
-    made = await make(installation, user)
-    af, now = installation.af, installation.clock.now
-
-    async def trusted(tx: Tx) -> tuple[bool, bool]:
-        scope = Scope(tx, installation.environment, now)
-        tokens = af.trusted_devices.tokens
-        return (
-            await tokens.is_trusted(scope, user, made.device.id),
-            await tokens.is_trusted(scope, user, "trusted_device_x"),
-        )
-
-    assert await af.read(trusted) == (True, False)
-
-
-async def test_device_of_a_user_without_an_active_factor_has_ended(installation: Installation) -> None:
-    await allow(installation)
-    user = await member(installation)
-    made = await make(installation, user)
-    af, now = installation.af, installation.clock.now
-
-    async def both(tx: Tx) -> tuple[DeviceStatus, DeviceStatus]:
-        scope = Scope(tx, installation.environment, now)
-        factors = await tx.factors.of_user(scope.number, user.id)
-        status_of = af.trusted_devices.tokens.status_of
-        return status_of(scope, user, factors, made.device), status_of(scope, user, [], made.device)
-
-    assert await af.read(both) == ("active", "ended")
-
-
 @pytest.mark.parametrize("change", ["password changed", "user deleted"])
 async def test_user_changed_after_the_sign_in_was_prepared_is_refused(
     installation: Installation, change: str
 ) -> None:
     await allow(installation)
-    user = await member(installation)
+    user = await member(installation, PASSWORD)
     made = await make(installation, user)
     unit = await prepare(installation, await pending_token(installation, user), made.token)
     af = installation.af
@@ -105,7 +63,7 @@ async def test_second_device_with_one_pending_token_is_refused_and_its_token_sta
     installation: Installation,
 ) -> None:
     await allow(installation)
-    user = await member(installation)
+    user = await member(installation, PASSWORD)
     first, second = [await make(installation, user, source) for source in ("session_1", "session_2")]
     pending = await pending_token(installation, user)
     units = [await prepare(installation, pending, each.token) for each in (first, second)]
