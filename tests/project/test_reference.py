@@ -115,7 +115,9 @@ def test_the_module_table_lists_exactly_the_modules() -> None:
     text = (DOCS / "architecture.md").read_text(encoding="utf-8")
     table = text.partition("## Modules")[2].partition("\n## ")[0]
     rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
-    named = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    mentions = [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
+    named = set(mentions)
+    assert len(mentions) == len(named), "modules that have two rows"
     folders = {name.removesuffix("/") for name in named if name.endswith("/")}
     in_folders = {name for name in modules() if any(name.startswith(f"{folder}/") for folder in folders)}
     single = {name for name in named if not name.endswith("/")}
