@@ -44,7 +44,7 @@ class Request:
 
 def read(sample: str) -> Request:
     """Read a sample with curl. Raises `ValueError` for what the other languages cannot be written from."""
-    words = shlex.split(_escaped(sample).replace("\\\n", " "))
+    words = shlex.split(_without_comments(sample).replace("\\\n", " "))
     if words[:1] != ["curl"]:
         raise ValueError(f"not one call of curl: {sample}")
     options: dict[str, list[str]] = {}
@@ -76,8 +76,8 @@ def read(sample: str) -> Request:
     )
 
 
-def _escaped(sample: str) -> str:
-    """Return the text without comments' apostrophes, which shlex would read as quotes."""
+def _without_comments(sample: str) -> str:
+    """Return the text without its comments, whose apostrophes shlex would read as quotes."""
     return "\n".join(line for line in sample.splitlines() if not line.startswith("#"))
 
 
