@@ -2315,6 +2315,13 @@ MUTANTS = [
         DEVICES,
     ),
     Mutant(
+        "a session raised by a recovery code makes a trusted device",
+        "rules/authentication/trusted_devices.py",
+        ' and "recovery_code" not in methods\n',
+        "\n",
+        DEVICES,
+    ),
+    Mutant(
         "a trusted device makes another",
         "rules/authentication/trusted_devices.py",
         " and session.trusted_device_id is None\n",

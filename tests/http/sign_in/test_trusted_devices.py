@@ -376,6 +376,20 @@ async def test_recovery_code_makes_no_device(application: Application) -> None:
     assert item(await trust(application, session)) == "second_factor_required"
 
 
+async def test_session_raised_by_a_recovery_code_makes_no_device(application: Application) -> None:
+    await allow(application)
+    user = await application.member()
+    session = await application.sign_in_twice_proven(user)
+    application.clock.advance(3600)
+    made = application.af.recovery_codes.create(await application.environment(), user["id"])
+    codes = (await application.af.run(made)).codes
+    path = f"/authfactor/sessions/{claims(session)['sid']}/challenges"
+    opened = fields(await application.api.post(path, json={"allow_recovery": True}), 201)["id"]
+    raised = await application.api.post(f"/auth/challenges/{opened}/verify", json={"code": codes[0]})
+    assert fields(raised, 201)["valid"] is True
+    assert item(await trust(application, session)) == "second_factor_required"
+
+
 async def test_trusted_device_makes_no_device(trusting: Trusting) -> None:
     session = await trusting.next_sign_in()
     application = trusting.application

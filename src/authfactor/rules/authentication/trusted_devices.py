@@ -104,7 +104,10 @@ class TrustedDevices:
         """Raise `InvalidRequest` unless the session's second factor is fresh and no substitute for one."""
         if not self._sessions.is_alive(session, now):
             raise InvalidRequest(Item("session_id", "session_not_active", "session_id: it has ended."))
-        proven = _PROOFS & set(session.amr.split(" ")) and session.trusted_device_id is None
+        methods = set(session.amr.split(" "))
+        # `mfa_at` does not say of which method it is the time: a recovery code may have raised the session.
+        by_factor = _PROOFS & methods and "recovery_code" not in methods
+        proven = by_factor and session.trusted_device_id is None
         if not proven or session.mfa_at is None or now - session.mfa_at > PROOF_LIFE:
             text = (
                 "session_id: only a session whose code of a factor was accepted within the last ten minutes"
