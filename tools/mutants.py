@@ -2021,6 +2021,13 @@ MUTANTS = [
         STEP_UP,
     ),
     Mutant(
+        "a misspelled requirement of a check is satisfied",
+        "wire/session_checks.py",
+        "frozen=True, gc=False, forbid_unknown_fields=True):",
+        "frozen=True, gc=False):",
+        STEP_UP,
+    ),
+    Mutant(
         "entering the password hides a session from a stricter policy",
         "rules/authentication/step_up.py",
         "return session.created_at <= changed",

@@ -1,4 +1,6 @@
-"""Request bodies. Unknown fields are ignored, null means absent, and so does "" for names.
+"""Request bodies. Null means absent, and so does "" for names. Unknown fields are ignored.
+
+A model that no official SDK sends may forbid them.
 
 Fields that the WorkOS API knows and this server does not serve are refused where ignoring them would be less
 secure than expected.
@@ -7,7 +9,7 @@ SDKs send more than documented (contract section 1.1): extra keys, explicit null
 or `[]` for an empty body. All of this is tolerated here and only here.
 """
 
-from typing import Annotated, Any, ClassVar, Literal, TypeVar, cast, get_args
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar, cast, get_args
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -16,6 +18,8 @@ from msgspec import UNSET, Meta, UnsetType
 from authfactor.errors import InvalidRequest, Item, MalformedBody
 
 B = TypeVar("B", bound="RequestModel")
+MAX_UNKNOWN: Final = 10
+MAX_SHOWN: Final = 64
 _ABSENT: tuple[object, ...] = (None, "")
 _NO_FIELDS = frozenset({b"", b"null", b"[]", b"{}"})
 _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -165,6 +169,12 @@ class RevokeSession(RequestModel, frozen=True, gc=False):
     session_id: str | None = None
 
 
+def unknown(name: str) -> Item:
+    """Return the item for a parameter or a field that the endpoint does not have."""
+    shown = name[:MAX_SHOWN]
+    return Item(shown, "parameter_unknown", f"{shown}: not a parameter of this endpoint.")
+
+
 _DECODERS: dict[type[RequestModel], msgspec.json.Decoder[Any]] = {}
 
 
@@ -212,7 +222,7 @@ def read_form(shape: type[B], body: bytes) -> B:
 
 
 def _validation_error(shape: type[RequestModel], body: bytes) -> InvalidRequest:
-    """Return an error that names every wrong field, never its value, which may be a secret."""
+    """Return an error that names wrong fields, never a value, which may be a secret."""
     try:
         fields = msgspec.json.decode(body)
     except _NOT_JSON:
@@ -234,6 +244,9 @@ def _validation_error(shape: type[RequestModel], body: bytes) -> InvalidRequest:
                         f"{field.encode_name}: {expectation}.",
                     )
                 )
+    if shape.__struct_config__.forbid_unknown_fields:
+        known = {field.encode_name for field in msgspec.structs.fields(shape)}
+        items += map(unknown, [name for name in fields if name not in known][:MAX_UNKNOWN])
     if not items:
         # A duplicate name: the first value was wrong, and decoding to a dict keeps only the last.
         return InvalidRequest(message="The request body gives a field twice, once with a wrong type.")

@@ -17,8 +17,11 @@ METHODS: Final = ("pwd", "otp", "recovery_code", "mfa", "pop", "user")
 """The methods that a check may ask for."""
 
 
-class CheckSession(RequestModel, frozen=True, gc=False):
-    """Check how, and how long ago, a session's user proved who they are."""
+class CheckSession(RequestModel, frozen=True, gc=False, forbid_unknown_fields=True):
+    """Check how, and how long ago, a session's user proved who they are.
+
+    A misspelled requirement must not be satisfied, and no official SDK sends this.
+    """
 
     max_age: Annotated[
         int | None,

@@ -158,6 +158,22 @@ async def test_impossible_requirement_is_refused(application: Application, asked
     assert [item["code"] for item in fields(answer, 422)["errors"]] == [code]
 
 
+async def test_misspelled_requirement_is_refused(application: Application) -> None:
+    _, tokens = await proven_session(application)
+    path = f"/authfactor/sessions/{sid(tokens)}/check"
+    asked = {"maxAge": 1, "max_age": "1", "x" * 5000: 1, **{f"acr{number}": 1 for number in range(50)}}
+    problem = fields(await application.api.post(path, json=asked), 422)
+    found = [(item["field"], item["code"]) for item in problem["errors"]]
+    assert found[:3] == [
+        ("max_age", "max_age_invalid"),
+        ("maxAge", "parameter_unknown"),
+        ("x" * 64, "parameter_unknown"),
+    ]
+    assert len(found) == 11
+    twice = await application.api.post(path, content=b'{"max_age": "1", "max_age": 1}')
+    assert "twice" in fields(twice, 422)["message"]
+
+
 async def test_proof_of_the_future_is_new(application: Application) -> None:
     """The clock was set back after the proof."""
     _, tokens = await proven_session(application)
@@ -194,7 +210,8 @@ async def test_unknown_and_foreign_sessions_are_not_found(application: Applicati
         (application.api, "a%00b"),
         (application.other, sid(tokens)),
     ):
-        answer = await api.post(f"/authfactor/sessions/{session}/{step}", json={"password": PASSWORD})
+        body = {"password": PASSWORD} if step == "reauthenticate" else {}
+        answer = await api.post(f"/authfactor/sessions/{session}/{step}", json=body)
         refused(answer, "entity_not_found", 404)
     assert row_of(application, sid(tokens)) == before
 

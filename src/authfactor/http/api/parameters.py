@@ -6,8 +6,6 @@ from authfactor.http.request import Request
 from authfactor.wire import requests
 
 PAGE = ("limit", "order", "before", "after")
-MAX_ITEMS = 10
-MAX_SHOWN = 64
 FACTORS, USERS = "multi-factor authentication", "users"
 
 
@@ -30,12 +28,9 @@ def list_query(request: Request, *filters: str) -> dict[str, str]:
 
 def refuse_unknown(names: list[str]) -> None:
     """Raise `InvalidRequest` with an item for each of these query parameters, if there are any."""
-    items = []
-    for name in dict.fromkeys(names[:MAX_ITEMS]):
-        if name in REFUSED_PARAMETERS:
-            items.append(requests.not_supported(name))
-        else:
-            shown = name[:MAX_SHOWN]
-            items.append(Item(shown, "parameter_unknown", f"{shown}: not a parameter of this endpoint."))
+    items = [
+        requests.not_supported(name) if name in REFUSED_PARAMETERS else requests.unknown(name)
+        for name in dict.fromkeys(names[: requests.MAX_UNKNOWN])
+    ]
     if items:
         raise InvalidRequest(*items)
