@@ -2310,8 +2310,15 @@ MUTANTS = [
     Mutant(
         "devices from before they were off are trusted",
         "rules/authentication/trusted_device_tokens.py",
-        " or device.created_at < since:",
-        ":",
+        "device_id, since, user.password_hash",
+        "device_id, user.password_hash",
+        DEVICES,
+    ),
+    Mutant(
+        "a switch-on in the same millisecond ends no device",
+        "rules/tenants/environments.py",
+        "max(now, before.trusted_devices_since + 1)",
+        "now",
         DEVICES,
     ),
     Mutant(

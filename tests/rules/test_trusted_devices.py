@@ -200,6 +200,20 @@ async def test_options_of_an_older_release_trust_no_device(installation: "Instal
     assert await statuses(installation, user) == ["ended"]
 
 
+@pytest.mark.parametrize("set_back", [0, 60, 3600])
+async def test_off_and_on_ends_devices_at_every_clock(installation: "Installation", set_back: int) -> None:
+    await allow(installation)
+    user = await member(installation)
+    await make(installation, user)
+    installation.clock.advance(-set_back)
+    await allow(installation, trusted_devices="off")
+    await allow(installation)
+    assert await statuses(installation, user) == ["ended"]
+    # A new one is trusted at once, not when the clock has caught up.
+    await make(installation, user, "session_2")
+    assert (await statuses(installation, user)).count("active") == 1
+
+
 async def test_changing_the_days_ends_no_device(installation: "Installation") -> None:
     await allow(installation)
     user = await member(installation)

@@ -43,6 +43,7 @@ class Device:
     factors: frozenset[str]
     created_at: int
     expires_at: int
+    times_allowed: int = 0
     last_used_at: int | None = None
     ended: bool = False
 
@@ -69,15 +70,15 @@ class DeviceReference:
     tokens: dict[str, Token] = field(default_factory=dict)
     events: list[str] = field(default_factory=list)
     allowed: bool = False
-    allowed_since: int = 0
+    times_allowed: int = 0
     names_factors: bool = False
     days: int = 30
     password_ends_sessions: bool = True
 
-    def allow(self, now: int, *, allowed: bool, days: int) -> None:
+    def allow(self, *, allowed: bool, days: int) -> None:
         """Switch trusted devices on or off. Switching on makes all devices from before untrusted."""
         if allowed and not self.allowed:
-            self.allowed_since = now
+            self.times_allowed += 1
         self.allowed, self.days = allowed, days
 
     def status(self, name: str, now: int) -> str:
@@ -87,7 +88,7 @@ class DeviceReference:
             return "ended"
         if now >= device.expires_at:
             return "expired"
-        allowed = self.allowed and device.created_at >= self.allowed_since and not self.names_factors
+        allowed = self.allowed and device.times_allowed == self.times_allowed and not self.names_factors
         same = (device.password, device.factors) == (user.password, user.factors)
         return "active" if allowed and same and user.factors else "ended"
 
@@ -106,7 +107,8 @@ class DeviceReference:
         """Make a device. Of more than ten of a user those that are not trusted go first, then the oldest."""
         owner = self.sessions[session_id].user
         user = self.users[owner]
-        made = Device(owner, session_id, user.password, user.factors, now, now + self.days * DAY)
+        until = now + self.days * DAY
+        made = Device(owner, session_id, user.password, user.factors, now, until, self.times_allowed)
         self.events.append("created")
         others = [other for other, _ in self._of(owner)]
         others.sort(key=lambda other: (self.status(other, now) == "active", other))

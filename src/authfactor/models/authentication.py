@@ -82,7 +82,7 @@ class TrustedDeviceRecord(Record, frozen=True, gc=False):
     """A browser or an app that replaces the second factor of its user until `expires_at` or `ended_at`.
 
     `source_id` is the session or the link it was made in. `mark` is a keyed digest of user, device, password
-    hash and active factors: a device of another one of these is not trusted.
+    hash, active factors and when devices were switched on: a device of another one of these is not trusted.
     """
 
     id: str

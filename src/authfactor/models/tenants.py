@@ -80,8 +80,8 @@ class AppliedPolicy(Record, frozen=True, gc=False):
 class EnvironmentOptions(Record, frozen=True, gc=False):
     """Further options of an environment, stored as JSON in `Environment.options`.
 
-    Devices are trusted for `trusted_device_days`; those made before `trusted_devices_since` (milliseconds)
-    were made before trusted devices were off.
+    Devices are trusted for `trusted_device_days`, and until `trusted_devices_since` changes: when they were
+    last switched on, in milliseconds.
     """
 
     logout_redirects: tuple[str, ...] = ()

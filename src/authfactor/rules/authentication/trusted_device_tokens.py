@@ -163,8 +163,7 @@ class TrustedDeviceTokens:
             return "ended"
         if device.expires_at <= scope.now:
             return "expired"
-        since = options_of(scope.environment).trusted_devices_since
-        if not is_allowed(scope.environment) or device.created_at < since:
+        if not is_allowed(scope.environment):
             return "ended"
         if all(factor.activated_at is None for factor in factors):
             return "ended"
@@ -222,7 +221,9 @@ def _bound(scope: Scope, user: UserRecord, factors: list[FactorRecord], device_i
     active = sorted(
         f"{factor.id} {factor.activated_at}" for factor in factors if factor.activated_at is not None
     )
-    return "\0".join((str(scope.number), user.id, device_id, user.password_hash or "", *active))
+    # Compared as a value, because a clock that is set back makes devices of a later time than the switch.
+    since = str(options_of(scope.environment).trusted_devices_since)
+    return "\0".join((str(scope.number), user.id, device_id, since, user.password_hash or "", *active))
 
 
 def _successor_row(environment: int, hashed: bytes) -> SealedLocation:

@@ -106,7 +106,8 @@ def _dated(text: str, known: Environment, now: int) -> str:
     """
     options, before = msgspec.json.decode(text, type=EnvironmentOptions), options_of(known)
     switched_on = options.trusted_devices != "off" and before.trusted_devices == "off"
-    since = now if switched_on else before.trusted_devices_since
+    # Never one that was before, whatever the clock: devices are bound to it.
+    since = max(now, before.trusted_devices_since + 1) if switched_on else before.trusted_devices_since
     return msgspec.json.encode(msgspec.structs.replace(options, trusted_devices_since=since)).decode()
 
 
