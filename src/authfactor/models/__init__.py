@@ -123,7 +123,6 @@ __all__ = [
     "TrustedDeviceRecord",
     "TrustedDeviceToken",
     "Unsatisfied",
-    "UserMfaPolicy",
     "UserRecord",
     "Verification",
     "WebhookEndpointRecord",

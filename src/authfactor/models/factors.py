@@ -105,14 +105,7 @@ CodeReason = Literal[
 ]
 """Why a code was not valid."""
 
-RefusalReason = Literal[
-    "code_mismatch",
-    "code_already_used",
-    "clock_drift",
-    "code_malformed",
-    "method_not_allowed",
-    "device_not_trusted",
-]
+RefusalReason = Literal[CodeReason, "device_not_trusted"]
 """Why a sign-in refused a proof."""
 
 
