@@ -1894,6 +1894,13 @@ MUTANTS = [
         ("tests/http/sign_in/test_policy_documents.py", "-k", "weaker"),
     ),
     Mutant(
+        "one caller makes all others wait for their counts of users",
+        "rules/tenants/policy_outcomes.py",
+        "if self._pending[number] >= MAX_COUNTS:",
+        "if False:",
+        ("tests/http/sign_in/test_policy_documents.py", "-k", "fifty and sqlite"),
+    ),
+    Mutant(
         "the form of the policy switches trusted devices off",
         "http/pages/console/mfa_policies.py",
         "trusted_devices=kept.trusted_devices,",

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from authfactor import errors
 from authfactor.models import EnvironmentOptions
 from authfactor.rules.tenants import policy_documents
 from authfactor.rules.tenants.environments import options_of
 from authfactor.rules.tenants.mfa_policies import document_of
+from authfactor.rules.tenants.policy_outcomes import MAX_COUNTS
 from authfactor.wire.mfa_policies import SetMfaPolicy
 from tests.http.sign_in.test_grace import POLICY, decide, later, put
 from tests.support.application import Application, Json
@@ -306,17 +308,35 @@ async def test_coverage_counts_methods_grace_and_exemptions(application: Applica
     assert other["users"] == 0
 
 
-async def test_count_ends_at_its_limit_and_lets_requests_run_in_between(application: Application) -> None:
+async def fill(application: Application, users: int) -> None:
     insert = (
         "INSERT INTO users (environment, id, email, email_verified, metadata, created_at, updated_at,"
         " email_key) VALUES ($1, $2, $3, 0, '{}', 1, 1, $3)"
     )
 
-    async def fill(tx: Any) -> None:  # noqa: ANN401 - a transaction
-        for number in range(1201):
+    async def run(tx: Any) -> None:  # noqa: ANN401 - a transaction
+        for number in range(users):
             await tx.db.run(insert, 1, f"user_{number:05}", f"{number}@example.org")
 
-    await application.af.run(fill)
+    await application.af.run(run)
+
+
+async def test_fifty_counts_at_once_leave_other_environments_their_turn(application: Application) -> None:
+    await fill(application, 1201)
+    af, environment = application.af, await application.environment()
+    document = document_of(environment)
+    counts = [af.mfa_policies.outcomes.count(af.store, environment, document) for _ in range(50)]
+    found = asyncio.gather(*counts, return_exceptions=True)
+    other = fields(await application.other.get(COVERAGE), 200)
+    assert other["users"] == 0
+    refused = [error for error in await found if isinstance(error, errors.Unavailable)]
+    assert len(refused) == 50 - MAX_COUNTS
+    # Those that have ended, and those that were refused, no longer count.
+    assert fields(await application.api.get(COVERAGE), 200)["users"] == 1201
+
+
+async def test_count_ends_at_its_limit_and_lets_requests_run_in_between(application: Application) -> None:
+    await fill(application, 1201)
     af, environment = application.af, await application.environment()
     turns = 0
 

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from typing import Final
 
+from authfactor import errors
 from authfactor.models import AppliedPolicy, Clock, Environment
 from authfactor.models.mfa_policies import Outcome, OutcomeCounts, PolicySubject
 from authfactor.rules.authentication.applied_policy import policy_in
@@ -18,6 +19,9 @@ from authfactor.store import Store
 BATCH: Final = 200
 # Users that one report counts at most: some seconds of work, in steps of milliseconds.
 MAX_USERS: Final = 200_000
+# One that runs and one that waits: a caller must not make the counts of other environments wait for long.
+MAX_COUNTS: Final = 2
+_RETRY_AFTER: Final = 5
 
 
 def outcome_of(subject: PolicySubject, policy: AppliedPolicy, now: int) -> Outcome:
@@ -46,16 +50,26 @@ class OutcomeReport:
         """Keep the clock."""
         self._clock = clock
         self._turn = asyncio.Lock()
+        self._pending = Counter[int]()
 
     async def count(
         self, store: Store, environment: Environment, document: PolicyDocument, limit: int = MAX_USERS
     ) -> OutcomeCounts:
         """Count the users of an environment under a policy; one count at a time in this process.
 
-        Not one snapshot: users who are created or changed meanwhile are counted as they are found.
+        Not one snapshot: users who are created or changed meanwhile are counted as they are found. Raises
+        `Unavailable` while `MAX_COUNTS` others of the environment run or wait.
         """
-        async with self._turn:
-            return await self._count(store, environment.number, document, limit)
+        number = environment.number
+        if self._pending[number] >= MAX_COUNTS:
+            text = "Other counts of this environment's users are running. Try again in a moment."
+            raise errors.Unavailable(text, retry_after=_RETRY_AFTER)
+        self._pending[number] += 1
+        try:
+            async with self._turn:
+                return await self._count(store, number, document, limit)
+        finally:
+            self._pending[number] -= 1
 
     async def _count(self, store: Store, number: int, document: PolicyDocument, limit: int) -> OutcomeCounts:
         outcomes, enrolled = Counter[Outcome](), Counter[str]()
