@@ -1866,6 +1866,20 @@ MUTANTS = [
         POLICY_RULES,
     ),
     Mutant(
+        "an unverified email chooses more methods",
+        "rules/authentication/applied_policy.py",
+        "return found.with_methods_of(others)",
+        "return found",
+        POLICY_RULES,
+    ),
+    Mutant(
+        "a rule does not require a factor of an unverified email because it accepts more methods",
+        "rules/authentication/applied_policy.py",
+        "if is_weaker(others.policy, than=found.policy):",
+        "if False:",
+        POLICY_RULES,
+    ),
+    Mutant(
         "a recovery code counts although the policy leaves it out",
         "rules/factors/recovery_codes.py",
         "if names_methods(scope.environment) and not await _is_allowed(scope, user_id):",

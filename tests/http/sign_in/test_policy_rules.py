@@ -71,6 +71,23 @@ async def test_unverified_email_chooses_no_weaker_policy(application: Applicatio
     assert (await application.password(user)).status_code == 200
 
 
+@pytest.mark.parametrize("policy", ["off", "if_enrolled"])
+@pytest.mark.parametrize("methods", [None, ["totp", "recovery_code"]])
+async def test_rule_that_requires_more_counts_for_an_unverified_email_without_more_methods(
+    application: Application, policy: str, methods: list[str] | None
+) -> None:
+    rule = {"match": {"email_domain": "staff.example"}, "policy": "required", "methods": methods}
+    await put(application, policy=policy, methods=["totp"], rules=[rule])
+    user = await application.user(email="kim@staff.example")
+    refused = await application.password(user)
+    must_enroll(refused)
+    assert refused.json()["methods"] == ["totp"]
+    await change(application, user, email_verified=True)
+    refused = await application.password(user)
+    must_enroll(refused)
+    assert refused.json().get("methods") == methods
+
+
 async def test_unverified_email_does_not_skip_a_stricter_rule(application: Application) -> None:
     rules = [
         {"match": {"email_domain": "partner.example"}, "policy": "if_enrolled"},

@@ -89,6 +89,15 @@ class Matched(NamedTuple):
         mine_only = set(METHODS if mine.methods is None else mine.methods)
         return later or (theirs.methods is not None and not mine_only.issubset(theirs.methods))
 
+    def with_methods_of(self, other: "Matched") -> "Matched":
+        """Return this policy with only the methods that another one names too, if that one names any."""
+        named = other.terms.methods
+        if named is None:
+            return self
+        # Never without a kind of factor: both name the only one.
+        methods = tuple(name for name in named if self.terms.methods is None or name in self.terms.methods)
+        return self._replace(terms=msgspec.structs.replace(self.terms, methods=methods))
+
 
 def _first_match(
     base: Matched,
@@ -109,6 +118,8 @@ def _first_match(
                 return found
             # A user who types an email must not choose a weaker policy with it.
             others = _first_match(base, rules, index + 1, user, metadata, domain)
+            if is_weaker(others.policy, than=found.policy):
+                return found.with_methods_of(others)
             return others if found.is_weaker(others) else found
     return base
 
