@@ -212,25 +212,21 @@ class Environments:
         same = await environments.by_name(name) if name is not None else None
         if same is not None and same.number != known.number:
             raise errors.Conflict("environment_exists", f"An environment '{name}' already exists.")
-        # Later than before, even within one millisecond: it tells versions apart.
-        updated_at = max(scope.now, known.updated_at + 1)
-        if "options" in changes:
-            changes = {**changes, "options": _dated(changes["options"], known, scope.now)}
-        changed = msgspec.structs.replace(known, **changes, updated_at=updated_at)
-        await environments.update(changed)
-        await self._announce(scope, known, changed)
-        return changed
+        return await self._store(scope, known, changes)
 
     async def change(
         self, scope: Scope, known: Environment, policy: MfaPolicy, options: EnvironmentOptions
     ) -> Environment:
         """Store policy and options of an environment whose row is locked."""
-        changed = msgspec.structs.replace(
-            known,
-            mfa_policy=policy,
-            options=_dated(msgspec.json.encode(options).decode(), known, scope.now),
-            updated_at=max(scope.now, known.updated_at + 1),
-        )
+        changes = {"mfa_policy": policy, "options": msgspec.json.encode(options).decode()}
+        return await self._store(scope, known, changes)
+
+    async def _store(self, scope: Scope, known: Environment, changes: dict[str, str]) -> Environment:
+        # Later than before, even within one millisecond: it tells versions apart.
+        updated_at = max(scope.now, known.updated_at + 1)
+        if "options" in changes:
+            changes = {**changes, "options": _dated(changes["options"], known, scope.now)}
+        changed = msgspec.structs.replace(known, **changes, updated_at=updated_at)
         await scope.tx.environments.update(changed)
         await self._announce(scope, known, changed)
         return changed
