@@ -1845,6 +1845,13 @@ MUTANTS = [
         GRACE,
     ),
     Mutant(
+        "another policy forgets the deadlines that operators have given",
+        "rules/tenants/mfa_policies.py",
+        "            grace_given=options.mfa.grace_given,\n",
+        "",
+        GRACE,
+    ),
+    Mutant(
         "an exemption does not end",
         "models/mfa_policies.py",
         "if self.until is None or now < self.until else",

@@ -249,6 +249,9 @@ async def test_operator_gives_a_new_deadline_with_a_reason(application: Applicat
     stored = await decide(application, user, policy="default", grace_until=until, reason="lost phone")
     assert (stored["grace"], stored["outcome"]) == ("running", "in_grace")
     assert deadline(await application.password(user)) == stored["grace_until"]
+    # Another document does not make the server forget that there are deadlines of operators.
+    await put(application, policy="required")
+    application.clock.advance(2)
     await application.enroll(user, totp_secret=SECRET[::-1])
     (ended,) = await application.events("authfactor.grace_ended")
     assert ended["data"]["reason"] == "enrolled"
