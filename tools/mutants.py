@@ -1888,8 +1888,8 @@ MUTANTS = [
     ),
     Mutant(
         "a recovery code counts although the policy leaves it out",
-        "rules/factors/recovery_codes.py",
-        "if names_methods(scope.environment) and not await _is_allowed(scope, user_id):",
+        "rules/factors/challenges.py",
+        "if not await codes.are_allowed(scope, factor):",
         "if False:",
         POLICY_RULES,
     ),

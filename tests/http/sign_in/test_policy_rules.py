@@ -1,5 +1,6 @@
 """Rules, methods, and decisions about single users: every grant obeys them, at no cost where none apply."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -209,11 +210,19 @@ async def recovery_code(application: Application, user: Json) -> str:
     return str(fields(made, 201)["codes"][0])
 
 
+async def imported_recovery_code(application: Application, user: Json) -> str:
+    """One of few bits, whose attempts are counted."""
+    body = {"codes": ["k7x9q2ab"]}
+    fields(await application.api.put(f"/authfactor/users/{user['id']}/recovery_codes", json=body), 200)
+    return body["codes"][0]
+
+
+@pytest.mark.parametrize("make", [recovery_code, imported_recovery_code])
 async def test_recovery_code_that_the_policy_leaves_out_is_neither_accepted_nor_spent(
-    application: Application,
+    application: Application, make: Callable[[Application, Json], Awaitable[str]]
 ) -> None:
     user = await application.member()
-    code = await recovery_code(application, user)
+    code = await make(application, user)
     await put(application, policy="if_enrolled", methods=["totp"])
     pending = await application.begin(user)
     body = refused(await application.answer(pending, code), "invalid_one_time_code")
@@ -222,6 +231,8 @@ async def test_recovery_code_that_the_policy_leaves_out_is_neither_accepted_nor_
     assert (verified.json()["valid"], verified.json()["reason"]) == (False, "method_not_allowed")
     refused(await application.password(user, code=code), "invalid_credentials")
     assert application.sql("SELECT count(*) FROM recovery_codes WHERE used_at IS NOT NULL") == [(0,)]
+    attempts = f"SELECT attempts FROM challenges WHERE id = '{pending.challenge}'"  # noqa: S608 - an id
+    assert application.sql(attempts) == [(0,)]
     assert (await application.answer(pending)).status_code == 200
     application.clock.advance(PERIOD)
     await put(application, policy="if_enrolled")

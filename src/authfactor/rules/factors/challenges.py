@@ -155,24 +155,21 @@ class Challenges:
         raising = None if challenge.session_id is None else self._session_raising()
         if raising is not None and not await raising.allows_recovery(scope, challenge):
             return await self._refuse_malformed(scope, challenge_id, found)
-        bits = await self._recovery_codes().bits(scope, factor, typed)
+        codes = self._recovery_codes()
+        bits = await codes.bits(scope, factor, typed)
         if bits is None:
             return await self._refuse_malformed(scope, challenge_id, found)
+        refusal = challenge_state.stale(challenge, scope.now)
+        if refusal is not None and not (repeatable and challenge.verified_at is not None):
+            raise refusal
+        if not await codes.are_allowed(scope, factor):
+            return Verification(challenge, valid=False, reason="method_not_allowed")
         if bits < recovery_code.ENOUGH_BITS:
             # Never repeated: guesses at a closed challenge would be counted nowhere.
             outcome = await self._judge_guessable(scope, challenge_id, typed.text, emit=emit)
         else:
-            refusal = challenge_state.stale(challenge, scope.now)
-            if refusal is not None and not (repeatable and challenge.verified_at is not None):
-                raise refusal
-            outcome = await self._recovery_codes().judge(
-                scope,
-                challenge,
-                factor,
-                typed.text,
-                emit=emit,
-                repeated_since=scope.now - REPEAT_TIME if repeatable else None,
-            )
+            since = scope.now - REPEAT_TIME if repeatable else None
+            outcome = await codes.judge(scope, challenge, factor, typed.text, emit=emit, repeated_since=since)
         if raising is not None and outcome.repeated:
             await raising.require_alive(scope, challenge)
         elif raising is not None and outcome.valid:

@@ -124,6 +124,10 @@ class RecoveryCodeSets:
             return recovery_code.BITS
         return await scope.tx.recovery_codes.imported_bits(scope.number, factor.user_id or "")
 
+    async def are_allowed(self, scope: Scope, factor: FactorRecord) -> bool:
+        """Return whether the policy accepts recovery codes; no statement where it names no methods."""
+        return not names_methods(scope.environment) or await _is_allowed(scope, factor.user_id or "")
+
     async def spend_guessable(
         self, scope: Scope, attempt: CodeAttempt, code: str
     ) -> Verification | CodeReason:
@@ -156,15 +160,13 @@ class RecoveryCodeSets:
         emit: bool,
         repeated_since: int | None,
     ) -> Verification:
-        """Spend a code on a challenge of an active factor, whatever locks its user, if the policy allows it.
+        """Spend a code on a challenge of an active factor, whatever locks its user.
 
         `repeated_since`: the code that closed this challenge since then gets its result again; None repeats
         nothing. Raises `TooManyAttempts` for a wrong code beyond the pace, and `ChallengeAlreadyVerified`
         when a concurrent code has closed the challenge.
         """
         user_id = factor.user_id or ""
-        if names_methods(scope.environment) and not await _is_allowed(scope, user_id):
-            return Verification(challenge, valid=False, reason="method_not_allowed")
         digests = self._vault.digests(_PURPOSE, _bound(scope, user_id, code))
         if challenge.verified_at is None and await scope.tx.recovery_codes.spend(
             scope.number, user_id, digests, scope.now, challenge.id, recovery_code.ENOUGH_BITS
