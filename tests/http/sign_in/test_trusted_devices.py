@@ -505,6 +505,14 @@ async def recovery_code_used(trusting: Trusting) -> None:
     fields(await application.answer(await application.begin(user), codes[0]), 200)
 
 
+async def imported_recovery_code_used(trusting: Trusting) -> None:
+    """One of few bits, which goes another way through the rules."""
+    application, user = trusting.application, trusting.user
+    body = {"codes": ["k7x9q2ab"]}
+    fields(await application.api.put(f"/authfactor/users/{user['id']}/recovery_codes", json=body), 200)
+    fields(await application.answer(await application.begin(user), body["codes"][0]), 200)
+
+
 async def device_revoked(trusting: Trusting) -> None:
     path = f"/authfactor/users/{trusting.user['id']}/trusted_devices/{trusting.device['id']}"
     for _ in range(2):
@@ -538,6 +546,7 @@ ENDINGS: dict[Callable[[Trusting], Awaitable[None]], str | None] = {
     factor_added: None,
     reset: "factor_deleted",
     recovery_code_used: "recovery_code_used",
+    imported_recovery_code_used: "recovery_code_used",
     device_revoked: "revoked",
     all_revoked: "revoked",
     switched_off_and_on: None,

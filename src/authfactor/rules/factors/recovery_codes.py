@@ -146,7 +146,7 @@ class RecoveryCodeSets:
         if not await tx.challenges.close(number, challenge.id, scope.now):
             # Rolls back: the code stays unused.
             raise errors.ChallengeAlreadyVerified(challenge.id)
-        left = await self._tell_use(scope, user_id, challenge)
+        left = await self._complete_use(scope, user_id, challenge)
         closed = challenge_state.closed(challenge, scope.now)
         return Verification(closed, valid=True, recovery_codes_remaining=left)
 
@@ -198,12 +198,12 @@ class RecoveryCodeSets:
             raise errors.ChallengeAlreadyVerified(challenge.id)
         if attempt_limits.locked_until(record, scope.now) is not None:
             await self._log.append(scope, event_log.USER_UNLOCKED, user_id, UnlockedUser(user_id))
-        await end_devices(scope, self._log, user_id, "recovery_code_used")
-        left = await self._tell_use(scope, user_id, challenge)
+        left = await self._complete_use(scope, user_id, challenge)
         return Verification(_closed(challenge, scope.now), valid=True, recovery_codes_remaining=left)
 
-    async def _tell_use(self, scope: Scope, user_id: str, challenge: ChallengeRecord) -> int:
-        """Append the events of a use; return how many codes are left."""
+    async def _complete_use(self, scope: Scope, user_id: str, challenge: ChallengeRecord) -> int:
+        """End the user's trusted devices and append the events of a use; return how many codes are left."""
+        await end_devices(scope, self._log, user_id, "recovery_code_used")
         left = (await scope.tx.recovery_codes.count(scope.number, user_id)).remaining
         used = UsedRecoveryCode(user_id, challenge.id, left)
         await self._log.append(scope, event_log.RECOVERY_CODES_USED, user_id, used)
