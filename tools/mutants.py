@@ -1733,6 +1733,13 @@ MUTANTS = [
         ("tests/rules/test_after_restore.py", "-k", "sqlite"),
     ),
     Mutant(
+        "the clock of a server is judged by codes from before it was set back",
+        "rules/factors/server_clock.py",
+        "0 <= self._until - seconds <= SPAN_SECONDS",
+        "seconds <= self._until",
+        DRIFT,
+    ),
+    Mutant(
         "a recovery code works twice",
         "store/tables/recovery_codes.py",
         "AND user_id = $2 AND used_at IS NULL AND (bits",

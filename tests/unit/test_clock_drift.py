@@ -126,3 +126,13 @@ def test_too_few_codes_tell_nothing_about_this_servers_clock() -> None:
     assert clock.median(feed(clock, [1] * (BATCH - 1))) is None
     slow = ServerClock()
     assert slow.median(feed(slow, [1] * BATCH, seconds_apart=SPAN_SECONDS / (BATCH - 1) + 1)) is None
+
+
+def test_clock_that_is_set_back_is_not_judged_by_codes_from_before() -> None:
+    clock = ServerClock()
+    end = feed(clock, [-1] * BATCH)
+    assert clock.median(end - 1) is None
+    feed(clock, [-1] * (BATCH - 1), start=end)
+    clock.add(end - 3600, -1)
+    assert clock.median(end - 3600) is None
+    assert clock.median(feed(clock, [0] * BATCH, start=end - 3600)) == 0

@@ -36,6 +36,6 @@ class ServerClock:
     def median(self, seconds: int) -> int | None:
         """Return by how many steps phones are ahead of this clock, or None: fewer codes in 10 minutes.
 
-        An answer is kept for 10 minutes.
+        An answer is kept for 10 minutes, or until the clock is set back.
         """
-        return self._median if seconds <= self._until else None
+        return self._median if 0 <= self._until - seconds <= SPAN_SECONDS else None
