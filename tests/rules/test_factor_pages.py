@@ -488,6 +488,17 @@ async def test_link_names_only_an_open_session_of_its_user(installation: Install
     for session_id in (foreign, ended, "session_x", "\0"):
         with pytest.raises(errors.NotFound):
             await issue(installation, user, session_id=session_id)
+    with pytest.raises(errors.SessionEnded):
+        await issue(installation, user, session_id=ended)
+
+
+async def test_link_names_no_session_that_was_idle_for_too_long(open_installation: Opener) -> None:
+    installation = await open_installation(session_inactivity=60)
+    user = await installation.user()
+    idle = await sign_in(installation, user)
+    installation.clock.advance(60)
+    with pytest.raises(errors.SessionEnded):
+        await issue(installation, user, session_id=idle)
 
 
 async def test_leaving_ends_the_page_session_and_what_was_not_finished(installation: Installation) -> None:

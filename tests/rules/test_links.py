@@ -11,7 +11,7 @@ from authfactor.models import EnvironmentOptions, LinkRecord, UserRecord, Verifi
 from authfactor.otp import base32, totp
 from authfactor.rules.links.links import IssuedLink
 from authfactor.rules.links.page_sessions import CodeOutcome, PageSession
-from authfactor.wire.links import CreateChallengeLink, CreateEnrollmentLink, status_of
+from authfactor.wire.links import CreateChallengeLink, CreateEnrollmentLink, CreateFactorsLink, status_of
 from tests.support.clock import DAY, MINUTE
 from tests.support.installation import Installation
 
@@ -367,9 +367,15 @@ async def test_all_problems_of_a_link_request_are_reported_together(installation
 
 async def test_link_for_a_user_of_another_environment_is_refused(installation: Installation) -> None:
     user = await installation.user()
-    request = CreateEnrollmentLink(user_id=user.id)
-    with pytest.raises(errors.NotFound):
-        await installation.af.run(installation.af.links.create_enrollment(installation.other, request))
+    links, other = installation.af.links, installation.other
+    for unit in (
+        links.create_enrollment(other, CreateEnrollmentLink(user_id=user.id)),
+        links.create_challenge(other, CreateChallengeLink(user_id=user.id)),
+        links.create_factors(other, CreateFactorsLink(user_id=user.id)),
+    ):
+        with pytest.raises(errors.NotFound) as refusal:
+            await installation.af.run(unit)
+        assert refusal.value.kind == "User"
 
 
 async def test_link_of_another_environment_or_purpose_is_not_found(installation: Installation) -> None:

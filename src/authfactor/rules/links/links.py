@@ -81,6 +81,7 @@ class Links:
     async def _create_enrollment(
         self, scope: Scope, user_id: str, issuer: str | None, account: str | None, return_to: str | None
     ) -> IssuedLink:
+        await self._check_subject(scope, user_id)
         link = self._new(scope, "enrollment", user_id, return_to=return_to, issuer=issuer, account=account)
         return await self._issue(scope, link)
 
@@ -99,7 +100,7 @@ class Links:
         if items:
             raise InvalidRequest(*items)
         self._check_base_url()
-        session_id = without_nul(request.session_id or "") or None
+        session_id = without_nul(request.session_id) if request.session_id else None
         remember = bool(request.remember_device)
         if session_id is not None and remember:
             text = (
@@ -121,12 +122,7 @@ class Links:
         *,
         remember_device: bool,
     ) -> IssuedLink:
-        if session_id is not None:
-            session = await scope.tx.sessions.by_id(scope.number, session_id)
-            if session is None or session.user_id != user_id:
-                raise errors.NotFound("Session", session_id)
-            if not session_state.is_alive(session, self._settings, scope.now):
-                raise errors.SessionEnded(session_id)
+        await self._check_subject(scope, user_id, session_id)
         factor_id = _requested_factor(await scope.tx.factors.of_user(scope.number, user_id), factor_id)
         link = self._new(
             scope,
@@ -142,8 +138,8 @@ class Links:
     def create_factors(self, environment: Environment, request: wire.CreateFactorsLink) -> Unit[IssuedLink]:
         """Create a link to the page on which a user manages their factors (decision 0046).
 
-        Raises as `create_enrollment` does; the unit raises `NotFound`, also for a session that is not an open
-        one of this user.
+        Raises as `create_enrollment` does; the unit raises `NotFound`, also for a session that is not the
+        user's, and `SessionEnded`.
         """
         items: list[Item] = []
         user_id = _required(request.user_id, items)
@@ -158,10 +154,7 @@ class Links:
     async def _create_factors(
         self, scope: Scope, user_id: str, session_id: str | None, return_to: str | None
     ) -> IssuedLink:
-        if session_id is not None:
-            session = await scope.tx.sessions.by_id(scope.number, session_id)
-            if session is None or session.user_id != user_id or session.ended_at is not None:
-                raise errors.NotFound("Session", session_id)
+        await self._check_subject(scope, user_id, session_id)
         link = self._new(scope, "factors", user_id, return_to=return_to, session_id=session_id)
         return await self._issue(scope, link)
 
@@ -172,6 +165,18 @@ class Links:
         if link is None or link.purpose != purpose:
             raise errors.NotFound(KINDS[purpose], link_id)
         return link
+
+    async def _check_subject(self, scope: Scope, user_id: str, session_id: str | None = None) -> None:
+        """Check the user of a link, and the session that it names if it does."""
+        if await scope.tx.users.by_id(scope.number, user_id) is None:
+            raise errors.NotFound("User", user_id)
+        if session_id is None:
+            return
+        session = await scope.tx.sessions.by_id(scope.number, session_id)
+        if session is None or session.user_id != user_id:
+            raise errors.NotFound("Session", session_id)
+        if not session_state.is_alive(session, self._settings, scope.now):
+            raise errors.SessionEnded(session_id)
 
     def _check_base_url(self) -> None:
         if not self._settings.base_url_is_safe:
@@ -211,8 +216,6 @@ class Links:
         )
 
     async def _issue(self, scope: Scope, link: LinkRecord) -> IssuedLink:
-        if await scope.tx.users.by_id(scope.number, link.user_id) is None:
-            raise errors.NotFound("User", link.user_id)
         token = random_token(self._entropy)
         await scope.tx.links.insert(link, hash_of(token))
         await self._log.append(scope, event_log.LINK_CREATED, link.user_id, wire.link_event_data(link))
