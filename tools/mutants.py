@@ -1986,6 +1986,26 @@ MUTANTS = [
         FACTOR_PAGES,
     ),
     Mutant(
+        "a factor added while the user leaves stays pending",
+        "rules/links/factor_pages.py",
+        """        page_session, inside = await self._locked(scope, link_id, secret)
+        pending = await _pending(inside, page_session.link)
+        if pending is not None:
+""",
+        """        page_session, inside = await _load(scope, link_id, secret)
+        pending = await _pending(inside, page_session.link)
+        if pending is not None:
+""",
+        FACTOR_PAGES,
+    ),
+    Mutant(
+        "a link names a session that was idle for too long",
+        "rules/links/links.py",
+        "if not session_state.is_alive(session, self._settings, scope.now):",
+        "if session.ended_at is not None:",
+        FACTOR_PAGES,
+    ),
+    Mutant(
         "two clicks make two sets of recovery codes",
         "rules/links/factor_pages.py",
         "if (known.created_at or 0) != replaces:",

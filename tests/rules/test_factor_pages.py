@@ -516,6 +516,16 @@ async def test_leaving_ends_the_page_session_and_what_was_not_finished(installat
     assert (await installation.events())[-1] == "authfactor.link_completed"
 
 
+async def test_factor_added_while_the_user_leaves_is_not_left_behind(installation: Installation) -> None:
+    user = await installation.user()
+    pages = [await visit(installation, user) for _ in range(5)]
+    for page in pages:
+        clicks = [page.do("leave" if at == AT_ONCE // 2 else "start_adding") for at in range(AT_ONCE)]
+        results = await asyncio.gather(*clicks, return_exceptions=True)
+        assert {type(result) for result in results if isinstance(result, Exception)} <= {errors.LinkUnknown}
+        assert installation.sql("SELECT count(*) FROM factors") == [(0,)]
+
+
 async def test_next_link_removes_what_an_expired_page_left_behind(installation: Installation) -> None:
     user = await installation.user()
     page = await visit(installation, user)

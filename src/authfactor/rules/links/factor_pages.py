@@ -251,7 +251,7 @@ class FactorPages:
     @installation_unit
     async def leave(self, scope: InstallationScope, link_id: str, secret: str) -> PageSession:
         """End the page session, and delete a factor that still waits for its first code."""
-        page_session, inside = await _load(scope, link_id, secret)
+        page_session, inside = await self._locked(scope, link_id, secret)
         pending = await _pending(inside, page_session.link)
         if pending is not None:
             await inside.tx.factors.delete_pending(inside.number, pending.id)
