@@ -1981,7 +1981,7 @@ MUTANTS = [
     Mutant(
         "the last factor goes without a warning",
         "rules/links/factor_pages.py",
-        "if not knows_last and await self._is_last(inside, factor):",
+        "if is_last and not knows_last:",
         "if False:",
         FACTOR_PAGES,
     ),

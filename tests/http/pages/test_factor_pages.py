@@ -251,6 +251,14 @@ def test_one_of_two_apps_goes_without_the_warning(visit: Visit) -> None:
     assert visit.ids() == [first]
 
 
+def test_only_app_that_got_a_second_meanwhile_is_not_said_to_be_the_last(visit: Visit) -> None:
+    first = visit.add()
+    assert "your only authenticator app" in visit.get(f"/remove/{first}").text
+    second = visit.add()
+    assert visit.post(f"/remove/{first}", last="yes").headers["location"] == f"{visit.home}?done=removed"
+    assert visit.ids() == [second]
+
+
 def test_unknown_message_is_not_shown(visit: Visit) -> None:
     text = visit.get("?done=<b>x</b>").text
     assert 'role="status"' not in text

@@ -194,11 +194,11 @@ async def remove(request: PageRequest) -> Response:
     knows_last = request.form().get("last") == "yes"
     unit = request.af.factor_pages.remove(link_id, parts.secret(request), factor_id, knows_last=knows_last)
     try:
-        await request.af.run(unit)
+        was_last = await request.af.run(unit)
     except LastFactor:
         # The other one was removed since the page was shown.
         return request.redirect(f"{parts.home(request)}/remove/{factor_id}")
-    return parts.done(request, "removed_last" if knows_last else "removed")
+    return parts.done(request, "removed_last" if was_last else "removed")
 
 
 @parts.asks_for_a_code("recovery-codes")

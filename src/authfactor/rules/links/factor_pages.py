@@ -203,10 +203,11 @@ class FactorPages:
         page_session, inside = await self._locked(scope, link_id, secret)
         factor = await self._own(inside, page_session, factor_id)
         await self._require_confirmed(inside, page_session)
-        if not knows_last and await self._is_last(inside, factor):
+        is_last = await self._is_last(inside, factor)
+        if is_last and not knows_last:
             raise LastFactor
         await self._factors.delete(page_session.environment, factor_id)(inside.tx)
-        return factor
+        return is_last
 
     @installation_unit
     async def make_recovery_codes(
