@@ -11,8 +11,11 @@ from authfactor.models import Environment, LinkPurpose, LinkRecord
 from authfactor.wire import links as wire
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from authfactor.core import Authfactor
     from authfactor.rules.links.links import IssuedLink
+    from authfactor.store import Unit
 
 
 @click.group("links", no_args_is_help=True)
@@ -32,15 +35,8 @@ return_option = click.option(
 @click.pass_context
 def enroll(ctx: click.Context, user_id: str, return_to: str | None, issuer: str | None) -> None:
     """Create a link to a page where the user enrolls a factor. Example: authfactor links enroll user_01…"""
-    options = context.global_options(ctx)
     request = wire.CreateEnrollmentLink(user_id=user_id, return_to=return_to, totp_issuer=issuer)
-
-    async def work(af: Authfactor, environment: Environment) -> tuple[IssuedLink, int]:
-        unit = af.links.create_enrollment(environment, request)
-        made = await context.run_audited(af, environment, unit, "link.create", lambda it: it.link.id)
-        return made, af.clock()
-
-    _print_issued(options, *context.run(options, work))
+    _create(ctx, lambda af, environment: af.links.create_enrollment(environment, request))
 
 
 @links.command("challenge")
@@ -59,7 +55,6 @@ def challenge(
     remember_device: bool,
 ) -> None:
     """Create a link to a page where the user enters a code. Example: authfactor links challenge user_01…"""
-    options = context.global_options(ctx)
     request = wire.CreateChallengeLink(
         user_id=user_id,
         return_to=return_to,
@@ -67,13 +62,7 @@ def challenge(
         session_id=session,
         remember_device=remember_device,
     )
-
-    async def work(af: Authfactor, environment: Environment) -> tuple[IssuedLink, int]:
-        unit = af.links.create_challenge(environment, request)
-        made = await context.run_audited(af, environment, unit, "link.create", lambda it: it.link.id)
-        return made, af.clock()
-
-    _print_issued(options, *context.run(options, work))
+    _create(ctx, lambda af, environment: af.links.create_challenge(environment, request))
 
 
 @links.command("factors")
@@ -83,15 +72,8 @@ def challenge(
 @click.pass_context
 def factors(ctx: click.Context, user_id: str, return_to: str | None, session: str | None) -> None:
     """Create a link to a page where the user manages factors. Example: authfactor links factors user_01…"""
-    options = context.global_options(ctx)
     request = wire.CreateFactorsLink(user_id=user_id, return_to=return_to, session_id=session)
-
-    async def work(af: Authfactor, environment: Environment) -> tuple[IssuedLink, int]:
-        unit = af.links.create_factors(environment, request)
-        made = await context.run_audited(af, environment, unit, "link.create", lambda it: it.link.id)
-        return made, af.clock()
-
-    _print_issued(options, *context.run(options, work))
+    _create(ctx, lambda af, environment: af.links.create_factors(environment, request))
 
 
 @links.command("get")
@@ -115,7 +97,15 @@ def get(ctx: click.Context, link_id: str, kind: LinkPurpose) -> None:
     _print_link(options, wire.link(link, now))
 
 
-def _print_issued(options: context.GlobalOptions, issued: IssuedLink, now: int) -> None:
+def _create(ctx: click.Context, prepare: Callable[[Authfactor, Environment], Unit[IssuedLink]]) -> None:
+    options = context.global_options(ctx)
+
+    async def work(af: Authfactor, environment: Environment) -> tuple[IssuedLink, int]:
+        unit = prepare(af, environment)
+        made = await context.run_audited(af, environment, unit, "link.create", lambda it: it.link.id)
+        return made, af.clock()
+
+    issued, now = context.run(options, work)
     _print_link(options, wire.link(issued.link, now, issued.url))
 
 

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from authfactor.http.pages import page_branding
 from authfactor.http.request import Request
 from authfactor.http.response import Response
-from authfactor.http.routing import Route
+from authfactor.http.routing import Handler, Route
 from authfactor.models import BrandingRecord, LinkPurpose
 from authfactor.rules.links.links import IssuedLink
 from authfactor.wire import links
+from authfactor.wire.requests import RequestModel
 
 TAG = "links to pages"
 
@@ -81,72 +82,51 @@ def _branding(request: Request, branding: BrandingRecord | None) -> links.Brandi
     return links.branding(branding, None if path is None else f"{base}{path}")
 
 
+def _link_routes(
+    path: str, what: str, create: Handler, get: Handler, takes: type[RequestModel], gives: type[links.Link]
+) -> list[Route]:
+    """Return the routes of one kind of link."""
+    return [
+        Route(
+            "POST",
+            path,
+            create,
+            201,
+            f"Create {what}",
+            takes=takes,
+            requires=("user_id",),
+            gives=gives,
+            refusals=(404, 409, 422),
+            tag=TAG,
+        ),
+        Route("GET", f"{path}/{{link_id}}", get, 200, f"Get {what}", gives=gives, refusals=(404,), tag=TAG),
+    ]
+
+
 ROUTES = [
-    Route(
-        "POST",
+    *_link_routes(
         "/authfactor/enrollment_links",
+        "an enrollment link",
         create_enrollment_link,
-        201,
-        "Create an enrollment link",
-        takes=links.CreateEnrollmentLink,
-        requires=("user_id",),
-        gives=links.EnrollmentLink,
-        refusals=(404, 409, 422),
-        tag=TAG,
-    ),
-    Route(
-        "GET",
-        "/authfactor/enrollment_links/{link_id}",
         get_enrollment_link,
-        200,
-        "Get an enrollment link",
-        gives=links.EnrollmentLink,
-        refusals=(404,),
-        tag=TAG,
+        links.CreateEnrollmentLink,
+        links.EnrollmentLink,
     ),
-    Route(
-        "POST",
+    *_link_routes(
         "/authfactor/challenge_links",
+        "a challenge link",
         create_challenge_link,
-        201,
-        "Create a challenge link",
-        takes=links.CreateChallengeLink,
-        requires=("user_id",),
-        gives=links.ChallengeLink,
-        refusals=(404, 409, 422),
-        tag=TAG,
-    ),
-    Route(
-        "GET",
-        "/authfactor/challenge_links/{link_id}",
         get_challenge_link,
-        200,
-        "Get a challenge link",
-        gives=links.ChallengeLink,
-        refusals=(404,),
-        tag=TAG,
+        links.CreateChallengeLink,
+        links.ChallengeLink,
     ),
-    Route(
-        "POST",
+    *_link_routes(
         "/authfactor/factors_links",
+        "a link to the factors page",
         create_factors_link,
-        201,
-        "Create a link to the factors page",
-        takes=links.CreateFactorsLink,
-        requires=("user_id",),
-        gives=links.FactorsLink,
-        refusals=(404, 409, 422),
-        tag=TAG,
-    ),
-    Route(
-        "GET",
-        "/authfactor/factors_links/{link_id}",
         get_factors_link,
-        200,
-        "Get a link to the factors page",
-        gives=links.FactorsLink,
-        refusals=(404,),
-        tag=TAG,
+        links.CreateFactorsLink,
+        links.FactorsLink,
     ),
     Route(
         "GET",
