@@ -1974,8 +1974,8 @@ MUTANTS = [
     Mutant(
         "a pending factor confirms on the factors page",
         "rules/links/factor_pages.py",
-        "active = sorted(_active(found), key=_last_used, reverse=True)",
-        "active = sorted(found, key=_last_used, reverse=True)",
+        "return sorted(_active(factors), key=",
+        "return sorted(factors, key=",
         FACTOR_PAGES,
     ),
     Mutant(

@@ -54,7 +54,7 @@ def _wrap(then: str, handler: PageHandler) -> PageHandler:
 
 async def view(request: PageRequest) -> FactorsPage:
     """Return what the page shows, and speak the user's language from now on."""
-    page = await request.af.read(request.af.factor_pages.view(request.ids[0], secret(request)))
+    page = await request.af.read(request.af.factor_pages.view(request.ids[0], request.page_secret()))
     return page._replace(page_session=in_users_language(request, page.page_session))
 
 
@@ -98,11 +98,3 @@ def done(request: PageRequest, message: str, verdict: str | None = None) -> Resp
 def home(request: PageRequest) -> str:
     """Return the path of the page."""
     return f"/factors/{quote(request.ids[0], safe='')}"
-
-
-def secret(request: PageRequest) -> str:
-    """Return the page session's secret from its cookie. Raises `LinkUnknown` without one."""
-    secret = request.cookie(request.ids[0])
-    if not secret:
-        raise errors.LinkUnknown
-    return secret

@@ -58,7 +58,7 @@ async def show_confirmation(request: PageRequest) -> Response:
 async def confirm(request: PageRequest) -> Response:
     """Check a code and go on with what it was asked for."""
     form, (link_id, then) = request.form(), request.ids
-    secret, code = parts.secret(request), form.get("code", "")
+    secret, code = request.page_secret(), form.get("code", "")
     unit = request.af.factor_pages.confirm(link_id, secret, form.get("factor_id", ""), code)
     try:
         _, verification = await request.af.run(unit)
@@ -102,7 +102,7 @@ async def rename(request: PageRequest) -> Response:
     link_id, factor_id = request.ids
     name = request.form().get("name", "")
     try:
-        await request.af.run(request.af.factor_pages.rename(link_id, parts.secret(request), factor_id, name))
+        await request.af.run(request.af.factor_pages.rename(link_id, request.page_secret(), factor_id, name))
     except errors.InvalidRequest:
         refused = factor_rows.RefusedName(factor_id, name, request.texts("factors.name_invalid"))
         return _render_page(request, await parts.view(request), refused)
@@ -113,7 +113,7 @@ async def rename(request: PageRequest) -> Response:
 async def start_adding(request: PageRequest) -> Response:
     """Enroll another factor and go on to its code."""
     try:
-        await request.af.run(request.af.factor_pages.start_adding(request.ids[0], parts.secret(request)))
+        await request.af.run(request.af.factor_pages.start_adding(request.ids[0], request.page_secret()))
     except errors.InvalidRequest as error:
         if any(item.code == "factor_limit_reached" for item in error.items):
             return parts.done(request, "full")
@@ -125,7 +125,7 @@ async def start_adding(request: PageRequest) -> Response:
 async def show_adding(request: PageRequest) -> Response:
     """Show the secret of the factor that is being added, and ask for its first code."""
     page_session = await request.af.read(
-        request.af.factor_pages.view_adding(request.ids[0], parts.secret(request))
+        request.af.factor_pages.view_adding(request.ids[0], request.page_secret())
     )
     if page_session.factor is None:
         return request.redirect(parts.home(request))
@@ -135,7 +135,7 @@ async def show_adding(request: PageRequest) -> Response:
 @parts.asks_for_a_code("add")
 async def finish_adding(request: PageRequest) -> Response:
     """Check the first code of the factor that is being added."""
-    code, secret = request.form().get("code", ""), parts.secret(request)
+    code, secret = request.form().get("code", ""), request.page_secret()
     try:
         unit = request.af.factor_pages.finish_adding(request.ids[0], secret, code)
         page_session, verification = await request.af.run(unit)
@@ -192,7 +192,7 @@ async def remove(request: PageRequest) -> Response:
     """Remove a factor."""
     link_id, factor_id = request.ids
     knows_last = request.form().get("last") == "yes"
-    unit = request.af.factor_pages.remove(link_id, parts.secret(request), factor_id, knows_last=knows_last)
+    unit = request.af.factor_pages.remove(link_id, request.page_secret(), factor_id, knows_last=knows_last)
     try:
         was_last = await request.af.run(unit)
     except LastFactor:
@@ -218,7 +218,7 @@ async def make_codes(request: PageRequest) -> Response:
     """Make recovery codes and show them; only this response has them."""
     given = request.form().get("replaces", "")
     replaces = int(given) if given.isascii() and given.isdigit() and len(given) < 20 else -1  # noqa: PLR2004 - 64 bits
-    unit = request.af.factor_pages.make_recovery_codes(request.ids[0], parts.secret(request), replaces)
+    unit = request.af.factor_pages.make_recovery_codes(request.ids[0], request.page_secret(), replaces)
     try:
         page_session, made = await request.af.run(unit)
     except RecoveryCodesMade:
@@ -246,7 +246,7 @@ async def forget_device(request: PageRequest) -> Response:
     """End a trusted device; its next sign-in asks for a code."""
     link_id, device_id = request.ids
     try:
-        await request.af.run(request.af.factor_pages.forget_device(link_id, parts.secret(request), device_id))
+        await request.af.run(request.af.factor_pages.forget_device(link_id, request.page_secret(), device_id))
     except errors.NotFound:
         return parts.done(request, "device_gone")
     return parts.done(request, "forgotten")
@@ -264,13 +264,13 @@ async def show_sessions_end(request: PageRequest) -> Response:
 @parts.asks_for_a_code("sessions")
 async def end_sessions(request: PageRequest) -> Response:
     """End all sessions but that of this browser."""
-    await request.af.run(request.af.factor_pages.end_other_sessions(request.ids[0], parts.secret(request)))
+    await request.af.run(request.af.factor_pages.end_other_sessions(request.ids[0], request.page_secret()))
     return parts.done(request, "sessions_ended")
 
 
 async def leave(request: PageRequest) -> Response:
     """End the page session, and return to the application if it said where to."""
-    page_session = await request.af.run(request.af.factor_pages.leave(request.ids[0], parts.secret(request)))
+    page_session = await request.af.run(request.af.factor_pages.leave(request.ids[0], request.page_secret()))
     cookies = [Cookie(request.ids[0], "", 0)]
     if page_session.link.return_to:
         return request.redirect(page_session.link.return_to, cookies=cookies)

@@ -1,13 +1,11 @@
 """Factors, trusted devices and sign-ins as rows of the page on which users manage them."""
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from authfactor.http.pages.browser_names import browser_name
 from authfactor.http.pages.dates import ShownTime, day, shown_time
 from authfactor.http.pages.translations import Translations
 from authfactor.models import FactorDetails, PastSignIn, TrustedDeviceRecord
-
-MAX_NAME: Final = 64
 
 
 class RefusedName(NamedTuple):
@@ -49,7 +47,6 @@ class SignInRow(NamedTuple):
     ip_address: str | None
     is_active: bool
     is_current: bool
-    had_code: bool
 
 
 def app_row(texts: Translations, factor: FactorDetails, refused: RefusedName | None = None) -> AppRow:
@@ -88,7 +85,6 @@ def sign_in_row(texts: Translations, sign_in: PastSignIn, current: str | None) -
         session.ip_address,
         sign_in.is_active,
         session.id == current,
-        session.mfa_at is not None,
     )
 
 

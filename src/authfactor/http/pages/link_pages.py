@@ -57,7 +57,7 @@ async def open_link(request: PageRequest) -> Response:
 
 async def show_step(request: PageRequest) -> Response:
     """Show the enrollment or challenge page to the browser that opened the link."""
-    page_session = await request.af.read(request.af.page_sessions.view(request.ids[0], _secret(request)))
+    page_session = await request.af.read(request.af.page_sessions.view(request.ids[0], request.page_secret()))
     _set_user_language(request, page_session)
     return _render_step(request, page_session)
 
@@ -65,7 +65,7 @@ async def show_step(request: PageRequest) -> Response:
 async def submit_code(request: PageRequest) -> Response:
     """Check the submitted code; a valid one redirects to the application, or first to the recovery codes."""
     code = request.form().get("code", "")
-    secret = _secret(request)
+    secret = request.page_secret()
     try:
         outcome = await request.af.run(request.af.page_sessions.verify(request.ids[0], secret, code))
     except errors.TooManyAttempts as error:
@@ -152,11 +152,3 @@ async def _find_link(request: PageRequest) -> PageSession:
 
 def _set_user_language(request: PageRequest, page_session: PageSession) -> None:
     request.default_language(page_session.user.locale)
-
-
-def _secret(request: PageRequest) -> str:
-    """Return the page session's secret from its cookie. Raises `LinkUnknown` without one."""
-    secret = request.cookie(request.ids[0])
-    if not secret:
-        raise errors.LinkUnknown
-    return secret

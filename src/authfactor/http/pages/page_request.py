@@ -82,6 +82,13 @@ class PageRequest:
         """Return a cookie's value by the name it was set with, or None."""
         return browser_security.read_cookie(self.http_request.headers, name, self.base_url)
 
+    def page_secret(self) -> str:
+        """Return the secret of the page session of the link in the path. Raises `LinkUnknown` without it."""
+        secret = self.cookie(self.ids[0])
+        if not secret:
+            raise errors.LinkUnknown
+        return secret
+
     def render(
         self,
         template: str,

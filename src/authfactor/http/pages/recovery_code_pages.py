@@ -16,7 +16,7 @@ _DISPOSITION: Final = b'attachment; filename="recovery-codes.txt"'
 
 async def make_codes(request: PageRequest) -> Response:
     """Make the codes and show them; only this response has them."""
-    secret = _secret(request)
+    secret = request.page_secret()
     unit = request.af.page_sessions.make_recovery_codes(request.ids[0], secret)
     page_session, made = await request.af.run(unit)
     request.default_language(page_session.user.locale)
@@ -32,7 +32,7 @@ async def make_codes(request: PageRequest) -> Response:
 
 async def download_codes(request: PageRequest) -> Response:
     """Return the codes of the submitted form as a file: nothing else has them."""
-    await request.af.read(request.af.page_sessions.view(request.ids[0], _secret(request)))
+    await request.af.read(request.af.page_sessions.view(request.ids[0], request.page_secret()))
     return codes_as_file(request)
 
 
@@ -46,10 +46,3 @@ def codes_as_file(request: PageRequest) -> Response:
     headers = [pair for pair in browser_security.page_headers(None) if pair[0] != b"content-type"]
     headers += [(b"content-type", b"text/plain; charset=utf-8"), (b"content-disposition", _DISPOSITION)]
     return msgspec.structs.replace(Response(200, text.encode()), headers=tuple(headers))
-
-
-def _secret(request: PageRequest) -> str:
-    secret = request.cookie(request.ids[0])
-    if not secret:
-        raise errors.LinkUnknown
-    return secret

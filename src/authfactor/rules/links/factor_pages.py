@@ -19,6 +19,7 @@ from authfactor.models import (
     RecoveryCodeCount,
     TrustedDeviceRecord,
 )
+from authfactor.rules.authentication import session_state
 from authfactor.rules.authentication.sessions import Sessions
 from authfactor.rules.authentication.trusted_device_tokens import is_allowed
 from authfactor.rules.events import event_log
@@ -60,7 +61,7 @@ class FactorsPage(NamedTuple):
     @property
     def active(self) -> list[FactorDetails]:
         """The factors that can confirm something, the one used last first."""
-        return sorted(_active(self.factors), key=_last_used, reverse=True)
+        return _active_by_use(self.factors)
 
 
 class FactorPages:
@@ -92,8 +93,7 @@ class FactorPages:
         """Return what the page shows. Raises `LinkUnknown` and `LinkExpired`, as every unit here does."""
         page_session, inside = await _load(scope, link_id, secret)
         tx, number, user_id = inside.tx, inside.number, page_session.user.id
-        idle = self._settings.session_inactivity * 1000
-        since = inside.now - idle if idle else -1
+        since = session_state.idle_since(self._settings, inside.now)
         current = page_session.link.session_id or ""
         factors = await tx.factors.details_of_user(number, user_id)
         return FactorsPage(
@@ -118,7 +118,7 @@ class FactorPages:
         """
         page_session, inside = await _load(scope, link_id, secret)
         found = await inside.tx.factors.details_of_user(inside.number, page_session.user.id)
-        active = sorted(_active(found), key=_last_used, reverse=True)
+        active = _active_by_use(found)
         if not active or _is_confirmed(page_session.link, inside.now):
             return CodeOutcome(page_session, None)
         chosen = [factor for factor in active if factor_id in {"", factor.id}]
@@ -194,8 +194,8 @@ class FactorPages:
     @installation_unit
     async def remove(
         self, scope: InstallationScope, link_id: str, secret: str, factor_id: str, *, knows_last: bool
-    ) -> FactorDetails:
-        """Delete a factor by the ordinary rule, and return it.
+    ) -> bool:
+        """Delete a factor by the ordinary rule; return whether it was the last active one.
 
         `knows_last`: the user was told what the end of the last active factor means. Raises `NotFound`,
         `ConfirmationRequired`, and `LastFactor`.
@@ -317,8 +317,8 @@ def _is_confirmed(link: LinkRecord, now: int) -> bool:
     return link.confirmed_at is not None and 0 <= now - link.confirmed_at < CONFIRMATION_LIFE
 
 
-def _last_used(factor: FactorDetails) -> int:
-    return factor.last_used_at or 0
+def _active_by_use(factors: list[FactorDetails]) -> list[FactorDetails]:
+    return sorted(_active(factors), key=lambda factor: factor.last_used_at or 0, reverse=True)
 
 
 def _unknown(factor_id: str) -> errors.NotFound:
