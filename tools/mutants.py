@@ -60,6 +60,7 @@ DEVICES = (
     "sqlite",
 )
 BROWSERS = ("tests/http/pages/test_trusted_browsers.py", "tests/rules/test_trusted_browsers.py")
+PASSKEYS = ("tests/rules/test_passkey_registration.py", "-k", "sqlite")
 REGISTERED = ("tests/unit/webauthn/test_registration.py",)
 ASSERTED = ("tests/unit/webauthn/test_assertion.py",)
 RELYING_PARTY = ("tests/unit/webauthn/test_relying_party.py",)
@@ -2459,6 +2460,53 @@ MUTANTS = [
         ' or link.method != "totp":',
         ":",
         BROWSERS,
+        "a passkey's registration is used twice",
+        "store/tables/passkeys.py",
+        "AND used_at IS NULL AND expires_at > $3",
+        "AND expires_at > $3",
+        PASSKEYS,
+    ),
+    Mutant(
+        "a passkey's registration does not expire",
+        "store/tables/passkeys.py",
+        "AND used_at IS NULL AND expires_at > $3",
+        "AND used_at IS NULL",
+        PASSKEYS,
+    ),
+    Mutant(
+        "a passkey's registration serves other users",
+        "rules/factors/passkeys.py",
+        "(opened.user_id, opened.purpose) == (user_id, _PURPOSE)",
+        "opened.purpose == _PURPOSE",
+        PASSKEYS,
+    ),
+    Mutant(
+        "a ceremony for signing in registers a passkey",
+        "rules/factors/passkeys.py",
+        "(opened.user_id, opened.purpose) == (user_id, _PURPOSE)",
+        "opened.user_id == user_id",
+        PASSKEYS,
+    ),
+    Mutant(
+        "a credential of another user's passkey is registered",
+        "rules/factors/passkeys.py",
+        "if not await scope.tx.passkeys.insert(scope.number, registered.factor, registered.passkey):",
+        "if await scope.tx.passkeys.insert(scope.number, registered.factor, registered.passkey) is None:",
+        PASSKEYS,
+    ),
+    Mutant(
+        "a passkey's sealed key is a TOTP secret others can compute",
+        "rules/factors/passkeys.py",
+        "self._entropy(_SALT_BYTES), user_id",
+        "bytes(_SALT_BYTES), user_id",
+        PASSKEYS,
+    ),
+    Mutant(
+        "a restore leaves registrations of passkeys open",
+        "store/queries/after_restore.py",
+        ', "passkey_ceremonies")',
+        ")",
+        PASSKEYS,
     ),
 ]
 

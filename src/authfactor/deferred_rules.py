@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from authfactor.rules.factors.challenges import Challenges
     from authfactor.rules.factors.clock_resync import ClockResync
     from authfactor.rules.factors.factors import Factors
+    from authfactor.rules.factors.passkeys import Passkeys
     from authfactor.rules.factors.recovery_codes import RecoveryCodeSets
     from authfactor.rules.links.branding import Brandings
     from authfactor.rules.links.factor_pages import FactorPages
@@ -94,6 +95,13 @@ class DeferredRules:
         from authfactor.rules.factors.clock_resync import ClockResync  # noqa: PLC0415 - rarely needed
 
         return ClockResync(self.clock, self.vault, self.events, self.settings, self.challenges)
+
+    @functools.cached_property
+    def passkeys(self) -> "Passkeys":
+        """Passkeys."""
+        from authfactor.rules.factors.passkeys import Passkeys  # noqa: PLC0415 - when there are some
+
+        return Passkeys(self.clock, self.entropy, self.new_id, self.vault, self.settings, self.factors)
 
     @functools.cached_property
     def links(self) -> "Links":

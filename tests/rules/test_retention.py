@@ -41,6 +41,9 @@ BULK: Final = {
         "(environment, token_hash, user_id, password_mark, created_at, expires_at)"
         " VALUES ($1, $2, 'user_1', $2, 1, 1)"
     ),
+    "passkey_ceremonies": (
+        "(environment, id, purpose, challenge, expires_at) VALUES ($1, $2, 'registration', $3, 1)"
+    ),
 }
 PREFIXES: Final = {
     "challenges": ids.CHALLENGE,
@@ -49,6 +52,7 @@ PREFIXES: Final = {
     "sessions": ids.SESSION,
     "links": ids.LINK,
     "refresh_tokens": ids.SESSION,
+    "passkey_ceremonies": "passkey_registration_",
 }
 
 

@@ -18,6 +18,7 @@ from authfactor.models import (
     SigningKey,
     TrustedDeviceRecord,
 )
+from authfactor.models.passkeys import PasskeyCeremony, PasskeyFactor, PasskeyRecord
 from authfactor.store import CodeAttempt, SpendResult, Store, Tx
 from authfactor.store.tables.challenges import CLOSE
 
@@ -48,12 +49,22 @@ TABLES = (
     "user_mfa_policies",
     "trusted_devices",
     "trusted_device_tokens",
+    "passkeys",
+    "passkey_handles",
+    "passkey_ceremonies",
 )
 # These insert into the environment they name, or find a caller by the hash of a secret.
 CREATORS = {"insert", "insert_refresh", "append", "append_all", "claim", "active_by_hash", "put", "replace"}
 CREATORS |= {"failures.charge", "throttles.charge"}
 CREATORS |= {"by_token", "by_session", "insert_token"}
 CREATORS |= {"set_policy", "start_grace", "grant_grace", "record_held_factor"}
+CREATORS |= {"passkeys.keep_handle", "passkeys.open_ceremony"}
+
+PASSKEY_FACTOR = PasskeyFactor("auth_factor_passkey", USER, "Acme", "kim", "sealed", None, 1)
+PASSKEY = PasskeyRecord(
+    PASSKEY_FACTOR.id, USER, "example.org", b"id", 1, "", "", True, False, None, None, "none", "none"
+)
+CEREMONY = PasskeyCeremony("passkey_registration_1", "registration", USER, None, b"challenge", 9)
 
 EMPTY = FailureRecord((), 0, None)
 LOCKED = FailureRecord((9,), 9, 9)
@@ -83,6 +94,10 @@ READS: dict[str, tuple[Callable[[Tx], Awaitable[object]], object]] = {
     "factors.details_of_user": (lambda tx: tx.factors.details_of_user(OTHER, USER), []),
     "factors.details": (lambda tx: tx.factors.details(OTHER, FACTOR), None),
     "user_mfa_policies.of": (lambda tx: tx.user_mfa_policies.of(OTHER, USER), None),
+    "passkeys.of_user": (lambda tx: tx.passkeys.of_user(OTHER, USER), []),
+    "passkeys.by_credential": (lambda tx: tx.passkeys.by_credential(OTHER, "example.org", b"id"), None),
+    "passkeys.handle_of": (lambda tx: tx.passkeys.handle_of(OTHER, USER), None),
+    "passkeys.ceremony": (lambda tx: tx.passkeys.ceremony(OTHER, CEREMONY.id), None),
     "recovery_codes.count": (lambda tx: tx.recovery_codes.count(OTHER, USER), RecoveryCodeCount(0, 0, None)),
     "recovery_codes.use_of": (lambda tx: tx.recovery_codes.use_of(OTHER, USER, ["spent"]), None),
     "recovery_codes.imported_bits": (lambda tx: tx.recovery_codes.imported_bits(OTHER, USER), None),
@@ -132,6 +147,9 @@ WRITES: dict[str, tuple[Callable[[Tx, "Rows"], Awaitable[object]], object]] = {
     "factors.rename": (lambda tx, _: tx.factors.rename(OTHER, FACTOR, "name", 9), False),
     "user_mfa_policies.end_grace": (lambda tx, _: tx.user_mfa_policies.end_grace(OTHER, USER, 9), False),
     "user_mfa_policies.delete": (lambda tx, _: tx.user_mfa_policies.delete(OTHER, USER), False),
+    "passkeys.delete": (lambda tx, _: tx.passkeys.delete(OTHER, PASSKEY.factor_id), False),
+    "passkeys.delete_of_user": (lambda tx, _: tx.passkeys.delete_of_user(OTHER, USER), 0),
+    "passkeys.close_ceremony": (lambda tx, _: tx.passkeys.close_ceremony(OTHER, CEREMONY.id, 1), False),
     "recovery_codes.delete_of_user": (lambda tx, _: tx.recovery_codes.delete_of_user(OTHER, USER), 0),
     "recovery_codes.replace_imported": (
         lambda tx, _: tx.recovery_codes.replace_imported(OTHER, USER, [["new"]], "abcdef", 9, 41),
@@ -231,6 +249,9 @@ async def fill(tx: Tx, rows: "Rows", environment: int) -> None:
     await tx.challenges.allow_recovery(environment, VERIFIED)
     await tx.failures.charge(environment, USER, 5)
     await tx.throttles.charge(environment, USER, 5, 10, 3)
+    await tx.passkeys.insert(environment, PASSKEY_FACTOR, PASSKEY)
+    await tx.passkeys.keep_handle(environment, USER, b"handle")
+    await tx.passkeys.open_ceremony(environment, CEREMONY)
     await tx.recovery_codes.replace_imported(environment, USER, [["unused"], ["spent"]], "abcdef", 1, 64)
     await tx.recovery_codes.spend(environment, USER, ["spent"], 1, CHALLENGE, 0)
     await tx.user_mfa_policies.start_grace(environment, USER, 5, 1)
@@ -311,7 +332,7 @@ def test_every_table_method_with_an_environment_is_listed() -> None:
     methods = {
         f"{table}.{method}"
         for table in {*TABLES, "attempts"}
-        & {*Tx.__slots__, "recovery_codes", "trusted_devices", "user_mfa_policies"}
+        & {*Tx.__slots__, "recovery_codes", "trusted_devices", "user_mfa_policies", "passkeys"}
         for method in vars(type(getattr(tx, table)))
         if not method.startswith("_") and not {method, f"{table}.{method}"} & CREATORS
     }

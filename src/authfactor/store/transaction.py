@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from authfactor.store.queries.event_ranges import EventRanges
     from authfactor.store.queries.policy_subjects import PolicySubjects
     from authfactor.store.queries.sign_in_history import SignInHistory
+    from authfactor.store.tables.passkeys import PasskeysTable
     from authfactor.store.tables.recovery_codes import RecoveryCodesTable
     from authfactor.store.tables.trusted_devices import TrustedDevicesTable
     from authfactor.store.tables.user_mfa_policies import UserMfaPoliciesTable
@@ -146,6 +147,13 @@ class Tx:
         from authfactor.store.tables.trusted_devices import TrustedDevicesTable  # noqa: PLC0415 - when there are some
 
         return TrustedDevicesTable(self.db)
+
+    @property
+    def passkeys(self) -> "PasskeysTable":
+        """The tables of passkeys."""
+        from authfactor.store.tables.passkeys import PasskeysTable  # noqa: PLC0415 - when there are some
+
+        return PasskeysTable(self.db)
 
     @property
     def email_keys(self) -> "EmailKeys":

@@ -199,6 +199,7 @@ class Factors:
             await scope.tx.users.lock(scope.number, factor.user_id)
         if factor is None or not await scope.tx.factors.delete(scope.number, factor_id):
             raise errors.NotFound("Authentication Factor", factor_id)
+        await scope.tx.passkeys.delete(scope.number, factor_id)
         await self._emit(scope, event_log.FACTOR_DELETED, factor)
         if factor.user_id is not None:
             if factor.activated_at is not None:
@@ -217,6 +218,7 @@ class Factors:
         for factor in factors:
             await scope.tx.factors.delete(scope.number, factor.id)
             await self._emit(scope, event_log.FACTOR_DELETED, factor)
+        await scope.tx.passkeys.delete_of_user(scope.number, user_id)
         await scope.tx.failures.clear(scope.number, user_id)
         await self._end_trusted_devices(scope, user_id)
         await self._withdraw(scope, user_id, factors)
@@ -287,6 +289,10 @@ class Factors:
             if totp.is_same_secret(secret, other):
                 raise InvalidRequest(_ENROLLED, message="Validation failed: this factor already exists.")
         return [factor.id for factor in factors]
+
+    async def enforce_limit(self, scope: Scope, user_id: str) -> None:
+        """Raise `InvalidRequest` if a user, who is locked, has as many factors as a user may have."""
+        await self._enforce_limit(scope, user_id, await _ids(scope, user_id))
 
     async def _enforce_limit(self, scope: Scope, user_id: str, known: list[str]) -> None:
         """Delete a user's pending factors that have expired; raise `InvalidRequest` at the limit.

@@ -64,6 +64,7 @@ class Retention:
         batches: list[Unit[int]] = [
             lambda tx: tx.expired_rows.idempotency(now),
             lambda tx: tx.expired_rows.pending_sign_ins(now - DAY),
+            lambda tx: tx.expired_rows.passkey_ceremonies(now - DAY),
             # An hour later, so that a clock that is set back a little does not lift a limit.
             lambda tx: tx.expired_rows.throttles(now - HOUR),
             lambda tx: tx.operator_sessions.remove_expired(now - DAY),

@@ -150,6 +150,7 @@ class Users:
         await scope.tx.recovery_codes.delete_of_user(scope.number, user_id)
         await scope.tx.user_mfa_policies.delete(scope.number, user_id)
         await scope.tx.trusted_devices.delete_of_user(scope.number, user_id)
+        await scope.tx.passkeys.delete_of_user(scope.number, user_id)
         await scope.tx.failures.clear(scope.number, user_id)
         await scope.tx.sessions.delete_of_user(scope.number, user_id)
         await scope.tx.links.delete_of_user(scope.number, user_id)

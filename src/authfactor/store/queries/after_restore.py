@@ -37,7 +37,7 @@ END_TRUSTED_DEVICES = f"UPDATE trusted_devices SET ended_at = $5 WHERE {_BETWEEN
 END_OPERATOR_SESSIONS = "UPDATE operator_sessions SET ended_at = $1 WHERE ended_at IS NULL"
 
 # Tables of short-lived single-use rows: one used since the backup would be unused again.
-EXPIRED: Final = ("pending_sign_ins", "links", "operator_links")
+EXPIRED: Final = ("pending_sign_ins", "links", "operator_links", "passkey_ceremonies")
 
 
 class RestoredRows:

@@ -53,6 +53,11 @@ DELETE FROM pending_sign_ins WHERE (environment, token_hash) IN
   (SELECT environment, token_hash FROM pending_sign_ins WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)
 """
 
+PASSKEY_CEREMONIES = """
+DELETE FROM passkey_ceremonies WHERE (environment, id) IN
+  (SELECT environment, id FROM passkey_ceremonies WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)
+"""
+
 # A `full_at` in the past means that the full burst is available, the same as no row.
 THROTTLES = """
 DELETE FROM throttles WHERE (environment, subject) IN
@@ -121,6 +126,10 @@ class ExpiredRows:
     async def pending_sign_ins(self, before: int) -> int:
         """Delete pending sign-ins that expired by this time (milliseconds), in all environments."""
         return await self._db.run(PENDING_SIGN_INS, before, BATCH_ROWS)
+
+    async def passkey_ceremonies(self, before: int) -> int:
+        """Delete ceremonies of passkeys that expired by this time (milliseconds), in all environments."""
+        return await self._db.run(PASSKEY_CEREMONIES, before, BATCH_ROWS)
 
     async def throttles(self, before: int) -> int:
         """Delete throttles whose burst was full again by this time (milliseconds), in all environments."""

@@ -1,0 +1,218 @@
+"""Passkeys: registered in two steps, the options and the response to them (decision 0047)."""
+
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from authfactor import errors
+from authfactor.crypto.vault import Vault
+from authfactor.errors import InvalidRequest, Item
+from authfactor.ids import FACTOR, IdGenerator
+from authfactor.models import Clock, Entropy, Environment
+from authfactor.models.passkeys import PasskeyCeremony, PasskeyFactor, PasskeyRecord
+from authfactor.rules.factors.challenges import secret_row
+from authfactor.rules.factors.factors import MAX_NAME, Factors
+from authfactor.rules.unit import Scope, unit
+from authfactor.settings import Settings
+from authfactor.store import Unit
+from authfactor.webauthn import ceremony, options, relying_party, responses
+from authfactor.webauthn.refusals import CeremonyRefused
+from authfactor.webauthn.relying_party import RelyingParty
+from authfactor.webauthn.responses import RegistrationResponse
+
+REGISTRATION: Final = "passkey_registration_"
+LIFE_MS: Final = 600_000
+_PURPOSE: Final = "registration"
+_SALT_BYTES: Final = 32
+
+
+class SealedPasskey(NamedTuple):
+    """What a factor's sealed secret holds: the public key, and what its row is bound to.
+
+    All else in it is public. With the salt it is no TOTP secret that others could compute, for a release that
+    knows no passkeys.
+    """
+
+    salt: bytes
+    user_id: str
+    rp_id: str
+    credential_id: bytes
+    algorithm: int
+    public_key: bytes
+
+    def written(self) -> bytes:
+        """Return the content to seal."""
+        return msgspec.json.encode(self)
+
+    @classmethod
+    def read(cls, content: bytes) -> "SealedPasskey":
+        """Return what `written` wrote."""
+        return msgspec.json.decode(content, type=cls)
+
+    def __repr__(self) -> str:
+        """Omit the content, for logs and tracebacks."""
+        return "SealedPasskey(***)"
+
+
+class PasskeyRegistration(NamedTuple):
+    """An open registration: its id, the options for the browser, and when it expires."""
+
+    id: str
+    public_key: dict[str, Any]
+    expires_at: int
+
+
+class RegisteredPasskey(NamedTuple):
+    """A new factor and its passkey."""
+
+    factor: PasskeyFactor
+    passkey: PasskeyRecord
+
+
+class Passkeys:
+    """Registers passkeys."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        entropy: Entropy,
+        new_id: IdGenerator,
+        vault: Vault,
+        settings: Settings,
+        factors: Factors,
+    ) -> None:
+        """Keep the collaborators; `factors` knows how many a user may have."""
+        self._clock = clock
+        self._entropy = entropy
+        self._new_id = new_id
+        self._vault = vault
+        self._settings = settings
+        self._factors = factors
+
+    def settings_of(self, environment: Environment) -> RelyingParty:
+        """Return an environment's settings. Raises `InvalidRequest` if no browser would take them."""
+        found = relying_party.for_base_url(self._settings.base_url, environment.team_name)
+        if problems := relying_party.problems(found):
+            raise InvalidRequest(*problems)
+        return found
+
+    def begin(
+        self, environment: Environment, user_id: str, name: str | None = None
+    ) -> Unit[PasskeyRegistration]:
+        """Open a registration. Raises `InvalidRequest`; the unit raises `NotFound`, and it at the limit."""
+        settings = self.settings_of(environment)
+        if name is not None and not (0 < len(name.strip()) <= MAX_NAME and name.isprintable()):
+            text = f"name: 1 to {MAX_NAME} characters, all of them visible."
+            raise InvalidRequest(Item("name", "name_invalid", text))
+        return self._begin(environment, user_id, None if name is None else name.strip(), settings)
+
+    @unit
+    async def _begin(
+        self, scope: Scope, user_id: str, name: str | None, settings: RelyingParty
+    ) -> PasskeyRegistration:
+        passkeys = scope.tx.passkeys
+        user = await scope.tx.users.lock(scope.number, user_id)
+        if user is None:
+            raise errors.NotFound("User", user_id)
+        await self._factors.enforce_limit(scope, user_id)
+        handle = await passkeys.handle_of(scope.number, user_id)
+        if handle is None:
+            handle = self._entropy(options.USER_HANDLE_BYTES)
+            await passkeys.keep_handle(scope.number, user_id, handle)
+        existing = [
+            options.KnownCredential(each.credential_id, tuple(each.transports.split()))
+            for each in await passkeys.of_user(scope.number, user_id)
+            if each.rp_id == settings.rp_id
+        ]
+        opened = PasskeyCeremony(
+            self._new_id(REGISTRATION),
+            _PURPOSE,
+            user_id,
+            name,
+            self._entropy(options.CHALLENGE_BYTES),
+            scope.now + LIFE_MS,
+        )
+        await passkeys.open_ceremony(scope.number, opened)
+        account = options.Account(handle, user.email, user.email)
+        made = options.creation_options(settings, account, opened.challenge, existing)
+        return PasskeyRegistration(opened.id, made, opened.expires_at)
+
+    def finish(
+        self, environment: Environment, user_id: str, registration_id: str, credential: bytes
+    ) -> Unit[RegisteredPasskey]:
+        """Store the passkey of a browser's response, active at once. A refused response leaves it open.
+
+        Raises `InvalidRequest` with the reason. The unit raises it too, `NotFound`, `ChallengeExpired` and
+        `ChallengeAlreadyVerified`.
+        """
+        settings = self.settings_of(environment)
+        try:
+            response = responses.read_registration(credential)
+        except CeremonyRefused as refusal:
+            raise _refused(refusal) from refusal
+        return self._finish(environment, user_id, registration_id, response, settings)
+
+    @unit
+    async def _finish(
+        self,
+        scope: Scope,
+        user_id: str,
+        registration_id: str,
+        response: RegistrationResponse,
+        settings: RelyingParty,
+    ) -> RegisteredPasskey:
+        user = await scope.tx.users.lock(scope.number, user_id)
+        opened = await scope.tx.passkeys.ceremony(scope.number, registration_id)
+        is_of_user = opened is not None and (opened.user_id, opened.purpose) == (user_id, _PURPOSE)
+        if user is None or opened is None or not is_of_user:
+            raise errors.NotFound("Passkey Registration", registration_id)
+        try:
+            made = ceremony.verify_registration(settings, opened.challenge, response)
+        except CeremonyRefused as refusal:
+            raise _refused(refusal) from refusal
+        if not await scope.tx.passkeys.close_ceremony(scope.number, opened.id, scope.now):
+            if opened.used_at is None:
+                raise errors.ChallengeExpired(opened.id, opened.expires_at)
+            raise errors.ChallengeAlreadyVerified(opened.id)
+        await self._factors.enforce_limit(scope, user_id)
+        registered = self._record(scope, opened, user.email, settings, made)
+        if not await scope.tx.passkeys.insert(scope.number, registered.factor, registered.passkey):
+            # Rolls back: the registration stays open.
+            message = "credential: this passkey is registered already."
+            raise InvalidRequest(Item("credential", "webauthn_credential_exists", message))
+        return registered
+
+    def _record(
+        self,
+        scope: Scope,
+        opened: PasskeyCeremony,
+        account: str,
+        settings: RelyingParty,
+        made: ceremony.NewCredential,
+    ) -> RegisteredPasskey:
+        factor_id, user_id = self._new_id(FACTOR), opened.user_id or ""
+        sealed = SealedPasskey(
+            self._entropy(_SALT_BYTES), user_id, settings.rp_id, made.id, made.algorithm, made.public_key
+        )
+        secret = self._vault.seal(sealed.written(), secret_row(scope.number, factor_id))
+        factor = PasskeyFactor(factor_id, user_id, settings.rp_name, account, secret, opened.name, scope.now)
+        passkey = PasskeyRecord(
+            factor_id,
+            user_id,
+            settings.rp_id,
+            made.id,
+            made.sign_count,
+            made.aaguid,
+            " ".join(made.transports),
+            made.backup_eligible,
+            made.backed_up,
+            made.discoverable,
+            made.attachment,
+            made.format,
+            made.trust,
+        )
+        return RegisteredPasskey(factor, passkey)
+
+
+def _refused(refusal: CeremonyRefused) -> InvalidRequest:
+    return InvalidRequest(Item("credential", refusal.reason, f"credential: {refusal.message}"))
