@@ -35,7 +35,7 @@ from authfactor import ids
 from authfactor.crypto import keyring
 from authfactor.crypto.vault import Vault
 from authfactor.otp import totp
-from authfactor.rules.factors.challenges import secret_row
+from authfactor.rules.factors.factor_secrets import secret_row
 from authfactor.settings import Settings
 from authfactor.store import opening
 from authfactor.store.copying.table_schema import CopyEndpoint, TableSchema

@@ -20,7 +20,7 @@ from authfactor.models import Environment, FactorRecord, PendingSignIn
 from authfactor.otp import base32
 from authfactor.rules.authentication.second_step import password_mark
 from authfactor.rules.authentication.sessions import token_hash
-from authfactor.rules.factors.challenges import secret_row
+from authfactor.rules.factors.factor_secrets import secret_row
 from authfactor.rules.unit import Scope
 from authfactor.settings import Settings
 from authfactor.store import Tx

@@ -90,7 +90,8 @@ class Authfactor(DeferredRules):
         self.webhooks = WebhookEndpoints(clock, entropy, new_id, vault, settings)
         self.deliveries = Deliveries(clock, self.webhooks, log, settings)
         throttling = PasswordThrottling(vault, settings)
-        made_later = lambda: self.recovery_codes, lambda: self.session_checks.raising
+        raising, passkeys = lambda: self.session_checks.raising, lambda: self.passkey_challenges
+        made_later = lambda: self.recovery_codes, raising, passkeys
         self.challenges = Challenges(clock, new_id, vault, log, settings, *made_later)
         self.token_signing = TokenSigning(clock, entropy, new_id, vault, settings)
         step_up = StepUp(entropy, settings, self.challenges, log, lambda: self.trusted_devices.tokens)
@@ -99,7 +100,7 @@ class Authfactor(DeferredRules):
         events = SignInEvents(log)
         self.repeated_sign_ins = repeated = RepeatedSignIns(vault, self.sessions)
         made_with = (clock, events, self.challenges, self.sessions, repeated, step_up)
-        self.second_step = SecondStep(*made_with, lambda: self.trusted_devices.sign_in)
+        self.second_step = SecondStep(*made_with, lambda: self.trusted_devices.sign_in, passkeys)
         self.attempts = attempts = PasswordAttempts(clock, log, throttling, events)
         self.sign_in = SignIn(clock, self.hasher, attempts, events, self.sessions, step_up, self.second_step)
         self.factors = Factors(clock, entropy, new_id, vault, log, settings, self.challenges)

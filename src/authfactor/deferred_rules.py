@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from authfactor.rules.factors.challenges import Challenges
     from authfactor.rules.factors.clock_resync import ClockResync
     from authfactor.rules.factors.factors import Factors
+    from authfactor.rules.factors.passkey_challenges import PasskeyChallenges
+    from authfactor.rules.factors.passkey_use import PasskeyUse
     from authfactor.rules.factors.passkeys import Passkeys
     from authfactor.rules.factors.recovery_codes import RecoveryCodeSets
     from authfactor.rules.links.branding import Brandings
@@ -101,7 +103,23 @@ class DeferredRules:
         """Passkeys."""
         from authfactor.rules.factors.passkeys import Passkeys  # noqa: PLC0415 - when there are some
 
-        return Passkeys(self.clock, self.entropy, self.new_id, self.vault, self.settings, self.factors)
+        random = self.entropy, self.new_id, self.vault, self.events
+        return Passkeys(self.clock, *random, self.settings, self.factors)
+
+    @functools.cached_property
+    def passkey_use(self) -> "PasskeyUse":
+        """Verification and counting of passkeys."""
+        from authfactor.rules.factors.passkey_use import PasskeyUse  # noqa: PLC0415 - when there are some
+
+        return PasskeyUse(self.vault, self.events)
+
+    @functools.cached_property
+    def passkey_challenges(self) -> "PasskeyChallenges":
+        """Challenges that passkeys answer."""
+        from authfactor.rules.factors.passkey_challenges import PasskeyChallenges  # noqa: PLC0415 - when there are some
+
+        rules = self.events, self.settings, self.passkey_use, lambda: self.session_checks.raising
+        return PasskeyChallenges(self.clock, self.vault, *rules)
 
     @functools.cached_property
     def links(self) -> "Links":

@@ -249,14 +249,17 @@ class StepUpRequired(SignInRefused):
         *,
         pending_token: str,
         user: "UserRecord",
-        factor_ids: tuple[str, ...] = (),
+        factors: tuple[tuple[str, str], ...] = (),
         challenge: "ChallengeRecord | None" = None,
         methods: tuple[str, ...] = (),
     ) -> None:
-        """`code` is `mfa_challenge` or `mfa_enrollment`; `methods` are the only ones that count, if any."""
+        """`code` is `mfa_challenge` or `mfa_enrollment`; `factors` are ids with their types.
+
+        `methods` are the only ones that count, if any.
+        """
         super().__init__(code, message)
         self.pending_token, self.user = pending_token, user
-        self.factor_ids, self.methods = factor_ids, methods
+        self.factors, self.methods = factors, methods
         self.challenge = challenge
 
 

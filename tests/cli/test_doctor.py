@@ -22,7 +22,7 @@ from authfactor.doctor import DoctorFinding, Level, examine
 from authfactor.doctor.clock import judge
 from authfactor.models import Clock
 from authfactor.otp import base32
-from authfactor.rules.factors.challenges import secret_row
+from authfactor.rules.factors.factor_secrets import secret_row
 from authfactor.settings import Settings
 from authfactor.wire.requests import CreateUser, EnrollUserFactor
 from tests.support import databases

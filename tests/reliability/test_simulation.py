@@ -13,7 +13,9 @@ from authfactor.otp import base32
 from authfactor.rules.authentication.session_raising import SessionRaising
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors import attempt_limits
-from authfactor.rules.factors.challenges import Challenges, secret_row
+from authfactor.rules.factors.challenges import Challenges
+from authfactor.rules.factors.factor_secrets import secret_row
+from authfactor.rules.factors.passkey_challenges import PasskeyChallenges
 from authfactor.rules.factors.recovery_codes import RecoveryCodeSets
 from authfactor.settings import Settings
 from tests.support import authenticator
@@ -43,6 +45,10 @@ MALFORMED: Final = ("", "12345", "abcdef")
 NOT_COUNTED: Final = {"malformed", "refused"}
 
 
+def _no_passkeys() -> PasskeyChallenges:
+    raise AssertionError("no schedule has a passkey")
+
+
 class Schedule:
     """One user with two factors and a few rounds of concurrent attempts, drawn from one seed."""
 
@@ -55,7 +61,14 @@ class Schedule:
         recovery_codes = RecoveryCodeSets(lambda: self.now, self.chance.randbytes, vault, log)
         raising = SessionRaising(log, SETTINGS)
         self.rules = Challenges(
-            lambda: self.now, new_id, vault, log, SETTINGS, lambda: recovery_codes, lambda: raising
+            lambda: self.now,
+            new_id,
+            vault,
+            log,
+            SETTINGS,
+            lambda: recovery_codes,
+            lambda: raising,
+            _no_passkeys,
         )
         self.store = SimulatedStore(self.chance, racy=racy)
         self.reference = Verifier(SETTINGS)

@@ -10,7 +10,7 @@ from hypothesis.stateful import Bundle, initialize, invariant, rule
 from authfactor import errors
 from authfactor.models import FactorRecord, FailureRecord
 from authfactor.otp import base32
-from authfactor.rules.factors.challenges import secret_row
+from authfactor.rules.factors.factor_secrets import secret_row
 from authfactor.store import Tx, Unit
 from authfactor.wire.clock_resync import ResyncFactor
 from authfactor.wire.requests import EnrollUserFactor

@@ -11,7 +11,7 @@ from authfactor.models import Enrollment, FactorDetails
 from authfactor.rules.authentication.code_refusals import operator_code_refusal
 from authfactor.rules.authentication.sign_in_events import SignInEvents
 from authfactor.rules.events.event_log import REFUSAL_BURST
-from authfactor.rules.factors.challenges import secret_row
+from authfactor.rules.factors.factor_secrets import secret_row
 from authfactor.rules.unit import Scope
 from authfactor.store import Tx
 from authfactor.wire.clock_resync import ResyncFactor

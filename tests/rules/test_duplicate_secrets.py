@@ -12,7 +12,7 @@ from authfactor import errors
 from authfactor.crypto.vault import key_of
 from authfactor.models import Enrollment, FactorRecord, UserRecord, Verification
 from authfactor.otp import base32
-from authfactor.rules.factors.challenges import secret_row
+from authfactor.rules.factors.factor_secrets import secret_row
 from tests.support.clock import DAY
 
 if TYPE_CHECKING:

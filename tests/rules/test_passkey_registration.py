@@ -12,8 +12,9 @@ from authfactor.crypto.vault import UnsealError
 from authfactor.models import UserRecord
 from authfactor.models.passkeys import PasskeyCeremony
 from authfactor.otp import totp
-from authfactor.rules.factors.challenges import secret_row
-from authfactor.rules.factors.passkeys import LIFE_MS, PasskeyRegistration, RegisteredPasskey, SealedPasskey
+from authfactor.rules.factors.factor_secrets import secret_row
+from authfactor.rules.factors.passkeys import LIFE_MS, PasskeyRegistration, RegisteredPasskey
+from authfactor.rules.factors.sealed_passkey import SealedPasskey
 from authfactor.rules.maintenance.after_restore import AfterRestore
 from authfactor.testing.software_authenticator import HONEST, Behavior, Excluded, SoftwareAuthenticator
 from tests.support.installation import Installation, Opener

@@ -53,6 +53,8 @@ TABLES = (
     "passkey_handles",
     "passkey_ceremonies",
 )
+# Attributes of `Tx` that are made when they are needed.
+LAZY = ("recovery_codes", "trusted_devices", "user_mfa_policies", "passkeys")
 # These insert into the environment they name, or find a caller by the hash of a secret.
 CREATORS = {"insert", "insert_refresh", "append", "append_all", "claim", "active_by_hash", "put", "replace"}
 CREATORS |= {"failures.charge", "throttles.charge"}
@@ -95,6 +97,7 @@ READS: dict[str, tuple[Callable[[Tx], Awaitable[object]], object]] = {
     "factors.details": (lambda tx: tx.factors.details(OTHER, FACTOR), None),
     "user_mfa_policies.of": (lambda tx: tx.user_mfa_policies.of(OTHER, USER), None),
     "passkeys.of_user": (lambda tx: tx.passkeys.of_user(OTHER, USER), []),
+    "passkeys.of_factor": (lambda tx: tx.passkeys.of_factor(OTHER, PASSKEY.factor_id), None),
     "passkeys.by_credential": (lambda tx: tx.passkeys.by_credential(OTHER, "example.org", b"id"), None),
     "passkeys.handle_of": (lambda tx: tx.passkeys.handle_of(OTHER, USER), None),
     "passkeys.ceremony": (lambda tx: tx.passkeys.ceremony(OTHER, CEREMONY.id), None),
@@ -147,6 +150,13 @@ WRITES: dict[str, tuple[Callable[[Tx, "Rows"], Awaitable[object]], object]] = {
     "factors.rename": (lambda tx, _: tx.factors.rename(OTHER, FACTOR, "name", 9), False),
     "user_mfa_policies.end_grace": (lambda tx, _: tx.user_mfa_policies.end_grace(OTHER, USER, 9), False),
     "user_mfa_policies.delete": (lambda tx, _: tx.user_mfa_policies.delete(OTHER, USER), False),
+    "passkeys.count": (
+        lambda tx, _: tx.passkeys.count(OTHER, PASSKEY.factor_id, 1, 2, backed_up=True),
+        False,
+    ),
+    "passkeys.suspect": (lambda tx, _: tx.passkeys.suspect(OTHER, PASSKEY.factor_id, 9), False),
+    "factors.use_passkey": (lambda tx, _: tx.factors.use_passkey(OTHER, PASSKEY.factor_id, 9), False),
+    "challenges.charge": (lambda tx, _: tx.challenges.charge(OTHER, CHALLENGE, 5), False),
     "passkeys.delete": (lambda tx, _: tx.passkeys.delete(OTHER, PASSKEY.factor_id), False),
     "passkeys.delete_of_user": (lambda tx, _: tx.passkeys.delete_of_user(OTHER, USER), 0),
     "passkeys.close_ceremony": (lambda tx, _: tx.passkeys.close_ceremony(OTHER, CEREMONY.id, 1), False),
@@ -331,8 +341,7 @@ def test_every_table_method_with_an_environment_is_listed() -> None:
     tx = Tx(None)  # type: ignore[arg-type]  # only the classes are inspected
     methods = {
         f"{table}.{method}"
-        for table in {*TABLES, "attempts"}
-        & {*Tx.__slots__, "recovery_codes", "trusted_devices", "user_mfa_policies", "passkeys"}
+        for table in {*TABLES, "attempts"} & {*Tx.__slots__, *LAZY}
         for method in vars(type(getattr(tx, table)))
         if not method.startswith("_") and not {method, f"{table}.{method}"} & CREATORS
     }

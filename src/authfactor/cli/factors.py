@@ -19,7 +19,7 @@ from authfactor.models import (
     Verification,
 )
 from authfactor.otp import totp
-from authfactor.wire import responses, timestamps
+from authfactor.wire import responses, timestamps, user_factors
 from authfactor.wire.clock_resync import ResyncFactor
 from authfactor.wire.requests import EnrollUserFactor, RenameFactor
 
@@ -186,7 +186,7 @@ def rename(ctx: click.Context, factor_id: str, name: str) -> None:
     found = context.run(options, work)
     context.print_result(
         options,
-        responses.user_factor(found),
+        user_factors.user_factor(found),
         lambda: print(f"{factor_id} is now {found.name or 'without a name'}."),
     )
 
@@ -213,7 +213,7 @@ def resync(ctx: click.Context, factor_id: str, codes: tuple[str, str]) -> None:
     found = context.run(options, work)
     context.print_result(
         options,
-        responses.user_factor(found),
+        user_factors.user_factor(found),
         lambda: print(f"Resynced: this phone's clock is {_off(found.drift)}. Its next codes are accepted."),
     )
 

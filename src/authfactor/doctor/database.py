@@ -8,7 +8,7 @@ from authfactor.doctor.finding import DoctorFinding, ok, problem, warning
 from authfactor.models import Clock
 from authfactor.otp import totp
 from authfactor.rules.audit.event_digests import SEALED, time_of
-from authfactor.rules.factors.challenges import secret_row
+from authfactor.rules.factors.factor_secrets import secret_row
 from authfactor.settings import Settings
 from authfactor.store import Store, Tx, email_keys
 from authfactor.store.queries.email_keys import StoredEmail

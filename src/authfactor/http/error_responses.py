@@ -6,7 +6,7 @@ from msgspec import UNSET
 
 from authfactor import errors
 from authfactor.http.response import Response
-from authfactor.http.telemetry.shared_counters import LOCKED, VERDICT_BY_REASON
+from authfactor.http.telemetry.shared_counters import LOCKED, VERDICT_BY_REASON, WRONG
 from authfactor.wire import responses, timestamps
 
 # The route whose 429 has the shape of an OAuth error (contract section 1.4).
@@ -73,7 +73,7 @@ def body_of(error: errors.AuthfactorError) -> responses.ErrorBody:
 
 def _step_up(error: errors.StepUpRequired) -> responses.ErrorBody:
     """Build the body of a step-up error. The Go SDK raises its typed error only if `user` is present."""
-    references = [responses.FactorReference(factor_id) for factor_id in error.factor_ids]
+    references = [responses.FactorReference(*factor) for factor in error.factors]
     return responses.ErrorBody(
         message=error.message,
         code=error.code,
@@ -101,7 +101,7 @@ def verdict_of(error: errors.AuthfactorError) -> str | None:
     if isinstance(error, errors.TooManyAttempts):
         return LOCKED
     reason = error.reason if isinstance(error, errors.SignInRefused) else None
-    return None if reason is None else VERDICT_BY_REASON[reason]
+    return None if reason is None else VERDICT_BY_REASON.get(reason, WRONG)
 
 
 def headers(error: errors.AuthfactorError) -> list[tuple[bytes, bytes]]:

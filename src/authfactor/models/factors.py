@@ -1,13 +1,17 @@
 """Factors, challenges, and failed attempts."""
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Final, Literal
 
 from authfactor.models.base import Record
 
+TOTP: Final = "totp"
+PASSKEY: Final = "webauthn"
+"""The types of factors, as in the API. Nothing but `totp` may be verified by six digits."""
+
 
 class FactorRecord(Record, frozen=True, gc=False):
-    """A TOTP factor, pending until `activated_at`; `secret` is sealed, steps up to `last_step` are spent.
+    """A factor, pending until `activated_at`; `secret` is sealed, TOTP steps up to `last_step` are spent.
 
     `drift` is how many steps its clock is known to be off, `last_offset` how far from that the last code was.
     """
@@ -23,12 +27,17 @@ class FactorRecord(Record, frozen=True, gc=False):
     updated_at: int
     drift: int = 0
     last_offset: int = 0
+    type: str = TOTP
+
+    @property
+    def is_totp(self) -> bool:
+        """Whether one-time codes answer it; its secret is none otherwise."""
+        return self.type == TOTP
 
 
 class FactorDetails(FactorRecord, frozen=True, gc=False):
-    """A factor with what only lists and people need: its type, its name, and when a code was last right."""
+    """A factor with what only lists and people need: its name, and when it was last used."""
 
-    type: str = "totp"
     name: str | None = None
     last_used_at: int | None = None
 
@@ -62,7 +71,8 @@ class NewRecoveryCodes(Record, frozen=True, gc=False):
 class ChallengeRecord(Record, frozen=True, gc=False):
     """A challenge of one factor, open for a few attempts until it expires or is verified.
 
-    `session_id` is the session that a right code raises, if there is one.
+    `session_id` is the session that a right code raises, if there is one. `public_key` are the options for
+    the browser where a passkey answers; they are stored nowhere.
     """
 
     id: str
@@ -72,6 +82,7 @@ class ChallengeRecord(Record, frozen=True, gc=False):
     expires_at: int
     verified_at: int | None
     session_id: str | None = None
+    public_key: dict[str, Any] | None = None
 
 
 class FailureRecord(Record, frozen=True, gc=False):
@@ -101,9 +112,32 @@ class Enrollment(Record, frozen=True, gc=False):
 
 
 CodeReason = Literal[
-    "code_mismatch", "code_already_used", "clock_drift", "code_malformed", "method_not_allowed"
+    "code_mismatch",
+    "code_already_used",
+    "clock_drift",
+    "code_malformed",
+    "method_not_allowed",
+    "webauthn_response_malformed",
+    "webauthn_type_mismatch",
+    "webauthn_challenge_mismatch",
+    "webauthn_origin_mismatch",
+    "webauthn_cross_origin",
+    "webauthn_rp_id_mismatch",
+    "webauthn_user_not_present",
+    "webauthn_user_not_verified",
+    "webauthn_credential_unknown",
+    "webauthn_algorithm_not_offered",
+    "webauthn_backup_state_invalid",
+    "webauthn_backup_flag_changed",
+    "webauthn_credential_not_allowed",
+    "webauthn_user_handle_mismatch",
+    "webauthn_signature_invalid",
+    "webauthn_attestation_not_supported",
+    "webauthn_authenticator_not_allowed",
+    "webauthn_credential_exists",
+    "webauthn_counter_not_growing",
 ]
-"""Why a code was not valid."""
+"""Why a code, or an assertion of a passkey, was not valid."""
 
 RefusalReason = Literal[CodeReason, "device_not_trusted"]
 """Why a sign-in refused a proof."""
@@ -114,7 +148,8 @@ class Verification(Record, frozen=True, gc=False):
 
     `repeated`: the code had closed this challenge moments before, and this is the same result again.
     `recovery_codes_remaining` is set if a recovery code was used: how many are left. `offset_seconds` is set
-    for `clock_drift`: the time of the code's step minus that of the server, negative.
+    for `clock_drift`: the time of the code's step minus that of the server, negative. `amr` is set for a
+    passkey: the methods that it proves.
     """
 
     challenge: ChallengeRecord
@@ -125,3 +160,4 @@ class Verification(Record, frozen=True, gc=False):
     repeated: bool = False
     recovery_codes_remaining: int | None = None
     offset_seconds: int | None = None
+    amr: str | None = None

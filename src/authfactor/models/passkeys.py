@@ -1,6 +1,7 @@
 """Passkeys and their ceremonies; imported when a passkey is used."""
 
 from authfactor.models.base import Record
+from authfactor.models.factors import PASSKEY, FactorDetails
 
 
 class PasskeyRecord(Record, frozen=True, gc=False):
@@ -24,6 +25,11 @@ class PasskeyRecord(Record, frozen=True, gc=False):
     trust: str
     suspect_at: int | None = None
 
+    @property
+    def is_suspect(self) -> bool:
+        """Whether it is refused because its counter went back; those that are backed up may not count."""
+        return self.suspect_at is not None and not self.backup_eligible
+
 
 class PasskeyFactor(Record, frozen=True, gc=False):
     """The factor of a passkey; `sealed` is what its row is bound to."""
@@ -35,6 +41,23 @@ class PasskeyFactor(Record, frozen=True, gc=False):
     sealed: str
     name: str | None
     created_at: int
+
+    @property
+    def details(self) -> FactorDetails:
+        """The row of `factors`: active from the start."""
+        return FactorDetails(
+            id=self.id,
+            user_id=self.user_id,
+            issuer=self.issuer,
+            account=self.account,
+            secret=self.sealed,
+            activated_at=self.created_at,
+            last_step=0,
+            created_at=self.created_at,
+            updated_at=self.created_at,
+            type=PASSKEY,
+            name=self.name,
+        )
 
 
 class PasskeyCeremony(Record, frozen=True, gc=False):

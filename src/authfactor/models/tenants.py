@@ -1,6 +1,6 @@
 """Environments, their API keys, and users."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from authfactor.models.base import Record
 
@@ -82,6 +82,7 @@ class EnvironmentOptions(Record, frozen=True, gc=False):
 
     Devices are trusted for `trusted_device_days`, and until `trusted_devices_since` changes: when they were
     last switched on, in milliseconds.
+    `webauthn` has the members of `webauthn.relying_party.RelyingParty` that differ from the defaults.
     """
 
     logout_redirects: tuple[str, ...] = ()
@@ -90,6 +91,7 @@ class EnvironmentOptions(Record, frozen=True, gc=False):
     trusted_devices: TrustedDevicePolicy = "off"
     trusted_device_days: int = 30
     trusted_devices_since: int = 0
+    webauthn: dict[str, Any] | None = None
 
 
 class ApiKey(Record, frozen=True, gc=False):

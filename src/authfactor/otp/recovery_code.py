@@ -12,7 +12,7 @@ from typing import Final, Literal, NamedTuple
 
 from authfactor.otp import totp
 
-Method = Literal["totp", "recovery_code", "trusted_device"]
+Method = Literal["totp", "recovery_code", "trusted_device", "webauthn"]
 
 TRUSTED_DEVICE_PREFIX: Final = "td_"
 

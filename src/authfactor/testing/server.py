@@ -22,7 +22,7 @@ from authfactor.crypto.passwords import CHEAPEST
 from authfactor.http.app import App
 from authfactor.models import Environment, MfaPolicy
 from authfactor.otp import base32, totp
-from authfactor.rules.factors.challenges import secret_row
+from authfactor.rules.factors.factor_secrets import secret_row
 from authfactor.server import run as http_server
 from authfactor.server.listening_sockets import listen
 from authfactor.settings import Settings

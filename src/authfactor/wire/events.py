@@ -63,6 +63,14 @@ class ResyncedFactor(ResponseModel, frozen=True, gc=False):
     offset_seconds: int
 
 
+class SuspectPasskey(ResponseModel, frozen=True, gc=False):
+    """Data of the event of a passkey whose counter went back; one in backups is accepted nevertheless."""
+
+    factor_id: str
+    user_id: str
+    accepted: bool
+
+
 class RefusedAttempt(ResponseModel, frozen=True, gc=False):
     """Data of the event of a code that was refused; a resync has no challenge."""
 

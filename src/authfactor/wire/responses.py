@@ -13,7 +13,6 @@ from authfactor.models import (
     ChallengeRecord,
     CodeReason,
     Enrollment,
-    FactorDetails,
     FactorRecord,
     RecordPage,
     RefusalReason,
@@ -50,12 +49,12 @@ class TotpEnrolled(ResponseModel, frozen=True, gc=False):
 
 
 class AuthenticationFactor(
-    ResponseModel, frozen=True, gc=False, tag_field="object", tag="authentication_factor"
+    ResponseModel, frozen=True, gc=False, kw_only=True, tag_field="object", tag="authentication_factor"
 ):
-    """A factor without its secret."""
+    """A factor without its secret; `totp` is there for that type."""
 
     id: str
-    totp: TotpObject
+    totp: TotpObject | UnsetType = UNSET
     created_at: Timestamp
     updated_at: Timestamp
     user_id: str | UnsetType = UNSET
@@ -75,6 +74,12 @@ class AuthenticationFactorEnrolled(
     type: Literal["generic_otp", "sms", "totp", "webauthn"] = "totp"
 
 
+class PasskeyOptions(ResponseModel, frozen=True, gc=False):
+    """What the page passes to `PublicKeyCredential.parseRequestOptionsFromJSON`."""
+
+    public_key: dict[str, Any]
+
+
 class AuthenticationChallengeObject(
     ResponseModel, frozen=True, gc=False, tag_field="object", tag="authentication_challenge"
 ):
@@ -85,6 +90,7 @@ class AuthenticationChallengeObject(
     expires_at: Timestamp
     created_at: Timestamp
     updated_at: Timestamp
+    webauthn: PasskeyOptions | UnsetType = UNSET
 
 
 class EnrollResponse(ResponseModel, frozen=True, gc=False):
@@ -150,20 +156,6 @@ class ListOf(ResponseModel, Generic[T], frozen=True, gc=False, tag_field="object
     list_metadata: ListMetadataObject
 
 
-class UserFactorObject(ResponseModel, frozen=True, gc=False, tag_field="object", tag="authentication_factor"):
-    """A factor of any type, with its name, its state, and when a code of it was last right."""
-
-    id: str
-    user_id: str | None
-    type: str
-    name: str | None
-    state: Literal["pending", "active"]
-    totp: TotpObject
-    last_used_at: Timestamp | None
-    created_at: Timestamp
-    updated_at: Timestamp
-
-
 class ErrorItemObject(ResponseModel, frozen=True, gc=False):
     """One thing wrong with a request."""
 
@@ -176,7 +168,7 @@ class FactorReference(ResponseModel, frozen=True, gc=False):
     """A factor that can be challenged."""
 
     id: str
-    type: Literal["totp"] = "totp"
+    type: str = "totp"
 
 
 class ErrorBody(ResponseModel, frozen=True, gc=False):
@@ -219,12 +211,18 @@ class OAuthErrorBody(ResponseModel, frozen=True, gc=False):
 def factor(record: FactorRecord) -> AuthenticationFactor:
     """Render a factor without its secret."""
     return AuthenticationFactor(
-        record.id,
-        TotpObject(record.issuer, record.account),
-        timestamps.format_ms(record.created_at),
-        timestamps.format_ms(record.updated_at),
-        record.user_id or UNSET,
+        id=record.id,
+        totp=totp_names(record),
+        created_at=timestamps.format_ms(record.created_at),
+        updated_at=timestamps.format_ms(record.updated_at),
+        user_id=record.user_id or UNSET,
+        type=record.type,  # type: ignore[arg-type]  # of the literals
     )
+
+
+def totp_names(record: FactorRecord) -> TotpObject | UnsetType:
+    """Render what an authenticator app shows of a TOTP factor."""
+    return TotpObject(record.issuer, record.account) if record.is_totp else UNSET
 
 
 def factor_enrolled(enrollment: Enrollment) -> AuthenticationFactorEnrolled:
@@ -247,6 +245,7 @@ def challenge(record: ChallengeRecord) -> AuthenticationChallengeObject:
         timestamps.format_ms(record.expires_at),
         timestamps.format_ms(record.created_at),
         timestamps.format_ms(record.verified_at or record.created_at),
+        UNSET if record.public_key is None else PasskeyOptions(record.public_key),
     )
 
 
@@ -306,24 +305,6 @@ def user(record: UserRecord) -> UserObject:
 def factors(page: RecordPage[FactorRecord]) -> ListOf[AuthenticationFactor]:
     """Render a page of factors."""
     return ListOf([factor(item) for item in page.items], ListMetadataObject(page.before, page.after))
-
-
-def user_factor(record: FactorDetails) -> UserFactorObject:
-    """Render a factor with its details."""
-    return UserFactorObject(
-        record.id,
-        record.user_id,
-        record.type,
-        record.name,
-        "active" if record.activated_at else "pending",
-        TotpObject(record.issuer, record.account),
-        *map(timestamps.format_optional, (record.last_used_at, record.created_at, record.updated_at)),  # type: ignore[arg-type]  # only the first may be None
-    )
-
-
-def user_factors(factors: list[FactorDetails]) -> ListOf[UserFactorObject]:
-    """Render all factors of a user: one page, as their number is limited."""
-    return ListOf(list(map(user_factor, factors)), ListMetadataObject(None, None))
 
 
 def users(page: RecordPage[UserRecord]) -> ListOf[UserObject]:

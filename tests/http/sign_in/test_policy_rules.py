@@ -280,6 +280,10 @@ async def test_factor_of_another_kind_does_not_satisfy_the_methods(application: 
     }
     secret = made["authentication_factor"]["totp"]["secret"]
     refused(await application.answer(Pending(new, secret)), "invalid_one_time_code")
+    application.sql("UPDATE factors SET type = 'totp' WHERE user_id = ?", user["id"])
+    await put(application, policy="if_enrolled", methods=["webauthn"], rules=[])
+    body = refused(await application.answer(pending), "invalid_one_time_code")
+    assert body["reason"] == "method_not_allowed"
     await decide(application, user, policy="exempt", until=later(application, 1), reason="lost phone")
     assert fields(await application.password(user), 403)["code"] == "mfa_challenge"
     assert (await application.answer(pending)).status_code == 200

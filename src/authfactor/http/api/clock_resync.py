@@ -4,7 +4,7 @@ from authfactor.http.api.parameters import FACTORS
 from authfactor.http.request import Request
 from authfactor.http.response import Response
 from authfactor.http.routing import Route
-from authfactor.wire import responses
+from authfactor.wire import user_factors
 from authfactor.wire.clock_resync import ResyncFactor
 
 
@@ -12,7 +12,7 @@ async def resync_factor(request: Request) -> Response:
     """Resync a factor."""
     body = request.read_body(ResyncFactor)
     unit = request.af.clock_resync.resync(request.environment, request.ids[0], body)
-    return await request.administer(unit, responses.user_factor, "factor.resync", request.ids[0])
+    return await request.administer(unit, user_factors.user_factor, "factor.resync", request.ids[0])
 
 
 ROUTES = [
@@ -24,7 +24,7 @@ ROUTES = [
         "Resync a factor",
         takes=ResyncFactor,
         requires=("codes",),
-        gives=responses.UserFactorObject,
+        gives=user_factors.UserFactorObject,
         refusals=(400, 404, 422),
         tag=FACTORS,
     ),

@@ -5,7 +5,7 @@ from authfactor.http.api.parameters import FACTORS, PAGE, list_query, required
 from authfactor.http.request import Request
 from authfactor.http.response import Response
 from authfactor.http.routing import Route
-from authfactor.http.telemetry.shared_counters import RECOVERED, VERDICT_BY_REASON
+from authfactor.http.telemetry.shared_counters import RECOVERED, VERDICT_BY_REASON, WRONG
 from authfactor.models import Verification
 from authfactor.wire import requests, responses
 
@@ -63,23 +63,32 @@ async def challenge_factor_by_id(request: Request) -> Response:
 
 async def verify_challenge(request: Request) -> Response:
     """Verify a code."""
-    code = _code(request.read_body(requests.VerifyChallenge).code)
-    unit = request.af.challenges.verify(request.environment, request.ids[0], code)
-    return await request.write(unit, responses.verification, _verdict)
+    return await _verify(request, request.ids[0], request.read_body(requests.VerifyChallenge).code)
 
 
 async def verify_challenge_by_id(request: Request) -> Response:
     """Verify a code by the legacy route."""
     body = request.read_body(requests.VerifyChallengeById)
     challenge_id = required(body.authentication_challenge_id, "authentication_challenge_id")
-    unit = request.af.challenges.verify(request.environment, challenge_id, _code(body.code))
+    return await _verify(request, challenge_id, body.code)
+
+
+async def _verify(request: Request, challenge_id: str, given: str | None) -> Response:
+    code = _code(given)
+    if code.lstrip()[:1] == "{":
+        from authfactor.webauthn.assertion_text import import_parsers  # noqa: PLC0415 - for passkeys
+
+        await import_parsers()
+    unit = request.af.challenges.verify(request.environment, challenge_id, code)
     return await request.write(unit, responses.verification, _verdict)
 
 
 def _verdict(outcome: Verification) -> str | None:
     if outcome.repeated:
         return None
-    return VERDICT_BY_REASON[outcome.reason] if outcome.recovery_codes_remaining is None else RECOVERED
+    if outcome.recovery_codes_remaining is not None:
+        return RECOVERED
+    return VERDICT_BY_REASON.get(outcome.reason, WRONG)
 
 
 def _code(value: str | None) -> str:

@@ -6,7 +6,7 @@ from authfactor.http.api.parameters import FACTORS
 from authfactor.http.request import Request
 from authfactor.http.response import Response
 from authfactor.http.routing import Route
-from authfactor.wire import recovery_codes, requests, responses
+from authfactor.wire import recovery_codes, requests, responses, user_factors
 
 RECOVERY_CODES = "recovery codes"
 
@@ -44,14 +44,21 @@ async def delete_recovery_codes(request: Request) -> Response:
 async def list_all_factors(request: Request) -> Response:
     """List all factors of a user."""
     unit = request.af.factors.of_user(request.environment, request.ids[0])
-    return await request.read(unit, responses.user_factors)
+    found = await request.af.read(unit)
+    passkeys = {}
+    if not all(each.is_totp for each in found):
+        stored = await request.af.read(request.af.passkeys.of_user(request.environment, request.ids[0]))
+        passkeys = {each.factor_id: each for each in stored}
+    return Response(request.status, responses.encode(user_factors.user_factors(found, passkeys)))
 
 
 async def rename_factor(request: Request) -> Response:
     """Name a factor."""
     body = request.read_body(requests.RenameFactor)
     unit = request.af.factors.rename(request.environment, request.ids[0], body)
-    return await request.administer(unit, responses.user_factor, "factor.rename", request.ids[0])
+    passkey = await request.af.read(request.af.passkeys.of_factor(request.environment, request.ids[0]))
+    render = partial(user_factors.user_factor, passkey=passkey)
+    return await request.administer(unit, render, "factor.rename", request.ids[0])
 
 
 ROUTES = [
@@ -102,7 +109,7 @@ ROUTES = [
         list_all_factors,
         200,
         "List all factors",
-        gives=responses.ListOf[responses.UserFactorObject],
+        gives=responses.ListOf[user_factors.UserFactorObject],
         refusals=(404,),
         tag=FACTORS,
     ),
@@ -114,7 +121,7 @@ ROUTES = [
         "Rename a factor",
         takes=requests.RenameFactor,
         requires=("name",),
-        gives=responses.UserFactorObject,
+        gives=user_factors.UserFactorObject,
         refusals=(404, 422),
         tag=FACTORS,
     ),

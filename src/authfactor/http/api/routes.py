@@ -19,6 +19,12 @@ ROUTES: Final[list[Route]] = [
         ("GET", "/authfactor/users/{user_id}/factors", 200),
         ("PATCH", "/authfactor/factors/{factor_id}", 200),
     ),
+    *deferred(
+        "passkeys",
+        ("POST", "/authfactor/users/{user_id}/passkey_registrations", 201),
+        ("POST", "/authfactor/users/{user_id}/passkey_registrations/{registration_id}/verify", 201),
+        ("GET", "/authfactor/challenges/{challenge_id}", 200),
+    ),
     *deferred("clock_resync", ("POST", "/authfactor/factors/{factor_id}/resync", 200)),
     *deferred(
         "session_checks",

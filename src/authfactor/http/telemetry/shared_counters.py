@@ -41,14 +41,15 @@ LOCKED: Final = "locked"
 MALFORMED: Final = "malformed"
 RECOVERED: Final = "recovered"
 TRUSTED: Final = "trusted_device"
+WRONG: Final = "wrong"
 VERDICTS: Final = (
-    *(RIGHT, "wrong", "replay", "drift", MALFORMED, LOCKED, RECOVERED),
+    *(RIGHT, WRONG, "replay", "drift", MALFORMED, LOCKED, RECOVERED),
     *(TRUSTED, "device_not_trusted"),
 )
-# The verdict in the metrics, by the verification's reason.
+# The verdict in the metrics, by the verification's reason; those of passkeys are wrong.
 VERDICT_BY_REASON: Final = {
     None: RIGHT,
-    "code_mismatch": "wrong",
+    "code_mismatch": WRONG,
     "code_already_used": "replay",
     "clock_drift": "drift",
     "code_malformed": MALFORMED,

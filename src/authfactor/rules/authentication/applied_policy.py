@@ -22,7 +22,7 @@ from authfactor.models import (
 # From the weakest to the strictest.
 POLICIES: Final[tuple[MfaPolicy, ...]] = ("off", "if_enrolled", "required")
 # Kinds of proof that a policy can name. The kinds of factors come first: one of them must be allowed.
-FACTOR_KINDS: Final[tuple[str, ...]] = ("totp",)
+FACTOR_KINDS: Final[tuple[str, ...]] = ("totp", "webauthn")
 METHODS: Final[tuple[str, ...]] = (*FACTOR_KINDS, "recovery_code")
 
 

@@ -35,7 +35,8 @@ def operator_code_refusal() -> errors.SignInRefused:
 def code_refusal(outcome: Verification) -> errors.SignInRefused:
     """Return the error of a code that was not valid."""
     reason = outcome.reason or "code_mismatch"
-    refusal = errors.SignInRefused(*CODE_REFUSALS[reason], reason=reason)
+    by_passkey = "invalid_one_time_code", f"The passkey was not accepted: {reason}."
+    refusal = errors.SignInRefused(*CODE_REFUSALS.get(reason, by_passkey), reason=reason)
     refusal.offset_seconds = outcome.offset_seconds
     return refusal
 

@@ -21,14 +21,15 @@ from authfactor.rules.authentication.step_up import StepUp, password_mark
 from authfactor.rules.events import event_log
 from authfactor.rules.factors.challenges import Challenges
 from authfactor.rules.unit import Scope, unit
-from authfactor.store import Shared, Store, Unit
+from authfactor.store import Shared, Store, Tx, Unit
 from authfactor.wire.requests import Authenticate, without_nul
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from authfactor.otp.recovery_code import Method
     from authfactor.rules.authentication.trusted_sign_in import TrustedSignIn
+    from authfactor.rules.factors.passkey_challenges import PasskeyChallenges
 
 # For the event, which must not contain the token.
 _PASSWORD_CHANGED: Final = errors.SignInRefused(
@@ -48,6 +49,7 @@ class SecondStep:
         repeated: RepeatedSignIns,
         step_up: StepUp,
         trusted: "Callable[[], TrustedSignIn]",
+        passkeys: "Callable[[], PasskeyChallenges]",
     ) -> None:
         """Keep the collaborators; `trusted` handles tokens of trusted devices."""
         self._clock = clock
@@ -57,6 +59,7 @@ class SecondStep:
         self._repeated = repeated
         self._step_up = step_up
         self._trusted = trusted
+        self._passkeys = passkeys
 
     async def prepare(self, store: Store, environment: Environment, request: Authenticate) -> Unit[SignedIn]:
         """Prepare the second step.
@@ -84,20 +87,26 @@ class SecondStep:
             owner = environment.number, pending.user_id
             if await store.read(lambda tx: tx.recovery_codes.imported_bits(*owner)) is None:
                 typed = None
-        if typed is not None:  # else it is refused, without a costly signature
+        amr = None if typed is None else AMR[typed.method]
+        by_passkey = is_by_passkey(request)
+        if by_passkey:
+            amr = await self._passkeys().amr_of(store, environment, request.code or "")
+        if amr is not None:  # else it is refused, without a costly signature
             prepared = await self._sessions.prepare(
                 store,
                 environment,
                 pending.user_id,
-                amr=AMR[typed.method],
+                amr=amr,
                 now=now,
                 ip_address=request.ip_address,
                 user_agent=request.user_agent,
             )
-        return Shared(
-            "SecondStep.accept",
-            lambda tx: self._accept_code(Scope(tx, environment, now), hashed, pending, request, prepared),
-        )
+
+        def accept(tx: Tx) -> "Awaitable[SignedIn]":
+            return self._accept_code(Scope(tx, environment, now), hashed, pending, request, prepared)
+
+        # Assertions of one passkey write one row, which units that share statements must not.
+        return accept if by_passkey else Shared("SecondStep.accept", accept)
 
     async def _accept_code(
         self,
@@ -119,7 +128,7 @@ class SecondStep:
             raise bad_pending(token).after_commit()
         try:
             challenge, factor = await self._load(scope, user, challenge_id)
-            await self._check_method(scope, user, factor.id, request)
+            await self._check_method(scope, user, factor, request)
             outcome = await self._challenges.check(scope, challenge.id, code, emit=False)
         except (errors.SignInRefused, errors.TooManyAttempts) as refusal:
             # The same request may have completed since this one was prepared.
@@ -134,6 +143,9 @@ class SecondStep:
                 raise wrong
             await self._events.emit(scope, event_log.MFA_FAILED, user, request, wrong)
             raise wrong.after_commit()
+        if outcome.amr is not None and prepared.session.amr != f"pwd {outcome.amr}":
+            # Rolls back: the passkey was registered after the tokens had been signed.
+            raise errors.Unavailable("The passkey has just been registered. Try again.")
         answer = self._repeated.seal(scope.number, hashed, request, prepared)
         if not await scope.tx.pending_sign_ins.spend(scope.number, hashed, scope.now, answer):
             raise bad_pending(token)
@@ -156,9 +168,9 @@ class SecondStep:
     async def is_right_code(self, scope: Scope, user: UserRecord, request: Authenticate) -> bool:
         """Judge a code sent with a right password, on the given challenge or a new one; count it if wrong."""
         factors = await scope.tx.factors.of_user(scope.number, user.id)
-        active = [factor for factor in factors if factor.activated_at is not None]
-        usable = await self._step_up.usable(scope, user, active)
-        if not usable:
+        active = [factor for factor in factors if factor.activated_at is not None and factor.is_totp]
+        usable = self._step_up.usable(scope, user, active)
+        if not usable or is_by_passkey(request):
             return False
         try:
             if request.authentication_challenge_id is None:
@@ -166,7 +178,7 @@ class SecondStep:
             else:
                 challenge_id = without_nul(request.authentication_challenge_id)
                 challenge, factor = await self._load(scope, user, challenge_id)
-                await self._check_method(scope, user, factor.id, request)
+                await self._check_method(scope, user, factor, request)
             outcome = await self._challenges.check(scope, challenge.id, request.code or "", emit=False)
         except (errors.SignInRefused, errors.TooManyAttempts, errors.NotFound):
             return False
@@ -199,7 +211,7 @@ class SecondStep:
         return challenge, factor
 
     async def _check_method(
-        self, scope: Scope, user: UserRecord, factor_id: str, request: Authenticate
+        self, scope: Scope, user: UserRecord, factor: FactorRecord, request: Authenticate
     ) -> None:
         """Raise `SignInRefused` if the user's policy accepts no factor of this kind.
 
@@ -207,7 +219,7 @@ class SecondStep:
         """
         if method_of(request) == "recovery_code":
             return
-        if not await self._step_up.accepts_factor(scope, user, factor_id):
+        if not await self._step_up.accepts_factor(scope, user, factor):
             raise errors.SignInRefused(*CODE_REFUSALS["method_not_allowed"], reason="method_not_allowed")
 
     @unit
@@ -215,9 +227,16 @@ class SecondStep:
         raise refusal
 
 
+def is_by_passkey(request: Authenticate) -> bool:
+    """Return whether the code can only be the assertion of a passkey."""
+    return (request.code or "").lstrip()[:1] == "{"
+
+
 def method_of(request: Authenticate) -> "Method":
     """Return which kind of proof a code is; `totp` for what can be none, which is refused anyway."""
     from authfactor.otp.recovery_code import read_code  # noqa: PLC0415 - not needed at a start
 
+    if is_by_passkey(request):
+        return "webauthn"
     typed = read_code(request.code or "")
     return "totp" if typed is None else typed.method

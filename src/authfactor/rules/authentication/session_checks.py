@@ -103,7 +103,7 @@ class SessionChecks:
         session = await self._load_alive(scope, session_id)
         factors = await scope.tx.factors.of_user(scope.number, session.user_id)
         factor = _chosen(factors, without_nul(request.factor_id or ""))
-        challenge = await self._challenges.open(scope, factor.id, session.id)
+        challenge = await self._challenges.open_for(scope, factor, session.id)
         if request.allow_recovery:
             await scope.tx.challenges.allow_recovery(scope.number, challenge.id)
         return challenge
@@ -181,7 +181,8 @@ def _chosen(factors: list[FactorRecord], factor_id: str) -> FactorRecord:
         raise errors.NotFound("Authentication Factor", factor_id)
     active = [factor for factor in named if factor.activated_at is not None]
     if active:
-        return active[-1]
+        # Callers who name none expect to ask for six digits, if there are such factors.
+        return ([factor for factor in active if factor.is_totp] or active)[-1]
     if factor_id:
         text = "factor_id: this factor has never been verified. Enroll it first."
         raise InvalidRequest(Item("factor_id", "factor_not_active", text))

@@ -34,18 +34,24 @@ class SessionRaising:
         return await scope.tx.challenges.allows_recovery(scope.number, challenge.id)
 
     async def raise_session(
-        self, scope: Scope, challenge: ChallengeRecord, factor: FactorRecord, method: "Method"
+        self,
+        scope: Scope,
+        challenge: ChallengeRecord,
+        factor: FactorRecord,
+        method: "Method",
+        proven: str | None = None,
     ) -> None:
         """Raise the session of a challenge that this unit has closed, if it is alive and the factor's user's.
 
-        Raises `SessionEnded`, which undoes the unit: no code is spent and nothing is counted.
+        `proven` are the methods of this proof, if not the method's own. Raises `SessionEnded`, which undoes
+        the unit: no code is spent and nothing is counted.
         """
         session_id, user_id = challenge.session_id or "", factor.user_id or ""
         idle_since = session_state.idle_since(self._settings, scope.now)
         amr = await scope.tx.sessions.raise_session(scope.number, session_id, user_id, scope.now, idle_since)
         if amr is None:
             raise errors.SessionEnded(session_id)
-        united = session_state.add_methods(amr, session_state.SECOND_FACTOR_AMR[method])
+        united = session_state.add_methods(amr, proven or session_state.SECOND_FACTOR_AMR[method])
         if united != amr:
             await scope.tx.sessions.set_methods(scope.number, session_id, united)
         user = await scope.tx.users.by_id(scope.number, user_id)

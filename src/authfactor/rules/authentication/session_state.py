@@ -13,7 +13,11 @@ ACR_VALUES: Final = ("urn:authfactor:acr:1", "urn:authfactor:acr:2", "urn:authfa
 TWO_STEPS: Final = 2
 PHISHING_RESISTANT: Final = 3
 
-SECOND_FACTOR_AMR: "Final[dict[Method, str]]" = {"totp": "otp mfa", "recovery_code": "recovery_code mfa"}
+SECOND_FACTOR_AMR: "Final[dict[Method, str]]" = {
+    "totp": "otp mfa",
+    "recovery_code": "recovery_code mfa",
+    "webauthn": "pop user mfa",
+}
 """What a proof adds to the methods of a session that it raises; RFC 8176 has no value for a recovery code."""
 
 

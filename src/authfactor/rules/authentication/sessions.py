@@ -43,6 +43,7 @@ AMR: "Final[dict[Method, str]]" = {
     "totp": TWO_STEPS,
     "recovery_code": BY_RECOVERY_CODE,
     "trusted_device": BY_TRUSTED_DEVICE,
+    "webauthn": "pwd pop user mfa",
 }
 _NO_SECOND_FACTOR: Final = (ONE_STEP, BY_TRUSTED_DEVICE)
 

@@ -75,7 +75,7 @@ class StepUp:
             return None
         factors = await scope.tx.factors.of_user(scope.number, user.id)
         active = [factor for factor in factors if factor.activated_at is not None]
-        usable = await self.usable(scope, user, active)
+        usable = self.usable(scope, user, active)
         asked = policy.mode == "required" or (policy.mode == "if_enrolled" and _were_active(active, session))
         if not asked and not policy.differs:
             return None
@@ -113,36 +113,34 @@ class StepUp:
                 user=user,
                 methods=policy.methods or (),
             )
+        # TOTP first: applications take the first factor and ask for six digits.
+        newest_first = usable[::-1]
+        offered = sorted(newest_first, key=lambda factor: not factor.is_totp)
         return errors.StepUpRequired(
             "mfa_challenge",
             "The user must complete an MFA challenge to finish authenticating.",
             pending_token=token,
             user=user,
-            factor_ids=tuple(factor.id for factor in reversed(usable)),
-            challenge=await self._challenges.open(scope, usable[-1].id),
+            factors=tuple((factor.id, factor.type) for factor in offered),
+            challenge=await self._challenges.open_for(scope, offered[0]),
         )
 
-    async def usable(self, scope: Scope, user: UserRecord, active: list[FactorRecord]) -> list[FactorRecord]:
+    def usable(self, scope: Scope, user: UserRecord, active: list[FactorRecord]) -> list[FactorRecord]:
         """Return the active factors of the kinds that the user's policy allows."""
         policy = policy_for(scope.environment, user, scope.now)
         if policy.methods is None or not active:
             return active
-        details = await scope.tx.factors.details_of_user(scope.number, user.id)
-        allowed = {factor.id for factor in details if policy.allows(factor.type)}
-        return [factor for factor in active if factor.id in allowed]
+        return [factor for factor in active if policy.allows(factor.type)]
 
     async def is_trusted(self, scope: Scope, user: UserRecord, session: SessionRecord) -> bool:
         """Return whether a trusted device started a session, and is still trusted."""
         device_id = session.trusted_device_id
         return device_id is not None and await self._device_tokens().is_trusted(scope, user, device_id)
 
-    async def accepts_factor(self, scope: Scope, user: UserRecord, factor_id: str) -> bool:
+    async def accepts_factor(self, scope: Scope, user: UserRecord, factor: FactorRecord) -> bool:
         """Return whether a factor of this kind completes a sign-in: the policy may name others."""
         policy = policy_for(scope.environment, user, scope.now)
-        if policy.methods is None:
-            return True
-        factor = await scope.tx.factors.details(scope.number, factor_id)
-        if factor is not None and policy.allows(factor.type):
+        if policy.allows(factor.type):
             return True
         return await self._user_policies.is_exempt(scope, user.id)
 

@@ -2,9 +2,12 @@
 
 from authfactor import errors
 from authfactor.crypto.vault import SealedLocation, UnsealError, Vault
-from authfactor.models import ChallengeRecord, FailureRecord
+from authfactor.models import ChallengeRecord, FactorRecord, FailureRecord, Verification
 from authfactor.otp import totp
 from authfactor.rules.factors import attempt_limits
+from authfactor.rules.unit import Scope
+from authfactor.settings import Settings
+from authfactor.store import subject_of
 
 
 def locked(record: FailureRecord, now: int) -> errors.TooManyAttempts | None:
@@ -46,3 +49,27 @@ def is_duplicate(vault: Vault, secret: bytes, sealed: str, location: SealedLocat
         # What cannot be opened cannot be verified either.
         return False
     return totp.is_same_secret(secret, other)
+
+
+async def refuse_malformed(
+    scope: Scope, challenge: ChallengeRecord, factor: FactorRecord, settings: Settings
+) -> Verification:
+    """Return the result for what cannot be a code: no guess, so nothing is counted or written.
+
+    Raises `TooManyAttempts` where a code would not be compared either. No lock keeps a passkey out.
+    """
+    left = settings.attempts_per_challenge - challenge.attempts
+    if factor.is_totp:
+        record = await scope.tx.failures.of(scope.number, subject_of(factor))
+        refusal = locked(record, scope.now)
+        if refusal is not None:
+            raise refusal
+        # The next code is compared, although the record may allow no wrong one without a lock.
+        allowed = max(attempt_limits.tries_left(record, scope.now, settings), 1)
+    else:
+        allowed = left
+    if left <= 0:
+        raise errors.TooManyAttempts(locked_until=None)
+    return Verification(
+        challenge, valid=False, reason="code_malformed", attempts_remaining=min(left, allowed)
+    )

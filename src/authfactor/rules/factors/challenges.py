@@ -8,31 +8,29 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from authfactor import errors, ids
-from authfactor.crypto.vault import SealedLocation, Vault
+from authfactor.crypto.vault import Vault
 from authfactor.ids import IdGenerator
 from authfactor.models import ChallengeRecord, Clock, CodeReason, FactorRecord, Verification
 from authfactor.otp import totp
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors import attempt_limits, challenge_state, clock_drift
+from authfactor.rules.factors.factor_secrets import secret_row
 from authfactor.rules.factors.server_clock import ServerClock
 from authfactor.rules.unit import Scope, shared_unit, single_unit
 from authfactor.settings import Settings
-from authfactor.store import CodeAttempt, SpendResult, subject_of
+from authfactor.store import CodeAttempt, SpendResult, Unit
 from authfactor.wire.events import FactorEvent, RefusedAttempt
 
 if TYPE_CHECKING:
+    from authfactor.models import Environment
     from authfactor.rules.authentication.session_raising import SessionRaising
+    from authfactor.rules.factors.passkey_challenges import PasskeyChallenges
     from authfactor.rules.factors.recovery_codes import RecoveryCodeSets
 
 # How long the response to a right code is repeated to the same request, because it may have been lost
 # (decision 0036); in milliseconds, in either direction, as the clocks of two servers differ.
 REPEAT_TIME: Final = 30_000
-
-
-def secret_row(environment: int, factor_id: str) -> SealedLocation:
-    """Return where a factor's sealed secret is stored."""
-    return SealedLocation("factors", "secret", environment, factor_id)
 
 
 class Challenges:
@@ -47,6 +45,7 @@ class Challenges:
         settings: Settings,
         recovery_codes: "Callable[[], RecoveryCodeSets]",
         session_raising: "Callable[[], SessionRaising]",
+        passkeys: "Callable[[], PasskeyChallenges]",
     ) -> None:
         """Keep the collaborators; time and ids come from `clock` and `new_id` alone."""
         self._clock = clock
@@ -56,6 +55,7 @@ class Challenges:
         self._settings = settings
         self._recovery_codes = recovery_codes
         self._session_raising = session_raising
+        self._passkeys = passkeys
         self.server_clock = ServerClock()
 
     @single_unit
@@ -63,7 +63,7 @@ class Challenges:
         """Open a challenge for a factor. Raises `NotFound` for an unknown factor."""
         challenge = self._new(factor_id, scope.now)
         if not await scope.tx.challenges.insert_for_factor(scope.number, challenge):
-            raise errors.NotFound("Authentication Factor", factor_id)
+            return await self._passkeys().open(scope, challenge)
         return challenge
 
     async def open(self, scope: Scope, factor_id: str, session_id: str | None = None) -> ChallengeRecord:
@@ -72,12 +72,24 @@ class Challenges:
         await scope.tx.challenges.insert(scope.number, challenge)
         return challenge
 
+    async def open_for(
+        self, scope: Scope, factor: FactorRecord, session_id: str | None = None
+    ) -> ChallengeRecord:
+        """Open a challenge for a factor of any type, with the options if it is a passkey."""
+        challenge = await self.open(scope, factor.id, session_id)
+        return challenge if factor.is_totp else await self._passkeys().with_options(scope, challenge, factor)
+
     def _new(self, factor_id: str, now: int, session_id: str | None = None) -> ChallengeRecord:
         expires_at = now + self._settings.challenge_life * 1000
         return ChallengeRecord(self._new_id(ids.CHALLENGE), factor_id, 0, now, expires_at, None, session_id)
 
+    def verify(self, environment: "Environment", challenge_id: str, code: str) -> Unit[Verification]:
+        """Check a code, or an assertion, whose units do not share statements."""
+        chosen = self._passkeys().answer if code.lstrip()[:1] == "{" else self._verify
+        return chosen(environment, challenge_id, code)
+
     @shared_unit
-    async def verify(self, scope: Scope, challenge_id: str, code: str) -> Verification:
+    async def _verify(self, scope: Scope, challenge_id: str, code: str) -> Verification:
         """Check a code. A wrong one is a result (`valid=False`) and is counted, unless it cannot be a code.
 
         The code that verified the challenge moments ago gets the same result again (`repeated`). Raises
@@ -142,9 +154,11 @@ class Challenges:
     async def _check_other(
         self, scope: Scope, challenge_id: str, text: str, *, emit: bool, repeatable: bool = False
     ) -> Verification:
-        """Verify by a recovery code, which only a user's active factor takes; refuse all other texts."""
+        """Verify by an assertion, or a recovery code, which users' active factors take; refuse others."""
         from authfactor.otp import recovery_code  # noqa: PLC0415 - not needed at a start
 
+        if text.lstrip()[:1] == "{":
+            return await self._passkeys().verify(scope, challenge_id, text, emit=emit)
         typed = recovery_code.read_code(text)
         if typed is not None and typed.method == "trusted_device":
             typed = None  # good for a sign-in alone (decision 0042)
@@ -157,7 +171,7 @@ class Challenges:
             return await self._refuse_malformed(scope, challenge_id, found)
         codes = self._recovery_codes()
         bits = await codes.bits(scope, factor, typed)
-        if bits is None:
+        if bits is None or (bits < recovery_code.ENOUGH_BITS and not factor.is_totp):
             return await self._refuse_malformed(scope, challenge_id, found)
         refusal = challenge_state.stale(challenge, scope.now)
         if refusal is not None and not (repeatable and challenge.verified_at is not None):
@@ -189,23 +203,9 @@ class Challenges:
     async def _refuse_malformed(
         self, scope: Scope, challenge_id: str, found: tuple[ChallengeRecord, FactorRecord] | None
     ) -> Verification:
-        """Return the result for what cannot be a code: no guess, so nothing is counted or written.
-
-        Raises what `load` raises, and `TooManyAttempts` where a code would not be compared either.
-        """
-        challenge, factor = await self.load(scope, challenge_id, found)
-        record = await scope.tx.failures.of(scope.number, subject_of(factor))
-        locked = challenge_state.locked(record, scope.now)
-        if locked is not None:
-            raise locked
-        left = self._settings.attempts_per_challenge - challenge.attempts
-        if left <= 0:
-            raise errors.TooManyAttempts(locked_until=None)
-        # The next code is compared, although the record may allow no wrong one without a lock.
-        allowed = max(attempt_limits.tries_left(record, scope.now, self._settings), 1)
-        return Verification(
-            challenge, valid=False, reason="code_malformed", attempts_remaining=min(left, allowed)
-        )
+        """Return the result for what cannot be a code; raise what `load` raises, and `TooManyAttempts`."""
+        loaded = await self.load(scope, challenge_id, found)
+        return await challenge_state.refuse_malformed(scope, *loaded, self._settings)
 
     async def _charge(self, scope: Scope, challenge_id: str) -> CodeAttempt:
         """Count this attempt before its code is compared, unless the challenge is over."""
@@ -220,6 +220,8 @@ class Challenges:
     ) -> Verification:
         """Compare the code of a charged attempt, and spend step and challenge if it is right."""
         challenge, factor = attempt.challenge, attempt.factor
+        if not factor.is_totp:
+            return await self._refuse_malformed(scope, challenge.id, (challenge, factor))
         secret = self._vault.unseal(factor.secret, secret_row(scope.number, factor.id))
         seconds, window = scope.now // 1000, self._settings.window
         drift = clock_drift.drift_of(factor, seconds, self._settings)
@@ -248,7 +250,7 @@ class Challenges:
         A refusal takes the charge back, so that attempts under a lock cannot lengthen it.
         """
         refusal: errors.ChallengeRefused | None = challenge_state.locked(attempt.record, scope.now)
-        if refusal is None and attempt.charged:
+        if refusal is None and (attempt.charged or not attempt.factor.is_totp):
             return None
         latest = await scope.tx.challenges.by_id(scope.number, attempt.challenge.id)
         if latest is not None and latest.verified_at is not None:

@@ -9,8 +9,9 @@ from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors import attempt_limits
 from authfactor.rules.factors.challenge_state import is_duplicate, locked
-from authfactor.rules.factors.challenges import Challenges, secret_row
+from authfactor.rules.factors.challenges import Challenges
 from authfactor.rules.factors.clock_drift import RESYNC_STEPS
+from authfactor.rules.factors.factor_secrets import secret_row
 from authfactor.rules.unit import Scope, unit
 from authfactor.settings import Settings
 from authfactor.store import Unit, subject_of
@@ -58,6 +59,9 @@ class ClockResync:
         factor = await tx.factors.details(number, factor_id)
         if factor is None:
             raise errors.NotFound("Authentication Factor", factor_id)
+        if not factor.is_totp:
+            text = "Only a factor of type totp has a clock."
+            raise InvalidRequest(Item("factor_id", "factor_type_not_supported", text))
         if factor.activated_at is None:
             text = "The factor is pending. Confirm it with a code first."
             raise InvalidRequest(Item("factor_id", "factor_not_active", text))
@@ -113,7 +117,11 @@ class ClockResync:
         """Spend the codes of the user's other factors with this secret, as an older release enrolled them."""
         for other in await scope.tx.factors.of_user(scope.number, user_id):
             location = secret_row(scope.number, other.id)
-            if other.id != factor_id and is_duplicate(self._vault, secret, other.secret, location):
+            if (
+                other.id != factor_id
+                and other.is_totp
+                and is_duplicate(self._vault, secret, other.secret, location)
+            ):
                 await scope.tx.attempts.spend_duplicate(scope.number, other.id, step)
 
 

@@ -24,7 +24,8 @@ from authfactor.rules import pagination
 from authfactor.rules.authentication.sessions import ONE_STEP
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
-from authfactor.rules.factors.challenges import Challenges, secret_row
+from authfactor.rules.factors.challenges import Challenges
+from authfactor.rules.factors.factor_secrets import secret_row
 from authfactor.rules.unit import Scope, shared_unit, unit
 from authfactor.settings import Settings
 from authfactor.store import Unit
@@ -197,9 +198,11 @@ class Factors:
         if factor is not None and factor.user_id is not None:
             # Else a concurrent unit could make recovery codes for the factor that goes.
             await scope.tx.users.lock(scope.number, factor.user_id)
+        if factor is not None and not factor.is_totp:
+            # First, as an assertion locks them in this order.
+            await scope.tx.passkeys.delete(scope.number, factor_id)
         if factor is None or not await scope.tx.factors.delete(scope.number, factor_id):
             raise errors.NotFound("Authentication Factor", factor_id)
-        await scope.tx.passkeys.delete(scope.number, factor_id)
         await self._emit(scope, event_log.FACTOR_DELETED, factor)
         if factor.user_id is not None:
             if factor.activated_at is not None:
@@ -215,10 +218,10 @@ class Factors:
         if await scope.tx.users.lock(scope.number, user_id) is None:
             raise errors.NotFound("User", user_id)
         factors = await scope.tx.factors.of_user(scope.number, user_id)
+        await scope.tx.passkeys.delete_of_user(scope.number, user_id)
         for factor in factors:
             await scope.tx.factors.delete(scope.number, factor.id)
             await self._emit(scope, event_log.FACTOR_DELETED, factor)
-        await scope.tx.passkeys.delete_of_user(scope.number, user_id)
         await scope.tx.failures.clear(scope.number, user_id)
         await self._end_trusted_devices(scope, user_id)
         await self._withdraw(scope, user_id, factors)
@@ -285,6 +288,8 @@ class Factors:
         """
         factors = await scope.tx.factors.of_user(scope.number, user_id)
         for factor in factors:
+            if not factor.is_totp:
+                continue
             other = self._vault.unseal(factor.secret, secret_row(scope.number, factor.id))
             if totp.is_same_secret(secret, other):
                 raise InvalidRequest(_ENROLLED, message="Validation failed: this factor already exists.")

@@ -2,56 +2,32 @@
 
 from typing import Any, Final, NamedTuple
 
-import msgspec
-
 from authfactor import errors
 from authfactor.crypto.vault import Vault
 from authfactor.errors import InvalidRequest, Item
 from authfactor.ids import FACTOR, IdGenerator
 from authfactor.models import Clock, Entropy, Environment
 from authfactor.models.passkeys import PasskeyCeremony, PasskeyFactor, PasskeyRecord
-from authfactor.rules.factors.challenges import secret_row
+from authfactor.rules.events import event_log
+from authfactor.rules.events.event_log import EventLog
+from authfactor.rules.factors.factor_secrets import secret_row
 from authfactor.rules.factors.factors import MAX_NAME, Factors
+from authfactor.rules.factors.passkey_settings import relying_party_of
+from authfactor.rules.factors.sealed_passkey import SealedPasskey
 from authfactor.rules.unit import Scope, unit
 from authfactor.settings import Settings
 from authfactor.store import Unit
-from authfactor.webauthn import ceremony, options, relying_party, responses
+from authfactor.webauthn import ceremony, options, responses
 from authfactor.webauthn.refusals import CeremonyRefused
 from authfactor.webauthn.relying_party import RelyingParty
 from authfactor.webauthn.responses import RegistrationResponse
+from authfactor.wire import responses as wire
+from authfactor.wire.events import FactorEvent
 
 REGISTRATION: Final = "passkey_registration_"
 LIFE_MS: Final = 600_000
 _PURPOSE: Final = "registration"
 _SALT_BYTES: Final = 32
-
-
-class SealedPasskey(NamedTuple):
-    """What a factor's sealed secret holds: the public key, and what its row is bound to.
-
-    All else in it is public. With the salt it is no TOTP secret that others could compute, for a release that
-    knows no passkeys.
-    """
-
-    salt: bytes
-    user_id: str
-    rp_id: str
-    credential_id: bytes
-    algorithm: int
-    public_key: bytes
-
-    def written(self) -> bytes:
-        """Return the content to seal."""
-        return msgspec.json.encode(self)
-
-    @classmethod
-    def read(cls, content: bytes) -> "SealedPasskey":
-        """Return what `written` wrote."""
-        return msgspec.json.decode(content, type=cls)
-
-    def __repr__(self) -> str:
-        """Omit the content, for logs and tracebacks."""
-        return "SealedPasskey(***)"
 
 
 class PasskeyRegistration(NamedTuple):
@@ -78,6 +54,7 @@ class Passkeys:
         entropy: Entropy,
         new_id: IdGenerator,
         vault: Vault,
+        log: EventLog,
         settings: Settings,
         factors: Factors,
     ) -> None:
@@ -86,15 +63,13 @@ class Passkeys:
         self._entropy = entropy
         self._new_id = new_id
         self._vault = vault
+        self._log = log
         self._settings = settings
         self._factors = factors
 
     def settings_of(self, environment: Environment) -> RelyingParty:
         """Return an environment's settings. Raises `InvalidRequest` if no browser would take them."""
-        found = relying_party.for_base_url(self._settings.base_url, environment.team_name)
-        if problems := relying_party.problems(found):
-            raise InvalidRequest(*problems)
-        return found
+        return relying_party_of(environment, self._settings)
 
     def begin(
         self, environment: Environment, user_id: str, name: str | None = None
@@ -136,6 +111,16 @@ class Passkeys:
         account = options.Account(handle, user.email, user.email)
         made = options.creation_options(settings, account, opened.challenge, existing)
         return PasskeyRegistration(opened.id, made, opened.expires_at)
+
+    @unit
+    async def of_user(self, scope: Scope, user_id: str) -> list[PasskeyRecord]:
+        """Return a user's passkeys, oldest first; none of an unknown user."""
+        return await scope.tx.passkeys.of_user(scope.number, user_id)
+
+    @unit
+    async def of_factor(self, scope: Scope, factor_id: str) -> PasskeyRecord | None:
+        """Return the passkey of a factor; None for one of another type."""
+        return await scope.tx.passkeys.of_factor(scope.number, factor_id)
 
     def finish(
         self, environment: Environment, user_id: str, registration_id: str, credential: bytes
@@ -180,6 +165,9 @@ class Passkeys:
             # Rolls back: the registration stays open.
             message = "credential: this passkey is registered already."
             raise InvalidRequest(Item("credential", "webauthn_credential_exists", message))
+        factor = registered.factor
+        await self._log.append(scope, event_log.FACTOR_ENROLLED, user_id, wire.factor(factor.details))
+        await self._log.append(scope, event_log.FACTOR_ACTIVATED, user_id, FactorEvent(factor.id, user_id))
         return registered
 
     def _record(

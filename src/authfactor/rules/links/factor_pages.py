@@ -318,7 +318,12 @@ def _is_confirmed(link: LinkRecord, now: int) -> bool:
 
 
 def _active_by_use(factors: list[FactorDetails]) -> list[FactorDetails]:
-    return sorted(_active(factors), key=lambda factor: factor.last_used_at or 0, reverse=True)
+    return sorted(_active(factors), key=_preference, reverse=True)
+
+
+def _preference(factor: FactorDetails) -> tuple[bool, int]:
+    # The page asks for codes; the challenge of a passkey takes a recovery code.
+    return factor.is_totp, factor.last_used_at or 0
 
 
 def _unknown(factor_id: str) -> errors.NotFound:

@@ -264,10 +264,13 @@ def _return_to(
 
 def _requested_factor(found: list[FactorRecord], factor_id: str | None) -> str:
     """Return the id of the factor that a challenge link is for: the one given, else the only active one."""
-    active = [factor.id for factor in found if factor.activated_at is not None]
+    active = [factor.id for factor in found if factor.activated_at is not None and factor.is_totp]
     if factor_id:
         if factor_id not in {factor.id for factor in found}:
             raise errors.NotFound("Authentication Factor", factor_id)
+        if not next(factor.is_totp for factor in found if factor.id == factor_id):
+            text = "factor_id: the page asks for one-time codes only."
+            raise InvalidRequest(Item("factor_id", "factor_type_not_supported", text))
         if factor_id not in active:
             text = "factor_id: this factor has never been verified. Enroll it first."
             raise InvalidRequest(Item("factor_id", "factor_not_active", text))

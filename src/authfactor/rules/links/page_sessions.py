@@ -28,7 +28,8 @@ from authfactor.otp import base32, key_uri
 from authfactor.rules.authentication.opaque_tokens import random_token
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
-from authfactor.rules.factors.challenges import Challenges, secret_row
+from authfactor.rules.factors.challenges import Challenges
+from authfactor.rules.factors.factor_secrets import secret_row
 from authfactor.rules.factors.factors import Factors
 from authfactor.rules.links.links import hash_of
 from authfactor.rules.unit import InstallationScope, Scope, installation_unit, unit

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from authfactor.store.db import Db, Row, Step
 
 _NO_FAILURES = FailureRecord((), 0, None)
-_CHALLENGE_END, _FACTOR_END = 7, 18  # where each record's columns end in a row
-_FOUND_END = 19  # where the columns of the challenge and its factors end
+_CHALLENGE_END, _FACTOR_END = 7, 19  # where each record's columns end in a row
+_FOUND_END = 20  # where the columns of the challenge and its factors end
 
 # The sealed secrets of the user's other factors that may have the same secret, as `id secret,…`: at least one
 # of the two was enrolled by a release that did not compare them. Each database has its aggregate.
 _OTHERS = """
 (SELECT {aggregate} FROM factors o INDEXED BY factors_user
  WHERE o.environment = f.environment AND o.user_id = f.user_id AND o.id <> f.id
- AND o.secret_compared + f.secret_compared < 2)
+ AND o.secret_compared + f.secret_compared < 2 AND o.type = 'totp')
 """
 _FIND = f"SELECT {JOINED_COLUMNS}, {_OTHERS} {JOINED}"
 _AGGREGATE_POSTGRES = "string_agg(o.id || ' ' || o.secret, ',')"
@@ -34,7 +34,8 @@ FIND_POSTGRES = _FIND.format(aggregate=_AGGREGATE_POSTGRES)
 
 _FOUND = (
     "id, factor_id, attempts, created_at, expires_at, verified_at, session_id, factor, user_id, issuer,"
-    " account, secret, activated_at, last_step, factor_created_at, updated_at, drift, last_offset, others"
+    " account, secret, activated_at, last_step, factor_created_at, updated_at, drift, last_offset, type,"
+    " others"
 )
 
 # PostgreSQL: a round trip costs more than a statement. All CTEs see one snapshot; each waits for its row lock
@@ -43,7 +44,8 @@ CHARGE_IN_ONE_STATEMENT = f"""
 WITH found ({_FOUND}) AS ({FIND_POSTGRES}),
 record AS (
   INSERT INTO failures (environment, subject, times, in_a_row, locked_until)
-  SELECT $1, coalesce(user_id, factor), $3, 1, NULL FROM found WHERE verified_at IS NULL AND expires_at > $4
+  SELECT $1, coalesce(user_id, factor), $3, 1, NULL FROM found
+  WHERE verified_at IS NULL AND expires_at > $4 AND type = 'totp'
   ON CONFLICT (environment, subject) DO UPDATE
   SET times = failures.times || ',' || excluded.times, in_a_row = failures.in_a_row + 1
   RETURNING times, in_a_row, locked_until),
@@ -70,7 +72,7 @@ ranked AS (SELECT *, row_number() OVER (PARTITION BY number, subject ORDER BY at
 record AS (
   INSERT INTO failures (environment, subject, times, in_a_row, locked_until)
   SELECT number, subject, seconds, 1, NULL FROM ranked
-  WHERE rank = 1 AND verified_at IS NULL AND expires_at > now ORDER BY number, subject
+  WHERE rank = 1 AND verified_at IS NULL AND expires_at > now AND type = 'totp' ORDER BY number, subject
   ON CONFLICT (environment, subject) DO UPDATE
   SET times = failures.times || ',' || excluded.times, in_a_row = failures.in_a_row + 1
   RETURNING environment, subject, times, in_a_row, locked_until),
@@ -89,7 +91,8 @@ FROM ranked t LEFT JOIN record r ON r.environment = t.number AND r.subject = t.s
 class CodeAttempt(NamedTuple):
     """An attempt at a code, with the state it was decided on.
 
-    `record` includes this attempt; it is empty when the challenge was expired or verified. `charged` is False
+    `record` includes this attempt; it is empty when the challenge was expired, verified, or not of a TOTP
+    factor. `charged` is False
     when the attempt did not count against the challenge. `others` holds the user's other factors for
     `other_secrets`. `stored` is the record in the table where the count is written only with the outcome
     (SQLite), else None.
@@ -140,7 +143,8 @@ class Attempts:
         The attempt counts against the failure record (of the user, or of a stand-alone factor), whose row is
         locked until the unit ends, and, unless that record has a lock at `now`, against the challenge.
         `charged` is False when the challenge was not charged: locked, already verified, or `max_attempts`
-        used up. The returned challenge is in its state before the attempt.
+        used up; and for a factor that takes no codes, for which nothing is counted. The
+        returned challenge is in its state before the attempt.
         """
         seconds = now // 1000
         if self._db.serializes_writes:
@@ -160,7 +164,7 @@ class Attempts:
         if row is None:
             return None
         challenge, factor = _found(row)
-        if challenge.verified_at is not None or challenge.expires_at <= now:
+        if challenge.verified_at is not None or challenge.expires_at <= now or not factor.is_totp:
             return CodeAttempt(challenge, factor, _NO_FAILURES, charged=False)
         stored_row = await self._db.one(BY_SUBJECT, environment, subject_of(factor))
         stored = _NO_FAILURES if stored_row is None else failure_record(stored_row)

@@ -20,10 +20,10 @@ UPDATE challenges SET attempts = attempts + 1
 WHERE environment = $1 AND id = $2 AND verified_at IS NULL AND attempts < $3
 """
 
-# Inserts nothing if the factor does not exist.
+# Inserts nothing if there is no such TOTP factor.
 INSERT_FOR_FACTOR = f"""
 INSERT INTO challenges (environment, {COLUMNS}) SELECT $1, $2, $3, $4, $5, $6, $7, $8
-WHERE EXISTS (SELECT 1 FROM factors WHERE environment = $1 AND id = $3)
+WHERE EXISTS (SELECT 1 FROM factors WHERE environment = $1 AND id = $3 AND type = 'totp')
 """
 
 # For challenges of sessions, and read for recovery codes alone: the hot statements do not have the column.
@@ -36,7 +36,7 @@ SELECT 1 FROM challenges WHERE environment = $1 AND id = $2 AND allows_recovery 
 JOINED_COLUMNS = """
   c.id, c.factor_id, c.attempts, c.created_at, c.expires_at, c.verified_at, c.session_id,
   f.id, f.user_id, f.issuer, f.account, f.secret, f.activated_at, f.last_step, f.created_at, f.updated_at,
-  f.drift, f.last_offset
+  f.drift, f.last_offset, f.type
 """
 JOINED = """
 FROM challenges c JOIN factors f ON f.environment = c.environment AND f.id = c.factor_id
@@ -89,7 +89,7 @@ class ChallengesTable:
         await self._db.run(INSERT, *_values(environment, challenge))
 
     async def insert_for_factor(self, environment: int, challenge: ChallengeRecord) -> bool:
-        """Insert a challenge if its factor exists; False when it does not."""
+        """Insert a challenge of a TOTP factor; False when there is no such factor."""
         return await self._db.run(INSERT_FOR_FACTOR, *_values(environment, challenge)) == 1
 
     async def with_factor(
@@ -98,6 +98,10 @@ class ChallengesTable:
         """Return a challenge and its factor; None when either does not exist."""
         row = await self._db.one(WITH_FACTOR, environment, challenge_id)
         return None if row is None else (ChallengeRecord(*row[:7]), FactorRecord(*row[7:]))
+
+    async def charge(self, environment: int, challenge_id: str, max_attempts: int) -> bool:
+        """Count an attempt before it is judged, and lock the row; False if none is left, or it is closed."""
+        return await self._db.run(CHARGE, environment, challenge_id, max_attempts) == 1
 
     async def close(self, environment: int, challenge_id: str, now: int) -> bool:
         """Close an open challenge by something else than a TOTP code; False when it is closed already."""

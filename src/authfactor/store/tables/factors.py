@@ -1,4 +1,4 @@
-"""TOTP factors. The secret is sealed; `last_step`, the last spent TOTP step, never decreases."""
+"""Factors. The secret is sealed; `last_step`, the last spent TOTP step, never decreases."""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from authfactor.store.db import Db, Row
 
 INSERTED = "id, user_id, issuer, account, secret, activated_at, last_step, created_at, updated_at"
-COLUMNS = f"{INSERTED}, drift, last_offset"
+COLUMNS = f"{INSERTED}, drift, last_offset, type"
 
 INSERT = f"""
 INSERT INTO factors (environment, {INSERTED}, secret_compared)
@@ -23,21 +23,24 @@ SELECT {COLUMNS} FROM factors INDEXED BY factors_user WHERE environment = $1 AND
 """
 
 DETAILS_OF_USER = f"""
-SELECT {COLUMNS}, type, name, last_used_at FROM factors INDEXED BY factors_user
+SELECT {COLUMNS}, name, last_used_at FROM factors INDEXED BY factors_user
 WHERE environment = $1 AND user_id = $2 ORDER BY id
 """
 
 RENAME = "UPDATE factors SET name = $3, updated_at = $4 WHERE environment = $1 AND id = $2"
 
-DETAILS = f"SELECT {COLUMNS}, type, name, last_used_at FROM factors WHERE environment = $1 AND id = $2"
+DETAILS = f"SELECT {COLUMNS}, name, last_used_at FROM factors WHERE environment = $1 AND id = $2"
 
 # A covering index scan.
 IDS_OF_USER = """
 SELECT id FROM factors INDEXED BY factors_user WHERE environment = $1 AND user_id = $2 ORDER BY id
 """
 
+# Some SDKs cannot read a factor of another type, and fail for the whole list.
 LISTING = keyset_pagination.Listing(
-    f"SELECT {COLUMNS} FROM factors INDEXED BY factors_user WHERE environment = $1 AND user_id = $2", 2
+    f"SELECT {COLUMNS} FROM factors INDEXED BY factors_user"
+    " WHERE environment = $1 AND user_id = $2 AND type = 'totp'",
+    2,
 )
 
 # The only statement that spends a code: of any number of concurrent requests, one finds the step unspent.
@@ -55,7 +58,12 @@ WHERE environment = $1 AND id = $2 AND last_step < $3
 RESYNC = """
 UPDATE factors
 SET last_step = $3 + 1, drift = $4, last_offset = 0, updated_at = $5, last_used_at = $5
-WHERE environment = $1 AND id = $2 AND last_step < $3 AND activated_at IS NOT NULL
+WHERE environment = $1 AND id = $2 AND last_step < $3 AND activated_at IS NOT NULL AND type = 'totp'
+"""
+
+USE_PASSKEY = """
+UPDATE factors SET last_used_at = $3, updated_at = $3
+WHERE environment = $1 AND id = $2 AND type = 'webauthn' AND activated_at IS NOT NULL
 """
 
 # Of another factor with the same secret, in the unit that spent the step.
@@ -125,13 +133,17 @@ class FactorsTable:
     async def page(
         self, environment: int, user_id: str, query: PageQuery
     ) -> tuple[list[FactorRecord], bool, bool]:
-        """Return one page of a user's factors."""
+        """Return one page of a user's TOTP factors."""
         page = await keyset_pagination.fetch(self._db, LISTING, query, environment, user_id)
         return [FactorRecord(*row) for row in page.rows], page.more_before, page.more_after
 
     async def reseal(self, environment: int, factor_id: str, old: str, new: str) -> None:
         """Replace a sealed secret with the same secret sealed under a newer key."""
         await self._db.run(RESEAL, environment, factor_id, old, new)
+
+    async def use_passkey(self, environment: int, factor_id: str, now: int) -> bool:
+        """Note that a passkey was used, and lock its row; False if there is no such factor anymore."""
+        return await self._db.run(USE_PASSKEY, environment, factor_id, now) == 1
 
     async def resync(self, environment: int, factor_id: str, step: int, drift: int, now: int) -> bool:
         """Spend `step` and the next one and set the drift; False if not both are unspent, or not active."""

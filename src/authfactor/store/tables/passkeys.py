@@ -29,8 +29,20 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $8, $8, 'webauthn', 1)
 
 OF_USER = f"SELECT {COLUMNS} FROM passkeys WHERE environment = $1 AND user_id = $2 ORDER BY factor_id"
 
+OF_FACTOR = f"SELECT {COLUMNS} FROM passkeys WHERE environment = $1 AND factor_id = $2"
+
 BY_CREDENTIAL = f"""
 SELECT {COLUMNS} FROM passkeys WHERE environment = $1 AND rp_id = $2 AND credential_id = $3
+"""
+
+# Compared and swapped, so that of two assertions with the same count one is not judged by an old one.
+COUNT = """
+UPDATE passkeys SET sign_count = $4, backed_up = $5
+WHERE environment = $1 AND factor_id = $2 AND sign_count = $3
+"""
+
+SUSPECT = """
+UPDATE passkeys SET suspect_at = $3 WHERE environment = $1 AND factor_id = $2 AND suspect_at IS NULL
 """
 
 DELETE = "DELETE FROM passkeys WHERE environment = $1 AND factor_id = $2"
@@ -110,10 +122,25 @@ class PasskeysTable:
         """Return a user's passkeys, oldest first; their number is limited by `max_factors_per_user`."""
         return [_passkey(row) for row in await self._db.all(OF_USER, environment, user_id)]
 
+    async def of_factor(self, environment: int, factor_id: str) -> PasskeyRecord | None:
+        """Return a factor's passkey, or None."""
+        row = await self._db.one(OF_FACTOR, environment, factor_id)
+        return None if row is None else _passkey(row)
+
     async def by_credential(self, environment: int, rp_id: str, credential_id: bytes) -> PasskeyRecord | None:
         """Return the passkey with this credential id, whichever user's it is."""
         row = await self._db.one(BY_CREDENTIAL, environment, rp_id, credential_id)
         return None if row is None else _passkey(row)
+
+    async def count(
+        self, environment: int, factor_id: str, read: int, sign_count: int, *, backed_up: bool
+    ) -> bool:
+        """Set the count of a passkey; False if it is no longer the one that was read."""
+        return await self._db.run(COUNT, environment, factor_id, read, sign_count, int(backed_up)) == 1
+
+    async def suspect(self, environment: int, factor_id: str, now: int) -> bool:
+        """Note that a passkey's counter went back; False if that was noted before."""
+        return await self._db.run(SUSPECT, environment, factor_id, now) == 1
 
     async def delete(self, environment: int, factor_id: str) -> bool:
         """Delete a factor's passkey; False if it has none."""

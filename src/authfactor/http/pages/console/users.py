@@ -181,7 +181,7 @@ async def _search(request: ConsoleRequest, prefix: str, after: str) -> list[User
 
 def _factor_row(factor: FactorRecord) -> FactorRow:
     """Derive the phone's clock drift from the time step of the last code and the time it was used."""
-    if factor.activated_at is None:
+    if factor.activated_at is None or not factor.is_totp:
         return FactorRow(factor, None, None)
     steps = factor.last_step - totp.step_at(factor.updated_at // 1000)
     # Larger than any window: a restore spent these steps, not a code.

@@ -1,0 +1,85 @@
+"""The endpoints of passkeys: registrations, sign-ins without a password, and the options of a challenge."""
+
+from authfactor.errors import InvalidRequest, Item
+from authfactor.http.api.parameters import FACTORS
+from authfactor.http.request import Request
+from authfactor.http.response import Response
+from authfactor.http.routing import Route
+from authfactor.rules.factors.passkeys import PasskeyRegistration, RegisteredPasskey
+from authfactor.webauthn.assertion_text import import_parsers
+from authfactor.wire import passkeys, responses, timestamps, user_factors
+
+PASSKEYS = "passkeys"
+
+
+async def begin_registration(request: Request) -> Response:
+    """Begin the registration of a passkey."""
+    body = request.read_body(passkeys.BeginPasskey)
+    await import_parsers()
+    unit = request.af.passkeys.begin(request.environment, request.ids[0], body.name)
+    return await request.write(unit, _begun)
+
+
+async def finish_registration(request: Request) -> Response:
+    """Finish the registration of a passkey."""
+    user_id, registration_id = request.ids
+    given = request.read_body(passkeys.FinishPasskey).credential
+    if not given:
+        text = "credential: required, what the browser returned."
+        raise InvalidRequest(Item("credential", "credential_required", text))
+    await import_parsers()
+    credential = passkeys.credential_bytes(given)
+    unit = request.af.passkeys.finish(request.environment, user_id, registration_id, credential)
+    return await request.administer(unit, _registered, "factor.enroll", lambda made: made.factor.id)
+
+
+async def get_challenge(request: Request) -> Response:
+    """Get a challenge."""
+    unit = request.af.passkey_challenges.get(request.environment, request.ids[0])
+    return await request.read(unit, responses.challenge)
+
+
+def _begun(begun: PasskeyRegistration) -> passkeys.PasskeyRegistrationObject:
+    expires_at = timestamps.format_ms(begun.expires_at)
+    return passkeys.PasskeyRegistrationObject(begun.id, begun.public_key, expires_at)
+
+
+def _registered(made: RegisteredPasskey) -> user_factors.UserFactorObject:
+    return user_factors.user_factor(made.factor.details, made.passkey)
+
+
+ROUTES = [
+    Route(
+        "POST",
+        "/authfactor/users/{user_id}/passkey_registrations",
+        begin_registration,
+        201,
+        "Begin a passkey registration",
+        takes=passkeys.BeginPasskey,
+        gives=passkeys.PasskeyRegistrationObject,
+        refusals=(404, 422),
+        tag=PASSKEYS,
+    ),
+    Route(
+        "POST",
+        "/authfactor/users/{user_id}/passkey_registrations/{registration_id}/verify",
+        finish_registration,
+        201,
+        "Finish a passkey registration",
+        takes=passkeys.FinishPasskey,
+        requires=("credential",),
+        gives=user_factors.UserFactorObject,
+        refusals=(404, 422),
+        tag=PASSKEYS,
+    ),
+    Route(
+        "GET",
+        "/authfactor/challenges/{challenge_id}",
+        get_challenge,
+        200,
+        "Get a challenge",
+        gives=responses.AuthenticationChallengeObject,
+        refusals=(404,),
+        tag=FACTORS,
+    ),
+]

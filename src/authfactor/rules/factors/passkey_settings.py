@@ -1,0 +1,34 @@
+"""The settings of an environment's passkeys: its own over defaults from the base URL."""
+
+from typing import Any
+
+import msgspec
+
+from authfactor.errors import InvalidRequest, Item
+from authfactor.models import Environment
+from authfactor.rules.tenants.environments import options_of
+from authfactor.settings import Settings
+from authfactor.webauthn import relying_party
+from authfactor.webauthn.relying_party import RelyingParty
+
+
+def relying_party_of(environment: Environment, settings: Settings) -> RelyingParty:
+    """Return an environment's settings. Raises `InvalidRequest` if no browser would take them."""
+    return _checked(environment.team_name, options_of(environment).webauthn, settings)
+
+
+def check(team_name: str, given: dict[str, Any], settings: Settings) -> None:
+    """Check settings before they are stored. Raises `InvalidRequest`."""
+    _checked(team_name, given, settings)
+
+
+def _checked(team_name: str, given: dict[str, Any] | None, settings: Settings) -> RelyingParty:
+    found = relying_party.for_base_url(settings.base_url, team_name)
+    if given:
+        try:
+            found = msgspec.convert(msgspec.structs.asdict(found) | given, RelyingParty)
+        except msgspec.ValidationError as error:
+            raise InvalidRequest(Item("webauthn", "webauthn_invalid", f"webauthn: {error}.")) from error
+    if problems := relying_party.problems(found):
+        raise InvalidRequest(*problems)
+    return found
