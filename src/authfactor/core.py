@@ -94,7 +94,9 @@ class Authfactor(DeferredRules):
         made_later = lambda: self.recovery_codes, raising, passkeys
         self.challenges = Challenges(clock, new_id, vault, log, settings, *made_later)
         self.token_signing = TokenSigning(clock, entropy, new_id, vault, settings)
-        step_up = StepUp(entropy, settings, self.challenges, log, lambda: self.trusted_devices.tokens)
+        self.step_up = step_up = StepUp(
+            entropy, settings, self.challenges, log, lambda: self.trusted_devices.tokens
+        )
         self.sessions = Sessions(clock, entropy, new_id, vault, log, settings, self.token_signing, step_up)
         self.users = Users(clock, new_id, self.hasher, log, settings, self.sessions, throttling)
         events = SignInEvents(log)

@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     from authfactor.rules.audit.audit_log import AuditLog
     from authfactor.rules.audit.event_sealing import EventSealing
     from authfactor.rules.audit.event_verification import EventVerification
+    from authfactor.rules.authentication.passkey_sign_in import PasskeySignIn
     from authfactor.rules.authentication.password_attempts import PasswordAttempts
     from authfactor.rules.authentication.password_hashing import PasswordHasher
     from authfactor.rules.authentication.repeated_sign_ins import RepeatedSignIns
     from authfactor.rules.authentication.session_checks import SessionChecks
     from authfactor.rules.authentication.sessions import Sessions
+    from authfactor.rules.authentication.step_up import StepUp
     from authfactor.rules.authentication.trusted_devices import TrustedDevices
     from authfactor.rules.console.actions import ConsoleActions
     from authfactor.rules.console.dashboard_counts import Dashboard
@@ -57,6 +59,7 @@ class DeferredRules:
     new_id: IdGenerator
     repeated_sign_ins: "RepeatedSignIns"
     sessions: "Sessions"
+    step_up: "StepUp"
     settings: "Settings"
     vault: "Vault"
 
@@ -120,6 +123,14 @@ class DeferredRules:
 
         rules = self.events, self.settings, self.passkey_use, lambda: self.session_checks.raising
         return PasskeyChallenges(self.clock, self.vault, *rules)
+
+    @functools.cached_property
+    def passkey_sign_in(self) -> "PasskeySignIn":
+        """Sign-in by a passkey alone."""
+        from authfactor.rules.authentication.passkey_sign_in import PasskeySignIn  # noqa: PLC0415 - when there are some
+
+        rules = self.events, self.settings, self.passkey_use, self.sessions, self.step_up
+        return PasskeySignIn(self.clock, self.new_id, self.vault, *rules)
 
     @functools.cached_property
     def links(self) -> "Links":

@@ -60,7 +60,7 @@ CREATORS = {"insert", "insert_refresh", "append", "append_all", "claim", "active
 CREATORS |= {"failures.charge", "throttles.charge"}
 CREATORS |= {"by_token", "by_session", "insert_token"}
 CREATORS |= {"set_policy", "start_grace", "grant_grace", "record_held_factor"}
-CREATORS |= {"passkeys.keep_handle", "passkeys.open_ceremony"}
+CREATORS |= {"passkeys.keep_handle", "passkeys.open_ceremony", "passkeys.use_authentication"}
 
 PASSKEY_FACTOR = PasskeyFactor("auth_factor_passkey", USER, "Acme", "kim", "sealed", None, 1)
 PASSKEY = PasskeyRecord(
@@ -97,6 +97,7 @@ READS: dict[str, tuple[Callable[[Tx], Awaitable[object]], object]] = {
     "factors.details": (lambda tx: tx.factors.details(OTHER, FACTOR), None),
     "user_mfa_policies.of": (lambda tx: tx.user_mfa_policies.of(OTHER, USER), None),
     "passkeys.of_user": (lambda tx: tx.passkeys.of_user(OTHER, USER), []),
+    "passkeys.is_restored_since": (lambda tx: tx.passkeys.is_restored_since(OTHER, 1), False),
     "passkeys.of_factor": (lambda tx: tx.passkeys.of_factor(OTHER, PASSKEY.factor_id), None),
     "passkeys.by_credential": (lambda tx: tx.passkeys.by_credential(OTHER, "example.org", b"id"), None),
     "passkeys.handle_of": (lambda tx: tx.passkeys.handle_of(OTHER, USER), None),

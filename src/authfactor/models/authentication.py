@@ -168,3 +168,4 @@ class SignedIn(Record, frozen=True, gc=False):
     repeated: bool = False
     mfa_deadline: int | None = None
     trusted_device: NextDeviceToken | None = None
+    auth_method: str = "password"

@@ -31,7 +31,7 @@ class AuthenticateResponse(ResponseModel, frozen=True, gc=False):
     user: UserObject
     access_token: str
     refresh_token: str
-    authentication_method: Literal["Password"] = "Password"
+    authentication_method: Literal["Password", "Passkey"] = "Password"
     mfa: MfaDeadlineObject | UnsetType = UNSET
     trusted_device: NextTrustedDeviceToken | UnsetType = UNSET
 
@@ -122,7 +122,7 @@ def session(record: SessionRecord, now: int) -> SessionObject:
         record.user_id,
         record.ip_address,
         record.user_agent,
-        "password",
+        record.auth_method,  # type: ignore[arg-type]  # of the literals
         status,
         timestamps.format_ms(record.expires_at),
         timestamps.format_optional(record.ended_at),
@@ -133,7 +133,9 @@ def session(record: SessionRecord, now: int) -> SessionObject:
 
 def signed_in(result: SignedIn) -> AuthenticateResponse:
     """Render a completed sign-in."""
-    answer = AuthenticateResponse(user(result.user), result.access_token, result.refresh_token)
+    tokens = result.access_token, result.refresh_token
+    method: Literal["Password", "Passkey"] = "Passkey" if result.auth_method == "passkey" else "Password"
+    answer = AuthenticateResponse(user(result.user), *tokens, method)
     if result.mfa_deadline is not None:
         mfa = MfaDeadlineObject(required=True, deadline=timestamps.format_ms(result.mfa_deadline))
         answer = msgspec.structs.replace(answer, mfa=mfa)

@@ -153,6 +153,14 @@ class Authenticate(RequestModel, frozen=True, gc=False):
     pending_authentication_token: str | None = None
     authentication_challenge_id: str | None = None
     refresh_token: str | None = None
+    authentication_id: str | None = None
+    credential: Annotated[
+        Any,
+        Meta(
+            description="What the browser returned: `PublicKeyCredential.toJSON()` of a passkey.",
+            extra_json_schema={"type": "object"},
+        ),
+    ] = None
     ip_address: str | None = None
     user_agent: str | None = None
     organization_id: Any = None

@@ -25,6 +25,7 @@ from authfactor.wire.requests import Authenticate
 TAG, EVENTS = "sign-in", "events"
 EVENT_FILTERS: Final = ("range_start", "range_end")
 MFA_TOTP: Final = "urn:workos:oauth:grant-type:mfa-totp"
+PASSKEY: Final = "urn:authfactor:oauth:grant-type:passkey"
 FORM: Final = b"application/x-www-form-urlencoded"
 MAX_EVENT_NAMES: Final = 100
 VERDICT_BY_METHOD: Final = {"totp": RIGHT, "recovery_code": RECOVERED, "trusted_device": TRUSTED}
@@ -38,6 +39,7 @@ REQUIRED_FIELDS: Final = {
         "authentication_challenge_id",
     ),
     "refresh_token": ("client_id", "refresh_token"),
+    PASSKEY: ("client_id", "client_secret", "authentication_id", "credential"),
 }
 
 
@@ -82,6 +84,8 @@ async def _unit(request: Request, environment: Environment, body: Authenticate) 
         return await request.af.sign_in.prepare_password(request.af.store, environment, body)
     if body.grant_type == MFA_TOTP:
         return await request.af.second_step.prepare(request.af.store, environment, body)
+    if body.grant_type == PASSKEY:
+        return await request.af.passkey_sign_in.prepare(request.af.store, environment, body)
     return await request.af.sessions.prepare_refresh(request.af.store, environment, body.refresh_token or "")
 
 

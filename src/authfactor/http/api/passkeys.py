@@ -33,6 +33,15 @@ async def finish_registration(request: Request) -> Response:
     return await request.administer(unit, _registered, "factor.enroll", lambda made: made.factor.id)
 
 
+async def begin_authentication(request: Request) -> Response:
+    """Begin a sign-in by passkey."""
+    await import_parsers()
+    begun = request.af.passkey_sign_in.begin(request.environment)
+    expires_at = timestamps.format_ms(begun.expires_at)
+    shape = passkeys.PasskeyAuthenticationObject(begun.id, begun.public_key, expires_at)
+    return Response(request.status, responses.encode(shape))
+
+
 async def get_challenge(request: Request) -> Response:
     """Get a challenge."""
     unit = request.af.passkey_challenges.get(request.environment, request.ids[0])
@@ -70,6 +79,16 @@ ROUTES = [
         requires=("credential",),
         gives=user_factors.UserFactorObject,
         refusals=(404, 422),
+        tag=PASSKEYS,
+    ),
+    Route(
+        "POST",
+        "/authfactor/passkey_authentications",
+        begin_authentication,
+        201,
+        "Begin a passkey sign-in",
+        gives=passkeys.PasskeyAuthenticationObject,
+        refusals=(422,),
         tag=PASSKEYS,
     ),
     Route(

@@ -23,6 +23,7 @@ ROUTES: Final[list[Route]] = [
         "passkeys",
         ("POST", "/authfactor/users/{user_id}/passkey_registrations", 201),
         ("POST", "/authfactor/users/{user_id}/passkey_registrations/{registration_id}/verify", 201),
+        ("POST", "/authfactor/passkey_authentications", 201),
         ("GET", "/authfactor/challenges/{challenge_id}", 200),
     ),
     *deferred("clock_resync", ("POST", "/authfactor/factors/{factor_id}/resync", 200)),

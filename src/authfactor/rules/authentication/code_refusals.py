@@ -32,11 +32,18 @@ def operator_code_refusal() -> errors.SignInRefused:
     return errors.SignInRefused("invalid_one_time_code", OPERATOR_CODE_MALFORMED, reason="code_malformed")
 
 
+def passkey_refusal(reason: CodeReason) -> errors.SignInRefused:
+    """Return the error of an assertion that was not valid."""
+    text = f"The passkey was not accepted: {reason}."
+    return errors.SignInRefused("invalid_one_time_code", text, reason=reason)
+
+
 def code_refusal(outcome: Verification) -> errors.SignInRefused:
     """Return the error of a code that was not valid."""
     reason = outcome.reason or "code_mismatch"
-    by_passkey = "invalid_one_time_code", f"The passkey was not accepted: {reason}."
-    refusal = errors.SignInRefused(*CODE_REFUSALS.get(reason, by_passkey), reason=reason)
+    if reason not in CODE_REFUSALS:
+        return passkey_refusal(reason)
+    refusal = errors.SignInRefused(*CODE_REFUSALS[reason], reason=reason)
     refusal.offset_seconds = outcome.offset_seconds
     return refusal
 

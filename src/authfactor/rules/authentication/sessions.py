@@ -107,6 +107,7 @@ class Sessions:
         ip_address: str | None,
         user_agent: str | None,
         trusted_device_id: str | None = None,
+        auth_method: str = "password",
     ) -> PreparedSession:
         """Build a session and sign its first tokens, before any lock is held; `start` writes it.
 
@@ -117,7 +118,7 @@ class Sessions:
             user_id=user_id,
             ip_address=ip_address,
             user_agent=user_agent,
-            auth_method="password",
+            auth_method=auth_method,
             amr=amr,
             authenticated_at=now,
             mfa_at=None if amr in _NO_SECOND_FACTOR else now,
@@ -139,7 +140,8 @@ class Sessions:
         await scope.tx.users.record_sign_in(scope.number, user.id, now)
         shape = authentication.session(session, now)
         await self._log.append(scope, event_log.SESSION_CREATED, user.id, shape)
-        return SignedIn(msgspec.structs.replace(user, last_sign_in_at=now), *tokens)
+        signed_in = msgspec.structs.replace(user, last_sign_in_at=now)
+        return SignedIn(signed_in, *tokens, auth_method=session.auth_method)
 
     async def is_unused(self, scope: Scope, user: UserRecord, session_id: str, refresh_token: str) -> bool:
         """Return whether a session is alive, its second factor counts, and its first token is unspent."""
@@ -190,7 +192,7 @@ class Sessions:
             if not await sessions.touch(number, session.id, now):
                 raise _refused()
             await sessions.insert_refresh(number, token_hash(tokens.refresh_token), session.id, now)
-            signed_in = SignedIn(user, *tokens)
+            signed_in = SignedIn(user, *tokens, auth_method=session.auth_method)
             return signed_in if grace is None else with_deadline(signed_in, grace)
         spent = await sessions.refresh_by_hash(number, hashed)
         return await self._refresh_spent(scope, user, session, spent, hashed)
@@ -208,7 +210,8 @@ class Sessions:
             raise _refused()
         if scope.now - spent.spent_at <= self._settings.refresh_grace * 1000:
             text = self._vault.unseal(spent.successor, _successor_row(scope.number, hashed))
-            return SignedIn(user, *msgspec.json.decode(text, type=TokenPair))
+            pair = msgspec.json.decode(text, type=TokenPair)
+            return SignedIn(user, *pair, auth_method=session.auth_method)
         await self._end(scope, session)
         raise _refused("Refresh token already exchanged.").after_commit()
 

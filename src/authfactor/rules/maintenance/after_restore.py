@@ -13,6 +13,8 @@ from authfactor.store import Store, Tx
 
 BATCH: Final = 1000
 RESTORED: Final = "database.restored"
+# Longer than a sign-in by passkey may take.
+_KEPT_MS: Final = 24 * 3600 * 1000
 _Key = tuple[int, str]
 _FIRST: Final[_Key] = (-(2**31), "")
 
@@ -72,7 +74,9 @@ class AfterRestore:
     async def _expire_rest(self, scope: InstallationScope, reason: str) -> int:
         await scope.tx.restored_rows.end_operator_sessions(scope.now)
         await self._audit.append(scope.tx, self._actor, RESTORED, "database", reason=reason)
-        return await scope.tx.restored_rows.expire_rest(scope.now)
+        expired = await scope.tx.restored_rows.expire_rest(scope.now)
+        await scope.tx.restored_rows.mark_passkeys(scope.now + _KEPT_MS, scope.now)
+        return expired
 
 
 async def _walk(store: Store, table: str, change: Callable[[Tx, _Key, _Key], Awaitable[int]]) -> int:

@@ -40,6 +40,14 @@ END_OPERATOR_SESSIONS = "UPDATE operator_sessions SET ended_at = $1 WHERE ended_
 EXPIRED: Final = ("pending_sign_ins", "links", "operator_links", "passkey_ceremonies")
 
 
+# Sign-ins by passkey that were begun before leave no row; those answered since the backup must not be again.
+MARK_PASSKEYS = """
+INSERT INTO passkey_ceremonies (environment, id, purpose, challenge, expires_at, used_at)
+SELECT number, 'restored', 'restore', $1, $2, $3 FROM environments WHERE true
+ON CONFLICT (environment, id) DO UPDATE SET expires_at = excluded.expires_at, used_at = excluded.used_at
+"""
+
+
 class RestoredRows:
     """Updates over all environments. Times are in milliseconds; keys are (environment, id)."""
 
@@ -86,6 +94,10 @@ class RestoredRows:
     async def end_operator_sessions(self, now: int) -> int:
         """End every operator session; return how many were active."""
         return await self._db.run(END_OPERATOR_SESSIONS, now)
+
+    async def mark_passkeys(self, until: int, now: int) -> None:
+        """Refuse sign-ins by passkey that were begun before `now`; the mark is kept until `until`."""
+        await self._db.run(MARK_PASSKEYS, b"", until, now)
 
     async def expire_rest(self, now: int) -> int:
         """Expire all pending sign-ins and unused links; return how many."""

@@ -71,6 +71,17 @@ UPDATE passkey_ceremonies SET used_at = $3
 WHERE environment = $1 AND id = $2 AND used_at IS NULL AND expires_at > $3
 """
 
+# Of any number of concurrent answers to a sign-in, one inserts its id.
+USE_AUTHENTICATION = """
+INSERT INTO passkey_ceremonies (environment, id, purpose, user_id, challenge, expires_at, used_at)
+VALUES ($1, $2, 'authentication', $3, $4, $5, $6) ON CONFLICT DO NOTHING
+"""
+
+# Ids used since the backup are not in it.
+RESTORED_SINCE = """
+SELECT 1 FROM passkey_ceremonies WHERE environment = $1 AND id = 'restored' AND used_at >= $2
+"""
+
 DELETE_CEREMONIES = "DELETE FROM passkey_ceremonies WHERE environment = $1 AND user_id = $2"
 
 
@@ -178,6 +189,17 @@ class PasskeysTable:
         """Return a ceremony in any state."""
         row = await self._db.one(CEREMONY, environment, ceremony_id)
         return None if row is None else PasskeyCeremony(*row)
+
+    async def use_authentication(
+        self, environment: int, authentication_id: str, user_id: str, expires_at: int, now: int
+    ) -> bool:
+        """Use the id of a sign-in, kept until `expires_at`; False if it was used before."""
+        values = authentication_id, user_id, b"", expires_at, now
+        return await self._db.run(USE_AUTHENTICATION, environment, *values) == 1
+
+    async def is_restored_since(self, environment: int, at: int) -> bool:
+        """Return whether the database was restored from a backup at this time or later."""
+        return await self._db.one(RESTORED_SINCE, environment, at) is not None
 
     async def close_ceremony(self, environment: int, ceremony_id: str, now: int) -> bool:
         """Use a ceremony; False if it was used or has expired."""

@@ -70,7 +70,8 @@ RETURNING {SESSION_COLUMNS}
 """
 
 CLEAR_SECOND_FACTOR = """
-UPDATE sessions INDEXED BY sessions_user SET amr = $3, mfa_at = NULL, updated_at = $4
+UPDATE sessions INDEXED BY sessions_user SET
+  amr = CASE WHEN auth_method = 'passkey' THEN 'pop user' ELSE $3 END, mfa_at = NULL, updated_at = $4
 WHERE environment = $1 AND user_id = $2 AND (mfa_at IS NOT NULL OR trusted_device_id IS NOT NULL)
 """
 
