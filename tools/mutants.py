@@ -2622,6 +2622,55 @@ MUTANTS = [
         "key=lambda factor: factor.is_totp",
         ("tests/http/sign_in/test_passkeys.py", "-k", "sqlite"),
     ),
+    Mutant(
+        "a sign-in by passkey is answered twice",
+        "rules/authentication/passkey_sign_in.py",
+        "        if not await passkeys.use_authentication(number, attempt.id, user_id, expires_at, scope.now):",
+        "        if not attempt.id:",
+        ("tests/http/sign_in/test_passkey_sign_in.py", "-k", "sqlite"),
+    ),
+    Mutant(
+        "a sign-in by passkey outlives a restore",
+        "rules/authentication/passkey_sign_in.py",
+        "        if await passkeys.is_restored_since(number, attempt.created_at):",
+        "        if False:",
+        ("tests/http/sign_in/test_passkey_sign_in.py", "-k", "sqlite"),
+    ),
+    Mutant(
+        "a sign-in by passkey never expires",
+        "rules/authentication/passkey_sign_in.py",
+        "        if created_at is None or abs(now - created_at) >= LIFE_MS:",
+        "        if created_at is None:",
+        ("tests/http/sign_in/test_passkey_sign_in.py", "-k", "sqlite"),
+    ),
+    Mutant(
+        "the id of a sign-in by passkey is good in each environment",
+        "rules/authentication/passkey_sign_in.py",
+        '    return f"{environment.number}\\0{given}"',
+        '    return f"\\0{given}"',
+        ("tests/http/sign_in/test_passkey_sign_in.py", "-k", "sqlite"),
+    ),
+    Mutant(
+        "the policy is not asked about a passkey that comes first",
+        "rules/authentication/passkey_sign_in.py",
+        "        if not await self._step_up.accepts_factor(scope, user, used.factor):",
+        "        if False:",
+        ("tests/http/sign_in/test_passkey_sign_in.py", "-k", "sqlite"),
+    ),
+    Mutant(
+        "refused passkeys fill the event log",
+        "rules/authentication/passkey_sign_in.py",
+        "        if await self._log.take_refusal_event_slot(scope, stranger_subject(request.ip_address)):",
+        "        if True:",
+        ("tests/http/sign_in/test_passkey_sign_in.py", "-k", "sqlite"),
+    ),
+    Mutant(
+        "sessions without their passkey claim a password",
+        "store/tables/sessions.py",
+        "CASE WHEN auth_method = 'passkey' THEN 'pop user' ELSE $3 END",
+        "$3",
+        ("tests/http/sign_in/test_passkey_sign_in.py", "-k", "sqlite"),
+    ),
 ]
 
 

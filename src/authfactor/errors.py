@@ -253,10 +253,7 @@ class StepUpRequired(SignInRefused):
         challenge: "ChallengeRecord | None" = None,
         methods: tuple[str, ...] = (),
     ) -> None:
-        """`code` is `mfa_challenge` or `mfa_enrollment`; `factors` are ids with their types.
-
-        `methods` are the only ones that count, if any.
-        """
+        """`mfa_challenge` or `mfa_enrollment`; ids and types of factors; the only `methods`, if not all."""
         super().__init__(code, message)
         self.pending_token, self.user = pending_token, user
         self.factors, self.methods = factors, methods

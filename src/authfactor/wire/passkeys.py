@@ -21,7 +21,7 @@ class FinishPasskey(RequestModel, frozen=True, gc=False):
     """Finish the registration of a passkey."""
 
     credential: Annotated[
-        Any,
+        dict[str, Any] | str | None,
         Meta(
             description="What the browser returned: `PublicKeyCredential.toJSON()` of a registration.",
             extra_json_schema=_OBJECT,

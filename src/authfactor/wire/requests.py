@@ -155,7 +155,7 @@ class Authenticate(RequestModel, frozen=True, gc=False):
     refresh_token: str | None = None
     authentication_id: str | None = None
     credential: Annotated[
-        Any,
+        dict[str, Any] | str | None,
         Meta(
             description="What the browser returned: `PublicKeyCredential.toJSON()` of a passkey.",
             extra_json_schema={"type": "object"},

@@ -190,10 +190,9 @@ async def test_wrong_assertions_are_refused_with_their_reason_and_lock_no_user(
 async def test_an_assertion_with_the_password_is_refused_like_a_wrong_password(
     application: Application, device: SoftwareAuthenticator
 ) -> None:
-    user = await application.user()
-    await register(application, user, device)
-    pending = await application.begin(user)
-    challenge = pending.body["authentication_challenge"]
+    user = await application.member()
+    made = await register(application, user, device)
+    challenge = fields(await application.api.post(f"/auth/factors/{made['id']}/challenge"), 201)
     more = {"code": asserted(device, challenge), "authentication_challenge_id": challenge["id"]}
     refused(await application.password(user, **more), "invalid_credentials")
 

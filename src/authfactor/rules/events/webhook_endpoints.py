@@ -28,6 +28,7 @@ OWN_EVENTS: Final = frozenset(
         event_log.FACTOR_RENAMED,
         event_log.FACTOR_RESYNCED,
         event_log.FACTOR_DELETED,
+        event_log.PASSKEY_SUSPECT,
         event_log.REPLAY_REFUSED,
         event_log.RECOVERY_CODES_CREATED,
         event_log.RECOVERY_CODES_USED,

@@ -21,6 +21,7 @@ EVENT_DATA: Final = (
     events.UsedRecoveryCode,
     events.FewRecoveryCodes,
     events.RaisedSessionEvent,
+    events.SuspectPasskey,
     events.ResyncedFactor,
     events.ChangedPolicy,
     events.StartedGrace,
