@@ -2625,8 +2625,8 @@ MUTANTS = [
     Mutant(
         "a sign-in by passkey is answered twice",
         "rules/authentication/passkey_sign_in.py",
-        "        if not await passkeys.use_authentication(number, attempt.id, user_id, expires_at, scope.now):",
-        "        if not attempt.id:",
+        "        if not await passkeys.use_authentication(",
+        "        if not attempt.id and not await passkeys.use_authentication(",
         ("tests/http/sign_in/test_passkey_sign_in.py", "-k", "sqlite"),
     ),
     Mutant(

@@ -104,6 +104,12 @@ def create_environment(
 @click.option(
     "--trusted-device-days", type=int, help="For how many days a device is trusted, 1 to 90. Default: 30."
 )
+@click.option(
+    "--webauthn-file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="JSON file with settings of passkeys, such as rp_id and origins. Replaces those that were set; {}"
+    " resets them to the host of the base URL.",
+)
 @context.reason_option
 @click.pass_context
 def update_environment(
@@ -112,16 +118,23 @@ def update_environment(
     name: str,
     team_name: str | None,
     mfa_policy: Policy | None,
+    webauthn_file: Path | None,
     reason: str | None,
     **given: Any,  # noqa: ANN401 - the options of the environment
 ) -> None:
     """Change an environment. Example: authfactor environments update default --mfa-policy required"""
     options = context.global_options(ctx)
     changes = {name: value for name, value in given.items() if value not in (None, ())}
+    if webauthn_file is not None:
+        changes["webauthn"] = _read_object(webauthn_file)
 
     async def work(af: Authfactor, environment: Environment) -> Environment:
         from authfactor.rules.tenants.environments import options_of
 
+        if "webauthn" in changes:
+            from authfactor.rules.factors import passkey_settings
+
+            passkey_settings.check(environment.team_name, changes["webauthn"], af.settings)
         changed = msgspec.structs.replace(options_of(environment), **changes) if changes else None
         unit = af.environments.update(
             environment,
@@ -136,6 +149,13 @@ def update_environment(
 
     made = context.run(context.GlobalOptions(options.data, options.config, name, options.as_json), work)
     context.print_result(options, _shape(made), lambda: _print_environment(made, None))
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except msgspec.MsgspecError as error:
+        raise click.BadParameter(f"{path} is not a JSON object: {error}") from error
 
 
 @environments.command("brand")

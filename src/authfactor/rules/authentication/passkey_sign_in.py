@@ -131,7 +131,6 @@ class PasskeySignIn:
             now=now,
             ip_address=attempt.request.ip_address,
             user_agent=attempt.request.user_agent,
-            auth_method="passkey",
         )
 
     async def _accept(

@@ -107,7 +107,6 @@ class Sessions:
         ip_address: str | None,
         user_agent: str | None,
         trusted_device_id: str | None = None,
-        auth_method: str = "password",
     ) -> PreparedSession:
         """Build a session and sign its first tokens, before any lock is held; `start` writes it.
 
@@ -118,7 +117,7 @@ class Sessions:
             user_id=user_id,
             ip_address=ip_address,
             user_agent=user_agent,
-            auth_method=auth_method,
+            auth_method="password" if amr.startswith(ONE_STEP) else "passkey",
             amr=amr,
             authenticated_at=now,
             mfa_at=None if amr in _NO_SECOND_FACTOR else now,
