@@ -2462,6 +2462,8 @@ MUTANTS = [
         ' or link.method != "totp":',
         ":",
         BROWSERS,
+    ),
+    Mutant(
         "a passkey's registration is used twice",
         "store/tables/passkeys.py",
         "AND used_at IS NULL AND expires_at > $3",

@@ -32,6 +32,23 @@ Policy = Literal["off", "if_enrolled", "required"]
 policy_option = click.option(
     "--mfa-policy", type=click.Choice(get_args(Policy)), help="When a sign-in requires a code."
 )
+
+
+def _read_object(_: click.Context, __: click.Parameter, path: Path | None) -> dict[str, Any] | None:
+    try:
+        return None if path is None else msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except msgspec.MsgspecError as error:
+        raise click.BadParameter(f"{path} is not a JSON object: {error}") from error
+
+
+webauthn_option = click.option(
+    "--webauthn-file",
+    "webauthn",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    callback=_read_object,
+    help="JSON file with settings of passkeys, such as rp_id and origins. Replaces those that were set; {}"
+    " resets them to the host of the base URL.",
+)
 team_option = click.option("--team-name", help="Default issuer, shown in authenticator apps.")
 
 
@@ -104,12 +121,7 @@ def create_environment(
 @click.option(
     "--trusted-device-days", type=int, help="For how many days a device is trusted, 1 to 90. Default: 30."
 )
-@click.option(
-    "--webauthn-file",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="JSON file with settings of passkeys, such as rp_id and origins. Replaces those that were set; {}"
-    " resets them to the host of the base URL.",
-)
+@webauthn_option
 @context.reason_option
 @click.pass_context
 def update_environment(
@@ -118,23 +130,18 @@ def update_environment(
     name: str,
     team_name: str | None,
     mfa_policy: Policy | None,
-    webauthn_file: Path | None,
     reason: str | None,
     **given: Any,  # noqa: ANN401 - the options of the environment
 ) -> None:
     """Change an environment. Example: authfactor environments update default --mfa-policy required"""
     options = context.global_options(ctx)
     changes = {name: value for name, value in given.items() if value not in (None, ())}
-    if webauthn_file is not None:
-        changes["webauthn"] = _read_object(webauthn_file)
 
     async def work(af: Authfactor, environment: Environment) -> Environment:
         from authfactor.rules.tenants.environments import options_of
 
         if "webauthn" in changes:
-            from authfactor.rules.factors import passkey_settings
-
-            passkey_settings.check(environment.team_name, changes["webauthn"], af.settings)
+            _check_webauthn(af, environment, changes["webauthn"])
         changed = msgspec.structs.replace(options_of(environment), **changes) if changes else None
         unit = af.environments.update(
             environment,
@@ -151,11 +158,10 @@ def update_environment(
     context.print_result(options, _shape(made), lambda: _print_environment(made, None))
 
 
-def _read_object(path: Path) -> dict[str, Any]:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-    except msgspec.MsgspecError as error:
-        raise click.BadParameter(f"{path} is not a JSON object: {error}") from error
+def _check_webauthn(af: Authfactor, environment: Environment, given: dict[str, Any]) -> None:
+    from authfactor.rules.factors import passkey_settings
+
+    passkey_settings.check(environment.team_name, given, af.settings)
 
 
 @environments.command("brand")

@@ -28,7 +28,12 @@ MFA_TOTP: Final = "urn:workos:oauth:grant-type:mfa-totp"
 PASSKEY: Final = "urn:authfactor:oauth:grant-type:passkey"
 FORM: Final = b"application/x-www-form-urlencoded"
 MAX_EVENT_NAMES: Final = 100
-VERDICT_BY_METHOD: Final = {"totp": RIGHT, "recovery_code": RECOVERED, "trusted_device": TRUSTED}
+VERDICT_BY_METHOD: Final = {
+    "totp": RIGHT,
+    "webauthn": RIGHT,
+    "recovery_code": RECOVERED,
+    "trusted_device": TRUSTED,
+}
 REQUIRED_FIELDS: Final = {
     "password": ("client_id", "client_secret", "email", "password"),
     MFA_TOTP: (
