@@ -1,5 +1,6 @@
 """One event of every kind, caused by real calls; its ids do not depend on entropy."""
 
+import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventQuery
 from authfactor.rules.factors.recovery_codes import LOW
 from authfactor.settings import Settings
+from authfactor.testing.software_authenticator import Behavior
 from authfactor.wire import events as wire_events
 from authfactor.wire import responses, timestamps
 from authfactor.wire.clock_resync import ResyncFactor
@@ -27,6 +29,7 @@ from authfactor.wire.trusted_devices import CreateTrustedDevice
 from authfactor.wire.webhooks import CreateWebhookEndpoint
 from tests.support.clock import FakeClock
 from tests.support.installation import Installation
+from tests.support.passkey_users import authenticator
 
 PASSWORD: Final = "seven green bottles"
 EMAIL: Final = "kim@example.org"
@@ -100,6 +103,7 @@ async def _cause_all(installation: Installation) -> None:
     assert (await installation.verify(await af.run(asked), installation.code(enrolled))).valid
     await af.run(af.sessions.revoke(environment, sessions.items[0].id))
     await _trust_devices(installation, user, enrolled)
+    await _use_passkey(installation)
     await _open_link(installation, user)
     codes = await af.run(af.recovery_codes.create(environment, user.id))
     for recovery_code in codes.codes[LOW:]:
@@ -218,6 +222,24 @@ async def _finish_sign_in(installation: Installation, user: UserRecord, code: st
             **BROWSER,
         )
         await af.run(await af.second_step.prepare(af.store, environment, second))
+
+
+async def _use_passkey(installation: Installation) -> None:
+    """Sign in with a passkey, and again with a copy of it: the counter is behind."""
+    af, environment = installation.af, installation.environment
+    user = await installation.user("passkey@example.org")
+    origin, device = af.settings.base_url, authenticator()
+    begun = await af.run(af.passkeys.begin(environment, user.id))
+    made = json.dumps(device.create(begun.public_key, origin)).encode()
+    await af.run(af.passkeys.finish(environment, user.id, begun.id, made))
+    for behavior in (Behavior(), Behavior(counter=0)):
+        asked = af.passkey_sign_in.begin(environment)
+        credential = device.get(asked.public_key, origin, behavior)
+        request = Authenticate(authentication_id=asked.id, credential=credential, **BROWSER)
+        try:
+            await af.run(await af.passkey_sign_in.prepare(af.store, environment, request))
+        except errors.SignInRefused as refused:
+            assert refused.reason == "webauthn_counter_not_growing"  # noqa: PT017 - not in a test
 
 
 async def _open_link(installation: Installation, user: UserRecord) -> None:
