@@ -29,17 +29,19 @@ PUBLIC: Final = {
     " NotFoundError Page PolicyOutcomes RaisedSession RateLimitExceededError RecoveryCodes"
     " RecoveryCodesCreated ServerError Session SessionCheck SignatureInvalidError TooManyAttemptsError Totp"
     " TotpExtended UNSET UnprocessableEntityError User UserFactor UserMfaPolicy WebhookDelivery"
-    " WebhookEndpoint verify_event TrustedDevice TrustedDeviceIssued TrustedDeviceNextToken",
+    " WebhookEndpoint verify_event TrustedDevice TrustedDeviceIssued TrustedDeviceNextToken"
+    " AuthenticationFactor Passkey PasskeyAuthentication PasskeyOptions PasskeyRegistration",
     "Client": "close events hosted_pages mfa mfa_policies user_management webhooks",
     "AsyncClient": "aclose events hosted_pages mfa mfa_policies user_management webhooks",
     "user_management": "authenticate_with_password authenticate_with_refresh_token authenticate_with_totp"
     " challenge_session check_session create_user delete_user enroll_auth_factor get_jwks get_jwks_url"
     " get_logout_url get_user get_user_by_external_id list_auth_factors list_sessions list_users"
-    " reauthenticate_session revoke_session update_user",
+    " reauthenticate_session revoke_session update_user authenticate_with_passkey begin_passkey_sign_in",
     "mfa": "challenge_factor create_recovery_codes delete_factor delete_recovery_codes enroll_factor"
     " get_factor get_recovery_codes import_recovery_codes list_all_factors rename_factor resync_factor"
     " verify_challenge create_trusted_device list_trusted_devices revoke_trusted_device"
-    " revoke_trusted_devices rotate_trusted_device",
+    " revoke_trusted_devices rotate_trusted_device begin_passkey_registration finish_passkey_registration"
+    " get_challenge",
     "mfa_policies": "get_coverage get_policy get_user_policy preview_policy reset_user_policy set_policy"
     " set_user_policy",
     "events": "list_events",

@@ -7,8 +7,8 @@ from authfactor.errors import InvalidRequest
 from authfactor.models import PageQuery
 from authfactor.otp import base32, totp
 from authfactor.rules.factors.factor_secrets import secret_row
-from authfactor.wire.links import CreateChallengeLink
 from authfactor.wire.clock_resync import ResyncFactor
+from authfactor.wire.links import CreateChallengeLink
 from tests.support.installation import Installation, Opener
 from tests.support.passkey_users import ORIGIN, authenticator, register
 

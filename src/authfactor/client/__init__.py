@@ -33,6 +33,7 @@ from authfactor.client.own_types import (
     SessionCheck,
 )
 from authfactor.client.paging import AsyncPage, Page
+from authfactor.client.passkeys import PasskeyAuthentication, PasskeyRegistration
 from authfactor.client.policy_types import (
     MfaCoverage,
     MfaPolicy,
@@ -45,6 +46,7 @@ from authfactor.client.trusted_device_types import TrustedDevice, TrustedDeviceI
 from authfactor.client.types import (
     AuthenticationChallenge,
     AuthenticationChallengeVerificationResponse,
+    AuthenticationFactor,
     AuthenticationFactorReference,
     AuthenticationFactorTotp,
     AuthenticationFactorTotpAndChallengeResponse,
@@ -56,6 +58,8 @@ from authfactor.client.types import (
     Jwks,
     ListMetadata,
     MfaDeadline,
+    Passkey,
+    PasskeyOptions,
     RaisedSession,
     Session,
     Totp,
@@ -79,6 +83,7 @@ __all__ = [
     "AuthenticationChallenge",
     "AuthenticationChallengeVerificationResponse",
     "AuthenticationError",
+    "AuthenticationFactor",
     "AuthenticationFactorReference",
     "AuthenticationFactorTotp",
     "AuthenticationFactorTotpAndChallengeResponse",
@@ -105,6 +110,10 @@ __all__ = [
     "MfaPolicyRule",
     "NotFoundError",
     "Page",
+    "Passkey",
+    "PasskeyAuthentication",
+    "PasskeyOptions",
+    "PasskeyRegistration",
     "PolicyOutcomes",
     "RaisedSession",
     "RateLimitExceededError",

@@ -6,7 +6,6 @@ from typing import Literal
 from authfactor.client.operations import (
     ApiCall,
     AsyncGroup,
-    Group,
     SyncGroup,
     decode_nothing,
     decoder,
@@ -15,18 +14,19 @@ from authfactor.client.operations import (
     path,
 )
 from authfactor.client.own_types import RecoveryCodes, RecoveryCodesCreated
+from authfactor.client.passkeys import PasskeyFactorMethods
 from authfactor.client.trusted_device_types import TrustedDevice, TrustedDeviceIssued
 from authfactor.client.types import (
     AuthenticationChallenge,
     AuthenticationChallengeVerificationResponse,
-    AuthenticationFactorTotp,
+    AuthenticationFactor,
     AuthenticationFactorTotpExtended,
     ListResponse,
     UserFactor,
 )
 
 
-class _Mfa(Group):
+class _Mfa(PasskeyFactorMethods):
     """The methods, written once for both clients. `errors` lists what every method can raise."""
 
     @operation
@@ -54,10 +54,10 @@ class _Mfa(Group):
         return ApiCall("POST", "/auth/factors/enroll", decoder(AuthenticationFactorTotpExtended), body)
 
     @operation
-    def get_factor(self, authentication_factor_id: str) -> ApiCall[AuthenticationFactorTotp]:
+    def get_factor(self, authentication_factor_id: str) -> ApiCall[AuthenticationFactor]:
         """Return a factor, without its secret. Raises `NotFoundError`."""
         url_path = path("/auth/factors/{}", authentication_factor_id)
-        return ApiCall("GET", url_path, decoder(AuthenticationFactorTotp))
+        return ApiCall("GET", url_path, decoder(AuthenticationFactor))
 
     @operation
     def delete_factor(self, authentication_factor_id: str) -> ApiCall[None]:
@@ -78,7 +78,7 @@ class _Mfa(Group):
 
         Args:
             authentication_challenge_id: Id of the challenge.
-            code: The six digits that the user typed.
+            code: The six digits that the user typed; for a passkey, the JSON of what the browser returned.
 
         Raises `TooManyAttemptsError`, `NotFoundError`, and `UnprocessableEntityError` for a challenge that
         has expired or was verified before.

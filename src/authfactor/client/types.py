@@ -43,16 +43,23 @@ class TotpExtended(Totp, frozen=True, kw_only=True):
         return f"TotpExtended(issuer={self.issuer!r}, user={self.user!r}, secret=***)"
 
 
-class AuthenticationFactorTotp(Model, frozen=True, kw_only=True):
-    """A factor, without its secret."""
+class AuthenticationFactor(Model, frozen=True, kw_only=True):
+    """A factor of any type. `totp` is None for a passkey, whose type is `webauthn`."""
 
     id: str
     created_at: datetime
     updated_at: datetime
-    totp: Totp
-    type: Literal["totp"]
+    type: Literal["totp", "webauthn"]
+    totp: Totp | None = None
     user_id: str | None = None
     object: Literal["authentication_factor"] = "authentication_factor"
+
+
+class AuthenticationFactorTotp(AuthenticationFactor, frozen=True, kw_only=True):
+    """A TOTP factor, without its secret."""
+
+    totp: Totp
+    type: Literal["totp"]
 
 
 class AuthenticationFactorTotpExtended(Model, frozen=True, kw_only=True):
@@ -71,7 +78,14 @@ class AuthenticationFactorReference(Model, frozen=True, kw_only=True):
     """A factor that can be challenged to finish a sign-in."""
 
     id: str
-    type: Literal["totp"]
+    type: Literal["totp", "webauthn"]
+
+
+class PasskeyOptions(Model, frozen=True, kw_only=True):
+    """Options for the browser, to answer the challenge of a passkey."""
+
+    public_key: dict[str, Any]
+    """For `PublicKeyCredential.parseRequestOptionsFromJSON`."""
 
 
 class AuthenticationChallenge(Model, frozen=True, kw_only=True):
@@ -82,6 +96,8 @@ class AuthenticationChallenge(Model, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime
     expires_at: datetime | None = None
+    webauthn: PasskeyOptions | None = None
+    """Of a passkey, while the challenge is open. Its `code` is the JSON of what the browser returns."""
     object: Literal["authentication_challenge"] = "authentication_challenge"
 
 
@@ -119,17 +135,29 @@ class AuthenticationChallengeVerificationResponse(Model, frozen=True, kw_only=Tr
     """If the reason is `clock_drift`: how far the phone's clock is behind, negative, in steps of 30 s."""
 
 
+class Passkey(Model, frozen=True, kw_only=True):
+    """What is known of a passkey. An AAGUID names a model of authenticator, unless it is all zeros."""
+
+    aaguid: str
+    backup_eligible: bool
+    backed_up: bool
+    name: str | None = None
+    transports: tuple[str, ...] = ()
+
+
 class UserFactor(Model, frozen=True, kw_only=True):
-    """A factor of any type, with its name, its state, and the time of its last right code."""
+    """A factor of any type, with its name, its state, and the time of its last use."""
 
     id: str
     type: str
-    state: Literal["pending", "active"]
-    totp: Totp
+    state: Literal["pending", "active", "suspect"]
+    """`suspect`: a passkey whose counter went back, refused because it may be a copy."""
     created_at: datetime
     updated_at: datetime
     user_id: str | None = None
     name: str | None = None
+    totp: Totp | None = None
+    webauthn: Passkey | None = None
     last_used_at: datetime | None = None
     object: Literal["authentication_factor"] = "authentication_factor"
 

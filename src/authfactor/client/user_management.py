@@ -18,6 +18,7 @@ from authfactor.client.operations import (
     path,
     query,
 )
+from authfactor.client.passkeys import PasskeySignInMethods
 from authfactor.client.session_checks import SessionCheckMethods
 from authfactor.client.types import (
     AuthenticationFactorTotp,
@@ -30,7 +31,7 @@ from authfactor.client.types import (
 HashType = Literal["bcrypt", "firebase-scrypt", "ssha", "ssha256", "scrypt", "pbkdf2", "argon2"]
 
 
-class _UserManagement(AuthenticationMethods, SessionCheckMethods):
+class _UserManagement(AuthenticationMethods, PasskeySignInMethods, SessionCheckMethods):
     """The methods, written once for both clients. `errors` lists what every method can raise."""
 
     # --- factors ---
