@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 _VARIABLE: Final = re.compile(r"\$(\w+)")
+_DOCUMENT: Final = re.compile(r"(:\s*)\$(\w+)")
+_MARK: Final = "$"  # the one name of an object that stands for a document
 _IN_TEXT: Final = re.compile(r"\$\w+|[^$]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A value that the reader of a sample has, by its name in snake case."""
+    """A value that the reader of a sample has, by its name in snake case: a text, or a JSON document."""
 
     name: str
+    is_document: bool = False
 
 
 # A value of a JSON document, with variables in the place of texts.
@@ -38,8 +41,13 @@ class Request:
         found = [part.name for part in self.path if isinstance(part, Variable)]
         found += [value.name for _, value in self.query if isinstance(value, Variable)]
         found += [self.key.name] if isinstance(self.key, Variable) else []
-        found += _names(self.body)
+        found += [variable.name for variable in _variables(self.body)]
         return list(dict.fromkeys(found))
+
+    @property
+    def documents(self) -> set[str]:
+        """The names of the variables that are JSON documents instead of texts."""
+        return {variable.name for variable in _variables(self.body) if variable.is_document}
 
 
 def read(sample: str) -> Request:
@@ -72,7 +80,7 @@ def read(sample: str) -> Request:
         tuple((name, _part(value)) for name, _, value in pairs),
         _key(bearer),
         tuple((name, value) for name, _, value in headers if name not in {"Authorization", "Content-Type"}),
-        None if data is None else _value(json.loads(data)),
+        None if data is None else _value(json.loads(_DOCUMENT.sub(rf'\1{{"{_MARK}": "\2"}}', data))),
     )
 
 
@@ -97,14 +105,16 @@ def _part(text: str) -> str | Variable:
 
 def _value(found: Value) -> Value:
     if isinstance(found, dict):
+        if found.keys() == {_MARK}:
+            return Variable(found[_MARK].lower(), is_document=True)
         return {name: _value(below) for name, below in found.items()}
     if isinstance(found, list):
         return [_value(below) for below in found]
     return _part(found) if isinstance(found, str) else found
 
 
-def _names(value: Value) -> list[str]:
+def _variables(value: Value) -> list[Variable]:
     if isinstance(value, Variable):
-        return [value.name]
+        return [value]
     below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return [name for one in below for name in _names(one)]
+    return [variable for one in below for variable in _variables(one)]

@@ -290,7 +290,10 @@ def java(request: Request, prints: str) -> str:
 
 def _java_body(request: Request) -> list[str]:
     """Write the JSON document as a text with places for the variables."""
-    marked = Notation(lambda _: '"%s"', '"{}": {}', ("{", "}"), last_comma=False)
+    documents = request.documents
+    marked = Notation(
+        lambda name: "%s" if name in documents else '"%s"', '"{}": {}', ("{", "}"), last_comma=False
+    )
     text = textwrap.indent(marked.write(request.body), "    ")
     names: list[str] = []
 

@@ -78,6 +78,9 @@ def main(arguments: Sequence[str]) -> int:
         with running(data / "data", SETTINGS) as server:
             places = ("--logout-redirect", scenes.RETURN_TO, "--page-redirect", scenes.RETURN_TO)
             places += ("--trusted-devices", "allowed")
+            webauthn = data / "webauthn.json"
+            webauthn.write_text(json.dumps(scenes.RELYING_PARTY), encoding="utf-8")
+            places += ("--webauthn-file", str(webauthn))
             told = server.run("environments", "update", "default", *places)
             assert told.returncode == 0, told.stdout
             with recording(server.url) as recorder, server.client() as client:

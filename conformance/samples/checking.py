@@ -58,6 +58,8 @@ def request(one: Exchange, scene: Mapping[str, str]) -> Request:
     def name(value: Any) -> Any:  # noqa: ANN401 - any JSON value
         if isinstance(value, list):
             return [name(each) for each in value]
+        if isinstance(value, dict):  # a scene has documents as their text
+            return named.get(json.dumps(value, separators=(",", ":")), value)
         return named.get(value, value) if isinstance(value, str) else value
 
     return Request(path, {key: name(value) for key, value in sent.items()})

@@ -11,11 +11,12 @@ import sys
 import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from conformance.samples.programs import Told, environment_of
 from conformance.toolchains import QUICK_JAVA, Missing
 from tools import curl_requests, http_samples
+from tools.curl_requests import Request
 
 SECONDS: Final = 120
 TOOLS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -72,56 +73,71 @@ final class Main {
 """
 
 
-def _js(codes: Mapping[str, str], taken: Mapping[str, list[str]]) -> str:
+Taken: TypeAlias = Mapping[str, Request]
+
+
+def _given(request: Request, text: str, document: str, name: Callable[[str], str]) -> list[str]:
+    """Write what sets each variable of a sample from its environment variable: a text, or a JSON document."""
+    forms = {True: document, False: text}
+    return [forms[one in request.documents].format(name(one), one.upper()) for one in request.variables]
+
+
+def _js(codes: Mapping[str, str], taken: Taken) -> str:
     parts = ["const samples = {"]
     for name, code in codes.items():
-        given = [f"const {http_samples.camel(one)} = process.env.{one.upper()};" for one in taken[name]]
+        document = "const {} = JSON.parse(process.env.{});"
+        given = _given(taken[name], "const {} = process.env.{};", document, http_samples.camel)
         parts.append(f"{name}: async () => {{\n" + "\n".join([*given, code]) + "\n},")
     return "\n".join([*parts, "};", "await samples[process.argv[2]]();", ""])
 
 
-def _python(codes: Mapping[str, str], taken: Mapping[str, list[str]]) -> str:
-    parts = ["import os, sys"]
+def _python(codes: Mapping[str, str], taken: Taken) -> str:
+    parts = ["import json, os, sys"]
     for name, code in codes.items():
-        given = [f'{one} = os.environ["{one.upper()}"]' for one in taken[name]]
+        document = '{} = json.loads(os.environ["{}"])'
+        given = _given(taken[name], '{} = os.environ["{}"]', document, http_samples.snake)
         body = "\n".join(["import os", *given, code])
         parts.append(f"def {name}():\n" + textwrap.indent(body, "    "))
     return "\n\n".join([*parts, "globals()[sys.argv[1]]()\n"])
 
 
-def _go(codes: Mapping[str, str], taken: Mapping[str, list[str]]) -> str:
+def _go(codes: Mapping[str, str], taken: Taken) -> str:
     parts = [GO]
     for name, code in codes.items():
-        given = [f'{http_samples.camel_with_id(one)} := os.Getenv("{one.upper()}")' for one in taken[name]]
+        document = '{} := json.RawMessage(os.Getenv("{}"))'
+        given = _given(taken[name], '{} := os.Getenv("{}")', document, http_samples.camel_with_id)
         parts.append(f'"{name}": func() error {{\n' + "\n".join([*given, code]) + "\n},")
     return "\n".join([*parts, "}", ""])
 
 
-def _php(codes: Mapping[str, str], taken: Mapping[str, list[str]]) -> str:
+def _php(codes: Mapping[str, str], taken: Taken) -> str:
     parts = ["<?php", "$samples = ["]
     for name, code in codes.items():
-        given = [f'${http_samples.camel(one)} = getenv("{one.upper()}");' for one in taken[name]]
+        document = '${} = json_decode(getenv("{}"));'
+        given = _given(taken[name], '${} = getenv("{}");', document, http_samples.camel)
         parts.append(f'"{name}" => function () {{\n' + "\n".join([*given, code]) + "\n},")
     return "\n".join([*parts, "];", "$samples[$argv[1]]();", ""])
 
 
-def _ruby(codes: Mapping[str, str], taken: Mapping[str, list[str]]) -> str:
-    parts = ["samples = {"]
+def _ruby(codes: Mapping[str, str], taken: Taken) -> str:
+    parts = ['require "json"', "samples = {"]
     for name, code in codes.items():
-        given = [f'{one} = ENV.fetch("{one.upper()}")' for one in taken[name]]
+        document = '{} = JSON.parse(ENV.fetch("{}"))'
+        given = _given(taken[name], '{} = ENV.fetch("{}")', document, http_samples.snake)
         parts.append(f'"{name}" => lambda {{\n' + "\n".join([*given, code]) + "\n},")
     return "\n".join([*parts, "}", "samples.fetch(ARGV[0]).call", ""])
 
 
-def _java(codes: Mapping[str, str], taken: Mapping[str, list[str]]) -> str:
+def _java(codes: Mapping[str, str], taken: Taken) -> str:
     parts = [JAVA]
     for name, code in codes.items():
-        given = [f'String {http_samples.camel(one)} = System.getenv("{one.upper()}");' for one in taken[name]]
+        text = 'String {} = System.getenv("{}");'
+        given = _given(taken[name], text, text, http_samples.camel)
         parts.append(f"static void {name}() throws Exception {{\n" + "\n".join([*given, code]) + "\n}")
     return "\n".join([*parts, "}", ""])
 
 
-PROGRAMS: Final[Mapping[str, tuple[str, Callable[[Mapping[str, str], Mapping[str, list[str]]], str]]]] = {
+PROGRAMS: Final[Mapping[str, tuple[str, Callable[[Mapping[str, str], Taken], str]]]] = {
     "js": ("main.mjs", _js),
     "python": ("main.py", _python),
     "go": ("main.go", _go),
@@ -142,7 +158,7 @@ def build(language: str, codes: Mapping[str, str], curls: Mapping[str, str], fol
     file, program = PROGRAMS[language]
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / file
-    taken = {name: curl_requests.read(curls[name]).variables for name in codes}
+    taken = {name: curl_requests.read(curls[name]) for name in codes}
     path.write_text(program(codes, taken), encoding="utf-8")
     if language == "go":
         _compile(("go", "build", "-o", str(folder / "main"), str(path)), folder)

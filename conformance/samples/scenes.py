@@ -1,5 +1,7 @@
 """What each sample finds when it begins: users, factors, challenges, tokens, made beforehand."""
 
+import json
+import secrets
 import time
 import uuid
 from collections.abc import Mapping
@@ -10,12 +12,16 @@ from typing import Any, Final
 import httpx
 
 from authfactor.otp import base32, totp
+from authfactor.testing.software_authenticator import SoftwareAuthenticator
 from tests.support.server_process import API_KEY, CLIENT_ID
 
 PASSWORD: Final = "a long and rare passphrase 7!"
 METRICS_TOKEN: Final = "a-token-for-metrics-and-nothing-else"
 SECRET: Final = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 RETURN_TO: Final = "https://app.example.org/goodbye"
+ORIGIN: Final = "http://localhost"
+RELYING_PARTY: Final = {"rp_id": "localhost", "origins": [ORIGIN]}
+"""Settings of passkeys: a browser takes no IP address."""
 # What each page's samples take, in the words of the samples.
 TAKES: Final[Mapping[str, tuple[str, ...]]] = {
     "enroll_auth_factor": ("user_id",),
@@ -26,6 +32,11 @@ TAKES: Final[Mapping[str, tuple[str, ...]]] = {
     "import_recovery_codes": ("member_id",),
     "get_recovery_codes": ("recovery_codes_user_id",),
     "delete_recovery_codes": ("recovery_codes_user_id",),
+    "begin_passkey_registration": ("user_id",),
+    "finish_passkey_registration": ("user_id", "registration_id", "new_credential"),
+    "begin_passkey_sign_in": (),
+    "authenticate_with_passkey": ("client_id", "authentication_id", "credential"),
+    "get_challenge": ("passkey_challenge_id",),
     "create_trusted_device": ("fresh_session_id",),
     "rotate_trusted_device": ("device_token",),
     "list_trusted_devices": ("device_id", "user_id"),
@@ -79,6 +90,8 @@ TAKES: Final[Mapping[str, tuple[str, ...]]] = {
 # The names in the samples, where several pages use the same one.
 SHOWN_AS: Final[Mapping[str, str]] = {
     "new_email": "email",
+    "new_credential": "credential",
+    "passkey_challenge_id": "challenge_id",
     "challenge_link_id": "link_id",
     "factors_link_id": "link_id",
     "member_id": "user_id",
@@ -109,6 +122,7 @@ class _Scene:
         name = uuid.uuid4().hex[:12]
         self.email = self.new_email = f"kim.{name}@example.org"
         self.external_id = f"customer-{name}"
+        self._authenticator = SoftwareAuthenticator(secrets.token_bytes)
         self.endpoint_url = f"http://127.0.0.1:9/hooks/{name}"
 
     def _post(self, path: str, body: dict[str, Any] | None = None, status: int = 201) -> dict[str, Any]:
@@ -206,6 +220,40 @@ class _Scene:
         return str(sessions["data"][0]["id"])
 
     @cached_property
+    def _registration(self) -> dict[str, Any]:
+        return self._post(f"/authfactor/users/{self.user_id}/passkey_registrations")
+
+    @cached_property
+    def registration_id(self) -> str:
+        return str(self._registration["id"])
+
+    @cached_property
+    def new_credential(self) -> str:
+        return _compact(self._authenticator.create(self._registration["public_key"], ORIGIN))
+
+    @cached_property
+    def _passkey(self) -> dict[str, Any]:
+        path = f"/authfactor/users/{self.user_id}/passkey_registrations/{self.registration_id}/verify"
+        return self._post(path, {"credential": json.loads(self.new_credential)})
+
+    @cached_property
+    def _authentication(self) -> dict[str, Any]:
+        assert self._passkey
+        return self._post("/authfactor/passkey_authentications")
+
+    @cached_property
+    def authentication_id(self) -> str:
+        return str(self._authentication["id"])
+
+    @cached_property
+    def credential(self) -> str:
+        return _compact(self._authenticator.get(self._authentication["public_key"], ORIGIN))
+
+    @cached_property
+    def passkey_challenge_id(self) -> str:
+        return str(self._post(f"/auth/factors/{self._passkey['id']}/challenge")["id"])
+
+    @cached_property
     def _device(self) -> dict[str, Any]:
         body = {"session_id": self.fresh_session_id, "name": "Firefox on Linux"}
         return self._post("/authfactor/trusted_devices", body)
@@ -234,3 +282,7 @@ class _Scene:
     def endpoint_id(self) -> str:
         body = {"endpoint_url": self.endpoint_url, "events": ["user.deleted"]}
         return str(self._post("/webhook_endpoints", body)["id"])
+
+
+def _compact(document: dict[str, Any]) -> str:
+    return json.dumps(document, separators=(",", ":"))
