@@ -44,6 +44,7 @@ COMMAND_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "factors enroll": ("factor.enroll",),
     "factors get": READS,
     "factors list": READS,
+    "factors passkeys": READS,
     "factors rename": ("factor.rename",),
     "factors resync": ("factor.resync",),
     "factors verify": VERIFIED,

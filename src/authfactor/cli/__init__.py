@@ -34,7 +34,7 @@ COMMANDS: Final = {
     "keys": LazyCommand(f"{_HERE}.environments", "Manage the API keys and signing keys of an environment."),
     "users": LazyCommand(f"{_HERE}.users", "Manage the users of your applications."),
     "factors": LazyCommand(
-        f"{_HERE}.factors", "Enroll, name, challenge, verify, resync and delete TOTP factors."
+        f"{_HERE}.factors", "Enroll, list, name, challenge, verify, resync and delete factors."
     ),
     "recovery-codes": LazyCommand(
         f"{_HERE}.recovery_codes", "Create, import, count and delete the recovery codes of a user."

@@ -1,4 +1,4 @@
-"""`authfactor factors`: enroll, list, name, challenge, verify, resync and delete TOTP factors."""
+"""`authfactor factors`: enroll, list, name, challenge, verify, resync and delete factors."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import UNSET
 
 from authfactor.cli import context
 from authfactor.models import (
@@ -25,11 +26,12 @@ from authfactor.wire.requests import EnrollUserFactor, RenameFactor
 
 if TYPE_CHECKING:
     from authfactor.core import Authfactor
+    from authfactor.models.passkeys import PasskeyRecord
 
 
 @click.group("factors", no_args_is_help=True)
 def factors() -> None:
-    """Enroll, name, challenge, verify, resync and delete TOTP factors."""
+    """Enroll, list, name, challenge, verify, resync and delete factors."""
 
 
 @factors.command("enroll")
@@ -80,7 +82,7 @@ def enroll(
 @click.option("--limit", type=click.IntRange(min=1, max=100), default=10, show_default=True)
 @click.pass_context
 def list_factors(ctx: click.Context, user_id: str, limit: int) -> None:
-    """List a user's factors. Example: authfactor factors list user_01…"""
+    """List a user's TOTP factors. Example: authfactor factors list user_01…"""
     options = context.global_options(ctx)
 
     async def work(af: Authfactor, environment: Environment) -> RecordPage[FactorRecord]:
@@ -92,6 +94,33 @@ def list_factors(ctx: click.Context, user_id: str, limit: int) -> None:
     context.print_result(
         options, responses.factors(page), lambda: context.print_table(columns, rows, "No factors.")
     )
+
+
+@factors.command("passkeys")
+@click.argument("user_id")
+@click.pass_context
+def list_passkeys(ctx: click.Context, user_id: str) -> None:
+    """List a user's passkeys; rename and delete them as any factor.
+
+    A suspect passkey may have been copied, and is refused. The model is all zeros where the authenticator
+    does not tell it.
+
+    Example: authfactor factors passkeys user_01…
+    """
+    options = context.global_options(ctx)
+
+    async def work(
+        af: Authfactor, environment: Environment
+    ) -> tuple[list[FactorDetails], list[PasskeyRecord]]:
+        found = await af.read(af.factors.of_user(environment, user_id))
+        return found, await af.read(af.passkeys.of_user(environment, user_id))
+
+    found, passkeys = context.run(options, work)
+    by_id = {each.factor_id: each for each in passkeys}
+    shape = user_factors.user_factors([each for each in found if each.id in by_id], by_id)
+    columns = ["id", "name", "model", "backed up", "state", "last used"]
+    rows = [_passkey_row(each) for each in shape.data]
+    context.print_result(options, shape, lambda: context.print_table(columns, rows, "No passkeys."))
 
 
 @factors.command("get")
@@ -108,12 +137,13 @@ def get(ctx: click.Context, factor_id: str) -> None:
     lines: list[tuple[str, object]] = [
         ("id", found.id),
         ("user", found.user_id),
-        ("issuer", found.issuer),
-        ("account", found.account),
+        ("type", found.type),
         ("state", _state(found)),
-        ("last code", _last_used(found)),
         ("created", timestamps.format_ms(found.created_at)),
     ]
+    if found.is_totp:
+        lines[3:3] = [("issuer", found.issuer), ("account", found.account)]
+        lines[-1:-1] = [("last code", _last_used(found))]
     context.print_result(options, responses.factor(found), lambda: context.print_pairs(lines))
 
 
@@ -226,7 +256,7 @@ def resync(ctx: click.Context, factor_id: str, codes: tuple[str, str]) -> None:
 def delete(ctx: click.Context, factor_id: str, yes: bool, reason: str | None) -> None:
     """Delete a factor. Example: authfactor factors delete auth_factor_01… --yes"""
     options = context.global_options(ctx)
-    context.confirm(f"Delete {factor_id}? Its entry in the authenticator app will stop working.", yes=yes)
+    context.confirm(f"Delete {factor_id}? Its app's codes, or its passkey, will stop working.", yes=yes)
 
     async def work(af: Authfactor, environment: Environment) -> None:
         unit = af.factors.delete(environment, factor_id)
@@ -243,6 +273,13 @@ REASONS = {
     "method_not_allowed": "the policy does not accept this kind of code; it was neither counted nor used up.",
     "code_malformed": "this is neither six digits nor a recovery code, and was not counted.",
 }
+
+
+def _passkey_row(found: user_factors.UserFactorObject) -> list[str]:
+    passkey = found.webauthn
+    model, backed_up = ("", False) if passkey is UNSET else (passkey.aaguid, passkey.backed_up)
+    last_used = found.last_used_at or "never"
+    return [found.id, found.name or "", model, "yes" if backed_up else "no", found.state, last_used]
 
 
 def _off(drift: int) -> str:
