@@ -33,7 +33,7 @@ from authfactor.client.own_types import (
     SessionCheck,
 )
 from authfactor.client.paging import AsyncPage, Page
-from authfactor.client.passkeys import PasskeyAuthentication, PasskeyRegistration
+from authfactor.client.passkeys import BegunPasskeyRegistration, BegunPasskeySignIn
 from authfactor.client.policy_types import (
     MfaCoverage,
     MfaPolicy,
@@ -44,9 +44,9 @@ from authfactor.client.policy_types import (
 )
 from authfactor.client.trusted_device_types import TrustedDevice, TrustedDeviceIssued
 from authfactor.client.types import (
+    AnyAuthenticationFactor,
     AuthenticationChallenge,
     AuthenticationChallengeVerificationResponse,
-    AuthenticationFactor,
     AuthenticationFactorReference,
     AuthenticationFactorTotp,
     AuthenticationFactorTotpAndChallengeResponse,
@@ -59,7 +59,7 @@ from authfactor.client.types import (
     ListMetadata,
     MfaDeadline,
     Passkey,
-    PasskeyOptions,
+    PasskeyChallengeOptions,
     RaisedSession,
     Session,
     Totp,
@@ -78,12 +78,12 @@ __all__ = [
     "APIError",
     "APITimeoutError",
     "AnswerUnreadableError",
+    "AnyAuthenticationFactor",
     "AsyncClient",
     "AsyncPage",
     "AuthenticationChallenge",
     "AuthenticationChallengeVerificationResponse",
     "AuthenticationError",
-    "AuthenticationFactor",
     "AuthenticationFactorReference",
     "AuthenticationFactorTotp",
     "AuthenticationFactorTotpAndChallengeResponse",
@@ -91,6 +91,8 @@ __all__ = [
     "AuthenticationResponse",
     "AuthorizationError",
     "BadRequestError",
+    "BegunPasskeyRegistration",
+    "BegunPasskeySignIn",
     "Client",
     "ClientError",
     "ConflictError",
@@ -111,9 +113,7 @@ __all__ = [
     "NotFoundError",
     "Page",
     "Passkey",
-    "PasskeyAuthentication",
-    "PasskeyOptions",
-    "PasskeyRegistration",
+    "PasskeyChallengeOptions",
     "PolicyOutcomes",
     "RaisedSession",
     "RateLimitExceededError",

@@ -17,9 +17,9 @@ from authfactor.client.own_types import RecoveryCodes, RecoveryCodesCreated
 from authfactor.client.passkeys import PasskeyFactorMethods
 from authfactor.client.trusted_device_types import TrustedDevice, TrustedDeviceIssued
 from authfactor.client.types import (
+    AnyAuthenticationFactor,
     AuthenticationChallenge,
     AuthenticationChallengeVerificationResponse,
-    AuthenticationFactor,
     AuthenticationFactorTotpExtended,
     ListResponse,
     UserFactor,
@@ -54,10 +54,10 @@ class _Mfa(PasskeyFactorMethods):
         return ApiCall("POST", "/auth/factors/enroll", decoder(AuthenticationFactorTotpExtended), body)
 
     @operation
-    def get_factor(self, authentication_factor_id: str) -> ApiCall[AuthenticationFactor]:
+    def get_factor(self, authentication_factor_id: str) -> ApiCall[AnyAuthenticationFactor]:
         """Return a factor, without its secret. Raises `NotFoundError`."""
         url_path = path("/auth/factors/{}", authentication_factor_id)
-        return ApiCall("GET", url_path, decoder(AuthenticationFactor))
+        return ApiCall("GET", url_path, decoder(AnyAuthenticationFactor))
 
     @operation
     def delete_factor(self, authentication_factor_id: str) -> ApiCall[None]:

@@ -11,7 +11,7 @@ from authfactor.client.types import AuthenticationChallenge, AuthenticationRespo
 PASSKEY: Final = "urn:authfactor:oauth:grant-type:passkey"
 
 
-class PasskeyRegistration(Model, frozen=True, kw_only=True):
+class BegunPasskeyRegistration(Model, frozen=True, kw_only=True):
     """An open registration of a passkey."""
 
     id: str
@@ -21,7 +21,7 @@ class PasskeyRegistration(Model, frozen=True, kw_only=True):
     object: Literal["passkey_registration"] = "passkey_registration"
 
 
-class PasskeyAuthentication(Model, frozen=True, kw_only=True):
+class BegunPasskeySignIn(Model, frozen=True, kw_only=True):
     """A sign-in that a passkey is to answer."""
 
     id: str
@@ -37,7 +37,7 @@ class PasskeyFactorMethods(Group):
     @operation
     def begin_passkey_registration(
         self, user_id: str, *, name: str | None = None
-    ) -> ApiCall[PasskeyRegistration]:
+    ) -> ApiCall[BegunPasskeyRegistration]:
         """Begin the registration of a passkey, which adds a factor: ask for an existing factor first.
 
         Args:
@@ -47,7 +47,7 @@ class PasskeyFactorMethods(Group):
         Raises `NotFoundError`, `UnprocessableEntityError`.
         """
         url_path = path("/authfactor/users/{}/passkey_registrations", user_id)
-        return ApiCall("POST", url_path, decoder(PasskeyRegistration), drop_none(name=name))
+        return ApiCall("POST", url_path, decoder(BegunPasskeyRegistration), drop_none(name=name))
 
     @operation
     def finish_passkey_registration(
@@ -77,9 +77,9 @@ class PasskeySignInMethods(Group):
     """Sign-in by a passkey alone, in `client.user_management`."""
 
     @operation
-    def begin_passkey_sign_in(self) -> ApiCall[PasskeyAuthentication]:
+    def begin_passkey_sign_in(self) -> ApiCall[BegunPasskeySignIn]:
         """Return options that any passkey of any user may answer. Raises `UnprocessableEntityError`."""
-        return ApiCall("POST", "/authfactor/passkey_authentications", decoder(PasskeyAuthentication), {})
+        return ApiCall("POST", "/authfactor/passkey_authentications", decoder(BegunPasskeySignIn), {})
 
     @operation
     def authenticate_with_passkey(

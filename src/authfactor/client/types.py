@@ -43,7 +43,7 @@ class TotpExtended(Totp, frozen=True, kw_only=True):
         return f"TotpExtended(issuer={self.issuer!r}, user={self.user!r}, secret=***)"
 
 
-class AuthenticationFactor(Model, frozen=True, kw_only=True):
+class AnyAuthenticationFactor(Model, frozen=True, kw_only=True):
     """A factor of any type. `totp` is None for a passkey, whose type is `webauthn`."""
 
     id: str
@@ -55,7 +55,7 @@ class AuthenticationFactor(Model, frozen=True, kw_only=True):
     object: Literal["authentication_factor"] = "authentication_factor"
 
 
-class AuthenticationFactorTotp(AuthenticationFactor, frozen=True, kw_only=True):
+class AuthenticationFactorTotp(AnyAuthenticationFactor, frozen=True, kw_only=True):
     """A TOTP factor, without its secret."""
 
     totp: Totp
@@ -81,7 +81,7 @@ class AuthenticationFactorReference(Model, frozen=True, kw_only=True):
     type: Literal["totp", "webauthn"]
 
 
-class PasskeyOptions(Model, frozen=True, kw_only=True):
+class PasskeyChallengeOptions(Model, frozen=True, kw_only=True):
     """Options for the browser, to answer the challenge of a passkey."""
 
     public_key: dict[str, Any]
@@ -96,7 +96,7 @@ class AuthenticationChallenge(Model, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime
     expires_at: datetime | None = None
-    webauthn: PasskeyOptions | None = None
+    webauthn: PasskeyChallengeOptions | None = None
     """Of a passkey, while the challenge is open. Its `code` is the JSON of what the browser returns."""
     object: Literal["authentication_challenge"] = "authentication_challenge"
 

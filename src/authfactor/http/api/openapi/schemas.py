@@ -108,7 +108,7 @@ class Schemas:
 def _of_grant(schema: Schema, field: Parameter, grant: str) -> Schema:
     if field.key == "grant_type":
         return {"type": "string", "const": grant, "description": field.description}
-    kinds = {"type": "string"} if not field.optional else {}
+    kinds = {"type": schema.get("type", "string")} if not field.optional else {}
     return {**schema, **kinds, "description": field.description}
 
 
