@@ -63,7 +63,7 @@ CURL = """curl --request PUT "$BASE_URL/things/$THING_ID/parts?deep=true" \\
   --header "Authorization: Bearer $API_KEY" \\
   --header "Content-Type: application/json" \\
   --header "Audit-Reason: ticket-7" \\
-  --data "{\\"user_id\\": \\"$USER_ID\\", \\"tags\\": [\\"a\\", null, true, 2.5]}"
+  --data "{\\"user_id\\": \\"$USER_ID\\", \\"tags\\": [\\"a\\", null, true, 2.5], \\"made\\": $DOCUMENT}"
 """
 
 
@@ -72,8 +72,14 @@ def test_a_sample_with_curl_is_read_as_the_request_that_it_sends() -> None:
     assert (request.method, request.path) == ("PUT", ("/things/", Variable("thing_id"), "/parts"))
     assert (request.query, request.key) == ((("deep", "true"),), "API_KEY")
     assert request.headers == (("Audit-Reason", "ticket-7"),)
-    assert request.body == {"user_id": Variable("user_id"), "tags": ["a", None, True, 2.5]}
-    assert request.variables == ["thing_id", "user_id"]
+    document = Variable("document", is_document=True)
+    assert request.body == {
+        "user_id": Variable("user_id"),
+        "tags": ["a", None, True, 2.5],
+        "made": document,
+    }
+    assert request.variables == ["thing_id", "user_id", "document"]
+    assert request.documents == {"document"}
 
 
 @pytest.mark.parametrize(
@@ -96,7 +102,11 @@ def test_a_translated_sample_sends_everything_that_curl_sends(language: str, tmp
         command = http_programs.build(language, {"put_parts": code}, {"put_parts": CURL}, tmp_path)
     except Missing as missing:
         skip_or_fail(str(missing))
-    given = {"thing_id": "thing_1", "user_id": "user_1"}
+    given = {
+        "thing_id": "thing_1",
+        "user_id": "user_1",
+        "document": '{"of": {"what": [1, "%s"]}, "none": {}}',
+    }
     responses = [(200, {"content-type": "application/json"}, b'{"done": 1}')]
     with answering(responses) as (upstream, received), recording(upstream) as recorder:
         recorder.begin("put_parts")
@@ -105,7 +115,11 @@ def test_a_translated_sample_sends_everything_that_curl_sends(language: str, tmp
     assert "done" in told.printed
     (one,) = recorder.exchanges["put_parts"]
     assert (one.method, one.target) == ("PUT", "/things/thing_1/parts?deep=true")
-    assert json.loads(one.sent) == {"user_id": "user_1", "tags": ["a", None, True, 2.5]}
+    assert json.loads(one.sent) == {
+        "user_id": "user_1",
+        "tags": ["a", None, True, 2.5],
+        "made": {"of": {"what": [1, "%s"]}, "none": {}},
+    }
     (sent,) = received
     assert sent["authorization"] == f"Bearer {API_KEY}"
     assert (sent["audit-reason"], sent["content-type"]) == ("ticket-7", "application/json")
