@@ -1975,10 +1975,8 @@ MUTANTS = [
     Mutant(
         "a pending factor confirms on the factors page",
         "rules/links/factor_pages.py",
-        "return sorted(_active(factors), key=",
-        "return sorted(factors, key=",
-        "active = sorted(_active(found), key=_preference, reverse=True)",
-        "active = sorted(found, key=_preference, reverse=True)",
+        "return sorted(_active(factors), key=_preference, reverse=True)",
+        "return sorted(factors, key=_preference, reverse=True)",
         FACTOR_PAGES,
     ),
     Mutant(

@@ -156,7 +156,6 @@ ROUTE_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "POST /factors/{link_id}/recovery-codes": (event_log.RECOVERY_CODES_CREATED,),
     "POST /factors/{link_id}/recovery-codes.txt": "returns what the form has",
     "POST /factors/{link_id}/sessions": (event_log.SESSION_REVOKED,),
-    "POST /factors/{link_id}/forget/{device_id}": (event_log.TRUSTED_DEVICE_REVOKED,),
     "POST /factors/{link_id}/leave": (event_log.LINK_COMPLETED,),
     "POST /challenge/{link_id}": (
         event_log.LINK_COMPLETED,

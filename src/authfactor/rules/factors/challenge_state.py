@@ -28,6 +28,13 @@ def stale(challenge: ChallengeRecord, now: int) -> errors.ChallengeRefused | Non
     return None
 
 
+def require_open(challenge: ChallengeRecord, now: int, *, even_verified: bool = False) -> None:
+    """Raise the refusal of a challenge that is expired or verified, or `even_verified` allows the latter."""
+    refusal = stale(challenge, now)
+    if refusal is not None and not (even_verified and challenge.verified_at is not None):
+        raise refusal
+
+
 def closed(challenge: ChallengeRecord, now: int) -> ChallengeRecord:
     """Return a challenge as the attempt that verified it leaves it."""
     return ChallengeRecord(

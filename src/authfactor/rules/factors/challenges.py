@@ -122,9 +122,7 @@ class Challenges:
         if found is None:
             raise errors.NotFound("Authentication Challenge", challenge_id)
         challenge, factor = found
-        refusal = challenge_state.stale(challenge, scope.now)
-        if refusal is not None:
-            raise refusal
+        challenge_state.require_open(challenge, scope.now)
         return challenge, factor
 
     async def check(self, scope: Scope, challenge_id: str, code: str, *, emit: bool = True) -> Verification:
@@ -142,9 +140,7 @@ class Challenges:
     async def _attempt(self, scope: Scope, challenge_id: str) -> CodeAttempt:
         """Charge an attempt. Raises what keeps its code from being compared."""
         attempt = await self._charge(scope, challenge_id)
-        refusal = challenge_state.stale(attempt.challenge, scope.now)
-        if refusal is not None:
-            raise refusal
+        challenge_state.require_open(attempt.challenge, scope.now)
         refusal = await self._refusal(scope, attempt)
         if refusal is not None:
             await self._emit_refused(scope, attempt, refusal)
@@ -171,11 +167,9 @@ class Challenges:
             return await self._refuse_malformed(scope, challenge_id, found)
         codes = self._recovery_codes()
         bits = await codes.bits(scope, factor, typed)
-        if bits is None or (bits < recovery_code.ENOUGH_BITS and not factor.is_totp):
+        if bits is None:
             return await self._refuse_malformed(scope, challenge_id, found)
-        refusal = challenge_state.stale(challenge, scope.now)
-        if refusal is not None and not (repeatable and challenge.verified_at is not None):
-            raise refusal
+        challenge_state.require_open(challenge, scope.now, even_verified=repeatable)
         if not await codes.are_allowed(scope, factor):
             return Verification(challenge, valid=False, reason="method_not_allowed")
         if bits < recovery_code.ENOUGH_BITS:

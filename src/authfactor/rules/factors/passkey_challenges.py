@@ -103,9 +103,7 @@ class PasskeyChallenges:
         if found is None:
             raise errors.NotFound("Authentication Challenge", challenge_id)
         challenge, factor = found
-        refusal = challenge_state.stale(challenge, scope.now)
-        if refusal is not None:
-            raise refusal
+        challenge_state.require_open(challenge, scope.now)
         if factor.is_totp:
             return await challenge_state.refuse_malformed(scope, challenge, factor, self._settings)
         limit = self._settings.attempts_per_challenge

@@ -119,10 +119,15 @@ class RecoveryCodeSets:
         return await scope.tx.recovery_codes.count(scope.number, user_id)
 
     async def bits(self, scope: Scope, factor: FactorRecord, typed: TypedCode) -> int | None:
-        """Return how many bits a code has; None if its shape is foreign and the user has no imported set."""
+        """Return how many bits a code has; None if it is no code of this user's, or guessable on a passkey.
+
+        The shape of an imported code is foreign to users without an imported set. Wrong guesses are counted
+        by the challenges of TOTP factors alone.
+        """
         if not typed.imported:
             return recovery_code.BITS
-        return await scope.tx.recovery_codes.imported_bits(scope.number, factor.user_id or "")
+        bits = await scope.tx.recovery_codes.imported_bits(scope.number, factor.user_id or "")
+        return bits if factor.is_totp or (bits or 0) >= recovery_code.ENOUGH_BITS else None
 
     async def are_allowed(self, scope: Scope, factor: FactorRecord) -> bool:
         """Return whether the policy accepts recovery codes; no statement where it names no methods."""

@@ -134,7 +134,7 @@ def _match(match: SetPolicyMatch, member: str, items: list[Item]) -> tuple[dict[
         return match.metadata, None
     text = (match.email_domain or "").strip()
     domain = domain_of(f"user@{text}")
-    # Also lists, URLs and `.example.org` for subdomains: a rule that matches nobody requires nothing.
+    # Also lists, URLs and `.example.org` for subdomains: a rule that matches no user requires nothing.
     wrong = any(char.isspace() or char in "@*,;:/" or not char.isprintable() for char in text)
     if wrong or "." not in domain or not all(domain.split(".")) or len(text) > MAX_DOMAIN:
         items.append(_item(f"{member}.email_domain", "a domain such as example.org, without subdomains"))
