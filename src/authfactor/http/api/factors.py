@@ -1,5 +1,7 @@
 """The endpoints of factors and challenges: parse, make one call, render."""
 
+from collections.abc import Awaitable
+
 from authfactor.errors import InvalidRequest, Item
 from authfactor.http.api.parameters import FACTORS, PAGE, list_query, required
 from authfactor.http.request import Request
@@ -73,12 +75,18 @@ async def verify_challenge_by_id(request: Request) -> Response:
     return await _verify(request, challenge_id, body.code)
 
 
-async def _verify(request: Request, challenge_id: str, given: str | None) -> Response:
+def _verify(request: Request, challenge_id: str, given: str | None) -> Awaitable[Response]:
     code = _code(given)
     if code.lstrip()[:1] == "{":
-        from authfactor.webauthn.assertion_text import import_parsers  # noqa: PLC0415 - for passkeys
+        return _verify_assertion(request, challenge_id, code)
+    unit = request.af.challenges.verify(request.environment, challenge_id, code)
+    return request.write(unit, responses.verification, _verdict)
 
-        await import_parsers()
+
+async def _verify_assertion(request: Request, challenge_id: str, code: str) -> Response:
+    from authfactor.webauthn.assertion_text import import_parsers  # noqa: PLC0415 - for passkeys
+
+    await import_parsers()
     unit = request.af.challenges.verify(request.environment, challenge_id, code)
     return await request.write(unit, responses.verification, _verdict)
 
