@@ -31,6 +31,7 @@ ARGUMENTS: Final[dict[tuple[str, ...], tuple[str, ...]]] = {
     ("factors", "enroll"): (ID,),
     ("factors", "get"): (ID,),
     ("factors", "list"): (ID,),
+    ("factors", "passkeys"): (ID,),
     ("factors", "rename"): (ID, "Phone"),
     ("factors", "resync"): (ID, "123456", "654321"),
     ("factors", "verify"): (ID, "123456"),

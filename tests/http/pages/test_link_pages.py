@@ -213,4 +213,5 @@ def test_page_redirects_and_logout_redirects_do_not_overwrite_each_other(server:
         "trusted_device_days": 30,
         "mfa": {},
         "trusted_devices_since": 0,
+        "webauthn": None,
     }

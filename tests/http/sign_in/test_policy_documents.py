@@ -93,7 +93,7 @@ async def test_document_is_returned_as_it_was_set_and_can_be_sent_back(applicati
         ({"policy": "required", "required_from": "0001-01-01T00:00:00+14:00"}, "required_from"),
         ({"policy": "required", "methods": []}, "methods"),
         ({"policy": "required", "methods": ["recovery_code"]}, "methods"),
-        ({"policy": "required", "methods": ["totp", "webauthn"]}, "methods"),
+        ({"policy": "required", "methods": ["totp", "sms"]}, "methods"),
         ({"policy": "required", "methods": ["totp", 1]}, "methods[1]"),
         ({"policy": "off", "rules": [RULE] * 21}, "rules"),
         ({"policy": "off", "rules": [{"policy": "off"}]}, "rules[0]"),
