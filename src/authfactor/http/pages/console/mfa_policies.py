@@ -21,7 +21,11 @@ from authfactor.wire.mfa_policies import PolicyOutcomesObject, SetMfaPolicy, Set
 from authfactor.wire.mfa_policies import SetUserMfaPolicy as Decision
 
 SPARE_RULES: Final = 2
-METHOD_LABELS: Final = {"totp": "Code of an authenticator app", "recovery_code": "Recovery code"}
+METHOD_LABELS: Final = {
+    "totp": "Code of an authenticator app",
+    "webauthn": "Passkey",
+    "recovery_code": "Recovery code",
+}
 OUTCOME_LABELS: Final = {
     "must_enroll": "Must enroll before they can sign in",
     "in_grace": "No factor; sign in until their deadline",
