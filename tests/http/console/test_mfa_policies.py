@@ -19,7 +19,14 @@ async def stored(console: Console) -> Environment:
 
 async def form(console: Console, **fields: str) -> dict[str, str]:
     version = str((await stored(console)).updated_at)
-    return {"policy": "if_enrolled", "totp": "1", "recovery_code": "1", "updated_at": version, **fields}
+    return {
+        "policy": "if_enrolled",
+        "totp": "1",
+        "webauthn": "1",
+        "recovery_code": "1",
+        "updated_at": version,
+        **fields,
+    }
 
 
 async def test_form_shows_what_it_has_saved(console: Console, owner: Browser) -> None:
@@ -34,6 +41,7 @@ async def test_form_shows_what_it_has_saved(console: Console, owner: Browser) ->
         rule_3_users="@Example.org",
         rule_3_policy="off",
         rule_3_totp="1",
+        rule_3_webauthn="1",
         rule_3_recovery_code="1",
     )
     saved = await owner.post(PATH, fields)
