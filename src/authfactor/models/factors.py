@@ -111,12 +111,7 @@ class Enrollment(Record, frozen=True, gc=False):
         return self.picture()
 
 
-CodeReason = Literal[
-    "code_mismatch",
-    "code_already_used",
-    "clock_drift",
-    "code_malformed",
-    "method_not_allowed",
+PasskeyReason = Literal[
     "webauthn_response_malformed",
     "webauthn_type_mismatch",
     "webauthn_challenge_mismatch",
@@ -136,6 +131,16 @@ CodeReason = Literal[
     "webauthn_authenticator_not_allowed",
     "webauthn_credential_exists",
     "webauthn_counter_not_growing",
+]
+"""Why an assertion or a registration of a passkey was not valid: the first check that failed."""
+
+CodeReason = Literal[
+    "code_mismatch",
+    "code_already_used",
+    "clock_drift",
+    "code_malformed",
+    "method_not_allowed",
+    PasskeyReason,
 ]
 """Why a code, or an assertion of a passkey, was not valid."""
 

@@ -9,6 +9,7 @@ from authfactor.http.response import Response
 from authfactor.http.routing import Route
 from authfactor.http.telemetry.shared_counters import RECOVERED, VERDICT_BY_REASON, WRONG
 from authfactor.models import Verification
+from authfactor.webauthn.assertion_text import import_parsers, is_assertion
 from authfactor.wire import requests, responses
 
 
@@ -77,15 +78,13 @@ async def verify_challenge_by_id(request: Request) -> Response:
 
 def _verify(request: Request, challenge_id: str, given: str | None) -> Awaitable[Response]:
     code = _code(given)
-    if code.lstrip()[:1] == "{":
+    if is_assertion(code):
         return _verify_assertion(request, challenge_id, code)
     unit = request.af.challenges.verify(request.environment, challenge_id, code)
     return request.write(unit, responses.verification, _verdict)
 
 
 async def _verify_assertion(request: Request, challenge_id: str, code: str) -> Response:
-    from authfactor.webauthn.assertion_text import import_parsers  # noqa: PLC0415 - for passkeys
-
     await import_parsers()
     unit = request.af.challenges.verify(request.environment, challenge_id, code)
     return await request.write(unit, responses.verification, _verdict)

@@ -22,6 +22,7 @@ from authfactor.rules.events import event_log
 from authfactor.rules.factors.challenges import Challenges
 from authfactor.rules.unit import Scope, unit
 from authfactor.store import Shared, Store, Tx, Unit
+from authfactor.webauthn.assertion_text import is_assertion
 from authfactor.wire.requests import Authenticate, without_nul
 
 if TYPE_CHECKING:
@@ -229,7 +230,7 @@ class SecondStep:
 
 def is_by_passkey(request: Authenticate) -> bool:
     """Return whether the code can only be the assertion of a passkey."""
-    return (request.code or "").lstrip()[:1] == "{"
+    return is_assertion(request.code or "")
 
 
 def method_of(request: Authenticate) -> "Method":

@@ -20,6 +20,7 @@ from authfactor.rules.factors.server_clock import ServerClock
 from authfactor.rules.unit import Scope, shared_unit, single_unit
 from authfactor.settings import Settings
 from authfactor.store import CodeAttempt, SpendResult, Unit
+from authfactor.webauthn.assertion_text import is_assertion
 from authfactor.wire.events import FactorEvent, RefusedAttempt
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class Challenges:
 
     def verify(self, environment: "Environment", challenge_id: str, code: str) -> Unit[Verification]:
         """Check a code, or an assertion, whose units do not share statements."""
-        chosen = self._passkeys().answer if code.lstrip()[:1] == "{" else self._verify
+        chosen = self._passkeys().answer if is_assertion(code) else self._verify
         return chosen(environment, challenge_id, code)
 
     @shared_unit
@@ -153,7 +154,7 @@ class Challenges:
         """Verify by an assertion, or a recovery code, which users' active factors take; refuse others."""
         from authfactor.otp import recovery_code  # noqa: PLC0415 - not needed at a start
 
-        if text.lstrip()[:1] == "{":
+        if is_assertion(text):
             return await self._passkeys().verify(scope, challenge_id, text, emit=emit)
         typed = recovery_code.read_code(text)
         if typed is not None and typed.method == "trusted_device":
