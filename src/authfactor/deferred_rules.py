@@ -130,7 +130,12 @@ class DeferredRules:
         from authfactor.rules.authentication.passkey_sign_in import PasskeySignIn  # noqa: PLC0415 - when there are some
 
         rules = self.events, self.settings, self.passkey_use, self.sessions, self.step_up
-        return PasskeySignIn(self.clock, self.new_id, self.vault, *rules)
+
+        # A new generator for each: an id tells when it was made, also after the clock was set back.
+        def new_id(prefix: str) -> str:
+            return IdGenerator(self.clock, self.entropy)(prefix)
+
+        return PasskeySignIn(self.clock, new_id, self.vault, *rules)
 
     @functools.cached_property
     def links(self) -> "Links":

@@ -23,6 +23,7 @@ from tests.support.application import (
     opened,
     refused,
 )
+from tests.support.clock import DAY
 from tests.support.server_process import fields
 
 PASSKEY: Final = "urn:authfactor:oauth:grant-type:passkey"
@@ -221,3 +222,12 @@ async def test_sessions_claim_no_password_once_the_passkey_is_removed(
     found = claims(fields(await application.refresh(tokens["refresh_token"]), 200))
     assert (found["amr"], found["acr"]) == (["pop", "user"], "urn:authfactor:acr:1")
     assert "mfa_at" not in found
+
+
+async def test_a_clock_that_was_set_back_keeps_no_passkey_out(
+    application: Application, device: SoftwareAuthenticator, user: Json
+) -> None:
+    before = await begin(application)
+    application.clock.advance(-DAY)
+    refused(await answer(application, before, device), "one_time_code_expired")
+    assert (await answer(application, await begin(application), device)).status_code == 200

@@ -4,11 +4,11 @@ The options name no user and are stored nowhere, so a stranger who asks for them
 sign follow from the id and the key ring. One insertion of the id uses it (decision 0047).
 """
 
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from authfactor import errors, ids
 from authfactor.crypto.vault import Vault
-from authfactor.ids import IdGenerator
 from authfactor.models import Clock, Environment, SignedIn
 from authfactor.rules.authentication.code_refusals import CODE_REFUSALS, passkey_refusal
 from authfactor.rules.authentication.password_throttling import stranger_subject
@@ -61,7 +61,7 @@ class PasskeySignIn:
     def __init__(
         self,
         clock: Clock,
-        new_id: IdGenerator,
+        new_id: Callable[[str], str],
         vault: Vault,
         log: EventLog,
         settings: Settings,
@@ -69,7 +69,7 @@ class PasskeySignIn:
         sessions: Sessions,
         step_up: StepUp,
     ) -> None:
-        """Keep the collaborators."""
+        """Keep the collaborators; ids of `new_id` tell the clock's time, even if that was set back."""
         self._clock = clock
         self._new_id = new_id
         self._vault = vault
