@@ -1888,6 +1888,13 @@ MUTANTS = [
         POLICY_RULES,
     ),
     Mutant(
+        "an unverified email leaves no method that a user could enroll",
+        "rules/authentication/applied_policy.py",
+        "methods = both if set(both) & set(FACTOR_KINDS) else named",
+        "methods = both",
+        POLICY_RULES,
+    ),
+    Mutant(
         "a rule does not require a factor of an unverified email because it accepts more methods",
         "rules/authentication/applied_policy.py",
         "if is_weaker(others.policy, than=found.policy):",

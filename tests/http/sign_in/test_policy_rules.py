@@ -89,6 +89,17 @@ async def test_rule_that_requires_more_counts_for_an_unverified_email_without_mo
     assert refused.json().get("methods") == methods
 
 
+async def test_unverified_email_leaves_a_kind_of_factor_where_the_methods_have_none_in_common(
+    application: Application,
+) -> None:
+    rule = {"match": {"email_domain": "staff.example"}, "policy": "required", "methods": ["webauthn"]}
+    await put(application, policy="if_enrolled", methods=["totp"], rules=[rule])
+    user = await application.user(email="kim@staff.example")
+    refused = await application.password(user)
+    must_enroll(refused)
+    assert refused.json()["methods"] == ["totp"]
+
+
 async def test_unverified_email_does_not_skip_a_stricter_rule(application: Application) -> None:
     rules = [
         {"match": {"email_domain": "partner.example"}, "policy": "if_enrolled"},

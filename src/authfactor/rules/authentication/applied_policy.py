@@ -90,12 +90,16 @@ class Matched(NamedTuple):
         return later or (theirs.methods is not None and not mine_only.issubset(theirs.methods))
 
     def with_methods_of(self, other: "Matched") -> "Matched":
-        """Return this policy with only the methods that another one names too, if that one names any."""
+        """Return this policy with no method that another one does not name, if that one names any.
+
+        Where no kind of factor is in both, the other one's methods: without a kind of factor, no user could
+        sign in.
+        """
         named = other.terms.methods
         if named is None:
             return self
-        # Never without a kind of factor: both name the only one.
-        methods = tuple(name for name in named if self.terms.methods is None or name in self.terms.methods)
+        both = tuple(name for name in named if self.terms.methods is None or name in self.terms.methods)
+        methods = both if set(both) & set(FACTOR_KINDS) else named
         return self._replace(terms=msgspec.structs.replace(self.terms, methods=methods))
 
 

@@ -322,7 +322,7 @@ def _active_by_use(factors: list[FactorDetails]) -> list[FactorDetails]:
 
 
 def _preference(factor: FactorDetails) -> tuple[bool, int]:
-    # The page asks for codes; the challenge of a passkey takes a recovery code.
+    # Apps before passkeys, as the page asks for codes: the challenge of a passkey takes recovery codes alone.
     return factor.is_totp, factor.last_used_at or 0
 
 
