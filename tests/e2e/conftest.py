@@ -25,6 +25,15 @@ TIMEOUT_MILLISECONDS: Final = 15_000
 WELCOME: Final = "/welcome"
 
 
+@pytest.hookimpl(tryfirst=True)  # before tests are selected by their marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark all tests of this folder: Playwright's event loop goes on, and would break other tests."""
+    folder = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(folder):
+            item.add_marker(pytest.mark.e2e)
+
+
 @pytest.fixture(scope="session")
 def app() -> Iterator[Application]:
     with application() as running:

@@ -9,8 +9,6 @@ from playwright.sync_api import BrowserContext, Locator, Page, Response, expect
 
 from tests.support.browser_user import CODE, BrowserUser
 
-pytestmark = pytest.mark.e2e
-
 Contexts = Callable[..., BrowserContext]
 MAX_BYTES: Final = 60 * 1024
 # Best practices of axe as well as WCAG 2.0 to 2.2, A and AA.

@@ -12,8 +12,6 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.support.browser_user import BrowserUser
 from tests.support.server_process import Server, fields
 
-pytestmark = pytest.mark.e2e
-
 Contexts = Callable[..., BrowserContext]
 SCRIPT: Final = "<script>hacked=1</script>"
 NASTY: Final = "\"'><img src=x onerror=hacked=1>"

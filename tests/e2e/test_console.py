@@ -16,8 +16,6 @@ from tests.support.browser_page import assert_accessible, assert_quiet, watched
 from tests.support.qr_reader import screenshot_of
 from tests.support.server_process import CLIENT_ID, Server, fields, running
 
-pytestmark = pytest.mark.e2e
-
 WIDE: Final = ViewportSize(width=1280, height=900)
 TIMEOUT_MILLISECONDS: Final = 15_000
 PASSWORD: Final = "seven green bottles"

@@ -10,8 +10,6 @@ from playwright.sync_api import BrowserContext, Page, Request, expect
 from authfactor import reference
 from tests.support.server_process import API_KEY, Server, running
 
-pytestmark = pytest.mark.e2e
-
 PAGES = [
     "/docs",
     "/docs/guide",

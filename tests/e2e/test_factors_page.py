@@ -12,8 +12,6 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.support.browser_user import CODE, BrowserUser
 from tests.support.server_process import API_KEY, CLIENT_ID
 
-pytestmark = pytest.mark.e2e
-
 Contexts = Callable[..., BrowserContext]
 OPTIONS: Final = {"resultTypes": ["violations"]}
 PHONE: Final = {"width": 390, "height": 844}

@@ -10,8 +10,6 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.support.browser_user import CODE, BrowserUser
 
-pytestmark = pytest.mark.e2e
-
 Contexts = Callable[..., BrowserContext]
 
 

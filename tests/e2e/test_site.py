@@ -10,7 +10,7 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Response, 
 
 from tests.support import documentation_site
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.timeout(240)
 
 PAGES = ("index", "quick-start", "install/systemd", "architecture", "how-to/console", "reference/events")
 SIZES = {"phone": (390, 844), "desktop": (1280, 800)}
