@@ -2,7 +2,7 @@
 
 from typing import Final
 
-NEEDED: Final = "0015"
+NEEDED: Final = "0016"
 """The schema revision this release needs."""
 
 COPY_MARK: Final = "copy"
