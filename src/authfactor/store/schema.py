@@ -2,7 +2,7 @@
 
 from typing import Final
 
-NEEDED: Final = "0016"
+NEEDED: Final = "0017"
 """The schema revision this release needs."""
 
 COPY_MARK: Final = "copy"
