@@ -2,7 +2,7 @@
 
 from typing import Final
 
-NEEDED: Final = "0017"
+NEEDED: Final = "0018"
 """The schema revision this release needs."""
 
 COPY_MARK: Final = "copy"
