@@ -63,6 +63,9 @@ BROWSERS = ("tests/http/pages/test_trusted_browsers.py", "tests/rules/test_trust
 PASSKEYS = ("tests/rules/test_passkey_registration.py", "-k", "sqlite")
 REGISTERED = ("tests/unit/webauthn/test_registration.py",)
 ASSERTED = ("tests/unit/webauthn/test_assertion.py",)
+METADATA = ("tests/unit/webauthn/test_metadata_blob.py", "tests/unit/webauthn/test_attestation.py")
+ATTESTATION = ("tests/unit/webauthn/test_attestation.py",)
+LOADED_METADATA = ("tests/rules/test_authenticator_metadata.py", "-k", "sqlite")
 RELYING_PARTY = ("tests/unit/webauthn/test_relying_party.py",)
 AUTHENTICATOR_DATA = ("tests/unit/webauthn/test_authenticator_data.py",)
 EMAILS = ("tests/unit/test_email_identity.py",)
@@ -2168,6 +2171,90 @@ MUTANTS = [
         ("tests/http/sign_in/test_imported_recovery_codes.py",),
     ),
     Mutant(
+        "metadata is taken from anyone",
+        "webauthn/certificates.py",
+        "        if not issuers:\n            raise",
+        "        if not issuers:\n            return path[0]\n            raise",
+        METADATA,
+    ),
+    Mutant(
+        "a certificate that is no authority issues others",
+        "webauthn/certificates.py",
+        "if not constraints.ca or (",
+        "if (",
+        METADATA,
+    ),
+    Mutant(
+        "an expired certificate vouches for authenticators",
+        "webauthn/certificates.py",
+        "if not each.not_valid_before_utc <= at <= each.not_valid_after_utc:",
+        "if not each.not_valid_before_utc <= at:",
+        METADATA,
+    ),
+    Mutant(
+        "the signature of metadata is not looked at",
+        "webauthn/metadata_blob.py",
+        "if not _is_signed_by(signer, header.alg, signed, _bytes(signature)):",
+        "if _is_signed_by(signer, header.alg, signed, _bytes(signature)) is None:",
+        METADATA,
+    ),
+    Mutant(
+        "an update hides that a model was broken",
+        "webauthn/metadata_blob.py",
+        "for each in entry.status_reports if",
+        "for each in entry.status_reports[-1:] if",
+        METADATA,
+    ),
+    Mutant(
+        "older metadata replaces newer",
+        "store/tables/authenticator_models.py",
+        "WHERE authenticator_metadata.number <= excluded.number OR $5 = 1",
+        "WHERE authenticator_metadata.number <= excluded.number OR $5 >= 0",
+        LOADED_METADATA,
+    ),
+    Mutant(
+        "a broken model is looked at at registration only",
+        "rules/factors/passkey_use.py",
+        "(stored.credential, stored.known)",
+        "(stored.credential, NOT_LOOKED_UP)",
+        LOADED_METADATA,
+    ),
+    Mutant(
+        "passkeys that nothing attests are used where attested ones are asked for",
+        "webauthn/ceremony.py",
+        'if settings.metadata == "attested" and trust != "attested":',
+        'if settings.metadata == "attested" and trust == "self":',
+        ATTESTATION,
+    ),
+    Mutant(
+        "any certificate attests a model",
+        "webauthn/attestation.py",
+        "    except InvalidChain:\n        return False",
+        "    except InvalidChain:\n        return True",
+        ATTESTATION,
+    ),
+    Mutant(
+        "a writer of the database makes a passkey attested",
+        "rules/factors/passkey_use.py",
+        "            sealed.trust,\n",
+        "            passkey.trust,\n",
+        LOADED_METADATA,
+    ),
+    Mutant(
+        "a writer of the database hides a broken model",
+        "rules/factors/passkey_use.py",
+        "await known_model(scope, settings, sealed.aaguid)",
+        "await known_model(scope, settings, passkey.aaguid)",
+        LOADED_METADATA,
+    ),
+    Mutant(
+        "hardware is claimed without attestation",
+        "rules/factors/passkey_use.py",
+        'hardware = self.credential.trust == "attested" and model',
+        "hardware = model",
+        LOADED_METADATA,
+    ),
+    Mutant(
         "a registration is taken for an assertion",
         "webauthn/ceremony.py",
         "if client.type != kind:",
@@ -2240,8 +2327,8 @@ MUTANTS = [
     Mutant(
         "a stricter policy spares passkeys that exist",
         "webauthn/ceremony.py",
-        "    _check_policy(settings, stored.aaguid, backup_eligible=stored.backup_eligible)\n",
-        "",
+        "stored.trust, known, backup_eligible=stored.backup_eligible)\n",
+        "stored.trust, known, backup_eligible=False) if expected.is_first_factor else None\n",
         ASSERTED,
     ),
     Mutant(
@@ -2506,8 +2593,8 @@ MUTANTS = [
     Mutant(
         "a passkey's sealed key is a TOTP secret others can compute",
         "rules/factors/passkeys.py",
-        "self._entropy(_SALT_BYTES), user_id",
-        "bytes(_SALT_BYTES), user_id",
+        "            self._entropy(_SALT_BYTES),\n",
+        "            bytes(_SALT_BYTES),\n",
         PASSKEYS,
     ),
     Mutant(

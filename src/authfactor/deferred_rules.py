@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from authfactor.rules.console.operators import Operators
     from authfactor.rules.console.reauthentication import Reauthentication
     from authfactor.rules.events.event_log import EventLog
+    from authfactor.rules.factors.authenticator_metadata import AuthenticatorMetadata
     from authfactor.rules.factors.challenges import Challenges
     from authfactor.rules.factors.clock_resync import ClockResync
     from authfactor.rules.factors.factors import Factors
@@ -136,6 +137,13 @@ class DeferredRules:
             return IdGenerator(self.clock, self.entropy)(prefix)
 
         return PasskeySignIn(self.clock, new_id, self.vault, *rules)
+
+    @functools.cached_property
+    def authenticator_metadata(self) -> "AuthenticatorMetadata":
+        """Metadata of authenticators."""
+        from authfactor.rules.factors.authenticator_metadata import AuthenticatorMetadata  # noqa: PLC0415 - for operators alone
+
+        return AuthenticatorMetadata(self.clock)
 
     @functools.cached_property
     def links(self) -> "Links":

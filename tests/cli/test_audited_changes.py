@@ -73,6 +73,8 @@ COMMAND_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "restore": ("database.restored",),
     "serve": "its changes are made by the routes below",
     "sessions check": READS,
+    "webauthn metadata load": ("webauthn_metadata.load",),
+    "webauthn metadata show": READS,
     "users create": ("user.create",),
     "users delete": ("user.delete",),
     "users get": READS,

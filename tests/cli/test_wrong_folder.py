@@ -16,6 +16,7 @@ from tests.support.server_process import command_line
 ID: Final = UNKNOWN_USER
 # With arguments that pass the checks of usage.
 POLICY: Final = Path(__file__).with_name("policy.json")
+ROOT: Final = Path(__file__).with_name("metadata-root.pem")
 ARGUMENTS: Final[dict[tuple[str, ...], tuple[str, ...]]] = {
     ("audit", "export"): (),
     ("audit", "list"): (),
@@ -58,6 +59,8 @@ ARGUMENTS: Final[dict[tuple[str, ...], tuple[str, ...]]] = {
     ("restore", "--mark"): (),
     ("reports", "coverage"): (),
     ("sessions", "check"): (ID,),
+    ("webauthn", "metadata", "load"): (str(POLICY), "--root", str(ROOT)),
+    ("webauthn", "metadata", "show"): (),
     ("users", "grace"): (ID, "--days", "7", "--reason", "new phone"),
     ("users", "policy"): (ID,),
     ("users", "delete"): (ID, "--yes"),

@@ -84,10 +84,12 @@ async def test_the_public_key_is_sealed_with_what_it_is_bound_to(
     made = await register(site, user, authenticator)
     number = site.environment.number
     opened = site.af.vault.unseal(made.factor.sealed, secret_row(number, made.factor.id))
-    assert SealedPasskey.read(opened)[1:-1] == (user.id, "auth.example.org", made.passkey.credential_id, -8)
+    sealed = SealedPasskey.read(opened)
+    assert sealed[1:5] == (user.id, "auth.example.org", made.passkey.credential_id, -8)
+    assert (sealed.aaguid, sealed.trust) == (made.passkey.aaguid, "none")
     with pytest.raises(UnsealError):
         site.af.vault.unseal(made.factor.sealed, secret_row(number, "auth_factor_other"))
-    assert "***" in repr(SealedPasskey(b"", "", "", b"", -8, b""))
+    assert "***" in repr(SealedPasskey(b"", "", "", b"", -8, b"", "", ""))
 
 
 async def test_no_one_time_code_is_right_for_a_passkey(

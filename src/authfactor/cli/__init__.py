@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "recovery-codes": LazyCommand(
         f"{_HERE}.recovery_codes", "Create, import, count and delete the recovery codes of a user."
     ),
+    "webauthn": LazyCommand(f"{_HERE}.webauthn", "Load and show what is known of models of authenticators."),
     "sessions": LazyCommand(
         f"{_HERE}.sessions", "Check how, and how long ago, the user of a session proved who they are."
     ),

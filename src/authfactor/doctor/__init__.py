@@ -9,8 +9,8 @@ from pathlib import Path
 
 from authfactor import errors
 from authfactor.crypto.vault import Vault
+from authfactor.doctor import authenticators, clock, database, files, keys, plaintext_secrets
 from authfactor.doctor import backups as encrypted_backups
-from authfactor.doctor import clock, database, files, keys, plaintext_secrets
 from authfactor.doctor.finding import DoctorFinding, Level, ok, problem, warning
 from authfactor.models import Clock, Entropy
 from authfactor.settings import Settings, server_url
@@ -59,7 +59,7 @@ async def examine(
         findings += await database.webhooks(store, at)
         findings += await database.operators(settings, store)
         findings += await database.emails(store)
-        findings += await database.seals(store)
+        findings += [*await database.seals(store), *await authenticators.metadata(store, at)]
         findings += await keys.needed(store, vault, at)
         if vault is not None:
             findings += await database.recovery_codes(store, vault)

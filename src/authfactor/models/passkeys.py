@@ -7,7 +7,8 @@ from authfactor.models.factors import PASSKEY, FactorDetails
 class PasskeyRecord(Record, frozen=True, gc=False):
     """A passkey: what is stored of it besides its factor, whose sealed secret has the public key.
 
-    `transports` are separated by spaces; `suspect_at` is when its counter went back.
+    `transports` are separated by spaces; `suspect_at` is when its counter went back; `product` is what
+    loaded metadata calls its model, or the name of a widespread product.
     """
 
     factor_id: str
@@ -24,11 +25,45 @@ class PasskeyRecord(Record, frozen=True, gc=False):
     format: str
     trust: str
     suspect_at: int | None = None
+    product: str | None = None
 
     @property
     def is_suspect(self) -> bool:
         """Whether it is refused because its counter went back; those that are backed up may not count."""
         return self.suspect_at is not None and not self.backup_eligible
+
+
+class AuthenticatorModel(Record, frozen=True, gc=False):
+    """What loaded metadata says about the authenticators of an AAGUID.
+
+    `is_hardware`: keys are protected by hardware alone. `status` is why authenticators of this model are not
+    to be trusted from `refused_from` (milliseconds) on. `roots` are the certificates (DER) that issue those
+    of its attestations.
+    """
+
+    aaguid: str
+    description: str
+    is_hardware: bool
+    status: str | None
+    refused_from: int | None
+    roots: tuple[bytes, ...]
+
+    def is_refused(self, now: int) -> bool:
+        """Whether authenticators of this model are not to be trusted."""
+        return self.refused_from is not None and self.refused_from <= now
+
+
+class MetadataHead(Record, frozen=True, gc=False):
+    """Which metadata is loaded: serial number, when the next is due and when it was loaded, and its SHA-256.
+
+    Times in milliseconds; `models` is how many it describes.
+    """
+
+    number: int
+    next_update: int
+    loaded_at: int
+    sha256: str
+    models: int
 
 
 class PasskeyFactor(Record, frozen=True, gc=False):

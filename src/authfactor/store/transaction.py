@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from authfactor.store.queries.event_ranges import EventRanges
     from authfactor.store.queries.policy_subjects import PolicySubjects
     from authfactor.store.queries.sign_in_history import SignInHistory
+    from authfactor.store.tables.authenticator_models import AuthenticatorModelsTable
     from authfactor.store.tables.passkeys import PasskeysTable
     from authfactor.store.tables.recovery_codes import RecoveryCodesTable
     from authfactor.store.tables.trusted_devices import TrustedDevicesTable
@@ -154,6 +155,13 @@ class Tx:
         from authfactor.store.tables.passkeys import PasskeysTable  # noqa: PLC0415 - when there are some
 
         return PasskeysTable(self.db)
+
+    @property
+    def authenticator_models(self) -> "AuthenticatorModelsTable":
+        """The tables of loaded metadata."""
+        from authfactor.store.tables.authenticator_models import AuthenticatorModelsTable  # noqa: PLC0415 - when some is loaded
+
+        return AuthenticatorModelsTable(self.db)
 
     @property
     def email_keys(self) -> "EmailKeys":

@@ -10,7 +10,7 @@ It does what the options say, except for what `Behavior` says. It protects no ke
 import hashlib
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
@@ -83,13 +83,19 @@ class SoftwareAuthenticator:
         backup_eligible: bool = False,
         backed_up: bool = False,
         counts: bool = True,
+        attestation_key: ec.EllipticCurvePrivateKey | None = None,
+        attestation_chain: Sequence[bytes] = (),
     ) -> None:
-        """The flags are those of new credentials. Without `counts`, counters stay 0, as synced ones do."""
+        """The flags are those of new credentials. Without `counts`, counters stay 0, as synced ones do.
+
+        With an attestation key, and its certificate first in the chain (DER), it attests where options ask.
+        """
         self.credentials: dict[bytes, SoftwareCredential] = {}
         self._entropy = entropy
         self._aaguid = aaguid
         self._backup = backup_eligible, backed_up
         self._counts = counts
+        self._attestation = attestation_key, list(attestation_chain)
 
     def create(
         self, options: Mapping[str, Any], origin: str, behavior: Behavior = HONEST, *, algorithm: int = 0
@@ -115,10 +121,15 @@ class SoftwareAuthenticator:
         attested = self._aaguid + len(credential.id).to_bytes(2, "big") + credential.id + key
         client_data = _client_data("webauthn.create", options["challenge"], origin, behavior)
         data = self._authenticator_data(credential, behavior, attested)
+        format_: str = behavior.attestation
         statement: dict[str, Any] = {}
-        if behavior.attestation == "packed":
+        attests_with, chain = self._attestation
+        if attests_with is not None and options["attestation"] == "direct":
+            signature = _sign(attests_with, data, client_data)
+            format_, statement = "packed", {"alg": ES256, "sig": signature, "x5c": chain}
+        elif behavior.attestation == "packed":
             statement = {"alg": made, "sig": _sign(credential.private_key, data, client_data)}
-        object_ = cbor.encode({"fmt": behavior.attestation, "attStmt": statement, "authData": data})
+        object_ = cbor.encode({"fmt": format_, "attStmt": statement, "authData": data})
         response = {
             "clientDataJSON": _text(client_data),
             "attestationObject": _text(object_),

@@ -10,14 +10,16 @@ import hmac
 from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
-from authfactor.webauthn import base64url, public_keys
+from authfactor.models.passkeys import AuthenticatorModel
+from authfactor.webauthn import attestation, base64url, public_keys
 from authfactor.webauthn.authenticator_data import Attestation, AttestedCredential, AuthenticatorReport
 from authfactor.webauthn.refusals import CeremonyRefused, malformed
 from authfactor.webauthn.relying_party import RelyingParty
 from authfactor.webauthn.responses import AssertionResponse, Attachment, ClientData, RegistrationResponse
 
-Trust = Literal["none", "self", "unverified"]
-"""`self`: signed with the credential's own key. `unverified`: certificates that nothing here verifies."""
+Trust = Literal["none", "self", "unverified", "attested"]
+"""`self`: signed with the credential's own key. `attested`: by the model that metadata has for its AAGUID.
+`unverified`: certificates that lead to no such model, or are not looked at."""
 
 _CREATE: Final = "webauthn.create"
 _GET: Final = "webauthn.get"
@@ -41,6 +43,16 @@ class NewCredential(NamedTuple):
     trust: Trust
 
 
+class KnownModel(NamedTuple):
+    """What metadata says about the model of an AAGUID, None if it knows none, at a time in milliseconds."""
+
+    model: AuthenticatorModel | None
+    now: int
+
+
+NOT_LOOKED_UP: Final = KnownModel(None, 0)
+
+
 class AssertionExpected(NamedTuple):
     """What the options asked for. `allowed` are the user's ids for a second factor, None for a first one."""
 
@@ -61,6 +73,7 @@ class RegisteredCredential(NamedTuple):
     backup_eligible: bool
     aaguid: str
     user_handle: bytes
+    trust: str = "none"
 
 
 class VerifiedAssertion(NamedTuple):
@@ -76,10 +89,23 @@ class VerifiedAssertion(NamedTuple):
     counter_went_back: bool
 
 
+def aaguid_of(response: RegistrationResponse) -> str:
+    """Return the AAGUID of a new credential as a UUID in lower case; "" if the response is about none."""
+    credential = response.attestation.report.attested
+    return "" if credential is None else str(UUID(bytes=bytes(credential.aaguid)))
+
+
 def verify_registration(
-    settings: RelyingParty, challenge: bytes, response: RegistrationResponse, existing: tuple[bytes, ...] = ()
+    settings: RelyingParty,
+    challenge: bytes,
+    response: RegistrationResponse,
+    existing: tuple[bytes, ...] = (),
+    known: KnownModel = NOT_LOOKED_UP,
 ) -> NewCredential:
-    """Check a registration; `existing` are the ids that the options excluded. Raises `CeremonyRefused`."""
+    """Check a registration; `existing` are the ids that the options excluded. Raises `CeremonyRefused`.
+
+    `known` is what metadata says about the model, if the settings ask for it.
+    """
     report = response.attestation.report
     _check_client(settings, response.client_data, _CREATE, challenge)
     _check_authenticator(
@@ -90,9 +116,9 @@ def verify_registration(
         raise malformed("The authenticator data is not about the credential of the response.")
     public_keys.check_key(credential.key)
     _check_backup_state(report)
-    trust = _trust(response, credential)
-    aaguid = str(UUID(bytes=bytes(credential.aaguid)))
-    _check_policy(settings, aaguid, backup_eligible=report.backup_eligible)
+    trust = _trust(settings, response, credential, known)
+    aaguid = aaguid_of(response)
+    _check_policy(settings, aaguid, trust, known, backup_eligible=report.backup_eligible)
     if credential.id in existing:
         raise CeremonyRefused("webauthn_credential_exists", "The passkey is registered already.")
     return NewCredential(
@@ -117,8 +143,12 @@ def verify_assertion(
     expected: AssertionExpected,
     response: AssertionResponse,
     stored: RegisteredCredential | None,
+    known: KnownModel = NOT_LOOKED_UP,
 ) -> VerifiedAssertion:
-    """Check an assertion; `stored` is the credential of its id, if there is one. Raises `CeremonyRefused`."""
+    """Check an assertion; `stored` is the credential of its id, if there is one. Raises `CeremonyRefused`.
+
+    `known` is what metadata says about the credential's model, if the settings ask for it.
+    """
     report = response.report
     _check_client(settings, response.client_data, _GET, expected.challenge)
     required = expected.is_first_factor or settings.user_verification == "required"
@@ -134,7 +164,7 @@ def verify_assertion(
     message = report.raw + hashlib.sha256(response.client_data_json).digest()
     if not public_keys.is_signed_by(key, message, response.signature):
         raise CeremonyRefused("webauthn_signature_invalid", "The signature is not the passkey's.")
-    _check_policy(settings, stored.aaguid, backup_eligible=stored.backup_eligible)
+    _check_policy(settings, stored.aaguid, stored.trust, known, backup_eligible=stored.backup_eligible)
     went_back = _went_back(report.sign_count, stored.sign_count)
     if went_back and not stored.backup_eligible:
         raise CeremonyRefused(
@@ -195,28 +225,44 @@ def _check_owner(
         raise CeremonyRefused("webauthn_user_handle_mismatch", "The passkey names another user, or none.")
 
 
-def _check_policy(settings: RelyingParty, aaguid: str, *, backup_eligible: bool) -> None:
+def _check_policy(
+    settings: RelyingParty, aaguid: str, trust: str, known: KnownModel, *, backup_eligible: bool
+) -> None:
+    """Check lists and metadata, at each sign-in too: a model may be broken after its keys were registered."""
     if not settings.accepts(aaguid, backup_eligible=backup_eligible):
         message = "This environment does not accept passkeys of this kind."
         raise CeremonyRefused("webauthn_authenticator_not_allowed", message)
+    if known.model is not None and known.model.is_refused(known.now):
+        message = f"Authenticators of this model are not to be trusted: {known.model.status}."
+        raise CeremonyRefused("webauthn_authenticator_not_allowed", message)
+    if settings.metadata == "attested" and trust != "attested":
+        message = "This environment accepts attested authenticators of known models only."
+        raise CeremonyRefused("webauthn_authenticator_not_allowed", message)
 
 
-def _trust(response: RegistrationResponse, credential: AttestedCredential) -> Trust:
+def _trust(
+    settings: RelyingParty,
+    response: RegistrationResponse,
+    credential: AttestedCredential,
+    known: KnownModel,
+) -> Trust:
     """Return what the attestation is worth (sections 8.2 and 8.7). Raises `CeremonyRefused`.
 
-    The options ask for none, so what comes is nothing, or a signature with the credential's own key.
+    Unless the options ask for one, what comes is nothing, or a signature with the credential's own key.
     """
-    attestation: Attestation = response.attestation
-    statement = attestation.statement
-    if attestation.format == "none" and not statement:
+    given: Attestation = response.attestation
+    statement = given.statement
+    if given.format == "none" and not statement:
         return "none"
+    if settings.attestation == "direct" and (given.format != "packed" or "x5c" in statement):
+        return "attested" if attestation.is_attested(response, known.model, known.now) else "unverified"
     signature, algorithm = statement.get("sig"), statement.get("alg")
-    if attestation.format != "packed" or not isinstance(signature, bytes) or not isinstance(algorithm, int):
+    if given.format != "packed" or not isinstance(signature, bytes) or not isinstance(algorithm, int):
         message = "The attestation is neither none nor packed, or not in its format."
         raise CeremonyRefused("webauthn_attestation_not_supported", message)
     if "x5c" in statement:
         return "unverified"
-    message_signed = attestation.report.raw + hashlib.sha256(response.client_data_json).digest()
+    message_signed = given.report.raw + hashlib.sha256(response.client_data_json).digest()
     own = algorithm == public_keys.algorithm_of(credential.key)
     if not (own and public_keys.is_signed_by(credential.key, message_signed, signature)):
         raise CeremonyRefused("webauthn_signature_invalid", "The attestation is not signed with the passkey.")

@@ -37,7 +37,8 @@ class RelyingParty(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
     `origins` are the pages that may ask, compared exactly; `top_origins` the pages that may frame those.
     AAGUIDs name models of authenticators. Without attestation an authenticator can claim any of them, so the
-    lists keep users on agreed models but stop no attacker.
+    lists keep users on agreed models but stop no attacker. With `metadata`, models that loaded metadata calls
+    broken are refused (`status`), and those that it does not vouch for too (`attested`).
     """
 
     rp_id: str
@@ -48,7 +49,8 @@ class RelyingParty(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     resident_key: Requirement = "preferred"
     attachment: Literal["platform", "cross-platform"] | None = None
     hints: tuple[Hint, ...] = ()
-    attestation: Literal["none"] = "none"
+    attestation: Literal["none", "direct"] = "none"
+    metadata: Literal["off", "status", "attested"] = "off"
     aaguids_allowed: tuple[str, ...] = ()
     aaguids_denied: tuple[str, ...] = ()
     backup_eligible: Literal["allow", "deny"] = "allow"
@@ -76,6 +78,7 @@ def problems(settings: RelyingParty) -> list[Item]:
         *_rp_id_problems(settings.rp_id),
         *_name_problems(settings.rp_name),
         *_list_problems(settings),
+        *_metadata_problems(settings),
         *(item for each in settings.top_origins for item in _origin_problems("top_origins", each)),
     ]
     if not settings.origins:
@@ -110,6 +113,15 @@ def _list_problems(settings: RelyingParty) -> Iterator[Item]:
     for field in ("origins", "top_origins", "aaguids_allowed", "aaguids_denied", "hints"):
         if len(getattr(settings, field)) > _MAX_LISTED:
             yield Item(field, "too_many", f"List at most {_MAX_LISTED}.")
+
+
+def _metadata_problems(settings: RelyingParty) -> Iterator[Item]:
+    if settings.metadata == "attested" and settings.attestation == "none":
+        message = "Only attestation can show that metadata knows an authenticator: set attestation to direct."
+        yield Item("attestation", "conflicting", message)
+    if settings.metadata == "off" and settings.attestation == "direct":
+        message = "Attestation proves nothing without metadata: set metadata to status or attested."
+        yield Item("metadata", "conflicting", message)
 
 
 def _origin_problems(field: str, origin: str) -> Iterator[Item]:

@@ -19,10 +19,14 @@ from authfactor.wire.responses import (
 
 
 class PasskeyObject(ResponseModel, frozen=True, gc=False):
-    """What is known of a passkey. An AAGUID names a model of authenticator, unless it is all zeros."""
+    """What is known of a passkey. An AAGUID names a model of authenticator, unless it is all zeros.
+
+    `product` is the name of that model: of loaded metadata, or of widespread products.
+    """
 
     name: str | None
     aaguid: str
+    product: str | None
     backup_eligible: bool
     backed_up: bool
     transports: list[str]
@@ -83,6 +87,7 @@ def _passkey(record: FactorDetails, passkey: PasskeyRecord) -> PasskeyObject:
     return PasskeyObject(
         record.name,
         passkey.aaguid,
+        passkey.product,
         passkey.backup_eligible,
         passkey.backed_up,
         passkey.transports.split(),

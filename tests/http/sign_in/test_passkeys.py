@@ -50,6 +50,7 @@ async def test_a_registered_passkey_is_a_factor_with_its_details(
     assert made["webauthn"] == {
         "name": "Blue key",
         "aaguid": "00000000-0000-0000-0000-000000000000",
+        "product": None,
         "backup_eligible": False,
         "backed_up": False,
         "transports": ["internal"],

@@ -14,10 +14,15 @@ from authfactor.webauthn import claims
         (False, True, "pop user mfa swk"),
     ],
 )
-def test_methods_never_claim_hardware_or_biometrics(
+def test_methods_never_claim_biometrics_nor_hardware_that_nothing_attests(
     after_password: bool, backup_eligible: bool, expected: str
 ) -> None:
     assert claims.methods(after_password=after_password, backup_eligible=backup_eligible) == expected
+
+
+def test_hardware_is_claimed_for_keys_that_stay_in_it() -> None:
+    assert claims.methods(after_password=False, backup_eligible=False, hardware=True) == "pop user mfa hwk"
+    assert claims.methods(after_password=False, backup_eligible=True, hardware=True) == "pop user mfa swk"
 
 
 def test_a_passkey_is_phishing_resistant() -> None:

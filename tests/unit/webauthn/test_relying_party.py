@@ -129,5 +129,20 @@ def test_settings_are_json_and_unknown_ones_are_refused() -> None:
         msgspec.json.decode(encoded[:-1] + b',"attestation_format":"tpm"}', type=RelyingParty)
     with pytest.raises(msgspec.ValidationError):
         msgspec.json.decode(
-            encoded.replace(b'"attestation":"none"', b'"attestation":"direct"'), type=RelyingParty
+            encoded.replace(b'"attestation":"none"', b'"attestation":"enterprise"'), type=RelyingParty
         )
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"metadata": "attested"}, "attestation"),
+        ({"attestation": "direct"}, "metadata"),
+        ({"metadata": "attested", "attestation": "direct"}, None),
+        ({"metadata": "status", "attestation": "direct"}, None),
+        ({"metadata": "status"}, None),
+    ],
+)
+def test_attestation_and_metadata_are_set_together(changes: dict[str, Any], field: str | None) -> None:
+    found = relying_party.problems(with_settings(**changes))
+    assert [each.field for each in found] == ([] if field is None else [field])

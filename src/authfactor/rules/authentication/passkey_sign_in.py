@@ -22,7 +22,7 @@ from authfactor.rules.factors.passkey_use import PasskeyUse, StoredPasskey
 from authfactor.rules.unit import Scope, unit
 from authfactor.settings import Settings
 from authfactor.store import Store, Unit
-from authfactor.webauthn import base64url, claims, options, responses
+from authfactor.webauthn import base64url, options, responses
 from authfactor.webauthn.assertion_text import MAX_TEXT, import_parsers
 from authfactor.webauthn.ceremony import AssertionExpected
 from authfactor.webauthn.refusals import CeremonyRefused, malformed
@@ -99,9 +99,9 @@ class PasskeySignIn:
         prepared, user_id = None, ""
         try:
             attempt = self._read(environment, request, now)
-            rp_id, credential_id = attempt.settings.rp_id, attempt.response.credential_id
+            settings, credential_id = attempt.settings, attempt.response.credential_id
             stored = await store.read(
-                lambda tx: self._use.find(Scope(tx, environment, now), rp_id, credential_id)
+                lambda tx: self._use.find(Scope(tx, environment, now), settings, credential_id)
             )
             user_id = "" if stored is None else stored.passkey.user_id
             prepared = await self._prepared(store, environment, attempt, stored, now)
@@ -127,7 +127,7 @@ class PasskeySignIn:
             store,
             environment,
             stored.passkey.user_id,
-            amr=claims.methods(after_password=False, backup_eligible=stored.passkey.backup_eligible),
+            amr=stored.methods(after_password=False),
             now=now,
             ip_address=attempt.request.ip_address,
             user_agent=attempt.request.user_agent,

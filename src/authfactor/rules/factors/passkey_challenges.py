@@ -119,7 +119,7 @@ class PasskeyChallenges:
         if not await scope.tx.challenges.close(scope.number, challenge_id, scope.now):
             # Rolls back: the count stays as it was.
             raise errors.ChallengeAlreadyVerified(challenge_id)
-        amr = claims.methods(after_password=False, backup_eligible=used.passkey.backup_eligible)
+        amr = used.methods(after_password=False)
         if challenge.session_id is not None:
             raising = self._session_raising()
             await raising.raise_session(scope, challenge, used.factor, "webauthn", amr)
@@ -136,12 +136,16 @@ class PasskeyChallenges:
             response = _read(text)
         except (CeremonyRefused, errors.InvalidRequest):
             return None
-        number = environment.number
-        passkey = await store.read(
-            lambda tx: tx.passkeys.by_credential(number, settings.rp_id, response.credential_id)
-        )
-        eligible = passkey is not None and passkey.backup_eligible
-        return claims.methods(after_password=True, backup_eligible=eligible)
+        now, credential_id = self._clock(), response.credential_id
+        try:
+            stored = await store.read(
+                lambda tx: self._use.find(Scope(tx, environment, now), settings, credential_id)
+            )
+        except CeremonyRefused:
+            stored = None
+        if stored is None:  # the unit says why
+            return claims.methods(after_password=True, backup_eligible=False)
+        return stored.methods(after_password=True)
 
     async def _answer(
         self, scope: Scope, challenge: ChallengeRecord, factor: FactorRecord, text: str

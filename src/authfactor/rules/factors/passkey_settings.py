@@ -7,8 +7,10 @@ import msgspec
 from authfactor.errors import InvalidRequest, Item
 from authfactor.models import Environment
 from authfactor.rules.tenants.environments import options_of
+from authfactor.rules.unit import Scope
 from authfactor.settings import Settings
 from authfactor.webauthn import relying_party
+from authfactor.webauthn.ceremony import NOT_LOOKED_UP, KnownModel
 from authfactor.webauthn.relying_party import RelyingParty
 
 
@@ -20,6 +22,13 @@ def relying_party_of(environment: Environment, settings: Settings) -> RelyingPar
 def check(team_name: str, given: dict[str, Any], settings: Settings) -> None:
     """Check settings before they are stored. Raises `InvalidRequest`."""
     _checked(team_name, given, settings)
+
+
+async def known_model(scope: Scope, settings: RelyingParty, aaguid: str) -> KnownModel:
+    """Return what metadata says about a model; nothing is read where the settings do not ask for it."""
+    if settings.metadata == "off":
+        return NOT_LOOKED_UP
+    return KnownModel(await scope.tx.authenticator_models.of(aaguid), scope.now)
 
 
 def _checked(team_name: str, given: dict[str, Any] | None, settings: Settings) -> RelyingParty:

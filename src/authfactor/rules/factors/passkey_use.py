@@ -12,10 +12,17 @@ from authfactor.models.passkeys import PasskeyRecord
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors.factor_secrets import secret_row
+from authfactor.rules.factors.passkey_settings import known_model
 from authfactor.rules.factors.sealed_passkey import SealedPasskey
 from authfactor.rules.unit import Scope
-from authfactor.webauthn import ceremony
-from authfactor.webauthn.ceremony import AssertionExpected, RegisteredCredential, VerifiedAssertion
+from authfactor.webauthn import ceremony, claims
+from authfactor.webauthn.ceremony import (
+    NOT_LOOKED_UP,
+    AssertionExpected,
+    KnownModel,
+    RegisteredCredential,
+    VerifiedAssertion,
+)
 from authfactor.webauthn.refusals import CeremonyRefused
 from authfactor.webauthn.relying_party import RelyingParty
 from authfactor.webauthn.responses import AssertionResponse
@@ -32,6 +39,14 @@ class StoredPasskey(NamedTuple):
     passkey: PasskeyRecord
     factor: FactorRecord
     credential: RegisteredCredential
+    known: KnownModel
+
+    def methods(self, *, after_password: bool) -> str:
+        """Return the authentication methods (`amr`) of a sign-in with it."""
+        model = self.known.model
+        hardware = self.credential.trust == "attested" and model is not None and model.is_hardware
+        eligible = self.passkey.backup_eligible
+        return claims.methods(after_password=after_password, backup_eligible=eligible, hardware=hardware)
 
 
 class PasskeyUse:
@@ -42,12 +57,12 @@ class PasskeyUse:
         self._vault = vault
         self._log = log
 
-    async def find(self, scope: Scope, rp_id: str, credential_id: bytes) -> StoredPasskey | None:
+    async def find(self, scope: Scope, settings: RelyingParty, credential_id: bytes) -> StoredPasskey | None:
         """Return the passkey with this credential id, of whichever user.
 
         Raises `CeremonyRefused` if its row is not the one that was registered: moved, or written by others.
         """
-        number, tx = scope.number, scope.tx
+        number, tx, rp_id = scope.number, scope.tx, settings.rp_id
         passkey = await tx.passkeys.by_credential(number, rp_id, credential_id)
         factor = None if passkey is None else await tx.factors.by_id(number, passkey.factor_id)
         if passkey is None or factor is None:
@@ -57,10 +72,15 @@ class PasskeyUse:
         if {passkey.user_id, factor.user_id} != {sealed.user_id} or bound[1:] != (rp_id, credential_id):
             raise CeremonyRefused("webauthn_credential_not_allowed", "This is not the passkey as registered.")
         handle = await tx.passkeys.handle_of(number, sealed.user_id)
-        known = RegisteredCredential(
-            sealed.public_key, passkey.sign_count, passkey.backup_eligible, passkey.aaguid, handle or b""
+        credential = RegisteredCredential(
+            sealed.public_key,
+            passkey.sign_count,
+            passkey.backup_eligible,
+            sealed.aaguid,
+            handle or b"",
+            sealed.trust,
         )
-        return StoredPasskey(passkey, factor, known)
+        return StoredPasskey(passkey, factor, credential, await known_model(scope, settings, sealed.aaguid))
 
     def judge(
         self,
@@ -70,8 +90,8 @@ class PasskeyUse:
         stored: StoredPasskey | None,
     ) -> VerifiedAssertion:
         """Verify an assertion. Raises `CeremonyRefused`, also for a passkey that is suspect."""
-        credential = None if stored is None else stored.credential
-        verified = ceremony.verify_assertion(settings, expected, response, credential)
+        credential, known = (None, NOT_LOOKED_UP) if stored is None else (stored.credential, stored.known)
+        verified = ceremony.verify_assertion(settings, expected, response, credential, known)
         if stored is not None and stored.passkey.is_suspect:
             # Else the holder of a copy would only have to try until its counter is ahead.
             raise CeremonyRefused(_SUSPECT, "The counter went back before. Remove the passkey.")
@@ -86,7 +106,7 @@ class PasskeyUse:
         """
         tx, number = scope.tx, scope.number
         for _ in range(_RACES):
-            stored = await self.find(scope, settings.rp_id, response.credential_id)
+            stored = await self.find(scope, settings, response.credential_id)
             try:
                 verified = self.judge(settings, expected, response, stored)
             except CeremonyRefused as refusal:

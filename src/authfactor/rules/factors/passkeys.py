@@ -12,12 +12,13 @@ from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors.factor_secrets import secret_row
 from authfactor.rules.factors.factors import MAX_NAME, Factors
-from authfactor.rules.factors.passkey_settings import relying_party_of
+from authfactor.rules.factors.passkey_settings import known_model, relying_party_of
 from authfactor.rules.factors.sealed_passkey import SealedPasskey
 from authfactor.rules.unit import Scope, unit
 from authfactor.settings import Settings
 from authfactor.store import Unit
 from authfactor.webauthn import ceremony, options, responses
+from authfactor.webauthn.product_names import product_name
 from authfactor.webauthn.refusals import CeremonyRefused
 from authfactor.webauthn.relying_party import RelyingParty
 from authfactor.webauthn.responses import RegistrationResponse
@@ -152,7 +153,8 @@ class Passkeys:
         if user is None or opened is None or not is_of_user:
             raise errors.NotFound("Passkey Registration", registration_id)
         try:
-            made = ceremony.verify_registration(settings, opened.challenge, response)
+            known = await known_model(scope, settings, ceremony.aaguid_of(response))
+            made = ceremony.verify_registration(settings, opened.challenge, response, known=known)
         except CeremonyRefused as refusal:
             raise _refused(refusal) from refusal
         if not await scope.tx.passkeys.close_ceremony(scope.number, opened.id, scope.now):
@@ -160,7 +162,7 @@ class Passkeys:
                 raise errors.ChallengeExpired(opened.id, opened.expires_at)
             raise errors.ChallengeAlreadyVerified(opened.id)
         await self._factors.enforce_limit(scope, user_id)
-        registered = self._record(scope, opened, user.email, settings, made)
+        registered = self._record(scope, opened, user.email, settings, made, known)
         if not await scope.tx.passkeys.insert(scope.number, registered.factor, registered.passkey):
             # Rolls back: the registration stays open.
             message = "credential: this passkey is registered already."
@@ -177,10 +179,18 @@ class Passkeys:
         account: str,
         settings: RelyingParty,
         made: ceremony.NewCredential,
+        known: ceremony.KnownModel,
     ) -> RegisteredPasskey:
         factor_id, user_id = self._new_id(FACTOR), opened.user_id or ""
         sealed = SealedPasskey(
-            self._entropy(_SALT_BYTES), user_id, settings.rp_id, made.id, made.algorithm, made.public_key
+            self._entropy(_SALT_BYTES),
+            user_id,
+            settings.rp_id,
+            made.id,
+            made.algorithm,
+            made.public_key,
+            made.aaguid,
+            made.trust,
         )
         secret = self._vault.seal(sealed.written(), secret_row(scope.number, factor_id))
         factor = PasskeyFactor(factor_id, user_id, settings.rp_name, account, secret, opened.name, scope.now)
@@ -198,6 +208,7 @@ class Passkeys:
             made.attachment,
             made.format,
             made.trust,
+            product=product_name(made.aaguid, None if known.model is None else known.model.description),
         )
         return RegisteredPasskey(factor, passkey)
 

@@ -18,6 +18,8 @@ class SealedPasskey(NamedTuple):
     credential_id: bytes
     algorithm: int
     public_key: bytes
+    aaguid: str
+    trust: str
 
     def written(self) -> bytes:
         """Return the content to seal."""

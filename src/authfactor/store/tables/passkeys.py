@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from authfactor.models.passkeys import PasskeyCeremony, PasskeyFactor, PasskeyRecord
+from authfactor.webauthn.product_names import product_name
 
 if TYPE_CHECKING:
     from authfactor.store.db import Db, Row
@@ -27,12 +28,17 @@ INSERT INTO factors (environment, id, user_id, issuer, account, secret, name, ac
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $8, $8, 'webauthn', 1)
 """
 
-OF_USER = f"SELECT {COLUMNS} FROM passkeys WHERE environment = $1 AND user_id = $2 ORDER BY factor_id"
+# With the name that loaded metadata has for the model.
+SELECT = f"""
+SELECT {COLUMNS}, (SELECT description FROM authenticator_models WHERE aaguid = passkeys.aaguid) FROM passkeys
+"""
 
-OF_FACTOR = f"SELECT {COLUMNS} FROM passkeys WHERE environment = $1 AND factor_id = $2"
+OF_USER = f"{SELECT} WHERE environment = $1 AND user_id = $2 ORDER BY factor_id"
+
+OF_FACTOR = f"{SELECT} WHERE environment = $1 AND factor_id = $2"
 
 BY_CREDENTIAL = f"""
-SELECT {COLUMNS} FROM passkeys WHERE environment = $1 AND rp_id = $2 AND credential_id = $3
+SELECT {COLUMNS}, NULL FROM passkeys WHERE environment = $1 AND rp_id = $2 AND credential_id = $3
 """
 
 # Compared and swapped, so that of two assertions with the same count one is not judged by an old one.
@@ -210,6 +216,7 @@ def _passkey(row: "Row") -> PasskeyRecord:
     found = PasskeyRecord(*row)
     return msgspec.structs.replace(
         found,
+        product=product_name(found.aaguid, found.product),
         backup_eligible=bool(found.backup_eligible),
         backed_up=bool(found.backed_up),
         discoverable=None if found.discoverable is None else bool(found.discoverable),

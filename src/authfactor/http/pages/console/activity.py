@@ -38,6 +38,7 @@ OTHER_ACTIONS: Final = (
     "user.update",
     "vault.retire",
     "vault.rotate",
+    "webauthn_metadata.load",
 )
 AUDIT_ACTIONS: Final = tuple(sorted((*ACTIONS, *OTHER_ACTIONS)))
 BADGE_BY_WORD: Final = {

@@ -60,3 +60,30 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("passkey_ceremonies_expiry", "passkey_ceremonies", ["expires_at"])
+    _add_metadata()
+
+
+def _add_metadata() -> None:
+    """Add what loaded metadata says about models of authenticators, for all environments (decision 0050)."""
+    op.create_table(
+        "authenticator_metadata",
+        # 1: there is one row.
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("number", sa.BigInteger, nullable=False),
+        sa.Column("next_update", sa.BigInteger, nullable=False),
+        sa.Column("loaded_at", sa.BigInteger, nullable=False),
+        sa.Column("sha256", TEXT, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "authenticator_models",
+        sa.Column("aaguid", TEXT, primary_key=True),
+        sa.Column("description", TEXT, nullable=False),
+        sa.Column("is_hardware", sa.Integer, nullable=False),
+        # Why and from when authenticators of this model are not to be trusted.
+        sa.Column("status", TEXT),
+        sa.Column("refused_from", sa.BigInteger),
+        # A JSON array of certificates in base64.
+        sa.Column("roots", TEXT, nullable=False),
+        sqlite_with_rowid=False,
+    )
