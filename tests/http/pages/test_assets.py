@@ -85,3 +85,10 @@ def test_style_sheets_reference_no_other_site() -> None:
         if asset.content_type.startswith(b"text/css"):
             assert b"//" not in asset.plain
             assert b"@import" not in asset.plain
+
+
+def test_the_passkey_script_is_small_and_needs_no_connection() -> None:
+    script = (assets.FOLDER / "passkeys.js").read_text(encoding="utf-8")
+    assert len(script.encode()) <= 4096
+    for word in ("fetch(", "XMLHttpRequest", "eval", "innerHTML", "import(", "localStorage", "location"):
+        assert word not in script

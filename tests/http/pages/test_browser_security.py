@@ -159,3 +159,11 @@ def test_csp_allows_only_own_resources_and_no_inline_code() -> None:
 )
 def test_csp_form_action_allows_only_the_redirect_target(target: str, source: str) -> None:
     assert policy(target)["form-action"] == f"'self' {source}"
+
+
+def test_only_a_page_that_asks_for_passkeys_may_use_them() -> None:
+    for passkeys, allowed in ((True, "(self)"), (False, "()")):
+        sent = dict(browser_security.page_headers(passkeys=passkeys))[b"permissions-policy"].decode()
+        assert f"publickey-credentials-get={allowed}" in sent
+        assert f"publickey-credentials-create={allowed}" in sent
+        assert "camera=()" in sent

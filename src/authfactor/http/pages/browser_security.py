@@ -17,8 +17,11 @@ _COMMON: Final = (
     (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
-    (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
     (b"x-robots-tag", b"noindex, nofollow"),
+)
+_PERMISSIONS: Final = (
+    "camera=(), geolocation=(), microphone=(), payment=(), usb=(),"
+    " publickey-credentials-create={passkeys}, publickey-credentials-get={passkeys}"
 )
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -53,11 +56,15 @@ class Cookie(NamedTuple):
     same_site: str = "Lax"
 
 
-def page_headers(form_target: str | None = None) -> Headers:
-    """Return the headers specific to pages. `form_target`: a URL that its form may redirect to."""
+def page_headers(form_target: str | None = None, *, passkeys: bool = False) -> Headers:
+    """Return the headers specific to pages.
+
+    `form_target`: a URL that its form may redirect to. `passkeys`: whether the page may ask for passkeys.
+    """
     targets = "" if form_target is None else f" {_source(form_target)}"
     policy = _POLICY.format(form_targets=targets).encode()
-    return (*_COMMON, (b"content-security-policy", policy))
+    permissions = _PERMISSIONS.format(passkeys="(self)" if passkeys else "()").encode()
+    return (*_COMMON, (b"permissions-policy", permissions), (b"content-security-policy", policy))
 
 
 def _source(url: str) -> str:

@@ -98,17 +98,21 @@ class PageRequest:
         form_target: str | None = None,
         error_code: str | None = None,
         verdict: str | None = None,
+        passkeys: bool = False,
         **names: object,
     ) -> Response:
         """Render a template.
 
         `form_target`: a URL of another origin that the page's form may redirect to. `error_code` and
-        `verdict` are for the log and the metrics.
+        `verdict` are for the log and the metrics. `passkeys`: whether the page may ask for passkeys.
         """
         body = templating.render(
             template, t=self.texts, language=self.texts.language, path=self.http_request.path, **names
         )
-        headers = (*browser_security.page_headers(form_target), *self._set_cookie_headers(cookies))
+        headers = (
+            *browser_security.page_headers(form_target, passkeys=passkeys),
+            *self._set_cookie_headers(cookies),
+        )
         return Response(status, body, headers, error_code, verdict)
 
     def redirect(self, url: str, *, cookies: Sequence[Cookie] = (), verdict: str | None = None) -> Response:
