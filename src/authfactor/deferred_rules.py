@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from authfactor.rules.links.page_sessions import PageSessions
     from authfactor.rules.links.trusted_browsers import TrustedBrowsers
     from authfactor.rules.maintenance.retention import Retention
+    from authfactor.rules.messages.outbox import Messages
+    from authfactor.rules.messages.senders import Senders
     from authfactor.rules.tenants.environments import Environments
     from authfactor.rules.tenants.mfa_policies import EnvironmentPolicies
     from authfactor.settings import Settings
@@ -70,6 +72,20 @@ class DeferredRules:
         from authfactor.rules.factors.recovery_codes import RecoveryCodeSets  # noqa: PLC0415 - when there are some
 
         return RecoveryCodeSets(self.clock, self.entropy, self.vault, self.events)
+
+    @functools.cached_property
+    def messages(self) -> "Messages":
+        """The outbox of messages to users."""
+        from authfactor.rules.messages.outbox import Messages  # noqa: PLC0415 - when there are some
+
+        return Messages(self.clock, self.new_id, self.vault, self.events)
+
+    @functools.cached_property
+    def senders(self) -> "Senders":
+        """What sends messages to users."""
+        from authfactor.rules.messages.senders import Senders  # noqa: PLC0415 - for operators alone
+
+        return Senders(self.clock, self.entropy, self.vault, self.settings, self.environments)
 
     @functools.cached_property
     def mfa_policies(self) -> "EnvironmentPolicies":

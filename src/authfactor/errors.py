@@ -20,47 +20,20 @@
     ├── Conflict                  the current state does not allow it
     │   └── SessionEnded  Outdated
     ├── TooManyRequests           the caller's rate limit is exceeded
+    ├── SendLimitReached          no more messages to this address, this user, or of this environment for now
     └── Unavailable               a temporary failure; retry
 
 Codes are part of the wire contract and never change. `http.error_responses` maps errors to HTTP statuses,
 `cli.exit_codes` to exit codes. Messages are for humans; programs use the code and the fields.
 """
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from authfactor.error_base import AuthfactorError as AuthfactorError  # noqa: PLC0414 - exported
+from authfactor.error_base import Item as Item  # noqa: PLC0414 - exported
 
 if TYPE_CHECKING:
     from authfactor.models import ChallengeRecord, RefusalReason, UserRecord
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One problem of a request: the field, a stable code, and what to do about it."""
-
-    field: str
-    code: str
-    message: str
-
-
-class AuthfactorError(Exception):
-    """Base of all errors this package raises on purpose."""
-
-    code: str = "internal_error"
-    commits: bool = False
-    """Whether `Store.write` commits what the unit wrote before it raised this error."""
-
-    def __init__(self, message: str) -> None:
-        """`message` is for humans."""
-        super().__init__(message)
-        self.message = message
-
-    def after_commit(self) -> Self:
-        """Return self with `commits` set, for a refusal whose writes (a count, an event) must be kept.
-
-        A class can be raised with and without it: a refusal after a lost race rolls back.
-        """
-        self.commits = True
-        return self
 
 
 class InvalidRequest(AuthfactorError):
@@ -332,6 +305,18 @@ class TooManyRequests(AuthfactorError):
         """`retry_after` is in seconds, at most five: SDKs sleep that long."""
         super().__init__("Too many requests. Wait a moment, then slow down.")
         self.retry_after = retry_after
+
+
+class SendLimitReached(AuthfactorError):
+    """No message was queued: too many were, to this address or user or in this environment."""
+
+    code = "send_limit_reached"
+
+    def __init__(self, retry_at: int, scope: Literal["address", "user", "environment"]) -> None:
+        """`retry_at` (milliseconds) is when the limit named by `scope` allows the next one."""
+        super().__init__(f"Too many messages: the limit of this {scope} is reached. Try again later.")
+        self.retry_at = retry_at
+        self.scope = scope
 
 
 class Unavailable(AuthfactorError):

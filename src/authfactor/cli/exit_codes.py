@@ -26,6 +26,7 @@ CODES: Final[dict[type[Exception], int]] = {
     errors.Conflict: REFUSED,
     errors.TooManyAttempts: 6,
     errors.TooManyRequests: 7,
+    errors.SendLimitReached: 7,
     errors.Unavailable: 7,
     core.ClockNotSet: 8,
     opening.WrongSchema: 8,

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+import msgspec
 from msgspec import UNSET
 
 from authfactor import errors
@@ -11,6 +12,9 @@ from authfactor.wire import responses, timestamps
 
 # The route whose 429 has the shape of an OAuth error (contract section 1.4).
 AUTHENTICATE: Final = "POST /user_management/authenticate"
+# Where a send limit has the code and status that WorkOS SDKs know.
+WORKOS_PATH: Final = " /user_management/"
+QUOTA: Final = "daily_quota_exceeded"
 STATUSES: Final[dict[type[errors.AuthfactorError], int]] = {
     errors.AuthfactorError: 500,
     errors.InvalidRequest: 422,
@@ -40,6 +44,7 @@ STATUSES: Final[dict[type[errors.AuthfactorError], int]] = {
     errors.Outdated: 409,
     errors.SessionEnded: 409,
     errors.TooManyRequests: 429,
+    errors.SendLimitReached: 422,
     errors.Unavailable: 503,
 }
 
@@ -60,6 +65,7 @@ def body_of(error: errors.AuthfactorError) -> responses.ErrorBody:
         return _step_up(error)
     refused = error if isinstance(error, errors.SignInRefused) else None
     until = error.locked_until if isinstance(error, errors.TooManyAttempts) else None
+    retry_at = error.retry_at if isinstance(error, errors.SendLimitReached) else None
     return responses.ErrorBody(
         message=error.message,
         code=UNSET if isinstance(error, errors.Unauthorized) else error.code,
@@ -68,6 +74,7 @@ def body_of(error: errors.AuthfactorError) -> responses.ErrorBody:
         entity_id=entity_id,
         errors=[responses.ErrorItemObject(item.field, item.code, item.message) for item in items] or UNSET,
         locked_until=UNSET if until is None else timestamps.format_ms(until),
+        retry_at=UNSET if retry_at is None else timestamps.format_ms(retry_at),
     )
 
 
@@ -91,6 +98,9 @@ def render(error: errors.AuthfactorError, route: str = "") -> Response:
         body = responses.encode(responses.OAuthErrorBody(error.code, error.message))
     elif isinstance(error, errors.TooManyRequests) and route == AUTHENTICATE:
         body = responses.encode(responses.OAuthErrorBody("too_many_requests", error.message))
+    elif isinstance(error, errors.SendLimitReached) and WORKOS_PATH in route:
+        body = responses.encode(msgspec.structs.replace(body_of(error), code=QUOTA))
+        return Response(429, body, code=QUOTA)
     else:
         body = responses.encode(body_of(error))
     return Response(status_of(error), body, code=error.code, verdict=verdict_of(error))

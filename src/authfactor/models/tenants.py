@@ -77,12 +77,36 @@ class AppliedPolicy(Record, frozen=True, gc=False):
         return self.methods is None or method in self.methods
 
 
+class SendLimits(Record, frozen=True, gc=False, omit_defaults=True):
+    """How many messages are sent; `interval` in seconds, between two of a kind to one user or address.
+
+    `per_hour` and `per_day` are for each user and address, `environment_per_hour` for all together.
+    """
+
+    interval: int = 30
+    per_hour: int = 5
+    per_day: int = 10
+    environment_per_hour: int = 100
+
+
+class MailOptions(Record, frozen=True, gc=False, omit_defaults=True):
+    """That an environment has a sender of mail, and what it sends: all kinds but `off`.
+
+    `locale` is the language of messages to users who have none.
+    """
+
+    off: tuple[str, ...] = ()
+    locale: str = "en"
+    limits: SendLimits = SendLimits()
+
+
 class EnvironmentOptions(Record, frozen=True, gc=False):
     """Further options of an environment, stored as JSON in `Environment.options`.
 
     Devices are trusted for `trusted_device_days`, and until `trusted_devices_since` changes: when they were
     last switched on, in milliseconds.
     `webauthn` has the members of `webauthn.relying_party.RelyingParty` that differ from the defaults.
+    `mail` is None without a sender.
     """
 
     logout_redirects: tuple[str, ...] = ()
@@ -92,6 +116,7 @@ class EnvironmentOptions(Record, frozen=True, gc=False):
     trusted_device_days: int = 30
     trusted_devices_since: int = 0
     webauthn: dict[str, Any] | None = None
+    mail: MailOptions | None = None
 
 
 class ApiKey(Record, frozen=True, gc=False):

@@ -81,6 +81,19 @@ def admit(url: str, *, private: bool) -> CheckedUrl:
     return target
 
 
+def admit_host(host: str, *, private: bool) -> str:
+    """Return the host of a server for mail as it is resolved. Raises `ForbiddenUrl`, as `admit`."""
+    if set(host) & set("/?#@[]"):
+        raise ForbiddenUrl("has no valid host name")
+    return admit(f"https://[{host}]" if ":" in host else f"https://{host}", private=private).host
+
+
+def is_loopback_host(host: str) -> bool:
+    """Return whether an admitted host is this machine, by its name or address."""
+    address = literal(host)
+    return host.lower() == "localhost" or (address is not None and address.is_loopback)
+
+
 def literal(host: str) -> Address | None:
     """Parse a host that is an IP address in any notation the system's resolver accepts; None for a name."""
     if ":" in host:

@@ -34,8 +34,11 @@ if TYPE_CHECKING:
     from authfactor.store.queries.policy_subjects import PolicySubjects
     from authfactor.store.queries.sign_in_history import SignInHistory
     from authfactor.store.tables.authenticator_models import AuthenticatorModelsTable
+    from authfactor.store.tables.messages import MessagesTable
     from authfactor.store.tables.passkeys import PasskeysTable
     from authfactor.store.tables.recovery_codes import RecoveryCodesTable
+    from authfactor.store.tables.send_limits import SendLimitsTable
+    from authfactor.store.tables.senders import SendersTable
     from authfactor.store.tables.trusted_devices import TrustedDevicesTable
     from authfactor.store.tables.user_mfa_policies import UserMfaPoliciesTable
 
@@ -162,6 +165,27 @@ class Tx:
         from authfactor.store.tables.authenticator_models import AuthenticatorModelsTable  # noqa: PLC0415 - when some is loaded
 
         return AuthenticatorModelsTable(self.db)
+
+    @property
+    def messages(self) -> "MessagesTable":
+        """The outbox of messages to users."""
+        from authfactor.store.tables.messages import MessagesTable  # noqa: PLC0415 - when there are some
+
+        return MessagesTable(self.db)
+
+    @property
+    def senders(self) -> "SendersTable":
+        """The table of what sends messages."""
+        from authfactor.store.tables.senders import SendersTable  # noqa: PLC0415 - when there are some
+
+        return SendersTable(self.db)
+
+    @property
+    def send_limits(self) -> "SendLimitsTable":
+        """The table of how many messages were queued."""
+        from authfactor.store.tables.send_limits import SendLimitsTable  # noqa: PLC0415 - when there are some
+
+        return SendLimitsTable(self.db)
 
     @property
     def email_keys(self) -> "EmailKeys":

@@ -181,6 +181,7 @@ class ErrorBody(ResponseModel, frozen=True, gc=False):
     entity_id: str | UnsetType = UNSET
     errors: list[ErrorItemObject] | UnsetType = UNSET
     locked_until: Timestamp | UnsetType = UNSET
+    retry_at: Timestamp | UnsetType = UNSET
     pending_authentication_token: str | UnsetType = UNSET
     authentication_factors: list[FactorReference] | UnsetType = UNSET
     authentication_challenge: AuthenticationChallengeObject | UnsetType = UNSET

@@ -42,6 +42,8 @@ OWN_EVENTS: Final = frozenset(
         event_log.TRUSTED_DEVICE_USED,
         event_log.TRUSTED_DEVICE_REVOKED,
         event_log.TRUSTED_DEVICE_THEFT_SUSPECTED,
+        event_log.MESSAGE_SENT,
+        event_log.MESSAGE_FAILED,
         event_log.ATTEMPT_REFUSED,
         event_log.LINK_CREATED,
         event_log.LINK_OPENED,

@@ -144,7 +144,7 @@ class Users:
 
     @unit
     async def delete(self, scope: Scope, user_id: str) -> None:
-        """Delete a user with factors, devices, failed attempts, sessions and links. Raises `NotFound`."""
+        """Delete a user with all that is about them but events. Raises `NotFound`."""
         user = await self._lock(scope, user_id)
         await scope.tx.factors.delete_of_user(scope.number, user_id)
         await scope.tx.recovery_codes.delete_of_user(scope.number, user_id)
@@ -154,6 +154,7 @@ class Users:
         await scope.tx.failures.clear(scope.number, user_id)
         await scope.tx.sessions.delete_of_user(scope.number, user_id)
         await scope.tx.links.delete_of_user(scope.number, user_id)
+        await scope.tx.messages.delete_of_user(scope.number, user_id)
         await scope.tx.users.delete(scope.number, user_id)
         await self._emit(scope, event_log.USER_DELETED, user)
 

@@ -1,0 +1,1 @@
+"""Messages to users: outbox, limits, senders and texts (decision 0052)."""
