@@ -1,4 +1,4 @@
-"""The script passkeys.js on a page of its own, in new and older browsers: what it posts, offers and signals."""
+"""The script of the pages, in Chromium with virtual authenticators: what it asks, and what it tells."""
 
 import html
 import json
