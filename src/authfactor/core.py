@@ -89,13 +89,18 @@ class Authfactor(DeferredRules):
         self.environments = Environments(clock, entropy, new_id, log)
         self.webhooks = WebhookEndpoints(clock, entropy, new_id, vault, settings)
         self.deliveries = Deliveries(clock, self.webhooks, log, settings)
-        throttling = PasswordThrottling(vault, settings)
+        self.throttling = throttling = PasswordThrottling(vault, settings)
         raising, passkeys = lambda: self.session_checks.raising, lambda: self.passkey_challenges
         made_later = lambda: self.recovery_codes, raising, passkeys
         self.challenges = Challenges(clock, new_id, vault, log, settings, *made_later)
         self.token_signing = TokenSigning(clock, entropy, new_id, vault, settings)
         self.step_up = step_up = StepUp(
-            entropy, settings, self.challenges, log, lambda: self.trusted_devices.tokens
+            entropy,
+            settings,
+            self.challenges,
+            log,
+            lambda: self.trusted_devices.tokens,
+            lambda: self.email_flows.email_verifications,
         )
         self.sessions = Sessions(clock, entropy, new_id, vault, log, settings, self.token_signing, step_up)
         self.users = Users(clock, new_id, self.hasher, log, settings, self.sessions, throttling)

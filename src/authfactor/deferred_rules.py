@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from authfactor.rules.authentication.passkey_sign_in import PasskeySignIn
     from authfactor.rules.authentication.password_attempts import PasswordAttempts
     from authfactor.rules.authentication.password_hashing import PasswordHasher
+    from authfactor.rules.authentication.password_throttling import PasswordThrottling
     from authfactor.rules.authentication.repeated_sign_ins import RepeatedSignIns
     from authfactor.rules.authentication.session_checks import SessionChecks
     from authfactor.rules.authentication.sessions import Sessions
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from authfactor.rules.console.operator_sign_in import OperatorSignIn
     from authfactor.rules.console.operators import Operators
     from authfactor.rules.console.reauthentication import Reauthentication
+    from authfactor.rules.email_flows.flows import EmailFlows
     from authfactor.rules.events.event_log import EventLog
     from authfactor.rules.factors.authenticator_metadata import AuthenticatorMetadata
     from authfactor.rules.factors.challenges import Challenges
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from authfactor.rules.messages.senders import Senders
     from authfactor.rules.tenants.environments import Environments
     from authfactor.rules.tenants.mfa_policies import EnvironmentPolicies
+    from authfactor.rules.tenants.users import Users
     from authfactor.settings import Settings
 
 
@@ -64,6 +67,8 @@ class DeferredRules:
     sessions: "Sessions"
     step_up: "StepUp"
     settings: "Settings"
+    throttling: "PasswordThrottling"
+    users: "Users"
     vault: "Vault"
 
     @functools.cached_property
@@ -160,6 +165,13 @@ class DeferredRules:
         from authfactor.rules.factors.authenticator_metadata import AuthenticatorMetadata  # noqa: PLC0415 - for operators alone
 
         return AuthenticatorMetadata(self.clock)
+
+    @cached_property
+    def email_flows(self) -> "EmailFlows":
+        """Flows that send mail."""
+        from authfactor.rules.email_flows.flows import EmailFlows  # noqa: PLC0415 - when mail is sent
+
+        return EmailFlows(self, lambda: self.messages)
 
     @functools.cached_property
     def links(self) -> "Links":

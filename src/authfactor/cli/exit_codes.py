@@ -7,7 +7,7 @@
 
 from typing import Final
 
-from authfactor import core, errors, settings
+from authfactor import core, email_errors, errors, settings
 from authfactor.crypto import keyring, vault
 from authfactor.store import opening
 
@@ -24,6 +24,10 @@ CODES: Final[dict[type[Exception], int]] = {
     errors.SignInRefused: REFUSED,
     errors.LinkRefused: REFUSED,
     errors.Conflict: REFUSED,
+    email_errors.MailedCodeRefused: REFUSED,
+    email_errors.InvitationRefused: REFUSED,
+    email_errors.ResetTokenUnknown: 4,
+    email_errors.EmailChangeAttemptsUsed: 6,
     errors.TooManyAttempts: 6,
     errors.TooManyRequests: 7,
     errors.SendLimitReached: 7,

@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 from msgspec import UNSET
 
-from authfactor import errors
+from authfactor import email_errors, errors
 from authfactor.http.response import Response
 from authfactor.http.telemetry.shared_counters import LOCKED, VERDICT_BY_REASON, WRONG
 from authfactor.wire import responses, timestamps
@@ -36,6 +36,13 @@ STATUSES: Final[dict[type[errors.AuthfactorError], int]] = {
     errors.SignInRefused: 400,
     errors.OAuthRefused: 400,
     errors.StepUpRequired: 403,
+    email_errors.EmailVerificationRequired: 403,
+    email_errors.SignInMethodOff: 403,
+    email_errors.MailedCodeRefused: 400,
+    email_errors.InvitationRefused: 400,
+    email_errors.ResetTokenUnknown: 404,
+    email_errors.EmailChangeAttemptsUsed: 429,
+    email_errors.NewPasswordRefused: 400,
     errors.LinkUnknown: 404,
     errors.LinkUsed: 410,
     errors.LinkExpired: 410,
@@ -63,6 +70,14 @@ def body_of(error: errors.AuthfactorError) -> responses.ErrorBody:
     items = error.items if isinstance(error, errors.InvalidRequest) else ()
     if isinstance(error, errors.StepUpRequired):
         return _step_up(error)
+    if isinstance(error, email_errors.EmailVerificationRequired):
+        return responses.ErrorBody(
+            message=error.message,
+            code=error.code,
+            email=error.email,
+            email_verification_id=error.email_verification_id,
+            pending_authentication_token=error.pending_token,
+        )
     refused = error if isinstance(error, errors.SignInRefused) else None
     until = error.locked_until if isinstance(error, errors.TooManyAttempts) else None
     retry_at = error.retry_at if isinstance(error, errors.SendLimitReached) else None

@@ -10,6 +10,8 @@ class PendingSignIn(Record, frozen=True, gc=False):
     """A sign-in that waits for its code; `password_mark` no longer matches after a password change.
 
     `session_id` is the session that the completed sign-in replaces, if a refresh of it asked for a factor.
+    `auth_method` is how the session began, None: by password. `invitation_id` is accepted with the session.
+    `awaits` is what it waits for, None: a second factor.
     """
 
     user_id: str
@@ -18,6 +20,16 @@ class PendingSignIn(Record, frozen=True, gc=False):
     expires_at: int
     spent_at: int | None
     session_id: str | None = None
+    auth_method: str | None = None
+    invitation_id: str | None = None
+    awaits: str | None = None
+
+
+class SignInStart(Record, frozen=True, gc=False):
+    """How a sign-in began, None: by password; and the invitation that is accepted with its session."""
+
+    auth_method: str | None = None
+    invitation_id: str | None = None
 
 
 class SessionRecord(Record, frozen=True, gc=False):

@@ -6,6 +6,9 @@ from authfactor.models.base import Record
 
 MfaPolicy = Literal["off", "if_enrolled", "required"]
 TrustedDevicePolicy = Literal["off", "allowed"]
+SignInMethod = Literal["password", "magic_auth", "passkey"]
+SignUpPolicy = Literal["open", "closed"]
+EmailVerificationPolicy = Literal["off", "with_mail", "required"]
 
 
 class Environment(Record, frozen=True, gc=False):
@@ -100,6 +103,20 @@ class MailOptions(Record, frozen=True, gc=False, omit_defaults=True):
     limits: SendLimits = SendLimits()
 
 
+class SignInOptions(Record, frozen=True, gc=False, omit_defaults=True):
+    """How users of an environment sign in and up.
+
+    `verify_email`: whether the email must be verified before a password signs in; `with_mail`: once the
+    environment has a sender of mail. The URLs are of the application's own pages behind mailed links.
+    """
+
+    methods: tuple[SignInMethod, ...] = ("password", "magic_auth", "passkey")
+    sign_up: SignUpPolicy = "open"
+    verify_email: EmailVerificationPolicy = "off"
+    password_reset_url: str | None = None
+    invitation_url: str | None = None
+
+
 class EnvironmentOptions(Record, frozen=True, gc=False):
     """Further options of an environment, stored as JSON in `Environment.options`.
 
@@ -117,6 +134,7 @@ class EnvironmentOptions(Record, frozen=True, gc=False):
     trusted_devices_since: int = 0
     webauthn: dict[str, Any] | None = None
     mail: MailOptions | None = None
+    sign_in: SignInOptions = SignInOptions()
 
 
 class ApiKey(Record, frozen=True, gc=False):

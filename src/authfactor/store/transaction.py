@@ -35,7 +35,10 @@ if TYPE_CHECKING:
     from authfactor.store.queries.sign_in_history import SignInHistory
     from authfactor.store.tables.authenticator_models import AuthenticatorModelsTable
     from authfactor.store.tables.messages import MessagesTable
+    from authfactor.store.tables.invitations import InvitationsTable
+    from authfactor.store.tables.mailed_codes import MailedCodesTable
     from authfactor.store.tables.passkeys import PasskeysTable
+    from authfactor.store.tables.password_resets import PasswordResetsTable
     from authfactor.store.tables.recovery_codes import RecoveryCodesTable
     from authfactor.store.tables.send_limits import SendLimitsTable
     from authfactor.store.tables.senders import SendersTable
@@ -186,6 +189,27 @@ class Tx:
         from authfactor.store.tables.send_limits import SendLimitsTable  # noqa: PLC0415 - when there are some
 
         return SendLimitsTable(self.db)
+
+    @property
+    def mailed_codes(self) -> "MailedCodesTable":
+        """The table of mailed codes."""
+        from authfactor.store.tables.mailed_codes import MailedCodesTable  # noqa: PLC0415 - when there are some
+
+        return MailedCodesTable(self.db)
+
+    @property
+    def password_resets(self) -> "PasswordResetsTable":
+        """The table of password resets."""
+        from authfactor.store.tables.password_resets import PasswordResetsTable  # noqa: PLC0415 - when there are some
+
+        return PasswordResetsTable(self.db)
+
+    @property
+    def invitations(self) -> "InvitationsTable":
+        """The table of invitations."""
+        from authfactor.store.tables.invitations import InvitationsTable  # noqa: PLC0415 - when there are some
+
+        return InvitationsTable(self.db)
 
     @property
     def email_keys(self) -> "EmailKeys":

@@ -1,7 +1,7 @@
 """Response bodies of sessions, sign-ins and the JWKS."""
 
 import base64
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -9,6 +9,9 @@ from msgspec import UNSET, UnsetType
 from authfactor.models import PublicKey, RecordPage, SessionRecord, SignedIn
 from authfactor.wire import timestamps
 from authfactor.wire.responses import ListMetadataObject, ListOf, ResponseModel, Timestamp, UserObject, user
+
+AuthenticationMethod = Literal["Password", "Passkey", "MagicAuth"]
+_METHODS: Final[dict[str, AuthenticationMethod]] = {"passkey": "Passkey", "magic_code": "MagicAuth"}
 
 
 class MfaDeadlineObject(ResponseModel, frozen=True, gc=False):
@@ -31,7 +34,7 @@ class AuthenticateResponse(ResponseModel, frozen=True, gc=False):
     user: UserObject
     access_token: str
     refresh_token: str
-    authentication_method: Literal["Password", "Passkey"] = "Password"
+    authentication_method: AuthenticationMethod = "Password"
     mfa: MfaDeadlineObject | UnsetType = UNSET
     trusted_device: NextTrustedDeviceToken | UnsetType = UNSET
 
@@ -134,7 +137,7 @@ def session(record: SessionRecord, now: int) -> SessionObject:
 def signed_in(result: SignedIn) -> AuthenticateResponse:
     """Render a completed sign-in."""
     tokens = result.access_token, result.refresh_token
-    method: Literal["Password", "Passkey"] = "Passkey" if result.auth_method == "passkey" else "Password"
+    method = _METHODS.get(result.auth_method, "Password")
     answer = AuthenticateResponse(user(result.user), *tokens, method)
     if result.mfa_deadline is not None:
         mfa = MfaDeadlineObject(required=True, deadline=timestamps.format_ms(result.mfa_deadline))

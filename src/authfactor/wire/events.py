@@ -80,6 +80,13 @@ class RefusedAttempt(ResponseModel, frozen=True, gc=False):
     reason: str
 
 
+class LockedUser(ResponseModel, frozen=True, gc=False):
+    """Data of the event of a locked user; `factor_id` is null if mailed codes were guessed."""
+
+    factor_id: str | None
+    user_id: str | None
+
+
 class UnlockedUser(ResponseModel, frozen=True, gc=False):
     """Data of the event of an unlocked user."""
 

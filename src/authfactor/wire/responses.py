@@ -187,6 +187,8 @@ class ErrorBody(ResponseModel, frozen=True, gc=False):
     authentication_challenge: AuthenticationChallengeObject | UnsetType = UNSET
     user: UserObject | UnsetType = UNSET
     methods: list[str] | UnsetType = UNSET
+    email: str | UnsetType = UNSET
+    email_verification_id: str | UnsetType = UNSET
 
 
 class Alive(ResponseModel, frozen=True, gc=False):

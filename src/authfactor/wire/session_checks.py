@@ -13,7 +13,7 @@ IpAddress = Annotated[
     str | None, Meta(description="IP address of the user's browser, which limits on wrong passwords count.")
 ]
 
-METHODS: Final = ("pwd", "otp", "recovery_code", "mfa", "pop", "user")
+METHODS: Final = ("pwd", "email", "otp", "recovery_code", "mfa", "pop", "user")
 """The methods that a check may ask for."""
 
 

@@ -19,6 +19,7 @@ from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors.passkey_settings import relying_party_of
 from authfactor.rules.factors.passkey_use import PasskeyUse, StoredPasskey
+from authfactor.rules.tenants.sign_in_methods import require_method
 from authfactor.rules.unit import Scope, unit
 from authfactor.settings import Settings
 from authfactor.store import Store, Unit
@@ -82,6 +83,7 @@ class PasskeySignIn:
 
     def begin(self, environment: Environment) -> PasskeyAuthentication:
         """Return options that are the same for each user. Raises `InvalidRequest`. Nothing is stored."""
+        require_method(environment, "passkey")
         settings = relying_party_of(environment, self._settings)
         made = self._new_id(AUTHENTICATION)
         signed = bytes.fromhex(self._vault.digest(_PURPOSE, _bound(environment, made)))
@@ -94,6 +96,7 @@ class PasskeySignIn:
         The assertion is verified before tokens are signed, so that what strangers send costs no signature,
         and again in the unit, which counts it.
         """
+        require_method(environment, "passkey")
         await import_parsers()
         now = self._clock()
         prepared, user_id = None, ""

@@ -28,6 +28,7 @@ class SealedSignIn(Record, frozen=True, gc=False, array_like=True):
     access_token: str
     refresh_token: str
     trusted_device: NextDeviceToken | None = None
+    auth_method: str = "password"
 
 
 class RepeatedSignIns:
@@ -47,7 +48,10 @@ class RepeatedSignIns:
         trusted_device: NextDeviceToken | None = None,
     ) -> str:
         """Return the answer to a request that has spent its pending token, sealed for the token's row."""
-        stored = SealedSignIn(_digest(request), prepared.session.id, *prepared.tokens, trusted_device)
+        session = prepared.session
+        stored = SealedSignIn(
+            _digest(request), session.id, *prepared.tokens, trusted_device, session.auth_method
+        )
         return self._vault.seal(msgspec.msgpack.encode(stored), _row(environment, token_hash))
 
     async def find(
@@ -77,6 +81,7 @@ class RepeatedSignIns:
             stored.refresh_token,
             repeated=True,
             trusted_device=stored.trusted_device,
+            auth_method=stored.auth_method,
         )
 
 

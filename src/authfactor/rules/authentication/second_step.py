@@ -15,7 +15,8 @@ from authfactor.models import (
 from authfactor.rules.authentication.code_refusals import CODE_REFUSALS, bad_pending, code_refusal
 from authfactor.rules.authentication.opaque_tokens import token_hash
 from authfactor.rules.authentication.repeated_sign_ins import RepeatedSignIns
-from authfactor.rules.authentication.sessions import AMR, PreparedSession, Sessions
+from authfactor.rules.authentication.session_methods import AMR, begun_by
+from authfactor.rules.authentication.sessions import PreparedSession, Sessions
 from authfactor.rules.authentication.sign_in_events import SignInEvents
 from authfactor.rules.authentication.step_up import StepUp, password_mark
 from authfactor.rules.events import event_log
@@ -97,11 +98,13 @@ class SecondStep:
                 store,
                 environment,
                 pending.user_id,
-                amr=amr,
+                amr=begun_by(pending.auth_method, amr),
                 now=now,
                 ip_address=request.ip_address,
                 user_agent=request.user_agent,
             )
+            if pending.invitation_id is not None:
+                prepared = prepared._replace(invitation_id=pending.invitation_id)
 
         def accept(tx: Tx) -> "Awaitable[SignedIn]":
             return self._accept_code(Scope(tx, environment, now), hashed, pending, request, prepared)
@@ -144,7 +147,8 @@ class SecondStep:
                 raise wrong
             await self._events.emit(scope, event_log.MFA_FAILED, user, request, wrong)
             raise wrong.after_commit()
-        if outcome.amr is not None and prepared.session.amr != f"pwd {outcome.amr}":
+        amr = outcome.amr
+        if amr is not None and prepared.session.amr != begun_by(pending.auth_method, f"pwd {amr}"):
             # Rolls back: the passkey was registered after the tokens had been signed.
             raise errors.Unavailable("The passkey has just been registered. Try again.")
         answer = self._repeated.seal(scope.number, hashed, request, prepared)

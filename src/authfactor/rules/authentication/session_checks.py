@@ -21,6 +21,7 @@ from authfactor.models import (
 from authfactor.rules.authentication import session_state
 from authfactor.rules.authentication.password_attempts import PasswordAttempts
 from authfactor.rules.authentication.password_hashing import PasswordHasher, api_share
+from authfactor.rules.authentication.session_methods import BY_MAGIC_CODE, ONE_STEP
 from authfactor.rules.authentication.session_raising import SessionRaising
 from authfactor.rules.authentication.session_state import ACR_VALUES, PHISHING_RESISTANT, TWO_STEPS
 from authfactor.rules.authentication.sign_in import PasswordHashChanged
@@ -35,7 +36,7 @@ from authfactor.wire import session_checks as wire
 from authfactor.wire.requests import Authenticate, without_nul
 
 MAX_AGE: Final = 10 * 365 * 24 * 3600
-_BY_PASSWORD: Final = "pwd"  # noqa: S105 - RFC 8176's name of the method
+_FIRST_STEPS: Final = {ONE_STEP, BY_MAGIC_CODE}
 _TEXTS: Final[dict[Unsatisfied, str]] = {
     "acr_too_low": "More factors are required",
     "method_missing": "Another authentication method is required",
@@ -202,7 +203,7 @@ def _requirement(request: wire.CheckSession) -> Requirement:
     if items:
         raise InvalidRequest(*items)
     asked = None if request.acr is None else ACR_VALUES.index(request.acr) + 1
-    implied = PHISHING_RESISTANT if "pop" in methods else TWO_STEPS if methods - {_BY_PASSWORD} else None
+    implied = PHISHING_RESISTANT if "pop" in methods else TWO_STEPS if methods - _FIRST_STEPS else None
     return Requirement(request.max_age, asked, max(asked or 0, implied or 0) or None, methods)
 
 

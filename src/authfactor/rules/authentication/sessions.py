@@ -1,7 +1,7 @@
 """Sessions: start, refresh tokens, list, end."""
 
 import contextlib
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -20,7 +20,7 @@ from authfactor.models import (
     UserRecord,
 )
 from authfactor.rules import pagination
-from authfactor.rules.authentication import session_state
+from authfactor.rules.authentication import session_methods, session_state
 from authfactor.rules.authentication.opaque_tokens import random_token, token_hash
 from authfactor.rules.authentication.step_up import StepUp, may_be_due, with_deadline
 from authfactor.rules.authentication.token_signing import TokenSigning
@@ -31,22 +31,6 @@ from authfactor.settings import Settings
 from authfactor.store import Shared, Store, Unit
 from authfactor.wire import authentication
 
-if TYPE_CHECKING:
-    from authfactor.otp.recovery_code import Method
-
-ONE_STEP: Final = "pwd"
-TWO_STEPS: Final = "pwd otp mfa"
-# RFC 8176 registers no value for a recovery code.
-BY_RECOVERY_CODE: Final = "pwd recovery_code mfa"
-BY_TRUSTED_DEVICE: Final = "pwd trusted_device"
-AMR: "Final[dict[Method, str]]" = {
-    "totp": TWO_STEPS,
-    "recovery_code": BY_RECOVERY_CODE,
-    "trusted_device": BY_TRUSTED_DEVICE,
-    "webauthn": "pwd pop user mfa",
-}
-_NO_SECOND_FACTOR: Final = (ONE_STEP, BY_TRUSTED_DEVICE)
-
 
 class TokenPair(NamedTuple):
     """An access token and the refresh token that replaces it."""
@@ -56,10 +40,14 @@ class TokenPair(NamedTuple):
 
 
 class PreparedSession(NamedTuple):
-    """A session that is not written yet, with its first tokens already signed."""
+    """A session that is not written yet, with its first tokens already signed.
+
+    `invitation_id` is the invitation that its user accepts with it.
+    """
 
     session: SessionRecord
     tokens: TokenPair
+    invitation_id: str | None = None
 
 
 class PreparedRefresh(NamedTuple):
@@ -117,10 +105,10 @@ class Sessions:
             user_id=user_id,
             ip_address=ip_address,
             user_agent=user_agent,
-            auth_method="password" if amr.startswith(ONE_STEP) else "passkey",
+            auth_method=session_methods.auth_method_of(amr),
             amr=amr,
             authenticated_at=now,
-            mfa_at=None if amr in _NO_SECOND_FACTOR else now,
+            mfa_at=now if session_methods.has_second_factor(amr) else None,
             last_active_at=now,
             expires_at=now + self._settings.session_life * 1000,
             ended_at=None,
@@ -131,9 +119,16 @@ class Sessions:
         return PreparedSession(session, await self._new_tokens(store, environment, session, now))
 
     async def start(self, scope: Scope, user: UserRecord, prepared: PreparedSession) -> SignedIn:
-        """Write a prepared session, its refresh token and its event."""
-        session, tokens = prepared
+        """Write a prepared session, its refresh token and its event, and accept its invitation.
+
+        Raises `OAuthRefused` for an invitation that is not open any more, which undoes the unit.
+        """
+        session, tokens, invitation_id = prepared
         now, sessions = session.created_at, scope.tx.sessions
+        if invitation_id is not None:
+            from authfactor.rules.email_flows import invitation_use  # noqa: PLC0415 - seldom
+
+            await invitation_use.accept(scope, self._log, invitation_id, user)
         await sessions.insert(scope.number, session)
         await sessions.insert_refresh(scope.number, token_hash(tokens.refresh_token), session.id, now)
         await scope.tx.users.record_sign_in(scope.number, user.id, now)
@@ -184,7 +179,7 @@ class Sessions:
         grace = None
         if may_be_due(scope.environment, session, user, now) and not prepared.spent:
             step_up = await self._step_up.demand(scope, user, user.password_hash, session)
-            if isinstance(step_up, errors.StepUpRequired):
+            if isinstance(step_up, errors.SignInRefused):
                 raise step_up.after_commit()
             grace = step_up
         if await sessions.spend_refresh(number, hashed, now, prepared.successor):

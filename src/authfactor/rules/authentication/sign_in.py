@@ -6,21 +6,19 @@ from authfactor.models import (
     Clock,
     Environment,
     SignedIn,
+    SignInStart,
     UserRecord,
 )
 from authfactor.rules.authentication import password_throttling
 from authfactor.rules.authentication.password_attempts import PasswordAttempts, bad_credentials
 from authfactor.rules.authentication.password_hashing import PasswordHasher, api_share
 from authfactor.rules.authentication.second_step import SecondStep, method_of
-from authfactor.rules.authentication.sessions import (
-    AMR,
-    ONE_STEP,
-    PreparedSession,
-    Sessions,
-)
+from authfactor.rules.authentication.session_methods import AMR, ONE_STEP
+from authfactor.rules.authentication.sessions import PreparedSession, Sessions
 from authfactor.rules.authentication.sign_in_events import SignInEvents
 from authfactor.rules.authentication.step_up import StepUp, with_deadline
 from authfactor.rules.events import event_log
+from authfactor.rules.tenants.sign_in_methods import require_method
 from authfactor.rules.unit import Scope
 from authfactor.store import Store, Unit
 from authfactor.wire.requests import Authenticate, without_nul
@@ -59,8 +57,9 @@ class SignIn:
 
         Raises `Unavailable` when too many passwords are being hashed. The unit raises `StepUpRequired` when a
         code or an enrollment is needed first, and `SignInRefused`, both after the commit of their events; and
-        `PasswordHashChanged`.
+        `PasswordHashChanged`. Raises `SignInMethodOff` where passwords do not sign in.
         """
+        require_method(environment, "password")
         email = without_nul(request.email or "")
         user = await store.read(lambda tx: tx.users.by_email(environment.number, email))
         # Only spares the slow hash: the charge in the unit decides.
@@ -78,6 +77,11 @@ class SignIn:
         if request.code:
             proven, accept = AMR[method_of(request)], self._accept_both
         prepared = await self._prepare_session(store, environment, user.id, proven, request, now)
+        if request.invitation_token:
+            from authfactor.rules.email_flows import invitation_use  # noqa: PLC0415 - seldom
+
+            found = await invitation_use.look_up(store, environment, request.invitation_token, now)
+            prepared = prepared._replace(invitation_id=found)
         return lambda tx: accept(Scope(tx, environment, now), user, request, stored, better, prepared)
 
     async def _accept_password(
@@ -93,11 +97,13 @@ class SignIn:
         latest = await self._lock(scope, user, request, stored)
         if not await self._attempts.count(scope, user, request, right=True):
             await self._attempts.refuse_over_limit(scope, latest, request)
+        _require_usable(prepared.invitation_id)
         if better != stored:
             await scope.tx.users.replace_password_hash(scope.number, user.id, stored, better)
         await self._events.emit(scope, event_log.PASSWORD_SUCCEEDED, latest, request)
-        step_up = await self._step_up.demand(scope, latest, better)
-        if isinstance(step_up, errors.StepUpRequired):
+        start = SignInStart(invitation_id=prepared.invitation_id)
+        step_up = await self._step_up.demand(scope, latest, better, start=start)
+        if isinstance(step_up, errors.SignInRefused):
             raise step_up.after_commit()
         signed_in = await self._sessions.start(scope, latest, prepared)
         return signed_in if step_up is None else with_deadline(signed_in, step_up)
@@ -132,11 +138,16 @@ class SignIn:
             refusal = bad_credentials(request)
             await self._events.emit(scope, event_log.MFA_FAILED, latest, request, refusal)
             raise refusal.after_commit()
+        _require_usable(prepared.invitation_id)
         await password_throttling.refund(scope, limits)
         if better != stored:
             await scope.tx.users.replace_password_hash(scope.number, user.id, stored, better)
         await self._events.emit(scope, event_log.PASSWORD_SUCCEEDED, latest, request)
         await self._events.emit(scope, event_log.MFA_SUCCEEDED, latest, request, method=method_of(request))
+        start = SignInStart(invitation_id=prepared.invitation_id)
+        unverified = await self._step_up.demand_email(scope, latest, better, start)
+        if unverified is not None:
+            raise unverified.after_commit()
         return await self._sessions.start(scope, latest, prepared)
 
     async def _prepare_session(
@@ -151,3 +162,11 @@ class SignIn:
             ip_address=request.ip_address,
             user_agent=request.user_agent,
         )
+
+
+def _require_usable(invitation_id: str | None) -> None:
+    """Raise `OAuthRefused`, which undoes the unit, for an invitation that was not open."""
+    if invitation_id is not None:
+        from authfactor.rules.email_flows import invitation_use  # noqa: PLC0415 - seldom
+
+        invitation_use.require_usable(invitation_id)

@@ -47,7 +47,7 @@ class SignInEvents:
 
         `method` is how the second factor was proven.
         """
-        kind, _, outcome = name.removeprefix("authentication.").partition("_")
+        kind, _, outcome = name.removeprefix("authentication.").rpartition("_")
         shape = SignInAttempt(
             type=kind,
             status=outcome,

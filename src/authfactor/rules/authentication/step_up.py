@@ -2,11 +2,11 @@
 
 import functools
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from authfactor import errors
+from authfactor import email_errors, errors
 from authfactor.models import (
     AppliedPolicy,
     Entropy,
@@ -16,12 +16,14 @@ from authfactor.models import (
     PendingSignIn,
     SessionRecord,
     SignedIn,
+    SignInStart,
     UserRecord,
 )
 from authfactor.rules.authentication.applied_policy import options_of, policy_for
 from authfactor.rules.authentication.opaque_tokens import random_token, token_hash
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors.challenges import Challenges
+from authfactor.rules.tenants.sign_in_methods import verifies_emails
 from authfactor.rules.unit import Scope
 from authfactor.settings import Settings
 
@@ -30,7 +32,11 @@ if TYPE_CHECKING:
 
     from authfactor.rules.authentication.trusted_device_tokens import TrustedDeviceTokens
     from authfactor.rules.authentication.user_policies import UserPolicies
+    from authfactor.rules.email_flows.email_verifications import EmailVerifications
 
+EMAIL_VERIFICATION: Final = "email_verification"
+"""What a sign-in waits for before its second factor."""
+_BY_PASSWORD: Final = SignInStart()
 # A sign-in may use a policy that was replaced this long ago: API callers are cached (`environments`).
 POLICY_DELAY_MS = 1000
 
@@ -45,9 +51,11 @@ class StepUp:
         challenges: Challenges,
         log: EventLog,
         device_tokens: "Callable[[], TrustedDeviceTokens]",
+        email_verifications: "Callable[[], EmailVerifications]",
     ) -> None:
         """Keep the collaborators; randomness comes from `entropy` alone."""
         self._device_tokens = device_tokens
+        self._email_verifications = email_verifications
         self._entropy = entropy
         self._settings = settings
         self._challenges = challenges
@@ -60,14 +68,25 @@ class StepUp:
         return UserPolicies(self._log)
 
     async def demand(
-        self, scope: Scope, user: UserRecord, password_hash: str | None, session: SessionRecord | None = None
-    ) -> errors.StepUpRequired | GracePeriod | None:
+        self,
+        scope: Scope,
+        user: UserRecord,
+        password_hash: str | None,
+        session: SessionRecord | None = None,
+        start: SignInStart = _BY_PASSWORD,
+    ) -> errors.SignInRefused | GracePeriod | None:
         """Return what must come before a session: a code, an enrollment, later an enrollment, or nothing.
+
+        First the email must be verified, then a second factor proven; `start` is how the sign-in began.
 
         `session` is the session that is refreshed; the completed sign-in replaces it. Under the policy
         `if_enrolled` it goes on if no factor was active when it began: enrolling does not end a session. One
         that a trusted device started goes on while the device is trusted.
         """
+        if session is None and not user.email_verified:
+            unverified = await self.demand_email(scope, user, password_hash, start)
+            if unverified is not None:
+                return unverified
         policy = policy_for(scope.environment, user, scope.now)
         if policy.mode == "off" and not policy.differs:
             return None
@@ -88,23 +107,54 @@ class StepUp:
             if isinstance(found, GracePeriod):
                 return found
             usable = (usable or active) if found == "challenge" else []
-        return await self._refusal(scope, user, password_hash, session, policy, usable)
+        token = await self._open(scope, user, password_hash, start, session=session)
+        return await self._refusal(scope, user, token, policy, usable)
 
-    async def _refusal(
+    async def demand_email(
+        self, scope: Scope, user: UserRecord, password_hash: str | None, start: SignInStart = _BY_PASSWORD
+    ) -> email_errors.EmailVerificationRequired | None:
+        """Mail a code and return the refusal if the user's email must be verified first, else None.
+
+        Raises `SendLimitReached`.
+        """
+        if user.email_verified or not verifies_emails(scope.environment):
+            return None
+        mailed = await self._email_verifications().mail_once_more(scope, user)
+        token = await self._open(scope, user, password_hash, start, awaits=EMAIL_VERIFICATION)
+        return email_errors.EmailVerificationRequired(
+            pending_token=token, email=user.email, email_verification_id=mailed.id
+        )
+
+    async def _open(
         self,
         scope: Scope,
         user: UserRecord,
         password_hash: str | None,
-        session: SessionRecord | None,
-        policy: AppliedPolicy,
-        usable: list[FactorRecord],
-    ) -> errors.StepUpRequired:
-        """Open the pending sign-in: a challenge of the newest factor, or an enrollment if there is none."""
+        start: SignInStart,
+        *,
+        session: SessionRecord | None = None,
+        awaits: str | None = None,
+    ) -> str:
+        """Open the pending sign-in and return its token."""
         token = random_token(self._entropy)
-        expires_at = scope.now + self._settings.pending_sign_in_life * 1000
-        replaced = None if session is None else session.id
-        pending = PendingSignIn(user.id, password_mark(password_hash), scope.now, expires_at, None, replaced)
+        pending = PendingSignIn(
+            user_id=user.id,
+            password_mark=password_mark(password_hash),
+            created_at=scope.now,
+            expires_at=scope.now + self._settings.pending_sign_in_life * 1000,
+            spent_at=None,
+            session_id=None if session is None else session.id,
+            auth_method=start.auth_method,
+            invitation_id=start.invitation_id,
+            awaits=awaits,
+        )
         await scope.tx.pending_sign_ins.insert(scope.number, token_hash(token), pending)
+        return token
+
+    async def _refusal(
+        self, scope: Scope, user: UserRecord, token: str, policy: AppliedPolicy, usable: list[FactorRecord]
+    ) -> errors.StepUpRequired:
+        """Return the refusal: a challenge of the newest factor, or an enrollment if there is none."""
         if not usable:
             return errors.StepUpRequired(
                 "mfa_enrollment",

@@ -10,7 +10,8 @@ from authfactor.models import Environment, PendingSignIn, SignedIn
 from authfactor.rules.authentication.code_refusals import bad_pending
 from authfactor.rules.authentication.opaque_tokens import token_hash
 from authfactor.rules.authentication.repeated_sign_ins import RepeatedSignIns
-from authfactor.rules.authentication.sessions import BY_TRUSTED_DEVICE, PreparedSession, Sessions
+from authfactor.rules.authentication.session_methods import BY_TRUSTED_DEVICE, begun_by
+from authfactor.rules.authentication.sessions import PreparedSession, Sessions
 from authfactor.rules.authentication.step_up import password_mark
 from authfactor.rules.authentication.trusted_device_tokens import TrustedDeviceTokens, refusal
 from authfactor.rules.events import event_log
@@ -56,12 +57,13 @@ class TrustedSignIn:
                 store,
                 environment,
                 pending.user_id,
-                amr=BY_TRUSTED_DEVICE,
+                amr=begun_by(pending.auth_method, BY_TRUSTED_DEVICE),
                 now=now,
                 ip_address=request.ip_address,
                 user_agent=request.user_agent,
                 trusted_device_id=known.device_id,
             )
+            prepared = prepared._replace(invitation_id=pending.invitation_id)
         return lambda tx: self._accept(Scope(tx, environment, now), hashed, pending, request, prepared)
 
     async def _accept(

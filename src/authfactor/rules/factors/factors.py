@@ -21,7 +21,7 @@ from authfactor.models import (
 )
 from authfactor.otp import base32, key_uri, qr, totp
 from authfactor.rules import pagination
-from authfactor.rules.authentication.sessions import ONE_STEP
+from authfactor.rules.authentication.session_methods import ONE_STEP
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors.challenges import Challenges

@@ -65,6 +65,10 @@ class Retention:
             lambda tx: tx.expired_rows.idempotency(now),
             lambda tx: tx.expired_rows.pending_sign_ins(now - DAY),
             lambda tx: tx.expired_rows.passkey_ceremonies(now - DAY),
+            lambda tx: tx.expired_rows.mailed_codes(now - DAY),
+            lambda tx: tx.expired_rows.password_resets(now - DAY),
+            # Who was invited by whom is kept as long as the events about it.
+            lambda tx: tx.expired_rows.invitations(now - settings.event_life * 1000),
             # An hour later, so that a clock that is set back a little does not lift a limit.
             lambda tx: tx.expired_rows.throttles(now - HOUR),
             lambda tx: tx.operator_sessions.remove_expired(now - DAY),

@@ -84,6 +84,16 @@ class Users:
         )
         return Shared("Users.create", lambda tx: self._insert(Scope(tx, environment, now), user))
 
+    async def sign_up(self, scope: Scope, email: str) -> UserRecord:
+        """Return the user of an email: a new, unverified one, or the one that a concurrent unit made."""
+        now = scope.now
+        names = (None, None, None, None, None)
+        user = UserRecord(self._new_id(ids.USER), email, False, *names, "{}", None, None, now, now, None)  # noqa: FBT003 - a column
+        if await scope.tx.users.insert(scope.number, user):
+            await self._emit(scope, event_log.USER_CREATED, user)
+            return user
+        return _found(await scope.tx.users.by_email(scope.number, email), email)
+
     async def _insert(self, scope: Scope, user: UserRecord) -> UserRecord:
         if not await scope.tx.users.insert(scope.number, user):
             raise errors.UserCreationFailed(*await _taken(scope, user))
@@ -144,13 +154,16 @@ class Users:
 
     @unit
     async def delete(self, scope: Scope, user_id: str) -> None:
-        """Delete a user with all that is about them but events. Raises `NotFound`."""
+        """Delete a user with all that is about them but events, and their invitations. Raises `NotFound`."""
         user = await self._lock(scope, user_id)
         await scope.tx.factors.delete_of_user(scope.number, user_id)
         await scope.tx.recovery_codes.delete_of_user(scope.number, user_id)
         await scope.tx.user_mfa_policies.delete(scope.number, user_id)
         await scope.tx.trusted_devices.delete_of_user(scope.number, user_id)
         await scope.tx.passkeys.delete_of_user(scope.number, user_id)
+        await scope.tx.mailed_codes.delete_of_user(scope.number, user_id)
+        await scope.tx.password_resets.delete_of_user(scope.number, user_id)
+        await scope.tx.invitations.delete_of_user(scope.number, user_id, user.email)
         await scope.tx.failures.clear(scope.number, user_id)
         await scope.tx.sessions.delete_of_user(scope.number, user_id)
         await scope.tx.links.delete_of_user(scope.number, user_id)

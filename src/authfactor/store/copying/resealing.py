@@ -12,10 +12,10 @@ SEALED_COLUMN_BY_TABLE: Final = {place.table: place.column for place in SEALED_C
 
 
 # Of no use under another key ring: the ids of keys in use, which the target records at its first start, and
-# keyed digests, which cannot be computed again. Users need new recovery codes there, and
-# no device is trusted.
+# keyed digests, which cannot be computed again. Users need new recovery codes there, no device
+# is trusted, and mailed codes must be sent again.
 BOUND_TO_KEY_RING: Final = frozenset(
-    {"recovery_codes", "trusted_device_tokens", "trusted_devices", "vault_keys"}
+    {"mailed_codes", "recovery_codes", "trusted_device_tokens", "trusted_devices", "vault_keys"}
 )
 
 

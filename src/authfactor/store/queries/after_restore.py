@@ -37,7 +37,15 @@ END_TRUSTED_DEVICES = f"UPDATE trusted_devices SET ended_at = $5 WHERE {_BETWEEN
 END_OPERATOR_SESSIONS = "UPDATE operator_sessions SET ended_at = $1 WHERE ended_at IS NULL"
 
 # Tables of short-lived single-use rows: one used since the backup would be unused again.
-EXPIRED: Final = ("pending_sign_ins", "links", "operator_links", "passkey_ceremonies")
+EXPIRED: Final = (
+    "pending_sign_ins",
+    "links",
+    "operator_links",
+    "passkey_ceremonies",
+    "mailed_codes",
+    "password_resets",
+    "invitations",
+)
 
 
 # Sign-ins by passkey that were begun before leave no row; those answered since the backup must not be again.
@@ -100,7 +108,7 @@ class RestoredRows:
         await self._db.run(MARK_PASSKEYS, b"", until, now)
 
     async def expire_rest(self, now: int) -> int:
-        """Expire all pending sign-ins and unused links; return how many."""
+        """Expire all pending sign-ins, unused links and mailed codes; return how many."""
         return sum(
             [
                 await self._db.run(f"UPDATE {table} SET expires_at = $1 WHERE expires_at > $1", now)

@@ -58,6 +58,21 @@ DELETE FROM passkey_ceremonies WHERE (environment, id) IN
   (SELECT environment, id FROM passkey_ceremonies WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)
 """
 
+MAILED_CODES = """
+DELETE FROM mailed_codes WHERE (environment, id) IN
+  (SELECT environment, id FROM mailed_codes WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)
+"""
+
+PASSWORD_RESETS = """
+DELETE FROM password_resets WHERE (environment, id) IN
+  (SELECT environment, id FROM password_resets WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)
+"""
+
+INVITATIONS = """
+DELETE FROM invitations WHERE (environment, id) IN
+  (SELECT environment, id FROM invitations WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)
+"""
+
 # A `full_at` in the past means that the full burst is available, the same as no row.
 THROTTLES = """
 DELETE FROM throttles WHERE (environment, subject) IN
@@ -130,6 +145,18 @@ class ExpiredRows:
     async def passkey_ceremonies(self, before: int) -> int:
         """Delete ceremonies of passkeys that expired by this time (milliseconds), in all environments."""
         return await self._db.run(PASSKEY_CEREMONIES, before, BATCH_ROWS)
+
+    async def mailed_codes(self, before: int) -> int:
+        """Delete mailed codes that expired by this time (milliseconds), in all environments."""
+        return await self._db.run(MAILED_CODES, before, BATCH_ROWS)
+
+    async def password_resets(self, before: int) -> int:
+        """Delete password resets that expired by this time (milliseconds), in all environments."""
+        return await self._db.run(PASSWORD_RESETS, before, BATCH_ROWS)
+
+    async def invitations(self, before: int) -> int:
+        """Delete invitations that expired by this time (milliseconds), in all environments."""
+        return await self._db.run(INVITATIONS, before, BATCH_ROWS)
 
     async def throttles(self, before: int) -> int:
         """Delete throttles whose burst was full again by this time (milliseconds), in all environments."""

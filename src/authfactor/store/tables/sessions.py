@@ -8,14 +8,21 @@ from authfactor.store.queries import keyset_pagination
 if TYPE_CHECKING:
     from authfactor.store.db import Db
 
-PENDING_COLUMNS = "user_id, password_mark, created_at, expires_at, spent_at, session_id"
+PENDING_COLUMNS = (
+    "user_id, password_mark, created_at, expires_at, spent_at, session_id, auth_method, invitation_id, awaits"
+)
 
 INSERT_PENDING = f"""
 INSERT INTO pending_sign_ins (environment, token_hash, {PENDING_COLUMNS})
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 """
 
-PENDING_BY_HASH = f"SELECT {PENDING_COLUMNS} FROM pending_sign_ins WHERE environment = $1 AND token_hash = $2"
+_PENDING = f"SELECT {PENDING_COLUMNS} FROM pending_sign_ins WHERE environment = $1 AND token_hash = $2"
+
+# A token is good for what it waits for alone.
+PENDING_BY_HASH = f"{_PENDING} AND awaits IS NULL"
+
+PENDING_AWAITING = f"{_PENDING} AND awaits = $3"
 
 SPEND_PENDING = """
 UPDATE pending_sign_ins SET spent_at = $3, answer = $4
@@ -71,7 +78,8 @@ RETURNING {SESSION_COLUMNS}
 
 CLEAR_SECOND_FACTOR = """
 UPDATE sessions INDEXED BY sessions_user SET
-  amr = CASE WHEN auth_method = 'passkey' THEN 'pop user' ELSE $3 END, mfa_at = NULL, updated_at = $4
+  amr = CASE auth_method WHEN 'passkey' THEN 'pop user' WHEN 'magic_code' THEN 'email' ELSE $3 END,
+  mfa_at = NULL, updated_at = $4
 WHERE environment = $1 AND user_id = $2 AND (mfa_at IS NOT NULL OR trusted_device_id IS NOT NULL)
 """
 
@@ -137,11 +145,16 @@ class PendingSignInsTable:
         await self._db.run(INSERT_PENDING, environment, token_hash, *values)
 
     async def by_hash(self, environment: int, token_hash: bytes) -> PendingSignIn | None:
-        """Return the pending sign-in with this token hash, or None."""
+        """Return the sign-in that waits for a second factor with this token hash, or None."""
         row = await self._db.one(PENDING_BY_HASH, environment, token_hash)
         return None if row is None else PendingSignIn(*row)
 
-    async def spend(self, environment: int, token_hash: bytes, now: int, answer: str) -> bool:
+    async def awaiting(self, environment: int, token_hash: bytes, awaits: str) -> PendingSignIn | None:
+        """Return the sign-in that waits for something else with this token hash, or None."""
+        row = await self._db.one(PENDING_AWAITING, environment, token_hash, awaits)
+        return None if row is None else PendingSignIn(*row)
+
+    async def spend(self, environment: int, token_hash: bytes, now: int, answer: str | None) -> bool:
         """Spend an unexpired token and store its sealed answer; True for exactly one caller."""
         return await self._db.run(SPEND_PENDING, environment, token_hash, now, answer) == 1
 

@@ -1,0 +1,110 @@
+"""All flows that send mail, each made when it is first needed."""
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from authfactor.rules.email_flows.mailed_codes import MailedCodes
+
+if TYPE_CHECKING:
+    from authfactor.crypto.vault import Vault
+    from authfactor.ids import IdGenerator
+    from authfactor.models import Clock, Entropy
+    from authfactor.rules.authentication.password_hashing import PasswordHasher
+    from authfactor.rules.authentication.password_throttling import PasswordThrottling
+    from authfactor.rules.authentication.sessions import Sessions
+    from authfactor.rules.authentication.step_up import StepUp
+    from authfactor.rules.email_flows.email_changes import EmailChanges
+    from authfactor.rules.email_flows.email_verification_sign_in import EmailVerificationSignIn
+    from authfactor.rules.email_flows.email_verifications import EmailVerifications
+    from authfactor.rules.email_flows.invitations import Invitations
+    from authfactor.rules.email_flows.magic_auth import MagicAuth
+    from authfactor.rules.email_flows.magic_sign_in import MagicSignIn
+    from authfactor.rules.email_flows.outbox import Outbox
+    from authfactor.rules.email_flows.password_resets import PasswordResets
+    from authfactor.rules.events.event_log import EventLog
+    from authfactor.rules.tenants.users import Users
+    from authfactor.settings import Settings
+
+
+class FlowRules(Protocol):
+    """The rules that the flows are made of."""
+
+    clock: "Clock"
+    entropy: "Entropy"
+    events: "EventLog"
+    hasher: "PasswordHasher"
+    new_id: "IdGenerator"
+    sessions: "Sessions"
+    settings: "Settings"
+    step_up: "StepUp"
+    throttling: "PasswordThrottling"
+    users: "Users"
+    vault: "Vault"
+
+
+class EmailFlows:
+    """Email verification, magic codes, password resets, email changes, invitations."""
+
+    def __init__(self, rules: FlowRules, outbox: "Callable[[], Outbox]") -> None:
+        """Keep the rules and what returns the outbox."""
+        self._rules = rules
+        self._outbox = outbox
+        random = rules.entropy, rules.new_id, rules.vault
+        self._codes = MailedCodes(*random, rules.events, rules.settings, outbox)
+
+    @functools.cached_property
+    def email_verifications(self) -> "EmailVerifications":
+        """Email verification."""
+        from authfactor.rules.email_flows.email_verifications import EmailVerifications  # noqa: PLC0415 - if used
+
+        return EmailVerifications(self._rules.clock, self._rules.events, self._codes)
+
+    @functools.cached_property
+    def email_verification_sign_in(self) -> "EmailVerificationSignIn":
+        """Sign-in that waits for an email verification."""
+        from authfactor.rules.email_flows import email_verification_sign_in as module  # noqa: PLC0415 - if used
+
+        made_with = self._codes, self.email_verifications, self._rules.sessions, self._rules.step_up
+        return module.EmailVerificationSignIn(self._rules.clock, *made_with)
+
+    @functools.cached_property
+    def magic_auth(self) -> "MagicAuth":
+        """Magic codes."""
+        from authfactor.rules.email_flows.magic_auth import MagicAuth  # noqa: PLC0415 - if used
+
+        return MagicAuth(self._rules.clock, self._rules.events, self._rules.users, self._codes)
+
+    @functools.cached_property
+    def magic_sign_in(self) -> "MagicSignIn":
+        """Sign-in by a magic code."""
+        from authfactor.rules.email_flows.magic_sign_in import MagicSignIn  # noqa: PLC0415 - if used
+
+        rules = self._rules
+        made_with = rules.clock, rules.vault, rules.events, rules.settings
+        return MagicSignIn(*made_with, self._codes, rules.sessions, rules.step_up)
+
+    @functools.cached_property
+    def password_resets(self) -> "PasswordResets":
+        """Password resets."""
+        from authfactor.rules.email_flows.password_resets import PasswordResets  # noqa: PLC0415 - if used
+
+        rules = self._rules
+        made_with = rules.clock, rules.entropy, rules.new_id, rules.vault, rules.events, rules.settings
+        return PasswordResets(*made_with, rules.hasher, rules.sessions, rules.throttling, self._outbox)
+
+    @functools.cached_property
+    def email_changes(self) -> "EmailChanges":
+        """Email changes."""
+        from authfactor.rules.email_flows.email_changes import EmailChanges  # noqa: PLC0415 - if used
+
+        return EmailChanges(self._rules.clock, self._rules.events, self._codes, self._outbox)
+
+    @functools.cached_property
+    def invitations(self) -> "Invitations":
+        """Invitations."""
+        from authfactor.rules.email_flows.invitations import Invitations  # noqa: PLC0415 - if used
+
+        rules = self._rules
+        made_with = rules.clock, rules.entropy, rules.new_id, rules.vault, rules.events, rules.settings
+        return Invitations(*made_with, self._outbox)
