@@ -1,4 +1,4 @@
-"""Email verifications, magic codes, password resets and email changes (contract of hosted sign-in, section 5)."""
+"""Email verifications, magic codes, password resets and email changes."""
 
 from typing import Annotated, Literal
 

@@ -155,7 +155,7 @@ class SessionChecks:
         amr = await scope.tx.sessions.reauthenticate(scope.number, session.id, user.id, scope.now, idle_since)
         if amr is None:
             raise errors.SessionEnded(session.id)
-        united = session_state.add_methods(amr, _BY_PASSWORD)
+        united = session_state.add_methods(amr, ONE_STEP)
         if united != amr:
             await scope.tx.sessions.set_methods(scope.number, session.id, united)
         await self._events.emit(scope, event_log.REAUTHENTICATION_SUCCEEDED, user, attempt)

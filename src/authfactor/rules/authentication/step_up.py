@@ -88,9 +88,9 @@ class StepUp:
             if unverified is not None:
                 return unverified
         policy = policy_for(scope.environment, user, scope.now)
-        if policy.mode == "off" and not policy.differs:
-            return None
-        if session is not None and await self.is_trusted(scope, user, session):
+        if (policy.mode == "off" and not policy.differs) or (
+            session is not None and await self.is_trusted(scope, user, session)
+        ):
             return None
         factors = await scope.tx.factors.of_user(scope.number, user.id)
         active = [factor for factor in factors if factor.activated_at is not None]

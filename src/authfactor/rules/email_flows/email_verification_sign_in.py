@@ -1,4 +1,4 @@
-"""The sign-in that waited for the user's email to be verified: the code that was mailed, then the next step."""
+"""The sign-in that waited for the user's email: the code that was mailed, then the next step."""
 
 from authfactor import errors
 from authfactor.models import Clock, Environment, PendingSignIn, SignedIn, SignInStart

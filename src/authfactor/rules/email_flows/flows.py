@@ -2,51 +2,26 @@
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from authfactor.rules.email_flows.mailed_codes import MailedCodes
 
 if TYPE_CHECKING:
-    from authfactor.crypto.vault import Vault
-    from authfactor.ids import IdGenerator
-    from authfactor.models import Clock, Entropy
-    from authfactor.rules.authentication.password_hashing import PasswordHasher
-    from authfactor.rules.authentication.password_throttling import PasswordThrottling
-    from authfactor.rules.authentication.sessions import Sessions
-    from authfactor.rules.authentication.step_up import StepUp
     from authfactor.rules.email_flows.email_changes import EmailChanges
     from authfactor.rules.email_flows.email_verification_sign_in import EmailVerificationSignIn
     from authfactor.rules.email_flows.email_verifications import EmailVerifications
+    from authfactor.rules.email_flows.flow_rules import FlowRules
     from authfactor.rules.email_flows.invitations import Invitations
     from authfactor.rules.email_flows.magic_auth import MagicAuth
     from authfactor.rules.email_flows.magic_sign_in import MagicSignIn
     from authfactor.rules.email_flows.outbox import Outbox
     from authfactor.rules.email_flows.password_resets import PasswordResets
-    from authfactor.rules.events.event_log import EventLog
-    from authfactor.rules.tenants.users import Users
-    from authfactor.settings import Settings
-
-
-class FlowRules(Protocol):
-    """The rules that the flows are made of."""
-
-    clock: "Clock"
-    entropy: "Entropy"
-    events: "EventLog"
-    hasher: "PasswordHasher"
-    new_id: "IdGenerator"
-    sessions: "Sessions"
-    settings: "Settings"
-    step_up: "StepUp"
-    throttling: "PasswordThrottling"
-    users: "Users"
-    vault: "Vault"
 
 
 class EmailFlows:
     """Email verification, magic codes, password resets, email changes, invitations."""
 
-    def __init__(self, rules: FlowRules, outbox: "Callable[[], Outbox]") -> None:
+    def __init__(self, rules: "FlowRules", outbox: "Callable[[], Outbox]") -> None:
         """Keep the rules and what returns the outbox."""
         self._rules = rules
         self._outbox = outbox
@@ -89,9 +64,7 @@ class EmailFlows:
         """Password resets."""
         from authfactor.rules.email_flows.password_resets import PasswordResets  # noqa: PLC0415 - if used
 
-        rules = self._rules
-        made_with = rules.clock, rules.entropy, rules.new_id, rules.vault, rules.events, rules.settings
-        return PasswordResets(*made_with, rules.hasher, rules.sessions, rules.throttling, self._outbox)
+        return PasswordResets(self._rules, self._outbox)
 
     @functools.cached_property
     def email_changes(self) -> "EmailChanges":

@@ -23,8 +23,8 @@ async def find_pending(scope: Scope, token: str) -> str | None:
 async def look_up(store: Store, environment: Environment, token: str, now: int) -> str:
     """Return the id of the invitation that a sign-in brings, `UNUSABLE` for one that is not open.
 
-    That is refused by the unit, so that a repeat of the request that accepted it gets the stored response, and
-    a guess at a password is counted before.
+    That is refused by the unit, so that a repeat of the request that accepted it gets the stored response,
+    and a guess at a password is counted before.
     """
     return await store.read(lambda tx: find_pending(Scope(tx, environment, now), token)) or UNUSABLE
 

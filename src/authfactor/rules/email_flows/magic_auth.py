@@ -1,5 +1,7 @@
 """Magic codes: six digits, mailed to whoever wants to sign in or up."""
 
+from typing import Final
+
 from authfactor import errors
 from authfactor.email_errors import SignInMethodOff
 from authfactor.errors import InvalidRequest, Item
@@ -15,7 +17,7 @@ from authfactor.store import Unit
 from authfactor.wire import mailed
 from authfactor.wire.requests import without_nul
 
-PURPOSE = "magic_auth"
+PURPOSE: Final = "magic_auth"
 
 
 class MagicAuth:
@@ -34,8 +36,8 @@ class MagicAuth:
         """Mail a code, which replaces the one before; an unknown email becomes a user.
 
         Raises `InvalidRequest`, and `OAuthRefused` where magic codes do not sign in. The unit raises
-        `OAuthRefused` for an invitation that is not open, and for an unknown email where sign-up is closed and
-        no invitation opens it; and `SendLimitReached`.
+        `OAuthRefused` for an invitation that is not open, and for an unknown email where sign-up is closed
+        and no invitation opens it; and `SendLimitReached`.
         """
         address = required_email(email)
         try:

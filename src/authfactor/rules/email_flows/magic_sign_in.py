@@ -113,8 +113,8 @@ class MagicSignIn:
     ) -> errors.SignInRefused:
         """Return the refusal, with its event: one for each wrong code, and a few of those nothing counts.
 
-        Who has no code is refused like a user whose code was tried too often, so that this does not tell which
-        emails have users.
+        Who has no code is refused like a user whose code was tried too often, so that this does not tell
+        which emails have users.
         """
         if refusal == "none" and not await self._has_try_left(scope, request.email or ""):
             refusal = "locked"

@@ -128,11 +128,9 @@ class MailedCodes:
         """
         tx, number = scope.tx, scope.number
         digits = totp.clean_code(typed)
-        if digits is None:
-            return "malformed"
         current = await tx.mailed_codes.current(number, user.id, purpose)
-        if current is None or not _is_for(current, user):
-            return "none"
+        if digits is None or current is None or not _is_for(current, user):
+            return "malformed" if digits is None else "none"
         record = await tx.failures.charge(number, user.id, scope.now // 1000)
         limit = self._settings.attempts_per_challenge
         is_locked = attempt_limits.locked_until(record, scope.now) is not None

@@ -7,26 +7,22 @@ import msgspec
 
 from authfactor import errors, ids
 from authfactor.crypto import passwords
-from authfactor.crypto.vault import SealedLocation, Vault
+from authfactor.crypto.vault import SealedLocation
 from authfactor.email_errors import NewPasswordRefused, ResetTokenUnknown
 from authfactor.email_identity import email_key
 from authfactor.errors import InvalidRequest, Item
-from authfactor.ids import IdGenerator
-from authfactor.models import Clock, Entropy, Environment, UserRecord
+from authfactor.models import Environment, UserRecord
 from authfactor.models.mailed import PasswordResetRecord
-from authfactor.rules.authentication.password_hashing import PasswordHasher, api_share
-from authfactor.rules.authentication.password_throttling import PasswordThrottling
-from authfactor.rules.authentication.sessions import Sessions
+from authfactor.rules.authentication.password_hashing import api_share
 from authfactor.rules.authentication.step_up import password_mark
+from authfactor.rules.email_flows.flow_rules import FlowRules
 from authfactor.rules.email_flows.link_tokens import random_token, token_hash, url_with
 from authfactor.rules.email_flows.magic_auth import required_email
 from authfactor.rules.email_flows.outbox import Outbox
 from authfactor.rules.email_flows.verified_users import store as store_user
 from authfactor.rules.events import event_log
-from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.tenants.sign_in_methods import require_method, sign_in_options
 from authfactor.rules.unit import Scope, unit
-from authfactor.settings import Settings
 from authfactor.store import Store, Unit
 from authfactor.wire import mailed
 
@@ -46,29 +42,17 @@ class IssuedReset(NamedTuple):
 class PasswordResets:
     """Makes and confirms resets."""
 
-    def __init__(
-        self,
-        clock: Clock,
-        entropy: Entropy,
-        new_id: IdGenerator,
-        vault: Vault,
-        log: EventLog,
-        settings: Settings,
-        hasher: PasswordHasher,
-        sessions: Sessions,
-        throttling: PasswordThrottling,
-        outbox: Callable[[], Outbox],
-    ) -> None:
-        """Keep the collaborators; time and randomness come from `clock` and `entropy` alone."""
-        self._clock = clock
-        self._entropy = entropy
-        self._new_id = new_id
-        self._vault = vault
-        self._log = log
-        self._settings = settings
-        self._hasher = hasher
-        self._sessions = sessions
-        self._throttling = throttling
+    def __init__(self, rules: FlowRules, outbox: Callable[[], Outbox]) -> None:
+        """Keep the collaborators; time and randomness come from `rules` alone."""
+        self._clock = rules.clock
+        self._entropy = rules.entropy
+        self._new_id = rules.new_id
+        self._vault = rules.vault
+        self._log = rules.events
+        self._settings = rules.settings
+        self._hasher = rules.hasher
+        self._sessions = rules.sessions
+        self._throttling = rules.throttling
         self._outbox = outbox
 
     def create(

@@ -24,7 +24,7 @@ _REFUSALS: Final[dict[CodeRefusal, tuple[str, str, CodeReason | None]]] = {
     ),
     "locked": (
         "one_time_code_too_many_attempts",
-        "Too many wrong codes. Wait, then ask for a new one.",
+        "Too many wrong codes. Wait, then ask again.",
         None,
     ),
 }

@@ -63,7 +63,7 @@ DELETE FROM mailed_codes WHERE (environment, id) IN
   (SELECT environment, id FROM mailed_codes WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)
 """
 
-PASSWORD_RESETS = """
+RESETS = """
 DELETE FROM password_resets WHERE (environment, id) IN
   (SELECT environment, id FROM password_resets WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)
 """
@@ -152,7 +152,7 @@ class ExpiredRows:
 
     async def password_resets(self, before: int) -> int:
         """Delete password resets that expired by this time (milliseconds), in all environments."""
-        return await self._db.run(PASSWORD_RESETS, before, BATCH_ROWS)
+        return await self._db.run(RESETS, before, BATCH_ROWS)
 
     async def invitations(self, before: int) -> int:
         """Delete invitations that expired by this time (milliseconds), in all environments."""

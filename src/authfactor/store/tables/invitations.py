@@ -1,7 +1,7 @@
 """Invitations. Their tokens are found by their hash, and sealed for the API.
 
-`open_key` is unique: of one email, one invitation is open at a time. It is NULL once the invitation is accepted
-or revoked, or has expired and another one is made.
+`open_key` is unique: of one email, one invitation is open at a time. It is NULL once the invitation is
+accepted or revoked, or has expired and another one is made.
 """
 
 from typing import TYPE_CHECKING
