@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from authfactor import models
-from authfactor.cli import context
+from authfactor.cli import context, sign_in_settings
 from authfactor.models import ApiKey, BrandingRecord, Environment
 from authfactor.wire import timestamps
 
@@ -122,6 +122,7 @@ def create_environment(
     "--trusted-device-days", type=int, help="For how many days a device is trusted, 1 to 90. Default: 30."
 )
 @webauthn_option
+@sign_in_settings.sign_in_options
 @context.reason_option
 @click.pass_context
 def update_environment(
@@ -142,7 +143,7 @@ def update_environment(
 
         if "webauthn" in changes:
             _check_webauthn(af, environment, changes["webauthn"])
-        changed = msgspec.structs.replace(options_of(environment), **changes) if changes else None
+        changed = sign_in_settings.changed(options_of(environment), changes) if changes else None
         unit = af.environments.update(
             environment,
             team_name=team_name,
@@ -302,7 +303,7 @@ def rotate_signing(ctx: click.Context) -> None:
     context.print_result(options, shape, lambda: context.print_pairs(list(shape.items())))
 
 
-def _shape(environment: models.Environment) -> dict[str, str | int]:
+def _shape(environment: models.Environment) -> dict[str, str | int | None]:
     from authfactor.rules.tenants.environments import options_of
 
     options = options_of(environment)
@@ -313,6 +314,7 @@ def _shape(environment: models.Environment) -> dict[str, str | int]:
         "mfa_policy": environment.mfa_policy,
         "trusted_devices": options.trusted_devices,
         "trusted_device_days": options.trusted_device_days,
+        **sign_in_settings.shape(options.sign_in),
         "created_at": timestamps.format_ms(environment.created_at),
     }
 

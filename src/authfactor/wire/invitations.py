@@ -1,6 +1,6 @@
 """Invitations (contract of hosted sign-in, section 5.4)."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from msgspec import Meta
 
@@ -65,8 +65,8 @@ class InvitationObject(
     accept_invitation_url: str
 
 
-class IssuedInvitation(RequestModel, frozen=True, gc=False):
-    """An invitation, its token and its link."""
+class IssuedInvitation(NamedTuple):
+    """An invitation, its token and its link; its state is that at `now` (milliseconds)."""
 
     record: InvitationRecord
     token: str

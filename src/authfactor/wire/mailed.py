@@ -1,6 +1,6 @@
 """Email verifications, magic codes, password resets and email changes."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta
 
@@ -142,14 +142,6 @@ class EmailChangeConfirmation(
     """A completed email change."""
 
     user: UserObject
-
-
-class IdentityObject(ResponseModel, frozen=True, gc=False):
-    """An account at a social provider; this server has none."""
-
-    idp_id: str
-    type: Literal["OAuth"]
-    provider: str
 
 
 def user_answer(record: UserRecord) -> UserAnswer:

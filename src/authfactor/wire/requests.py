@@ -163,12 +163,20 @@ class Authenticate(RequestModel, frozen=True, gc=False):
     ] = None
     ip_address: str | None = None
     user_agent: str | None = None
+    invitation_token: Annotated[
+        str | None, Meta(description="Of an open invitation, which the user accepts with the session.")
+    ] = None
     organization_id: Any = None
-    invitation_token: Any = None
     code_verifier: Any = None
+    link_authorization_code: Any = None
     radar_auth_attempt_id: Any = None
 
-    NOT_SERVED = ("organization_id", "invitation_token", "code_verifier", "radar_auth_attempt_id")
+    NOT_SERVED = (
+        "organization_id",
+        "code_verifier",
+        "link_authorization_code",
+        "radar_auth_attempt_id",
+    )
 
 
 class RevokeSession(RequestModel, frozen=True, gc=False):

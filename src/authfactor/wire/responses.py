@@ -191,6 +191,14 @@ class ErrorBody(ResponseModel, frozen=True, gc=False):
     email_verification_id: str | UnsetType = UNSET
 
 
+class IdentityObject(ResponseModel, frozen=True, gc=False):
+    """An account at a social provider; this server has none."""
+
+    idp_id: str
+    type: Literal["OAuth"]
+    provider: str
+
+
 class Alive(ResponseModel, frozen=True, gc=False):
     """The process is alive."""
 

@@ -26,6 +26,12 @@ TAG, EVENTS = "sign-in", "events"
 EVENT_FILTERS: Final = ("range_start", "range_end")
 MFA_TOTP: Final = "urn:workos:oauth:grant-type:mfa-totp"
 PASSKEY: Final = "urn:authfactor:oauth:grant-type:passkey"
+MAGIC_AUTH: Final = "urn:workos:oauth:grant-type:magic-auth:code"
+EMAIL_VERIFICATION: Final = "urn:workos:oauth:grant-type:email-verification:code"
+# Grants whose refusals take as long for users as for unknown emails.
+BY_EMAIL: Final = ("password", MAGIC_AUTH)
+MAILED: Final = (MAGIC_AUTH, EMAIL_VERIFICATION)
+CHECKED: Final = (MFA_TOTP, *MAILED)
 FORM: Final = b"application/x-www-form-urlencoded"
 MAX_EVENT_NAMES: Final = 100
 VERDICT_BY_METHOD: Final = {
@@ -45,6 +51,8 @@ REQUIRED_FIELDS: Final = {
     ),
     "refresh_token": ("client_id", "refresh_token"),
     PASSKEY: ("client_id", "client_secret", "authentication_id", "credential"),
+    MAGIC_AUTH: ("client_id", "client_secret", "code", "email"),
+    EMAIL_VERIFICATION: ("client_id", "client_secret", "code", "pending_authentication_token"),
 }
 
 
@@ -53,7 +61,7 @@ async def authenticate(request: Request) -> Response:
     body = _read_grant(request)
     request.caller = caller = await _authenticate_client(request, body)
     responding = _retry_changed_hash(request, caller.environment, body)
-    if body.grant_type != "password":
+    if body.grant_type not in BY_EMAIL:
         return await responding
     client = (caller.environment.number, body.ip_address)
     return await refusal_timing.hold_refusals(request.af.settings, client, responding)
@@ -73,9 +81,11 @@ async def _sign_in(request: Request, environment: Environment, body: Authenticat
         return request.af.sessions.require_active(environment, signed_in.user_id, signed_in.session_id)
 
     def right_code(outcome: SignedIn) -> str | None:
+        if body.grant_type in MAILED:
+            return RIGHT
         return None if outcome.repeated else VERDICT_BY_METHOD[method_of(body)]
 
-    checks_code = body.grant_type == MFA_TOTP or (body.grant_type == "password" and body.code)
+    checks_code = body.grant_type in CHECKED or (body.grant_type == "password" and body.code)
     return await request.write(
         await _unit(request, environment, body),
         authentication.signed_in,
@@ -91,6 +101,11 @@ async def _unit(request: Request, environment: Environment, body: Authenticate) 
         return await request.af.second_step.prepare(request.af.store, environment, body)
     if body.grant_type == PASSKEY:
         return await request.af.passkey_sign_in.prepare(request.af.store, environment, body)
+    if body.grant_type == MAGIC_AUTH:
+        return await request.af.email_flows.magic_sign_in.prepare(request.af.store, environment, body)
+    if body.grant_type == EMAIL_VERIFICATION:
+        sign_in = request.af.email_flows.email_verification_sign_in
+        return await sign_in.prepare(request.af.store, environment, body)
     return await request.af.sessions.prepare_refresh(request.af.store, environment, body.refresh_token or "")
 
 

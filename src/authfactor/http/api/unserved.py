@@ -22,26 +22,12 @@ POST             /user_management/authorize/device
 GET POST         /user_management/authkit_oauth_resources
 DELETE           /user_management/authkit_oauth_resources/{id}
 GET POST         /user_management/cors_origins
-GET              /user_management/email_verification/{id}
-GET POST         /user_management/invitations
-GET              /user_management/invitations/by_token/{token}
-GET              /user_management/invitations/{id}
-POST             /user_management/invitations/{id}/accept
-POST             /user_management/invitations/{id}/resend
-POST             /user_management/invitations/{id}/revoke
 GET PUT          /user_management/jwt_template
-POST             /user_management/magic_auth
-POST             /user_management/magic_auth/send
-GET              /user_management/magic_auth/{id}
 GET POST         /user_management/organization_memberships
 DELETE GET PUT   /user_management/organization_memberships/{id}
 PUT              /user_management/organization_memberships/{id}/deactivate
 GET              /user_management/organization_memberships/{id}/groups
 PUT              /user_management/organization_memberships/{id}/reactivate
-POST             /user_management/password_reset
-POST             /user_management/password_reset/confirm
-POST             /user_management/password_reset/send
-GET              /user_management/password_reset/{id}
 POST             /user_management/radar_challenges
 GET              /user_management/radar_challenges/{id}
 GET POST         /user_management/redirect_uris
@@ -51,12 +37,7 @@ GET              /user_management/users/{id}/authorized_applications
 DELETE           /user_management/users/{id}/authorized_applications/{application_id}
 DELETE GET POST PUT /user_management/users/{id}/connected_accounts/{slug}
 GET              /user_management/users/{id}/data_providers
-POST             /user_management/users/{id}/email_change/confirm
-POST             /user_management/users/{id}/email_change/send
-POST             /user_management/users/{id}/email_verification/confirm
-POST             /user_management/users/{id}/email_verification/send
 GET              /user_management/users/{id}/feature-flags
-GET              /user_management/users/{id}/identities
 DELETE           /user_management/waitlist_entries/{id}
 POST             /user_management/waitlist_entries/{id}/approve
 POST             /user_management/waitlist_entries/{id}/deny
@@ -74,17 +55,21 @@ for _method, _path in OPERATIONS:
 
 # Parameters that would narrow, bind or secure, by the operations that have them at WorkOS.
 REFUSED_PARAMETERS: Final = {
-    "organization_id": "GET /user_management/users, GET /events, POST /user_management/authenticate",
+    "organization_id": (
+        "GET /user_management/users, GET /events, POST /user_management/authenticate,"
+        " GET /user_management/invitations, POST /user_management/invitations"
+    ),
+    "role_slug": "POST /user_management/invitations",
     "organization": "GET /user_management/users",
-    "invitation_token": "POST /user_management/authenticate",
     "code_verifier": "POST /user_management/authenticate",
-    "radar_auth_attempt_id": "POST /user_management/authenticate",
+    "radar_auth_attempt_id": "POST /user_management/authenticate, POST /user_management/magic_auth",
+    "link_authorization_code": "POST /user_management/authenticate",
     "totp_secret": "POST /auth/factors/enroll",
 }
 # Parameters that are accepted without an effect, and why that is safe.
 IGNORED_PARAMETERS: Final = {
     "ip_address, user_agent": (
-        "POST /user_management/users",
+        "POST /user_management/users, POST /user_management/magic_auth",
         "Stored only with a session, at sign-in. Nothing is decided by them.",
     ),
     "device_id": (
@@ -92,7 +77,7 @@ IGNORED_PARAMETERS: Final = {
         "Informational; sessions have no `device_id`, which their responses show.",
     ),
     "signals_id": (
-        "POST /user_management/users, POST /user_management/authenticate",
+        "POST /user_management/users, POST /user_management/magic_auth, POST /user_management/authenticate",
         "Input of Radar's bot detection, which is optional at WorkOS too. There is no Radar here.",
     ),
     "session": (

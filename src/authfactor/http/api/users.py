@@ -46,6 +46,16 @@ async def delete_user(request: Request) -> Response:
     return await request.administer(unit, None, "user.delete", request.ids[0])
 
 
+async def list_identities(request: Request) -> Response:
+    """List a user's identities at social providers: this server has none."""
+    unit = request.af.users.get(request.environment, request.ids[0])
+    return await request.read(unit, _no_identities)
+
+
+def _no_identities(_: object) -> list[responses.IdentityObject]:
+    return []
+
+
 ROUTES = [
     Route(
         "POST",
@@ -107,6 +117,16 @@ ROUTES = [
         delete_user,
         200,
         "Delete a user",
+        refusals=(404,),
+        tag=USERS,
+    ),
+    Route(
+        "GET",
+        "/user_management/users/{user_id}/identities",
+        list_identities,
+        200,
+        "List identities",
+        gives=list[responses.IdentityObject],
         refusals=(404,),
         tag=USERS,
     ),

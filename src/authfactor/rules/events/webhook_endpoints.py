@@ -23,6 +23,7 @@ KIND: Final = "Webhook Endpoint"
 OWN_EVENTS: Final = frozenset(
     {
         event_log.MFA_FAILED,
+        event_log.EMAIL_VERIFICATION_FAILED,
         event_log.FACTOR_ENROLLED,
         event_log.FACTOR_ACTIVATED,
         event_log.FACTOR_RENAMED,

@@ -1,9 +1,7 @@
 """Environments and their API keys: tenants, and authentication of their requests."""
 
 import hashlib
-import re
 from typing import Final, Protocol
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -23,8 +21,8 @@ from authfactor.models import (
 from authfactor.rules.authentication.opaque_tokens import random_token
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
+from authfactor.rules.tenants.page_urls import check_redirect, check_sign_in
 from authfactor.rules.unit import InstallationScope, Scope, installation_unit, unit
-from authfactor.settings import is_loopback
 from authfactor.store import Store, Unit
 from authfactor.wire import timestamps
 from authfactor.wire.events import ChangedPolicy
@@ -33,40 +31,14 @@ KEY_PREFIX: Final = "sk_"
 # Cached callers: every worker refuses a revoked key within a second.
 CALLER_TTL_MS: Final = 900
 MAX_CACHED: Final = 4096
-# The characters of a URL (RFC 3986 section 2); all others are percent-encoded.
-_URL: Final = re.compile(r"[A-Za-z0-9._~:/?@!$&'()*+,;=%\[\]-]+")
 MAX_DEVICE_DAYS: Final = 90
+# Emails are verified where that is possible; environments of older releases go on as they are.
+_NEW: Final = '{"sign_in":{"verify_email":"with_mail"}}'
 
 
 def options_of(environment: Environment) -> EnvironmentOptions:
     """Decode an environment's options."""
     return msgspec.json.decode(environment.options, type=EnvironmentOptions)
-
-
-def check_redirect(url: str) -> str:
-    """Return a URL to which pages may redirect, unchanged: it is later compared as a whole.
-
-    Allowed are HTTPS, plain HTTP on this machine, and an app's own scheme, which contains a dot (RFC 8252
-    section 7.1). Raises `InvalidRequest`.
-    """
-    if not _may_redirect(url):
-        text = (
-            f"page_redirects: '{url[:200]}' must be an https URL without user name and fragment"
-            " (or http on this machine, or an app's own scheme such as org.example.app:/done)."
-        )
-        raise InvalidRequest(Item("page_redirects", "page_redirect_invalid", text))
-    return url
-
-
-def _may_redirect(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # brackets that hold no IPv6 address
-        return False
-    own = "." in parts.scheme and not parts.netloc
-    web = parts.scheme == "https" and bool(parts.hostname)
-    written = bool(_URL.fullmatch(url)) and "@" not in parts.netloc and not parts.fragment
-    return written and (own or web or is_loopback(url))
 
 
 class DeviceTerms(Protocol):
@@ -147,7 +119,7 @@ class Environments:
     ) -> Environment:
         chosen, now = client_id or self._new_id(ids.CLIENT), scope.now
         number = await scope.tx.environments.next_number()
-        environment = Environment(number, chosen, name, team_name, mfa_policy, "{}", now, now)
+        environment = Environment(number, chosen, name, team_name, mfa_policy, _NEW, now, now)
         if not await scope.tx.environments.insert(environment):
             raise errors.Conflict(
                 "environment_exists", f"An environment '{name}' or '{chosen}' already exists."
@@ -190,6 +162,7 @@ class Environments:
             check_redirect(url)
         if options is not None:
             _check_device_days(options.trusted_device_days)
+            check_sign_in(options.sign_in)
         given = {
             "name": name,
             "team_name": team_name,
