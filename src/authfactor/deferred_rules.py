@@ -166,7 +166,7 @@ class DeferredRules:
 
         return AuthenticatorMetadata(self.clock)
 
-    @cached_property
+    @functools.cached_property
     def email_flows(self) -> "EmailFlows":
         """Flows that send mail."""
         from authfactor.rules.email_flows.flows import EmailFlows  # noqa: PLC0415 - when mail is sent
