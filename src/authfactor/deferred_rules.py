@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     from authfactor.rules.links.branding import Brandings
     from authfactor.rules.links.factor_pages import FactorPages
     from authfactor.rules.links.links import Links
+    from authfactor.rules.links.page_proofs import PageProofs
     from authfactor.rules.links.page_sessions import PageSessions
+    from authfactor.rules.links.passkey_enrollment import PasskeyEnrollment
     from authfactor.rules.links.trusted_browsers import TrustedBrowsers
     from authfactor.rules.maintenance.retention import Retention
     from authfactor.rules.messages.outbox import Messages
@@ -192,9 +194,25 @@ class DeferredRules:
             self.events,
             self.settings,
             self.factors,
-            self.challenges,
             lambda: self.recovery_codes,
+            self.page_proofs,
         )
+
+    @functools.cached_property
+    def page_proofs(self) -> "PageProofs":
+        """Proofs of a factor on hosted pages."""
+        from authfactor.rules.links.page_proofs import PageProofs  # noqa: PLC0415 - for pages alone
+
+        made_later = lambda: self.passkey_challenges, lambda: self.passkey_use
+        return PageProofs(self.challenges, self.settings, *made_later)
+
+    @functools.cached_property
+    def passkey_enrollment(self) -> "PasskeyEnrollment":
+        """Passkeys on the page of an enrollment link."""
+        from authfactor.rules.links.passkey_enrollment import PasskeyEnrollment  # noqa: PLC0415 - for pages alone
+
+        rules = self.passkeys, self.page_proofs, self.page_sessions
+        return PasskeyEnrollment(self.clock, self.settings, *rules)
 
     @functools.cached_property
     def trusted_browsers(self) -> "TrustedBrowsers":

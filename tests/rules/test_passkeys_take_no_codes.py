@@ -8,7 +8,6 @@ from authfactor.models import PageQuery
 from authfactor.otp import base32, totp
 from authfactor.rules.factors.factor_secrets import secret_row
 from authfactor.wire.clock_resync import ResyncFactor
-from authfactor.wire.links import CreateChallengeLink
 from tests.support.installation import Installation, Opener
 from tests.support.passkey_users import ORIGIN, authenticator, register
 
@@ -80,19 +79,3 @@ async def test_a_passkey_has_no_clock_to_resync(site: Installation) -> None:
         await site.af.run(site.af.clock_resync.resync(site.environment, made.factor.id, body))
     assert [item.code for item in caught.value.items] == ["factor_type_not_supported"]
     assert (await site.failures(user.id)).times == ()
-
-
-async def test_a_link_to_a_challenge_is_not_made_for_a_passkey(site: Installation) -> None:
-    user = await site.user()
-    made = await register(site, user, authenticator())
-    enrolled = await site.enroll(user)
-    await site.answer(enrolled, site.code(enrolled))
-    request = CreateChallengeLink(user_id=user.id, factor_id=made.factor.id)
-    with pytest.raises(InvalidRequest) as caught:
-        await site.af.run(site.af.links.create_challenge(site.environment, request))
-    assert [item.code for item in caught.value.items] == ["factor_type_not_supported"]
-    # The only active TOTP factor is meant.
-    issued = await site.af.run(
-        site.af.links.create_challenge(site.environment, CreateChallengeLink(user_id=user.id))
-    )
-    assert issued.link.factor_id == enrolled.factor.id

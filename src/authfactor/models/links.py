@@ -7,7 +7,7 @@ from authfactor.models.base import Record
 LinkPurpose = Literal["enrollment", "challenge", "factors"]
 """What the page of a link is for: enroll a factor, enter a code, manage all factors."""
 
-ProofMethod = Literal["totp", "recovery_code", "trusted_device"]
+ProofMethod = Literal["totp", "recovery_code", "trusted_device", "webauthn"]
 
 
 class LinkRecord(Record, frozen=True, gc=False):

@@ -4,6 +4,7 @@ from authfactor import errors
 from authfactor.http.pages.page_request import PageRequest
 from authfactor.http.telemetry.shared_counters import RECOVERED, RIGHT
 from authfactor.models import Verification
+from authfactor.rules.authentication.code_refusals import CODE_REFUSALS
 
 
 def locked(request: PageRequest, error: errors.TooManyAttempts) -> str:
@@ -20,15 +21,29 @@ def rejected(request: PageRequest, verification: Verification, *, counts_down: b
 
     `counts_down`: whether the attempts of this challenge are all that the page accepts.
     """
-    texts, left = request.texts, verification.attempts_remaining
+    texts, left, reason = request.texts, verification.attempts_remaining, verification.reason or ""
     if verification.locked_until is not None:
         return texts("code.locked", wait=texts.duration(verification.locked_until - request.af.clock()))
     if counts_down and left == 0:
         return texts("code.used_up")
-    text = texts(f"code.{verification.reason}")
+    if reason.startswith("webauthn_"):
+        return refused_passkey(request, reason)
+    text = texts(f"code.{reason}")
     if counts_down and left and verification.reason != "code_malformed":
         text = f"{text} {texts('code.left', count=left)}"
     return text
+
+
+def refused_passkey(request: PageRequest, reason: str) -> str:
+    """Return a sentence on why a passkey was refused and what to do."""
+    name = f"passkeys.refused.{reason.removeprefix('webauthn_')}"
+    return request.texts(name if name in request.texts else "passkeys.refused.other")
+
+
+def error_code_of(verification: Verification) -> str:
+    """Return the code that the API would answer to a rejected proof, for the log."""
+    refusal = CODE_REFUSALS.get(verification.reason or "code_mismatch", CODE_REFUSALS["code_mismatch"])
+    return refusal[0]
 
 
 def verdict_of(verification: Verification | None) -> str | None:

@@ -10,14 +10,13 @@ as long as the page session lasts.
 from typing import Any, Final
 
 from authfactor import errors
-from authfactor.http.pages import code_problems, setup_secret, trusted_browser_cookie
+from authfactor.http.pages import code_problems, passkey_parts, setup_secret, trusted_browser_cookie
 from authfactor.http.pages.browser_security import Cookie
 from authfactor.http.pages.page_branding import page_branding
 from authfactor.http.pages.page_request import PageRequest
 from authfactor.http.response import Response
-from authfactor.http.telemetry.shared_counters import LOCKED, TRUSTED, VERDICT_BY_REASON
+from authfactor.http.telemetry.shared_counters import LOCKED, TRUSTED, VERDICT_BY_REASON, WRONG
 from authfactor.models import LinkPurpose, LinkRecord, Verification
-from authfactor.rules.authentication.code_refusals import CODE_REFUSALS
 from authfactor.rules.links.page_sessions import CodeOutcome, PageSession, check_unopened
 from authfactor.rules.links.trusted_browsers import days_offered
 
@@ -63,8 +62,8 @@ async def show_step(request: PageRequest) -> Response:
 
 
 async def submit_code(request: PageRequest) -> Response:
-    """Check the submitted code; a valid one redirects to the application, or first to the recovery codes."""
-    code = request.form().get("code", "")
+    """Check the submitted proof; a valid one redirects to the application, or first to the recovery codes."""
+    code = await passkey_parts.proof(request)
     secret = request.page_secret()
     try:
         outcome = await request.af.run(request.af.page_sessions.verify(request.ids[0], secret, code))
@@ -118,8 +117,8 @@ def _render_step(
         # Enrollment continues with a new challenge, so its attempts are not shown.
         problem = code_problems.rejected(request, verification, counts_down=link.purpose == "challenge")
         ended = _is_exhausted(link, verification)
-        verdict = VERDICT_BY_REASON[verification.reason]
-        error_code = CODE_REFUSALS[verification.reason or "code_mismatch"][0]
+        verdict = VERDICT_BY_REASON.get(verification.reason, WRONG)
+        error_code = code_problems.error_code_of(verification)
     names: dict[str, Any] = {
         "link": link,
         "factor": factor,
@@ -133,10 +132,15 @@ def _render_step(
     if page_session.is_done:
         return request.render("link/done.html", offers_codes=page_session.offers_codes, **names)
     status = 200 if problem is None else 422
+    names["form_target"] = link.return_to
     if link.purpose == "challenge":
-        return request.render("link/challenge.html", status=status, form_target=link.return_to, **names)
+        names |= passkey_parts.names(
+            page_session.passkey_options, page_session.unknown_passkey, problem, verification
+        )
+        return request.render("link/challenge.html", status=status, **names)
     names |= setup_secret.names(request, page_session)
-    return request.render("link/enroll.html", status=status, form_target=link.return_to, back=None, **names)
+    names["offers_passkey"] = passkey_parts.are_usable(request, page_session)
+    return request.render("link/enroll.html", status=status, back=None, **names)
 
 
 def _is_exhausted(link: LinkRecord, verification: Verification) -> bool:

@@ -5,6 +5,7 @@ from typing import Final
 from authfactor.http.pages.console.routes import ROUTES as CONSOLE
 from authfactor.http.pages.deferred_pages import file, page
 
+_PASSKEY: Final = "/enroll/{link_id}/passkey"
 _FACTORS: Final = "/factors/{link_id}"
 
 ROUTES: Final = [
@@ -18,6 +19,10 @@ ROUTES: Final = [
     page("POST", "/link/{token}", "link_pages.open_link", "Open a link"),
     page("GET", "/enroll/{link_id}", "link_pages.show_step", "Enroll in a factor"),
     page("POST", "/enroll/{link_id}", "link_pages.submit_code", "Confirm a factor"),
+    page("GET", _PASSKEY, "passkey_enrollment.go_back", "Enroll in a factor"),
+    page("POST", _PASSKEY, "passkey_enrollment.add", "Create a passkey"),
+    page("GET", f"{_PASSKEY}/confirm", "passkey_enrollment.go_back", "Enroll in a factor"),
+    page("POST", f"{_PASSKEY}/confirm", "passkey_enrollment.confirm", "Confirm with another factor"),
     page("POST", "/enroll/{link_id}/recovery-codes", "recovery_code_pages.make_codes", "Make recovery codes"),
     page("POST", "/enroll/{link_id}/recovery-codes.txt", "recovery_code_pages.download_codes", "Download"),
     page("GET", "/challenge/{link_id}", "link_pages.show_step", "Enter a code"),

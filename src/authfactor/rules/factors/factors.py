@@ -295,9 +295,9 @@ class Factors:
                 raise InvalidRequest(_ENROLLED, message="Validation failed: this factor already exists.")
         return [factor.id for factor in factors]
 
-    async def enforce_limit(self, scope: Scope, user_id: str) -> None:
-        """Raise `InvalidRequest` if a user, who is locked, has as many factors as a user may have."""
-        await self._enforce_limit(scope, user_id, await _ids(scope, user_id))
+    async def enforce_limit(self, scope: Scope, user_id: str, other_than: str | None = None) -> None:
+        """Raise `InvalidRequest` if a user, who is locked, has as many other factors as a user may have."""
+        await self._enforce_limit(scope, user_id, [n for n in await _ids(scope, user_id) if n != other_than])
 
     async def _enforce_limit(self, scope: Scope, user_id: str, known: list[str]) -> None:
         """Delete a user's pending factors that have expired; raise `InvalidRequest` at the limit.

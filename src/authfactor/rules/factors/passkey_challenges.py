@@ -1,7 +1,7 @@
 """Challenges that a passkey answers: their options, and the assertion in place of a code (decision 0047)."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -11,7 +11,7 @@ from authfactor.models import ChallengeRecord, Clock, Environment, FactorRecord,
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors import challenge_state
-from authfactor.rules.factors.passkey_settings import relying_party_of
+from authfactor.rules.factors.passkey_settings import relying_party_of, relying_party_of_pages
 from authfactor.rules.factors.passkey_use import PasskeyUse, StoredPasskey
 from authfactor.rules.unit import Scope, unit
 from authfactor.settings import Settings
@@ -20,6 +20,7 @@ from authfactor.webauthn import base64url, claims, options, responses
 from authfactor.webauthn.assertion_text import MAX_TEXT, import_parsers
 from authfactor.webauthn.ceremony import AssertionExpected
 from authfactor.webauthn.refusals import CeremonyRefused, malformed
+from authfactor.webauthn.relying_party import RelyingParty
 from authfactor.webauthn.responses import AssertionResponse
 from authfactor.wire.events import RefusedAttempt
 
@@ -71,14 +72,31 @@ class PasskeyChallenges:
             settings = relying_party_of(scope.environment, self._settings)
         except errors.InvalidRequest:
             return challenge  # a recovery code still answers it
-        known = [
-            options.KnownCredential(each.credential_id, tuple(each.transports.split()))
-            for each in await scope.tx.passkeys.of_user(scope.number, factor.user_id or "")
-            if each.rp_id == settings.rp_id
-        ]
+        known = await _known(scope, settings, factor.user_id or "")
+        return msgspec.structs.replace(challenge, public_key=self._options(scope, settings, challenge, known))
+
+    async def options_on_page(
+        self, scope: Scope, challenge: ChallengeRecord, user_id: str
+    ) -> dict[str, Any] | None:
+        """Return options for a hosted page, whose challenge of any factor a passkey of the user may answer.
+
+        None if the user has none, or browsers would not use them there.
+        """
+        settings = relying_party_of_pages(scope.environment, self._settings)
+        known = [] if settings is None else await _known(scope, settings, user_id)
+        if settings is None or not known or challenge_state.stale(challenge, scope.now) is not None:
+            return None
+        return self._options(scope, settings, challenge, known)
+
+    def _options(
+        self,
+        scope: Scope,
+        settings: RelyingParty,
+        challenge: ChallengeRecord,
+        known: list[options.KnownCredential],
+    ) -> dict[str, Any]:
         signed = bytes.fromhex(self._vault.digest(_PURPOSE, _bound(scope, challenge.id)))
-        made = options.request_options(settings, signed, known)
-        return msgspec.structs.replace(challenge, public_key=made)
+        return options.request_options(settings, signed, known)
 
     @unit
     async def get(self, scope: Scope, challenge_id: str) -> ChallengeRecord:
@@ -93,18 +111,21 @@ class PasskeyChallenges:
         """Check an assertion as `verify` does, as a unit."""
         return await self.verify(scope, challenge_id, text, emit=True)
 
-    async def verify(self, scope: Scope, challenge_id: str, text: str, *, emit: bool) -> Verification:
+    async def verify(
+        self, scope: Scope, challenge_id: str, text: str, *, emit: bool, on_page: bool = False
+    ) -> Verification:
         """Check an assertion. A wrong one is a result: it costs a try of the challenge and locks no user.
 
-        Nothing is repeated: of any number of requests with one assertion, one closes the challenge. Raises
-        `NotFound`, `ChallengeExpired`, `ChallengeAlreadyVerified`, `TooManyAttempts` and `SessionEnded`.
+        Nothing is repeated: of any number of requests with one assertion, one closes the challenge.
+        `on_page`: a challenge of a hosted page takes a passkey whatever factor it is of. Raises `NotFound`,
+        `ChallengeExpired`, `ChallengeAlreadyVerified`, `TooManyAttempts` and `SessionEnded`.
         """
         found = await scope.tx.challenges.with_factor(scope.number, challenge_id)
         if found is None:
             raise errors.NotFound("Authentication Challenge", challenge_id)
         challenge, factor = found
         challenge_state.require_open(challenge, scope.now)
-        if factor.is_totp:
+        if factor.is_totp and not on_page:
             return await challenge_state.refuse_malformed(scope, challenge, factor, self._settings)
         limit = self._settings.attempts_per_challenge
         if not await scope.tx.challenges.charge(scope.number, challenge_id, limit):
@@ -184,6 +205,14 @@ def _read(text: str) -> AssertionResponse:
     if len(raw) > MAX_TEXT:
         raise malformed(f"The assertion is longer than {MAX_TEXT} bytes.")
     return responses.read_assertion(raw)
+
+
+async def _known(scope: Scope, settings: RelyingParty, user_id: str) -> list[options.KnownCredential]:
+    return [
+        options.KnownCredential(each.credential_id, tuple(each.transports.split()))
+        for each in await scope.tx.passkeys.of_user(scope.number, user_id)
+        if each.rp_id == settings.rp_id
+    ]
 
 
 def _bound(scope: Scope, challenge_id: str) -> str:

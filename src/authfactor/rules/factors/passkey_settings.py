@@ -19,6 +19,19 @@ def relying_party_of(environment: Environment, settings: Settings) -> RelyingPar
     return _checked(environment.team_name, options_of(environment).webauthn, settings)
 
 
+def relying_party_of_pages(environment: Environment, settings: Settings) -> RelyingParty | None:
+    """Return an environment's settings if the hosted pages, which are at the base URL, may ask for passkeys.
+
+    Otherwise None: browsers refuse them there, or the environment does not list the pages' origin.
+    """
+    try:
+        found = relying_party_of(environment, settings)
+    except InvalidRequest:
+        return None
+    (pages,) = relying_party.for_base_url(settings.base_url, found.rp_name).origins
+    return found if pages in found.origins else None
+
+
 def check(team_name: str, given: dict[str, Any], settings: Settings) -> None:
     """Check settings before they are stored. Raises `InvalidRequest`."""
     _checked(team_name, given, settings)

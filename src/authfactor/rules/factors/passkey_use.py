@@ -14,7 +14,7 @@ from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors.factor_secrets import secret_row
 from authfactor.rules.factors.passkey_settings import known_model
 from authfactor.rules.factors.sealed_passkey import SealedPasskey
-from authfactor.rules.unit import Scope
+from authfactor.rules.unit import InstallationScope, Scope
 from authfactor.webauthn import ceremony, claims
 from authfactor.webauthn.ceremony import (
     NOT_LOOKED_UP,
@@ -30,6 +30,8 @@ from authfactor.wire.events import SuspectPasskey
 
 # How often another assertion of the same passkey may come first.
 _RACES: Final = 5
+# The number of the console's own environment, which has no row.
+_CONSOLE: Final = 0
 _SUSPECT: Final = "webauthn_counter_not_growing"
 
 
@@ -81,6 +83,17 @@ class PasskeyUse:
             sealed.trust,
         )
         return StoredPasskey(passkey, factor, credential, await known_model(scope, settings, sealed.aaguid))
+
+    async def is_unknown(self, scope: InstallationScope, rp_id: str, credential_id: bytes) -> bool:
+        """Return whether no environment, nor the console, has a passkey with this credential id.
+
+        A page that tells the browser so makes it delete the passkey, and environments may share an RP ID.
+        """
+        numbers = [_CONSOLE, *(each.number for each in await scope.tx.environments.all())]
+        for number in numbers:
+            if await scope.tx.passkeys.by_credential(number, rp_id, credential_id) is not None:
+                return False
+        return True
 
     def judge(
         self,

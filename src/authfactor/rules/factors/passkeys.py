@@ -2,6 +2,8 @@
 
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from authfactor import errors
 from authfactor.crypto.vault import Vault
 from authfactor.errors import InvalidRequest, Item
@@ -73,24 +75,28 @@ class Passkeys:
         return relying_party_of(environment, self._settings)
 
     def begin(
-        self, environment: Environment, user_id: str, name: str | None = None
+        self, environment: Environment, user_id: str, name: str | None = None, replaced: str | None = None
     ) -> Unit[PasskeyRegistration]:
-        """Open a registration. Raises `InvalidRequest`; the unit raises `NotFound`, and it at the limit."""
+        """Open a registration; `replaced` is a factor that goes when it is finished.
+
+        Raises `InvalidRequest`; the unit raises `NotFound`, and `InvalidRequest` at the limit.
+        """
         settings = self.settings_of(environment)
         if name is not None and not (0 < len(name.strip()) <= MAX_NAME and name.isprintable()):
             text = f"name: 1 to {MAX_NAME} characters, all of them visible."
             raise InvalidRequest(Item("name", "name_invalid", text))
-        return self._begin(environment, user_id, None if name is None else name.strip(), settings)
+        kept = None if name is None else name.strip()
+        return self._begin(environment, user_id, kept, settings, replaced)
 
     @unit
     async def _begin(
-        self, scope: Scope, user_id: str, name: str | None, settings: RelyingParty
+        self, scope: Scope, user_id: str, name: str | None, settings: RelyingParty, replaced: str | None
     ) -> PasskeyRegistration:
         passkeys = scope.tx.passkeys
         user = await scope.tx.users.lock(scope.number, user_id)
         if user is None:
             raise errors.NotFound("User", user_id)
-        await self._factors.enforce_limit(scope, user_id)
+        await self._factors.enforce_limit(scope, user_id, replaced)
         handle = await passkeys.handle_of(scope.number, user_id)
         if handle is None:
             handle = self._entropy(options.USER_HANDLE_BYTES)
@@ -124,19 +130,25 @@ class Passkeys:
         return await scope.tx.passkeys.of_factor(scope.number, factor_id)
 
     def finish(
-        self, environment: Environment, user_id: str, registration_id: str, credential: bytes
+        self,
+        environment: Environment,
+        user_id: str,
+        registration_id: str,
+        credential: bytes,
+        name: str | None = None,
     ) -> Unit[RegisteredPasskey]:
         """Store the passkey of a browser's response, active at once. A refused response leaves it open.
 
-        Raises `InvalidRequest` with the reason. The unit raises it too, `NotFound`, `ChallengeExpired` and
-        `ChallengeAlreadyVerified`.
+        `name`: from a page on which the user typed it beside the response, of which what cannot be one is
+        left out, because the browser has the passkey already. Raises `InvalidRequest` with the reason. The
+        unit raises it too, `NotFound`, `ChallengeExpired` and `ChallengeAlreadyVerified`.
         """
         settings = self.settings_of(environment)
         try:
             response = responses.read_registration(credential)
         except CeremonyRefused as refusal:
             raise _refused(refusal) from refusal
-        return self._finish(environment, user_id, registration_id, response, settings)
+        return self._finish(environment, user_id, registration_id, response, settings, _cleaned(name))
 
     @unit
     async def _finish(
@@ -146,6 +158,7 @@ class Passkeys:
         registration_id: str,
         response: RegistrationResponse,
         settings: RelyingParty,
+        name: str | None,
     ) -> RegisteredPasskey:
         user = await scope.tx.users.lock(scope.number, user_id)
         opened = await scope.tx.passkeys.ceremony(scope.number, registration_id)
@@ -162,6 +175,7 @@ class Passkeys:
                 raise errors.ChallengeExpired(opened.id, opened.expires_at)
             raise errors.ChallengeAlreadyVerified(opened.id)
         await self._factors.enforce_limit(scope, user_id)
+        opened = opened if name is None else msgspec.structs.replace(opened, name=name)
         registered = self._record(scope, opened, user.email, settings, made, known)
         if not await scope.tx.passkeys.insert(scope.number, registered.factor, registered.passkey):
             # Rolls back: the registration stays open.
@@ -211,6 +225,12 @@ class Passkeys:
             product=product_name(made.aaguid, None if known.model is None else known.model.description),
         )
         return RegisteredPasskey(factor, passkey)
+
+
+def _cleaned(name: str | None) -> str | None:
+    """Return what can be kept of a name that is shown again, at most `MAX_NAME` characters; None: nothing."""
+    visible = "".join(each for each in name or "" if each.isprintable()).strip()
+    return visible[:MAX_NAME].strip() or None
 
 
 def _refused(refusal: CeremonyRefused) -> InvalidRequest:

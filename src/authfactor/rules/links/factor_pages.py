@@ -103,7 +103,7 @@ class FactorPages:
             await self._devices(inside, user_id) if is_allowed(inside.environment) else None,
             await tx.sign_in_history.newest(number, user_id, inside.now, since, HISTORY_LENGTH),
             await tx.sign_in_history.count_others(number, user_id, inside.now, since, current),
-            is_confirmed=_is_confirmed(page_session.link, inside.now) or not _active(factors),
+            is_confirmed=is_confirmed(page_session.link, inside.now) or not _active(factors),
             is_full=len(factors) >= self._settings.max_factors_per_user,
         )
 
@@ -119,7 +119,7 @@ class FactorPages:
         page_session, inside = await _load(scope, link_id, secret)
         found = await inside.tx.factors.details_of_user(inside.number, page_session.user.id)
         active = _active_by_use(found)
-        if not active or _is_confirmed(page_session.link, inside.now):
+        if not active or is_confirmed(page_session.link, inside.now):
             return CodeOutcome(page_session, None)
         chosen = [factor for factor in active if factor_id in {"", factor.id}]
         if not chosen:
@@ -295,7 +295,7 @@ class FactorPages:
             raise errors.LinkUnknown
 
     async def _require_confirmed(self, scope: Scope, page_session: PageSession) -> None:
-        if _is_confirmed(page_session.link, scope.now):
+        if is_confirmed(page_session.link, scope.now):
             return
         if _active(await scope.tx.factors.of_user(scope.number, page_session.user.id)):
             raise ConfirmationRequired
@@ -312,7 +312,7 @@ class FactorPages:
         return [each.id for each in found] == [factor.id]
 
 
-def _is_confirmed(link: LinkRecord, now: int) -> bool:
+def is_confirmed(link: LinkRecord, now: int) -> bool:
     """Return whether a code was right moments ago; a clock that was set back must not stretch that."""
     return link.confirmed_at is not None and 0 <= now - link.confirmed_at < CONFIRMATION_LIFE
 

@@ -123,7 +123,11 @@ class Links:
         remember_device: bool,
     ) -> IssuedLink:
         await self._check_subject(scope, user_id, session_id)
-        factor_id = _requested_factor(await scope.tx.factors.of_user(scope.number, user_id), factor_id)
+        found = await scope.tx.factors.of_user(scope.number, user_id)
+        passkeys = [factor.id for factor in found if not factor.is_totp]
+        if passkeys:
+            passkeys = await self._usable_on_page(scope, user_id)
+        factor_id = _requested_factor(found, passkeys, factor_id)
         link = self._new(
             scope,
             "challenge",
@@ -177,6 +181,14 @@ class Links:
             raise errors.NotFound("Session", session_id)
         if not session_state.is_alive(session, self._settings, scope.now):
             raise errors.SessionEnded(session_id)
+
+    async def _usable_on_page(self, scope: Scope, user_id: str) -> list[str]:
+        """Return the ids of a user's factors that are passkeys for which the page can ask."""
+        from authfactor.rules.factors.passkey_settings import relying_party_of_pages  # noqa: PLC0415 - when there are some
+
+        settings = relying_party_of_pages(scope.environment, self._settings)
+        known = [] if settings is None else await scope.tx.passkeys.of_user(scope.number, user_id)
+        return [each.factor_id for each in known if settings is not None and each.rp_id == settings.rp_id]
 
     def _check_base_url(self) -> None:
         if not self._settings.base_url_is_safe:
@@ -262,19 +274,30 @@ def _return_to(
     return f"{return_to}{separator}state={quote(state, safe='')}"
 
 
-def _requested_factor(found: list[FactorRecord], factor_id: str | None) -> str:
-    """Return the id of the factor that a challenge link is for: the one given, else the only active one."""
+def _requested_factor(found: list[FactorRecord], passkeys: list[str], factor_id: str | None) -> str:
+    """Return the id of the factor that a challenge link is for, by `passkeys` that the page can ask for.
+
+    The one given, else the only active app, else a passkey. Any passkey of the user's may answer, also where
+    an app is asked for.
+    """
     active = [factor.id for factor in found if factor.activated_at is not None and factor.is_totp]
     if factor_id:
         if factor_id not in {factor.id for factor in found}:
             raise errors.NotFound("Authentication Factor", factor_id)
+        if factor_id in passkeys:
+            return factor_id
         if not next(factor.is_totp for factor in found if factor.id == factor_id):
-            text = "factor_id: the page asks for one-time codes only."
+            text = (
+                "factor_id: browsers do not use this passkey on the hosted pages. List the origin of this"
+                " server's URL in webauthn.origins of the environment, under the rp_id of the passkey."
+            )
             raise InvalidRequest(Item("factor_id", "factor_type_not_supported", text))
         if factor_id not in active:
             text = "factor_id: this factor has never been verified. Enroll it first."
             raise InvalidRequest(Item("factor_id", "factor_not_active", text))
         return factor_id
+    if not active and passkeys:
+        return passkeys[0]
     if not active:
         raise errors.Conflict("no_active_factor", "The user has no active factor. Enroll one first.")
     if len(active) > 1:

@@ -5,7 +5,7 @@ conditional write that binds it to a new page session; later requests to open it
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from authfactor import errors
 from authfactor.crypto.vault import Vault
@@ -28,10 +28,10 @@ from authfactor.otp import base32, key_uri
 from authfactor.rules.authentication.opaque_tokens import random_token
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
-from authfactor.rules.factors.challenges import Challenges
 from authfactor.rules.factors.factor_secrets import secret_row
 from authfactor.rules.factors.factors import Factors
 from authfactor.rules.links.links import hash_of
+from authfactor.rules.links.page_proofs import PageProofs, UnknownPasskey, method_of
 from authfactor.rules.unit import InstallationScope, Scope, installation_unit, unit
 from authfactor.settings import Settings
 from authfactor.store import Store, Unit
@@ -50,6 +50,8 @@ class PageSession(NamedTuple):
     """A link with everything that its page shows; `factor` is the one that it enrolls or asks about.
 
     `offers_codes`: the page offers recovery codes, to a user who has just enrolled and has none.
+    `passkey_options`: with which the page of a challenge also asks for a passkey, as JSON. `unknown_passkey`:
+    one that was tried, which the browser may delete.
     """
 
     link: LinkRecord
@@ -58,6 +60,8 @@ class PageSession(NamedTuple):
     user: UserRecord
     factor: FactorRecord | None = None
     offers_codes: bool = False
+    passkey_options: dict[str, Any] | None = None
+    unknown_passkey: UnknownPasskey | None = None
 
     @property
     def is_done(self) -> bool:
@@ -76,7 +80,7 @@ class SetupSecret(NamedTuple):
 
 
 class CodeOutcome(NamedTuple):
-    """The result of a code; `verification` None: the page was done already."""
+    """The result of a proof; `verification` None: the page was done already."""
 
     page_session: PageSession
     verification: Verification | None
@@ -93,8 +97,8 @@ class PageSessions:
         log: EventLog,
         settings: Settings,
         factors: Factors,
-        challenges: Challenges,
         recovery_codes: "Callable[[], RecoveryCodeSets]",
+        proofs: PageProofs,
     ) -> None:
         """Keep the collaborators; time and randomness come from `clock` and `entropy` alone."""
         self._clock = clock
@@ -103,8 +107,9 @@ class PageSessions:
         self._log = log
         self._settings = settings
         self._factors = factors
-        self._challenges = challenges
+        self._challenges = proofs.challenges
         self._recovery_codes = recovery_codes
+        self._proofs = proofs
 
     @installation_unit
     async def find(self, scope: InstallationScope, token: str) -> PageSession:
@@ -160,7 +165,7 @@ class PageSessions:
         Raises `LinkUnknown` for the secret of any other session, and `LinkExpired`.
         """
         page_session = await self._load_open(scope, link_id, secret)
-        return await self._with_offer(scope, page_session)
+        return await self._with_passkeys(scope, await self._with_offer(scope, page_session))
 
     def secret_of(self, page_session: PageSession) -> SetupSecret:
         """Unseal the secret of a factor that its page session still has to confirm.
@@ -186,15 +191,23 @@ class PageSessions:
             return CodeOutcome(await self._with_offer(scope, page_session), None)
         inside = scope.within(page_session.environment)
         challenge = await self._challenge(inside, page_session.link)
-        verification = await self._challenges.check(inside, challenge.id, code)
-        if verification.valid:
-            recovered = verification.recovery_codes_remaining is not None
-            method: ProofMethod = "recovery_code" if recovered else "totp"
-            await scope.tx.links.complete(inside.number, link_id, scope.now, method)
-            link = await scope.tx.links.by_id(inside.number, link_id) or page_session.link
-            await self._emit(inside, event_log.LINK_COMPLETED, link)
-            page_session = await self._with_offer(scope, page_session._replace(link=link))
-        return CodeOutcome(page_session, verification)
+        if page_session.link.purpose == "enrollment":
+            # Nothing but the app's first code activates it.
+            verification, unknown = await self._challenges.check(inside, challenge.id, code), None
+        else:
+            verification, unknown = await self._proofs.check(inside, challenge.id, code)
+        if not verification.valid:
+            page_session = await self._with_passkeys(scope, page_session)
+            return CodeOutcome(page_session._replace(unknown_passkey=unknown), verification)
+        link = await self.complete(inside, page_session.link, method_of(code, verification))
+        return CodeOutcome(await self._with_offer(scope, page_session._replace(link=link)), verification)
+
+    async def complete(self, scope: Scope, link: LinkRecord, method: ProofMethod) -> LinkRecord:
+        """Complete a link by a kind of proof; return it as it is then."""
+        await scope.tx.links.complete(scope.number, link.id, scope.now, method)
+        link = await scope.tx.links.by_id(scope.number, link.id) or link
+        await self._emit(scope, event_log.LINK_COMPLETED, link)
+        return link
 
     @installation_unit
     async def make_recovery_codes(
@@ -222,16 +235,18 @@ class PageSessions:
         """Return the challenge for the next code. Raises `LinkUnknown`, `LinkUsed` and `LinkExpired`.
 
         An enrollment gets a new challenge when the attempts of the old one are used up, because the page
-        shows the secret anyway. The count of the user's wrong codes continues.
+        shows the secret anyway, and when the old one was for another factor, which had to be proven first.
+        The count of the user's wrong codes continues.
         """
         challenge = await scope.tx.challenges.by_id(scope.number, link.challenge_id or "")
         if challenge is None:
             raise errors.LinkUnknown
-        if challenge.verified_at is not None:
+        is_other = challenge.factor_id != link.factor_id
+        if challenge.verified_at is not None and not is_other:
             raise errors.LinkUsed
-        used_up = challenge.attempts >= self._settings.attempts_per_challenge
+        used_up = is_other or challenge.attempts >= self._settings.attempts_per_challenge
         if link.purpose == "enrollment" and (used_up or challenge.expires_at <= scope.now):
-            challenge = await self._challenges.open(scope, challenge.factor_id)
+            challenge = await self._challenges.open(scope, link.factor_id or "")
             await scope.tx.links.attach(scope.number, link.id, challenge.factor_id, challenge.id)
         if challenge.expires_at <= scope.now:
             raise errors.LinkExpired
@@ -250,6 +265,16 @@ class PageSessions:
         offers = page_session.link.purpose == "enrollment" and page_session.is_done
         offers = offers and not await _has_codes(scope, page_session)
         return page_session._replace(offers_codes=offers)
+
+    async def _with_passkeys(self, scope: InstallationScope, page_session: PageSession) -> PageSession:
+        """Return the page session of a challenge with `passkey_options`."""
+        link = page_session.link
+        if link.purpose != "challenge" or page_session.is_done:
+            return page_session
+        challenge = await scope.tx.challenges.by_id(link.environment, link.challenge_id or "")
+        inside = scope.within(page_session.environment)
+        made = await self._proofs.passkey_options(inside, challenge, link.user_id)
+        return page_session._replace(passkey_options=made)
 
     async def _emit(self, scope: Scope, name: str, link: LinkRecord) -> None:
         await self._log.append(scope, name, link.user_id, wire.link_event_data(link))

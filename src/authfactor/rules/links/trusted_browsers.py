@@ -14,6 +14,8 @@ from authfactor.wire.events import UsedTrustedDevice
 from authfactor.wire.links import link_event_data
 
 MAX_SHOWN: Final = 512
+# A recovery code is for a lost phone.
+_TRUSTING: Final = frozenset({"totp", "webauthn"})
 
 
 class TrustedBrowsers:
@@ -59,13 +61,13 @@ class TrustedBrowsers:
         ip_address: str | None,
         user_agent: str | None,
     ) -> IssuedDeviceToken | None:
-        """Trust the browser whose user has just completed a link by a code of a factor.
+        """Trust the browser whose user has just completed a link by a factor.
 
         None: not offered, or completed by other means. Raises what opening the page raises.
         """
         page_session = await load_open(scope, link_id, secret, "challenge")
         link = page_session.link
-        if days_offered(page_session) is None or link.completed_at is None or link.method != "totp":
+        if days_offered(page_session) is None or link.completed_at is None or link.method not in _TRUSTING:
             return None
         inside = scope.within(page_session.environment)
         user = await scope.tx.users.lock(inside.number, link.user_id)
