@@ -61,6 +61,7 @@ DEVICES = (
 )
 BROWSERS = ("tests/http/pages/test_trusted_browsers.py", "tests/rules/test_trusted_browsers.py")
 PASSKEYS = ("tests/rules/test_passkey_registration.py", "-k", "sqlite")
+PASSKEY_PAGES = ("tests/rules/test_passkey_pages.py", "-k", "sqlite")
 REGISTERED = ("tests/unit/webauthn/test_registration.py",)
 ASSERTED = ("tests/unit/webauthn/test_assertion.py",)
 METADATA = ("tests/unit/webauthn/test_metadata_blob.py", "tests/unit/webauthn/test_attestation.py")
@@ -2551,9 +2552,65 @@ MUTANTS = [
     Mutant(
         "a recovery code trusts the browser",
         "rules/links/trusted_browsers.py",
-        ' or link.method != "totp":',
+        " or link.method not in _TRUSTING:",
         ":",
         BROWSERS,
+    ),
+    Mutant(
+        "a link alone registers a passkey beside a factor",
+        "rules/links/passkey_enrollment.py",
+        "if not is_confirmed(link, inside.now) and await _active(inside, page_session):",
+        "if False:",
+        PASSKEY_PAGES,
+    ),
+    Mutant(
+        "a link alone begins a passkey beside a factor",
+        "rules/links/passkey_enrollment.py",
+        "if active and not is_confirmed(page_session.link, inside.now):",
+        "if False:",
+        PASSKEY_PAGES,
+    ),
+    Mutant(
+        "the proof of a factor confirms the app that waits",
+        "rules/links/page_sessions.py",
+        "is_other = challenge.factor_id != link.factor_id",
+        "is_other = False",
+        PASSKEY_PAGES,
+    ),
+    Mutant(
+        "browsers delete passkeys that were refused",
+        "rules/links/page_proofs.py",
+        'if outcome.reason != "webauthn_credential_unknown":',
+        "if outcome.valid:",
+        PASSKEY_PAGES,
+    ),
+    Mutant(
+        "browsers delete passkeys of other environments",
+        "rules/factors/passkey_use.py",
+        "numbers = [_CONSOLE, *(each.number for each in await scope.tx.environments.all())]",
+        "numbers = [_CONSOLE]",
+        PASSKEY_PAGES,
+    ),
+    Mutant(
+        "pages ask for passkeys where their origin is not listed",
+        "rules/factors/passkey_settings.py",
+        "return found if pages in found.origins else None",
+        "return found",
+        PASSKEY_PAGES,
+    ),
+    Mutant(
+        "an app's challenge of the API takes a passkey",
+        "rules/factors/passkey_challenges.py",
+        "if factor.is_totp and not on_page:",
+        "if False:",
+        PASSKEY_PAGES,
+    ),
+    Mutant(
+        "every page may use passkeys",
+        "http/pages/browser_security.py",
+        'passkeys="(self)" if passkeys else "()"',
+        'passkeys="(self)"',
+        ("tests/http/pages/test_browser_security.py",),
     ),
     Mutant(
         "a passkey's registration is used twice",

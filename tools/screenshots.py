@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Literal
 
@@ -24,7 +25,8 @@ sys.path.insert(0, str(ROOT))
 
 from tests.support.browser_user import BrowserUser, Setting  # noqa: E402 - the same
 from tests.support.server_process import API_KEY, CLIENT_ID, Server  # noqa: E402 - the same
-from tests.support.web_application import application  # noqa: E402 - the path comes first
+from tests.support.virtual_authenticator import VirtualAuthenticator  # noqa: E402 - the same
+from tests.support.web_application import Application, application  # noqa: E402 - the path comes first
 
 USER_PASSWORD = secrets.token_urlsafe(16)
 SIZES = {390: 844, 1280: 860}
@@ -78,6 +80,27 @@ def challenging(page: Page, setting: Setting) -> Iterator[str]:
     page.context.clear_cookies()
     page.goto(link["url"])
     yield "link-used"
+
+
+def with_passkeys(page: Page, setting: Setting) -> Iterator[str]:
+    """A passkey beside an app, by links, with a virtual authenticator: offer, proof, creation, challenge."""
+    VirtualAuthenticator(page)
+    user = newcomer(setting, "lee")
+    user.open(page, user.link())
+    yield "enroll-offers-passkey"
+    page.get_by_role("button", name="Use a passkey instead").click()
+    page.locator("#name").fill("Work laptop")
+    yield "enroll-passkey"
+    page.get_by_role("button", name="Create the passkey").click()
+    page.get_by_role("status").wait_for()
+    yield "enroll-passkey-done"
+    user.enroll_by_api()
+    user.open(page, user.link())
+    page.get_by_role("button", name="Use a passkey instead").click()
+    page.locator("#code").wait_for()
+    yield "enroll-passkey-proof"
+    user.open(page, user.link("challenge"))
+    yield "challenge-passkey"
 
 
 def managing(page: Page, setting: Setting) -> Iterator[str]:
@@ -194,6 +217,27 @@ SCENES: dict[str, Scene] = {
 }
 
 
+PASSKEY_SCENES: dict[str, Scene] = {"passkeys": with_passkeys}
+
+
+@contextmanager
+def serving(host: str, app: Application) -> Iterator[Setting]:
+    """Run a server whose pages are on a host name of this machine."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server(
+            Path(folder) / "data", {"AUTHFACTOR_TEAM_NAME": "Acme", "AUTHFACTOR_DOCS_TRY": "true"}
+        )
+        # Known only once it has a port.
+        server._environment["AUTHFACTOR_BASE_URL"] = server.url.replace("127.0.0.1", host)  # noqa: SLF001
+        server.start()
+        try:
+            server.run("environments", "update", "default", "--page-redirect", f"{app.url}/welcome")
+            with server.client() as api:
+                yield Setting(api, server, app)
+        finally:
+            server.stop()
+
+
 def take(browser: Browser, setting: Setting, scene: Scene, into: Path) -> None:
     for width, height in SIZES.items():
         for scheme in SCHEMES:
@@ -222,23 +266,17 @@ def main() -> int:
         print("chromium is not on PATH", file=sys.stderr)
         return 1
     chosen.into.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, application() as app, sync_playwright() as playwright:
-        server = Server(
-            Path(folder) / "data", {"AUTHFACTOR_TEAM_NAME": "Acme", "AUTHFACTOR_DOCS_TRY": "true"}
-        )
-        server._environment["AUTHFACTOR_BASE_URL"] = server.url  # noqa: SLF001 - known only once it has a port
-        server.start()
-        try:
-            server.run("environments", "update", "default", "--page-redirect", f"{app.url}/welcome")
-            options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-            browser = playwright.chromium.launch(executable_path=chromium, args=options)
-            with server.client() as api:
-                for name, scene in SCENES.items():
-                    if chosen.only in name:
-                        take(browser, Setting(api, server, app), scene, chosen.into)
-            browser.close()
-        finally:
-            server.stop()
+    with application() as app, sync_playwright() as playwright:
+        options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=chromium, args=options)
+        # Browsers have passkeys on a host name only; the other pages do not offer them then.
+        for host, scenes in (("127.0.0.1", SCENES), ("localhost", PASSKEY_SCENES)):
+            wanted = {name: scene for name, scene in scenes.items() if chosen.only in name}
+            with serving(host, app) if wanted else nullcontext() as setting:
+                for scene in wanted.values():
+                    if setting is not None:
+                        take(browser, setting, scene, chosen.into)
+        browser.close()
     return 0
 
 

@@ -89,7 +89,7 @@ def factors(user: BrowserUser) -> list[dict[str, Any]]:
 
 def reasons(user: BrowserUser) -> list[str]:
     """Return why proofs of the user were refused, newest first."""
-    query = {"events": "authfactor.attempt_refused", "order": "desc", "limit": 100}
+    query: dict[str, str | int] = {"events": "authfactor.attempt_refused", "order": "desc", "limit": 100}
     found = fields(user.setting.api.get("/events", params=query), 200)["data"]
     return [each["data"]["reason"] for each in found if each["data"]["user_id"] == user.user_id]
 
@@ -154,14 +154,19 @@ def test_a_user_with_an_app_proves_it_before_a_passkey_and_has_both_then(
     assert bare.get_by_text("use passkeys here").count() == 0
 
 
-def test_without_scripts_or_passkeys_the_app_stays(user: BrowserUser, context: Contexts) -> None:
-    for options in ({"java_script_enabled": False}, {}):
-        page = context(**options).new_page()
-        if options == {}:
-            page.add_init_script("delete window.PublicKeyCredential")
-        user.open(page, user.link())
-        expect(page.get_by_role("button", name="Use a passkey instead")).to_be_hidden()
-        user.scan(page)
+def test_without_scripts_the_app_stays(user: BrowserUser, context: Contexts) -> None:
+    enroll_with_app(context(java_script_enabled=False).new_page(), user)
+
+
+def test_in_a_browser_without_passkeys_the_app_stays(user: BrowserUser, page: Page) -> None:
+    page.add_init_script("delete window.PublicKeyCredential")
+    enroll_with_app(page, user)
+
+
+def enroll_with_app(page: Page, user: BrowserUser) -> None:
+    user.open(page, user.link())
+    expect(page.get_by_role("button", name="Use a passkey instead")).to_be_hidden()
+    user.scan(page)
     user.type_code(page, user.code())
     user.return_to_application(page)
 

@@ -36,7 +36,7 @@ class CreateChallengeLink(RequestModel, frozen=True, gc=False):
 
     user_id: UserId = None
     factor_id: Annotated[
-        str | None, Meta(description="Needed only when the user has several active factors.")
+        str | None, Meta(description="Needed only when the user has several authenticator apps.")
     ] = None
     return_to: ReturnTo = None
     state: State = None
