@@ -1,4 +1,4 @@
-"""URLs of an application's own pages, to which this server redirects or links, and how users sign in there."""
+"""URLs of an application's own pages, and how users sign in there: checked when they are set."""
 
 import re
 from typing import Final
