@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from authfactor.rules.factors.passkey_use import PasskeyUse
     from authfactor.rules.factors.passkeys import Passkeys
     from authfactor.rules.factors.recovery_codes import RecoveryCodeSets
+    from authfactor.rules.hosted_sign_in.authorization_codes import AuthorizationCodes
+    from authfactor.rules.hosted_sign_in.authorizations import Authorizations
+    from authfactor.rules.hosted_sign_in.browser_sessions import BrowserSessions
+    from authfactor.rules.hosted_sign_in.sign_in_flows import SignInFlows
     from authfactor.rules.links.branding import Brandings
     from authfactor.rules.links.factor_pages import FactorPages
     from authfactor.rules.links.links import Links
@@ -174,6 +178,36 @@ class DeferredRules:
         from authfactor.rules.email_flows.flows import EmailFlows  # noqa: PLC0415 - when mail is sent
 
         return EmailFlows(self, lambda: self.messages)
+
+    @functools.cached_property
+    def browser_sessions(self) -> "BrowserSessions":
+        """Hosted sessions."""
+        from authfactor.rules.hosted_sign_in.browser_sessions import BrowserSessions  # noqa: PLC0415 - for browsers
+
+        return BrowserSessions(self.entropy, self.new_id, self.settings)
+
+    @functools.cached_property
+    def authorization_codes(self) -> "AuthorizationCodes":
+        """Authorization codes."""
+        from authfactor.rules.hosted_sign_in.authorization_codes import AuthorizationCodes  # noqa: PLC0415 - for hosted sign-in
+
+        return AuthorizationCodes(self.entropy)
+
+    @functools.cached_property
+    def sign_in_flows(self) -> "SignInFlows":
+        """Visits of the sign-in pages."""
+        from authfactor.rules.hosted_sign_in.sign_in_flows import SignInFlows  # noqa: PLC0415 - for browsers
+
+        made_with = self.clock, self.entropy, self.new_id, self.step_up
+        return SignInFlows(*made_with, self.browser_sessions, self.authorization_codes)
+
+    @functools.cached_property
+    def authorizations(self) -> "Authorizations":
+        """Answers to authorization requests."""
+        from authfactor.rules.hosted_sign_in.authorizations import Authorizations  # noqa: PLC0415 - for browsers
+
+        rules = self.browser_sessions, self.authorization_codes, self.sign_in_flows
+        return Authorizations(self.clock, self.settings, self.step_up, *rules)
 
     @functools.cached_property
     def links(self) -> "Links":

@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""The script of the pages, in Chromium with virtual authenticators: what it asks, and what it tells."""
-=======
 """The script passkeys.js on a page of its own: what it posts, offers and signals."""
->>>>>>> c0e3c73 (Let users answer and enroll with passkeys on link pages)
 
 from collections.abc import Iterator
 from typing import Any, Final

@@ -35,7 +35,8 @@ class SignInStart(Record, frozen=True, gc=False):
 class SessionRecord(Record, frozen=True, gc=False):
     """A user's session. `amr` holds authentication methods (RFC 8176), separated by spaces.
 
-    `trusted_device_id` is the device that was accepted instead of a second factor.
+    `trusted_device_id` is the device that was accepted instead of a second factor, `browser_session_id` the
+    hosted session it was made from. `client_kind` is `confidential` if its refresh needs the client's secret.
     """
 
     id: str
@@ -52,6 +53,8 @@ class SessionRecord(Record, frozen=True, gc=False):
     created_at: int
     updated_at: int
     trusted_device_id: str | None = None
+    browser_session_id: str | None = None
+    client_kind: str | None = None
 
 
 Unsatisfied = Literal["session_ended", "acr_too_low", "method_missing", "too_old"]

@@ -124,6 +124,7 @@ class EnvironmentOptions(Record, frozen=True, gc=False):
     last switched on, in milliseconds.
     `webauthn` has the members of `webauthn.relying_party.RelyingParty` that differ from the defaults.
     `mail` is None without a sender.
+    `production` None: unless the server is on loopback. `sign_in_url`: where the application begins sign-ins.
     """
 
     logout_redirects: tuple[str, ...] = ()
@@ -135,6 +136,8 @@ class EnvironmentOptions(Record, frozen=True, gc=False):
     webauthn: dict[str, Any] | None = None
     mail: MailOptions | None = None
     sign_in: SignInOptions = SignInOptions()
+    production: bool | None = None
+    sign_in_url: str | None = None
 
 
 class ApiKey(Record, frozen=True, gc=False):

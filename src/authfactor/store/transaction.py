@@ -31,17 +31,24 @@ if TYPE_CHECKING:
     from authfactor.store.queries.after_restore import RestoredRows
     from authfactor.store.queries.email_keys import EmailKeys
     from authfactor.store.queries.event_ranges import EventRanges
+    from authfactor.store.queries.hosted_sign_ins import HostedSignIns
     from authfactor.store.queries.policy_subjects import PolicySubjects
     from authfactor.store.queries.sign_in_history import SignInHistory
     from authfactor.store.tables.authenticator_models import AuthenticatorModelsTable
     from authfactor.store.tables.messages import MessagesTable
     from authfactor.store.tables.invitations import InvitationsTable
     from authfactor.store.tables.mailed_codes import MailedCodesTable
+    from authfactor.store.tables.authorization_codes import AuthorizationCodesTable
+    from authfactor.store.tables.browser_sessions import BrowserSessionsTable
+    from authfactor.store.tables.cors_origins import CorsOriginsTable
+    from authfactor.store.tables.device_authorizations import DeviceAuthorizationsTable
     from authfactor.store.tables.passkeys import PasskeysTable
     from authfactor.store.tables.password_resets import PasswordResetsTable
     from authfactor.store.tables.recovery_codes import RecoveryCodesTable
     from authfactor.store.tables.send_limits import SendLimitsTable
     from authfactor.store.tables.senders import SendersTable
+    from authfactor.store.tables.redirect_uris import RedirectUrisTable
+    from authfactor.store.tables.sign_in_flows import SignInFlowsTable
     from authfactor.store.tables.trusted_devices import TrustedDevicesTable
     from authfactor.store.tables.user_mfa_policies import UserMfaPoliciesTable
 
@@ -210,6 +217,55 @@ class Tx:
         from authfactor.store.tables.invitations import InvitationsTable  # noqa: PLC0415 - when there are some
 
         return InvitationsTable(self.db)
+
+    @property
+    def redirect_uris(self) -> "RedirectUrisTable":
+        """The table of redirect URIs."""
+        from authfactor.store.tables.redirect_uris import RedirectUrisTable  # noqa: PLC0415 - for hosted sign-in
+
+        return RedirectUrisTable(self.db)
+
+    @property
+    def cors_origins(self) -> "CorsOriginsTable":
+        """The table of CORS origins."""
+        from authfactor.store.tables.cors_origins import CorsOriginsTable  # noqa: PLC0415 - for hosted sign-in
+
+        return CorsOriginsTable(self.db)
+
+    @property
+    def sign_in_flows(self) -> "SignInFlowsTable":
+        """The table of visits of the sign-in pages."""
+        from authfactor.store.tables.sign_in_flows import SignInFlowsTable  # noqa: PLC0415 - for hosted sign-in
+
+        return SignInFlowsTable(self.db)
+
+    @property
+    def authorization_codes(self) -> "AuthorizationCodesTable":
+        """The table of authorization codes."""
+        from authfactor.store.tables.authorization_codes import AuthorizationCodesTable  # noqa: PLC0415 - for hosted sign-in
+
+        return AuthorizationCodesTable(self.db)
+
+    @property
+    def browser_sessions(self) -> "BrowserSessionsTable":
+        """The table of hosted sessions."""
+        from authfactor.store.tables.browser_sessions import BrowserSessionsTable  # noqa: PLC0415 - for hosted sign-in
+
+        return BrowserSessionsTable(self.db)
+
+    @property
+    def device_authorizations(self) -> "DeviceAuthorizationsTable":
+        """The table of devices that wait for their user."""
+        from authfactor.store.tables.device_authorizations import DeviceAuthorizationsTable  # noqa: PLC0415 - for hosted sign-in
+
+        return DeviceAuthorizationsTable(self.db)
+
+    @property
+    def hosted_sign_ins(self) -> "HostedSignIns":
+        """Statements about all that hosted sign-in keeps of a user."""
+        from authfactor.store.queries.hosted_sign_ins import HostedSignIns  # noqa: PLC0415 - when something ends
+
+        return HostedSignIns(self.db)
 
     @property
     def email_keys(self) -> "EmailKeys":

@@ -16,8 +16,11 @@ _PACKAGE: Final = "authfactor.http.api"
 _loaders: list[Callable[[], list[Route]]] = []
 
 
-def deferred(module: str, *served: tuple[str, str, int]) -> list[Route]:
-    """Make the routes of a module of this package: method, path and status of a success, in its order."""
+def deferred(module: str, *served: tuple[str, str, int], needs_key: bool = True) -> list[Route]:
+    """Make the routes of a module of this package: method, path and status of a success, in its order.
+
+    `needs_key`: requests are authenticated by an API key.
+    """
 
     @functools.cache
     def load() -> list[Route]:
@@ -31,7 +34,7 @@ def deferred(module: str, *served: tuple[str, str, int]) -> list[Route]:
             return await load()[at].handler(request)
 
         method, path, status = served[at]
-        return Route(method, path, respond, status, "")
+        return Route(method, path, respond, status, "", needs_key=needs_key)
 
     return [route(at) for at in range(len(served))]
 

@@ -26,6 +26,7 @@ ROUTES: Final[list[Route]] = [
         ("POST", "/authfactor/passkey_authentications", 201),
         ("GET", "/authfactor/challenges/{challenge_id}", 200),
     ),
+    *deferred("authorize", ("GET", "/user_management/authorize", 302), needs_key=False),
     *deferred("clock_resync", ("POST", "/authfactor/factors/{factor_id}/resync", 200)),
     *deferred(
         "session_checks",

@@ -43,6 +43,7 @@ ROUTES: Final = [
     page("GET", f"{_FACTORS}/sessions", "factor_pages.show_sessions_end", "End sessions"),
     page("POST", f"{_FACTORS}/sessions", "factor_pages.end_sessions", "End sessions"),
     page("POST", f"{_FACTORS}/leave", "factor_pages.leave", "Leave the page"),
+    page("GET", "/sign-in/{flow_id}", "hosted_sign_in.flow_page.show", "Sign in"),
     page("GET", "/docs", "docs_pages.show_index", "The API reference"),
     page("GET", "/docs/{name}", "docs_pages.show_page", "A page of the API reference"),
     *CONSOLE,

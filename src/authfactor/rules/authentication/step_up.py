@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -30,6 +30,7 @@ from authfactor.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from authfactor.models.hosted_sign_in import AuthenticationProof
     from authfactor.rules.authentication.trusted_device_tokens import TrustedDeviceTokens
     from authfactor.rules.authentication.user_policies import UserPolicies
     from authfactor.rules.email_flows.email_verifications import EmailVerifications
@@ -39,6 +40,21 @@ EMAIL_VERIFICATION: Final = "email_verification"
 _BY_PASSWORD: Final = SignInStart()
 # A sign-in may use a policy that was replaced this long ago: API callers are cached (`environments`).
 POLICY_DELAY_MS = 1000
+
+
+class NextStep(NamedTuple):
+    """What must come next: nothing (perhaps until a deadline), the email, a code of a factor, or an enrollment.
+
+    `factors` are in the order in which they are offered; `methods` are the only ones allowed, None: all.
+    """
+
+    name: Literal["complete", "email_verification", "mfa_challenge", "mfa_enrollment"]
+    factors: tuple[FactorRecord, ...] = ()
+    methods: tuple[str, ...] | None = None
+    grace: GracePeriod | None = None
+
+
+COMPLETE = NextStep("complete")
 
 
 class StepUp:
@@ -83,32 +99,74 @@ class StepUp:
         `if_enrolled` it goes on if no factor was active when it began: enrolling does not end a session. One
         that a trusted device started goes on while the device is trusted.
         """
-        if session is None and not user.email_verified:
-            unverified = await self.demand_email(scope, user, password_hash, start)
-            if unverified is not None:
-                return unverified
+        step = await self.next_step(scope, user, session)
+        if step.name == "complete":
+            return step.grace
+        if step.name == "email_verification":
+            return await self.demand_email(scope, user, password_hash, start)
+        token = await self._open(scope, user, password_hash, start, session=session)
+        return await self._refusal(scope, user, token, step)
+
+    async def next_step(
+        self,
+        scope: Scope,
+        user: UserRecord,
+        session: SessionRecord | None = None,
+        *,
+        proven: "AuthenticationProof | None" = None,
+    ) -> NextStep:
+        """Return what must come before a session of a user whose first factor was proven.
+
+        The only place that decides it: `authenticate` answers with it, and the hosted pages show it, whose
+        visitor may have `proven` a second factor or use a trusted device. Writes at most the begin of grace.
+        """
+        if session is None and not user.email_verified and verifies_emails(scope.environment):
+            return NextStep("email_verification")
         policy = policy_for(scope.environment, user, scope.now)
-        if (policy.mode == "off" and not policy.differs) or (
-            session is not None and await self.is_trusted(scope, user, session)
+        if (
+            (policy.mode == "off" and not policy.differs)
+            or (session is not None and await self.is_trusted(scope, user, session))
+            or (proven is not None and await self._is_second_step(scope, user, proven))
         ):
-            return None
+            return COMPLETE
+        wanted = await self._wanted(scope, user, session, policy)
+        if wanted is None:
+            return COMPLETE
+        if isinstance(wanted, GracePeriod):
+            return NextStep("complete", grace=wanted)
+        if not wanted:
+            return NextStep("mfa_enrollment", methods=policy.methods)
+        # TOTP first: applications take the first factor and ask for six digits. Newest first among them.
+        newest_first = wanted[::-1]
+        offered = sorted(newest_first, key=lambda factor: not factor.is_totp)
+        return NextStep("mfa_challenge", tuple(offered), policy.methods)
+
+    async def _wanted(
+        self, scope: Scope, user: UserRecord, session: SessionRecord | None, policy: AppliedPolicy
+    ) -> list[FactorRecord] | GracePeriod | None:
+        """Return the factors of which one must be proven, empty for an enrollment; None if nothing is."""
         factors = await scope.tx.factors.of_user(scope.number, user.id)
         active = [factor for factor in factors if factor.activated_at is not None]
         usable = self.usable(scope, user, active)
         asked = policy.mode == "required" or (policy.mode == "if_enrolled" and _were_active(active, session))
         if not asked and not policy.differs:
             return None
-        if not asked or not usable:
-            found = await self._user_policies.decide(
-                scope, user, policy, asked=asked, has_factor=bool(active), is_allowed=bool(usable)
-            )
-            if found == "pass":
-                return None
-            if isinstance(found, GracePeriod):
-                return found
-            usable = (usable or active) if found == "challenge" else []
-        token = await self._open(scope, user, password_hash, start, session=session)
-        return await self._refusal(scope, user, token, policy, usable)
+        if asked and usable:
+            return usable
+        found = await self._user_policies.decide(
+            scope, user, policy, asked=asked, has_factor=bool(active), is_allowed=bool(usable)
+        )
+        if found == "pass":
+            return None
+        if isinstance(found, GracePeriod):
+            return found
+        return (usable or active) if found == "challenge" else []
+
+    async def _is_second_step(self, scope: Scope, user: UserRecord, proven: "AuthenticationProof") -> bool:
+        if proven.mfa_at is not None:
+            return True
+        device_id = proven.trusted_device_id
+        return device_id is not None and await self._device_tokens().is_trusted(scope, user, device_id)
 
     async def demand_email(
         self, scope: Scope, user: UserRecord, password_hash: str | None, start: SignInStart = _BY_PASSWORD
@@ -152,27 +210,24 @@ class StepUp:
         return token
 
     async def _refusal(
-        self, scope: Scope, user: UserRecord, token: str, policy: AppliedPolicy, usable: list[FactorRecord]
+        self, scope: Scope, user: UserRecord, token: str, step: NextStep
     ) -> errors.StepUpRequired:
         """Return the refusal: a challenge of the newest factor, or an enrollment if there is none."""
-        if not usable:
+        if step.name == "mfa_enrollment":
             return errors.StepUpRequired(
                 "mfa_enrollment",
                 "The user must enroll in MFA to finish authenticating.",
                 pending_token=token,
                 user=user,
-                methods=policy.methods or (),
+                methods=step.methods or (),
             )
-        # TOTP first: applications take the first factor and ask for six digits.
-        newest_first = usable[::-1]
-        offered = sorted(newest_first, key=lambda factor: not factor.is_totp)
         return errors.StepUpRequired(
             "mfa_challenge",
             "The user must complete an MFA challenge to finish authenticating.",
             pending_token=token,
             user=user,
-            factors=tuple((factor.id, factor.type) for factor in offered),
-            challenge=await self._challenges.open_for(scope, offered[0]),
+            factors=tuple((factor.id, factor.type) for factor in step.factors),
+            challenge=await self._challenges.open_for(scope, step.factors[0]),
         )
 
     def usable(self, scope: Scope, user: UserRecord, active: list[FactorRecord]) -> list[FactorRecord]:

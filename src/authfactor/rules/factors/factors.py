@@ -40,7 +40,6 @@ _UNDRAWABLE: Final = Item(
 )
 
 MAX_NAME: Final = 64
-
 # Importers take this text for a reason to skip the factor.
 _ENROLLED: Final = Item(
     "totp_secret",
@@ -241,6 +240,7 @@ class Factors:
         if all(factor.activated_at is None for factor in left):
             await scope.tx.recovery_codes.delete_of_user(scope.number, user_id)
             await scope.tx.sessions.clear_second_factor(scope.number, user_id, ONE_STEP, scope.now)
+            await scope.tx.hosted_sign_ins.clear_second_factor(scope.number, user_id, ONE_STEP)
             if any(factor.activated_at is not None for factor in deleted):
                 await scope.tx.user_mfa_policies.record_held_factor(scope.number, user_id, scope.now)
 

@@ -69,6 +69,11 @@ class Retention:
             lambda tx: tx.expired_rows.password_resets(now - DAY),
             # Who was invited by whom is kept as long as the events about it.
             lambda tx: tx.expired_rows.invitations(now - settings.event_life * 1000),
+            # A used code is kept for a day: its second use may end the session made from it.
+            lambda tx: tx.expired_rows.hosted_sign_in("sign_in_flows", now - HOUR),
+            lambda tx: tx.expired_rows.hosted_sign_in("device_authorizations", now - HOUR),
+            lambda tx: tx.expired_rows.hosted_sign_in("authorization_codes", now - DAY),
+            lambda tx: tx.expired_rows.hosted_sign_in("browser_sessions", now - DAY),
             # An hour later, so that a clock that is set back a little does not lift a limit.
             lambda tx: tx.expired_rows.throttles(now - HOUR),
             lambda tx: tx.operator_sessions.remove_expired(now - DAY),

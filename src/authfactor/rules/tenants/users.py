@@ -168,6 +168,7 @@ class Users:
         await scope.tx.sessions.delete_of_user(scope.number, user_id)
         await scope.tx.links.delete_of_user(scope.number, user_id)
         await scope.tx.messages.delete_of_user(scope.number, user_id)
+        await scope.tx.hosted_sign_ins.delete_of_user(scope.number, user_id)
         await scope.tx.users.delete(scope.number, user_id)
         await self._emit(scope, event_log.USER_DELETED, user)
 

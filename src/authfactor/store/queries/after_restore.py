@@ -46,6 +46,12 @@ EXPIRED: Final = (
     "password_resets",
     "invitations",
 )
+EXPIRED_OF_HOSTED_SIGN_IN: Final = (
+    "authorization_codes",
+    "browser_sessions",
+    "device_authorizations",
+    "sign_in_flows",
+)
 
 
 # Sign-ins by passkey that were begun before leave no row; those answered since the backup must not be again.
@@ -112,6 +118,6 @@ class RestoredRows:
         return sum(
             [
                 await self._db.run(f"UPDATE {table} SET expires_at = $1 WHERE expires_at > $1", now)
-                for table in EXPIRED
+                for table in (*EXPIRED, *EXPIRED_OF_HOSTED_SIGN_IN)
             ]
         )

@@ -73,6 +73,20 @@ DELETE FROM invitations WHERE (environment, id) IN
   (SELECT environment, id FROM invitations WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)
 """
 
+# Tables of hosted sign-in: their keys are (environment, one more column).
+HOSTED_SIGN_IN: Final = {
+    table: f"""
+DELETE FROM {table} WHERE (environment, {key}) IN
+  (SELECT environment, {key} FROM {table} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)
+"""
+    for table, key in (
+        ("sign_in_flows", "id"),
+        ("authorization_codes", "code_hash"),
+        ("device_authorizations", "id"),
+        ("browser_sessions", "id"),
+    )
+}
+
 # A `full_at` in the past means that the full burst is available, the same as no row.
 THROTTLES = """
 DELETE FROM throttles WHERE (environment, subject) IN
@@ -157,6 +171,10 @@ class ExpiredRows:
     async def invitations(self, before: int) -> int:
         """Delete invitations that expired by this time (milliseconds), in all environments."""
         return await self._db.run(INVITATIONS, before, BATCH_ROWS)
+
+    async def hosted_sign_in(self, table: str, before: int) -> int:
+        """Delete rows of a table of `HOSTED_SIGN_IN` that expired by this time, in all environments."""
+        return await self._db.run(HOSTED_SIGN_IN[table], before, BATCH_ROWS)
 
     async def throttles(self, before: int) -> int:
         """Delete throttles whose burst was full again by this time (milliseconds), in all environments."""

@@ -38,12 +38,13 @@ FORGET_ANSWER = "UPDATE pending_sign_ins SET answer = NULL WHERE environment = $
 
 SESSION_COLUMNS = (
     "id, user_id, ip_address, user_agent, auth_method, amr, authenticated_at, mfa_at, last_active_at,"
-    " expires_at, ended_at, created_at, updated_at, trusted_device_id"
+    " expires_at, ended_at, created_at, updated_at, trusted_device_id,"
+    " browser_session_id, client_kind"
 )
 
 INSERT_SESSION = f"""
 INSERT INTO sessions (environment, {SESSION_COLUMNS})
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 """
 
 SESSION_BY_ID = f"SELECT {SESSION_COLUMNS} FROM sessions WHERE environment = $1 AND id = $2"
