@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from authfactor.rules.hosted_sign_in.authorization_codes import AuthorizationCodes
     from authfactor.rules.hosted_sign_in.authorizations import Authorizations
     from authfactor.rules.hosted_sign_in.browser_sessions import BrowserSessions
+    from authfactor.rules.hosted_sign_in.code_redemption import CodeRedemption
+    from authfactor.rules.hosted_sign_in.proven_sessions import ProvenSessions
     from authfactor.rules.hosted_sign_in.sign_in_flows import SignInFlows
     from authfactor.rules.links.branding import Brandings
     from authfactor.rules.links.factor_pages import FactorPages
@@ -200,6 +202,21 @@ class DeferredRules:
 
         made_with = self.clock, self.entropy, self.new_id, self.step_up
         return SignInFlows(*made_with, self.browser_sessions, self.authorization_codes)
+
+    @functools.cached_property
+    def proven_sessions(self) -> "ProvenSessions":
+        """Sessions made of what was proven on the pages."""
+        from authfactor.rules.hosted_sign_in.proven_sessions import ProvenSessions  # noqa: PLC0415 - for hosted sign-in
+
+        rules = self.sessions, self.step_up, self.browser_sessions
+        return ProvenSessions(self.new_id, self.events, self.settings, *rules)
+
+    @functools.cached_property
+    def code_redemption(self) -> "CodeRedemption":
+        """The grant of authorization codes."""
+        from authfactor.rules.hosted_sign_in.code_redemption import CodeRedemption  # noqa: PLC0415 - for hosted sign-in
+
+        return CodeRedemption(self.clock, self.sessions, self.proven_sessions)
 
     @functools.cached_property
     def authorizations(self) -> "Authorizations":

@@ -153,6 +153,7 @@ class Authenticate(RequestModel, frozen=True, gc=False):
     pending_authentication_token: str | None = None
     authentication_challenge_id: str | None = None
     refresh_token: str | None = None
+    code_verifier: str | None = None
     authentication_id: str | None = None
     credential: Annotated[
         dict[str, Any] | str | None,
@@ -167,16 +168,10 @@ class Authenticate(RequestModel, frozen=True, gc=False):
         str | None, Meta(description="Of an open invitation, which the user accepts with the session.")
     ] = None
     organization_id: Any = None
-    code_verifier: Any = None
     link_authorization_code: Any = None
     radar_auth_attempt_id: Any = None
 
-    NOT_SERVED = (
-        "organization_id",
-        "code_verifier",
-        "link_authorization_code",
-        "radar_auth_attempt_id",
-    )
+    NOT_SERVED = ("organization_id", "link_authorization_code", "radar_auth_attempt_id")
 
 
 class RevokeSession(RequestModel, frozen=True, gc=False):

@@ -32,8 +32,10 @@ EMAIL_VERIFICATION: Final = "urn:workos:oauth:grant-type:email-verification:code
 BY_EMAIL: Final = ("password", MAGIC_AUTH)
 MAILED: Final = (MAGIC_AUTH, EMAIL_VERIFICATION)
 CHECKED: Final = (MFA_TOTP, *MAILED)
+AUTHORIZATION_CODE: Final = "authorization_code"
 FORM: Final = b"application/x-www-form-urlencoded"
 MAX_EVENT_NAMES: Final = 100
+WITHOUT_SECRET: Final = frozenset({"refresh_token", AUTHORIZATION_CODE})
 VERDICT_BY_METHOD: Final = {
     "totp": RIGHT,
     "webauthn": RIGHT,
@@ -50,6 +52,7 @@ REQUIRED_FIELDS: Final = {
         "authentication_challenge_id",
     ),
     "refresh_token": ("client_id", "refresh_token"),
+    AUTHORIZATION_CODE: ("client_id", "code"),
     PASSKEY: ("client_id", "client_secret", "authentication_id", "credential"),
     MAGIC_AUTH: ("client_id", "client_secret", "code", "email"),
     EMAIL_VERIFICATION: ("client_id", "client_secret", "code", "pending_authentication_token"),
@@ -106,7 +109,12 @@ async def _unit(request: Request, environment: Environment, body: Authenticate) 
     if body.grant_type == EMAIL_VERIFICATION:
         sign_in = request.af.email_flows.email_verification_sign_in
         return await sign_in.prepare(request.af.store, environment, body)
-    return await request.af.sessions.prepare_refresh(request.af.store, environment, body.refresh_token or "")
+    if body.grant_type == AUTHORIZATION_CODE:
+        return await request.af.code_redemption.prepare(request.af.store, environment, body)
+    has_secret = body.client_secret is not None
+    return await request.af.sessions.prepare_refresh(
+        request.af.store, environment, body.refresh_token or "", has_secret=has_secret
+    )
 
 
 async def jwks(request: Request) -> Response:
@@ -161,20 +169,25 @@ def _read_grant(request: Request) -> Authenticate:
     missing = [field for field in required_fields if not getattr(body, field)]
     if body.code is not None and "code" in missing:
         missing.remove("code")  # "" is malformed, as `verify` has it
+    if body.grant_type == AUTHORIZATION_CODE and not (body.client_secret or body.code_verifier):
+        missing.append("client_secret or code_verifier")
     if missing:
         raise OAuthRefused("invalid_request", f"Missing: {', '.join(missing)}.")
     requests.refuse_not_served(body)
+    if body.code_verifier and body.grant_type != AUTHORIZATION_CODE:
+        raise InvalidRequest(requests.not_supported("code_verifier"))
     return body
 
 
 async def _authenticate_client(request: Request, body: Authenticate) -> ApiCaller:
     """Authenticate the client by the credentials in the body alone.
 
-    Refreshing needs no secret, as public clients have none. Raises `OAuthRefused("invalid_client")`.
+    Public clients have no secret: a refresh or a code goes without, if the rules of the grant allow it.
+    Raises `OAuthRefused("invalid_client")`.
     """
     client_id = body.client_id or ""
     try:
-        if body.client_secret is None and body.grant_type == "refresh_token":
+        if body.client_secret is None and body.grant_type in WITHOUT_SECRET:
             return ApiCaller(
                 await request.af.read(request.af.environments.by_client_id(client_id)), client_id
             )

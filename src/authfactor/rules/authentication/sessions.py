@@ -118,6 +118,12 @@ class Sessions:
         )
         return PreparedSession(session, await self._new_tokens(store, environment, session, now))
 
+    async def sign(
+        self, store: Store, environment: Environment, session: SessionRecord, now: int
+    ) -> PreparedSession:
+        """Sign tokens of a session that is made elsewhere, or goes on."""
+        return PreparedSession(session, await self._new_tokens(store, environment, session, now))
+
     async def start(self, scope: Scope, user: UserRecord, prepared: PreparedSession) -> SignedIn:
         """Write a prepared session, its refresh token and its event, and accept its invitation.
 
@@ -148,18 +154,21 @@ class Sessions:
         return token is not None and token.spent_at is None
 
     async def prepare_refresh(
-        self, store: Store, environment: Environment, refresh_token: str
+        self, store: Store, environment: Environment, refresh_token: str, *, has_secret: bool = True
     ) -> Unit[SignedIn]:
         """Prepare a refresh: a refresh token works once.
 
         For `refresh_grace` seconds after that it returns the same new tokens again, because a response may
         have been lost; later use ends the session, because someone else may have the token (RFC 9700
-        section 4.14.2). Raises `OAuthRefused` for an unknown token; the unit raises it too, and
+        section 4.14.2). Raises `OAuthRefused` for an unknown token, and without the client's secret for a
+        session of a client that has one; the unit raises it too, and
         `StepUpRequired` for a session that today's policy would not have started without a factor.
         """
         now = self._clock()
         hashed = token_hash(refresh_token)
         token, session = await store.read(lambda tx: _session_of(Scope(tx, environment, now), hashed))
+        if not has_secret and session.client_kind == "confidential":
+            raise errors.OAuthRefused("invalid_client", "This session needs the client secret.")
         tokens = await self._new_tokens(store, environment, session, now)
         successor = self._vault.seal(msgspec.json.encode(tokens), _successor_row(environment.number, hashed))
         spent = token.spent_at is not None
@@ -273,11 +282,12 @@ class Sessions:
     async def end_of_user(self, scope: Scope, user_id: str, *, keep: str = "") -> None:
         """End all of a user's sessions but `keep`, with an event for each that was active.
 
-        No device is trusted then.
+        No device is trusted then, and no browser signed in.
         """
         from authfactor.rules.authentication.trusted_device_endings import end_devices  # noqa: PLC0415 - seldom
 
         await end_devices(scope, self._log, user_id, "sessions_revoked")
+        await scope.tx.browser_sessions.end_of_user(scope.number, user_id, scope.now, keep)
         ended = await scope.tx.sessions.end_of_user(scope.number, user_id, scope.now, keep)
         await self._emit_ended(scope, user_id, ended)
 
@@ -297,6 +307,9 @@ class Sessions:
     async def _end(self, scope: Scope, session: SessionRecord) -> bool:
         if not await scope.tx.sessions.end(scope.number, session.id, scope.now):
             return False
+        if session.browser_session_id is not None:
+            # Else the next authorization request of the browser would sign it in again.
+            await scope.tx.browser_sessions.end(scope.number, session.browser_session_id, scope.now)
         ended = msgspec.structs.replace(session, ended_at=scope.now, updated_at=scope.now)
         shape = authentication.session(ended, scope.now)
         await self._log.append(scope, event_log.SESSION_REVOKED, session.user_id, shape)

@@ -90,6 +90,8 @@ class StepUp:
         password_hash: str | None,
         session: SessionRecord | None = None,
         start: SignInStart = _BY_PASSWORD,
+        *,
+        proven: "AuthenticationProof | None" = None,
     ) -> errors.SignInRefused | GracePeriod | None:
         """Return what must come before a session: a code, an enrollment, later an enrollment, or nothing.
 
@@ -99,7 +101,7 @@ class StepUp:
         `if_enrolled` it goes on if no factor was active when it began: enrolling does not end a session. One
         that a trusted device started goes on while the device is trusted.
         """
-        step = await self.next_step(scope, user, session)
+        step = await self.next_step(scope, user, session, proven=proven)
         if step.name == "complete":
             return step.grace
         if step.name == "email_verification":

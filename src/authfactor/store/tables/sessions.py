@@ -102,6 +102,12 @@ WHERE environment = $1 AND id = $2 AND user_id = $3 AND ended_at IS NULL AND exp
 RETURNING amr
 """
 
+# Unless it has ended, or its proof has changed, since the tokens were signed that say what it is now.
+SET_PROOF = """
+UPDATE sessions SET amr = $4, authenticated_at = $5, mfa_at = $6, last_active_at = $7, updated_at = $7
+WHERE environment = $1 AND id = $2 AND updated_at = $3 AND ended_at IS NULL
+"""
+
 DELETE_SESSIONS_OF_USER = "DELETE FROM sessions WHERE environment = $1 AND user_id = $2"
 
 REFRESH_COLUMNS = "session_id, created_at, spent_at, successor"
@@ -243,6 +249,11 @@ class SessionsTable:
     async def set_methods(self, environment: int, session_id: str, amr: str) -> None:
         """Set the methods of a session whose row this unit has locked."""
         await self._db.run(SET_METHODS, environment, session_id, amr)
+
+    async def set_proof(self, environment: int, session: SessionRecord, before: SessionRecord) -> bool:
+        """Set methods and times of a session; False if it has ended, or changed since it was read."""
+        values = session.amr, session.authenticated_at, session.mfa_at, session.updated_at
+        return await self._db.run(SET_PROOF, environment, session.id, before.updated_at, *values) == 1
 
     async def delete_of_user(self, environment: int, user_id: str) -> None:
         """Delete a user's sessions; their refresh tokens are then refused, and deleted by retention later."""
