@@ -35,19 +35,19 @@ if TYPE_CHECKING:
     from authfactor.store.queries.policy_subjects import PolicySubjects
     from authfactor.store.queries.sign_in_history import SignInHistory
     from authfactor.store.tables.authenticator_models import AuthenticatorModelsTable
-    from authfactor.store.tables.messages import MessagesTable
-    from authfactor.store.tables.invitations import InvitationsTable
-    from authfactor.store.tables.mailed_codes import MailedCodesTable
     from authfactor.store.tables.authorization_codes import AuthorizationCodesTable
     from authfactor.store.tables.browser_sessions import BrowserSessionsTable
     from authfactor.store.tables.cors_origins import CorsOriginsTable
     from authfactor.store.tables.device_authorizations import DeviceAuthorizationsTable
+    from authfactor.store.tables.invitations import InvitationsTable
+    from authfactor.store.tables.mailed_codes import MailedCodesTable
+    from authfactor.store.tables.messages import MessagesTable
     from authfactor.store.tables.passkeys import PasskeysTable
     from authfactor.store.tables.password_resets import PasswordResetsTable
     from authfactor.store.tables.recovery_codes import RecoveryCodesTable
+    from authfactor.store.tables.redirect_uris import RedirectUrisTable
     from authfactor.store.tables.send_limits import SendLimitsTable
     from authfactor.store.tables.senders import SendersTable
-    from authfactor.store.tables.redirect_uris import RedirectUrisTable
     from authfactor.store.tables.sign_in_flows import SignInFlowsTable
     from authfactor.store.tables.trusted_devices import TrustedDevicesTable
     from authfactor.store.tables.user_mfa_policies import UserMfaPoliciesTable

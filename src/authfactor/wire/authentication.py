@@ -39,14 +39,6 @@ class AuthenticateResponse(ResponseModel, frozen=True, gc=False):
     trusted_device: NextTrustedDeviceToken | UnsetType = UNSET
 
 
-# By the method of the session.
-_METHODS: Final[dict[str, Literal["Password", "Passkey", "MagicAuth"]]] = {
-    "password": "Password",
-    "passkey": "Passkey",
-    "magic_code": "MagicAuth",
-}
-
-
 class _StoredUser(msgspec.Struct, frozen=True, gc=False):
     id: str
 

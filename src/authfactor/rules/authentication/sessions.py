@@ -1,7 +1,7 @@
 """Sessions: start, refresh tokens, list, end."""
 
 import contextlib
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -20,7 +20,7 @@ from authfactor.models import (
     UserRecord,
 )
 from authfactor.rules import pagination
-from authfactor.rules.authentication import session_methods, session_state
+from authfactor.rules.authentication import access_token_claims, session_methods, session_state
 from authfactor.rules.authentication.opaque_tokens import random_token, token_hash
 from authfactor.rules.authentication.step_up import StepUp, may_be_due, with_deadline
 from authfactor.rules.authentication.token_signing import TokenSigning
@@ -322,22 +322,7 @@ class Sessions:
     async def _new_tokens(
         self, store: Store, environment: Environment, session: SessionRecord, now: int
     ) -> TokenPair:
-        # Whole seconds, rounded down: PyJWT refuses a token whose `iat` is in the future.
-        seconds = now // 1000
-        claims: dict[str, Any] = {
-            "iss": self._settings.base_url,
-            "sub": session.user_id,
-            "sid": session.id,
-            "jti": self._new_id(""),
-            "iat": seconds,
-            "exp": seconds + self._settings.access_token_life,
-            "client_id": environment.client_id,
-            "auth_time": session.authenticated_at // 1000,
-            "amr": session.amr.split(" "),
-            "acr": session_state.acr_of(session),
-        }
-        if session.mfa_at is not None:
-            claims["mfa_at"] = session.mfa_at // 1000
+        claims = access_token_claims.of_session(session, environment, self._settings, self._new_id(""), now)
         return TokenPair(await self._signing.sign(store, environment, claims), random_token(self._entropy))
 
 

@@ -109,7 +109,7 @@ class ProvenSessions:
         if user is None or browser is None or password_mark(user.password_hash) != proof.password_mark:
             raise ProofVoid("What this sign-in was made of is gone.")
         step_up = await self._step_up.demand(scope, user, user.password_hash, proven=proof)
-        if isinstance(step_up, errors.StepUpRequired):
+        if isinstance(step_up, errors.SignInRefused):
             raise step_up.after_commit()
         session_id = ready.prepared.session.id
         await scope.tx.browser_sessions.set_last_session(number, browser.id, session_id)
@@ -126,7 +126,7 @@ class ProvenSessions:
 
         Else a second application of the same browser would be signed out.
         """
-        session, tokens = ready.prepared
+        session, tokens, _ = ready.prepared
         if not await scope.tx.sessions.set_proof(scope.number, session, before):
             # Rolls back: the code stays unspent, and the same request makes another session.
             raise errors.Unavailable("The session has just changed. Try again.")

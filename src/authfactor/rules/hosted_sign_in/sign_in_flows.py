@@ -80,7 +80,7 @@ class CompletedFlow(NamedTuple):
     browser_secret: str | None
 
 
-FlowStep = Literal["first_factor", "mfa_challenge", "mfa_enrollment", "complete"]
+FlowStep = Literal["first_factor", "email_verification", "mfa_challenge", "mfa_enrollment", "complete"]
 
 
 class NextFlowStep(NamedTuple):
