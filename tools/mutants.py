@@ -558,8 +558,8 @@ MUTANTS = [
     Mutant(
         "codes are compared with `==`",
         "otp/totp.py",
-        'equal = hmac.compare_digest(b"%06d" % code_number(secret, step), given)',
-        'equal = b"%06d" % code_number(secret, step) == given',
+        "equal = hmac.compare_digest(shape % _number(secret, step, name, modulus), given)",
+        "equal = shape % _number(secret, step, name, modulus) == given",
         ("tests/unit/test_totp.py",),
     ),
     Mutant(
@@ -572,8 +572,8 @@ MUTANTS = [
     Mutant(
         "window is one step wider",
         "otp/totp.py",
-        "range(max(now - window, 0), now + window + 1)",
-        "range(max(now - window, 0), now + window + 2)",
+        "range(max(now - before, 0), now + after + 1)",
+        "range(max(now - before, 0), now + after + 2)",
         ("tests/unit/test_totp.py",),
     ),
     Mutant(
@@ -1438,7 +1438,7 @@ MUTANTS = [
     Mutant(
         "a code with the password is not compared",
         "rules/authentication/sign_in.py",
-        "if not await self._second_step.is_right_code(scope, latest, request):",
+        "if not await self._second_step.is_right_code(scope, latest, request, method):",
         "if False:",
         ("tests/http/sign_in/test_password_with_code.py",),
     ),
@@ -1501,7 +1501,7 @@ MUTANTS = [
     Mutant(
         "a long secret and its digest are two secrets",
         "otp/totp.py",
-        "if len(secret) > _BLOCK_BYTES else secret",
+        "if len(secret) > block else secret",
         "if False else secret",
         DUPLICATES,
     ),
@@ -1536,15 +1536,15 @@ MUTANTS = [
     Mutant(
         "another code gets the result of a verified challenge",
         "rules/factors/challenges.py",
-        "if not hmac.compare_digest(totp.code_at(secret, found.step), digits):",
+        "if not hmac.compare_digest(totp.code_at(secret, found.step, profile_of(attempt.factor)), digits):",
         "if False:",
         REPEATED,
     ),
     Mutant(
         "guesses at a verified challenge do not end the repeating",
         "rules/factors/challenges.py",
-        "found.step), digits):\n            return None\n",
-        "found.step), digits):\n"
+        "found.step, profile_of(attempt.factor)), digits):\n            return None\n",
+        "found.step, profile_of(attempt.factor)), digits):\n"
         "            await scope.tx.challenges.restore_step(number, challenge_id)\n            return None\n",
         REPEATED,
     ),
@@ -1684,7 +1684,7 @@ MUTANTS = [
     Mutant(
         "a code that a slow clock will show is named",
         "rules/factors/clock_drift.py",
-        "return None if step is None or step >= now + drift - window else step - now",
+        "return None if step is None or step >= now + drift - before else step - now",
         "return None if step is None else step - now",
         DRIFTING,
     ),
@@ -2167,8 +2167,8 @@ MUTANTS = [
     Mutant(
         "any text of a code's shape costs a signature",
         "rules/authentication/second_step.py",
-        "                typed = None\n",
-        "                pass\n",
+        '    return None if bits is None else "recovery_code"',
+        '    return "recovery_code"',
         ("tests/http/sign_in/test_imported_recovery_codes.py",),
     ),
     Mutant(

@@ -19,7 +19,6 @@ from authfactor.models import (
     RecordPage,
     Verification,
 )
-from authfactor.otp import totp
 from authfactor.wire import responses, timestamps, user_factors
 from authfactor.wire.clock_resync import ResyncFactor
 from authfactor.wire.requests import EnrollUserFactor, RenameFactor
@@ -244,7 +243,7 @@ def resync(ctx: click.Context, factor_id: str, codes: tuple[str, str]) -> None:
     context.print_result(
         options,
         user_factors.user_factor(found),
-        lambda: print(f"Resynced: this phone's clock is {_off(found.drift)}. Its next codes are accepted."),
+        lambda: print(f"Resynced: this phone's clock is {_off(found)}. Its next codes are accepted."),
     )
 
 
@@ -282,11 +281,11 @@ def _passkey_row(found: user_factors.UserFactorObject) -> list[str]:
     return [found.id, found.name or "", model, "yes" if backed_up else "no", found.state, last_used]
 
 
-def _off(drift: int) -> str:
-    if drift == 0:
+def _off(factor: FactorRecord) -> str:
+    if factor.drift == 0:
         return "right"
-    seconds = abs(drift) * totp.PERIOD_SECONDS
-    return f"about {seconds} s {'ahead' if drift > 0 else 'behind'}"
+    seconds = abs(factor.drift) * factor.period
+    return f"about {seconds} s {'ahead' if factor.drift > 0 else 'behind'}"
 
 
 def _state(factor: FactorRecord) -> str:
@@ -297,4 +296,4 @@ def _last_used(factor: FactorRecord) -> str:
     if factor.activated_at is None:
         return "never"
     # After a restore, `last_step` is the restore's time step, for which there was no code.
-    return timestamps.format_ms(min(factor.last_step * totp.PERIOD_SECONDS * 1000, factor.updated_at))
+    return timestamps.format_ms(min(factor.last_step * factor.period * 1000, factor.updated_at))

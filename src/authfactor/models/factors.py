@@ -14,6 +14,7 @@ class FactorRecord(Record, frozen=True, gc=False):
     """A factor, pending until `activated_at`; `secret` is sealed, TOTP steps up to `last_step` are spent.
 
     `drift` is how many steps its clock is known to be off, `last_offset` how far from that the last code was.
+    `algorithm`, `digits` and `period` (seconds) are the profile of its codes, another one only if imported.
     """
 
     id: str
@@ -28,6 +29,9 @@ class FactorRecord(Record, frozen=True, gc=False):
     drift: int = 0
     last_offset: int = 0
     type: str = TOTP
+    algorithm: str = "SHA1"
+    digits: int = 6
+    period: int = 30
 
     @property
     def is_totp(self) -> bool:

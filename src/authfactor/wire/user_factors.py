@@ -32,11 +32,20 @@ class PasskeyObject(ResponseModel, frozen=True, gc=False):
     transports: list[str]
 
 
+class ProfileObject(ResponseModel, frozen=True, gc=False):
+    """What else than secret and time decides the codes of an imported factor; `period` in seconds."""
+
+    algorithm: Literal["SHA1", "SHA256", "SHA512"]
+    digits: Literal[6, 8]
+    period: Literal[30, 60]
+
+
 class UserFactorObject(
     ResponseModel, frozen=True, gc=False, kw_only=True, tag_field="object", tag="authentication_factor"
 ):
     """A factor of any type, with its name, its state, and when it was last used.
 
+    `profile` is there only for an imported factor of another profile than SHA-1, 6 digits and 30 seconds.
     `suspect`: a passkey whose signature counter went back, which is refused because it may be a copy.
     """
 
@@ -46,6 +55,7 @@ class UserFactorObject(
     name: str | None
     state: Literal["pending", "active", "suspect"]
     totp: TotpObject | UnsetType = UNSET
+    profile: ProfileObject | UnsetType = UNSET
     webauthn: PasskeyObject | UnsetType = UNSET
     last_used_at: Timestamp | None
     created_at: Timestamp
@@ -61,6 +71,7 @@ def user_factor(record: FactorDetails, passkey: PasskeyRecord | None = None) -> 
         name=record.name,
         state=_state(record, passkey),
         totp=totp_names(record),
+        profile=_profile(record),
         webauthn=UNSET if passkey is None else _passkey(record, passkey),
         last_used_at=timestamps.format_optional(record.last_used_at),
         created_at=timestamps.format_ms(record.created_at),
@@ -75,6 +86,11 @@ def user_factors(
     known = passkeys or {}
     rendered = [user_factor(each, known.get(each.id)) for each in factors]
     return ListOf(rendered, ListMetadataObject(None, None))
+
+
+def _profile(record: FactorDetails) -> ProfileObject | UnsetType:
+    given = record.algorithm, record.digits, record.period
+    return UNSET if given == ("SHA1", 6, 30) else ProfileObject(*given)  # type: ignore[arg-type]  # as imported
 
 
 def _state(record: FactorDetails, passkey: PasskeyRecord | None) -> Literal["pending", "active", "suspect"]:

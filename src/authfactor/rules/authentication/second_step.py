@@ -12,6 +12,7 @@ from authfactor.models import (
     SignedIn,
     UserRecord,
 )
+from authfactor.otp import totp
 from authfactor.rules.authentication.code_refusals import CODE_REFUSALS, bad_pending, code_refusal
 from authfactor.rules.authentication.opaque_tokens import token_hash
 from authfactor.rules.authentication.repeated_sign_ins import RepeatedSignIns
@@ -20,6 +21,7 @@ from authfactor.rules.authentication.sessions import PreparedSession, Sessions
 from authfactor.rules.authentication.sign_in_events import SignInEvents
 from authfactor.rules.authentication.step_up import StepUp, password_mark
 from authfactor.rules.events import event_log
+from authfactor.rules.factors.challenge_state import LONG, long_code
 from authfactor.rules.factors.challenges import Challenges
 from authfactor.rules.unit import Scope, unit
 from authfactor.store import Shared, Store, Tx, Unit
@@ -85,11 +87,11 @@ class SecondStep:
         typed = read_code(request.code or "")
         if typed is not None and typed.method == "trusted_device":
             return await self._trusted().prepare(store, environment, hashed, pending, request, now)
+        method = None if typed is None else typed.method
         if typed is not None and typed.imported:
-            owner = environment.number, pending.user_id
-            if await store.read(lambda tx: tx.recovery_codes.imported_bits(*owner)) is None:
-                typed = None
-        amr = None if typed is None else AMR[typed.method]
+            owner = pending.user_id
+            method = await store.read(lambda tx: _foreign_method(Scope(tx, environment, now), owner, request))
+        amr = None if method is None else AMR[method]
         by_passkey = is_by_passkey(request)
         if by_passkey:
             amr = await self._passkeys().amr_of(store, environment, request.code or "")
@@ -154,7 +156,8 @@ class SecondStep:
         answer = self._repeated.seal(scope.number, hashed, request, prepared)
         if not await scope.tx.pending_sign_ins.spend(scope.number, hashed, scope.now, answer):
             raise bad_pending(token)
-        await self._events.emit(scope, event_log.MFA_SUCCEEDED, user, request, method=method_of(request))
+        method = method_of(request, factor)
+        await self._events.emit(scope, event_log.MFA_SUCCEEDED, user, request, method=method)
         if pending.session_id and not await self._sessions.end_replaced(scope, pending.session_id):
             raise bad_pending(token)
         return await self._sessions.start(scope, user, prepared)
@@ -170,20 +173,45 @@ class SecondStep:
                 return repeated
         raise bad_pending(request.pending_authentication_token or "").after_commit()
 
-    async def is_right_code(self, scope: Scope, user: UserRecord, request: Authenticate) -> bool:
-        """Judge a code sent with a right password, on the given challenge or a new one; count it if wrong."""
+    async def method_beside_password(
+        self, store: Store, environment: Environment, user: UserRecord, request: Authenticate, now: int
+    ) -> "Method":
+        """Return which kind of proof the code sent with a password is; reads only for eight digits."""
+        method = method_of(request)
+        if method != "recovery_code" or totp.clean_code(request.code or "", LONG) is None:
+            return method
+        if request.authentication_challenge_id is None:
+            usable = await store.read(lambda tx: self._usable(Scope(tx, environment, now), user))
+            return method_of(request, _fitting(usable, request) if usable else None)
+        found = await store.read(lambda tx: _foreign_method(Scope(tx, environment, now), user.id, request))
+        return method if found is None else found
+
+    async def _usable(self, scope: Scope, user: UserRecord) -> list[FactorRecord]:
         factors = await scope.tx.factors.of_user(scope.number, user.id)
         active = [factor for factor in factors if factor.activated_at is not None and factor.is_totp]
-        usable = self._step_up.usable(scope, user, active)
+        return self._step_up.usable(scope, user, active)
+
+    async def is_right_code(
+        self, scope: Scope, user: UserRecord, request: Authenticate, method: "Method"
+    ) -> bool:
+        """Judge a code sent with a right password, on the given challenge or a new one; count it if wrong.
+
+        Raises `Unavailable` if the code is no longer of the kind `method` that the tokens claim.
+        """
+        usable = await self._usable(scope, user)
         if not usable or is_by_passkey(request):
             return False
         try:
             if request.authentication_challenge_id is None:
-                challenge = await self._challenges.open(scope, usable[-1].id)
+                factor = _fitting(usable, request)
+                challenge = await self._challenges.open(scope, factor.id)
             else:
                 challenge_id = without_nul(request.authentication_challenge_id)
                 challenge, factor = await self._load(scope, user, challenge_id)
                 await self._check_method(scope, user, factor, request)
+            if method_of(request, factor) != method:
+                # Rolls back: the user's factors have changed since the tokens were signed.
+                raise errors.Unavailable("The factors have just changed. Try again.")
             outcome = await self._challenges.check(scope, challenge.id, request.code or "", emit=False)
         except (errors.SignInRefused, errors.TooManyAttempts, errors.NotFound):
             return False
@@ -222,7 +250,7 @@ class SecondStep:
 
         A recovery code is no proof of the challenge's factor; `check` asks the policy about it.
         """
-        if method_of(request) == "recovery_code":
+        if method_of(request, factor) == "recovery_code":
             return
         if not await self._step_up.accepts_factor(scope, user, factor):
             raise errors.SignInRefused(*CODE_REFUSALS["method_not_allowed"], reason="method_not_allowed")
@@ -237,11 +265,35 @@ def is_by_passkey(request: Authenticate) -> bool:
     return is_assertion(request.code or "")
 
 
-def method_of(request: Authenticate) -> "Method":
-    """Return which kind of proof a code is; `totp` for what can be none, which is refused anyway."""
+def method_of(request: Authenticate, factor: FactorRecord | None = None) -> "Method":
+    """Return which kind of proof a code is; `totp` for what can be none, which is refused anyway.
+
+    `factor` is the challenge's: eight digits are a code of an imported one that has such codes.
+    """
     from authfactor.otp.recovery_code import read_code  # noqa: PLC0415 - not needed at a start
 
     if is_by_passkey(request):
         return "webauthn"
+    if factor is not None and totp.clean_code(request.code or "", factor.digits) is not None:
+        return "totp"
     typed = read_code(request.code or "")
     return "totp" if typed is None else typed.method
+
+
+async def _foreign_method(scope: Scope, user_id: str, request: Authenticate) -> "Method | None":
+    """Return which kind of proof a text is that may be another system's recovery code; None for none.
+
+    On the challenge of an imported factor with eight digits, eight digits are its code.
+    """
+    challenge_id = without_nul(request.authentication_challenge_id or "")
+    if await long_code(scope, challenge_id, request.code or "") is not None:
+        return "totp"
+    bits = await scope.tx.recovery_codes.imported_bits(scope.number, user_id)
+    return None if bits is None else "recovery_code"
+
+
+def _fitting(usable: list[FactorRecord], request: Authenticate) -> FactorRecord:
+    """Return the newest factor whose codes have as many digits as this one, or the newest of all."""
+    text = request.code or ""
+    fitting = [factor for factor in usable if totp.clean_code(text, factor.digits) is not None]
+    return (fitting or usable)[-1]

@@ -1,5 +1,7 @@
 """Sign-in: the password, then a code if the environment's policy or the user's factors require one."""
 
+from typing import TYPE_CHECKING
+
 from authfactor import errors
 from authfactor.ip_addresses import client_network
 from authfactor.models import (
@@ -12,7 +14,7 @@ from authfactor.models import (
 from authfactor.rules.authentication import password_throttling
 from authfactor.rules.authentication.password_attempts import PasswordAttempts, bad_credentials
 from authfactor.rules.authentication.password_hashing import PasswordHasher, api_share
-from authfactor.rules.authentication.second_step import SecondStep, method_of
+from authfactor.rules.authentication.second_step import SecondStep
 from authfactor.rules.authentication.session_methods import AMR, ONE_STEP
 from authfactor.rules.authentication.sessions import PreparedSession, Sessions
 from authfactor.rules.authentication.sign_in_events import SignInEvents
@@ -22,6 +24,9 @@ from authfactor.rules.tenants.sign_in_methods import require_method
 from authfactor.rules.unit import Scope
 from authfactor.store import Store, Unit
 from authfactor.wire.requests import Authenticate, without_nul
+
+if TYPE_CHECKING:
+    from authfactor.otp.recovery_code import Method
 
 
 class PasswordHashChanged(errors.Unavailable):
@@ -73,16 +78,24 @@ class SignIn:
         if user is None or stored is None or not right:
             return self._attempts.refuse(environment, user, request)
         better = await self._hasher.hash(password, share) if self._hasher.needs_rehash(stored) else stored
-        proven, accept = ONE_STEP, self._accept_password
+        method = None
         if request.code:
-            proven, accept = AMR[method_of(request)], self._accept_both
+            method = await self._second_step.method_beside_password(store, environment, user, request, now)
+        proven = ONE_STEP if method is None else AMR[method]
         prepared = await self._prepare_session(store, environment, user.id, proven, request, now)
         if request.invitation_token:
             from authfactor.rules.email_flows import invitation_use  # noqa: PLC0415 - seldom
 
             found = await invitation_use.look_up(store, environment, request.invitation_token, now)
             prepared = prepared._replace(invitation_id=found)
-        return lambda tx: accept(Scope(tx, environment, now), user, request, stored, better, prepared)
+        hashes = stored, better
+        if method is None:
+            return lambda tx: self._accept_password(
+                Scope(tx, environment, now), user, request, *hashes, prepared
+            )
+        return lambda tx: self._accept_both(
+            Scope(tx, environment, now), user, request, *hashes, prepared, method
+        )
 
     async def _accept_password(
         self,
@@ -125,6 +138,7 @@ class SignIn:
         stored: str,
         better: str,
         prepared: PreparedSession,
+        method: "Method",
     ) -> SignedIn:
         """Sign in a user whose password matched, if the code sent with it is right too (decision 0034).
 
@@ -134,7 +148,7 @@ class SignIn:
         limits = await self._attempts.limits(scope, user, request)
         if not await password_throttling.charge(scope, limits):
             await self._attempts.refuse_over_limit(scope, latest, request)
-        if not await self._second_step.is_right_code(scope, latest, request):
+        if not await self._second_step.is_right_code(scope, latest, request, method):
             refusal = bad_credentials(request)
             await self._events.emit(scope, event_log.MFA_FAILED, latest, request, refusal)
             raise refusal.after_commit()
@@ -143,7 +157,7 @@ class SignIn:
         if better != stored:
             await scope.tx.users.replace_password_hash(scope.number, user.id, stored, better)
         await self._events.emit(scope, event_log.PASSWORD_SUCCEEDED, latest, request)
-        await self._events.emit(scope, event_log.MFA_SUCCEEDED, latest, request, method=method_of(request))
+        await self._events.emit(scope, event_log.MFA_SUCCEEDED, latest, request, method=method)
         start = SignInStart(invitation_id=prepared.invitation_id)
         unverified = await self._step_up.demand_email(scope, latest, better, start)
         if unverified is not None:

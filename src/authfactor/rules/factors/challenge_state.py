@@ -1,5 +1,7 @@
 """What keeps a challenge from being verified, and what it is once it has been."""
 
+from typing import Final
+
 from authfactor import errors
 from authfactor.crypto.vault import SealedLocation, UnsealError, Vault
 from authfactor.models import ChallengeRecord, FactorRecord, FailureRecord, Verification
@@ -8,6 +10,9 @@ from authfactor.rules.factors import attempt_limits
 from authfactor.rules.unit import Scope
 from authfactor.settings import Settings
 from authfactor.store import subject_of
+
+LONG: Final = 8
+"""How many digits the longer codes of imported factors have."""
 
 
 def locked(record: FailureRecord, now: int) -> errors.TooManyAttempts | None:
@@ -46,6 +51,18 @@ def closed(challenge: ChallengeRecord, now: int) -> ChallengeRecord:
         now,
         challenge.session_id,
     )
+
+
+async def long_code(scope: Scope, challenge_id: str, text: str) -> str | None:
+    """Return the eight digits of a text if the challenge's factor takes such codes, else None.
+
+    For any other factor they may be a recovery code of another system. Only such a text costs a statement.
+    """
+    digits = totp.clean_code(text, LONG)
+    if digits is None:
+        return None
+    found = await scope.tx.challenges.with_factor(scope.number, challenge_id)
+    return digits if found is not None and found[1].digits == LONG else None
 
 
 def is_duplicate(vault: Vault, secret: bytes, sealed: str, location: SealedLocation) -> bool:

@@ -15,7 +15,7 @@ from authfactor.otp import totp
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors import attempt_limits, challenge_state, clock_drift
-from authfactor.rules.factors.factor_secrets import secret_row
+from authfactor.rules.factors.factor_secrets import profile_of, secret_row
 from authfactor.rules.factors.server_clock import ServerClock
 from authfactor.rules.unit import Scope, shared_unit, single_unit
 from authfactor.settings import Settings
@@ -98,7 +98,7 @@ class Challenges:
         of their events; and `SessionEnded` for a right code that would raise a session that has ended, which
         spends nothing.
         """
-        digits = totp.clean_code(code)
+        digits = totp.clean_code(code) or await challenge_state.long_code(scope, challenge_id, code)
         if digits is None:
             return await self._check_other(scope, challenge_id, code, emit=True, repeatable=True)
         attempt = await self._charge(scope, challenge_id)
@@ -132,7 +132,7 @@ class Challenges:
         Never repeats a result: what the caller does with it would happen twice. `emit` False: the caller
         emits the event about a wrong code.
         """
-        digits = totp.clean_code(code)
+        digits = totp.clean_code(code) or await challenge_state.long_code(scope, challenge_id, code)
         if digits is None:
             return await self._check_other(scope, challenge_id, code, emit=emit)
         attempt = await self._attempt(scope, challenge_id)
@@ -218,16 +218,17 @@ class Challenges:
         if not factor.is_totp:
             return await self._refuse_malformed(scope, challenge.id, (challenge, factor))
         secret = self._vault.unseal(factor.secret, secret_row(scope.number, factor.id))
-        seconds, window = scope.now // 1000, self._settings.window
+        seconds, window, profile = scope.now // 1000, self._settings.window, profile_of(factor)
         drift = clock_drift.drift_of(factor, seconds, self._settings)
-        step = totp.match_step(secret, digits, seconds + drift * totp.PERIOD_SECONDS, window)
+        step = totp.match_step(secret, digits, seconds + drift * profile.period, window, profile)
         if step is None:
-            late = clock_drift.late_offset(secret, digits, seconds, drift, window)
+            late = clock_drift.late_offset(secret, digits, seconds, drift, window, profile)
             reason: CodeReason = "code_mismatch" if late is None else "clock_drift"
             return await self._refuse(scope, attempt, reason, late, emit=emit)
         if not await self._spend(scope, attempt, secret, step, repeatable=repeatable):
             return await self._refuse(scope, attempt, "code_already_used", emit=emit)
-        self.server_clock.add(seconds, step - totp.step_at(seconds))
+        if profile.period == totp.PERIOD_SECONDS:
+            self.server_clock.add(seconds, step - totp.step_at(seconds))
         if self._vault.is_stale(factor.secret):
             sealed = self._vault.seal(secret, secret_row(scope.number, factor.id))
             await scope.tx.factors.reseal(scope.number, factor.id, factor.secret, sealed)
@@ -269,7 +270,7 @@ class Challenges:
         if found is None:
             return None
         secret = self._vault.unseal(attempt.factor.secret, secret_row(number, attempt.factor.id))
-        if not hmac.compare_digest(totp.code_at(secret, found.step), digits):
+        if not hmac.compare_digest(totp.code_at(secret, found.step, profile_of(attempt.factor)), digits):
             return None
         if found.challenge.session_id is not None:
             await self._session_raising().require_alive(scope, found.challenge)
@@ -323,7 +324,7 @@ class Challenges:
             reason=reason,
             attempts_remaining=left,
             locked_until=shown,
-            offset_seconds=None if late is None else late * totp.PERIOD_SECONDS,
+            offset_seconds=None if late is None else late * factor.period,
         )
 
     async def _emit_refused(

@@ -8,10 +8,10 @@ from authfactor.otp import totp
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors import attempt_limits
-from authfactor.rules.factors.challenge_state import is_duplicate, locked
+from authfactor.rules.factors.challenge_state import LONG, is_duplicate, locked
 from authfactor.rules.factors.challenges import Challenges
 from authfactor.rules.factors.clock_drift import RESYNC_STEPS
-from authfactor.rules.factors.factor_secrets import secret_row
+from authfactor.rules.factors.factor_secrets import profile_of, secret_row
 from authfactor.rules.unit import Scope, unit
 from authfactor.settings import Settings
 from authfactor.store import Unit, subject_of
@@ -19,7 +19,7 @@ from authfactor.wire.clock_resync import ResyncFactor
 from authfactor.wire.events import FactorEvent, RefusedAttempt, ResyncedFactor
 
 _TEXTS = {
-    "codes_invalid": "codes: two codes in a row, each of six digits. They were not counted.",
+    "codes_invalid": "codes: two codes in a row, with all digits that the app shows. They were not counted.",
     "codes_mismatch": "codes: no two codes in a row of the last or the next ten minutes.",
     "codes_already_used": "codes: used before, or older than one that was. Wait for the next two.",
     "clock_drift_off": "This server learns no clock drift (AUTHFACTOR_LEARN_DRIFT). Set the phone's clock.",
@@ -45,7 +45,7 @@ class ClockResync:
         A wrong pair counts as one wrong code. Raises `InvalidRequest`; the unit raises `NotFound`, and after
         the commit of its count `InvalidRequest` and `TooManyAttempts`.
         """
-        codes = tuple(map(totp.clean_code, request.codes or ()))
+        codes = [totp.clean_code(code) or totp.clean_code(code, LONG) for code in request.codes or ()]
         if len(codes) != 2 or codes[0] is None or codes[1] is None:  # noqa: PLR2004 - a pair
             raise _refused("codes_invalid")
         if not self._settings.learn_drift:
@@ -65,19 +65,22 @@ class ClockResync:
         if factor.activated_at is None:
             text = "The factor is pending. Confirm it with a code first."
             raise InvalidRequest(Item("factor_id", "factor_not_active", text))
+        profile = profile_of(factor)
+        if {len(code) for code in codes} != {profile.digits}:
+            raise _refused("codes_invalid")
         record = await tx.failures.charge(number, subject_of(factor), seconds)
         await self._check_lock(scope, factor, record)
         secret = self._vault.unseal(factor.secret, secret_row(number, factor_id))
-        step = totp.match_two_steps(secret, *codes, seconds, RESYNC_STEPS)
+        step = totp.match_two_steps(secret, *codes, seconds, RESYNC_STEPS, profile)
         if step is None:
             raise await self._count(scope, factor, record, "codes_mismatch")
-        drift = step + 1 - totp.step_at(seconds)
+        drift = step + 1 - totp.step_at(seconds, profile.period)
         if not await tx.factors.resync(number, factor_id, step, drift, scope.now):
             raise await self._count(scope, factor, record, "codes_already_used")
         await tx.failures.write(number, subject_of(factor), attempt_limits.record_success(record))
         if factor.user_id is not None:
             await self._spend_duplicates(scope, factor.user_id, factor_id, secret, step + 1)
-        data = ResyncedFactor(factor_id, factor.user_id, drift * totp.PERIOD_SECONDS)
+        data = ResyncedFactor(factor_id, factor.user_id, drift * profile.period)
         await self._log.append(scope, event_log.FACTOR_RESYNCED, factor.user_id, data)
         resynced = await tx.factors.details(number, factor_id)
         return resynced or factor

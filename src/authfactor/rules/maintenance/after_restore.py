@@ -53,10 +53,10 @@ class AfterRestore:
         again marks again, with the later time. `reason` is for the audit log.
         """
         now = self._clock()
-        step = totp.step_at(now // 1000) + self._settings.window
+        seconds, window = now // 1000, self._settings.window
         learned = LEARNED_STEPS if self._settings.learn_drift else 0
         factors = await _walk(
-            store, "factors", lambda tx, a, b: tx.restored_rows.spend_steps(a, b, step, learned)
+            store, "factors", lambda tx, a, b: tx.restored_rows.spend_steps(a, b, seconds, window, learned)
         )
         sessions = await _walk(store, "sessions", lambda tx, a, b: tx.restored_rows.end_sessions(a, b, now))
         challenges = await _walk(
@@ -69,7 +69,8 @@ class AfterRestore:
         while deleted := await store.write(lambda tx: tx.restored_rows.delete_recovery_codes(BATCH)):
             codes += deleted
         rest = await store.write(lambda tx: self._expire_rest(InstallationScope(tx, now), reason))
-        return RestoreMarks(step + learned + 1, factors, sessions, challenges + rest, codes, devices)
+        first = totp.step_at(seconds) + window + learned + 1
+        return RestoreMarks(first, factors, sessions, challenges + rest, codes, devices)
 
     async def _expire_rest(self, scope: InstallationScope, reason: str) -> int:
         await scope.tx.restored_rows.end_operator_sessions(scope.now)

@@ -8,11 +8,10 @@ if TYPE_CHECKING:
 Key = tuple[int, str]
 _BETWEEN = "(environment, id) > ($1, $2) AND (environment, id) <= ($3, $4)"
 
-# A window may be moved, and may have been moved since the backup by what is learned ($6).
-_AHEAD = "CASE WHEN drift > $6 THEN drift ELSE $6 END"
-SPEND_STEPS = f"""
-UPDATE factors SET last_step = $5 + {_AHEAD} WHERE {_BETWEEN} AND last_step < $5 + {_AHEAD}
-"""
+# A window ($6) may be moved, and may have been moved since the backup by what is learned ($7). Steps are
+# counted in each factor's own period.
+_THROUGH = "$5 / period + $6 + CASE WHEN drift > $7 THEN drift ELSE $7 END"
+SPEND_STEPS = f"UPDATE factors SET last_step = {_THROUGH} WHERE {_BETWEEN} AND last_step < {_THROUGH}"
 
 END_SESSIONS = f"""
 UPDATE sessions SET ended_at = $5, updated_at = $5 WHERE {_BETWEEN} AND ended_at IS NULL
@@ -81,12 +80,13 @@ class RestoredRows:
         )
         return (rows[-1][0], rows[-1][1]) if rows else None
 
-    async def spend_steps(self, after: Key, through: Key, step: int, learned: int) -> int:
+    async def spend_steps(self, after: Key, through: Key, seconds: int, window: int, learned: int) -> int:
         """Mark TOTP steps of these factors as spent; return how many changed.
 
-        Those are all through `step`, plus the factor's drift where it is ahead, at least `learned`.
+        Those are all through the one at epoch second `seconds`, plus `window`, plus the factor's drift where
+        it is ahead, at least `learned`.
         """
-        return await self._db.run(SPEND_STEPS, *after, *through, step, learned)
+        return await self._db.run(SPEND_STEPS, *after, *through, seconds, window, learned)
 
     async def end_sessions(self, after: Key, through: Key, now: int) -> int:
         """End these sessions; return how many were active."""

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from authfactor.store.db import Db, Row, Step
 
 _NO_FAILURES = FailureRecord((), 0, None)
-_CHALLENGE_END, _FACTOR_END = 7, 19  # where each record's columns end in a row
-_FOUND_END = 20  # where the columns of the challenge and its factors end
+_CHALLENGE_END, _FACTOR_END = 7, 22  # where each record's columns end in a row
+_FOUND_END = 23  # where the columns of the challenge and its factors end
 
 # The sealed secrets of the user's other factors that may have the same secret, as `id secret,…`: at least one
 # of the two was enrolled by a release that did not compare them. Each database has its aggregate.
@@ -35,7 +35,7 @@ FIND_POSTGRES = _FIND.format(aggregate=_AGGREGATE_POSTGRES)
 _FOUND = (
     "id, factor_id, attempts, created_at, expires_at, verified_at, session_id, factor, user_id, issuer,"
     " account, secret, activated_at, last_step, factor_created_at, updated_at, drift, last_offset, type,"
-    " others"
+    " algorithm, digits, period, others"
 )
 
 # PostgreSQL: a round trip costs more than a statement. All CTEs see one snapshot; each waits for its row lock

@@ -36,7 +36,7 @@ SELECT 1 FROM challenges WHERE environment = $1 AND id = $2 AND allows_recovery 
 JOINED_COLUMNS = """
   c.id, c.factor_id, c.attempts, c.created_at, c.expires_at, c.verified_at, c.session_id,
   f.id, f.user_id, f.issuer, f.account, f.secret, f.activated_at, f.last_step, f.created_at, f.updated_at,
-  f.drift, f.last_offset, f.type
+  f.drift, f.last_offset, f.type, f.algorithm, f.digits, f.period
 """
 JOINED = """
 FROM challenges c JOIN factors f ON f.environment = c.environment AND f.id = c.factor_id

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from authfactor.store.db import Db, Row
 
 INSERTED = "id, user_id, issuer, account, secret, activated_at, last_step, created_at, updated_at"
-COLUMNS = f"{INSERTED}, drift, last_offset, type"
+COLUMNS = f"{INSERTED}, drift, last_offset, type, algorithm, digits, period"
 
 INSERT = f"""
 INSERT INTO factors (environment, {INSERTED}, secret_compared)

@@ -183,8 +183,8 @@ def _factor_row(factor: FactorRecord) -> FactorRow:
     """Derive the phone's clock drift from the time step of the last code and the time it was used."""
     if factor.activated_at is None or not factor.is_totp:
         return FactorRow(factor, None, None)
-    steps = factor.last_step - totp.step_at(factor.updated_at // 1000)
+    steps = factor.last_step - totp.step_at(factor.updated_at // 1000, factor.period)
     # Larger than any window: a restore spent these steps, not a code.
     return FactorRow(
-        factor, factor.updated_at, steps * totp.PERIOD_SECONDS if abs(steps) <= MAX_DRIFT_STEPS else None
+        factor, factor.updated_at, steps * factor.period if abs(steps) <= MAX_DRIFT_STEPS else None
     )
