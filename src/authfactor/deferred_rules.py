@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from authfactor.rules.factors.challenges import Challenges
     from authfactor.rules.factors.clock_resync import ClockResync
     from authfactor.rules.factors.factors import Factors
+    from authfactor.rules.factors.imports import FactorImports
     from authfactor.rules.factors.passkey_challenges import PasskeyChallenges
     from authfactor.rules.factors.passkey_use import PasskeyUse
     from authfactor.rules.factors.passkeys import Passkeys
@@ -99,6 +100,13 @@ class DeferredRules:
         from authfactor.rules.messages.senders import Senders  # noqa: PLC0415 - for operators alone
 
         return Senders(self.clock, self.entropy, self.vault, self.settings, self.environments)
+
+    @functools.cached_property
+    def imports(self) -> "FactorImports":
+        """Imports of factors of other systems."""
+        from authfactor.rules.factors.imports import FactorImports  # noqa: PLC0415 - for few calls
+
+        return FactorImports(self.clock, self.new_id, self.vault, self.events, self.settings)
 
     @functools.cached_property
     def mfa_policies(self) -> "EnvironmentPolicies":

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from authfactor.store.queries.hosted_sign_ins import HostedSignIns
     from authfactor.store.queries.policy_subjects import PolicySubjects
     from authfactor.store.queries.sign_in_history import SignInHistory
+    from authfactor.store.tables.imported_factors import ImportedFactorsTable
     from authfactor.store.tables.authenticator_models import AuthenticatorModelsTable
     from authfactor.store.tables.authorization_codes import AuthorizationCodesTable
     from authfactor.store.tables.browser_sessions import BrowserSessionsTable
@@ -266,6 +267,13 @@ class Tx:
         from authfactor.store.queries.hosted_sign_ins import HostedSignIns  # noqa: PLC0415 - when something ends
 
         return HostedSignIns(self.db)
+
+    @property
+    def imported_factors(self) -> "ImportedFactorsTable":
+        """Bulk statements of imports."""
+        from authfactor.store.tables.imported_factors import ImportedFactorsTable  # noqa: PLC0415 - for imports alone
+
+        return ImportedFactorsTable(self.db)
 
     @property
     def email_keys(self) -> "EmailKeys":

@@ -41,6 +41,7 @@ INVITATION_ACCEPTED: Final = "invitation.accepted"
 INVITATION_RESENT: Final = "invitation.resent"
 INVITATION_REVOKED: Final = "invitation.revoked"
 FACTOR_ENROLLED: Final = "authfactor.factor_enrolled"
+FACTOR_IMPORTED: Final = "authfactor.factor_imported"
 FACTOR_ACTIVATED: Final = "authfactor.factor_activated"
 FACTOR_RENAMED: Final = "authfactor.factor_renamed"
 FACTOR_DELETED: Final = "authfactor.factor_deleted"
@@ -126,6 +127,19 @@ class EventLog:
         for endpoint_id in await tx.webhook_endpoints.subscribed(environment, name):
             queued = [(self._new_id(ids.DELIVERY), event_id) for event_id, _ in rows]
             await tx.deliveries.insert_all(environment, endpoint_id, user_id, scope.now, queued)
+            self.outbox_grew.set()
+
+    async def append_each(self, scope: Scope, name: str, data: Sequence[tuple[str | None, object]]) -> None:
+        """Write many events of one name, each about another user, in few statements."""
+        tx, environment, now = scope.tx, scope.number, scope.now
+        rows = [(self._new_id(ids.EVENT), user, _ENCODER.encode(each).decode()) for user, each in data]
+        if not rows:
+            return
+        await tx.imported_factors.append_events(environment, name, rows, now)
+        for endpoint_id in await tx.webhook_endpoints.subscribed(environment, name):
+            for event_id, user_id, _ in rows:
+                delivery_id = self._new_id(ids.DELIVERY)
+                await tx.deliveries.insert(environment, delivery_id, endpoint_id, event_id, user_id, now)
             self.outbox_grew.set()
 
     async def append_for(self, scope: Scope, name: str, endpoint_id: str, data: object) -> DeliveryRecord:

@@ -158,6 +158,7 @@ class Users:
         user = await self._lock(scope, user_id)
         await scope.tx.factors.delete_of_user(scope.number, user_id)
         await scope.tx.recovery_codes.delete_of_user(scope.number, user_id)
+        await scope.tx.imported_factors.delete_of_user(scope.number, user_id)
         await scope.tx.user_mfa_policies.delete(scope.number, user_id)
         await scope.tx.trusted_devices.delete_of_user(scope.number, user_id)
         await scope.tx.passkeys.delete_of_user(scope.number, user_id)
