@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from authfactor.store.queries.hosted_sign_ins import HostedSignIns
     from authfactor.store.queries.policy_subjects import PolicySubjects
     from authfactor.store.queries.sign_in_history import SignInHistory
-    from authfactor.store.tables.imported_factors import ImportedFactorsTable
     from authfactor.store.tables.authenticator_models import AuthenticatorModelsTable
     from authfactor.store.tables.authorization_codes import AuthorizationCodesTable
     from authfactor.store.tables.browser_sessions import BrowserSessionsTable
     from authfactor.store.tables.cors_origins import CorsOriginsTable
     from authfactor.store.tables.device_authorizations import DeviceAuthorizationsTable
+    from authfactor.store.tables.imported_factors import ImportedFactorsTable
     from authfactor.store.tables.invitations import InvitationsTable
     from authfactor.store.tables.mailed_codes import MailedCodesTable
     from authfactor.store.tables.messages import MessagesTable

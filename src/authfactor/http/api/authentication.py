@@ -1,10 +1,12 @@
 """The endpoints of sign-in and sessions, the key set, and the events."""
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
 
 from authfactor import errors
+from authfactor.core import Authfactor
 from authfactor.errors import InvalidRequest, Item, OAuthRefused
 from authfactor.http import refusal_timing
 from authfactor.http.api import logout
@@ -58,6 +60,16 @@ REQUIRED_FIELDS: Final = {
     EMAIL_VERIFICATION: ("client_id", "client_secret", "code", "pending_authentication_token"),
 }
 
+# Which rule prepares a grant's sign-in; all others are refreshes.
+PREPARE: Final[dict[str, Callable[[Authfactor], Callable[..., Awaitable[Unit[SignedIn]]]]]] = {
+    "password": lambda af: af.sign_in.prepare_password,
+    MFA_TOTP: lambda af: af.second_step.prepare,
+    PASSKEY: lambda af: af.passkey_sign_in.prepare,
+    AUTHORIZATION_CODE: lambda af: af.code_redemption.prepare,
+    MAGIC_AUTH: lambda af: af.email_flows.magic_sign_in.prepare,
+    EMAIL_VERIFICATION: lambda af: af.email_flows.email_verification_sign_in.prepare,
+}
+
 
 async def authenticate(request: Request) -> Response:
     """Sign in by one of the supported grant types."""
@@ -98,19 +110,9 @@ async def _sign_in(request: Request, environment: Environment, body: Authenticat
 
 
 async def _unit(request: Request, environment: Environment, body: Authenticate) -> Unit[SignedIn]:
-    if body.grant_type == "password":
-        return await request.af.sign_in.prepare_password(request.af.store, environment, body)
-    if body.grant_type == MFA_TOTP:
-        return await request.af.second_step.prepare(request.af.store, environment, body)
-    if body.grant_type == PASSKEY:
-        return await request.af.passkey_sign_in.prepare(request.af.store, environment, body)
-    if body.grant_type == MAGIC_AUTH:
-        return await request.af.email_flows.magic_sign_in.prepare(request.af.store, environment, body)
-    if body.grant_type == EMAIL_VERIFICATION:
-        sign_in = request.af.email_flows.email_verification_sign_in
-        return await sign_in.prepare(request.af.store, environment, body)
-    if body.grant_type == AUTHORIZATION_CODE:
-        return await request.af.code_redemption.prepare(request.af.store, environment, body)
+    prepare = PREPARE.get(body.grant_type or "")
+    if prepare is not None:
+        return await prepare(request.af)(request.af.store, environment, body)
     has_secret = body.client_secret is not None
     return await request.af.sessions.prepare_refresh(
         request.af.store, environment, body.refresh_token or "", has_secret=has_secret

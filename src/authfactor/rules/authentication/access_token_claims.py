@@ -10,7 +10,7 @@ from authfactor.settings import Settings
 def of_session(
     session: SessionRecord, environment: Environment, settings: Settings, token_id: str, now: int
 ) -> dict[str, Any]:
-    """Return the claims of a session's access token; `now` in milliseconds, times in the claims in seconds."""
+    """Return the claims of a session's access token; `now` in milliseconds, the claims in seconds."""
     # Whole seconds, rounded down: PyJWT refuses a token whose `iat` is in the future.
     seconds = now // 1000
     claims: dict[str, Any] = {

@@ -43,7 +43,7 @@ POLICY_DELAY_MS = 1000
 
 
 class NextStep(NamedTuple):
-    """What must come next: nothing (perhaps until a deadline), the email, a code of a factor, or an enrollment.
+    """What must come next: nothing (perhaps until a deadline), the email, a factor, or an enrollment.
 
     `factors` are in the order in which they are offered; `methods` are the only ones allowed, None: all.
     """
