@@ -54,6 +54,9 @@ def source_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         refresh = {"grant_type": "refresh_token", "refresh_token": signed_in["refresh_token"]}
         fields(api.post("/user_management/authenticate", json=credentials(refresh)), 200)
         trust(api, folder, signed_in)
+        for kind in ("magic_auth", "password_reset"):
+            fields(api.post(f"/user_management/{kind}", json={"email": "kim@example.org"}), 201)
+        fields(api.post("/user_management/invitations", json={"email": "new@example.org"}), 201)
         wrong = fields(api.post(f"{path}", json={"type": "totp"}), 201)
         code = {"code": authenticator.wrong_code(wrong["authentication_factor"]["totp"]["secret"])}
         fields(api.post(f"/auth/challenges/{wrong['authentication_challenge']['id']}/verify", json=code), 201)

@@ -18,6 +18,7 @@ from authfactor.models import (
     SigningKey,
     TrustedDeviceRecord,
 )
+from authfactor.models.mailed import InvitationRecord, MailedCode, PasswordResetRecord
 from authfactor.models.passkeys import PasskeyCeremony, PasskeyFactor, PasskeyRecord
 from authfactor.store import CodeAttempt, SpendResult, Store, Tx
 from authfactor.store.tables.challenges import CLOSE
@@ -52,9 +53,20 @@ TABLES = (
     "passkeys",
     "passkey_handles",
     "passkey_ceremonies",
+    "mailed_codes",
+    "password_resets",
+    "invitations",
 )
 # Attributes of `Tx` that are made when they are needed.
-LAZY = ("recovery_codes", "trusted_devices", "user_mfa_policies", "passkeys")
+LAZY = (
+    "recovery_codes",
+    "trusted_devices",
+    "user_mfa_policies",
+    "passkeys",
+    "mailed_codes",
+    "password_resets",
+    "invitations",
+)
 # These insert into the environment they name, or find a caller by the hash of a secret.
 CREATORS = {"insert", "insert_refresh", "append", "append_all", "claim", "active_by_hash", "put", "replace"}
 CREATORS |= {"failures.charge", "throttles.charge"}
@@ -67,6 +79,12 @@ PASSKEY = PasskeyRecord(
     PASSKEY_FACTOR.id, USER, "example.org", b"id", 1, "", "", True, False, None, None, "none", "none"
 )
 CEREMONY = PasskeyCeremony("passkey_registration_1", "registration", USER, None, b"challenge", 9)
+
+CODE = MailedCode("magic_auth_1", "magic_auth", USER, "u1@example.com", "digest", "sealed", 0, 1, 9)
+RESET = PasswordResetRecord("password_reset_1", USER, "u1@example.com", b"mark", "sealed", 1, 9)
+INVITATION = InvitationRecord(
+    "invitation_1", "u9@example.com", None, None, None, None, None, "sealed", 9, None, None, 1, 1
+)
 
 EMPTY = FailureRecord((), 0, None)
 LOCKED = FailureRecord((9,), 9, 9)
@@ -102,6 +120,17 @@ READS: dict[str, tuple[Callable[[Tx], Awaitable[object]], object]] = {
     "passkeys.by_credential": (lambda tx: tx.passkeys.by_credential(OTHER, "example.org", b"id"), None),
     "passkeys.handle_of": (lambda tx: tx.passkeys.handle_of(OTHER, USER), None),
     "passkeys.ceremony": (lambda tx: tx.passkeys.ceremony(OTHER, CEREMONY.id), None),
+    "mailed_codes.by_id": (lambda tx: tx.mailed_codes.by_id(OTHER, CODE.id), None),
+    "mailed_codes.current": (lambda tx: tx.mailed_codes.current(OTHER, USER, "magic_auth"), None),
+    "password_resets.by_id": (lambda tx: tx.password_resets.by_id(OTHER, RESET.id), None),
+    "password_resets.by_hash": (lambda tx: tx.password_resets.by_hash(OTHER, TOKEN), None),
+    "invitations.by_id": (lambda tx: tx.invitations.by_id(OTHER, INVITATION.id), None),
+    "invitations.by_hash": (lambda tx: tx.invitations.by_hash(OTHER, TOKEN), None),
+    "invitations.page": (
+        lambda tx: tx.invitations.page(OTHER, PageQuery(), INVITATION.email),
+        ([], False, False),
+    ),
+    "pending_sign_ins.awaiting": (lambda tx: tx.pending_sign_ins.awaiting(OTHER, b"mail", "email"), None),
     "recovery_codes.count": (lambda tx: tx.recovery_codes.count(OTHER, USER), RecoveryCodeCount(0, 0, None)),
     "recovery_codes.use_of": (lambda tx: tx.recovery_codes.use_of(OTHER, USER, ["spent"]), None),
     "recovery_codes.imported_bits": (lambda tx: tx.recovery_codes.imported_bits(OTHER, USER), None),
@@ -154,6 +183,19 @@ WRITES: dict[str, tuple[Callable[[Tx, "Rows"], Awaitable[object]], object]] = {
     "passkeys.count": (
         lambda tx, _: tx.passkeys.count(OTHER, PASSKEY.factor_id, 1, 2, backed_up=True),
         False,
+    ),
+    "mailed_codes.charge": (lambda tx, _: tx.mailed_codes.charge(OTHER, CODE.id, 5), False),
+    "mailed_codes.spend": (lambda tx, _: tx.mailed_codes.spend(OTHER, CODE.id, CODE.digest, 2), False),
+    "mailed_codes.void_of_user": (lambda tx, _: tx.mailed_codes.void_of_user(OTHER, USER, 2), 0),
+    "mailed_codes.delete_of_user": (lambda tx, _: tx.mailed_codes.delete_of_user(OTHER, USER), 0),
+    "password_resets.spend": (lambda tx, _: tx.password_resets.spend(OTHER, RESET.id, 2), False),
+    "password_resets.delete_of_user": (lambda tx, _: tx.password_resets.delete_of_user(OTHER, USER), 0),
+    "invitations.accept": (lambda tx, _: tx.invitations.accept(OTHER, INVITATION.id, 2, USER), False),
+    "invitations.revoke": (lambda tx, _: tx.invitations.revoke(OTHER, INVITATION.id, 2), False),
+    "invitations.touch": (lambda tx, _: tx.invitations.touch(OTHER, INVITATION.id, 2), False),
+    "invitations.delete_of_user": (
+        lambda tx, _: tx.invitations.delete_of_user(OTHER, USER, INVITATION.email),
+        0,
     ),
     "passkeys.suspect": (lambda tx, _: tx.passkeys.suspect(OTHER, PASSKEY.factor_id, 9), False),
     "factors.use_passkey": (lambda tx, _: tx.factors.use_passkey(OTHER, PASSKEY.factor_id, 9), False),
@@ -263,6 +305,11 @@ async def fill(tx: Tx, rows: "Rows", environment: int) -> None:
     await tx.passkeys.insert(environment, PASSKEY_FACTOR, PASSKEY)
     await tx.passkeys.keep_handle(environment, USER, b"handle")
     await tx.passkeys.open_ceremony(environment, CEREMONY)
+    await tx.mailed_codes.put(environment, CODE)
+    await tx.password_resets.insert(environment, RESET, TOKEN)
+    await tx.invitations.insert(environment, INVITATION, TOKEN)
+    mail = PendingSignIn(USER, b"mark", 1, 9, None, awaits="email")
+    await tx.pending_sign_ins.insert(environment, b"mail", mail)
     await tx.recovery_codes.replace_imported(environment, USER, [["unused"], ["spent"]], "abcdef", 1, 64)
     await tx.recovery_codes.spend(environment, USER, ["spent"], 1, CHALLENGE, 0)
     await tx.user_mfa_policies.start_grace(environment, USER, 5, 1)

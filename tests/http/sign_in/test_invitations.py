@@ -22,7 +22,7 @@ async def post(application: Application, path: str = "", **body: object) -> http
 
 
 async def invite(application: Application, email: str = EMAIL, **more: object) -> Json:
-    return fields(await post(application, email=email, **more), 201)
+    return fields(await post(application, "", email=email, **more), 201)
 
 
 async def get(application: Application, made: Json) -> Json:
