@@ -48,6 +48,10 @@ COMMAND_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "factors rename": ("factor.rename",),
     "factors resync": ("factor.resync",),
     "factors verify": VERIFIED,
+    "invitations create": ("invitation.create",),
+    "invitations list": READS,
+    "invitations resend": ("invitation.resend",),
+    "invitations revoke": ("invitation.revoke",),
     "keys create": ("api_key.create",),
     "keys list": READS,
     "keys revoke": ("api_key.revoke",),
@@ -81,8 +85,10 @@ COMMAND_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "users grace": ("user.grant_grace",),
     "users list": READS,
     "users policy": ("user.set_mfa_policy",),
+    "users reset-password": ("password_reset.create",),
     "users unlock": ("user.unlock",),
     "users update": ("user.update",),
+    "users verify-email": ("user.verify_email",),
     "vault retire": ("vault.retire",),
     "vault rotate": ("vault.rotate",),
     "vault status": READS,
@@ -129,7 +135,28 @@ ROUTE_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
         event_log.PASSKEY_SUCCEEDED,
         event_log.PASSKEY_FAILED,
         event_log.PASSKEY_SUSPECT,
+        event_log.MAGIC_AUTH_SUCCEEDED,
+        event_log.MAGIC_AUTH_FAILED,
+        event_log.EMAIL_VERIFICATION_SUCCEEDED,
+        event_log.EMAIL_VERIFICATION_FAILED,
+        event_log.INVITATION_ACCEPTED,
     ),
+    "POST /user_management/users/{user_id}/email_verification/send": (event_log.EMAIL_VERIFICATION_CREATED,),
+    "POST /user_management/users/{user_id}/email_verification/confirm": (
+        event_log.EMAIL_VERIFICATION_SUCCEEDED,
+        event_log.EMAIL_VERIFICATION_FAILED,
+    ),
+    "POST /user_management/users/{user_id}/email_change/send": "the code is a row of its own",
+    "POST /user_management/users/{user_id}/email_change/confirm": ("user.change_email",),
+    "POST /user_management/magic_auth": (event_log.MAGIC_AUTH_CREATED,),
+    "POST /user_management/magic_auth/send": (event_log.MAGIC_AUTH_CREATED,),
+    "POST /user_management/password_reset": (event_log.PASSWORD_RESET_CREATED,),
+    "POST /user_management/password_reset/send": (event_log.PASSWORD_RESET_CREATED,),
+    "POST /user_management/password_reset/confirm": ("user.reset_password",),
+    "POST /user_management/invitations": ("invitation.create",),
+    "POST /user_management/invitations/{invitation_id}/accept": ("invitation.accept",),
+    "POST /user_management/invitations/{invitation_id}/resend": ("invitation.resend",),
+    "POST /user_management/invitations/{invitation_id}/revoke": ("invitation.revoke",),
     "POST /user_management/sessions/revoke": (event_log.SESSION_REVOKED,),
     "POST /authfactor/sessions/{session_id}/check": READS,
     "POST /authfactor/sessions/{session_id}/challenges": CHALLENGED,
@@ -233,6 +260,11 @@ def test_command_line_changes_are_audited_with_actor_and_reason(tmp_path: Path) 
     user = run_json("users", "create", "kim@example.org")
     run_json("users", "update", user, "--first-name", "Kim")
     run_json("users", "unlock", user, "--reason", "lost phone")
+    run_json("users", "verify-email", user, "--yes", "--reason", "told by phone")
+    run_json("users", "reset-password", "kim@example.org", "--yes")
+    invitation = run_json("invitations", "create", "lee@example.org", "--days", "3")
+    run_json("invitations", "resend", invitation)
+    run_json("invitations", "revoke", invitation, "--yes", "--reason", "wrong address")
     made = run(data, "--json", "factors", "enroll", user)
     factor = str(json.loads(made.stdout)["authentication_factor"]["id"])
     for words in (("links", "enroll", user), ("links", "challenge", user), ("links", "factors", user)):
@@ -266,6 +298,8 @@ def test_command_line_changes_are_audited_with_actor_and_reason(tmp_path: Path) 
     reasons = {entry["action"]: entry["reason"] for entry in found if entry["reason"]}
     assert reasons == {
         "user.unlock": "lost phone",
+        "user.verify_email": "told by phone",
+        "invitation.revoke": "wrong address",
         "factor.delete": "sold phone",
         "user.delete": "asked for it",
         "api_key.revoke": "leaked",

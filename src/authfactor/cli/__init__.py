@@ -33,6 +33,9 @@ COMMANDS: Final = {
     ),
     "keys": LazyCommand(f"{_HERE}.environments", "Manage the API keys and signing keys of an environment."),
     "users": LazyCommand(f"{_HERE}.users", "Manage the users of your applications."),
+    "invitations": LazyCommand(
+        f"{_HERE}.invitations", "List, create, resend and revoke invitations, which open sign-up."
+    ),
     "factors": LazyCommand(
         f"{_HERE}.factors", "Enroll, list, name, challenge, verify, resync and delete factors."
     ),

@@ -11,11 +11,12 @@ from authfactor import errors
 from authfactor.cli import context
 from authfactor.models import Environment, PageQuery, RecordPage, UserRecord
 from authfactor.models.mfa_policies import UserPolicyInForce
-from authfactor.wire import responses, timestamps
+from authfactor.wire import mailed, responses, timestamps
 from authfactor.wire.requests import CreateUser, UpdateUser
 
 if TYPE_CHECKING:
     from authfactor.core import Authfactor
+    from authfactor.rules.email_flows.password_resets import IssuedReset
 
 _DAY = 24 * 3600 * 1000
 _user = click.argument("user", metavar="USER_ID_OR_EMAIL")
@@ -173,6 +174,61 @@ def unlock(ctx: click.Context, user_id: str, reason: str | None) -> None:
     done = context.run(options, work)
     text = f"Unlocked {user_id}." if done else f"{user_id} was not locked and had no failed attempts."
     context.print_result(options, {"id": user_id, "unlocked": done}, lambda: print(text))
+
+
+@users.command("verify-email")
+@_user
+@context.yes_option
+@context.reason_option
+@click.pass_context
+def verify_email(ctx: click.Context, user: str, yes: bool, reason: str | None) -> None:
+    """Mark a user's email as verified without a code, for example after an import.
+
+    Check first that the user reads it: whoever signs in with it counts as its owner then.
+
+    Example: authfactor users verify-email kim@example.org --yes
+    """
+    options = context.global_options(ctx)
+    context.confirm(f"Mark the email of {user} as verified, although no code has shown it?", yes=yes)
+
+    async def work(af: Authfactor, environment: Environment) -> UserRecord:
+        user_id = await _find(af, environment, user)
+        unit = await af.users.prepare_update(environment, user_id, UpdateUser(email_verified=True))
+        return await context.run_audited(af, environment, unit, "user.verify_email", user_id, reason)
+
+    _print_user(options, context.run(options, work))
+
+
+@users.command("reset-password")
+@_user
+@context.yes_option
+@context.reason_option
+@click.pass_context
+def reset_password(ctx: click.Context, user: str, yes: bool, reason: str | None) -> None:
+    """Make a link to a new password, mail it if the environment sends mail, and print it.
+
+    Whoever has the link sets the password, which ends the user's sessions. It lasts 15 minutes.
+
+    Example: authfactor users reset-password kim@example.org --yes
+    """
+    options = context.global_options(ctx)
+    context.confirm(f"Make a link with which whoever has it sets the password of {user}?", yes=yes)
+
+    async def work(af: Authfactor, environment: Environment) -> IssuedReset:
+        found = await af.read(af.users.get(environment, await _find(af, environment, user)))
+        unit = af.email_flows.password_resets.create(environment, found.email)
+        return await context.run_audited(
+            af, environment, unit, "password_reset.create", lambda made: made.record.id, reason
+        )
+
+    made = context.run(options, work)
+    lines: list[tuple[str, object]] = [
+        ("id", made.record.id),
+        ("user", made.record.user_id),
+        ("link", made.url),
+        ("expires", timestamps.format_ms(made.record.expires_at)),
+    ]
+    context.print_result(options, mailed.password_reset(*made), lambda: context.print_pairs(lines))
 
 
 @users.command("policy")
