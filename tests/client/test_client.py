@@ -30,13 +30,20 @@ PUBLIC: Final = {
     " RecoveryCodesCreated ServerError Session SessionCheck SignatureInvalidError TooManyAttemptsError Totp"
     " TotpExtended UNSET UnprocessableEntityError User UserFactor UserMfaPolicy WebhookDelivery"
     " WebhookEndpoint verify_event TrustedDevice TrustedDeviceIssued TrustedDeviceNextToken"
-    " AnyAuthenticationFactor Passkey BegunPasskeySignIn PasskeyChallengeOptions BegunPasskeyRegistration",
+    " AnyAuthenticationFactor Passkey BegunPasskeySignIn PasskeyChallengeOptions BegunPasskeyRegistration"
+    " EmailChange EmailChangeConfirmation EmailVerification EmailVerificationRequiredError Identity"
+    " Invitation MagicAuth PasswordReset UserResponse",
     "Client": "close events hosted_pages mfa mfa_policies user_management webhooks",
     "AsyncClient": "aclose events hosted_pages mfa mfa_policies user_management webhooks",
     "user_management": "authenticate_with_password authenticate_with_refresh_token authenticate_with_totp"
     " challenge_session check_session create_user delete_user enroll_auth_factor get_jwks get_jwks_url"
     " get_logout_url get_user get_user_by_external_id list_auth_factors list_sessions list_users"
-    " reauthenticate_session revoke_session update_user authenticate_with_passkey begin_passkey_sign_in",
+    " reauthenticate_session revoke_session update_user authenticate_with_passkey begin_passkey_sign_in"
+    " accept_invitation authenticate_with_email_verification authenticate_with_magic_auth"
+    " confirm_email_change confirm_password_reset create_magic_auth create_password_reset"
+    " find_invitation_by_token get_email_verification get_invitation get_magic_auth get_password_reset"
+    " get_user_identities list_invitations resend_invitation revoke_invitation send_email_change"
+    " send_invitation send_verification_email verify_email",
     "mfa": "challenge_factor create_recovery_codes delete_factor delete_recovery_codes enroll_factor"
     " get_factor get_recovery_codes import_recovery_codes list_all_factors rename_factor resync_factor"
     " verify_challenge create_trusted_device list_trusted_devices revoke_trusted_device"

@@ -30,6 +30,7 @@ class AuthenticationMethods(Group):
         *,
         email: str,
         password: str,
+        invitation_token: str | None = None,
         ip_address: str | None = None,
         user_agent: str | None = None,
     ) -> ApiCall[AuthenticationResponse]:
@@ -38,16 +39,19 @@ class AuthenticationMethods(Group):
         Args:
             email: Email address of the user.
             password: Password that the user typed.
+            invitation_token: Token of an open invitation, which the user accepts.
             ip_address: IP address of the user's browser, stored with the session.
             user_agent: User agent of the user's browser, stored with the session.
 
-        Raises `MfaChallengeError` if a code is required next, `MfaEnrollmentError` if the user must enroll a
-        factor next, and `BadRequestError` (`code` is `invalid_credentials`) for a wrong email or password.
+        Raises `EmailVerificationRequiredError` if the email must be verified next, `MfaChallengeError` if a
+        code is required next, `MfaEnrollmentError` if the user must enroll a factor next, and
+        `BadRequestError` (`code` is `invalid_credentials`) for a wrong email or password.
         """
         body = drop_none(
             grant_type="password",
             email=email,
             password=password,
+            invitation_token=invitation_token,
             ip_address=ip_address,
             user_agent=user_agent,
         )

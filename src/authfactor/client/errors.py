@@ -165,6 +165,28 @@ class MfaEnrollmentError(AuthorizationError):
         return self._read(User, "user")
 
 
+class EmailVerificationRequiredError(AuthorizationError):
+    """403: the password was right, and the user's email must be verified first; a code was mailed.
+
+    Ask the user for it. Then call `authenticate_with_email_verification`.
+    """
+
+    @property
+    def pending_authentication_token(self) -> str:
+        """The token to pass to `authenticate_with_email_verification`."""
+        return self._read(str, "pending_authentication_token") or ""
+
+    @property
+    def email(self) -> str:
+        """The address to which the code was mailed."""
+        return self._read(str, "email") or ""
+
+    @property
+    def email_verification_id(self) -> str:
+        """The email verification, for `get_email_verification`."""
+        return self._read(str, "email_verification_id") or ""
+
+
 class NotFoundError(APIError):
     """404: there is no such object with this id in the environment."""
 
@@ -195,6 +217,7 @@ class ServerError(APIError):
 
 _BY_CODE: dict[tuple[int, str], type[APIError]] = {
     (400, "one_time_code_too_many_attempts"): TooManyAttemptsError,
+    (403, "email_verification_required"): EmailVerificationRequiredError,
     (403, "mfa_challenge"): MfaChallengeError,
     (403, "mfa_enrollment"): MfaEnrollmentError,
 }

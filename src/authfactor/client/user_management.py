@@ -6,6 +6,8 @@ from typing import Literal
 from msgspec import UNSET, UnsetType
 
 from authfactor.client.authentication import AuthenticationMethods
+from authfactor.client.email_flows import EmailVerificationMethods, MagicAuthMethods, MailedLinkMethods
+from authfactor.client.invitations import InvitationMethods
 from authfactor.client.operations import (
     ApiCall,
     AsyncGroup,
@@ -31,7 +33,15 @@ from authfactor.client.types import (
 HashType = Literal["bcrypt", "firebase-scrypt", "ssha", "ssha256", "scrypt", "pbkdf2", "argon2"]
 
 
-class _UserManagement(AuthenticationMethods, PasskeySignInMethods, SessionCheckMethods):
+class _UserManagement(
+    AuthenticationMethods,
+    EmailVerificationMethods,
+    InvitationMethods,
+    MagicAuthMethods,
+    MailedLinkMethods,
+    PasskeySignInMethods,
+    SessionCheckMethods,
+):
     """The methods, written once for both clients. `errors` lists what every method can raise."""
 
     # --- factors ---

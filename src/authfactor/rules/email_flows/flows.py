@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from authfactor.rules.email_flows.email_verifications import EmailVerifications
     from authfactor.rules.email_flows.flow_rules import FlowRules
     from authfactor.rules.email_flows.invitations import Invitations
-    from authfactor.rules.email_flows.magic_auth import MagicAuth
+    from authfactor.rules.email_flows.magic_auth import MagicCodes
     from authfactor.rules.email_flows.magic_sign_in import MagicSignIn
     from authfactor.rules.email_flows.outbox import Outbox
     from authfactor.rules.email_flows.password_resets import PasswordResets
@@ -44,11 +44,11 @@ class EmailFlows:
         return module.EmailVerificationSignIn(self._rules.clock, *made_with)
 
     @functools.cached_property
-    def magic_auth(self) -> "MagicAuth":
+    def magic_auth(self) -> "MagicCodes":
         """Magic codes."""
-        from authfactor.rules.email_flows.magic_auth import MagicAuth  # noqa: PLC0415 - if used
+        from authfactor.rules.email_flows.magic_auth import MagicCodes  # noqa: PLC0415 - if used
 
-        return MagicAuth(self._rules.clock, self._rules.events, self._rules.users, self._codes)
+        return MagicCodes(self._rules.clock, self._rules.events, self._rules.users, self._codes)
 
     @functools.cached_property
     def magic_sign_in(self) -> "MagicSignIn":

@@ -20,7 +20,7 @@ from authfactor.wire.requests import without_nul
 PURPOSE: Final = "magic_auth"
 
 
-class MagicAuth:
+class MagicCodes:
     """Makes magic codes. `magic_sign_in` accepts them."""
 
     def __init__(self, clock: Clock, log: EventLog, users: Users, codes: MailedCodes) -> None:
