@@ -23,6 +23,7 @@ from authfactor.http.telemetry.metrics import MetricsCollector
 from authfactor.http.telemetry.shared_counters import CounterLayout, CounterWriter, SharedCounters
 from authfactor.http1.request_cycle import Message, Receive, RespondDirectly, Send
 from authfactor.http1.response_batching import ResponseBatcher
+from authfactor.message_dispatcher import send_messages_forever
 from authfactor.webhook_dispatcher import deliver_forever
 
 if TYPE_CHECKING:
@@ -178,4 +179,11 @@ async def _prepare_pages(af: Authfactor) -> None:
         await asyncio.to_thread(reference.objects)
 
 
-BACKGROUND_TASKS: Final = (deliver_forever, _housekeeping, _seal_events, _reload_key_ring, _prepare_pages)
+BACKGROUND_TASKS: Final = (
+    deliver_forever,
+    send_messages_forever,
+    _housekeeping,
+    _seal_events,
+    _reload_key_ring,
+    _prepare_pages,
+)

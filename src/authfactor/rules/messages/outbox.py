@@ -186,6 +186,11 @@ class Messages:
         text = self._vault.unseal(message.content, content_row(environment, message.id))
         return msgspec.json.decode(text, type=dict[str, str])
 
+    def count(self, message: MessageRecord, outcome: SendOutcome) -> None:
+        """Count an attempt for the metrics."""
+        key = message.channel, message.kind, "sent" if outcome.error is None else "failed"
+        self.sent[key] = self.sent.get(key, 0) + 1
+
     @installation_unit
     async def settle(self, scope: InstallationScope, claimed: ClaimedMessage, outcome: SendOutcome) -> bool:
         """Record how an attempt ended; False when the claim was lost or the message canceled meanwhile."""
