@@ -79,7 +79,7 @@ class Authfactor(DeferredRules):
     ) -> None:
         """Wire the rules; callers use `open`."""
         self.new_id = new_id = IdGenerator(clock, entropy)
-        self.events = log = EventLog(clock, new_id)
+        self.events = log = EventLog(clock, new_id, self.send_notice)
         self.settings = settings
         self.store = store
         self.vault = vault

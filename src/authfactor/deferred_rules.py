@@ -7,7 +7,8 @@ from authfactor.ids import IdGenerator
 
 if TYPE_CHECKING:
     from authfactor.crypto.vault import Vault
-    from authfactor.models import Clock, Entropy
+    from authfactor.models import Clock, Entropy, UserRecord
+    from authfactor.models.messages import MessageKind
     from authfactor.rules.audit.audit_log import AuditLog
     from authfactor.rules.audit.event_sealing import EventSealing
     from authfactor.rules.audit.event_verification import EventVerification
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from authfactor.rules.tenants.environments import Environments
     from authfactor.rules.tenants.mfa_policies import EnvironmentPolicies
     from authfactor.rules.tenants.users import Users
+    from authfactor.rules.unit import Scope
     from authfactor.settings import Settings
 
 
@@ -93,6 +95,10 @@ class DeferredRules:
         from authfactor.rules.messages.outbox import Messages  # noqa: PLC0415 - when there are some
 
         return Messages(self.clock, self.new_id, self.vault, self.events)
+
+    async def send_notice(self, scope: "Scope", kind: "MessageKind", user: "UserRecord") -> bool:
+        """Queue a notice to a user, if the user has not had too many; return whether it was queued."""
+        return await self.messages.queue(scope, kind, to=user.email, user_id=user.id, locale=user.locale)
 
     @functools.cached_property
     def senders(self) -> "Senders":

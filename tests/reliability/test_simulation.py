@@ -21,7 +21,7 @@ from authfactor.settings import Settings
 from tests.support import authenticator
 from tests.support.reference_verifier import Drift, Question, Verifier
 from tests.support.seeded_schedules import play, seeds
-from tests.support.simulated_store import SimulatedStore
+from tests.support.simulated_store import SimulatedStore, no_messages
 
 START: Final = 1_700_000_010_000
 ENVIRONMENT: Final = Environment(1, "client", "one", "Acme", "if_enrolled", "{}", 0, 0)
@@ -57,7 +57,7 @@ class Schedule:
         self.now = START
         vault = Vault([key_of(self.chance.randbytes(32))], self.chance.randbytes)
         new_id = IdGenerator(lambda: self.now, self.chance.randbytes)
-        log = EventLog(lambda: self.now, new_id)
+        log = EventLog(lambda: self.now, new_id, no_messages)
         recovery_codes = RecoveryCodeSets(lambda: self.now, self.chance.randbytes, vault, log)
         raising = SessionRaising(log, SETTINGS)
         self.rules = Challenges(

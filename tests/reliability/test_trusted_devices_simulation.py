@@ -28,7 +28,7 @@ from authfactor.rules.unit import Scope
 from authfactor.store import Tx, Unit
 from tests.support.reference_trusted_devices import DAY, Device, DeviceReference, Session, Token, User
 from tests.support.seeded_schedules import play, seeds
-from tests.support.simulated_store import SimulatedStore
+from tests.support.simulated_store import SimulatedStore, no_messages
 from tests.support.simulated_trusted_devices import USER, SimulatedDevices
 
 START: Final = 1_700_000_010_000
@@ -47,7 +47,7 @@ class Schedule:
         self.now = START
         self.vault = Vault([key_of(self.chance.randbytes(32))], self.chance.randbytes)
         new_id = IdGenerator(lambda: self.now, self.chance.randbytes)
-        self.log = EventLog(lambda: self.now, new_id)
+        self.log = EventLog(lambda: self.now, new_id, no_messages)
         self.store = SimulatedStore(self.chance, racy=racy)
         self.user = _user()
         tables = SimulatedDevices(self.store, self.user, [FACTOR])

@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any, Final, cast
+from typing import Any, Final, NoReturn, cast
 
 import msgspec
 
@@ -28,6 +28,11 @@ class Pause:
 
     def __await__(self) -> Generator["Pause", None, None]:
         yield self
+
+
+async def no_messages(*_notice: object) -> NoReturn:
+    """Stand for the outbox of an environment without a sender."""
+    raise AssertionError("no schedule sends a message")
 
 
 @dataclass

@@ -23,7 +23,6 @@ from authfactor.http.telemetry.metrics import MetricsCollector
 from authfactor.http.telemetry.shared_counters import CounterLayout, CounterWriter, SharedCounters
 from authfactor.http1.request_cycle import Message, Receive, RespondDirectly, Send
 from authfactor.http1.response_batching import ResponseBatcher
-from authfactor.message_dispatcher import send_messages_forever
 from authfactor.webhook_dispatcher import deliver_forever
 
 if TYPE_CHECKING:
@@ -33,6 +32,7 @@ OpenInstallation = Callable[[], Awaitable[Authfactor]]
 HOUSEKEEPING_SECONDS: Final = 60
 PUBLISH_SECONDS: Final = 1
 # API requests have priority right after a start.
+SEND_MESSAGES_AFTER_SECONDS: Final = 1.0
 PREPARE_PAGES_AFTER_SECONDS: Final = 2
 
 log = logging.getLogger("authfactor.http")
@@ -166,6 +166,14 @@ async def _reload_key_ring(af: Authfactor) -> None:
             log.exception("unexpected failure while reloading the key ring")
 
 
+async def _send_messages(af: Authfactor) -> None:
+    """Send messages; begins a little later, so that a start does not import what few servers need."""
+    await asyncio.sleep(SEND_MESSAGES_AFTER_SECONDS)
+    from authfactor.message_dispatcher import send_messages_forever  # noqa: PLC0415 - see above
+
+    await send_messages_forever(af)
+
+
 async def _prepare_pages(af: Authfactor) -> None:
     """Compile the templates in advance: the first page would otherwise take a quarter of a second."""
     await asyncio.sleep(PREPARE_PAGES_AFTER_SECONDS)
@@ -181,7 +189,7 @@ async def _prepare_pages(af: Authfactor) -> None:
 
 BACKGROUND_TASKS: Final = (
     deliver_forever,
-    send_messages_forever,
+    _send_messages,
     _housekeeping,
     _seal_events,
     _reload_key_ring,

@@ -34,6 +34,11 @@ class FactorRecord(Record, frozen=True, gc=False):
     period: int = 30
 
     @property
+    def is_active(self) -> bool:
+        """Whether a code of it was right once."""
+        return self.activated_at is not None
+
+    @property
     def is_totp(self) -> bool:
         """Whether one-time codes answer it; its secret is none otherwise."""
         return self.type == TOTP

@@ -5,16 +5,20 @@ are the contract's (section 6.2).
 """
 
 import asyncio
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from authfactor import ids
 from authfactor.ids import IdGenerator
-from authfactor.models import Clock, DeliveryRecord, EventRecord, PageQuery, RecordPage
+from authfactor.models import Clock, DeliveryRecord, EventRecord, PageQuery, RecordPage, UserRecord
 from authfactor.rules import pagination
+from authfactor.rules.authentication.applied_policy import options_of
 from authfactor.rules.unit import Scope, unit
+
+if TYPE_CHECKING:
+    from authfactor.models.messages import MessageKind
 
 USER_CREATED: Final = "user.created"
 USER_UPDATED: Final = "user.updated"
@@ -71,6 +75,15 @@ USER_UNLOCKED: Final = "authfactor.user_unlocked"
 # Sent on request to one endpoint; no subscription selects it.
 PING: Final = "authfactor.ping"
 
+# Of which users get a notice, where the environment has a sender of mail.
+NOTICES: Final[Mapping[str, "MessageKind"]] = {
+    FACTOR_ACTIVATED: "factor_added",
+    FACTOR_DELETED: "factor_removed",
+    RECOVERY_CODES_USED: "recovery_code_used",
+    TRUSTED_DEVICE_CREATED: "trusted_device_created",
+}
+SendNotice = Callable[[Scope, "MessageKind", UserRecord], Awaitable[bool]]
+"""Queues a notice to a user; False if it did not."""
 # Burst size and refill interval (milliseconds) of refusal events, per user.
 REFUSAL_BURST: Final = 100
 REFUSAL_INTERVAL: Final = 60_000
@@ -90,8 +103,12 @@ class EventQuery(msgspec.Struct, frozen=True, gc=False):
 class EventLog:
     """Appends events and queues them for every subscribed webhook endpoint."""
 
-    def __init__(self, clock: Clock, new_id: IdGenerator) -> None:
-        """Keep clock and id generator; `outbox_grew` wakes this process's webhook dispatcher."""
+    def __init__(self, clock: Clock, new_id: IdGenerator, send_notice: "SendNotice") -> None:
+        """Keep clock, id generator and what queues a notice.
+
+        `outbox_grew` wakes this process's webhook dispatcher.
+        """
+        self._send_notice = send_notice
         self._clock = clock
         self._new_id = new_id
         self.outbox_grew = asyncio.Event()
@@ -106,8 +123,13 @@ class EventLog:
             scope.number, f"refused:{subject}", scope.now, REFUSAL_INTERVAL, REFUSAL_BURST
         )
 
-    async def append(self, scope: Scope, name: str, user_id: str | None, data: object) -> None:
-        """Write one event about a user; `data` is encoded as JSON."""
+    async def append(
+        self, scope: Scope, name: str, user_id: str | None, data: object, *, noticed: bool = True
+    ) -> None:
+        """Write one event about a user; `data` is encoded as JSON. Send the user a notice of some kinds.
+
+        `noticed`: the event matters to the user.
+        """
         tx, environment = scope.tx, scope.number
         text = _ENCODER.encode(data).decode()
         event_id = self._new_id(ids.EVENT)
@@ -116,6 +138,18 @@ class EventLog:
             delivery_id = self._new_id(ids.DELIVERY)
             await tx.deliveries.insert(environment, delivery_id, endpoint_id, event_id, user_id, scope.now)
             self.outbox_grew.set()
+        if name in NOTICES and noticed and user_id and options_of(scope.environment.options).mail:
+            user = await tx.users.by_id(environment, user_id)
+            if user is not None:
+                await self.notify(scope, NOTICES[name], user)
+
+    async def notify(self, scope: Scope, kind: "MessageKind", user: UserRecord) -> None:
+        """Queue a notice to a user, at the address that `user` has; no statement without a sender of mail.
+
+        An address that is not verified may be a stranger's, who gets none.
+        """
+        if options_of(scope.environment.options).mail and user.email_verified:
+            await self._send_notice(scope, kind, user)
 
     async def append_all(self, scope: Scope, name: str, user_id: str, data: Sequence[object]) -> None:
         """Write many events of one name about a user, in few statements."""

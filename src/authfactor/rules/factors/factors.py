@@ -204,7 +204,7 @@ class Factors:
             raise errors.NotFound("Authentication Factor", factor_id)
         await self._emit(scope, event_log.FACTOR_DELETED, factor)
         if factor.user_id is not None:
-            if factor.activated_at is not None:
+            if factor.is_active:
                 await self._end_trusted_devices(scope, factor.user_id)
             await self._withdraw(scope, factor.user_id, [factor])
 
@@ -237,11 +237,11 @@ class Factors:
         A user who had an active factor gets no grace for the next one.
         """
         left = await scope.tx.factors.of_user(scope.number, user_id)
-        if all(factor.activated_at is None for factor in left):
+        if not any(factor.is_active for factor in left):
             await scope.tx.recovery_codes.delete_of_user(scope.number, user_id)
             await scope.tx.sessions.clear_second_factor(scope.number, user_id, ONE_STEP, scope.now)
             await scope.tx.hosted_sign_ins.clear_second_factor(scope.number, user_id, ONE_STEP)
-            if any(factor.activated_at is not None for factor in deleted):
+            if any(factor.is_active for factor in deleted):
                 await scope.tx.user_mfa_policies.record_held_factor(scope.number, user_id, scope.now)
 
     def _secret(self, given: str | None, items: list[Item]) -> bytes:
@@ -259,9 +259,8 @@ class Factors:
         """Build a factor with its URI and QR code. Raises `InvalidRequest` for a URI too long for one."""
         factor_id, now = self._new_id(ids.FACTOR), scope.now
         sealed = self._vault.seal(secret, secret_row(scope.number, factor_id))
-        activated_at = now if active else None
+        text, activated_at = base32.encode(secret), now if active else None
         factor = FactorRecord(factor_id, user_id, issuer, account, sealed, activated_at, 0, now, now)
-        text = base32.encode(secret)
         uri = key_uri.uri(issuer=issuer, account=account, secret=text)
         if len(uri) > qr.MAX_BYTES:
             raise InvalidRequest(_UNDRAWABLE)
@@ -318,7 +317,8 @@ class Factors:
             raise InvalidRequest(Item("user_id", "factor_limit_reached", text))
 
     async def _emit(self, scope: Scope, name: str, factor: FactorRecord) -> None:
-        await self._log.append(scope, name, factor.user_id, responses.factor(factor))
+        data = responses.factor(factor)
+        await self._log.append(scope, name, factor.user_id, data, noticed=factor.is_active)
 
 
 async def _ids(scope: Scope, user_id: str) -> list[str]:

@@ -144,7 +144,10 @@ class Users:
         await _check_free(scope, old, user)
         await scope.tx.users.update(scope.number, user)
         await self._emit(scope, event_log.USER_UPDATED, user)
+        if email_key(user.email) != email_key(old.email):
+            await self._log.notify(scope, "email_changed", old)
         if new_hash is not None:
+            await self._log.notify(scope, "password_changed", old)
             from authfactor.rules.authentication.trusted_device_endings import end_devices  # noqa: PLC0415 - seldom
 
             await end_devices(scope, self._log, user_id, "password_changed")
