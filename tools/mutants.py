@@ -64,6 +64,7 @@ PASSKEYS = ("tests/rules/test_passkey_registration.py", "-k", "sqlite")
 PASSKEY_PAGES = ("tests/rules/test_passkey_pages.py", "-k", "sqlite")
 REGISTERED = ("tests/unit/webauthn/test_registration.py",)
 ASSERTED = ("tests/unit/webauthn/test_assertion.py",)
+PASSKEY_OPTIONS = ("tests/http/sign_in/test_passkey_options.py", "-k", "sqlite")
 METADATA = ("tests/unit/webauthn/test_metadata_blob.py", "tests/unit/webauthn/test_attestation.py")
 ATTESTATION = ("tests/unit/webauthn/test_attestation.py",)
 LOADED_METADATA = ("tests/rules/test_authenticator_metadata.py", "-k", "sqlite")
@@ -2170,6 +2171,41 @@ MUTANTS = [
         '    return None if bits is None else "recovery_code"',
         '    return "recovery_code"',
         ("tests/http/sign_in/test_imported_recovery_codes.py",),
+    ),
+    Mutant(
+        "a passkey is registered beside a factor on an old proof",
+        "rules/factors/fresh_proofs.py",
+        "                or abs(scope.now - session.mfa_at) > PROOF_LIFE_MS\n",
+        "",
+        PASSKEY_OPTIONS,
+    ),
+    Mutant(
+        "a passkey is registered beside a factor on another user's proof",
+        "rules/factors/fresh_proofs.py",
+        "                or session.user_id != user_id\n",
+        "",
+        PASSKEY_OPTIONS,
+    ),
+    Mutant(
+        "an ended session proves a factor",
+        "rules/factors/fresh_proofs.py",
+        "                or not session_state.is_alive(session, self._settings, scope.now)\n",
+        "",
+        PASSKEY_OPTIONS,
+    ),
+    Mutant(
+        "a changed domain ends passkeys without a word",
+        "rules/factors/passkey_settings.py",
+        "        if lost:\n",
+        "        if lost is None:\n",
+        ("tests/cli/test_passkey_settings.py",),
+    ),
+    Mutant(
+        "browsers delete a suspect passkey",
+        "rules/factors/passkey_signals.py",
+        "if each.rp_id == settings.rp_id]",
+        "if each.rp_id == settings.rp_id and not each.is_suspect]",
+        PASSKEY_OPTIONS,
     ),
     Mutant(
         "metadata is taken from anyone",

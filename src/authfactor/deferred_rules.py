@@ -33,8 +33,10 @@ if TYPE_CHECKING:
     from authfactor.rules.factors.challenges import Challenges
     from authfactor.rules.factors.clock_resync import ClockResync
     from authfactor.rules.factors.factors import Factors
+    from authfactor.rules.factors.fresh_proofs import FreshProofs
     from authfactor.rules.factors.imports import FactorImports
     from authfactor.rules.factors.passkey_challenges import PasskeyChallenges
+    from authfactor.rules.factors.passkey_signals import PasskeySignaling
     from authfactor.rules.factors.passkey_use import PasskeyUse
     from authfactor.rules.factors.passkeys import Passkeys
     from authfactor.rules.factors.recovery_codes import RecoveryCodeSets
@@ -180,6 +182,20 @@ class DeferredRules:
             return IdGenerator(self.clock, self.entropy)(prefix)
 
         return PasskeySignIn(self.clock, new_id, self.vault, *rules)
+
+    @functools.cached_property
+    def passkey_signals(self) -> "PasskeySignaling":
+        """What browsers should know of passkeys."""
+        from authfactor.rules.factors.passkey_signals import PasskeySignaling  # noqa: PLC0415 - when there are some
+
+        return PasskeySignaling(self.clock, self.settings)
+
+    @functools.cached_property
+    def fresh_proofs(self) -> "FreshProofs":
+        """Proofs that an enrollment may need."""
+        from authfactor.rules.factors.fresh_proofs import FreshProofs  # noqa: PLC0415 - for passkeys alone
+
+        return FreshProofs(self.clock, self.settings)
 
     @functools.cached_property
     def authenticator_metadata(self) -> "AuthenticatorMetadata":

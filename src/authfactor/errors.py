@@ -110,6 +110,12 @@ class Forbidden(AuthfactorError):
     code = "forbidden"
 
 
+class ProofNeeded(Forbidden):
+    """The user has to prove an existing factor first, within the session that the request names."""
+
+    code = "reauthentication_required"
+
+
 class NotFound(AuthfactorError):
     """This environment has no such object with this id; another environment's id is equally unknown."""
 

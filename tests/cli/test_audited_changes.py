@@ -293,7 +293,7 @@ def test_command_line_changes_are_audited_with_actor_and_reason(tmp_path: Path) 
     elsewhere = {"database.restored", "delivery.resend", "webhook_endpoint.ping"}
     elsewhere |= {"recovery_codes.create", "recovery_codes.import", "recovery_codes.delete", "factor.resync"}
     elsewhere |= {"mfa_policy.update", "user.grant_grace", "user.set_mfa_policy"}
-    elsewhere |= {"trusted_device.revoke"}
+    elsewhere |= {"trusted_device.revoke", "webauthn_metadata.load"}
     assert {entry["action"] for entry in found} == audited - elsewhere
     reasons = {entry["action"]: entry["reason"] for entry in found if entry["reason"]}
     assert reasons == {

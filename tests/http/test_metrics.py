@@ -1,6 +1,8 @@
 """`/metrics`: totals of all workers, including exited ones, and only for authorized clients."""
 
+import json
 import os
+import random
 import re
 import signal
 import time
@@ -14,9 +16,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from authfactor.http.app import all_routes
 from authfactor.http.telemetry import shared_counters
+from authfactor.testing.software_authenticator import SoftwareAuthenticator
 from tests.reliability.test_trusted_devices_kill import second_step, trust
 from tests.support import authenticator
-from tests.support.server_process import Server, fields, free_port, running
+from tests.support.server_process import API_KEY, CLIENT_ID, Server, fields, free_port, running
 
 TOKEN: Final = "a token for scraping"
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -171,6 +174,34 @@ def test_trusted_devices_are_counted_apart_from_codes(tmp_path: Path) -> None:
     found = series(response.text)
     for outcome in ("right", "trusted_device", "device_not_trusted"):
         assert total(found, "authfactor_verifications_total", outcome=outcome) == 1
+
+
+def test_passkeys_are_counted_apart_from_codes(tmp_path: Path) -> None:
+    origin, device = "https://auth.example.org", SoftwareAuthenticator(random.Random(1).randbytes)
+    settings = {"AUTHFACTOR_METRICS_TOKEN": TOKEN, "AUTHFACTOR_BASE_URL": origin}
+    with running(tmp_path / "data", settings) as server, server.client() as api:
+        user = fields(api.post("/user_management/users", json={"email": "kim@example.org"}), 201)
+        path = f"/authfactor/users/{user['id']}/passkey_registrations"
+        begun = fields(api.post(path), 201)
+        body = {"credential": device.create(begun["public_key"], origin)}
+        made = fields(api.post(f"{path}/{begun['id']}/verify", json=body), 201)
+        challenge = fields(api.post(f"/auth/factors/{made['id']}/challenge"), 201)
+        asserted = device.get(challenge["webauthn"]["public_key"], origin)
+        for code in ("{}", "{", json.dumps(asserted)):
+            api.post(f"/auth/challenges/{challenge['id']}/verify", json={"code": code})
+        begun = fields(api.post("/authfactor/passkey_authentications"), 201)
+        answer = {
+            "client_id": CLIENT_ID,
+            "client_secret": API_KEY,
+            "grant_type": "urn:authfactor:oauth:grant-type:passkey",
+            "authentication_id": begun["id"],
+            "credential": device.get(begun["public_key"], origin),
+        }
+        fields(api.post("/user_management/authenticate", json=answer), 200)
+        response = api.get("/metrics", headers={"authorization": f"Bearer {TOKEN}"})
+    found = series(response.text)
+    for outcome, count in (("passkey", 2), ("passkey_refused", 2), ("right", 0), ("wrong", 0)):
+        assert total(found, "authfactor_verifications_total", outcome=outcome) == count
 
 
 def test_metrics_on_the_api_port_require_the_token(server: Server) -> None:

@@ -123,6 +123,23 @@ def create_environment(
 )
 @webauthn_option
 @sign_in_settings.sign_in_options
+@click.option(
+    "--force", is_flag=True, help="Also change rp_id over passkeys that exist, which then stop working."
+)
+@click.option(
+    "--list-factor-type",
+    "listed_factor_types",
+    multiple=True,
+    type=click.Choice(get_args(models.FactorType)),
+    help="Type of factors that the lists of the WorkOS API show. Can be repeated; replaces the list. Default:"
+    " totp alone, as older SDKs fail for others.",
+)
+@click.option(
+    "--enrollment-needs-mfa/--enrollment-needs-no-mfa",
+    default=None,
+    help="Whether the API registers a passkey beside an active factor only if the request names a session in"
+    " which a factor was just proven. Default: no.",
+)
 @context.reason_option
 @click.pass_context
 def update_environment(
@@ -132,6 +149,7 @@ def update_environment(
     team_name: str | None,
     mfa_policy: Policy | None,
     reason: str | None,
+    force: bool,
     **given: Any,  # noqa: ANN401 - the options of the environment
 ) -> None:
     """Change an environment. Example: authfactor environments update default --mfa-policy required"""
@@ -141,8 +159,6 @@ def update_environment(
     async def work(af: Authfactor, environment: Environment) -> Environment:
         from authfactor.rules.tenants.environments import options_of
 
-        if "webauthn" in changes:
-            _check_webauthn(af, environment, changes["webauthn"])
         changed = sign_in_settings.changed(options_of(environment), changes) if changes else None
         unit = af.environments.update(
             environment,
@@ -152,17 +168,15 @@ def update_environment(
             # Some options are given, the others were read: they must not undo a change.
             if_updated_at=environment.updated_at if changes else None,
         )
+        if "webauthn" in changes:
+            from authfactor.rules.factors.passkey_settings import keeping_passkeys
+
+            unit = keeping_passkeys(environment, changes["webauthn"], af.settings, unit, force=force)
         target = environment.client_id
         return await context.run_audited(af, environment, unit, "environment.update", target, reason)
 
     made = context.run(context.GlobalOptions(options.data, options.config, name, options.as_json), work)
     context.print_result(options, _shape(made), lambda: _print_environment(made, None))
-
-
-def _check_webauthn(af: Authfactor, environment: Environment, given: dict[str, Any]) -> None:
-    from authfactor.rules.factors import passkey_settings
-
-    passkey_settings.check(environment.team_name, given, af.settings)
 
 
 @environments.command("brand")
@@ -315,6 +329,8 @@ def _shape(environment: models.Environment) -> dict[str, str | int | None]:
         "trusted_devices": options.trusted_devices,
         "trusted_device_days": options.trusted_device_days,
         **sign_in_settings.shape(options.sign_in),
+        "listed_factor_types": " ".join(options.listed_factor_types),
+        "enrollment_needs_mfa": options.enrollment_needs_mfa,
         "created_at": timestamps.format_ms(environment.created_at),
     }
 

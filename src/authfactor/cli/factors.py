@@ -81,7 +81,10 @@ def enroll(
 @click.option("--limit", type=click.IntRange(min=1, max=100), default=10, show_default=True)
 @click.pass_context
 def list_factors(ctx: click.Context, user_id: str, limit: int) -> None:
-    """List a user's TOTP factors. Example: authfactor factors list user_01…"""
+    """List a user's factors of the types that the environment lists: TOTP unless others were added.
+
+    Example: authfactor factors list user_01…
+    """
     options = context.global_options(ctx)
 
     async def work(af: Authfactor, environment: Environment) -> RecordPage[FactorRecord]:
@@ -293,7 +296,7 @@ def _state(factor: FactorRecord) -> str:
 
 
 def _last_used(factor: FactorRecord) -> str:
-    if factor.activated_at is None:
-        return "never"
+    if factor.activated_at is None or not factor.is_totp:
+        return "never" if factor.is_totp else "-"
     # After a restore, `last_step` is the restore's time step, for which there was no code.
     return timestamps.format_ms(min(factor.last_step * factor.period * 1000, factor.updated_at))

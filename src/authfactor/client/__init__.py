@@ -44,7 +44,7 @@ from authfactor.client.own_types import (
     SessionCheck,
 )
 from authfactor.client.paging import AsyncPage, Page
-from authfactor.client.passkeys import BegunPasskeyRegistration, BegunPasskeySignIn
+from authfactor.client.passkeys import BegunPasskeyRegistration, BegunPasskeySignIn, PasskeySignals
 from authfactor.client.policy_types import (
     MfaCoverage,
     MfaPolicy,
@@ -132,6 +132,7 @@ __all__ = [
     "Page",
     "Passkey",
     "PasskeyChallengeOptions",
+    "PasskeySignals",
     "PasswordReset",
     "PolicyOutcomes",
     "RaisedSession",

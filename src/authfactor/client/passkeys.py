@@ -31,23 +31,37 @@ class BegunPasskeySignIn(Model, frozen=True, kw_only=True):
     object: Literal["passkey_authentication"] = "passkey_authentication"
 
 
+class PasskeySignals(Model, frozen=True, kw_only=True):
+    """What a page tells the browser, so that it offers no deleted passkeys; None before the first one."""
+
+    user_id: str
+    all_accepted_credentials: dict[str, Any] | None
+    """For `PublicKeyCredential.signalAllAcceptedCredentials`."""
+    current_user_details: dict[str, Any] | None
+    """For `PublicKeyCredential.signalCurrentUserDetails`."""
+    object: Literal["passkey_signals"] = "passkey_signals"
+
+
 class PasskeyFactorMethods(Group):
     """Passkeys as factors, in `client.mfa`."""
 
     @operation
     def begin_passkey_registration(
-        self, user_id: str, *, name: str | None = None
+        self, user_id: str, *, name: str | None = None, session_id: str | None = None
     ) -> ApiCall[BegunPasskeyRegistration]:
         """Begin the registration of a passkey, which adds a factor: ask for an existing factor first.
 
         Args:
             user_id: The user.
             name: What the user calls the passkey; at most 64 characters.
+            session_id: Session in which the user has proven a factor within the last ten minutes; needed
+                where the environment has `enrollment_needs_mfa`.
 
-        Raises `NotFoundError`, `UnprocessableEntityError`.
+        Raises `NotFoundError`, `UnprocessableEntityError`, and `AuthorizationError` without that proof.
         """
         url_path = path("/authfactor/users/{}/passkey_registrations", user_id)
-        return ApiCall("POST", url_path, decoder(BegunPasskeyRegistration), drop_none(name=name))
+        body = drop_none(name=name, session_id=session_id)
+        return ApiCall("POST", url_path, decoder(BegunPasskeyRegistration), body)
 
     @operation
     def finish_passkey_registration(
@@ -65,6 +79,15 @@ class PasskeyFactorMethods(Group):
         """
         url_path = path("/authfactor/users/{}/passkey_registrations/{}/verify", user_id, registration_id)
         return ApiCall("POST", url_path, decoder(UserFactor), {"credential": credential})
+
+    @operation
+    def get_passkey_signals(self, user_id: str) -> ApiCall[PasskeySignals]:
+        """Return what a page should tell the browser about a user's passkeys. Raises `NotFoundError`.
+
+        Signal only while the user is signed in, such as after a passkey was deleted or the email changed.
+        """
+        url_path = path("/authfactor/users/{}/passkey_signals", user_id)
+        return ApiCall("GET", url_path, decoder(PasskeySignals))
 
     @operation
     def get_challenge(self, authentication_challenge_id: str) -> ApiCall[AuthenticationChallenge]:

@@ -139,6 +139,8 @@ class Passkey(Model, frozen=True, kw_only=True):
     """What is known of a passkey. An AAGUID names a model of authenticator, unless it is all zeros."""
 
     aaguid: str
+    product: str | None = None
+    """Name of that model, None for an unknown one."""
     backup_eligible: bool
     backed_up: bool
     name: str | None = None

@@ -59,7 +59,7 @@ async def examine(
         findings += await database.webhooks(store, at)
         findings += await database.operators(settings, store)
         findings += await database.emails(store)
-        findings += [*await database.seals(store), *await authenticators.metadata(store, at)]
+        findings += [*await database.seals(store), *await authenticators.examine(settings, store, at)]
         findings += await keys.needed(store, vault, at)
         if vault is not None:
             findings += await database.recovery_codes(store, vault)

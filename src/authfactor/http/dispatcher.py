@@ -181,7 +181,8 @@ class Dispatcher:
         caller = await api_key_auth.authenticate(self._af, headers) if route.needs_key else None
         if self._key_limit is not None and caller is not None:
             self._count_key(caller)
-        body = b"" if method in _BODILESS else await _read_body(receive, headers, self._af.settings.max_body)
+        max_body = max(self._af.settings.max_body, route.max_body)
+        body = b"" if method in _BODILESS else await _read_body(receive, headers, max_body)
         path: str = scope["raw_path"].decode("latin-1")
         request = Request(
             self._af, method, path, scope["query_string"], headers, body, match.ids, route.status

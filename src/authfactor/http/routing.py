@@ -19,7 +19,7 @@ class Route(msgspec.Struct, frozen=True):
 
     `takes` and `gives` are the types of the request and response bodies, `requires` the body's required
     fields, `query` the query parameters, `refusals` the error statuses, `status` that of a success.
-    `shows_page`: a browser may get a page instead.
+    `shows_page`: a browser may get a page instead. `max_body` in bytes, if it needs more than the setting.
     """
 
     method: str
@@ -35,6 +35,7 @@ class Route(msgspec.Struct, frozen=True):
     needs_key: bool = True
     tag: str = ""
     shows_page: bool = False
+    max_body: int = 0
     # Method and path: the route's name in the log and the metrics.
     name: str = ""
 

@@ -6,6 +6,7 @@ from authfactor.models.base import Record
 
 MfaPolicy = Literal["off", "if_enrolled", "required"]
 TrustedDevicePolicy = Literal["off", "allowed"]
+FactorType = Literal["totp", "webauthn", "generic_otp", "sms"]
 SignInMethod = Literal["password", "magic_auth", "passkey"]
 SignUpPolicy = Literal["open", "closed"]
 EmailVerificationPolicy = Literal["off", "with_mail", "required"]
@@ -125,6 +126,8 @@ class EnvironmentOptions(Record, frozen=True, gc=False):
     `webauthn` has the members of `webauthn.relying_party.RelyingParty` that differ from the defaults.
     `mail` is None without a sender.
     `production` None: unless the server is on loopback. `sign_in_url`: where the application begins sign-ins.
+    `listed_factor_types` are those that the lists of the WorkOS API show. `enrollment_needs_mfa`: registering
+    a passkey for a user who has an active factor takes a session that has just proven one.
     """
 
     logout_redirects: tuple[str, ...] = ()
@@ -138,6 +141,8 @@ class EnvironmentOptions(Record, frozen=True, gc=False):
     sign_in: SignInOptions = SignInOptions()
     production: bool | None = None
     sign_in_url: str | None = None
+    listed_factor_types: tuple[FactorType, ...] = ("totp",)
+    enrollment_needs_mfa: bool = False
 
 
 class ApiKey(Record, frozen=True, gc=False):

@@ -74,6 +74,16 @@ def request_options(
     }
 
 
+def signals(rp_id: str, account: Account, ids: Iterable[bytes]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the arguments of `signalAllAcceptedCredentials()` and `signalCurrentUserDetails()`.
+
+    Browsers delete the user's other passkeys of this RP ID, so `ids` has all of them.
+    """
+    user = {"rpId": rp_id, "userId": base64url.encode(account.handle)}
+    accepted = {**user, "allAcceptedCredentialIds": [base64url.encode(each) for each in ids]}
+    return accepted, {**user, "name": account.name, "displayName": account.display_name}
+
+
 def _descriptor(credential: KnownCredential) -> dict[str, Any]:
     described: dict[str, Any] = {"type": "public-key", "id": base64url.encode(credential.id)}
     if credential.transports:

@@ -14,6 +14,7 @@ from authfactor.http.api.parameters import PAGE, list_query, refuse_unknown, req
 from authfactor.http.request import Request
 from authfactor.http.response import Response
 from authfactor.http.routing import Route
+from authfactor.http.telemetry.shared_counters import PASSKEY as PASSKEY_RIGHT
 from authfactor.http.telemetry.shared_counters import RECOVERED, RIGHT, TRUSTED
 from authfactor.models import ApiCaller, Environment, PageQuery, SignedIn
 from authfactor.rules.authentication.second_step import method_of
@@ -33,14 +34,14 @@ EMAIL_VERIFICATION: Final = "urn:workos:oauth:grant-type:email-verification:code
 # Grants whose refusals take as long for users as for unknown emails.
 BY_EMAIL: Final = ("password", MAGIC_AUTH)
 MAILED: Final = (MAGIC_AUTH, EMAIL_VERIFICATION)
-CHECKED: Final = (MFA_TOTP, *MAILED)
+CHECKED: Final = (MFA_TOTP, PASSKEY, *MAILED)
 AUTHORIZATION_CODE: Final = "authorization_code"
 FORM: Final = b"application/x-www-form-urlencoded"
 MAX_EVENT_NAMES: Final = 100
 WITHOUT_SECRET: Final = frozenset({"refresh_token", AUTHORIZATION_CODE})
 VERDICT_BY_METHOD: Final = {
     "totp": RIGHT,
-    "webauthn": RIGHT,
+    "webauthn": PASSKEY_RIGHT,
     "recovery_code": RECOVERED,
     "trusted_device": TRUSTED,
 }
@@ -98,7 +99,9 @@ async def _sign_in(request: Request, environment: Environment, body: Authenticat
     def right_code(outcome: SignedIn) -> str | None:
         if body.grant_type in MAILED:
             return RIGHT
-        return None if outcome.repeated else VERDICT_BY_METHOD[method_of(body)]
+        if outcome.repeated:
+            return None
+        return PASSKEY_RIGHT if body.grant_type == PASSKEY else VERDICT_BY_METHOD[method_of(body)]
 
     checks_code = body.grant_type in CHECKED or (body.grant_type == "password" and body.code)
     return await request.write(

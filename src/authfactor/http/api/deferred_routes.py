@@ -16,10 +16,12 @@ _PACKAGE: Final = "authfactor.http.api"
 _loaders: list[Callable[[], list[Route]]] = []
 
 
-def deferred(module: str, *served: tuple[str, str, int], needs_key: bool = True) -> list[Route]:
+def deferred(
+    module: str, *served: tuple[str, str, int], needs_key: bool = True, max_body: int = 0
+) -> list[Route]:
     """Make the routes of a module of this package: method, path and status of a success, in its order.
 
-    `needs_key`: requests are authenticated by an API key.
+    `needs_key`: requests are authenticated by an API key. `max_body` as in `Route`.
     """
 
     @functools.cache
@@ -34,7 +36,7 @@ def deferred(module: str, *served: tuple[str, str, int], needs_key: bool = True)
             return await load()[at].handler(request)
 
         method, path, status = served[at]
-        return Route(method, path, respond, status, "", needs_key=needs_key)
+        return Route(method, path, respond, status, "", needs_key=needs_key, max_body=max_body)
 
     return [route(at) for at in range(len(served))]
 

@@ -7,7 +7,7 @@ from authfactor.http.api.parameters import FACTORS, PAGE, list_query, required
 from authfactor.http.request import Request
 from authfactor.http.response import Response
 from authfactor.http.routing import Route
-from authfactor.http.telemetry.shared_counters import RECOVERED, VERDICT_BY_REASON, WRONG
+from authfactor.http.telemetry.shared_counters import PASSKEY, PASSKEY_REFUSED, RECOVERED, VERDICT_BY_REASON
 from authfactor.models import Verification
 from authfactor.webauthn.assertion_text import import_parsers, is_assertion
 from authfactor.wire import requests, responses
@@ -95,7 +95,9 @@ def _verdict(outcome: Verification) -> str | None:
         return None
     if outcome.recovery_codes_remaining is not None:
         return RECOVERED
-    return VERDICT_BY_REASON.get(outcome.reason, WRONG)
+    if outcome.valid and outcome.amr is not None and "pop" in outcome.amr:
+        return PASSKEY
+    return VERDICT_BY_REASON.get(outcome.reason, PASSKEY_REFUSED)
 
 
 def _code(value: str | None) -> str:

@@ -5,9 +5,11 @@ from authfactor.http.api.parameters import FACTORS
 from authfactor.http.request import Request
 from authfactor.http.response import Response
 from authfactor.http.routing import Route
+from authfactor.rules.factors.passkey_signals import PasskeySignals
 from authfactor.rules.factors.passkeys import PasskeyRegistration, RegisteredPasskey
 from authfactor.webauthn.assertion_text import import_parsers
 from authfactor.wire import passkeys, responses, timestamps, user_factors
+from authfactor.wire.requests import without_nul
 
 PASSKEYS = "passkeys"
 
@@ -16,7 +18,10 @@ async def begin_registration(request: Request) -> Response:
     """Begin the registration of a passkey."""
     body = request.read_body(passkeys.BeginPasskey)
     await import_parsers()
-    unit = request.af.passkeys.begin(request.environment, request.ids[0], body.name)
+    environment, user_id = request.environment, request.ids[0]
+    begin = request.af.passkeys.begin(environment, user_id, body.name)
+    session_id = without_nul(body.session_id or "")
+    unit = request.af.fresh_proofs.required_for(environment, user_id, session_id, begin)
     return await request.write(unit, _begun)
 
 
@@ -48,6 +53,16 @@ async def get_challenge(request: Request) -> Response:
     return await request.read(unit, responses.challenge)
 
 
+async def get_signals(request: Request) -> Response:
+    """Get the signals of a user's passkeys."""
+    unit = request.af.passkey_signals.of_user(request.environment, request.ids[0])
+    return await request.read(unit, _signals)
+
+
+def _signals(found: PasskeySignals) -> passkeys.PasskeySignalsObject:
+    return passkeys.PasskeySignalsObject(found.user_id, found.accepted, found.details)
+
+
 def _begun(begun: PasskeyRegistration) -> passkeys.PasskeyRegistrationObject:
     expires_at = timestamps.format_ms(begun.expires_at)
     return passkeys.PasskeyRegistrationObject(begun.id, begun.public_key, expires_at)
@@ -66,7 +81,7 @@ ROUTES = [
         "Begin a passkey registration",
         takes=passkeys.BeginPasskey,
         gives=passkeys.PasskeyRegistrationObject,
-        refusals=(404, 422),
+        refusals=(403, 404, 422),
         tag=PASSKEYS,
     ),
     Route(
@@ -100,5 +115,15 @@ ROUTES = [
         gives=responses.AuthenticationChallengeObject,
         refusals=(404,),
         tag=FACTORS,
+    ),
+    Route(
+        "GET",
+        "/authfactor/users/{user_id}/passkey_signals",
+        get_signals,
+        200,
+        "Get passkey signals",
+        gives=passkeys.PasskeySignalsObject,
+        refusals=(404, 422),
+        tag=PASSKEYS,
     ),
 ]

@@ -25,6 +25,9 @@ ROUTES: Final[list[Route]] = [
         ("POST", "/authfactor/users/{user_id}/passkey_registrations/{registration_id}/verify", 201),
         ("POST", "/authfactor/passkey_authentications", 201),
         ("GET", "/authfactor/challenges/{challenge_id}", 200),
+        ("GET", "/authfactor/users/{user_id}/passkey_signals", 200),
+        # An attestation has up to 64 KiB.
+        max_body=96 * 1024,
     ),
     *deferred("authorize", ("GET", "/user_management/authorize", 302), needs_key=False),
     *deferred("clock_resync", ("POST", "/authfactor/factors/{factor_id}/resync", 200)),

@@ -41,12 +41,15 @@ LOCKED: Final = "locked"
 MALFORMED: Final = "malformed"
 RECOVERED: Final = "recovered"
 TRUSTED: Final = "trusted_device"
+PASSKEY: Final = "passkey"
+PASSKEY_REFUSED: Final = "passkey_refused"
 WRONG: Final = "wrong"
 VERDICTS: Final = (
     *(RIGHT, WRONG, "replay", "drift", MALFORMED, LOCKED, RECOVERED),
     *(TRUSTED, "device_not_trusted"),
+    *(PASSKEY, PASSKEY_REFUSED),
 )
-# The verdict in the metrics, by the verification's reason; those of passkeys are wrong.
+# The verdict in the metrics, by the verification's reason; the others are those of passkeys.
 VERDICT_BY_REASON: Final = {
     None: RIGHT,
     "code_mismatch": WRONG,
@@ -150,10 +153,10 @@ def families(routes: Sequence[str]) -> dict[str, MetricFamily]:
         MetricFamily(
             "authfactor_verifications_total",
             "counter",
-            "Checked one-time codes by outcome: right, wrong, replay (right but already used),"
+            "Checked codes and passkeys by outcome: right, wrong, replay (right but already used),"
             " drift (too old), malformed (not a code, not counted), locked (not checked),"
             " recovered (a right recovery code), trusted_device and device_not_trusted (a device's token in"
-            " place of a code).",
+            " place of a code), passkey and passkey_refused.",
             ("outcome",),
             tuple((verdict,) for verdict in VERDICTS),
         ),

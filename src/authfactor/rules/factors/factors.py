@@ -26,6 +26,7 @@ from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.factors.challenges import Challenges
 from authfactor.rules.factors.factor_secrets import secret_row
+from authfactor.rules.tenants.environments import options_of
 from authfactor.rules.unit import Scope, shared_unit, unit
 from authfactor.settings import Settings
 from authfactor.store import Unit
@@ -145,7 +146,10 @@ class Factors:
 
     @unit
     async def page(self, scope: Scope, user_id: str, query: PageQuery) -> RecordPage[FactorRecord]:
-        """List a user's factors. Raises `NotFound`, and `InvalidRequest` for an unknown cursor."""
+        """List a user's factors of the types that the environment lists.
+
+        Raises `NotFound`, and `InvalidRequest` for an unknown cursor.
+        """
         # A user who has factors exists, so only an empty page needs the lookup.
         if query.before or query.after:
             await self._check_user(scope, user_id)
@@ -153,7 +157,8 @@ class Factors:
             at = await scope.tx.factors.by_id(scope.number, cursor) if cursor else None
             if cursor and (at is None or at.user_id != user_id):
                 raise pagination.unknown_cursor(field, cursor)
-        items, more_before, more_after = await scope.tx.factors.page(scope.number, user_id, query)
+        types = options_of(scope.environment).listed_factor_types
+        items, more_before, more_after = await scope.tx.factors.page(scope.number, user_id, query, types)
         if not items:
             await self._check_user(scope, user_id)
         return pagination.page(items, query, more_before=more_before, more_after=more_after)

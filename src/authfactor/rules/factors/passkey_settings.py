@@ -1,17 +1,20 @@
 """The settings of an environment's passkeys: its own over defaults from the base URL."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
-from authfactor.errors import InvalidRequest, Item
+from authfactor.errors import Conflict, InvalidRequest, Item
 from authfactor.models import Environment
 from authfactor.rules.tenants.environments import options_of
 from authfactor.rules.unit import Scope
 from authfactor.settings import Settings
+from authfactor.store import Tx, Unit
 from authfactor.webauthn import relying_party
 from authfactor.webauthn.ceremony import NOT_LOOKED_UP, KnownModel
 from authfactor.webauthn.relying_party import RelyingParty
+
+T = TypeVar("T")
 
 
 def relying_party_of(environment: Environment, settings: Settings) -> RelyingParty:
@@ -35,6 +38,35 @@ def relying_party_of_pages(environment: Environment, settings: Settings) -> Rely
 def check(team_name: str, given: dict[str, Any], settings: Settings) -> None:
     """Check settings before they are stored. Raises `InvalidRequest`."""
     _checked(team_name, given, settings)
+
+
+def keeping_passkeys(
+    environment: Environment, given: dict[str, Any], settings: Settings, change: Unit[T], *, force: bool
+) -> Unit[T]:
+    """Return the unit of a change of settings, which raises `Conflict` if passkeys would stop working.
+
+    They belong to the RP ID that they were registered for; with `force` it changes nevertheless. Raises
+    `InvalidRequest` for settings that no browser would take.
+    """
+    wanted = _checked(environment.team_name, given, settings).rp_id
+    try:
+        current = relying_party_of(environment, settings).rp_id
+    except InvalidRequest:
+        return change  # no passkey works now
+    if force or wanted == current:
+        return change
+
+    async def run(tx: Tx) -> T:
+        lost = (await tx.passkeys.count_by_rp_id(environment.number)).get(current, 0)
+        if lost:
+            text = (
+                f"{lost} passkeys are for {current} and would not work for {wanted}: their users would need"
+                " another factor or a new passkey. Use --force to change it nevertheless."
+            )
+            raise Conflict("passkeys_would_be_lost", text)
+        return await change(tx)
+
+    return run
 
 
 async def known_model(scope: Scope, settings: RelyingParty, aaguid: str) -> KnownModel:

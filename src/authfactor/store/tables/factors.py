@@ -42,6 +42,12 @@ LISTING = keyset_pagination.Listing(
     " WHERE environment = $1 AND user_id = $2 AND type = 'totp'",
     2,
 )
+# For environments whose SDKs can: $3 has the types, each between spaces.
+LISTING_OF_TYPES = keyset_pagination.Listing(
+    f"SELECT {COLUMNS} FROM factors INDEXED BY factors_user"
+    " WHERE environment = $1 AND user_id = $2 AND $3 LIKE '% ' || type || ' %'",
+    3,
+)
 
 # The only statement that spends a code: of any number of concurrent requests, one finds the step unspent.
 # What the code tells about the phone's clock ($5, $6) was decided on the row with $7: if another code was
@@ -131,10 +137,16 @@ class FactorsTable:
         return [row[0] for row in await self._db.all(IDS_OF_USER, environment, user_id)]
 
     async def page(
-        self, environment: int, user_id: str, query: PageQuery
+        self, environment: int, user_id: str, query: PageQuery, types: tuple[str, ...] = ("totp",)
     ) -> tuple[list[FactorRecord], bool, bool]:
-        """Return one page of a user's TOTP factors."""
-        page = await keyset_pagination.fetch(self._db, LISTING, query, environment, user_id)
+        """Return one page of a user's factors of these types."""
+        if types == ("totp",):
+            page = await keyset_pagination.fetch(self._db, LISTING, query, environment, user_id)
+        else:
+            given = f" {' '.join(types)} "
+            page = await keyset_pagination.fetch(
+                self._db, LISTING_OF_TYPES, query, environment, user_id, given
+            )
         return [FactorRecord(*row) for row in page.rows], page.more_before, page.more_after
 
     async def reseal(self, environment: int, factor_id: str, old: str, new: str) -> None:

@@ -51,6 +51,10 @@ SUSPECT = """
 UPDATE passkeys SET suspect_at = $3 WHERE environment = $1 AND factor_id = $2 AND suspect_at IS NULL
 """
 
+COUNT_BY_RP_ID = """
+SELECT rp_id, count(*) FROM passkeys WHERE environment = $1 GROUP BY rp_id ORDER BY rp_id
+"""
+
 DELETE = "DELETE FROM passkeys WHERE environment = $1 AND factor_id = $2"
 
 DELETE_OF_USER = "DELETE FROM passkeys WHERE environment = $1 AND user_id = $2"
@@ -154,6 +158,10 @@ class PasskeysTable:
     ) -> bool:
         """Set the count of a passkey; False if it is no longer the one that was read."""
         return await self._db.run(COUNT, environment, factor_id, read, sign_count, int(backed_up)) == 1
+
+    async def count_by_rp_id(self, environment: int) -> dict[str, int]:
+        """Count an environment's passkeys by RP ID; reads all of them."""
+        return {row[0]: row[1] for row in await self._db.all(COUNT_BY_RP_ID, environment)}
 
     async def suspect(self, environment: int, factor_id: str, now: int) -> bool:
         """Note that a passkey's counter went back; False if that was noted before."""
