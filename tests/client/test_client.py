@@ -47,8 +47,8 @@ PUBLIC: Final = {
     "mfa": "challenge_factor create_recovery_codes delete_factor delete_recovery_codes enroll_factor"
     " get_factor get_recovery_codes import_recovery_codes list_all_factors rename_factor resync_factor"
     " verify_challenge create_trusted_device list_trusted_devices revoke_trusted_device"
-    " revoke_trusted_devices rotate_trusted_device get_passkey_signals begin_passkey_registration finish_passkey_registration"
-    " get_challenge",
+    " revoke_trusted_devices rotate_trusted_device begin_passkey_registration finish_passkey_registration"
+    " get_challenge get_passkey_signals",
     "mfa_policies": "get_coverage get_policy get_user_policy preview_policy reset_user_policy set_policy"
     " set_user_policy",
     "events": "list_events",

@@ -364,3 +364,19 @@ async def test_a_recovery_code_answers_a_passkeys_challenge(
     codes = await site.af.run(site.af.recovery_codes.create(site.environment, user.id))
     outcome = await site.verify(await challenge(site, made), codes.codes[0])
     assert (outcome.valid, outcome.recovery_codes_remaining) == (True, 9)
+
+
+SHORT: Final = ["k7x9q2m4", "k7x9q2m5"]
+LONG: Final = ["f47ac10b-58cc-4372-a567-0e02b2c3d479"]
+
+
+@pytest.mark.parametrize(("codes", "accepted"), [(SHORT, False), (LONG, True)], ids=["short", "long"])
+async def test_imported_codes_that_could_be_guessed_do_not_answer_a_passkeys_challenge(
+    site: Installation, user: UserRecord, made: RegisteredPasskey, codes: list[str], accepted: bool
+) -> None:
+    await site.af.run(site.af.recovery_codes.import_set(site.environment, user.id, codes))
+    opened = await challenge(site, made)
+    outcome = await site.verify(opened, codes[0])
+    assert (outcome.valid, outcome.reason) == (accepted, None if accepted else "code_malformed")
+    left = await site.af.run(site.af.recovery_codes.count(site.environment, user.id))
+    assert left.remaining == len(codes) - accepted, "an unaccepted one is not used up"

@@ -13,7 +13,7 @@ import pytest
 from authfactor.rules.tenants.environments import options_of
 from authfactor.testing.software_authenticator import Behavior, SoftwareAuthenticator
 from tests.http.sign_in.test_passkeys import ORIGIN, asserted, register
-from tests.support.application import Application, Json, opened, refused
+from tests.support.application import Application, Json, Pending, opened, refused
 from tests.support.clock import MINUTE
 from tests.support.server_process import fields
 
@@ -179,3 +179,30 @@ async def test_fifty_registrations_at_once_with_an_old_proof_begin_none(applicat
     answers = await asyncio.gather(*(begin(application, user, proven) for _ in range(50)))
     assert {each.status_code for each in answers} == {403}
     assert application.sql("SELECT count(*) FROM passkey_ceremonies") == [(0,)]
+
+
+async def test_a_policy_may_name_passkeys_alone(
+    application: Application, device: SoftwareAuthenticator
+) -> None:
+    user = await application.member()
+    await register(application, user, device)
+    policy = {"policy": "required", "methods": ["webauthn"]}
+    assert fields(await application.api.put("/authfactor/mfa_policy", json=policy), 200)["methods"] == [
+        "webauthn"
+    ]
+    application.clock.advance(1)
+    body = fields(await application.password(user), 403)
+    assert body["code"] == "mfa_challenge"
+    assert [each["type"] for each in body["authentication_factors"]] == ["webauthn"]
+    pending = Pending(body, "")
+    assert (await application.answer(pending, code=application.code())).status_code == 400
+    opened_ = body["authentication_challenge"]
+    answer = await application.answer(pending, code=asserted(device, opened_))
+    assert answer.status_code == 200, answer.text
+    begun = fields(await application.api.post("/authfactor/passkey_authentications"), 201)
+    credential = device.get(begun["public_key"], ORIGIN)
+    first = {"authentication_id": begun["id"], "credential": credential}
+    assert (await application.grant("urn:authfactor:oauth:grant-type:passkey", **first)).status_code == 200
+    without = await application.member()
+    enroll = fields(await application.password(without), 403)
+    assert enroll["code"] == "mfa_enrollment", "its TOTP factor does not count"
