@@ -58,6 +58,12 @@ STAGES = (
         (*PYTEST, "tests/security/test_fuzz_inputs.py", "tests/security/test_fuzz_http.py"),
         (("FUZZ_EXAMPLES", "100"),),
     ),
+    Stage(
+        "files",
+        "damaged files of factors, a hundred thousand of each format",
+        (*PYTEST, "tests/security/test_fuzz_factor_files.py"),
+        (("FUZZ_EXAMPLES", "4000"),),
+    ),
     Stage("mutants", "every guard is removed once", (sys.executable, "tools/mutants.py")),
 )
 

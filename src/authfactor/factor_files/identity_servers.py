@@ -122,7 +122,7 @@ def _privacyidea_entry(at: str, token: documents.Object) -> FactorEntry:
     )
     shift = documents.at(info, "timeShift")
     try:
-        drift = round(float(str(shift or 0))) // profile.period
+        drift = round(float(str(shift or 0)) / profile.period)
     except (ValueError, OverflowError):
         drift = 0
     login, serial = name_of(documents.at(token, "user", "login")), name_of(token.get("serial"))

@@ -135,9 +135,16 @@ def table(lines: Lines) -> Iterator[Read]:
         if isinstance(given, Refused):
             yield given
         elif columns is None:
-            columns = columns_of(_cells(given[1]))
+            columns = columns_of(_head(given[1]))
         else:
             yield from each([given], partial(_row, columns=columns))
+
+
+def _head(text: str) -> list[str]:
+    try:
+        return _cells(text)
+    except UnusableEntryError as error:
+        raise UnreadableFile("The first line of the CSV file does not name its columns.") from error
 
 
 def _row(at: str, text: str, *, columns: dict[str, int]) -> FactorEntry | None:

@@ -100,7 +100,8 @@ def _from_passphrase(derivation: XmlElement, passphrase: str) -> bytes:
         raise UnreadableFile("The PSKC file derives its key in a way that is not supported.")
     salt, count = parameters.first("Salt", "Specified"), parameters.first("IterationCount")
     length, function = parameters.first("KeyLength"), parameters.first("PRF")
-    name = "sha1" if function is None else algorithm_of(function).removeprefix("hmac-")
+    # HMAC-SHA-1 is the default, and what an empty element means.
+    name = (algorithm_of(function) or "hmac-sha1").removeprefix("hmac-")
     if salt is None or count is None or name not in _HASHES:
         raise UnreadableFile("The PSKC file derives its key in a way that is not supported.")
     size = 16 if length is None else _integer(length.text)

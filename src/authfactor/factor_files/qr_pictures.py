@@ -21,16 +21,16 @@ def read(content: bytes) -> Iterator[Read]:
         raise UnreadableFile(
             "Reading QR codes needs two packages: pip install 'authfactor[qr]'.", "extra_missing"
         ) from error
-    try:
-        with warnings.catch_warnings(), Image.open(io.BytesIO(content), formats=_FORMATS) as picture:
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+    codes = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        try:
+            picture = Image.open(io.BytesIO(content), formats=_FORMATS)
             if picture.width * picture.height > MAX_PIXELS:
                 raise UnreadableFile(f"The picture has more than {MAX_PIXELS // 1_000_000} million pixels.")
-            found = zxingcpp.read_barcodes(
-                picture.convert("L"), formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
-            )
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UnreadableFile("The file is no PNG or JPEG picture.") from error
+            found = zxingcpp.read_barcodes(picture.convert("L"), formats=codes)
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            raise UnreadableFile("The file is no PNG or JPEG picture.") from error
     texts = [code.text for code in found if code.text.lower().startswith("otpauth")]
     if not texts:
         raise UnreadableFile("No QR code with an otpauth URI was found in the picture.")
