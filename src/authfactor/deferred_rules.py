@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from authfactor.rules.authentication.password_hashing import PasswordHasher
     from authfactor.rules.authentication.password_throttling import PasswordThrottling
     from authfactor.rules.authentication.repeated_sign_ins import RepeatedSignIns
+    from authfactor.rules.authentication.second_step import SecondStep
     from authfactor.rules.authentication.session_checks import SessionChecks
     from authfactor.rules.authentication.sessions import Sessions
+    from authfactor.rules.authentication.sign_in import SignIn
     from authfactor.rules.authentication.step_up import StepUp
     from authfactor.rules.authentication.trusted_devices import TrustedDevices
     from authfactor.rules.console.actions import ConsoleActions
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from authfactor.rules.hosted_sign_in.browser_sessions import BrowserSessions
     from authfactor.rules.hosted_sign_in.code_redemption import CodeRedemption
     from authfactor.rules.hosted_sign_in.proven_sessions import ProvenSessions
+    from authfactor.rules.hosted_sign_in.flow_steps import FlowSteps
     from authfactor.rules.hosted_sign_in.sign_in_flows import SignInFlows
     from authfactor.rules.links.branding import Brandings
     from authfactor.rules.links.factor_pages import FactorPages
@@ -77,7 +80,9 @@ class DeferredRules:
     hasher: "PasswordHasher"
     new_id: IdGenerator
     repeated_sign_ins: "RepeatedSignIns"
+    second_step: "SecondStep"
     sessions: "Sessions"
+    sign_in: "SignIn"
     step_up: "StepUp"
     settings: "Settings"
     throttling: "PasswordThrottling"
@@ -255,6 +260,13 @@ class DeferredRules:
 
         rules = self.browser_sessions, self.authorization_codes, self.sign_in_flows
         return Authorizations(self.clock, self.settings, self.step_up, *rules)
+
+    @functools.cached_property
+    def flow_steps(self) -> "FlowSteps":
+        """The steps of the sign-in pages."""
+        from authfactor.rules.hosted_sign_in.flow_steps import FlowSteps  # noqa: PLC0415 - for browsers
+
+        return FlowSteps(self)
 
     @functools.cached_property
     def links(self) -> "Links":

@@ -111,14 +111,14 @@ class PageRequest:
         )
         headers = (
             *browser_security.page_headers(form_target, passkeys=passkeys),
-            *self._set_cookie_headers(cookies),
+            *self.set_cookie_headers(cookies),
         )
         return Response(status, body, headers, error_code, verdict)
 
     def redirect(self, url: str, *, cookies: Sequence[Cookie] = (), verdict: str | None = None) -> Response:
         """Redirect with 303 (See Other), so that the browser continues with a GET. `url` must be ASCII."""
         headers = [(b"location", url.encode("ascii"))]
-        return Response(303, b"", (*headers, *self._set_cookie_headers(cookies)), verdict=verdict)
+        return Response(303, b"", (*headers, *self.set_cookie_headers(cookies)), verdict=verdict)
 
     def render_error(self, error: errors.AuthfactorError) -> Response:
         """Render an error page, with the catalog's title and text for the error code if it has them."""
@@ -144,7 +144,8 @@ class PageRequest:
             "error.html", status=status, error_code=code, title=title, text=text, reference=reference
         )
 
-    def _set_cookie_headers(self, cookies: Sequence[Cookie]) -> list[tuple[bytes, bytes]]:
+    def set_cookie_headers(self, cookies: Sequence[Cookie]) -> list[tuple[bytes, bytes]]:
+        """Return the headers that set these cookies, and that of a language picked on a page."""
         all_cookies = list(cookies)
         if self._picked_language in translations.LANGUAGES:
             all_cookies.append(Cookie(LANGUAGE_COOKIE, self._picked_language, _YEAR_SECONDS))

@@ -8,6 +8,25 @@ from authfactor.http.pages.deferred_pages import file, page
 _PASSKEY: Final = "/enroll/{link_id}/passkey"
 _FACTORS: Final = "/factors/{link_id}"
 
+_FLOW: Final = "/sign-in/{flow_id}"
+
+_SIGN_IN_ROUTES: Final = [
+    page("GET", _FLOW, "hosted_sign_in.first_step_page.show", "Sign in"),
+    page("POST", _FLOW, "hosted_sign_in.first_step_page.submit", "Check a password or a passkey"),
+    page("POST", f"{_FLOW}/account", "hosted_sign_in.flow_choice_pages.continue_as", "Continue as a user"),
+    page("POST", f"{_FLOW}/start-over", "hosted_sign_in.flow_choice_pages.start_over", "Be someone else"),
+    page("POST", f"{_FLOW}/cancel", "hosted_sign_in.flow_choice_pages.cancel", "Leave the sign-in"),
+    page("GET", f"{_FLOW}/code", "hosted_sign_in.code_page.show", "Enter a code"),
+    page("POST", f"{_FLOW}/code", "hosted_sign_in.code_page.submit", "Check a code"),
+    page("GET", f"{_FLOW}/enroll", "hosted_sign_in.enrollment_page.show", "Enroll in a factor"),
+    page("POST", f"{_FLOW}/enroll", "hosted_sign_in.enrollment_page.submit", "Confirm a factor"),
+    page("POST", f"{_FLOW}/enroll/app", "hosted_sign_in.enrollment_page.start", "Enroll in an app"),
+    page("GET", f"{_FLOW}/finish", "hosted_sign_in.finish_page.show", "Go on to the application"),
+    page("POST", f"{_FLOW}/finish", "hosted_sign_in.finish_page.submit", "Go on to the application"),
+    page("POST", f"{_FLOW}/recovery-codes", "hosted_sign_in.finish_page.make_codes", "Make recovery codes"),
+    page("POST", f"{_FLOW}/recovery-codes.txt", "hosted_sign_in.finish_page.download_codes", "Download"),
+]
+
 ROUTES: Final = [
     file("/assets/{name}", "assets.serve", "A static file"),
     file("/assets/brand/{client_id}/{file}", "page_branding.serve", "A style sheet or logo"),
@@ -43,7 +62,7 @@ ROUTES: Final = [
     page("GET", f"{_FACTORS}/sessions", "factor_pages.show_sessions_end", "End sessions"),
     page("POST", f"{_FACTORS}/sessions", "factor_pages.end_sessions", "End sessions"),
     page("POST", f"{_FACTORS}/leave", "factor_pages.leave", "Leave the page"),
-    page("GET", "/sign-in/{flow_id}", "hosted_sign_in.flow_page.show", "Sign in"),
+    *_SIGN_IN_ROUTES,
     page("GET", "/docs", "docs_pages.show_index", "The API reference"),
     page("GET", "/docs/{name}", "docs_pages.show_page", "A page of the API reference"),
     *CONSOLE,

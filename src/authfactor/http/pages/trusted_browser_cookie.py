@@ -15,13 +15,13 @@ async def accept(request: PageRequest, link: LinkRecord, secret: str) -> tuple[b
 
     A cookie that is not accepted is deleted.
     """
-    token = request.cookie(_name(link)) if link.remember_device else None
+    token = request.cookie(cookie_name(link.user_id)) if link.remember_device else None
     if token is None:
         return False, []
     following = await request.af.run(request.af.trusted_browsers.accept(link.id, secret, token))
     if following is None:
-        return False, [Cookie(_name(link), "", 0)]
-    return True, [_cookie(request, link, following)]
+        return False, [Cookie(cookie_name(link.user_id), "", 0)]
+    return True, [next_cookie(request, link.user_id, following)]
 
 
 async def trust(request: PageRequest, page_session: PageSession, secret: str) -> list[Cookie]:
@@ -37,13 +37,15 @@ async def trust(request: PageRequest, page_session: PageSession, secret: str) ->
         return []  # the form was sent twice
     if made is None:
         return []
-    return [_cookie(request, link, NextDeviceToken(made.token, made.device.expires_at))]
+    return [next_cookie(request, link.user_id, NextDeviceToken(made.token, made.device.expires_at))]
 
 
-def _cookie(request: PageRequest, link: LinkRecord, token: NextDeviceToken) -> Cookie:
+def next_cookie(request: PageRequest, user_id: str, token: NextDeviceToken) -> Cookie:
+    """Return the cookie of a user's trusted browser with its next token."""
     seconds = max(1, (token.expires_at - request.af.clock()) // 1000)
-    return Cookie(_name(link), token.token, seconds)
+    return Cookie(cookie_name(user_id), token.token, seconds)
 
 
-def _name(link: LinkRecord) -> str:
-    return f"device-{link.user_id}"
+def cookie_name(user_id: str) -> str:
+    """Return the name of the cookie of a user's trusted browser."""
+    return f"device-{user_id}"

@@ -4,12 +4,12 @@ The options name no user and are stored nowhere, so a stranger who asks for them
 sign follow from the id and the key ring. One insertion of the id uses it (decision 0047).
 """
 
-from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, NoReturn
 
 from authfactor import errors, ids
 from authfactor.crypto.vault import Vault
-from authfactor.models import Clock, Environment, SignedIn
+from authfactor.ids import IdGenerator
+from authfactor.models import Clock, Environment, SignedIn, UserRecord
 from authfactor.rules.authentication.code_refusals import CODE_REFUSALS, passkey_refusal
 from authfactor.rules.authentication.password_throttling import stranger_subject
 from authfactor.rules.authentication.sessions import PreparedSession, Sessions
@@ -56,6 +56,14 @@ class PasskeyAttempt(NamedTuple):
     request: Authenticate
 
 
+class CheckedPasskey(NamedTuple):
+    """An assertion that was right when it was compared; `amr` None: but its passkey's counter went back."""
+
+    attempt: PasskeyAttempt
+    user_id: str
+    amr: str | None
+
+
 class PasskeySignIn:
     """The grant `urn:authfactor:oauth:grant-type:passkey`."""
 
@@ -96,10 +104,29 @@ class PasskeySignIn:
         The assertion is verified before tokens are signed, so that what strangers send costs no signature,
         and again in the unit, which counts it.
         """
+        now = self._clock()
+        checked = await self.check(store, environment, request, now)
+        if not isinstance(checked, CheckedPasskey):
+            return checked
+        prepared = None
+        if checked.amr is not None:
+            prepared = await self._sessions.prepare(
+                store,
+                environment,
+                checked.user_id,
+                amr=checked.amr,
+                now=now,
+                ip_address=request.ip_address,
+                user_agent=request.user_agent,
+            )
+        return lambda tx: self._accept(Scope(tx, environment, now), checked, prepared)
+
+    async def check(
+        self, store: Store, environment: Environment, request: Authenticate, now: int
+    ) -> CheckedPasskey | Unit[NoReturn]:
+        """Verify an assertion, or return the unit that refuses it. Raises `SignInMethodOff`."""
         require_method(environment, "passkey")
         await import_parsers()
-        now = self._clock()
-        prepared, user_id = None, ""
         try:
             attempt = self._read(environment, request, now)
             settings, credential_id = attempt.settings, attempt.response.credential_id
@@ -107,39 +134,38 @@ class PasskeySignIn:
                 lambda tx: self._use.find(Scope(tx, environment, now), settings, credential_id)
             )
             user_id = "" if stored is None else stored.passkey.user_id
-            prepared = await self._prepared(store, environment, attempt, stored, now)
+            return CheckedPasskey(attempt, user_id, self._judge(attempt, stored))
         except CeremonyRefused as refusal:
-            if refusal.reason != "webauthn_counter_not_growing":
-                return self._refuse(environment, request, passkey_refusal(refusal.reason))
+            return self._refuse(environment, request, passkey_refusal(refusal.reason))
         except errors.SignInRefused as refusal:
             return self._refuse(environment, request, refusal)
-        return lambda tx: self._accept(Scope(tx, environment, now), attempt, user_id, prepared)
 
-    async def _prepared(
-        self,
-        store: Store,
-        environment: Environment,
-        attempt: PasskeyAttempt,
-        stored: StoredPasskey | None,
-        now: int,
-    ) -> PreparedSession:
-        self._use.judge(attempt.settings, attempt.expected, attempt.response, stored)
+    def _judge(self, attempt: PasskeyAttempt, stored: StoredPasskey | None) -> str | None:
+        """Return what `CheckedPasskey.amr` says. Raises `CeremonyRefused`."""
+        try:
+            self._use.judge(attempt.settings, attempt.expected, attempt.response, stored)
+        except CeremonyRefused as refusal:
+            if refusal.reason == "webauthn_counter_not_growing":
+                return None
+            raise
         if stored is None:
             raise CeremonyRefused("webauthn_credential_unknown", "There is no such passkey.")
-        return await self._sessions.prepare(
-            store,
-            environment,
-            stored.passkey.user_id,
-            amr=stored.methods(after_password=False),
-            now=now,
-            ip_address=attempt.request.ip_address,
-            user_agent=attempt.request.user_agent,
-        )
+        return stored.methods(after_password=False)
 
     async def _accept(
-        self, scope: Scope, attempt: PasskeyAttempt, user_id: str, prepared: PreparedSession | None
+        self, scope: Scope, checked: CheckedPasskey, prepared: PreparedSession | None
     ) -> SignedIn:
-        """Use the id, then the passkey. `prepared` is None for one whose counter went back."""
+        user = await self.accept(scope, checked)
+        # Only a passkey that was not accepted has none.
+        assert prepared is not None  # noqa: S101 - for the type checker
+        return await self._sessions.start(scope, user, prepared)
+
+    async def accept(self, scope: Scope, checked: CheckedPasskey) -> UserRecord:
+        """Use the id, then the passkey; return its user, locked.
+
+        Raises `SignInRefused`, after the commit of its event.
+        """
+        attempt, user_id, _ = checked
         number, passkeys = scope.number, scope.tx.passkeys
         user = await scope.tx.users.lock(number, user_id)
         # First: else the same request again would look like a copy of the passkey.
@@ -152,16 +178,16 @@ class PasskeySignIn:
             used = await self._use.use(scope, attempt.settings, attempt.expected, attempt.response)
         except CeremonyRefused as refusal:
             raise await self._told(scope, attempt.request, passkey_refusal(refusal.reason)) from None
-        if user is None or prepared is None or used.passkey.user_id != user.id:
+        if user is None or checked.amr is None or used.passkey.user_id != user.id:
             raise _expired()
         if not await self._step_up.accepts_factor(scope, user, used.factor):
             wrong = errors.SignInRefused(*CODE_REFUSALS["method_not_allowed"], reason="method_not_allowed")
             raise await self._told(scope, attempt.request, wrong)
         await self._events.emit(scope, event_log.PASSKEY_SUCCEEDED, user, attempt.request)
-        return await self._sessions.start(scope, user, prepared)
+        return user
 
     @unit
-    async def _refuse(self, scope: Scope, request: Authenticate, refusal: errors.SignInRefused) -> SignedIn:
+    async def _refuse(self, scope: Scope, request: Authenticate, refusal: errors.SignInRefused) -> NoReturn:
         raise await self._told(scope, request, refusal)
 
     async def _told(

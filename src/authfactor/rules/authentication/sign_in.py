@@ -1,6 +1,6 @@
 """Sign-in: the password, then a code if the environment's policy or the user's factors require one."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from authfactor import errors
 from authfactor.ip_addresses import client_network
@@ -31,6 +31,14 @@ if TYPE_CHECKING:
 
 class PasswordHashChanged(errors.Unavailable):
     """The stored hash was replaced while the password was checked against it: prepare the sign-in again."""
+
+
+class RightPassword(NamedTuple):
+    """A password that matched: its user, the hash `stored`, and `better`, which replaces that."""
+
+    user: UserRecord
+    stored: str
+    better: str
 
 
 class SignIn:
@@ -64,20 +72,10 @@ class SignIn:
         code or an enrollment is needed first, and `SignInRefused`, both after the commit of their events; and
         `PasswordHashChanged`. Raises `SignInMethodOff` where passwords do not sign in.
         """
-        require_method(environment, "password")
-        email = without_nul(request.email or "")
-        user = await store.read(lambda tx: tx.users.by_email(environment.number, email))
-        # Only spares the slow hash: the charge in the unit decides.
-        if not await store.read(self._attempts.may_try(environment, user, request)):
-            now = self._clock()
-            return lambda tx: self._attempts.refuse_over_limit(Scope(tx, environment, now), user, request)
-        share = api_share(environment.number, client_network(request.ip_address))
-        stored, password = user.password_hash if user else None, request.password or ""
-        right = await self._hasher.verify(password, stored, share)
-        now = self._clock()
-        if user is None or stored is None or not right:
-            return self._attempts.refuse(environment, user, request)
-        better = await self._hasher.hash(password, share) if self._hasher.needs_rehash(stored) else stored
+        checked = await self.check_password(store, environment, request)
+        if not isinstance(checked, RightPassword):
+            return checked
+        user, now = checked.user, self._clock()
         method = None
         if request.code:
             method = await self._second_step.method_beside_password(store, environment, user, request, now)
@@ -88,34 +86,65 @@ class SignIn:
 
             found = await invitation_use.look_up(store, environment, request.invitation_token, now)
             prepared = prepared._replace(invitation_id=found)
-        hashes = stored, better
         if method is None:
-            return lambda tx: self._accept_password(
-                Scope(tx, environment, now), user, request, *hashes, prepared
-            )
-        return lambda tx: self._accept_both(
-            Scope(tx, environment, now), user, request, *hashes, prepared, method
-        )
+            return lambda tx: self._accept_password(Scope(tx, environment, now), checked, request, prepared)
+        return lambda tx: self._accept_both(Scope(tx, environment, now), checked, request, prepared, method)
 
-    async def _accept_password(
+    async def check_password(
+        self, store: Store, environment: Environment, request: Authenticate
+    ) -> RightPassword | Unit[NoReturn]:
+        """Compare a password, or return the unit that counts and refuses it.
+
+        An unknown email takes the same work as a wrong password. Raises `SignInMethodOff`, and `Unavailable`
+        when too many passwords are being hashed; the unit raises `SignInRefused` after the commit of its
+        events.
+        """
+        require_method(environment, "password")
+        email = without_nul(request.email or "")
+        user = await store.read(lambda tx: tx.users.by_email(environment.number, email))
+        # Only spares the slow hash: the charge in the unit decides.
+        if not await store.read(self._attempts.may_try(environment, user, request)):
+            now = self._clock()
+            return lambda tx: self._attempts.refuse_over_limit(Scope(tx, environment, now), user, request)
+        share = api_share(environment.number, client_network(request.ip_address))
+        stored, password = user.password_hash if user else None, request.password or ""
+        right = await self._hasher.verify(password, stored, share)
+        if user is None or stored is None or not right:
+            return self._attempts.refuse(environment, user, request)
+        better = await self._hasher.hash(password, share) if self._hasher.needs_rehash(stored) else stored
+        return RightPassword(user, stored, better)
+
+    async def accept_password(
         self,
         scope: Scope,
-        user: UserRecord,
+        right: RightPassword,
         request: Authenticate,
-        stored: str,
-        better: str,
-        prepared: PreparedSession,
-    ) -> SignedIn:
-        """Sign in a user whose password matched the hash `stored`, which `better` replaces."""
+        *,
+        invitation_id: str | None = None,
+    ) -> UserRecord:
+        """Return the user of a right password, locked; count the attempt and replace an outdated hash.
+
+        Raises `SignInRefused` over a limit, after the commit of its event, `PasswordHashChanged`, and
+        `OAuthRefused` for an invitation that was not open.
+        """
+        user, stored, better = right
         latest = await self._lock(scope, user, request, stored)
         if not await self._attempts.count(scope, user, request, right=True):
             await self._attempts.refuse_over_limit(scope, latest, request)
-        _require_usable(prepared.invitation_id)
+        _require_usable(invitation_id)
         if better != stored:
             await scope.tx.users.replace_password_hash(scope.number, user.id, stored, better)
         await self._events.emit(scope, event_log.PASSWORD_SUCCEEDED, latest, request)
-        start = SignInStart(invitation_id=prepared.invitation_id)
-        step_up = await self._step_up.demand(scope, latest, better, start=start)
+        return latest
+
+    async def _accept_password(
+        self, scope: Scope, right: RightPassword, request: Authenticate, prepared: PreparedSession
+    ) -> SignedIn:
+        """Sign in a user whose password matched."""
+        invitation_id = prepared.invitation_id
+        latest = await self.accept_password(scope, right, request, invitation_id=invitation_id)
+        start = SignInStart(invitation_id=invitation_id)
+        step_up = await self._step_up.demand(scope, latest, right.better, start=start)
         if isinstance(step_up, errors.SignInRefused):
             raise step_up.after_commit()
         signed_in = await self._sessions.start(scope, latest, prepared)
@@ -133,10 +162,8 @@ class SignIn:
     async def _accept_both(
         self,
         scope: Scope,
-        user: UserRecord,
+        right: RightPassword,
         request: Authenticate,
-        stored: str,
-        better: str,
         prepared: PreparedSession,
         method: "Method",
     ) -> SignedIn:
@@ -144,6 +171,7 @@ class SignIn:
 
         A wrong code gets the refusal of a wrong password, so it does not reveal that the password is right.
         """
+        user, stored, better = right
         latest = await self._lock(scope, user, request, stored)
         limits = await self._attempts.limits(scope, user, request)
         if not await password_throttling.charge(scope, limits):

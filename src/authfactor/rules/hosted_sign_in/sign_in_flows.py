@@ -194,6 +194,16 @@ class SignInFlows:
         proven = msgspec.structs.replace(flow, proof=proof, factor_id=None, challenge_id=None)
         return StartedFlow(proven, secret)
 
+    async def start_over(self, scope: Scope, flow: SignInFlow) -> StartedFlow:
+        """Forget what was proven; return the flow with its new secret. Raises `FlowExpired`."""
+        secret = random_token(self._entropy)
+        flows, hashed = scope.tx.sign_in_flows, token_hash(secret)
+        if not await flows.set_proof(scope.number, flow.id, scope.now, hashed, None):
+            raise FlowExpired
+        return StartedFlow(
+            msgspec.structs.replace(flow, proof=None, factor_id=None, challenge_id=None), secret
+        )
+
     async def adopt(self, scope: Scope, flow: SignInFlow) -> StartedFlow:
         """Go on as the user of the browser's hosted session, who was shown and chosen.
 

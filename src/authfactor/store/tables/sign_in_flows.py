@@ -45,6 +45,10 @@ ATTACH = f"UPDATE sign_in_flows SET factor_id = $4, challenge_id = $5 WHERE {_OP
 # Of any number of concurrent requests, one completes the flow.
 COMPLETE = f"UPDATE sign_in_flows SET completed_at = $3 WHERE {_OPEN}"
 
+FACTORS_OF_USER = """
+SELECT factor_id FROM sign_in_flows WHERE environment = $1 AND user_id = $2 AND factor_id IS NOT NULL
+"""
+
 _REQUEST_WIDTH = len(FlowRequest.__struct_fields__)
 _AFTER_REQUEST = 2 + _REQUEST_WIDTH
 _PROOF = _AFTER_REQUEST + 4
@@ -89,9 +93,9 @@ class SignInFlowsTable:
         return await self._db.run(SET_EMAIL, environment, flow_id, now, email) == 1
 
     async def set_proof(
-        self, environment: int, flow_id: str, now: int, secret_hash: bytes, proof: AuthenticationProof
+        self, environment: int, flow_id: str, now: int, secret_hash: bytes, proof: AuthenticationProof | None
     ) -> bool:
-        """Keep what was proven, with a new secret; False if the flow is no longer open."""
+        """Keep what was proven, or nothing, with a new secret; False if the flow is no longer open."""
         values = secret_hash, *proof_values(proof)
         return await self._db.run(SET_PROOF, environment, flow_id, now, *values) == 1
 
@@ -100,6 +104,11 @@ class SignInFlowsTable:
     ) -> bool:
         """Set factor and challenge of the second step; False if the flow is no longer open."""
         return await self._db.run(ATTACH, environment, flow_id, now, factor_id, challenge_id) == 1
+
+    async def factors_of_user(self, environment: int, user_id: str) -> list[str]:
+        """Return the ids of the factors that a user's flows ask for or enroll."""
+        rows = await self._db.all(FACTORS_OF_USER, environment, user_id)
+        return [row[0] for row in rows]
 
     async def complete(self, environment: int, flow_id: str, now: int) -> bool:
         """Complete an open flow; True for exactly one caller."""

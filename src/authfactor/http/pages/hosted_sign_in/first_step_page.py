@@ -1,0 +1,86 @@
+"""The first page of a flow: email and password, a passkey, or the account to go on as."""
+
+import json
+
+from authfactor import errors
+from authfactor.http.pages.hosted_sign_in.flow_responses import (
+    advance,
+    in_flow,
+    path_of,
+    render,
+    visit_of,
+)
+from authfactor.http.pages.page_request import PageRequest
+from authfactor.http.response import Response
+from authfactor.rules.hosted_sign_in.flow_choices import FlowState
+from authfactor.rules.hosted_sign_in.flow_progress import FlowVisit
+
+OTHER_ACCOUNT = "other"
+
+
+@in_flow
+async def show(request: PageRequest) -> Response:
+    """Show the first page, or redirect to the page of the step that the flow is at."""
+    state = await request.af.run(request.af.flow_steps.choices.view(visit_of(request)))
+    if state.page != "sign_in":
+        return request.redirect(path_of(request, state.page))
+    if state.offers_account and request.query().get("account") != OTHER_ACCOUNT:
+        return render(request, "account", state.opened, signed_in=state.signed_in)
+    return _render(request, state, state.opened.flow.email or "")
+
+
+@in_flow
+async def submit(request: PageRequest) -> Response:
+    """Check email and password, or the response of a passkey."""
+    form, visit, steps = request.form(), visit_of(request), request.af.flow_steps
+    by_passkey = bool(form.get("credential"))
+    email = form.get("email", "")
+    try:
+        if by_passkey:
+            prepared = await steps.passkeys.prepare(
+                request.af.store, visit, form.get("authentication_id", ""), form["credential"]
+            )
+        else:
+            prepared = await steps.passwords.prepare(request.af.store, visit, email, form.get("password", ""))
+        return advance(request, await request.af.run(prepared))
+    except errors.SignInRefused as refusal:
+        return await _render_refused(request, visit, email, refusal, by_passkey=by_passkey)
+
+
+async def _render_refused(
+    request: PageRequest, visit: FlowVisit, email: str, refusal: errors.SignInRefused, *, by_passkey: bool
+) -> Response:
+    """Render the page again. What it says depends on nothing but the refusal's code."""
+    state = await request.af.run(request.af.flow_steps.choices.view(visit))
+    if by_passkey:
+        problem = request.texts("sign_in.passkey_refused")
+        return _render(request, state, email, passkey_problem=problem, error_code=refusal.code)
+    return _render(
+        request, state, email, problem=request.texts(f"sign_in.{refusal.code}"), error_code=refusal.code
+    )
+
+
+def _render(
+    request: PageRequest,
+    state: FlowState,
+    email: str,
+    *,
+    problem: str | None = None,
+    passkey_problem: str | None = None,
+    error_code: str | None = None,
+) -> Response:
+    passkey = request.af.flow_steps.passkeys.begin(state.opened.environment)
+    return render(
+        request,
+        "sign_in",
+        state.opened,
+        status=200 if error_code is None else 422,
+        error_code=error_code,
+        passkeys=passkey is not None,
+        email=email,
+        reauthenticates=state.reauthenticates,
+        problem=problem,
+        passkey_problem=passkey_problem,
+        authentication_id=None if passkey is None else passkey.id,
+        passkey_options=None if passkey is None else json.dumps(passkey.public_key),
+    )
