@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from authfactor.rules.authentication.password_hashing import PasswordHasher
     from authfactor.rules.authentication.password_throttling import PasswordThrottling
     from authfactor.rules.authentication.repeated_sign_ins import RepeatedSignIns
-    from authfactor.rules.authentication.second_step import SecondStep
     from authfactor.rules.authentication.session_checks import SessionChecks
     from authfactor.rules.authentication.sessions import Sessions
     from authfactor.rules.authentication.sign_in import SignIn
@@ -80,7 +79,6 @@ class DeferredRules:
     hasher: "PasswordHasher"
     new_id: IdGenerator
     repeated_sign_ins: "RepeatedSignIns"
-    second_step: "SecondStep"
     sessions: "Sessions"
     sign_in: "SignIn"
     step_up: "StepUp"

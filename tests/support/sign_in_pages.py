@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from tests.support.application import PASSWORD, Json
+from tests.support.application import PASSWORD, Application, Json
 from tests.support.hosted_sign_in import CALLBACK, Browser, answer_in
 
 OWN_FORM: Final = {"sec-fetch-site": "same-origin"}
@@ -18,6 +18,13 @@ class PageBrowser(Browser):
 
     flow_path: str = ""
     page: httpx.Response
+
+    def __init__(self, application: Application) -> None:
+        super().__init__(application)
+        own = application.af.settings.base_url
+        if own.startswith("https:"):
+            # Else cookies with `Secure` would stay at home.
+            self.http.base_url = httpx.URL(own)
 
     async def start(self, **changes: Any) -> httpx.Response:  # noqa: ANN401 - parameters of the request
         """Follow the application's link to the page."""
@@ -78,7 +85,7 @@ def shown(response: httpx.Response) -> str:
 def problem(response: httpx.Response) -> str:
     """Return what a page says went wrong."""
     assert response.status_code == 422, shown(response)
-    found = re.search(r'role="alert">([^<]+)<', response.text)
+    found = re.search(r'role="alert"[^>]*>([^<]+)<', response.text)
     assert found is not None, shown(response)
     return html.unescape(found.group(1))
 
@@ -87,4 +94,11 @@ def value_of(response: httpx.Response, name: str) -> str:
     """Return the value of a field of a form."""
     found = re.search(rf'name="{name}"[^>]*? value="([^"]*)"', response.text)
     assert found is not None, name
+    return html.unescape(found.group(1))
+
+
+def attribute_of(response: httpx.Response, name: str) -> str:
+    """Return the value of an attribute of a page."""
+    found = re.search(rf'{name}="([^"]*)"', response.text)
+    assert found is not None, shown(response)
     return html.unescape(found.group(1))

@@ -64,7 +64,7 @@ async def test_code_of_the_app_follows_the_password(browser: PageBrowser) -> Non
 
 async def test_sign_in_with_password_and_code_takes_five_requests(browser: PageBrowser) -> None:
     user = await browser.application.member()
-    sent = []
+    sent: list[object] = []
     browser.http.event_hooks = {"request": [lambda request: _keep(sent, request)]}
     await browser.start()
     await browser.password(user)

@@ -140,6 +140,7 @@ def _render_step(
         return request.render("link/challenge.html", status=status, **names)
     names |= setup_secret.names(request, page_session)
     names["offers_passkey"] = passkey_parts.are_usable(request, page_session)
+    names["passkey_page"] = f"{PATHS[link.purpose]}{link.id}/passkey"
     return request.render("link/enroll.html", status=status, back=None, **names)
 
 

@@ -37,7 +37,7 @@ async def add(request: PageRequest) -> Response:
     except ConfirmationRequired:
         return await _show(request)
     except errors.InvalidRequest as error:
-        return await _show(request, refused=_reason(error))
+        return await _show(request, refused=passkey_parts.refusal_in(error))
     except (errors.NotFound, errors.ChallengeExpired, errors.ChallengeAlreadyVerified):
         return await _show(request, refused="expired")
     link = page_session.link
@@ -123,14 +123,6 @@ def _render_confirmation(
         back=_home(request),
         **names,
     )
-
-
-def _reason(error: errors.InvalidRequest) -> str:
-    """Return why a passkey was refused. Raises the error if that was not the passkey's fault."""
-    code = error.items[0].code if error.items else ""
-    if not code.startswith("webauthn_"):
-        raise error
-    return code
 
 
 def _home(request: PageRequest) -> str:

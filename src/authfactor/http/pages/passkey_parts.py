@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from authfactor import errors
 from authfactor.http.pages.page_request import PageRequest
 from authfactor.models import Verification
 from authfactor.rules.factors.passkey_settings import relying_party_of_pages
@@ -48,3 +49,11 @@ def names(
         "passkey_signals": None if signal is None else as_json(signal),
         "problem": None if with_passkey and options is not None else problem,
     }
+
+
+def refusal_in(error: errors.InvalidRequest) -> str:
+    """Return why a passkey was refused. Raises the error if that was not the passkey's fault."""
+    code = error.items[0].code if error.items else ""
+    if not code.startswith("webauthn_"):
+        raise error
+    return code

@@ -21,6 +21,8 @@ _SIGN_IN_ROUTES: Final = [
     page("GET", f"{_FLOW}/enroll", "hosted_sign_in.enrollment_page.show", "Enroll in a factor"),
     page("POST", f"{_FLOW}/enroll", "hosted_sign_in.enrollment_page.submit", "Confirm a factor"),
     page("POST", f"{_FLOW}/enroll/app", "hosted_sign_in.enrollment_page.start", "Enroll in an app"),
+    page("GET", f"{_FLOW}/enroll/passkey", "hosted_sign_in.passkey_enrollment_page.go_back", "Add a passkey"),
+    page("POST", f"{_FLOW}/enroll/passkey", "hosted_sign_in.passkey_enrollment_page.submit", "Add a passkey"),
     page("GET", f"{_FLOW}/finish", "hosted_sign_in.finish_page.show", "Go on to the application"),
     page("POST", f"{_FLOW}/finish", "hosted_sign_in.finish_page.submit", "Go on to the application"),
     page("POST", f"{_FLOW}/recovery-codes", "hosted_sign_in.finish_page.make_codes", "Make recovery codes"),

@@ -99,9 +99,10 @@ class AppEnrollment:
     async def view(self, scope: InstallationScope, visit: FlowVisit) -> EnrollmentPage:
         """Return what the page shows. Raises `FlowIncomplete` if the flow is at another step."""
         opened, inside = await self._progress.open(scope, visit)
-        return await self._page(inside, opened)
+        return await self.page(inside, opened)
 
-    async def _page(self, scope: Scope, opened: OpenFlow) -> EnrollmentPage:
+    async def page(self, scope: Scope, opened: OpenFlow) -> EnrollmentPage:
+        """Do what `view` does, within a unit."""
         step = await self._progress.flows.next_step(scope, opened)
         if page_of(step) != "enroll" or step.step is None:
             raise FlowIncomplete
@@ -127,7 +128,7 @@ class AppEnrollment:
         Apps that other flows of the user left waiting are deleted. Raises what enrolling raises.
         """
         opened, inside = await self._progress.open(scope, visit)
-        page = await self._page(inside, opened)
+        page = await self.page(inside, opened)
         if page.methods is not None and TOTP not in page.methods:
             raise FlowIncomplete
         if page.factor is None:
@@ -146,7 +147,7 @@ class AppEnrollment:
         A wrong code is a result and is counted. Raises `FlowIncomplete` and `TooManyAttempts`.
         """
         opened, inside = await self._progress.open(scope, visit)
-        page = await self._page(inside, opened)
+        page = await self.page(inside, opened)
         if page.factor is None:
             raise FlowIncomplete
         request = visit.attempt(page.user, code=code)
@@ -158,12 +159,16 @@ class AppEnrollment:
                 await self._events.emit(inside, event_log.MFA_FAILED, page.user, request, refusal)
             return FlowAdvance(opened, "enroll", verification=outcome)
         await self._events.emit(inside, event_log.MFA_SUCCEEDED, page.user, request)
-        proof = require_proof(opened)
-        amr = session_state.add_methods(proof.amr, session_state.SECOND_FACTOR_AMR["totp"])
-        proven = msgspec.structs.replace(proof, amr=amr, mfa_at=scope.now, trusted_device_id=None)
-        pauses = not await _has_codes(inside, page.user)
-        advance = await self._progress.after(inside, opened, page.user, proven, pauses=pauses)
+        advance = await self.enrolled(inside, opened, page.user, session_state.SECOND_FACTOR_AMR["totp"])
         return advance._replace(verification=outcome)
+
+    async def enrolled(self, scope: Scope, opened: OpenFlow, user: UserRecord, methods: str) -> FlowAdvance:
+        """Go on after an enrollment that has proven these methods, with recovery codes if there are none."""
+        proof = require_proof(opened)
+        amr = session_state.add_methods(proof.amr, methods)
+        proven = msgspec.structs.replace(proof, amr=amr, mfa_at=scope.now, trusted_device_id=None)
+        pauses = not await _has_codes(scope, user)
+        return await self._progress.after(scope, opened, user, proven, pauses=pauses)
 
     async def _challenge(self, scope: Scope, opened: OpenFlow, factor: FactorRecord) -> ChallengeRecord:
         """Return the challenge for the next code, a new one when the attempts of the old one are used up.

@@ -1,7 +1,7 @@
 """The second step of a flow: a code of a factor, or a recovery code, with the budget of `authenticate`."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -12,17 +12,15 @@ from authfactor.models import (
     FactorRecord,
     NextDeviceToken,
     UserRecord,
-    Verification,
 )
 from authfactor.models.hosted_sign_in import AuthenticationProof
 from authfactor.rules.authentication import session_state
-from authfactor.rules.authentication.code_refusals import code_refusal
-from authfactor.rules.authentication.second_step import SecondStep, method_of
+from authfactor.rules.authentication.code_refusals import CODE_REFUSALS, code_refusal
+from authfactor.rules.authentication.second_step import method_of
 from authfactor.rules.authentication.sign_in_events import SignInEvents
 from authfactor.rules.authentication.step_up import StepUp, password_mark
 from authfactor.rules.authentication.trusted_device_tokens import is_allowed
 from authfactor.rules.events import event_log
-from authfactor.rules.factors.challenges import Challenges
 from authfactor.rules.hosted_sign_in.flow_progress import (
     FlowAdvance,
     FlowProgress,
@@ -31,9 +29,11 @@ from authfactor.rules.hosted_sign_in.flow_progress import (
 )
 from authfactor.rules.hosted_sign_in.flow_refusals import FlowIncomplete
 from authfactor.rules.hosted_sign_in.sign_in_flows import OpenFlow
+from authfactor.rules.links.page_proofs import PageProof, PageProofs
 from authfactor.rules.tenants.environments import options_of
 from authfactor.rules.unit import InstallationScope, Scope, installation_unit
 from authfactor.settings import Settings
+from authfactor.webauthn.assertion_text import is_assertion
 from authfactor.wire.requests import Authenticate
 
 if TYPE_CHECKING:
@@ -45,15 +45,15 @@ _MAX_SHOWN = 512
 class CodePage(NamedTuple):
     """What the page shows: the factors of which one is asked for, the first by default.
 
-    `days_offered`: for how long the page may offer to trust the browser, None: it may not.
-    `has_recovery_codes` is what it offers them by.
+    `days_offered`: for how long the page may offer to trust the browser, None: it may not. `passkey_options`:
+    with what it asks the browser for a passkey, None: it does not.
     """
 
     opened: OpenFlow
-    user: UserRecord
     factors: tuple[FactorRecord, ...]
     days_offered: int | None
     has_recovery_codes: bool
+    passkey_options: dict[str, Any] | None
 
 
 class _Asked(NamedTuple):
@@ -73,8 +73,7 @@ class CodeStep:
         settings: Settings,
         progress: FlowProgress,
         step_up: StepUp,
-        second_step: SecondStep,
-        challenges: Challenges,
+        proofs: PageProofs,
         events: SignInEvents,
         device_tokens: "Callable[[], TrustedDeviceTokens]",
     ) -> None:
@@ -83,8 +82,7 @@ class CodeStep:
         self._settings = settings
         self._progress = progress
         self._step_up = step_up
-        self._second_step = second_step
-        self._challenges = challenges
+        self._proofs = proofs
         self._events = events
         self._device_tokens = device_tokens
 
@@ -97,7 +95,12 @@ class CodeStep:
         days = None
         if is_allowed(opened.environment):
             days = options_of(opened.environment).trusted_device_days
-        return CodePage(opened, asked.user, asked.factors, days, codes.remaining > 0)
+        options = None
+        passkey = next((each for each in asked.factors if not each.is_totp), None)
+        if passkey is not None:
+            challenge = await self._challenge(inside, opened, asked.factors[0])
+            options = await self._proofs.passkey_options(inside, challenge, asked.user.id)
+        return CodePage(opened, asked.factors, days, codes.remaining > 0, options)
 
     @installation_unit
     async def check(
@@ -114,9 +117,9 @@ class CodeStep:
         if not chosen:
             raise FlowIncomplete
         request = visit.attempt(asked.user, code=text)
-        outcome = await self._judge(inside, opened, asked.user, chosen[0], request)
+        outcome, unknown = await self._judge(inside, opened, asked, chosen[0], request)
         if not outcome.valid:
-            return FlowAdvance(opened, "code", verification=outcome)
+            return FlowAdvance(opened, "code", verification=outcome, unknown_passkey=unknown)
         method = method_of(request)
         await self._events.emit(inside, event_log.MFA_SUCCEEDED, asked.user, request, method=method)
         added = outcome.amr or session_state.SECOND_FACTOR_AMR[method]
@@ -133,24 +136,23 @@ class CodeStep:
         return advance._replace(verification=outcome)
 
     async def _judge(
-        self,
-        scope: Scope,
-        opened: OpenFlow,
-        user: UserRecord,
-        factor: FactorRecord,
-        request: Authenticate,
-    ) -> Verification:
-        """Check a code and emit the event of a refusal, as the grant `mfa-totp` does."""
+        self, scope: Scope, opened: OpenFlow, asked: _Asked, factor: FactorRecord, request: Authenticate
+    ) -> PageProof:
+        """Check a proof and emit the event of a refusal, as the grant `mfa-totp` does."""
+        user, text = asked.user, request.code or ""
         try:
             challenge = await self._challenge(scope, opened, factor)
-            await self._second_step.check_method(scope, user, factor, request)
-            outcome = await self._challenges.check(scope, challenge.id, request.code or "", emit=False)
+            if is_assertion(text) and all(each.is_totp for each in asked.factors):
+                # Any challenge of a page takes a passkey, but the policy may not.
+                raise _not_allowed()
+            proof = await self._proofs.check(scope, challenge.id, text, emit=False)
         except (errors.SignInRefused, errors.TooManyAttempts) as refusal:
             await self._events.emit_refused(scope, user, refusal, request)
             raise refusal.after_commit() from None
+        outcome = proof.verification
         if not outcome.valid and outcome.reason not in {"code_malformed", "method_not_allowed"}:
             await self._events.emit(scope, event_log.MFA_FAILED, user, request, code_refusal(outcome))
-        return outcome
+        return proof
 
     async def _asked(self, scope: Scope, opened: OpenFlow) -> _Asked:
         """Return of whom a code is asked. Raises `FlowIncomplete`."""
@@ -197,7 +199,7 @@ class CodeStep:
                 and known.attempts < self._settings.attempts_per_challenge
             ):
                 return known
-        challenge = await self._challenges.open(scope, factor.id)
+        challenge = await self._proofs.challenges.open(scope, factor.id)
         await self._progress.flows.attach(scope, flow, factor.id, challenge.id)
         return challenge
 
@@ -207,3 +209,7 @@ class CodeStep:
             scope, user, visit.flow_id, name=None, ip_address=visit.ip_address, user_agent=agent
         )
         return NextDeviceToken(made.token, made.device.expires_at)
+
+
+def _not_allowed() -> errors.SignInRefused:
+    return errors.SignInRefused(*CODE_REFUSALS["method_not_allowed"], reason="method_not_allowed")

@@ -2,7 +2,6 @@
 
 from typing import Any, Final
 
-from authfactor.errors import InvalidRequest
 from authfactor.models import Clock, Environment
 from authfactor.models.hosted_sign_in import AuthenticationProof
 from authfactor.rules.authentication.passkey_sign_in import (
@@ -11,12 +10,11 @@ from authfactor.rules.authentication.passkey_sign_in import (
     PasskeySignIn,
 )
 from authfactor.rules.authentication.step_up import password_mark
-from authfactor.rules.factors.passkey_settings import relying_party_of
+from authfactor.rules.factors.passkey_settings import relying_party_of_pages
 from authfactor.rules.hosted_sign_in.flow_progress import FlowAdvance, FlowProgress, FlowVisit
 from authfactor.rules.unit import InstallationScope
 from authfactor.settings import Settings
 from authfactor.store import Store, Unit
-from authfactor.webauthn import relying_party
 
 BY_PASSKEY: Final = "passkey"
 
@@ -38,12 +36,9 @@ class FirstPasskeyStep:
 
         The pages are at the base URL, which the environment's settings may not list.
         """
-        try:
-            settings = relying_party_of(environment, self._settings)
-        except InvalidRequest:
+        if relying_party_of_pages(environment, self._settings) is None:
             return None
-        (pages,) = relying_party.for_base_url(self._settings.base_url, settings.rp_name).origins
-        return self._sign_in.begin(environment) if pages in settings.origins else None
+        return self._sign_in.begin(environment)
 
     async def prepare(
         self, store: Store, visit: FlowVisit, authentication_id: str, credential: str

@@ -21,6 +21,7 @@ from authfactor.rules.hosted_sign_in.sign_in_flows import (
     OpenFlow,
     SignInFlows,
 )
+from authfactor.rules.links.page_proofs import UnknownPasskey
 from authfactor.rules.unit import InstallationScope, Scope
 from authfactor.wire.events import UsedTrustedDevice
 from authfactor.wire.requests import Authenticate
@@ -53,7 +54,8 @@ class FlowAdvance(NamedTuple):
     """Where a flow stands after a step: completed, or at `page`.
 
     `secret` is the new one of the flow's cookie, if it has changed. `device` is the next token of the user's
-    trusted device; `forgets_device`: this browser's was not accepted. `verification`: why a code was refused.
+    trusted device; `forgets_device`: this browser's was not accepted. `verification`: why a proof was
+    refused; `unknown_passkey`: it was tried with one that does not exist.
     """
 
     opened: OpenFlow
@@ -63,6 +65,7 @@ class FlowAdvance(NamedTuple):
     device: NextDeviceToken | None = None
     forgets_device: bool = False
     verification: Verification | None = None
+    unknown_passkey: UnknownPasskey | None = None
 
 
 # What a page shows for each step; a period of grace offers what will be required.

@@ -10,19 +10,21 @@ if TYPE_CHECKING:
     from authfactor.crypto.vault import Vault
     from authfactor.models import Clock
     from authfactor.rules.authentication.passkey_sign_in import PasskeySignIn
-    from authfactor.rules.authentication.second_step import SecondStep
     from authfactor.rules.authentication.sign_in import SignIn
     from authfactor.rules.authentication.step_up import StepUp
     from authfactor.rules.authentication.trusted_devices import TrustedDevices
     from authfactor.rules.events.event_log import EventLog
     from authfactor.rules.factors.challenges import Challenges
     from authfactor.rules.factors.factors import Factors
+    from authfactor.rules.factors.passkeys import Passkeys
     from authfactor.rules.factors.recovery_codes import RecoveryCodeSets
     from authfactor.rules.hosted_sign_in.app_enrollment import AppEnrollment
     from authfactor.rules.hosted_sign_in.code_step import CodeStep
     from authfactor.rules.hosted_sign_in.first_passkey_step import FirstPasskeyStep
+    from authfactor.rules.hosted_sign_in.passkey_enrollment_step import PasskeyEnrollmentStep
     from authfactor.rules.hosted_sign_in.password_step import PasswordStep
     from authfactor.rules.hosted_sign_in.sign_in_flows import SignInFlows
+    from authfactor.rules.links.page_proofs import PageProofs
     from authfactor.settings import Settings
 
 
@@ -33,11 +35,18 @@ class StepRules(Protocol):
     clock: "Clock"
     events: "EventLog"
     factors: "Factors"
-    second_step: "SecondStep"
     settings: "Settings"
     sign_in: "SignIn"
     step_up: "StepUp"
     vault: "Vault"
+
+    @property
+    def page_proofs(self) -> "PageProofs":
+        """Proofs of a factor on hosted pages."""
+
+    @property
+    def passkeys(self) -> "Passkeys":
+        """Passkeys."""
 
     @property
     def passkey_sign_in(self) -> "PasskeySignIn":
@@ -88,7 +97,7 @@ class FlowSteps:
         from authfactor.rules.hosted_sign_in.code_step import CodeStep  # noqa: PLC0415 - for browsers
 
         rules = self._rules
-        made_with = rules.step_up, rules.second_step, rules.challenges, SignInEvents(rules.events)
+        made_with = rules.step_up, rules.page_proofs, SignInEvents(rules.events)
         tokens = lambda: rules.trusted_devices.tokens  # noqa: E731 - made later
         return CodeStep(rules.clock, rules.settings, self._progress, *made_with, tokens)
 
@@ -102,3 +111,12 @@ class FlowSteps:
         return AppEnrollment(
             rules.clock, rules.vault, rules.settings, rules.events, self._progress, *made_with
         )
+
+    @functools.cached_property
+    def passkey_enrollment(self) -> "PasskeyEnrollmentStep":
+        """Enrollment of a passkey."""
+        from authfactor.rules.hosted_sign_in import passkey_enrollment_step as module  # noqa: PLC0415 - for browsers
+
+        rules = self._rules
+        made_with = rules.clock, rules.settings, self._progress, self.app_enrollment
+        return module.PasskeyEnrollmentStep(*made_with, rules.passkeys)

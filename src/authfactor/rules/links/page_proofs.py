@@ -54,14 +54,14 @@ class PageProofs:
             return None
         return await self._passkeys().options_on_page(scope, challenge, user_id)
 
-    async def check(self, scope: Scope, challenge_id: str, text: str) -> PageProof:
+    async def check(self, scope: Scope, challenge_id: str, text: str, *, emit: bool = True) -> PageProof:
         """Check a proof. A wrong one is a result, counted as everywhere.
 
-        Raises what verifying a challenge raises.
+        `emit` False: the caller emits the event about a wrong one. Raises what verifying a challenge raises.
         """
         if not is_assertion(text):
-            return PageProof(await self.challenges.check(scope, challenge_id, text))
-        outcome = await self._passkeys().verify(scope, challenge_id, text, emit=True, on_page=True)
+            return PageProof(await self.challenges.check(scope, challenge_id, text, emit=emit))
+        outcome = await self._passkeys().verify(scope, challenge_id, text, emit=emit, on_page=True)
         if outcome.reason != "webauthn_credential_unknown":
             return PageProof(outcome)
         return PageProof(outcome, await self._unknown(scope, text))

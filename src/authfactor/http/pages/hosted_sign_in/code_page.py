@@ -1,15 +1,14 @@
-"""The page of the second step: a code of an app, or a recovery code."""
+"""The page of the second step: a code of an app, a passkey, or a recovery code."""
 
 from typing import NamedTuple
 
 from authfactor import errors
-from authfactor.http.pages import code_problems, trusted_browser_cookie
+from authfactor.http.pages import code_problems, passkey_parts, trusted_browser_cookie
 from authfactor.http.pages.hosted_sign_in.flow_responses import advance, in_flow, render, visit_of
 from authfactor.http.pages.page_request import PageRequest
 from authfactor.http.response import Response
-from authfactor.http.telemetry.shared_counters import LOCKED, VERDICT_BY_REASON
-from authfactor.models import Verification
-from authfactor.rules.authentication.code_refusals import CODE_REFUSALS
+from authfactor.http.telemetry.shared_counters import LOCKED, VERDICT_BY_REASON, WRONG
+from authfactor.rules.hosted_sign_in.flow_progress import FlowAdvance
 
 
 class FactorChoice(NamedTuple):
@@ -17,6 +16,14 @@ class FactorChoice(NamedTuple):
 
     id: str
     label: str
+
+
+class RefusedProof(NamedTuple):
+    """Why a proof was refused: for the page, the log and the metrics."""
+
+    problem: str
+    error_code: str
+    verdict: str | None
 
 
 @in_flow
@@ -27,55 +34,44 @@ async def show(request: PageRequest) -> Response:
 
 @in_flow
 async def submit(request: PageRequest) -> Response:
-    """Check a code."""
-    form, visit = request.form(), visit_of(request)
-    unit = request.af.flow_steps.codes.check(
-        visit,
-        form.get("factor_id", ""),
-        form.get("code", ""),
-        trusts=bool(form.get(trusted_browser_cookie.FIELD)),
-    )
+    """Check a code, a recovery code, or a passkey."""
+    form, visit, text = request.form(), visit_of(request), await passkey_parts.proof(request)
+    trusts = bool(form.get(trusted_browser_cookie.FIELD))
+    unit = request.af.flow_steps.codes.check(visit, form.get("factor_id", ""), text, trusts=trusts)
     try:
         result = await request.af.run(unit)
     except errors.TooManyAttempts as error:
-        return await _render(
-            request, code_problems.locked(request, error), verdict=LOCKED, error_code=error.code
-        )
+        refused = RefusedProof(code_problems.locked(request, error), error.code, LOCKED)
+        return await _render(request, refused)
     except errors.SignInRefused as refusal:
         return await _render(
-            request, request.texts(f"code.{refusal.reason}"), verdict=None, error_code=refusal.code
+            request, RefusedProof(request.texts(f"code.{refusal.reason}"), refusal.code, None)
         )
     outcome = result.verification
-    if outcome is not None and not outcome.valid:
-        return await _render_wrong(request, outcome)
-    return advance(request, result, code_problems.verdict_of(outcome))
-
-
-async def _render_wrong(request: PageRequest, outcome: Verification) -> Response:
-    reason = outcome.reason or "code_mismatch"
-    return await _render(
-        request,
+    if outcome is None or outcome.valid:
+        return advance(request, result, code_problems.verdict_of(outcome))
+    refused = RefusedProof(
         code_problems.rejected(request, outcome, counts_down=False),
-        verdict=VERDICT_BY_REASON[reason],
-        error_code=CODE_REFUSALS[reason][0],
+        code_problems.error_code_of(outcome),
+        VERDICT_BY_REASON.get(outcome.reason, WRONG),
     )
+    return await _render(request, refused, result)
 
 
 async def _render(
-    request: PageRequest,
-    problem: str | None = None,
-    *,
-    verdict: str | None = None,
-    error_code: str | None = None,
+    request: PageRequest, refused: RefusedProof | None = None, result: FlowAdvance | None = None
 ) -> Response:
     page = await request.af.run(request.af.flow_steps.codes.view(visit_of(request)))
+    outcome, unknown = (None, None) if result is None else (result.verification, result.unknown_passkey)
+    problem = None if refused is None else refused.problem
+    names = passkey_parts.names(page.passkey_options, unknown, problem, outcome)
     return render(
         request,
         "code",
         page.opened,
-        status=200 if problem is None else 422,
-        verdict=verdict,
-        error_code=error_code,
+        status=200 if refused is None else 422,
+        verdict=None if refused is None else refused.verdict,
+        error_code=None if refused is None else refused.error_code,
         factor=page.factors[0],
         choices=[
             FactorChoice(each.id, f"{each.issuer} ({each.account})") for each in page.factors if each.is_totp
@@ -83,5 +79,5 @@ async def _render(
         chosen=request.form().get("factor_id", "") if request.http_request.body else "",
         days_offered=page.days_offered,
         has_recovery_codes=page.has_recovery_codes,
-        problem=problem,
+        **names,
     )

@@ -3,7 +3,7 @@
 from authfactor import errors
 from authfactor.http.pages import code_problems, setup_secret
 from authfactor.http.pages.dates import day
-from authfactor.http.pages.hosted_sign_in.flow_responses import advance, in_flow, render, visit_of
+from authfactor.http.pages.hosted_sign_in.flow_responses import advance, home, in_flow, render, visit_of
 from authfactor.http.pages.page_request import PageRequest
 from authfactor.http.response import Response
 from authfactor.http.telemetry.shared_counters import LOCKED, VERDICT_BY_REASON
@@ -62,9 +62,14 @@ async def _render(
         verdict=verdict,
         error_code=error_code,
         factor=page.factor,
+        offers_passkey=request.af.flow_steps.passkey_enrollment.is_offered(
+            page.opened.environment, page.methods
+        ),
         offers_app=page.methods is None or TOTP in page.methods,
         later=None if page.grace is None else day(request.texts, page.grace.deadline),
         problem=problem,
         back=None,
+        passkey_page=f"{home(request)}/enroll/passkey",
+        passkeys=True,
         **shown,
     )

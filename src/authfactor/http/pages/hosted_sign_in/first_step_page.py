@@ -1,8 +1,7 @@
 """The first page of a flow: email and password, a passkey, or the account to go on as."""
 
-import json
-
 from authfactor import errors
+from authfactor.http.pages import passkey_parts
 from authfactor.http.pages.hosted_sign_in.flow_responses import (
     advance,
     in_flow,
@@ -69,18 +68,18 @@ def _render(
     passkey_problem: str | None = None,
     error_code: str | None = None,
 ) -> Response:
-    passkey = request.af.flow_steps.passkeys.begin(state.opened.environment)
+    asked = request.af.flow_steps.passkeys.begin(state.opened.environment)
     return render(
         request,
         "sign_in",
         state.opened,
         status=200 if error_code is None else 422,
         error_code=error_code,
-        passkeys=passkey is not None,
+        passkeys=asked is not None,
         email=email,
         reauthenticates=state.reauthenticates,
         problem=problem,
         passkey_problem=passkey_problem,
-        authentication_id=None if passkey is None else passkey.id,
-        passkey_options=None if passkey is None else json.dumps(passkey.public_key),
+        authentication_id=None if asked is None else asked.id,
+        passkey=None if asked is None else passkey_parts.as_json(asked.public_key),
     )
