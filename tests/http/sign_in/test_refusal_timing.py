@@ -10,6 +10,8 @@ import pytest
 
 from tests.support import console as consoles
 from tests.support.application import PASSWORD, Application, Json, claims, opened
+from tests.support.hosted_sign_in import list_callbacks
+from tests.support.sign_in_pages import PageBrowser
 
 SECONDS = 0.15
 FAST_IMPORT = "$2b$04$abcdefghijklmnopqrstuuxg3mnJtW3FdpGk1wIbyBAMRNXEYKjYa"
@@ -130,3 +132,20 @@ async def test_required_code_and_refused_client_are_answered_at_once(held_long: 
     assert not held.done()
     held.cancel()
     await asyncio.gather(held, return_exceptions=True)
+
+
+async def test_refusals_on_the_sign_in_page_are_held_too(held: Application) -> None:
+    await list_callbacks(held)
+    browser = PageBrowser(held)
+    user = await held.user()
+    imported = await held.user(password_hash=FAST_IMPORT, password_hash_type="bcrypt")
+    durations = {}
+    for name, email in (
+        ("wrong", user["email"]),
+        ("imported", imported["email"]),
+        ("unknown", "unknown@example.org"),
+    ):
+        await browser.start()
+        posting = browser.post(email=email, password="wrong")
+        durations[name] = await duration_of(posting, 422)
+    assert {name: duration for name, duration in durations.items() if duration < SECONDS} == {}

@@ -41,16 +41,21 @@ class FirstPasskeyStep:
         return self._sign_in.begin(environment)
 
     async def prepare(
-        self, store: Store, visit: FlowVisit, authentication_id: str, credential: str
+        self,
+        store: Store,
+        visit: FlowVisit,
+        environment: Environment,
+        authentication_id: str,
+        credential: str,
     ) -> Unit[FlowAdvance]:
         """Prepare the step; the assertion is verified before any lock is held, and again in the unit.
 
-        Raises what loading the flow raises; so does the unit, and `SignInRefused`.
+        `environment`: the flow's, which was loaded. The unit raises what loading the flow raises, and
+        `SignInRefused`.
         """
-        opened = await store.read(self._progress.flows.load(visit.flow_id, visit.secret))
         more: dict[str, Any] = {"authentication_id": authentication_id, "credential": credential}
         now = self._clock()
-        checked = await self._sign_in.check(store, opened.environment, visit.attempt(**more), now)
+        checked = await self._sign_in.check(store, environment, visit.attempt(**more), now)
         if not isinstance(checked, CheckedPasskey):
             return checked
         return lambda tx: self._accept(InstallationScope(tx, now), visit, checked)

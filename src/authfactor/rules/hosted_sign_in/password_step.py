@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from authfactor.models import Clock, UserRecord
+from authfactor.models import Clock, Environment, UserRecord
 from authfactor.models.hosted_sign_in import AuthenticationProof
 from authfactor.rules.authentication.sessions import ONE_STEP
 from authfactor.rules.authentication.sign_in import RightPassword, SignIn
@@ -27,14 +27,16 @@ class PasswordStep:
         self._sign_in = sign_in
         self._progress = progress
 
-    async def prepare(self, store: Store, visit: FlowVisit, email: str, password: str) -> Unit[FlowAdvance]:
+    async def prepare(
+        self, store: Store, visit: FlowVisit, environment: Environment, email: str, password: str
+    ) -> Unit[FlowAdvance]:
         """Prepare the step; the password is compared before any lock is held.
 
-        Raises `Unavailable`, and what loading the flow raises; so does the unit, and `SignInRefused`.
+        `environment`: the flow's, which was loaded. Raises `Unavailable`; the unit raises what loading the
+        flow raises, `SignInRefused`, and `PasswordHashChanged`.
         """
-        opened = await store.read(self._progress.flows.load(visit.flow_id, visit.secret))
         request = visit.attempt(email=email.strip(), password=password)
-        checked = await self._sign_in.check_password(store, opened.environment, request)
+        checked = await self._sign_in.check_password(store, environment, request)
         if not isinstance(checked, RightPassword):
             return checked
         now = self._clock()

@@ -1,6 +1,7 @@
 """The first page of a flow: email and password, a passkey, or the account to go on as."""
 
 from authfactor import errors
+from authfactor.http import refusal_timing
 from authfactor.http.pages import passkey_parts
 from authfactor.http.pages.hosted_sign_in.flow_responses import (
     advance,
@@ -11,6 +12,8 @@ from authfactor.http.pages.hosted_sign_in.flow_responses import (
 )
 from authfactor.http.pages.page_request import PageRequest
 from authfactor.http.response import Response
+from authfactor.models import Environment
+from authfactor.rules.authentication.sign_in import PasswordHashChanged
 from authfactor.rules.hosted_sign_in.flow_choices import FlowState
 from authfactor.rules.hosted_sign_in.flow_progress import FlowVisit
 
@@ -31,19 +34,38 @@ async def show(request: PageRequest) -> Response:
 @in_flow
 async def submit(request: PageRequest) -> Response:
     """Check email and password, or the response of a passkey."""
-    form, visit, steps = request.form(), visit_of(request), request.af.flow_steps
-    by_passkey = bool(form.get("credential"))
-    email = form.get("email", "")
+    form, visit = request.form(), visit_of(request)
+    by_passkey, email = bool(form.get("credential")), form.get("email", "")
+    flows = request.af.sign_in_flows
+    opened = await request.af.read(flows.load(visit.flow_id, visit.secret))
+    client = opened.environment.number, visit.ip_address
+    check = _check_passkey if by_passkey else _check_password
     try:
+        # Not held here for a passkey, whose refusal tells nothing about an email.
+        checking = check(request, visit, opened.environment)
         if by_passkey:
-            prepared = await steps.passkeys.prepare(
-                request.af.store, visit, form.get("authentication_id", ""), form["credential"]
-            )
-        else:
-            prepared = await steps.passwords.prepare(request.af.store, visit, email, form.get("password", ""))
-        return advance(request, await request.af.run(prepared))
+            return await checking
+        return await refusal_timing.hold_refusals(request.af.settings, client, checking)
     except errors.SignInRefused as refusal:
         return await _render_refused(request, visit, email, refusal, by_passkey=by_passkey)
+
+
+async def _check_password(request: PageRequest, visit: FlowVisit, environment: Environment) -> Response:
+    form, steps, store = request.form(), request.af.flow_steps, request.af.store
+    given = visit, environment, form.get("email", ""), form.get("password", "")
+    try:
+        result = await request.af.run(await steps.passwords.prepare(store, *given))
+    except PasswordHashChanged:
+        # A concurrent sign-in has probably upgraded an imported hash; retry once with the new one.
+        result = await request.af.run(await steps.passwords.prepare(store, *given))
+    return advance(request, result)
+
+
+async def _check_passkey(request: PageRequest, visit: FlowVisit, environment: Environment) -> Response:
+    form, steps = request.form(), request.af.flow_steps
+    given = form.get("authentication_id", ""), form["credential"]
+    prepared = await steps.passkeys.prepare(request.af.store, visit, environment, *given)
+    return advance(request, await request.af.run(prepared))
 
 
 async def _render_refused(
