@@ -17,6 +17,8 @@ from tests.support.server_process import API_KEY, CLIENT_ID, Server, assert_no_s
 from tests.support.virtual_authenticator import VirtualAuthenticator
 from tests.support.web_application import Application
 
+pytestmark = pytest.mark.e2e
+
 Contexts = Callable[..., BrowserContext]
 USE: Final = "Use a passkey"
 CREATE: Final = "Create the passkey"

@@ -10,6 +10,8 @@ from authfactor.webauthn import base64url, ceremony, options, responses
 from tests.support.passkey_site import CHALLENGE, HANDLE, PasskeySite, passkey_site
 from tests.support.virtual_authenticator import VirtualAuthenticator
 
+pytestmark = pytest.mark.e2e
+
 # What a browser of 2023 lacks.
 OLDER_BROWSER: Final = """
 delete PublicKeyCredential.parseCreationOptionsFromJSON;

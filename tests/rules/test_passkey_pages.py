@@ -193,7 +193,7 @@ async def test_a_page_whose_origin_is_not_listed_asks_for_no_passkey(
         (Behavior(type="webauthn.create"), "webauthn_type_mismatch"),
     ],
 )
-async def test_a_refused_passkey_completes_no_link_and_is_not_told_to_be_unknown(
+async def test_a_refused_passkey_completes_no_link_and_stays_in_the_browser(
     site: Installation, behavior: Behavior, reason: str
 ) -> None:
     user, device = await site.user(), authenticator()
@@ -209,7 +209,7 @@ async def test_a_refused_passkey_completes_no_link_and_is_not_told_to_be_unknown
     assert (await site.failures(user.id)).times == ()
 
 
-async def test_only_a_passkey_that_no_environment_knows_is_told_to_be_unknown(site: Installation) -> None:
+async def test_browsers_remove_only_a_passkey_that_no_environment_knows(site: Installation) -> None:
     user, other, device, theirs = (
         await site.user(),
         await site.user("b@example.org"),
@@ -382,9 +382,9 @@ async def test_an_existing_passkey_proves_it_too_and_is_not_made_twice(site: Ins
     page = await enrollment_page(site, user)
     step = await page.begin()
     assert step.passkey_options is not None
-    nobody = await page.confirm("{}")
-    assert nobody.verification is not None
-    assert nobody.verification.reason == "webauthn_response_malformed"
+    refused = await page.confirm("{}")
+    assert refused.verification is not None
+    assert refused.verification.reason == "webauthn_response_malformed"
     with pytest.raises(errors.NotFound):
         await page.confirm("123456", "auth_factor_unknown")
     sent = json.dumps(device.get(step.passkey_options, ORIGIN, HONEST))
@@ -458,3 +458,15 @@ async def test_the_waiting_app_does_not_count_for_the_limit_of_factors(site: Ins
     page = await enrollment_page(site, user)
     begun = await page.registration()
     await page.finish(begun, device.create(begun.public_key, ORIGIN, HONEST))
+
+
+async def test_a_page_whose_challenge_or_factor_is_gone_asks_for_nothing(site: Installation) -> None:
+    user = await site.user()
+    await register(site, user, authenticator())
+    page = await challenge_page(site, user)
+    site.sql("DELETE FROM challenges")
+    assert (await page.view()).passkey_options is None
+    enrolling = await enrollment_page(site, user)
+    site.sql("DELETE FROM factors WHERE activated_at IS NULL")
+    with pytest.raises(errors.LinkUnknown):
+        await enrolling.begin()

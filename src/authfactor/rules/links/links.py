@@ -187,8 +187,10 @@ class Links:
         from authfactor.rules.factors.passkey_settings import relying_party_of_pages  # noqa: PLC0415 - when there are some
 
         settings = relying_party_of_pages(scope.environment, self._settings)
-        known = [] if settings is None else await scope.tx.passkeys.of_user(scope.number, user_id)
-        return [each.factor_id for each in known if settings is not None and each.rp_id == settings.rp_id]
+        if settings is None:
+            return []
+        known = await scope.tx.passkeys.of_user(scope.number, user_id)
+        return [each.factor_id for each in known if each.rp_id == settings.rp_id]
 
     def _check_base_url(self) -> None:
         if not self._settings.base_url_is_safe:
