@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from authfactor.rules.hosted_sign_in.authorizations import Authorizations
     from authfactor.rules.hosted_sign_in.browser_sessions import BrowserSessions
     from authfactor.rules.hosted_sign_in.code_redemption import CodeRedemption
-    from authfactor.rules.hosted_sign_in.proven_sessions import ProvenSessions
     from authfactor.rules.hosted_sign_in.flow_steps import FlowSteps
+    from authfactor.rules.hosted_sign_in.proven_sessions import ProvenSessions
     from authfactor.rules.hosted_sign_in.sign_in_flows import SignInFlows
     from authfactor.rules.links.branding import Brandings
     from authfactor.rules.links.factor_pages import FactorPages
