@@ -50,7 +50,7 @@ lock: setup ## recompile requirements/*.lock from pyproject.toml (UPGRADE=1 pick
 # --- running ---
 
 .PHONY: run
-run: $(VENV)/.runtime $(VENV)/.editable ## serve a demo on 127.0.0.1:8080 with a SQLite database
+run: $(VENV)/.runtime $(VENV)/.editable ## serve a demo on localhost:8080 with a SQLite database
 	$(BIN)/authfactor serve --demo --host 127.0.0.1 --port 8080 --data .authfactor
 
 # --- gates ---

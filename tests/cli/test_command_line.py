@@ -363,7 +363,14 @@ def test_the_demo_prints_a_working_enrollment_command(tmp_path: Path) -> None:
         ).stdout.splitlines()
         url, key, content = words[0], words[2], words[6]
         with server.client(key=None) as client:
-            response = client.post(url, headers=dict([key.split(": ")]), content=content)
+            headers = dict([key.split(": ")])
+            response = client.post(url, headers=headers, content=content)
+            assert url.startswith("http://localhost:"), "browsers take no passkeys at an IP address"
+            user = url.split("/")[-2]
+            begun = client.post(
+                f"/authfactor/users/{user}/passkey_registrations", headers=dict([key.split(": ")])
+            )
+            assert begun.json()["public_key"]["rp"]["id"] == "localhost"
         assert response.status_code == 201, response.text
         assert key.split()[-1] not in server.output()
     finally:

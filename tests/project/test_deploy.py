@@ -207,7 +207,7 @@ def test_every_deployment_says_to_which_server_links_point() -> None:
     server = yaml.safe_load(COMPOSE.read_text())["services"]["server"]
     address = server["ports"][0].rpartition(":")[0]
     assert server["environment"][f"{PREFIX}BASE_URL"] == f"${{{PREFIX}BASE_URL:-http://{address}}}"
-    assert f"-e {PREFIX}BASE_URL=http://127.0.0.1:8080 authfactor" in CONTAINER.read_text()
+    assert f"-e {PREFIX}BASE_URL=http://localhost:8080 authfactor" in CONTAINER.read_text()
     loaded = reading.read({}, UNIT.with_suffix(".toml"))
     assert loaded.base_url == f"http://{loaded.host}:{loaded.port}"
 

@@ -73,7 +73,8 @@ def replaced(commands: list[str], moved: dict[str, str]) -> list[str]:
 
 @pytest.mark.timeout(180)
 def test_the_compose_page_works_as_written(clone: Path, machine: Path, postgres_database: str) -> None:
-    moved = {"127.0.0.1:8080": f"127.0.0.1:{free_port()}"}
+    port = free_port()
+    moved = {f"{host}:8080": f"{host}:{port}" for host in ("127.0.0.1", "localhost")}
     commands = replaced(blocks(INSTALL / "compose.md"), moved)
     variables = environment(machine, moved, STAND_IN_DATABASE_URL=postgres_database, PYTHONPATH="")
 
@@ -81,7 +82,7 @@ def test_the_compose_page_works_as_written(clone: Path, machine: Path, postgres_
 
     text = "".join(done.outputs)
     assert re.search(r"\bsk_[\w-]+", text), "an API key"
-    assert f"http://{moved['127.0.0.1:8080']}/console/set-up/" in text, "a link at the base URL"
+    assert f"http://{moved['localhost:8080']}/console/set-up/" in text, "a link at the base URL"
     assert (clone / "keys-backup").read_bytes() == (machine / "volume" / "keys").read_bytes()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -55,8 +56,13 @@ def serve(
 
     def reread() -> settings.Settings:
         file = reading.find_file(os.environ, options.config)
-        fresh = reading.read(os.environ, file, data=options.data, **overrides)
-        return server_url.bound_to(fresh, address)
+        return named(reading.read(os.environ, file, data=options.data, **overrides))
+
+    def named(given: settings.Settings) -> settings.Settings:
+        bound = server_url.bound_to(given, address)
+        # A demo is opened in a browser, which takes passkeys at a name only.
+        by_name = server_url.for_browsers(bound.base_url) if demo and not given.base_url else bound.base_url
+        return dataclasses.replace(bound, base_url=by_name)
 
     try:
         sockets = run.open_sockets(prepared)
@@ -64,7 +70,7 @@ def serve(
         tls.certificate(prepared)
         address = sockets["api"].getsockname()
         _print_warning(prepared, address)
-        prepared = server_url.bound_to(prepared, address)
+        prepared = named(prepared)
         context.run_async(first_start.prepare(prepared, server_url.of_socket(prepared, address), demo=demo))
         code = run.serve(prepared, sockets, reread, _check_command(options))
     except context.expected_errors() as error:

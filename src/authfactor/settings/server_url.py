@@ -24,6 +24,11 @@ def bound_to(settings: Settings, address: object) -> Settings:
     return settings if settings.base_url else replace(settings, base_url=of_socket(settings, address))
 
 
+def for_browsers(url: str) -> str:
+    """Return a URL of this machine by its name: browsers take no passkeys at an IP address."""
+    return url.replace("//127.0.0.1:", "//localhost:").replace("//[::1]:", "//localhost:")
+
+
 def of_socket(settings: Settings, address: object) -> str:
     """Return the URL of a listening socket's address; for a Unix socket, one that no browser reaches."""
     host, port = address[:2] if isinstance(address, tuple) else ALL_ADDRESSES
