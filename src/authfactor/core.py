@@ -156,6 +156,9 @@ class Authfactor(DeferredRules):
             )
             try:
                 await self.run(first)
+                if settings.bootstrap_redirect_uris:
+                    uris = tuple(map(str.strip, settings.bootstrap_redirect_uris.split(",")))
+                    await self.run(self.redirect_uris.seed(settings.bootstrap_client_id, uris))
             except BaseException:
                 await self.close()
                 raise

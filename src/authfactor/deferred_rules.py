@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from authfactor.rules.hosted_sign_in.code_redemption import CodeRedemption
     from authfactor.rules.hosted_sign_in.flow_steps import FlowSteps
     from authfactor.rules.hosted_sign_in.proven_sessions import ProvenSessions
+    from authfactor.rules.hosted_sign_in.redirect_uris import CorsOrigins, RedirectUris
     from authfactor.rules.hosted_sign_in.sign_in_flows import SignInFlows
     from authfactor.rules.links.branding import Brandings
     from authfactor.rules.links.factor_pages import FactorPages
@@ -250,6 +251,20 @@ class DeferredRules:
         from authfactor.rules.hosted_sign_in.code_redemption import CodeRedemption  # noqa: PLC0415 - for hosted sign-in
 
         return CodeRedemption(self.clock, self.sessions, self.proven_sessions)
+
+    @functools.cached_property
+    def redirect_uris(self) -> "RedirectUris":
+        """Redirect URIs."""
+        from authfactor.rules.hosted_sign_in.redirect_uris import RedirectUris  # noqa: PLC0415 - for administration
+
+        return RedirectUris(self.clock, self.new_id, self.settings)
+
+    @functools.cached_property
+    def cors_origins(self) -> "CorsOrigins":
+        """Origins of browser clients."""
+        from authfactor.rules.hosted_sign_in.redirect_uris import CorsOrigins  # noqa: PLC0415 - for administration
+
+        return CorsOrigins(self.clock, self.new_id, self.settings)
 
     @functools.cached_property
     def authorizations(self) -> "Authorizations":

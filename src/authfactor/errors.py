@@ -235,8 +235,8 @@ class StepUpRequired(SignInRefused):
         """`mfa_challenge` or `mfa_enrollment`; ids and types of factors; the only `methods`, if not all."""
         super().__init__(code, message)
         self.pending_token, self.user = pending_token, user
-        self.factors, self.methods = factors, methods
-        self.challenge = challenge
+        self.factors, self.methods, self.challenge = factors, methods, challenge
+        self.sign_in_url: str | None = None
 
 
 class LinkRefused(AuthfactorError):

@@ -39,6 +39,9 @@ COMMAND_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "environments create": ("environment.create", "api_key.create"),
     "environments list": READS,
     "environments update": ("environment.update",),
+    "cors-origins add": ("cors_origin.create",),
+    "cors-origins list": READS,
+    "cors-origins remove": ("cors_origin.delete",),
     "factors challenge": "a challenge is a row of its own; its outcome leaves events",
     "factors delete": ("factor.delete",),
     "factors enroll": ("factor.enroll",),
@@ -73,6 +76,10 @@ COMMAND_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "recovery-codes create": ("recovery_codes.create",),
     "recovery-codes delete": ("recovery_codes.delete",),
     "recovery-codes import": ("recovery_codes.import",),
+    "redirect-uris add": ("redirect_uri.create",),
+    "redirect-uris list": READS,
+    "redirect-uris remove": ("redirect_uri.delete",),
+    "redirect-uris set-default": ("redirect_uri.update",),
     "reports coverage": READS,
     "restore": ("database.restored",),
     "serve": "its changes are made by the routes below",
@@ -164,6 +171,10 @@ ROUTE_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
         event_log.REAUTHENTICATION_SUCCEEDED,
         event_log.PASSWORD_FAILED,
     ),
+    "OPTIONS /user_management/authenticate": READS,
+    "POST /user_management/redirect_uris": ("redirect_uri.create",),
+    "DELETE /user_management/redirect_uris/{redirect_uri_id}": ("redirect_uri.delete",),
+    "POST /user_management/cors_origins": ("cors_origin.create",),
     "POST /webhook_endpoints": ("webhook_endpoint.create",),
     "PATCH /webhook_endpoints/{endpoint_id}": ("webhook_endpoint.update",),
     "DELETE /webhook_endpoints/{endpoint_id}": ("webhook_endpoint.delete",),
@@ -210,6 +221,9 @@ ROUTE_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     f"{HOME}/users/{{user}}/factors/{{factor}}/delete": ("factor.delete",),
     f"{HOME}/users/{{user}}/devices/{{device}}/revoke": ("trusted_device.revoke",),
     f"{HOME}/users/{{user}}/sessions/{{session}}/revoke": ("session.revoke",),
+    f"{HOME}/redirect-uris": ("redirect_uri.create",),
+    f"{HOME}/redirect-uris/{{uri}}/default": ("redirect_uri.update",),
+    f"{HOME}/redirect-uris/{{uri}}/delete": ("redirect_uri.delete",),
     f"{HOME}/webhooks": ("webhook_endpoint.create",),
     f"{HOME}/webhooks/{{endpoint}}/enable": ("webhook_endpoint.update",),
     f"{HOME}/webhooks/{{endpoint}}/disable": ("webhook_endpoint.update",),
@@ -284,6 +298,13 @@ def test_command_line_changes_are_audited_with_actor_and_reason(tmp_path: Path) 
     old = run_json("vault", "rotate", "--wait", "0", result="key")
     run_json("vault", "rotate", "--wait", "0", result="key")
     run_json("vault", "retire", old, "--reason", "a year old", result="retired")
+    run_json("redirect-uris", "add", "https://app.example.org/1")
+    uri = run_json("redirect-uris", "add", "https://app.example.org/2")
+    run_json("redirect-uris", "set-default", uri)
+    first = json.loads(run(data, "--json", "redirect-uris", "list").stdout)["data"][1]["id"]
+    run_json("redirect-uris", "remove", first, "--yes", "--reason", "moved")
+    origin = run_json("cors-origins", "add", "https://app.example.org")
+    run_json("cors-origins", "remove", origin, "--yes")
     run_json("environments", "create", "staging", result="name")
 
     found = entries(data)
@@ -306,6 +327,7 @@ def test_command_line_changes_are_audited_with_actor_and_reason(tmp_path: Path) 
         "operator.reset": "new phone",
         "operator.disable": "left",
         "vault.retire": "a year old",
+        "redirect_uri.delete": "moved",
     }
     assert {(entry["actor_kind"], entry["actor"]) for entry in found} == {("command_line", "command line")}
     assert all(entry["actor_id"] for entry in found)

@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 from authfactor import errors
 from authfactor.models import MfaOptions, PendingSignIn
 from authfactor.rules.authentication.opaque_tokens import token_hash
-from authfactor.rules.authentication.session_methods import BY_RECOVERY_CODE, ONE_STEP, TWO_STEPS
+from authfactor.rules.authentication.session_methods import BY_RECOVERY_CODE, BY_TOTP, ONE_STEP
 from authfactor.rules.authentication.step_up import password_mark
 from authfactor.rules.maintenance.after_restore import AfterRestore
 from authfactor.rules.tenants.environments import options_of
@@ -40,7 +40,7 @@ REFUSED: Final = {
     "ended": "session_not_active",
     "yes": "",
 }
-METHODS: Final = {"code": TWO_STEPS, "recovery code": BY_RECOVERY_CODE, "password": ONE_STEP}
+METHODS: Final = {"code": BY_TOTP, "recovery code": BY_RECOVERY_CODE, "password": ONE_STEP}
 USERS: Final = st.integers(0, 1)
 MOVES: Final = [1, 30_000, 59_999, 60_000, 60_001, 600_000, 600_001, 86_400_000, 31 * 86_400_000, -1, -90_000]
 

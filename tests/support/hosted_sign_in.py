@@ -9,7 +9,7 @@ import httpx
 import msgspec
 
 from authfactor.models import Environment
-from authfactor.models.hosted_sign_in import AuthenticationProof, RedirectUri
+from authfactor.models.hosted_sign_in import AuthenticationProof, RedirectUriRecord
 from authfactor.rules.authentication.step_up import password_mark
 from authfactor.rules.hosted_sign_in.sign_in_flows import CompletedFlow
 from authfactor.rules.unit import Scope
@@ -120,11 +120,11 @@ async def complete(
 
 async def list_redirect_uri(
     application: Application, uri: str = CALLBACK, client_id: str = CLIENT
-) -> RedirectUri:
+) -> RedirectUriRecord:
     """Put a URI on an environment's list, whatever its rules say."""
     environment = await application.environment(client_id)
     now = application.clock.now
-    record = RedirectUri(application.af.new_id("redir_"), uri, False, now, now)
+    record = RedirectUriRecord(application.af.new_id("redir_"), uri, False, now, now)
     await application.af.run(lambda tx: tx.redirect_uris.insert(environment.number, record))
     return record
 

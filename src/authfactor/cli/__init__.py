@@ -52,6 +52,13 @@ COMMANDS: Final = {
     "links": LazyCommand(
         f"{_HERE}.links", "Create links to hosted pages: enroll a factor, enter a code, manage all factors."
     ),
+    "redirect-uris": LazyCommand(
+        f"{_HERE}.redirect_uris", "Manage the URIs to which sign-ins on the hosted pages may redirect."
+    ),
+    "cors-origins": LazyCommand(
+        f"{_HERE}.redirect_uris",
+        "Manage the origins whose pages may sign in by themselves.",
+    ),
     "policy": LazyCommand(f"{_HERE}.mfa_policies", "Show, set and preview when sign-ins require a factor."),
     "reports": LazyCommand(f"{_HERE}.mfa_policies", "Report on the users of an environment."),
     "operators": LazyCommand(f"{_HERE}.operators", "Manage the operators, who can sign in to the console."),

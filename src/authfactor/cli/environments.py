@@ -331,6 +331,8 @@ def _shape(environment: models.Environment) -> dict[str, str | int | None]:
         **sign_in_settings.shape(options.sign_in),
         "listed_factor_types": " ".join(options.listed_factor_types),
         "enrollment_needs_mfa": options.enrollment_needs_mfa,
+        "production": options.production,
+        "sign_in_url": options.sign_in_url,
         "created_at": timestamps.format_ms(environment.created_at),
     }
 

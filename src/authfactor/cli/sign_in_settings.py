@@ -24,6 +24,16 @@ def sign_in_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of how users sign in and up."""
     for option in (
         click.option(
+            "--production/--no-production",
+            default=None,
+            help="Whether redirect URIs must be https. Default: unless the server itself is on loopback.",
+        ),
+        click.option(
+            "--sign-in-url",
+            help="URL of your application at which a sign-in begins. Hosted pages lead there to start again."
+            " Empty: none.",
+        ),
+        click.option(
             "--invitation-url", help="Your page behind mailed invitations. Empty: the page of this server."
         ),
         click.option(
@@ -56,6 +66,8 @@ def changed(options: models.EnvironmentOptions, changes: dict[str, Any]) -> mode
     """Return options with the given changes; "" resets a URL."""
     own = {_FIELDS[name]: value or None for name, value in changes.items() if name in _FIELDS}
     others = {name: value for name, value in changes.items() if name not in _FIELDS}
+    if "sign_in_url" in others:
+        others["sign_in_url"] = others["sign_in_url"] or None
     sign_in = msgspec.structs.replace(options.sign_in, **own)
     return msgspec.structs.replace(options, **others, sign_in=sign_in)
 

@@ -26,6 +26,7 @@ from authfactor.client.errors import (
     TooManyAttemptsError,
     UnprocessableEntityError,
 )
+from authfactor.client.hosted_sign_in import CorsOrigin, RedirectUri
 from authfactor.client.mailed_types import (
     EmailChange,
     EmailChangeConfirmation,
@@ -107,6 +108,7 @@ __all__ = [
     "Client",
     "ClientError",
     "ConflictError",
+    "CorsOrigin",
     "EmailChange",
     "EmailChangeConfirmation",
     "EmailVerification",
@@ -139,6 +141,7 @@ __all__ = [
     "RateLimitExceededError",
     "RecoveryCodes",
     "RecoveryCodesCreated",
+    "RedirectUri",
     "ServerError",
     "Session",
     "SessionCheck",

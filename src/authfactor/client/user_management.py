@@ -7,6 +7,7 @@ from msgspec import UNSET, UnsetType
 
 from authfactor.client.authentication import AuthenticationMethods
 from authfactor.client.email_flows import EmailVerificationMethods, MagicAuthMethods, MailedLinkMethods
+from authfactor.client.hosted_sign_in import HostedSignInMethods
 from authfactor.client.invitations import InvitationMethods
 from authfactor.client.operations import (
     ApiCall,
@@ -36,6 +37,7 @@ HashType = Literal["bcrypt", "firebase-scrypt", "ssha", "ssha256", "scrypt", "pb
 class _UserManagement(
     AuthenticationMethods,
     EmailVerificationMethods,
+    HostedSignInMethods,
     InvitationMethods,
     MagicAuthMethods,
     MailedLinkMethods,

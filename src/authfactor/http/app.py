@@ -14,7 +14,7 @@ from authfactor.core import Authfactor
 from authfactor.crypto.keyring import KeyRingUnusable, source_of
 from authfactor.crypto.vault import UnsealError
 from authfactor.http.api import deferred_routes, health
-from authfactor.http.api.routes import ROUTES, documented
+from authfactor.http.api.routes import PREFLIGHTS, ROUTES, documented
 from authfactor.http.dispatcher import Dispatcher
 from authfactor.http.pages import deferred_pages, templating
 from authfactor.http.pages.routes import ROUTES as PAGES
@@ -40,7 +40,7 @@ log = logging.getLogger("authfactor.http")
 
 def all_routes(server_state: health.ServerState | None = None) -> list[Route]:
     """Return every route that the server handles, the documented ones first."""
-    return [*ROUTES, *health.routes(documented, server_state), *PAGES]
+    return [*ROUTES, *PREFLIGHTS, *health.routes(documented, server_state), *PAGES]
 
 
 def make_counters(processes: int) -> SharedCounters:

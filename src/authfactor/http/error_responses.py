@@ -104,6 +104,7 @@ def _step_up(error: errors.StepUpRequired) -> responses.ErrorBody:
         authentication_challenge=responses.challenge(error.challenge) if error.challenge else UNSET,
         user=responses.user(error.user),
         methods=list(error.methods) or UNSET,
+        authkit_redirect_url=error.sign_in_url or UNSET,
     )
 
 

@@ -8,7 +8,7 @@ ScreenHint = Literal["sign-in", "sign-up"]
 ClientKind = Literal["public", "confidential"]
 
 
-class RedirectUri(Record, frozen=True, gc=False):
+class RedirectUriRecord(Record, frozen=True, gc=False):
     """A URI to which a sign-in may redirect, with at most one `*`."""
 
     id: str
@@ -18,7 +18,7 @@ class RedirectUri(Record, frozen=True, gc=False):
     updated_at: int
 
 
-class CorsOrigin(Record, frozen=True, gc=False):
+class CorsOriginRecord(Record, frozen=True, gc=False):
     """An origin whose pages may read the answers of `authenticate`."""
 
     id: str

@@ -52,6 +52,10 @@ class Settings:
         "", "API key of the first environment, created if it does not exist.", secret=True
     )
     bootstrap_client_id: str = _setting("", "Client id of the first environment.")
+    bootstrap_redirect_uris: str = _setting(
+        "",
+        "Redirect URIs of the first environment, separated by commas; added to its list at each start.",
+    )
     max_body: int = _setting(64 * 1024, "Maximum size of a request body.", unit="bytes", minimum=1024)
     min_secret: int = _setting(
         10, "Minimum length of a shared secret at enrollment.", unit="bytes", minimum=10

@@ -189,6 +189,7 @@ class ErrorBody(ResponseModel, frozen=True, gc=False):
     methods: list[str] | UnsetType = UNSET
     email: str | UnsetType = UNSET
     email_verification_id: str | UnsetType = UNSET
+    authkit_redirect_url: str | UnsetType = UNSET
 
 
 class IdentityObject(ResponseModel, frozen=True, gc=False):

@@ -18,6 +18,7 @@ TABLES = (
     "factors",
     "failures",
     "sessions",
+    "redirect_uris",
     "trusted_devices",
     "webhook_endpoints",
     "deliveries",
@@ -42,6 +43,7 @@ class Targets:
     endpoint: str
     delivery: str
     operator: str
+    redirect_uri: str
     # What the forms were rendered from.
     environment_version: str
     operator_version: str
@@ -80,6 +82,9 @@ FORMS: dict[Action, Callable[[Targets], tuple[str, dict[str, str]]]] = {
     "factor.enroll": lambda targets: (f"{HOME}/users/{targets.user}/enroll", {}),
     "factor.reset": lambda targets: (f"{HOME}/users/{targets.user}/reset", {}),
     "factor.delete": lambda targets: (f"{HOME}/users/{targets.user}/factors/{targets.factor}/delete", {}),
+    "redirect_uri.create": lambda _: (f"{HOME}/redirect-uris", {"uri": "https://app.example.org/new"}),
+    "redirect_uri.update": lambda targets: (f"{HOME}/redirect-uris/{targets.redirect_uri}/default", {}),
+    "redirect_uri.delete": lambda targets: (f"{HOME}/redirect-uris/{targets.redirect_uri}/delete", {}),
     "webhook_endpoint.create": lambda _: (
         f"{HOME}/webhooks",
         {"endpoint_url": "http://127.0.0.1:9/other", "event:user.created": "1"},
@@ -129,10 +134,12 @@ async def targets(console: Console, owner: Browser) -> Targets:
     [delivery] = [row[0] for row in await af.read(lambda tx: tx.db.all("SELECT id FROM deliveries"))]
     [session] = [row[0] for row in await af.read(lambda tx: tx.db.all("SELECT id FROM sessions"))]
     operator, _ = await af.run(af.operators.invite("lee@example.org", "viewer"))
+    await af.run(af.redirect_uris.add(environment, "https://app.example.org/default"))
+    uri = await af.run(af.redirect_uris.add(environment, "https://app.example.org/second"))
     versions = (str(environment.updated_at), str(operator.updated_at))
     return Targets(
         *(user.id, enrolled.factor.id, session, device.device.id),
-        *(key.id, endpoint.id, delivery, operator.id),
+        *(key.id, endpoint.id, delivery, operator.id, uri.id),
         *versions,
     )
 

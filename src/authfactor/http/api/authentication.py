@@ -72,8 +72,16 @@ PREPARE: Final[dict[str, Callable[[Authfactor], Callable[..., Awaitable[Unit[Sig
 }
 
 
-async def authenticate(request: Request) -> Response:
+def authenticate(request: Request) -> Awaitable[Response]:
     """Sign in by one of the supported grant types."""
+    if b"origin" not in request.headers:
+        return _authenticate(request)
+    from authfactor.http.api import cors  # noqa: PLC0415 - for pages that call it themselves
+
+    return cors.answer(request, _authenticate)
+
+
+async def _authenticate(request: Request) -> Response:
     body = _read_grant(request)
     request.caller = caller = await _authenticate_client(request, body)
     responding = _retry_changed_hash(request, caller.environment, body)

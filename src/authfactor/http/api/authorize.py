@@ -3,6 +3,7 @@
 from typing import Final
 
 from authfactor import errors
+from authfactor.errors import OAuthRefused
 from authfactor.http.pages.hosted_sign_in import refused_request_page, sign_in_cookies
 from authfactor.http.request import Request
 from authfactor.http.response import Response
@@ -12,8 +13,6 @@ from authfactor.rules.hosted_sign_in.authorization_requests import read_query
 
 TAG: Final = "sign-in"
 MAX_STORED: Final = 500
-# Neither the code nor the state leaves in a `Referer`, or stays in a cache.
-_HEADERS: Final = ((b"cache-control", b"no-store"), (b"referrer-policy", b"no-referrer"))
 
 
 async def authorize(request: Request) -> Response:
@@ -22,16 +21,17 @@ async def authorize(request: Request) -> Response:
     client_id, uri = query.values.get("client_id", ""), query.values.get("redirect_uri", "")
     if not client_id or not uri or query.repeated & {"client_id", "redirect_uri"}:
         text = "client_id and redirect_uri are required, each of them once."
-        return await refused_request_page.show(request, "invalid_request", text)
+        return await refused_request_page.show(request, OAuthRefused("invalid_request", text))
     try:
         environment = await request.af.read(request.af.environments.by_client_id(client_id))
     except errors.NotFound:
-        return await refused_request_page.show(request, "invalid_request", "There is no such client.")
+        refusal = OAuthRefused("invalid_request", "There is no such client.")
+        return await refused_request_page.show(request, refusal)
     request.caller = ApiCaller(environment, client_id)
     authorizations = request.af.authorizations
     if not await request.af.read(authorizations.accepts(environment, uri)):
         text = "redirect_uri is not on the list of this client."
-        return await refused_request_page.show(request, "invalid_redirect_uri", text)
+        return await refused_request_page.show(request, OAuthRefused("invalid_redirect_uri", text))
     agent = request.headers.get(b"user-agent", b"").decode("latin-1")[:MAX_STORED]
     begun = await request.af.run(
         authorizations.begin(
@@ -43,10 +43,10 @@ async def authorize(request: Request) -> Response:
         )
     )
     if begun.started is None:
-        return Response(302, b"", ((b"location", (begun.location or "").encode()), *_HEADERS))
+        return Response(302, b"", ((b"location", (begun.location or "").encode()),))
     flow, secret = begun.started
     location = b"location", sign_in_cookies.flow_path(flow.id).encode()
-    return Response(302, b"", (location, sign_in_cookies.set_flow(request, flow.id, secret), *_HEADERS))
+    return Response(302, b"", (location, sign_in_cookies.set_flow(request, flow.id, secret)))
 
 
 ROUTES = [
@@ -64,6 +64,5 @@ ROUTES = [
         refusals=(400,),
         needs_key=False,
         tag=TAG,
-        shows_page=True,
     ),
 ]

@@ -4,6 +4,8 @@ from typing import Final
 
 from authfactor.http.api import authentication, deferred_routes, factors, users
 from authfactor.http.api.deferred_routes import deferred
+from authfactor.http.request import Request
+from authfactor.http.response import Response
 from authfactor.http.routing import Route
 
 _EAGER: Final[list[Route]] = [*factors.ROUTES, *users.ROUTES, *authentication.ROUTES]
@@ -30,6 +32,14 @@ ROUTES: Final[list[Route]] = [
         max_body=96 * 1024,
     ),
     *deferred("authorize", ("GET", "/user_management/authorize", 302), needs_key=False),
+    *deferred(
+        "redirect_uris",
+        ("GET", "/user_management/redirect_uris", 200),
+        ("POST", "/user_management/redirect_uris", 201),
+        ("DELETE", "/user_management/redirect_uris/{redirect_uri_id}", 204),
+        ("GET", "/user_management/cors_origins", 200),
+        ("POST", "/user_management/cors_origins", 201),
+    ),
     *deferred("clock_resync", ("POST", "/authfactor/factors/{factor_id}/resync", 200)),
     *deferred(
         "session_checks",
@@ -103,6 +113,18 @@ ROUTES: Final[list[Route]] = [
         ("PUT", "/authfactor/branding", 200),
     ),
 ]
+
+
+async def _answer_preflight(request: Request) -> Response:
+    from authfactor.http.api import cors  # noqa: PLC0415 - for pages that call it themselves
+
+    return await cors.answer_preflight(request)
+
+
+PREFLIGHTS: Final = [
+    Route("OPTIONS", "/user_management/authenticate", _answer_preflight, 204, "", needs_key=False)
+]
+"""What browsers send by themselves; not in the OpenAPI document."""
 
 
 def documented() -> list[Route]:

@@ -20,7 +20,6 @@ POST             /sso/token
 POST             /user_management/authorize/device
 GET POST         /user_management/authkit_oauth_resources
 DELETE           /user_management/authkit_oauth_resources/{id}
-GET POST         /user_management/cors_origins
 GET PUT          /user_management/jwt_template
 GET POST         /user_management/organization_memberships
 DELETE GET PUT   /user_management/organization_memberships/{id}
@@ -29,8 +28,6 @@ GET              /user_management/organization_memberships/{id}/groups
 PUT              /user_management/organization_memberships/{id}/reactivate
 POST             /user_management/radar_challenges
 GET              /user_management/radar_challenges/{id}
-GET POST         /user_management/redirect_uris
-DELETE           /user_management/redirect_uris/{id}
 GET POST         /user_management/users/{id}/api_keys
 GET              /user_management/users/{id}/authorized_applications
 DELETE           /user_management/users/{id}/authorized_applications/{application_id}

@@ -6,13 +6,13 @@ if TYPE_CHECKING:
     from authfactor.otp.recovery_code import Method
 
 ONE_STEP: Final = "pwd"
-TWO_STEPS: Final = "pwd otp mfa"
+BY_TOTP: Final = "pwd otp mfa"
 # RFC 8176 registers no value for a recovery code, nor for a code that was mailed.
 BY_RECOVERY_CODE: Final = "pwd recovery_code mfa"
 BY_TRUSTED_DEVICE: Final = "pwd trusted_device"
 BY_MAGIC_CODE: Final = "email"
 AMR: "Final[dict[Method, str]]" = {
-    "totp": TWO_STEPS,
+    "totp": BY_TOTP,
     "recovery_code": BY_RECOVERY_CODE,
     "trusted_device": BY_TRUSTED_DEVICE,
     "webauthn": "pwd pop user mfa",

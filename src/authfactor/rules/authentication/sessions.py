@@ -21,6 +21,7 @@ from authfactor.models import (
 )
 from authfactor.rules import pagination
 from authfactor.rules.authentication import access_token_claims, session_methods, session_state
+from authfactor.rules.authentication.applied_policy import options_of
 from authfactor.rules.authentication.opaque_tokens import random_token, token_hash
 from authfactor.rules.authentication.step_up import StepUp, may_be_due, with_deadline
 from authfactor.rules.authentication.token_signing import TokenSigning
@@ -160,9 +161,8 @@ class Sessions:
 
         For `refresh_grace` seconds after that it returns the same new tokens again, because a response may
         have been lost; later use ends the session, because someone else may have the token (RFC 9700
-        section 4.14.2). Raises `OAuthRefused` for an unknown token, and without the client's secret for a
-        session of a client that has one; the unit raises it too, and
-        `StepUpRequired` for a session that today's policy would not have started without a factor.
+        section 4.14.2). Raises `OAuthRefused` for an unknown token, and without the secret of a client with
+        one; the unit raises it too, and `StepUpRequired` for a session that today's policy would not start.
         """
         now = self._clock()
         hashed = token_hash(refresh_token)
@@ -188,6 +188,8 @@ class Sessions:
         grace = None
         if may_be_due(scope.environment, session, user, now) and not prepared.spent:
             step_up = await self._step_up.demand(scope, user, user.password_hash, session)
+            if isinstance(step_up, errors.StepUpRequired):
+                step_up.sign_in_url = options_of(scope.environment.options).sign_in_url
             if isinstance(step_up, errors.SignInRefused):
                 raise step_up.after_commit()
             grace = step_up

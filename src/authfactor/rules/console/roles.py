@@ -24,6 +24,9 @@ Action = Literal[
     "link.create",
     "factor.reset",
     "factor.delete",
+    "redirect_uri.create",
+    "redirect_uri.update",
+    "redirect_uri.delete",
     "webhook_endpoint.create",
     "webhook_endpoint.update",
     "webhook_endpoint.delete",
@@ -52,6 +55,7 @@ NEED_REASON: Final[frozenset[Action]] = frozenset(
         "trusted_device.revoke",
         "factor.reset",
         "factor.delete",
+        "redirect_uri.delete",
         "webhook_endpoint.delete",
         "operator.reset",
         "operator.change_role",
@@ -63,6 +67,7 @@ NEED_REASON: Final[frozenset[Action]] = frozenset(
 NEED_RECENT_AUTHENTICATION: Final[frozenset[Action]] = frozenset(
     {
         "api_key.create",
+        "redirect_uri.create",
         "user.set_mfa_policy",
         "factor.enroll",
         "link.create",

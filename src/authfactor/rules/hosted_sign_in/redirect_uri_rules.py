@@ -26,7 +26,7 @@ _LOOPBACK_IP: Final = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]))(?::[0-9]{1,
 _NATIVE_APP: Final = re.compile(r"http://(?:127\.0\.0\.1|\[::1\])(?::(?:[0-9]{1,5}|\*))?(?:[/?].*|)")
 _LOOPBACK_PORTS: Final = re.compile(rf"(http://{_LOOPBACK_HOSTS}):\*([/?].*|)")
 _HOST: Final = re.compile(r"[a-z0-9*_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]", re.IGNORECASE)
-_OWN_SCHEME: Final = re.compile(r"[a-z][a-z0-9+-]*(?:\.[a-z0-9+-]+)+:/[^/]?.*", re.IGNORECASE)
+_OWN_SCHEME: Final = re.compile(r"[a-z][a-z0-9+-]*(?:\.[a-z0-9+-]+)+:/.*", re.IGNORECASE)
 # The answer adds these; a URI that has them already would give its application two.
 _ANSWERED: Final = frozenset({"code", "state", "error", "error_description"})
 # Suffixes under which strangers get names, besides top-level domains. The public list has thousands more: a

@@ -163,6 +163,8 @@ class Environments:
         if options is not None:
             _check_device_days(options.trusted_device_days)
             check_sign_in(options.sign_in)
+            if options.sign_in_url is not None:
+                check_redirect(options.sign_in_url, "sign_in_url", "sign_in_url_invalid")
         given = {
             "name": name,
             "team_name": team_name,

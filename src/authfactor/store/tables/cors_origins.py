@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from authfactor.models import PageQuery
-from authfactor.models.hosted_sign_in import CorsOrigin
+from authfactor.models.hosted_sign_in import CorsOriginRecord
 from authfactor.store.queries import keyset_pagination
 
 if TYPE_CHECKING:
@@ -36,15 +36,15 @@ class CorsOriginsTable:
         """Run all statements on `db`."""
         self._db = db
 
-    async def insert(self, environment: int, record: CorsOrigin) -> bool:
+    async def insert(self, environment: int, record: CorsOriginRecord) -> bool:
         """Insert an origin; False if the environment has it already."""
-        values = [getattr(record, name) for name in CorsOrigin.__struct_fields__]
+        values = [getattr(record, name) for name in CorsOriginRecord.__struct_fields__]
         return await self._db.run(INSERT, environment, *values) == 1
 
-    async def by_id(self, environment: int, origin_id: str) -> CorsOrigin | None:
+    async def by_id(self, environment: int, origin_id: str) -> CorsOriginRecord | None:
         """Return the row with this id, or None."""
         row = await self._db.one(BY_ID, environment, origin_id)
-        return None if row is None else CorsOrigin(*row)
+        return None if row is None else CorsOriginRecord(*row)
 
     async def has(self, environment: int, origin: str) -> bool:
         """Return whether an environment lists an origin."""
@@ -54,10 +54,10 @@ class CorsOriginsTable:
         """Return whether any environment lists an origin."""
         return await self._db.one(ANY_HAS, origin) is not None
 
-    async def page(self, environment: int, query: PageQuery) -> tuple[list[CorsOrigin], bool, bool]:
+    async def page(self, environment: int, query: PageQuery) -> tuple[list[CorsOriginRecord], bool, bool]:
         """Return one page, and whether there are items before and after it."""
         rows, before, after = await keyset_pagination.fetch(self._db, PAGE, query, environment)
-        return [CorsOrigin(*row) for row in rows], before, after
+        return [CorsOriginRecord(*row) for row in rows], before, after
 
     async def delete(self, environment: int, origin_id: str) -> bool:
         """Delete an origin; False if it does not exist."""

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from authfactor.models import PageQuery
-from authfactor.models.hosted_sign_in import RedirectUri
+from authfactor.models.hosted_sign_in import RedirectUriRecord
 from authfactor.store.queries import keyset_pagination
 
 if TYPE_CHECKING:
@@ -49,30 +49,30 @@ class RedirectUrisTable:
         """Run all statements on `db`."""
         self._db = db
 
-    async def insert(self, environment: int, record: RedirectUri) -> bool:
+    async def insert(self, environment: int, record: RedirectUriRecord) -> bool:
         """Insert a URI; False if the environment has it already."""
         values = record.id, record.uri, int(record.is_default), record.created_at, record.updated_at
         return await self._db.run(INSERT, environment, *values) == 1
 
-    async def by_id(self, environment: int, uri_id: str) -> RedirectUri | None:
+    async def by_id(self, environment: int, uri_id: str) -> RedirectUriRecord | None:
         """Return the row with this id, or None."""
         row = await self._db.one(BY_ID, environment, uri_id)
         return None if row is None else _redirect_uri(row)
 
-    async def by_uri(self, environment: int, uri: str) -> RedirectUri | None:
+    async def by_uri(self, environment: int, uri: str) -> RedirectUriRecord | None:
         """Return the row with exactly this URI, or None."""
         row = await self._db.one(BY_URI, environment, uri)
         return None if row is None else _redirect_uri(row)
 
-    async def all(self, environment: int) -> list[RedirectUri]:
+    async def all(self, environment: int) -> list[RedirectUriRecord]:
         """Return all URIs of an environment, oldest first."""
         return [_redirect_uri(row) for row in await self._db.all(ALL, environment)]
 
-    async def patterns(self, environment: int) -> list[RedirectUri]:
+    async def patterns(self, environment: int) -> list[RedirectUriRecord]:
         """Return those that may match other URIs than themselves: with `*`, or with plain HTTP."""
         return [_redirect_uri(row) for row in await self._db.all(WITH_WILDCARD, environment)]
 
-    async def page(self, environment: int, query: PageQuery) -> tuple[list[RedirectUri], bool, bool]:
+    async def page(self, environment: int, query: PageQuery) -> tuple[list[RedirectUriRecord], bool, bool]:
         """Return one page, and whether there are items before and after it."""
         rows, before, after = await keyset_pagination.fetch(self._db, PAGE, query, environment)
         return [_redirect_uri(row) for row in rows], before, after
@@ -87,5 +87,5 @@ class RedirectUrisTable:
         return await self._db.run(DELETE, environment, uri_id) == 1
 
 
-def _redirect_uri(row: "Row") -> RedirectUri:
-    return RedirectUri(row[0], row[1], bool(row[2]), row[3], row[4])
+def _redirect_uri(row: "Row") -> RedirectUriRecord:
+    return RedirectUriRecord(row[0], row[1], bool(row[2]), row[3], row[4])

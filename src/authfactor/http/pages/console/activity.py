@@ -29,6 +29,8 @@ OTHER_ACTIONS: Final = (
     "recovery_codes.delete",
     "recovery_codes.import",
     "branding.update",
+    "cors_origin.create",
+    "cors_origin.delete",
     "database.restored",
     "events.cleaned",
     "events.sealed",

@@ -4,6 +4,7 @@ from typing import Final
 
 from authfactor.http.pages.deferred_pages import operator_page, public_page
 
+_URIS: Final = "/console/e/{environment}/redirect-uris"
 _ENDPOINT: Final = "/console/e/{environment}/webhooks/{endpoint}"
 
 ROUTES: Final = [
@@ -132,6 +133,24 @@ ROUTES: Final = [
     ),
     operator_page("GET", "/console/e/{environment}/events", "activity.show_events", "Events"),
     operator_page("GET", "/console/audit", "activity.show_audit", "Audit log"),
+    operator_page("GET", _URIS, "redirect_uris.show_uris", "Redirect URIs"),
+    operator_page(
+        "POST", _URIS, "redirect_uris.add_uri", "Add a redirect URI", on_error="redirect_uris.show_uris"
+    ),
+    operator_page(
+        "POST",
+        f"{_URIS}/{{uri}}/default",
+        "redirect_uris.make_default",
+        "Make a redirect URI the default",
+        on_error="redirect_uris.show_uris",
+    ),
+    operator_page(
+        "POST",
+        f"{_URIS}/{{uri}}/delete",
+        "redirect_uris.remove_uri",
+        "Remove a redirect URI",
+        on_error="redirect_uris.show_uris",
+    ),
     operator_page("GET", "/console/e/{environment}/webhooks", "webhooks.show_endpoints", "Webhook endpoints"),
     operator_page(
         "POST",
