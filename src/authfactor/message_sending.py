@@ -61,6 +61,13 @@ class MessageSender:
         )
         return await self._send(claimed.environment, claimed.branding, settings, message, values, rendered)
 
+    async def test(self, environment: Environment, to: str) -> SendOutcome:
+        """Send a test message now. Raises `NotFound`, `InvalidRequest` and `SendLimitReached`."""
+        set_up = await self._af.read(self._af.senders.get(environment))
+        branding = await self._af.read(self._af.brandings.get(environment))
+        await self._af.run(self._af.messages.charge_test(environment, to))
+        return await self.send_test(environment, branding, set_up, to)
+
     async def send_test(
         self, environment: Environment, branding: BrandingRecord | None, set_up: MailSetUp, to: str
     ) -> SendOutcome:

@@ -63,6 +63,8 @@ COMMAND_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "links enroll": ("link.create",),
     "links factors": ("link.create",),
     "links get": READS,
+    "messages list": READS,
+    "messages preview": READS,
     "migrate": "the schema's revision table records it",
     "operators disable": ("operator.disable",),
     "operators invite": ("operator.invite",),
@@ -82,6 +84,10 @@ COMMAND_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "redirect-uris set-default": ("redirect_uri.update",),
     "reports coverage": READS,
     "restore": ("database.restored",),
+    "senders mail delete": ("sender.delete",),
+    "senders mail set": ("sender.set",),
+    "senders mail show": READS,
+    "senders mail test": "sends a message; only its limits are charged",
     "serve": "its changes are made by the routes below",
     "sessions check": READS,
     "webauthn metadata load": ("webauthn_metadata.load",),
@@ -121,6 +127,9 @@ ROUTE_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
     "PATCH /authfactor/factors/{factor_id}": ("factor.rename",),
     "POST /authfactor/factors/{factor_id}/resync": ("factor.resync",),
     "PUT /authfactor/mfa_policy": ("mfa_policy.update",),
+    "PUT /authfactor/senders/mail": ("sender.set",),
+    "DELETE /authfactor/senders/mail": ("sender.delete",),
+    "POST /authfactor/senders/mail/test": "sends a message; only its limits are charged",
     "POST /authfactor/mfa_policy/preview": READS,
     "PUT /authfactor/users/{user_id}/mfa_policy": ("user.set_mfa_policy",),
     "DELETE /authfactor/users/{user_id}/mfa_policy": ("user.set_mfa_policy",),
@@ -314,7 +323,7 @@ def test_command_line_changes_are_audited_with_actor_and_reason(tmp_path: Path) 
     elsewhere = {"database.restored", "delivery.resend", "webhook_endpoint.ping"}
     elsewhere |= {"recovery_codes.create", "recovery_codes.import", "recovery_codes.delete", "factor.resync"}
     elsewhere |= {"mfa_policy.update", "user.grant_grace", "user.set_mfa_policy"}
-    elsewhere |= {"trusted_device.revoke", "webauthn_metadata.load"}
+    elsewhere |= {"trusted_device.revoke", "webauthn_metadata.load", "sender.set", "sender.delete"}
     assert {entry["action"] for entry in found} == audited - elsewhere
     reasons = {entry["action"]: entry["reason"] for entry in found if entry["reason"]}
     assert reasons == {

@@ -17,6 +17,7 @@ ID: Final = UNKNOWN_USER
 # With arguments that pass the checks of usage.
 POLICY: Final = Path(__file__).with_name("policy.json")
 ROOT: Final = Path(__file__).with_name("metadata-root.pem")
+SENDER: Final = Path(__file__).with_name("sender.json")
 ARGUMENTS: Final[dict[tuple[str, ...], tuple[str, ...]]] = {
     ("audit", "export"): (),
     ("audit", "list"): (),
@@ -57,6 +58,12 @@ ARGUMENTS: Final[dict[tuple[str, ...], tuple[str, ...]]] = {
     ("policy", "preview"): (str(POLICY),),
     ("policy", "set"): (str(POLICY),),
     ("policy", "show"): (),
+    ("messages", "list"): (),
+    ("messages", "preview"): ("magic_auth",),
+    ("senders", "mail", "delete"): ("--yes",),
+    ("senders", "mail", "set"): (str(SENDER),),
+    ("senders", "mail", "show"): (),
+    ("senders", "mail", "test"): ("ann@example.com",),
     ("devices", "list"): (ID,),
     ("devices", "revoke"): (ID, "--all", "--yes"),
     ("recovery-codes", "count"): (ID,),

@@ -29,12 +29,13 @@ PUBLIC: Final = {
     " NotFoundError Page PolicyOutcomes RaisedSession RateLimitExceededError RecoveryCodes"
     " RecoveryCodesCreated ServerError Session SessionCheck SignatureInvalidError TooManyAttemptsError Totp"
     " TotpExtended UNSET UnprocessableEntityError User UserFactor UserMfaPolicy WebhookDelivery"
-    " WebhookEndpoint verify_event TrustedDevice TrustedDeviceIssued TrustedDeviceNextToken"
+    " WebhookEndpoint verify_event MailSender Message SenderTest"
+    " TrustedDevice TrustedDeviceIssued TrustedDeviceNextToken"
     " AnyAuthenticationFactor Passkey BegunPasskeySignIn PasskeyChallengeOptions BegunPasskeyRegistration"
     " EmailChange EmailChangeConfirmation EmailVerification EmailVerificationRequiredError Identity"
     " Invitation MagicAuth PasskeySignals PasswordReset UserResponse",
-    "Client": "close events hosted_pages mfa mfa_policies user_management webhooks",
-    "AsyncClient": "aclose events hosted_pages mfa mfa_policies user_management webhooks",
+    "Client": "close events hosted_pages messages mfa mfa_policies user_management webhooks",
+    "AsyncClient": "aclose events hosted_pages messages mfa mfa_policies user_management webhooks",
     "user_management": "authenticate_with_password authenticate_with_refresh_token authenticate_with_totp"
     " challenge_session check_session create_user delete_user enroll_auth_factor get_jwks get_jwks_url"
     " get_logout_url get_user get_user_by_external_id list_auth_factors list_sessions list_users"
@@ -49,6 +50,8 @@ PUBLIC: Final = {
     " verify_challenge create_trusted_device list_trusted_devices revoke_trusted_device"
     " revoke_trusted_devices rotate_trusted_device begin_passkey_registration finish_passkey_registration"
     " get_challenge get_passkey_signals",
+    "messages": "delete_mail_sender get_mail_sender get_message list_messages set_mail_sender"
+    " test_mail_sender",
     "mfa_policies": "get_coverage get_policy get_user_policy preview_policy reset_user_policy set_policy"
     " set_user_policy",
     "events": "list_events",
@@ -86,7 +89,7 @@ def test_public_names_of_the_client_are_unchanged() -> None:
         "Client": names(client),
         "AsyncClient": names(async_client),
     }
-    for group in ("user_management", "mfa", "mfa_policies", "events", "hosted_pages", "webhooks"):
+    for group in ("user_management", "mfa", "mfa_policies", "messages", "events", "hosted_pages", "webhooks"):
         names_found[group] = names(getattr(client, group))
         assert names(getattr(async_client, group)) == names_found[group]
 

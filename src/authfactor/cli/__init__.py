@@ -61,6 +61,8 @@ COMMANDS: Final = {
     ),
     "policy": LazyCommand(f"{_HERE}.mfa_policies", "Show, set and preview when sign-ins require a factor."),
     "reports": LazyCommand(f"{_HERE}.mfa_policies", "Report on the users of an environment."),
+    "senders": LazyCommand(f"{_HERE}.messages", "Show, set, test and delete what sends messages to users."),
+    "messages": LazyCommand(f"{_HERE}.messages", "List messages to users; preview their texts."),
     "operators": LazyCommand(f"{_HERE}.operators", "Manage the operators, who can sign in to the console."),
     "audit": LazyCommand(f"{_HERE}.audit", "List, export and verify the audit log."),
     "vault": LazyCommand(f"{_HERE}.vault", "Manage the keys that encrypt secrets in the database."),

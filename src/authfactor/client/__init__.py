@@ -37,6 +37,7 @@ from authfactor.client.mailed_types import (
     PasswordReset,
     UserResponse,
 )
+from authfactor.client.message_types import MailSender, Message, SenderTest
 from authfactor.client.own_types import (
     HostedPageBranding,
     HostedPageLink,
@@ -123,6 +124,8 @@ __all__ = [
     "Jwks",
     "ListMetadata",
     "MagicAuth",
+    "MailSender",
+    "Message",
     "MfaChallengeError",
     "MfaCoverage",
     "MfaDeadline",
@@ -142,6 +145,7 @@ __all__ = [
     "RecoveryCodes",
     "RecoveryCodesCreated",
     "RedirectUri",
+    "SenderTest",
     "ServerError",
     "Session",
     "SessionCheck",

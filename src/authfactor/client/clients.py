@@ -12,6 +12,7 @@ from authfactor.client.blocking_portal import BlockingPortal
 from authfactor.client.events import AsyncEvents, Events
 from authfactor.client.hosted_pages import AsyncHostedPages, HostedPages
 from authfactor.client.http_transport import HttpTransport, Identity, Transport
+from authfactor.client.messages import AsyncMessageGroup, MessageGroup
 from authfactor.client.mfa import AsyncMfa, Mfa
 from authfactor.client.mfa_policies import AsyncMfaPolicies, MfaPolicies
 from authfactor.client.requester import Requester
@@ -139,6 +140,7 @@ class AsyncClient:
         self.user_management = AsyncUserManagement(self._requester)
         self.mfa = AsyncMfa(self._requester)
         self.mfa_policies = AsyncMfaPolicies(self._requester)
+        self.messages = AsyncMessageGroup(self._requester)
         self.events = AsyncEvents(self._requester)
         self.webhooks = AsyncWebhooks(self._requester)
         self.hosted_pages = AsyncHostedPages(self._requester)
@@ -215,6 +217,7 @@ class Client:
         self.user_management = UserManagement(self._portal)
         self.mfa = Mfa(self._portal)
         self.mfa_policies = MfaPolicies(self._portal)
+        self.messages = MessageGroup(self._portal)
         self.events = Events(self._portal)
         self.webhooks = Webhooks(self._portal)
         self.hosted_pages = HostedPages(self._portal)

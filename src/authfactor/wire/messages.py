@@ -1,5 +1,7 @@
 """Messages to users as JSON: masked addresses, never what was sent."""
 
+from typing import Protocol
+
 from authfactor.models import RecordPage
 from authfactor.models.messages import MessageKind, MessageRecord, MessageState
 from authfactor.wire import timestamps
@@ -44,6 +46,41 @@ class ReportedMessage(ResponseModel, frozen=True, gc=False):
             masked(record.recipient),
             record.last_error,
         )
+
+
+class MessagePreviewObject(ResponseModel, frozen=True, gc=False, tag_field="object", tag="message_preview"):
+    """A message with sample values."""
+
+    kind: str
+    locale: str
+    subject: str
+    text: str
+    html: str
+
+
+class Previewed(Protocol):
+    """The text of a message."""
+
+    @property
+    def locale(self) -> str:
+        """Its language."""
+
+    @property
+    def subject(self) -> str:
+        """The subject."""
+
+    @property
+    def text(self) -> str:
+        """The plain text."""
+
+    @property
+    def html(self) -> str:
+        """The same as HTML."""
+
+
+def preview(kind: str, found: Previewed) -> MessagePreviewObject:
+    """Render a preview."""
+    return MessagePreviewObject(kind, found.locale, found.subject, found.text, found.html)
 
 
 def masked(address: str) -> str:

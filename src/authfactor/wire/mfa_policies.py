@@ -175,16 +175,14 @@ class MfaCoverageObject(ResponseModel, frozen=True, gc=False, tag_field="object"
     outcomes: PolicyOutcomesObject
 
 
-def read(shape: type[B], body: bytes) -> B:
+def read(shape: type[B], body: bytes, code: str = "mfa_policy_invalid") -> B:
     """Decode a body strictly. Raises `MalformedBody`, and `InvalidRequest` that names the member."""
     try:
         return msgspec.json.decode(body or b"{}", type=shape)
     except msgspec.ValidationError as error:
         text, _, path = str(error).partition(" - at `$")
         member = path.strip("`").lstrip(".") or "body"
-        raise InvalidRequest(
-            Item(member[:_SHOWN], "mfa_policy_invalid", f"{member[:_SHOWN]}: {text[:_SHOWN]}.")
-        ) from error
+        raise InvalidRequest(Item(member[:_SHOWN], code, f"{member[:_SHOWN]}: {text[:_SHOWN]}.")) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedBody(message="The request body is not valid JSON.") from error
 

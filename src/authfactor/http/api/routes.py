@@ -66,6 +66,15 @@ ROUTES: Final[list[Route]] = [
         ("DELETE", "/authfactor/users/{user_id}/trusted_devices", 204),
     ),
     *deferred(
+        "messages",
+        ("GET", "/authfactor/messages", 200),
+        ("GET", "/authfactor/messages/{message_id}", 200),
+        ("GET", "/authfactor/senders/mail", 200),
+        ("PUT", "/authfactor/senders/mail", 200),
+        ("DELETE", "/authfactor/senders/mail", 204),
+        ("POST", "/authfactor/senders/mail/test", 200),
+    ),
+    *deferred(
         "webhooks",
         ("GET", "/webhook_endpoints", 200),
         ("POST", "/webhook_endpoints", 201),

@@ -2,9 +2,10 @@
 
 from typing import Final, get_args
 
-from authfactor.models.messages import MessageKind
+from authfactor.models.messages import MessageKind, MessageState
 
 KINDS: Final[tuple[MessageKind, ...]] = get_args(MessageKind)
+STATES: Final[tuple[MessageState, ...]] = get_args(MessageState)
 # Told after the fact; the others carry a code or a URL that the user, or a stranger, has asked for.
 NOTICES: Final[frozenset[MessageKind]] = frozenset(
     {

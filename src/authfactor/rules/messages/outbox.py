@@ -12,8 +12,9 @@ import msgspec
 
 from authfactor import errors, ids
 from authfactor.crypto.vault import SealedLocation, Vault
+from authfactor.errors import InvalidRequest, Item
 from authfactor.ids import IdGenerator
-from authfactor.models import Clock, PageQuery, RecordPage
+from authfactor.models import Clock, MailOptions, PageQuery, RecordPage
 from authfactor.models.messages import (
     ClaimedMessage,
     MessageKind,
@@ -27,6 +28,7 @@ from authfactor.rules.events import event_log
 from authfactor.rules.events.delivery_places import DeliveryPlaces, EndpointKey
 from authfactor.rules.events.event_log import EventLog
 from authfactor.rules.messages.kinds import MAIL, NOTICES
+from authfactor.rules.messages.sender_checks import is_sendable
 from authfactor.rules.messages.sending_limits import SendingLimits
 from authfactor.rules.unit import InstallationScope, Scope, installation_unit, unit
 from authfactor.store import Tx
@@ -112,6 +114,14 @@ class Messages:
         await scope.tx.messages.insert(scope.number, message)
         self.grew.set()
         return True
+
+    @unit
+    async def charge_test(self, scope: Scope, to: str) -> None:
+        """Count a test message like any other. Raises `InvalidRequest` and `SendLimitReached`."""
+        if not is_sendable(to):
+            raise InvalidRequest(Item("to", "to_invalid", "to: required, an email address."))
+        mail = options_of(scope.environment.options).mail or MailOptions()
+        await self._limits.charge(scope, "test", to, None, mail.limits)
 
     async def cancel(self, scope: Scope, reference: str) -> int:
         """Cancel what is not sent yet of the messages with this reference; return how many they were.

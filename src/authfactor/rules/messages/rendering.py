@@ -7,15 +7,17 @@ from pathlib import Path
 from string import Template
 from typing import Final, Literal, NamedTuple
 
+from authfactor.errors import InvalidRequest, Item
 from authfactor.models import BrandingRecord
 from authfactor.models.messages import MessageKind
-from authfactor.rules.messages.kinds import NOTICES
-from authfactor.rules.messages.languages import choose_language, texts_in
+from authfactor.rules.messages.kinds import KINDS, NOTICES
+from authfactor.rules.messages.languages import LANGUAGES, choose_language, texts_in
 
 DEFAULT_COLOR: Final = "#1f5fd0"
 TEST: Final = "test"
 SAMPLE_VALUES: Final = {"code": "123456", "url": "https://example.org/?token=EXAMPLE", "name": "Example"}
 """Values that previews show: those of a message are secret."""
+SAMPLE_LIFE: Final = 10 * 60_000
 _LAYOUT: Final = Path(__file__).with_name("layout.html")
 _MINUTE: Final = 60_000
 # How many milliseconds a unit has, and from how many on it is used.
@@ -80,6 +82,24 @@ def render(
     )
     plain = "\n\n".join(part for part in parts if part)
     return RenderedMessage(language, _one_line(subject), f"{plain}\n\n{brand.name}\n", page)
+
+
+def sample(kind: str, brand: Brand, locale: str) -> RenderedMessage:
+    """Render a kind with sample values, for previews. Raises `InvalidRequest`."""
+    found = next((each for each in KINDS if each == kind), None)
+    items = []
+    if found is None:
+        items.append(Item("kind", "kind_invalid", f"kind: one of {', '.join(KINDS)}."))
+    if locale not in LANGUAGES:
+        items.append(Item("locale", "locale_invalid", f"locale: one of {', '.join(LANGUAGES)}."))
+    if items or found is None:
+        raise InvalidRequest(*items)
+    if found in NOTICES:
+        names: tuple[str, ...] = ()
+    else:
+        names = ("url",) if "button" in texts_in(locale)[found] else ("code",)
+    values = {name: SAMPLE_VALUES[name] for name in names}
+    return render(found, values, brand=brand, locale=locale, life=SAMPLE_LIFE)
 
 
 def _main(code: str, url: str, button: str, validity: str, detail: str, color: str) -> str:

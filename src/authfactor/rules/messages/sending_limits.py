@@ -34,7 +34,12 @@ class SendingLimits:
         self._vault = vault
 
     async def charge(
-        self, scope: Scope, kind: MessageKind, to: str, user_id: str | None, limits: SendLimits
+        self,
+        scope: Scope,
+        kind: MessageKind | Literal["test"],
+        to: str,
+        user_id: str | None,
+        limits: SendLimits,
     ) -> None:
         """Count a message with a code or a link. Raises `SendLimitReached`.
 
@@ -57,7 +62,7 @@ class SendingLimits:
         return await scope.tx.send_limits.charge(scope.number, subject, kind, scope.now, NOTICE_LIMITS)
 
 
-async def _retry_at(scope: Scope, kind: MessageKind, limited: _Limited) -> int:
+async def _retry_at(scope: Scope, kind: str, limited: _Limited) -> int:
     """Return when the subject may be charged again."""
     sent = await scope.tx.send_limits.of_subject(scope.number, limited.subject)
     ends = [scope.now + 1]
