@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 from authfactor.ids import IdGenerator
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from authfactor.crypto.vault import Vault
     from authfactor.models import Clock, Entropy, UserRecord
     from authfactor.models.messages import MessageKind
@@ -112,6 +114,12 @@ class DeferredRules:
         from authfactor.rules.messages.senders import Senders  # noqa: PLC0415 - for operators alone
 
         return Senders(self.clock, self.entropy, self.vault, self.settings, self.environments)
+
+    @property
+    def messages_sent(self) -> "Mapping[tuple[str, str, str], int]":
+        """Attempts of this process by channel, kind and outcome; none before messages are needed."""
+        made: Messages | None = vars(self).get("messages")
+        return {} if made is None else made.sent
 
     @functools.cached_property
     def imports(self) -> "FactorImports":

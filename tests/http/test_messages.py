@@ -55,7 +55,6 @@ def test_sender_is_set_read_without_secrets_and_deleted(api: httpx.Client, maili
             "username": "mailer",
             "password_set": True,
         },
-        "webhook": None,
         "off": [],
         "locale": "en",
         "limits": LIMITS,

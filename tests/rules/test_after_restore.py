@@ -9,6 +9,7 @@ from authfactor.models import PageQuery
 from authfactor.rules.maintenance import after_restore
 from authfactor.rules.maintenance.after_restore import AfterRestore, RestoreMarks
 from tests.rules.test_links import enrollment_link, open_link
+from tests.rules.test_message_outbox import queue, set_sender
 
 if TYPE_CHECKING:
     from tests.support.installation import Installation, Opener
@@ -123,6 +124,17 @@ async def test_marking_expires_links_and_page_sessions(open_installation: "Opene
         await open_link(installation, unopened)
     with pytest.raises(errors.LinkExpired):
         await browser.view()
+
+
+async def test_marking_cancels_codes_that_wait_to_be_sent_but_no_notices(open_installation: "Opener") -> None:
+    installation = await open_installation(base_url="http://127.0.0.1:8080")
+    await set_sender(installation)
+    await queue(installation)
+    await queue(installation, "factor_added", user_id="user_1")
+    await mark(installation)
+    rows = installation.sql("SELECT kind, state FROM messages ORDER BY id")
+    assert rows == [("magic_auth", "canceled"), ("factor_added", "pending")]
+    assert installation.sql("SELECT count(*) FROM messages WHERE content IS NULL") == [(1,)]
 
 
 async def test_marking_expires_set_up_links_of_operators(installation: "Installation") -> None:

@@ -41,6 +41,14 @@ BULK: Final = {
         "(environment, token_hash, user_id, password_mark, created_at, expires_at)"
         " VALUES ($1, $2, 'user_1', $2, 1, 1)"
     ),
+    "messages": (
+        "(environment, id, channel, kind, recipient, locale, state, attempts, due_at, expires_at, created_at,"
+        " updated_at) VALUES ($1, $2, 'mail', 'magic_auth', 'a@example.com', 'en', 'sent', 1, 1, 1, 1, 1)"
+    ),
+    "send_limits": (
+        "(environment, subject, last_kind, last_at, hour_at, hour_count, day_at, day_count)"
+        " VALUES ($1, $2, 'magic_auth', 1, 1, 1, 1, 1)"
+    ),
     "passkey_ceremonies": (
         "(environment, id, purpose, challenge, expires_at) VALUES ($1, $2, 'registration', $3, 1)"
     ),
@@ -52,6 +60,8 @@ PREFIXES: Final = {
     "sessions": ids.SESSION,
     "links": ids.LINK,
     "refresh_tokens": ids.SESSION,
+    "messages": ids.MESSAGE,
+    "send_limits": "to:",
     "passkey_ceremonies": "passkey_registration_",
 }
 
@@ -123,6 +133,19 @@ async def test_rows_are_not_deleted_before_they_expire(installation: Installatio
         == 1 + counts["events"] + counts["deliveries"]
     )
     assert await count(installation.af, "factors") == await count(installation.af, "users") == 1
+
+
+async def test_pending_messages_and_limits_of_today_are_kept(installation: Installation) -> None:
+    await fill(installation, "messages", 2, installation.environment.number)
+    installation.sql("UPDATE messages SET state = 'pending' WHERE id = (SELECT MIN(id) FROM messages)")
+    await fill(installation, "send_limits", 2, installation.environment.number)
+    recent = installation.clock.now - DAY * 1000
+    installation.sql(
+        "UPDATE send_limits SET last_at = ? WHERE subject = (SELECT MIN(subject) FROM send_limits)", recent
+    )
+    assert await installation.af.retention.run(installation.af.store) == 2
+    assert installation.sql("SELECT state FROM messages") == [("pending",)]
+    assert installation.sql("SELECT last_at FROM send_limits") == [(recent,)]
 
 
 async def test_another_process_cleans_up_after_the_lease_expires(open_installation: "Opener") -> None:

@@ -57,6 +57,7 @@ def source_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for kind in ("magic_auth", "password_reset"):
             fields(api.post(f"/user_management/{kind}", json={"email": "kim@example.org"}), 201)
         fields(api.post("/user_management/invitations", json={"email": "new@example.org"}), 201)
+        mail(api)
         wrong = fields(api.post(f"{path}", json={"type": "totp"}), 201)
         code = {"code": authenticator.wrong_code(wrong["authentication_factor"]["totp"]["secret"])}
         fields(api.post(f"/auth/challenges/{wrong['authentication_challenge']['id']}/verify", json=code), 201)
@@ -73,6 +74,17 @@ def trust(api: Any, folder: Path, session: dict[str, Any]) -> None:  # noqa: ANN
     sid = jwt.decode(session["access_token"], options={"verify_signature": False})["sid"]
     token = fields(api.post("/authfactor/trusted_devices", json={"session_id": sid}), 201)["token"]
     fields(api.post("/authfactor/trusted_devices/rotate", json={"token": token}), 200)
+
+
+def mail(api: Any) -> None:  # noqa: ANN401 - a client
+    """Set a sender that takes nothing, so that a message waits."""
+    sender = {"kind": "webhook", "webhook": {"url": "http://127.0.0.1:9/mail"}}
+    assert api.put("/authfactor/senders/mail", json=sender).status_code == 200
+    time.sleep(1)  # callers are cached
+    lee = {"email": "lee@example.org", "email_verified": True, "password": PASSWORD}
+    user = fields(api.post("/user_management/users", json=lee), 201)
+    changed = {"password": f"{PASSWORD} again"}
+    fields(api.put(f"/user_management/users/{user['id']}", json=changed), 200)
 
 
 def credentials(grant: dict[str, str]) -> dict[str, str]:
@@ -159,7 +171,7 @@ def test_copy_to_postgresql_and_back_is_identical_and_works(
     assert back.returncode == 0, back.stderr
     report = json.loads(back.stdout)
     assert report["rows"] == sum(map(len, source.values()))
-    assert report["tables"]["users"] == 1
+    assert report["tables"]["users"] == 2
     assert report["resealed"] is False
     assert content(url_of(tmp_path / "back")) == source
     settings = {"AUTHFACTOR_DATABASE_URL": empty_url, "AUTHFACTOR_KEYS": str(source_folder / "keys")}

@@ -12,11 +12,14 @@ import msgspec
 from authfactor import errors
 from authfactor.core import Authfactor
 from authfactor.crypto import passwords
-from authfactor.models import Enrollment, EnvironmentOptions, PageQuery, UserRecord
+from authfactor.models import Enrollment, Environment, EnvironmentOptions, PageQuery, UserRecord
+from authfactor.models.messages import SendOutcome
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventQuery
 from authfactor.rules.factors.recovery_codes import LOW
+from authfactor.rules.unit import Scope
 from authfactor.settings import Settings
+from authfactor.store import Unit
 from authfactor.testing.software_authenticator import Behavior
 from authfactor.wire import events as wire_events
 from authfactor.wire import responses, timestamps
@@ -24,6 +27,7 @@ from authfactor.wire.clock_resync import ResyncFactor
 from authfactor.wire.links import CreateEnrollmentLink
 from authfactor.wire.mfa_policies import SetMfaPolicy, SetUserMfaPolicy
 from authfactor.wire.requests import Authenticate, EnrollUserFactor, RenameFactor, UpdateUser
+from authfactor.wire.senders import SetMailSender, SetSmtp
 from authfactor.wire.session_checks import ChallengeSession
 from authfactor.wire.trusted_devices import CreateTrustedDevice
 from authfactor.wire.webhooks import CreateWebhookEndpoint
@@ -116,11 +120,37 @@ async def _cause_all(installation: Installation) -> None:
         await _refused_code(installation, enrolled, installation.wrong(enrolled))
     assert await af.run(af.users.unlock(environment, user.id))
 
+    await _send_messages(installation, user)
     endpoint = CreateWebhookEndpoint("https://app.example.org/webhooks", ["user.created"])
     made = await af.run(af.webhooks.create(environment, endpoint))
     await af.run(af.deliveries.ping(environment, made.id))
     await af.run(af.factors.delete(environment, enrolled.factor.id))
     await af.run(af.users.delete(environment, user.id))
+
+
+async def _send_messages(installation: Installation, user: UserRecord) -> None:
+    """Send one message, and give up another one."""
+    af = installation.af
+    sender = SetMailSender(kind="smtp", from_address="no-reply@example.org", smtp=SetSmtp("mail.example.org"))
+    await af.run(af.senders.set(installation.environment, sender))
+    environment = await af.read(lambda tx: tx.environments.by_number(1))
+    assert environment is not None
+    for kind in ("magic_auth", "password_reset"):
+        await af.run(_queued(installation, environment, kind, user))
+    outcomes = SendOutcome(None), SendOutcome("the server refused the address (550)", final=True)
+    for claimed, outcome in zip(await af.run(af.messages.claim(0, {}, 2)), outcomes, strict=True):
+        await af.run(af.messages.settle(claimed, outcome))
+    await af.run(af.senders.delete(environment))
+
+
+def _queued(
+    installation: Installation,
+    environment: Environment,
+    kind: Any,
+    user: UserRecord,
+) -> Unit[bool]:
+    now, queue = installation.clock.now, installation.af.messages.queue
+    return lambda tx: queue(Scope(tx, environment, now), kind, to=user.email, user_id=user.id)
 
 
 async def _require(installation: Installation) -> None:

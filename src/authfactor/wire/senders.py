@@ -108,13 +108,13 @@ class MailSenderObject(ResponseModel, frozen=True, gc=False, tag_field="object",
     from_address: str | None
     from_name: str | None
     reply_to: str | None
-    smtp: SmtpObject | None
-    webhook: MessageWebhookObject | None
     off: list[str]
     locale: str
     limits: SendLimitsObject
     created_at: Timestamp
     updated_at: Timestamp
+    smtp: SmtpObject | UnsetType = UNSET
+    webhook: MessageWebhookObject | UnsetType = UNSET
 
 
 class TestMail(RequestModel, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -139,13 +139,13 @@ def mail_sender(found: MailSetUp) -> MailSenderObject:
         settings.from_address,
         settings.from_name,
         settings.reply_to,
-        None
-        if smtp is None
-        else SmtpObject(smtp.host, smtp.port, smtp.security, smtp.username, smtp.password is not None),
-        None if webhook is None else MessageWebhookObject(webhook.url, found.new_secret or UNSET),
         list(found.options.off),
         found.options.locale,
         SendLimitsObject(limits.interval, limits.per_hour, limits.per_day, limits.environment_per_hour),
         timestamps.format_ms(found.created_at),
         timestamps.format_ms(found.updated_at),
+        UNSET
+        if smtp is None
+        else SmtpObject(smtp.host, smtp.port, smtp.security, smtp.username, smtp.password is not None),
+        UNSET if webhook is None else MessageWebhookObject(webhook.url, found.new_secret or UNSET),
     )

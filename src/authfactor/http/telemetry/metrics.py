@@ -42,6 +42,8 @@ class MetricsCollector:
         put("authfactor_log_lines_dropped_total", [log_stream.dropped_lines()])
         for outcome, count in self._af.deliveries.sent.items():
             put("authfactor_webhook_deliveries_total", [count], outcome)
+        for key, count in self._af.messages_sent.items():
+            put("authfactor_messages_total", [count], *key)
         self._warn_about_clock()
 
     def _warn_about_clock(self) -> None:

@@ -9,10 +9,11 @@ import mmap
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from authfactor import errors
 from authfactor.http1.connection_limits import REASONS
+from authfactor.models.messages import MessageKind
 
 Kind = Literal["counter", "gauge", "histogram"]
 WORD_BYTES: Final = 8
@@ -114,6 +115,13 @@ PER_PROCESS: Final = (
         "Attempts to deliver a webhook.",
         ("outcome",),
         (("delivered",), ("failed",)),
+    ),
+    MetricFamily(
+        "authfactor_messages_total",
+        "counter",
+        "Attempts to send a message to a user.",
+        ("channel", "kind", "outcome"),
+        tuple(("mail", kind, outcome) for kind in get_args(MessageKind) for outcome in ("sent", "failed")),
     ),
 )
 

@@ -74,6 +74,7 @@ class AfterRestore:
 
     async def _expire_rest(self, scope: InstallationScope, reason: str) -> int:
         await scope.tx.restored_rows.end_operator_sessions(scope.now)
+        await scope.tx.restored_rows.cancel_messages(scope.now)
         await self._audit.append(scope.tx, self._actor, RESTORED, "database", reason=reason)
         expired = await scope.tx.restored_rows.expire_rest(scope.now)
         await scope.tx.restored_rows.mark_passkeys(scope.now + _KEPT_MS, scope.now)

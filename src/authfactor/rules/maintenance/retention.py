@@ -59,6 +59,7 @@ class Retention:
         )
         deliveries = ids.first(ids.DELIVERY, now - settings.event_life * 1000)
         sessions = ids.first(ids.SESSION, now - settings.session_life * 1000 - DAY)
+        messages = ids.first(ids.MESSAGE, now - settings.event_life * 1000)
         links = ids.first(ids.LINK, now - 2 * settings.link_life * 1000 - DAY)
         devices = ids.first(ids.TRUSTED_DEVICE, now - (MAX_DEVICE_DAYS + 1) * DAY)
         batches: list[Unit[int]] = [
@@ -76,6 +77,7 @@ class Retention:
             lambda tx: tx.expired_rows.hosted_sign_in("browser_sessions", now - DAY),
             # An hour later, so that a clock that is set back a little does not lift a limit.
             lambda tx: tx.expired_rows.throttles(now - HOUR),
+            lambda tx: tx.expired_rows.send_limits(now - DAY - HOUR),
             lambda tx: tx.operator_sessions.remove_expired(now - DAY),
             # Operators' codes; their environment is not in the list of environments.
             *_of_environment(CONSOLE.number, challenges, deliveries, events, sessions),
@@ -83,6 +85,7 @@ class Retention:
         for environment in await store.read(lambda tx: tx.environments.all()):
             batches += _of_environment(environment.number, challenges, deliveries, events, sessions)
             batches.append(_links_of(environment.number, links))
+            batches.append(_messages_of(environment.number, messages))
             batches += _trusted_devices_of(environment.number, devices)
         return batches
 
@@ -101,6 +104,10 @@ def _of_environment(
 
 def _links_of(number: int, links: str) -> Unit[int]:
     return lambda tx: tx.expired_rows.links(number, links)
+
+
+def _messages_of(number: int, messages: str) -> Unit[int]:
+    return lambda tx: tx.expired_rows.messages(number, messages)
 
 
 def _trusted_devices_of(number: int, devices: str) -> list[Unit[int]]:

@@ -61,6 +61,14 @@ ON CONFLICT (environment, id) DO UPDATE SET expires_at = excluded.expires_at, us
 """
 
 
+# A code or link from before may be used already; who it went to gets a new one on request. Notices stay.
+CANCEL_MESSAGES = """
+UPDATE messages SET state = 'canceled', content = NULL, claimed_until = NULL, updated_at = $1
+WHERE state = 'pending' AND kind IN
+  ('email_verification', 'magic_auth', 'password_reset', 'email_change', 'invitation', 'one_time_code')
+"""
+
+
 class RestoredRows:
     """Updates over all environments. Times are in milliseconds; keys are (environment, id)."""
 
@@ -112,6 +120,10 @@ class RestoredRows:
     async def mark_passkeys(self, until: int, now: int) -> None:
         """Refuse sign-ins by passkey that were begun before `now`; the mark is kept until `until`."""
         await self._db.run(MARK_PASSKEYS, b"", until, now)
+
+    async def cancel_messages(self, now: int) -> int:
+        """Cancel pending messages with codes and links; return how many."""
+        return await self._db.run(CANCEL_MESSAGES, now)
 
     async def expire_rest(self, now: int) -> int:
         """Expire all pending sign-ins, unused links and mailed codes; return how many."""

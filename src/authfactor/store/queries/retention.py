@@ -104,6 +104,17 @@ DELETE FROM trusted_device_tokens WHERE environment = $1 AND token_hash IN
    WHERE environment = $1 AND device_id < $2 ORDER BY device_id LIMIT $3)
 """
 
+# One that is pending is sent, or ends by itself.
+MESSAGES = """
+DELETE FROM messages WHERE environment = $1 AND id IN
+  (SELECT id FROM messages WHERE environment = $1 AND id < $2 AND state <> 'pending' ORDER BY id LIMIT $3)
+"""
+
+SEND_LIMITS = """
+DELETE FROM send_limits WHERE (environment, subject) IN
+  (SELECT environment, subject FROM send_limits WHERE last_at <= $1 ORDER BY last_at LIMIT $2)
+"""
+
 BATCH_ROWS: Final = 1000
 
 
@@ -147,6 +158,14 @@ class ExpiredRows:
     async def trusted_device_tokens(self, environment: int, older_than: str) -> int:
         """Delete tokens of trusted devices with ids below `older_than`."""
         return await self._db.run(TRUSTED_DEVICE_TOKENS, environment, older_than, BATCH_ROWS)
+
+    async def messages(self, environment: int, older_than: str) -> int:
+        """Delete messages with ids below `older_than` that are not pending."""
+        return await self._db.run(MESSAGES, environment, older_than, BATCH_ROWS)
+
+    async def send_limits(self, before: int) -> int:
+        """Delete counts of subjects whose last message was by this time, in all environments."""
+        return await self._db.run(SEND_LIMITS, before, BATCH_ROWS)
 
     async def idempotency(self, now: int) -> int:
         """Delete stored idempotent responses that expired by `now` (milliseconds), in all environments."""

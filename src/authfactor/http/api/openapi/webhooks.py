@@ -7,6 +7,7 @@ from authfactor.http.api.openapi.examples import of_event
 from authfactor.http.api.openapi.schemas import ref
 from authfactor.reference import OpenApiTexts
 from authfactor.wire import events
+from authfactor.wire.messages import ReportedMessage
 from authfactor.wire.webhooks import PingedEndpoint
 
 TAG: Final = "webhooks"
@@ -28,6 +29,7 @@ EVENT_DATA: Final = (
     events.EndedGrace,
     events.ExemptedUser,
     events.TrustedDeviceEvent,
+    ReportedMessage,
     events.UsedTrustedDevice,
     events.RevokedTrustedDevice,
     events.LinkEvent,
