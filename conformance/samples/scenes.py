@@ -52,6 +52,12 @@ TAKES: Final[Mapping[str, tuple[str, ...]]] = {
     "get_user_mfa_policy": ("user_id",),
     "set_user_mfa_policy": ("user_id", "ends_at"),
     "delete_user_mfa_policy": ("user_id",),
+    "list_messages": ("message_id", "notified_user_id"),
+    "get_message": ("message_id",),
+    "get_mail_sender": ("mail_sender",),
+    "set_mail_sender": (),
+    "delete_mail_sender": ("mail_sender",),
+    "test_mail_sender": ("mail_sender", "email"),
     "challenge_factor": ("factor_id",),
     "verify_challenge": ("challenge_id", "code"),
     "challenge_factor_before_2022": ("factor_id",),
@@ -98,6 +104,7 @@ SHOWN_AS: Final[Mapping[str, str]] = {
     "enrolled_session_id": "session_id",
     "fresh_session_id": "session_id",
     "recovery_codes_user_id": "user_id",
+    "notified_user_id": "user_id",
 }
 
 
@@ -140,6 +147,29 @@ class _Scene:
     def user_id(self) -> str:
         body = {"email": self.email, "password": PASSWORD, "external_id": self.external_id}
         return str(self._post("/user_management/users", body)["id"])
+
+    @cached_property
+    def mail_sender(self) -> str:
+        sender = {"kind": "console", "limits": {"interval_seconds": 0}}
+        answer = self._client.put("/authfactor/senders/mail", json=sender)
+        assert answer.status_code == 200, answer.text
+        time.sleep(1)  # callers are cached
+        return str(answer.json()["kind"])
+
+    @cached_property
+    def notified_user_id(self) -> str:
+        assert self.mail_sender
+        body = {"email": self.email, "password": PASSWORD, "email_verified": True}
+        user = str(self._post("/user_management/users", body)["id"])
+        changed = {"password": f"{PASSWORD} again"}
+        answer = self._client.put(f"/user_management/users/{user}", json=changed)
+        assert answer.status_code == 200, answer.text
+        return user
+
+    @cached_property
+    def message_id(self) -> str:
+        listed = self._client.get("/authfactor/messages", params={"user_id": self.notified_user_id}).json()
+        return str(listed["data"][0]["id"])
 
     @cached_property
     def _enrolled(self) -> dict[str, Any]:

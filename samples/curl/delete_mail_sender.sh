@@ -1,0 +1,4 @@
+# region
+curl --request DELETE "$BASE_URL/authfactor/senders/mail" \
+  --header "Authorization: Bearer $API_KEY"
+# endregion
