@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from authfactor.rules.factors.authenticator_metadata import AuthenticatorMetadata
     from authfactor.rules.factors.challenges import Challenges
     from authfactor.rules.factors.clock_resync import ClockResync
+    from authfactor.rules.factors.exports import FactorExports
     from authfactor.rules.factors.factors import Factors
     from authfactor.rules.factors.fresh_proofs import FreshProofs
     from authfactor.rules.factors.imports import FactorImports
@@ -127,6 +128,13 @@ class DeferredRules:
         from authfactor.rules.factors.imports import FactorImports  # noqa: PLC0415 - for few calls
 
         return FactorImports(self.clock, self.new_id, self.vault, self.events, self.settings)
+
+    @functools.cached_property
+    def exports(self) -> "FactorExports":
+        """Exports of factors."""
+        from authfactor.rules.factors.exports import FactorExports  # noqa: PLC0415 - for one command
+
+        return FactorExports(self.clock, self.vault)
 
     @functools.cached_property
     def mfa_policies(self) -> "EnvironmentPolicies":

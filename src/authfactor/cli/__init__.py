@@ -39,6 +39,8 @@ COMMANDS: Final = {
     "factors": LazyCommand(
         f"{_HERE}.factors", "Enroll, list, name, challenge, verify, resync and delete factors."
     ),
+    "import": LazyCommand(f"{_HERE}.factor_import", "Import TOTP factors from a file of another system."),
+    "export": LazyCommand(f"{_HERE}.factor_export", "Write the secrets of TOTP factors into a file."),
     "recovery-codes": LazyCommand(
         f"{_HERE}.recovery_codes", "Create, import, count and delete the recovery codes of a user."
     ),

@@ -1,6 +1,7 @@
 """A click group that imports a command's module only when the command runs, so that `--help` is fast."""
 
 import importlib
+import keyword
 from collections.abc import Iterator, MutableMapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -24,9 +25,9 @@ class _LazyCommands(MutableMapping[str, click.Command]):
         self._listed: Final = listed
 
     def __getitem__(self, name: str) -> click.Command:
-        found: click.Command = getattr(
-            importlib.import_module(self._listed[name].module), name.replace("-", "_")
-        )
+        # `import` cannot be the name of a function.
+        function = f"{name}_" if keyword.iskeyword(name) else name.replace("-", "_")
+        found: click.Command = getattr(importlib.import_module(self._listed[name].module), function)
         return found
 
     def __contains__(self, name: object) -> bool:

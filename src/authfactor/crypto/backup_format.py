@@ -82,6 +82,35 @@ def write(
         number, chunk = number + 1, following
 
 
+class ChunkWriter:
+    """Encrypts what it is given, in parts of any size, in the same format as `write`."""
+
+    def __init__(self, target: BinaryIO, key: Key, header: BackupHeader) -> None:
+        """Write the header."""
+        self._target = target
+        self._line = header.line()
+        self._cipher = _cipher(key, header.salt)
+        self._number = 0
+        self._buffer = b""
+        target.write(self._line)
+
+    def write(self, content: bytes) -> None:
+        """Add content; its last part is kept until `close`, as the last chunk is marked."""
+        self._buffer += content
+        while len(self._buffer) > CHUNK_BYTES:
+            self._seal(self._buffer[:CHUNK_BYTES], last=False)
+            self._buffer = self._buffer[CHUNK_BYTES:]
+
+    def close(self) -> None:
+        """Write the last chunk. Without it, the file is incomplete and is refused."""
+        self._seal(self._buffer, last=True)
+
+    def _seal(self, chunk: bytes, *, last: bool) -> None:
+        sealed = self._cipher.encrypt(_nonce(self._number, last=last), chunk, self._line)
+        self._target.write(len(sealed).to_bytes(4, "big") + sealed)
+        self._number += 1
+
+
 def read(source: BinaryIO, ring: Iterable[Key]) -> tuple[BackupHeader, Iterator[bytes]]:
     """Return the header and an iterator over the decrypted chunks.
 

@@ -35,6 +35,7 @@ HEAD_BYTES: Final = 64 * 1024
 """How much of a file `detect` looks at."""
 
 _PICTURES: Final = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
+_OF_USERS: Final = ("authfactor_export", "totp_secret", "mfa_factors", "email", "factors", "secret")
 _OATH_CELLS: Final = 3
 _YUBICO: Final = ("oath-hotp", "yubico otp", "static password", "challenge-response", "logging start")
 
@@ -74,7 +75,7 @@ def _is_user(line: str) -> bool:
         value = documents.decode(line.encode())
     except UnreadableFile:
         return False
-    return any(name in value for name in ("totp_secret", "mfa_factors", "email", "factors", "secret"))
+    return any(name in value for name in _OF_USERS)
 
 
 def _detect_csv(first: str, lowered: str) -> str:

@@ -1,9 +1,10 @@
 """Reads a file of any format: the entry point of this package."""
 
+import io
 from collections.abc import Callable, Iterator
-from typing import Any, Final, Protocol
+from typing import Any, BinaryIO, Final, Protocol, cast
 
-from authfactor.factor_files import detection, documents, lines
+from authfactor.factor_files import detection, documents, lines, sealed_export
 from authfactor.factor_files.entries import MAX_DOCUMENT_BYTES, Read, UnreadableFile, document_of
 
 Reader = Callable[[documents.Object, str | None], Iterator[Read]]
@@ -12,16 +13,10 @@ _LISTED: Final = ("auth0", "kratos", "privacyidea", "andotp")
 
 
 class Source(Protocol):
-    """A file that can be read and wound back."""
+    """Where a file is read from; it need not be able to go back."""
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return up to `size` bytes."""
-
-    def readline(self, size: int = -1, /) -> bytes:
-        """Return a line, or its first `size` bytes."""
-
-    def seek(self, offset: int, /) -> int:
-        """Go to a place from the beginning."""
+        """Return up to `size` bytes, none at the end."""
 
 
 def read(source: Source, form: str = _AUTO, passphrase: str | None = None) -> tuple[str, Iterator[Read]]:
@@ -29,17 +24,45 @@ def read(source: Source, form: str = _AUTO, passphrase: str | None = None) -> tu
 
     Raises `UnreadableFile` and `PassphraseNeeded`; so does the iterator.
     """
-    document: Any = None
+    stream, head = _begun(source)
+    if head.startswith(sealed_export.MAGIC):
+        stream, head = _begun(sealed_export.opened(stream, passphrase))
     if form == _AUTO:
-        form = detection.detect(source.read(detection.HEAD_BYTES))
-        source.seek(0)
+        form = detection.detect(head)
     if form in detection.LINE_FORMATS:
-        return form, detection.LINE_FORMATS[form](lines.numbered(source.readline))
-    content = document_of(source.read(MAX_DOCUMENT_BYTES + 1))
+        return form, detection.LINE_FORMATS[form](lines.numbered(stream.readline))
+    document: Any = None
+    content = document_of(stream.read(MAX_DOCUMENT_BYTES + 1))
     if form == "json":
         document = documents.decode(content)
         form = detection.detect_document(document)
     return form, _of_document(form, content, document, passphrase)
+
+
+def _begun(source: Source) -> tuple[BinaryIO, bytes]:
+    """Return a stream of the whole file, and its beginning."""
+    head = b""
+    while len(head) < detection.HEAD_BYTES and (part := source.read(detection.HEAD_BYTES - len(head))):
+        head += part
+    return cast("BinaryIO", io.BufferedReader(_Joined(head, source), detection.HEAD_BYTES)), head
+
+
+class _Joined(io.RawIOBase):
+    """The beginning of a file that has been read, and the rest of it."""
+
+    def __init__(self, head: bytes, rest: Source) -> None:
+        super().__init__()
+        self._head = head
+        self._rest = rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "bytearray | memoryview", /) -> int:  # type: ignore[override]  # what readers give
+        part = self._head[: len(buffer)] or self._rest.read(len(buffer))
+        self._head = self._head[len(buffer) :]
+        buffer[: len(part)] = part
+        return len(part)
 
 
 def _of_document(form: str, content: bytes, document: Any, passphrase: str | None) -> Iterator[Read]:  # noqa: ANN401 - any document

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from authfactor.store.queries.after_restore import RestoredRows
     from authfactor.store.queries.email_keys import EmailKeys
     from authfactor.store.queries.event_ranges import EventRanges
+    from authfactor.store.queries.exports import Exports
     from authfactor.store.queries.hosted_sign_ins import HostedSignIns
     from authfactor.store.queries.policy_subjects import PolicySubjects
     from authfactor.store.queries.sign_in_history import SignInHistory
@@ -274,6 +275,13 @@ class Tx:
         from authfactor.store.tables.imported_factors import ImportedFactorsTable  # noqa: PLC0415 - for imports alone
 
         return ImportedFactorsTable(self.db)
+
+    @property
+    def exports(self) -> "Exports":
+        """What an export reads."""
+        from authfactor.store.queries.exports import Exports  # noqa: PLC0415 - for one command
+
+        return Exports(self.db)
 
     @property
     def email_keys(self) -> "EmailKeys":

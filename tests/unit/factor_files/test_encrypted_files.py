@@ -137,9 +137,13 @@ def test_pskc_of_every_key_size_opens_with_its_key_only(*, wrap: bool, size: int
         assert secrets(read(content, passphrase=key.hex())[1]) == [B]
     with pytest.raises(PassphraseNeeded):
         read(content)
-    wrong = bytes(len(key)).hex()
-    with pytest.raises(PassphraseNeeded):
-        read(content, passphrase=wrong)
+    try:
+        found = read(content, passphrase=bytes(len(key)).hex())[1]
+    except PassphraseNeeded:
+        pass
+    else:
+        # The padding of the MAC key looks right for one wrong key in sixteen.
+        assert [each.reason for each in found if isinstance(each, Refused)] == ["mac_wrong"]
     with pytest.raises(UnreadableFile, match="hexadecimal"):
         read(content, passphrase="not hex")
 

@@ -110,6 +110,11 @@ class RecoveryCodeSets:
         """
         given = imported_recovery_codes.read(texts)
         await self.lock_user(scope, user_id)
+        return await self._replace_imported(scope, user_id, given)
+
+    async def _replace_imported(
+        self, scope: Scope, user_id: str, given: imported_recovery_codes.ImportedSet
+    ) -> RecoveryCodeCount:
         digests = [self._vault.digests(_PURPOSE, _bound(scope, user_id, code)) for code in given.codes]
         await scope.tx.recovery_codes.replace_imported(
             scope.number, user_id, digests, self._vault.newest, scope.now, given.bits
@@ -117,6 +122,14 @@ class RecoveryCodeSets:
         data = CreatedRecoveryCodes(user_id, len(given.codes))
         await self._log.append(scope, event_log.RECOVERY_CODES_CREATED, user_id, data)
         return await scope.tx.recovery_codes.count(scope.number, user_id)
+
+    @unit
+    async def import_first_set(self, scope: Scope, user_id: str, texts: Sequence[str]) -> RecoveryCodeCount:
+        """Like `import_set`, but for a user without a set; any other keeps the one there is."""
+        given = imported_recovery_codes.read(texts)
+        await self.lock_user(scope, user_id)
+        count = await scope.tx.recovery_codes.count(scope.number, user_id)
+        return await self._replace_imported(scope, user_id, given) if count.total == 0 else count
 
     async def bits(self, scope: Scope, factor: FactorRecord, typed: TypedCode) -> int | None:
         """Return how many bits a code has; None if it is no code of this user's, or guessable on a passkey.
