@@ -44,6 +44,14 @@ async def hold_refusals(settings: Settings, client: Client, responding: Awaitabl
     return response
 
 
+async def hold(settings: Settings, client: Client, responding: Awaitable[Response]) -> Response:
+    """Return the response, whatever it is, not before `refusal_time`, so that its time tells nothing."""
+    try:
+        return await responding
+    finally:
+        await _wait(settings, client)
+
+
 async def _wait(settings: Settings, client: Client) -> None:
     loop = asyncio.get_running_loop()
     began, now = request_began.get(), loop.time()

@@ -1,5 +1,6 @@
 """The endpoint that browsers are sent to for signing in (contract section 2)."""
 
+import re
 from typing import Final
 
 from authfactor import errors
@@ -13,6 +14,7 @@ from authfactor.rules.hosted_sign_in.authorization_requests import read_query
 
 TAG: Final = "sign-in"
 MAX_STORED: Final = 500
+_INVITATION: Final = re.compile(r"[A-Za-z0-9]{1,64}")
 
 
 async def authorize(request: Request) -> Response:
@@ -46,7 +48,12 @@ async def authorize(request: Request) -> Response:
         return Response(302, b"", ((b"location", (begun.location or "").encode()),))
     flow, secret = begun.started
     location = b"location", sign_in_cookies.flow_path(flow.id).encode()
-    return Response(302, b"", (location, sign_in_cookies.set_flow(request, flow.id, secret)))
+    cookies = [sign_in_cookies.set_flow(request, flow.id, secret)]
+    invitation = query.values.get("invitation_token", "")
+    if _INVITATION.fullmatch(invitation):
+        # Accepted with the sign-in, as one that the browser has opened.
+        cookies.append(sign_in_cookies.keep_invitation(request, environment.number, invitation))
+    return Response(302, b"", (location, *cookies))
 
 
 ROUTES = [

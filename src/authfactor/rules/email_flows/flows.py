@@ -26,21 +26,21 @@ class EmailFlows:
         self._rules = rules
         self._outbox = outbox
         random = rules.entropy, rules.new_id, rules.vault
-        self._codes = MailedCodes(*random, rules.events, rules.settings, outbox)
+        self.codes = MailedCodes(*random, rules.events, rules.settings, outbox)
 
     @functools.cached_property
     def email_verifications(self) -> "EmailVerifications":
         """Email verification."""
         from authfactor.rules.email_flows.email_verifications import EmailVerifications  # noqa: PLC0415 - if used
 
-        return EmailVerifications(self._rules.clock, self._rules.events, self._codes)
+        return EmailVerifications(self._rules.clock, self._rules.events, self.codes)
 
     @functools.cached_property
     def email_verification_sign_in(self) -> "EmailVerificationSignIn":
         """Sign-in that waits for an email verification."""
         from authfactor.rules.email_flows import email_verification_sign_in as module  # noqa: PLC0415 - if used
 
-        made_with = self._codes, self.email_verifications, self._rules.sessions, self._rules.step_up
+        made_with = self.codes, self.email_verifications, self._rules.sessions, self._rules.step_up
         return module.EmailVerificationSignIn(self._rules.clock, *made_with)
 
     @functools.cached_property
@@ -48,7 +48,7 @@ class EmailFlows:
         """Magic codes."""
         from authfactor.rules.email_flows.magic_auth import MagicCodes  # noqa: PLC0415 - if used
 
-        return MagicCodes(self._rules.clock, self._rules.events, self._rules.users, self._codes)
+        return MagicCodes(self._rules.clock, self._rules.events, self._rules.users, self.codes)
 
     @functools.cached_property
     def magic_sign_in(self) -> "MagicSignIn":
@@ -57,7 +57,7 @@ class EmailFlows:
 
         rules = self._rules
         made_with = rules.clock, rules.vault, rules.events, rules.settings
-        return MagicSignIn(*made_with, self._codes, rules.sessions, rules.step_up)
+        return MagicSignIn(*made_with, self.codes, rules.sessions, rules.step_up)
 
     @functools.cached_property
     def password_resets(self) -> "PasswordResets":
@@ -71,7 +71,7 @@ class EmailFlows:
         """Email changes."""
         from authfactor.rules.email_flows.email_changes import EmailChanges  # noqa: PLC0415 - if used
 
-        return EmailChanges(self._rules.clock, self._rules.events, self._codes, self._outbox)
+        return EmailChanges(self._rules.clock, self._rules.events, self.codes, self._outbox)
 
     @functools.cached_property
     def invitations(self) -> "Invitations":

@@ -90,23 +90,31 @@ class MagicSignIn:
         """Redeem the code. `prepared` is None if none could be right when the request came."""
         # First: a refused invitation must not use up the code.
         invitation_use.require_usable(invitation_id)
-        user = None if user_id is None else await scope.tx.users.lock(scope.number, user_id)
-        if user is None:
-            raise await self._refuse(scope, None, "none", request)
-        found = await self._codes.redeem(scope, user, PURPOSE, request.code or "")
-        if not isinstance(found, MailedCode):
-            raise await self._refuse(scope, user, found, request)
+        user = await self.redeem(scope, user_id, request)
         if prepared is None:
             # Rolls back: the code was made after the tokens would have been signed.
             raise errors.Unavailable("The code has just been made. Try again.")
-        user = await mark_verified(scope, self._log, user)
-        await self._events.emit(scope, event_log.MAGIC_AUTH_SUCCEEDED, user, request)
         start = SignInStart(MAGIC_CODE, invitation_id)
         step_up = await self._step_up.demand(scope, user, user.password_hash, start=start)
         if isinstance(step_up, errors.SignInRefused):
             raise step_up.after_commit()
         signed_in = await self._sessions.start(scope, user, prepared._replace(invitation_id=invitation_id))
         return signed_in if step_up is None else with_deadline(signed_in, step_up)
+
+    async def redeem(self, scope: Scope, user_id: str | None, request: Authenticate) -> UserRecord:
+        """Use the code of a user; return the user, locked, with a verified email.
+
+        Raises `SignInRefused`, after the commit of what was counted.
+        """
+        user = None if user_id is None else await scope.tx.users.lock(scope.number, user_id)
+        if user is None:
+            raise await self._refuse(scope, None, "none", request)
+        found = await self._codes.redeem(scope, user, PURPOSE, request.code or "")
+        if not isinstance(found, MailedCode):
+            raise await self._refuse(scope, user, found, request)
+        user = await mark_verified(scope, self._log, user)
+        await self._events.emit(scope, event_log.MAGIC_AUTH_SUCCEEDED, user, request)
+        return user
 
     async def _refuse(
         self, scope: Scope, user: UserRecord | None, refusal: CodeRefusal, request: Authenticate

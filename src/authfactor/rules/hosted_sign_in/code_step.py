@@ -120,7 +120,7 @@ class CodeStep:
         outcome, unknown = await self._judge(inside, opened, asked, chosen[0], request)
         if not outcome.valid:
             return FlowAdvance(opened, "code", verification=outcome, unknown_passkey=unknown)
-        method = method_of(request)
+        method = method_of(request, chosen[0])
         await self._events.emit(inside, event_log.MFA_SUCCEEDED, asked.user, request, method=method)
         added = outcome.amr or session_state.SECOND_FACTOR_AMR[method]
         proof = msgspec.structs.replace(

@@ -63,7 +63,7 @@ class FirstPasskeyStep:
     async def _accept(
         self, scope: InstallationScope, visit: FlowVisit, checked: CheckedPasskey
     ) -> FlowAdvance:
-        opened = await self._progress.flows.load_within(scope, visit.flow_id, visit.secret)
+        opened = await self._progress.load(scope, visit)
         inside = scope.within(opened.environment)
         user = await self._sign_in.accept(inside, checked)
         await self._progress.discard_enrollment(inside, opened)

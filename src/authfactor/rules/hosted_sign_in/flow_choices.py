@@ -6,6 +6,7 @@ import msgspec
 
 from authfactor.models import Clock, GracePeriod, UserRecord
 from authfactor.rules.authentication.step_up import password_mark
+from authfactor.rules.email_flows import invitation_use
 from authfactor.rules.hosted_sign_in.flow_progress import (
     FlowAdvance,
     FlowPage,
@@ -16,6 +17,7 @@ from authfactor.rules.hosted_sign_in.flow_progress import (
 )
 from authfactor.rules.hosted_sign_in.flow_refusals import FlowIncomplete
 from authfactor.rules.hosted_sign_in.sign_in_flows import OpenFlow
+from authfactor.rules.tenants.sign_in_methods import signs_up, takes_passwords
 from authfactor.rules.unit import InstallationScope, installation_unit
 
 
@@ -26,6 +28,13 @@ class FlowState(NamedTuple):
     page: FlowPage
     signed_in: UserRecord | None
     grace: GracePeriod | None
+    is_invited: bool = False
+
+    @property
+    def offers_sign_up(self) -> bool:
+        """Whether the visitor may make an account with a password."""
+        environment = self.opened.environment
+        return takes_passwords(environment) and (signs_up(environment) or self.is_invited)
 
     @property
     def offers_account(self) -> bool:
@@ -57,7 +66,10 @@ class FlowChoices:
             browser = await self._progress.flows.browser_session_of(inside, opened.flow)
             if browser is not None:
                 user = await scope.tx.users.by_id(inside.number, browser.proof.user_id)
-        return FlowState(opened, page_of(step), user, None if step.step is None else step.step.grace)
+        token = opened.invitation_token
+        invited = token is not None and await invitation_use.find_pending(inside, token) is not None
+        grace = None if step.step is None else step.step.grace
+        return FlowState(opened, page_of(step), user, grace, invited)
 
     @installation_unit
     async def continue_as(self, scope: InstallationScope, visit: FlowVisit) -> FlowAdvance:
@@ -86,7 +98,7 @@ class FlowChoices:
         """Complete a flow that has no further step, or one that can wait. Raises `FlowIncomplete`."""
         opened, inside = await self._progress.open(scope, visit)
         require_user(opened)
-        completed = await self._progress.flows.complete(inside, opened.flow)
+        completed = await self._progress.complete(inside, opened)
         return FlowAdvance(opened, "finish", completed)
 
     @installation_unit

@@ -3,11 +3,13 @@
 Which step is next is `StepUp.next_step`'s to decide, which answers `authenticate` too.
 """
 
+import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import msgspec
 
+from authfactor import errors
 from authfactor.models import NextDeviceToken, UserRecord, Verification
 from authfactor.models.hosted_sign_in import AuthenticationProof
 from authfactor.rules.authentication.session_methods import BY_TRUSTED_DEVICE
@@ -28,14 +30,16 @@ from authfactor.wire.requests import Authenticate
 
 if TYPE_CHECKING:
     from authfactor.rules.authentication.trusted_device_tokens import TrustedDeviceTokens
+    from authfactor.rules.email_flows.email_verifications import EmailVerifications
 
-FlowPage = Literal["sign_in", "code", "enroll", "finish"]
+FlowPage = Literal["sign_in", "verify", "code", "enroll", "finish"]
 
 
 class FlowVisit(NamedTuple):
     """A request of a browser for a page of a flow: the flow's id and the secret of its cookie.
 
-    `device_token` returns the token of this browser as a trusted device of a user, or None.
+    `device_token` returns the token of this browser as a trusted device of a user, or None, and
+    `invitation_token` that of an invitation of an environment, which the browser has opened.
     """
 
     flow_id: str
@@ -43,6 +47,7 @@ class FlowVisit(NamedTuple):
     ip_address: str | None = None
     user_agent: str | None = None
     device_token: Callable[[str], str | None] = lambda _: None
+    invitation_token: Callable[[int], str | None] = lambda _: None
 
     def attempt(self, user: UserRecord | None = None, **more: str) -> Authenticate:
         """Return what `authenticate` would be sent for this step, for limits and events."""
@@ -71,6 +76,7 @@ class FlowAdvance(NamedTuple):
 # What a page shows for each step; a period of grace offers what will be required.
 _PAGES: Final[dict[str, FlowPage]] = {
     "first_factor": "sign_in",
+    "email_verification": "verify",
     "mfa_challenge": "code",
     "mfa_enrollment": "enroll",
     "complete": "finish",
@@ -86,8 +92,10 @@ class FlowProgress:
         challenges: Challenges,
         log: EventLog,
         device_tokens: "Callable[[], TrustedDeviceTokens]",
+        email_verifications: "Callable[[], EmailVerifications]",
     ) -> None:
         """Keep the collaborators."""
+        self._email_verifications = email_verifications
         self.flows = flows
         self._challenges = challenges
         self._log = log
@@ -95,12 +103,33 @@ class FlowProgress:
 
     async def open(self, scope: InstallationScope, visit: FlowVisit) -> tuple[OpenFlow, Scope]:
         """Load the flow of a visit with its user locked. Raises what `SignInFlows.load` raises."""
-        opened = await self.flows.load_within(scope, visit.flow_id, visit.secret)
+        opened = await self.load(scope, visit)
         inside = scope.within(opened.environment)
         if opened.user is not None and await inside.tx.users.lock(inside.number, opened.user.id) is not None:
             # What was read before the lock may be from before a concurrent step.
-            opened = await self.flows.load_within(scope, visit.flow_id, visit.secret)
+            opened = await self.load(scope, visit)
         return opened, inside
+
+    async def load(self, scope: InstallationScope, visit: FlowVisit) -> OpenFlow:
+        """Load the flow of a visit, with the invitation that the browser has opened."""
+        opened = await self.flows.load_within(scope, visit.flow_id, visit.secret)
+        token = visit.invitation_token(opened.environment.number)
+        return opened if token is None else opened._replace(invitation_token=token)
+
+    async def complete(
+        self, scope: Scope, opened: OpenFlow, proof: AuthenticationProof | None = None
+    ) -> CompletedFlow:
+        """Complete a flow as `SignInFlows.complete` does, and accept the invitation if it is open."""
+        completed = await self.flows.complete(scope, opened.flow, proof)
+        known = proof or require_proof(opened)
+        if opened.invitation_token is not None:
+            from authfactor.rules.email_flows import invitation_use  # noqa: PLC0415 - seldom
+
+            found = await invitation_use.find_pending(scope, opened.invitation_token)
+            user = await scope.tx.users.by_id(scope.number, known.user_id)
+            if found is not None and user is not None:
+                await invitation_use.accept(scope, self._log, found, user)
+        return completed
 
     async def discard_enrollment(self, scope: Scope, opened: OpenFlow) -> None:
         """Delete the app that waits for its first code in this flow, if there is one."""
@@ -125,13 +154,17 @@ class FlowProgress:
         step = await self.flows.next_step(scope, proven)
         page = page_of(step)
         if page == "finish" and not pauses:
-            completed = await self.flows.complete(scope, opened.flow, proof)
+            completed = await self.complete(scope, opened, proof)
             return FlowAdvance(proven, page, completed, device=device)
         flow, secret = await self.flows.prove(scope, opened.flow, proof)
         if step.name == "mfa_challenge" and step.step is not None:
             factor = step.step.factors[0]
             challenge = await self._challenges.open(scope, factor.id)
             await self.flows.attach(scope, flow, factor.id, challenge.id)
+        elif page == "verify":
+            # At the limit the page says so; a code that was mailed before may still be good.
+            with contextlib.suppress(errors.SendLimitReached):
+                await self._email_verifications().mail_once_more(scope, user)
         return FlowAdvance(proven._replace(flow=flow), page, None, secret, device)
 
     async def after_password(

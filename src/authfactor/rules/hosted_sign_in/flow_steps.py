@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from authfactor.rules.authentication.sign_in import SignIn
     from authfactor.rules.authentication.step_up import StepUp
     from authfactor.rules.authentication.trusted_devices import TrustedDevices
+    from authfactor.rules.email_flows.flows import EmailFlows
     from authfactor.rules.events.event_log import EventLog
     from authfactor.rules.factors.challenges import Challenges
     from authfactor.rules.factors.factors import Factors
@@ -21,10 +22,14 @@ if TYPE_CHECKING:
     from authfactor.rules.hosted_sign_in.app_enrollment import AppEnrollment
     from authfactor.rules.hosted_sign_in.code_step import CodeStep
     from authfactor.rules.hosted_sign_in.first_passkey_step import FirstPasskeyStep
+    from authfactor.rules.hosted_sign_in.mailed_code_step import MailedCodeStep
+    from authfactor.rules.hosted_sign_in.mailed_link_pages import MailedLinkPages
     from authfactor.rules.hosted_sign_in.passkey_enrollment_step import PasskeyEnrollmentStep
     from authfactor.rules.hosted_sign_in.password_step import PasswordStep
     from authfactor.rules.hosted_sign_in.sign_in_flows import SignInFlows
+    from authfactor.rules.hosted_sign_in.sign_up_step import SignUpStep
     from authfactor.rules.links.page_proofs import PageProofs
+    from authfactor.rules.tenants.users import Users
     from authfactor.settings import Settings
 
 
@@ -37,8 +42,13 @@ class StepRules(Protocol):
     factors: "Factors"
     settings: "Settings"
     sign_in: "SignIn"
+    users: "Users"
     step_up: "StepUp"
     vault: "Vault"
+
+    @property
+    def email_flows(self) -> "EmailFlows":
+        """Flows that send mail."""
 
     @property
     def page_proofs(self) -> "PageProofs":
@@ -72,7 +82,8 @@ class FlowSteps:
         """Keep the rules."""
         self._rules = rules
         tokens = lambda: rules.trusted_devices.tokens  # noqa: E731 - made later
-        self._progress = FlowProgress(rules.sign_in_flows, rules.challenges, rules.events, tokens)
+        made_later = tokens, lambda: rules.email_flows.email_verifications
+        self._progress = FlowProgress(rules.sign_in_flows, rules.challenges, rules.events, *made_later)
         self.choices = FlowChoices(rules.clock, self._progress)
 
     @functools.cached_property
@@ -120,3 +131,26 @@ class FlowSteps:
         rules = self._rules
         made_with = rules.clock, rules.settings, self._progress, self.app_enrollment
         return module.PasskeyEnrollmentStep(*made_with, rules.passkeys)
+
+    @functools.cached_property
+    def mailed_codes(self) -> "MailedCodeStep":
+        """Codes by mail."""
+        from authfactor.rules.hosted_sign_in.mailed_code_step import MailedCodeStep  # noqa: PLC0415 - for browsers
+
+        flows = self._rules.email_flows
+        made_with = flows.codes, flows.magic_auth, flows.magic_sign_in, flows.email_verifications
+        return MailedCodeStep(self._rules.clock, self._progress, *made_with)
+
+    @functools.cached_property
+    def sign_up(self) -> "SignUpStep":
+        """Sign-up by email and password."""
+        from authfactor.rules.hosted_sign_in.sign_up_step import SignUpStep  # noqa: PLC0415 - for browsers
+
+        return SignUpStep(self._rules.clock, self._progress, self.passwords, self._rules.users)
+
+    @functools.cached_property
+    def mailed_links(self) -> "MailedLinkPages":
+        """Pages behind mailed links."""
+        from authfactor.rules.hosted_sign_in.mailed_link_pages import MailedLinkPages  # noqa: PLC0415 - for browsers
+
+        return MailedLinkPages(self._rules.clock, self._progress, self._rules.email_flows.password_resets)

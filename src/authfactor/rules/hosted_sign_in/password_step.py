@@ -45,7 +45,7 @@ class PasswordStep:
     async def _accept(
         self, scope: InstallationScope, visit: FlowVisit, right: RightPassword, request: Authenticate
     ) -> FlowAdvance:
-        opened = await self._progress.flows.load_within(scope, visit.flow_id, visit.secret)
+        opened = await self._progress.load(scope, visit)
         inside = scope.within(opened.environment)
         user = await self._sign_in.accept_password(inside, right, request)
         mark = password_mark(right.better)

@@ -60,12 +60,16 @@ class StartedFlow(NamedTuple):
 
 
 class OpenFlow(NamedTuple):
-    """A flow with what its pages show; `user` is the one whose first factor was proven."""
+    """A flow with what its pages show; `user` is the one whose first factor was proven.
+
+    `invitation_token` is that of an invitation that the browser has opened, in whatever state.
+    """
 
     flow: SignInFlow
     environment: Environment
     branding: BrandingRecord | None
     user: UserRecord | None
+    invitation_token: str | None = None
 
     @property
     def sign_in_url(self) -> str | None:

@@ -38,3 +38,13 @@ def require_sign_up(environment: Environment) -> None:
     """Raise `OAuthRefused` unless anyone may sign up."""
     if sign_in_options(environment).sign_up != "open":
         raise errors.OAuthRefused("sign_up_not_allowed", "This environment does not allow sign-up.")
+
+
+def signs_up(environment: Environment) -> bool:
+    """Return whether anyone may sign up."""
+    return sign_in_options(environment).sign_up == "open"
+
+
+def takes_passwords(environment: Environment) -> bool:
+    """Return whether new users may choose a password before their email is verified."""
+    return allows(environment, "password") and not verifies_emails(environment)

@@ -31,6 +31,11 @@ UPDATE invitations SET open_key = NULL WHERE environment = $1 AND open_key = $2 
 
 BY_ID = f"SELECT {COLUMNS} FROM invitations WHERE environment = $1 AND id = $2"
 
+# A page knows no environment; the index begins with it.
+ENVIRONMENT_OF = """
+SELECT e.number FROM environments e JOIN invitations t ON t.environment = e.number AND t.token_hash = $1
+"""
+
 BY_TOKEN = f"SELECT {COLUMNS} FROM invitations WHERE environment = $1 AND token_hash = $2"
 
 _IS_PENDING = "accepted_at IS NULL AND revoked_at IS NULL AND expires_at > $3"
@@ -78,6 +83,11 @@ class InvitationsTable:
     async def by_id(self, environment: int, invitation_id: str) -> InvitationRecord | None:
         """Return the row with this id, or None."""
         return _invitation(await self._db.one(BY_ID, environment, invitation_id))
+
+    async def environment_of(self, token_hash: bytes) -> int | None:
+        """Return the number of the environment whose row has this token, in whatever state, or None."""
+        row = await self._db.one(ENVIRONMENT_OF, token_hash)
+        return None if row is None else int(row[0])
 
     async def by_hash(self, environment: int, token_hash: bytes) -> InvitationRecord | None:
         """Return the invitation with this token, in whatever state, or None."""

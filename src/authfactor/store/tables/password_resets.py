@@ -16,6 +16,11 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 
 BY_ID = f"SELECT {COLUMNS} FROM password_resets WHERE environment = $1 AND id = $2"
 
+# A page knows no environment; the index begins with it.
+ENVIRONMENT_OF = """
+SELECT e.number FROM environments e JOIN password_resets t ON t.environment = e.number AND t.token_hash = $1
+"""
+
 BY_TOKEN = f"SELECT {COLUMNS} FROM password_resets WHERE environment = $1 AND token_hash = $2"
 
 # Of any number of concurrent requests with one token, one finds it unused.
@@ -44,6 +49,11 @@ class PasswordResetsTable:
     async def by_id(self, environment: int, reset_id: str) -> PasswordResetRecord | None:
         """Return the row with this id, or None."""
         return _reset(await self._db.one(BY_ID, environment, reset_id))
+
+    async def environment_of(self, token_hash: bytes) -> int | None:
+        """Return the number of the environment whose row has this token, in whatever state, or None."""
+        row = await self._db.one(ENVIRONMENT_OF, token_hash)
+        return None if row is None else int(row[0])
 
     async def by_hash(self, environment: int, token_hash: bytes) -> PasswordResetRecord | None:
         """Return the reset with this token, in whatever state, or None."""

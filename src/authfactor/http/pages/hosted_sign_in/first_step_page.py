@@ -5,6 +5,7 @@ from authfactor.http import refusal_timing
 from authfactor.http.pages import passkey_parts
 from authfactor.http.pages.hosted_sign_in.flow_responses import (
     advance,
+    home,
     in_flow,
     path_of,
     render,
@@ -16,6 +17,9 @@ from authfactor.models import Environment
 from authfactor.rules.authentication.sign_in import PasswordHashChanged
 from authfactor.rules.hosted_sign_in.flow_choices import FlowState
 from authfactor.rules.hosted_sign_in.flow_progress import FlowVisit
+from authfactor.rules.hosted_sign_in.mailed_code_step import mails_codes
+from authfactor.rules.hosted_sign_in.mailed_link_pages import mails_resets
+from authfactor.rules.tenants.sign_in_methods import allows
 
 OTHER_ACCOUNT = "other"
 
@@ -26,6 +30,8 @@ async def show(request: PageRequest) -> Response:
     state = await request.af.run(request.af.flow_steps.choices.view(visit_of(request)))
     if state.page != "sign_in":
         return request.redirect(path_of(request, state.page))
+    if state.opened.flow.request.screen_hint == "sign-up" and state.offers_sign_up and not request.query():
+        return request.redirect(f"{home(request)}/sign-up")
     if state.offers_account and request.query().get("account") != OTHER_ACCOUNT:
         return render(request, "account", state.opened, signed_in=state.signed_in)
     return _render(request, state, state.opened.flow.email or "")
@@ -90,7 +96,8 @@ def _render(
     passkey_problem: str | None = None,
     error_code: str | None = None,
 ) -> Response:
-    asked = request.af.flow_steps.passkeys.begin(state.opened.environment)
+    environment = state.opened.environment
+    asked = request.af.flow_steps.passkeys.begin(environment)
     return render(
         request,
         "sign_in",
@@ -100,6 +107,10 @@ def _render(
         passkeys=asked is not None,
         email=email,
         reauthenticates=state.reauthenticates,
+        takes_password=allows(environment, "password"),
+        mails_codes=mails_codes(environment),
+        mails_resets=mails_resets(environment),
+        offers_sign_up=state.offers_sign_up,
         problem=problem,
         passkey_problem=passkey_problem,
         authentication_id=None if asked is None else asked.id,

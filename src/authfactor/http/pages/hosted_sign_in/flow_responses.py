@@ -26,6 +26,7 @@ EXPIRES_SOON_MS: Final = 60_000
 MAX_STORED: Final = 500
 _PATHS: Final[dict[FlowPage, str]] = {
     "sign_in": "",
+    "verify": "/verify",
     "code": "/code",
     "enroll": "/enroll",
     "finish": "/finish",
@@ -73,6 +74,7 @@ def visit_of(request: PageRequest) -> FlowVisit:
         request.http_request.origin.address,
         agent.replace("\0", "") or None,
         lambda user_id: request.cookie(trusted_browser_cookie.cookie_name(user_id)),
+        lambda number: request.cookie(sign_in_cookies.invitation_cookie(number)),
     )
 
 
@@ -115,6 +117,9 @@ def advance(request: PageRequest, result: FlowAdvance, verdict: str | None = Non
     elif user is not None and result.forgets_device:
         cookies.append(Cookie(trusted_browser_cookie.cookie_name(user.id), "", 0))
     if result.completed is not None:
+        if result.opened.invitation_token is not None:
+            name = sign_in_cookies.invitation_cookie(result.opened.environment.number)
+            cookies.append(Cookie(name, "", 0))
         response = _leave(request, result.opened, result.completed)
     else:
         response = request.redirect(path_of(request, result.page))

@@ -13,6 +13,8 @@ from authfactor.rules.hosted_sign_in.sign_in_flows import LIFE_MS
 from authfactor.settings import is_loopback
 
 PAGES: Final = "/sign-in"
+# How long a browser may take from the invitation to the sign-in.
+INVITATION_SECONDS: Final = 3600
 _FLOW: Final = "sign-in"
 Header = tuple[bytes, bytes]
 
@@ -56,6 +58,17 @@ def set_browser_session(request: Request, environment: int, secret: str) -> Head
 def forget_browser_session(request: Request, environment: int) -> Header:
     """Return the header that deletes it."""
     return cookie(Cookie(_session_name(environment), "", 0), request.af.settings.base_url)
+
+
+def invitation_cookie(environment: int) -> str:
+    """Return the name of the cookie of an invitation that the browser has opened."""
+    return f"invitation-{environment}"
+
+
+def keep_invitation(request: Request, environment: int, token: str) -> Header:
+    """Return the header that keeps an invitation of an environment for the sign-in that follows."""
+    kept = Cookie(invitation_cookie(environment), token, INVITATION_SECONDS)
+    return cookie(kept, request.af.settings.base_url)
 
 
 def read_browser_session(request: Request, environment: int) -> str | None:
