@@ -33,8 +33,12 @@ class FlowState(NamedTuple):
     @property
     def offers_sign_up(self) -> bool:
         """Whether the visitor may make an account with a password."""
-        environment = self.opened.environment
-        return takes_passwords(environment) and (signs_up(environment) or self.is_invited)
+        return self.may_sign_up and takes_passwords(self.opened.environment)
+
+    @property
+    def may_sign_up(self) -> bool:
+        """Whether the visitor may make an account, by whatever means."""
+        return signs_up(self.opened.environment) or self.is_invited
 
     @property
     def offers_account(self) -> bool:

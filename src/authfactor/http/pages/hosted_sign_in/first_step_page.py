@@ -111,6 +111,7 @@ def _render(
         mails_codes=mails_codes(environment),
         mails_resets=mails_resets(environment),
         offers_sign_up=state.offers_sign_up,
+        signs_up_by_mail=state.may_sign_up and not state.offers_sign_up,
         problem=problem,
         passkey_problem=passkey_problem,
         authentication_id=None if asked is None else asked.id,
