@@ -16,7 +16,7 @@ from authfactor.rules.authentication.step_up import password_mark
 from authfactor.rules.email_flows.email_verifications import PURPOSE as VERIFICATION
 from authfactor.rules.email_flows.email_verifications import EmailVerifications
 from authfactor.rules.email_flows.magic_auth import PURPOSE as MAGIC
-from authfactor.rules.email_flows.magic_auth import MagicAuth
+from authfactor.rules.email_flows.magic_auth import MagicCodes
 from authfactor.rules.email_flows.magic_sign_in import MagicSignIn
 from authfactor.rules.email_flows.mailed_codes import MailedCodes
 from authfactor.rules.email_flows.sign_in_refusals import sign_in_refusal
@@ -44,7 +44,7 @@ class MailedCodeStep:
         clock: Clock,
         progress: FlowProgress,
         codes: MailedCodes,
-        magic_auth: MagicAuth,
+        magic_auth: MagicCodes,
         magic_sign_in: MagicSignIn,
         verifications: EmailVerifications,
     ) -> None:
