@@ -3,6 +3,8 @@
 import functools
 from typing import TYPE_CHECKING
 
+from authfactor.deferred_console import DeferredConsole
+from authfactor.deferred_hosted_sign_in import DeferredHostedSignIn
 from authfactor.ids import IdGenerator
 
 if TYPE_CHECKING:
@@ -24,12 +26,6 @@ if TYPE_CHECKING:
     from authfactor.rules.authentication.sign_in import SignIn
     from authfactor.rules.authentication.step_up import StepUp
     from authfactor.rules.authentication.trusted_devices import TrustedDevices
-    from authfactor.rules.console.actions import ConsoleActions
-    from authfactor.rules.console.dashboard_counts import Dashboard
-    from authfactor.rules.console.operator_set_up import OperatorSetUp
-    from authfactor.rules.console.operator_sign_in import OperatorSignIn
-    from authfactor.rules.console.operators import Operators
-    from authfactor.rules.console.reauthentication import Reauthentication
     from authfactor.rules.email_flows.flows import EmailFlows
     from authfactor.rules.events.event_log import EventLog
     from authfactor.rules.factors.authenticator_metadata import AuthenticatorMetadata
@@ -44,14 +40,7 @@ if TYPE_CHECKING:
     from authfactor.rules.factors.passkey_use import PasskeyUse
     from authfactor.rules.factors.passkeys import Passkeys
     from authfactor.rules.factors.recovery_codes import RecoveryCodeSets
-    from authfactor.rules.hosted_sign_in.authorization_codes import AuthorizationCodes
-    from authfactor.rules.hosted_sign_in.authorizations import Authorizations
-    from authfactor.rules.hosted_sign_in.browser_sessions import BrowserSessions
-    from authfactor.rules.hosted_sign_in.code_redemption import CodeRedemption
     from authfactor.rules.hosted_sign_in.flow_steps import FlowSteps
-    from authfactor.rules.hosted_sign_in.proven_sessions import ProvenSessions
-    from authfactor.rules.hosted_sign_in.redirect_uris import CorsOrigins, RedirectUris
-    from authfactor.rules.hosted_sign_in.sign_in_flows import SignInFlows
     from authfactor.rules.links.branding import Brandings
     from authfactor.rules.links.factor_pages import FactorPages
     from authfactor.rules.links.links import Links
@@ -69,7 +58,7 @@ if TYPE_CHECKING:
     from authfactor.settings import Settings
 
 
-class DeferredRules:
+class DeferredRules(DeferredConsole, DeferredHostedSignIn):
     """Makes each of them once, from the attributes that `core.Authfactor` has."""
 
     attempts: "PasswordAttempts"
@@ -232,65 +221,6 @@ class DeferredRules:
         return EmailFlows(self, lambda: self.messages)
 
     @functools.cached_property
-    def browser_sessions(self) -> "BrowserSessions":
-        """Hosted sessions."""
-        from authfactor.rules.hosted_sign_in.browser_sessions import BrowserSessions  # noqa: PLC0415 - for browsers
-
-        return BrowserSessions(self.entropy, self.new_id, self.settings)
-
-    @functools.cached_property
-    def authorization_codes(self) -> "AuthorizationCodes":
-        """Authorization codes."""
-        from authfactor.rules.hosted_sign_in.authorization_codes import AuthorizationCodes  # noqa: PLC0415 - for hosted sign-in
-
-        return AuthorizationCodes(self.entropy)
-
-    @functools.cached_property
-    def sign_in_flows(self) -> "SignInFlows":
-        """Visits of the sign-in pages."""
-        from authfactor.rules.hosted_sign_in.sign_in_flows import SignInFlows  # noqa: PLC0415 - for browsers
-
-        made_with = self.clock, self.entropy, self.new_id, self.step_up
-        return SignInFlows(*made_with, self.browser_sessions, self.authorization_codes)
-
-    @functools.cached_property
-    def proven_sessions(self) -> "ProvenSessions":
-        """Sessions made of what was proven on the pages."""
-        from authfactor.rules.hosted_sign_in.proven_sessions import ProvenSessions  # noqa: PLC0415 - for hosted sign-in
-
-        rules = self.sessions, self.step_up, self.browser_sessions
-        return ProvenSessions(self.new_id, self.events, self.settings, *rules)
-
-    @functools.cached_property
-    def code_redemption(self) -> "CodeRedemption":
-        """The grant of authorization codes."""
-        from authfactor.rules.hosted_sign_in.code_redemption import CodeRedemption  # noqa: PLC0415 - for hosted sign-in
-
-        return CodeRedemption(self.clock, self.sessions, self.proven_sessions)
-
-    @functools.cached_property
-    def redirect_uris(self) -> "RedirectUris":
-        """Redirect URIs."""
-        from authfactor.rules.hosted_sign_in.redirect_uris import RedirectUris  # noqa: PLC0415 - for administration
-
-        return RedirectUris(self.clock, self.new_id, self.settings)
-
-    @functools.cached_property
-    def cors_origins(self) -> "CorsOrigins":
-        """Origins of browser clients."""
-        from authfactor.rules.hosted_sign_in.redirect_uris import CorsOrigins  # noqa: PLC0415 - for administration
-
-        return CorsOrigins(self.clock, self.new_id, self.settings)
-
-    @functools.cached_property
-    def authorizations(self) -> "Authorizations":
-        """Answers to authorization requests."""
-        from authfactor.rules.hosted_sign_in.authorizations import Authorizations  # noqa: PLC0415 - for browsers
-
-        rules = self.browser_sessions, self.authorization_codes, self.sign_in_flows
-        return Authorizations(self.clock, self.settings, self.step_up, *rules)
-
-    @functools.cached_property
     def flow_steps(self) -> "FlowSteps":
         """The steps of the sign-in pages."""
         from authfactor.rules.hosted_sign_in.flow_steps import FlowSteps  # noqa: PLC0415 - for browsers
@@ -379,56 +309,3 @@ class DeferredRules:
         from authfactor.rules.links.branding import Brandings  # noqa: PLC0415 - for pages alone
 
         return Brandings(self.clock)
-
-    @functools.cached_property
-    def operators(self) -> "Operators":
-        """Operators and their invitations."""
-        from authfactor.rules.console.operators import Operators  # noqa: PLC0415 - for operators alone
-
-        return Operators(self.clock, self.entropy, self.new_id)
-
-    @functools.cached_property
-    def operator_set_up(self) -> "OperatorSetUp":
-        """The first sign-in of an operator."""
-        from authfactor.rules.console.operator_set_up import OperatorSetUp  # noqa: PLC0415 - for operators alone
-
-        made_with = (self.clock, self.new_id, self.hasher, self.challenges, self.factors, self.audit)
-        return OperatorSetUp(*made_with, self.settings)
-
-    @functools.cached_property
-    def operator_sign_in(self) -> "OperatorSignIn":
-        """Sign-in of operators."""
-        from authfactor.rules.console.known_devices import KnownDevices  # noqa: PLC0415 - for operators alone
-        from authfactor.rules.console.operator_sign_in import OperatorSignIn  # noqa: PLC0415 - for operators alone
-
-        return OperatorSignIn(
-            self.clock,
-            self.entropy,
-            self.new_id,
-            self.hasher,
-            self.challenges,
-            KnownDevices(self.clock, self.entropy, self.vault),
-            self.audit,
-            self.settings,
-        )
-
-    @functools.cached_property
-    def console_actions(self) -> "ConsoleActions":
-        """Audited actions of operators."""
-        from authfactor.rules.console.actions import ConsoleActions  # noqa: PLC0415 - for pages of operators alone
-
-        return ConsoleActions(self.clock, self.audit)
-
-    @functools.cached_property
-    def reauthentication(self) -> "Reauthentication":
-        """Confirmation of dangerous actions with a code."""
-        from authfactor.rules.console.reauthentication import Reauthentication  # noqa: PLC0415 - for pages of operators alone
-
-        return Reauthentication(self.clock, self.entropy, self.challenges, self.audit)
-
-    @functools.cached_property
-    def dashboard(self) -> "Dashboard":
-        """Counts for the console's dashboard."""
-        from authfactor.rules.console.dashboard_counts import Dashboard  # noqa: PLC0415 - for pages of operators alone
-
-        return Dashboard(self.clock)
