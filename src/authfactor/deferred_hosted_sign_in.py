@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from authfactor.rules.hosted_sign_in.authorizations import Authorizations
     from authfactor.rules.hosted_sign_in.browser_sessions import BrowserSessions
     from authfactor.rules.hosted_sign_in.code_redemption import CodeRedemption
+    from authfactor.rules.hosted_sign_in.device_authorizations import DeviceAuthorizations
     from authfactor.rules.hosted_sign_in.proven_sessions import ProvenSessions
     from authfactor.rules.hosted_sign_in.redirect_uris import CorsOrigins, RedirectUris
     from authfactor.rules.hosted_sign_in.sign_in_flows import SignInFlows
@@ -51,7 +52,8 @@ class DeferredHostedSignIn:
         from authfactor.rules.hosted_sign_in.sign_in_flows import SignInFlows  # noqa: PLC0415 - for browsers
 
         made_with = self.clock, self.entropy, self.new_id, self.step_up
-        return SignInFlows(*made_with, self.browser_sessions, self.authorization_codes)
+        devices = lambda: self.device_authorizations  # noqa: E731 - made for the few flows that approve one
+        return SignInFlows(*made_with, self.browser_sessions, self.authorization_codes, devices)
 
     @functools.cached_property
     def proven_sessions(self) -> "ProvenSessions":
@@ -67,6 +69,13 @@ class DeferredHostedSignIn:
         from authfactor.rules.hosted_sign_in.code_redemption import CodeRedemption  # noqa: PLC0415 - for hosted sign-in
 
         return CodeRedemption(self.clock, self.sessions, self.proven_sessions)
+
+    @functools.cached_property
+    def device_authorizations(self) -> "DeviceAuthorizations":
+        """Sign-ins of devices without a browser."""
+        from authfactor.rules.hosted_sign_in.device_authorizations import DeviceAuthorizations  # noqa: PLC0415 - for devices
+
+        return DeviceAuthorizations(self.clock, self.entropy, self.new_id, self.proven_sessions)
 
     @functools.cached_property
     def redirect_uris(self) -> "RedirectUris":

@@ -181,6 +181,8 @@ ROUTE_RECORDS: Final[dict[str, str | tuple[str, ...]]] = {
         event_log.PASSWORD_FAILED,
     ),
     "OPTIONS /user_management/authenticate": READS,
+    "POST /user_management/authorize/device": "the device is a row of its own",
+    "POST /device": "the flow that it begins is a row of its own",
     "POST /user_management/redirect_uris": ("redirect_uri.create",),
     "DELETE /user_management/redirect_uris/{redirect_uri_id}": ("redirect_uri.delete",),
     "POST /user_management/cors_origins": ("cors_origin.create",),

@@ -154,6 +154,7 @@ class Authenticate(RequestModel, frozen=True, gc=False):
     authentication_challenge_id: str | None = None
     refresh_token: str | None = None
     code_verifier: str | None = None
+    device_code: str | None = None
     authentication_id: str | None = None
     credential: Annotated[
         dict[str, Any] | str | None,

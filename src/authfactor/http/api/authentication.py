@@ -38,7 +38,8 @@ CHECKED: Final = (MFA_TOTP, PASSKEY, *MAILED)
 AUTHORIZATION_CODE: Final = "authorization_code"
 FORM: Final = b"application/x-www-form-urlencoded"
 MAX_EVENT_NAMES: Final = 100
-WITHOUT_SECRET: Final = frozenset({"refresh_token", AUTHORIZATION_CODE})
+DEVICE_CODE: Final = "urn:ietf:params:oauth:grant-type:device_code"
+WITHOUT_SECRET: Final = frozenset({"refresh_token", AUTHORIZATION_CODE, DEVICE_CODE})
 VERDICT_BY_METHOD: Final = {
     "totp": RIGHT,
     "webauthn": PASSKEY_RIGHT,
@@ -56,6 +57,7 @@ REQUIRED_FIELDS: Final = {
     ),
     "refresh_token": ("client_id", "refresh_token"),
     AUTHORIZATION_CODE: ("client_id", "code"),
+    DEVICE_CODE: ("client_id", "device_code"),
     PASSKEY: ("client_id", "client_secret", "authentication_id", "credential"),
     MAGIC_AUTH: ("client_id", "client_secret", "code", "email"),
     EMAIL_VERIFICATION: ("client_id", "client_secret", "code", "pending_authentication_token"),
@@ -67,6 +69,7 @@ PREPARE: Final[dict[str, Callable[[Authfactor], Callable[..., Awaitable[Unit[Sig
     MFA_TOTP: lambda af: af.second_step.prepare,
     PASSKEY: lambda af: af.passkey_sign_in.prepare,
     AUTHORIZATION_CODE: lambda af: af.code_redemption.prepare,
+    DEVICE_CODE: lambda af: af.device_authorizations.prepare,
     MAGIC_AUTH: lambda af: af.email_flows.magic_sign_in.prepare,
     EMAIL_VERIFICATION: lambda af: af.email_flows.email_verification_sign_in.prepare,
 }

@@ -31,6 +31,7 @@ ROUTES: Final[list[Route]] = [
         # An attestation has up to 64 KiB.
         max_body=96 * 1024,
     ),
+    *deferred("device_sign_in", ("POST", "/user_management/authorize/device", 200), needs_key=False),
     *deferred("authorize", ("GET", "/user_management/authorize", 302), needs_key=False),
     *deferred(
         "redirect_uris",

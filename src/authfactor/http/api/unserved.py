@@ -17,7 +17,6 @@ GET              /sso/logout
 POST             /sso/logout/authorize
 GET              /sso/profile
 POST             /sso/token
-POST             /user_management/authorize/device
 GET POST         /user_management/authkit_oauth_resources
 DELETE           /user_management/authkit_oauth_resources/{id}
 GET PUT          /user_management/jwt_template

@@ -97,7 +97,7 @@ class Authorizations:
 
     @unit
     async def _begin(self, scope: Scope, asked: SilentFlowRequest, cookie: str | None) -> BeganAuthorization:
-        request, usable = asked.request, await self._usable(scope, cookie)
+        request, usable = asked.request, await self.usable_session(scope, cookie)
         stale = usable is not None and _is_too_old(usable.session, request.max_age, scope.now)
         again = usable is not None and (stale or request.prompt == "login")
         ready = usable is not None and usable.is_complete and not again
@@ -121,7 +121,8 @@ class Authorizations:
         )
         return BeganAuthorization(None, started)
 
-    async def _usable(self, scope: Scope, cookie: str | None) -> UsableSession | None:
+    async def usable_session(self, scope: Scope, cookie: str | None) -> UsableSession | None:
+        """Return the hosted session of a cookie if it is alive and its proof still counts."""
         session = await self._browsers.find(scope, cookie)
         if session is None:
             return None

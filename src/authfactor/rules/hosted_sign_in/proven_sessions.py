@@ -23,7 +23,10 @@ from authfactor.wire.requests import Authenticate
 
 
 class SessionSource(NamedTuple):
-    """What a session is made of. `continues`: the id of the session that goes on, if it still can."""
+    """What a session is made of. `continues`: the id of the session that goes on, if it still can.
+
+    `is_other_device`: the session is not one of the browser whose hosted session `browser_session_id` is.
+    """
 
     proof: AuthenticationProof
     browser_session_id: str
@@ -31,6 +34,7 @@ class SessionSource(NamedTuple):
     ip_address: str | None
     user_agent: str | None
     continues: str | None = None
+    is_other_device: bool = False
 
 
 class PreparedSource(NamedTuple):
@@ -92,7 +96,7 @@ class ProvenSessions:
             created_at=now,
             updated_at=now,
             trusted_device_id=proof.trusted_device_id,
-            browser_session_id=source.browser_session_id,
+            browser_session_id=None if source.is_other_device else source.browser_session_id,
             client_kind=source.client_kind,
         )
         return PreparedSource(source, await self._sessions.sign(store, environment, session, now), None)
@@ -112,7 +116,8 @@ class ProvenSessions:
         if isinstance(step_up, errors.SignInRefused):
             raise step_up.after_commit()
         session_id = ready.prepared.session.id
-        await scope.tx.browser_sessions.set_last_session(number, browser.id, session_id)
+        if not source.is_other_device:
+            await scope.tx.browser_sessions.set_last_session(number, browser.id, session_id)
         if ready.before is None:
             signed_in = await self._sessions.start(scope, user, ready.prepared)
         else:

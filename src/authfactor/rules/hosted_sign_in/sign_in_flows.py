@@ -21,7 +21,7 @@ A page of `prompt=select_account` shows the user of `browser_session_of`, and `a
 A flow that `asks_again` accepts proofs that are newer than itself alone.
 """
 
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -44,11 +44,19 @@ from authfactor.rules.hosted_sign_in.flow_refusals import (
 from authfactor.rules.tenants.environments import options_of
 from authfactor.rules.unit import InstallationScope, Scope, installation_unit
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from authfactor.rules.hosted_sign_in.device_authorizations import DeviceAuthorizations
+
 # Clients keep the verifier of a sign-in for as long (contract section 2.3).
 LIFE_MS: Final = 600_000
 # Flows of one network: a burst, then one more in this many milliseconds. A company may share one address.
 BURST: Final = 600
 INTERVAL_MS: Final = 200
+# Where the pages of a flow that decides about a device lead in the end.
+DEVICE_APPROVED: Final = "/device/approved"
+DEVICE_DENIED: Final = "/device/denied"
 CANCELED: Final = AuthorizationRefusal("access_denied", "The user canceled the sign-in.")
 
 
@@ -105,6 +113,7 @@ class SignInFlows:
         step_up: StepUp,
         browsers: BrowserSessions,
         codes: AuthorizationCodes,
+        devices: "Callable[[], DeviceAuthorizations]",
     ) -> None:
         """Keep the collaborators; time and randomness come from `clock` and `entropy` alone."""
         self._clock = clock
@@ -113,6 +122,7 @@ class SignInFlows:
         self._step_up = step_up
         self._browsers = browsers
         self._codes = codes
+        self._devices = devices
 
     async def start(
         self,
@@ -252,6 +262,11 @@ class SignInFlows:
         await self._close(scope, flow)
         before = await self.browser_session_of(scope, flow)
         renewed = await self._browsers.authenticated(scope, before, known)
+        if flow.device_id is not None:
+            if not await self._devices().approve(scope, flow.device_id, known, renewed.session):
+                # Rolls back: another page has decided, or the device gave up.
+                raise FlowExpired
+            return CompletedFlow(DEVICE_APPROVED, renewed.secret)
         goes_on = flow.asks_again and renewed.continued
         location = await self._codes.issue(
             scope,
@@ -267,6 +282,9 @@ class SignInFlows:
     ) -> CompletedFlow:
         """Complete a flow without a sign-in. Raises what `complete` raises for concurrent requests."""
         await self._close(scope, flow)
+        if flow.device_id is not None:
+            await self._devices().deny(scope, flow.device_id)
+            return CompletedFlow(DEVICE_DENIED, None)
         request = flow.request
         return CompletedFlow(refusal_location(request.redirect_uri, request.state, refusal), None)
 
