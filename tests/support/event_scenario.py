@@ -13,7 +13,7 @@ from authfactor import errors
 from authfactor.core import Authfactor
 from authfactor.crypto import passwords
 from authfactor.models import Enrollment, Environment, EnvironmentOptions, PageQuery, UserRecord
-from authfactor.models.messages import SendOutcome
+from authfactor.models.messages import MessageKind, SendOutcome
 from authfactor.rules.events import event_log
 from authfactor.rules.events.event_log import EventQuery
 from authfactor.rules.factors.recovery_codes import LOW
@@ -135,7 +135,8 @@ async def _send_messages(installation: Installation, user: UserRecord) -> None:
     await af.run(af.senders.set(installation.environment, sender))
     environment = await af.read(lambda tx: tx.environments.by_number(1))
     assert environment is not None
-    for kind in ("magic_auth", "password_reset"):
+    kinds: tuple[MessageKind, ...] = "magic_auth", "password_reset"
+    for kind in kinds:
         await af.run(_queued(installation, environment, kind, user))
     outcomes = SendOutcome(None), SendOutcome("the server refused the address (550)", final=True)
     for claimed, outcome in zip(await af.run(af.messages.claim(0, {}, 2)), outcomes, strict=True):
@@ -146,7 +147,7 @@ async def _send_messages(installation: Installation, user: UserRecord) -> None:
 def _queued(
     installation: Installation,
     environment: Environment,
-    kind: Any,
+    kind: MessageKind,
     user: UserRecord,
 ) -> Unit[bool]:
     now, queue = installation.clock.now, installation.af.messages.queue

@@ -2,12 +2,14 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Final
 
 import pytest
 
 from authfactor.models import PageQuery, Role
 from authfactor.rules.console.roles import ACTIONS, ALLOWED, NEED_REASON, Action, NotAllowed
 from authfactor.rules.unit import Scope
+from authfactor.wire.senders import SetMailSender, SetMessageWebhook
 from authfactor.wire.webhooks import CreateWebhookEndpoint
 from tests.support.console import HOME, OTHER_CLIENT, Browser, Console
 
@@ -22,6 +24,9 @@ TABLES = (
     "trusted_devices",
     "webhook_endpoints",
     "deliveries",
+    "messages",
+    "senders",
+    "send_limits",
     "operators",
     "operator_links",
     "links",
@@ -49,6 +54,14 @@ class Targets:
     operator_version: str
 
 
+SENDER: Final = {
+    "kind": "webhook",
+    "url": "http://127.0.0.1:9/mail",
+    "interval_seconds": "30",
+    "per_hour": "5",
+    "per_day": "10",
+    "environment_per_hour": "100",
+}
 # The path and fields that a form for the action sends.
 FORMS: dict[Action, Callable[[Targets], tuple[str, dict[str, str]]]] = {
     "environment.create": lambda _: ("/console/environments", {"name": "three"}),
@@ -93,6 +106,9 @@ FORMS: dict[Action, Callable[[Targets], tuple[str, dict[str, str]]]] = {
     "webhook_endpoint.delete": lambda targets: (f"{HOME}/webhooks/{targets.endpoint}/delete", {}),
     "webhook_endpoint.ping": lambda targets: (f"{HOME}/webhooks/{targets.endpoint}/ping", {}),
     "delivery.resend": lambda targets: (f"{HOME}/deliveries/{targets.delivery}/resend", {}),
+    "sender.set": lambda _: (f"{HOME}/sender", SENDER),
+    "sender.test": lambda _: (f"{HOME}/sender/test", {"to": "ann@example.org"}),
+    "sender.delete": lambda _: (f"{HOME}/sender/delete", {}),
     "operator.invite": lambda _: ("/console/operators", {"email": "new@example.org", "role": "owner"}),
     "operator.reset": lambda targets: (f"/console/operators/{targets.operator}/reset", {}),
     "operator.change_role": lambda targets: (
@@ -136,7 +152,11 @@ async def targets(console: Console, owner: Browser) -> Targets:
     operator, _ = await af.run(af.operators.invite("lee@example.org", "viewer"))
     await af.run(af.redirect_uris.add(environment, "https://app.example.org/default"))
     uri = await af.run(af.redirect_uris.add(environment, "https://app.example.org/second"))
-    versions = (str(environment.updated_at), str(operator.updated_at))
+    sender = SetMailSender(kind="webhook", webhook=SetMessageWebhook("http://127.0.0.1:9/mail"))
+    await af.run(af.senders.set(environment, sender))
+    changed = await af.read(lambda tx: tx.environments.by_number(environment.number))
+    assert changed is not None
+    versions = (str(changed.updated_at), str(operator.updated_at))
     return Targets(
         *(user.id, enrolled.factor.id, session, device.device.id),
         *(key.id, endpoint.id, delivery, operator.id, uri.id),

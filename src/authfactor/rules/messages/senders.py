@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from authfactor import errors
-from authfactor.crypto.vault import SealedLocation, Vault
+from authfactor.crypto.vault import SealedLocation, UnsealError, Vault
 from authfactor.errors import InvalidRequest, Item
 from authfactor.models import Clock, Entropy, Environment, MailOptions, SendLimits
 from authfactor.models.messages import (
@@ -90,7 +90,7 @@ class Senders:
         if known is None:
             raise errors.NotFound("Environment", scope.environment.client_id)
         stored = await scope.tx.senders.of_channel(scope.number, MAIL)
-        before = None if stored is None else self.unsealed(scope.number, stored)
+        before = None if stored is None else self._opened(scope.number, stored)
         webhook, new_secret = self._webhook(request.webhook, before)
         settings = SenderSettings(
             request.kind or "console",
@@ -127,6 +127,13 @@ class Senders:
         """Return a sender's settings. Raises `vault.UnsealError`."""
         text = self._vault.unseal(record.settings, settings_row(environment, record.channel))
         return msgspec.json.decode(text, type=SenderSettings)
+
+    def _opened(self, environment: int, record: SenderRecord) -> SenderSettings | None:
+        """Return a sender's settings, None if they do not open: then they can only be replaced."""
+        try:
+            return self.unsealed(environment, record)
+        except UnsealError:
+            return None
 
     async def _note(self, scope: Scope, known: Environment, mail: MailOptions | None) -> None:
         """Note in the environment what is sent, so that queuing needs no statement to know."""

@@ -19,8 +19,6 @@ EVENT_NAMES: Final = tuple(
 OTHER_ACTIONS: Final = (
     "factor.rename",
     "factor.resync",
-    "sender.set",
-    "sender.delete",
     "user.grant_grace",
     "invitation.accept",
     "invitation.create",
